@@ -1,0 +1,166 @@
+"""The ledger: exactly integrated joules, and slot-time held, by time bin x what drew them x for whom.
+
+``LedgerRecorder`` is what a run writes into; ``Ledger`` is the frozen table that everything else reads. Both keep a
+dense (keys x bins) layout: memory is meters x bins, whatever the number of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.account.bins import Bins
+from sim.units import SECONDS_PER_NS
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Key(NamedTuple):
+    """What a row of the ledger is about. ``pool`` is the group of nodes, ``hardware`` a profile's name."""
+
+    site: str
+    pool: str
+    hardware: str
+    component: str
+    owner: str
+    state: str
+
+
+class Drawing(Protocol):
+    """What a ledger reads of a draw (see ``sim.engine.meter.Draw``)."""
+
+    @property
+    def hardware(self) -> str: ...
+    @property
+    def component(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def watts(self) -> float: ...
+    @property
+    def slots(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Ledger:
+    """``energy_j`` and ``slot_ns`` (keys, bins) between ``edges_ns`` (bins + 1,), in ns from the start of the run.
+
+    ``slot_ns`` is accelerator-slots times time, an integer; in the row of a whole-node component it counts the slots of
+    the node that the owner held. Keys are sorted.
+    """
+
+    edges_ns: Ints
+    keys: tuple[Key, ...]
+    energy_j: Floats
+    slot_ns: Ints
+
+    @property
+    def end_ns(self) -> int:
+        """The end of the run."""
+        return int(self.edges_ns[-1])
+
+    def total_j(self) -> float:
+        """All of it."""
+        return float(self.energy_j.sum())
+
+    def where(self, wanted: Callable[[Key], bool]) -> Ledger:
+        """The rows whose key is ``wanted``."""
+        rows = [i for i, key in enumerate(self.keys) if wanted(key)]
+        return Ledger(self.edges_ns, tuple(self.keys[i] for i in rows), self.energy_j[rows], self.slot_ns[rows])
+
+    def sums(self, name: Callable[[Key], str], row_values: Floats | None = None) -> dict[str, float]:
+        """``row_values`` (keys,), the energy by default, summed by what ``name`` says of a key; names sorted."""
+        values = self.energy_j.sum(axis=1) if row_values is None else row_values
+        grouped: dict[str, list[float]] = {}
+        for key, value in zip(self.keys, values.tolist(), strict=True):
+            grouped.setdefault(name(key), []).append(value)
+        return {label: float(sum(grouped[label])) for label in sorted(grouped)}
+
+    @classmethod
+    def of(cls, edges_ns: Ints, rows: Iterable[tuple[Key, Floats, Ints]]) -> Ledger:
+        """A ledger from rows in any order; rows of equal key are added."""
+        merged: dict[Key, tuple[Floats, Ints]] = {}
+        for key, energy_j, slot_ns in rows:
+            before = merged.get(key)
+            merged[key] = (energy_j, slot_ns) if before is None else (before[0] + energy_j, before[1] + slot_ns)
+        keys = tuple(sorted(merged))
+        shape = (len(keys), len(edges_ns) - 1)
+        energy = np.array([merged[key][0] for key in keys], dtype=np.float64).reshape(shape)
+        slots = np.array([merged[key][1] for key in keys], dtype=np.int64).reshape(shape)
+        return cls(edges_ns, keys, energy, slots)
+
+
+class LedgerRecorder:
+    """Books draws into bins. Every booking splits exactly at bin edges, in integer nanoseconds."""
+
+    def __init__(self, site: str, bins: Bins) -> None:
+        self._site = site
+        self._bins = bins
+        self._rows: dict[tuple[str, str, str, str, str], int] = {}
+        self._energy: list[Floats] = []
+        self._slots: list[Ints] = []
+        self._columns = 0
+
+    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int) -> None:
+        """Books every draw from ``start_ns`` to ``end_ns``."""
+        bins = self._bins
+        bins.reach(end_ns)
+        if len(bins.edges) - 1 > self._columns:
+            self._widen(len(bins.edges) - 1)
+        first = bins.index(start_ns)
+        if end_ns <= bins.edges[first + 1]:
+            self._record_within(pool, draws, first, end_ns - start_ns)
+        else:
+            self._record_across(pool, draws, first, start_ns, end_ns)
+
+    def ledger(self, end_ns: int) -> Ledger:
+        """What was booked, with the last bin ending at ``end_ns``."""
+        self._bins.reach(end_ns)
+        self._widen(max(self._columns, len(self._bins.edges) - 1))
+        count = self._bins.index(end_ns - 1) + 1 if end_ns else 0
+        edges = np.array([*self._bins.edges[:count], end_ns], dtype=np.int64)
+        rows = [
+            (Key(self._site, *key), self._energy[row][:count], self._slots[row][:count])
+            for key, row in self._rows.items()
+        ]
+        return Ledger.of(edges, rows)
+
+    def _row(self, pool: str, draw: Drawing) -> int:
+        key = (pool, draw.hardware, draw.component, draw.owner, draw.state)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = len(self._energy)
+            self._energy.append(np.zeros(self._columns))
+            self._slots.append(np.zeros(self._columns, dtype=np.int64))
+        return row
+
+    def _record_within(self, pool: str, draws: Sequence[Drawing], column: int, span_ns: int) -> None:
+        seconds = span_ns * SECONDS_PER_NS
+        for draw in draws:
+            row = self._row(pool, draw)
+            self._energy[row][column] += draw.watts * seconds
+            self._slots[row][column] += draw.slots * span_ns
+
+    def _record_across(self, pool: str, draws: Sequence[Drawing], first: int, start_ns: int, end_ns: int) -> None:
+        last = self._bins.index(end_ns - 1)
+        edges = np.array([start_ns, *self._bins.edges[first + 1 : last + 1], end_ns], dtype=np.int64)
+        spans = edges[1:] - edges[:-1]
+        seconds = spans * SECONDS_PER_NS
+        for draw in draws:
+            row = self._row(pool, draw)
+            self._energy[row][first : last + 1] += draw.watts * seconds
+            self._slots[row][first : last + 1] += draw.slots * spans
+
+    def _widen(self, columns: int) -> None:
+        more = columns - self._columns
+        if more > 0:
+            self._energy = [np.concatenate([row, np.zeros(more)]) for row in self._energy]
+            self._slots = [np.concatenate([row, np.zeros(more, dtype=np.int64)]) for row in self._slots]
+            self._columns = columns

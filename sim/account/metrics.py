@@ -1,0 +1,94 @@
+"""Requests and jobs condensed into the figures people compare: waiting, latency, throughput, goodput."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.account.ledger import Ledger
+from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
+from sim.workload.records import JobRecord, ServiceLog
+
+
+def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:
+    """Mean and percentiles (linear interpolation between order statistics) of at least one value, in seconds."""
+    p50, p90, p99 = np.quantile(values_s, (0.5, 0.9, 0.99)).tolist()
+    return {"mean": float(values_s.mean()), "p50": p50, "p90": p90, "p99": p99}
+
+
+def serving_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
+    """One service over the whole run; latencies are absent where nothing was completed.
+
+    ``power_w_mean`` and the energy a request are of everything the ledger books to the service, idle time included.
+    """
+    arrival, start, done = (
+        np.frombuffer(column, dtype=np.int64) for column in (log.arrival_ns, log.start_ns, log.done_ns)
+    )
+    own = ledger.where(lambda key: key.owner == log.workload)
+    energy_j = own.total_j()
+    seconds = ledger.end_ns * SECONDS_PER_NS
+    metrics: dict[str, Any] = {
+        "requests": log.requests,
+        "completed": len(done),
+        "rejected": len(log.rejected_ns),
+        "unfinished": len(log.open_ns),
+        "retries": log.retries,
+        "batches": log.batches,
+    }
+    if len(done):
+        metrics |= {
+            "batch_size_mean": len(done) / log.batches,
+            "queue_s": distribution((start - arrival) * SECONDS_PER_NS),
+            "e2e_s": distribution((done - arrival) * SECONDS_PER_NS),
+            "throughput_requests_per_s": len(done) / seconds,
+            "energy_j_per_request": energy_j / len(done),
+        }
+    metrics["utilisation"] = log.busy_ns / (log.replicas * ledger.end_ns)
+    metrics["power_w_mean"] = energy_j / seconds
+    zero_load_w = zero_load_power_w(own)
+    if zero_load_w is not None:
+        metrics["power_w_at_zero_load"] = zero_load_w
+        metrics["zero_load_energy_share"] = zero_load_w * seconds / energy_j
+    return metrics
+
+
+def zero_load_power_w(own: Ledger) -> float | None:
+    """Mean W of everything a service holds while it is loaded and no request is served; None if that never happened.
+
+    Its share of the energy over the whole run is what the service would have drawn had nobody asked it anything: the
+    BLOOM study found about 82 % (Luccioni, Viguier, Ligozat 2023, arXiv:2211.02001, section 5).
+    """
+    loaded = own.where(lambda key: key.state == "loaded")
+    held = own.where(lambda key: key.component == "gpu").slot_ns.sum()
+    idle = loaded.where(lambda key: key.component == "gpu").slot_ns.sum()
+    if not idle:
+        return None
+    gpus_held = held / own.end_ns  # mean over the run
+    return loaded.total_j() / (float(idle) * SECONDS_PER_NS) * float(gpus_held)
+
+
+def job_metrics(records: Sequence[JobRecord]) -> dict[str, Any]:
+    """The jobs of one workload. ``goodput`` is productive time kept over time held."""
+    started = [record for record in records if record.started_ns is not None]
+    held_ns = sum(record.held_ns for record in records)
+    metrics: dict[str, Any] = {
+        "count": len(records),
+        "completed": sum(record.status == "completed" for record in records),
+        "killed": sum(record.status == "killed" for record in records),
+        "unfinished": sum(record.status == "unfinished" for record in records),
+        "gpu_hours": sum(record.held_ns * record.gpus for record in records) / HOUR_NS,
+        "lost_gpu_hours": sum(record.lost_ns * record.gpus for record in records) / HOUR_NS,
+        "interruptions": sum(record.interruptions for record in records),
+        "checkpoints": sum(record.checkpoints for record in records),
+        "makespan_s": (max(r.ended_ns for r in records) - min(r.submitted_ns for r in records)) / NS_PER_S,
+        "progress": sum(r.done_ns for r in records) / sum(r.work_ns for r in records),
+    }
+    if started:
+        waits = [record.started_ns - record.submitted_ns for record in started if record.started_ns is not None]
+        metrics["wait_s"] = sum(waits) / len(waits) / NS_PER_S
+    if held_ns:
+        metrics["goodput"] = sum(record.done_ns for record in records) / held_ns
+    return metrics

@@ -1,0 +1,237 @@
+"""Spec + catalog -> what the engine and the accounting need, in SI. The one place that maps ``kind:`` to a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.account.conventions import Convention, Luccioni2023, Physical
+from sim.account.footprint import AccountingPlan, EmbodiedItem
+from sim.engine.draws import NodeHardware, Rest, Supply
+from sim.engine.service import ServicePlan
+from sim.engine.training import TrainingPlan
+from sim.engine.world import Pool
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
+from sim.profiles.sourced import Embodied as EmbodiedRange
+from sim.quantities import Quantity
+from sim.rng import Streams
+from sim.spec.accounting import ExpectedUtilisation, Luccioni2023Convention
+from sim.spec.inputs import intensity_signal, interval_counts, price_signal, request_times
+from sim.spec.loads import gang_work, gpu_watts
+from sim.spec.scenario import Scenario
+from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, ServiceTime, Training
+from sim.workload import arrivals as arrival
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A scenario ready to run."""
+
+    pools: tuple[Pool, ...]
+    training: tuple[TrainingPlan, ...]
+    services: tuple[ServicePlan, ...]
+
+
+@dataclass(frozen=True)
+class _Machine:
+    node: NodeProfile
+    gpu: GPUProfile | None
+
+
+def _machines(scenario: Scenario, catalog: Catalog) -> dict[str, _Machine]:
+    machines = {}
+    for pool in scenario.cluster.nodes:
+        node = catalog.node(pool.profile)
+        gpu = catalog.gpu(node.gpus.profile) if node.gpus is not None else None
+        machines[pool.label] = _Machine(node, gpu)
+    return machines
+
+
+def build(scenario: Scenario, catalog: Catalog, streams: Streams) -> Built:
+    """Pools and plans of a scenario that has passed its checks."""
+    machines = _machines(scenario, catalog)
+    pools = tuple(
+        Pool(
+            name=pool.label,
+            hardware=node_hardware(machines[pool.label].node, machines[pool.label].gpu, catalog),
+            count=pool.count,
+            powered=pool.initially == "on",
+            idle_timeout_ns=int(pool.idle_timeout) if pool.idle_timeout is not None else None,
+            mtbf_ns=int(pool.failures.mtbf) if pool.failures is not None else None,
+            repair_ns=int(pool.failures.repair) if pool.failures is not None else 0,
+        )
+        for pool in scenario.cluster.nodes
+    )
+    with_gpus = {label: machine.gpu for label, machine in machines.items() if machine.gpu is not None}
+    training: list[TrainingPlan] = []
+    services: list[ServicePlan] = []
+    for name, workload in scenario.workloads.items():
+        pool = workload.pool if workload.pool is not None else next(iter(with_gpus))
+        if isinstance(workload, Training):
+            training.append(_training(name, workload, pool, with_gpus[pool]))
+        else:
+            services.append(_service(name, workload, pool, with_gpus[pool], scenario, streams))
+    return Built(pools, tuple(training), tuple(services))
+
+
+def node_hardware(node: NodeProfile, gpu: GPUProfile | None, catalog: Catalog) -> NodeHardware:
+    """The watts of one kind of node."""
+    cpu = catalog.cpu(node.cpus.profile)
+    dram_bytes = node.dram.capacity.value
+    parts = [Rest("dram", node.dram.idle.value * dram_bytes, node.dram.active.value * dram_bytes)]
+    for name in OPTIONAL_PARTS:
+        part = getattr(node, name)
+        if part is not None:
+            parts.append(Rest(name, float(part.idle.value), float(part.active.value)))
+    supply = None
+    if node.psu is not None:
+        points = node.psu.efficiency
+        supply = Supply(
+            float(node.psu.rated.value), tuple(float(p.load) for p in points), tuple(float(p.value) for p in points)
+        )
+    return NodeHardware(
+        name=node.name,
+        slots=node.slots,
+        gpu=gpu.name if gpu is not None else None,
+        gpu_idle_w=float(gpu.power.idle.value) if gpu is not None else 0.0,
+        sockets=node.cpus.count,
+        cpu_idle_w=float(cpu.power.idle.value),
+        cpu_full_w=float(cpu.power.full.value),
+        cpu_exponent=float(cpu.power.exponent.value),
+        parts=tuple(parts),
+        supply=supply,
+        standby_w=float(node.standby.value),
+        boot_ns=int(node.boot.duration.value),
+        boot_w=float(node.boot.power.value),
+        shutdown_ns=int(node.shutdown.duration.value),
+        shutdown_w=float(node.shutdown.power.value),
+    )
+
+
+def _training(name: str, spec: Training, pool: str, gpu: GPUProfile) -> TrainingPlan:
+    work = gang_work(spec.work, spec.gpus, gpu)
+    return TrainingPlan(
+        name=name,
+        pool=pool,
+        gpus=spec.gpus,
+        work_ns=work.work_ns,
+        submit_ns=int(spec.start_after),
+        setup_ns=int(spec.setup),
+        checkpoint_every_ns=int(spec.checkpoint.every) if spec.checkpoint is not None else None,
+        checkpoint_ns=int(spec.checkpoint.write) if spec.checkpoint is not None else 0,
+        time_limit_ns=int(spec.time_limit) if spec.time_limit is not None else None,
+        on_failure=spec.on_failure,
+        active_w=work.active_w,
+        loaded_w=work.loaded_w,
+        cpu_load=float(spec.cpu_load),
+    )
+
+
+def _service(
+    name: str, spec: Inference, pool: str, gpu: GPUProfile, scenario: Scenario, streams: Streams
+) -> ServicePlan:
+    active_w, loaded_w = gpu_watts(spec.load, gpu)
+    return ServicePlan(
+        name=name,
+        pool=pool,
+        replicas=spec.replicas,
+        gpus_per_replica=spec.gpus_per_replica,
+        arrivals_ns=_arrivals(name, spec, scenario, streams),
+        first_ns=int(spec.service_time.first),
+        further_ns=int(spec.service_time.further),
+        factor=_factor(spec.service_time, streams(f"service/{name}")),
+        max_batch=spec.batching.max_batch,
+        max_wait_ns=int(spec.batching.max_wait),
+        queue_limit=spec.queue_limit,
+        load_ns=int(spec.start_up),
+        active_w=active_w,
+        loaded_w=loaded_w,
+        cpu_load=float(spec.cpu_load),
+    )
+
+
+def _arrivals(name: str, spec: Inference, scenario: Scenario, streams: Streams) -> Ints:
+    rng = streams(f"arrivals/{name}")
+    duration_ns = scenario.duration_ns
+    if isinstance(spec.arrivals, PoissonArrivals):
+        assert duration_ns is not None  # the cross-check has refused it otherwise
+        return arrival.poisson(float(spec.arrivals.rate), duration_ns, rng)
+    if isinstance(spec.arrivals, IntervalLog):
+        log = interval_counts(spec.arrivals, scenario.start_ns)
+        times = (
+            arrival.spread_evenly(log.edges_ns, log.counts)
+            if spec.arrivals.within == "even"
+            else arrival.spread_at_random(log.edges_ns, log.counts, rng)
+        )
+    else:
+        times = request_times(spec.arrivals, scenario.start_ns)
+    within = times[times >= 0]
+    return within[within < duration_ns] if duration_ns is not None else within
+
+
+def _factor(spec: ServiceTime, rng: np.random.Generator) -> Callable[[], float] | None:
+    """Draws of mean 1, or None for a constant service time."""
+    if spec.law == "constant":
+        return None
+    if spec.law == "exponential":
+        return rng.standard_exponential
+    variance = float(
+        np.log1p(float(spec.cv or 0.0) ** 2)
+    )  # of the logarithm, so that the factor has this CV and mean 1
+    return lambda: float(rng.lognormal(-variance / 2.0, variance**0.5))
+
+
+def accounting_plan(scenario: Scenario, catalog: Catalog) -> AccountingPlan:
+    """How the ledger of a scenario is priced."""
+    accounting, site = scenario.accounting, scenario.site
+    machines = _machines(scenario, catalog)
+    price = site.grid.price
+    currency = None if price is None else (price if isinstance(price, Quantity) else price.unit).currency
+    amortization = accounting.embodied.amortization
+    return AccountingPlan(
+        convention=_convention(scenario, machines),
+        pue=float(site.facility.pue),
+        intensity=intensity_signal(site.grid.intensity, scenario.start_ns),
+        price=price_signal(price, scenario.start_ns, currency) if price is not None and currency is not None else None,
+        currency=currency,
+        wue_l_per_j=float(site.water.wue) if site.water.wue is not None else None,
+        ewif_l_per_j=float(site.water.ewif) if site.water.ewif is not None else None,
+        embodied=_embodied(scenario, machines),
+        expected_utilisation=float(amortization.utilisation) if isinstance(amortization, ExpectedUtilisation) else None,
+    )
+
+
+def _convention(scenario: Scenario, machines: dict[str, _Machine]) -> Convention:
+    spec = scenario.accounting.convention
+    if isinstance(spec, Luccioni2023Convention):
+        tdp_w = {machine.gpu.name: float(machine.gpu.tdp.value) for machine in machines.values() if machine.gpu}
+        return Luccioni2023(tdp_w, float(spec.infrastructure), float(spec.idle))
+    return Physical()
+
+
+def _embodied(scenario: Scenario, machines: dict[str, _Machine]) -> dict[str, EmbodiedItem]:
+    accounting = scenario.accounting
+    items: dict[str, EmbodiedItem] = {}
+    for machine in machines.values():
+        node, gpu = machine.node, machine.gpu
+        stands_for_server = "board" if node.board is not None else "cpu"
+        server = _grams(accounting.embodied.server, node.embodied)
+        items[node.name] = EmbodiedItem(
+            "server", stands_for_server, node.slots, *server, lifetime_ns=int(accounting.server_lifetime)
+        )
+        if gpu is not None and accounting.gpu_lifetime is not None:
+            grams = _grams(accounting.embodied.gpu, gpu.embodied)
+            items[gpu.name] = EmbodiedItem("gpu", "gpu", 1, *grams, lifetime_ns=int(accounting.gpu_lifetime))
+    return items
+
+
+def _grams(stated: float | None, profile: EmbodiedRange) -> tuple[float, float, float]:
+    if stated is not None:
+        return (float(stated),) * 3
+    return float(profile.low.value), float(profile.central.value), float(profile.high.value)

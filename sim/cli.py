@@ -1,0 +1,236 @@
+"""The command. It reads arguments, calls the package, prints, and turns errors into exit statuses; no logic lives here.
+
+Exit status: 0 done; 1 the run failed; 2 the input is wrong; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.errors import ColdaisleError, InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from sim.results.results import Results
+
+app = typer.Typer(
+    name="coldaisle",
+    help="What an ML data center will cost in energy, carbon and water, before it is built.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A YAML file, or the name of a shipped scenario.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a value, e.g. site.grid.intensity='57 gCO2e/kWh'."),
+]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the run's files to this folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout and nothing else.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print no tables.")]
+
+
+def _print(renderable: RenderableType) -> None:
+    from rich.console import Console
+
+    Console(soft_wrap=False, highlight=False).print(renderable)
+
+
+def _show(results: Results, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        from sim.results.files import to_json
+
+        sys.stdout.write(to_json(results.summary))
+    elif not quiet:
+        from sim.results.tables import run_tables
+
+        _print(run_tables(results.scenario["name"], results.summary))
+
+
+def _write(results: Results, out: Path | None, *, quiet: bool) -> None:
+    if out is not None:
+        from sim.results.files import write
+
+        write(results, out)
+        if not quiet:
+            sys.stderr.write(f"written to {out}\n")
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    out: OutOption = None,
+    assignments: SetOption = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Override the scenario's seed.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Simulate a scenario and print its footprint."""
+    from sim.results.files import refuse_bad_target
+    from sim.run import run_loaded
+    from sim.spec.loader import load_scenario, parse_assignments
+
+    if out is not None:
+        refuse_bad_target(out)
+    overrides = parse_assignments(assignments or [])
+    if seed is not None:
+        overrides["seed"] = str(seed)
+    results = run_loaded(load_scenario(scenario, overrides))
+    _write(results, out, quiet=quiet or as_json)
+    _show(results, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
+    """Name every problem of a scenario, with its line; exit 2 if there is any."""
+    from sim.spec.loader import load_scenario, parse_assignments
+
+    loaded = load_scenario(scenario, parse_assignments(assignments or []))
+    sys.stdout.write(f"{loaded.source}: no problems\n")
+
+
+@app.command()
+def account(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished run.")],
+    assignments: SetOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Price a finished run anew, under another grid, price, PUE or convention; simulates nothing."""
+    from sim.results.files import read, refuse_bad_target
+    from sim.run import reprice
+    from sim.spec.loader import parse_assignments
+
+    if out is not None:
+        refuse_bad_target(out)
+    results = reprice(read(folder), parse_assignments(assignments or []))
+    _write(results, out, quiet=quiet or as_json)
+    _show(results, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR DIR2 ...", help="Folders of finished runs.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show how runs differ from the first, by component."""
+    from sim.results.compare import Comparison
+    from sim.results.files import read, to_json
+
+    if len(folders) < 2:
+        raise InputError.one("compare", "needs two or more folders of finished runs")
+    first, *others = [read(folder) for folder in folders]
+    comparison = Comparison.of(first, others)
+    if as_json:
+        sys.stdout.write(to_json(comparison.as_dict()))
+        return
+    from sim.results.tables import comparison_tables
+
+    _print(comparison_tables(comparison))
+
+
+@app.command()
+def profiles(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show one profile with its sources.")] = None,
+) -> None:
+    """List the hardware profiles, or show one with the source of every number."""
+    from sim.profiles.catalog import Catalog
+    from sim.results.profile_tables import catalog_table, profile_tables
+
+    catalog = Catalog()
+    _print(catalog_table(catalog) if name is None else profile_tables(catalog.read(name)))
+
+
+@app.command()
+def scenarios() -> None:
+    """List the scenarios that come with the package."""
+    from sim.results.profile_tables import scenario_table
+    from sim.spec.loader import shipped_scenarios
+
+    _print(scenario_table(shipped_scenarios()))
+
+
+@app.command()
+def schema() -> None:
+    """Write the JSON Schema of scenarios to stdout, for completion in editors."""
+    from sim.results.files import to_json
+    from sim.spec.schema import scenario_schema
+
+    sys.stdout.write(to_json(scenario_schema()))
+
+
+def describe(error: InputError) -> str:
+    """Every problem under its file, in the order of its lines."""
+    blocks = []
+    for file, group in groupby(error.problems, key=lambda problem: problem.file):
+        problems = list(group)
+        lines = [f"{file}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"]
+        width = max(len(problem.path) for problem in problems)
+        for problem in problems:
+            line = str(problem.line) if problem.line is not None else ""
+            lines.append(f"{line:>5}  {problem.path:<{width}}  {problem.message}".rstrip())
+        blocks.append("\n".join(lines))
+    return "\n".join(blocks)
+
+
+def _spread_set(arguments: list[str]) -> list[str]:
+    """``--set A=1 B=2`` as ``--set A=1 --set B=2``: one word may be followed by several assignments."""
+    spread: list[str] = []
+    taking = False
+    for argument in arguments:
+        if argument == "--set":
+            taking = True
+            spread.append(argument)
+        elif taking and "=" in argument and not argument.startswith("-"):
+            spread += [argument] if spread[-1] == "--set" else ["--set", argument]
+        else:
+            taking = False
+            spread.append(argument)
+    return spread
+
+
+def main() -> None:
+    """The entry point of the ``coldaisle`` command."""
+    arguments = _spread_set(sys.argv[1:])
+    debug = "--debug" in arguments
+    try:
+        status = app(args=[word for word in arguments if word != "--debug"], standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(status if isinstance(status, int) else 0)
+    except InputError as error:
+        status, message = 2, describe(error)
+        failure: BaseException = error
+    except ColdaisleError as error:
+        status, message, failure = 1, f"coldaisle: {error}", error
+    except typer.Abort as error:
+        status, message, failure = 130, "coldaisle: interrupted", error
+    except KeyboardInterrupt as error:
+        status, message, failure = 130, "coldaisle: interrupted", error
+    except BrokenPipeError:  # the reader of a pipe has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # a defect of ours: say so, and how to see more
+        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
+            error.show()
+            sys.exit(getattr(error, "exit_code", 2))
+        status, message, failure = (
+            1,
+            f"coldaisle: internal error: {type(error).__name__}: {error}\nRun with --debug to see where.",
+            error,
+        )
+    if debug:
+        raise failure
+    sys.stderr.write(message + "\n")
+    sys.exit(status)

@@ -1,0 +1,230 @@
+"""YAML files as plain data plus the place of every value, read without trusting the file.
+
+Only mappings with text keys, sequences and plain scalars come through. Refused, with the line: any tag
+(``!!python/...`` or a private one), duplicate keys, aliases that unfold into more than ``MOST_VALUES`` values (the
+"billion laughs"), nesting deeper than ``DEEPEST``, files above ``LARGEST_BYTES``, and numbers too long to be meant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from ruamel.yaml.nodes import Node
+
+LARGEST_BYTES = 1 << 20
+MOST_VALUES = 100_000
+DEEPEST = 40
+LONGEST_NUMBER = 40
+
+KeyPath = tuple[str | int, ...]
+
+_STRINGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:timestamp")
+_FLOAT = "tag:yaml.org,2002:float"
+_INT = "tag:yaml.org,2002:int"
+_BOOL = "tag:yaml.org,2002:bool"
+_NULL = "tag:yaml.org,2002:null"
+
+
+def dotted(path: KeyPath) -> str:
+    """``('cluster', 'nodes', 0)`` -> ``cluster.nodes.0``."""
+    return ".".join(str(part) for part in path)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value was written: the file as the user named it, and the line from 1 (None for a Python mapping)."""
+
+    file: str
+    line: int | None
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data (dict, list, str, int, float, bool, None) and the place of each value by its path from the root."""
+
+    data: dict[str, Any]
+    places: dict[KeyPath, Place]
+
+    def place(self, path: KeyPath) -> Place:
+        """Where ``path`` is written; if it is not, where the nearest thing around it is."""
+        for length in range(len(path), -1, -1):
+            found = self.places.get(path[:length])
+            if found is not None:
+                return found
+        return Place("<document>", None)
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """A problem placed at ``path``."""
+        place = self.place(path)
+        return Problem(place.file, place.line, dotted(path), message)
+
+
+class _Builder:
+    """Turns a YAML node graph into plain data, collecting problems as it goes."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.places: dict[KeyPath, Place] = {}
+        self.values = 0
+
+    def problem(self, node: Node, path: KeyPath, message: str) -> None:
+        self.problems.append(Problem(self.file, node.start_mark.line + 1, dotted(path), message))
+
+    def build(self, node: Node, path: KeyPath) -> Any:
+        from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+        self.values += 1
+        self.places.setdefault(path, Place(self.file, node.start_mark.line + 1))
+        if self.values > MOST_VALUES:
+            message = f"unfolds into more than {MOST_VALUES:,} values; aliases that repeat aliases are refused"
+            raise InputError.one(self.file, message, line=node.start_mark.line + 1)
+        if len(path) > DEEPEST:
+            message = f"nests deeper than {DEEPEST} levels"
+            raise InputError.one(self.file, message, line=node.start_mark.line + 1)
+        if isinstance(node, MappingNode) and str(node.tag) == "tag:yaml.org,2002:map":
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode) and str(node.tag) == "tag:yaml.org,2002:seq":
+            return [self.build(item, (*path, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, path)
+        self.problem(node, path, f"tag '{node.tag}' is refused: only plain YAML is read")
+        return None
+
+    def _mapping(self, node: Any, path: KeyPath) -> dict[str, Any]:
+        built: dict[str, Any] = {}
+        first_line: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if str(key_node.tag) == "tag:yaml.org,2002:merge":
+                self.problem(key_node, path, "merge keys '<<' are not read; use 'extends:' or write the values out")
+                continue
+            if not isinstance(key_node.value, str):
+                self.problem(key_node, path, "keys must be text")
+                continue
+            key = key_node.value
+            if key in built:
+                self.problem(key_node, (*path, key), f"duplicate name; it already stands on line {first_line[key]}")
+                continue
+            first_line[key] = line
+            self.places[(*path, key)] = Place(self.file, line)
+            built[key] = self.build(value_node, (*path, key))
+        return built
+
+    def _scalar(self, node: Any, path: KeyPath) -> Any:
+        text: str = node.value
+        tag = str(node.tag)
+        if tag in _STRINGS:
+            return text
+        if tag == _NULL:
+            return None
+        if tag == _BOOL:
+            return text.lower() == "true"
+        if tag in (_INT, _FLOAT):
+            return self._number(node, path, text, tag)
+        self.problem(node, path, f"tag '{tag}' is refused: only plain YAML is read")
+        return None
+
+    def _number(self, node: Any, path: KeyPath, text: str, tag: str) -> int | float | None:
+        if len(text) > LONGEST_NUMBER:
+            self.problem(node, path, f"a number of {len(text):,} characters is refused")
+            return None
+        digits = text.replace("_", "")
+        try:
+            number = (
+                int(digits, 0 if digits.lower().lstrip("+-").startswith(("0x", "0o")) else 10)
+                if tag == _INT
+                else float(digits)
+            )
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            self.problem(node, path, f"{text!r} is not a finite number")
+            return None
+        return number
+
+
+def _read_text(path: Path, file: str) -> str:
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(LARGEST_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError.one(file, "no such file") from None
+    except OSError as error:
+        raise InputError.one(file, f"cannot be read: {error.strerror or error}") from None
+    if len(raw) > LARGEST_BYTES:
+        raise InputError.one(file, f"is larger than {LARGEST_BYTES >> 20} MiB; keep data in files of its own")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError.one(file, f"is not UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def parse_yaml(text: str, file: str) -> tuple[Any, dict[KeyPath, Place]]:
+    """Any YAML value and the places of its parts. Raises ``InputError`` with every problem."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else None
+        message = " ".join(part for part in (error.problem, error.context) if part)
+        raise InputError.one(file, f"is not valid YAML: {message}", line=line) from None
+    except YAMLError as error:
+        raise InputError.one(file, f"is not valid YAML: {' '.join(str(error).split())[:200]}") from None
+    except RecursionError:
+        raise InputError.one(file, f"nests deeper than {DEEPEST} levels") from None
+    if root is None:
+        raise InputError.one(file, "is empty")
+    builder = _Builder(file)
+    value = builder.build(root, ())
+    if builder.problems:
+        raise InputError(builder.problems)
+    return value, builder.places
+
+
+def read_document(path: Path, file: str | None = None) -> Document:
+    """The YAML mapping in ``path``, called ``file`` in messages. Raises ``InputError`` with every problem."""
+    name = str(path) if file is None else file
+    data, places = parse_yaml(_read_text(path, name), name)
+    if not isinstance(data, dict):
+        raise InputError.one(name, f"must be a mapping of names to values, not {type(data).__name__}", line=1)
+    return Document(data, places)
+
+
+def from_mapping(mapping: Mapping[str, Any], name: str = "<mapping>") -> Document:
+    """A document from a Python mapping, copied, with numbers and texts checked like those of a file."""
+    problems: list[Problem] = []
+    count = 0
+
+    def copy(value: Any, path: KeyPath) -> Any:
+        nonlocal count
+        count += 1
+        if len(path) > DEEPEST or count > MOST_VALUES:
+            raise InputError.one(name, f"nests deeper than {DEEPEST} levels or holds over {MOST_VALUES:,} values")
+        if isinstance(value, Mapping):
+            return {str(key): copy(item, (*path, str(key))) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [copy(item, (*path, i)) for i, item in enumerate(value)]
+        if isinstance(value, float) and not math.isfinite(value):
+            problems.append(Problem(name, None, dotted(path), f"{value} is not a finite number"))
+            return None
+        if value is None or isinstance(value, str | int | float):
+            return value
+        if hasattr(value, "isoformat"):
+            return value.isoformat()
+        problems.append(Problem(name, None, dotted(path), f"a {type(value).__name__} cannot stand in a scenario"))
+        return None
+
+    data = copy(mapping, ())
+    if problems:
+        raise InputError(problems)
+    return Document(data, {(): Place(name, None)})

@@ -1,0 +1,160 @@
+"""Who gets which slots: whole gangs, first come first served, packed onto as few nodes as possible.
+
+A gang at the head of the queue waits for enough free slots and holds up those behind it (no backfill: a scheduler that
+reorders is a policy of its own). Nodes that are off are booted when the powered ones do not suffice, on the account of
+the gang they are booted for; with an idle timeout they are shut down again, on nobody's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import simpy
+
+from sim.engine.clock import Clock
+from sim.engine.draws import Share, ShareState
+from sim.engine.node import Node
+
+
+@dataclass(frozen=True)
+class NodeLost:
+    """Why a process is interrupted: its gang has just lost this node."""
+
+    node: str
+
+
+class Gang:
+    """Slots held together by one process, from request to release; it moves between states as one."""
+
+    def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int) -> None:
+        self.owner = owner
+        self.pool = pool
+        self.slots = slots
+        self.process: simpy.Process | None = cluster.env.active_process
+        self.ready: simpy.Event = cluster.env.event()
+        self.parts: dict[Node, int] = {}
+        self._cluster = cluster
+
+    def set(self, state: ShareState, gpu_w: float, cpu_load: float) -> None:
+        """Every slot of the gang is in ``state``, its GPUs at ``gpu_w`` each, its hosts' CPUs at ``cpu_load``."""
+        for node, slots in self.parts.items():
+            node.hold(self, Share(self.owner, slots, state, gpu_w, cpu_load))
+
+    def release(self) -> None:
+        """Gives everything back."""
+        for node in self.parts:
+            node.release(self)
+        self.parts.clear()
+        self._cluster.slots_freed()
+
+    def node_lost(self, node: Node) -> None:
+        """The process that holds the gang hears of it."""
+        self.parts.pop(node, None)
+        if self.process is not None and self.process.is_alive:
+            self.process.interrupt(NodeLost(node.name))
+
+
+class Cluster:
+    """The nodes and the queue of gangs that wait for them."""
+
+    def __init__(self, env: Clock, nodes: Sequence[Node], idle_timeout_ns: dict[str, int]) -> None:
+        self.env = env
+        self.nodes = tuple(nodes)
+        self._waiting: deque[Gang] = deque()
+        self._idle_timeout_ns = idle_timeout_ns
+        self._booting: dict[Node, simpy.Process] = {}
+        self._watched_since_ns: dict[Node, int] = {}
+        for node in self.nodes:
+            self._watch_idle(node)
+
+    def request(self, owner: str, pool: str, slots: int) -> Gang:
+        """A gang of ``slots`` of one pool for the calling process; wait for its ``ready`` before using it."""
+        gang = Gang(self, owner, pool, slots)
+        self._waiting.append(gang)
+        self._serve()
+        return gang
+
+    def withdraw(self, gang: Gang) -> None:
+        """Drops a gang whether it waits, boots or runs."""
+        if gang in self._waiting:
+            self._waiting.remove(gang)
+        gang.release()
+
+    def slots_freed(self) -> None:
+        """Something was released or came up: serve the queue, and let idle nodes think of shutting down."""
+        self._serve()
+        for node in self.nodes:
+            self._watch_idle(node)
+
+    def _serve(self) -> None:
+        while self._waiting:
+            gang = self._waiting[0]
+            chosen = self._choose(gang)
+            if chosen is None:
+                return
+            self._waiting.popleft()
+            self._place(gang, chosen)
+
+    def _choose(self, gang: Gang) -> dict[Node, int] | None:
+        """Fullest powered nodes first, then those on their way up, then those to be booted; None if too few."""
+        rank = {"on": 0, "booting": 1, "off": 2}
+        usable = [node for node in self.nodes if node.pool == gang.pool and node.state in rank and node.free]
+        usable.sort(key=lambda node: (rank[node.state], node.free))  # stable: ties keep the order of the file
+        chosen: dict[Node, int] = {}
+        missing = gang.slots
+        for node in usable:
+            taken = min(node.free, missing)
+            chosen[node] = taken
+            missing -= taken
+            if not missing:
+                return chosen
+        return None
+
+    def _place(self, gang: Gang, chosen: dict[Node, int]) -> None:
+        gang.parts = chosen
+        coming = []
+        for node, slots in chosen.items():
+            waits = node.state != "on"
+            node.hold(gang, Share(gang.owner, slots, "booting" if waits else "idle", node.hardware.gpu_idle_w, 0.0))
+            if waits:
+                coming.append(self._bring_up(node))
+        if not coming:
+            gang.ready.succeed()
+            return
+        self.env.process(self._announce(gang, coming))
+
+    def _announce(self, gang: Gang, coming: list[simpy.Process]) -> Generator[simpy.Event, object, None]:
+        yield self.env.all_of(coming)
+        if all(node.state == "on" for node in gang.parts) and sum(gang.parts.values()) == gang.slots:
+            gang.ready.succeed()
+
+    def _bring_up(self, node: Node) -> simpy.Process:
+        if node not in self._booting:
+            self._booting[node] = self.env.process(self._boot(node))
+        return self._booting[node]
+
+    def _boot(self, node: Node) -> Generator[simpy.Event, object, None]:
+        yield from node.boot()
+        del self._booting[node]
+        self.slots_freed()
+
+    def repair(self, node: Node) -> None:
+        """A failed node is mended: it boots, on nobody's account."""
+        self._bring_up(node)
+
+    def _watch_idle(self, node: Node) -> None:
+        timeout_ns = self._idle_timeout_ns.get(node.pool)
+        if timeout_ns is None or node.state != "on" or node.free < node.hardware.slots:
+            return
+        if self._watched_since_ns.get(node) != node.idle_since_ns:
+            self._watched_since_ns[node] = node.idle_since_ns
+            self.env.process(self._stop_if_still_idle(node, node.idle_since_ns, timeout_ns))
+
+    def _stop_if_still_idle(self, node: Node, since_ns: int, timeout_ns: int) -> Generator[simpy.Event, object, None]:
+        yield self.env.wait(max(0, since_ns + timeout_ns - self.env.now_ns))
+        idle = node.state == "on" and node.free == node.hardware.slots and node.idle_since_ns == since_ns
+        if idle:
+            yield from node.shut_down()
+            self.slots_freed()

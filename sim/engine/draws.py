@@ -1,0 +1,182 @@
+"""What each component of a node draws, and for whom: a pure function of the node's state and its reservations.
+
+The rest power of a component belongs to owners by the slots they hold, and what work adds to it belongs to those at
+work. Slots nobody holds are ``unallocated``. While a node boots or shuts down it draws its transition power; off or
+failed, its standby power at the wall, booked under ``board`` (the management controller) or ``cpu`` where the profile
+meters no board. Power-supply loss follows from the DC sum, so it is not linear in load, and is shared by DC power.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from sim.engine.meter import Draw
+from sim.profiles.power import cpu_power_w, psu_loss_w
+
+UNALLOCATED = "unallocated"
+
+NodeState = Literal["off", "booting", "on", "stopping", "failed"]
+ShareState = Literal["booting", "idle", "loaded", "active"]
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A component's W at rest and with every slot of the node at work."""
+
+    component: str
+    idle_w: float
+    active_w: float
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Power supplies: rated DC W, and efficiency by load (see ``profiles.power.psu_loss_w``)."""
+
+    rated_w: float
+    loads: tuple[float, ...]
+    efficiencies: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class NodeHardware:
+    """One kind of node in SI. ``gpu`` is None for a node without accelerators; ``slots`` are then its sockets."""
+
+    name: str
+    slots: int
+    gpu: str | None
+    gpu_idle_w: float
+    sockets: int
+    cpu_idle_w: float
+    cpu_full_w: float
+    cpu_exponent: float
+    parts: tuple[Rest, ...]
+    supply: Supply | None
+    standby_w: float
+    boot_ns: int
+    boot_w: float
+    shutdown_ns: int
+    shutdown_w: float
+
+    @property
+    def standing(self) -> str:
+        """The component that stands for the server itself: it takes standby power, and its slots are the node's."""
+        return "board" if any(part.component == "board" for part in self.parts) else "cpu"
+
+
+@dataclass(frozen=True)
+class Share:
+    """Slots of a node held by one owner: W of each of its GPUs, and its load on the host's CPUs in 0..1."""
+
+    owner: str
+    slots: int
+    state: ShareState
+    gpu_w: float
+    cpu_load: float
+
+
+@lru_cache(maxsize=4096)
+def node_draws(hardware: NodeHardware, state: NodeState, shares: tuple[Share, ...]) -> tuple[Draw, ...]:
+    """Every draw of a node. In each component the slots add up to ``hardware.slots``; all watts to the wall power."""
+    free = hardware.slots - sum(share.slots for share in shares)
+    # Outside "on" the slots are unallocated, unless an owner has the node boot for it.
+    idle_state = "idle" if state == "on" else state
+    holders: dict[tuple[str, str], int] = {}
+    for share in shares:
+        holders[share.owner, share.state] = holders.get((share.owner, share.state), 0) + share.slots
+    if free:
+        holders[UNALLOCATED, idle_state] = free
+    if state in ("off", "failed"):
+        return _standing(hardware, holders)
+    dc = _working(hardware, shares, free, idle_state)
+    if state in ("booting", "stopping"):
+        dc = _in_transition(hardware, dc, hardware.boot_w if state == "booting" else hardware.shutdown_w)
+    return (*dc, *_losses(hardware, dc, holders))
+
+
+def _components(hardware: NodeHardware) -> list[tuple[str, str]]:
+    gpus = [("gpu", hardware.gpu)] if hardware.gpu is not None else []
+    rest = [("cpu", hardware.name), *((part.component, hardware.name) for part in hardware.parts)]
+    return [*gpus, *rest, *([("psu_loss", hardware.name)] if hardware.supply is not None else [])]
+
+
+def _standing(hardware: NodeHardware, holders: dict[tuple[str, str], int]) -> tuple[Draw, ...]:
+    draws = []
+    for component, device in _components(hardware):
+        watts = hardware.standby_w if component == hardware.standing else 0.0
+        for (owner, state), slots in holders.items():
+            draws.append(Draw(device, component, owner, state, watts * slots / hardware.slots, slots))
+    return tuple(draws)
+
+
+def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: int, idle_state: str) -> list[Draw]:
+    draws = []
+    if hardware.gpu is not None:
+        draws = [Draw(hardware.gpu, "gpu", s.owner, s.state, s.slots * s.gpu_w, s.slots) for s in shares]
+        if free:
+            draws.append(Draw(hardware.gpu, "gpu", UNALLOCATED, idle_state, free * hardware.gpu_idle_w, free))
+    loads = [share.cpu_load * share.slots / hardware.slots if share.state == "active" else 0.0 for share in shares]
+    idle_w = hardware.sockets * hardware.cpu_idle_w
+    socket_w = cpu_power_w(
+        sum(loads), idle_w=hardware.cpu_idle_w, full_w=hardware.cpu_full_w, exponent=hardware.cpu_exponent
+    )
+    draws += _shared(hardware, "cpu", shares, free, idle_state, idle_w, hardware.sockets * socket_w - idle_w, loads)
+    at_work = [share.slots / hardware.slots if share.state == "active" else 0.0 for share in shares]
+    for part in hardware.parts:
+        work_w = (part.active_w - part.idle_w) * sum(at_work)
+        draws += _shared(hardware, part.component, shares, free, idle_state, part.idle_w, work_w, at_work)
+    return draws
+
+
+def _shared(
+    hardware: NodeHardware,
+    component: str,
+    shares: tuple[Share, ...],
+    free: int,
+    idle_state: str,
+    idle_w: float,
+    work_w: float,
+    weights: list[float],
+) -> list[Draw]:
+    """Rest power by slots, and what work adds to it by ``weights``."""
+    total = sum(weights)
+    draws = []
+    for share, weight in zip(shares, weights, strict=True):
+        watts = idle_w * share.slots / hardware.slots + (work_w * weight / total if total else 0.0)
+        draws.append(Draw(hardware.name, component, share.owner, share.state, watts, share.slots))
+    if free:
+        draws.append(Draw(hardware.name, component, UNALLOCATED, idle_state, idle_w * free / hardware.slots, free))
+    return draws
+
+
+def _in_transition(hardware: NodeHardware, rest: list[Draw], total_w: float) -> list[Draw]:
+    """The node's transition power: what it exceeds the rest power by is the host's CPUs at work.
+
+    Where it is below the rest power (parts still unpowered), every component is scaled down alike.
+    """
+    rest_w = sum(draw.watts for draw in rest)
+    if total_w < rest_w:
+        return [draw._replace(watts=draw.watts * total_w / rest_w) for draw in rest]
+    surplus = (total_w - rest_w) / hardware.slots
+    return [
+        draw._replace(watts=draw.watts + surplus * draw.slots) if draw.component == "cpu" else draw for draw in rest
+    ]
+
+
+def _losses(hardware: NodeHardware, dc: list[Draw], holders: dict[tuple[str, str], int]) -> list[Draw]:
+    if hardware.supply is None:
+        return []
+    dc_w = sum(draw.watts for draw in dc)
+    loss_w = psu_loss_w(
+        dc_w,
+        rated_w=hardware.supply.rated_w,
+        loads=hardware.supply.loads,
+        efficiencies=hardware.supply.efficiencies,
+    )
+    draws = []
+    for (owner, state), slots in holders.items():
+        own_w = sum(draw.watts for draw in dc if draw.owner == owner and draw.state == state)
+        share = own_w / dc_w if dc_w > 0.0 else slots / hardware.slots
+        draws.append(Draw(hardware.name, "psu_loss", owner, state, loss_w * share, slots))
+    return draws

@@ -1,0 +1,50 @@
+"""Energy settled exactly when power changes; nothing here polls or samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Draw(NamedTuple):
+    """What one component of one node draws for one owner in one state, until something changes.
+
+    ``slots`` counts accelerators (or sockets, in a node without them) held by the owner; over all draws of a component
+    they add up to the node's. ``hardware`` is the profile that the watts and the embodied carbon belong to.
+    """
+
+    hardware: str
+    component: str
+    owner: str
+    state: str
+    watts: float
+    slots: int
+
+
+class Recorder(Protocol):
+    """What the engine knows of a ledger."""
+
+    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
+        """Every draw held from ``start_ns`` to ``end_ns``."""
+
+
+class Meter:
+    """Everything one node draws. Its segments tile the run: each ends where the next begins."""
+
+    def __init__(self, recorder: Recorder, pool: str, draws: Sequence[Draw], now_ns: int) -> None:
+        self._recorder = recorder
+        self._pool = pool
+        self._draws = draws
+        self._since_ns = now_ns
+
+    def set(self, draws: Sequence[Draw], now_ns: int) -> None:
+        """From now on the node draws ``draws``."""
+        if draws is not self._draws:
+            self.settle(now_ns)
+            self._draws = draws
+
+    def settle(self, now_ns: int) -> None:
+        """Books what was drawn since the last change."""
+        if now_ns > self._since_ns:
+            self._recorder.record(self._pool, self._draws, self._since_ns, now_ns)
+            self._since_ns = now_ns

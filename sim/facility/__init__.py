@@ -1,0 +1,1 @@
+"""Overheads of the building as pure functions of the IT load."""

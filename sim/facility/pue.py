@@ -1,0 +1,17 @@
+"""The facility as one number: everything beyond the IT load is PUE - 1 of it, at every load."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+def overhead_j(it_j: Floats, pue: float) -> Floats:
+    """Energy of cooling, power distribution and the rest, J, same shape as ``it_j``: IT x (PUE - 1).
+
+    ``pue`` is at least 1. Source: The Green Grid, White Paper 49, "PUE: A comprehensive examination of the
+    metric", 2012 (ISO/IEC 30134-2). A fixed PUE knows neither weather nor part load.
+    """
+    return it_j * (pue - 1.0)

@@ -1,0 +1,95 @@
+"""Finds profiles by name: the user's own folders first, then those shipped with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import Field
+
+from sim.documents import Document, read_document
+from sim.errors import InputError, Problem
+from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.sourced import Profile
+from sim.validation import nearest, validate
+
+AnyProfile = Annotated[GPUProfile | CPUProfile | NodeProfile, Field(discriminator="kind")]
+Kind = TypeVar("Kind", bound=Profile)
+
+
+def shipped_folder(name: str) -> Path:
+    """``hardware_profiles`` or ``scenarios``: beside ``sim`` in a checkout, inside it in an installed wheel."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "_shipped" / name
+    return inside if inside.is_dir() else package.parent / name
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, _modified_ns: int) -> tuple[AnyProfile | None, tuple[Problem, ...]]:
+    document: Document = read_document(path)
+    problems: list[Problem] = []
+    profile = validate(AnyProfile, document, problems=problems)
+    if profile is not None and profile.name != path.stem:
+        problems.append(document.problem(("name",), f"must be '{path.stem}', like the file"))
+    return profile, tuple(problems)
+
+
+def read_profile(path: Path) -> AnyProfile:
+    """One profile file. Raises ``InputError`` with every problem in it."""
+    try:
+        modified_ns = path.stat().st_mtime_ns
+    except OSError as error:
+        raise InputError.one(str(path), error.strerror or "cannot be read") from None
+    profile, problems = _read(path, modified_ns)
+    if problems or profile is None:
+        raise InputError(problems)
+    return profile
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Profiles by name. ``folders`` are searched first to last; each holds YAML files, at any depth."""
+
+    folders: tuple[Path, ...] = field(default_factory=lambda: (shipped_folder("hardware_profiles"),))
+
+    def paths(self) -> Mapping[str, Path]:
+        """File of every profile by name, in alphabetical order."""
+        found: dict[str, Path] = {}
+        for folder in self.folders:
+            for path in sorted(folder.rglob("*.yaml")):
+                found.setdefault(path.stem, path)
+        return dict(sorted(found.items()))
+
+    def path(self, name: str) -> Path:
+        """The file of one profile. Raises ``InputError`` with the nearest name."""
+        paths = self.paths()
+        if name not in paths:
+            raise InputError.one("<profiles>", f"unknown profile '{name}'{nearest(name, paths)}  ({', '.join(paths)})")
+        return paths[name]
+
+    def read(self, name: str) -> AnyProfile:
+        """Any profile by name. Raises ``InputError``."""
+        return read_profile(self.path(name))
+
+    def _of_kind(self, name: str, kind: type[Kind]) -> Kind:
+        path = self.path(name)
+        profile = read_profile(path)
+        if not isinstance(profile, kind):
+            wanted = kind.__name__.removesuffix("Profile").lower()
+            raise InputError.one(str(path), f"is a {profile.kind} profile where a {wanted} is needed")
+        return profile
+
+    def gpu(self, name: str) -> GPUProfile:
+        """A GPU by name. Raises ``InputError``."""
+        return self._of_kind(name, GPUProfile)
+
+    def cpu(self, name: str) -> CPUProfile:
+        """A CPU by name. Raises ``InputError``."""
+        return self._of_kind(name, CPUProfile)
+
+    def node(self, name: str) -> NodeProfile:
+        """A node by name. Raises ``InputError``."""
+        return self._of_kind(name, NodeProfile)

@@ -1,0 +1,187 @@
+"""Profiles of GPUs, CPUs and whole nodes, as read from ``hardware_profiles/`` (one YAML file each)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from sim.profiles.sourced import (
+    Confidence,
+    Embodied,
+    Profile,
+    SourcedByteRate,
+    SourcedBytes,
+    SourcedDuration,
+    SourcedEnergyPerByte,
+    SourcedEnergyPerOperation,
+    SourcedExponent,
+    SourcedPower,
+    SourcedPowerPerByte,
+    SourcedRate,
+)
+from sim.quantities import PositiveFraction
+from sim.validation import Spec
+
+Precision = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4"]
+
+
+class GPUPower(Spec):
+    """State power in W, and the energy of work beyond ``loaded``: J per FLOP by precision, J per byte of memory."""
+
+    idle: SourcedPower
+    loaded: SourcedPower
+    energy_per_flop: dict[Precision, SourcedEnergyPerOperation] = Field(min_length=1)
+    energy_per_byte: SourcedEnergyPerByte
+
+
+class Memory(Spec):
+    """Capacity in B and peak bandwidth in B/s."""
+
+    capacity: SourcedBytes
+    bandwidth: SourcedByteRate
+
+
+class Link(Spec):
+    """The fabric between accelerators: total bidirectional B/s of one device."""
+
+    name: str
+    bandwidth: SourcedByteRate
+    energy_per_byte: SourcedEnergyPerByte | None = None
+
+
+class GPUProfile(Profile):
+    """One accelerator."""
+
+    kind: Literal["gpu"]
+    tdp: SourcedPower
+    power: GPUPower
+    peak: dict[Precision, SourcedRate] = Field(min_length=1)
+    sustained: dict[Precision, SourcedRate] = Field(default_factory=dict)
+    memory: Memory
+    link: Link
+    embodied: Embodied
+
+    @model_validator(mode="after")
+    def _states_rise(self) -> GPUProfile:
+        if not self.power.idle.value <= self.power.loaded.value < self.tdp.value:
+            raise PydanticCustomError("order", "needs idle <= loaded < tdp")
+        return self
+
+
+class CPUPower(Spec):
+    """One socket: W idle and at full load, and the exponent of the concave curve between them."""
+
+    idle: SourcedPower
+    full: SourcedPower
+    exponent: SourcedExponent
+
+    @model_validator(mode="after")
+    def _rises(self) -> CPUPower:
+        if not self.idle.value <= self.full.value:
+            raise PydanticCustomError("order", "needs idle <= full")
+        return self
+
+
+class CPUProfile(Profile):
+    """One CPU socket."""
+
+    kind: Literal["cpu"]
+    cores: int = Field(ge=1)
+    tdp: SourcedPower
+    power: CPUPower
+    embodied: Embodied
+
+
+class Fitted(Spec):
+    """How many of which profile a node holds."""
+
+    profile: str
+    count: int = Field(ge=1, le=1024)
+
+
+class DRAM(Spec):
+    """Memory of the host: B, and W per byte at rest and under load."""
+
+    capacity: SourcedBytes
+    idle: SourcedPowerPerByte
+    active: SourcedPowerPerByte
+
+
+class Part(Spec):
+    """A component of the whole node in W, at rest and with all of its accelerators at work."""
+
+    idle: SourcedPower
+    active: SourcedPower
+
+
+class EfficiencyPoint(Spec):
+    """Conversion efficiency at one DC load, as a fraction of the rating."""
+
+    load: PositiveFraction
+    value: PositiveFraction
+
+
+class PSU(Spec):
+    """The node's power supplies together: DC rating in W and efficiency by load, interpolated linearly."""
+
+    rated: SourcedPower
+    efficiency: list[EfficiencyPoint] = Field(min_length=1)
+    source: str
+    confidence: Confidence
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _increasing(self) -> PSU:
+        loads = [point.load for point in self.efficiency]
+        if loads != sorted(set(loads)):
+            raise PydanticCustomError("order", "the loads of its efficiency points must increase")
+        return self
+
+
+class Transition(Spec):
+    """Booting or shutting down: how long, and the DC power of the whole node meanwhile, in W."""
+
+    duration: SourcedDuration
+    power: SourcedPower
+
+
+Component = Literal["gpu", "cpu", "dram", "storage", "nic", "fans", "board", "psu_loss"]
+OPTIONAL_PARTS: tuple[Literal["storage", "nic", "fans", "board"], ...] = ("storage", "nic", "fans", "board")
+
+
+class NodeProfile(Profile):
+    """A whole server. A component it does not meter is named in ``not_metered`` with the reason, never taken as 0."""
+
+    kind: Literal["node"]
+    gpus: Fitted | None = None
+    cpus: Fitted
+    dram: DRAM
+    storage: Part | None = None
+    nic: Part | None = None
+    fans: Part | None = None
+    board: Part | None = None
+    psu: PSU | None = None
+    standby: SourcedPower
+    boot: Transition
+    shutdown: Transition
+    not_metered: dict[Component | Literal["psu"], Annotated[str, Field(min_length=5)]] = Field(default_factory=dict)
+    embodied: Embodied
+
+    @model_validator(mode="after")
+    def _nothing_missing_in_silence(self) -> NodeProfile:
+        for part in (*OPTIONAL_PARTS, "psu"):
+            named = part in self.not_metered or (part == "psu" and "psu_loss" in self.not_metered)
+            if (getattr(self, part) is None) != named:
+                raise PydanticCustomError(
+                    "boundary",
+                    "'{part}' must be given, or named in not_metered with the reason, and not both",
+                    {"part": part},
+                )
+        return self
+
+    @property
+    def slots(self) -> int:
+        """What a reservation counts: its GPUs, or its sockets where it has none."""
+        return self.gpus.count if self.gpus is not None else self.cpus.count

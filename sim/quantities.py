@@ -1,0 +1,142 @@
+"""Pydantic field types for quantities: text with a unit in the file, SI numbers that remember their text in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from sim import units
+from sim.errors import QuantityError
+
+
+class Quantity(float):
+    """An SI value that remembers how it was written, so that a resolved scenario reads like the user's own."""
+
+    text: str
+
+    @classmethod
+    def of(cls, si: float, text: str) -> Quantity:
+        """The value ``si``, written ``text``."""
+        quantity = cls(si)
+        quantity.text = text
+        return quantity
+
+
+class Nanoseconds(int):
+    """A duration in integer nanoseconds that remembers how it was written."""
+
+    text: str
+
+    @classmethod
+    def of(cls, ns: int, text: str) -> Nanoseconds:
+        """The duration ``ns``, written ``text``."""
+        duration = cls(ns)
+        duration.text = text
+        return duration
+
+
+class Price(Quantity):
+    """A price per joule with its currency."""
+
+    currency: str
+
+
+def _fail(message: str) -> PydanticCustomError:
+    return PydanticCustomError("quantity", "{message}", {"message": message})
+
+
+def _bound(si: float, written: object, low: float | None, above: float | None, high: float | None) -> None:
+    if above is not None and not si > above:
+        raise _fail(f"must be above {above:g}, and is {written!r}")
+    if low is not None and not si >= low:
+        raise _fail(
+            f"must not be negative, and is {written!r}" if low == 0 else f"must be at least {low:g}, and is {written!r}"
+        )
+    if high is not None and not si <= high:
+        raise _fail(f"must be at most {high:g}, and is {written!r}")
+
+
+def _reader(dimension: str, low: float | None, above: float | None, high: float | None) -> Callable[[object], Quantity]:
+    def read(value: object) -> Quantity:
+        if isinstance(value, Quantity):
+            return value
+        try:
+            si = units.parse(value, dimension)
+        except QuantityError as error:
+            raise _fail(error.message) from None
+        _bound(si, value, low, above, high)
+        return Quantity.of(si, str(value).strip())
+
+    return read
+
+
+def _duration_reader(low: int) -> Callable[[object], Nanoseconds]:
+    def read(value: object) -> Nanoseconds:
+        if isinstance(value, Nanoseconds):
+            return value
+        try:
+            ns = units.parse_ns(value)
+        except QuantityError as error:
+            raise _fail(error.message) from None
+        if ns < low:
+            raise _fail(f"must {'be above zero' if low else 'not be negative'}, and is {value!r}")
+        return Nanoseconds.of(ns, str(value).strip())
+
+    return read
+
+
+def _read_price(value: object) -> Price:
+    if isinstance(value, Price):
+        return value
+    try:
+        si, currency = units.parse_price(value)
+    except QuantityError as error:
+        raise _fail(error.message) from None
+    price = Price(si)
+    price.text, price.currency = str(value).strip(), currency
+    return price
+
+
+def _text(value: Any) -> str | float:
+    text: str = value.text
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _field(read: Callable[[object], Any], dimension: str) -> tuple[Any, ...]:
+    example = units.example(dimension)
+    kinds = ["string", "number"] if dimension == "fraction" else ["string"]
+    schema = {"type": kinds, "description": f"{dimension}, e.g. '{example}'", "examples": [example]}
+    return PlainValidator(read), PlainSerializer(_text), WithJsonSchema(schema)
+
+
+def _quantity(
+    dimension: str, *, low: float | None = 0.0, above: float | None = None, high: float | None = None
+) -> tuple[Any, ...]:
+    return _field(_reader(dimension, low, above, high), dimension)
+
+
+Power = Annotated[Quantity, *_quantity("power")]
+CarbonIntensity = Annotated[Quantity, *_quantity("carbon intensity")]
+CarbonMass = Annotated[Quantity, *_quantity("mass of CO2e")]
+WaterIntensity = Annotated[Quantity, *_quantity("water per energy")]
+RequestRate = Annotated[Quantity, *_quantity("request rate", above=0.0)]
+OperationRate = Annotated[Quantity, *_quantity("operation rate")]
+Operations = Annotated[Quantity, *_quantity("operations")]
+EnergyPerOperation = Annotated[Quantity, *_quantity("energy per operation")]
+Bytes = Annotated[Quantity, *_quantity("bytes")]
+ByteRate = Annotated[Quantity, *_quantity("byte rate")]
+EnergyPerByte = Annotated[Quantity, *_quantity("energy per byte")]
+PowerPerByte = Annotated[Quantity, *_quantity("power per byte")]
+Fraction = Annotated[Quantity, *_quantity("fraction", high=1.0)]
+PositiveFraction = Annotated[Quantity, *_quantity("fraction", above=0.0, high=1.0)]
+Ratio = Annotated[Quantity, *_quantity("fraction")]
+AtLeastOne = Annotated[Quantity, *_quantity("fraction", low=1.0)]
+EnergyPrice = Annotated[Price, *_field(_read_price, "energy price")]
+Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration")]
+PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration")]

@@ -1,0 +1,95 @@
+"""Ledger, requests and jobs as Arrow tables, and the ledger back from one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sim.account.ledger import Key, Ledger
+from sim.units import NS_PER_S
+from sim.workload.records import JobRecord, ServiceLog
+
+
+def ledger_table(ledger: Ledger, start_ns: int) -> pa.Table:
+    """Rows in order of time, then key; a row that held nothing and drew nothing is left out."""
+    bins, keys = np.nonzero((ledger.slot_ns.T != 0) | (ledger.energy_j.T != 0.0))
+    starts, ends = ledger.edges_ns[:-1][bins], ledger.edges_ns[1:][bins]
+    columns: dict[str, pa.Array] = {
+        "start": pa.array(starts + start_ns, type=pa.timestamp("ns", tz="UTC")),
+        "start_ns": pa.array(starts),
+        "end_ns": pa.array(ends),
+    }
+    for name in Key._fields:
+        words = sorted({getattr(key, name) for key in ledger.keys})
+        index = np.array([words.index(getattr(key, name)) for key in ledger.keys], dtype=np.int32)
+        columns[name] = pa.DictionaryArray.from_arrays(pa.array(index[keys]), pa.array(words))
+    columns["energy_j"] = pa.array(ledger.energy_j.T[bins, keys])
+    columns["slot_ns"] = pa.array(ledger.slot_ns.T[bins, keys])
+    table = pa.table(columns)
+    return table.replace_schema_metadata({"start_ns": str(start_ns), "end_ns": str(ledger.end_ns)})
+
+
+def ledger_of(table: pa.Table) -> tuple[Ledger, int]:
+    """The ledger in a table and the start of its run in ns since 1970. Raises ``KeyError`` for another table."""
+    metadata = table.schema.metadata or {}
+    start_ns, end_ns = int(metadata[b"start_ns"]), int(metadata[b"end_ns"])
+    starts = table["start_ns"].to_numpy()
+    edges = np.append(np.unique(starts), end_ns).astype(np.int64)
+    names = [table[name].to_pylist() for name in Key._fields]
+    position = {key: i for i, key in enumerate(sorted(set(zip(*names, strict=True))))}
+    rows = np.array([position[key] for key in zip(*names, strict=True)], dtype=np.int64)
+    columns = np.searchsorted(edges, starts)
+    energy = np.zeros((len(position), len(edges) - 1))
+    slots = np.zeros(energy.shape, dtype=np.int64)
+    energy[rows, columns] = table["energy_j"].to_numpy()
+    slots[rows, columns] = table["slot_ns"].to_numpy()
+    return Ledger(edges, tuple(Key(*key) for key in position), energy, slots), start_ns
+
+
+def job_table(records: Sequence[JobRecord]) -> pa.Table:
+    """One row a job, times in seconds from the start of the run."""
+
+    def seconds(values: Sequence[int | None]) -> pa.Array:
+        return pa.array([None if ns is None else ns / NS_PER_S for ns in values], type=pa.float64())
+
+    return pa.table(
+        {
+            "workload": pa.array([r.workload for r in records], type=pa.string()),
+            "status": pa.array([r.status for r in records], type=pa.string()),
+            "gpus": pa.array([r.gpus for r in records], type=pa.int64()),
+            "submitted_s": seconds([r.submitted_ns for r in records]),
+            "started_s": seconds([r.started_ns for r in records]),
+            "ended_s": seconds([r.ended_ns for r in records]),
+            "held_s": seconds([r.held_ns for r in records]),
+            "work_s": seconds([r.work_ns for r in records]),
+            "done_s": seconds([r.done_ns for r in records]),
+            "lost_s": seconds([r.lost_ns for r in records]),
+            "interruptions": pa.array([r.interruptions for r in records], type=pa.int64()),
+            "checkpoints": pa.array([r.checkpoints for r in records], type=pa.int64()),
+        }
+    )
+
+
+def request_table(logs: Sequence[ServiceLog], sample: int | None, rng: np.random.Generator) -> pa.Table:
+    """One row a finished request, in order of completion; times in ns from the start; at most ``sample`` in all."""
+    total = sum(len(log.done_ns) for log in logs)
+    names = np.repeat(np.arange(len(logs)), [len(log.done_ns) for log in logs])
+    arrival, start, done = (
+        np.concatenate([np.frombuffer(getattr(log, name), dtype=np.int64) for log in logs] or [np.empty(0, np.int64)])
+        for name in ("arrival_ns", "start_ns", "done_ns")
+    )
+    order = np.lexsort((arrival, done))
+    if sample is not None and sample < total:
+        order = order[np.sort(rng.choice(total, size=sample, replace=False))]
+    return pa.table(
+        {
+            "workload": pa.DictionaryArray.from_arrays(
+                pa.array(names[order].astype(np.int32)), pa.array([log.workload for log in logs], type=pa.string())
+            ),
+            "arrival_ns": pa.array(arrival[order]),
+            "start_ns": pa.array(start[order]),
+            "done_ns": pa.array(done[order]),
+        }
+    )

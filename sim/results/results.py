@@ -1,0 +1,58 @@
+"""The outcome of one run, in memory: everything that ``--out`` writes, and nothing that needs the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sim.account.ledger import Ledger
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """``summary`` is ``summary.json``; ``scenario`` the resolved scenario; ``manifest`` versions, hashes, wall time.
+
+    ``energy`` is the physical ledger, before any accounting convention. The tables are Arrow; ``ledger()``,
+    ``requests()`` and ``jobs()`` give them as tidy pandas frames. ``request_table`` is None unless it was asked for.
+    """
+
+    summary: dict[str, Any]
+    scenario: dict[str, Any]
+    manifest: dict[str, Any]
+    energy: Ledger
+    start_ns: int
+    job_table: pa.Table
+    request_table: pa.Table | None
+
+    def ledger(self) -> pd.DataFrame:
+        """One row per time bin and key: ``start`` (UTC), ``start_ns``, ``end_ns``, the key's names, J, slot-ns."""
+        from sim.results.frames import ledger_table
+
+        frame: pd.DataFrame = ledger_table(self.energy, self.start_ns).to_pandas()
+        return frame
+
+    def jobs(self) -> pd.DataFrame:
+        """One row a training job."""
+        frame: pd.DataFrame = self.job_table.to_pandas()
+        return frame
+
+    def requests(self) -> pd.DataFrame:
+        """One row a finished request, as ``outputs.requests`` asked. Raises ``KeyError`` if it asked for none."""
+        if self.request_table is None:
+            raise KeyError("this run kept no requests; ask for them with outputs.requests: all")
+        frame: pd.DataFrame = self.request_table.to_pandas()
+        return frame
+
+    def at(self, path: str) -> Any:
+        """A value of the summary by dotted path, e.g. ``carbon_kg.total``. Raises ``KeyError``."""
+        value: Any = self.summary
+        for part in path.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                raise KeyError(path)
+            value = value[part]
+        return value

@@ -1,0 +1,200 @@
+"""Runs and comparisons as tables for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sim.results.compare import Comparison, Difference
+from sim.units import HOUR_NS, NS_PER_S
+
+
+def number(value: float) -> str:
+    """Four significant figures or all digits before the point, with thousands separated."""
+    magnitude = abs(value)
+    if magnitude >= 1000:
+        return f"{value:,.0f}"
+    if magnitude >= 100:
+        return f"{value:.1f}"
+    if magnitude >= 10:
+        return f"{value:.2f}"
+    return f"{value:.4g}"
+
+
+def mass(kg: float) -> str:
+    """kg below a tonne, t above."""
+    return f"{number(kg / 1000)} t" if abs(kg) >= 1000 else f"{number(kg)} kg"
+
+
+def seconds(value: float) -> str:
+    """ms below a second, else s."""
+    return f"{number(value * 1000)} ms" if abs(value) < 1 else f"{number(value)} s"
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage, or nothing of nothing."""
+    return f"{100 * part / whole:.1f} %" if whole else ""
+
+
+def plain_table(*columns: str) -> Table:
+    """A table without frame: text in its first column, numbers to the right in the others."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=i > 0)
+    return table
+
+
+def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
+    """What one run came to: energy and carbon by component, totals, work done, and what is outside its boundary."""
+    parts: list[RenderableType] = [Text(name, style="bold"), _components(summary), _totals(summary)]
+    if len(summary["carbon_kg"]["by_workload"]) > 1:
+        parts.append(_by(summary))
+    if "jobs" in summary:
+        parts.append(_jobs(summary["jobs"]))
+    if "serving" in summary:
+        parts.append(_serving(summary["serving"]))
+    parts.append(_boundary(summary["boundary"]))
+    return Group(*parts)
+
+
+def _components(summary: Mapping[str, Any]) -> Table:
+    energy, carbon = summary["energy_kwh"], summary["carbon_kg"]
+    table = plain_table("component", "energy", "share", "carbon", "share")
+    names = [*energy["by_component"], *(name for name in carbon["by_component"] if name not in energy["by_component"])]
+    for name in names:
+        kwh = energy["by_component"].get(name)
+        kg = carbon["by_component"].get(name, 0.0)
+        table.add_row(
+            name.replace("_", " "),
+            f"{number(kwh)} kWh" if kwh is not None else "",
+            share(kwh, energy["facility"]) if kwh is not None else "",
+            mass(kg),
+            share(kg, carbon["total"]),
+        )
+    table.add_section()
+    table.add_row("total", f"{number(energy['facility'])} kWh", "", mass(carbon["total"]), "", style="bold")
+    return table
+
+
+def _totals(summary: Mapping[str, Any]) -> Table:
+    carbon, kpi = summary["carbon_kg"], summary["kpi"]
+    bounds = carbon["embodied_range"]
+    table = plain_table("", "")
+    table.show_header = False
+    if len(summary["energy_kwh"]["by_state"]) > 1:
+        states = summary["energy_kwh"]["by_state"]
+        for state, kwh in sorted(states.items(), key=lambda item: -item[1]):
+            kg = carbon["operational_by_state"].get(state, 0.0)
+            portion = share(kwh, summary["energy_kwh"]["it"])
+            table.add_row(f"while {state}", f"{number(kwh)} kWh ({portion}), {mass(kg)}")
+    table.add_row("operational carbon (location-based)", mass(carbon["operational_location"]))
+    spread = f" ({mass(bounds['low'])} to {mass(bounds['high'])})" if bounds["low"] != bounds["high"] else ""
+    table.add_row("embodied carbon", f"{mass(carbon['embodied'])}{spread}")
+    for name, label in (("onsite", "on-site water"), ("offsite", "off-site water")):
+        if name in summary.get("water_l", {}):
+            table.add_row(label, f"{number(summary['water_l'][name])} L")
+    if "cost" in summary:
+        table.add_row("energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}")
+    if "pue" in kpi:
+        table.add_row("PUE, CUE", f"{kpi['pue']:.3g}, {kpi['cue_kg_per_kwh']:.3g} kg/kWh")
+    if "sci_unit" in kpi:
+        table.add_row("SCI", f"{number(kpi['sci_g_per_unit'])} g per {kpi['sci_unit']}")
+    hours = summary["simulated_s"] * NS_PER_S / HOUR_NS
+    mean_kw = summary["energy_kwh"]["it"] / hours if hours else 0.0
+    table.add_row("simulated", f"{number(hours)} h, mean IT power {number(mean_kw)} kW")
+    return table
+
+
+def _by(summary: Mapping[str, Any]) -> Table:
+    table = plain_table("workload", "IT energy", "carbon", "of it embodied")
+    carbon = summary["carbon_kg"]
+    for name, kg in carbon["by_workload"].items():
+        kwh = summary["energy_kwh"]["by_workload"].get(name, 0.0)
+        table.add_row(name, f"{number(kwh)} kWh", mass(kg), mass(carbon["embodied_by_workload"].get(name, 0.0)))
+    return table
+
+
+def _jobs(jobs: Mapping[str, Any]) -> Table:
+    table = plain_table("job", "done", "GPU-hours", "lost", "waited", "goodput", "failures")
+    for name, job in jobs.items():
+        table.add_row(
+            name,
+            f"{100 * job['progress']:.4g} %",
+            number(job["gpu_hours"]),
+            number(job["lost_gpu_hours"]),
+            seconds(job["wait_s"]) if "wait_s" in job else "never ran",
+            f"{100 * job['goodput']:.1f} %" if "goodput" in job else "",
+            str(job["interruptions"]),
+        )
+    return table
+
+
+def _serving(services: Mapping[str, Any]) -> Table:
+    table = plain_table("service", "requests", "rejected", "e2e p50", "p99", "busy", "mean W", "J/request")
+    for name, service in services.items():
+        latency = service.get("e2e_s")
+        table.add_row(
+            name,
+            f"{service['requests']:,}",
+            f"{service['rejected']:,}",
+            seconds(latency["p50"]) if latency else "",
+            seconds(latency["p99"]) if latency else "",
+            f"{100 * service['utilisation']:.1f} %",
+            number(service["power_w_mean"]),
+            number(service["energy_j_per_request"]) if "energy_j_per_request" in service else "",
+        )
+    return table
+
+
+def _boundary(boundary: Mapping[str, Any]) -> Text:
+    lines = []
+    if boundary["convention"] != "physical":
+        lines.append(
+            f"Counted by the convention '{boundary['convention']}'; the simulated meters read "
+            f"{number(boundary['metered_it_kwh'])} kWh."
+        )
+    left_out = boundary.get("metered_but_not_counted_kwh")
+    if left_out:
+        named = ", ".join(f"{name} {number(kwh)} kWh" for name, kwh in left_out.items())
+        lines.append(f"Metered but not counted: {named}.")
+    for node, reasons in boundary.get("not_metered", {}).items():
+        lines.append(f"Not metered in {node}: {', '.join(reasons)}.")
+    lines.append(f"Not modelled: {', '.join(boundary['not_modelled'])}.")
+    return Text("\n".join(lines), style="dim")
+
+
+def comparison_tables(comparison: Comparison) -> RenderableType:
+    """Each other run against the first, and whether its carbon differs over the whole range of embodied carbon."""
+    parts: list[RenderableType] = []
+    others = zip(comparison.names[1:], comparison.differences, comparison.carbon_changes, strict=True)
+    for name, differences, change in others:
+        table = plain_table("", "first", "other", "change", "")
+        for row in differences:
+            table.add_row(row.label.replace("_", " "), _value(row.first, row), _value(row.other, row), *_change(row))
+        ends = f"Over the range of embodied carbon, total carbon changes by {mass(change.low)} to {mass(change.high)}"
+        verdict = "" if change.decided or not (change.low or change.high) else ": the two cannot be told apart"
+        parts += [
+            Text(f"first: {comparison.names[0]}\nother: {name}", style="bold"),
+            table,
+            Text(f"{ends}{verdict}.", style="dim"),
+        ]
+    return Group(*parts)
+
+
+def _value(value: float | None, row: Difference) -> str:
+    if value is None:
+        return "-"
+    return mass(value) if row.unit == "kg" else f"{number(value)} {row.unit}".strip()
+
+
+def _change(row: Difference) -> tuple[str, str]:
+    if row.change is None:
+        return "", ""
+    sign = "+" if row.change > 0 else ""
+    relative = f"{sign}{100 * row.relative:.1f} %" if row.relative is not None else ""
+    return f"{sign}{_value(row.change, row)}", relative

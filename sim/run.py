@@ -1,0 +1,204 @@
+"""One run from a scenario to its results, and a finished run priced anew."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.account.bins import Bins
+from sim.account.ledger import Ledger, LedgerRecorder
+from sim.account.metrics import job_metrics, serving_metrics
+from sim.build import accounting_plan, build
+from sim.documents import Document
+from sim.engine.world import Outcome, simulate
+from sim.errors import InputError, Problem
+from sim.profiles.catalog import Catalog
+from sim.results.results import Results
+from sim.results.summary import Unit, environmental_summary
+from sim.rng import Streams
+from sim.spec.loader import Loaded, load_scenario
+from sim.spec.scenario import Sample, Scenario
+from sim.spec.site import IntensitySeries, PriceSeries
+from sim.spec.workloads import Inference, PoissonArrivals
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ACCOUNTING_PATHS = ("site", "accounting")
+"""What may change without simulating again: nothing here decides when work happens."""
+
+
+def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
+    """Simulates and accounts a checked scenario. Prints and writes nothing, and holds no state between runs.
+
+    Raises ``RunError`` where the run cannot be finished, ``InputError`` where a series turns out too short for it.
+    """
+    began = time.perf_counter()
+    catalog = catalog if catalog is not None else Catalog()
+    scenario = loaded.scenario
+    streams = Streams(scenario.seed)
+    plan = accounting_plan(scenario, catalog)
+    changes = [signal.breakpoints(0, signal.last_ns) for signal in (plan.intensity, plan.price) if signal is not None]
+    recorder = LedgerRecorder(scenario.site.name, Bins(int(scenario.outputs.bin), changes, scenario.start_ns))
+    built = build(scenario, catalog, streams)
+    outcome = simulate(
+        built.pools,
+        built.training,
+        built.services,
+        duration_ns=scenario.duration_ns,
+        streams=streams,
+        recorder=recorder,
+    )
+    ledger = recorder.ledger(outcome.end_ns)
+    activity = _activity(outcome, ledger)
+    summary = _environmental(loaded.document, scenario, catalog, ledger, activity)
+    from sim.results.frames import job_table
+
+    return Results(
+        summary={**summary, **activity, "events": outcome.events},
+        scenario=loaded.resolved(),
+        manifest=_manifest(loaded, catalog, time.perf_counter() - began),
+        energy=ledger,
+        start_ns=scenario.start_ns,
+        job_table=job_table(outcome.jobs),
+        request_table=_requests(scenario, outcome, streams),
+    )
+
+
+def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | None = None) -> Results:
+    """A finished run under other grids, prices, PUE, water or accounting; simulates nothing.
+
+    Raises ``InputError`` for an override of anything else, or a series finer than the run's bins.
+    """
+    began = time.perf_counter()
+    catalog = catalog if catalog is not None else Catalog()
+    problems = [
+        Problem(
+            "--set", None, path, f"decides the run itself; only {' and '.join(ACCOUNTING_PATHS)} re-price: run again"
+        )
+        for path in overrides
+        if path.split(".")[0] not in ACCOUNTING_PATHS or path == "site.name"
+    ]
+    if problems:
+        raise InputError(problems)
+    loaded = load_scenario(results.scenario, overrides, catalog)
+    activity: dict[str, Any] = {n: results.summary[n] for n in ("serving", "jobs") if n in results.summary}
+    summary = _environmental(loaded.document, loaded.scenario, catalog, results.energy, activity)
+    manifest = _manifest(loaded, catalog, time.perf_counter() - began)
+    return Results(
+        summary={**summary, **activity, "events": results.summary["events"]},
+        scenario=loaded.resolved(),
+        manifest={**manifest, "repriced_from": results.manifest["scenario_sha256"]},
+        energy=results.energy,
+        start_ns=results.start_ns,
+        job_table=results.job_table,
+        request_table=results.request_table,
+    )
+
+
+def _activity(outcome: Outcome, ledger: Ledger) -> dict[str, Any]:
+    activity: dict[str, Any] = {}
+    if outcome.services:
+        activity["serving"] = {log.workload: serving_metrics(log, ledger) for log in outcome.services}
+    if outcome.jobs:
+        activity["jobs"] = {record.workload: job_metrics([record]) for record in outcome.jobs}
+    return activity
+
+
+def _environmental(
+    document: Document, scenario: Scenario, catalog: Catalog, ledger: Ledger, activity: Mapping[str, Any]
+) -> dict[str, Any]:
+    plan = accounting_plan(scenario, catalog)
+    for path, signal in (("intensity", plan.intensity), ("price", plan.price)):
+        if signal is None:
+            continue
+        place = ("site", "grid", path)
+        if not signal.covers(0, ledger.end_ns):
+            raise InputError([document.problem(place, "the series ends before the run does; give one that covers it")])
+        try:
+            signal.on_bins(ledger.edges_ns)
+        except ValueError:
+            message = (
+                "the series changes within a bin of the ledger; run again with a finer outputs.bin or with this series"
+            )
+            raise InputError([document.problem(place, message)]) from None
+    nodes = {pool.profile: catalog.node(pool.profile).not_metered for pool in scenario.cluster.nodes}
+    not_metered = {
+        name: {str(part): why for part, why in reasons.items()} for name, reasons in nodes.items() if reasons
+    }
+    return environmental_summary(ledger, plan, not_metered, _unit(scenario, activity))
+
+
+def _unit(scenario: Scenario, activity: Mapping[str, Any]) -> Unit | None:
+    wanted = scenario.accounting.functional_unit
+    if wanted is None:
+        return None
+    if wanted.per == "request":
+        done = activity["serving"][wanted.of]["completed"]
+    elif wanted.per == "gpu-hour":
+        done = activity["jobs"][wanted.of]["gpu_hours"]
+    else:
+        done = 1.0
+    count = f"{wanted.count:g} " if wanted.count != 1.0 else ""
+    return Unit(f"{count}{wanted.per}{'s' if wanted.count != 1.0 else ''} of {wanted.of}", done / wanted.count)
+
+
+def _requests(scenario: Scenario, outcome: Outcome, streams: Streams) -> pa.Table | None:
+    wanted = scenario.outputs.requests
+    if wanted == "none":
+        return None
+    from sim.results.frames import request_table
+
+    sample = wanted.sample if isinstance(wanted, Sample) else None
+    return request_table(outcome.services, sample, streams("outputs/requests"))
+
+
+def _manifest(loaded: Loaded, catalog: Catalog, wall_s: float) -> dict[str, Any]:
+    """Who ran what, from which inputs: everything that may differ between two runs of equal results, and more."""
+    import hashlib
+
+    from sim.results.files import sha256, to_json
+
+    scenario = loaded.scenario
+    profiles = _profiles_used(scenario, catalog)
+    inputs = sorted({Path(file) for file in _input_files(scenario)})
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    packages = ("coldaisle", "simpy", "numpy", "pydantic", "pint", "ruamel.yaml", "pyarrow")
+    return {
+        "scenario": loaded.source,
+        "seed": scenario.seed,
+        "scenario_sha256": hashlib.sha256(to_json(loaded.resolved()).encode()).hexdigest(),
+        "profiles_sha256": {name: sha256(catalog.path(name)) for name in profiles},
+        "inputs_sha256": {str(path): sha256(path) for path in inputs},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "wall_s": wall_s,
+        "peak_memory_bytes": peak,
+    }
+
+
+def _profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
+    names: set[str] = set()
+    for pool in scenario.cluster.nodes:
+        node = catalog.node(pool.profile)
+        names |= {node.name, node.cpus.profile} | ({node.gpus.profile} if node.gpus is not None else set())
+    return sorted(names)
+
+
+def _input_files(scenario: Scenario) -> list[str]:
+    files = [
+        source.file
+        for source in (scenario.site.grid.intensity, scenario.site.grid.price)
+        if isinstance(source, IntensitySeries | PriceSeries)
+    ]
+    files += [
+        workload.arrivals.file
+        for workload in scenario.workloads.values()
+        if isinstance(workload, Inference) and not isinstance(workload.arrivals, PoissonArrivals)
+    ]
+    return files

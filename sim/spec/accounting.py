@@ -1,0 +1,71 @@
+"""How joules become footprints: conventions, lifetimes, amortisation, the functional unit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sim.quantities import CarbonMass, PositiveDuration, PositiveFraction, Power
+from sim.validation import Spec
+
+
+class PhysicalConvention(Spec):
+    """Every metered joule counts, once."""
+
+    kind: Literal["physical"] = "physical"
+
+
+class Luccioni2023Convention(Spec):
+    """The BLOOM study's: reserved GPU time at TDP, plus constant infrastructure and idle power beside it."""
+
+    kind: Literal["luccioni-2023"]
+    infrastructure: Power
+    idle: Power
+
+
+class TimeAmortization(Spec):
+    """Embodied carbon by time held over the lifetime; time nobody holds is a line of its own."""
+
+    kind: Literal["time"] = "time"
+
+
+class ExpectedUtilisation(Spec):
+    """Embodied carbon over the share of the lifetime expected to be used; unheld time is then charged to no one."""
+
+    kind: Literal["expected-utilisation"]
+    utilisation: PositiveFraction
+
+
+class Embodied(Spec):
+    """Carbon of one device in place of its profile's range, and how it is spread over time."""
+
+    gpu: CarbonMass | None = Field(default=None, description="Of one GPU; the profile's range, if absent.")
+    server: CarbonMass | None = Field(
+        default=None, description="Of one server without GPUs; the profile's range, if absent."
+    )
+    amortization: Annotated[TimeAmortization | ExpectedUtilisation, Field(discriminator="kind")] = Field(
+        default_factory=TimeAmortization
+    )
+
+
+class FunctionalUnit(Spec):
+    """What the SCI is per: ``count`` requests, GPU-hours or whole runs of the workload ``of``."""
+
+    of: str
+    per: Literal["request", "gpu-hour", "run"]
+    count: float = Field(default=1.0, gt=0, le=1e15)
+
+
+class Accounting(Spec):
+    """Lifetimes have no default: they decide the embodied share."""
+
+    gpu_lifetime: PositiveDuration | None = Field(
+        default=None, description="We do not guess a lifetime: give e.g. '5 years'."
+    )
+    server_lifetime: PositiveDuration = Field(description="We do not guess a lifetime: give e.g. '6 years'.")
+    convention: Annotated[PhysicalConvention | Luccioni2023Convention, Field(discriminator="kind")] = Field(
+        default_factory=PhysicalConvention
+    )
+    embodied: Embodied = Field(default_factory=Embodied)
+    functional_unit: FunctionalUnit | None = None

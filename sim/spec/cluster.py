@@ -1,0 +1,43 @@
+"""The machines: pools of equal nodes, how they are powered, and how often they break."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from sim.quantities import Duration, PositiveDuration
+from sim.validation import Spec
+
+MOST_NODES = 100_000
+
+
+class Failures(Spec):
+    """Exponential times to failure of each node, and a constant time to repair before it boots again."""
+
+    mtbf: PositiveDuration
+    repair: Duration
+
+
+class NodePool(Spec):
+    """``count`` nodes of one profile. ``name`` defaults to the profile's and must be unique in the cluster."""
+
+    profile: str
+    count: int = Field(ge=1, le=MOST_NODES, strict=True)
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    initially: Literal["on", "off"] = "on"
+    idle_timeout: Duration | None = Field(
+        default=None, description="Idle nodes shut down after this long; never, if absent."
+    )
+    failures: Failures | None = None
+
+    @property
+    def label(self) -> str:
+        """What the pool is called."""
+        return self.name if self.name is not None else self.profile
+
+
+class Cluster(Spec):
+    """All pools of a site."""
+
+    nodes: list[NodePool] = Field(min_length=1)

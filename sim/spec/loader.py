@@ -1,0 +1,221 @@
+"""Reads a scenario: a file with what it ``extends:``, then ``--set`` overrides, checked together, every problem placed.
+
+Merging: mappings merge key by key, anything else replaces; ``null`` takes an inherited value away; and a mapping whose
+``kind`` differs from the inherited one replaces it whole, since the fields of one kind mean nothing to another. A
+``file:`` is relative to the file that names it (or, from ``--set`` and Python, to the working directory).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from sim.documents import Document, KeyPath, Place, from_mapping, parse_yaml, read_document
+from sim.errors import InputError, Problem
+from sim.profiles.catalog import Catalog, shipped_folder
+from sim.spec.crosscheck import Parts, crosscheck
+from sim.spec.scenario import Scenario
+from sim.validation import nearest, validate
+
+SET = "--set"
+DEEPEST_EXTENDS = 16
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A scenario that holds together, and the document it came from (places included)."""
+
+    scenario: Scenario
+    document: Document
+    source: str
+
+    def resolved(self) -> dict[str, Any]:
+        """The scenario as plain data with every default and override made visible; loads back to an equal one."""
+        return self.scenario.model_dump(mode="json", exclude_none=True)
+
+
+def load_scenario(
+    source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None, catalog: Catalog | None = None
+) -> Loaded:
+    """The scenario at a path, by the name of a shipped one, or from a plain mapping.
+
+    ``overrides`` maps dotted paths to values (text is read as YAML). Raises ``InputError`` naming every problem.
+    """
+    folders: dict[str, Path] = {SET: Path.cwd(), "<mapping>": Path.cwd()}
+    if isinstance(source, Mapping):
+        name = "<mapping>"
+        document = _extended(from_mapping(source), Path.cwd(), folders, ())
+    else:
+        path = scenario_path(source)
+        name = str(path)
+        document = _extended(read_document(path), path.parent, folders, (path.resolve(),))
+        folders[name] = path.parent
+    problems: list[Problem] = []
+    document = _override(document, overrides or {}, problems)
+    _resolve_files(document, document.data, (), folders)
+    scenario = validate(Scenario, document, problems=problems)
+    parts = Parts.of(scenario) if scenario is not None else Parts.salvaged(document)
+    problems += crosscheck(parts, document, catalog if catalog is not None else Catalog())
+    if problems or scenario is None:
+        raise InputError(problems)
+    return Loaded(scenario, document, name)
+
+
+def shipped_scenarios() -> dict[str, Path]:
+    """Every scenario that comes with the package, by name."""
+    return {path.stem: path for path in sorted(shipped_folder("scenarios").glob("*.yaml"))}
+
+
+def scenario_path(source: str | Path) -> Path:
+    """A file as given, or the shipped scenario of that name. Raises ``InputError`` where there is neither."""
+    path = Path(source)
+    shipped = shipped_scenarios()
+    if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        if path.suffix == "" and not path.exists():
+            raise InputError.one(str(source), "no such file")
+        return path
+    if str(source) in shipped:
+        return shipped[str(source)]
+    raise InputError.one(
+        str(source), f"no such file, and no scenario of that name{nearest(source, shipped)}  ({', '.join(shipped)})"
+    )
+
+
+def _extended(document: Document, folder: Path, folders: dict[str, Path], chain: tuple[Path, ...]) -> Document:
+    """``document`` merged onto what it extends, and that onto what it extends in turn."""
+    if "extends" not in document.data:
+        return document
+    data = dict(document.data)
+    base_name = data.pop("extends")
+    at = document.place(("extends",))
+    if not isinstance(base_name, str):
+        raise InputError([document.problem(("extends",), "must be the path of one scenario file")])
+    base_path = folder / base_name
+    if base_path.resolve() in chain or len(chain) > DEEPEST_EXTENDS:
+        raise InputError([document.problem(("extends",), f"'{base_name}' extends this file in turn")])
+    if not base_path.is_file():
+        raise InputError.one(at.file, f"'{base_name}' is no file", line=at.line, path="extends")
+    base = read_document(base_path)
+    folders[str(base_path)] = base_path.parent
+    base = _extended(base, base_path.parent, folders, (*chain, base_path.resolve()))
+    merged = Document({**base.data}, dict(base.places))
+    merged.places[()] = document.place(())
+    _merge(merged.data, data, (), merged.places, document.places)
+    return merged
+
+
+def _merge(
+    base: dict[str, Any],
+    over: Mapping[str, Any],
+    path: KeyPath,
+    places: dict[KeyPath, Place],
+    over_places: Mapping[KeyPath, Place],
+) -> None:
+    for key, value in over.items():
+        here = (*path, key)
+        before = base.get(key)
+        same_kind = (
+            isinstance(before, dict)
+            and isinstance(value, Mapping)
+            and ("kind" not in value or value["kind"] == before.get("kind"))
+        )
+        if same_kind:
+            places.update({p: place for p, place in over_places.items() if p == here})
+            base[key] = {**base[key]}
+            _merge(base[key], value, here, places, over_places)
+            continue
+        for old in [p for p in places if p[: len(here)] == here]:
+            del places[old]
+        if value is None:
+            base.pop(key, None)
+            continue
+        base[key] = value
+        places.update({p: place for p, place in over_places.items() if p[: len(here)] == here})
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, str]:
+    """``['a.b=1', ...]`` as the command gets them -> ``{'a.b': '1'}``. Raises ``InputError`` for one without '='."""
+    problems = [
+        Problem(SET, None, text, "write PATH=VALUE, e.g. site.grid.intensity='57 gCO2e/kWh'")
+        for text in assignments
+        if "=" not in text or text.startswith("=")
+    ]
+    if problems:
+        raise InputError(problems)
+    pairs = [text.split("=", 1) for text in assignments]
+    return {path.strip(): value for path, value in pairs}
+
+
+def _override(document: Document, overrides: Mapping[str, Any], problems: list[Problem]) -> Document:
+    data: Any = _copy(document.data)
+    places = dict(document.places)
+    for path_text, given in overrides.items():
+        path = tuple(int(part) if part.isdigit() else part for part in path_text.split("."))
+        try:
+            if isinstance(given, str):
+                value = parse_yaml(given, SET)[0] if given.strip() else ""
+            else:
+                value = from_mapping({"value": given}, SET).data["value"]
+        except InputError as error:
+            problems += [Problem(SET, None, path_text, problem.message) for problem in error.problems]
+            continue
+        fault = _assign(data, path, value)
+        if fault is not None:
+            problems.append(Problem(SET, None, path_text, fault))
+            continue
+        for old in [p for p in places if p[: len(path)] == path]:
+            del places[old]
+        places[path] = Place(SET, None)
+    return Document(data, places)
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
+
+
+def _assign(data: Any, path: KeyPath, value: Any) -> str | None:
+    """Sets ``path`` in ``data``; what is wrong with the path, if it leads nowhere."""
+    for part, following in pairwise(path):
+        if isinstance(data, dict):
+            data = data.setdefault(str(part), [] if isinstance(following, int) else {})
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            return f"nothing has a '{part}' there"
+    last = path[-1]
+    if isinstance(data, dict):
+        if value is None:
+            data.pop(str(last), None)
+        else:
+            data[str(last)] = value
+        return None
+    if isinstance(data, list):
+        if not isinstance(last, int) or last >= len(data):
+            return f"is a list of {len(data)}; name an item by its number from 0"
+        data[last] = value
+        return None
+    return f"'{dotted_parent(path)}' is a single value, with nothing inside it to set"
+
+
+def dotted_parent(path: KeyPath) -> str:
+    """Everything but the last part of a path, dotted."""
+    return ".".join(str(part) for part in path[:-1])
+
+
+def _resolve_files(document: Document, data: Any, path: KeyPath, folders: Mapping[str, Path]) -> None:
+    """Makes every ``file:`` absolute, so that a resolved scenario means the same from anywhere."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key == "file" and isinstance(value, str) and value:
+                folder = folders.get(document.place((*path, key)).file, Path.cwd())
+                data[key] = str((folder / value).resolve())
+            else:
+                _resolve_files(document, value, (*path, key), folders)
+    elif isinstance(data, list):
+        for i, value in enumerate(data):
+            _resolve_files(document, value, (*path, i), folders)

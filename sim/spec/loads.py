@@ -1,0 +1,70 @@
+"""GPU watts and step times that follow from a stated load and a GPU profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
+from sim.spec.workloads import GPUHours, MeasuredLoad, NameplateLoad, Steps, ThroughputLoad
+from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
+
+
+@dataclass(frozen=True)
+class GangWork:
+    """Productive time of the whole gang in ns, and W of each of its GPUs at work and loaded."""
+
+    work_ns: int
+    active_w: float
+    loaded_w: float
+
+
+def gpu_watts(load: ThroughputLoad | MeasuredLoad | NameplateLoad, gpu: GPUProfile) -> tuple[float, float]:
+    """W of one GPU at work, and with its model loaded and no work."""
+    loaded_w = float(gpu.power.loaded.value)
+    if isinstance(load, MeasuredLoad):
+        return float(load.active), float(load.loaded) if load.loaded is not None else loaded_w
+    if isinstance(load, NameplateLoad):
+        return float(gpu.tdp.value), float(gpu.tdp.value)
+    active_w = gpu_power_w(
+        loaded_w=loaded_w,
+        flop_per_s=load.compute,
+        joule_per_flop=gpu.power.energy_per_flop[load.precision].value,
+        byte_per_s=load.memory_traffic,
+        joule_per_byte=gpu.power.energy_per_byte.value,
+    )
+    return active_w, loaded_w
+
+
+def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> GangWork:
+    """What a training job's work asks of each GPU of a gang of ``gpus``."""
+    if isinstance(work, GPUHours):
+        active_w, loaded_w = gpu_watts(work.load, gpu)
+        return GangWork(max(1, round(work.gpu_hours * HOUR_NS / gpus)), active_w, loaded_w)
+    loaded_w = float(gpu.power.loaded.value)
+    flop, byte, link_byte = work.flops / gpus, work.memory_traffic / gpus, work.link_traffic / gpus
+    joule_per_link_byte = float(gpu.link.energy_per_byte.value) if gpu.link.energy_per_byte is not None else 0.0
+    free_s = roofline_step_s(
+        flop=flop,
+        peak_flop_per_s=gpu.peak[work.precision].value,
+        byte=byte,
+        peak_byte_per_s=gpu.memory.bandwidth.value,
+        link_byte=link_byte,
+        peak_link_byte_per_s=gpu.link.bandwidth.value,
+        compute_efficiency=work.efficiency.compute,
+        memory_efficiency=work.efficiency.memory,
+        link_efficiency=work.efficiency.link,
+        overhead_s=work.overhead * SECONDS_PER_NS,
+    )
+    joule_per_flop = gpu.power.energy_per_flop[work.precision].value
+    dynamic_j = gpu_power_w(
+        loaded_w=0.0,
+        flop_per_s=flop,
+        joule_per_flop=joule_per_flop,
+        byte_per_s=byte,
+        joule_per_byte=gpu.power.energy_per_byte.value,
+        link_byte_per_s=link_byte,
+        joule_per_link_byte=joule_per_link_byte,
+    )  # over one second of which everything happens: the step's joules beyond the loaded power
+    step_s = capped_step_s(free_s, dynamic_j=dynamic_j, loaded_w=loaded_w, cap_w=gpu.tdp.value)
+    return GangWork(max(1, round(step_s * NS_PER_S * work.steps)), loaded_w + dynamic_j / step_s, loaded_w)

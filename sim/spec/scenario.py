@@ -1,0 +1,91 @@
+"""A whole scenario."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from sim.quantities import PositiveDuration
+from sim.signals.series_file import epoch_ns
+from sim.spec.accounting import Accounting
+from sim.spec.cluster import Cluster
+from sim.spec.site import Site
+from sim.spec.workloads import Workload
+from sim.validation import Spec
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError(
+            "instant", "must be a time such as '2022-03-11T00:00:00Z', and is {v}", {"v": repr(value)}
+        )
+    try:
+        return datetime.fromisoformat(value.strip())
+    except ValueError:
+        message = "cannot read {v} as a time; write it like '2022-03-11T00:00:00Z'"
+        raise PydanticCustomError("instant", message, {"v": repr(value)}) from None
+
+
+def _with_zone(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise PydanticCustomError("zone", "needs a time zone; write 'Z' at its end for UTC")
+    return moment.astimezone(UTC)
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_as_text),
+    AfterValidator(_with_zone),
+    PlainSerializer(lambda moment: moment.isoformat().replace("+00:00", "Z")),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2022-03-11T00:00:00Z"]}),
+]
+
+WorkloadName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class Sample(Spec):
+    """A uniform random sample of the finished requests."""
+
+    sample: int = Field(ge=1, strict=True)
+
+
+class Outputs(Spec):
+    """What a run writes: the reporting interval of the ledger, and which requests get a row."""
+
+    bin: PositiveDuration = Field(default="1 h", validate_default=True)
+    requests: Literal["none", "all"] | Sample = "none"
+
+
+class Scenario(Spec):
+    """One run. Without ``duration`` or ``end`` it lasts until its work is done."""
+
+    name: str = Field(min_length=1, max_length=200)
+    description: str = ""
+    seed: int = Field(default=0, ge=0, lt=2**63, strict=True)
+    start: Instant
+    end: Instant | None = None
+    duration: PositiveDuration | None = None
+    site: Site
+    cluster: Cluster
+    workloads: dict[WorkloadName, Workload] = Field(min_length=1)
+    accounting: Accounting
+    outputs: Outputs = Field(default_factory=Outputs)
+
+    @property
+    def duration_ns(self) -> int | None:
+        """How long it lasts in ns, or None for until its work is done."""
+        if self.duration is not None:
+            return int(self.duration)
+        if self.end is None:
+            return None
+        return epoch_ns(self.end) - self.start_ns
+
+    @property
+    def start_ns(self) -> int:
+        """The start in ns since 1970."""
+        return epoch_ns(self.start)

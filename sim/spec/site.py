@@ -1,0 +1,81 @@
+"""Where the machines stand: the grid that feeds them, the building around them, the water both need."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from sim.quantities import AtLeastOne, CarbonIntensity, EnergyPrice, WaterIntensity
+from sim.validation import Spec
+
+
+def _written_as(value: Any) -> str:
+    return "@mapping" if isinstance(value, dict | Spec) else "@quantity"
+
+
+class IntensitySeries(Spec):
+    """A carbon intensity that changes: one column of a CSV file with the start of each interval in another."""
+
+    kind: Literal["series"]
+    file: str
+    time_column: str = "datetime_utc"
+    column: str = "carbon_intensity"
+    unit: CarbonIntensity = Field(description="What one unit of the column is, e.g. '1 gCO2e/kWh'.")
+
+
+class PriceSeries(Spec):
+    """A price that changes: one column of a CSV file with the start of each interval in another."""
+
+    kind: Literal["series"]
+    file: str
+    time_column: str = "datetime_utc"
+    column: str = "price"
+    unit: EnergyPrice = Field(description="What one unit of the column is, e.g. '1 USD/MWh'.")
+
+
+Intensity = Annotated[
+    Annotated[CarbonIntensity, Tag("@quantity")] | Annotated[IntensitySeries, Tag("@mapping")],
+    Discriminator(_written_as),
+]
+Price = Annotated[
+    Annotated[EnergyPrice, Tag("@quantity")] | Annotated[PriceSeries, Tag("@mapping")],
+    Discriminator(_written_as),
+]
+
+
+class Grid(Spec):
+    """The electricity: its location-based average carbon intensity, and what it costs."""
+
+    intensity: Intensity = Field(
+        description="We do not guess a carbon intensity: give one such as '57 gCO2e/kWh', or {kind: series, file: ...}."
+    )
+    price: Price | None = None
+
+
+class FixedPUE(Spec):
+    """A building that takes the same share of the IT load at every load and in any weather."""
+
+    kind: Literal["fixed-pue"]
+    pue: AtLeastOne = Field(
+        description="We do not guess a PUE: give the site's own, e.g. 1.2 (1.0 counts the IT alone)."
+    )
+
+
+Facility = FixedPUE
+
+
+class Water(Spec):
+    """Water in L/kWh: on site per IT energy (WUE), at the power stations per facility energy (EWIF)."""
+
+    wue: WaterIntensity | None = None
+    ewif: WaterIntensity | None = None
+
+
+class Site(Spec):
+    """One place."""
+
+    name: str = Field(default="site", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    grid: Grid = Field(description="It needs 'grid.intensity': we do not guess a carbon intensity.")
+    facility: Facility = Field(description="We do not guess a PUE: give {kind: fixed-pue, pue: ...}.")
+    water: Water = Field(default_factory=Water)

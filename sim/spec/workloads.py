@@ -1,0 +1,172 @@
+"""The work: training jobs and inference services, and how hard each drives the hardware."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sim.profiles.hardware import Precision
+from sim.quantities import (
+    ByteRate,
+    Bytes,
+    Duration,
+    Fraction,
+    OperationRate,
+    Operations,
+    PositiveDuration,
+    PositiveFraction,
+    Power,
+    Ratio,
+    RequestRate,
+)
+from sim.validation import Spec
+
+
+class ThroughputLoad(Spec):
+    """GPU power from achieved rates of work, per GPU: the profile's loaded power plus energy per FLOP and per byte."""
+
+    kind: Literal["throughput"]
+    compute: OperationRate = Field(description="Hardware FLOP/s achieved by one GPU, recomputation included.")
+    precision: Precision
+    memory_traffic: ByteRate = Field(description="Off-chip memory traffic of one GPU.")
+
+
+class MeasuredLoad(Spec):
+    """GPU power as measured: watts of one GPU at work, and (if measured too) with the model loaded and no work."""
+
+    kind: Literal["measured"]
+    active: Power
+    loaded: Power | None = None
+
+
+class NameplateLoad(Spec):
+    """GPU power taken as its TDP whenever it is held. An upper bound, not a model of the work."""
+
+    kind: Literal["nameplate"]
+
+
+Load = Annotated[ThroughputLoad | MeasuredLoad | NameplateLoad, Field(discriminator="kind")]
+
+
+class GPUHours(Spec):
+    """Work given as published GPU-hours, and the load its GPUs were under."""
+
+    kind: Literal["gpu-hours"]
+    gpu_hours: float = Field(gt=0, le=1e10)
+    load: Load
+
+
+class Efficiency(Spec):
+    """Achieved fractions of the profile's peaks."""
+
+    compute: PositiveFraction
+    memory: PositiveFraction
+    link: PositiveFraction
+
+
+class Steps(Spec):
+    """Work given as steps of known cost, for the whole gang; their time and power follow from the GPU profile.
+
+    ``link_traffic`` is the communication that is not hidden behind computation.
+    """
+
+    kind: Literal["steps"]
+    steps: int = Field(ge=1, strict=True)
+    flops: Operations
+    precision: Precision
+    memory_traffic: Bytes
+    link_traffic: Bytes
+    efficiency: Efficiency
+    overhead: Duration
+
+
+class Checkpoint(Spec):
+    """A checkpoint after every ``every`` of work; the GPUs wait loaded while it is written."""
+
+    every: PositiveDuration
+    write: Duration
+
+
+class Training(Spec):
+    """A job that holds a gang of GPUs until its work is done."""
+
+    kind: Literal["training"]
+    pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
+    gpus: int = Field(ge=1, strict=True)
+    work: Annotated[GPUHours | Steps, Field(discriminator="kind")]
+    cpu_load: Fraction = Field(description="Load of the hosts' CPUs while the job works, e.g. 0.1.")
+    start_after: Duration = Field(default="0 s", validate_default=True)
+    setup: Duration = Field(
+        default="0 s", validate_default=True, description="From holding the gang to the first step."
+    )
+    checkpoint: Checkpoint | None = None
+    time_limit: PositiveDuration | None = Field(default=None, description="Killed this long after it first started.")
+    on_failure: Literal["restart", "abort"] = "restart"
+
+
+class PoissonArrivals(Spec):
+    """Independent arrivals at a constant mean rate. Needs a scenario with a duration."""
+
+    kind: Literal["poisson"]
+    rate: RequestRate
+
+
+class IntervalLog(Spec):
+    """Requests counted per interval (``interval_end_utc`` or ``interval_start_utc``, ``requests``), replayed.
+
+    By default they come by the clock; ``align: start`` moves the first interval to the start of the run.
+    """
+
+    kind: Literal["interval-log"]
+    file: str
+    within: Literal["even", "poisson"] = Field(description="How requests lie within their interval.")
+    align: Literal["clock", "start"] = "clock"
+
+
+class RequestLog(Spec):
+    """One row a request with its ``timestamp_utc``, replayed by the clock or moved to the start of the run."""
+
+    kind: Literal["request-log"]
+    file: str
+    align: Literal["clock", "start"] = "clock"
+
+
+Arrivals = Annotated[PoissonArrivals | IntervalLog | RequestLog, Field(discriminator="kind")]
+
+
+class ServiceTime(Spec):
+    """Time of a batch: ``first`` + (size - 1) x ``further``, times a random factor of mean 1 drawn by ``law``."""
+
+    law: Literal["constant", "exponential", "lognormal"]
+    first: PositiveDuration
+    further: Duration = Field(default="0 s", validate_default=True)
+    cv: Ratio | None = Field(default=None, description="Coefficient of variation of the lognormal factor.")
+
+
+class Batching(Spec):
+    """Up to ``max_batch`` requests are served together; a smaller batch waits ``max_wait`` after its first request."""
+
+    max_batch: int = Field(default=1, ge=1, strict=True)
+    max_wait: Duration = Field(default="0 s", validate_default=True)
+
+
+class Inference(Spec):
+    """A service of equal replicas that share one queue, first come first served."""
+
+    kind: Literal["inference"]
+    pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
+    replicas: int = Field(ge=1, strict=True)
+    gpus_per_replica: int = Field(ge=1, strict=True)
+    arrivals: Arrivals
+    service_time: ServiceTime
+    batching: Batching = Field(default_factory=Batching)
+    queue_limit: int | None = Field(
+        default=None, ge=0, strict=True, description="Requests that may wait; more are rejected. Unlimited, if absent."
+    )
+    load: Load
+    cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
+    start_up: Duration = Field(default="0 s", validate_default=True, description="Loading the model onto a replica.")
+
+
+Workload = Annotated[Training | Inference, Field(discriminator="kind")]

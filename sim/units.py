@@ -1,0 +1,227 @@
+"""Quantities as people write them, turned once into SI: W, J, g, L, B, FLOP, and integer nanoseconds.
+
+Everything past this module is SI: this is the only place with a 3600 or a 1e3 in it. Pint does the conversion from a
+registry of our own that knows the units of this field and no others, so that ``700 furlong`` is refused and a slip such
+as ``57 kWh/gCO2e`` is caught by its dimension. The number itself is read here, never evaluated as an expression.
+
+A year is the Julian year of 365.25 days. ``g`` and ``gCO2e`` are one unit. GB is 1e9 bytes, GiB is 2**30.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from sim.errors import QuantityError
+
+if TYPE_CHECKING:
+    import pint
+
+NS_PER_S = 1_000_000_000
+SECONDS_PER_NS = 1e-9
+HOUR_NS = 3600 * NS_PER_S
+DAY_NS = 24 * HOUR_NS
+J_PER_KWH = 3.6e6
+G_PER_KG = 1e3
+G_PER_T = 1e6
+
+MAX_NS = 2**62
+"""Times and durations stay below this (146 years), so that sums of two still fit an int64."""
+
+_DEFINITIONS = """
+pico- = 1e-12 = p-
+nano- = 1e-9 = n-
+micro- = 1e-6 = u- = µ-
+milli- = 1e-3 = m-
+kilo- = 1e3 = k-
+mega- = 1e6 = M-
+giga- = 1e9 = G-
+tera- = 1e12 = T-
+peta- = 1e15 = P-
+exa- = 1e18 = E-
+kibi- = 2**10 = Ki-
+mebi- = 2**20 = Mi-
+gibi- = 2**30 = Gi-
+tebi- = 2**40 = Ti-
+second = [time] = s = _ = seconds
+minute = 60 * second = min = _ = minutes
+hour = 3600 * second = h = _ = hours = hr
+day = 24 * hour = d = _ = days
+week = 7 * day = _ = weeks
+year = 365.25 * day = a = _ = years = yr
+joule = [energy] = J
+watt = joule / second = W
+watthour = watt * hour = Wh
+gram = [mass] = g = _ = gCO2e = gCO2eq = gCO2
+tonne = 1e6 * gram = t = _ = tCO2e = tCO2eq = tCO2 = tonnes
+pound = 453.59237 * gram = lb = _ = lbs = lbCO2e
+litre = [volume] = L = _ = l = liter = litres = liters
+m3 = 1000 * litre = _ = m³
+gallon = 3.785411784 * litre = gal = _ = gallons
+byte = [information] = B = _ = bytes
+flop = [operation] = FLOP = _ = FLOPs = flops
+USD = [usd]
+EUR = [eur]
+GBP = [gbp]
+request = [request] = _ = requests
+percent = 0.01 = % = _
+"""
+
+CURRENCIES = ("USD", "EUR", "GBP")
+
+_SI_UNIT = {
+    "power": "W",
+    "duration": "s",
+    "carbon intensity": "g/J",
+    "mass of CO2e": "g",
+    "water per energy": "L/J",
+    "request rate": "request/s",
+    "operation rate": "FLOP/s",
+    "operations": "FLOP",
+    "energy per operation": "J/FLOP",
+    "bytes": "B",
+    "byte rate": "B/s",
+    "energy per byte": "J/B",
+    "power per byte": "W/B",
+    "fraction": "",
+}
+_EXAMPLE = {
+    "power": "700 W",
+    "duration": "30 min",
+    "carbon intensity": "57 gCO2e/kWh",
+    "mass of CO2e": "150 kgCO2e",
+    "water per energy": "1.8 L/kWh",
+    "request rate": "3 requests/s",
+    "operation rate": "312 TFLOP/s",
+    "operations": "4.2 EFLOP",
+    "energy per operation": "1.2 pJ/FLOP",
+    "bytes": "80 GB",
+    "byte rate": "2 TB/s",
+    "energy per byte": "60 pJ/B",
+    "power per byte": "0.1 W/GB",
+    "fraction": "0.85 or 85 %",
+    "energy price": "0.18 USD/kWh",
+}
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(.*?)\s*", re.DOTALL)
+_UNIT = re.compile(r"/?[^\W\d_%][\w³]*(?:\s*[/*]\s*[^\W\d_%][\w³]*)*|%|")
+_LONGEST = 80
+
+
+@lru_cache(maxsize=1)
+def _registry() -> pint.UnitRegistry[float]:
+    import pint
+
+    registry: pint.UnitRegistry[float] = pint.UnitRegistry(None)
+    registry.load_definitions(_DEFINITIONS.strip().splitlines())
+    return registry
+
+
+@lru_cache(maxsize=512)
+def _factor(unit: str, si_unit: str) -> float | None:
+    """SI value of one ``unit``, or None where its dimension is another than that of ``si_unit``."""
+    import pint
+
+    registry = _registry()
+    try:
+        quantity = registry.Quantity(1.0, registry.parse_units(unit) if unit else "")
+        for name in ("request",):  # a bare '3 /s' counts requests: the one pseudo-unit people leave out
+            if si_unit == f"{name}/s" and quantity.check("1/[time]"):
+                quantity = quantity * registry.Quantity(1.0, name)
+        return float(quantity.to(registry.parse_units(si_unit) if si_unit else "").magnitude)
+    except pint.DimensionalityError:
+        return None
+
+
+def example(dimension: str) -> str:
+    """How people write a quantity of ``dimension``, for messages and schemas."""
+    return _EXAMPLE[dimension]
+
+
+def _split(value: object, dimension: str) -> tuple[str, str]:
+    """The number's digits and the unit's name, both still text."""
+    example = _EXAMPLE[dimension]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise QuantityError(f"must be a {dimension} such as '{example}', not {type(value).__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise QuantityError(f"must be a finite {dimension} such as '{example}', not {value}")
+    text = repr(value) if isinstance(value, int | float) else value
+    if len(text) > _LONGEST:
+        raise QuantityError(f"is {len(text)} characters long; write a {dimension} such as '{example}'")
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise QuantityError(f"cannot read {text!r} as a {dimension}; write it like '{example}'")
+    number, unit = match.groups()
+    if not _UNIT.fullmatch(unit):
+        raise QuantityError(f"cannot read the unit of {text!r}; write a {dimension} like '{example}'")
+    if not unit and dimension != "fraction":
+        raise QuantityError(f"{text!r} has no unit; write a {dimension} like '{example}'")
+    return number, f"1{unit}" if unit.startswith("/") else unit
+
+
+def _scale(value: object, dimension: str, si_unit: str) -> tuple[str, float]:
+    import pint
+
+    number, unit = _split(value, dimension)
+    try:
+        factor = _factor(unit, si_unit)
+    except (pint.UndefinedUnitError, pint.DefinitionSyntaxError, ValueError):
+        raise QuantityError(f"unknown unit in {value!r}; write a {dimension} like '{_EXAMPLE[dimension]}'") from None
+    if factor is None:
+        raise QuantityError(f"{value!r} is not a {dimension}; write it like '{_EXAMPLE[dimension]}'")
+    return number, factor
+
+
+def parse(value: object, dimension: str) -> float:
+    """SI value of a quantity such as ``'57 gCO2e/kWh'``.
+
+    ``dimension`` is one of the names in this module's table (``power``, ``carbon intensity``, ...). Raises
+    ``QuantityError`` for a missing or unknown unit, a wrong dimension, or a number that is not finite.
+
+    >>> parse("57 gCO2e/kWh", "carbon intensity") * J_PER_KWH
+    57.0
+    >>> parse("85 %", "fraction")
+    0.85
+    """
+    number, factor = _scale(value, dimension, _SI_UNIT[dimension])
+    si = float(number) * factor
+    if not math.isfinite(si):
+        raise QuantityError(f"{value!r} is too large for a {dimension}")
+    return si
+
+
+def parse_ns(value: object) -> int:
+    """Nanoseconds of a duration such as ``'6 years'``, exact in decimal.
+
+    >>> parse_ns("0.1 s"), parse_ns("1 h")
+    (100000000, 3600000000000)
+    """
+    number, seconds = _scale(value, "duration", "s")
+    ns = int((Decimal(number) * Decimal(repr(seconds)) * NS_PER_S).to_integral_value())
+    if abs(ns) >= MAX_NS:
+        raise QuantityError(f"{value!r} is longer than the 146 years that a simulated clock can hold")
+    return ns
+
+
+def parse_price(value: object) -> tuple[float, str]:
+    """Price per joule and its currency, from ``'0.18 USD/kWh'``; negative prices are real and allowed."""
+    for currency in CURRENCIES:
+        number, unit = _split(value, "energy price")
+        if unit.startswith(currency):
+            _, factor = _scale(value, "energy price", f"{currency}/J")
+            return float(number) * factor, currency
+    raise QuantityError(f"{value!r} is not an energy price in {', '.join(CURRENCIES)}; write it like '0.18 USD/kWh'")
+
+
+def format_ns(ns: int) -> str:
+    """A duration in the largest unit that holds it exactly, so that ``parse_ns(format_ns(x)) == x``.
+
+    >>> format_ns(5_400_000_000_000)
+    '90 min'
+    """
+    for unit, size in (("d", DAY_NS), ("h", HOUR_NS), ("min", 60 * NS_PER_S), ("s", NS_PER_S), ("ms", 10**6)):
+        if ns and ns % size == 0:
+            return f"{ns // size} {unit}"
+    return f"{ns} ns" if ns else "0 s"

@@ -1,0 +1,153 @@
+"""Checks a document against a pydantic model and turns every complaint into a placed, mendable Problem."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from sim.documents import Document, KeyPath
+from sim.errors import Problem
+
+
+class Spec(BaseModel):
+    """Base of everything read from a file: frozen, and no field that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Checked = TypeVar("Checked")
+
+
+def nearest(word: object, allowed: Iterable[str]) -> str:
+    """``"; did you mean 'chiller'?"``, or nothing where no allowed word is close."""
+    close = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _unwrap(annotation: Any) -> Any:
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return annotation
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The alternatives of a union (or the type itself), without None."""
+    plain = _unwrap(annotation)
+    if get_origin(plain) in (Union, types.UnionType):
+        return [member for part in get_args(plain) for member in _members(part) if member is not type(None)]
+    return [plain]
+
+
+def _kind(model: type[BaseModel]) -> str | None:
+    field = model.model_fields.get("kind")
+    values = get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
+    return values[0] if values else None
+
+
+def _resolve(annotation: Any, loc: tuple[str | int, ...], data: Any) -> tuple[KeyPath, list[type[BaseModel]]]:
+    """Pydantic's location -> (the path as written in the file, the models that stand there)."""
+    path: list[str | int] = []
+    here = _members(annotation)
+    for part in loc:
+        models = [m for m in here if isinstance(m, type) and issubclass(m, BaseModel)]
+        tagged = [m for m in models if _kind(m) == part]
+        if tagged and not (isinstance(data, Mapping) and part in data and _kind(tagged[0]) is None):
+            here = list(tagged)  # the tag of a union member: pydantic's word, not the user's
+            continue
+        if isinstance(part, str) and part.startswith("@"):  # the tag of a quantity-or-mapping union
+            here = [m for m in here if (part == "@mapping") == (isinstance(m, type) and issubclass(m, BaseModel))]
+            continue
+        if part == "[key]":
+            continue
+        path.append(part)
+        data = data[part] if _has(data, part) else None
+        following: list[Any] = []
+        for member in here:
+            origin = get_origin(member)
+            if isinstance(member, type) and issubclass(member, BaseModel):
+                if part in member.model_fields:
+                    following += _members(member.model_fields[str(part)].annotation)
+            elif origin in (list, tuple, dict, Mapping):
+                following += _members(get_args(member)[-1 if origin in (dict, Mapping) else 0])
+        here = following
+    return tuple(path), [m for m in here if isinstance(m, type) and issubclass(m, BaseModel)]
+
+
+def _has(data: Any, part: str | int) -> bool:
+    if isinstance(data, Mapping):
+        return part in data
+    return isinstance(data, list) and isinstance(part, int) and part < len(data)
+
+
+def _remedy(models: list[type[BaseModel]], field: str) -> str:
+    for model in models:
+        info = model.model_fields.get(field)
+        if info is not None:
+            extra = info.json_schema_extra
+            remedy = extra.get("remedy") if isinstance(extra, dict) else None
+            text = remedy if isinstance(remedy, str) else info.description
+            return f". {text}" if text else ""
+    return ""
+
+
+def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], given: Any) -> str:
+    kind = error["type"]
+    context = error.get("ctx", {})
+    if kind == "missing":
+        return f"required{_remedy(outer, str(path[-1]))}"
+    if kind == "extra_forbidden":
+        fields = sorted({name for model in outer for name in model.model_fields})
+        return f"unknown name '{path[-1]}'{nearest(path[-1], fields)}  (allowed: {', '.join(fields)})"
+    if kind == "union_tag_invalid":
+        allowed = [tag.strip().strip("'") for tag in str(context["expected_tags"]).split(",")]
+        return f"unknown '{context['tag']}'{nearest(context['tag'], allowed)}  ({', '.join(allowed)})"
+    if kind == "union_tag_not_found":
+        return "needs a 'kind'" if isinstance(given, Mapping) else f"must be a mapping with a 'kind', not {given!r}"
+    if kind == "literal_error":
+        allowed = [word.strip().strip("'") for word in str(context["expected"]).replace(" or ", ", ").split(",")]
+        return f"unknown {given!r}{nearest(given, allowed)}  ({', '.join(allowed)})"
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        return f"must be a mapping, not {type(given).__name__}"
+    message = error["msg"]
+    shown = repr(given)
+    if kind == "quantity" or isinstance(given, Mapping | list) or len(shown) > 60:
+        return message
+    return f"{message[0].lower()}{message[1:]}, and is {shown}"
+
+
+def _problems(annotation: Any, document: Document, root: KeyPath, error: ValidationError) -> list[Problem]:
+    data: Any = document.data
+    for part in root:
+        data = data[part]
+    problems: dict[tuple[KeyPath, str], Problem] = {}
+    for detail in error.errors(include_url=False):
+        loc = tuple(detail["loc"])
+        path, here = _resolve(annotation, loc, data)
+        _, outer = _resolve(annotation, loc[:-1], data)
+        if detail["type"] == "union_tag_invalid":
+            path, place = (*path, "kind"), (*path, "kind")
+        else:
+            place = path
+        message = _message(detail, path, outer or here, detail["input"])
+        problems.setdefault((path, message), document.problem((*root, *place), message))
+    return list(problems.values())
+
+
+def validate(kind: Any, document: Document, root: KeyPath = (), *, problems: list[Problem]) -> Any | None:
+    """The part of ``document`` at ``root`` as a ``kind``, or None with every complaint added to ``problems``.
+
+    ``kind`` is a model or any type pydantic can check (a union, a ``dict[str, Model]``).
+    """
+    data: Any = document.data
+    for part in root:
+        data = data[part]
+    try:
+        return TypeAdapter(kind).validate_python(data)
+    except ValidationError as error:
+        problems += _problems(kind, document, root, error)
+        return None
