@@ -103,7 +103,9 @@ def _totals(summary: Mapping[str, Any]) -> Table:
     if "pue" in kpi:
         table.add_row("PUE, CUE", f"{kpi['pue']:.3g}, {kpi['cue_kg_per_kwh']:.3g} kg/kWh")
     if "sci_unit" in kpi:
-        table.add_row("SCI", f"{number(kpi['sci_g_per_unit'])} g per {kpi['sci_unit']}")
+        grams = kpi["sci_g_per_unit"]
+        per_unit = mass(grams / 1000) if grams >= 1000 else f"{number(grams)} g"
+        table.add_row("SCI", f"{per_unit} per {kpi['sci_unit']}")
     hours = summary["simulated_s"] * NS_PER_S / HOUR_NS
     mean_kw = summary["energy_kwh"]["it"] / hours if hours else 0.0
     table.add_row("simulated", f"{number(hours)} h, mean IT power {number(mean_kw)} kW")
@@ -135,7 +137,7 @@ def _jobs(jobs: Mapping[str, Any]) -> Table:
 
 
 def _serving(services: Mapping[str, Any]) -> Table:
-    table = plain_table("service", "requests", "rejected", "e2e p50", "p99", "busy", "mean W", "J/request")
+    table = plain_table("service", "requests", "rejected", "e2e p50", "p99", "busy", "J/request", "at zero load")
     for name, service in services.items():
         latency = service.get("e2e_s")
         table.add_row(
@@ -145,8 +147,8 @@ def _serving(services: Mapping[str, Any]) -> Table:
             seconds(latency["p50"]) if latency else "",
             seconds(latency["p99"]) if latency else "",
             f"{100 * service['utilisation']:.1f} %",
-            number(service["power_w_mean"]),
             number(service["energy_j_per_request"]) if "energy_j_per_request" in service else "",
+            f"{100 * service['zero_load_energy_share']:.1f} %" if "zero_load_energy_share" in service else "",
         )
     return table
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -53,7 +54,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
         raise InputError.one(str(path), "no such file") from None
     except UnicodeDecodeError as error:
         raise InputError.one(str(path), f"is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError.one(str(path), f"cannot be read: {error}") from None
     except csv.Error as error:
         raise InputError.one(str(path), f"is not a CSV table: {error}") from None

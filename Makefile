@@ -1,0 +1,46 @@
+# One command each: `make run` shows the product, `make test` checks everything. Both do their own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help run check test quick nightly wheel clean
+
+help:
+	@echo "make run      set up, and print the footprint of training BLOOM"
+	@echo "make test     set up, and check everything (format, lint, types, tests, scenarios, README)"
+	@echo "make quick    the same without the slow proofs"
+	@echo "make nightly  the tests with many more examples"
+	@echo "make wheel    build the distribution into dist/"
+	@echo "make clean    remove what the above made"
+
+# On Debian, Python comes without venv: install it there, if apt is at hand and we may.
+$(READY): pyproject.toml .ci/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "coldaisle needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: $(READY)
+	$(BIN)/coldaisle run scenarios/bloom-training.yaml
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: check
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2
+
+quick: check
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 -m 'not slow'
+
+nightly: $(READY)
+	HYPOTHESIS_PROFILE=nightly PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2
+
+wheel: $(READY)
+	$(BIN)/python -m build --outdir dist .
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

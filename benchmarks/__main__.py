@@ -1,0 +1,25 @@
+"""``python -m benchmarks NAME [--quick] [--json]``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from benchmarks import startup
+from benchmarks.table import Row, show
+
+BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {"startup": startup.rows}
+
+
+def main() -> None:
+    """Runs one benchmark and prints its table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", choices=sorted(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    arguments = parser.parse_args()
+    show(arguments.name, BENCHMARKS[arguments.name](quick=arguments.quick), as_json=arguments.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Rows of a benchmark, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. ``reach`` is what was asked for (at most), ``ok`` whether this run met it; None where nothing was."""
+
+    case: str
+    value: float
+    unit: str
+    reach: float | None = None
+    note: str = ""
+
+    @property
+    def ok(self) -> bool | None:
+        """Whether the figure was reached."""
+        return None if self.reach is None else self.value <= self.reach
+
+
+def machine() -> str:
+    """What the figures were measured on, in a few words."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def show(name: str, rows: Sequence[Row], *, as_json: bool) -> None:
+    """Prints the rows; with ``as_json`` the last line is the object that scripts read."""
+    width = max(len(row.case) for row in rows)
+    print(f"{name} on {machine()}")
+    for row in rows:
+        reach = "" if row.reach is None else f"  reach {row.reach:g} {row.unit}: {'ok' if row.ok else 'MISSED'}"
+        print(f"  {row.case:<{width}}  {row.value:10.3f} {row.unit}{reach}{'  (' + row.note + ')' if row.note else ''}")
+    if as_json:
+        listed = [{**asdict(row), "ok": row.ok} for row in rows]
+        print(json.dumps({"name": name, "machine": machine(), "rows": listed}))

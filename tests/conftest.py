@@ -1,0 +1,26 @@
+"""Shared settings: Hypothesis profiles, and the folder of real data where there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# No deadlines: machines are noisy, and a slow example is not a wrong one. CI draws the same examples every time.
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("nightly", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real traces and measurements; a test that needs it is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the real data that is kept beside the project, in ../shared/data")
+    return SHARED
