@@ -45,7 +45,7 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
 
 def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | None = None) -> Results:
     """Simulates and accounts a scenario. Raises ``InputError`` or ``RunError`` from ``sim.errors``."""
-    from sim.run import run_loaded
+    from sim.runner import run_loaded
 
     overrides = {**(set or {}), **({} if seed is None else {"seed": seed})}
     return run_loaded(load(source, set=overrides))
@@ -53,7 +53,7 @@ def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | Non
 
 def account(results: Results | str | Path, *, set: Mapping[str, Any]) -> Results:
     """A finished run (or the folder of one) priced anew under other grids, prices or conventions."""
-    from sim.run import reprice
+    from sim.runner import reprice
 
     return reprice(_results(results), set)
 

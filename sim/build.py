@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.account.conventions import Convention, Luccioni2023, Physical
-from sim.account.footprint import AccountingPlan, EmbodiedItem
+from sim.accounting.conventions import Convention, Luccioni2023, Physical
+from sim.accounting.footprint import AccountingPlan, EmbodiedItem
 from sim.engine.draws import NodeHardware, Rest, Supply
 from sim.engine.service import ServicePlan
 from sim.engine.training import TrainingPlan

@@ -78,7 +78,7 @@ def run(
 ) -> None:
     """Simulate a scenario and print its footprint."""
     from sim.results.files import refuse_bad_target
-    from sim.run import run_loaded
+    from sim.runner import run_loaded
     from sim.spec.loader import load_scenario, parse_assignments
 
     if out is not None:
@@ -110,7 +110,7 @@ def account(
 ) -> None:
     """Price a finished run anew, under another grid, price, PUE or convention; simulates nothing."""
     from sim.results.files import read, refuse_bad_target
-    from sim.run import reprice
+    from sim.runner import reprice
     from sim.spec.loader import parse_assignments
 
     if out is not None:

@@ -140,24 +140,28 @@ def example(dimension: str) -> str:
     return _EXAMPLE[dimension]
 
 
+def _a(dimension: str) -> str:
+    return f"{'an' if dimension[0] in 'aeiou' else 'a'} {dimension}"
+
+
 def _split(value: object, dimension: str) -> tuple[str, str]:
     """The number's digits and the unit's name, both still text."""
     example = _EXAMPLE[dimension]
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise QuantityError(f"must be a {dimension} such as '{example}', not {type(value).__name__}")
+        raise QuantityError(f"must be {_a(dimension)} such as '{example}', not {type(value).__name__}")
     if isinstance(value, float) and not math.isfinite(value):
         raise QuantityError(f"must be a finite {dimension} such as '{example}', not {value}")
     text = repr(value) if isinstance(value, int | float) else value
     if len(text) > _LONGEST:
-        raise QuantityError(f"is {len(text)} characters long; write a {dimension} such as '{example}'")
+        raise QuantityError(f"is {len(text)} characters long; write {_a(dimension)} such as '{example}'")
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise QuantityError(f"cannot read {text!r} as a {dimension}; write it like '{example}'")
+        raise QuantityError(f"cannot read {text!r} as {_a(dimension)}; write it like '{example}'")
     number, unit = match.groups()
     if not _UNIT.fullmatch(unit):
-        raise QuantityError(f"cannot read the unit of {text!r}; write a {dimension} like '{example}'")
+        raise QuantityError(f"cannot read the unit of {text!r}; write {_a(dimension)} like '{example}'")
     if not unit and dimension != "fraction":
-        raise QuantityError(f"{text!r} has no unit; write a {dimension} like '{example}'")
+        raise QuantityError(f"{text!r} has no unit; write {_a(dimension)} like '{example}'")
     return number, f"1{unit}" if unit.startswith("/") else unit
 
 
@@ -168,9 +172,9 @@ def _scale(value: object, dimension: str, si_unit: str) -> tuple[str, float]:
     try:
         factor = _factor(unit, si_unit)
     except (pint.UndefinedUnitError, pint.DefinitionSyntaxError, ValueError):
-        raise QuantityError(f"unknown unit in {value!r}; write a {dimension} like '{_EXAMPLE[dimension]}'") from None
+        raise QuantityError(f"unknown unit in {value!r}; write {_a(dimension)} like '{_EXAMPLE[dimension]}'") from None
     if factor is None:
-        raise QuantityError(f"{value!r} is not a {dimension}; write it like '{_EXAMPLE[dimension]}'")
+        raise QuantityError(f"{value!r} is not {_a(dimension)}; write it like '{_EXAMPLE[dimension]}'")
     return number, factor
 
 
@@ -188,7 +192,7 @@ def parse(value: object, dimension: str) -> float:
     number, factor = _scale(value, dimension, _SI_UNIT[dimension])
     si = float(number) * factor
     if not math.isfinite(si):
-        raise QuantityError(f"{value!r} is too large for a {dimension}")
+        raise QuantityError(f"{value!r} is too large for {_a(dimension)}")
     return si
 
 

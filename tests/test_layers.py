@@ -24,13 +24,13 @@ ALLOWED: dict[str, set[str]] = {
     "workload": BASE | {"signals", "rng", "profiles"},
     "engine": {"errors", "units", "rng", "profiles", "workload"},
     "facility": {"errors", "units", "signals", "profiles"},
-    "account": {"errors", "units", "signals", "profiles", "workload", "facility"},
-    "results": BASE | {"signals", "profiles", "workload", "facility", "account"},
+    "accounting": {"errors", "units", "signals", "profiles", "workload", "facility"},
+    "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
     "spec": BASE | {"signals", "profiles", "workload"},
-    "build": BASE | {"signals", "rng", "profiles", "workload", "engine", "facility", "account", "spec"},
-    "run": BASE | {"signals", "rng", "profiles", "workload", "engine", "facility", "account", "spec", "results", "build"},
-    "cli": BASE | {"profiles", "spec", "results", "run"},
-    "": BASE | {"spec", "results", "run"},  # sim/__init__.py
+    "build": BASE | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec"},
+    "runner": BASE | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"},
+    "cli": BASE | {"profiles", "spec", "results", "runner"},
+    "": BASE | {"spec", "results", "runner"},  # sim/__init__.py
 }
 ONLY_IN_ENGINE = {"simpy"}
 NOT_AT_START = {"numpy", "pandas", "pyarrow", "pint", "pydantic", "ruamel", "simpy", "rich", "scipy"}
@@ -88,9 +88,9 @@ def test_the_layers_stay_apart() -> None:
 @pytest.mark.parametrize(
     ("place", "source", "says"),
     [
-        ("engine/a.py", "from sim.account.ledger import Ledger", "'engine' imports 'account'"),
-        ("account/a.py", "from sim.engine.world import simulate", "'account' imports 'engine'"),
-        ("account/a.py", "def f():\n    import simpy", "only the engine imports simpy"),
+        ("engine/a.py", "from sim.accounting.ledger import Ledger", "'engine' imports 'accounting'"),
+        ("accounting/a.py", "from sim.engine.world import simulate", "'accounting' imports 'engine'"),
+        ("accounting/a.py", "def f():\n    import simpy", "only the engine imports simpy"),
         ("units.py", "from sim import signals", "'units' imports 'signals'"),
         ("profiles/a.py", "import sim.spec.site", "'profiles' imports 'spec'"),
         ("cli.py", "import pandas", "imports pandas before it is used"),

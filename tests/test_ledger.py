@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.account.bins import Bins
-from sim.account.ledger import LedgerRecorder
+from sim.accounting.bins import Bins
+from sim.accounting.ledger import LedgerRecorder
 from sim.engine.draws import NodeState, Share, ShareState, node_draws
 from sim.engine.meter import Draw, Meter
 from sim.profiles.power import psu_loss_w

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.account.ledger import Ledger
-from sim.account.metrics import serving_metrics
+from sim.accounting.ledger import Ledger
+from sim.accounting.metrics import serving_metrics
 from sim.engine.service import ServicePlan
 from sim.rng import Streams
 from sim.units import NS_PER_S

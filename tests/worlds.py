@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sim.account.bins import Bins
-from sim.account.ledger import Ledger, LedgerRecorder
+from sim.accounting.bins import Bins
+from sim.accounting.ledger import Ledger, LedgerRecorder
 from sim.engine.draws import NodeHardware, Rest, Supply
 from sim.engine.meter import Draw
 from sim.engine.service import ServicePlan

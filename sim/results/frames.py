@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from sim.account.ledger import Key, Ledger
+from sim.accounting.ledger import Key, Ledger
 from sim.units import NS_PER_S
 from sim.workload.records import JobRecord, ServiceLog
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sim.account.ledger import Ledger
+from sim.accounting.ledger import Ledger
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.account.footprint import AccountingPlan, Footprint, Line, fold
-from sim.account.ledger import Key, Ledger
+from sim.accounting.footprint import AccountingPlan, Footprint, Line, fold
+from sim.accounting.ledger import Key, Ledger
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
 
@@ -40,7 +40,7 @@ def environmental_summary(
 ) -> dict[str, Any]:
     """Energy, carbon, water, cost and their indicators. ``not_metered`` is node profile -> component -> why.
 
-    Raises what ``sim.account.footprint.fold`` raises.
+    Raises what ``sim.accounting.footprint.fold`` raises.
     """
     footprint = fold(ledger, plan)
     energy = _energy(footprint)

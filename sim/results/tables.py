@@ -137,7 +137,7 @@ def _jobs(jobs: Mapping[str, Any]) -> Table:
 
 
 def _serving(services: Mapping[str, Any]) -> Table:
-    table = plain_table("service", "requests", "rejected", "e2e p50", "p99", "busy", "J/request", "at zero load")
+    table = plain_table("service", "requests", "refused", "p50", "p99", "busy", "J/request", "zero load")
     for name, service in services.items():
         latency = service.get("e2e_s")
         table.add_row(

@@ -107,7 +107,10 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog) -> list[Probl
         hardware = _Hardware(parts.cluster, catalog, complain)
         for path, message in _against_hardware(parts, hardware):
             complain(path, message)
-    for path, message in (*_service_laws(parts), *_functional_unit(parts)):
+    else:
+        for path, message in _named_profiles(document, catalog):
+            complain(path, message)
+    for path, message in (*_gpu_lifetime(document, catalog), *_service_laws(parts), *_functional_unit(parts)):
         complain(path, message)
     if parts.scenario is not None:
         problems += _files(parts.scenario, document)
@@ -133,9 +136,38 @@ def _times(parts: Parts) -> Found:
             yield ("workloads", name, "arrivals"), "Poisson arrivals never end; give the scenario a 'duration'"
 
 
+def _written_profiles(document: Document) -> Iterator[tuple[KeyPath, str]]:
+    """The node profiles a document names, read off its plain data: it may not parse as a whole."""
+    cluster = document.data.get("cluster")
+    nodes = cluster.get("nodes") if isinstance(cluster, dict) else None
+    for i, pool in enumerate(nodes if isinstance(nodes, list) else []):
+        if isinstance(pool, dict) and isinstance(pool.get("profile"), str):
+            yield ("cluster", "nodes", i, "profile"), pool["profile"]
+
+
+def _named_profiles(document: Document, catalog: Catalog) -> Found:
+    for path, name in _written_profiles(document):
+        try:
+            catalog.node(name)
+        except InputError as error:
+            yield path, error.problems[0].message
+
+
+def _gpu_lifetime(document: Document, catalog: Catalog) -> Found:
+    accounting = document.data.get("accounting")
+    if not isinstance(accounting, dict) or "gpu_lifetime" in accounting:
+        return
+    for _, name in _written_profiles(document):
+        try:
+            has_gpus = catalog.node(name).gpus is not None
+        except InputError:
+            continue  # reported where it is named
+        if has_gpus:
+            yield ("accounting", "gpu_lifetime"), "required. We do not guess a lifetime: give e.g. '5 years'."
+            return
+
+
 def _against_hardware(parts: Parts, hardware: _Hardware) -> Found:
-    if hardware.gpus and parts.accounting is not None and parts.accounting.gpu_lifetime is None:
-        yield ("accounting", "gpu_lifetime"), "required. We do not guess a lifetime: give e.g. '5 years'."
     if not hardware.complete:
         return
     services: dict[str, int] = {}

@@ -168,7 +168,8 @@ def _override(document: Document, overrides: Mapping[str, Any], problems: list[P
             continue
         for old in [p for p in places if p[: len(path)] == path]:
             del places[old]
-        places[path] = Place(SET, None)
+        for length in range(1, len(path) + 1):
+            places.setdefault(path[:length], Place(SET, None))
     return Document(data, places)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.account.ledger import Ledger
+from sim.accounting.ledger import Ledger
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
 from sim.workload.records import JobRecord, ServiceLog
 

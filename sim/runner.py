@@ -11,9 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.account.bins import Bins
-from sim.account.ledger import Ledger, LedgerRecorder
-from sim.account.metrics import job_metrics, serving_metrics
+from sim.accounting.bins import Bins
+from sim.accounting.ledger import Ledger, LedgerRecorder
+from sim.accounting.metrics import job_metrics, serving_metrics
 from sim.build import accounting_plan, build
 from sim.documents import Document
 from sim.engine.world import Outcome, simulate

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sim.account.bins import Bins
+from sim.accounting.bins import Bins
 from sim.units import SECONDS_PER_NS
 
 Ints = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sim.account.ledger import Floats, Key, Ledger
+from sim.accounting.ledger import Floats, Key, Ledger
 from sim.units import SECONDS_PER_NS
 
 UNALLOCATED = "unallocated"

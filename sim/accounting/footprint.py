@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.account.conventions import UNALLOCATED, Convention
-from sim.account.ledger import Floats, Key, Ledger
+from sim.accounting.conventions import UNALLOCATED, Convention
+from sim.accounting.ledger import Floats, Key, Ledger
 from sim.facility.pue import overhead_j
 from sim.signals import Signal
 

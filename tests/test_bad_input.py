@@ -1,0 +1,353 @@
+"""Bad input: exit 2, every problem named with its place and remedy, no traceback, and nothing written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sim
+from sim.errors import InputError
+from sim.results.files import to_yaml
+from sim.spec.loader import load_scenario
+from tests.small import small
+
+COLDAISLE = str(Path(sys.executable).with_name("coldaisle"))
+
+
+def coldaisle(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the command as a user would."""
+    return subprocess.run([COLDAISLE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def refused(tmp_path: Path, text: str, *says: str, name: str = "s.yaml") -> str:
+    """``run`` refuses ``text`` with exit 2, says each of ``says``, shows no traceback and writes nothing."""
+    path = tmp_path / name
+    path.write_text(text)
+    before = sorted(tmp_path.iterdir())
+    done = coldaisle("run", name, "--out", "out", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+    for word in says:
+        assert word in done.stderr
+    return done.stderr
+
+
+def test_every_problem_is_named_with_its_line_path_and_remedy(tmp_path: Path) -> None:
+    text = """\
+name: broken
+start: 2022-07-04T00:00:00Z
+duration: 6 h
+site:
+  grid: {}
+  facility: {kind: fixd-pue, pue: 1.2}
+cluster:
+  nodes:
+    - {profile: dgx-a10, count: 0}
+    - {profile: dgx-h100, count: 1, initialy: off}
+workloads:
+  tune:
+    kind: training
+    gpus: 8
+    work: {kind: gpu-hours, gpu_hours: 10, load: {kind: measured, active: -350 W}}
+    cpu_load: 120 %
+  api:
+    kind: inference
+    replicas: 1
+    gpus_per_replica: 1
+    arrivals: {kind: poison, rate: 3 /s}
+    service_time: {law: constant, first: 2}
+    load: {kind: nameplate}
+    cpu_load: 0.1
+accounting: {server_lifetime: 6 yaers}
+"""
+    shown = refused(tmp_path, text, "s.yaml: 11 problems")
+    lines = {line[:5].strip() + " " + line[7:].split(" ")[0]: line for line in shown.splitlines()[1:]}
+    expected = {
+        "5 site.grid.intensity": "do not guess a carbon intensity",
+        "6 site.facility.kind": "did you mean 'fixed-pue'?",
+        "9 cluster.nodes.0.count": "greater than or equal to 1",
+        "10 cluster.nodes.1.initialy": "did you mean 'initially'?",
+        "15 workloads.tune.work.load.active": "must not be negative",
+        "16 workloads.tune.cpu_load": "at most 1",
+        "21 workloads.api.arrivals.kind": "did you mean 'poisson'?",
+        "22 workloads.api.service_time.first": "has no unit; write a duration like '30 min'",
+        "25 accounting.server_lifetime": "unknown unit in '6 yaers'",
+    }
+    for place, says in expected.items():
+        found = [line for key, line in lines.items() if key == place]
+        assert found, f"{place} is not in\n{shown}"
+        assert says in found[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "says"),
+    [
+        ({"site.facility.pue": 0.9}, "site.facility.pue", "at least 1"),
+        ({"site.grid.intensity": "57"}, "site.grid.intensity", "has no unit"),
+        ({"site.grid.intensity": "57 kWh/gCO2e"}, "site.grid.intensity", "not a carbon intensity"),
+        ({"site.grid.intensity": "-1 gCO2e/kWh"}, "site.grid.intensity", "negative"),
+        ({"site.grid.intensity": ".nan"}, "site.grid.intensity", "not a finite number"),
+        ({"site.grid.intensity": float("nan")}, "site.grid.intensity", "not a finite number"),
+        ({"site.grid.intensity": None}, "site.grid.intensity", "do not guess"),
+        ({"site.facility.pue": None}, "site.facility.pue", "do not guess"),
+        ({"accounting.gpu_lifetime": None}, "accounting.gpu_lifetime", "do not guess"),
+        ({"accounting.server_lifetime": None}, "accounting.server_lifetime", "do not guess"),
+        ({"accounting.server_lifetime": "0 s"}, "accounting.server_lifetime", "above zero"),
+        ({"duration": None, "end": "2022-07-03T00:00:00Z"}, "end", "must be after the start"),
+        ({"end": "2022-07-05T00:00:00Z"}, "end", "not both"),
+        ({"duration": None}, "workloads.api.arrivals", "never end"),
+        ({"start": "2022-07-04"}, "start", "time zone"),
+        ({"start": "yesterday"}, "start", "cannot read"),
+        ({"cluster.nodes.0.profile": "dgx-a10"}, "cluster.nodes.0.profile", "did you mean 'dgx-a100'?"),
+        ({"cluster.nodes.0.profile": "nvidia-t4"}, "cluster.nodes.0.profile", "is a gpu profile where a node is needed"),
+        ({"cluster.nodes.0.count": 10**9}, "cluster.nodes.0.count", "100000"),
+        ({"cluster.nodes.0.count": 1.5}, "cluster.nodes.0.count", "integer"),
+        ({"cluster.nodes.0.count": True}, "cluster.nodes.0.count", "integer"),
+        ({"workloads.tune.gpus": 13}, "workloads.tune.gpus", "asks for 13 GPUs; 'dgx-a100' has 16, of which services hold 4"),
+        ({"workloads.api.replicas": 9}, "workloads.api.replicas", "which has 16"),
+        ({"workloads.tune.work.load.active": "10 W"}, "workloads.tune.work.load", "work cannot lower power"),
+        ({"workloads.tune.pool": "dgx"}, "workloads.tune.pool", "unknown pool 'dgx'"),
+        ({"workloads.api.service_time.cv": 1}, "workloads.api.service_time.cv", "takes no 'cv'"),
+        ({"workloads.api.service_time.law": "lognormal"}, "workloads.api.service_time.cv", "required"),
+        ({"workloads.api.service_time.law": "normal"}, "workloads.api.service_time.law", "did you mean 'lognormal'?"),
+        ({"outputs.bin": "1 us"}, "outputs.bin", "bins"),
+        ({"seed": -1}, "seed", "greater than or equal to 0"),
+        ({"seed": 2**70}, "seed", "less than"),
+        ({"accounting.functional_unit": {"of": "chat", "per": "request"}}, "accounting.functional_unit.of", "unknown workload"),
+        ({"accounting.functional_unit": {"of": "tune", "per": "request"}}, "accounting.functional_unit.per", "counts no requests"),
+        ({"workloads.unallocated": small()["workloads"]["tune"]}, "workloads.unallocated", "choose another"),
+        ({"site.grid.price": "0.18 USD"}, "site.grid.price", "not an energy price"),
+        ({"nmae": "x"}, "nmae", "did you mean 'name'?"),
+        ({"workloads": {}}, "workloads", "at least 1"),
+        ({"workloads.tune.work": {"kind": "steps", "steps": 1}}, "workloads.tune.work.flops", "required"),
+        ({"name.first": "x"}, "name.first", "single value"),
+        ({"cluster.nodes.7.count": 1}, "cluster.nodes.7.count", "nothing has a '7'"),
+    ],
+)
+def test_one_mistake_is_named_at_its_path(change: dict[str, Any], path: str, says: str) -> None:
+    problems = sim.check(small(), set=change)
+    found = [problem for problem in problems if problem.path == path]
+    assert found, problems
+    assert says in found[0].message
+
+
+def _load(compute: str, memory: str = "1 TB/s", precision: str = "bf16") -> dict[str, Any]:
+    load = {"kind": "throughput", "compute": compute, "precision": precision, "memory_traffic": memory}
+    return {"workloads.tune.work.load": load}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (_load("400 TFLOP/s"), "above the peak"),
+        (_load("100 TFLOP/s", "9 TB/s"), "above the bandwidth"),
+        (_load("300 TFLOP/s"), "above its TDP"),
+        (_load("100 TFLOP/s", precision="fp8"), "for fp8"),
+        (_load("100 TFLOP/s", precision="bf61"), "did you mean 'bf16'?"),
+    ],
+)
+def test_a_load_the_hardware_cannot_carry_is_refused(change: dict[str, Any], says: str) -> None:
+    assert says in " ".join(problem.message for problem in sim.check(small(), set=change))
+
+
+def test_two_pools_of_one_name_are_a_duplicate(tmp_path: Path) -> None:
+    data = small()
+    data["cluster"]["nodes"].append({"profile": "dgx-a100", "count": 1})
+    refused(tmp_path, to_yaml(data), "cluster.nodes.1", "duplicate name 'dgx-a100'")
+
+
+def test_one_mistake_does_not_hide_another_elsewhere() -> None:
+    """A file that does not parse in one part is still cross-checked in the others."""
+    change = {"site.facility.pue": 0.5, "cluster.nodes.0.profile": "nonsense", "workloads.api.service_time.cv": 2}
+    paths = {problem.path for problem in sim.check(small(), set=change)}
+    assert paths == {"site.facility.pue", "cluster.nodes.0.profile", "workloads.api.service_time.cv"}
+
+
+HOSTILE = {
+    "empty": ("", "is empty"),
+    "not a mapping": ("- 1\n- 2\n", "must be a mapping"),
+    "not yaml": ("name: [1\n", "not valid YAML"),
+    "python tag": ("name: !!python/object/apply:os.system ['touch owned']\n", "tag", "refused"),
+    "private tag": ("name: !secret x\n", "tag '!secret' is refused"),
+    "duplicate key": ("name: a\nname: b\n", "2  name", "duplicate name; it already stands on line 1"),
+    "anchor bomb": (
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{c}: &{c} [{','.join([f'*{p}'] * 10)}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)),
+        "unfolds into more than 100,000 values",
+    ),
+    "self reference": ("name: &a {b: *a}\n", "nests deeper"),
+    "deep nesting": ("name: " + "[" * 5000 + "\n", "nests deeper"),
+    "nan": ("duration: .nan\n", "not a finite number"),
+    "long number": ("seed: " + "9" * 100_000 + "\n", "a number of 100,000 characters"),
+    "nul byte": ("name: a\x00b\n", "not valid YAML"),
+    "two documents": ("name: a\n---\nname: b\n", "not valid YAML"),
+    "merge key": ("a: &a {b: 1}\nc: {<<: *a}\n", "merge keys"),
+}
+
+
+@pytest.mark.parametrize("case", list(HOSTILE))
+def test_hostile_files_are_refused(tmp_path: Path, case: str) -> None:
+    text, *says = HOSTILE[case]
+    refused(tmp_path, text, *says)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_file_of_a_gigabyte_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "s.yaml").open("wb") as stream:
+        stream.write(b"seed: 9")
+        stream.truncate(1 << 30)  # sparse: takes no disk
+    done = coldaisle("check", "s.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "larger than 1 MiB" in done.stderr
+
+
+def test_missing_and_wrong_files(tmp_path: Path) -> None:
+    for name, says in (("absent.yaml", "no such file"), ("bloom-trainig", "did you mean 'bloom-training'?"), (".", "")):
+        done = coldaisle("check", name, cwd=tmp_path)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
+    (tmp_path / "latin.yaml").write_bytes("name: caf\xe9\n".encode("latin-1"))
+    assert "not UTF-8" in coldaisle("check", "latin.yaml", cwd=tmp_path).stderr
+    data = small()
+    data["workloads"]["api"]["arrivals"] = {"kind": "request-log", "file": "nowhere.csv"}
+    refused(tmp_path, to_yaml(data), "workloads.api.arrivals.file", "no such file")
+
+
+def test_a_series_that_does_not_cover_the_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ci.csv").write_text(
+        "datetime_utc,carbon_intensity\n2022-07-04T00:00Z,300\n2022-07-04T01:00Z,310\n2022-07-04T02:00Z,320\n"
+    )
+    data = small()
+    data["site"]["grid"]["intensity"] = {"kind": "series", "file": "ci.csv", "unit": "1 gCO2e/kWh"}
+    refused(tmp_path, to_yaml(data), "site.grid.intensity.file", "the series covers", "the run lasts")
+    # and where the length of the run is known only once it is over
+    del data["duration"], data["workloads"]["api"]
+    data["workloads"]["tune"]["work"]["gpu_hours"] = 80
+    refused(tmp_path, to_yaml(data), "site.grid.intensity", "ends before the run does")
+    data["workloads"]["tune"]["work"]["gpu_hours"] = 16
+    (tmp_path / "s.yaml").write_text(to_yaml(data))
+    assert coldaisle("run", "s.yaml", cwd=tmp_path).returncode == 0
+
+
+def test_a_log_that_does_not_cover_the_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("interval_end_utc,requests\n2022-07-04T00:10Z,5\n2022-07-04T00:20Z,6\n")
+    data = small()
+    data["workloads"]["api"]["arrivals"] = {"kind": "interval-log", "file": "log.csv", "within": "even"}
+    refused(tmp_path, to_yaml(data), "workloads.api.arrivals.file", "the log covers")
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("2022-07-04T00:20Z,-1", "not a whole number"),
+        ("2022-07-04T00:20Z,2.5", "not a whole number"),
+        ("2022-07-04T00:20Z,", "not a whole number"),
+        ("2022-07-04T00:40Z,5", "by 1800 s, not 600 s"),
+        ("soon,5", "not an ISO 8601 time"),
+        ("2022-07-04T00:20Z", "not a whole number"),
+    ],
+)
+def test_bad_rows_of_a_log_are_named_by_line(tmp_path: Path, row: str, says: str) -> None:
+    (tmp_path / "log.csv").write_text(f"interval_end_utc,requests\n2022-07-04T00:00Z,1\n2022-07-04T00:10Z,5\n{row}\n")
+    data = small()
+    data["workloads"]["api"]["arrivals"] = {"kind": "interval-log", "file": "log.csv", "within": "even"}
+    shown = refused(tmp_path, to_yaml(data), says)
+    assert "log.csv:4" in shown
+
+
+def test_extends_states_only_what_differs(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(to_yaml(small()))
+    (tmp_path / "sub").mkdir()
+    child = tmp_path / "sub" / "child.yaml"
+    child.write_text("extends: ../base.yaml\nname: child\nworkloads:\n  api: null\n  tune: {gpus: 4}\n")
+    scenario = load_scenario(child).scenario
+    assert scenario.name == "child"
+    assert list(scenario.workloads) == ["tune"]
+    assert scenario.workloads["tune"].gpus == 4  # type: ignore[union-attr]
+    child.write_text("extends: ../base.yaml\nsite: {grid: {intensity: 5 kg}}\nnmae: x\n")
+    with pytest.raises(InputError) as caught:
+        load_scenario(child)
+    assert {(problem.file, problem.line) for problem in caught.value.problems} == {(str(child), 2), (str(child), 3)}
+    (tmp_path / "base.yaml").write_text("extends: sub/child.yaml\n")
+    with pytest.raises(InputError, match="in turn"):
+        load_scenario(child)
+    child.write_text("extends: nowhere.yaml\n")
+    with pytest.raises(InputError, match="is no file"):
+        load_scenario(child)
+
+
+def test_another_kind_replaces_the_inherited_mapping(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(to_yaml(small()))
+    (tmp_path / "child.yaml").write_text(
+        "extends: base.yaml\nworkloads:\n  tune:\n    work: {load: {kind: nameplate}}\n"
+    )
+    load = load_scenario(tmp_path / "child.yaml").scenario.workloads["tune"].work.load  # type: ignore[union-attr]
+    assert load.kind == "nameplate"  # the inherited 'active' went with the inherited kind
+
+
+def test_set_takes_the_same_checks(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(to_yaml(small()))
+    for words, says in (
+        (["--set", "site.facility.pue=0.5"], "at least 1"),
+        (["--set", "site.facilty.pue=2"], "did you mean 'facility'?"),
+        (["--set", "seed"], "write PATH=VALUE"),
+        (["--set", "a=[1"], "not valid YAML"),
+        (["--set", "name=!!python/name:os.system"], "refused"),
+    ):
+        done = coldaisle("check", "s.yaml", *words, cwd=tmp_path)
+        assert done.returncode == 2, words
+        assert "--set" in done.stderr
+        assert says in done.stderr
+    done = coldaisle("run", "s.yaml", "--quiet", "--set", "seed=3", "site.facility.pue=1.1", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "words", [["run"], ["runn"], ["compare", "x"], ["profiles", "nvidia-t5"], ["account", "nowhere"], ["check", "-x"]]
+)
+def test_wrong_words_on_the_command_line_exit_2(tmp_path: Path, words: list[str]) -> None:
+    done = coldaisle(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _paths(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if isinstance(value, dict):
+        return [p for key, item in value.items() for p in ((*path, key), *_paths(item, (*path, key)))]
+    return []
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(_paths(small())), JUNK)
+def test_junk_anywhere_is_refused_or_meant_and_never_crashes(path: tuple[str, ...], junk: Any) -> None:
+    data = small()
+    target = data
+    for part in path[:-1]:
+        target = target[part]
+    target[path[-1]] = junk
+    sim.check(data)
+
+
+@given(st.text(max_size=200))
+def test_any_text_as_a_file_is_refused_or_read(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("fuzz") / "s.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(InputError):
+        load_scenario(path)
