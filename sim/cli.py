@@ -6,6 +6,7 @@ Exit status: 0 done; 1 the run failed; 2 the input is wrong; 130 interrupted.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -201,8 +202,14 @@ def _spread_set(arguments: list[str]) -> list[str]:
     return spread
 
 
+def _terminated(_number: int, _frame: object) -> None:
+    """A polite kill ends like Ctrl-C: whatever is being written is cleared away on the way out."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """The entry point of the ``coldaisle`` command."""
+    signal.signal(signal.SIGTERM, _terminated)
     arguments = _spread_set(sys.argv[1:])
     debug = "--debug" in arguments
     try:

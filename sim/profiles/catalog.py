@@ -63,11 +63,13 @@ class Catalog:
                 found.setdefault(path.stem, path)
         return dict(sorted(found.items()))
 
-    def path(self, name: str) -> Path:
-        """The file of one profile. Raises ``InputError`` with the nearest name."""
+    def path(self, name: str, kind: str | None = None) -> Path:
+        """The file of one profile. Raises ``InputError`` with the nearest name (of that ``kind``, if one is given)."""
         paths = self.paths()
         if name not in paths:
-            raise InputError.one("<profiles>", f"unknown profile '{name}'{nearest(name, paths)}  ({', '.join(paths)})")
+            fitting = [other for other, path in paths.items() if kind is None or path.parent.name == f"{kind}s"]
+            hint = f"{nearest(name, fitting)}  ({', '.join(fitting)})"
+            raise InputError.one("<profiles>", f"unknown profile '{name}'{hint}")
         return paths[name]
 
     def read(self, name: str) -> AnyProfile:
@@ -75,10 +77,10 @@ class Catalog:
         return read_profile(self.path(name))
 
     def _of_kind(self, name: str, kind: type[Kind]) -> Kind:
-        path = self.path(name)
+        wanted = kind.__name__.removesuffix("Profile").lower()
+        path = self.path(name, wanted)
         profile = read_profile(path)
         if not isinstance(profile, kind):
-            wanted = kind.__name__.removesuffix("Profile").lower()
             raise InputError.one(str(path), f"is a {profile.kind} profile where a {wanted} is needed")
         return profile
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -55,7 +56,10 @@ def write(results: Results, folder: Path) -> None:
     made = [parent for parent in (folder.parent, *folder.parent.parents) if not parent.exists()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+        _sweep(folder)
+        staging = folder.parent / f".{folder.name}.{os.getpid()}.partial"
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
         try:
             _write_all(results, staging)
             _swap(staging, folder)
@@ -66,6 +70,14 @@ def write(results: Results, folder: Path) -> None:
             if parent.exists() and not any(parent.iterdir()):
                 parent.rmdir()
         raise RunError(f"cannot write {folder}: {error.strerror or error}; nothing was written") from None
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what writers of ``folder`` that were killed outright have left beside it."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial"):
+        pid = left.name.split(".")[-2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc").is_dir():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _write_all(results: Results, folder: Path) -> None:
@@ -89,7 +101,6 @@ def _write_all(results: Results, folder: Path) -> None:
 
 def _swap(staging: Path, folder: Path) -> None:
     """Puts ``staging`` in the place of ``folder``; an earlier run steps aside first and goes last."""
-    staging.chmod(0o755)
     if not folder.exists():
         staging.rename(folder)
         return

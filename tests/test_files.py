@@ -1,0 +1,210 @@
+"""A run's folder appears whole or not at all, holds the same bytes for the same seed, and is read back with care."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import sim
+from sim.errors import InputError
+from sim.results.files import MANIFEST, read, to_yaml, write
+from tests.small import small
+from tests.test_bad_input import COLDAISLE, coldaisle
+
+FILES = {"summary.json", "ledger.parquet", "jobs.parquet", "requests.parquet", "scenario.yaml", "manifest.json"}
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    """A folder with the small scenario in it."""
+    (tmp_path / "s.yaml").write_text(to_yaml(small()))
+    return tmp_path
+
+
+def test_same_seed_same_bytes(scenario: Path) -> None:
+    for out in ("a", "b"):
+        assert coldaisle("run", "s.yaml", "--out", out, "--quiet", cwd=scenario).returncode == 0
+    assert {path.name for path in (scenario / "a").iterdir()} == FILES
+    for name in FILES - {"manifest.json"}:
+        assert (scenario / "a" / name).read_bytes() == (scenario / "b" / name).read_bytes(), name
+    manifests = [json.loads((scenario / out / MANIFEST).read_text()) for out in ("a", "b")]
+    for manifest in manifests:
+        assert manifest.pop("wall_s") > 0
+        assert manifest.pop("peak_memory_bytes") > 0
+    assert manifests[0] == manifests[1]
+    coldaisle("run", "s.yaml", "--out", "c", "--seed", "2", "--quiet", cwd=scenario)
+    assert (scenario / "a" / "requests.parquet").read_bytes() != (scenario / "c" / "requests.parquet").read_bytes()
+    coldaisle("run", "s.yaml", "--out", "d", "--seed", "0", "--quiet", cwd=scenario)  # 0 is a seed like another
+    assert (scenario / "d" / "requests.parquet").read_bytes() != (scenario / "a" / "requests.parquet").read_bytes()
+
+
+def test_the_resolved_scenario_runs_to_the_same_summary(scenario: Path) -> None:
+    coldaisle("run", "s.yaml", "--out", "a", "--quiet", cwd=scenario)
+    done = coldaisle("run", "a/scenario.yaml", "--json", cwd=scenario)
+    assert done.stdout == (scenario / "a" / "summary.json").read_text()
+    assert done.stderr == ""
+
+
+def test_a_run_read_back_is_the_run(scenario: Path) -> None:
+    results = sim.run(scenario / "s.yaml")
+    write(results, scenario / "out")
+    back = read(scenario / "out")
+    assert back.summary == json.loads(json.dumps(results.summary))
+    assert back.scenario == results.scenario
+    pd.testing.assert_frame_equal(back.ledger(), results.ledger())
+    pd.testing.assert_frame_equal(back.requests(), results.requests())
+    pd.testing.assert_frame_equal(back.jobs(), results.jobs())
+    assert (back.energy.energy_j == results.energy.energy_j).all()
+
+
+def test_account_and_compare_work_on_folders(scenario: Path) -> None:
+    coldaisle("run", "s.yaml", "--out", "a", "--quiet", cwd=scenario)
+    words = ("account", "a", "--set", "site.grid.intensity=800 gCO2e/kWh", "--out", "b", "--json")
+    repriced = json.loads(coldaisle(*words, cwd=scenario).stdout)
+    first = json.loads((scenario / "a" / "summary.json").read_text())
+    assert repriced["carbon_kg"]["operational_location"] == 2 * first["carbon_kg"]["operational_location"]
+    assert repriced["serving"] == first["serving"]
+    assert (scenario / "a" / "ledger.parquet").read_bytes() == (scenario / "b" / "ledger.parquet").read_bytes()
+    shown = coldaisle("compare", "a", "b", cwd=scenario)
+    assert shown.returncode == 0
+    assert "+100.0 %" in shown.stdout
+    compared = json.loads(coldaisle("compare", "a", "b", "--json", cwd=scenario).stdout)
+    change = compared["others"][0]["differences"]["carbon_kg.operational_location"]["change"]
+    assert change == pytest.approx(first["carbon_kg"]["operational_location"], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_damaged_run_is_refused(scenario: Path, name: str) -> None:
+    write(sim.run(scenario / "s.yaml"), scenario / "out")
+    path = scenario / "out" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    done = coldaisle("account", "out", "--set", "site.facility.pue=1.3", cwd=scenario)
+    assert done.returncode in ((2,) if name != MANIFEST else (0, 2))  # a manifest may change in a way that says the same
+    assert "Traceback" not in done.stderr
+    path.unlink()
+    done = coldaisle("account", "out", "--set", "site.facility.pue=1.3", cwd=scenario)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_out_never_overwrites_anything_but_a_run(scenario: Path) -> None:
+    (scenario / "mine").mkdir()
+    (scenario / "mine" / "thesis.txt").write_text("years of work")
+    (scenario / "file").write_text("x")
+    for out in ("mine", "file", "file/out"):
+        done = coldaisle("run", "s.yaml", "--out", out, cwd=scenario)
+        assert done.returncode == 2, out
+        assert "Traceback" not in done.stderr
+    assert (scenario / "mine" / "thesis.txt").read_text() == "years of work"
+    for seed in ("1", "2"):  # an earlier run is replaced
+        assert coldaisle("run", "s.yaml", "--out", "new/deep/run", "--seed", seed, cwd=scenario).returncode == 0
+    assert json.loads((scenario / "new/deep/run" / MANIFEST).read_text())["seed"] == 2
+
+
+def test_a_full_disk_leaves_nothing(scenario: Path) -> None:
+    """A limit on file size stands in for the full disk: the same failing write, without filling the machine's."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+
+    before = sorted(path.name for path in scenario.iterdir())
+    words = [COLDAISLE, "run", "s.yaml", "--quiet", "--out", "deep/out"]
+    done = subprocess.run(words, cwd=scenario, capture_output=True, text=True, check=False, preexec_fn=limit)
+    assert done.returncode == 1
+    assert "nothing was written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in scenario.iterdir()) == before
+
+
+def _whole_or_absent(folder: Path) -> bool:
+    if not folder.exists():
+        return False
+    assert {path.name for path in folder.iterdir()} == FILES
+    read(folder)
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_kill_at_any_moment_leaves_no_half_file(scenario: Path, number: int) -> None:
+    command = [COLDAISLE, "run", "s.yaml", "--quiet", "--out", "out"]
+    began = time.monotonic()
+    subprocess.run(command, cwd=scenario, check=True)
+    whole_s = time.monotonic() - began
+    moments = random.Random(7)
+    for _ in range(12):
+        process = subprocess.Popen(command, cwd=scenario, stderr=subprocess.DEVNULL)
+        time.sleep(whole_s * moments.uniform(0.5, 1.05))
+        process.send_signal(number)
+        status = process.wait()
+        assert status in (0, 130, -number)
+        _whole_or_absent(scenario / "out")
+        if number == signal.SIGTERM and status == 130:
+            assert not list(scenario.glob(".out.*"))
+    subprocess.run(command, cwd=scenario, check=True)
+    assert _whole_or_absent(scenario / "out")
+    assert sorted(path.name for path in scenario.iterdir() if not path.name.endswith(".replaced")) == ["out", "s.yaml"]
+
+
+def test_a_write_killed_outright_is_swept_by_the_next(scenario: Path) -> None:
+    """Kill -9 while every file is already staged: nothing under the name asked for, and the next run clears the rest."""
+    code = (
+        "import os, signal, sim.results.files as f, sim\n"
+        "f._swap = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from pathlib import Path\n"
+        "f.write(sim.run('s.yaml'), Path('out'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=scenario, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not (scenario / "out").exists()
+    assert len(list(scenario.glob(".out.*.partial"))) == 1
+    write(sim.run(scenario / "s.yaml"), scenario / "out")
+    assert not list(scenario.glob(".out.*"))
+
+
+def test_nothing_is_printed_or_written_without_being_asked(scenario: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = sorted(scenario.iterdir())
+    sim.run(scenario / "s.yaml")
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "")
+    assert sorted(scenario.iterdir()) == before
+
+
+def test_a_piece_of_the_tables_may_be_enough_for_the_reader(scenario: Path) -> None:
+    done = subprocess.run(
+        f"{COLDAISLE} run s.yaml | head -1; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        cwd=scenario,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 141)
+    assert done.stderr == ""
+
+
+def test_unreadable_results_name_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no finished run"):
+        read(tmp_path)
+
+
+def test_requests_are_kept_only_when_asked_for() -> None:
+    data: dict[str, Any] = small()
+    data["outputs"] = {"requests": {"sample": 100}}
+    assert len(sim.run(data).requests()) == 100
+    data["outputs"] = {}
+    with pytest.raises(KeyError, match="asked|ask"):
+        sim.run(data).requests()
