@@ -107,7 +107,8 @@ def test_doubling_the_intensity_doubles_operational_carbon_exactly(base: Results
 def _series(path: Path, *, hours: int, step_minutes: int = 60) -> Path:
     times = np.datetime64("2022-07-03T22:00") + np.arange(0, hours * 60, step_minutes) * np.timedelta64(1, "m")
     values = 300 + 100 * np.sin(np.arange(len(times)))
-    path.write_text("datetime_utc,carbon_intensity\n" + "".join(f"{t},{v!r}\n" for t, v in zip(times, values.tolist())))
+    rows = [f"{t},{v!r}" for t, v in zip(times, values.tolist(), strict=True)]
+    path.write_text("\n".join(["datetime_utc,carbon_intensity", *rows]) + "\n")
     return path
 
 
@@ -129,7 +130,7 @@ def test_an_hourly_series_prices_each_hour_at_its_own_intensity(base: Results, t
 def test_a_series_finer_than_the_bins_is_refused_by_account_and_met_by_run(base: Results, tmp_path: Path) -> None:
     file = _series(tmp_path / "ci.csv", hours=12, step_minutes=15)
     series = {"kind": "series", "file": str(file), "unit": "1 gCO2e/kWh"}
-    with pytest.raises(InputError, match="finer outputs.bin"):
+    with pytest.raises(InputError, match="finer outputs"):
         sim.account(base, set={"site.grid.intensity": series})
     data = small()
     data["site"]["grid"]["intensity"] = series

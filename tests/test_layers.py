@@ -28,7 +28,8 @@ ALLOWED: dict[str, set[str]] = {
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
     "spec": BASE | {"signals", "profiles", "workload"},
     "build": BASE | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec"},
-    "runner": BASE | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"},
+    "runner": BASE
+    | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"},
     "cli": BASE | {"profiles", "spec", "results", "runner"},
     "": BASE | {"spec", "results", "runner"},  # sim/__init__.py
 }
@@ -62,7 +63,7 @@ def violations(folder: Path) -> list[str]:
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, bool]]:
-    """Every module imported at run time, and whether that is at the module's own import; type-only ones are left out."""
+    """Every module imported at run time, and whether as the module itself is imported; type-only ones left out."""
     type_only = {
         id(node)
         for block in ast.walk(tree)

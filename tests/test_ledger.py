@@ -26,7 +26,7 @@ DRAWS = (Draw("gpu", "gpu", "a", "active", 350.0, 3), Draw("gpu", "gpu", "unallo
 def segments(draw: st.DrawFn) -> list[tuple[tuple[Draw, ...], int, int]]:
     """Consecutive segments of varying watts, owners and lengths from 1 ns to about three hours."""
     now = 0
-    made = []
+    made: list[tuple[tuple[Draw, ...], int, int]] = []
     for _ in range(draw(st.integers(1, 12))):
         length = draw(st.integers(1, 10**13))
         watts = draw(st.floats(0, 1e4))

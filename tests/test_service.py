@@ -68,7 +68,7 @@ def mean_with_error(values: npt.NDArray[np.floating]) -> tuple[float, float]:
 
 
 def erlang_c_wait_s(servers: int, offered: float, service_s: float) -> float:
-    """Mean wait in M/M/c: C(c, a) x s / (c - a), with C the Erlang C formula (Kleinrock, Queueing Systems I, eq. 3.40)."""
+    """Mean wait in M/M/c: C(c, a) x s / (c - a), C the Erlang C formula (Kleinrock, Queueing Systems I, eq. 3.40)."""
     top = offered**servers / factorial(servers) * servers / (servers - offered)
     probability = top / (sum(offered**k / factorial(k) for k in range(servers)) + top)
     return probability * service_s / (servers - offered)
@@ -167,7 +167,13 @@ def test_a_patient_replica_waits_for_its_batch_but_not_for_ever() -> None:
     plan = service(at(0, 0.2, 0.4, 10, 10.1), max_batch=3, max_wait_ns=S // 2, further_ns=0)
     log, ledger = serve(plan)
     _, start, _ = columns(log)
-    assert (start / S).tolist() == [0.4, 0.4, 0.4, 10.5, 10.5]  # full at 0.4 s; patience at an end half a second after 10 s
+    assert (start / S).tolist() == [
+        0.4,
+        0.4,
+        0.4,
+        10.5,
+        10.5,
+    ]  # full at 0.4 s; patience at an end half a second after 10 s
     active = ledger.where(lambda key: key.component == "gpu" and key.state == "active")
     assert int(active.slot_ns.sum()) == 4 * 2 * S
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,4 +149,4 @@ def test_the_segments_of_every_node_tile_the_run() -> None:
         spans = [(begin, until) for name, _, begin, until in tape.segments if name == f"n{i}"]
         assert spans[0][0] == 0
         assert spans[-1][1] == outcome.end_ns
-        assert all(left[1] == right[0] for left, right in zip(spans, spans[1:], strict=False))
+        assert all(left[1] == right[0] for left, right in pairwise(spans))

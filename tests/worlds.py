@@ -96,7 +96,5 @@ def run(
 ) -> tuple[Outcome, Ledger]:
     """Simulates and returns the outcome with its ledger."""
     recorder = LedgerRecorder("site", Bins(bin_ns))
-    outcome = simulate(
-        pools, training, services, duration_ns=duration_ns, streams=Streams(seed), recorder=recorder
-    )
+    outcome = simulate(pools, training, services, duration_ns=duration_ns, streams=Streams(seed), recorder=recorder)
     return outcome, recorder.ledger(outcome.end_ns)

@@ -1,7 +1,7 @@
 """Writes api_requests_10min.csv: a made-up request log of a small public model API, nine days long.
 
-It has the shape such logs have (a busy launch day, a daily rhythm, bursts) and the columns and the time span of the BLOOM
-API's own log, so that either can stand in for the other. Every number in it comes from this script.
+It has the shape such logs have (a busy launch day, a daily rhythm, bursts) and the columns and the time span of the
+BLOOM API's own log, so that either can stand in for the other. Every number in it comes from this script.
 """
 
 from datetime import datetime, timedelta

@@ -19,12 +19,13 @@ from sim.results.tables import plain_table
 
 def catalog_table(catalog: Catalog) -> Table:
     """Every profile with the figures one chooses by."""
-    table = plain_table("profile", "kind", "power", "size", "embodied kg")
+    table = plain_table("profile", "power", "size", "embodied kg")
+    table.columns[0].no_wrap = True
     for name in catalog.paths():
         profile = catalog.read(name)
         bounds = profile.embodied
         kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
-        table.add_row(name, profile.kind, *_figures(profile), kilograms)
+        table.add_row(name, *_figures(profile), kilograms)
     return table
 
 
@@ -47,14 +48,16 @@ def _figures(profile: GPUProfile | CPUProfile | NodeProfile) -> tuple[str, str]:
 
 def profile_tables(profile: Profile) -> RenderableType:
     """One profile: every number with how it is known, then the sources."""
-    table = plain_table("number", "value", "range", "known as", "source")
+    table = plain_table("number", "value", "known as", "source")
+    table.columns[0].no_wrap = True
     notes: list[str] = []
     for path, sourced in _numbers(profile, ""):
         low, high = (getattr(bound, "text", "") if bound is not None else "" for bound in (sourced.low, sourced.high))
         text = getattr(sourced.value, "text", str(sourced.value))
-        table.add_row(path, text, f"{low} to {high}" if low and high else "", sourced.confidence, sourced.source)
-        if sourced.note:
-            notes.append(f"{path}: {sourced.note}")
+        table.add_row(path, text, sourced.confidence, sourced.source)
+        said = [f"{low} to {high}." if low and high else "", sourced.note or ""]
+        if any(said):
+            notes.append(f"{path}: {' '.join(part for part in said if part)}")
     sources = [f"{key}: {_citation(source)}" for key, source in profile.sources.items()]
     return Group(
         Text(f"{profile.title}  ({profile.name})", style="bold"),

@@ -1,0 +1,64 @@
+"""The README's commands and code run as printed, from a folder where only the package is at hand."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+import sim
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+SET_UP = ("make ", "pip ", "git ", "python -m venv")
+"""What a clean clone proves, and not a test inside of one."""
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of one language, in order."""
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+
+
+def test_its_commands_run_in_order(tmp_path: Path) -> None:
+    lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+    commands = [line for line in lines if not line.startswith(SET_UP)]
+    assert len(commands) >= 10
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for line in commands:
+        command, _, comment = line.partition("   # ")
+        wanted = int(comment.removeprefix("exit ")) if comment else 0
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == wanted, f"{command}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+
+
+def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python")
+    exec(compile(code, "README.md", "exec"), {})
+
+
+def test_its_scenario_is_complete() -> None:
+    (text,) = blocks("yaml")
+    data = YAML(typ="safe").load(text)
+    assert sim.check(data) == ()
+    summary = sim.run(data).summary
+    assert summary["jobs"]["fine-tune"]["completed"] == 1
+    assert summary["kpi"]["sci_unit"] == "1000 requests of chat"
+
+
+def test_the_table_it_prints_is_the_one_the_command_prints(tmp_path: Path) -> None:
+    printed = blocks("text")[0]
+    command = Path(sys.executable).with_name("coldaisle")
+    shown = subprocess.run([command, "run", "bloom-training"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    lines = [line.rstrip() for line in shown.stdout.splitlines()]
+    for line in printed.splitlines():
+        assert line.rstrip() in lines
