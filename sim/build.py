@@ -20,10 +20,10 @@ from sim.profiles.sourced import Embodied as EmbodiedRange
 from sim.quantities import Quantity
 from sim.rng import Streams
 from sim.spec.accounting import ExpectedUtilisation, Luccioni2023Convention
-from sim.spec.inputs import intensity_signal, interval_counts, price_signal, request_times
+from sim.spec.inputs import intensity_signal, interval_counts, price_signal, rate_signal, request_times
 from sim.spec.loads import gang_work, gpu_watts
 from sim.spec.scenario import Scenario
-from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, ServiceTime, Training
+from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
 from sim.workload import arrivals as arrival
 
 Ints = npt.NDArray[np.int64]
@@ -162,6 +162,10 @@ def _arrivals(name: str, spec: Inference, scenario: Scenario, streams: Streams) 
     if isinstance(spec.arrivals, PoissonArrivals):
         assert duration_ns is not None  # the cross-check has refused it otherwise
         return arrival.poisson(float(spec.arrivals.rate), duration_ns, rng)
+    if isinstance(spec.arrivals, RateLog):
+        rates = rate_signal(spec.arrivals, scenario.start_ns)
+        until_ns = duration_ns if duration_ns is not None else rates.last_ns
+        return arrival.poisson_by_rate(rates, until_ns, rng)
     if isinstance(spec.arrivals, IntervalLog):
         log = interval_counts(spec.arrivals, scenario.start_ns)
         times = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,3 +60,23 @@ def test_poisson_gaps_are_exponential_and_not_clipped() -> None:
     assert stats.kstest(gaps, "expon", args=(0, 0.5)).pvalue > 0.01
     assert gaps.max() > 4.0  # eight means: among 100,000 gaps, one in 3,000 lies beyond
     assert abs(len(times) - 100_000) < 4 * 100_000**0.5
+
+
+def test_a_rate_log_is_poisson_at_each_of_its_rates(tmp_path: Path) -> None:
+    """Three hours at 0.5, 0 and 2 requests/s: counts within four standard deviations, none where the rate is 0."""
+    log = tmp_path / "rates.csv"
+    log.write_text("datetime_utc,rate\n2022-07-04T00:00Z,30\n2022-07-04T01:00Z,0\n2022-07-04T02:00Z,120\n")
+    data = small()
+    del data["workloads"]["tune"]
+    data["duration"] = "3 h"
+    data["workloads"]["api"]["arrivals"] = {"kind": "rate-log", "file": str(log), "unit": "1 request/min"}
+    data["workloads"]["api"]["replicas"] = 5
+    hours = np.array(_api_arrivals(data)) // (3600 * 10**9)
+    counts = np.bincount(hours, minlength=3)
+    assert counts[1] == 0
+    assert abs(counts[0] - 1800) < 4 * 1800**0.5
+    assert abs(counts[2] - 7200) < 4 * 7200**0.5 + 20  # and the few still open at the end
+    data["duration"] = "4 h"
+    assert any("the series covers" in problem.message for problem in sim.check(data))
+    log.write_text("datetime_utc,rate\n2022-07-04T00:00Z,30\n2022-07-04T01:00Z,-1\n")
+    assert any("below zero" in problem.message for problem in sim.check(data))

@@ -17,11 +17,20 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster, NodePool
-from sim.spec.inputs import covers, intensity_signal, interval_counts, price_signal, request_times
+from sim.spec.inputs import covers, intensity_signal, interval_counts, price_signal, rate_signal, request_times
 from sim.spec.loads import gpu_watts
 from sim.spec.scenario import Outputs, Scenario
 from sim.spec.site import IntensitySeries, PriceSeries, Site
-from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RequestLog, Steps, Training, Workload
+from sim.spec.workloads import (
+    Inference,
+    IntervalLog,
+    PoissonArrivals,
+    RateLog,
+    RequestLog,
+    Steps,
+    Training,
+    Workload,
+)
 from sim.units import MAX_NS
 from sim.validation import nearest, validate
 
@@ -307,6 +316,10 @@ def _files(scenario: Scenario, document: Document) -> list[Problem]:
             counts = reading(at, lambda log=arrivals: interval_counts(log, start_ns))  # type: ignore[misc]
             if counts is not None:
                 covered(at, "the log", int(counts.edges_ns[0]), int(counts.edges_ns[-1]))
+        elif isinstance(arrivals, RateLog):
+            rates = reading(at, lambda log=arrivals: rate_signal(log, start_ns))  # type: ignore[misc]
+            if rates is not None:
+                covered(at, "the series", rates.first_ns, rates.last_ns)
         elif isinstance(arrivals, RequestLog):
             times = reading(at, lambda log=arrivals: request_times(log, start_ns))  # type: ignore[misc]
             if times is not None and (times[-1] < 0 or (duration_ns is not None and times[0] >= duration_ns)):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sim.errors import InputError
 from sim.signals import Signal, read_series
 from sim.spec.site import IntensitySeries, PriceSeries
-from sim.spec.workloads import IntervalLog, RequestLog
+from sim.spec.workloads import IntervalLog, RateLog, RequestLog
 from sim.units import MAX_NS
 from sim.workload.request_file import IntervalCounts, read_interval_counts, read_request_times
 
@@ -35,7 +35,15 @@ def price_signal(price: float | PriceSeries, start_ns: int, currency: str) -> Si
     return _series(price, start_ns, unit) if isinstance(price, PriceSeries) else Signal.constant(float(price), unit)
 
 
-def _series(series: IntensitySeries | PriceSeries, start_ns: int, unit: str) -> Signal:
+def rate_signal(log: RateLog, start_ns: int) -> Signal:
+    """The arrival rate in requests/s. Raises ``InputError`` for a file that cannot be read or a rate below zero."""
+    signal = _series(log, start_ns, "request/s")
+    if bool((signal.values < 0).any()):
+        raise InputError.one(log.file, f"column '{log.column}' goes below zero, to {signal.values.min():g} requests/s")
+    return signal
+
+
+def _series(series: IntensitySeries | PriceSeries | RateLog, start_ns: int, unit: str) -> Signal:
     return read_series(
         Path(series.file),
         time_column=series.time_column,

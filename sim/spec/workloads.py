@@ -132,7 +132,17 @@ class RequestLog(Spec):
     align: Literal["clock", "start"] = "clock"
 
 
-Arrivals = Annotated[PoissonArrivals | IntervalLog | RequestLog, Field(discriminator="kind")]
+class RateLog(Spec):
+    """A Poisson process whose rate follows a column of a CSV file with the start of each interval in another."""
+
+    kind: Literal["rate-log"]
+    file: str
+    time_column: str = "datetime_utc"
+    column: str = "rate"
+    unit: RequestRate = Field(description="What one unit of the column is, e.g. '1 request/s'.")
+
+
+Arrivals = Annotated[PoissonArrivals | RateLog | IntervalLog | RequestLog, Field(discriminator="kind")]
 
 
 class ServiceTime(Spec):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sim.signals import Signal
 from sim.units import NS_PER_S
 
 Ints = npt.NDArray[np.int64]
@@ -22,6 +23,14 @@ def poisson(rate_per_s: float, duration_ns: int, rng: np.random.Generator) -> In
         last_s = float(times_s[-1])
     times_ns = np.concatenate(pieces) * NS_PER_S
     return times_ns[times_ns < duration_ns].astype(np.int64)
+
+
+def poisson_by_rate(rate_per_s: Signal, until_ns: int, rng: np.random.Generator) -> Ints:
+    """Arrivals (n,) over ``[0, until_ns)`` of a Poisson process whose rate is a step function that covers it."""
+    edges_ns = np.concatenate([[0], rate_per_s.breakpoints(0, until_ns), [until_ns]]).astype(np.int64)
+    widths_s = np.diff(edges_ns) / NS_PER_S
+    counts = rng.poisson(rate_per_s.on_bins(edges_ns) * widths_s).astype(np.int64)
+    return spread_at_random(edges_ns, counts, rng)
 
 
 def spread_evenly(edges_ns: Ints, counts: Ints) -> Ints:
