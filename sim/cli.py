@@ -143,6 +143,21 @@ def compare(
 
 
 @app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where to write the page.")] = Path(
+        "report.html"
+    ),
+) -> None:
+    """Write one or more runs as a single HTML page, with charts and what is outside their boundary."""
+    from sim.results.files import read, write_text
+    from sim.results.report import report as page
+
+    write_text(page([read(folder) for folder in folders]), out)
+    sys.stderr.write(f"written to {out}\n")
+
+
+@app.command()
 def profiles(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show one profile with its sources.")] = None,
 ) -> None:

@@ -367,3 +367,23 @@ def test_any_text_as_a_file_is_refused_or_read(tmp_path_factory: pytest.TempPath
     path.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(InputError):
         load_scenario(path)
+
+
+def test_a_log_of_single_requests_is_replayed_by_its_clock_or_moved(tmp_path: Path) -> None:
+    """BOM, CRLF, a zone, rows out of order, no final newline: read; a time that is none: refused by its line."""
+    log = tmp_path / "log.csv"
+    log.write_bytes(
+        b"\xef\xbb\xbfid,timestamp_utc\r\n1,2022-07-04T02:00:01+02:00\r\n\r\n2,2022-07-04 00:00:00.5\r\n3,2022-07-05"
+    )
+    data = small()
+    del data["workloads"]["tune"]
+    data["workloads"]["api"]["arrivals"] = {"kind": "request-log", "file": str(log)}
+    arrivals = sorted(sim.run(data).requests().arrival_ns)
+    assert [ns / 1e9 for ns in arrivals] == [0.5, 1.0]  # the third comes after the run
+    data["workloads"]["api"]["arrivals"]["align"] = "start"
+    assert [ns / 1e9 for ns in sorted(sim.run(data).requests().arrival_ns)] == [0.0, 0.5]
+    log.write_text("timestamp_utc\n2022-07-04T00:00Z\nnoon\n")
+    assert any("log.csv:3" in problem.message for problem in sim.check(data))
+    log.write_text("timestamp_utc\n2022-08-04T00:00Z\n")
+    data["workloads"]["api"]["arrivals"]["align"] = "clock"
+    assert any("outside the run" in problem.message for problem in sim.check(data))

@@ -72,6 +72,21 @@ def write(results: Results, folder: Path) -> None:
         raise RunError(f"cannot write {folder}: {error.strerror or error}; nothing was written") from None
 
 
+def write_text(text: str, path: Path) -> None:
+    """Writes one file whole or not at all. Raises ``InputError`` for a folder, ``RunError`` where the disk refuses."""
+    if path.is_dir():
+        raise InputError.one(str(path), "is a folder; name a file")
+    staging = path.parent / f".{path.name}.{os.getpid()}.partial"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging.write_text(text, encoding="utf-8")
+        staging.replace(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}; nothing was written") from None
+    finally:
+        staging.unlink(missing_ok=True)
+
+
 def _sweep(folder: Path) -> None:
     """Removes what writers of ``folder`` that were killed outright have left beside it."""
     for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial"):

@@ -177,7 +177,9 @@ def comparison_tables(comparison: Comparison) -> RenderableType:
     for name, differences, change in others:
         table = plain_table("", "first", "other", "change", "")
         for row in differences:
-            table.add_row(row.label.replace("_", " "), _value(row.first, row), _value(row.other, row), *_change(row))
+            table.add_row(
+                row.label.replace("_", " "), value_cell(row.first, row), value_cell(row.other, row), *change_cells(row)
+            )
         ends = f"Over the range of embodied carbon, total carbon changes by {mass(change.low)} to {mass(change.high)}"
         verdict = "" if change.decided or not (change.low or change.high) else ": the two cannot be told apart"
         parts += [
@@ -188,15 +190,17 @@ def comparison_tables(comparison: Comparison) -> RenderableType:
     return Group(*parts)
 
 
-def _value(value: float | None, row: Difference) -> str:
+def value_cell(value: float | None, row: Difference) -> str:
+    """A value of a comparison in the unit of its row, or a dash where a run does not have it."""
     if value is None:
         return "-"
     return mass(value) if row.unit == "kg" else f"{number(value)} {row.unit}".strip()
 
 
-def _change(row: Difference) -> tuple[str, str]:
+def change_cells(row: Difference) -> tuple[str, str]:
+    """The change, and its percentage of the first."""
     if row.change is None:
         return "", ""
     sign = "+" if row.change > 0 else ""
     relative = f"{sign}{100 * row.relative:.1f} %" if row.relative is not None else ""
-    return f"{sign}{_value(row.change, row)}", relative
+    return f"{sign}{value_cell(row.change, row)}", relative

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 from pydantic_core import PydanticCustomError
 
 from sim.quantities import PositiveDuration
-from sim.signals.series_file import epoch_ns
+from sim.signals.csv_table import epoch_ns
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
 from sim.spec.site import Site

@@ -1,0 +1,229 @@
+"""One or more runs as a single HTML page that needs nothing else: no script, no font, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from sim.accounting.ledger import Ledger
+from sim.results import charts
+from sim.results.compare import Comparison
+from sim.results.results import Results
+from sim.results.tables import change_cells, mass, number, seconds, share, value_cell
+from sim.units import HOUR_NS, SECONDS_PER_NS
+
+MOST_STEPS = 400
+"""Bins drawn in a power chart; a longer run is drawn by the mean power of equal groups of bins."""
+
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;max-width:900px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid #ddd;padding-bottom:.2rem}
+table{border-collapse:collapse;width:100%;margin:.6rem 0}
+th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #eee;font-variant-numeric:tabular-nums}
+th:first-child,td:first-child{text-align:left}tr.total td{font-weight:600;border-top:1px solid #999}
+.headline{display:flex;flex-wrap:wrap;gap:.8rem}
+.headline div{background:#f4f6f8;border-radius:6px;padding:.6rem 1rem;flex:1 1 9rem}
+.headline b{display:block;font-size:1.35rem}.note{color:#555;font-size:.9rem}
+svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#444}.grid{stroke:#e4e4e4}
+.legend span{margin-right:1rem;white-space:nowrap}
+.legend i{display:inline-block;width:.8em;height:.8em;margin-right:.35em}
+"""
+
+
+def report(runs: Sequence[Results]) -> str:
+    """The page: each run in turn, and before them how the others differ from the first, if there are several."""
+    names = [str(run.scenario["name"]) for run in runs]
+    body = [_comparison(runs)] if len(runs) > 1 else []
+    body += [_run(run) for run in runs]
+    title = escape(names[0] if len(runs) == 1 else " and ".join(names))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{title}</title><style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, total: Sequence[str] | None = None) -> str:
+    def line(cells: Sequence[str], tag: str = "td") -> str:
+        return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
+
+    body = "".join(f"<tr>{line(row)}</tr>" for row in rows)
+    last = f'<tr class="total">{line(total)}</tr>' if total is not None else ""
+    return f"<table><tr>{line(header, 'th')}</tr>{body}{last}</table>"
+
+
+def _run(run: Results) -> str:
+    summary = run.summary
+    parts = [f"<h1>{escape(str(run.scenario['name']))}</h1>"]
+    if run.scenario.get("description"):
+        parts.append(f"<p>{escape(str(run.scenario['description']))}</p>")
+    parts += [_headline(summary), _carbon(summary), _power(run.energy), _workloads(summary)]
+    if "jobs" in summary:
+        parts.append(_jobs(summary["jobs"]))
+    if "serving" in summary:
+        parts.append(_serving(summary["serving"]))
+    parts += [_boundary(summary["boundary"]), _provenance(run.manifest)]
+    return "".join(parts)
+
+
+def _headline(summary: Mapping[str, Any]) -> str:
+    energy, carbon = summary["energy_kwh"], summary["carbon_kg"]
+    bounds = carbon["embodied_range"]
+    low, high = (carbon["operational_location"] + bounds[end] for end in ("low", "high"))
+    spread = f", {mass(low)} to {mass(high)} over the range of embodied carbon" if low != high else ""
+    figures = [
+        ("total carbon", mass(carbon["total"]), f"operational location-based + embodied{spread}"),
+        ("facility energy", f"{number(energy['facility'])} kWh", f"IT {number(energy['it'])} kWh"),
+    ]
+    water = summary.get("water_l", {})
+    if water:
+        text = ", ".join(f"{name} {number(litres)} L" for name, litres in water.items() if name != "total")
+        figures.append(("water", f"{number(water.get('total', next(iter(water.values()))))} L", text))
+    if "cost" in summary:
+        figures.append(("energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}", ""))
+    boxes = (f"<div>{escape(a)}<b>{escape(b)}</b><span class='note'>{escape(c)}</span></div>" for a, b, c in figures)
+    return f'<div class="headline">{"".join(boxes)}</div>'
+
+
+def _carbon(summary: Mapping[str, Any]) -> str:
+    energy, carbon = summary["energy_kwh"]["by_component"], summary["carbon_kg"]["by_component"]
+    total_kg, total_kwh = summary["carbon_kg"]["total"], summary["energy_kwh"]["facility"]
+    names = sorted(carbon, key=lambda name: -carbon[name])
+    rows = [
+        [
+            name.replace("_", " "),
+            f"{number(energy[name])} kWh" if name in energy else "",
+            share(energy[name], total_kwh) if name in energy else "",
+            mass(carbon[name]),
+            share(carbon[name], total_kg),
+        ]
+        for name in names
+    ]
+    total = ["total", f"{number(total_kwh)} kWh", "", mass(total_kg), ""]
+    labels = [name.replace("_", " ") for name in names]
+    chart = ""
+    if all(kg >= 0 for kg in carbon.values()) and total_kg > 0:
+        chart = charts.legend(labels) + _carbon_bars({"carbon": carbon}, names)
+    table = _table(["component", "energy", "share", "carbon", "share"], rows, total=total)
+    return f"<h2>Carbon and energy by component</h2>{chart}{table}"
+
+
+def _carbon_bars(runs: Mapping[str, Mapping[str, float]], names: Sequence[str]) -> str:
+    """Carbon in kg by component, one bar a run, in t where it comes to tonnes."""
+    kg_per_unit, unit = (
+        (1000.0, "t CO2e") if max(sum(kg.values()) for kg in runs.values()) >= 1000 else (1.0, "kg CO2e")
+    )
+    bars = {
+        run: {name.replace("_", " "): carbon.get(name, 0.0) / kg_per_unit for name in names}
+        for run, carbon in runs.items()
+    }
+    return charts.stacked_bars(bars, [name.replace("_", " ") for name in names], unit)
+
+
+def _power(ledger: Ledger) -> str:
+    """Metered IT power by state over time."""
+    states = sorted({key.state for key in ledger.keys})
+    groups = np.unique(np.linspace(0, len(ledger.edges_ns) - 1, MOST_STEPS + 1).astype(np.int64))
+    edges = ledger.edges_ns[groups]
+    kilowatts = {}
+    for state in states:
+        joules = ledger.where(lambda key, state=state: key.state == state).energy_j.sum(axis=0)  # type: ignore[misc]
+        grouped = np.add.reduceat(joules, groups[:-1])
+        kilowatts[state] = (grouped / ((edges[1:] - edges[:-1]) * SECONDS_PER_NS) / 1000).tolist()
+    chart = charts.stacked_steps((edges / HOUR_NS).tolist(), kilowatts, "kW", "hours from the start")
+    note = "" if len(groups) == len(ledger.edges_ns) else f" Mean over groups of bins, {len(groups) - 1} in all."
+    return (
+        f"<h2>Metered IT power by state</h2>{charts.legend(states)}{chart}"
+        f'<p class="note">What the simulated meters read, before any accounting convention.{note}</p>'
+    )
+
+
+def _workloads(summary: Mapping[str, Any]) -> str:
+    carbon, energy = summary["carbon_kg"], summary["energy_kwh"]["by_workload"]
+    rows = [
+        [name, f"{number(energy.get(name, 0.0))} kWh", mass(kg), mass(carbon["embodied_by_workload"].get(name, 0.0))]
+        for name, kg in carbon["by_workload"].items()
+    ]
+    return "<h2>Who it is for</h2>" + _table(["workload", "IT energy", "carbon", "of it embodied"], rows)
+
+
+def _jobs(jobs: Mapping[str, Any]) -> str:
+    rows = [
+        [
+            name,
+            f"{100 * job['progress']:.4g} %",
+            number(job["gpu_hours"]),
+            number(job["lost_gpu_hours"]),
+            f"{100 * job['goodput']:.1f} %" if "goodput" in job else "never ran",
+            str(job["interruptions"]),
+        ]
+        for name, job in jobs.items()
+    ]
+    return "<h2>Jobs</h2>" + _table(["job", "done", "GPU-hours", "lost", "goodput", "failures"], rows)
+
+
+def _serving(services: Mapping[str, Any]) -> str:
+    rows = []
+    for name, service in services.items():
+        latency = service.get("e2e_s", {})
+        zero_load = service.get("zero_load_energy_share")
+        rows.append(
+            [
+                name,
+                f"{service['requests']:,}",
+                f"{service['rejected']:,}",
+                seconds(latency["p50"]) if latency else "",
+                seconds(latency["p99"]) if latency else "",
+                f"{100 * service['utilisation']:.1f} %",
+                f"{100 * zero_load:.1f} %" if zero_load is not None else "",
+            ]
+        )
+    header = ["service", "requests", "refused", "p50", "p99", "busy", "drawn at zero load"]
+    return "<h2>Services</h2>" + _table(header, rows)
+
+
+def _boundary(boundary: Mapping[str, Any]) -> str:
+    items = [f"Accounting convention: {boundary['convention']}."]
+    left_out = boundary.get("metered_but_not_counted_kwh")
+    if left_out:
+        named = ", ".join(f"{name.replace('_', ' ')} {number(kwh)} kWh" for name, kwh in left_out.items())
+        items.append(f"Metered ({number(boundary['metered_it_kwh'])} kWh in all) but not counted: {named}.")
+    for node, reasons in boundary.get("not_metered", {}).items():
+        items += [f"Not metered in {node}: {part}, because {why}." for part, why in reasons.items()]
+    items.append(f"Not modelled: {', '.join(boundary['not_modelled'])}.")
+    return "<h2>What is inside, and what is not</h2><ul>" + "".join(f"<li>{escape(i)}</li>" for i in items) + "</ul>"
+
+
+def _provenance(manifest: Mapping[str, Any]) -> str:
+    profiles = ", ".join(manifest["profiles_sha256"])
+    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    return (
+        f'<h2>Where it comes from</h2><p class="note">Seed {manifest["seed"]}. Profiles: {escape(profiles)} (the '
+        f"source of every number: <code>coldaisle profiles NAME</code>). {escape(versions)}. Scenario "
+        f"<code>{escape(manifest['scenario_sha256'][:16])}</code>.</p>"
+    )
+
+
+def _comparison(runs: Sequence[Results]) -> str:
+    comparison = Comparison.of(runs[0], runs[1:])
+    names = sorted({name for run in runs for name in run.summary["carbon_kg"]["by_component"]})
+    labels = [name.replace("_", " ") for name in names]
+    bars = {f"{i + 1}. {run.scenario['name']}": run.summary["carbon_kg"]["by_component"] for i, run in enumerate(runs)}
+    parts = ["<h1>Comparison</h1>", charts.legend(labels), _carbon_bars(bars, names)]
+    others = zip(comparison.names[1:], comparison.differences, comparison.carbon_changes, strict=True)
+    for name, differences, change in others:
+        rows = [
+            [row.label.replace("_", " "), value_cell(row.first, row), value_cell(row.other, row), *change_cells(row)]
+            for row in differences
+        ]
+        ends = f"{mass(change.low)} to {mass(change.high)}"
+        verdict = "." if change.decided or not (change.low or change.high) else ": the two cannot be told apart."
+        parts += [
+            f"<h2>{escape(name)} against {escape(comparison.names[0])}</h2>",
+            _table(["", "first", "other", "change", ""], rows),
+            f'<p class="note">Over the range of embodied carbon, total carbon changes by {ends}{verdict}</p>',
+        ]
+    return "".join(parts)
