@@ -1,4 +1,4 @@
-"""``python -m benchmarks NAME [--quick] [--json]``."""
+"""``python -m benchmarks NAME [--quick] [--json]``; without a name, what there is."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {"startup": startup.rows}
 
 
 def main() -> None:
-    """Runs one benchmark and prints its table."""
+    """Runs one benchmark and prints its table; without a name, lists the names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("name", choices=sorted(BENCHMARKS))
+    parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     arguments = parser.parse_args()
+    if arguments.name is None:
+        print("\n".join(sorted(BENCHMARKS)))
+        return
     show(arguments.name, BENCHMARKS[arguments.name](quick=arguments.quick), as_json=arguments.json)
 
 

@@ -18,9 +18,19 @@ settings.register_profile("nightly", deadline=None, max_examples=2000, suppress_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def _skip_without_shared_data() -> None:
+    if not SHARED.is_dir():
+        pytest.skip("needs the real data that is kept beside the project, in ../shared/data")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked ``shared_data`` is skipped where the folder is absent, whether or not it takes the fixture."""
+    if item.get_closest_marker("shared_data"):
+        _skip_without_shared_data()
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real traces and measurements; a test that needs it is skipped where it is absent."""
-    if not SHARED.is_dir():
-        pytest.skip("needs the real data that is kept beside the project, in ../shared/data")
+    _skip_without_shared_data()
     return SHARED

@@ -31,8 +31,8 @@ def test_its_commands_run_in_order(tmp_path: Path) -> None:
     assert len(commands) >= 10
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for line in commands:
-        command, _, comment = line.partition("   # ")
-        wanted = int(comment.removeprefix("exit ")) if comment else 0
+        expected = re.search(r"\s# exit (\d+)$", line)
+        command, wanted = (line[: expected.start()], int(expected[1])) if expected else (line, 0)
         done = subprocess.run(
             ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
@@ -42,8 +42,9 @@ def test_its_commands_run_in_order(tmp_path: Path) -> None:
 
 def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks("python")
-    exec(compile(code, "README.md", "exec"), {})
+    assert blocks("python")
+    for code in blocks("python"):
+        exec(compile(code, "README.md", "exec"), {})
 
 
 def test_its_scenario_is_complete() -> None:
