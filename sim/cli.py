@@ -168,7 +168,8 @@ def report(
     ),
 ) -> None:
     """Write one or more runs as a single HTML page, with charts and what is outside their boundary."""
-    from sim.results.files import read, write_text
+    from sim.results.atomic import write_text
+    from sim.results.files import read
     from sim.results.report import report as page
 
     write_text(page([read(folder) for folder in folders]), out)

@@ -105,11 +105,17 @@ def test_out_never_overwrites_anything_but_a_run(scenario: Path) -> None:
     (scenario / "mine").mkdir()
     (scenario / "mine" / "thesis.txt").write_text("years of work")
     (scenario / "file").write_text("x")
-    for out in ("mine", "file", "file/out"):
+    (scenario / "web").mkdir()
+    (scenario / "web" / "manifest.json").write_text('{"name": "webapp"}')  # others write manifests too
+    write(sim.run(small()), scenario / "noted")
+    (scenario / "noted" / "notes.txt").write_text("mine")
+    for out in ("mine", "file", "file/out", "web", "noted", "x" * 300, "a\tb/" * 2000):
         done = coldaisle("run", "s.yaml", "--out", out, cwd=scenario)
         assert done.returncode == 2, out
         assert "Traceback" not in done.stderr
     assert (scenario / "mine" / "thesis.txt").read_text() == "years of work"
+    assert (scenario / "web" / "manifest.json").read_text() == '{"name": "webapp"}'
+    assert (scenario / "noted" / "notes.txt").read_text() == "mine"
     for seed in ("1", "2"):  # an earlier run is replaced
         assert coldaisle("run", "s.yaml", "--out", "new/deep/run", "--seed", seed, cwd=scenario).returncode == 0
     assert json.loads((scenario / "new/deep/run" / MANIFEST).read_text())["seed"] == 2
@@ -163,10 +169,9 @@ def test_a_kill_at_any_moment_leaves_no_half_file(scenario: Path, number: int) -
 def test_a_write_killed_outright_is_swept_by_the_next(scenario: Path) -> None:
     """Kill -9 once every file is staged: nothing under the name asked for, and the next run clears the rest."""
     code = (
-        "import os, signal, sim.results.files as f, sim\n"
-        "f._swap = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "from pathlib import Path\n"
-        "f.write(sim.run('s.yaml'), Path('out'))\n"
+        "import os, signal, sim.results.files as f, sim, pathlib\n"
+        "pathlib.Path.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "f.write(sim.run('s.yaml'), pathlib.Path('out'))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=scenario, check=False)
     assert done.returncode == -signal.SIGKILL
@@ -174,6 +179,58 @@ def test_a_write_killed_outright_is_swept_by_the_next(scenario: Path) -> None:
     assert len(list(scenario.glob(".out.*.partial"))) == 1
     write(sim.run(scenario / "s.yaml"), scenario / "out")
     assert not list(scenario.glob(".out.*"))
+
+
+@pytest.mark.parametrize("failing", ["partial", "out"])
+def test_an_interrupt_while_a_run_is_replaced_keeps_the_old_one(
+    scenario: Path, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C between the two renames: the earlier run is back in its place, and nothing lies about."""
+    results = sim.run(scenario / "s.yaml")
+    write(results, scenario / "out")
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.name.endswith(failing):
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(sim.run(scenario / "s.yaml", seed=9), scenario / "out")
+    monkeypatch.undo()
+    assert read(scenario / "out").manifest["seed"] == 1
+    assert sorted(path.name for path in scenario.iterdir()) == ["out", "s.yaml"]
+
+
+def test_a_kill_between_the_two_renames_is_mended_by_the_next_run(scenario: Path) -> None:
+    write(sim.run(scenario / "s.yaml"), scenario / "out")
+    code = (
+        "import os, signal, sim.results.files as f, sim, pathlib\n"
+        "rename = pathlib.Path.rename\n"
+        "def once(self, target):\n"
+        "    if self.name.endswith('.partial'): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return rename(self, target)\n"
+        "pathlib.Path.rename = once\n"
+        "f.write(sim.run('s.yaml', seed=9), pathlib.Path('out'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=scenario, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not (scenario / "out").exists()
+    assert len(list(scenario.glob(".out.*.replaced"))) == 1  # the earlier run, whole
+    write(sim.run(scenario / "s.yaml", seed=2), scenario / "out")
+    assert read(scenario / "out").manifest["seed"] == 2
+    assert not list(scenario.glob(".out.*"))
+
+
+def test_the_folder_one_stands_in_takes_a_run(scenario: Path) -> None:
+    (scenario / "here").mkdir()
+    for seed in ("1", "2"):
+        done = coldaisle("run", "../s.yaml", "--quiet", "--seed", seed, "--out", ".", cwd=scenario / "here")
+        assert done.returncode == 0, done.stderr
+    assert {path.name for path in (scenario / "here").iterdir()} == FILES
+    assert read(scenario / "here").manifest["seed"] == 2
+    assert sorted(path.name for path in scenario.iterdir()) == ["here", "s.yaml"]
 
 
 def test_nothing_is_printed_or_written_without_being_asked(scenario: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.errors import InputError, RunError
+from sim.errors import InputError
+from sim.results.atomic import refuse_unusable, write_folder
 
 if TYPE_CHECKING:
     from sim.results.results import Results
@@ -32,67 +29,41 @@ def sha256(path: Path) -> str:
 
 
 def refuse_bad_target(folder: Path) -> None:
-    """Raises ``InputError`` where ``folder`` cannot take a run: it is a file, or holds something else than a run."""
-    if folder.is_dir():
-        strangers = sorted(path.name for path in folder.iterdir())
-        if strangers and MANIFEST not in strangers:
-            raise InputError.one(str(folder), f"holds '{strangers[0]}' and is no earlier run; choose another --out")
-    elif folder.exists() or folder.is_symlink():
-        raise InputError.one(str(folder), "is a file; choose a folder for --out")
-    parent = folder.parent
-    while not parent.exists():
-        parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise InputError.one(str(folder), f"cannot be made: '{parent}' is not a folder one may write to")
+    """Raises ``InputError`` where ``folder`` cannot take a run: unusable, or holding anything that no run wrote."""
+    refuse_unusable(folder, folder=True)
+    if not folder.is_dir():
+        return
+    names = {path.name for path in folder.iterdir() if not path.name.endswith(".partial")}
+    strangers = sorted(names - {LEDGER, JOBS, REQUESTS, SUMMARY, SCENARIO, MANIFEST})
+    if strangers:
+        raise InputError.one(str(folder), f"holds '{strangers[0]}', which no run wrote; choose another --out")
+    if names:
+        _manifest(folder)
+
+
+def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The manifest of a run and the hashes of its files. Raises ``InputError`` where there is none of ours."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError.one(str(folder), f"is no finished run: it has no {MANIFEST}")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        hashes = manifest.pop("files_sha256")
+        ours = {"scenario_sha256", "profiles_sha256", "versions", "seed"} <= set(manifest) and set(hashes) >= {LEDGER}
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        ours = False
+    if not ours:
+        raise InputError.one(str(path), "is damaged, or no run wrote it")
+    return manifest, hashes
 
 
 def write(results: Results, folder: Path) -> None:
-    """Writes every file of the run into ``folder``, which appears complete or does not appear.
+    """Writes every file of the run into ``folder``, which appears whole or not at all; an earlier run is replaced.
 
-    Everything is written to a hidden folder beside it, synced, and renamed. An earlier run there is replaced. Raises
-    ``InputError`` for a folder that holds anything else, ``RunError`` where the disk refuses; nothing half is left.
+    Raises ``InputError`` for a folder that holds anything else, ``RunError`` where the disk refuses.
     """
     refuse_bad_target(folder)
-    made = [parent for parent in (folder.parent, *folder.parent.parents) if not parent.exists()]
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        staging = folder.parent / f".{folder.name}.{os.getpid()}.partial"
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir()
-        try:
-            _write_all(results, staging)
-            _swap(staging, folder)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    except OSError as error:
-        for parent in made:
-            if parent.exists() and not any(parent.iterdir()):
-                parent.rmdir()
-        raise RunError(f"cannot write {folder}: {error.strerror or error}; nothing was written") from None
-
-
-def write_text(text: str, path: Path) -> None:
-    """Writes one file whole or not at all. Raises ``InputError`` for a folder, ``RunError`` where the disk refuses."""
-    if path.is_dir():
-        raise InputError.one(str(path), "is a folder; name a file")
-    staging = path.parent / f".{path.name}.{os.getpid()}.partial"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staging.write_text(text, encoding="utf-8")
-        staging.replace(path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}; nothing was written") from None
-    finally:
-        staging.unlink(missing_ok=True)
-
-
-def _sweep(folder: Path) -> None:
-    """Removes what writers of ``folder`` that were killed outright have left beside it."""
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial"):
-        pid = left.name.split(".")[-2]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc").is_dir():
-            shutil.rmtree(left, ignore_errors=True)
+    write_folder(folder, lambda staging: _write_all(results, staging), last=MANIFEST)
 
 
 def _write_all(results: Results, folder: Path) -> None:
@@ -109,25 +80,6 @@ def _write_all(results: Results, folder: Path) -> None:
     files = sorted(path for path in folder.iterdir())
     manifest = {**results.manifest, "files_sha256": {path.name: sha256(path) for path in files}}
     (folder / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
-    for path in folder.iterdir():
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-
-
-def _swap(staging: Path, folder: Path) -> None:
-    """Puts ``staging`` in the place of ``folder``; an earlier run steps aside first and goes last."""
-    if not folder.exists():
-        staging.rename(folder)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".replaced", dir=folder.parent))
-    folder.rename(aside / "run")
-    try:
-        staging.rename(folder)
-    except OSError:
-        (aside / "run").rename(folder)
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def to_yaml(value: Any) -> str:
@@ -153,13 +105,7 @@ def read(folder: Path) -> Results:
     from sim.results.frames import ledger_of
     from sim.results.results import Results
 
-    if not (folder / MANIFEST).is_file():
-        raise InputError.one(str(folder), f"is no finished run: it has no {MANIFEST}")
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        hashes: dict[str, str] = manifest.pop("files_sha256")
-    except (ValueError, KeyError, AttributeError, OSError):
-        raise InputError.one(str(folder / MANIFEST), "is damaged; run the scenario again") from None
+    manifest, hashes = _manifest(folder)
     for name, recorded in hashes.items():
         path = folder / name
         if not path.is_file():
