@@ -137,12 +137,14 @@ def _service(
     name: str, spec: Inference, pool: str, gpu: GPUProfile, scenario: Scenario, streams: Streams
 ) -> ServicePlan:
     active_w, loaded_w = gpu_watts(spec.load, gpu)
+    arrivals_ns, open_until_ns = _arrivals(name, spec, scenario, streams)
     return ServicePlan(
         name=name,
         pool=pool,
         replicas=spec.replicas,
         gpus_per_replica=spec.gpus_per_replica,
-        arrivals_ns=_arrivals(name, spec, scenario, streams),
+        arrivals_ns=arrivals_ns,
+        open_until_ns=open_until_ns,
         first_ns=int(spec.service_time.first),
         further_ns=int(spec.service_time.further),
         factor=_factor(spec.service_time, streams(f"service/{name}")),
@@ -156,16 +158,17 @@ def _service(
     )
 
 
-def _arrivals(name: str, spec: Inference, scenario: Scenario, streams: Streams) -> Ints:
+def _arrivals(name: str, spec: Inference, scenario: Scenario, streams: Streams) -> tuple[Ints, int]:
+    """Arrivals within the run, and the time until which more may come: the end of the run, or else of the log."""
     rng = streams(f"arrivals/{name}")
     duration_ns = scenario.duration_ns
     if isinstance(spec.arrivals, PoissonArrivals):
         assert duration_ns is not None  # the cross-check has refused it otherwise
-        return arrival.poisson(float(spec.arrivals.rate), duration_ns, rng)
+        return arrival.poisson(float(spec.arrivals.rate), duration_ns, rng), duration_ns
     if isinstance(spec.arrivals, RateLog):
         rates = rate_signal(spec.arrivals, scenario.start_ns)
         until_ns = duration_ns if duration_ns is not None else rates.last_ns
-        return arrival.poisson_by_rate(rates, until_ns, rng)
+        return arrival.poisson_by_rate(rates, until_ns, rng), until_ns
     if isinstance(spec.arrivals, IntervalLog):
         log = interval_counts(spec.arrivals, scenario.start_ns)
         times = (
@@ -173,10 +176,11 @@ def _arrivals(name: str, spec: Inference, scenario: Scenario, streams: Streams) 
             if spec.arrivals.within == "even"
             else arrival.spread_at_random(log.edges_ns, log.counts, rng)
         )
+        until_ns = duration_ns if duration_ns is not None else int(log.edges_ns[-1])
     else:
         times = request_times(spec.arrivals, scenario.start_ns)
-    within = times[times >= 0]
-    return within[within < duration_ns] if duration_ns is not None else within
+        until_ns = duration_ns if duration_ns is not None else int(times[-1]) + 1
+    return times[(times >= 0) & (times < until_ns)], until_ns
 
 
 def _factor(spec: ServiceTime, rng: np.random.Generator) -> Callable[[], float] | None:

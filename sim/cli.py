@@ -262,6 +262,10 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # standard output, or a file that went away
+        status, message, failure = 1, f"coldaisle: {error.strerror or error}", error
+    except MemoryError as error:
+        status, message, failure = 1, "coldaisle: not enough memory for this run; try a longer outputs.bin", error
     except Exception as error:  # a defect of ours: say so, and how to see more
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
             error.show()

@@ -8,8 +8,10 @@ Only mappings with text keys, sequences and plain scalars come through. Refused,
 from __future__ import annotations
 
 import math
+import numbers
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ LARGEST_BYTES = 1 << 20
 MOST_VALUES = 100_000
 DEEPEST = 40
 LONGEST_NUMBER = 40
+LARGEST_INT = 2**64
 
 KeyPath = tuple[str | int, ...]
 
@@ -30,6 +33,7 @@ _FLOAT = "tag:yaml.org,2002:float"
 _INT = "tag:yaml.org,2002:int"
 _BOOL = "tag:yaml.org,2002:bool"
 _NULL = "tag:yaml.org,2002:null"
+_PLAIN_KEYS = {*_STRINGS, _FLOAT, _INT, _BOOL, _NULL}
 
 
 def dotted(path: KeyPath) -> str:
@@ -47,10 +51,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Document:
-    """Plain data (dict, list, str, int, float, bool, None) and the place of each value by its path from the root."""
+    """Plain data (dict, list, str, int, float, bool, None) and the place of each value by its path from the root.
+
+    ``problems`` holds what was refused while reading; None stands in the data where a refused value was, so that the
+    rest can still be checked.
+    """
 
     data: dict[str, Any]
     places: dict[KeyPath, Place]
+    problems: list[Problem] = field(default_factory=list)
 
     def place(self, path: KeyPath) -> Place:
         """Where ``path`` is written; if it is not, where the nearest thing around it is."""
@@ -106,8 +115,8 @@ class _Builder:
             if str(key_node.tag) == "tag:yaml.org,2002:merge":
                 self.problem(key_node, path, "merge keys '<<' are not read; use 'extends:' or write the values out")
                 continue
-            if not isinstance(key_node.value, str):
-                self.problem(key_node, path, "keys must be text")
+            if not isinstance(key_node.value, str) or str(key_node.tag) not in _PLAIN_KEYS:
+                self.problem(key_node, path, "keys must be plain text")
                 continue
             key = key_node.value
             if key in built:
@@ -167,8 +176,16 @@ def _read_text(path: Path, file: str) -> str:
         raise InputError.one(file, f"is not UTF-8 text ({error.reason} at byte {error.start})") from None
 
 
-def parse_yaml(text: str, file: str) -> tuple[Any, dict[KeyPath, Place]]:
-    """Any YAML value and the places of its parts. Raises ``InputError`` with every problem."""
+def parse_value(text: str, file: str) -> Any:
+    """Any YAML value, such as one given to ``--set``. Raises ``InputError`` with every problem."""
+    value, _, problems = _parse(text, file)
+    if problems:
+        raise InputError(problems)
+    return value
+
+
+def _parse(text: str, file: str) -> tuple[Any, dict[KeyPath, Place], list[Problem]]:
+    """Any YAML value, the places of its parts, and what was refused in it. Raises ``InputError`` for no YAML at all."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -186,18 +203,17 @@ def parse_yaml(text: str, file: str) -> tuple[Any, dict[KeyPath, Place]]:
         raise InputError.one(file, "is empty")
     builder = _Builder(file)
     value = builder.build(root, ())
-    if builder.problems:
-        raise InputError(builder.problems)
-    return value, builder.places
+    return value, builder.places, builder.problems
 
 
 def read_document(path: Path, file: str | None = None) -> Document:
-    """The YAML mapping in ``path``, called ``file`` in messages. Raises ``InputError`` with every problem."""
+    """The YAML mapping in ``path``, called ``file`` in messages. Raises ``InputError`` where there is none."""
     name = str(path) if file is None else file
-    data, places = parse_yaml(_read_text(path, name), name)
+    data, places, problems = _parse(_read_text(path, name), name)
     if not isinstance(data, dict):
-        raise InputError.one(name, f"must be a mapping of names to values, not {type(data).__name__}", line=1)
-    return Document(data, places)
+        what = f"must be a mapping of names to values, not {type(data).__name__}"
+        raise InputError([*problems, Problem(name, 1, "", what)])
+    return Document(data, places, problems)
 
 
 def from_mapping(mapping: Mapping[str, Any], name: str = "<mapping>") -> Document:
@@ -211,20 +227,31 @@ def from_mapping(mapping: Mapping[str, Any], name: str = "<mapping>") -> Documen
         if len(path) > DEEPEST or count > MOST_VALUES:
             raise InputError.one(name, f"nests deeper than {DEEPEST} levels or holds over {MOST_VALUES:,} values")
         if isinstance(value, Mapping):
+            keys = [str(key) for key in value]
+            problems.extend(
+                Problem(name, None, dotted((*path, key)), "duplicate name")
+                for key, count in sorted(Counter(keys).items())
+                if count > 1
+            )
             return {str(key): copy(item, (*path, str(key))) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [copy(item, (*path, i)) for i, item in enumerate(value)]
         if isinstance(value, float) and not math.isfinite(value):
             problems.append(Problem(name, None, dotted(path), f"{value} is not a finite number"))
             return None
-        if value is None or isinstance(value, str | int | float):
+        if isinstance(value, int) and abs(value) > LARGEST_INT:
+            problems.append(Problem(name, None, dotted(path), "a number of more than 64 bits is refused"))
+            return None
+        if value is None or type(value) in (str, bool, int, float):
             return value
+        if isinstance(value, str):
+            return str(value)
+        if isinstance(value, numbers.Integral | numbers.Real):  # NumPy's, for instance
+            return copy(int(value) if isinstance(value, numbers.Integral) else float(value), path)
         if hasattr(value, "isoformat"):
             return value.isoformat()
         problems.append(Problem(name, None, dotted(path), f"a {type(value).__name__} cannot stand in a scenario"))
         return None
 
     data = copy(mapping, ())
-    if problems:
-        raise InputError(problems)
-    return Document(data, {(): Place(name, None)})
+    return Document(data, {(): Place(name, None)}, problems)

@@ -87,10 +87,11 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     ]
     if problems:
         raise InputError(problems)
-    loaded = load_scenario(results.scenario, overrides, catalog)
+    # a finished run needs none of the logs that drove it, which may be gone by now
+    loaded = load_scenario(results.scenario, overrides, catalog, activity_files=False)
     activity: dict[str, Any] = {n: results.summary[n] for n in ("serving", "jobs") if n in results.summary}
     summary = _environmental(loaded.document, loaded.scenario, catalog, results.energy, activity)
-    manifest = _manifest(loaded, catalog, time.perf_counter() - began)
+    manifest = _manifest(loaded, catalog, time.perf_counter() - began, results.manifest["inputs_sha256"])
     return Results(
         summary={**summary, **activity, "events": results.summary["events"]},
         scenario=loaded.resolved(),
@@ -144,7 +145,8 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any]) -> Unit | None:
     elif wanted.per == "gpu-hour":
         done = activity["jobs"][wanted.of]["gpu_hours"]
     else:
-        done = 1.0
+        job = activity.get("jobs", {}).get(wanted.of)
+        done = float(job["completed"]) if job is not None else 1.0
     count = f"{wanted.count:g} " if wanted.count != 1.0 else ""
     return Unit(f"{count}{wanted.per}{'s' if wanted.count != 1.0 else ''} of {wanted.of}", done / wanted.count)
 
@@ -159,7 +161,9 @@ def _requests(scenario: Scenario, outcome: Outcome, streams: Streams) -> pa.Tabl
     return request_table(outcome.services, sample, streams("outputs/requests"))
 
 
-def _manifest(loaded: Loaded, catalog: Catalog, wall_s: float) -> dict[str, Any]:
+def _manifest(
+    loaded: Loaded, catalog: Catalog, wall_s: float, known_sha256: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Who ran what, from which inputs: everything that may differ between two runs of equal results, and more."""
     import hashlib
 
@@ -175,7 +179,9 @@ def _manifest(loaded: Loaded, catalog: Catalog, wall_s: float) -> dict[str, Any]
         "seed": scenario.seed,
         "scenario_sha256": hashlib.sha256(to_json(loaded.resolved()).encode()).hexdigest(),
         "profiles_sha256": {name: sha256(catalog.path(name)) for name in profiles},
-        "inputs_sha256": {str(path): sha256(path) for path in inputs},
+        "inputs_sha256": {
+            str(path): sha256(path) if path.is_file() else (known_sha256 or {})[str(path)] for path in inputs
+        },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "wall_s": wall_s,
         "peak_memory_bytes": peak,

@@ -151,7 +151,9 @@ def _split(value: object, dimension: str) -> tuple[str, str]:
         raise QuantityError(f"must be {_a(dimension)} such as '{example}', not {type(value).__name__}")
     if isinstance(value, float) and not math.isfinite(value):
         raise QuantityError(f"must be a finite {dimension} such as '{example}', not {value}")
-    text = repr(value) if isinstance(value, int | float) else value
+    if isinstance(value, int) and abs(value) > 2**64:
+        raise QuantityError(f"is a number of more than 64 bits; write {_a(dimension)} such as '{example}'")
+    text = value if isinstance(value, str) else repr(int(value) if isinstance(value, int) else float(value))
     if len(text) > _LONGEST:
         raise QuantityError(f"is {len(text)} characters long; write {_a(dimension)} such as '{example}'")
     match = _NUMBER.fullmatch(text)
@@ -215,7 +217,10 @@ def parse_price(value: object) -> tuple[float, str]:
         number, unit = _split(value, "energy price")
         if unit.startswith(currency):
             _, factor = _scale(value, "energy price", f"{currency}/J")
-            return float(number) * factor, currency
+            si = float(number) * factor
+            if not math.isfinite(si):
+                raise QuantityError(f"{value!r} is too large for an energy price")
+            return si, currency
     raise QuantityError(f"{value!r} is not an energy price in {', '.join(CURRENCIES)}; write it like '0.18 USD/kWh'")
 
 

@@ -32,10 +32,9 @@ def _flat(value: Any, path: str = "") -> dict[str, float]:
 
 def test_the_parts_sum_to_the_totals(base: Results) -> None:
     energy, carbon, water = (base.summary[name] for name in ("energy_kwh", "carbon_kg", "water_l"))
-    for group in ("by_workload", "by_state"):
+    for group in ("by_component", "by_workload", "by_state"):
         assert sum(energy[group].values()) == pytest.approx(energy["it"], rel=1e-12)
-    assert sum(energy["by_component"].values()) == pytest.approx(energy["facility"], rel=1e-12)
-    assert energy["by_component"]["facility"] == pytest.approx(0.25 * energy["it"], rel=1e-12)
+    assert energy["facility_overhead"] == pytest.approx(0.25 * energy["it"], rel=1e-12)
     for group in ("by_component", "by_workload"):
         assert sum(carbon[group].values()) == pytest.approx(carbon["total"], rel=1e-12)
     assert carbon["total"] == pytest.approx(carbon["operational_location"] + carbon["embodied"], rel=1e-15)
@@ -195,3 +194,44 @@ def test_compare_tells_what_is_certain_from_what_is_not(base: Results) -> None:
     other_hardware = sim.run(small(), set={"cluster.nodes.0.profile": "dgx-h100"})
     (change,) = sim.compare(base, other_hardware).carbon_changes
     assert change.low < change.central < change.high
+
+
+@pytest.mark.parametrize("step", ["1 min", "7 min", "1 d"])
+def test_a_convention_shares_its_constants_whatever_the_reporting_interval(step: str) -> None:
+    """27 + 64 kW over six hours, by GPU time: tune holds 8 GPUs for two hours of the 16 x 6 GPU-hours."""
+    convention = {"kind": "luccioni-2023", "infrastructure": "27 kW", "idle": "64 kW"}
+    energy = sim.run(small(), set={"outputs.bin": step, "accounting.convention": convention}).summary["energy_kwh"]
+    assert energy["by_state"]["idle"] == pytest.approx(91 * 6, rel=1e-12)
+    assert energy["by_workload"]["tune"] == pytest.approx(91 * 6 * 16 / 96 + 16 * 0.4, rel=1e-12)
+    assert energy["by_workload"]["unallocated"] == pytest.approx(91 * 6 * (96 - 16 - 24) / 96, rel=1e-12)
+
+
+def test_a_finished_run_needs_its_logs_no_more(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("interval_end_utc,requests\n" + "".join(f"2022-07-04T{h:02d}:00Z,9\n" for h in range(1, 8)))
+    data = small()
+    data["workloads"]["api"]["arrivals"] = {"kind": "interval-log", "file": str(log), "within": "even"}
+    results = sim.run(data)
+    log.unlink()
+    again = sim.account(results, set={"site.facility.pue": 1.5})
+    assert again.at("energy_kwh.facility") == pytest.approx(1.5 * results.at("energy_kwh.it"), rel=1e-12)
+    assert again.manifest["inputs_sha256"] == results.manifest["inputs_sha256"]
+
+
+def test_a_run_that_did_not_finish_has_no_sci_per_run() -> None:
+    data = small()
+    data["accounting"]["functional_unit"] = {"of": "tune", "per": "run"}
+    assert "sci_g_per_unit" in sim.run(data).summary["kpi"]
+    data["duration"] = "1 h"
+    assert "sci_g_per_unit" not in sim.run(data).summary["kpi"]
+
+
+def test_a_log_without_requests_is_still_time(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("interval_end_utc,requests\n2022-07-04T01:00Z,0\n2022-07-04T02:00Z,0\n2022-07-04T03:00Z,0\n")
+    data = small()
+    del data["duration"], data["workloads"]["tune"]
+    data["workloads"]["api"]["arrivals"] = {"kind": "interval-log", "file": str(log), "within": "even"}
+    results = sim.run(data)
+    assert results.at("simulated_s") == 3 * 3600
+    assert results.at("serving.api.zero_load_energy_share") == pytest.approx(1.0)

@@ -91,12 +91,15 @@ def test_any_world_balances(world: tuple[list[Pool], list[TrainingPlan], list[Se
             assert int(mine.slot_ns.sum()) == 4 * p.count * duration_ns
     assert (ledger.energy_j >= 0).all()
     _never_above_full_power(pools, ledger.total_j(), duration_ns)
+    p_never_fails = {p.name: p.mtbf_ns is None for p in pools}
     for plan, record in zip(jobs, outcome.jobs, strict=True):
         held = ledger.where(lambda k, n=plan.name: k.owner == n and k.component == "gpu")  # type: ignore[misc]
         active = held.where(lambda k: k.state == "active")
         # the meters and the job agree to the nanosecond on how long its whole gang worked
         assert int(active.slot_ns.sum()) == plan.gpus * (record.done_ns + record.lost_ns)
         assert record.done_ns <= plan.work_ns
+        if p_never_fails[plan.pool]:
+            assert int(held.slot_ns.sum()) == plan.gpus * record.held_ns
         assert (record.status == "completed") == (record.done_ns == plan.work_ns and record.status != "unfinished")
         assert record.done_ns + record.lost_ns <= record.held_ns <= duration_ns
     for served, log in zip(services, outcome.services, strict=True):

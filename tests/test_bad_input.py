@@ -128,7 +128,8 @@ accounting: {server_lifetime: 6 yaers}
         ({"workloads.api.service_time.law": "normal"}, "workloads.api.service_time.law", "did you mean 'lognormal'?"),
         ({"outputs.bin": "1 us"}, "outputs.bin", "bins"),
         ({"seed": -1}, "seed", "greater than or equal to 0"),
-        ({"seed": 2**70}, "seed", "less than"),
+        ({"seed": 2**70}, "seed", "more than 64 bits"),
+        ({"seed": 2**63}, "seed", "less than"),
         (
             {"accounting.functional_unit": {"of": "chat", "per": "request"}},
             "accounting.functional_unit.of",
@@ -387,3 +388,142 @@ def test_a_log_of_single_requests_is_replayed_by_its_clock_or_moved(tmp_path: Pa
     log.write_text("timestamp_utc\n2022-08-04T00:00Z\n")
     data["workloads"]["api"]["arrivals"]["align"] = "clock"
     assert any("outside the run" in problem.message for problem in sim.check(data))
+
+
+def test_what_is_refused_while_reading_does_not_hide_the_rest(tmp_path: Path) -> None:
+    text = (
+        to_yaml(small())
+        .replace("pue: 1.25", "pue: 0.5")
+        .replace("duration: 6 h", "duration: .nan\nnmae: x\nname: again")
+    )
+    shown = refused(tmp_path, text, "4 problems")
+    for says in ("duplicate name", "'.nan' is not a finite number", "did you mean 'name'?", "at least 1"):
+        assert says in shown
+
+
+def test_a_bad_part_hides_no_problem_of_the_others() -> None:
+    data = small()
+    del data["duration"]
+    data["end"] = "2021-01-01T00:00:00Z"
+    data["typo"] = 1
+    data["workloads"]["tune"]["work"]["load"]["active"] = "-5 W"
+    data["workloads"]["api"] |= {"arrivals": {"kind": "request-log", "file": "nowhere.csv"}, "cpu_load": 7}
+    data["site"]["grid"]["intensity"] = {"kind": "series", "file": "gone.csv", "unit": "1 gCO2e/kWh"}
+    data["accounting"]["functional_unit"] = {"of": "nope", "per": "run"}
+    data["cluster"]["nodes"].append({"profile": "dgx-b2000", "count": 1, "name": "new"})
+    data["workloads"]["more"] = {**small()["workloads"]["tune"], "pool": "dgx-a100", "gpus": 99}
+    assert {problem.path for problem in sim.check(data)} == {
+        "end",
+        "typo",
+        "workloads.tune.work.load.active",
+        "workloads.api.cpu_load",
+        "workloads.api.arrivals.file",
+        "site.grid.intensity.file",
+        "accounting.functional_unit.of",
+        "cluster.nodes.1.profile",
+        "workloads.more.gpus",
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"site.grid.price": "1e999 USD/kWh"},
+        {"workloads.api.arrivals.rate": "1e12 /s"},
+        {"workloads.api.arrivals.rate": "1e300 /s"},
+        {"outputs.bin": "1 ms"},
+        {"outputs.bin": "20 ms"},
+        {"workloads.api.service_time": {"law": "lognormal", "first": "1 s", "cv": 1e200}},
+        {"start": "0001-01-01T00:00:00+14:00"},
+        {"start": "2300-01-01T00:00:00Z"},
+        {"cluster.nodes.².count": 3},
+        {"seed": 10**5000},
+        {"duration": 10**5000},
+        {1: 2},
+        {"workloads.api.arrivals": {"kind": "request-log", "file": "a\0b"}},
+        {"outputs.requests": "some"},
+        {"outputs.requests": {"smaple": 3}},
+        {"workloads.tune.start_after": "48 h"},
+        {
+            "workloads.tune.work": {
+                "kind": "steps",
+                "steps": 1,
+                "flops": "0 FLOP",
+                "precision": "bf16",
+                "memory_traffic": "0 B",
+                "link_traffic": "0 B",
+                "efficiency": {"compute": 1, "memory": 1, "link": 1},
+                "overhead": "0 s",
+            }
+        },
+    ],
+)
+def test_what_no_run_could_hold_is_refused_before_it_starts(change: dict[Any, Any]) -> None:
+    problems = sim.check(small(), set=change)
+    assert 1 <= len(problems) <= 2
+    assert all("[" not in problem.path and len(problem.message) < 300 for problem in problems)
+
+
+def test_logs_beyond_reason_are_refused(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("interval_end_utc,requests\n2022-07-04T04:00Z,999999999999\n2022-07-04T08:00Z,9\n")
+    data = small()
+    data["workloads"]["api"]["arrivals"] = {"kind": "interval-log", "file": str(log), "within": "even"}
+    assert any("can be simulated" in problem.message for problem in sim.check(data))
+    log.write_text("timestamp_utc\n9999-01-01T00:00Z\n")
+    data["workloads"]["api"]["arrivals"] = {"kind": "request-log", "file": str(log)}
+    assert any("not an ISO 8601 time" in problem.message for problem in sim.check(data))
+
+
+def test_odd_names_and_keys(tmp_path: Path) -> None:
+    for name in ("a\0b.yaml", "x" * 300 + ".yaml", "y" * 300):
+        assert len(sim.check(name)) == 1
+    for base in ("a\0b", "z" * 5000, "bloom-trainig"):
+        (tmp_path / "s.yaml").write_text(to_yaml({"extends": base}))
+        assert [problem.path for problem in sim.check(tmp_path / "s.yaml")] == ["extends"]
+    data = small()
+    data["workloads"] = {"1": data["workloads"]["tune"], 1: data["workloads"]["tune"]}
+    assert any(problem.message == "duplicate name" for problem in sim.check(data))
+    refused(tmp_path, "!!python/name:os.system bogus: 1\n", "keys must be plain text")
+    done = coldaisle("check", "bloom-training", "--set", "seed=1", "--set", "seed=2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "more than once" in done.stderr
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    import numpy as np
+
+    assert sim.check(small(), set={"seed": np.int64(3), "site.facility.pue": np.float64(1.2)}) == ()
+    assert sim.load(small(), set={"seed": np.int64(3)}).scenario.seed == 3
+
+
+def test_extends_names_a_shipped_scenario_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "extends: bloom-training\nname: elsewhere\nsite: {grid: {intensity: 380 gCO2e/kWh}}\n"
+    )
+    assert sim.load(tmp_path / "mine.yaml").scenario.name == "elsewhere"
+
+
+def test_a_large_extension_is_merged_in_time(tmp_path: Path) -> None:
+    """1,500 workloads on top of 1,500: time linear in their number, where it once was quadratic."""
+    job = "{kind: training, gpus: 1, cpu_load: 0, work: {kind: gpu-hours, gpu_hours: 1, load: {kind: nameplate}}}"
+    for name, letter in (("base", "a"), ("child", "b")):
+        rows = "".join(f"  {letter}{i}: {job}\n" for i in range(1500))
+        head = "extends: base.yaml\n" if name == "child" else ""
+        (tmp_path / f"{name}.yaml").write_text(f"{head}name: {name}\nworkloads:\n{rows}")
+    problems = sim.check(tmp_path / "child.yaml")
+    assert {problem.path for problem in problems} == {"start", "site", "cluster", "accounting"}
+
+
+def test_a_page_that_cannot_be_printed_is_a_failed_write(tmp_path: Path) -> None:
+    done = subprocess.run(
+        f"{COLDAISLE} run bloom-training --json > /dev/full",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "internal error" not in done.stderr

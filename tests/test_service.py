@@ -31,6 +31,7 @@ def service(arrivals_ns: Ints, **changes: object) -> ServicePlan:
         "replicas": 1,
         "gpus_per_replica": 4,
         "arrivals_ns": arrivals_ns,
+        "open_until_ns": 0,
         "first_ns": S,
         "further_ns": 0,
         "factor": None,

@@ -72,7 +72,13 @@ def test_a_constant_covers_the_whole_clock() -> None:
 
 def _series(path: Path) -> Signal:
     return read_series(
-        path, time_column="time", value_column="ci", si_per_value=2.0, unit="g/J", origin_ns=1_640_995_200 * 10**9
+        path,
+        time_column="time",
+        value_column="ci",
+        si_per_value=2.0,
+        unit="g/J",
+        origin_ns=1_640_995_200 * 10**9,
+        may_be_negative=False,
     )
 
 
@@ -98,6 +104,10 @@ def test_a_series_is_read_with_its_last_step_as_long_as_the_one_before(tmp_path:
         (GOOD + "2022-01-01 02:00:00,40\n", "by 0 s, not 3600 s"),
         (GOOD + "2022-01-01 03:00:00,\n", "5: 'ci' is not a number"),
         (GOOD + "2022-01-01 03:00:00,nan\n", "5: 'ci' is not a number"),
+        (GOOD + "2022-01-01 03:00:00,-3\n2022-01-01 04:00:00,nan\n", "5: 'ci' is below zero"),
+        (GOOD + "9999-01-01 03:00:00,3\n", "5: 'time' is not an ISO 8601 time"),
+        (GOOD + "2022-01-01 03:00:00,1e308\n", "5: 'ci' is not a number"),
+        (GOOD + "2022-01-01 03:00:00," + "9" * 100_000 + "\n", "a line of more than"),
         (GOOD + "yesterday,40\n", "5: 'time' is not an ISO 8601 time"),
         ("time,ci\n2022-01-02,1\n2022-01-01,2\n", "do not increase"),
         ("time,ci\n2022-01-01,1\n2022-01-01,2\n", "do not increase"),

@@ -79,4 +79,4 @@ def test_a_rate_log_is_poisson_at_each_of_its_rates(tmp_path: Path) -> None:
     data["duration"] = "4 h"
     assert any("the series covers" in problem.message for problem in sim.check(data))
     log.write_text("datetime_utc,rate\n2022-07-04T00:00Z,30\n2022-07-04T01:00Z,-1\n")
-    assert any("below zero" in problem.message for problem in sim.check(data))
+    assert any("is below zero" in problem.message for problem in sim.check(data))

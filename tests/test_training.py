@@ -54,7 +54,7 @@ def test_a_node_booted_for_a_job_is_charged_to_it_and_its_shutdown_to_nobody() -
     assert _energy(ledger, state="off") == pytest.approx(10.0 * off_s, rel=1e-12)
     (record,) = outcome.jobs
     assert record.started_ns == 600 * S
-    assert record.held_ns == H
+    assert record.held_ns == 100 * S + H
 
 
 def test_a_killed_job_pays_for_what_it_did() -> None:
@@ -133,9 +133,8 @@ def test_an_aborting_job_stops_at_its_first_failure() -> None:
 
 
 def test_work_that_never_ends_is_reported() -> None:
-    hopeless = pool(mtbf_ns=H, repair_ns=24 * H)
     with pytest.raises(RunError, match="100 simulated years"):
-        run([hopeless], [job(work_ns=1000 * H)], bin_ns=10**16)
+        run([pool()], [job(work_ns=10**6 * H)], bin_ns=10**16)
 
 
 def test_the_segments_of_every_node_tile_the_run() -> None:
@@ -150,3 +149,28 @@ def test_the_segments_of_every_node_tile_the_run() -> None:
         assert spans[0][0] == 0
         assert spans[-1][1] == outcome.end_ns
         assert all(left[1] == right[0] for left, right in pairwise(spans))
+
+
+def test_work_done_exactly_at_its_limit_is_done() -> None:
+    for setup_ns in (0, 600 * S):
+        outcome, _ = run([pool()], [job(setup_ns=setup_ns, time_limit_ns=H + setup_ns)])
+        (record,) = outcome.jobs
+        assert (record.status, record.done_ns) == ("completed", H)
+
+
+def test_booting_counts_as_held() -> None:
+    outcome, ledger = run([pool(powered=False)], [job()])
+    (record,) = outcome.jobs
+    assert record.held_ns == H + 100 * S
+    held = ledger.where(lambda key: key.component == "gpu" and key.owner == "job")
+    assert int(held.slot_ns.sum()) == 4 * record.held_ns
+
+
+def test_a_job_that_can_never_save_anything_gives_up() -> None:
+    with pytest.raises(RunError, match="do not fit between failures"):
+        run([pool(mtbf_ns=H // 4, repair_ns=60 * S)], [job(work_ns=400 * H)], bin_ns=10**15)
+
+
+def test_a_run_without_any_time_is_refused() -> None:
+    with pytest.raises(RunError, match="as soon as it begins"):
+        run([pool()], [])

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sim.accounting.ledger import Floats, Key, Ledger
+from sim.accounting.ledger import Floats, Ints, Key, Ledger
 from sim.units import SECONDS_PER_NS
 
 UNALLOCATED = "unallocated"
@@ -48,7 +48,7 @@ class Luccioni2023:
     JMLR 24(253), 2023, arXiv:2211.02001, section 4 and table 3. Dynamic energy is GPU-hours x TDP. Beside it stand
     ``infrastructure_w`` (network and storage with the nodes off) and ``idle_w`` (nodes on and doing nothing), although
     the paper says of the idle mode that it already contains the infrastructure; CPU, DRAM, fans and power-supply
-    losses during work are not counted. Both constants are shared by the reserved GPU time of the owners in each bin.
+    losses during work are not counted. Both constants are shared by GPU time, held or not.
     """
 
     gpu_tdp_w: Mapping[str, float]
@@ -58,24 +58,22 @@ class Luccioni2023:
 
     def counted(self, ledger: Ledger) -> Ledger:
         """GPU rows of owners at TDP, and the two constants over the whole run."""
-        rows: list[tuple[Key, Floats, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]] = []
-        reserved = ledger.where(lambda key: key.component == "gpu" and key.owner != UNALLOCATED)
-        spans = np.diff(ledger.edges_ns)
-        nothing = np.zeros_like(spans)
-        held = reserved.slot_ns.sum(axis=0)
-        for key, slot_ns in zip(reserved.keys, reserved.slot_ns, strict=True):
-            dynamic_j = slot_ns * SECONDS_PER_NS * self.gpu_tdp_w[key.hardware]
-            rows.append((key._replace(state="active"), dynamic_j, slot_ns))
-            share = np.divide(slot_ns, held, out=np.zeros(len(spans)), where=held > 0)
-            rows += self._constants(key.owner, key.site, share * spans * SECONDS_PER_NS, nothing)
-        unheld_s = np.where(held > 0, 0, spans) * SECONDS_PER_NS
-        if unheld_s.any():
-            rows += self._constants(UNALLOCATED, ledger.keys[0].site, unheld_s, nothing)
+        rows: list[tuple[Key, Floats, Ints]] = []
+        gpus = ledger.where(lambda key: key.component == "gpu")
+        nothing = np.zeros(len(ledger.edges_ns) - 1, dtype=np.int64)
+        seconds = np.asarray(np.diff(ledger.edges_ns) * SECONDS_PER_NS, dtype=np.float64)
+        slots_ns = gpus.slot_ns.sum(axis=0)
+        for key, slot_ns in zip(gpus.keys, gpus.slot_ns, strict=True):
+            share: Floats = slot_ns / slots_ns
+            rows += self._constants(key.owner, key.site, seconds * share, nothing)
+            if key.owner != UNALLOCATED:
+                dynamic_j = slot_ns * SECONDS_PER_NS * self.gpu_tdp_w[key.hardware]
+                rows.append((key._replace(state="active"), dynamic_j, slot_ns))
+        if not gpus.keys:
+            rows += self._constants(UNALLOCATED, ledger.keys[0].site, seconds, nothing)
         return Ledger.of(ledger.edges_ns, rows)
 
-    def _constants(
-        self, owner: str, site: str, seconds: Floats, nothing: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-    ) -> list[tuple[Key, Floats, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]]:
+    def _constants(self, owner: str, site: str, seconds: Floats, nothing: Ints) -> list[tuple[Key, Floats, Ints]]:
         return [
             (Key(site, "", "", "infrastructure", owner, "idle"), seconds * self.infrastructure_w, nothing),
             (Key(site, "", "", "idle_nodes", owner, "idle"), seconds * self.idle_w, nothing),

@@ -35,6 +35,7 @@ class Gang:
         self.process: simpy.Process | None = cluster.env.active_process
         self.ready: simpy.Event = cluster.env.event()
         self.parts: dict[Node, int] = {}
+        self.placed_ns: int | None = None
         self._cluster = cluster
 
     def set(self, state: ShareState, gpu_w: float, cpu_load: float) -> None:
@@ -114,6 +115,7 @@ class Cluster:
 
     def _place(self, gang: Gang, chosen: dict[Node, int]) -> None:
         gang.parts = chosen
+        gang.placed_ns = self.env.now_ns
         coming = []
         for node, slots in chosen.items():
             waits = node.state != "on"

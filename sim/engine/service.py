@@ -25,13 +25,17 @@ from sim.workload.records import ServiceLog
 
 @dataclass(frozen=True, eq=False)
 class ServicePlan:
-    """A service in SI. ``arrivals_ns`` (n,) is sorted; W are of one GPU; ``factor`` draws the random factor."""
+    """A service in SI. ``arrivals_ns`` (n,) is sorted; W are of one GPU; ``factor`` draws the random factor.
+
+    The service stays open until ``open_until_ns`` at least: a log of intervals without requests is still time.
+    """
 
     name: str
     pool: str
     replicas: int
     gpus_per_replica: int
     arrivals_ns: npt.NDArray[np.int64]
+    open_until_ns: int
     first_ns: int
     further_ns: int
     factor: Callable[[], float] | None
@@ -82,16 +86,15 @@ class Service:
             if arrival_ns > self._env.now_ns:
                 yield self._env.wait(arrival_ns - self._env.now_ns)
             if self._collectors:
-                collector = self._collectors[0]
-                collector.batch.append(arrival_ns)
-                if len(collector.batch) == plan.max_batch:
-                    self._collectors.popleft().full.succeed()
+                self._join(arrival_ns)
             elif self._idle:
                 self._wake(arrival_ns)
             elif plan.queue_limit is None or len(self._queue) < plan.queue_limit:
                 self._queue.append(arrival_ns)
             else:
                 log.rejected_ns.append(arrival_ns)
+        if plan.open_until_ns > self._env.now_ns:
+            yield self._env.wait(plan.open_until_ns - self._env.now_ns)
         self._arrived_all = True
         self._finish_if_done()
 
@@ -118,9 +121,18 @@ class Service:
             self._hand_out()
 
     def _hand_out(self) -> None:
-        """Requests put back by a failure must not wait for the next arrival to wake a replica."""
+        """Requests put back by a failure go before later ones, and do not wait for an arrival to wake a replica."""
+        while self._queue and self._collectors:
+            self._join(self._queue.popleft())
         while self._queue and self._idle:
             self._wake(self._queue.popleft())
+
+    def _join(self, arrival_ns: int) -> None:
+        """Adds a request to the batch that has been collecting longest."""
+        collector = self._collectors[0]
+        collector.batch.append(arrival_ns)
+        if len(collector.batch) == self._plan.max_batch:
+            self._collectors.popleft().full.succeed()
 
     def _wake(self, arrival_ns: int) -> None:
         """Hands a request to the replica that has been idle longest; it is in service from this very instant."""

@@ -14,6 +14,8 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster, Gang, NodeLost
+from sim.errors import RunError
+from sim.units import HOUR_NS
 from sim.workload.records import JobRecord, JobStatus
 
 
@@ -41,6 +43,9 @@ class Killed:
     """Why a job is interrupted: its time limit is up."""
 
 
+MOST_FAILURES = 10_000
+
+
 class TrainingJob:
     """One job and how far it has come."""
 
@@ -52,12 +57,13 @@ class TrainingJob:
         self._started_ns: int | None = None
         self._ended_ns: int | None = None
         self._held_ns = 0
-        self._held_since_ns: int | None = None
+        self._gang: Gang | None = None
         self._saved_ns = 0  # safe in a checkpoint
         self._unsaved_ns = 0  # done since
         self._working_since_ns: int | None = None
         self._lost_ns = 0
         self._interruptions = 0
+        self._interruptions_at_checkpoint = 0
         self._checkpoints = 0
         self.process = env.process(self._run())
 
@@ -65,7 +71,6 @@ class TrainingJob:
         """What is known now; a job still at work keeps what it has done so far."""
         now = self._env.now_ns
         working = now - self._working_since_ns if self._working_since_ns is not None else 0
-        held = now - self._held_since_ns if self._held_since_ns is not None else 0
         return JobRecord(
             workload=self._plan.name,
             status=self._status,
@@ -76,7 +81,7 @@ class TrainingJob:
             work_ns=self._plan.work_ns,
             done_ns=self._saved_ns + self._unsaved_ns + working,
             lost_ns=self._lost_ns,
-            held_ns=self._held_ns + held,
+            held_ns=self._held_ns + self._holding_ns(),
             interruptions=self._interruptions,
             checkpoints=self._checkpoints,
         )
@@ -85,7 +90,7 @@ class TrainingJob:
         plan = self._plan
         yield self._env.wait(plan.submit_ns)
         while self._status == "unfinished":
-            gang = self._cluster.request(plan.name, plan.pool, plan.gpus)
+            gang = self._gang = self._cluster.request(plan.name, plan.pool, plan.gpus)
             try:
                 yield gang.ready
                 yield from self._attempt(gang)
@@ -99,13 +104,14 @@ class TrainingJob:
                 else:
                     self._status = "killed"
             finally:
-                self._end_hold()
+                self._held_ns += self._holding_ns()
+                self._gang = None
                 self._cluster.withdraw(gang)
+            self._give_up_if_hopeless()
         self._ended_ns = self._env.now_ns
 
     def _attempt(self, gang: Gang) -> Generator[simpy.Event, object, None]:
         plan = self._plan
-        self._held_since_ns = self._env.now_ns
         if self._started_ns is None:
             self._started_ns = self._env.now_ns
             if plan.time_limit_ns is not None:
@@ -128,6 +134,7 @@ class TrainingJob:
             self._saved_ns += self._unsaved_ns
             self._unsaved_ns = 0
             self._checkpoints += 1
+            self._interruptions_at_checkpoint = self._interruptions
 
     def _lose_unsaved(self) -> None:
         working = self._env.now_ns - self._working_since_ns if self._working_since_ns is not None else 0
@@ -135,12 +142,21 @@ class TrainingJob:
         self._unsaved_ns = 0
         self._working_since_ns = None
 
-    def _end_hold(self) -> None:
-        if self._held_since_ns is not None:
-            self._held_ns += self._env.now_ns - self._held_since_ns
-            self._held_since_ns = None
+    def _holding_ns(self) -> int:
+        """How long the present gang has been held, booting included."""
+        placed_ns = self._gang.placed_ns if self._gang is not None else None
+        return self._env.now_ns - placed_ns if placed_ns is not None else 0
+
+    def _give_up_if_hopeless(self) -> None:
+        if self._interruptions - self._interruptions_at_checkpoint > MOST_FAILURES and self._status == "unfinished":
+            hours = self._plan.work_ns / HOUR_NS
+            raise RunError(
+                f"'{self._plan.name}' failed {MOST_FAILURES:,} times in a row without saving any work: {hours:,.4g} h "
+                "do not fit between failures; give it a checkpoint, or the scenario a duration"
+            )
 
     def _kill_at_limit(self, limit_ns: int) -> Generator[simpy.Event, object, None]:
         yield self._env.wait(limit_ns)
+        yield self._env.wait(0)  # behind everything else of this instant: work that is done in time is done
         if self.process.is_alive:
             self.process.interrupt(Killed())

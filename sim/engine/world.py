@@ -80,6 +80,8 @@ def simulate(
         env.run(until=duration_ns)
     else:
         _run_until_done(env, [*(job.process for job in jobs), *(service.finished for service in running)])
+    if not env.now_ns:
+        raise RunError("the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'")
     for node in nodes:
         node.settle()
     return Outcome(

@@ -30,7 +30,7 @@ def shipped_folder(name: str) -> Path:
 @lru_cache(maxsize=256)
 def _read(path: Path, _modified_ns: int) -> tuple[AnyProfile | None, tuple[Problem, ...]]:
     document: Document = read_document(path)
-    problems: list[Problem] = []
+    problems: list[Problem] = list(document.problems)
     profile = validate(AnyProfile, document, problems=problems)
     if profile is not None and profile.name != path.stem:
         problems.append(document.problem(("name",), f"must be '{path.stem}', like the file"))

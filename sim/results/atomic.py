@@ -55,8 +55,8 @@ def write_text(text: str, path: Path) -> None:
 def write_folder(folder: Path, fill: Callable[[Path], None], *, last: str) -> None:
     """Puts what ``fill`` writes in the place of ``folder``, which may hold an earlier such folder.
 
-    ``last`` is the file without which a folder does not count: where the folder itself cannot be renamed (it is mounted,
-    or one stands in it), files move into it one by one and ``last`` goes last. Raises as ``write_text`` does.
+    ``last`` is the file without which a folder does not count: where the folder itself cannot be renamed (it is
+    mounted, or one stands in it), files move into it one by one and ``last`` goes last. Raises as ``write_text`` does.
     """
     refuse_unusable(folder, folder=True)
     folder = folder.resolve()

@@ -42,8 +42,8 @@ def _figures(profile: GPUProfile | CPUProfile | NodeProfile) -> tuple[str, str]:
         )
     if isinstance(profile, CPUProfile):
         return f"{profile.power.idle.value:.0f} / {profile.power.full.value:.0f} W", f"{profile.cores} cores"
-    gpus = f"{profile.gpus.count} GPUs" if profile.gpus is not None else f"{profile.cpus.count} CPUs"
-    return f"off {profile.standby.value:.0f} W", gpus
+    count, what = (profile.gpus.count, "GPU") if profile.gpus is not None else (profile.cpus.count, "CPU")
+    return f"off {profile.standby.value:.0f} W", f"{count} {what}{'s' if count > 1 else ''}"
 
 
 def profile_tables(profile: Profile) -> RenderableType:

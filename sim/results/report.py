@@ -89,7 +89,8 @@ def _headline(summary: Mapping[str, Any]) -> str:
 
 
 def _carbon(summary: Mapping[str, Any]) -> str:
-    energy, carbon = summary["energy_kwh"]["by_component"], summary["carbon_kg"]["by_component"]
+    energy = {**summary["energy_kwh"]["by_component"], "facility": summary["energy_kwh"]["facility_overhead"]}
+    carbon = summary["carbon_kg"]["by_component"]
     total_kg, total_kwh = summary["carbon_kg"]["total"], summary["energy_kwh"]["facility"]
     names = sorted(carbon, key=lambda name: -carbon[name])
     rows = [

@@ -68,7 +68,8 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
     return {
         "it": footprint.total(it_kwh),
         "facility": footprint.total(kwh),
-        "by_component": _kept(footprint.by(_component, kwh)),
+        "facility_overhead": footprint.total(kwh) - footprint.total(it_kwh),
+        "by_component": _kept(footprint.by(_component, it_kwh)),
         "by_workload": _kept(footprint.by(_owner, it_kwh)),
         "by_state": _kept(footprint.by(_state, it_kwh)),
     }

@@ -67,7 +67,7 @@ def _components(summary: Mapping[str, Any]) -> Table:
     table = plain_table("component", "energy", "share", "carbon", "share")
     names = [*energy["by_component"], *(name for name in carbon["by_component"] if name not in energy["by_component"])]
     for name in names:
-        kwh = energy["by_component"].get(name)
+        kwh = energy["facility_overhead"] if name == "facility" else energy["by_component"].get(name)
         kg = carbon["by_component"].get(name, 0.0)
         table.add_row(
             name.replace("_", " "),
@@ -137,7 +137,7 @@ def _jobs(jobs: Mapping[str, Any]) -> Table:
 
 
 def _serving(services: Mapping[str, Any]) -> Table:
-    table = plain_table("service", "requests", "refused", "p50", "p99", "busy", "J/request", "zero load")
+    table = plain_table("service", "requests", "refused", "p50", "p99", "J/request", "zero load")
     for name, service in services.items():
         latency = service.get("e2e_s")
         table.add_row(
@@ -146,7 +146,6 @@ def _serving(services: Mapping[str, Any]) -> Table:
             f"{service['rejected']:,}",
             seconds(latency["p50"]) if latency else "",
             seconds(latency["p99"]) if latency else "",
-            f"{100 * service['utilisation']:.1f} %",
             number(service["energy_j_per_request"]) if "energy_j_per_request" in service else "",
             f"{100 * service['zero_load_energy_share']:.1f} %" if "zero_load_energy_share" in service else "",
         )

@@ -14,6 +14,11 @@ from typing import TextIO
 from sim.errors import InputError, Problem
 from sim.units import NS_PER_S
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""Times outside these years do not fit the clock's 64 bits with room to spare."""
+
+LONGEST_LINE = 1 << 16
+
 MOST_PROBLEMS = 20
 """Bad rows named one by one before the rest are only counted."""
 
@@ -27,7 +32,10 @@ def epoch_ns(moment: datetime) -> int:
 def parse_instant(text: str) -> int:
     """Nanoseconds since 1970 of an ISO 8601 time; without a zone it is UTC. Raises ``ValueError``."""
     moment = datetime.fromisoformat(text.strip())
-    return epoch_ns(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    if not FIRST_YEAR < moment.year < LAST_YEAR:
+        raise ValueError(f"{moment.year} is outside the years that can be simulated")
+    return epoch_ns(moment)
 
 
 class Table:
@@ -35,13 +43,22 @@ class Table:
 
     def __init__(self, file: str, text: TextIO) -> None:
         self.file = file
-        self._rows = csv.reader(text)
+        self._rows = csv.reader(self._lines(text))
         header = next(self._rows, None)
         if header is None:
             raise InputError.one(file, "is empty; it needs a header and rows")
         self.names = [name.strip() for name in header]
         self._problems: list[Problem] = []
         self._more = 0
+
+    def _lines(self, text: TextIO) -> Iterator[str]:
+        """Line by line, so that a file without an end of line is refused and not held in memory."""
+        number = 0
+        while line := text.readline(LONGEST_LINE):
+            number += 1
+            if len(line) == LONGEST_LINE:
+                raise InputError.one(self.file, f"has a line of more than {LONGEST_LINE:,} characters", line=number)
+            yield line
 
     def column(self, wanted: str) -> int:
         """Index of the column called ``wanted``; an ``InputError`` that lists the columns there are, if none is."""
@@ -100,6 +117,8 @@ class Table:
 def open_table(path: Path) -> Iterator[Table]:
     """The table in ``path``, unpacked if its name ends in .gz; every failure to read it is an ``InputError``."""
     file = str(path)
+    if "\0" in file:
+        raise InputError.one(repr(file), "is no usable path: it has a NUL in it")
     try:
         if path.suffix == ".gz":
             with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as unpacked:

@@ -18,7 +18,14 @@ from sim.signals.signal import Signal
 
 
 def read_series(
-    path: Path, *, time_column: str, value_column: str, si_per_value: float, unit: str, origin_ns: int
+    path: Path,
+    *,
+    time_column: str,
+    value_column: str,
+    si_per_value: float,
+    unit: str,
+    origin_ns: int,
+    may_be_negative: bool,
 ) -> Signal:
     """The series as a ``Signal`` in nanoseconds from ``origin_ns`` (since 1970), each value times ``si_per_value``.
 
@@ -32,10 +39,12 @@ def read_series(
         for line, row in table.rows():
             start = table.instant(line, row, at_time)
             try:
-                value = float(row[at_value])
+                value = float(row[at_value]) * si_per_value
             except (ValueError, IndexError):
                 value = math.nan
-            if not math.isfinite(value):
+            if value < 0 and not may_be_negative:
+                table.complain(line, f"'{value_column}' is below zero: {row[at_value : at_value + 1]}")
+            elif not math.isfinite(value):
                 table.complain(line, f"'{value_column}' is not a number: {row[at_value : at_value + 1]}")
             elif start is not None:
                 starts.append(start - origin_ns)
@@ -43,4 +52,4 @@ def read_series(
                 lines.append(line)
         table.check_steps(starts, lines)
     edges = np.array([*starts, 2 * starts[-1] - starts[-2]], dtype=np.int64)
-    return Signal(edges, np.array(values, dtype=np.float64) * si_per_value, unit)
+    return Signal(edges, np.array(values, dtype=np.float64), unit)

@@ -1,4 +1,4 @@
-"""What shows only when parts of a scenario are held against each other, the catalog, and the files they name.
+"""What shows only when parts of a scenario are held against each other and the catalog.
 
 Each check takes what it needs from ``Parts`` and is skipped where that part is missing because it did not parse, so one
 mistake does not hide another.
@@ -6,73 +6,26 @@ mistake does not hide another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
-from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster, NodePool
-from sim.spec.inputs import covers, intensity_signal, interval_counts, price_signal, rate_signal, request_times
+from sim.spec.filecheck import file_problems
 from sim.spec.loads import gpu_watts
-from sim.spec.scenario import Outputs, Scenario
-from sim.spec.site import IntensitySeries, PriceSeries, Site
-from sim.spec.workloads import (
-    Inference,
-    IntervalLog,
-    PoissonArrivals,
-    RateLog,
-    RequestLog,
-    Steps,
-    Training,
-    Workload,
-)
-from sim.units import MAX_NS
-from sim.validation import nearest, validate
+from sim.spec.parts import Parts
+from sim.spec.workloads import GPUHours, Inference, PoissonArrivals, Steps, Training
+from sim.units import HOUR_NS, SECONDS_PER_NS
+from sim.validation import nearest
 
 RESERVED = ("unallocated",)
 MOST_BINS = 2_000_000
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The parts of a scenario that parsed; None (or left out of ``workloads``) where one did not."""
-
-    scenario: Scenario | None = None
-    site: Site | None = None
-    cluster: Cluster | None = None
-    accounting: Accounting | None = None
-    outputs: Outputs | None = None
-    workloads: Mapping[str, Training | Inference] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, scenario: Scenario) -> Parts:
-        """All of them."""
-        return cls(scenario, scenario.site, scenario.cluster, scenario.accounting, scenario.outputs, scenario.workloads)
-
-    @classmethod
-    def salvaged(cls, document: Document) -> Parts:
-        """Those that parse by themselves; their complaints have been heard already."""
-        heard: list[Problem] = []
-        data = document.data
-
-        def part(kind: Any, *path: str) -> Any:
-            return validate(kind, document, path, problems=heard) if path[0] in data else None
-
-        written = data.get("workloads")
-        names = list(written) if isinstance(written, dict) else []
-        parsed = {name: part(Workload, "workloads", name) for name in names}
-        return cls(
-            site=part(Site, "site"),
-            cluster=part(Cluster, "cluster"),
-            accounting=part(Accounting, "accounting"),
-            outputs=part(Outputs, "outputs"),
-            workloads={name: workload for name, workload in parsed.items() if workload is not None},
-        )
+MOST_CELLS = 50_000_000
+"""Bins times rows of a ledger, 16 bytes each: beyond this a run would not fit a laptop's memory."""
+MOST_REQUESTS = 100_000_000
 
 
 class _Hardware:
@@ -81,68 +34,90 @@ class _Hardware:
     def __init__(self, cluster: Cluster, catalog: Catalog, complain: Callable[[KeyPath, str], None]) -> None:
         self.nodes: dict[str, tuple[NodePool, NodeProfile]] = {}
         self.gpus: dict[str, GPUProfile] = {}
-        self.complete = True
+        self.broken: set[str] = set()
         for i, pool in enumerate(cluster.nodes):
             path: KeyPath = ("cluster", "nodes", i, "profile")
-            if pool.label in self.nodes:
+            if pool.label in self.nodes or pool.label in self.broken:
                 complain(("cluster", "nodes", i), f"duplicate name '{pool.label}'; give each pool a 'name' of its own")
                 continue
             try:
                 node = catalog.node(pool.profile)
-                self.nodes[pool.label] = (pool, node)
                 catalog.cpu(node.cpus.profile)
                 if node.gpus is not None:
                     self.gpus[pool.label] = catalog.gpu(node.gpus.profile)
+                self.nodes[pool.label] = (pool, node)
             except InputError as error:
-                self.complete = False
+                self.broken.add(pool.label)
                 for problem in error.problems:
                     inside = problem.file != "<profiles>"
                     complain(path, f"{problem}" if inside else problem.message)
 
 
-def crosscheck(parts: Parts, document: Document, catalog: Catalog) -> list[Problem]:
-    """Every problem between the parts."""
+Found = Iterator[tuple[KeyPath, str]]
+
+
+def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_files: bool) -> list[Problem]:
+    """Every problem between the parts; without ``activity_files`` the logs of arrivals are not opened."""
     problems: list[Problem] = []
 
     def complain(path: KeyPath, message: str) -> None:
         problems.append(document.problem(path, message))
 
-    for path, message in _times(parts):
-        complain(path, message)
-    for name in parts.workloads:
-        if name in RESERVED:
-            complain(("workloads", name), f"'{name}' is the ledger's own name for what nobody holds; choose another")
+    checks = [
+        _times_and_names(parts),
+        _bins(parts),
+        _gpu_lifetime(document, catalog),
+        _service_laws(parts),
+        _functional_unit(parts),
+    ]
     if parts.cluster is not None:
         hardware = _Hardware(parts.cluster, catalog, complain)
-        for path, message in _against_hardware(parts, hardware):
-            complain(path, message)
+        checks.append(_against_hardware(parts, hardware))
     else:
-        for path, message in _named_profiles(document, catalog):
-            complain(path, message)
-    for path, message in (*_gpu_lifetime(document, catalog), *_service_laws(parts), *_functional_unit(parts)):
+        checks.append(_named_profiles(document, catalog))
+    for path, message in chain(*checks):
         complain(path, message)
-    if parts.scenario is not None:
-        problems += _files(parts.scenario, document)
-    return problems
+    return problems + file_problems(parts, document, activity_files=activity_files, most_requests=MOST_REQUESTS)
 
 
-Found = Iterator[tuple[KeyPath, str]]
-
-
-def _times(parts: Parts) -> Found:
-    scenario = parts.scenario
-    if scenario is None:
-        return
-    if scenario.end is not None and scenario.duration is not None:
+def _times_and_names(parts: Parts) -> Found:
+    if parts.end is not None and parts.duration_written:
         yield ("end",), "give either 'end' or 'duration', not both"
-    elif scenario.end is not None and scenario.end <= scenario.start:
-        yield ("end",), f"must be after the start ({scenario.start.isoformat()})"
-    duration = scenario.duration_ns
-    if duration is not None and duration // scenario.outputs.bin > MOST_BINS:
-        yield ("outputs", "bin"), f"gives more than {MOST_BINS:,} bins over this duration; choose a longer bin"
+    elif parts.end is not None and parts.start is not None and parts.end <= parts.start:
+        yield ("end",), f"must be after the start ({parts.start.isoformat()})"
+    duration_ns = parts.duration_ns
+    for name, arrivals in parts.arrivals.items():
+        path: KeyPath = ("workloads", name, "arrivals")
+        if isinstance(arrivals, PoissonArrivals):
+            if parts.open_ended:
+                yield path, "Poisson arrivals never end; give the scenario a 'duration'"
+            elif duration_ns is not None and arrivals.rate * duration_ns * SECONDS_PER_NS > MOST_REQUESTS:
+                yield (*path, "rate"), f"gives more than {MOST_REQUESTS:,} requests over this duration"
+    for name in parts.names:
+        if name in RESERVED:
+            yield ("workloads", name), f"'{name}' is the ledger's own name for what nobody holds; choose another"
     for name, workload in parts.workloads.items():
-        if isinstance(workload, Inference) and isinstance(workload.arrivals, PoissonArrivals) and duration is None:
-            yield ("workloads", name, "arrivals"), "Poisson arrivals never end; give the scenario a 'duration'"
+        if isinstance(workload, Training) and duration_ns is not None and workload.start_after >= duration_ns:
+            yield ("workloads", name, "start_after"), "is not before the end of the run: the job would never start"
+
+
+def _bins(parts: Parts) -> Found:
+    """A ledger that would not fit memory is refused before the run, not met in the middle of it."""
+    if parts.outputs is None:
+        return
+    at_least_ns = [
+        round(workload.work.gpu_hours * HOUR_NS / workload.gpus)
+        for workload in parts.workloads.values()
+        if isinstance(workload, Training) and isinstance(workload.work, GPUHours) and parts.open_ended
+    ]
+    bins = max(at_least_ns, default=parts.duration_ns or 0) // parts.outputs.bin
+    pools = len(parts.cluster.nodes) if parts.cluster is not None else 1
+    rows = 8 * (3 * len(parts.names) + 2 * pools)  # components x states an owner, or an idle pool, is usually seen in
+    if bins > MOST_BINS or bins * rows > MOST_CELLS:
+        message = (
+            f"gives {bins:,} bins of about {rows} rows over this run, more than a ledger holds; choose a longer bin"
+        )
+        yield ("outputs", "bin"), message
 
 
 def _written_profiles(document: Document) -> Iterator[tuple[KeyPath, str]]:
@@ -177,20 +152,22 @@ def _gpu_lifetime(document: Document, catalog: Catalog) -> Found:
 
 
 def _against_hardware(parts: Parts, hardware: _Hardware) -> Found:
-    if not hardware.complete:
-        return
     services: dict[str, int] = {}
     placed: dict[str, str] = {}
     for name, workload in parts.workloads.items():
         path: KeyPath = ("workloads", name)
-        if workload.pool is not None and workload.pool not in hardware.nodes:
+        label = workload.pool
+        if label is not None and label not in hardware.nodes and label not in hardware.broken:
             known = ", ".join(hardware.nodes)
-            yield (*path, "pool"), f"unknown pool '{workload.pool}'{nearest(workload.pool, hardware.nodes)}  ({known})"
+            yield (*path, "pool"), f"unknown pool '{label}'{nearest(label, hardware.nodes)}  ({known})"
             continue
-        if workload.pool is None and len(hardware.gpus) > 1:
+        if label is None and len(hardware.gpus) > 1:
             yield (*path, "pool"), f"required where several pools have GPUs  ({', '.join(hardware.gpus)})"
             continue
-        label = workload.pool if workload.pool is not None else next(iter(hardware.gpus), None)
+        if label is None:
+            label = next(iter(hardware.gpus), None)
+        if label in hardware.broken or (label is None and hardware.broken):
+            continue  # its pool has a problem of its own, which has been told
         if label is None or label not in hardware.gpus:
             yield path, "needs GPUs, and its pool has none"
             continue
@@ -259,70 +236,12 @@ def _service_laws(parts: Parts) -> Found:
 
 def _functional_unit(parts: Parts) -> Found:
     unit = parts.accounting.functional_unit if parts.accounting is not None else None
-    if unit is None or (parts.scenario is None and not parts.workloads):
+    if unit is None:
         return
     path: KeyPath = ("accounting", "functional_unit")
-    workload = parts.workloads.get(unit.of)
-    if workload is None:
-        if parts.scenario is not None:
-            known = ", ".join(parts.workloads)
-            yield (*path, "of"), f"unknown workload '{unit.of}'{nearest(unit.of, parts.workloads)}  ({known})"
+    if unit.of not in parts.names:
+        yield (*path, "of"), f"unknown workload '{unit.of}'{nearest(unit.of, parts.names)}  ({', '.join(parts.names)})"
         return
-    if unit.per != "run" and (unit.per == "request") != isinstance(workload, Inference):
+    workload = parts.workloads.get(unit.of)
+    if workload is not None and unit.per != "run" and (unit.per == "request") != isinstance(workload, Inference):
         yield (*path, "per"), f"'{unit.of}' is {workload.kind} and counts no {unit.per}s"
-
-
-def _files(scenario: Scenario, document: Document) -> list[Problem]:
-    problems: list[Problem] = []
-    start_ns, duration_ns = scenario.start_ns, scenario.duration_ns
-
-    def clock(ns: int) -> str:
-        return (scenario.start + timedelta(microseconds=ns // 1000)).isoformat() if abs(ns) < MAX_NS else "ever"
-
-    def covered(path: KeyPath, what: str, first_ns: int, last_ns: int) -> None:
-        if not covers(first_ns, last_ns, duration_ns):
-            until = "its end" if duration_ns is None else clock(duration_ns)
-            message = f"{what} covers {clock(first_ns)} .. {clock(last_ns)}; the run lasts from {clock(0)} to {until}"
-            problems.append(document.problem(path, message))
-
-    def reading(path: KeyPath, read: Callable[[], Any]) -> Any | None:
-        try:
-            return read()
-        except InputError as error:
-            place = document.place(path)
-            problems.extend(
-                Problem(place.file, place.line, ".".join(map(str, path)), str(problem)) for problem in error.problems
-            )
-            return None
-
-    grid = scenario.site.grid
-    if isinstance(grid.intensity, IntensitySeries):
-        at: KeyPath = ("site", "grid", "intensity", "file")
-        signal = reading(at, lambda: intensity_signal(grid.intensity, start_ns))
-        if signal is not None:
-            covered(at, "the series", signal.first_ns, signal.last_ns)
-    if isinstance(grid.price, PriceSeries):
-        at = ("site", "grid", "price", "file")
-        price = grid.price
-        signal = reading(at, lambda: price_signal(price, start_ns, price.unit.currency))
-        if signal is not None:
-            covered(at, "the series", signal.first_ns, signal.last_ns)
-    for name, workload in scenario.workloads.items():
-        if not isinstance(workload, Inference):
-            continue
-        at = ("workloads", name, "arrivals", "file")
-        arrivals = workload.arrivals
-        if isinstance(arrivals, IntervalLog):
-            counts = reading(at, lambda log=arrivals: interval_counts(log, start_ns))  # type: ignore[misc]
-            if counts is not None:
-                covered(at, "the log", int(counts.edges_ns[0]), int(counts.edges_ns[-1]))
-        elif isinstance(arrivals, RateLog):
-            rates = reading(at, lambda log=arrivals: rate_signal(log, start_ns))  # type: ignore[misc]
-            if rates is not None:
-                covered(at, "the series", rates.first_ns, rates.last_ns)
-        elif isinstance(arrivals, RequestLog):
-            times = reading(at, lambda log=arrivals: request_times(log, start_ns))  # type: ignore[misc]
-            if times is not None and (times[-1] < 0 or (duration_ns is not None and times[0] >= duration_ns)):
-                message = f"the log covers {clock(int(times[0]))} .. {clock(int(times[-1]))}, all of it outside the run"
-                problems.append(document.problem(at, message))
-    return problems

@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sim.errors import InputError
 from sim.signals import Signal, read_series
 from sim.spec.site import IntensitySeries, PriceSeries
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
-from sim.units import MAX_NS
 from sim.workload.request_file import IntervalCounts, read_interval_counts, read_request_times
 
 Ints = npt.NDArray[np.int64]
@@ -21,29 +19,27 @@ def intensity_signal(intensity: float | IntensitySeries, start_ns: int) -> Signa
     """The grid's carbon intensity in g/J. Raises ``InputError`` for a file that cannot be read."""
     if not isinstance(intensity, IntensitySeries):
         return Signal.constant(float(intensity), "g/J")
-    signal = _series(intensity, start_ns, "g/J")
-    if bool((signal.values < 0).any()):
-        raise InputError.one(
-            intensity.file, f"column '{intensity.column}' goes below zero, to {signal.values.min():g} g/J"
-        )
-    return signal
+    return _series(intensity, start_ns, "g/J")
 
 
 def price_signal(price: float | PriceSeries, start_ns: int, currency: str) -> Signal:
     """The price in currency/J; negative prices are real. Raises ``InputError`` for a file that cannot be read."""
     unit = f"{currency}/J"
-    return _series(price, start_ns, unit) if isinstance(price, PriceSeries) else Signal.constant(float(price), unit)
+    return (
+        _series(price, start_ns, unit, may_be_negative=True)
+        if isinstance(price, PriceSeries)
+        else Signal.constant(float(price), unit)
+    )
 
 
 def rate_signal(log: RateLog, start_ns: int) -> Signal:
-    """The arrival rate in requests/s. Raises ``InputError`` for a file that cannot be read or a rate below zero."""
-    signal = _series(log, start_ns, "request/s")
-    if bool((signal.values < 0).any()):
-        raise InputError.one(log.file, f"column '{log.column}' goes below zero, to {signal.values.min():g} requests/s")
-    return signal
+    """The arrival rate in requests/s. Raises ``InputError`` for a file that cannot be read."""
+    return _series(log, start_ns, "request/s")
 
 
-def _series(series: IntensitySeries | PriceSeries | RateLog, start_ns: int, unit: str) -> Signal:
+def _series(
+    series: IntensitySeries | PriceSeries | RateLog, start_ns: int, unit: str, *, may_be_negative: bool = False
+) -> Signal:
     return read_series(
         Path(series.file),
         time_column=series.time_column,
@@ -51,6 +47,7 @@ def _series(series: IntensitySeries | PriceSeries | RateLog, start_ns: int, unit
         si_per_value=float(series.unit),
         unit=unit,
         origin_ns=start_ns,
+        may_be_negative=may_be_negative,
     )
 
 
@@ -66,8 +63,3 @@ def request_times(log: RequestLog, start_ns: int) -> Ints:
     read = read_request_times(Path(log.file))
     origin = start_ns if log.align == "clock" else int(read[0])
     return read - origin
-
-
-def covers(first_ns: int, last_ns: int, duration_ns: int | None) -> bool:
-    """Whether data over ``[first_ns, last_ns)`` covers a run that starts at 0, as far as its length is known."""
-    return first_ns <= 0 and (duration_ns if duration_ns is not None else 1) <= last_ns <= MAX_NS

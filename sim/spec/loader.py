@@ -7,16 +7,18 @@ Merging: mappings merge key by key, anything else replaces; ``null`` takes an in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sim.documents import Document, KeyPath, Place, from_mapping, parse_yaml, read_document
+from sim.documents import Document, KeyPath, Place, from_mapping, parse_value, read_document
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog, shipped_folder
-from sim.spec.crosscheck import Parts, crosscheck
+from sim.spec.crosscheck import crosscheck
+from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
 from sim.validation import nearest, validate
 
@@ -38,11 +40,16 @@ class Loaded:
 
 
 def load_scenario(
-    source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None, catalog: Catalog | None = None
+    source: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    catalog: Catalog | None = None,
+    *,
+    activity_files: bool = True,
 ) -> Loaded:
     """The scenario at a path, by the name of a shipped one, or from a plain mapping.
 
-    ``overrides`` maps dotted paths to values (text is read as YAML). Raises ``InputError`` naming every problem.
+    ``overrides`` maps dotted paths to values (text is read as YAML). Without ``activity_files`` the logs of arrivals
+    are not opened: a finished run no longer needs them. Raises ``InputError`` naming every problem.
     """
     folders: dict[str, Path] = {SET: Path.cwd(), "<mapping>": Path.cwd()}
     if isinstance(source, Mapping):
@@ -53,15 +60,24 @@ def load_scenario(
         name = str(path)
         document = _extended(read_document(path), path.parent, folders, (path.resolve(),))
         folders[name] = path.parent
-    problems: list[Problem] = []
+    problems = list(document.problems)
     document = _override(document, overrides or {}, problems)
     _resolve_files(document, document.data, (), folders)
-    scenario = validate(Scenario, document, problems=problems)
-    parts = Parts.of(scenario) if scenario is not None else Parts.salvaged(document)
-    problems += crosscheck(parts, document, catalog if catalog is not None else Catalog())
+    refused = {problem.path for problem in problems}
+    found: list[Problem] = []
+    scenario = validate(Scenario, document, problems=found)
+    whole = scenario is not None and not problems
+    parts = Parts.of(scenario) if scenario is not None and whole else Parts.salvaged(document)
+    found += crosscheck(parts, document, catalog if catalog is not None else Catalog(), activity_files=activity_files)
+    # what was refused while reading left a hole, and the hole is not a second mistake
+    problems += [problem for problem in found if not _is_hole(problem.path, refused)]
     if problems or scenario is None:
         raise InputError(problems)
     return Loaded(scenario, document, name)
+
+
+def _is_hole(path: str, refused: Collection[str]) -> bool:
+    return any(path == hole or path.startswith(f"{hole}.") for hole in refused if hole)
 
 
 def shipped_scenarios() -> dict[str, Path]:
@@ -73,6 +89,8 @@ def scenario_path(source: str | Path) -> Path:
     """A file as given, or the shipped scenario of that name. Raises ``InputError`` where there is neither."""
     path = Path(source)
     shipped = shipped_scenarios()
+    if not _usable(path):
+        raise InputError.one(repr(str(source)[:80]), "is no usable path")
     if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         if path.suffix == "" and not path.exists():
             raise InputError.one(str(source), "no such file")
@@ -82,6 +100,15 @@ def scenario_path(source: str | Path) -> Path:
     raise InputError.one(
         str(source), f"no such file, and no scenario of that name{nearest(source, shipped)}  ({', '.join(shipped)})"
     )
+
+
+def _usable(path: Path) -> bool:
+    """Whether the system could hold a file of that name at all."""
+    try:
+        path.exists()
+    except OSError:  # a name that is too long
+        return False
+    return "\0" not in str(path)
 
 
 def _extended(document: Document, folder: Path, folders: dict[str, Path], chain: tuple[Path, ...]) -> Document:
@@ -94,46 +121,48 @@ def _extended(document: Document, folder: Path, folders: dict[str, Path], chain:
     if not isinstance(base_name, str):
         raise InputError([document.problem(("extends",), "must be the path of one scenario file")])
     base_path = folder / base_name
+    if not _usable(base_path):
+        raise InputError.one(at.file, "is no usable path", line=at.line, path="extends")
+    if not base_path.is_file():
+        base_path = shipped_scenarios().get(base_name, base_path)
     if base_path.resolve() in chain or len(chain) > DEEPEST_EXTENDS:
         raise InputError([document.problem(("extends",), f"'{base_name}' extends this file in turn")])
     if not base_path.is_file():
-        raise InputError.one(at.file, f"'{base_name}' is no file", line=at.line, path="extends")
+        hint = f"is no file, and no shipped scenario{nearest(base_name, shipped_scenarios())}"
+        raise InputError.one(at.file, f"'{base_name}' {hint}", line=at.line, path="extends")
     base = read_document(base_path)
     folders[str(base_path)] = base_path.parent
     base = _extended(base, base_path.parent, folders, (*chain, base_path.resolve()))
-    merged = Document({**base.data}, dict(base.places))
-    merged.places[()] = document.place(())
-    _merge(merged.data, data, (), merged.places, document.places)
+    replaced: set[KeyPath] = set()
+    merged = _merge(base.data, data, (), replaced)
+    places = {path: place for path, place in base.places.items() if not _within(path, replaced)}
+    places.update(document.places)
+    return Document(merged, places, [*base.problems, *document.problems])
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any], path: KeyPath, replaced: set[KeyPath]) -> dict[str, Any]:
+    """``over`` laid over ``base``; the paths whose inherited value is gone are added to ``replaced``."""
+    merged = dict(base)
+    for key, value in over.items():
+        before = base.get(key)
+        alike = (
+            isinstance(before, dict)
+            and isinstance(value, dict)
+            and ("kind" not in value or value["kind"] == before.get("kind"))
+        )
+        if alike:
+            merged[key] = _merge(base[key], value, (*path, key), replaced)
+            continue
+        replaced.add((*path, key))
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = value
     return merged
 
 
-def _merge(
-    base: dict[str, Any],
-    over: Mapping[str, Any],
-    path: KeyPath,
-    places: dict[KeyPath, Place],
-    over_places: Mapping[KeyPath, Place],
-) -> None:
-    for key, value in over.items():
-        here = (*path, key)
-        before = base.get(key)
-        same_kind = (
-            isinstance(before, dict)
-            and isinstance(value, Mapping)
-            and ("kind" not in value or value["kind"] == before.get("kind"))
-        )
-        if same_kind:
-            places.update({p: place for p, place in over_places.items() if p == here})
-            base[key] = {**base[key]}
-            _merge(base[key], value, here, places, over_places)
-            continue
-        for old in [p for p in places if p[: len(here)] == here]:
-            del places[old]
-        if value is None:
-            base.pop(key, None)
-            continue
-        base[key] = value
-        places.update({p: place for p, place in over_places.items() if p[: len(here)] == here})
+def _within(path: KeyPath, roots: Collection[KeyPath]) -> bool:
+    return any(path[:length] in roots for length in range(1, len(path) + 1))
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, str]:
@@ -145,20 +174,26 @@ def parse_assignments(assignments: list[str]) -> dict[str, str]:
     ]
     if problems:
         raise InputError(problems)
-    pairs = [text.split("=", 1) for text in assignments]
-    return {path.strip(): value for path, value in pairs}
+    pairs = [(path.strip(), value) for path, _, value in (text.partition("=") for text in assignments)]
+    twice = [path for path, count in Counter(path for path, _ in pairs).items() if count > 1]
+    if twice:
+        raise InputError([Problem(SET, None, path, "is set more than once") for path in twice])
+    return dict(pairs)
 
 
 def _override(document: Document, overrides: Mapping[str, Any], problems: list[Problem]) -> Document:
     data: Any = _copy(document.data)
     places = dict(document.places)
-    for path_text, given in overrides.items():
-        path = tuple(int(part) if part.isdigit() else part for part in path_text.split("."))
+    for written, given in overrides.items():
+        path_text = str(written)
+        path = tuple(int(p) if p.isascii() and p.isdigit() else p for p in path_text.split("."))
         try:
             if isinstance(given, str):
-                value = parse_yaml(given, SET)[0] if given.strip() else ""
+                value = parse_value(given, SET) if given.strip() else ""
             else:
-                value = from_mapping({"value": given}, SET).data["value"]
+                single = from_mapping({"value": given}, SET)
+                problems += [Problem(SET, None, path_text, problem.message) for problem in single.problems]
+                value = single.data["value"]
         except InputError as error:
             problems += [Problem(SET, None, path_text, problem.message) for problem in error.problems]
             continue
@@ -170,7 +205,7 @@ def _override(document: Document, overrides: Mapping[str, Any], problems: list[P
             del places[old]
         for length in range(1, len(path) + 1):
             places.setdefault(path[:length], Place(SET, None))
-    return Document(data, places)
+    return Document(data, places, document.problems)
 
 
 def _copy(value: Any) -> Any:
@@ -214,7 +249,8 @@ def _resolve_files(document: Document, data: Any, path: KeyPath, folders: Mappin
         for key, value in data.items():
             if key == "file" and isinstance(value, str) and value:
                 folder = folders.get(document.place((*path, key)).file, Path.cwd())
-                data[key] = str((folder / value).resolve())
+                if _usable(folder / value):
+                    data[key] = str((folder / value).resolve())
             else:
                 _resolve_files(document, value, (*path, key), folders)
     elif isinstance(data, list):

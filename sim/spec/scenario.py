@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from sim.quantities import PositiveDuration
-from sim.signals.csv_table import epoch_ns
+from sim.signals.csv_table import FIRST_YEAR, LAST_YEAR, epoch_ns
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
 from sim.spec.site import Site
@@ -25,10 +25,14 @@ def _as_text(value: Any) -> Any:
             "instant", "must be a time such as '2022-03-11T00:00:00Z', and is {v}", {"v": repr(value)}
         )
     try:
-        return datetime.fromisoformat(value.strip())
+        moment = datetime.fromisoformat(value.strip())
     except ValueError:
         message = "cannot read {v} as a time; write it like '2022-03-11T00:00:00Z'"
         raise PydanticCustomError("instant", message, {"v": repr(value)}) from None
+    if not FIRST_YEAR < moment.year < LAST_YEAR:
+        message = "must lie between the years {a} and {b}"
+        raise PydanticCustomError("instant", message, {"a": str(FIRST_YEAR), "b": str(LAST_YEAR)})
+    return moment
 
 
 def _with_zone(moment: datetime) -> datetime:
@@ -48,6 +52,10 @@ Instant = Annotated[
 WorkloadName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
+def _written_as(value: Any) -> str:
+    return "@mapping" if isinstance(value, dict | Spec) else "@word"
+
+
 class Sample(Spec):
     """A uniform random sample of the finished requests."""
 
@@ -58,7 +66,9 @@ class Outputs(Spec):
     """What a run writes: the reporting interval of the ledger, and which requests get a row."""
 
     bin: PositiveDuration = Field(default="1 h", validate_default=True)
-    requests: Literal["none", "all"] | Sample = "none"
+    requests: Annotated[
+        Annotated[Literal["none", "all"], Tag("@word")] | Annotated[Sample, Tag("@mapping")], Discriminator(_written_as)
+    ] = "none"
 
 
 class Scenario(Spec):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from sim.profiles.hardware import Precision
 from sim.quantities import (
@@ -17,8 +18,8 @@ from sim.quantities import (
     PositiveDuration,
     PositiveFraction,
     Power,
-    Ratio,
     RequestRate,
+    SmallRatio,
 )
 from sim.validation import Spec
 
@@ -79,6 +80,12 @@ class Steps(Spec):
     link_traffic: Bytes
     efficiency: Efficiency
     overhead: Duration
+
+    @model_validator(mode="after")
+    def _takes_time(self) -> Steps:
+        if not (self.flops or self.memory_traffic or self.link_traffic or self.overhead):
+            raise PydanticCustomError("work", "a step needs work or an overhead: all of its costs are zero")
+        return self
 
 
 class Checkpoint(Spec):
@@ -151,7 +158,7 @@ class ServiceTime(Spec):
     law: Literal["constant", "exponential", "lognormal"]
     first: PositiveDuration
     further: Duration = Field(default="0 s", validate_default=True)
-    cv: Ratio | None = Field(default=None, description="Coefficient of variation of the lognormal factor.")
+    cv: SmallRatio | None = Field(default=None, description="Coefficient of variation of the lognormal factor.")
 
 
 class Batching(Spec):

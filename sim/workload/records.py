@@ -14,7 +14,8 @@ class JobRecord:
     """One training job. Times in ns from the start of the run; ``started_ns`` is None if it never held its gang.
 
     ``done_ns`` is the productive time kept, ``lost_ns`` productive time that a failure or a kill threw away,
-    ``held_ns`` the time its gang was held; ``done + lost <= held``, the rest is booting, setting up and checkpoints.
+    ``held_ns`` the time its gang was held, from being placed to being released: ``done + lost <= held``, and the rest
+    is booting, setting up and checkpoints.
     """
 
     workload: str

@@ -1,0 +1,105 @@
+"""The parts of a scenario that parsed, whole or salvaged one by one, so that each can still be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sim.documents import Document
+from sim.errors import Problem
+from sim.quantities import PositiveDuration
+from sim.signals.csv_table import epoch_ns
+from sim.spec.accounting import Accounting
+from sim.spec.cluster import Cluster
+from sim.spec.scenario import Instant, Outputs, Scenario
+from sim.spec.site import Grid
+from sim.spec.workloads import (
+    Arrivals,
+    Inference,
+    IntervalLog,
+    PoissonArrivals,
+    RateLog,
+    RequestLog,
+    Training,
+    Workload,
+)
+from sim.validation import validate
+
+
+@dataclass(frozen=True)
+class Parts:
+    """None, or absent from a mapping, where a part did not parse.
+
+    ``names`` are of all workloads as written. ``open_ended`` means that neither an end nor a duration is written;
+    ``duration_ns`` is None then, and where what is written did not parse.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    duration_ns: int | None = None
+    duration_written: bool = False
+    open_ended: bool = False
+    grid: Grid | None = None
+    cluster: Cluster | None = None
+    accounting: Accounting | None = None
+    outputs: Outputs | None = None
+    names: tuple[str, ...] = ()
+    workloads: Mapping[str, Training | Inference] = field(default_factory=dict)
+    arrivals: Mapping[str, PoissonArrivals | RateLog | IntervalLog | RequestLog] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> Parts:
+        """All of them."""
+        workloads = scenario.workloads
+        return cls(
+            start=scenario.start,
+            end=scenario.end,
+            duration_ns=scenario.duration_ns,
+            duration_written=scenario.duration is not None,
+            open_ended=scenario.duration_ns is None,
+            grid=scenario.site.grid,
+            cluster=scenario.cluster,
+            accounting=scenario.accounting,
+            outputs=scenario.outputs,
+            names=tuple(workloads),
+            workloads=workloads,
+            arrivals={name: w.arrivals for name, w in workloads.items() if isinstance(w, Inference)},
+        )
+
+    @classmethod
+    def salvaged(cls, document: Document) -> Parts:
+        """Those that parse by themselves; their complaints have been heard already."""
+
+        def part(kind: Any, *path: str) -> Any:
+            heard: list[Problem] = []
+            data: Any = document.data
+            for name in path:
+                if not isinstance(data, dict) or name not in data:
+                    return None
+                data = data[name]
+            return validate(kind, document, path, problems=heard)
+
+        written = document.data.get("workloads")
+        names = tuple(written) if isinstance(written, dict) else ()
+        workloads = {name: part(Workload, "workloads", name) for name in names}
+        arrivals = {name: part(Arrivals, "workloads", name, "arrivals") for name in names}
+        start, end = part(Instant, "start"), part(Instant, "end")
+        duration = part(PositiveDuration, "duration")
+        if duration is None and "duration" not in document.data and end is not None and start is not None:
+            duration = max(0, epoch_ns(end) - epoch_ns(start)) or None
+        return cls(
+            start=start,
+            end=end,
+            duration_ns=duration,
+            duration_written="duration" in document.data,
+            open_ended=not {"duration", "end"} & set(document.data),
+            grid=part(Grid, "site", "grid"),
+            cluster=part(Cluster, "cluster"),
+            accounting=part(Accounting, "accounting"),
+            outputs=part(Outputs, "outputs"),
+            names=names,
+            workloads={name: workload for name, workload in workloads.items() if workload is not None},
+            arrivals={name: arrival for name, arrival in arrivals.items() if arrival is not None},
+        )
