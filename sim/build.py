@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from sim.accounting.conventions import Convention, Luccioni2023, Physical
 from sim.accounting.footprint import AccountingPlan, EmbodiedItem
+from sim.build_serving import keep, serving_plan
 from sim.engine.draws import NodeHardware, Rest, Supply
 from sim.engine.service import ServicePlan
+from sim.engine.serving.service import Keep, ServingPlan
 from sim.engine.training import TrainingPlan
 from sim.engine.world import Pool
 from sim.profiles.catalog import Catalog
@@ -23,6 +25,7 @@ from sim.spec.accounting import ExpectedUtilisation, Luccioni2023Convention
 from sim.spec.inputs import intensity_signal, interval_counts, price_signal, rate_signal, request_times
 from sim.spec.loads import gang_work, gpu_watts
 from sim.spec.scenario import Scenario
+from sim.spec.serving import Serving
 from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
 from sim.workload import arrivals as arrival
 
@@ -36,6 +39,7 @@ class Built:
     pools: tuple[Pool, ...]
     training: tuple[TrainingPlan, ...]
     services: tuple[ServicePlan, ...]
+    serving: tuple[tuple[ServingPlan, Keep], ...]
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,19 @@ def build(scenario: Scenario, catalog: Catalog, streams: Streams) -> Built:
     with_gpus = {label: machine.gpu for label, machine in machines.items() if machine.gpu is not None}
     training: list[TrainingPlan] = []
     services: list[ServicePlan] = []
+    serving: list[tuple[ServingPlan, Keep]] = []
     for name, workload in scenario.workloads.items():
+        if isinstance(workload, Serving):
+            nodes = {label: machine.node for label, machine in machines.items()}
+            plan = serving_plan(name, workload, scenario, nodes, with_gpus, catalog, streams)
+            serving.append((plan, keep(scenario, name, streams)))
+            continue
         pool = workload.pool if workload.pool is not None else next(iter(with_gpus))
         if isinstance(workload, Training):
             training.append(_training(name, workload, pool, with_gpus[pool]))
         else:
             services.append(_service(name, workload, pool, with_gpus[pool], scenario, streams))
-    return Built(pools, tuple(training), tuple(services))
+    return Built(pools, tuple(training), tuple(services), tuple(serving))
 
 
 def node_hardware(node: NodeProfile, gpu: GPUProfile | None, catalog: Catalog) -> NodeHardware:

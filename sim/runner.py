@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
-from sim.accounting.metrics import job_metrics, serving_metrics
+from sim.accounting.metrics import job_metrics, queue_metrics
+from sim.accounting.serving import request_energy, serving_metrics
 from sim.build import accounting_plan, build
 from sim.documents import Document
 from sim.engine.world import Outcome, simulate
@@ -23,7 +24,9 @@ from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
 from sim.spec.loader import Loaded, load_scenario
+from sim.spec.requests import request_files
 from sim.spec.scenario import Sample, Scenario
+from sim.spec.serving import MeasuredSteps, Serving
 from sim.spec.site import IntensitySeries, PriceSeries
 from sim.spec.workloads import Inference, PoissonArrivals
 
@@ -45,7 +48,8 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     streams = Streams(scenario.seed)
     plan = accounting_plan(scenario, catalog)
     changes = [signal.breakpoints(0, signal.last_ns) for signal in (plan.intensity, plan.price) if signal is not None]
-    recorder = LedgerRecorder(scenario.site.name, Bins(int(scenario.outputs.bin), changes, scenario.start_ns))
+    bins = Bins(int(scenario.outputs.bin), changes, scenario.start_ns)
+    recorder = LedgerRecorder(scenario.site.name, bins)
     built = build(scenario, catalog, streams)
     outcome = simulate(
         built.pools,
@@ -54,6 +58,8 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         duration_ns=scenario.duration_ns,
         streams=streams,
         recorder=recorder,
+        serving=built.serving,
+        next_edge=bins.next_look,
     )
     ledger = recorder.ledger(outcome.end_ns)
     activity = _activity(outcome, ledger)
@@ -67,7 +73,7 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         energy=ledger,
         start_ns=scenario.start_ns,
         job_table=job_table(outcome.jobs),
-        request_table=_requests(scenario, outcome, streams),
+        request_table=_requests(scenario, outcome, ledger, streams),
     )
 
 
@@ -105,8 +111,10 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
 
 def _activity(outcome: Outcome, ledger: Ledger) -> dict[str, Any]:
     activity: dict[str, Any] = {}
-    if outcome.services:
-        activity["serving"] = {log.workload: serving_metrics(log, ledger) for log in outcome.services}
+    services = {log.workload: queue_metrics(log, ledger) for log in outcome.services}
+    services |= {log.workload: serving_metrics(log, ledger) for log in outcome.serving}
+    if services:
+        activity["serving"] = services
     if outcome.jobs:
         activity["jobs"] = {record.workload: job_metrics([record]) for record in outcome.jobs}
     return activity
@@ -140,7 +148,9 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any]) -> Unit | None:
     wanted = scenario.accounting.functional_unit
     if wanted is None:
         return None
-    if wanted.per == "request":
+    if wanted.per == "output-token":
+        done = activity["serving"][wanted.of]["output_tokens"]
+    elif wanted.per == "request":
         done = activity["serving"][wanted.of]["completed"]
     elif wanted.per == "gpu-hour":
         done = activity["jobs"][wanted.of]["gpu_hours"]
@@ -151,14 +161,17 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any]) -> Unit | None:
     return Unit(f"{count}{wanted.per}{'s' if wanted.count != 1.0 else ''} of {wanted.of}", done / wanted.count)
 
 
-def _requests(scenario: Scenario, outcome: Outcome, streams: Streams) -> pa.Table | None:
+def _requests(scenario: Scenario, outcome: Outcome, ledger: Ledger, streams: Streams) -> pa.Table | None:
     wanted = scenario.outputs.requests
     if wanted == "none":
         return None
-    from sim.results.frames import request_table
+    from sim.results.frames import request_table, serving_table, together
 
     sample = wanted.sample if isinstance(wanted, Sample) else None
-    return request_table(outcome.services, sample, streams("outputs/requests"))
+    tables = [serving_table(log, None if log.sampled else request_energy(log, ledger)) for log in outcome.serving]
+    if outcome.services or not tables:
+        tables.append(request_table(outcome.services, sample, streams("outputs/requests")))
+    return together(tables)
 
 
 def _manifest(
@@ -173,7 +186,7 @@ def _manifest(
     profiles = _profiles_used(scenario, catalog)
     inputs = sorted({Path(file) for file in _input_files(scenario)})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    packages = ("coldaisle", "simpy", "numpy", "pydantic", "pint", "ruamel.yaml", "pyarrow")
+    packages = ("coldaisle", "simpy", "numpy", "pydantic", "pint", "ruamel.yaml", "pyarrow", "scipy", "numba")
     return {
         "scenario": loaded.source,
         "seed": scenario.seed,
@@ -193,6 +206,11 @@ def _profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
     for pool in scenario.cluster.nodes:
         node = catalog.node(pool.profile)
         names |= {node.name, node.cpus.profile} | ({node.gpus.profile} if node.gpus is not None else set())
+    for workload in scenario.workloads.values():
+        if isinstance(workload, Serving):
+            names |= {workload.stack} | ({workload.model} if isinstance(workload.model, str) else set())
+            guess = workload.speculative
+            names |= {guess.draft_model} if guess is not None and guess.draft_model is not None else set()
     return sorted(names)
 
 
@@ -202,9 +220,10 @@ def _input_files(scenario: Scenario) -> list[str]:
         for source in (scenario.site.grid.intensity, scenario.site.grid.price)
         if isinstance(source, IntensitySeries | PriceSeries)
     ]
-    files += [
-        workload.arrivals.file
-        for workload in scenario.workloads.values()
-        if isinstance(workload, Inference) and not isinstance(workload.arrivals, PoissonArrivals)
-    ]
+    for workload in scenario.workloads.values():
+        if isinstance(workload, Inference) and not isinstance(workload.arrivals, PoissonArrivals):
+            files.append(workload.arrivals.file)
+        elif isinstance(workload, Serving):
+            files += [file for _, file in request_files(workload.arrivals, workload.lengths)]
+            files += [workload.step_time.file] if isinstance(workload.step_time, MeasuredSteps) else []
     return files

@@ -29,7 +29,11 @@ ALLOWED: dict[str, set[str]] = {
     "accounting": {"errors", "units", "signals", "profiles", "workload", "facility"},
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
     "spec": BASE | {"signals", "profiles", "workload"},
-    "build": BASE | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec"},
+    "build_requests": BASE | {"rng", "workload", "spec"},
+    "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec", "build_requests"},
+    "build": BASE
+    | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec"}
+    | {"build_serving"},
     "runner": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"},
     "cli": BASE | {"profiles", "spec", "results", "runner"},

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.accounting.ledger import Ledger
-from sim.accounting.metrics import serving_metrics
+from sim.accounting.metrics import queue_metrics
 from sim.engine.service import ServicePlan
 from sim.rng import Streams
 from sim.units import NS_PER_S
@@ -182,12 +182,12 @@ def test_a_patient_replica_waits_for_its_batch_but_not_for_ever() -> None:
 def test_a_full_queue_rejects() -> None:
     log, ledger = serve(service(at(0, 0.1, 0.2, 0.3, 1.5), queue_limit=2))
     assert [ns / S for ns in log.rejected_ns] == [0.3]
-    assert serving_metrics(log, ledger)["rejected"] == 1
+    assert queue_metrics(log, ledger)["rejected"] == 1
 
 
 def test_at_zero_load_a_loaded_model_draws_its_loaded_power() -> None:
     log, ledger = serve(service(at(5)), duration_ns=100 * S)
-    metrics = serving_metrics(log, ledger)
+    metrics = queue_metrics(log, ledger)
     loaded_dc = 4 * 80.0 + 100.0 + 20.0 + 30.0
     loss = loaded_dc * (1 / np.interp(loaded_dc / 4000, [0.1, 0.5, 1.0], [0.90, 0.96, 0.94]) - 1)
     assert metrics["power_w_at_zero_load"] == pytest.approx(loaded_dc + loss)
@@ -216,4 +216,4 @@ def test_a_failure_returns_its_batch_to_the_queue() -> None:
 def test_service_without_work_still_ends() -> None:
     log, ledger = serve(service(at()), duration_ns=H)
     assert log.requests == 0
-    assert "e2e_s" not in serving_metrics(log, ledger)
+    assert "e2e_s" not in queue_metrics(log, ledger)

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from sim.units import HOUR_NS
+
 Ints = npt.NDArray[np.int64]
+LOOK_NS = HOUR_NS // 4
 
 
 class Bins:
@@ -20,6 +23,7 @@ class Bins:
     def __init__(self, step_ns: int, breakpoints: Sequence[Ints] = (), start_ns: int = 0) -> None:
         self.step_ns = step_ns
         self._phase_ns = start_ns % step_ns  # how far into an interval of the clock the run starts
+        self._look_phase_ns = start_ns % LOOK_NS
         inside = np.concatenate([*breakpoints, np.empty(0, dtype=np.int64)])
         self._breakpoints = np.unique(inside[inside > 0])
         self.edges: list[int] = [0]
@@ -37,6 +41,16 @@ class Bins:
         end = int(regular[-1])
         cut = self._breakpoints[(self._breakpoints > last) & (self._breakpoints <= end)]
         self.edges += np.union1d(regular, cut).tolist()
+
+    def next_look(self, t_ns: int) -> int:
+        """The first edge after ``t_ns``, or the first quarter of an hour by the clock, if that comes earlier.
+
+        Whoever is asked at these instants what it drew sums up the same spans under every reporting interval that is
+        a multiple of a quarter of an hour.
+        """
+        self.reach(t_ns + 1)
+        regular = ((t_ns + self._look_phase_ns) // LOOK_NS + 1) * LOOK_NS - self._look_phase_ns
+        return min(regular, int(self.edges[bisect_right(self.edges, t_ns)]))
 
     def index(self, t_ns: int) -> int:
         """The bin that holds ``t_ns``; it must have been reached."""

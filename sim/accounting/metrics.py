@@ -19,7 +19,7 @@ def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:
     return {"mean": float(values_s.mean()), "p50": p50, "p90": p90, "p99": p99}
 
 
-def serving_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
+def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
     """One service over the whole run; latencies are absent where nothing was completed.
 
     ``power_w_mean`` and the energy a request are of everything the ledger books to the service, idle time included.

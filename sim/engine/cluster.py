@@ -8,14 +8,14 @@ the gang they are booted for; with an idle timeout they are shut down again, on 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.draws import Share, ShareState
-from sim.engine.node import Node
+from sim.engine.node import Activity, Node
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Gang:
         self.ready: simpy.Event = cluster.env.event()
         self.parts: dict[Node, int] = {}
         self.placed_ns: int | None = None
+        self.told_by: Callable[[Node, int, int], Activity] | None = None
         self._cluster = cluster
 
     def set(self, state: ShareState, gpu_w: float, cpu_load: float) -> None:
@@ -49,6 +50,10 @@ class Gang:
             node.release(self)
         self.parts.clear()
         self._cluster.slots_freed()
+
+    def activity(self, node: Node, start_ns: int, end_ns: int) -> Activity | None:
+        """What the gang did, where ``told_by`` knows it afterwards; otherwise its state, as set, says it all."""
+        return self.told_by(node, start_ns, end_ns) if self.told_by is not None else None
 
     def node_lost(self, node: Node) -> None:
         """The process that holds the gang hears of it."""

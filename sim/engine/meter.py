@@ -35,7 +35,7 @@ class Meter:
         self._recorder = recorder
         self._pool = pool
         self._draws = draws
-        self._since_ns = now_ns
+        self.since_ns = now_ns
 
     def set(self, draws: Sequence[Draw], now_ns: int) -> None:
         """From now on the node draws ``draws``."""
@@ -45,6 +45,6 @@ class Meter:
 
     def settle(self, now_ns: int) -> None:
         """Books what was drawn since the last change."""
-        if now_ns > self._since_ns:
-            self._recorder.record(self._pool, self._draws, self._since_ns, now_ns)
-            self._since_ns = now_ns
+        if now_ns > self.since_ns:
+            self._recorder.record(self._pool, self._draws, self.since_ns, now_ns)
+            self.since_ns = now_ns

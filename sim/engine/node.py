@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import simpy
 
@@ -12,15 +13,32 @@ from sim.engine.draws import NodeHardware, NodeState, Share, node_draws
 from sim.engine.meter import Meter, Recorder
 
 
+class Activity(NamedTuple):
+    """What a holder's slots did in a span of time: ns at work, W of each GPU while at work and while only loaded."""
+
+    active_ns: int
+    active_w: float
+    loaded_w: float
+    cpu_load: float
+
+
 class Holder(Protocol):
     """Who holds slots of a node, and must know when it fails."""
 
     def node_lost(self, node: Node) -> None:
         """``node`` has failed; the holder's share of it is already gone."""
 
+    def activity(self, node: Node, start_ns: int, end_ns: int) -> Activity | None:
+        """What it did on the node in that span, if its share does not say; spans of a node follow one another."""
+
 
 class Node:
-    """A server. Every change of state or of its shares settles the meter at the present instant."""
+    """A server. Every change of state or of its shares settles the meter at the present instant.
+
+    A holder may know only afterwards when it was at work (a compiled serving pool). Its span is then booked as one
+    piece at work and one piece loaded, each at its mean power: energy and time by state are exact, and what is not
+    linear in the node's power (supplies, the CPUs' curve) is taken at the means. Spans end at the ledger's bins.
+    """
 
     def __init__(
         self, env: Clock, recorder: Recorder, name: str, pool: str, hardware: NodeHardware, *, powered: bool
@@ -45,15 +63,16 @@ class Node:
         before = self._shares.get(holder)
         if before == share:
             return
+        self.settle()
         self._shares[holder] = share
         self._held += share.slots - (before.slots if before is not None else 0)
         self._changed()
 
     def release(self, holder: Holder) -> None:
         """Takes back what ``holder`` has here, if anything."""
-        share = self._shares.pop(holder, None)
-        if share is not None:
-            self._held -= share.slots
+        if holder in self._shares:
+            self.settle()
+            self._held -= self._shares.pop(holder).slots
             self._changed()
 
     def boot(self) -> Generator[simpy.Event, object, None]:
@@ -70,6 +89,7 @@ class Node:
 
     def fail(self) -> None:
         """The node dies: every share is gone, and every holder hears of it after the meters have been settled."""
+        self.settle()
         holders = list(self._shares)
         self._shares.clear()
         self._held = 0
@@ -79,9 +99,34 @@ class Node:
 
     def settle(self) -> None:
         """Books everything drawn up to now."""
-        self._meter.settle(self.env.now_ns)
+        now_ns, since_ns = self.env.now_ns, self._meter.since_ns
+        if now_ns == since_ns:
+            return
+        told = {holder: holder.activity(self, since_ns, now_ns) for holder in self._shares}
+        known = {holder: activity for holder, activity in told.items() if activity is not None}
+        if known:
+            self._settle_in_pieces(known, since_ns, now_ns)
+        else:
+            self._meter.settle(now_ns)
+
+    def _settle_in_pieces(self, known: dict[Holder, Activity], since_ns: int, now_ns: int) -> None:
+        edges = {since_ns + activity.active_ns for activity in known.values()} | {now_ns}
+        for edge_ns in sorted(edge for edge in edges if edge > since_ns):
+            shares = []
+            for holder, share in self._shares.items():
+                activity = known.get(holder)
+                if activity is None:
+                    shares.append(share)
+                elif since_ns + activity.active_ns >= edge_ns:
+                    shares.append(replace(share, state="active", gpu_w=activity.active_w, cpu_load=activity.cpu_load))
+                else:
+                    shares.append(replace(share, state="loaded", gpu_w=activity.loaded_w, cpu_load=0.0))
+            self._meter.set(node_draws(self.hardware, self.state, tuple(shares)), self._meter.since_ns)
+            self._meter.settle(edge_ns)
+        self._meter.set(node_draws(self.hardware, self.state, tuple(self._shares.values())), now_ns)
 
     def _become(self, state: NodeState) -> None:
+        self.settle()
         self.state = state
         self._changed()
 

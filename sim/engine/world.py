@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import simpy
@@ -14,11 +14,13 @@ from sim.engine.failures import break_now_and_then
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
 from sim.engine.service import Service, ServicePlan
+from sim.engine.serving.service import Keep, ServingPlan, ServingService
 from sim.engine.training import TrainingJob, TrainingPlan
 from sim.errors import RunError
 from sim.rng import Streams
 from sim.units import DAY_NS
 from sim.workload.records import JobRecord, ServiceLog
+from sim.workload.serving_records import ServingLog
 
 GIVE_UP_NS = 100 * 365 * DAY_NS
 """Simulated time after which work that never ends is reported instead of simulated."""
@@ -44,6 +46,7 @@ class Outcome:
     end_ns: int
     jobs: tuple[JobRecord, ...]
     services: tuple[ServiceLog, ...]
+    serving: tuple[ServingLog, ...]
     events: int
 
 
@@ -55,8 +58,12 @@ def simulate(
     duration_ns: int | None,
     streams: Streams,
     recorder: Recorder,
+    serving: Sequence[tuple[ServingPlan, Keep]] = (),
+    next_edge: Callable[[int], int] | None = None,
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
+
+    ``next_edge`` gives the instant after a given one at which serving pools are asked what they drew.
 
     Raises ``RunError`` where the work cannot end.
     """
@@ -76,10 +83,12 @@ def simulate(
             env.process(break_now_and_then(env, cluster, node, mtbf_ns=pool.mtbf_ns, repair_ns=pool.repair_ns, rng=rng))
     jobs = [TrainingJob(env, cluster, plan) for plan in training]
     running = [Service(env, cluster, plan) for plan in services]
+    pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
     if duration_ns is not None:
         env.run(until=duration_ns)
     else:
-        _run_until_done(env, [*(job.process for job in jobs), *(service.finished for service in running)])
+        finished = [*(service.finished for service in running), *(service.finished for service in pools_running)]
+        _run_until_done(env, [*(job.process for job in jobs), *finished])
     if not env.now_ns:
         raise RunError("the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'")
     for node in nodes:
@@ -88,6 +97,7 @@ def simulate(
         end_ns=env.now_ns,
         jobs=tuple(job.record() for job in jobs),
         services=tuple(service.log() for service in running),
+        serving=tuple(service.log() for service in pools_running),
         events=next(env._eid),  # SimPy numbers its events and offers no other count of them
     )
 

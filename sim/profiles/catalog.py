@@ -13,10 +13,12 @@ from pydantic import Field
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.model import ModelProfile
 from sim.profiles.sourced import Profile
+from sim.profiles.stack import StackProfile
 from sim.validation import nearest, validate
 
-AnyProfile = Annotated[GPUProfile | CPUProfile | NodeProfile, Field(discriminator="kind")]
+AnyProfile = Annotated[GPUProfile | CPUProfile | NodeProfile | ModelProfile | StackProfile, Field(discriminator="kind")]
 Kind = TypeVar("Kind", bound=Profile)
 
 
@@ -95,3 +97,11 @@ class Catalog:
     def node(self, name: str) -> NodeProfile:
         """A node by name. Raises ``InputError``."""
         return self._of_kind(name, NodeProfile)
+
+    def model(self, name: str) -> ModelProfile:
+        """A language model by name. Raises ``InputError``."""
+        return self._of_kind(name, ModelProfile)
+
+    def stack(self, name: str) -> StackProfile:
+        """A serving stack by name. Raises ``InputError``."""
+        return self._of_kind(name, StackProfile)

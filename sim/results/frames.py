@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from sim.accounting.ledger import Key, Ledger
+from sim.accounting.serving import RequestEnergy
 from sim.units import NS_PER_S
 from sim.workload.records import JobRecord, ServiceLog
+from sim.workload.serving_records import ROW_COLUMNS, STATUSES, ServingLog
 
 
 def ledger_table(ledger: Ledger, start_ns: int) -> pa.Table:
@@ -93,3 +95,34 @@ def request_table(logs: Sequence[ServiceLog], sample: int | None, rng: np.random
             "done_ns": pa.array(done[order]),
         }
     )
+
+
+def serving_table(log: ServingLog, energy: RequestEnergy | None) -> pa.Table:
+    """One row a request of a serving workload, in the order in which they ended; what never came is null.
+
+    With ``energy``, the J each answers for; all rows and what is unattributed add up to the ledger.
+    """
+    columns = {name: log.rows[:, i] for i, name in enumerate(ROW_COLUMNS)}
+    data: dict[str, pa.Array] = {
+        "workload": pa.array(np.full(len(log.rows), log.workload), type=pa.string()).dictionary_encode(),
+        "status": pa.DictionaryArray.from_arrays(pa.array(columns["status"].astype(np.int32)), pa.array(STATUSES)),
+    }
+    for name in ROW_COLUMNS:
+        if name.endswith(("_nj", "fill_ns", "code_ns")) or name == "status":
+            continue
+        values = columns[name]
+        missing = values < 0 if name in ("scheduled_ns", "first_token_ns", "replica") else None
+        data[name] = pa.array(values, mask=missing)
+    if energy is not None:
+        data |= {"prefill_j": pa.array(energy.prefill_j), "decode_j": pa.array(energy.decode_j)}
+        data["overhead_j"] = pa.array(energy.overhead_j)
+    return pa.table(data)
+
+
+def together(tables: Sequence[pa.Table]) -> pa.Table:
+    """One after the other; a column that some do not have is null there."""
+    unified = [
+        table.set_column(0, "workload", table["workload"].cast(pa.string())) if len(tables) > 1 else table
+        for table in tables
+    ]
+    return pa.concat_tables(unified, promote_options="default")

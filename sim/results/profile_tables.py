@@ -13,20 +13,68 @@ from rich.text import Text
 from sim.documents import read_document
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.model import ModelProfile, shape
 from sim.profiles.sourced import Embodied, Profile, Source, Sourced
+from sim.profiles.stack import StackProfile
 from sim.results.tables import plain_table
 
 
-def catalog_table(catalog: Catalog) -> Table:
-    """Every profile with the figures one chooses by."""
-    table = plain_table("profile", "power", "size", "embodied kg")
-    table.columns[0].no_wrap = True
+def catalog_table(catalog: Catalog) -> RenderableType:
+    """Every profile with the figures one chooses by: machines, models, serving stacks."""
+    machines = plain_table("machine", "power", "size", "embodied kg")
+    models = plain_table("model", "parameters", "active", "KV of a token")
+    stacks = plain_table("serving stack", "title")
+    for table in (machines, models, stacks):
+        table.columns[0].no_wrap = True
+    stacks.columns[1].no_wrap, stacks.columns[1].justify = False, "left"
     for name in catalog.paths():
         profile = catalog.read(name)
-        bounds = profile.embodied
-        kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
-        table.add_row(name, *_figures(profile), kilograms)
-    return table
+        if isinstance(profile, StackProfile):
+            stacks.add_row(name, profile.title)
+        elif isinstance(profile, ModelProfile):
+            models.add_row(name, *_model_figures(profile))
+        else:
+            bounds = profile.embodied
+            kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
+            machines.add_row(name, *_figures(profile), kilograms)
+    return Group(machines, models, stacks)
+
+
+def _model_figures(profile: ModelProfile) -> tuple[str, str, str]:
+    known = shape(profile.architecture)
+    active = f"{known.active_parameters / 1e9:.3g} B" if known.moe_layers else ""
+    kv_kib = 2 * (known.kv_values_per_token_full + known.kv_values_per_token_windowed) / 1024
+    return f"{known.parameters / 1e9:.4g} B", active, f"{kv_kib:.4g} KiB"
+
+
+def model_table(profile: ModelProfile) -> RenderableType:
+    """A model: what its architecture comes to, and the architecture as published."""
+    known = shape(profile.architecture)
+    table = plain_table("of the model", "")
+    counts = (
+        ("parameters", f"{known.parameters:,}"),
+        ("active for a token", f"{known.active_parameters:,}"),
+        ("FLOP of a token", f"{known.matmul_flop_per_token:.4g} and {known.attention_flop_full:,} a context token"),
+        ("KV cache of a token, 16 bits", _model_figures(profile)[2]),
+        ("published in", profile.native_precision),
+        ("context", f"{profile.context_tokens:,} tokens"),
+    )
+    for label, value in (*counts, *_stated(profile.architecture.model_dump(exclude_defaults=True))):
+        table.add_row(label, value)
+    return Group(
+        Text(f"{profile.title}  ({profile.name})", style="bold"),
+        table,
+        Text("\n".join(f"{key}: {_citation(source)}" for key, source in profile.sources.items())),
+        Text(profile.note or "", style="dim"),
+    )
+
+
+def _stated(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _stated(value, f"{name}.")
+        else:
+            yield f"{within}{name}", str(value)
 
 
 def _kilograms(grams: float) -> str:
@@ -48,6 +96,8 @@ def _figures(profile: GPUProfile | CPUProfile | NodeProfile) -> tuple[str, str]:
 
 def profile_tables(profile: Profile) -> RenderableType:
     """One profile: every number with how it is known, then the sources."""
+    if isinstance(profile, ModelProfile):
+        return model_table(profile)
     table = plain_table("number", "value", "known as", "source")
     table.columns[0].no_wrap = True
     notes: list[str] = []

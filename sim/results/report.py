@@ -64,7 +64,11 @@ def _run(run: Results) -> str:
     if "jobs" in summary:
         parts.append(_jobs(summary["jobs"]))
     if "serving" in summary:
-        parts.append(_serving(summary["serving"]))
+        services = summary["serving"]
+        queues = {name: service for name, service in services.items() if "output_tokens" not in service}
+        tokens = {name: service for name, service in services.items() if "output_tokens" in service}
+        parts += [_queues(queues)] if queues else []
+        parts += [_serving(tokens)] if tokens else []
     parts += [_boundary(summary["boundary"]), _provenance(run.manifest)]
     return "".join(parts)
 
@@ -166,7 +170,7 @@ def _jobs(jobs: Mapping[str, Any]) -> str:
     return "<h2>Jobs</h2>" + _table(["job", "done", "GPU-hours", "lost", "goodput", "failures"], rows)
 
 
-def _serving(services: Mapping[str, Any]) -> str:
+def _queues(services: Mapping[str, Any]) -> str:
     rows = []
     for name, service in services.items():
         latency = service.get("e2e_s", {})
@@ -184,6 +188,40 @@ def _serving(services: Mapping[str, Any]) -> str:
         )
     header = ["service", "requests", "refused", "p50", "p99", "busy", "drawn at zero load"]
     return "<h2>Services</h2>" + _table(header, rows)
+
+
+def _serving(services: Mapping[str, Any]) -> str:
+    rows, energy = [], []
+    for name, service in services.items():
+        for key, label in (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("itl_s", "ITL"), ("e2e_s", "E2E")):
+            if key in service:
+                cells = (seconds(service[key][column]) for column in ("mean", "p50", "p90", "p99"))
+                rows.append([f"{name} {label}", *cells])
+        split = service["energy_split_kwh"]
+        per_token = service.get("energy_j_per_output_token")
+        energy.append(
+            [
+                name,
+                f"{service['completed']:,}",
+                f"{service['rejected'] + service['timed_out']:,}",
+                f"{100 * service['goodput_share']:.1f} %" if "goodput_share" in service else "",
+                number(service["throughput_tok_per_s"]),
+                *(number(split[part]) for part in ("prefill", "decode", "overhead")),
+                number(per_token) if per_token is not None else "",
+            ]
+        )
+    header = [
+        "served",
+        "requests",
+        "refused",
+        "goodput",
+        "tokens/s",
+        "prefill kWh",
+        "decode kWh",
+        "other kWh",
+        "J/token",
+    ]
+    return "<h2>Serving</h2>" + _table(["latency", "mean", "p50", "p90", "p99"], rows) + _table(header, energy)
 
 
 def _boundary(boundary: Mapping[str, Any]) -> str:

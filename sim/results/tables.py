@@ -57,7 +57,7 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     if "jobs" in summary:
         parts.append(_jobs(summary["jobs"]))
     if "serving" in summary:
-        parts.append(_serving(summary["serving"]))
+        parts += service_tables(summary["serving"])
     parts.append(_boundary(summary["boundary"]))
     return Group(*parts)
 
@@ -136,7 +136,15 @@ def _jobs(jobs: Mapping[str, Any]) -> Table:
     return table
 
 
-def _serving(services: Mapping[str, Any]) -> Table:
+def service_tables(services: Mapping[str, Any]) -> list[Table]:
+    """Queues of requests and token-level serving, a table each."""
+    tokens = {name: service for name, service in services.items() if "output_tokens" in service}
+    queues = {name: service for name, service in services.items() if name not in tokens}
+    tables = [_queues(queues)] if queues else []
+    return [*tables, _latencies(tokens), _tokens(tokens)] if tokens else tables
+
+
+def _queues(services: Mapping[str, Any]) -> Table:
     table = plain_table("service", "requests", "refused", "p50", "p99", "J/request", "zero load")
     for name, service in services.items():
         latency = service.get("e2e_s")
@@ -148,6 +156,34 @@ def _serving(services: Mapping[str, Any]) -> Table:
             seconds(latency["p99"]) if latency else "",
             number(service["energy_j_per_request"]) if "energy_j_per_request" in service else "",
             f"{100 * service['zero_load_energy_share']:.1f} %" if "zero_load_energy_share" in service else "",
+        )
+    return table
+
+
+def _latencies(services: Mapping[str, Any]) -> Table:
+    table = plain_table("latency", "mean", "p50", "p90", "p99")
+    for name, service in services.items():
+        for key, label in (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("itl_s", "ITL"), ("e2e_s", "E2E")):
+            if key in service:
+                cells = (seconds(service[key][column]) for column in ("mean", "p50", "p90", "p99"))
+                table.add_row(f"{name} {label}", *cells)
+    return table
+
+
+def _tokens(services: Mapping[str, Any]) -> Table:
+    table = plain_table("served", "requests", "refused", "goodput", "tokens/s", "J/token", "batch", "KV used")
+    for name, service in services.items():
+        per_token = service.get("energy_j_per_output_token")
+        goodput = service.get("goodput_share")
+        table.add_row(
+            name,
+            f"{service['completed']:,}",
+            f"{service['rejected'] + service['timed_out']:,}",
+            f"{100 * goodput:.1f} %" if goodput is not None else "",
+            number(service["throughput_tok_per_s"]),
+            number(per_token) if per_token is not None else "",
+            number(service["batch_size_mean"]),
+            f"{100 * service['kv_occupancy']:.1f} %" if "kv_occupancy" in service else "",
         )
     return table
 

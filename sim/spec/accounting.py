@@ -50,10 +50,10 @@ class Embodied(Spec):
 
 
 class FunctionalUnit(Spec):
-    """What the SCI is per: ``count`` requests, GPU-hours or whole runs of the workload ``of``."""
+    """What the SCI is per: ``count`` requests, output tokens, GPU-hours or whole runs of the workload ``of``."""
 
     of: str
-    per: Literal["request", "gpu-hour", "run"]
+    per: Literal["request", "output-token", "gpu-hour", "run"]
     count: float = Field(default=1.0, gt=0, le=1e15)
 
 

@@ -17,6 +17,8 @@ from sim.spec.cluster import Cluster, NodePool
 from sim.spec.filecheck import file_problems
 from sim.spec.loads import gpu_watts
 from sim.spec.parts import Parts
+from sim.spec.servecheck import against_catalog, gpus_wanted, stands_alone
+from sim.spec.serving import Serving
 from sim.spec.workloads import GPUHours, Inference, PoissonArrivals, Steps, Training
 from sim.units import HOUR_NS, SECONDS_PER_NS
 from sim.validation import nearest
@@ -68,11 +70,12 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
         _bins(parts),
         _gpu_lifetime(document, catalog),
         _service_laws(parts),
+        _serving(parts),
         _functional_unit(parts),
     ]
     if parts.cluster is not None:
         hardware = _Hardware(parts.cluster, catalog, complain)
-        checks.append(_against_hardware(parts, hardware))
+        checks.append(_against_hardware(parts, hardware, catalog))
     else:
         checks.append(_named_profiles(document, catalog))
     for path, message in chain(*checks):
@@ -151,11 +154,39 @@ def _gpu_lifetime(document: Document, catalog: Catalog) -> Found:
             return
 
 
-def _against_hardware(parts: Parts, hardware: _Hardware) -> Found:
+def _serving(parts: Parts) -> Found:
+    for name, workload in parts.workloads.items():
+        if isinstance(workload, Serving):
+            yield from stands_alone(name, workload, open_ended=parts.open_ended)
+
+
+def _serving_held(parts: Parts, hardware: _Hardware, services: dict[str, int]) -> Found:
+    """GPUs that serving workloads may come to hold, added to ``services``; complains where there are too few."""
+    only = next(iter(hardware.gpus), None)
+    for name, workload in parts.workloads.items():
+        if not isinstance(workload, Serving):
+            continue
+        for field, label, group, gpus in gpus_wanted(workload, only):
+            if label in hardware.nodes:
+                services[label] = services.get(label, 0) + gpus
+                there = hardware.nodes[label][0].count * hardware.nodes[label][1].slots
+                if services[label] > there:
+                    asks = f"{group.most} replicas of {group.gpus} GPUs"
+                    total = f"services ask for {services[label]:,} GPUs of '{label}', which has {there:,}"
+                    yield ("workloads", name, field, "count"), f"{asks}: {total}"
+
+
+def _against_hardware(parts: Parts, hardware: _Hardware, catalog: Catalog) -> Found:
     services: dict[str, int] = {}
     placed: dict[str, str] = {}
+    yield from _serving_held(parts, hardware, services)
     for name, workload in parts.workloads.items():
         path: KeyPath = ("workloads", name)
+        if isinstance(workload, Serving):
+            nodes = {label: node for label, (_, node) in hardware.nodes.items()}
+            pools = {**nodes, **dict.fromkeys(hardware.broken)}
+            yield from against_catalog(name, workload, nodes, hardware.gpus, pools, catalog)
+            continue
         label = workload.pool
         if label is not None and label not in hardware.nodes and label not in hardware.broken:
             known = ", ".join(hardware.nodes)
@@ -243,5 +274,6 @@ def _functional_unit(parts: Parts) -> Found:
         yield (*path, "of"), f"unknown workload '{unit.of}'{nearest(unit.of, parts.names)}  ({', '.join(parts.names)})"
         return
     workload = parts.workloads.get(unit.of)
-    if workload is not None and unit.per != "run" and (unit.per == "request") != isinstance(workload, Inference):
+    counted = {"inference": ("request",), "serving": ("request", "output-token"), "training": ("gpu-hour",)}
+    if workload is not None and unit.per not in ("run", *counted[workload.kind]):
         yield (*path, "per"), f"'{unit.of}' is {workload.kind} and counts no {unit.per}s"

@@ -12,6 +12,8 @@ from sim.signals import Signal
 from sim.signals.csv_table import epoch_ns
 from sim.spec.inputs import intensity_signal, interval_counts, price_signal, rate_signal, request_times
 from sim.spec.parts import Parts
+from sim.spec.servecheck import files as serving_files
+from sim.spec.serving import Serving
 from sim.spec.site import IntensitySeries, PriceSeries
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
 from sim.units import MAX_NS
@@ -25,6 +27,12 @@ def file_problems(parts: Parts, document: Document, *, activity_files: bool, mos
     if parts.grid is not None:
         check.grid(parts.grid.intensity, parts.grid.price)
     if activity_files:
+        for name, workload in parts.workloads.items():
+            if isinstance(workload, Serving):
+                check.problems += [
+                    document.problem(path, message)
+                    for path, message in serving_files(name, workload.arrivals, workload.lengths, workload)
+                ]
         for name, arrivals in parts.arrivals.items():
             if isinstance(arrivals, RateLog | IntervalLog | RequestLog):
                 check.arrivals(name, arrivals)

@@ -14,6 +14,7 @@ from sim.signals.csv_table import epoch_ns
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
 from sim.spec.scenario import Instant, Outputs, Scenario
+from sim.spec.serving import Serving
 from sim.spec.site import Grid
 from sim.spec.workloads import (
     Arrivals,
@@ -26,6 +27,10 @@ from sim.spec.workloads import (
     Workload,
 )
 from sim.validation import validate
+
+
+def _kind(workload: Any) -> Any:
+    return workload.get("kind") if isinstance(workload, dict) else None
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Parts:
     accounting: Accounting | None = None
     outputs: Outputs | None = None
     names: tuple[str, ...] = ()
-    workloads: Mapping[str, Training | Inference] = field(default_factory=dict)
+    workloads: Mapping[str, Training | Inference | Serving] = field(default_factory=dict)
     arrivals: Mapping[str, PoissonArrivals | RateLog | IntervalLog | RequestLog] = field(default_factory=dict)
 
     @classmethod
@@ -84,7 +89,8 @@ class Parts:
         written = document.data.get("workloads")
         names = tuple(written) if isinstance(written, dict) else ()
         workloads = {name: part(Workload, "workloads", name) for name in names}
-        arrivals = {name: part(Arrivals, "workloads", name, "arrivals") for name in names}
+        queues = [n for n in names if isinstance(written, dict) and _kind(written[n]) == "inference"]
+        arrivals = {name: part(Arrivals, "workloads", name, "arrivals") for name in queues}
         start, end = part(Instant, "start"), part(Instant, "end")
         duration = part(PositiveDuration, "duration")
         if duration is None and "duration" not in document.data and end is not None and start is not None:

@@ -21,6 +21,7 @@ from sim.quantities import (
     RequestRate,
     SmallRatio,
 )
+from sim.spec.serving import Serving
 from sim.validation import Spec
 
 
@@ -186,4 +187,4 @@ class Inference(Spec):
     start_up: Duration = Field(default="0 s", validate_default=True, description="Loading the model onto a replica.")
 
 
-Workload = Annotated[Training | Inference, Field(discriminator="kind")]
+Workload = Annotated[Training | Inference | Serving, Field(discriminator="kind")]

@@ -1,0 +1,121 @@
+"""A serving workload condensed: latencies, goodput, and whose energy it was.
+
+A request answers for the dynamic energy of its prefill and its decode, and for its share of the time its GPUs stood
+loaded while it was in a batch. All else that the ledger books to the workload (idle GPUs, hosts, fans, supplies) is its
+overhead. Where requests have rows, the overhead of each bin of the ledger is shared by the requests that finish in it,
+in proportion to the time they answer for; a bin in which none does is left unattributed. So rows and remainder add up
+to the ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.accounting.ledger import Ledger
+from sim.accounting.metrics import zero_load_power_w
+from sim.units import HOUR_NS, J_PER_KWH, J_PER_NJ, SECONDS_PER_NS
+from sim.workload.serving_records import ROW_COLUMNS, SKETCHES, ServingLog, sketch_quantile
+
+Floats = npt.NDArray[np.float64]
+COLUMN = {name: i for i, name in enumerate(ROW_COLUMNS)}
+
+
+@dataclass(frozen=True)
+class RequestEnergy:
+    """J of each row (n,): prefill, decode, and its share of the overhead; and what no row answers for."""
+
+    prefill_j: Floats
+    decode_j: Floats
+    overhead_j: Floats
+    unattributed_j: float
+
+
+def serving_metrics(log: ServingLog, ledger: Ledger) -> dict[str, Any]:
+    """One serving workload over the whole run; what did not happen is absent."""
+    c = log.counts
+    own = ledger.where(lambda key: key.owner == log.workload)
+    energy_j = own.total_j()
+    seconds = ledger.end_ns * SECONDS_PER_NS
+    metrics: dict[str, Any] = {"requests": c["arrived"]}
+    metrics |= {name: c[name] for name in ("completed", "rejected", "timed_out")}
+    metrics["unfinished"] = log.unfinished
+    metrics |= {name: c[name] for name in ("retries", "killed", "preemptions", "prompt_tokens", "output_tokens")}
+    metrics["wasted_tokens"] = c["wasted_tokens"]
+    for name, sketch in zip(SKETCHES, log.sketches, strict=True):
+        weight = int(sketch.sum())
+        if weight:
+            mean_s = c[f"{name}_ns"] / weight * SECONDS_PER_NS
+            shares = {f"p{p}": sketch_quantile(sketch, p / 100) * SECONDS_PER_NS for p in (50, 90, 99)}
+            metrics[f"{name}_s"] = {"mean": mean_s, **shares}
+    metrics["throughput_tok_per_s"] = c["output_tokens"] / seconds
+    metrics["throughput_requests_per_s"] = c["completed"] / seconds
+    if c["arrived"]:
+        metrics["goodput_share"] = c["good"] / c["arrived"]
+        metrics["goodput_requests_per_s"] = c["good"] / seconds
+    if c["looked_up_tokens"]:
+        metrics["prefix_cache_hit_rate"] = c["cached_tokens"] / c["looked_up_tokens"]
+    if c["kv_iterations"]:
+        metrics["kv_occupancy"] = c["kv_tokens"] / c["kv_iterations"] / (log.kv_blocks * log.block_tokens)
+        metrics["kv_occupancy_peak"] = c["peak_blocks"] / log.kv_blocks
+    metrics["batch_size_mean"] = c["running_area_ns"] / log.replica_ns if log.replica_ns else 0.0
+    metrics["queue_length_mean"] = c["waiting_area_ns"] / ledger.end_ns
+    metrics["replicas_mean"] = log.replica_ns / ledger.end_ns
+    metrics["replicas_most"] = log.most_replicas
+    metrics["cold_starts"] = log.cold_starts
+    if log.skipped_rows:
+        metrics["trace_rows_skipped"] = log.skipped_rows
+    metrics["power_w_mean"] = energy_j / seconds
+    if c["output_tokens"]:
+        metrics["energy_j_per_output_token"] = energy_j / c["output_tokens"]
+    if c["completed"]:
+        metrics["energy_j_per_request"] = energy_j / c["completed"]
+    metrics["energy_split_kwh"] = energy_split_kwh(log, energy_j)
+    zero_load_w = zero_load_power_w(own)
+    if zero_load_w is not None:
+        metrics["power_w_at_zero_load"] = zero_load_w
+        metrics["zero_load_energy_share"] = zero_load_w * seconds / energy_j
+    metrics["gpu_hours"] = float(own.where(lambda key: key.component == "gpu").slot_ns.sum()) / HOUR_NS
+    metrics["engine"] = log.engine
+    return metrics
+
+
+def energy_split_kwh(log: ServingLog, energy_j: float) -> dict[str, float]:
+    """The workload's IT energy as prefill and decode of finished requests, and overhead: all that is neither.
+
+    The time shares are weighted with the mean power of the loaded lanes; lanes differ where prefill and decode have
+    hardware of their own, and rows then say it lane by lane.
+    """
+    c = log.counts
+    lane_w = sum(log.lane_w) / len(log.lane_w)
+    split = {
+        phase: (c[f"{phase}_share_nj"] * J_PER_NJ + c[f"{phase}_share_ns"] * SECONDS_PER_NS * lane_w) / J_PER_KWH
+        for phase in ("prefill", "decode")
+    }
+    return {**split, "overhead": energy_j / J_PER_KWH - sum(split.values())}
+
+
+def request_energy(log: ServingLog, ledger: Ledger) -> RequestEnergy:
+    """What each of the log's rows answers for. Needs all rows, not a sample."""
+    rows = log.rows
+    own = ledger.where(lambda key: key.owner == log.workload)
+    total_j = own.energy_j.sum(axis=0)
+    at_work = own.where(lambda key: key.component == "gpu" and key.state == "active")
+    overhead_j = total_j - at_work.energy_j.sum(axis=0)
+    lane_w = np.array([*log.lane_w, 0.0])[rows[:, COLUMN["replica"]]]
+    shares_ns = {phase: rows[:, COLUMN[f"{phase}_ns"]].astype(np.float64) for phase in ("prefill", "decode")}
+    direct = {
+        phase: rows[:, COLUMN[f"{phase}_nj"]] * J_PER_NJ + shares_ns[phase] * SECONDS_PER_NS * lane_w
+        for phase in ("prefill", "decode")
+    }
+    answered_ns = shares_ns["prefill"] + shares_ns["decode"]
+    last = len(total_j) - 1
+    bins = np.clip(np.searchsorted(ledger.edges_ns, rows[:, COLUMN["done_ns"]], side="right") - 1, 0, last)
+    in_bin_ns = np.bincount(bins, weights=answered_ns, minlength=len(total_j))
+    per_ns = np.divide(overhead_j, in_bin_ns, out=np.zeros_like(overhead_j), where=in_bin_ns > 0)
+    shared = answered_ns * per_ns[bins]
+    rest_j = float(total_j.sum() - direct["prefill"].sum() - direct["decode"].sum() - shared.sum())
+    return RequestEnergy(direct["prefill"], direct["decode"], shared, rest_j)

@@ -1,0 +1,186 @@
+"""A serving workload's spec -> the integers its engine reads, and the stream of requests it is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.build_requests import request_source
+from sim.engine.serving import plan as p
+from sim.engine.serving.plan import Settings, StepCost
+from sim.engine.serving.service import Autoscale, Keep, KeepAll, KeepSample, ReplicaGroup, ServingPlan
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.profiles.model import ModelShape, shape
+from sim.profiles.step import kv_bytes_per_token
+from sim.rng import Streams
+from sim.spec.deployment import Deployment, deployments
+from sim.spec.requests import ClosedLoopUsers
+from sim.spec.scenario import Sample, Scenario
+from sim.spec.serving import ColdStart, Count, Serving
+from sim.units import J_PER_NJ, NS_PER_S
+from sim.workload.requests import RequestSource
+from sim.workload.traces import Replay
+
+PREFILL = {"chunked": p.CHUNKED, "prioritized": p.PRIORITIZED, "mixed": p.MIXED, "static": p.STATIC}
+ROLES = {"replicas": p.ANY, "prefill": p.PREFILL, "decode": p.DECODE}
+
+
+def serving_plan(
+    name: str,
+    spec: Serving,
+    scenario: Scenario,
+    nodes: dict[str, NodeProfile],
+    gpus: dict[str, GPUProfile],
+    catalog: Catalog,
+    streams: Streams,
+) -> ServingPlan:
+    """The plan of a workload that has passed its checks."""
+    assert spec.arrivals is not None
+    duration_ns = scenario.duration_ns
+    source = request_source(name, spec.arrivals, spec.lengths, spec.prefix, scenario.start_ns, duration_ns, streams)
+    found = deployments(spec, gpus, nodes, catalog)
+    changes = sorted({change_ns for d in found.values() for change_ns in _cap_times(d) if change_ns})
+    costs: list[StepCost] = []
+    groups: list[ReplicaGroup] = []
+    for field, deployment in found.items():
+        groups.append(_group(field, deployment, changes, costs, next(iter(gpus)), _draft(spec, catalog)))
+    return ServingPlan(
+        name=name,
+        settings=_settings(spec, source, found, streams(f"serving/{name}"), rows=scenario.outputs.requests != "none"),
+        groups=tuple(groups),
+        step_costs=tuple(costs),
+        cap_changes_ns=tuple(changes),
+        autoscale=_autoscale(spec),
+        source=source,
+        open_until_ns=duration_ns,
+        engine=spec.engine,
+        skipped_rows=source.trace.report.skipped if isinstance(source, Replay) else 0,
+    )
+
+
+def keep(scenario: Scenario, name: str, streams: Streams) -> Keep:
+    """What the scenario wants kept of finished requests."""
+    wanted = scenario.outputs.requests
+    if isinstance(wanted, Sample):
+        return KeepSample(wanted.sample, int(streams(f"outputs/{name}").integers(2**62)))
+    return KeepAll()
+
+
+def _cap_times(deployment: Deployment) -> list[int]:
+    written = deployment.replicas.power_cap
+    return [int(change.after) for change in written] if isinstance(written, list) else []
+
+
+def _group(
+    field: str,
+    deployment: Deployment,
+    changes: list[int],
+    costs: list[StepCost],
+    first_pool: str,
+    draft: ModelShape | None,
+) -> ReplicaGroup:
+    spec, replicas = deployment.spec, deployment.replicas
+    times = _cap_times(deployment)
+    caps = deployment.caps()
+    starts = times if times and times[0] == 0 else [0, *times]
+    longest = deployment.kv_blocks() * spec.batching.block_tokens
+    by_cap: dict[float, int] = {}
+    schedule = []
+    for change_ns in [0, *changes]:
+        cap_w = next(cap for start, cap in reversed(list(zip(starts, caps, strict=True))) if start <= change_ns)
+        if cap_w not in by_cap:
+            by_cap[cap_w] = len(costs)
+            cost = deployment.cost(cap_w, min(longest, LONGEST_PROMPT), draft)
+            costs.append(StepCost.of(cost.table, cost.slope))
+        schedule.append(by_cap[cap_w])
+    count = replicas.count
+    least, most = (count.min, count.max) if isinstance(count, Count) else (count, count)
+    initial = count.initial if isinstance(count, Count) and count.initial is not None else least
+    return ReplicaGroup(
+        role=ROLES[field],
+        pool=replicas.pool if replicas.pool is not None else first_pool,
+        initial=initial,
+        least=least,
+        most=most,
+        gpus=replicas.gpus,
+        lanes=replicas.pipeline_parallel,
+        kv_blocks=deployment.kv_blocks(),
+        costs=tuple(schedule),
+        loaded_w=float(deployment.gpu.power.loaded.value),
+        cpu_load=float(spec.cpu_load),
+        load_ns=_load_ns(spec, deployment),
+    )
+
+
+LONGEST_PROMPT = 1 << 17
+"""Tokens of a prompt prefilled whole; longer ones need chunks."""
+
+
+def _draft(spec: Serving, catalog: Catalog) -> ModelShape | None:
+    if spec.speculative is None or spec.speculative.draft_model is None:
+        return None
+    return shape(catalog.model(spec.speculative.draft_model).architecture)
+
+
+def _load_ns(spec: Serving, deployment: Deployment) -> int:
+    start_up = spec.start_up
+    if not isinstance(start_up, ColdStart):
+        return int(start_up)
+    image_s = start_up.image / start_up.image_bandwidth
+    weights_s = deployment.weights_bytes_per_gpu() * deployment.replicas.gpus / start_up.weights_bandwidth
+    return round((image_s + weights_s) * NS_PER_S)
+
+
+def _autoscale(spec: Serving) -> Autoscale | None:
+    rule = spec.autoscale
+    return Autoscale(rule.on, rule.target, int(rule.interval), int(rule.settle)) if rule is not None else None
+
+
+def _settings(
+    spec: Serving, source: RequestSource, found: dict[str, Deployment], rng: np.random.Generator, *, rows: bool
+) -> Settings:
+    batching, client, slo = spec.batching, spec.client, spec.slo
+    blocks = min(deployment.kv_blocks() for deployment in found.values())
+    guess = spec.speculative
+    loop = spec.arrivals if isinstance(spec.arrivals, ClosedLoopUsers) else None
+    hand_ns, hand_per_token, hand_nj = _hand_over(spec, found)
+    return Settings(
+        max_num_seqs=batching.max_num_seqs,
+        max_num_batched_tokens=batching.max_num_batched_tokens,
+        prefill=PREFILL[batching.prefill],
+        block_tokens=batching.block_tokens,
+        watermark_blocks=int(batching.watermark * blocks),
+        swap=batching.preemption == "swap",
+        hash_blocks=source.block_tokens // batching.block_tokens if batching.prefix_cache else 0,
+        window=max(deployment.model.window for deployment in found.values()),
+        draft_tokens=guess.draft_tokens if guess is not None else 0,
+        accept=tuple(int(guess.acceptance ** (i + 1) * 2.0**53) for i in range(guess.draft_tokens)) if guess else (),
+        router=p.ROUTERS[spec.routing],
+        queue_limit=-1 if spec.queue_limit is None else spec.queue_limit,
+        timeout_ns=-1 if client.timeout is None else int(client.timeout),
+        retries=client.retries,
+        backoff_ns=int(client.backoff),
+        priorities=spec.priorities,
+        concurrency=loop.concurrency if loop is not None else 0,
+        think_ns=int(loop.think_time) if loop is not None else 0,
+        transfer_ns=hand_ns,
+        transfer_per_token=hand_per_token,
+        transfer_nj_per_token=hand_nj,
+        slo_ttft_ns=-1 if slo is None or slo.ttft is None else int(slo.ttft),
+        slo_tpot_ns=-1 if slo is None or slo.tpot is None else int(slo.tpot),
+        slo_e2e_ns=-1 if slo is None or slo.e2e is None else int(slo.e2e),
+        seed=int(rng.integers(2**63)),
+        rows=rows,
+    )
+
+
+def _hand_over(spec: Serving, found: dict[str, Deployment]) -> tuple[int, int, int]:
+    """Of a KV cache from prefill to decode: ns, 2**-16 ns a token, nJ a token. All GPUs of a replica send at once."""
+    network, prefill = spec.network, found.get("prefill")
+    if network is None or prefill is None:
+        return 0, 0, 0
+    tensor = prefill.replicas.tensor_parallel
+    a_token = kv_bytes_per_token(prefill.model, prefill.bytes(), tensor)
+    seconds = a_token / (float(network.bandwidth) * tensor)
+    nanojoule = a_token * float(network.energy_per_byte) / J_PER_NJ
+    return int(network.latency), round(seconds * NS_PER_S * (1 << p.FRACTION_BITS)), round(nanojoule)

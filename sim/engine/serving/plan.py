@@ -1,0 +1,185 @@
+"""What both serving engines are told, in integers, and the few functions that give those integers their meaning.
+
+An iteration runs one pass of the model over a batch: D sequences that decode a token each (or, with speculation, a
+draft to verify) and the chunks of prompts that are prefilled. Its cost is a table over the number of tokens plus slopes
+in the contexts they attend to, so it is affine while the batch stands still. Both engines read the same integer tables:
+that is why they can be held equal to the nanosecond.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.units import NS_PER_S
+from sim.workload.serving_records import ROW_COLUMNS, SKETCH_BITS, SKETCH_SIZE, SKETCHES, sketch_bucket
+
+__all__ = ["ROW_COLUMNS", "SKETCHES", "SKETCH_BITS", "SKETCH_SIZE", "sketch_bucket"]
+
+Ints = npt.NDArray[np.int64]
+
+FRACTION_BITS = 16
+"""Iteration times are integers of 2**-16 ns; what is left below a nanosecond is carried to the next iteration."""
+
+COMPUTE, MEMORY, CAPPED, ENERGY = range(4)
+"""Rows of a cost: the three times of which the longest counts (2**-16 ns), and the dynamic energy (nJ)."""
+
+PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK = range(6)
+"""Slopes of a cost: per (token x context token) attended, per context token read, the same within a sliding window,
+per sequence in the batch, per KV block swapped."""
+
+CHUNKED, PRIORITIZED, MIXED, STATIC = range(4)
+"""How prompts meet decodes: chunks beside decodes within a token budget; whole prompts first, decodes wait; whole
+prompts beside decodes; or closed batches that start and end together."""
+
+ROUND_ROBIN, RANDOM, FEWEST_REQUESTS, FEWEST_TOKENS, POWER_OF_TWO, LEAST_KV, SESSION, PREFIX = range(8)
+
+ANY, PREFILL, DECODE = range(3)
+"""Roles of a replica; ``PREFILL`` and ``DECODE`` make up a disaggregated deployment."""
+
+COMPLETED, REJECTED, TIMED_OUT = range(3)
+
+DECODES, PROMPTS, BOTH = range(3)
+"""What is in an iteration."""
+
+Router = Literal[
+    "round-robin",
+    "random",
+    "join-shortest-queue",
+    "fewest-tokens",
+    "power-of-two",
+    "least-kv",
+    "session-affinity",
+    "prefix-affinity",
+]
+ROUTERS: dict[Router, int] = {
+    "round-robin": ROUND_ROBIN,
+    "random": RANDOM,
+    "join-shortest-queue": FEWEST_REQUESTS,
+    "fewest-tokens": FEWEST_TOKENS,
+    "power-of-two": POWER_OF_TWO,
+    "least-kv": LEAST_KV,
+    "session-affinity": SESSION,
+    "prefix-affinity": PREFIX,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class StepCost:
+    """Cost of an iteration: ``table`` (3, tokens + 1, 4) by what is in it (decodes, prompts, both) and by tokens in
+    the batch, ``slope`` (4, 6), both int64; rows and slopes as named above. No slope is negative, and an iteration
+    with a token in it takes a nanosecond at least: the engines count on both."""
+
+    table: Ints
+    slope: Ints
+
+    @classmethod
+    def of(cls, table: npt.NDArray[np.float64], slope: npt.NDArray[np.float64]) -> StepCost:
+        """From seconds and joules in the same shapes."""
+        per = np.array([NS_PER_S << FRACTION_BITS] * 3 + [NS_PER_S], dtype=np.float64)
+        whole = np.rint(table * per).astype(np.int64)
+        least = np.array([1 << FRACTION_BITS, 0, 0, 0])
+        whole[:, 1:] = np.maximum(whole[:, 1:], least)
+        return cls(whole, np.rint(slope * per[:, np.newaxis]).astype(np.int64))
+
+    @property
+    def most_tokens(self) -> int:
+        """The largest batch the table knows, in tokens."""
+        return int(self.table.shape[1]) - 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a pool of replicas batches, admits, routes and gives up. Times in ns; ``-1`` means without a limit."""
+
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    prefill: int = CHUNKED
+    block_tokens: int = 16
+    watermark_blocks: int = 0
+    swap: bool = False
+    hash_blocks: int = 0  # KV blocks in one hashed block of a prompt; 0: no prefix caching
+    window: int = 0  # sliding attention window in tokens; 0: none
+    draft_tokens: int = 0
+    accept: tuple[int, ...] = ()  # of 2**53: chance that the first i + 1 drafted tokens are all accepted
+    router: int = ROUND_ROBIN
+    balance_requests: int = 64  # prefix affinity gives way to the shortest queue beyond this difference
+    queue_limit: int = -1
+    timeout_ns: int = -1
+    retries: int = 0
+    backoff_ns: int = 0
+    priorities: int = 1
+    concurrency: int = 0  # users of a closed loop; 0: open arrivals
+    think_ns: int = 0
+    transfer_ns: int = 0  # latency of handing a KV cache from prefill to decode
+    transfer_per_token: int = 0  # 2**-16 ns
+    transfer_nj_per_token: int = 0
+    slo_ttft_ns: int = -1
+    slo_tpot_ns: int = -1
+    slo_e2e_ns: int = -1
+    seed: int = 0
+    rows: bool = False
+
+    @property
+    def verified_tokens(self) -> int:
+        """Tokens a decoding sequence puts into an iteration."""
+        return 1 + self.draft_tokens
+
+
+COUNTS = (
+    "arrived",
+    "completed",
+    "rejected",
+    "timed_out",
+    "retries",
+    "killed",
+    "preemptions",
+    "prompt_tokens",  # of completed requests
+    "output_tokens",  # of completed requests
+    "prefilled_tokens",  # computed, again after a preemption too
+    "cached_tokens",  # of prompts, found in the prefix cache
+    "looked_up_tokens",  # of prompts admitted with prefix caching on
+    "decoded_tokens",  # emitted by decoding, whoever still wanted them
+    "first_tokens",  # emitted by prefilling
+    "wasted_tokens",  # emitted for requests that were then killed or timed out
+    "transferred_tokens",
+    "iterations",
+    "kv_tokens",  # context tokens summed over iterations
+    "kv_iterations",  # iterations with a decode
+    "good",  # completed within every stated SLO
+    "waiting_area_ns",  # integral over time of requests waiting
+    "running_area_ns",  # and of requests admitted
+    "ttft_ns",
+    "tpot_ns",
+    "itl_ns",
+    "e2e_ns",
+    "queueing_ns",
+    "tpot_count",
+    "peak_blocks",
+    "prefill_share_ns",
+    "decode_share_ns",
+    "prefill_share_nj",
+    "decode_share_nj",
+)
+
+
+def mix(value: int) -> int:
+    """A 64-bit hash (the finalizer of SplitMix64; Steele, Lea, Flood, OOPSLA 2014, doi 10.1145/2660193.2660195)."""
+    mask = (1 << 64) - 1
+    z = (value + 0x9E3779B97F4A7C15) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    return z ^ (z >> 31)
+
+
+def draw(seed: int, request: int, turn: int) -> int:
+    """A hash of a request and its n-th choice, so that no choice depends on how the run was cut into pieces."""
+    return mix(mix(mix(seed) ^ request) ^ turn)
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b rounded up."""
+    return -(-a // b)

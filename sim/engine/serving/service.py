@@ -1,0 +1,428 @@
+"""A serving workload in the simulated cluster: gangs of GPUs for its replicas, and a pool that advances lazily.
+
+The pool (``reference`` or the compiled ``fast``) holds requests, routers and batches. This control plane gives it
+replicas and takes them away, changes their power cap, scales them, and asks it at the ledger's bins what it drew.
+Between such moments nothing of it runs in the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import simpy
+
+from sim.engine.clock import Clock
+from sim.engine.cluster import Cluster, Gang
+from sim.engine.node import Activity, Node
+from sim.engine.serving import plan as p
+from sim.engine.serving.plan import Ints, Settings, StepCost
+from sim.units import J_PER_NJ, NS_PER_S
+from sim.workload.requests import RequestChunk, RequestSource
+from sim.workload.serving_records import ServingLog
+
+
+class Pool(Protocol):
+    """What the control plane asks of an engine; see ``reference.ReferencePool``."""
+
+    @property
+    def counts(self) -> dict[str, int]: ...
+    @property
+    def sketches(self) -> Ints: ...
+    @property
+    def in_system(self) -> int: ...
+    def advance(self, until_ns: int) -> None: ...
+    def next_event_ns(self) -> int: ...
+    def start(self, index: int) -> None: ...
+    def drain(self, index: int) -> None: ...
+    def kill(self, index: int) -> None: ...
+    def set_cost(self, index: int, cost: int) -> None: ...
+    def load(self, index: int) -> tuple[int, int, int, int]: ...
+    def take_energy(self, index: int) -> tuple[int, int, int]: ...
+    def take_rows(self) -> Ints: ...
+
+
+Engine = Literal["fast", "reference"]
+
+
+@dataclass(frozen=True)
+class Autoscale:
+    """Keeps a load per replica at ``target``: requests waiting, or the share of KV blocks in use.
+
+    The number wanted is replicas x load / target, rounded up, as the Horizontal Pod Autoscaler has it, and none is
+    changed within a tenth of the target. Down only after ``settle_ns`` of wanting less.
+    """
+
+    measure: Literal["queue", "kv"]
+    target: float
+    interval_ns: int
+    settle_ns: int
+
+
+@dataclass(frozen=True)
+class ReplicaGroup:
+    """Replicas of one role on one pool of nodes. W and loads are of one GPU and one host; ``costs`` by power cap."""
+
+    role: int
+    pool: str
+    initial: int
+    least: int
+    most: int
+    gpus: int
+    lanes: int  # pipeline stages, each with a batch of its own
+    kv_blocks: int  # of a lane
+    costs: tuple[int, ...]  # index of the cost under each cap of the plan's schedule
+    loaded_w: float
+    cpu_load: float
+    load_ns: int
+
+
+@dataclass(frozen=True, eq=False)
+class ServingPlan:
+    """A serving workload in SI and integers."""
+
+    name: str
+    settings: Settings
+    groups: tuple[ReplicaGroup, ...]
+    step_costs: tuple[StepCost, ...]
+    cap_changes_ns: tuple[int, ...]
+    autoscale: Autoscale | None
+    source: RequestSource
+    open_until_ns: int | None
+    engine: Engine
+    skipped_rows: int  # of its trace, that could not be used
+
+
+@dataclass(eq=False)
+class _Replica:
+    group: ReplicaGroup
+    lanes: range
+    gang: Gang | None = None
+    up: bool = False
+    draining: bool = False
+    wanted: bool = False
+    wake: simpy.Event | None = None
+    since_ns: int = 0
+    cost: int = 0
+    active_ns: int = 0
+    dynamic_nj: int = 0
+    seen: dict[Node, tuple[int, int, int]] = field(default_factory=dict)
+    link_nj: int = 0
+
+
+def make_pool(
+    engine: Engine,
+    settings: Settings,
+    costs: Sequence[StepCost],
+    groups: Sequence[ReplicaGroup],
+    more: Callable[[], RequestChunk | None],
+) -> Pool:
+    """A pool with a lane for every pipeline stage of every replica there may be."""
+    lanes = [group for group in groups for _ in range(group.most * group.lanes)]
+    roles, blocks = [group.role for group in lanes], [group.kv_blocks for group in lanes]
+    cost_of = [group.costs[0] for group in lanes]
+    if engine == "reference":
+        from sim.engine.serving.reference import ReferencePool
+
+        return ReferencePool(settings, costs, roles, cost_of, blocks, more)
+    from sim.engine.serving.fast import FastPool
+
+    return FastPool(settings, costs, roles, cost_of, blocks, more)
+
+
+class ServingService:
+    """The processes that keep a serving workload's replicas, and its log."""
+
+    def __init__(
+        self, env: Clock, cluster: Cluster, plan: ServingPlan, next_edge: Callable[[int], int] | None, keep: Keep
+    ) -> None:
+        self._env = env
+        self._cluster = cluster
+        self._plan = plan
+        self._keep = keep
+        self._chunks = plan.source.chunks()
+        self._last_arrival_ns = 0
+        self._all_fed = False
+        self._pool = make_pool(plan.engine, plan.settings, plan.step_costs, plan.groups, self._more)
+        self._replicas: list[_Replica] = []
+        self._lane_w: list[float] = []
+        lane = 0
+        for group in plan.groups:
+            for _ in range(group.most):
+                self._replicas.append(_Replica(group, range(lane, lane + group.lanes)))
+                lane += group.lanes
+                self._lane_w += [group.loaded_w * group.gpus / group.lanes] * group.lanes
+        self._replica_ns = 0
+        self._most_up = 0
+        self._cold_starts = 0
+        self._cap = 0
+        self.finished = env.event()
+        for group in plan.groups:
+            for replica in [r for r in self._replicas if r.group is group][: group.initial]:
+                replica.wanted = True
+        for replica in self._replicas:
+            env.process(self._life(replica))
+        if next_edge is not None:
+            env.process(self._tick(next_edge))
+        if plan.cap_changes_ns:
+            env.process(self._change_caps())
+        if plan.autoscale is not None:
+            env.process(self._scale(plan.autoscale))
+        env.process(self._watch())
+
+    def log(self) -> ServingLog:
+        """Everything up to now."""
+        self._advance()
+        now_ns = self._env.now_ns
+        replica_ns = self._replica_ns + sum(now_ns - r.since_ns for r in self._replicas if r.up)
+        return ServingLog(
+            workload=self._plan.name,
+            counts=self._pool.counts,
+            sketches=self._pool.sketches,
+            rows=self._keep.rows(),
+            unfinished=self._pool.in_system,
+            kv_blocks=max(group.kv_blocks for group in self._plan.groups),
+            block_tokens=self._plan.settings.block_tokens,
+            lane_w=tuple(self._lane_w),
+            replica_ns=replica_ns,
+            most_replicas=self._most_up,
+            cold_starts=self._cold_starts,
+            engine=self._plan.engine,
+            sampled=isinstance(self._keep, KeepSample),
+            skipped_rows=self._plan.skipped_rows,
+        )
+
+    # The pool
+
+    def _more(self) -> RequestChunk | None:
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            self._all_fed = True
+        elif len(chunk.arrival_ns):
+            self._last_arrival_ns = int(chunk.arrival_ns[-1])
+        return chunk
+
+    def _advance(self) -> None:
+        self._pool.advance(self._env.now_ns)
+        if self._plan.settings.rows:
+            self._keep.add(self._pool.take_rows())
+
+    def _activity(self, replica: _Replica, node: Node, start_ns: int, end_ns: int) -> Activity:
+        """What a replica drew on one of its nodes since that node last asked, as power of each of its GPUs."""
+        self._advance()
+        for lane in replica.lanes:
+            active_ns, dynamic_nj, link_nj = self._pool.take_energy(lane)
+            replica.active_ns += active_ns
+            replica.dynamic_nj += dynamic_nj
+            replica.link_nj += link_nj
+        before = replica.seen.get(node, (0, 0, 0))
+        replica.seen[node] = (replica.active_ns, replica.dynamic_nj, replica.link_nj)
+        group = replica.group
+        span_ns = end_ns - start_ns
+        # Pipeline lanes overlap; together they cannot be at work for longer than the span.
+        active_ns = min(span_ns, replica.active_ns - before[0])
+        dynamic_w = (replica.dynamic_nj - before[1]) * J_PER_NJ * NS_PER_S / group.gpus
+        link_w = (replica.link_nj - before[2]) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
+        active_w = group.loaded_w + link_w + (dynamic_w / active_ns if active_ns else 0.0)
+        return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load)
+
+    def _forget(self, replica: _Replica) -> None:
+        replica.seen.clear()
+        replica.active_ns = replica.dynamic_nj = replica.link_nj = 0
+
+    # Processes
+
+    def _life(self, replica: _Replica) -> Generator[simpy.Event, object, None]:
+        """Off until wanted; then a gang, a cold start, and service until it is drained or its node dies."""
+        env, group = self._env, replica.group
+        while True:
+            if not replica.wanted:
+                replica.wake = env.event()
+                yield replica.wake
+            gang = self._cluster.request(self._plan.name, group.pool, group.gpus)
+            try:
+                yield gang.ready
+                gang.set("loaded", group.loaded_w, 0.0)
+                if group.load_ns:
+                    self._cold_starts += 1
+                    yield env.wait(group.load_ns)
+                self._come_up(replica, gang)
+                replica.wake = env.event()
+                yield replica.wake
+                self._go_down(replica)
+            except simpy.Interrupt:
+                if replica.up:
+                    self._advance()
+                    self._go_down(replica)
+                    for lane in replica.lanes:
+                        self._pool.kill(lane)
+            finally:
+                self._cluster.withdraw(gang)
+                gang.told_by = None
+
+    def _come_up(self, replica: _Replica, gang: Gang) -> None:
+        self._advance()
+        for node in gang.parts:
+            node.settle()
+        for lane in replica.lanes:
+            self._pool.take_energy(lane)
+        self._forget(replica)
+        gang.told_by = lambda node, start_ns, end_ns: self._activity(replica, node, start_ns, end_ns)
+        replica.gang, replica.up, replica.draining = gang, True, False
+        replica.since_ns = self._env.now_ns
+        self._most_up = max(self._most_up, sum(r.up for r in self._replicas))
+        for lane in replica.lanes:
+            self._pool.set_cost(lane, replica.group.costs[self._cap])
+        for lane in replica.lanes:
+            self._pool.start(lane)
+
+    def _go_down(self, replica: _Replica) -> None:
+        self._replica_ns += self._env.now_ns - replica.since_ns
+        replica.up = replica.draining = False
+        replica.gang = None
+
+    def _tick(self, next_edge: Callable[[int], int]) -> Generator[simpy.Event, object, None]:
+        """Every span of a node that the pool tells of ends at an edge of the ledger."""
+        while True:
+            yield self._env.wait(next_edge(self._env.now_ns) - self._env.now_ns)
+            for node in {node: None for r in self._replicas if r.gang is not None for node in r.gang.parts}:
+                node.settle()
+
+    def _change_caps(self) -> Generator[simpy.Event, object, None]:
+        for i, change_ns in enumerate(self._plan.cap_changes_ns):
+            yield self._env.wait(change_ns - self._env.now_ns)
+            self._advance()
+            self._cap = i + 1
+            for replica in self._replicas:
+                for lane in replica.lanes:
+                    self._pool.set_cost(lane, replica.group.costs[self._cap])
+
+    def _watch(self) -> Generator[simpy.Event, object, None]:
+        """Says when the last request is over: the instant at which it is, not the next time somebody looks."""
+        plan, env = self._plan, self._env
+        if plan.open_until_ns is not None:
+            yield env.wait(plan.open_until_ns)
+        while True:
+            self._advance()
+            if self._all_fed and not self._pool.in_system and self._pool.next_event_ns() < 0:
+                self.finished.succeed()
+                return
+            next_ns = self._pool.next_event_ns()
+            if not self._all_fed and not plan.settings.concurrency:
+                next_ns = max(next_ns, self._last_arrival_ns)  # more arrivals follow these
+            # Nothing is due where everything waits for a replica to come up; look again when one may have.
+            yield env.wait(max(1, next_ns - env.now_ns) if next_ns >= 0 else NS_PER_S)
+
+    # Scaling
+
+    def _scale(self, rule: Autoscale) -> Generator[simpy.Event, object, None]:
+        low_since_ns: dict[int, int] = {}
+        while True:
+            yield self._env.wait(rule.interval_ns)
+            self._advance()
+            for at, group in enumerate(self._plan.groups):
+                mine = [r for r in self._replicas if r.group is group]
+                self._release_drained(mine)
+                serving = [r for r in mine if r.up and not r.draining]
+                if not serving:
+                    continue
+                wanted_now = sum(r.wanted for r in mine)
+                wanted = self._desired(rule, group, serving)
+                if wanted > wanted_now:
+                    low_since_ns.pop(at, None)
+                    self._add(mine, wanted - wanted_now)
+                elif wanted < wanted_now:
+                    since_ns = low_since_ns.setdefault(at, self._env.now_ns)
+                    if self._env.now_ns - since_ns >= rule.settle_ns:
+                        self._remove(mine, wanted_now - wanted)
+                        low_since_ns.pop(at, None)
+                else:
+                    low_since_ns.pop(at, None)
+
+    def _desired(self, rule: Autoscale, group: ReplicaGroup, serving: list[_Replica]) -> int:
+        loads = [self._pool.load(lane) for r in serving for lane in r.lanes]
+        if rule.measure == "queue":
+            load = sum(waiting for waiting, _, _, _ in loads) / len(serving)
+        else:
+            load = sum(used for _, _, used, _ in loads) / sum(blocks for _, _, _, blocks in loads)
+        ratio = load / rule.target
+        wanted = len(serving) if abs(ratio - 1.0) <= 0.1 else int(np.ceil(len(serving) * ratio))
+        return max(group.least, min(group.most, wanted))
+
+    def _add(self, mine: list[_Replica], count: int) -> None:
+        """Replicas on their way out are kept first; then others are woken."""
+        for replica in [r for r in mine if r.draining][:count]:
+            replica.draining, replica.wanted = False, True
+            for lane in replica.lanes:
+                self._pool.start(lane)
+            count -= 1
+        for replica in [r for r in mine if not r.wanted and r.gang is None][:count]:
+            replica.wanted = True
+            if replica.wake is not None and not replica.wake.triggered:
+                replica.wake.succeed()
+
+    def _remove(self, mine: list[_Replica], count: int) -> None:
+        for replica in [r for r in reversed(mine) if r.up and not r.draining][:count]:
+            replica.draining, replica.wanted = True, False
+            for lane in replica.lanes:
+                self._pool.drain(lane)
+        self._release_drained(mine)
+
+    def _release_drained(self, mine: list[_Replica]) -> None:
+        for replica in mine:
+            loads = [self._pool.load(lane) for lane in replica.lanes] if replica.draining else [(1, 1, 1, 1)]
+            empty = all(not (waiting or running or used) for waiting, running, used, _ in loads)
+            if empty and replica.wake is not None and not replica.wake.triggered:
+                replica.wake.succeed()
+
+
+class Keep(Protocol):
+    """What is kept of finished requests: all of them, a sample, or none."""
+
+    def add(self, rows: Ints) -> None: ...
+    def rows(self) -> Ints: ...
+
+
+class KeepAll:
+    """Every row, in the order in which requests finished."""
+
+    def __init__(self) -> None:
+        self._parts: list[Ints] = []
+
+    def add(self, rows: Ints) -> None:
+        """More rows (n, 16)."""
+        if len(rows):
+            self._parts.append(rows)
+
+    def rows(self) -> Ints:
+        """All rows so far."""
+        empty = np.zeros((0, len(p.ROW_COLUMNS)), dtype=np.int64)
+        return np.concatenate([empty, *self._parts])
+
+
+class KeepSample:
+    """A uniform sample of ``count`` rows, whatever the pieces in which they come.
+
+    Each row gets a hash of its request as its key and the smallest keys stay, so no choice depends on the order.
+    """
+
+    def __init__(self, count: int, seed: int) -> None:
+        self._count = count
+        self._seed = seed
+        self._kept: Ints = np.zeros((0, len(p.ROW_COLUMNS)), dtype=np.int64)
+
+    def add(self, rows: Ints) -> None:
+        """More rows (n, 16)."""
+        if not len(rows):
+            return
+        both = np.concatenate([self._kept, rows])
+        if len(both) > self._count:
+            keys = np.array([p.draw(self._seed, int(i), 0) for i in both[:, 0]], dtype=np.uint64)
+            both = both[np.sort(np.argsort(keys, kind="stable")[: self._count])]
+        self._kept = both
+
+    def rows(self) -> Ints:
+        """The sample, in the order in which requests finished."""
+        return self._kept

@@ -1,0 +1,224 @@
+"""Time and energy of one iteration of a language model on a group of GPUs: a roofline as pure functions.
+
+Work of an iteration: every resident weight is read once, every expert that some token is routed to is read once, each
+token is multiplied with the weights it uses, and attends to its context in the KV cache. Time is the longer of compute
+and memory (or part of their sum, where they overlap only in part), plus communication and the stack's own overheads;
+energy is what that work costs beyond the power of a loaded GPU. A power cap lengthens the iteration until its mean
+power meets the cap (see ``power.capped_step_s``).
+
+What it leaves out: activations (small beside weights and KV), uneven loads of experts, contention between links.
+References: Williams, Waterman, Patterson, "Roofline", CACM 2009, doi 10.1145/1498765.1498785; Choi et al., "A roofline
+model of energy", IPDPS 2013, doi 10.1109/IPDPS.2013.77; Shoeybi et al., "Megatron-LM", arXiv:1909.08053 (two
+all-reduces a layer); Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002 (ring all-reduce).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.profiles.model import ModelShape, distinct_experts
+
+Floats = npt.NDArray[np.float64]
+
+COMPUTE, MEMORY, CAPPED, ENERGY = range(4)
+PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK = range(6)
+
+ACTIVATION_BYTES = 2.0
+"""Activations travel between GPUs in 16 bits."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One GPU in SI: peaks, state power, energies of work, its link (B/s in one direction) and its power cap."""
+
+    peak_flop_per_s: float
+    byte_per_s: float
+    link_byte_per_s: float
+    loaded_w: float
+    cap_w: float
+    joule_per_flop: float
+    joule_per_byte: float
+    joule_per_link_byte: float
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A serving stack's share in the cost: achieved fractions of the peaks in (0, 1], and times in s.
+
+    ``overlap`` 1 lets compute hide behind memory or the other way round (the roofline); 0 adds them up.
+    """
+
+    compute_efficiency: float
+    memory_efficiency: float
+    expert_efficiency: float
+    link_efficiency: float
+    overlap: float
+    iteration_s: float
+    layer_s: float
+    sequence_s: float
+    link_latency_s: float
+    swap_byte_per_s: float
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one lane of a replica is spread: tensor and data parallel degrees, pipeline stages, experts over all GPUs.
+
+    ``network_byte_per_s`` and ``network_latency_s`` hold between nodes, where the lane or its pipeline spans several.
+    """
+
+    tensor: int
+    data: int
+    pipeline: int
+    expert: bool
+    hop_byte_per_s: float
+    hop_latency_s: float
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that work on one token's layer at a time."""
+        return self.tensor * self.data
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Bytes of the whole model's resident weights, of one expert in one layer, and of one cached KV value."""
+
+    resident_bytes: float
+    expert_bytes: float
+    kv_value_bytes: float
+
+
+@dataclass(frozen=True)
+class IterationCost:
+    """``table`` (3, tokens + 1, 4) and ``slope`` (4, 6): rows compute, memory, capped in s and energy in J, as
+    ``engine.serving.plan.StepCost`` has them in integers."""
+
+    table: Floats
+    slope: Floats
+
+
+def kv_copies(model: ModelShape, tensor: int) -> float:
+    """How often a token's KV cache is held by a tensor-parallel group: once, unless there are fewer heads than GPUs."""
+    return max(1.0, tensor / model.kv_heads)
+
+
+def iteration_cost(
+    model: ModelShape,
+    device: Device,
+    stack: Stack,
+    layout: Layout,
+    precision: Precision,
+    *,
+    most_tokens: int,
+    block_tokens: int,
+    draft: Floats | None = None,
+) -> IterationCost:
+    """The cost of an iteration by tokens in its batch, and its slopes in context, sequences and swapped blocks.
+
+    ``draft`` (3, tokens + 1, 2) adds s and J where sequences decode speculatively.
+    """
+    tokens = np.arange(most_tokens + 1, dtype=np.float64)
+    gpus = float(layout.gpus)
+    flop = model.matmul_flop_per_token * tokens / gpus
+    dense_byte = precision.resident_bytes / layout.tensor + 0.0 * tokens
+    expert_byte = (
+        model.moe_layers
+        * distinct_experts(model.experts, model.experts_per_token, tokens)
+        * precision.expert_bytes
+        / gpus
+        if model.moe_layers
+        else 0.0 * tokens
+    )
+    kv_write = (model.kv_values_per_token_full + model.kv_values_per_token_windowed) * precision.kv_value_bytes
+    copies = kv_copies(model, layout.tensor)
+    written = kv_write * copies * tokens / gpus
+    link_byte, link_s = _communication(model, stack, device, layout, tokens)
+
+    compute = flop / (device.peak_flop_per_s * stack.compute_efficiency)
+    memory = (dense_byte + written) / (device.byte_per_s * stack.memory_efficiency)
+    memory = memory + expert_byte / (device.byte_per_s * stack.expert_efficiency)
+    other = link_s + stack.iteration_s + stack.layer_s * model.layers
+    energy = gpus * (
+        flop * device.joule_per_flop
+        + (dense_byte + expert_byte + written) * device.joule_per_byte
+        + link_byte * device.joule_per_link_byte
+    )
+    extra_s, extra_j = (draft[:, :, 0], draft[:, :, 1]) if draft is not None else (0.0, 0.0)
+    slopes = _slopes(model, device, stack, layout, precision, copies, block_tokens)
+    hidden = 1.0 - stack.overlap
+    headroom_w = gpus * (device.cap_w - device.loaded_w)
+
+    table = np.zeros((3, most_tokens + 1, 4))
+    table[:, :, COMPUTE] = compute + hidden * memory + other + extra_s
+    table[:, :, MEMORY] = memory + hidden * compute + other + extra_s
+    table[:, :, ENERGY] = energy + extra_j
+    table[:, :, CAPPED] = table[:, :, ENERGY] / headroom_w
+    slope = np.zeros((4, 6))
+    slope[COMPUTE] = slopes[0] + hidden * slopes[1] + slopes[2]
+    slope[MEMORY] = slopes[1] + hidden * slopes[0] + slopes[2]
+    slope[ENERGY] = slopes[3]
+    slope[CAPPED] = slopes[3] / headroom_w
+    return IterationCost(table, slope)
+
+
+def _slopes(
+    model: ModelShape,
+    device: Device,
+    stack: Stack,
+    layout: Layout,
+    precision: Precision,
+    copies: float,
+    block_tokens: int,
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Compute s, memory s, other s and J for a pair, a read, the same within a window, a sequence, a swapped block."""
+    gpus = float(layout.gpus)
+    pair_flop = np.array([model.attention_flop_full, model.attention_flop_windowed]) / gpus
+    read_byte = np.array([model.kv_values_per_token_full, model.kv_values_per_token_windowed], dtype=np.float64)
+    read_byte = read_byte * precision.kv_value_bytes * copies / gpus
+    compute, memory, other, energy = (np.zeros(6) for _ in range(4))
+    compute[[PAIR, WINDOW_PAIR]] = pair_flop / (device.peak_flop_per_s * stack.compute_efficiency)
+    memory[[READ, WINDOW_READ]] = read_byte / (device.byte_per_s * stack.memory_efficiency)
+    energy[[PAIR, WINDOW_PAIR]] = gpus * pair_flop * device.joule_per_flop
+    energy[[READ, WINDOW_READ]] = gpus * read_byte * device.joule_per_byte
+    other[SEQUENCE] = stack.sequence_s
+    block_byte = float(read_byte.sum()) * block_tokens
+    other[BLOCK] = block_byte / stack.swap_byte_per_s
+    energy[BLOCK] = gpus * block_byte * device.joule_per_byte
+    return compute, memory, other, energy
+
+
+def _communication(
+    model: ModelShape, stack: Stack, device: Device, layout: Layout, tokens: Floats
+) -> tuple[Floats, Floats]:
+    """Bytes a GPU sends and s they take: all-reduces over the tensor group, experts' all-to-all, pipeline hops."""
+    sent = 0.0 * tokens
+    seconds = 0.0 * tokens
+    rate = device.link_byte_per_s * stack.link_efficiency
+    here = tokens / layout.data  # tokens of one data-parallel rank
+    busy = tokens > 0
+    if layout.tensor > 1:
+        share = 2.0 * (layout.tensor - 1) / layout.tensor
+        a_layer = 2.0 * share * here * model.hidden * ACTIVATION_BYTES
+        sent = sent + model.layers * a_layer
+        seconds = seconds + model.layers * (2.0 * stack.link_latency_s * busy + a_layer / rate)
+    if layout.expert and model.moe_layers and layout.gpus > 1:
+        share = (layout.gpus - 1) / layout.gpus
+        a_layer = 2.0 * share * tokens / layout.gpus * model.experts_per_token * model.hidden * ACTIVATION_BYTES
+        sent = sent + model.moe_layers * a_layer
+        seconds = seconds + model.moe_layers * (2.0 * stack.link_latency_s * busy + a_layer / rate)
+    if layout.pipeline > 1:
+        hop = tokens * model.hidden * ACTIVATION_BYTES
+        hops = layout.pipeline - 1
+        sent = sent + hops * hop / layout.gpus
+        seconds = seconds + hops * (layout.hop_latency_s * busy + hop / layout.hop_byte_per_s)
+    return sent, seconds
+
+
+def kv_bytes_per_token(model: ModelShape, precision: Precision, tensor: int) -> float:
+    """B that one token takes in the KV caches of a tensor-parallel group together."""
+    values = model.kv_values_per_token_full + model.kv_values_per_token_windowed
+    return values * precision.kv_value_bytes * kv_copies(model, tensor)

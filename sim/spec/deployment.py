@@ -1,0 +1,264 @@
+"""A served model laid out on GPUs: what memory holds, and what an iteration costs. Refuses what does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.errors import InputError
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import GPUProfile, NodeProfile, Precision
+from sim.profiles.model import ModelShape, shape
+from sim.profiles.stack import StackProfile
+from sim.profiles.step import (
+    Device,
+    IterationCost,
+    Layout,
+    Stack,
+    iteration_cost,
+    kv_bytes_per_token,
+)
+from sim.profiles.step import Precision as Bytes
+from sim.spec.serving import MeasuredSteps, Replicas, Serving
+from sim.spec.step_table import read_step_table
+from sim.units import SECONDS_PER_NS
+
+BITS = {"bf16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25}
+"""Of a weight. int4 with a 16-bit scale for 128 weights; mxfp4 with an 8-bit scale for 32 (OCP MX v1.0)."""
+
+ARITHMETIC: dict[str, Precision] = {"bf16": "bf16", "fp8": "fp8", "int8": "int8", "int4": "bf16", "mxfp4": "bf16"}
+"""What weights are multiplied in where nothing is said: four-bit weights are unpacked to bf16."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One group of replicas on its GPUs."""
+
+    spec: Serving
+    replicas: Replicas
+    model: ModelShape
+    gpu: GPUProfile
+    node: NodeProfile
+    stack: StackProfile
+
+    @classmethod
+    def of(cls, spec: Serving, replicas: Replicas, gpu: GPUProfile, node: NodeProfile, catalog: Catalog) -> Deployment:
+        """Raises ``InputError`` for a model or a stack that is not in the catalog."""
+        model = spec.model if isinstance(spec.model, str) else None
+        architecture = catalog.model(model).architecture if model is not None else spec.model.architecture  # type: ignore[union-attr]
+        return cls(spec, replicas, shape(architecture), gpu, node, catalog.stack(spec.stack))
+
+    def problems(self) -> list[tuple[str, str]]:
+        """What speaks against it: the field of the workload, and why."""
+        found = []
+        r, spec, gpu = self.replicas, self.spec, self.gpu
+        if r.data_parallel > 1 and not self.model.moe_layers:
+            found.append(("data_parallel", "is for mixtures of experts; for a dense model raise 'count'"))
+        if r.expert_parallel and not self.model.moe_layers:
+            found.append(("expert_parallel", "the model has no experts"))
+        if self.model.heads % r.tensor_parallel and r.tensor_parallel % self.model.heads:
+            found.append(("tensor_parallel", f"does not divide the model's {self.model.heads} heads"))
+        if r.pipeline_parallel > self.model.layers:
+            found.append(("pipeline_parallel", f"the model has {self.model.layers} layers"))
+        if r.gpus > self.node.slots and spec.network is None:
+            message = f"a replica of {r.gpus} GPUs leaves a node of {self.node.slots}: give the workload a 'network'"
+            found.append(("tensor_parallel", message))
+        if self.arithmetic not in gpu.peak or self.arithmetic not in gpu.power.energy_per_flop:
+            known = ", ".join(set(gpu.peak) & set(gpu.power.energy_per_flop))
+            found.append(
+                ("precision", f"'{gpu.name}' has no peak rate and energy per FLOP for {self.arithmetic}  ({known})")
+            )
+        if r.gpus > 1 and gpu.link.energy_per_byte is None:
+            found.append(("tensor_parallel", f"'{gpu.name}' has no energy per byte of its link in its profile"))
+        for cap in self.caps():
+            if not gpu.power.loaded.value < cap <= gpu.tdp.value:
+                limits = f"{gpu.power.loaded.value:g} W loaded and its TDP of {gpu.tdp.value:g} W"
+                found.append(("power_cap", f"{cap:g} W is not between the {limits} of '{gpu.name}'"))
+        misfit = self.misfit()
+        return [*found, ("precision", misfit)] if misfit else found
+
+    @property
+    def arithmetic(self) -> Precision:
+        """What the weights are multiplied in."""
+        return self.spec.precision.compute or ARITHMETIC[self.spec.precision.weights]
+
+    def caps(self) -> list[float]:
+        """W of each GPU, in the order of the schedule; the TDP first where the schedule begins later."""
+        written = self.replicas.power_cap
+        if written is None:
+            return [float(self.gpu.tdp.value)]
+        if not isinstance(written, list):
+            return [float(written)]
+        from_start = [change for change in written if change.after == 0]
+        first = [] if from_start else [float(self.gpu.tdp.value)]
+        return [*first, *(float(change.cap) for change in written)]
+
+    # Memory
+
+    def bytes(self) -> Bytes:
+        """Of resident weights, an expert, and a KV value. The output head keeps 16 bits beside quantised weights."""
+        bits = BITS[self.spec.precision.weights]
+        head = self.model.vocabulary * self.model.hidden
+        resident_bits = self.model.resident_parameters * bits + head * (16.0 - bits)
+        return Bytes(resident_bits / 8.0, self.model.expert_parameters * bits / 8.0, BITS[self.spec.precision.kv] / 8.0)
+
+    def weights_bytes_per_gpu(self) -> float:
+        """B on one GPU. The input embeddings, which no iteration reads as a whole, are held in 16 bits too."""
+        r, m, size = self.replicas, self.model, self.bytes()
+        held_only = m.parameters - m.resident_parameters - m.moe_layers * m.experts * m.expert_parameters
+        dense = (size.resident_bytes + 2.0 * held_only) / r.tensor_parallel
+        experts = m.moe_layers * m.experts * size.expert_bytes / (r.tensor_parallel * r.data_parallel)
+        return (dense + experts) / r.pipeline_parallel
+
+    def kv_bytes_per_gpu(self) -> float:
+        """B of one GPU that are left for the KV cache; negative where the weights alone do not fit."""
+        capacity = float(self.gpu.memory.capacity.value)
+        usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
+        return capacity * usable - self.weights_bytes_per_gpu()
+
+    def kv_blocks(self) -> int:
+        """Blocks of a pipeline lane."""
+        r = self.replicas
+        a_token = kv_bytes_per_token(self.model, self.bytes(), r.tensor_parallel) / r.tensor_parallel
+        tokens = self.kv_bytes_per_gpu() * r.data_parallel / a_token  # layers and lanes both count pipeline stages once
+        return max(0, int(tokens // self.spec.batching.block_tokens))
+
+    def misfit(self) -> str | None:
+        """Why the model does not fit, with the arithmetic; None if it does."""
+        blocks = self.kv_blocks() if self.kv_bytes_per_gpu() > 0 else 0
+        if blocks >= 64:
+            return None
+        gigabyte = 1e9
+        r = self.replicas
+        per_gpu = self.weights_bytes_per_gpu() / gigabyte
+        capacity = float(self.gpu.memory.capacity.value) / gigabyte
+        usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
+        left = f"{capacity * usable - per_gpu:.1f} GB for the KV cache, {blocks} blocks"
+        bits = self.spec.precision.weights
+        return (
+            f"does not fit: {self.model.parameters / 1e9:.4g} B parameters in {bits} over {r.gpus} GPUs are "
+            f"{per_gpu:.1f} GB each; '{self.gpu.name}' has {capacity:g} GB, of which {100 * usable:.0f} % are usable = "
+            f"{capacity * usable:.1f} GB, which leaves {left}; use more GPUs a replica or fewer bits a weight"
+        )
+
+    # Time and energy
+
+    def layout(self) -> Layout:
+        """Degrees of parallelism and the hop between pipeline stages."""
+        r, network = self.replicas, self.spec.network
+        leaves = r.gpus > self.node.slots and network is not None
+        link = float(self.gpu.link.bandwidth.value) / 2.0  # the profile's is both directions together
+        rate = float(network.bandwidth) if leaves and network is not None else link
+        latency_s = (
+            network.latency * SECONDS_PER_NS
+            if leaves and network is not None
+            else float(self.stack.link_latency.value) * SECONDS_PER_NS
+        )
+        return Layout(r.tensor_parallel, r.data_parallel, r.pipeline_parallel, r.expert_parallel, rate, latency_s)
+
+    def device(self, cap_w: float) -> Device:
+        """The GPU under a power cap; its link is the network where a stage leaves the node."""
+        gpu, network, r = self.gpu, self.spec.network, self.replicas
+        rate = float(gpu.link.bandwidth.value) / 2.0
+        joule = float(gpu.link.energy_per_byte.value) if gpu.link.energy_per_byte is not None else 0.0
+        if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
+            rate, joule = min(rate, float(network.bandwidth)), float(network.energy_per_byte)
+        return Device(
+            peak_flop_per_s=float(gpu.peak[self.arithmetic].value),
+            byte_per_s=float(gpu.memory.bandwidth.value),
+            link_byte_per_s=rate,
+            loaded_w=float(gpu.power.loaded.value),
+            cap_w=cap_w,
+            joule_per_flop=float(gpu.power.energy_per_flop[self.arithmetic].value),
+            joule_per_byte=float(gpu.power.energy_per_byte.value),
+            joule_per_link_byte=joule,
+        )
+
+    def coefficients(self) -> Stack:
+        """The stack's, in SI; between nodes a message takes the network's latency."""
+        s, network, r = self.stack, self.spec.network, self.replicas
+        latency_s = float(s.link_latency.value) * SECONDS_PER_NS
+        if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
+            latency_s = network.latency * SECONDS_PER_NS
+        return Stack(
+            compute_efficiency=float(s.compute_efficiency.value),
+            memory_efficiency=float(s.memory_efficiency.value),
+            expert_efficiency=float(s.expert_efficiency.value),
+            link_efficiency=float(s.link_efficiency.value),
+            overlap=float(s.overlap.value),
+            iteration_s=float(s.iteration.value) * SECONDS_PER_NS,
+            layer_s=float(s.layer.value) * SECONDS_PER_NS,
+            sequence_s=float(s.sequence.value) * SECONDS_PER_NS,
+            link_latency_s=latency_s,
+            swap_byte_per_s=float(s.swap_bandwidth.value),
+        )
+
+    def most_tokens(self, longest_prompt: int) -> int:
+        """The largest batch an iteration can hold."""
+        batching, spec = self.spec.batching, self.spec.speculative
+        verified = batching.max_num_seqs * (1 + (spec.draft_tokens if spec is not None else 0))
+        whole = 0 if batching.prefill == "chunked" else longest_prompt
+        return max(batching.max_num_batched_tokens, verified, whole) + verified
+
+    def cost(self, cap_w: float, longest_prompt: int, draft: ModelShape | None) -> IterationCost:
+        """Of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
+        tokens = self.most_tokens(longest_prompt)
+        device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
+        extra = self._draft(draft, device, stack, layout, tokens) if draft is not None else None
+        size = self.spec.batching.block_tokens
+        cost = iteration_cost(
+            self.model, device, stack, layout, self.bytes(), most_tokens=tokens, block_tokens=size, draft=extra
+        )
+        if isinstance(self.spec.step_time, MeasuredSteps):
+            return self._measured(cost, self.spec.step_time)
+        return cost
+
+    def _draft(
+        self, model: ModelShape, device: Device, stack: Stack, layout: Layout, tokens: int
+    ) -> npt.NDArray[np.float64]:
+        """s and J of guessing, by the tokens of the iteration: exact among decodes alone, and taken as for one
+        sequence where prompts share the iteration (the draft model is bound by memory)."""
+        assert self.spec.speculative is not None
+        guesses = self.spec.speculative.draft_tokens
+        size = Bytes(2.0 * model.resident_parameters, 2.0 * model.expert_parameters, 2.0)
+        alone = iteration_cost(model, device, stack, layout, size, most_tokens=tokens, block_tokens=16)
+        seconds, joules = alone.table[0, :, :3].max(axis=1), alone.table[0, :, 3]
+        sequences = np.minimum(np.arange(tokens + 1) // (1 + guesses), tokens)
+        extra = np.zeros((3, tokens + 1, 2))
+        extra[0] = guesses * np.stack([seconds[sequences], joules[sequences]], axis=1)
+        extra[2] = guesses * np.array([seconds[1], joules[1]])
+        return extra
+
+    def _measured(self, cost: IterationCost, steps: MeasuredSteps) -> IterationCost:
+        """Times from a table, energy from the roofline; a cap still lengthens what would exceed it."""
+        times = read_step_table(steps.file)
+        tokens = np.arange(cost.table.shape[1], dtype=np.float64)
+        table, slope = cost.table.copy(), cost.slope.copy()
+        slope[:2] = 0.0
+        table[:, :, 1] = 0.0
+        prompt_s = times.at("prompt", tokens)
+        table[0, :, 0], table[1, :, 0], table[2, :, 0] = times.at("decode", tokens), prompt_s, steps.mixed * prompt_s
+        return replace(cost, table=table, slope=slope)
+
+
+def deployments(
+    spec: Serving, gpus: dict[str, GPUProfile], nodes: dict[str, NodeProfile], catalog: Catalog
+) -> dict[str, Deployment]:
+    """One for each of its groups of replicas; pools that are not there are somebody else's problem."""
+    found = {}
+    for field, replicas in spec.groups:
+        label = replicas.pool if replicas.pool is not None else next(iter(gpus), "")
+        if label in gpus:
+            found[field] = Deployment.of(spec, replicas, gpus[label], nodes[label], catalog)
+    return found
+
+
+def check_stack(name: str, catalog: Catalog) -> str | None:
+    """What is wrong with the name of a stack, or None."""
+    try:
+        catalog.stack(name)
+    except InputError as error:
+        return error.problems[0].message
+    return None

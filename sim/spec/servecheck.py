@@ -1,0 +1,198 @@
+"""What shows of a serving workload when it is held against the catalog, the cluster and the rest of the scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from sim.documents import KeyPath
+from sim.errors import InputError
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.spec.deployment import Deployment
+from sim.spec.requests import (
+    OWN_LENGTHS,
+    Clients,
+    ClosedLoopUsers,
+    Lengths,
+    RequestArrivals,
+    ServeGen,
+    TraceReplay,
+    Turns,
+)
+from sim.spec.serving import Count, MeasuredSteps, Replicas, Serving
+from sim.spec.step_table import read_step_table
+from sim.validation import nearest
+from sim.workload.servegen import read_lengths, read_windows
+from sim.workload.traces import HASHED_TOKENS, read_trace
+
+Found = Iterator[tuple[KeyPath, str]]
+
+
+def stands_alone(name: str, spec: Serving, *, open_ended: bool) -> Found:
+    """Contradictions within one workload, and between its arrivals and the length of the run."""
+    path: KeyPath = ("workloads", name)
+    yield from _requests(path, spec, open_ended=open_ended)
+    batching, guess = spec.batching, spec.speculative
+    verified = batching.max_num_seqs * (1 + (guess.draft_tokens if guess is not None else 0))
+    if verified > batching.max_num_batched_tokens and batching.prefill != "static":
+        message = f"must hold a token of every sequence{' and its drafts' if guess else ''}: at least {verified:,}"
+        yield (*path, "batching", "max_num_batched_tokens"), message
+    if batching.prefill == "static":
+        for field, given in (("speculative", guess is not None), ("decode", spec.decode is not None)):
+            if given:
+                yield (*path, field), "does not go with static batching"
+        if batching.prefix_cache:
+            yield (*path, "batching", "prefix_cache"), "does not go with static batching"
+    if spec.client.retries and spec.client.timeout is None and spec.queue_limit is None:
+        yield (*path, "client", "retries"), "never happen without a 'timeout' or a 'queue_limit'"
+    for field, group in spec.groups:
+        if isinstance(group.count, Count) and spec.autoscale is None:
+            yield (*path, field, "count"), "a range of replicas needs 'autoscale'; or give one number"
+        if isinstance(group.power_cap, list):
+            times = [change.after for change in group.power_cap]
+            if times != sorted(set(times)):
+                yield (*path, field, "power_cap"), "its changes must follow one another in time"
+    if spec.autoscale is not None and not any(isinstance(group.count, Count) for _, group in spec.groups):
+        yield (*path, "autoscale"), "needs a range: count: {min: 1, max: 8}"
+    if spec.decode is not None and spec.network is None:
+        yield (*path, "network"), "required: KV caches go from prefill to decode over it"
+
+
+def _requests(path: KeyPath, spec: Serving, *, open_ended: bool) -> Found:
+    arrivals = spec.arrivals
+    if isinstance(arrivals, OWN_LENGTHS):
+        if spec.lengths is not None:
+            yield (*path, "lengths"), f"{arrivals.kind} arrivals bring their own lengths"
+        if spec.prefix is not None:
+            yield (*path, "prefix"), f"does not go with {arrivals.kind} arrivals"
+    elif spec.lengths is None:
+        yield (*path, "lengths"), "required: {kind: separate, prompt: {...}, output: {...}}"
+    if isinstance(arrivals, ClosedLoopUsers):
+        if isinstance(spec.prefix, Turns):
+            yield (*path, "prefix"), "conversations need open arrivals"
+        if spec.queue_limit is not None:
+            yield (*path, "queue_limit"), "a user of a closed loop who is refused would ask again at once; leave it out"
+    endless = not isinstance(arrivals, TraceReplay | ServeGen | Clients) and arrivals.requests is None
+    endless = endless or (isinstance(arrivals, TraceReplay) and arrivals.repeat and arrivals.requests is None)
+    if isinstance(arrivals, Clients):
+        endless = any(client.arrivals.requests is None for client in arrivals.clients)
+    if open_ended and endless:
+        yield (*path, "arrivals"), "never end; give the scenario a 'duration', or say how many 'requests'"
+    if spec.batching.prefix_cache:
+        yield from _hashes(path, spec)
+
+
+def _hashes(path: KeyPath, spec: Serving) -> Found:
+    """Prefix caching needs prompts with hashed blocks, whole numbers of KV blocks."""
+    arrivals, size = spec.arrivals, spec.batching.block_tokens
+    prefixes = [client.prefix for client in arrivals.clients] if isinstance(arrivals, Clients) else [spec.prefix]
+    tokens = {prefix.block_tokens for prefix in prefixes if prefix is not None}
+    if isinstance(arrivals, TraceReplay):
+        fixed = HASHED_TOKENS.get(arrivals.format, 0) if arrivals.format is not None else 0
+        if arrivals.prompt_scale != 1.0:
+            yield (*path, "arrivals", "prompt_scale"), "scaled prompts no longer have the blocks that were hashed"
+        if fixed or arrivals.block_tokens:
+            tokens = {fixed or arrivals.block_tokens or 0}
+        elif arrivals.format is None:
+            return  # the file says, when it is opened
+    if not tokens:
+        yield (
+            (*path, "batching", "prefix_cache"),
+            "needs prompts that share beginnings: a 'prefix', or a trace with hashes",
+        )
+    elif len(tokens) > 1:
+        yield (*path, "arrivals"), "clients must agree on the 'block_tokens' of their prefixes"
+    elif next(iter(tokens)) % size:
+        hashed = next(iter(tokens))
+        yield (
+            (*path, "batching", "block_tokens"),
+            f"hashed blocks of {hashed} tokens are no whole number of KV blocks of {size}",
+        )
+
+
+def against_catalog(
+    name: str,
+    spec: Serving,
+    nodes: Mapping[str, NodeProfile],
+    gpus: Mapping[str, GPUProfile],
+    known: Mapping[str, object],
+    catalog: Catalog,
+) -> Found:
+    """Unknown models, stacks and pools; what does not fit its GPUs."""
+    path: KeyPath = ("workloads", name)
+    usable = True
+    wanted: list[tuple[KeyPath, str | None, str]] = [
+        (("model",), spec.model if isinstance(spec.model, str) else None, "model"),
+        (("stack",), spec.stack, "stack"),
+    ]
+    if spec.speculative is not None:
+        wanted.append((("speculative", "draft_model"), spec.speculative.draft_model, "model"))
+    for field, profile, kind in wanted:
+        if profile is None:
+            continue
+        try:
+            catalog.model(profile) if kind == "model" else catalog.stack(profile)
+        except InputError as error:
+            usable = False
+            yield (*path, *field), error.problems[0].message
+    for field_name, group in spec.groups:
+        label = group.pool if group.pool is not None else next(iter(gpus), None)
+        if group.pool is not None and group.pool not in known:
+            yield (
+                (*path, field_name, "pool"),
+                f"unknown pool '{group.pool}'{nearest(group.pool, known)}  ({', '.join(known)})",
+            )
+        elif group.pool is None and len(gpus) > 1:
+            yield (*path, field_name, "pool"), f"required where several pools have GPUs  ({', '.join(gpus)})"
+        elif label is not None and label in gpus and label in nodes and usable:
+            yield from _fits(path, field_name, Deployment.of(spec, group, gpus[label], nodes[label], catalog))
+        elif label not in known or label in nodes:
+            yield path, "needs GPUs, and its pool has none"
+
+
+def _fits(path: KeyPath, field: str, deployment: Deployment) -> Found:
+    for where, message in deployment.problems():
+        at = (*path, where) if where == "precision" else (*path, field, where)
+        yield at, message
+
+
+def gpus_wanted(spec: Serving, only_pool: str | None) -> Iterator[tuple[str, str, Replicas, int]]:
+    """Each group's field, pool and the GPUs it may come to hold."""
+    for field, group in spec.groups:
+        label = group.pool if group.pool is not None else only_pool
+        if label is not None:
+            yield field, label, group, group.most * group.gpus
+
+
+def files(name: str, arrivals: RequestArrivals, lengths: Lengths | None, spec: Serving | None) -> Found:
+    """Opens every file that a serving workload names. Yields each problem found in one."""
+    path: KeyPath = ("workloads", name)
+    opened: list[tuple[KeyPath, object]] = []
+    if isinstance(arrivals, TraceReplay):
+        skip = arrivals.on_bad_rows == "skip"
+        opened.append((("arrivals", "file"), lambda: read_trace(Path(arrivals.file), arrivals.format, skip=skip)))
+    if isinstance(arrivals, ServeGen):
+        for i, client in enumerate(arrivals.clients):
+            opened.append((("arrivals", "clients", i, "file"), lambda client=client: read_windows(Path(client.file))))
+            at: KeyPath = ("arrivals", "clients", i, "lengths", "file")
+            opened.append((at, lambda client=client: read_lengths(Path(client.lengths.file))))
+    if isinstance(arrivals, Clients):
+        for i, stream in enumerate(arrivals.clients):
+            if stream.lengths.kind == "joint":
+                at = ("arrivals", "clients", i, "lengths", "file")
+                opened.append(
+                    (at, lambda law=stream.lengths: read_trace(Path(law.file), skip=law.on_bad_rows == "skip"))
+                )
+    if lengths is not None and lengths.kind == "joint":
+        skip_lengths = lengths.on_bad_rows == "skip"
+        opened.append((("lengths", "file"), lambda: read_trace(Path(lengths.file), skip=skip_lengths)))
+    if spec is not None and isinstance(spec.step_time, MeasuredSteps):
+        measured = spec.step_time.file
+        opened.append((("step_time", "file"), lambda: read_step_table(measured)))
+    for field, read in opened:
+        try:
+            read()  # type: ignore[operator]
+        except InputError as error:
+            for problem in error.problems:
+                yield (*path, *field), str(problem)

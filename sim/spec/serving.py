@@ -1,0 +1,226 @@
+"""A serving workload: which model on which GPUs, how it batches, routes and scales, and who asks it what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from sim.profiles.hardware import Precision as ComputePrecision
+from sim.profiles.model import Architecture
+from sim.quantities import ByteRate, Bytes, Duration, EnergyPerByte, Fraction, PositiveDuration, PositiveFraction, Power
+from sim.spec.requests import Lengths, Prefix, RequestArrivals
+from sim.validation import Spec
+
+
+def _word_or_mapping(value: Any) -> str:
+    return "@mapping" if isinstance(value, dict | Spec) else "@word"
+
+
+class InlineModel(Spec):
+    """A model that has no profile: its architecture."""
+
+    name: str = "inline"
+    architecture: Architecture
+
+
+ModelChoice = Annotated[
+    Annotated[str, Tag("@word")] | Annotated[InlineModel, Tag("@mapping")], Discriminator(_word_or_mapping)
+]
+
+
+class Precisions(Spec):
+    """Of weights and KV cache, and of the arithmetic where it is not the weights' (four bits compute in bf16)."""
+
+    weights: Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
+    kv: Literal["bf16", "fp8", "int8", "int4"] = "bf16"
+    compute: ComputePrecision | None = None
+
+
+class Count(Spec):
+    """How many replicas there may be; ``initial`` of them from the start."""
+
+    min: int = Field(ge=0, strict=True)
+    max: int = Field(ge=1, strict=True)
+    initial: int | None = Field(default=None, ge=0, strict=True)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Count:
+        if not self.min <= (self.initial if self.initial is not None else self.min) <= self.max:
+            raise PydanticCustomError("order", "needs min <= initial <= max")
+        return self
+
+
+class CapChange(Spec):
+    """A power cap of each GPU from ``after`` the start of the run on."""
+
+    after: Duration
+    cap: Power
+
+
+class Replicas(Spec):
+    """Equal copies of the model. A replica takes tensor x pipeline x data parallel GPUs.
+
+    ``data_parallel`` spreads the requests of one replica over ranks that share the experts of a mixture; for a dense
+    model, raise ``count``.
+    """
+
+    pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
+    count: Annotated[
+        Annotated[Annotated[int, Field(ge=1, strict=True)], Tag("@word")] | Annotated[Count, Tag("@mapping")],
+        Discriminator(_word_or_mapping),
+    ]
+    tensor_parallel: int = Field(default=1, ge=1, le=64, strict=True)
+    pipeline_parallel: int = Field(default=1, ge=1, le=64, strict=True)
+    data_parallel: int = Field(default=1, ge=1, le=256, strict=True)
+    expert_parallel: bool = False
+    power_cap: Annotated[Power | list[CapChange] | None, Field(union_mode="left_to_right")] = None
+
+    @property
+    def gpus(self) -> int:
+        """Of one replica."""
+        return self.tensor_parallel * self.pipeline_parallel * self.data_parallel
+
+    @property
+    def most(self) -> int:
+        """Replicas there may be at once."""
+        return self.count.max if isinstance(self.count, Count) else self.count
+
+
+class Network(Spec):
+    """Between nodes: one GPU's bandwidth in one direction, the latency of a message, and the energy of a byte."""
+
+    bandwidth: ByteRate
+    latency: Duration
+    energy_per_byte: EnergyPerByte
+
+
+class Batching(Spec):
+    """Who is in an iteration.
+
+    ``chunked``: decodes first, then prompts cut to what the token budget leaves (stall-free). ``prioritized``: whole
+    prompts in iterations of their own, decodes wait. ``mixed``: whole prompts beside decodes. ``static``: closed
+    batches, padded to their longest member, for offline work.
+    """
+
+    max_num_seqs: int = Field(ge=1, le=65536, strict=True)
+    max_num_batched_tokens: int = Field(ge=1, le=262144, strict=True)
+    prefill: Literal["chunked", "prioritized", "mixed", "static"] = "chunked"
+    block_tokens: int = Field(default=16, ge=1, le=1024, strict=True)
+    watermark: Fraction = Field(default="0.01", validate_default=True)
+    preemption: Literal["recompute", "swap"] = "recompute"
+    prefix_cache: bool = False
+
+
+class Speculative(Spec):
+    """``draft_tokens`` are guessed and verified at once; each is accepted with ``acceptance`` if those before it were.
+
+    ``draft_model`` does the guessing on the replica's own GPUs; without one, guessing costs nothing (n-grams).
+    """
+
+    draft_tokens: int = Field(ge=1, le=32, strict=True)
+    acceptance: PositiveFraction
+    draft_model: str | None = None
+
+
+class Autoscale(Spec):
+    """Keeps the load of a replica near ``target``: requests waiting, or the share of its KV blocks in use."""
+
+    on: Literal["queue", "kv"]
+    target: float = Field(gt=0, le=1e6)
+    interval: PositiveDuration
+    settle: Duration = Field(description="How long fewer must have been wanted before one is taken away.")
+
+
+class ColdStart(Spec):
+    """What a new replica waits for: its image and its weights."""
+
+    image: Bytes
+    image_bandwidth: ByteRate
+    weights_bandwidth: ByteRate
+
+
+class SLO(Spec):
+    """Goodput counts the requests that meet every limit stated here."""
+
+    ttft: PositiveDuration | None = None
+    tpot: PositiveDuration | None = None
+    e2e: PositiveDuration | None = None
+
+
+class Client(Spec):
+    """When a client gives up, and how often it tries again."""
+
+    timeout: PositiveDuration | None = None
+    retries: int = Field(default=0, ge=0, le=100, strict=True)
+    backoff: PositiveDuration = Field(default="1 s", validate_default=True)
+
+
+class Roofline(Spec):
+    """Iteration times from the model, the GPU's profile and the stack's coefficients."""
+
+    kind: Literal["roofline"] = "roofline"
+
+
+class MeasuredSteps(Spec):
+    """Iteration times from a table: a CSV of ``phase`` (prompt, decode), ``tokens`` in the batch, ``time_ms``.
+
+    Linear between rows, and beyond the last. ``mixed`` multiplies the time of an iteration that has both.
+    """
+
+    kind: Literal["measured"]
+    file: str
+    mixed: float = Field(default=1.0, ge=1.0, le=10.0)
+
+
+class Serving(Spec):
+    """A language model served token by token with continuous batching."""
+
+    kind: Literal["serving"]
+    model: ModelChoice
+    stack: str
+    precision: Precisions
+    replicas: Replicas | None = None
+    prefill: Replicas | None = Field(default=None, description="With 'decode': a disaggregated deployment.")
+    decode: Replicas | None = None
+    network: Network | None = Field(default=None, description="Needed where a replica or a hand-over leaves a node.")
+    batching: Batching
+    speculative: Speculative | None = None
+    step_time: Annotated[Roofline | MeasuredSteps, Field(discriminator="kind")] = Field(default_factory=Roofline)
+    routing: Literal[
+        "round-robin",
+        "random",
+        "join-shortest-queue",
+        "fewest-tokens",
+        "power-of-two",
+        "least-kv",
+        "session-affinity",
+        "prefix-affinity",
+    ]
+    queue_limit: int | None = Field(default=None, ge=0, strict=True, description="Waiting at one replica; unlimited.")
+    priorities: int = Field(default=1, ge=1, le=8, strict=True)
+    client: Client = Field(default_factory=Client)
+    autoscale: Autoscale | None = None
+    start_up: Annotated[
+        Annotated[Duration, Tag("@word")] | Annotated[ColdStart, Tag("@mapping")], Discriminator(_word_or_mapping)
+    ] = Field(default="0 s", validate_default=True)
+    slo: SLO | None = None
+    cpu_load: Fraction = Field(description="Load of the hosts' CPUs while an iteration runs, e.g. 0.1.")
+    arrivals: RequestArrivals
+    lengths: Lengths | None = None
+    prefix: Prefix | None = None
+    engine: Literal["fast", "reference"] = "fast"
+
+    @model_validator(mode="after")
+    def _one_deployment(self) -> Serving:
+        split = self.prefill is not None and self.decode is not None
+        if (self.replicas is not None) == split or (self.prefill is None) != (self.decode is None):
+            raise PydanticCustomError("deployment", "needs either 'replicas', or both 'prefill' and 'decode'")
+        return self
+
+    @property
+    def groups(self) -> tuple[tuple[str, Replicas], ...]:
+        """Its replicas by the name of their field."""
+        named = (("replicas", self.replicas), ("prefill", self.prefill), ("decode", self.decode))
+        return tuple((name, group) for name, group in named if group is not None)

@@ -1,0 +1,142 @@
+"""Prompts that share beginnings: documents that many requests quote, and conversations that grow turn by turn.
+
+Block ids are unique to a document, a conversation or a request, and number its blocks from the start of the prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.units import NS_PER_S
+from sim.workload.requests import CHUNK, Ints, LengthLaw, RequestChunk, RequestSource, joined
+
+BLOCKS_OF_ONE = 1 << 18
+"""Ids set aside for the blocks of one document, conversation or request."""
+
+OWN = 1 << 40
+"""Where the ids of blocks begin that only one request has."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Each prompt begins with one of ``count`` documents of ``tokens``, by Zipf's law; that of ``source`` follows.
+
+    The chance of the k-th document is in proportion to k**-zipf (Breslau et al., INFOCOM 1999,
+    doi 10.1109/INFCOM.1999.749260).
+    """
+
+    source: RequestSource
+    count: int
+    tokens: int
+    zipf: float
+    block_tokens: int
+    choose: Callable[[], np.random.Generator]
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """See ``RequestSource``."""
+        rng = self.choose()
+        upto = np.cumsum(np.arange(1, self.count + 1, dtype=np.float64) ** -self.zipf)
+        shared = self.tokens // self.block_tokens
+        ordinal = 0
+        for chunk in self.source.chunks():
+            n = len(chunk)
+            document = np.minimum(np.searchsorted(upto, rng.random(n) * upto[-1], side="right"), self.count - 1)
+            prompt = chunk.prompt_tokens + self.tokens
+            widths = prompt // self.block_tokens
+            start = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
+            block = np.arange(int(start[-1])) - np.repeat(start[:-1], widths)
+            own = OWN + (ordinal + np.repeat(np.arange(n), widths)) * BLOCKS_OF_ONE + block
+            quoted = np.repeat(document, widths) * BLOCKS_OF_ONE + block
+            hashes = np.where(block < shared, quoted, own).astype(np.int64)
+            yield RequestChunk(
+                chunk.arrival_ns, prompt, chunk.output_tokens, chunk.session, chunk.priority, start, hashes
+            )
+            ordinal += n
+
+
+@dataclass(frozen=True)
+class Conversations:
+    """``times`` are of first turns. A turn repeats all that was said before; a geometric number of turns follow.
+
+    The next turn comes an exponential think time after the one before, whatever the answer took: the arrivals stay
+    open. A conversation ends before it would exceed ``most_tokens``.
+    """
+
+    times: Callable[[], Iterator[Ints]]
+    lengths: Callable[[], LengthLaw]
+    turns: float
+    think_s: float
+    most_tokens: int
+    block_tokens: int
+    until_ns: int | None
+    limit: int | None
+    choose: Callable[[], tuple[np.random.Generator, np.random.Generator]]  # of turns, and of think times
+    priority: int = 0
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """See ``RequestSource``. Holds the turns that are still to come."""
+        law, (turns, thinking) = self.lengths(), self.choose()
+        waiting = joined([])
+        session = 0
+        left = self.limit
+        for starts_ns in self.times():
+            ended = False
+            if self.until_ns is not None and len(starts_ns) and starts_ns[-1] >= self.until_ns:
+                ended = True
+                starts_ns = starts_ns[: int(np.searchsorted(starts_ns, self.until_ns))]
+            for part in np.array_split(starts_ns, max(1, -(-len(starts_ns) // CHUNK))):
+                if not len(part):
+                    continue
+                waiting = joined([waiting, self._conversations(part, session, law, turns, thinking)])
+                session += len(part)
+                waiting = waiting.take(np.argsort(waiting.arrival_ns, kind="stable"))
+                ready = int(np.searchsorted(waiting.arrival_ns, part[-1], side="left"))
+                ready = ready if left is None else min(ready, left)
+                if ready:
+                    yield waiting.take(np.arange(ready))
+                    waiting = waiting.take(np.arange(ready, len(waiting)))
+                left = None if left is None else left - ready
+                if left == 0:
+                    return
+            if ended:
+                break
+        upto = len(waiting) if self.until_ns is None else int(np.searchsorted(waiting.arrival_ns, self.until_ns))
+        upto = upto if left is None else min(upto, left)
+        if upto:
+            yield waiting.take(np.arange(upto))
+
+    def _conversations(
+        self,
+        starts_ns: Ints,
+        first: int,
+        law: LengthLaw,
+        turns: np.random.Generator,
+        thinking: np.random.Generator,
+    ) -> RequestChunk:
+        counts = turns.geometric(1.0 / self.turns, len(starts_ns)).astype(np.int64)
+        begin = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        total = int(counts.sum())
+        said, answered = law(total)
+        gaps_ns = np.rint(thinking.exponential(self.think_s, total) * NS_PER_S).astype(np.int64)
+        gaps_ns[begin] = starts_ns
+        owner = np.repeat(np.arange(len(starts_ns)), counts)
+
+        def along(values: Ints) -> Ints:
+            """Sums within each conversation, up to and including each turn."""
+            sums = np.cumsum(values)
+            within: Ints = sums - np.repeat(sums[begin] - values[begin], counts)
+            return within
+
+        arrival_ns = along(gaps_ns)
+        prompt = along(said + answered) - answered
+        fits = along((prompt + answered > self.most_tokens).astype(np.int64)) == 0
+        widths = np.where(fits, prompt // self.block_tokens, 0)
+        start = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
+        block = np.arange(int(start[-1])) - np.repeat(start[:-1], widths)
+        hashes = (first + np.repeat(owner, widths)) * BLOCKS_OF_ONE + block
+        priority = np.full(total, self.priority, dtype=np.int64)
+        chunk = RequestChunk(arrival_ns, prompt, answered, first + owner, priority, start, hashes.astype(np.int64))
+        return chunk.take(np.flatnonzero(fits))

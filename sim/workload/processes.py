@@ -1,0 +1,121 @@
+"""Arrival processes as endless streams of sorted int64 nanoseconds: renewal, modulated and diurnal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.units import DAY_NS, HOUR_NS, NS_PER_S
+from sim.workload.requests import CHUNK, Ints
+
+Floats = npt.NDArray[np.float64]
+Gaps = Callable[[int], Floats]
+"""The next n gaps between arrivals, in s."""
+
+
+def renewal(gaps: Gaps, size: int = CHUNK) -> Iterator[Ints]:
+    """Arrivals with independent gaps, each rounded to a nanosecond and then added up without rounding."""
+    last_ns = 0
+    while True:
+        times_ns = last_ns + np.cumsum(np.rint(gaps(size) * NS_PER_S).astype(np.int64))
+        last_ns = int(times_ns[-1])
+        yield times_ns
+
+
+def exponential_gaps(rate_per_s: float, rng: np.random.Generator) -> Gaps:
+    """Of a Poisson process."""
+    return lambda n: rng.exponential(1.0 / rate_per_s, n)
+
+
+def gamma_gaps(rate_per_s: float, cv: float, rng: np.random.Generator) -> Gaps:
+    """Gamma gaps of mean 1 / rate and coefficient of variation ``cv``: shape 1 / cv**2."""
+    shape = 1.0 / cv**2
+    return lambda n: rng.gamma(shape, 1.0 / (rate_per_s * shape), n)
+
+
+def weibull_gaps(rate_per_s: float, cv: float, rng: np.random.Generator) -> Gaps:
+    """Weibull gaps of mean 1 / rate and coefficient of variation ``cv``, whose shape solves ``weibull_cv(k) = cv``."""
+    from scipy.optimize import brentq
+    from scipy.special import gamma
+
+    shape = float(brentq(lambda k: weibull_cv(k) - cv, 0.08, 200.0))
+    scale = 1.0 / (rate_per_s * float(gamma(1.0 + 1.0 / shape)))
+    return lambda n: scale * rng.weibull(shape, n)
+
+
+def weibull_cv(shape: float) -> float:
+    """Coefficient of variation of a Weibull law: cv**2 + 1 = Gamma(1 + 2/k) / Gamma(1 + 1/k)**2.
+
+    Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1, 2nd ed., section 21.4.
+    """
+    from scipy.special import gammaln
+
+    return float(np.sqrt(np.expm1(gammaln(1.0 + 2.0 / shape) - 2.0 * gammaln(1.0 + 1.0 / shape))))
+
+
+def thinned(
+    most_per_s: float, rate_at: Callable[[Ints], Floats], rng: np.random.Generator, choice: np.random.Generator
+) -> Iterator[Ints]:
+    """A Poisson process whose rate varies: candidates at the highest rate, each kept with chance rate / highest.
+
+    Exact for any rate that stays below ``most_per_s`` (Lewis and Shedler 1979, doi 10.1002/nav.3800260304).
+    """
+    for times_ns in renewal(exponential_gaps(most_per_s, rng)):
+        yield times_ns[choice.random(len(times_ns)) * most_per_s < rate_at(times_ns)]
+
+
+@dataclass(frozen=True)
+class Diurnal:
+    """Rate over the day as a cosine about its mean, highest at ``peak_hour`` (UTC); weekends are scaled."""
+
+    mean_per_s: float
+    peak_to_mean: float
+    peak_hour: float
+    weekend: float
+    start_ns: int
+
+    @property
+    def most_per_s(self) -> float:
+        """The highest rate there is."""
+        return self.mean_per_s * self.peak_to_mean * max(1.0, self.weekend)
+
+    def rate_at(self, times_ns: Ints) -> Floats:
+        """Requests/s at ``times_ns`` (n,) from the start of the run. 1970-01-01 was a Thursday."""
+        clock = times_ns + self.start_ns
+        phase = 2.0 * np.pi * (clock % DAY_NS - self.peak_hour * HOUR_NS) / DAY_NS
+        day = (clock // DAY_NS + 3) % 7
+        return (
+            self.mean_per_s * (1.0 + (self.peak_to_mean - 1.0) * np.cos(phase)) * np.where(day >= 5, self.weekend, 1.0)
+        )
+
+
+class Modulation:
+    """States with a rate and an exponential dwell time each; every other state is equally likely to follow (MMPP)."""
+
+    def __init__(self, rates_per_s: Sequence[float], dwells_s: Sequence[float], rng: np.random.Generator) -> None:
+        self._rates = np.asarray(rates_per_s, dtype=np.float64)
+        self._dwells = np.asarray(dwells_s, dtype=np.float64)
+        self._rng = rng
+        share = self._dwells / self._dwells.sum()
+        self._state = int(np.searchsorted(np.cumsum(share), rng.random()))
+        self._edges: list[int] = [0]
+        self._states: list[int] = []
+
+    def rate_at(self, times_ns: Ints) -> Floats:
+        """Requests/s at sorted ``times_ns`` (n,); what lies before the first of them is forgotten."""
+        if not len(times_ns):
+            return np.zeros(0)
+        while self._edges[-1] <= times_ns[-1]:
+            dwell_s = self._rng.exponential(self._dwells[self._state])
+            self._edges.append(self._edges[-1] + max(1, round(dwell_s * NS_PER_S)))
+            self._states.append(self._state)
+            other = int(self._rng.integers(len(self._rates) - 1))
+            self._state = other + (other >= self._state)
+        at = np.searchsorted(np.array(self._edges, dtype=np.int64), times_ns, side="right") - 1
+        rates: Floats = self._rates[np.array(self._states)[at]]
+        past = int(at[0])
+        self._edges, self._states = self._edges[past:], self._states[past:]
+        return rates

@@ -1,0 +1,197 @@
+"""Streams of requests in chunks of columns, so that a billion of them need no more memory than a thousand.
+
+Whatever the size of its chunks, a stream is the same: gaps, lengths, sessions and choices come from generators of their
+own, each used in order. Times are integer nanoseconds added up in int64, exact over any run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+CHUNK = 1 << 15
+"""Requests drawn at a time."""
+
+
+@dataclass(frozen=True)
+class RequestChunk:
+    """Requests in order of arrival: columns (n,) of int64, and the ids of their hashed prompt blocks.
+
+    ``session`` is -1 where there is none; priority 0 is the most urgent. Request i owns
+    ``prefix_hashes[prefix_start[i] : prefix_start[i + 1]]``, the ids of its prompt's blocks in order.
+    """
+
+    arrival_ns: Ints
+    prompt_tokens: Ints
+    output_tokens: Ints
+    session: Ints
+    priority: Ints
+    prefix_start: Ints
+    prefix_hashes: Ints
+
+    def __len__(self) -> int:
+        return len(self.arrival_ns)
+
+    def take(self, rows: Ints) -> RequestChunk:
+        """The requests at ``rows``, in that order."""
+        widths = np.diff(self.prefix_start)[rows]
+        start = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
+        within = np.arange(int(start[-1])) - np.repeat(start[:-1], widths)
+        return RequestChunk(
+            self.arrival_ns[rows],
+            self.prompt_tokens[rows],
+            self.output_tokens[rows],
+            self.session[rows],
+            self.priority[rows],
+            start,
+            self.prefix_hashes[np.repeat(self.prefix_start[:-1][rows], widths) + within],
+        )
+
+
+def plain_chunk(arrival_ns: Ints, prompt: Ints, output: Ints) -> RequestChunk:
+    """Requests with neither sessions, priorities nor hashes."""
+    n = len(arrival_ns)
+    zeros = np.zeros(n + 1, dtype=np.int64)
+    return RequestChunk(
+        arrival_ns, prompt, output, np.full(n, -1, dtype=np.int64), zeros[:n], zeros, np.zeros(0, dtype=np.int64)
+    )
+
+
+def joined(chunks: list[RequestChunk]) -> RequestChunk:
+    """One chunk after the other."""
+    hashes = [len(chunk.prefix_hashes) for chunk in chunks]
+    before = np.concatenate([[0], np.cumsum(hashes)[:-1]]) if chunks else np.zeros(0, dtype=np.int64)
+    starts = [chunk.prefix_start[:-1] + shift for chunk, shift in zip(chunks, before, strict=True)]
+
+    def column(name: str) -> Ints:
+        return np.concatenate([np.zeros(0, dtype=np.int64), *(getattr(chunk, name) for chunk in chunks)])
+
+    return RequestChunk(
+        column("arrival_ns"),
+        column("prompt_tokens"),
+        column("output_tokens"),
+        column("session"),
+        column("priority"),
+        np.concatenate([*starts, [sum(hashes)]]).astype(np.int64),
+        column("prefix_hashes"),
+    )
+
+
+class RequestSource(Protocol):
+    """``block_tokens`` are the tokens of a hashed block, 0 where no request has hashes."""
+
+    @property
+    def block_tokens(self) -> int: ...
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """The stream from its start, in chunks that are not empty."""
+        ...
+
+
+LengthLaw = Callable[[int], tuple[Ints, Ints]]
+"""The next n prompt and output lengths in tokens, each (n,) and at least 1."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Arrivals from a process, lengths from a law; at most ``limit`` requests, all before ``until_ns``."""
+
+    times: Callable[[], Iterator[Ints]]
+    lengths: Callable[[], LengthLaw]
+    until_ns: int | None
+    limit: int | None
+    priority: int = 0
+    block_tokens: int = 0
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """See ``RequestSource``."""
+        law = self.lengths()
+        left = self.limit
+        for arrival_ns in self.times():
+            n = len(arrival_ns)
+            if self.until_ns is not None and n and arrival_ns[-1] >= self.until_ns:
+                n = int(np.searchsorted(arrival_ns, self.until_ns))
+            last = n < len(arrival_ns)
+            if left is not None:
+                last = last or left <= n
+                n = min(n, left)
+                left -= n
+            if n:
+                chunk = plain_chunk(arrival_ns[:n], *law(n))
+                yield replace(chunk, priority=np.full(n, self.priority, dtype=np.int64)) if self.priority else chunk
+            if last:
+                return
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Several streams as one, in order of time and then of the streams; sessions and hashes are kept apart."""
+
+    sources: tuple[RequestSource, ...]
+
+    @property
+    def block_tokens(self) -> int:
+        """Of those that have hashes; they must agree."""
+        return max(source.block_tokens for source in self.sources)
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """See ``RequestSource``. Holds a chunk of each stream."""
+        streams = [source.chunks() for source in self.sources]
+        held = [joined([]) for _ in streams]
+        going = set(range(len(streams)))
+        while going:
+            for i in [i for i in going if not len(held[i])]:
+                self._extend(streams, held, going, i)
+            if not going:
+                break
+            # What a stream goes on with is not before its last arrival so far: all before that is known.
+            horizon_ns = min(int(held[i].arrival_ns[-1]) for i in going)
+            known = [int(np.searchsorted(chunk.arrival_ns, horizon_ns)) for chunk in held]
+            whole = joined([chunk.take(np.arange(n)) for chunk, n in zip(held, known, strict=True)])
+            held = [chunk.take(np.arange(n, len(chunk))) for chunk, n in zip(held, known, strict=True)]
+            if len(whole):
+                yield whole.take(np.argsort(whole.arrival_ns, kind="stable"))
+            for i in [i for i in going if held[i].arrival_ns[-1] == horizon_ns]:
+                self._extend(streams, held, going, i)
+        rest = joined(held)
+        if len(rest):
+            yield rest.take(np.argsort(rest.arrival_ns, kind="stable"))
+
+    def _extend(self, streams: list[Iterator[RequestChunk]], held: list[RequestChunk], going: set[int], i: int) -> None:
+        chunk = self._next(streams[i], i)
+        if chunk is None:
+            going.discard(i)
+        else:
+            held[i] = joined([held[i], chunk])
+
+    def _next(self, stream: Iterator[RequestChunk], index: int) -> RequestChunk | None:
+        chunk = next(stream, None)
+        if chunk is None:
+            return None
+        apart = len(self.sources)
+        session = np.where(chunk.session >= 0, chunk.session * apart + index, -1)
+        return replace(chunk, session=session, prefix_hashes=chunk.prefix_hashes * apart + index)
+
+
+@dataclass(frozen=True)
+class ClosedLoop:
+    """Requests without arrival times of their own: each is sent when a user of the loop is free."""
+
+    lengths: Callable[[], LengthLaw]
+    limit: int | None
+    block_tokens: int = 0
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """See ``RequestSource``; all arrivals are 0."""
+        law = self.lengths()
+        left = self.limit
+        while left is None or left > 0:
+            n = CHUNK if left is None else min(CHUNK, left)
+            yield plain_chunk(np.zeros(n, dtype=np.int64), *law(n))
+            left = None if left is None else left - n

@@ -1,0 +1,151 @@
+"""ServeGen's clients (arXiv:2505.09999): arrival rates and burstiness by window, and lengths by window, per client.
+
+A client is two files: a CSV without header (window_start_s, rate_rps, iat_cv, family, p1, p2) and a JSON of length
+distributions by window start. Gaps are drawn by the family (Gamma or Weibull) with the window's rate and CV; a window
+without a family is Poisson.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from sim.errors import InputError
+from sim.units import NS_PER_S
+from sim.workload.lengths import MOST_TOKENS, histogram
+from sim.workload.processes import exponential_gaps, gamma_gaps, weibull_gaps
+from sim.workload.requests import Ints, RequestChunk, plain_chunk
+
+MOST_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Window:
+    """From ``start_s`` on: requests/s, and the CV of the gaps by family."""
+
+    start_s: float
+    rate_per_s: float
+    cv: float
+    family: str
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Histograms of a window: tokens and their weights."""
+
+    start_s: float
+    prompt: dict[int, float]
+    output: dict[int, float]
+
+
+def read_windows(path: Path) -> list[Window]:
+    """Raises ``InputError`` naming each line that cannot be read."""
+    windows: list[Window] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            for line, row in enumerate(csv.reader(text), 1):
+                if not row:
+                    continue
+                start, rate, cv = float(row[0]), float(row[1]), float(row[2] or "nan")
+                family = row[3].strip()
+                if family not in ("Gamma", "Weibull", "") or rate < 0 or (family and rate and not cv > 0):
+                    raise InputError.one(str(path), f"is no window of a client: {row}", line=line)
+                windows.append(Window(start, rate, cv, family))
+    except (ValueError, IndexError):
+        raise InputError.one(str(path), "needs window_start_s, rate_rps, iat_cv, family in each row") from None
+    except OSError as error:
+        raise InputError.one(str(path), error.strerror or "cannot be read") from None
+    if len(windows) < 2 or any(a.start_s >= b.start_s for a, b in pairwise(windows)):
+        raise InputError.one(str(path), "needs two windows or more, each later than the one before")
+    return windows
+
+
+def read_lengths(path: Path) -> list[Lengths]:
+    """Raises ``InputError`` where a window has no usable histogram."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError.one(str(path), "is too large to be a client's length distributions")
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        found = [
+            Lengths(float(start), _histogram(window["input_tokens"]), _histogram(window["output_tokens"]))
+            for start, window in data.items()
+        ]
+    except OSError as error:
+        raise InputError.one(str(path), error.strerror or "cannot be read") from None
+    except (ValueError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError):
+        raise InputError.one(str(path), "needs input_tokens and output_tokens for each window start") from None
+    if not found:
+        raise InputError.one(str(path), "holds no windows")
+    return sorted(found, key=lambda window: window.start_s)
+
+
+def _histogram(written: object) -> dict[int, float]:
+    """ServeGen writes a Python dict in a string; a plain object is taken too."""
+    data = ast.literal_eval(written) if isinstance(written, str) else written
+    if not isinstance(data, dict):
+        raise TypeError
+    counts = {int(tokens): float(weight) for tokens, weight in data.items()}
+    usable = {t: w for t, w in counts.items() if 1 <= t <= MOST_TOKENS and w > 0}
+    if not usable:
+        raise ValueError
+    return usable
+
+
+@dataclass(frozen=True)
+class Client:
+    """A stream of requests as the client sent them; each window begins its gaps anew."""
+
+    windows: list[Window]
+    lengths: list[Lengths]
+    rate_scale: float
+    until_ns: int | None
+    generators: Callable[[], tuple[np.random.Generator, np.random.Generator, np.random.Generator]]
+    block_tokens: int = 0
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """See ``RequestSource``."""
+        gaps, prompts, outputs = self.generators()
+        step_s = self.windows[-1].start_s - self.windows[-2].start_s
+        ends = [*(window.start_s for window in self.windows[1:]), self.windows[-1].start_s + step_s]
+        first_s = self.windows[0].start_s
+        for window, end_s in zip(self.windows, ends, strict=True):
+            start_ns, end_ns = (round((t - first_s) * NS_PER_S) for t in (window.start_s, end_s))
+            if self.until_ns is not None and start_ns >= self.until_ns:
+                return
+            times_ns = self._times(window, start_ns, end_ns, gaps)
+            if self.until_ns is not None:
+                times_ns = times_ns[times_ns < self.until_ns]
+            if not len(times_ns):
+                continue
+            law = [known for known in self.lengths if known.start_s <= window.start_s] or self.lengths[:1]
+            prompt, output = law[-1].prompt, law[-1].output
+            n = len(times_ns)
+            drawn = histogram(list(prompt), list(prompt.values()), prompts)(n)
+            yield plain_chunk(times_ns, drawn, histogram(list(output), list(output.values()), outputs)(n))
+
+    def _times(self, window: Window, start_ns: int, end_ns: int, rng: np.random.Generator) -> Ints:
+        rate = window.rate_per_s * self.rate_scale
+        if rate <= 0.0:
+            return np.zeros(0, dtype=np.int64)
+        if window.family == "Gamma":
+            draw = gamma_gaps(rate, window.cv, rng)
+        elif window.family == "Weibull":
+            draw = weibull_gaps(rate, window.cv, rng)
+        else:
+            draw = exponential_gaps(rate, rng)
+        parts, last_ns = [np.zeros(0, dtype=np.int64)], start_ns
+        while last_ns < end_ns:
+            expected = rate * (end_ns - last_ns) / NS_PER_S
+            gaps = np.rint(draw(int(expected + 4 * expected**0.5) + 16) * NS_PER_S).astype(np.int64)
+            times_ns = last_ns + np.cumsum(gaps)
+            parts.append(times_ns)
+            last_ns = int(times_ns[-1])
+        whole = np.concatenate(parts)
+        return whole[whole < end_ns]

@@ -1,0 +1,84 @@
+"""What is known of a serving workload once it has run: counts, sketches of latencies, and rows where asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+# Columns of a finished request, all int64. Times in ns from the start of the run (-1 where it never came to that);
+# shares: ns of its replica's time and nJ of its GPUs' dynamic energy that its prefill and its decode answer for.
+ROW_COLUMNS = (
+    "request",
+    "status",
+    "arrival_ns",
+    "scheduled_ns",
+    "first_token_ns",
+    "done_ns",
+    "replica",
+    "prompt_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "preemptions",
+    "attempts",
+    "prefill_ns",
+    "decode_ns",
+    "prefill_nj",
+    "decode_nj",
+)
+STATUSES = ("completed", "rejected", "timed-out")
+
+SKETCHES = ("ttft", "tpot", "itl", "e2e", "queueing")
+SKETCH_BITS = 7
+SKETCH_SIZE = 64 << SKETCH_BITS
+"""A sketch is a log-linear histogram of nanoseconds: 2**7 buckets an octave, so a bucket's middle is within 0.4 %.
+
+Two of them add up to the sketch of both, whatever the order (the idea of DDSketch, Masson, Rim, Lee, VLDB 2019,
+doi 10.14778/3352063.3352135, and of HdrHistogram), and bits of a float64 give the bucket."""
+
+
+def sketch_bucket(value_ns: int) -> int:
+    """The bucket of a duration: exponent and leading mantissa bits of its float64. 0 and 1 ns share the first."""
+    bits = int(np.float64(max(value_ns, 1)).view(np.int64))
+    return (bits >> (52 - SKETCH_BITS)) - (1023 << SKETCH_BITS)
+
+
+def sketch_values() -> npt.NDArray[np.float64]:
+    """The middle of every bucket (SKETCH_SIZE,), in ns."""
+    index = np.arange(SKETCH_SIZE)
+    octave, step = index >> SKETCH_BITS, index & ((1 << SKETCH_BITS) - 1)
+    return np.asarray(np.ldexp(1.0 + (step + 0.5) / (1 << SKETCH_BITS), octave), dtype=np.float64)
+
+
+def sketch_quantile(sketch: Ints, share: float) -> float:
+    """The duration in ns that ``share`` of a sketch's values do not exceed: the middle of the bucket that holds it."""
+    upto = np.cumsum(sketch)
+    return float(sketch_values()[int(np.searchsorted(upto, share * upto[-1]))])
+
+
+@dataclass(frozen=True)
+class ServingLog:
+    """A serving workload over a run.
+
+    ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (5, SKETCH_SIZE) of ``SKETCHES``; ``rows``
+    (n, 16) as ``ROW_COLUMNS``. ``lane_w`` are W of the loaded GPUs of each lane, by which a request's share of time
+    becomes energy; ``replica_ns`` integrates the replicas that are up over time.
+    """
+
+    workload: str
+    counts: dict[str, int]
+    sketches: Ints
+    rows: Ints
+    unfinished: int
+    kv_blocks: int
+    block_tokens: int
+    lane_w: tuple[float, ...]
+    replica_ns: int
+    most_replicas: int
+    cold_starts: int
+    engine: str
+    sampled: bool
+    skipped_rows: int

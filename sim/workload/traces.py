@@ -1,0 +1,403 @@
+"""Reads request traces in their native formats, told by the names in their header or first record.
+
+A row that cannot be used is counted and named by line with the reason; whether that stops the run is the user's choice.
+Times are taken from the first row. Sources of the formats: Azure (Splitwise, ISCA 2024, and its 2024 sequel), BurstGPT
+(arXiv:2401.17644), Mooncake (arXiv:2407.00079), Qwen-Bailian (arXiv:2506.02634), RAGPulse (arXiv:2511.12979).
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import numpy as np
+
+from sim.errors import InputError, Problem
+from sim.signals.csv_table import epoch_ns
+from sim.units import NS_PER_S
+from sim.workload.lengths import MOST_TOKENS
+from sim.workload.requests import Ints, RequestChunk
+
+Format = Literal["azure", "burstgpt", "mooncake", "qwen-bailian", "ragpulse", "coldaisle"]
+
+LONGEST_LINE = 1 << 22
+MOST_PROBLEMS = 20
+NS_PER_MS = NS_PER_S // 1000
+
+HASHED_TOKENS: dict[Format, int] = {"mooncake": 512, "qwen-bailian": 16}
+"""Tokens of a hashed block, where the format fixes them."""
+
+CSV_FORMATS: dict[tuple[str, ...], Format] = {
+    ("TIMESTAMP", "ContextTokens", "GeneratedTokens"): "azure",
+    ("Timestamp", "Request tokens", "Response tokens"): "burstgpt",
+    ("timestamp_utc", "prompt_tokens", "output_tokens"): "coldaisle",
+}
+JSON_FORMATS: dict[tuple[str, ...], Format] = {
+    ("chat_id", "parent_chat_id", "timestamp", "input_length", "output_length"): "qwen-bailian",
+    ("session_id", "timestamp", "input_length", "output_length"): "ragpulse",
+    ("timestamp", "input_length", "output_length"): "mooncake",
+}
+
+
+@dataclass
+class TraceReport:
+    """How many rows there were, how many could not be used, and the first of those with their reasons."""
+
+    file: str
+    format: Format
+    rows: int = 0
+    skipped: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def complain(self, line: int, message: str) -> None:
+        """One more row that cannot be used."""
+        self.skipped += 1
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(self.file, line, "", message))
+
+    def raise_if_any(self) -> None:
+        """Raises ``InputError`` with every reason kept and a count of the others."""
+        if self.skipped:
+            more = self.skipped - len(self.problems)
+            rest = [Problem(self.file, None, "", f"and {more:,} more rows like these")] if more else []
+            hint = Problem(self.file, None, "", "write 'on_bad_rows: skip' to leave such rows out")
+            raise InputError([*self.problems, *rest, hint])
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All requests of a file, sorted by time, times from the first; and what was wrong with it."""
+
+    requests: RequestChunk
+    first_ns: int | None  # since 1970, where the format says
+    block_tokens: int
+    report: TraceReport
+
+
+@dataclass(frozen=True)
+class _Row:
+    time_ns: int
+    prompt: int
+    output: int
+    session: str | None = None
+    priority: int = 0
+    hashes: Sequence[int] = ()
+
+
+class _BadRowError(ValueError):
+    pass
+
+
+def read_trace(path: Path, wanted: Format | None = None, *, skip: bool = False) -> Trace:
+    """A trace file, plain or .gz. Raises ``InputError`` for a file of no known format, without a usable row, or (unless
+    ``skip``) with rows that cannot be used."""
+    with _open(path) as text:
+        first = text.readline(LONGEST_LINE)
+        if not first.strip():
+            raise InputError.one(str(path), "is empty; it needs a header or records, and rows")
+        if first.lstrip().startswith("{"):
+            found, rows = _json_rows(path, first, text, wanted)
+        else:
+            found, rows = _csv_rows(path, first, text, wanted)
+        report = TraceReport(str(path), found)
+        kept: list[_Row] = []
+        for line, row in rows:
+            report.rows += 1
+            if isinstance(row, str):
+                report.complain(line, row)
+            else:
+                kept.append(row)
+    if not skip:
+        report.raise_if_any()
+    if not kept:
+        if report.skipped:
+            report.raise_if_any()
+        raise InputError.one(str(path), "holds no requests")
+    return _trace(kept, found, report)
+
+
+def _trace(rows: list[_Row], found: Format, report: TraceReport) -> Trace:
+    rows.sort(key=lambda row: row.time_ns)  # stable: rows of one instant keep the order of the file
+    names: dict[str, int] = {}
+    sessions = [-1 if row.session is None else names.setdefault(row.session, len(names)) for row in rows]
+    first_ns = rows[0].time_ns
+    widths = [len(row.hashes) for row in rows]
+    chunk = RequestChunk(
+        np.array([row.time_ns - first_ns for row in rows], dtype=np.int64),
+        np.array([row.prompt for row in rows], dtype=np.int64),
+        np.array([row.output for row in rows], dtype=np.int64),
+        np.array(sessions, dtype=np.int64),
+        np.array([row.priority for row in rows], dtype=np.int64),
+        np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
+        np.array([block for row in rows for block in row.hashes], dtype=np.int64),
+    )
+    clock = found in ("azure", "coldaisle")
+    return Trace(chunk, first_ns if clock else None, HASHED_TOKENS.get(found, 0), report)
+
+
+class _open:  # noqa: N801  (reads as the call it stands for)
+    """A text file, unpacked if its name ends in .gz; every failure to read it is an ``InputError``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._text: TextIO | None = None
+
+    def __enter__(self) -> TextIO:
+        if "\0" in str(self._path):
+            raise InputError.one(repr(str(self._path)), "is no usable path: it has a NUL in it")
+        try:
+            if self._path.suffix == ".gz":
+                self._text = gzip.open(self._path, "rt", encoding="utf-8-sig", newline="")
+            else:
+                self._text = self._path.open(encoding="utf-8-sig", newline="")
+        except OSError as error:
+            self._fail(error)
+        assert self._text is not None
+        return self._text
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if self._text is not None:
+            self._text.close()
+        if isinstance(error, OSError | EOFError | zlib.error | UnicodeDecodeError | csv.Error):
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, FileNotFoundError):
+            raise InputError.one(str(self._path), "no such file") from None
+        if isinstance(error, UnicodeDecodeError):
+            raise InputError.one(str(self._path), f"is not UTF-8 text ({error.reason})") from None
+        raise InputError.one(str(self._path), f"cannot be read: {error}") from None
+
+
+def _lines(path: Path, first: str, text: TextIO) -> Iterator[tuple[int, str]]:
+    line, number = first, 1
+    while line:
+        if len(line) >= LONGEST_LINE:
+            raise InputError.one(str(path), f"has a line of more than {LONGEST_LINE:,} characters", line=number)
+        if line.strip():
+            yield number, line
+        line, number = text.readline(LONGEST_LINE), number + 1
+
+
+def _pick(path: Path, names: Sequence[str], formats: dict[tuple[str, ...], Format], wanted: Format | None) -> Format:
+    for needed, found in formats.items():
+        if (wanted is None or wanted == found) and set(needed) <= set(names):
+            return found
+    known = "; ".join(f"{found}: {', '.join(needed)}" for needed, found in {**CSV_FORMATS, **JSON_FORMATS}.items())
+    asked = f" of the format '{wanted}'" if wanted else " of any known format"
+    raise InputError.one(str(path), f"is not{asked}; it has: {', '.join(names)}  ({known})", line=1)
+
+
+def _csv_rows(
+    path: Path, first: str, text: TextIO, wanted: Format | None
+) -> tuple[Format, Iterator[tuple[int, _Row | str]]]:
+    names = [name.strip() for name in next(csv.reader([first]))]
+    found = _pick(path, names, CSV_FORMATS, wanted)
+    column = {name: i for i, name in enumerate(names)}
+    read = {"azure": _azure, "burstgpt": _burstgpt, "coldaisle": _own}[found]
+
+    def rows() -> Iterator[tuple[int, _Row | str]]:
+        lines = _lines(path, first, text)
+        next(lines)
+        for number, line in lines:
+            cells = next(csv.reader([line]), [])
+            yield number, _tried(lambda cells=cells: read({n: cells[i] for n, i in column.items()}), cells)  # type: ignore[misc]
+
+    return found, rows()
+
+
+def _json_rows(
+    path: Path, first: str, text: TextIO, wanted: Format | None
+) -> tuple[Format, Iterator[tuple[int, _Row | str]]]:
+    try:
+        record = json.loads(first)
+    except ValueError:
+        raise InputError.one(str(path), "its first line is not a JSON record", line=1) from None
+    found = _pick(path, list(record), JSON_FORMATS, wanted)
+    roots: dict[str, str] = {}
+    read: dict[str, Callable[[Any], _Row]] = {
+        "mooncake": _mooncake,
+        "ragpulse": _ragpulse,
+        "qwen-bailian": lambda record: _bailian(record, roots),
+    }
+
+    def rows() -> Iterator[tuple[int, _Row | str]]:
+        for number, line in _lines(path, first, text):
+            yield number, _tried(lambda line=line: read[found](json.loads(line)), line)  # type: ignore[misc]
+
+    return found, rows()
+
+
+def _tried(read: Callable[[], _Row], written: object) -> _Row | str:
+    """The row, or why it cannot be used."""
+    try:
+        return read()
+    except _BadRowError as error:
+        return str(error)
+    except KeyError as error:
+        return f"has no {error}: {_short(written)}"
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError, RecursionError):
+        return f"cannot be read: {_short(written)}"
+
+
+def _short(written: object) -> str:
+    text = str(written).strip()
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _tokens(value: Any, what: str) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
+        raise _BadRowError(f"{what} is not a whole number of tokens: {value!r}")
+    tokens = int(value)
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise _BadRowError(f"{what} of {tokens} tokens; it must be from 1 to {MOST_TOKENS:,}")
+    return tokens
+
+
+def _seconds(value: Any) -> int:
+    time_ns = round(float(value) * NS_PER_S)
+    if not 0 <= time_ns < 1 << 62:
+        raise _BadRowError(f"a time of {value} s")
+    return time_ns
+
+
+def _clock(text: str) -> int:
+    """ns since 1970 of an ISO time of any precision; without a zone it is UTC."""
+    whole, _, tail = text.strip().partition(".")
+    digits = len(tail) - len(tail.lstrip("0123456789"))
+    moment = datetime.fromisoformat(whole + tail[digits:])
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return epoch_ns(moment) + int((tail[:digits] + "0" * 9)[:9])
+
+
+def _azure(cell: dict[str, str]) -> _Row:
+    prompt = _tokens(cell["ContextTokens"], "ContextTokens")
+    return _Row(_clock(cell["TIMESTAMP"]), prompt, _tokens(cell["GeneratedTokens"], "GeneratedTokens"))
+
+
+def _burstgpt(cell: dict[str, str]) -> _Row:
+    """A response of 0 tokens is a request that failed. The third release adds sessions, empty for the API's rows."""
+    if cell["Response tokens"].strip() in ("0", "0.0"):
+        raise _BadRowError("a response of 0 tokens: the request failed")
+    return _Row(
+        _seconds(cell["Timestamp"]),
+        _tokens(cell["Request tokens"], "Request tokens"),
+        _tokens(cell["Response tokens"], "Response tokens"),
+        cell.get("Session ID", "").strip() or None,
+    )
+
+
+def _own(cell: dict[str, str]) -> _Row:
+    priority = int(cell.get("priority", "0") or "0")
+    if priority < 0:
+        raise _BadRowError(f"a priority of {priority}")
+    return _Row(
+        _clock(cell["timestamp_utc"]),
+        _tokens(cell["prompt_tokens"], "prompt_tokens"),
+        _tokens(cell["output_tokens"], "output_tokens"),
+        cell.get("session", "").strip() or None,
+        priority,
+    )
+
+
+def _blocks(value: Any) -> list[int]:
+    """Ids of blocks in order, from a list or from an object of lists (whose parts follow one another)."""
+    if isinstance(value, dict):
+        return [block for part in value.values() for block in _blocks(part)]
+    if isinstance(value, list):
+        return [block for part in value for block in (_blocks(part) if isinstance(part, list | dict) else [int(part)])]
+    return [int(value)]
+
+
+def _mooncake(record: Any) -> _Row:
+    time_ns = round(float(record["timestamp"]) * NS_PER_MS)
+    if time_ns < 0:
+        raise _BadRowError(f"a time of {record['timestamp']} ms")
+    prompt, output = (_tokens(record[name], name) for name in ("input_length", "output_length"))
+    return _Row(time_ns, prompt, output, hashes=_blocks(record.get("hash_ids", [])))
+
+
+def _ragpulse(record: Any) -> _Row:
+    prompt, output = (_tokens(record[name], name) for name in ("input_length", "output_length"))
+    session = str(record["session_id"])
+    return _Row(_seconds(record["timestamp"]), prompt, output, session, hashes=_blocks(record.get("hash_ids", [])))
+
+
+def _bailian(record: Any, roots: dict[str, str]) -> _Row:
+    """A session is all that goes back to one first turn, whose parent is -1."""
+    chat, parent = str(record["chat_id"]), str(record["parent_chat_id"])
+    roots[chat] = chat if parent == "-1" else roots.get(parent, parent)
+    prompt, output = (_tokens(record[name], name) for name in ("input_length", "output_length"))
+    return _Row(_seconds(record["timestamp"]), prompt, output, roots[chat], hashes=_blocks(record.get("hash_ids", [])))
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A trace played again: gaps divided by ``rate_scale``, lengths multiplied, over and over if it is to ``repeat``.
+
+    A lap lasts as long as the trace and one mean gap; each has sessions and blocks of its own. ``offset_ns`` is when
+    the first request comes; what lies before the run is left out.
+    """
+
+    trace: Trace
+    rate_scale: float
+    prompt_scale: float
+    output_scale: float
+    repeat: bool
+    offset_ns: int
+    until_ns: int | None
+    limit: int | None
+    hashed_tokens: int
+
+    @property
+    def block_tokens(self) -> int:
+        """Of a hashed block. Lengths that are scaled no longer have the blocks that were hashed."""
+        return self.hashed_tokens if self.prompt_scale == 1.0 else 0
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """See ``RequestSource``."""
+        whole = self.trace.requests
+        times_ns = np.rint(whole.arrival_ns / self.rate_scale).astype(np.int64)
+        prompt, output = (
+            _scaled(whole.prompt_tokens, self.prompt_scale),
+            _scaled(whole.output_tokens, self.output_scale),
+        )
+        lap_ns = int(times_ns[-1]) + max(1, int(times_ns[-1]) // max(1, len(whole) - 1))
+        hashed = self.block_tokens > 0
+        ids = int(whole.prefix_hashes.max()) + 1 if hashed and len(whole.prefix_hashes) else 1
+        sessions = int(whole.session.max()) + 1
+        lap, left = 0, self.limit
+        while True:
+            arrival_ns = times_ns + self.offset_ns + lap * lap_ns
+            chunk = RequestChunk(
+                arrival_ns,
+                prompt,
+                output,
+                np.where(whole.session >= 0, whole.session + lap * sessions, -1),
+                whole.priority,
+                whole.prefix_start if hashed else np.zeros(len(whole) + 1, dtype=np.int64),
+                whole.prefix_hashes + lap * ids if hashed else np.zeros(0, dtype=np.int64),
+            )
+            inside = arrival_ns >= 0
+            if self.until_ns is not None:
+                inside &= arrival_ns < self.until_ns
+            rows = np.flatnonzero(inside)
+            rows = rows if left is None else rows[:left]
+            if len(rows):
+                yield chunk if len(rows) == len(whole) else chunk.take(rows)
+            left = None if left is None else left - len(rows)
+            lap += 1
+            over = self.until_ns is not None and lap * lap_ns + self.offset_ns >= self.until_ns
+            if not self.repeat or over or left == 0:
+                return
+
+
+def _scaled(tokens: Ints, scale: float) -> Ints:
+    return tokens if scale == 1.0 else np.clip(np.rint(tokens * scale), 1, MOST_TOKENS).astype(np.int64)

@@ -1,0 +1,244 @@
+"""Small serving worlds for tests: step costs, traces and settings, at random or by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from sim.engine.serving import plan
+from sim.engine.serving.fast import FastPool
+from sim.engine.serving.plan import Settings, StepCost
+from sim.engine.serving.reference import ReferencePool
+from sim.workload.requests import RequestChunk
+
+Ints = npt.NDArray[np.int64]
+MS = 1_000_000 << plan.FRACTION_BITS
+
+
+class Pool(Protocol):
+    """What the tests use of a pool."""
+
+    def advance(self, until_ns: int) -> None: ...
+    def start(self, index: int) -> None: ...
+    def drain(self, index: int) -> None: ...
+    def kill(self, index: int) -> None: ...
+    def set_cost(self, index: int, cost: int) -> None: ...
+    def load(self, index: int) -> tuple[int, int, int, int]: ...
+    def take_energy(self, index: int) -> tuple[int, int, int]: ...
+    def take_rows(self) -> Ints: ...
+    def next_event_ns(self) -> int: ...
+    @property
+    def in_system(self) -> int: ...
+
+
+Engine = Callable[..., Pool]
+ENGINES: dict[str, Engine] = {"reference": ReferencePool, "fast": FastPool}
+
+
+def linear_cost(
+    *,
+    fixed_ms: float = 10.0,
+    per_token_ms: float = 0.02,
+    per_read_ns: float = 0.0,
+    per_pair_ns: float = 0.0,
+    tokens: int = 4096,
+    joules: float = 2.0,
+) -> StepCost:
+    """An iteration that takes a fixed time, and a time per token and per context token."""
+    n = np.arange(tokens + 1)
+    table = np.zeros((3, tokens + 1, 4), dtype=np.int64)
+    table[:, :, plan.MEMORY] = np.rint((fixed_ms + per_token_ms * n) * MS)
+    table[:, :, plan.ENERGY] = round(joules * 1e9)
+    slope = np.zeros((4, 6), dtype=np.int64)
+    slope[plan.MEMORY, plan.READ] = round(per_read_ns * (1 << plan.FRACTION_BITS))
+    slope[plan.MEMORY, plan.PAIR] = round(per_pair_ns * (1 << plan.FRACTION_BITS))
+    return StepCost(table, slope)
+
+
+def chunk(
+    arrival_ns: Sequence[int] | Ints,
+    prompt: Sequence[int] | Ints,
+    output: Sequence[int] | Ints,
+    session: Sequence[int] | None = None,
+    priority: Sequence[int] | None = None,
+    hashes: Sequence[Sequence[int]] | None = None,
+) -> RequestChunk:
+    """Requests in the form of the engines."""
+    n = len(arrival_ns)
+    lists = hashes if hashes is not None else [()] * n
+    starts = np.concatenate([[0], np.cumsum([len(ids) for ids in lists])]).astype(np.int64)
+    return RequestChunk(
+        arrival_ns=np.asarray(arrival_ns, dtype=np.int64),
+        prompt_tokens=np.asarray(prompt, dtype=np.int64),
+        output_tokens=np.asarray(output, dtype=np.int64),
+        session=np.asarray(session if session is not None else np.full(n, -1), dtype=np.int64),
+        priority=np.asarray(priority if priority is not None else np.zeros(n), dtype=np.int64),
+        prefix_start=starts,
+        prefix_hashes=np.asarray([i for ids in lists for i in ids], dtype=np.int64),
+    )
+
+
+def build(
+    engine: str,
+    settings: Settings,
+    chunks: Sequence[RequestChunk],
+    *,
+    costs: Sequence[StepCost] | None = None,
+    roles: Sequence[int] = (plan.ANY,),
+    cost_of: Sequence[int] | None = None,
+    blocks: int | Sequence[int] = 1000,
+) -> Pool:
+    """A pool that is given ``chunks`` one after another."""
+    source: Iterator[RequestChunk] = iter(chunks)
+    sizes = [blocks] * len(roles) if isinstance(blocks, int) else list(blocks)
+    return ENGINES[engine](
+        settings,
+        list(costs) if costs is not None else [linear_cost()],
+        list(roles),
+        list(cost_of) if cost_of is not None else [0] * len(roles),
+        sizes,
+        lambda: next(source, None),
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    """A trace, settings, replicas, and what is done to them and when."""
+
+    settings: Settings
+    chunks: list[RequestChunk] = field(repr=False)
+    costs: list[StepCost] = field(repr=False)
+    roles: list[int]
+    cost_of: list[int]
+    blocks: list[int]
+    actions: list[tuple[int, str, int]] = field(default_factory=list)
+
+
+@st.composite
+def step_costs(draw: st.DrawFn) -> StepCost:
+    """Costs whose longest term changes with batch and context."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = np.arange(700)
+    table = np.zeros((3, 700, 4), dtype=np.int64)
+    for row in (plan.COMPUTE, plan.MEMORY, plan.CAPPED):
+        fixed, each = rng.integers(MS // 50, 12 * MS), rng.integers(0, MS // 4)
+        table[:, :, row] = fixed + each * n + rng.integers(0, 1000, (3, 700))
+    table[:, :, plan.ENERGY] = rng.integers(0, 10**9) + rng.integers(0, 10**7) * n
+    slopes = rng.integers(0, 3 << 22, (4, 6)) * rng.integers(0, 2, (4, 6))
+    return StepCost(table, slopes.astype(np.int64))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Anything the engines know, in small."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    block = draw(st.sampled_from([1, 4, 16]))
+    prefill = draw(st.sampled_from([plan.CHUNKED, plan.CHUNKED, plan.PRIORITIZED, plan.MIXED, plan.STATIC]))
+    static = prefill == plan.STATIC
+    draft = 0 if static else draw(st.sampled_from([0, 0, 0, 3]))
+    hashed = 0 if static else draw(st.sampled_from([0, 0, 1, 2]))
+    seats = draw(st.integers(1, 12))
+    split = not static and draw(st.booleans()) and draw(st.booleans())
+    replicas = draw(st.integers(1, 5)) + split
+    roles = [plan.ANY] * replicas
+    if split:
+        roles = [plan.PREFILL if i % 2 == 0 else plan.DECODE for i in range(replicas)]
+    closed = draw(st.sampled_from([0, 0, 0, 5]))
+    settings = Settings(
+        max_num_seqs=seats,
+        max_num_batched_tokens=draw(st.integers(seats * (1 + draft), 120)),
+        prefill=prefill,
+        block_tokens=block,
+        watermark_blocks=draw(st.integers(0, 2)),
+        swap=draw(st.booleans()),
+        hash_blocks=hashed,
+        window=draw(st.sampled_from([0, 0, 20])),
+        draft_tokens=draft,
+        accept=tuple(int(0.7 ** (i + 1) * 2**53) for i in range(draft)),
+        router=draw(st.sampled_from(range(8))),
+        balance_requests=draw(st.integers(0, 8)),
+        queue_limit=-1 if closed else draw(st.sampled_from([-1, -1, 0, 3])),
+        timeout_ns=draw(st.sampled_from([-1, -1, 300_000_000, 40_000_000])),
+        retries=draw(st.integers(0, 2)),
+        backoff_ns=draw(st.integers(1, 50_000_000)),
+        priorities=draw(st.sampled_from([1, 1, 3])),
+        concurrency=closed,
+        think_ns=draw(st.sampled_from([0, 7_000_000])),
+        transfer_ns=draw(st.integers(0, 5_000_000)),
+        transfer_per_token=draw(st.integers(0, 1 << 30)),
+        transfer_nj_per_token=draw(st.integers(0, 10**6)),
+        slo_ttft_ns=200_000_000,
+        slo_tpot_ns=30_000_000,
+        seed=draw(st.integers(0, 2**63 - 1)),
+        rows=True,
+    )
+    n = draw(st.integers(1, 60))
+    gap_ns = draw(st.sampled_from([1_000_000, 10_000_000, 60_000_000]))
+    arrivals = np.cumsum(rng.integers(0, 2 * gap_ns, n) * (rng.random(n) < 0.8))
+    prompt = rng.integers(1, draw(st.sampled_from([10, 150])), n)
+    output = rng.integers(1, draw(st.sampled_from([3, 80])), n)
+    hash_tokens = max(1, hashed * block)
+    lists = []
+    for i in range(n):
+        family, own = int(rng.integers(0, 3)), int(rng.integers(0, prompt[i] // hash_tokens + 1))
+        lists.append(
+            [family * 1000 + j if j < own else 10_000 + 100 * i + j for j in range(int(prompt[i]) // hash_tokens + 1)]
+        )
+    session = rng.integers(-1, 4, n)
+    priority = rng.integers(0, 4, n)
+    edges = sorted({0, n, *draw(st.lists(st.integers(0, n), max_size=2))})
+    chunks = [
+        chunk(arrivals[a:b], prompt[a:b], output[a:b], list(session[a:b]), list(priority[a:b]), lists[a:b])
+        for a, b in pairwise(edges)
+    ]
+    most = int((prompt + output).max()) + draft
+    room = -(-most // block) + draw(st.integers(0, 60 * 16 // block))
+    costs = [draw(step_costs()), draw(step_costs())]
+    energy = costs[0].table[:, :, plan.ENERGY], costs[0].slope[plan.ENERGY]
+    costs[1].table[:, :, plan.ENERGY], costs[1].slope[plan.ENERGY] = energy
+    horizon = int(arrivals[-1]) + 10**9
+    kinds = st.sampled_from(["look", "kill", "start", "drain", "cost"])
+    actions = draw(st.lists(st.tuples(st.integers(0, horizon), kinds, st.integers(0, replicas - 1)), max_size=8))
+    return World(settings, chunks, costs, roles, [0] * replicas, [room] * replicas, sorted(actions))
+
+
+def observe(world: World, engine: str) -> list[object]:
+    """Everything that can be seen of a world from outside, in the order in which it is seen."""
+    pool = build(engine, world.settings, world.chunks, costs=world.costs, roles=world.roles, blocks=world.blocks)
+    seen: list[object] = []
+    for i in range(len(world.roles)):
+        pool.start(i)
+    up = set(range(len(world.roles)))
+    for at, kind, index in world.actions:
+        pool.advance(at)
+        if kind == "kill":
+            pool.kill(index)
+            up.discard(index)
+        elif kind == "start":
+            pool.start(index)
+            up.add(index)
+        elif kind == "drain":
+            pool.drain(index)
+        elif kind == "cost":
+            pool.set_cost(index, 1)
+        else:
+            seen.append([pool.load(i) for i in range(len(world.roles))])
+            seen.append([pool.take_energy(i) for i in range(len(world.roles))])
+        seen.append(pool.in_system)
+    for index in range(len(world.roles)):
+        pool.start(index)
+    end = 3_600 * 10**9
+    pool.advance(end)
+    seen.append(pool.in_system)
+    seen.append([pool.load(i) for i in range(len(world.roles))])
+    seen.append([pool.take_energy(i) for i in range(len(world.roles))])
+    seen.append(pool.take_rows().tolist())
+    seen.append(pool.counts)  # type: ignore[attr-defined]
+    seen.append(pool.sketches.tolist())  # type: ignore[attr-defined]
+    return seen

@@ -1,0 +1,23 @@
+"""The compiled serving engine says what the plain one says, to the nanosecond and the nanojoule."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from tests.serving_worlds import World, observe, worlds
+
+
+@given(worlds())
+@settings(max_examples=150)
+def test_the_engines_agree(world: World) -> None:
+    """Over traces, limits, routers, prompts mixed or first or static, preemption by recompute and swap, prefix hits,
+    sliding windows, drafts, hand-overs, deadlines, retries, closed loops; replicas dying, draining, capped anew."""
+    assert observe(world, "fast") == observe(world, "reference")
+
+
+@pytest.mark.slow
+@given(worlds())
+@settings(max_examples=3000)
+def test_the_engines_agree_on_many_more(world: World) -> None:
+    assert observe(world, "fast") == observe(world, "reference")
