@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import startup
+from benchmarks import serving, startup
 from benchmarks.table import Row, show
 
-BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {"startup": startup.rows}
+BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {"serving": serving.rows, "startup": startup.rows}
 
 
 def main() -> None:

@@ -11,18 +11,22 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. ``reach`` is what was asked for (at most), ``ok`` whether this run met it; None where nothing was."""
+    """One figure. ``reach`` is what was asked for: at most that, or with ``at_least`` no less; ``ok`` whether this run
+    met it, None where nothing was asked for."""
 
     case: str
     value: float
     unit: str
     reach: float | None = None
     note: str = ""
+    at_least: bool = False
 
     @property
     def ok(self) -> bool | None:
         """Whether the figure was reached."""
-        return None if self.reach is None else self.value <= self.reach
+        if self.reach is None:
+            return None
+        return self.value >= self.reach if self.at_least else self.value <= self.reach
 
 
 def machine() -> str:

@@ -158,7 +158,7 @@ class FastPool:
             if m[k.NEXT_ARRIVAL] == m[k.ARRIVALS] and not m[k.CLOSED]:
                 self._feed()
             if m[k.NEXT_ARRIVAL] < m[k.ARRIVALS]:
-                times.append(int(m[m[k.O_ARRIVAL] + m[k.NEXT_ARRIVAL] * k.ARRIVAL_WIDTH]))
+                times.append(int(m[m[k.O_ARRIVAL] + m[k.NEXT_ARRIVAL]]))
         elif not m[k.BEGAN]:
             times.append(int(m[k.NOW]))
         earliest = min(times)
@@ -306,16 +306,15 @@ class FastPool:
         hashed = bool(self._set.hash_blocks)
         if hashed:
             self._place_hashes(len(chunk.prefix_hashes))
-        rows = self._region(k.O_ARRIVAL)[: n * k.ARRIVAL_WIDTH].reshape(n, k.ARRIVAL_WIDTH)
-        rows[:, 0] = chunk.arrival_ns
-        rows[:, 1] = chunk.prompt_tokens
-        rows[:, 2] = chunk.output_tokens
-        rows[:, 3] = chunk.session
-        rows[:, 4] = chunk.priority
-        rows[:, 5:] = 0
+        columns = self._region(k.O_ARRIVAL)[: n * k.ARRIVAL_WIDTH].reshape(k.ARRIVAL_WIDTH, n)
+        columns[0] = chunk.arrival_ns
+        columns[1] = chunk.prompt_tokens
+        columns[2] = chunk.output_tokens
+        columns[3] = chunk.session
+        columns[4] = chunk.priority
         if hashed:
-            rows[:, 5] = self._hashes_used + chunk.prefix_start[:-1]
-            rows[:, 6] = np.diff(chunk.prefix_start)
+            columns[5] = self._hashes_used + chunk.prefix_start[:-1]
+            columns[6] = np.diff(chunk.prefix_start)
             place = self._region(k.O_HASH)
             place[self._hashes_used : self._hashes_used + len(chunk.prefix_hashes)] = chunk.prefix_hashes
             self._hashes_used += len(chunk.prefix_hashes)

@@ -967,7 +967,7 @@ def _admit(S, R, M, r, decodes, may_admit):
         target = S[head * SW + S_TARGET]
         hits = _hits(S, M, r, head)
         missing = target - hits * hash_tokens
-        if not chunked and missing > budget and (R[r * RW + R_CHUNKS] or (decodes and M[PREFILL] == p.MIXED)):
+        if not chunked and missing > budget and R[r * RW + R_CHUNKS]:
             break
         room = R[r * RW + R_BLOCKS] - R[r * RW + R_USED]
         base = M[O_HASH] + S[head * SW + S_HASH]
@@ -1395,7 +1395,7 @@ def _handed_over(S, R, M, slot):
 
 @_inner
 def _arrive(S, R, M):
-    at = M[O_ARRIVAL] + M[NEXT_ARRIVAL] * ARRIVAL_WIDTH
+    at, column = M[O_ARRIVAL] + M[NEXT_ARRIVAL], M[ARRIVALS]  # a column after the other
     M[NEXT_ARRIVAL] += 1
     if M[N_FREE]:
         M[N_FREE] -= 1
@@ -1403,15 +1403,15 @@ def _arrive(S, R, M):
     else:
         slot = M[N_SLOTS]
         M[N_SLOTS] += 1
-    prompt, output = M[at + 1], M[at + 2]
+    prompt, output = M[at + column], M[at + 2 * column]
     hash_tokens = M[HASH_BLOCKS] * M[BLOCK]
     S[slot * SW + S_ORDINAL] = M[ORDINAL]
     M[ORDINAL] += 1
     S[slot * SW + S_ARRIVAL] = M[NOW]
-    S[slot * SW + S_PROMPT], S[slot * SW + S_OUTPUT], S[slot * SW + S_SESSION] = (prompt, output, M[at + 3])
-    S[slot * SW + S_PRIORITY] = min(M[at + 4], M[CLASSES] - 1)
-    S[slot * SW + S_HASH] = M[at + 5]
-    S[slot * SW + S_HASHES] = min(M[at + 6], prompt // hash_tokens) if hash_tokens else 0
+    S[slot * SW + S_PROMPT], S[slot * SW + S_OUTPUT], S[slot * SW + S_SESSION] = (prompt, output, M[at + 3 * column])
+    S[slot * SW + S_PRIORITY] = min(M[at + 4 * column], M[CLASSES] - 1)
+    S[slot * SW + S_HASH] = M[at + 5 * column]
+    S[slot * SW + S_HASHES] = min(M[at + 6 * column], prompt // hash_tokens) if hash_tokens else 0
     S[slot * SW + S_TURNS] = S[slot * SW + S_CACHED] = S[slot * SW + S_PREEMPTIONS] = 0
     S[slot * SW + S_PREFILL_NS] = S[slot * SW + S_DECODE_NS] = S[slot * SW + S_PREFILL_NJ] = S[
         slot * SW + S_DECODE_NJ
@@ -1714,7 +1714,7 @@ def _advance(S, R, M, until):
         arrival = NEVER
         if open_arrivals:
             if M[NEXT_ARRIVAL] < M[ARRIVALS]:
-                arrival = M[M[O_ARRIVAL] + M[NEXT_ARRIVAL] * ARRIVAL_WIDTH]
+                arrival = M[M[O_ARRIVAL] + M[NEXT_ARRIVAL]]
             elif not M[CLOSED]:
                 return NEED_ARRIVALS
         now = min(min(end, due), arrival)

@@ -565,8 +565,8 @@ class ReferencePool:
                 break
             hits = self._hits(head, replica)
             missing = head.target - hits * self._hash_tokens
-            if not chunked and missing > budget and (chunks or (decodes and self._set.prefill == p.MIXED)):
-                break
+            if not chunked and missing > budget and chunks:
+                break  # a prompt beyond the budget comes whole, as the only one of its iteration
             revived = sum(self._set.hash_blocks for block in head.hashes[:hits] if replica.references[block] == 0)
             blocks = ceil_div(head.target, self._set.block_tokens) - hits * self._set.hash_blocks
             watermark = self._set.watermark_blocks if replica.running else 0
