@@ -97,7 +97,7 @@ def run(
 ) -> None:
     """Simulate a scenario and print its footprint."""
     from sim.results.files import refuse_bad_target
-    from sim.runner import run_loaded
+    from sim.runner import compiles_first, run_loaded
     from sim.spec.loader import load_scenario, parse_assignments
 
     if out is not None:
@@ -105,7 +105,10 @@ def run(
     overrides = parse_assignments(assignments or [])
     if seed is not None:
         overrides["seed"] = str(seed)
-    results = run_loaded(load_scenario(scenario, overrides))
+    loaded = load_scenario(scenario, overrides)
+    if sys.stderr.isatty() and compiles_first(loaded):
+        sys.stderr.write("compiling the serving engine: up to a minute, this once\n")
+    results = run_loaded(loaded)
     _write(results, out, quiet=quiet or as_json)
     _show(results, as_json=as_json, quiet=quiet)
 

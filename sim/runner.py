@@ -77,6 +77,13 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     )
 
 
+def compiles_first(loaded: Loaded) -> bool:
+    """Whether a run of the scenario begins with compiling the serving engine, which is kept for later runs."""
+    wanted = any(isinstance(work, Serving) and work.engine == "fast" for work in loaded.scenario.workloads.values())
+    cache = Path(__file__).parent / "engine" / "serving" / "__pycache__"
+    return wanted and not any(cache.glob("kernel.call-*.nbi"))
+
+
 def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | None = None) -> Results:
     """A finished run under other grids, prices, PUE, water or accounting; simulates nothing.
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from sim.profiles import Catalog
 from sim.profiles.model import ParameterCounts, distinct_experts, shape
+from sim.spec.deployment import Deployment
+from sim.spec.serving import Serving
 
 # The exact numbers of parameters that the published checkpoints hold (sums over their tensors).
 PUBLISHED = {
@@ -105,7 +107,8 @@ def test_deepseek_is_counted_without_its_prediction_module() -> None:
 
 def test_counts_alone_make_a_shape_that_closes() -> None:
     known = ParameterCounts(
-        kind="parameters", total=100_000, active=30_000, layers=10, hidden=8, kv_values_per_token=20, vocabulary=50,
+        kind="parameters", total=100_000, active=30_000, layers=10, hidden=8, heads=2, kv_heads=1,
+        head_dim=4, kv_values_per_token=20, vocabulary=50,
         experts=8, experts_per_token=1,
     )  # fmt: skip
     found = shape(known)
@@ -131,3 +134,19 @@ def test_distinct_experts_against_draws() -> None:
     draws = [len(np.unique(np.concatenate([rng.permutation(128)[:8] for _ in range(20)]))) for _ in range(2000)]
     expected = distinct_experts(128, 8, np.array([20.0]))[0]
     assert np.mean(draws) == pytest.approx(expected, abs=4 * np.std(draws) / np.sqrt(2000))
+
+
+@pytest.mark.parametrize(("name", "gibibytes"), [("gpt-oss-120b", 60.8), ("gpt-oss-20b", 12.8)])
+def test_weights_fill_the_published_checkpoint(name: str, gibibytes: float) -> None:
+    """Table 1 of the model card (arXiv:2508.10925): only the experts are in mxfp4, 4.25 bits a weight."""
+    scenario = {
+        "kind": "serving", "model": name, "stack": "generic-2025", "precision": {"weights": "mxfp4"},
+        "replicas": {"count": 1}, "batching": {"max_num_seqs": 8, "max_num_batched_tokens": 512},
+        "routing": "round-robin", "cpu_load": 0.1, "arrivals": {"kind": "poisson", "rate": "1 request/s"},
+    }  # fmt: skip
+    spec = Serving.model_validate(scenario)
+    catalog = Catalog()
+    assert spec.replicas is not None
+    placed = Deployment.of(spec, spec.replicas, catalog.gpu("nvidia-h200-sxm-141gb"), catalog.node("hgx-h200"), catalog)
+    # half a percent: the embeddings' padding and the sinks are in neither count to the byte
+    assert placed.weights_bytes_per_gpu() / 2**30 == pytest.approx(gibibytes, rel=0.005)

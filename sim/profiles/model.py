@@ -103,6 +103,9 @@ class ParameterCounts(Spec):
     active: Natural
     layers: Natural
     hidden: Natural
+    heads: Natural
+    kv_heads: Natural
+    head_dim: Natural
     kv_values_per_token: Natural
     vocabulary: Natural
     experts: Natural | None = None
@@ -250,13 +253,13 @@ def _counts(a: ParameterCounts) -> ModelShape:
         layers=a.layers,
         hidden=a.hidden,
         vocabulary=a.vocabulary,
-        heads=1,
-        kv_heads=1,
+        heads=a.heads,
+        kv_heads=a.kv_heads,
         window=0,
         kv_values_per_token_full=a.kv_values_per_token,
         kv_values_per_token_windowed=0,
         matmul_flop_per_token=2 * a.active,
-        attention_flop_full=4 * a.layers * a.hidden,
+        attention_flop_full=4 * a.layers * a.heads * a.head_dim,
         attention_flop_windowed=0,
     )
 

@@ -98,10 +98,15 @@ class Deployment:
     # Memory
 
     def bytes(self) -> Bytes:
-        """Of resident weights, an expert, and a KV value. The output head keeps 16 bits beside quantised weights."""
+        """Of resident weights, an expert, and a KV value.
+
+        The output head keeps 16 bits beside quantised weights. In mxfp4 a mixture quantises its experts alone: that is
+        how gpt-oss is published (arXiv:2508.10925, section 2.1: 60.8 GiB for the larger one).
+        """
         bits = BITS[self.spec.precision.weights]
-        head = self.model.vocabulary * self.model.hidden
-        resident_bits = self.model.resident_parameters * bits + head * (16.0 - bits)
+        experts_alone = self.spec.precision.weights == "mxfp4" and self.model.moe_layers
+        kept = self.model.resident_parameters if experts_alone else self.model.vocabulary * self.model.hidden
+        resident_bits = self.model.resident_parameters * bits + kept * (16.0 - bits)
         return Bytes(resident_bits / 8.0, self.model.expert_parameters * bits / 8.0, BITS[self.spec.precision.kv] / 8.0)
 
     def weights_bytes_per_gpu(self) -> float:

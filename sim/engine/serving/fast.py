@@ -72,7 +72,7 @@ class FastPool:
             at += size
         self._s: Ints = np.zeros((FIRST_SLOTS, k.SW), dtype=np.int64)
         self._r: Ints = np.zeros((n, k.RW), dtype=np.int64)
-        m = self._m
+        m, size = self._m, settings.block_tokens
         stated = {
             k.MAX_SEQS: seats,
             k.BUDGET: settings.max_num_batched_tokens,
@@ -109,6 +109,7 @@ class FastPool:
             k.COST_TOKENS: tokens,
             k.BUCKETS: buckets,
             k.SLOT_CAP: FIRST_SLOTS,
+            k.BLOCK_SHIFT: size.bit_length() - 1 if size & (size - 1) == 0 else -1,
             k.BACK_HEAD: -1,
             k.BACK_TAIL: -1,
         }

@@ -38,8 +38,8 @@ WAITING, RUNNING, MOVING, AWAY = range(4)
     MAX_SEQS, BUDGET, PREFILL, BLOCK, WATERMARK, SWAP, HASH_BLOCKS, WINDOW, DRAFT, ROUTER, BALANCE, QUEUE_LIMIT,
     TIMEOUT, RETRIES, BACKOFF, CLASSES, CONCURRENCY, THINK, HAND_NS, HAND_PER_TOKEN, HAND_NJ, SLO_TTFT, SLO_TPOT,
     SLO_E2E, SEED, ROWS, REPLICAS, LARGEST, TREE_SIZE, HEAP_CAP, FUTURE_CAP, ROW_CAP, COST_TOKENS, BUCKETS,
-    SLOT_CAP,
-) = range(35)
+    SLOT_CAP, BLOCK_SHIFT,
+) = range(36)
 # fmt: on
 # fmt: off
 (
@@ -128,9 +128,29 @@ def _draw(seed, ordinal, turn):
     return _mix(_mix(_mix(np.uint64(seed)) ^ np.uint64(ordinal)) ^ np.uint64(turn))
 
 
+# Blocks are nearly always a power of two, and a division takes longer than all else a request needs of its blocks
+
+
 @_inner
-def _ceil_div(a, b):
-    return (a + b - 1) // b
+def _blocks(M, tokens):
+    """KV blocks that hold so many tokens."""
+    if M[BLOCK_SHIFT] >= 0:
+        return (tokens + M[BLOCK] - 1) >> M[BLOCK_SHIFT]
+    return (tokens + M[BLOCK] - 1) // M[BLOCK]
+
+
+@_inner
+def _within_block(M, tokens):
+    if M[BLOCK_SHIFT] >= 0:
+        return tokens & (M[BLOCK] - 1)
+    return tokens % M[BLOCK]
+
+
+@_inner
+def _whole_blocks(M, tokens):
+    if M[BLOCK_SHIFT] >= 0:
+        return tokens >> M[BLOCK_SHIFT]
+    return tokens // M[BLOCK]
 
 
 @_inner
@@ -402,8 +422,8 @@ def _pending(S, slot):
 @_inner
 def _held_blocks(S, R, M, r, slot):
     if S[slot * SW + S_PAD_OUTPUT]:
-        return _ceil_div(S[slot * SW + S_PAD_PROMPT] + S[slot * SW + S_PAD_OUTPUT], M[BLOCK])
-    return _ceil_div(max(_context(S, R, r, slot), S[slot * SW + S_TARGET]), M[BLOCK])
+        return _blocks(M, S[slot * SW + S_PAD_PROMPT] + S[slot * SW + S_PAD_OUTPUT])
+    return _blocks(M, max(_context(S, R, r, slot), S[slot * SW + S_TARGET]))
 
 
 @_inner
@@ -543,14 +563,14 @@ def _decode_need(S, R, M, r):
     """KV blocks the next decode iteration takes beyond those held."""
     size = M[BLOCK]
     if not M[DRAFT]:
-        return M[M[O_RESIDUE] + r * size + (-R[r * RW + R_ITERATION]) % size]
+        return M[M[O_RESIDUE] + r * size + _within_block(M, -R[r * RW + R_ITERATION])]
     need = np.int64(0)
     for c in range(M[CLASSES]):
         slot = M[M[O_RUN_HEAD] + r * M[CLASSES] + c]
         while slot >= 0:
             if S[slot * SW + S_READY]:
                 context = _context(S, R, r, slot)
-                need += _ceil_div(context + 1 + M[DRAFT], size) - _ceil_div(context, size)
+                need += _blocks(M, context + 1 + M[DRAFT]) - _blocks(M, context)
             slot = S[slot * SW + S_NEXT]
     return need
 
@@ -570,7 +590,7 @@ def _join(S, R, M, r, slot):
     R[r * RW + R_D] += 1
     R[r * RW + R_CONTEXT] += context + 1
     if not (M[DRAFT] or S[slot * SW + S_PAD_OUTPUT]):
-        M[M[O_RESIDUE] + r * M[BLOCK] + (context - R[r * RW + R_ITERATION]) % M[BLOCK]] += 1
+        M[M[O_RESIDUE] + r * M[BLOCK] + _within_block(M, context - R[r * RW + R_ITERATION])] += 1
     if M[DRAFT]:
         S[slot * SW + S_KEY] = 0
         return
@@ -593,7 +613,7 @@ def _leave_decode(S, R, M, r, slot):
     R[r * RW + R_D] -= 1
     R[r * RW + R_CONTEXT] -= before + turns + 1
     if not (M[DRAFT] or S[slot * SW + S_PAD_OUTPUT]):
-        M[M[O_RESIDUE] + r * M[BLOCK] + (before + turns - R[r * RW + R_ITERATION]) % M[BLOCK]] -= 1
+        M[M[O_RESIDUE] + r * M[BLOCK] + _within_block(M, before + turns - R[r * RW + R_ITERATION])] -= 1
 
 
 # Costs: (compute, memory, capped) times and energy at the first iteration, and their growth from one to the next
@@ -796,9 +816,9 @@ def _blocks_of_run(R, M, r, first, last):
     size = M[BLOCK]
     base = M[O_RESIDUE] + r * size
     n = last - first
-    need = (n // size) * R[r * RW + R_D]
-    for i in range(first, first + n % size):
-        need += M[base + (-i) % size]
+    need = _whole_blocks(M, n) * R[r * RW + R_D]
+    for i in range(first, first + _within_block(M, n)):
+        need += M[base + _within_block(M, -i)]
     return need
 
 
@@ -924,7 +944,7 @@ def _admit_ready(S, R, M, r):
         head = _head_of_queue(R, M, r)
         if head < 0 or not S[head * SW + S_READY]:
             break
-        blocks = _ceil_div(S[head * SW + S_CONTEXT], M[BLOCK])
+        blocks = _blocks(M, S[head * SW + S_CONTEXT])
         spare = R[r * RW + R_BLOCKS] - R[r * RW + R_USED] - _decode_need(S, R, M, r) - blocks - 1
         watermark = M[WATERMARK] if R[r * RW + R_RUNNING] else -1
         if R[r * RW + R_RUNNING] >= M[MAX_SEQS] or spare < watermark:
@@ -974,7 +994,7 @@ def _admit(S, R, M, r, decodes, may_admit):
         for i in range(hits):
             if M[M[O_ENTRY] + _find(M, r, M[base + i]) * ENTRY_WIDTH + E_REFS] == 0:
                 room -= M[HASH_BLOCKS]
-        blocks = _ceil_div(target, M[BLOCK]) - hits * M[HASH_BLOCKS]
+        blocks = _blocks(M, target) - hits * M[HASH_BLOCKS]
         if room - blocks < (M[WATERMARK] if R[r * RW + R_RUNNING] else 0):
             break
         _enter(S, R, M, r, head)
@@ -1005,7 +1025,7 @@ def _admit_batch(S, R, M, r):
             break
         longer, more = max(prompt, S[head * SW + S_PROMPT]), max(output, S[head * SW + S_OUTPUT])
         seats = R[r * RW + R_CHUNKS] + 1
-        fits = seats * _ceil_div(longer + more, M[BLOCK]) <= R[r * RW + R_BLOCKS] and seats * longer <= M[BUDGET]
+        fits = seats * _blocks(M, longer + more) <= R[r * RW + R_BLOCKS] and seats * longer <= M[BUDGET]
         if seats > 1 and not fits:
             break
         prompt, output = longer, more
@@ -1082,12 +1102,12 @@ def _plan_run(S, R, M, r, steps, a0, a1, a2):
     k = min((M[base] >> 24) - R[r * RW + R_ITERATION], steps)
     size, d = M[BLOCK], R[r * RW + R_D]
     room = R[r * RW + R_BLOCKS] - R[r * RW + R_USED]
-    if M[PREFILL] != p.STATIC and k > 1 and d * ((k - 1) // size + 1) > room:
+    if M[PREFILL] != p.STATIC and k > 1 and d * (_whole_blocks(M, k - 1) + 1) > room:
         residue = M[O_RESIDUE] + r * size
         first = R[r * RW + R_ITERATION]
         fits = np.int64(1)
         while fits < k:
-            room -= M[residue + (-(first + fits)) % size]
+            room -= M[residue + _within_block(M, -(first + fits))]
             if room < 0:
                 break
             fits += 1
@@ -1244,7 +1264,7 @@ def _part(whole, share, of):
 @_inner
 def _emit_drafted(S, R, M, r):
     """Each sequence keeps as many drafted tokens as are accepted, and one more; contexts move on by as many."""
-    size, v = M[BLOCK], 1 + M[DRAFT]
+    v = 1 + M[DRAFT]
     per_read = M[R[r * RW + R_COST] + DECODE_SLOPE + p.ENERGY]
     R[r * RW + R_ITERATION] += 1
     for c in range(M[CLASSES]):
@@ -1262,7 +1282,7 @@ def _emit_drafted(S, R, M, r):
                     if chance < M[M[O_ACCEPT] + i]:
                         tokens += 1
                 tokens = min(tokens, S[slot * SW + S_OUTPUT] - S[slot * SW + S_EMITTED])
-                R[r * RW + R_USED] -= _ceil_div(context + v, size) - _ceil_div(context + tokens, size)
+                R[r * RW + R_USED] -= _blocks(M, context + v) - _blocks(M, context + tokens)
                 S[slot * SW + S_CONTEXT] = context + tokens
                 S[slot * SW + S_EMITTED] += tokens
                 S[slot * SW + S_JOINED_AT] = R[r * RW + R_ITERATION]
@@ -1420,7 +1440,7 @@ def _arrive(S, R, M):
     S[slot * SW + S_STAMP] += 1  # events of the slot's last tenant are stale
     _reset(S, slot)
     M[C_ARRIVED] += 1
-    if _ceil_div(prompt + output + M[DRAFT], M[BLOCK]) > M[LARGEST]:
+    if _blocks(M, prompt + output + M[DRAFT]) > M[LARGEST]:
         _finish(S, M, slot, p.REJECTED)
     else:
         _attempt(S, R, M, slot)
@@ -1529,9 +1549,7 @@ def _least_kv(S, R, M, first, n):
         for c in range(M[CLASSES]):
             slot = M[M[O_WAIT_HEAD] + r * M[CLASSES] + c]
             while slot >= 0:
-                demand += _ceil_div(
-                    S[slot * SW + S_CONTEXT] if S[slot * SW + S_READY] else S[slot * SW + S_TARGET], M[BLOCK]
-                )
+                demand += _blocks(M, S[slot * SW + S_CONTEXT] if S[slot * SW + S_READY] else S[slot * SW + S_TARGET])
                 slot = S[slot * SW + S_NEXT]
         if best < 0 or demand < least:
             best, least = r, demand

@@ -4,6 +4,9 @@ An iteration runs one pass of the model over a batch: D sequences that decode a 
 draft to verify) and the chunks of prompts that are prefilled. Its cost is a table over the number of tokens plus slopes
 in the contexts they attend to, so it is affine while the batch stands still. Both engines read the same integer tables:
 that is why they can be held equal to the nanosecond.
+
+The kernel bakes the constants below into its compiled code, and its cache knows only its own file: whoever changes one
+here must touch ``kernel.py`` too.
 """
 
 from __future__ import annotations

@@ -1,0 +1,234 @@
+"""Arrivals, lengths and prefixes have the moments they promise, and do not depend on how they are drawn in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from sim.build_requests import request_source
+from sim.rng import Streams
+from sim.spec.requests import Lengths, Prefix, RequestArrivals
+from sim.units import HOUR_NS, NS_PER_S
+from sim.workload import processes as process
+from sim.workload.prefixes import BLOCKS_OF_ONE
+from sim.workload.requests import Merged, RequestChunk, RequestSource, joined, plain_chunk
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+THURSDAY = 0  # 1970-01-01
+LENGTHS = {
+    "kind": "separate",
+    "prompt": {"kind": "lognormal", "mean": 300, "cv": 1.0},
+    "output": {"kind": "uniform", "low": 1, "high": 99},
+}
+
+
+def source(
+    arrivals: dict[str, Any], prefix: dict[str, Any] | None = None, duration_ns: int | None = None
+) -> RequestSource:
+    own = arrivals["kind"] in ("clients", "trace")
+    return request_source(
+        "test",
+        TypeAdapter(RequestArrivals).validate_python(arrivals),
+        None if own else TypeAdapter(Lengths).validate_python(LENGTHS),
+        None if prefix is None else TypeAdapter(Prefix).validate_python(prefix),
+        THURSDAY,
+        duration_ns,
+        Streams(3),
+    )
+
+
+def gaps_s(arrivals: dict[str, Any]) -> Floats:
+    whole = joined(list(source({**arrivals, "requests": 200_000}).chunks()))
+    return np.diff(whole.arrival_ns) / NS_PER_S
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "cv"),
+    [
+        ({"kind": "poisson", "rate": "5 request/s"}, 1.0),
+        ({"kind": "gamma", "rate": "5 request/s", "cv": 2.5}, 2.5),
+        ({"kind": "gamma", "rate": "5 request/s", "cv": 0.3}, 0.3),
+        ({"kind": "weibull", "rate": "5 request/s", "cv": 2.0}, 2.0),
+        ({"kind": "weibull", "rate": "5 request/s", "cv": 0.4}, 0.4),
+    ],
+)
+def test_renewal_gaps_have_their_mean_and_cv(arrivals: dict[str, Any], cv: float) -> None:
+    gaps = gaps_s(arrivals)
+    assert gaps.mean() == pytest.approx(0.2, abs=4 * 0.2 * cv / np.sqrt(len(gaps)))
+    fourth = ((gaps - gaps.mean()) ** 4).mean()
+    error_of_variance = np.sqrt((fourth - gaps.var() ** 2) / len(gaps))
+    assert gaps.var() == pytest.approx((0.2 * cv) ** 2, abs=5 * error_of_variance)
+
+
+@given(st.floats(0.3, 8.0))
+def test_weibull_shape_one_is_exponential_and_cv_falls_with_shape(shape: float) -> None:
+    assert process.weibull_cv(1.0) == pytest.approx(1.0)
+    assert process.weibull_cv(shape) > process.weibull_cv(shape * 1.01)
+
+
+def test_modulated_arrivals_are_as_bursty_as_the_formula_says() -> None:
+    """Index of dispersion of counts of a two-state MMPP over a long time: 1 + 2 p1 p2 (r1 - r2)^2 / (s r), with s the
+    sum of the rates of leaving a state (Fischer and Meier-Hellstern 1993, doi 10.1016/0166-5316(93)90035-S)."""
+    states = [{"rate": "20 request/s", "dwell": "2 s"}, {"rate": "2 request/s", "dwell": "6 s"}]
+    whole = joined(list(source({"kind": "mmpp", "states": states, "requests": 400_000}).chunks()))
+    mean = (20 * 2 + 2 * 6) / 8
+    seconds = whole.arrival_ns[-1] / NS_PER_S
+    leaving = 1 / 2 + 1 / 6
+    dispersion = 1 + 2 * 0.25 * 0.75 * (20 - 2) ** 2 / (leaving * mean)
+    assert len(whole) / seconds == pytest.approx(mean, abs=4 * np.sqrt(mean * dispersion / seconds))
+    window_s = 200.0  # a hundred dwells: 1 - O(1 / (leaving x window)) of the limit
+    counts = np.bincount((whole.arrival_ns // int(window_s * NS_PER_S)).astype(np.int64))[:-1]
+    found = counts.var(ddof=1) / counts.mean()
+    assert found == pytest.approx(dispersion * (1 - 1 / (leaving * window_s)), rel=4 * np.sqrt(2 / len(counts)))
+
+
+def test_diurnal_hours_are_poisson_about_the_cosine() -> None:
+    day_ns = 24 * HOUR_NS
+    arrivals = {"kind": "diurnal", "rate": "0.5 request/s", "peak_to_mean": 1.6, "peak_hour": 14, "weekend": 0.5}
+    whole = joined(list(source(arrivals, duration_ns=14 * day_ns).chunks()))
+    hours = np.bincount(whole.arrival_ns // HOUR_NS, minlength=14 * 24).astype(float)
+    edges = np.arange(14 * 24 + 1)
+    phase = 2 * np.pi * (edges - 14) / 24
+    integral = 1800 * (edges + 0.6 * 24 / (2 * np.pi) * np.sin(phase))
+    weekday = (np.arange(14 * 24) // 24 + 3) % 7  # the run starts on a Thursday
+    expected = np.diff(integral) * np.where(weekday >= 5, 0.5, 1.0)
+    chi_squared = ((hours - expected) ** 2 / expected).sum()
+    assert chi_squared == pytest.approx(len(hours), abs=4 * np.sqrt(2 * len(hours)))
+    assert hours[:24].argmax() in (12, 13, 14, 15)
+
+
+@given(st.lists(st.integers(1, 500), min_size=2, max_size=6))
+@settings(max_examples=20)
+def test_pieces_do_not_matter(sizes: list[int]) -> None:
+    def drawn(size: int) -> Ints:
+        gaps = process.gamma_gaps(3.0, 1.7, np.random.default_rng(5))
+        parts = list(islice(process.renewal(gaps, size), -(-3000 // size)))
+        return np.concatenate(parts)[:3000]
+
+    assert all((drawn(size) == drawn(3000)).all() for size in sizes)
+
+
+def whole_of(made: RequestSource, most: int = 40_000) -> RequestChunk:
+    parts: list[RequestChunk] = []
+    for part in made.chunks():
+        parts.append(part)
+        if sum(map(len, parts)) >= most:
+            break
+    whole = joined(parts)
+    return whole.take(np.arange(min(most, len(whole))))
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "prefix"),
+    [
+        ({"kind": "poisson", "rate": "50 request/s"}, None),
+        ({"kind": "poisson", "rate": "50 request/s"}, {"kind": "documents", "count": 20, "tokens": 100, "zipf": 1.1}),
+        ({"kind": "poisson", "rate": "50 request/s"}, {"kind": "conversations", "turns": 3, "think_time": "20 s"}),
+        (
+            {
+                "kind": "mmpp",
+                "states": [{"rate": "9 request/s", "dwell": "3 s"}, {"rate": "90 request/s", "dwell": "1 s"}],
+            },
+            None,
+        ),
+    ],
+)
+def test_streams_do_not_depend_on_the_size_of_their_chunks(
+    monkeypatch: pytest.MonkeyPatch, arrivals: dict[str, Any], prefix: dict[str, Any] | None
+) -> None:
+    seen = []
+    for size in (1 << 15, 997):
+        monkeypatch.setattr("sim.workload.processes.renewal.__defaults__", (size,))
+        seen.append(whole_of(source(arrivals, prefix), 20_000))
+    for name in RequestChunk.__dataclass_fields__:
+        assert (getattr(seen[0], name) == getattr(seen[1], name)).all(), name
+
+
+class _Fixed:
+    """A stream given as a list, in pieces of a size."""
+
+    block_tokens = 0
+
+    def __init__(self, times: list[int], size: int) -> None:
+        self._times, self._size = times, size
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        for i in range(0, len(self._times), self._size):
+            part = np.array(self._times[i : i + self._size], dtype=np.int64)
+            yield plain_chunk(part, part + 1, part + 1)
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(st.integers(0, 50), max_size=30).map(sorted), st.integers(1, 8)), min_size=1, max_size=4
+    )
+)
+def test_merging_keeps_order_and_loses_nothing(streams: list[tuple[list[int], int]]) -> None:
+    made = Merged(tuple(_Fixed(times, size) for times, size in streams))
+    parts = list(made.chunks())
+    assert all(len(part) for part in parts)
+    whole = [int(t) for part in parts for t in part.arrival_ns]
+    assert whole == sorted(t for times, _ in streams for t in times)
+
+
+def test_clients_keep_their_shares_and_priorities() -> None:
+    def client(name: str, rate: str, priority: int) -> dict[str, Any]:
+        arrivals = {"kind": "poisson", "rate": rate, "requests": 10_000_000}
+        return {"name": name, "arrivals": arrivals, "lengths": LENGTHS, "priority": priority}
+
+    mix = {"kind": "clients", "clients": [client("a", "30 request/s", 0), client("b", "10 request/s", 2)]}
+    whole = joined(list(source(mix, duration_ns=1000 * NS_PER_S).chunks()))
+    assert (np.diff(whole.arrival_ns) >= 0).all()
+    for priority, expected in ((0, 30_000), (2, 10_000)):
+        assert (whole.priority == priority).sum() == pytest.approx(expected, abs=4 * np.sqrt(expected))
+
+
+def test_conversations_grow_and_their_blocks_extend() -> None:
+    prefix = {"kind": "conversations", "turns": 5, "think_time": "10 s", "max_tokens": 4000, "block_tokens": 16}
+    whole = joined(
+        list(source({"kind": "poisson", "rate": "2 request/s"}, prefix, duration_ns=2000 * NS_PER_S).chunks())
+    )
+    assert (np.diff(whole.arrival_ns) >= 0).all()
+    assert (whole.prompt_tokens + whole.output_tokens <= 4000).all()
+    for session in np.unique(whole.session)[:200]:
+        turns = np.flatnonzero(whole.session == session)
+        history = 0
+        before: list[int] = []
+        for turn in turns:
+            assert whole.prompt_tokens[turn] > history
+            history = int(whole.prompt_tokens[turn] + whole.output_tokens[turn])
+            blocks = whole.prefix_hashes[whole.prefix_start[turn] : whole.prefix_start[turn + 1]].tolist()
+            assert len(blocks) == whole.prompt_tokens[turn] // 16
+            assert blocks[: len(before)] == before
+            before = blocks
+    # A geometric number of turns of mean 5, less those cut off at 4,000 tokens or by the end of the run.
+    assert 3.0 < len(whole) / len(np.unique(whole.session)) < 5.0
+
+
+def test_documents_are_quoted_by_zipfs_law() -> None:
+    prefix = {"kind": "documents", "count": 50, "tokens": 64, "zipf": 1.0, "block_tokens": 16}
+    whole = joined(list(source({"kind": "poisson", "rate": "9 request/s", "requests": 50_000}, prefix).chunks()))
+    document = whole.prefix_hashes[whole.prefix_start[:-1]] // BLOCKS_OF_ONE
+    chance = 1 / np.arange(1, 51) / (1 / np.arange(1, 51)).sum()
+    counts = np.bincount(document, minlength=50)
+    chi_squared = ((counts - 50_000 * chance) ** 2 / (50_000 * chance)).sum()
+    assert chi_squared == pytest.approx(49, abs=4 * np.sqrt(2 * 49))
+    long = np.diff(whole.prefix_start) > 4
+    own = whole.prefix_hashes[whole.prefix_start[:-1][long] + 4]  # the fifth block of 16 is nobody else's
+    assert len(np.unique(own)) == len(own)
+
+
+def test_lengths_have_their_moments() -> None:
+    whole = joined(list(source({"kind": "poisson", "rate": "9 request/s", "requests": 200_000}).chunks()))
+    assert whole.prompt_tokens.mean() == pytest.approx(300, abs=4 * 300 / np.sqrt(200_000) + 0.5)
+    assert whole.output_tokens.mean() == pytest.approx(50, abs=4 * 29 / np.sqrt(200_000))
+    assert (whole.output_tokens.min(), whole.output_tokens.max()) == (1, 99)

@@ -1,0 +1,293 @@
+"""Serving inside the simulated cluster: its joules, its control plane, and what is refused before a run."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sim
+from sim.errors import InputError
+from sim.profiles import Catalog
+from sim.profiles.model import shape
+from sim.profiles.step import Device, Layout, Precision, Stack, iteration_cost
+from sim.results.files import to_json, write
+from sim.results.results import Results
+
+SMALL: dict[str, Any] = {
+    "name": "a small service",
+    "seed": 5,
+    "start": "2025-03-03T00:07:00Z",
+    "duration": "40 min",
+    "site": {"name": "here", "grid": {"intensity": "300 gCO2e/kWh"}, "facility": {"kind": "fixed-pue", "pue": 1.2}},
+    "cluster": {"nodes": [{"profile": "dgx-h100", "count": 2}]},
+    "workloads": {
+        "chat": {
+            "kind": "serving",
+            "model": "llama-3.1-8b",
+            "stack": "generic-2025",
+            "precision": {"weights": "bf16"},
+            "replicas": {"count": 4},
+            "batching": {"max_num_seqs": 64, "max_num_batched_tokens": 1024},
+            "routing": "join-shortest-queue",
+            "arrivals": {"kind": "poisson", "rate": "6 request/s"},
+            "lengths": {
+                "kind": "separate",
+                "prompt": {"kind": "lognormal", "mean": 400, "cv": 1.0},
+                "output": {"kind": "lognormal", "mean": 120, "cv": 1.0},
+            },
+            "cpu_load": 0.15,
+        }
+    },
+    "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
+    "outputs": {"requests": "all"},
+}
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    """``SMALL`` with other fields in its workload; ``a__b`` goes further down, ``top__`` starts at the top."""
+    scenario = copy.deepcopy(SMALL)
+    for path, value in fields.items():
+        names = path.split("__")
+        here = scenario if names[0] == "top" else scenario["workloads"]["chat"]
+        names = names[1:] if names[0] == "top" else names
+        for name in names[:-1]:
+            here = here.setdefault(name, {})
+        if value is None:
+            here.pop(names[-1], None)
+        else:
+            here[names[-1]] = value
+    return scenario
+
+
+def served(results: Results) -> dict[str, Any]:
+    found: dict[str, Any] = results.summary["serving"]["chat"]
+    return found
+
+
+def test_rows_and_the_remainder_are_the_ledger() -> None:
+    results = sim.run(SMALL)
+    rows = results.requests()
+    ledger = results.ledger()
+    own_j = ledger[ledger["owner"] == "chat"]["energy_j"].sum()
+    rows_j = rows[["prefill_j", "decode_j", "overhead_j"]].sum().sum()
+    split = served(results)["energy_split_kwh"]
+    assert sum(split.values()) * 3.6e6 == pytest.approx(own_j, rel=1e-12)
+    assert split["prefill"] * 3.6e6 == pytest.approx(rows["prefill_j"].sum(), rel=1e-9)
+    # Only what was still under way at the end is left: less than half a minute of 40.
+    assert 0 <= own_j - rows_j < 0.02 * own_j
+    assert (rows[["prefill_j", "decode_j", "overhead_j"]] >= 0).all().all()
+
+
+def test_gpus_draw_what_the_pool_says() -> None:
+    """Loaded power for all the time they are held, and the dynamic energy of every iteration on top."""
+    results = sim.run(changed(lengths__output={"kind": "constant", "tokens": 1}))
+    ledger = results.ledger()
+    gpu = ledger[(ledger["owner"] == "chat") & (ledger["component"] == "gpu")]
+    loaded_w = float(Catalog().gpu("nvidia-h100-sxm-80gb").power.loaded.value)
+    held_s = gpu["slot_ns"].sum() * 1e-9
+    assert held_s == pytest.approx(4 * 2400, rel=1e-12)
+    dynamic_j = gpu["energy_j"].sum() - loaded_w * held_s
+    rows = results.requests()
+    work_ns = gpu[gpu["state"] == "active"]["slot_ns"].sum()
+    shares_j = rows["prefill_j"].sum() + rows["decode_j"].sum() - loaded_w * work_ns * 1e-9
+    assert shares_j == pytest.approx(dynamic_j, rel=1e-3)  # but for the one or two requests under way at the end
+
+
+@pytest.mark.parametrize("bin_", ["15 min", "30 min", "1 d"])
+def test_energy_does_not_depend_on_the_reporting_interval(bin_: str) -> None:
+    hourly = sim.run(SMALL).summary
+    other = sim.run(changed(top__outputs__bin=bin_)).summary
+    assert other["energy_kwh"]["it"] == pytest.approx(hourly["energy_kwh"]["it"], rel=1e-12)
+    assert other["energy_kwh"]["by_state"] == pytest.approx(hourly["energy_kwh"]["by_state"], rel=1e-12)
+    assert other["serving"]["chat"]["e2e_s"] == hourly["serving"]["chat"]["e2e_s"]
+
+
+def test_both_engines_write_the_same_run(tmp_path: Path) -> None:
+    fast, plain = sim.run(SMALL), sim.run(changed(engine="reference"))
+    summaries = [copy.deepcopy(results.summary) for results in (fast, plain)]
+    for summary in summaries:
+        del summary["serving"]["chat"]["engine"], summary["events"]
+    assert to_json(summaries[0]) == to_json(summaries[1])
+    assert fast.ledger().equals(plain.ledger())
+    assert fast.requests().equals(plain.requests())
+    again = sim.run(SMALL)
+    assert to_json(again.summary) == to_json(fast.summary)
+    write(fast, tmp_path / "one")
+    write(again, tmp_path / "two")
+    for name in ("ledger.parquet", "summary.json", "requests.parquet"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_without_a_duration_the_run_ends_with_its_last_request() -> None:
+    results = sim.run(changed(top__duration=None, arrivals__requests=500))
+    assert served(results)["completed"] == 500
+    assert results.summary["simulated_s"] == pytest.approx(results.requests()["done_ns"].max() * 1e-9, abs=1e-9)
+
+
+def test_a_closed_loop_keeps_its_users_busy() -> None:
+    arrivals = {"kind": "closed-loop", "concurrency": 12, "requests": 800}
+    results = sim.run(changed(top__duration=None, arrivals=arrivals))
+    found = served(results)
+    assert found["completed"] == 800
+    in_system = (found["batch_size_mean"] * found["replicas_mean"]) + found["queue_length_mean"]
+    assert in_system == pytest.approx(12, rel=0.05)  # until the last requests run out
+
+
+def test_failures_lose_no_request() -> None:
+    nodes = [{"profile": "dgx-h100", "count": 2, "failures": {"mtbf": "10 min", "repair": "2 min"}}]
+    found = served(sim.run(changed(top__cluster__nodes=nodes, start_up="30 s")))
+    assert found["killed"] > 0
+    assert found["requests"] == found["completed"] + found["rejected"] + found["timed_out"] + found["unfinished"]
+
+
+def test_autoscaling_follows_the_load_and_pays_for_cold_starts() -> None:
+    rule = {"on": "queue", "target": 1.0, "interval": "10 s", "settle": "60 s"}
+    start_up = {"image": "10 GB", "image_bandwidth": "1 GB/s", "weights_bandwidth": "2 GB/s"}
+    scaled = changed(
+        replicas={"count": {"min": 1, "max": 6}}, autoscale=rule, start_up=start_up,
+        batching={"max_num_seqs": 8, "max_num_batched_tokens": 512},
+        arrivals={
+            "kind": "mmpp",
+            "states": [{"rate": "1 request/s", "dwell": "4 min"}, {"rate": "20 request/s", "dwell": "4 min"}],
+        },
+    )  # fmt: skip
+    found = served(sim.run(scaled))
+    fixed = copy.deepcopy(scaled)
+    del fixed["workloads"]["chat"]["autoscale"]
+    fixed["workloads"]["chat"]["replicas"] = {"count": 6}
+    always = served(sim.run(fixed))
+    assert 1.0 < found["replicas_mean"] < 6.0
+    assert found["replicas_most"] > 1
+    assert found["cold_starts"] >= found["replicas_most"]
+    assert found["gpu_hours"] < always["gpu_hours"]
+    assert found["ttft_s"]["p99"] > always["ttft_s"]["p99"]
+
+
+def test_a_power_cap_lengthens_iterations_and_saves_power() -> None:
+    free = served(sim.run(SMALL))
+    capped = served(sim.run(changed(replicas={"count": 4, "power_cap": "320 W"})))
+    later = served(sim.run(changed(replicas={"count": 4, "power_cap": [{"after": "20 min", "cap": "320 W"}]})))
+    assert free["itl_s"]["mean"] < later["itl_s"]["mean"] < capped["itl_s"]["mean"]
+    assert capped["power_w_mean"] < free["power_w_mean"]
+
+
+def test_prefix_caching_saves_the_prefill_of_what_is_shared() -> None:
+    prefix = {"kind": "documents", "count": 5, "tokens": 1600, "zipf": 1.0}
+    plain = served(sim.run(changed(prefix=prefix)))
+    batching = {"max_num_seqs": 64, "max_num_batched_tokens": 1024, "prefix_cache": True}
+    cached = served(sim.run(changed(prefix=prefix, batching=batching)))
+    assert "prefix_cache_hit_rate" not in plain
+    # 1,600 of about 2,000 tokens are shared; five documents fit every cache
+    assert cached["prefix_cache_hit_rate"] == pytest.approx(0.8, abs=0.03)
+    assert cached["ttft_s"]["mean"] < plain["ttft_s"]["mean"]
+    assert cached["energy_split_kwh"]["prefill"] < 0.5 * plain["energy_split_kwh"]["prefill"]
+
+
+def test_disaggregation_takes_prompts_out_of_the_way_of_decodes() -> None:
+    together = served(sim.run(changed(arrivals__rate="12 request/s")))
+    apart = served(
+        sim.run(
+            changed(
+                arrivals__rate="12 request/s", replicas=None, prefill={"count": 1}, decode={"count": 3},
+                network={"bandwidth": "25 GB/s", "latency": "10 us", "energy_per_byte": "60 pJ/B"},
+            )
+        )
+    )  # fmt: skip
+    assert apart["itl_s"]["p99"] < together["itl_s"]["p99"]
+    assert apart["completed"] > 0.99 * together["completed"]
+
+
+NOWHERE = {"kind": "trace", "file": "nowhere.csv"}
+LOOP = {"kind": "closed-loop", "concurrency": 4}
+HOURS = {"of": "chat", "per": "gpu-hour"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "says"),
+    [
+        ({"model": "llama-3.1-80b"}, "workloads.chat.model", "llama-3.1-8b"),
+        ({"stack": "vllm"}, "workloads.chat.stack", "generic-2025"),
+        ({"model": "llama-3.1-70b"}, "workloads.chat.precision", "141.1 GB each"),
+        ({"replicas__count": 17}, "workloads.chat.replicas.count", "has 16"),
+        ({"replicas__tensor_parallel": 3}, "workloads.chat.replicas.tensor_parallel", "32 heads"),
+        ({"replicas__data_parallel": 2}, "workloads.chat.replicas.data_parallel", "mixtures"),
+        ({"replicas__power_cap": "900 W"}, "workloads.chat.replicas.power_cap", "700 W"),
+        ({"lengths": None}, "workloads.chat.lengths", "required"),
+        ({"decode": {"count": 1}}, "workloads.chat", "both 'prefill' and 'decode'"),
+        ({"batching__max_num_batched_tokens": 32}, "workloads.chat.batching.max_num_batched_tokens", "at least 64"),
+        ({"batching__prefix_cache": True}, "workloads.chat.batching.prefix_cache", "share beginnings"),
+        ({"replicas__count": {"min": 1, "max": 3}}, "workloads.chat.replicas.count", "autoscale"),
+        ({"top__duration": None}, "workloads.chat.arrivals", "never end"),
+        ({"routing": "join-shortest"}, "workloads.chat.routing", "join-shortest-queue"),
+        ({"arrivals": NOWHERE, "lengths": None}, "workloads.chat.arrivals.file", "no such file"),
+        ({"arrivals": LOOP, "queue_limit": 3}, "workloads.chat.queue_limit", "at once"),
+        ({"client": {"retries": 3}}, "workloads.chat.client.retries", "never happen"),
+        ({"top__accounting__functional_unit": HOURS}, "accounting.functional_unit.per", "counts no"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_run_is_refused_with_the_reason(fields: dict[str, Any], path: str, says: str) -> None:
+    found = [problem for problem in sim.check(changed(**fields)) if problem.path == path]
+    assert found, [str(problem) for problem in sim.check(changed(**fields))]
+    assert says in " ".join(problem.message for problem in found)
+
+
+def test_a_model_may_be_given_by_its_size_alone() -> None:
+    size = {
+        "kind": "parameters", "total": 30_000_000_000, "active": 3_000_000_000, "layers": 48, "hidden": 2048,
+        "heads": 32, "kv_heads": 4, "head_dim": 128, "kv_values_per_token": 49_152, "vocabulary": 150_000,
+        "experts": 128, "experts_per_token": 8,
+    }  # fmt: skip
+    found = served(sim.run(changed(model={"name": "mine", "architecture": size}, top__duration="2 min")))
+    assert found["completed"] > 0
+    with pytest.raises(InputError, match="kv_values_per_token"):
+        sim.load(changed(model={"architecture": {k: v for k, v in size.items() if k != "kv_values_per_token"}}))
+
+
+H100 = Device(989e12, 3.35e12, 450e9, 122.0, 700.0, 0.57e-12, 150e-12, 52e-12)
+
+
+@given(
+    st.sampled_from(["llama-3.1-8b", "llama-3.1-70b", "mixtral-8x7b", "qwen3-235b-a22b", "deepseek-v3", "gemma-2-27b"]),
+    st.integers(0, 3),
+    st.floats(0.0, 1.0),
+)
+def test_no_iteration_beats_the_roofline(name: str, doublings: int, overlap: float) -> None:
+    """Neither FLOP/s nor bytes/s of an iteration exceed the GPUs' peaks, and power does not exceed the cap."""
+    model = shape(Catalog().model(name).architecture)
+    gpus = 2**doublings
+    stack = Stack(0.65, 0.8, 0.7, 0.75, overlap, 1e-3, 2e-5, 1e-5, 1.2e-5, 25e9)
+    size = Precision(2.0 * model.resident_parameters, 2.0 * model.expert_parameters, 2.0)
+    cost = iteration_cost(
+        model, H100, stack, Layout(gpus, 1, 1, False, 450e9, 1e-5), size, most_tokens=2048, block_tokens=16
+    )
+    tokens = np.arange(1, 2049)
+    seconds = cost.table[0, 1:, :3].max(axis=1)
+    assert (tokens * model.matmul_flop_per_token / seconds <= gpus * H100.peak_flop_per_s).all()
+    assert (2.0 * model.resident_parameters / seconds <= gpus * H100.byte_per_s).all()
+    watts = H100.loaded_w * gpus + cost.table[0, 1:, 3] / seconds
+    assert (watts <= gpus * H100.cap_w * (1 + 1e-12)).all()
+    assert (np.diff(cost.table[0, :, 3]) > 0).all()
+    # the same within a long context: a read takes its bytes, a pair its FLOP
+    assert cost.slope[1, 1] * H100.byte_per_s * gpus >= model.kv_values_per_token_full * 2.0
+
+
+def test_more_gpus_are_faster_until_they_only_talk() -> None:
+    model = shape(Catalog().model("llama-3.1-70b").architecture)
+    stack = Stack(0.65, 0.8, 0.7, 0.75, 1.0, 1e-3, 2e-5, 1e-5, 1.2e-5, 25e9)
+    size = Precision(2.0 * model.resident_parameters, 0.0, 2.0)
+
+    def decode_s(gpus: int, device: Device = H100) -> float:
+        layout = Layout(gpus, 1, 1, False, 450e9, 1e-5)
+        cost = iteration_cost(model, device, stack, layout, size, most_tokens=64, block_tokens=16)
+        return float(cost.table[0, 8, :3].max())
+
+    assert decode_s(2) > decode_s(4) > decode_s(8)
+    assert decode_s(2) / decode_s(8) < 4.0  # launches and all-reduces do not shrink
+    slow = Device(*(value if name != "cap_w" else 300.0 for name, value in H100.__dict__.items()))
+    assert decode_s(8, slow) >= decode_s(8)
