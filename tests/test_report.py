@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import sim
 from sim.results.charts import stacked_bars, stacked_steps, ticks
 from sim.results.files import write
+from sim.results.formats import mass
 from sim.results.report import report
-from sim.results.tables import mass
 from tests.small import small
 from tests.test_bad_input import coldaisle
 

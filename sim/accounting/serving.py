@@ -53,14 +53,14 @@ def serving_metrics(log: ServingLog, ledger: Ledger) -> dict[str, Any]:
             metrics[f"{name}_s"] = {"mean": mean_s, **shares}
     metrics["throughput_tok_per_s"] = c["output_tokens"] / seconds
     metrics["throughput_requests_per_s"] = c["completed"] / seconds
-    if c["arrived"]:
+    if c["arrived"] and log.has_slo:
         metrics["goodput_share"] = c["good"] / c["arrived"]
         metrics["goodput_requests_per_s"] = c["good"] / seconds
     if c["looked_up_tokens"]:
         metrics["prefix_cache_hit_rate"] = c["cached_tokens"] / c["looked_up_tokens"]
     if c["kv_iterations"]:
         metrics["kv_occupancy"] = c["kv_tokens"] / c["kv_iterations"] / (log.kv_blocks * log.block_tokens)
-        metrics["kv_occupancy_peak"] = c["peak_blocks"] / log.kv_blocks
+        metrics["kv_occupancy_peak"] = c["peak_blocks"] / log.most_kv_blocks
     metrics["batch_size_mean"] = c["running_area_ns"] / log.replica_ns if log.replica_ns else 0.0
     metrics["queue_length_mean"] = c["waiting_area_ns"] / ledger.end_ns
     metrics["replicas_mean"] = log.replica_ns / ledger.end_ns
@@ -86,14 +86,13 @@ def serving_metrics(log: ServingLog, ledger: Ledger) -> dict[str, Any]:
 def energy_split_kwh(log: ServingLog, energy_j: float) -> dict[str, float]:
     """The workload's IT energy as prefill and decode of finished requests, and overhead: all that is neither.
 
-    The time shares are weighted with the mean power of the loaded lanes; lanes differ where prefill and decode have
-    hardware of their own, and rows then say it lane by lane.
+    Where prefill and decode have hardware of their own, each phase's share of time is weighted with the power of its
+    own lanes; a prefill that a preemption repeats on a lane that decodes is then weighted as those that prefill.
     """
     c = log.counts
-    lane_w = sum(log.lane_w) / len(log.lane_w)
     split = {
         phase: (c[f"{phase}_share_nj"] * J_PER_NJ + c[f"{phase}_share_ns"] * SECONDS_PER_NS * lane_w) / J_PER_KWH
-        for phase in ("prefill", "decode")
+        for phase, lane_w in log.phase_w.items()
     }
     return {**split, "overhead": energy_j / J_PER_KWH - sum(split.values())}
 

@@ -11,8 +11,10 @@ import numpy as np
 from sim.accounting.ledger import Ledger
 from sim.results import charts
 from sim.results.compare import Comparison
+from sim.results.formats import mass, number, share
 from sim.results.results import Results
-from sim.results.tables import change_cells, mass, number, seconds, share, value_cell
+from sim.results.services import service_grids
+from sim.results.tables import change_cells, value_cell
 from sim.units import HOUR_NS, SECONDS_PER_NS
 
 MOST_STEPS = 400
@@ -64,11 +66,7 @@ def _run(run: Results) -> str:
     if "jobs" in summary:
         parts.append(_jobs(summary["jobs"]))
     if "serving" in summary:
-        services = summary["serving"]
-        queues = {name: service for name, service in services.items() if "output_tokens" not in service}
-        tokens = {name: service for name, service in services.items() if "output_tokens" in service}
-        parts += [_queues(queues)] if queues else []
-        parts += [_serving(tokens)] if tokens else []
+        parts.append(_services(summary["serving"]))
     parts += [_boundary(summary["boundary"]), _provenance(run.manifest)]
     return "".join(parts)
 
@@ -170,58 +168,8 @@ def _jobs(jobs: Mapping[str, Any]) -> str:
     return "<h2>Jobs</h2>" + _table(["job", "done", "GPU-hours", "lost", "goodput", "failures"], rows)
 
 
-def _queues(services: Mapping[str, Any]) -> str:
-    rows = []
-    for name, service in services.items():
-        latency = service.get("e2e_s", {})
-        zero_load = service.get("zero_load_energy_share")
-        rows.append(
-            [
-                name,
-                f"{service['requests']:,}",
-                f"{service['rejected']:,}",
-                seconds(latency["p50"]) if latency else "",
-                seconds(latency["p99"]) if latency else "",
-                f"{100 * service['utilisation']:.1f} %",
-                f"{100 * zero_load:.1f} %" if zero_load is not None else "",
-            ]
-        )
-    header = ["service", "requests", "refused", "p50", "p99", "busy", "drawn at zero load"]
-    return "<h2>Services</h2>" + _table(header, rows)
-
-
-def _serving(services: Mapping[str, Any]) -> str:
-    rows, energy = [], []
-    for name, service in services.items():
-        for key, label in (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("itl_s", "ITL"), ("e2e_s", "E2E")):
-            if key in service:
-                cells = (seconds(service[key][column]) for column in ("mean", "p50", "p90", "p99"))
-                rows.append([f"{name} {label}", *cells])
-        split = service["energy_split_kwh"]
-        per_token = service.get("energy_j_per_output_token")
-        energy.append(
-            [
-                name,
-                f"{service['completed']:,}",
-                f"{service['rejected'] + service['timed_out']:,}",
-                f"{100 * service['goodput_share']:.1f} %" if "goodput_share" in service else "",
-                number(service["throughput_tok_per_s"]),
-                *(number(split[part]) for part in ("prefill", "decode", "overhead")),
-                number(per_token) if per_token is not None else "",
-            ]
-        )
-    header = [
-        "served",
-        "requests",
-        "refused",
-        "goodput",
-        "tokens/s",
-        "prefill kWh",
-        "decode kWh",
-        "other kWh",
-        "J/token",
-    ]
-    return "<h2>Serving</h2>" + _table(["latency", "mean", "p50", "p90", "p99"], rows) + _table(header, energy)
+def _services(services: Mapping[str, Any]) -> str:
+    return "<h2>Services</h2>" + "".join(_table(header, rows) for header, rows in service_grids(services))
 
 
 def _boundary(boundary: Mapping[str, Any]) -> str:

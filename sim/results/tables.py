@@ -11,34 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.results.compare import Comparison, Difference
+from sim.results.formats import mass, number, seconds, share
+from sim.results.services import service_grids
 from sim.units import HOUR_NS, NS_PER_S
-
-
-def number(value: float) -> str:
-    """Four significant figures or all digits before the point, with thousands separated."""
-    magnitude = abs(value)
-    if magnitude >= 1000:
-        return f"{value:,.0f}"
-    if magnitude >= 100:
-        return f"{value:.1f}"
-    if magnitude >= 10:
-        return f"{value:.2f}"
-    return f"{value:.4g}"
-
-
-def mass(kg: float) -> str:
-    """kg below a tonne, t above."""
-    return f"{number(kg / 1000)} t" if abs(kg) >= 1000 else f"{number(kg)} kg"
-
-
-def seconds(value: float) -> str:
-    """ms below a second, else s."""
-    return f"{number(value * 1000)} ms" if abs(value) < 1 else f"{number(value)} s"
-
-
-def share(part: float, whole: float) -> str:
-    """A percentage, or nothing of nothing."""
-    return f"{100 * part / whole:.1f} %" if whole else ""
 
 
 def plain_table(*columns: str) -> Table:
@@ -137,55 +112,14 @@ def _jobs(jobs: Mapping[str, Any]) -> Table:
 
 
 def service_tables(services: Mapping[str, Any]) -> list[Table]:
-    """Queues of requests and token-level serving, a table each."""
-    tokens = {name: service for name, service in services.items() if "output_tokens" in service}
-    queues = {name: service for name, service in services.items() if name not in tokens}
-    tables = [_queues(queues)] if queues else []
-    return [*tables, _latencies(tokens), _tokens(tokens)] if tokens else tables
-
-
-def _queues(services: Mapping[str, Any]) -> Table:
-    table = plain_table("service", "requests", "refused", "p50", "p99", "J/request", "zero load")
-    for name, service in services.items():
-        latency = service.get("e2e_s")
-        table.add_row(
-            name,
-            f"{service['requests']:,}",
-            f"{service['rejected']:,}",
-            seconds(latency["p50"]) if latency else "",
-            seconds(latency["p99"]) if latency else "",
-            number(service["energy_j_per_request"]) if "energy_j_per_request" in service else "",
-            f"{100 * service['zero_load_energy_share']:.1f} %" if "zero_load_energy_share" in service else "",
-        )
-    return table
-
-
-def _latencies(services: Mapping[str, Any]) -> Table:
-    table = plain_table("latency", "mean", "p50", "p90", "p99")
-    for name, service in services.items():
-        for key, label in (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("itl_s", "ITL"), ("e2e_s", "E2E")):
-            if key in service:
-                cells = (seconds(service[key][column]) for column in ("mean", "p50", "p90", "p99"))
-                table.add_row(f"{name} {label}", *cells)
-    return table
-
-
-def _tokens(services: Mapping[str, Any]) -> Table:
-    table = plain_table("served", "requests", "refused", "goodput", "tokens/s", "J/token", "batch", "KV used")
-    for name, service in services.items():
-        per_token = service.get("energy_j_per_output_token")
-        goodput = service.get("goodput_share")
-        table.add_row(
-            name,
-            f"{service['completed']:,}",
-            f"{service['rejected'] + service['timed_out']:,}",
-            f"{100 * goodput:.1f} %" if goodput is not None else "",
-            number(service["throughput_tok_per_s"]),
-            number(per_token) if per_token is not None else "",
-            number(service["batch_size_mean"]),
-            f"{100 * service['kv_occupancy']:.1f} %" if "kv_occupancy" in service else "",
-        )
-    return table
+    """Queues of requests and token-level serving."""
+    tables = []
+    for header, rows in service_grids(services):
+        table = plain_table(*header)
+        for row in rows:
+            table.add_row(*row)
+        tables.append(table)
+    return tables
 
 
 def _boundary(boundary: Mapping[str, Any]) -> Text:

@@ -65,7 +65,8 @@ class ServingLog:
 
     ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (5, SKETCH_SIZE) of ``SKETCHES``; ``rows``
     (n, 16) as ``ROW_COLUMNS``. ``lane_w`` are W of the loaded GPUs of each lane, by which a request's share of time
-    becomes energy; ``replica_ns`` integrates the replicas that are up over time.
+    becomes energy, and ``phase_w`` those of the lanes that prefill and of those that decode. ``kv_blocks`` are those of
+    a lane that decodes, ``most_kv_blocks`` of any lane; ``replica_ns`` integrates the replicas that are up over time.
     """
 
     workload: str
@@ -73,9 +74,12 @@ class ServingLog:
     sketches: Ints
     rows: Ints
     unfinished: int
+    has_slo: bool
     kv_blocks: int
+    most_kv_blocks: int
     block_tokens: int
     lane_w: tuple[float, ...]
+    phase_w: dict[str, float]
     replica_ns: int
     most_replicas: int
     cold_starts: int

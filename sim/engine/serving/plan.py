@@ -127,6 +127,11 @@ class Settings:
     rows: bool = False
 
     @property
+    def has_slo(self) -> bool:
+        """Whether a limit is stated by which a request is served well or not."""
+        return max(self.slo_ttft_ns, self.slo_tpot_ns, self.slo_e2e_ns) >= 0
+
+    @property
     def verified_tokens(self) -> int:
         """Tokens a decoding sequence puts into an iteration."""
         return 1 + self.draft_tokens

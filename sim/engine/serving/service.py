@@ -78,6 +78,11 @@ class ReplicaGroup:
     cpu_load: float
     load_ns: int
 
+    @property
+    def lane_w(self) -> float:
+        """W of a lane's GPUs, loaded and not at work."""
+        return self.loaded_w * self.gpus / self.lanes
+
 
 @dataclass(frozen=True, eq=False)
 class ServingPlan:
@@ -153,7 +158,7 @@ class ServingService:
             for _ in range(group.most):
                 self._replicas.append(_Replica(group, range(lane, lane + group.lanes)))
                 lane += group.lanes
-                self._lane_w += [group.loaded_w * group.gpus / group.lanes] * group.lanes
+                self._lane_w += [group.lane_w] * group.lanes
         self._replica_ns = 0
         self._most_up = 0
         self._cold_starts = 0
@@ -177,15 +182,20 @@ class ServingService:
         self._advance()
         now_ns = self._env.now_ns
         replica_ns = self._replica_ns + sum(now_ns - r.since_ns for r in self._replicas if r.up)
+        prefills = next(group for group in self._plan.groups if group.role != p.DECODE)
+        decodes = next(group for group in self._plan.groups if group.role != p.PREFILL)
         return ServingLog(
             workload=self._plan.name,
             counts=self._pool.counts,
             sketches=self._pool.sketches,
             rows=self._keep.rows(),
             unfinished=self._pool.in_system,
-            kv_blocks=max(group.kv_blocks for group in self._plan.groups),
+            has_slo=self._plan.settings.has_slo,
+            kv_blocks=decodes.kv_blocks,
+            most_kv_blocks=max(group.kv_blocks for group in self._plan.groups),
             block_tokens=self._plan.settings.block_tokens,
             lane_w=tuple(self._lane_w),
+            phase_w={"prefill": prefills.lane_w, "decode": decodes.lane_w},
             replica_ns=replica_ns,
             most_replicas=self._most_up,
             cold_starts=self._cold_starts,
