@@ -48,12 +48,28 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_its_scenario_is_complete() -> None:
-    (text,) = blocks("yaml")
+    _, text = blocks("yaml")
     data = YAML(typ="safe").load(text)
     assert sim.check(data) == ()
     summary = sim.run(data).summary
     assert summary["jobs"]["fine-tune"]["completed"] == 1
     assert summary["kpi"]["sci_unit"] == "1000 requests of chat"
+
+
+def test_its_serving_workload_runs() -> None:
+    """In its own words, on one server for ten minutes."""
+    written, _ = (YAML(typ="safe").load(text) for text in blocks("yaml"))
+    world = {
+        "name": "README",
+        "start": "2025-01-01T00:00:00Z",
+        "duration": "10 min",
+        "site": {"name": "x", "grid": {"intensity": "1 gCO2e/kWh"}, "facility": {"kind": "fixed-pue", "pue": 1.2}},
+        "cluster": {"nodes": [{"profile": "dgx-h100", "count": 1}]},
+        "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
+    }
+    served = sim.run({**world, **written}).summary["serving"]["chat"]
+    assert served["goodput_share"] > 0.9
+    assert served["completed"] + served["unfinished"] == served["requests"]
 
 
 def test_the_table_it_prints_is_the_one_the_command_prints(tmp_path: Path) -> None:
