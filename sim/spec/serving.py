@@ -34,7 +34,7 @@ class Precisions(Spec):
     """Of weights and KV cache, and of the arithmetic where it is not the weights' (four bits compute in bf16)."""
 
     weights: Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
-    kv: Literal["bf16", "fp8", "int8", "int4"] = "bf16"
+    kv: Literal["bf16", "fp8", "int8", "int4", "mxfp4"] = "bf16"
     compute: ComputePrecision | None = None
 
 
