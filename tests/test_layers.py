@@ -34,9 +34,10 @@ ALLOWED: dict[str, set[str]] = {
     "build": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec"}
     | {"build_serving"},
+    "measure": BASE | {"signals", "rng", "profiles", "workload", "spec", "results", "runner"},
     "runner": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"},
-    "cli": BASE | {"profiles", "spec", "results", "runner"},
+    "cli": BASE | {"profiles", "spec", "results", "runner", "measure"},
     "": BASE | {"spec", "results", "runner"},  # sim/__init__.py
 }
 ONLY_IN_ENGINE = {"simpy"}

@@ -39,13 +39,18 @@ def refuse_unusable(path: Path, *, folder: bool) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
+    """Writes one file of text, as ``write_bytes`` does."""
+    write_bytes(text.encode("utf-8"), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
     """Writes one file. Raises ``InputError`` for an unusable path, ``RunError`` where the disk refuses."""
     refuse_unusable(path, folder=False)
     staging = path.parent / f".{path.name}.{os.getpid()}.partial"
     with _refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            staging.write_text(text, encoding="utf-8")
+            staging.write_bytes(content)
             _sync([staging])
             staging.replace(path)
         finally:

@@ -1,0 +1,174 @@
+"""What meters said: samples of devices over time, what went wrong while they were taken, and where they come from.
+
+One row is one device at one moment, and holds whatever that meter gives: power, a counter of energy, clocks. What a
+meter does not give is NaN, never zero. Everything that records or reads other tools' files ends in a ``Recording``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sim.errors import InputError
+from sim.units import SECONDS_PER_NS
+
+Floats = npt.NDArray[np.float64]
+Kind = Literal["gpu", "cpu-package", "dram", "node"]
+
+MEASURED = (
+    "power_w",  # mean since the meter's last update, or at the moment: as the meter has it
+    "energy_j",  # counter, unwrapped: only differences mean anything
+    "sm_clock_mhz",
+    "memory_clock_mhz",
+    "gpu_utilization",  # 0..1: time with a kernel resident, not work
+    "memory_utilization",  # 0..1: time with memory busy
+    "memory_used_bytes",
+    "temperature_c",
+    "throttle_reasons",  # NVML's bit mask
+    "power_limit_w",
+)
+"""Columns of samples beside ``time_ns`` (since 1970, int64), ``device`` (str) and ``phase`` (str, '' if unknown)."""
+COLUMNS = ("time_ns", "device", "phase", *MEASURED)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A metered thing: its name in the samples, what it is, the vendor's name for it, and its hashed serial."""
+
+    name: str
+    kind: Kind
+    model: str = ""
+    identity: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that was not read: the line of a file or the time of a sample, and the reason."""
+
+    reason: str
+    line: int | None = None
+    device: str = ""
+    time_ns: int | None = None
+
+    def __str__(self) -> str:
+        place = [f"line {self.line}"] if self.line is not None else []
+        place += [self.device] if self.device else []
+        return f"{', '.join(place)}: {self.reason}" if place else self.reason
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """``samples`` has ``COLUMNS``, sorted by time and then device. ``origin`` says how it came to be.
+
+    ``complete`` is False where the end is missing: a file cut short, a device that vanished.
+    """
+
+    samples: pd.DataFrame
+    devices: tuple[Device, ...]
+    faults: tuple[Fault, ...] = ()
+    complete: bool = True
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]],
+        devices: Iterable[Device],
+        *,
+        faults: Iterable[Fault] = (),
+        complete: bool = True,
+        origin: Mapping[str, Any] | None = None,
+    ) -> Recording:
+        """From the columns that were read; the others become NaN. Samples are sorted."""
+        count = len(columns["time_ns"])
+        table = pd.DataFrame(
+            {
+                "time_ns": np.asarray(columns["time_ns"], dtype=np.int64),
+                "device": pd.Series(list(columns["device"]), dtype=str),
+                "phase": pd.Series(list(columns.get("phase", [""] * count)), dtype=str),
+                **{
+                    name: np.asarray(columns[name], dtype=np.float64) if name in columns else np.full(count, np.nan)
+                    for name in MEASURED
+                },
+            }
+        )
+        table = table.sort_values(["time_ns", "device"], kind="stable", ignore_index=True)
+        return cls(table, tuple(devices), tuple(faults), complete, dict(origin or {}))
+
+    def of_device(self, name: str) -> pd.DataFrame:
+        """The samples of one device, in time order."""
+        return self.samples[self.samples["device"] == name].reset_index(drop=True)
+
+    def device(self, name: str) -> Device:
+        """The device of that name."""
+        return next(device for device in self.devices if device.name == name)
+
+    @property
+    def seconds(self) -> float:
+        """From the first sample to the last, in s."""
+        times = self.samples["time_ns"]
+        return float(times.iloc[-1] - times.iloc[0]) * SECONDS_PER_NS if len(times) else 0.0
+
+
+def energy_j(samples: pd.DataFrame) -> float:
+    """J of one device from its first sample to its last: from its counter, or else the trapezoids of its power.
+
+    Raises ``ValueError`` where there is neither: a missing number is no zero.
+    """
+    counter = samples["energy_j"].dropna()
+    if len(counter) >= 2:
+        return float(counter.iloc[-1] - counter.iloc[0])
+    known = samples[samples["power_w"].notna()]
+    if len(known) < 2:
+        raise ValueError("has fewer than two samples of power or of energy")
+    seconds = known["time_ns"].to_numpy(dtype=np.float64) * SECONDS_PER_NS
+    return float(np.trapezoid(known["power_w"].to_numpy(dtype=np.float64), seconds - seconds[0]))
+
+
+def write(recording: Recording, path: Path) -> None:
+    """As Parquet, whole or not at all; devices, faults and origin stand in the file's own metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from sim.results.atomic import write_bytes
+
+    about = {
+        "devices": [asdict(device) for device in recording.devices],
+        "faults": [asdict(fault) for fault in recording.faults],
+        "complete": recording.complete,
+        "origin": dict(recording.origin),
+    }
+    table = pa.Table.from_pandas(recording.samples, preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"coldaisle": json.dumps(about).encode()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_bytes(sink.getvalue().to_pybytes(), path)
+
+
+def read(path: Path) -> Recording:
+    """A recording written by ``write``. Raises ``InputError`` where it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError.one(str(path), f"cannot be read as Parquet: {error}") from None
+    about = (table.schema.metadata or {}).get(b"coldaisle")
+    if about is None or set(COLUMNS) - set(table.column_names):
+        raise InputError.one(str(path), "is Parquet, but not a recording of coldaisle")
+    described = json.loads(about)
+    return Recording(
+        table.to_pandas()[list(COLUMNS)],
+        tuple(Device(**device) for device in described["devices"]),
+        tuple(Fault(**fault) for fault in described["faults"]),
+        described["complete"],
+        described["origin"],
+    )
