@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
 
 def gpu_power_w(
     *,
@@ -64,6 +69,16 @@ def cpu_power_w(load: float, *, idle_w: float, full_w: float, exponent: float) -
     doi 10.1145/1250662.1250665 (whose own fit, 2u - u**1.4, is concave too).
     """
     return idle_w + (full_w - idle_w) * load**exponent if load > 0.0 else idle_w
+
+
+def load_rise(load: Floats, *, exponent: float, cubic_share: float) -> Floats:
+    """Power above idle at ``load`` (any shape, 0..1) as a share of that at full load.
+
+    Two things rise with load: what wakes early (caches, fabric, memory controllers), concave as ``load**exponent``;
+    and clock with voltage, which governors raise late, as the cube of load. ``cubic_share`` is the part of the second.
+    Concave alone is the form of ``cpu_power_w``; the cube is dynamic power C V**2 f with V in proportion to f.
+    """
+    return np.asarray((1.0 - cubic_share) * load**exponent + cubic_share * load**3, dtype=np.float64)
 
 
 def psu_loss_w(dc_w: float, *, rated_w: float, loads: Sequence[float], efficiencies: Sequence[float]) -> float:

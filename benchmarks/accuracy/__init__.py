@@ -1,0 +1,1 @@
+"""How wrong the simulator is on measured data, each group of rows predicted from the others alone."""

@@ -1,0 +1,61 @@
+"""An A100 by locked clock and power cap, one memory-bound and one compute-bound kernel, each predicted from the other.
+
+The curve of voltage is fitted on one kernel; the other is predicted from its own single point at the highest clock
+without a cap. Data: M. Giordano, gpu-power-frequency-benchmarks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.accuracy.sources import MEASURED
+from benchmarks.table import Row
+from sim.measure.accuracy import errors
+from sim.measure.fit_clock import ClockRows, curve_of, fit_curve, predict
+
+FILE = MEASURED / "a100_clock_by_powercap.csv"
+HIGHEST_MHZ, HIGHEST_W = 1410, 300
+LOADED_W = 55.0
+"""An idle A100 PCIe with a context: what the profile of its 40 GB sibling says."""
+CORE_SHARE = {"babelstream": 0.0, "pi-solver": 1.0}
+"""By what the kernels are: a memory stream and arithmetic in registers."""
+
+
+def _rows(bench: str) -> ClockRows:
+    table = pd.read_csv(FILE)
+    table = table[table["bench"] == bench]
+    top = table[(table["f_mhz"] == HIGHEST_MHZ) & (table["cap"] == HIGHEST_W)].iloc[0]
+    points = table.drop(index=[top.name])
+    count = len(points)
+    return ClockRows(
+        clock=points["f_mhz"].to_numpy(np.float64) / HIGHEST_MHZ,
+        cap_w=points["cap"].to_numpy(np.float64),
+        watts=points["P"].to_numpy(np.float64),
+        seconds=points["time"].to_numpy(np.float64),
+        full_w=np.full(count, float(top["P"])),
+        full_s=np.full(count, float(top["time"])),
+        core_share=np.full(count, CORE_SHARE[bench]),
+    )
+
+
+def rows() -> list[Row]:
+    """Power and time, each kernel held out in turn; the naive guess is the uncapped point itself."""
+    if not FILE.is_file():
+        print(f"{FILE.name} is not here: its rows are left out")
+        return []
+    watts, seconds, naive_w, naive_s = [], [], [], []
+    for known, judged in (("pi-solver", "babelstream"), ("babelstream", "pi-solver")):
+        curve = curve_of(fit_curve(_rows(known), LOADED_W).values)
+        points = _rows(judged)
+        w, s = predict(points, curve, LOADED_W)
+        watts.append(errors(w, points.watts).mape)
+        seconds.append(errors(s, points.seconds).mape)
+        naive_w.append(errors(points.full_w, points.watts).mape)
+        naive_s.append(errors(points.full_s, points.seconds).mape)
+    result = []
+    for case, found, naive, reach in (("power", watts, naive_w, 6.0), ("time", seconds, naive_s, 5.0)):
+        each = " and ".join(f"{100 * value:.1f}" for value in found)
+        note = f"naive {100 * np.mean(naive):.0f} %, noise 0.3 %; memory-bound and compute-bound {each}"
+        result.append(Row(f"A100 clock x cap, {case}", float(100 * np.mean(found)), "%", reach, note))
+    return result

@@ -1,0 +1,58 @@
+"""The clock curve of a board, from power and time under locked clocks and power caps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.measure.fitting import Bound, Fit, fit
+from sim.profiles.clock import ClockCurve, clock_under_cap, power_w, slowdown
+
+Floats = npt.NDArray[np.float64]
+
+CURVE = {"floor": Bound(0.7, 0.4, 0.95), "slope": Bound(1.2, 0.5, 2.5), "memory_share": Bound(0.1, 0.0, 0.5)}
+
+
+@dataclass(frozen=True)
+class ClockRows:
+    """Measured points (n,): the locked clock as a share of the highest, the cap in W, watts, and seconds; and of the
+    same work at the highest clock without a binding cap: watts, seconds, and its core-bound share of the time."""
+
+    clock: Floats
+    cap_w: Floats
+    watts: Floats
+    seconds: Floats
+    full_w: Floats
+    full_s: Floats
+    core_share: Floats
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> ClockRows:
+        """Some of them."""
+        return ClockRows(**{name: getattr(self, name)[mask] for name in self.__dataclass_fields__})
+
+
+def predict(rows: ClockRows, curve: ClockCurve, loaded_w: float) -> tuple[Floats, Floats]:
+    """W and s of each row from its uncapped twin: the lower of the locked clock and the clock the cap leaves."""
+    work = {"loaded_w": np.asarray(loaded_w), "full_w": rows.full_w, "core_share": rows.core_share, "curve": curve}
+    clock = np.minimum(rows.clock, clock_under_cap(rows.cap_w, **work))  # type: ignore[arg-type]
+    return power_w(clock, **work), rows.full_s * slowdown(clock, rows.core_share)  # type: ignore[arg-type]
+
+
+def fit_curve(rows: ClockRows, loaded_w: float, *, memory_share: float | None = None) -> Fit:
+    """The curve that fits watts and seconds of ``rows``; ``memory_share`` can be held where nothing tells it."""
+    bounds = {name: bound for name, bound in CURVE.items() if name != "memory_share" or memory_share is None}
+
+    def residuals(values: Mapping[str, float]) -> Floats:
+        watts, seconds = predict(rows, curve_of(values, memory_share), loaded_w)
+        return np.concatenate([np.log(watts / rows.watts), np.log(seconds / rows.seconds)])
+
+    return fit(residuals, bounds)
+
+
+def curve_of(values: Mapping[str, float], memory_share: float | None = None) -> ClockCurve:
+    """The fitted constants as a curve."""
+    held = memory_share if memory_share is not None else values["memory_share"]
+    return ClockCurve(values["floor"], values["slope"], held)
