@@ -30,10 +30,13 @@ def binding() -> pd.DataFrame:
 
 def jobs(table: pd.DataFrame) -> CappedJobs:
     """The rows as arrays."""
-    names = ("power_limit", "average_power", "time_per_epoch", "full_w", "full_s")
     return CappedJobs(
-        *(table[name].to_numpy(np.float64) for name in names),
-        tdp_w=table["gpu"].map(TDP_W).to_numpy(np.float64),
+        cap_w=table["power_limit"].to_numpy(np.float64),
+        watts=table["average_power"].to_numpy(np.float64),
+        seconds=table["time_per_epoch"].to_numpy(np.float64),
+        full_w=table["full_w"].to_numpy(np.float64),
+        full_s=table["full_s"].to_numpy(np.float64),
+        tdp_w=np.array([TDP_W[board] for board in table["gpu"]]),
     )
 
 

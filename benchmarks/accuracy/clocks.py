@@ -13,11 +13,12 @@ from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
 from sim.measure.accuracy import errors
 from sim.measure.fit_clock import ClockRows, curve_of, fit_curve, predict
+from sim.profiles.catalog import Catalog
 
 FILE = MEASURED / "a100_clock_by_powercap.csv"
 HIGHEST_MHZ, HIGHEST_W = 1410, 300
-LOADED_W = 55.0
-"""An idle A100 PCIe with a context: what the profile of its 40 GB sibling says."""
+MOST_LOADED_W = float(Catalog().gpu("nvidia-a100-sxm-80gb").power.loaded.value)
+"""This board ends at 300 W: a PCIe card, which idles below its SXM sibling."""
 CORE_SHARE = {"babelstream": 0.0, "pi-solver": 1.0}
 """By what the kernels are: a memory stream and arithmetic in registers."""
 
@@ -46,9 +47,9 @@ def rows() -> list[Row]:
         return []
     watts, seconds, naive_w, naive_s = [], [], [], []
     for known, judged in (("pi-solver", "babelstream"), ("babelstream", "pi-solver")):
-        curve = curve_of(fit_curve(_rows(known), LOADED_W).values)
+        values = fit_curve(_rows(known), most_loaded_w=MOST_LOADED_W).values
         points = _rows(judged)
-        w, s = predict(points, curve, LOADED_W)
+        w, s = predict(points, curve_of(values), values["loaded_w"])
         watts.append(errors(w, points.watts).mape)
         seconds.append(errors(s, points.seconds).mape)
         naive_w.append(errors(points.full_w, points.watts).mape)

@@ -13,7 +13,8 @@ from sim.profiles.clock import ClockCurve, clock_under_cap, power_w, slowdown
 
 Floats = npt.NDArray[np.float64]
 
-CURVE = {"floor": Bound(0.7, 0.4, 0.95), "slope": Bound(1.2, 0.5, 2.5), "memory_share": Bound(0.1, 0.0, 0.5)}
+CURVE = {"floor": Bound(0.7, 0.6, 0.9), "slope": Bound(1.2, 0.5, 2.0), "memory_share": Bound(0.1, 0.0, 0.4)}
+"""What boards do: the least voltage a chip works at is 0.6 to 0.9 of that at its highest clock."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,20 @@ def predict(rows: ClockRows, curve: ClockCurve, loaded_w: float) -> tuple[Floats
     return power_w(clock, **work), rows.full_s * slowdown(clock, rows.core_share)  # type: ignore[arg-type]
 
 
-def fit_curve(rows: ClockRows, loaded_w: float, *, memory_share: float | None = None) -> Fit:
-    """The curve that fits watts and seconds of ``rows``; ``memory_share`` can be held where nothing tells it."""
-    bounds = {name: bound for name, bound in CURVE.items() if name != "memory_share" or memory_share is None}
+def fit_curve(rows: ClockRows, *, most_loaded_w: float) -> Fit:
+    """``floor``, ``slope``, ``memory_share`` and ``loaded_w`` that fit watts and seconds of ``rows``.
+
+    ``loaded_w`` is what the board draws at any clock without dynamic work, at most ``most_loaded_w``.
+    """
+    bounds = {**CURVE, "loaded_w": Bound(0.7 * most_loaded_w, 0.3 * most_loaded_w, most_loaded_w)}
 
     def residuals(values: Mapping[str, float]) -> Floats:
-        watts, seconds = predict(rows, curve_of(values, memory_share), loaded_w)
+        watts, seconds = predict(rows, curve_of(values), values["loaded_w"])
         return np.concatenate([np.log(watts / rows.watts), np.log(seconds / rows.seconds)])
 
     return fit(residuals, bounds)
 
 
-def curve_of(values: Mapping[str, float], memory_share: float | None = None) -> ClockCurve:
+def curve_of(values: Mapping[str, float]) -> ClockCurve:
     """The fitted constants as a curve."""
-    held = memory_share if memory_share is not None else values["memory_share"]
-    return ClockCurve(values["floor"], values["slope"], held)
+    return ClockCurve(values["floor"], values["slope"], values["memory_share"])

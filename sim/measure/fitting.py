@@ -66,7 +66,7 @@ def fit(residuals: Callable[[Mapping[str, float]], Floats], bounds: Mapping[str,
         raise ValueError(f"has {len(left)} measurements for {len(names)} constants")
     variance = float(left @ left) / max(len(left) - len(names), 1)
     jacobian = np.asarray(found.jac, dtype=np.float64)
-    u, s, vt = np.linalg.svd(jacobian, full_matrices=False)
+    _, s, vt = np.linalg.svd(jacobian, full_matrices=False)
     told = s > 1e-8 * max(float(s[0]), 1e-300)
     inverse = (vt[told].T / s[told] ** 2) @ vt[told]
     untold = vt[~told].T @ vt[~told]

@@ -11,6 +11,7 @@ It leaves out temperature (leakage) and the few milliseconds in which a board fi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,10 +63,19 @@ def clock_under_cap(
     Arguments broadcast. By bisection, to 1e-12 of the highest clock: power rises with the clock.
     """
     shape = np.broadcast_shapes(*(np.shape(x) for x in (cap_w, loaded_w, full_w, core_share)))
+
+    def over(clock: Floats) -> npt.NDArray[np.bool_]:
+        watts = power_w(clock, loaded_w=loaded_w, full_w=full_w, core_share=core_share, curve=curve)
+        return np.asarray(watts > cap_w)
+
+    return highest_clock(over, shape)
+
+
+def highest_clock(over: Callable[[Floats], npt.NDArray[np.bool_]], shape: tuple[int, ...]) -> Floats:
+    """The highest clocks of ``shape`` that are not ``over`` a limit, which lower clocks never are more."""
     low, high = np.full(shape, LOWEST_CLOCK), np.ones(shape)
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
-        over = power_w(middle, loaded_w=loaded_w, full_w=full_w, core_share=core_share, curve=curve) > cap_w
-        low, high = np.where(over, low, middle), np.where(over, middle, high)
-    free = full_w <= np.asarray(cap_w)
-    return np.asarray(np.where(free, 1.0, low), dtype=np.float64)
+        above = over(middle)
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return np.where(over(np.ones(shape)), low, 1.0)

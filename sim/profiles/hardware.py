@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.profiles.clock import ClockCurve
 from sim.profiles.sourced import (
     Confidence,
     Embodied,
     Profile,
+    Sourced,
     SourcedByteRate,
     SourcedBytes,
     SourcedDuration,
@@ -21,19 +23,48 @@ from sim.profiles.sourced import (
     SourcedPowerPerByte,
     SourcedRate,
 )
-from sim.quantities import PositiveFraction
+from sim.quantities import Fraction, PositiveFraction
 from sim.validation import Spec
 
 Precision = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4"]
 
 
+class CoreClock(Spec):
+    """How voltage follows the clock (see ``profiles.clock``): what a binding power cap does to speed and energy."""
+
+    floor: Sourced[PositiveFraction]
+    slope: Sourced[Annotated[float, Field(gt=0.0, le=5.0)]]
+    memory_share: Sourced[Fraction]
+
+
 class GPUPower(Spec):
-    """State power in W, and the energy of work beyond ``loaded``: J per FLOP by precision, J per byte of memory."""
+    """State power in W, and the energy of work beyond ``loaded``: J per FLOP by precision, J per byte of memory.
+
+    ``clock`` says what a lower clock saves; without it a cap is taken to save no energy per operation.
+    ``unit_spread`` is the standard deviation of power between units of the model, as a share.
+    """
 
     idle: SourcedPower
     loaded: SourcedPower
     energy_per_flop: dict[Precision, SourcedEnergyPerOperation] = Field(min_length=1)
     energy_per_byte: SourcedEnergyPerByte
+    clock: CoreClock | None = None
+    unit_spread: Sourced[Fraction] | None = None
+
+
+class Calibration(Spec):
+    """Where measured power numbers come from: recordings, software, what was fitted on and what was held out.
+
+    ``errors`` are mean absolute relative errors of phases; ``covariance`` is of ``constants``, in SI, row by row.
+    """
+
+    recordings: list[str] = Field(min_length=1)
+    stack: str
+    fitted: list[str]
+    held_out: list[str]
+    errors: dict[Literal["fitted", "held_out"], Annotated[float, Field(ge=0.0)]]
+    constants: list[str]
+    covariance: list[list[float]]
 
 
 class Memory(Spec):
@@ -62,12 +93,21 @@ class GPUProfile(Profile):
     memory: Memory
     link: Link
     embodied: Embodied
+    calibration: Calibration | None = None
 
     @model_validator(mode="after")
     def _states_rise(self) -> GPUProfile:
         if not self.power.idle.value <= self.power.loaded.value < self.tdp.value:
             raise PydanticCustomError("order", "needs idle <= loaded < tdp")
         return self
+
+
+def clock_curve(gpu: GPUProfile) -> ClockCurve | None:
+    """How the board answers a cap, or None where its profile does not say."""
+    clock = gpu.power.clock
+    if clock is None:
+        return None
+    return ClockCurve(float(clock.floor.value), float(clock.slope.value), float(clock.memory_share.value))
 
 
 class CPUPower(Spec):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sim.profiles.clock import ClockCurve, energy_ratio, highest_clock
 from sim.profiles.model import ModelShape, distinct_experts
 
 Floats = npt.NDArray[np.float64]
@@ -32,7 +33,10 @@ ACTIVATION_BYTES = 2.0
 
 @dataclass(frozen=True)
 class Device:
-    """One GPU in SI: peaks, state power, energies of work, its link (B/s in one direction) and its power cap."""
+    """One GPU in SI: peaks, state power, energies of work, its link (B/s in one direction) and its power cap.
+
+    Without ``clock``, a cap lengthens iterations and saves no energy.
+    """
 
     peak_flop_per_s: float
     byte_per_s: float
@@ -42,6 +46,7 @@ class Device:
     joule_per_flop: float
     joule_per_byte: float
     joule_per_link_byte: float
+    clock: ClockCurve | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,8 @@ def iteration_cost(
     extra_s, extra_j = (draft[:, :, 0], draft[:, :, 1]) if draft is not None else (0.0, 0.0)
     slopes = _slopes(model, device, stack, layout, precision, copies, block_tokens)
     hidden = 1.0 - stack.overlap
+    clock, left = _clock(device, compute, memory, other, energy, hidden, gpus)
+    compute, energy = compute / clock, energy * left
     headroom_w = gpus * (device.cap_w - device.loaded_w)
 
     table = np.zeros((3, most_tokens + 1, 4))
@@ -163,6 +170,26 @@ def iteration_cost(
     slope[ENERGY] = slopes[3]
     slope[CAPPED] = slopes[3] / headroom_w
     return IterationCost(table, slope)
+
+
+def _clock(
+    device: Device, compute: Floats, memory: Floats, other: Floats, energy_j: Floats, hidden: float, gpus: float
+) -> tuple[Floats, Floats]:
+    """The clock at which the work of the tokens alone meets the cap, and what is left of its energy, by tokens.
+
+    What contexts add to an iteration is held to the cap by ``CAPPED``, at this clock's energy for the tokens.
+    """
+    curve = device.clock
+    if curve is None:
+        return np.ones_like(compute), np.ones_like(compute)
+
+    def over(clock: Floats) -> npt.NDArray[np.bool_]:
+        slowed = compute / clock
+        seconds = np.maximum(slowed + hidden * memory, memory + hidden * slowed) + other
+        return np.asarray(energy_j * energy_ratio(clock, curve) > gpus * (device.cap_w - device.loaded_w) * seconds)
+
+    clock = highest_clock(over, compute.shape)
+    return clock, energy_ratio(clock, curve)
 
 
 def _slopes(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, NodeProfile, Precision
+from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
 from sim.profiles.model import ModelShape, shape
 from sim.profiles.stack import StackProfile
 from sim.profiles.step import (
@@ -179,6 +179,7 @@ class Deployment:
             joule_per_flop=float(gpu.power.energy_per_flop[self.arithmetic].value),
             joule_per_byte=float(gpu.power.energy_per_byte.value),
             joule_per_link_byte=joule,
+            clock=clock_curve(gpu),
         )
 
     def coefficients(self) -> Stack:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.profiles.hardware import GPUProfile
+import numpy as np
+
+from sim.profiles.clock import clock_under_cap, energy_ratio, slowdown
+from sim.profiles.hardware import GPUProfile, clock_curve
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
 from sim.spec.workloads import GPUHours, MeasuredLoad, NameplateLoad, Steps, ThroughputLoad
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
@@ -66,5 +69,18 @@ def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> GangWork:
         link_byte_per_s=link_byte,
         joule_per_link_byte=joule_per_link_byte,
     )  # over one second of which everything happens: the step's joules beyond the loaded power
+    curve = clock_curve(gpu)
+    if curve is not None:
+        compute_s = flop / (gpu.peak[work.precision].value * work.efficiency.compute)
+        core_share = np.array(min(1.0, compute_s / free_s))
+        clock = clock_under_cap(
+            np.array(gpu.tdp.value),
+            loaded_w=np.array(loaded_w),
+            full_w=np.array(loaded_w + dynamic_j / free_s),
+            core_share=core_share,
+            curve=curve,
+        )
+        free_s *= float(slowdown(clock, core_share))
+        dynamic_j *= float(energy_ratio(clock, curve))
     step_s = capped_step_s(free_s, dynamic_j=dynamic_j, loaded_w=loaded_w, cap_w=gpu.tdp.value)
     return GangWork(max(1, round(step_s * NS_PER_S * work.steps)), loaded_w + dynamic_j / step_s, loaded_w)
