@@ -10,7 +10,6 @@ from sim.engine.serving.plan import Settings, StepCost
 from sim.engine.serving.service import Autoscale, Keep, KeepAll, KeepSample, ReplicaGroup, ServingPlan
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
-from sim.profiles.model import ModelShape, shape
 from sim.profiles.step import kv_bytes_per_token
 from sim.rng import Streams
 from sim.spec.deployment import Deployment, deployments
@@ -43,7 +42,7 @@ def serving_plan(
     costs: list[StepCost] = []
     groups: list[ReplicaGroup] = []
     for field, deployment in found.items():
-        groups.append(_group(field, deployment, changes, costs, next(iter(gpus)), _draft(spec, catalog)))
+        groups.append(_group(field, deployment, changes, costs, next(iter(gpus))))
     return ServingPlan(
         name=name,
         settings=_settings(spec, source, found, streams(f"serving/{name}"), rows=scenario.outputs.requests != "none"),
@@ -55,6 +54,7 @@ def serving_plan(
         open_until_ns=duration_ns,
         engine=spec.engine,
         skipped_rows=source.trace.report.skipped if isinstance(source, Replay) else 0,
+        trace_problems=tuple(map(str, source.trace.report.problems)) if isinstance(source, Replay) else (),
     )
 
 
@@ -77,7 +77,6 @@ def _group(
     changes: list[int],
     costs: list[StepCost],
     first_pool: str,
-    draft: ModelShape | None,
 ) -> ReplicaGroup:
     spec, replicas = deployment.spec, deployment.replicas
     times = _cap_times(deployment)
@@ -90,7 +89,7 @@ def _group(
         cap_w = next(cap for start, cap in reversed(list(zip(starts, caps, strict=True))) if start <= change_ns)
         if cap_w not in by_cap:
             by_cap[cap_w] = len(costs)
-            cost = deployment.cost(cap_w, min(longest, LONGEST_PROMPT), draft)
+            cost = deployment.cost(cap_w, min(longest, LONGEST_PROMPT))
             costs.append(StepCost.of(cost.table, cost.slope))
         schedule.append(by_cap[cap_w])
     count = replicas.count
@@ -114,12 +113,6 @@ def _group(
 
 LONGEST_PROMPT = 1 << 17
 """Tokens of a prompt prefilled whole; longer ones need chunks."""
-
-
-def _draft(spec: Serving, catalog: Catalog) -> ModelShape | None:
-    if spec.speculative is None or spec.speculative.draft_model is None:
-        return None
-    return shape(catalog.model(spec.speculative.draft_model).architecture)
 
 
 def _load_ns(spec: Serving, deployment: Deployment) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics
-from sim.accounting.serving import request_energy, serving_metrics
+from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.build import accounting_plan, build
 from sim.documents import Document
 from sim.engine.world import Outcome, simulate
@@ -62,7 +62,8 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         next_edge=bins.next_look,
     )
     ledger = recorder.ledger(outcome.end_ns)
-    activity = _activity(outcome, ledger)
+    energies = _request_energies(scenario, outcome, ledger)
+    activity = _activity(outcome, ledger, energies)
     summary = _environmental(loaded.document, scenario, catalog, ledger, activity)
     from sim.results.frames import job_table
 
@@ -73,7 +74,7 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         energy=ledger,
         start_ns=scenario.start_ns,
         job_table=job_table(outcome.jobs),
-        request_table=_requests(scenario, outcome, ledger, streams),
+        request_table=_requests(scenario, outcome, energies, streams),
     )
 
 
@@ -116,10 +117,17 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     )
 
 
-def _activity(outcome: Outcome, ledger: Ledger) -> dict[str, Any]:
+def _request_energies(scenario: Scenario, outcome: Outcome, ledger: Ledger) -> dict[str, RequestEnergy]:
+    """Of serving workloads whose requests all have rows."""
+    if scenario.outputs.requests != "all":
+        return {}
+    return {log.workload: request_energy(log, ledger) for log in outcome.serving}
+
+
+def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEnergy]) -> dict[str, Any]:
     activity: dict[str, Any] = {}
     services = {log.workload: queue_metrics(log, ledger) for log in outcome.services}
-    services |= {log.workload: serving_metrics(log, ledger) for log in outcome.serving}
+    services |= {log.workload: serving_metrics(log, ledger, energies.get(log.workload)) for log in outcome.serving}
     if services:
         activity["serving"] = services
     if outcome.jobs:
@@ -168,14 +176,16 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any]) -> Unit | None:
     return Unit(f"{count}{wanted.per}{'s' if wanted.count != 1.0 else ''} of {wanted.of}", done / wanted.count)
 
 
-def _requests(scenario: Scenario, outcome: Outcome, ledger: Ledger, streams: Streams) -> pa.Table | None:
+def _requests(
+    scenario: Scenario, outcome: Outcome, energies: Mapping[str, RequestEnergy], streams: Streams
+) -> pa.Table | None:
     wanted = scenario.outputs.requests
     if wanted == "none":
         return None
     from sim.results.frames import request_table, serving_table, together
 
     sample = wanted.sample if isinstance(wanted, Sample) else None
-    tables = [serving_table(log, None if log.sampled else request_energy(log, ledger)) for log in outcome.serving]
+    tables = [serving_table(log, energies.get(log.workload)) for log in outcome.serving]
     if outcome.services or not tables:
         tables.append(request_table(outcome.services, sample, streams("outputs/requests")))
     return together(tables)

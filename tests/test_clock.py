@@ -69,7 +69,7 @@ def test_the_square_of_voltage_is_the_limit_without_memory() -> None:
 def test_a_capped_iteration_keeps_to_its_cap_and_saves_energy(cap_w: float) -> None:
     model = shape(Catalog().model("llama-3.1-8b").architecture)
     stack = Stack(0.65, 0.8, 0.7, 0.75, 1.0, 1e-3, 2e-5, 1e-5, 1.2e-5, 25e9)
-    layout = Layout(1, 1, 1, False, 450e9, 1e-5)
+    layout = Layout(1, 1, 1, False, 450e9, 1e-5, 0.0)
     size = Precision(2.0 * model.resident_parameters, 0.0, 2.0)
 
     def cost(device: Device) -> tuple[np.ndarray, np.ndarray]:
@@ -83,8 +83,6 @@ def test_a_capped_iteration_keeps_to_its_cap_and_saves_energy(cap_w: float) -> N
     assert (seconds >= free_s * (1 - 1e-12)).all()
     assert (joules <= free_j * (1 + 1e-12)).all()
     assert (seconds <= blunt_s * (1 + 1e-9)).all()  # a cap taken as pure delay is the worst case
-    if not np.array_equal(seconds, free_s):  # 500 W do not bind here
-        assert joules[-1] < blunt_j[-1]
-    assert cap_w == 500.0 or not np.array_equal(seconds, free_s)
+    assert joules.sum() < blunt_j.sum()
     # Prefill of 8,192 tokens is compute; decoding one token is memory: caps slow the one and hardly the other.
     assert seconds[-1] / free_s[-1] >= seconds[0] / free_s[0]

@@ -109,7 +109,7 @@ TRUE = {"idle": 70.0, "loaded": 120.0, "flop/bf16": 0.5e-12, "flop/fp8": 0.3e-12
 def suite_recording(*, seed: int = 0, noise: float = 0.0, lie: float = 1.0) -> Recording:
     """A board that draws what ``TRUE`` says, its held-out phases times ``lie``, sampled ten times a second."""
     rng = np.random.default_rng(seed)
-    work = [
+    work: list[dict[str, Any]] = [
         {"phase": f"{precision}-{i}", "flop": flop, "byte": byte, "seconds": 5.0, "precision": precision,
          "held_out": i == 2}
         for precision, rate in (("bf16", 600e12), ("fp8", 1000e12))

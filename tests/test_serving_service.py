@@ -20,6 +20,12 @@ from sim.profiles.step import Device, Layout, Precision, Stack, iteration_cost
 from sim.results.files import to_json, write
 from sim.results.results import Results
 
+SMALL_LENGTHS: dict[str, Any] = {
+    "kind": "separate",
+    "prompt": {"kind": "constant", "tokens": 400},
+    "output": {"kind": "constant", "tokens": 100},
+}
+
 SMALL: dict[str, Any] = {
     "name": "a small service",
     "seed": 5,
@@ -265,7 +271,7 @@ def test_no_iteration_beats_the_roofline(name: str, doublings: int, overlap: flo
     stack = Stack(0.65, 0.8, 0.7, 0.75, overlap, 1e-3, 2e-5, 1e-5, 1.2e-5, 25e9)
     size = Precision(2.0 * model.resident_parameters, 2.0 * model.expert_parameters, 2.0)
     cost = iteration_cost(
-        model, H100, stack, Layout(gpus, 1, 1, False, 450e9, 1e-5), size, most_tokens=2048, block_tokens=16
+        model, H100, stack, Layout(gpus, 1, 1, False, 450e9, 1e-5, 0.0), size, most_tokens=2048, block_tokens=16
     )
     tokens = np.arange(1, 2049)
     seconds = cost.table[0, 1:, :3].max(axis=1)
@@ -284,7 +290,7 @@ def test_more_gpus_are_faster_until_they_only_talk() -> None:
     size = Precision(2.0 * model.resident_parameters, 0.0, 2.0)
 
     def decode_s(gpus: int, device: Device = H100) -> float:
-        layout = Layout(gpus, 1, 1, False, 450e9, 1e-5)
+        layout = Layout(gpus, 1, 1, False, 450e9, 1e-5, 0.0)
         cost = iteration_cost(model, device, stack, layout, size, most_tokens=64, block_tokens=16)
         return float(cost.table[0, 8, :3].max())
 
@@ -292,3 +298,249 @@ def test_more_gpus_are_faster_until_they_only_talk() -> None:
     assert decode_s(2) / decode_s(8) < 4.0  # launches and all-reduces do not shrink
     slow = replace(H100, cap_w=300.0)
     assert decode_s(8, slow) >= decode_s(8)
+
+
+AUTOSCALED: dict[str, Any] = {
+    "arrivals": {
+        "kind": "mmpp",
+        "states": [{"rate": "0.3 request/s", "dwell": "40 s"}, {"rate": "40 request/s", "dwell": "2 s"}],
+    },
+    "lengths": {
+        "kind": "separate",
+        "prompt": {"kind": "constant", "tokens": 300},
+        "output": {"kind": "constant", "tokens": 300},
+    },
+    "batching": {"max_num_seqs": 8, "max_num_batched_tokens": 1024},
+}
+
+
+TWO_CLIENTS: dict[str, Any] = {
+    "arrivals": {
+        "kind": "clients",
+        "clients": [
+            {"name": "a", "arrivals": {"kind": "poisson", "rate": "1 request/s"}, "lengths": SMALL_LENGTHS},
+            {
+                "name": "a",
+                "arrivals": {"kind": "poisson", "rate": "1 request/s"},
+                "lengths": SMALL_LENGTHS,
+                "priority": 3,
+            },
+        ],
+    },
+    "lengths": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "says"),
+    [
+        (TWO_CLIENTS, "workloads.chat.arrivals.clients.1.name", "is taken"),
+        (TWO_CLIENTS, "workloads.chat.arrivals.clients.1.priority", "priorities: 4"),
+        (
+            {
+                "replicas__count": {"min": 1, "max": 2},
+                "autoscale": {"on": "kv", "target": 50, "interval": "1 s", "settle": "1 s"},
+            },
+            "workloads.chat.autoscale.target",
+            "at most 1",
+        ),
+        ({"replicas__power_cap": []}, "workloads.chat.replicas.power_cap", "no changes"),
+        (
+            {"speculative": {"draft_tokens": 3, "acceptance": 0.7, "draft_model": "llama-3.1-70b"}},
+            "workloads.chat.precision",
+            "and the draft model 141.1 GB",
+        ),
+    ],
+)  # fmt: skip
+def test_contradictions_are_refused(fields: dict[str, Any], path: str, says: str) -> None:
+    found = [problem for problem in sim.check(changed(**fields)) if problem.path == path]
+    assert found, [str(problem) for problem in sim.check(changed(**fields))]
+    assert says in " ".join(problem.message for problem in found)
+
+
+def test_an_unknown_model_is_the_only_problem() -> None:
+    assert [problem.path for problem in sim.check(changed(model="llama-3-70b"))] == ["workloads.chat.model"]
+
+
+def trace(tmp_path: Path, rows: str, **fields: Any) -> dict[str, Any]:
+    """``SMALL`` asked by an Azure trace of these rows."""
+    file = tmp_path / "trace.csv"
+    file.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n" + rows)
+    return changed(arrivals={"kind": "trace", "file": str(file), **fields}, lengths=None)
+
+
+def test_bad_rows_are_named_in_the_order_of_the_file(tmp_path: Path) -> None:
+    rows = "".join(f"2025-03-03 00:10:{i:02d},{100 if i % 2 else 'x'},10\n" for i in range(12))
+    problems = sim.check(trace(tmp_path, rows))
+    assert [problem.line for problem in problems if problem.file.endswith("trace.csv")] == [2, 4, 6, 8, 10, 12]
+    assert all("not a whole number of tokens: 'x'" in p.message for p in problems if p.line and p.path == "")
+    assert "on_bad_rows: skip" in " ".join(problem.message for problem in problems)
+    results = sim.run(trace(tmp_path, rows, on_bad_rows="skip"))
+    assert served(results)["trace_rows_skipped"] == 6
+    assert served(results)["trace_problems"][0].endswith(
+        "trace.csv:2: ContextTokens is not a whole number of tokens: 'x'"
+    )
+    from sim.results.services import service_remarks
+
+    assert "6 rows of its trace were left out" in service_remarks({"chat": served(results)})[0]
+
+
+def test_a_trace_of_another_day_is_not_played_to_nobody(tmp_path: Path) -> None:
+    (problem,) = sim.check(trace(tmp_path, "2023-11-16 18:17:00,100,10\n", align="clock"))
+    assert problem.path == "workloads.chat.arrivals.align"
+    assert "begins at 2023-11-16T18:17:00Z" in problem.message
+
+
+def test_prefix_caching_of_a_trace_without_hashes_is_refused(tmp_path: Path) -> None:
+    scenario = trace(tmp_path, "2025-03-03 00:10:00,100,10\n")
+    scenario["workloads"]["chat"]["batching"]["prefix_cache"] = True
+    assert "no hashed blocks" in " ".join(problem.message for problem in sim.check(scenario))
+
+
+def test_requests_that_no_cache_could_hold_are_told_apart() -> None:
+    lengths = {
+        "kind": "separate",
+        "prompt": {"kind": "constant", "tokens": 1_500_000},
+        "output": {"kind": "constant", "tokens": 10},
+    }
+    found = served(sim.run(changed(lengths=lengths, top__duration="1 min")))
+    assert found["rejected_too_long"] == found["rejected"] == found["requests"]
+    with pytest.raises(sim.errors.RunError, match="fits the KV cache"):
+        sim.run(
+            changed(
+                lengths=lengths, top__duration=None, arrivals={"kind": "closed-loop", "concurrency": 2, "requests": 9}
+            )
+        )
+
+
+def test_guessing_costs_every_iteration_that_decodes() -> None:
+    """With a draft model: no request answers for less than nothing, and the larger the draft, the slower."""
+
+    def guessed(model: str) -> dict[str, Any]:
+        rule = {"draft_tokens": 4, "acceptance": 0.7, "draft_model": model}
+        results = sim.run(changed(speculative=rule, top__duration="5 min"))
+        rows = results.requests()
+        assert (rows[["prefill_j", "decode_j", "overhead_j"]] >= 0).all().all()
+        return served(results)
+
+    small, large = guessed("llama-3.2-1b"), guessed("llama-2-13b")
+    assert large["tpot_s"]["p50"] > small["tpot_s"]["p50"]
+    assert large["energy_split_kwh"]["decode"] > small["energy_split_kwh"]["decode"]
+
+
+def test_stages_on_two_nodes_pay_the_network() -> None:
+    def joules(per_byte: str) -> float:
+        scenario = changed(
+            model="llama-3.1-405b",
+            precision={"weights": "fp8"},
+            replicas={"count": 1, "tensor_parallel": 8, "pipeline_parallel": 2},
+            network={"bandwidth": "50 GB/s", "latency": "20 us", "energy_per_byte": per_byte},
+            top__duration="5 min",
+        )
+        return float(sim.run(scenario).summary["energy_kwh"]["by_component"]["gpu"])
+
+    assert joules("60 nJ/B") > joules("60 pJ/B")
+
+
+def test_two_runs_of_a_service_are_compared_by_what_it_did() -> None:
+    first, other = sim.run(SMALL), sim.run(changed(replicas__power_cap="250 W"))
+    found = {row.path: row for row in sim.compare(first, other).differences[0]}
+    assert found["serving.chat.ttft_s.p50"].change is not None
+    assert found["serving.chat.energy_j_per_output_token"].other == served(other)["energy_j_per_output_token"]
+
+
+@pytest.mark.parametrize("on", ["queue", "kv"])
+@pytest.mark.parametrize(("interval", "settle", "start_up"), [("2 s", "0 s", "60 s"), ("10 s", "60 s", "3 min")])
+def test_no_request_is_served_by_gpus_that_nobody_holds(on: str, interval: str, settle: str, start_up: str) -> None:
+    """However replicas come and go, what requests answer for is at most what was metered."""
+    rule = {"on": on, "target": 1 if on == "queue" else 0.002, "interval": interval, "settle": settle}
+    results = sim.run(changed(**AUTOSCALED, replicas__count={"min": 1, "max": 4}, autoscale=rule, start_up=start_up))
+    split = served(results)["energy_of_requests_kwh"]
+    assert sum(split.values()) == pytest.approx(results.summary["energy_kwh"]["by_workload"]["chat"], rel=1e-12)
+    assert split["unattributed"] >= 0
+    assert served(results)["cold_starts"] > 2
+    assert served(results)["replicas_most"] > 1
+
+
+def test_replicas_never_fall_below_the_least_once_up() -> None:
+    """Those that are still starting are given up first, as they serve nobody."""
+    rule = {"on": "queue", "target": 1, "interval": "10 s", "settle": "30 s"}
+    results = sim.run(changed(**AUTOSCALED, replicas__count={"min": 1, "max": 4}, autoscale=rule, start_up="3 min"))
+    # one replica at least from the third minute on: 37 of 40 minutes
+    assert served(results)["replicas_mean"] >= 37 / 40 * (1 - 1e-12)
+
+
+def test_a_service_scales_from_nothing_and_back() -> None:
+    rule = {"on": "queue", "target": 2, "interval": "10 s", "settle": "30 s"}
+    few = {"kind": "poisson", "rate": "0.005 request/s"}
+    results = sim.run(changed(arrivals=few, replicas__count={"min": 0, "max": 4}, autoscale=rule, start_up="20 s"))
+    found = served(results)
+    assert found["requests"] > 3
+    assert found["completed"] >= found["requests"] - 1
+    assert found["replicas_mean"] < 0.7  # gone between requests
+    assert found["ttft_s"]["p99"] > 20.0  # and each waits for a cold start
+    ended = changed(
+        arrivals={**few, "requests": 3}, replicas__count={"min": 0, "max": 4}, autoscale=rule, top__duration=None
+    )
+    assert served(sim.run(ended))["completed"] == 3
+
+
+def test_disaggregated_rows_are_the_ledger_too() -> None:
+    """Prefill and decode on different GPUs, whose loaded power differs."""
+    scenario = changed(
+        replicas=None,
+        prefill={"pool": "p", "count": 1},
+        decode={"pool": "d", "count": 2},
+        network={"bandwidth": "50 GB/s", "latency": "20 us", "energy_per_byte": "60 pJ/B"},
+    )
+    scenario["cluster"]["nodes"] = [
+        {"profile": "dgx-h100", "count": 1, "name": "p"},
+        {"profile": "hgx-h200", "count": 1, "name": "d"},
+    ]
+    results = sim.run(scenario)
+    rows, split = results.requests(), served(results)["energy_of_requests_kwh"]
+    assert rows["prefill_j"].sum() / 3.6e6 == pytest.approx(split["prefill"], rel=1e-12)
+    assert split["prefill"] == pytest.approx(served(results)["energy_split_kwh"]["prefill"], rel=1e-6)
+    assert split["unattributed"] >= 0
+    assert sum(split.values()) == pytest.approx(results.summary["energy_kwh"]["by_workload"]["chat"], rel=1e-12)
+
+
+def test_what_fits_only_one_of_two_pools_is_rejected() -> None:
+    scenario = changed(
+        replicas=None,
+        prefill={"pool": "p", "count": 1},
+        decode={"pool": "d", "count": 1, "tensor_parallel": 2},
+        network={"bandwidth": "50 GB/s", "latency": "20 us", "energy_per_byte": "60 pJ/B"},
+        arrivals={"kind": "poisson", "rate": "1 request/s", "requests": 60},
+        lengths={
+            "kind": "separate",
+            "prompt": {"kind": "histogram", "tokens": [300000, 500], "weights": [1, 5]},
+            "output": {"kind": "constant", "tokens": 20},
+        },
+    )
+    scenario["cluster"]["nodes"] = [
+        {"profile": "l40s-server", "count": 1, "name": "p"},
+        {"profile": "l40s-server", "count": 1, "name": "d"},
+    ]
+    found = served(sim.run(scenario))
+    assert found["rejected"] > 3
+    assert found["completed"] == found["requests"] - found["rejected"]
+
+
+def test_without_a_queue_idle_replicas_still_serve() -> None:
+    """A queue limit of 0 refuses who would wait. One request at a time on four replicas: the Erlang loss system."""
+    found = served(
+        sim.run(
+            changed(
+                queue_limit=0,
+                batching__max_num_seqs=1,
+                arrivals={"kind": "poisson", "rate": "1 request/s"},
+                top__duration="6 h",
+                top__outputs={"requests": "none"},
+            )
+        )
+    )
+    service_s = found["e2e_s"]["mean"]
+    load = 1.0 * service_s
+    erlang_b = (load**4 / 24) / sum(load**k / f for k, f in enumerate((1, 1, 2, 6, 24)))
+    assert found["rejected"] / found["requests"] == pytest.approx(erlang_b, rel=0.1)

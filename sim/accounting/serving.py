@@ -34,14 +34,19 @@ class RequestEnergy:
     unattributed_j: float
 
 
-def serving_metrics(log: ServingLog, ledger: Ledger) -> dict[str, Any]:
-    """One serving workload over the whole run; what did not happen is absent."""
+def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | None) -> dict[str, Any]:
+    """One serving workload over the whole run; what did not happen is absent.
+
+    ``requests``, where all have rows: their sum and what no row answers for are the workload's energy.
+    """
     c = log.counts
     own = ledger.where(lambda key: key.owner == log.workload)
     energy_j = own.total_j()
     seconds = ledger.end_ns * SECONDS_PER_NS
     metrics: dict[str, Any] = {"requests": c["arrived"]}
     metrics |= {name: c[name] for name in ("completed", "rejected", "timed_out")}
+    if c["too_long"]:
+        metrics["rejected_too_long"] = c["too_long"]
     metrics["unfinished"] = log.unfinished
     metrics |= {name: c[name] for name in ("retries", "killed", "preemptions", "prompt_tokens", "output_tokens")}
     metrics["wasted_tokens"] = c["wasted_tokens"]
@@ -68,12 +73,20 @@ def serving_metrics(log: ServingLog, ledger: Ledger) -> dict[str, Any]:
     metrics["cold_starts"] = log.cold_starts
     if log.skipped_rows:
         metrics["trace_rows_skipped"] = log.skipped_rows
+        metrics["trace_problems"] = list(log.trace_problems)
     metrics["power_w_mean"] = energy_j / seconds
     if c["output_tokens"]:
         metrics["energy_j_per_output_token"] = energy_j / c["output_tokens"]
     if c["completed"]:
         metrics["energy_j_per_request"] = energy_j / c["completed"]
     metrics["energy_split_kwh"] = energy_split_kwh(log, energy_j)
+    if requests is not None:
+        metrics["energy_of_requests_kwh"] = {
+            "prefill": float(requests.prefill_j.sum()) / J_PER_KWH,
+            "decode": float(requests.decode_j.sum()) / J_PER_KWH,
+            "overhead": float(requests.overhead_j.sum()) / J_PER_KWH,
+            "unattributed": requests.unattributed_j / J_PER_KWH,
+        }
     zero_load_w = zero_load_power_w(own)
     if zero_load_w is not None:
         metrics["power_w_at_zero_load"] = zero_load_w
@@ -104,11 +117,10 @@ def request_energy(log: ServingLog, ledger: Ledger) -> RequestEnergy:
     total_j = own.energy_j.sum(axis=0)
     at_work = own.where(lambda key: key.component == "gpu" and key.state == "active")
     overhead_j = total_j - at_work.energy_j.sum(axis=0)
-    lane_w = np.array([*log.lane_w, 0.0])[rows[:, COLUMN["replica"]]]
     shares_ns = {phase: rows[:, COLUMN[f"{phase}_ns"]].astype(np.float64) for phase in ("prefill", "decode")}
     direct = {
         phase: rows[:, COLUMN[f"{phase}_nj"]] * J_PER_NJ + shares_ns[phase] * SECONDS_PER_NS * lane_w
-        for phase in ("prefill", "decode")
+        for phase, lane_w in log.phase_w.items()
     }
     answered_ns = shares_ns["prefill"] + shares_ns["decode"]
     last = len(total_j) - 1

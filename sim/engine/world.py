@@ -90,6 +90,9 @@ def simulate(
         finished = [*(service.finished for service in running), *(service.finished for service in pools_running)]
         _run_until_done(env, [*(job.process for job in jobs), *finished])
     if not env.now_ns:
+        for service in pools_running:
+            if service.log().counts["too_long"]:
+                raise RunError(f"no request of '{service.name}' fits the KV cache of a replica: nothing can be served")
         raise RunError("the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'")
     for node in nodes:
         node.settle()

@@ -27,6 +27,9 @@ Floats = npt.NDArray[np.float64]
 COMPUTE, MEMORY, CAPPED, ENERGY = range(4)
 PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK = range(6)
 
+WITH_DECODES = (0, 2)
+"""Kinds of iterations in which sequences decode: alone, and beside prompts."""
+
 ACTIVATION_BYTES = 2.0
 """Activations travel between GPUs in 16 bits."""
 
@@ -72,7 +75,7 @@ class Stack:
 class Layout:
     """How one lane of a replica is spread: tensor and data parallel degrees, pipeline stages, experts over all GPUs.
 
-    ``network_byte_per_s`` and ``network_latency_s`` hold between nodes, where the lane or its pipeline spans several.
+    The hop is what lies between two pipeline stages: a link within a node, or the network where they span several.
     """
 
     tensor: int
@@ -81,6 +84,7 @@ class Layout:
     expert: bool
     hop_byte_per_s: float
     hop_latency_s: float
+    hop_joule_per_byte: float
 
     @property
     def gpus(self) -> int:
@@ -95,6 +99,16 @@ class Precision:
     resident_bytes: float
     expert_bytes: float
     kv_value_bytes: float
+
+
+@dataclass(frozen=True)
+class Drafting:
+    """What guessing costs an iteration with decodes: s and J of its own, and for each sequence."""
+
+    seconds: float
+    joules: float
+    seconds_per_sequence: float
+    joules_per_sequence: float
 
 
 @dataclass(frozen=True)
@@ -120,11 +134,11 @@ def iteration_cost(
     *,
     most_tokens: int,
     block_tokens: int,
-    draft: Floats | None = None,
+    draft: Drafting | None = None,
 ) -> IterationCost:
     """The cost of an iteration by tokens in its batch, and its slopes in context, sequences and swapped blocks.
 
-    ``draft`` (3, tokens + 1, 2) adds s and J where sequences decode speculatively.
+    ``draft`` comes on top wherever there are decodes.
     """
     tokens = np.arange(most_tokens + 1, dtype=np.float64)
     gpus = float(layout.gpus)
@@ -141,7 +155,7 @@ def iteration_cost(
     kv_write = (model.kv_values_per_token_full + model.kv_values_per_token_windowed) * precision.kv_value_bytes
     copies = kv_copies(model, layout.tensor)
     written = kv_write * copies * tokens / gpus
-    link_byte, link_s = _communication(model, stack, device, layout, tokens)
+    link_byte, link_s, hop_j = _communication(model, stack, device, layout, tokens)
 
     compute = flop / (device.peak_flop_per_s * stack.compute_efficiency)
     memory = (dense_byte + written) / (device.byte_per_s * stack.memory_efficiency)
@@ -152,7 +166,7 @@ def iteration_cost(
         + (dense_byte + expert_byte + written) * device.joule_per_byte
         + link_byte * device.joule_per_link_byte
     )
-    extra_s, extra_j = (draft[:, :, 0], draft[:, :, 1]) if draft is not None else (0.0, 0.0)
+    energy = energy + hop_j
     slopes = _slopes(model, device, stack, layout, precision, copies, block_tokens)
     hidden = 1.0 - stack.overlap
     clock, left = _clock(device, compute, memory, other, energy, hidden, gpus)
@@ -160,15 +174,22 @@ def iteration_cost(
     headroom_w = gpus * (device.cap_w - device.loaded_w)
 
     table = np.zeros((3, most_tokens + 1, 4))
-    table[:, :, COMPUTE] = compute + hidden * memory + other + extra_s
-    table[:, :, MEMORY] = memory + hidden * compute + other + extra_s
-    table[:, :, ENERGY] = energy + extra_j
+    table[:, :, COMPUTE] = compute + hidden * memory + other
+    table[:, :, MEMORY] = memory + hidden * compute + other
+    table[:, :, ENERGY] = energy
+    if draft is not None:
+        for kind in WITH_DECODES:
+            table[kind, 1:, :2] += draft.seconds
+            table[kind, 1:, ENERGY] += draft.joules
     table[:, :, CAPPED] = table[:, :, ENERGY] / headroom_w
     slope = np.zeros((4, 6))
     slope[COMPUTE] = slopes[0] + hidden * slopes[1] + slopes[2]
     slope[MEMORY] = slopes[1] + hidden * slopes[0] + slopes[2]
     slope[ENERGY] = slopes[3]
-    slope[CAPPED] = slopes[3] / headroom_w
+    if draft is not None:
+        slope[[COMPUTE, MEMORY], SEQUENCE] += draft.seconds_per_sequence
+        slope[ENERGY, SEQUENCE] += draft.joules_per_sequence
+    slope[CAPPED] = slope[ENERGY] / headroom_w
     return IterationCost(table, slope)
 
 
@@ -220,10 +241,10 @@ def _slopes(
 
 def _communication(
     model: ModelShape, stack: Stack, device: Device, layout: Layout, tokens: Floats
-) -> tuple[Floats, Floats]:
-    """Bytes a GPU sends and s they take: all-reduces over the tensor group, experts' all-to-all, pipeline hops."""
+) -> tuple[Floats, Floats, Floats]:
+    """Bytes a GPU sends to its group (all-reduces, experts' all-to-all), s of it and of hops, J of pipeline hops."""
     sent = 0.0 * tokens
-    seconds = 0.0 * tokens
+    seconds, hop_j = 0.0 * tokens, 0.0 * tokens
     rate = device.link_byte_per_s * stack.link_efficiency
     here = tokens / layout.data  # tokens of one data-parallel rank
     busy = tokens > 0
@@ -240,9 +261,9 @@ def _communication(
     if layout.pipeline > 1:
         hop = tokens * model.hidden * ACTIVATION_BYTES
         hops = layout.pipeline - 1
-        sent = sent + hops * hop / layout.gpus
+        hop_j = hops * hop * layout.hop_joule_per_byte
         seconds = seconds + hops * (layout.hop_latency_s * busy + hop / layout.hop_byte_per_s)
-    return sent, seconds
+    return sent, seconds, hop_j
 
 
 def kv_bytes_per_token(model: ModelShape, precision: Precision, tensor: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,20 @@ COMPARED = (
     ("water_l.offsite", "off-site water", "L"),
     ("cost.energy", "energy cost", ""),
 )
+SERVED = (
+    ("ttft_s.p50", "TTFT p50", "s"),
+    ("ttft_s.p99", "TTFT p99", "s"),
+    ("tpot_s.p50", "TPOT p50", "s"),
+    ("tpot_s.p99", "TPOT p99", "s"),
+    ("e2e_s.p50", "E2E p50", "s"),
+    ("e2e_s.p99", "E2E p99", "s"),
+    ("goodput_share", "goodput", ""),
+    ("rejected", "refused", ""),
+    ("throughput_tok_per_s", "throughput", "tokens/s"),
+    ("energy_j_per_output_token", "energy per output token", "J"),
+    ("energy_j_per_request", "energy per request", "J"),
+)
+"""Of each service, where both runs have it."""
 GROUPS = (
     ("energy_kwh.by_component", "energy", "kWh"),
     ("carbon_kg.by_component", "carbon", "kg"),
@@ -142,7 +156,18 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Di
         for part in names:
             here, there = first[group][name].get(part), other[group][name].get(part)
             rows.append(Difference(f"{path}.{part}", f"{label} {part}", unit, here, there))
-    return tuple(rows)
+    return (*rows, *_service_differences(first.get("serving", {}), other.get("serving", {})))
+
+
+def _service_differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Difference]:
+    """Of the services that both runs have."""
+    for name in sorted(set(first) & set(other)):
+        for path, label, unit in SERVED:
+            row = Difference(
+                f"serving.{name}.{path}", f"{name} {label}", unit, _at(first[name], path), _at(other[name], path)
+            )
+            if row.first is not None or row.other is not None:
+                yield row
 
 
 def _carbon_change(first: Results, other: Results) -> Range:

@@ -13,7 +13,7 @@ from sim.results import charts
 from sim.results.compare import Comparison
 from sim.results.formats import mass, number, share
 from sim.results.results import Results
-from sim.results.services import service_grids
+from sim.results.services import service_grids, service_remarks
 from sim.results.tables import change_cells, value_cell
 from sim.units import HOUR_NS, SECONDS_PER_NS
 
@@ -169,7 +169,9 @@ def _jobs(jobs: Mapping[str, Any]) -> str:
 
 
 def _services(services: Mapping[str, Any]) -> str:
-    return "<h2>Services</h2>" + "".join(_table(header, rows) for header, rows in service_grids(services))
+    grids = "".join(_table(header, rows) for header, rows in service_grids(services))
+    remarks = "".join(f'<p class="note">{escape(remark)}</p>' for remark in service_remarks(services))
+    return f"<h2>Services</h2>{grids}{remarks}"
 
 
 def _boundary(boundary: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from sim.results.formats import number, percent, seconds
 
 Grid = tuple[list[str], list[list[str]]]
+SHOWN_PROBLEMS = 5
 LATENCIES = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("itl_s", "ITL"), ("e2e_s", "E2E"))
 
 
@@ -17,6 +18,20 @@ def service_grids(services: Mapping[str, Any]) -> list[Grid]:
     queues = {name: service for name, service in services.items() if name not in tokens}
     grids = [_queues(queues)] if queues else []
     return [*grids, _latencies(tokens), _served(tokens), _memory(tokens), _energy(tokens)] if tokens else grids
+
+
+def service_remarks(services: Mapping[str, Any]) -> list[str]:
+    """What a reader of the grids should know beside them: what was left out, and why something was refused."""
+    remarks = []
+    for name, service in services.items():
+        if "rejected_too_long" in service:
+            count = f"{service['rejected_too_long']:,}"
+            remarks.append(f"{name}: {count} requests were refused as longer than the KV cache of a replica.")
+        if "trace_rows_skipped" in service:
+            problems = service["trace_problems"]
+            remarks.append(f"{name}: {service['trace_rows_skipped']:,} rows of its trace were left out, such as:")
+            remarks += [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
+    return remarks
 
 
 def _queues(services: Mapping[str, Any]) -> Grid:

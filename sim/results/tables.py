@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sim.results.compare import Comparison, Difference
 from sim.results.formats import mass, number, seconds, share
-from sim.results.services import service_grids
+from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, NS_PER_S
 
 
@@ -33,6 +33,7 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
         parts.append(_jobs(summary["jobs"]))
     if "serving" in summary:
         parts += service_tables(summary["serving"])
+        parts += [Text(remark, style="dim") for remark in service_remarks(summary["serving"])]
     parts.append(_boundary(summary["boundary"]))
     return Group(*parts)
 

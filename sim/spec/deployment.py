@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
@@ -14,6 +13,7 @@ from sim.profiles.model import ModelShape, shape
 from sim.profiles.stack import StackProfile
 from sim.profiles.step import (
     Device,
+    Drafting,
     IterationCost,
     Layout,
     Stack,
@@ -42,13 +42,16 @@ class Deployment:
     gpu: GPUProfile
     node: NodeProfile
     stack: StackProfile
+    draft: ModelShape | None
 
     @classmethod
     def of(cls, spec: Serving, replicas: Replicas, gpu: GPUProfile, node: NodeProfile, catalog: Catalog) -> Deployment:
         """Raises ``InputError`` for a model or a stack that is not in the catalog."""
         model = spec.model if isinstance(spec.model, str) else None
         architecture = catalog.model(model).architecture if model is not None else spec.model.architecture  # type: ignore[union-attr]
-        return cls(spec, replicas, shape(architecture), gpu, node, catalog.stack(spec.stack))
+        guess = spec.speculative.draft_model if spec.speculative is not None else None
+        draft = shape(catalog.model(guess).architecture) if guess is not None else None
+        return cls(spec, replicas, shape(architecture), gpu, node, catalog.stack(spec.stack), draft)
 
     def problems(self) -> list[tuple[str, str]]:
         """What speaks against it: the field of the workload, and why."""
@@ -64,20 +67,25 @@ class Deployment:
             found.append(("pipeline_parallel", f"the model has {self.model.layers} layers"))
         if r.gpus > self.node.slots and spec.network is None:
             message = f"a replica of {r.gpus} GPUs leaves a node of {self.node.slots}: give the workload a 'network'"
-            found.append(("tensor_parallel", message))
+            found.append((self._widest(), message))
         if self.arithmetic not in gpu.peak or self.arithmetic not in gpu.power.energy_per_flop:
             known = ", ".join(set(gpu.peak) & set(gpu.power.energy_per_flop))
             found.append(
                 ("precision", f"'{gpu.name}' has no peak rate and energy per FLOP for {self.arithmetic}  ({known})")
             )
         if r.gpus > 1 and gpu.link.energy_per_byte is None:
-            found.append(("tensor_parallel", f"'{gpu.name}' has no energy per byte of its link in its profile"))
+            found.append((self._widest(), f"'{gpu.name}' has no energy per byte of its link in its profile"))
         for cap in self.caps():
             if not gpu.power.loaded.value < cap <= gpu.tdp.value:
                 limits = f"{gpu.power.loaded.value:g} W loaded and its TDP of {gpu.tdp.value:g} W"
                 found.append(("power_cap", f"{cap:g} W is not between the {limits} of '{gpu.name}'"))
         misfit = self.misfit()
         return [*found, ("precision", misfit)] if misfit else found
+
+    def _widest(self) -> str:
+        """The field that spreads a replica the most."""
+        r = self.replicas
+        return max(("tensor_parallel", "pipeline_parallel", "data_parallel"), key=lambda name: int(getattr(r, name)))
 
     @property
     def arithmetic(self) -> Precision:
@@ -117,16 +125,26 @@ class Deployment:
         experts = m.moe_layers * m.experts * size.expert_bytes / (r.tensor_parallel * r.data_parallel)
         return (dense + experts) / r.pipeline_parallel
 
+    def draft_bytes_per_gpu(self) -> float:
+        """B of the draft model's weights on one GPU, in 16 bits and spread like the model's; 0 without one."""
+        r = self.replicas
+        return (
+            2.0 * self.draft.parameters / (r.tensor_parallel * r.pipeline_parallel) if self.draft is not None else 0.0
+        )
+
     def kv_bytes_per_gpu(self) -> float:
         """B of one GPU that are left for the KV cache; negative where the weights alone do not fit."""
         capacity = float(self.gpu.memory.capacity.value)
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
-        return capacity * usable - self.weights_bytes_per_gpu()
+        return capacity * usable - self.weights_bytes_per_gpu() - self.draft_bytes_per_gpu()
 
     def kv_blocks(self) -> int:
         """Blocks of a pipeline lane."""
         r = self.replicas
         a_token = kv_bytes_per_token(self.model, self.bytes(), r.tensor_parallel) / r.tensor_parallel
+        if self.draft is not None:
+            drafted = kv_bytes_per_token(self.draft, _bytes_of_draft(self.draft), r.tensor_parallel)
+            a_token += drafted / r.tensor_parallel
         tokens = self.kv_bytes_per_gpu() * r.data_parallel / a_token  # layers and lanes both count pipeline stages once
         return max(0, int(tokens // self.spec.batching.block_tokens))
 
@@ -140,12 +158,14 @@ class Deployment:
         per_gpu = self.weights_bytes_per_gpu() / gigabyte
         capacity = float(self.gpu.memory.capacity.value) / gigabyte
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
-        left = f"{capacity * usable - per_gpu:.1f} GB for the KV cache, {blocks} blocks"
+        drafts = self.draft_bytes_per_gpu() / gigabyte
+        beside = f" and the draft model {drafts:.1f} GB" if drafts else ""
+        left = f"{capacity * usable - per_gpu - drafts:.1f} GB for the KV cache, {blocks} blocks"
         bits = self.spec.precision.weights
         return (
             f"does not fit: {self.model.parameters / 1e9:.4g} B parameters in {bits} over {r.gpus} GPUs are "
-            f"{per_gpu:.1f} GB each; '{self.gpu.name}' has {capacity:g} GB, of which {100 * usable:.0f} % are usable = "
-            f"{capacity * usable:.1f} GB, which leaves {left}; use more GPUs a replica or fewer bits a weight"
+            f"{per_gpu:.1f} GB each{beside}; '{self.gpu.name}' has {capacity:g} GB, of which {100 * usable:.0f} % are "
+            f"usable = {capacity * usable:.1f} GB, which leaves {left}; use more GPUs a replica or fewer bits a weight"
         )
 
     # Time and energy
@@ -161,7 +181,12 @@ class Deployment:
             if leaves and network is not None
             else float(self.stack.link_latency.value) * SECONDS_PER_NS
         )
-        return Layout(r.tensor_parallel, r.data_parallel, r.pipeline_parallel, r.expert_parallel, rate, latency_s)
+        joule = float(self.gpu.link.energy_per_byte.value) if self.gpu.link.energy_per_byte is not None else 0.0
+        if leaves and network is not None:
+            joule = float(network.energy_per_byte)
+        return Layout(
+            r.tensor_parallel, r.data_parallel, r.pipeline_parallel, r.expert_parallel, rate, latency_s, joule
+        )
 
     def device(self, cap_w: float) -> Device:
         """The GPU under a power cap; its link is the network where a stage leaves the node."""
@@ -208,34 +233,34 @@ class Deployment:
         whole = 0 if batching.prefill == "chunked" else longest_prompt
         return max(batching.max_num_batched_tokens, verified, whole) + verified
 
-    def cost(self, cap_w: float, longest_prompt: int, draft: ModelShape | None) -> IterationCost:
+    def cost(self, cap_w: float, longest_prompt: int) -> IterationCost:
         """Of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
         tokens = self.most_tokens(longest_prompt)
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
-        extra = self._draft(draft, device, stack, layout, tokens) if draft is not None else None
+        draft = self._drafting(self.draft, device, stack, layout) if self.draft is not None else None
         size = self.spec.batching.block_tokens
         cost = iteration_cost(
-            self.model, device, stack, layout, self.bytes(), most_tokens=tokens, block_tokens=size, draft=extra
+            self.model, device, stack, layout, self.bytes(), most_tokens=tokens, block_tokens=size, draft=draft
         )
         if isinstance(self.spec.step_time, MeasuredSteps):
             return self._measured(cost, self.spec.step_time)
         return cost
 
-    def _draft(
-        self, model: ModelShape, device: Device, stack: Stack, layout: Layout, tokens: int
-    ) -> npt.NDArray[np.float64]:
-        """s and J of guessing, by the tokens of the iteration: exact among decodes alone, and taken as for one
-        sequence where prompts share the iteration (the draft model is bound by memory)."""
+    def _drafting(self, model: ModelShape, device: Device, stack: Stack, layout: Layout) -> Drafting:
+        """The draft model's iterations, one token a sequence: exact for one sequence and for ``max_num_seqs``, linear
+        between. Its contexts and its own prefill are left out: it is small."""
         assert self.spec.speculative is not None
-        guesses = self.spec.speculative.draft_tokens
-        size = Bytes(2.0 * model.resident_parameters, 2.0 * model.expert_parameters, 2.0)
-        alone = iteration_cost(model, device, stack, layout, size, most_tokens=tokens, block_tokens=16)
+        guesses, most = self.spec.speculative.draft_tokens, self.spec.batching.max_num_seqs
+        alone = iteration_cost(model, device, stack, layout, _bytes_of_draft(model), most_tokens=most, block_tokens=16)
         seconds, joules = alone.table[0, :, :3].max(axis=1), alone.table[0, :, 3]
-        sequences = np.minimum(np.arange(tokens + 1) // (1 + guesses), tokens)
-        extra = np.zeros((3, tokens + 1, 2))
-        extra[0] = guesses * np.stack([seconds[sequences], joules[sequences]], axis=1)
-        extra[2] = guesses * np.array([seconds[1], joules[1]])
-        return extra
+        rise = 1.0 / max(most - 1, 1)
+        slower_s, more_j = float(seconds[most] - seconds[1]) * rise, float(joules[most] - joules[1]) * rise
+        return Drafting(
+            seconds=guesses * (float(seconds[1]) - slower_s),
+            joules=guesses * (float(joules[1]) - more_j),
+            seconds_per_sequence=guesses * slower_s,
+            joules_per_sequence=guesses * more_j,
+        )
 
     def _measured(self, cost: IterationCost, steps: MeasuredSteps) -> IterationCost:
         """Times from a table, energy from the roofline; a cap still lengthens what would exceed it."""
@@ -247,6 +272,10 @@ class Deployment:
         prompt_s = times.at("prompt", tokens)
         table[0, :, 0], table[1, :, 0], table[2, :, 0] = times.at("decode", tokens), prompt_s, steps.mixed * prompt_s
         return replace(cost, table=table, slope=slope)
+
+
+def _bytes_of_draft(model: ModelShape) -> Bytes:
+    return Bytes(2.0 * model.resident_parameters, 2.0 * model.expert_parameters, 2.0)
 
 
 def deployments(

@@ -30,8 +30,8 @@ def file_problems(parts: Parts, document: Document, *, activity_files: bool, mos
         for name, workload in parts.workloads.items():
             if isinstance(workload, Serving):
                 check.problems += [
-                    document.problem(path, message)
-                    for path, message in serving_files(name, workload.arrivals, workload.lengths, workload)
+                    found if isinstance(found, Problem) else document.problem(*found)
+                    for found in serving_files(name, workload, parts.start)
                 ]
         for name, arrivals in parts.arrivals.items():
             if isinstance(arrivals, RateLog | IntervalLog | RequestLog):

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sim.documents import KeyPath
-from sim.errors import InputError
+from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.signals.csv_table import epoch_ns
 from sim.spec.deployment import Deployment
 from sim.spec.requests import (
     OWN_LENGTHS,
     Clients,
     ClosedLoopUsers,
-    Lengths,
-    RequestArrivals,
     ServeGen,
     TraceReplay,
     Turns,
 )
 from sim.spec.serving import Count, MeasuredSteps, Replicas, Serving
 from sim.spec.step_table import read_step_table
+from sim.units import DAY_NS, NS_PER_S
 from sim.validation import nearest
 from sim.workload.servegen import read_lengths, read_windows
-from sim.workload.traces import HASHED_TOKENS, read_trace
+from sim.workload.traces import HASHED_TOKENS, Trace, read_trace
 
 Found = Iterator[tuple[KeyPath, str]]
 
@@ -51,10 +52,26 @@ def stands_alone(name: str, spec: Serving, *, open_ended: bool) -> Found:
             yield (*path, field, "count"), "a range of replicas needs 'autoscale'; or give one number"
         if isinstance(group.power_cap, list):
             times = [change.after for change in group.power_cap]
+            if not times:
+                yield (*path, field, "power_cap"), "has no changes; leave it out"
             if times != sorted(set(times)):
                 yield (*path, field, "power_cap"), "its changes must follow one another in time"
     if spec.autoscale is not None and not any(isinstance(group.count, Count) for _, group in spec.groups):
         yield (*path, "autoscale"), "needs a range: count: {min: 1, max: 8}"
+    rule = spec.autoscale
+    if rule is not None and rule.on == "kv" and rule.target > 1.0:
+        yield (*path, "autoscale", "target"), "is a share of the KV cache: at most 1"
+    if isinstance(spec.arrivals, Clients):
+        names = [client.name for client in spec.arrivals.clients]
+        for i, client in enumerate(spec.arrivals.clients):
+            at: KeyPath = (*path, "arrivals", "clients", i)
+            if client.name in names[:i]:
+                yield (
+                    (*at, "name"),
+                    f"'{client.name}' is taken: each client needs a name, and random streams, of its own",
+                )
+            if client.priority >= spec.priorities:
+                yield (*at, "priority"), f"needs 'priorities: {client.priority + 1}' or more"
     if spec.decode is not None and spec.network is None:
         yield (*path, "network"), "required: KV caches go from prefill to decode over it"
 
@@ -147,7 +164,7 @@ def against_catalog(
             yield (*path, field_name, "pool"), f"required where several pools have GPUs  ({', '.join(gpus)})"
         elif label is not None and label in gpus and label in nodes and usable:
             yield from _fits(path, field_name, Deployment.of(spec, group, gpus[label], nodes[label], catalog))
-        elif label not in known or label in nodes:
+        elif label not in gpus and (label not in known or label in nodes):
             yield path, "needs GPUs, and its pool has none"
 
 
@@ -165,9 +182,11 @@ def gpus_wanted(spec: Serving, only_pool: str | None) -> Iterator[tuple[str, str
             yield field, label, group, group.most * group.gpus
 
 
-def files(name: str, arrivals: RequestArrivals, lengths: Lengths | None, spec: Serving | None) -> Found:
-    """Opens every file that a serving workload names. Yields each problem found in one."""
+def files(name: str, spec: Serving, start: datetime | None) -> Iterator[tuple[KeyPath, str] | Problem]:
+    """Opens every file that a serving workload names. Yields each problem found in one, with its line there, or with
+    the field that names the file."""
     path: KeyPath = ("workloads", name)
+    arrivals, lengths = spec.arrivals, spec.lengths
     opened: list[tuple[KeyPath, object]] = []
     if isinstance(arrivals, TraceReplay):
         skip = arrivals.on_bad_rows == "skip"
@@ -187,12 +206,49 @@ def files(name: str, arrivals: RequestArrivals, lengths: Lengths | None, spec: S
     if lengths is not None and lengths.kind == "joint":
         skip_lengths = lengths.on_bad_rows == "skip"
         opened.append((("lengths", "file"), lambda: read_trace(Path(lengths.file), skip=skip_lengths)))
-    if spec is not None and isinstance(spec.step_time, MeasuredSteps):
+    if isinstance(spec.step_time, MeasuredSteps):
         measured = spec.step_time.file
         opened.append((("step_time", "file"), lambda: read_step_table(measured)))
     for field, read in opened:
         try:
-            read()  # type: ignore[operator]
+            opened_file = read()  # type: ignore[operator]
         except InputError as error:
-            for problem in error.problems:
-                yield (*path, *field), str(problem)
+            rows = [problem for problem in error.problems if problem.line is not None]
+            yield from rows
+            yield from (((*path, *field), str(problem)) for problem in error.problems if problem.line is None)
+            if rows and isinstance(spec.arrivals, TraceReplay) and field == ("arrivals", "file"):
+                yield (*path, *field), "has rows that cannot be used; 'on_bad_rows: skip' leaves them out"
+        else:
+            if isinstance(spec.arrivals, TraceReplay) and isinstance(opened_file, Trace):
+                yield from (
+                    ((*path, *at), message) for at, message in _replayed(spec, spec.arrivals, opened_file, start)
+                )
+
+
+def _replayed(spec: Serving, arrivals: TraceReplay, trace: Trace, start: datetime | None) -> Found:
+    """What shows of a trace to be replayed once it is open: its clock and its hashes."""
+    if arrivals.align == "clock":
+        if trace.first_ns is None:
+            yield ("arrivals", "align"), f"the format '{trace.report.format}' has no clock: write 'start'"
+        elif start is not None:
+            first_ns, last_ns = trace.first_ns, trace.first_ns + int(trace.requests.arrival_ns[-1])
+            if not first_ns - DAY_NS <= epoch_ns(start) <= last_ns:
+                began = datetime.fromtimestamp(first_ns // NS_PER_S, tz=UTC)
+                message = (
+                    f"the trace begins at {began:%Y-%m-%dT%H:%M:%SZ}: start the scenario by its clock, within a day"
+                )
+                yield ("arrivals", "align"), message
+    highest = int(trace.requests.priority.max())
+    if highest >= spec.priorities:
+        yield ("priorities",), f"the trace has priorities up to {highest}: needs 'priorities: {highest + 1}' or more"
+    if not spec.batching.prefix_cache:
+        return
+    if not trace.has_hashes:
+        message = f"finds nothing: a trace of the format '{trace.report.format}' has no hashed blocks"
+        yield ("batching", "prefix_cache"), message
+    elif not trace.block_tokens and arrivals.block_tokens is None:
+        message = f"required: the format '{trace.report.format}' does not say how many tokens a hashed block has"
+        yield ("arrivals", "block_tokens"), message
+    elif (hashed := trace.block_tokens or arrivals.block_tokens or 0) % spec.batching.block_tokens:
+        message = f"hashed blocks of {hashed} tokens are no whole number of KV blocks of {spec.batching.block_tokens}"
+        yield ("batching", "block_tokens"), message

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sim.errors import InputError
+from sim.errors import InputError, Problem
 from sim.units import NS_PER_S
 from sim.workload.lengths import MOST_TOKENS, histogram
 from sim.workload.processes import exponential_gaps, gamma_gaps, weibull_gaps
 from sim.workload.requests import Ints, RequestChunk, plain_chunk
 
 MOST_BYTES = 1 << 28
+MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
@@ -48,23 +50,40 @@ class Lengths:
 def read_windows(path: Path) -> list[Window]:
     """Raises ``InputError`` naming each line that cannot be read."""
     windows: list[Window] = []
+    problems: list[Problem] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
             for line, row in enumerate(csv.reader(text), 1):
                 if not row:
                     continue
-                start, rate, cv = float(row[0]), float(row[1]), float(row[2] or "nan")
-                family = row[3].strip()
-                if family not in ("Gamma", "Weibull", "") or rate < 0 or (family and rate and not cv > 0):
-                    raise InputError.one(str(path), f"is no window of a client: {row}", line=line)
-                windows.append(Window(start, rate, cv, family))
-    except (ValueError, IndexError):
-        raise InputError.one(str(path), "needs window_start_s, rate_rps, iat_cv, family in each row") from None
-    except OSError as error:
-        raise InputError.one(str(path), error.strerror or "cannot be read") from None
+                window = _window(row)
+                if isinstance(window, str):
+                    problems.append(Problem(str(path), line, "", window))
+                else:
+                    windows.append(window)
+    except (OSError, ValueError) as error:
+        raise InputError.one(str(path), getattr(error, "strerror", None) or f"cannot be read: {error}") from None
+    if problems:
+        raise InputError(problems[:MOST_PROBLEMS])
     if len(windows) < 2 or any(a.start_s >= b.start_s for a, b in pairwise(windows)):
         raise InputError.one(str(path), "needs two windows or more, each later than the one before")
     return windows
+
+
+def _window(row: list[str]) -> Window | str:
+    """A row as a window, or what is wrong with it."""
+    try:
+        start, rate, cv = float(row[0]), float(row[1]), float(row[2] or "nan")
+        family = row[3].strip()
+    except (ValueError, IndexError):
+        return f"needs window_start_s, rate_rps, iat_cv, family: {','.join(row)[:80]}"
+    if family not in ("Gamma", "Weibull", ""):
+        return f"has a family of gaps that is neither Gamma nor Weibull: {family[:40]}"
+    if not (math.isfinite(start) and math.isfinite(rate)) or rate < 0:
+        return f"needs a finite start and a rate of 0 or more: {row[0]}, {row[1]}"
+    if family and rate and not (cv > 0 and math.isfinite(cv)):
+        return f"needs a coefficient of variation above 0 for {family} gaps: {row[2]}"
+    return Window(start, rate, cv, family)
 
 
 def read_lengths(path: Path) -> list[Lengths]:

@@ -64,9 +64,10 @@ class ServingLog:
     """A serving workload over a run.
 
     ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (5, SKETCH_SIZE) of ``SKETCHES``; ``rows``
-    (n, 16) as ``ROW_COLUMNS``. ``lane_w`` are W of the loaded GPUs of each lane, by which a request's share of time
-    becomes energy, and ``phase_w`` those of the lanes that prefill and of those that decode. ``kv_blocks`` are those of
-    a lane that decodes, ``most_kv_blocks`` of any lane; ``replica_ns`` integrates the replicas that are up over time.
+    (n, 16) as ``ROW_COLUMNS``. ``phase_w`` are W of the loaded GPUs of a lane that prefills and of one that decodes, by
+    which a request's share of time becomes energy. ``kv_blocks`` are those of a lane that decodes, ``most_kv_blocks``
+    of any lane; ``replica_ns`` integrates the replicas that are up over time. ``trace_problems`` are the first of the
+    ``skipped_rows`` of its trace, with line and reason.
     """
 
     workload: str
@@ -78,7 +79,6 @@ class ServingLog:
     kv_blocks: int
     most_kv_blocks: int
     block_tokens: int
-    lane_w: tuple[float, ...]
     phase_w: dict[str, float]
     replica_ns: int
     most_replicas: int
@@ -86,3 +86,4 @@ class ServingLog:
     engine: str
     sampled: bool
     skipped_rows: int
+    trace_problems: tuple[str, ...]

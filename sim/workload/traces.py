@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -28,6 +29,8 @@ from sim.workload.requests import Ints, RequestChunk
 Format = Literal["azure", "burstgpt", "mooncake", "qwen-bailian", "ragpulse", "coldaisle"]
 
 LONGEST_LINE = 1 << 22
+FIRST_LINES = 20
+"""Among which there must be a record that tells the format."""
 MOST_PROBLEMS = 20
 NS_PER_MS = NS_PER_S // 1000
 
@@ -55,10 +58,12 @@ class TraceReport:
     rows: int = 0
     skipped: int = 0
     problems: list[Problem] = field(default_factory=list)
+    last_line: int = 0
 
     def complain(self, line: int, message: str) -> None:
         """One more row that cannot be used."""
         self.skipped += 1
+        self.last_line = line
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(Problem(self.file, line, "", message))
 
@@ -66,9 +71,8 @@ class TraceReport:
         """Raises ``InputError`` with every reason kept and a count of the others."""
         if self.skipped:
             more = self.skipped - len(self.problems)
-            rest = [Problem(self.file, None, "", f"and {more:,} more rows like these")] if more else []
-            hint = Problem(self.file, None, "", "write 'on_bad_rows: skip' to leave such rows out")
-            raise InputError([*self.problems, *rest, hint])
+            rest = [Problem(self.file, self.last_line, "", f"the last of {more:,} more such rows")] if more else []
+            raise InputError([*self.problems, *rest])
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,11 @@ class Trace:
     first_ns: int | None  # since 1970, where the format says
     block_tokens: int
     report: TraceReport
+
+    @property
+    def has_hashes(self) -> bool:
+        """Whether some prompt says which blocks it begins with."""
+        return len(self.requests.prefix_hashes) > 0
 
 
 @dataclass(frozen=True)
@@ -176,8 +185,16 @@ class _open:  # noqa: N801  (reads as the call it stands for)
         raise InputError.one(str(self._path), f"cannot be read: {error}") from None
 
 
-def _lines(path: Path, first: str, text: TextIO) -> Iterator[tuple[int, str]]:
-    line, number = first, 1
+def _record(numbered: tuple[int, str]) -> dict[str, Any] | None:
+    try:
+        read = json.loads(numbered[1])
+    except (ValueError, RecursionError):
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def _lines(path: Path, first: str, text: TextIO, number: int = 1) -> Iterator[tuple[int, str]]:
+    line = first
     while line:
         if len(line) >= LONGEST_LINE:
             raise InputError.one(str(path), f"has a line of more than {LONGEST_LINE:,} characters", line=number)
@@ -216,10 +233,10 @@ def _csv_rows(
 def _json_rows(
     path: Path, first: str, text: TextIO, wanted: Format | None
 ) -> tuple[Format, Iterator[tuple[int, _Row | str]]]:
-    try:
-        record = json.loads(first)
-    except ValueError:
-        raise InputError.one(str(path), "its first line is not a JSON record", line=1) from None
+    lines = list(islice(_lines(path, first, text), FIRST_LINES))
+    record = next((found for found in map(_record, lines) if found), None)
+    if record is None:
+        raise InputError.one(str(path), f"has no JSON record in its first {len(lines)} lines", line=1)
     found = _pick(path, list(record), JSON_FORMATS, wanted)
     roots: dict[str, str] = {}
     read: dict[str, Callable[[Any], _Row]] = {
@@ -229,7 +246,7 @@ def _json_rows(
     }
 
     def rows() -> Iterator[tuple[int, _Row | str]]:
-        for number, line in _lines(path, first, text):
+        for number, line in chain(lines, _lines(path, text.readline(LONGEST_LINE), text, lines[-1][0] + 1)):
             yield number, _tried(lambda line=line: read[found](json.loads(line)), line)  # type: ignore[misc]
 
     return found, rows()
@@ -243,8 +260,12 @@ def _tried(read: Callable[[], _Row], written: object) -> _Row | str:
         return str(error)
     except KeyError as error:
         return f"has no {error}: {_short(written)}"
-    except (ValueError, TypeError, IndexError, OverflowError, AttributeError, RecursionError):
-        return f"cannot be read: {_short(written)}"
+    except IndexError:
+        return f"has fewer fields than the header: {_short(written)}"
+    except json.JSONDecodeError as error:
+        return f"is no JSON record ({error.msg}, column {error.colno}): {_short(written)}"
+    except (ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
+        return f"cannot be read ({_short(error)}): {_short(written)}"
 
 
 def _short(written: object) -> str:
@@ -253,18 +274,25 @@ def _short(written: object) -> str:
 
 
 def _tokens(value: Any, what: str) -> int:
-    if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
-        raise _BadRowError(f"{what} is not a whole number of tokens: {value!r}")
-    tokens = int(value)
+    try:
+        tokens = int(float(value))
+        whole = not isinstance(value, bool) and tokens == float(value)
+    except (ValueError, TypeError, OverflowError):
+        whole = False
+    if not whole:
+        raise _BadRowError(f"{what} is not a whole number of tokens: {_short(repr(value))}")
     if not 1 <= tokens <= MOST_TOKENS:
         raise _BadRowError(f"{what} of {tokens} tokens; it must be from 1 to {MOST_TOKENS:,}")
     return tokens
 
 
 def _seconds(value: Any) -> int:
-    time_ns = round(float(value) * NS_PER_S)
+    return _within(round(float(value) * NS_PER_S), f"{value} s")
+
+
+def _within(time_ns: int, written: str) -> int:
     if not 0 <= time_ns < 1 << 62:
-        raise _BadRowError(f"a time of {value} s")
+        raise _BadRowError(f"a time of {written}")
     return time_ns
 
 
@@ -274,7 +302,7 @@ def _clock(text: str) -> int:
     digits = len(tail) - len(tail.lstrip("0123456789"))
     moment = datetime.fromisoformat(whole + tail[digits:])
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return epoch_ns(moment) + int((tail[:digits] + "0" * 9)[:9])
+    return _within(epoch_ns(moment) + int((tail[:digits] + "0" * 9)[:9]), text)
 
 
 def _azure(cell: dict[str, str]) -> _Row:
@@ -312,14 +340,15 @@ def _blocks(value: Any) -> list[int]:
     if isinstance(value, dict):
         return [block for part in value.values() for block in _blocks(part)]
     if isinstance(value, list):
-        return [block for part in value for block in (_blocks(part) if isinstance(part, list | dict) else [int(part)])]
-    return [int(value)]
+        return [block for part in value for block in _blocks(part)]
+    block = int(value)
+    if not 0 <= block < 1 << 62:
+        raise _BadRowError(f"a hashed block of {_short(value)}; ids are from 0 to 2**62")
+    return [block]
 
 
 def _mooncake(record: Any) -> _Row:
-    time_ns = round(float(record["timestamp"]) * NS_PER_MS)
-    if time_ns < 0:
-        raise _BadRowError(f"a time of {record['timestamp']} ms")
+    time_ns = _within(round(float(record["timestamp"]) * NS_PER_MS), f"{record['timestamp']} ms")
     prompt, output = (_tokens(record[name], name) for name in ("input_length", "output_length"))
     return _Row(time_ns, prompt, output, hashes=_blocks(record.get("hash_ids", [])))
 

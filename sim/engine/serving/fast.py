@@ -101,7 +101,7 @@ class FastPool:
             k.SEED: settings.seed,
             k.ROWS: settings.rows,
             k.REPLICAS: n,
-            k.LARGEST: max(kv_blocks),
+            k.LARGEST: p.largest_request(roles, kv_blocks),
             k.TREE_SIZE: tree,
             k.HEAP_CAP: 2 * seats + 16,
             k.FUTURE_CAP: sizes[k.O_FUTURE] // k.FUTURE_WIDTH,

@@ -53,7 +53,7 @@ COUNT0 = 64
     C_ARRIVED, C_COMPLETED, C_REJECTED, C_TIMED_OUT, C_RETRIES, C_KILLED, C_PREEMPTIONS, C_PROMPT, C_OUTPUT,
     C_PREFILLED, C_CACHED, C_LOOKED_UP, C_DECODED, C_FIRST, C_WASTED, C_TRANSFERRED, C_ITERATIONS, C_KV_TOKENS,
     C_KV_ITERATIONS, C_GOOD, C_WAITING_AREA, C_RUNNING_AREA, C_TTFT, C_TPOT, C_ITL, C_E2E, C_QUEUEING, C_TPOT_COUNT,
-    C_PEAK, C_PREFILL_NS, C_DECODE_NS, C_PREFILL_NJ, C_DECODE_NJ,
+    C_PEAK, C_PREFILL_NS, C_DECODE_NS, C_PREFILL_NJ, C_DECODE_NJ, C_TOO_LONG,
 ) = range(COUNT0, COUNT0 + len(p.COUNTS))
 # fmt: on
 # fmt: off
@@ -1007,7 +1007,7 @@ def _admit(S, R, M, r, decodes, may_admit):
         if hash_tokens:
             M[C_LOOKED_UP] += target
             M[C_CACHED] += hits * hash_tokens
-            S[head * SW + S_CACHED] += hits * hash_tokens
+            S[head * SW + S_CACHED] = hits * hash_tokens
         tokens = min(missing, budget) if chunked else missing
         _chunk(R, M, r, head, tokens)
         budget -= tokens
@@ -1441,6 +1441,7 @@ def _arrive(S, R, M):
     _reset(S, slot)
     M[C_ARRIVED] += 1
     if _blocks(M, prompt + output + M[DRAFT]) > M[LARGEST]:
+        M[C_TOO_LONG] += 1
         _finish(S, M, slot, p.REJECTED)
     else:
         _attempt(S, R, M, slot)
@@ -1465,7 +1466,12 @@ def _dispatch(S, R, M, slot, role, turn):
         M[N_WAITING] += 1
         M[BACK_N] += 1
         _append(S, M, BACK_HEAD, BACK_TAIL, slot)
-    elif limit >= 0 and not S[slot * SW + S_READY] and R[r * RW + R_WAITING] >= limit:
+    elif (
+        limit >= 0
+        and not S[slot * SW + S_READY]
+        and R[r * RW + R_WAITING] >= limit
+        and (R[r * RW + R_BUSY] or R[r * RW + R_WAITING])
+    ):
         _give_up(S, M, slot, p.REJECTED)
     else:
         blocked = R[r * RW + R_WAITING] and M[CLASSES] == 1

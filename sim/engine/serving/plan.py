@@ -11,6 +11,7 @@ here must touch ``kernel.py`` too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -171,7 +172,14 @@ COUNTS = (
     "decode_share_ns",
     "prefill_share_nj",
     "decode_share_nj",
+    "too_long",  # rejected because no replica's KV cache could ever hold them
 )
+
+
+def largest_request(roles: Sequence[int], blocks: Sequence[int]) -> int:
+    """Blocks of the largest request that can be served: it must fit a replica of each role it passes through."""
+    passed = ([size for at, size in zip(roles, blocks, strict=True) if at in (ANY, role)] for role in (PREFILL, DECODE))
+    return min(max(sizes) for sizes in passed if sizes)
 
 
 def mix(value: int) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.plan import Ints, Settings, StepCost, ceil_div, draw, mix
+from sim.engine.serving.plan import Ints, Settings, StepCost, ceil_div, draw, largest_request, mix
 from sim.workload.requests import RequestChunk
 
 RETRY, HANDED_OVER, DEADLINE, USER = range(4)
@@ -123,6 +123,7 @@ class ReferencePool:
             Replica(i, role, kv_blocks[i], costs[cost_of[i]], waiting=[deque() for _ in range(settings.priorities)])
             for i, role in enumerate(roles)
         ]
+        self._largest = largest_request(roles, kv_blocks)
         self._backlog: deque[Request] = deque()
         self._live: dict[int, Request] = {}
         self._free: list[int] = []
@@ -301,8 +302,8 @@ class ReferencePool:
         self._live[slot] = request
         self._ordinal += 1
         self.counts["arrived"] += 1
-        largest = max(replica.blocks for replica in self._replicas)
-        if ceil_div(prompt + output + self._set.draft_tokens, self._set.block_tokens) > largest:
+        if ceil_div(prompt + output + self._set.draft_tokens, self._set.block_tokens) > self._largest:
+            self.counts["too_long"] += 1
             self._finish(request, p.REJECTED)
         else:
             self._attempt(request)
@@ -327,13 +328,18 @@ class ReferencePool:
             request.replica = None
             self._waiting += 1
             self._backlog.append(request)
-        elif queue_limit >= 0 and not request.ready and sum(map(len, replica.waiting)) >= queue_limit:
+        elif queue_limit >= 0 and not request.ready and self._is_full(replica):
             self._give_up(request, p.REJECTED)
         else:
             self._assign(request, replica)
             replica.waiting[request.priority].append(request)
             self._waiting += 1
             request.where = WAITING
+
+    def _is_full(self, replica: Replica) -> bool:
+        """An idle replica takes one more at once, so that one never waits."""
+        waiting = sum(map(len, replica.waiting))
+        return waiting >= self._set.queue_limit and (replica.busy or waiting > 0)
 
     def _assign(self, request: Request, replica: Replica) -> None:
         request.replica = replica
@@ -582,7 +588,7 @@ class ReferencePool:
             if self._set.hash_blocks:
                 self.counts["looked_up_tokens"] += head.target
                 self.counts["cached_tokens"] += head.context
-                head.cached += head.context
+                head.cached = head.context
             tokens = min(missing, budget) if chunked else missing
             chunks.append((head, tokens))
             budget -= tokens

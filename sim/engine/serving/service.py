@@ -98,6 +98,7 @@ class ServingPlan:
     open_until_ns: int | None
     engine: Engine
     skipped_rows: int  # of its trace, that could not be used
+    trace_problems: tuple[str, ...]  # the first of them, with line and reason
 
 
 @dataclass(eq=False)
@@ -107,8 +108,10 @@ class _Replica:
     gang: Gang | None = None
     up: bool = False
     draining: bool = False
+    leaving: bool = False  # drained and told to go down, which it does within this instant
     wanted: bool = False
     wake: simpy.Event | None = None
+    process: simpy.Process | None = None
     since_ns: int = 0
     cost: int = 0
     active_ns: int = 0
@@ -152,13 +155,11 @@ class ServingService:
         self._all_fed = False
         self._pool = make_pool(plan.engine, plan.settings, plan.step_costs, plan.groups, self._more)
         self._replicas: list[_Replica] = []
-        self._lane_w: list[float] = []
         lane = 0
         for group in plan.groups:
             for _ in range(group.most):
                 self._replicas.append(_Replica(group, range(lane, lane + group.lanes)))
                 lane += group.lanes
-                self._lane_w += [group.lane_w] * group.lanes
         self._replica_ns = 0
         self._most_up = 0
         self._cold_starts = 0
@@ -168,7 +169,7 @@ class ServingService:
             for replica in [r for r in self._replicas if r.group is group][: group.initial]:
                 replica.wanted = True
         for replica in self._replicas:
-            env.process(self._life(replica))
+            replica.process = env.process(self._life(replica))
         if next_edge is not None:
             env.process(self._tick(next_edge))
         if plan.cap_changes_ns:
@@ -176,6 +177,11 @@ class ServingService:
         if plan.autoscale is not None:
             env.process(self._scale(plan.autoscale))
         env.process(self._watch())
+
+    @property
+    def name(self) -> str:
+        """Of the workload."""
+        return self._plan.name
 
     def log(self) -> ServingLog:
         """Everything up to now."""
@@ -194,7 +200,6 @@ class ServingService:
             kv_blocks=decodes.kv_blocks,
             most_kv_blocks=max(group.kv_blocks for group in self._plan.groups),
             block_tokens=self._plan.settings.block_tokens,
-            lane_w=tuple(self._lane_w),
             phase_w={"prefill": prefills.lane_w, "decode": decodes.lane_w},
             replica_ns=replica_ns,
             most_replicas=self._most_up,
@@ -202,6 +207,7 @@ class ServingService:
             engine=self._plan.engine,
             sampled=isinstance(self._keep, KeepSample),
             skipped_rows=self._plan.skipped_rows,
+            trace_problems=self._plan.trace_problems,
         )
 
     # The pool
@@ -245,14 +251,15 @@ class ServingService:
     # Processes
 
     def _life(self, replica: _Replica) -> Generator[simpy.Event, object, None]:
-        """Off until wanted; then a gang, a cold start, and service until it is drained or its node dies."""
+        """Off until wanted; then a gang, a cold start, and service until it is drained, cancelled or its node dies."""
         env, group = self._env, replica.group
         while True:
-            if not replica.wanted:
-                replica.wake = env.event()
-                yield replica.wake
-            gang = self._cluster.request(self._plan.name, group.pool, group.gpus)
+            gang: Gang | None = None
             try:
+                if not replica.wanted:
+                    replica.wake = env.event()
+                    yield replica.wake
+                gang = self._cluster.request(self._plan.name, group.pool, group.gpus)
                 yield gang.ready
                 gang.set("loaded", group.loaded_w, 0.0)
                 if group.load_ns:
@@ -269,8 +276,9 @@ class ServingService:
                     for lane in replica.lanes:
                         self._pool.kill(lane)
             finally:
-                self._cluster.withdraw(gang)
-                gang.told_by = None
+                if gang is not None:
+                    self._cluster.withdraw(gang)
+                    gang.told_by = None
 
     def _come_up(self, replica: _Replica, gang: Gang) -> None:
         self._advance()
@@ -290,7 +298,7 @@ class ServingService:
 
     def _go_down(self, replica: _Replica) -> None:
         self._replica_ns += self._env.now_ns - replica.since_ns
-        replica.up = replica.draining = False
+        replica.up = replica.draining = replica.leaving = False
         replica.gang = None
 
     def _tick(self, next_edge: Callable[[int], int]) -> Generator[simpy.Event, object, None]:
@@ -335,11 +343,9 @@ class ServingService:
             for at, group in enumerate(self._plan.groups):
                 mine = [r for r in self._replicas if r.group is group]
                 self._release_drained(mine)
-                serving = [r for r in mine if r.up and not r.draining]
-                if not serving:
-                    continue
+                serving = [r for r in mine if r.up and not r.draining and not r.leaving]
                 wanted_now = sum(r.wanted for r in mine)
-                wanted = self._desired(rule, group, serving)
+                wanted = self._desired(rule, group, serving, wanted_now)
                 if wanted > wanted_now:
                     low_since_ns.pop(at, None)
                     self._add(mine, wanted - wanted_now)
@@ -351,7 +357,11 @@ class ServingService:
                 else:
                     low_since_ns.pop(at, None)
 
-    def _desired(self, rule: Autoscale, group: ReplicaGroup, serving: list[_Replica]) -> int:
+    def _desired(self, rule: Autoscale, group: ReplicaGroup, serving: list[_Replica], wanted_now: int) -> int:
+        """How many replicas the rule asks for; one at least while there is a request, or nobody would ever serve it."""
+        least = max(group.least, min(1, self._pool.in_system))
+        if not serving:
+            return max(least, wanted_now)  # nothing to measure: wait for those that are starting
         loads = [self._pool.load(lane) for r in serving for lane in r.lanes]
         if rule.measure == "queue":
             load = sum(waiting for waiting, _, _, _ in loads) / len(serving)
@@ -359,11 +369,11 @@ class ServingService:
             load = sum(used for _, _, used, _ in loads) / sum(blocks for _, _, _, blocks in loads)
         ratio = load / rule.target
         wanted = len(serving) if abs(ratio - 1.0) <= 0.1 else int(np.ceil(len(serving) * ratio))
-        return max(group.least, min(group.most, wanted))
+        return max(least, min(group.most, wanted))
 
     def _add(self, mine: list[_Replica], count: int) -> None:
         """Replicas on their way out are kept first; then others are woken."""
-        for replica in [r for r in mine if r.draining][:count]:
+        for replica in [r for r in mine if r.draining and not r.leaving][:count]:
             replica.draining, replica.wanted = False, True
             for lane in replica.lanes:
                 self._pool.start(lane)
@@ -374,7 +384,13 @@ class ServingService:
                 replica.wake.succeed()
 
     def _remove(self, mine: list[_Replica], count: int) -> None:
-        for replica in [r for r in reversed(mine) if r.up and not r.draining][:count]:
+        """Those still starting go first: they serve nobody. Others drain."""
+        for replica in [r for r in reversed(mine) if r.wanted and not r.up][:count]:
+            replica.wanted = False
+            count -= 1
+            if replica.process is not None:
+                replica.process.interrupt("not wanted any more")
+        for replica in [r for r in reversed(mine) if r.up and not r.draining and not r.leaving][:count]:
             replica.draining, replica.wanted = True, False
             for lane in replica.lanes:
                 self._pool.drain(lane)
@@ -385,6 +401,7 @@ class ServingService:
             loads = [self._pool.load(lane) for lane in replica.lanes] if replica.draining else [(1, 1, 1, 1)]
             empty = all(not (waiting or running or used) for waiting, running, used, _ in loads)
             if empty and replica.wake is not None and not replica.wake.triggered:
+                replica.leaving = True
                 replica.wake.succeed()
 
 
