@@ -107,10 +107,10 @@ def _windows(text: Text, header: list[str]) -> Recording:
         cells = _cells(written)
         if cells == header:
             continue
-        start, *rest = cells
+        start, *rest = written.split(",")
         window = ",".join(rest[: -len(gpus) - 1])  # Zeus does not quote, so a name may hold commas
         try:
-            start_ns = _time_ns(start)
+            start_ns = _time_ns(start.strip())
             elapsed_s, *joules = (float(cell) for cell in rest[-len(gpus) - 1 :])
         except ValueError:
             joules = []
