@@ -417,6 +417,17 @@ def test_a_log_that_ends_within_a_sweep_says_so(tmp_path: Path) -> None:
     assert [len(found.of_device(f"gpu{gpu}")) for gpu in range(4)] == [20, 20, 19, 19]
 
 
+@pytest.mark.parametrize(("gpus", "left"), [(2, 1), (4, 3), (8, 4), (6, 2)])
+def test_a_gpu_that_vanishes_from_a_log_without_an_index_is_said(tmp_path: Path, gpus: int, left: int) -> None:
+    """Two sweeps of half the GPUs look like one that stalled; nobody knows which GPUs are left."""
+    drop = [(sweep, gpu) for sweep in range(20, 35) for gpu in range(left, gpus)]
+    found = read(tmp_path, sweeps([[100, *[1] * (gpus - 1)]] * 35, drop=drop))
+    assert not found.complete
+    assert "vanished" in faults(found)
+    for gpu in range(gpus):
+        assert column(found, f"gpu{gpu}", "power_w") == [100.0 * gpu + sweep for sweep in range(20)]
+
+
 def test_appended_logs_without_an_index_start_a_sweep_anew(tmp_path: Path) -> None:
     first = sweeps([[100, 1, 0, 2]] * 20, drop=[(19, 3)])
     found = read(tmp_path, first + sweeps([[100, 1, 0, 2]] * 20).replace("2025/07/27", "2025/07/28"))

@@ -11,6 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
+from itertools import groupby
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +51,10 @@ MODEL = ("name", "gpu_name")
 
 SLOWEST_WITHIN_SWEEP_NS = NS_PER_S // 100
 """Rows of one sweep are usually closer together than this, and loops are not run faster."""
+
+
+MOST_STALLS_ALIKE = 4
+"""A driver's stalls come at odd places; so many sweeps in a row that fall apart in the same way are no stalls."""
 
 
 def fits(text: Text) -> bool:
@@ -137,11 +144,15 @@ def _instant(written: str) -> int:
     """Both as nvidia-smi writes it, with slashes, and in ISO 8601. Anything but digits after the point is refused."""
     if written[4:5] == "/":
         day, _, fraction = written.partition(".")
-        whole = datetime.strptime(f"{day} +0000", "%Y/%m/%d %H:%M:%S %z")
         if fraction and not (fraction.isdecimal() and len(fraction) <= 9):
             raise ValueError(written)
-        return epoch_ns(whole) + int(fraction.ljust(9, "0"))
+        return _second_ns(day) + int(fraction.ljust(9, "0"))
     return parse_instant(written)
+
+
+@lru_cache(maxsize=1024)
+def _second_ns(written: str) -> int:
+    return epoch_ns(datetime.strptime(f"{written} +0000", "%Y/%m/%d %H:%M:%S %z"))
 
 
 def _read_values(row: _Row, gathering: Gathering) -> None:
@@ -205,32 +216,69 @@ def _sweep_positions(text: Text, rows: Sequence[_Row], gathering: Gathering) -> 
     opening = np.concatenate([opens[bounds[:-1]], [True]])
     count = _device_count(text, np.diff(bounds), inner, threshold)
     positions = np.full(len(rows), -1)
-    start = 0
-    for run in range(len(bounds) - 1):
-        begin, end, last = int(bounds[run]), int(bounds[run + 1]), bool(opening[run + 1])
-        if begin > start and end - start > count and (end - start) % count:  # what waits does not fill up to a sweep
-            _tell_partial(gathering, rows[start], begin - start, count)
-            start = begin
-        length = end - start
-        if length % count == 0:  # a sweep, perhaps with a stall in it, or several without a gap between them
-            positions[start:end] = np.arange(length) % count
-        elif length < count and last:  # the log ends within a sweep, whose order is known
-            positions[start:end] = np.arange(length)
-            tell = gathering.incomplete if end == len(rows) else gathering.fault
-            tell(f"the log ends after {length} of the {count} GPUs of a sweep", line=rows[end - 1].line)
-        elif length > count:
-            _tell_partial(gathering, rows[start], length, count)
+    for sweep in _sweeps(np.diff(bounds), opening[1:], count):
+        first, length = rows[sweep.start], sum(sweep.runs)
+        if sweep.kind == "whole":  # perhaps with a stall in it, or several without a gap between them
+            positions[sweep.start : sweep.start + length] = np.arange(length) % count
+        elif sweep.kind == "begun":
+            positions[sweep.start : sweep.start + length] = np.arange(length)
+            tell = gathering.incomplete if sweep.start + length == len(rows) else gathering.fault
+            tell(
+                f"the log ends after {length} of the {count} GPUs of a sweep", line=rows[sweep.start + length - 1].line
+            )
         else:
-            continue  # the rest of the sweep may follow after a stall
-        start = end
+            reason = (
+                f"a sweep of {length} rows where there are {count} GPUs: left out, as no column says whose they are"
+            )
+            gathering.fault(reason, line=first.line, time_ns=first.time_ns)
+    told = np.flatnonzero(positions >= 0)
+    if len(told) and told[-1] + 1 < len(rows):
+        first = rows[int(told[-1]) + 1]
+        gathering.incomplete("every row from here on is left out: a GPU may have vanished", line=first.line)
     return [int(position) for position in positions]
 
 
-def _tell_partial(gathering: Gathering, row: _Row, length: int, count: int) -> None:
-    reason = (
-        f"a sweep of {length} rows where there are {count} GPUs: left out, since no column says which GPU each is of"
-    )
-    gathering.fault(reason, line=row.line, time_ns=row.time_ns)
+class _Sweep(NamedTuple):
+    """Rows from ``start`` on, in runs of rows that are close together, and what is to be made of them."""
+
+    start: int
+    runs: tuple[int, ...]
+    kind: Literal["whole", "begun", "unknown"]
+
+
+def _sweeps(runs: Ints, closes: npt.NDArray[np.bool_], count: int) -> list[_Sweep]:
+    """Puts runs of close rows together to sweeps of ``count`` rows. ``closes``: whether a log ends with the run."""
+    sweeps: list[_Sweep] = []
+    start = 0
+    waiting: tuple[int, ...] = ()
+    for length, last in zip(runs.tolist(), closes.tolist(), strict=True):
+        if waiting and sum(waiting) + length > count and (sum(waiting) + length) % count:
+            sweeps.append(_Sweep(start, waiting, "unknown"))  # what waits does not fill up to a sweep
+            start, waiting = start + sum(waiting), ()
+        waiting = (*waiting, length)
+        total = sum(waiting)
+        if total % count == 0:
+            sweeps.append(_Sweep(start, waiting, "whole"))
+        elif last and total < count:
+            sweeps.append(_Sweep(start, waiting, "begun"))  # nvidia-smi keeps to the order of the GPUs
+        elif last or total > count:
+            sweeps.append(_Sweep(start, waiting, "unknown"))
+        else:
+            continue  # the rest of the sweep may follow after a stall
+        start, waiting = start + total, ()
+    return _doubted(sweeps)
+
+
+def _doubted(sweeps: list[_Sweep]) -> list[_Sweep]:
+    """Sweeps that fall apart alike many times in a row did not stall: there are fewer GPUs by then, as there may be
+    where the log ends after a sweep that is not known."""
+    result: list[_Sweep] = []
+    for runs, alike in groupby(sweeps, key=lambda sweep: sweep.runs):
+        same = list(alike)
+        regular = len(runs) > 1 and len(same) >= MOST_STALLS_ALIKE
+        orphan = same[0].kind == "begun" and bool(result) and result[-1].kind == "unknown"
+        result += [sweep._replace(kind="unknown") for sweep in same] if regular or orphan else same
+    return result
 
 
 def two_level_threshold(gaps: Ints) -> float:
