@@ -273,10 +273,10 @@ def _doubted(sweeps: list[_Sweep]) -> list[_Sweep]:
     """Sweeps that fall apart alike many times in a row did not stall: there are fewer GPUs by then, as there may be
     where the log ends after a sweep that is not known."""
     result: list[_Sweep] = []
-    for runs, alike in groupby(sweeps, key=lambda sweep: sweep.runs):
+    for (runs, kind), alike in groupby(sweeps, key=lambda sweep: (sweep.runs, sweep.kind)):
         same = list(alike)
         regular = len(runs) > 1 and len(same) >= MOST_STALLS_ALIKE
-        orphan = same[0].kind == "begun" and bool(result) and result[-1].kind == "unknown"
+        orphan = kind == "begun" and bool(result) and result[-1].kind == "unknown"
         result += [sweep._replace(kind="unknown") for sweep in same] if regular or orphan else same
     return result
 
