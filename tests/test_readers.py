@@ -437,6 +437,8 @@ def test_appended_logs_without_an_index_start_a_sweep_anew(tmp_path: Path) -> No
 
 def test_gpus_that_cannot_be_told_apart_are_refused_with_the_remedy(tmp_path: Path) -> None:
     assert "timestamp,index" in refusal(tmp_path, sweeps([[1, 1, 0, 2]]))
+    lost = [(sweep, gpu) for sweep in range(12) for gpu in range(1 + sweep * 7 % 12, 12)]
+    assert "timestamp,index" in refusal(tmp_path, sweeps([[100, *[1] * 11]] * 12, drop=lost))  # 1 to 12 rows, once each
 
 
 def test_one_gpu_whose_loop_stalls_is_one_gpu(tmp_path: Path) -> None:
@@ -544,6 +546,13 @@ def test_no_cut_and_no_damage_ends_in_anything_but_a_recording_or_a_refusal(name
     assert set(found.samples["device"]) == {device.name for device in found.devices}
 
 
+@pytest.mark.parametrize("year", ["1025", "9025"])
+def test_a_time_that_no_meter_can_have_is_a_fault(tmp_path: Path, year: str) -> None:
+    found = read(tmp_path, SMI.replace("2025", year, 1))
+    assert [fault.line for fault in found.faults] == [2]
+    assert len(read(tmp_path, SPL.replace("2021", year, 1)).samples) == 2
+
+
 # Prometheus
 
 
@@ -578,7 +587,7 @@ def test_openmetrics_times_are_in_seconds(tmp_path: Path) -> None:
 
 
 def test_what_dcgm_leaves_blank_is_nan(tmp_path: Path) -> None:
-    text = DCGM.replace(" 70.5 ", " 140737488355328 ").replace(" 71.5 ", " NaN ").replace(" 72.5 ", " +Inf ")
+    text = DCGM.replace(" 70.5 ", " 140737488355328 ").replace(" 71.5 ", " NaN ").replace(" 72.5 ", " -Inf ")
     assert np.isnan(column(read(tmp_path, text), "gpu0", "power_w")).all()
 
 
@@ -619,13 +628,27 @@ def test_a_pod_that_changes_splits_a_series_but_not_the_gpu(tmp_path: Path) -> N
 
 def test_a_counter_that_is_reset_adds_nothing_for_the_gap_and_says_so(tmp_path: Path) -> None:
     name = {"__name__": "node_rapl_dram_joules_total", "index": "0"}
-    values: list[list[object]] = [[1700000000 + 15 * at, str(j)] for at, j in enumerate([262000, 262100, 40, 140, 240])]
+    values: list[list[object]] = [[1700000000 + 15 * at, str(j)] for at, j in enumerate([162000, 162100, 40, 140, 240])]
     found = read(tmp_path, api((name, values)))
     assert energy_j(found.of_device("dram0")) == 100 + 0 + 100 + 100
     (fault,) = found.faults
     assert fault.device == "dram0"
     assert fault.time_ns == (1700000000 + 30) * NS_PER_S
     assert "15 s" in fault.reason
+
+
+@given(st.integers(0, 1), st.floats(20.0, 400.0), st.integers(2, 60))
+def test_a_rapl_counter_that_wraps_counts_on(which: int, power_w: float, count: int) -> None:
+    """At steady power, whatever the range, the counter's energy is power x time."""
+    full_j = (65532.610987, 262143.328850)[which]  # as Linux has it in max_energy_range_uj
+    start_j = full_j - 15 * power_w * (count // 2 + 0.5)  # wraps in the middle
+    values: list[list[object]] = [
+        [1700000000 + 15 * at, repr((start_j + 15 * power_w * at) % full_j)] for at in range(count + 1)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        found = read(Path(folder), api(({"__name__": "node_rapl_package_joules_total", "index": "0"}, values)))
+    assert found.faults == ()
+    assert energy_j(found.of_device("cpu-package0")) == pytest.approx(15 * power_w * count, abs=1e-3)  # of full_j's µJ
 
 
 def test_a_counter_that_slips_back_a_little_is_not_counted_twice(tmp_path: Path) -> None:
@@ -680,6 +703,12 @@ def test_zeus_windows_may_overlap_and_hold_commas(tmp_path: Path) -> None:
     epoch = found.of_device("epoch 1, warm#1/gpu0")
     assert list(epoch["time_ns"]) == [1_700_000_000_250 * MS, 1_700_000_004_750 * MS]
     assert set(epoch["phase"]) == {"epoch 1, warm"}
+
+
+def test_a_zeus_window_that_ends_early_has_not_vanished(tmp_path: Path) -> None:
+    found = read(tmp_path, ZEUS_WINDOWS + "1700090000.0,late,1.0,210.0,110.0\n")
+    assert found.complete
+    assert found.faults == ()
 
 
 def test_zeus_windows_without_a_gpu_are_refused(tmp_path: Path) -> None:
@@ -741,13 +770,24 @@ def test_codecarbon_without_a_pue_says_that_one_may_be_folded_in(tmp_path: Path)
 
 def test_a_flushed_run_is_one_run(tmp_path: Path) -> None:
     later = CARBON.splitlines()[1].replace("10:00:10", "10:00:30").replace(",10.0,0.1", ",30.0,0.1")
-    later = later.replace("0.15,1.5,0.03,1.68", "0.3,3.0,0.06,3.36")
+    later = later.replace("0.15,1.5,0.03,1.68", "0.3,3.0,0.06,3.36").replace(",30.0,", ",29.4,")  # times are whole s
     found = read(tmp_path, CARBON + later + "\n")
     assert seconds(found, "r1/gpu") == [0.0, 10.0, 30.0]
     assert energy_j(found.of_device("r1/gpu")) == pytest.approx(2 * J_PER_KWH)
     assert "not in the order" in faults(found)
     (tmp_path / "e.csv").write_text(CARBON + later + "\n")
-    assert {run.run: run.gpu_j for run in read_runs(tmp_path / "e.csv")}["r1"] == pytest.approx(2 * J_PER_KWH)
+    run = {run.run: run for run in read_runs(tmp_path / "e.csv")}["r1"]
+    assert run.gpu_j == pytest.approx(2 * J_PER_KWH)
+    assert run.start_ns == parse_instant("2025-03-01T10:00:00Z")
+
+
+def test_a_run_that_counts_less_than_before_is_another_run(tmp_path: Path) -> None:
+    again = CARBON.splitlines()[1].replace("10:00:10", "12:00:10").replace("1.68", "0.84")
+    found = read(tmp_path, CARBON + again.replace("0.15,1.5,0.03", "0.075,0.75,0.015") + "\n")
+    assert sum(energy_j(found.of_device(d.name)) for d in found.devices if d.kind == "gpu") == pytest.approx(
+        1.5 * J_PER_KWH
+    )
+    assert "another run" in faults(found)
 
 
 def test_codecarbon_zeros_bad_sums_and_bad_rows_are_said(tmp_path: Path) -> None:

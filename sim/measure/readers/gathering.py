@@ -13,7 +13,7 @@ import pandas as pd
 
 from sim.measure.readers.text import Text
 from sim.measure.recording import MEASURED, Device, Fault, Floats, Kind, Recording
-from sim.units import NS_PER_S, SECONDS_PER_NS
+from sim.units import MAX_NS, NS_PER_S, SECONDS_PER_NS
 
 Ints = npt.NDArray[np.int64]
 
@@ -24,6 +24,10 @@ MOST_FAULTS = 200
 
 VANISHED_INTERVALS = 3.0
 """A device is said to have vanished when it is silent at the end for more than this many of its usual intervals."""
+
+
+MOST_TIMES_USUAL = 2.0
+"""A counter that falls has wrapped if that makes an energy of up to so many times the usual; else it was reset."""
 
 
 def hashed(serial: str) -> str:
@@ -37,6 +41,7 @@ class Gathering:
     def __init__(self, text: Text) -> None:
         self.text = text
         self.devices: dict[str, Device] = {}
+        self.counter_ranges_j: dict[str, tuple[float, ...]] = {}  # at which a device's counter may start over
         self._faults: list[Fault] = []
         self._more_faults = 0
         self._complete = text.cut is None
@@ -67,7 +72,10 @@ class Gathering:
         self.fault(reason, line=line, device=device, time_ns=time_ns)
 
     def add(self, line: int, time_ns: int, device: str, measured: Mapping[str, float], phase: str = "") -> None:
-        """One device at one moment. What ``measured`` does not give is NaN."""
+        """One device at one moment. What ``measured`` does not give is NaN; a time that no meter can have is a fault."""
+        if not 0 <= time_ns < MAX_NS:
+            self.fault("its time lies before 1970 or after 2116", line=line or None, device=device)
+            return
         for name in measured:
             if name not in self._columns:
                 self._columns[name] = [np.nan] * len(self._times)
@@ -122,21 +130,29 @@ class Gathering:
             self.fault(message, line=int(lines[late[0] + 1]), device=device, time_ns=int(times[late[0] + 1]))
 
     def _rising(self, device: str, counter: Floats, times: Ints, lines: Ints) -> Floats:
-        """The counter with its resets taken out: over a fall it stands still, since nothing says what was used."""
+        """The counter with its falls taken out: a wrap is undone; over a reset it stands still, since nothing says what
+        was used."""
         known = np.flatnonzero(~np.isnan(counter))
         steps = np.diff(counter[known])
-        for at in np.flatnonzero(steps < 0):
-            before, after = known[at], known[at + 1]
-            gap_s = float(times[after] - times[before]) * SECONDS_PER_NS
-            reason = (
-                f"the energy counter fell from {counter[before]:.6g} J to {counter[after]:.6g} J: it was reset or has"
-                f" wrapped; the energy of the {gap_s:g} s between is not counted"
-            )
-            self.fault(reason, line=int(lines[after]) or None, device=device, time_ns=int(times[after]))
-        if not (steps < 0).any():
+        falls = np.flatnonzero(steps < 0)
+        if not len(falls):
             return counter  # as it was read, to the last bit
+        waits_s = np.diff(times[known]).astype(np.float64) * SECONDS_PER_NS
+        usual_w = float(np.median(steps[steps > 0] / waits_s[steps > 0])) if (steps > 0).any() else 0.0
+        for fall in falls:
+            before, after = known[fall], known[fall + 1]
+            full = [size for size in self.counter_ranges_j.get(device, ()) if size >= counter[known].max()]
+            wrapped = [size + float(steps[fall]) for size in full]
+            plausible = [step for step in wrapped if step <= MOST_TIMES_USUAL * usual_w * waits_s[fall]]
+            steps[fall] = plausible[0] if plausible else 0.0
+            if not plausible:
+                reason = (
+                    f"the energy counter fell from {counter[before]:.6g} J to {counter[after]:.6g} J: it was reset;"
+                    f" the energy of the {waits_s[fall]:g} s between is not counted"
+                )
+                self.fault(reason, line=int(lines[after]) or None, device=device, time_ns=int(times[after]))
         result = counter.copy()
-        result[known[1:]] = counter[known[0]] + np.cumsum(np.maximum(steps, 0.0))
+        result[known[1:]] = counter[known[0]] + np.cumsum(steps)
         return result
 
     def _tell_vanished(self, spans: Mapping[str, Ints]) -> None:

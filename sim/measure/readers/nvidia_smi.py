@@ -23,7 +23,7 @@ from sim.measure.readers.gathering import Gathering, Ints, hashed
 from sim.measure.readers.text import Text
 from sim.measure.recording import Recording
 from sim.signals.csv_table import epoch_ns, parse_instant
-from sim.units import NS_PER_S
+from sim.units import MAX_NS, NS_PER_S
 
 NAME = "nvidia-smi CSV (--query-gpu=timestamp,...)"
 
@@ -131,6 +131,8 @@ def _rows(text: Text, gathering: Gathering) -> list[_Row]:
         try:
             time_ns = _instant(by_name["timestamp"])
         except (ValueError, OverflowError):
+            time_ns = -1
+        if not 0 <= time_ns < MAX_NS:
             gathering.fault(f"'timestamp' is no time: {by_name['timestamp']!r}", line=line)
             continue
         row = _Row(line, time_ns, by_name, opens=opens)

@@ -2,8 +2,9 @@
 
 A scrape as an exporter serves it has no times, and without times there is no power over time: such a file is refused.
 The API's answer to ``/api/v1/query_range`` or to a range selector has them. DCGM counts energy in mJ since the driver
-was loaded; the node exporter passes RAPL's counters on in J, and they start over at a value that the export does not
-tell. Sources: NVIDIA's dcgm-exporter (default counters), the Prometheus exposition formats and HTTP API documentation.
+was loaded; the node exporter passes RAPL's counters on in J, and the export does not tell where those start over: a
+fall is taken for a wrap at one of the usual ranges where that gives a usual energy, and else for a reset. Sources:
+NVIDIA's dcgm-exporter (default counters), the Prometheus exposition formats and HTTP API documentation.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ METRICS: dict[str, tuple[Kind, str, float]] = {
     "node_rapl_dram_joules_total": ("dram", "energy_j", 1.0),
 }
 """Of each metric: which kind of device it is of, what it measures, and one of its unit in ours."""
+
+RAPL_RANGES_J = (2**32 * 15.258e-6, 2**32 * 61.035e-6)
+"""Where Linux lets RAPL's counters start over (``max_energy_range_uj``): 2^32 units of 2^-16 or 2^-14 J, cut to nJ."""
 
 PREAMBLE = 400
 """Lines among which an exporter's comments or metrics are looked for."""
@@ -195,6 +199,8 @@ def _recording(readings: list[_Reading], gathering: Gathering, form: str) -> Rec
         index = index or labels.get("UUID", "") or re.sub(r".*:", "", labels.get("path", ""))
         name = f"{kind}{index}" if len(hosts) == 1 else f"{_host(labels)}/{kind}{index}"
         gathering.device(name, kind, model=labels.get("modelName", ""), serial=labels.get("UUID", ""))
+        if kind != "gpu":
+            gathering.counter_ranges_j[name] = RAPL_RANGES_J
         key = (name, reading.time_ns)
         row = rows.setdefault(key, {})
         lines.setdefault(key, reading.line)
