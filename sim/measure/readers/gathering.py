@@ -72,7 +72,7 @@ class Gathering:
         self.fault(reason, line=line, device=device, time_ns=time_ns)
 
     def add(self, line: int, time_ns: int, device: str, measured: Mapping[str, float], phase: str = "") -> None:
-        """One device at one moment. What ``measured`` does not give is NaN; a time that no meter can have is a fault."""
+        """One device at one moment. What is not given is NaN; a time that no meter can have is a fault."""
         if not 0 <= time_ns < MAX_NS:
             self.fault("its time lies before 1970 or after 2116", line=line or None, device=device)
             return
