@@ -1,1 +1,54 @@
-"""Recordings of other tools, one format a file."""
+"""Recordings of other tools, one format a file, told by what is in them and never by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from sim.errors import InputError
+from sim.measure import recording
+from sim.measure.readers import codecarbon, mlperf, nvidia_smi, prometheus, rapl_text, zeus
+from sim.measure.readers.text import Text, read_text
+from sim.measure.recording import Recording
+
+PARQUET_MAGIC = b"PAR1"
+
+
+class Format(NamedTuple):
+    """A format: what it is called, whether a text is in it, and how that is read."""
+
+    name: str
+    fits: Callable[[Text], bool]
+    read: Callable[[Text], Recording]
+
+
+FORMATS = tuple(
+    Format(module.NAME, module.fits, module.read)
+    for module in (nvidia_smi, prometheus, zeus, codecarbon, mlperf, rapl_text)
+)
+
+
+def read_recording(path: Path) -> Recording:
+    """The recording in a file of any known format, plain or .gz.
+
+    Raises ``InputError`` for a file that cannot be read, is in no known format, or holds no samples.
+    """
+    if _is_parquet(path):
+        return recording.read(path)
+    text = read_text(path)
+    if not text.first:
+        raise text.refuse("is empty")
+    for form in FORMATS:
+        if form.fits(text):
+            return form.read(text)
+    known = "; ".join(["coldaisle's own Parquet", *(form.name for form in FORMATS)])
+    raise InputError.one(text.file, f"is in no format that can be read; there are: {known}", line=1)
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
+    except (OSError, ValueError):
+        return False  # why it cannot be read, reading it as a text will say

@@ -1,0 +1,168 @@
+"""Collects what a reader finds, then puts it in order and says what is odd: the same for every format."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sim.measure.readers.text import Text
+from sim.measure.recording import MEASURED, Device, Fault, Floats, Kind, Recording
+from sim.units import MAX_NS, NS_PER_S, SECONDS_PER_NS
+
+Ints = npt.NDArray[np.int64]
+
+NS_PER_MS = NS_PER_S // 1000
+
+MOST_FAULTS = 200
+"""Faults kept one by one before the rest are only counted."""
+
+VANISHED_INTERVALS = 3.0
+"""A device is said to have vanished when it is silent at the end for more than this many of its usual intervals."""
+
+
+MOST_TIMES_USUAL = 2.0
+"""A counter that falls has wrapped if that makes an energy of up to so many times the usual; else it was reset."""
+
+
+def hashed(serial: str) -> str:
+    """A short name that tells serials apart without giving them away; '' stays ''."""
+    return hashlib.sha256(serial.encode()).hexdigest()[:16] if serial else ""
+
+
+class Gathering:
+    """Rows in the order they are read, the devices they belong to, and faults."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        self.devices: dict[str, Device] = {}
+        self.counter_ranges_j: dict[str, tuple[float, ...]] = {}  # at which a device's counter may start over
+        self._faults: list[Fault] = []
+        self._more_faults = 0
+        self._complete = text.cut is None
+        self._times: list[int] = []
+        self._names: list[str] = []
+        self._phases: list[str] = []
+        self._lines: list[int] = []
+        self._columns: dict[str, list[float]] = {}
+        if text.cut is not None:
+            self._faults.append(text.cut)
+
+    def device(self, name: str, kind: Kind, *, model: str = "", serial: str = "") -> str:
+        """Makes the device known, if it is not yet; its name."""
+        if name not in self.devices:
+            self.devices[name] = Device(name, kind, model, hashed(serial))
+        return name
+
+    def fault(self, reason: str, *, line: int | None = None, device: str = "", time_ns: int | None = None) -> None:
+        """Notes something that was not read; only counts it where there are many already."""
+        if len(self._faults) < MOST_FAULTS:
+            self._faults.append(Fault(reason, line, device, time_ns))
+        else:
+            self._more_faults += 1
+
+    def incomplete(self, reason: str, *, line: int | None = None, device: str = "", time_ns: int | None = None) -> None:
+        """A fault that means that the end is missing."""
+        self._complete = False
+        self.fault(reason, line=line, device=device, time_ns=time_ns)
+
+    def add(self, line: int, time_ns: int, device: str, measured: Mapping[str, float], phase: str = "") -> None:
+        """One device at one moment. What is not given is NaN; a time that no meter can have is a fault."""
+        if not 0 <= time_ns < MAX_NS:
+            self.fault("its time lies before 1970 or after 2116", line=line or None, device=device)
+            return
+        for name in measured:
+            if name not in self._columns:
+                self._columns[name] = [np.nan] * len(self._times)
+        self._times.append(time_ns)
+        self._names.append(device)
+        self._phases.append(phase)
+        self._lines.append(line)
+        for name, column in self._columns.items():
+            column.append(measured.get(name, np.nan))
+
+    def recording(self, origin: Mapping[str, Any], *, same_span: bool = True) -> Recording:
+        """Everything in order. ``same_span``: all devices should last to the end, so that one that does not vanished.
+
+        Raises ``InputError`` where no row could be used.
+        """
+        if not self._times:
+            why = f" ({self._faults[0]})" if self._faults else ""
+            raise self.text.refuse(f"holds no samples{why}")
+        times = np.array(self._times, dtype=np.int64)
+        lines = np.array(self._lines, dtype=np.int64)
+        columns = {name: np.array(self._columns[name]) for name in MEASURED if name in self._columns}
+        rows = self._rows_of_devices()
+        for name, here in rows.items():
+            self._tell_order(name, times[here], lines[here])
+            if "energy_j" in columns:
+                order = here[np.argsort(times[here], kind="stable")]
+                columns["energy_j"][order] = self._rising(name, columns["energy_j"][order], times[order], lines[order])
+        if same_span:
+            self._tell_vanished({name: np.unique(times[here]) for name, here in rows.items()})
+        if self._more_faults:
+            self._faults.append(Fault(f"and {self._more_faults:,} more faults like these"))
+        return Recording.of(
+            {"time_ns": times, "device": self._names, "phase": self._phases, **columns},
+            [device for device in self.devices.values() if device.name in rows],
+            faults=self._faults,
+            complete=self._complete,
+            origin={"file": Path(self.text.file).name, **origin},
+        )
+
+    def _rows_of_devices(self) -> dict[str, Ints]:
+        """Of each device that has rows, where they are, in the order of the file."""
+        codes, found = pd.factorize(np.array(self._names, dtype=object))
+        order = np.argsort(codes, kind="stable").astype(np.int64)
+        return dict(zip(found, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True))
+
+    def _tell_order(self, device: str, times: Ints, lines: Ints) -> None:
+        late = np.flatnonzero(np.diff(times) < 0)
+        if len(late):
+            message = (
+                f"{len(late):,} rows were earlier than the row before them, the first here; all were sorted by time"
+            )
+            self.fault(message, line=int(lines[late[0] + 1]), device=device, time_ns=int(times[late[0] + 1]))
+
+    def _rising(self, device: str, counter: Floats, times: Ints, lines: Ints) -> Floats:
+        """The counter with its falls taken out: a wrap is undone; over a reset it stands still, since nothing says what
+        was used."""
+        known = np.flatnonzero(~np.isnan(counter))
+        steps = np.diff(counter[known])
+        falls = np.flatnonzero(steps < 0)
+        if not len(falls):
+            return counter  # as it was read, to the last bit
+        waits_s = np.diff(times[known]).astype(np.float64) * SECONDS_PER_NS
+        usual_w = float(np.median(steps[steps > 0] / waits_s[steps > 0])) if (steps > 0).any() else 0.0
+        for fall in falls:
+            before, after = known[fall], known[fall + 1]
+            full = [size for size in self.counter_ranges_j.get(device, ()) if size >= counter[known].max()]
+            wrapped = [size + float(steps[fall]) for size in full]
+            plausible = [step for step in wrapped if step <= MOST_TIMES_USUAL * usual_w * waits_s[fall]]
+            steps[fall] = plausible[0] if plausible else 0.0
+            if not plausible:
+                reason = (
+                    f"the energy counter fell from {counter[before]:.6g} J to {counter[after]:.6g} J: it was reset;"
+                    f" the energy of the {waits_s[fall]:g} s between is not counted"
+                )
+                self.fault(reason, line=int(lines[after]) or None, device=device, time_ns=int(times[after]))
+        result = counter.copy()
+        result[known[1:]] = counter[known[0]] + np.cumsum(steps)
+        return result
+
+    def _tell_vanished(self, spans: Mapping[str, Ints]) -> None:
+        steps = {name: float(np.median(np.diff(own))) for name, own in spans.items() if len(own) > 1}
+        if not steps:
+            return
+        usual = float(np.median(list(steps.values())))
+        end = max(int(own[-1]) for own in spans.values())
+        for name, own in spans.items():
+            if end - int(own[-1]) > VANISHED_INTERVALS * max(steps.get(name, usual), usual):
+                silent_s = float(end - int(own[-1])) * SECONDS_PER_NS
+                reason = f"its last sample is {silent_s:g} s before the end of the recording: it vanished"
+                self.incomplete(reason, device=name, time_ns=int(own[-1]))

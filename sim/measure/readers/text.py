@@ -1,0 +1,111 @@
+"""Text files of measurements, plain or .gz, line by line: what is cut off at the end is told apart from what is whole.
+
+A meter's log is often cut: the disk filled, the job was killed, the copy was made meanwhile. A last line without its
+end may hold half a number, so it is left out and said; a .gz that ends early is read as far as it goes.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.errors import InputError
+from sim.measure.recording import Fault
+
+MOST_BYTES = 4 << 30
+"""A larger file, unpacked, is refused: it would not fit in memory."""
+
+GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK = 1 << 20
+_WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file's whole lines, without their ends; ``tail`` is a last line that has no end, and ``cut`` says so."""
+
+    file: str
+    lines: tuple[str, ...]
+    tail: str = ""
+    cut: Fault | None = None
+
+    @property
+    def first(self) -> str:
+        """The first line that is not blank, be it whole or not; '' if there is none."""
+        return next((line for line in (*self.lines, self.tail) if line.strip()), "")
+
+    def numbered(self) -> list[tuple[int, str]]:
+        """The whole lines that are not blank, with their numbers from 1."""
+        return [(number, line) for number, line in enumerate(self.lines, 1) if line.strip()]
+
+    def refuse(self, message: str, line: int | None = None) -> InputError:
+        """The error that says why this file cannot be used."""
+        return InputError.one(self.file, message, line=line)
+
+
+def read_text(path: Path) -> Text:
+    """The file at ``path``, unpacked if it is gzip (by its first bytes). Raises ``InputError``."""
+    file = str(path)
+    content, packed_cut = _bytes(path)
+    stripped = content.rstrip(b"\0")
+    padded = len(stripped) < len(content) and content[:2] not in _WIDE  # some file systems pad with NUL after a crash
+    text = _decoded(file, stripped if padded else content)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    tail = lines.pop()
+    fault = None
+    if tail.strip():
+        fault = Fault("the file ends in the middle of this line, which is left out", line=len(lines) + 1)
+    elif packed_cut or padded:
+        fault = Fault("the file is cut off after this line", line=len(lines))
+    return Text(file, tuple(lines), tail if tail.strip() else "", fault)
+
+
+def _bytes(path: Path) -> tuple[bytes, bool]:
+    """What the file holds, and whether it is gzip that ends too early."""
+    file = str(path)
+    if "\0" in file:
+        raise InputError.one(repr(file), "is no usable path: it has a NUL in it")
+    chunks: list[bytes] = []
+    try:
+        with path.open("rb") as plain:
+            packed = plain.read(2) == GZIP_MAGIC
+        with gzip.open(path, "rb") if packed else path.open("rb") as stream:
+            read = 0
+            while chunk := stream.read(_CHUNK):
+                chunks.append(chunk)
+                read += len(chunk)
+                if read > MOST_BYTES:
+                    raise InputError.one(file, f"holds more than {MOST_BYTES:,} bytes; split it")
+    except FileNotFoundError:
+        raise InputError.one(file, "no such file") from None
+    except EOFError:
+        return b"".join(chunks) + _rest(path, sum(map(len, chunks))), True
+    except (OSError, zlib.error) as error:
+        raise InputError.one(file, f"cannot be read: {error}") from None
+    return b"".join(chunks), False
+
+
+def _rest(path: Path, known: int) -> bytes:
+    """What can still be unpacked of a gzip file that ends early, after its first ``known`` bytes."""
+    packed = path.read_bytes()
+    unpacked = b""
+    while packed:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            unpacked += member.decompress(packed)
+        except zlib.error:
+            break
+        packed = member.unused_data
+    return unpacked[known:]
+
+
+def _decoded(file: str, content: bytes) -> str:
+    """UTF-8, or UTF-16 where its mark stands first (as PowerShell writes); half a character at the end is left out."""
+    encoding = _WIDE.get(content[:2], "utf-8")
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(content).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise InputError.one(file, f"is not text ({error.reason} at byte {error.start})") from None
