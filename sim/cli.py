@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.errors import ColdaisleError, InputError
+from sim.errors import ColdaisleError, InputError, RunError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from sim.measure.record import Progress
     from sim.results.results import Results
 
 app = typer.Typer(
@@ -209,6 +210,63 @@ def schema() -> None:
     sys.stdout.write(to_json(scenario_schema()))
 
 
+@app.command()
+def record(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="Where to write the recording.")],
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- COMMAND ...]", help="Run this meanwhile, and stop when it ends.", show_default=False
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", metavar="N", help="How long; with a command at most, with --suite each step (10)."),
+    ] = None,
+    hz: Annotated[float, typer.Option("--hz", metavar="N", help="Samples a second.")] = 10.0,
+    idle: Annotated[
+        float, typer.Option("--idle", metavar="N", help="Seconds of baseline before and after a command or the suite.")
+    ] = 3.0,
+    suite: Annotated[bool, typer.Option("--suite", help="Run microbenchmarks on the first GPU (PyTorch).")] = False,
+    power_caps: Annotated[
+        bool, typer.Option("--power-caps", help="With --suite: also under lower power limits, put back afterwards.")
+    ] = False,
+) -> None:
+    """Sample GPUs (NVML) and CPUs (RAPL) of this machine, alone or while a command runs."""
+    from sim.measure.live import Wanted, failure, record_here, refuse_wrong
+    from sim.measure.recording import write
+    from sim.measure.recording_table import recording_table
+
+    wanted = Wanted(out, hz, idle, seconds, suite, power_caps, command or ())
+    refuse_wrong(wanted)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _terminated)  # a closed terminal keeps what was sampled, too
+    try:
+        recording = record_here(wanted, watch=_show_progress if sys.stderr.isatty() else None)
+    finally:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+    write(recording, out)
+    _print(recording_table(recording))
+    sys.stderr.write(f"written to {out}\n")
+    if recording.origin["interrupted"]:
+        raise KeyboardInterrupt
+    failed = failure(recording)
+    if failed is not None:
+        raise RunError(failed)
+
+
+def _show_progress(progress: Progress) -> None:
+    powers = [
+        f"{reading.device} {reading.values['power_w']:.0f} W"
+        for reading in progress.readings
+        if reading.values["power_w"] == reading.values["power_w"]
+    ]
+    line = f"{progress.seconds:.0f} s  {progress.phase}  {'  '.join(powers[:4])}"
+    sys.stderr.write(f"\r\x1b[K{line[:78]}")
+    sys.stderr.flush()
+
+
 def describe(error: InputError) -> str:
     """Every problem under its file, in the order of its lines."""
     blocks = []
@@ -247,10 +305,11 @@ def _terminated(_number: int, _frame: object) -> None:
 def main() -> None:
     """The entry point of the ``coldaisle`` command."""
     signal.signal(signal.SIGTERM, _terminated)
-    arguments = _spread_set(sys.argv[1:])
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)  # what follows belongs to another program
+    arguments, others = _spread_set(sys.argv[1:end]), sys.argv[end:]
     debug = "--debug" in arguments
     try:
-        status = app(args=[word for word in arguments if word != "--debug"], standalone_mode=False)
+        status = app(args=[*(word for word in arguments if word != "--debug"), *others], standalone_mode=False)
         sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
     except InputError as error:

@@ -26,6 +26,10 @@ HOUR_NS = 3600 * NS_PER_S
 DAY_NS = 24 * HOUR_NS
 J_PER_KWH = 3.6e6
 J_PER_NJ = 1e-9
+MJ_PER_J = 1000  # millijoules, as NVML counts; to divide by, so that whole joules come out exact
+UJ_PER_J = 1_000_000  # microjoules, as RAPL counts
+MW_PER_W = 1000  # milliwatts
+PERCENT = 100
 G_PER_KG = 1e3
 G_PER_T = 1e6
 
