@@ -256,6 +256,87 @@ def record(
         raise RunError(failed)
 
 
+@app.command()
+def calibrate(
+    recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING ...", help="Recordings of the suite.")],
+    out: Annotated[Path, typer.Option("--out", metavar="PROFILE.yaml", help="Where to write the profile.")],
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="NAME", help="The profile that gives what no meter tells.")
+    ] = None,
+    stack: Annotated[
+        str | None, typer.Option("--stack", metavar="TEXT", help="The software that was measured.")
+    ] = None,
+) -> None:
+    """Fit a GPU profile to recordings of known work, and say how wrong it is on what was held out."""
+    from sim.measure.calibrate import base_for
+    from sim.measure.calibrate import calibrate as fitted
+    from sim.measure.calibration_table import calibration_table
+    from sim.measure.readers import read_recording
+    from sim.profiles.catalog import Catalog
+    from sim.results.atomic import refuse_unusable, write_text
+    from sim.results.files import to_yaml
+
+    refuse_unusable(out, folder=False)
+    if out.suffix != ".yaml":
+        raise InputError.one(str(out), "must end in .yaml: its name is the profile's")
+    read = {path.name: read_recording(path) for path in recordings}
+    label, path = base_for(list(read.values()), Catalog(), base)
+    found = fitted(read, path, name=out.stem, stack=stack)
+    write_text(to_yaml(found.profile), out)
+    _print(calibration_table(found, label))
+    sys.stderr.write(f"written to {out}\n")
+
+
+@app.command()
+def validate(
+    measurement: Annotated[Path, typer.Argument(metavar="MEASUREMENT", help="A recording, in any format it reads.")],
+    scenario: Annotated[
+        str | None, typer.Option("--scenario", metavar="FILE", help="Run this, and compare power over time.")
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="NAME", help="Compare each phase of known work with a GPU profile."),
+    ] = None,
+    assignments: SetOption = None,
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option("--tolerance", metavar="NAME=PERCENT", help="Exit 1 past it: mape=10, energy=5, bias, peak, p95."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw measured and simulated power.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the simulator against measured power, and print how wrong it is."""
+    from sim.measure.readers import read_recording
+    from sim.measure.validate import against_profile, against_run
+    from sim.measure.validation_table import as_dict, exceeded, parse_tolerances, picture, validation_table
+    from sim.profiles.catalog import read_gpu
+    from sim.results.atomic import write_text
+    from sim.results.files import to_json
+    from sim.runner import run_loaded
+    from sim.spec.loader import load_scenario, parse_assignments
+
+    tolerances = parse_tolerances(tolerance or [])
+    if (scenario is None) == (profile is None):
+        raise InputError.one("validate", "needs either --scenario FILE or --profile NAME")
+    recording = read_recording(measurement)
+    if scenario is not None:
+        results = run_loaded(load_scenario(scenario, parse_assignments(assignments or [])))
+        found = against_run(str(measurement), recording, results.energy, str(results.scenario["name"]))
+    else:
+        found = against_profile(str(measurement), recording, read_gpu(str(profile)))
+    if plot is not None:
+        write_text(picture(found), plot)
+    if as_json:
+        sys.stdout.write(to_json(as_dict(found)))
+    else:
+        _print(validation_table(found))
+    past = exceeded(found, tolerances)
+    if past:
+        raise RunError("; ".join(past))
+
+
 def _show_progress(progress: Progress) -> None:
     powers = [
         f"{reading.device} {reading.values['power_w']:.0f} W"

@@ -44,7 +44,7 @@ class Calibrated:
 
 
 def base_for(recordings: Sequence[Recording], catalog: Catalog, name: str | None) -> tuple[str, Path]:
-    """The profile to start from: the one named, or the one whose name shares most words with the recorded boards' model.
+    """The profile to start from: the one named, or the one whose name is nearest to the recorded boards' model.
 
     Raises ``InputError`` where the boards differ, none is recorded, or no single profile is meant.
     """
@@ -112,7 +112,7 @@ def calibrate(
             "value": f"{100 * fleet.spread:.3g} %",
             "source": "recording",
             "confidence": "measured",
-            "note": f"Between {len(fleet.units)} units, by partial pooling; a phase differs by {100 * fleet.noise:.2g} %.",
+            "note": f"Between {len(fleet.units)} units by partial pooling; phases differ by {100 * fleet.noise:.2g} %.",
         }
     fitted_errors, held_errors = _errors(fitted, told), _errors(held, told) if held else None
     profile["calibration"] = {

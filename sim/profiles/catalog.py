@@ -105,3 +105,12 @@ class Catalog:
     def stack(self, name: str) -> StackProfile:
         """A serving stack by name. Raises ``InputError``."""
         return self._of_kind(name, StackProfile)
+
+
+def read_gpu(name: str) -> GPUProfile:
+    """A GPU profile by name, or by the path of its YAML file. Raises ``InputError``."""
+    path = Path(name)
+    profile = read_profile(path) if path.suffix == ".yaml" else Catalog().read(name)
+    if not isinstance(profile, GPUProfile):
+        raise InputError.one(name, f"is the profile of a {profile.kind}, not of a GPU")
+    return profile

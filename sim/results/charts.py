@@ -78,6 +78,40 @@ def stacked_steps(edges: Sequence[float], series: Mapping[str, Sequence[float]],
     return _svg(height, parts)
 
 
+def lines(edges: Sequence[float], series: Mapping[str, Sequence[float]], unit: str, x_label: str) -> str:
+    """Series (each one value a bin, none negative) as stepped lines of their own, an SVG that stands alone."""
+    height = 280
+    marks = ticks(max(*(max(values) for values in series.values()), 1e-12))
+    plot_w, plot_h = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
+    first, span = edges[0], (edges[-1] - edges[0]) or 1.0
+
+    def x(value: float) -> float:
+        return LEFT + plot_w * (value - first) / span
+
+    def y(value: float) -> float:
+        return TOP + plot_h * (1.0 - value / marks[-1])
+
+    parts = [_axis_y(marks, y, unit)]
+    for i, (name, values) in enumerate(series.items()):
+        points = " ".join(f"{px:.1f},{py:.1f}" for px, py in _steps(edges, values, x, y))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour(i)}" stroke-width="1.5"/>')
+        key_x = LEFT + 14 + 110 * i
+        parts.append(
+            f'<rect x="{key_x}" y="{TOP}" width="10" height="10" fill="{colour(i)}"/>'
+            f'<text x="{key_x + 15}" y="{TOP + 9}">{escape(name)}</text>'
+        )
+    parts.append(
+        f'<text x="{LEFT + plot_w / 2:.0f}" y="{height - 6}" text-anchor="middle">{escape(x_label)}</text>'
+        f'<text x="{LEFT}" y="{height - 18}" text-anchor="middle">{edges[0]:,.4g}</text>'
+        f'<text x="{LEFT + plot_w}" y="{height - 18}" text-anchor="end">{edges[-1]:,.4g}</text>'
+    )
+    style = "<style>text{font:12px system-ui,sans-serif;fill:#444}.grid{stroke:#e4e4e4}</style>"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">'
+        f'{style}<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>'
+    )
+
+
 def _steps(edges: Sequence[float], values: Sequence[float], x: object, y: object) -> list[tuple[float, float]]:
     assert callable(x)
     assert callable(y)

@@ -1,0 +1,34 @@
+"""A calibration for a terminal: what was fitted, how sure it is, and how wrong it is on what was held out."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from sim.measure.calibrate import Calibrated
+from sim.measure.fit_gpu import MOST_PER_BYTE, MOST_PER_FLOP
+from sim.results.formats import number
+from sim.results.tables import plain_table
+
+PICO = 1e-12
+
+
+def calibration_table(found: Calibrated, base: str) -> RenderableType:
+    """Constants with their standard errors, and the errors on fitted and on held-out phases."""
+    table = plain_table("constant", "value", "standard error", "unit")
+    spread = found.fit.spread
+    for name, value in found.fit.values.items():
+        scale, unit = (1.0, "W") if name in ("idle", "loaded") else (PICO, "pJ/B" if name == "byte" else "pJ/FLOP")
+        untold = spread[name] > 0.5 * (MOST_PER_BYTE if name == "byte" else MOST_PER_FLOP)
+        error = "not told by the data" if unit != "W" and untold else number(spread[name] / scale)
+        table.add_row(name.replace("/", " "), number(value / scale), error, unit)
+    notes = [f"fitted on {len(found.profile['calibration']['fitted'])} phases: {100 * found.fitted.mape:.1f} % off"]
+    if found.held_out is not None:
+        held = len(found.profile["calibration"]["held_out"])
+        notes.append(f"held out {held} phases: {100 * found.held_out.mape:.1f} % off")
+    else:
+        notes.append("nothing was held out: how wrong it is elsewhere is not known")
+    if found.fleet is not None:
+        notes.append(f"{len(found.fleet.units)} units, which differ by {100 * found.fleet.spread:.1f} %")
+    title = Text(f"{found.profile['name']}, from {base}", style="bold")
+    return Group(title, table, Text("\n".join(notes)))

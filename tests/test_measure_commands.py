@@ -1,0 +1,191 @@
+"""The commands that calibrate and validate: round trips, exit statuses, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import sim
+from sim.cli import app
+from sim.errors import InputError, RunError
+from sim.measure.recording import Device, Recording, write
+from sim.measure.validate import against_run
+from sim.measure.validation_table import parse_tolerances
+from sim.profiles.catalog import read_gpu, read_profile
+from sim.results.results import Results
+from sim.units import NS_PER_S
+from tests.test_fits import TRUE, suite_recording
+
+WORLD: dict[str, Any] = {
+    "name": "a job and a rest",
+    "start": "2025-03-03T00:00:00Z",
+    "duration": "2 h",
+    "site": {"name": "here", "grid": {"intensity": "300 gCO2e/kWh"}, "facility": {"kind": "fixed-pue", "pue": 1.2}},
+    "cluster": {"nodes": [{"profile": "dgx-h100", "count": 1}]},
+    "workloads": {
+        "train": {
+            "kind": "training",
+            "gpus": 8,
+            "work": {"kind": "gpu-hours", "gpu_hours": 8, "load": {"kind": "measured", "active": "600 W"}},
+            "cpu_load": 0.2,
+        }
+    },
+    "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
+    "outputs": {"bin": "1 min"},
+}
+
+
+def metered(results: Results, *, kind: str, scale: float = 1.0, hz: float = 1.0, power: bool = False) -> Recording:
+    """What a perfect meter of the run would have recorded: cumulative joules at each sample, or power in between."""
+    ledger = results.energy if kind == "node" else results.energy.where(lambda key: key.component == "gpu")
+    joules = np.concatenate([[0.0], np.cumsum(ledger.energy_j.sum(axis=0))]) * scale
+    edges_s = ledger.edges_ns / NS_PER_S
+    seconds = np.arange(0, edges_s[-1] + 1e-9, 1.0 / hz)
+    counter = np.interp(seconds, edges_s, joules)
+    columns: dict[str, Any] = {
+        "time_ns": (seconds * NS_PER_S).astype(np.int64) + results.start_ns,
+        "device": ["meter0"] * len(seconds),
+    }
+    if power:
+        columns["power_w"] = np.gradient(counter, seconds)
+    else:
+        columns["energy_j"] = counter
+    return Recording.of(columns, [Device("meter0", kind)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["node", "gpu"])
+def test_a_perfect_meter_finds_no_error(kind: str) -> None:
+    results = sim.run(WORLD)
+    found = against_run("m", metered(results, kind=kind), results.energy, "w")
+    assert found.errors.mape == pytest.approx(0.0, abs=1e-9)
+    assert found.errors.energy == pytest.approx(0.0, abs=1e-9)
+    assert found.errors.autocorrelation == pytest.approx(0.0, abs=1e-9)
+    assert len(found.measured_w) == 120
+
+
+def test_power_samples_give_the_same_energy_as_a_counter() -> None:
+    results = sim.run(WORLD)
+    found = against_run("m", metered(results, kind="gpu", power=True), results.energy, "w")
+    assert found.errors.energy == pytest.approx(0.0, abs=2e-3)
+
+
+def test_a_meter_that_reads_a_tenth_more_shows_a_bias_of_minus_a_tenth() -> None:
+    results = sim.run(WORLD)
+    found = against_run("m", metered(results, kind="gpu", scale=1.0 / 0.9), results.energy, "w")
+    assert found.errors.bias == pytest.approx(-0.1, rel=1e-6)
+    assert found.errors.energy == pytest.approx(-0.1, rel=1e-6)
+    assert found.errors.mape == pytest.approx(0.1, rel=1e-6)
+
+
+def test_a_recording_that_ends_early_is_judged_up_to_there_and_a_scrap_is_refused() -> None:
+    results = sim.run(WORLD)
+    whole = metered(results, kind="gpu")
+    half = replace(whole, samples=whole.samples[whole.samples.index <= 1800], complete=False)
+    found = against_run("m", half, results.energy, "w")
+    assert len(found.measured_w) == 30
+    assert "not complete" in found.remarks[0]
+    scrap = replace(whole, samples=whole.samples[whole.samples.index <= 100])
+    with pytest.raises(InputError, match="outputs.bin"):
+        against_run("m", scrap, results.energy, "w")
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_calibrate_and_validate_from_the_command(tmp_path: Path) -> None:
+    recording, profile, plot = tmp_path / "suite.parquet", tmp_path / "mine.yaml", tmp_path / "plot.svg"
+    write(suite_recording(noise=0.01), recording)
+    made = run("calibrate", str(recording), "--out", str(profile), "--stack", "torch 2.9")
+    assert made.exit_code == 0, made.output
+    assert "held out 2 phases" in made.output
+    read = read_gpu(str(profile))
+    assert float(read.power.idle.value) == pytest.approx(TRUE["idle"], rel=0.02)
+    assert float(read.power.energy_per_flop["fp8"].value) == pytest.approx(TRUE["flop/fp8"], rel=0.03)
+    assert read.power.idle.confidence == "measured"
+    assert read.calibration is not None
+    assert read.calibration.stack == "torch 2.9"
+    assert set(read.calibration.held_out).isdisjoint(read.calibration.fitted)
+    assert read.calibration.errors["held_out"] < 0.02
+    covariance = np.array(read.calibration.covariance)
+    assert covariance.shape == (5, 5)
+    assert (np.linalg.eigvalsh(covariance) > -1e-12).all()
+    good = run("validate", str(recording), "--profile", str(profile), "--tolerance", "mape=3", "--plot", str(plot))
+    assert good.exit_code == 0, good.output
+    assert plot.read_text().startswith("<svg")
+    found = json.loads(run("validate", str(recording), "--profile", str(profile), "--json").output)
+    assert found["errors"]["count"] == 2
+    bad = run("validate", str(recording), "--profile", "nvidia-h100-sxm-80gb", "--tolerance", "mape=3")
+    assert isinstance(bad.exception, RunError)
+    assert "3 % was allowed" in str(bad.exception)
+
+
+def test_a_calibrated_profile_round_trips(tmp_path: Path) -> None:
+    from ruamel.yaml import YAML
+
+    from sim.results.files import to_yaml
+
+    recording, profile = tmp_path / "suite.parquet", tmp_path / "mine.yaml"
+    write(suite_recording(noise=0.01), recording)
+    assert run("calibrate", str(recording), "--out", str(profile)).exit_code == 0
+    plain = YAML(typ="safe").load(profile.read_text())
+    again = tmp_path / "again" / "mine.yaml"
+    again.parent.mkdir()
+    again.write_text(to_yaml(plain))
+    assert read_profile(again) == read_profile(profile)
+
+
+def test_a_recording_validates_a_scenario_from_the_command(tmp_path: Path) -> None:
+    from sim.results.files import to_yaml
+
+    scenario, recording = tmp_path / "w.yaml", tmp_path / "m.parquet"
+    scenario.write_text(to_yaml(WORLD))
+    write(metered(sim.run(WORLD), kind="gpu"), recording)
+    good = run("validate", str(recording), "--scenario", str(scenario), "--tolerance", "energy=1")
+    assert good.exit_code == 0, good.output
+    assert "measured" in good.output
+    off = run(
+        "validate", str(recording), "--scenario", str(scenario), "--tolerance", "energy=1",
+        "--set", "workloads.train.work.load.active=500 W",
+    )  # fmt: skip
+    assert isinstance(off.exception, RunError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["validate", "FILE"], "either --scenario FILE or --profile NAME"),
+        (["validate", "FILE", "--profile", "dgx-h100"], "not of a GPU"),
+        (["validate", "FILE", "--profile", "nvidia-h100-sxm-80gb", "--tolerance", "charm=3"], "is no tolerance"),
+        (["validate", "nowhere.csv", "--profile", "nvidia-h100-sxm-80gb"], "nowhere.csv"),
+        (["calibrate", "FILE", "--out", "OUT.txt"], "must end in .yaml"),
+        (["calibrate", "FILE", "--out", "OUT.yaml", "--base", "nvidia-h1"], "unknown profile"),
+    ],
+)
+def test_wrong_words_are_refused_with_the_remedy(tmp_path: Path, arguments: list[str], says: str) -> None:
+    recording = tmp_path / "suite.parquet"
+    write(suite_recording(), recording)
+    names = {"FILE": str(recording), "OUT.txt": str(tmp_path / "o.txt"), "OUT.yaml": str(tmp_path / "o.yaml")}
+    done = run(*(names.get(word, word) for word in arguments))
+    assert isinstance(done.exception, InputError)
+    assert says in str(done.exception)
+    assert not (tmp_path / "o.yaml").exists()
+
+
+def test_boards_of_two_models_are_not_calibrated_together(tmp_path: Path) -> None:
+    other = replace(suite_recording(), devices=(Device("gpu0", "gpu", "NVIDIA A100-SXM4-80GB"),))
+    write(suite_recording(), tmp_path / "a.parquet")
+    write(other, tmp_path / "b.parquet")
+    done = run("calibrate", str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), "--out", str(tmp_path / "x.yaml"))
+    assert isinstance(done.exception, InputError)
+    assert "several models" in str(done.exception)
+
+
+def test_tolerances_are_read_as_people_write_them() -> None:
+    assert parse_tolerances(["10", "energy=5%"]) == {"mape": 0.1, "energy": 0.05}
