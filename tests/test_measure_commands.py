@@ -91,7 +91,7 @@ def test_a_recording_that_ends_early_is_judged_up_to_there_and_a_scrap_is_refuse
     assert len(found.measured_w) == 30
     assert "not complete" in found.remarks[0]
     scrap = replace(whole, samples=whole.samples[whole.samples.index <= 100])
-    with pytest.raises(InputError, match="outputs.bin"):
+    with pytest.raises(InputError, match="finer"):
         against_run("m", scrap, results.energy, "w")
 
 

@@ -29,7 +29,7 @@ from sim.profiles.hardware import GPUProfile
 
 SIGMAS = 2.0
 PICO = 1e-12
-SOFTWARE = ("driver", "cuda", "torch", "vllm")
+PACKAGES = ("torch", "vllm")
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,14 @@ def calibrate(
         raise InputError(list(document.problems))
     profile: dict[str, Any] = copy.deepcopy(document.data)
     made = today if today is not None else datetime.now(UTC)
-    origin = next(iter(recordings.values())).origin
+    software = _software(next(iter(recordings.values())))
     profile |= {"name": name, "title": f"{profile['title']}, calibrated"}
     profile["sources"] = {
         "recording": {
             "title": f"Power recorded by coldaisle: {label}",
             "author": "the owner of the recording",
             "year": made.year,
-            "locator": ", ".join(f"{key} {origin[key]}" for key in SOFTWARE if origin.get(key))
-            or "software not stated",
+            "locator": software or "software not stated",
         },
         **profile["sources"],
     }
@@ -117,7 +116,7 @@ def calibrate(
     fitted_errors, held_errors = _errors(fitted, told), _errors(held, told) if held else None
     profile["calibration"] = {
         "recordings": list(recordings),
-        "stack": stack or str(origin.get("vllm") or origin.get("torch") or "not stated"),
+        "stack": stack or software or "not stated",
         "fitted": sorted({p.name for p in fitted}),
         "held_out": sorted({p.name for p in held}),
         "errors": {"fitted": fitted_errors.mape, **({"held_out": held_errors.mape} if held_errors else {})},
@@ -126,6 +125,16 @@ def calibrate(
     }
     _check(profile, name)
     return Calibrated(profile, told, fitted_errors, held_errors, fleet)
+
+
+def _software(recording: Recording) -> str:
+    """What a recording was made with, as far as it says: the driver, and the packages that did the work."""
+    meter = recording.origin.get("sources", {}).get("nvml", {})
+    packages = recording.origin.get("machine", {}).get("packages", {})
+    parts = [
+        f"{label} {meter[key]}" for key, label in (("driver", "driver"), ("cuda_driver", "CUDA")) if meter.get(key)
+    ]
+    return ", ".join([*parts, *(f"{name} {packages[name]}" for name in PACKAGES if packages.get(name))])
 
 
 def _measured(power: dict[str, Any], told: Fit) -> None:
