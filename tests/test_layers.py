@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "build": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec"}
     | {"build_serving"},
-    "measure": BASE | {"signals", "rng", "profiles", "workload", "spec", "results", "runner"},
+    "measure": BASE | {"signals", "rng", "profiles", "workload", "accounting", "spec", "results", "runner"},
     "runner": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"},
     "cli": BASE | {"profiles", "spec", "results", "runner", "measure"},
