@@ -215,9 +215,7 @@ def record(
     out: Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="Where to write the recording.")],
     command: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[-- COMMAND ...]", help="Run this meanwhile, and stop when it ends.", show_default=False
-        ),
+        typer.Argument(metavar="COMMAND", help="After --: run this, and stop when it ends.", show_default=False),
     ] = None,
     seconds: Annotated[
         float | None,
