@@ -606,11 +606,26 @@ def test_a_folder_as_target_is_refused_before_anything_is_sampled(tmp_path: Path
         live.refuse_wrong(live.Wanted(tmp_path, hz=1, idle_s=0, seconds=1))
 
 
-def test_the_table_leaves_out_what_is_not_known() -> None:
+def table(recording: Recording) -> str:
+    """As it is printed."""
     from rich.console import Console
 
-    recording = Recording.of({"time_ns": [1], "device": ["cpu0"]}, [Device("cpu0", "cpu-package")])
     console = Console(width=80)
     with console.capture() as shown:
         console.print(recording_table(recording))
-    assert shown.get().split()[-2:] == ["cpu0", "1"]
+    return shown.get()
+
+
+def test_the_table_leaves_out_what_is_not_known() -> None:
+    recording = Recording.of({"time_ns": [1], "device": ["cpu0"]}, [Device("cpu0", "cpu-package")])
+    assert table(recording).split()[-2:] == ["cpu0", "1"]
+
+
+def test_the_table_says_power_energy_pace_and_each_fault_once() -> None:
+    clock = FakeClock()
+    gpus = [FakeGpu(uuid=name, broken={"Temperature": "NOT_SUPPORTED"}) for name in "ab"]
+    shown = table(record([nvml(clock, *gpus)], hz=10, seconds=4, clock=clock))
+    assert shown.split("NVIDIA H100 80GB HBM3")[1].split()[:5] == ["250.0", "W", "1,000", "J", "41"]
+    assert "4.0 s at 10 Hz, 10.2 Hz reached" in shown  # 41 samples
+    assert shown.count("Not Supported") == 1
+    assert "gpu0, gpu1: temperature: Not Supported" in shown
