@@ -318,7 +318,7 @@ class _Session:
             "missing": {source.name.lower(): source.reason for source in missing},
             "sampling": {
                 "hz_asked": self._hz,
-                "hz_reached": self._samples / seconds if seconds > 0 else None,
+                "hz_reached": (self._samples - 1) / seconds if seconds > 0 else None,
                 "missed": self._missed,
                 "seconds": seconds,
                 "wall_clock_set_by_s": (self._clock.wall_ns() - self.now_ns()) * SECONDS_PER_NS,
