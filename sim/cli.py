@@ -5,9 +5,11 @@ Exit status: 0 done; 1 the run failed; 2 the input is wrong; 130 interrupted.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -215,9 +217,7 @@ def record(
     out: Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="Where to write the recording.")],
     command: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[-- COMMAND ...]", help="Run this meanwhile, and stop when it ends.", show_default=False
-        ),
+        typer.Argument(metavar="COMMAND", help="After --: run this, and stop when it ends.", show_default=False),
     ] = None,
     seconds: Annotated[
         float | None,
@@ -245,7 +245,7 @@ def record(
         recording = record_here(wanted, watch=_show_progress if sys.stderr.isatty() else None)
     finally:
         if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
+            _overwrite("")
     write(recording, out)
     _print(recording_table(recording))
     sys.stderr.write(f"written to {out}\n")
@@ -341,11 +341,16 @@ def _show_progress(progress: Progress) -> None:
     powers = [
         f"{reading.device} {reading.values['power_w']:.0f} W"
         for reading in progress.readings
-        if reading.values["power_w"] == reading.values["power_w"]
+        if not math.isnan(reading.values["power_w"])
     ]
-    line = f"{progress.seconds:.0f} s  {progress.phase}  {'  '.join(powers[:4])}"
-    sys.stderr.write(f"\r\x1b[K{line[:78]}")
-    sys.stderr.flush()
+    _overwrite(f"{progress.seconds:.0f} s  {progress.phase}  {'  '.join(powers[:4])}")
+
+
+def _overwrite(line: str) -> None:
+    """The terminal's last line; one that has gone away ends no recording."""
+    with suppress(OSError):
+        sys.stderr.write(f"\r\x1b[K{line[:78]}")
+        sys.stderr.flush()
 
 
 def describe(error: InputError) -> str:

@@ -70,5 +70,5 @@ def rows() -> list[Row]:
         predicted[judged] = node_w(float(share))
     error = 100 * errors(predicted, measured).mape
     naive = 100 * errors(np.full(len(measured), NAMEPLATE_W), measured).mape
-    note = f"naive {naive:.0f} % (nameplate), noise 0.1-1 %; {len(measured)} benchmarks, GPUs at {np.mean(found):.2f} of TDP"
+    note = f"naive {naive:.0f} % (nameplate), noise 0.1-1 %; GPUs at {np.mean(found):.2f} of TDP"
     return [Row("MLPerf Training node, mean power", error, "%", 8.0, note)]

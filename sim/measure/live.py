@@ -1,4 +1,4 @@
-"""A recording of this machine as the command asks for it: checks what was asked, opens the meters, samples, lets go."""
+"""A recording of this machine, as asked on the command line: checks it, opens the meters, samples, lets go."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def refuse_wrong(wanted: Wanted) -> None:
 
 
 def record_here(wanted: Wanted, *, watch: Callable[[Progress], None] | None = None) -> Recording:
-    """Samples this machine's GPUs and CPUs as asked. Raises ``RunError`` where no meter or no suite can be used."""
+    """Samples this machine's GPUs and CPUs as asked. Raises ``RunError`` where no meter or suite is to be had."""
     nvml, rapl = open_nvml(), open_rapl(model=cpu_model())
     missing = [source for source in (nvml, rapl) if isinstance(source, Missing)]
     sources: list[Source] = [source for source in (nvml, rapl) if not isinstance(source, Missing)]

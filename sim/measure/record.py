@@ -19,7 +19,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Literal, Protocol
@@ -125,11 +125,12 @@ class Command:
         argv: Sequence[str],
         *,
         grace_s: float = 10.0,
+        patience_s: float = 2.0,
         environment: Mapping[str, str] | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self.argv = list(argv)
-        self._grace_s = grace_s
+        self._grace_s, self._patience_s = grace_s, patience_s
         self._environment = environment
         self._on_line = on_line
         self._process: subprocess.Popen[bytes] | None = None
@@ -164,10 +165,11 @@ class Command:
             raise RunError(f"cannot start {self.argv[0]}: {error.strerror or error}; nothing was written") from None
 
         def watch() -> None:
-            for line in process.stdout or ():
-                if self._on_line is not None:
-                    self._on_line(line.decode(errors="replace"))
-                wake.set()
+            with process.stdout or nullcontext(()) as lines:
+                for line in lines:
+                    if self._on_line is not None:
+                        self._on_line(line.decode(errors="replace"))
+                    wake.set()
             process.wait()
             self._done.set()
             wake.set()
@@ -181,14 +183,14 @@ class Command:
             return
         self.ended_by = "coldaisle"
         try:
-            for number, patience_s in ((signal.SIGINT, self._grace_s), (signal.SIGTERM, 2.0)):
+            for number, patience_s in ((signal.SIGINT, self._grace_s), (signal.SIGTERM, self._patience_s)):
                 self._signal(number)
                 if self._done.wait(patience_s):
                     return
         except KeyboardInterrupt:
             pass
         self._signal(signal.SIGKILL)
-        self._done.wait(2.0)
+        self._done.wait(self._patience_s)
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -282,7 +284,7 @@ class _Session:
             due_ns = tick * self._period_ns
             until_ns = min(due_ns, end_ns) if end_ns is not None else due_ns
             self._clock.sleep((until_ns - now_ns) * SECONDS_PER_NS, self.wake)
-            reached = not self.wake.is_set() and until_ns == due_ns
+            reached = self.elapsed_ns() >= due_ns or (until_ns == due_ns and not self.wake.is_set())
             self.wake.clear()
             self._tick = tick if reached else tick - 1
             self._sample(phase)
@@ -316,7 +318,7 @@ class _Session:
             "missing": {source.name.lower(): source.reason for source in missing},
             "sampling": {
                 "hz_asked": self._hz,
-                "hz_reached": self._samples / seconds if seconds > 0 else None,
+                "hz_reached": (self._samples - 1) / seconds if seconds > 0 else None,
                 "missed": self._missed,
                 "seconds": seconds,
                 "wall_clock_set_by_s": (self._clock.wall_ns() - self.now_ns()) * SECONDS_PER_NS,

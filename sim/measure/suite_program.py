@@ -388,7 +388,6 @@ def _suite(options: Mapping[str, Any], emit: Emit) -> int:
         emit({"failed": f"PyTorch {torch.__version__} sees no CUDA GPU"})
         return 3
     queue = CudaQueue(torch)
-    emit({"phase": "idle/warm-up", "monotonic_ns": time.monotonic_ns()})
     run_steps(torch, [Step("idle", Idle())], emit, seconds=options["seconds"], queue=queue)
     properties = torch.cuda.get_device_properties(0)  # from here on the GPU has a context
     uuid = f"GPU-{properties.uuid}" if hasattr(properties, "uuid") else ""
