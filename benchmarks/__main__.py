@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import serving, startup
+from benchmarks import accuracy, serving, startup
 from benchmarks.table import Row, show
 
-BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {"serving": serving.rows, "startup": startup.rows}
+BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
+    "accuracy": accuracy.rows,
+    "serving": serving.rows,
+    "startup": startup.rows,
+}
 
 
 def main() -> None:

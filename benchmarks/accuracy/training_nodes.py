@@ -48,7 +48,7 @@ def node_w(gpu_share: float) -> float:
     }
     summary = sim.run(scenario).summary
     parts = summary["energy_kwh"]["by_component"]
-    return 1000.0 * (summary["energy_kwh"]["it"] - parts["fans"]) / (summary["simulated_s"] / 3600.0)
+    return float(1000.0 * (summary["energy_kwh"]["it"] - parts["fans"]) / (summary["simulated_s"] / 3600.0))
 
 
 def rows() -> list[Row]:
