@@ -59,7 +59,7 @@ def linear_cost(
     table = np.zeros((3, tokens + 1, 4), dtype=np.int64)
     table[:, :, plan.MEMORY] = np.rint((fixed_ms + per_token_ms * n) * MS)
     table[:, :, plan.ENERGY] = round(joules * 1e9)
-    slope = np.zeros((4, 6), dtype=np.int64)
+    slope = np.zeros((4, 7), dtype=np.int64)
     slope[plan.MEMORY, plan.READ] = round(per_read_ns * (1 << plan.FRACTION_BITS))
     slope[plan.MEMORY, plan.PAIR] = round(per_pair_ns * (1 << plan.FRACTION_BITS))
     return StepCost(table, slope)
@@ -134,7 +134,7 @@ def step_costs(draw: st.DrawFn) -> StepCost:
         fixed, each = rng.integers(MS // 50, 12 * MS), rng.integers(0, MS // 4)
         table[:, :, row] = fixed + each * n + rng.integers(0, 1000, (3, 700))
     table[:, :, plan.ENERGY] = rng.integers(0, 10**9) + rng.integers(0, 10**7) * n
-    slopes = rng.integers(0, 3 << 22, (4, 6)) * rng.integers(0, 2, (4, 6))
+    slopes = rng.integers(0, 3 << 22, (4, 7)) * rng.integers(0, 2, (4, 7))
     return StepCost(table, slopes.astype(np.int64))
 
 

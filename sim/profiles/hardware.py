@@ -40,7 +40,8 @@ class CoreClock(Spec):
 class GPUPower(Spec):
     """State power in W, and the energy of work beyond ``loaded``: J per FLOP by precision, J per byte of memory.
 
-    ``clock`` says what a lower clock saves; without it a cap is taken to save no energy per operation.
+    ``waiting`` is what a board draws beyond ``loaded`` while it waits between the kernels of an iteration, clocked up;
+    without it, none. ``clock`` says what a lower clock saves; without it a cap saves no energy per operation.
     ``unit_spread`` is the standard deviation of power between units of the model, as a share.
     """
 
@@ -48,6 +49,7 @@ class GPUPower(Spec):
     loaded: SourcedPower
     energy_per_flop: dict[Precision, SourcedEnergyPerOperation] = Field(min_length=1)
     energy_per_byte: SourcedEnergyPerByte
+    waiting: SourcedPower | None = None
     clock: CoreClock | None = None
     unit_spread: Sourced[Fraction] | None = None
 

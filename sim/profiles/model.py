@@ -110,6 +110,7 @@ class ParameterCounts(Spec):
     vocabulary: Natural
     experts: Natural | None = None
     experts_per_token: Natural | None = None
+    state_values: Whole = 0
 
     @model_validator(mode="after")
     def _fits_together(self) -> ParameterCounts:
@@ -143,7 +144,8 @@ class ModelShape:
 
     ``resident_parameters`` are read by every iteration whatever is in it: all but routed experts and the embeddings
     that are only looked up. FLOP are of multiplications with weights per token (output head included), and of
-    attention per pair of a token and a token it attends to. KV values are per token over all layers of a kind.
+    attention per pair of a token and a token it attends to. KV values are per token over all layers of a kind;
+    ``state_values`` are a sequence's recurrent state, which every token reads and writes whole.
     """
 
     parameters: int
@@ -164,6 +166,7 @@ class ModelShape:
     matmul_flop_per_token: int
     attention_flop_full: int
     attention_flop_windowed: int
+    state_values: int = 0
 
 
 def shape(architecture: Transformer | ParameterCounts) -> ModelShape:
@@ -261,6 +264,7 @@ def _counts(a: ParameterCounts) -> ModelShape:
         matmul_flop_per_token=2 * a.active,
         attention_flop_full=4 * a.layers * a.heads * a.head_dim,
         attention_flop_windowed=0,
+        state_values=a.state_values,
     )
 
 

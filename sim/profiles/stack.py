@@ -6,16 +6,28 @@ v2), so the stack is an input of its own, with its version in its name.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from sim.profiles.sourced import Profile, Sourced, SourcedByteRate, SourcedDuration
 from sim.quantities import Fraction, PositiveFraction
+from sim.validation import Spec
 
 SourcedFraction = Sourced[PositiveFraction]
+SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=5.0)]]
+
+
+class ExpertKernels(Spec):
+    """What kernels for experts of one precision achieve, where that is not what the stack's others do."""
+
+    efficiency: SourcedFraction
+    power: SourcedShare
 
 
 class StackProfile(Profile):
-    """See ``profiles.step`` for what each coefficient does."""
+    """See ``profiles.step`` for what each coefficient does; those that may be left out are then without effect."""
 
     kind: Literal["stack"]
     compute_efficiency: SourcedFraction
@@ -30,3 +42,18 @@ class StackProfile(Profile):
     swap_bandwidth: SourcedByteRate
     gpu_memory_utilization: SourcedFraction
     activation_reserve: SourcedFraction
+    expert_layer: SourcedDuration | None = None
+    launch: SourcedDuration | None = None
+    graph_tokens: Sourced[Annotated[int, Field(ge=1, strict=True)]] | None = None
+    prompt: SourcedDuration | None = None
+    link_latency_per_gpu: SourcedDuration | None = None
+    expert_power: SourcedShare | None = None
+    expert_imbalance: SourcedShare | None = None
+    routing_independence: SourcedFraction | None = None
+    expert_kernels: dict[Literal["fp8", "int8", "int4", "mxfp4"], ExpertKernels] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _graphs_end_somewhere(self) -> StackProfile:
+        if (self.launch is None) != (self.graph_tokens is None):
+            raise PydanticCustomError("order", "needs both 'launch' and 'graph_tokens', or neither")
+        return self

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
 
 from sim.profiles.clock import ClockCurve, energy_ratio, highest_clock
 from sim.profiles.model import ModelShape, distinct_experts
@@ -25,20 +26,23 @@ from sim.profiles.model import ModelShape, distinct_experts
 Floats = npt.NDArray[np.float64]
 
 COMPUTE, MEMORY, CAPPED, ENERGY = range(4)
-PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK = range(6)
+PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 
 WITH_DECODES = (0, 2)
 """Kinds of iterations in which sequences decode: alone, and beside prompts."""
 
 ACTIVATION_BYTES = 2.0
 """Activations travel between GPUs in 16 bits."""
+STATE_BYTES = 4.0
+"""Recurrent state is kept in 32 bits (mamba_ssm_cache_dtype of the published configurations)."""
 
 
 @dataclass(frozen=True)
 class Device:
     """One GPU in SI: peaks, state power, energies of work, its link (B/s in one direction) and its power cap.
 
-    Without ``clock``, a cap lengthens iterations and saves no energy.
+    Without ``clock``, a cap lengthens iterations and saves no energy. ``waiting_w`` is what a clocked-up GPU draws
+    beyond loaded while it waits within an iteration: for the host, for launches, for the links.
     """
 
     peak_flop_per_s: float
@@ -50,13 +54,20 @@ class Device:
     joule_per_byte: float
     joule_per_link_byte: float
     clock: ClockCurve | None = None
+    waiting_w: float = 0.0
 
 
 @dataclass(frozen=True)
 class Stack:
     """A serving stack's share in the cost: achieved fractions of the peaks in (0, 1], and times in s.
 
-    ``overlap`` 1 lets compute hide behind memory or the other way round (the roofline); 0 adds them up.
+    ``overlap`` 1 lets compute hide behind memory or the other way round (the roofline); 0 adds them up. ``layer_s`` is
+    a layer's launch gaps from a graph, ``expert_layer_s`` those of a mixture's layer on top; beyond ``graph_tokens``
+    kernels are launched one by one, ``launch_s`` a layer, which shows only as far as the GPU is faster than that.
+    ``prompt_s`` is host work for a chunk of a prompt, ``sequence_s`` for a sequence. ``expert_power`` is the power of
+    kernels that stream experts, relative to those that stream dense weights. With expert parallelism the GPU with most
+    experts to read decides: ``expert_imbalance`` standard deviations count fully at 1. ``routing_independence`` is the
+    share of a batch's tokens that choose their experts independently of the others.
     """
 
     compute_efficiency: float
@@ -69,6 +80,14 @@ class Stack:
     sequence_s: float
     link_latency_s: float
     swap_byte_per_s: float
+    expert_layer_s: float = 0.0
+    launch_s: float = 0.0
+    graph_tokens: int = 0
+    prompt_s: float = 0.0
+    link_latency_per_gpu_s: float = 0.0
+    expert_power: float = 1.0
+    expert_imbalance: float = 0.0
+    routing_independence: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +132,7 @@ class Drafting:
 
 @dataclass(frozen=True)
 class IterationCost:
-    """``table`` (3, tokens + 1, 4) and ``slope`` (4, 6): rows compute, memory, capped in s and energy in J, as
+    """``table`` (3, tokens + 1, 4) and ``slope`` (4, 7): rows compute, memory, capped in s and energy in J, as
     ``engine.serving.plan.StepCost`` has them in integers."""
 
     table: Floats
@@ -144,14 +163,7 @@ def iteration_cost(
     gpus = float(layout.gpus)
     flop = model.matmul_flop_per_token * tokens / gpus
     dense_byte = precision.resident_bytes / layout.tensor + 0.0 * tokens
-    expert_byte = (
-        model.moe_layers
-        * distinct_experts(model.experts, model.experts_per_token, tokens)
-        * precision.expert_bytes
-        / gpus
-        if model.moe_layers
-        else 0.0 * tokens
-    )
+    expert_byte, slowest_byte = _expert_bytes(model, stack, layout, precision, tokens)
     kv_write = (model.kv_values_per_token_full + model.kv_values_per_token_windowed) * precision.kv_value_bytes
     copies = kv_copies(model, layout.tensor)
     written = kv_write * copies * tokens / gpus
@@ -159,12 +171,15 @@ def iteration_cost(
 
     compute = flop / (device.peak_flop_per_s * stack.compute_efficiency)
     memory = (dense_byte + written) / (device.byte_per_s * stack.memory_efficiency)
-    memory = memory + expert_byte / (device.byte_per_s * stack.expert_efficiency)
-    other = link_s + stack.iteration_s + stack.layer_s * model.layers
+    memory = memory + slowest_byte / (device.byte_per_s * stack.expert_efficiency)
+    other = link_s + stack.iteration_s + _launches(model, stack, tokens, np.maximum(compute, memory) + link_s)
+    expert_joule = device.joule_per_byte * stack.expert_power * stack.memory_efficiency / stack.expert_efficiency
     energy = gpus * (
         flop * device.joule_per_flop
-        + (dense_byte + expert_byte + written) * device.joule_per_byte
+        + (dense_byte + written) * device.joule_per_byte
+        + expert_byte * expert_joule
         + link_byte * device.joule_per_link_byte
+        + other * device.waiting_w
     )
     energy = energy + hop_j
     slopes = _slopes(model, device, stack, layout, precision, copies, block_tokens)
@@ -182,7 +197,7 @@ def iteration_cost(
             table[kind, 1:, :2] += draft.seconds
             table[kind, 1:, ENERGY] += draft.joules
     table[:, :, CAPPED] = table[:, :, ENERGY] / headroom_w
-    slope = np.zeros((4, 6))
+    slope = np.zeros((4, 7))
     slope[COMPUTE] = slopes[0] + hidden * slopes[1] + slopes[2]
     slope[MEMORY] = slopes[1] + hidden * slopes[0] + slopes[2]
     slope[ENERGY] = slopes[3]
@@ -191,6 +206,40 @@ def iteration_cost(
         slope[ENERGY, SEQUENCE] += draft.joules_per_sequence
     slope[CAPPED] = slope[ENERGY] / headroom_w
     return IterationCost(table, slope)
+
+
+def _expert_bytes(
+    model: ModelShape, stack: Stack, layout: Layout, precision: Precision, tokens: Floats
+) -> tuple[Floats, Floats]:
+    """Bytes of experts that a GPU reads: of the mean one, and of the one with most to read, by tokens.
+
+    How many of its experts a GPU is asked for spreads like draws without replacement; the largest of n such numbers
+    is ``norm.ppf((n - 3/8) / (n + 1/4))`` standard deviations above the mean (Blom, Statistical Estimates and
+    Transformed Beta-Variables, 1958). Sliced experts (tensor parallelism alone) are read by all alike.
+    """
+    if not model.moe_layers:
+        return 0.0 * tokens, 0.0 * tokens
+    gpus = float(layout.gpus)
+    a_layer = model.moe_layers * precision.expert_bytes
+    asked = distinct_experts(model.experts, model.experts_per_token, stack.routing_independence * tokens)
+    mean = asked / gpus
+    if not layout.expert or layout.gpus == 1 or not stack.expert_imbalance:
+        return a_layer * mean, a_layer * mean
+    own = model.experts / gpus
+    share = asked / model.experts
+    variance = own * share * (1.0 - share) * (1.0 - own / model.experts) / (1.0 - 1.0 / model.experts)
+    above = float(norm.ppf((gpus - 0.375) / (gpus + 0.25)))
+    most = np.minimum(own, mean + stack.expert_imbalance * above * np.sqrt(np.maximum(variance, 0.0)))
+    return a_layer * mean, a_layer * most
+
+
+def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -> Floats:
+    """Seconds that launches add to an iteration: gaps within a graph, or what the GPU outruns the host by."""
+    gaps = stack.layer_s * model.layers + stack.expert_layer_s * model.moe_layers
+    if not stack.launch_s:
+        return gaps + 0.0 * tokens
+    late = np.maximum(stack.launch_s * model.layers - work_s, 0.0)
+    return np.where(tokens > stack.graph_tokens, late, gaps)
 
 
 def _clock(
@@ -227,12 +276,17 @@ def _slopes(
     pair_flop = np.array([model.attention_flop_full, model.attention_flop_windowed]) / gpus
     read_byte = np.array([model.kv_values_per_token_full, model.kv_values_per_token_windowed], dtype=np.float64)
     read_byte = read_byte * precision.kv_value_bytes * copies / gpus
-    compute, memory, other, energy = (np.zeros(6) for _ in range(4))
+    compute, memory, other, energy = (np.zeros(7) for _ in range(4))
     compute[[PAIR, WINDOW_PAIR]] = pair_flop / (device.peak_flop_per_s * stack.compute_efficiency)
     memory[[READ, WINDOW_READ]] = read_byte / (device.byte_per_s * stack.memory_efficiency)
     energy[[PAIR, WINDOW_PAIR]] = gpus * pair_flop * device.joule_per_flop
     energy[[READ, WINDOW_READ]] = gpus * read_byte * device.joule_per_byte
     other[SEQUENCE] = stack.sequence_s
+    other[CHUNK] = stack.prompt_s
+    energy[[SEQUENCE, CHUNK]] = gpus * other[[SEQUENCE, CHUNK]] * device.waiting_w
+    state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
+    memory[SEQUENCE] = state_byte / (device.byte_per_s * stack.memory_efficiency)
+    energy[SEQUENCE] += gpus * state_byte * device.joule_per_byte
     block_byte = float(read_byte.sum()) * block_tokens
     other[BLOCK] = block_byte / stack.swap_byte_per_s
     energy[BLOCK] = gpus * block_byte * device.joule_per_byte
@@ -248,16 +302,17 @@ def _communication(
     rate = device.link_byte_per_s * stack.link_efficiency
     here = tokens / layout.data  # tokens of one data-parallel rank
     busy = tokens > 0
+    latency_s = stack.link_latency_s + stack.link_latency_per_gpu_s * layout.gpus
     if layout.tensor > 1:
         share = 2.0 * (layout.tensor - 1) / layout.tensor
         a_layer = 2.0 * share * here * model.hidden * ACTIVATION_BYTES
         sent = sent + model.layers * a_layer
-        seconds = seconds + model.layers * (2.0 * stack.link_latency_s * busy + a_layer / rate)
+        seconds = seconds + model.layers * (2.0 * latency_s * busy + a_layer / rate)
     if layout.expert and model.moe_layers and layout.gpus > 1:
         share = (layout.gpus - 1) / layout.gpus
         a_layer = 2.0 * share * tokens / layout.gpus * model.experts_per_token * model.hidden * ACTIVATION_BYTES
         sent = sent + model.moe_layers * a_layer
-        seconds = seconds + model.moe_layers * (2.0 * stack.link_latency_s * busy + a_layer / rate)
+        seconds = seconds + model.moe_layers * (2.0 * latency_s * busy + a_layer / rate)
     if layout.pipeline > 1:
         hop = tokens * model.hidden * ACTIVATION_BYTES
         hops = layout.pipeline - 1

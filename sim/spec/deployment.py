@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
 from sim.profiles.model import ModelShape, shape
+from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
 from sim.profiles.step import (
     Device,
@@ -205,6 +207,7 @@ class Deployment:
             joule_per_byte=float(gpu.power.energy_per_byte.value),
             joule_per_link_byte=joule,
             clock=clock_curve(gpu),
+            waiting_w=float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0,
         )
 
     def coefficients(self) -> Stack:
@@ -213,10 +216,12 @@ class Deployment:
         latency_s = float(s.link_latency.value) * SECONDS_PER_NS
         if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
             latency_s = network.latency * SECONDS_PER_NS
+        kernels = {str(name): own for name, own in s.expert_kernels.items()}.get(self.spec.precision.weights)
+        expert_power = float(s.expert_power.value) if s.expert_power is not None else 1.0
         return Stack(
             compute_efficiency=float(s.compute_efficiency.value),
             memory_efficiency=float(s.memory_efficiency.value),
-            expert_efficiency=float(s.expert_efficiency.value),
+            expert_efficiency=float((kernels.efficiency if kernels is not None else s.expert_efficiency).value),
             link_efficiency=float(s.link_efficiency.value),
             overlap=float(s.overlap.value),
             iteration_s=float(s.iteration.value) * SECONDS_PER_NS,
@@ -224,6 +229,14 @@ class Deployment:
             sequence_s=float(s.sequence.value) * SECONDS_PER_NS,
             link_latency_s=latency_s,
             swap_byte_per_s=float(s.swap_bandwidth.value),
+            expert_layer_s=_seconds(s.expert_layer),
+            launch_s=_seconds(s.launch),
+            graph_tokens=int(s.graph_tokens.value) if s.graph_tokens is not None else 0,
+            prompt_s=_seconds(s.prompt) + self.spec.prompt_work * SECONDS_PER_NS,
+            link_latency_per_gpu_s=_seconds(s.link_latency_per_gpu),
+            expert_power=float(kernels.power.value) if kernels is not None else expert_power,
+            expert_imbalance=float(s.expert_imbalance.value) if s.expert_imbalance is not None else 0.0,
+            routing_independence=float(s.routing_independence.value) if s.routing_independence is not None else 1.0,
         )
 
     def most_tokens(self, longest_prompt: int) -> int:
@@ -272,6 +285,10 @@ class Deployment:
         prompt_s = times.at("prompt", tokens)
         table[0, :, 0], table[1, :, 0], table[2, :, 0] = times.at("decode", tokens), prompt_s, steps.mixed * prompt_s
         return replace(cost, table=table, slope=slope)
+
+
+def _seconds(duration: Sourced[Any] | None) -> float:
+    return float(duration.value) * SECONDS_PER_NS if duration is not None else 0.0
 
 
 def _bytes_of_draft(model: ModelShape) -> Bytes:

@@ -187,6 +187,11 @@ class Serving(Spec):
     network: Network | None = Field(default=None, description="Needed where a replica or a hand-over leaves a node.")
     batching: Batching
     speculative: Speculative | None = None
+    prompt_work: Duration = Field(
+        default="0 s",
+        validate_default=True,
+        description="Host work for a prompt that holds up its iteration: an image.",
+    )
     step_time: Annotated[Roofline | MeasuredSteps, Field(discriminator="kind")] = Field(default_factory=Roofline)
     routing: Literal[
         "round-robin",

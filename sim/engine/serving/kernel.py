@@ -88,9 +88,9 @@ SW = 40
 # fmt: on
 RW = 48
 
-# A page of costs: the slopes (4, 6), of a decoded token (4) and one within the window (4), then the table
-DECODE_SLOPE = 24
-PAGE_HEAD = 32
+# A page of costs: the slopes (4, 7), of a decoded token (4) and one within the window (4), then the table
+DECODE_SLOPE = 28
+PAGE_HEAD = 36
 
 ENTRY_WIDTH = 8
 E_KEY, E_REPLICA, E_REFS, E_OLDER, E_NEWER, E_CHAIN = range(6)
@@ -620,24 +620,26 @@ def _leave_decode(S, R, M, r, slot):
 
 
 @_inner
-def _row(M, table, page, row, pairs, reads, wpairs, wreads, seqs, blocks):
-    at = page + row * 6
+def _row(M, table, page, row, pairs, reads, wpairs, wreads, seqs, blocks, chunks):
+    at = page + row * 7
     cost = M[table + row] + M[at + p.PAIR] * pairs + M[at + p.READ] * reads + M[at + p.SEQUENCE] * seqs
     if wreads:
         cost += M[at + p.WINDOW_PAIR] * wpairs + M[at + p.WINDOW_READ] * wreads
     if blocks:
         cost += M[at + p.BLOCK] * blocks
+    if chunks:
+        cost += M[at + p.CHUNK] * chunks
     return cost
 
 
 @_inner
-def _cost(R, M, r, what, tokens, pairs, reads, wpairs, wreads, seqs, blocks):
+def _cost(R, M, r, what, tokens, pairs, reads, wpairs, wreads, seqs, blocks, chunks):
     page = R[r * RW + R_COST]
     table = page + PAGE_HEAD + (what * M[COST_TOKENS] + tokens) * 4
-    a0 = _row(M, table, page, 0, pairs, reads, wpairs, wreads, seqs, blocks)
-    a1 = _row(M, table, page, 1, pairs, reads, wpairs, wreads, seqs, blocks)
-    a2 = _row(M, table, page, 2, pairs, reads, wpairs, wreads, seqs, blocks)
-    a3 = _row(M, table, page, 3, pairs, reads, wpairs, wreads, seqs, blocks)
+    a0 = _row(M, table, page, 0, pairs, reads, wpairs, wreads, seqs, blocks, chunks)
+    a1 = _row(M, table, page, 1, pairs, reads, wpairs, wreads, seqs, blocks, chunks)
+    a2 = _row(M, table, page, 2, pairs, reads, wpairs, wreads, seqs, blocks, chunks)
+    a3 = _row(M, table, page, 3, pairs, reads, wpairs, wreads, seqs, blocks, chunks)
     return a0, a1, a2, a3
 
 
@@ -653,11 +655,11 @@ def _growth(R, M, r, row):
 @_inner
 def _decode_row(M, page, row, d, context, windowed, blocks):
     cost = M[page + PAGE_HEAD + d * 4 + row] + M[page + DECODE_SLOPE + row] * context
-    cost += M[page + row * 6 + p.SEQUENCE] * d
+    cost += M[page + row * 7 + p.SEQUENCE] * d
     if windowed:
         cost += M[page + DECODE_SLOPE + 4 + row] * windowed
     if blocks:
-        cost += M[page + row * 6 + p.BLOCK] * blocks
+        cost += M[page + row * 7 + p.BLOCK] * blocks
     return cost
 
 
@@ -1138,7 +1140,7 @@ def _launch_mixed(S, R, M, r, d, swapped):
                         wpairs += min(context + i, window)
                     wreads += min(context + v, window + v - 1)
                 slot = S[slot * SW + S_NEXT]
-    a0, a1, a2, e = _cost(R, M, r, 0, d * v, pairs, reads, wpairs, wreads, d, swapped)
+    a0, a1, a2, e = _cost(R, M, r, 0, d * v, pairs, reads, wpairs, wreads, d, swapped, 0)
     R[r * RW + R_ALONE_NS], R[r * RW + R_ALONE_NJ] = max(max(a0, a1), a2) >> FRACTION, e
     R[r * RW + R_READS] = reads
     n = R[r * RW + R_CHUNKS]
@@ -1155,7 +1157,9 @@ def _launch_mixed(S, R, M, r, d, swapped):
                 rising = min(max(window - context, 0), new)
                 wpairs += rising * context + rising * (rising + 1) // 2 + (new - rising) * window
                 wreads += min(context + new, window + new - 1)
-        a0, a1, a2, e = _cost(R, M, r, p.BOTH if d else p.PROMPTS, tokens, pairs, reads, wpairs, wreads, d + n, swapped)
+        a0, a1, a2, e = _cost(
+            R, M, r, p.BOTH if d else p.PROMPTS, tokens, pairs, reads, wpairs, wreads, d + n, swapped, n
+        )
     span = max(max(a0, a1), a2)
     R[r * RW + R_K] = 0
     R[r * RW + R_SPAN] = span

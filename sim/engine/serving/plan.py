@@ -31,7 +31,7 @@ FRACTION_BITS = 16
 COMPUTE, MEMORY, CAPPED, ENERGY = range(4)
 """Rows of a cost: the three times of which the longest counts (2**-16 ns), and the dynamic energy (nJ)."""
 
-PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK = range(6)
+PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 """Slopes of a cost: per (token x context token) attended, per context token read, the same within a sliding window,
 per sequence in the batch, per KV block swapped."""
 
@@ -74,7 +74,7 @@ ROUTERS: dict[Router, int] = {
 @dataclass(frozen=True, eq=False)
 class StepCost:
     """Cost of an iteration: ``table`` (3, tokens + 1, 4) by what is in it (decodes, prompts, both) and by tokens in
-    the batch, ``slope`` (4, 6), both int64; rows and slopes as named above. No slope is negative, and an iteration
+    the batch, ``slope`` (4, 7), both int64; rows and slopes as named above. No slope is negative, and an iteration
     with a token in it takes a nanosecond at least: the engines count on both."""
 
     table: Ints

@@ -620,14 +620,13 @@ class ReferencePool:
         verified, window = self._set.verified_tokens, self._set.window
         alone = self._work([(q.context, verified) for q in decoding], window)
         cost = replica.cost
-        only = self._cost(cost, p.DECODES, len(decoding) * verified, alone, len(decoding), swapped_blocks)
+        only = self._cost(cost, p.DECODES, len(decoding) * verified, alone, (len(decoding), swapped_blocks, 0))
         if chunks:
             work = self._work([(self._begun(q), n) for q, n in chunks], window)
             tokens = len(decoding) * verified + sum(n for _, n in chunks)
             both = [a + b for a, b in zip(alone, work, strict=True)]
-            total = self._cost(
-                cost, p.BOTH if decoding else p.PROMPTS, tokens, both, len(decoding) + len(chunks), swapped_blocks
-            )
+            members = (len(decoding) + len(chunks), swapped_blocks, len(chunks))
+            total = self._cost(cost, p.BOTH if decoding else p.PROMPTS, tokens, both, members)
         else:
             total = only
         span = replica.remainder + max(total[:3])
@@ -658,8 +657,9 @@ class ReferencePool:
         return work
 
     @staticmethod
-    def _cost(cost: StepCost, what: int, tokens: int, work: list[int], sequences: int, blocks: int) -> list[int]:
-        parts = [*work, sequences, blocks]
+    def _cost(cost: StepCost, what: int, tokens: int, work: list[int], members: tuple[int, int, int]) -> list[int]:
+        """``members``: sequences, swapped blocks, and chunks of prompts."""
+        parts = [*work, *members]
         return [
             int(cost.table[what, tokens, row])
             + sum(int(slope) * part for slope, part in zip(cost.slope[row], parts, strict=True))
