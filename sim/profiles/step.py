@@ -308,7 +308,9 @@ def _communication(
         a_layer = 2.0 * share * here * model.hidden * ACTIVATION_BYTES
         sent = sent + model.layers * a_layer
         seconds = seconds + model.layers * (2.0 * latency_s * busy + a_layer / rate)
-    if layout.expert and model.moe_layers and layout.gpus > 1:
+    # Where attention is sliced (tensor parallelism alone), every GPU has all tokens, and the second all-reduce brings
+    # the experts' results together; only data-parallel ranks must send tokens to where their experts are.
+    if layout.expert and model.moe_layers and layout.data > 1:
         share = (layout.gpus - 1) / layout.gpus
         a_layer = 2.0 * share * tokens / layout.gpus * model.experts_per_token * model.hidden * ACTIVATION_BYTES
         sent = sent + model.moe_layers * a_layer

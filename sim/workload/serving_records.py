@@ -31,7 +31,8 @@ ROW_COLUMNS = (
 )
 STATUSES = ("completed", "rejected", "timed-out")
 
-SKETCHES = ("ttft", "tpot", "itl", "e2e", "queueing")
+SKETCHES = ("ttft", "tpot", "itl", "e2e", "queueing", "decode_iteration")
+"""Of requests, but for the inter-token latency, of tokens, and the iterations that hold no prompt."""
 SKETCH_BITS = 7
 SKETCH_SIZE = 64 << SKETCH_BITS
 """A sketch is a log-linear histogram of nanoseconds: 2**7 buckets an octave, so a bucket's middle is within 0.4 %.
@@ -63,7 +64,7 @@ def sketch_quantile(sketch: Ints, share: float) -> float:
 class ServingLog:
     """A serving workload over a run.
 
-    ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (5, SKETCH_SIZE) of ``SKETCHES``; ``rows``
+    ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (6, SKETCH_SIZE) of ``SKETCHES``; ``rows``
     (n, 16) as ``ROW_COLUMNS``. ``phase_w`` are W of the loaded GPUs of a lane that prefills and of one that decodes, by
     which a request's share of time becomes energy. ``kv_blocks`` are those of a lane that decodes, ``most_kv_blocks``
     of any lane; ``replica_ns`` integrates the replicas that are up over time. ``trace_problems`` are the first of the

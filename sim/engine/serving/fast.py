@@ -218,7 +218,7 @@ class FastPool:
 
     @property
     def sketches(self) -> Ints:
-        """Log-linear sketches (5, SKETCH_SIZE) of ``SKETCHES``."""
+        """Log-linear sketches (6, SKETCH_SIZE) of ``SKETCHES``."""
         return self._region(k.O_SKETCH).reshape(len(p.SKETCHES), p.SKETCH_SIZE).copy()
 
     @property

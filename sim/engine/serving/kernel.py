@@ -53,7 +53,7 @@ COUNT0 = 64
     C_ARRIVED, C_COMPLETED, C_REJECTED, C_TIMED_OUT, C_RETRIES, C_KILLED, C_PREEMPTIONS, C_PROMPT, C_OUTPUT,
     C_PREFILLED, C_CACHED, C_LOOKED_UP, C_DECODED, C_FIRST, C_WASTED, C_TRANSFERRED, C_ITERATIONS, C_KV_TOKENS,
     C_KV_ITERATIONS, C_GOOD, C_WAITING_AREA, C_RUNNING_AREA, C_TTFT, C_TPOT, C_ITL, C_E2E, C_QUEUEING, C_TPOT_COUNT,
-    C_PEAK, C_PREFILL_NS, C_DECODE_NS, C_PREFILL_NJ, C_DECODE_NJ, C_TOO_LONG,
+    C_PEAK, C_PREFILL_NS, C_DECODE_NS, C_PREFILL_NJ, C_DECODE_NJ, C_DECODE_ITERATION, C_TOO_LONG,
 ) = range(COUNT0, COUNT0 + len(p.COUNTS))
 # fmt: on
 # fmt: off
@@ -736,7 +736,7 @@ def _iterations_within(a0, a1, a2, g0, g1, g2, k, budget):
 
 @_inner
 def _observe_run(M, a0, a1, a2, g0, g1, g2, k, times):
-    """Inter-token latencies of k iterations, ``times`` tokens each, into the sketch."""
+    """Inter-token latencies of k iterations, ``times`` tokens each, into the sketch, and the iterations into theirs."""
     i = np.int64(0)
     last = max(max(a0 + g0 * (k - 1), a1 + g1 * (k - 1)), a2 + g2 * (k - 1)) >> FRACTION
     last_bucket = _bucket(last)
@@ -756,6 +756,7 @@ def _observe_run(M, a0, a1, a2, g0, g1, g2, k, times):
                     high = middle
             end = high
         M[M[O_SKETCH] + 2 * p.SKETCH_SIZE + bucket] += times * (end - i)
+        M[M[O_SKETCH] + 5 * p.SKETCH_SIZE + bucket] += end - i
         i = end
 
 
@@ -786,8 +787,10 @@ def _apply(S, R, M, r, k, span, a0, a1, a2, e, g0, g1, g2, ge, waited_scan):
     M[C_KV_ITERATIONS] += k
     M[C_KV_TOKENS] += reads
     M[C_DECODED] += k * d
+    M[C_DECODE_ITERATION] += dt
     if waited_scan:
         _observe_waited(S, R, M, r, dt, span)
+        _sketch(M, 5, span >> FRACTION, 1)
     else:
         M[C_ITL] += d * dt
         _observe_run(M, a0, a1, a2, g0, g1, g2, k, d)
@@ -1225,6 +1228,9 @@ def _end_mixed(S, R, M, r):
     if d:
         M[C_KV_ITERATIONS] += 1
         M[C_KV_TOKENS] += R[r * RW + R_READS]
+        if not n:
+            M[C_DECODE_ITERATION] += dt
+            _sketch(M, 5, R[r * RW + R_SPAN] >> FRACTION, 1)
         alone_ns, alone_nj = (R[r * RW + R_ALONE_NS], R[r * RW + R_ALONE_NJ]) if n else (dt, energy)
         own = M[R[r * RW + R_COST] + DECODE_SLOPE + p.ENERGY] * R[r * RW + R_CONTEXT]
         rest = R[r * RW + R_REST_NS] + alone_ns

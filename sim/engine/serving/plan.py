@@ -172,6 +172,7 @@ COUNTS = (
     "decode_share_ns",
     "prefill_share_nj",
     "decode_share_nj",
+    "decode_iteration_ns",  # of iterations that decode and hold no prompt
     "too_long",  # rejected because no replica's KV cache could ever hold them
 )
 

@@ -692,6 +692,9 @@ class ReferencePool:
                 self.counts["itl_ns"] += waited_ns + replica.end_ns - replica.start_ns
                 self._sketch("itl", waited_ns + replica.nominal_ns)
             replica.last_token_ns = self._now
+            if not chunks:
+                self.counts["decode_iteration_ns"] += replica.end_ns - replica.start_ns
+                self._sketch("decode_iteration", replica.nominal_ns)
         finished: list[Request] = []
         for request in decoding:
             tokens = self._emit(request)

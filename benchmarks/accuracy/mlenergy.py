@@ -1,0 +1,214 @@
+"""vLLM on H100 and B200 as ML.ENERGY measured it: power, energy per token and time between tokens.
+
+The constants of the stack (``serving_stack``) are fitted on some configurations; others are then simulated, each as a
+closed loop at its published concurrency. Three ways to hold out: every second batch size, whole families of models, and
+all of B200. Input lengths are not published: one constant a task. The median time between tokens is compared with an
+iteration that holds no prompt: over most iterations it is what was measured, so prompts must have come in bunches.
+
+"Clean" leaves out one cell of the data (B200, one GPU, gpqa, image and video), where hosts stalled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchmarks.accuracy.mean_field import Configurations, predict, prompt_tokens, prompt_work_s
+from benchmarks.accuracy.serving_stack import CONSTANTS, Bench, Configuration
+from benchmarks.accuracy.sources import MEASURED
+from benchmarks.table import Row
+from sim.measure.fitting import fit, held_out
+from sim.profiles.catalog import Catalog
+from sim.profiles.model import ModelShape, ParameterCounts, shape
+
+Floats = npt.NDArray[np.float64]
+
+FILE = MEASURED / "mlenergy_v3_calibration.csv"
+LENGTHS = MEASURED / "mlenergy_v3_output_lengths"
+NEMOTRON = {
+    "name": "nemotron-nano-9b-v2",
+    "architecture": {
+        "kind": "parameters", "total": 8_888_227_328, "active": 8_888_227_328, "layers": 56, "hidden": 4480,
+        "heads": 40, "kv_heads": 8, "head_dim": 128, "kv_values_per_token": 8192, "vocabulary": 131072,
+        "state_values": 35_389_440,
+    },
+}  # fmt: skip
+"""Four attention layers, 27 of Mamba-2 with 128 heads of 80 x 128 state values (arXiv:2508.14444)."""
+MODELS: dict[str, Any] = {
+    "Nemotron": NEMOTRON,
+    "235B": "qwen3-235b-a22b",
+    "480B": "qwen3-coder-480b-a35b",
+    "30B-A3B": "qwen3-30b-a3b",
+    "32B": "qwen3-32b",
+    "8B": "qwen3-8b",
+    "DeepSeek": "deepseek-v3",
+    "gemma-3-12b": "gemma-3-12b",
+    "gemma-3-27b": "gemma-3-27b",
+    "405B": "llama-3.1-405b",
+    "Scout": "llama-4-scout",
+    "gpt-oss-120b": "gpt-oss-120b",
+}
+"""By a part of the name, the first that fits; vision and audio variants share the text model."""
+WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
+STALLED = ("gpqa", "image-chat", "video-chat")
+DOUBTFUL = 0.15
+"""Weight of rows that are not clean, or whose attention is data parallel, in a fit."""
+RESIDENCES = 12.0
+"""How long a loop is simulated, in residence times of a request."""
+MOST_TOKENS = 32768
+
+
+def measurements() -> pd.DataFrame:
+    """The table with what is derived from it: watts of a GPU, seconds of an iteration, and whether a row is clean."""
+    table = pd.read_csv(FILE)
+    table["watts"] = table["avg_power_watts"] / table["num_gpus"]
+    table["itl_s"] = table["median_itl_ms"] / 1e3
+    table["mean_s"] = table["avg_batch_size"] / table["output_throughput_tokens_per_sec"]
+    one_b200 = (table["gpu_model"] == "B200") & (table["num_gpus"] == 1)
+    table["clean"] = ~(one_b200 & table["task"].isin(STALLED))
+    histograms = [_histogram(model, task) for model, task in zip(table["model_id"], table["task"], strict=True)]
+    table["bins"] = pd.Series(histograms, index=table.index, dtype=object)
+    table["residual"] = [
+        float((w * t**2).sum() / (w * t).sum() / 2.0 / ((w * t).sum() / w.sum())) for t, w in histograms
+    ]
+    key = ["model_id", "task", "gpu_model", "num_gpus", "weight_precision"]
+    table["turn"] = table.groupby(key)["max_num_seqs"].rank().astype(int)
+    return table
+
+
+def _histogram(model_id: str, task: str) -> tuple[Floats, Floats]:
+    """Output lengths and their weights."""
+    name = f"{model_id.replace('/', '__')}__{task}.json"
+    known = json.loads((LENGTHS / name).read_text())["output_length_distribution"]
+    edges, counts = np.array(known["bins"]), np.array(known["counts"], dtype=np.float64)
+    return (edges[1:] + edges[:-1]) / 2.0, counts
+
+
+def model_of(model_id: str) -> Any:
+    """The name in the catalog, or an inline architecture."""
+    return next(model for part, model in MODELS.items() if part in model_id)
+
+
+def shape_of(model_id: str) -> ModelShape:
+    """Of a row's model."""
+    model = model_of(model_id)
+    if isinstance(model, str):
+        return shape(Catalog().model(model).architecture)
+    return shape(ParameterCounts.model_validate(model["architecture"]))
+
+
+def fitted(table: pd.DataFrame) -> Mapping[str, float]:
+    """The constants, from these rows alone, drawn weakly to where they start (a family may be the only one to tell)."""
+    rows = Configurations.of(table, [shape_of(model) for model in table["model_id"]])
+    weight = np.where(table["clean"] & (table["data_parallel"] == 1), 1.0, DOUBTFUL)
+    watts, mean_s, itl_s = (table[name].to_numpy(np.float64) for name in ("watts", "mean_s", "itl_s"))
+
+    def residuals(constants: Mapping[str, float]) -> Floats:
+        w, mean, step = predict(rows, constants)
+        prior = [0.06 * (constants[name] - b.start) / (b.high - b.low) for name, b in CONSTANTS.items()]
+        parts = [weight * np.log(w / watts), weight * np.log(mean / mean_s), 0.7 * weight * np.log(step / itl_s)]
+        return np.concatenate([*parts, np.array(prior)])
+
+    return fit(residuals, CONSTANTS).values
+
+
+def simulated(table: pd.DataFrame, constants: Mapping[str, float]) -> pd.DataFrame:
+    """Watts of a GPU, J per output token and seconds between tokens of each row, by running it."""
+    rows = Configurations.of(table, [shape_of(model) for model in table["model_id"]])
+    _, mean_s, _ = predict(rows, constants)
+    found = []
+    with Bench(constants) as bench:
+        for row, interval_s in zip(table.to_dict("records"), mean_s, strict=True):
+            at = configuration({str(name): value for name, value in row.items()}, float(interval_s), constants)
+            results = bench.run(at)
+            served = results.summary["serving"]["w"]
+            gpu = results.energy.where(lambda key: key.component == "gpu" and key.owner == "w")
+            watts = gpu.total_j() / at.seconds / at.gpus
+            tokens = served["output_tokens"] / served["completed"]
+            rate = served["batch_size_mean"] * tokens / served["e2e_s"]["mean"]  # Little's law
+            step = served.get("decode_iteration_s", served["itl_s"])["p50"]
+            found.append((watts, watts * at.gpus / rate, step))
+    return pd.DataFrame(found, columns=["watts", "joules", "itl_s"], index=table.index)
+
+
+def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[str, float]) -> Configuration:
+    """A row as a closed loop, long enough for several generations of its requests."""
+    lengths, counts = row["bins"]
+    tokens = np.clip(np.rint(lengths), 1, MOST_TOKENS).astype(int)
+    mean = float((counts * tokens).sum() / counts.sum())
+    tokens = np.maximum(1, np.rint(tokens * row["avg_output_len"] / mean)).astype(int)
+    return Configuration(
+        board=row["gpu_model"],
+        model=model_of(row["model_id"]),
+        gpus=int(row["num_gpus"]),
+        expert_parallel=row["expert_parallel"] > 1,
+        data_parallel=row["data_parallel"] > 1,
+        weights=WEIGHTS[row["weight_precision"]],
+        users=max(1, round(row["avg_batch_size"])),
+        prompt_tokens=round(prompt_tokens(row["task"], constants)),
+        prompt_work_s=max(0.0, prompt_work_s(row["task"], constants) - constants["prompt_s"]),
+        output={"kind": "histogram", "tokens": tokens.tolist(), "weights": counts.tolist()},
+        seconds=RESIDENCES * interval_s * row["avg_output_len"],
+    )
+
+
+def rows(*, quick: bool) -> list[Row]:
+    """Clean rows by their mean error, all rows by the median; ``quick`` simulates every eighth row only."""
+    if not FILE.is_file():
+        print(f"{FILE.name} is not here: its rows are left out")
+        return []
+    table = measurements()
+    every = 8 if quick else 1
+    judged = {
+        "alternate batches": (_alternate(table, every), (8.0, 11.0, 12.0), (8.0, 11.0, 12.0)),
+        "families held out": (_families(table, every), (9.0, 13.0, 12.0), (9.0, 14.0, 14.0)),
+        "B200 from H100": (_other_board(table, every), (11.0, None, 14.0), (None, None, None)),
+    }
+    return [
+        row for case, (found, clean, whole) in judged.items() for row in _summed_up(case, table, found, clean, whole)
+    ]
+
+
+def _alternate(table: pd.DataFrame, every: int) -> pd.DataFrame:
+    known = table["turn"] % 2 == 1
+    return simulated(table[~known].iloc[::every], fitted(table[known]))
+
+
+def _families(table: pd.DataFrame, every: int) -> pd.DataFrame:
+    parts = []
+    for known, judged in held_out(table["arch_group"].tolist()):
+        parts.append(simulated(table[judged].iloc[::every], fitted(table[known])))
+    return pd.concat(parts)
+
+
+def _other_board(table: pd.DataFrame, every: int) -> pd.DataFrame:
+    known = table["gpu_model"] == "H100"
+    return simulated(table[~known].iloc[::every], fitted(table[known]))
+
+
+def _summed_up(
+    case: str,
+    table: pd.DataFrame,
+    found: pd.DataFrame,
+    clean_reach: tuple[float | None, ...],
+    all_reach: tuple[float | None, ...],
+) -> list[Row]:
+    measured = table.loc[found.index]
+    pairs = (("power", "watts", "watts"), ("J/token", "joules", "energy_per_token_joules"), ("ITL", "itl_s", "itl_s"))
+    clean = measured["clean"].to_numpy()
+    result = []
+    for (label, ours, theirs), mean_reach, median_reach in zip(pairs, clean_reach, all_reach, strict=True):
+        off = 100 * np.abs(found[ours].to_numpy() / measured[theirs].to_numpy() - 1.0)
+        note = f"clean rows, mean; all rows: median {np.median(off):.1f} %, mean {off.mean():.1f} %"
+        note += (
+            f" (reach {median_reach:g}: {'ok' if np.median(off) <= median_reach else 'MISSED'})" if median_reach else ""
+        )
+        result.append(
+            Row(f"ML.ENERGY, {case}, {label}", float(off[clean].mean()), "%", mean_reach, f"{note}; {len(off)} rows")
+        )
+    return result
