@@ -114,7 +114,8 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
     latency_s = c["link_latency_s"] + c["link_latency_per_gpu_s"] * gpus
     link_s = 2.0 * at["layers"] * latency_s + sent / (at["link_byte_per_s"] * LINK_EFFICIENCY)
     link_s = np.where(several, link_s, 0.0)
-    gaps_s = c["layer_s"] * at["layers"] + c["expert_layer_s"] * at["moe_layers"]
+    a_layer_s = c["layer_s"] + np.where(fp8, c["fp8_layer_s"], 0.0)
+    gaps_s = a_layer_s * at["layers"] + c["expert_layer_s"] * at["moe_layers"]
     late_s = np.maximum(c["launch_s"] * at["layers"] - np.maximum(memory_s, compute_s) - link_s, 0.0)
     other_s = link_s + c["iteration_s"] + np.where(tokens > GRAPH_TOKENS, late_s, gaps_s)
     other_s = other_s + c["sequence_s"] * users + PROMPTS * host_s

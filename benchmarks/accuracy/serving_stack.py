@@ -43,16 +43,17 @@ CONSTANTS = {
     "expert_imbalance": Bound(1.0, 0.1, 1.5),
     "routing_independence": Bound(0.8, 0.5, 1.0),
     "overlap": Bound(0.6, 0.0, 1.0),
-    "chat_tokens": Bound(150.0, 20.0, 300.0),
+    "chat_tokens": Bound(100.0, 20.0, 150.0),
     "code_tokens": Bound(1000.0, 200.0, 1400.0),
     "image_tokens": Bound(500.0, 50.0, 1200.0),
     "video_tokens": Bound(700.0, 50.0, 2000.0),
     "waiting_share": Bound(0.2, 0.01, 0.5),
     "streaming_share": Bound(0.6, 0.2, 0.85),
-    "computing_share": Bound(0.8, 0.3, 1.2),
+    "computing_share": Bound(0.8, 0.3, 2.0),
     "expert_power": Bound(1.2, 0.6, 2.0),
     "fp8_expert_power": Bound(1.5, 0.6, 2.5),
     "mxfp4_expert_power": Bound(1.3, 0.6, 2.5),
+    "fp8_layer_s": Bound(20e-6, 1e-7, 1.5e-4),
 }
 """Shares are of the TDP: what a board draws beyond loaded while it waits, while it streams at its full bandwidth, and
 while it computes at its full rate. Lengths of prompts by task, which the data do not give, are constants too."""
@@ -94,9 +95,16 @@ def write_profiles(folder: Path, constants: Mapping[str, float]) -> None:
         "expert_power": entry(c["expert_power"]),
         "expert_imbalance": entry(c["expert_imbalance"]),
         "routing_independence": entry(c["routing_independence"]),
-        "expert_kernels": {
-            name: {"efficiency": entry(c[f"{name}_expert_efficiency"]), "power": entry(c[f"{name}_expert_power"])}
-            for name in ("fp8", "mxfp4")
+        "quantised": {
+            "fp8": {
+                "expert_efficiency": entry(c["fp8_expert_efficiency"]),
+                "expert_power": entry(c["fp8_expert_power"]),
+                "layer": entry(f"{c['fp8_layer_s']} s"),
+            },
+            "mxfp4": {
+                "expert_efficiency": entry(c["mxfp4_expert_efficiency"]),
+                "expert_power": entry(c["mxfp4_expert_power"]),
+            },
         },
     }
     (folder / "stacks").mkdir()

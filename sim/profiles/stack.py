@@ -19,11 +19,13 @@ SourcedFraction = Sourced[PositiveFraction]
 SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=5.0)]]
 
 
-class ExpertKernels(Spec):
-    """What kernels for experts of one precision achieve, where that is not what the stack's others do."""
+class QuantisedKernels(Spec):
+    """What kernels for weights of one precision achieve, where that is not what the stack's others do: for experts,
+    and what quantising activations adds to the launches of every layer."""
 
-    efficiency: SourcedFraction
-    power: SourcedShare
+    expert_efficiency: SourcedFraction
+    expert_power: SourcedShare
+    layer: SourcedDuration | None = None
 
 
 class StackProfile(Profile):
@@ -50,7 +52,7 @@ class StackProfile(Profile):
     expert_power: SourcedShare | None = None
     expert_imbalance: SourcedShare | None = None
     routing_independence: SourcedFraction | None = None
-    expert_kernels: dict[Literal["fp8", "int8", "int4", "mxfp4"], ExpertKernels] = Field(default_factory=dict)
+    quantised: dict[Literal["fp8", "int8", "int4", "mxfp4"], QuantisedKernels] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _graphs_end_somewhere(self) -> StackProfile:

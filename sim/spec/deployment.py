@@ -216,16 +216,16 @@ class Deployment:
         latency_s = float(s.link_latency.value) * SECONDS_PER_NS
         if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
             latency_s = network.latency * SECONDS_PER_NS
-        kernels = {str(name): own for name, own in s.expert_kernels.items()}.get(self.spec.precision.weights)
+        kernels = {str(name): own for name, own in s.quantised.items()}.get(self.spec.precision.weights)
         expert_power = float(s.expert_power.value) if s.expert_power is not None else 1.0
         return Stack(
             compute_efficiency=float(s.compute_efficiency.value),
             memory_efficiency=float(s.memory_efficiency.value),
-            expert_efficiency=float((kernels.efficiency if kernels is not None else s.expert_efficiency).value),
+            expert_efficiency=float((kernels.expert_efficiency if kernels is not None else s.expert_efficiency).value),
             link_efficiency=float(s.link_efficiency.value),
             overlap=float(s.overlap.value),
             iteration_s=float(s.iteration.value) * SECONDS_PER_NS,
-            layer_s=float(s.layer.value) * SECONDS_PER_NS,
+            layer_s=_seconds(s.layer) + (_seconds(kernels.layer) if kernels is not None else 0.0),
             sequence_s=float(s.sequence.value) * SECONDS_PER_NS,
             link_latency_s=latency_s,
             swap_byte_per_s=float(s.swap_bandwidth.value),
@@ -234,7 +234,7 @@ class Deployment:
             graph_tokens=int(s.graph_tokens.value) if s.graph_tokens is not None else 0,
             prompt_s=_seconds(s.prompt) + self.spec.prompt_work * SECONDS_PER_NS,
             link_latency_per_gpu_s=_seconds(s.link_latency_per_gpu),
-            expert_power=float(kernels.power.value) if kernels is not None else expert_power,
+            expert_power=float(kernels.expert_power.value) if kernels is not None else expert_power,
             expert_imbalance=float(s.expert_imbalance.value) if s.expert_imbalance is not None else 0.0,
             routing_independence=float(s.routing_independence.value) if s.routing_independence is not None else 1.0,
         )
