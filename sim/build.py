@@ -69,6 +69,7 @@ def build(scenario: Scenario, catalog: Catalog, streams: Streams) -> Built:
             idle_timeout_ns=int(pool.idle_timeout) if pool.idle_timeout is not None else None,
             mtbf_ns=int(pool.failures.mtbf) if pool.failures is not None else None,
             repair_ns=int(pool.failures.repair) if pool.failures is not None else 0,
+            unit_spread=_unit_spread(machines[pool.label].gpu),
         )
         for pool in scenario.cluster.nodes
     )
@@ -88,6 +89,10 @@ def build(scenario: Scenario, catalog: Catalog, streams: Streams) -> Built:
         else:
             services.append(_service(name, workload, pool, with_gpus[pool], scenario, streams))
     return Built(pools, tuple(training), tuple(services), tuple(serving))
+
+
+def _unit_spread(gpu: GPUProfile | None) -> float:
+    return float(gpu.power.unit_spread.value) if gpu is not None and gpu.power.unit_spread is not None else 0.0
 
 
 def node_hardware(node: NodeProfile, gpu: GPUProfile | None, catalog: Catalog) -> NodeHardware:

@@ -104,7 +104,9 @@ def energy_split_kwh(log: ServingLog, energy_j: float) -> dict[str, float]:
     """
     c = log.counts
     split = {
-        phase: (c[f"{phase}_share_nj"] * J_PER_NJ + c[f"{phase}_share_ns"] * SECONDS_PER_NS * lane_w) / J_PER_KWH
+        phase: log.unit_scale
+        * (c[f"{phase}_share_nj"] * J_PER_NJ + c[f"{phase}_share_ns"] * SECONDS_PER_NS * lane_w)
+        / J_PER_KWH
         for phase, lane_w in log.phase_w.items()
     }
     return {**split, "overhead": energy_j / J_PER_KWH - sum(split.values())}
@@ -119,7 +121,7 @@ def request_energy(log: ServingLog, ledger: Ledger) -> RequestEnergy:
     overhead_j = total_j - at_work.energy_j.sum(axis=0)
     shares_ns = {phase: rows[:, COLUMN[f"{phase}_ns"]].astype(np.float64) for phase in ("prefill", "decode")}
     direct = {
-        phase: rows[:, COLUMN[f"{phase}_nj"]] * J_PER_NJ + shares_ns[phase] * SECONDS_PER_NS * lane_w
+        phase: log.unit_scale * (rows[:, COLUMN[f"{phase}_nj"]] * J_PER_NJ + shares_ns[phase] * SECONDS_PER_NS * lane_w)
         for phase, lane_w in log.phase_w.items()
     }
     answered_ns = shares_ns["prefill"] + shares_ns["decode"]

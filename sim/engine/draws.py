@@ -41,7 +41,10 @@ class Supply:
 
 @dataclass(frozen=True)
 class NodeHardware:
-    """One kind of node in SI. ``gpu`` is None for a node without accelerators; ``slots`` are then its sockets."""
+    """One kind of node in SI. ``gpu`` is None for a node without accelerators; ``slots`` are then its sockets.
+
+    ``gpu_scale`` is what the units of one node draw, relative to their model.
+    """
 
     name: str
     slots: int
@@ -58,6 +61,7 @@ class NodeHardware:
     boot_w: float
     shutdown_ns: int
     shutdown_w: float
+    gpu_scale: float = 1.0
 
     @property
     def standing(self) -> str:
@@ -113,9 +117,10 @@ def _standing(hardware: NodeHardware, holders: dict[tuple[str, str], int]) -> tu
 def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: int, idle_state: str) -> list[Draw]:
     draws = []
     if hardware.gpu is not None:
-        draws = [Draw(hardware.gpu, "gpu", s.owner, s.state, s.slots * s.gpu_w, s.slots) for s in shares]
+        scale = hardware.gpu_scale
+        draws = [Draw(hardware.gpu, "gpu", s.owner, s.state, s.slots * s.gpu_w * scale, s.slots) for s in shares]
         if free:
-            draws.append(Draw(hardware.gpu, "gpu", UNALLOCATED, idle_state, free * hardware.gpu_idle_w, free))
+            draws.append(Draw(hardware.gpu, "gpu", UNALLOCATED, idle_state, free * hardware.gpu_idle_w * scale, free))
     loads = [share.cpu_load * share.slots / hardware.slots if share.state == "active" else 0.0 for share in shares]
     idle_w = hardware.sockets * hardware.cpu_idle_w
     socket_w = cpu_power_w(

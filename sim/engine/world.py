@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
@@ -28,7 +29,10 @@ GIVE_UP_NS = 100 * 365 * DAY_NS
 
 @dataclass(frozen=True)
 class Pool:
-    """``count`` nodes of one kind. ``idle_timeout_ns`` None keeps them powered; ``mtbf_ns`` None never breaks one."""
+    """``count`` nodes of one kind. ``idle_timeout_ns`` None keeps them powered; ``mtbf_ns`` None never breaks one.
+
+    ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
+    """
 
     name: str
     hardware: NodeHardware
@@ -37,6 +41,7 @@ class Pool:
     idle_timeout_ns: int | None
     mtbf_ns: int | None
     repair_ns: int
+    unit_spread: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def simulate(
     """
     env = Clock()
     nodes = [
-        Node(env, recorder, f"{pool.name}/{i}", pool.name, pool.hardware, powered=pool.powered)
+        Node(env, recorder, f"{pool.name}/{i}", pool.name, _units(pool, i, streams), powered=pool.powered)
         for pool in pools
         for i in range(pool.count)
     ]
@@ -103,6 +108,14 @@ def simulate(
         serving=tuple(service.log() for service in pools_running),
         events=next(env._eid),  # SimPy numbers its events and offers no other count of them
     )
+
+
+def _units(pool: Pool, i: int, streams: Streams) -> NodeHardware:
+    """The hardware of one node, its GPUs drawn from their fleet: lognormal factors of mean 1, taken together."""
+    if not pool.unit_spread or pool.hardware.gpu is None:
+        return pool.hardware
+    drawn = streams(f"units/{pool.name}/{i}").normal(0.0, pool.unit_spread, pool.hardware.slots)
+    return replace(pool.hardware, gpu_scale=float(np.exp(drawn - pool.unit_spread**2 / 2.0).mean()))
 
 
 def _run_until_done(env: Clock, work: Sequence[simpy.Event]) -> None:

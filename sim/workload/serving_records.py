@@ -67,7 +67,8 @@ class ServingLog:
     ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (6, SKETCH_SIZE) of ``SKETCHES``; ``rows``
     (n, 16) as ``ROW_COLUMNS``. ``phase_w`` are W of the loaded GPUs of a lane that prefills and of one that decodes, by
     which a request's share of time becomes energy. ``kv_blocks`` are those of a lane that decodes, ``most_kv_blocks``
-    of any lane; ``replica_ns`` integrates the replicas that are up over time. ``trace_problems`` are the first of the
+    of any lane; ``replica_ns`` integrates the replicas that are up over time. ``unit_scale`` is what its GPUs drew at
+    work over what their model would have. ``trace_problems`` are the first of the
     ``skipped_rows`` of its trace, with line and reason.
     """
 
@@ -81,6 +82,7 @@ class ServingLog:
     most_kv_blocks: int
     block_tokens: int
     phase_w: dict[str, float]
+    unit_scale: float
     replica_ns: int
     most_replicas: int
     cold_starts: int

@@ -160,6 +160,7 @@ class ServingService:
             for _ in range(group.most):
                 self._replicas.append(_Replica(group, range(lane, lane + group.lanes)))
                 lane += group.lanes
+        self._nominal_j = self._metered_j = 0.0
         self._replica_ns = 0
         self._most_up = 0
         self._cold_starts = 0
@@ -201,6 +202,7 @@ class ServingService:
             most_kv_blocks=max(group.kv_blocks for group in self._plan.groups),
             block_tokens=self._plan.settings.block_tokens,
             phase_w={"prefill": prefills.lane_w, "decode": decodes.lane_w},
+            unit_scale=self._metered_j / self._nominal_j if self._nominal_j else 1.0,
             replica_ns=replica_ns,
             most_replicas=self._most_up,
             cold_starts=self._cold_starts,
@@ -242,6 +244,8 @@ class ServingService:
         dynamic_w = (replica.dynamic_nj - before[1]) * J_PER_NJ * NS_PER_S / group.gpus
         link_w = (replica.link_nj - before[2]) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
         active_w = group.loaded_w + link_w + (dynamic_w / active_ns if active_ns else 0.0)
+        self._nominal_j += active_w * active_ns
+        self._metered_j += active_w * active_ns * node.hardware.gpu_scale
         return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load)
 
     def _forget(self, replica: _Replica) -> None:
