@@ -14,10 +14,13 @@ from typer.testing import CliRunner
 import sim
 from sim.cli import app
 from sim.errors import InputError, RunError
+from sim.measure.fit_clock import ClockRows
+from sim.measure.fit_clock import predict as predict_clock
 from sim.measure.recording import Device, Recording, write
 from sim.measure.validate import against_run
 from sim.measure.validation_table import parse_tolerances
 from sim.profiles.catalog import read_gpu, read_profile
+from sim.profiles.clock import ClockCurve
 from sim.results.results import Results
 from sim.units import NS_PER_S
 from tests.test_fits import TRUE, suite_recording
@@ -189,3 +192,60 @@ def test_boards_of_two_models_are_not_calibrated_together(tmp_path: Path) -> Non
 
 def test_tolerances_are_read_as_people_write_them() -> None:
     assert parse_tolerances(["10", "energy=5%"]) == {"mape": 0.1, "energy": 0.05}
+
+
+def clock_csv(folder: Path, *, works: tuple[str, ...] = ("stream", "solver"), lie: str = "") -> Path:
+    """What two kinds of work on a board with a known curve would measure: one follows the clock, one does not."""
+    truth = ClockCurve(0.65, 1.5, 0.1)
+    lines = ["work,clock_mhz,cap_w,power_w,time_s,remark"]
+    for name in works:
+        share, full_w = (1.0, 380.0) if name == "solver" else (0.0, 250.0)
+        for mhz in (900, 1100, 1300, 1410):
+            for cap in (150.0, 200.0, 250.0, 400.0):
+                rows = ClockRows(*(np.array([v]) for v in (mhz / 1410, cap, 0.0, 0.0, full_w, 10.0, share)))
+                watts, seconds = predict_clock(rows, truth, 60.0)
+                lines.append(f"{name},{mhz},{cap:g},{watts[0]},{seconds[0]},")
+    path = folder / "clock.csv"
+    path.write_text("\n".join(lines) + lie)
+    return path
+
+
+def test_a_measured_table_gives_a_clock_curve(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    done = run("calibrate", str(clock_csv(tmp_path)), "--out", str(profile), "--base", "nvidia-a100-sxm-80gb")
+    assert done.exit_code == 0, done.output
+    assert "each work held out in turn" in done.output
+    clock = read_gpu(str(profile)).power.clock
+    assert clock is not None
+    assert float(clock.floor.value) == pytest.approx(0.65, abs=0.03)
+    assert float(clock.slope.value) == pytest.approx(1.5, abs=0.1)
+    assert clock.floor.confidence == "measured"
+
+
+@pytest.mark.parametrize(
+    ("works", "lie", "base", "says"),
+    [
+        (("stream",), "\nsolver,900,150,100,12,", "nvidia-l4", "no row at 1410 MHz and 400 W for solver"),
+        (("stream",), "\nstream,fast,150,100,12,", "nvidia-l4", "numbers above zero"),
+        (("stream",), "", None, "--base NAME"),
+    ],
+)
+def test_a_table_that_does_not_tell_is_refused(
+    tmp_path: Path, works: tuple[str, ...], lie: str, base: str | None, says: str
+) -> None:
+    table, out = clock_csv(tmp_path, works=works, lie=lie), tmp_path / "x.yaml"
+    done = run("calibrate", str(table), "--out", str(out), *(["--base", base] if base else []))
+    assert isinstance(done.exception, InputError)
+    assert says in str(done.exception)
+    assert not out.exists()
+
+
+def test_the_residual_of_every_phase_is_written(tmp_path: Path) -> None:
+    recording, profile = tmp_path / "suite.parquet", tmp_path / "mine.yaml"
+    write(suite_recording(lie=2.0), recording)
+    assert run("calibrate", str(recording), "--out", str(profile)).exit_code == 0
+    calibration = read_gpu(str(profile)).calibration
+    assert calibration is not None
+    assert set(calibration.residuals) == {*calibration.fitted, *calibration.held_out}
+    for name in calibration.held_out:
+        assert calibration.residuals[name] == pytest.approx(-0.5, abs=0.01)  # they drew twice what the rest tells

@@ -20,6 +20,7 @@ import numpy as np
 from sim.documents import read_document
 from sim.errors import InputError
 from sim.measure.accuracy import Errors, errors
+from sim.measure.clock_table import ClockCalibration
 from sim.measure.fit_gpu import Phase, fit_power, phases, watts
 from sim.measure.fitting import Fit
 from sim.measure.fleet import Fleet, pool
@@ -120,6 +121,7 @@ def calibrate(
         "fitted": sorted({p.name for p in fitted}),
         "held_out": sorted({p.name for p in held}),
         "errors": {"fitted": fitted_errors.mape, **({"held_out": held_errors.mape} if held_errors else {})},
+        "residuals": _residuals([*fitted, *held], told),
         "constants": list(told.values),
         "covariance": told.covariance.tolist(),
     }
@@ -162,6 +164,44 @@ def _measured(power: dict[str, Any], told: Fit) -> None:
 
 def _errors(judged: Sequence[Phase], told: Fit) -> Errors:
     return errors(np.array([watts(p, told.values) for p in judged]), np.array([p.watts for p in judged]))
+
+
+def _residuals(judged: Sequence[Phase], told: Fit) -> dict[str, float]:
+    by_phase: dict[str, list[float]] = {}
+    for phase in judged:
+        by_phase.setdefault(phase.name, []).append(watts(phase, told.values) / phase.watts - 1.0)
+    return {name: float(np.mean(values)) for name, values in sorted(by_phase.items())}
+
+
+def with_clock(
+    base: Path, table: ClockCalibration, *, name: str, file: str, today: datetime | None = None
+) -> dict[str, Any]:
+    """The profile ``base`` as ``name``, its clock curve the one calibrated from the table in ``file``."""
+    document = read_document(base)
+    if document.problems:
+        raise InputError(list(document.problems))
+    profile: dict[str, Any] = copy.deepcopy(document.data)
+    profile |= {"name": name, "title": f"{profile['title']}, clock calibrated"}
+    year = (today if today is not None else datetime.now(UTC)).year
+    source = {"title": f"Power and time by clock and cap: {file}", "author": "the owner of the table", "year": year}
+    profile["sources"] = {"clock-table": source, **profile["sources"]}
+    note = "Robust least squares."
+    if table.power is not None and table.time is not None:
+        note += f" Each work held out in turn: power {table.power.mape:.1%} off, time {table.time.mape:.1%}."
+    limits = {"floor": (0.0, 1.0), "slope": (0.0, 5.0), "memory_share": (0.0, 1.0)}
+
+    def entry(key: str) -> dict[str, Any]:
+        value, error = table.fit.values[key], SIGMAS * table.fit.spread[key]
+        low, high = max(limits[key][0], value - error), min(limits[key][1], value + error)
+        known: dict[str, Any] = {"source": "clock-table", "confidence": "measured", "note": note}
+        rounded = round(value, 4)
+        known |= {"low": min(rounded, round(low, 4))} if low > 0.0 else {}
+        return {"value": rounded, **known, "high": max(rounded, round(high, 4))}
+
+    profile["power"]["clock"] = {key: entry(key) for key in limits}
+    profile.pop("calibration", None)
+    _check(profile, name)
+    return profile
 
 
 def _fleet(judged: Sequence[Phase], told: Fit) -> Fleet | None:

@@ -6,11 +6,24 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sim.measure.calibrate import Calibrated
+from sim.measure.clock_table import ClockCalibration
 from sim.measure.fit_gpu import MOST_PER_BYTE, MOST_PER_FLOP
 from sim.results.formats import number
 from sim.results.tables import plain_table
 
 PICO = 1e-12
+
+
+def clock_table(found: ClockCalibration, name: str) -> RenderableType:
+    """The constants of a clock curve, and how well each work is told by the others."""
+    table = plain_table("constant", "value", "standard error")
+    for key, value in found.fit.values.items():
+        table.add_row(key.replace("_", " "), number(value), number(found.fit.spread[key]))
+    if found.power is None or found.time is None:
+        note = "only one kind of work: how wrong the curve is elsewhere is not known"
+    else:
+        note = f"each work held out in turn: power {found.power.mape:.1%} off, time {found.time.mape:.1%} off"
+    return Group(Text(name, style="bold"), table, Text(note))
 
 
 def calibration_table(found: Calibrated, base: str) -> RenderableType:

@@ -57,7 +57,8 @@ class GPUPower(Spec):
 class Calibration(Spec):
     """Where measured power numbers come from: recordings, software, what was fitted on and what was held out.
 
-    ``errors`` are mean absolute relative errors of phases; ``covariance`` is of ``constants``, in SI, row by row.
+    ``errors`` are mean absolute relative errors of phases, ``residuals`` the relative error of each (the mean of its
+    units'), held-out ones included; ``covariance`` is of ``constants``, in SI, row by row.
     """
 
     recordings: list[str] = Field(min_length=1)
@@ -65,6 +66,7 @@ class Calibration(Spec):
     fitted: list[str]
     held_out: list[str]
     errors: dict[Literal["fitted", "held_out"], Annotated[float, Field(ge=0.0)]]
+    residuals: dict[str, float]
     constants: list[str]
     covariance: list[list[float]]
 

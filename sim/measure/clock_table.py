@@ -1,0 +1,113 @@
+"""A measured table of power and time by locked clock and power cap, from which a GPU's clock curve is calibrated.
+
+CSV with a header: ``work`` (what was run), ``clock_mhz``, ``cap_w``, ``power_w``, ``time_s``; further columns are left
+alone. Each work needs a row at the table's highest clock and highest cap, to which its others are held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sim.errors import InputError, Problem
+from sim.measure.accuracy import Errors, errors
+from sim.measure.fit_clock import ClockRows, curve_of, fit_curve, predict
+from sim.measure.fitting import Fit, held_out
+
+Floats = npt.NDArray[np.float64]
+
+COLUMNS = ("clock_mhz", "cap_w", "power_w", "time_s")
+MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class ClockTable:
+    """Rows below the top, the work of each, and how it fared at the top."""
+
+    rows: ClockRows
+    work: npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, eq=False)
+class ClockCalibration:
+    """The curve fitted on all works; errors of power and time of each work predicted from the others' curve, or None
+    where there is only one."""
+
+    fit: Fit
+    power: Errors | None
+    time: Errors | None
+
+
+def is_clock_table(path: Path) -> bool:
+    """Whether the file's first line names the columns."""
+    try:
+        with path.open(encoding="utf-8-sig") as text:
+            names = {name.strip() for name in text.readline(4096).split(",")}
+    except (OSError, UnicodeDecodeError, ValueError):
+        return False
+    return set(COLUMNS) <= names and "work" in names
+
+
+def read_clock_table(path: Path) -> ClockTable:
+    """The table. Raises ``InputError`` naming each row that cannot be used, and each work without its top row."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    table.columns = [name.strip() for name in table.columns]
+    values = table[list(COLUMNS)].apply(pd.to_numeric, errors="coerce")
+    usable = np.isfinite(values.to_numpy(np.float64)).all(axis=1) & (values.to_numpy(np.float64) > 0).all(axis=1)
+    bad = np.flatnonzero(~usable)[:MOST_PROBLEMS]
+    problems = [
+        Problem(str(path), int(i) + 2, "", "needs clock, cap, power and time as numbers above zero") for i in bad
+    ]
+    if problems or not len(table):
+        raise InputError(problems or [Problem(str(path), None, "", "holds no rows")])
+    work = table["work"].to_numpy(dtype=object)
+    top_mhz, top_w = values["clock_mhz"].max(), values["cap_w"].max()
+    at_top = ((values["clock_mhz"] == top_mhz) & (values["cap_w"] == top_w)).to_numpy()
+    missing = sorted(set(work) - set(work[at_top]))
+    if missing:
+        message = f"has no row at {top_mhz:g} MHz and {top_w:g} W for {', '.join(missing)}"
+        raise InputError.one(str(path), message)
+    first = {name: int(np.flatnonzero(at_top & (work == name))[0]) for name in set(work)}
+    top = np.array([first[name] for name in work])
+    power, time = values["power_w"].to_numpy(np.float64), values["time_s"].to_numpy(np.float64)
+    clock = values["clock_mhz"].to_numpy(np.float64) / float(top_mhz)
+    keep = np.arange(len(table)) != top
+    rows = ClockRows(
+        clock=clock,
+        cap_w=values["cap_w"].to_numpy(np.float64),
+        watts=power,
+        seconds=time,
+        full_w=power[top],
+        full_s=time[top],
+        core_share=_core_shares(work, clock, values["cap_w"].to_numpy(np.float64) == top_w, time / time[top]),
+    )
+    return ClockTable(rows.where(keep), work[keep])
+
+
+def _core_shares(
+    work: npt.NDArray[np.object_], clock: Floats, uncapped: npt.NDArray[np.bool_], slower: Floats
+) -> Floats:
+    """How much of each work's time follows the clock: the slope of its uncapped times over 1 / clock, from 0 to 1."""
+    shares = np.zeros(len(work))
+    for name in set(work):
+        mine = (work == name) & uncapped & (clock < 1.0)
+        rise = 1.0 / clock[mine] - 1.0
+        slope = float(rise @ (slower[mine] - 1.0) / (rise @ rise)) if mine.any() else 1.0
+        shares[work == name] = min(1.0, max(0.0, slope))
+    return shares
+
+
+def calibrate_clock(table: ClockTable, *, most_loaded_w: float) -> ClockCalibration:
+    """The curve, and how well each work is told by the others."""
+    found = fit_curve(table.rows, most_loaded_w=most_loaded_w)
+    if len(set(table.work)) < 2:
+        return ClockCalibration(found, None, None)
+    watts, seconds = np.zeros(len(table.work)), np.zeros(len(table.work))
+    for known, judged in held_out(table.work.tolist()):
+        values = fit_curve(table.rows.where(known), most_loaded_w=most_loaded_w).values
+        watts[judged], seconds[judged] = predict(table.rows.where(judged), curve_of(values), values["loaded_w"])
+    return ClockCalibration(found, errors(watts, table.rows.watts), errors(seconds, table.rows.seconds))
