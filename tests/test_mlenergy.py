@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.accuracy import mlenergy
 from benchmarks.accuracy.mean_field import Configurations, predict
+from sim.profiles.catalog import Catalog
 
 pytestmark = pytest.mark.shared_data
 
@@ -48,3 +49,32 @@ def test_a_fit_never_sees_the_rows_it_is_judged_by() -> None:
     for column in ("watts", "mean_s", "itl_s", "energy_per_token_joules"):
         lied.loc[~known, column] *= 3.0
     assert mlenergy.fitted(table[known]) == mlenergy.fitted(lied[known])
+
+
+def test_the_stack_that_ships_is_the_fit_to_all_rows() -> None:
+    """And what H100 and B200 draw while they wait and while they stream, as shares of their TDP."""
+    constants = mlenergy.fitted(mlenergy.measurements(), computing_share=mlenergy.GEMM)
+    stack = Catalog().stack("vllm-2025")
+    assert stack.launch is not None
+    assert stack.expert_layer is not None
+    assert stack.prompt is not None
+    told = {
+        "memory_efficiency": float(stack.memory_efficiency.value),
+        "expert_efficiency": float(stack.expert_efficiency.value),
+        "overlap": float(stack.overlap.value),
+        "layer_s": float(stack.layer.value) * 1e-9,
+        "expert_layer_s": float(stack.expert_layer.value) * 1e-9,
+        "sequence_s": float(stack.sequence.value) * 1e-9,
+        "prompt_s": float(stack.prompt.value) * 1e-9,
+        "launch_s": float(stack.launch.value) * 1e-9,
+        "fp8_expert_efficiency": float(stack.quantised["fp8"].expert_efficiency.value),
+        "mxfp4_expert_power": float(stack.quantised["mxfp4"].expert_power.value),
+    }
+    assert told == pytest.approx({name: constants[name] for name in told}, rel=0.02)
+    for name in ("nvidia-h100-sxm-80gb", "nvidia-b200-sxm-180gb"):
+        gpu = Catalog().gpu(name)
+        assert gpu.power.waiting is not None
+        tdp = float(gpu.tdp.value)
+        assert float(gpu.power.waiting.value) / tdp == pytest.approx(constants["waiting_share"], rel=0.02)
+        streaming = float(gpu.power.energy_per_byte.value) * float(gpu.memory.bandwidth.value) / tdp
+        assert streaming == pytest.approx(constants["streaming_share"], rel=0.02)

@@ -22,7 +22,7 @@ from benchmarks.accuracy.mean_field import Configurations, predict, prompt_token
 from benchmarks.accuracy.serving_stack import CONSTANTS, Bench, Configuration
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
-from sim.measure.fitting import fit, held_out
+from sim.measure.fitting import Bound, fit, held_out
 from sim.profiles.catalog import Catalog
 from sim.profiles.model import ModelShape, ParameterCounts, shape
 
@@ -58,6 +58,9 @@ WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
 STALLED = ("gpqa", "image-chat", "video-chat")
 DOUBTFUL = 0.15
 """Weight of rows that are not clean, or whose attention is data parallel, in a fit."""
+GEMM = Bound(0.8, 0.795, 0.805)
+"""Energy per FLOP of a large product at the power limit, as a share of the TDP at full rate: 0.57 pJ/FLOP on H100. Left
+free, the fit asks for more than twice that (prompts and decodes share iterations in ways that no row tells apart)."""
 RESIDENCES = 12.0
 """How long a loop is simulated, in residence times of a request."""
 MOST_TOKENS = 32768
@@ -102,19 +105,23 @@ def shape_of(model_id: str) -> ModelShape:
     return shape(ParameterCounts.model_validate(model["architecture"]))
 
 
-def fitted(table: pd.DataFrame) -> Mapping[str, float]:
-    """The constants, from these rows alone, drawn weakly to where they start (a family may be the only one to tell)."""
+def fitted(table: pd.DataFrame, **held: Bound) -> Mapping[str, float]:
+    """The constants, from these rows alone, drawn weakly to where they start (a family may be the only one to tell).
+
+    ``held`` narrows the bounds of some: the stack that ships is fitted with ``computing_share=GEMM``.
+    """
+    bounds = {**CONSTANTS, **held}
     rows = Configurations.of(table, [shape_of(model) for model in table["model_id"]])
     weight = np.where(table["clean"] & (table["data_parallel"] == 1), 1.0, DOUBTFUL)
     watts, mean_s, itl_s = (table[name].to_numpy(np.float64) for name in ("watts", "mean_s", "itl_s"))
 
     def residuals(constants: Mapping[str, float]) -> Floats:
         w, mean, step = predict(rows, constants)
-        prior = [0.06 * (constants[name] - b.start) / (b.high - b.low) for name, b in CONSTANTS.items()]
+        prior = [0.06 * (constants[name] - b.start) / (b.high - b.low) for name, b in bounds.items()]
         parts = [weight * np.log(w / watts), weight * np.log(mean / mean_s), 0.7 * weight * np.log(step / itl_s)]
         return np.concatenate([*parts, np.array(prior)])
 
-    return fit(residuals, CONSTANTS).values
+    return fit(residuals, bounds).values
 
 
 def simulated(table: pd.DataFrame, constants: Mapping[str, float]) -> pd.DataFrame:
