@@ -190,6 +190,13 @@ def test_boards_of_two_models_are_not_calibrated_together(tmp_path: Path) -> Non
     assert "several models" in str(done.exception)
 
 
+def test_a_board_without_a_name_needs_a_base(tmp_path: Path) -> None:
+    write(replace(suite_recording(), devices=(Device("gpu0", "gpu"),)), tmp_path / "a.parquet")
+    done = run("calibrate", str(tmp_path / "a.parquet"), "--out", str(tmp_path / "x.yaml"))
+    assert isinstance(done.exception, InputError)
+    assert "--base NAME" in str(done.exception)
+
+
 def test_tolerances_are_read_as_people_write_them() -> None:
     assert parse_tolerances(["10", "energy=5%"]) == {"mape": 0.1, "energy": 0.05}
 
@@ -228,6 +235,7 @@ def test_a_measured_table_gives_a_clock_curve(tmp_path: Path) -> None:
         (("stream",), "\nsolver,900,150,100,12,", "nvidia-l4", "no row at 1410 MHz and 400 W for solver"),
         (("stream",), "\nstream,fast,150,100,12,", "nvidia-l4", "numbers above zero"),
         (("stream",), "", None, "--base NAME"),
+        (("stream",), '\n"stream,900', "nvidia-l4", "cannot be read as CSV"),
     ],
 )
 def test_a_table_that_does_not_tell_is_refused(

@@ -56,6 +56,8 @@ def base_for(recordings: Sequence[Recording], catalog: Catalog, name: str | None
     if name is not None:
         return name, catalog.path(name, "gpu")
     model = models.pop()
+    if not model:
+        raise InputError.one("<recordings>", "do not say which model the GPU is; name its profile with --base NAME")
     words = _words(model)
     shared = {
         candidate: len(words & _words(candidate))

@@ -54,7 +54,10 @@ def is_clock_table(path: Path) -> bool:
 
 def read_clock_table(path: Path) -> ClockTable:
     """The table. Raises ``InputError`` naming each row that cannot be used, and each work without its top row."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (ValueError, OSError) as error:  # pandas' ParserError and a wrong encoding are ValueErrors
+        raise InputError.one(str(path), f"cannot be read as CSV: {error}") from None
     table.columns = [name.strip() for name in table.columns]
     values = table[list(COLUMNS)].apply(pd.to_numeric, errors="coerce")
     usable = np.isfinite(values.to_numpy(np.float64)).all(axis=1) & (values.to_numpy(np.float64) > 0).all(axis=1)
