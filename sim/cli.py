@@ -259,7 +259,7 @@ def record(
 @app.command()
 def calibrate(
     recordings: Annotated[
-        list[Path], typer.Argument(metavar="RECORDING ...", help="Recordings of the suite, or a CSV by clock and cap.")
+        list[Path], typer.Argument(metavar="RECORDING ...", help="Recordings of the suite, or a measured CSV.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="PROFILE.yaml", help="Where to write the profile.")],
     base: Annotated[
@@ -269,11 +269,14 @@ def calibrate(
         str | None, typer.Option("--stack", metavar="TEXT", help="The software that was measured.")
     ] = None,
 ) -> None:
-    """Fit a GPU profile to recordings of known work, and say how wrong it is on what was held out."""
-    from sim.measure.calibrate import base_for, with_clock
+    """Fit a profile to recordings of known work or a measured table, and say how wrong it is on what was held out.
+
+    Tables have the columns work, clock_mhz, cap_w, power_w, time_s (GPU), or machine, load, power_w (CPU socket).
+    """
+    from sim.measure.calibrate import base_for
     from sim.measure.calibrate import calibrate as fitted
-    from sim.measure.calibration_table import calibration_table, clock_table
-    from sim.measure.clock_table import calibrate_clock, is_clock_table, read_clock_table
+    from sim.measure.calibration_table import calibration_table
+    from sim.measure.from_table import is_table, profile_from_table
     from sim.measure.readers import read_recording
     from sim.profiles.catalog import Catalog
     from sim.results.atomic import refuse_unusable, write_text
@@ -282,23 +285,15 @@ def calibrate(
     refuse_unusable(out, folder=False)
     if out.suffix != ".yaml":
         raise InputError.one(str(out), "must end in .yaml: its name is the profile's")
-    if len(recordings) == 1 and is_clock_table(recordings[0]):
-        if base is None:
-            raise InputError.one(
-                str(recordings[0]), "does not name its GPU; give the profile to start from: --base NAME"
-            )
-        gpu, curve = Catalog().gpu(base), read_clock_table(recordings[0])
-        clock = calibrate_clock(curve, most_loaded_w=float(gpu.power.loaded.value))
-        profile = with_clock(Catalog().path(base, "gpu"), clock, name=out.stem, file=recordings[0].name)
-        write_text(to_yaml(profile), out)
-        _print(clock_table(clock, f"{out.stem}, from {base}"))
-        sys.stderr.write(f"written to {out}\n")
-        return
-    read = {path.name: read_recording(path) for path in recordings}
-    label, path = base_for(list(read.values()), Catalog(), base)
-    found = fitted(read, path, name=out.stem, stack=stack)
-    write_text(to_yaml(found.profile), out)
-    _print(calibration_table(found, label))
+    if len(recordings) == 1 and is_table(recordings[0]):
+        profile, shown = profile_from_table(recordings[0], base, Catalog(), out.stem)
+    else:
+        read = {path.name: read_recording(path) for path in recordings}
+        label, path = base_for(list(read.values()), Catalog(), base)
+        found = fitted(read, path, name=out.stem, stack=stack)
+        profile, shown = found.profile, calibration_table(found, label)
+    write_text(to_yaml(profile), out)
+    _print(shown)
     sys.stderr.write(f"written to {out}\n")
 
 

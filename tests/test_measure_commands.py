@@ -21,6 +21,7 @@ from sim.measure.validate import against_run
 from sim.measure.validation_table import parse_tolerances
 from sim.profiles.catalog import read_gpu, read_profile
 from sim.profiles.clock import ClockCurve
+from sim.profiles.hardware import CPUProfile
 from sim.results.results import Results
 from sim.units import NS_PER_S
 from tests.test_fits import TRUE, suite_recording
@@ -188,6 +189,45 @@ def test_boards_of_two_models_are_not_calibrated_together(tmp_path: Path) -> Non
     done = run("calibrate", str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), "--out", str(tmp_path / "x.yaml"))
     assert isinstance(done.exception, InputError)
     assert "several models" in str(done.exception)
+
+
+def loads_csv(folder: Path, tail: str = "") -> Path:
+    """Three machines whose power rises with the 0.6th power of load."""
+    lines = ["machine,load,power_w"]
+    for name, idle, full in (("a", 30.0, 200.0), ("b", 40.0, 260.0), ("c", 35.0, 180.0)):
+        lines += [f"{name},{k / 10},{idle + (full - idle) * (k / 10) ** 0.6}" for k in range(11)]
+    path = folder / "loads.csv"
+    path.write_text("\n".join(lines) + tail)
+    return path
+
+
+def test_a_measured_table_gives_a_load_curve(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    done = run("calibrate", str(loads_csv(tmp_path)), "--out", str(profile), "--base", "amd-epyc-7543")
+    assert done.exit_code == 0, done.output
+    assert "each machine held out in turn: 0.0% off" in done.output
+    read = read_profile(profile)
+    assert isinstance(read, CPUProfile)
+    assert float(read.power.exponent.value) == pytest.approx(0.6, abs=1e-3)
+    assert float(read.power.idle.value) == pytest.approx(35.0)
+    assert read.power.full.confidence == "measured"
+
+
+@pytest.mark.parametrize(
+    ("tail", "base", "says"),
+    [
+        ("\nd,0.5,100", "amd-epyc-7543", "rows of 'd' at load 0 and at load 1"),
+        ("\na,50,100", "amd-epyc-7543", "a load from 0 to 1"),
+        ("", "nvidia-l4", "nvidia-l4"),
+        ("", None, "--base NAME"),
+    ],
+)
+def test_a_load_table_that_does_not_tell_is_refused(tmp_path: Path, tail: str, base: str | None, says: str) -> None:
+    table, out = loads_csv(tmp_path, tail), tmp_path / "x.yaml"
+    done = run("calibrate", str(table), "--out", str(out), *(["--base", base] if base else []))
+    assert isinstance(done.exception, InputError)
+    assert says in str(done.exception)
+    assert not out.exists()
 
 
 def test_a_board_without_a_name_needs_a_base(tmp_path: Path) -> None:

@@ -24,9 +24,10 @@ from sim.measure.clock_table import ClockCalibration
 from sim.measure.fit_gpu import Phase, fit_power, phases, watts
 from sim.measure.fitting import Fit
 from sim.measure.fleet import Fleet, pool
+from sim.measure.load_table import LoadCalibration
 from sim.measure.recording import Recording
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.hardware import CPUProfile, GPUProfile
 
 SIGMAS = 2.0
 PICO = 1e-12
@@ -92,13 +93,9 @@ def calibrate(
     free = [p for p in found if not p.capped]
     fitted, held = ([p for p in free if p.held_out is wanted] for wanted in (False, True))
     fleet = _fleet(free, told)
-    document = read_document(base)
-    if document.problems:
-        raise InputError(list(document.problems))
-    profile: dict[str, Any] = copy.deepcopy(document.data)
+    profile = _copy_of(base, name, "calibrated")
     made = today if today is not None else datetime.now(UTC)
     software = _software(next(iter(recordings.values())))
-    profile |= {"name": name, "title": f"{profile['title']}, calibrated"}
     profile["sources"] = {
         "recording": {
             "title": f"Power recorded by coldaisle: {label}",
@@ -179,11 +176,7 @@ def with_clock(
     base: Path, table: ClockCalibration, *, name: str, file: str, today: datetime | None = None
 ) -> dict[str, Any]:
     """The profile ``base`` as ``name``, its clock curve the one calibrated from the table in ``file``."""
-    document = read_document(base)
-    if document.problems:
-        raise InputError(list(document.problems))
-    profile: dict[str, Any] = copy.deepcopy(document.data)
-    profile |= {"name": name, "title": f"{profile['title']}, clock calibrated"}
+    profile = _copy_of(base, name, "clock calibrated")
     year = (today if today is not None else datetime.now(UTC)).year
     source = {"title": f"Power and time by clock and cap: {file}", "author": "the owner of the table", "year": year}
     profile["sources"] = {"clock-table": source, **profile["sources"]}
@@ -206,6 +199,41 @@ def with_clock(
     return profile
 
 
+def with_load_curve(
+    base: Path, table: LoadCalibration, *, name: str, file: str, today: datetime | None = None
+) -> dict[str, Any]:
+    """The CPU profile ``base`` as ``name``, its power by load the one calibrated from the table in ``file``."""
+    profile = _copy_of(base, name, "load curve calibrated")
+    year = (today if today is not None else datetime.now(UTC)).year
+    source = {"title": f"Power by load: {file}", "author": "the owner of the table", "year": year}
+    profile["sources"] = {"load-table": source, **profile["sources"]}
+    note = "Robust least squares; idle and full are means of the machines."
+    if table.held_out is not None:
+        note += f" Each machine held out in turn: {table.held_out.mape:.1%} off."
+    known = {"source": "load-table", "confidence": "measured", "note": note}
+    exponent, error = table.fit.values["exponent"], SIGMAS * table.fit.spread["exponent"]
+    profile["power"] = {
+        "idle": {"value": f"{table.idle_w:.6g} W", **known},
+        "full": {"value": f"{table.full_w:.6g} W", **known},
+        "exponent": {
+            "value": round(exponent, 4),
+            **known,
+            "low": round(max(0.01, exponent - error), 4),
+            "high": round(min(1.0, exponent + error), 4),
+        },
+    }
+    _check(profile, name)
+    return profile
+
+
+def _copy_of(base: Path, name: str, remark: str) -> dict[str, Any]:
+    document = read_document(base)
+    if document.problems:
+        raise InputError(list(document.problems))
+    profile: dict[str, Any] = copy.deepcopy(document.data)
+    return profile | {"name": name, "title": f"{profile['title']}, {remark}"}
+
+
 def _fleet(judged: Sequence[Phase], told: Fit) -> Fleet | None:
     """The spread between units, where there are several at work."""
     ratios: dict[str, list[float]] = {}
@@ -223,7 +251,7 @@ def _check(profile: Mapping[str, Any], name: str) -> None:
     from pydantic import ValidationError
 
     try:
-        GPUProfile.model_validate(dict(profile))
+        (GPUProfile if profile["kind"] == "gpu" else CPUProfile).model_validate(dict(profile))
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise InputError.one(name, f"would be no profile: {reasons}") from None

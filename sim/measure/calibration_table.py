@@ -8,10 +8,24 @@ from rich.text import Text
 from sim.measure.calibrate import Calibrated
 from sim.measure.clock_table import ClockCalibration
 from sim.measure.fit_gpu import MOST_PER_BYTE, MOST_PER_FLOP
+from sim.measure.load_table import LoadCalibration
 from sim.results.formats import number
 from sim.results.tables import plain_table
 
 PICO = 1e-12
+
+
+def load_table(found: LoadCalibration, name: str) -> RenderableType:
+    """The constants of a load curve, and how well each machine is told by the others."""
+    table = plain_table("constant", "value", "standard error")
+    table.add_row("idle", f"{number(found.idle_w)} W", "")
+    table.add_row("full", f"{number(found.full_w)} W", "")
+    table.add_row("exponent", number(found.fit.values["exponent"]), number(found.fit.spread["exponent"]))
+    if found.held_out is None:
+        note = "only one machine: how wrong the exponent is elsewhere is not known"
+    else:
+        note = f"each machine held out in turn: {found.held_out.mape:.1%} off"
+    return Group(Text(name, style="bold"), table, Text(note))
 
 
 def clock_table(found: ClockCalibration, name: str) -> RenderableType:
