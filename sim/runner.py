@@ -43,7 +43,7 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     Raises ``RunError`` where the run cannot be finished, ``InputError`` where a series turns out too short for it.
     """
     began = time.perf_counter()
-    catalog = catalog if catalog is not None else Catalog()
+    catalog = catalog if catalog is not None else loaded.catalog
     scenario = loaded.scenario
     streams = Streams(scenario.seed)
     plan = accounting_plan(scenario, catalog)
@@ -91,7 +91,6 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     Raises ``InputError`` for an override of anything else, or a series finer than the run's bins.
     """
     began = time.perf_counter()
-    catalog = catalog if catalog is not None else Catalog()
     problems = [
         Problem(
             "--set", None, path, f"decides the run itself; only {' and '.join(ACCOUNTING_PATHS)} re-price: run again"
@@ -103,6 +102,7 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         raise InputError(problems)
     # a finished run needs none of the logs that drove it, which may be gone by now
     loaded = load_scenario(results.scenario, overrides, catalog, activity_files=False)
+    catalog = loaded.catalog
     activity: dict[str, Any] = {n: results.summary[n] for n in ("serving", "jobs") if n in results.summary}
     summary = _environmental(loaded.document, loaded.scenario, catalog, results.energy, activity)
     manifest = _manifest(loaded, catalog, time.perf_counter() - began, results.manifest["inputs_sha256"])

@@ -85,3 +85,31 @@ def test_requests_still_add_up_to_the_meters(tmp_path: Path) -> None:
     split = results.summary["serving"]["chat"]["energy_of_requests_kwh"]
     assert sum(split.values()) == pytest.approx(results.summary["energy_kwh"]["by_workload"]["chat"], rel=1e-12)
     assert split["unattributed"] >= 0
+
+
+def test_a_scenario_brings_its_own_profiles(tmp_path: Path) -> None:
+    """A calibrated profile in a folder beside the scenario takes the place of the shipped one of its name."""
+    catalog(tmp_path / "mine", None)
+    file = tmp_path / "mine" / f"{GPU}.yaml"
+    profile: dict[str, Any] = copy.deepcopy(read_document(file).data)
+    profile["power"]["idle"]["value"] = "60 W"
+    for end in ("low", "high"):
+        profile["power"]["idle"].pop(end)
+    file.write_text(to_yaml(profile))
+    scenario = tmp_path / "mine.yaml"
+    scenario.write_text(to_yaml({**idle_world(1), "profiles": "mine"}))
+    import sim
+
+    own, shipped = sim.run(str(scenario)), sim.run(idle_world(1))
+    assert gpu_j(own) < gpu_j(shipped)
+    elsewhere = sim.account(own, set={"site.grid.intensity": "50 gCO2e/kWh"})
+    assert gpu_j(elsewhere) == gpu_j(own)
+    assert own.manifest["profiles_sha256"][GPU] != shipped.manifest["profiles_sha256"][GPU]
+
+
+def test_a_folder_of_profiles_that_is_none_is_a_problem() -> None:
+    import sim
+
+    (problem,) = sim.check({**idle_world(1), "profiles": "nowhere"})
+    assert problem.path == "profiles"
+    assert "is no folder" in problem.message

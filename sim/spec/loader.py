@@ -33,6 +33,7 @@ class Loaded:
     scenario: Scenario
     document: Document
     source: str
+    catalog: Catalog
 
     def resolved(self) -> dict[str, Any]:
         """The scenario as plain data with every default and override made visible; loads back to an equal one."""
@@ -49,7 +50,8 @@ def load_scenario(
     """The scenario at a path, by the name of a shipped one, or from a plain mapping.
 
     ``overrides`` maps dotted paths to values (text is read as YAML). Without ``activity_files`` the logs of arrivals
-    are not opened: a finished run no longer needs them. Raises ``InputError`` naming every problem.
+    are not opened: a finished run no longer needs them. The catalog is the one given, or else the scenario's own
+    profiles before the shipped ones. Raises ``InputError`` naming every problem.
     """
     folders: dict[str, Path] = {SET: Path.cwd(), "<mapping>": Path.cwd()}
     if isinstance(source, Mapping):
@@ -68,12 +70,25 @@ def load_scenario(
     scenario = validate(Scenario, document, problems=found)
     whole = scenario is not None and not problems
     parts = Parts.of(scenario) if scenario is not None and whole else Parts.salvaged(document)
-    found += crosscheck(parts, document, catalog if catalog is not None else Catalog(), activity_files=activity_files)
+    if catalog is None:
+        catalog = _catalog(document, problems)
+    found += crosscheck(parts, document, catalog, activity_files=activity_files)
     # what was refused while reading left a hole, and the hole is not a second mistake
     problems += [problem for problem in found if not _is_hole(problem.path, refused)]
     if problems or scenario is None:
         raise InputError(problems)
-    return Loaded(scenario, document, name)
+    return Loaded(scenario, document, name, catalog)
+
+
+def _catalog(document: Document, problems: list[Problem]) -> Catalog:
+    """With the scenario's own folder of profiles first, if it names one."""
+    folder = document.data.get("profiles") if isinstance(document.data, dict) else None
+    if not isinstance(folder, str):
+        return Catalog()
+    if not Path(folder).is_dir():
+        problems.append(document.problem(("profiles",), f"'{folder}' is no folder"))
+        return Catalog()
+    return Catalog((Path(folder), *Catalog().folders))
 
 
 def _is_hole(path: str, refused: Collection[str]) -> bool:
@@ -244,10 +259,10 @@ def dotted_parent(path: KeyPath) -> str:
 
 
 def _resolve_files(document: Document, data: Any, path: KeyPath, folders: Mapping[str, Path]) -> None:
-    """Makes every ``file:`` absolute, so that a resolved scenario means the same from anywhere."""
+    """Makes every ``file:`` and the folder of ``profiles:`` absolute: a resolved scenario means the same from anywhere."""
     if isinstance(data, dict):
         for key, value in data.items():
-            if key == "file" and isinstance(value, str) and value:
+            if (key == "file" or (key == "profiles" and not path)) and isinstance(value, str) and value:
                 folder = folders.get(document.place((*path, key)).file, Path.cwd())
                 if _usable(folder / value):
                     data[key] = str((folder / value).resolve())

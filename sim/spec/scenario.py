@@ -81,6 +81,9 @@ class Scenario(Spec):
     end: Instant | None = None
     duration: PositiveDuration | None = None
     site: Site
+    profiles: str | None = Field(
+        default=None, description="A folder of profiles of one's own, which come before those that ship."
+    )
     cluster: Cluster
     workloads: dict[WorkloadName, Workload] = Field(min_length=1)
     accounting: Accounting
