@@ -259,7 +259,7 @@ def dotted_parent(path: KeyPath) -> str:
 
 
 def _resolve_files(document: Document, data: Any, path: KeyPath, folders: Mapping[str, Path]) -> None:
-    """Makes every ``file:`` and the folder of ``profiles:`` absolute: a resolved scenario means the same from anywhere."""
+    """Makes every ``file:`` and the folder of ``profiles:`` absolute: a resolved scenario means the same anywhere."""
     if isinstance(data, dict):
         for key, value in data.items():
             if (key == "file" or (key == "profiles" and not path)) and isinstance(value, str) and value:
