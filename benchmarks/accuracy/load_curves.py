@@ -20,7 +20,8 @@ Floats = npt.NDArray[np.float64]
 RAPL = MEASURED / "cpu_rapl_load_curves.csv"
 SPECPOWER = MEASURED / "specpower_load_curves.csv"
 KNOWN = (0.0, 0.7)
-"""The two loads at which a machine is known: idle, and well into its range."""
+"""The two loads at which a machine is known: idle, and well into its range. The second was chosen on these data, as the
+one that tells the rest best; from idle and full load the errors are 6.4 % in both."""
 
 
 def rapl() -> tuple[LoadCurves, list[str]]:

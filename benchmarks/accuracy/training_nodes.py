@@ -1,8 +1,9 @@
 """Mean power of whole nodes of 8 H100 in MLPerf Training v4.0, each benchmark predicted from the others.
 
-One thing is fitted: the share of its TDP that a GPU draws under tuned training, whatever the model (they all work at
-the power limit). The rest of the node is the shipped DGX profile without its fans, as this machine is cooled by
-immersion; a training job of the simulator draws it all. Data: MLCommons training_results_v4.0, one-node runs.
+One thing is fitted: the share of its TDP that a GPU draws under tuned training, whatever the model. All six benchmarks
+keep their GPUs near the limit, so this is little more than their common level, and says nothing of lighter training.
+The rest of the node is the shipped DGX profile without its fans, as this machine is cooled by immersion; a training
+job of the simulator draws it all. Data: MLCommons training_results_v4.0, one-node runs.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from sim.measure.fitting import held_out
 
 FILE = MEASURED / "mlperf_v4_training_1node_runs.csv"
 TDP_W = 700.0
-NAMEPLATE_W = 12_000.0
-"""Supplies of a node of 8 H100 and its redundancy, as its data sheet adds them up."""
+NAMEPLATE_W = 10_200.0
+"""The most that the data sheet of a DGX H100 says it draws."""
 
 
 def node_w(gpu_share: float) -> float:

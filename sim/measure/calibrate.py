@@ -177,9 +177,7 @@ def with_clock(
 ) -> dict[str, Any]:
     """The profile ``base`` as ``name``, its clock curve the one calibrated from the table in ``file``."""
     profile = _copy_of(base, name, "clock calibrated")
-    year = (today if today is not None else datetime.now(UTC)).year
-    source = {"title": f"Power and time by clock and cap: {file}", "author": "the owner of the table", "year": year}
-    profile["sources"] = {"clock-table": source, **profile["sources"]}
+    _cite_table(profile, f"Power and time by clock and cap: {file}", today)
     note = "Robust least squares."
     if table.power is not None and table.time is not None:
         note += f" Each work held out in turn: power {table.power.mape:.1%} off, time {table.time.mape:.1%}."
@@ -188,7 +186,7 @@ def with_clock(
     def entry(key: str) -> dict[str, Any]:
         value, error = table.fit.values[key], SIGMAS * table.fit.spread[key]
         low, high = max(limits[key][0], value - error), min(limits[key][1], value + error)
-        known: dict[str, Any] = {"source": "clock-table", "confidence": "measured", "note": note}
+        known: dict[str, Any] = {"source": "table", "confidence": "measured", "note": note}
         rounded = round(value, 4)
         known |= {"low": min(rounded, round(low, 4))} if low > 0.0 else {}
         return {"value": rounded, **known, "high": max(rounded, round(high, 4))}
@@ -204,13 +202,11 @@ def with_load_curve(
 ) -> dict[str, Any]:
     """The CPU profile ``base`` as ``name``, its power by load the one calibrated from the table in ``file``."""
     profile = _copy_of(base, name, "load curve calibrated")
-    year = (today if today is not None else datetime.now(UTC)).year
-    source = {"title": f"Power by load: {file}", "author": "the owner of the table", "year": year}
-    profile["sources"] = {"load-table": source, **profile["sources"]}
+    _cite_table(profile, f"Power by load: {file}", today)
     note = "Robust least squares; idle and full are means of the machines."
     if table.held_out is not None:
         note += f" Each machine held out in turn: {table.held_out.mape:.1%} off."
-    known = {"source": "load-table", "confidence": "measured", "note": note}
+    known = {"source": "table", "confidence": "measured", "note": note}
     exponent, error = table.fit.values["exponent"], SIGMAS * table.fit.spread["exponent"]
     profile["power"] = {
         "idle": {"value": f"{table.idle_w:.6g} W", **known},
@@ -224,6 +220,12 @@ def with_load_curve(
     }
     _check(profile, name)
     return profile
+
+
+def _cite_table(profile: dict[str, Any], title: str, today: datetime | None) -> None:
+    year = (today if today is not None else datetime.now(UTC)).year
+    source = {"title": title, "author": "the owner of the table", "year": year}
+    profile["sources"] = {"table": source, **profile["sources"]}
 
 
 def _copy_of(base: Path, name: str, remark: str) -> dict[str, Any]:

@@ -11,17 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from sim.errors import InputError, Problem
+from sim.errors import InputError
 from sim.measure.accuracy import Errors, errors
 from sim.measure.fit_clock import ClockRows, curve_of, fit_curve, predict
 from sim.measure.fitting import Fit, held_out
+from sim.measure.measured_csv import has_columns, read_columns, refuse_rows
 
 Floats = npt.NDArray[np.float64]
 
 COLUMNS = ("clock_mhz", "cap_w", "power_w", "time_s")
-MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,49 +43,33 @@ class ClockCalibration:
 
 def is_clock_table(path: Path) -> bool:
     """Whether the file's first line names the columns."""
-    try:
-        with path.open(encoding="utf-8-sig") as text:
-            names = {name.strip() for name in text.readline(4096).split(",")}
-    except (OSError, UnicodeDecodeError, ValueError):
-        return False
-    return set(COLUMNS) <= names and "work" in names
+    return has_columns(path, ("work", *COLUMNS))
 
 
 def read_clock_table(path: Path) -> ClockTable:
     """The table. Raises ``InputError`` naming each row that cannot be used, and each work without its top row."""
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:  # pandas' ParserError and a wrong encoding are ValueErrors
-        raise InputError.one(str(path), f"cannot be read as CSV: {error}") from None
-    table.columns = [name.strip() for name in table.columns]
-    values = table[list(COLUMNS)].apply(pd.to_numeric, errors="coerce")
-    usable = np.isfinite(values.to_numpy(np.float64)).all(axis=1) & (values.to_numpy(np.float64) > 0).all(axis=1)
-    bad = np.flatnonzero(~usable)[:MOST_PROBLEMS]
-    problems = [
-        Problem(str(path), int(i) + 2, "", "needs clock, cap, power and time as numbers above zero") for i in bad
-    ]
-    if problems or not len(table):
-        raise InputError(problems or [Problem(str(path), None, "", "holds no rows")])
-    work = table["work"].to_numpy(dtype=object)
+    work, values = read_columns(path, "work", COLUMNS)
+    usable = np.logical_and.reduce([np.isfinite(column) & (column > 0) for column in values.values()])
+    refuse_rows(path, usable, "needs clock, cap, power and time as numbers above zero")
     top_mhz, top_w = values["clock_mhz"].max(), values["cap_w"].max()
-    at_top = ((values["clock_mhz"] == top_mhz) & (values["cap_w"] == top_w)).to_numpy()
+    at_top = (values["clock_mhz"] == top_mhz) & (values["cap_w"] == top_w)
     missing = sorted(set(work) - set(work[at_top]))
     if missing:
         message = f"has no row at {top_mhz:g} MHz and {top_w:g} W for {', '.join(missing)}"
         raise InputError.one(str(path), message)
     first = {name: int(np.flatnonzero(at_top & (work == name))[0]) for name in set(work)}
     top = np.array([first[name] for name in work])
-    power, time = values["power_w"].to_numpy(np.float64), values["time_s"].to_numpy(np.float64)
-    clock = values["clock_mhz"].to_numpy(np.float64) / float(top_mhz)
-    keep = np.arange(len(table)) != top
+    power, time = values["power_w"], values["time_s"]
+    clock = values["clock_mhz"] / float(top_mhz)
+    keep = np.arange(len(work)) != top
     rows = ClockRows(
         clock=clock,
-        cap_w=values["cap_w"].to_numpy(np.float64),
+        cap_w=values["cap_w"],
         watts=power,
         seconds=time,
         full_w=power[top],
         full_s=time[top],
-        core_share=_core_shares(work, clock, values["cap_w"].to_numpy(np.float64) == top_w, time / time[top]),
+        core_share=_core_shares(work, clock, values["cap_w"] == top_w, time / time[top]),
     )
     return ClockTable(rows.where(keep), work[keep])
 

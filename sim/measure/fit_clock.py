@@ -14,7 +14,8 @@ from sim.profiles.clock import ClockCurve, clock_under_cap, power_w, slowdown
 Floats = npt.NDArray[np.float64]
 
 CURVE = {"floor": Bound(0.7, 0.6, 0.9), "slope": Bound(1.2, 0.5, 2.0), "memory_share": Bound(0.1, 0.0, 0.4)}
-"""What boards do: the least voltage a chip works at is 0.6 to 0.9 of that at its highest clock."""
+"""Judged, not cited: the least voltage a chip works at is taken to be 0.6 to 0.9 of that at its highest clock. Without
+such bounds floor, slope and static power trade off against each other, and no table seen so far tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,11 @@ class ClockRows:
 
 def predict(rows: ClockRows, curve: ClockCurve, loaded_w: float) -> tuple[Floats, Floats]:
     """W and s of each row from its uncapped twin: the lower of the locked clock and the clock the cap leaves."""
-    work = {"loaded_w": np.asarray(loaded_w), "full_w": rows.full_w, "core_share": rows.core_share, "curve": curve}
-    clock = np.minimum(rows.clock, clock_under_cap(rows.cap_w, **work))  # type: ignore[arg-type]
-    return power_w(clock, **work), rows.full_s * slowdown(clock, rows.core_share)  # type: ignore[arg-type]
+    static, full_w, share = np.asarray(loaded_w), rows.full_w, rows.core_share
+    capped = clock_under_cap(rows.cap_w, loaded_w=static, full_w=full_w, core_share=share, curve=curve)
+    clock = np.minimum(rows.clock, capped)
+    watts = power_w(clock, loaded_w=static, full_w=full_w, core_share=share, curve=curve)
+    return watts, rows.full_s * slowdown(clock, share)
 
 
 def fit_curve(rows: ClockRows, *, most_loaded_w: float) -> Fit:

@@ -12,18 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from sim.errors import InputError, Problem
+from sim.errors import InputError
 from sim.measure.accuracy import Errors, errors
 from sim.measure.fitting import Bound, Fit, fit, held_out
+from sim.measure.measured_csv import has_columns, read_columns, refuse_rows
 from sim.profiles.power import load_rise
 
 Floats = npt.NDArray[np.float64]
 
 COLUMNS = ("load", "power_w")
 EXPONENT = {"exponent": Bound(0.7, 0.1, 1.0)}
-MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,30 +60,15 @@ class LoadCalibration:
 
 def is_load_table(path: Path) -> bool:
     """Whether the file's first line names the columns."""
-    try:
-        with path.open(encoding="utf-8-sig") as text:
-            names = {name.strip() for name in text.readline(4096).split(",")}
-    except (OSError, UnicodeDecodeError, ValueError):
-        return False
-    return {"machine", *COLUMNS} <= names
+    return has_columns(path, ("machine", *COLUMNS))
 
 
 def read_load_table(path: Path) -> LoadTable:
     """The table. Raises ``InputError`` naming each row that cannot be used, and each machine without its ends."""
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:  # pandas' ParserError and a wrong encoding are ValueErrors
-        raise InputError.one(str(path), f"cannot be read as CSV: {error}") from None
-    table.columns = [name.strip() for name in table.columns]
-    load, watts = (
-        pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64, na_value=np.nan) for name in COLUMNS
-    )
+    machine, values = read_columns(path, "machine", COLUMNS)
+    load, watts = values["load"], values["power_w"]
     usable = (load >= 0.0) & (load <= 1.0) & (watts > 0.0) & np.isfinite(watts)
-    bad = np.flatnonzero(~usable)[:MOST_PROBLEMS]
-    problems = [Problem(str(path), int(i) + 2, "", "needs a load from 0 to 1 and watts above zero") for i in bad]
-    if problems or not len(table):
-        raise InputError(problems or [Problem(str(path), None, "", "holds no rows")])
-    machine = table["machine"].to_numpy(dtype=object)
+    refuse_rows(path, usable, "needs a load from 0 to 1 and watts above zero")
     ends = {}
     for name in dict.fromkeys(machine):
         idle, full = (watts[(machine == name) & (load == end)] for end in (0.0, 1.0))

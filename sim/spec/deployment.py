@@ -49,8 +49,9 @@ class Deployment:
     @classmethod
     def of(cls, spec: Serving, replicas: Replicas, gpu: GPUProfile, node: NodeProfile, catalog: Catalog) -> Deployment:
         """Raises ``InputError`` for a model or a stack that is not in the catalog."""
-        model = spec.model if isinstance(spec.model, str) else None
-        architecture = catalog.model(model).architecture if model is not None else spec.model.architecture  # type: ignore[union-attr]
+        architecture = (
+            catalog.model(spec.model).architecture if isinstance(spec.model, str) else spec.model.architecture
+        )
         guess = spec.speculative.draft_model if spec.speculative is not None else None
         draft = shape(catalog.model(guess).architecture) if guess is not None else None
         return cls(spec, replicas, shape(architecture), gpu, node, catalog.stack(spec.stack), draft)

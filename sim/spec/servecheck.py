@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sim.documents import KeyPath
@@ -187,21 +188,21 @@ def files(name: str, spec: Serving, start: datetime | None) -> Iterator[tuple[Ke
     the field that names the file."""
     path: KeyPath = ("workloads", name)
     arrivals, lengths = spec.arrivals, spec.lengths
-    opened: list[tuple[KeyPath, object]] = []
+    opened: list[tuple[KeyPath, Callable[[], object]]] = []
     if isinstance(arrivals, TraceReplay):
         skip = arrivals.on_bad_rows == "skip"
         opened.append((("arrivals", "file"), lambda: read_trace(Path(arrivals.file), arrivals.format, skip=skip)))
     if isinstance(arrivals, ServeGen):
         for i, client in enumerate(arrivals.clients):
-            opened.append((("arrivals", "clients", i, "file"), lambda client=client: read_windows(Path(client.file))))
+            opened.append((("arrivals", "clients", i, "file"), partial(read_windows, Path(client.file))))
             at: KeyPath = ("arrivals", "clients", i, "lengths", "file")
-            opened.append((at, lambda client=client: read_lengths(Path(client.lengths.file))))
+            opened.append((at, partial(read_lengths, Path(client.lengths.file))))
     if isinstance(arrivals, Clients):
         for i, stream in enumerate(arrivals.clients):
             if stream.lengths.kind == "joint":
                 at = ("arrivals", "clients", i, "lengths", "file")
                 opened.append(
-                    (at, lambda law=stream.lengths: read_trace(Path(law.file), skip=law.on_bad_rows == "skip"))
+                    (at, partial(read_trace, Path(stream.lengths.file), skip=stream.lengths.on_bad_rows == "skip"))
                 )
     if lengths is not None and lengths.kind == "joint":
         skip_lengths = lengths.on_bad_rows == "skip"
@@ -211,7 +212,7 @@ def files(name: str, spec: Serving, start: datetime | None) -> Iterator[tuple[Ke
         opened.append((("step_time", "file"), lambda: read_step_table(measured)))
     for field, read in opened:
         try:
-            opened_file = read()  # type: ignore[operator]
+            opened_file = read()
         except InputError as error:
             rows = [problem for problem in error.problems if problem.line is not None]
             yield from rows

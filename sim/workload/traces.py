@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -225,7 +226,7 @@ def _csv_rows(
         next(lines)
         for number, line in lines:
             cells = next(csv.reader([line]), [])
-            yield number, _tried(lambda cells=cells: read({n: cells[i] for n, i in column.items()}), cells)  # type: ignore[misc]
+            yield number, _tried(partial(_cells, read, cells, column), cells)
 
     return found, rows()
 
@@ -247,9 +248,17 @@ def _json_rows(
 
     def rows() -> Iterator[tuple[int, _Row | str]]:
         for number, line in chain(lines, _lines(path, text.readline(LONGEST_LINE), text, lines[-1][0] + 1)):
-            yield number, _tried(lambda line=line: read[found](json.loads(line)), line)  # type: ignore[misc]
+            yield number, _tried(partial(_decoded, read[found], line), line)
 
     return found, rows()
+
+
+def _cells(read: Callable[[dict[str, str]], _Row], cells: list[str], column: dict[str, int]) -> _Row:
+    return read({name: cells[i] for name, i in column.items()})
+
+
+def _decoded(read: Callable[[Any], _Row], line: str) -> _Row:
+    return read(json.loads(line))
 
 
 def _tried(read: Callable[[], _Row], written: object) -> _Row | str:

@@ -8,6 +8,7 @@ in three arrays because each array is many words at a call: ``S`` a row a reques
 else in regions whose offsets stand at its head (see ``fast`` for the layout).
 """
 
+# S, R and M are the kernel's three memories, named as matrices are.
 # ruff: noqa: N803, N806
 from __future__ import annotations
 
@@ -101,7 +102,8 @@ ROW_WIDTH = len(p.ROW_COLUMNS)
 _inner = njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-# Pointers and not arrays inside: an array is ten words and two counts of references at every call
+# Pointers and not arrays inside: an array is ten words and two counts of references at every call. Numba calls these
+# two with objects of its compiler, for which it has no types; the first argument is part of its protocol.
 
 
 @intrinsic
