@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.accounting.conventions import Convention, Luccioni2023, Physical
-from sim.accounting.footprint import AccountingPlan, EmbodiedItem
+from sim.build_machines import machines_of
 from sim.build_serving import keep, serving_plan
 from sim.engine.draws import NodeHardware, Rest, Supply
 from sim.engine.service import ServicePlan
@@ -18,11 +17,8 @@ from sim.engine.training import TrainingPlan
 from sim.engine.world import Pool
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
-from sim.profiles.sourced import Embodied as EmbodiedRange
-from sim.quantities import Quantity
 from sim.rng import Streams
-from sim.spec.accounting import ExpectedUtilisation, Luccioni2023Convention
-from sim.spec.inputs import intensity_signal, interval_counts, price_signal, rate_signal, request_times
+from sim.spec.inputs import interval_counts, rate_signal, request_times
 from sim.spec.loads import gang_work, gpu_watts
 from sim.spec.scenario import Scenario
 from sim.spec.serving import Serving
@@ -42,24 +38,9 @@ class Built:
     serving: tuple[tuple[ServingPlan, Keep], ...]
 
 
-@dataclass(frozen=True)
-class _Machine:
-    node: NodeProfile
-    gpu: GPUProfile | None
-
-
-def _machines(scenario: Scenario, catalog: Catalog) -> dict[str, _Machine]:
-    machines = {}
-    for pool in scenario.cluster.nodes:
-        node = catalog.node(pool.profile)
-        gpu = catalog.gpu(node.gpus.profile) if node.gpus is not None else None
-        machines[pool.label] = _Machine(node, gpu)
-    return machines
-
-
 def build(scenario: Scenario, catalog: Catalog, streams: Streams) -> Built:
     """Pools and plans of a scenario that has passed its checks."""
-    machines = _machines(scenario, catalog)
+    machines = machines_of(scenario, catalog)
     pools = tuple(
         Pool(
             name=pool.label,
@@ -208,53 +189,3 @@ def _factor(spec: ServiceTime, rng: np.random.Generator) -> Callable[[], float] 
         np.log1p(float(spec.cv or 0.0) ** 2)
     )  # of the logarithm, so that the factor has this CV and mean 1
     return lambda: float(rng.lognormal(-variance / 2.0, variance**0.5))
-
-
-def accounting_plan(scenario: Scenario, catalog: Catalog) -> AccountingPlan:
-    """How the ledger of a scenario is priced."""
-    accounting, site = scenario.accounting, scenario.site
-    machines = _machines(scenario, catalog)
-    price = site.grid.price
-    currency = None if price is None else (price if isinstance(price, Quantity) else price.unit).currency
-    amortization = accounting.embodied.amortization
-    return AccountingPlan(
-        convention=_convention(scenario, machines),
-        pue=float(site.facility.pue),
-        intensity=intensity_signal(site.grid.intensity, scenario.start_ns),
-        price=price_signal(price, scenario.start_ns, currency) if price is not None and currency is not None else None,
-        currency=currency,
-        wue_l_per_j=float(site.water.wue) if site.water.wue is not None else None,
-        ewif_l_per_j=float(site.water.ewif) if site.water.ewif is not None else None,
-        embodied=_embodied(scenario, machines),
-        expected_utilisation=float(amortization.utilisation) if isinstance(amortization, ExpectedUtilisation) else None,
-    )
-
-
-def _convention(scenario: Scenario, machines: dict[str, _Machine]) -> Convention:
-    spec = scenario.accounting.convention
-    if isinstance(spec, Luccioni2023Convention):
-        tdp_w = {machine.gpu.name: float(machine.gpu.tdp.value) for machine in machines.values() if machine.gpu}
-        return Luccioni2023(tdp_w, float(spec.infrastructure), float(spec.idle))
-    return Physical()
-
-
-def _embodied(scenario: Scenario, machines: dict[str, _Machine]) -> dict[str, EmbodiedItem]:
-    accounting = scenario.accounting
-    items: dict[str, EmbodiedItem] = {}
-    for machine in machines.values():
-        node, gpu = machine.node, machine.gpu
-        stands_for_server = "board" if node.board is not None else "cpu"
-        server = _grams(accounting.embodied.server, node.embodied)
-        items[node.name] = EmbodiedItem(
-            "server", stands_for_server, node.slots, *server, lifetime_ns=int(accounting.server_lifetime)
-        )
-        if gpu is not None and accounting.gpu_lifetime is not None:
-            grams = _grams(accounting.embodied.gpu, gpu.embodied)
-            items[gpu.name] = EmbodiedItem("gpu", "gpu", 1, *grams, lifetime_ns=int(accounting.gpu_lifetime))
-    return items
-
-
-def _grams(stated: float | None, profile: EmbodiedRange) -> tuple[float, float, float]:
-    if stated is not None:
-        return (float(stated),) * 3
-    return float(profile.low.value), float(profile.central.value), float(profile.high.value)

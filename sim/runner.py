@@ -15,7 +15,8 @@ from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
-from sim.build import accounting_plan, build
+from sim.build import build
+from sim.build_accounting import accounting_plan
 from sim.documents import Document
 from sim.engine.world import Outcome, simulate
 from sim.errors import InputError, Problem
@@ -24,6 +25,7 @@ from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
 from sim.spec.loader import Loaded, load_scenario
+from sim.spec.parts import place_paths
 from sim.spec.requests import request_files
 from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import MeasuredSteps, Serving
@@ -33,7 +35,7 @@ from sim.spec.workloads import Inference, PoissonArrivals
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ACCOUNTING_PATHS = ("site", "accounting")
+ACCOUNTING_PATHS = ("site", "sites", "accounting")
 """What may change without simulating again: nothing here decides when work happens."""
 
 
@@ -47,9 +49,11 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     scenario = loaded.scenario
     streams = Streams(scenario.seed)
     plan = accounting_plan(scenario, catalog)
-    changes = [signal.breakpoints(0, signal.last_ns) for signal in (plan.intensity, plan.price) if signal is not None]
+    changes = [
+        signal.breakpoints(0, signal.last_ns) for site in plan.sites.values() for signal in site.grid.signals().values()
+    ]
     bins = Bins(int(scenario.outputs.bin), changes, scenario.start_ns)
-    recorder = LedgerRecorder(scenario.site.name, bins)
+    recorder = LedgerRecorder({pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}, bins)
     built = build(scenario, catalog, streams)
     outcome = simulate(
         built.pools,
@@ -139,10 +143,12 @@ def _environmental(
     document: Document, scenario: Scenario, catalog: Catalog, ledger: Ledger, activity: Mapping[str, Any]
 ) -> dict[str, Any]:
     plan = accounting_plan(scenario, catalog)
-    for path, signal in (("intensity", plan.intensity), ("price", plan.price)):
-        if signal is None:
-            continue
-        place = ("site", "grid", path)
+    grids = [
+        ((*path, "grid", name), signal)
+        for path, site in zip(place_paths(scenario), plan.sites.values(), strict=True)
+        for name, signal in site.grid.signals().items()
+    ]
+    for place, signal in grids:
         if not signal.covers(0, ledger.end_ns):
             raise InputError([document.problem(place, "the series ends before the run does; give one that covers it")])
         try:
@@ -234,7 +240,8 @@ def _profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
 def _input_files(scenario: Scenario) -> list[str]:
     files = [
         source.file
-        for source in (scenario.site.grid.intensity, scenario.site.grid.price)
+        for place in scenario.places.values()
+        for source in (place.grid.intensity, place.grid.price)
         if isinstance(source, IntensitySeries | PriceSeries)
     ]
     for workload in scenario.workloads.values():

@@ -31,6 +31,7 @@ UJ_PER_J = 1_000_000  # microjoules, as RAPL counts
 MW_PER_W = 1000  # milliwatts
 PERCENT = 100
 G_PER_KG = 1e3
+W_PER_KW = 1e3
 G_PER_T = 1e6
 
 MAX_NS = 2**62

@@ -31,12 +31,13 @@ ALLOWED: dict[str, set[str]] = {
     "spec": BASE | {"signals", "profiles", "workload"},
     "build_requests": BASE | {"rng", "workload", "spec"},
     "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec", "build_requests"},
-    "build": BASE
-    | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec"}
-    | {"build_serving"},
+    "build_machines": BASE | {"profiles", "spec"},
+    "build_accounting": BASE | {"signals", "profiles", "facility", "accounting", "spec", "build_machines"},
+    "build": BASE | {"signals", "rng", "profiles", "workload", "engine", "spec"} | {"build_serving", "build_machines"},
     "measure": BASE | {"signals", "rng", "profiles", "workload", "accounting", "spec", "results", "runner"},
     "runner": BASE
-    | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"},
+    | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"}
+    | {"build_accounting"},
     "cli": BASE | {"profiles", "spec", "results", "runner", "measure"},
     "": BASE | {"spec", "results", "runner"},  # sim/__init__.py
 }

@@ -53,7 +53,7 @@ def test_energy_is_the_same_for_any_reporting_interval(
     for step in steps:
         step = max(step, end // 2000 + 1)  # at most 2,000 bins
         cuts = np.array([end // 3, end // 2, 2 * end], dtype=np.int64)
-        recorder = LedgerRecorder("site", Bins(step, [cuts], start_ns))
+        recorder = LedgerRecorder({"pool": "site"}, Bins(step, [cuts], start_ns))
         for draws, begin, until in made:
             recorder.record("pool", draws, begin, until)
         ledger = recorder.ledger(end)
@@ -69,7 +69,7 @@ def test_energy_is_the_same_for_any_reporting_interval(
 
 @given(segments())
 def test_a_ledger_survives_its_table(made: list[tuple[tuple[Draw, ...], int, int]]) -> None:
-    recorder = LedgerRecorder("site", Bins(10**13))
+    recorder = LedgerRecorder({"pool": "site"}, Bins(10**13))
     for draws, begin, until in made:
         recorder.record("pool", draws, begin, until)
     ledger = recorder.ledger(made[-1][2])

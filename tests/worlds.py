@@ -95,6 +95,6 @@ def run(
     bin_ns: int = H,
 ) -> tuple[Outcome, Ledger]:
     """Simulates and returns the outcome with its ledger."""
-    recorder = LedgerRecorder("site", Bins(bin_ns))
+    recorder = LedgerRecorder({pool.name: "site" for pool in pools}, Bins(bin_ns))
     outcome = simulate(pools, training, services, duration_ns=duration_ns, streams=Streams(seed), recorder=recorder)
     return outcome, recorder.ledger(outcome.end_ns)

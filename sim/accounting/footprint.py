@@ -1,88 +1,68 @@
 """From joules to carbon, water and money: one pure fold over a ledger, and a footprint whose parts sum to its total.
 
-Operational carbon = facility energy x grid intensity, bin by bin. On-site water follows IT energy (WUE), off-site water
-facility energy (EWIF). Embodied carbon = the device's embodied carbon x time held / lifetime, never multiplied by PUE.
+Each site is accounted bin by bin (``account_site``); every line of the ledger answers for the share of its site's
+carbon, water and cost in a bin that it has in its site's energy there. What the building draws while nothing in it does
+is nobody's. Embodied carbon = the device's embodied carbon x time held / lifetime, never multiplied by PUE.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from sim.accounting.conventions import UNALLOCATED, Convention
+from sim.accounting.conventions import UNALLOCATED
 from sim.accounting.ledger import Floats, Key, Ledger
-from sim.facility.pue import overhead_j
-from sim.signals import Signal
+from sim.accounting.plan import AccountingPlan
+from sim.accounting.site import SiteAccount, account_site
 
-FACILITY = "facility"
-"""The component under which everything beyond the IT load is booked."""
-
-
-@dataclass(frozen=True)
-class EmbodiedItem:
-    """A kind of device: g of CO2e as a range, its lifetime, and the ledger component whose slots count its time.
-
-    ``slots_per_device`` is 1 for a GPU and the node's slots for a server, whose share follows the slots held.
-    """
-
-    label: str
-    component: str
-    slots_per_device: int
-    low_g: float
-    central_g: float
-    high_g: float
-    lifetime_ns: int
-
-
-@dataclass(frozen=True)
-class AccountingPlan:
-    """Everything the fold needs, in SI: L/J, g/J, currency/J; None where a thing is not modelled.
-
-    ``expected_utilisation`` spreads embodied carbon over the share of a lifetime that is expected to be used, and then
-    charges nothing for unallocated time; None amortises by time, with unallocated time as a line of its own.
-    """
-
-    convention: Convention
-    pue: float
-    intensity: Signal
-    price: Signal | None
-    currency: str | None
-    wue_l_per_j: float | None
-    ewif_l_per_j: float | None
-    embodied: Mapping[str, EmbodiedItem]
-    expected_utilisation: float | None
+WARM_AIR = "warm_air"
+"""The state of what warm inlet air costs the servers beyond what the engine metered."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a footprint; ``None`` where a quantity is not modelled. Energies in J, carbon in g, water in L."""
+    """One line of a footprint. Energies in J, carbon in g, water in L; zero where a plan does not model a quantity.
+
+    ``is_it`` tells the IT equipment from the building. ``operational_g`` is location-based and includes ``scope1_g``,
+    the fuel burnt on site.
+    """
 
     key: Key
+    is_it: bool = True
     energy_j: float = 0.0
+    import_j: float = 0.0
     operational_g: float = 0.0
+    scope1_g: float = 0.0
+    market_g: float = 0.0
+    marginal_g: float = 0.0
     embodied_g: float = 0.0
     embodied_low_g: float = 0.0
     embodied_high_g: float = 0.0
-    onsite_l: float | None = None
-    offsite_l: float | None = None
-    cost: float | None = None
-
-    @property
-    def is_it(self) -> bool:
-        """Whether its energy is of the IT equipment."""
-        return self.key.component != FACILITY
+    onsite_l: float = 0.0
+    offsite_l: float = 0.0
+    withdrawal_l: float = 0.0
+    cost: float = 0.0
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Lines that sum to the whole. Adding two footprints keeps every line; the empty one is zero."""
+    """Lines that sum to the whole. Adding two footprints keeps every line; the empty one is zero.
+
+    ``accounts`` keeps each site's bins, by its name.
+    """
 
     lines: tuple[Line, ...] = ()
+    accounts: Mapping[str, SiteAccount] = field(default_factory=dict)
 
     def __add__(self, other: Footprint) -> Footprint:
-        return Footprint(self.lines + other.lines)
+        return Footprint(self.lines + other.lines, {**self.accounts, **other.accounts})
+
+    def at(self, site: str) -> Footprint:
+        """The part of one site."""
+        accounts = {name: account for name, account in self.accounts.items() if name == site}
+        return Footprint(tuple(line for line in self.lines if line.key.site == site), accounts)
 
     def total(self, of: Callable[[Line], float]) -> float:
         """Sum of one quantity over all lines."""
@@ -97,46 +77,91 @@ class Footprint:
         return dict(sorted(sums.items()))
 
 
-def with_overhead(counted: Ledger, pue: float) -> Ledger:
-    """The counted IT energy plus the facility's overhead, as rows of its own for the same owners and states."""
-    rows = list(zip(counted.keys, counted.energy_j, counted.slot_ns, strict=True))
-    for key, energy_j, slot_ns in zip(counted.keys, counted.energy_j, counted.slot_ns, strict=True):
-        overhead = key._replace(pool="", hardware="", component=FACILITY)
-        rows.append((overhead, overhead_j(energy_j, pue), np.zeros_like(slot_ns)))
-    return Ledger.of(counted.edges_ns, rows)
-
-
 def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
     """The footprint of a ledger under a plan.
 
     Raises ``SignalRangeError`` where a signal does not cover the run, ``ValueError`` where the ledger's bins are
     coarser than a signal.
     """
-    return Footprint(tuple(_operational(ledger, plan) + _embodied(ledger, plan)))
+    counted = plan.convention.counted(ledger)
+    whole = Footprint(tuple(_embodied(ledger, plan)))
+    for name, site in plan.sites.items():
+        own = counted.where(lambda key, name=name: key.site == name)  # type: ignore[misc]
+        account = account_site(_by_component(own), site, own.edges_ns)
+        whole += Footprint(tuple(_operational(name, own, account)), {name: account})
+    return whole
 
 
-def _operational(ledger: Ledger, plan: AccountingPlan) -> list[Line]:
-    facility = with_overhead(plan.convention.counted(ledger), plan.pue)
-    energy_j = facility.energy_j.sum(axis=1)
-    carbon_g = facility.energy_j @ plan.intensity.on_bins(ledger.edges_ns)
-    cost: Floats | None = None
-    if plan.price is not None:
-        cost = facility.energy_j @ plan.price.on_bins(ledger.edges_ns)
-    lines = []
-    for i, key in enumerate(facility.keys):
-        joules = float(energy_j[i])
-        onsite = plan.wue_l_per_j * joules if plan.wue_l_per_j is not None and key.component != FACILITY else None
-        lines.append(
-            Line(
-                key,
-                energy_j=joules,
-                operational_g=float(carbon_g[i]),
-                onsite_l=onsite,
-                offsite_l=plan.ewif_l_per_j * joules if plan.ewif_l_per_j is not None else None,
-                cost=float(cost[i]) if cost is not None else None,
-            )
-        )
+def _by_component(counted: Ledger) -> dict[str, Floats]:
+    sums: dict[str, Floats] = {}
+    for key, energy_j in zip(counted.keys, counted.energy_j, strict=True):
+        sums[key.component] = sums[key.component] + energy_j if key.component in sums else energy_j
+    return sums
+
+
+def _per_joule(account: SiteAccount) -> dict[str, Floats]:
+    """What a joule consumed at the site comes to in each bin, by quantity of a ``Line``; on-site water stands apart."""
+    facility = account.facility_j
+    rate = np.divide(1.0, facility, out=np.zeros_like(facility), where=facility > 0.0)
+    sums: dict[str, Floats | None] = {
+        "import_j": account.import_j,
+        "operational_g": account.grid_g,
+        "market_g": account.market_g,
+        "marginal_g": account.marginal_g,
+        "offsite_l": account.offsite_l,
+        "withdrawal_l": account.withdrawal_l,
+        "cost": account.cost,
+    }
+    if account.onsite_l is not None:
+        sums["onsite_l"] = np.sum([*account.onsite_l.values(), np.zeros_like(facility)], axis=0)
+    if account.supplied is not None:
+        burnt = account.supplied.fuel_g_per_s * account.seconds
+        sums |= {"scope1_g": burnt, "operational_g": account.grid_g + burnt}
+        if account.market_g is not None:
+            sums["market_g"] = account.market_g + burnt
+        for line, grams_per_s in zip(
+            ("embodied_low_g", "embodied_g", "embodied_high_g"), account.supplied.life_cycle_g_per_s, strict=True
+        ):
+            sums[line] = grams_per_s * account.seconds
+    return {name: values * rate for name, values in sums.items() if values is not None}
+
+
+def _operational(site: str, counted: Ledger, account: SiteAccount) -> list[Line]:
+    per_joule = _per_joule(account)
+    names = list(per_joule)
+    rates = np.column_stack([np.ones_like(account.it_j), *per_joule.values()])
+
+    def line(key: Key, values: Floats, *, is_it: bool) -> Line:
+        of = dict(zip(names, values[1:].tolist(), strict=True))
+        return Line(key, is_it, energy_j=float(values[0]), **of)
+
+    lines = [line(key, values, is_it=True) for key, values in zip(counted.keys, counted.energy_j @ rates, strict=True)]
+    keys, shares = _shares(site, counted, account)
+    for parts, is_it in ((account.extra_j, True), (account.overhead_j, False)):
+        for component, joules in parts.items():
+            for key, values in zip(keys, shares @ (joules[:, None] * rates), strict=True):
+                if values.any():
+                    state = WARM_AIR if is_it else key.state
+                    lines.append(line(key._replace(component=component, state=state), values, is_it=is_it))
     return lines
+
+
+def _shares(site: str, counted: Ledger, account: SiteAccount) -> tuple[list[Key], Floats]:
+    """Each owner and state's share of the site's IT energy in each bin, and nobody's share where there is none."""
+    groups: dict[tuple[str, str], Floats] = {}
+    for key, energy_j in zip(counted.keys, counted.energy_j, strict=True):
+        name = (key.owner, key.state)
+        groups[name] = groups[name] + energy_j if name in groups else energy_j
+    metered = np.sum([*groups.values(), np.zeros_like(account.it_j)], axis=0)
+    idle = metered <= 0.0
+    nobody = (UNALLOCATED, "idle")
+    shares = {
+        name: np.divide(energy_j, metered, out=np.zeros_like(metered), where=~idle) for name, energy_j in groups.items()
+    }
+    if idle.any() or not shares:
+        shares[nobody] = shares.get(nobody, np.zeros_like(metered)) + idle
+    keys = [Key(site, "", "", "", owner, state) for owner, state in shares]
+    return keys, np.array(list(shares.values()))
 
 
 def _embodied(ledger: Ledger, plan: AccountingPlan) -> list[Line]:

@@ -6,7 +6,7 @@ dense (keys x bins) layout: memory is meters x bins, whatever the number of even
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -100,8 +100,9 @@ class Ledger:
 class LedgerRecorder:
     """Books draws into bins. Every booking splits exactly at bin edges, in integer nanoseconds."""
 
-    def __init__(self, site: str, bins: Bins) -> None:
-        self._site = site
+    def __init__(self, site_of: Mapping[str, str], bins: Bins) -> None:
+        """``site_of`` names the site of each pool."""
+        self._site_of = site_of
         self._bins = bins
         self._rows: dict[tuple[str, str, str, str, str], int] = {}
         self._energy: list[Floats] = []
@@ -127,7 +128,7 @@ class LedgerRecorder:
         count = self._bins.index(end_ns - 1) + 1 if end_ns else 0
         edges = np.array([*self._bins.edges[:count], end_ns], dtype=np.int64)
         rows = [
-            (Key(self._site, *key), self._energy[row][:count], self._slots[row][:count])
+            (Key(self._site_of[key[0]], *key), self._energy[row][:count], self._slots[row][:count])
             for key, row in self._rows.items()
         ]
         return Ledger.of(edges, rows)

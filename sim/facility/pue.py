@@ -8,10 +8,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
-def overhead_j(it_j: Floats, pue: float) -> Floats:
-    """Energy of cooling, power distribution and the rest, J, same shape as ``it_j``: IT x (PUE - 1).
+def overhead(it: Floats, pue: float) -> Floats:
+    """Power (or energy) of cooling, power distribution and the rest, same unit and shape as ``it``: IT x (PUE - 1).
 
     ``pue`` is at least 1. Source: The Green Grid, White Paper 49, "PUE: A comprehensive examination of the
     metric", 2012 (ISO/IEC 30134-2). A fixed PUE knows neither weather nor part load.
     """
-    return it_j * (pue - 1.0)
+    return it * (pue - 1.0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sim.accounting.footprint import AccountingPlan, Footprint, Line, fold
+from sim.accounting.footprint import Footprint, Line, fold
+from sim.accounting.indicators import exceeded_limits, indicators
 from sim.accounting.ledger import Key, Ledger
+from sim.accounting.plan import AccountingPlan, SitePlan
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
 
@@ -40,21 +42,40 @@ def environmental_summary(
 ) -> dict[str, Any]:
     """Energy, carbon, water, cost and their indicators. ``not_metered`` is node profile -> component -> why.
 
+    A quantity that one of several sites does not model has no total, but stands under the sites that do.
     Raises what ``sim.accounting.footprint.fold`` raises.
     """
     footprint = fold(ledger, plan)
-    energy = _energy(footprint)
-    carbon = _carbon(footprint)
-    summary: dict[str, Any] = {"energy_kwh": energy, "carbon_kg": carbon}
-    water = _water(footprint, plan)
-    if water:
-        summary["water_l"] = water
-    if plan.price is not None:
-        cost = footprint.total(lambda line: line.cost or 0.0)
-        summary["cost"] = {"energy": cost, "currency": plan.currency}
-    summary["kpi"] = _indicators(energy, carbon, water, unit)
+    summary = _of(footprint, plan, tuple(plan.sites))
+    if unit is not None and unit.quantity and summary["kpi"]:
+        summary["kpi"]["sci_g_per_unit"] = summary["carbon_kg"]["total"] * G_PER_KG / unit.quantity
+        summary["kpi"]["sci_unit"] = unit.name
+    if len(plan.sites) > 1:
+        summary["sites"] = {name: _of(footprint.at(name), plan, (name,)) for name in plan.sites}
+    limits = [
+        limit
+        for name, account in footprint.accounts.items()
+        for limit in exceeded_limits(name, account, ledger.edges_ns)
+    ]
+    if limits:
+        summary["limits_exceeded"] = limits
     summary["boundary"] = _boundary(ledger, footprint, plan, not_metered)
     summary["simulated_s"] = ledger.end_ns * SECONDS_PER_NS
+    return summary
+
+
+def _of(footprint: Footprint, plan: AccountingPlan, sites: Sequence[str]) -> dict[str, Any]:
+    """What some of the sites came to."""
+    plans = [plan.sites[name] for name in sites]
+    accounts = [footprint.accounts[name] for name in sites]
+    energy = _energy(footprint)
+    summary: dict[str, Any] = {"energy_kwh": energy, "carbon_kg": _carbon(footprint, plans)}
+    water = _water(footprint, plans)
+    if water:
+        summary["water_l"] = water
+    if all(site.grid.price is not None for site in plans):
+        summary["cost"] = {"energy": footprint.total(lambda line: line.cost), "currency": plan.currency}
+    summary["kpi"] = indicators(energy, summary["carbon_kg"], water, accounts)
     return summary
 
 
@@ -62,20 +83,30 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
     def it_kwh(line: Line) -> float:
         return line.energy_j / J_PER_KWH if line.is_it else 0.0
 
-    def kwh(line: Line) -> float:
-        return line.energy_j / J_PER_KWH
+    def overhead_kwh(line: Line) -> float:
+        return 0.0 if line.is_it else line.energy_j / J_PER_KWH
 
-    return {
-        "it": footprint.total(it_kwh),
-        "facility": footprint.total(kwh),
-        "facility_overhead": footprint.total(kwh) - footprint.total(it_kwh),
+    it, overhead = footprint.total(it_kwh), footprint.total(overhead_kwh)
+    energy = {
+        "it": it,
+        "facility": it + overhead,
+        "facility_overhead": overhead,
         "by_component": _kept(footprint.by(_component, it_kwh)),
+        "overhead_by_component": _kept(footprint.by(_component, overhead_kwh)),
         "by_workload": _kept(footprint.by(_owner, it_kwh)),
         "by_state": _kept(footprint.by(_state, it_kwh)),
     }
+    supplied = [(account, account.supplied) for account in footprint.accounts.values()]
+    if any(supply is not None for _, supply in supplied):
+        energy |= {
+            "grid_import": footprint.total(lambda line: line.import_j) / J_PER_KWH,
+            "grid_export": sum(float(s.export_w @ a.seconds) for a, s in supplied if s is not None) / J_PER_KWH,
+            "on_site_consumed": sum(float(s.own_w @ a.seconds) for a, s in supplied if s is not None) / J_PER_KWH,
+        }
+    return energy
 
 
-def _carbon(footprint: Footprint) -> dict[str, Any]:
+def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
     def kg(of: Callable[[Line], float]) -> float:
         return footprint.total(of) / G_PER_KG
 
@@ -91,10 +122,20 @@ def _carbon(footprint: Footprint) -> dict[str, Any]:
     def both(line: Line) -> float:
         return line.operational_g + line.embodied_g
 
-    return {
+    scope1 = kg(lambda line: line.scope1_g)
+    carbon: dict[str, Any] = {
         "operational_location": kg(operational),
         "embodied": kg(embodied),
         "total": kg(both),
+    }
+    scopes = {"scope_1": scope1, "scope_2_location": carbon["operational_location"] - scope1}
+    if all(site.market is not None for site in plans):
+        carbon["operational_market"] = kg(lambda line: line.market_g)
+        scopes["scope_2_market"] = carbon["operational_market"] - scope1
+    if all(site.grid.marginal is not None for site in plans):
+        carbon["marginal_effect"] = kg(lambda line: line.marginal_g + line.scope1_g)
+    carbon |= {
+        "scopes": {**scopes, "scope_3": carbon["embodied"]},
         "by_component": parts(_component, both),
         "by_workload": parts(_owner, both),
         "operational_by_state": parts(_state, operational),
@@ -105,41 +146,35 @@ def _carbon(footprint: Footprint) -> dict[str, Any]:
             "high": kg(lambda line: line.embodied_high_g),
         },
     }
+    return carbon
 
 
-def _water(footprint: Footprint, plan: AccountingPlan) -> dict[str, float]:
-    """On-site and off-site water; a total only where both are known."""
-    water: dict[str, float] = {}
-    if plan.wue_l_per_j is not None:
-        water["onsite"] = footprint.total(lambda line: line.onsite_l or 0.0)
-    if plan.ewif_l_per_j is not None:
-        water["offsite"] = footprint.total(lambda line: line.offsite_l or 0.0)
+def _water(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
+    """On-site and off-site water; a total only where both are known. Water withdrawn and weighed stand beside it."""
+    water: dict[str, Any] = {}
+    if all(site.onsite_water_known for site in plans):
+        water["onsite"] = footprint.total(lambda line: line.onsite_l)
+    if all(site.grid.water is not None for site in plans):
+        water["offsite"] = footprint.total(lambda line: line.offsite_l)
     if len(water) == 2:
         water["total"] = water["onsite"] + water["offsite"]
+        weights = [site.scarcity for site in plans]
+        if all(weight is not None for weight in weights):
+            water["scarcity_weighted"] = sum(
+                line.onsite_l * weight[0] + line.offsite_l * weight[1]
+                for name, weight in zip(footprint.accounts, weights, strict=True)
+                for line in footprint.lines
+                if weight is not None and line.key.site == name
+            )
+    if all(site.grid.withdrawal is not None for site in plans):
+        water["offsite_withdrawal"] = footprint.total(lambda line: line.withdrawal_l)
+    parts: dict[str, float] = {}
+    for account in footprint.accounts.values():
+        for name, litres in (account.onsite_l or {}).items():
+            parts[name] = parts.get(name, 0.0) + float(litres.sum())
+    if "onsite" in water and len(parts) > 1:
+        water["onsite_by_use"] = dict(sorted(parts.items()))
     return water
-
-
-def _indicators(
-    energy: Mapping[str, Any],
-    carbon: Mapping[str, Any],
-    water: Mapping[str, float],
-    unit: Unit | None,
-) -> dict[str, Any]:
-    it_kwh = energy["it"]
-    if it_kwh == 0.0:
-        return {}
-    indicators: dict[str, Any] = {
-        "pue": energy["facility"] / it_kwh,
-        "cue_kg_per_kwh": carbon["operational_location"] / it_kwh,
-    }
-    if "onsite" in water:
-        indicators["wue_l_per_kwh"] = water["onsite"] / it_kwh
-    if "total" in water:
-        indicators["wue_source_l_per_kwh"] = water["total"] / it_kwh
-    if unit is not None and unit.quantity:
-        indicators["sci_g_per_unit"] = carbon["total"] * G_PER_KG / unit.quantity
-        indicators["sci_unit"] = unit.name
-    return indicators
 
 
 def _boundary(
@@ -149,13 +184,20 @@ def _boundary(
     metered = {name: joules / J_PER_KWH for name, joules in ledger.sums(_component).items()}
     counted = {line.key.component for line in footprint.lines if line.is_it and line.energy_j}
     left_out = {name: kwh for name, kwh in metered.items() if name not in counted and kwh}
-    missing = []
-    if plan.wue_l_per_j is None:
-        missing.append("on-site water (give site.water.wue)")
-    if plan.ewif_l_per_j is None:
-        missing.append("off-site water (give site.water.ewif)")
-    if plan.price is None:
-        missing.append("energy cost (give site.grid.price)")
+    lacks: dict[str, list[str]] = {}
+    for name, site in plan.sites.items():
+        known = {
+            "on-site water (give site.water.wue, or a plant)": site.onsite_water_known,
+            "off-site water (give site.water.ewif)": site.grid.water is not None,
+            "energy cost (give site.grid.price)": site.grid.price is not None,
+        }
+        for what, there in known.items():
+            if not there:
+                lacks.setdefault(what, []).append(name)
+    alone = len(plan.sites) == 1
+    missing = [
+        what if alone or len(at) == len(plan.sites) else f"{what} at {', '.join(at)}" for what, at in lacks.items()
+    ]
     missing += ["embodied water", "network outside the nodes", "storage outside the nodes", "end of life"]
     boundary: dict[str, Any] = {
         "convention": plan.convention.name,

@@ -25,6 +25,7 @@ class NodePool(Spec):
     profile: str
     count: int = Field(ge=1, le=MOST_NODES, strict=True)
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    site: str | None = Field(default=None, description="Where it stands; needed where the scenario has several sites.")
     initially: Literal["on", "off"] = "on"
     idle_timeout: Duration | None = Field(
         default=None, description="Idle nodes shut down after this long; never, if absent."

@@ -13,6 +13,7 @@ from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.quantities import Quantity
 from sim.spec.cluster import Cluster, NodePool
 from sim.spec.filecheck import file_problems
 from sim.spec.loads import gpu_watts
@@ -67,6 +68,8 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
 
     checks = [
         _times_and_names(parts),
+        _places(document),
+        _one_currency(parts),
         _bins(parts),
         _gpu_lifetime(document, catalog),
         _service_laws(parts),
@@ -102,6 +105,42 @@ def _times_and_names(parts: Parts) -> Found:
     for name, workload in parts.workloads.items():
         if isinstance(workload, Training) and duration_ns is not None and workload.start_after >= duration_ns:
             yield ("workloads", name, "start_after"), "is not before the end of the run: the job would never start"
+
+
+def _places(document: Document) -> Found:
+    """One 'site' or several 'sites', and every pool in one of them; off the plain data, which may not parse."""
+    sites = document.data.get("sites")
+    if "site" in document.data and "sites" in document.data:
+        yield ("sites",), "give 'site' or 'sites', not both"
+        return
+    if "site" not in document.data and "sites" not in document.data:
+        yield ("site",), "required. We do not guess where the machines stand: give its 'grid' and 'facility'."
+        return
+    names = list(sites) if isinstance(sites, dict) else []
+    cluster = document.data.get("cluster")
+    nodes = cluster.get("nodes") if isinstance(cluster, dict) else None
+    for i, pool in enumerate(nodes if isinstance(nodes, list) else []):
+        if not isinstance(pool, dict):
+            continue
+        path: KeyPath = ("cluster", "nodes", i, "site")
+        if "sites" not in document.data and "site" in pool:
+            yield path, "the scenario has one site, which is where every pool stands; leave this out"
+        elif len(names) > 1 and "site" not in pool:
+            yield path, f"required where there are several sites  ({', '.join(names)})"
+        elif "site" in pool and names and pool["site"] not in names:
+            yield path, f"unknown site '{pool['site']}'{nearest(pool['site'], names)}  ({', '.join(names)})"
+
+
+def _one_currency(parts: Parts) -> Found:
+    """No rate here converts one currency into another."""
+    first = None
+    for path, grid in parts.grids.items():
+        if grid.price is None:
+            continue
+        currency = (grid.price if isinstance(grid.price, Quantity) else grid.price.unit).currency
+        first = first if first is not None else currency
+        if currency != first:
+            yield (*path, "price"), f"is in {currency}, and another site's in {first}; give all prices in one currency"
 
 
 def _bins(parts: Parts) -> Found:

@@ -24,8 +24,8 @@ Read = TypeVar("Read")
 def file_problems(parts: Parts, document: Document, *, activity_files: bool, most_requests: int) -> list[Problem]:
     """Every problem with the files that ``parts`` name; logs of arrivals are opened only with ``activity_files``."""
     check = _FileCheck(parts, document, most_requests)
-    if parts.grid is not None:
-        check.grid(parts.grid.intensity, parts.grid.price)
+    for path, grid in parts.grids.items():
+        check.grid(path, grid.intensity, grid.price)
     if activity_files:
         for name, workload in parts.workloads.items():
             if isinstance(workload, Serving):
@@ -47,12 +47,12 @@ class _FileCheck:
         self._most_requests = most_requests
         self._start_ns = epoch_ns(parts.start) if parts.start is not None else 0
 
-    def grid(self, intensity: float | IntensitySeries, price: float | PriceSeries | None) -> None:
+    def grid(self, place: KeyPath, intensity: float | IntensitySeries, price: float | PriceSeries | None) -> None:
         if isinstance(intensity, IntensitySeries):
-            path: KeyPath = ("site", "grid", "intensity", "file")
+            path: KeyPath = (*place, "intensity", "file")
             self._series(path, self._reading(path, lambda: intensity_signal(intensity, self._start_ns)))
         if isinstance(price, PriceSeries):
-            path = ("site", "grid", "price", "file")
+            path = (*place, "price", "file")
             self._series(path, self._reading(path, lambda: price_signal(price, self._start_ns, price.unit.currency)))
 
     def arrivals(self, name: str, log: RateLog | IntervalLog | RequestLog) -> None:

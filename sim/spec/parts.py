@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sim.documents import Document
+from sim.documents import Document, KeyPath
 from sim.errors import Problem
 from sim.quantities import PositiveDuration
 from sim.signals.csv_table import epoch_ns
@@ -15,7 +15,7 @@ from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
 from sim.spec.scenario import Instant, Outputs, Scenario
 from sim.spec.serving import Serving
-from sim.spec.site import Grid
+from sim.spec.site import Grid, Place
 from sim.spec.workloads import (
     Arrivals,
     Inference,
@@ -33,6 +33,13 @@ def _kind(workload: Any) -> Any:
     return workload.get("kind") if isinstance(workload, dict) else None
 
 
+def place_paths(scenario: Scenario) -> dict[KeyPath, Place]:
+    """Each place of a scenario by where it is written."""
+    if scenario.site is not None:
+        return {("site",): scenario.site}
+    return {("sites", name): place for name, place in (scenario.sites or {}).items()}
+
+
 @dataclass(frozen=True)
 class Parts:
     """None, or absent from a mapping, where a part did not parse.
@@ -46,7 +53,7 @@ class Parts:
     duration_ns: int | None = None
     duration_written: bool = False
     open_ended: bool = False
-    grid: Grid | None = None
+    grids: Mapping[KeyPath, Grid] = field(default_factory=dict)
     cluster: Cluster | None = None
     accounting: Accounting | None = None
     outputs: Outputs | None = None
@@ -64,7 +71,7 @@ class Parts:
             duration_ns=scenario.duration_ns,
             duration_written=scenario.duration is not None,
             open_ended=scenario.duration_ns is None,
-            grid=scenario.site.grid,
+            grids={(*path, "grid"): place.grid for path, place in place_paths(scenario).items()},
             cluster=scenario.cluster,
             accounting=scenario.accounting,
             outputs=scenario.outputs,
@@ -95,13 +102,15 @@ class Parts:
         duration = part(PositiveDuration, "duration")
         if duration is None and "duration" not in document.data and end is not None and start is not None:
             duration = max(0, epoch_ns(end) - epoch_ns(start)) or None
+        sites = document.data.get("sites")
+        paths = [("site", "grid"), *(("sites", name, "grid") for name in (sites if isinstance(sites, dict) else {}))]
         return cls(
             start=start,
             end=end,
             duration_ns=duration,
             duration_written="duration" in document.data,
             open_ended=not {"duration", "end"} & set(document.data),
-            grid=part(Grid, "site", "grid"),
+            grids={path: grid for path in paths if (grid := part(Grid, *path)) is not None},
             cluster=part(Cluster, "cluster"),
             accounting=part(Accounting, "accounting"),
             outputs=part(Outputs, "outputs"),

@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 from sim.quantities import PositiveDuration
 from sim.signals.csv_table import FIRST_YEAR, LAST_YEAR, epoch_ns
 from sim.spec.accounting import Accounting
-from sim.spec.cluster import Cluster
-from sim.spec.site import Site
+from sim.spec.cluster import Cluster, NodePool
+from sim.spec.site import Place, Site
 from sim.spec.workloads import Workload
 from sim.validation import Spec
 
@@ -49,7 +49,7 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2022-03-11T00:00:00Z"]}),
 ]
 
-WorkloadName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 def _written_as(value: Any) -> str:
@@ -80,14 +80,28 @@ class Scenario(Spec):
     start: Instant
     end: Instant | None = None
     duration: PositiveDuration | None = None
-    site: Site
+    site: Site | None = None
+    sites: dict[PlainName, Place] | None = Field(
+        default=None, min_length=1, description="Several places by name, in place of 'site'; pools name theirs."
+    )
     profiles: str | None = Field(
         default=None, description="A folder of profiles of one's own, which come before those that ship."
     )
     cluster: Cluster
-    workloads: dict[WorkloadName, Workload] = Field(min_length=1)
+    workloads: dict[PlainName, Workload] = Field(min_length=1)
     accounting: Accounting
     outputs: Outputs = Field(default_factory=Outputs)
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Every place by its name."""
+        if self.site is not None:
+            return {self.site.name: self.site}
+        return dict(self.sites or {})
+
+    def site_of(self, pool: NodePool) -> str:
+        """The name of the place where a pool stands."""
+        return pool.site if pool.site is not None else next(iter(self.places))
 
     @property
     def duration_ns(self) -> int | None:

@@ -72,10 +72,15 @@ class Water(Spec):
     ewif: WaterIntensity | None = None
 
 
-class Site(Spec):
-    """One place."""
+class Place(Spec):
+    """Where machines stand; its name is given elsewhere."""
 
-    name: str = Field(default="site", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     grid: Grid = Field(description="It needs 'grid.intensity': we do not guess a carbon intensity.")
     facility: Facility = Field(description="We do not guess a PUE: give {kind: fixed-pue, pue: ...}.")
     water: Water = Field(default_factory=Water)
+
+
+class Site(Place):
+    """The one place of a scenario."""
+
+    name: str = Field(default="site", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")

@@ -1,0 +1,61 @@
+"""The indicators of a data center (ISO/IEC 30134 and The Green Grid's), and the limits it ran into.
+
+PUE = facility / IT (30134-2); REF = renewable / facility (30134-3); ERF = reused / facility (30134-6); CUE =
+operational carbon / IT (30134-8); WUE = on-site water / IT (30134-9). ERE = (facility - reused) / IT (The Green Grid,
+White Paper 29, 2010). WUE_source adds the water of the power stations. CFE 24/7 counts energy that was carbon-free in
+its very hour.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.accounting.site import SiteAccount
+from sim.units import J_PER_KWH, SECONDS_PER_NS, W_PER_KW
+
+
+def indicators(
+    energy: Mapping[str, Any], carbon: Mapping[str, Any], water: Mapping[str, Any], accounts: Sequence[SiteAccount]
+) -> dict[str, float]:
+    """Of the sites of ``accounts`` together; empty where no IT energy was counted. kWh, kg and L in, as summarised.
+
+    An indicator of something that one of the sites does not model is absent.
+    """
+    it_kwh, facility_kwh = energy["it"], energy["facility"]
+    if it_kwh == 0.0:
+        return {}
+    found = {"pue": facility_kwh / it_kwh, "cue_kg_per_kwh": carbon["operational_location"] / it_kwh}
+    if "onsite" in water:
+        found["wue_l_per_kwh"] = water["onsite"] / it_kwh
+    if "total" in water:
+        found["wue_source_l_per_kwh"] = water["total"] / it_kwh
+    for name, share in (("erf", "reused_j"), ("ref", "renewable_j"), ("cfe_24_7", "carbon_free_j")):
+        parts = [getattr(account, share) for account in accounts]
+        if all(part is not None for part in parts):
+            found[name] = float(sum(float(part.sum()) for part in parts)) / J_PER_KWH / facility_kwh
+    if "erf" in found:
+        found["ere"] = facility_kwh * (1.0 - found["erf"]) / it_kwh
+    return found
+
+
+def exceeded_limits(site: str, account: SiteAccount, edges_ns: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
+    """Each limit that the site exceeded: first when, for how long in all, and by how much at most."""
+    by_limit = defaultdict(list)
+    for exceeded in account.exceeded:
+        by_limit[exceeded.limit].append(exceeded)
+    for limit, times in by_limit.items():
+        worst = max(times, key=lambda exceeded: exceeded.demand_w - exceeded.limit_w)
+        yield {
+            "site": site,
+            "limit": limit,
+            "first_s": float(edges_ns[min(exceeded.bin for exceeded in times)]) * SECONDS_PER_NS,
+            "seconds": float(sum(account.seconds[exceeded.bin] for exceeded in times)),
+            "worst_s": float(edges_ns[worst.bin]) * SECONDS_PER_NS,
+            "demand_kw": worst.demand_w / W_PER_KW,
+            "limit_kw": worst.limit_w / W_PER_KW,
+        }
