@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.accounting.conventions import Convention, Luccioni2023, Physical
+from sim.accounting.market import Contract, Market
 from sim.accounting.plan import AccountingPlan, EmbodiedItem, GridPlan, SitePlan
 from sim.build_machines import Machine, machines_of
 from sim.facility.building import FixedPUE
@@ -10,8 +11,9 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.sourced import Embodied as EmbodiedRange
 from sim.quantities import Quantity
 from sim.signals import Signal
+from sim.spec import market as market_spec
 from sim.spec.accounting import ExpectedUtilisation, Luccioni2023Convention
-from sim.spec.inputs import intensity_signal, price_signal
+from sim.spec.inputs import intensity_signal, power_signal, price_signal
 from sim.spec.scenario import Scenario
 from sim.spec.site import Grid, Place
 
@@ -42,8 +44,28 @@ def _site(place: Place, start_ns: int) -> SitePlan:
     return SitePlan(
         building=FixedPUE(float(place.facility.pue)),
         grid=_grid(place, start_ns),
+        market=_market(place.grid.market, start_ns) if place.grid.market is not None else None,
         wue_l_per_j=float(place.water.wue) if place.water.wue is not None else None,
     )
+
+
+def _market(spec: market_spec.Market, start_ns: int) -> Market:
+    contracts = []
+    for bought in spec.contracts:
+        ppa = bought if isinstance(bought, market_spec.PPA) else None
+        contracts.append(
+            Contract(
+                supply=power_signal(ppa.supply, start_ns)
+                if ppa is not None and isinstance(ppa.supply, market_spec.PowerSeries)
+                else Signal.constant(float(bought.energy or 0.0), "W"),
+                intensity_g_per_j=float(bought.intensity) if bought.intensity is not None else 0.0,
+                carbon_free=bought.source in market_spec.CARBON_FREE,
+                renewable=bought.source in market_spec.RENEWABLE,
+                hourly=ppa is not None and ppa.matching == "hourly",
+                by_the_hour=ppa is not None,
+            )
+        )
+    return Market(tuple(contracts), Signal.constant(float(spec.residual_mix), "g/J"))
 
 
 def _grid(place: Place, start_ns: int) -> GridPlan:

@@ -122,6 +122,7 @@ def _quantity(
 
 
 Power = Annotated[Quantity, *_quantity("power")]
+PositivePower = Annotated[Quantity, *_quantity("power", above=0.0)]
 CarbonIntensity = Annotated[Quantity, *_quantity("carbon intensity")]
 CarbonMass = Annotated[Quantity, *_quantity("mass of CO2e")]
 WaterIntensity = Annotated[Quantity, *_quantity("water per energy")]

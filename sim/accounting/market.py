@@ -25,8 +25,8 @@ Floats = npt.NDArray[np.float64]
 class Contract:
     """Power bought: ``supply`` in W over time, ``intensity`` in g/J; ``hourly`` matched bin by bin, else over the run.
 
-    ``shaped`` says whether the supply follows the generator's own hours; a certificate knows none, and counts nothing
-    towards hourly carbon-free energy.
+    ``by_the_hour`` says whether it is known when the supply is generated; a certificate does not tell, and counts
+    nothing towards energy that is carbon-free in its very hour.
     """
 
     supply: Signal
@@ -34,7 +34,7 @@ class Contract:
     carbon_free: bool
     renewable: bool
     hourly: bool
-    shaped: bool
+    by_the_hour: bool
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def match(market: Market, load_j: Floats, edges_ns: Ints, seconds: Floats) -> Ma
         carbon += used * contract.intensity_g_per_j
         if contract.renewable:
             renewable += used
-        if contract.carbon_free and contract.shaped:
+        if contract.carbon_free and contract.by_the_hour:
             in_the_hour += supply_j
     carbon += left * market.residual.on_bins(edges_ns)
     return Matched(carbon, np.minimum(in_the_hour, load_j), renewable)

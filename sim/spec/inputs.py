@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.signals import Signal, read_series
+from sim.spec.market import PowerSeries
 from sim.spec.site import IntensitySeries, PriceSeries
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
 from sim.workload.request_file import IntervalCounts, read_interval_counts, read_request_times
@@ -37,8 +38,17 @@ def rate_signal(log: RateLog, start_ns: int) -> Signal:
     return _series(log, start_ns, "request/s")
 
 
+def power_signal(series: PowerSeries, start_ns: int) -> Signal:
+    """A supply in W. Raises ``InputError`` for a file that cannot be read."""
+    return _series(series, start_ns, "W")
+
+
 def _series(
-    series: IntensitySeries | PriceSeries | RateLog, start_ns: int, unit: str, *, may_be_negative: bool = False
+    series: IntensitySeries | PriceSeries | PowerSeries | RateLog,
+    start_ns: int,
+    unit: str,
+    *,
+    may_be_negative: bool = False,
 ) -> Signal:
     return read_series(
         Path(series.file),

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from sim.quantities import AtLeastOne, CarbonIntensity, EnergyPrice, WaterIntensity
+from sim.spec.market import Market
 from sim.validation import Spec
 
 
@@ -51,6 +52,7 @@ class Grid(Spec):
         description="We do not guess a carbon intensity: give one such as '57 gCO2e/kWh', or {kind: series, file: ...}."
     )
     price: Price | None = None
+    market: Market | None = Field(default=None, description="What was bought, for market-based carbon.")
 
 
 class FixedPUE(Spec):
