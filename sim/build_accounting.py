@@ -46,6 +46,7 @@ def _site(place: Place, start_ns: int) -> SitePlan:
         grid=_grid(place, start_ns),
         market=_market(place.grid.market, start_ns) if place.grid.market is not None else None,
         wue_l_per_j=float(place.water.wue) if place.water.wue is not None else None,
+        scarcity=(place.water.scarcity.site, place.water.scarcity.grid) if place.water.scarcity is not None else None,
     )
 
 

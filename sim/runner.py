@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import MeasuredSteps, Serving
 from sim.spec.site import IntensitySeries, PriceSeries
 from sim.spec.workloads import Inference, PoissonArrivals
+from sim.units import HOUR_NS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -162,17 +164,19 @@ def _environmental(
     not_metered = {
         name: {str(part): why for part, why in reasons.items()} for name, reasons in nodes.items() if reasons
     }
-    return environmental_summary(ledger, plan, not_metered, _unit(scenario, activity))
+    return environmental_summary(ledger, plan, not_metered, _unit(scenario, activity, ledger))
 
 
-def _unit(scenario: Scenario, activity: Mapping[str, Any]) -> Unit | None:
+def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Unit | None:
     wanted = scenario.accounting.functional_unit
     if wanted is None:
         return None
     if wanted.per == "output-token":
         done = activity["serving"][wanted.of]["output_tokens"]
-    elif wanted.per == "request":
-        done = activity["serving"][wanted.of]["completed"]
+    elif wanted.per in ("request", "image"):
+        done = activity["serving"][wanted.of]["completed"] * (wanted.images_per_request or 1.0)
+    elif wanted.per == "user-hour":
+        done = (wanted.users or 0.0) * ledger.end_ns / HOUR_NS
     elif wanted.per == "gpu-hour":
         done = activity["jobs"][wanted.of]["gpu_hours"]
     else:
@@ -218,10 +222,15 @@ def _manifest(
         "inputs_sha256": {
             str(path): sha256(path) if path.is_file() else (known_sha256 or {})[str(path)] for path in inputs
         },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
         "wall_s": wall_s,
         "peak_memory_bytes": peak,
     }
+
+
+@lru_cache(maxsize=64)
+def _version(package: str) -> str:
+    return version(package)
 
 
 def _profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:

@@ -218,6 +218,30 @@ def test_a_finished_run_needs_its_logs_no_more(tmp_path: Path) -> None:
     assert again.manifest["inputs_sha256"] == results.manifest["inputs_sha256"]
 
 
+@pytest.mark.parametrize(
+    ("unit", "per_unit", "name"),
+    [
+        ({"per": "image", "images_per_request": 4}, lambda s: 4 * s["serving"]["api"]["completed"], "image of api"),
+        ({"per": "user-hour", "users": 50}, lambda _: 50 * 6, "user-hour of api"),
+    ],
+)
+def test_other_functional_units_divide_the_same_carbon(base: Results, unit: Any, per_unit: Any, name: str) -> None:
+    priced = sim.account(base, set={"accounting.functional_unit": {"of": "api", **unit}})
+    grams = priced.at("carbon_kg.total") * 1000
+    assert priced.at("kpi.sci_g_per_unit") == pytest.approx(grams / per_unit(base.summary), rel=1e-12)
+    assert priced.at("kpi.sci_unit") == name
+    del unit[next(key for key in unit if key != "per")]
+    with pytest.raises(InputError, match="needs '"):
+        sim.account(base, set={"accounting.functional_unit": {"of": "api", **unit}})
+
+
+def test_scarcity_weighs_water_where_it_is_taken(base: Results) -> None:
+    priced = sim.account(base, set={"site.water.scarcity": {"site": 10, "grid": 0.5}})
+    water = priced.at("water_l")
+    assert water["scarcity_weighted"] == pytest.approx(10 * water["onsite"] + 0.5 * water["offsite"], rel=1e-12)
+    assert water["total"] == base.at("water_l.total")
+
+
 def test_a_run_that_did_not_finish_has_no_sci_per_run() -> None:
     data = small()
     data["accounting"]["functional_unit"] = {"of": "tune", "per": "run"}

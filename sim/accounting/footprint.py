@@ -68,11 +68,11 @@ class Footprint:
         """Sum of one quantity over all lines."""
         return float(sum(of(line) for line in self.lines))
 
-    def by(self, name: Callable[[Key], str], of: Callable[[Line], float]) -> dict[str, float]:
+    def by(self, name: Callable[[Line], str], of: Callable[[Line], float]) -> dict[str, float]:
         """Sums of one quantity by what ``name`` says of a line, in alphabetical order."""
         sums: dict[str, float] = {}
         for line in self.lines:
-            label = name(line.key)
+            label = name(line)
             sums[label] = sums.get(label, 0.0) + of(line)
         return dict(sorted(sums.items()))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -58,7 +58,11 @@ class Catalog:
     folders: tuple[Path, ...] = field(default_factory=lambda: (shipped_folder("hardware_profiles"),))
 
     def paths(self) -> Mapping[str, Path]:
-        """File of every profile by name, in alphabetical order."""
+        """File of every profile by name, in alphabetical order, as first looked for."""
+        return self._found
+
+    @cached_property
+    def _found(self) -> Mapping[str, Path]:
         found: dict[str, Path] = {}
         for folder in self.folders:
             for path in sorted(folder.rglob("*.yaml")):

@@ -12,10 +12,13 @@ COMPARED = (
     ("energy_kwh.it", "IT energy", "kWh"),
     ("energy_kwh.facility", "facility energy", "kWh"),
     ("carbon_kg.operational_location", "operational carbon", "kg"),
+    ("carbon_kg.operational_market", "operational carbon, market-based", "kg"),
+    ("carbon_kg.marginal_effect", "marginal effect", "kg"),
     ("carbon_kg.embodied", "embodied carbon", "kg"),
     ("carbon_kg.total", "total carbon", "kg"),
     ("water_l.onsite", "on-site water", "L"),
     ("water_l.offsite", "off-site water", "L"),
+    ("energy_kwh.grid_import", "drawn from the grid", "kWh"),
     ("cost.energy", "energy cost", ""),
 )
 SERVED = (

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+Grid = tuple[Sequence[str], list[list[str]]]
+"""A header and rows of text, which the terminal and the page draw alike."""
+
 
 def number(value: float) -> str:
     """Four significant figures or all digits before the point, with thousands separated."""

@@ -11,6 +11,7 @@ import numpy as np
 from sim.accounting.ledger import Ledger
 from sim.results import charts
 from sim.results.compare import Comparison
+from sim.results.environment import account_rows, limit_remarks, overhead_grid, site_grid
 from sim.results.formats import mass, number, share
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
@@ -62,7 +63,7 @@ def _run(run: Results) -> str:
     parts = [f"<h1>{escape(str(run.scenario['name']))}</h1>"]
     if run.scenario.get("description"):
         parts.append(f"<p>{escape(str(run.scenario['description']))}</p>")
-    parts += [_headline(summary), _carbon(summary), _power(run.energy), _workloads(summary)]
+    parts += [_headline(summary), _carbon(summary), _accounts(summary), _power(run.energy), _workloads(summary)]
     if "jobs" in summary:
         parts.append(_jobs(summary["jobs"]))
     if "serving" in summary:
@@ -112,6 +113,14 @@ def _carbon(summary: Mapping[str, Any]) -> str:
         chart = charts.legend(labels) + _carbon_bars({"carbon": carbon}, names)
     table = _table(["component", "energy", "share", "carbon", "share"], rows, total=total)
     return f"<h2>Carbon and energy by component</h2>{chart}{table}"
+
+
+def _accounts(summary: Mapping[str, Any]) -> str:
+    """The accounts side by side, the building part by part, each site, and limits that were met."""
+    parts = ["<h2>The accounts, side by side</h2>", _table(["", ""], [list(row) for row in account_rows(summary)])]
+    parts += [_table(*grid) for grid in (overhead_grid(summary), site_grid(summary)) if grid is not None]
+    parts += [f"<p><b>{escape(remark)}</b></p>" for remark in limit_remarks(summary)]
+    return "".join(parts)
 
 
 def _carbon_bars(runs: Mapping[str, Mapping[str, float]], names: Sequence[str]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sim.results.formats import number, percent, seconds
+from sim.results.formats import Grid, number, percent, seconds
 
-Grid = tuple[list[str], list[list[str]]]
 SHOWN_PROBLEMS = 5
 LATENCIES = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("itl_s", "ITL"), ("e2e_s", "E2E"))
 

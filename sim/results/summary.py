@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.accounting.footprint import Footprint, Line, fold
 from sim.accounting.indicators import exceeded_limits, indicators
-from sim.accounting.ledger import Key, Ledger
+from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan, SitePlan
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
@@ -21,16 +21,21 @@ class Unit:
     quantity: float | None
 
 
-def _component(key: Key) -> str:
-    return key.component
+def _component(line: Line) -> str:
+    return line.key.component
 
 
-def _owner(key: Key) -> str:
-    return key.owner
+def _component_or_building(line: Line) -> str:
+    """The building as one, whatever its parts."""
+    return line.key.component if line.is_it else "facility"
 
 
-def _state(key: Key) -> str:
-    return key.state
+def _owner(line: Line) -> str:
+    return line.key.owner
+
+
+def _state(line: Line) -> str:
+    return line.key.state
 
 
 def _kept(sums: Mapping[str, float]) -> dict[str, float]:
@@ -110,7 +115,7 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
     def kg(of: Callable[[Line], float]) -> float:
         return footprint.total(of) / G_PER_KG
 
-    def parts(name: Callable[[Key], str], of: Callable[[Line], float]) -> dict[str, float]:
+    def parts(name: Callable[[Line], str], of: Callable[[Line], float]) -> dict[str, float]:
         return {label: grams / G_PER_KG for label, grams in _kept(footprint.by(name, of)).items()}
 
     def operational(line: Line) -> float:
@@ -136,7 +141,7 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
         carbon["marginal_effect"] = kg(lambda line: line.marginal_g + line.scope1_g)
     carbon |= {
         "scopes": {**scopes, "scope_3": carbon["embodied"]},
-        "by_component": parts(_component, both),
+        "by_component": parts(_component_or_building, both),
         "by_workload": parts(_owner, both),
         "operational_by_state": parts(_state, operational),
         "embodied_by_workload": parts(_owner, embodied),
@@ -181,7 +186,7 @@ def _boundary(
     ledger: Ledger, footprint: Footprint, plan: AccountingPlan, not_metered: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
     """What counts and what does not: the convention beside the meters, and what nobody metered or modelled."""
-    metered = {name: joules / J_PER_KWH for name, joules in ledger.sums(_component).items()}
+    metered = {name: joules / J_PER_KWH for name, joules in ledger.sums(lambda key: key.component).items()}
     counted = {line.key.component for line in footprint.lines if line.is_it and line.energy_j}
     left_out = {name: kwh for name, kwh in metered.items() if name not in counted and kwh}
     lacks: dict[str, list[str]] = {}

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.results.compare import Comparison, Difference
-from sim.results.formats import mass, number, seconds, share
+from sim.results.environment import account_rows, limit_remarks, overhead_grid, site_grid
+from sim.results.formats import Grid, mass, number, seconds, share
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, NS_PER_S
 
@@ -27,6 +28,8 @@ def plain_table(*columns: str) -> Table:
 def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     """What one run came to: energy and carbon by component, totals, work done, and what is outside its boundary."""
     parts: list[RenderableType] = [Text(name, style="bold"), _components(summary), _totals(summary)]
+    parts += [grid_table(grid) for grid in (overhead_grid(summary), site_grid(summary)) if grid is not None]
+    parts += [Text(remark, style="yellow") for remark in limit_remarks(summary)]
     if len(summary["carbon_kg"]["by_workload"]) > 1:
         parts.append(_by(summary))
     if "jobs" in summary:
@@ -58,8 +61,7 @@ def _components(summary: Mapping[str, Any]) -> Table:
 
 
 def _totals(summary: Mapping[str, Any]) -> Table:
-    carbon, kpi = summary["carbon_kg"], summary["kpi"]
-    bounds = carbon["embodied_range"]
+    carbon = summary["carbon_kg"]
     table = plain_table("", "")
     table.show_header = False
     if len(summary["energy_kwh"]["by_state"]) > 1:
@@ -68,20 +70,8 @@ def _totals(summary: Mapping[str, Any]) -> Table:
             kg = carbon["operational_by_state"].get(state, 0.0)
             portion = share(kwh, summary["energy_kwh"]["it"])
             table.add_row(f"while {state}", f"{number(kwh)} kWh ({portion}), {mass(kg)}")
-    table.add_row("operational carbon (location-based)", mass(carbon["operational_location"]))
-    spread = f" ({mass(bounds['low'])} to {mass(bounds['high'])})" if bounds["low"] != bounds["high"] else ""
-    table.add_row("embodied carbon", f"{mass(carbon['embodied'])}{spread}")
-    for name, label in (("onsite", "on-site water"), ("offsite", "off-site water")):
-        if name in summary.get("water_l", {}):
-            table.add_row(label, f"{number(summary['water_l'][name])} L")
-    if "cost" in summary:
-        table.add_row("energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}")
-    if "pue" in kpi:
-        table.add_row("PUE, CUE", f"{kpi['pue']:.3g}, {kpi['cue_kg_per_kwh']:.3g} kg/kWh")
-    if "sci_unit" in kpi:
-        grams = kpi["sci_g_per_unit"]
-        per_unit = mass(grams / 1000) if grams >= 1000 else f"{number(grams)} g"
-        table.add_row("SCI", f"{per_unit} per {kpi['sci_unit']}")
+    for label, value in account_rows(summary):
+        table.add_row(label, value)
     hours = summary["simulated_s"] * NS_PER_S / HOUR_NS
     mean_kw = summary["energy_kwh"]["it"] / hours if hours else 0.0
     table.add_row("simulated", f"{number(hours)} h, mean IT power {number(mean_kw)} kW")
@@ -114,13 +104,16 @@ def _jobs(jobs: Mapping[str, Any]) -> Table:
 
 def service_tables(services: Mapping[str, Any]) -> list[Table]:
     """Queues of requests and token-level serving."""
-    tables = []
-    for header, rows in service_grids(services):
-        table = plain_table(*header)
-        for row in rows:
-            table.add_row(*row)
-        tables.append(table)
-    return tables
+    return [grid_table(grid) for grid in service_grids(services)]
+
+
+def grid_table(grid: Grid) -> Table:
+    """A header and its rows."""
+    header, rows = grid
+    table = plain_table(*header)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _boundary(boundary: Mapping[str, Any]) -> Text:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from sim.quantities import CarbonMass, PositiveDuration, PositiveFraction, Power
 from sim.validation import Spec
@@ -50,11 +51,22 @@ class Embodied(Spec):
 
 
 class FunctionalUnit(Spec):
-    """What the SCI is per: ``count`` requests, output tokens, GPU-hours or whole runs of the workload ``of``."""
+    """What the SCI is per: ``count`` requests, images, output tokens, GPU-hours, user-hours or runs of ``of``."""
 
     of: str
-    per: Literal["request", "output-token", "gpu-hour", "run"]
+    per: Literal["request", "image", "output-token", "gpu-hour", "user-hour", "run"]
     count: float = Field(default=1.0, gt=0, le=1e15)
+    images_per_request: float | None = Field(default=None, gt=0, le=1e6, description="Needed per image.")
+    users: float | None = Field(default=None, gt=0, le=1e12, description="Served at a time; needed per user-hour.")
+
+    @model_validator(mode="after")
+    def _says_how_many(self) -> FunctionalUnit:
+        for per, name in (("image", "images_per_request"), ("user-hour", "users")):
+            if (self.per == per) != (getattr(self, name) is not None):
+                if self.per == per:
+                    raise PydanticCustomError("unit", "needs '{name}'", {"name": name})
+                raise PydanticCustomError("unit", "'{name}' counts only per {per}", {"name": name, "per": per})
+        return self
 
 
 class Accounting(Spec):

@@ -313,6 +313,10 @@ def _functional_unit(parts: Parts) -> Found:
         yield (*path, "of"), f"unknown workload '{unit.of}'{nearest(unit.of, parts.names)}  ({', '.join(parts.names)})"
         return
     workload = parts.workloads.get(unit.of)
-    counted = {"inference": ("request",), "serving": ("request", "output-token"), "training": ("gpu-hour",)}
+    counted = {
+        "inference": ("request", "image", "user-hour"),
+        "serving": ("request", "image", "output-token", "user-hour"),
+        "training": ("gpu-hour",),
+    }
     if workload is not None and unit.per not in ("run", *counted[workload.kind]):
         yield (*path, "per"), f"'{unit.of}' is {workload.kind} and counts no {unit.per}s"

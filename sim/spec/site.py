@@ -67,11 +67,19 @@ class FixedPUE(Spec):
 Facility = FixedPUE
 
 
+class Scarcity(Spec):
+    """What a litre weighs where it is taken, e.g. in AWARE's world-average litres (Boulay et al. 2018)."""
+
+    site: float = Field(ge=0, le=1000)
+    grid: float = Field(ge=0, le=1000, description="At the power stations.")
+
+
 class Water(Spec):
     """Water in L/kWh: on site per IT energy (WUE), at the power stations per facility energy (EWIF)."""
 
     wue: WaterIntensity | None = None
     ewif: WaterIntensity | None = None
+    scarcity: Scarcity | None = None
 
 
 class Place(Spec):

@@ -1,0 +1,111 @@
+"""What a run comes to beyond the building: the accounts side by side, each site, the limits met. For every output.
+
+Each grid is a header and rows of text; the terminal and the page draw them alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sim.results.formats import Grid, mass, number, seconds
+
+CARBON = (
+    ("operational_location", "operational carbon (location-based)"),
+    ("operational_market", "operational carbon (market-based)"),
+    ("marginal_effect", "marginal effect of the load"),
+)
+WATER = (
+    ("onsite", "on-site water"),
+    ("offsite", "off-site water (consumed at power stations)"),
+    ("offsite_withdrawal", "off-site water (withdrawn there)"),
+    ("embodied", "embodied water"),
+    ("scarcity_weighted", "water, weighed by scarcity"),
+)
+ENERGY = (
+    ("on_site_consumed", "own generation consumed"),
+    ("grid_import", "drawn from the grid"),
+    ("grid_export", "fed into the grid"),
+)
+SHARES = (
+    ("ref", "REF (renewable share)"),
+    ("cfe_24_7", "CFE 24/7 (carbon-free in its hour)"),
+    ("erf", "ERF (reused share)"),
+)
+
+
+def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Carbon, water, cost and indicators, a label and a value each; what was not modelled has no row."""
+    energy, carbon, kpi = summary["energy_kwh"], summary["carbon_kg"], summary["kpi"]
+    water, bounds = summary.get("water_l", {}), carbon["embodied_range"]
+    for name, label in ENERGY:
+        if name in energy:
+            yield label, f"{number(energy[name])} kWh"
+    for name, label in CARBON:
+        if name in carbon:
+            yield label, mass(carbon[name])
+    spread = f" ({mass(bounds['low'])} to {mass(bounds['high'])})" if bounds["low"] != bounds["high"] else ""
+    yield "embodied carbon", f"{mass(carbon['embodied'])}{spread}"
+    if carbon["scopes"]["scope_1"]:
+        yield "of it burnt on site (scope 1)", mass(carbon["scopes"]["scope_1"])
+    for name, label in WATER:
+        if name in water:
+            yield label, f"{number(water[name])} L"
+    if "cost" in summary:
+        yield "energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}"
+    if "pue" in kpi:
+        yield "PUE, CUE", f"{kpi['pue']:.3g}, {kpi['cue_kg_per_kwh']:.3g} kg/kWh"
+    if "wue_l_per_kwh" in kpi:
+        source = f", {kpi['wue_source_l_per_kwh']:.3g} L/kWh" if "wue_source_l_per_kwh" in kpi else ""
+        yield f"WUE{', WUE_source' if source else ''}", f"{kpi['wue_l_per_kwh']:.3g} L/kWh{source}"
+    for name, label in SHARES:
+        if name in kpi:
+            yield label, f"{100 * kpi[name]:.1f} %"
+    if "sci_unit" in kpi:
+        grams = kpi["sci_g_per_unit"]
+        per_unit = mass(grams / 1000) if grams >= 1000 else f"{number(grams)} g"
+        yield "SCI", f"{per_unit} per {kpi['sci_unit']}"
+
+
+def site_grid(summary: Mapping[str, Any]) -> Grid | None:
+    """Each site of several in a row; None for a run at one site."""
+    if "sites" not in summary:
+        return None
+    rows = []
+    for name, site in summary["sites"].items():
+        pue = f"{site['kpi']['pue']:.3g}" if "pue" in site["kpi"] else ""
+        water = site.get("water_l", {})
+        rows.append(
+            [
+                name,
+                f"{number(site['energy_kwh']['it'])} kWh",
+                pue,
+                mass(site["carbon_kg"]["operational_location"]),
+                mass(site["carbon_kg"]["embodied"]),
+                f"{number(water['onsite'])} L" if "onsite" in water else "",
+            ]
+        )
+    return ("site", "IT energy", "PUE", "operational", "embodied", "water"), rows
+
+
+def overhead_grid(summary: Mapping[str, Any]) -> Grid | None:
+    """What the building adds, part by part; None where that is one number."""
+    parts = summary["energy_kwh"]["overhead_by_component"]
+    if set(parts) <= {"facility"}:
+        return None
+    it_kwh = summary["energy_kwh"]["it"]
+    rows = [
+        [name.replace("_", " "), f"{number(kwh)} kWh", f"{kwh / it_kwh:.4f}" if it_kwh else ""]
+        for name, kwh in sorted(parts.items(), key=lambda part: -part[1])
+    ]
+    return ("the building", "energy", "of PUE"), rows
+
+
+def limit_remarks(summary: Mapping[str, Any]) -> list[str]:
+    """What was asked beyond a limit: when first, how long, how far."""
+    remarks = []
+    for limit in summary.get("limits_exceeded", ()):
+        what = f"{limit['site']}: {limit['limit'].replace('_', ' ')} exceeded"
+        when = f"first {seconds(limit['first_s'])} into the run, for {seconds(limit['seconds'])} in all"
+        remarks.append(f"{what}, {when}; at most {number(limit['demand_kw'])} of {number(limit['limit_kw'])} kW.")
+    return remarks
