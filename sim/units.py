@@ -33,6 +33,8 @@ PERCENT = 100
 G_PER_KG = 1e3
 W_PER_KW = 1e3
 G_PER_T = 1e6
+L_PER_US_GALLON = 3.785411784
+KELVIN_AT_0_C = 273.15
 
 MAX_NS = 2**62
 """Times and durations stay below this (146 years), so that sums of two still fit an int64."""
@@ -67,6 +69,11 @@ pound = 453.59237 * gram = lb = _ = lbs = lbCO2e
 litre = [volume] = L = _ = l = liter = litres = liters
 m3 = 1000 * litre = _ = m³
 gallon = 3.785411784 * litre = gal = _ = gallons
+metre = [length] = m = _ = meter = metres = meters
+m2 = metre * metre = _ = m²
+cm2 = 1e-4 * m2 = _ = cm²
+mm2 = 1e-6 * m2 = _ = mm²
+degree = [angle] = deg = _ = degrees
 byte = [information] = B = _ = bytes
 flop = [operation] = FLOP = _ = FLOPs = flops
 USD = [usd]
@@ -80,10 +87,17 @@ CURRENCIES = ("USD", "EUR", "GBP")
 
 _SI_UNIT = {
     "power": "W",
+    "energy": "J",
     "duration": "s",
     "carbon intensity": "g/J",
     "mass of CO2e": "g",
+    "carbon per power": "g/W",
+    "carbon per byte": "g/B",
+    "carbon per area": "g/m2",
+    "carbon per litre": "g/L",
     "water per energy": "L/J",
+    "fuel per energy": "L/J",
+    "volume": "L",
     "request rate": "request/s",
     "operation rate": "FLOP/s",
     "operations": "FLOP",
@@ -93,13 +107,24 @@ _SI_UNIT = {
     "energy per byte": "J/B",
     "power per byte": "W/B",
     "fraction": "",
+    "length": "m",
+    "area": "m2",
+    "speed": "m/s",
+    "angle": "deg",
 }
 _EXAMPLE = {
     "power": "700 W",
+    "energy": "4 MWh",
     "duration": "30 min",
     "carbon intensity": "57 gCO2e/kWh",
     "mass of CO2e": "150 kgCO2e",
+    "carbon per power": "700 kgCO2e/kW",
+    "carbon per byte": "1.9 kgCO2e/GB",
+    "carbon per area": "1.5 kgCO2e/cm2",
+    "carbon per litre": "2.7 kgCO2e/L",
     "water per energy": "1.8 L/kWh",
+    "fuel per energy": "0.27 L/kWh",
+    "volume": "500 L",
     "request rate": "3 requests/s",
     "operation rate": "312 TFLOP/s",
     "operations": "4.2 EFLOP",
@@ -109,6 +134,10 @@ _EXAMPLE = {
     "energy per byte": "60 pJ/B",
     "power per byte": "0.1 W/GB",
     "fraction": "0.85 or 85 %",
+    "length": "100 m",
+    "area": "814 mm2",
+    "speed": "3.5 m/s",
+    "angle": "30 deg",
     "energy price": "0.18 USD/kWh",
 }
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(.*?)\s*", re.DOTALL)

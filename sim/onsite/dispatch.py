@@ -1,0 +1,152 @@
+"""What every source, the battery and the grid give in each bin, for one site or for a thousand at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.onsite import loop as k
+from sim.onsite.battery import BatteryUnit
+from sim.onsite.diesel import DieselUnit
+
+Floats = npt.NDArray[np.float64]
+Wants = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class SiteUnits:
+    """What stands at one site and how much the connection to the grid carries, in W; ``inf`` is no limit."""
+
+    battery: BatteryUnit | None
+    diesel: DieselUnit | None
+    import_limit_w: float
+    export_limit_w: float
+
+    def row(self) -> Floats:
+        """The loop's parameters."""
+        row = np.zeros(k.PARAMETERS)
+        row[[k.CHARGE_EFF, k.DISCHARGE_EFF]] = 1.0
+        row[k.IMPORT_W], row[k.EXPORT_W] = self.import_limit_w, self.export_limit_w
+        if (b := self.battery) is not None:
+            row[k.ENERGY], row[k.CHARGE_W], row[k.DISCHARGE_W] = b.energy_j, b.charge_w, b.discharge_w
+            row[k.CHARGE_EFF], row[k.DISCHARGE_EFF] = b.charge_efficiency, b.discharge_efficiency
+            row[k.LOW], row[k.HIGH], row[k.START], row[k.RESERVE] = b.soc_low, b.soc_high, b.soc_start, b.reserve
+            row[k.LEAK], row[k.FADE_CYCLE], row[k.FADE_S] = b.self_discharge_per_s, b.fade_per_cycle, b.fade_per_s
+        if (d := self.diesel) is not None:
+            row[k.DIESEL_W], row[k.DIESEL_MIN_W] = d.capacity_w, d.capacity_w * d.minimum_load
+        return row
+
+
+@dataclass(frozen=True, eq=False)
+class Dispatch:
+    """Mean power in each bin, W, and the battery's stored energy at its end, J; (bins,) or (sites, bins) as the load.
+
+    In every bin, to rounding:
+
+    - pv + wind + diesel + discharge + import + unserved = load + charge + export + curtailed
+    - (charge - discharge - losses) x dt = change of ``soc_j``, from ``soc_start_j`` on
+
+    ``pv_w`` and ``wind_w`` are what could be made, ``curtailed_w`` what of it (or of a generator at its minimum load)
+    went nowhere. ``diesel_w`` is into the site, tests included; ``backup_w`` is the part that an outage or a limit
+    called for. ``losses_w`` are the battery's. ``cycles`` are its equivalent full cycles over all bins.
+    """
+
+    dt_s: Floats
+    load_w: Floats
+    pv_w: Floats
+    wind_w: Floats
+    battery_charge_w: Floats
+    battery_discharge_w: Floats
+    diesel_w: Floats
+    backup_w: Floats
+    grid_import_w: Floats
+    grid_export_w: Floats
+    curtailed_w: Floats
+    unserved_w: Floats
+    losses_w: Floats
+    soc_j: Floats
+    soc_start_j: Floats
+    cycles: Floats
+
+    def imbalance_w(self) -> Floats:
+        """Sources less sinks in each bin: zero but for rounding."""
+        given = self.pv_w + self.wind_w + self.diesel_w + self.battery_discharge_w + self.grid_import_w
+        taken = self.load_w + self.battery_charge_w + self.grid_export_w + self.curtailed_w
+        return np.asarray(given + self.unserved_w - taken)
+
+    def storage_imbalance_j(self) -> Floats:
+        """What the battery took less what it gave, lost and now holds more, in each bin: zero but for rounding."""
+        before = np.concatenate([self.soc_start_j[..., None], self.soc_j[..., :-1]], axis=-1)
+        net_j = (self.battery_charge_w - self.battery_discharge_w - self.losses_w) * self.dt_s
+        return np.asarray(net_j - (self.soc_j - before))
+
+    def energy_j(self, power_w: Floats) -> Floats:
+        """One of its powers summed over the bins: J, a number a site."""
+        return np.asarray(power_w @ self.dt_s)
+
+
+def dispatch(
+    load_w: Floats,
+    dt_s: Floats,
+    units: SiteUnits | Sequence[SiteUnits],
+    *,
+    pv_w: Floats | float,
+    wind_w: Floats | float,
+    wants: Wants | int,
+    grid_up: npt.NDArray[np.bool_] | bool = True,
+    on_test_w: Floats | float = 0.0,
+    compiled: bool = True,
+) -> Dispatch:
+    """Serves ``load_w`` (bins,) or (sites, bins) bin by bin; ``dt_s`` (bins,) is above 0 and all powers are not below.
+
+    ``units`` is one for all sites or one a site. ``wants`` says what the rule wants of the battery (``loop.FOLLOW`` is
+    self-consumption; ``thresholds.wants`` gives the others), ``grid_up`` where the grid is there, ``on_test_w`` what
+    generators on test feed into the site. These and the sources broadcast to the load. Without ``compiled`` the plain
+    Python loop runs: the same bits, slower.
+    """
+    shape = load_w.shape
+    rows = (1, shape[0]) if load_w.ndim == 1 else shape
+
+    def full(values: npt.ArrayLike, kind: type) -> Any:
+        spread: Any = np.broadcast_to(np.asarray(values, dtype=kind), shape).reshape(rows)
+        return np.require(spread, requirements=["C", "W"])  # one memory layout, so that the loop is compiled once
+
+    each = [units] * rows[0] if isinstance(units, SiteUnits) else list(units)
+    parameters = np.array([unit.row() for unit in each])
+    made = full(np.asarray(pv_w) + np.asarray(wind_w), np.float64)
+    on_test = full(on_test_w, np.float64)
+    out, cycles = np.empty((rows[0], k.RESULTS, rows[1])), np.empty(rows[0])
+    run = k.compiled() if compiled else k.run_bins
+    load = full(load_w, np.float64)
+    run(parameters, dt_s, load, made, on_test, full(grid_up, np.bool_), full(wants, np.int8), out, cycles)
+
+    def result(row: int) -> Floats:
+        return out[:, row].reshape(shape)
+
+    def given(values: Floats | float) -> Floats:
+        return np.broadcast_to(np.asarray(values, dtype=np.float64), shape)
+
+    backup = result(k.R_DIESEL)
+    start_j = parameters[:, k.ENERGY] * parameters[:, k.START]
+    return Dispatch(
+        dt_s=dt_s,
+        load_w=load_w,
+        pv_w=given(pv_w),
+        wind_w=given(wind_w),
+        battery_charge_w=result(k.R_CHARGE),
+        battery_discharge_w=result(k.R_DISCHARGE),
+        diesel_w=backup + given(on_test_w),
+        backup_w=backup,
+        grid_import_w=result(k.R_IMPORT),
+        grid_export_w=result(k.R_EXPORT),
+        curtailed_w=result(k.R_CURTAILED),
+        unserved_w=result(k.R_UNSERVED),
+        losses_w=result(k.R_LOSS),
+        soc_j=result(k.R_SOC_J),
+        soc_start_j=start_j.reshape(shape[:-1]),
+        cycles=cycles.reshape(shape[:-1]),
+    )

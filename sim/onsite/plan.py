@@ -1,0 +1,150 @@
+"""Everything on one site as a run's accounting needs it: signals on the run's clock, and the units they drive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.onsite import loop
+from sim.onsite.battery import life_used
+from sim.onsite.diesel import SCOPE_1_G_PER_L, fuel_l, test_seconds
+from sim.onsite.dispatch import Dispatch, SiteUnits, dispatch
+from sim.onsite.lifecycle import CarbonLine, PerCapacity, PerEnergy, Range, generation_carbon
+from sim.signals import Signal
+from sim.units import SECONDS_PER_NS
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plant:
+    """PV or wind: ``output`` is its power as a share of ``capacity_w``."""
+
+    name: str
+    capacity_w: float
+    output: Signal
+    lifecycle: PerEnergy | PerCapacity
+
+    def power_w(self, edges_ns: Ints) -> Floats:
+        """Mean power in each bin between ``edges_ns``, W."""
+        return self.capacity_w * self.output.on_bins(edges_ns)
+
+
+@dataclass(frozen=True)
+class TestPlan:
+    """When generators run on test, at what power, and whether the site uses it (else a load bank burns it)."""
+
+    __test__ = False  # not one of pytest's
+
+    first_ns: int
+    every_ns: int
+    duration_ns: int
+    power_w: float
+    into_facility: bool
+
+
+@dataclass(frozen=True)
+class OnsitePlan:
+    """``rule`` is what the battery is told (a code of ``loop`` at each time); ``outages_ns`` (n, 2) start and end.
+
+    ``battery_lifecycle`` is g of CO2e per joule of capacity; ``fuel_upstream_g_per_l`` is None where not counted.
+    """
+
+    pv: tuple[Plant, ...]
+    wind: tuple[Plant, ...]
+    units: SiteUnits
+    rule: Signal
+    outages_ns: Ints
+    tests: TestPlan | None
+    battery_lifecycle: Range | None
+    fuel_upstream_g_per_l: float | None
+
+    def breakpoints(self, start_ns: int, end_ns: int) -> list[Ints]:
+        """Where anything here changes within ``(start_ns, end_ns)``: the bins must have edges at all of these."""
+        signals = [self.rule, *(plant.output for plant in (*self.pv, *self.wind))]
+        flat = self.outages_ns.ravel()
+        cuts = flat[(flat > start_ns) & (flat < end_ns)]
+        return [signal.breakpoints(start_ns, end_ns) for signal in signals] + [np.unique(cuts)]
+
+    def dispatch(self, load_w: Floats, edges_ns: Ints) -> Dispatch:
+        """What serves the facility's ``load_w`` (bins,) in the bins between ``edges_ns``, which hold all breakpoints.
+
+        Tests may begin inside a bin; their power is averaged over it.
+        """
+        dt_s = np.diff(edges_ns) * SECONDS_PER_NS
+        nothing = np.zeros_like(load_w)
+        on_test: Floats = nothing
+        if self.tests is not None and self.tests.into_facility:
+            on_test = self._test_s(edges_ns) * self.tests.power_w / dt_s
+        return dispatch(
+            load_w,
+            dt_s,
+            self.units,
+            pv_w=sum((plant.power_w(edges_ns) for plant in self.pv), start=nothing),
+            wind_w=sum((plant.power_w(edges_ns) for plant in self.wind), start=nothing),
+            wants=self.rule.on_bins(edges_ns).astype(np.int8),
+            grid_up=self._grid_up(edges_ns),
+            on_test_w=on_test,
+        )
+
+    def fuel_l(self, served: Dispatch, edges_ns: Ints) -> Floats:
+        """Litres of diesel burned in each bin, for backup and on test (into a load bank, too)."""
+        diesel = self.units.diesel
+        if diesel is None:
+            return np.zeros_like(served.dt_s)
+        running_s = np.where(served.backup_w > 0.0, served.dt_s, 0.0)
+        burned = fuel_l(diesel, served.backup_w * served.dt_s, running_s)
+        if self.tests is not None:
+            test_s = self._test_s(edges_ns)
+            burned = burned + fuel_l(diesel, self.tests.power_w * test_s, test_s)
+        return burned
+
+    def carbon(self, served: Dispatch, edges_ns: Ints) -> tuple[CarbonLine, ...]:
+        """Scope 1 and scope 3 of everything on site over the bins; what is bought from the grid is not in it."""
+        elapsed_s = float(served.dt_s.sum())
+        lines = []
+        for plant in (*self.pv, *self.wind):
+            made_j = float(plant.power_w(edges_ns) @ served.dt_s)
+            carbon = generation_carbon(
+                plant.lifecycle, generated_j=made_j, capacity_w=plant.capacity_w, elapsed_s=elapsed_s
+            )
+            basis = "energy generated" if isinstance(plant.lifecycle, PerEnergy) else "capacity over lifetime"
+            lines.append(CarbonLine(plant.name, 3, basis, carbon))
+        if self.units.battery is not None and self.battery_lifecycle is not None:
+            battery = self.units.battery
+            used = life_used(battery, float(served.cycles), elapsed_s)
+            lines.append(CarbonLine("battery", 3, "wear", self.battery_lifecycle.times(battery.energy_j * used)))
+        if self.units.diesel is not None:
+            litres = float(self.fuel_l(served, edges_ns).sum())
+            burned = SCOPE_1_G_PER_L * litres
+            lines.append(CarbonLine("diesel", 1, "fuel burned", Range(burned, burned, burned, "40 CFR 98 C-1, C-2")))
+            if self.fuel_upstream_g_per_l is not None:
+                made = self.fuel_upstream_g_per_l * litres
+                lines.append(CarbonLine("diesel", 3, "fuel supplied", Range(made, made, made, "the scenario")))
+        return tuple(lines)
+
+    def _test_s(self, edges_ns: Ints) -> Floats:
+        if self.tests is None:
+            return np.zeros(len(edges_ns) - 1)
+        tests = self.tests
+        return test_seconds(edges_ns, first_ns=tests.first_ns, every_ns=tests.every_ns, duration_ns=tests.duration_ns)
+
+    def _grid_up(self, edges_ns: Ints) -> npt.NDArray[np.bool_]:
+        up = np.ones(len(edges_ns) - 1, dtype=np.bool_)
+        for start, end in self.outages_ns.tolist():
+            up &= (edges_ns[1:] <= start) | (edges_ns[:-1] >= end)
+        return up
+
+
+def follow() -> Signal:
+    """The rule of a battery for self-consumption, or of none."""
+    return Signal.constant(float(loop.FOLLOW), "rule")
+
+
+def rule_signal(values: Signal, codes: Sequence[int] | npt.NDArray[np.int8]) -> Signal:
+    """What the battery is told over the intervals of the signal that it looks at."""
+    return Signal(values.edges_ns, np.asarray(codes, dtype=np.float64), "rule")

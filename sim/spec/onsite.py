@@ -1,0 +1,358 @@
+"""What makes or keeps energy at a site: PV, wind, a battery, diesel generators, and the connection to the grid."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from sim.quantities import (
+    Azimuth,
+    CarbonIntensity,
+    CarbonPerLitre,
+    CarbonPerPower,
+    Duration,
+    EnergyPrice,
+    Fraction,
+    FuelPerEnergy,
+    Length,
+    PositiveDuration,
+    PositiveEnergy,
+    PositiveFraction,
+    PositiveLength,
+    PositivePower,
+    PositiveSpeed,
+    Power,
+    SmallRatio,
+    Tilt,
+)
+from sim.validation import Spec
+
+
+def _written_as(value: Any) -> str:
+    return "@mapping" if isinstance(value, dict | Spec) else "@word"
+
+
+def _rises(low: float, central: float, high: float) -> None:
+    if not low <= central <= high:
+        raise PydanticCustomError("order", "low, central and high must not decrease")
+
+
+class LifecyclePerEnergy(Spec):
+    """Life-cycle carbon per energy: generated over a plant's life, or of a battery's capacity."""
+
+    kind: Literal["per-energy"]
+    low: CarbonIntensity
+    central: CarbonIntensity
+    high: CarbonIntensity
+    source: str = Field(min_length=3, description="Where the three numbers come from.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LifecyclePerEnergy:
+        _rises(self.low, self.central, self.high)
+        return self
+
+
+class LifecyclePerCapacity(Spec):
+    """Life-cycle carbon per rated power, spread evenly over the plant's lifetime."""
+
+    kind: Literal["per-capacity"]
+    low: CarbonPerPower
+    central: CarbonPerPower
+    high: CarbonPerPower
+    lifetime: PositiveDuration = Field(description="We do not guess a lifetime: give e.g. '30 years'.")
+    source: str = Field(min_length=3, description="Where the three numbers come from.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LifecyclePerCapacity:
+        _rises(self.low, self.central, self.high)
+        return self
+
+
+_OwnLifecycle = Annotated[LifecyclePerEnergy | LifecyclePerCapacity, Field(discriminator="kind")]
+_NOT_FREE = "Panels, turbines and cells were made: name a published range"
+
+PVLifecycle = Annotated[
+    Annotated[Literal["ipcc-ar5-pv-utility", "ipcc-ar5-pv-rooftop"], Tag("@word")]
+    | Annotated[_OwnLifecycle, Tag("@mapping")],
+    Discriminator(_written_as),
+    Field(description=f"{_NOT_FREE} (ipcc-ar5-pv-utility, ipcc-ar5-pv-rooftop) or give {{kind: per-energy, ...}}."),
+]
+WindLifecycle = Annotated[
+    Annotated[Literal["ipcc-ar5-wind-onshore", "ipcc-ar5-wind-offshore"], Tag("@word")]
+    | Annotated[_OwnLifecycle, Tag("@mapping")],
+    Discriminator(_written_as),
+    Field(description=f"{_NOT_FREE} (ipcc-ar5-wind-onshore, -offshore) or give {{kind: per-energy, ...}}."),
+]
+BatteryLifecycle = Annotated[
+    Annotated[Literal["ivl-2019-lithium-ion"], Tag("@word")] | Annotated[LifecyclePerEnergy, Tag("@mapping")],
+    Discriminator(_written_as),
+    Field(description=f"{_NOT_FREE} (ivl-2019-lithium-ion) or give {{kind: per-energy, ...}} per capacity."),
+]
+
+
+class OutputSeries(Spec):
+    """A plant's own output: one column of a CSV file with the start of each interval in another."""
+
+    file: str
+    time_column: str = "datetime_utc"
+    column: str
+    unit: SmallRatio = Field(description="What one unit of the column is, in W per W installed: 1 for a share, 1 %.")
+
+
+class PV(Spec):
+    """A fixed array whose output follows the site's weather. ``capacity`` is DC; azimuth 180 deg faces south."""
+
+    kind: Literal["pv"]
+    capacity: PositivePower
+    tilt: Tilt
+    azimuth: Azimuth
+    transposition: Literal["perez", "haydavies"] = "perez"
+    loss: Fraction = Field(default="14 %", validate_default=True, description="PVWatts 5: soiling, wiring and so on.")
+    temperature_coefficient: float = Field(
+        default=-0.0047, ge=-0.02, le=0.0, description="Per kelvin above 25 degC (PVWatts 5, standard module)."
+    )
+    dc_to_ac: float = Field(default=1.1, ge=0.5, le=3.0, description="PVWatts 5.")
+    inverter_efficiency: PositiveFraction = Field(default="96 %", validate_default=True, description="PVWatts 5.")
+    albedo: Fraction = Field(default=0.2, validate_default=True, description="Of the ground (PVWatts 5).")
+    lifecycle: PVLifecycle
+
+
+class PVSeries(Spec):
+    """An array whose output is given."""
+
+    kind: Literal["pv-series"]
+    capacity: PositivePower
+    output: OutputSeries
+    lifecycle: PVLifecycle
+
+
+class Wind(Spec):
+    """Turbines whose output follows the site's wind, measured at ``measured_at`` (10 m in weather files)."""
+
+    kind: Literal["wind"]
+    capacity: PositivePower
+    hub_height: PositiveLength
+    measured_at: PositiveLength = Field(default="10 m", validate_default=True)
+    shear: float = Field(ge=0.0, le=0.6, description="Power-law exponent: 0.14 over open land, 0.2 in IEC 61400-1.")
+    cut_in: PositiveSpeed
+    rated: PositiveSpeed
+    cut_out: PositiveSpeed
+    altitude: Length = Field(description="Of the site above the sea: thin air carries less.")
+    loss: Fraction = Field(description="Wakes, icing, availability, cables; e.g. 15 %.")
+    lifecycle: WindLifecycle
+
+    @model_validator(mode="after")
+    def _speeds_rise(self) -> Wind:
+        if not self.cut_in < self.rated < self.cut_out:
+            raise PydanticCustomError("order", "needs cut_in < rated < cut_out")
+        return self
+
+
+class WindSeries(Spec):
+    """Turbines whose output is given."""
+
+    kind: Literal["wind-series"]
+    capacity: PositivePower
+    output: OutputSeries
+    lifecycle: WindLifecycle
+
+
+_Share = Annotated[float, Field(gt=0.0, le=0.5)]
+
+
+class TrailingBounds(Spec):
+    """Cheap and dear by the window just gone by: its ``share`` lowest and highest values. No look ahead."""
+
+    kind: Literal["trailing"] = "trailing"
+    window: PositiveDuration = Field(default="7 d", validate_default=True)
+    share: _Share = 0.25
+
+
+class ForecastBounds(Spec):
+    """Cheap and dear by a forecast of the window to come, as wrong as ``error`` (standard deviation over the mean)."""
+
+    kind: Literal["forecast"]
+    window: PositiveDuration
+    share: _Share = 0.25
+    error: PositiveFraction = Field(description="We do not guess how good a forecast is; {kind: perfect} is none.")
+
+
+class PerfectBounds(Spec):
+    """Cheap and dear by the window to come as it will be: what nobody knows, for bounds on what could be had."""
+
+    kind: Literal["perfect"]
+    window: PositiveDuration
+    share: _Share = 0.25
+
+
+class FixedPrices(Spec):
+    """Charge at or below one price, discharge at or above another."""
+
+    kind: Literal["fixed"]
+    charge_at: EnergyPrice
+    discharge_at: EnergyPrice
+
+    @model_validator(mode="after")
+    def _apart(self) -> FixedPrices:
+        if self.charge_at.currency != self.discharge_at.currency or not self.charge_at < self.discharge_at:
+            raise PydanticCustomError("order", "needs charge_at < discharge_at, in one currency")
+        return self
+
+
+class FixedIntensities(Spec):
+    """Charge at or below one carbon intensity, discharge at or above another."""
+
+    kind: Literal["fixed"]
+    charge_at: CarbonIntensity
+    discharge_at: CarbonIntensity
+
+    @model_validator(mode="after")
+    def _apart(self) -> FixedIntensities:
+        if not self.charge_at < self.discharge_at:
+            raise PydanticCustomError("order", "needs charge_at < discharge_at")
+        return self
+
+
+class SelfConsumption(Spec):
+    """Store what is left over, give it when it is missing."""
+
+    kind: Literal["self-consumption"]
+
+
+class PriceDispatch(Spec):
+    """Charge while the grid is cheap, discharge into the load while it is dear; a surplus is always taken."""
+
+    kind: Literal["price"]
+    bounds: Annotated[TrailingBounds | ForecastBounds | PerfectBounds | FixedPrices, Field(discriminator="kind")] = (
+        Field(default_factory=TrailingBounds)
+    )
+
+
+class CarbonDispatch(Spec):
+    """Charge while the grid is clean, discharge into the load while it is dirty; a surplus is always taken."""
+
+    kind: Literal["carbon"]
+    bounds: Annotated[
+        TrailingBounds | ForecastBounds | PerfectBounds | FixedIntensities, Field(discriminator="kind")
+    ] = Field(default_factory=TrailingBounds)
+
+
+class BatteryLife(Spec):
+    """Capacity left at the end of its life, reached after so many full cycles, or so long at rest."""
+
+    end_of_life: Annotated[float, Field(gt=0.0, lt=1.0)]
+    cycles: Annotated[float, Field(gt=0.0, le=1e6)]
+    calendar: PositiveDuration
+
+
+class Battery(Spec):
+    """A battery. ``power`` (or ``c_rate`` times the energy in an hour) is the limit at its AC terminals both ways."""
+
+    kind: Literal["battery"]
+    energy: PositiveEnergy
+    power: PositivePower | None = None
+    c_rate: Annotated[float, Field(gt=0.0, le=100.0)] | None = None
+    round_trip: PositiveFraction = Field(description="AC energy out per AC energy in; e.g. 0.88.")
+    soc_low: Fraction = Field(default=0.0, validate_default=True)
+    soc_high: PositiveFraction = Field(default=1.0, validate_default=True)
+    start: Fraction = Field(description="Charge when the run starts, as a share of the energy; e.g. 50 %.")
+    reserve: Fraction = Field(default=0.0, validate_default=True, description="Share kept for outages.")
+    self_discharge: Fraction = Field(description="Share of the charge lost in 30 days at rest; e.g. 2 %.")
+    life: BatteryLife = Field(description="We do not guess a lifetime: give {end_of_life, cycles, calendar}.")
+    lifecycle: BatteryLifecycle
+    dispatch: Annotated[SelfConsumption | PriceDispatch | CarbonDispatch, Field(discriminator="kind")]
+
+    @model_validator(mode="after")
+    def _window(self) -> Battery:
+        if (self.power is None) == (self.c_rate is None):
+            raise PydanticCustomError("power", "needs either 'power' or 'c_rate'")
+        if not self.soc_low < self.soc_high:
+            raise PydanticCustomError("order", "needs soc_low < soc_high")
+        if not self.soc_low <= self.start <= self.soc_high or not self.reserve <= self.soc_high:
+            raise PydanticCustomError("order", "start and reserve must lie within soc_low..soc_high")
+        if not self.self_discharge < 1.0:
+            raise PydanticCustomError("order", "self_discharge must be below 100 %")
+        return self
+
+
+class FuelCurve(Spec):
+    """Fuel per energy generated at full and at half load, as a data sheet gives it."""
+
+    full: FuelPerEnergy
+    half: FuelPerEnergy
+
+    @model_validator(mode="after")
+    def _possible(self) -> FuelCurve:
+        if not self.full <= self.half < 2.0 * self.full:
+            raise PydanticCustomError("order", "needs full <= half < twice full")
+        return self
+
+
+class GeneratorTests(Spec):
+    """Running on test every so often. A load bank burns the energy; the ``facility`` uses it."""
+
+    first: Duration = Field(default="0 s", validate_default=True)
+    every: PositiveDuration
+    duration: PositiveDuration
+    load: PositiveFraction = Field(description="Share of the rating; NFPA 110 asks for 30 % or more.")
+    into: Literal["load-bank", "facility"]
+
+    @model_validator(mode="after")
+    def _apart(self) -> GeneratorTests:
+        if not self.duration <= self.every:
+            raise PydanticCustomError("order", "a test must be over before the next")
+        return self
+
+
+class Diesel(Spec):
+    """Backup generators, together. They start for what the grid and the battery cannot give."""
+
+    kind: Literal["diesel"]
+    capacity: PositivePower
+    minimum_load: Fraction = Field(description="Below this share of the rating they are not run; e.g. 30 %.")
+    fuel: FuelCurve
+    fuel_upstream: CarbonPerLitre | None = Field(
+        default=None, description="Scope 3 of making and moving the fuel; not counted if absent."
+    )
+    tests: GeneratorTests | None = None
+
+
+class Outage(Spec):
+    """A time without the grid, from so long after the start of the run."""
+
+    after: Duration
+    duration: PositiveDuration
+
+
+class Connection(Spec):
+    """The way to the grid: what it carries each way, and when it is down."""
+
+    kind: Literal["connection"]
+    import_limit: PositivePower | None = Field(default=None, description="No limit if absent.")
+    export_limit: Power = Field(description="What may be fed into the grid; 0 W where a surplus is curtailed.")
+    outages: list[Outage] = Field(default_factory=list, max_length=10_000)
+
+
+OnSiteUnit = Annotated[PV | PVSeries | Wind | WindSeries | Battery | Diesel | Connection, Field(discriminator="kind")]
+
+
+def _one_of_each(units: list[Any]) -> list[Any]:
+    for kind, advice in (
+        (Battery, "add their energies and powers"),
+        (Diesel, "add their capacities"),
+        (Connection, "give the sum of what they carry"),
+    ):
+        if sum(isinstance(unit, kind) for unit in units) > 1:
+            message = "has more than one {k}: {a}"
+            raise PydanticCustomError("on_site", message, {"k": kind.__name__.lower(), "a": advice})
+    if units and not any(isinstance(unit, Connection) for unit in units):
+        raise PydanticCustomError(
+            "on_site", "needs a {k}; we do not guess what may be fed into the grid", {"k": "{kind: connection, ...}"}
+        )
+    return units
+
+
+OnSite = Annotated[list[OnSiteUnit], Field(max_length=1000), AfterValidator(_one_of_each)]
+"""The value of ``site.on_site``: at most one battery, one diesel and exactly one connection, any number of plants."""
