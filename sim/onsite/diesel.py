@@ -61,7 +61,7 @@ def fuel_l(unit: DieselUnit, generated_j: Floats | float, running_s: Floats | fl
     return np.asarray(no_load_w * np.asarray(running_s) + unit.slope_l_per_j * np.asarray(generated_j))
 
 
-def test_seconds(edges_ns: Ints, *, first_ns: int, every_ns: int, duration_ns: int) -> Floats:
+def seconds_on_test(edges_ns: Ints, *, first_ns: int, every_ns: int, duration_ns: int) -> Floats:
     """Seconds of running on test in each bin between ``edges_ns`` (m + 1,) -> (m,).
 
     Tests start at ``first_ns`` and every ``every_ns`` after, each ``duration_ns`` long. NFPA 110 (2019) 8.4.2 asks for

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sim.onsite import loop
 from sim.onsite.battery import life_used
-from sim.onsite.diesel import SCOPE_1_G_PER_L, fuel_l, test_seconds
+from sim.onsite.diesel import SCOPE_1_G_PER_L, fuel_l, seconds_on_test
 from sim.onsite.dispatch import Dispatch, SiteUnits, dispatch
 from sim.onsite.lifecycle import CarbonLine, PerCapacity, PerEnergy, Range, generation_carbon
 from sim.signals import Signal
@@ -131,7 +131,9 @@ class OnsitePlan:
         if self.tests is None:
             return np.zeros(len(edges_ns) - 1)
         tests = self.tests
-        return test_seconds(edges_ns, first_ns=tests.first_ns, every_ns=tests.every_ns, duration_ns=tests.duration_ns)
+        return seconds_on_test(
+            edges_ns, first_ns=tests.first_ns, every_ns=tests.every_ns, duration_ns=tests.duration_ns
+        )
 
     def _grid_up(self, edges_ns: Ints) -> npt.NDArray[np.bool_]:
         up = np.ones(len(edges_ns) - 1, dtype=np.bool_)

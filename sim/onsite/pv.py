@@ -90,7 +90,7 @@ def specific_power(
     middle = pd.DatetimeIndex(edges_ns[:-1] + np.diff(edges_ns) // 2, tz="UTC")
     sun = pvlib.solarposition.get_solarposition(middle, latitude_deg, longitude_deg)
     zenith, azimuth = sun["apparent_zenith"].to_numpy(), sun["azimuth"].to_numpy()
-    extra = pvlib.irradiance.get_extra_radiation(middle).to_numpy()
+    extra = pvlib.irradiance.get_extra_radiation(middle.day_of_year.to_numpy())
     with np.errstate(divide="ignore", invalid="ignore"):  # Perez divides by a diffuse light that is zero at night
         plane = pvlib.irradiance.get_total_irradiance(
             array.tilt_deg,
