@@ -33,6 +33,8 @@ PERCENT = 100
 G_PER_KG = 1e3
 W_PER_KW = 1e3
 G_PER_T = 1e6
+KM_PER_MM = 1e3  # kilometres per megametre
+M_PER_KM = 1e3
 L_PER_US_GALLON = 3.785411784
 KELVIN_AT_0_C = 273.15
 
@@ -95,6 +97,9 @@ _SI_UNIT = {
     "carbon per byte": "g/B",
     "carbon per area": "g/m2",
     "carbon per litre": "g/L",
+    "mass": "g",
+    "energy per area": "J/m2",
+    "water per area": "L/m2",
     "water per energy": "L/J",
     "fuel per energy": "L/J",
     "volume": "L",
@@ -122,6 +127,9 @@ _EXAMPLE = {
     "carbon per byte": "1.9 kgCO2e/GB",
     "carbon per area": "1.5 kgCO2e/cm2",
     "carbon per litre": "2.7 kgCO2e/L",
+    "mass": "1.25 kg",
+    "energy per area": "2.15 kWh/cm2",
+    "water per area": "17 L/cm2",
     "water per energy": "1.8 L/kWh",
     "fuel per energy": "0.27 L/kWh",
     "volume": "500 L",

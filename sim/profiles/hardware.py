@@ -19,11 +19,12 @@ from sim.profiles.sourced import (
     SourcedEnergyPerByte,
     SourcedEnergyPerOperation,
     SourcedExponent,
+    SourcedMass,
     SourcedPower,
     SourcedPowerPerByte,
     SourcedRate,
 )
-from sim.quantities import Fraction, PositiveFraction
+from sim.quantities import Bytes, Fraction, Mass, PositiveArea, PositiveFraction
 from sim.validation import Spec
 
 Precision = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4"]
@@ -86,6 +87,40 @@ class Link(Spec):
     energy_per_byte: SourcedEnergyPerByte | None = None
 
 
+Process = Literal["28nm", "20nm", "14nm", "10nm", "8nm", "7nm", "5nm", "3nm"]
+
+
+class Die(Spec):
+    """A logic die: its area, and the wafer area one good die takes, edges and defects included.
+
+    ``process`` is the class of process whose carbon per area it takes (see ``profiles.embodied``).
+    """
+
+    process: Process
+    area: Sourced[PositiveArea]
+    effective_area: Sourced[PositiveArea]
+
+    @model_validator(mode="after")
+    def _wafer_is_lost(self) -> Die:
+        if not self.area.value <= self.effective_area.value:
+            raise PydanticCustomError("order", "its effective area must not be below its area")
+        return self
+
+
+class GPUMaterials(Spec):
+    """What an accelerator is made of, for its embodied carbon part by part; its memory is counted by capacity.
+
+    ``vendor_total`` is the vendor's own footprint of it, which comes before the sum of the parts.
+    """
+
+    dies: list[Die] = Field(min_length=1)
+    memory: Literal["hbm", "gddr"]
+    board: Sourced[PositiveArea]
+    heatsink: Sourced[Mass] | None = None
+    casing: Sourced[Mass] | None = None
+    vendor_total: SourcedMass | None = None
+
+
 class GPUProfile(Profile):
     """One accelerator."""
 
@@ -97,6 +132,7 @@ class GPUProfile(Profile):
     memory: Memory
     link: Link
     embodied: Embodied
+    materials: GPUMaterials | None = None
     calibration: Calibration | None = None
 
     @model_validator(mode="after")
@@ -191,6 +227,14 @@ class Transition(Spec):
     power: SourcedPower
 
 
+class NodeMaterials(Spec):
+    """What a server holds beside its GPUs, CPUs and memory, for its embodied carbon part by part."""
+
+    drives: Sourced[Bytes]
+    power_supplies: Sourced[Annotated[int, Field(ge=1, le=64, strict=True)]]
+    rack_units: Sourced[Annotated[int, Field(ge=1, le=64, strict=True)]]
+
+
 Component = Literal["gpu", "cpu", "dram", "storage", "nic", "fans", "board", "psu_loss"]
 OPTIONAL_PARTS: tuple[Literal["storage", "nic", "fans", "board"], ...] = ("storage", "nic", "fans", "board")
 
@@ -212,6 +256,7 @@ class NodeProfile(Profile):
     shutdown: Transition
     not_metered: dict[Component | Literal["psu"], Annotated[str, Field(min_length=5)]] = Field(default_factory=dict)
     embodied: Embodied
+    materials: NodeMaterials | None = None
 
     @model_validator(mode="after")
     def _nothing_missing_in_silence(self) -> NodeProfile:

@@ -1,0 +1,132 @@
+"""From what a scenario says of making machines and buildings to grams of CO2e, as the accounting takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sim.accounting.amortization import EndOfLife, first_life_g, second_life_by_time
+from sim.accounting.amortization import SecondLife as Shared
+from sim.profiles.catalog import Catalog
+from sim.profiles.embodied import (
+    SHIPPED,
+    EmbodiedFactors,
+    Part,
+    bill_of_materials,
+    comonotone,
+    device_range_g,
+    end_of_life_g,
+    read_factors,
+)
+from sim.profiles.hardware import NodeProfile
+from sim.spec.embodied import Embodied, Plant, PlantByArea, SecondLife, SecondLifeYears
+from sim.spec.embodied import CarbonPerPowerRange as PerPower
+from sim.units import M_PER_KM
+
+Device = Literal["gpu", "server", "network"]
+Range = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class NodeCarbon:
+    """Carbon of making one node's devices, g, as low, central and high.
+
+    ``made_g`` is of one GPU, one server without GPUs, one network share; ``first_life_g`` the part that is not left to a
+    second life. ``parts`` is the bill where one was asked for. ``end`` is of one node and comes on top.
+    """
+
+    made_g: Mapping[Device, Range]
+    first_life_g: Mapping[Device, Range]
+    parts: tuple[Part, ...]
+    end: EndOfLife | None
+
+
+@dataclass(frozen=True)
+class PlantCarbon:
+    """Carbon of a building or its plant, g, and the lifetime it is spread over."""
+
+    made_g: Range
+    lifetime_ns: int
+
+
+def factors_of(spec: Embodied) -> EmbodiedFactors:
+    """The scenario's own factors, or those that ship. Raises ``InputError``."""
+    return read_factors(Path(spec.factors) if spec.factors is not None else SHIPPED)
+
+
+def node_carbon(
+    node: NodeProfile, spec: Embodied, catalog: Catalog, *, gpu_lifetime_ns: int | None, server_lifetime_ns: int
+) -> NodeCarbon:
+    """What making one ``node`` emitted. Raises ``InputError`` where a bill cannot be made of it."""
+    parts: tuple[Part, ...] = ()
+    made: dict[Device, Range] = {}
+    network_g = float(spec.network_share) if spec.network_share is not None else None
+    if spec.nodes == "bill-of-materials":
+        parts = bill_of_materials(node, catalog, factors_of(spec), network_share_g=network_g)
+        made["server"] = device_range_g(parts, "server", 1)
+        if node.gpus is not None:
+            made["gpu"] = device_range_g(parts, "gpu", node.gpus.count)
+    else:
+        made["server"] = _range(node.embodied.low.value, node.embodied.central.value, node.embodied.high.value)
+        if node.gpus is not None:
+            gpu = catalog.gpu(node.gpus.profile).embodied
+            made["gpu"] = _range(gpu.low.value, gpu.central.value, gpu.high.value)
+    if network_g is not None:
+        made["network"] = _range(network_g, network_g, network_g)
+    for device, stated in (("server", spec.server), ("gpu", spec.gpu)):
+        if stated is not None and device in made:
+            made[device] = _range(stated, stated, stated)  # type: ignore[index]
+            parts = tuple(part for part in parts if part.device != device)
+    lifetimes = {
+        "gpu": gpu_lifetime_ns or server_lifetime_ns,
+        "server": server_lifetime_ns,
+        "network": server_lifetime_ns,
+    }
+    first = {device: _first(made[device], spec.second_life, lifetimes[device]) for device in made}
+    return NodeCarbon(made, first, parts, _end(spec))
+
+
+def _range(low: float, central: float, high: float) -> Range:
+    return float(low), float(central), float(high)
+
+
+def _first(made_g: Range, spec: SecondLife | None, lifetime_ns: int) -> Range:
+    if spec is None:
+        return made_g
+    by_time = isinstance(spec, SecondLifeYears)
+    second = second_life_by_time(lifetime_ns, int(spec.years)) if by_time else Shared(float(spec.share))
+    return _range(*(first_life_g(grams, second) for grams in made_g))
+
+
+def _end(spec: Embodied) -> EndOfLife | None:
+    if spec.end_of_life is None:
+        return None
+    known = factors_of(spec).end_of_life
+    transport, treatment = end_of_life_g(
+        float(spec.end_of_life.mass),
+        float(spec.end_of_life.distance) / M_PER_KM,
+        treatment=float(known.treatment.value),
+        truck_1000_km=float(known.truck_1000_km.value),
+    )
+    credit = spec.end_of_life.credit
+    return EndOfLife(transport, treatment, float(credit) if credit is not None else 0.0)
+
+
+def plant_carbon(spec: Plant) -> PlantCarbon:
+    """What a building, or its cooling and power plant, emitted to make."""
+    if isinstance(spec, PlantByArea):
+        grams = float(spec.carbon) * float(spec.area)
+        return PlantCarbon(_range(grams, grams, grams), int(spec.lifetime))
+    capacity_w, stated = float(spec.capacity), spec.carbon
+    ends = (stated.low, stated.central, stated.high) if isinstance(stated, PerPower) else (stated,) * 3
+    return PlantCarbon(_range(*(float(end) * capacity_w for end in ends)), int(spec.lifetime))
+
+
+def node_total_g(carbon: NodeCarbon, gpus: int) -> Range:
+    """Making of a whole node with ``gpus`` GPUs: the sum of its parts where a bill was made."""
+    if carbon.parts:
+        return comonotone(carbon.parts)
+    each = [carbon.made_g[d] for d in carbon.made_g if d != "gpu"] + [carbon.made_g["gpu"]] * gpus
+    return _range(*(sum(one[i] for one in each) for i in range(3)))
