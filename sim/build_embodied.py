@@ -21,8 +21,8 @@ from sim.profiles.embodied import (
     read_factors,
 )
 from sim.profiles.hardware import NodeProfile
-from sim.spec.embodied import Embodied, Plant, PlantByArea, SecondLife, SecondLifeYears
 from sim.spec.embodied import CarbonPerPowerRange as PerPower
+from sim.spec.embodied import Embodied, Plant, PlantByArea, SecondLife, SecondLifeYears
 from sim.units import M_PER_KM
 
 Device = Literal["gpu", "server", "network"]
@@ -33,8 +33,8 @@ Range = tuple[float, float, float]
 class NodeCarbon:
     """Carbon of making one node's devices, g, as low, central and high.
 
-    ``made_g`` is of one GPU, one server without GPUs, one network share; ``first_life_g`` the part that is not left to a
-    second life. ``parts`` is the bill where one was asked for. ``end`` is of one node and comes on top.
+    ``made_g`` is of one GPU, one server without GPUs, one network share; ``first_life_g`` the part that is not left to
+    a second life. ``parts`` is the bill where one was asked for. ``end`` is of one node and comes on top.
     """
 
     made_g: Mapping[Device, Range]
@@ -77,8 +77,10 @@ def node_carbon(
         made["network"] = _range(network_g, network_g, network_g)
     for device, stated in (("server", spec.server), ("gpu", spec.gpu)):
         if stated is not None and device in made:
-            made[device] = _range(stated, stated, stated)  # type: ignore[index]
-            parts = tuple(part for part in parts if part.device != device)
+            made[device] = _range(stated, stated, stated)
+            if parts and device == "gpu" and node.gpus is not None:
+                whole = Part("gpu, stated", "gpu", node.gpus.count, *made["gpu"], ("the scenario",), "assumed")
+                parts = (whole, *(part for part in parts if part.device != "gpu"))
     lifetimes = {
         "gpu": gpu_lifetime_ns or server_lifetime_ns,
         "server": server_lifetime_ns,
@@ -95,8 +97,10 @@ def _range(low: float, central: float, high: float) -> Range:
 def _first(made_g: Range, spec: SecondLife | None, lifetime_ns: int) -> Range:
     if spec is None:
         return made_g
-    by_time = isinstance(spec, SecondLifeYears)
-    second = second_life_by_time(lifetime_ns, int(spec.years)) if by_time else Shared(float(spec.share))
+    if isinstance(spec, SecondLifeYears):
+        second = second_life_by_time(lifetime_ns, int(spec.years))
+    else:
+        second = Shared(float(spec.share))
     return _range(*(first_life_g(grams, second) for grams in made_g))
 
 

@@ -96,9 +96,17 @@ class EmbodiedFactors(Profile):
     end_of_life: EndOfLifeFactors
 
 
-@lru_cache(maxsize=16)
 def read_factors(path: Path = SHIPPED) -> EmbodiedFactors:
     """The factors in a YAML file; those that ship, without one. Raises ``InputError`` with every problem in it."""
+    try:
+        modified_ns = path.stat().st_mtime_ns
+    except OSError as error:
+        raise InputError.one(str(path), error.strerror or "cannot be read") from None
+    return _read(path, modified_ns)
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, _modified_ns: int) -> EmbodiedFactors:
     document = read_document(path)
     problems: list[Problem] = list(document.problems)
     factors = validate(EmbodiedFactors, document, problems=problems)
@@ -137,8 +145,8 @@ def carbon_per_area(
 ) -> float:
     """Carbon of one area of good die, g/m2: (energy x intensity + gases + materials) / yield.
 
-    ``fab_yield`` is in (0, 1]. Source: ACT, Gupta et al., ISCA 2022, doi:10.1145/3470496.3527408 (its CPA). It takes the
-    die's own area: the wafer's edge and scribe lines are not in it, which is one reason why teardowns find more.
+    ``fab_yield`` is in (0, 1]. Source: ACT, Gupta et al., ISCA 2022, doi:10.1145/3470496.3527408 (its CPA). It takes
+    the die's own area: the wafer's edge and scribe lines are not in it, one reason why teardowns find more.
     """
     return (energy_j_m2 * intensity_g_j + gas_g_m2 + materials_g_m2) / fab_yield
 
