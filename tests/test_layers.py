@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "workload": BASE | {"signals", "rng", "profiles"},
     "engine": {"errors", "units", "rng", "profiles", "workload"},
     "facility": {"errors", "units", "signals", "profiles"},
-    "accounting": {"errors", "units", "signals", "profiles", "workload", "facility"},
+    "accounting": {"errors", "units", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
     "spec": BASE | {"signals", "profiles", "workload"},
     "build_embodied": BASE | {"profiles", "accounting", "spec"},
@@ -35,7 +35,9 @@ ALLOWED: dict[str, set[str]] = {
     "build_requests": BASE | {"rng", "workload", "spec"},
     "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec", "build_requests"},
     "build_machines": BASE | {"profiles", "spec"},
-    "build_accounting": BASE | {"signals", "profiles", "facility", "accounting", "spec", "build_machines"},
+    "build_accounting": BASE
+    | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
+    | {"build_machines", "build_embodied", "build_onsite"},
     "build": BASE | {"signals", "rng", "profiles", "workload", "engine", "spec"} | {"build_serving", "build_machines"},
     "measure": BASE | {"signals", "rng", "profiles", "workload", "accounting", "spec", "results", "runner"},
     "runner": BASE
