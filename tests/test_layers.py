@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "workload": BASE | {"signals", "rng", "profiles"},
     "engine": {"errors", "units", "rng", "profiles", "workload"},
     "facility": {"errors", "units", "signals", "profiles"},
-    "accounting": {"errors", "units", "signals", "profiles", "workload", "facility"},
+    "accounting": {"errors", "units", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
     "spec": BASE | {"signals", "profiles", "workload"},
     "build_embodied": BASE | {"profiles", "accounting", "spec"},
