@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
-from sim.onsite import pv, thresholds, wind
+from sim.onsite import pv, wind
 from sim.onsite.battery import BatteryUnit, fade_rates, leak_per_s, one_way_efficiency
 from sim.onsite.diesel import DieselUnit, fuel_curve
 from sim.onsite.dispatch import SiteUnits
 from sim.onsite.lifecycle import PUBLISHED, PerCapacity, PerEnergy, Range
-from sim.onsite.plan import OnsitePlan, Plant, TestPlan, follow, rule_signal
+from sim.onsite.plan import OnsitePlan, Plant, TestPlan
+from sim.onsite.thresholds import Fixed, Follow, Forecast, Rule, Trade, Trailing
 from sim.signals import Signal, read_series
 from sim.spec.onsite import (
     PV,
@@ -69,14 +70,13 @@ def onsite_plan(
     *,
     start_ns: int,
     weather: Weather | None,
-    intensity: Signal,
-    price: Signal | None,
+    currency: str | None,
     rng: np.random.Generator,
 ) -> OnsitePlan:
-    """The plan of a site whose run starts at ``start_ns`` (since 1970); signals and weather are on the run's clock.
+    """The plan of a site whose run starts at ``start_ns`` (since 1970); weather is on the run's clock.
 
-    ``rng`` draws the errors of forecasts. Raises ``InputError`` for a file that cannot be read, and where a unit needs
-    weather, a price or pvlib that is not there.
+    ``currency`` is that of the site's price, None without one. ``rng`` seeds the errors of a forecast. Raises
+    ``InputError`` for a file that cannot be read, and where a unit needs weather, a price or pvlib that is not there.
     """
     arrays = [unit for unit in units if isinstance(unit, PV | PVSeries)]
     turbines = [unit for unit in units if isinstance(unit, Wind | WindSeries)]
@@ -93,7 +93,7 @@ def onsite_plan(
             import_limit_w=float(limit) if limit is not None else np.inf,
             export_limit_w=float(connection.export_limit),
         ),
-        rule=_rule(battery, intensity, price, rng) if battery is not None else follow(),
+        rule=_rule(battery, currency, rng),
         outages_ns=np.array(
             [(int(x.after), int(x.after) + int(x.duration)) for x in connection.outages], dtype=np.int64
         ).reshape(-1, 2),
@@ -215,24 +215,21 @@ def _tests(spec: Diesel) -> TestPlan | None:
     return TestPlan(int(tests.first), int(tests.every), int(tests.duration), power_w, tests.into == "facility")
 
 
-def _rule(battery: Battery, intensity: Signal, price: Signal | None, rng: np.random.Generator) -> Signal:
-    """What the battery is told over time."""
-    if not isinstance(battery.dispatch, PriceDispatch | CarbonDispatch):
-        return follow()
-    bounds = battery.dispatch.bounds
-    if isinstance(battery.dispatch, PriceDispatch):
-        if price is None:
-            raise InputError.one(HERE, "a battery dispatched by price needs 'site.grid.price'")
-        signal = price
+def _rule(battery: Battery | None, currency: str | None, rng: np.random.Generator) -> Rule:
+    if battery is None or not isinstance(battery.dispatch, PriceDispatch | CarbonDispatch):
+        return Follow()
+    spec = battery.dispatch.bounds
+    if isinstance(battery.dispatch, PriceDispatch) and currency is None:
+        raise InputError.one(HERE, "a battery dispatched by price needs 'site.grid.price'")
+    bounds: Fixed | Trailing | Forecast
+    if isinstance(spec, FixedPrices | FixedIntensities):
+        if isinstance(spec, FixedPrices) and spec.charge_at.currency != currency:
+            raise InputError.one(HERE, f"its bounds are in {spec.charge_at.currency}, the price is in {currency}")
+        bounds = Fixed(float(spec.charge_at), float(spec.discharge_at))
+    elif isinstance(spec, TrailingBounds):
+        bounds = Trailing(int(spec.window), spec.share)
     else:
-        signal = intensity
-    if isinstance(bounds, FixedPrices | FixedIntensities):
-        if isinstance(bounds, FixedPrices) and not signal.unit.startswith(bounds.charge_at.currency):
-            raise InputError.one(HERE, f"its bounds are in {bounds.charge_at.currency}, the price is in {signal.unit}")
-        low, high = (np.full(len(signal.values), float(x)) for x in (bounds.charge_at, bounds.discharge_at))
-    elif isinstance(bounds, TrailingBounds):
-        low, high = thresholds.trailing_bounds(signal, int(bounds.window), bounds.share)
-    else:
-        error = float(bounds.error) if isinstance(bounds, ForecastBounds) else 0.0
-        low, high = thresholds.forecast_bounds(signal, int(bounds.window), bounds.share, error=error, rng=rng)
-    return rule_signal(signal, thresholds.wants(signal.values, low, high, float(battery.round_trip)))
+        error = float(spec.error) if isinstance(spec, ForecastBounds) else 0.0
+        bounds = Forecast(int(spec.window), spec.share, error, int(rng.integers(2**62)))
+    by: Literal["price", "intensity"] = "price" if isinstance(battery.dispatch, PriceDispatch) else "intensity"
+    return Trade(by, bounds, float(battery.round_trip))

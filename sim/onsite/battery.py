@@ -86,12 +86,13 @@ def health(battery: BatteryUnit, cycles: Floats | float, age_s: Floats | float) 
     return np.asarray(np.maximum(left, 0.0), dtype=np.float64)
 
 
-def life_used(battery: BatteryUnit, cycles: float, age_s: float) -> float:
+def life_used(battery: BatteryUnit, cycles: Floats | float, age_s: Floats | float) -> Floats:
     """Share of the battery's life used up, 1 at the end of it: what its embodied carbon is charged by.
 
-    A battery that does not fade (both rates 0) has no life to use, and so nothing to charge it by: ``ValueError``.
+    The arguments broadcast; linear, so the shares of spans of time add up. A battery that does not fade (both rates 0)
+    has no life to use, and so nothing to charge it by: ``ValueError``.
     """
     lost = 1.0 - battery.end_of_life
     if not lost > 0.0 or not (battery.fade_per_cycle or battery.fade_per_s):
         raise ValueError("a battery that never fades has no lifetime to spread its embodied carbon over")
-    return (battery.fade_per_cycle * cycles + battery.fade_per_s * age_s) / lost
+    return (battery.fade_per_cycle * np.asarray(cycles) + battery.fade_per_s * np.asarray(age_s)) / lost

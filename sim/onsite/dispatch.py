@@ -51,8 +51,10 @@ class Dispatch:
     - (charge - discharge - losses) x dt = change of ``soc_j``, from ``soc_start_j`` on
 
     ``pv_w`` and ``wind_w`` are what could be made, ``curtailed_w`` what of it (or of a generator at its minimum load)
-    went nowhere. ``diesel_w`` is into the site, tests included; ``backup_w`` is the part that an outage or a limit
-    called for. ``losses_w`` are the battery's. ``cycles`` are its equivalent full cycles over all bins.
+    went nowhere. ``own_w`` is load met by PV and wind, straight or out of the battery, in the share of its content that
+    came from them (what it held at the start did not). ``diesel_w`` is into the site, tests included; ``backup_w`` is
+    the part that an outage or a limit called for. ``losses_w`` are the battery's. ``cycles`` are its equivalent full
+    cycles done by the end of each bin.
     """
 
     dt_s: Floats
@@ -68,6 +70,7 @@ class Dispatch:
     curtailed_w: Floats
     unserved_w: Floats
     losses_w: Floats
+    own_w: Floats
     soc_j: Floats
     soc_start_j: Floats
     cycles: Floats
@@ -119,10 +122,10 @@ def dispatch(
     parameters = np.array([unit.row() for unit in each])
     made = full(np.asarray(pv_w) + np.asarray(wind_w), np.float64)
     on_test = full(on_test_w, np.float64)
-    out, cycles = np.empty((rows[0], k.RESULTS, rows[1])), np.empty(rows[0])
+    out = np.empty((rows[0], k.RESULTS, rows[1]))
     run = k.compiled() if compiled else k.run_bins
     load = full(load_w, np.float64)
-    run(parameters, dt_s, load, made, on_test, full(grid_up, np.bool_), full(wants, np.int8), out, cycles)
+    run(parameters, dt_s, load, made, on_test, full(grid_up, np.bool_), full(wants, np.int8), out)
 
     def result(row: int) -> Floats:
         return out[:, row].reshape(shape)
@@ -146,7 +149,8 @@ def dispatch(
         curtailed_w=result(k.R_CURTAILED),
         unserved_w=result(k.R_UNSERVED),
         losses_w=result(k.R_LOSS),
+        own_w=result(k.R_OWN),
         soc_j=result(k.R_SOC_J),
         soc_start_j=start_j.reshape(shape[:-1]),
-        cycles=cycles.reshape(shape[:-1]),
+        cycles=result(k.R_WORN),
     )

@@ -34,12 +34,12 @@ PARAMETERS = 16
 
 # Rows of a site's result
 (
-    R_CHARGE, R_DISCHARGE, R_DIESEL, R_IMPORT, R_EXPORT, R_CURTAILED, R_UNSERVED, R_SOC_J, R_LOSS,
-) = range(9)
-RESULTS = 9
+    R_CHARGE, R_DISCHARGE, R_DIESEL, R_IMPORT, R_EXPORT, R_CURTAILED, R_UNSERVED, R_SOC_J, R_LOSS, R_OWN, R_WORN,
+) = range(11)
+RESULTS = 11
 # fmt: on
 
-Loop = Callable[[Any, Any, Any, Any, Any, Any, Any, Any, Any], None]
+Loop = Callable[[Any, Any, Any, Any, Any, Any, Any, Any], None]
 
 
 def run_bins(
@@ -51,19 +51,20 @@ def run_bins(
     grid_up: npt.NDArray[np.bool_],
     wants: npt.NDArray[np.int8],
     out: Floats,
-    cycles: Floats,
 ) -> None:
-    """Fills ``out`` (sites, RESULTS, bins) and ``cycles`` (sites,), the equivalent full cycles done.
+    """Fills ``out`` (sites, RESULTS, bins).
 
     ``units`` (sites, PARAMETERS); ``dt_s`` (bins,); ``load``, ``made`` (by PV and wind) and ``on_test`` (by generators)
-    in W, ``grid_up`` and ``wants`` are (sites, bins). Stored energy is at the end of a bin, in J; all else in W.
+    in W, ``grid_up`` and ``wants`` are (sites, bins). Stored energy is at the end of a bin, in J, ``R_WORN`` in
+    equivalent full cycles done by then; all else in W. ``R_OWN`` is load met by what was made on site, straight or out
+    of the battery, whose content is taken as mixed: what it gives is own power in the share that it holds.
     Self-discharge is an implicit step, charge / (1 + k dt): first order in the bin, and never below zero.
     """
     for s in range(load.shape[0]):
         p = units[s]
         energy, eta_in, eta_out = p[ENERGY], p[CHARGE_EFF], p[DISCHARGE_EFF]
         stored = energy * p[START]
-        done, age = 0.0, 0.0
+        done, age, own_j = 0.0, 0.0, 0.0
         for t in range(load.shape[1]):
             dt = dt_s[t]
             balance = made[s, t] + on_test[s, t] - load[s, t]
@@ -71,6 +72,9 @@ def run_bins(
             deficit = -balance if balance < 0.0 else 0.0
             import_w = p[IMPORT_W] if grid_up[s, t] else 0.0
             export_w = p[EXPORT_W] if grid_up[s, t] else 0.0
+
+            own = made[s, t] if made[s, t] < load[s, t] else load[s, t]
+            own_surplus = made[s, t] - own
 
             charge, discharge, lost_j = 0.0, 0.0, 0.0
             if energy > 0.0:
@@ -83,6 +87,7 @@ def run_bins(
                 kept = stored / (1.0 + p[LEAK] * dt)
                 kept = kept if kept < top else top  # capacity that faded takes its charge with it
                 lost_j = stored - kept
+                own_j = own_j * (kept / stored) if stored > 0.0 else 0.0
                 stored = kept
                 room = (top - stored) / (eta_in * dt)
                 room = room if room < p[CHARGE_W] else p[CHARGE_W]
@@ -106,6 +111,11 @@ def run_bins(
 
                 into, from_j = charge * eta_in * dt, discharge * dt / eta_out
                 lost_j += (charge * dt - into) + (from_j - discharge * dt)
+                if stored > 0.0:
+                    own += discharge * (own_j / stored)
+                    own_j -= from_j * (own_j / stored)
+                    own_j = own_j if own_j > 0.0 else 0.0
+                own_j += (charge if charge < own_surplus else own_surplus) * eta_in * dt
                 stored = stored + into - from_j
                 stored = stored if stored > 0.0 else 0.0
                 done += from_j / energy
@@ -135,7 +145,8 @@ def run_bins(
             row[R_UNSERVED, t] = missing
             row[R_SOC_J, t] = stored
             row[R_LOSS, t] = lost_j / dt
-        cycles[s] = done
+            row[R_OWN, t] = own
+            row[R_WORN, t] = done
 
 
 @lru_cache(maxsize=1)

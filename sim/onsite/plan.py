@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.onsite import loop
 from sim.onsite.battery import life_used
 from sim.onsite.diesel import SCOPE_1_G_PER_L, fuel_l, seconds_on_test
 from sim.onsite.dispatch import Dispatch, SiteUnits, dispatch
 from sim.onsite.lifecycle import CarbonLine, PerCapacity, PerEnergy, Range, generation_carbon
+from sim.onsite.thresholds import Rule
 from sim.signals import Signal
 from sim.units import SECONDS_PER_NS
 
@@ -49,7 +48,7 @@ class TestPlan:
 
 @dataclass(frozen=True)
 class OnsitePlan:
-    """``rule`` is what the battery is told (a code of ``loop`` at each time); ``outages_ns`` (n, 2) start and end.
+    """``rule`` tells the battery what to do; ``outages_ns`` (n, 2) are start and end of each outage.
 
     ``battery_lifecycle`` is g of CO2e per joule of capacity; ``fuel_upstream_g_per_l`` is None where not counted.
     """
@@ -57,23 +56,27 @@ class OnsitePlan:
     pv: tuple[Plant, ...]
     wind: tuple[Plant, ...]
     units: SiteUnits
-    rule: Signal
+    rule: Rule
     outages_ns: Ints
     tests: TestPlan | None
     battery_lifecycle: Range | None
     fuel_upstream_g_per_l: float | None
 
     def breakpoints(self, start_ns: int, end_ns: int) -> list[Ints]:
-        """Where anything here changes within ``(start_ns, end_ns)``: the bins must have edges at all of these."""
-        signals = [self.rule, *(plant.output for plant in (*self.pv, *self.wind))]
+        """Where anything here changes within ``(start_ns, end_ns)``: the bins must have edges at all of these.
+
+        And at those of the price and intensity that the battery looks at.
+        """
+        signals = [plant.output for plant in (*self.pv, *self.wind)]
         flat = self.outages_ns.ravel()
         cuts = flat[(flat > start_ns) & (flat < end_ns)]
         return [signal.breakpoints(start_ns, end_ns) for signal in signals] + [np.unique(cuts)]
 
-    def dispatch(self, load_w: Floats, edges_ns: Ints) -> Dispatch:
+    def dispatch(self, load_w: Floats, edges_ns: Ints, price: Signal | None, intensity: Signal) -> Dispatch:
         """What serves the facility's ``load_w`` (bins,) in the bins between ``edges_ns``, which hold all breakpoints.
 
-        Tests may begin inside a bin; their power is averaged over it.
+        Raises ``RunError`` where a battery goes by a price that is not there. Tests may begin inside a bin; their
+        power is averaged over it.
         """
         dt_s = np.diff(edges_ns) * SECONDS_PER_NS
         nothing = np.zeros_like(load_w)
@@ -86,7 +89,7 @@ class OnsitePlan:
             self.units,
             pv_w=sum((plant.power_w(edges_ns) for plant in self.pv), start=nothing),
             wind_w=sum((plant.power_w(edges_ns) for plant in self.wind), start=nothing),
-            wants=self.rule.on_bins(edges_ns).astype(np.int8),
+            wants=self.rule.told(price, intensity).on_bins(edges_ns).astype(np.int8),
             grid_up=self._grid_up(edges_ns),
             on_test_w=on_test,
         )
@@ -116,7 +119,7 @@ class OnsitePlan:
             lines.append(CarbonLine(plant.name, 3, basis, carbon))
         if self.units.battery is not None and self.battery_lifecycle is not None:
             battery = self.units.battery
-            used = life_used(battery, float(served.cycles), elapsed_s)
+            used = float(life_used(battery, float(served.cycles[-1]), elapsed_s))
             lines.append(CarbonLine("battery", 3, "wear", self.battery_lifecycle.times(battery.energy_j * used)))
         if self.units.diesel is not None:
             litres = float(self.fuel_l(served, edges_ns).sum())
@@ -126,6 +129,29 @@ class OnsitePlan:
                 made = self.fuel_upstream_g_per_l * litres
                 lines.append(CarbonLine("diesel", 3, "fuel supplied", Range(made, made, made, "the scenario")))
         return tuple(lines)
+
+    def life_cycle_g_per_s(self, served: Dispatch, edges_ns: Ints) -> tuple[Floats, Floats, Floats]:
+        """Scope 3 of everything on site in each bin, g/s, as low, central and high; their sums are ``carbon``'s."""
+        low, central, high = (np.zeros_like(served.dt_s) for _ in range(3))
+
+        def add(flow: Floats, each: Range) -> None:
+            np.add(low, flow * each.low, out=low)
+            np.add(central, flow * each.central, out=central)
+            np.add(high, flow * each.high, out=high)
+
+        for plant in (*self.pv, *self.wind):
+            if isinstance(plant.lifecycle, PerEnergy):
+                add(plant.power_w(edges_ns), plant.lifecycle.g_per_j)
+            else:
+                w_per_s = plant.capacity_w / (plant.lifecycle.lifetime_ns * SECONDS_PER_NS)
+                add(np.full_like(served.dt_s, w_per_s), plant.lifecycle.g_per_w)
+        if (battery := self.units.battery) is not None and self.battery_lifecycle is not None:
+            used = life_used(battery, np.diff(served.cycles, prepend=0.0), served.dt_s)
+            add(battery.energy_j * used / served.dt_s, self.battery_lifecycle)
+        if self.fuel_upstream_g_per_l is not None:
+            made = self.fuel_upstream_g_per_l
+            add(self.fuel_l(served, edges_ns) / served.dt_s, Range(made, made, made, "the scenario"))
+        return low, central, high
 
     def _test_s(self, edges_ns: Ints) -> Floats:
         if self.tests is None:
@@ -140,13 +166,3 @@ class OnsitePlan:
         for start, end in self.outages_ns.tolist():
             up &= (edges_ns[1:] <= start) | (edges_ns[:-1] >= end)
         return up
-
-
-def follow() -> Signal:
-    """The rule of a battery for self-consumption, or of none."""
-    return Signal.constant(float(loop.FOLLOW), "rule")
-
-
-def rule_signal(values: Signal, codes: Sequence[int] | npt.NDArray[np.int8]) -> Signal:
-    """What the battery is told over the intervals of the signal that it looks at."""
-    return Signal(values.edges_ns, np.asarray(codes, dtype=np.float64), "rule")

@@ -11,11 +11,14 @@ run. For ``n`` values and a ``share`` (0..0.5), the bounds are the ``1 + floor(s
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.onsite.loop import CHARGE, DISCHARGE, REST
+from sim.errors import RunError
+from sim.onsite.loop import CHARGE, DISCHARGE, FOLLOW, REST
 from sim.signals import Signal
 
 Floats = npt.NDArray[np.float64]
@@ -70,3 +73,82 @@ def wants(values: Floats, low: Floats, high: Floats, round_trip: float) -> npt.N
     pays = low < round_trip * high
     wish = np.where(values <= low, CHARGE, np.where(values >= high, DISCHARGE, REST))
     return np.asarray(np.where(pays, wish, REST), dtype=np.int8)
+
+
+class Bounds(Protocol):
+    """A way of telling cheap from dear."""
+
+    def of(self, signal: Signal) -> tuple[Floats, Floats]:
+        """Low and high bound in each interval of ``signal``."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The same two values always, in the signal's unit."""
+
+    low: float
+    high: float
+
+    def of(self, signal: Signal) -> tuple[Floats, Floats]:
+        """Both, everywhere."""
+        return np.full(len(signal.values), self.low), np.full(len(signal.values), self.high)
+
+
+@dataclass(frozen=True)
+class Trailing:
+    """See ``trailing_bounds``."""
+
+    window_ns: int
+    share: float
+
+    def of(self, signal: Signal) -> tuple[Floats, Floats]:
+        """Of the window gone by."""
+        return trailing_bounds(signal, self.window_ns, self.share)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """See ``forecast_bounds``; the same ``seed`` errs the same way each time it is asked. ``error`` 0 is perfect."""
+
+    window_ns: int
+    share: float
+    error: float
+    seed: int
+
+    def of(self, signal: Signal) -> tuple[Floats, Floats]:
+        """Of the window to come, as forecast."""
+        rng = np.random.default_rng(self.seed)
+        return forecast_bounds(signal, self.window_ns, self.share, error=self.error, rng=rng)
+
+
+class Rule(Protocol):
+    """What tells a battery what to do."""
+
+    def told(self, price: Signal | None, intensity: Signal) -> Signal:
+        """A code of ``loop`` at each time."""
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Self-consumption: store what is left over, give it when it is missing."""
+
+    def told(self, price: Signal | None, intensity: Signal) -> Signal:  # noqa: ARG002
+        """The same always."""
+        return Signal.constant(float(FOLLOW), "rule")
+
+
+@dataclass(frozen=True)
+class Trade:
+    """Charge while the grid is cheap or clean, discharge into the load while it is dear or dirty."""
+
+    by: Literal["price", "intensity"]
+    bounds: Bounds
+    round_trip: float
+
+    def told(self, price: Signal | None, intensity: Signal) -> Signal:
+        """By the signal it looks at. Raises ``RunError`` where that is a price and there is none."""
+        signal = price if self.by == "price" else intensity
+        if signal is None:
+            raise RunError("a battery dispatched by price needs a price")
+        codes = wants(signal.values, *self.bounds.of(signal), self.round_trip)
+        return Signal(signal.edges_ns, codes.astype(np.float64), "rule")
