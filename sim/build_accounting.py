@@ -64,8 +64,7 @@ def _site(name: str, place: Place, scenario: Scenario) -> SitePlan:
             place.on_site,
             start_ns=start_ns,
             weather=None,
-            intensity=grid.intensity,
-            price=grid.price,
+            currency=currency_of(scenario),
             rng=Streams(scenario.seed)(f"on-site/{name}"),
         )
     return SitePlan(

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from sim.accounting.on_site import PlannedSupply
 from sim.build_onsite import onsite_plan
 from sim.errors import InputError, RunError
 from sim.onsite.diesel import SCOPE_1_G_PER_L
@@ -102,13 +101,6 @@ def test_a_site_from_its_yaml() -> None:
     scope_3 = total(tuple(lines.values()), 3)
     assert scope_3.central == pytest.approx(sum(x.carbon_g.central for x in lines.values() if x.scope == 3))
     assert scope_3.low < scope_3.central < scope_3.high
-
-    # The account's view is the same carbon, bin by bin
-    supplied = PlannedSupply(plan).supply(np.full(len(edges) - 1, 3e6), edges, None, STEADY)
-    assert supplied.import_w == pytest.approx(served.grid_import_w)
-    sums = [float(flow @ served.dt_s) for flow in supplied.life_cycle_g_per_s]
-    assert sums == pytest.approx([scope_3.low, scope_3.central, scope_3.high])
-    assert float(supplied.fuel_g_per_s @ served.dt_s) == pytest.approx(total(tuple(lines.values()), 1).central)
 
 
 def test_published_ranges_rise() -> None:

@@ -73,9 +73,9 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
     drawn, own = facility, np.zeros_like(facility)
     exceeded = bins.exceeded
     if plan.on_site is not None:
-        served = plan.on_site.dispatch(facility / seconds, edges_ns)
+        served = plan.on_site.dispatch(facility / seconds, edges_ns, grid.price, grid.intensity)
         drawn = served.grid_import_w * seconds
-        own = own_j(served)
+        own = served.own_w * seconds
         burnt_g = SCOPE_1_G_PER_L * plan.on_site.fuel_l(served, edges_ns)
         carbon_lines = tuple(line for line in plan.on_site.carbon(served, edges_ns) if line.scope != 1)
         exceeded += _unserved(served)
@@ -116,12 +116,6 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
         on_site_carbon=carbon_lines,
         exceeded=exceeded,
     )
-
-
-def own_j(served: Dispatch) -> Floats:
-    """What the site's own sun and wind gave it in each bin (n,), J: made, and neither fed in, curtailed nor lost."""
-    kept_w = served.pv_w + served.wind_w - served.grid_export_w - served.curtailed_w - served.losses_w
-    return np.asarray(np.maximum(kept_w, 0.0) * served.dt_s)
 
 
 def _unserved(served: Dispatch) -> tuple[Exceeded, ...]:

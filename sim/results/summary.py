@@ -10,7 +10,6 @@ from sim.accounting.footprint import Footprint, Line, fold
 from sim.accounting.indicators import exceeded_limits, indicators
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan, SitePlan
-from sim.accounting.site import own_j
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
 
@@ -107,7 +106,7 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
         powers = {
             "on_site_pv": sum(float(s.energy_j(s.pv_w)) for s in served),
             "on_site_wind": sum(float(s.energy_j(s.wind_w)) for s in served),
-            "on_site_consumed": sum(float(own_j(s).sum()) for s in served),
+            "on_site_consumed": sum(float(s.energy_j(s.own_w)) for s in served),
             "on_site_diesel": sum(float(s.energy_j(s.diesel_w)) for s in served),
             "battery_discharged": sum(float(s.energy_j(s.battery_discharge_w)) for s in served),
             "battery_losses": sum(float(s.energy_j(s.losses_w)) for s in served),
