@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import accuracy, serving, startup
+from benchmarks import account, accuracy, serving, startup
 from benchmarks.table import Row, show
 
 BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
+    "account": account.rows,
     "accuracy": accuracy.rows,
     "serving": serving.rows,
     "startup": startup.rows,

@@ -82,8 +82,8 @@ class Signal:
             raise SignalRangeError(f"the bins {start}..{end} ns leave the signal {self.first_ns}..{self.last_ns} ns")
         first, last = np.searchsorted(self.edges_ns, (start, end), side="right")
         inside = self.edges_ns[first:last]  # the end of the bins is among them, or lies before the next edge
-        if len(inside) and not np.array_equal(edges_ns[np.searchsorted(edges_ns, inside)], inside):
-            raise ValueError("the bins do not contain every change of the signal")
-        if len(inside) == len(edges_ns) - 1:
+        if np.array_equal(inside, edges_ns[1:]):  # the bins are the signal's own intervals: nothing to look up
             return self.values[first - 1 : last - 1]
+        if not np.array_equal(edges_ns[np.searchsorted(edges_ns, inside)], inside):
+            raise ValueError("the bins do not contain every change of the signal")
         return self.values[np.searchsorted(self.edges_ns, edges_ns[:-1], side="right") - 1]
