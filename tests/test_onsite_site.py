@@ -116,7 +116,7 @@ def test_a_site_from_its_yaml() -> None:
 
 
 def test_the_account_of_a_site_with_panels() -> None:
-    """Without a battery or export, each joule of sun that meets the load is a joule less from the grid, and its carbon."""
+    """Without a battery or export, a joule of sun in the load is a joule less from the grid, with its carbon."""
     weather = clear(days=31)
     plan = _plan([UNITS[0], {"kind": "connection", "export_limit": "0 W"}], weather)
     edges, it_j = weather.edges_ns, {"gpu": np.full(31 * 24, 1e6 * HOUR_NS / NS_PER_S)}
