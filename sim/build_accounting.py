@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from sim.accounting.conventions import Convention, Luccioni2023, Physical
 from sim.accounting.market import Contract, Market
-from sim.accounting.plan import AccountingPlan, EmbodiedItem, GridPlan, SitePlan
+from sim.accounting.plan import (
+    AccountingPlan,
+    Amortization,
+    ByExpectedUtilisation,
+    ByTime,
+    ByUse,
+    EmbodiedItem,
+    GridPlan,
+    PlantItem,
+    SitePlan,
+)
+from sim.build_embodied import factors_of, node_carbon, plant_carbon
 from sim.build_machines import Machine, machines_of
+from sim.build_onsite import onsite_plan
 from sim.facility.building import FixedPUE
 from sim.profiles.catalog import Catalog
-from sim.profiles.sourced import Embodied as EmbodiedRange
+from sim.profiles.embodied import embodied_water_l
 from sim.quantities import Quantity
+from sim.rng import Streams
 from sim.signals import Signal
 from sim.spec import market as market_spec
-from sim.spec.accounting import ExpectedUtilisation, Luccioni2023Convention
+from sim.spec.accounting import Luccioni2023Convention
+from sim.spec.embodied import Embodied, ExpectedUtilisation, UseAmortization
 from sim.spec.inputs import intensity_signal, power_signal, price_signal
 from sim.spec.scenario import Scenario
 from sim.spec.site import Grid, Place
@@ -21,13 +35,14 @@ from sim.spec.site import Grid, Place
 def accounting_plan(scenario: Scenario, catalog: Catalog) -> AccountingPlan:
     """How the ledger of a scenario that has passed its checks is priced."""
     machines = machines_of(scenario, catalog)
-    amortization = scenario.accounting.embodied.amortization
+    embodied = scenario.accounting.embodied
     return AccountingPlan(
         convention=_convention(scenario, machines),
-        sites={name: _site(place, scenario.start_ns) for name, place in scenario.places.items()},
+        sites={name: _site(name, place, scenario) for name, place in scenario.places.items()},
         currency=currency_of(scenario),
-        embodied=_embodied(scenario, machines),
-        expected_utilisation=float(amortization.utilisation) if isinstance(amortization, ExpectedUtilisation) else None,
+        amortization=_amortization(embodied),
+        embodied=_embodied(scenario, machines, catalog),
+        plants=_plants(embodied),
     )
 
 
@@ -40,10 +55,22 @@ def currency_of(scenario: Scenario) -> str | None:
     return None
 
 
-def _site(place: Place, start_ns: int) -> SitePlan:
+def _site(name: str, place: Place, scenario: Scenario) -> SitePlan:
+    start_ns = scenario.start_ns
+    grid = _grid(place, start_ns)
+    on_site = None
+    if place.on_site:
+        on_site = onsite_plan(
+            place.on_site,
+            start_ns=start_ns,
+            weather=None,
+            currency=currency_of(scenario),
+            rng=Streams(scenario.seed)(f"on-site/{name}"),
+        )
     return SitePlan(
         building=FixedPUE(float(place.facility.pue)),
-        grid=_grid(place, start_ns),
+        grid=grid,
+        on_site=on_site,
         market=_market(place.grid.market, start_ns) if place.grid.market is not None else None,
         wue_l_per_j=float(place.water.wue) if place.water.wue is not None else None,
         scarcity=(place.water.scarcity.site, place.water.scarcity.grid) if place.water.scarcity is not None else None,
@@ -91,23 +118,43 @@ def _convention(scenario: Scenario, machines: dict[str, Machine]) -> Convention:
     return Physical()
 
 
-def _embodied(scenario: Scenario, machines: dict[str, Machine]) -> dict[str, EmbodiedItem]:
+def _embodied(scenario: Scenario, machines: dict[str, Machine], catalog: Catalog) -> tuple[EmbodiedItem, ...]:
+    """Each kind of node and GPU once, whatever the number of pools that have it."""
     accounting = scenario.accounting
-    items: dict[str, EmbodiedItem] = {}
+    spec = accounting.embodied
+    factors = factors_of(spec)
+    gpu_ns = int(accounting.gpu_lifetime) if accounting.gpu_lifetime is not None else None
+    server_ns = int(accounting.server_lifetime)
+    items: dict[tuple[str, str], EmbodiedItem] = {}
     for machine in machines.values():
         node, gpu = machine.node, machine.gpu
+        carbon = node_carbon(node, spec, catalog, gpu_lifetime_ns=gpu_ns, server_lifetime_ns=server_ns)
         stands_for_server = "board" if node.board is not None else "cpu"
-        server = _grams(accounting.embodied.server, node.embodied)
-        items[node.name] = EmbodiedItem(
-            "server", stands_for_server, node.slots, *server, lifetime_ns=int(accounting.server_lifetime)
-        )
-        if gpu is not None and accounting.gpu_lifetime is not None:
-            grams = _grams(accounting.embodied.gpu, gpu.embodied)
-            items[gpu.name] = EmbodiedItem("gpu", "gpu", 1, *grams, lifetime_ns=int(accounting.gpu_lifetime))
-    return items
+        made = dict(carbon.first_life_g)
+        if gpu is not None and gpu_ns is not None:
+            water_l = embodied_water_l(gpu, factors)
+            item = EmbodiedItem("gpu", gpu.name, "gpu", 1, *made["gpu"], lifetime_ns=gpu_ns, water_l=water_l)
+            items[gpu.name, "gpu"] = item
+        whole_node: dict[str, tuple[float, float, float]] = {
+            device: grams for device, grams in made.items() if device != "gpu"
+        }
+        if carbon.end is not None:
+            whole_node["end_of_life"] = (carbon.end.charged_g,) * 3
+        for label, grams in whole_node.items():
+            items[node.name, label] = EmbodiedItem(
+                label, node.name, stands_for_server, node.slots, *grams, lifetime_ns=server_ns
+            )
+    return tuple(items.values())
 
 
-def _grams(stated: float | None, profile: EmbodiedRange) -> tuple[float, float, float]:
-    if stated is not None:
-        return (float(stated),) * 3
-    return float(profile.low.value), float(profile.central.value), float(profile.high.value)
+def _plants(spec: Embodied) -> tuple[PlantItem, ...]:
+    written = {"building": spec.building, "cooling_plant": spec.cooling_plant}
+    plants = {label: plant_carbon(plant) for label, plant in written.items() if plant is not None}
+    return tuple(PlantItem(label, *made.made_g, lifetime_ns=made.lifetime_ns) for label, made in plants.items())
+
+
+def _amortization(spec: Embodied) -> Amortization:
+    rule = spec.amortization
+    if isinstance(rule, ExpectedUtilisation):
+        return ByExpectedUtilisation(float(rule.utilisation))
+    return ByUse(int(rule.active_lifetime)) if isinstance(rule, UseAmortization) else ByTime()

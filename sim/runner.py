@@ -32,7 +32,7 @@ from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import MeasuredSteps, Serving
 from sim.spec.site import IntensitySeries, PriceSeries
 from sim.spec.workloads import Inference, PoissonArrivals
-from sim.units import HOUR_NS
+from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,9 +51,7 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     scenario = loaded.scenario
     streams = Streams(scenario.seed)
     plan = accounting_plan(scenario, catalog)
-    changes = [
-        signal.breakpoints(0, signal.last_ns) for site in plan.sites.values() for signal in site.grid.signals().values()
-    ]
+    changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
     bins = Bins(int(scenario.outputs.bin), changes, scenario.start_ns)
     recorder = LedgerRecorder({pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}, bins)
     built = build(scenario, catalog, streams)

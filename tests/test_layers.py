@@ -35,7 +35,9 @@ ALLOWED: dict[str, set[str]] = {
     "build_requests": BASE | {"rng", "workload", "spec"},
     "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec", "build_requests"},
     "build_machines": BASE | {"profiles", "spec"},
-    "build_accounting": BASE | {"signals", "profiles", "facility", "accounting", "spec", "build_machines"},
+    "build_accounting": BASE
+    | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
+    | {"build_machines", "build_embodied", "build_onsite"},
     "build": BASE | {"signals", "rng", "profiles", "workload", "engine", "spec"} | {"build_serving", "build_machines"},
     "measure": BASE | {"signals", "rng", "profiles", "workload", "accounting", "spec", "results", "runner"},
     "runner": BASE

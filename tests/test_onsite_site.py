@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from sim.accounting.on_site import PlannedSupply
 from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import account_site
 from sim.build_onsite import onsite_plan
@@ -107,13 +106,6 @@ def test_a_site_from_its_yaml() -> None:
     assert scope_3.central == pytest.approx(sum(x.carbon_g.central for x in lines.values() if x.scope == 3))
     assert scope_3.low < scope_3.central < scope_3.high
 
-    # The account's view is the same carbon, bin by bin
-    supplied = PlannedSupply(plan).supply(np.full(len(edges) - 1, 3e6), edges, None, STEADY)
-    assert supplied.import_w == pytest.approx(served.grid_import_w)
-    sums = [float(flow @ served.dt_s) for flow in supplied.life_cycle_g_per_s]
-    assert sums == pytest.approx([scope_3.low, scope_3.central, scope_3.high])
-    assert float(supplied.fuel_g_per_s @ served.dt_s) == pytest.approx(total(tuple(lines.values()), 1).central)
-
 
 def test_the_account_of_a_site_with_panels() -> None:
     """Without a battery or export, a joule of sun in the load is a joule less from the grid, with its carbon."""
@@ -122,7 +114,7 @@ def test_the_account_of_a_site_with_panels() -> None:
     edges, it_j = weather.edges_ns, {"gpu": np.full(31 * 24, 1e6 * HOUR_NS / NS_PER_S)}
     bare = SitePlan(building=FixedPUE(1.2), grid=GridPlan(intensity=STEADY))
     without = account_site(it_j, bare, edges)
-    account = account_site(it_j, replace(bare, on_site=PlannedSupply(plan)), edges)
+    account = account_site(it_j, replace(bare, on_site=plan), edges)
     own_j = np.minimum(plan.pv[0].power_w(edges) * account.seconds, without.facility_j)
     assert own_j.sum() > 0.1 * without.facility_j.sum()
     assert account.facility_j == pytest.approx(without.facility_j)

@@ -7,14 +7,15 @@ is nobody's. Embodied carbon = the device's embodied carbon x time held / lifeti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from sim.accounting.amortization import time_share
 from sim.accounting.conventions import UNALLOCATED
 from sim.accounting.ledger import Floats, Key, Ledger
-from sim.accounting.plan import AccountingPlan
+from sim.accounting.plan import AccountingPlan, EmbodiedItem
 from sim.accounting.site import SiteAccount, account_site
 
 WARM_AIR = "warm_air"
@@ -40,6 +41,7 @@ class Line:
     embodied_g: float = 0.0
     embodied_low_g: float = 0.0
     embodied_high_g: float = 0.0
+    embodied_l: float = 0.0
     onsite_l: float = 0.0
     offsite_l: float = 0.0
     withdrawal_l: float = 0.0
@@ -84,12 +86,22 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
     coarser than a signal.
     """
     counted = plan.convention.counted(ledger)
-    whole = Footprint(tuple(_embodied(ledger, plan)))
+    whole = Footprint()
     for name, site in plan.sites.items():
         own = counted.where(lambda key, name=name: key.site == name)  # type: ignore[misc]
         account = account_site(_by_component(own), site, own.edges_ns)
-        whole += Footprint(tuple(_operational(name, own, account)), {name: account})
-    return whole
+        lines = _operational(name, own, account)
+        for made in account.on_site_carbon:
+            carbon = made.carbon_g
+            label = f"{made.unit}_{made.basis}".replace(" ", "_")
+            lines += _shared_by_energy(label, (carbon.low, carbon.central, carbon.high), lines)
+        whole += Footprint(tuple(lines), {name: account})
+    plants = []
+    for item in plan.plants:
+        share = time_share(ledger.end_ns, item.lifetime_ns)
+        made_g = (item.low_g * share, item.central_g * share, item.high_g * share)
+        plants += _shared_by_energy(item.label, made_g, whole.lines)
+    return whole + Footprint((*_embodied(ledger, plan), *plants))
 
 
 def _by_component(counted: Ledger) -> dict[str, Floats]:
@@ -114,15 +126,10 @@ def _per_joule(account: SiteAccount) -> dict[str, Floats]:
     }
     if account.onsite_l is not None:
         sums["onsite_l"] = np.sum([*account.onsite_l.values(), np.zeros_like(facility)], axis=0)
-    if account.supplied is not None:
-        burnt = account.supplied.fuel_g_per_s * account.seconds
-        sums |= {"scope1_g": burnt, "operational_g": account.grid_g + burnt}
+    if account.burnt_g is not None:
+        sums |= {"scope1_g": account.burnt_g, "operational_g": account.grid_g + account.burnt_g}
         if account.market_g is not None:
-            sums["market_g"] = account.market_g + burnt
-        for line, grams_per_s in zip(
-            ("embodied_low_g", "embodied_g", "embodied_high_g"), account.supplied.life_cycle_g_per_s, strict=True
-        ):
-            sums[line] = grams_per_s * account.seconds
+            sums["market_g"] = account.market_g + account.burnt_g
     return {name: values * rate for name, values in sums.items() if values is not None}
 
 
@@ -165,22 +172,42 @@ def _shares(site: str, counted: Ledger, account: SiteAccount) -> tuple[list[Key]
 
 
 def _embodied(ledger: Ledger, plan: AccountingPlan) -> list[Line]:
+    """Of the devices, by the slots their rows held."""
+    items: dict[tuple[str, str], list[EmbodiedItem]] = {}
+    for item in plan.embodied:
+        items.setdefault((item.hardware, item.component), []).append(item)
     held_ns = ledger.slot_ns.sum(axis=1).tolist()
     lines = []
     for key, slot_ns in zip(ledger.keys, held_ns, strict=True):
-        item = plan.embodied.get(key.hardware)
-        if item is None or item.component != key.component:
-            continue
-        if plan.expected_utilisation is not None and key.owner == UNALLOCATED:
-            continue
-        used = 1.0 if plan.expected_utilisation is None else plan.expected_utilisation
-        share = slot_ns / (item.slots_per_device * item.lifetime_ns * used)
-        lines.append(
-            Line(
-                key._replace(component=f"embodied_{item.label}"),
-                embodied_g=item.central_g * share,
-                embodied_low_g=item.low_g * share,
-                embodied_high_g=item.high_g * share,
-            )
-        )
+        for item in items.get((key.hardware, key.component), ()):
+            share = plan.amortization.share(key, slot_ns, item)
+            made = (item.low_g * share, item.central_g * share, item.high_g * share)
+            water_l = (item.water_l or 0.0) * share
+            if share:
+                lines.append(_made(key._replace(component=f"embodied_{item.label}"), made, water_l))
     return lines
+
+
+def _made(key: Key, grams: tuple[float, float, float], water_l: float = 0.0) -> Line:
+    low, central, high = grams
+    return Line(key, embodied_low_g=low, embodied_g=central, embodied_high_g=high, embodied_l=water_l)
+
+
+def _shared_by_energy(label: str, grams: tuple[float, float, float], lines: Sequence[Line]) -> list[Line]:
+    """What serves a whole site, or all of them, shared by IT energy; nobody's where there was none."""
+    by_owner: dict[tuple[str, str, str], float] = {}
+    for line in lines:
+        if line.is_it and line.energy_j:
+            name = (line.key.site, line.key.owner, line.key.state)
+            by_owner[name] = by_owner.get(name, 0.0) + line.energy_j
+    total = sum(by_owner.values())
+    if not total:
+        by_owner, total = {(lines[0].key.site if lines else "", UNALLOCATED, "idle"): 1.0}, 1.0
+    low, central, high = grams
+    return [
+        _made(
+            Key(site, "", "", f"embodied_{label}", owner, state),
+            (low * part / total, central * part / total, high * part / total),
+        )
+        for (site, owner, state), part in by_owner.items()
+    ]

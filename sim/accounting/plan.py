@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Protocol
 
-from sim.accounting.conventions import Convention
+import numpy as np
+import numpy.typing as npt
+
+from sim.accounting.amortization import expected_utilisation_share, time_share, use_share
+from sim.accounting.conventions import UNALLOCATED, Convention
+from sim.accounting.ledger import Key
 from sim.accounting.market import Market
-from sim.accounting.supply import OnSite
 from sim.facility.building import Building
+from sim.onsite.plan import OnsitePlan
 from sim.signals import Signal
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -49,10 +57,17 @@ class SitePlan:
 
     building: Building
     grid: GridPlan
-    on_site: OnSite | None = None
+    on_site: OnsitePlan | None = None
     market: Market | None = None
     wue_l_per_j: float | None = None
     scarcity: tuple[float, float] | None = None
+
+    def breakpoints(self, start_ns: int, end_ns: int) -> list[Ints]:
+        """Where anything of the site changes within ``(start_ns, end_ns)``: the ledger's bins need edges there."""
+        cuts = [signal.breakpoints(start_ns, end_ns) for signal in self.grid.signals().values()]
+        if self.on_site is not None:
+            cuts += self.on_site.breakpoints(start_ns, end_ns)
+        return cuts
 
     @property
     def onsite_water_known(self) -> bool:
@@ -62,30 +77,87 @@ class SitePlan:
 
 @dataclass(frozen=True)
 class EmbodiedItem:
-    """A kind of device: g of CO2e as a range, its lifetime, and the ledger component whose slots count its time.
+    """A kind of device: g of CO2e as a range, its lifetime, and the rows of the ledger whose slots count its time.
 
-    ``slots_per_device`` is 1 for a GPU and the node's slots for a server, whose share follows the slots held.
+    They are those of ``component`` in a ``hardware`` profile's name. ``slots_per_device`` is 1 for a GPU and the node's
+    slots for a server, whose share follows the slots held. ``water_l`` is what the fab withdrew, None where not known.
     """
 
     label: str
+    hardware: str
     component: str
     slots_per_device: int
     low_g: float
     central_g: float
     high_g: float
     lifetime_ns: int
+    water_l: float | None = None
+
+
+@dataclass(frozen=True)
+class PlantItem:
+    """A building or its plant: g as a range, spread evenly over a lifetime and shared by IT energy."""
+
+    label: str
+    low_g: float
+    central_g: float
+    high_g: float
+    lifetime_ns: int
+
+
+class Amortization(Protocol):
+    """How the carbon of a device is spread over what it does."""
+
+    def share(self, key: Key, slot_ns: int, item: EmbodiedItem) -> float:
+        """Devices' worth of carbon that ``slot_ns`` of a row of the ledger answer for."""
+
+
+@dataclass(frozen=True)
+class ByTime:
+    """By time held; time that nobody holds is a line of its own."""
+
+    def share(self, _key: Key, slot_ns: int, item: EmbodiedItem) -> float:
+        """See ``time_share``."""
+        return time_share(slot_ns, item.lifetime_ns) / item.slots_per_device
+
+
+@dataclass(frozen=True)
+class ByExpectedUtilisation:
+    """By time held over the part of the lifetime expected to be held; unheld time is charged to no one."""
+
+    utilisation: float
+
+    def share(self, key: Key, slot_ns: int, item: EmbodiedItem) -> float:
+        """See ``expected_utilisation_share``."""
+        if key.owner == UNALLOCATED:
+            return 0.0
+        return expected_utilisation_share(slot_ns, item.lifetime_ns, self.utilisation) / item.slots_per_device
+
+
+@dataclass(frozen=True)
+class ByUse:
+    """By time at work over the working time expected of a device; all other time is free."""
+
+    active_lifetime_ns: int
+
+    def share(self, key: Key, slot_ns: int, item: EmbodiedItem) -> float:
+        """See ``use_share``."""
+        return use_share(slot_ns, self.active_lifetime_ns) / item.slots_per_device if key.state == "active" else 0.0
 
 
 @dataclass(frozen=True)
 class AccountingPlan:
-    """Everything the fold needs.
-
-    ``expected_utilisation`` spreads embodied carbon over the share of a lifetime that is expected to be used, and then
-    charges nothing for unallocated time; None amortises by time, with unallocated time as a line of its own.
-    """
+    """Everything the fold needs."""
 
     convention: Convention
     sites: Mapping[str, SitePlan]
     currency: str | None
-    embodied: Mapping[str, EmbodiedItem] = field(default_factory=dict)
-    expected_utilisation: float | None = None
+    amortization: Amortization
+    embodied: tuple[EmbodiedItem, ...] = ()
+    plants: tuple[PlantItem, ...] = ()
+
+    @property
+    def embodied_water_known(self) -> bool:
+        """Whether a figure is published for every kind of GPU."""
+        gpus = [item.water_l for item in self.embodied if item.component == "gpu"]
+        return bool(gpus) and all(litres is not None for litres in gpus)

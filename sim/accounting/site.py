@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from sim.accounting.market import match
 from sim.accounting.plan import SitePlan
-from sim.accounting.supply import Supplied
 from sim.facility.building import Exceeded
+from sim.onsite.diesel import SCOPE_1_G_PER_L
+from sim.onsite.dispatch import Dispatch
+from sim.onsite.lifecycle import CarbonLine
 from sim.units import SECONDS_PER_NS
 
 Ints = npt.NDArray[np.int64]
@@ -28,7 +30,8 @@ class SiteAccount:
 
     ``facility_j`` is all the site consumes: ``it_j`` (with ``extra_j``, what warm air costs the servers) and
     ``overhead_j`` by component; ``import_j`` is the part that the grid supplies. None where a thing is not modelled.
-    ``carbon_free_j`` is consumed energy that was carbon-free in its very hour.
+    ``carbon_free_j`` is consumed energy that was carbon-free in its very hour; ``burnt_g`` the fuel of the backup.
+    ``cost`` is what the grid's energy costs: what is fed in earns nothing here.
     """
 
     seconds: Floats
@@ -47,7 +50,9 @@ class SiteAccount:
     reused_j: Floats | None = None
     carbon_free_j: Floats | None = None
     renewable_j: Floats | None = None
-    supplied: Supplied | None = None
+    served: Dispatch | None = None
+    burnt_g: Floats | None = None
+    on_site_carbon: tuple[CarbonLine, ...] = ()
     exceeded: tuple[Exceeded, ...] = field(default=())
 
 
@@ -62,19 +67,24 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
     overhead_j = {name: watts * seconds for name, watts in bins.components_w.items()}
     it = _sum([*it_j.values(), *extra_j.values()], len(seconds))
     facility = _sum([it, *overhead_j.values()], len(seconds))
-    supplied = None
-    drawn = facility
-    if plan.on_site is not None:
-        supplied = plan.on_site.supply(facility / seconds, edges_ns, plan.grid.price, plan.grid.intensity)
-        drawn = supplied.import_w * seconds
     grid = plan.grid
+    served = burnt_g = None
+    carbon_lines: tuple[CarbonLine, ...] = ()
+    drawn, own = facility, np.zeros_like(facility)
+    exceeded = bins.exceeded
+    if plan.on_site is not None:
+        served = plan.on_site.dispatch(facility / seconds, edges_ns, grid.price, grid.intensity)
+        drawn = served.grid_import_w * seconds
+        own = served.own_w * seconds
+        burnt_g = SCOPE_1_G_PER_L * plan.on_site.fuel_l(served, edges_ns)
+        carbon_lines = tuple(line for line in plan.on_site.carbon(served, edges_ns) if line.scope != 1)
+        exceeded += _unserved(served)
     market_g = carbon_free = renewable = None
-    own = supplied.own_w * seconds if supplied is not None else np.zeros_like(drawn)
     if plan.market is not None:
         matched = match(plan.market, drawn, edges_ns, seconds)
         market_g, renewable = matched.carbon_g, matched.renewable_j + own
         carbon_free = matched.carbon_free_j + own
-    elif supplied is not None:
+    elif served is not None:
         renewable = carbon_free = own
     if grid.carbon_free is not None:
         bought = carbon_free - own if carbon_free is not None else np.zeros_like(drawn)
@@ -84,10 +94,6 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
         onsite = {name: flow * seconds for name, flow in bins.water_l_per_s.items()}
     elif plan.wue_l_per_j is not None:
         onsite = {"cooling": it * plan.wue_l_per_j}
-    cost = None
-    if grid.price is not None:
-        paid = grid.price.on_bins(edges_ns)
-        cost = drawn * paid if supplied is None else (drawn - supplied.export_w * seconds) * paid
     return SiteAccount(
         seconds=seconds,
         it_j=it,
@@ -98,15 +104,25 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
         grid_g=drawn * grid.intensity.on_bins(edges_ns),
         market_g=market_g,
         marginal_g=drawn * grid.marginal.on_bins(edges_ns) if grid.marginal is not None else None,
-        cost=cost,
+        cost=drawn * grid.price.on_bins(edges_ns) if grid.price is not None else None,
         offsite_l=drawn * grid.water.on_bins(edges_ns) if grid.water is not None else None,
         withdrawal_l=drawn * grid.withdrawal.on_bins(edges_ns) if grid.withdrawal is not None else None,
         onsite_l=onsite,
         reused_j=bins.heat_reused_w * seconds if bins.heat_reused_w is not None else None,
         carbon_free_j=carbon_free,
         renewable_j=renewable,
-        supplied=supplied,
-        exceeded=bins.exceeded,
+        served=served,
+        burnt_g=burnt_g,
+        on_site_carbon=carbon_lines,
+        exceeded=exceeded,
+    )
+
+
+def _unserved(served: Dispatch) -> tuple[Exceeded, ...]:
+    """Bins in which nothing was left to give: no grid, no battery, no generator."""
+    short = np.nonzero(served.unserved_w > 0.0)[0].tolist()
+    return tuple(
+        Exceeded("supply", i, float(served.load_w[i]), float(served.load_w[i] - served.unserved_w[i])) for i in short
     )
 
 

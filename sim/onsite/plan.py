@@ -130,29 +130,6 @@ class OnsitePlan:
                 lines.append(CarbonLine("diesel", 3, "fuel supplied", Range(made, made, made, "the scenario")))
         return tuple(lines)
 
-    def life_cycle_g_per_s(self, served: Dispatch, edges_ns: Ints) -> tuple[Floats, Floats, Floats]:
-        """Scope 3 of everything on site in each bin, g/s, as low, central and high; their sums are ``carbon``'s."""
-        low, central, high = (np.zeros_like(served.dt_s) for _ in range(3))
-
-        def add(flow: Floats, each: Range) -> None:
-            np.add(low, flow * each.low, out=low)
-            np.add(central, flow * each.central, out=central)
-            np.add(high, flow * each.high, out=high)
-
-        for plant in (*self.pv, *self.wind):
-            if isinstance(plant.lifecycle, PerEnergy):
-                add(plant.power_w(edges_ns), plant.lifecycle.g_per_j)
-            else:
-                w_per_s = plant.capacity_w / (plant.lifecycle.lifetime_ns * SECONDS_PER_NS)
-                add(np.full_like(served.dt_s, w_per_s), plant.lifecycle.g_per_w)
-        if (battery := self.units.battery) is not None and self.battery_lifecycle is not None:
-            used = life_used(battery, np.diff(served.cycles, prepend=0.0), served.dt_s)
-            add(battery.energy_j * used / served.dt_s, self.battery_lifecycle)
-        if self.fuel_upstream_g_per_l is not None:
-            made = self.fuel_upstream_g_per_l
-            add(self.fuel_l(served, edges_ns) / served.dt_s, Range(made, made, made, "the scenario"))
-        return low, central, high
-
     def _test_s(self, edges_ns: Ints) -> Floats:
         if self.tests is None:
             return np.zeros(len(edges_ns) - 1)

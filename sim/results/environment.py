@@ -19,13 +19,20 @@ WATER = (
     ("onsite", "on-site water"),
     ("offsite", "off-site water (consumed at power stations)"),
     ("offsite_withdrawal", "off-site water (withdrawn there)"),
-    ("embodied", "embodied water"),
+    ("embodied", "embodied water (withdrawn for GPU dies)"),
     ("scarcity_weighted", "water, weighed by scarcity"),
 )
 ENERGY = (
-    ("on_site_consumed", "own generation consumed"),
+    ("on_site_pv", "made by the sun"),
+    ("on_site_wind", "made by the wind"),
+    ("on_site_consumed", "of it consumed here"),
+    ("battery_discharged", "out of the battery"),
+    ("battery_losses", "lost in the battery"),
+    ("on_site_diesel", "from the diesel generators"),
+    ("curtailed", "curtailed"),
     ("grid_import", "drawn from the grid"),
     ("grid_export", "fed into the grid"),
+    ("unserved", "not served at all"),
 )
 SHARES = (
     ("ref", "REF (renewable share)"),

@@ -75,7 +75,7 @@ def _of(footprint: Footprint, plan: AccountingPlan, sites: Sequence[str]) -> dic
     accounts = [footprint.accounts[name] for name in sites]
     energy = _energy(footprint)
     summary: dict[str, Any] = {"energy_kwh": energy, "carbon_kg": _carbon(footprint, plans)}
-    water = _water(footprint, plans)
+    water = _water(footprint, plan, plans)
     if water:
         summary["water_l"] = water
     if all(site.grid.price is not None for site in plans):
@@ -101,13 +101,21 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
         "by_workload": _kept(footprint.by(_owner, it_kwh)),
         "by_state": _kept(footprint.by(_state, it_kwh)),
     }
-    supplied = [(account, account.supplied) for account in footprint.accounts.values()]
-    if any(supply is not None for _, supply in supplied):
-        energy |= {
-            "grid_import": footprint.total(lambda line: line.import_j) / J_PER_KWH,
-            "grid_export": sum(float(s.export_w @ a.seconds) for a, s in supplied if s is not None) / J_PER_KWH,
-            "on_site_consumed": sum(float(s.own_w @ a.seconds) for a, s in supplied if s is not None) / J_PER_KWH,
+    served = [account.served for account in footprint.accounts.values() if account.served is not None]
+    if served:
+        powers = {
+            "on_site_pv": sum(float(s.energy_j(s.pv_w)) for s in served),
+            "on_site_wind": sum(float(s.energy_j(s.wind_w)) for s in served),
+            "on_site_consumed": sum(float(s.energy_j(s.own_w)) for s in served),
+            "on_site_diesel": sum(float(s.energy_j(s.diesel_w)) for s in served),
+            "battery_discharged": sum(float(s.energy_j(s.battery_discharge_w)) for s in served),
+            "battery_losses": sum(float(s.energy_j(s.losses_w)) for s in served),
+            "curtailed": sum(float(s.energy_j(s.curtailed_w)) for s in served),
+            "grid_export": sum(float(s.energy_j(s.grid_export_w)) for s in served),
+            "unserved": sum(float(s.energy_j(s.unserved_w)) for s in served),
         }
+        energy["grid_import"] = footprint.total(lambda line: line.import_j) / J_PER_KWH
+        energy |= {name: joules / J_PER_KWH for name, joules in powers.items() if joules}
     return energy
 
 
@@ -154,7 +162,7 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
     return carbon
 
 
-def _water(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
+def _water(footprint: Footprint, plan: AccountingPlan, plans: Sequence[SitePlan]) -> dict[str, Any]:
     """On-site and off-site water; a total only where both are known. Water withdrawn and weighed stand beside it."""
     water: dict[str, Any] = {}
     if all(site.onsite_water_known for site in plans):
@@ -173,6 +181,8 @@ def _water(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
             )
     if all(site.grid.withdrawal is not None for site in plans):
         water["offsite_withdrawal"] = footprint.total(lambda line: line.withdrawal_l)
+    if plan.embodied_water_known:
+        water["embodied"] = footprint.total(lambda line: line.embodied_l)
     parts: dict[str, float] = {}
     for account in footprint.accounts.values():
         for name, litres in (account.onsite_l or {}).items():
@@ -203,7 +213,15 @@ def _boundary(
     missing = [
         what if alone or len(at) == len(plan.sites) else f"{what} at {', '.join(at)}" for what, at in lacks.items()
     ]
-    missing += ["embodied water", "network outside the nodes", "storage outside the nodes", "end of life"]
+    made = {*(item.label for item in plan.embodied), *(plant.label for plant in plan.plants)}
+    outside = {
+        "embodied water of all but GPU dies": False,
+        "network outside the nodes (give accounting.embodied.network_share)": "network" in made,
+        "storage outside the nodes": False,
+        "the building (give accounting.embodied.building)": "building" in made,
+        "end of life (give accounting.embodied.end_of_life)": "end_of_life" in made,
+    }
+    missing += [what for what, there in outside.items() if not there]
     boundary: dict[str, Any] = {
         "convention": plan.convention.name,
         "metered_it_kwh": sum(metered.values()),

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.quantities import CarbonMass, PositiveDuration, PositiveFraction, Power
+from sim.quantities import PositiveDuration, Power
+from sim.spec.embodied import Embodied
 from sim.validation import Spec
 
 
@@ -23,31 +24,6 @@ class Luccioni2023Convention(Spec):
     kind: Literal["luccioni-2023"]
     infrastructure: Power
     idle: Power
-
-
-class TimeAmortization(Spec):
-    """Embodied carbon by time held over the lifetime; time nobody holds is a line of its own."""
-
-    kind: Literal["time"] = "time"
-
-
-class ExpectedUtilisation(Spec):
-    """Embodied carbon over the share of the lifetime expected to be used; unheld time is then charged to no one."""
-
-    kind: Literal["expected-utilisation"]
-    utilisation: PositiveFraction
-
-
-class Embodied(Spec):
-    """Carbon of one device in place of its profile's range, and how it is spread over time."""
-
-    gpu: CarbonMass | None = Field(default=None, description="Of one GPU; the profile's range, if absent.")
-    server: CarbonMass | None = Field(
-        default=None, description="Of one server without GPUs; the profile's range, if absent."
-    )
-    amortization: Annotated[TimeAmortization | ExpectedUtilisation, Field(discriminator="kind")] = Field(
-        default_factory=TimeAmortization
-    )
 
 
 class FunctionalUnit(Spec):

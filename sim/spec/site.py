@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from sim.quantities import AtLeastOne, CarbonIntensity, EnergyPrice, WaterIntensity
 from sim.spec.market import Market
+from sim.spec.onsite import OnSite
 from sim.validation import Spec
 
 
@@ -87,6 +88,7 @@ class Place(Spec):
 
     grid: Grid = Field(description="It needs 'grid.intensity': we do not guess a carbon intensity.")
     facility: Facility = Field(description="We do not guess a PUE: give {kind: fixed-pue, pue: ...}.")
+    on_site: OnSite = Field(default_factory=list, description="PV, wind, a battery, diesel, and the connection.")
     water: Water = Field(default_factory=Water)
 
 
