@@ -128,6 +128,18 @@ def test_published_ranges_rise() -> None:
         assert 0.0 < one.low <= one.central <= one.high, name
 
 
+def test_an_outage_needs_bins_that_begin_and_end_with_it() -> None:
+    """Half an hour of outage must not become an hour of it because the bins are coarse."""
+    connection = {"kind": "connection", "export_limit": "0 W", "outages": [{"after": "90 min", "duration": "30 min"}]}
+    plan = _plan([connection])
+    hourly = np.arange(4, dtype=np.int64) * HOUR_NS
+    with pytest.raises(ValueError, match="every outage"):
+        plan.dispatch(np.full(3, 1e6), hourly, None, STEADY)
+    edges = np.union1d(hourly, np.concatenate(plan.breakpoints(0, int(hourly[-1]))))
+    served = plan.dispatch(np.full(len(edges) - 1, 1e6), edges, None, STEADY)
+    assert served.energy_j(served.unserved_w) == pytest.approx(1e6 * HOUR_NS / 2 / NS_PER_S)
+
+
 def test_tests_into_the_facility_spare_the_grid() -> None:
     diesel = UNITS[3] | {"tests": {"every": "1 d", "duration": "1 h", "load": "30 %", "into": "facility"}}
     plan = _plan([diesel, {"kind": "connection", "export_limit": "0 W"}])
