@@ -111,8 +111,8 @@ def dispatch(
 
     ``units`` is one for all sites or one a site. ``wants`` says what the rule wants of the battery (``loop.FOLLOW`` is
     self-consumption; ``thresholds.wants`` gives the others), ``grid_up`` where the grid is there, ``on_test_w`` what
-    generators on test feed into the site. These and the sources broadcast to the load. ``compiled`` chooses the loop, by
-    the size of the work where it is None: both give the same bits, and compiling takes seconds the first time.
+    generators on test feed into the site. These and the sources broadcast to the load. ``compiled`` chooses the loop,
+    by the size of the work where it is None: both give the same bits, and compiling takes seconds the first time.
     """
     shape = load_w.shape
     rows = (1, shape[0]) if load_w.ndim == 1 else shape
