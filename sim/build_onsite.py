@@ -185,7 +185,7 @@ def _battery(spec: Battery) -> BatteryUnit:
     energy_j = float(spec.energy)
     power_w = float(spec.power) if spec.power is not None else (spec.c_rate or 0.0) * energy_j * NS_PER_S / HOUR_NS
     one_way = one_way_efficiency(float(spec.round_trip))
-    per_cycle, per_s = fade_rates(spec.life.end_of_life, spec.life.cycles, int(spec.life.calendar))
+    per_cycle, per_s = fade_rates(float(spec.life.end_of_life), spec.life.cycles, int(spec.life.calendar))
     return BatteryUnit(
         energy_j=energy_j,
         charge_w=power_w,
@@ -199,7 +199,7 @@ def _battery(spec: Battery) -> BatteryUnit:
         self_discharge_per_s=leak_per_s(float(spec.self_discharge), 30 * DAY_NS),
         fade_per_cycle=per_cycle,
         fade_per_s=per_s,
-        end_of_life=spec.life.end_of_life,
+        end_of_life=float(spec.life.end_of_life),
     )
 
 
@@ -227,9 +227,9 @@ def _rule(battery: Battery | None, currency: str | None, rng: np.random.Generato
             raise InputError.one(HERE, f"its bounds are in {spec.charge_at.currency}, the price is in {currency}")
         bounds = Fixed(float(spec.charge_at), float(spec.discharge_at))
     elif isinstance(spec, TrailingBounds):
-        bounds = Trailing(int(spec.window), spec.share)
+        bounds = Trailing(int(spec.window), float(spec.share))
     else:
         error = float(spec.error) if isinstance(spec, ForecastBounds) else 0.0
-        bounds = Forecast(int(spec.window), spec.share, error, int(rng.integers(2**62)))
+        bounds = Forecast(int(spec.window), float(spec.share), error, int(rng.integers(2**62)))
     by: Literal["price", "intensity"] = "price" if isinstance(battery.dispatch, PriceDispatch) else "intensity"
     return Trade(by, bounds, float(battery.round_trip))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from sim.accounting.plan import GridPlan, SitePlan
+from sim.accounting.site import account_site
 from sim.build_onsite import onsite_plan
 from sim.errors import InputError, RunError
+from sim.facility.building import FixedPUE
 from sim.onsite.diesel import SCOPE_1_G_PER_L
 from sim.onsite.lifecycle import PUBLISHED, total
 from sim.onsite.plan import OnsitePlan
@@ -42,7 +46,7 @@ UNITS: list[dict[str, Any]] = [
         "round_trip": 0.88,
         "start": "50 %",
         "self_discharge": "2 %",
-        "life": {"end_of_life": 0.8, "cycles": 6000, "calendar": "15 years"},
+        "life": {"end_of_life": "80 %", "cycles": 6000, "calendar": "15 years"},
         "lifecycle": "ivl-2019-lithium-ion",
         "dispatch": {"kind": "self-consumption"},
     },
@@ -103,9 +107,37 @@ def test_a_site_from_its_yaml() -> None:
     assert scope_3.low < scope_3.central < scope_3.high
 
 
+def test_the_account_of_a_site_with_panels() -> None:
+    """Without a battery or export, a joule of sun in the load is a joule less from the grid, with its carbon."""
+    weather = clear(days=31)
+    plan = _plan([UNITS[0], {"kind": "connection", "export_limit": "0 W"}], weather)
+    edges, it_j = weather.edges_ns, {"gpu": np.full(31 * 24, 1e6 * HOUR_NS / NS_PER_S)}
+    bare = SitePlan(building=FixedPUE(1.2), grid=GridPlan(intensity=STEADY))
+    without = account_site(it_j, bare, edges)
+    account = account_site(it_j, replace(bare, on_site=plan), edges)
+    own_j = np.minimum(plan.pv[0].power_w(edges) * account.seconds, without.facility_j)
+    assert own_j.sum() > 0.1 * without.facility_j.sum()
+    assert account.facility_j == pytest.approx(without.facility_j)
+    assert account.import_j == pytest.approx(without.facility_j - own_j)
+    assert account.grid_g.sum() == pytest.approx(without.grid_g.sum() - own_j.sum() * 1e-4)
+    assert account.renewable_j == pytest.approx(own_j)
+
+
 def test_published_ranges_rise() -> None:
     for name, one in PUBLISHED.items():
         assert 0.0 < one.low <= one.central <= one.high, name
+
+
+def test_an_outage_needs_bins_that_begin_and_end_with_it() -> None:
+    """Half an hour of outage must not become an hour of it because the bins are coarse."""
+    connection = {"kind": "connection", "export_limit": "0 W", "outages": [{"after": "90 min", "duration": "30 min"}]}
+    plan = _plan([connection])
+    hourly = np.arange(4, dtype=np.int64) * HOUR_NS
+    with pytest.raises(ValueError, match="every outage"):
+        plan.dispatch(np.full(3, 1e6), hourly, None, STEADY)
+    edges = np.union1d(hourly, np.concatenate(plan.breakpoints(0, int(hourly[-1]))))
+    served = plan.dispatch(np.full(len(edges) - 1, 1e6), edges, None, STEADY)
+    assert served.energy_j(served.unserved_w) == pytest.approx(1e6 * HOUR_NS / 2 / NS_PER_S)
 
 
 def test_tests_into_the_facility_spare_the_grid() -> None:
@@ -199,6 +231,12 @@ def test_a_perfect_forecast_has_to_be_asked_for() -> None:
         ON_SITE.validate_python(
             [UNITS[2] | {"dispatch": {"kind": "carbon", "bounds": {"kind": "forecast", "window": "1 d"}}}, UNITS[4]]
         )
+
+
+def test_what_is_written_out_reads_back_the_same() -> None:
+    """With every default made visible, for the resolved scenario of a run."""
+    units = ON_SITE.validate_python(UNITS)
+    assert ON_SITE.validate_python(ON_SITE.dump_python(units, mode="json", exclude_none=True)) == units
 
 
 def test_the_same_power_by_c_rate() -> None:

@@ -16,6 +16,9 @@ from sim.onsite.diesel import DieselUnit
 Floats = npt.NDArray[np.float64]
 Wants = npt.NDArray[np.int8]
 
+WORTH_COMPILING = 200_000
+"""Bins of all sites from which on the compiled loop is taken; the plain one does as many in about a second."""
+
 
 @dataclass(frozen=True)
 class SiteUnits:
@@ -102,14 +105,14 @@ def dispatch(
     wants: Wants | int,
     grid_up: npt.NDArray[np.bool_] | bool = True,
     on_test_w: Floats | float = 0.0,
-    compiled: bool = True,
+    compiled: bool | None = None,
 ) -> Dispatch:
     """Serves ``load_w`` (bins,) or (sites, bins) bin by bin; ``dt_s`` (bins,) is above 0 and all powers are not below.
 
     ``units`` is one for all sites or one a site. ``wants`` says what the rule wants of the battery (``loop.FOLLOW`` is
     self-consumption; ``thresholds.wants`` gives the others), ``grid_up`` where the grid is there, ``on_test_w`` what
-    generators on test feed into the site. These and the sources broadcast to the load. Without ``compiled`` the plain
-    Python loop runs: the same bits, slower.
+    generators on test feed into the site. These and the sources broadcast to the load. ``compiled`` chooses the loop,
+    by the size of the work where it is None: both give the same bits, and compiling takes seconds the first time.
     """
     shape = load_w.shape
     rows = (1, shape[0]) if load_w.ndim == 1 else shape
@@ -123,7 +126,7 @@ def dispatch(
     made = full(np.asarray(pv_w) + np.asarray(wind_w), np.float64)
     on_test = full(on_test_w, np.float64)
     out = np.empty((rows[0], k.RESULTS, rows[1]))
-    run = k.compiled() if compiled else k.run_bins
+    run = k.compiled() if (load_w.size > WORTH_COMPILING if compiled is None else compiled) else k.run_bins
     load = full(load_w, np.float64)
     run(parameters, dt_s, load, made, on_test, full(grid_up, np.bool_), full(wants, np.int8), out)
 

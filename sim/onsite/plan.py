@@ -75,8 +75,8 @@ class OnsitePlan:
     def dispatch(self, load_w: Floats, edges_ns: Ints, price: Signal | None, intensity: Signal) -> Dispatch:
         """What serves the facility's ``load_w`` (bins,) in the bins between ``edges_ns``, which hold all breakpoints.
 
-        Raises ``RunError`` where a battery goes by a price that is not there. Tests may begin inside a bin; their
-        power is averaged over it.
+        Raises ``RunError`` where a battery goes by a price that is not there, ``ValueError`` where anything changes
+        within a bin. Tests may begin inside a bin; their power is averaged over it.
         """
         dt_s = np.diff(edges_ns) * SECONDS_PER_NS
         nothing = np.zeros_like(load_w)
@@ -139,6 +139,10 @@ class OnsitePlan:
         )
 
     def _grid_up(self, edges_ns: Ints) -> npt.NDArray[np.bool_]:
+        first_ns, last_ns = edges_ns[0], edges_ns[-1]
+        cuts = self.outages_ns[(self.outages_ns > first_ns) & (self.outages_ns < last_ns)]
+        if not bool(np.isin(cuts, edges_ns).all()):
+            raise ValueError("the bins do not contain the beginning and end of every outage")
         up = np.ones(len(edges_ns) - 1, dtype=np.bool_)
         for start, end in self.outages_ns.tolist():
             up &= (edges_ns[1:] <= start) | (edges_ns[:-1] >= end)

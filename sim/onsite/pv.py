@@ -2,6 +2,7 @@
 
 Position of the sun -> irradiance on the tilted plane -> temperature of the cells -> DC power -> AC power. Fixed tilt,
 no horizon and no shading between rows; soiling, wiring, mismatch and the like are one stated loss, as in PVWatts.
+Panels do not age.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from sim.quantities import (
     Power,
     SmallRatio,
     Tilt,
+    UpToHalf,
 )
 from sim.validation import Spec
 
@@ -159,15 +160,12 @@ class WindSeries(Spec):
     lifecycle: WindLifecycle
 
 
-_Share = Annotated[float, Field(gt=0.0, le=0.5)]
-
-
 class TrailingBounds(Spec):
     """Cheap and dear by the window just gone by: its ``share`` lowest and highest values. No look ahead."""
 
     kind: Literal["trailing"] = "trailing"
     window: PositiveDuration = Field(default="7 d", validate_default=True)
-    share: _Share = 0.25
+    share: UpToHalf = Field(default=0.25, validate_default=True)
 
 
 class ForecastBounds(Spec):
@@ -175,7 +173,7 @@ class ForecastBounds(Spec):
 
     kind: Literal["forecast"]
     window: PositiveDuration
-    share: _Share = 0.25
+    share: UpToHalf = Field(default=0.25, validate_default=True)
     error: PositiveFraction = Field(description="We do not guess how good a forecast is; {kind: perfect} is none.")
 
 
@@ -184,7 +182,7 @@ class PerfectBounds(Spec):
 
     kind: Literal["perfect"]
     window: PositiveDuration
-    share: _Share = 0.25
+    share: UpToHalf = Field(default=0.25, validate_default=True)
 
 
 class FixedPrices(Spec):
@@ -242,9 +240,15 @@ class CarbonDispatch(Spec):
 class BatteryLife(Spec):
     """Capacity left at the end of its life, reached after so many full cycles, or so long at rest."""
 
-    end_of_life: Annotated[float, Field(gt=0.0, lt=1.0)]
+    end_of_life: PositiveFraction
     cycles: Annotated[float, Field(gt=0.0, le=1e6)]
     calendar: PositiveDuration
+
+    @model_validator(mode="after")
+    def _fades(self) -> BatteryLife:
+        if not self.end_of_life < 1.0:
+            raise PydanticCustomError("order", "end_of_life must be below 100 %: it is the capacity left then")
+        return self
 
 
 class Battery(Spec):
