@@ -64,7 +64,7 @@ def rows(*, quick: bool) -> list[Row]:
     rng = np.random.default_rng(0)
     # until a block this large has once been freed, glibc gives memory back to the system after each site, and the
     # faults of getting it again take longer than the work; a process that has read a year of files is past that
-    np.zeros(1 << 22).sum()
+    np.zeros(1 << 21).sum()
     edges = np.arange(HOURS + 1, dtype=np.int64) * HOUR_NS
     plant = load_scenario("dallas-on-ercot").scenario.places["dallas"].facility
     sites = [_site(rng, plant) for _ in range(20)]
