@@ -69,6 +69,7 @@ class Rows:
     ends_ns: Ints | None = None
     below_zero: int = 0
     estimated: int = 0
+    paths: Sequence[str] = ()
 
 
 class _Faults:
@@ -86,7 +87,8 @@ class _Faults:
     def always(self, places: Ints, message: str) -> None:
         for i in places:
             if len(self._problems) < MOST_PROBLEMS:
-                self._problems.append(Problem(self._rows.file, self._rows.lines[int(i)], "", message))
+                path = self._rows.paths[int(i)] if self._rows.paths else ""
+                self._problems.append(Problem(self._rows.file, self._rows.lines[int(i)], path, message))
             else:
                 self._more += 1
 
@@ -175,7 +177,7 @@ def _ends(rows: Rows, kept: Ints, step: int, faults: _Faults) -> Ints:
         # The last lasts as long as the one before it, as in a series without faults.
         lasting = min(step, int(starts[-1] - starts[-2]))
         following[-1] = starts[-1] + lasting
-        return np.minimum(starts + step, following)
+        return np.asarray(np.minimum(starts + step, following), dtype=np.int64)
     ends = rows.ends_ns[kept]
     faults.always(kept[ends <= starts], "ends when or before it starts")
     overlaps = np.flatnonzero(ends[:-1] > starts[1:])
@@ -198,7 +200,7 @@ def _missing(rows: Rows, kept: Ints, ends: Ints, step: int, faults: _Faults) -> 
         uneven = uneven[hole[uneven - 1] == 0]  # rows of another length, side by side: the file says all
     for i in np.flatnonzero((hole[:-1] > 0) & ((apart % step == 0) | (rows.ends_ns is not None))) + 1:
         faults.forgivable(kept[i : i + 1], f"comes {hole[i - 1] / NS_PER_S:g} s after the end of the row above it")
-    missing: Ints = np.maximum(-(-hole // step), 0)
+    missing: Ints = np.asarray(np.maximum(-(-hole // step), 0), dtype=np.int64)
     return missing, len(uneven)
 
 
@@ -206,7 +208,7 @@ def _edges(starts: Ints, ends: Ints, missing: Ints, step: int) -> Ints:
     """Starts, and where rows are missing the steps from the end of the row before to the next."""
     gaps = np.flatnonzero(missing)
     inside = [ends[i] + np.arange(missing[i], dtype=np.int64) * step for i in gaps]
-    return np.sort(np.concatenate([starts, ends[-1:], *inside])).astype(np.int64)
+    return np.asarray(np.sort(np.concatenate([starts, ends[-1:], *inside])), dtype=np.int64)
 
 
 def _filled(edges: Ints, values: Floats, policy: Policy) -> Floats:
