@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
     "spec": BASE | {"signals", "profiles", "workload"},
     "build_embodied": BASE | {"profiles", "accounting", "spec"},
+    "build_grid": BASE | {"signals", "profiles", "spec"},
     "build_onsite": BASE | {"signals", "onsite", "spec"},
     "build_requests": BASE | {"rng", "workload", "spec"},
     "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec", "build_requests"},
