@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from sim.errors import InputError, Problem
 from sim.signals.csv_table import MOST_PROBLEMS
-from sim.units import NS_PER_S
+from sim.units import DAY_NS, NS_PER_S
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -26,6 +26,9 @@ Policy = Literal["refuse", "hold", "interpolate"]
 
 MOST_FILLED = 5_000_000
 """Intervals filled in before a file is taken to be damaged."""
+
+LONGEST_STEP_NS = 3660 * DAY_NS
+"""Rows further apart are no series of a grid, and their ends might not fit the clock."""
 
 REMEDY = "; mend it, or write gaps: hold, or gaps: interpolate"
 
@@ -125,6 +128,10 @@ def without_gaps(rows: Rows, policy: Policy) -> tuple[Ints, Floats, GapReport]:
     if len(kept) < 2:
         raise InputError.one(rows.file, "all its rows start at one time")
     step = commonest_step(rows.starts_ns[kept])
+    if step > LONGEST_STEP_NS:
+        raise InputError.one(
+            rows.file, f"has rows {step // DAY_NS:,} days apart; at most {LONGEST_STEP_NS // DAY_NS:,}"
+        )
     starts = rows.starts_ns[kept]
     ends = _ends(rows, kept, step, faults)
     missing, mixed = _missing(rows, kept, ends, step, faults)

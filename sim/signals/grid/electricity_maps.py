@@ -70,9 +70,9 @@ def _json_rows(path: Path, basis: Basis) -> Rows:
     problems: list[Problem] = []
     starts: list[int] = []
     values: list[float] = []
-    zones = {entry.get("zone") for entry in entries if isinstance(entry, dict)}
+    zones = {str(entry.get("zone")) for entry in entries if isinstance(entry, dict)}
     if len(zones) > 1:
-        raise InputError.one(file, f"holds more than one zone: {', '.join(sorted(map(str, zones)))}")
+        raise InputError.one(file, f"holds more than one zone: {', '.join(sorted(zones))}")
     for i, (entry, line) in enumerate(zip(entries, lines, strict=True)):
         try:
             starts.append(parse_instant(entry["datetime"]))

@@ -76,7 +76,7 @@ def _parquet_rows(path: Path, time_column: str, column: str) -> Rows:
         numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
     except FileNotFoundError:
         raise InputError.one(file, "no such file") from None
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError.one(file, f"cannot be read: {error}") from None
     if bool(np.isinf(numbers).any()):
         raise InputError.one(file, f"'{column}' is not finite", line=int(np.flatnonzero(np.isinf(numbers))[0]) + 1)

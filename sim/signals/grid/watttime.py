@@ -16,7 +16,7 @@ import numpy as np
 
 from sim.errors import InputError, Problem
 from sim.signals.csv_table import open_table, parse_instant
-from sim.signals.gaps import Policy, Rows
+from sim.signals.gaps import LONGEST_STEP_NS, Policy, Rows
 from sim.signals.grid.cells import Collected, json_entries, number
 from sim.signals.grid.series import GridSeries, read_signal
 from sim.units import NS_PER_S, parse
@@ -32,23 +32,22 @@ def read_watttime_json(path: Path, *, policy: Policy, origin_ns: int) -> GridSer
     meta = document.get("meta")
     if not isinstance(meta, Mapping):
         raise InputError.one(file, "has no 'meta', which says the unit of its values")
-    if meta.get("units") not in _UNITS:
-        raise InputError.one(
-            file, f"has values in {meta.get('units')!r}; known: {', '.join(_UNITS)}", path="meta.units"
-        )
-    if meta.get("signal_type") not in _MARGINAL:
-        message = f"holds {meta.get('signal_type')!r}, which is no rate of CO2; known: {', '.join(_MARGINAL)}"
+    units, signal_type = str(meta.get("units")), str(meta.get("signal_type"))
+    if units not in _UNITS:
+        raise InputError.one(file, f"has values in {units!r}; known: {', '.join(_UNITS)}", path="meta.units")
+    if signal_type not in _MARGINAL:
+        message = f"holds {signal_type!r}, which is no rate of CO2; known: {', '.join(_MARGINAL)}"
         raise InputError.one(file, message, path="meta.signal_type")
     rows = _json_rows(file, entries, lines, meta.get("data_point_period_seconds"))
     intensity, report = read_signal(
         rows,
         policy=policy,
-        si_per_value=parse(_UNITS[meta["units"]], "carbon intensity"),
+        si_per_value=parse(_UNITS[units], "carbon intensity"),
         unit="g/J",
         origin_ns=origin_ns,
         may_be_negative=False,
     )
-    return GridSeries(intensity=intensity, basis="direct", marginal=_MARGINAL[meta["signal_type"]], report=report)
+    return GridSeries(intensity=intensity, basis="direct", marginal=_MARGINAL[signal_type], report=report)
 
 
 def _json_rows(file: str, entries: list[Any], lines: list[int], period_s: object) -> Rows:
@@ -65,7 +64,7 @@ def _json_rows(file: str, entries: list[Any], lines: list[int], period_s: object
     if problems:
         raise InputError(problems)
     starts_ns = np.array(starts, dtype=np.int64)
-    known = isinstance(period_s, int) and period_s > 0
+    known = isinstance(period_s, int) and 0 < period_s <= LONGEST_STEP_NS // NS_PER_S
     return Rows(
         file=file,
         starts_ns=starts_ns,
