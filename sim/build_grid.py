@@ -94,9 +94,9 @@ def _read(
         case EIAMix():
             return read_eia(path, policy=spec.gaps, origin_ns=origin_ns)
         case EntsoeMix():
-            return read_entsoe_mix(path, policy=spec.gaps, origin_ns=origin_ns)
+            return read_entsoe_mix(path, policy=spec.gaps, origin_ns=origin_ns, only=spec.only)
         case EntsoePrice():
-            return read_entsoe_price(path, policy=spec.gaps, origin_ns=origin_ns)
+            return read_entsoe_price(path, policy=spec.gaps, origin_ns=origin_ns, only=spec.only)
         case PriceCSV():
             return read_price(path, policy=spec.gaps, origin_ns=origin_ns)
         case _:

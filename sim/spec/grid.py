@@ -20,6 +20,9 @@ Repeat = Annotated[
     Literal["calendar"] | None,
     Field(description="Lay the series on times it does not cover, by month, day and hour."),
 ]
+Only = Annotated[
+    dict[str, str], Field(description="Which rows of a file with several, e.g. {Area: BZN|DK2, Sequence: Sequence 1}.")
+]
 Factors = Annotated[str, Field(description="A set of factors of fuels, such as dcrl-eia-lifecycle; see 'profiles'.")]
 Also = Annotated[
     dict[Fuel, CarbonIntensity], Field(description="Intensities of fuels that the set lacks, or others than its own.")
@@ -90,6 +93,7 @@ class EntsoeMix(Spec):
 
     kind: Literal["entsoe-mix"]
     file: str
+    only: Only = Field(default_factory=dict)
     factors: Factors
     also: Also = Field(default_factory=dict)
     gaps: Gaps = "refuse"
@@ -151,6 +155,7 @@ class EntsoePrice(Spec):
 
     kind: Literal["entsoe-price"]
     file: str
+    only: Only = Field(default_factory=dict)
     gaps: Gaps = "refuse"
     repeat: Repeat = None
 

@@ -65,7 +65,8 @@ def _csv_rows(table: Table, basis: Basis) -> Rows:
 
 
 def _json_rows(path: Path, basis: Basis) -> Rows:
-    _, entries, lines = json_entries(path, ("history", "data"), "datetime")
+    document, entries, lines = json_entries(path, ("history", "data"), "datetime")
+    within = "history" if "history" in document else "data"
     file = str(path)
     problems: list[Problem] = []
     starts: list[int] = []
@@ -78,7 +79,7 @@ def _json_rows(path: Path, basis: Basis) -> Rows:
             starts.append(parse_instant(entry["datetime"]))
             values.append(_value(entry, basis))
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            problems.append(Problem(file, line, f"history.{i}", _what(error)))
+            problems.append(Problem(file, line, f"{within}.{i}", _what(error)))
     if problems:
         raise InputError(problems)
     return Rows(
@@ -87,7 +88,7 @@ def _json_rows(path: Path, basis: Basis) -> Rows:
         values=np.array(values, dtype=np.float64)[:, np.newaxis],
         lines=lines,
         estimated=sum(entry.get("isEstimated") is True for entry in entries),
-        paths=[f"history.{i}" for i in range(len(entries))],
+        paths=[f"{within}.{i}" for i in range(len(entries))],
     )
 
 

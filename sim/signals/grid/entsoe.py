@@ -13,9 +13,10 @@ back: it was generated, and counted, before. ``n/e`` (not expected) is none. htt
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -128,24 +129,60 @@ def _mtu(table: Table) -> tuple[int, str | None]:
     return column, match[1]
 
 
-def _rows(table: Table, columns: Sequence[int]) -> Rows:
+class _Selection:
+    """Which rows are read: those with the wanted words, and among them one area and one auction (sequence) alone."""
+
+    def __init__(self, table: Table, only: Mapping[str, str]) -> None:
+        self._table = table
+        self._wanted = {table.column(name): word for name, word in only.items()}
+        alike = [name for name in ("Area", "Sequence") if name in table.names and name not in only]
+        self._first: dict[int, str | None] = {table.names.index(name): None for name in alike}
+
+    def takes(self, line: int, row: Sequence[str]) -> bool:
+        """Whether a row is read; complains of one that is of another area than the first."""
+        if any(_cell(row, column) != word for column, word in self._wanted.items()):
+            return False
+        for column, first in self._first.items():
+            word = _cell(row, column)
+            if first is None:
+                self._first[column] = word
+            elif word != first:
+                name = self._table.names[column]
+                message = f"has {name} {word!r}, and the first row {first!r}: say which, with only: {{{name}: {first}}}"
+                self._table.complain(line, message)
+                return False
+        return True
+
+
+def _cell(row: Sequence[str], column: int) -> str:
+    return row[column].strip() if column < len(row) else ""
+
+
+def _rows(table: Table, columns: Sequence[int], only: Mapping[str, str]) -> Rows:
     at_time, zone = _mtu(table)
     clock = _Clock(table, zone)
     collected = Collected(table)
+    selection = _Selection(table, only)
     for line, row in table.rows():
-        not_expected = [column < len(row) and row[column].strip().lower() == "n/e" for column in columns]
+        if not selection.takes(line, row):
+            continue
+        not_expected = [_cell(row, column).lower() == "n/e" for column in columns]
         cells = [
             0.0 if none else number(table, line, row, column)
             for none, column in zip(not_expected, columns, strict=True)
         ]
         empty = all(none or np.isnan(cell) for none, cell in zip(not_expected, cells, strict=True))
-        start, end = clock.interval(line, row[at_time] if at_time < len(row) else "", empty=empty)
+        start, end = clock.interval(line, _cell(row, at_time), empty=empty)
         collected.add(line, start, cells, end=end)
     return collected.rows()
 
 
-def read_entsoe_mix(path: Path, *, policy: Policy, origin_ns: int) -> GridSeries:
-    """The fuel mix in an export of actual generation per production type. Raises ``InputError`` with every fault."""
+def read_entsoe_mix(
+    path: Path, *, policy: Policy, origin_ns: int, only: Mapping[str, str] = MappingProxyType({})
+) -> GridSeries:
+    """The fuel mix in an export of actual generation per production type, of the rows that hold the words of ``only``
+    in the columns it names. Raises ``InputError`` with every fault.
+    """
     with open_table(path) as table:
         types = {i: match[1].strip().lower() for i, n in enumerate(table.names) if (match := _GENERATION.fullmatch(n))}
         unknown = [name for name in types.values() if name not in FUELS and name not in STORAGE]
@@ -153,7 +190,7 @@ def read_entsoe_mix(path: Path, *, policy: Policy, origin_ns: int) -> GridSeries
         if unknown or not columns:
             what = f"has unknown production types: {', '.join(unknown)}" if unknown else "has no column of generation"
             raise InputError.one(str(path), what, line=1)
-        rows = _rows(table, columns)
+        rows = _rows(table, columns, only)
     stated = np.flatnonzero(~np.isnan(rows.values).all(axis=0))  # a type that a country never reports is not in its mix
     if not len(stated):
         raise InputError.one(str(path), "has no generation in any row")
@@ -163,8 +200,12 @@ def read_entsoe_mix(path: Path, *, policy: Policy, origin_ns: int) -> GridSeries
     return GridSeries(mix=mix, report=report)
 
 
-def read_entsoe_price(path: Path, *, policy: Policy, origin_ns: int) -> GridSeries:
-    """Day-ahead prices, of which those below zero are as real as others. Raises ``InputError`` with every fault."""
+def read_entsoe_price(
+    path: Path, *, policy: Policy, origin_ns: int, only: Mapping[str, str] = MappingProxyType({})
+) -> GridSeries:
+    """Day-ahead prices, of which those below zero are as real as others, of the rows that hold the words of
+    ``only`` in the columns it names. Raises ``InputError`` with every fault.
+    """
     with open_table(path) as table:
         prices = {i: match[1].upper() for i, name in enumerate(table.names) if (match := _PRICE.fullmatch(name))}
         if len(prices) != 1:
@@ -173,7 +214,7 @@ def read_entsoe_price(path: Path, *, policy: Policy, origin_ns: int) -> GridSeri
                 str(path), f"needs one column such as 'Day-ahead Price [EUR/MWh]'; its columns are: {known}", line=1
             )
         column, currency = next(iter(prices.items()))
-        rows = _rows(table, [column])
+        rows = _rows(table, [column], only)
     si_per_value, currency = parse_price(f"1 {currency}/MWh")
     price, report = read_signal(
         rows,
