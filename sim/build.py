@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.build_machines import machines_of
+from sim.build_policies import job_schedule
 from sim.build_serving import keep, serving_plan
 from sim.engine.draws import NodeHardware, Rest, Supply
 from sim.engine.service import ServicePlan
@@ -18,6 +19,7 @@ from sim.engine.world import Pool
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
 from sim.rng import Streams
+from sim.signals import Signal
 from sim.spec.inputs import interval_counts, rate_signal, request_times
 from sim.spec.loads import gang_work, gpu_watts
 from sim.spec.scenario import Scenario
@@ -38,8 +40,11 @@ class Built:
     serving: tuple[tuple[ServingPlan, Keep], ...]
 
 
-def build(scenario: Scenario, catalog: Catalog, streams: Streams) -> Built:
-    """Pools and plans of a scenario that has passed its checks."""
+def build(scenario: Scenario, catalog: Catalog, streams: Streams, signals: Mapping[str, Mapping[str, Signal]]) -> Built:
+    """Pools and plans of a scenario that has passed its checks.
+
+    ``signals`` are what policies see at each site: ``carbon``, ``marginal`` and ``price``, where known.
+    """
     machines = machines_of(scenario, catalog)
     pools = tuple(
         Pool(
@@ -66,7 +71,9 @@ def build(scenario: Scenario, catalog: Catalog, streams: Streams) -> Built:
             continue
         pool = workload.pool if workload.pool is not None else next(iter(with_gpus))
         if isinstance(workload, Training):
-            training.append(_training(name, workload, pool, with_gpus[pool]))
+            site = scenario.site_of(next(p for p in scenario.cluster.nodes if p.label == pool))
+            plan_of_job = _training(name, workload, pool, with_gpus[pool])
+            training.append(job_schedule(plan_of_job, workload, signals[site], streams(f"forecast/{name}")))
         else:
             services.append(_service(name, workload, pool, with_gpus[pool], scenario, streams))
     return Built(pools, tuple(training), tuple(services), tuple(serving))

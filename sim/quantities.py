@@ -44,6 +44,10 @@ class Price(Quantity):
     currency: str
 
 
+class Share(Quantity):
+    """A share, where a quantity could stand as well."""
+
+
 def _fail(message: str) -> PydanticCustomError:
     return PydanticCustomError("quantity", "{message}", {"message": message})
 
@@ -100,6 +104,30 @@ def _read_price(value: object) -> Price:
     return price
 
 
+def _is_share(value: object) -> bool:
+    return isinstance(value, Share | int | float) or (isinstance(value, str) and value.strip().endswith("%"))
+
+
+def _share_or(read: Callable[[object], Any], high: float) -> Callable[[object], Any]:
+    """Reads '50 %' and 0.5 as a share, anything else by ``read``."""
+    read_share = _reader("fraction", 0.0, None, high)
+
+    def either(value: object) -> Any:
+        if isinstance(value, Share | Nanoseconds | Quantity):
+            return value
+        if not _is_share(value):
+            return read(value)
+        share = read_share(value)
+        return Share.of(share, share.text)
+
+    return either
+
+
+def _read_level(value: object) -> Quantity:
+    is_price = isinstance(value, Price) or any(name in str(value) for name in units.CURRENCIES)
+    return _read_price(value) if is_price else _reader("carbon intensity", 0.0, None, None)(value)
+
+
 def _text(value: Any) -> str | float:
     text: str = value.text
     try:
@@ -108,9 +136,9 @@ def _text(value: Any) -> str | float:
         return text
 
 
-def _field(read: Callable[[object], Any], dimension: str) -> tuple[Any, ...]:
+def _field(read: Callable[[object], Any], dimension: str, *, or_share: bool = False) -> tuple[Any, ...]:
     example = units.example(dimension)
-    kinds = ["string", "number"] if dimension == "fraction" else ["string"]
+    kinds = ["string", "number"] if dimension == "fraction" or or_share else ["string"]
     schema = {"type": kinds, "description": f"{dimension}, e.g. '{example}'", "examples": [example]}
     return PlainValidator(read), PlainSerializer(_text), WithJsonSchema(schema)
 
@@ -157,3 +185,6 @@ Azimuth = Annotated[Quantity, *_quantity("angle", high=360.0)]
 EnergyPrice = Annotated[Price, *_field(_read_price, "energy price")]
 Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration")]
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration")]
+Allowance = Annotated[Nanoseconds | Share, *_field(_share_or(_duration_reader(0), 100.0), "duration", or_share=True)]
+CapLevel = Annotated[Quantity, *_field(_share_or(_reader("power", None, 0.0, None), 1.0), "power", or_share=True)]
+SignalLevel = Annotated[Quantity, *_field(_read_level, "carbon intensity")]

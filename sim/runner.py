@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics
+from sim.accounting.plan import AccountingPlan
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.build import build
 from sim.build_accounting import accounting_plan
+from sim.build_policies import schedule_problems
 from sim.documents import Document
 from sim.engine.world import Outcome, simulate
 from sim.errors import InputError, Problem
@@ -25,6 +27,7 @@ from sim.profiles.catalog import Catalog
 from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
+from sim.signals import Signal
 from sim.spec.loader import Loaded, load_scenario
 from sim.spec.parts import place_paths
 from sim.spec.requests import request_files
@@ -51,10 +54,14 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     scenario = loaded.scenario
     streams = Streams(scenario.seed)
     plan = accounting_plan(scenario, catalog)
+    signals = _signals_of_policies(plan)
+    unknown = [loaded.document.problem(*problem) for problem in schedule_problems(scenario, catalog, signals)]
+    if unknown:
+        raise InputError(unknown)
     changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
     bins = Bins(int(scenario.outputs.bin), changes, scenario.start_ns)
     recorder = LedgerRecorder({pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}, bins)
-    built = build(scenario, catalog, streams)
+    built = build(scenario, catalog, streams, signals)
     outcome = simulate(
         built.pools,
         built.training,
@@ -80,6 +87,15 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         job_table=job_table(outcome.jobs),
         request_table=_requests(scenario, outcome, energies, streams),
     )
+
+
+def _signals_of_policies(plan: AccountingPlan) -> dict[str, dict[str, Signal]]:
+    """What policies see of each site's grid."""
+    seen = {}
+    for name, site in plan.sites.items():
+        known = {"carbon": site.grid.intensity, "marginal": site.grid.marginal, "price": site.grid.price}
+        seen[name] = {signal: series for signal, series in known.items() if series is not None}
+    return seen
 
 
 def compiles_first(loaded: Loaded) -> bool:

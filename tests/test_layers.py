@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "profiles": BASE,
     "onsite": {"errors", "units", "signals"},
     "workload": BASE | {"signals", "rng", "profiles"},
-    "engine": {"errors", "units", "rng", "profiles", "workload"},
+    "engine": {"errors", "units", "signals", "rng", "profiles", "workload"},
     "facility": {"errors", "units", "signals", "profiles"},
     "accounting": {"errors", "units", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
@@ -35,14 +35,17 @@ ALLOWED: dict[str, set[str]] = {
     "build_requests": BASE | {"rng", "workload", "spec"},
     "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec", "build_requests"},
     "build_machines": BASE | {"profiles", "spec"},
+    "build_policies": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_accounting": BASE
     | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
     | {"build_machines", "build_embodied", "build_onsite"},
-    "build": BASE | {"signals", "rng", "profiles", "workload", "engine", "spec"} | {"build_serving", "build_machines"},
+    "build": BASE
+    | {"signals", "rng", "profiles", "workload", "engine", "spec"}
+    | {"build_serving", "build_machines", "build_policies"},
     "measure": BASE | {"signals", "rng", "profiles", "workload", "accounting", "spec", "results", "runner"},
     "runner": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"}
-    | {"build_accounting"},
+    | {"build_accounting", "build_policies"},
     "cli": BASE | {"profiles", "spec", "results", "runner", "measure"},
     "": BASE | {"spec", "results", "runner"},  # sim/__init__.py
 }
