@@ -100,6 +100,26 @@ class TrainingJob:
         """Of the workload."""
         return self._plan.name
 
+    @property
+    def pool(self) -> str:
+        """Where its gang is."""
+        return self._plan.pool
+
+    @property
+    def loaded_w(self) -> float:
+        """W of one GPU, held and not at work."""
+        return self._plan.loaded_w
+
+    @property
+    def cappable(self) -> bool:
+        """Whether a cap changes what it draws."""
+        return self._plan.under_cap is not None
+
+    def active_w_without(self, source: str) -> float:
+        """W of one GPU at work, if ``source`` did not cap it."""
+        caps_w = [cap_w for name, cap_w in self._caps_w.items() if name != source]
+        return self._under(min(caps_w))[1] if caps_w else self._plan.active_w
+
     def record(self) -> JobRecord:
         """What is known now; a job still at work keeps what it has done so far."""
         self._book()
@@ -124,22 +144,24 @@ class TrainingJob:
 
     def cap(self, source: str, cap_w: float | None) -> None:
         """From now on ``source`` allows each GPU no more than ``cap_w``; None lifts it. The lowest cap counts."""
-        under_cap = self._plan.under_cap
-        assert under_cap is not None, f"'{self._plan.name}' takes no caps"
         if cap_w is None:
             self._caps_w.pop(source, None)
         else:
             self._caps_w[source] = cap_w
-        rate, active_w = under_cap(min(self._caps_w.values())) if self._caps_w else (1.0, self._plan.active_w)
-        if (before := (self._rate, self._active_w)) == (round(rate * FULL_RATE), active_w):
+        rate, active_w = self._under(min(self._caps_w.values())) if self._caps_w else (1.0, self._plan.active_w)
+        if (round(rate * FULL_RATE), active_w) == (self._rate, self._active_w):
             return
-        at_work = self._working_since_ns is not None
         self._book()
         self._rate, self._active_w = round(rate * FULL_RATE), active_w
-        self._cap_changes += before[1] != active_w
-        if at_work and not self._told:
+        self._cap_changes += 1
+        if self._working_since_ns is not None and not self._told:
             self._told = True
             self.process.interrupt(Recapped())
+
+    def _under(self, cap_w: float) -> tuple[float, float]:
+        under_cap = self._plan.under_cap
+        assert under_cap is not None, f"'{self._plan.name}' takes no caps"
+        return under_cap(cap_w)
 
     def _run(self) -> Generator[simpy.Event, object, None]:
         plan = self._plan

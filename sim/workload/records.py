@@ -62,6 +62,23 @@ class JobRecord:
     schedule: ScheduleRecord | None = None
 
 
+@dataclass(frozen=True)
+class ThrottleRecord:
+    """A time in which a site's machines wanted more than it may draw: the extremes of what held within it.
+
+    ``least_share`` is the lowest share of their power above loaded that jobs were left with, ``most_exceeded_w`` what
+    could not be shed even so.
+    """
+
+    site: str
+    start_ns: int
+    end_ns: int
+    least_limit_w: float
+    most_wanted_w: float
+    least_share: float
+    most_exceeded_w: float
+
+
 @dataclass
 class ServiceLog:
     """Every request of one service as columns of int64, appended in the order in which requests finish.
