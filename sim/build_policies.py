@@ -5,7 +5,7 @@ The one place that maps the kinds of schedules, forecasts and caps to what they 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +14,13 @@ from sim.build_machines import machines_of
 from sim.documents import KeyPath
 from sim.engine.training import TrainingPlan
 from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import GPUProfile
+from sim.quantities import Price
 from sim.signals import Signal
 from sim.signals.forecast import Forecast, Noisy, Perfect, Persistence
 from sim.spec import policies as spec
 from sim.spec.loads import gang_work
+from sim.spec.policycheck import targets
 from sim.spec.scenario import Scenario
 from sim.spec.workloads import Training
 from sim.units import DAY_NS, HOUR_NS
@@ -29,7 +32,7 @@ def job_schedule(
 ) -> TrainingPlan:
     """The plan with the schedule of its workload decided, if it has one. ``signals`` are of the site of its GPUs.
 
-    Raises ``SignalRangeError`` where a series is too short; ``schedule_problems`` says so before.
+    Raises ``SignalRangeError`` where a series is too short; ``signal_problems`` says so before.
     """
     if workload.schedule is None:
         return plan
@@ -118,43 +121,62 @@ def forecaster(written: spec.Forecast) -> Forecast:
     return Noisy(float(written.mape_at_once), float(written.mape_day_ahead), int(written.correlation_time))
 
 
-def schedule_problems(
+def signal_problems(
     scenario: Scenario, catalog: Catalog, signals: Mapping[str, Mapping[str, Signal]]
 ) -> list[tuple[KeyPath, str]]:
-    """What schedules ask of their signals that these do not give: where it is written, and why."""
+    """What policies ask of their signals that these do not give: where it is written, and why."""
     machines = machines_of(scenario, catalog)
-    with_gpus = {label: machine.gpu for label, machine in machines.items() if machine.gpu is not None}
+    gpus = {label: machine.gpu for label, machine in machines.items() if machine.gpu is not None}
+    at_pool = {pool.label: signals[scenario.site_of(pool)] for pool in scenario.cluster.nodes}
     found: list[tuple[KeyPath, str]] = []
     for name, workload in scenario.workloads.items():
-        if not isinstance(workload, Training) or workload.schedule is None:
-            continue
-        path: KeyPath = ("workloads", name, "schedule")
-        label = workload.pool if workload.pool is not None else next(iter(with_gpus))
-        site = scenario.site_of(next(pool for pool in scenario.cluster.nodes if pool.label == label))
-        written = workload.schedule
-        if written.signal not in signals[site]:
-            what = {"price": "price", "marginal": "marginal intensity", "carbon": "intensity"}[written.signal]
-            found.append(((*path, "signal"), f"the grid of its site has no {what}"))
-            continue
-        if isinstance(written, spec.Suspend):
-            continue
-        every = workload.checkpoint
-        needs_ns = decide.expected_ns(
-            gang_work(workload.work, workload.gpus, with_gpus[label]).work_ns,
-            int(workload.setup),
-            int(every.every) if every is not None else None,
-            int(every.write) if every is not None else 0,
-        )
-        submit_ns = int(workload.start_after)
-        deadline_ns = _deadline_ns(written, submit_ns, needs_ns)
-        if deadline_ns < submit_ns + needs_ns:
-            hours = f"{needs_ns / HOUR_NS:.4g} h"
-            found.append(((*path, "deadline"), f"the job takes {hours} and cannot be done by then if started at once"))
-            continue
-        persists = isinstance(written.forecast, spec.PersistenceForecast)
-        first_ns = submit_ns - DAY_NS if persists else submit_ns
-        truth = signals[site][written.signal]
-        if not truth.covers(first_ns, submit_ns if persists else deadline_ns):
-            need = "a day before the job is submitted" if persists else "the job's whole window"
-            found.append(((*path, "signal"), f"the series of its site does not cover {need}"))
+        if isinstance(workload, Training) and workload.schedule is not None:
+            path: KeyPath = ("workloads", name, "schedule")
+            label = workload.pool if workload.pool is not None else next(iter(gpus))
+            written = workload.schedule
+            level = written.threshold if isinstance(written, spec.PauseResume) else None
+            level = written.above if isinstance(written, spec.Suspend) else level
+            problem = _unseen(written.signal, level, at_pool[label])
+            if problem is not None:
+                found.append(((*path, "signal"), problem))
+            elif not isinstance(written, spec.Suspend):
+                truth = at_pool[label][written.signal]
+                found += [((*path, field), why) for field, why in _windows(workload, written, gpus[label], truth)]
+    for i, policy in enumerate(scenario.policies):
+        if isinstance(policy, spec.PowerCap) and isinstance(policy.when, spec.Above):
+            for label in sorted({capped.pool for capped in targets(policy.target, scenario.workloads, list(gpus))}):
+                problem = _unseen(policy.when.signal, policy.when.level, at_pool[label])
+                if problem is not None:
+                    found.append((("policies", i, "when", "signal"), problem))
     return found
+
+
+def _unseen(signal: str, level: object, known: Mapping[str, Signal]) -> str | None:
+    """Why a policy cannot compare the signal of a site with a level; None where it can."""
+    if signal not in known:
+        what = {"price": "price", "marginal": "marginal intensity", "carbon": "intensity"}[signal]
+        return f"the grid of its site has no {what}"
+    if isinstance(level, Price) and known[signal].unit != f"{level.currency}/J":
+        return f"the level is in {level.currency}, and the price of its site in {known[signal].unit.partition('/')[0]}"
+    return None
+
+
+def _windows(
+    workload: Training, written: spec.FlexibleStart | spec.PauseResume, gpu: GPUProfile, truth: Signal
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with the window of a schedule: too short for the job, or too long for the series."""
+    every = workload.checkpoint
+    needs_ns = decide.expected_ns(
+        gang_work(workload.work, workload.gpus, gpu).work_ns,
+        int(workload.setup),
+        int(every.every) if every is not None else None,
+        int(every.write) if every is not None else 0,
+    )
+    submit_ns = int(workload.start_after)
+    deadline_ns = _deadline_ns(written, submit_ns, needs_ns)
+    if deadline_ns < submit_ns + needs_ns:
+        yield "deadline", f"the job takes {needs_ns / HOUR_NS:.4g} h and cannot be done by then if started at once"
+    elif isinstance(written.forecast, spec.PersistenceForecast) and not truth.covers(submit_ns - DAY_NS, submit_ns):
+        yield "forecast", "persistence needs the day before the job is submitted, which the series does not cover"
+    elif not truth.covers(submit_ns, deadline_ns):
+        yield "signal", f"the series does not cover the window, which ends {deadline_ns / HOUR_NS:.4g} h into the run"

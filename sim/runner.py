@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
-from sim.accounting.metrics import job_metrics, queue_metrics
+from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
 from sim.accounting.plan import AccountingPlan
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.build import build
 from sim.build_accounting import accounting_plan
-from sim.build_policies import schedule_problems
+from sim.build_caps import policy_log
+from sim.build_policies import signal_problems
 from sim.documents import Document
 from sim.engine.world import Outcome, simulate
 from sim.errors import InputError, Problem
@@ -55,7 +56,7 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     streams = Streams(scenario.seed)
     plan = accounting_plan(scenario, catalog)
     signals = _signals_of_policies(plan)
-    unknown = [loaded.document.problem(*problem) for problem in schedule_problems(scenario, catalog, signals)]
+    unknown = [loaded.document.problem(*problem) for problem in signal_problems(scenario, catalog, signals)]
     if unknown:
         raise InputError(unknown)
     changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
@@ -71,10 +72,13 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         recorder=recorder,
         serving=built.serving,
         next_edge=bins.next_look,
+        caps=built.caps,
     )
     ledger = recorder.ledger(outcome.end_ns)
     energies = _request_energies(scenario, outcome, ledger)
     activity = _activity(outcome, ledger, energies)
+    if built.cappings:
+        activity["policies"] = policy_log(scenario, built.cappings, outcome.end_ns)
     summary = _environmental(loaded.document, scenario, catalog, ledger, activity)
     from sim.results.frames import job_table
 
@@ -123,7 +127,9 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     # a finished run needs none of the logs that drove it, which may be gone by now
     loaded = load_scenario(results.scenario, overrides, catalog, activity_files=False)
     catalog = loaded.catalog
-    activity: dict[str, Any] = {n: results.summary[n] for n in ("serving", "jobs") if n in results.summary}
+    activity: dict[str, Any] = {
+        n: results.summary[n] for n in ("serving", "jobs", "throttling", "policies") if n in results.summary
+    }
     summary = _environmental(loaded.document, loaded.scenario, catalog, results.energy, activity)
     manifest = _manifest(loaded, catalog, time.perf_counter() - began, results.manifest["inputs_sha256"])
     return Results(
@@ -152,6 +158,8 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
         activity["serving"] = services
     if outcome.jobs:
         activity["jobs"] = {record.workload: job_metrics([record]) for record in outcome.jobs}
+    if outcome.throttling:
+        activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
     return activity
 
 

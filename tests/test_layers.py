@@ -33,19 +33,20 @@ ALLOWED: dict[str, set[str]] = {
     "build_embodied": BASE | {"profiles", "accounting", "spec"},
     "build_onsite": BASE | {"signals", "onsite", "spec"},
     "build_requests": BASE | {"rng", "workload", "spec"},
-    "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec", "build_requests"},
+    "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec"} | {"build_requests", "build_caps"},
     "build_machines": BASE | {"profiles", "spec"},
+    "build_caps": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_policies": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_accounting": BASE
     | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
     | {"build_machines", "build_embodied", "build_onsite"},
     "build": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "spec"}
-    | {"build_serving", "build_machines", "build_policies"},
+    | {"build_serving", "build_machines", "build_policies", "build_caps"},
     "measure": BASE | {"signals", "rng", "profiles", "workload", "accounting", "spec", "results", "runner"},
     "runner": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"}
-    | {"build_accounting", "build_policies"},
+    | {"build_accounting", "build_policies", "build_caps"},
     "cli": BASE | {"profiles", "spec", "results", "runner", "measure"},
     "": BASE | {"spec", "results", "runner"},  # sim/__init__.py
 }

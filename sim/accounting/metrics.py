@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sim.accounting.ledger import Ledger
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
-from sim.workload.records import JobRecord, ScheduleRecord, ServiceLog
+from sim.workload.records import JobRecord, ScheduleRecord, ServiceLog, ThrottleRecord
 
 
 def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:
@@ -98,6 +98,19 @@ def job_metrics(records: Sequence[JobRecord]) -> dict[str, Any]:
     if schedules:
         metrics["schedule"] = schedule_metrics(schedules[0])  # a workload is one job
     return metrics
+
+
+def throttle_metrics(record: ThrottleRecord) -> dict[str, Any]:
+    """When a site's limit was binding, what was wanted, and what jobs were left with; in s and W."""
+    return {
+        "site": record.site,
+        "start_s": record.start_ns / NS_PER_S,
+        "duration_s": (record.end_ns - record.start_ns) / NS_PER_S,
+        "limit_w": record.least_limit_w,
+        "most_wanted_w": record.most_wanted_w,
+        "least_share": record.least_share,
+        "most_exceeded_w": record.most_exceeded_w,
+    }
 
 
 def schedule_metrics(record: ScheduleRecord) -> dict[str, Any]:

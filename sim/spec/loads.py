@@ -103,6 +103,11 @@ def _under_cap(
     return capped_step_s(step_s, dynamic_j=dynamic_j, loaded_w=loaded_w, cap_w=cap_w), dynamic_j
 
 
+def can_be_capped(work: GPUHours | Steps) -> bool:
+    """Whether a cap changes what the work draws: nameplate power is counted, not drawn."""
+    return not (isinstance(work, GPUHours) and isinstance(work.load, NameplateLoad))
+
+
 def rate_under_cap(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Callable[[float], tuple[float, float]]:
     """A function from the cap in W of each GPU to the rate of work, relative to no cap, and the W at work."""
     free = gang_work(work, gpus, gpu)
