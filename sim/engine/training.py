@@ -61,7 +61,7 @@ class Recapped:
 
 
 MOST_FAILURES = 10_000
-FULL_RATE = 1 << 32
+FULL_RATE = 1 << 60
 """Rates are counted in integers, so that progress under any changes of rate adds up."""
 
 
@@ -161,7 +161,7 @@ class TrainingJob:
     def _under(self, cap_w: float) -> tuple[float, float]:
         under_cap = self._plan.under_cap
         assert under_cap is not None, f"'{self._plan.name}' takes no caps"
-        return under_cap(cap_w)
+        return under_cap(cap_w) if cap_w > self._plan.loaded_w else (0.0, self._plan.loaded_w)
 
     def _run(self) -> Generator[simpy.Event, object, None]:
         plan = self._plan
@@ -254,8 +254,8 @@ class TrainingJob:
         self._working_since_ns = now_ns
 
     def _at_rate(self, work_ns: int) -> int:
-        """How long ``work_ns`` takes at the present rate."""
-        return -(-work_ns * FULL_RATE // self._rate)
+        """How long ``work_ns`` takes at the present rate; all but for ever where there is none."""
+        return -(-work_ns * FULL_RATE // max(1, self._rate))
 
     def _needs_ns(self) -> int:
         """How long the job still needs at work and for checkpoints, if nothing happens to it."""
