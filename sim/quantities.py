@@ -187,4 +187,16 @@ Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration")]
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration")]
 Allowance = Annotated[Nanoseconds | Share, *_field(_share_or(_duration_reader(0), 100.0), "duration", or_share=True)]
 CapLevel = Annotated[Quantity, *_field(_share_or(_reader("power", None, 0.0, None), 1.0), "power", or_share=True)]
-SignalLevel = Annotated[Quantity, *_field(_read_level, "carbon intensity")]
+SignalLevel = Annotated[
+    Quantity,
+    PlainValidator(_read_level),
+    PlainSerializer(_text),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "[0-9]",  # a word may stand beside it
+            "description": "carbon intensity or energy price, e.g. '300 gCO2e/kWh' or '0.12 USD/kWh'",
+            "examples": ["300 gCO2e/kWh", "0.12 USD/kWh"],
+        }
+    ),
+]

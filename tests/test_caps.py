@@ -157,7 +157,7 @@ def test_work_is_conserved_and_time_and_energy_are_those_of_the_pieces(steps_: l
             break
         rate, watts = simple(cap_w) if cap_w is not None else (1.0, 350.0)
     assert (record.status, record.done_ns) == ("completed", 5 * H)
-    assert record.ended_ns == pytest.approx(now, abs=10)  # each change rounds by at most 1 ns of work
+    assert record.ended_ns == pytest.approx(now, abs=30 * (len(changes) + 1))  # 1 ns of work, 27 ns of time
     assert record.held_ns == record.done_ns + record.slowed_ns
     assert gpu_j(ledger, "active") == pytest.approx(joules, rel=1e-9)
 
