@@ -109,15 +109,15 @@ def _is_share(value: object) -> bool:
 
 
 def _share_or(read: Callable[[object], Any], high: float) -> Callable[[object], Any]:
-    """Reads '50 %' and 0.5 as a share, anything else by ``read``."""
-    read_share = _reader("fraction", 0.0, None, high)
+    """Reads '50 %' and 0.5 as a share, anything else by ``read``. A bare number above 1 lacks its unit."""
+    read_share, read_bare = _reader("fraction", 0.0, None, high), _reader("fraction", 0.0, None, min(high, 1.0))
 
     def either(value: object) -> Any:
         if isinstance(value, Share | Nanoseconds | Quantity):
             return value
         if not _is_share(value):
             return read(value)
-        share = read_share(value)
+        share = read_share(value) if isinstance(value, str) else read_bare(value)
         return Share.of(share, share.text)
 
     return either

@@ -35,7 +35,7 @@ from sim.spec.requests import request_files
 from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import MeasuredSteps, Serving
 from sim.spec.site import IntensitySeries, PriceSeries
-from sim.spec.workloads import Inference, PoissonArrivals
+from sim.spec.workloads import Inference, PoissonArrivals, Training
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     streams = Streams(scenario.seed)
     plan = accounting_plan(scenario, catalog)
     signals = _signals_of_policies(plan)
-    unknown = [loaded.document.problem(*problem) for problem in signal_problems(scenario, catalog, signals)]
-    if unknown:
-        raise InputError(unknown)
+    unseen = signal_problems(scenario, catalog, signals)
+    if unseen:
+        raise InputError([loaded.document.problem(*problem) for problem in unseen])
     changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
     bins = Bins(int(scenario.outputs.bin), changes, scenario.start_ns)
     recorder = LedgerRecorder({pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}, bins)
@@ -91,6 +91,16 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         job_table=job_table(outcome.jobs),
         request_table=_requests(scenario, outcome, energies, streams),
     )
+
+
+def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
+    """What the policies of a scenario ask of signals that these do not give; a run refuses it."""
+    scheduled = [w for w in loaded.scenario.workloads.values() if isinstance(w, Training) and w.schedule is not None]
+    if not scheduled and not loaded.scenario.policies:
+        return ()
+    signals = _signals_of_policies(accounting_plan(loaded.scenario, loaded.catalog))
+    problems = signal_problems(loaded.scenario, loaded.catalog, signals)
+    return tuple(loaded.document.problem(*problem) for problem in problems)
 
 
 def _signals_of_policies(plan: AccountingPlan) -> dict[str, dict[str, Signal]]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,9 +19,12 @@ import sim
 from sim.build_policies import job_schedule
 from sim.engine.training import TrainingPlan
 from sim.errors import InputError
-from sim.quantities import Quantity
+from sim.quantities import Share
 from sim.signals import Signal, read_series
 from sim.signals.csv_table import epoch_ns
+from sim.spec.loader import load_scenario
+from sim.spec.policies import FlexibleStart
+from sim.spec.schema import scenario_schema
 from sim.spec.workloads import Training
 from sim.units import J_PER_KWH
 from sim.workload.records import JobRecord, ScheduleRecord
@@ -58,7 +62,7 @@ def done(
     return record, record.schedule
 
 
-def flexible(within: str, **forecast: Any) -> dict[str, Any]:
+def flexible(within: str | float, **forecast: Any) -> dict[str, Any]:
     """A flexible start by carbon."""
     return {"kind": "flexible-start", "signal": "carbon", "within": within, "forecast": forecast or PERFECT}
 
@@ -264,8 +268,10 @@ def scenario(schedule: dict[str, Any]) -> dict[str, Any]:
 )
 def test_what_a_schedule_lacks_is_said(change: dict[str, Any], says: str) -> None:
     written = {name: value for name, value in change.items() if value is not None}
+    data = scenario(written)
     with pytest.raises(InputError, match=says):
-        sim.run(scenario(written))
+        sim.run(data)
+    assert sim.check(data)
 
 
 def test_a_run_says_what_its_schedule_did_and_repricing_does_not_decide_again() -> None:
@@ -366,6 +372,40 @@ def test_the_shipped_grids_are_what_their_script_writes(tmp_path: Path) -> None:
     assert (tmp_path / MADE_UP.name).read_bytes() == MADE_UP.read_bytes()
 
 
-def test_a_share_is_told_from_a_duration() -> None:
-    schedule = scenario(flexible("50 %"))["workloads"]["tune"]
-    assert isinstance(Training.model_validate(schedule).schedule.within, Quantity)  # type: ignore[union-attr]
+def test_a_share_is_told_from_a_duration_and_a_bare_number_is_neither() -> None:
+    for written, wanted in (("50 %", 0.5), (0.25, 0.25), ("100 %", 1.0), ("150 %", 1.5), ("6 h", 6 * H)):
+        work = Training.model_validate(scenario(flexible(written))["workloads"]["tune"])
+        assert isinstance(work.schedule, FlexibleStart)
+        assert work.schedule.within == wanted
+        assert isinstance(work.schedule.within, Share) == (wanted < H)
+    assert any("at most 1" in problem.message for problem in sim.check(scenario(flexible(6))))
+
+
+def test_every_kind_reads_back_as_it_was_written() -> None:
+    for schedule in EVERY_KIND:
+        data = scenario(schedule)
+        data["policies"] = [
+            {
+                "kind": "power-cap",
+                "target": "tune",
+                "cap": "250 W",
+                "when": {"kind": "daily", "since": "9:00", "until": "17:00"},
+            },
+            {
+                "kind": "power-cap",
+                "target": "tune",
+                "cap": "250 W",
+                "when": {"kind": "above", "signal": "price", "level": "0.1 USD/kWh"},
+            },
+            {
+                "kind": "demand-response",
+                "target": "tune",
+                "events": [{"start": "1 h", "duration": "1 h", "reduce_to": level} for level in ("70 %", 0.7, "250 W")],
+            },
+        ]
+        loaded = load_scenario(data)
+        again = load_scenario(loaded.resolved())
+        assert again.scenario == loaded.scenario
+        assert again.resolved() == loaded.resolved()
+        validator = jsonschema.Draft202012Validator(scenario_schema())
+        assert list(validator.iter_errors(loaded.resolved())) == []

@@ -1,7 +1,8 @@
 """What reacts to the world outside: schedules of training jobs, and power caps by signal, hour or event.
 
 A policy sees the signals of the site where its GPUs stand: ``carbon`` (the grid's average intensity), ``marginal`` and
-``price``. It decides during the run; pricing the finished run under another grid does not decide again.
+``price``. It decides during the run; pricing the finished run under another grid does not decide again. A deadline
+counts on GPUs that are there: a queue, a boot, a failure or a cap may still make a job late, and its record says so.
 """
 
 from __future__ import annotations
