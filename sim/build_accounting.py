@@ -16,9 +16,10 @@ from sim.accounting.plan import (
     SitePlan,
 )
 from sim.build_embodied import factors_of, node_carbon, plant_carbon
+from sim.build_facility import building
 from sim.build_machines import Machine, machines_of
 from sim.build_onsite import onsite_plan
-from sim.facility.building import FixedPUE
+from sim.build_weather import sky, weather_series
 from sim.profiles.catalog import Catalog
 from sim.profiles.embodied import embodied_water_l
 from sim.quantities import Quantity
@@ -30,6 +31,7 @@ from sim.spec.embodied import Embodied, ExpectedUtilisation, UseAmortization
 from sim.spec.inputs import intensity_signal, power_signal, price_signal
 from sim.spec.scenario import Scenario
 from sim.spec.site import Grid, Place
+from sim.units import LEAP_YEAR_NS
 
 
 def accounting_plan(scenario: Scenario, catalog: Catalog) -> AccountingPlan:
@@ -55,20 +57,28 @@ def currency_of(scenario: Scenario) -> str | None:
     return None
 
 
+def weather_until_ns(scenario: Scenario) -> int:
+    """How far the weather of a run must reach: its end, or a year where that is not known beforehand."""
+    return scenario.duration_ns if scenario.duration_ns is not None else LEAP_YEAR_NS
+
+
 def _site(name: str, place: Place, scenario: Scenario) -> SitePlan:
     start_ns = scenario.start_ns
     grid = _grid(place, start_ns)
+    weather = None
+    if place.weather is not None:
+        weather = weather_series(place.weather, start_ns=start_ns, end_ns=start_ns + weather_until_ns(scenario))
     on_site = None
     if place.on_site:
         on_site = onsite_plan(
             place.on_site,
             start_ns=start_ns,
-            weather=None,
+            weather=sky(weather) if weather is not None else None,
             currency=currency_of(scenario),
             rng=Streams(scenario.seed)(f"on-site/{name}"),
         )
     return SitePlan(
-        building=FixedPUE(float(place.facility.pue)),
+        building=building(place.facility, weather),
         grid=grid,
         on_site=on_site,
         market=_market(place.grid.market, start_ns) if place.grid.market is not None else None,

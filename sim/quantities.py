@@ -128,6 +128,21 @@ def _read_level(value: object) -> Quantity:
     return _read_price(value) if is_price else _reader("carbon intensity", 0.0, None, None)(value)
 
 
+def _temperature_reader(low_c: float, high_c: float) -> Callable[[object], Quantity]:
+    def read(value: object) -> Quantity:
+        if isinstance(value, Quantity):
+            return value
+        try:
+            celsius = units.parse_temperature(value)
+        except QuantityError as error:
+            raise _fail(error.message) from None
+        if not low_c <= celsius <= high_c:
+            raise _fail(f"must be from {low_c:g} to {high_c:g} degC, and is {value!r}")
+        return Quantity.of(celsius, str(value).strip())
+
+    return read
+
+
 def _text(value: Any) -> str | float:
     text: str = value.text
     try:
@@ -182,6 +197,9 @@ PositiveArea = Annotated[Quantity, *_quantity("area", above=0.0)]
 PositiveSpeed = Annotated[Quantity, *_quantity("speed", above=0.0)]
 Tilt = Annotated[Quantity, *_quantity("angle", high=90.0)]
 Azimuth = Annotated[Quantity, *_quantity("angle", high=360.0)]
+Temperature = Annotated[Quantity, *_field(_temperature_reader(-60.0, 100.0), "temperature")]
+TemperatureDifference = Annotated[Quantity, *_quantity("temperature difference", high=100.0)]
+PositiveDifference = Annotated[Quantity, *_quantity("temperature difference", above=0.0, high=100.0)]
 EnergyPrice = Annotated[Price, *_field(_read_price, "energy price")]
 Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration")]
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration")]

@@ -26,10 +26,13 @@ ALLOWED: dict[str, set[str]] = {
     "onsite": {"errors", "units", "signals"},
     "workload": BASE | {"signals", "rng", "profiles"},
     "engine": {"errors", "units", "signals", "rng", "profiles", "workload"},
-    "facility": {"errors", "units", "signals", "profiles"},
+    "weather": {"errors", "units", "signals"},
+    "facility": {"errors", "units", "weather"},
     "accounting": {"errors", "units", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
     "spec": BASE | {"signals", "profiles", "workload"},
+    "build_weather": BASE | {"signals", "spec", "weather"},
+    "build_facility": BASE | {"facility", "spec", "weather"},
     "build_embodied": BASE | {"profiles", "accounting", "spec"},
     "build_onsite": BASE | {"signals", "onsite", "spec"},
     "build_requests": BASE | {"rng", "workload", "spec"},
@@ -39,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "build_policies": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_accounting": BASE
     | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
-    | {"build_machines", "build_embodied", "build_onsite"},
+    | {"weather", "build_machines", "build_embodied", "build_facility", "build_onsite", "build_weather"},
     "build": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "spec"}
     | {"build_serving", "build_machines", "build_policies", "build_caps"},

@@ -65,6 +65,7 @@ class SitePlan:
     def breakpoints(self, start_ns: int, end_ns: int) -> list[Ints]:
         """Where anything of the site changes within ``(start_ns, end_ns)``: the ledger's bins need edges there."""
         cuts = [signal.breakpoints(start_ns, end_ns) for signal in self.grid.signals().values()]
+        cuts.append(self.building.breakpoints(start_ns, end_ns))
         if self.on_site is not None:
             cuts += self.on_site.breakpoints(start_ns, end_ns)
         return cuts

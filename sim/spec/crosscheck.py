@@ -15,8 +15,10 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
 from sim.quantities import Quantity
 from sim.spec.cluster import Cluster, NodePool
+from sim.spec.facility import PlantSpec
 from sim.spec.filecheck import file_problems
 from sim.spec.loads import gpu_watts
+from sim.spec.onsite import PV, Wind
 from sim.spec.parts import Parts
 from sim.spec.policycheck import policy_problems
 from sim.spec.servecheck import against_catalog, gpus_wanted, stands_alone
@@ -71,6 +73,7 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
         _times_and_names(parts),
         _places(document),
         _one_currency(parts),
+        _weather_needed(parts),
         _bins(parts),
         _gpu_lifetime(document, catalog),
         _service_laws(parts),
@@ -136,6 +139,17 @@ def _places(document: Document) -> Found:
             yield path, f"required where there are several sites  ({', '.join(names)})"
         elif "site" in pool and names and pool["site"] not in names:
             yield path, f"unknown site '{pool['site']}'{nearest(pool['site'], names)}  ({', '.join(names)})"
+
+
+def _weather_needed(parts: Parts) -> Found:
+    for path, place in parts.places.items():
+        if place.weather is not None:
+            continue
+        if isinstance(place.facility, PlantSpec):
+            yield (*path, "weather"), "required by a plant, e.g. {kind: epw, file: ...}"
+        for i, unit in enumerate(place.on_site):
+            if isinstance(unit, PV | Wind):
+                yield (*path, "on_site", i), f"{unit.kind} needs the site's 'weather'; or give {unit.kind}-series"
 
 
 def _one_currency(parts: Parts) -> Found:

@@ -55,6 +55,7 @@ class Parts:
     duration_written: bool = False
     open_ended: bool = False
     grids: Mapping[KeyPath, Grid] = field(default_factory=dict)
+    places: Mapping[KeyPath, Place] = field(default_factory=dict)
     cluster: Cluster | None = None
     accounting: Accounting | None = None
     outputs: Outputs | None = None
@@ -74,6 +75,7 @@ class Parts:
             duration_written=scenario.duration is not None,
             open_ended=scenario.duration_ns is None,
             grids={(*path, "grid"): place.grid for path, place in place_paths(scenario).items()},
+            places=place_paths(scenario),
             cluster=scenario.cluster,
             accounting=scenario.accounting,
             outputs=scenario.outputs,

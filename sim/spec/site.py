@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from sim.quantities import AtLeastOne, CarbonIntensity, EnergyPrice, WaterIntensity
+from sim.quantities import CarbonIntensity, EnergyPrice, WaterIntensity
+from sim.spec.facility import Facility
 from sim.spec.market import Market
 from sim.spec.onsite import OnSite
+from sim.spec.weather import WeatherSource
 from sim.validation import Spec
 
 
@@ -56,18 +58,6 @@ class Grid(Spec):
     market: Market | None = Field(default=None, description="What was bought, for market-based carbon.")
 
 
-class FixedPUE(Spec):
-    """A building that takes the same share of the IT load at every load and in any weather."""
-
-    kind: Literal["fixed-pue"]
-    pue: AtLeastOne = Field(
-        description="We do not guess a PUE: give the site's own, e.g. 1.2 (1.0 counts the IT alone)."
-    )
-
-
-Facility = FixedPUE
-
-
 class Scarcity(Spec):
     """What a litre weighs where it is taken, e.g. in AWARE's world-average litres (Boulay et al. 2018)."""
 
@@ -87,7 +77,10 @@ class Place(Spec):
     """Where machines stand; its name is given elsewhere."""
 
     grid: Grid = Field(description="It needs 'grid.intensity': we do not guess a carbon intensity.")
-    facility: Facility = Field(description="We do not guess a PUE: give {kind: fixed-pue, pue: ...}.")
+    facility: Facility = Field(
+        description="We do not guess a PUE: give {kind: fixed-pue, pue: ...} or {kind: plant, ...}."
+    )
+    weather: WeatherSource | None = Field(default=None, description="Needed by a plant, and by PV and wind.")
     on_site: OnSite = Field(default_factory=list, description="PV, wind, a battery, diesel, and the connection.")
     water: Water = Field(default_factory=Water)
 
