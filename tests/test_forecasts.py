@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 from itertools import combinations
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from ruamel.yaml import YAML
 
 from sim.errors import SignalRangeError
 from sim.signals import Signal
-from sim.signals.forecast import Noisy, Perfect, Persistence, correlated, cut
+from sim.signals.forecast import Forecast, Noisy, Perfect, Persistence, correlated, cut
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.schedule import (
     best_start,
@@ -112,6 +114,49 @@ def test_no_start_beats_the_one_chosen(values: list[float], data: st.DataObject)
 def test_of_equal_starts_the_first_is_chosen() -> None:
     assert best_start(hourly([0.1] * 30), 7 * HOUR_NS, 20 * HOUR_NS) == 0
     assert best_start(hourly([3.0, 1.0, 3.0, 1.0]), HOUR_NS, 3 * HOUR_NS) == HOUR_NS
+
+
+KINDS: list[Forecast] = [Perfect(), Persistence(), Noisy(0.03, 0.1, 6 * HOUR_NS)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(levels, st.integers(24 * HOUR_NS, 30 * HOUR_NS), st.integers(1, 40 * HOUR_NS), st.integers(0, 2**32))
+def test_every_forecast_covers_what_is_asked_and_sees_no_further(
+    kind: Forecast, values: list[float], now_ns: int, long_ns: int, seed: int
+) -> None:
+    near = np.resize(values, 72)
+    far = near.copy()
+    far[-(-(now_ns + long_ns) // HOUR_NS) :] = 1e6  # whatever comes later
+    made = [kind.made(hourly(list(v)), now_ns, now_ns + long_ns, np.random.default_rng(seed)) for v in (near, far)]
+    assert (made[0].first_ns, made[0].last_ns, made[0].unit) == (now_ns, now_ns + long_ns, "g/J")
+    assert np.array_equal(made[0].edges_ns, made[1].edges_ns)
+    assert np.array_equal(made[0].values, made[1].values)
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("grid", ["CISO", "ERCO", "NYIS"])
+def test_on_real_grids_a_known_future_is_worth_most_and_any_forecast_something(shared_data: Path, grid: str) -> None:
+    """A year (2022, EIA mix) of 6 h jobs within 24 h, submitted at all hours; blank hours hold the one before.
+
+    Repeating yesterday needs no service; it gains much where the sun decides (30 of 31 % in California) and little
+    where the wind does (4 of 14 % in Texas).
+    """
+    with gzip.open(shared_data / "grid" / f"eia_2022_{grid}.csv.gz", "rt", encoding="utf-8") as text:
+        read: list[float] = []
+        for row in csv.DictReader(text):
+            read.append(float(row["avg_CI"]) if row["avg_CI"] else read[-1])
+    truth, rng = hourly(read), np.random.default_rng(0)
+    work_ns, means = 6 * HOUR_NS, []
+    for day in range(2, 360, 2):
+        submit_ns = (24 * day + 7 * day % 24) * HOUR_NS
+        deadline_ns = submit_ns + work_ns + 24 * HOUR_NS
+        made = [kind.made(truth, submit_ns, deadline_ns, rng) for kind in KINDS]
+        chosen = [submit_ns, *(best_start(forecast, work_ns, deadline_ns - work_ns) for forecast in made)]
+        best = mean_over(truth, lowest_spans(cut(truth, submit_ns, deadline_ns), work_ns))
+        means.append([*window_means(truth, np.array(chosen), work_ns), best])
+    immediate, perfect, persistence, noisy, paused = np.mean(means, axis=0)
+    assert paused < perfect < noisy < immediate
+    assert perfect < persistence < immediate
 
 
 @pytest.mark.shared_data
