@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from sim.build_machines import machines_of
-from sim.engine.control import CapPlan, Changes
+from sim.engine.control import CapPlan, Changes, PowerLimit
 from sim.profiles.catalog import Catalog
 from sim.signals import Signal
-from sim.spec.policies import Daily, DemandResponse, PowerCap, of_day_ns
-from sim.spec.policycheck import Capped, caps_w, targets
+from sim.spec.policies import Daily, DemandResponse, PowerCap, Throttle, of_day_ns
+from sim.spec.policycheck import Capped, caps_w, targets, throttled_site
 from sim.spec.scenario import Scenario
 from sim.spec.workloads import Training
 from sim.units import DAY_NS, NS_PER_S
 from sim.workload.schedule import while_at_most
 
 Signals = Mapping[str, Mapping[str, Signal]]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 FiniteChanges = Sequence[tuple[int, float | None]]
 
 
@@ -40,6 +45,8 @@ def cappings(scenario: Scenario, catalog: Catalog, signals: Signals) -> list[Cap
     sites = {pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}
     found = []
     for i, policy in enumerate(scenario.policies):
+        if isinstance(policy, Throttle):
+            continue
         for capped in targets(policy.target, scenario.workloads, list(gpus)):
             watts = caps_w(policy, gpus[capped.pool])
             changes = partial(_changes, policy, watts, signals[sites[capped.pool]], scenario.start_ns)
@@ -54,6 +61,29 @@ def training_caps(scenario: Scenario, found: Sequence[Capping]) -> tuple[CapPlan
         for capping in found
         if isinstance(scenario.workloads[capping.capped.workload], Training)
     )
+
+
+def power_limits(
+    scenario: Scenario,
+    carried_w: Mapping[str, Callable[[Ints], Floats]],
+    breakpoints: Mapping[str, Ints],
+    until_ns: int,
+) -> tuple[PowerLimit, ...]:
+    """Those of sites that throttle. ``carried_w`` gives the IT power that a site's plant carries in bins, and
+    ``breakpoints`` where that may change within ``until_ns``."""
+    limits = []
+    for policy in scenario.policies:
+        if not isinstance(policy, Throttle):
+            continue
+        site = throttled_site(scenario, policy)
+        pools = frozenset(pool.label for pool in scenario.cluster.nodes if scenario.site_of(pool) == site)
+        if policy.limit is not None:
+            limit = Signal.constant(float(policy.limit), "W")
+        else:
+            edges = np.concatenate([[0], breakpoints[site], [until_ns]]).astype(np.int64)
+            limit = Signal(edges, carried_w[site](edges), "W of IT that the site carries")
+        limits.append(PowerLimit(site, pools, limit))
+    return tuple(limits)
 
 
 def serving_caps(scenario: Scenario, found: Sequence[Capping], name: str) -> dict[str, list[FiniteChanges]]:
@@ -86,7 +116,7 @@ def policy_log(scenario: Scenario, found: Sequence[Capping], end_ns: int) -> lis
             times += cap_w is not None and since_ns is None
             since_ns = at_ns if cap_w is not None else None
         in_force_ns += end_ns - since_ns if since_ns is not None else 0
-        row = {"policy": capping.source, "kind": policy.kind, "workload": capping.capped.workload}
+        row: dict[str, Any] = {"policy": capping.source, "kind": policy.kind, "workload": capping.capped.workload}
         row |= {"field": capping.capped.field} if capping.capped.field else {}
         rows.append({**row, "times": times, "in_force_s": in_force_ns / NS_PER_S})
     return rows

@@ -20,7 +20,7 @@ from sim.signals import Signal
 from sim.signals.forecast import Forecast, Noisy, Perfect, Persistence
 from sim.spec import policies as spec
 from sim.spec.loads import gang_work
-from sim.spec.policycheck import targets
+from sim.spec.policycheck import targets, throttle_problems
 from sim.spec.scenario import Scenario
 from sim.spec.workloads import Training
 from sim.units import DAY_NS, HOUR_NS
@@ -148,7 +148,7 @@ def signal_problems(
                 problem = _unseen(policy.when.signal, policy.when.level, at_pool[label])
                 if problem is not None:
                     found.append((("policies", i, "when", "signal"), problem))
-    return found
+    return [*found, *throttle_problems(scenario, list(gpus))]
 
 
 def _unseen(signal: str, level: object, known: Mapping[str, Signal]) -> str | None:

@@ -18,12 +18,14 @@ from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
 from sim.accounting.plan import AccountingPlan
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.build import build
-from sim.build_accounting import accounting_plan
-from sim.build_caps import policy_log
+from sim.build_accounting import accounting_plan, weather_until_ns
+from sim.build_caps import policy_log, power_limits
 from sim.build_policies import signal_problems
 from sim.documents import Document
+from sim.engine.control import PowerLimit
 from sim.engine.world import Outcome, simulate
 from sim.errors import InputError, Problem
+from sim.facility.plant import Plant
 from sim.profiles.catalog import Catalog
 from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
@@ -73,6 +75,7 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         serving=built.serving,
         next_edge=bins.next_look,
         caps=built.caps,
+        limits=_limits(scenario, plan),
     )
     ledger = recorder.ledger(outcome.end_ns)
     energies = _request_energies(scenario, outcome, ledger)
@@ -91,6 +94,14 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         job_table=job_table(outcome.jobs),
         request_table=_requests(scenario, outcome, energies, streams),
     )
+
+
+def _limits(scenario: Scenario, plan: AccountingPlan) -> tuple[PowerLimit, ...]:
+    """What sites that throttle carry."""
+    until_ns = weather_until_ns(scenario)
+    plants = {name: site.building for name, site in plan.sites.items() if isinstance(site.building, Plant)}
+    changes = {name: plant.breakpoints(0, until_ns) for name, plant in plants.items()}
+    return power_limits(scenario, {name: plant.it_limit_w for name, plant in plants.items()}, changes, until_ns)
 
 
 def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:

@@ -13,7 +13,7 @@ from sim.quantities import PositiveDuration
 from sim.signals.csv_table import epoch_ns
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
-from sim.spec.policies import DemandResponse, Policy, PowerCap
+from sim.spec.policies import DemandResponse, Policy, PowerCap, Throttle
 from sim.spec.scenario import Instant, Outputs, Scenario
 from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
@@ -59,7 +59,7 @@ class Parts:
     cluster: Cluster | None = None
     accounting: Accounting | None = None
     outputs: Outputs | None = None
-    policies: Sequence[PowerCap | DemandResponse] = ()
+    policies: Sequence[PowerCap | DemandResponse | Throttle] = ()
     names: tuple[str, ...] = ()
     workloads: Mapping[str, Training | Inference | Serving] = field(default_factory=dict)
     arrivals: Mapping[str, PoissonArrivals | RateLog | IntervalLog | RequestLog] = field(default_factory=dict)

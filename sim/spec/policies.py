@@ -248,4 +248,17 @@ class DemandResponse(Spec):
     events: list[ResponseEvent] = Field(min_length=1)
 
 
-Policy = Annotated[PowerCap | DemandResponse, Field(discriminator="kind")]
+class Throttle(Spec):
+    """Holds the machines of a site under what it carries, slowing all of its training jobs alike.
+
+    Without ``limit``, that is what cooling, power chain and feed carry in the weather of the hour, as the plant models
+    it; what warm inlet air adds to the servers' own power is not foreseen.
+    """
+
+    kind: Literal["throttle"]
+    site: str | None = Field(default=None, description="Needed where there are several.")
+    limit: PositivePower | None = Field(default=None, description="W of IT; what the plant carries, if absent.")
+
+
+Cap = PowerCap | DemandResponse
+Policy = Annotated[PowerCap | DemandResponse | Throttle, Field(discriminator="kind")]

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
 from sim.quantities import Share
+from sim.spec.facility import FixedPUE
 from sim.spec.loads import can_be_capped, gpu_watts
-from sim.spec.policies import Daily, DemandResponse, PowerCap
+from sim.spec.policies import Daily, DemandResponse, PowerCap, Throttle
+from sim.spec.scenario import Scenario
 from sim.spec.servecheck import gpus_wanted
 from sim.spec.serving import Serving
 from sim.spec.workloads import GPUHours, Inference, Training
@@ -52,7 +54,7 @@ def caps_w(policy: PowerCap | DemandResponse, gpu: GPUProfile) -> list[float]:
 
 
 def policy_problems(
-    policies: Sequence[PowerCap | DemandResponse],
+    policies: Sequence[PowerCap | DemandResponse | Throttle],
     workloads: Workloads,
     names: Sequence[str],
     gpus: Mapping[str, GPUProfile],
@@ -62,6 +64,8 @@ def policy_problems(
     """Unknown targets, what cannot be capped, and caps outside what a board can be held to."""
     for i, policy in enumerate(policies):
         path: KeyPath = ("policies", i)
+        if isinstance(policy, Throttle):
+            continue
         if policy.target not in names and policy.target not in gpus:
             known = [*names, *gpus]
             hint = f"{nearest(policy.target, known)}  ({', '.join(known)})"
@@ -96,3 +100,36 @@ def _within_reach(
         at: KeyPath = (*path, "cap") if isinstance(policy, PowerCap) else (*path, "events", k, "reduce_to")
         if not loaded_w < cap_w <= tdp_w:
             yield at, f"{cap_w:g} W is not between the {loaded_w:g} W loaded and {tdp_w:g} W TDP of '{gpu.name}'"
+
+
+def throttle_problems(scenario: Scenario, pools: Sequence[str]) -> Iterator[tuple[KeyPath, str]]:
+    """Sites that are not there or carry anything, and work that cannot be throttled. ``pools`` are those with GPUs."""
+    seen: set[str] = set()
+    for i, policy in enumerate(scenario.policies):
+        if not isinstance(policy, Throttle):
+            continue
+        path: KeyPath = ("policies", i)
+        known = ", ".join(scenario.places)
+        if policy.site is None and len(scenario.places) > 1:
+            yield (*path, "site"), f"required where there are several sites  ({known})"
+            continue
+        name = throttled_site(scenario, policy)
+        if name not in scenario.places:
+            yield (*path, "site"), f"unknown site '{name}'{nearest(name, scenario.places)}  ({known})"
+            continue
+        if name in seen:
+            yield (*path, "site"), f"'{name}' is throttled twice"
+        seen.add(name)
+        if policy.limit is None and isinstance(scenario.places[name].facility, FixedPUE):
+            yield (*path, "limit"), "required: the facility of the site is a fixed PUE, which says nothing of a limit"
+        there = {pool.label for pool in scenario.cluster.nodes if scenario.site_of(pool) == name}
+        for label in sorted(there):
+            for capped in targets(label, scenario.workloads, pools):
+                if capped.pool in there and isinstance(scenario.workloads[capped.workload], Serving):
+                    message = "is a serving workload, which is not throttled; give it a power cap"
+                    yield (*path, "site"), f"'{capped.workload}' at '{name}' {message}"
+
+
+def throttled_site(scenario: Scenario, policy: Throttle) -> str:
+    """The name of the site; of the only one where none is named."""
+    return policy.site if policy.site is not None else next(iter(scenario.places))
