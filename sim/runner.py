@@ -14,24 +14,30 @@ from typing import TYPE_CHECKING, Any
 
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
-from sim.accounting.metrics import job_metrics, queue_metrics
+from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
+from sim.accounting.plan import AccountingPlan
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.build import build
-from sim.build_accounting import accounting_plan
+from sim.build_accounting import accounting_plan, weather_until_ns
+from sim.build_caps import policy_log, power_limits
+from sim.build_policies import signal_problems
 from sim.documents import Document
+from sim.engine.control import PowerLimit
 from sim.engine.world import Outcome, simulate
 from sim.errors import InputError, Problem
+from sim.facility.plant import Plant
 from sim.profiles.catalog import Catalog
 from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
+from sim.signals import Signal
 from sim.spec.loader import Loaded, load_scenario
 from sim.spec.parts import place_paths
 from sim.spec.requests import request_files
 from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import MeasuredSteps, Serving
 from sim.spec.site import IntensitySeries, PriceSeries
-from sim.spec.workloads import Inference, PoissonArrivals
+from sim.spec.workloads import Inference, PoissonArrivals, Training
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
@@ -51,10 +57,14 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     scenario = loaded.scenario
     streams = Streams(scenario.seed)
     plan = accounting_plan(scenario, catalog)
+    signals = _signals_of_policies(plan)
+    unseen = signal_problems(scenario, catalog, signals)
+    if unseen:
+        raise InputError([loaded.document.problem(*problem) for problem in unseen])
     changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
     bins = Bins(int(scenario.outputs.bin), changes, scenario.start_ns)
     recorder = LedgerRecorder({pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}, bins)
-    built = build(scenario, catalog, streams)
+    built = build(scenario, catalog, streams, signals)
     outcome = simulate(
         built.pools,
         built.training,
@@ -64,10 +74,14 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         recorder=recorder,
         serving=built.serving,
         next_edge=bins.next_look,
+        caps=built.caps,
+        limits=_limits(scenario, plan),
     )
     ledger = recorder.ledger(outcome.end_ns)
     energies = _request_energies(scenario, outcome, ledger)
     activity = _activity(outcome, ledger, energies)
+    if built.cappings:
+        activity["policies"] = policy_log(scenario, built.cappings, outcome.end_ns)
     summary = _environmental(loaded.document, scenario, catalog, ledger, activity)
     from sim.results.frames import job_table
 
@@ -80,6 +94,33 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         job_table=job_table(outcome.jobs),
         request_table=_requests(scenario, outcome, energies, streams),
     )
+
+
+def _limits(scenario: Scenario, plan: AccountingPlan) -> tuple[PowerLimit, ...]:
+    """What sites that throttle carry."""
+    until_ns = weather_until_ns(scenario)
+    plants = {name: site.building for name, site in plan.sites.items() if isinstance(site.building, Plant)}
+    changes = {name: plant.breakpoints(0, until_ns) for name, plant in plants.items()}
+    return power_limits(scenario, {name: plant.it_limit_w for name, plant in plants.items()}, changes, until_ns)
+
+
+def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
+    """What the policies of a scenario ask of signals that these do not give; a run refuses it."""
+    scheduled = [w for w in loaded.scenario.workloads.values() if isinstance(w, Training) and w.schedule is not None]
+    if not scheduled and not loaded.scenario.policies:
+        return ()
+    signals = _signals_of_policies(accounting_plan(loaded.scenario, loaded.catalog))
+    problems = signal_problems(loaded.scenario, loaded.catalog, signals)
+    return tuple(loaded.document.problem(*problem) for problem in problems)
+
+
+def _signals_of_policies(plan: AccountingPlan) -> dict[str, dict[str, Signal]]:
+    """What policies see of each site's grid."""
+    seen = {}
+    for name, site in plan.sites.items():
+        known = {"carbon": site.grid.intensity, "marginal": site.grid.marginal, "price": site.grid.price}
+        seen[name] = {signal: series for signal, series in known.items() if series is not None}
+    return seen
 
 
 def compiles_first(loaded: Loaded) -> bool:
@@ -107,7 +148,9 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     # a finished run needs none of the logs that drove it, which may be gone by now
     loaded = load_scenario(results.scenario, overrides, catalog, activity_files=False)
     catalog = loaded.catalog
-    activity: dict[str, Any] = {n: results.summary[n] for n in ("serving", "jobs") if n in results.summary}
+    activity: dict[str, Any] = {
+        n: results.summary[n] for n in ("serving", "jobs", "throttling", "policies") if n in results.summary
+    }
     summary = _environmental(loaded.document, loaded.scenario, catalog, results.energy, activity)
     manifest = _manifest(loaded, catalog, time.perf_counter() - began, results.manifest["inputs_sha256"])
     return Results(
@@ -136,6 +179,8 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
         activity["serving"] = services
     if outcome.jobs:
         activity["jobs"] = {record.workload: job_metrics([record]) for record in outcome.jobs}
+    if outcome.throttling:
+        activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
     return activity
 
 

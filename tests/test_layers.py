@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "profiles": BASE,
     "onsite": {"errors", "units", "signals"},
     "workload": BASE | {"signals", "rng", "profiles"},
-    "engine": {"errors", "units", "rng", "profiles", "workload"},
+    "engine": {"errors", "units", "signals", "rng", "profiles", "workload"},
     "weather": {"errors", "units", "signals"},
     "facility": {"errors", "units", "weather"},
     "accounting": {"errors", "units", "signals", "profiles", "workload", "facility", "onsite"},
@@ -37,16 +37,20 @@ ALLOWED: dict[str, set[str]] = {
     "build_grid": BASE | {"signals", "profiles", "spec"},
     "build_onsite": BASE | {"signals", "onsite", "spec"},
     "build_requests": BASE | {"rng", "workload", "spec"},
-    "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec", "build_requests"},
+    "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec"} | {"build_requests", "build_caps"},
     "build_machines": BASE | {"profiles", "spec"},
+    "build_caps": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
+    "build_policies": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_accounting": BASE
     | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
     | {"weather", "build_machines", "build_embodied", "build_facility", "build_onsite", "build_weather"},
-    "build": BASE | {"signals", "rng", "profiles", "workload", "engine", "spec"} | {"build_serving", "build_machines"},
+    "build": BASE
+    | {"signals", "rng", "profiles", "workload", "engine", "spec"}
+    | {"build_serving", "build_machines", "build_policies", "build_caps"},
     "measure": BASE | {"signals", "rng", "profiles", "workload", "accounting", "spec", "results", "runner"},
     "runner": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"}
-    | {"build_accounting"},
+    | {"build_accounting", "build_policies", "build_caps"},
     "cli": BASE | {"profiles", "spec", "results", "runner", "measure"},
     "": BASE | {"spec", "results", "runner"},  # sim/__init__.py
 }

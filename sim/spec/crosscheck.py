@@ -20,6 +20,7 @@ from sim.spec.filecheck import file_problems
 from sim.spec.loads import gpu_watts
 from sim.spec.onsite import PV, Wind
 from sim.spec.parts import Parts
+from sim.spec.policycheck import policy_problems
 from sim.spec.servecheck import against_catalog, gpus_wanted, stands_alone
 from sim.spec.serving import Serving
 from sim.spec.workloads import GPUHours, Inference, PoissonArrivals, Steps, Training
@@ -82,6 +83,12 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
     if parts.cluster is not None:
         hardware = _Hardware(parts.cluster, catalog, complain)
         checks.append(_against_hardware(parts, hardware, catalog))
+        if not hardware.broken:
+            checks.append(
+                policy_problems(
+                    parts.policies, parts.workloads, parts.names, hardware.gpus, open_ended=parts.open_ended
+                )
+            )
     else:
         checks.append(_named_profiles(document, catalog))
     for path, message in chain(*checks):
