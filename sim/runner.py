@@ -6,7 +6,8 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -36,7 +37,6 @@ from sim.spec.parts import place_paths
 from sim.spec.requests import request_files
 from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import MeasuredSteps, Serving
-from sim.spec.site import IntensitySeries, PriceSeries
 from sim.spec.workloads import Inference, PoissonArrivals, Training
 from sim.units import HOUR_NS, MAX_NS
 
@@ -82,13 +82,13 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     activity = _activity(outcome, ledger, energies)
     if built.cappings:
         activity["policies"] = policy_log(scenario, built.cappings, outcome.end_ns)
-    summary = _environmental(loaded.document, scenario, catalog, ledger, activity)
+    summary = _environmental(loaded.document, scenario, catalog, plan, ledger, activity)
     from sim.results.frames import job_table
 
     return Results(
         summary={**summary, **activity, "events": outcome.events},
         scenario=loaded.resolved(),
-        manifest=_manifest(loaded, catalog, time.perf_counter() - began),
+        manifest=_manifest(loaded, catalog, plan, time.perf_counter() - began),
         energy=ledger,
         start_ns=scenario.start_ns,
         job_table=job_table(outcome.jobs),
@@ -151,8 +151,9 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     activity: dict[str, Any] = {
         n: results.summary[n] for n in ("serving", "jobs", "throttling", "policies") if n in results.summary
     }
-    summary = _environmental(loaded.document, loaded.scenario, catalog, results.energy, activity)
-    manifest = _manifest(loaded, catalog, time.perf_counter() - began, results.manifest["inputs_sha256"])
+    plan = accounting_plan(loaded.scenario, catalog)
+    summary = _environmental(loaded.document, loaded.scenario, catalog, plan, results.energy, activity)
+    manifest = _manifest(loaded, catalog, plan, time.perf_counter() - began, results.manifest["inputs_sha256"])
     return Results(
         summary={**summary, **activity, "events": results.summary["events"]},
         scenario=loaded.resolved(),
@@ -185,9 +186,13 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
 
 
 def _environmental(
-    document: Document, scenario: Scenario, catalog: Catalog, ledger: Ledger, activity: Mapping[str, Any]
+    document: Document,
+    scenario: Scenario,
+    catalog: Catalog,
+    plan: AccountingPlan,
+    ledger: Ledger,
+    activity: Mapping[str, Any],
 ) -> dict[str, Any]:
-    plan = accounting_plan(scenario, catalog)
     grids = [
         ((*path, "grid", name), signal)
         for path, site in zip(place_paths(scenario), plan.sites.values(), strict=True)
@@ -245,7 +250,11 @@ def _requests(
 
 
 def _manifest(
-    loaded: Loaded, catalog: Catalog, wall_s: float, known_sha256: Mapping[str, str] | None = None
+    loaded: Loaded,
+    catalog: Catalog,
+    plan: AccountingPlan,
+    wall_s: float,
+    known_sha256: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Who ran what, from which inputs: everything that may differ between two runs of equal results, and more."""
     import hashlib
@@ -264,6 +273,11 @@ def _manifest(
         "profiles_sha256": {name: sha256(catalog.path(name)) for name in profiles},
         "inputs_sha256": {
             str(path): sha256(path) if path.is_file() else (known_sha256 or {})[str(path)] for path in inputs
+        },
+        "series": {
+            site: {name: asdict(report) for name, report in own.reports.items()}
+            for site, own in plan.sites.items()
+            if own.reports
         },
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
         "wall_s": wall_s,
@@ -290,12 +304,7 @@ def _profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
 
 
 def _input_files(scenario: Scenario) -> list[str]:
-    files = [
-        source.file
-        for place in scenario.places.values()
-        for source in (place.grid.intensity, place.grid.price)
-        if isinstance(source, IntensitySeries | PriceSeries)
-    ]
+    files = list(_named_files([place.model_dump(mode="json") for place in scenario.places.values()]))
     for workload in scenario.workloads.values():
         if isinstance(workload, Inference) and not isinstance(workload.arrivals, PoissonArrivals):
             files.append(workload.arrivals.file)
@@ -303,3 +312,16 @@ def _input_files(scenario: Scenario) -> list[str]:
             files += [file for _, file in request_files(workload.arrivals, workload.lengths)]
             files += [workload.step_time.file] if isinstance(workload.step_time, MeasuredSteps) else []
     return files
+
+
+def _named_files(data: Any) -> Iterator[str]:
+    """Every ``file:`` in plain data."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if key == "file" and isinstance(value, str):
+                yield value
+            else:
+                yield from _named_files(value)
+    elif isinstance(data, list):
+        for item in data:
+            yield from _named_files(item)

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.build_grid import OPEN_ENDED_NS, described, ewif_signal, grid_series, mixed_bases
 from sim.documents import from_mapping
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
@@ -20,6 +19,7 @@ from sim.signals import Signal
 from sim.signals.csv_table import epoch_ns
 from sim.signals.grid import GridSeries
 from sim.spec.grid import Average, IntensitySource, PriceSource, WaterSource
+from sim.spec.grid_inputs import OPEN_ENDED_NS, described, ewif_signal, grid_series, mixed_bases
 from sim.units import DAY_NS, HOUR_NS, J_PER_KWH
 from sim.validation import validate
 

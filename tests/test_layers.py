@@ -30,11 +30,9 @@ ALLOWED: dict[str, set[str]] = {
     "facility": {"errors", "units", "weather"},
     "accounting": {"errors", "units", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
-    "spec": BASE | {"signals", "profiles", "workload"},
-    "build_weather": BASE | {"signals", "spec", "weather"},
+    "spec": BASE | {"signals", "weather", "profiles", "workload"},
     "build_facility": BASE | {"facility", "spec", "weather"},
     "build_embodied": BASE | {"profiles", "accounting", "spec"},
-    "build_grid": BASE | {"signals", "profiles", "spec"},
     "build_onsite": BASE | {"signals", "onsite", "spec"},
     "build_requests": BASE | {"rng", "workload", "spec"},
     "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec"} | {"build_requests", "build_caps"},
@@ -43,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "build_policies": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_accounting": BASE
     | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
-    | {"weather", "build_machines", "build_embodied", "build_facility", "build_onsite", "build_weather"},
+    | {"weather", "build_machines", "build_embodied", "build_facility", "build_onsite"},
     "build": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "spec"}
     | {"build_serving", "build_machines", "build_policies", "build_caps"},

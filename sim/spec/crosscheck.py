@@ -13,7 +13,6 @@ from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
-from sim.quantities import Quantity
 from sim.spec.cluster import Cluster, NodePool
 from sim.spec.facility import PlantSpec
 from sim.spec.filecheck import file_problems
@@ -72,7 +71,6 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
     checks = [
         _times_and_names(parts),
         _places(document),
-        _one_currency(parts),
         _weather_needed(parts),
         _bins(parts),
         _gpu_lifetime(document, catalog),
@@ -93,7 +91,9 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
         checks.append(_named_profiles(document, catalog))
     for path, message in chain(*checks):
         complain(path, message)
-    return problems + file_problems(parts, document, activity_files=activity_files, most_requests=MOST_REQUESTS)
+    return problems + file_problems(
+        parts, document, catalog, activity_files=activity_files, most_requests=MOST_REQUESTS
+    )
 
 
 def _times_and_names(parts: Parts) -> Found:
@@ -150,18 +150,6 @@ def _weather_needed(parts: Parts) -> Found:
         for i, unit in enumerate(place.on_site):
             if isinstance(unit, PV | Wind):
                 yield (*path, "on_site", i), f"{unit.kind} needs the site's 'weather'; or give {unit.kind}-series"
-
-
-def _one_currency(parts: Parts) -> Found:
-    """No rate here converts one currency into another."""
-    first = None
-    for path, grid in parts.grids.items():
-        if grid.price is None:
-            continue
-        currency = (grid.price if isinstance(grid.price, Quantity) else grid.price.unit).currency
-        first = first if first is not None else currency
-        if currency != first:
-            yield (*path, "price"), f"is in {currency}, and another site's in {first}; give all prices in one currency"
 
 
 def _bins(parts: Parts) -> Found:

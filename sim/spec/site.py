@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from sim.quantities import CarbonIntensity, EnergyPrice, WaterIntensity
+from sim.quantities import CarbonIntensity, EnergyPrice, Fraction, WaterIntensity
 from sim.spec.facility import Facility
+from sim.spec.grid import IntensitySource, PriceSource, WaterSource
 from sim.spec.market import Market
 from sim.spec.onsite import OnSite
 from sim.spec.weather import WeatherSource
@@ -18,32 +19,16 @@ def _written_as(value: Any) -> str:
     return "@mapping" if isinstance(value, dict | Spec) else "@quantity"
 
 
-class IntensitySeries(Spec):
-    """A carbon intensity that changes: one column of a CSV file with the start of each interval in another."""
-
-    kind: Literal["series"]
-    file: str
-    time_column: str = "datetime_utc"
-    column: str = "carbon_intensity"
-    unit: CarbonIntensity = Field(description="What one unit of the column is, e.g. '1 gCO2e/kWh'.")
-
-
-class PriceSeries(Spec):
-    """A price that changes: one column of a CSV file with the start of each interval in another."""
-
-    kind: Literal["series"]
-    file: str
-    time_column: str = "datetime_utc"
-    column: str = "price"
-    unit: EnergyPrice = Field(description="What one unit of the column is, e.g. '1 USD/MWh'.")
-
-
 Intensity = Annotated[
-    Annotated[CarbonIntensity, Tag("@quantity")] | Annotated[IntensitySeries, Tag("@mapping")],
+    Annotated[CarbonIntensity, Tag("@quantity")] | Annotated[IntensitySource, Tag("@mapping")],
     Discriminator(_written_as),
 ]
-Price = Annotated[
-    Annotated[EnergyPrice, Tag("@quantity")] | Annotated[PriceSeries, Tag("@mapping")],
+EnergyCost = Annotated[
+    Annotated[EnergyPrice, Tag("@quantity")] | Annotated[PriceSource, Tag("@mapping")],
+    Discriminator(_written_as),
+]
+PowerStationWater = Annotated[
+    Annotated[WaterIntensity, Tag("@quantity")] | Annotated[WaterSource, Tag("@mapping")],
     Discriminator(_written_as),
 ]
 
@@ -54,7 +39,11 @@ class Grid(Spec):
     intensity: Intensity = Field(
         description="We do not guess a carbon intensity: give one such as '57 gCO2e/kWh', or {kind: series, file: ...}."
     )
-    price: Price | None = None
+    marginal: Intensity | None = Field(default=None, description="What one more kWh causes, e.g. WattTime's MOER.")
+    carbon_free: Fraction | None = Field(
+        default=None, description="Share of the grid's own mix; a source of 'intensity' with a mix knows it."
+    )
+    price: EnergyCost | None = None
     market: Market | None = Field(default=None, description="What was bought, for market-based carbon.")
 
 
@@ -69,7 +58,7 @@ class Water(Spec):
     """Water in L/kWh: on site per IT energy (WUE), at the power stations per facility energy (EWIF)."""
 
     wue: WaterIntensity | None = None
-    ewif: WaterIntensity | None = None
+    ewif: PowerStationWater | None = None
     scarcity: Scarcity | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
 
@@ -56,7 +57,31 @@ def grid_series(
 
     ``start_ns`` and ``end_ns`` are the run's, from ``origin_ns`` too; only what is repeated reads them, and anything
     else covers what its file covers. A mix comes with the intensity that its factors give it. Raises ``InputError``.
+    What was read is kept as long as its file does not change.
     """
+    path = Path(getattr(spec, "file", ""))
+    changed_ns = path.stat().st_mtime_ns if path.is_file() else 0
+    return _kept(type(spec), spec.model_dump_json(), changed_ns, origin_ns, start_ns, end_ns, catalog)
+
+
+@lru_cache(maxsize=64)
+def _kept(
+    kind: type[IntensitySource | PriceSource],
+    written: str,
+    _changed_ns: int,
+    origin_ns: int,
+    start_ns: int,
+    end_ns: int | None,
+    catalog: Catalog,
+) -> GridSeries:
+    return _grid_series(
+        kind.model_validate_json(written), origin_ns=origin_ns, start_ns=start_ns, end_ns=end_ns, catalog=catalog
+    )
+
+
+def _grid_series(
+    spec: IntensitySource | PriceSource, *, origin_ns: int, start_ns: int, end_ns: int | None, catalog: Catalog
+) -> GridSeries:
     end_ns = start_ns + OPEN_ENDED_NS if end_ns is None else end_ns
     if isinstance(spec, Average):
         return _average(spec, catalog)
@@ -200,6 +225,17 @@ def ewif_signal(spec: WaterSource, series: GridSeries, *, catalog: Catalog) -> S
     if region.ewif is None:
         raise InputError.one(HERE, f"no water per kWh is known of {region.title}: give your own", path="ewif")
     return Signal.constant(float(region.ewif.value), "L/J")
+
+
+def withdrawal_signal(spec: MixWater, series: GridSeries, *, catalog: Catalog) -> Signal | None:
+    """The water that the grid's power stations withdraw, L/J; None where the set lacks it for a fuel that is used."""
+    factors = water_factors(catalog.fuels(spec.factors), hydro=spec.hydro, use="withdrawal")
+    if series.mix is None or not factors:
+        return None
+    try:
+        return weighted(series.mix, factors, unit="L/J", named=spec.factors)
+    except InputError:
+        return None
 
 
 def mixed_bases(bases: Mapping[str, Basis | None]) -> str | None:
