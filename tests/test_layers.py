@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "build_weather": BASE | {"signals", "spec", "weather"},
     "build_facility": BASE | {"facility", "spec", "weather"},
     "build_embodied": BASE | {"profiles", "accounting", "spec"},
+    "build_grid": BASE | {"signals", "profiles", "spec"},
     "build_onsite": BASE | {"signals", "onsite", "spec"},
     "build_requests": BASE | {"rng", "workload", "spec"},
     "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec"} | {"build_requests", "build_caps"},

@@ -15,13 +15,13 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exceeded:
-    """A limit that was exceeded in the bin of index ``bin``: what was asked of it and what it carries, in W."""
+    """A limit exceeded in some ``bins`` (k,), by index: W asked of it there (k,), and W that it carries."""
 
     limit: str
-    bin: int
-    demand_w: float
+    bins: Ints
+    demand_w: Floats
     limit_w: float
 
 

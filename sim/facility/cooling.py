@@ -202,7 +202,7 @@ class OutdoorAir:
         power = {"air_fan": fan_w, "chiller": compressor_w}
         if self.cycles is None:
             return Cooled(power, load_w + compressor_w, {})
-        evaporated = load_w * wetted_k / self.air.rise_k / (latent_heat_j_per_kg(air.wet_bulb_c) * t.KG_PER_L)
+        evaporated = load_w * wetted_k / self.air.rise_k / latent_heat_j_per_kg(air.wet_bulb_c)
         water = {"evaporation": evaporated, "blowdown": evaporated / (self.cycles - 1.0)}
         return Cooled(power, load_w + compressor_w, water)
 
@@ -252,7 +252,8 @@ class Liquid:
         driving_k = np.maximum(self.water_c + self.rise_k / 2.0 - air.dry_bulb_c, self.approach_k + self.rise_k / 2.0)
         design_k = max(self.water_c + self.rise_k / 2.0 - self.design_dry_bulb_c, self.approach_k + self.rise_k / 2.0)
         flow = np.minimum(rejected_w / design_w * (design_k / driving_k), 1.0)
-        power = {"pump": pump_w, "chiller": compressor_w, "dry_cooler_fan": self.fan_share * design_w * flow**3}
+        fan_w = self.fan_share * design_w * flow * flow * flow
+        power = {"pump": pump_w, "chiller": compressor_w, "dry_cooler_fan": fan_w}
         if self.rest is None:
             return Cooled(power, rejected_w, {})
         other = self.rest.cool(heat_w - wet_w, air)

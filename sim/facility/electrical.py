@@ -60,11 +60,20 @@ def installed_w(capacity_w: float, redundancy: str, modules: int) -> float:
     return capacity_w * (modules + spare) / modules
 
 
-def through(chain: Sequence[Element], output_w: Floats) -> tuple[Floats, dict[str, Floats]]:
-    """What enters a chain (listed from the grid on) while ``output_w`` (n,) leave it, and the loss of each element."""
-    losses: dict[str, Floats] = {}
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """One element in each bin: W that leave it and W that it loses (n,)."""
+
+    element: Element
+    output_w: Floats
+    loss_w: Floats
+
+
+def through(chain: Sequence[Element], output_w: Floats) -> tuple[Floats, list[Passed]]:
+    """What enters a chain (listed from the grid on) while ``output_w`` (n,) leave it, and what passes each element."""
+    passed = []
     for element in reversed(chain):
         lost = element.loss_w(output_w)
-        losses[element.name] = lost
+        passed.append(Passed(element, output_w, lost))
         output_w = output_w + lost
-    return output_w, losses
+    return output_w, passed

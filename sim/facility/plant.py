@@ -6,7 +6,7 @@ heat; some of it is reused, the cooling takes out the rest; the chain from the g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sim.facility.building import BuildingBins, Exceeded
 from sim.facility.cooling import Cooling
-from sim.facility.electrical import Element, through
+from sim.facility.electrical import Element, Passed, through
 from sim.facility.reuse import HeatReuse
 from sim.facility.servers import FANS, SILICON, WarmServers
 from sim.weather.series import Air, WeatherSeries
@@ -53,8 +53,9 @@ class Plant:
         """See ``Building``. Raises ``SignalRangeError`` where the weather ends before the bins do."""
         air = self.weather.on_bins(edges_ns)
         extra = self._extra(it_w)
-        it = np.zeros(len(edges_ns) - 1)
-        for watts in (*it_w.values(), *extra.values()):
+        drawn = [*it_w.values(), *extra.values()]
+        it = drawn[0].copy() if drawn else np.zeros(len(edges_ns) - 1)
+        for watts in drawn[1:]:
             it += watts
         return self._around(it, extra, air)
 
@@ -67,36 +68,35 @@ class Plant:
             middle = 0.5 * (low + high)
             over = np.zeros(len(middle), dtype=np.bool_)
             for limit in self._around(middle, {}, air).exceeded:
-                over[limit.bin] = True
+                over[limit.bins] = True
             high = np.where(over, middle, high)
             low = np.where(over, low, middle)
         return low
 
     def _around(self, it: Floats, extra: dict[str, Floats], air: Air) -> BuildingBins:
-        feeding_it, losses = through(self.critical, it)
+        feeding_it, passed = through(self.critical, it)
         heat = feeding_it
         reused = None
-        parts: dict[str, Floats] = {f"{name}_loss": lost for name, lost in losses.items()}
+        parts: dict[str, Floats] = {}
         if self.reuse is not None:
             taken, reused, parts["heat_pump"] = self.reuse.taken(heat)
             heat = heat - taken
         cooled = self.cooling.cool(heat, air)
         parts |= cooled.power_w
-        parts["other"] = np.full_like(it, self.other_w)
+        if self.other_w:
+            parts["other"] = np.full_like(it, self.other_w)
         feeding_all = feeding_it + self.other_w
         for watts in (*cooled.power_w.values(), *([parts["heat_pump"]] if "heat_pump" in parts else ())):
             feeding_all = feeding_all + watts
         drawn, upstream = through(self.utility, feeding_all)
-        parts |= {f"{name}_loss": lost for name, lost in upstream.items()}
-        if not self.other_w:
-            del parts["other"]
+        parts |= {f"{stage.element.name}_loss": stage.loss_w for stage in (*passed, *upstream)}
         return BuildingBins(
             components_w=parts,
             it_extra_w=extra,
             water_l_per_s=cooled.water_l_per_s,
             heat_reused_w=reused,
             heat_rejected_w=cooled.rejected_w,
-            exceeded=self._exceeded(it, heat, feeding_all, drawn),
+            exceeded=self._exceeded(heat, drawn, (*passed, *upstream)),
         )
 
     def _extra(self, it_w: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -112,21 +112,15 @@ class Plant:
         extra |= {part: it_w[part] * more for part in SILICON if part in it_w}
         return {part: watts for part, watts in extra.items() if watts.any()}
 
-    def _exceeded(self, it: Floats, heat: Floats, feeding_all: Floats, drawn: Floats) -> tuple[Exceeded, ...]:
-        """Every limit in every bin in which more was asked of it than it carries."""
-        asked: list[tuple[str, Floats, float]] = [("cooling", heat, self.cooling.capacity_w)]
-        out = feeding_all
-        for element in reversed(self.utility):
-            asked.append((element.name, out, element.capacity_w))
-            out = out + element.loss_w(out)
-        out = it
-        for element in reversed(self.critical):
-            asked.append((element.name, out, element.capacity_w))
-            out = out + element.loss_w(out)
+    def _exceeded(self, heat: Floats, drawn: Floats, stages: Sequence[Passed]) -> tuple[Exceeded, ...]:
+        """Every limit of which more was asked in some bin than it carries."""
+        asked = [("cooling", heat, self.cooling.capacity_w)]
+        asked += [(stage.element.name, stage.output_w, stage.element.capacity_w) for stage in stages]
         if self.feed_w is not None:
             asked.append(("feed", drawn, self.feed_w))
         found = []
         for name, demand, limit in asked:
             if float(demand.max(initial=0.0)) > limit:
-                found += [Exceeded(name, i, float(demand[i]), limit) for i in np.nonzero(demand > limit)[0].tolist()]
+                bins = np.nonzero(demand > limit)[0]
+                found.append(Exceeded(name, bins, demand[bins], limit))
         return tuple(found)

@@ -16,13 +16,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.weather.psychrometrics import enthalpy_j_per_kg, humidity_ratio, latent_heat_j_per_kg, saturated_ratio
+from sim.weather.psychrometrics import latent_heat_j_per_kg, saturated_ratio
 from sim.weather.series import Air
 
 Floats = npt.NDArray[np.float64]
 
 WATER_J_PER_KG_K = 4186.0
-KG_PER_L = 1.0
+"""A litre of water is taken as a kilogram."""
+
+MOIST_AIR_J_PER_KG_K = 1020.0
+"""Per kg of dry air, at the humidity of warm air (ASHRAE Fundamentals, 2017, chapter 1: 1.006 + 1.86 W)."""
+
 DRIFT_SHARE = 2e-5
 """Of the circulating water, with drift eliminators: 0.002 %, the limit of ASHRAE 189.1-2014, section 6.3.2.3."""
 
@@ -46,18 +50,17 @@ def fan_power_w(heat_w: Floats, tower: Tower) -> Floats:
 
 def evaporated_share(air: Air, tower: Tower) -> Floats:
     """Of the rejected heat that leaves by evaporation, 0..1 (n,)."""
-    leaving_c = air.wet_bulb_c + tower.approach_k + tower.range_k / 2.0
-    ratio_in = humidity_ratio(air.dry_bulb_c, air.relative_humidity, air.pressure_pa)
-    ratio_out = saturated_ratio(leaving_c, air.pressure_pa)
-    gained = enthalpy_j_per_kg(leaving_c, ratio_out) - enthalpy_j_per_kg(air.dry_bulb_c, ratio_in)
-    latent = latent_heat_j_per_kg(leaving_c) * (ratio_out - ratio_in)
-    return np.asarray(np.clip(latent / gained, 0.0, 1.0))
+    leaving_c = air.wet_bulb_c + (tower.approach_k + tower.range_k / 2.0)
+    taken_up = saturated_ratio(leaving_c, air.pressure_pa) - air.humidity_ratio
+    latent = latent_heat_j_per_kg(leaving_c) * taken_up
+    sensible = MOIST_AIR_J_PER_KG_K * (leaving_c - air.dry_bulb_c)
+    return np.asarray(np.clip(latent / (latent + sensible), 0.0, 1.0))
 
 
 def water_l_per_s(heat_w: Floats, air: Air, tower: Tower) -> dict[str, Floats]:
     """Evaporation, blowdown and drift while ``heat_w`` (n,) is rejected, L/s each."""
-    leaving_c = air.wet_bulb_c + tower.approach_k + tower.range_k / 2.0
-    evaporated = heat_w * evaporated_share(air, tower) / (latent_heat_j_per_kg(leaving_c) * KG_PER_L)
-    drift = heat_w / (WATER_J_PER_KG_K * tower.range_k * KG_PER_L) * DRIFT_SHARE
+    latent_heat = latent_heat_j_per_kg(air.wet_bulb_c + (tower.approach_k + tower.range_k / 2.0))
+    evaporated = heat_w * evaporated_share(air, tower) / latent_heat
+    drift = heat_w * (DRIFT_SHARE / (WATER_J_PER_KG_K * tower.range_k))
     blowdown = np.maximum(evaporated / (tower.cycles - 1.0) - drift, 0.0)
     return {"evaporation": evaporated, "blowdown": blowdown, "drift": drift}

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import SignalRangeError
-from sim.weather.psychrometrics import wet_bulb_c
+from sim.weather.psychrometrics import humidity_ratio, wet_bulb_c
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -18,12 +18,12 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Air:
-    """Outdoor air in each bin, arrays (n,): degC, degC, Pa, and relative humidity (0..1)."""
+    """Outdoor air in each bin, arrays (n,): degC, degC, Pa, and kg of water per kg of dry air."""
 
     dry_bulb_c: Floats
     wet_bulb_c: Floats
     pressure_pa: Floats
-    relative_humidity: Floats
+    humidity_ratio: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,11 @@ class WeatherSeries:
         """Thermodynamic wet bulb, found once."""
         return wet_bulb_c(self.dry_bulb_c, self.relative_humidity, self.pressure_pa)
 
+    @cached_property
+    def humidity_ratio(self) -> Floats:
+        """Water in the air, found once."""
+        return humidity_ratio(self.dry_bulb_c, self.relative_humidity, self.pressure_pa)
+
     def breakpoints(self, start_ns: int, end_ns: int) -> Ints:
         """Edges strictly inside ``(start_ns, end_ns)``."""
         return self.edges_ns[(self.edges_ns > start_ns) & (self.edges_ns < end_ns)]
@@ -65,6 +70,6 @@ class WeatherSeries:
         if not self.covers(int(edges_ns[0]), int(edges_ns[-1])):
             raise SignalRangeError(f"the bins leave the weather, {self.edges_ns[0]}..{self.edges_ns[-1]} ns")
         if np.array_equal(edges_ns, self.edges_ns):
-            return Air(self.dry_bulb_c, self.wet_bulb_c, self.pressure_pa, self.relative_humidity)
+            return Air(self.dry_bulb_c, self.wet_bulb_c, self.pressure_pa, self.humidity_ratio)
         at = np.searchsorted(self.edges_ns, edges_ns[:-1], side="right") - 1
-        return Air(self.dry_bulb_c[at], self.wet_bulb_c[at], self.pressure_pa[at], self.relative_humidity[at])
+        return Air(self.dry_bulb_c[at], self.wet_bulb_c[at], self.pressure_pa[at], self.humidity_ratio[at])
