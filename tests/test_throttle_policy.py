@@ -11,7 +11,7 @@ import sim
 from sim.weather.records import EXTRA
 from tests.plants import plant_spec
 from tests.small import small
-from tests.test_caps import SERVING
+from tests.test_policies import SERVING
 
 UPS = {
     "kind": "ups",
