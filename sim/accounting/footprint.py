@@ -93,8 +93,7 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
         lines = _operational(name, own, account)
         for made in account.on_site_carbon:
             carbon = made.carbon_g
-            label = f"{made.unit}_{made.basis}".replace(" ", "_")
-            lines += _shared_by_energy(label, (carbon.low, carbon.central, carbon.high), lines)
+            lines += _shared_by_energy(made.unit.replace(" ", "_"), (carbon.low, carbon.central, carbon.high), lines)
         whole += Footprint(tuple(lines), {name: account})
     plants = []
     for item in plan.plants:

@@ -17,8 +17,8 @@ CARBON = (
 )
 WATER = (
     ("onsite", "on-site water"),
-    ("offsite", "off-site water (consumed at power stations)"),
-    ("offsite_withdrawal", "off-site water (withdrawn there)"),
+    ("offsite", "off-site water (consumed)"),
+    ("offsite_withdrawal", "off-site water (withdrawn)"),
     ("embodied", "embodied water (withdrawn for GPU dies)"),
     ("scarcity_weighted", "water, weighed by scarcity"),
 )
@@ -90,9 +90,10 @@ def site_grid(summary: Mapping[str, Any]) -> Grid | None:
                 mass(site["carbon_kg"]["operational_location"]),
                 mass(site["carbon_kg"]["embodied"]),
                 f"{number(water['onsite'])} L" if "onsite" in water else "",
+                f"{number(water['offsite'])} L" if "offsite" in water else "",
             ]
         )
-    return ("site", "IT energy", "PUE", "operational", "embodied", "water"), rows
+    return ("site", "IT energy", "PUE", "operational", "embodied", "water", "off-site"), rows
 
 
 def overhead_grid(summary: Mapping[str, Any]) -> Grid | None:
