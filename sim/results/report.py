@@ -13,6 +13,7 @@ from sim.results import charts
 from sim.results.compare import Comparison
 from sim.results.environment import account_rows, limit_remarks, overhead_grid, site_grid
 from sim.results.formats import mass, number, share
+from sim.results.jobs import job_grids, throttle_remarks
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.results.tables import change_cells, value_cell
@@ -65,7 +66,7 @@ def _run(run: Results) -> str:
         parts.append(f"<p>{escape(str(run.scenario['description']))}</p>")
     parts += [_headline(summary), _carbon(summary), _accounts(summary), _power(run.energy), _workloads(summary)]
     if "jobs" in summary:
-        parts.append(_jobs(summary["jobs"]))
+        parts.append(_jobs(summary))
     if "serving" in summary:
         parts.append(_services(summary["serving"]))
     parts += [_boundary(summary["boundary"]), _provenance(run.manifest)]
@@ -162,19 +163,10 @@ def _workloads(summary: Mapping[str, Any]) -> str:
     return "<h2>Who it is for</h2>" + _table(["workload", "IT energy", "carbon", "of it embodied"], rows)
 
 
-def _jobs(jobs: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            name,
-            f"{100 * job['progress']:.4g} %",
-            number(job["gpu_hours"]),
-            number(job["lost_gpu_hours"]),
-            f"{100 * job['goodput']:.1f} %" if "goodput" in job else "never ran",
-            str(job["interruptions"]),
-        ]
-        for name, job in jobs.items()
-    ]
-    return "<h2>Jobs</h2>" + _table(["job", "done", "GPU-hours", "lost", "goodput", "failures"], rows)
+def _jobs(summary: Mapping[str, Any]) -> str:
+    grids = "".join(_table(header, rows) for header, rows in job_grids(summary))
+    remarks = "".join(f"<p><b>{escape(remark)}</b></p>" for remark in throttle_remarks(summary))
+    return f"<h2>Jobs</h2>{grids}{remarks}"
 
 
 def _services(services: Mapping[str, Any]) -> str:
