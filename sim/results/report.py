@@ -84,7 +84,9 @@ def _headline(summary: Mapping[str, Any]) -> str:
     ]
     water = summary.get("water_l", {})
     if water:
-        text = ", ".join(f"{name} {number(litres)} L" for name, litres in water.items() if name != "total")
+        text = ", ".join(
+            f"{name} {number(water[name])} L" for name in ("onsite", "offsite", "embodied") if name in water
+        )
         figures.append(("water", f"{number(water.get('total', next(iter(water.values()))))} L", text))
     if "cost" in summary:
         figures.append(("energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}", ""))
