@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec"} | {"build_requests", "build_caps"},
     "build_machines": BASE | {"profiles", "spec"},
     "build_caps": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
+    "build_places": BASE | {"signals", "rng", "profiles", "workload", "spec", "build_machines", "build_policies"},
     "build_policies": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_accounting": BASE
     | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
@@ -48,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "measure": BASE | {"signals", "rng", "profiles", "workload", "accounting", "spec", "results", "runner"},
     "runner": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"}
-    | {"build_accounting", "build_policies", "build_caps"},
+    | {"build_accounting", "build_places", "build_policies", "build_caps"},
     "cli": BASE | {"profiles", "spec", "results", "runner", "measure"},
     "": BASE | {"spec", "results", "runner"},  # sim/__init__.py
 }

@@ -23,6 +23,7 @@ WATER = (
     ("scarcity_weighted", "water, weighed by scarcity"),
 )
 ENERGY = (
+    ("network", "drawn by networks between sites"),
     ("on_site_pv", "made by the sun"),
     ("on_site_wind", "made by the wind"),
     ("on_site_consumed", "of it consumed here"),
@@ -60,6 +61,8 @@ def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield label, f"{number(water[name])} L"
     if "cost" in summary:
         yield "energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}"
+    for currency, paid in summary.get("egress_cost", {}).items():
+        yield "egress cost", f"{number(paid)} {currency}"
     if "pue" in kpi:
         yield "PUE, CUE", f"{kpi['pue']:.3g}, {kpi['cue_kg_per_kwh']:.3g} kg/kWh"
     if "wue_l_per_kwh" in kpi:

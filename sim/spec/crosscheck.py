@@ -19,6 +19,7 @@ from sim.spec.filecheck import file_problems
 from sim.spec.loads import gpu_watts
 from sim.spec.onsite import PV, Wind
 from sim.spec.parts import Parts
+from sim.spec.policies import LowestPlace
 from sim.spec.policycheck import policy_problems
 from sim.spec.servecheck import against_catalog, gpus_wanted, stands_alone
 from sim.spec.serving import Serving
@@ -235,6 +236,9 @@ def _against_hardware(parts: Parts, hardware: _Hardware, catalog: Catalog) -> Fo
             pools = {**nodes, **dict.fromkeys(hardware.broken)}
             yield from against_catalog(name, workload, nodes, hardware.gpus, pools, catalog)
             continue
+        if isinstance(workload, Training) and workload.place is not None:
+            yield from _places_of(path, workload, workload.place, hardware)
+            continue
         label = workload.pool
         if label is not None and label not in hardware.nodes and label not in hardware.broken:
             known = ", ".join(hardware.nodes)
@@ -267,6 +271,24 @@ def _against_hardware(parts: Parts, hardware: _Hardware, catalog: Catalog) -> Fo
             )
         elif isinstance(workload, Inference) and held > there:
             yield ("workloads", name, "replicas"), f"services ask for {held:,} GPUs of '{label}', which has {there:,}"
+
+
+def _places_of(path: KeyPath, workload: Training, place: LowestPlace, hardware: _Hardware) -> Found:
+    """A job that chooses its pool must fit every one of them."""
+    at: KeyPath = (*path, "place")
+    if place.home not in place.pools:
+        yield (*at, "home"), f"is none of its 'pools'{nearest(place.home, place.pools)}  ({', '.join(place.pools)})"
+    for i, label in enumerate(place.pools):
+        if label in hardware.broken:
+            continue
+        if label not in hardware.gpus:
+            known = ", ".join(hardware.gpus)
+            yield (*at, "pools", i), f"no pool with GPUs is called '{label}'{nearest(label, hardware.gpus)}  ({known})"
+            continue
+        pool, node = hardware.nodes[label]
+        if workload.gpus > pool.count * node.slots:
+            yield (*at, "pools", i), f"'{label}' has {pool.count * node.slots:,} of the {workload.gpus:,} GPUs"
+        yield from _load_fits(path, workload, hardware.gpus[label])
 
 
 def _load_fits(path: KeyPath, workload: Training | Inference, gpu: GPUProfile) -> Found:
