@@ -23,6 +23,7 @@ from sim.build_accounting import accounting_plan, weather_until_ns
 from sim.build_caps import policy_log, power_limits
 from sim.build_places import placed
 from sim.build_policies import signal_problems
+from sim.build_routes import moved_tokens, route_metrics, with_network
 from sim.documents import Document
 from sim.engine.control import PowerLimit
 from sim.engine.meter import Draw
@@ -89,8 +90,13 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         if move.watts and end_ns > move.start_ns:
             recorder.record(move.pool, [Draw("", WAN, move.workload, "active", move.watts, 0)], move.start_ns, end_ns)
     ledger = recorder.ledger(outcome.end_ns)
+    moved = moved_tokens(ledger, scenario, built.routed)
+    ledger = with_network(ledger, scenario, built.routed, moved)
     energies = _request_energies(scenario, outcome, ledger)
     activity = _activity(outcome, ledger, energies)
+    if built.routed:
+        logs = {log.workload: log for log in outcome.serving}
+        activity["routes"] = route_metrics(scenario, built.routed, logs, moved)
     if moves:
         activity["placements"] = {move.workload: move.as_dict() for move in moves}
     if built.cappings:

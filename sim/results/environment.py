@@ -99,6 +99,25 @@ def site_grid(summary: Mapping[str, Any]) -> Grid | None:
     return ("site", "IT energy", "PUE", "operational", "embodied", "water", "off-site"), rows
 
 
+def route_grid(summary: Mapping[str, Any]) -> Grid | None:
+    """Each destination of each route: how much it served, and what its users saw; None without routes."""
+    rows = []
+    for name, route in summary.get("routes", {}).items():
+        total = sum(route["requests"].values())
+        for to, requests in route["requests"].items():
+            ttft, e2e = route["ttft_s"].get(to), route["e2e_s"].get(to)
+            rows.append(
+                [
+                    f"{name} to {to}",
+                    f"{requests:,}",
+                    f"{100 * requests / total:.1f} %" if total else "",
+                    seconds(ttft) if ttft is not None else "",
+                    seconds(e2e) if e2e is not None else "",
+                ]
+            )
+    return (("route", "requests", "share", "TTFT to users", "E2E to users"), rows) if rows else None
+
+
 def overhead_grid(summary: Mapping[str, Any]) -> Grid | None:
     """What the building adds, part by part; None where that is one number."""
     parts = summary["energy_kwh"]["overhead_by_component"]

@@ -11,7 +11,7 @@ import numpy as np
 from sim.accounting.ledger import Ledger
 from sim.results import charts
 from sim.results.compare import Comparison
-from sim.results.environment import account_rows, limit_remarks, overhead_grid, site_grid
+from sim.results.environment import account_rows, limit_remarks, overhead_grid, route_grid, site_grid
 from sim.results.formats import mass, number, share
 from sim.results.jobs import job_grids, throttle_remarks
 from sim.results.results import Results
@@ -121,7 +121,9 @@ def _carbon(summary: Mapping[str, Any]) -> str:
 def _accounts(summary: Mapping[str, Any]) -> str:
     """The accounts side by side, the building part by part, each site, and limits that were met."""
     parts = ["<h2>The accounts, side by side</h2>", _table(["", ""], [list(row) for row in account_rows(summary)])]
-    parts += [_table(*grid) for grid in (overhead_grid(summary), site_grid(summary)) if grid is not None]
+    parts += [
+        _table(*grid) for grid in (overhead_grid(summary), site_grid(summary), route_grid(summary)) if grid is not None
+    ]
     parts += [f"<p><b>{escape(remark)}</b></p>" for remark in limit_remarks(summary)]
     return "".join(parts)
 

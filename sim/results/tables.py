@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.results.compare import Comparison, Difference
-from sim.results.environment import account_rows, limit_remarks, overhead_grid, site_grid
+from sim.results.environment import account_rows, limit_remarks, overhead_grid, route_grid, site_grid
 from sim.results.formats import Grid, mass, number, share
 from sim.results.jobs import job_grids, throttle_remarks
 from sim.results.services import service_grids, service_remarks
@@ -29,7 +29,11 @@ def plain_table(*columns: str) -> Table:
 def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     """What one run came to: energy and carbon by component, totals, work done, and what is outside its boundary."""
     parts: list[RenderableType] = [Text(name, style="bold"), _components(summary), _totals(summary)]
-    parts += [grid_table(grid) for grid in (overhead_grid(summary), site_grid(summary)) if grid is not None]
+    parts += [
+        grid_table(grid)
+        for grid in (overhead_grid(summary), site_grid(summary), route_grid(summary))
+        if grid is not None
+    ]
     parts += [Text(remark, style="yellow") for remark in limit_remarks(summary)]
     if len(summary["carbon_kg"]["by_workload"]) > 1:
         parts.append(_by(summary))
