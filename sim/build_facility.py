@@ -88,27 +88,18 @@ def cooling(written: spec.CoolingSpec, heat_w: float) -> c.Cooling:
     whole_w += heat_w * float(water.pump_power)
     chiller = Chiller(whole_w, _share(written.chiller))
     economizer_k = float(written.economizer_approach) if written.economizer_approach is not None else None
-    common = (float(water.supply), float(water.rise), float(water.pump_power), float(water.slowest))
+    loop = c.ChilledWater(room, float(water.supply), float(water.rise), float(water.pump_power), float(water.slowest))
+    coldest_c = float(written.coldest_condenser)
     if isinstance(written, spec.AirCooledChillerSpec):
-        return c.AirCooledChiller(
-            room, chiller, *common, float(written.coldest_condenser), float(written.condenser_approach), economizer_k
-        )
-    tower = written.tower
-    rated = written.chiller
-    return c.WaterCooledChiller(
-        room,
-        chiller,
-        Tower(
-            whole_w * (1.0 + 1.0 / rated.cop),
-            float(tower.fan_power),
-            float(tower.approach),
-            float(tower.range),
-            tower.cycles_of_concentration,
-        ),
-        *common,
-        float(written.coldest_condenser),
-        economizer_k,
+        return c.AirCooledChiller(loop, chiller, coldest_c, float(written.condenser_approach), economizer_k)
+    tower = Tower(
+        heat_w=whole_w * (1.0 + 1.0 / written.chiller.cop),
+        fan_share=float(written.tower.fan_power),
+        approach_k=float(written.tower.approach),
+        range_k=float(written.tower.range),
+        cycles=written.tower.cycles_of_concentration,
     )
+    return c.WaterCooledChiller(loop, chiller, tower, coldest_c, economizer_k)
 
 
 def _liquid(water: spec.WarmWater, heat_w: float, share: float, rest: c.Cooling | None) -> c.Liquid:

@@ -59,62 +59,60 @@ class RoomAir:
 
 
 @dataclass(frozen=True)
-class WaterCooledChiller:
-    """Chilled water, a chiller, a tower; ``economizer_k`` is the approach of a water-side economizer, None without one.
-
-    The economizer takes the share of the heat that water of the tower can take before the chiller: all of it where that
-    water is as cold as the chilled water, none where it is as warm as its return.
-    """
+class ChilledWater:
+    """The hall's air and the water that cools it: supply, rise, and pumps as a share of the heat at design."""
 
     air: RoomAir
-    chiller: Chiller
-    tower: t.Tower
-    chilled_water_c: float
-    chilled_rise_k: float
+    supply_c: float
+    rise_k: float
     pump_share: float
     slowest_pump: float
+
+    def load(self, heat_w: Floats) -> tuple[dict[str, Floats], Floats]:
+        """Fans and pumps, W, and what is left for the chiller: the heat and theirs."""
+        pump_w = cubic_power_w(
+            heat_w, design_load_w=self.air.design_heat_w, design_share=self.pump_share, slowest=self.slowest_pump
+        )
+        power = {"air_fan": self.air.fan_w(heat_w), "pump": pump_w}
+        return power, heat_w + power["air_fan"] + pump_w
+
+    def free_share(self, coldest_c: Floats) -> Floats:
+        """Of the heat that needs no chiller (n,), where outdoors brings its water to ``coldest_c``: all of it at the
+        supply temperature, none at the return's."""
+        return np.asarray(np.clip((self.supply_c + self.rise_k - coldest_c) / self.rise_k, 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class WaterCooledChiller:
+    """Chilled water, a chiller, a tower; ``economizer_k`` is a water-side economizer's approach, None without one."""
+
+    water: ChilledWater
+    chiller: Chiller
+    tower: t.Tower
     coldest_condenser_c: float
     economizer_k: float | None
 
     @property
     def capacity_w(self) -> float:
         """The design heat of the hall."""
-        return self.air.design_heat_w
+        return self.water.air.design_heat_w
 
     @property
     def supply_c(self) -> float:
         """Of the air."""
-        return self.air.supply_c
-
-    def free_share(self, air: Air) -> Floats:
-        """Of the heat that needs no chiller, 0..1 (n,)."""
-        if self.economizer_k is None:
-            return np.zeros_like(air.wet_bulb_c)
-        coldest = air.wet_bulb_c + self.tower.approach_k + self.economizer_k
-        return_c = self.chilled_water_c + self.chilled_rise_k
-        return np.asarray(np.clip((return_c - coldest) / self.chilled_rise_k, 0.0, 1.0))
+        return self.water.air.supply_c
 
     def cool(self, heat_w: Floats, air: Air) -> Cooled:
         """See ``Cooling``."""
-        fan_w = self.air.fan_w(heat_w)
-        pump_w = cubic_power_w(
-            heat_w, design_load_w=self.capacity_w, design_share=self.pump_share, slowest=self.slowest_pump
-        )
-        load_w = heat_w + fan_w + pump_w
-        condenser_c = np.maximum(air.wet_bulb_c + self.tower.approach_k, self.coldest_condenser_c)
-        compressor_w = chiller_power_w(
-            load_w * (1.0 - self.free_share(air)),
-            self.chilled_water_c,
-            condenser_c + self.tower.range_k,
-            self.chiller,
-        )
-        rejected_w = load_w + compressor_w
-        power = {
-            "air_fan": fan_w,
-            "pump": pump_w,
-            "chiller": compressor_w,
-            "tower_fan": t.fan_power_w(rejected_w, self.tower),
-        }
+        power, load_w = self.water.load(heat_w)
+        tower_c = air.wet_bulb_c + self.tower.approach_k
+        chilled_w = load_w
+        if self.economizer_k is not None:
+            chilled_w = load_w * (1.0 - self.water.free_share(tower_c + self.economizer_k))
+        condensing_c = np.maximum(tower_c, self.coldest_condenser_c) + self.tower.range_k
+        power["chiller"] = chiller_power_w(chilled_w, self.water.supply_c, condensing_c, self.chiller)
+        rejected_w = load_w + power["chiller"]
+        power["tower_fan"] = t.fan_power_w(rejected_w, self.tower)
         return Cooled(power, rejected_w, t.water_l_per_s(rejected_w, air, self.tower))
 
 
@@ -125,12 +123,8 @@ class AirCooledChiller:
     ``economizer_k`` is the approach of a dry free-cooling coil, None without one.
     """
 
-    air: RoomAir
+    water: ChilledWater
     chiller: Chiller
-    chilled_water_c: float
-    chilled_rise_k: float
-    pump_share: float
-    slowest_pump: float
     coldest_condenser_c: float
     condenser_approach_k: float
     economizer_k: float | None
@@ -138,27 +132,22 @@ class AirCooledChiller:
     @property
     def capacity_w(self) -> float:
         """The design heat of the hall."""
-        return self.air.design_heat_w
+        return self.water.air.design_heat_w
 
     @property
     def supply_c(self) -> float:
         """Of the air."""
-        return self.air.supply_c
+        return self.water.air.supply_c
 
     def cool(self, heat_w: Floats, air: Air) -> Cooled:
         """See ``Cooling``."""
-        fan_w = self.air.fan_w(heat_w)
-        pump_w = cubic_power_w(
-            heat_w, design_load_w=self.capacity_w, design_share=self.pump_share, slowest=self.slowest_pump
-        )
-        load_w = heat_w + fan_w + pump_w
-        free = np.zeros_like(load_w)
+        power, load_w = self.water.load(heat_w)
+        chilled_w = load_w
         if self.economizer_k is not None:
-            coldest = air.dry_bulb_c + self.economizer_k
-            free = np.clip((self.chilled_water_c + self.chilled_rise_k - coldest) / self.chilled_rise_k, 0.0, 1.0)
+            chilled_w = load_w * (1.0 - self.water.free_share(air.dry_bulb_c + self.economizer_k))
         condensing_c = np.maximum(air.dry_bulb_c + self.condenser_approach_k, self.coldest_condenser_c)
-        compressor_w = chiller_power_w(load_w * (1.0 - free), self.chilled_water_c, condensing_c, self.chiller)
-        return Cooled({"air_fan": fan_w, "pump": pump_w, "chiller": compressor_w}, load_w + compressor_w, {})
+        power["chiller"] = chiller_power_w(chilled_w, self.water.supply_c, condensing_c, self.chiller)
+        return Cooled(power, load_w + power["chiller"], {})
 
 
 @dataclass(frozen=True)
