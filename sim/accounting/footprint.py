@@ -74,6 +74,10 @@ class Footprint:
         accounts = {name: account for name, account in self.accounts.items() if name == site}
         return Footprint(tuple(line for line in self.lines if line.key.site == site), accounts)
 
+    def inside(self) -> Footprint:
+        """Without networks between sites."""
+        return Footprint(tuple(line for line in self.lines if line.part != "network"), self.accounts)
+
     def total(self, of: Callable[[Line], float]) -> float:
         """Sum of one quantity over all lines."""
         return float(sum(of(line) for line in self.lines))

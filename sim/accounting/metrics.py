@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.accounting.ledger import Ledger
+from sim.accounting.ledger import WAN, Ledger
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
 from sim.workload.records import JobRecord, ScheduleRecord, ServiceLog, ThrottleRecord
 
@@ -19,15 +19,20 @@ def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:
     return {"mean": float(values_s.mean()), "p50": p50, "p90": p90, "p99": p99}
 
 
+def it_of(ledger: Ledger, owner: str) -> Ledger:
+    """The IT equipment of an owner: networks between sites are nobody's machines."""
+    return ledger.where(lambda key: key.owner == owner and key.component != WAN)
+
+
 def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
     """One service over the whole run; latencies are absent where nothing was completed.
 
-    ``power_w_mean`` and the energy a request are of everything the ledger books to the service, idle time included.
+    ``power_w_mean`` and the energy a request are of all IT that the ledger books to the service, idle time included.
     """
     arrival, start, done = (
         np.frombuffer(column, dtype=np.int64) for column in (log.arrival_ns, log.start_ns, log.done_ns)
     )
-    own = ledger.where(lambda key: key.owner == log.workload)
+    own = it_of(ledger, log.workload)
     energy_j = own.total_j()
     seconds = ledger.end_ns * SECONDS_PER_NS
     metrics: dict[str, Any] = {

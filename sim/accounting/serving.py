@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.ledger import Ledger
-from sim.accounting.metrics import zero_load_power_w
+from sim.accounting.metrics import it_of, zero_load_power_w
 from sim.units import HOUR_NS, J_PER_KWH, J_PER_NJ, SECONDS_PER_NS
 from sim.workload.serving_records import ROW_COLUMNS, SKETCHES, ServingLog, sketch_quantile
 
@@ -40,7 +40,7 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
     ``requests``, where all have rows: their sum and what no row answers for are the workload's energy.
     """
     c = log.counts
-    own = ledger.where(lambda key: key.owner == log.workload)
+    own = it_of(ledger, log.workload)
     energy_j = own.total_j()
     seconds = ledger.end_ns * SECONDS_PER_NS
     metrics: dict[str, Any] = {"requests": c["arrived"]}
@@ -115,7 +115,7 @@ def energy_split_kwh(log: ServingLog, energy_j: float) -> dict[str, float]:
 def request_energy(log: ServingLog, ledger: Ledger) -> RequestEnergy:
     """What each of the log's rows answers for. Needs all rows, not a sample."""
     rows = log.rows
-    own = ledger.where(lambda key: key.owner == log.workload)
+    own = it_of(ledger, log.workload)
     total_j = own.energy_j.sum(axis=0)
     at_work = own.where(lambda key: key.component == "gpu" and key.state == "active")
     overhead_j = total_j - at_work.energy_j.sum(axis=0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.accounting.ledger import Ledger
+from sim.accounting.ledger import WAN, Ledger
 from sim.results import charts
 from sim.results.compare import Comparison
 from sim.results.environment import account_rows, limit_remarks, overhead_grid, route_grid, site_grid
@@ -141,7 +141,8 @@ def _carbon_bars(runs: Mapping[str, Mapping[str, float]], names: Sequence[str]) 
 
 
 def _power(ledger: Ledger) -> str:
-    """Metered IT power by state over time."""
+    """Metered IT power by state over time; networks between sites are not on these meters."""
+    ledger = ledger.where(lambda key: key.component != WAN)
     states = sorted({key.state for key in ledger.keys})
     groups = np.unique(np.linspace(0, len(ledger.edges_ns) - 1, MOST_STEPS + 1).astype(np.int64))
     edges = ledger.edges_ns[groups]

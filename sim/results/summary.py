@@ -80,7 +80,11 @@ def _of(footprint: Footprint, plan: AccountingPlan, sites: Sequence[str]) -> dic
         summary["water_l"] = water
     if all(site.grid.price is not None for site in plans):
         summary["cost"] = {"energy": footprint.total(lambda line: line.cost), "currency": plan.currency}
-    summary["kpi"] = indicators(energy, summary["carbon_kg"], water, accounts)
+    carbon = summary["carbon_kg"]
+    if "network" in energy:  # the indicators are of the data center, which networks between sites are outside of
+        inside = footprint.inside()
+        carbon, water = _carbon(inside, plans), _water(inside, plan, plans)
+    summary["kpi"] = indicators(energy, carbon, water, accounts)
     return summary
 
 
