@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.ledger import WAN, Key, Ledger
+from sim.build_machines import machines_of
 from sim.build_requests import request_source
-from sim.errors import InputError
+from sim.documents import KeyPath
+from sim.profiles.catalog import Catalog
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
@@ -38,13 +40,11 @@ class Sent:
 
 
 def sent(scenario: Scenario, pools_with_gpus: Sequence[str], signals: Signals, streams: Streams) -> dict[str, Sent]:
-    """Every workload that a route leads to. Raises ``InputError`` where a site has no such signal."""
+    """Every workload that a route leads to. ``route_problems`` has said before where a site lacks a signal."""
     found: dict[str, Sent] = {}
     for name, route in scenario.routes.items():
-        pools = {to: _pool(scenario.workloads[to], pools_with_gpus) for to in route.to}
-        by_label = {pool.label: pool for pool in scenario.cluster.nodes}
-        sites = {to: scenario.site_of(by_label[pool]) for to, pool in pools.items()}
-        rule = _rule(name, route, sites, signals, streams, scenario.name)
+        pools, sites = _places(scenario, route, pools_with_gpus)
+        rule = _rule(name, route, sites, signals, streams)
         source = request_source(
             name, route.arrivals, route.lengths, route.prefix, scenario.start_ns, scenario.duration_ns, streams
         )
@@ -55,21 +55,36 @@ def sent(scenario: Scenario, pools_with_gpus: Sequence[str], signals: Signals, s
     return found
 
 
+def route_problems(scenario: Scenario, catalog: Catalog, signals: Signals) -> Iterator[tuple[KeyPath, str]]:
+    """Routes by signals that the grid of one of their sites does not give."""
+    pools_with_gpus = [label for label, machine in machines_of(scenario, catalog).items() if machine.gpu is not None]
+    for name, route in scenario.routes.items():
+        if isinstance(route.by, ByLowest):
+            _, sites = _places(scenario, route, pools_with_gpus)
+            for site in sorted({site for site in sites.values() if route.by.signal not in signals[site]}):
+                given = ", ".join(sorted(signals[site]))
+                message = f"the grid of '{site}' has no {route.by.signal}; give it, or go by what it has  ({given})"
+                yield ("routes", name, "by", "signal"), message
+
+
+def _places(scenario: Scenario, route: Route, pools_with_gpus: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The pool and the site of each destination."""
+    pools = {to: _pool(scenario.workloads[to], pools_with_gpus) for to in route.to}
+    by_label = {pool.label: pool for pool in scenario.cluster.nodes}
+    return pools, {to: scenario.site_of(by_label[pool]) for to, pool in pools.items()}
+
+
 def _pool(workload: object, pools_with_gpus: Sequence[str]) -> str:
     assert isinstance(workload, Serving)  # the cross-check has refused it otherwise
     _, group = workload.groups[0]
     return group.pool if group.pool is not None else pools_with_gpus[0]
 
 
-def _rule(name: str, route: Route, sites: Mapping[str, str], signals: Signals, streams: Streams, scenario: str) -> Rule:
+def _rule(name: str, route: Route, sites: Mapping[str, str], signals: Signals, streams: Streams) -> Rule:
     by = route.by
     if isinstance(by, ByShares):
         return Shares(np.array([float(by.shares[to]) for to in route.to]), lambda: streams(f"route/{name}"))
     if isinstance(by, ByLowest):
-        lacking = sorted({site for site in sites.values() if by.signal not in signals[site]})
-        if lacking:
-            message = f"the grid of '{lacking[0]}' has no {by.signal}"
-            raise InputError.one(scenario, message, path=f"routes.{name}.by.signal")
         order_by = [signals[sites[to]][by.signal] for to in route.to]
     else:
         order_by = [Signal.constant(float(int(there.latency)), "ns") for there in route.to.values()]
@@ -85,7 +100,7 @@ def as_users_see(workload: Serving, latency_ns: int) -> Serving:
     for field in ("ttft", "e2e"):
         limit = getattr(workload.slo, field)
         if limit is not None:
-            left_ns = max(int(limit) - latency_ns, 1)  # an SLO shorter than the latency is met by nobody
+            left_ns = int(limit) - latency_ns
             limits[field] = Nanoseconds.of(left_ns, f"{left_ns} ns")
     return workload.model_copy(update={"slo": workload.slo.model_copy(update=limits)})
 

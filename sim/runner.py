@@ -23,7 +23,7 @@ from sim.build_accounting import accounting_plan, weather_until_ns
 from sim.build_caps import policy_log, power_limits
 from sim.build_places import placed
 from sim.build_policies import signal_problems
-from sim.build_routes import moved_tokens, route_metrics, with_network
+from sim.build_routes import moved_tokens, route_metrics, route_problems, with_network
 from sim.documents import Document
 from sim.engine.control import PowerLimit
 from sim.engine.meter import Draw
@@ -66,7 +66,7 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     plan = accounting_plan(scenario, catalog)
     signals = _signals_of_policies(plan)
     scenario, moves = placed(scenario, catalog, signals, streams)
-    unseen = signal_problems(scenario, catalog, signals)
+    unseen = [*signal_problems(scenario, catalog, signals), *route_problems(scenario, catalog, signals)]
     if unseen:
         raise InputError([loaded.document.problem(*problem) for problem in unseen])
     changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
@@ -124,17 +124,20 @@ def _limits(scenario: Scenario, plan: AccountingPlan) -> tuple[PowerLimit, ...]:
 
 
 def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
-    """What the policies of a scenario ask of signals that these do not give; a run refuses it."""
+    """What the policies and routes of a scenario ask of signals that these do not give; a run refuses it."""
     scheduled = [
         work
         for work in loaded.scenario.workloads.values()
         if isinstance(work, Training) and (work.schedule is not None or work.place is not None)
     ]
-    if not scheduled and not loaded.scenario.policies:
+    if not scheduled and not loaded.scenario.policies and not loaded.scenario.routes:
         return ()
     signals = _signals_of_policies(accounting_plan(loaded.scenario, loaded.catalog))
     scenario, _ = placed(loaded.scenario, loaded.catalog, signals, Streams(loaded.scenario.seed))
-    problems = signal_problems(scenario, loaded.catalog, signals)
+    problems = [
+        *signal_problems(scenario, loaded.catalog, signals),
+        *route_problems(scenario, loaded.catalog, signals),
+    ]
     return tuple(loaded.document.problem(*problem) for problem in problems)
 
 
@@ -334,7 +337,7 @@ def _profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
 
 def _input_files(scenario: Scenario) -> list[str]:
     files = list(_named_files([place.model_dump(mode="json") for place in scenario.places.values()]))
-    for workload in scenario.workloads.values():
+    for workload in scenario.asked.values():
         if isinstance(workload, Inference) and not isinstance(workload.arrivals, PoissonArrivals):
             files.append(workload.arrivals.file)
         elif isinstance(workload, Serving):

@@ -39,7 +39,8 @@ ALLOWED: dict[str, set[str]] = {
     "build_machines": BASE | {"profiles", "spec"},
     "build_caps": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_places": BASE | {"signals", "rng", "profiles", "workload", "spec", "build_machines", "build_policies"},
-    "build_routes": BASE | {"signals", "rng", "workload", "accounting", "spec", "build_requests"},
+    "build_routes": BASE
+    | {"signals", "rng", "profiles", "workload", "accounting", "spec", "build_machines", "build_requests"},
     "build_policies": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_accounting": BASE
     | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}

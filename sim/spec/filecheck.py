@@ -19,6 +19,7 @@ from sim.spec.inputs import interval_counts, output_signal, power_signal, rate_s
 from sim.spec.market import PPA, PowerSeries
 from sim.spec.onsite import PVSeries, WindSeries
 from sim.spec.parts import Parts
+from sim.spec.routecheck import where_written
 from sim.spec.servecheck import files as serving_files
 from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
@@ -42,14 +43,17 @@ def file_problems(
     if activity_files:
         for name, workload in parts.workloads.items():
             if isinstance(workload, Serving):
-                check.problems += [
-                    found if isinstance(found, Problem) else document.problem(*found)
-                    for found in serving_files(name, workload, parts.start)
-                ]
+                for found in serving_files(name, workload, parts.start):
+                    told = found if isinstance(found, Problem) else _told(document, *found)
+                    check.problems += [told] if told not in check.problems else []
         for name, arrivals in parts.arrivals.items():
             if isinstance(arrivals, RateLog | IntervalLog | RequestLog):
                 check.arrivals(name, arrivals)
     return check.problems
+
+
+def _told(document: Document, path: KeyPath, message: str) -> Problem:
+    return document.problem(where_written(document, path), message)
 
 
 class _FileCheck:

@@ -14,6 +14,7 @@ from sim.signals.csv_table import epoch_ns
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
 from sim.spec.policies import DemandResponse, Policy, PowerCap, Throttle
+from sim.spec.routes import Route
 from sim.spec.scenario import Instant, Outputs, Scenario
 from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
@@ -62,6 +63,7 @@ class Parts:
     policies: Sequence[PowerCap | DemandResponse | Throttle] = ()
     names: tuple[str, ...] = ()
     workloads: Mapping[str, Training | Inference | Serving] = field(default_factory=dict)
+    routes: Mapping[str, Route] = field(default_factory=dict)
     arrivals: Mapping[str, PoissonArrivals | RateLog | IntervalLog | RequestLog] = field(default_factory=dict)
 
     @classmethod
@@ -82,6 +84,7 @@ class Parts:
             policies=scenario.policies,
             names=tuple(workloads),
             workloads=workloads,
+            routes=scenario.routes,
             arrivals={name: w.arrivals for name, w in workloads.items() if isinstance(w, Inference)},
         )
 
@@ -107,6 +110,8 @@ class Parts:
         duration = part(PositiveDuration, "duration")
         if duration is None and "duration" not in document.data and end is not None and start is not None:
             duration = max(0, epoch_ns(end) - epoch_ns(start)) or None
+        routed = document.data.get("routes")
+        routes = tuple(routed) if isinstance(routed, dict) else ()
         sites = document.data.get("sites")
         paths = [("site", "grid"), *(("sites", name, "grid") for name in (sites if isinstance(sites, dict) else {}))]
         return cls(
@@ -122,5 +127,6 @@ class Parts:
             policies=part(list[Policy], "policies") or (),
             names=names,
             workloads={name: workload for name, workload in workloads.items() if workload is not None},
+            routes={name: route for name in routes if (route := part(Route, "routes", name)) is not None},
             arrivals={name: arrival for name, arrival in arrivals.items() if arrival is not None},
         )

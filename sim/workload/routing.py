@@ -22,6 +22,15 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
+def room(most_per_s: Floats | float, interval_ns: int) -> Floats:
+    """Whole requests that a limit lets through in an interval, of the limit's shape; inf without a limit.
+
+    A rounding of the product is no request less: 0.29/s over 100 s are 29, although the floats give 28.999999999999996.
+    """
+    found: Floats = np.floor(np.asarray(most_per_s) * (interval_ns * SECONDS_PER_NS) * (1.0 + 1e-12))
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Lowest:
     """Places in the order of their signals' values at the start of an interval; of equals, as listed.
@@ -85,8 +94,7 @@ class _Sharing:
         if interval != self._interval:
             self._interval = interval
             self._order = rule.order(interval)
-            seconds = rule.interval_ns * SECONDS_PER_NS
-            self._room = np.cumsum(np.floor(rule.most_per_s[self._order] * seconds))
+            self._room = np.cumsum(room(rule.most_per_s[self._order], rule.interval_ns))
             self._taken = 0
 
     def _in_order(self, new: npt.NDArray[np.bool_]) -> Ints:
