@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +42,15 @@ ACCOUNTING_PATHS = ("site", "sites", "accounting")
 """What may change without simulating again: nothing here decides when work happens."""
 
 
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """What a run did, before anything is priced. ``activity`` is the summary's part that no price changes."""
+
+    ledger: Ledger
+    activity: Mapping[str, Any]
+    events: int
+
+
 def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     """Simulates and accounts a checked scenario. Prints and writes nothing, and holds no state between runs.
 
@@ -50,6 +60,37 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     catalog = catalog if catalog is not None else loaded.catalog
     scenario = loaded.scenario
     streams = Streams(scenario.seed)
+    run, outcome, energies = _simulated(scenario, catalog, streams)
+    summary = priced(run, loaded, catalog)
+    from sim.results.frames import job_table
+
+    return Results(
+        summary=summary,
+        scenario=loaded.resolved(),
+        manifest=_manifest(loaded, catalog, time.perf_counter() - began),
+        energy=run.ledger,
+        start_ns=scenario.start_ns,
+        job_table=job_table(outcome.jobs),
+        request_table=_requests(scenario, outcome, energies, streams),
+    )
+
+
+def simulated(loaded: Loaded) -> Simulated:
+    """Simulates a checked scenario and prices nothing. Raises what ``run_loaded`` raises."""
+    run, _, _ = _simulated(loaded.scenario, loaded.catalog, Streams(loaded.scenario.seed))
+    return run
+
+
+def priced(run: Simulated, loaded: Loaded, catalog: Catalog | None = None) -> dict[str, Any]:
+    """The summary of ``run`` under a scenario that would have simulated the same. Raises as ``reprice`` does."""
+    catalog = catalog if catalog is not None else loaded.catalog
+    environmental = _environmental(loaded.document, loaded.scenario, catalog, run.ledger, run.activity)
+    return {**environmental, **run.activity, "events": run.events}
+
+
+def _simulated(
+    scenario: Scenario, catalog: Catalog, streams: Streams
+) -> tuple[Simulated, Outcome, dict[str, RequestEnergy]]:
     plan = accounting_plan(scenario, catalog)
     changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
     bins = Bins(int(scenario.outputs.bin), changes, scenario.start_ns)
@@ -68,18 +109,7 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     ledger = recorder.ledger(outcome.end_ns)
     energies = _request_energies(scenario, outcome, ledger)
     activity = _activity(outcome, ledger, energies)
-    summary = _environmental(loaded.document, scenario, catalog, ledger, activity)
-    from sim.results.frames import job_table
-
-    return Results(
-        summary={**summary, **activity, "events": outcome.events},
-        scenario=loaded.resolved(),
-        manifest=_manifest(loaded, catalog, time.perf_counter() - began),
-        energy=ledger,
-        start_ns=scenario.start_ns,
-        job_table=job_table(outcome.jobs),
-        request_table=_requests(scenario, outcome, energies, streams),
-    )
+    return Simulated(ledger, activity, outcome.events), outcome, energies
 
 
 def compiles_first(loaded: Loaded) -> bool:
@@ -208,8 +238,8 @@ def _manifest(
     from sim.results.files import sha256, to_json
 
     scenario = loaded.scenario
-    profiles = _profiles_used(scenario, catalog)
-    inputs = sorted({Path(file) for file in _input_files(scenario)})
+    profiles = profiles_used(scenario, catalog)
+    inputs = sorted({Path(file) for file in input_files(scenario)})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     packages = ("coldaisle", "simpy", "numpy", "pydantic", "pint", "ruamel.yaml", "pyarrow", "scipy", "numba")
     return {
@@ -231,7 +261,8 @@ def _version(package: str) -> str:
     return version(package)
 
 
-def _profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
+def profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
+    """Names of the profiles that a scenario rests on."""
     names: set[str] = set()
     for pool in scenario.cluster.nodes:
         node = catalog.node(pool.profile)
@@ -244,7 +275,8 @@ def _profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
     return sorted(names)
 
 
-def _input_files(scenario: Scenario) -> list[str]:
+def input_files(scenario: Scenario) -> list[str]:
+    """Every file that a scenario reads, as it names them."""
     files = [
         source.file
         for place in scenario.places.values()

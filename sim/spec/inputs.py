@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +51,32 @@ def _series(
     *,
     may_be_negative: bool = False,
 ) -> Signal:
+    path = Path(series.file)
+    try:
+        state = path.stat()
+        stamp = (state.st_mtime_ns, state.st_size)
+    except OSError:
+        stamp = (0, 0)  # reading it says what is wrong
+    columns = (series.time_column, series.column)
+    return _read(path, stamp, columns, float(series.unit), unit, start_ns, may_be_negative)
+
+
+@lru_cache(maxsize=64)
+def _read(
+    path: Path,
+    _stamp: tuple[int, int],
+    columns: tuple[str, str],
+    si_per_value: float,
+    unit: str,
+    start_ns: int,
+    may_be_negative: bool,
+) -> Signal:
+    """A study prices thousands of points on a few series: each is read once."""
     return read_series(
-        Path(series.file),
-        time_column=series.time_column,
-        value_column=series.column,
-        si_per_value=float(series.unit),
+        path,
+        time_column=columns[0],
+        value_column=columns[1],
+        si_per_value=si_per_value,
         unit=unit,
         origin_ns=start_ns,
         may_be_negative=may_be_negative,
