@@ -61,11 +61,11 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     scenario = loaded.scenario
     streams = Streams(scenario.seed)
     run, outcome, energies = _simulated(scenario, catalog, streams)
-    summary = priced(run, loaded, catalog)
+    summary = _environmental(loaded.document, scenario, catalog, run.ledger, run.activity)
     from sim.results.frames import job_table
 
     return Results(
-        summary=summary,
+        summary={**summary, **run.activity, "events": run.events},
         scenario=loaded.resolved(),
         manifest=_manifest(loaded, catalog, time.perf_counter() - began),
         energy=run.ledger,
@@ -81,11 +81,12 @@ def simulated(loaded: Loaded) -> Simulated:
     return run
 
 
-def priced(run: Simulated, loaded: Loaded, catalog: Catalog | None = None) -> dict[str, Any]:
-    """The summary of ``run`` under a scenario that would have simulated the same. Raises as ``reprice`` does."""
-    catalog = catalog if catalog is not None else loaded.catalog
-    environmental = _environmental(loaded.document, loaded.scenario, catalog, run.ledger, run.activity)
-    return {**environmental, **run.activity, "events": run.events}
+def environmental(run: Simulated, loaded: Loaded) -> dict[str, Any]:
+    """The part of the summary of ``run`` that prices decide, under a scenario that would have simulated the same.
+
+    Raises as ``reprice`` does.
+    """
+    return _environmental(loaded.document, loaded.scenario, loaded.catalog, run.ledger, run.activity)
 
 
 def _simulated(

@@ -117,10 +117,10 @@ class Variants:
         return document, problems
 
     def _from_sections(self, data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-        """``data`` with the sections that no override touches as they were validated before."""
+        """``data`` with the sections that no override touches as they were validated before, defaults included."""
         touched = {path.partition(".")[0] for path in values}
-        known = self._untouched()
-        return {key: known[key] if key not in touched and key in known else value for key, value in data.items()}
+        known = {name: section for name, section in self._untouched().items() if name not in touched}
+        return {**data, **known}
 
     def _untouched(self) -> Mapping[str, Any]:
         if not self._sections:
@@ -128,7 +128,8 @@ class Variants:
                 scenario = _SCENARIO.validate_python(self._document.data)
             except ValidationError:  # it may lack what the axes give
                 return {}
-            self._sections = {name: getattr(scenario, name) for name in self._document.data}
+            whole = {name: getattr(scenario, name) for name in Scenario.model_fields}
+            self._sections = {name: section for name, section in whole.items() if section is not None}
         return self._sections
 
     def _logs(self, data: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ def perform_alone(task: Task) -> Done:
 
 
 def _all(task: Task, status: str, error: str) -> Done:
-    return Done(task.number, tuple(Row(index, status, error, {}) for index, _ in task.points), made=False)
+    return Done(task.number, tuple(Row(index, status, error, {}) for index, _ in task.points), {}, made=False)
 
 
 def main() -> None:

@@ -29,11 +29,12 @@ class DaskPool:
 
     def __init__(self, address: str) -> None:
         try:
-            from distributed import Client
+            import distributed
         except ImportError:
             raise InputError.one("--dask", "needs the 'dask' extra: pip install 'coldaisle[dask]'") from None
         try:
-            self._client: Any = Client(address, timeout=CONNECT_S, set_as_default=False)
+            client: Any = distributed.Client
+            self._client: Any = client(address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise InputError.one("--dask", f"no scheduler answers at '{address}': {error}") from None
         self._refuse_others()
@@ -41,7 +42,8 @@ class DaskPool:
     @property
     def workers(self) -> int:
         """Threads of all workers there are now; 1 while there are none."""
-        return max(1, sum(self._client.nthreads().values()))
+        threads: int = sum(self._client.nthreads().values())
+        return max(1, threads)
 
     def _refuse_others(self) -> None:
         self._client.wait_for_workers(1, timeout=CONNECT_S)
@@ -52,12 +54,12 @@ class DaskPool:
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Done]:
         """Performs ``tasks``, in any order. A task that took several workers with it is recorded, not sent again."""
-        from distributed import as_completed
-        from distributed.scheduler import KilledWorker
+        import distributed
 
         waiting = iter(tasks)
         in_hand: dict[Any, Task] = {}
-        completed = as_completed(with_results=False)
+        as_completed: Any = distributed.as_completed
+        completed = as_completed(loop=self._client.loop)
 
         def send() -> None:
             task = next(waiting, None)
@@ -76,9 +78,9 @@ class DaskPool:
             error = future.exception()
             if error is None:
                 yield future.result()
-            elif isinstance(error, KilledWorker):
+            elif isinstance(error, distributed.KilledWorker):
                 lost = "took several workers with it; they may have run out of memory"
-                yield Done(task.number, tuple(Row(index, FAILED, lost, {}) for index, _ in task.points), made=False)
+                yield Done(task.number, tuple(Row(index, FAILED, lost, {}) for index, _ in task.points), {}, made=False)
             else:
                 raise error
             future.release()

@@ -7,6 +7,7 @@ the summary, flat, with units in the names. A column holds null where a point ha
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +29,7 @@ class Record:
     """One point with everything that its row of the dataset says."""
 
     row: Row
+    shared: Mapping[str, Any]
     replication: int
     seed: int
     scenario_sha256: str
@@ -63,14 +65,12 @@ class _Kinds:
         return pa.float64() if self.number else pa.int64()
 
 
-def _as(value: Any, kind: pa.DataType) -> Any:
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
     import pyarrow as pa
 
-    if value is None:
-        return None
     if pa.types.is_string(kind):
-        return value if isinstance(value, str) else _written(value)
-    return float(value) if pa.types.is_floating(kind) else value
+        values = [value if value is None or isinstance(value, str) else _written(value) for value in values]
+    return pa.array(values, type=kind)
 
 
 def _written(value: Any) -> str:
@@ -84,7 +84,8 @@ class Columns:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._axes = {path: _Kinds() for path in paths}
-        self._summary: dict[str, _Kinds] = {}
+        self._summary: defaultdict[str, _Kinds] = defaultdict(_Kinds)
+        self._last: Mapping[str, Any] | None = None
 
     def see(self, record: Record) -> None:
         """Takes one record into account."""
@@ -95,7 +96,11 @@ class Columns:
                 split = split_quantity(value)
                 kinds.units.add(split[1] if split is not None else None)
         for name, value in record.row.values.items():
-            self._summary.setdefault(name, _Kinds()).see(value)
+            self._summary[name].see(value)
+        if record.shared is not self._last:
+            self._last = record.shared
+            for name, value in record.shared.items():
+                self._summary[name].see(value)
 
     def schema(self) -> pa.Schema:
         """In an order that depends on nothing but the names."""
@@ -141,10 +146,8 @@ class Columns:
                 split = [None if value is None else split_quantity(value) for value in given]
                 columns[f"axis.{path} ({unit})"] = [None if pair is None else pair[0] for pair in split]
         for name in self._summary:
-            columns[name] = [record.row.values.get(name) for record in records]
-        arrays = [
-            pa.array([_as(value, field.type) for value in columns[field.name]], type=field.type) for field in schema
-        ]
+            columns[name] = [record.row.values.get(name, record.shared.get(name)) for record in records]
+        arrays = [_array(columns[field.name], field.type) for field in schema]
         return pa.Table.from_arrays(arrays, schema=schema)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from array import array
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sim.study.work import Row
+from sim.study.work import DONE, Row
 
-NONE = -1
+NOWHERE = -1
 
 
 class Spool:
@@ -59,65 +59,72 @@ def parsed(line: bytes) -> Any:
 
 
 class Journal:
-    """The rows of a study that are done. ``done[i]`` is where point ``i`` stands, or ``NONE``."""
+    """The rows that are done, by the content hash of their point, so that they hold whatever else a study becomes.
 
-    def __init__(self, path: Path, study: str, points: int) -> None:
-        """Opens the journal at ``path`` and takes over what it holds of the same ``study``; starts anew otherwise."""
-        self.done = array("q", [NONE]) * points
-        self.count = 0
-        kept = path.is_file() and self._read(path, study)
+    ``asked`` is what beside the point decides a row; a journal that was begun for another starts anew.
+    """
+
+    def __init__(self, path: Path, asked: str) -> None:
+        self._done: dict[bytes, int] = {}
+        self._shared: tuple[int, dict[str, Any]] = (NOWHERE, {})
+        kept = path.is_file() and self._read(path, asked)
         if not kept:
             path.unlink(missing_ok=True)
         self._spool = Spool(path)
         if not kept:
-            self._spool.append({"study": study})
+            self._spool.append({"asked": asked})
             self._spool.flush()
 
-    def _read(self, path: Path, study: str) -> bool:
-        at = 0
+    def _read(self, path: Path, asked: str) -> bool:
+        """Takes over what ``path`` holds, but for a line that was torn or edited, and rows that rest on such a one."""
         with path.open("rb") as lines:
             first = parsed(lines.readline())
-            if not isinstance(first, dict) or first.get("study") != study:
+            if not isinstance(first, dict) or first.get("asked") != asked:
                 return False
-            at = lines.tell()
-            good = at
+            at = good = lines.tell()
+            shared = {NOWHERE}
             for line in lines:
-                row = parsed(line)
-                if row is not None and 0 <= row[0] < len(self.done) and self.done[row[0]] == NONE:
-                    self.done[row[0]] = at
-                    self.count += 1
+                found = parsed(line)
+                if isinstance(found, dict):
+                    shared.add(at)
+                elif isinstance(found, list) and found[1] in shared:
+                    self._done.setdefault(bytes.fromhex(found[0]), at)
                 at += len(line)
                 if line.endswith(b"\n"):
                     good = at
-        if good != at:  # a torn last line: what follows must not run on from it
+        if good != at:  # what follows must not run on from a torn line
             with path.open("r+b") as torn:
                 torn.truncate(good)
         return True
 
-    def add(self, rows: tuple[Row, ...]) -> None:
-        """Takes rows down; one that is there already stays as it is."""
-        for row in rows:
-            if self.done[row.index] == NONE:
-                at = self._spool.append([row.index, row.status, row.error, dict(row.values)])
-                self.done[row.index] = at
-                self.count += 1
+    def __contains__(self, mark: bytes) -> bool:
+        return mark in self._done
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def share(self, values: Mapping[str, Any]) -> int:
+        """Takes down what the rows of one simulation have in common; where it stands."""
+        return self._spool.append({"shared": dict(values)})
+
+    def add(self, mark: bytes, row: Row, shared: int) -> None:
+        """Takes a row down; one that is there already stays as it is. Rows that failed share nothing."""
+        if mark in self._done:
+            return
+        at = shared if row.status == DONE else NOWHERE
+        self._done[mark] = self._spool.append([mark.hex(), at, row.status, row.error, dict(row.values)])
+
+    def flush(self) -> None:
+        """Hands everything to the system."""
         self._spool.flush()
 
-    def row(self, index: int) -> Row:
-        """The row of a point that is done."""
-        found = self._spool.read(self.done[index])
-        return Row(found[0], found[1], found[2], found[3])
+    def row(self, mark: bytes, index: int) -> tuple[Row, Mapping[str, Any]]:
+        """The row of a point that is done, and what it shares: the same object for neighbours of one simulation."""
+        _, at, status, error, values = self._spool.read(self._done[mark])
+        if at != self._shared[0]:
+            self._shared = (at, self._spool.read(at)["shared"] if at != NOWHERE else {})
+        return Row(index, status, error, values), self._shared[1]
 
     def close(self) -> None:
         """Ends it."""
         self._spool.close()
-
-
-def study_of(path: Path) -> str | None:
-    """Which study a journal belongs to; None where it is none."""
-    try:
-        with path.open("rb") as lines:
-            first = parsed(lines.readline())
-    except OSError:
-        return None
-    return first.get("study") if isinstance(first, dict) else None

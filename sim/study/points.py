@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
+from operator import is_not
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from sim.accounting.plan import AccountingPlan
@@ -25,10 +28,12 @@ from sim.runner import input_files, profiles_used
 from sim.spec.loader import Loaded
 from sim.spec.scenario import Scenario
 from sim.units import MAX_NS
+from sim.validation import Spec
 
 PRICED_ONLY = {"name", "description", "accounting", "site", "sites", "profiles"}
 ENGINE_ONLY = {"seed", "start", "end", "duration", "cluster", "workloads", "outputs"}
 """Sections known to read nothing of the site, unless one of ``READS_SITE`` stands in them."""
+MOST_TEXTS = 256
 READS_SITE = {"signal", "signals", "forecast", "throttle", "throttling", "route", "routes", "policy", "policies"}
 
 
@@ -103,24 +108,48 @@ def _cuts(plan: AccountingPlan, scenario: Scenario) -> str:
     return digest.hexdigest() if any_cut else ""
 
 
+def _constant(place: Mapping[str, Any]) -> bool:
+    """Whether nothing of a place can change during a run, by its looks: only single values, or mappings of them."""
+    return all(
+        not isinstance(part, list) and not any(isinstance(inner, dict | list) for inner in _inside(part))
+        for part in place.values()
+        if part != []
+    )
+
+
+def _inside(part: Any) -> Iterable[Any]:
+    return part.values() if isinstance(part, dict) else ()
+
+
 class Hasher:
     """Hashes of the variants of one base: the sections that a variant leaves alone are written out once."""
 
     def __init__(self) -> None:
-        self._texts: dict[int, tuple[Any, Any, str]] = {}
+        self._texts: dict[tuple[Any, ...], tuple[Any, Any, str]] = {}
         self._profiles_of: tuple[tuple[Any, ...], str] | None = None
 
     def _section(self, scenario: Scenario, name: str) -> tuple[Any, str]:
         """A section as plain data, and that as text."""
         value = getattr(scenario, name)
-        known = self._texts.get(id(value))
-        if known is not None and known[0] is value:
+        # equal texts and times are the same; an equal duration may be written otherwise, and only its own self is
+        if type(value) in (str, int, datetime, NoneType):
+            token: tuple[Any, ...] = (name, value)
+        elif isinstance(value, dict):
+            token = (name, *value, *map(id, value.values()))
+        else:
+            token = (name, id(value))
+        known = self._texts.get(token)  # it holds what it knows, so that no other can take over its id
+        if known is not None:
             return known[1], known[2]
-        data = scenario.model_dump(mode="json", exclude_none=True, include={name}).get(name)
+        data: Any
+        if isinstance(value, Spec):
+            data = value.model_dump(mode="json", exclude_none=True)
+        else:
+            data = scenario.model_dump(mode="json", exclude_none=True, include={name}).get(name)
         text = canonical(data)
-        if len(self._texts) > 256:
+        if len(self._texts) > MOST_TEXTS:
             self._texts.clear()
-        self._texts[id(value)] = (value, data, text)
+        self._texts[token] = (value, data, text)
         return data, text
 
     def hashes(self, loaded: Loaded) -> tuple[str, str]:
@@ -142,14 +171,16 @@ class Hasher:
         for name in sorted(kept):
             text = canonical(_with_content(data[name], files)) if '"file":' in texts[name] else texts[name]
             key.update(f"\0{name}\0{text}".encode())
-        key.update(_cuts(accounting_plan(scenario, catalog), scenario).encode())
+        places = [data["site"]] if "site" in data else list(data["sites"].values())
+        if not all(_constant(place) for place in places):
+            key.update(_cuts(accounting_plan(scenario, catalog), scenario).encode())
         return whole.hexdigest(), key.hexdigest()
 
     def _profiles(self, scenario: Scenario, catalog: Catalog) -> str:
         """The content of every profile that the scenario rests on."""
-        asked = (catalog, scenario.cluster, scenario.workloads)
+        asked = (catalog, scenario.cluster, *scenario.workloads.values())
         known = self._profiles_of
-        if known is None or any(a is not b for a, b in zip(known[0], asked, strict=True)):
+        if known is None or len(known[0]) != len(asked) or any(map(is_not, known[0], asked)):
             named = {name: file_sha256(str(catalog.path(name))) for name in profiles_used(scenario, catalog)}
             known = self._profiles_of = (asked, canonical(named))
         return known[1]

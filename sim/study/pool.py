@@ -95,19 +95,6 @@ class LocalPool:
         self._pool = None
 
 
-class Here:
-    """This very process: for a few thousand points that only need pricing, before a pool would have started."""
-
-    workers = 1
-
-    def run(self, tasks: Iterable[Task]) -> Iterator[Done]:
-        """Performs ``tasks`` in order."""
-        return map(perform, tasks)
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
 def _begin(parent: int) -> None:
     """A worker leaves Ctrl-C to the command, and ends when that is gone without a word."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -13,25 +13,27 @@ import json
 import shutil
 import time
 from array import array
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.documents import Document, from_mapping
-from sim.errors import InputError, Problem
+from sim.errors import ColdaisleError, InputError, Problem
 from sim.results.atomic import refuse_unusable, write_text
 from sim.results.files import sha256, to_json
-from sim.spec.loader import extended, read_scenario
+from sim.spec.loader import Loaded, extended, read_scenario
 from sim.spec.study import LoadedStudy, load_study
 from sim.spec.variants import Variants
 from sim.study.dataset import POINTS, Columns, Record, write_parts
 from sim.study.design import points, replication_seed
-from sim.study.journal import NONE, Journal, Spool, study_of
+from sim.study.journal import Journal, Spool
 from sim.study.points import Hasher, build_id
-from sim.study.pool import Here, LocalPool, machine_workers
-from sim.study.store import Store, store_at
-from sim.study.work import DONE, Base, Done, Limits, Row, Task, limits_of
+from sim.study.pool import LocalPool, machine_workers
+from sim.study.store import Store, store_at, unpacked
+from sim.study.work import DONE, Base, Done, Limits, Pricer, Row, Task, described, limits_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,15 +42,15 @@ if TYPE_CHECKING:
 STUDY, SESSION, PROGRESS = "study.json", "session.json", ".progress"
 MOST_PROBLEMS = 100
 MOST_PER_TASK = 250
-FEW = 3_000
-"""Points that are priced here before a pool would have started."""
+MOST_HELD = 8
+"""Ledgers held in memory at a time, to price points as they are checked."""
 
 
 class Pool(Protocol):
     """Who performs tasks, in any order."""
 
-    workers: int
-
+    @property
+    def workers(self) -> int: ...
     def run(self, tasks: Iterable[Task]) -> Iterator[Done]: ...
     def close(self) -> None: ...
 
@@ -111,35 +113,36 @@ class Plan:
     base: Base
     spool: Spool
     at: array[int]
-    same_as: array[int]
     simulation: array[int]
-    hashes: bytearray
+    marks: bytearray
     keys: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """One hash for everything that decides the rows."""
-        outputs = json.dumps([self.study.spec.outputs, self.study.spec.limits.model_dump(mode="json")])
-        return hashlib.sha256(bytes(self.hashes) + outputs.encode()).hexdigest()
+        """One hash for everything that decides the dataset."""
+        return hashlib.sha256(bytes(self.marks) + asked_of(self.study).encode()).hexdigest()
 
     def point(self, index: int) -> tuple[int, int, dict[str, Any]]:
         """Replication, seed, and values by path of a point."""
         replication, seed, values = self.spool.read(self.at[index])
         return replication, seed, values
 
-    def sha256(self, index: int) -> str:
+    def mark(self, index: int) -> bytes:
         """A point's content hash."""
-        return self.hashes[32 * index : 32 * index + 32].hex()
+        return bytes(self.marks[32 * index : 32 * index + 32])
 
 
-def planned(study: LoadedStudy, spool: Spool) -> Plan:
-    """Checks every point. Raises ``InputError`` with the problems of all of them, each at its place."""
-    base = base_of(study)
+def asked_of(study: LoadedStudy) -> str:
+    """What beside a point decides its row."""
+    return json.dumps([study.spec.outputs, study.spec.limits.model_dump(mode="json")])
+
+
+def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
+    """Checks every point, and prices at once what ``early`` can. Raises ``InputError`` with the problems of all."""
     variants, hasher = Variants(base.document, base.name, base.folders), Hasher()
     found: dict[Problem, None] = {}
-    at, same_as, simulation = array("q"), array("q"), array("q")
-    first: dict[bytes, int] = {}
-    hashes = bytearray()
+    at, simulation = array("q"), array("q")
+    marks = bytearray()
     keys: dict[str, int] = {}
     fixed = study.spec.set
     seed = variants.base("seed") or 0
@@ -149,21 +152,57 @@ def planned(study: LoadedStudy, spool: Spool) -> Plan:
         if point.replication and isinstance(point_seed, int):
             point_seed = values["seed"] = replication_seed(point_seed, point.replication)
         try:
-            whole, key = hasher.hashes(variants.at(values, base.places))
+            loaded = variants.at(values, base.places)
+            whole, key = hasher.hashes(loaded)
         except InputError as error:
             found.update(dict.fromkeys(error.problems))
             if len(found) > MOST_PROBLEMS:
                 break
             continue
         mark = bytes.fromhex(whole)
-        hashes += mark
-        same_as.append(first.setdefault(mark, point.index))
+        marks += mark
         simulation.append(keys.setdefault(key, len(keys)))
         at.append(spool.append([point.replication, point_seed, values]))
+        if not found:
+            early.price(mark, key, loaded)
     if found:
         raise InputError(list(found))
     spool.flush()
-    return Plan(study, base, spool, at, same_as, simulation, hashes, tuple(keys))
+    return Plan(study, base, spool, at, simulation, marks, tuple(keys))
+
+
+class Early:
+    """Prices a point while it is checked, where its simulation is at hand: that takes less than asking a worker."""
+
+    def __init__(self, store: Store, journal: Journal, columns: tuple[str, ...] | None, limits: Limits) -> None:
+        self._store, self._journal, self._columns = store, journal, columns
+        self._able = not limits.any
+        self._pricers: OrderedDict[str, tuple[Pricer, int]] = OrderedDict()
+        self._absent: set[str] = set()
+        self.found: set[str] = set()
+
+    def price(self, mark: bytes, key: str, loaded: Loaded) -> None:
+        """Takes the point down in the journal, if it can be priced here."""
+        if mark in self._journal or not self._able or key in self._absent:
+            return
+        held = self._pricers.get(key)
+        if held is None:
+            content = self._store.read(key)
+            if content is None:
+                self._absent.add(key)
+                return
+            pricer = Pricer(unpacked(content), self._columns)
+            held = self._pricers[key] = (pricer, self._journal.share(pricer.shared))
+            self.found.add(key)
+            if len(self._pricers) > MOST_HELD:
+                self._pricers.popitem(last=False)
+        self._pricers.move_to_end(key)
+        pricer, shared = held
+        try:
+            row = Row(0, DONE, None, pricer.price(loaded))
+        except ColdaisleError as error:
+            row = Row(0, *described(error, Limits()), {})
+        self._journal.add(mark, row, shared)
 
 
 def base_of(study: LoadedStudy) -> Base:
@@ -184,27 +223,37 @@ def base_of(study: LoadedStudy) -> Base:
     return Base(document, name, folders, where, build_id())
 
 
-def _tasks(plan: Plan, journal: Journal, found: set[int], store: Store, workers: int, *, here: bool) -> Iterator[Task]:
-    """What is left to do: the points of each simulation together, what must be simulated first."""
+def _tasks(plan: Plan, journal: Journal, found: set[int], store: Store, workers: int) -> Iterator[Task]:
+    """What is left to do, the points of each simulation together: first those that only need pricing."""
     base, spec = plan.base.pickled(), plan.study.spec
-    columns = tuple(spec.outputs) if spec.outputs is not None else None
     limits = limits_of(spec.limits.memory, spec.limits.time)
-    members: dict[int, array[int]] = {}
-    for index, number in enumerate(plan.simulation):
-        if plan.same_as[index] == index and journal.done[index] == NONE:
-            members.setdefault(number, array("q")).append(index)
+    members = _left(plan, journal)
     size = max(1, min(MOST_PER_TASK, -(-sum(map(len, members.values())) // (4 * workers))))
-    if here:
-        size = MOST_PER_TASK
     count = 0
-    for number in sorted(members, key=lambda number: (number in found, number)):
+    for number in sorted(members, key=lambda number: (number not in found, number)):
         indexes = members[number]
         # whoever simulates prices all of its points: nobody else has the ledger yet
-        step = size if number in found else max(1, len(indexes))
+        step = size if number in found else len(indexes)
         for start in range(0, len(indexes), step):
             values = tuple((index, plan.point(index)[2]) for index in indexes[start : start + step])
-            yield Task(count, plan.keys[number], base, values, columns, limits, store)
+            yield Task(count, plan.keys[number], base, values, _outputs(plan.study), limits, store)
             count += 1
+
+
+def _outputs(study: LoadedStudy) -> tuple[str, ...] | None:
+    return tuple(study.spec.outputs) if study.spec.outputs is not None else None
+
+
+def _left(plan: Plan, journal: Journal) -> dict[int, array[int]]:
+    """The points without a row, by the simulation they need; of identical points the first."""
+    members: dict[int, array[int]] = {}
+    taken: set[bytes] = set()
+    for index, number in enumerate(plan.simulation):
+        mark = plan.mark(index)
+        if mark not in journal and mark not in taken:
+            taken.add(mark)
+            members.setdefault(number, array("q")).append(index)
+    return members
 
 
 def sweep(
@@ -221,72 +270,99 @@ def sweep(
     """Runs a study into the folder ``out``. ``cache`` is where simulations are looked for and kept (the user's own);
     without ``keep`` they are neither, beyond this study.
 
-    Raises ``InputError`` naming every problem before anything runs; ``Interrupted`` where Ctrl-C stopped it.
+    Raises ``InputError`` naming every problem before anything is simulated; ``Interrupted`` where Ctrl-C stopped it.
     """
     began = time.perf_counter()
     study = load_study(source)
+    base = base_of(study)
     folder = Path(out)
     _refuse(folder, resume=resume)
-    progress_folder = folder / PROGRESS
-    progress_folder.mkdir(parents=True, exist_ok=True)
-    plan_file = progress_folder / "plan"
-    plan_file.unlink(missing_ok=True)
-    spool = Spool(plan_file)
-    try:
-        plan = planned(study, spool)
-    except BaseException:
-        spool.close()
-        plan_file.unlink()
-        _clear_if_empty(progress_folder)
-        raise
-    journal_file = progress_folder / "journal"
-    told = study_of(journal_file)
-    if resume and told is not None and told != plan.name:
-        message = "holds another study, or one whose inputs or package changed since; choose another --out"
-        raise InputError.one(str(folder), message)
-    finished = _finished(folder, plan.name) if resume else None
-    if finished is not None:
-        spool.close()
-        shutil.rmtree(progress_folder)
-        return StudyResults(folder, finished, _as_finished(finished))
-    journal = Journal(journal_file, plan.name, len(plan.at))
-    store = Store(progress_folder / "simulations")
+    at_work = folder / PROGRESS
+    fresh = not (at_work / "journal").is_file()
+    at_work.mkdir(parents=True, exist_ok=True)
+    (at_work / "plan").unlink(missing_ok=True)
+    limits = limits_of(study.spec.limits.memory, study.spec.limits.time)
+    store = Store(at_work / "simulations")
     if keep:
         store = cache if cache is not None else store_at(None)
-    progress = _progress(plan, journal, watch)
+    spool, journal = Spool(at_work / "plan"), Journal(at_work / "journal", asked_of(study))
+    progress = Progress(0, began_with=len(journal))
     pool: Pool | None = None
     try:
-        wanted = {plan.simulation[i] for i in _left(plan, journal)}
-        found = {number for number in wanted if store.read(plan.keys[number]) is not None}
-        progress.found, progress.to_simulate = len(found), len(wanted) - len(found)
-        limits = limits_of(study.spec.limits.memory, study.spec.limits.time)
-        pool = _pool(workers, dask, progress, limits)
-        progress.workers = pool.workers
-        tasks = _tasks(plan, journal, found, store, pool.workers, here=isinstance(pool, Here))
-        for done in pool.run(tasks):
-            journal.add(done.rows)
-            if done.content is not None:
-                store.keep(plan.keys[plan.simulation[done.rows[0].index]], done.content)
-            progress.simulated += done.made
-            progress.done += len(done.rows)
-            progress.failed += sum(row.status != DONE for row in done.rows)
-            progress.seconds = time.perf_counter() - began
+        early = Early(store, journal, _outputs(study), limits)
+        plan = planned(study, base, spool, early)
+        finished = _finished(folder, plan.name) if resume else None
+        if finished is None:
+            _count(progress, plan, journal, early, store)
             if watch is not None:
                 watch(progress)
-        pool.close()
-        manifest = _write(plan, journal, folder)
-        store.trim()
+            if progress.done < progress.points:
+                pool = _pool(workers, dask, progress)
+                found = {number for number, key in enumerate(plan.keys) if store.path(key).is_file()}
+                tasks = _tasks(plan, journal, found, store, pool.workers)
+                for done in pool.run(tasks):
+                    _take(done, plan, journal, store, progress)
+                    progress.seconds = time.perf_counter() - began
+                    if watch is not None:
+                        watch(progress)
+                pool.close()
+            manifest = _write(plan, journal, folder)
+            store.trim()
+        else:
+            manifest, progress = finished, _as_finished(finished)
     except KeyboardInterrupt:
         raise Interrupted(progress) from None
+    except InputError:
+        if fresh:
+            shutil.rmtree(at_work)
+            with suppress(OSError):
+                folder.rmdir()
+        raise
     finally:
         if pool is not None:
             pool.close()
         journal.close()
         spool.close()
     progress.seconds = time.perf_counter() - began
-    write_text(to_json(_session(progress)), folder / SESSION)
-    shutil.rmtree(progress_folder)
+    if finished is None:
+        write_text(to_json(_session(progress)), folder / SESSION)
+    shutil.rmtree(at_work)
     return StudyResults(folder, manifest, progress)
+
+
+def _take(done: Done, plan: Plan, journal: Journal, store: Store, progress: Progress) -> None:
+    """Takes down what a worker did."""
+    shared = journal.share(done.shared)
+    for row in done.rows:
+        journal.add(plan.mark(row.index), row, shared)
+    journal.flush()
+    if done.content is not None:
+        store.keep(plan.keys[plan.simulation[done.rows[0].index]], done.content)
+    progress.simulated += done.made
+    progress.done += len(done.rows)
+    progress.failed += sum(row.status != DONE for row in done.rows)
+
+
+def _count(progress: Progress, plan: Plan, journal: Journal, early: Early, store: Store) -> None:
+    """How far the study is once every point is checked."""
+    progress.points, progress.simulations = len(plan.at), len(plan.keys)
+    distinct = {plan.mark(index) for index in range(progress.points)}
+    progress.identical = progress.points - len(distinct)
+    left = _left(plan, journal)
+    progress.done = progress.points - sum(map(len, left.values()))
+    kept = {number for number in left if store.path(plan.keys[number]).is_file()}
+    progress.found = len(early.found | {plan.keys[number] for number in kept})
+    progress.to_simulate = len(left) - len(kept)
+
+
+def _pool(workers: int | None, dask: str | None, progress: Progress) -> Pool:
+    if dask is not None:
+        from sim.study.cluster import DaskPool
+
+        return DaskPool(dask)
+    asked = workers if workers is not None else machine_workers()
+    progress.workers = max(1, min(asked, progress.points - progress.done))
+    return LocalPool(progress.workers)
 
 
 def swept_in_memory(
@@ -300,35 +376,6 @@ def swept_in_memory(
     return StudyResults(found.folder, found.study, found.progress, home)
 
 
-def _left(plan: Plan, journal: Journal) -> Iterator[int]:
-    return (i for i in range(len(plan.at)) if plan.same_as[i] == i and journal.done[i] == NONE)
-
-
-def _pool(workers: int | None, dask: str | None, progress: Progress, limits: Limits) -> Pool:
-    if dask is not None:
-        from sim.study.cluster import DaskPool
-
-        return DaskPool(dask)
-    asked = workers if workers is not None else machine_workers()
-    left = progress.points - progress.identical - progress.began_with
-    if not limits.any and not progress.to_simulate and left <= FEW:
-        return Here()
-    tasks = progress.to_simulate or -(-left // 25)
-    return LocalPool(max(1, min(asked, tasks)))
-
-
-def _progress(plan: Plan, journal: Journal, watch: Callable[[Progress], None] | None) -> Progress:
-    total = len(plan.at)
-    identical = sum(plan.same_as[i] != i for i in range(total))
-    progress = Progress(total, done=journal.count + identical, began_with=journal.count, identical=identical)
-    progress.simulations = len(plan.keys)
-    if journal.count:
-        progress.failed = sum(journal.row(i).status != DONE for i in range(total) if journal.done[i] != NONE)
-    if watch is not None:
-        watch(progress)
-    return progress
-
-
 def _refuse(folder: Path, *, resume: bool) -> None:
     refuse_unusable(folder, folder=True)
     if not folder.is_dir():
@@ -339,14 +386,6 @@ def _refuse(folder: Path, *, resume: bool) -> None:
         raise InputError.one(str(folder), f"holds '{strangers[0]}', which no study wrote; choose another --out")
     if not resume and (folder / PROGRESS / "journal").is_file():
         raise InputError.one(str(folder), "holds a study that is not finished: --resume goes on with it")
-
-
-def _clear_if_empty(folder: Path) -> None:
-    for here in (folder, folder.parent):
-        try:
-            here.rmdir()
-        except OSError:
-            return
 
 
 def _finished(folder: Path, name: str) -> dict[str, Any] | None:
@@ -365,8 +404,9 @@ def _finished(folder: Path, name: str) -> dict[str, Any] | None:
 def _records(plan: Plan, journal: Journal) -> Iterator[Record]:
     for index in range(len(plan.at)):
         replication, seed, values = plan.point(index)
-        row = journal.row(plan.same_as[index])
-        yield Record(Row(index, row.status, row.error, row.values), replication, seed, plan.sha256(index), values)
+        mark = plan.mark(index)
+        row, shared = journal.row(mark, index)
+        yield Record(row, shared, replication, seed, mark.hex(), values)
 
 
 def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ found in a cache makes no difference to a bit of it.
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import signal
 import threading
@@ -21,7 +20,7 @@ from typing import Any
 
 from sim.documents import Document, Place
 from sim.errors import ColdaisleError
-from sim.runner import Simulated, priced, simulated
+from sim.runner import Simulated, environmental, simulated
 from sim.spec.loader import Loaded
 from sim.spec.variants import Variants
 from sim.study.points import build_id
@@ -78,7 +77,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Row:
-    """One point as it came out; ``values`` is its summary, flat, by dotted path."""
+    """One point as it came out; ``values`` is its summary, flat, by dotted path, without what its task shares."""
 
     index: int
     status: str
@@ -88,10 +87,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Done:
-    """A task's rows. ``made`` tells whether it simulated, ``content`` what, where the task names no store."""
+    """A task's rows, and what the summaries of those that are done have in common: what no price changes.
+
+    ``made`` tells whether it simulated, ``content`` what, where the task names no store.
+    """
 
     number: int
     rows: tuple[Row, ...]
+    shared: Mapping[str, Any]
     made: bool
     content: bytes | None = None
 
@@ -103,11 +106,26 @@ class TimeIsUpError(Exception):
 def flat(summary: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     """Every single value of a summary by dotted path; lists and the boundary's texts are no columns."""
     for name, value in summary.items():
-        if isinstance(value, Mapping):
-            if path or name != "boundary":
-                yield from flat(value, f"{path}{name}.")
-        elif isinstance(value, bool | int | float | str):
+        if isinstance(value, float | int | str):
             yield f"{path}{name}", value
+        elif isinstance(value, dict) and (path or name != "boundary"):
+            yield from flat(value, f"{path}{name}.")
+
+
+class Pricer:
+    """A ledger, ready to be priced again and again."""
+
+    def __init__(self, run: Simulated, columns: Sequence[str] | None) -> None:
+        self._run = run
+        self._columns = set(columns) if columns is not None else None
+        self.shared = self._wanted({**run.activity, "events": run.events})
+
+    def price(self, loaded: Loaded) -> dict[str, Any]:
+        """The summary under ``loaded``, flat, without what is ``shared``."""
+        return self._wanted(environmental(self._run, loaded))
+
+    def _wanted(self, summary: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in flat(summary) if self._columns is None or name in self._columns}
 
 
 @lru_cache(maxsize=4)
@@ -128,41 +146,32 @@ def perform(task: Task) -> Done:
     if content is None and task.store is not None:
         content = task.store.read(task.key)
     made = False
-    run: Simulated | None = None
+    pricer: Pricer | None = None
     fault = (FAILED, "")
     if content is not None and whole(content, task.key):
-        run = unpacked(content)
+        pricer = Pricer(unpacked(content), task.columns)
     else:
-        made = True
         try:
             with limited(task.limits):
                 content = packed(simulated(variants.at(task.points[0][1], base.places)), task.key)
-            run = unpacked(content)
+            pricer = Pricer(unpacked(content), task.columns)
+            made = True
             if task.store is not None:
                 task.store.keep(task.key, content)
-        except (ColdaisleError, MemoryError, TimeIsUpError) as error:
-            fault = described(error, task.limits)
-        except Exception as error:  # a defect of ours ends one point, not the study
+        except Exception as error:  # a defect of ours, too, ends one point and not the study
             fault = described(error, task.limits)
     rows = []
     for index, values in task.points:
-        if run is None:
+        if pricer is None:
             rows.append(Row(index, *fault, {}))
             continue
         try:
             with limited(task.limits):
-                rows.append(_priced(index, run, variants.at(values, base.places), task.columns))
+                rows.append(Row(index, DONE, None, pricer.price(variants.at(values, base.places))))
         except Exception as error:
             rows.append(Row(index, *described(error, task.limits), {}))
-    kept = content if made and run is not None and task.store is None else None
-    return Done(task.number, tuple(rows), made and run is not None, kept)
-
-
-def _priced(index: int, run: Simulated, loaded: Loaded, columns: Sequence[str] | None) -> Row:
-    values = dict(flat(priced(run, loaded)))
-    if columns is not None:
-        values = {name: values[name] for name in columns if name in values}
-    return Row(index, DONE, None, values)
+    shared = pricer.shared if pricer is not None else {}
+    return Done(task.number, tuple(rows), shared, made, content if made and task.store is None else None)
 
 
 def described(error: BaseException, limits: Limits) -> tuple[str, str]:
@@ -252,8 +261,3 @@ def _timed(seconds: float | None) -> Iterator[None]:
 def limits_of(memory: float | None, time_ns: int | None) -> Limits:
     """As a study writes them."""
     return Limits(time_ns / NS_PER_S if time_ns is not None else None, int(memory) if memory is not None else None)
-
-
-def digest(content: bytes) -> str:
-    """Short name of some bytes."""
-    return hashlib.sha256(content).hexdigest()[:16]
