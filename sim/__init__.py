@@ -38,10 +38,12 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
     from sim.errors import InputError
 
     try:
-        load(source, set=set)
+        loaded = load(source, set=set)
     except InputError as error:
         return error.problems
-    return ()
+    from sim.runner import unseen_signals
+
+    return unseen_signals(loaded)
 
 
 def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | None = None) -> Results:

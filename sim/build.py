@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.build_caps import Capping, cappings, serving_caps, training_caps
 from sim.build_machines import machines_of
+from sim.build_policies import job_schedule
 from sim.build_serving import keep, serving_plan
+from sim.engine.control import CapPlan
 from sim.engine.draws import NodeHardware, Rest, Supply
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
@@ -18,8 +21,9 @@ from sim.engine.world import Pool
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
 from sim.rng import Streams
+from sim.signals import Signal
 from sim.spec.inputs import interval_counts, rate_signal, request_times
-from sim.spec.loads import gang_work, gpu_watts
+from sim.spec.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap
 from sim.spec.scenario import Scenario
 from sim.spec.serving import Serving
 from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
@@ -36,10 +40,15 @@ class Built:
     training: tuple[TrainingPlan, ...]
     services: tuple[ServicePlan, ...]
     serving: tuple[tuple[ServingPlan, Keep], ...]
+    caps: tuple[CapPlan, ...]
+    cappings: tuple[Capping, ...]
 
 
-def build(scenario: Scenario, catalog: Catalog, streams: Streams) -> Built:
-    """Pools and plans of a scenario that has passed its checks."""
+def build(scenario: Scenario, catalog: Catalog, streams: Streams, signals: Mapping[str, Mapping[str, Signal]]) -> Built:
+    """Pools and plans of a scenario that has passed its checks.
+
+    ``signals`` are what policies see at each site: ``carbon``, ``marginal`` and ``price``, where known.
+    """
     machines = machines_of(scenario, catalog)
     pools = tuple(
         Pool(
@@ -58,18 +67,22 @@ def build(scenario: Scenario, catalog: Catalog, streams: Streams) -> Built:
     training: list[TrainingPlan] = []
     services: list[ServicePlan] = []
     serving: list[tuple[ServingPlan, Keep]] = []
+    caps = cappings(scenario, catalog, signals)
     for name, workload in scenario.workloads.items():
         if isinstance(workload, Serving):
             nodes = {label: machine.node for label, machine in machines.items()}
-            plan = serving_plan(name, workload, scenario, nodes, with_gpus, catalog, streams)
+            limits = serving_caps(scenario, caps, name)
+            plan = serving_plan(name, workload, scenario, nodes, with_gpus, catalog, streams, limits)
             serving.append((plan, keep(scenario, name, streams)))
             continue
         pool = workload.pool if workload.pool is not None else next(iter(with_gpus))
         if isinstance(workload, Training):
-            training.append(_training(name, workload, pool, with_gpus[pool]))
+            site = scenario.site_of(next(p for p in scenario.cluster.nodes if p.label == pool))
+            plan_of_job = _training(name, workload, pool, with_gpus[pool])
+            training.append(job_schedule(plan_of_job, workload, signals[site], streams(f"forecast/{name}")))
         else:
             services.append(_service(name, workload, pool, with_gpus[pool], scenario, streams))
-    return Built(pools, tuple(training), tuple(services), tuple(serving))
+    return Built(pools, tuple(training), tuple(services), tuple(serving), training_caps(scenario, caps), tuple(caps))
 
 
 def _unit_spread(gpu: GPUProfile | None) -> float:
@@ -126,6 +139,7 @@ def _training(name: str, spec: Training, pool: str, gpu: GPUProfile) -> Training
         active_w=work.active_w,
         loaded_w=work.loaded_w,
         cpu_load=float(spec.cpu_load),
+        under_cap=rate_under_cap(spec.work, spec.gpus, gpu) if can_be_capped(spec.work) else None,
     )
 
 

@@ -16,60 +16,71 @@ from sim.accounting.plan import (
     SitePlan,
 )
 from sim.build_embodied import factors_of, node_carbon, plant_carbon
+from sim.build_facility import building
 from sim.build_machines import Machine, machines_of
 from sim.build_onsite import onsite_plan
-from sim.facility.building import FixedPUE
 from sim.profiles.catalog import Catalog
 from sim.profiles.embodied import embodied_water_l
-from sim.quantities import Quantity
+from sim.quantities import Price, Quantity
 from sim.rng import Streams
 from sim.signals import Signal
+from sim.signals.gaps import GapReport
+from sim.signals.grid.mix import IS_A, weighted
+from sim.signals.grid.series import GridSeries
 from sim.spec import market as market_spec
 from sim.spec.accounting import Luccioni2023Convention
 from sim.spec.embodied import Embodied, ExpectedUtilisation, UseAmortization
-from sim.spec.inputs import intensity_signal, power_signal, price_signal
+from sim.spec.grid import IntensitySource, MixWater, PriceSource
+from sim.spec.grid_inputs import ewif_signal, grid_series, withdrawal_signal
+from sim.spec.inputs import power_signal
 from sim.spec.scenario import Scenario
-from sim.spec.site import Grid, Place
+from sim.spec.site import Place
+from sim.spec.weather_inputs import sky, weather_series
+from sim.units import LEAP_YEAR_NS
+
+CARBON_FREE_FUELS = ("wind", "solar", "hydro", "nuclear", "geothermal", "marine")
+"""Fuels that burn nothing, by the names of a mix; the kinds of wind and hydro count as those."""
 
 
 def accounting_plan(scenario: Scenario, catalog: Catalog) -> AccountingPlan:
     """How the ledger of a scenario that has passed its checks is priced."""
     machines = machines_of(scenario, catalog)
     embodied = scenario.accounting.embodied
+    sites = {name: _site(name, place, scenario, catalog) for name, place in scenario.places.items()}
     return AccountingPlan(
         convention=_convention(scenario, machines),
-        sites={name: _site(name, place, scenario) for name, place in scenario.places.items()},
-        currency=currency_of(scenario),
+        sites=sites,
+        currency=next((site.grid.currency for site in sites.values() if site.grid.price is not None), None),
         amortization=_amortization(embodied),
         embodied=_embodied(scenario, machines, catalog),
         plants=_plants(embodied),
     )
 
 
-def currency_of(scenario: Scenario) -> str | None:
-    """The one currency of all prices; None where there are none."""
-    for place in scenario.places.values():
-        price = place.grid.price
-        if price is not None:
-            return (price if isinstance(price, Quantity) else price.unit).currency
-    return None
+def weather_until_ns(scenario: Scenario) -> int:
+    """How far the weather of a run must reach: its end, or a year where that is not known beforehand."""
+    return scenario.duration_ns if scenario.duration_ns is not None else LEAP_YEAR_NS
 
 
-def _site(name: str, place: Place, scenario: Scenario) -> SitePlan:
+def _site(name: str, place: Place, scenario: Scenario, catalog: Catalog) -> SitePlan:
     start_ns = scenario.start_ns
-    grid = _grid(place, start_ns)
+    grid, reports = _grid(place, scenario, catalog)
+    weather = None
+    if place.weather is not None:
+        weather = weather_series(place.weather, start_ns=start_ns, end_ns=start_ns + weather_until_ns(scenario))
     on_site = None
     if place.on_site:
         on_site = onsite_plan(
             place.on_site,
             start_ns=start_ns,
-            weather=None,
-            currency=currency_of(scenario),
+            weather=sky(weather) if weather is not None else None,
+            currency=grid.currency,
             rng=Streams(scenario.seed)(f"on-site/{name}"),
         )
     return SitePlan(
-        building=FixedPUE(float(place.facility.pue)),
+        building=building(place.facility, weather),
         grid=grid,
+        reports=reports,
         on_site=on_site,
         market=_market(place.grid.market, start_ns) if place.grid.market is not None else None,
         wue_l_per_j=float(place.water.wue) if place.water.wue is not None else None,
@@ -96,18 +107,55 @@ def _market(spec: market_spec.Market, start_ns: int) -> Market:
     return Market(tuple(contracts), Signal.constant(float(spec.residual_mix), "g/J"))
 
 
-def _grid(place: Place, start_ns: int) -> GridPlan:
-    grid: Grid = place.grid
+def _grid(place: Place, scenario: Scenario, catalog: Catalog) -> tuple[GridPlan, dict[str, GapReport]]:
+    """The grid as signals, and what was done to the files they came from."""
+    grid, ewif = place.grid, place.water.ewif
+    reports: dict[str, GapReport] = {}
+
+    def read(source: IntensitySource | PriceSource, name: str) -> GridSeries:
+        series = grid_series(
+            source, origin_ns=scenario.start_ns, start_ns=0, end_ns=scenario.duration_ns, catalog=catalog
+        )
+        if series.report is not None:
+            reports[name] = series.report
+        return series
+
+    def rate(source: Quantity | IntensitySource, name: str) -> GridSeries:
+        if isinstance(source, Quantity):
+            return GridSeries(intensity=Signal.constant(float(source), "g/J"))
+        return read(source, name)
+
+    own = rate(grid.intensity, "intensity")
+    assert own.intensity is not None  # what every source of an intensity has
     price = None
-    if grid.price is not None:
-        currency = (grid.price if isinstance(grid.price, Quantity) else grid.price.unit).currency
-        price = price_signal(grid.price, start_ns, currency)
-    ewif = place.water.ewif
-    return GridPlan(
-        intensity=intensity_signal(grid.intensity, start_ns),
+    if isinstance(grid.price, Price):
+        price = Signal.constant(float(grid.price), f"{grid.price.currency}/J")
+    elif grid.price is not None:
+        price = read(grid.price, "price").price
+    carbon_free = None
+    if grid.carbon_free is not None:
+        carbon_free = Signal.constant(float(grid.carbon_free), "J/J")
+    elif own.mix is not None:
+        burnt = {fuel: 0.0 for fuel in own.mix if IS_A.get(fuel, fuel) not in CARBON_FREE_FUELS}
+        factors = {**burnt, **dict.fromkeys(CARBON_FREE_FUELS, 1.0)}
+        carbon_free = weighted(own.mix, factors, unit="J/J", named="carbon-free")
+    water = None
+    if isinstance(ewif, Quantity):
+        water = Signal.constant(float(ewif), "L/J")
+    elif ewif is not None:
+        water = ewif_signal(ewif, own, catalog=catalog)
+    withdrawal = None
+    if isinstance(ewif, MixWater) and own.mix is not None:
+        withdrawal = withdrawal_signal(ewif, own, catalog=catalog)
+    plan = GridPlan(
+        intensity=own.intensity,
+        marginal=rate(grid.marginal, "marginal").intensity if grid.marginal is not None else None,
         price=price,
-        water=Signal.constant(float(ewif), "L/J") if ewif is not None else None,
+        carbon_free=carbon_free,
+        water=water,
+        withdrawal=withdrawal,
     )
+    return plan, reports
 
 
 def _convention(scenario: Scenario, machines: dict[str, Machine]) -> Convention:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -17,7 +16,8 @@ from sim.onsite.dispatch import SiteUnits
 from sim.onsite.lifecycle import PUBLISHED, PerCapacity, PerEnergy, Range
 from sim.onsite.plan import OnsitePlan, Plant, TestPlan
 from sim.onsite.thresholds import Fixed, Follow, Forecast, Rule, Trade, Trailing
-from sim.signals import Signal, read_series
+from sim.signals import Signal
+from sim.spec.inputs import output_signal
 from sim.spec.onsite import (
     PV,
     Battery,
@@ -30,7 +30,6 @@ from sim.spec.onsite import (
     LifecyclePerCapacity,
     LifecyclePerEnergy,
     OnSiteUnit,
-    OutputSeries,
     PriceDispatch,
     PVSeries,
     TrailingBounds,
@@ -107,25 +106,13 @@ def onsite_plan(
 
 def _plant(name: str, unit: PV | PVSeries | Wind | WindSeries, weather: Weather | None, start_ns: int) -> Plant:
     if isinstance(unit, PVSeries | WindSeries):
-        output = _series(unit.output, start_ns)
+        output = output_signal(unit.output, start_ns)
     elif weather is None:
         raise InputError.one(HERE, f"{unit.kind} needs the site's weather: give 'site.weather', or {unit.kind}-series")
     else:
         share = _pv_share(unit, weather, start_ns) if isinstance(unit, PV) else _wind_share(unit, weather)
         output = Signal(weather.edges_ns, share, "W/W")
     return Plant(name, float(unit.capacity), output, _lifecycle(unit.lifecycle))
-
-
-def _series(output: OutputSeries, start_ns: int) -> Signal:
-    return read_series(
-        Path(output.file),
-        time_column=output.time_column,
-        value_column=output.column,
-        si_per_value=float(output.unit),
-        unit="W/W",
-        origin_ns=start_ns,
-        may_be_negative=False,
-    )
 
 
 def _pv_share(unit: PV, weather: Weather, start_ns: int) -> Floats:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from sim.build_caps import FiniteChanges, cap_at
 from sim.build_requests import request_source
 from sim.engine.serving import plan as p
 from sim.engine.serving.plan import Settings, StepCost
@@ -32,17 +35,19 @@ def serving_plan(
     gpus: dict[str, GPUProfile],
     catalog: Catalog,
     streams: Streams,
+    limits: Mapping[str, Sequence[FiniteChanges]],
 ) -> ServingPlan:
-    """The plan of a workload that has passed its checks."""
+    """The plan of a workload that has passed its checks. ``limits`` are caps by policy, by the field of replicas."""
     assert spec.arrivals is not None
     duration_ns = scenario.duration_ns
     source = request_source(name, spec.arrivals, spec.lengths, spec.prefix, scenario.start_ns, duration_ns, streams)
     found = deployments(spec, gpus, nodes, catalog)
-    changes = sorted({change_ns for d in found.values() for change_ns in _cap_times(d) if change_ns})
+    by_policy = {change_ns for each in limits.values() for caps in each for change_ns, _ in caps}
+    changes = sorted({*by_policy, *(t for d in found.values() for t in _cap_times(d))} - {0})
     costs: list[StepCost] = []
     groups: list[ReplicaGroup] = []
     for field, deployment in found.items():
-        groups.append(_group(field, deployment, changes, costs, next(iter(gpus))))
+        groups.append(_group(field, deployment, changes, costs, next(iter(gpus)), limits.get(field, ())))
     return ServingPlan(
         name=name,
         settings=_settings(spec, source, found, streams(f"serving/{name}"), rows=scenario.outputs.requests != "none"),
@@ -77,6 +82,7 @@ def _group(
     changes: list[int],
     costs: list[StepCost],
     first_pool: str,
+    limits: Sequence[FiniteChanges],
 ) -> ReplicaGroup:
     spec, replicas = deployment.spec, deployment.replicas
     times = _cap_times(deployment)
@@ -87,6 +93,7 @@ def _group(
     schedule = []
     for change_ns in [0, *changes]:
         cap_w = next(cap for start, cap in reversed(list(zip(starts, caps, strict=True))) if start <= change_ns)
+        cap_w = min([cap_w, *(cap for each in limits if (cap := cap_at(each, change_ns)) is not None)])
         if cap_w not in by_cap:
             by_cap[cap_w] = len(costs)
             cost = deployment.cost(cap_w, min(longest, LONGEST_PROMPT))

@@ -120,9 +120,13 @@ def run(
 @app.command()
 def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
     """Name every problem of a scenario, with its line; exit 2 if there is any."""
+    from sim.runner import unseen_signals
     from sim.spec.loader import load_scenario, parse_assignments
 
     loaded = load_scenario(scenario, parse_assignments(assignments or []))
+    unseen = unseen_signals(loaded)
+    if unseen:
+        raise InputError(unseen)
     sys.stdout.write(f"{loaded.source}: no problems\n")
 
 

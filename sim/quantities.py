@@ -44,6 +44,10 @@ class Price(Quantity):
     currency: str
 
 
+class Share(Quantity):
+    """A share, where a quantity could stand as well."""
+
+
 def _fail(message: str) -> PydanticCustomError:
     return PydanticCustomError("quantity", "{message}", {"message": message})
 
@@ -100,6 +104,45 @@ def _read_price(value: object) -> Price:
     return price
 
 
+def _is_share(value: object) -> bool:
+    return isinstance(value, Share | int | float) or (isinstance(value, str) and value.strip().endswith("%"))
+
+
+def _share_or(read: Callable[[object], Any], high: float) -> Callable[[object], Any]:
+    """Reads '50 %' and 0.5 as a share, anything else by ``read``. A bare number above 1 lacks its unit."""
+    read_share, read_bare = _reader("fraction", 0.0, None, high), _reader("fraction", 0.0, None, min(high, 1.0))
+
+    def either(value: object) -> Any:
+        if isinstance(value, Share | Nanoseconds | Quantity):
+            return value
+        if not _is_share(value):
+            return read(value)
+        share = read_share(value) if isinstance(value, str) else read_bare(value)
+        return Share.of(share, share.text)
+
+    return either
+
+
+def _read_level(value: object) -> Quantity:
+    is_price = isinstance(value, Price) or any(name in str(value) for name in units.CURRENCIES)
+    return _read_price(value) if is_price else _reader("carbon intensity", 0.0, None, None)(value)
+
+
+def _temperature_reader(low_c: float, high_c: float) -> Callable[[object], Quantity]:
+    def read(value: object) -> Quantity:
+        if isinstance(value, Quantity):
+            return value
+        try:
+            celsius = units.parse_temperature(value)
+        except QuantityError as error:
+            raise _fail(error.message) from None
+        if not low_c <= celsius <= high_c:
+            raise _fail(f"must be from {low_c:g} to {high_c:g} degC, and is {value!r}")
+        return Quantity.of(celsius, str(value).strip())
+
+    return read
+
+
 def _text(value: Any) -> str | float:
     text: str = value.text
     try:
@@ -108,9 +151,9 @@ def _text(value: Any) -> str | float:
         return text
 
 
-def _field(read: Callable[[object], Any], dimension: str) -> tuple[Any, ...]:
+def _field(read: Callable[[object], Any], dimension: str, *, or_share: bool = False) -> tuple[Any, ...]:
     example = units.example(dimension)
-    kinds = ["string", "number"] if dimension == "fraction" else ["string"]
+    kinds = ["string", "number"] if dimension == "fraction" or or_share else ["string"]
     schema = {"type": kinds, "description": f"{dimension}, e.g. '{example}'", "examples": [example]}
     return PlainValidator(read), PlainSerializer(_text), WithJsonSchema(schema)
 
@@ -154,6 +197,24 @@ PositiveArea = Annotated[Quantity, *_quantity("area", above=0.0)]
 PositiveSpeed = Annotated[Quantity, *_quantity("speed", above=0.0)]
 Tilt = Annotated[Quantity, *_quantity("angle", high=90.0)]
 Azimuth = Annotated[Quantity, *_quantity("angle", high=360.0)]
+Temperature = Annotated[Quantity, *_field(_temperature_reader(-60.0, 100.0), "temperature")]
+TemperatureDifference = Annotated[Quantity, *_quantity("temperature difference", high=100.0)]
+PositiveDifference = Annotated[Quantity, *_quantity("temperature difference", above=0.0, high=100.0)]
 EnergyPrice = Annotated[Price, *_field(_read_price, "energy price")]
 Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration")]
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration")]
+Allowance = Annotated[Nanoseconds | Share, *_field(_share_or(_duration_reader(0), 100.0), "duration", or_share=True)]
+CapLevel = Annotated[Quantity, *_field(_share_or(_reader("power", None, 0.0, None), 1.0), "power", or_share=True)]
+SignalLevel = Annotated[
+    Quantity,
+    PlainValidator(_read_level),
+    PlainSerializer(_text),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "[0-9]",  # a word may stand beside it
+            "description": "carbon intensity or energy price, e.g. '300 gCO2e/kWh' or '0.12 USD/kWh'",
+            "examples": ["300 gCO2e/kWh", "0.12 USD/kWh"],
+        }
+    ),
+]

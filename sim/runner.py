@@ -6,8 +6,8 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,24 +15,29 @@ from typing import TYPE_CHECKING, Any
 
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
-from sim.accounting.metrics import job_metrics, queue_metrics
+from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
+from sim.accounting.plan import AccountingPlan
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.build import build
-from sim.build_accounting import accounting_plan
+from sim.build_accounting import accounting_plan, weather_until_ns
+from sim.build_caps import policy_log, power_limits
+from sim.build_policies import signal_problems
 from sim.documents import Document
+from sim.engine.control import PowerLimit
 from sim.engine.world import Outcome, simulate
 from sim.errors import InputError, Problem
+from sim.facility.plant import Plant
 from sim.profiles.catalog import Catalog
 from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
+from sim.signals import Signal
 from sim.spec.loader import Loaded, load_scenario
 from sim.spec.parts import place_paths
 from sim.spec.requests import request_files
 from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import MeasuredSteps, Serving
-from sim.spec.site import IntensitySeries, PriceSeries
-from sim.spec.workloads import Inference, PoissonArrivals
+from sim.spec.workloads import Inference, PoissonArrivals, Training
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
@@ -60,14 +65,15 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     catalog = catalog if catalog is not None else loaded.catalog
     scenario = loaded.scenario
     streams = Streams(scenario.seed)
-    run, outcome, energies = _simulated(scenario, catalog, streams)
-    summary = _environmental(loaded.document, scenario, catalog, run.ledger, run.activity)
+    plan = accounting_plan(scenario, catalog)
+    run, outcome, energies = _simulated(loaded, catalog, plan, streams)
+    summary = _environmental(loaded.document, scenario, catalog, plan, run.ledger, run.activity)
     from sim.results.frames import job_table
 
     return Results(
         summary={**summary, **run.activity, "events": run.events},
         scenario=loaded.resolved(),
-        manifest=_manifest(loaded, catalog, time.perf_counter() - began),
+        manifest=_manifest(loaded, catalog, plan, time.perf_counter() - began),
         energy=run.ledger,
         start_ns=scenario.start_ns,
         job_table=job_table(outcome.jobs),
@@ -77,7 +83,8 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
 
 def simulated(loaded: Loaded) -> Simulated:
     """Simulates a checked scenario and prices nothing. Raises what ``run_loaded`` raises."""
-    run, _, _ = _simulated(loaded.scenario, loaded.catalog, Streams(loaded.scenario.seed))
+    scenario, catalog = loaded.scenario, loaded.catalog
+    run, _, _ = _simulated(loaded, catalog, accounting_plan(scenario, catalog), Streams(scenario.seed))
     return run
 
 
@@ -86,17 +93,22 @@ def environmental(run: Simulated, loaded: Loaded) -> dict[str, Any]:
 
     Raises as ``reprice`` does.
     """
-    return _environmental(loaded.document, loaded.scenario, loaded.catalog, run.ledger, run.activity)
+    plan = accounting_plan(loaded.scenario, loaded.catalog)
+    return _environmental(loaded.document, loaded.scenario, loaded.catalog, plan, run.ledger, run.activity)
 
 
 def _simulated(
-    scenario: Scenario, catalog: Catalog, streams: Streams
+    loaded: Loaded, catalog: Catalog, plan: AccountingPlan, streams: Streams
 ) -> tuple[Simulated, Outcome, dict[str, RequestEnergy]]:
-    plan = accounting_plan(scenario, catalog)
+    scenario = loaded.scenario
+    signals = _signals_of_policies(plan)
+    unseen = signal_problems(scenario, catalog, signals)
+    if unseen:
+        raise InputError([loaded.document.problem(*problem) for problem in unseen])
     changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
     bins = Bins(int(scenario.outputs.bin), changes, scenario.start_ns)
     recorder = LedgerRecorder({pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}, bins)
-    built = build(scenario, catalog, streams)
+    built = build(scenario, catalog, streams, signals)
     outcome = simulate(
         built.pools,
         built.training,
@@ -106,11 +118,42 @@ def _simulated(
         recorder=recorder,
         serving=built.serving,
         next_edge=bins.next_look,
+        caps=built.caps,
+        limits=_limits(scenario, plan),
     )
     ledger = recorder.ledger(outcome.end_ns)
     energies = _request_energies(scenario, outcome, ledger)
     activity = _activity(outcome, ledger, energies)
+    if built.cappings:
+        activity["policies"] = policy_log(scenario, built.cappings, outcome.end_ns)
     return Simulated(ledger, activity, outcome.events), outcome, energies
+
+
+def _limits(scenario: Scenario, plan: AccountingPlan) -> tuple[PowerLimit, ...]:
+    """What sites that throttle carry."""
+    until_ns = weather_until_ns(scenario)
+    plants = {name: site.building for name, site in plan.sites.items() if isinstance(site.building, Plant)}
+    changes = {name: plant.breakpoints(0, until_ns) for name, plant in plants.items()}
+    return power_limits(scenario, {name: plant.it_limit_w for name, plant in plants.items()}, changes, until_ns)
+
+
+def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
+    """What the policies of a scenario ask of signals that these do not give; a run refuses it."""
+    scheduled = [w for w in loaded.scenario.workloads.values() if isinstance(w, Training) and w.schedule is not None]
+    if not scheduled and not loaded.scenario.policies:
+        return ()
+    signals = _signals_of_policies(accounting_plan(loaded.scenario, loaded.catalog))
+    problems = signal_problems(loaded.scenario, loaded.catalog, signals)
+    return tuple(loaded.document.problem(*problem) for problem in problems)
+
+
+def _signals_of_policies(plan: AccountingPlan) -> dict[str, dict[str, Signal]]:
+    """What policies see of each site's grid."""
+    seen = {}
+    for name, site in plan.sites.items():
+        known = {"carbon": site.grid.intensity, "marginal": site.grid.marginal, "price": site.grid.price}
+        seen[name] = {signal: series for signal, series in known.items() if series is not None}
+    return seen
 
 
 def compiles_first(loaded: Loaded) -> bool:
@@ -138,9 +181,12 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     # a finished run needs none of the logs that drove it, which may be gone by now
     loaded = load_scenario(results.scenario, overrides, catalog, activity_files=False)
     catalog = loaded.catalog
-    activity: dict[str, Any] = {n: results.summary[n] for n in ("serving", "jobs") if n in results.summary}
-    summary = _environmental(loaded.document, loaded.scenario, catalog, results.energy, activity)
-    manifest = _manifest(loaded, catalog, time.perf_counter() - began, results.manifest["inputs_sha256"])
+    activity: dict[str, Any] = {
+        n: results.summary[n] for n in ("serving", "jobs", "throttling", "policies") if n in results.summary
+    }
+    plan = accounting_plan(loaded.scenario, catalog)
+    summary = _environmental(loaded.document, loaded.scenario, catalog, plan, results.energy, activity)
+    manifest = _manifest(loaded, catalog, plan, time.perf_counter() - began, results.manifest["inputs_sha256"])
     return Results(
         summary={**summary, **activity, "events": results.summary["events"]},
         scenario=loaded.resolved(),
@@ -167,13 +213,19 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
         activity["serving"] = services
     if outcome.jobs:
         activity["jobs"] = {record.workload: job_metrics([record]) for record in outcome.jobs}
+    if outcome.throttling:
+        activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
     return activity
 
 
 def _environmental(
-    document: Document, scenario: Scenario, catalog: Catalog, ledger: Ledger, activity: Mapping[str, Any]
+    document: Document,
+    scenario: Scenario,
+    catalog: Catalog,
+    plan: AccountingPlan,
+    ledger: Ledger,
+    activity: Mapping[str, Any],
 ) -> dict[str, Any]:
-    plan = accounting_plan(scenario, catalog)
     grids = [
         ((*path, "grid", name), signal)
         for path, site in zip(place_paths(scenario), plan.sites.values(), strict=True)
@@ -231,7 +283,11 @@ def _requests(
 
 
 def _manifest(
-    loaded: Loaded, catalog: Catalog, wall_s: float, known_sha256: Mapping[str, str] | None = None
+    loaded: Loaded,
+    catalog: Catalog,
+    plan: AccountingPlan,
+    wall_s: float,
+    known_sha256: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Who ran what, from which inputs: everything that may differ between two runs of equal results, and more."""
     import hashlib
@@ -250,6 +306,11 @@ def _manifest(
         "profiles_sha256": {name: sha256(catalog.path(name)) for name in profiles},
         "inputs_sha256": {
             str(path): sha256(path) if path.is_file() else (known_sha256 or {})[str(path)] for path in inputs
+        },
+        "series": {
+            site: {name: asdict(report) for name, report in own.reports.items()}
+            for site, own in plan.sites.items()
+            if own.reports
         },
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
         "wall_s": wall_s,
@@ -278,12 +339,7 @@ def profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
 
 def input_files(scenario: Scenario) -> list[str]:
     """Every file that a scenario reads, as it names them."""
-    files = [
-        source.file
-        for place in scenario.places.values()
-        for source in (place.grid.intensity, place.grid.price)
-        if isinstance(source, IntensitySeries | PriceSeries)
-    ]
+    files = list(_named_files([place.model_dump(mode="json") for place in scenario.places.values()]))
     for workload in scenario.workloads.values():
         if isinstance(workload, Inference) and not isinstance(workload.arrivals, PoissonArrivals):
             files.append(workload.arrivals.file)
@@ -291,3 +347,16 @@ def input_files(scenario: Scenario) -> list[str]:
             files += [file for _, file in request_files(workload.arrivals, workload.lengths)]
             files += [workload.step_time.file] if isinstance(workload.step_time, MeasuredSteps) else []
     return files
+
+
+def _named_files(data: Any) -> Iterator[str]:
+    """Every ``file:`` in plain data."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if key == "file" and isinstance(value, str):
+                yield value
+            else:
+                yield from _named_files(value)
+    elif isinstance(data, list):
+        for item in data:
+            yield from _named_files(item)

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 NS_PER_S = 1_000_000_000
 SECONDS_PER_NS = 1e-9
-HOUR_NS = 3600 * NS_PER_S
+SECONDS_PER_HOUR = 3600
+HOUR_NS = SECONDS_PER_HOUR * NS_PER_S
 DAY_NS = 24 * HOUR_NS
+LEAP_YEAR_NS = 366 * DAY_NS
 J_PER_KWH = 3.6e6
 J_PER_NJ = 1e-9
 MJ_PER_J = 1000  # millijoules, as NVML counts; to divide by, so that whole joules come out exact
@@ -37,6 +39,7 @@ KM_PER_MM = 1e3  # kilometres per megametre
 M_PER_KM = 1e3
 L_PER_US_GALLON = 3.785411784
 KELVIN_AT_0_C = 273.15
+PA_PER_MBAR = 100.0
 
 MAX_NS = 2**62
 """Times and durations stay below this (146 years), so that sums of two still fit an int64."""
@@ -76,6 +79,7 @@ m2 = metre * metre = _ = m²
 cm2 = 1e-4 * m2 = _ = cm²
 mm2 = 1e-6 * m2 = _ = mm²
 degree = [angle] = deg = _ = degrees
+kelvin = [temperature] = K
 byte = [information] = B = _ = bytes
 flop = [operation] = FLOP = _ = FLOPs = flops
 USD = [usd]
@@ -115,6 +119,7 @@ _SI_UNIT = {
     "area": "m2",
     "speed": "m/s",
     "angle": "deg",
+    "temperature difference": "K",
 }
 _EXAMPLE = {
     "power": "700 W",
@@ -144,6 +149,8 @@ _EXAMPLE = {
     "area": "814 mm2",
     "speed": "3.5 m/s",
     "angle": "30 deg",
+    "temperature difference": "6 K",
+    "temperature": "24 degC",
     "energy price": "0.18 USD/kWh",
 }
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(.*?)\s*", re.DOTALL)
@@ -250,6 +257,20 @@ def parse_ns(value: object) -> int:
     if abs(ns) >= MAX_NS:
         raise QuantityError(f"{value!r} is longer than the 146 years that a simulated clock can hold")
     return ns
+
+
+_TEMPERATURE = re.compile(r"\s*([+-]?\d+(?:\.\d*)?)\s*(degC|°C|degF|°F|K)\s*")
+
+
+def parse_temperature(value: object) -> float:
+    """A temperature in degC from text such as ``24 degC`` or ``75 degF``. Raises ``QuantityError``."""
+    found = _TEMPERATURE.fullmatch(value) if isinstance(value, str) and len(value) < _LONGEST else None
+    if found is None:
+        raise QuantityError(f"must be a temperature such as '{_EXAMPLE['temperature']}', and is {value!r}")
+    number = float(found[1])
+    if found[2] == "K":
+        return number - KELVIN_AT_0_C
+    return number if found[2] in ("degC", "°C") else (number - 32.0) / 1.8
 
 
 def parse_price(value: object) -> tuple[float, str]:

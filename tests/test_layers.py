@@ -25,24 +25,30 @@ ALLOWED: dict[str, set[str]] = {
     "profiles": BASE,
     "onsite": {"errors", "units", "signals"},
     "workload": BASE | {"signals", "rng", "profiles"},
-    "engine": {"errors", "units", "rng", "profiles", "workload"},
-    "facility": {"errors", "units", "signals", "profiles"},
+    "engine": {"errors", "units", "signals", "rng", "profiles", "workload"},
+    "weather": {"errors", "units", "signals"},
+    "facility": {"errors", "units", "weather"},
     "accounting": {"errors", "units", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
-    "spec": BASE | {"signals", "profiles", "workload"},
+    "spec": BASE | {"signals", "weather", "profiles", "workload"},
+    "build_facility": BASE | {"facility", "spec", "weather"},
     "build_embodied": BASE | {"profiles", "accounting", "spec"},
     "build_onsite": BASE | {"signals", "onsite", "spec"},
     "build_requests": BASE | {"rng", "workload", "spec"},
-    "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec", "build_requests"},
+    "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec"} | {"build_requests", "build_caps"},
     "build_machines": BASE | {"profiles", "spec"},
+    "build_caps": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
+    "build_policies": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_accounting": BASE
     | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
-    | {"build_machines", "build_embodied", "build_onsite"},
-    "build": BASE | {"signals", "rng", "profiles", "workload", "engine", "spec"} | {"build_serving", "build_machines"},
+    | {"weather", "build_machines", "build_embodied", "build_facility", "build_onsite"},
+    "build": BASE
+    | {"signals", "rng", "profiles", "workload", "engine", "spec"}
+    | {"build_serving", "build_machines", "build_policies", "build_caps"},
     "measure": BASE | {"signals", "rng", "profiles", "workload", "accounting", "spec", "results", "runner"},
     "runner": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"}
-    | {"build_accounting"},
+    | {"build_accounting", "build_policies", "build_caps"},
     "study": BASE | {"signals", "profiles", "accounting", "spec", "results", "build_accounting", "runner"},
     "cli_study": BASE | {"results", "study"},
     "cli": BASE | {"profiles", "spec", "results", "runner", "measure", "cli_study"},

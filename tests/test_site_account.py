@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 import sim
+from sim.errors import InputError
+from tests.plants import plant_spec
 from tests.small import small
 
 CONNECTION = {"kind": "connection", "export_limit": "0 W"}
@@ -80,6 +83,35 @@ def test_an_outage_without_a_generator_is_told(tmp_path: Any) -> None:
     assert backed.at("carbon_kg.operational_location") == pytest.approx(
         scopes["scope_1"] + scopes["scope_2_location"], rel=1e-12
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ({"facility": plant_spec("immersion")}, "site.weather *required by a plant"),
+        (
+            {
+                "on_site": [
+                    {
+                        "kind": "pv",
+                        "capacity": "1 MW",
+                        "tilt": "30 deg",
+                        "azimuth": "180 deg",
+                        "lifecycle": "ipcc-ar5-pv-utility",
+                    },
+                    CONNECTION,
+                ]
+            },
+            "pv needs the site's 'weather'",
+        ),
+    ],
+)
+def test_what_needs_weather_says_so(place: dict[str, Any], says: str) -> None:
+    scenario = small()
+    scenario["site"] |= place
+    with pytest.raises(InputError) as refused:
+        sim.load(scenario)
+    assert re.search(says, "\n".join(f"{p.path} {p.message}" for p in refused.value.problems))
 
 
 def test_a_building_is_spread_over_its_life_and_shared_by_energy() -> None:

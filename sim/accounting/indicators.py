@@ -8,7 +8,6 @@ its very hour.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -45,17 +44,14 @@ def indicators(
 
 def exceeded_limits(site: str, account: SiteAccount, edges_ns: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
     """Each limit that the site exceeded: first when, for how long in all, and by how much at most."""
-    by_limit = defaultdict(list)
     for exceeded in account.exceeded:
-        by_limit[exceeded.limit].append(exceeded)
-    for limit, times in by_limit.items():
-        worst = max(times, key=lambda exceeded: exceeded.demand_w - exceeded.limit_w)
+        worst = int(exceeded.demand_w.argmax())
         yield {
             "site": site,
-            "limit": limit,
-            "first_s": float(edges_ns[min(exceeded.bin for exceeded in times)]) * SECONDS_PER_NS,
-            "seconds": float(sum(account.seconds[exceeded.bin] for exceeded in times)),
-            "worst_s": float(edges_ns[worst.bin]) * SECONDS_PER_NS,
-            "demand_kw": worst.demand_w / W_PER_KW,
-            "limit_kw": worst.limit_w / W_PER_KW,
+            "limit": exceeded.limit,
+            "first_s": float(edges_ns[exceeded.bins[0]]) * SECONDS_PER_NS,
+            "seconds": float(account.seconds[exceeded.bins].sum()),
+            "worst_s": float(edges_ns[exceeded.bins[worst]]) * SECONDS_PER_NS,
+            "demand_kw": float(exceeded.demand_w[worst]) / W_PER_KW,
+            "limit_kw": exceeded.limit_w / W_PER_KW,
         }

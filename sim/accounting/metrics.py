@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.ledger import Ledger
-from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
-from sim.workload.records import JobRecord, ServiceLog
+from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
+from sim.workload.records import JobRecord, ScheduleRecord, ServiceLog, ThrottleRecord
 
 
 def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:
@@ -91,4 +91,49 @@ def job_metrics(records: Sequence[JobRecord]) -> dict[str, Any]:
         metrics["wait_s"] = sum(waits) / len(waits) / NS_PER_S
     if held_ns:
         metrics["goodput"] = sum(record.done_ns for record in records) / held_ns
+    if any(record.cap_changes for record in records):
+        metrics["cap_changes"] = sum(record.cap_changes for record in records)
+        metrics["slowed_by_caps_s"] = sum(record.slowed_ns for record in records) / NS_PER_S
+    schedules = [record.schedule for record in records if record.schedule is not None]
+    if schedules:
+        metrics["schedule"] = schedule_metrics(schedules[0])  # a workload is one job
     return metrics
+
+
+def throttle_metrics(record: ThrottleRecord) -> dict[str, Any]:
+    """When a site's limit was binding, what was wanted, and what jobs were left with; in s and W."""
+    return {
+        "site": record.site,
+        "start_s": record.start_ns / NS_PER_S,
+        "duration_s": (record.end_ns - record.start_ns) / NS_PER_S,
+        "limit_w": record.least_limit_w,
+        "most_wanted_w": record.most_wanted_w,
+        "least_share": record.least_share,
+        "most_exceeded_w": record.most_exceeded_w,
+    }
+
+
+def schedule_metrics(record: ScheduleRecord) -> dict[str, Any]:
+    """What a schedule did, in s and the signal's own unit per kWh; what is not known is absent.
+
+    ``immediate_mean`` less ``actual_mean`` is what waiting was worth to the time at work, before restarts and idling.
+    """
+    known: dict[str, Any] = {
+        "signal": record.signal,
+        "unit": record.unit.replace("/J", "/kWh"),
+        "waited_s": record.waited_ns / NS_PER_S,
+        "pauses": record.pauses,
+        "restarts": record.restarts,
+        "paused_s": record.paused_ns / NS_PER_S,
+        "switching_s": record.switching_ns / NS_PER_S,
+    }
+    if record.finish_delay_ns is not None:
+        known["finish_delay_s"] = record.finish_delay_ns / NS_PER_S
+    if record.deadline_met is not None:
+        known["deadline_met"] = record.deadline_met
+    means = {
+        "forecast_mean": record.forecast_mean,
+        "actual_mean": record.actual_mean,
+        "immediate_mean": record.immediate_mean,
+    }
+    return known | {name: mean * J_PER_KWH for name, mean in means.items() if mean is not None}

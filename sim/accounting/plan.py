@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from sim.accounting.market import Market
 from sim.facility.building import Building
 from sim.onsite.plan import OnsitePlan
 from sim.signals import Signal
+from sim.signals.gaps import GapReport
 
 Ints = npt.NDArray[np.int64]
 
@@ -35,6 +36,11 @@ class GridPlan:
     water: Signal | None = None
     withdrawal: Signal | None = None
 
+    @property
+    def currency(self) -> str | None:
+        """Of the price."""
+        return self.price.unit.partition("/")[0] if self.price is not None else None
+
     def signals(self) -> dict[str, Signal]:
         """Those that there are, by name."""
         every = {
@@ -53,6 +59,7 @@ class SitePlan:
     """One site. ``wue_l_per_j`` stands for a cooling plant whose water is not modelled; None where neither is known.
 
     ``scarcity`` weighs a litre on site and a litre at the power stations, m3 of the world's mean water each.
+    ``reports`` say what was filled in the files of the grid.
     """
 
     building: Building
@@ -61,10 +68,12 @@ class SitePlan:
     market: Market | None = None
     wue_l_per_j: float | None = None
     scarcity: tuple[float, float] | None = None
+    reports: Mapping[str, GapReport] = field(default_factory=dict)
 
     def breakpoints(self, start_ns: int, end_ns: int) -> list[Ints]:
         """Where anything of the site changes within ``(start_ns, end_ns)``: the ledger's bins need edges there."""
         cuts = [signal.breakpoints(start_ns, end_ns) for signal in self.grid.signals().values()]
+        cuts.append(self.building.breakpoints(start_ns, end_ns))
         if self.on_site is not None:
             cuts += self.on_site.breakpoints(start_ns, end_ns)
         return cuts

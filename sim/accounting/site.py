@@ -70,7 +70,7 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
     grid = plan.grid
     served = burnt_g = None
     carbon_lines: tuple[CarbonLine, ...] = ()
-    drawn, own = facility, np.zeros_like(facility)
+    drawn, own = facility, None
     exceeded = bins.exceeded
     if plan.on_site is not None:
         served = plan.on_site.dispatch(facility / seconds, edges_ns, grid.price, grid.intensity)
@@ -82,13 +82,13 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
     market_g = carbon_free = renewable = None
     if plan.market is not None:
         matched = match(plan.market, drawn, edges_ns, seconds)
-        market_g, renewable = matched.carbon_g, matched.renewable_j + own
-        carbon_free = matched.carbon_free_j + own
-    elif served is not None:
-        renewable = carbon_free = own
+        market_g, renewable, carbon_free = matched.carbon_g, matched.renewable_j, matched.carbon_free_j
     if grid.carbon_free is not None:
-        bought = carbon_free - own if carbon_free is not None else np.zeros_like(drawn)
-        carbon_free = own + bought + (drawn - bought) * grid.carbon_free.on_bins(edges_ns)
+        bought = carbon_free if carbon_free is not None else np.zeros_like(drawn)
+        carbon_free = bought + (drawn - bought) * grid.carbon_free.on_bins(edges_ns)
+    if own is not None:
+        renewable = own if renewable is None else renewable + own
+        carbon_free = own if carbon_free is None else carbon_free + own
     onsite: dict[str, Floats] | None = None
     if plan.building.models_water:
         onsite = {name: flow * seconds for name, flow in bins.water_l_per_s.items()}
@@ -119,15 +119,18 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
 
 
 def _unserved(served: Dispatch) -> tuple[Exceeded, ...]:
-    """Bins in which nothing was left to give: no grid, no battery, no generator."""
-    short = np.nonzero(served.unserved_w > 0.0)[0].tolist()
-    return tuple(
-        Exceeded("supply", i, float(served.load_w[i]), float(served.load_w[i] - served.unserved_w[i])) for i in short
-    )
+    """Bins in which nothing was left to give: no grid, battery or generator. The limit is what was given at worst."""
+    short = np.nonzero(served.unserved_w > 0.0)[0]
+    if not len(short):
+        return ()
+    given_w = served.load_w[short] - served.unserved_w[short]
+    return (Exceeded("supply", short, served.load_w[short], float(given_w.min())),)
 
 
 def _sum(parts: list[Floats], bins: int) -> Floats:
-    total = np.zeros(bins)
-    for part in parts:
+    if not parts:
+        return np.zeros(bins)
+    total = parts[0].copy()
+    for part in parts[1:]:
         total += part
     return total

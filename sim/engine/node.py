@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -49,9 +49,15 @@ class Node:
         self.hardware = hardware
         self.state: NodeState = "on" if powered else "off"
         self.idle_since_ns = env.now_ns
+        self.on_change: Callable[[], None] | None = None
         self._shares: dict[Holder, Share] = {}
         self._held = 0
         self._meter = Meter(recorder, pool, node_draws(hardware, self.state, ()), env.now_ns)
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """What is held, as its holders have set it."""
+        return tuple(self._shares.values())
 
     @property
     def free(self) -> int:
@@ -134,3 +140,5 @@ class Node:
         if not self._held:
             self.idle_since_ns = self.env.now_ns
         self._meter.set(node_draws(self.hardware, self.state, tuple(self._shares.values())), self.env.now_ns)
+        if self.on_change is not None:
+            self.on_change()

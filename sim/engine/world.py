@@ -10,6 +10,7 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
+from sim.engine.control import CapPlan, PowerLimit, Throttle, follow_caps
 from sim.engine.draws import NodeHardware
 from sim.engine.failures import break_now_and_then
 from sim.engine.meter import Recorder
@@ -20,7 +21,7 @@ from sim.engine.training import TrainingJob, TrainingPlan
 from sim.errors import RunError
 from sim.rng import Streams
 from sim.units import DAY_NS
-from sim.workload.records import JobRecord, ServiceLog
+from sim.workload.records import JobRecord, ServiceLog, ThrottleRecord
 from sim.workload.serving_records import ServingLog
 
 GIVE_UP_NS = 100 * 365 * DAY_NS
@@ -53,6 +54,7 @@ class Outcome:
     services: tuple[ServiceLog, ...]
     serving: tuple[ServingLog, ...]
     events: int
+    throttling: tuple[ThrottleRecord, ...] = ()
 
 
 def simulate(
@@ -65,13 +67,21 @@ def simulate(
     recorder: Recorder,
     serving: Sequence[tuple[ServingPlan, Keep]] = (),
     next_edge: Callable[[int], int] | None = None,
+    caps: Sequence[CapPlan] = (),
+    limits: Sequence[PowerLimit] = (),
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
     ``next_edge`` gives the instant after a given one at which serving pools are asked what they drew.
 
+    ``caps`` and ``limits`` change what training jobs may draw while they run. A limit does not know what a serving pool
+    draws at an instant (it is told afterwards), so the two do not go together.
+
     Raises ``RunError`` where the work cannot end.
     """
+    limited = {pool for limit in limits for pool in limit.pools}
+    if any(group.pool in limited for plan, _ in serving for group in plan.groups):
+        raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
     env = Clock()
     nodes = [
         Node(env, recorder, f"{pool.name}/{i}", pool.name, _units(pool, i, streams), powered=pool.powered)
@@ -89,6 +99,10 @@ def simulate(
     jobs = [TrainingJob(env, cluster, plan) for plan in training]
     running = [Service(env, cluster, plan) for plan in services]
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
+    by_name = {job.name: job for job in jobs}
+    for cap in caps:
+        env.process(follow_caps(env, cap, by_name[cap.target]))
+    throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     if duration_ns is not None:
         env.run(until=duration_ns)
     else:
@@ -107,6 +121,7 @@ def simulate(
         services=tuple(service.log() for service in running),
         serving=tuple(service.log() for service in pools_running),
         events=next(env._eid),  # SimPy numbers its events and offers no other count of them
+        throttling=tuple(record for throttle in throttles for record in throttle.records()),
     )
 
 

@@ -15,13 +15,13 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exceeded:
-    """A limit that was exceeded in the bin of index ``bin``: what was asked of it and what it carries, in W."""
+    """A limit exceeded in some ``bins`` (k,), by index: W asked of it there (k,), and W that it carries."""
 
     limit: str
-    bin: int
-    demand_w: float
+    bins: Ints
+    demand_w: Floats
     limit_w: float
 
 
@@ -33,6 +33,7 @@ class BuildingBins:
     it_extra_w: Mapping[str, Floats] = field(default_factory=dict)
     water_l_per_s: Mapping[str, Floats] = field(default_factory=dict)
     heat_reused_w: Floats | None = None
+    heat_rejected_w: Floats | None = None
     exceeded: tuple[Exceeded, ...] = ()
 
 
@@ -41,6 +42,9 @@ class Building(Protocol):
 
     @property
     def models_water(self) -> bool: ...
+
+    def breakpoints(self, start_ns: int, end_ns: int) -> Ints:
+        """Where it changes within ``(start_ns, end_ns)``: the bins need edges there."""
 
     def evaluate(self, it_w: Mapping[str, Floats], edges_ns: Ints) -> BuildingBins:
         """The bins between ``edges_ns`` (n + 1,) under ``it_w``, mean W by IT component (n,)."""
@@ -56,6 +60,10 @@ class FixedPUE:
     def models_water(self) -> bool:
         """It does not."""
         return False
+
+    def breakpoints(self, _start_ns: int, _end_ns: int) -> Ints:
+        """None: it is the same in any weather."""
+        return np.empty(0, dtype=np.int64)
 
     def evaluate(self, it_w: Mapping[str, Floats], edges_ns: Ints) -> BuildingBins:
         """IT x (PUE - 1)."""

@@ -12,13 +12,17 @@ from pydantic import Field
 
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
+from sim.profiles.grids import FuelsProfile, GridsProfile, Region
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.sourced import Profile
 from sim.profiles.stack import StackProfile
 from sim.validation import nearest, validate
 
-AnyProfile = Annotated[GPUProfile | CPUProfile | NodeProfile | ModelProfile | StackProfile, Field(discriminator="kind")]
+AnyProfile = Annotated[
+    GPUProfile | CPUProfile | NodeProfile | ModelProfile | StackProfile | FuelsProfile | GridsProfile,
+    Field(discriminator="kind"),
+]
 Kind = TypeVar("Kind", bound=Profile)
 
 
@@ -78,7 +82,7 @@ class Catalog:
         """The file of one profile. Raises ``InputError`` with the nearest name (of that ``kind``, if one is given)."""
         paths = self.paths()
         if name not in paths:
-            fitting = [other for other, path in paths.items() if kind is None or path.parent.name == f"{kind}s"]
+            fitting = [other for other, path in paths.items() if kind is None or path.parent.name in (kind, f"{kind}s")]
             hint = f"{nearest(name, fitting)}  ({', '.join(fitting)})"
             raise InputError.one("<profiles>", f"unknown profile '{name}'{hint}")
         return paths[name]
@@ -117,6 +121,25 @@ class Catalog:
     def stack(self, name: str) -> StackProfile:
         """A serving stack by name. Raises ``InputError``."""
         return self._of_kind(name, StackProfile)
+
+    def fuels(self, name: str) -> FuelsProfile:
+        """A set of factors of fuels by name. Raises ``InputError``."""
+        return self._of_kind(name, FuelsProfile)
+
+    def region(self, code: str) -> tuple[GridsProfile, Region]:
+        """The averages that hold the region called ``code``, such as FRA or US-TX, and the region in them.
+
+        Raises ``InputError`` with the nearest code.
+        """
+        tables = [
+            self._of_kind(name, GridsProfile) for name, path in self.paths().items() if path.parent.name == "grids"
+        ]
+        for table in tables:
+            if code in table.regions:
+                return table, table.regions[code]
+        codes = [known for table in tables for known in table.regions]
+        hint = f"{nearest(code, codes)}  (countries by ISO 3166-1 alpha-3, states of the US as US-TX)"
+        raise InputError.one("<profiles>", f"unknown region '{code}'{hint}")
 
 
 def read_gpu(name: str) -> GPUProfile:

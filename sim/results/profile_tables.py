@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sim.documents import read_document
 from sim.profiles.catalog import Catalog
+from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.model import ModelProfile, shape
 from sim.profiles.sourced import Embodied, Profile, Source, Sourced
@@ -20,12 +21,14 @@ from sim.results.tables import plain_table
 
 
 def catalog_table(catalog: Catalog) -> RenderableType:
-    """Every profile with the figures one chooses by: machines, models, serving stacks."""
+    """Every profile with the figures one chooses by: machines, models, serving stacks, and facts about electricity."""
     machines = plain_table("machine", "power", "size", "embodied kg")
     models = plain_table("model", "parameters", "active", "KV of a token")
     stacks = plain_table("serving stack", "title")
-    for table in (machines, models, stacks):
+    electricity = plain_table("electricity", "basis", "of", "title")
+    for table in (machines, models, stacks, electricity):
         table.columns[0].no_wrap = True
+    electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
     stacks.columns[1].no_wrap, stacks.columns[1].justify = False, "left"
     for name in catalog.paths():
         profile = catalog.read(name)
@@ -33,11 +36,21 @@ def catalog_table(catalog: Catalog) -> RenderableType:
             stacks.add_row(name, profile.title)
         elif isinstance(profile, ModelProfile):
             models.add_row(name, *_model_figures(profile))
+        elif isinstance(profile, FuelsProfile):
+            electricity.add_row(name, profile.basis or "", _substances(profile), profile.title)
+        elif isinstance(profile, GridsProfile):
+            electricity.add_row(name, profile.basis, f"{len(profile.regions)} regions", profile.title)
         else:
             bounds = profile.embodied
             kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
             machines.add_row(name, *_figures(profile), kilograms)
-    return Group(machines, models, stacks)
+    return Group(machines, models, stacks, electricity)
+
+
+def _substances(profile: FuelsProfile) -> str:
+    return " and ".join(
+        what for what, there in (("carbon", profile.carbon), ("water", profile.water_consumption)) if there
+    )
 
 
 def _model_figures(profile: ModelProfile) -> tuple[str, str, str]:

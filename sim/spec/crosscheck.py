@@ -13,11 +13,13 @@ from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
-from sim.quantities import Quantity
 from sim.spec.cluster import Cluster, NodePool
+from sim.spec.facility import PlantSpec
 from sim.spec.filecheck import file_problems
 from sim.spec.loads import gpu_watts
+from sim.spec.onsite import PV, Wind
 from sim.spec.parts import Parts
+from sim.spec.policycheck import policy_problems
 from sim.spec.servecheck import against_catalog, gpus_wanted, stands_alone
 from sim.spec.serving import Serving
 from sim.spec.workloads import GPUHours, Inference, PoissonArrivals, Steps, Training
@@ -69,7 +71,7 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
     checks = [
         _times_and_names(parts),
         _places(document),
-        _one_currency(parts),
+        _weather_needed(parts),
         _bins(parts),
         _gpu_lifetime(document, catalog),
         _service_laws(parts),
@@ -79,11 +81,19 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
     if parts.cluster is not None:
         hardware = _Hardware(parts.cluster, catalog, complain)
         checks.append(_against_hardware(parts, hardware, catalog))
+        if not hardware.broken:
+            checks.append(
+                policy_problems(
+                    parts.policies, parts.workloads, parts.names, hardware.gpus, open_ended=parts.open_ended
+                )
+            )
     else:
         checks.append(_named_profiles(document, catalog))
     for path, message in chain(*checks):
         complain(path, message)
-    return problems + file_problems(parts, document, activity_files=activity_files, most_requests=MOST_REQUESTS)
+    return problems + file_problems(
+        parts, document, catalog, activity_files=activity_files, most_requests=MOST_REQUESTS
+    )
 
 
 def _times_and_names(parts: Parts) -> Found:
@@ -131,16 +141,15 @@ def _places(document: Document) -> Found:
             yield path, f"unknown site '{pool['site']}'{nearest(pool['site'], names)}  ({', '.join(names)})"
 
 
-def _one_currency(parts: Parts) -> Found:
-    """No rate here converts one currency into another."""
-    first = None
-    for path, grid in parts.grids.items():
-        if grid.price is None:
+def _weather_needed(parts: Parts) -> Found:
+    for path, place in parts.places.items():
+        if place.weather is not None:
             continue
-        currency = (grid.price if isinstance(grid.price, Quantity) else grid.price.unit).currency
-        first = first if first is not None else currency
-        if currency != first:
-            yield (*path, "price"), f"is in {currency}, and another site's in {first}; give all prices in one currency"
+        if isinstance(place.facility, PlantSpec):
+            yield (*path, "weather"), "required by a plant, e.g. {kind: epw, file: ...}"
+        for i, unit in enumerate(place.on_site):
+            if isinstance(unit, PV | Wind):
+                yield (*path, "on_site", i), f"{unit.kind} needs the site's 'weather'; or give {unit.kind}-series"
 
 
 def _bins(parts: Parts) -> Found:

@@ -6,26 +6,39 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from sim.documents import Document, KeyPath
+from sim.documents import Document, KeyPath, dotted
 from sim.errors import InputError, Problem
+from sim.profiles.catalog import Catalog
+from sim.quantities import Price, Quantity
 from sim.signals import Signal
 from sim.signals.csv_table import epoch_ns
-from sim.spec.inputs import intensity_signal, interval_counts, price_signal, rate_signal, request_times
+from sim.signals.grid.series import Basis, GridSeries
+from sim.spec.grid import IntensitySource, PriceSource
+from sim.spec.grid_inputs import ewif_signal, grid_series, mixed_bases
+from sim.spec.inputs import interval_counts, output_signal, power_signal, rate_signal, request_times
+from sim.spec.market import PPA, PowerSeries
+from sim.spec.onsite import PVSeries, WindSeries
 from sim.spec.parts import Parts
 from sim.spec.servecheck import files as serving_files
 from sim.spec.serving import Serving
-from sim.spec.site import IntensitySeries, PriceSeries
+from sim.spec.site import Grid, Place
+from sim.spec.weather_inputs import weather_series
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
-from sim.units import MAX_NS
+from sim.units import LEAP_YEAR_NS, MAX_NS
 
 Read = TypeVar("Read")
 
 
-def file_problems(parts: Parts, document: Document, *, activity_files: bool, most_requests: int) -> list[Problem]:
+def file_problems(
+    parts: Parts, document: Document, catalog: Catalog, *, activity_files: bool, most_requests: int
+) -> list[Problem]:
     """Every problem with the files that ``parts`` name; logs of arrivals are opened only with ``activity_files``."""
-    check = _FileCheck(parts, document, most_requests)
+    check = _FileCheck(parts, document, catalog, most_requests)
     for path, grid in parts.grids.items():
-        check.grid(path, grid.intensity, grid.price)
+        check.grid(path, grid)
+    check.together()
+    for path, place in parts.places.items():
+        check.place(path, place)
     if activity_files:
         for name, workload in parts.workloads.items():
             if isinstance(workload, Serving):
@@ -40,20 +53,83 @@ def file_problems(parts: Parts, document: Document, *, activity_files: bool, mos
 
 
 class _FileCheck:
-    def __init__(self, parts: Parts, document: Document, most_requests: int) -> None:
+    def __init__(self, parts: Parts, document: Document, catalog: Catalog, most_requests: int) -> None:
         self.problems: list[Problem] = []
+        self._catalog = catalog
+        self._bases: dict[str, Basis | None] = {}
+        self._currencies: dict[KeyPath, str] = {}
         self._parts = parts
         self._document = document
         self._most_requests = most_requests
         self._start_ns = epoch_ns(parts.start) if parts.start is not None else 0
 
-    def grid(self, place: KeyPath, intensity: float | IntensitySeries, price: float | PriceSeries | None) -> None:
-        if isinstance(intensity, IntensitySeries):
-            path: KeyPath = (*place, "intensity", "file")
-            self._series(path, self._reading(path, lambda: intensity_signal(intensity, self._start_ns)))
-        if isinstance(price, PriceSeries):
-            path = (*place, "price", "file")
-            self._series(path, self._reading(path, lambda: price_signal(price, self._start_ns, price.unit.currency)))
+    def grid(self, path: KeyPath, grid: Grid) -> None:
+        for name in ("intensity", "marginal", "price"):
+            source = getattr(grid, name)
+            at = (*path, name)
+            if source is None:
+                continue
+            if isinstance(source, Quantity):
+                if isinstance(source, Price):
+                    self._currencies[at] = source.currency
+                continue
+            within = (*at, "file") if hasattr(source, "file") else at
+            series = self._reading(within, lambda source=source: self._grid_series(source))  # type: ignore[misc]
+            if series is None:
+                continue
+            signal = series.price if name == "price" else series.intensity
+            self._series(within, signal)
+            if name == "price" and signal is not None:
+                self._currencies[at] = signal.unit.partition("/")[0]
+            if name == "intensity":
+                self._bases[dotted(path[:-1])] = series.basis
+                if series.marginal:
+                    self._complain(at, "is what one more kWh causes; give it as 'marginal', and an average here")
+
+    def together(self) -> None:
+        """What shows only when the grids of all sites are held against each other."""
+        mixed = mixed_bases(self._bases)
+        if mixed is not None:
+            self._complain(("sites",), mixed)
+        first = next(iter(self._currencies.values()), "")
+        for at, currency in self._currencies.items():
+            if currency != first:
+                self._complain(at, f"is in {currency}, and another site's in {first}; give all prices in one currency")
+
+    def place(self, path: KeyPath, place: Place) -> None:
+        """The files of a place besides its grid's."""
+        if place.weather is not None:
+            source, until_ns = place.weather, self._parts.duration_ns or LEAP_YEAR_NS
+            end_ns = self._start_ns + until_ns
+            self._reading(
+                (*path, "weather", "file"), lambda: weather_series(source, start_ns=self._start_ns, end_ns=end_ns)
+            )
+        for i, contract in enumerate(place.grid.market.contracts if place.grid.market is not None else ()):
+            supply = contract.supply if isinstance(contract, PPA) else None
+            if isinstance(supply, PowerSeries):
+                at: KeyPath = (*path, "grid", "market", "contracts", i, "supply", "file")
+                self._series(at, self._reading(at, lambda supply=supply: power_signal(supply, self._start_ns)))  # type: ignore[misc]
+        for i, unit in enumerate(place.on_site):
+            if isinstance(unit, PVSeries | WindSeries):
+                at = (*path, "on_site", i, "output", "file")
+                self._series(at, self._reading(at, lambda unit=unit: output_signal(unit.output, self._start_ns)))  # type: ignore[misc]
+        ewif, intensity = place.water.ewif, place.grid.intensity
+        if ewif is not None and not isinstance(ewif, Quantity):
+            series = GridSeries() if isinstance(intensity, Quantity) else self._quietly(intensity)
+            if series is not None:
+                self._reading((*path, "water", "ewif"), lambda: ewif_signal(ewif, series, catalog=self._catalog))
+
+    def _grid_series(self, source: IntensitySource | PriceSource) -> GridSeries:
+        return grid_series(
+            source, origin_ns=self._start_ns, start_ns=0, end_ns=self._parts.duration_ns, catalog=self._catalog
+        )
+
+    def _quietly(self, source: IntensitySource) -> GridSeries | None:
+        """None where it cannot be read, which has been told."""
+        try:
+            return self._grid_series(source)
+        except InputError:
+            return None
 
     def arrivals(self, name: str, log: RateLog | IntervalLog | RequestLog) -> None:
         path: KeyPath = ("workloads", name, "arrivals", "file")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -39,11 +41,18 @@ def gpu_watts(load: ThroughputLoad | MeasuredLoad | NameplateLoad, gpu: GPUProfi
     return active_w, loaded_w
 
 
-def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> GangWork:
-    """What a training job's work asks of each GPU of a gang of ``gpus``."""
+def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile, cap_w: float | None = None) -> GangWork:
+    """What a training job's work asks of each GPU of a gang of ``gpus``, under a cap of ``cap_w`` each if given.
+
+    Work given as GPU-hours is taken to slow down as the clock does: its time on memory and links is not known.
+    """
     if isinstance(work, GPUHours):
         active_w, loaded_w = gpu_watts(work.load, gpu)
-        return GangWork(max(1, round(work.gpu_hours * HOUR_NS / gpus)), active_w, loaded_w)
+        if cap_w is None or active_w <= cap_w:
+            return GangWork(max(1, round(work.gpu_hours * HOUR_NS / gpus)), active_w, loaded_w)
+        slower, dynamic_j = _under_cap(1.0, active_w - loaded_w, loaded_w, 1.0, gpu, cap_w)
+        work_ns = max(1, round(work.gpu_hours * HOUR_NS / gpus * slower))
+        return GangWork(work_ns, loaded_w + dynamic_j / slower, loaded_w)
     loaded_w = float(gpu.power.loaded.value)
     flop, byte, link_byte = work.flops / gpus, work.memory_traffic / gpus, work.link_traffic / gpus
     joule_per_link_byte = float(gpu.link.energy_per_byte.value) if gpu.link.energy_per_byte is not None else 0.0
@@ -69,18 +78,43 @@ def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> GangWork:
         link_byte_per_s=link_byte,
         joule_per_link_byte=joule_per_link_byte,
     )  # over one second of which everything happens: the step's joules beyond the loaded power
+    compute_s = flop / (gpu.peak[work.precision].value * work.efficiency.compute)
+    limit_w = float(gpu.tdp.value) if cap_w is None else min(cap_w, float(gpu.tdp.value))
+    step_s, dynamic_j = _under_cap(free_s, dynamic_j, loaded_w, min(1.0, compute_s / free_s), gpu, limit_w)
+    return GangWork(max(1, round(step_s * NS_PER_S * work.steps)), loaded_w + dynamic_j / step_s, loaded_w)
+
+
+def _under_cap(
+    step_s: float, dynamic_j: float, loaded_w: float, core_share: float, gpu: GPUProfile, cap_w: float
+) -> tuple[float, float]:
+    """Seconds and J beyond loaded of a step under a cap: a lower clock, and where that is too little, waiting."""
     curve = clock_curve(gpu)
     if curve is not None:
-        compute_s = flop / (gpu.peak[work.precision].value * work.efficiency.compute)
-        core_share = np.array(min(1.0, compute_s / free_s))
+        share = np.array(core_share)
         clock = clock_under_cap(
-            np.array(gpu.tdp.value),
+            np.array(cap_w),
             loaded_w=np.array(loaded_w),
-            full_w=np.array(loaded_w + dynamic_j / free_s),
-            core_share=core_share,
+            full_w=np.array(loaded_w + dynamic_j / step_s),
+            core_share=share,
             curve=curve,
         )
-        free_s *= float(slowdown(clock, core_share))
+        step_s *= float(slowdown(clock, share))
         dynamic_j *= float(energy_ratio(clock, curve))
-    step_s = capped_step_s(free_s, dynamic_j=dynamic_j, loaded_w=loaded_w, cap_w=gpu.tdp.value)
-    return GangWork(max(1, round(step_s * NS_PER_S * work.steps)), loaded_w + dynamic_j / step_s, loaded_w)
+    return capped_step_s(step_s, dynamic_j=dynamic_j, loaded_w=loaded_w, cap_w=cap_w), dynamic_j
+
+
+def can_be_capped(work: GPUHours | Steps) -> bool:
+    """Whether a cap changes what the work draws: nameplate power is counted, not drawn."""
+    return not (isinstance(work, GPUHours) and isinstance(work.load, NameplateLoad))
+
+
+def rate_under_cap(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Callable[[float], tuple[float, float]]:
+    """A function from the cap in W of each GPU to the rate of work, relative to no cap, and the W at work."""
+    free = gang_work(work, gpus, gpu)
+
+    @lru_cache(maxsize=1024)
+    def under(cap_w: float) -> tuple[float, float]:
+        capped = gang_work(work, gpus, gpu, cap_w)
+        return free.work_ns / capped.work_ns, capped.active_w
+
+    return under

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from sim.quantities import PositiveDuration
 from sim.signals.csv_table import epoch_ns
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
+from sim.spec.policies import DemandResponse, Policy, PowerCap, Throttle
 from sim.spec.scenario import Instant, Outputs, Scenario
 from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
@@ -54,9 +55,11 @@ class Parts:
     duration_written: bool = False
     open_ended: bool = False
     grids: Mapping[KeyPath, Grid] = field(default_factory=dict)
+    places: Mapping[KeyPath, Place] = field(default_factory=dict)
     cluster: Cluster | None = None
     accounting: Accounting | None = None
     outputs: Outputs | None = None
+    policies: Sequence[PowerCap | DemandResponse | Throttle] = ()
     names: tuple[str, ...] = ()
     workloads: Mapping[str, Training | Inference | Serving] = field(default_factory=dict)
     arrivals: Mapping[str, PoissonArrivals | RateLog | IntervalLog | RequestLog] = field(default_factory=dict)
@@ -72,9 +75,11 @@ class Parts:
             duration_written=scenario.duration is not None,
             open_ended=scenario.duration_ns is None,
             grids={(*path, "grid"): place.grid for path, place in place_paths(scenario).items()},
+            places=place_paths(scenario),
             cluster=scenario.cluster,
             accounting=scenario.accounting,
             outputs=scenario.outputs,
+            policies=scenario.policies,
             names=tuple(workloads),
             workloads=workloads,
             arrivals={name: w.arrivals for name, w in workloads.items() if isinstance(w, Inference)},
@@ -114,6 +119,7 @@ class Parts:
             cluster=part(Cluster, "cluster"),
             accounting=part(Accounting, "accounting"),
             outputs=part(Outputs, "outputs"),
+            policies=part(list[Policy], "policies") or (),
             names=names,
             workloads={name: workload for name, workload in workloads.items() if workload is not None},
             arrivals={name: arrival for name, arrival in arrivals.items() if arrival is not None},

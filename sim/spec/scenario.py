@@ -12,6 +12,7 @@ from sim.quantities import PositiveDuration
 from sim.signals.csv_table import FIRST_YEAR, LAST_YEAR, epoch_ns
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster, NodePool
+from sim.spec.policies import Policy
 from sim.spec.site import Place, Site
 from sim.spec.workloads import Workload
 from sim.validation import Spec
@@ -89,6 +90,7 @@ class Scenario(Spec):
     )
     cluster: Cluster
     workloads: dict[PlainName, Workload] = Field(min_length=1)
+    policies: list[Policy] = Field(default_factory=list, description="Power caps and demand response.")
     accounting: Accounting
     outputs: Outputs = Field(default_factory=Outputs)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from sim.quantities import AtLeastOne, CarbonIntensity, EnergyPrice, WaterIntensity
+from sim.quantities import CarbonIntensity, EnergyPrice, Fraction, WaterIntensity
+from sim.spec.facility import Facility
+from sim.spec.grid import IntensitySource, PriceSource, WaterSource
 from sim.spec.market import Market
 from sim.spec.onsite import OnSite
+from sim.spec.weather import WeatherSource
 from sim.validation import Spec
 
 
@@ -16,32 +19,16 @@ def _written_as(value: Any) -> str:
     return "@mapping" if isinstance(value, dict | Spec) else "@quantity"
 
 
-class IntensitySeries(Spec):
-    """A carbon intensity that changes: one column of a CSV file with the start of each interval in another."""
-
-    kind: Literal["series"]
-    file: str
-    time_column: str = "datetime_utc"
-    column: str = "carbon_intensity"
-    unit: CarbonIntensity = Field(description="What one unit of the column is, e.g. '1 gCO2e/kWh'.")
-
-
-class PriceSeries(Spec):
-    """A price that changes: one column of a CSV file with the start of each interval in another."""
-
-    kind: Literal["series"]
-    file: str
-    time_column: str = "datetime_utc"
-    column: str = "price"
-    unit: EnergyPrice = Field(description="What one unit of the column is, e.g. '1 USD/MWh'.")
-
-
 Intensity = Annotated[
-    Annotated[CarbonIntensity, Tag("@quantity")] | Annotated[IntensitySeries, Tag("@mapping")],
+    Annotated[CarbonIntensity, Tag("@quantity")] | Annotated[IntensitySource, Tag("@mapping")],
     Discriminator(_written_as),
 ]
-Price = Annotated[
-    Annotated[EnergyPrice, Tag("@quantity")] | Annotated[PriceSeries, Tag("@mapping")],
+EnergyCost = Annotated[
+    Annotated[EnergyPrice, Tag("@quantity")] | Annotated[PriceSource, Tag("@mapping")],
+    Discriminator(_written_as),
+]
+PowerStationWater = Annotated[
+    Annotated[WaterIntensity, Tag("@quantity")] | Annotated[WaterSource, Tag("@mapping")],
     Discriminator(_written_as),
 ]
 
@@ -52,20 +39,12 @@ class Grid(Spec):
     intensity: Intensity = Field(
         description="We do not guess a carbon intensity: give one such as '57 gCO2e/kWh', or {kind: series, file: ...}."
     )
-    price: Price | None = None
-    market: Market | None = Field(default=None, description="What was bought, for market-based carbon.")
-
-
-class FixedPUE(Spec):
-    """A building that takes the same share of the IT load at every load and in any weather."""
-
-    kind: Literal["fixed-pue"]
-    pue: AtLeastOne = Field(
-        description="We do not guess a PUE: give the site's own, e.g. 1.2 (1.0 counts the IT alone)."
+    marginal: Intensity | None = Field(default=None, description="What one more kWh causes, e.g. WattTime's MOER.")
+    carbon_free: Fraction | None = Field(
+        default=None, description="Share of the grid's own mix; a source of 'intensity' with a mix knows it."
     )
-
-
-Facility = FixedPUE
+    price: EnergyCost | None = None
+    market: Market | None = Field(default=None, description="What was bought, for market-based carbon.")
 
 
 class Scarcity(Spec):
@@ -79,7 +58,7 @@ class Water(Spec):
     """Water in L/kWh: on site per IT energy (WUE), at the power stations per facility energy (EWIF)."""
 
     wue: WaterIntensity | None = None
-    ewif: WaterIntensity | None = None
+    ewif: PowerStationWater | None = None
     scarcity: Scarcity | None = None
 
 
@@ -87,7 +66,10 @@ class Place(Spec):
     """Where machines stand; its name is given elsewhere."""
 
     grid: Grid = Field(description="It needs 'grid.intensity': we do not guess a carbon intensity.")
-    facility: Facility = Field(description="We do not guess a PUE: give {kind: fixed-pue, pue: ...}.")
+    facility: Facility = Field(
+        description="We do not guess a PUE: give {kind: fixed-pue, pue: ...} or {kind: plant, ...}."
+    )
+    weather: WeatherSource | None = Field(default=None, description="Needed by a plant, and by PV and wind.")
     on_site: OnSite = Field(default_factory=list, description="PV, wind, a battery, diesel, and the connection.")
     water: Water = Field(default_factory=Water)
 

@@ -21,6 +21,7 @@ from sim.quantities import (
     RequestRate,
     SmallRatio,
 )
+from sim.spec.policies import JobSchedule
 from sim.spec.serving import Serving
 from sim.validation import Spec
 
@@ -109,8 +110,11 @@ class Training(Spec):
         default="0 s", validate_default=True, description="From holding the gang to the first step."
     )
     checkpoint: Checkpoint | None = None
-    time_limit: PositiveDuration | None = Field(default=None, description="Killed this long after it first started.")
+    time_limit: PositiveDuration | None = Field(
+        default=None, description="Killed this long after it first started, pauses included."
+    )
     on_failure: Literal["restart", "abort"] = "restart"
+    schedule: JobSchedule | None = Field(default=None, description="When it may work; at once, if absent.")
 
 
 class PoissonArrivals(Spec):

@@ -10,12 +10,39 @@ JobStatus = Literal["completed", "killed", "unfinished"]
 
 
 @dataclass(frozen=True)
+class ScheduleRecord:
+    """What a schedule did with a job. Means are of ``signal`` in ``unit`` (SI).
+
+    ``waited_ns`` was spent unpaused before its first start, ``paused_ns`` after that, ``switching_ns`` on saving and
+    restarting around pauses. ``finish_delay_ns`` is what it ended later than it would have, started at once and alone;
+    None until it is completed, as ``deadline_met`` is, or where there is no deadline. ``forecast_mean`` is the forecast
+    over the time it was planned to work, None where no plan was made; ``actual_mean`` the truth over the time it did,
+    ``immediate_mean`` over the time it would have taken at once, None where the series ends before.
+    """
+
+    signal: str
+    unit: str
+    waited_ns: int
+    pauses: int
+    restarts: int
+    paused_ns: int
+    switching_ns: int
+    finish_delay_ns: int | None
+    deadline_ns: int | None
+    deadline_met: bool | None
+    forecast_mean: float | None
+    actual_mean: float | None
+    immediate_mean: float | None
+
+
+@dataclass(frozen=True)
 class JobRecord:
     """One training job. Times in ns from the start of the run; ``started_ns`` is None if it never held its gang.
 
     ``done_ns`` is the productive time kept, ``lost_ns`` productive time that a failure or a kill threw away,
-    ``held_ns`` the time its gang was held, from being placed to being released: ``done + lost <= held``, and the rest
-    is booting, setting up and checkpoints.
+    ``slowed_ns`` what power caps added to the time at work, ``held_ns`` the time its gang was held, from being placed
+    to being released: ``done + lost + slowed <= held``, and the rest is booting, setting up, checkpoints, and pauses
+    in which it kept its gang. ``cap_changes`` counts how often a cap changed what it may draw.
     """
 
     workload: str
@@ -30,6 +57,26 @@ class JobRecord:
     held_ns: int
     interruptions: int
     checkpoints: int
+    slowed_ns: int = 0
+    cap_changes: int = 0
+    schedule: ScheduleRecord | None = None
+
+
+@dataclass(frozen=True)
+class ThrottleRecord:
+    """A time in which a site's machines wanted more than it may draw: the extremes of what held within it.
+
+    ``least_share`` is the lowest share of their power above loaded that jobs were left with, ``most_exceeded_w`` what
+    could not be shed even so.
+    """
+
+    site: str
+    start_ns: int
+    end_ns: int
+    least_limit_w: float
+    most_wanted_w: float
+    least_share: float
+    most_exceeded_w: float
 
 
 @dataclass

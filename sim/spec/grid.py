@@ -1,0 +1,198 @@
+"""What a scenario may say of its grid: where its intensity or price comes from, and what to do where that is silent."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from sim.profiles.grids import Basis, Fuel, Hydro
+from sim.quantities import CarbonIntensity, EnergyPrice, WaterIntensity
+from sim.validation import Spec
+
+Gaps = Annotated[
+    Literal["refuse", "hold", "interpolate"],
+    Field(description="Of missing, blank and doubled rows and of mixed steps: refuse them, or fill and count them."),
+]
+Repeat = Annotated[
+    Literal["calendar"] | None,
+    Field(description="Lay the series on times it does not cover, by month, day and hour."),
+]
+Only = Annotated[
+    dict[str, str], Field(description="Which rows of a file with several, e.g. {Area: BZN|DK2, Sequence: Sequence 1}.")
+]
+Factors = Annotated[str, Field(description="A set of factors of fuels, such as dcrl-eia-lifecycle; see 'profiles'.")]
+Also = Annotated[
+    dict[Fuel, CarbonIntensity], Field(description="Intensities of fuels that the set lacks, or others than its own.")
+]
+
+
+class IntensitySeries(Spec):
+    """One column of a CSV or Parquet file with the start of each interval in another."""
+
+    kind: Literal["series"]
+    file: str
+    time_column: str = "datetime_utc"
+    column: str = "carbon_intensity"
+    unit: CarbonIntensity = Field(description="What one unit of the column is, e.g. '1 gCO2e/kWh'.")
+    basis: Basis | None = None
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class ElectricityMaps(Spec):
+    """A file of Electricity Maps: the portal's CSV of either vintage, or the API's JSON."""
+
+    kind: Literal["electricity-maps"]
+    file: str
+    basis: Basis = Field(description="Its files hold both: say life-cycle or direct.")
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class WattTime(Spec):
+    """Marginal emissions of WattTime: JSON of its v3 API, or a CSV file, of which the unit must be said."""
+
+    kind: Literal["watttime"]
+    file: str
+    unit: CarbonIntensity | None = Field(default=None, description="Of a CSV file: '1 gCO2e/kWh' or '1 lb/MWh'.")
+    time_column: str | None = None
+    column: str | None = None
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the file is an answer of the API, which says its own unit."""
+        return ".json" in PurePath(self.file).suffixes
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> WattTime:
+        if self.is_json and (self.unit, self.time_column, self.column) != (None, None, None):
+            raise PydanticCustomError("unit", "is JSON, which says its own unit and columns: leave them out")
+        if not self.is_json and self.unit is None:
+            raise PydanticCustomError("unit", "needs a 'unit': '1 gCO2e/kWh', or '1 lb/MWh'")
+        return self
+
+
+class EIAMix(Spec):
+    """Hourly generation by fuel of a US balancing authority, and a set of factors."""
+
+    kind: Literal["eia-mix"]
+    file: str
+    factors: Factors
+    also: Also = Field(default_factory=dict)
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class EntsoeMix(Spec):
+    """ENTSO-E's actual generation per production type, and a set of factors."""
+
+    kind: Literal["entsoe-mix"]
+    file: str
+    only: Only = Field(default_factory=dict)
+    factors: Factors
+    also: Also = Field(default_factory=dict)
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class Average(Spec):
+    """The yearly average of a country or a state of the US, constant. ``basis`` and ``year`` are checked if given."""
+
+    kind: Literal["average"]
+    region: str = Field(description="A country by ISO 3166-1 alpha-3 (FRA), or a state of the US (US-TX).")
+    basis: Basis | None = None
+    year: int | None = None
+
+
+class MonthHours(Spec):
+    """A table of means by month (1..12) and hour of the day (UTC), laid over the run."""
+
+    kind: Literal["month-hours"]
+    file: str
+    column: str = "carbon_intensity"
+    unit: CarbonIntensity = Field(description="What one unit of the column is, e.g. '1 gCO2e/kWh'.")
+    basis: Basis | None = None
+
+
+class MonthHoursMix(Spec):
+    """Generation by fuel in a table of means by month and hour of the day (UTC), and a set of factors."""
+
+    kind: Literal["month-hours-mix"]
+    file: str
+    columns: dict[Fuel, str] = Field(min_length=1, description="The column of each fuel, e.g. {gas: gas_mwh}.")
+    factors: Factors
+    also: Also = Field(default_factory=dict)
+
+
+class PriceSeries(Spec):
+    """One column of a CSV or Parquet file with the start of each interval in another."""
+
+    kind: Literal["series"]
+    file: str
+    time_column: str = "datetime_utc"
+    column: str = "price"
+    unit: EnergyPrice = Field(description="What one unit of the column is, e.g. '1 USD/MWh'.")
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class PriceCSV(Spec):
+    """``Datetime (UTC),Datetime (Local),Price (USD/MWh)``."""
+
+    kind: Literal["price-csv"]
+    file: str
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class EntsoePrice(Spec):
+    """ENTSO-E's day-ahead prices."""
+
+    kind: Literal["entsoe-price"]
+    file: str
+    only: Only = Field(default_factory=dict)
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class PriceMonthHours(Spec):
+    """A table of mean prices by month (1..12) and hour of the day (UTC), laid over the run."""
+
+    kind: Literal["month-hours"]
+    file: str
+    column: str = "price"
+    unit: EnergyPrice = Field(description="What one unit of the column is, e.g. '1 USD/MWh'.")
+
+
+IntensitySource = Annotated[
+    IntensitySeries | ElectricityMaps | WattTime | EIAMix | EntsoeMix | Average | MonthHours | MonthHoursMix,
+    Field(discriminator="kind"),
+]
+PriceSource = Annotated[PriceSeries | PriceCSV | EntsoePrice | PriceMonthHours, Field(discriminator="kind")]
+
+
+class MixWater(Spec):
+    """Water at the power stations from the grid's fuel mix, hour by hour."""
+
+    kind: Literal["mix"]
+    factors: Factors
+    hydro: Hydro = Field(
+        description="Whether what evaporates from reservoirs is hydropower's decides the result: "
+        "choose without-reservoirs or with-reservoirs."
+    )
+    also: dict[Fuel, WaterIntensity] = Field(default_factory=dict)
+
+
+class AverageWater(Spec):
+    """The mean water at the power stations of a country, constant."""
+
+    kind: Literal["average"]
+    region: str
+
+
+WaterSource = Annotated[MixWater | AverageWater, Field(discriminator="kind")]

@@ -1,0 +1,264 @@
+"""What reacts to the world outside: schedules of training jobs, and power caps by signal, hour or event.
+
+A policy sees the signals of the site where its GPUs stand: ``carbon`` (the grid's average intensity), ``marginal`` and
+``price``. It decides during the run; pricing the finished run under another grid does not decide again. A deadline
+counts on GPUs that are there: a queue, a boot, a failure or a cap may still make a job late, and its record says so.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from sim.quantities import (
+    Allowance,
+    CapLevel,
+    Duration,
+    EnergyPrice,
+    Fraction,
+    PositiveDuration,
+    PositivePower,
+    Price,
+    SignalLevel,
+)
+from sim.units import DAY_NS, HOUR_NS
+from sim.validation import Spec
+
+SignalName = Literal["carbon", "marginal", "price"]
+
+
+class PerfectForecast(Spec):
+    """The truth, which nobody has: a bound on what any forecast could reach."""
+
+    kind: Literal["perfect"]
+
+
+class PersistenceForecast(Spec):
+    """The same hour of the day before the forecast is made. Needs a series that begins a day earlier."""
+
+    kind: Literal["persistence"]
+
+
+class NoisyForecast(Spec):
+    """The truth with an error: its mean absolute size as a share of the truth, growing up to a lead of 24 h."""
+
+    kind: Literal["noisy"]
+    mape_at_once: Fraction = Field(description="Mean absolute error at a lead of none, e.g. '2 %'.")
+    mape_day_ahead: Fraction = Field(description="Mean absolute error at leads of 24 h and more, e.g. '10 %'.")
+    correlation_time: PositiveDuration = Field(description="Errors this far apart correlate by 1/e, e.g. '6 h'.")
+
+    @model_validator(mode="after")
+    def _grows(self) -> NoisyForecast:
+        if self.mape_at_once > self.mape_day_ahead:
+            raise PydanticCustomError("order", "needs mape_at_once <= mape_day_ahead: no forecast improves with lead")
+        return self
+
+
+Forecast = Annotated[
+    PerfectForecast | PersistenceForecast | NoisyForecast,
+    Field(
+        discriminator="kind",
+        description="What is known of the future: {kind: persistence}, {kind: noisy, ...}, or {kind: perfect}.",
+    ),
+]
+
+
+class Hold(Spec):
+    """The GPUs are kept through a pause, loaded: nothing is saved, and work goes on at once."""
+
+    kind: Literal["hold"]
+
+
+class Release(Spec):
+    """The job is saved and its GPUs are given back; afterwards it restarts on others. Both at loaded power."""
+
+    kind: Literal["release"]
+    save: Duration = Field(description="Writing the checkpoint before the pause.")
+    restart: Duration = Field(description="From holding GPUs again to the first step.")
+
+
+Paused = Annotated[
+    Hold | Release,
+    Field(discriminator="kind", description="Give {kind: hold}, or {kind: release, save: ..., restart: ...}."),
+]
+
+
+def _one_end(spec: FlexibleStart | PauseResume) -> None:
+    if (spec.within is None) == (spec.deadline is None):
+        raise PydanticCustomError("window", "needs either 'within' (the delay allowed) or 'deadline', and not both")
+
+
+class FlexibleStart(Spec):
+    """Starts, within the delay allowed, when the forecast mean of the signal over the job is lowest, and runs through.
+
+    ``within`` is a duration, or a share of how long the job takes if it starts at once; ``deadline`` counts from the
+    start of the run.
+    """
+
+    kind: Literal["flexible-start"]
+    signal: SignalName
+    within: Allowance | None = None
+    deadline: PositiveDuration | None = None
+    forecast: Forecast
+
+    @model_validator(mode="after")
+    def _window(self) -> FlexibleStart:
+        _one_end(self)
+        return self
+
+
+class Quantile(Spec):
+    """A share of the time of the forecast in which the signal is no higher."""
+
+    quantile: Fraction
+
+
+def _threshold_as(value: Any) -> str:
+    if isinstance(value, dict | Spec):
+        return "@mapping"
+    return "@word" if value == "fit" else "@quantity"
+
+
+Threshold = Annotated[
+    Annotated[SignalLevel, Tag("@quantity")]
+    | Annotated[Quantile, Tag("@mapping")]
+    | Annotated[Literal["fit"], Tag("@word")],
+    Discriminator(_threshold_as),
+]
+
+
+class PauseResume(Spec):
+    """Works while the signal is at most the threshold, and pauses above it until it must run to be done in time.
+
+    The threshold is a level, a quantile of the forecast, or ``fit``: the hours with the lowest forecast that are just
+    enough for the work.
+    """
+
+    kind: Literal["pause-resume"]
+    signal: SignalName
+    threshold: Threshold = Field(description="A level such as '300 gCO2e/kWh', {quantile: 0.5}, or 'fit'.")
+    within: Allowance | None = None
+    deadline: PositiveDuration | None = None
+    forecast: Forecast | None = None
+    while_paused: Paused
+
+    @model_validator(mode="after")
+    def _whole(self) -> PauseResume:
+        _one_end(self)
+        level = not isinstance(self.threshold, Quantile | str)
+        if level and self.forecast is not None:
+            raise PydanticCustomError("forecast", "a threshold that is a level needs no 'forecast'; leave it out")
+        if not level and self.forecast is None:
+            raise PydanticCustomError("forecast", "needs a 'forecast' to find its threshold; none is taken as perfect")
+        if level:
+            _matches(self.signal, self.threshold, "threshold")
+        return self
+
+
+class Suspend(Spec):
+    """Pauses for as long as electricity costs more than ``above``, however long that is."""
+
+    kind: Literal["suspend"]
+    signal: Literal["price"] = "price"
+    above: EnergyPrice
+    while_paused: Paused
+
+
+JobSchedule = Annotated[FlexibleStart | PauseResume | Suspend, Field(discriminator="kind")]
+
+
+def _matches(signal: SignalName, level: object, field: str) -> None:
+    if (signal == "price") != isinstance(level, Price):
+        wanted = "a price such as '0.12 USD/kWh'" if signal == "price" else "an intensity such as '300 gCO2e/kWh'"
+        raise PydanticCustomError("level", "the {f} of {s} is {w}", {"f": field, "s": signal, "w": wanted})
+
+
+class Above(Spec):
+    """While a signal is above a level."""
+
+    kind: Literal["above"]
+    signal: SignalName
+    level: SignalLevel
+
+    @model_validator(mode="after")
+    def _of_the_signal(self) -> Above:
+        _matches(self.signal, self.level, "level")
+        return self
+
+
+def _clock_time(written: str) -> str:
+    hours, _, minutes = written.partition(":")
+    if not (hours.isdigit() and minutes.isdigit() and len(minutes) == 2 and int(hours) < 24 and int(minutes) < 60):
+        raise PydanticCustomError("clock", "must be a time of day in UTC such as '16:00'")
+    return written
+
+
+ClockTime = Annotated[str, AfterValidator(_clock_time)]
+
+
+def of_day_ns(written: str) -> int:
+    """ns since midnight of a checked ``ClockTime``."""
+    hours, _, minutes = written.partition(":")
+    return int(hours) * HOUR_NS + int(minutes) * HOUR_NS // 60
+
+
+class Daily(Spec):
+    """Every day from one time to another, in UTC; through midnight where ``until`` is earlier."""
+
+    kind: Literal["daily"]
+    since: ClockTime
+    until: ClockTime
+
+    @property
+    def length_ns(self) -> int:
+        """How long it lasts each day."""
+        return (of_day_ns(self.until) - of_day_ns(self.since)) % DAY_NS
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Daily:
+        if not self.length_ns:
+            raise PydanticCustomError("clock", "'since' and 'until' are the same time of day")
+        return self
+
+
+class PowerCap(Spec):
+    """GPUs of a workload, or of all workloads of a pool, draw at most ``cap`` each while a condition holds."""
+
+    kind: Literal["power-cap"]
+    target: str = Field(description="A workload or a pool.")
+    cap: PositivePower = Field(description="W of one GPU.")
+    when: Annotated[Above | Daily, Field(discriminator="kind")]
+
+
+class ResponseEvent(Spec):
+    """A call to draw less. ``start`` counts from the start of the run."""
+
+    start: Duration
+    duration: PositiveDuration
+    reduce_to: CapLevel = Field(description="W of one GPU, or a share of its TDP such as '60 %'.")
+
+
+class DemandResponse(Spec):
+    """GPUs of a workload, or of all workloads of a pool, draw less during announced events."""
+
+    kind: Literal["demand-response"]
+    target: str = Field(description="A workload or a pool.")
+    events: list[ResponseEvent] = Field(min_length=1)
+
+
+class Throttle(Spec):
+    """Holds the machines of a site under what it carries, slowing all of its training jobs alike.
+
+    Without ``limit``, that is what cooling, power chain and feed carry in the weather of the hour, as the plant models
+    it; what warm inlet air adds to the servers' own power is not foreseen.
+    """
+
+    kind: Literal["throttle"]
+    site: str | None = Field(default=None, description="Needed where there are several.")
+    limit: PositivePower | None = Field(default=None, description="W of IT; what the plant carries, if absent.")
+
+
+Cap = PowerCap | DemandResponse
+Policy = Annotated[PowerCap | DemandResponse | Throttle, Field(discriminator="kind")]

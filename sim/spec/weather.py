@@ -1,0 +1,46 @@
+"""Where a site's weather comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sim.validation import Spec
+
+GapPolicy = Annotated[
+    Literal["refuse", "hold", "interpolate"],
+    Field(description="What to do about missing values: refuse them, repeat the one before, or draw a line."),
+]
+
+
+class TypicalWeather(Spec):
+    """A typical year of hours (an EPW or TMY3 file), laid on the run by month, day and hour."""
+
+    kind: Literal["epw", "tmy3"]
+    file: str
+    gaps: GapPolicy = "refuse"
+
+
+class OpenMeteo(Spec):
+    """Hours that were, from Open-Meteo (JSON or CSV). ``repeat: calendar`` uses them for other years."""
+
+    kind: Literal["open-meteo"]
+    file: str
+    gaps: GapPolicy = "refuse"
+    repeat: Literal["calendar"] | None = None
+
+
+class MonthHours(Spec):
+    """Twelve typical days: a CSV of ``month``, ``hour_utc``, ``dry_bulb_c``, ``relative_humidity`` (0..1) and others.
+
+    Small, and without extremes: peaks and limits come out milder than they are.
+    """
+
+    kind: Literal["month-hours"]
+    file: str
+    latitude: float = Field(ge=-90, le=90, description="Degrees north.")
+    longitude: float = Field(ge=-180, le=180, description="Degrees east.")
+
+
+WeatherSource = Annotated[TypicalWeather | OpenMeteo | MonthHours, Field(discriminator="kind")]

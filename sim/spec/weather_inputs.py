@@ -1,0 +1,95 @@
+"""A weather source as written -> the weather of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.errors import InputError
+from sim.signals.month_hours import hours_over, read_month_hours
+from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather, WeatherSource
+from sim.weather import lay
+from sim.weather.epw import read_epw
+from sim.weather.open_meteo import read_open_meteo
+from sim.weather.records import EXTRA, NEEDED
+from sim.weather.series import WeatherSeries
+from sim.weather.tmy3 import read_tmy3
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+def weather_series(spec: WeatherSource, *, start_ns: int, end_ns: int) -> WeatherSeries:
+    """The weather over ``[start_ns, end_ns)`` (since 1970), on the clock of a run that starts then.
+
+    Raises ``InputError`` for a file that cannot be read, lacks values or does not cover the run. The same weather is
+    read once and kept, with its wet bulbs, as long as its file does not change.
+    """
+    path = Path(spec.file)
+    changed_ns = path.stat().st_mtime_ns if path.is_file() else 0
+    return _read(spec, changed_ns, start_ns, end_ns)
+
+
+@lru_cache(maxsize=32)
+def _read(spec: WeatherSource, _changed_ns: int, start_ns: int, end_ns: int) -> WeatherSeries:
+    path = Path(spec.file)
+    if isinstance(spec, TypicalWeather):
+        year = read_epw(path) if spec.kind == "epw" else read_tmy3(path)
+        return lay.typical(spec.file, year, spec.gaps, start_ns=start_ns, end_ns=end_ns)
+    if isinstance(spec, OpenMeteo):
+        repeat = spec.repeat is not None
+        return lay.dated(spec.file, read_open_meteo(path), spec.gaps, start_ns=start_ns, end_ns=end_ns, repeat=repeat)
+    return _month_hours(spec, start_ns, end_ns)
+
+
+def _month_hours(spec: MonthHours, start_ns: int, end_ns: int) -> WeatherSeries:
+    names = (*NEEDED, "pressure_pa", *EXTRA)
+    tables = read_month_hours(Path(spec.file), names)
+    edges, month, hour = hours_over(start_ns, end_ns)
+    columns = {name: table[month, hour] for name, table in tables.items()}
+    return WeatherSeries(
+        edges_ns=edges - start_ns,
+        dry_bulb_c=columns["dry_bulb_c"],
+        relative_humidity=columns["relative_humidity"],
+        pressure_pa=columns["pressure_pa"],
+        extra={name: columns[name] for name in EXTRA},
+        latitude_deg=spec.latitude,
+        longitude_deg=spec.longitude,
+        elevation_m=None,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Sky:
+    """What panels and turbines see of the weather: all of it is there."""
+
+    edges_ns: Ints
+    latitude_deg: float
+    longitude_deg: float
+    ghi_w_m2: Floats
+    dni_w_m2: Floats
+    dhi_w_m2: Floats
+    dry_bulb_c: Floats
+    wind_m_s: Floats
+
+
+def sky(weather: WeatherSeries) -> Sky:
+    """Sun and wind of a site. Raises ``InputError`` where its weather has none, or no place on earth."""
+    lacking = [name for name in EXTRA if name not in weather.extra]
+    if lacking or weather.latitude_deg is None or weather.longitude_deg is None:
+        what = ", ".join(lacking) or "latitude and longitude"
+        raise InputError.one("site.weather", f"has no {what}, which PV and wind need")
+    return Sky(
+        weather.edges_ns,
+        weather.latitude_deg,
+        weather.longitude_deg,
+        weather.extra["ghi_w_m2"],
+        weather.extra["dni_w_m2"],
+        weather.extra["dhi_w_m2"],
+        weather.dry_bulb_c,
+        weather.extra["wind_m_s"],
+    )

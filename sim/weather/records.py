@@ -1,0 +1,104 @@
+"""What a weather file says before it is laid on a run: hours, typical or dated, and what is missing in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.errors import InputError, Problem
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Gaps = Literal["refuse", "hold", "interpolate"]
+
+NEEDED = ("dry_bulb_c", "relative_humidity")
+EXTRA = ("ghi_w_m2", "dni_w_m2", "dhi_w_m2", "wind_m_s")
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Degrees north and east, m above the sea, and hours that the file's clock is ahead of UTC."""
+
+    latitude_deg: float | None
+    longitude_deg: float | None
+    elevation_m: float | None
+    ahead_h: float
+
+
+@dataclass(frozen=True, eq=False)
+class TypicalYear:
+    """Hours of a made-up year in local standard time: ``columns`` (n,), NaN where missing, and their lines.
+
+    ``month`` (1..12), ``day`` and ``hour`` (0..23, the hour's start) say where in any year they belong.
+    """
+
+    place: Place
+    month: Ints
+    day: Ints
+    hour: Ints
+    columns: Mapping[str, Floats]
+    lines: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class DatedHours:
+    """Hours that were: ``start_ns`` (n,) since 1970, each as long as the first."""
+
+    place: Place
+    start_ns: Ints
+    step_ns: int
+    columns: Mapping[str, Floats]
+    lines: Ints
+
+
+def without_gaps(file: str, columns: Mapping[str, Floats], lines: Ints, policy: Gaps) -> tuple[dict[str, Floats], int]:
+    """The columns with missing values treated by ``policy``, and how many there were.
+
+    A column that is missing throughout is left out. ``hold`` repeats the value before (the first one after, at the
+    start), ``interpolate`` draws a line between neighbours. Raises ``InputError`` naming lines under ``refuse``.
+    """
+    whole: dict[str, Floats] = {}
+    problems: list[Problem] = []
+    filled = 0
+    for name, values in columns.items():
+        missing = np.isnan(values)
+        if missing.all():
+            if name in NEEDED:
+                problems.append(Problem(file, None, "", f"has no {name.replace('_', ' ')} at all"))
+            continue
+        if missing.any() and policy == "refuse":
+            for i in np.nonzero(missing)[0][:MOST_NAMED].tolist():
+                what = name.replace("_", " ")
+                message = f"the {what} is missing; mend the file, or write 'gaps: hold' or 'gaps: interpolate'"
+                problems.append(Problem(file, int(lines[i]), "", message))
+            if int(missing.sum()) > MOST_NAMED:
+                problems.append(Problem(file, None, "", f"and {int(missing.sum()) - MOST_NAMED} more like these"))
+            continue
+        filled += int(missing.sum())
+        known = np.nonzero(~missing)[0]
+        at = np.arange(len(values))
+        if policy == "interpolate":
+            whole[name] = np.interp(at, known, values[known])
+        else:
+            before = np.maximum(np.searchsorted(known, at, side="right") - 1, 0)
+            whole[name] = values[known[before]]
+    if problems:
+        raise InputError(problems)
+    return whole, filled
+
+
+def number(text: str, *, missing: float | None = None) -> float:
+    """A cell; NaN for an empty one, for one that is no number, and from ``missing`` on (a format's mark)."""
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    if not math.isfinite(value) or (missing is not None and value >= missing):
+        return math.nan
+    return value
