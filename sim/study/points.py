@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
@@ -33,6 +33,10 @@ from sim.validation import Spec
 PRICED_ONLY = {"name", "description", "accounting", "site", "sites", "profiles"}
 ENGINE_ONLY = {"seed", "start", "end", "duration", "cluster", "workloads", "outputs"}
 """Sections known to read nothing of the site, unless one of ``READS_SITE`` stands in them."""
+PRICING_PROFILES = ("grids", "fuels")
+"""Kinds of profiles that a site may read in passing: all of them count."""
+CONSTANT = {"name", "grid", "facility", "water", "on_site"}
+"""Parts of a place that are constant where they are single values."""
 MOST_TEXTS = 256
 READS_SITE = {"signal", "signals", "forecast", "throttle", "throttling", "route", "routes", "policy", "policies"}
 
@@ -109,16 +113,11 @@ def _cuts(plan: AccountingPlan, scenario: Scenario) -> str:
 
 
 def _constant(place: Mapping[str, Any]) -> bool:
-    """Whether nothing of a place can change during a run, by its looks: only single values, or mappings of them."""
-    return all(
-        not isinstance(part, list) and not any(isinstance(inner, dict | list) for inner in _inside(part))
-        for part in place.values()
-        if part != []
-    )
-
-
-def _inside(part: Any) -> Iterable[Any]:
-    return part.values() if isinstance(part, dict) else ()
+    """Whether nothing of a place can change during a run, by its looks; what is not known to be constant is not."""
+    if place["facility"].get("kind") != "fixed-pue" or place.get("on_site") or not place.keys() <= CONSTANT:
+        return False
+    parts = [place["grid"], place.get("water", {})]
+    return not any(isinstance(value, dict | list) for part in parts for value in part.values())
 
 
 class Hasher:
@@ -181,6 +180,8 @@ class Hasher:
         asked = (catalog, scenario.cluster, *scenario.workloads.values())
         known = self._profiles_of
         if known is None or len(known[0]) != len(asked) or any(map(is_not, known[0], asked)):
-            named = {name: file_sha256(str(catalog.path(name))) for name in profiles_used(scenario, catalog)}
+            used = [catalog.path(name) for name in profiles_used(scenario, catalog)]
+            used += [path for path in catalog.paths().values() if path.parent.name in PRICING_PROFILES]
+            named = {path.stem: file_sha256(str(path)) for path in used}
             known = self._profiles_of = (asked, canonical(named))
         return known[1]

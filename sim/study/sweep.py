@@ -24,6 +24,7 @@ from sim.documents import Document, from_mapping
 from sim.errors import ColdaisleError, InputError, Problem
 from sim.results.atomic import refuse_unusable, write_text
 from sim.results.files import sha256, to_json
+from sim.runner import unseen_signals
 from sim.spec.loader import Loaded, extended, read_scenario
 from sim.spec.study import LoadedStudy, load_study
 from sim.spec.variants import Variants
@@ -153,6 +154,7 @@ def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
             point_seed = values["seed"] = replication_seed(point_seed, point.replication)
         try:
             loaded = variants.at(values, base.places)
+            found.update(dict.fromkeys(unseen_signals(loaded)))
             whole, key = hasher.hashes(loaded)
         except InputError as error:
             found.update(dict.fromkeys(error.problems))
