@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from sim.documents import Document, KeyPath, Place, from_mapping
 from sim.errors import InputError, Problem
 from sim.spec.crosscheck import crosscheck
-from sim.spec.loader import Loaded, assign, catalog_of, copied, resolve_files
+from sim.spec.loader import Loaded, assign, catalog_of, copied, is_hole, resolve_files
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
 from sim.validation import validate
@@ -64,21 +65,21 @@ class Variants:
     def at(self, values: Mapping[str, Any], places: Mapping[str, Place]) -> Loaded:
         """The base with ``values`` by path, written at ``places``. Raises ``InputError`` with every problem."""
         document, problems = self._changed(values, places)
+        refused = {problem.path for problem in problems}
+        catalog = self._catalog if "profiles" not in values else catalog_of(document, problems)
+        problems += self._problems if "profiles" not in values else []
+        found: list[Problem] = []
         scenario = None
         if not problems:
-            try:
+            with suppress(ValidationError):
                 scenario = _SCENARIO.validate_python(self._from_sections(document.data, values))
-            except ValidationError:
-                scenario = validate(Scenario, Document(document.data, document.places), problems=problems)
-        if "profiles" in values:
-            catalog = catalog_of(document, problems)
-        else:
-            catalog = self._catalog
-            problems += self._problems
+        if scenario is None:
+            scenario = validate(Scenario, document, problems=found)
         whole = scenario is not None and not problems
         parts = Parts.of(scenario) if scenario is not None and whole else Parts.salvaged(document)
         logs = self._logs(document.data)
-        problems += crosscheck(parts, document, catalog, activity_files=logs not in self._checked)
+        found += crosscheck(parts, document, catalog, activity_files=logs not in self._checked)
+        problems += [problem for problem in found if not is_hole(problem.path, refused)]
         if problems or scenario is None:
             raise InputError(problems)
         self._checked[logs] = None

@@ -192,6 +192,8 @@ def limited(limits: Limits) -> Iterator[None]:
     if not limits.any or threading.current_thread() is not threading.main_thread():
         yield
         return
+    import pyarrow  # noqa: F401 (what the program itself takes must be there before a limit counts from it)
+
     before = _limit_memory(limits.memory_bytes)
     try:
         with _timed(limits.seconds):
