@@ -552,3 +552,30 @@ def test_shipped_studies_hold_together(name: str, tmp_path: Path) -> None:
         early = Early(Store(tmp_path / "none"), journal, None, Limits())
         plan = planned(loaded, base_of(loaded), spool, early)
     assert 1 <= len(plan.keys) <= len(plan.at) <= 100
+
+
+def test_files_that_came_along_are_read_where_they_were_laid_out(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from sim.study.points import build_id
+    from sim.study.work import variants_of
+
+    there = tmp_path / "grid.csv"
+    hourly(there, 60, 100.0)
+    loaded = load_study({"base": small(), "axes": {GRID: [{"kind": "series", "file": str(there), "unit": "1 g/kWh"}]}})
+    sent = replace(sweeping.base_of(loaded), files={str(there): there.read_bytes()}, build=build_id())
+    there.unlink()
+    base, variants = variants_of(sent.pickled())
+    values = {GRID: {"kind": "series", "file": str(there), "unit": "1 g/kWh"}}
+    assert sim.run(variants.at(values, base.places).resolved()).summary["carbon_kg"]["total"] > 0
+
+
+def test_a_worker_of_another_build_is_refused() -> None:
+    from dataclasses import replace
+
+    from sim.errors import RunError
+    from sim.study.work import variants_of
+
+    base = replace(sweeping.base_of(load_study({"base": small()})), build="0.0.1+other")
+    with pytest.raises(RunError, match=r"0\.0\.1\+other"):
+        variants_of(base.pickled())

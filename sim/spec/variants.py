@@ -35,13 +35,20 @@ def key_path(path: str) -> KeyPath:
 
 
 class Variants:
-    """Variants of one document, whose files are named relative to ``folders`` by the file that names them."""
+    """Variants of one document, whose files are named relative to ``folders`` by the file that names them.
 
-    def __init__(self, document: Document, name: str, folders: Mapping[str, Path]) -> None:
+    ``moved`` says where some of these files now stand, by the whole path they had.
+    """
+
+    def __init__(
+        self, document: Document, name: str, folders: Mapping[str, Path], moved: Mapping[str, str] | None = None
+    ) -> None:
         if document.problems:
             raise InputError(document.problems)
         data: Any = copied(document.data)
+        self._moved = moved or {}
         resolve_files(document, data, (), folders)
+        _move(data, self._moved)
         self._document = Document(data, document.places)
         self._name = name
         self._folders = folders
@@ -115,6 +122,7 @@ class Variants:
         for top in fresh & data.keys():
             if isinstance(data[top], dict | list):
                 resolve_files(document, data[top], (top,), self._folders)
+                _move(data[top], self._moved)
         return document, problems
 
     def _from_sections(self, data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,3 +152,17 @@ class Variants:
                 for name, work in workloads.items()
             }
         return json.dumps(read, default=str)
+
+
+def _move(data: Any, moved: Mapping[str, str]) -> None:
+    """Names every file of ``moved`` by where it stands now."""
+    if not moved:
+        return
+    if isinstance(data, dict):
+        if isinstance(data.get("file"), str):
+            data["file"] = moved.get(data["file"], data["file"])
+        for value in data.values():
+            _move(value, moved)
+    elif isinstance(data, list):
+        for value in data:
+            _move(value, moved)
