@@ -476,21 +476,23 @@ def test_outputs_choose_the_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_point_past_its_limits_is_a_row_and_not_the_end(tmp_path: Path) -> None:
-    """500 requests a second for an hour take many seconds, and 720,000 bins of some 25 rows hundreds of megabytes."""
-    base = quick()
-    axes = {
-        "case": {
-            "zip": {"workloads.api.arrivals.rate": ["1 /s", "500 /s", "1 /s"], "outputs.bin": ["1 h", "1 h", "5 ms"]}
-        }
-    }
-    limits = {"time": "1 s", "memory": "160 MiB"}
-    found = sweep(
-        {"base": base, "axes": axes, "limits": limits}, tmp_path / "out", workers=1, cache=Store(tmp_path / "c")
-    )
-    assert found.table().column("status").to_pylist() == ["done", "timed-out", "out-of-memory"]
-    assert found.table().column("error").to_pylist()[1] == "ended after its limit of 1 s"
-    assert found.progress.failed == 2
+@pytest.mark.parametrize(
+    ("path", "values", "limits", "status", "error"),
+    [
+        # 500 requests a second for an hour take many seconds
+        ("workloads.api.arrivals.rate", ["1 /s", "500 /s"], {"time": "1 s"}, "timed-out", "ended after its limit of 1 s"),
+        # 720,000 bins of some 25 rows of 16 bytes
+        ("outputs.bin", ["1 h", "5 ms"], {"memory": "160 MiB"}, "out-of-memory", "needs more memory than the limit of 160 MiB"),
+    ],
+)  # fmt: skip
+def test_a_point_past_its_limits_is_a_row_and_not_the_end(
+    tmp_path: Path, path: str, values: list[str], limits: dict[str, str], status: str, error: str
+) -> None:
+    given_ = {"base": quick(), "axes": {path: values}, "limits": limits}
+    found = sweep(given_, tmp_path / "out", workers=1, cache=Store(tmp_path / "cache"))
+    assert found.table().column("status").to_pylist() == ["done", status]
+    assert found.table().column("error").to_pylist() == [None, error]
+    assert found.progress.failed == 1
 
 
 def test_a_killed_worker_costs_nothing(reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
