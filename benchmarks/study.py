@@ -97,7 +97,7 @@ def rows(*, quick: bool) -> list[Row]:
     runs, points = (1, 40) if quick else (3, 200)
     with tempfile.TemporaryDirectory(prefix="coldaisle-bench-") as folder:
         studies = _Studies(Path(folder))
-        studies.seconds(pricing(10))  # simulates the day, and loads what a first study loads
+        studies.seconds(pricing(20))  # simulates the day, and loads what a first study loads
         thousand = _median(lambda: studies.seconds(pricing(1_000)), runs)
         before = _peak_mib()
         ten_thousand = _median(lambda: studies.seconds(pricing(10_000)), runs)
