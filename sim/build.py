@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sim.build_caps import Capping, cappings, serving_caps, training_caps
 from sim.build_machines import machines_of
 from sim.build_policies import job_schedule
+from sim.build_routes import Sent, asked_of, sent
 from sim.build_serving import keep, serving_plan
 from sim.engine.control import CapPlan
 from sim.engine.draws import NodeHardware, Rest, Supply
@@ -42,6 +43,7 @@ class Built:
     serving: tuple[tuple[ServingPlan, Keep], ...]
     caps: tuple[CapPlan, ...]
     cappings: tuple[Capping, ...]
+    routed: Mapping[str, Sent]
 
 
 def build(scenario: Scenario, catalog: Catalog, streams: Streams, signals: Mapping[str, Mapping[str, Signal]]) -> Built:
@@ -68,11 +70,15 @@ def build(scenario: Scenario, catalog: Catalog, streams: Streams, signals: Mappi
     services: list[ServicePlan] = []
     serving: list[tuple[ServingPlan, Keep]] = []
     caps = cappings(scenario, catalog, signals)
+    routed = sent(scenario, list(with_gpus), signals, streams)
     for name, workload in scenario.workloads.items():
         if isinstance(workload, Serving):
+            to = routed.get(name)
+            asked = asked_of(scenario, name, to) if to is not None else workload
             nodes = {label: machine.node for label, machine in machines.items()}
             limits = serving_caps(scenario, caps, name)
-            plan = serving_plan(name, workload, scenario, nodes, with_gpus, catalog, streams, limits)
+            source = to.requests if to is not None else None
+            plan = serving_plan(name, asked, scenario, nodes, with_gpus, catalog, streams, limits, source)
             serving.append((plan, keep(scenario, name, streams)))
             continue
         pool = workload.pool if workload.pool is not None else next(iter(with_gpus))
@@ -82,7 +88,8 @@ def build(scenario: Scenario, catalog: Catalog, streams: Streams, signals: Mappi
             training.append(job_schedule(plan_of_job, workload, signals[site], streams(f"forecast/{name}")))
         else:
             services.append(_service(name, workload, pool, with_gpus[pool], scenario, streams))
-    return Built(pools, tuple(training), tuple(services), tuple(serving), training_caps(scenario, caps), tuple(caps))
+    job_caps = training_caps(scenario, caps)
+    return Built(pools, tuple(training), tuple(services), tuple(serving), job_caps, tuple(caps), routed)
 
 
 def _unit_spread(gpu: GPUProfile | None) -> float:

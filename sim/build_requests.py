@@ -49,6 +49,7 @@ def request_source(
             )
         )
     assert lengths is not None  # the cross-check has refused it otherwise
+    assert not isinstance(arrivals, spec.RoutedArrivals)  # its route's arrivals stand in their place
     if isinstance(arrivals, spec.ClosedLoopUsers):
         source: RequestSource = ClosedLoop(length_law(name, lengths, streams), arrivals.requests)
         if isinstance(prefix, spec.SharedDocuments):

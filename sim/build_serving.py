@@ -36,11 +36,16 @@ def serving_plan(
     catalog: Catalog,
     streams: Streams,
     limits: Mapping[str, Sequence[FiniteChanges]],
+    source: RequestSource | None = None,
 ) -> ServingPlan:
-    """The plan of a workload that has passed its checks. ``limits`` are caps by policy, by the field of replicas."""
+    """The plan of a workload that has passed its checks. ``limits`` are caps by policy, by the field of replicas.
+
+    ``source`` are the requests it is sent, where these are not its own.
+    """
     assert spec.arrivals is not None
     duration_ns = scenario.duration_ns
-    source = request_source(name, spec.arrivals, spec.lengths, spec.prefix, scenario.start_ns, duration_ns, streams)
+    if source is None:
+        source = request_source(name, spec.arrivals, spec.lengths, spec.prefix, scenario.start_ns, duration_ns, streams)
     found = deployments(spec, gpus, nodes, catalog)
     by_policy = {change_ns for each in limits.values() for caps in each for change_ns, _ in caps}
     changes = sorted({*by_policy, *(t for d in found.values() for t in _cap_times(d))} - {0})

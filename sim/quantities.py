@@ -92,11 +92,15 @@ def _duration_reader(low: int) -> Callable[[object], Nanoseconds]:
     return read
 
 
-def _read_price(value: object) -> Price:
+def _read_data_price(value: object) -> Price:
+    return _read_price(value, "data price")
+
+
+def _read_price(value: object, dimension: str = "energy price") -> Price:
     if isinstance(value, Price):
         return value
     try:
-        si, currency = units.parse_price(value)
+        si, currency = units.parse_price(value, dimension)
     except QuantityError as error:
         raise _fail(error.message) from None
     price = Price(si)
@@ -201,6 +205,7 @@ Temperature = Annotated[Quantity, *_field(_temperature_reader(-60.0, 100.0), "te
 TemperatureDifference = Annotated[Quantity, *_quantity("temperature difference", high=100.0)]
 PositiveDifference = Annotated[Quantity, *_quantity("temperature difference", above=0.0, high=100.0)]
 EnergyPrice = Annotated[Price, *_field(_read_price, "energy price")]
+DataPrice = Annotated[Price, *_field(_read_data_price, "data price")]
 Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration")]
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration")]
 Allowance = Annotated[Nanoseconds | Share, *_field(_share_or(_duration_reader(0), 100.0), "duration", or_share=True)]

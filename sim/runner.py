@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.accounting.bins import Bins
-from sim.accounting.ledger import Ledger, LedgerRecorder
+from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
 from sim.accounting.plan import AccountingPlan
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.build import build
 from sim.build_accounting import accounting_plan, weather_until_ns
 from sim.build_caps import policy_log, power_limits
+from sim.build_places import placed
 from sim.build_policies import signal_problems
+from sim.build_routes import moved_tokens, route_metrics, with_network
 from sim.documents import Document
 from sim.engine.control import PowerLimit
+from sim.engine.meter import Draw
 from sim.engine.world import Outcome, simulate
 from sim.errors import InputError, Problem
 from sim.facility.plant import Plant
@@ -54,6 +57,10 @@ class Simulated:
     ledger: Ledger
     activity: Mapping[str, Any]
     events: int
+
+
+ACTIVITY = ("serving", "jobs", "throttling", "policies", "placements", "routes")
+"""Parts of a summary that say what happened in a run, which re-pricing keeps."""
 
 
 def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
@@ -102,6 +109,7 @@ def _simulated(
 ) -> tuple[Simulated, Outcome, dict[str, RequestEnergy]]:
     scenario = loaded.scenario
     signals = _signals_of_policies(plan)
+    scenario, moves = placed(scenario, catalog, signals, streams)
     unseen = signal_problems(scenario, catalog, signals)
     if unseen:
         raise InputError([loaded.document.problem(*problem) for problem in unseen])
@@ -121,9 +129,20 @@ def _simulated(
         caps=built.caps,
         limits=_limits(scenario, plan),
     )
+    for move in moves:
+        end_ns = min(move.end_ns, outcome.end_ns)
+        if move.watts and end_ns > move.start_ns:
+            recorder.record(move.pool, [Draw("", WAN, move.workload, "active", move.watts, 0)], move.start_ns, end_ns)
     ledger = recorder.ledger(outcome.end_ns)
+    moved = moved_tokens(ledger, scenario, built.routed)
+    ledger = with_network(ledger, scenario, built.routed, moved)
     energies = _request_energies(scenario, outcome, ledger)
     activity = _activity(outcome, ledger, energies)
+    if built.routed:
+        logs = {log.workload: log for log in outcome.serving}
+        activity["routes"] = route_metrics(scenario, built.routed, logs, moved)
+    if moves:
+        activity["placements"] = {move.workload: move.as_dict() for move in moves}
     if built.cappings:
         activity["policies"] = policy_log(scenario, built.cappings, outcome.end_ns)
     return Simulated(ledger, activity, outcome.events), outcome, energies
@@ -139,11 +158,16 @@ def _limits(scenario: Scenario, plan: AccountingPlan) -> tuple[PowerLimit, ...]:
 
 def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     """What the policies of a scenario ask of signals that these do not give; a run refuses it."""
-    scheduled = [w for w in loaded.scenario.workloads.values() if isinstance(w, Training) and w.schedule is not None]
+    scheduled = [
+        work
+        for work in loaded.scenario.workloads.values()
+        if isinstance(work, Training) and (work.schedule is not None or work.place is not None)
+    ]
     if not scheduled and not loaded.scenario.policies:
         return ()
     signals = _signals_of_policies(accounting_plan(loaded.scenario, loaded.catalog))
-    problems = signal_problems(loaded.scenario, loaded.catalog, signals)
+    scenario, _ = placed(loaded.scenario, loaded.catalog, signals, Streams(loaded.scenario.seed))
+    problems = signal_problems(scenario, loaded.catalog, signals)
     return tuple(loaded.document.problem(*problem) for problem in problems)
 
 
@@ -181,9 +205,7 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     # a finished run needs none of the logs that drove it, which may be gone by now
     loaded = load_scenario(results.scenario, overrides, catalog, activity_files=False)
     catalog = loaded.catalog
-    activity: dict[str, Any] = {
-        n: results.summary[n] for n in ("serving", "jobs", "throttling", "policies") if n in results.summary
-    }
+    activity: dict[str, Any] = {name: results.summary[name] for name in ACTIVITY if name in results.summary}
     plan = accounting_plan(loaded.scenario, catalog)
     summary = _environmental(loaded.document, loaded.scenario, catalog, plan, results.energy, activity)
     manifest = _manifest(loaded, catalog, plan, time.perf_counter() - began, results.manifest["inputs_sha256"])
@@ -245,7 +267,14 @@ def _environmental(
     not_metered = {
         name: {str(part): why for part, why in reasons.items()} for name, reasons in nodes.items() if reasons
     }
-    return environmental_summary(ledger, plan, not_metered, _unit(scenario, activity, ledger))
+    summary = environmental_summary(ledger, plan, not_metered, _unit(scenario, activity, ledger))
+    egress = [moved["egress"] for part in ("placements", "routes") for moved in activity.get(part, {}).values()]
+    if egress:
+        summary["egress_cost"] = {
+            currency: sum(one["cost"] for one in egress if one["currency"] == currency)
+            for currency in sorted({one["currency"] for one in egress})
+        }
+    return summary
 
 
 def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Unit | None:

@@ -34,6 +34,7 @@ MW_PER_W = 1000  # milliwatts
 PERCENT = 100
 G_PER_KG = 1e3
 W_PER_KW = 1e3
+BYTES_PER_GB = 1e9
 G_PER_T = 1e6
 KM_PER_MM = 1e3  # kilometres per megametre
 M_PER_KM = 1e3
@@ -152,6 +153,7 @@ _EXAMPLE = {
     "temperature difference": "6 K",
     "temperature": "24 degC",
     "energy price": "0.18 USD/kWh",
+    "data price": "0.05 USD/GB",
 }
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(.*?)\s*", re.DOTALL)
 _UNIT = re.compile(r"/?[^\W\d_%][\w³]*(?:\s*[/*]\s*[^\W\d_%][\w³]*)*|%|")
@@ -273,17 +275,22 @@ def parse_temperature(value: object) -> float:
     return number if found[2] in ("degC", "°C") else (number - 32.0) / 1.8
 
 
-def parse_price(value: object) -> tuple[float, str]:
-    """Price per joule and its currency, from ``'0.18 USD/kWh'``; negative prices are real and allowed."""
+def parse_price(value: object, dimension: str = "energy price") -> tuple[float, str]:
+    """Price per joule (or per byte, for a ``data price``) and its currency, from text such as ``'0.18 USD/kWh'``.
+
+    Negative prices are real and allowed.
+    """
+    per = {"energy price": "J", "data price": "B"}[dimension]
     for currency in CURRENCIES:
-        number, unit = _split(value, "energy price")
+        number, unit = _split(value, dimension)
         if unit.startswith(currency):
-            _, factor = _scale(value, "energy price", f"{currency}/J")
+            _, factor = _scale(value, dimension, f"{currency}/{per}")
             si = float(number) * factor
             if not math.isfinite(si):
-                raise QuantityError(f"{value!r} is too large for an energy price")
+                raise QuantityError(f"{value!r} is too large for {_a(dimension)}")
             return si, currency
-    raise QuantityError(f"{value!r} is not an energy price in {', '.join(CURRENCIES)}; write it like '0.18 USD/kWh'")
+    known = ", ".join(CURRENCIES)
+    raise QuantityError(f"{value!r} is not {_a(dimension)} in {known}; write it like '{_EXAMPLE[dimension]}'")
 
 
 def format_ns(ns: int) -> str:

@@ -38,17 +38,19 @@ ALLOWED: dict[str, set[str]] = {
     "build_serving": BASE | {"rng", "profiles", "workload", "engine", "spec"} | {"build_requests", "build_caps"},
     "build_machines": BASE | {"profiles", "spec"},
     "build_caps": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
+    "build_places": BASE | {"signals", "rng", "profiles", "workload", "spec", "build_machines", "build_policies"},
+    "build_routes": BASE | {"signals", "rng", "workload", "accounting", "spec", "build_requests"},
     "build_policies": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_accounting": BASE
     | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
     | {"weather", "build_machines", "build_embodied", "build_facility", "build_onsite"},
     "build": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "spec"}
-    | {"build_serving", "build_machines", "build_policies", "build_caps"},
+    | {"build_serving", "build_machines", "build_policies", "build_routes", "build_caps"},
     "measure": BASE | {"signals", "rng", "profiles", "workload", "accounting", "spec", "results", "runner"},
     "runner": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"}
-    | {"build_accounting", "build_policies", "build_caps"},
+    | {"build_accounting", "build_places", "build_policies", "build_routes", "build_caps"},
     "study": BASE | {"signals", "profiles", "accounting", "spec", "results", "build_accounting", "runner"},
     "cli_study": BASE | {"results", "study"},
     "cli": BASE | {"profiles", "spec", "results", "runner", "measure", "cli_study"},

@@ -105,3 +105,11 @@ def _area(points: str) -> float:
     corners = [tuple(map(float, point.split(","))) for point in points.split()]
     following = [*corners[1:], corners[0]]
     return abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(corners, following, strict=True))) / 2
+
+
+def test_the_page_of_a_site_with_everything_shows_its_accounts() -> None:
+    results = sim.run("solar-and-battery", set={"duration": "12 h"})
+    page = report([results])
+    for shown in ("made by the sun", "operational carbon (market-based)", "CFE 24/7", "tower fan", "on-site water"):
+        assert shown in page
+    assert "{&#x27;" not in page  # no mapping printed as it is

@@ -581,3 +581,22 @@ def test_a_worker_of_another_build_is_refused() -> None:
     base = replace(sweeping.base_of(load_study({"base": small()})), build="0.0.1+other")
     with pytest.raises(RunError, match=r"0\.0\.1\+other"):
         variants_of(base.pickled())
+
+
+def test_an_object_store_gives_the_inputs_and_takes_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fsspec's store in memory stands for any other."""
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    monkeypatch.setenv("COLDAISLE_CACHE", str(tmp_path / "home"))
+    here(monkeypatch)
+    hourly(tmp_path / "grid.csv", 60, 100.0)
+    memory.put_file(str(tmp_path / "grid.csv"), "/in/grid.csv")
+    series = {"kind": "series", "file": "memory://in/grid.csv", "unit": "1 g/kWh"}
+    ours = {**series, "file": str(tmp_path / "grid.csv")}
+    remote = sweep(study(axes={GRID: [series]}), "memory://out/study")
+    local = sweep(study(axes={GRID: [ours]}), tmp_path / "local")
+    assert remote.table().column("carbon_kg.total") == local.table().column("carbon_kg.total")
+    sent = memory.cat("/out/study/points/part-00000.parquet")
+    assert sent == (remote.folder / "points" / "part-00000.parquet").read_bytes()
+    assert memory.exists("/out/study/study.json")

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from sim.accounting.amortization import time_share
 from sim.accounting.conventions import UNALLOCATED
-from sim.accounting.ledger import Floats, Key, Ledger
-from sim.accounting.plan import AccountingPlan, EmbodiedItem
+from sim.accounting.ledger import WAN, Floats, Key, Ledger
+from sim.accounting.plan import AccountingPlan, EmbodiedItem, GridPlan
 from sim.accounting.site import SiteAccount, account_site
+
+Part = Literal["it", "building", "network"]
 
 WARM_AIR = "warm_air"
 """The state of what warm inlet air costs the servers beyond what the engine metered."""
@@ -26,12 +29,12 @@ WARM_AIR = "warm_air"
 class Line:
     """One line of a footprint. Energies in J, carbon in g, water in L; zero where a plan does not model a quantity.
 
-    ``is_it`` tells the IT equipment from the building. ``operational_g`` is location-based and includes ``scope1_g``,
-    the fuel burnt on site.
+    ``part`` tells the IT equipment from the building and from networks between sites. ``operational_g`` is
+    location-based and includes ``scope1_g``, the fuel burnt on site.
     """
 
     key: Key
-    is_it: bool = True
+    part: Part = "it"
     energy_j: float = 0.0
     import_j: float = 0.0
     operational_g: float = 0.0
@@ -46,6 +49,11 @@ class Line:
     offsite_l: float = 0.0
     withdrawal_l: float = 0.0
     cost: float = 0.0
+
+    @property
+    def is_it(self) -> bool:
+        """Whether it is of the IT equipment."""
+        return self.part == "it"
 
 
 @dataclass(frozen=True)
@@ -88,13 +96,14 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
     counted = plan.convention.counted(ledger)
     whole = Footprint()
     for name, site in plan.sites.items():
-        own = counted.where(lambda key, name=name: key.site == name)  # type: ignore[misc]
+        own = counted.where(lambda key, name=name: key.site == name and key.component != WAN)  # type: ignore[misc]
         account = account_site(_by_component(own), site, own.edges_ns)
         lines = _operational(name, own, account)
         for made in account.on_site_carbon:
             carbon = made.carbon_g
-            label = f"{made.unit}_{made.basis}".replace(" ", "_")
-            lines += _shared_by_energy(label, (carbon.low, carbon.central, carbon.high), lines)
+            lines += _shared_by_energy(made.unit.replace(" ", "_"), (carbon.low, carbon.central, carbon.high), lines)
+        outside = ledger.where(lambda key, name=name: key.site == name and key.component == WAN)  # type: ignore[misc]
+        lines += _network(outside, site.grid)
         whole += Footprint(tuple(lines), {name: account})
     plants = []
     for item in plan.plants:
@@ -138,18 +147,32 @@ def _operational(site: str, counted: Ledger, account: SiteAccount) -> list[Line]
     names = list(per_joule)
     rates = np.column_stack([np.ones_like(account.it_j), *per_joule.values()])
 
-    def line(key: Key, values: Floats, *, is_it: bool) -> Line:
+    def line(key: Key, values: Floats, part: Part) -> Line:
         of = dict(zip(names, values[1:].tolist(), strict=True))
-        return Line(key, is_it, energy_j=float(values[0]), **of)
+        return Line(key, part, energy_j=float(values[0]), **of)
 
-    lines = [line(key, values, is_it=True) for key, values in zip(counted.keys, counted.energy_j @ rates, strict=True)]
+    lines = [line(key, values, "it") for key, values in zip(counted.keys, counted.energy_j @ rates, strict=True)]
     keys, shares = _shares(site, counted, account)
-    for parts, is_it in ((account.extra_j, True), (account.overhead_j, False)):
+    extras: tuple[tuple[Mapping[str, Floats], Part], ...] = ((account.extra_j, "it"), (account.overhead_j, "building"))
+    for parts, part in extras:
         for component, joules in parts.items():
             for key, values in zip(keys, shares @ (joules[:, None] * rates), strict=True):
                 if values.any():
-                    state = WARM_AIR if is_it else key.state
-                    lines.append(line(key._replace(component=component, state=state), values, is_it=is_it))
+                    state = WARM_AIR if part == "it" else key.state
+                    lines.append(line(key._replace(component=component, state=state), values, part))
+    return lines
+
+
+def _network(outside: Ledger, grid: GridPlan) -> list[Line]:
+    """Energy of networks at the intensity of the site that receives: neither cooled, nor paid, nor contracted by it."""
+    rates = {"operational_g": grid.intensity, "marginal_g": grid.marginal, "offsite_l": grid.water}
+    lines = []
+    for key, joules in zip(outside.keys, outside.energy_j, strict=True):
+        sums = {
+            name: float(joules @ rate.on_bins(outside.edges_ns)) for name, rate in rates.items() if rate is not None
+        }
+        market_g = sums["operational_g"]  # nobody here contracts for it
+        lines.append(Line(key, "network", energy_j=float(joules.sum()), market_g=market_g, **sums))
     return lines
 
 

@@ -20,6 +20,10 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
+WAN = "wan"
+"""The component of energy that networks between sites draw for an owner: no site's IT, and no site's building."""
+
+
 class Key(NamedTuple):
     """What a row of the ledger is about. ``pool`` is the group of nodes, ``hardware`` a profile's name."""
 

@@ -17,12 +17,13 @@ CARBON = (
 )
 WATER = (
     ("onsite", "on-site water"),
-    ("offsite", "off-site water (consumed at power stations)"),
-    ("offsite_withdrawal", "off-site water (withdrawn there)"),
+    ("offsite", "off-site water (consumed)"),
+    ("offsite_withdrawal", "off-site water (withdrawn)"),
     ("embodied", "embodied water (withdrawn for GPU dies)"),
     ("scarcity_weighted", "water, weighed by scarcity"),
 )
 ENERGY = (
+    ("network", "drawn by networks between sites"),
     ("on_site_pv", "made by the sun"),
     ("on_site_wind", "made by the wind"),
     ("on_site_consumed", "of it consumed here"),
@@ -60,6 +61,8 @@ def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield label, f"{number(water[name])} L"
     if "cost" in summary:
         yield "energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}"
+    for currency, paid in summary.get("egress_cost", {}).items():
+        yield "egress cost", f"{number(paid)} {currency}"
     if "pue" in kpi:
         yield "PUE, CUE", f"{kpi['pue']:.3g}, {kpi['cue_kg_per_kwh']:.3g} kg/kWh"
     if "wue_l_per_kwh" in kpi:
@@ -90,9 +93,29 @@ def site_grid(summary: Mapping[str, Any]) -> Grid | None:
                 mass(site["carbon_kg"]["operational_location"]),
                 mass(site["carbon_kg"]["embodied"]),
                 f"{number(water['onsite'])} L" if "onsite" in water else "",
+                f"{number(water['offsite'])} L" if "offsite" in water else "",
             ]
         )
-    return ("site", "IT energy", "PUE", "operational", "embodied", "water"), rows
+    return ("site", "IT energy", "PUE", "operational", "embodied", "water", "off-site"), rows
+
+
+def route_grid(summary: Mapping[str, Any]) -> Grid | None:
+    """Each destination of each route: how much it served, and what its users saw; None without routes."""
+    rows = []
+    for name, route in summary.get("routes", {}).items():
+        total = sum(route["requests"].values())
+        for to, requests in route["requests"].items():
+            ttft, e2e = route["ttft_s"].get(to), route["e2e_s"].get(to)
+            rows.append(
+                [
+                    f"{name} to {to}",
+                    f"{requests:,}",
+                    f"{100 * requests / total:.1f} %" if total else "",
+                    seconds(ttft) if ttft is not None else "",
+                    seconds(e2e) if e2e is not None else "",
+                ]
+            )
+    return (("route", "requests", "share", "TTFT to users", "E2E to users"), rows) if rows else None
 
 
 def overhead_grid(summary: Mapping[str, Any]) -> Grid | None:

@@ -11,8 +11,9 @@ import numpy as np
 from sim.accounting.ledger import Ledger
 from sim.results import charts
 from sim.results.compare import Comparison
-from sim.results.environment import account_rows, limit_remarks, overhead_grid, site_grid
+from sim.results.environment import account_rows, limit_remarks, overhead_grid, route_grid, site_grid
 from sim.results.formats import mass, number, share
+from sim.results.jobs import job_grids, throttle_remarks
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.results.tables import change_cells, value_cell
@@ -65,7 +66,7 @@ def _run(run: Results) -> str:
         parts.append(f"<p>{escape(str(run.scenario['description']))}</p>")
     parts += [_headline(summary), _carbon(summary), _accounts(summary), _power(run.energy), _workloads(summary)]
     if "jobs" in summary:
-        parts.append(_jobs(summary["jobs"]))
+        parts.append(_jobs(summary))
     if "serving" in summary:
         parts.append(_services(summary["serving"]))
     parts += [_boundary(summary["boundary"]), _provenance(run.manifest)]
@@ -83,7 +84,9 @@ def _headline(summary: Mapping[str, Any]) -> str:
     ]
     water = summary.get("water_l", {})
     if water:
-        text = ", ".join(f"{name} {number(litres)} L" for name, litres in water.items() if name != "total")
+        text = ", ".join(
+            f"{name} {number(water[name])} L" for name in ("onsite", "offsite", "embodied") if name in water
+        )
         figures.append(("water", f"{number(water.get('total', next(iter(water.values()))))} L", text))
     if "cost" in summary:
         figures.append(("energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}", ""))
@@ -118,7 +121,9 @@ def _carbon(summary: Mapping[str, Any]) -> str:
 def _accounts(summary: Mapping[str, Any]) -> str:
     """The accounts side by side, the building part by part, each site, and limits that were met."""
     parts = ["<h2>The accounts, side by side</h2>", _table(["", ""], [list(row) for row in account_rows(summary)])]
-    parts += [_table(*grid) for grid in (overhead_grid(summary), site_grid(summary)) if grid is not None]
+    parts += [
+        _table(*grid) for grid in (overhead_grid(summary), site_grid(summary), route_grid(summary)) if grid is not None
+    ]
     parts += [f"<p><b>{escape(remark)}</b></p>" for remark in limit_remarks(summary)]
     return "".join(parts)
 
@@ -162,19 +167,10 @@ def _workloads(summary: Mapping[str, Any]) -> str:
     return "<h2>Who it is for</h2>" + _table(["workload", "IT energy", "carbon", "of it embodied"], rows)
 
 
-def _jobs(jobs: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            name,
-            f"{100 * job['progress']:.4g} %",
-            number(job["gpu_hours"]),
-            number(job["lost_gpu_hours"]),
-            f"{100 * job['goodput']:.1f} %" if "goodput" in job else "never ran",
-            str(job["interruptions"]),
-        ]
-        for name, job in jobs.items()
-    ]
-    return "<h2>Jobs</h2>" + _table(["job", "done", "GPU-hours", "lost", "goodput", "failures"], rows)
+def _jobs(summary: Mapping[str, Any]) -> str:
+    grids = "".join(_table(header, rows) for header, rows in job_grids(summary))
+    remarks = "".join(f"<p><b>{escape(remark)}</b></p>" for remark in throttle_remarks(summary))
+    return f"<h2>Jobs</h2>{grids}{remarks}"
 
 
 def _services(services: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.accounting.footprint import Footprint, Line, fold
 from sim.accounting.indicators import exceeded_limits, indicators
-from sim.accounting.ledger import Ledger
+from sim.accounting.ledger import WAN, Ledger
 from sim.accounting.plan import AccountingPlan, SitePlan
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
@@ -27,7 +27,7 @@ def _component(line: Line) -> str:
 
 def _component_or_building(line: Line) -> str:
     """The building as one, whatever its parts."""
-    return line.key.component if line.is_it else "facility"
+    return "facility" if line.part == "building" else line.key.component
 
 
 def _owner(line: Line) -> str:
@@ -89,7 +89,10 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
         return line.energy_j / J_PER_KWH if line.is_it else 0.0
 
     def overhead_kwh(line: Line) -> float:
-        return 0.0 if line.is_it else line.energy_j / J_PER_KWH
+        return line.energy_j / J_PER_KWH if line.part == "building" else 0.0
+
+    def network_kwh(line: Line) -> float:
+        return line.energy_j / J_PER_KWH if line.part == "network" else 0.0
 
     it, overhead = footprint.total(it_kwh), footprint.total(overhead_kwh)
     energy = {
@@ -101,6 +104,8 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
         "by_workload": _kept(footprint.by(_owner, it_kwh)),
         "by_state": _kept(footprint.by(_state, it_kwh)),
     }
+    if any(line.part == "network" for line in footprint.lines):
+        energy["network"] = footprint.total(network_kwh)
     served = [account.served for account in footprint.accounts.values() if account.served is not None]
     if served:
         powers = {
@@ -196,8 +201,9 @@ def _boundary(
     ledger: Ledger, footprint: Footprint, plan: AccountingPlan, not_metered: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
     """What counts and what does not: the convention beside the meters, and what nobody metered or modelled."""
-    metered = {name: joules / J_PER_KWH for name, joules in ledger.sums(lambda key: key.component).items()}
-    counted = {line.key.component for line in footprint.lines if line.is_it and line.energy_j}
+    of_it = ledger.where(lambda key: key.component != WAN)
+    metered = {name: joules / J_PER_KWH for name, joules in of_it.sums(lambda key: key.component).items()}
+    counted = {line.key.component for line in footprint.lines if line.part != "building" and line.energy_j}
     left_out = {name: kwh for name, kwh in metered.items() if name not in counted and kwh}
     lacks: dict[str, list[str]] = {}
     for name, site in plan.sites.items():

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.results.compare import Comparison, Difference
-from sim.results.environment import account_rows, limit_remarks, overhead_grid, site_grid
-from sim.results.formats import Grid, mass, number, seconds, share
+from sim.results.environment import account_rows, limit_remarks, overhead_grid, route_grid, site_grid
+from sim.results.formats import Grid, mass, number, share
+from sim.results.jobs import job_grids, throttle_remarks
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, NS_PER_S
 
@@ -28,12 +29,17 @@ def plain_table(*columns: str) -> Table:
 def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     """What one run came to: energy and carbon by component, totals, work done, and what is outside its boundary."""
     parts: list[RenderableType] = [Text(name, style="bold"), _components(summary), _totals(summary)]
-    parts += [grid_table(grid) for grid in (overhead_grid(summary), site_grid(summary)) if grid is not None]
+    parts += [
+        grid_table(grid)
+        for grid in (overhead_grid(summary), site_grid(summary), route_grid(summary))
+        if grid is not None
+    ]
     parts += [Text(remark, style="yellow") for remark in limit_remarks(summary)]
     if len(summary["carbon_kg"]["by_workload"]) > 1:
         parts.append(_by(summary))
     if "jobs" in summary:
-        parts.append(_jobs(summary["jobs"]))
+        parts += [grid_table(grid) for grid in job_grids(summary)]
+        parts += [Text(remark, style="yellow") for remark in throttle_remarks(summary)]
     if "serving" in summary:
         parts += service_tables(summary["serving"])
         parts += [Text(remark, style="dim") for remark in service_remarks(summary["serving"])]
@@ -84,21 +90,6 @@ def _by(summary: Mapping[str, Any]) -> Table:
     for name, kg in carbon["by_workload"].items():
         kwh = summary["energy_kwh"]["by_workload"].get(name, 0.0)
         table.add_row(name, f"{number(kwh)} kWh", mass(kg), mass(carbon["embodied_by_workload"].get(name, 0.0)))
-    return table
-
-
-def _jobs(jobs: Mapping[str, Any]) -> Table:
-    table = plain_table("job", "done", "GPU-hours", "lost", "waited", "goodput", "failures")
-    for name, job in jobs.items():
-        table.add_row(
-            name,
-            f"{100 * job['progress']:.4g} %",
-            number(job["gpu_hours"]),
-            number(job["lost_gpu_hours"]),
-            seconds(job["wait_s"]) if "wait_s" in job else "never ran",
-            f"{100 * job['goodput']:.1f} %" if "goodput" in job else "",
-            str(job["interruptions"]),
-        )
     return table
 
 

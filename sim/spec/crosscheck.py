@@ -19,6 +19,7 @@ from sim.spec.filecheck import file_problems
 from sim.spec.loads import gpu_watts
 from sim.spec.onsite import PV, Wind
 from sim.spec.parts import Parts
+from sim.spec.policies import LowestPlace
 from sim.spec.policycheck import policy_problems
 from sim.spec.servecheck import against_catalog, gpus_wanted, stands_alone
 from sim.spec.serving import Serving
@@ -69,6 +70,7 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
         problems.append(document.problem(path, message))
 
     checks = [
+        _routes(document),
         _times_and_names(parts),
         _places(document),
         _weather_needed(parts),
@@ -139,6 +141,46 @@ def _places(document: Document) -> Found:
             yield path, f"required where there are several sites  ({', '.join(names)})"
         elif "site" in pool and names and pool["site"] not in names:
             yield path, f"unknown site '{pool['site']}'{nearest(pool['site'], names)}  ({', '.join(names)})"
+
+
+def _routes(document: Document) -> Found:
+    """Routes and the workloads that serve them name each other; off the plain data, which may not parse."""
+    routes, workloads = document.data.get("routes"), document.data.get("workloads")
+    routes = routes if isinstance(routes, dict) else {}
+    workloads = workloads if isinstance(workloads, dict) else {}
+    served: dict[str, str] = {}
+    for name, workload in workloads.items():
+        arrivals = workload.get("arrivals") if isinstance(workload, dict) else None
+        if isinstance(arrivals, dict) and arrivals.get("kind") == "routed":
+            path: KeyPath = ("workloads", name, "arrivals", "route")
+            wanted = arrivals.get("route")
+            served[name] = str(wanted)
+            if wanted not in routes:
+                yield path, f"unknown route '{wanted}'{nearest(wanted, routes)}  ({', '.join(routes)})"
+            elif name not in _named(routes[wanted], "to"):
+                yield path, f"route '{wanted}' does not lead here: add '{name}' to its 'to'"
+            for field in ("lengths", "prefix"):
+                if field in workload:
+                    yield ("workloads", name, field), f"comes with the route; give it under routes.{wanted}"
+    for name, route in routes.items():
+        at: KeyPath = ("routes", name)
+        for to in _named(route, "to"):
+            if to not in workloads:
+                yield (*at, "to", to), f"unknown workload '{to}'{nearest(to, workloads)}  ({', '.join(workloads)})"
+            elif served.get(to) != name:
+                yield (*at, "to", to), f"needs arrivals: {{kind: routed, route: {name}}} in workloads.{to}"
+        home = route.get("home") if isinstance(route, dict) else None
+        if home is not None and home not in _named(route, "to"):
+            yield (*at, "home"), f"is none of 'to'{nearest(home, _named(route, 'to'))}"
+        shares = _named(route.get("by"), "shares") if isinstance(route, dict) else []
+        if shares and set(shares) != set(_named(route, "to")):
+            yield (*at, "by", "shares"), "needs a share for each of 'to', and no other"
+
+
+def _named(data: object, field: str) -> list[str]:
+    """Keys of the mapping ``field`` of a mapping; none where there is none."""
+    inside = data.get(field) if isinstance(data, dict) else None
+    return [str(key) for key in inside] if isinstance(inside, dict) else []
 
 
 def _weather_needed(parts: Parts) -> Found:
@@ -235,6 +277,9 @@ def _against_hardware(parts: Parts, hardware: _Hardware, catalog: Catalog) -> Fo
             pools = {**nodes, **dict.fromkeys(hardware.broken)}
             yield from against_catalog(name, workload, nodes, hardware.gpus, pools, catalog)
             continue
+        if isinstance(workload, Training) and workload.place is not None:
+            yield from _places_of(path, workload, workload.place, hardware)
+            continue
         label = workload.pool
         if label is not None and label not in hardware.nodes and label not in hardware.broken:
             known = ", ".join(hardware.nodes)
@@ -267,6 +312,24 @@ def _against_hardware(parts: Parts, hardware: _Hardware, catalog: Catalog) -> Fo
             )
         elif isinstance(workload, Inference) and held > there:
             yield ("workloads", name, "replicas"), f"services ask for {held:,} GPUs of '{label}', which has {there:,}"
+
+
+def _places_of(path: KeyPath, workload: Training, place: LowestPlace, hardware: _Hardware) -> Found:
+    """A job that chooses its pool must fit every one of them."""
+    at: KeyPath = (*path, "place")
+    if place.home not in place.pools:
+        yield (*at, "home"), f"is none of its 'pools'{nearest(place.home, place.pools)}  ({', '.join(place.pools)})"
+    for i, label in enumerate(place.pools):
+        if label in hardware.broken:
+            continue
+        if label not in hardware.gpus:
+            known = ", ".join(hardware.gpus)
+            yield (*at, "pools", i), f"no pool with GPUs is called '{label}'{nearest(label, hardware.gpus)}  ({known})"
+            continue
+        pool, node = hardware.nodes[label]
+        if workload.gpus > pool.count * node.slots:
+            yield (*at, "pools", i), f"'{label}' has {pool.count * node.slots:,} of the {workload.gpus:,} GPUs"
+        yield from _load_fits(path, workload, hardware.gpus[label])
 
 
 def _load_fits(path: KeyPath, workload: Training | Inference, gpu: GPUProfile) -> Found:

@@ -229,10 +229,10 @@ def ewif_signal(spec: WaterSource, series: GridSeries, *, catalog: Catalog) -> S
 
 def withdrawal_signal(spec: MixWater, series: GridSeries, *, catalog: Catalog) -> Signal | None:
     """The water that the grid's power stations withdraw, L/J; None where the set lacks it for a fuel that is used."""
-    factors = water_factors(catalog.fuels(spec.factors), hydro=spec.hydro, use="withdrawal")
-    if series.mix is None or not factors:
+    if series.mix is None:
         return None
     try:
+        factors = water_factors(catalog.fuels(spec.factors), hydro=spec.hydro, use="withdrawal")
         return weighted(series.mix, factors, unit="L/J", named=spec.factors)
     except InputError:
         return None

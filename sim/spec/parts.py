@@ -67,7 +67,7 @@ class Parts:
     @classmethod
     def of(cls, scenario: Scenario) -> Parts:
         """All of them."""
-        workloads = scenario.workloads
+        workloads = scenario.asked
         return cls(
             start=scenario.start,
             end=scenario.end,

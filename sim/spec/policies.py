@@ -14,8 +14,12 @@ from pydantic_core import PydanticCustomError
 
 from sim.quantities import (
     Allowance,
+    ByteRate,
+    Bytes,
     CapLevel,
+    DataPrice,
     Duration,
+    EnergyPerByte,
     EnergyPrice,
     Fraction,
     PositiveDuration,
@@ -113,6 +117,29 @@ class Quantile(Spec):
     """A share of the time of the forecast in which the signal is no higher."""
 
     quantile: Fraction
+
+
+class Transfer(Spec):
+    """What moving the job's data to another pool takes; its energy is booked to the job over the network."""
+
+    data: Bytes = Field(description="Training set and checkpoint, e.g. '2 TB'.")
+    bandwidth: ByteRate = Field(description="Of the path, e.g. '1 GB/s'.")
+    energy: EnergyPerByte = Field(description="Of the network between the sites, e.g. '0.06 kWh/GB'.")
+    cost: DataPrice = Field(description="Of leaving the site (egress), e.g. '0.05 USD/GB'.")
+
+
+class LowestPlace(Spec):
+    """Chooses, at submission, the pool whose site has the lowest forecast mean of the signal over the job.
+
+    From ``home`` nothing is moved. Elsewhere the job begins after its data has arrived; the mean is taken from then.
+    """
+
+    kind: Literal["lowest"]
+    signal: SignalName
+    pools: list[str] = Field(min_length=2, max_length=100)
+    home: str = Field(description="The pool where the data lies.")
+    transfer: Transfer
+    forecast: Forecast
 
 
 def _threshold_as(value: Any) -> str:

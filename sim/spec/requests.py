@@ -228,6 +228,19 @@ class ServeGen(Spec):
     rate_scale: Scale = 1.0
 
 
+class RoutedArrivals(Spec):
+    """A share of a route's requests, which bring their lengths and prefixes with them."""
+
+    kind: Literal["routed"]
+    route: str
+
+
+OpenArrivals = Annotated[
+    Poisson | GammaRenewal | WeibullRenewal | Modulated | DiurnalRate | Clients | TraceReplay | ServeGen,
+    Field(discriminator="kind"),
+]
+"""Requests that come whatever becomes of those before them."""
+
 RequestArrivals = Annotated[
     Poisson
     | GammaRenewal
@@ -237,7 +250,8 @@ RequestArrivals = Annotated[
     | Clients
     | ClosedLoopUsers
     | TraceReplay
-    | ServeGen,
+    | ServeGen
+    | RoutedArrivals,
     Field(discriminator="kind"),
 ]
 

@@ -13,6 +13,9 @@ from sim.signals.csv_table import FIRST_YEAR, LAST_YEAR, epoch_ns
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster, NodePool
 from sim.spec.policies import Policy
+from sim.spec.requests import RoutedArrivals
+from sim.spec.routes import Route
+from sim.spec.serving import Serving
 from sim.spec.site import Place, Site
 from sim.spec.workloads import Workload
 from sim.validation import Spec
@@ -90,6 +93,9 @@ class Scenario(Spec):
     )
     cluster: Cluster
     workloads: dict[PlainName, Workload] = Field(min_length=1)
+    routes: dict[PlainName, Route] = Field(
+        default_factory=dict, description="Streams of requests that several workloads share."
+    )
     policies: list[Policy] = Field(default_factory=list, description="Power caps and demand response.")
     accounting: Accounting
     outputs: Outputs = Field(default_factory=Outputs)
@@ -104,6 +110,21 @@ class Scenario(Spec):
     def site_of(self, pool: NodePool) -> str:
         """The name of the place where a pool stands."""
         return pool.site if pool.site is not None else next(iter(self.places))
+
+    @property
+    def asked(self) -> dict[str, Workload]:
+        """Every workload with the requests that it is asked: those of its route in place of ``routed`` arrivals."""
+        return {name: self._asked(workload) for name, workload in self.workloads.items()}
+
+    def _asked(self, workload: Workload) -> Workload:
+        if not (isinstance(workload, Serving) and isinstance(workload.arrivals, RoutedArrivals)):
+            return workload
+        route = self.routes.get(workload.arrivals.route)
+        if route is None:
+            return workload
+        return workload.model_copy(
+            update={"arrivals": route.arrivals, "lengths": route.lengths, "prefix": route.prefix}
+        )
 
     @property
     def duration_ns(self) -> int | None:

@@ -17,6 +17,7 @@ from sim.spec.requests import (
     OWN_LENGTHS,
     Clients,
     ClosedLoopUsers,
+    RoutedArrivals,
     ServeGen,
     TraceReplay,
     Turns,
@@ -79,6 +80,8 @@ def stands_alone(name: str, spec: Serving, *, open_ended: bool) -> Found:
 
 def _requests(path: KeyPath, spec: Serving, *, open_ended: bool) -> Found:
     arrivals = spec.arrivals
+    if isinstance(arrivals, RoutedArrivals):
+        return  # of a route that is not there, which is told elsewhere
     if isinstance(arrivals, OWN_LENGTHS):
         if spec.lengths is not None:
             yield (*path, "lengths"), f"{arrivals.kind} arrivals bring their own lengths"

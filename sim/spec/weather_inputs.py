@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
+from sim.signals.csv_table import open_table
 from sim.signals.month_hours import hours_over, read_month_hours
 from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather, WeatherSource
 from sim.weather import lay
@@ -47,8 +48,9 @@ def _read(spec: WeatherSource, _changed_ns: int, start_ns: int, end_ns: int) -> 
 
 
 def _month_hours(spec: MonthHours, start_ns: int, end_ns: int) -> WeatherSeries:
-    names = (*NEEDED, "pressure_pa", *EXTRA)
-    tables = read_month_hours(Path(spec.file), names)
+    with open_table(Path(spec.file)) as table:
+        extra = [name for name in EXTRA if name in table.names]
+    tables = read_month_hours(Path(spec.file), (*NEEDED, "pressure_pa", *extra))
     edges, month, hour = hours_over(start_ns, end_ns)
     columns = {name: table[month, hour] for name, table in tables.items()}
     return WeatherSeries(
@@ -56,7 +58,7 @@ def _month_hours(spec: MonthHours, start_ns: int, end_ns: int) -> WeatherSeries:
         dry_bulb_c=columns["dry_bulb_c"],
         relative_humidity=columns["relative_humidity"],
         pressure_pa=columns["pressure_pa"],
-        extra={name: columns[name] for name in EXTRA},
+        extra={name: columns[name] for name in extra},
         latitude_deg=spec.latitude,
         longitude_deg=spec.longitude,
         elevation_m=None,

@@ -21,7 +21,7 @@ from sim.quantities import (
     RequestRate,
     SmallRatio,
 )
-from sim.spec.policies import JobSchedule
+from sim.spec.policies import JobSchedule, LowestPlace
 from sim.spec.serving import Serving
 from sim.validation import Spec
 
@@ -115,6 +115,13 @@ class Training(Spec):
     )
     on_failure: Literal["restart", "abort"] = "restart"
     schedule: JobSchedule | None = Field(default=None, description="When it may work; at once, if absent.")
+    place: LowestPlace | None = Field(default=None, description="Chooses the pool, in place of 'pool'.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Training:
+        if self.place is not None and self.pool is not None:
+            raise PydanticCustomError("place", "give 'pool' or 'place', not both")
+        return self
 
 
 class PoissonArrivals(Spec):

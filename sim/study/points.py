@@ -38,7 +38,7 @@ PRICING_PROFILES = ("grids", "fuels")
 CONSTANT = {"name", "grid", "facility", "water", "on_site"}
 """Parts of a place that are constant where they are single values."""
 MOST_TEXTS = 256
-READS_SITE = {"signal", "signals", "forecast", "throttle", "throttling", "route", "routes", "policy", "policies"}
+READS_SITE = {"signal", "signals", "forecast", "place", "throttle", "route", "routes", "policy", "policies"}
 
 
 @lru_cache(maxsize=1)
@@ -163,16 +163,17 @@ class Hasher:
         files = {file: file_sha256(file) for file in input_files(scenario)} if named else {}
         self.files |= files.keys()
         profiles = self._profiles(scenario, catalog)
-        whole = hashlib.sha256(f"{build_id()}\0{profiles}\0{canonical(files)}".encode())
-        for name, text in texts.items():
-            whole.update(f"\0{name}\0{text}".encode())
+        whole = hashlib.sha256(f"{build_id()}\0{profiles}".encode())
+        for name, text in list(texts.items()):
+            if '"file":' in text:  # by its content, wherever it stands
+                texts[name] = canonical(_with_content(data[name], files))
+            whole.update(f"\0{name}\0{texts[name]}".encode())
         kept = {name for name in data if name not in PRICED_ONLY}
         if reads_site(texts):
             kept |= {"site", "sites"} & data.keys()
         key = hashlib.sha256(f"{build_id()}\0{profiles}\0{canonical(list(scenario.places))}".encode())
         for name in sorted(kept):
-            text = canonical(_with_content(data[name], files)) if '"file":' in texts[name] else texts[name]
-            key.update(f"\0{name}\0{text}".encode())
+            key.update(f"\0{name}\0{texts[name]}".encode())
         places = [data["site"]] if "site" in data else list(data["sites"].values())
         if not all(_constant(place) for place in places):
             key.update(_cuts(accounting_plan(scenario, catalog), scenario).encode())

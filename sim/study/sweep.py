@@ -33,7 +33,8 @@ from sim.study.design import points, replication_seed
 from sim.study.journal import Journal, Spool
 from sim.study.points import Hasher, build_id
 from sim.study.pool import LocalPool, machine_workers
-from sim.study.store import Store, store_at, unpacked
+from sim.study.remote import deliver, fetched, is_url, staging_of
+from sim.study.store import Store, default_folder, store_at, unpacked
 from sim.study.work import DONE, Base, Done, Limits, Pricer, Row, Task, described, limits_of
 
 if TYPE_CHECKING:
@@ -148,9 +149,10 @@ def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
     marks = bytearray()
     keys: dict[str, int] = {}
     fixed = study.spec.set
+    inputs = default_folder() / "inputs"
     seed = variants.base("seed") or 0
     for point in points(study, lambda path: fixed.get(path, variants.base(path))):
-        values = {**fixed, **point.values}
+        values = fetched({**fixed, **point.values}, inputs)
         point_seed = values.get("seed", seed)
         if point.replication and isinstance(point_seed, int):
             point_seed = values["seed"] = replication_seed(point_seed, point.replication)
@@ -222,6 +224,7 @@ def base_of(study: LoadedStudy) -> Base:
         document = extended(Document(from_mapping(data).data, places), study.folder, folders, ())
         name = study.source
     folders[study.source] = study.folder
+    document = replace(document, data=fetched(document.data, default_folder() / "inputs"))
     paths = [*study.spec.set, *(path for axis in study.axes for path in axis.paths), "seed"]
     where = {path: study.document.place(study.place_of(path)) for path in paths}
     return Base(document, name, folders, where, build_id())
@@ -280,12 +283,32 @@ def sweep(
     """Runs a study into the folder ``out``. ``cache`` is where simulations are looked for and kept (the user's own);
     without ``keep`` they are neither, beyond this study.
 
+    An ``out`` of an object store (``s3://...``) is worked on in a folder of this machine, and delivered at the end.
+
     Raises ``InputError`` naming every problem before anything is simulated; ``Interrupted`` where Ctrl-C stopped it.
     """
+    if is_url(out):
+        folder = staging_of(str(out), default_folder() / "studies")
+        found = _swept(source, folder, workers, dask, cache, watch, resume=resume, keep=keep)
+        deliver(folder, str(out), last=STUDY)
+        return found
+    return _swept(source, Path(out), workers, dask, cache, watch, resume=resume, keep=keep)
+
+
+def _swept(
+    source: str | Path | Mapping[str, Any],
+    folder: Path,
+    workers: int | None,
+    dask: str | None,
+    cache: Store | None,
+    watch: Callable[[Progress], None] | None,
+    *,
+    resume: bool,
+    keep: bool,
+) -> StudyResults:
     began = time.perf_counter()
     study = load_study(source)
     base = base_of(study)
-    folder = Path(out)
     _refuse(folder, resume=resume)
     at_work = folder / PROGRESS
     fresh = not (at_work / "journal").is_file()

@@ -1,0 +1,149 @@
+"""Routes as written -> the requests that each workload is sent, and what moving them took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.accounting.ledger import WAN, Key, Ledger
+from sim.build_requests import request_source
+from sim.errors import InputError
+from sim.quantities import Nanoseconds
+from sim.rng import Streams
+from sim.signals import Signal
+from sim.spec.routes import ByLowest, ByShares, Route
+from sim.spec.scenario import Scenario
+from sim.spec.serving import Serving
+from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
+from sim.workload.routing import Lowest, Routed, Rule, Shares, tokens_by_bin
+from sim.workload.serving_records import ServingLog
+
+Floats = npt.NDArray[np.float64]
+Signals = Mapping[str, Mapping[str, Signal]]
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """A workload at the end of a route: its requests, its pool and site, the latency of its users."""
+
+    route: str
+    pool: str
+    site: str
+    requests: Routed
+    latency_ns: int
+
+
+def sent(scenario: Scenario, pools_with_gpus: Sequence[str], signals: Signals, streams: Streams) -> dict[str, Sent]:
+    """Every workload that a route leads to. Raises ``InputError`` where a site has no such signal."""
+    found: dict[str, Sent] = {}
+    for name, route in scenario.routes.items():
+        pools = {to: _pool(scenario.workloads[to], pools_with_gpus) for to in route.to}
+        by_label = {pool.label: pool for pool in scenario.cluster.nodes}
+        sites = {to: scenario.site_of(by_label[pool]) for to, pool in pools.items()}
+        rule = _rule(name, route, sites, signals, streams, scenario.name)
+        source = request_source(
+            name, route.arrivals, route.lengths, route.prefix, scenario.start_ns, scenario.duration_ns, streams
+        )
+        for place, (to, destination) in enumerate(route.to.items()):
+            latency_ns = int(destination.latency)
+            routed = Routed(source, rule, place, latency_ns // 2)
+            found[to] = Sent(name, pools[to], sites[to], routed, latency_ns)
+    return found
+
+
+def _pool(workload: object, pools_with_gpus: Sequence[str]) -> str:
+    assert isinstance(workload, Serving)  # the cross-check has refused it otherwise
+    _, group = workload.groups[0]
+    return group.pool if group.pool is not None else pools_with_gpus[0]
+
+
+def _rule(name: str, route: Route, sites: Mapping[str, str], signals: Signals, streams: Streams, scenario: str) -> Rule:
+    by = route.by
+    if isinstance(by, ByShares):
+        return Shares(np.array([float(by.shares[to]) for to in route.to]), lambda: streams(f"route/{name}"))
+    if isinstance(by, ByLowest):
+        lacking = sorted({site for site in sites.values() if by.signal not in signals[site]})
+        if lacking:
+            message = f"the grid of '{lacking[0]}' has no {by.signal}"
+            raise InputError.one(scenario, message, path=f"routes.{name}.by.signal")
+        order_by = [signals[sites[to]][by.signal] for to in route.to]
+    else:
+        order_by = [Signal.constant(float(int(there.latency)), "ns") for there in route.to.values()]
+    most = np.array([np.inf if there.most is None else float(there.most) for there in route.to.values()])
+    return Lowest(tuple(order_by), most, int(by.interval))
+
+
+def as_users_see(workload: Serving, latency_ns: int) -> Serving:
+    """The workload under an SLO that leaves the latency between its site and its users out."""
+    if workload.slo is None:
+        return workload
+    limits = {}
+    for field in ("ttft", "e2e"):
+        limit = getattr(workload.slo, field)
+        if limit is not None:
+            left_ns = max(int(limit) - latency_ns, 1)  # an SLO shorter than the latency is met by nobody
+            limits[field] = Nanoseconds.of(left_ns, f"{left_ns} ns")
+    return workload.model_copy(update={"slo": workload.slo.model_copy(update=limits)})
+
+
+def asked_of(scenario: Scenario, name: str, to: Sent) -> Serving:
+    """A routed workload with its route's requests and its users' SLO."""
+    workload = scenario.asked[name]
+    assert isinstance(workload, Serving)
+    return as_users_see(workload, to.latency_ns)
+
+
+def moved_tokens(ledger: Ledger, scenario: Scenario, there: Mapping[str, Sent]) -> dict[str, Floats]:
+    """Tokens of requests served away from home, by the workload that served them, in the bin (n,) they arrive in."""
+    away = {
+        name: to
+        for name, to in there.items()
+        if scenario.routes[to.route].transfer is not None and name != scenario.routes[to.route].home
+    }
+    return {name: tokens_by_bin(to.requests, ledger.edges_ns) for name, to in away.items()}
+
+
+def with_network(ledger: Ledger, scenario: Scenario, there: Mapping[str, Sent], moved: Mapping[str, Floats]) -> Ledger:
+    """The ledger with what networks draw for ``moved`` tokens."""
+    rows = list(zip(ledger.keys, ledger.energy_j, ledger.slot_ns, strict=True))
+    for name, tokens in moved.items():
+        to = there[name]
+        transfer = scenario.routes[to.route].transfer
+        assert transfer is not None  # or nothing would have been moved
+        joules = tokens * (float(transfer.bytes_per_token) * float(transfer.energy))
+        rows.append((Key(to.site, to.pool, "", WAN, name, "active"), joules, np.zeros_like(ledger.slot_ns[0])))
+    return Ledger.of(ledger.edges_ns, rows) if moved else ledger
+
+
+def route_metrics(
+    scenario: Scenario, there: Mapping[str, Sent], logs: Mapping[str, ServingLog], moved: Mapping[str, Floats]
+) -> dict[str, Any]:
+    """What became of each route: who served how much, what was moved, and what users saw (means, in s)."""
+    found = {}
+    for name, route in scenario.routes.items():
+        counts = {to: logs[to].counts for to in route.to}
+        requests = {to: count["arrived"] for to, count in counts.items()}
+        total = sum(requests.values())
+        one: dict[str, Any] = {"requests": requests}
+        for path in ("ttft", "e2e"):
+            seen = {}
+            for to, count in counts.items():
+                done = int(logs[to].sketches[("ttft", "tpot", "itl", "e2e").index(path)].sum())
+                if done:
+                    seen[to] = (count[f"{path}_ns"] / done + there[to].latency_ns) * SECONDS_PER_NS
+            one[f"{path}_s"] = seen
+        if route.transfer is not None:
+            away = [to for to in route.to if to != route.home]
+            moved_bytes = sum(float(moved[to].sum()) for to in away) * float(route.transfer.bytes_per_token)
+            one |= {
+                "moved_share": sum(requests[to] for to in away) / total if total else 0.0,
+                "moved_gb": moved_bytes / BYTES_PER_GB,
+                "network_kwh": moved_bytes * float(route.transfer.energy) / J_PER_KWH,
+                "egress": {"cost": moved_bytes * float(route.transfer.cost), "currency": route.transfer.cost.currency},
+            }
+        found[name] = one
+    return found

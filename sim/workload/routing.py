@@ -1,0 +1,151 @@
+"""One stream of requests shared out among places that serve it, by what is known at the time.
+
+Every place regenerates the whole stream, from the same generators, and keeps its own requests: each request goes to
+exactly one place, and how they are shared out changes nothing about them. The order of places is decided once an
+interval by values at its start; nothing of the future, and nothing of queues, is known. Conversations stay where their
+first request went, since their prefixes are cached there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.signals import Signal
+from sim.units import SECONDS_PER_NS
+from sim.workload.requests import RequestChunk, RequestSource
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Lowest:
+    """Places in the order of their signals' values at the start of an interval; of equals, as listed.
+
+    Each takes at most ``most_per_s`` (inf without a limit) of new requests on average over the interval, the rest goes
+    on to the next; what none has room for goes to the first.
+    """
+
+    signals: Sequence[Signal]
+    most_per_s: Floats
+    interval_ns: int
+
+    def order(self, interval: int) -> Ints:
+        """Of the places, in the interval of that number."""
+        at = interval * self.interval_ns
+        values = [signal.at(min(max(at, signal.first_ns), signal.last_ns - 1)) for signal in self.signals]
+        return np.argsort(np.array(values), kind="stable")
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """Places drawn independently with these chances, by a generator that begins anew with each reading."""
+
+    shares: Floats
+    draw: Callable[[], np.random.Generator]
+
+
+Rule = Lowest | Shares
+
+
+class _Sharing:
+    """How far a stream has been shared out."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._rng = rule.draw() if isinstance(rule, Shares) else None
+        self._interval = -1
+        self._order = np.zeros(0, dtype=np.int64)
+        self._room = np.zeros(0)
+        self._taken = 0
+        self._sessions: dict[int, int] = {}
+
+    def places(self, chunk: RequestChunk) -> Ints:
+        """The place of each request (n,)."""
+        rule = self._rule
+        if isinstance(rule, Shares):
+            assert self._rng is not None
+            upto = np.cumsum(rule.shares)
+            drawn = np.searchsorted(upto / upto[-1], self._rng.random(len(chunk)), side="right")
+            chosen = np.minimum(drawn, len(upto) - 1).astype(np.int64)
+            return self._together(chunk.session, lambda _: chosen)
+        chosen = np.empty(len(chunk), dtype=np.int64)
+        number = chunk.arrival_ns // rule.interval_ns
+        cuts = np.concatenate([[0], np.flatnonzero(np.diff(number)) + 1, [len(chunk)]])
+        for begin, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+            self._enter(rule, int(number[begin]))
+            chosen[begin:end] = self._together(chunk.session[begin:end], self._in_order)
+        return chosen
+
+    def _enter(self, rule: Lowest, interval: int) -> None:
+        if interval != self._interval:
+            self._interval = interval
+            self._order = rule.order(interval)
+            seconds = rule.interval_ns * SECONDS_PER_NS
+            self._room = np.cumsum(np.floor(rule.most_per_s[self._order] * seconds))
+            self._taken = 0
+
+    def _in_order(self, new: npt.NDArray[np.bool_]) -> Ints:
+        """Places (n,) of requests of which the ``new`` ones take room; the others' mean nothing."""
+        places = np.zeros(len(new), dtype=np.int64)
+        positions = self._taken + np.arange(int(new.sum()))
+        rank = np.searchsorted(self._room, positions, side="right")
+        rank[rank == len(self._order)] = 0
+        places[new] = self._order[rank]
+        self._taken += len(positions)
+        return places
+
+    def _together(self, session: Ints, choose: Callable[[npt.NDArray[np.bool_]], Ints]) -> Ints:
+        """The choice of each request, but that conversations stay where their first request went."""
+        talking = np.flatnonzero(session >= 0)
+        names, first, which = np.unique(session[talking], return_index=True, return_inverse=True)
+        known = np.array([self._sessions.get(name, -1) for name in names.tolist()], dtype=np.int64)
+        new = session < 0
+        new[talking[first[known < 0]]] = True
+        chosen = choose(new).copy()
+        begun = known < 0
+        known[begun] = chosen[talking[first[begun]]]
+        self._sessions.update(zip(names[begun].tolist(), known[begun].tolist(), strict=True))
+        chosen[talking] = known[which]
+        return chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Routed:
+    """The requests of ``source`` that go to the place of index ``place``, which they reach ``delay_ns`` later."""
+
+    source: RequestSource
+    rule: Rule
+    place: int
+    delay_ns: int
+
+    @property
+    def block_tokens(self) -> int:
+        """As of the source."""
+        return self.source.block_tokens
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """See ``RequestSource``."""
+        sharing = _Sharing(self.rule)
+        for chunk in self.source.chunks():
+            rows = np.flatnonzero(sharing.places(chunk) == self.place)
+            if len(rows):
+                own = chunk.take(rows)
+                yield replace(own, arrival_ns=own.arrival_ns + self.delay_ns)
+
+
+def tokens_by_bin(source: RequestSource, edges_ns: Ints) -> Floats:
+    """Prompt and output tokens asked for in each bin between ``edges_ns`` (n + 1,), by arrival -> (n,)."""
+    tokens = np.zeros(len(edges_ns) - 1)
+    for chunk in source.chunks():
+        bins = np.searchsorted(edges_ns, chunk.arrival_ns, side="right") - 1
+        inside = (bins >= 0) & (bins < len(tokens))
+        asked = (chunk.prompt_tokens + chunk.output_tokens)[inside].astype(np.float64)
+        tokens += np.bincount(bins[inside], weights=asked, minlength=len(tokens))
+        if chunk.arrival_ns[-1] >= edges_ns[-1]:
+            break
+    return tokens
