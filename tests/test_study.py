@@ -25,6 +25,7 @@ from sim.spec.study import Sampled, Sobol, load_study, shipped_studies
 from sim.spec.variants import Variants
 from sim.study import sweep as sweeping
 from sim.study.design import combinations, replication_seed, unit_cube
+from sim.study.plan import base_of
 from sim.study.points import Hasher
 from sim.study.store import Store, packed, unpacked
 from sim.study.sweep import StudyResults, sweep
@@ -543,7 +544,7 @@ def test_a_point_that_cannot_be_finished_is_a_row_with_its_error(
 @pytest.mark.parametrize("name", sorted(shipped_studies()))
 def test_shipped_studies_hold_together(name: str, tmp_path: Path) -> None:
     from sim.study.journal import Journal, Spool
-    from sim.study.sweep import Early, asked_of, base_of, planned
+    from sim.study.plan import Early, asked_of, planned
     from sim.study.work import Limits
 
     loaded = load_study(name)
@@ -565,7 +566,7 @@ def test_files_that_came_along_are_read_where_they_were_laid_out(tmp_path: Path)
     there = tmp_path / "grid.csv"
     hourly(there, 60, 100.0)
     loaded = load_study({"base": small(), "axes": {GRID: [{"kind": "series", "file": str(there), "unit": "1 g/kWh"}]}})
-    sent = replace(sweeping.base_of(loaded), files={str(there): there.read_bytes()}, build=build_id())
+    sent = replace(base_of(loaded), files={str(there): there.read_bytes()}, build=build_id())
     there.unlink()
     base, variants = variants_of(sent.pickled())
     values = {GRID: {"kind": "series", "file": str(there), "unit": "1 g/kWh"}}
@@ -578,7 +579,7 @@ def test_a_worker_of_another_build_is_refused() -> None:
     from sim.errors import RunError
     from sim.study.work import variants_of
 
-    base = replace(sweeping.base_of(load_study({"base": small()})), build="0.0.1+other")
+    base = replace(base_of(load_study({"base": small()})), build="0.0.1+other")
     with pytest.raises(RunError, match=r"0\.0\.1\+other"):
         variants_of(base.pickled())
 
