@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from sim.results.compare import Comparison
     from sim.results.results import Results
     from sim.spec.loader import Loaded
+    from sim.study.sweep import StudyResults
 
 Source = str | Path | Mapping[str, Any]
 
-__all__ = ["account", "check", "compare", "load", "run"]
+__all__ = ["account", "check", "compare", "load", "run", "sweep"]
 
 
 def load(source: Source, *, set: Mapping[str, Any] | None = None) -> Loaded:
@@ -58,6 +59,31 @@ def account(results: Results | str | Path, *, set: Mapping[str, Any]) -> Results
     from sim.runner import reprice
 
     return reprice(_results(results), set)
+
+
+def sweep(
+    study: Source,
+    out: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    dask: str | None = None,
+    resume: bool = False,
+    cache: str | Path | None = None,
+) -> StudyResults:
+    """Runs a study (a path, a shipped name or a plain mapping) into the folder ``out``, or only into memory.
+
+    Simulations are kept in ``cache``, the user's own by default. With more than a few thousand points, or any to
+    simulate, work goes to other processes: a script calls this under ``if __name__ == "__main__":``.
+    Raises ``InputError`` naming every problem of the study and of all its points.
+    """
+    from sim.study.store import store_at
+    from sim.study.sweep import sweep as swept
+    from sim.study.sweep import swept_in_memory
+
+    store = store_at(Path(cache) if cache is not None else None)
+    if out is None:
+        return swept_in_memory(study, workers=workers, dask=dask, cache=store)
+    return swept(study, out, workers=workers, dask=dask, resume=resume, cache=store)
 
 
 def compare(first: Results | str | Path, *others: Results | str | Path) -> Comparison:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim import cli_study
 from sim.errors import ColdaisleError, InputError, RunError
 
 if TYPE_CHECKING:
@@ -349,6 +350,9 @@ def validate(
     past = exceeded(found, tolerances)
     if past:
         raise RunError("; ".join(past))
+
+
+cli_study.register(app)
 
 
 def _show_progress(progress: Progress) -> None:

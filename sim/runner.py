@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -50,6 +50,15 @@ ACCOUNTING_PATHS = ("site", "sites", "accounting")
 """What may change without simulating again: nothing here decides when work happens."""
 
 
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """What a run did, before anything is priced. ``activity`` is the summary's part that no price changes."""
+
+    ledger: Ledger
+    activity: Mapping[str, Any]
+    events: int
+
+
 ACTIVITY = ("serving", "jobs", "throttling", "policies", "placements", "routes")
 """Parts of a summary that say what happened in a run, which re-pricing keeps."""
 
@@ -64,6 +73,41 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     scenario = loaded.scenario
     streams = Streams(scenario.seed)
     plan = accounting_plan(scenario, catalog)
+    run, outcome, energies = _simulated(loaded, catalog, plan, streams)
+    summary = _environmental(loaded.document, scenario, catalog, plan, run.ledger, run.activity)
+    from sim.results.frames import job_table
+
+    return Results(
+        summary={**summary, **run.activity, "events": run.events},
+        scenario=loaded.resolved(),
+        manifest=_manifest(loaded, catalog, plan, time.perf_counter() - began),
+        energy=run.ledger,
+        start_ns=scenario.start_ns,
+        job_table=job_table(outcome.jobs),
+        request_table=_requests(scenario, outcome, energies, streams),
+    )
+
+
+def simulated(loaded: Loaded) -> Simulated:
+    """Simulates a checked scenario and prices nothing. Raises what ``run_loaded`` raises."""
+    scenario, catalog = loaded.scenario, loaded.catalog
+    run, _, _ = _simulated(loaded, catalog, accounting_plan(scenario, catalog), Streams(scenario.seed))
+    return run
+
+
+def environmental(run: Simulated, loaded: Loaded) -> dict[str, Any]:
+    """The part of the summary of ``run`` that prices decide, under a scenario that would have simulated the same.
+
+    Raises as ``reprice`` does.
+    """
+    plan = accounting_plan(loaded.scenario, loaded.catalog)
+    return _environmental(loaded.document, loaded.scenario, loaded.catalog, plan, run.ledger, run.activity)
+
+
+def _simulated(
+    loaded: Loaded, catalog: Catalog, plan: AccountingPlan, streams: Streams
+) -> tuple[Simulated, Outcome, dict[str, RequestEnergy]]:
+    scenario = loaded.scenario
     signals = _signals_of_policies(plan)
     scenario, moves = placed(scenario, catalog, signals, streams)
     unseen = [*signal_problems(scenario, catalog, signals), *route_problems(scenario, catalog, signals)]
@@ -101,18 +145,7 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
         activity["placements"] = {move.workload: move.as_dict() for move in moves}
     if built.cappings:
         activity["policies"] = policy_log(scenario, built.cappings, outcome.end_ns)
-    summary = _environmental(loaded.document, scenario, catalog, plan, ledger, activity)
-    from sim.results.frames import job_table
-
-    return Results(
-        summary={**summary, **activity, "events": outcome.events},
-        scenario=loaded.resolved(),
-        manifest=_manifest(loaded, catalog, plan, time.perf_counter() - began),
-        energy=ledger,
-        start_ns=scenario.start_ns,
-        job_table=job_table(outcome.jobs),
-        request_table=_requests(scenario, outcome, energies, streams),
-    )
+    return Simulated(ledger, activity, outcome.events), outcome, energies
 
 
 def _limits(scenario: Scenario, plan: AccountingPlan) -> tuple[PowerLimit, ...]:
@@ -294,8 +327,8 @@ def _manifest(
     from sim.results.files import sha256, to_json
 
     scenario = loaded.scenario
-    profiles = _profiles_used(scenario, catalog)
-    inputs = sorted({Path(file) for file in _input_files(scenario)})
+    profiles = profiles_used(scenario, catalog)
+    inputs = sorted({Path(file) for file in input_files(scenario)})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     packages = ("coldaisle", "simpy", "numpy", "pydantic", "pint", "ruamel.yaml", "pyarrow", "scipy", "numba")
     return {
@@ -322,7 +355,8 @@ def _version(package: str) -> str:
     return version(package)
 
 
-def _profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
+def profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
+    """Names of the profiles that a scenario rests on."""
     names: set[str] = set()
     for pool in scenario.cluster.nodes:
         node = catalog.node(pool.profile)
@@ -335,7 +369,8 @@ def _profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
     return sorted(names)
 
 
-def _input_files(scenario: Scenario) -> list[str]:
+def input_files(scenario: Scenario) -> list[str]:
+    """Every file that a scenario reads, as it names them."""
     files = list(_named_files([place.model_dump(mode="json") for place in scenario.places.values()]))
     for workload in scenario.asked.values():
         if isinstance(workload, Inference) and not isinstance(workload.arrivals, PoissonArrivals):

@@ -73,6 +73,11 @@ class Catalog:
                 found.setdefault(path.stem, path)
         return dict(sorted(found.items()))
 
+    @cached_property
+    def _known(self) -> dict[tuple[str, type[Profile]], Profile]:
+        """Profiles already read: a catalog sees its files as they were when first asked for them."""
+        return {}
+
     def path(self, name: str, kind: str | None = None) -> Path:
         """The file of one profile. Raises ``InputError`` with the nearest name (of that ``kind``, if one is given)."""
         paths = self.paths()
@@ -87,9 +92,12 @@ class Catalog:
         return read_profile(self.path(name))
 
     def _of_kind(self, name: str, kind: type[Kind]) -> Kind:
+        known = self._known.get((name, kind))
+        if isinstance(known, kind):
+            return known
         wanted = kind.__name__.removesuffix("Profile").lower()
         path = self.path(name, wanted)
-        profile = read_profile(path)
+        profile = self._known[name, kind] = read_profile(path)
         if not isinstance(profile, kind):
             raise InputError.one(str(path), f"is a {profile.kind} profile where a {wanted} is needed")
         return profile

@@ -53,34 +53,40 @@ def load_scenario(
     are not opened: a finished run no longer needs them. The catalog is the one given, or else the scenario's own
     profiles before the shipped ones. Raises ``InputError`` naming every problem.
     """
-    folders: dict[str, Path] = {SET: Path.cwd(), "<mapping>": Path.cwd()}
-    if isinstance(source, Mapping):
-        name = "<mapping>"
-        document = _extended(from_mapping(source), Path.cwd(), folders, ())
-    else:
-        path = scenario_path(source)
-        name = str(path)
-        document = _extended(read_document(path), path.parent, folders, (path.resolve(),))
-        folders[name] = path.parent
+    document, name, folders = read_scenario(source)
     problems = list(document.problems)
     document = _override(document, overrides or {}, problems)
-    _resolve_files(document, document.data, (), folders)
+    resolve_files(document, document.data, (), folders)
     refused = {problem.path for problem in problems}
     found: list[Problem] = []
     scenario = validate(Scenario, document, problems=found)
     whole = scenario is not None and not problems
     parts = Parts.of(scenario) if scenario is not None and whole else Parts.salvaged(document)
     if catalog is None:
-        catalog = _catalog(document, problems)
+        catalog = catalog_of(document, problems)
     found += crosscheck(parts, document, catalog, activity_files=activity_files)
     # what was refused while reading left a hole, and the hole is not a second mistake
-    problems += [problem for problem in found if not _is_hole(problem.path, refused)]
+    problems += [problem for problem in found if not is_hole(problem.path, refused)]
     if problems or scenario is None:
         raise InputError(problems)
     return Loaded(scenario, document, name, catalog)
 
 
-def _catalog(document: Document, problems: list[Problem]) -> Catalog:
+def read_scenario(source: str | Path | Mapping[str, Any]) -> tuple[Document, str, dict[str, Path]]:
+    """A scenario with what it extends, not yet checked; its name; and the folder of each file it was read from.
+
+    Raises ``InputError`` for what cannot be read at all.
+    """
+    folders: dict[str, Path] = {SET: Path.cwd(), "<mapping>": Path.cwd()}
+    if isinstance(source, Mapping):
+        return extended(from_mapping(source), Path.cwd(), folders, ()), "<mapping>", folders
+    path = scenario_path(source)
+    document = extended(read_document(path), path.parent, folders, (path.resolve(),))
+    folders[str(path)] = path.parent
+    return document, str(path), folders
+
+
+def catalog_of(document: Document, problems: list[Problem]) -> Catalog:
     """With the scenario's own folder of profiles first, if it names one."""
     folder = document.data.get("profiles") if isinstance(document.data, dict) else None
     if not isinstance(folder, str):
@@ -91,7 +97,8 @@ def _catalog(document: Document, problems: list[Problem]) -> Catalog:
     return Catalog((Path(folder), *Catalog().folders))
 
 
-def _is_hole(path: str, refused: Collection[str]) -> bool:
+def is_hole(path: str, refused: Collection[str]) -> bool:
+    """Whether ``path`` is, or lies within, one where a value was refused while reading."""
     return any(path == hole or path.startswith(f"{hole}.") for hole in refused if hole)
 
 
@@ -126,7 +133,7 @@ def _usable(path: Path) -> bool:
     return "\0" not in str(path)
 
 
-def _extended(document: Document, folder: Path, folders: dict[str, Path], chain: tuple[Path, ...]) -> Document:
+def extended(document: Document, folder: Path, folders: dict[str, Path], chain: tuple[Path, ...]) -> Document:
     """``document`` merged onto what it extends, and that onto what it extends in turn."""
     if "extends" not in document.data:
         return document
@@ -147,7 +154,7 @@ def _extended(document: Document, folder: Path, folders: dict[str, Path], chain:
         raise InputError.one(at.file, f"'{base_name}' {hint}", line=at.line, path="extends")
     base = read_document(base_path)
     folders[str(base_path)] = base_path.parent
-    base = _extended(base, base_path.parent, folders, (*chain, base_path.resolve()))
+    base = extended(base, base_path.parent, folders, (*chain, base_path.resolve()))
     replaced: set[KeyPath] = set()
     merged = _merge(base.data, data, (), replaced)
     places = {path: place for path, place in base.places.items() if not _within(path, replaced)}
@@ -197,7 +204,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, str]:
 
 
 def _override(document: Document, overrides: Mapping[str, Any], problems: list[Problem]) -> Document:
-    data: Any = _copy(document.data)
+    data: Any = copied(document.data)
     places = dict(document.places)
     for written, given in overrides.items():
         path_text = str(written)
@@ -212,7 +219,7 @@ def _override(document: Document, overrides: Mapping[str, Any], problems: list[P
         except InputError as error:
             problems += [Problem(SET, None, path_text, problem.message) for problem in error.problems]
             continue
-        fault = _assign(data, path, value)
+        fault = assign(data, path, value)
         if fault is not None:
             problems.append(Problem(SET, None, path_text, fault))
             continue
@@ -223,13 +230,14 @@ def _override(document: Document, overrides: Mapping[str, Any], problems: list[P
     return Document(data, places, document.problems)
 
 
-def _copy(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """Plain data that shares nothing mutable with ``value``."""
     if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
 
 
-def _assign(data: Any, path: KeyPath, value: Any) -> str | None:
+def assign(data: Any, path: KeyPath, value: Any) -> str | None:
     """Sets ``path`` in ``data``; what is wrong with the path, if it leads nowhere."""
     for part, following in pairwise(path):
         if isinstance(data, dict):
@@ -258,7 +266,7 @@ def dotted_parent(path: KeyPath) -> str:
     return ".".join(str(part) for part in path[:-1])
 
 
-def _resolve_files(document: Document, data: Any, path: KeyPath, folders: Mapping[str, Path]) -> None:
+def resolve_files(document: Document, data: Any, path: KeyPath, folders: Mapping[str, Path]) -> None:
     """Makes every ``file:`` and the folder of ``profiles:`` absolute: a resolved scenario means the same anywhere."""
     if isinstance(data, dict):
         for key, value in data.items():
@@ -267,7 +275,7 @@ def _resolve_files(document: Document, data: Any, path: KeyPath, folders: Mappin
                 if _usable(folder / value):
                     data[key] = str((folder / value).resolve())
             else:
-                _resolve_files(document, value, (*path, key), folders)
+                resolve_files(document, value, (*path, key), folders)
     elif isinstance(data, list):
         for i, value in enumerate(data):
-            _resolve_files(document, value, (*path, i), folders)
+            resolve_files(document, value, (*path, i), folders)

@@ -1,0 +1,102 @@
+"""Workers of a Dask scheduler: the same tasks as this machine's pool performs, sent where more of them can be done.
+
+The package must stand on every worker in the very build of the study's own. Input files that are not large travel with
+the tasks, so workers need share no disk; larger ones, and those of an object store, are read where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from sim.errors import InputError, RunError
+from sim.study.alone import perform_alone
+from sim.study.points import build_id
+from sim.study.work import FAILED, Done, Row, Task, perform
+
+AHEAD = 2
+CONNECT_S = 20
+
+
+def performed(task: Task, base: bytes) -> Done:
+    """On a worker: a task with limits in a process of its own, since threads of a worker cannot be limited."""
+    whole = replace(task, base=base)
+    return perform_alone(whole) if task.limits.any else perform(whole)
+
+
+def held(base: bytes) -> bytes:
+    """The base of a study, which the scheduler can make again when the worker that held it is gone."""
+    return base
+
+
+class DaskPool:
+    """The workers that a scheduler at ``address`` has, now or later."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            import distributed
+        except ImportError:
+            raise InputError.one("--dask", "needs the 'dask' extra: pip install 'coldaisle[dask]'") from None
+        try:
+            client: Any = distributed.Client
+            self._client: Any = client(address, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise InputError.one("--dask", f"no scheduler answers at '{address}': {error}") from None
+        self._refuse_others()
+
+    @property
+    def workers(self) -> int:
+        """Threads of all workers there are now; 1 while there are none."""
+        threads: int = sum(self._client.nthreads().values())
+        return max(1, threads)
+
+    def _refuse_others(self) -> None:
+        self._client.wait_for_workers(1, timeout=CONNECT_S)
+        builds = self._client.run(build_id)
+        others = sorted({f"{worker} has {build}" for worker, build in builds.items() if build != build_id()})
+        if others:
+            raise RunError(f"workers with another build of coldaisle than {build_id()}: {'; '.join(others[:3])}")
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[Done]:
+        """Performs ``tasks``, in any order. A task that took several workers with it is recorded, not sent again."""
+        import distributed
+
+        waiting = iter(tasks)
+        in_hand: dict[Any, Task] = {}
+        as_completed: Any = distributed.as_completed
+        completed = as_completed(loop=self._client.loop)
+
+        bases: dict[bytes, Any] = {}
+
+        def send() -> None:
+            task = next(waiting, None)
+            if task is None:
+                return
+            if task.base not in bases:
+                bases[task.base] = self._client.submit(held, task.base, pure=False)
+            content = task.store.read(task.key) if task.store is not None else None
+            sent = replace(task, base=b"", store=None, content=content)
+            future = self._client.submit(performed, sent, bases[task.base], pure=False)
+            in_hand[future] = task
+            completed.add(future)
+
+        for _ in range(AHEAD * self.workers):
+            send()
+        while in_hand:
+            future = next(completed)
+            task = in_hand.pop(future)
+            error = future.exception()
+            if error is None:
+                yield future.result()
+            elif isinstance(error, distributed.KilledWorker):
+                lost = "took several workers with it; they may have run out of memory"
+                yield Done(task.number, tuple(Row(index, FAILED, lost, {}) for index, _ in task.points), {}, made=False)
+            else:
+                raise error
+            future.release()
+            send()
+
+    def close(self) -> None:
+        """Leaves the scheduler; what it was still asked for is dropped."""
+        self._client.close()

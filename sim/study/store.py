@@ -1,0 +1,181 @@
+"""The cache of simulations: one file each, named by its simulation key, checked by its hash whenever it is read.
+
+A file is a line of JSON (the hash of its key and the rest) and the rest, compressed: the activity as JSON, then the
+ledger's arrays. It is written beside its place and renamed. Nothing is synced: after a crash a torn file fails its hash
+and is simulated again. When the folder grows past its limit, what was not read for longest goes first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sim.accounting.ledger import Key, Ledger
+from sim.errors import InputError
+from sim.runner import Simulated
+
+DEFAULT_BYTES = 4 * 2**30
+SUFFIX = ".simulation"
+
+
+def default_folder() -> Path:
+    """Under the user's own folder for caches; ``COLDAISLE_CACHE`` names another."""
+    given = os.environ.get("COLDAISLE_CACHE")
+    if given:
+        return Path(given)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "coldaisle"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "coldaisle" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coldaisle"
+
+
+def packed(run: Simulated, key: str) -> bytes:
+    """A simulation as the bytes that are kept under ``key``."""
+    import pyarrow as pa
+
+    ledger = run.ledger
+    told = {
+        "activity": run.activity,
+        "events": run.events,
+        "keys": [list(key) for key in ledger.keys],
+        "bins": ledger.energy_j.shape[1],
+    }
+    head = json.dumps(told).encode()
+    arrays = b"".join(
+        np.ascontiguousarray(array, dtype=kind).tobytes()
+        for array, kind in ((ledger.edges_ns, "<i8"), (ledger.energy_j, "<f8"), (ledger.slot_ns, "<i8"))
+    )
+    body = len(head).to_bytes(8, "little") + head + arrays
+    rest: bytes = len(body).to_bytes(8, "little") + pa.Codec("zstd").compress(body, asbytes=True)
+    return json.dumps({"sha256": _digest(key, rest)}).encode() + b"\n" + rest
+
+
+def _digest(key: str, rest: bytes) -> str:
+    return hashlib.sha256(key.encode() + rest).hexdigest()
+
+
+def whole(content: bytes, key: str) -> bool:
+    """Whether ``content`` is what ``packed`` made for ``key``."""
+    head, found, rest = content.partition(b"\n")
+    try:
+        return bool(found) and json.loads(head)["sha256"] == _digest(key, rest)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def unpacked(content: bytes) -> Simulated:
+    """The simulation in what ``packed`` wrote, which must be ``whole``."""
+    import pyarrow as pa
+
+    rest = content.partition(b"\n")[2]
+    body = pa.Codec("zstd").decompress(rest[8:], int.from_bytes(rest[:8], "little"), asbytes=True)
+    start = 8 + int.from_bytes(body[:8], "little")
+    told = json.loads(body[8:start])
+    keys, bins = tuple(Key(*key) for key in told["keys"]), told["bins"]
+    cells = len(keys) * bins
+    edges = np.frombuffer(body, "<i8", bins + 1, start)
+    energy = np.frombuffer(body, "<f8", cells, start + edges.nbytes).reshape(len(keys), bins)
+    slots = np.frombuffer(body, "<i8", cells, start + edges.nbytes + energy.nbytes).reshape(len(keys), bins)
+    return Simulated(Ledger(edges, keys, energy, slots), told["activity"], told["events"])
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of simulations, at most ``limit`` bytes of them."""
+
+    folder: Path
+    limit: int = DEFAULT_BYTES
+
+    def path(self, key: str) -> Path:
+        """Where the simulation of ``key`` stands, if it does."""
+        return self.folder / key[:2] / f"{key}{SUFFIX}"
+
+    def read(self, key: str) -> bytes | None:
+        """What was kept under ``key``; None where nothing is, or where it is not what was written."""
+        path = self.path(key)
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        if not whole(content, key):
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return content
+
+    def keep(self, key: str, content: bytes) -> None:
+        """Keeps ``content`` under ``key``; a disk that refuses keeps nothing."""
+        path = self.path(key)
+        staging = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staging.write_bytes(content)
+            staging.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                staging.unlink()
+
+    def entries(self) -> Iterator[Path]:
+        """Every file kept."""
+        return self.folder.glob(f"??/*{SUFFIX}") if self.folder.is_dir() else iter(())
+
+    def size(self) -> int:
+        """Bytes of all of them."""
+        return sum(path.stat().st_size for path in self.entries())
+
+    def trim(self) -> int:
+        """Takes away what was not read for longest until the rest fits; how many went."""
+        known = []
+        for path in self.entries():
+            with contextlib.suppress(OSError):
+                state = path.stat()
+                known.append((state.st_mtime_ns, state.st_size, path))
+        total = sum(size for _, size, _ in known)
+        gone = 0
+        for _, size, path in sorted(known):
+            if total <= self.limit:
+                break
+            with contextlib.suppress(OSError):
+                path.unlink()
+                gone += 1
+            total -= size
+        return gone
+
+    def clear(self) -> int:
+        """Takes away everything that a study kept, and nothing else; how many went."""
+        count = 0
+        for path in list(self.entries()):
+            path.unlink(missing_ok=True)
+            count += 1
+        for left in self.folder.glob(f"??/.*{SUFFIX}.*.partial") if self.folder.is_dir() else ():
+            left.unlink(missing_ok=True)
+        return count
+
+    def verify(self) -> tuple[int, int]:
+        """How many are as they were written; how many were not and are gone."""
+        good = bad = 0
+        for path in list(self.entries()):
+            if self.read(path.name.removesuffix(SUFFIX)) is None:
+                bad += 1
+            else:
+                good += 1
+        return good, bad
+
+
+def store_at(folder: Path | None, limit: int = DEFAULT_BYTES) -> Store:
+    """The cache in ``folder``, or the user's own. Raises ``InputError`` where there can be none."""
+    where = folder if folder is not None else default_folder()
+    if where.exists() and not where.is_dir():
+        raise InputError.one(str(where), "is a file; name a folder for --cache")
+    return Store(where / "simulations", limit)

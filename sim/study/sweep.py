@@ -1,0 +1,359 @@
+"""Runs a study: checks every point, simulates what nobody has simulated, prices the rest, and writes one dataset.
+
+DIR/study.json        what was asked, by which build, and what came of it: the same bytes for the same study
+DIR/points/*.parquet  one row a point, in the order of the points
+DIR/session.json      how it went the last time: workers, seconds, what was saved
+DIR/.progress/        what is done, while a study is not finished
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sim.errors import InputError
+from sim.results.atomic import refuse_unusable, write_text
+from sim.results.files import sha256, to_json
+from sim.spec.study import load_study
+from sim.study.dataset import POINTS, Columns, Record, write_parts
+from sim.study.journal import Journal, Spool
+from sim.study.plan import Early, Plan, asked_of, base_of, outputs_of, planned
+from sim.study.points import build_id
+from sim.study.pool import LocalPool, machine_workers
+from sim.study.remote import deliver, is_url, staging_of
+from sim.study.store import Store, default_folder, store_at
+from sim.study.work import DONE, Base, Done, Task, limits_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+STUDY, SESSION, PROGRESS = "study.json", "session.json", ".progress"
+MOST_PER_TASK = 250
+MOST_SENT_BYTES = 8 * 2**20
+
+
+class Pool(Protocol):
+    """Who performs tasks, in any order."""
+
+    @property
+    def workers(self) -> int: ...
+    def run(self, tasks: Iterable[Task]) -> Iterator[Done]: ...
+    def close(self) -> None: ...
+
+
+@dataclass
+class Progress:
+    """How far a study is. ``saved`` counts simulations not made: ``found`` in the cache, or ``shared`` by points."""
+
+    points: int
+    done: int = 0
+    began_with: int = 0
+    failed: int = 0
+    simulations: int = 0
+    to_simulate: int = 0
+    simulated: int = 0
+    found: int = 0
+    identical: int = 0
+    seconds: float = 0.0
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A finished study: its folder, its manifest (``study.json``), and how it went."""
+
+    folder: Path
+    study: dict[str, Any]
+    progress: Progress
+    _temporary: Any = field(default=None, repr=False)
+
+    def table(self) -> pa.Table:
+        """The dataset, one row a point."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.folder / POINTS)
+
+    def frame(self) -> pd.DataFrame:
+        """The dataset as a pandas frame."""
+        frame: pd.DataFrame = self.table().to_pandas()
+        return frame
+
+    def as_dict(self) -> dict[str, Any]:
+        """The manifest and how it went, for scripts."""
+        return {**self.study, "session": _session(self.progress)}
+
+
+class Interrupted(KeyboardInterrupt):
+    """A study was stopped: what is done is kept."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        super().__init__()
+
+
+def _with_files(base: Base, files: frozenset[str]) -> Base:
+    """For workers elsewhere: small files go along, large ones stay where every worker must be able to read them."""
+    small = [path for path in sorted(files) if Path(path).stat().st_size <= MOST_SENT_BYTES]
+    return replace(base, files={path: Path(path).read_bytes() for path in small})
+
+
+def _tasks(plan: Plan, journal: Journal, base: Base, found: set[int], store: Store, workers: int) -> Iterator[Task]:
+    """What is left to do, the points of each simulation together: first those that only need pricing."""
+    pickled, spec = base.pickled(), plan.study.spec
+    limits = limits_of(spec.limits.memory, spec.limits.time)
+    members = _left(plan, journal)
+    size = max(1, min(MOST_PER_TASK, -(-sum(map(len, members.values())) // (4 * workers))))
+    count = 0
+    for number in sorted(members, key=lambda number: (number not in found, number)):
+        indexes = members[number]
+        # whoever simulates prices all of its points: nobody else has the ledger yet
+        step = size if number in found else len(indexes)
+        for start in range(0, len(indexes), step):
+            values = tuple((index, plan.point(index)[2]) for index in indexes[start : start + step])
+            yield Task(count, plan.keys[number], pickled, values, outputs_of(plan.study), limits, store)
+            count += 1
+
+
+def _left(plan: Plan, journal: Journal) -> dict[int, array[int]]:
+    """The points without a row, by the simulation they need; of identical points the first."""
+    members: dict[int, array[int]] = {}
+    taken: set[bytes] = set()
+    for index, number in enumerate(plan.simulation):
+        mark = plan.mark(index)
+        if mark not in journal and mark not in taken:
+            taken.add(mark)
+            members.setdefault(number, array("q")).append(index)
+    return members
+
+
+def sweep(
+    source: str | Path | Mapping[str, Any],
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    dask: str | None = None,
+    resume: bool = False,
+    cache: Store | None = None,
+    keep: bool = True,
+    watch: Callable[[Progress], None] | None = None,
+) -> StudyResults:
+    """Runs a study into the folder ``out``. ``cache`` is where simulations are looked for and kept (the user's own);
+    without ``keep`` they are neither, beyond this study.
+
+    An ``out`` of an object store (``s3://...``) is worked on in a folder of this machine, and delivered at the end.
+
+    Raises ``InputError`` naming every problem before anything is simulated; ``Interrupted`` where Ctrl-C stopped it.
+    """
+    if is_url(out):
+        folder = staging_of(str(out), default_folder() / "studies")
+        found = _swept(source, folder, workers, dask, cache, watch, resume=resume, keep=keep)
+        deliver(folder, str(out), last=STUDY)
+        return found
+    return _swept(source, Path(out), workers, dask, cache, watch, resume=resume, keep=keep)
+
+
+def _swept(
+    source: str | Path | Mapping[str, Any],
+    folder: Path,
+    workers: int | None,
+    dask: str | None,
+    cache: Store | None,
+    watch: Callable[[Progress], None] | None,
+    *,
+    resume: bool,
+    keep: bool,
+) -> StudyResults:
+    began = time.perf_counter()
+    study = load_study(source)
+    base = base_of(study)
+    _refuse(folder, resume=resume)
+    at_work = folder / PROGRESS
+    fresh = not (at_work / "journal").is_file()
+    at_work.mkdir(parents=True, exist_ok=True)
+    (at_work / "plan").unlink(missing_ok=True)
+    limits = limits_of(study.spec.limits.memory, study.spec.limits.time)
+    store = Store(at_work / "simulations")
+    if keep:
+        store = cache if cache is not None else store_at(None)
+    spool, journal = Spool(at_work / "plan"), Journal(at_work / "journal", asked_of(study))
+    progress = Progress(0, began_with=len(journal))
+    pool: Pool | None = None
+    try:
+        early = Early(store, journal, outputs_of(study), limits)
+        plan = planned(study, base, spool, early)
+        finished = _finished(folder, plan.name) if resume else None
+        if finished is None:
+            _count(progress, plan, journal, early, store)
+            if watch is not None:
+                watch(progress)
+            if progress.done < progress.points:
+                pool = _pool(workers, dask, progress)
+                found = {number for number, key in enumerate(plan.keys) if store.path(key).is_file()}
+                sent = base if dask is None else _with_files(base, plan.files)
+                tasks = _tasks(plan, journal, sent, found, store, pool.workers)
+                for done in pool.run(tasks):
+                    _take(done, plan, journal, store, progress)
+                    progress.seconds = time.perf_counter() - began
+                    if watch is not None:
+                        watch(progress)
+                pool.close()
+            manifest = _write(plan, journal, folder)
+            store.trim()
+        else:
+            manifest, progress = finished, _as_finished(finished)
+    except KeyboardInterrupt:
+        raise Interrupted(progress) from None
+    except InputError:
+        if fresh:
+            shutil.rmtree(at_work)
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    finally:
+        if pool is not None:
+            pool.close()
+        journal.close()
+        spool.close()
+    progress.seconds = time.perf_counter() - began
+    if finished is None:
+        write_text(to_json(_session(progress)), folder / SESSION)
+    shutil.rmtree(at_work)
+    return StudyResults(folder, manifest, progress)
+
+
+def _take(done: Done, plan: Plan, journal: Journal, store: Store, progress: Progress) -> None:
+    """Takes down what a worker did."""
+    shared = journal.share(done.shared)
+    for row in done.rows:
+        journal.add(plan.mark(row.index), row, shared)
+    journal.flush()
+    if done.content is not None:
+        store.keep(plan.keys[plan.simulation[done.rows[0].index]], done.content)
+    progress.simulated += done.made
+    progress.done += len(done.rows)
+    progress.failed += sum(row.status != DONE for row in done.rows)
+
+
+def _count(progress: Progress, plan: Plan, journal: Journal, early: Early, store: Store) -> None:
+    """How far the study is once every point is checked."""
+    progress.points, progress.simulations = len(plan.at), len(plan.keys)
+    distinct = {plan.mark(index) for index in range(progress.points)}
+    progress.identical = progress.points - len(distinct)
+    left = _left(plan, journal)
+    progress.done = progress.points - sum(map(len, left.values()))
+    kept = {number for number in left if store.path(plan.keys[number]).is_file()}
+    progress.found = len(early.found | {plan.keys[number] for number in kept})
+    progress.to_simulate = len(left) - len(kept)
+
+
+def _pool(workers: int | None, dask: str | None, progress: Progress) -> Pool:
+    if dask is not None:
+        from sim.study.cluster import DaskPool
+
+        return DaskPool(dask)
+    asked = workers if workers is not None else machine_workers()
+    progress.workers = max(1, min(asked, progress.points - progress.done))
+    return LocalPool(progress.workers)
+
+
+def swept_in_memory(
+    source: str | Path | Mapping[str, Any], *, workers: int | None, dask: str | None, cache: Store | None
+) -> StudyResults:
+    """As ``sweep``, into a folder that goes away with what is returned."""
+    import tempfile
+
+    home = tempfile.TemporaryDirectory(prefix="coldaisle-study-")
+    found = sweep(source, Path(home.name) / "study", workers=workers, dask=dask, cache=cache)
+    return StudyResults(found.folder, found.study, found.progress, home)
+
+
+def _refuse(folder: Path, *, resume: bool) -> None:
+    refuse_unusable(folder, folder=True)
+    if not folder.is_dir():
+        return
+    strangers = sorted(path.name for path in folder.iterdir() if path.name not in (STUDY, SESSION, PROGRESS, POINTS))
+    strangers = [name for name in strangers if not name.endswith((".partial", ".replaced"))]
+    if strangers:
+        raise InputError.one(str(folder), f"holds '{strangers[0]}', which no study wrote; choose another --out")
+    if not resume and (folder / PROGRESS / "journal").is_file():
+        raise InputError.one(str(folder), "holds a study that is not finished: --resume goes on with it")
+
+
+def _finished(folder: Path, name: str) -> dict[str, Any] | None:
+    """The manifest of a study that stands whole in ``folder``, if it is this one."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / STUDY).read_text(encoding="utf-8"))
+        parts = manifest["parts_sha256"]
+        whole = manifest["study_sha256"] == name and all(
+            sha256(folder / POINTS / part) == recorded for part, recorded in parts.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return manifest if whole else None
+
+
+def _records(plan: Plan, journal: Journal) -> Iterator[Record]:
+    for index in range(len(plan.at)):
+        replication, seed, values = plan.point(index)
+        mark = plan.mark(index)
+        row, shared = journal.row(mark, index)
+        yield Record(row, shared, replication, seed, mark.hex(), values)
+
+
+def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
+    """The dataset and the manifest. The manifest goes last: with it a study is finished."""
+    study = plan.study
+    columns = Columns(list(dict.fromkeys(path for axis in study.axes for path in axis.paths)))
+    statuses: dict[str, int] = {}
+    for record in _records(plan, journal):
+        columns.see(record)
+        statuses[record.row.status] = statuses.get(record.row.status, 0) + 1
+    staging = folder / PROGRESS / POINTS
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    hashes = {path.name: sha256(path) for path in write_parts(_records(plan, journal), columns, staging)}
+    manifest = {
+        "name": study.name,
+        "description": study.spec.description,
+        "study": study.document.data,
+        "study_sha256": plan.name,
+        "build": build_id(),
+        "points": len(plan.at),
+        "simulations": len(plan.keys),
+        "statuses": dict(sorted(statuses.items())),
+        "axes": {axis.name: list(axis.paths) for axis in study.axes},
+        "columns": {field.name: str(field.type) for field in columns.schema()},
+        "parts_sha256": hashes,
+    }
+    (folder / STUDY).unlink(missing_ok=True)
+    shutil.rmtree(folder / POINTS, ignore_errors=True)
+    staging.rename(folder / POINTS)
+    write_text(to_json(manifest), folder / STUDY)
+    return manifest
+
+
+def _session(progress: Progress) -> dict[str, Any]:
+    return {
+        "seconds": progress.seconds,
+        "workers": progress.workers,
+        "points": progress.points,
+        "done_before": progress.began_with,
+        "identical_points": progress.identical,
+        "simulations_of_all_points": progress.simulations,
+        "simulated": progress.simulated,
+        "found_in_cache": progress.found,
+    }
+
+
+def _as_finished(manifest: Mapping[str, Any]) -> Progress:
+    failed = sum(count for status, count in manifest["statuses"].items() if status != DONE)
+    total = manifest["points"]
+    return Progress(total, done=total, began_with=total, failed=failed, simulations=manifest["simulations"])

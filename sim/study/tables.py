@@ -1,0 +1,106 @@
+"""The end of a study in 80 columns: what was done, saved and failed, and the points that came out best."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sim.results.formats import number
+from sim.study.work import DONE
+
+if TYPE_CHECKING:
+    from sim.study.sweep import StudyResults
+
+BEST, REASONS = 5, 5
+CANDIDATES = ("carbon_kg.total", "energy_kwh.facility", "cost.energy", "water_l.total")
+WIDTH = 78
+
+
+def study_tables(results: StudyResults) -> RenderableType:
+    """Everything the command prints."""
+    import pyarrow.dataset as pads
+
+    progress = results.progress
+    dataset = pads.dataset(results.folder / "points", format="parquet")
+    parts: list[RenderableType] = [Text(results.study["name"]), Text("")]
+    counts = [f"{progress.points:,} points", f"{progress.points - progress.failed:,} done"]
+    if progress.failed:
+        counts.append(f"{progress.failed:,} failed")
+    parts += [Text(", ".join(counts)), *(Text(line) for line in saved(results))]
+    best = _best(dataset, results)
+    if best is not None:
+        parts += [Text(""), best]
+    reasons = failures(dataset)
+    if reasons:
+        parts += [Text(""), Text("failed:")]
+        parts += [Text(f"  {count:,} x {why}", overflow="ellipsis", no_wrap=True) for why, count in reasons[:REASONS]]
+        if len(reasons) > REASONS:
+            parts.append(Text(f"  and {len(reasons) - REASONS:,} other reasons"))
+    return Group(*parts)
+
+
+def saved(results: StudyResults) -> list[str]:
+    """How many simulations were run, how many were not, and why not."""
+    how = results.progress
+    lines = [f"{how.began_with:,} points were done before"] if how.began_with else []
+    shared = how.points - how.identical - how.simulations
+    why = []
+    if how.identical:
+        why.append(f"{how.identical:,} points are the same as another")
+    if shared > 0:
+        why.append(f"{shared:,} differ from another only in what is priced")
+    if how.found:
+        why.append(f"{how.found:,} {'was' if how.found == 1 else 'were'} in the cache")
+    spared = how.identical + max(0, shared) + how.found
+    lines.append(f"{how.simulated:,} simulated, {spared:,} simulations saved")
+    lines += [f"  {reason}" for reason in why]
+    return lines
+
+
+def _best(dataset: Any, results: StudyResults) -> Table | None:
+    names = set(dataset.schema.names)
+    wanted = results.study["study"].get("outputs") or CANDIDATES
+    shown = [name for name in wanted if name in names and str(dataset.schema.field(name).type) in ("double", "int64")]
+    if not shown:
+        return None
+    axes = [f"axis.{path}" for paths in results.study["axes"].values() for path in paths]
+    axes = [axis for axis in axes if axis in names][:3]
+    import pyarrow.compute as pc
+
+    columns = ["point", *axes, *shown[:2]]
+    done = dataset.to_table(columns=columns, filter=pc.field("status") == DONE)
+    rows = done.take(pc.select_k_unstable(done, k=BEST, sort_keys=[(shown[0], "ascending"), ("point", "ascending")]))
+    if not rows.num_rows:
+        return None
+    table = Table(title=f"least {shown[0]}", title_justify="left", title_style="", box=None, pad_edge=True, width=WIDTH)
+    for name in columns:
+        of_axis = name.startswith("axis.")
+        table.add_column(_short(name), justify="left" if of_axis else "right", overflow="ellipsis", no_wrap=True)
+    for row in rows.to_pylist():
+        table.add_row(*(_shown(row[name]) for name in columns))
+    return table
+
+
+def _short(name: str) -> str:
+    """The end of a path says what it is; its beginning where."""
+    parts = name.removeprefix("axis.").split(".")
+    return ".".join(parts[-2:]) if not name.startswith("axis.") else parts[-1]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def failures(dataset: Any) -> list[tuple[str, int]]:
+    """Why points failed, and how many for that reason, the commonest first."""
+    import pyarrow.compute as pc
+
+    rows = dataset.to_table(columns=["status", "error"], filter=pc.field("status") != DONE).to_pylist()
+    reasons = Counter(f"{row['status']}: {str(row['error']).splitlines()[0] if row['error'] else ''}" for row in rows)
+    return sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
