@@ -53,3 +53,17 @@ def test_the_chart_of_it_power_has_no_network_in_it() -> None:
     without = copy.copy(moved)
     object.__setattr__(without, "energy", moved.energy.where(lambda key: key.component != WAN))
     assert report.report([moved]) == report.report([without])
+
+
+def test_carriers_emit_in_scope_3() -> None:
+    """Scope 2 is of electricity that a site buys (GHG Protocol Scope 2 Guidance, 2015): here PUE x IT x intensity."""
+    results = sim.run(heavy())
+    network_kg = results.at("energy_kwh.network") * 0.05
+    bought_kg = sum(
+        kg_per_kwh * results.at(f"sites.{site}.energy_kwh.facility")
+        for site, kg_per_kwh in (("north", 0.4), ("south", 0.05))
+    )
+    scopes = results.at("carbon_kg.scopes")
+    assert scopes["scope_2_location"] == pytest.approx(bought_kg, rel=1e-12)
+    assert scopes["scope_3"] == pytest.approx(results.at("carbon_kg.embodied") + network_kg, rel=1e-12)
+    assert sum(scopes.values()) == pytest.approx(results.at("carbon_kg.total"), rel=1e-12)

@@ -145,19 +145,20 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
         return line.operational_g + line.embodied_g
 
     scope1 = kg(lambda line: line.scope1_g)
+    network = kg(lambda line: line.operational_g if line.part == "network" else 0.0)  # carriers buy it: scope 3
     carbon: dict[str, Any] = {
         "operational_location": kg(operational),
         "embodied": kg(embodied),
         "total": kg(both),
     }
-    scopes = {"scope_1": scope1, "scope_2_location": carbon["operational_location"] - scope1}
+    scopes = {"scope_1": scope1, "scope_2_location": carbon["operational_location"] - scope1 - network}
     if all(site.market is not None for site in plans):
         carbon["operational_market"] = kg(lambda line: line.market_g)
-        scopes["scope_2_market"] = carbon["operational_market"] - scope1
+        scopes["scope_2_market"] = carbon["operational_market"] - scope1 - network
     if all(site.grid.marginal is not None for site in plans):
         carbon["marginal_effect"] = kg(lambda line: line.marginal_g + line.scope1_g)
     carbon |= {
-        "scopes": {**scopes, "scope_3": carbon["embodied"]},
+        "scopes": {**scopes, "scope_3": carbon["embodied"] + network},
         "by_component": parts(_component_or_building, both),
         "by_workload": parts(_owner, both),
         "operational_by_state": parts(_state, operational),
