@@ -63,10 +63,15 @@ def test_a_mistake_of_a_route_is_told_once_and_where_it_stands(change: Any, path
     assert says in problems[0].message
 
 
-def test_a_limit_means_nothing_to_shares() -> None:
-    scenario = world(by={"kind": "shares", "shares": {"near": 0.5, "far": 0.5}})
-    scenario["routes"]["chat"]["to"]["far"]["most"] = "1 /s"
-    assert [problem.path for problem in refused(scenario)] == ["routes.chat.to.far.most"]
+def test_shares_keep_no_limit_so_that_rules_can_be_compared_by_changing_the_rule_alone() -> None:
+    scenario = world()
+    scenario["routes"]["chat"]["to"]["far"]["most"] = "0.01 /s"
+    limited = sim.run(scenario).at("routes.chat.requests")
+    assert limited["far"] == 12  # three in each of four intervals of five minutes
+    shared = sim.run(scenario, set={"routes.chat.by": {"kind": "shares", "shares": {"near": 0.5, "far": 0.5}}})
+    requests = shared.at("routes.chat.requests")
+    assert sum(requests.values()) == sum(limited.values())
+    assert requests["far"] > 12
 
 
 def test_a_workload_serves_one_route() -> None:

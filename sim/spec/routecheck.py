@@ -90,12 +90,7 @@ def held_to(parts: Parts) -> Found:
                         f"is within the latency of route '{name}' ({there.latency.text}): no request could be served"
                     )
                     yield ("workloads", to, "slo", field), message
-            interval = getattr(route.by, "interval", None)
-            if there.most is None:
-                continue
-            at: KeyPath = ("routes", name, "to", to, "most")
-            if interval is None:
-                yield at, "means nothing to shares, which are drawn whatever a place has taken; leave it out"
-            elif room(float(there.most), int(interval)) < 1.0:
+            interval = getattr(route.by, "interval", None)  # shares keep no limit, and have none
+            if there.most is not None and interval is not None and room(float(there.most), int(interval)) < 1.0:
                 message = f"is less than a request in an interval of {interval.text}; give a longer interval"
-                yield at, message
+                yield ("routes", name, "to", to, "most"), message

@@ -25,7 +25,9 @@ class Destination(Spec):
     """A serving workload: how far it is, and how much it may be sent."""
 
     latency: Duration = Field(description="Round trip between users and its site, e.g. '40 ms'.")
-    most: RequestRate | None = Field(default=None, description="New requests or conversations; no limit, if absent.")
+    most: RequestRate | None = Field(
+        default=None, description="New requests or conversations; no limit, if absent. Shares keep none."
+    )
 
 
 class ByLowest(Spec):
