@@ -14,6 +14,7 @@ from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster, NodePool
 from sim.spec.policies import Policy
 from sim.spec.site import Place, Site
+from sim.spec.uncertainty import Uncertainty
 from sim.spec.workloads import Workload
 from sim.validation import Spec
 
@@ -93,6 +94,9 @@ class Scenario(Spec):
     policies: list[Policy] = Field(default_factory=list, description="Power caps and demand response.")
     accounting: Accounting
     outputs: Outputs = Field(default_factory=Outputs)
+    uncertainty: Uncertainty | None = Field(
+        default=None, description="Distributions of numbers in this scenario, for intervals and sensitivities."
+    )
 
     @property
     def places(self) -> dict[str, Place]:
