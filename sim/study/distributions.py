@@ -126,7 +126,7 @@ def redrawn(
     again: Callable[[np.random.Generator], Floats],
     rng: np.random.Generator,
 ) -> tuple[Floats, int]:
-    """``values``, shape (draws, inputs), with every row that is not ``valid`` drawn ``again``; how many draws were refused.
+    """``values``, shape (draws, inputs), with rows that are not ``valid`` drawn ``again``; how many were refused.
 
     This truncates the joint distribution to where it is valid. Raises ``ValueError`` where hardly any draw is.
     """

@@ -61,8 +61,3 @@ def interval(outputs: Floats) -> Interval:
     if total == 0.0:
         return Interval(p05, p50, p95, None, None)
     return Interval(p05, p50, p95, parameters / total, chance / total)
-
-
-def share_below(first: Floats, other: Floats) -> float:
-    """Share of pairs in which ``first`` < ``other``; an equal pair counts half."""
-    return float((first < other).mean() + 0.5 * (first == other).mean())
