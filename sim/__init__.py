@@ -47,7 +47,10 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
 
 
 def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | None = None) -> Results:
-    """Simulates and accounts a scenario, with intervals where it is uncertain. Raises ``InputError`` or ``RunError`` from ``sim.errors``."""
+    """Simulates and accounts a scenario, with intervals where it is uncertain.
+
+    Raises ``InputError`` or ``RunError`` from ``sim.errors``.
+    """
     from sim.runner import run_loaded
 
     overrides = {**(set or {}), **({} if seed is None else {"seed": seed})}

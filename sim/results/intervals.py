@@ -59,11 +59,8 @@ def common_draws(first: pa.Table | None, other: pa.Table | None) -> dict[str, Di
     if any(not first[name].equals(other[name]) for name in NAMED):
         return {}
     results = [name for name in first.column_names if name not in NAMED and not name.startswith("input:")]
-    return {
-        name: difference(first[name].to_numpy(), other[name].to_numpy())
-        for name in results
-        if name in other.column_names
-    }
+    both = [name for name in results if name in other.column_names]
+    return {name: difference(first[name].to_numpy(), other[name].to_numpy()) for name in both}
 
 
 def _with_unit(path: str) -> str:

@@ -72,6 +72,7 @@ def tornado_svg(method: str, effects: Mapping[str, Mapping[str, float]], unit: s
         return label_w + plot_w * (value - low) / span
 
     parts: list[str] = []
+    foot = height - charts.BOTTOM
     for i, (name, start, end) in enumerate(rows):
         top = charts.TOP + i * (bar + gap) + gap / 2
         title = f"<title>{escape(name)}: {start:,.4g} to {end:,.4g} {escape(unit)}</title>"
@@ -80,9 +81,7 @@ def tornado_svg(method: str, effects: Mapping[str, Mapping[str, float]], unit: s
             f'<rect x="{x(start):.1f}" y="{top:.1f}" width="{max(x(end) - x(start), 0.5):.1f}" height="{bar}" '
             f'fill="{charts.colour(0)}">{title}</rect>'
         )
-    parts.append(
-        f'<line x1="{x(middle):.1f}" x2="{x(middle):.1f}" y1="0" y2="{height - charts.BOTTOM}" stroke="#444"/>'
-    )
+    parts.append(f'<line x1="{x(middle):.1f}" x2="{x(middle):.1f}" y1="0" y2="{foot}" stroke="#444"/>')
     for value, anchor in ((low, "start"), (high, "end")):
         parts.append(f'<text x="{x(value):.1f}" y="{height - 8}" text-anchor="{anchor}">{value:,.4g}</text>')
     parts.append(f'<text x="4" y="{height - 8}">{escape(unit)}</text>')

@@ -120,6 +120,11 @@ def shares(normal_scores: Floats) -> Floats:
     return np.clip(ndtr(normal_scores), np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
 
 
+def from_shares(u: Floats) -> Floats:
+    """Normal scores of shares within (0, 1)."""
+    return np.asarray(ndtri(u))
+
+
 def redrawn(
     values: Floats,
     valid: Callable[[Floats], bool],

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from sim.errors import InputError, RunError
 from sim.spec.loader import Loaded
-from sim.study import distributions as laws
+from sim.study.distributions import from_shares
 from sim.study.propagate import results_of, value_at
 from sim.study.sensitivity import Method, Sensitivity, analyse
 from sim.study.uncertain import Calibrated, UncertainScenario
@@ -39,7 +39,7 @@ def scenario_sensitivity(loaded: Loaded, method: Method, output: str, *, samples
 
     def model(points: Floats) -> Floats:
         edge = FURTHEST if method == "morris" else np.finfo(np.float64).epsneg
-        scores = np.asarray(laws.ndtri(np.clip(points, edge, 1.0 - edge)))
+        scores = from_shares(np.clip(points, edge, 1.0 - edge))
         values = np.empty(len(points))
         for i, row in enumerate(scores):
             try:

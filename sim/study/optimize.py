@@ -97,6 +97,7 @@ def search(spec: Search, evaluate: Evaluate, *, asked: str, journal: Path | None
         raise RunError("optimize needs Optuna: pip install 'coldaisle[optimize]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = _study(optuna, journal, asked, resume=resume)
+    _end_what_was_stopped(optuna, study, spec)
     ours = [trial for trial in study.get_trials(deepcopy=False) if "values" in trial.user_attrs]
     done = [_trial(i, trial) for i, trial in enumerate(ours)]
     known = {_text(trial.values): trial for trial in done}
@@ -109,10 +110,12 @@ def search(spec: Search, evaluate: Evaluate, *, asked: str, journal: Path | None
         known.setdefault(_text(values), trial)
         asked_trial.set_user_attr("results", dict(trial.results))
         asked_trial.set_user_attr("error", trial.error)
-        asked_trial.set_user_attr("excess", list(trial.excess) if trial.error is None else [FAR])
+        asked_trial.set_user_attr("excess", list(trial.excess))
+        asked_trial.set_constraint("runs", 0.0 if trial.error is None else 1.0)
+        for i, over in enumerate(trial.excess):
+            asked_trial.set_constraint(f"limit {i}", over)
         asked_trial.set_user_attr("values", dict(values))  # last: a trial without them was not finished
-        # a point that cannot be run is told as one far beyond every limit, so that the search keeps away from it
-        study.tell(asked_trial, trial.results[spec.minimise] if trial.error is None else FAR)
+        study.tell(asked_trial, _told(trial.results, spec))
         done.append(trial)
     return Found(spec.minimise, tuple(done[: spec.trials]))
 
@@ -124,22 +127,33 @@ def _study(optuna: Any, journal: Path | None, asked: str, *, resume: bool) -> op
     if journal is not None and journal.exists() and not resume:
         raise InputError.one(str(journal), "holds a search already; go on with --resume, or choose another")
     storage = JournalStorage(JournalFileBackend(str(journal))) if journal is not None else InMemoryStorage()
-    study: optuna.Study = optuna.create_study(storage=storage, study_name="coldaisle", load_if_exists=True)
+    study: Any = optuna.create_study(storage=storage, study_name="coldaisle", load_if_exists=True)
     before = study.user_attrs.get("asked")
     if before is None:
         study.set_user_attr("asked", asked)
     elif before != asked:
         raise InputError.one(str(journal), "holds a search of another question, or of another scenario; choose another")
+    found: optuna.Study = study
+    return found
+
+
+def _told(results: Mapping[str, float], spec: Search) -> float:
+    """What the sampler hears of a trial: one that cannot be run counts as far off, so that the search keeps away."""
+    return results.get(spec.minimise, FAR)
+
+
+def _end_what_was_stopped(optuna: Any, study: optuna.Study, spec: Search) -> None:
+    """A trial that was killed after its results were kept is told; one killed before is as if it had never been."""
     for left in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(left.number, state=optuna.trial.TrialState.FAIL)
-    return study
+        if "values" in left.user_attrs:
+            study.tell(left.number, _told(left.user_attrs["results"], spec))
+        else:
+            study.tell(left.number, state=optuna.trial.TrialState.FAIL)
 
 
 def _sampler(optuna: Any, seed: int, number: int) -> Any:
     digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
-    return optuna.samplers.TPESampler(
-        seed=int.from_bytes(digest[:4], "little"), constraints_func=lambda trial: trial.user_attrs["excess"] or [0.0]
-    )
+    return optuna.samplers.TPESampler(seed=int.from_bytes(digest[:4], "little"))
 
 
 def _suggest(trial: optuna.Trial, path: str, choice: Any) -> Any:
@@ -166,8 +180,7 @@ def _again(number: int, before: Trial) -> Trial:
 
 def _trial(number: int, kept: Any) -> Trial:
     said = kept.user_attrs
-    excess = tuple(said["excess"]) if said["error"] is None else ()
-    return Trial(number, said["values"], said["results"], excess, said["error"])
+    return Trial(number, said["values"], said["results"], tuple(said["excess"]), said["error"])
 
 
 def optimize(asked: LoadedSearch, *, journal: Path | None = None, resume: bool = False) -> Found:

@@ -86,7 +86,8 @@ class FromRanges:
 
     def profiles(self, scores: Floats) -> Iterable[NodeProfile | GPUProfile]:
         """The profiles with their central value drawn."""
-        for profile in (*self.nodes, *self.gpus):
+        hardware: tuple[NodeProfile | GPUProfile, ...] = (*self.nodes, *self.gpus)
+        for profile in hardware:
             yield profile.model_copy(update={"embodied": _embodied(profile.embodied, laws.shares(scores))})
 
 
