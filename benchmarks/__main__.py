@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import account, accuracy, serving, startup
+from benchmarks import account, accuracy, serving, startup, study
 from benchmarks.table import Row, show
 
 BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
     "accuracy": accuracy.rows,
     "serving": serving.rows,
     "startup": startup.rows,
+    "study": study.rows,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -267,14 +268,6 @@ def test_the_simulation_key_leaves_out_what_only_prices(values: dict[str, Any], 
     assert (other_key != key) == simulates_anew
 
 
-def policed() -> dict[str, Any]:
-    base = small()
-    event = {"from": "1 h", "to": "2 h"}
-    base["policies"] = [{"kind": "power-cap", "when": {"kind": "above", "signal": "carbon", "level": "300 gCO2e/kWh"}}]
-    del event
-    return base
-
-
 def test_a_signal_that_something_reads_decides_the_simulation() -> None:
     base = small()
     base["workloads"]["tune"]["schedule"] = {
@@ -311,12 +304,12 @@ def test_the_content_of_input_files_is_part_of_a_point(tmp_path: Path) -> None:
     series = {"kind": "series", "file": str(tmp_path / "grid.csv"), "unit": "1 gCO2e/kWh"}
     log = {"kind": "request-log", "file": str(tmp_path / "log.csv")}
     hourly(tmp_path / "grid.csv", 60, 100.0)
-    (tmp_path / "log.csv").write_text("timestamp\n2022-07-04T00:10:00Z\n2022-07-04T00:20:00Z\n")
+    (tmp_path / "log.csv").write_text("timestamp_utc\n2022-07-04T00:10:00Z\n2022-07-04T00:20:00Z\n")
     before = keys_of({GRID: series, "workloads.api.arrivals": log})
     hourly(tmp_path / "grid.csv", 60, 101.0)
     priced = keys_of({GRID: series, "workloads.api.arrivals": log})
     assert (priced[0] != before[0], priced[1] != before[1]) == (True, False)
-    (tmp_path / "log.csv").write_text("timestamp\n2022-07-04T00:10:00Z\n2022-07-04T00:25:00Z\n")
+    (tmp_path / "log.csv").write_text("timestamp_utc\n2022-07-04T00:10:00Z\n2022-07-04T00:25:00Z\n")
     driven = keys_of({GRID: series, "workloads.api.arrivals": log})
     assert (driven[0] != priced[0], driven[1] != priced[1]) == (True, True)
 
@@ -483,21 +476,23 @@ def test_outputs_choose_the_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_point_past_its_limits_is_a_row_and_not_the_end(tmp_path: Path) -> None:
-    """100,000 requests a second for an hour take minutes, and bins of 2 ms gigabytes."""
-    base = quick()
-    axes = {
-        "case": {
-            "zip": {"workloads.api.arrivals.rate": ["1 /s", "20000 /s", "1 /s"], "outputs.bin": ["1 h", "1 h", "2 ms"]}
-        }
-    }
-    limits = {"time": "2 s", "memory": "512 MiB"}
-    found = sweep(
-        {"base": base, "axes": axes, "limits": limits}, tmp_path / "out", workers=1, cache=Store(tmp_path / "c")
-    )
-    assert found.table().column("status").to_pylist() == ["done", "timed-out", "out-of-memory"]
-    assert found.table().column("error").to_pylist()[1] == "ended after its limit of 2 s"
-    assert found.progress.failed == 2
+@pytest.mark.parametrize(
+    ("path", "values", "limits", "status", "error"),
+    [
+        # 500 requests a second for an hour take many seconds
+        ("workloads.api.arrivals.rate", ["1 /s", "500 /s"], {"time": "1 s"}, "timed-out", "its limit of 1 s"),
+        # 720,000 bins of some 25 rows of 16 bytes
+        ("outputs.bin", ["1 h", "5 ms"], {"memory": "160 MiB"}, "out-of-memory", "the limit of 160 MiB"),
+    ],
+)
+def test_a_point_past_its_limits_is_a_row_and_not_the_end(
+    tmp_path: Path, path: str, values: list[str], limits: dict[str, str], status: str, error: str
+) -> None:
+    given_ = {"base": quick(), "axes": {path: values}, "limits": limits}
+    found = sweep(given_, tmp_path / "out", workers=1, cache=Store(tmp_path / "cache"))
+    assert found.table().column("status").to_pylist() == ["done", status]
+    assert error in found.table().column("error").to_pylist()[1]
+    assert found.progress.failed == 1
 
 
 def test_a_killed_worker_costs_nothing(reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -552,7 +547,37 @@ def test_shipped_studies_hold_together(name: str, tmp_path: Path) -> None:
     from sim.study.work import Limits
 
     loaded = load_study(name)
-    journal = Journal(tmp_path / "journal", asked_of(loaded))
-    early = Early(Store(tmp_path / "none"), journal, None, Limits())
-    plan = planned(loaded, base_of(loaded), Spool(tmp_path / "plan"), early)
-    assert 1 < len(plan.keys) <= len(plan.at) or name == "lifetime-and-utilisation"
+    with (
+        closing(Journal(tmp_path / "journal", asked_of(loaded))) as journal,
+        closing(Spool(tmp_path / "plan")) as spool,
+    ):
+        early = Early(Store(tmp_path / "none"), journal, None, Limits())
+        plan = planned(loaded, base_of(loaded), spool, early)
+    assert 1 <= len(plan.keys) <= len(plan.at) <= 100
+
+
+def test_files_that_came_along_are_read_where_they_were_laid_out(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from sim.study.points import build_id
+    from sim.study.work import variants_of
+
+    there = tmp_path / "grid.csv"
+    hourly(there, 60, 100.0)
+    loaded = load_study({"base": small(), "axes": {GRID: [{"kind": "series", "file": str(there), "unit": "1 g/kWh"}]}})
+    sent = replace(sweeping.base_of(loaded), files={str(there): there.read_bytes()}, build=build_id())
+    there.unlink()
+    base, variants = variants_of(sent.pickled())
+    values = {GRID: {"kind": "series", "file": str(there), "unit": "1 g/kWh"}}
+    assert sim.run(variants.at(values, base.places).resolved()).summary["carbon_kg"]["total"] > 0
+
+
+def test_a_worker_of_another_build_is_refused() -> None:
+    from dataclasses import replace
+
+    from sim.errors import RunError
+    from sim.study.work import variants_of
+
+    base = replace(sweeping.base_of(load_study({"base": small()})), build="0.0.1+other")
+    with pytest.raises(RunError, match=r"0\.0\.1\+other"):
+        variants_of(base.pickled())

@@ -66,7 +66,7 @@ def load_scenario(
         catalog = catalog_of(document, problems)
     found += crosscheck(parts, document, catalog, activity_files=activity_files)
     # what was refused while reading left a hole, and the hole is not a second mistake
-    problems += [problem for problem in found if not _is_hole(problem.path, refused)]
+    problems += [problem for problem in found if not is_hole(problem.path, refused)]
     if problems or scenario is None:
         raise InputError(problems)
     return Loaded(scenario, document, name, catalog)
@@ -97,7 +97,8 @@ def catalog_of(document: Document, problems: list[Problem]) -> Catalog:
     return Catalog((Path(folder), *Catalog().folders))
 
 
-def _is_hole(path: str, refused: Collection[str]) -> bool:
+def is_hole(path: str, refused: Collection[str]) -> bool:
+    """Whether ``path`` is, or lies within, one where a value was refused while reading."""
     return any(path == hole or path.startswith(f"{hole}.") for hole in refused if hole)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from sim.documents import Document, KeyPath, Place, from_mapping
 from sim.errors import InputError, Problem
 from sim.spec.crosscheck import crosscheck
-from sim.spec.loader import Loaded, assign, catalog_of, copied, resolve_files
+from sim.spec.loader import Loaded, assign, catalog_of, copied, is_hole, resolve_files
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
 from sim.validation import validate
@@ -34,13 +35,20 @@ def key_path(path: str) -> KeyPath:
 
 
 class Variants:
-    """Variants of one document, whose files are named relative to ``folders`` by the file that names them."""
+    """Variants of one document, whose files are named relative to ``folders`` by the file that names them.
 
-    def __init__(self, document: Document, name: str, folders: Mapping[str, Path]) -> None:
+    ``moved`` says where some of these files now stand, by the whole path they had.
+    """
+
+    def __init__(
+        self, document: Document, name: str, folders: Mapping[str, Path], moved: Mapping[str, str] | None = None
+    ) -> None:
         if document.problems:
             raise InputError(document.problems)
         data: Any = copied(document.data)
+        self._moved = moved or {}
         resolve_files(document, data, (), folders)
+        _move(data, self._moved)
         self._document = Document(data, document.places)
         self._name = name
         self._folders = folders
@@ -64,21 +72,21 @@ class Variants:
     def at(self, values: Mapping[str, Any], places: Mapping[str, Place]) -> Loaded:
         """The base with ``values`` by path, written at ``places``. Raises ``InputError`` with every problem."""
         document, problems = self._changed(values, places)
+        refused = {problem.path for problem in problems}
+        catalog = self._catalog if "profiles" not in values else catalog_of(document, problems)
+        problems += self._problems if "profiles" not in values else []
+        found: list[Problem] = []
         scenario = None
         if not problems:
-            try:
+            with suppress(ValidationError):
                 scenario = _SCENARIO.validate_python(self._from_sections(document.data, values))
-            except ValidationError:
-                scenario = validate(Scenario, Document(document.data, document.places), problems=problems)
-        if "profiles" in values:
-            catalog = catalog_of(document, problems)
-        else:
-            catalog = self._catalog
-            problems += self._problems
+        if scenario is None:
+            scenario = validate(Scenario, document, problems=found)
         whole = scenario is not None and not problems
         parts = Parts.of(scenario) if scenario is not None and whole else Parts.salvaged(document)
         logs = self._logs(document.data)
-        problems += crosscheck(parts, document, catalog, activity_files=logs not in self._checked)
+        found += crosscheck(parts, document, catalog, activity_files=logs not in self._checked)
+        problems += [problem for problem in found if not is_hole(problem.path, refused)]
         if problems or scenario is None:
             raise InputError(problems)
         self._checked[logs] = None
@@ -114,6 +122,7 @@ class Variants:
         for top in fresh & data.keys():
             if isinstance(data[top], dict | list):
                 resolve_files(document, data[top], (top,), self._folders)
+                _move(data[top], self._moved)
         return document, problems
 
     def _from_sections(self, data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,3 +152,17 @@ class Variants:
                 for name, work in workloads.items()
             }
         return json.dumps(read, default=str)
+
+
+def _move(data: Any, moved: Mapping[str, str]) -> None:
+    """Names every file of ``moved`` by where it stands now."""
+    if not moved:
+        return
+    if isinstance(data, dict):
+        if isinstance(data.get("file"), str):
+            data["file"] = moved.get(data["file"], data["file"])
+        for value in data.values():
+            _move(value, moved)
+    elif isinstance(data, list):
+        for value in data:
+            _move(value, moved)

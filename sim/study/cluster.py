@@ -19,9 +19,15 @@ AHEAD = 2
 CONNECT_S = 20
 
 
-def performed(task: Task) -> Done:
+def performed(task: Task, base: bytes) -> Done:
     """On a worker: a task with limits in a process of its own, since threads of a worker cannot be limited."""
-    return perform_alone(task) if task.limits.any else perform(task)
+    whole = replace(task, base=base)
+    return perform_alone(whole) if task.limits.any else perform(whole)
+
+
+def held(base: bytes) -> bytes:
+    """The base of a study, which the scheduler can make again when the worker that held it is gone."""
+    return base
 
 
 class DaskPool:
@@ -61,12 +67,17 @@ class DaskPool:
         as_completed: Any = distributed.as_completed
         completed = as_completed(loop=self._client.loop)
 
+        bases: dict[bytes, Any] = {}
+
         def send() -> None:
             task = next(waiting, None)
             if task is None:
                 return
+            if task.base not in bases:
+                bases[task.base] = self._client.submit(held, task.base, pure=False)
             content = task.store.read(task.key) if task.store is not None else None
-            future = self._client.submit(performed, replace(task, store=None, content=content), pure=False)
+            sent = replace(task, base=b"", store=None, content=content)
+            future = self._client.submit(performed, sent, bases[task.base], pure=False)
             in_hand[future] = task
             completed.add(future)
 

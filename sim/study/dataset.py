@@ -20,7 +20,9 @@ from sim.study.work import Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS_PER_PART = 5_000
+ROWS_PER_GROUP = 1_000
+"""In memory at a time; a part holds ``GROUPS_PER_PART`` of them."""
+GROUPS_PER_PART = 10
 POINTS = "points"
 
 
@@ -162,9 +164,15 @@ def write_parts(records: Iterable[Record], columns: Columns, folder: Path) -> It
 
     schema = columns.schema()
     waiting = iter(records)
+    batch = list(islice(waiting, ROWS_PER_GROUP))
     number = 0
-    while batch := list(islice(waiting, ROWS_PER_PART)):
+    while batch:
         path = folder / part_name(number)
-        pq.write_table(columns.table(batch, schema), path, compression="zstd")
+        with pq.ParquetWriter(path, schema, compression="zstd") as part:
+            for _ in range(GROUPS_PER_PART):
+                part.write_table(columns.table(batch, schema))
+                batch = list(islice(waiting, ROWS_PER_GROUP))
+                if not batch:
+                    break
         yield path
         number += 1

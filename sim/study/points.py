@@ -125,6 +125,8 @@ class Hasher:
 
     def __init__(self) -> None:
         self._texts: dict[tuple[Any, ...], tuple[Any, Any, str]] = {}
+        self.files: set[str] = set()
+        """Every input file of the points so far."""
         self._profiles_of: tuple[tuple[Any, ...], str] | None = None
 
     def _section(self, scenario: Scenario, name: str) -> tuple[Any, str]:
@@ -159,6 +161,7 @@ class Hasher:
         texts = {name: sections[name][1] for name in data}
         named = any('"file":' in text for text in texts.values())
         files = {file: file_sha256(file) for file in input_files(scenario)} if named else {}
+        self.files |= files.keys()
         profiles = self._profiles(scenario, catalog)
         whole = hashlib.sha256(f"{build_id()}\0{profiles}\0{canonical(files)}".encode())
         for name, text in texts.items():

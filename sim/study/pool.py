@@ -10,11 +10,11 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from multiprocessing.connection import Connection
 
 from sim.study.alone import perform_alone
 from sim.study.work import Done, Task, perform
@@ -36,6 +36,7 @@ class LocalPool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._pool: ProcessPoolExecutor | None = None
+        self._alive: tuple[Connection, Connection] | None = None
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Done]:
         """Performs ``tasks``, of which only a few are taken ahead of what is done."""
@@ -72,7 +73,8 @@ class LocalPool:
             context = multiprocessing.get_context(method)
             if method == "forkserver":
                 context.set_forkserver_preload(["sim.study.work"])
-            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_begin, initargs=(os.getpid(),))
+            self._alive = context.Pipe(duplex=False)
+            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_begin, initargs=(self._alive[0],))
         return self._pool
 
     def _one_by_one(self, tasks: list[Task]) -> Iterator[Done]:
@@ -93,21 +95,21 @@ class LocalPool:
             with suppress(OSError, ValueError, AssertionError):
                 process.join(1.0)
         self._pool = None
+        if self._alive is not None:
+            for end in self._alive:
+                end.close()
+            self._alive = None
 
 
-def _begin(parent: int) -> None:
+def _begin(alive: Connection) -> None:
     """A worker leaves Ctrl-C to the command, and ends when that is gone without a word."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    threading.Thread(target=_watch, args=(alive,), daemon=True).start()
 
 
-def _watch(parent: int) -> None:
-    while True:
-        try:
-            os.kill(parent, 0)
-        except ProcessLookupError:
-            os._exit(1)
-        except OSError:
-            pass
-        time.sleep(1.0)
+def _watch(alive: Connection) -> None:
+    """Nobody ever writes: the other end closes when its process ends, however it ends."""
+    with suppress(EOFError, OSError):
+        alive.recv_bytes()
+    os._exit(1)

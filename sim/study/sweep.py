@@ -16,7 +16,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 STUDY, SESSION, PROGRESS = "study.json", "session.json", ".progress"
 MOST_PROBLEMS = 100
 MOST_PER_TASK = 250
+MOST_SENT_BYTES = 8 * 2**20
 MOST_HELD = 8
 """Ledgers held in memory at a time, to price points as they are checked."""
 
@@ -117,6 +118,7 @@ class Plan:
     simulation: array[int]
     marks: bytearray
     keys: tuple[str, ...]
+    files: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -170,7 +172,7 @@ def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
     if found:
         raise InputError(list(found))
     spool.flush()
-    return Plan(study, base, spool, at, simulation, marks, tuple(keys))
+    return Plan(study, base, spool, at, simulation, marks, tuple(keys), frozenset(hasher.files))
 
 
 class Early:
@@ -225,9 +227,15 @@ def base_of(study: LoadedStudy) -> Base:
     return Base(document, name, folders, where, build_id())
 
 
-def _tasks(plan: Plan, journal: Journal, found: set[int], store: Store, workers: int) -> Iterator[Task]:
+def _with_files(base: Base, files: frozenset[str]) -> Base:
+    """For workers elsewhere: small files go along, large ones stay where every worker must be able to read them."""
+    small = [path for path in sorted(files) if Path(path).stat().st_size <= MOST_SENT_BYTES]
+    return replace(base, files={path: Path(path).read_bytes() for path in small})
+
+
+def _tasks(plan: Plan, journal: Journal, base: Base, found: set[int], store: Store, workers: int) -> Iterator[Task]:
     """What is left to do, the points of each simulation together: first those that only need pricing."""
-    base, spec = plan.base.pickled(), plan.study.spec
+    pickled, spec = base.pickled(), plan.study.spec
     limits = limits_of(spec.limits.memory, spec.limits.time)
     members = _left(plan, journal)
     size = max(1, min(MOST_PER_TASK, -(-sum(map(len, members.values())) // (4 * workers))))
@@ -238,7 +246,7 @@ def _tasks(plan: Plan, journal: Journal, found: set[int], store: Store, workers:
         step = size if number in found else len(indexes)
         for start in range(0, len(indexes), step):
             values = tuple((index, plan.point(index)[2]) for index in indexes[start : start + step])
-            yield Task(count, plan.keys[number], base, values, _outputs(plan.study), limits, store)
+            yield Task(count, plan.keys[number], pickled, values, _outputs(plan.study), limits, store)
             count += 1
 
 
@@ -301,7 +309,8 @@ def sweep(
             if progress.done < progress.points:
                 pool = _pool(workers, dask, progress)
                 found = {number for number, key in enumerate(plan.keys) if store.path(key).is_file()}
-                tasks = _tasks(plan, journal, found, store, pool.workers)
+                sent = base if dask is None else _with_files(base, plan.files)
+                tasks = _tasks(plan, journal, sent, found, store, pool.workers)
                 for done in pool.run(tasks):
                     _take(done, plan, journal, store, progress)
                     progress.seconds = time.perf_counter() - began

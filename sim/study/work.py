@@ -7,12 +7,14 @@ found in a cache makes no difference to a bit of it.
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
@@ -20,6 +22,7 @@ from typing import Any
 
 from sim.documents import Document, Place
 from sim.errors import ColdaisleError
+from sim.results.atomic import write_bytes
 from sim.runner import Simulated, environmental, simulated
 from sim.spec.loader import Loaded
 from sim.spec.variants import Variants
@@ -39,6 +42,8 @@ class Base:
     folders: Mapping[str, Path]
     places: Mapping[str, Place]
     build: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Input files that go with it, for a worker that has no such disk."""
 
     def pickled(self) -> bytes:
         """For tasks: the same bytes in each, which a worker reads once."""
@@ -136,7 +141,21 @@ def variants_of(base: bytes) -> tuple[Base, Variants]:
     found: Base = pickle.loads(base)
     if found.build != build_id():
         raise RunError(f"this worker has coldaisle {build_id()}, and the study {found.build}")
-    return found, Variants(found.document, found.name, found.folders)
+    return found, Variants(found.document, found.name, found.folders, _laid_out(found.files))
+
+
+def _laid_out(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Where the files that came along now stand, by where they stood; one that stands there as it was stays."""
+    moved = {}
+    for name, content in files.items():
+        path = Path(name)
+        if path.is_file() and path.read_bytes() == content:
+            continue
+        folder = Path(tempfile.gettempdir()) / f"coldaisle-inputs-{hashlib.sha256(content).hexdigest()[:32]}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_bytes(content, folder / path.name)
+        moved[name] = str(folder / path.name)
+    return moved
 
 
 def perform(task: Task) -> Done:
@@ -192,6 +211,8 @@ def limited(limits: Limits) -> Iterator[None]:
     if not limits.any or threading.current_thread() is not threading.main_thread():
         yield
         return
+    import pyarrow  # noqa: F401 (what the program itself takes must be there before a limit counts from it)
+
     before = _limit_memory(limits.memory_bytes)
     try:
         with _timed(limits.seconds):
