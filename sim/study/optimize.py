@@ -120,21 +120,20 @@ def search(spec: Search, evaluate: Evaluate, *, asked: str, journal: Path | None
     return Found(spec.minimise, tuple(done[: spec.trials]))
 
 
-def _study(optuna: Any, journal: Path | None, asked: str, *, resume: bool) -> optuna.Study:
+def _study(optuna: Any, journal: Path | None, asked: str, *, resume: bool) -> Any:
     from optuna.storages import InMemoryStorage, JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     if journal is not None and journal.exists() and not resume:
         raise InputError.one(str(journal), "holds a search already; go on with --resume, or choose another")
     storage = JournalStorage(JournalFileBackend(str(journal))) if journal is not None else InMemoryStorage()
-    study: Any = optuna.create_study(storage=storage, study_name="coldaisle", load_if_exists=True)
+    study = optuna.create_study(storage=storage, study_name="coldaisle", load_if_exists=True)
     before = study.user_attrs.get("asked")
     if before is None:
         study.set_user_attr("asked", asked)
     elif before != asked:
         raise InputError.one(str(journal), "holds a search of another question, or of another scenario; choose another")
-    found: optuna.Study = study
-    return found
+    return study
 
 
 def _told(results: Mapping[str, float], spec: Search) -> float:
