@@ -16,7 +16,7 @@ INPUTS = ("x1", "x2", "x3")
 def ishigami(points: np.ndarray) -> np.ndarray:
     """sin x1 + A sin^2 x2 + B x3^4 sin x1, x uniform on (-pi, pi). Ishigami, Homma 1990."""
     x1, x2, x3 = np.pi * (2.0 * points.T - 1.0)
-    return np.sin(x1) + A * np.sin(x2) ** 2 + B * x3**4 * np.sin(x1)
+    return np.asarray(np.sin(x1) + A * np.sin(x2) ** 2 + B * x3**4 * np.sin(x1))
 
 
 def analytic() -> tuple[dict[str, float], dict[str, float]]:

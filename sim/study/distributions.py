@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float64]
 Design = Literal["latin-hypercube", "antithetic", "random"]
 Quantile = Callable[[Floats], Floats]
 
-MOST_REDRAWS = 1000
-"""Of one draw: a distribution with less than a thousandth of itself where it may lie is a mistake."""
+MOST_REDRAWS = 200
+"""Of one draw: a distribution with less than a hundredth of itself where it may lie is a mistake."""
 
 
 def normal(mean: float, sd: float) -> Quantile:

@@ -211,34 +211,41 @@ class UncertainScenario:
         return laws.joint(Streams(self.seed), names, spec.draws, spec.design, self.groups)
 
     def drawn(self) -> tuple[Floats, int]:
-        """Scores that the scenario accepts, shape (draws, columns), and how many draws it refused."""
+        """Scores that the scenario accepts, shape (draws, columns), and how many draws of an input it refused.
+
+        An input is judged with the others as the scenario has them; what only two together make impossible ends a run.
+        """
         found = self.scores()
         scores = np.stack([found[name] for name in self.columns], axis=1)
+        impossible = [i for i, row in enumerate(scores) if not self._possible(row)]
         refused = 0
-        for members, correlation in (*self.groups, *self._alone()):
+        for members, correlation in (*self.groups, *self._alone()) if impossible else ():
             held = [self.columns.index(name) for name in members]
-            streams = Streams(self.seed)
 
             def valid(row: Floats, held: list[int] = held) -> bool:
-                try:
-                    whole = np.zeros(len(self.columns))
-                    whole[held] = row
-                    self.at(whole, only={self.columns[i] for i in held})
-                except InputError:
-                    return False
-                return True
+                whole = np.zeros(len(self.columns))
+                whole[held] = row
+                return self._possible(whole, {self.columns[i] for i in held})
 
             def again(rng: np.random.Generator, held: list[int] = held, rho: Any = correlation) -> Floats:
                 fresh = rng.standard_normal((1, len(held)))
                 return np.asarray((laws.correlate(fresh, rho) if rho is not None else fresh)[0])
 
+            rng = Streams(self.seed)(f"uncertainty/{members[0]}/again")
             try:
-                kept, more = laws.redrawn(scores[:, held], valid, again, streams(f"uncertainty/{members[0]}/again"))
+                kept, more = laws.redrawn(scores[np.ix_(impossible, held)], valid, again, rng)
             except ValueError as error:
                 raise RunError(f"{', '.join(members)}: {error}; is the distribution in the right unit?") from None
-            scores[:, held] = kept
+            scores[np.ix_(impossible, held)] = kept
             refused += more
         return scores, refused
+
+    def _possible(self, scores: Floats, only: set[str] | None = None) -> bool:
+        try:
+            self.at(scores, only=only)
+        except InputError:
+            return False
+        return True
 
     def _alone(self) -> list[tuple[tuple[str, ...], None]]:
         together = {path for members, _ in self.groups for path in members}
