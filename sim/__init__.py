@@ -47,11 +47,20 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
 
 
 def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | None = None) -> Results:
-    """Simulates and accounts a scenario. Raises ``InputError`` or ``RunError`` from ``sim.errors``."""
+    """Simulates and accounts a scenario, with intervals where it is uncertain.
+
+    Raises ``InputError`` or ``RunError`` from ``sim.errors``.
+    """
     from sim.runner import run_loaded
 
     overrides = {**(set or {}), **({} if seed is None else {"seed": seed})}
-    return run_loaded(load(source, set=overrides))
+    loaded = load(source, set=overrides)
+    results = run_loaded(loaded)
+    if loaded.scenario.uncertainty is None:
+        return results
+    from sim.study.propagate import with_intervals
+
+    return with_intervals(loaded, results)
 
 
 def account(results: Results | str | Path, *, set: Mapping[str, Any]) -> Results:

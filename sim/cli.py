@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim import cli_study
+from sim import cli_study, cli_uncertain
 from sim.errors import ColdaisleError, InputError, RunError
 
 if TYPE_CHECKING:
@@ -113,6 +113,10 @@ def run(
     if sys.stderr.isatty() and compiles_first(loaded):
         sys.stderr.write("compiling the serving engine: up to a minute, this once\n")
     results = run_loaded(loaded)
+    if loaded.scenario.uncertainty is not None:
+        from sim.study.propagate import with_intervals
+
+        results = with_intervals(loaded, results)
     _write(results, out, quiet=quiet or as_json)
     _show(results, as_json=as_json, quiet=quiet)
 
@@ -353,6 +357,7 @@ def validate(
 
 
 cli_study.register(app)
+cli_uncertain.register(app)
 
 
 def _show_progress(progress: Progress) -> None:

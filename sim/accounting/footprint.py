@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -50,11 +51,6 @@ class Line:
     withdrawal_l: float = 0.0
     cost: float = 0.0
 
-    @property
-    def is_it(self) -> bool:
-        """Whether it is of the IT equipment."""
-        return self.part == "it"
-
 
 @dataclass(frozen=True)
 class Footprint:
@@ -78,17 +74,22 @@ class Footprint:
         """Without networks between sites."""
         return Footprint(tuple(line for line in self.lines if line.part != "network"), self.accounts)
 
-    def total(self, of: Callable[[Line], float]) -> float:
-        """Sum of one quantity over all lines."""
-        return float(sum(of(line) for line in self.lines))
+    def total(self, *quantities: str, part: Part | None = None) -> float:
+        """Sum of quantities, by their names in a ``Line``, over all lines or those of one part."""
+        return float(sum(sum(map(attrgetter(quantity), self._of(part))) for quantity in quantities))
 
-    def by(self, name: Callable[[Line], str], of: Callable[[Line], float]) -> dict[str, float]:
-        """Sums of one quantity by what ``name`` says of a line, in alphabetical order."""
-        sums: dict[str, float] = {}
-        for line in self.lines:
-            label = name(line)
-            sums[label] = sums.get(label, 0.0) + of(line)
-        return dict(sorted(sums.items()))
+    def by(self, name: Callable[[Line], str], *quantities: str, part: Part | None = None) -> dict[str, float]:
+        """The same by what ``name`` says of a line, in alphabetical order."""
+        lines = self._of(part)
+        labels = list(map(name, lines))
+        sums = dict.fromkeys(sorted(set(labels)), 0.0)
+        for quantity in quantities:
+            for label, value in zip(labels, map(attrgetter(quantity), lines), strict=True):
+                sums[label] += value
+        return sums
+
+    def _of(self, part: Part | None) -> Sequence[Line]:
+        return self.lines if part is None else [line for line in self.lines if line.part == part]
 
 
 def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
@@ -224,7 +225,7 @@ def _shared_by_energy(label: str, grams: tuple[float, float, float], lines: Sequ
     """What serves a whole site, or all of them, shared by IT energy; nobody's where there was none."""
     by_owner: dict[tuple[str, str, str], float] = {}
     for line in lines:
-        if line.is_it and line.energy_j:
+        if line.part == "it" and line.energy_j:
             name = (line.key.site, line.key.owner, line.key.state)
             by_owner[name] = by_owner.get(name, 0.0) + line.energy_j
     total = sum(by_owner.values())

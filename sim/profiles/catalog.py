@@ -78,6 +78,14 @@ class Catalog:
         """Profiles already read: a catalog sees its files as they were when first asked for them."""
         return {}
 
+    def with_profiles(self, *profiles: Profile) -> Catalog:
+        """The same catalog with these in place of the profiles of their names and kinds."""
+        other = Catalog(self.folders)
+        other.__dict__["_found"] = self._found  # the same folders hold the same files
+        other._known.update(self._known)
+        other._known.update({(profile.name, type(profile)): profile for profile in profiles})
+        return other
+
     def path(self, name: str, kind: str | None = None) -> Path:
         """The file of one profile. Raises ``InputError`` with the nearest name (of that ``kind``, if one is given)."""
         paths = self.paths()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sim.results.intervals import DifferenceInterval, common_draws
 from sim.results.results import Results
 
 COMPARED = (
@@ -93,6 +94,7 @@ class Comparison:
     names: tuple[str, ...]
     differences: tuple[tuple[Difference, ...], ...]
     carbon_changes: tuple[Range, ...]
+    intervals: tuple[Mapping[str, DifferenceInterval], ...]
 
     @classmethod
     def of(cls, first: Results, others: Sequence[Results]) -> Comparison:
@@ -102,6 +104,7 @@ class Comparison:
             names=tuple(str(run.scenario["name"]) for run in runs),
             differences=tuple(_differences(first.summary, other.summary) for other in others),
             carbon_changes=tuple(_carbon_change(first, other) for other in others),
+            intervals=tuple(common_draws(first.draw_table, other.draw_table) for other in others),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,8 +130,11 @@ class Comparison:
                         "high": change.high,
                         "decided": change.decided,
                     },
+                    **({"intervals": {path: found.as_dict() for path, found in drawn.items()}} if drawn else {}),
                 }
-                for name, differences, change in zip(self.names[1:], self.differences, self.carbon_changes, strict=True)
+                for name, differences, change, drawn in zip(
+                    self.names[1:], self.differences, self.carbon_changes, self.intervals, strict=True
+                )
             ],
         }
 

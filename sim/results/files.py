@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sim.results.results import Results
 
 LEDGER, JOBS, REQUESTS = "ledger.parquet", "jobs.parquet", "requests.parquet"
+DRAWS = "draws.parquet"
 SUMMARY, SCENARIO, MANIFEST = "summary.json", "scenario.yaml", "manifest.json"
 
 
@@ -34,7 +35,7 @@ def refuse_bad_target(folder: Path) -> None:
     if not folder.is_dir():
         return
     names = {path.name for path in folder.iterdir() if not path.name.endswith(".partial")}
-    strangers = sorted(names - {LEDGER, JOBS, REQUESTS, SUMMARY, SCENARIO, MANIFEST})
+    strangers = sorted(names - {LEDGER, JOBS, REQUESTS, DRAWS, SUMMARY, SCENARIO, MANIFEST})
     if strangers:
         raise InputError.one(str(folder), f"holds '{strangers[0]}', which no run wrote; choose another --out")
     if names:
@@ -75,6 +76,8 @@ def _write_all(results: Results, folder: Path) -> None:
     pq.write_table(results.job_table, folder / JOBS, compression="zstd")
     if results.request_table is not None:
         pq.write_table(results.request_table, folder / REQUESTS, compression="zstd")
+    if results.draw_table is not None:
+        pq.write_table(results.draw_table, folder / DRAWS, compression="zstd")
     (folder / SUMMARY).write_text(to_json(results.summary), encoding="utf-8")
     (folder / SCENARIO).write_text(to_yaml(results.scenario), encoding="utf-8")
     files = sorted(path for path in folder.iterdir())
@@ -121,4 +124,5 @@ def read(folder: Path) -> Results:
         start_ns=start_ns,
         job_table=pq.read_table(folder / JOBS),
         request_table=pq.read_table(folder / REQUESTS) if REQUESTS in hashes else None,
+        draw_table=pq.read_table(folder / DRAWS) if DRAWS in hashes else None,
     )

@@ -13,6 +13,7 @@ from sim.results import charts
 from sim.results.compare import Comparison
 from sim.results.environment import account_rows, limit_remarks, overhead_grid, route_grid, site_grid
 from sim.results.formats import mass, number, share
+from sim.results.intervals import interval_grid, interval_remark
 from sim.results.jobs import job_grids, throttle_remarks
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
@@ -69,6 +70,10 @@ def _run(run: Results) -> str:
         parts.append(_jobs(summary))
     if "serving" in summary:
         parts.append(_services(summary["serving"]))
+    intervals = interval_grid(summary)
+    if intervals is not None:
+        remark = f'<p class="note">{escape(interval_remark(summary))}</p>'
+        parts += ["<h2>Intervals</h2>", _table(*intervals), remark]
     parts += [_boundary(summary["boundary"]), _provenance(run.manifest)]
     return "".join(parts)
 

@@ -28,6 +28,7 @@ class Results:
     start_ns: int
     job_table: pa.Table
     request_table: pa.Table | None
+    draw_table: pa.Table | None = None
 
     def ledger(self) -> pd.DataFrame:
         """One row per time bin and key: ``start`` (UTC), ``start_ns``, ``end_ns``, the key's names, J, slot-ns."""
@@ -46,6 +47,16 @@ class Results:
         if self.request_table is None:
             raise KeyError("this run kept no requests; ask for them with outputs.requests: all")
         frame: pd.DataFrame = self.request_table.to_pandas()
+        return frame
+
+    def draws(self) -> pd.DataFrame:
+        """One row a draw and seed of an uncertain scenario: inputs as drawn, and results by dotted path.
+
+        Raises ``KeyError`` where nothing was uncertain.
+        """
+        if self.draw_table is None:
+            raise KeyError("this run made no draws; give its scenario an 'uncertainty'")
+        frame: pd.DataFrame = self.draw_table.to_pandas()
         return frame
 
     def at(self, path: str) -> Any:

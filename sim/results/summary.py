@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sim.accounting.footprint import Footprint, Line, fold
+from sim.accounting.footprint import Footprint, Line, Part, fold
 from sim.accounting.indicators import exceeded_limits, indicators
 from sim.accounting.ledger import WAN, Ledger
 from sim.accounting.plan import AccountingPlan, SitePlan
@@ -79,7 +79,7 @@ def _of(footprint: Footprint, plan: AccountingPlan, sites: Sequence[str]) -> dic
     if water:
         summary["water_l"] = water
     if all(site.grid.price is not None for site in plans):
-        summary["cost"] = {"energy": footprint.total(lambda line: line.cost), "currency": plan.currency}
+        summary["cost"] = {"energy": footprint.total("cost"), "currency": plan.currency}
     carbon = summary["carbon_kg"]
     if "network" in energy:  # the indicators are of the data center, which networks between sites are outside of
         inside = footprint.inside()
@@ -89,27 +89,22 @@ def _of(footprint: Footprint, plan: AccountingPlan, sites: Sequence[str]) -> dic
 
 
 def _energy(footprint: Footprint) -> dict[str, Any]:
-    def it_kwh(line: Line) -> float:
-        return line.energy_j / J_PER_KWH if line.is_it else 0.0
+    def kwh(name: Callable[[Line], str], part: Part) -> dict[str, float]:
+        return _kept({label: joules / J_PER_KWH for label, joules in footprint.by(name, "energy_j", part=part).items()})
 
-    def overhead_kwh(line: Line) -> float:
-        return line.energy_j / J_PER_KWH if line.part == "building" else 0.0
-
-    def network_kwh(line: Line) -> float:
-        return line.energy_j / J_PER_KWH if line.part == "network" else 0.0
-
-    it, overhead = footprint.total(it_kwh), footprint.total(overhead_kwh)
+    it = footprint.total("energy_j", part="it") / J_PER_KWH
+    overhead = footprint.total("energy_j", part="building") / J_PER_KWH
     energy = {
         "it": it,
         "facility": it + overhead,
         "facility_overhead": overhead,
-        "by_component": _kept(footprint.by(_component, it_kwh)),
-        "overhead_by_component": _kept(footprint.by(_component, overhead_kwh)),
-        "by_workload": _kept(footprint.by(_owner, it_kwh)),
-        "by_state": _kept(footprint.by(_state, it_kwh)),
+        "by_component": kwh(_component, "it"),
+        "overhead_by_component": kwh(_component, "building"),
+        "by_workload": kwh(_owner, "it"),
+        "by_state": kwh(_state, "it"),
     }
     if any(line.part == "network" for line in footprint.lines):
-        energy["network"] = footprint.total(network_kwh)
+        energy["network"] = footprint.total("energy_j", part="network") / J_PER_KWH
     served = [account.served for account in footprint.accounts.values() if account.served is not None]
     if served:
         powers = {
@@ -123,50 +118,41 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
             "grid_export": sum(float(s.energy_j(s.grid_export_w)) for s in served),
             "unserved": sum(float(s.energy_j(s.unserved_w)) for s in served),
         }
-        energy["grid_import"] = footprint.total(lambda line: line.import_j) / J_PER_KWH
+        energy["grid_import"] = footprint.total("import_j") / J_PER_KWH
         energy |= {name: joules / J_PER_KWH for name, joules in powers.items() if joules}
     return energy
 
 
 def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
-    def kg(of: Callable[[Line], float]) -> float:
-        return footprint.total(of) / G_PER_KG
+    def kg(*quantities: str) -> float:
+        return footprint.total(*quantities) / G_PER_KG
 
-    def parts(name: Callable[[Line], str], of: Callable[[Line], float]) -> dict[str, float]:
-        return {label: grams / G_PER_KG for label, grams in _kept(footprint.by(name, of)).items()}
+    def parts(name: Callable[[Line], str], *quantities: str) -> dict[str, float]:
+        return {label: grams / G_PER_KG for label, grams in _kept(footprint.by(name, *quantities)).items()}
 
-    def operational(line: Line) -> float:
-        return line.operational_g
-
-    def embodied(line: Line) -> float:
-        return line.embodied_g
-
-    def both(line: Line) -> float:
-        return line.operational_g + line.embodied_g
-
-    scope1 = kg(lambda line: line.scope1_g)
-    network = kg(lambda line: line.operational_g if line.part == "network" else 0.0)  # carriers buy it: scope 3
+    scope1 = kg("scope1_g")
+    network = footprint.total("operational_g", part="network") / G_PER_KG  # carriers buy it: scope 3
     carbon: dict[str, Any] = {
-        "operational_location": kg(operational),
-        "embodied": kg(embodied),
-        "total": kg(both),
+        "operational_location": kg("operational_g"),
+        "embodied": kg("embodied_g"),
+        "total": kg("operational_g", "embodied_g"),
     }
     scopes = {"scope_1": scope1, "scope_2_location": carbon["operational_location"] - scope1 - network}
     if all(site.market is not None for site in plans):
-        carbon["operational_market"] = kg(lambda line: line.market_g)
+        carbon["operational_market"] = kg("market_g")
         scopes["scope_2_market"] = carbon["operational_market"] - scope1 - network
     if all(site.grid.marginal is not None for site in plans):
-        carbon["marginal_effect"] = kg(lambda line: line.marginal_g + line.scope1_g)
+        carbon["marginal_effect"] = kg("marginal_g", "scope1_g")
     carbon |= {
         "scopes": {**scopes, "scope_3": carbon["embodied"] + network},
-        "by_component": parts(_component_or_building, both),
-        "by_workload": parts(_owner, both),
-        "operational_by_state": parts(_state, operational),
-        "embodied_by_workload": parts(_owner, embodied),
+        "by_component": parts(_component_or_building, "operational_g", "embodied_g"),
+        "by_workload": parts(_owner, "operational_g", "embodied_g"),
+        "operational_by_state": parts(_state, "operational_g"),
+        "embodied_by_workload": parts(_owner, "embodied_g"),
         "embodied_range": {
-            "low": kg(lambda line: line.embodied_low_g),
-            "central": kg(embodied),
-            "high": kg(lambda line: line.embodied_high_g),
+            "low": kg("embodied_low_g"),
+            "central": kg("embodied_g"),
+            "high": kg("embodied_high_g"),
         },
     }
     return carbon
@@ -176,9 +162,9 @@ def _water(footprint: Footprint, plan: AccountingPlan, plans: Sequence[SitePlan]
     """On-site and off-site water; a total only where both are known. Water withdrawn and weighed stand beside it."""
     water: dict[str, Any] = {}
     if all(site.onsite_water_known for site in plans):
-        water["onsite"] = footprint.total(lambda line: line.onsite_l)
+        water["onsite"] = footprint.total("onsite_l")
     if all(site.grid.water is not None for site in plans):
-        water["offsite"] = footprint.total(lambda line: line.offsite_l)
+        water["offsite"] = footprint.total("offsite_l")
     if len(water) == 2:
         water["total"] = water["onsite"] + water["offsite"]
         weights = [site.scarcity for site in plans]
@@ -190,9 +176,9 @@ def _water(footprint: Footprint, plan: AccountingPlan, plans: Sequence[SitePlan]
                 if weight is not None and line.key.site == name
             )
     if all(site.grid.withdrawal is not None for site in plans):
-        water["offsite_withdrawal"] = footprint.total(lambda line: line.withdrawal_l)
+        water["offsite_withdrawal"] = footprint.total("withdrawal_l")
     if plan.embodied_water_known:
-        water["embodied"] = footprint.total(lambda line: line.embodied_l)
+        water["embodied"] = footprint.total("embodied_l")
     parts: dict[str, float] = {}
     for account in footprint.accounts.values():
         for name, litres in (account.onsite_l or {}).items():

@@ -13,6 +13,7 @@ from rich.text import Text
 from sim.results.compare import Comparison, Difference
 from sim.results.environment import account_rows, limit_remarks, overhead_grid, route_grid, site_grid
 from sim.results.formats import Grid, mass, number, share
+from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import job_grids, throttle_remarks
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, NS_PER_S
@@ -43,6 +44,9 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     if "serving" in summary:
         parts += service_tables(summary["serving"])
         parts += [Text(remark, style="dim") for remark in service_remarks(summary["serving"])]
+    intervals = interval_grid(summary)
+    if intervals is not None:
+        parts += [grid_table(intervals), Text(interval_remark(summary), style="dim")]
     parts.append(_boundary(summary["boundary"]))
     return Group(*parts)
 
@@ -127,8 +131,10 @@ def _boundary(boundary: Mapping[str, Any]) -> Text:
 def comparison_tables(comparison: Comparison) -> RenderableType:
     """Each other run against the first, and whether its carbon differs over the whole range of embodied carbon."""
     parts: list[RenderableType] = []
-    others = zip(comparison.names[1:], comparison.differences, comparison.carbon_changes, strict=True)
-    for name, differences, change in others:
+    others = zip(
+        comparison.names[1:], comparison.differences, comparison.carbon_changes, comparison.intervals, strict=True
+    )
+    for name, differences, change, drawn in others:
         table = plain_table("", "first", "other", "change", "")
         for row in differences:
             table.add_row(
@@ -141,6 +147,9 @@ def comparison_tables(comparison: Comparison) -> RenderableType:
             table,
             Text(f"{ends}{verdict}.", style="dim"),
         ]
+        intervals = difference_grid(drawn)
+        if intervals is not None:
+            parts += [grid_table(intervals), Text("Over common draws: what both runs share cancels.", style="dim")]
     return Group(*parts)
 
 

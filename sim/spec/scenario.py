@@ -17,6 +17,7 @@ from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Route
 from sim.spec.serving import Serving
 from sim.spec.site import Place, Site
+from sim.spec.uncertainty import Uncertainty
 from sim.spec.workloads import Workload
 from sim.validation import Spec
 
@@ -99,6 +100,9 @@ class Scenario(Spec):
     policies: list[Policy] = Field(default_factory=list, description="Power caps and demand response.")
     accounting: Accounting
     outputs: Outputs = Field(default_factory=Outputs)
+    uncertainty: Uncertainty | None = Field(
+        default=None, description="Distributions of numbers in this scenario, for intervals and sensitivities."
+    )
 
     @property
     def places(self) -> dict[str, Place]:

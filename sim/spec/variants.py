@@ -25,7 +25,7 @@ from sim.spec.scenario import Scenario
 from sim.validation import validate
 
 _SCENARIO: TypeAdapter[Scenario] = TypeAdapter(Scenario)
-_WITHOUT_LOGS = {"site", "sites", "accounting", "name", "description", "outputs", "cluster"}
+_WITHOUT_LOGS = {"site", "sites", "accounting", "name", "description", "outputs", "cluster", "uncertainty"}
 MOST_CHECKED = 4096
 
 

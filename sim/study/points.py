@@ -30,7 +30,7 @@ from sim.spec.scenario import Scenario
 from sim.units import MAX_NS
 from sim.validation import Spec
 
-PRICED_ONLY = {"name", "description", "accounting", "site", "sites", "profiles"}
+PRICED_ONLY = {"name", "description", "accounting", "site", "sites", "profiles", "uncertainty"}
 ENGINE_ONLY = {"seed", "start", "end", "duration", "cluster", "workloads", "outputs"}
 """Sections known to read nothing of the site, unless one of ``READS_SITE`` stands in them."""
 PRICING_PROFILES = ("grids", "fuels")

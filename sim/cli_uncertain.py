@@ -1,0 +1,95 @@
+"""The commands of sensitivity and search. Like ``sim.cli`` they read arguments, call the package and print."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from sim.errors import InputError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout and nothing else.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    app.command()(sensitivity)
+    app.command()(optimize)
+
+
+def sensitivity(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="A YAML file with an 'uncertainty', or the name of one.")
+    ],
+    method: Annotated[
+        Literal["sobol", "morris", "oat"],
+        typer.Option("--method", help="Shares of variance, elementary effects, or one input at a time."),
+    ] = "oat",
+    output: Annotated[
+        str, typer.Option("--output", metavar="PATH", help="A result, by its path in summary.json.")
+    ] = "carbon_kg.total",
+    samples: Annotated[
+        int | None,
+        typer.Option("--samples", metavar="N", min=2, help="Base sample of Sobol, trajectories of Morris (256, 32)."),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a value.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.html", help="Write a page with a chart.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which uncertain input moves a result."""
+    from sim.results.files import to_json
+    from sim.results.report import STYLE
+    from sim.results.tornado import tornado_page, tornado_tables
+    from sim.spec.loader import load_scenario, parse_assignments
+    from sim.study.effects import scenario_sensitivity
+
+    wanted = samples if samples is not None else {"sobol": 256, "morris": 32, "oat": 2}[method]
+    if method == "sobol" and wanted & (wanted - 1):
+        raise InputError.one("--samples", f"must be a power of 2 for Sobol, and is {wanted}")
+    loaded = load_scenario(scenario, parse_assignments(assignments or []))
+    found = scenario_sensitivity(loaded, method, output, samples=wanted).as_dict()
+    if out is not None:
+        from sim.results.atomic import write_text
+
+        write_text(tornado_page(loaded.scenario.name, output, found, STYLE), out)
+        if not as_json:
+            sys.stderr.write(f"written to {out}\n")
+    if as_json:
+        sys.stdout.write(to_json({"output": output, **found}))
+        return
+    from rich.console import Console
+
+    Console(soft_wrap=False, highlight=False).print(tornado_tables(loaded.scenario.name, output, found))
+
+
+def optimize(
+    search: Annotated[str, typer.Argument(metavar="SEARCH", help="A YAML file with 'base' and 'optimize'.")],
+    journal: Annotated[
+        Path | None, typer.Option("--journal", metavar="FILE", help="Keep every trial here, to go on later.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the trials of the journal.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Search for the least of a result within limits."""
+    from sim.results.files import to_json
+    from sim.results.searched import search_tables
+    from sim.spec.optimize import load_search
+    from sim.study.optimize import optimize as optimized
+
+    if resume and journal is None:
+        raise InputError.one("--resume", "needs the --journal to go on with")
+    asked = load_search(search)
+    found = optimized(asked, journal=journal, resume=resume).as_dict()
+    if as_json:
+        sys.stdout.write(to_json(found))
+    else:
+        from rich.console import Console
+
+        name = asked.spec.name or Path(search).stem
+        Console(soft_wrap=False, highlight=False).print(search_tables(name, found))
+    if not found["feasible"]:
+        raise typer.Exit(1)

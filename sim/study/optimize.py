@@ -1,0 +1,220 @@
+"""The search for the least of a result within limits, by Optuna's tree-structured Parzen estimator.
+
+Constraints are handed to the sampler, which prefers what keeps to them (Watanabe, Hutter 2023, arXiv:2211.14411). The
+sampler of each trial is seeded by the search's seed and the number of finished trials, so that a search that was
+stopped and resumed from its journal goes on exactly as one that was not. Points met again are looked up, not run. The
+result is the best found; no search can promise that there is no better.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.errors import ColdaisleError, InputError, RunError
+from sim.runner import Simulated, environmental, simulated
+from sim.spec.loader import Loaded, load_scenario
+from sim.spec.optimize import LoadedSearch, Search
+from sim.spec.variants import Variants
+from sim.study.points import Hasher
+from sim.study.propagate import value_at
+
+if TYPE_CHECKING:
+    import optuna
+
+Evaluate = Callable[[Mapping[str, Any]], Mapping[str, float]]
+"""Values by path -> the results that the search asks for, by path. Raises ``ColdaisleError`` where there are none."""
+FAR = 1e30
+KEPT_RUNS = 16
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point: its values, its results, how far beyond the limits it is; ``error`` where it could not be run."""
+
+    number: int
+    values: Mapping[str, Any]
+    results: Mapping[str, float]
+    excess: tuple[float, ...]
+    error: str | None
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it ran and keeps to all limits."""
+        return self.error is None and all(over <= 0.0 for over in self.excess)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Every trial in order, and the best of those that keep to all limits: None where none does."""
+
+    minimised: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial | None:
+        """The first of the least."""
+        fitting = [trial for trial in self.trials if trial.feasible]
+        return min(fitting, key=lambda trial: trial.results[self.minimised]) if fitting else None
+
+    @property
+    def nearest(self) -> Trial | None:
+        """Of those that ran, the one that is least beyond the limits."""
+        ran = [trial for trial in self.trials if trial.error is None]
+        return min(ran, key=lambda trial: max((0.0, *trial.excess))) if ran else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain data."""
+
+        def plain(trial: Trial | None) -> dict[str, Any] | None:
+            if trial is None:
+                return None
+            return {"number": trial.number, "values": dict(trial.values), "results": dict(trial.results)} | (
+                {"error": trial.error} if trial.error is not None else {"excess": list(trial.excess)}
+            )
+
+        return {
+            "minimised": self.minimised,
+            "feasible": self.best is not None,
+            "best": plain(self.best),
+            "nearest": plain(self.nearest),
+            "trials": [plain(trial) for trial in self.trials],
+        }
+
+
+def search(spec: Search, evaluate: Evaluate, *, asked: str, journal: Path | None = None, resume: bool = False) -> Found:
+    """The trials of ``spec``. With a ``journal`` they outlive the process; ``resume`` goes on with what is there.
+
+    ``asked`` identifies the question: a journal of another is refused with ``InputError``.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise RunError("optimize needs Optuna: pip install 'coldaisle[optimize]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = _study(optuna, journal, asked, resume=resume)
+    _end_what_was_stopped(optuna, study, spec)
+    ours = [trial for trial in study.get_trials(deepcopy=False) if "values" in trial.user_attrs]
+    done = [_trial(i, trial) for i, trial in enumerate(ours)]
+    known = {_text(trial.values): trial for trial in done}
+    for number in range(len(done), spec.trials):
+        study.sampler = _sampler(optuna, spec.seed, number)
+        asked_trial = study.ask()
+        values = {path: _suggest(asked_trial, path, choice) for path, choice in spec.over.items()}
+        before = known.get(_text(values))
+        trial = _ran(number, spec, values, evaluate) if before is None else _again(number, before)
+        known.setdefault(_text(values), trial)
+        asked_trial.set_user_attr("results", dict(trial.results))
+        asked_trial.set_user_attr("error", trial.error)
+        asked_trial.set_user_attr("excess", list(trial.excess))
+        asked_trial.set_constraint("runs", 0.0 if trial.error is None else 1.0)
+        for i, over in enumerate(trial.excess):
+            asked_trial.set_constraint(f"limit {i}", over)
+        asked_trial.set_user_attr("values", dict(values))  # last: a trial without them was not finished
+        study.tell(asked_trial, _told(trial.results, spec))
+        done.append(trial)
+    return Found(spec.minimise, tuple(done[: spec.trials]))
+
+
+def _study(optuna: Any, journal: Path | None, asked: str, *, resume: bool) -> Any:
+    from optuna.storages import InMemoryStorage, JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if journal is not None and journal.exists() and not resume:
+        raise InputError.one(str(journal), "holds a search already; go on with --resume, or choose another")
+    storage = JournalStorage(JournalFileBackend(str(journal))) if journal is not None else InMemoryStorage()
+    study = optuna.create_study(storage=storage, study_name="coldaisle", load_if_exists=True)
+    before = study.user_attrs.get("asked")
+    if before is None:
+        study.set_user_attr("asked", asked)
+    elif before != asked:
+        raise InputError.one(str(journal), "holds a search of another question, or of another scenario; choose another")
+    return study
+
+
+def _told(results: Mapping[str, float], spec: Search) -> float:
+    """What the sampler hears of a trial: one that cannot be run counts as far off, so that the search keeps away."""
+    return results.get(spec.minimise, FAR)
+
+
+def _end_what_was_stopped(optuna: Any, study: optuna.Study, spec: Search) -> None:
+    """A trial that was killed after its results were kept is told; one killed before is as if it had never been."""
+    for left in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        if "values" in left.user_attrs:
+            study.tell(left.number, _told(left.user_attrs["results"], spec))
+        else:
+            study.tell(left.number, state=optuna.trial.TrialState.FAIL)
+
+
+def _sampler(optuna: Any, seed: int, number: int) -> Any:
+    digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
+    return optuna.samplers.TPESampler(seed=int.from_bytes(digest[:4], "little"))
+
+
+def _suggest(trial: optuna.Trial, path: str, choice: Any) -> Any:
+    if isinstance(choice, list):
+        return choice[trial.suggest_categorical(path, list(range(len(choice))))]
+    return choice.range().drawn(trial.suggest_float(path, 0.0, 1.0 - 2.0**-53))
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    return json.dumps(dict(values), sort_keys=True, default=str)
+
+
+def _ran(number: int, spec: Search, values: Mapping[str, Any], evaluate: Evaluate) -> Trial:
+    try:
+        results = evaluate(values)
+    except ColdaisleError as error:
+        return Trial(number, values, {}, (), str(error))
+    return Trial(number, values, results, tuple(limit.excess(results[limit.path]) for limit in spec.subject_to), None)
+
+
+def _again(number: int, before: Trial) -> Trial:
+    return Trial(number, before.values, before.results, before.excess, before.error)
+
+
+def _trial(number: int, kept: Any) -> Trial:
+    said = kept.user_attrs
+    return Trial(number, said["values"], said["results"], tuple(said["excess"]), said["error"])
+
+
+def optimize(asked: LoadedSearch, *, journal: Path | None = None, resume: bool = False) -> Found:
+    """The search over variants of its base scenario. Raises ``InputError`` for a path that leads nowhere."""
+    spec = asked.spec.optimize
+    base = load_scenario(asked.base)
+    question = {"search": spec.model_dump(mode="json", exclude={"trials"}), "scenario": base.resolved()}
+    digest = hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()
+    return search(spec, _Scenario(asked, base).results, asked=digest, journal=journal, resume=resume)
+
+
+class _Scenario:
+    """Variants of a base, run and priced; those that only price share a ledger."""
+
+    def __init__(self, asked: LoadedSearch, base: Loaded) -> None:
+        self._asked = asked
+        self._variants = Variants(base.document, base.source, {})
+        self._hasher = Hasher()
+        self._runs: dict[str, Simulated] = {}
+
+    def results(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """What the search asks for. Raises ``ColdaisleError``."""
+        loaded = self._variants.at(values, {path: self._asked.place(path) for path in values})
+        key = self._hasher.hashes(loaded)[1]
+        if key not in self._runs:
+            if len(self._runs) >= KEPT_RUNS:
+                del self._runs[next(iter(self._runs))]
+            self._runs[key] = simulated(loaded)
+        run = self._runs[key]
+        summary = {**environmental(run, loaded), **run.activity}
+        spec = self._asked.spec.optimize
+        found = {}
+        for path in (spec.minimise, *(limit.path for limit in spec.subject_to)):
+            value = value_at(summary, (*path.split("."),))
+            if value is None:
+                raise InputError.one(self._asked.base, f"'{path}' is no number of the summary of this scenario")
+            found[path] = value
+        return found

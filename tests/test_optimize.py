@@ -1,0 +1,137 @@
+"""Searches keep to their limits, say when nothing does, and go on after a stop as if there had been none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim.errors import InputError, RunError
+from sim.spec.optimize import Search, load_search
+from sim.study.optimize import Found, optimize, search
+from tests.small import small
+
+pytest.importorskip("optuna")
+
+
+def asked(**more: Any) -> Search:
+    return Search.model_validate(
+        {
+            "minimise": "cost",
+            "subject_to": [{"path": "delay", "at_most": 2.0}],
+            "over": {"x": {"low": 0.0, "high": 4.0}, "kind": ["a", "b"]},
+            "trials": 40,
+            **more,
+        }
+    )
+
+
+def model(values: Mapping[str, Any]) -> dict[str, float]:
+    """Cheaper is slower: the least cost within delay 2 is at x = 2 with kind b, and costs 2 - 1."""
+    return {"cost": 4.0 - values["x"] - (values["kind"] == "b"), "delay": values["x"]}
+
+
+def test_the_best_keeps_to_the_limits_and_is_the_least_of_those_that_do() -> None:
+    found = search(asked(), model, asked="q")
+    assert found.best is not None
+    within = [t for t in found.trials if t.results["delay"] <= 2.0]
+    assert len(within) < len(found.trials)  # the limit binds
+    assert found.best.results["cost"] == min(t.results["cost"] for t in within)
+    assert found.best.values["kind"] == "b"
+    assert found.best.results["cost"] < 1.3  # 40 trials come near the least, 1
+
+
+def test_a_search_that_nothing_satisfies_says_so_and_names_what_is_nearest() -> None:
+    found = search(asked(subject_to=[{"path": "delay", "at_most": -1.0}], trials=15), model, asked="q")
+    assert found.best is None
+    assert found.as_dict()["feasible"] is False
+    assert found.nearest is not None
+    assert found.nearest.results["delay"] == min(t.results["delay"] for t in found.trials)
+
+
+def test_a_point_that_cannot_run_is_a_trial_with_its_error() -> None:
+    def fragile(values: Mapping[str, Any]) -> dict[str, float]:
+        if values["kind"] == "b":
+            raise RunError("no such thing as b")
+        return model(values)
+
+    found = search(asked(trials=15), fragile, asked="q")
+    assert {t.error for t in found.trials if t.values["kind"] == "b"} == {"no such thing as b"}
+    assert found.best is not None
+    assert found.best.values["kind"] == "a"
+
+
+def plain(found: Found) -> list[tuple[Any, ...]]:
+    return [(t.number, dict(t.values), dict(t.results), t.excess, t.error) for t in found.trials]
+
+
+class StoppedError(Exception):
+    """As a kill would: the search does not see it coming."""
+
+
+def test_stopped_and_resumed_it_is_the_search_that_was_not(tmp_path: Path) -> None:
+    whole = search(asked(trials=25), model, asked="q")
+    journal, calls = tmp_path / "journal", 0
+
+    def stopping(values: Mapping[str, Any]) -> dict[str, float]:
+        nonlocal calls
+        calls += 1
+        if calls == 14:
+            raise StoppedError
+        return model(values)
+
+    with pytest.raises(StoppedError):
+        search(asked(trials=25), stopping, asked="q", journal=journal)
+    search(asked(trials=20), model, asked="q", journal=journal, resume=True)
+    resumed = search(asked(trials=25), model, asked="q", journal=journal, resume=True)
+    assert plain(resumed) == plain(whole)
+    with pytest.raises(InputError, match="go on with --resume"):
+        search(asked(), model, asked="q", journal=journal)
+    with pytest.raises(InputError, match="another question"):
+        search(asked(), model, asked="other", journal=journal, resume=True)
+
+
+def test_another_seed_is_another_search() -> None:
+    first, other = (search(asked(trials=5, seed=seed), model, asked="q") for seed in (0, 1))
+    assert plain(first) != plain(other)
+
+
+def test_the_least_carbon_of_a_scenario_within_a_budget(tmp_path: Path) -> None:
+    """Carbon falls with the PUE and nothing else here: of four choices the least wins, and limits cut some off."""
+    import json
+
+    base = tmp_path / "base.yaml"
+    base.write_text(json.dumps(small()), encoding="utf-8")  # JSON is YAML
+    spec = {
+        "base": str(base),
+        "optimize": {
+            "minimise": "carbon_kg.total",
+            "subject_to": [{"path": "energy_kwh.facility", "at_least": 36.0}],
+            "over": {"site.facility.pue": [1.1, 1.2, 1.3, 1.4]},
+            "trials": 15,
+        },
+    }
+    found = optimize(load_search(spec))
+    assert found.best is not None
+    tried = {t.values["site.facility.pue"]: t for t in found.trials}
+    assert found.best.results["energy_kwh.facility"] >= 36.0
+    assert found.best.values["site.facility.pue"] == min(pue for pue, t in tried.items() if t.feasible)
+    assert any(not t.feasible for t in tried.values())
+    wrong = {**spec, "optimize": {**spec["optimize"], "minimise": "carbon_kg.nothing", "trials": 2}}  # type: ignore[dict-item]
+    assert all("carbon_kg.nothing" in str(t.error) for t in optimize(load_search(wrong)).trials)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"over": {"x": {"low": "300 W", "high": "2 kW"}}}, "must have one unit"),
+        ({"subject_to": [{"path": "delay"}]}, "'at_most' or 'at_least'"),
+        ({"trials": 0}, "trials"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused(change: dict[str, Any], message: str) -> None:
+    fine = {"minimise": "cost", "over": {"x": [1, 2]}, "trials": 3}
+    with pytest.raises(InputError, match=message):
+        load_search({"base": "small", "optimize": {**fine, **change}})

@@ -1,0 +1,181 @@
+"""Uncertain scenarios: intervals that follow from the physics, common draws, effects, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sim
+from sim.errors import InputError, RunError
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import Calibration
+from sim.results.files import read, write
+from sim.spec.loader import Loaded, load_scenario
+from sim.study.effects import scenario_sensitivity
+from sim.study.uncertain import UncertainScenario
+from tests.small import small
+
+INTENSITY, PUE = "site.grid.intensity", "site.facility.pue"
+
+
+def uncertain(over: dict[str, Any], *, draws: int = 24, seeds: int = 2, **more: Any) -> dict[str, Any]:
+    data = small()
+    data["uncertainty"] = {"draws": draws, "seeds": seeds, "over": over, **more}
+    return data
+
+
+def test_an_uncertain_intensity_is_the_same_share_of_operational_carbon_and_no_chance() -> None:
+    """Operational carbon is intensity times energy: under one seed its percentiles are those of the intensity."""
+    run = sim.run(uncertain({INTENSITY: {"kind": "uniform", "low": "300 gCO2e/kWh", "high": "500 gCO2e/kWh"}}, seeds=1))
+    kwh = run.at("energy_kwh.facility")
+    drawn = [float(str(text).split()[0]) for text in run.draws()[f"input:{INTENSITY}"]]
+    found = run.summary["intervals"]["carbon_kg.operational_location"]
+    for end, percentile in (("p05", 5), ("p50", 50), ("p95", 95)):
+        assert found[end] == pytest.approx(np.percentile(drawn, percentile) * kwh / 1000.0)
+    assert "from_chance" not in found  # one seed cannot tell
+    energy = run.summary["intervals"]["energy_kwh.facility"]
+    assert energy["p05"] == energy["p95"] == kwh
+
+
+def test_what_only_prices_is_simulated_once_a_seed_and_chance_is_told_apart() -> None:
+    run = sim.run(uncertain({INTENSITY: {"kind": "lognormal", "cv": "20 %"}}, seeds=3))
+    assert run.summary["uncertainty"]["simulations"] == 2  # the run itself is the first seed's
+    intervals = run.summary["intervals"]
+    assert intervals["energy_kwh.it"]["from_chance"] == 1.0
+    assert intervals["carbon_kg.total"]["from_parameters"] > 0.9
+    assert intervals["serving.api.e2e_s.p99"]["from_parameters"] == 0.0
+    assert intervals["carbon_kg.total"]["from_parameters"] + intervals["carbon_kg.total"]["from_chance"] == (
+        pytest.approx(1.0)
+    )
+
+
+def test_what_decides_the_run_is_simulated_for_every_draw() -> None:
+    over = {"workloads.tune.work.load.active": {"kind": "uniform", "low": "300 W", "high": "350 W"}}
+    run = sim.run(uncertain(over, draws=8, seeds=1))
+    assert run.summary["uncertainty"]["simulations"] == 8
+    frame = run.draws().assign(watts=lambda f: f["input:" + next(iter(over))].str.split().str[0].astype(float))
+    slope, start = np.polyfit(frame["watts"], frame["energy_kwh.it"], 1)
+    # 16 GPU-hours of the job: one watt more is 16 Wh more (and power supplies lose a little beside it)
+    assert slope == pytest.approx(0.016, rel=0.15)
+    assert start > 0
+
+
+def test_embodied_carbon_stays_within_the_range_of_its_profiles() -> None:
+    run = sim.run(uncertain({"embodied": {"kind": "from-profiles"}}, seeds=1, draws=100))
+    bounds, drawn = run.at("carbon_kg.embodied_range"), run.draws()["carbon_kg.embodied"]
+    assert bounds["low"] <= drawn.min() < bounds["central"] < drawn.max() <= bounds["high"]
+    # comonotone triangular draws add up to the triangular of the sums' ends: mean (low + central + high) / 3
+    assert drawn.mean() == pytest.approx(sum(bounds.values()) / 3, rel=0.01)
+
+
+def test_impossible_draws_are_drawn_again_and_counted() -> None:
+    run = sim.run(uncertain({PUE: {"kind": "normal", "mean": 1.0, "sd": 0.1}}, draws=40, seeds=1))
+    assert run.summary["uncertainty"]["refused_draws"] >= 10  # half of the first forty lies below 1
+    assert run.draws()[f"input:{PUE}"].astype(float).min() >= 1.0
+    with pytest.raises(RunError, match=r"facility\.pue: of 200 draws none was valid"):
+        sim.run(uncertain({PUE: {"kind": "uniform", "low": 0.1, "high": 0.2}}, draws=8, seeds=1))
+
+
+def test_the_same_seed_gives_the_same_draws_and_a_new_input_leaves_them_alone(tmp_path: Path) -> None:
+    law = {"kind": "lognormal", "cv": "20 %"}
+    first, again = sim.run(uncertain({INTENSITY: law})), sim.run(uncertain({INTENSITY: law}))
+    assert first.draws().equals(again.draws())
+    more = sim.run(uncertain({PUE: {"kind": "triangular", "low": 1.1, "high": 1.5}, INTENSITY: law}))
+    assert more.draws()[f"input:{INTENSITY}"].equals(first.draws()[f"input:{INTENSITY}"])
+    write(first, tmp_path / "run")
+    assert read(tmp_path / "run").draws().equals(first.draws())
+
+
+def test_compared_runs_share_their_draws() -> None:
+    """Twice the PUE's overhead costs carbon in every draw, though the intensity's interval is far wider than that."""
+    data = uncertain({INTENSITY: {"kind": "lognormal", "cv": "30 %"}})
+    first, other = sim.run(data), sim.run(data, set={PUE: 1.30})
+    found = sim.compare(first, other).intervals[0]["carbon_kg.total"]
+    interval = first.summary["intervals"]["carbon_kg.total"]
+    assert found.first_below == 1.0
+    assert found.p05 > 0.0
+    assert found.p95 - found.p05 < 0.1 * (interval["p95"] - interval["p05"])
+    assert not sim.compare(first, sim.run(small())).intervals[0]
+    assert "intervals" in sim.compare(first, other).as_dict()["others"][0]
+
+
+def calibrated(covariance: list[list[float]], draws: int = 200) -> Loaded:
+    name = Catalog().node("dgx-a100").gpus.profile  # type: ignore[union-attr]
+    loaded = load_scenario(uncertain({}, draws=draws) | {"uncertainty": None})
+    gpu = loaded.catalog.gpu(name)
+    told = Calibration(
+        recordings=["a"], stack="s", fitted=[], held_out=[], errors={}, residuals={},
+        constants=["idle", "loaded"], covariance=covariance,
+    )  # fmt: skip
+    spec = {"draws": draws, "seeds": 1, "over": {f"profiles.{name}": {"kind": "calibration"}}}
+    data = uncertain({}) | {"uncertainty": spec}
+    return load_scenario(data, catalog=loaded.catalog.with_profiles(gpu.model_copy(update={"calibration": told})))
+
+
+def test_a_calibration_draws_its_constants_with_their_covariance() -> None:
+    loaded = calibrated([[4.0, 3.0], [3.0, 9.0]])
+    scenario = UncertainScenario(loaded)
+    scores, refused = scenario.drawn()
+    assert refused == 0
+    powers = []
+    for row in scores:
+        drawn = scenario.at(row)
+        power = drawn.catalog.gpu(drawn.catalog.node("dgx-a100").gpus.profile).power  # type: ignore[union-attr]
+        powers.append((float(power.idle.value), float(power.loaded.value)))
+    found = np.cov(np.array(powers).T)
+    # four standard errors of a variance, sqrt(2 / n)
+    np.testing.assert_allclose(found, [[4.0, 3.0], [3.0, 9.0]], rtol=4 * np.sqrt(2 / len(powers)))
+    # and another profile is another simulation, though the scenario's text is the same
+    scenario.summary(scores[0])
+    scenario.summary(scores[1])
+    assert scenario.simulations == 2
+
+
+def test_one_at_a_time_names_the_input_that_moves_the_carbon() -> None:
+    data = uncertain(
+        {
+            PUE: {"kind": "uniform", "low": 1.24, "high": 1.26},
+            INTENSITY: {"kind": "uniform", "low": "200 gCO2e/kWh", "high": "600 gCO2e/kWh"},
+            "site.water.wue": {"kind": "uniform", "low": "1 L/kWh", "high": "3 L/kWh"},
+        }
+    )
+    found = scenario_sensitivity(load_scenario(data), "oat", "carbon_kg.total", samples=2)
+    assert [effect.input for effect in found.effects] == [INTENSITY, PUE, "site.water.wue"]
+    assert found.effects[-1].size == 0.0  # water emits no carbon
+    # 90 % of 400 g/kWh on the energy of the facility
+    kwh = sim.run(small()).at("energy_kwh.facility")
+    assert found.effects[0].size == pytest.approx(0.9 * 0.4 * kwh)
+    with pytest.raises(InputError, match=r"carbon_kg\.nothing"):
+        scenario_sensitivity(load_scenario(data), "oat", "carbon_kg.nothing", samples=2)
+
+
+def test_partly_correlated_inputs_have_no_effects_of_their_own() -> None:
+    laws = {INTENSITY: {"kind": "lognormal", "cv": 0.1}, PUE: {"kind": "uniform", "low": 1.1, "high": 1.3}}
+    group = {"paths": [INTENSITY, PUE], "correlation": 0.5}
+    with pytest.raises(InputError, match="partly correlated"):
+        scenario_sensitivity(load_scenario(uncertain(laws, groups=[group])), "oat", "carbon_kg.total", samples=2)
+    group["correlation"] = "comonotone"
+    loaded = load_scenario(uncertain(laws, groups=[group]))
+    assert len(scenario_sensitivity(loaded, "oat", "carbon_kg.total", samples=2).effects) == 1
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ({"site.grid.intensiti": {"kind": "normal", "sd": "3 gCO2e/kWh"}}, "has no number there"),
+        ({INTENSITY: {"kind": "normal", "sd": "3 kgCO2e/kWh"}}, "own unit 'gCO2e/kWh'"),
+        ({INTENSITY: {"kind": "normal"}}, "one of 'sd' and 'cv'"),
+        ({INTENSITY: {"kind": "normall", "cv": 0.1}}, "did you mean 'normal'"),
+        ({INTENSITY: {"kind": "triangular", "low": "1 gCO2e/kWh", "high": "2 kgCO2e/kWh"}}, "must have one unit"),
+        ({INTENSITY: {"kind": "triangular", "low": "1 gCO2e/kWh", "high": "2 gCO2e/kWh"}}, "give a 'mode'"),
+        ({INTENSITY: {"kind": "calibration"}}, "profiles.<gpu>"),
+        ({"profiles.nvidia-a100-sxm-40gb": {"kind": "calibration"}}, "no pool has a GPU"),
+        ({"site": {"kind": "normal", "cv": 0.1}}, "no single number"),
+    ],
+)
+def test_a_distribution_that_does_not_fit_is_refused(over: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message.replace(".", r"\.")):
+        sim.run(uncertain(over))
