@@ -48,7 +48,7 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_its_scenario_is_complete() -> None:
-    _, text = blocks("yaml")
+    _, text, _ = blocks("yaml")
     data = YAML(typ="safe").load(text)
     assert sim.check(data) == ()
     summary = sim.run(data).summary
@@ -58,7 +58,7 @@ def test_its_scenario_is_complete() -> None:
 
 def test_its_serving_workload_runs() -> None:
     """In its own words, on one server for ten minutes."""
-    written, _ = (YAML(typ="safe").load(text) for text in blocks("yaml"))
+    written, *_ = (YAML(typ="safe").load(text) for text in blocks("yaml"))
     world = {
         "name": "README",
         "start": "2025-01-01T00:00:00Z",
@@ -79,3 +79,11 @@ def test_the_table_it_prints_is_the_one_the_command_prints(tmp_path: Path) -> No
     lines = [line.rstrip() for line in shown.stdout.splitlines()]
     for line in printed.splitlines():
         assert line.rstrip() in lines
+
+
+def test_its_uncertain_scenario_has_intervals() -> None:
+    *_, text = blocks("yaml")
+    data = YAML(typ="safe").load(text)
+    data["uncertainty"]["draws"] = 20
+    total = sim.run(data).at("intervals")["carbon_kg.total"]
+    assert total["p05"] < total["p50"] < total["p95"]

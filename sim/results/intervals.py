@@ -69,7 +69,10 @@ def _with_unit(path: str) -> str:
     if first in UNITS:
         return f"{first.rpartition('_')[0]} {' '.join(rest)}, {UNITS[first]}".replace("_", " ")
     units = [PER_PATH[part] for part in rest if part in PER_PATH]
-    named = " ".join(part.removesuffix("_s") if part in PER_PATH else part for part in (rest or [first]))
+    named = " ".join(
+        part.removesuffix("_s") if part in PER_PATH else part
+        for part in (rest if rest and first != "cost" else [first, *rest])
+    )
     return f"{named}{', ' + units[0] if units else ''}".replace("_", " ")
 
 
