@@ -140,7 +140,8 @@ def simulated(table: pd.DataFrame, constants: Mapping[str, float]) -> pd.DataFra
             gpu = results.energy.where(lambda key: key.component == "gpu" and key.owner == "w")
             watts = gpu.total_j() / at.seconds / at.gpus
             tokens = served["output_tokens"] / served["completed"]
-            rate = served["batch_size_mean"] * tokens / served["e2e_s"]["mean"]  # Little's law
+            inside = served["batch_size_mean"] + served["queue_length_mean"]  # where the KV cache is full, some wait
+            rate = inside * tokens / served["e2e_s"]["mean"]  # Little's law
             step = served.get("decode_iteration_s", served["itl_s"])["p50"]
             found.append((watts, watts * at.gpus / rate, step))
     return pd.DataFrame(found, columns=["watts", "joules", "itl_s"], index=table.index)
