@@ -22,7 +22,7 @@ from sim.spec.scenario import Scenario
 from sim.spec.serving import Serving
 from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
 from sim.workload.routing import Lowest, Routed, Rule, Shares, tokens_by_bin
-from sim.workload.serving_records import ServingLog
+from sim.workload.serving_records import SKETCHES, ServingLog
 
 Floats = npt.NDArray[np.float64]
 Signals = Mapping[str, Mapping[str, Signal]]
@@ -145,12 +145,17 @@ def route_metrics(
         total = sum(requests.values())
         one: dict[str, Any] = {"requests": requests}
         for path in ("ttft", "e2e"):
-            seen = {}
+            seen: dict[str, float] = {}
+            whole_ns = finished = 0
             for to, count in counts.items():
-                done = int(logs[to].sketches[("ttft", "tpot", "itl", "e2e").index(path)].sum())
+                done = int(logs[to].sketches[SKETCHES.index(path)].sum())
                 if done:
-                    seen[to] = (count[f"{path}_ns"] / done + there[to].latency_ns) * SECONDS_PER_NS
+                    taken_ns = count[f"{path}_ns"] + done * there[to].latency_ns
+                    seen[to] = taken_ns / done * SECONDS_PER_NS
+                    whole_ns, finished = whole_ns + taken_ns, finished + done
             one[f"{path}_s"] = seen
+            if finished:
+                one[f"{path}_mean_s"] = whole_ns / finished * SECONDS_PER_NS
         if route.transfer is not None:
             away = [to for to in route.to if to != route.home]
             moved_bytes = sum(float(moved[to].sum()) for to in away) * float(route.transfer.bytes_per_token)

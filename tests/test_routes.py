@@ -185,6 +185,7 @@ def test_a_route_through_a_run() -> None:
     # cleaner, and slower: latency comes on top of what the site takes
     assert far.at("carbon_kg.operational_location") < near.at("carbon_kg.operational_location")
     assert far.at("routes.chat.ttft_s.far") == pytest.approx(far.at("serving.far.ttft_s.mean") + 0.1, rel=1e-9)
+    assert far.at("routes.chat.ttft_mean_s") == far.at("routes.chat.ttft_s.far")  # all of them went there
     for group in ("by_component", "by_workload"):
         assert sum(far.at(f"carbon_kg.{group}").values()) == pytest.approx(far.at("carbon_kg.total"), rel=1e-12)
     priced = sim.account(far, set={"sites.south.grid.intensity": "900 gCO2e/kWh"})

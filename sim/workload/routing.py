@@ -147,7 +147,10 @@ class Routed:
 
 
 def tokens_by_bin(source: RequestSource, edges_ns: Ints) -> Floats:
-    """Prompt and output tokens asked for in each bin between ``edges_ns`` (n + 1,), by arrival -> (n,)."""
+    """Prompt and output tokens asked for in each bin between ``edges_ns`` (n + 1,), by arrival -> (n,).
+
+    Those of requests that are refused or never finished are among them: no fewer than are moved.
+    """
     tokens = np.zeros(len(edges_ns) - 1)
     for chunk in source.chunks():
         bins = np.searchsorted(edges_ns, chunk.arrival_ns, side="right") - 1
