@@ -190,7 +190,13 @@ def _embodied(scenario: Scenario, machines: dict[str, Machine], catalog: Catalog
             whole_node["end_of_life"] = (carbon.end.charged_g,) * 3
         for label, grams in whole_node.items():
             items[node.name, label] = EmbodiedItem(
-                label, node.name, stands_for_server, node.slots, *grams, lifetime_ns=server_ns
+                label,
+                node.name,
+                stands_for_server,
+                node.slots,
+                *grams,
+                lifetime_ns=server_ns,
+                credit_g=carbon.end.credit_g if carbon.end is not None and label == "end_of_life" else 0.0,
             )
     return tuple(items.values())
 

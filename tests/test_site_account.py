@@ -132,6 +132,11 @@ def test_a_second_life_and_an_end_change_what_this_one_answers_for() -> None:
     assert halved.at("carbon_kg.embodied") == pytest.approx(base.at("carbon_kg.embodied") / 2, rel=1e-12)
     ended = sim.account(base, set={"accounting.embodied.end_of_life": {"mass": "130 kg", "distance": "500 km"}})
     assert ended.at("carbon_kg.by_component.embodied_end_of_life") > 0.0
+    end = {"mass": "130 kg", "distance": "500 km", "credit": "200 kgCO2e"}
+    credited = sim.account(base, set={"accounting.embodied.end_of_life": end})
+    spared = 2 * 200 * 6 / (6 * 365.25 * 24)  # two servers, six hours of six years
+    assert credited.at("carbon_kg.recycling_credit_not_deducted") == pytest.approx(spared, rel=1e-9)
+    assert credited.at("carbon_kg.total") == ended.at("carbon_kg.total")  # shown, never deducted
     used = sim.account(base, set={"accounting.embodied.amortization": {"kind": "use", "active_lifetime": "20000 h"}})
     assert set(used.at("carbon_kg.embodied_by_workload")) == {"api", "tune"}  # idle time is free
 

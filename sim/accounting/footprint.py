@@ -8,7 +8,7 @@ is nobody's. Embodied carbon = the device's embodied carbon x time held / lifeti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Literal
 
@@ -46,6 +46,7 @@ class Line:
     embodied_low_g: float = 0.0
     embodied_high_g: float = 0.0
     embodied_l: float = 0.0
+    credit_g: float = 0.0
     onsite_l: float = 0.0
     offsite_l: float = 0.0
     withdrawal_l: float = 0.0
@@ -212,7 +213,8 @@ def _embodied(ledger: Ledger, plan: AccountingPlan) -> list[Line]:
             made = (item.low_g * share, item.central_g * share, item.high_g * share)
             water_l = (item.water_l or 0.0) * share
             if share:
-                lines.append(_made(key._replace(component=f"embodied_{item.label}"), made, water_l))
+                line = _made(key._replace(component=f"embodied_{item.label}"), made, water_l)
+                lines.append(replace(line, credit_g=item.credit_g * share) if item.credit_g else line)
     return lines
 
 

@@ -89,7 +89,8 @@ class EmbodiedItem:
     """A kind of device: g of CO2e as a range, its lifetime, and the rows of the ledger whose slots count its time.
 
     They are those of ``component`` in a ``hardware`` profile's name. ``slots_per_device`` is 1 for a GPU and the node's
-    slots for a server, whose share follows the slots held. ``water_l`` is what the fab withdrew, None where not known.
+    slots for a server, whose share follows the slots held. ``water_l`` is what the fab withdrew, None where not known;
+    ``credit_g`` what others are spared by its recycling, which is shown and never deducted.
     """
 
     label: str
@@ -101,6 +102,7 @@ class EmbodiedItem:
     high_g: float
     lifetime_ns: int
     water_l: float | None = None
+    credit_g: float = 0.0
 
 
 @dataclass(frozen=True)

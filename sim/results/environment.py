@@ -54,6 +54,8 @@ def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield label, mass(carbon[name])
     spread = f" ({mass(bounds['low'])} to {mass(bounds['high'])})" if bounds["low"] != bounds["high"] else ""
     yield "embodied carbon", f"{mass(carbon['embodied'])}{spread}"
+    if "recycling_credit_not_deducted" in carbon:
+        yield "spared others by recycling (not deducted)", mass(carbon["recycling_credit_not_deducted"])
     if carbon["scopes"]["scope_1"]:
         yield "of it burnt on site (scope 1)", mass(carbon["scopes"]["scope_1"])
     for name, label in WATER:

@@ -130,7 +130,7 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
     def parts(name: Callable[[Line], str], *quantities: str) -> dict[str, float]:
         return {label: grams / G_PER_KG for label, grams in _kept(footprint.by(name, *quantities)).items()}
 
-    scope1 = kg("scope1_g")
+    scope1, credit = kg("scope1_g"), kg("credit_g")
     network = footprint.total("operational_g", part="network") / G_PER_KG  # carriers buy it: scope 3
     carbon: dict[str, Any] = {
         "operational_location": kg("operational_g"),
@@ -149,6 +149,7 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
         "by_workload": parts(_owner, "operational_g", "embodied_g"),
         "operational_by_state": parts(_state, "operational_g"),
         "embodied_by_workload": parts(_owner, "embodied_g"),
+        **({"recycling_credit_not_deducted": credit} if credit else {}),
         "embodied_range": {
             "low": kg("embodied_low_g"),
             "central": kg("embodied_g"),
