@@ -102,7 +102,7 @@ def _group(
         if cap_w not in by_cap:
             by_cap[cap_w] = len(costs)
             cost = deployment.cost(cap_w, min(longest, LONGEST_PROMPT))
-            costs.append(StepCost.of(cost.table, cost.slope))
+            costs.append(StepCost.of(cost.table, cost.slope, deployment.ranks))
         schedule.append(by_cap[cap_w])
     count = replicas.count
     least, most = (count.min, count.max) if isinstance(count, Count) else (count, count)

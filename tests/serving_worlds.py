@@ -128,14 +128,14 @@ class World:
 def step_costs(draw: st.DrawFn) -> StepCost:
     """Costs whose longest term changes with batch and context."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n = np.arange(700)
-    table = np.zeros((3, 700, 4), dtype=np.int64)
+    n = np.arange(2200)
+    table = np.zeros((3, len(n), 4), dtype=np.int64)
     for row in (plan.COMPUTE, plan.MEMORY, plan.CAPPED):
         fixed, each = rng.integers(MS // 50, 12 * MS), rng.integers(0, MS // 4)
-        table[:, :, row] = fixed + each * n + rng.integers(0, 1000, (3, 700))
+        table[:, :, row] = fixed + each * n + rng.integers(0, 1000, (3, len(n)))
     table[:, :, plan.ENERGY] = rng.integers(0, 10**9) + rng.integers(0, 10**7) * n
     slopes = rng.integers(0, 3 << 22, (4, 7)) * rng.integers(0, 2, (4, 7))
-    return StepCost(table, slopes.astype(np.int64))
+    return StepCost(table, slopes.astype(np.int64), draw(st.sampled_from([1, 1, 2, 3])))
 
 
 @st.composite

@@ -48,6 +48,8 @@ def test_the_stack_that_ships_is_the_fit_to_all_rows() -> None:
     assert stack.launch is not None
     assert stack.expert_layer is not None
     assert stack.prompt is not None
+    assert stack.expert_skew is not None
+    assert stack.routed_passes is not None
     told = {
         "memory_efficiency": float(stack.memory_efficiency.value),
         "expert_efficiency": float(stack.expert_efficiency.value),
@@ -57,10 +59,15 @@ def test_the_stack_that_ships_is_the_fit_to_all_rows() -> None:
         "sequence_s": float(stack.sequence.value) * 1e-9,
         "prompt_s": float(stack.prompt.value) * 1e-9,
         "launch_s": float(stack.launch.value) * 1e-9,
-        "fp8_expert_efficiency": float(stack.quantised["fp8"].expert_efficiency.value),
-        "mxfp4_expert_power": float(stack.quantised["mxfp4"].expert_power.value),
+        "expert_skew": float(stack.expert_skew.value),
+        "routed_passes": float(stack.routed_passes.value),
     }
     assert told == pytest.approx({name: constants[name] for name in told}, rel=0.02)
+    for weights, kernels in stack.quantised.items():
+        efficiency = constants["expert_efficiency"] * constants[f"{weights}_efficiency"]
+        assert float(kernels.expert_efficiency.value) == pytest.approx(efficiency, rel=0.02)
+        power = constants["expert_power"] * constants[f"{weights}_power"]
+        assert float(kernels.expert_power.value) == pytest.approx(power, rel=0.02)
     for name in ("nvidia-h100-sxm-80gb", "nvidia-b200-sxm-180gb"):
         gpu = Catalog().gpu(name)
         assert gpu.power.waiting is not None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.profiles import Catalog
-from sim.profiles.model import ParameterCounts, distinct_experts, shape
+from sim.profiles.model import ParameterCounts, distinct_experts, popularity, shape
 from sim.spec.deployment import Deployment
 from sim.spec.serving import Serving
 
@@ -139,6 +139,28 @@ def test_distinct_experts_against_draws() -> None:
     draws = [len(np.unique(np.concatenate([rng.permutation(128)[:8] for _ in range(20)]))) for _ in range(2000)]
     expected = distinct_experts(128, 8, np.array([20.0]))[0]
     assert np.mean(draws) == pytest.approx(expected, abs=4 * np.std(draws) / np.sqrt(2000))
+
+
+@given(st.integers(2, 300), st.floats(0.0, 3.0), st.data())
+def test_skewed_routers_touch_fewer_experts_and_never_fewer_than_a_token_asks(
+    experts: int, skew: float, data: st.DataObject
+) -> None:
+    per_token = data.draw(st.integers(1, experts))
+    chance = popularity(experts, per_token, skew)
+    assert chance.mean() == pytest.approx(per_token / experts)
+    assert (np.diff(chance) >= 0.0).all()
+    assert chance.max() <= 1.0
+    tokens = np.arange(0.0, 4000.0)
+    even, found = distinct_experts(experts, per_token, tokens), distinct_experts(experts, per_token, tokens, skew)
+    assert found[0] == pytest.approx(0.0, abs=1e-9)
+    assert found[1] == pytest.approx(per_token)
+    assert (np.diff(found) >= -1e-9).all()
+    assert (found <= even + 1e-9 * experts).all()  # Jensen: 1 - (1 - p)^n is concave in p
+
+
+def test_a_little_skew_is_hardly_any() -> None:
+    tokens = np.arange(300.0)
+    assert distinct_experts(128, 8, tokens, 1e-4) == pytest.approx(distinct_experts(128, 8, tokens), rel=1e-6)
 
 
 @pytest.mark.parametrize(("name", "gibibytes"), [("gpt-oss-120b", 60.8), ("gpt-oss-20b", 12.8)])

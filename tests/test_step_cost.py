@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.engine.serving.plan import padded_tokens
 from sim.profiles.catalog import Catalog
 from sim.profiles.model import shape
 from sim.profiles.step import CHUNK, COMPUTE, ENERGY, MEMORY, SEQUENCE, Device, Layout, Precision, Stack, iteration_cost
@@ -55,11 +56,11 @@ def test_sliced_experts_are_even() -> None:
     ).all()
 
 
-def test_tokens_that_choose_alike_touch_fewer_experts() -> None:
-    free, alike = seconds_and_joules(PLAIN), seconds_and_joules(replace(PLAIN, routing_independence=0.5))
+def test_popular_experts_leave_others_untouched() -> None:
+    free, alike = seconds_and_joules(PLAIN), seconds_and_joules(replace(PLAIN, expert_skew=1.5))
     assert alike[0][7] < free[0][7]
     assert alike[1][7] < free[1][7]
-    assert alike[0][0] <= free[0][0]
+    assert alike[0][0] == pytest.approx(free[0][0])  # one token asks as many experts, popular or not
 
 
 def test_kernels_launched_one_by_one_hide_behind_a_busy_gpu() -> None:
@@ -121,3 +122,77 @@ def test_only_data_parallel_ranks_send_tokens_to_their_experts() -> None:
         seconds_and_joules(replace(PLAIN, link_latency_s=1e-3), at=ranks)[0] - seconds_and_joules(PLAIN, at=ranks)[0]
     )
     assert slower == pytest.approx(np.full(len(slower), 2 * MIXTURE.moe_layers * (1e-3 - PLAIN.link_latency_s)))
+
+
+@given(st.floats(0.0, 1.0))
+def test_a_floor_streams_experts_that_nobody_asked_for(floor: float) -> None:
+    """Up to all of them, which thousands of tokens ask for anyway."""
+    asked_s, asked_j = seconds_and_joules(PLAIN)
+    seconds, joules = seconds_and_joules(replace(PLAIN, expert_floor=floor))
+    assert (seconds >= asked_s - 1e-12).all()
+    assert (joules >= asked_j - 1e-9).all()
+    assert seconds[-1] == pytest.approx(asked_s[-1], rel=1e-6)
+    every = seconds_and_joules(replace(PLAIN, expert_floor=1.0))[0]
+    assert (seconds <= every + 1e-12).all()
+
+
+def test_quantising_takes_time_in_graphs_and_its_own_power() -> None:
+    waiting = replace(H100, waiting_w=200.0)
+    stack = replace(PLAIN, launch_s=600e-6, graph_tokens=512)
+    plain_s, plain_j = seconds_and_joules(stack, waiting, model=DENSE, at=layout(1))
+    with_s, with_j = seconds_and_joules(
+        replace(stack, quantise_s=50e-6, quantise_power=2.0), waiting, model=DENSE, at=layout(1)
+    )
+    more_s = 50e-6 * DENSE.layers
+    assert with_s[:512] == pytest.approx(plain_s[:512] + more_s)
+    assert with_j[:512] == pytest.approx(plain_j[:512] + 2.0 * 200.0 * more_s)
+    assert with_s[512:] == pytest.approx(plain_s[512:])  # one by one, launches hide it or cost more than that
+
+
+def test_an_encoder_runs_once_for_all_prompts_of_an_iteration() -> None:
+    size = Precision(2.0 * DENSE.resident_parameters, 0.0, 2.0)
+    waiting = replace(H100, waiting_w=200.0)
+    costs = [
+        iteration_cost(DENSE, waiting, stack, layout(2), size, most_tokens=64, block_tokens=16)
+        for stack in (PLAIN, replace(PLAIN, encoder_s=30e-3))
+    ]
+    more = costs[1].table - costs[0].table
+    assert (more[0] == 0.0).all()
+    assert more[1:, 1:, :2] == pytest.approx(30e-3)
+    assert more[1:, 1:, ENERGY] == pytest.approx(2 * 30e-3 * 200.0)
+    assert (costs[1].slope == costs[0].slope).all()
+
+
+def test_data_parallel_ranks_pay_for_what_all_of_them_route() -> None:
+    """With as many tokens a rank, time in memory grows with the number of ranks; a single rank pays nothing."""
+    stack = replace(PLAIN, routed_passes=5.0)
+    for data, costs in ((1, False), (4, True)):
+        at = Layout(1, data, 1, True, 450e9, 1e-5, 0.0) if data > 1 else layout(4, expert=True)
+        plain, routed = seconds_and_joules(PLAIN, at=at)[0], seconds_and_joules(stack, at=at)[0]
+        assert (routed > plain).all() if costs else (routed == plain).all()
+    more = []
+    for data in (4, 8):
+        at = Layout(1, data, 1, True, 450e9, 1e-5, 0.0)
+        size = Precision(2.0 * MIXTURE.resident_parameters, 2.0 * MIXTURE.expert_parameters, 2.0)
+        both = [
+            iteration_cost(MIXTURE, H100, each, at, size, most_tokens=8192, block_tokens=16).table[
+                1, 1000 * data, MEMORY
+            ]
+            for each in (PLAIN, stack)
+        ]
+        more.append(both[1] - both[0])
+    assert more[1] == pytest.approx(2.0 * more[0])
+
+
+@given(st.integers(1, 16), st.integers(0, 4000), st.integers(1, 40), st.data())
+def test_ranks_are_padded_to_the_largest(ranks: int, decoded: int, chunks: int, data: st.DataObject) -> None:
+    prompt = data.draw(st.integers(chunks, 20_000))
+    padded = padded_tokens(ranks, decoded, prompt, chunks)
+    assert padded >= decoded + prompt
+    assert padded <= decoded + ranks * (prompt + 2)
+    if ranks == 1:
+        assert padded == decoded + prompt
+    if chunks == 1:
+        assert padded >= ranks * prompt  # the others compute as much for nothing
+    each = ranks * 7
+    assert padded_tokens(ranks, each, ranks * chunks * 5, ranks * chunks) == each + ranks * chunks * 5  # spread evenly

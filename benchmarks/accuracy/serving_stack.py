@@ -24,38 +24,47 @@ NODES = {"H100": "dgx-h100", "B200": "dgx-b200"}
 STACK = "measured-stack"
 
 CONSTANTS = {
-    "iteration_s": Bound(1e-3, 1e-5, 5e-3),
+    "iteration_s": Bound(1e-3, 3e-4, 5e-3),
     "layer_s": Bound(55e-6, 1e-5, 1.5e-4),
     "expert_layer_s": Bound(25e-6, 1e-6, 2e-4),
+    "fp8_layer_s": Bound(20e-6, 1e-7, 1.5e-4),
     "sequence_s": Bound(35e-6, 1e-6, 2e-4),
-    "prompt_s": Bound(5e-3, 1e-4, 5e-2),
-    "image_s": Bound(35e-3, 1e-3, 0.2),
-    "video_s": Bound(45e-3, 1e-3, 0.2),
+    "launch_s": Bound(500e-6, 1e-5, 2e-3),
+    "expert_launch_s": Bound(200e-6, 0.0, 1e-3),
+    "fp8_launch_s": Bound(200e-6, 0.0, 1e-3),
+    "prompt_s": Bound(2e-3, 1e-4, 2e-2),
+    "image_s": Bound(5e-3, 5e-4, 0.1),
+    "video_s": Bound(15e-3, 1e-3, 0.1),
+    "image_encoder_s": Bound(20e-3, 0.0, 0.1),
+    "video_encoder_s": Bound(40e-3, 0.0, 0.2),
     "link_latency_s": Bound(8e-6, 1e-6, 4e-5),
     "link_latency_per_gpu_s": Bound(1.5e-6, 1e-7, 1e-5),
     "memory_efficiency": Bound(0.9, 0.5, 1.0),
-    "expert_efficiency": Bound(0.75, 0.3, 1.0),
-    "fp8_expert_efficiency": Bound(0.4, 0.1, 1.0),
-    "mxfp4_expert_efficiency": Bound(0.7, 0.2, 1.0),
     "compute_efficiency": Bound(0.7, 0.3, 0.9),
-    "launch_s": Bound(500e-6, 1e-5, 2e-3),
-    "expert_imbalance": Bound(1.0, 0.1, 1.5),
-    "routing_independence": Bound(0.8, 0.5, 1.0),
     "overlap": Bound(0.6, 0.0, 1.0),
+    "expert_efficiency": Bound(0.6, 0.3, 1.0),
+    "fp8_efficiency": Bound(0.9, 0.3, 1.0),
+    "mxfp4_efficiency": Bound(1.0, 0.3, 1.0),
+    "fp8_floor": Bound(0.2, 0.0, 0.9),
+    "expert_skew": Bound(1.5, 0.0, 2.5),
+    "expert_imbalance": Bound(1.0, 0.1, 1.5),
+    "routed_passes": Bound(5.0, 0.0, 80.0),
     "chat_tokens": Bound(100.0, 20.0, 150.0),
     "code_tokens": Bound(1000.0, 200.0, 1400.0),
-    "image_tokens": Bound(500.0, 50.0, 1200.0),
-    "video_tokens": Bound(700.0, 50.0, 2000.0),
+    "image_megapixels": Bound(0.8, 0.3, 2.0),
+    "video_megapixels": Bound(0.8, 0.3, 6.0),
     "waiting_share": Bound(0.2, 0.01, 0.5),
     "streaming_share": Bound(0.6, 0.2, 0.85),
-    "computing_share": Bound(0.8, 0.3, 2.0),
+    "computing_share": Bound(1.6, 0.3, 2.5),
     "expert_power": Bound(1.2, 0.6, 2.0),
-    "fp8_expert_power": Bound(1.5, 0.6, 2.5),
-    "mxfp4_expert_power": Bound(1.3, 0.6, 2.5),
-    "fp8_layer_s": Bound(20e-6, 1e-7, 1.5e-4),
+    "fp8_power": Bound(1.2, 0.5, 2.5),
+    "mxfp4_power": Bound(1.2, 0.5, 2.5),
+    "fp8_layer_power": Bound(1.5, 0.5, 5.0),
 }
 """Shares are of the TDP: what a board draws beyond loaded while it waits, while it streams at its full bandwidth, and
-while it computes at its full rate. Lengths of prompts by task, which the data do not give, are constants too."""
+while it computes at its full rate. Efficiencies and powers of fp8 and mxfp4 are relative to the experts' in 16 bits, so
+that a family that alone is quantised has something to be predicted from. Sizes of prompts by task, which the data do
+not give, are constants too."""
 
 GRAPH_TOKENS = 512
 """The largest batch for which vLLM captures a graph by default."""
@@ -89,21 +98,26 @@ def write_profiles(folder: Path, constants: Mapping[str, float]) -> None:
         "activation_reserve": entry(0.01),
         "expert_layer": entry(f"{c['expert_layer_s']} s"),
         "launch": entry(f"{c['launch_s']} s"),
+        "expert_launch": entry(f"{c['expert_launch_s']} s"),
         "graph_tokens": entry(GRAPH_TOKENS),
         "prompt": entry(f"{c['prompt_s']} s"),
         "link_latency_per_gpu": entry(f"{c['link_latency_per_gpu_s']} s"),
         "expert_power": entry(c["expert_power"]),
         "expert_imbalance": entry(c["expert_imbalance"]),
-        "routing_independence": entry(c["routing_independence"]),
+        "expert_skew": entry(c["expert_skew"]),
+        "routed_passes": entry(c["routed_passes"]),
         "quantised": {
             "fp8": {
-                "expert_efficiency": entry(c["fp8_expert_efficiency"]),
-                "expert_power": entry(c["fp8_expert_power"]),
+                "expert_efficiency": entry(c["fp8_efficiency"] * c["expert_efficiency"]),
+                "expert_power": entry(c["fp8_power"] * c["expert_power"]),
+                "expert_floor": entry(c["fp8_floor"]),
                 "layer": entry(f"{c['fp8_layer_s']} s"),
+                "layer_power": entry(c["fp8_layer_power"]),
+                "launch": entry(f"{c['fp8_launch_s']} s"),
             },
             "mxfp4": {
-                "expert_efficiency": entry(c["mxfp4_expert_efficiency"]),
-                "expert_power": entry(c["mxfp4_expert_power"]),
+                "expert_efficiency": entry(c["mxfp4_efficiency"] * c["expert_efficiency"]),
+                "expert_power": entry(c["mxfp4_power"] * c["expert_power"]),
             },
         },
     }
@@ -138,6 +152,7 @@ class Configuration:
     users: int
     prompt_tokens: int
     prompt_work_s: float
+    encoder_s: float
     output: Mapping[str, Any]
     seconds: float
 
@@ -187,6 +202,7 @@ def scenario(at: Configuration) -> dict[str, Any]:
                 "batching": {"max_num_seqs": at.users, "max_num_batched_tokens": max(8192, at.users)},
                 "routing": "round-robin",
                 "prompt_work": f"{at.prompt_work_s} s",
+                "encoder_work": f"{at.encoder_s} s",
                 "arrivals": {"kind": "closed-loop", "concurrency": at.users},
                 "lengths": {
                     "kind": "separate",

@@ -28,12 +28,13 @@ BISECTIONS = 40
 class ClockCurve:
     """Voltage over clock, both as shares of those at the highest clock: ``max(floor, 1 - slope (1 - clock))``.
 
-    ``memory_share`` of the dynamic energy at the highest clock does not follow the cores' voltage.
+    ``memory_share`` of the dynamic energy at the highest clock does not follow the cores' voltage. Arrays are many
+    curves at once.
     """
 
-    floor: float
-    slope: float
-    memory_share: float
+    floor: float | Floats
+    slope: float | Floats
+    memory_share: float | Floats
 
 
 def energy_ratio(clock: Floats, curve: ClockCurve) -> Floats:

@@ -13,11 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
+from scipy.special import ndtri
 
 from sim.profiles.sourced import Profile
 from sim.validation import Spec
 
 Floats = npt.NDArray[np.float64]
+
+CLASSES = 32
+"""Of experts by popularity, each as many."""
 Natural = Annotated[int, Field(ge=1, strict=True)]
 Whole = Annotated[int, Field(ge=0, strict=True)]
 
@@ -268,12 +272,35 @@ def _counts(a: ParameterCounts) -> ModelShape:
     )
 
 
-def distinct_experts(experts: int, per_token: int, tokens: Floats) -> Floats:
-    """Expected number of experts that some of ``tokens`` are routed to, of those there are: E (1 - (1 - k/E)^n).
+def popularity(experts: int, per_token: int, skew: float) -> Floats:
+    """Chances (32,) that a token asks an expert, for experts of rising popularity, a thirty-second of them each.
 
-    Each token takes k different experts, all choices equally likely (the coupon collector's expectation); a trained
-    router is less even, so this is an upper bound. Has the shape of ``tokens``.
+    Popularity is lognormal with standard deviation ``skew`` of its logarithm; no chance exceeds 1, and their mean is
+    k/E, since a token asks k different experts. That experts specialise, so that texts of one kind ask some far more
+    often than others: Muennighoff et al., "OLMoE", arXiv:2409.02060, section 5. The form of the law is ours.
+    """
+    weight = np.exp(skew * ndtri((np.arange(CLASSES) + 0.5) / CLASSES))
+    certain = np.zeros(CLASSES, dtype=np.bool_)
+    while True:
+        left = CLASSES * per_token / experts - certain.sum()
+        chance = np.where(certain, 1.0, left * weight / max(float(weight[~certain].sum()), 1e-300))
+        more = (chance > 1.0) & ~certain
+        if not more.any():
+            return np.asarray(chance, dtype=np.float64)
+        certain |= more
+
+
+def distinct_experts(experts: int, per_token: int, tokens: Floats, skew: float = 0.0) -> Floats:
+    """Expected number of experts that some of ``tokens`` are routed to, of those there are: sum of 1 - (1 - p)^n.
+
+    Tokens choose independently. With ``skew`` 0 all experts are equally likely, E (1 - (1 - k/E)^n), the coupon
+    collector's expectation and an upper bound; see ``popularity`` for others. Has the shape of ``tokens``.
     """
     if not experts:
         return 0.0 * tokens
-    return np.asarray(experts * (1.0 - (1.0 - per_token / experts) ** tokens), dtype=np.float64)
+    if not skew:
+        return np.asarray(experts * (1.0 - (1.0 - per_token / experts) ** tokens), dtype=np.float64)
+    untouched = 0.0 * tokens
+    for chance in popularity(experts, per_token, skew):
+        untouched += (1.0 - chance) ** tokens
+    return np.asarray(experts * (1.0 - untouched / CLASSES), dtype=np.float64)

@@ -21,11 +21,15 @@ SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=5.0)]]
 
 class QuantisedKernels(Spec):
     """What kernels for weights of one precision achieve, where that is not what the stack's others do: for experts,
-    and what quantising activations adds to the launches of every layer."""
+    and what quantising activations adds to every layer, within a graph (and its power, relative to waiting) and when
+    launched one by one."""
 
     expert_efficiency: SourcedFraction
     expert_power: SourcedShare
+    expert_floor: Sourced[Fraction] | None = None
     layer: SourcedDuration | None = None
+    layer_power: SourcedShare | None = None
+    launch: SourcedDuration | None = None
 
 
 class StackProfile(Profile):
@@ -51,7 +55,9 @@ class StackProfile(Profile):
     link_latency_per_gpu: SourcedDuration | None = None
     expert_power: SourcedShare | None = None
     expert_imbalance: SourcedShare | None = None
-    routing_independence: SourcedFraction | None = None
+    expert_skew: SourcedShare | None = None
+    expert_launch: SourcedDuration | None = None
+    routed_passes: Sourced[Annotated[float, Field(ge=0.0)]] | None = None
     quantised: dict[Literal["fp8", "int8", "int4", "mxfp4"], QuantisedKernels] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -30,6 +30,8 @@ PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 
 WITH_DECODES = (0, 2)
 """Kinds of iterations in which sequences decode: alone, and beside prompts."""
+WITH_PROMPTS = slice(1, 3)
+"""Kinds of iterations that hold prompts: alone, and beside decodes."""
 
 ACTIVATION_BYTES = 2.0
 """Activations travel between GPUs in 16 bits."""
@@ -62,12 +64,17 @@ class Stack:
     """A serving stack's share in the cost: achieved fractions of the peaks in (0, 1], and times in s.
 
     ``overlap`` 1 lets compute hide behind memory or the other way round (the roofline); 0 adds them up. ``layer_s`` is
-    a layer's launch gaps from a graph, ``expert_layer_s`` those of a mixture's layer on top; beyond ``graph_tokens``
-    kernels are launched one by one, ``launch_s`` a layer, which shows only as far as the GPU is faster than that.
-    ``prompt_s`` is host work for a chunk of a prompt, ``sequence_s`` for a sequence. ``expert_power`` is the power of
-    kernels that stream experts, relative to those that stream dense weights. With expert parallelism the GPU with most
-    experts to read decides: ``expert_imbalance`` standard deviations count fully at 1. ``routing_independence`` is the
-    share of a batch's tokens that choose their experts independently of the others.
+    a layer's launch gaps from a graph, ``expert_layer_s`` a mixture's on top; beyond ``graph_tokens`` (of
+    a data-parallel rank) kernels are launched one by one, ``launch_s`` a layer and ``expert_launch_s`` a mixture's on
+    top, which shows only as far as the GPU is faster than that. ``quantise_s`` is what quantising activations adds to a
+    layer of a graph, at ``quantise_power`` times the power of waiting. ``prompt_s`` is host work for a chunk of a
+    prompt, ``sequence_s`` for a sequence of a rank, ``encoder_s`` is spent by an iteration with prompts, however many.
+    ``expert_power`` is the power of kernels that stream experts, relative to those that stream dense weights.
+    ``expert_skew`` makes experts unequally popular (``model.popularity``); ``expert_floor`` is the share of all of a
+    GPU's experts that kernels stream whatever is asked for. With expert parallelism the GPU with most experts to read
+    decides: ``expert_imbalance`` standard deviations count fully at 1. ``routed_passes``: where attention is data
+    parallel, every GPU moves each token that any rank has through its memory for every expert that the token asks,
+    as many times as this, in vectors of the hidden size.
     """
 
     compute_efficiency: float
@@ -87,7 +94,13 @@ class Stack:
     link_latency_per_gpu_s: float = 0.0
     expert_power: float = 1.0
     expert_imbalance: float = 0.0
-    routing_independence: float = 1.0
+    expert_skew: float = 0.0
+    expert_floor: float = 0.0
+    expert_launch_s: float = 0.0
+    quantise_s: float = 0.0
+    quantise_power: float = 1.0
+    encoder_s: float = 0.0
+    routed_passes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -157,7 +170,8 @@ def iteration_cost(
 ) -> IterationCost:
     """The cost of an iteration by tokens in its batch, and its slopes in context, sequences and swapped blocks.
 
-    ``draft`` comes on top wherever there are decodes.
+    Tokens are those of all data-parallel ranks, evenly spread or padded to that (``plan.padded_tokens``). ``draft``
+    comes on top wherever there are decodes.
     """
     tokens = np.arange(most_tokens + 1, dtype=np.float64)
     gpus = float(layout.gpus)
@@ -167,19 +181,23 @@ def iteration_cost(
     kv_write = (model.kv_values_per_token_full + model.kv_values_per_token_windowed) * precision.kv_value_bytes
     copies = kv_copies(model, layout.tensor)
     written = kv_write * copies * tokens / gpus
+    if layout.data > 1 and layout.expert:
+        a_token = model.moe_layers * model.experts_per_token * model.hidden * ACTIVATION_BYTES
+        written = written + stack.routed_passes * a_token * tokens
     link_byte, link_s, hop_j = _communication(model, stack, device, layout, tokens)
 
     compute = flop / (device.peak_flop_per_s * stack.compute_efficiency)
     memory = (dense_byte + written) / (device.byte_per_s * stack.memory_efficiency)
     memory = memory + slowest_byte / (device.byte_per_s * stack.expert_efficiency)
-    other = link_s + stack.iteration_s + _launches(model, stack, tokens, np.maximum(compute, memory) + link_s)
+    launches, quantising = _launches(model, stack, tokens / layout.data, np.maximum(compute, memory) + link_s)
+    other = link_s + stack.iteration_s + launches + quantising
     expert_joule = device.joule_per_byte * stack.expert_power * stack.memory_efficiency / stack.expert_efficiency
     energy = gpus * (
         flop * device.joule_per_flop
         + (dense_byte + written) * device.joule_per_byte
         + expert_byte * expert_joule
         + link_byte * device.joule_per_link_byte
-        + other * device.waiting_w
+        + (other + (stack.quantise_power - 1.0) * quantising) * device.waiting_w
     )
     energy = energy + hop_j
     slopes = _slopes(model, device, stack, layout, precision, copies, block_tokens)
@@ -192,6 +210,8 @@ def iteration_cost(
     table[:, :, COMPUTE] = compute + hidden * memory + other
     table[:, :, MEMORY] = memory + hidden * compute + other
     table[:, :, ENERGY] = energy
+    table[WITH_PROMPTS, 1:, :2] += stack.encoder_s
+    table[WITH_PROMPTS, 1:, ENERGY] += gpus * stack.encoder_s * device.waiting_w
     if draft is not None:
         for kind in WITH_DECODES:
             table[kind, 1:, :2] += draft.seconds
@@ -221,25 +241,30 @@ def _expert_bytes(
         return 0.0 * tokens, 0.0 * tokens
     gpus = float(layout.gpus)
     a_layer = model.moe_layers * precision.expert_bytes
-    asked = distinct_experts(model.experts, model.experts_per_token, stack.routing_independence * tokens)
-    mean = asked / gpus
+    asked = distinct_experts(model.experts, model.experts_per_token, tokens, stack.expert_skew)
+    streamed = stack.expert_floor * model.experts + (1.0 - stack.expert_floor) * asked
+    mean = streamed / gpus
     if not layout.expert or layout.gpus == 1 or not stack.expert_imbalance:
         return a_layer * mean, a_layer * mean
     own = model.experts / gpus
     share = asked / model.experts
     variance = own * share * (1.0 - share) * (1.0 - own / model.experts) / (1.0 - 1.0 / model.experts)
     above = float(norm.ppf((gpus - 0.375) / (gpus + 0.25)))
-    most = np.minimum(own, mean + stack.expert_imbalance * above * np.sqrt(np.maximum(variance, 0.0)))
+    ahead = stack.expert_imbalance * above * np.sqrt(np.maximum(variance, 0.0))
+    most = np.minimum(own, mean + (1.0 - stack.expert_floor) * ahead)
     return a_layer * mean, a_layer * most
 
 
-def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -> Floats:
-    """Seconds that launches add to an iteration: gaps within a graph, or what the GPU outruns the host by."""
+def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -> tuple[Floats, Floats]:
+    """Seconds that launches add to an iteration (gaps within a graph, or what the GPU outruns the host by), and those
+    that quantising activations adds. ``tokens`` are a rank's."""
     gaps = stack.layer_s * model.layers + stack.expert_layer_s * model.moe_layers
+    quantising = stack.quantise_s * model.layers + 0.0 * tokens
     if not stack.launch_s:
-        return gaps + 0.0 * tokens
-    late = np.maximum(stack.launch_s * model.layers - work_s, 0.0)
-    return np.where(tokens > stack.graph_tokens, late, gaps)
+        return gaps + 0.0 * tokens, quantising
+    late = np.maximum(stack.launch_s * model.layers + stack.expert_launch_s * model.moe_layers - work_s, 0.0)
+    eager = tokens > stack.graph_tokens
+    return np.where(eager, late, gaps), np.where(eager, 0.0, quantising)
 
 
 def _clock(
@@ -281,7 +306,7 @@ def _slopes(
     memory[[READ, WINDOW_READ]] = read_byte / (device.byte_per_s * stack.memory_efficiency)
     energy[[PAIR, WINDOW_PAIR]] = gpus * pair_flop * device.joule_per_flop
     energy[[READ, WINDOW_READ]] = gpus * read_byte * device.joule_per_byte
-    other[SEQUENCE] = stack.sequence_s
+    other[SEQUENCE] = stack.sequence_s / layout.data  # every rank has a scheduler of its own
     other[CHUNK] = stack.prompt_s
     energy[[SEQUENCE, CHUNK]] = gpus * other[[SEQUENCE, CHUNK]] * device.waiting_w
     state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
@@ -296,7 +321,7 @@ def _slopes(
 def _communication(
     model: ModelShape, stack: Stack, device: Device, layout: Layout, tokens: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Bytes a GPU sends to its group (all-reduces, experts' all-to-all), s of it and of hops, J of pipeline hops."""
+    """Bytes a GPU sends to its group (all-reduces, gathering for experts), s of it and of hops, J of pipeline hops."""
     sent = 0.0 * tokens
     seconds, hop_j = 0.0 * tokens, 0.0 * tokens
     rate = device.link_byte_per_s * stack.link_efficiency
@@ -309,10 +334,10 @@ def _communication(
         sent = sent + model.layers * a_layer
         seconds = seconds + model.layers * (2.0 * latency_s * busy + a_layer / rate)
     # Where attention is sliced (tensor parallelism alone), every GPU has all tokens, and the second all-reduce brings
-    # the experts' results together; only data-parallel ranks must send tokens to where their experts are.
+    # the experts' results together. Data-parallel ranks gather all tokens before the experts and scatter the results'
+    # sums after them (vLLM's default way, "Expert Parallel Deployment" in its documentation).
     if layout.expert and model.moe_layers and layout.data > 1:
-        share = (layout.gpus - 1) / layout.gpus
-        a_layer = 2.0 * share * tokens / layout.gpus * model.experts_per_token * model.hidden * ACTIVATION_BYTES
+        a_layer = 2.0 * (layout.data - 1) * here * model.hidden * ACTIVATION_BYTES
         sent = sent + model.moe_layers * a_layer
         seconds = seconds + model.moe_layers * (2.0 * latency_s * busy + a_layer / rate)
     if layout.pipeline > 1:

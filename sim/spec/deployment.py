@@ -218,7 +218,6 @@ class Deployment:
         if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
             latency_s = network.latency * SECONDS_PER_NS
         kernels = {str(name): own for name, own in s.quantised.items()}.get(self.spec.precision.weights)
-        expert_power = float(s.expert_power.value) if s.expert_power is not None else 1.0
         return Stack(
             compute_efficiency=float(s.compute_efficiency.value),
             memory_efficiency=float(s.memory_efficiency.value),
@@ -226,18 +225,24 @@ class Deployment:
             link_efficiency=float(s.link_efficiency.value),
             overlap=float(s.overlap.value),
             iteration_s=float(s.iteration.value) * SECONDS_PER_NS,
-            layer_s=_seconds(s.layer) + (_seconds(kernels.layer) if kernels is not None else 0.0),
+            layer_s=_seconds(s.layer),
             sequence_s=float(s.sequence.value) * SECONDS_PER_NS,
             link_latency_s=latency_s,
             swap_byte_per_s=float(s.swap_bandwidth.value),
             expert_layer_s=_seconds(s.expert_layer),
-            launch_s=_seconds(s.launch),
+            launch_s=_seconds(s.launch) + (_seconds(kernels.launch) if kernels is not None else 0.0),
             graph_tokens=int(s.graph_tokens.value) if s.graph_tokens is not None else 0,
             prompt_s=_seconds(s.prompt) + self.spec.prompt_work * SECONDS_PER_NS,
             link_latency_per_gpu_s=_seconds(s.link_latency_per_gpu),
-            expert_power=float(kernels.expert_power.value) if kernels is not None else expert_power,
-            expert_imbalance=float(s.expert_imbalance.value) if s.expert_imbalance is not None else 0.0,
-            routing_independence=float(s.routing_independence.value) if s.routing_independence is not None else 1.0,
+            expert_power=_number(kernels.expert_power if kernels is not None else s.expert_power, 1.0),
+            expert_imbalance=_number(s.expert_imbalance),
+            expert_skew=_number(s.expert_skew),
+            expert_floor=_number(kernels.expert_floor) if kernels is not None else 0.0,
+            expert_launch_s=_seconds(s.expert_launch),
+            quantise_s=_seconds(kernels.layer) if kernels is not None else 0.0,
+            quantise_power=_number(kernels.layer_power, 1.0) if kernels is not None else 1.0,
+            encoder_s=self.spec.encoder_work * SECONDS_PER_NS,
+            routed_passes=_number(s.routed_passes),
         )
 
     def most_tokens(self, longest_prompt: int) -> int:
@@ -245,7 +250,13 @@ class Deployment:
         batching, spec = self.spec.batching, self.spec.speculative
         verified = batching.max_num_seqs * (1 + (spec.draft_tokens if spec is not None else 0))
         whole = 0 if batching.prefill == "chunked" else longest_prompt
-        return max(batching.max_num_batched_tokens, verified, whole) + verified
+        most = max(batching.max_num_batched_tokens, verified, whole)
+        return most * self.ranks + verified + (self.ranks if self.ranks > 1 else 0)
+
+    @property
+    def ranks(self) -> int:
+        """Data-parallel ranks that are padded to the largest; a measured table says what it says."""
+        return 1 if isinstance(self.spec.step_time, MeasuredSteps) else self.replicas.data_parallel
 
     def cost(self, cap_w: float, longest_prompt: int) -> IterationCost:
         """Of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
@@ -290,6 +301,10 @@ class Deployment:
 
 def _seconds(duration: Sourced[Any] | None) -> float:
     return float(duration.value) * SECONDS_PER_NS if duration is not None else 0.0
+
+
+def _number(entry: Sourced[Any] | None, otherwise: float = 0.0) -> float:
+    return float(entry.value) if entry is not None else otherwise
 
 
 def _bytes_of_draft(model: ModelShape) -> Bytes:

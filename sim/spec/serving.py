@@ -192,6 +192,11 @@ class Serving(Spec):
         validate_default=True,
         description="Host work for a prompt that holds up its iteration: an image.",
     )
+    encoder_work: Duration = Field(
+        default="0 s",
+        validate_default=True,
+        description="What an encoder of images or sounds adds to an iteration with prompts, however many.",
+    )
     step_time: Annotated[Roofline | MeasuredSteps, Field(discriminator="kind")] = Field(default_factory=Roofline)
     routing: Literal[
         "round-robin",

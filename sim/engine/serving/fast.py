@@ -126,6 +126,7 @@ class FastPool:
             m[page : page + k.DECODE_SLOPE] = cost.slope.ravel()
             m[page + k.DECODE_SLOPE :][:4] = cost.slope[:, p.PAIR] + cost.slope[:, p.READ]
             m[page + k.DECODE_SLOPE :][4:8] = cost.slope[:, p.WINDOW_PAIR] + cost.slope[:, p.WINDOW_READ]
+            m[page + k.RANKS] = cost.ranks
             table = m[page + k.PAGE_HEAD :][: 12 * tokens].reshape(3, tokens, 4)
             table[:, : cost.table.shape[1]] = cost.table
         r = self._r

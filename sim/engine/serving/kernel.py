@@ -89,9 +89,10 @@ SW = 40
 # fmt: on
 RW = 48
 
-# A page of costs: the slopes (4, 7), of a decoded token (4) and one within the window (4), then the table
+# A page of costs: the slopes (4, 7), of a decoded token (4) and one within the window (4), the ranks, then the table
 DECODE_SLOPE = 28
-PAGE_HEAD = 36
+RANKS = 36
+PAGE_HEAD = 37
 
 ENTRY_WIDTH = 8
 E_KEY, E_REPLICA, E_REFS, E_OLDER, E_NEWER, E_CHAIN = range(6)
@@ -646,6 +647,15 @@ def _cost(R, M, r, what, tokens, pairs, reads, wpairs, wreads, seqs, blocks, chu
 
 
 @_inner
+def _padded(ranks, decoded, prompt, chunks):
+    """As ``plan.padded_tokens``."""
+    if ranks == 1:
+        return decoded + prompt
+    a_rank = (chunks + ranks - 1) // ranks
+    return ranks * ((decoded + ranks - 1) // ranks + (prompt * a_rank + chunks - 1) // chunks)
+
+
+@_inner
 def _growth(R, M, r, row):
     at = R[r * RW + R_COST] + DECODE_SLOPE + row
     g = M[at] * R[r * RW + R_D]
@@ -1150,18 +1160,19 @@ def _launch_mixed(S, R, M, r, d, swapped):
     R[r * RW + R_READS] = reads
     n = R[r * RW + R_CHUNKS]
     if n:
-        tokens = d * v
+        prompt = np.int64(0)
         for i in range(n):
             at = M[O_CHUNK] + 2 * (r * M[MAX_SEQS] + i)
             slot, new = M[at], M[at + 1]
             context = 0 if S[slot * SW + S_PAD_OUTPUT] else S[slot * SW + S_CONTEXT]
-            tokens += new
+            prompt += new
             pairs += new * context + new * (new + 1) // 2
             reads += context + new
             if window:
                 rising = min(max(window - context, 0), new)
                 wpairs += rising * context + rising * (rising + 1) // 2 + (new - rising) * window
                 wreads += min(context + new, window + new - 1)
+        tokens = _padded(M[R[r * RW + R_COST] + RANKS], d * v, prompt, n)
         a0, a1, a2, e = _cost(
             R, M, r, p.BOTH if d else p.PROMPTS, tokens, pairs, reads, wpairs, wreads, d + n, swapped, n
         )

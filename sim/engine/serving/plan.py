@@ -71,23 +71,35 @@ ROUTERS: dict[Router, int] = {
 }
 
 
+def padded_tokens(ranks: int, decoded: int, prompt: int, chunks: int) -> int:
+    """Tokens an iteration with ``chunks`` > 0 of prompts computes, where data-parallel ranks wait for each other.
+
+    All ranks are padded to the largest. Sequences and chunks are spread evenly; of ``prompt`` tokens in few chunks,
+    some ranks have none. One rank pads nothing. vLLM did so until 2026 (its pull requests 18724, 34102 and 46428).
+    """
+    of_the_largest = -(-prompt * -(-chunks // ranks) // chunks)
+    return ranks * (-(-decoded // ranks) + of_the_largest) if ranks > 1 else decoded + prompt
+
+
 @dataclass(frozen=True, eq=False)
 class StepCost:
     """Cost of an iteration: ``table`` (3, tokens + 1, 4) by what is in it (decodes, prompts, both) and by tokens in
     the batch, ``slope`` (4, 7), both int64; rows and slopes as named above. No slope is negative, and an iteration
-    with a token in it takes a nanosecond at least: the engines count on both."""
+    with a token in it takes a nanosecond at least: the engines count on both. With prompts in it the tokens are those
+    of ``padded_tokens`` over ``ranks``."""
 
     table: Ints
     slope: Ints
+    ranks: int = 1
 
     @classmethod
-    def of(cls, table: npt.NDArray[np.float64], slope: npt.NDArray[np.float64]) -> StepCost:
+    def of(cls, table: npt.NDArray[np.float64], slope: npt.NDArray[np.float64], ranks: int = 1) -> StepCost:
         """From seconds and joules in the same shapes."""
         per = np.array([NS_PER_S << FRACTION_BITS] * 3 + [NS_PER_S], dtype=np.float64)
         whole = np.rint(table * per).astype(np.int64)
         least = np.array([1 << FRACTION_BITS, 0, 0, 0])
         whole[:, 1:] = np.maximum(whole[:, 1:], least)
-        return cls(whole, np.rint(slope * per[:, np.newaxis]).astype(np.int64))
+        return cls(whole, np.rint(slope * per[:, np.newaxis]).astype(np.int64), ranks)
 
     @property
     def most_tokens(self) -> int:

@@ -623,7 +623,8 @@ class ReferencePool:
         only = self._cost(cost, p.DECODES, len(decoding) * verified, alone, (len(decoding), swapped_blocks, 0))
         if chunks:
             work = self._work([(self._begun(q), n) for q, n in chunks], window)
-            tokens = len(decoding) * verified + sum(n for _, n in chunks)
+            prompt = sum(n for _, n in chunks)
+            tokens = p.padded_tokens(cost.ranks, len(decoding) * verified, prompt, len(chunks))
             both = [a + b for a, b in zip(alone, work, strict=True)]
             members = (len(decoding) + len(chunks), swapped_blocks, len(chunks))
             total = self._cost(cost, p.BOTH if decoding else p.PROMPTS, tokens, both, members)
