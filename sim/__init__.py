@@ -46,8 +46,11 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
     return unseen_signals(loaded)
 
 
-def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | None = None) -> Results:
+def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | None = None, workers: int = 1) -> Results:
     """Simulates and accounts a scenario, with intervals where it is uncertain.
+
+    ``workers`` processes share out uncertain draws that need simulations of their own; with more than one, a script
+    calls this under ``if __name__ == "__main__":``.
 
     Raises ``InputError`` or ``RunError`` from ``sim.errors``.
     """
@@ -60,14 +63,22 @@ def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | Non
         return results
     from sim.study.propagate import with_intervals
 
-    return with_intervals(loaded, results)
+    return with_intervals(loaded, results, workers)
 
 
 def account(results: Results | str | Path, *, set: Mapping[str, Any]) -> Results:
-    """A finished run (or the folder of one) priced anew under other grids, prices or conventions."""
+    """A finished run (or the folder of one) priced anew under other grids, prices or conventions.
+
+    So are intervals where their draws need no simulation; otherwise ``manifest["intervals_left_out"]`` says why not.
+    """
     from sim.runner import reprice
 
-    return reprice(_results(results), set)
+    priced = reprice(_results(results), set)
+    if "uncertainty" not in priced.scenario:
+        return priced
+    from sim.study.propagate import repriced_intervals
+
+    return repriced_intervals(priced)
 
 
 def sweep(

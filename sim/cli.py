@@ -96,6 +96,10 @@ def run(
     out: OutOption = None,
     assignments: SetOption = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Override the scenario's seed.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, help="Processes for uncertain draws that decide the run."),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -114,9 +118,10 @@ def run(
         sys.stderr.write("compiling the serving engine: up to a minute, this once\n")
     results = run_loaded(loaded)
     if loaded.scenario.uncertainty is not None:
+        from sim.study.pool import machine_workers
         from sim.study.propagate import with_intervals
 
-        results = with_intervals(loaded, results)
+        results = with_intervals(loaded, results, workers or machine_workers())
     _write(results, out, quiet=quiet or as_json)
     _show(results, as_json=as_json, quiet=quiet)
 
@@ -143,13 +148,15 @@ def account(
     quiet: QuietOption = False,
 ) -> None:
     """Price a finished run anew, under another grid, price, PUE or convention; simulates nothing."""
+    from sim import account as priced
     from sim.results.files import read, refuse_bad_target
-    from sim.runner import reprice
     from sim.spec.loader import parse_assignments
 
     if out is not None:
         refuse_bad_target(out)
-    results = reprice(read(folder), parse_assignments(assignments or []))
+    results = priced(read(folder), set=parse_assignments(assignments or []))
+    if "intervals_left_out" in results.manifest:
+        sys.stderr.write(f"without intervals: {results.manifest['intervals_left_out']}\n")
     _write(results, out, quiet=quiet or as_json)
     _show(results, as_json=as_json, quiet=quiet)
 

@@ -601,3 +601,45 @@ def test_an_object_store_gives_the_inputs_and_takes_the_results(
     sent = memory.cat("/out/study/points/part-00000.parquet")
     assert sent == (remote.folder / "points" / "part-00000.parquet").read_bytes()
     assert memory.exists("/out/study/study.json")
+
+
+# --- uncertain points -------------------------------------------------------------------------------------------------
+
+
+def test_points_of_an_uncertain_base_carry_intervals_and_share_their_draws(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each interval is that of the point run by itself, and the difference of two points that of common draws."""
+    base = quick()
+    base["uncertainty"] = {
+        "draws": 16, "seeds": 1, "over": {"site.facility.pue": {"kind": "uniform", "low": 1.1, "high": 1.5}},
+    }  # fmt: skip
+    axes = {GRID: ["50 gCO2e/kWh", "400 gCO2e/kWh"], "workloads.api.arrivals.rate": ["0.1 /s", "1 /s"]}
+    here(monkeypatch)
+    asked = {"name": "uncertain", "base": base, "axes": axes}
+    found = sweep(asked, tmp_path / "a", cache=Store(tmp_path / "cache"))
+    frame = found.frame()
+    assert found.progress.simulations == 2  # draws that only price need none of their own
+    for _, row in frame.iterrows():
+        alone = sim.run(base, set={path: row[f"axis.{path}"] for path in axes})
+        for end in ("p05", "p50", "p95"):
+            own = alone.summary["intervals"]["carbon_kg.total"][end]
+            assert row[f"intervals.carbon_kg.total.{end}"] == pytest.approx(own, rel=1e-12)
+    kwh = frame[frame["axis.workloads.api.arrivals.rate"] == "1 /s"].sort_values(f"axis.{GRID} (gCO2e/kWh)")
+    ends = kwh["intervals.carbon_kg.operational_location.p95"] / kwh["intervals.carbon_kg.operational_location.p50"]
+    assert ends.iloc[0] == pytest.approx(ends.iloc[1])  # the same draws of PUE at both grids
+    again = sweep(asked | {"outputs": ["carbon_kg.total"]}, tmp_path / "b", cache=Store(tmp_path / "cache"))
+    names = [name for name in again.frame().columns if not name.startswith("axis.")][6:]
+    assert names == ["carbon_kg.total", *(f"intervals.carbon_kg.total.{end}" for end in ("p05", "p50", "p95"))]
+
+
+def test_a_distribution_that_does_not_fit_is_found_before_anything_runs(tmp_path: Path) -> None:
+    base = quick()
+    base["uncertainty"] = {
+        "draws": 8,
+        "seeds": 1,
+        "over": {"site.facility.pue": {"kind": "triangular", "low": 2.0, "high": 3.0}},
+    }
+    with pytest.raises(InputError, match=r"facility\.pue.*lies outside"):
+        sweep({"base": base, "axes": {GRID: ["50 gCO2e/kWh"]}}, tmp_path / "a", cache=Store(tmp_path / "cache"))
+    assert not (tmp_path / "a").exists()

@@ -63,6 +63,31 @@ def test_what_decides_the_run_is_simulated_for_every_draw() -> None:
     assert start > 0
 
 
+def test_processes_share_out_draws_and_change_nothing() -> None:
+    over = {
+        "workloads.tune.work.load.active": {"kind": "uniform", "low": "300 W", "high": "350 W"},
+        INTENSITY: {"kind": "lognormal", "cv": "20 %"},
+    }
+    data = uncertain(over, draws=8, seeds=2)
+    alone, shared = sim.run(data), sim.run(data, workers=2)
+    assert shared.summary == alone.summary
+    assert shared.draws().equals(alone.draws())
+
+
+def test_pricing_anew_prices_every_draw_anew_and_simulates_none() -> None:
+    law = {"kind": "lognormal", "cv": "20 %"}
+    run = sim.run(uncertain({INTENSITY: law}, seeds=1))
+    elsewhere = sim.account(run, set={PUE: 1.6})
+    afresh = sim.run(uncertain({INTENSITY: law}, seeds=1), set={PUE: 1.6})
+    for path, found in afresh.summary["intervals"].items():
+        assert elsewhere.summary["intervals"][path] == pytest.approx(found, rel=1e-12), path
+    assert elsewhere.draws()[f"input:{INTENSITY}"].equals(run.draws()[f"input:{INTENSITY}"])
+    assert "intervals_left_out" not in elsewhere.manifest
+    twice = sim.account(sim.run(uncertain({INTENSITY: law}, seeds=2)), set={PUE: 1.6})
+    assert "intervals" not in twice.summary
+    assert "need 1 simulation" in twice.manifest["intervals_left_out"]
+
+
 def test_embodied_carbon_stays_within_the_range_of_its_profiles() -> None:
     run = sim.run(uncertain({"embodied": {"kind": "from-profiles"}}, seeds=1, draws=100))
     bounds, drawn = run.at("carbon_kg.embodied_range"), run.draws()["carbon_kg.embodied"]
@@ -129,9 +154,7 @@ def test_a_calibration_draws_its_constants_with_their_covariance() -> None:
     # four standard errors of a variance, sqrt(2 / n)
     np.testing.assert_allclose(found, [[4.0, 3.0], [3.0, 9.0]], rtol=4 * np.sqrt(2 / len(powers)))
     # and another profile is another simulation, though the scenario's text is the same
-    scenario.summary(scores[0])
-    scenario.summary(scores[1])
-    assert scenario.simulations == 2
+    assert scenario.to_simulate(scores[:2], [loaded.scenario.seed]) == 2
 
 
 def test_one_at_a_time_names_the_input_that_moves_the_carbon() -> None:

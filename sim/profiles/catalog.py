@@ -84,7 +84,13 @@ class Catalog:
         other.__dict__["_found"] = self._found  # the same folders hold the same files
         other._known.update(self._known)
         other._known.update({(profile.name, type(profile)): profile for profile in profiles})
+        other.__dict__["as_read"] = False
         return other
+
+    @cached_property
+    def as_read(self) -> bool:
+        """Whether all of it stands in its folders, where another process can read it."""
+        return True
 
     def path(self, name: str, kind: str | None = None) -> Path:
         """The file of one profile. Raises ``InputError`` with the nearest name (of that ``kind``, if one is given)."""

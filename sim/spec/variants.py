@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sim.documents import Document, KeyPath, Place, from_mapping
 from sim.errors import InputError, Problem
+from sim.profiles.catalog import Catalog
 from sim.spec.crosscheck import crosscheck
 from sim.spec.loader import Loaded, assign, catalog_of, copied, is_hole, resolve_files
 from sim.spec.parts import Parts
@@ -56,6 +57,11 @@ class Variants:
         self._catalog = catalog_of(self._document, self._problems)
         self._sections: dict[str, Any] = {}
         self._checked: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The base's profiles."""
+        return self._catalog
 
     def base(self, path: str) -> Any:
         """The base's own value at a path, None where it has none."""

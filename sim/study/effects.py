@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sim.errors import InputError, RunError
 from sim.spec.loader import Loaded
 from sim.study.distributions import from_shares
-from sim.study.propagate import results_of, value_at
+from sim.study.draws import results_of, value_at
 from sim.study.sensitivity import Method, Sensitivity, analyse
 from sim.study.uncertain import Calibrated, UncertainScenario
 
@@ -35,7 +35,7 @@ def scenario_sensitivity(loaded: Loaded, method: Method, output: str, *, samples
     column_of = [sources.index(leader.get(column, column)) for column in uncertain.columns]
     joint = {column: one.path for one in uncertain.inputs if isinstance(one, Calibrated) for column in one.columns}
     path = (*output.split("."),)
-    known = dict(results_of(uncertain.summary(np.zeros(len(uncertain.columns)))))
+    known = results_of(uncertain.summary(np.zeros(len(uncertain.columns))))
 
     def model(points: Floats) -> Floats:
         edge = FURTHEST if method == "morris" else np.finfo(np.float64).epsneg

@@ -20,8 +20,8 @@ from sim.runner import Simulated, environmental, simulated
 from sim.spec.loader import Loaded, load_scenario
 from sim.spec.optimize import LoadedSearch, Search
 from sim.spec.variants import Variants
+from sim.study.draws import value_at
 from sim.study.points import Hasher
-from sim.study.propagate import value_at
 
 if TYPE_CHECKING:
     import optuna

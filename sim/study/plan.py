@@ -20,6 +20,7 @@ from sim.study.journal import Journal, Spool
 from sim.study.points import Hasher, build_id
 from sim.study.remote import fetched
 from sim.study.store import Store, default_folder, unpacked
+from sim.study.uncertain import UncertainScenario
 from sim.study.work import DONE, Base, Limits, Pricer, Row, described
 
 MOST_PROBLEMS = 100
@@ -77,6 +78,8 @@ def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
             point_seed = values["seed"] = replication_seed(point_seed, point.replication)
         try:
             loaded = variants.at(values, base.places)
+            if loaded.scenario.uncertainty is not None and not at:
+                UncertainScenario(loaded)  # what is wrong with a distribution is wrong at every point
             found.update(dict.fromkeys(unseen_signals(loaded)))
             whole, key = hasher.hashes(loaded)
         except InputError as error:
@@ -110,6 +113,8 @@ class Early:
         """Takes the point down in the journal, if it can be priced here."""
         if mark in self._journal or not self._able or key in self._absent:
             return
+        if loaded.scenario.uncertainty is not None:
+            return  # hundreds of prices, and perhaps simulations: for workers
         held = self._pricers.get(key)
         if held is None:
             content = self._store.read(key)

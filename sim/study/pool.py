@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 
 from sim.study.alone import perform_alone
 from sim.study.work import Done, Task, perform
@@ -28,6 +29,15 @@ def machine_workers() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def worker_context(preload: list[str]) -> BaseContext:
+    """How processes of work start: from a server that has loaded what they need, or afresh; never as a copy of this."""
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(preload)
+    return context
 
 
 class LocalPool:
@@ -69,10 +79,7 @@ class LocalPool:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-            context = multiprocessing.get_context(method)
-            if method == "forkserver":
-                context.set_forkserver_preload(["sim.study.work"])
+            context = worker_context(["sim.study.work"])
             self._alive = context.Pipe(duplex=False)
             self._pool = ProcessPoolExecutor(self.workers, context, initializer=_begin, initargs=(self._alive[0],))
         return self._pool

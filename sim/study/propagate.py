@@ -2,79 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sim.results.compare import COMPARED, SERVED
+from sim.errors import InputError
 from sim.results.results import Results
 from sim.runner import Simulated
-from sim.spec.loader import Loaded
+from sim.spec.loader import Loaded, load_scenario
+from sim.study.draws import drawn
 from sim.study.intervals import interval
 from sim.study.uncertain import ByPath, UncertainScenario
 
 Floats = npt.NDArray[np.float64]
-RESULTS = (*(path for path, _, _ in COMPARED), "water_l.total")
 ESTIMATOR = (
     "Crossed design: each draw under each seed. from_parameters = (MS_draws - MS_residual) / seeds, "
     "from_chance = mean over draws of the variance over seeds, both as shares of their sum."
 )
 
 
-def results_of(summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """The results of a summary that intervals are made of, by dotted path: energy, carbon, water, cost, latency."""
-    paths = [(*path.split("."),) for path in RESULTS]
-    paths += [("serving", name, *path.split(".")) for name in summary.get("serving", {}) for path, _, _ in SERVED]
-    for path in paths:
-        value = value_at(summary, path)
-        if value is not None:
-            yield ".".join(path), value
+@dataclass(frozen=True)
+class Uncertainty:
+    """Of one scenario: ``intervals`` by result and how they came about, as the summary has them, and all draws."""
+
+    intervals: dict[str, dict[str, float]]
+    about: dict[str, Any]
+    draws: pa.Table
 
 
-def value_at(summary: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
-    """A number of a summary, None where it has none."""
-    here: Any = summary
-    for part in path:
-        if not isinstance(here, Mapping) or part not in here:
-            return None
-        here = here[part]
-    return float(here) if isinstance(here, int | float) else None
+def propagated(loaded: Loaded, run: Simulated, workers: int = 1) -> Uncertainty:
+    """Every draw of an uncertain scenario of which ``run`` is the simulation as it stands.
 
-
-def with_intervals(loaded: Loaded, results: Results) -> Results:
-    """``results`` of ``loaded``, whose scenario is uncertain, with ``intervals`` in its summary and all draws.
-
-    Simulates once a seed where all that is uncertain only prices. Raises ``InputError`` for a distribution that does
-    not fit the scenario, ``RunError`` where hardly a draw is possible.
+    Simulates once a further seed where all that is uncertain only prices. Raises ``InputError`` for a distribution that
+    does not fit the scenario, ``RunError`` where hardly a draw is possible.
     """
     uncertain = UncertainScenario(loaded)
-    services: Mapping[str, Any] = {
-        n: results.summary[n] for n in ("serving", "jobs", "throttling", "policies") if n in results.summary
-    }
-    uncertain.know(Simulated(results.energy, services, results.summary["events"]), loaded)
+    uncertain.know(run, loaded)
     scores, refused = uncertain.drawn()
     seeds = uncertain.seeds()
-    # one seed after the other, so that its ledger serves all draws that only price
-    rows = [[dict(results_of(uncertain.summary(draw, seed))) for draw in scores] for seed in seeds]
-    shared = [path for path in rows[0][0] if all(path in row for of_seed in rows for row in of_seed)]
-    outputs = {path: np.array([[row[path] for row in of_seed] for of_seed in rows]).T for path in shared}
+    found = drawn(loaded, uncertain, scores, workers)
     about = {
         "draws": len(scores),
         "seeds": len(seeds),
         "refused_draws": refused,
-        "simulations": uncertain.simulations,
+        "simulations": found.simulations,
         "estimator": ESTIMATOR,
     }
-    intervals = {path: interval(values).as_dict() for path, values in outputs.items()}
+    intervals = {path: interval(values).as_dict() for path, values in found.outputs.items()}
+    return Uncertainty(intervals, about, _table(uncertain, scores, seeds, found.outputs))
+
+
+def with_intervals(loaded: Loaded, results: Results, workers: int = 1) -> Results:
+    """``results`` of ``loaded``, whose scenario is uncertain, with ``intervals`` in its summary and all draws.
+
+    ``workers`` processes share out draws that need simulations of their own. Raises as ``propagated``.
+    """
+    found = propagated(loaded, _known(results), workers)
     return replace(
         results,
-        summary={**results.summary, "intervals": intervals, "uncertainty": about},
-        draw_table=_table(uncertain, scores, seeds, outputs),
+        summary={**results.summary, "intervals": found.intervals, "uncertainty": found.about},
+        draw_table=found.draws,
     )
+
+
+def repriced_intervals(results: Results) -> Results:
+    """A run priced anew, with every draw priced anew, too; its manifest says so where that would take simulating."""
+    try:
+        loaded = load_scenario(results.scenario, activity_files=False)
+        uncertain = UncertainScenario(loaded)
+        run = _known(results)
+        uncertain.know(run, loaded)
+        missing = uncertain.to_simulate(uncertain.drawn()[0], uncertain.seeds())
+    except InputError as error:
+        return _without(results, f"the scenario's inputs cannot be read again: {error}")
+    if missing:
+        return _without(results, f"the draws need {missing} simulations, and pricing makes none: run again")
+    found = propagated(loaded, run)
+    return replace(
+        results,
+        summary={**results.summary, "intervals": found.intervals, "uncertainty": found.about},
+        draw_table=found.draws,
+    )
+
+
+def _without(results: Results, why: str) -> Results:
+    return replace(results, manifest={**results.manifest, "intervals_left_out": why})
+
+
+def _known(results: Results) -> Simulated:
+    services: Mapping[str, Any] = {
+        n: results.summary[n] for n in ("serving", "jobs", "throttling", "policies") if n in results.summary
+    }
+    return Simulated(results.energy, services, results.summary["events"])
 
 
 def _table(uncertain: UncertainScenario, scores: Floats, seeds: list[int], outputs: Mapping[str, Floats]) -> pa.Table:

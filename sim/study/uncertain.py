@@ -164,7 +164,6 @@ class UncertainScenario:
         self._variants = Variants(Document(data, loaded.document.places), loaded.source, {})
         self._hasher = Hasher()
         self._runs: dict[str, Simulated] = {}
-        self.simulations = 0
         problems: list[Problem] = []
         inputs = [self._input(path, law, problems) for path, law in spec.over.items()]
         if problems:
@@ -284,7 +283,7 @@ class UncertainScenario:
     def summary(self, scores: Floats, seed: int | None = None) -> dict[str, Any]:
         """What a draw comes to: simulated only where no draw before has made its ledger."""
         loaded = self.at(scores, seed)
-        run = self._run(loaded, self._token(scores))
+        run = self._run(loaded, scores)
         return {**environmental(run, loaded), **run.activity}
 
     def know(self, run: Simulated, loaded: Loaded) -> None:
@@ -293,6 +292,17 @@ class UncertainScenario:
             plain = self._variants.at({}, {})
             if plain.scenario.seed == loaded.scenario.seed:
                 self._runs[self._hasher.hashes(plain)[1]] = run
+
+    def to_simulate(self, scores: Floats, seeds: list[int]) -> int:
+        """How many simulations all draws under all seeds need beyond those already made."""
+        needed = {self._key(self.at(score, seed), score) for seed in seeds for score in scores}
+        return len(needed - self._runs.keys())
+
+    @property
+    def can_travel(self) -> bool:
+        """Whether another process would read the same scenario and profiles from the same files."""
+        catalog = self._loaded.catalog
+        return catalog.as_read and catalog.folders == self._variants.catalog.folders
 
     def seeds(self) -> list[int]:
         """Seeds of the simulation: the scenario's own, and further ones from a stream of it."""
@@ -308,12 +318,14 @@ class UncertainScenario:
             where += len(one.columns)
         return seen.hex()
 
-    def _run(self, loaded: Loaded, token: str) -> Simulated:
-        key = self._hasher.hashes(loaded)[1] + token
+    def _key(self, loaded: Loaded, scores: Floats) -> str:
+        return self._hasher.hashes(loaded)[1] + self._token(scores)
+
+    def _run(self, loaded: Loaded, scores: Floats) -> Simulated:
+        key = self._key(loaded, scores)
         run = self._runs.pop(key, None)
         if run is None:
             run = simulated(loaded)
-            self.simulations += 1
         self._runs[key] = run  # last in, first to stay
         while len(self._runs) > 2:
             del self._runs[next(iter(self._runs))]

@@ -126,11 +126,25 @@ class Pricer:
         self.shared = self._wanted({**run.activity, "events": run.events})
 
     def price(self, loaded: Loaded) -> dict[str, Any]:
-        """The summary under ``loaded``, flat, without what is ``shared``."""
-        return self._wanted(environmental(self._run, loaded))
+        """The summary under ``loaded``, flat, without what is ``shared``; with intervals where it is uncertain."""
+        summary = environmental(self._run, loaded)
+        if loaded.scenario.uncertainty is not None:
+            from sim.study.propagate import propagated
+
+            found = propagated(loaded, self._run)
+            about = {name: value for name, value in found.about.items() if isinstance(value, int)}
+            summary = {**summary, "intervals": found.intervals, "uncertainty": about}
+        return self._wanted(summary)
 
     def _wanted(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in flat(summary) if self._columns is None or name in self._columns}
+        return {name: value for name, value in flat(summary) if self._columns is None or self._is_wanted(name)}
+
+    def _is_wanted(self, name: str) -> bool:
+        """A result brings its interval."""
+        assert self._columns is not None
+        if name.startswith("intervals."):
+            return name in self._columns or name.removeprefix("intervals.").rpartition(".")[0] in self._columns
+        return name in self._columns
 
 
 @lru_cache(maxsize=4)
