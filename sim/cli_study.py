@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command()(sweep)
     app.command()(cache)
+    app.command()(pareto)
 
 
 def sweep(
@@ -81,6 +82,36 @@ def sweep(
 
         Console(soft_wrap=False, highlight=False).print(study_tables(results))
         sys.stderr.write(f"written to {out}\n")
+
+
+def pareto(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished study.")],
+    over: Annotated[
+        list[str],
+        typer.Option("--over", metavar="[min:|max:]PATH", help="A result, by its column; two or three of them."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the front as .csv or .parquet.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout and nothing else.")] = False,
+) -> None:
+    """Show the points of a study that no other beats in every result."""
+    from sim.results.files import to_json
+    from sim.study.front import Goal, front_of
+    from sim.study.tables import front_tables
+
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise InputError.one("--out", f"'{out}' must end in .csv or .parquet")
+    front = front_of(folder, [Goal.read(text) for text in over])
+    if out is not None:
+        front.write(out)
+        sys.stderr.write(f"written to {out}\n")
+    if as_json:
+        sys.stdout.write(to_json(front.as_dict()))
+        return
+    from rich.console import Console
+
+    Console(soft_wrap=False, highlight=False).print(front_tables(front))
 
 
 def cache(

@@ -13,9 +13,10 @@ from sim.results.formats import number
 from sim.study.work import DONE
 
 if TYPE_CHECKING:
+    from sim.study.front import Front
     from sim.study.sweep import StudyResults
 
-BEST, REASONS = 5, 5
+BEST, REASONS, MOST_ROWS = 5, 5, 20
 CANDIDATES = ("carbon_kg.total", "energy_kwh.facility", "cost.energy", "water_l.total")
 WIDTH = 78
 
@@ -41,6 +42,36 @@ def study_tables(results: StudyResults) -> RenderableType:
         if len(reasons) > REASONS:
             parts.append(Text(f"  and {len(reasons) - REASONS:,} other reasons"))
     return Group(*parts)
+
+
+def front_tables(front: Front) -> RenderableType:
+    """The points that no other beats, those best in the first result first."""
+    shown = front.axes[:3]
+    table = Table(box=None, pad_edge=True, width=WIDTH)
+    columns = ["point", *shown, *(goal.column for goal in front.goals)]
+    for name in columns:
+        of_axis = name.startswith("axis.")
+        least = len("point") if name == "point" else None
+        table.add_column(
+            _short(name), justify="left" if of_axis else "right", overflow="ellipsis", no_wrap=True, min_width=least
+        )
+    for row in front.points.slice(0, MOST_ROWS).to_pylist():
+        table.add_row(*(_shown(row[name]) for name in columns))
+    goals = ", ".join(map(str, front.goals))
+    parts: list[RenderableType] = [Text(f"{front.name}: {goals}", style="bold"), table]
+    if front.points.num_rows > MOST_ROWS:
+        parts.append(Text(f"and {front.points.num_rows - MOST_ROWS:,} more; --out FILE.csv has them all"))
+    left = []
+    if front.failed:
+        left.append(f"{front.failed:,} failed")
+    if front.without:
+        left.append(f"{front.without:,} have no such result")
+    count = front.points.num_rows
+    note = f"{count:,} of {front.compared:,} points {'is' if count == 1 else 'are'} beaten by no other"
+    note += f"; {', '.join(left)}" if left else ""
+    if len(front.axes) > len(shown):
+        note += f"; not shown: {', '.join(map(_short, front.axes[3:]))}"
+    return Group(*parts, Text(note, style="dim"))
 
 
 def saved(results: StudyResults) -> list[str]:
@@ -79,7 +110,10 @@ def _best(dataset: Any, results: StudyResults) -> Table | None:
     table = Table(title=f"least {shown[0]}", title_justify="left", title_style="", box=None, pad_edge=True, width=WIDTH)
     for name in columns:
         of_axis = name.startswith("axis.")
-        table.add_column(_short(name), justify="left" if of_axis else "right", overflow="ellipsis", no_wrap=True)
+        least = len("point") if name == "point" else None
+        table.add_column(
+            _short(name), justify="left" if of_axis else "right", overflow="ellipsis", no_wrap=True, min_width=least
+        )
     for row in rows.to_pylist():
         table.add_row(*(_shown(row[name]) for name in columns))
     return table
