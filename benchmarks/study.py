@@ -11,16 +11,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from benchmarks.table import Row
-from sim.runner import simulated
-from sim.spec.loader import load_scenario
+from benchmarks import table
+from sim.runner import Simulated, environmental, simulated
+from sim.spec.loader import Loaded, load_scenario
+from sim.spec.study import load_study
+from sim.study.plan import base_of
+from sim.study.pool import worker_context
 from sim.study.store import Store
 from sim.study.sweep import sweep
+from sim.study.work import DONE, Done, Limits, Row, Task, flat, perform
 
 DAY: dict[str, Any] = {
     "extends": "chat-service",
@@ -92,7 +98,7 @@ def _dask(workers: int) -> Iterator[str]:
         yield address
 
 
-def rows(*, quick: bool) -> list[Row]:
+def rows(*, quick: bool) -> list[table.Row]:
     """Every figure that studies must reach."""
     runs, points = (1, 40) if quick else (3, 200)
     with tempfile.TemporaryDirectory(prefix="coldaisle-bench-") as folder:
@@ -102,33 +108,102 @@ def rows(*, quick: bool) -> list[Row]:
         before = _peak_mib()
         ten_thousand = _median(lambda: studies.seconds(pricing(10_000)), runs)
         grown = _peak_mib() - before
-        loaded = load_scenario(WORK)
-        simulated(loaded)
-        alone = _median(lambda: _timed(lambda: simulated(loaded)), 9)
-        # what starting a pool takes is not the study's: a study of one point has it, too
-        begin = _median(lambda: studies.seconds(simulating(1), fresh=True, workers=1), runs)
-        one = _median(lambda: studies.seconds(simulating(points), fresh=True, workers=1), runs)
-        two = _median(lambda: studies.seconds(simulating(points), fresh=True, workers=2), runs)
+        beside, alone = _beside(studies, points)
+        trip = _round_trip()
+        # side by side, run by run: a machine that slows down slows down both
+        ones, twos, clusters = [], [], []
+        with ExitStack() as stack:
+            address = _address(stack)
+            if address is not None:
+                studies.seconds(simulating(2), fresh=True, dask=address)  # workers load what the first task needs
+            for _ in range(runs):
+                ones.append(studies.seconds(simulating(points), fresh=True, workers=1))
+                twos.append(studies.seconds(simulating(points), fresh=True, workers=2))
+                if address is not None:
+                    clusters.append(studies.seconds(simulating(points), fresh=True, dask=address))
         found = [
-            Row("1,000 points priced on one simulated day", thousand, "s", 2.0),
-            Row("10,000 points priced on one simulated day", ten_thousand, "s", 15.0),
-            Row("peak memory, 10,000 points over 1,000", grown, "MiB", 32.0),
-            Row(f"{points} simulations, two workers over one", one / two, "x", 1.85, at_least=True),
-            Row(
+            table.Row("1,000 points priced on one simulated day", thousand, "s", 2.0),
+            table.Row("10,000 points priced on one simulated day", ten_thousand, "s", 15.0),
+            table.Row("peak memory, 10,000 points over 1,000", grown, "MiB", 32.0),
+            table.Row(f"{points} simulations, two workers over one", _ratio(ones, twos), "x", 1.85, at_least=True),
+            table.Row(
                 "a point beside its simulation",
-                ((one - begin) / (points - 1) - alone) * 1e3,
+                (beside + trip) * 1e3,
                 "ms",
                 5.0,
-                f"a simulation takes {alone * 1e3:.0f} ms",
+                f"{trip * 1e3:.1f} ms of it to a worker and back; a simulation takes {alone * 1e3:.0f} ms",
             ),
         ]
-        try:
-            with _dask(2) as address:
-                studies.seconds(simulating(2), fresh=True, dask=address)
-                cluster = _median(lambda: studies.seconds(simulating(points), fresh=True, dask=address), runs)
-        except StopIteration:  # there is no Dask here
-            return found
-        return [*found, Row("two Dask workers over two of the pool", cluster / two, "x", 1.1)]
+        if clusters:
+            found.append(table.Row("two Dask workers over two of the pool", _ratio(clusters, twos), "x", 1.1))
+        return found
+
+
+def _ratio(seconds: list[float], others: list[float]) -> float:
+    return statistics.median(one / other for one, other in zip(seconds, others, strict=True))
+
+
+def _address(stack: ExitStack) -> str | None:
+    """Of a Dask scheduler with two workers, until the stack ends; None where there is no Dask."""
+    try:
+        return stack.enter_context(_dask(2))
+    except StopIteration:
+        return None
+
+
+class _Here:
+    """A pool that works in this process, where the time inside of simulations can be taken."""
+
+    workers = 1
+
+    def refuse_absent(self, files: Sequence[str]) -> None:
+        pass
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[Done]:
+        return map(perform, tasks)
+
+    def close(self) -> None:
+        pass
+
+
+def _beside(studies: _Studies, points: int) -> tuple[float, float]:
+    """Seconds of a point outside of its simulation, and inside, of one study: so that noise of the one is not taken
+    for the other. What a study of one point takes outside is no point's."""
+    inside: list[float] = []
+
+    def timed(loaded: Loaded) -> Simulated:
+        began = time.perf_counter()
+        run = simulated(loaded)
+        inside.append(time.perf_counter() - began)
+        return run
+
+    def outside(count: int) -> float:
+        inside.clear()
+        seconds = studies.seconds(simulating(count), fresh=True)
+        assert len(inside) == count
+        return seconds - sum(inside)
+
+    with patch("sim.study.work.simulated", timed), patch("sim.study.sweep._pool", lambda *_: _Here()):
+        outside(1)
+        first = outside(1)
+        return (outside(points) - first) / (points - 1), statistics.median(inside)
+
+
+def _round_trip() -> float:
+    """Seconds that a task and what came of it take to a worker and back, beside the work."""
+    study = load_study(simulating(1))
+    limits = Limits()
+    loaded = load_scenario(WORK)
+    row = Row(0, DONE, None, dict(flat(environmental(simulated(loaded), loaded))))
+    task = Task(0, "0" * 64, base_of(study).pickled(), ((0, {"seed": 1}),), None, limits, None)
+    done = Done(0, (row,), {}, made=True)
+    with ProcessPoolExecutor(1, worker_context(["sim.study.work"])) as pool:
+        pool.submit(_echo, task, done).result()
+        return _median(lambda: _timed(lambda: pool.submit(_echo, task, done).result()), 99)
+
+
+def _echo(_task: Task, done: Done) -> Done:
+    return done
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,9 @@ class InOrder:
     """Performs tasks in this process; ``shuffled`` lets them be done in any order, ``most`` stops after some."""
 
     workers = 3
+
+    def refuse_absent(self, files: Sequence[str]) -> None:
+        pass
 
     def __init__(self, *, shuffled: int | None = None, most: int | None = None) -> None:
         self._shuffled, self._most = shuffled, most
@@ -571,6 +574,54 @@ def test_files_that_came_along_are_read_where_they_were_laid_out(tmp_path: Path)
     base, variants = variants_of(sent.pickled())
     values = {GRID: {"kind": "series", "file": str(there), "unit": "1 g/kWh"}}
     assert sim.run(variants.at(values, base.places).resolved()).summary["carbon_kg"]["total"] > 0
+
+
+def test_two_commands_cannot_write_one_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is the kernel's: whoever is killed holds none, and what it left can be gone on with."""
+    from sim.study.folder import PROGRESS, held_alone
+
+    out = tmp_path / "out"
+    (out / PROGRESS).mkdir(parents=True)
+    here(monkeypatch)
+    with held_alone(out / PROGRESS), pytest.raises(InputError, match="at work"):
+        sweep(study(), out, cache=Store(tmp_path / "cache"))
+    sweep(study(), out, cache=Store(tmp_path / "cache"))
+
+
+def test_a_folder_of_profiles_goes_along_with_the_tasks(tmp_path: Path) -> None:
+    """A worker that has no such folder prices and simulates with what was in it."""
+    from dataclasses import replace
+
+    from sim.profiles.catalog import Catalog
+    from sim.study.points import build_id
+    from sim.study.work import files_of, variants_of
+
+    own = tmp_path / "profiles"
+    own.mkdir()
+    shipped = Catalog().path("nvidia-a100-sxm-80gb")
+    text = shipped.read_text()
+    (own / shipped.name).write_text(text.replace("idle: {value: 60 W", "idle: {value: 61 W", 1))
+    data = small() | {"profiles": str(own)}
+    idle = sim.load(data).catalog.gpu("nvidia-a100-sxm-80gb").power.idle.value
+    assert idle != Catalog().gpu("nvidia-a100-sxm-80gb").power.idle.value
+    sent = replace(base_of(load_study({"base": data})), profiles={str(own): files_of(own)}, build=build_id())
+    own.rename(tmp_path / "gone")
+    base, variants = variants_of(sent.pickled())
+    assert variants.at({}, base.places).catalog.gpu("nvidia-a100-sxm-80gb").power.idle.value == idle
+
+
+def test_a_file_too_large_to_travel_must_stand_at_every_worker(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from sim.study.cluster import DaskPool
+
+    (tmp_path / "here.csv").write_text("")
+    pool = DaskPool.__new__(DaskPool)
+    workers = SimpleNamespace(run=lambda function, files: {"tcp://one": function(files), "tcp://two": []})
+    pool._client = workers
+    pool.refuse_absent([str(tmp_path / "here.csv")])
+    with pytest.raises(InputError, match=r"there\.csv.*tcp://one.*s3://"):
+        pool.refuse_absent([str(tmp_path / "here.csv"), str(tmp_path / "there.csv")])
 
 
 def test_a_worker_of_another_build_is_refused() -> None:

@@ -50,6 +50,8 @@ class Variants:
         self._moved = moved or {}
         resolve_files(document, data, (), folders)
         _move(data, self._moved)
+        if isinstance(data, dict) and isinstance(data.get("profiles"), str):
+            data["profiles"] = self._moved.get(data["profiles"], data["profiles"])
         self._document = Document(data, document.places)
         self._name = name
         self._folders = folders

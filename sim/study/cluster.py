@@ -1,16 +1,17 @@
 """Workers of a Dask scheduler: the same tasks as this machine's pool performs, sent where more of them can be done.
 
-The package must stand on every worker in the very build of the study's own. Input files that are not large travel with
-the tasks, so workers need share no disk; larger ones, and those of an object store, are read where they are.
+The package must stand on every worker in the very build of the study's own. Profiles and input files that are not
+large travel with the tasks, so workers need share no disk; larger ones must stand where every worker can read them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from sim.errors import InputError, RunError
+from sim.errors import InputError, Problem, RunError
 from sim.study.alone import perform_alone
 from sim.study.points import build_id
 from sim.study.work import FAILED, Done, Row, Task, perform
@@ -28,6 +29,11 @@ def performed(task: Task, base: bytes) -> Done:
 def held(base: bytes) -> bytes:
     """The base of a study, which the scheduler can make again when the worker that held it is gone."""
     return base
+
+
+def absent(files: list[str]) -> list[str]:
+    """Which files a worker does not have."""
+    return [file for file in files if not Path(file).is_file()]
 
 
 class DaskPool:
@@ -57,6 +63,20 @@ class DaskPool:
         others = sorted({f"{worker} has {build}" for worker, build in builds.items() if build != build_id()})
         if others:
             raise RunError(f"workers with another build of coldaisle than {build_id()}: {'; '.join(others[:3])}")
+
+    def refuse_absent(self, files: Sequence[str]) -> None:
+        """Raises ``InputError`` for input files too large to send along that some worker does not have."""
+        if not files:
+            return
+        found = self._client.run(absent, list(files))
+        problems = {
+            file: f"is too large to travel, and not where worker {worker} stands; put it on a disk that all workers "
+            "share at this path, or name it by URL (s3://...)"
+            for worker, missing in found.items()
+            for file in missing
+        }
+        if problems:
+            raise InputError([Problem(file, None, "", message) for file, message in sorted(problems.items())])
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Done]:
         """Performs ``tasks``, in any order. A task that took several workers with it is recorded, not sent again."""

@@ -7,6 +7,7 @@ import json
 from array import array
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sim.documents import Document, from_mapping
@@ -40,6 +41,8 @@ class Plan:
     marks: bytearray
     keys: tuple[str, ...]
     files: frozenset[str]
+    profiles: Path | None
+    """The base's own folder of profiles."""
 
     @property
     def name(self) -> str:
@@ -96,7 +99,9 @@ def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
     if found:
         raise InputError(list(found))
     spool.flush()
-    return Plan(study, base, spool, at, simulation, marks, tuple(keys), frozenset(hasher.files))
+    named = variants.base("profiles")
+    profiles = Path(named) if isinstance(named, str) else None
+    return Plan(study, base, spool, at, simulation, marks, tuple(keys), frozenset(hasher.files), profiles)
 
 
 class Early:

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -47,6 +47,9 @@ class LocalPool:
         self.workers = workers
         self._pool: ProcessPoolExecutor | None = None
         self._alive: tuple[Connection, Connection] | None = None
+
+    def refuse_absent(self, files: Sequence[str]) -> None:
+        """Its processes see what this one sees."""
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Done]:
         """Performs ``tasks``, of which only a few are taken ahead of what is done."""

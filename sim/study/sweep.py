@@ -8,34 +8,33 @@ DIR/.progress/        what is done, while a study is not finished
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.errors import InputError
-from sim.results.atomic import refuse_unusable, write_text
+from sim.results.atomic import write_text
 from sim.results.files import sha256, to_json
-from sim.spec.study import load_study
+from sim.spec.study import LoadedStudy, load_study
 from sim.study.dataset import POINTS, Columns, Record, write_parts
+from sim.study.folder import PROGRESS, SESSION, STUDY, finished_study, held_alone, refuse_strangers
 from sim.study.journal import Journal, Spool
 from sim.study.plan import Early, Plan, asked_of, base_of, outputs_of, planned
 from sim.study.points import build_id
 from sim.study.pool import LocalPool, machine_workers
 from sim.study.remote import deliver, is_url, staging_of
 from sim.study.store import Store, default_folder, store_at
-from sim.study.work import DONE, Base, Done, Task, limits_of
+from sim.study.work import DONE, Base, Done, Task, files_of, limits_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-STUDY, SESSION, PROGRESS = "study.json", "session.json", ".progress"
 MOST_PER_TASK = 250
 MOST_SENT_BYTES = 8 * 2**20
 
@@ -45,6 +44,7 @@ class Pool(Protocol):
 
     @property
     def workers(self) -> int: ...
+    def refuse_absent(self, files: Sequence[str]) -> None: ...
     def run(self, tasks: Iterable[Task]) -> Iterator[Done]: ...
     def close(self) -> None: ...
 
@@ -99,10 +99,12 @@ class Interrupted(KeyboardInterrupt):
         super().__init__()
 
 
-def _with_files(base: Base, files: frozenset[str]) -> Base:
-    """For workers elsewhere: small files go along, large ones stay where every worker must be able to read them."""
-    small = [path for path in sorted(files) if Path(path).stat().st_size <= MOST_SENT_BYTES]
-    return replace(base, files={path: Path(path).read_bytes() for path in small})
+def _with_files(base: Base, files: frozenset[str], profiles: Path | None) -> tuple[Base, list[str]]:
+    """For workers elsewhere: small files and profiles go along; large files (the second) must stand at every worker."""
+    large = [path for path in sorted(files) if Path(path).stat().st_size > MOST_SENT_BYTES]
+    small = {path: Path(path).read_bytes() for path in sorted(files - set(large))}
+    folders = {str(profiles): files_of(profiles)} if profiles is not None else {}
+    return replace(base, files=small, profiles=folders), large
 
 
 def _tasks(plan: Plan, journal: Journal, base: Base, found: set[int], store: Store, workers: int) -> Iterator[Task]:
@@ -174,10 +176,28 @@ def _swept(
     began = time.perf_counter()
     study = load_study(source)
     base = base_of(study)
-    _refuse(folder, resume=resume)
+    refuse_strangers(folder, resume=resume)
+    at_work = folder / PROGRESS
+    at_work.mkdir(parents=True, exist_ok=True)
+    with held_alone(at_work):
+        return _at_work(study, base, folder, workers, dask, cache, watch, resume=resume, keep=keep, began=began)
+
+
+def _at_work(
+    study: LoadedStudy,
+    base: Base,
+    folder: Path,
+    workers: int | None,
+    dask: str | None,
+    cache: Store | None,
+    watch: Callable[[Progress], None] | None,
+    *,
+    resume: bool,
+    keep: bool,
+    began: float,
+) -> StudyResults:
     at_work = folder / PROGRESS
     fresh = not (at_work / "journal").is_file()
-    at_work.mkdir(parents=True, exist_ok=True)
     (at_work / "plan").unlink(missing_ok=True)
     limits = limits_of(study.spec.limits.memory, study.spec.limits.time)
     store = Store(at_work / "simulations")
@@ -189,7 +209,7 @@ def _swept(
     try:
         early = Early(store, journal, outputs_of(study), limits)
         plan = planned(study, base, spool, early)
-        finished = _finished(folder, plan.name) if resume else None
+        finished = finished_study(folder, plan.name) if resume else None
         if finished is None:
             _count(progress, plan, journal, early, store)
             if watch is not None:
@@ -197,7 +217,10 @@ def _swept(
             if progress.done < progress.points:
                 pool = _pool(workers, dask, progress)
                 found = {number for number, key in enumerate(plan.keys) if store.path(key).is_file()}
-                sent = base if dask is None else _with_files(base, plan.files)
+                sent = base
+                if dask is not None:
+                    sent, large = _with_files(base, plan.files, plan.profiles)
+                    pool.refuse_absent(large)
                 tasks = _tasks(plan, journal, sent, found, store, pool.workers)
                 for done in pool.run(tasks):
                     _take(done, plan, journal, store, progress)
@@ -273,31 +296,6 @@ def swept_in_memory(
     home = tempfile.TemporaryDirectory(prefix="coldaisle-study-")
     found = sweep(source, Path(home.name) / "study", workers=workers, dask=dask, cache=cache)
     return StudyResults(found.folder, found.study, found.progress, home)
-
-
-def _refuse(folder: Path, *, resume: bool) -> None:
-    refuse_unusable(folder, folder=True)
-    if not folder.is_dir():
-        return
-    strangers = sorted(path.name for path in folder.iterdir() if path.name not in (STUDY, SESSION, PROGRESS, POINTS))
-    strangers = [name for name in strangers if not name.endswith((".partial", ".replaced"))]
-    if strangers:
-        raise InputError.one(str(folder), f"holds '{strangers[0]}', which no study wrote; choose another --out")
-    if not resume and (folder / PROGRESS / "journal").is_file():
-        raise InputError.one(str(folder), "holds a study that is not finished: --resume goes on with it")
-
-
-def _finished(folder: Path, name: str) -> dict[str, Any] | None:
-    """The manifest of a study that stands whole in ``folder``, if it is this one."""
-    try:
-        manifest: dict[str, Any] = json.loads((folder / STUDY).read_text(encoding="utf-8"))
-        parts = manifest["parts_sha256"]
-        whole = manifest["study_sha256"] == name and all(
-            sha256(folder / POINTS / part) == recorded for part, recorded in parts.items()
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return manifest if whole else None
 
 
 def _records(plan: Plan, journal: Journal) -> Iterator[Record]:

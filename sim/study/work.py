@@ -44,6 +44,8 @@ class Base:
     build: str
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Input files that go with it, for a worker that has no such disk."""
+    profiles: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    """The scenario's own folder of profiles, by where it stands: its files, by their names in it."""
 
     def pickled(self) -> bytes:
         """For tasks: the same bytes in each, which a worker reads once."""
@@ -155,7 +157,9 @@ def variants_of(base: bytes) -> tuple[Base, Variants]:
     found: Base = pickle.loads(base)
     if found.build != build_id():
         raise RunError(f"this worker has coldaisle {build_id()}, and the study {found.build}")
-    return found, Variants(found.document, found.name, found.folders, _laid_out(found.files))
+    return found, Variants(
+        found.document, found.name, found.folders, {**_laid_out(found.files), **_with_profiles(found.profiles)}
+    )
 
 
 def _laid_out(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -170,6 +174,26 @@ def _laid_out(files: Mapping[str, bytes]) -> dict[str, str]:
         write_bytes(content, folder / path.name)
         moved[name] = str(folder / path.name)
     return moved
+
+
+def _with_profiles(folders: Mapping[str, Mapping[str, bytes]]) -> dict[str, str]:
+    """As ``_laid_out``, for folders that are read whole."""
+    moved = {}
+    for name, files in folders.items():
+        if files_of(Path(name)) == files:
+            continue
+        digest = hashlib.sha256(pickle.dumps(sorted(files.items()))).hexdigest()[:32]
+        folder = Path(tempfile.gettempdir()) / f"coldaisle-profiles-{digest}"
+        for inner, content in files.items():
+            (folder / inner).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_bytes(content, folder / inner)
+        moved[name] = str(folder)
+    return moved
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The profiles in a folder, at any depth, by their paths in it; none where there is no such folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.yaml"))}
 
 
 def perform(task: Task) -> Done:
