@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError, RunError
 from sim.spec.loader import Loaded
-from sim.study.distributions import from_shares
+from sim.study.distributions import correlate, from_shares
 from sim.study.draws import results_of, value_at
 from sim.study.sensitivity import Method, Sensitivity, analyse
-from sim.study.uncertain import Calibrated, UncertainScenario
+from sim.study.uncertain import UncertainScenario
 
 Floats = npt.NDArray[np.float64]
 FURTHEST = 0.005
@@ -20,38 +23,74 @@ FURTHEST = 0.005
 def scenario_sensitivity(loaded: Loaded, method: Method, output: str, *, samples: int) -> Sensitivity:
     """Which uncertain input of ``loaded`` moves ``output``, a dotted path of its summary, under its own seed.
 
-    Inputs that are wholly dependent count as one, by the name of the first. Raises ``InputError`` for inputs that are
-    only partly so: variance cannot be shared out between them. Where the scenario cannot have a value, so that an
-    interval would be truncated there, this raises ``RunError``.
+    Variance cannot be shared out between inputs that depend on each other: those of a group count as one, by all their
+    names. One at a time, the first of a group goes to its ends and the others to where they then lie on average. Raises
+    ``InputError`` for an unknown output, and ``RunError``, with the inputs, where they reach what no scenario can have:
+    an interval would be truncated there, and effects cannot be.
     """
     uncertain = UncertainScenario(loaded)
-    partly = [members for members, correlation in uncertain.groups if correlation not in ("comonotone", 1.0)]
-    if partly:
-        named = ", ".join(partly[0])
-        message = f"{named} are partly correlated; effects need independent inputs, or 'comonotone' ones"
-        raise InputError([loaded.document.problem(("uncertainty", "groups"), message)])
-    leader = {path: members[0] for members, _ in uncertain.groups for path in members}
-    sources = list(dict.fromkeys(leader.get(column, column) for column in uncertain.columns))
-    column_of = [sources.index(leader.get(column, column)) for column in uncertain.columns]
-    joint = {column: one.path for one in uncertain.inputs if isinstance(one, Calibrated) for column in one.columns}
+    cube = _Cube.of(uncertain, method)
     path = (*output.split("."),)
     known = results_of(uncertain.summary(np.zeros(len(uncertain.columns))))
 
     def model(points: Floats) -> Floats:
         edge = FURTHEST if method == "morris" else np.finfo(np.float64).epsneg
-        scores = from_shares(np.clip(points, edge, 1.0 - edge))
+        scores = cube.scores(from_shares(np.clip(points, edge, 1.0 - edge)))
+        _refuse_impossible(uncertain, scores)
         values = np.empty(len(points))
         for i, row in enumerate(scores):
-            try:
-                value = value_at(uncertain.summary(row[column_of]), path)
-            except InputError as error:
-                raise RunError(
-                    f"an input's range reaches where no scenario can be, and needs limits: {error}"
-                ) from None
+            value = value_at(uncertain.summary(row), path)
             if value is None:
                 message = f"'{output}' is no number of this scenario's summary  ({', '.join(known)})"
                 raise InputError.one("--output", message)
             values[i] = value
         return values
 
-    return analyse(model, [joint.get(name, name) for name in sources], method, samples=samples, seed=uncertain.seed)
+    return analyse(model, cube.names, method, samples=samples, seed=uncertain.seed)
+
+
+@dataclass(frozen=True)
+class _Cube:
+    """What is moved: normal scores of ``sources``, by name, and how the scores of all columns follow from them."""
+
+    names: tuple[str, ...]
+    sources: tuple[int, ...]
+    columns: int
+    groups: tuple[tuple[tuple[int, ...], float | Literal["comonotone"]], ...]
+
+    @classmethod
+    def of(cls, uncertain: UncertainScenario, method: Method) -> _Cube:
+        """Wholly dependent inputs have one source; of partly dependent ones, one at a time moves the first."""
+        name = {column: one.path for one in uncertain.inputs for column in one.columns}
+        held: set[str] = set()
+        groups = []
+        for members, correlation in uncertain.groups:
+            groups.append((tuple(uncertain.columns.index(member) for member in members), correlation))
+            name |= dict.fromkeys(members, " & ".join(members))
+            if correlation == "comonotone" or method == "oat":
+                held |= set(members[1:])
+        sources = [i for i, column in enumerate(uncertain.columns) if column not in held]
+        named = tuple(name[uncertain.columns[i]] for i in sources)
+        return cls(named, tuple(sources), len(uncertain.columns), tuple(groups))
+
+    def scores(self, moved: Floats) -> Floats:
+        """Of every column, shape (points, columns)."""
+        scores = np.zeros((len(moved), self.columns))
+        scores[:, self.sources] = moved
+        for members, correlation in self.groups:
+            scores[:, members] = correlate(scores[:, members], correlation)
+        return scores
+
+
+def _refuse_impossible(uncertain: UncertainScenario, scores: Floats) -> None:
+    impossible = [row for row in scores if not uncertain.possible(row)]
+    if not impossible:
+        return
+    alone = {
+        one.path: sum(not uncertain.possible(row, set(one.columns)) for row in impossible) for one in uncertain.inputs
+    }
+    named = [f"{path} ({count})" for path, count in alone.items() if count] or ["only several inputs together"]
+    raise RunError(
+        f"{len(impossible)} of {len(scores)} points are such that no scenario can be: {', '.join(named)}; "
+        "give these distributions limits within what is possible (uniform, triangular)"
+    )

@@ -216,7 +216,7 @@ class UncertainScenario:
         """
         found = self.scores()
         scores = np.stack([found[name] for name in self.columns], axis=1)
-        impossible = [i for i, row in enumerate(scores) if not self._possible(row)]
+        impossible = [i for i, row in enumerate(scores) if not self.possible(row)]
         refused = 0
         for members, correlation in (*self.groups, *self._alone()) if impossible else ():
             held = [self.columns.index(name) for name in members]
@@ -224,7 +224,7 @@ class UncertainScenario:
             def valid(row: Floats, held: list[int] = held) -> bool:
                 whole = np.zeros(len(self.columns))
                 whole[held] = row
-                return self._possible(whole, {self.columns[i] for i in held})
+                return self.possible(whole, {self.columns[i] for i in held})
 
             def again(rng: np.random.Generator, held: list[int] = held, rho: Any = correlation) -> Floats:
                 fresh = rng.standard_normal((1, len(held)))
@@ -239,7 +239,8 @@ class UncertainScenario:
             refused += more
         return scores, refused
 
-    def _possible(self, scores: Floats, only: set[str] | None = None) -> bool:
+    def possible(self, scores: Floats, only: set[str] | None = None) -> bool:
+        """Whether the scenario can be so; ``only`` as in ``at``."""
         try:
             self.at(scores, only=only)
         except InputError:
