@@ -15,6 +15,7 @@ from sim.errors import InputError, RunError
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import Calibration
 from sim.results.files import read, write
+from sim.results.report import report
 from sim.spec.loader import Loaded, load_scenario
 from sim.study.effects import scenario_sensitivity
 from sim.study.uncertain import UncertainScenario
@@ -140,6 +141,10 @@ def test_compared_runs_share_their_draws() -> None:
     assert found.p95 - found.p05 < 0.1 * (interval["p95"] - interval["p05"])
     assert not sim.compare(first, sim.run(small())).intervals[0]
     assert "intervals" in sim.compare(first, other).as_dict()["others"][0]
+    page = report([first, other])
+    assert "Intervals of the difference" in page
+    assert "first &lt; other" in page
+    assert "Intervals of the difference" not in report([first, sim.run(small())])
 
 
 def calibrated(covariance: list[list[float]], draws: int = 200) -> Loaded:

@@ -13,7 +13,7 @@ from sim.results import charts
 from sim.results.compare import Comparison
 from sim.results.environment import account_rows, limit_remarks, overhead_grid, route_grid, site_grid
 from sim.results.formats import mass, number, share
-from sim.results.intervals import interval_grid, interval_remark
+from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import job_grids, throttle_remarks
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
@@ -213,8 +213,10 @@ def _comparison(runs: Sequence[Results]) -> str:
     labels = [name.replace("_", " ") for name in names]
     bars = {f"{i + 1}. {run.scenario['name']}": run.summary["carbon_kg"]["by_component"] for i, run in enumerate(runs)}
     parts = ["<h1>Comparison</h1>", charts.legend(labels), _carbon_bars(bars, names)]
-    others = zip(comparison.names[1:], comparison.differences, comparison.carbon_changes, strict=True)
-    for name, differences, change in others:
+    others = zip(
+        comparison.names[1:], comparison.differences, comparison.carbon_changes, comparison.intervals, strict=True
+    )
+    for name, differences, change, drawn in others:
         rows = [
             [row.label.replace("_", " "), value_cell(row.first, row), value_cell(row.other, row), *change_cells(row)]
             for row in differences
@@ -226,4 +228,8 @@ def _comparison(runs: Sequence[Results]) -> str:
             _table(["", "first", "other", "change", ""], rows),
             f'<p class="note">Over the range of embodied carbon, total carbon changes by {ends}{verdict}</p>',
         ]
+        intervals = difference_grid(drawn)
+        if intervals is not None:
+            note = "Over common draws: what both runs share cancels."
+            parts += ["<h3>Intervals of the difference</h3>", _table(*intervals), f'<p class="note">{note}</p>']
     return "".join(parts)
