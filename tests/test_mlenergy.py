@@ -75,3 +75,25 @@ def test_the_stack_that_ships_is_the_fit_to_all_rows() -> None:
         assert float(gpu.power.waiting.value) / tdp == pytest.approx(constants["waiting_share"], rel=0.02)
         streaming = float(gpu.power.energy_per_byte.value) * float(gpu.memory.bandwidth.value) / tdp
         assert streaming == pytest.approx(constants["streaming_share"], rel=0.02)
+
+
+@pytest.mark.parametrize("split", ["alternate", "other_board", pytest.param("families", marks=pytest.mark.slow)])
+def test_what_is_judged_is_not_seen_by_the_fit(split: str) -> None:
+    """Rows that lie about what was measured change nothing of what is predicted for them."""
+    table = mlenergy.measurements()
+    predict_split = getattr(mlenergy, f"_{split}")
+    honest = predict_split(table, 45)
+    lying = table.copy()
+    judged = {
+        "alternate": lying["turn"] % 2 == 0,
+        "other_board": lying["gpu_model"] == "B200",
+        "families": lying["arch_group"] == "32.0_32.0_Qwen",
+    }[split]
+    lying.loc[judged, ["watts", "itl_s", "mean_s"]] *= 3.0
+    found = predict_split(lying, 45)
+    same = honest.index.intersection(lying.index[judged])
+    assert len(same) > 0
+    assert (found.loc[same] == honest.loc[same]).all(axis=None)
+    if split == "families":
+        others = honest.index.difference(same)
+        assert (found.loc[others] != honest.loc[others]).any(axis=None)  # elsewhere they are believed

@@ -232,3 +232,19 @@ def test_lengths_have_their_moments() -> None:
     assert whole.prompt_tokens.mean() == pytest.approx(300, abs=4 * 300 / np.sqrt(200_000) + 0.5)
     assert whole.output_tokens.mean() == pytest.approx(50, abs=4 * 29 / np.sqrt(200_000))
     assert (whole.output_tokens.min(), whole.output_tokens.max()) == (1, 99)
+
+
+@given(st.integers(0, 2**32 - 1), st.data())
+def test_a_stretch_of_requests_is_what_taking_them_gives(seed: int, data: st.DataObject) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(0, 30))
+    widths = rng.integers(0, 4, n)
+    start = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
+    columns = [rng.integers(0, 100, n) for _ in range(5)]
+    chunk = RequestChunk(*columns, start, rng.integers(0, 1000, int(start[-1])))
+    begin = data.draw(st.integers(0, n))
+    end = data.draw(st.integers(begin, n))
+    taken, between = chunk.take(np.arange(begin, end)), chunk.between(begin, end)
+    for name in RequestChunk.__dataclass_fields__:
+        assert np.array_equal(getattr(taken, name), getattr(between, name)), name
+    assert np.array_equal(joined([chunk.between(0, end), chunk.between(end, n)]).prefix_hashes, chunk.prefix_hashes)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sim.results.intervals import DifferenceInterval, common_draws
+from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
 from sim.results.results import Results
 
 COMPARED = (
@@ -43,6 +43,11 @@ GROUPS = (
 )
 
 
+def without_rounding(change: float, first: float, other: float) -> float:
+    """``change`` between two sums of floats, 0 where it is below what their rounding may come to."""
+    return change if abs(change) > ROUNDING * max(abs(first), abs(other)) else 0.0
+
+
 @dataclass(frozen=True)
 class Difference:
     """One quantity in the first run and in another; None where a run does not have it."""
@@ -55,8 +60,10 @@ class Difference:
 
     @property
     def change(self) -> float | None:
-        """other - first, where both are known."""
-        return None if self.first is None or self.other is None else self.other - self.first
+        """other - first, where both are known; nothing where only rounding tells them apart."""
+        if self.first is None or self.other is None:
+            return None
+        return without_rounding(self.other - self.first, self.first, self.other)
 
     @property
     def relative(self) -> float | None:

@@ -96,8 +96,8 @@ class Conversations:
                 ready = int(np.searchsorted(waiting.arrival_ns, part[-1], side="left"))
                 ready = ready if left is None else min(ready, left)
                 if ready:
-                    yield waiting.take(np.arange(ready))
-                    waiting = waiting.take(np.arange(ready, len(waiting)))
+                    yield waiting.between(0, ready)
+                    waiting = waiting.between(ready, len(waiting))
                 left = None if left is None else left - ready
                 if left == 0:
                     return
@@ -106,7 +106,7 @@ class Conversations:
         upto = len(waiting) if self.until_ns is None else int(np.searchsorted(waiting.arrival_ns, self.until_ns))
         upto = upto if left is None else min(upto, left)
         if upto:
-            yield waiting.take(np.arange(upto))
+            yield waiting.between(0, upto)
 
     def _conversations(
         self,
@@ -135,8 +135,8 @@ class Conversations:
         fits = along((prompt + answered > self.most_tokens).astype(np.int64)) == 0
         widths = np.where(fits, prompt // self.block_tokens, 0)
         start = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
-        block = np.arange(int(start[-1])) - np.repeat(start[:-1], widths)
-        hashes = (first + np.repeat(owner, widths)) * BLOCKS_OF_ONE + block
+        hashes = np.repeat((first + owner) * BLOCKS_OF_ONE - start[:-1], widths)
+        hashes += np.arange(len(hashes))
         priority = np.full(total, self.priority, dtype=np.int64)
-        chunk = RequestChunk(arrival_ns, prompt, answered, first + owner, priority, start, hashes.astype(np.int64))
-        return chunk.take(np.flatnonzero(fits))
+        chunk = RequestChunk(arrival_ns, prompt, answered, first + owner, priority, start, hashes)
+        return chunk if fits.all() else chunk.take(np.flatnonzero(fits))

@@ -42,7 +42,8 @@ class RequestChunk:
         """The requests at ``rows``, in that order."""
         widths = np.diff(self.prefix_start)[rows]
         start = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
-        within = np.arange(int(start[-1])) - np.repeat(start[:-1], widths)
+        where = np.repeat(self.prefix_start[:-1][rows] - start[:-1], widths)
+        where += np.arange(len(where))
         return RequestChunk(
             self.arrival_ns[rows],
             self.prompt_tokens[rows],
@@ -50,7 +51,20 @@ class RequestChunk:
             self.session[rows],
             self.priority[rows],
             start,
-            self.prefix_hashes[np.repeat(self.prefix_start[:-1][rows], widths) + within],
+            self.prefix_hashes[where],
+        )
+
+    def between(self, begin: int, end: int) -> RequestChunk:
+        """The requests from ``begin`` to before ``end``: views, without a copy of the hashes."""
+        first, last = int(self.prefix_start[begin]), int(self.prefix_start[end])
+        return RequestChunk(
+            self.arrival_ns[begin:end],
+            self.prompt_tokens[begin:end],
+            self.output_tokens[begin:end],
+            self.session[begin:end],
+            self.priority[begin:end],
+            self.prefix_start[begin : end + 1] - first,
+            self.prefix_hashes[first:last],
         )
 
 
@@ -153,8 +167,8 @@ class Merged:
             # What a stream goes on with is not before its last arrival so far: all before that is known.
             horizon_ns = min(int(held[i].arrival_ns[-1]) for i in going)
             known = [int(np.searchsorted(chunk.arrival_ns, horizon_ns)) for chunk in held]
-            whole = joined([chunk.take(np.arange(n)) for chunk, n in zip(held, known, strict=True)])
-            held = [chunk.take(np.arange(n, len(chunk))) for chunk, n in zip(held, known, strict=True)]
+            whole = joined([chunk.between(0, n) for chunk, n in zip(held, known, strict=True)])
+            held = [chunk.between(n, len(chunk)) for chunk, n in zip(held, known, strict=True)]
             if len(whole):
                 yield whole.take(np.argsort(whole.arrival_ns, kind="stable"))
             for i in [i for i in going if held[i].arrival_ns[-1] == horizon_ns]:
