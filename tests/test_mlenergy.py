@@ -77,7 +77,9 @@ def test_the_stack_that_ships_is_the_fit_to_all_rows() -> None:
         assert streaming == pytest.approx(constants["streaming_share"], rel=0.02)
 
 
-@pytest.mark.parametrize("split", ["alternate", "other_board", pytest.param("families", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "split", ["alternate", *(pytest.param(name, marks=pytest.mark.slow) for name in ("other_board", "families"))]
+)
 def test_what_is_judged_is_not_seen_by_the_fit(split: str) -> None:
     """Rows that lie about what was measured change nothing of what is predicted for them."""
     table = mlenergy.measurements()

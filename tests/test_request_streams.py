@@ -240,8 +240,8 @@ def test_a_stretch_of_requests_is_what_taking_them_gives(seed: int, data: st.Dat
     n = int(rng.integers(0, 30))
     widths = rng.integers(0, 4, n)
     start = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
-    columns = [rng.integers(0, 100, n) for _ in range(5)]
-    chunk = RequestChunk(*columns, start, rng.integers(0, 1000, int(start[-1])))
+    a, b, c, d, e = rng.integers(0, 100, (5, n))
+    chunk = RequestChunk(a, b, c, d, e, start, rng.integers(0, 1000, int(start[-1])))
     begin = data.draw(st.integers(0, n))
     end = data.draw(st.integers(begin, n))
     taken, between = chunk.take(np.arange(begin, end)), chunk.between(begin, end)
