@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import re
@@ -17,9 +18,12 @@ from typing import Any
 
 import pytest
 
+from sim.errors import InputError
 from sim.results.files import to_yaml
+from sim.study.folder import clear, held_alone
 from tests.test_study import contents, quick
 
+fcntl = pytest.importorskip("fcntl")
 COMMAND = [sys.executable, "-c", "from sim.cli import main; main()"]
 
 
@@ -94,6 +98,57 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path) -> None
     assert kept is not None
     assert 0 < int(kept[1]) < 400
     assert "--resume" in said
+
+
+def test_a_second_command_is_refused_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
+    study, out = written(tmp_path, 200), tmp_path / "out"
+    journal = out / ".progress" / "journal"
+    with subprocess.Popen(command(study, out), stderr=subprocess.DEVNULL) as running:
+        while running.poll() is None and not (journal.is_file() and journal.stat().st_size > 10_000):
+            time.sleep(0.02)
+        os.kill(running.pid, signal.SIGSTOP)  # at work, however long the second takes to start
+        code, said = killed_after(60.0, command(study, out))
+        assert code == 2
+        assert f"another coldaisle (process {running.pid} on " in said
+        running.kill()
+    before = journal.read_bytes()
+    code, said = killed_after(60.0, command(study, out))
+    assert code == 2
+    assert "--resume goes on with it" in said
+    assert journal.read_bytes() == before
+    with held_alone(out / ".progress"):
+        pass
+
+
+def test_a_lock_that_was_cleared_away_is_worth_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who locks a file in the moment in which its holder finishes and clears up must lock the next one instead."""
+    at_work = tmp_path / "out" / ".progress"
+    took: list[int] = []
+
+    def late(file: Any, how: int) -> None:
+        if not took:
+            clear(at_work)
+        took.append(how)
+        lock(file, how)
+
+    lock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", late)
+    with held_alone(at_work):
+        monkeypatch.undo()
+        assert len(took) == 2
+        with pytest.raises(InputError, match="at work"), held_alone(at_work):
+            pass
+
+
+def test_a_disk_without_locks_stops_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some shared disks of clusters refuse every lock: that is not another command at work."""
+
+    def refused(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with held_alone(tmp_path / ".progress"):
+        assert (tmp_path / ".progress").is_dir()
 
 
 @contextmanager

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sim.errors import InputError
 from sim.results.atomic import refuse_unusable
 from sim.results.files import sha256
 from sim.study.dataset import POINTS
 
-STUDY, SESSION, PROGRESS = "study.json", "session.json", ".progress"
+STUDY, SESSION, PROGRESS, LOCK = "study.json", "session.json", ".progress", "lock"
 
 
-def refuse_strangers(folder: Path, *, resume: bool) -> None:
-    """Raises ``InputError`` where something else stands in ``folder``, or a study that is to be gone on with."""
+def refuse_strangers(folder: Path) -> None:
+    """Raises ``InputError`` where something else than a study stands in ``folder``."""
     refuse_unusable(folder, folder=True)
     if not folder.is_dir():
         return
@@ -25,28 +28,67 @@ def refuse_strangers(folder: Path, *, resume: bool) -> None:
     strangers = [name for name in strangers if not name.endswith((".partial", ".replaced"))]
     if strangers:
         raise InputError.one(str(folder), f"holds '{strangers[0]}', which no study wrote; choose another --out")
-    if not resume and (folder / PROGRESS / "journal").is_file():
+
+
+def refuse_unfinished(folder: Path) -> None:
+    """Raises ``InputError`` where a study stands in ``folder`` that is to be gone on with."""
+    if (folder / PROGRESS / "journal").is_file():
         raise InputError.one(str(folder), "holds a study that is not finished: --resume goes on with it")
 
 
 @contextmanager
 def held_alone(at_work: Path) -> Iterator[None]:
-    """Keeps others from working on a study meanwhile. The lock is the kernel's and dies with whoever holds it.
+    """Makes ``at_work`` and keeps others from working there meanwhile. The lock is the kernel's and dies with whoever
+    holds it.
 
-    Raises ``InputError`` where another process holds it. Windows has no such lock, and goes without.
+    Raises ``InputError`` where another process holds it. Windows has no such lock, nor have some shared disks: there
+    it goes without.
     """
     try:
         import fcntl
     except ImportError:
+        at_work.mkdir(parents=True, exist_ok=True)
         yield
         return
-    with (at_work / "lock").open("w") as file:
+    path = at_work / LOCK
+    while True:
+        at_work.mkdir(parents=True, exist_ok=True)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            message = "another coldaisle is at work on this study; wait for it, or choose another --out"
-            raise InputError.one(str(at_work.parent), message) from None
-        yield
+            file = path.open("a+")
+        except FileNotFoundError:  # who worked here has finished just now, and cleared up
+            continue
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                who = f"another coldaisle ({file.read().strip() or 'process unknown'})"
+                message = f"{who} is at work on this study; wait for it, or choose another --out"
+                raise InputError.one(str(at_work.parent), message) from None
+            except OSError:
+                pass
+            if not _is(file, path):  # locked, and cleared up before: of no use
+                continue
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}")
+            file.flush()
+            yield
+            return
+
+
+def _is(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def clear(at_work: Path) -> None:
+    """Takes ``at_work`` away at once, lock and all: nobody else finds half of it, or loses what is new there."""
+    gone = at_work.with_name(f"{at_work.name}.partial")
+    shutil.rmtree(gone, ignore_errors=True)
+    at_work.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def finished_study(folder: Path, name: str) -> dict[str, Any] | None:

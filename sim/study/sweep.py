@@ -22,7 +22,16 @@ from sim.results.atomic import write_text
 from sim.results.files import sha256, to_json
 from sim.spec.study import LoadedStudy, load_study
 from sim.study.dataset import POINTS, Columns, Record, write_parts
-from sim.study.folder import PROGRESS, SESSION, STUDY, finished_study, held_alone, refuse_strangers
+from sim.study.folder import (
+    PROGRESS,
+    SESSION,
+    STUDY,
+    clear,
+    finished_study,
+    held_alone,
+    refuse_strangers,
+    refuse_unfinished,
+)
 from sim.study.journal import Journal, Spool
 from sim.study.plan import Early, Plan, asked_of, base_of, outputs_of, planned
 from sim.study.points import build_id
@@ -176,10 +185,10 @@ def _swept(
     began = time.perf_counter()
     study = load_study(source)
     base = base_of(study)
-    refuse_strangers(folder, resume=resume)
-    at_work = folder / PROGRESS
-    at_work.mkdir(parents=True, exist_ok=True)
-    with held_alone(at_work):
+    refuse_strangers(folder)
+    with held_alone(folder / PROGRESS):
+        if not resume:
+            refuse_unfinished(folder)
         return _at_work(study, base, folder, workers, dask, cache, watch, resume=resume, keep=keep, began=began)
 
 
@@ -236,7 +245,7 @@ def _at_work(
         raise Interrupted(progress) from None
     except InputError:
         if fresh:
-            shutil.rmtree(at_work)
+            clear(at_work)
             with suppress(OSError):
                 folder.rmdir()
         raise
@@ -248,7 +257,7 @@ def _at_work(
     progress.seconds = time.perf_counter() - began
     if finished is None:
         write_text(to_json(_session(progress)), folder / SESSION)
-    shutil.rmtree(at_work)
+    clear(at_work)
     return StudyResults(folder, manifest, progress)
 
 
