@@ -694,3 +694,6 @@ def test_a_distribution_that_does_not_fit_is_found_before_anything_runs(tmp_path
     with pytest.raises(InputError, match=r"facility\.pue.*lies outside"):
         sweep({"base": base, "axes": {GRID: ["50 gCO2e/kWh"]}}, tmp_path / "a", cache=Store(tmp_path / "cache"))
     assert not (tmp_path / "a").exists()
+    base["uncertainty"]["over"]["site.facility.pue"] |= {"mode": 2.5}
+    with pytest.raises(InputError, match=r"facility\.pue.*no axis moves"):
+        sweep({"base": base, "axes": {"site.facility.pue": [1.1, 1.4]}}, tmp_path / "a", cache=Store(tmp_path / "c"))

@@ -6,6 +6,7 @@ import hashlib
 import json
 from array import array
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from sim.study.journal import Journal, Spool
 from sim.study.points import Hasher, build_id
 from sim.study.remote import fetched
 from sim.study.store import Store, default_folder, unpacked
-from sim.study.uncertain import UncertainScenario
+from sim.study.uncertain import UncertainScenario, stands_by_itself
 from sim.study.work import DONE, Base, Limits, Pricer, Row, described
 
 MOST_PROBLEMS = 100
@@ -83,6 +84,7 @@ def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
             loaded = variants.at(values, base.places)
             if loaded.scenario.uncertainty is not None and not at:
                 UncertainScenario(loaded)  # what is wrong with a distribution is wrong at every point
+                found.update(dict.fromkeys(_drowned(study, base, loaded)))
             found.update(dict.fromkeys(unseen_signals(loaded)))
             whole, key = hasher.hashes(loaded)
         except InputError as error:
@@ -102,6 +104,17 @@ def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
     named = variants.base("profiles")
     profiles = Path(named) if isinstance(named, str) else None
     return Plan(study, base, spool, at, simulation, marks, tuple(keys), frozenset(hasher.files), profiles)
+
+
+def _drowned(study: LoadedStudy, base: Base, loaded: Loaded) -> Iterator[Problem]:
+    """Axes that a distribution with numbers of its own would make invisible in every interval."""
+    uncertain = loaded.scenario.uncertainty
+    for path in dict.fromkeys(path for axis in study.axes for path in axis.paths):
+        law = uncertain.over.get(path) if uncertain is not None else None
+        if law is not None and stands_by_itself(law):
+            message = "is uncertain by numbers of its own, which no axis moves: give it a normal or lognormal 'cv'"
+            place = base.places[path]
+            yield Problem(place.file, place.line, path, message)
 
 
 class Early:

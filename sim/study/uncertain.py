@@ -333,6 +333,11 @@ class UncertainScenario:
         return run
 
 
+def stands_by_itself(law: Any) -> bool:
+    """Whether a distribution has a place of its own, whatever the scenario's value is."""
+    return _centre(law) is not None
+
+
 def _centre(law: Any) -> Any:
     if isinstance(law, Uniform):
         return law.low
