@@ -5,9 +5,9 @@ closed loop at its published concurrency. Three ways to hold out: every second b
 all of B200. Input lengths are not published: one constant a task. The median time between tokens is compared with an
 iteration that holds no prompt: over most iterations it is what was measured, so prompts must have come in bunches.
 
-What is held out is held out of the fit. The form of the model (which coefficients there are, where they start and how
-strongly they are drawn there, and the bounds of prompt lengths, which the KV memory of full configurations suggests) was
-chosen with all rows in sight.
+What is held out is held out of the fit. The form of the model was chosen with all rows in sight: which coefficients
+there are, where they start and how strongly they are drawn there, and the bounds of prompt lengths, which the KV memory
+of full configurations suggests.
 
 "Clean" leaves out one cell of the data (B200, one GPU, gpqa, image and video), where hosts stalled.
 """

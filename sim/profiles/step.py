@@ -7,8 +7,8 @@ energy is what that work costs beyond the power of a loaded GPU. Experts are as 
 them, and the GPU with most of them to read decides. A power cap binds every iteration by itself: its clock falls until
 its own mean power meets the cap (see ``_clock``), where real boards let what is short exceed the cap and average it.
 
-What it leaves out: activations (small beside weights and KV), that some GPUs compute more tokens than others, contention
-between links.
+What it leaves out: activations (small beside weights and KV), that some GPUs compute more tokens than others, and
+contention between links.
 References: Williams, Waterman, Patterson, "Roofline", CACM 2009, doi 10.1145/1498765.1498785; Choi et al., "A roofline
 model of energy", IPDPS 2013, doi 10.1109/IPDPS.2013.77; Shoeybi et al., "Megatron-LM", arXiv:1909.08053 (two
 all-reduces a layer); Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002 (ring all-reduce).
