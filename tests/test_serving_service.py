@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
+from sim.engine.serving import service
 from sim.errors import InputError
 from sim.profiles import Catalog
 from sim.profiles.model import shape
@@ -89,6 +92,27 @@ def test_rows_and_the_remainder_are_the_ledger() -> None:
     # Only what was still under way at the end is left: less than half a minute of 40.
     assert 0 <= own_j - rows_j < 0.02 * own_j
     assert (rows[["prefill_j", "decode_j", "overhead_j"]] >= 0).all().all()
+
+
+def test_a_pool_goes_with_its_run_and_waits_for_no_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study of a thousand services would else hold as many pools as happen to be made between two collections."""
+    pools: list[weakref.ref[Any]] = []
+
+    def watched(*how: Any) -> Any:
+        pool = make_pool(*how)
+        pools.append(weakref.ref(pool))
+        return pool
+
+    make_pool = service.make_pool
+    monkeypatch.setattr(service, "make_pool", watched)
+    gc.collect()
+    gc.disable()
+    try:
+        sim.run(SMALL)
+        assert [pool() for pool in pools] == [None]
+    finally:
+        gc.enable()
+    gc.collect()  # replicas that still had their GPUs give them back, and find no fault with that
 
 
 def test_gpus_draw_what_the_pool_says() -> None:

@@ -115,7 +115,7 @@ def simulate(
         raise RunError("the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'")
     for node in nodes:
         node.settle()
-    return Outcome(
+    outcome = Outcome(
         end_ns=env.now_ns,
         jobs=tuple(job.record() for job in jobs),
         services=tuple(service.log() for service in running),
@@ -123,6 +123,9 @@ def simulate(
         events=next(env._eid),  # SimPy numbers its events and offers no other count of them
         throttling=tuple(record for throttle in throttles for record in throttle.records()),
     )
+    for service in pools_running:
+        service.dismiss()
+    return outcome
 
 
 def _units(pool: Pool, i: int, streams: Streams) -> NodeHardware:

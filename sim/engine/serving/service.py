@@ -212,6 +212,14 @@ class ServingService:
             trace_problems=self._plan.trace_problems,
         )
 
+    def dismiss(self) -> None:
+        """Gives up the pool, at the end. A world refers to itself in rings and only Python's collector, in its own good
+        time, takes those apart; a pool's 100 MB a run are not to wait for that."""
+        for replica in self._replicas:
+            if replica.gang is not None:
+                replica.gang.told_by = None
+        del self._pool
+
     # The pool
 
     def _more(self) -> RequestChunk | None:
