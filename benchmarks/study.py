@@ -11,22 +11,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from benchmarks import table
-from sim.runner import Simulated, environmental, simulated
-from sim.spec.loader import Loaded, load_scenario
-from sim.spec.study import load_study
-from sim.study.plan import base_of
-from sim.study.pool import worker_context
+from sim.runner import Simulated, simulated
+from sim.spec.loader import Loaded
 from sim.study.store import Store
-from sim.study.sweep import sweep
-from sim.study.work import DONE, Done, Limits, Row, Task, flat, perform
+from sim.study.sweep import _take, sweep
+from sim.study.work import Done, Task, perform
 
 DAY: dict[str, Any] = {
     "extends": "chat-service",
@@ -108,8 +105,7 @@ def rows(*, quick: bool) -> list[table.Row]:
         before = _peak_mib()
         ten_thousand = _median(lambda: studies.seconds(pricing(10_000)), runs)
         grown = _peak_mib() - before
-        beside, alone = _beside(studies, points)
-        trip = _round_trip()
+        beside = _beside(studies, points)
         # side by side, run by run: a machine that slows down slows down both
         ones, twos, clusters = [], [], []
         with ExitStack() as stack:
@@ -128,10 +124,11 @@ def rows(*, quick: bool) -> list[table.Row]:
             table.Row(f"{points} simulations, two workers over one", _ratio(ones, twos), "x", 1.85, at_least=True),
             table.Row(
                 "a point beside its simulation",
-                (beside + trip) * 1e3,
+                (beside.command_s + beside.worker_s) * 1e3,
                 "ms",
                 5.0,
-                f"{trip * 1e3:.1f} ms of it to a worker and back; a simulation takes {alone * 1e3:.0f} ms",
+                f"of processors, {beside.command_s * 1e3:.1f} ms of it the command's, beside "
+                f"{beside.simulation_s * 1e3:.0f} ms",
             ),
         ]
         if clusters:
@@ -151,62 +148,62 @@ def _address(stack: ExitStack) -> str | None:
         return None
 
 
-class _Here:
-    """A pool that works in this process, where the time inside of simulations can be taken."""
+@dataclass(frozen=True)
+class _Timed(Done):
+    """What a worker did, and processor seconds of it: inside of simulations so far, and in all so far."""
 
-    workers = 1
-
-    def refuse_absent(self, files: Sequence[str]) -> None:
-        pass
-
-    def run(self, tasks: Iterable[Task]) -> Iterator[Done]:
-        return map(perform, tasks)
-
-    def close(self) -> None:
-        pass
+    inside_s: float = 0.0
+    so_far_s: float = 0.0
 
 
-def _beside(studies: _Studies, points: int) -> tuple[float, float]:
-    """Seconds of a point outside of its simulation, and inside, of one study: so that noise of the one is not taken
-    for the other. What a study of one point takes outside is no point's."""
-    inside: list[float] = []
-
-    def timed(loaded: Loaded) -> Simulated:
-        began = time.perf_counter()
-        run = simulated(loaded)
-        inside.append(time.perf_counter() - began)
-        return run
-
-    def outside(count: int) -> float:
-        inside.clear()
-        seconds = studies.seconds(simulating(count), fresh=True)
-        assert len(inside) == count
-        return seconds - sum(inside)
-
-    with patch("sim.study.work.simulated", timed), patch("sim.study.sweep._pool", lambda *_: _Here()):
-        outside(1)
-        first = outside(1)
-        return (outside(points) - first) / (points - 1), statistics.median(inside)
+_inside: list[float] = []
+"""In a worker: processor seconds of each of its simulations."""
 
 
-def _round_trip() -> float:
-    """Seconds that a task and what came of it take to a worker and back, beside the work."""
-    study = load_study(simulating(1))
-    limits = Limits()
-    loaded = load_scenario(WORK)
-    row = Row(0, DONE, None, dict(flat(environmental(simulated(loaded), loaded))))
-    task = Task(0, "0" * 64, base_of(study).pickled(), ((0, {"seed": 1}),), None, limits, None)
-    done = Done(0, (row,), {}, made=True)
-    with ProcessPoolExecutor(1, worker_context(["sim.study.work"])) as pool:
-        pool.submit(_echo, task, done).result()
-        return _median(lambda: _timed(lambda: pool.submit(_echo, task, done).result()), 99)
+def _perform_timed(task: Task) -> _Timed:
+    """In a worker: ``perform``, by the processor's clock."""
+    with patch("sim.study.work.simulated", _simulated_timed):
+        done = perform(task)
+    whole = {item.name: getattr(done, item.name) for item in fields(done)}
+    return _Timed(**whole, inside_s=sum(_inside), so_far_s=time.process_time())
 
 
-def _echo(_task: Task, done: Done) -> Done:
-    return done
+def _simulated_timed(loaded: Loaded) -> Simulated:
+    began = time.process_time()
+    run = simulated(loaded)
+    _inside.append(time.process_time() - began)
+    return run
 
 
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+@dataclass(frozen=True)
+class _Beside:
+    """Processor seconds of a point: in the command, in its worker outside of the simulation, and inside of it."""
+
+    command_s: float
+    worker_s: float
+    simulation_s: float
+
+
+def _beside(studies: _Studies, points: int) -> _Beside:
+    """Of one study with one worker, by the processor's clock: what others do on the machine, or a simulation that
+    takes longer this time, is not taken for a point's. What a study of one point takes is no point's."""
+    seen: list[_Timed] = []
+
+    def taken(done: Done, *more: Any) -> None:
+        assert isinstance(done, _Timed)
+        seen.append(done)
+        _take(done, *more)
+
+    def command(count: int) -> float:
+        seen.clear()
+        began = time.process_time()
+        studies.seconds(simulating(count), fresh=True, workers=1)
+        return time.process_time() - began
+
+    with patch("sim.study.pool.perform", _perform_timed), patch("sim.study.sweep._take", taken):
+        command(1)
+        alone = command(1)
+        command_s = (command(points) - alone) / (points - 1)
+    first, last = seen[0], seen[-1]  # the first bears what a worker loads
+    simulation_s = (last.inside_s - first.inside_s) / (points - 1)
+    return _Beside(command_s, (last.so_far_s - first.so_far_s) / (points - 1) - simulation_s, simulation_s)
