@@ -148,13 +148,13 @@ def account(
     quiet: QuietOption = False,
 ) -> None:
     """Price a finished run anew, under another grid, price, PUE or convention; simulates nothing."""
-    from sim import account as priced
+    import sim
     from sim.results.files import read, refuse_bad_target
     from sim.spec.loader import parse_assignments
 
     if out is not None:
         refuse_bad_target(out)
-    results = priced(read(folder), set=parse_assignments(assignments or []))
+    results = sim.account(read(folder), set=parse_assignments(assignments or []))
     if "intervals_left_out" in results.manifest:
         sys.stderr.write(f"without intervals: {results.manifest['intervals_left_out']}\n")
     _write(results, out, quiet=quiet or as_json)

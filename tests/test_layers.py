@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "study": BASE | {"rng", "signals", "profiles", "accounting", "spec", "results", "build_accounting", "runner"},
     "cli_study": BASE | {"results", "study"},
     "cli_uncertain": BASE | {"spec", "results", "study"},
-    "cli": BASE | {"profiles", "spec", "results", "runner", "measure", "study", "cli_study", "cli_uncertain"},
+    "cli": BASE | {"profiles", "spec", "results", "runner", "measure", "study", "cli_study", "cli_uncertain", ""},
     "": BASE | {"spec", "results", "runner", "study"},  # sim/__init__.py
 }
 ONLY_IN_ENGINE = {"simpy"}
