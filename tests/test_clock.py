@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sim.profiles.catalog import Catalog
 from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, clock_under_cap, energy_ratio, power_w, slowdown
 from sim.profiles.model import shape
-from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY, Device, Layout, Precision, Stack, iteration_cost
+from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY, iteration_cost
+from sim.profiles.terms import Device, Layout, Precision, Stack
 
 curves = st.builds(ClockCurve, st.floats(0.5, 0.9), st.floats(0.5, 2.0), st.floats(0.0, 0.4))
 CURVE = ClockCurve(floor=0.6, slope=1.7, memory_share=0.14)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.accuracy import mlenergy
 from benchmarks.accuracy.mean_field import Configurations, predict
+from benchmarks.accuracy.serving_stack import streaming_share
 from sim.profiles.catalog import Catalog
 
 pytestmark = pytest.mark.shared_data
@@ -50,6 +52,7 @@ def test_the_stack_that_ships_is_the_fit_to_all_rows() -> None:
     assert stack.prompt is not None
     assert stack.expert_skew is not None
     assert stack.routed_passes is not None
+    assert stack.context_power is not None
     told = {
         "memory_efficiency": float(stack.memory_efficiency.value),
         "expert_efficiency": float(stack.expert_efficiency.value),
@@ -61,10 +64,13 @@ def test_the_stack_that_ships_is_the_fit_to_all_rows() -> None:
         "launch_s": float(stack.launch.value) * 1e-9,
         "expert_skew": float(stack.expert_skew.value),
         "routed_passes": float(stack.routed_passes.value),
+        "context_power": float(stack.context_power.value),
     }
     assert told == pytest.approx({name: constants[name] for name in told}, rel=0.02)
+    assert stack.tiles is not None
+    assert float(stack.tiles.issue.value) == pytest.approx(constants["tile_issue"], rel=0.02)
     for weights, kernels in stack.quantised.items():
-        efficiency = constants["expert_efficiency"] * constants[f"{weights}_efficiency"]
+        efficiency = constants["expert_efficiency"] * constants.get(f"{weights}_efficiency", 1.0)
         assert float(kernels.expert_efficiency.value) == pytest.approx(efficiency, rel=0.02)
         power = constants["expert_power"] * constants[f"{weights}_power"]
         assert float(kernels.expert_power.value) == pytest.approx(power, rel=0.02)
@@ -74,7 +80,8 @@ def test_the_stack_that_ships_is_the_fit_to_all_rows() -> None:
         tdp = float(gpu.tdp.value)
         assert float(gpu.power.waiting.value) / tdp == pytest.approx(constants["waiting_share"], rel=0.02)
         streaming = float(gpu.power.energy_per_byte.value) * float(gpu.memory.bandwidth.value) / tdp
-        assert streaming == pytest.approx(constants["streaming_share"], rel=0.02)
+        share = streaming_share(float(gpu.memory.bandwidth.value), tdp, constants)
+        assert streaming == pytest.approx(share, rel=0.02)
 
 
 @pytest.mark.parametrize("split", ["alternate", pytest.param("other_board", marks=pytest.mark.slow)])
@@ -82,13 +89,18 @@ def test_what_is_judged_is_not_seen_by_the_fit(split: str) -> None:
     """Rows that lie about what was measured change nothing of what is predicted for them. (For families the masks are
     those of ``fitting.held_out``, which has a test of its own.)"""
     table = mlenergy.measurements()
-    predicted = {"alternate": mlenergy._alternate, "other_board": mlenergy._other_board}[split]
-    honest = predicted(table, 45)
+    splits = {"alternate": mlenergy.alternate, "other_board": mlenergy.other_board}[split]
+
+    def predicted(of: pd.DataFrame) -> pd.DataFrame:
+        ((known, part),) = splits(of)
+        return mlenergy.simulated(part.iloc[::45], mlenergy.fitted(known))
+
+    honest = predicted(table)
     lying = table.copy()
     judged = lying["turn"] % 2 == 0 if split == "alternate" else lying["gpu_model"] == "B200"
     lying.loc[judged, ["watts", "itl_s", "mean_s"]] *= 3.0
     assert len(honest) > 0
     assert judged[honest.index].all()
-    assert (predicted(lying, 45) == honest).all(axis=None)
+    assert (predicted(lying) == honest).all(axis=None)
     lying.loc[~judged, ["watts", "itl_s", "mean_s"]] *= 3.0
-    assert (predicted(lying, 45) != honest).any(axis=None)  # those that are fitted are believed
+    assert (predicted(lying) != honest).any(axis=None)  # those that are fitted are believed

@@ -19,7 +19,8 @@ from sim.engine.serving import service
 from sim.errors import InputError
 from sim.profiles import Catalog
 from sim.profiles.model import shape
-from sim.profiles.step import Device, Layout, Precision, Stack, iteration_cost
+from sim.profiles.step import iteration_cost
+from sim.profiles.terms import Device, Layout, Precision, Stack
 from sim.results.files import to_json, write
 from sim.results.results import Results
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sim.engine.serving.plan import padded_tokens
 from sim.profiles.catalog import Catalog
 from sim.profiles.model import shape
-from sim.profiles.step import CHUNK, COMPUTE, ENERGY, MEMORY, SEQUENCE, Device, Layout, Precision, Stack, iteration_cost
+from sim.profiles.step import CHUNK, COMPUTE, ENERGY, MEMORY, READ, SEQUENCE, iteration_cost
+from sim.profiles.terms import Device, Layout, Precision, Stack
 
 Floats = npt.NDArray[np.float64]
 
@@ -84,15 +85,28 @@ def test_waiting_draws_power_for_as_long_as_it_lasts() -> None:
     assert seconds_and_joules(PLAIN)[1] == pytest.approx(seconds_and_joules(patient)[1])  # without it, none
 
 
-def test_experts_draw_what_their_kernels_do() -> None:
-    """At the same efficiency and power 1 a byte of experts costs what any byte costs; twice the power, twice that."""
+def test_kernels_of_experts_draw_power_for_as_long_as_they_fall_short_of_memory() -> None:
+    """At the memory's own efficiency a byte of experts costs what any byte costs; at half, the time lost draws too."""
+    waiting = replace(H100, waiting_w=200.0)
     same = replace(PLAIN, expert_efficiency=PLAIN.memory_efficiency)
-    _, once = seconds_and_joules(same)
-    _, twice = seconds_and_joules(replace(same, expert_power=2.0))
-    _, none = seconds_and_joules(replace(same, expert_power=1e-9))
-    assert twice - once == pytest.approx(once - none, rel=1e-6)
-    _, slow = seconds_and_joules(replace(same, expert_efficiency=0.4))
-    assert (slow > once).all()  # the same bytes, for longer
+    once_s, once = seconds_and_joules(same, waiting)
+    assert seconds_and_joules(replace(same, expert_power=3.0), waiting)[1] == pytest.approx(once)
+    slow = replace(same, expert_efficiency=0.5 * PLAIN.memory_efficiency, expert_power=3.0)
+    slow_s, slower = seconds_and_joules(slow, waiting)
+    lost_s = slow_s[:64] - once_s[:64]  # few tokens: memory decides the time of an iteration
+    assert slower[:64] - once[:64] == pytest.approx(4 * 3.0 * 200.0 * lost_s)
+    assert (lost_s > 0.0).all()
+
+
+def test_a_byte_of_the_cache_may_cost_more_than_one_of_weights() -> None:
+    size = Precision(2.0 * DENSE.resident_parameters, 0.0, 2.0)
+    plain, dear = (
+        iteration_cost(DENSE, H100, stack, layout(1), size, most_tokens=16, block_tokens=16)
+        for stack in (PLAIN, replace(PLAIN, context_power=1.5))
+    )
+    assert dear.slope[ENERGY, READ] == pytest.approx(1.5 * plain.slope[ENERGY, READ])
+    assert (dear.slope[[COMPUTE, MEMORY]] == plain.slope[[COMPUTE, MEMORY]]).all()
+    assert (dear.table == plain.table).all()
 
 
 def test_host_work_comes_by_the_chunk_and_by_the_sequence() -> None:

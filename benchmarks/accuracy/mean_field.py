@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm, poisson
 
-from benchmarks.accuracy.serving_stack import BOARDS, GRAPH_TOKENS
+from benchmarks.accuracy.serving_stack import BOARDS, GRAPH_TOKENS, WEIGHTS, streaming_share
 from sim.profiles.catalog import Catalog
 from sim.profiles.clock import ClockCurve, energy_ratio, highest_clock
+from sim.profiles.experts import SHARPNESS, ExpertWork
 from sim.profiles.hardware import clock_curve
 from sim.profiles.model import ModelShape, popularity
 
@@ -58,10 +59,12 @@ class Configurations:
         column["tdp_w"] = np.array([[float(gpu.tdp.value)] for gpu in board])
         column["loaded_w"] = np.array([[float(gpu.power.loaded.value)] for gpu in board])
         column["byte_per_s"] = np.array([[float(gpu.memory.bandwidth.value)] for gpu in board])
+        column["vector"] = np.array([[float(gpu.peak["fp32"].value)] for gpu in board])
         column["link_byte_per_s"] = np.array([[float(gpu.link.bandwidth.value) / 2.0] for gpu in board])
         curves = [clock_curve(gpu) for gpu in board]
         for name in CLOCK:
             column[f"clock_{name}"] = np.array([[getattr(curve, name)] for curve in curves])
+        column["tuned"], column["few_until"], column["few"], column["many"] = _tiles(table, shapes)
         fp8 = table["weight_precision"].to_numpy() == "fp8"
         column["peak"] = np.array(
             [[float(gpu.peak["fp8" if low else "bf16"].value)] for gpu, low in zip(board, fp8, strict=True)]
@@ -71,6 +74,26 @@ class Configurations:
         pictures = tuple(pictures_of(model) for model in table["model_id"])
         tasks = table["task"].to_numpy(dtype=np.str_)
         return cls(column, spread[:, np.newaxis], tasks, pictures, chance / chance.sum(1, keepdims=True))
+
+
+def _tiles(table: pd.DataFrame, shapes: list[ModelShape]) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of each row (n, 1): 1 where its experts, as one GPU holds them, have tuned tiles; tokens for each of them up to
+    which tiles are small; rows of small and of large tiles, 0 where kernels have none."""
+    stack = Catalog().stack("vllm-2025")
+    tiles = stack.tiles
+    assert tiles is not None
+    found = []
+    for row, shape in zip(table.to_dict("records"), shapes, strict=True):
+        gpus, spread = int(row["num_gpus"]), row["expert_parallel"] > 1 or row["data_parallel"] > 1
+        width = shape.expert_width
+        held = (shape.experts // gpus, width) if spread else (shape.experts, width // gpus)
+        weights = WEIGHTS[row["weight_precision"]]
+        tuned = stack.is_tuned(*held, weights, BOARDS[row["gpu_model"]])
+        until = tiles.tuned_until.value if tuned else tiles.few_until.value * (weights != "fp8")
+        rows = (tiles.few.value, tiles.many.value) if weights != "mxfp4" else (0, 0)
+        found.append((float(tuned), float(until), *map(float, rows)))
+    tuned_, until_, few, many = np.array(found)[..., np.newaxis].transpose(1, 0, 2)
+    return tuned_, until_, few, many
 
 
 def pictures_of(model_id: str) -> str:
@@ -124,18 +147,15 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
     dense_byte = at["resident_parameters"] * kept_bytes / dense_gpus
     routed = at["moe_layers"] * at["experts_per_token"] * at["hidden"] * 2.0 * tokens
     dense_byte = dense_byte + np.where(ranks > 1, c["routed_passes"] * routed, 0.0)
-    mean_byte, most_byte = _expert_bytes(at, rows.expert_parallel, tokens, fp8, c)
-    efficiency = c["expert_efficiency"] * np.where(
-        fp8, c["fp8_efficiency"], np.where(mxfp4, c["mxfp4_efficiency"], 1.0)
-    )
+    experts = _experts(at, rows.expert_parallel, tokens, c)
     power = c["expert_power"] * np.where(fp8, c["fp8_power"], np.where(mxfp4, c["mxfp4_power"], 1.0))
     context_s = context_byte / (at["byte_per_s"] * c["memory_efficiency"])
-    memory_s = dense_byte / (at["byte_per_s"] * c["memory_efficiency"]) + most_byte / (at["byte_per_s"] * efficiency)
+    memory_s = dense_byte / (at["byte_per_s"] * c["memory_efficiency"]) + experts.slowest_s
 
     pairs = users * context + PROMPTS * prompt**2 / 2.0
     near = np.where(at["window"] > 0, np.minimum(prompt, at["window"]), 0.0)
     window_pairs = users * windowed + PROMPTS * prompt * near / 2.0
-    flop = at["matmul_flop_per_token"] * tokens / gpus
+    flop = at["matmul_flop_per_token"] * tokens / gpus + experts.padding_flop
     pair_flop = (at["attention_flop_full"] * pairs + at["attention_flop_windowed"] * window_pairs) / gpus
     compute_s, pair_s = (
         flop / (at["peak"] * c["compute_efficiency"]),
@@ -151,11 +171,12 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
     other_s = link_s + c["iteration_s"] + np.where(graph, gaps_s, np.maximum(late_s, 0.0)) + quantising
     members_s = c["sequence_s"] * users / ranks + PROMPTS * host_s + np.where(PROMPTS > 0, encoder, 0.0)
 
-    streamed = dense_byte / at["byte_per_s"]
-    streamed = streamed + power * c["memory_efficiency"] * mean_byte / (at["byte_per_s"] * efficiency)
-    share = c["waiting_share"] * (other_s + (c["fp8_layer_power"] - 1.0) * quantising)
-    share = share + c["streaming_share"] * streamed + c["computing_share"] * flop / at["peak"]
-    more = c["waiting_share"] * members_s + c["streaming_share"] * context_byte / at["byte_per_s"]
+    streaming = streaming_share(at["byte_per_s"], at["tdp_w"], c)
+    share = c["waiting_share"] * (other_s + (c["fp8_layer_power"] - 1.0) * quantising + power * experts.short_s)
+    share = (
+        share + streaming * (dense_byte + experts.byte) / at["byte_per_s"] + c["computing_share"] * flop / at["peak"]
+    )
+    more = c["waiting_share"] * members_s + streaming * c["context_power"] * context_byte / at["byte_per_s"]
     more = more + c["computing_share"] * pair_flop / at["peak"]
     hidden, headroom = 1.0 - c["overlap"], 1.0 - at["loaded_w"] / at["tdp_w"]
     clock, left = _clock(at, compute_s, memory_s, other_s, share, hidden)
@@ -202,28 +223,40 @@ def _link_s(at: Mapping[str, Floats], tokens: Floats, c: Mapping[str, float]) ->
     return np.where(gpus > 1, seconds, 0.0)
 
 
-def _expert_bytes(
-    at: Mapping[str, Floats],
-    expert_parallel: npt.NDArray[np.bool_],
-    tokens: Floats,
-    fp8: npt.NDArray[np.bool_],
-    c: Mapping[str, float],
-) -> tuple[Floats, Floats]:
-    """As ``profiles.step._expert_bytes``."""
-    gpus = at["num_gpus"]
-    experts = np.where(at["experts"] > 0, at["experts"], 2.0)
-    asked = np.ones_like(tokens)
+def _experts(
+    at: Mapping[str, Floats], expert_parallel: npt.NDArray[np.bool_], tokens: Floats, c: Mapping[str, float]
+) -> ExpertWork:
+    """As ``profiles.experts.expert_work``, on columns."""
+    gpus, mixture = at["num_gpus"], at["moe_layers"] > 0
+    experts = np.where(mixture, at["experts"], 2.0)
+    asked = np.zeros_like(tokens)
     pairs = {(int(e), int(k)) for e, k in zip(experts[:, 0], at["experts_per_token"][:, 0], strict=True) if k > 0}
     for each, per_token in pairs:
         some = ((experts == each) & (at["experts_per_token"] == per_token))[:, 0]
         chance = popularity(each, per_token, c["expert_skew"])
-        asked[some] = 1.0 - ((1.0 - chance) ** tokens[some][..., np.newaxis]).mean(axis=-1)
-    floor = np.where(fp8, c["fp8_floor"], 0.0)
+        with np.errstate(divide="ignore"):
+            asked[some] = 1.0 - np.exp(tokens[some][..., np.newaxis] * np.log1p(-chance)).mean(axis=-1)
+    fp8, mxfp4, tuned = at["weight_bytes"] == 1.0, at["weight_bytes"] < 1.0, at["tuned"] > 0
+    floor = np.where(fp8 & ~tuned, c["fp8_floor"], 0.0)
     own = experts / gpus
     variance = own * asked * (1.0 - asked) * (1.0 - own / experts) / (1.0 - 1.0 / experts)
     above = np.where(gpus > 1, norm.ppf((gpus - 0.375) / (gpus + 0.25)), 0.0)
     ahead = c["expert_imbalance"] * above * np.sqrt(np.maximum(variance, 0.0))
     mean = own * (floor + (1.0 - floor) * asked)
     most = np.minimum(own, mean + np.where(expert_parallel, (1.0 - floor) * ahead, 0.0))
+
+    few = tokens <= at["few_until"] * np.where(expert_parallel, own, experts)
+    rows = asked * experts * np.where(few, at["few"], at["many"])
+    routed = tokens * at["experts_per_token"]
+    padding = np.maximum(rows, routed + rows / 2.0) - routed
+    issue = np.where(tuned | mxfp4 | few, 0.0, c["tile_issue"])
+    efficiency = c["expert_efficiency"] * np.where(mxfp4, c["mxfp4_efficiency"], 1.0)
     a_layer = at["moe_layers"] * at["expert_parameters"] * at["weight_bytes"]
-    return a_layer * mean, a_layer * most
+
+    def kernels_s(read: Floats) -> Floats:
+        memory_s, loads_s = a_layer * read / (at["byte_per_s"] * efficiency), a_layer * read * issue / at["vector"]
+        return np.asarray((memory_s**SHARPNESS + loads_s**SHARPNESS) ** (1.0 / SHARPNESS))
+
+    short_s = np.maximum(kernels_s(mean) - a_layer * mean / (at["byte_per_s"] * c["memory_efficiency"]), 0.0)
+    flop = np.where(mixture, 2.0 * at["moe_layers"] * at["expert_parameters"] * padding / gpus, 0.0)
+    return ExpertWork(a_layer * mean, kernels_s(most), short_s, flop)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from sim.documents import read_document
 from sim.measure.fitting import Bound
 from sim.profiles.catalog import Catalog, shipped_folder
@@ -22,10 +24,13 @@ from sim.results.results import Results
 BOARDS = {"H100": "nvidia-h100-sxm-80gb", "B200": "nvidia-b200-sxm-180gb"}
 NODES = {"H100": "dgx-h100", "B200": "dgx-b200"}
 STACK = "measured-stack"
+WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
+REFERENCE_BYTE_PER_J = 3.35e12 / 700.0
+"""Of an H100: bytes of its bandwidth for each joule of its TDP."""
 
 CONSTANTS = {
     "iteration_s": Bound(1e-3, 3e-4, 5e-3),
-    "layer_s": Bound(55e-6, 1e-5, 1.5e-4),
+    "layer_s": Bound(60e-6, 3e-5, 1.2e-4),
     "expert_layer_s": Bound(25e-6, 1e-6, 2e-4),
     "fp8_layer_s": Bound(20e-6, 1e-7, 1.5e-4),
     "sequence_s": Bound(35e-6, 1e-6, 2e-4),
@@ -43,10 +48,10 @@ CONSTANTS = {
     "compute_efficiency": Bound(0.7, 0.3, 0.9),
     "overlap": Bound(0.6, 0.0, 1.0),
     "expert_efficiency": Bound(0.6, 0.3, 1.0),
-    "fp8_efficiency": Bound(0.9, 0.3, 1.0),
+    "tile_issue": Bound(25.0, 10.0, 60.0),
     "mxfp4_efficiency": Bound(1.0, 0.3, 1.0),
     "fp8_floor": Bound(0.2, 0.0, 0.9),
-    "expert_skew": Bound(1.5, 0.0, 2.5),
+    "expert_skew": Bound(1.0, 0.0, 2.5),
     "expert_imbalance": Bound(1.0, 0.1, 1.5),
     "routed_passes": Bound(5.0, 0.0, 80.0),
     "chat_tokens": Bound(100.0, 20.0, 150.0),
@@ -54,20 +59,34 @@ CONSTANTS = {
     "image_megapixels": Bound(0.8, 0.3, 2.0),
     "video_megapixels": Bound(0.8, 0.3, 6.0),
     "waiting_share": Bound(0.2, 0.01, 0.5),
-    "streaming_share": Bound(0.6, 0.2, 0.85),
-    "computing_share": Bound(1.6, 0.3, 2.5),
-    "expert_power": Bound(1.2, 0.6, 2.0),
+    "streaming_share": Bound(0.6, 0.2, 1.2),
+    "byte_law": Bound(0.5, -0.2, 1.2),
+    "context_power": Bound(1.2, 0.7, 2.0),
+    "computing_share": Bound(1.6, 0.3, 3.0),
+    "expert_power": Bound(1.5, 0.0, 5.0),
     "fp8_power": Bound(1.2, 0.5, 2.5),
     "mxfp4_power": Bound(1.2, 0.5, 2.5),
     "fp8_layer_power": Bound(1.5, 0.5, 5.0),
 }
 """Shares are of the TDP: what a board draws beyond loaded while it waits, while it streams at its full bandwidth, and
-while it computes at its full rate. Efficiencies and powers of fp8 and mxfp4 are relative to the experts' in 16 bits, so
-that a family that alone is quantised has something to be predicted from. Sizes of prompts by task, which the data do
-not give, are constants too."""
+while it computes at its full rate; ``byte_law`` says how the second grows with the bandwidth (``streaming_share``).
+Efficiencies and powers of fp8 and mxfp4 are relative to the experts' in 16 bits, so that a family that alone is
+quantised has something to be predicted from. Sizes of prompts by task, which the data do not give, are constants too.
+"""
 
 GRAPH_TOKENS = 512
 """The largest batch for which vLLM captures a graph by default."""
+
+
+def streaming_share(
+    byte_per_s: float | npt.NDArray[Any], tdp_w: float | npt.NDArray[Any], constants: Mapping[str, float]
+) -> Any:
+    """W beyond loaded while memory streams at ``byte_per_s``, as a share of the TDP.
+
+    Between two simple laws, by ``byte_law``: 0, the same share of any board's TDP; 1, the same energy of any byte.
+    """
+    more = byte_per_s / tdp_w / REFERENCE_BYTE_PER_J
+    return constants["streaming_share"] * more ** constants["byte_law"]
 
 
 def write_profiles(folder: Path, constants: Mapping[str, float]) -> None:
@@ -77,12 +96,16 @@ def write_profiles(folder: Path, constants: Mapping[str, float]) -> None:
         return {"value": value, "source": "fit", "confidence": "derived", "note": "Fitted with the others held out."}
 
     c = constants
+    shipped = read_document(Catalog().path("vllm-2025")).data
+    # How the stack cuts its tiles is known from its source, not fitted.
+    tiles = {**copy.deepcopy(shipped["tiles"]), "issue": entry(c["tile_issue"])}
+    sources_of_tiles = {"vllm-source": shipped["sources"]["vllm-source"]}
     source = {"title": "ML.ENERGY v3, fitted", "author": "coldaisle", "year": 2026}
     stack = {
         "kind": "stack",
         "name": STACK,
         "title": "The stack as fitted",
-        "sources": {"fit": source},
+        "sources": {"fit": source, **sources_of_tiles},
         "compute_efficiency": entry(c["compute_efficiency"]),
         "memory_efficiency": entry(c["memory_efficiency"]),
         "expert_efficiency": entry(c["expert_efficiency"]),
@@ -106,18 +129,22 @@ def write_profiles(folder: Path, constants: Mapping[str, float]) -> None:
         "expert_imbalance": entry(c["expert_imbalance"]),
         "expert_skew": entry(c["expert_skew"]),
         "routed_passes": entry(c["routed_passes"]),
+        "context_power": entry(c["context_power"]),
+        "tiles": tiles,
         "quantised": {
             "fp8": {
-                "expert_efficiency": entry(c["fp8_efficiency"] * c["expert_efficiency"]),
+                "expert_efficiency": entry(c["expert_efficiency"]),
                 "expert_power": entry(c["fp8_power"] * c["expert_power"]),
                 "expert_floor": entry(c["fp8_floor"]),
                 "layer": entry(f"{c['fp8_layer_s']} s"),
                 "layer_power": entry(c["fp8_layer_power"]),
                 "launch": entry(f"{c['fp8_launch_s']} s"),
+                "tiles": "large",
             },
             "mxfp4": {
                 "expert_efficiency": entry(c["mxfp4_efficiency"] * c["expert_efficiency"]),
                 "expert_power": entry(c["mxfp4_power"] * c["expert_power"]),
+                "tiles": "none",
             },
         },
     }
@@ -130,8 +157,9 @@ def write_profiles(folder: Path, constants: Mapping[str, float]) -> None:
         profile: dict[str, Any] = copy.deepcopy(read_document(Catalog().path(name)).data)
         profile["sources"]["fit"] = source
         power = profile["power"]
-        streaming = c["streaming_share"] * tdp / float(gpu.memory.bandwidth.value)
-        power["energy_per_byte"] = entry(f"{streaming * 1e12} pJ/B")
+        bandwidth = float(gpu.memory.bandwidth.value)
+        a_byte_j = float(streaming_share(bandwidth, tdp, c)) * tdp / bandwidth
+        power["energy_per_byte"] = entry(f"{a_byte_j * 1e12} pJ/B")
         power["waiting"] = entry(f"{c['waiting_share'] * tdp} W")
         for precision in power["energy_per_flop"]:
             per_flop = c["computing_share"] * tdp / float(gpu.peak[precision].value)

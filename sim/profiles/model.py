@@ -172,6 +172,11 @@ class ModelShape:
     attention_flop_windowed: int
     state_values: int = 0
 
+    @property
+    def expert_width(self) -> int:
+        """Hidden units of an expert, gated as all that are in use are: three matrices of this by ``hidden``."""
+        return self.expert_parameters // (3 * self.hidden)
+
 
 def shape(architecture: Transformer | ParameterCounts) -> ModelShape:
     """The shape of an architecture."""

@@ -16,13 +16,38 @@ from sim.quantities import Fraction, PositiveFraction
 from sim.validation import Spec
 
 SourcedFraction = Sourced[PositiveFraction]
-SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=5.0)]]
+SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=20.0)]]
+SourcedRows = Sourced[Annotated[int, Field(ge=1, strict=True)]]
+SourcedTokens = Sourced[Annotated[float, Field(ge=0.0)]]
+Weights = Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
+
+
+class TunedShape(Spec):
+    """A shape of experts whose tiles the stack's authors tuned on a GPU: experts that one GPU holds and their width
+    (of one GPU's slice, where they are sliced)."""
+
+    experts: Annotated[int, Field(ge=1, strict=True)]
+    width: Annotated[int, Field(ge=1, strict=True)]
+    weights: Weights
+    gpu: str
+    source: str
+
+
+class ExpertTiles(Spec):
+    """See ``profiles.terms.Tiles``; shapes in ``tuned`` have ``tuned_until`` for ``few_until``, and no ``issue``."""
+
+    few: SourcedRows
+    few_until: SourcedTokens
+    many: SourcedRows
+    issue: SourcedTokens
+    tuned_until: SourcedTokens
+    tuned: list[TunedShape] = Field(default_factory=list)
 
 
 class QuantisedKernels(Spec):
     """What kernels for weights of one precision achieve, where that is not what the stack's others do: for experts,
     and what quantising activations adds to every layer, within a graph (and its power, relative to waiting) and when
-    launched one by one."""
+    launched one by one. ``tiles: large`` are always large unless tuned; ``none`` are for kernels that use no tiles."""
 
     expert_efficiency: SourcedFraction
     expert_power: SourcedShare
@@ -30,10 +55,11 @@ class QuantisedKernels(Spec):
     layer: SourcedDuration | None = None
     layer_power: SourcedShare | None = None
     launch: SourcedDuration | None = None
+    tiles: Literal["as-other-weights", "large", "none"] = "as-other-weights"
 
 
 class StackProfile(Profile):
-    """See ``profiles.step`` for what each coefficient does; those that may be left out are then without effect."""
+    """See ``profiles.terms`` for what each coefficient does; those that may be left out are then without effect."""
 
     kind: Literal["stack"]
     compute_efficiency: SourcedFraction
@@ -58,6 +84,8 @@ class StackProfile(Profile):
     expert_skew: SourcedShare | None = None
     expert_launch: SourcedDuration | None = None
     routed_passes: Sourced[Annotated[float, Field(ge=0.0)]] | None = None
+    context_power: SourcedShare | None = None
+    tiles: ExpertTiles | None = None
     quantised: dict[Literal["fp8", "int8", "int4", "mxfp4"], QuantisedKernels] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -65,3 +93,8 @@ class StackProfile(Profile):
         if (self.launch is None) != (self.graph_tokens is None):
             raise PydanticCustomError("order", "needs both 'launch' and 'graph_tokens', or neither")
         return self
+
+    def is_tuned(self, experts: int, width: int, weights: str, gpu: str) -> bool:
+        """Whether the tiles of experts of this shape, as one GPU holds them, are tuned."""
+        shapes = self.tiles.tuned if self.tiles is not None else []
+        return any((s.experts, s.width, s.weights, s.gpu) == (experts, width, weights, gpu) for s in shapes)

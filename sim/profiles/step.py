@@ -3,9 +3,9 @@
 Work of an iteration: every resident weight is read once, every expert that some token is routed to is read once, each
 token is multiplied with the weights it uses, and attends to its context in the KV cache. Time is the longer of compute
 and memory (or part of their sum, where they overlap only in part), plus communication and the stack's own overheads;
-energy is what that work costs beyond the power of a loaded GPU. Experts are as popular as ``model.popularity`` has
-them, and the GPU with most of them to read decides. A power cap binds every iteration by itself: its clock falls until
-its own mean power meets the cap (see ``_clock``), where real boards let what is short exceed the cap and average it.
+energy is what that work costs beyond the power of a loaded GPU. What experts take is in ``profiles.experts``. A power
+cap binds every iteration by itself: its clock falls until its own mean power meets the cap (see ``_clock``), where real
+boards let what is short exceed the cap and average it.
 
 What it leaves out: activations (small beside weights and KV), that some GPUs compute more tokens than others, and
 contention between links.
@@ -20,10 +20,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
 
-from sim.profiles.clock import ClockCurve, energy_ratio, highest_clock
-from sim.profiles.model import ModelShape, distinct_experts
+from sim.profiles.clock import energy_ratio, highest_clock
+from sim.profiles.experts import expert_work
+from sim.profiles.model import ModelShape
+from sim.profiles.terms import Device, Layout, Precision, Stack
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,100 +40,6 @@ ACTIVATION_BYTES = 2.0
 """Activations travel between GPUs in 16 bits."""
 STATE_BYTES = 4.0
 """Recurrent state is kept in 32 bits (mamba_ssm_cache_dtype of the published configurations)."""
-
-
-@dataclass(frozen=True)
-class Device:
-    """One GPU in SI: peaks, state power, energies of work, its link (B/s in one direction) and its power cap.
-
-    Without ``clock``, a cap lengthens iterations and saves no energy. ``waiting_w`` is what a clocked-up GPU draws
-    beyond loaded while it waits within an iteration: for the host, for launches, for the links.
-    """
-
-    peak_flop_per_s: float
-    byte_per_s: float
-    link_byte_per_s: float
-    loaded_w: float
-    cap_w: float
-    joule_per_flop: float
-    joule_per_byte: float
-    joule_per_link_byte: float
-    clock: ClockCurve | None = None
-    waiting_w: float = 0.0
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A serving stack's share in the cost: achieved fractions of the peaks in (0, 1], and times in s.
-
-    ``overlap`` 1 lets compute hide behind memory or the other way round (the roofline); 0 adds them up. ``layer_s`` is
-    a layer's launch gaps from a graph, ``expert_layer_s`` a mixture's on top; beyond ``graph_tokens`` (of
-    a data-parallel rank) kernels are launched one by one, ``launch_s`` a layer and ``expert_launch_s`` a mixture's on
-    top, which shows only as far as the GPU is faster than that. ``quantise_s`` is what quantising activations adds to a
-    layer of a graph, at ``quantise_power`` times the power of waiting. ``prompt_s`` is host work for a chunk of a
-    prompt, ``sequence_s`` for a sequence of a rank, ``encoder_s`` is spent by an iteration with prompts, however many.
-    ``expert_power`` is the power of kernels that stream experts, relative to those that stream dense weights.
-    ``expert_skew`` makes experts unequally popular (``model.popularity``); ``expert_floor`` is the share of all of a
-    GPU's experts that kernels stream whatever is asked for. With expert parallelism the GPU with most experts to read
-    decides: ``expert_imbalance`` standard deviations count fully at 1. ``routed_passes``: where attention is data
-    parallel, every GPU moves each token that any rank has through its memory for every expert that the token asks,
-    as many times as this, in vectors of the hidden size.
-    """
-
-    compute_efficiency: float
-    memory_efficiency: float
-    expert_efficiency: float
-    link_efficiency: float
-    overlap: float
-    iteration_s: float
-    layer_s: float
-    sequence_s: float
-    link_latency_s: float
-    swap_byte_per_s: float
-    expert_layer_s: float = 0.0
-    launch_s: float = 0.0
-    graph_tokens: int = 0
-    prompt_s: float = 0.0
-    link_latency_per_gpu_s: float = 0.0
-    expert_power: float = 1.0
-    expert_imbalance: float = 0.0
-    expert_skew: float = 0.0
-    expert_floor: float = 0.0
-    expert_launch_s: float = 0.0
-    quantise_s: float = 0.0
-    quantise_power: float = 1.0
-    encoder_s: float = 0.0
-    routed_passes: float = 0.0
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How one lane of a replica is spread: tensor and data parallel degrees, pipeline stages, experts over all GPUs.
-
-    The hop is what lies between two pipeline stages: a link within a node, or the network where they span several.
-    """
-
-    tensor: int
-    data: int
-    pipeline: int
-    expert: bool
-    hop_byte_per_s: float
-    hop_latency_s: float
-    hop_joule_per_byte: float
-
-    @property
-    def gpus(self) -> int:
-        """GPUs that work on one token's layer at a time."""
-        return self.tensor * self.data
-
-
-@dataclass(frozen=True)
-class Precision:
-    """Bytes of the whole model's resident weights, of one expert in one layer, and of one cached KV value."""
-
-    resident_bytes: float
-    expert_bytes: float
-    kv_value_bytes: float
 
 
 @dataclass(frozen=True)
@@ -179,7 +86,7 @@ def iteration_cost(
     gpus = float(layout.gpus)
     flop = model.matmul_flop_per_token * tokens / gpus
     dense_byte = precision.resident_bytes / layout.tensor + 0.0 * tokens
-    expert_byte, slowest_byte = _expert_bytes(model, stack, layout, precision, tokens)
+    experts = expert_work(model, device, stack, layout, precision, tokens)
     kv_write = (model.kv_values_per_token_full + model.kv_values_per_token_windowed) * precision.kv_value_bytes
     copies = kv_copies(model, layout.tensor)
     written = kv_write * copies * tokens / gpus
@@ -188,16 +95,15 @@ def iteration_cost(
         written = written + stack.routed_passes * a_token * tokens
     link_byte, link_s, hop_j = _communication(model, stack, device, layout, tokens)
 
+    flop = flop + experts.padding_flop
     compute = flop / (device.peak_flop_per_s * stack.compute_efficiency)
-    memory = (dense_byte + written) / (device.byte_per_s * stack.memory_efficiency)
-    memory = memory + slowest_byte / (device.byte_per_s * stack.expert_efficiency)
+    memory = (dense_byte + written) / (device.byte_per_s * stack.memory_efficiency) + experts.slowest_s
     launches, quantising = _launches(model, stack, tokens / layout.data, np.maximum(compute, memory) + link_s)
     other = link_s + stack.iteration_s + launches + quantising
-    expert_joule = device.joule_per_byte * stack.expert_power * stack.memory_efficiency / stack.expert_efficiency
     energy = gpus * (
         flop * device.joule_per_flop
-        + (dense_byte + written) * device.joule_per_byte
-        + expert_byte * expert_joule
+        + (dense_byte + written + experts.byte) * device.joule_per_byte
+        + experts.short_s * stack.expert_power * device.waiting_w
         + link_byte * device.joule_per_link_byte
         + (other + (stack.quantise_power - 1.0) * quantising) * device.waiting_w
     )
@@ -228,33 +134,6 @@ def iteration_cost(
         slope[ENERGY, SEQUENCE] += draft.joules_per_sequence
     slope[CAPPED] = slope[ENERGY] / headroom_w
     return IterationCost(table, slope)
-
-
-def _expert_bytes(
-    model: ModelShape, stack: Stack, layout: Layout, precision: Precision, tokens: Floats
-) -> tuple[Floats, Floats]:
-    """Bytes of experts that a GPU reads: of the mean one, and of the one with most to read, by tokens.
-
-    How many of its experts a GPU is asked for spreads like draws without replacement; the largest of n such numbers
-    is ``norm.ppf((n - 3/8) / (n + 1/4))`` standard deviations above the mean (Blom, Statistical Estimates and
-    Transformed Beta-Variables, 1958). Sliced experts (tensor parallelism alone) are read by all alike.
-    """
-    if not model.moe_layers:
-        return 0.0 * tokens, 0.0 * tokens
-    gpus = float(layout.gpus)
-    a_layer = model.moe_layers * precision.expert_bytes
-    asked = distinct_experts(model.experts, model.experts_per_token, tokens, stack.expert_skew)
-    streamed = stack.expert_floor * model.experts + (1.0 - stack.expert_floor) * asked
-    mean = streamed / gpus
-    if not layout.expert or layout.gpus == 1 or not stack.expert_imbalance:
-        return a_layer * mean, a_layer * mean
-    own = model.experts / gpus
-    share = asked / model.experts
-    variance = own * share * (1.0 - share) * (1.0 - own / model.experts) / (1.0 - 1.0 / model.experts)
-    above = float(norm.ppf((gpus - 0.375) / (gpus + 0.25)))
-    ahead = stack.expert_imbalance * above * np.sqrt(np.maximum(variance, 0.0))
-    most = np.minimum(own, mean + (1.0 - stack.expert_floor) * ahead)
-    return a_layer * mean, a_layer * most
 
 
 def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -> tuple[Floats, Floats]:
@@ -307,13 +186,13 @@ def _slopes(
     compute[[PAIR, WINDOW_PAIR]] = pair_flop / (device.peak_flop_per_s * stack.compute_efficiency)
     memory[[READ, WINDOW_READ]] = read_byte / (device.byte_per_s * stack.memory_efficiency)
     energy[[PAIR, WINDOW_PAIR]] = gpus * pair_flop * device.joule_per_flop
-    energy[[READ, WINDOW_READ]] = gpus * read_byte * device.joule_per_byte
+    energy[[READ, WINDOW_READ]] = gpus * read_byte * device.joule_per_byte * stack.context_power
     other[SEQUENCE] = stack.sequence_s / layout.data  # every rank has a scheduler of its own
     other[CHUNK] = stack.prompt_s
     energy[[SEQUENCE, CHUNK]] = gpus * other[[SEQUENCE, CHUNK]] * device.waiting_w
     state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
     memory[SEQUENCE] = state_byte / (device.byte_per_s * stack.memory_efficiency)
-    energy[SEQUENCE] += gpus * state_byte * device.joule_per_byte
+    energy[SEQUENCE] += gpus * state_byte * device.joule_per_byte * stack.context_power
     block_byte = float(read_byte.sum()) * block_tokens
     other[BLOCK] = block_byte / stack.swap_byte_per_s
     energy[BLOCK] = gpus * block_byte * device.joule_per_byte

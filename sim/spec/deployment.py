@@ -13,16 +13,9 @@ from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curv
 from sim.profiles.model import ModelShape, shape
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
-from sim.profiles.step import (
-    Device,
-    Drafting,
-    IterationCost,
-    Layout,
-    Stack,
-    iteration_cost,
-    kv_bytes_per_token,
-)
-from sim.profiles.step import Precision as Bytes
+from sim.profiles.step import Drafting, IterationCost, iteration_cost, kv_bytes_per_token
+from sim.profiles.terms import Device, Layout, Stack, Tiles
+from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import MeasuredSteps, Replicas, Serving
 from sim.spec.step_table import read_step_table
 from sim.units import SECONDS_PER_NS
@@ -76,6 +69,8 @@ class Deployment:
             found.append(
                 ("precision", f"'{gpu.name}' has no peak rate and energy per FLOP for {self.arithmetic}  ({known})")
             )
+        if self.model.moe_layers and self.stack.tiles is not None and "fp32" not in gpu.peak:
+            found.append(("stack", f"'{self.stack.name}' needs the fp32 peak of '{gpu.name}' for a mixture's tiles"))
         if r.gpus > 1 and gpu.link.energy_per_byte is None:
             found.append((self._widest(), f"'{gpu.name}' has no energy per byte of its link in its profile"))
         for cap in self.caps():
@@ -209,6 +204,7 @@ class Deployment:
             joule_per_link_byte=joule,
             clock=clock_curve(gpu),
             waiting_w=float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0,
+            vector_flop_per_s=float(gpu.peak["fp32"].value) if "fp32" in gpu.peak else 0.0,
         )
 
     def coefficients(self) -> Stack:
@@ -237,13 +233,37 @@ class Deployment:
             expert_power=_number(kernels.expert_power if kernels is not None else s.expert_power, 1.0),
             expert_imbalance=_number(s.expert_imbalance),
             expert_skew=_number(s.expert_skew),
-            expert_floor=_number(kernels.expert_floor) if kernels is not None else 0.0,
+            expert_floor=_number(kernels.expert_floor) if kernels is not None and not self.tuned else 0.0,
             expert_launch_s=_seconds(s.expert_launch),
             quantise_s=_seconds(kernels.layer) if kernels is not None else 0.0,
             quantise_power=_number(kernels.layer_power, 1.0) if kernels is not None else 1.0,
             encoder_s=self.spec.encoder_work * SECONDS_PER_NS,
             routed_passes=_number(s.routed_passes),
+            context_power=_number(s.context_power, 1.0),
+            tiles=self._tiles(kernels.tiles if kernels is not None else "as-other-weights"),
         )
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the stack's authors tuned its tiles to the experts as one GPU holds them."""
+        return self.stack.is_tuned(*self.held_experts, self.spec.precision.weights, self.gpu.name)
+
+    @property
+    def held_experts(self) -> tuple[int, int]:
+        """Experts that a GPU holds (parts of, where they are sliced), and the width of each; 0, 0 of a dense model."""
+        m, r = self.model, self.replicas
+        gpus = r.tensor_parallel * r.data_parallel
+        width = m.expert_width
+        return (m.experts // gpus, width) if r.expert_parallel else (m.experts, width // gpus)
+
+    def _tiles(self, how: str) -> Tiles | None:
+        tiles = self.stack.tiles
+        if tiles is None or how == "none":
+            return None
+        few, many = int(tiles.few.value), int(tiles.many.value)
+        if self.tuned:
+            return Tiles(few, float(tiles.tuned_until.value), many, 0.0)
+        return Tiles(few, 0.0 if how == "large" else float(tiles.few_until.value), many, float(tiles.issue.value))
 
     def most_tokens(self, longest_prompt: int) -> int:
         """The largest batch an iteration can hold."""
