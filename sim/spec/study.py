@@ -191,9 +191,20 @@ def load_study(source: str | Path | Mapping[str, Any]) -> LoadedStudy:
             for path in axis.paths
             if written[path] > (0 if axis.when else 1)
         ]
+    problems += _misplaced_conditions(axes, document)
     if problems:
         raise InputError(problems)
     return LoadedStudy(spec, axes, document, name, folder.resolve())
+
+
+def _misplaced_conditions(axes: tuple[AxisPlan, ...], document: Document) -> Iterator[Problem]:
+    """Conditions on an axis that speaks only afterwards: until then the base's value would decide."""
+    for number, axis in enumerate(axes):
+        later = {path for other in axes[number:] for path in other.paths}
+        for path in axis.when:
+            if path in later:
+                message = "its axis must stand before this one" if path not in axis.paths else "is what this axis sets"
+                yield document.problem(("axes", axis.name, "when", path), message)
 
 
 def _axes(spec: StudySpec, document: Document, problems: list[Problem]) -> Iterator[AxisPlan]:

@@ -17,7 +17,7 @@ from sim.runner import unseen_signals
 from sim.spec.loader import Loaded, extended, read_scenario
 from sim.spec.study import LoadedStudy
 from sim.spec.variants import Variants
-from sim.study.design import points, replication_seed
+from sim.study.design import idle_conditions, points, replication_seed
 from sim.study.journal import Journal, Spool
 from sim.study.points import Hasher, build_id
 from sim.study.remote import fetched
@@ -75,7 +75,12 @@ def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
     fixed = study.spec.set
     inputs = default_folder() / "inputs"
     seed = variants.base("seed") or 0
-    for point in points(study, lambda path: fixed.get(path, variants.base(path))):
+
+    def written(path: str) -> Any:
+        return fixed.get(path, variants.base(path))
+
+    found.update(dict.fromkeys(idle_conditions(study, written)))
+    for point in points(study, written):
         values = fetched({**fixed, **point.values}, inputs)
         point_seed = values.get("seed", seed)
         if point.replication and isinstance(point_seed, int):
