@@ -17,18 +17,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.errors import InputError
+from sim.errors import InputError, RunError
 from sim.results.atomic import write_text
 from sim.results.files import sha256, to_json
 from sim.spec.study import LoadedStudy, load_study
 from sim.study.dataset import POINTS, Columns, Record, write_parts
 from sim.study.folder import (
+    NAME,
     PROGRESS,
     SESSION,
     STUDY,
     clear,
     finished_study,
     held_alone,
+    refuse_another,
     refuse_strangers,
     refuse_unfinished,
 )
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
 MOST_PER_TASK = 250
 MOST_SENT_BYTES = 8 * 2**20
+TRIM_EVERY = 64
+"""Simulations between two looks at the size of the cache."""
 
 
 class Pool(Protocol):
@@ -186,6 +190,7 @@ def _swept(
     study = load_study(source)
     base = base_of(study)
     refuse_strangers(folder)
+    refuse_another(folder, study.name)
     with held_alone(folder / PROGRESS):
         if not resume:
             refuse_unfinished(folder)
@@ -208,6 +213,7 @@ def _at_work(
     at_work = folder / PROGRESS
     fresh = not (at_work / "journal").is_file()
     (at_work / "plan").unlink(missing_ok=True)
+    (at_work / NAME).write_text(study.name, encoding="utf-8")
     limits = limits_of(study.spec.limits.memory, study.spec.limits.time)
     store = Store(at_work / "simulations")
     if keep:
@@ -243,8 +249,8 @@ def _at_work(
             manifest, progress = finished, _as_finished(finished)
     except KeyboardInterrupt:
         raise Interrupted(progress) from None
-    except InputError:
-        if fresh:
+    except (InputError, RunError):
+        if fresh and not progress.seconds:  # no worker has done anything yet: there is nothing to go on with
             clear(at_work)
             with suppress(OSError):
                 folder.rmdir()
@@ -270,6 +276,8 @@ def _take(done: Done, plan: Plan, journal: Journal, store: Store, progress: Prog
     if done.content is not None:
         store.keep(plan.keys[plan.simulation[done.rows[0].index]], done.content)
     progress.simulated += done.made
+    if done.made and progress.simulated % TRIM_EVERY == 0:
+        store.trim()
     progress.done += len(done.rows)
     progress.failed += sum(row.status != DONE for row in done.rows)
 
