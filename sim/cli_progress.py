@@ -17,6 +17,14 @@ class Shown:
         self._last = 0.0
         self._first: int | None = None
 
+    def counted(self, count: int) -> None:
+        """How many are checked, before there is a total."""
+        now = time.monotonic()
+        if now - self._last >= EVERY_S:
+            self._last = now
+            sys.stderr.write(f"\r\x1b[K{count:,} {self._things} checked")
+            sys.stderr.flush()
+
     def __call__(self, done: int, total: int, failed: int = 0) -> None:
         now = time.monotonic()
         if self._first is None:

@@ -14,6 +14,7 @@ from sim.errors import InputError
 
 if TYPE_CHECKING:
     from sim.study.store import Store
+    from sim.study.sweep import Progress
 
 CacheOption = Annotated[
     Path | None, typer.Option("--cache", metavar="DIR", help="Where simulations are kept (the user's own cache).")
@@ -52,6 +53,13 @@ def sweep(
     if cache is not None and no_cache:
         raise InputError.one("sweep", "takes either --cache or --no-cache")
     shown = Shown("points") if sys.stderr.isatty() and not quiet else None
+
+    def watch(how: Progress) -> None:
+        if shown is not None and how.points:
+            shown(how.done, how.points, how.failed)
+        elif shown is not None:
+            shown.counted(how.checked)
+
     try:
         results = swept(
             study,
@@ -61,7 +69,7 @@ def sweep(
             resume=resume,
             cache=None if no_cache else _store(cache),
             keep=not no_cache,
-            watch=None if shown is None else lambda how: shown(how.done, how.points, how.failed),
+            watch=watch if shown is not None else None,
         )
     except Interrupted as stopped:
         overwrite(shown)
@@ -70,9 +78,10 @@ def sweep(
         given = {"--workers": workers, "--dask": dask, "--cache": cache}
         words += [word for name, value in given.items() if value is not None for word in (name, str(value))]
         words += ["--no-cache"] if no_cache else []
-        sys.stderr.write(
-            f"{how.done:,} of {how.points:,} points are done and kept; go on with\n  {shlex.join(words)}\n"
-        )
+        kept = f"{how.done:,} of {how.points:,} points are done and kept"
+        if not how.points:
+            kept = f"stopped after {how.checked:,} points were checked"
+        sys.stderr.write(f"{kept}; go on with\n  {shlex.join(words)}\n")
         raise
     overwrite(shown)
     if as_json:

@@ -205,3 +205,77 @@ def test_the_end_says_which_results_no_point_has_and_cuts_no_heading(
     assert "no point has such a result: carbon_kg.totl" in shown
     assert "intensity" in shown
     assert "…" not in shown
+
+
+# --- points that no scenario can be, where a study takes them as rows ------------------------------------------------
+
+
+def replicas(*counts: int, **more: Any) -> dict[str, Any]:
+    """An A100 node has eight GPUs, and a replica takes some."""
+    axes = {"workloads.api.replicas": list(counts), "site.grid.intensity": ["50 gCO2e/kWh", "400 gCO2e/kWh"]}
+    return {"name": "small", "base": quick(), "axes": axes, **more}
+
+
+def test_a_point_that_cannot_be_is_a_row_where_the_study_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here(monkeypatch)
+    with pytest.raises(InputError, match=r"workloads\.api\.replicas"):
+        sweep(replicas(1, 9000), tmp_path / "out", cache=Store(tmp_path / "cache"))
+    found = sweep(replicas(1, 9000, on_bad_points="row"), tmp_path / "out", cache=Store(tmp_path / "cache"))
+    rows = found.table().to_pylist()
+    assert [row["status"] for row in rows] == ["done", "done", "refused", "refused"]
+    assert all(str(row["error"]).startswith("workloads.api.replicas: ") for row in rows[2:])
+    assert [row["axis.workloads.api.replicas"] for row in rows] == [1, 1, 9000, 9000]
+    assert (found.progress.failed, found.progress.refused, found.progress.identical) == (2, 2, 0)
+
+
+def test_a_study_of_bad_points_alone_is_refused_anyhow(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"workloads\.api\.replicas"):
+        sweep(replicas(8000, 9000, on_bad_points="row"), tmp_path / "out", cache=Store(tmp_path / "cache"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_points_and_failures_are_counted_after_a_stop_as_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sim.runner import simulated
+    from sim.study import work
+
+    def fails(loaded: Any) -> Any:
+        if loaded.scenario.workloads["api"].replicas == 2:
+            raise RunError("no way")
+        return simulated(loaded)
+
+    monkeypatch.setattr(work, "simulated", fails)
+    asked = replicas(2, 1, 9000, on_bad_points="row")
+    here(monkeypatch)
+    whole = sweep(asked, tmp_path / "whole", cache=Store(tmp_path / "one"))
+    here(monkeypatch, most=1)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(asked, tmp_path / "out", cache=Store(tmp_path / "two"))
+    here(monkeypatch)
+    resumed = sweep(asked, tmp_path / "out", cache=Store(tmp_path / "two"), resume=True)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert whole.progress.failed == resumed.progress.failed == 4
+
+
+def test_a_study_of_too_many_points_is_refused_before_they_are_counted_out() -> None:
+    axes = {"seed": {"range": [1, 100_000, 100_000]}, "site.facility.pue": {"range": [1.0, 2.0, 1000]}}
+    with pytest.raises(InputError, match=r"axes: make 100,000,000 points"):
+        load_study({"base": quick(), "axes": axes})
+
+
+def test_whoever_watches_hears_of_points_while_they_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here(monkeypatch)
+    heard: list[tuple[int, int, int]] = []
+    sweep(
+        study(),
+        tmp_path / "out",
+        cache=Store(tmp_path / "cache"),
+        watch=lambda how: heard.append((how.points, how.checked, how.done)),
+    )
+    assert [checked for points, checked, _ in heard if not points] == list(range(1, 13))
+    assert heard[-1] == (12, 12, 12)

@@ -35,12 +35,12 @@ from sim.study.folder import (
     refuse_unfinished,
 )
 from sim.study.journal import Journal, Spool
-from sim.study.plan import Early, Plan, asked_of, base_of, outputs_of, planned
+from sim.study.plan import NONE, Early, Plan, asked_of, base_of, outputs_of, planned
 from sim.study.points import build_id
 from sim.study.pool import LocalPool, machine_workers
 from sim.study.remote import deliver, is_url, staging_of
 from sim.study.store import Store, default_folder, store_at
-from sim.study.work import DONE, Base, Done, Task, files_of, limits_of
+from sim.study.work import DONE, REFUSED, Base, Done, Task, files_of, limits_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,12 +64,14 @@ class Pool(Protocol):
 
 @dataclass
 class Progress:
-    """How far a study is. ``saved`` counts simulations not made: ``found`` in the cache, or ``shared`` by points."""
+    """How far a study is; ``points`` is 0 until all are ``checked``."""
 
     points: int
+    checked: int = 0
     done: int = 0
     began_with: int = 0
     failed: int = 0
+    refused: int = 0
     simulations: int = 0
     to_simulate: int = 0
     simulated: int = 0
@@ -223,7 +225,13 @@ def _at_work(
     pool: Pool | None = None
     try:
         early = Early(store, journal, outputs_of(study), limits)
-        plan = planned(study, base, spool, early)
+
+        def checked(count: int) -> None:
+            progress.checked = count
+            if watch is not None:
+                watch(progress)
+
+        plan = planned(study, base, spool, early, checked)
         finished = finished_study(folder, plan.name) if resume else None
         if finished is None:
             _count(progress, plan, journal, early, store)
@@ -244,6 +252,7 @@ def _at_work(
                         watch(progress)
                 pool.close()
             manifest = _write(plan, journal, folder)
+            progress.failed = _failed(manifest)
             store.trim()
         else:
             manifest, progress = finished, _as_finished(finished)
@@ -285,8 +294,10 @@ def _take(done: Done, plan: Plan, journal: Journal, store: Store, progress: Prog
 def _count(progress: Progress, plan: Plan, journal: Journal, early: Early, store: Store) -> None:
     """How far the study is once every point is checked."""
     progress.points, progress.simulations = len(plan.at), len(plan.keys)
-    distinct = {plan.mark(index) for index in range(progress.points)}
-    progress.identical = progress.points - len(distinct)
+    progress.refused = plan.simulation.count(NONE)
+    progress.failed = progress.refused
+    able = [index for index, number in enumerate(plan.simulation) if number != NONE]
+    progress.identical = len(able) - len({plan.mark(index) for index in able})
     left = _left(plan, journal)
     progress.done = progress.points - sum(map(len, left.values()))
     kept = {number for number in left if store.path(plan.keys[number]).is_file()}
@@ -369,6 +380,12 @@ def _session(progress: Progress) -> dict[str, Any]:
 
 
 def _as_finished(manifest: Mapping[str, Any]) -> Progress:
-    failed = sum(count for status, count in manifest["statuses"].items() if status != DONE)
     total = manifest["points"]
-    return Progress(total, done=total, began_with=total, failed=failed, simulations=manifest["simulations"])
+    failed, refused = _failed(manifest), manifest["statuses"].get(REFUSED, 0)
+    return Progress(
+        total, done=total, began_with=total, failed=failed, refused=refused, simulations=manifest["simulations"]
+    )
+
+
+def _failed(manifest: Mapping[str, Any]) -> int:
+    return sum(count for status, count in manifest["statuses"].items() if status != DONE)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -47,7 +48,7 @@ def study_tables(results: StudyResults) -> RenderableType:
     reasons = failures(dataset)
     if reasons:
         parts += [Text(""), Text("failed:")]
-        parts += [Text(f"  {count:,} x {why}", overflow="ellipsis", no_wrap=True) for why, count in reasons[:REASONS]]
+        parts += [Padding(Text(f"{count:,} x {why}"), (0, 0, 0, 2)) for why, count in reasons[:REASONS]]
         if len(reasons) > REASONS:
             parts.append(Text(f"  and {len(reasons) - REASONS:,} other reasons"))
     return Group(*parts)
@@ -82,7 +83,7 @@ def saved(results: StudyResults) -> list[str]:
     """How many simulations were run, how many were not, and why not."""
     how = results.progress
     lines = [f"{how.began_with:,} {'was' if how.began_with == 1 else 'were'} done before"] if how.began_with else []
-    shared = how.points - how.identical - how.simulations
+    shared = how.points - how.refused - how.identical - how.simulations
     why = []
     if how.identical:
         why.append(f"{how.identical:,} {'is' if how.identical == 1 else 'are'} the same as another")
