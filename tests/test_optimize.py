@@ -158,6 +158,22 @@ def test_a_choice_that_leads_nowhere_is_refused_at_its_place(tmp_path: Path) -> 
         optimize(load_search(of_base(tmp_path, over={"site.facility.puee": [1.1, 1.2]})))
 
 
+def test_all_trials_have_what_is_set(tmp_path: Path) -> None:
+    found = optimize(load_search({**of_base(tmp_path), "set": {"site.grid.intensity": "0 gCO2e/kWh"}}))
+    plainly = optimize(load_search(of_base(tmp_path)))
+    assert found.best is not None
+    assert plainly.best is not None
+    assert found.best.results["carbon_kg.total"] < plainly.best.results["carbon_kg.total"]
+    assert set(found.best.values) == {"site.facility.pue"}
+    with pytest.raises(InputError, match=r"<search>.*site\.facility\.pu: unknown name"):
+        optimize(load_search({**of_base(tmp_path), "set": {"site.facility.pu": 1.1}}))
+
+
+def test_a_base_that_is_nowhere_is_refused_where_it_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"<search>.*base: 'nowhere': no such file"):
+        optimize(load_search({**of_base(tmp_path), "base": "nowhere"}))
+
+
 def test_a_line_torn_by_a_kill_is_the_only_one_lost(tmp_path: Path) -> None:
     whole = search(asked(trials=12), model, asked="q")
     journal = tmp_path / "journal"

@@ -61,6 +61,13 @@ def test_a_condition_on_a_conditional_axis_or_the_base_holds_where_it_can(
     assert found.study["points"] == 4
 
 
+def test_a_base_that_is_nowhere_is_refused_where_it_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("axes: {seed: [1, 2]}\nbase: nowhere\n")
+    with pytest.raises(InputError, match=r"study\.yaml:2: base: 'nowhere': no such file"):
+        sweep(file, tmp_path / "out", cache=Store(tmp_path / "cache"))
+
+
 # --- folders ----------------------------------------------------------------------------------------------------------
 
 

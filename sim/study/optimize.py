@@ -23,6 +23,7 @@ from sim.spec.loader import Loaded, load_scenario
 from sim.spec.optimize import LoadedSearch, Search
 from sim.spec.variants import Variants
 from sim.study.draws import value_at
+from sim.study.plan import at_base
 from sim.study.points import Hasher
 from sim.study.work import flat
 from sim.validation import nearest
@@ -252,13 +253,22 @@ def _trial(number: int, kept: Any) -> Trial:
     return Trial(number, said["values"], said["results"], tuple(said["excess"]), said["error"])
 
 
+def loaded_base(asked: LoadedSearch) -> Loaded:
+    """The scenario that is searched from. Raises ``InputError``, at the search's own line where there is none."""
+    try:
+        return load_scenario(asked.base)
+    except InputError as error:
+        raise at_base(error, asked.document, asked.base) from None
+
+
 def optimize(
     asked: LoadedSearch, *, journal: Path | None = None, resume: bool = False, watch: Watch | None = None
 ) -> Found:
     """The search over variants of its base scenario. Raises ``InputError`` for a path that leads nowhere."""
     spec = asked.spec.optimize
-    base = load_scenario(asked.base)
+    base = loaded_base(asked)
     question = {"search": spec.model_dump(mode="json", exclude={"trials"}), "scenario": base.resolved()}
+    question |= {"set": asked.spec.set} if asked.spec.set else {}
     digest = hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()
     return search(spec, _Scenario(asked, base).results, asked=digest, journal=journal, resume=resume, watch=watch)
 
@@ -274,6 +284,7 @@ class _Scenario:
 
     def results(self, values: Mapping[str, Any]) -> dict[str, float]:
         """What the search asks for. Raises ``ColdaisleError``."""
+        values = {**self._asked.spec.set, **values}
         loaded = self._variants.at(values, {path: self._asked.place(path) for path in values})
         key = self._hasher.hashes(loaded)[1]
         if key not in self._runs:

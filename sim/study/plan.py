@@ -190,12 +190,22 @@ class Early:
         self._journal.add(mark, row, shared)
 
 
+def at_base(error: InputError, document: Document, given: str) -> InputError:
+    """What is wrong with a base of which there is no file is wrong where it is named."""
+    if [problem.file for problem in error.problems] != [given] or Path(given).exists():
+        return error
+    return InputError([document.problem(("base",), f"'{given}': {error.problems[0].message}")])
+
+
 def base_of(study: LoadedStudy) -> Base:
     """The scenario that a study varies. Raises ``InputError`` at the study's own line where there is none."""
     given = study.spec.base
     if isinstance(given, str):
         beside = study.folder / given
-        document, name, folders = read_scenario(beside if beside.is_file() else given)
+        try:
+            document, name, folders = read_scenario(beside if beside.is_file() else given)
+        except InputError as error:
+            raise at_base(error, study.document, given) from None
     else:
         data = study.document.data["base"]
         places = {path[1:]: place for path, place in study.document.places.items() if path[:1] == ("base",)}
