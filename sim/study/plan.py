@@ -22,8 +22,9 @@ from sim.study.journal import NOWHERE, Journal, Spool
 from sim.study.points import Hasher, build_id
 from sim.study.remote import fetched
 from sim.study.store import Store, default_folder, unpacked
-from sim.study.uncertain import UncertainScenario, stands_by_itself
+from sim.study.uncertain import UncertainScenario
 from sim.study.work import DONE, REFUSED, Base, Limits, Pricer, Row, described
+from sim.study.written import stands_by_itself
 
 MOST_PROBLEMS = 100
 NONE = -1
