@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sim.cli_progress import Shown, overwrite
 from sim.errors import InputError
 
 if TYPE_CHECKING:
     from sim.study.store import Store
     from sim.study.sweep import Progress
-
-EVERY_S = 0.2
 
 CacheOption = Annotated[
     Path | None, typer.Option("--cache", metavar="DIR", help="Where simulations are kept (the user's own cache).")
@@ -54,7 +52,14 @@ def sweep(
 
     if cache is not None and no_cache:
         raise InputError.one("sweep", "takes either --cache or --no-cache")
-    shown = _Shown() if sys.stderr.isatty() and not quiet else None
+    shown = Shown("points") if sys.stderr.isatty() and not quiet else None
+
+    def watch(how: Progress) -> None:
+        if shown is not None and how.points:
+            shown(how.done, how.points, how.failed)
+        elif shown is not None:
+            shown.counted(how.checked)
+
     try:
         results = swept(
             study,
@@ -64,17 +69,21 @@ def sweep(
             resume=resume,
             cache=None if no_cache else _store(cache),
             keep=not no_cache,
-            watch=shown,
+            watch=watch if shown is not None else None,
         )
     except Interrupted as stopped:
-        _overwrite(shown)
+        overwrite(shown)
         how = stopped.progress
         words = ["coldaisle", "sweep", study, "--out", out, "--resume"]
-        sys.stderr.write(
-            f"{how.done:,} of {how.points:,} points are done and kept; go on with\n  {shlex.join(words)}\n"
-        )
+        given = {"--workers": workers, "--dask": dask, "--cache": cache}
+        words += [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        words += ["--no-cache"] if no_cache else []
+        kept = f"{how.done:,} of {how.points:,} points are done and kept"
+        if not how.points:
+            kept = f"stopped after {how.checked:,} points were checked"
+        sys.stderr.write(f"{kept}; go on with\n  {shlex.join(words)}\n")
         raise
-    _overwrite(shown)
+    overwrite(shown)
     if as_json:
         sys.stdout.write(to_json(results.as_dict()))
     elif not quiet:
@@ -82,6 +91,8 @@ def sweep(
 
         Console(soft_wrap=False, highlight=False).print(study_tables(results))
         sys.stderr.write(f"written to {out}\n")
+    if results.progress.failed == results.progress.points:
+        raise typer.Exit(1)
 
 
 def pareto(
@@ -117,9 +128,16 @@ def pareto(
 def cache(
     action: Annotated[Literal["info", "clear", "verify"], typer.Argument(help="What to do.")] = "info",
     cache: CacheOption = None,
+    limit: Annotated[
+        str | None, typer.Option("--limit", metavar="SIZE", help="How large it may grow from now on, such as '20 GiB'.")
+    ] = None,
 ) -> None:
-    """Show, empty or check the cache of simulations that studies share."""
+    """Show, empty, check or limit the cache of simulations that studies share."""
     store = _store(cache)
+    if limit is not None:
+        store = store.limited(_bytes(limit))
+        taken = store.trim()
+        sys.stderr.write(f"{taken:,} simulations were past the limit and are gone\n" if taken else "")
     if action == "clear":
         sys.stdout.write(f"{store.clear():,} simulations cleared from {store.folder}\n")
         return
@@ -128,52 +146,23 @@ def cache(
         gone = f"; {bad:,} were damaged and are gone" if bad else ""
         sys.stdout.write(f"{good:,} simulations in {store.folder} are as they were written{gone}\n")
         return
-    count, size = len(list(store.entries())), store.size()
-    sys.stdout.write(
-        f"{store.folder}\n{count:,} simulations, {size / 2**20:,.1f} MiB; at most {store.limit / 2**20:,.0f} MiB\n"
-    )
+    count, size, most = len(list(store.entries())), store.size() / 2**20, store.limit / 2**20
+    sys.stdout.write(f"{store.folder}\n{count:,} simulations, {size:,.1f} MiB; at most {most:,.1f} MiB\n")
+
+
+def _bytes(text: str) -> int:
+    from sim.units import parse
+
+    try:
+        size = int(parse(text, "bytes"))
+    except InputError as error:
+        raise InputError.one("--limit", error.problems[0].message) from None
+    if size < 0:
+        raise InputError.one("--limit", f"must not be below zero, and is {text}")
+    return size
 
 
 def _store(folder: Path | None) -> Store:
     from sim.study.store import store_at
 
     return store_at(folder)
-
-
-class _Shown:
-    """Progress as the terminal's last line: rate and time left over what this session has done."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._last = 0.0
-        self._first: int | None = None
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if self._first is None:
-            self._first, self._began = progress.done, now
-        if now - self._last < EVERY_S:
-            return
-        self._last = now
-        done, seconds = progress.done - self._first, now - self._began
-        line = f"{progress.done:,} of {progress.points:,} points"
-        if progress.failed:
-            line += f", {progress.failed:,} failed"
-        if done and seconds:
-            rate = done / seconds
-            line += f", {rate:,.1f}/s, {_span((progress.points - progress.done) / rate)} left"
-        sys.stderr.write(f"\r\x1b[K{line[:78]}")
-        sys.stderr.flush()
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _overwrite(shown: _Shown | None) -> None:
-    if shown is not None:
-        sys.stderr.write("\r\x1b[K")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from sim.cli_progress import Shown, overwrite
 from sim.errors import InputError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout and nothing else.")]
@@ -83,7 +85,27 @@ def optimize(
     if resume and journal is None:
         raise InputError.one("--resume", "needs the --journal to go on with")
     asked = load_search(search)
-    found = optimized(asked, journal=journal, resume=resume).as_dict()
+    shown = Shown("trials") if sys.stderr.isatty() else None
+    done = 0
+
+    def watch(number: int, total: int) -> None:
+        nonlocal done
+        done = number
+        if shown is not None:
+            shown(number, total)
+
+    try:
+        found = optimized(asked, journal=journal, resume=resume, watch=watch).as_dict()
+    except KeyboardInterrupt:
+        overwrite(shown)
+        kept = f"{done:,} of {asked.spec.optimize.trials:,} trials are done"
+        if journal is None:
+            sys.stderr.write(f"{kept} and not kept; --journal FILE keeps them\n")
+        else:
+            words = ["coldaisle", "optimize", search, "--journal", str(journal), "--resume"]
+            sys.stderr.write(f"{kept} and kept; go on with\n  {shlex.join(words)}\n")
+        raise
+    overwrite(shown)
     if as_json:
         sys.stdout.write(to_json(found))
     else:

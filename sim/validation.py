@@ -113,6 +113,8 @@ def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], g
         return f"unknown {given!r}{nearest(given, allowed)}  ({', '.join(allowed)})"
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         return f"must be a mapping, not {type(given).__name__}"
+    if kind == "too_short" and not given:
+        return "must not be empty"
     message = error["msg"]
     shown = repr(given)
     if kind == "quantity" or isinstance(given, Mapping | list) or len(shown) > 60:

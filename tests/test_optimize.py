@@ -119,8 +119,78 @@ def test_the_least_carbon_of_a_scenario_within_a_budget(tmp_path: Path) -> None:
     assert found.best.results["energy_kwh.facility"] >= 36.0
     assert found.best.values["site.facility.pue"] == min(pue for pue, t in tried.items() if t.feasible)
     assert any(not t.feasible for t in tried.values())
-    wrong = {**spec, "optimize": {**spec["optimize"], "minimise": "carbon_kg.nothing", "trials": 2}}  # type: ignore[dict-item]
-    assert all("carbon_kg.nothing" in str(t.error) for t in optimize(load_search(wrong)).trials)
+
+
+def of_base(tmp_path: Path, **more: Any) -> dict[str, Any]:
+    import json
+
+    base = tmp_path / "base.yaml"
+    base.write_text(json.dumps(small()), encoding="utf-8")  # JSON is YAML
+    asked_for = {"minimise": "carbon_kg.total", "over": {"site.facility.pue": {"low": 1.1, "high": 1.4}}, "trials": 5}
+    return {"base": str(base), "optimize": {**asked_for, **more}}
+
+
+def test_a_result_that_is_none_is_refused_at_its_place_and_before_the_last_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sim.study import optimize as searching
+
+    ran: list[Any] = []
+
+    def counted(self: Any, values: Mapping[str, Any]) -> dict[str, float]:
+        ran.append(values)
+        return results(self, values)
+
+    results = searching._Scenario.results
+    monkeypatch.setattr(searching._Scenario, "results", counted)
+    wrong = of_base(tmp_path, subject_to=[{"path": "carbon_kg.totl", "at_most": 1}], trials=50)
+    journal = tmp_path / "journal"
+    with pytest.raises(
+        InputError, match=r"optimize\.subject_to\.0\.path: 'carbon_kg\.totl'.*did you mean 'carbon_kg\.total'"
+    ):
+        optimize(load_search(wrong), journal=journal)
+    assert len(ran) == searching.MOST_SENSELESS
+    assert not journal.exists()  # the mended search may have that name
+
+
+def test_a_choice_that_leads_nowhere_is_refused_at_its_place(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"site\.facility\.puee: unknown name 'puee'; did you mean 'pue'"):
+        optimize(load_search(of_base(tmp_path, over={"site.facility.puee": [1.1, 1.2]})))
+
+
+def test_all_trials_have_what_is_set(tmp_path: Path) -> None:
+    found = optimize(load_search({**of_base(tmp_path), "set": {"site.grid.intensity": "0 gCO2e/kWh"}}))
+    plainly = optimize(load_search(of_base(tmp_path)))
+    assert found.best is not None
+    assert plainly.best is not None
+    assert found.best.results["carbon_kg.total"] < plainly.best.results["carbon_kg.total"]
+    assert set(found.best.values) == {"site.facility.pue"}
+    with pytest.raises(InputError, match=r"<search>.*site\.facility\.pu: unknown name"):
+        optimize(load_search({**of_base(tmp_path), "set": {"site.facility.pu": 1.1}}))
+
+
+def test_a_base_that_is_nowhere_is_refused_where_it_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"<search>.*base: 'nowhere': no such file"):
+        optimize(load_search({**of_base(tmp_path), "base": "nowhere"}))
+
+
+def test_a_line_torn_by_a_kill_is_the_only_one_lost(tmp_path: Path) -> None:
+    whole = search(asked(trials=12), model, asked="q")
+    journal = tmp_path / "journal"
+    search(asked(trials=6), model, asked="q", journal=journal)
+    with journal.open("ab") as torn:
+        torn.write(b'{"op_code": 4, "wor')
+    assert plain(search(asked(trials=12), model, asked="q", journal=journal, resume=True)) == plain(whole)
+
+
+def test_a_file_that_is_no_journal_is_refused_and_kept(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    journal.write_text("my notes\n")
+    with pytest.raises(InputError, match="journal:1: is no line of a search's journal"):
+        search(asked(), model, asked="q", journal=journal, resume=True)
+    assert journal.read_text() == "my notes\n"
+    with pytest.raises(InputError, match="is a folder"):
+        search(asked(), model, asked="q", journal=tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(

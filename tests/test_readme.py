@@ -48,7 +48,7 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_its_scenario_is_complete() -> None:
-    _, text, _ = blocks("yaml")
+    _, text, *_ = blocks("yaml")
     data = YAML(typ="safe").load(text)
     assert sim.check(data) == ()
     summary = sim.run(data).summary
@@ -82,8 +82,32 @@ def test_the_table_it_prints_is_the_one_the_command_prints(tmp_path: Path) -> No
 
 
 def test_its_uncertain_scenario_has_intervals() -> None:
-    *_, text = blocks("yaml")
+    (text,) = (block for block in blocks("yaml") if "uncertainty:" in block)
     data = YAML(typ="safe").load(text)
     data["uncertainty"]["draws"] = 20
     total = sim.run(data).at("intervals")["carbon_kg.total"]
     assert total["p05"] < total["p50"] < total["p95"]
+
+
+def test_its_study_and_its_search_hold_together(tmp_path: Path) -> None:
+    """Every point of the study is checked, and each choice of the search made alone."""
+    from contextlib import closing
+
+    from sim.spec.loader import load_scenario
+    from sim.spec.optimize import load_search
+    from sim.spec.study import load_study
+    from sim.study.journal import Journal, Spool
+    from sim.study.plan import Early, asked_of, base_of, planned
+    from sim.study.store import Store
+    from sim.study.work import Limits
+
+    study = load_study(YAML(typ="safe").load(next(block for block in blocks("yaml") if "axes:" in block)))
+    with closing(Journal(tmp_path / "journal", asked_of(study))) as journal, closing(Spool(tmp_path / "plan")) as spool:
+        plan = planned(study, base_of(study), spool, Early(Store(tmp_path / "none"), journal, None, Limits()))
+    assert len(plan.at) == 2 * (3 * 2 + 2 * 2)  # the last cap alone has batch sizes
+    assert -1 not in plan.simulation
+
+    asked = load_search(YAML(typ="safe").load(next(block for block in blocks("yaml") if "optimize:" in block)))
+    for path, choice in asked.spec.optimize.over.items():
+        for value in choice if isinstance(choice, list) else (choice.low, choice.high):
+            load_scenario(asked.base, {**asked.spec.set, path: value})

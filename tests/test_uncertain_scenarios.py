@@ -231,7 +231,9 @@ def test_effects_say_which_input_reaches_the_impossible() -> None:
 @pytest.mark.parametrize(
     ("over", "message"),
     [
-        ({"site.grid.intensiti": {"kind": "normal", "sd": "3 gCO2e/kWh"}}, "has no number there"),
+        ({"site.grid.intensiti": {"kind": "normal", "sd": "3 gCO2e/kWh"}}, "did you mean 'intensity'"),
+        ({"site.grid.intensiti": {"kind": "uniform", "low": 1, "high": 2}}, "did you mean 'intensity'"),
+        ({"site.grid.carbon_free": {"kind": "normal", "sd": 0.1}}, "has no number there"),
         ({INTENSITY: {"kind": "normal", "sd": "3 kgCO2e/kWh"}}, "own unit 'gCO2e/kWh'"),
         ({INTENSITY: {"kind": "normal"}}, "one of 'sd' and 'cv'"),
         ({INTENSITY: {"kind": "normall", "cv": 0.1}}, "did you mean 'normal'"),
@@ -245,3 +247,13 @@ def test_effects_say_which_input_reaches_the_impossible() -> None:
 def test_a_distribution_that_does_not_fit_is_refused(over: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message.replace(".", r"\.")):
         sim.run(uncertain(over))
+
+
+def test_a_correlation_that_is_none_is_refused_in_one_line() -> None:
+    data = uncertain({INTENSITY: {"kind": "normal", "cv": 0.1}, "site.facility.pue": {"kind": "normal", "cv": 0.01}})
+    data["uncertainty"]["groups"] = [{"paths": [INTENSITY, "site.facility.pue"], "correlation": 2}]
+    (found,) = sim.check(data)
+    assert (found.path, found.message[:35]) == (
+        "uncertainty.groups.0.correlation",
+        "must be a number from -1 to 1, or '",
+    )

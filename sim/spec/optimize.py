@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.documents import Document, Place, from_mapping, read_document
+from sim.documents import Document, KeyPath, Place, from_mapping, read_document
 from sim.errors import InputError
 from sim.spec.ranges import Range, read_range
 from sim.validation import Spec, validate
@@ -92,6 +92,7 @@ class SearchFile(Spec):
     name: str | None = None
     description: str = ""
     base: str
+    set: dict[str, Any] = Field(default_factory=dict, description="What all trials have beside the base.")
     optimize: Search
 
 
@@ -104,8 +105,9 @@ class LoadedSearch:
     base: str
 
     def place(self, path: str) -> Place:
-        """Where the choices of a path are written."""
-        return self.document.place(("optimize", "over", path))
+        """Where the choices of a path, or its one value, are written."""
+        within: KeyPath = ("optimize", "over") if path in self.spec.optimize.over else ("set",)
+        return self.document.place((*within, path))
 
 
 def load_search(source: str | Path | Mapping[str, Any]) -> LoadedSearch:

@@ -11,6 +11,7 @@ Whole ends of a range make whole numbers; ``1.0`` makes fractions. A path is tha
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -123,6 +124,9 @@ class StudySpec(Spec):
         default=None, min_length=1, description="Which columns of the summary, such as carbon_kg.total; all, if absent."
     )
     limits: Limits = Field(default_factory=Limits)
+    on_bad_points: Literal["refuse", "row"] = Field(
+        default="refuse", description="A point that no scenario can be refuses the study, or is a row with its error."
+    )
 
 
 @dataclass(frozen=True)
@@ -191,9 +195,31 @@ def load_study(source: str | Path | Mapping[str, Any]) -> LoadedStudy:
             for path in axis.paths
             if written[path] > (0 if axis.when else 1)
         ]
+    problems += _misplaced_conditions(axes, document)
+    least = _fewest_points(spec, axes)
+    if least > MOST_POINTS:
+        problems.append(document.problem(("axes",), f"make {least:,} points; at most {MOST_POINTS:,} can be"))
     if problems:
         raise InputError(problems)
     return LoadedStudy(spec, axes, document, name, folder.resolve())
+
+
+def _fewest_points(spec: StudySpec, axes: tuple[AxisPlan, ...]) -> int:
+    """How many points there are at least: a conditional axis may speak at none of them."""
+    if not isinstance(spec.design, Grid):
+        return spec.design.points * spec.replications
+    levels = [(axis.span.count or 1) if axis.span is not None else len(axis.rows) for axis in axes if not axis.when]
+    return math.prod(levels) * spec.replications
+
+
+def _misplaced_conditions(axes: tuple[AxisPlan, ...], document: Document) -> Iterator[Problem]:
+    """Conditions on an axis that speaks only afterwards: until then the base's value would decide."""
+    for number, axis in enumerate(axes):
+        later = {path for other in axes[number:] for path in other.paths}
+        for path in axis.when:
+            if path in later:
+                message = "its axis must stand before this one" if path not in axis.paths else "is what this axis sets"
+                yield document.problem(("axes", axis.name, "when", path), message)
 
 
 def _axes(spec: StudySpec, document: Document, problems: list[Problem]) -> Iterator[AxisPlan]:

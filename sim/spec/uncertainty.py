@@ -20,7 +20,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from sim.quantities import SmallRatio
@@ -155,11 +162,20 @@ EMBODIED = "embodied"
 PROFILES = "profiles."
 
 
+def _one_complaint(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(value)
+    except ValidationError:
+        raise _fail("must be a number from -1 to 1, or 'comonotone'") from None
+
+
 class Group(Spec):
     """Inputs that move together: one correlation of their normal scores between all pairs, or all of them as one."""
 
     paths: list[str] = Field(min_length=2)
-    correlation: Annotated[float, Field(ge=-1.0, le=1.0)] | Literal["comonotone"]
+    correlation: Annotated[
+        Annotated[float, Field(ge=-1.0, le=1.0)] | Literal["comonotone"], WrapValidator(_one_complaint)
+    ]
 
     @model_validator(mode="after")
     def _possible(self) -> Group:

@@ -6,6 +6,7 @@ large travel with the tasks, so workers need share no disk; larger ones must sta
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,14 +43,25 @@ class DaskPool:
     def __init__(self, address: str) -> None:
         try:
             import distributed
+            from distributed.comm.addressing import get_address_host_port
         except ImportError:
             raise InputError.one("--dask", "needs the 'dask' extra: pip install 'coldaisle[dask]'") from None
+        self._address = address
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it says of a lost scheduler, we say
         try:
+            well_formed: Any = get_address_host_port
+            if not address.startswith("inproc:"):
+                well_formed(address)  # a client of an address that is none lingers until a timeout
             client: Any = distributed.Client
             self._client: Any = client(address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
-            raise InputError.one("--dask", f"no scheduler answers at '{address}': {error}") from None
-        self._refuse_others()
+            message = f"no scheduler answers at '{address}': {error}; `dask scheduler` prints its own"
+            raise InputError.one("--dask", message) from None
+        try:
+            self._refuse_others()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def workers(self) -> int:
@@ -58,11 +70,24 @@ class DaskPool:
         return max(1, threads)
 
     def _refuse_others(self) -> None:
-        self._client.wait_for_workers(1, timeout=CONNECT_S)
-        builds = self._client.run(build_id)
+        try:
+            self._client.wait_for_workers(1, timeout=CONNECT_S)
+        except TimeoutError:
+            raise RunError(
+                f"no worker has joined the scheduler within {CONNECT_S} s; start one: dask worker {self._address}"
+            ) from None
+        try:
+            builds = self._client.run(build_id)
+        except Exception as error:  # whatever a machine without the package makes of it
+            raise RunError(
+                f"a worker cannot tell which coldaisle it has: {error}; install 'coldaisle[dask]' on every worker"
+            ) from None
         others = sorted({f"{worker} has {build}" for worker, build in builds.items() if build != build_id()})
         if others:
-            raise RunError(f"workers with another build of coldaisle than {build_id()}: {'; '.join(others[:3])}")
+            raise RunError(
+                f"workers with another build of coldaisle than {build_id()}: {'; '.join(others[:3])}; "
+                "install the same on all of them"
+            )
 
     def refuse_absent(self, files: Sequence[str]) -> None:
         """Raises ``InputError`` for input files too large to send along that some worker does not have."""
@@ -81,6 +106,7 @@ class DaskPool:
     def run(self, tasks: Iterable[Task]) -> Iterator[Done]:
         """Performs ``tasks``, in any order. A task that took several workers with it is recorded, not sent again."""
         import distributed
+        from distributed.comm.core import CommClosedError
 
         waiting = iter(tasks)
         in_hand: dict[Any, Task] = {}
@@ -112,6 +138,8 @@ class DaskPool:
             elif isinstance(error, distributed.KilledWorker):
                 lost = "took several workers with it; they may have run out of memory"
                 yield Done(task.number, tuple(Row(index, FAILED, lost, {}) for index, _ in task.points), {}, made=False)
+            elif isinstance(error, distributed.CancelledError | CommClosedError):
+                raise RunError(f"the scheduler at {self._address} is gone; what is done is kept: --resume goes on")
             else:
                 raise error
             future.release()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.errors import Problem
 from sim.spec.study import AxisPlan, Grid, LatinHypercube, LoadedStudy, Sampled, Sobol
 
 Lookup = Callable[[str], Any]
@@ -57,6 +58,35 @@ def combinations(study: LoadedStudy, base: Lookup) -> Iterator[dict[str, Any]]:
 def applies(axis: AxisPlan, values: Mapping[str, Any], base: Lookup) -> bool:
     """Whether an axis speaks beside ``values`` of the axes before it."""
     return all((values[path] if path in values else base(path)) in wanted for path, wanted in axis.when.items())
+
+
+def idle_conditions(study: LoadedStudy, base: Lookup) -> Iterator[Problem]:
+    """Conditions that hold at no point, misspelt as a rule: their axes would be left out without a word."""
+    for number, axis in enumerate(study.axes):
+        for path, wanted in axis.when.items():
+            before = [other for other in study.axes[:number] if path in other.paths]
+            possible = [value for other in before for value in _spoken(other, path)]
+            if all(other.when for other in before):
+                possible.append(base(path))
+            if any(value in wanted for value in possible) or any(_open(other) for other in before):
+                continue
+            written = [str(value) for value in possible if value is not None]
+            if written:
+                message = f"never holds: there it is {' or '.join(dict.fromkeys(written))}"
+            else:
+                message = "never holds: neither an axis nor the base says it; give it under 'set'"
+            yield study.document.problem(("axes", axis.name, "when", path), message)
+
+
+def _open(axis: AxisPlan) -> bool:
+    """Whether an axis takes any value of a range."""
+    return axis.span is not None and axis.span.count is None
+
+
+def _spoken(axis: AxisPlan, path: str) -> list[Any]:
+    if axis.span is not None:
+        return [] if _open(axis) else axis.span.levels()
+    return [row[axis.paths.index(path)] for row in axis.rows]
 
 
 def _grid(axes: Sequence[AxisPlan], values: dict[str, Any], base: Lookup) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from sim.results.atomic import refuse_unusable
 from sim.results.files import sha256
 from sim.study.dataset import POINTS
 
-STUDY, SESSION, PROGRESS, LOCK = "study.json", "session.json", ".progress", "lock"
+STUDY, SESSION, PROGRESS, LOCK, NAME = "study.json", "session.json", ".progress", "lock", "name"
 
 
 def refuse_strangers(folder: Path) -> None:
@@ -28,6 +28,27 @@ def refuse_strangers(folder: Path) -> None:
     strangers = [name for name in strangers if not name.endswith((".partial", ".replaced"))]
     if strangers:
         raise InputError.one(str(folder), f"holds '{strangers[0]}', which no study wrote; choose another --out")
+
+
+def refuse_another(folder: Path, name: str) -> None:
+    """Raises ``InputError`` where a study of another name stands in ``folder``: what it has done would be lost."""
+    there = _name_of_unfinished(folder) or _name_of_finished(folder)
+    if there is not None and there != name:
+        raise InputError.one(str(folder), f"holds the study '{there}', and this is '{name}'; choose another --out")
+
+
+def _name_of_unfinished(folder: Path) -> str | None:
+    try:
+        return (folder / PROGRESS / NAME).read_text(encoding="utf-8") or None
+    except (OSError, ValueError):
+        return None
+
+
+def _name_of_finished(folder: Path) -> str | None:
+    try:
+        return str(json.loads((folder / STUDY).read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def refuse_unfinished(folder: Path) -> None:

@@ -10,25 +10,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.documents import KeyPath
 from sim.errors import ColdaisleError, InputError, RunError
+from sim.results.atomic import refuse_unusable
 from sim.runner import Simulated, environmental, simulated
 from sim.spec.loader import Loaded, load_scenario
 from sim.spec.optimize import LoadedSearch, Search
 from sim.spec.variants import Variants
 from sim.study.draws import value_at
+from sim.study.plan import at_base
 from sim.study.points import Hasher
+from sim.study.work import flat
+from sim.validation import nearest
 
 if TYPE_CHECKING:
     import optuna
 
 Evaluate = Callable[[Mapping[str, Any]], Mapping[str, float]]
 """Values by path -> the results that the search asks for, by path. Raises ``ColdaisleError`` where there are none."""
+Watch = Callable[[int, int], None]
+"""Hears how many trials are done, of how many."""
 FAR = 1e30
+MOST_SENSELESS = 3
+"""Trials that may run without the results asked for, before the question is taken to be misspelt."""
 KEPT_RUNS = 16
 
 
@@ -86,27 +95,60 @@ class Found:
         }
 
 
-def search(spec: Search, evaluate: Evaluate, *, asked: str, journal: Path | None = None, resume: bool = False) -> Found:
+class NoSuchResultError(InputError):
+    """A trial ran, and its summary lacks what is minimised or limited."""
+
+
+def search(
+    spec: Search,
+    evaluate: Evaluate,
+    *,
+    asked: str,
+    journal: Path | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> Found:
     """The trials of ``spec``. With a ``journal`` they outlive the process; ``resume`` goes on with what is there.
 
-    ``asked`` identifies the question: a journal of another is refused with ``InputError``.
+    ``asked`` identifies the question: a journal of another is refused with ``InputError``. So is a question that no
+    trial could make sense of; it leaves no new journal.
     """
+    fresh = journal is not None and not journal.exists()
+    try:
+        return _searched(spec, evaluate, asked, journal, watch, resume=resume)
+    except InputError:
+        if fresh and journal is not None:
+            journal.unlink(missing_ok=True)
+        raise
+
+
+def _searched(
+    spec: Search, evaluate: Evaluate, asked: str, journal: Path | None, watch: Watch | None, *, resume: bool
+) -> Found:
     try:
         import optuna
     except ImportError:
         raise RunError("optimize needs Optuna: pip install 'coldaisle[optimize]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = _study(optuna, journal, asked, resume=resume)
+    if journal is not None:
+        ready_to_go_on(journal, resume=resume)
+    study = _study(optuna, journal, asked)
     _end_what_was_stopped(optuna, study, spec)
     ours = [trial for trial in study.get_trials(deepcopy=False) if "values" in trial.user_attrs]
     done = [_trial(i, trial) for i, trial in enumerate(ours)]
     known = {_text(trial.values): trial for trial in done}
+    refusals: list[InputError] = []
     for number in range(len(done), spec.trials):
+        if watch is not None:
+            watch(number, spec.trials)
         study.sampler = _sampler(optuna, spec.seed, number)
         asked_trial = study.ask()
         values = {path: _suggest(asked_trial, path, choice) for path, choice in spec.over.items()}
         before = known.get(_text(values))
-        trial = _ran(number, spec, values, evaluate) if before is None else _again(number, before)
+        trial = _ran(number, spec, values, evaluate, refusals) if before is None else _again(number, before)
+        senseless = [error for error in refusals if isinstance(error, NoSuchResultError)]
+        if len(senseless) == MOST_SENSELESS == len(known) + (before is None):
+            raise InputError(senseless[0].problems)
         known.setdefault(_text(values), trial)
         asked_trial.set_user_attr("results", dict(trial.results))
         asked_trial.set_user_attr("error", trial.error)
@@ -117,15 +159,42 @@ def search(spec: Search, evaluate: Evaluate, *, asked: str, journal: Path | None
         asked_trial.set_user_attr("values", dict(values))  # last: a trial without them was not finished
         study.tell(asked_trial, _told(trial.results, spec))
         done.append(trial)
+    if refusals and len(refusals) == len(known):
+        raise InputError([problem for error in refusals for problem in error.problems])
     return Found(spec.minimise, tuple(done[: spec.trials]))
 
 
-def _study(optuna: Any, journal: Path | None, asked: str, *, resume: bool) -> Any:
+def ready_to_go_on(journal: Path, *, resume: bool) -> None:
+    """Takes away the last line where a kill has torn it. Raises ``InputError`` for a file that is no journal."""
+    refuse_unusable(journal, folder=False)
+    if not journal.exists():
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        return
+    if not resume:
+        raise InputError.one(str(journal), "holds a search already; go on with --resume, or choose another")
+    with journal.open("r+b") as lines:
+        good = 0
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                break
+            if not _is_record(line):
+                message = "is no line of a search's journal; choose another --journal, or take the line away"
+                raise InputError.one(str(journal), message, line=number)
+            good += len(line)
+        lines.truncate(good)
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _study(optuna: Any, journal: Path | None, asked: str) -> Any:
     from optuna.storages import InMemoryStorage, JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    if journal is not None and journal.exists() and not resume:
-        raise InputError.one(str(journal), "holds a search already; go on with --resume, or choose another")
     storage = JournalStorage(JournalFileBackend(str(journal))) if journal is not None else InMemoryStorage()
     study = optuna.create_study(storage=storage, study_name="coldaisle", load_if_exists=True)
     before = study.user_attrs.get("asked")
@@ -165,10 +234,12 @@ def _text(values: Mapping[str, Any]) -> str:
     return json.dumps(dict(values), sort_keys=True, default=str)
 
 
-def _ran(number: int, spec: Search, values: Mapping[str, Any], evaluate: Evaluate) -> Trial:
+def _ran(number: int, spec: Search, values: Mapping[str, Any], evaluate: Evaluate, refusals: list[InputError]) -> Trial:
     try:
         results = evaluate(values)
     except ColdaisleError as error:
+        if isinstance(error, InputError):
+            refusals.append(error)
         return Trial(number, values, {}, (), str(error))
     return Trial(number, values, results, tuple(limit.excess(results[limit.path]) for limit in spec.subject_to), None)
 
@@ -182,13 +253,24 @@ def _trial(number: int, kept: Any) -> Trial:
     return Trial(number, said["values"], said["results"], tuple(said["excess"]), said["error"])
 
 
-def optimize(asked: LoadedSearch, *, journal: Path | None = None, resume: bool = False) -> Found:
+def loaded_base(asked: LoadedSearch) -> Loaded:
+    """The scenario that is searched from. Raises ``InputError``, at the search's own line where there is none."""
+    try:
+        return load_scenario(asked.base)
+    except InputError as error:
+        raise at_base(error, asked.document, asked.base) from None
+
+
+def optimize(
+    asked: LoadedSearch, *, journal: Path | None = None, resume: bool = False, watch: Watch | None = None
+) -> Found:
     """The search over variants of its base scenario. Raises ``InputError`` for a path that leads nowhere."""
     spec = asked.spec.optimize
-    base = load_scenario(asked.base)
+    base = loaded_base(asked)
     question = {"search": spec.model_dump(mode="json", exclude={"trials"}), "scenario": base.resolved()}
+    question |= {"set": asked.spec.set} if asked.spec.set else {}
     digest = hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()
-    return search(spec, _Scenario(asked, base).results, asked=digest, journal=journal, resume=resume)
+    return search(spec, _Scenario(asked, base).results, asked=digest, journal=journal, resume=resume, watch=watch)
 
 
 class _Scenario:
@@ -202,6 +284,7 @@ class _Scenario:
 
     def results(self, values: Mapping[str, Any]) -> dict[str, float]:
         """What the search asks for. Raises ``ColdaisleError``."""
+        values = {**self._asked.spec.set, **values}
         loaded = self._variants.at(values, {path: self._asked.place(path) for path in values})
         key = self._hasher.hashes(loaded)[1]
         if key not in self._runs:
@@ -212,9 +295,18 @@ class _Scenario:
         summary = {**environmental(run, loaded), **run.activity}
         spec = self._asked.spec.optimize
         found = {}
-        for path in (spec.minimise, *(limit.path for limit in spec.subject_to)):
+        problems = []
+        for place, path in (("minimise",), spec.minimise), *self._limits():
             value = value_at(summary, (*path.split("."),))
             if value is None:
-                raise InputError.one(self._asked.base, f"'{path}' is no number of the summary of this scenario")
-            found[path] = value
+                message = f"'{path}' is no number of this scenario's summary{nearest(path, dict(flat(summary)))}"
+                problems.append(self._asked.document.problem(("optimize", *place), message))
+            else:
+                found[path] = value
+        if problems:
+            raise NoSuchResultError(problems)
         return found
+
+    def _limits(self) -> Iterator[tuple[KeyPath, str]]:
+        for number, limit in enumerate(self._asked.spec.optimize.subject_to):
+            yield ("subject_to", number, "path"), limit.path

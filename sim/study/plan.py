@@ -6,7 +6,7 @@ import hashlib
 import json
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,18 @@ from sim.runner import unseen_signals
 from sim.spec.loader import Loaded, extended, read_scenario
 from sim.spec.study import LoadedStudy
 from sim.spec.variants import Variants
-from sim.study.design import points, replication_seed
-from sim.study.journal import Journal, Spool
+from sim.study.design import idle_conditions, points, replication_seed
+from sim.study.journal import NOWHERE, Journal, Spool
 from sim.study.points import Hasher, build_id
 from sim.study.remote import fetched
 from sim.study.store import Store, default_folder, unpacked
-from sim.study.uncertain import UncertainScenario, stands_by_itself
-from sim.study.work import DONE, Base, Limits, Pricer, Row, described
+from sim.study.uncertain import UncertainScenario
+from sim.study.work import DONE, REFUSED, Base, Limits, Pricer, Row, described
+from sim.study.written import stands_by_itself
 
 MOST_PROBLEMS = 100
+NONE = -1
+"""The simulation of a point that no scenario can be."""
 MOST_HELD = 8
 """Ledgers held in memory at a time, to price points as they are checked."""
 
@@ -65,29 +68,51 @@ def asked_of(study: LoadedStudy) -> str:
     return json.dumps([study.spec.outputs, study.spec.limits.model_dump(mode="json")])
 
 
-def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
-    """Checks every point, and prices at once what ``early`` can. Raises ``InputError`` with the problems of all."""
+def planned(
+    study: LoadedStudy, base: Base, spool: Spool, early: Early, watch: Callable[[int], None] | None = None
+) -> Plan:
+    """Checks every point, and prices at once what ``early`` can; ``watch`` hears how many are checked.
+
+    Raises ``InputError`` with the problems of all points, or where bad ones may be rows, if all are bad.
+    """
     variants, hasher = Variants(base.document, base.name, base.folders), Hasher()
     found: dict[Problem, None] = {}
+    bad: dict[Problem, None] = {}
     at, simulation = array("q"), array("q")
     marks = bytearray()
     keys: dict[str, int] = {}
     fixed = study.spec.set
     inputs = default_folder() / "inputs"
     seed = variants.base("seed") or 0
-    for point in points(study, lambda path: fixed.get(path, variants.base(path))):
+
+    def written(path: str) -> Any:
+        return fixed.get(path, variants.base(path))
+
+    found.update(dict.fromkeys(idle_conditions(study, written)))
+    for point in points(study, written):
         values = fetched({**fixed, **point.values}, inputs)
         point_seed = values.get("seed", seed)
         if point.replication and isinstance(point_seed, int):
             point_seed = values["seed"] = replication_seed(point_seed, point.replication)
         try:
             loaded = variants.at(values, base.places)
-            if loaded.scenario.uncertainty is not None and not at:
+            if loaded.scenario.uncertainty is not None and not keys:
                 UncertainScenario(loaded)  # what is wrong with a distribution is wrong at every point
                 found.update(dict.fromkeys(_drowned(study, base, loaded)))
             found.update(dict.fromkeys(unseen_signals(loaded)))
             whole, key = hasher.hashes(loaded)
         except InputError as error:
+            if study.spec.on_bad_points == "row":
+                if len(bad) < MOST_PROBLEMS:
+                    bad.update(dict.fromkeys(error.problems))
+                mark = _mark_of_bad(values)
+                marks += mark
+                simulation.append(NONE)
+                at.append(
+                    spool.append([point.replication, point_seed if isinstance(point_seed, int) else seed, values])
+                )
+                early.refused(mark, error)
+                continue
             found.update(dict.fromkeys(error.problems))
             if len(found) > MOST_PROBLEMS:
                 break
@@ -98,12 +123,20 @@ def planned(study: LoadedStudy, base: Base, spool: Spool, early: Early) -> Plan:
         at.append(spool.append([point.replication, point_seed, values]))
         if not found:
             early.price(mark, key, loaded)
-    if found:
-        raise InputError(list(found))
+        if watch is not None:
+            watch(len(at))
+    if found or not keys:
+        raise InputError(list(found or bad))
     spool.flush()
     named = variants.base("profiles")
     profiles = Path(named) if isinstance(named, str) else None
     return Plan(study, base, spool, at, simulation, marks, tuple(keys), frozenset(hasher.files), profiles)
+
+
+def _mark_of_bad(values: Mapping[str, Any]) -> bytes:
+    """A point that no scenario can be has no content; what its axes say stands for it."""
+    said = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(f"{build_id()}\0bad\0{said}".encode()).digest()
 
 
 def _drowned(study: LoadedStudy, base: Base, loaded: Loaded) -> Iterator[Problem]:
@@ -126,6 +159,11 @@ class Early:
         self._pricers: OrderedDict[str, tuple[Pricer, int]] = OrderedDict()
         self._absent: set[str] = set()
         self.found: set[str] = set()
+
+    def refused(self, mark: bytes, error: InputError) -> None:
+        """Takes down a point that no scenario can be."""
+        said = "; ".join(f"{problem.path}: {problem.message}" for problem in error.problems)
+        self._journal.add(mark, Row(0, REFUSED, said, {}), NOWHERE)
 
     def price(self, mark: bytes, key: str, loaded: Loaded) -> None:
         """Takes the point down in the journal, if it can be priced here."""
@@ -153,12 +191,22 @@ class Early:
         self._journal.add(mark, row, shared)
 
 
+def at_base(error: InputError, document: Document, given: str) -> InputError:
+    """What is wrong with a base of which there is no file is wrong where it is named."""
+    if [problem.file for problem in error.problems] != [given] or Path(given).exists():
+        return error
+    return InputError([document.problem(("base",), f"'{given}': {error.problems[0].message}")])
+
+
 def base_of(study: LoadedStudy) -> Base:
     """The scenario that a study varies. Raises ``InputError`` at the study's own line where there is none."""
     given = study.spec.base
     if isinstance(given, str):
         beside = study.folder / given
-        document, name, folders = read_scenario(beside if beside.is_file() else given)
+        try:
+            document, name, folders = read_scenario(beside if beside.is_file() else given)
+        except InputError as error:
+            raise at_base(error, study.document, given) from None
     else:
         data = study.document.data["base"]
         places = {path[1:]: place for path, place in study.document.places.items() if path[:1] == ("base",)}

@@ -20,10 +20,12 @@ import numpy as np
 
 from sim.accounting.ledger import Key, Ledger
 from sim.errors import InputError
+from sim.results.atomic import write_text
 from sim.runner import Simulated
 
 DEFAULT_BYTES = 4 * 2**30
 SUFFIX = ".simulation"
+LIMIT = "limit"
 
 
 def default_folder() -> Path:
@@ -152,6 +154,11 @@ class Store:
             total -= size
         return gone
 
+    def limited(self, limit: int) -> Store:
+        """The same with another limit, which it has from now on."""
+        write_text(str(limit), self.folder / LIMIT)
+        return Store(self.folder, limit)
+
     def clear(self) -> int:
         """Takes away everything that a study kept, and nothing else; how many went."""
         count = 0
@@ -173,9 +180,16 @@ class Store:
         return good, bad
 
 
-def store_at(folder: Path | None, limit: int = DEFAULT_BYTES) -> Store:
-    """The cache in ``folder``, or the user's own. Raises ``InputError`` where there can be none."""
+def store_at(folder: Path | None) -> Store:
+    """The cache in ``folder``, or the user's own, with the limit it was given.
+
+    Raises ``InputError`` where there can be none.
+    """
     where = folder if folder is not None else default_folder()
     if where.exists() and not where.is_dir():
         raise InputError.one(str(where), "is a file; name a folder for --cache")
+    try:
+        limit = int((where / "simulations" / LIMIT).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        limit = DEFAULT_BYTES
     return Store(where / "simulations", limit)

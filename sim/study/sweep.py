@@ -17,28 +17,30 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.errors import InputError
+from sim.errors import InputError, RunError
 from sim.results.atomic import write_text
 from sim.results.files import sha256, to_json
 from sim.spec.study import LoadedStudy, load_study
 from sim.study.dataset import POINTS, Columns, Record, write_parts
 from sim.study.folder import (
+    NAME,
     PROGRESS,
     SESSION,
     STUDY,
     clear,
     finished_study,
     held_alone,
+    refuse_another,
     refuse_strangers,
     refuse_unfinished,
 )
 from sim.study.journal import Journal, Spool
-from sim.study.plan import Early, Plan, asked_of, base_of, outputs_of, planned
+from sim.study.plan import NONE, Early, Plan, asked_of, base_of, outputs_of, planned
 from sim.study.points import build_id
 from sim.study.pool import LocalPool, machine_workers
 from sim.study.remote import deliver, is_url, staging_of
 from sim.study.store import Store, default_folder, store_at
-from sim.study.work import DONE, Base, Done, Task, files_of, limits_of
+from sim.study.work import DONE, REFUSED, Base, Done, Task, files_of, limits_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
 MOST_PER_TASK = 250
 MOST_SENT_BYTES = 8 * 2**20
+TRIM_EVERY = 64
+"""Simulations between two looks at the size of the cache."""
 
 
 class Pool(Protocol):
@@ -60,12 +64,14 @@ class Pool(Protocol):
 
 @dataclass
 class Progress:
-    """How far a study is. ``saved`` counts simulations not made: ``found`` in the cache, or ``shared`` by points."""
+    """How far a study is; ``points`` is 0 until all are ``checked``."""
 
     points: int
+    checked: int = 0
     done: int = 0
     began_with: int = 0
     failed: int = 0
+    refused: int = 0
     simulations: int = 0
     to_simulate: int = 0
     simulated: int = 0
@@ -186,6 +192,7 @@ def _swept(
     study = load_study(source)
     base = base_of(study)
     refuse_strangers(folder)
+    refuse_another(folder, study.name)
     with held_alone(folder / PROGRESS):
         if not resume:
             refuse_unfinished(folder)
@@ -208,6 +215,7 @@ def _at_work(
     at_work = folder / PROGRESS
     fresh = not (at_work / "journal").is_file()
     (at_work / "plan").unlink(missing_ok=True)
+    (at_work / NAME).write_text(study.name, encoding="utf-8")
     limits = limits_of(study.spec.limits.memory, study.spec.limits.time)
     store = Store(at_work / "simulations")
     if keep:
@@ -217,7 +225,13 @@ def _at_work(
     pool: Pool | None = None
     try:
         early = Early(store, journal, outputs_of(study), limits)
-        plan = planned(study, base, spool, early)
+
+        def checked(count: int) -> None:
+            progress.checked = count
+            if watch is not None:
+                watch(progress)
+
+        plan = planned(study, base, spool, early, checked)
         finished = finished_study(folder, plan.name) if resume else None
         if finished is None:
             _count(progress, plan, journal, early, store)
@@ -238,13 +252,14 @@ def _at_work(
                         watch(progress)
                 pool.close()
             manifest = _write(plan, journal, folder)
+            progress.failed = _failed(manifest)
             store.trim()
         else:
             manifest, progress = finished, _as_finished(finished)
     except KeyboardInterrupt:
         raise Interrupted(progress) from None
-    except InputError:
-        if fresh:
+    except (InputError, RunError):
+        if fresh and not progress.seconds:  # no worker has done anything yet: there is nothing to go on with
             clear(at_work)
             with suppress(OSError):
                 folder.rmdir()
@@ -270,6 +285,8 @@ def _take(done: Done, plan: Plan, journal: Journal, store: Store, progress: Prog
     if done.content is not None:
         store.keep(plan.keys[plan.simulation[done.rows[0].index]], done.content)
     progress.simulated += done.made
+    if done.made and progress.simulated % TRIM_EVERY == 0:
+        store.trim()
     progress.done += len(done.rows)
     progress.failed += sum(row.status != DONE for row in done.rows)
 
@@ -277,8 +294,10 @@ def _take(done: Done, plan: Plan, journal: Journal, store: Store, progress: Prog
 def _count(progress: Progress, plan: Plan, journal: Journal, early: Early, store: Store) -> None:
     """How far the study is once every point is checked."""
     progress.points, progress.simulations = len(plan.at), len(plan.keys)
-    distinct = {plan.mark(index) for index in range(progress.points)}
-    progress.identical = progress.points - len(distinct)
+    progress.refused = plan.simulation.count(NONE)
+    progress.failed = progress.refused
+    able = [index for index, number in enumerate(plan.simulation) if number != NONE]
+    progress.identical = len(able) - len({plan.mark(index) for index in able})
     left = _left(plan, journal)
     progress.done = progress.points - sum(map(len, left.values()))
     kept = {number for number in left if store.path(plan.keys[number]).is_file()}
@@ -361,6 +380,12 @@ def _session(progress: Progress) -> dict[str, Any]:
 
 
 def _as_finished(manifest: Mapping[str, Any]) -> Progress:
-    failed = sum(count for status, count in manifest["statuses"].items() if status != DONE)
     total = manifest["points"]
-    return Progress(total, done=total, began_with=total, failed=failed, simulations=manifest["simulations"])
+    failed, refused = _failed(manifest), manifest["statuses"].get(REFUSED, 0)
+    return Progress(
+        total, done=total, began_with=total, failed=failed, refused=refused, simulations=manifest["simulations"]
+    )
+
+
+def _failed(manifest: Mapping[str, Any]) -> int:
+    return sum(count for status, count in manifest["statuses"].items() if status != DONE)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from sim.study.sweep import StudyResults
 
 BEST, REASONS, MOST_ROWS = 5, 5, 20
+HEADING = 14
+"""Letters of a heading on one line, where its words allow it."""
 CANDIDATES = ("carbon_kg.total", "energy_kwh.facility", "cost.energy", "water_l.total")
 WIDTH = 78
 
@@ -28,17 +32,23 @@ def study_tables(results: StudyResults) -> RenderableType:
     progress = results.progress
     dataset = pads.dataset(results.folder / "points", format="parquet")
     parts: list[RenderableType] = [Text(results.study["name"]), Text("")]
-    counts = [f"{progress.points:,} points", f"{progress.points - progress.failed:,} done"]
+    counts = [
+        f"{progress.points:,} point{'s' if progress.points != 1 else ''}",
+        f"{progress.points - progress.failed:,} done",
+    ]
     if progress.failed:
         counts.append(f"{progress.failed:,} failed")
     parts += [Text(", ".join(counts)), *(Text(line) for line in saved(results))]
     best = _best(dataset, results)
     if best is not None:
         parts += [Text(""), best]
+    absent = [name for name in results.study["study"].get("outputs") or () if name not in dataset.schema.names]
+    if absent:
+        parts += [Text(""), Text(f"no point has such a result: {', '.join(absent)}; without 'outputs', all are there")]
     reasons = failures(dataset)
     if reasons:
         parts += [Text(""), Text("failed:")]
-        parts += [Text(f"  {count:,} x {why}", overflow="ellipsis", no_wrap=True) for why, count in reasons[:REASONS]]
+        parts += [Padding(Text(f"{count:,} x {why}"), (0, 0, 0, 2)) for why, count in reasons[:REASONS]]
         if len(reasons) > REASONS:
             parts.append(Text(f"  and {len(reasons) - REASONS:,} other reasons"))
     return Group(*parts)
@@ -49,12 +59,7 @@ def front_tables(front: Front) -> RenderableType:
     shown = front.axes[:3]
     table = Table(box=None, pad_edge=True, width=WIDTH)
     columns = ["point", *shown, *(goal.column for goal in front.goals)]
-    for name in columns:
-        of_axis = name.startswith("axis.")
-        least = len("point") if name == "point" else None
-        table.add_column(
-            _short(name), justify="left" if of_axis else "right", overflow="ellipsis", no_wrap=True, min_width=least
-        )
+    _columns(table, columns)
     for row in front.points.slice(0, MOST_ROWS).to_pylist():
         table.add_row(*(_shown(row[name]) for name in columns))
     goals = ", ".join(map(str, front.goals))
@@ -77,17 +82,17 @@ def front_tables(front: Front) -> RenderableType:
 def saved(results: StudyResults) -> list[str]:
     """How many simulations were run, how many were not, and why not."""
     how = results.progress
-    lines = [f"{how.began_with:,} points were done before"] if how.began_with else []
-    shared = how.points - how.identical - how.simulations
+    lines = [f"{how.began_with:,} {'was' if how.began_with == 1 else 'were'} done before"] if how.began_with else []
+    shared = how.points - how.refused - how.identical - how.simulations
     why = []
     if how.identical:
-        why.append(f"{how.identical:,} points are the same as another")
+        why.append(f"{how.identical:,} {'is' if how.identical == 1 else 'are'} the same as another")
     if shared > 0:
-        why.append(f"{shared:,} differ from another only in what is priced")
+        why.append(f"{shared:,} {'differs' if shared == 1 else 'differ'} from another only in what is priced")
     if how.found:
         why.append(f"{how.found:,} {'was' if how.found == 1 else 'were'} in the cache")
     spared = how.identical + max(0, shared) + how.found
-    lines.append(f"{how.simulated:,} simulated, {spared:,} simulations saved")
+    lines.append(f"{how.simulated:,} simulated, {spared:,} simulation{'s' if spared != 1 else ''} saved")
     lines += [f"  {reason}" for reason in why]
     return lines
 
@@ -108,12 +113,7 @@ def _best(dataset: Any, results: StudyResults) -> Table | None:
     if not rows.num_rows:
         return None
     table = Table(title=f"least {shown[0]}", title_justify="left", title_style="", box=None, pad_edge=True, width=WIDTH)
-    for name in columns:
-        of_axis = name.startswith("axis.")
-        least = len("point") if name == "point" else None
-        table.add_column(
-            _short(name), justify="left" if of_axis else "right", overflow="ellipsis", no_wrap=True, min_width=least
-        )
+    _columns(table, columns)
     for row in rows.to_pylist():
         table.add_row(*(_shown(row[name]) for name in columns))
     return table
@@ -123,6 +123,22 @@ def _short(name: str) -> str:
     """The end of a path says what it is; its beginning where."""
     parts = name.removeprefix("axis.").split(".")
     return ".".join(parts[-2:]) if not name.startswith("axis.") else parts[-1]
+
+
+def _columns(table: Table, names: Sequence[str]) -> None:
+    """A column for each, its heading on several lines where it is long, and never cut."""
+    for name in names:
+        parts = [part if len(part) <= HEADING else part.replace("_", "_.") for part in _short(name).split(".")]
+        lines = ".".join(parts).split(".")
+        heading, width = "\n".join(lines), max(map(len, lines))
+        of_axis = name.startswith("axis.")
+        table.add_column(
+            heading,
+            justify="left" if of_axis else "right",
+            overflow="ellipsis",
+            no_wrap=True,
+            min_width=min(width, HEADING),
+        )
 
 
 def _shown(value: Any) -> str:

@@ -29,19 +29,15 @@ from sim.spec.uncertainty import (
     EMBODIED,
     PROFILES,
     CalibrationDraw,
-    Empirical,
     FromProfiles,
-    Lognormal,
-    Normal,
-    Triangular,
     Uncertainty,
-    Uniform,
     law_unit,
     number_and_unit,
 )
 from sim.spec.variants import Variants
 from sim.study import distributions as laws
 from sim.study.points import Hasher
+from sim.study.written import centre, quantile_of
 
 Floats = npt.NDArray[np.float64]
 DIGITS = 12
@@ -181,6 +177,10 @@ class UncertainScenario:
         if isinstance(law, CalibrationDraw):
             return _calibrated(path, self._loaded.scenario, self._loaded.catalog, problem)
         written, unit = self._variants.base(path), law_unit(law)
+        lost = self._leads_nowhere(path) if written is None else None
+        if lost is not None:
+            problem(lost)
+            return None
         own: tuple[float, str] | None = None
         if isinstance(written, int | float | str):
             try:
@@ -190,19 +190,28 @@ class UncertainScenario:
         if own is None and not (isinstance(written, int | float | str) or written is None):
             problem("is no single number in this scenario")
             return None
-        if own is None and _centre(law) is None:
+        if own is None and centre(law) is None:
             problem("the scenario has no number there to lie around; give the distribution its own")
             return None
-        if own is not None and _centre(law) is None and unit is not None and unit != own[1]:
+        if own is not None and centre(law) is None and unit is not None and unit != own[1]:
             problem(f"must be in the scenario's own unit '{own[1]}', or give its own mean, median or mode")
             return None
-        middle = number_and_unit(_centre(law))[0] if _centre(law) is not None else (own[0] if own else 0.0)
+        middle = number_and_unit(centre(law))[0] if centre(law) is not None else (own[0] if own else 0.0)
         try:
-            quantile = _quantile(law, middle)
+            quantile = quantile_of(law, middle)
         except ValueError as error:
             problem(str(error))
             return None
         return ByPath(path, unit if unit is not None else (own[1] if own else ""), isinstance(written, int), quantile)
+
+    def _leads_nowhere(self, path: str) -> str | None:
+        """What a scenario says of a name that it does not know."""
+        try:
+            self._variants.at({path: 1}, {path: PLACE})
+        except InputError as error:
+            said = [one.message for one in error.problems if one.path == path]
+            return next((text for text in said if text.startswith(("unknown name", "nothing has a"))), None)
+        return None
 
     def scores(self) -> Mapping[str, Floats]:
         """Normal scores of every column, shape (draws,): the same for every scenario of this seed that shares it."""
@@ -331,41 +340,6 @@ class UncertainScenario:
         while len(self._runs) > 2:
             del self._runs[next(iter(self._runs))]
         return run
-
-
-def stands_by_itself(law: Any) -> bool:
-    """Whether a distribution has a place of its own, whatever the scenario's value is."""
-    return _centre(law) is not None
-
-
-def _centre(law: Any) -> Any:
-    if isinstance(law, Uniform):
-        return law.low
-    if isinstance(law, Empirical):
-        return law.values[0]
-    return next((v for v in (getattr(law, n, None) for n in ("mean", "median", "mode")) if v is not None), None)
-
-
-def _quantile(law: Any, middle: float) -> laws.Quantile:
-    if isinstance(law, Normal):
-        sd = number_and_unit(law.sd)[0] if law.sd is not None else float(law.cv or 0.0) * abs(middle)
-        return laws.normal(middle, sd)
-    if isinstance(law, Lognormal):
-        if middle <= 0:
-            raise ValueError("a lognormal distribution lies above zero, and the scenario's value does not")
-        around_mean = law.median is None
-        return laws.lognormal(
-            float(law.cv), mean=middle if around_mean else None, median=None if around_mean else middle
-        )
-    if isinstance(law, Triangular):
-        low, high = number_and_unit(law.low)[0], number_and_unit(law.high)[0]
-        if not low <= middle <= high:
-            raise ValueError("the scenario's own value lies outside; give a 'mode'")
-        return laws.triangular(low, middle, high)
-    if isinstance(law, Uniform):
-        return laws.uniform(number_and_unit(law.low)[0], number_and_unit(law.high)[0])
-    assert isinstance(law, Empirical)
-    return laws.empirical([number_and_unit(value)[0] for value in law.values], law.weights)
 
 
 def _from_ranges(scenario: Scenario, catalog: Catalog, problem: Any) -> FromRanges | None:

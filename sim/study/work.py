@@ -31,6 +31,8 @@ from sim.study.store import Store, packed, unpacked, whole
 from sim.units import NS_PER_S
 
 DONE, FAILED, TIMED_OUT, OUT_OF_MEMORY = "done", "failed", "timed-out", "out-of-memory"
+REFUSED = "refused"
+"""Of a point that no scenario can be."""
 
 
 @dataclass(frozen=True)
