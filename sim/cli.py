@@ -118,7 +118,7 @@ def run(
         sys.stderr.write("compiling the serving engine: up to a minute, this once\n")
     results = run_loaded(loaded)
     if loaded.scenario.uncertainty is not None:
-        from sim.study.pool import machine_workers
+        from sim.study.processes import machine_workers
         from sim.study.propagate import with_intervals
 
         results = with_intervals(loaded, results, workers or machine_workers())

@@ -20,7 +20,7 @@ from sim.documents import Document
 from sim.results.compare import COMPARED, SERVED
 from sim.spec.loader import Loaded
 from sim.spec.variants import Variants
-from sim.study.pool import worker_context
+from sim.study.processes import worker_context
 from sim.study.uncertain import UncertainScenario
 
 Floats = npt.NDArray[np.float64]

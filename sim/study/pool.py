@@ -6,7 +6,6 @@ that kills its worker is found out and recorded, the others are done. Workers en
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -15,29 +14,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
 
 from sim.study.alone import perform_alone
+from sim.study.processes import worker_context
 from sim.study.work import Done, Task, perform
 
 AHEAD = 2
 """Tasks a worker has waiting, so that it need not wait for the next."""
-
-
-def machine_workers() -> int:
-    """As many as the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def worker_context(preload: list[str]) -> BaseContext:
-    """How processes of work start: from a server that has loaded what they need, or afresh; never as a copy of this."""
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(preload)
-    return context
 
 
 class LocalPool:

@@ -37,7 +37,8 @@ from sim.study.folder import (
 from sim.study.journal import Journal, Spool
 from sim.study.plan import NONE, Early, Plan, asked_of, base_of, outputs_of, planned
 from sim.study.points import build_id
-from sim.study.pool import LocalPool, machine_workers
+from sim.study.pool import LocalPool
+from sim.study.processes import machine_workers
 from sim.study.remote import deliver, is_url, staging_of
 from sim.study.store import Store, default_folder, store_at
 from sim.study.work import DONE, REFUSED, Base, Done, Task, files_of, limits_of
