@@ -191,6 +191,8 @@ def example(dimension: str) -> str:
 
 
 def _a(dimension: str) -> str:
+    if dimension.endswith("s"):
+        return dimension
     return f"{'an' if dimension[0] in 'aeiou' else 'a'} {dimension}"
 
 
