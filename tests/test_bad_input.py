@@ -143,7 +143,7 @@ accounting: {server_lifetime: 6 yaers}
         ({"workloads.unallocated": small()["workloads"]["tune"]}, "workloads.unallocated", "choose another"),
         ({"site.grid.price": "0.18 USD"}, "site.grid.price", "not an energy price"),
         ({"nmae": "x"}, "nmae", "did you mean 'name'?"),
-        ({"workloads": {}}, "workloads", "at least 1"),
+        ({"workloads": {}}, "workloads", "must not be empty"),
         ({"workloads.tune.work": {"kind": "steps", "steps": 1}}, "workloads.tune.work.flops", "required"),
         ({"name.first": "x"}, "name.first", "single value"),
         ({"cluster.nodes.7.count": 1}, "cluster.nodes.7.count", "nothing has a '7'"),
