@@ -11,16 +11,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from sim.cli import app
 from sim.errors import InputError
 from sim.results.files import to_yaml
 from sim.study.folder import clear, held_alone
+from sim.study.sweep import Interrupted, Progress
 from tests.test_study import contents, quick
 
 fcntl = pytest.importorskip("fcntl")
@@ -98,6 +101,26 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path) -> None
     assert kept is not None
     assert 0 < int(kept[1]) < 400
     assert "--resume" in said
+
+
+def test_an_interrupt_that_somebody_drops_still_ends_the_study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Python drops what is raised in a finalizer or a callback; the next point hears of it."""
+
+    def swept(*_: Any, watch: Callable[[Progress], None], **__: Any) -> None:
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5.0)
+        try:
+            watch(Progress(points=7, done=3))
+        except KeyboardInterrupt:
+            raise Interrupted(Progress(points=7, done=3)) from None
+
+    monkeypatch.setattr("sim.study.sweep.sweep", swept)
+    before = signal.getsignal(signal.SIGINT)
+    ended = CliRunner().invoke(app, ["sweep", "lifetime-and-utilisation", "--out", str(tmp_path / "out"), "--quiet"])
+    assert "3 of 7 points are done and kept" in ended.stderr
+    assert ended.exit_code in (1, 130)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_second_command_is_refused_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:

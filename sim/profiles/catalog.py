@@ -158,8 +158,17 @@ class Catalog:
 
 def read_gpu(name: str) -> GPUProfile:
     """A GPU profile by name, or by the path of its YAML file. Raises ``InputError``."""
+    return _read_kind(name, GPUProfile, "a GPU")
+
+
+def read_cpu(name: str) -> CPUProfile:
+    """A CPU profile, likewise."""
+    return _read_kind(name, CPUProfile, "a CPU")
+
+
+def _read_kind(name: str, kind: type[Kind], label: str) -> Kind:
     path = Path(name)
     profile = read_profile(path) if path.suffix == ".yaml" else Catalog().read(name)
-    if not isinstance(profile, GPUProfile):
-        raise InputError.one(name, f"is the profile of a {profile.kind}, not of a GPU")
+    if not isinstance(profile, kind):
+        raise InputError.one(name, f"is the profile of a {profile.kind}, not of {label}")
     return profile
