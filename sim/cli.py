@@ -315,13 +315,15 @@ def calibrate(
 
 @app.command()
 def validate(
-    measurement: Annotated[Path, typer.Argument(metavar="MEASUREMENT", help="A recording, in any format it reads.")],
+    measurement: Annotated[
+        Path, typer.Argument(metavar="MEASUREMENT", help="A recording, in any format it reads, or a measured CSV.")
+    ],
     scenario: Annotated[
         str | None, typer.Option("--scenario", metavar="FILE", help="Run this, and compare power over time.")
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option("--profile", metavar="NAME", help="Compare each phase of known work with a GPU profile."),
+        typer.Option("--profile", metavar="NAME", help="Compare each phase of known work, or row of a table."),
     ] = None,
     assignments: SetOption = None,
     tolerance: Annotated[
@@ -333,9 +335,13 @@ def validate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold the simulator against measured power, and print how wrong it is."""
+    """Hold the simulator against measured power, and print how wrong it is.
+
+    Measured tables are those that calibrate reads; they are held against a --profile.
+    """
     from sim.measure.readers import read_recording
     from sim.measure.validate import against_profile, against_run
+    from sim.measure.validate_table import against_table, is_table
     from sim.measure.validation_table import as_dict, exceeded, parse_tolerances, picture, validation_table
     from sim.profiles.catalog import read_gpu
     from sim.results.atomic import write_text
@@ -346,12 +352,16 @@ def validate(
     tolerances = parse_tolerances(tolerance or [])
     if (scenario is None) == (profile is None):
         raise InputError.one("validate", "needs either --scenario FILE or --profile NAME")
-    recording = read_recording(measurement)
-    if scenario is not None:
+    if is_table(measurement):
+        if profile is None:
+            raise InputError.one(str(measurement), "is a table, not power over time; hold it against a --profile NAME")
+        found = against_table(measurement, profile)
+    elif scenario is not None:
+        recording = read_recording(measurement)
         results = run_loaded(load_scenario(scenario, parse_assignments(assignments or [])))
         found = against_run(str(measurement), recording, results.energy, str(results.scenario["name"]))
     else:
-        found = against_profile(str(measurement), recording, read_gpu(str(profile)))
+        found = against_profile(str(measurement), read_recording(measurement), read_gpu(str(profile)))
     if plot is not None:
         write_text(picture(found), plot)
     if as_json:

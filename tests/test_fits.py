@@ -67,8 +67,8 @@ def test_a_clock_curve_is_found_again(floor: float, slope: float) -> None:
     )  # fmt: skip
     w, s = predict(rows, truth, 60.0)
     rows = replace(rows, watts=w, seconds=s)
-    found = fit_curve(rows, most_loaded_w=90.0)
-    again_w, again_s = predict(rows, curve_of(found.values), found.values["loaded_w"])
+    found = fit_curve(rows, loaded_w=60.0)
+    again_w, again_s = predict(rows, curve_of(found.values), 60.0)
     assert errors(again_w, w).mape < 0.01
     assert errors(again_s, s).mape < 0.01
 

@@ -241,6 +241,9 @@ def test_tolerances_are_read_as_people_write_them() -> None:
     assert parse_tolerances(["10", "energy=5%"]) == {"mape": 0.1, "energy": 0.05}
 
 
+LOADED_W = float(read_gpu("nvidia-a100-sxm-80gb").power.loaded.value)
+
+
 def clock_csv(folder: Path, *, works: tuple[str, ...] = ("stream", "solver"), lie: str = "") -> Path:
     """What two kinds of work on a board with a known curve would measure: one follows the clock, one does not."""
     truth = ClockCurve(0.65, 1.5, 0.1)
@@ -250,7 +253,7 @@ def clock_csv(folder: Path, *, works: tuple[str, ...] = ("stream", "solver"), li
         for mhz in (900, 1100, 1300, 1410):
             for cap in (150.0, 200.0, 250.0, 400.0):
                 rows = ClockRows(*(np.array([v]) for v in (mhz / 1410, cap, 0.0, 0.0, full_w, 10.0, share)))
-                watts, seconds = predict_clock(rows, truth, 60.0)
+                watts, seconds = predict_clock(rows, truth, LOADED_W)
                 lines.append(f"{name},{mhz},{cap:g},{watts[0]},{seconds[0]},")
     path = folder / "clock.csv"
     path.write_text("\n".join(lines) + lie)
@@ -297,3 +300,53 @@ def test_the_residual_of_every_phase_is_written(tmp_path: Path) -> None:
     assert set(calibration.residuals) == {*calibration.fitted, *calibration.held_out}
     for name in calibration.held_out:
         assert calibration.residuals[name] == pytest.approx(-0.5, abs=0.01)  # they drew twice what the rest tells
+
+
+def test_a_table_by_clock_validates_a_profile(tmp_path: Path) -> None:
+    """Calibrated on two works of a board, a profile tells one of them again; it exits 1 past its tolerance, and says
+    what it has seen."""
+    learned, judged = tmp_path / "learned", tmp_path / "judged"
+    learned.mkdir()
+    judged.mkdir()
+    profile = tmp_path / "mine.yaml"
+    seen = clock_csv(learned, works=("stream", "solver"))
+    assert run("calibrate", str(seen), "--out", str(profile), "--base", "nvidia-a100-sxm-80gb").exit_code == 0
+    other = clock_csv(judged, works=("stream",)).rename(judged / "other.csv")
+    done = run("validate", str(other), "--profile", str(profile), "--json", "--plot", str(tmp_path / "power.svg"))
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["errors"]["mape"] < 0.01
+    assert len(found["labels"]) == 15
+    assert any("Time: MAPE" in remark for remark in found["remarks"])
+    assert not any("no validation" in remark for remark in found["remarks"])
+    assert "<svg" in (tmp_path / "power.svg").read_text()
+    shipped = run("validate", str(other), "--profile", "nvidia-a100-sxm-80gb", "--tolerance", "mape=0.001")
+    assert isinstance(shipped.exception, RunError)
+    assert "no validation" in run("validate", str(seen), "--profile", str(profile)).stdout
+
+
+def test_a_table_by_load_validates_a_socket(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    table = loads_csv(tmp_path)
+    assert run("calibrate", str(table), "--out", str(profile), "--base", "amd-epyc-7543").exit_code == 0
+    mean = tmp_path / "mean.csv"
+    rows = [f"m,{k / 10},{35 + (640 / 3 - 35) * (k / 10) ** 0.6}" for k in range(11)]
+    mean.write_text("\n".join(["machine,load,power_w", *rows]))
+    found = json.loads(run("validate", str(mean), "--profile", str(profile), "--json").stdout)
+    assert found["errors"]["mape"] < 1e-3  # the mean machine of the three, whose curve the profile is
+    assert found["labels"][0] == "m at 0 %"
+    assert len(found["labels"]) == 11
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--profile", "nvidia-l4"], "not of a CPU"),
+        (["--scenario", "chat-service"], "hold it against a --profile"),
+        (["--profile", "amd-epyc-7542"], "did you mean"),
+    ],
+)
+def test_a_table_is_held_against_what_it_tells_of(tmp_path: Path, options: list[str], says: str) -> None:
+    done = run("validate", str(loads_csv(tmp_path)), *options)
+    assert isinstance(done.exception, InputError)
+    assert says in str(done.exception)

@@ -17,8 +17,8 @@ from sim.profiles.catalog import Catalog
 
 FILE = MEASURED / "a100_clock_by_powercap.csv"
 HIGHEST_MHZ, HIGHEST_W = 1410, 300
-MOST_LOADED_W = float(Catalog().gpu("nvidia-a100-sxm-80gb").power.loaded.value)
-"""This board ends at 300 W: a PCIe card, which idles below its SXM sibling."""
+LOADED_W = float(Catalog().gpu("nvidia-a100-sxm-80gb").power.loaded.value)
+"""Of the SXM board, as a run has it; this one ends at 300 W, a PCIe card, whose rest the table does not tell."""
 CORE_SHARE = {"babelstream": 0.0, "pi-solver": 1.0}
 """By what the kernels are: a memory stream and arithmetic in registers."""
 
@@ -47,9 +47,9 @@ def rows() -> list[Row]:
         return []
     watts, seconds, naive_w, naive_s = [], [], [], []
     for known, judged in (("pi-solver", "babelstream"), ("babelstream", "pi-solver")):
-        values = fit_curve(_rows(known), most_loaded_w=MOST_LOADED_W).values
+        values = fit_curve(_rows(known), loaded_w=LOADED_W).values
         points = _rows(judged)
-        w, s = predict(points, curve_of(values), values["loaded_w"])
+        w, s = predict(points, curve_of(values), LOADED_W)
         watts.append(errors(w, points.watts).mape)
         seconds.append(errors(s, points.seconds).mape)
         naive_w.append(errors(points.full_w, points.watts).mape)

@@ -45,18 +45,18 @@ def predict(rows: ClockRows, curve: ClockCurve, loaded_w: float) -> tuple[Floats
     return watts, rows.full_s * slowdown(clock, share)
 
 
-def fit_curve(rows: ClockRows, *, most_loaded_w: float) -> Fit:
-    """``floor``, ``slope``, ``memory_share`` and ``loaded_w`` that fit watts and seconds of ``rows``.
+def fit_curve(rows: ClockRows, *, loaded_w: float) -> Fit:
+    """``floor``, ``slope`` and ``memory_share`` that fit watts and seconds of ``rows``.
 
-    ``loaded_w`` is what the board draws at any clock without dynamic work, at most ``most_loaded_w``.
+    ``loaded_w`` is what the board draws at any clock without dynamic work. It is the profile's and not fitted: a curve
+    fitted beside another rest would be wrong in a run, which has the profile's.
     """
-    bounds = {**CURVE, "loaded_w": Bound(0.7 * most_loaded_w, 0.3 * most_loaded_w, most_loaded_w)}
 
     def residuals(values: Mapping[str, float]) -> Floats:
-        watts, seconds = predict(rows, curve_of(values), values["loaded_w"])
+        watts, seconds = predict(rows, curve_of(values), loaded_w)
         return np.concatenate([np.log(watts / rows.watts), np.log(seconds / rows.seconds)])
 
-    return fit(residuals, bounds)
+    return fit(residuals, CURVE)
 
 
 def curve_of(values: Mapping[str, float]) -> ClockCurve:

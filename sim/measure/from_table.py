@@ -29,7 +29,7 @@ def profile_from_table(
     shown = f"{name}, from {base}"
     if is_clock_table(path):
         loaded_w = float(catalog.gpu(base).power.loaded.value)
-        clock = calibrate_clock(read_clock_table(path), most_loaded_w=loaded_w)
+        clock = calibrate_clock(read_clock_table(path), loaded_w=loaded_w)
         return with_clock(catalog.path(base), clock, name=name, file=path.name), clock_table(clock, shown)
     catalog.cpu(base)  # refuses what is no CPU
     load = calibrate_load(read_load_table(path))
