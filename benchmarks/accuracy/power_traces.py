@@ -21,7 +21,7 @@ import pandas as pd
 import sim
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
-from sim.measure.accuracy import errors
+from sim.measure.accuracy import Errors, errors
 from sim.measure.fitting import held_out
 
 Floats = npt.NDArray[np.float64]
@@ -158,6 +158,11 @@ def predict(trace: Trace, known: list[Trace]) -> Floats:
     return np.asarray(loaded + factor * trace.dynamic_w * working)
 
 
+def guess_w(trace: Trace, known: list[Trace]) -> float:
+    """The guess without a model: the mean W of all phases of other models on the board."""
+    return float(np.mean(np.concatenate([other.watts for other in known if other.board == trace.board])))
+
+
 def rows() -> list[Row]:
     """Mean power of phases, and energy of whole runs."""
     if not FOLDER.is_dir():
@@ -165,23 +170,33 @@ def rows() -> list[Row]:
         return []
     runs = traces()
     predicted: list[Floats] = [np.zeros(0)] * len(runs)
+    guessed: list[Floats] = [np.zeros(0)] * len(runs)
     for known, judged in held_out([run.family for run in runs]):
         others = [run for run, is_known in zip(runs, known, strict=True) if is_known]
         for i in np.flatnonzero(judged):
             predicted[i] = predict(runs[i], others)
-    measured = [run.watts for run in runs]
-    joules = np.array(
-        [(float(p @ run.seconds), float(run.watts @ run.seconds)) for p, run in zip(predicted, runs, strict=True)]
-    )
-    phases, energy = errors(np.concatenate(predicted), np.concatenate(measured)), errors(joules[:, 0], joules[:, 1])
-    by_board = {}
-    for board in BOARDS:
-        here = [i for i, run in enumerate(runs) if run.board == board]
-        by_phase = errors(np.concatenate([predicted[i] for i in here]), np.concatenate([measured[i] for i in here]))
-        by_board[board] = (100 * by_phase.mape, 100 * errors(joules[here, 0], joules[here, 1]).mape)
-    each = [", ".join(f"{board} {values[k]:.1f}" for board, values in by_board.items()) for k in (0, 1)]
+            guessed[i] = np.full(len(runs[i].watts), guess_w(runs[i], others))
+
+    def judged_by(watts: list[Floats], which: list[int]) -> tuple[Errors, Errors]:
+        """Of phases and of whole runs."""
+        of_phases = [np.concatenate([series[i] for i in which]) for series in (watts, [run.watts for run in runs])]
+        told, truth = (
+            np.array([float(series[i] @ runs[i].seconds) for i in which])
+            for series in (watts, [run.watts for run in runs])
+        )
+        return errors(*of_phases), errors(told, truth)
+
+    whole = list(range(len(runs)))
+    (phases, energy), (naive_phases, naive_energy) = judged_by(predicted, whole), judged_by(guessed, whole)
+    boards = {board: [i for i in whole if runs[i].board == board] for board in BOARDS}
+    by_board = {board: judged_by(predicted, which) for board, which in boards.items()}
+    each = [", ".join(f"{board} {100 * found[k].mape:.1f}" for board, found in by_board.items()) for k in (0, 1)]
+    notes = [
+        f"naive {100 * naive.mape:.0f} %, noise 3-5 %; {by}"
+        for naive, by in zip((naive_phases, naive_energy), each, strict=True)
+    ]
     count = f"{phases.count} phases of {len(runs)} runs"
     return [
-        Row("vLLM traces, mean power of a phase", 100 * phases.mape, "%", 10.0, f"{each[0]}; noise 3-5 %; {count}"),
-        Row("vLLM traces, energy of a run", 100 * energy.mape, "%", 10.0, f"{each[1]}; noise 3-5 %"),
+        Row("vLLM traces, mean power of a phase", 100 * phases.mape, "%", 10.0, f"{notes[0]}; {count}"),
+        Row("vLLM traces, energy of a run", 100 * energy.mape, "%", 10.0, notes[1]),
     ]
