@@ -59,6 +59,7 @@ def rows() -> list[Row]:
         return []
     table = pd.read_csv(FILE)
     means = table.groupby("benchmark")["mean_w_run"].mean()
+    highest = table.groupby("benchmark")["p95_run"].mean().to_numpy(np.float64)
     measured = means.to_numpy(np.float64)
     shares = np.linspace(0.5, 1.05, 12)
     nodes = np.array([node_w(float(share)) for share in shares])
@@ -72,4 +73,13 @@ def rows() -> list[Row]:
     error = 100 * errors(predicted, measured).mape
     naive = 100 * errors(np.full(len(measured), NAMEPLATE_W), measured).mape
     note = f"naive {naive:.0f} % (nameplate), noise 0.1-1 %; GPUs at {np.mean(found):.2f} of TDP"
-    return [Row("MLPerf Training node, mean power", error, "%", 8.0, note)]
+    return [
+        Row("MLPerf Training node, mean power", error, "%", 8.0, note),
+        Row(
+            "MLPerf Training node, 95th percentile",
+            100 * errors(predicted, highest).mape,
+            "%",
+            None,
+            f"by the same steady level; naive {100 * errors(np.full(len(highest), NAMEPLATE_W), highest).mape:.0f} %",
+        ),
+    ]
