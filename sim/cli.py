@@ -5,24 +5,21 @@ Exit status: 0 done; 1 the run failed; 2 the input is wrong; 130 interrupted.
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import sys
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim import cli_study, cli_uncertain
-from sim.errors import ColdaisleError, InputError, RunError
+from sim import cli_measure, cli_study, cli_uncertain
+from sim.cli_measure import terminated
+from sim.cli_options import JsonOption, QuietOption, SetOption, show_tables
+from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from sim.measure.record import Progress
     from sim.results.results import Results
 
 app = typer.Typer(
@@ -55,19 +52,7 @@ def _command(
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A YAML file, or the name of a shipped scenario.")
 ]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a value, e.g. site.grid.intensity='57 gCO2e/kWh'."),
-]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the run's files to this folder.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout and nothing else.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Print no tables.")]
-
-
-def _print(renderable: RenderableType) -> None:
-    from rich.console import Console
-
-    Console(soft_wrap=False, highlight=False).print(renderable)
 
 
 def _show(results: Results, *, as_json: bool, quiet: bool) -> None:
@@ -78,7 +63,7 @@ def _show(results: Results, *, as_json: bool, quiet: bool) -> None:
     elif not quiet:
         from sim.results.tables import run_tables
 
-        _print(run_tables(results.scenario["name"], results.summary))
+        show_tables(run_tables(results.scenario["name"], results.summary))
 
 
 def _write(results: Results, out: Path | None, *, quiet: bool) -> None:
@@ -179,7 +164,7 @@ def compare(
         return
     from sim.results.tables import comparison_tables
 
-    _print(comparison_tables(comparison))
+    show_tables(comparison_tables(comparison))
 
 
 @app.command()
@@ -207,7 +192,7 @@ def profiles(
     from sim.results.profile_tables import catalog_table, profile_tables
 
     catalog = Catalog()
-    _print(catalog_table(catalog) if name is None else profile_tables(catalog.read(name)))
+    show_tables(catalog_table(catalog) if name is None else profile_tables(catalog.read(name)))
 
 
 @app.command()
@@ -216,7 +201,7 @@ def scenarios() -> None:
     from sim.results.profile_tables import scenario_table
     from sim.spec.loader import shipped_scenarios
 
-    _print(scenario_table(shipped_scenarios()))
+    show_tables(scenario_table(shipped_scenarios()))
 
 
 @app.command()
@@ -228,169 +213,9 @@ def schema() -> None:
     sys.stdout.write(to_json(scenario_schema()))
 
 
-@app.command()
-def record(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="Where to write the recording.")],
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="COMMAND", help="After --: run this, and stop when it ends.", show_default=False),
-    ] = None,
-    seconds: Annotated[
-        float | None,
-        typer.Option("--seconds", metavar="N", help="How long; with a command at most, with --suite each step (10)."),
-    ] = None,
-    hz: Annotated[float, typer.Option("--hz", metavar="N", help="Samples a second.")] = 10.0,
-    idle: Annotated[
-        float, typer.Option("--idle", metavar="N", help="Seconds of baseline before and after a command or the suite.")
-    ] = 3.0,
-    suite: Annotated[bool, typer.Option("--suite", help="Run microbenchmarks on the first GPU (PyTorch).")] = False,
-    power_caps: Annotated[
-        bool, typer.Option("--power-caps", help="With --suite: also under lower power limits, put back afterwards.")
-    ] = False,
-) -> None:
-    """Sample GPUs (NVML) and CPUs (RAPL) of this machine, alone or while a command runs."""
-    from sim.measure.live import Wanted, failure, record_here, refuse_wrong
-    from sim.measure.recording import write
-    from sim.measure.recording_table import recording_table
-
-    wanted = Wanted(out, hz, idle, seconds, suite, power_caps, command or ())
-    refuse_wrong(wanted)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, _terminated)  # a closed terminal keeps what was sampled, too
-    try:
-        recording = record_here(wanted, watch=_show_progress if sys.stderr.isatty() else None)
-    finally:
-        if sys.stderr.isatty():
-            _overwrite("")
-    write(recording, out)
-    _print(recording_table(recording))
-    sys.stderr.write(f"written to {out}\n")
-    if recording.origin["interrupted"]:
-        raise KeyboardInterrupt
-    failed = failure(recording)
-    if failed is not None:
-        raise RunError(failed)
-
-
-@app.command()
-def calibrate(
-    recordings: Annotated[
-        list[Path], typer.Argument(metavar="RECORDING ...", help="Recordings of the suite, or a measured CSV.")
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="PROFILE.yaml", help="Where to write the profile.")],
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="NAME", help="The profile that gives what no meter tells.")
-    ] = None,
-    stack: Annotated[
-        str | None, typer.Option("--stack", metavar="TEXT", help="The software that was measured.")
-    ] = None,
-) -> None:
-    """Fit a profile to recordings of known work or a measured table, and say how wrong it is on what was held out.
-
-    Tables have the columns work, clock_mhz, cap_w, power_w, time_s (GPU), or machine, load, power_w (CPU socket).
-    """
-    from sim.measure.calibrate import base_for
-    from sim.measure.calibrate import calibrate as fitted
-    from sim.measure.calibration_table import calibration_table
-    from sim.measure.from_table import is_table, profile_from_table
-    from sim.measure.readers import read_recording
-    from sim.profiles.catalog import Catalog
-    from sim.results.atomic import refuse_unusable, write_text
-    from sim.results.files import to_yaml
-
-    refuse_unusable(out, folder=False)
-    if out.suffix != ".yaml":
-        raise InputError.one(str(out), "must end in .yaml: its name is the profile's")
-    if len(recordings) == 1 and is_table(recordings[0]):
-        profile, shown = profile_from_table(recordings[0], base, Catalog(), out.stem)
-    else:
-        read = {path.name: read_recording(path) for path in recordings}
-        label, path = base_for(list(read.values()), Catalog(), base)
-        found = fitted(read, path, name=out.stem, stack=stack)
-        profile, shown = found.profile, calibration_table(found, label)
-    write_text(to_yaml(profile), out)
-    _print(shown)
-    sys.stderr.write(f"written to {out}\n")
-
-
-@app.command()
-def validate(
-    measurement: Annotated[
-        Path, typer.Argument(metavar="MEASUREMENT", help="A recording, in any format it reads, or a measured CSV.")
-    ],
-    scenario: Annotated[
-        str | None, typer.Option("--scenario", metavar="FILE", help="Run this, and compare power over time.")
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option("--profile", metavar="NAME", help="Compare each phase of known work, or row of a table."),
-    ] = None,
-    assignments: SetOption = None,
-    tolerance: Annotated[
-        list[str] | None,
-        typer.Option("--tolerance", metavar="NAME=PERCENT", help="Exit 1 past it: mape=10, energy=5, bias, peak, p95."),
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw measured and simulated power.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Hold the simulator against measured power, and print how wrong it is.
-
-    Measured tables are those that calibrate reads; they are held against a --profile.
-    """
-    from sim.measure.readers import read_recording
-    from sim.measure.validate import against_profile, against_run
-    from sim.measure.validate_table import against_table, is_table
-    from sim.measure.validation_table import as_dict, exceeded, parse_tolerances, picture, validation_table
-    from sim.profiles.catalog import read_gpu
-    from sim.results.atomic import write_text
-    from sim.results.files import to_json
-    from sim.runner import run_loaded
-    from sim.spec.loader import load_scenario, parse_assignments
-
-    tolerances = parse_tolerances(tolerance or [])
-    if (scenario is None) == (profile is None):
-        raise InputError.one("validate", "needs either --scenario FILE or --profile NAME")
-    if is_table(measurement):
-        if profile is None:
-            raise InputError.one(str(measurement), "is a table, not power over time; hold it against a --profile NAME")
-        found = against_table(measurement, profile)
-    elif scenario is not None:
-        recording = read_recording(measurement)
-        results = run_loaded(load_scenario(scenario, parse_assignments(assignments or [])))
-        found = against_run(str(measurement), recording, results.energy, str(results.scenario["name"]))
-    else:
-        found = against_profile(str(measurement), read_recording(measurement), read_gpu(str(profile)))
-    if plot is not None:
-        write_text(picture(found), plot)
-    if as_json:
-        sys.stdout.write(to_json(as_dict(found)))
-    else:
-        _print(validation_table(found))
-    past = exceeded(found, tolerances)
-    if past:
-        raise RunError("; ".join(past))
-
-
+cli_measure.register(app)
 cli_study.register(app)
 cli_uncertain.register(app)
-
-
-def _show_progress(progress: Progress) -> None:
-    powers = [
-        f"{reading.device} {reading.values['power_w']:.0f} W"
-        for reading in progress.readings
-        if not math.isnan(reading.values["power_w"])
-    ]
-    _overwrite(f"{progress.seconds:.0f} s  {progress.phase}  {'  '.join(powers[:4])}")
-
-
-def _overwrite(line: str) -> None:
-    """The terminal's last line; one that has gone away ends no recording."""
-    with suppress(OSError):
-        sys.stderr.write(f"\r\x1b[K{line[:78]}")
-        sys.stderr.flush()
 
 
 def describe(error: InputError) -> str:
@@ -423,14 +248,9 @@ def _spread_set(arguments: list[str]) -> list[str]:
     return spread
 
 
-def _terminated(_number: int, _frame: object) -> None:
-    """A polite kill ends like Ctrl-C: whatever is being written is cleared away on the way out."""
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """The entry point of the ``coldaisle`` command."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)  # what follows belongs to another program
     arguments, others = _spread_set(sys.argv[1:end]), sys.argv[end:]
     debug = "--debug" in arguments

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sim.cli_options import show_tables
 from sim.cli_progress import Shown, interrupts, overwrite
 from sim.errors import InputError
 
@@ -90,9 +91,7 @@ def sweep(
     if as_json:
         sys.stdout.write(to_json(results.as_dict()))
     elif not quiet:
-        from rich.console import Console
-
-        Console(soft_wrap=False, highlight=False).print(study_tables(results))
+        show_tables(study_tables(results))
         sys.stderr.write(f"written to {out}\n")
     if results.progress.failed == results.progress.points:
         raise typer.Exit(1)
@@ -123,9 +122,7 @@ def pareto(
     if as_json:
         sys.stdout.write(to_json(front.as_dict()))
         return
-    from rich.console import Console
-
-    Console(soft_wrap=False, highlight=False).print(front_tables(front))
+    show_tables(front_tables(front))
 
 
 def cache(

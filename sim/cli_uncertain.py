@@ -9,10 +9,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from sim.cli_options import JsonOption, show_tables
 from sim.cli_progress import Shown, overwrite
 from sim.errors import InputError
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout and nothing else.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -63,9 +62,7 @@ def sensitivity(
     if as_json:
         sys.stdout.write(to_json({"output": output, **found}))
         return
-    from rich.console import Console
-
-    Console(soft_wrap=False, highlight=False).print(tornado_tables(loaded.scenario.name, output, found))
+    show_tables(tornado_tables(loaded.scenario.name, output, found))
 
 
 def optimize(
@@ -109,9 +106,7 @@ def optimize(
     if as_json:
         sys.stdout.write(to_json(found))
     else:
-        from rich.console import Console
-
         name = asked.spec.name or Path(search).stem
-        Console(soft_wrap=False, highlight=False).print(search_tables(name, found))
+        show_tables(search_tables(name, found))
     if not found["feasible"]:
         raise typer.Exit(1)

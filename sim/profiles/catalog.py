@@ -158,17 +158,17 @@ class Catalog:
 
 def read_gpu(name: str) -> GPUProfile:
     """A GPU profile by name, or by the path of its YAML file. Raises ``InputError``."""
-    return _read_kind(name, GPUProfile, "a GPU")
+    return _read_kind(name, GPUProfile)
 
 
 def read_cpu(name: str) -> CPUProfile:
     """A CPU profile, likewise."""
-    return _read_kind(name, CPUProfile, "a CPU")
+    return _read_kind(name, CPUProfile)
 
 
-def _read_kind(name: str, kind: type[Kind], label: str) -> Kind:
-    path = Path(name)
-    profile = read_profile(path) if path.suffix == ".yaml" else Catalog().read(name)
+def _read_kind(name: str, kind: type[Kind]) -> Kind:
+    path, wanted = Path(name), kind.__name__.removesuffix("Profile")
+    profile = read_profile(path if path.suffix == ".yaml" else Catalog().path(name, wanted.lower()))
     if not isinstance(profile, kind):
-        raise InputError.one(name, f"is the profile of a {profile.kind}, not of {label}")
+        raise InputError.one(name, f"is the profile of a {profile.kind}, not of a {wanted}")
     return profile
