@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -106,22 +108,24 @@ def rows(*, quick: bool) -> list[table.Row]:
         ten_thousand = _median(lambda: studies.seconds(pricing(10_000)), runs)
         grown = _peak_mib() - before
         beside = _beside(studies, points)
-        # side by side, run by run: a machine that slows down slows down both
-        ones, twos, clusters = [], [], []
-        with ExitStack() as stack:
-            address = _address(stack)
-            if address is not None:
-                studies.seconds(simulating(2), fresh=True, dask=address)  # workers load what the first task needs
-            for _ in range(runs):
-                ones.append(studies.seconds(simulating(points), fresh=True, workers=1))
-                twos.append(studies.seconds(simulating(points), fresh=True, workers=2))
-                if address is not None:
-                    clusters.append(studies.seconds(simulating(points), fresh=True, dask=address))
+        ways: dict[str, Callable[[], float]] = {
+            "one": lambda: studies.seconds(simulating(points), fresh=True, workers=1),
+            "two": lambda: studies.seconds(simulating(points), fresh=True, workers=2),
+        }
+        if find_spec("distributed") is not None:
+            ways["cluster"] = lambda: _on_a_cluster(studies, points)
+        seconds = dict.fromkeys(ways, 0.0)
+        for run in range(runs + 1):
+            # there and back again: a machine that slows down meanwhile slows down all of them
+            for name in ways if run % 2 == 0 else reversed(ways):
+                seconds[name] += ways[name]()
         found = [
             table.Row("1,000 points priced on one simulated day", thousand, "s", 2.0),
             table.Row("10,000 points priced on one simulated day", ten_thousand, "s", 15.0),
             table.Row("peak memory, 10,000 points over 1,000", grown, "MiB", 32.0),
-            table.Row(f"{points} simulations, two workers over one", _ratio(ones, twos), "x", 1.85, at_least=True),
+            table.Row(
+                f"{points} simulations, two workers over one", seconds["one"] / seconds["two"], "x", 1.85, at_least=True
+            ),
             table.Row(
                 "a point beside its simulation",
                 (beside.command_s + beside.worker_s) * 1e3,
@@ -131,21 +135,17 @@ def rows(*, quick: bool) -> list[table.Row]:
                 f"{beside.simulation_s * 1e3:.0f} ms",
             ),
         ]
-        if clusters:
-            found.append(table.Row("two Dask workers over two of the pool", _ratio(clusters, twos), "x", 1.1))
+        if "cluster" in ways:
+            dask_s = seconds["cluster"] / seconds["two"]
+            found.append(table.Row("two Dask workers over two of the pool", dask_s, "x", 1.1))
         return found
 
 
-def _ratio(seconds: list[float], others: list[float]) -> float:
-    return statistics.median(one / other for one, other in zip(seconds, others, strict=True))
-
-
-def _address(stack: ExitStack) -> str | None:
-    """Of a Dask scheduler with two workers, until the stack ends; None where there is no Dask."""
-    try:
-        return stack.enter_context(_dask(2))
-    except StopIteration:
-        return None
+def _on_a_cluster(studies: _Studies, points: int) -> float:
+    """On two workers that are there for this alone: even idle ones take of a machine what its own pool would use."""
+    with _dask(2) as address:
+        studies.seconds(simulating(2), fresh=True, dask=address)  # workers load what the first task needs
+        return studies.seconds(simulating(points), fresh=True, dask=address)
 
 
 @dataclass(frozen=True)
@@ -162,10 +162,16 @@ _inside: list[float] = []
 
 def _perform_timed(task: Task) -> _Timed:
     """In a worker: ``perform``, by the processor's clock."""
-    with patch("sim.study.work.simulated", _simulated_timed):
-        done = perform(task)
+    _timing()
+    done = perform(task)
     whole = {item.name: getattr(done, item.name) for item in fields(done)}
     return _Timed(**whole, inside_s=sum(_inside), so_far_s=time.process_time())
+
+
+@cache
+def _timing() -> None:
+    """Once in a worker: to patch anew for each task would be part of what is measured."""
+    patch("sim.study.work.simulated", _simulated_timed).start()
 
 
 def _simulated_timed(loaded: Loaded) -> Simulated:
@@ -202,7 +208,7 @@ def _beside(studies: _Studies, points: int) -> _Beside:
 
     with patch("sim.study.pool.perform", _perform_timed), patch("sim.study.sweep._take", taken):
         command(1)
-        alone = command(1)
+        alone = statistics.median(command(1) for _ in range(3))
         command_s = (command(points) - alone) / (points - 1)
     first, last = seen[0], seen[-1]  # the first bears what a worker loads
     simulation_s = (last.inside_s - first.inside_s) / (points - 1)

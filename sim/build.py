@@ -51,7 +51,7 @@ def build(scenario: Scenario, catalog: Catalog, streams: Streams, signals: Mappi
 
     ``signals`` are what policies see at each site: ``carbon``, ``marginal`` and ``price``, where known.
     """
-    machines = machines_of(scenario, catalog)
+    machines = machines_of(scenario.cluster, catalog)
     pools = tuple(
         Pool(
             name=pool.label,

@@ -17,8 +17,9 @@ from sim.accounting.plan import (
 )
 from sim.build_embodied import factors_of, node_carbon, plant_carbon
 from sim.build_facility import building
-from sim.build_machines import Machine, machines_of
+from sim.build_machines import machines_of
 from sim.build_onsite import onsite_plan
+from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.profiles.embodied import embodied_water_l
 from sim.quantities import Price, Quantity
@@ -28,7 +29,8 @@ from sim.signals.gaps import GapReport
 from sim.signals.grid.mix import IS_A, weighted
 from sim.signals.grid.series import GridSeries
 from sim.spec import market as market_spec
-from sim.spec.accounting import Luccioni2023Convention
+from sim.spec.accounting import Accounting, Luccioni2023Convention
+from sim.spec.cluster import Cluster
 from sim.spec.embodied import Embodied, ExpectedUtilisation, UseAmortization
 from sim.spec.grid import IntensitySource, MixWater, PriceSource
 from sim.spec.grid_inputs import ewif_signal, grid_series, withdrawal_signal
@@ -44,15 +46,14 @@ CARBON_FREE_FUELS = ("wind", "solar", "hydro", "nuclear", "geothermal", "marine"
 
 def accounting_plan(scenario: Scenario, catalog: Catalog) -> AccountingPlan:
     """How the ledger of a scenario that has passed its checks is priced."""
-    machines = machines_of(scenario, catalog)
     embodied = scenario.accounting.embodied
     sites = {name: _site(name, place, scenario, catalog) for name, place in scenario.places.items()}
     return AccountingPlan(
-        convention=_convention(scenario, machines),
+        convention=_convention(scenario, catalog),
         sites=sites,
         currency=next((site.grid.currency for site in sites.values() if site.grid.price is not None), None),
         amortization=_amortization(embodied),
-        embodied=_embodied(scenario, machines, catalog),
+        embodied=_embodied(scenario.accounting, scenario.cluster, catalog),
         plants=_plants(embodied),
     )
 
@@ -158,23 +159,24 @@ def _grid(place: Place, scenario: Scenario, catalog: Catalog) -> tuple[GridPlan,
     return plan, reports
 
 
-def _convention(scenario: Scenario, machines: dict[str, Machine]) -> Convention:
+def _convention(scenario: Scenario, catalog: Catalog) -> Convention:
     spec = scenario.accounting.convention
     if isinstance(spec, Luccioni2023Convention):
+        machines = machines_of(scenario.cluster, catalog)
         tdp_w = {machine.gpu.name: float(machine.gpu.tdp.value) for machine in machines.values() if machine.gpu}
         return Luccioni2023(tdp_w, float(spec.infrastructure), float(spec.idle))
     return Physical()
 
 
-def _embodied(scenario: Scenario, machines: dict[str, Machine], catalog: Catalog) -> tuple[EmbodiedItem, ...]:
+@last_kept
+def _embodied(accounting: Accounting, cluster: Cluster, catalog: Catalog) -> tuple[EmbodiedItem, ...]:
     """Each kind of node and GPU once, whatever the number of pools that have it."""
-    accounting = scenario.accounting
     spec = accounting.embodied
     factors = factors_of(spec)
     gpu_ns = int(accounting.gpu_lifetime) if accounting.gpu_lifetime is not None else None
     server_ns = int(accounting.server_lifetime)
     items: dict[tuple[str, str], EmbodiedItem] = {}
-    for machine in machines.values():
+    for machine in machines_of(cluster, catalog).values():
         node, gpu = machine.node, machine.gpu
         carbon = node_carbon(node, spec, catalog, gpu_lifetime_ns=gpu_ns, server_lifetime_ns=server_ns)
         stands_for_server = "board" if node.board is not None else "cpu"
@@ -201,12 +203,14 @@ def _embodied(scenario: Scenario, machines: dict[str, Machine], catalog: Catalog
     return tuple(items.values())
 
 
+@last_kept
 def _plants(spec: Embodied) -> tuple[PlantItem, ...]:
     written = {"building": spec.building, "cooling_plant": spec.cooling_plant}
     plants = {label: plant_carbon(plant) for label, plant in written.items() if plant is not None}
     return tuple(PlantItem(label, *made.made_g, lifetime_ns=made.lifetime_ns) for label, made in plants.items())
 
 
+@last_kept
 def _amortization(spec: Embodied) -> Amortization:
     rule = spec.amortization
     if isinstance(rule, ExpectedUtilisation):

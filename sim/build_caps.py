@@ -40,7 +40,7 @@ class Capping:
 
 def cappings(scenario: Scenario, catalog: Catalog, signals: Signals) -> list[Capping]:
     """Every policy of a scenario that has passed its checks, on everybody it caps."""
-    machines = machines_of(scenario, catalog)
+    machines = machines_of(scenario.cluster, catalog)
     gpus = {label: machine.gpu for label, machine in machines.items() if machine.gpu is not None}
     sites = {pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}
     found = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
-from sim.spec.scenario import Scenario
+from sim.spec.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Machine:
     gpu: GPUProfile | None
 
 
-def machines_of(scenario: Scenario, catalog: Catalog) -> dict[str, Machine]:
+def machines_of(cluster: Cluster, catalog: Catalog) -> dict[str, Machine]:
     """By the label of the pool."""
     machines = {}
-    for pool in scenario.cluster.nodes:
+    for pool in cluster.nodes:
         node = catalog.node(pool.profile)
         gpu = catalog.gpu(node.gpus.profile) if node.gpus is not None else None
         machines[pool.label] = Machine(node, gpu)

@@ -87,7 +87,7 @@ def _placed(
     streams: Streams,
 ) -> Moved:
     path = f"workloads.{name}.place"
-    machines = machines_of(scenario, catalog)
+    machines = machines_of(scenario.cluster, catalog)
     pools = {pool.label: pool for pool in scenario.cluster.nodes}
     transfer_ns = round(float(place.transfer.data) / float(place.transfer.bandwidth) * NS_PER_S)
     submit_ns = int(job.start_after)

@@ -125,7 +125,7 @@ def signal_problems(
     scenario: Scenario, catalog: Catalog, signals: Mapping[str, Mapping[str, Signal]]
 ) -> list[tuple[KeyPath, str]]:
     """What policies ask of their signals that these do not give: where it is written, and why."""
-    machines = machines_of(scenario, catalog)
+    machines = machines_of(scenario.cluster, catalog)
     gpus = {label: machine.gpu for label, machine in machines.items() if machine.gpu is not None}
     at_pool = {pool.label: signals[scenario.site_of(pool)] for pool in scenario.cluster.nodes}
     found: list[tuple[KeyPath, str]] = []

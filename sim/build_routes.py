@@ -57,7 +57,9 @@ def sent(scenario: Scenario, pools_with_gpus: Sequence[str], signals: Signals, s
 
 def route_problems(scenario: Scenario, catalog: Catalog, signals: Signals) -> Iterator[tuple[KeyPath, str]]:
     """Routes by signals that the grid of one of their sites does not give."""
-    pools_with_gpus = [label for label, machine in machines_of(scenario, catalog).items() if machine.gpu is not None]
+    pools_with_gpus = [
+        label for label, machine in machines_of(scenario.cluster, catalog).items() if machine.gpu is not None
+    ]
     for name, route in scenario.routes.items():
         if isinstance(route.by, ByLowest):
             _, sites = _places(scenario, route, pools_with_gpus)

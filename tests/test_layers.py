@@ -22,13 +22,14 @@ ALLOWED: dict[str, set[str]] = {
     "validation": {"errors", "documents"},
     "signals": {"errors", "units"},
     "rng": set(),
+    "memo": set(),
     "profiles": BASE,
     "onsite": {"errors", "units", "signals"},
     "workload": BASE | {"signals", "rng", "profiles"},
     "engine": {"errors", "units", "signals", "rng", "profiles", "workload"},
     "weather": {"errors", "units", "signals"},
     "facility": {"errors", "units", "weather"},
-    "accounting": {"errors", "units", "signals", "profiles", "workload", "facility", "onsite"},
+    "accounting": {"errors", "units", "memo", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
     "spec": BASE | {"signals", "weather", "profiles", "workload"},
     "build_facility": BASE | {"facility", "spec", "weather"},
@@ -43,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"signals", "rng", "profiles", "workload", "accounting", "spec", "build_machines", "build_requests"},
     "build_policies": BASE | {"signals", "profiles", "workload", "engine", "spec", "build_machines"},
     "build_accounting": BASE
-    | {"signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
+    | {"memo", "signals", "rng", "profiles", "facility", "onsite", "accounting", "spec"}
     | {"weather", "build_machines", "build_embodied", "build_facility", "build_onsite"},
     "build": BASE
     | {"signals", "rng", "profiles", "workload", "engine", "spec"}

@@ -97,13 +97,11 @@ def test_its_study_and_its_search_hold_together(tmp_path: Path) -> None:
     from sim.spec.optimize import load_search
     from sim.spec.study import load_study
     from sim.study.journal import Journal, Spool
-    from sim.study.plan import Early, asked_of, base_of, planned
-    from sim.study.store import Store
-    from sim.study.work import Limits
+    from sim.study.plan import asked_for, asked_of, base_of, planned
 
     study = load_study(YAML(typ="safe").load(next(block for block in blocks("yaml") if "axes:" in block)))
     with closing(Journal(tmp_path / "journal", asked_of(study))) as journal, closing(Spool(tmp_path / "plan")) as spool:
-        plan = planned(study, base_of(study), spool, Early(Store(tmp_path / "none"), journal, None, Limits()))
+        plan = planned(study, asked_for(study, base_of(study), journal, None), spool, journal)
     assert len(plan.at) == 2 * (3 * 2 + 2 * 2)  # the last cap alone has batch sizes
     assert -1 not in plan.simulation
 

@@ -227,12 +227,15 @@ CHANGES: dict[str, list[Any]] = {
 }
 
 
-@given(st.dictionaries(st.sampled_from(sorted(CHANGES)), st.integers(0, 5), max_size=4))
-def test_a_variant_is_what_loading_it_alone_would_give(choice: Mapping[str, int]) -> None:
-    values = {path: CHANGES[path][number % len(CHANGES[path])] for path, number in choice.items()}
+CHOICE = st.dictionaries(st.sampled_from(sorted(CHANGES)), st.integers(0, 5), max_size=4)
+
+
+@given(st.lists(CHOICE, min_size=1, max_size=3))
+def test_a_variant_is_what_loading_it_alone_would_give(choices: Sequence[Mapping[str, int]]) -> None:
     document, name, folders = read_scenario(small())
     variants = Variants(document, name, {**folders, "study.yaml": Path.cwd()})
-    for _ in range(2):  # the second time, what was checked before is known
+    for choice in (*choices, *choices):  # what was checked before is known the second time
+        values = {path: CHANGES[path][number % len(CHANGES[path])] for path, number in choice.items()}
 
         def outcome(load: Any) -> Any:
             try:
@@ -241,7 +244,8 @@ def test_a_variant_is_what_loading_it_alone_would_give(choice: Mapping[str, int]
                 return {(problem.path, problem.message) for problem in error.problems}
 
         places = dict.fromkeys(values, PLACE)
-        assert outcome(lambda p=places: variants.at(values, p)) == outcome(lambda: load_scenario(small(), values))
+        varied = outcome(lambda v=values, p=places: variants.at(v, p))
+        assert varied == outcome(lambda v=values: load_scenario(small(), v))
 
 
 def keys_of(values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> tuple[str, str]:
@@ -380,7 +384,7 @@ def test_each_row_is_the_run_of_its_scenario(reference: Path) -> None:
         values = {
             name.removeprefix("axis."): v for name, v in row.items() if name.startswith("axis.") and "(" not in name
         }
-        alone = dict(flat(sim.run(quick(), set=values, seed=row["seed"]).summary))
+        alone = flat(sim.run(quick(), set=values, seed=row["seed"]).summary)
         assert {name: row[name] for name in alone} == alone
         assert row["status"] == "done"
 
@@ -510,8 +514,8 @@ def test_a_killed_worker_costs_nothing(reference: Path, tmp_path: Path, monkeypa
     class Murderous(pools.LocalPool):
         def run(self, tasks: Iterable[Task]) -> Iterator[Done]:
             for done in super().run(tasks):
-                if not killed and self._pool is not None:
-                    killed.append(next(iter(self._pool._processes)))
+                if not killed and self._processes is not None:
+                    killed.append(next(iter(self._processes._pool._processes)))
                     os.kill(killed[0], signal.SIGKILL)
                 yield done
 
@@ -547,16 +551,14 @@ def test_a_point_that_cannot_be_finished_is_a_row_with_its_error(
 @pytest.mark.parametrize("name", sorted(shipped_studies()))
 def test_shipped_studies_hold_together(name: str, tmp_path: Path) -> None:
     from sim.study.journal import Journal, Spool
-    from sim.study.plan import Early, asked_of, planned
-    from sim.study.work import Limits
+    from sim.study.plan import asked_for, asked_of, planned
 
     loaded = load_study(name)
     with (
         closing(Journal(tmp_path / "journal", asked_of(loaded))) as journal,
         closing(Spool(tmp_path / "plan")) as spool,
     ):
-        early = Early(Store(tmp_path / "none"), journal, None, Limits())
-        plan = planned(loaded, base_of(loaded), spool, early)
+        plan = planned(loaded, asked_for(loaded, base_of(loaded), journal, None), spool, journal)
     assert 1 <= len(plan.keys) <= len(plan.at) <= 100
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from functools import cached_property
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from sim.units import SECONDS_PER_NS
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Name = TypeVar("Name", str, tuple[str, str])
 
 
 WAN = "wan"
@@ -70,13 +72,38 @@ class Ledger:
         """The end of the run."""
         return int(self.edges_ns[-1])
 
+    @cached_property
+    def by_component(self) -> Mapping[str, Floats]:
+        """J in each bin (bins,) of every component."""
+        return self._summed(lambda key: key.component)
+
+    @cached_property
+    def by_owner_and_state(self) -> Mapping[tuple[str, str], Floats]:
+        """J in each bin (bins,) of every owner in each state."""
+        return self._summed(lambda key: (key.owner, key.state))
+
+    @cached_property
+    def held_ns(self) -> Sequence[int]:
+        """Slots times time of each row, over the whole run."""
+        held: list[int] = self.slot_ns.sum(axis=1).tolist()
+        return held
+
+    def _summed(self, name: Callable[[Key], Name]) -> dict[Name, Floats]:
+        sums: dict[Name, Floats] = {}
+        for key, energy_j in zip(self.keys, self.energy_j, strict=True):
+            label = name(key)
+            sums[label] = sums[label] + energy_j if label in sums else energy_j
+        return sums
+
     def total_j(self) -> float:
         """All of it."""
         return float(self.energy_j.sum())
 
     def where(self, wanted: Callable[[Key], bool]) -> Ledger:
-        """The rows whose key is ``wanted``."""
+        """The rows whose key is ``wanted``; the ledger itself, if they all are."""
         rows = [i for i, key in enumerate(self.keys) if wanted(key)]
+        if len(rows) == len(self.keys):
+            return self
         return Ledger(self.edges_ns, tuple(self.keys[i] for i in rows), self.energy_j[rows], self.slot_ns[rows])
 
     def sums(self, name: Callable[[Key], str], row_values: Floats | None = None) -> dict[str, float]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from sim.profiles.model import ModelShape, distinct_experts
 from sim.profiles.terms import Device, Layout, Precision, Stack, Tiles
@@ -91,7 +91,7 @@ def _experts_read(experts: int, stack: Stack, layout: Layout, asked: Floats) -> 
     """Whole experts that a GPU reads: the mean one, and the one with most to read, by tokens.
 
     How many of its experts a GPU is asked for spreads like draws without replacement; the largest of n such numbers
-    is ``norm.ppf((n - 3/8) / (n + 1/4))`` standard deviations above the mean (Blom, Statistical Estimates and
+    is ``ndtri((n - 3/8) / (n + 1/4))`` standard deviations above the mean (Blom, Statistical Estimates and
     Transformed Beta-Variables, 1958). Sliced experts (tensor parallelism alone) are read by all alike.
     """
     gpus = float(layout.gpus)
@@ -101,6 +101,6 @@ def _experts_read(experts: int, stack: Stack, layout: Layout, asked: Floats) -> 
     own = experts / gpus
     share = asked / experts
     variance = own * share * (1.0 - share) * (1.0 - own / experts) / (1.0 - 1.0 / experts)
-    above = float(norm.ppf((gpus - 0.375) / (gpus + 0.25)))
+    above = float(ndtri((gpus - 0.375) / (gpus + 0.25)))
     ahead = stack.expert_imbalance * above * np.sqrt(np.maximum(variance, 0.0))
     return mean, np.minimum(own, mean + (1.0 - stack.expert_floor) * ahead)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sim.accounting.footprint import Footprint, Line, Part, fold
+from sim.accounting.fold import fold
+from sim.accounting.footprint import Footprint, Name, Part
 from sim.accounting.indicators import exceeded_limits, indicators
-from sim.accounting.ledger import WAN, Ledger
+from sim.accounting.ledger import WAN, Key, Ledger
 from sim.accounting.plan import AccountingPlan, SitePlan
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
@@ -21,21 +22,25 @@ class Unit:
     quantity: float | None
 
 
-def _component(line: Line) -> str:
-    return line.key.component
+def _component(key: Key, _part: Part) -> str:
+    return key.component
 
 
-def _component_or_building(line: Line) -> str:
+def _component_or_building(key: Key, part: Part) -> str:
     """The building as one, whatever its parts."""
-    return "facility" if line.part == "building" else line.key.component
+    return "facility" if part == "building" else key.component
 
 
-def _owner(line: Line) -> str:
-    return line.key.owner
+def _owner(key: Key, _part: Part) -> str:
+    return key.owner
 
 
-def _state(line: Line) -> str:
-    return line.key.state
+def _state(key: Key, _part: Part) -> str:
+    return key.state
+
+
+def _site(key: Key, _part: Part) -> str:
+    return key.site
 
 
 def _kept(sums: Mapping[str, float]) -> dict[str, float]:
@@ -89,7 +94,7 @@ def _of(footprint: Footprint, plan: AccountingPlan, sites: Sequence[str]) -> dic
 
 
 def _energy(footprint: Footprint) -> dict[str, Any]:
-    def kwh(name: Callable[[Line], str], part: Part) -> dict[str, float]:
+    def kwh(name: Name, part: Part) -> dict[str, float]:
         return _kept({label: joules / J_PER_KWH for label, joules in footprint.by(name, "energy_j", part=part).items()})
 
     it = footprint.total("energy_j", part="it") / J_PER_KWH
@@ -103,7 +108,7 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
         "by_workload": kwh(_owner, "it"),
         "by_state": kwh(_state, "it"),
     }
-    if any(line.part == "network" for line in footprint.lines):
+    if "network" in footprint.labels.parts:
         energy["network"] = footprint.total("energy_j", part="network") / J_PER_KWH
     served = [account.served for account in footprint.accounts.values() if account.served is not None]
     if served:
@@ -127,7 +132,7 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
     def kg(*quantities: str) -> float:
         return footprint.total(*quantities) / G_PER_KG
 
-    def parts(name: Callable[[Line], str], *quantities: str) -> dict[str, float]:
+    def parts(name: Name, *quantities: str) -> dict[str, float]:
         return {label: grams / G_PER_KG for label, grams in _kept(footprint.by(name, *quantities)).items()}
 
     scope1, credit = kg("scope1_g"), kg("credit_g")
@@ -170,11 +175,11 @@ def _water(footprint: Footprint, plan: AccountingPlan, plans: Sequence[SitePlan]
         water["total"] = water["onsite"] + water["offsite"]
         weights = [site.scarcity for site in plans]
         if all(weight is not None for weight in weights):
+            onsite, offsite = footprint.by(_site, "onsite_l"), footprint.by(_site, "offsite_l")
             water["scarcity_weighted"] = sum(
-                line.onsite_l * weight[0] + line.offsite_l * weight[1]
+                onsite.get(name, 0.0) * weight[0] + offsite.get(name, 0.0) * weight[1]
                 for name, weight in zip(footprint.accounts, weights, strict=True)
-                for line in footprint.lines
-                if weight is not None and line.key.site == name
+                if weight is not None
             )
     if all(site.grid.withdrawal is not None for site in plans):
         water["offsite_withdrawal"] = footprint.total("withdrawal_l")
@@ -193,9 +198,11 @@ def _boundary(
     ledger: Ledger, footprint: Footprint, plan: AccountingPlan, not_metered: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
     """What counts and what does not: the convention beside the meters, and what nobody metered or modelled."""
-    of_it = ledger.where(lambda key: key.component != WAN)
-    metered = {name: joules / J_PER_KWH for name, joules in of_it.sums(lambda key: key.component).items()}
-    counted = {line.key.component for line in footprint.lines if line.part != "building" and line.energy_j}
+    of_it = sorted(ledger.by_component.items())
+    metered = {name: float(joules.sum()) / J_PER_KWH for name, joules in of_it if name != WAN}
+    energy_j = footprint.column("energy_j").tolist()
+    lines = zip(footprint.labels.keys, footprint.labels.parts, energy_j, strict=True)
+    counted = {key.component for key, part, joules in lines if part != "building" and joules}
     left_out = {name: kwh for name, kwh in metered.items() if name not in counted and kwh}
     lacks: dict[str, list[str]] = {}
     for name, site in plan.sites.items():

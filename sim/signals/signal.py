@@ -80,6 +80,8 @@ class Signal:
         start, end = int(edges_ns[0]), int(edges_ns[-1])
         if not self.covers(start, end):
             raise SignalRangeError(f"the bins {start}..{end} ns leave the signal {self.first_ns}..{self.last_ns} ns")
+        if len(self.values) == 1:
+            return np.full(len(edges_ns) - 1, self.values[0])
         first, last = np.searchsorted(self.edges_ns, (start, end), side="right")
         inside = self.edges_ns[first:last]  # the end of the bins is among them, or lies before the next edge
         if np.array_equal(inside, edges_ns[1:]):  # the bins are the signal's own intervals: nothing to look up

@@ -63,8 +63,14 @@ class _Hardware:
 Found = Iterator[tuple[KeyPath, str]]
 
 
-def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_files: bool) -> list[Problem]:
-    """Every problem between the parts; without ``activity_files`` the logs of arrivals are not opened."""
+def crosscheck(
+    parts: Parts, document: Document, catalog: Catalog, *, activity_files: bool, priced_only: bool = False
+) -> list[Problem]:
+    """Every problem between the parts; without ``activity_files`` the logs of arrivals are not opened.
+
+    ``priced_only`` leaves out what reads neither the places nor the accounting, for a scenario that differs in nothing
+    else from one that held together.
+    """
     problems: list[Problem] = []
 
     def complain(path: KeyPath, message: str) -> None:
@@ -73,16 +79,31 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
             problems.append(problem)
 
     checks = [
+        _places(document),
+        _weather_needed(parts),
+        _gpu_lifetime(document, catalog),
+        _functional_unit(parts),
+    ]
+    if not priced_only:
+        checks += _of_what_runs(parts, document, catalog, complain)
+    for path, message in chain(*checks):
+        complain(path, message)
+    return problems + file_problems(
+        parts, document, catalog, activity_files=activity_files, most_requests=MOST_REQUESTS
+    )
+
+
+def _of_what_runs(
+    parts: Parts, document: Document, catalog: Catalog, complain: Callable[[KeyPath, str], None]
+) -> list[Found]:
+    """Checks of the machines and of the work, wherever they stand and whatever they are counted at."""
+    checks = [
         links(document),
         held_to(parts),
         _times_and_names(parts),
-        _places(document),
-        _weather_needed(parts),
         _bins(parts),
-        _gpu_lifetime(document, catalog),
         _service_laws(parts),
         _serving(parts),
-        _functional_unit(parts),
     ]
     if parts.cluster is not None:
         hardware = _Hardware(parts.cluster, catalog, complain)
@@ -95,11 +116,7 @@ def crosscheck(parts: Parts, document: Document, catalog: Catalog, *, activity_f
             )
     else:
         checks.append(_named_profiles(document, catalog))
-    for path, message in chain(*checks):
-        complain(path, message)
-    return problems + file_problems(
-        parts, document, catalog, activity_files=activity_files, most_requests=MOST_REQUESTS
-    )
+    return checks
 
 
 def _times_and_names(parts: Parts) -> Found:

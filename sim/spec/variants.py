@@ -26,7 +26,9 @@ from sim.spec.scenario import Scenario
 from sim.validation import validate
 
 _SCENARIO: TypeAdapter[Scenario] = TypeAdapter(Scenario)
-_WITHOUT_LOGS = {"site", "sites", "accounting", "name", "description", "outputs", "cluster", "uncertainty"}
+_PRICED = {"site", "sites", "accounting", "name", "description", "uncertainty", "seed"}
+"""Sections that no check of the machines and of the work reads."""
+_WITHOUT_LOGS = {*_PRICED, "outputs", "cluster"}
 MOST_CHECKED = 4096
 
 
@@ -58,7 +60,8 @@ class Variants:
         self._problems: list[Problem] = []
         self._catalog = catalog_of(self._document, self._problems)
         self._sections: dict[str, Any] = {}
-        self._checked: OrderedDict[str, None] = OrderedDict()
+        self._logs = _Passed()
+        self._runs = _Passed()
 
     @property
     def catalog(self) -> Catalog:
@@ -92,14 +95,19 @@ class Variants:
             scenario = validate(Scenario, document, problems=found)
         whole = scenario is not None and not problems
         parts = Parts.of(scenario) if scenario is not None and whole else Parts.salvaged(document)
-        logs = self._logs(document.data)
-        found += crosscheck(parts, document, catalog, activity_files=logs not in self._checked)
+        runs = json.dumps({path: value for path, value in values.items() if _top(path) not in _PRICED}, default=str)
+        logs = None
+        if whole and runs in self._runs:
+            found += crosscheck(parts, document, catalog, activity_files=False, priced_only=True)
+        else:
+            logs = _what_logs_hold_for(document.data)
+            found += crosscheck(parts, document, catalog, activity_files=logs not in self._logs)
         problems += [problem for problem in found if not is_hole(problem.path, refused)]
         if problems or scenario is None:
             raise InputError(problems)
-        self._checked[logs] = None
-        if len(self._checked) > MOST_CHECKED:
-            self._checked.popitem(last=False)
+        self._runs.add(runs)
+        if logs is not None:
+            self._logs.add(logs)
         return Loaded(scenario, document, self._name, catalog)
 
     def _changed(self, values: Mapping[str, Any], places: Mapping[str, Place]) -> tuple[Document, list[Problem]]:
@@ -135,7 +143,7 @@ class Variants:
 
     def _from_sections(self, data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
         """``data`` with the sections that no override touches as they were validated before, defaults included."""
-        touched = {path.partition(".")[0] for path in values}
+        touched = set(map(_top, values))
         known = {name: section for name, section in self._untouched().items() if name not in touched}
         return {**data, **known}
 
@@ -149,17 +157,38 @@ class Variants:
             self._sections = {name: section for name, section in whole.items() if section is not None}
         return self._sections
 
-    def _logs(self, data: Mapping[str, Any]) -> str:
-        """What decides whether the logs of arrivals are right, as text."""
-        read = {key: value for key, value in data.items() if key not in _WITHOUT_LOGS}
-        workloads = read.pop("workloads", None)
-        if isinstance(workloads, dict):
-            names = ("kind", "arrivals", "lengths", "step_time", "priorities", "batching")
-            read["workloads"] = {
-                name: {part: work[part] for part in names if part in work} if isinstance(work, dict) else None
-                for name, work in workloads.items()
-            }
-        return json.dumps(read, default=str)
+
+def _top(path: str) -> str:
+    """The section that a path leads into."""
+    return path.partition(".")[0]
+
+
+class _Passed:
+    """What has passed its checks, as text, so far back as is worth remembering."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._known
+
+    def add(self, text: str) -> None:
+        self._known[text] = None
+        if len(self._known) > MOST_CHECKED:
+            self._known.popitem(last=False)
+
+
+def _what_logs_hold_for(data: Mapping[str, Any]) -> str:
+    """What decides whether the logs of arrivals are right, as text."""
+    read = {key: value for key, value in data.items() if key not in _WITHOUT_LOGS}
+    workloads = read.pop("workloads", None)
+    if isinstance(workloads, dict):
+        names = ("kind", "arrivals", "lengths", "step_time", "priorities", "batching")
+        read["workloads"] = {
+            name: {part: work[part] for part in names if part in work} if isinstance(work, dict) else None
+            for name, work in workloads.items()
+        }
+    return json.dumps(read, default=str)
 
 
 def _move(data: Any, moved: Mapping[str, str]) -> None:

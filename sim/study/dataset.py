@@ -89,19 +89,22 @@ class Columns:
         self._summary: defaultdict[str, _Kinds] = defaultdict(_Kinds)
         self._last: Mapping[str, Any] | None = None
 
-    def see(self, record: Record) -> None:
-        """Takes one record into account."""
+    def see_point(self, values: Mapping[str, Any]) -> None:
+        """Takes into account what the axes say at a point."""
         for path, kinds in self._axes.items():
-            value = record.values.get(path)
+            value = values.get(path)
             kinds.see(value)
             if value is not None:
                 split = split_quantity(value)
                 kinds.units.add(split[1] if split is not None else None)
-        for name, value in record.row.values.items():
+
+    def see_row(self, row: Row, shared: Mapping[str, Any]) -> None:
+        """Takes into account what came of it."""
+        for name, value in row.values.items():
             self._summary[name].see(value)
-        if record.shared is not self._last:
-            self._last = record.shared
-            for name, value in record.shared.items():
+        if shared is not self._last:
+            self._last = shared
+            for name, value in shared.items():
                 self._summary[name].see(value)
 
     def schema(self) -> pa.Schema:

@@ -15,6 +15,7 @@ from typing import Any
 from sim.study.work import DONE, Row
 
 NOWHERE = -1
+_encoded = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Spool:
@@ -24,15 +25,15 @@ class Spool:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+b")
         self._file.seek(0, 2)
-        self._end = self._file.tell()
+        self.end = self._file.tell()
 
     def append(self, record: Any) -> int:
         """Where ``record``, plain data, now stands."""
-        text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+        text = _encoded(record)
         line = f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
-        at = self._end
+        at = self.end
         self._file.write(line)
-        self._end += len(line)
+        self.end += len(line)
         return at
 
     def flush(self) -> None:
@@ -71,6 +72,7 @@ class Journal:
         if not kept:
             path.unlink(missing_ok=True)
         self._spool = Spool(path)
+        self._opened_at = self._spool.end
         if not kept:
             self._spool.append({"asked": asked})
             self._spool.flush()
@@ -102,6 +104,14 @@ class Journal:
 
     def __len__(self) -> int:
         return len(self._done)
+
+    def marks(self) -> frozenset[bytes]:
+        """The points with a row."""
+        return frozenset(self._done)
+
+    def is_new(self, mark: bytes) -> bool:
+        """Whether the row of a point that is done came since this journal was opened."""
+        return self._done[mark] >= self._opened_at
 
     def share(self, values: Mapping[str, Any]) -> int:
         """Takes down what the rows of one simulation have in common; where it stands."""

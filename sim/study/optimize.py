@@ -299,7 +299,7 @@ class _Scenario:
         for place, path in (("minimise",), spec.minimise), *self._limits():
             value = value_at(summary, (*path.split("."),))
             if value is None:
-                message = f"'{path}' is no number of this scenario's summary{nearest(path, dict(flat(summary)))}"
+                message = f"'{path}' is no number of this scenario's summary{nearest(path, flat(summary))}"
                 problems.append(self._asked.document.problem(("optimize", *place), message))
             else:
                 found[path] = value

@@ -56,7 +56,10 @@ def build_id() -> str:
 
 def canonical(value: Any) -> str:
     """Plain data as one text, whatever the order of its keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return _encoded(value)
+
+
+_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
 
 @lru_cache(maxsize=4096)
@@ -90,11 +93,18 @@ def reads_site(texts: Mapping[str, str]) -> bool:
 
     ``texts`` is a resolved scenario, each section as ``canonical`` text.
     """
-    if any(texts[name] not in ("[]", "{}") for name in texts.keys() - PRICED_ONLY - ENGINE_ONLY):
-        return True  # a section that this module knows nothing of
-    deciding = [texts[name] for name in ENGINE_ONLY & texts.keys()]
-    deciding += [texts[name] for name in ("site", "sites") if name in texts]
-    return any(f'"{name}":' in text for text in deciding for name in READS_SITE)
+    for name, text in texts.items():
+        if name in ENGINE_ONLY or name in ("site", "sites"):
+            if _names_a_reader(text):
+                return True
+        elif name not in PRICED_ONLY and text not in ("[]", "{}"):
+            return True  # a section that this module knows nothing of
+    return False
+
+
+@lru_cache(maxsize=MOST_TEXTS)
+def _names_a_reader(text: str) -> bool:
+    return any(f'"{name}":' in text for name in READS_SITE)
 
 
 def _cuts(plan: AccountingPlan, scenario: Scenario) -> str:
@@ -125,6 +135,7 @@ class Hasher:
 
     def __init__(self) -> None:
         self._texts: dict[tuple[Any, ...], tuple[Any, Any, str]] = {}
+        self._last: dict[str, tuple[Any, Any, str]] = {}
         self.files: set[str] = set()
         """Every input file of the points so far."""
         self._profiles_of: tuple[tuple[Any, ...], str] | None = None
@@ -132,6 +143,14 @@ class Hasher:
     def _section(self, scenario: Scenario, name: str) -> tuple[Any, str]:
         """A section as plain data, and that as text."""
         value = getattr(scenario, name)
+        last = self._last.get(name)
+        if last is not None and last[0] is value:
+            return last[1], last[2]
+        known = self._last[name] = self._written(scenario, name, value)
+        return known[1], known[2]
+
+    def _written(self, scenario: Scenario, name: str, value: Any) -> tuple[Any, Any, str]:
+        """With the value first, which must not go: another could take over its id."""
         # equal texts and times are the same; an equal duration may be written otherwise, and only its own self is
         if type(value) in (str, int, datetime, NoneType):
             token: tuple[Any, ...] = (name, value)
@@ -139,9 +158,9 @@ class Hasher:
             token = (name, *value, *map(id, value.values()))
         else:
             token = (name, id(value))
-        known = self._texts.get(token)  # it holds what it knows, so that no other can take over its id
+        known = self._texts.get(token)
         if known is not None:
-            return known[1], known[2]
+            return known
         data: Any
         if isinstance(value, Spec):
             data = value.model_dump(mode="json", exclude_none=True)
@@ -151,7 +170,7 @@ class Hasher:
         if len(self._texts) > MOST_TEXTS:
             self._texts.clear()
         self._texts[token] = (value, data, text)
-        return data, text
+        return self._texts[token]
 
     def hashes(self, loaded: Loaded) -> tuple[str, str]:
         """The point's content hash, and its simulation key. Raises ``InputError`` for a file that went away."""

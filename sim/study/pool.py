@@ -6,17 +6,12 @@ that kills its worker is found out and recorded, the others are done. Workers en
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from multiprocessing.connection import Connection
 
 from sim.study.alone import perform_alone
-from sim.study.processes import worker_context
+from sim.study.processes import Processes
 from sim.study.work import Done, Task, perform
 
 AHEAD = 2
@@ -28,8 +23,7 @@ class LocalPool:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._pool: ProcessPoolExecutor | None = None
-        self._alive: tuple[Connection, Connection] | None = None
+        self._processes: Processes | None = None
 
     def refuse_absent(self, files: Sequence[str]) -> None:
         """Its processes see what this one sees."""
@@ -63,12 +57,10 @@ class LocalPool:
                 in_hand.clear()
                 yield from self._one_by_one(lost)
 
-    def _started(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            context = worker_context(["sim.study.work"])
-            self._alive = context.Pipe(duplex=False)
-            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_begin, initargs=(self._alive[0],))
-        return self._pool
+    def _started(self) -> Processes:
+        if self._processes is None:
+            self._processes = Processes(self.workers)
+        return self._processes
 
     def _one_by_one(self, tasks: list[Task]) -> Iterator[Done]:
         self.close()
@@ -77,32 +69,6 @@ class LocalPool:
 
     def close(self) -> None:
         """Ends the workers, whatever they are doing."""
-        if self._pool is None:
-            return
-        processes = list((getattr(self._pool, "_processes", None) or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            with suppress(OSError, ValueError):
-                process.terminate()
-        for process in processes:
-            with suppress(OSError, ValueError, AssertionError):
-                process.join(1.0)
-        self._pool = None
-        if self._alive is not None:
-            for end in self._alive:
-                end.close()
-            self._alive = None
-
-
-def _begin(alive: Connection) -> None:
-    """A worker leaves Ctrl-C to the command, and ends when that is gone without a word."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_watch, args=(alive,), daemon=True).start()
-
-
-def _watch(alive: Connection) -> None:
-    """Nobody ever writes: the other end closes when its process ends, however it ends."""
-    with suppress(EOFError, OSError):
-        alive.recv_bytes()
-    os._exit(1)
+        if self._processes is not None:
+            self._processes.close()
+            self._processes = None

@@ -1,10 +1,22 @@
-"""How many processes this machine has room for, and how they start."""
+"""How many processes this machine has room for, how they start, and that none outlives whoever started it."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import suppress
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+PRELOAD = ["sim.study.work", "sim.engine.serving.fast", "pint", "ruamel.yaml", "pyarrow"]
+"""What a process of work needs sooner or later: loaded once, and not by each of them."""
 
 
 def machine_workers() -> int:
@@ -21,3 +33,55 @@ def worker_context(preload: list[str]) -> BaseContext:
     if method == "forkserver":
         context.set_forkserver_preload(preload)
     return context
+
+
+def get_ready() -> None:
+    """Lets what processes of work start from load in the background: it takes as long as reading a study."""
+    if worker_context(PRELOAD).get_start_method() == "forkserver":
+        forkserver.ensure_running()
+
+
+class Processes:
+    """``count`` processes that start with the first call; each runs ``begin`` with ``given`` before its first.
+
+    Raises ``BrokenProcessPool``, here or from a future, once one of them has died.
+    """
+
+    def __init__(self, count: int, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()) -> None:
+        context = worker_context(PRELOAD)
+        self._alive: tuple[Connection, Connection] = context.Pipe(duplex=False)
+        begun = (self._alive[0], begin, given)
+        self._pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=begun)
+
+    def submit(self, work: Callable[..., R], *given: Any) -> Future[R]:
+        """One of them will do ``work``."""
+        return self._pool.submit(work, *given)
+
+    def close(self) -> None:
+        """Ends them, whatever they are doing."""
+        processes = list((getattr(self._pool, "_processes", None) or {}).values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            with suppress(OSError, ValueError):
+                process.terminate()
+        for process in processes:
+            with suppress(OSError, ValueError, AssertionError):
+                process.join(1.0)
+        for end in self._alive:
+            end.close()
+
+
+def _begin(alive: Connection, begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
+    """A process of work leaves Ctrl-C to the command, and ends when that is gone without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_watch, args=(alive,), daemon=True).start()
+    if begin is not None:
+        begin(*given)
+
+
+def _watch(alive: Connection) -> None:
+    """Nobody ever writes: the other end closes when its process ends, however it ends."""
+    with suppress(EOFError, OSError):
+        alive.recv_bytes()
+    os._exit(1)

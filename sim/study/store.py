@@ -99,7 +99,7 @@ class Store:
 
     def path(self, key: str) -> Path:
         """Where the simulation of ``key`` stands, if it does."""
-        return self.folder / key[:2] / f"{key}{SUFFIX}"
+        return self.folder.joinpath(key[:2], f"{key}{SUFFIX}")
 
     def read(self, key: str) -> bytes | None:
         """What was kept under ``key``; None where nothing is, or where it is not what was written."""
@@ -121,8 +121,11 @@ class Store:
         path = self.path(key)
         staging = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staging.write_bytes(content)
+            try:
+                staging.write_bytes(content)
+            except FileNotFoundError:  # the first of its folder
+                path.parent.mkdir(parents=True, exist_ok=True)
+                staging.write_bytes(content)
             staging.replace(path)
         except OSError:
             with contextlib.suppress(OSError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import time
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from sim.errors import InputError, RunError
 from sim.results.atomic import write_text
 from sim.results.files import sha256, to_json
 from sim.spec.study import LoadedStudy, load_study
-from sim.study.dataset import POINTS, Columns, Record, write_parts
+from sim.study.dataset import POINTS, Record, write_parts
 from sim.study.folder import (
     NAME,
     PROGRESS,
@@ -35,10 +36,10 @@ from sim.study.folder import (
     refuse_unfinished,
 )
 from sim.study.journal import Journal, Spool
-from sim.study.plan import NONE, Early, Plan, asked_of, base_of, outputs_of, planned
+from sim.study.plan import NONE, Plan, asked_for, asked_of, base_of, outputs_of, planned
 from sim.study.points import build_id
 from sim.study.pool import LocalPool
-from sim.study.processes import machine_workers
+from sim.study.processes import get_ready, machine_workers
 from sim.study.remote import deliver, is_url, staging_of
 from sim.study.store import Store, default_folder, store_at
 from sim.study.work import DONE, REFUSED, Base, Done, Task, files_of, limits_of
@@ -190,6 +191,7 @@ def _swept(
     keep: bool,
 ) -> StudyResults:
     began = time.perf_counter()
+    get_ready()
     study = load_study(source)
     base = base_of(study)
     refuse_strangers(folder)
@@ -225,22 +227,22 @@ def _at_work(
     progress = Progress(0, began_with=len(journal))
     pool: Pool | None = None
     try:
-        early = Early(store, journal, outputs_of(study), limits)
+        asked = asked_for(study, base, journal, None if limits.any else store)
 
         def checked(count: int) -> None:
             progress.checked = count
             if watch is not None:
                 watch(progress)
 
-        plan = planned(study, base, spool, early, checked)
+        at_hand = workers if workers is not None and dask is None else machine_workers()
+        plan = planned(study, asked, spool, journal, at_hand - 1, checked)
         finished = finished_study(folder, plan.name) if resume else None
         if finished is None:
-            _count(progress, plan, journal, early, store)
+            found = _count(progress, plan, journal, store)
             if watch is not None:
                 watch(progress)
             if progress.done < progress.points:
                 pool = _pool(workers, dask, progress)
-                found = {number for number, key in enumerate(plan.keys) if store.path(key).is_file()}
                 sent = base
                 if dask is not None:
                     sent, large = _with_files(base, plan.files, plan.profiles)
@@ -282,6 +284,7 @@ def _take(done: Done, plan: Plan, journal: Journal, store: Store, progress: Prog
     shared = journal.share(done.shared)
     for row in done.rows:
         journal.add(plan.mark(row.index), row, shared)
+        plan.columns.see_row(row, done.shared)
     journal.flush()
     if done.content is not None:
         store.keep(plan.keys[plan.simulation[done.rows[0].index]], done.content)
@@ -292,8 +295,8 @@ def _take(done: Done, plan: Plan, journal: Journal, store: Store, progress: Prog
     progress.failed += sum(row.status != DONE for row in done.rows)
 
 
-def _count(progress: Progress, plan: Plan, journal: Journal, early: Early, store: Store) -> None:
-    """How far the study is once every point is checked."""
+def _count(progress: Progress, plan: Plan, journal: Journal, store: Store) -> set[int]:
+    """How far the study is once every point is checked; the simulations still needed that are at hand."""
     progress.points, progress.simulations = len(plan.at), len(plan.keys)
     progress.refused = plan.simulation.count(NONE)
     progress.failed = progress.refused
@@ -302,8 +305,9 @@ def _count(progress: Progress, plan: Plan, journal: Journal, early: Early, store
     left = _left(plan, journal)
     progress.done = progress.points - sum(map(len, left.values()))
     kept = {number for number in left if store.path(plan.keys[number]).is_file()}
-    progress.found = len(early.found | {plan.keys[number] for number in kept})
+    progress.found = len(plan.priced | {plan.keys[number] for number in kept})
     progress.to_simulate = len(left) - len(kept)
+    return kept
 
 
 def _pool(workers: int | None, dask: str | None, progress: Progress) -> Pool:
@@ -327,26 +331,27 @@ def swept_in_memory(
     return StudyResults(found.folder, found.study, found.progress, home)
 
 
-def _records(plan: Plan, journal: Journal) -> Iterator[Record]:
+def _records(plan: Plan, journal: Journal, statuses: Counter[str]) -> Iterator[Record]:
+    """Of every point, counted by their status."""
     for index in range(len(plan.at)):
         replication, seed, values = plan.point(index)
         mark = plan.mark(index)
         row, shared = journal.row(mark, index)
+        statuses[row.status] += 1
         yield Record(row, shared, replication, seed, mark.hex(), values)
 
 
 def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
     """The dataset and the manifest. The manifest goes last: with it a study is finished."""
-    study = plan.study
-    columns = Columns(list(dict.fromkeys(path for axis in study.axes for path in axis.paths)))
-    statuses: dict[str, int] = {}
-    for record in _records(plan, journal):
-        columns.see(record)
-        statuses[record.row.status] = statuses.get(record.row.status, 0) + 1
+    study, columns = plan.study, plan.columns
+    for index in range(len(plan.at)):
+        if not journal.is_new(plan.mark(index)):
+            columns.see_row(*journal.row(plan.mark(index), index))
+    statuses: Counter[str] = Counter()
     staging = folder / PROGRESS / POINTS
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
-    hashes = {path.name: sha256(path) for path in write_parts(_records(plan, journal), columns, staging)}
+    hashes = {path.name: sha256(path) for path in write_parts(_records(plan, journal, statuses), columns, staging)}
     manifest = {
         "name": study.name,
         "description": study.spec.description,

@@ -112,13 +112,19 @@ class TimeIsUpError(Exception):
     """A point has used up its time."""
 
 
-def flat(summary: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def flat(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Every single value of a summary by dotted path; lists and the boundary's texts are no columns."""
+    found: dict[str, Any] = {}
+    _flatten({name: value for name, value in summary.items() if name != "boundary"}, "", found)
+    return found
+
+
+def _flatten(summary: Mapping[str, Any], path: str, found: dict[str, Any]) -> None:
     for name, value in summary.items():
-        if isinstance(value, float | int | str):
-            yield f"{path}{name}", value
-        elif isinstance(value, dict) and (path or name != "boundary"):
-            yield from flat(value, f"{path}{name}.")
+        if isinstance(value, dict):
+            _flatten(value, f"{path}{name}.", found)
+        elif isinstance(value, float | int | str):
+            found[f"{path}{name}"] = value
 
 
 class Pricer:
@@ -141,7 +147,10 @@ class Pricer:
         return self._wanted(summary)
 
     def _wanted(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in flat(summary) if self._columns is None or self._is_wanted(name)}
+        found = flat(summary)
+        if self._columns is None:
+            return found
+        return {name: value for name, value in found.items() if self._is_wanted(name)}
 
     def _is_wanted(self, name: str) -> bool:
         """A result brings its interval."""
@@ -205,6 +214,7 @@ def perform(task: Task) -> Done:
     if content is None and task.store is not None:
         content = task.store.read(task.key)
     made = False
+    first: Loaded | None = None
     pricer: Pricer | None = None
     fault = (FAILED, "")
     if content is not None and whole(content, task.key):
@@ -212,7 +222,8 @@ def perform(task: Task) -> Done:
     else:
         try:
             with limited(task.limits):
-                content = packed(simulated(variants.at(task.points[0][1], base.places)), task.key)
+                first = variants.at(task.points[0][1], base.places)
+                content = packed(simulated(first), task.key)
             pricer = Pricer(unpacked(content), task.columns)
             made = True
             if task.store is not None:
@@ -226,7 +237,8 @@ def perform(task: Task) -> Done:
             continue
         try:
             with limited(task.limits):
-                rows.append(Row(index, DONE, None, pricer.price(variants.at(values, base.places))))
+                loaded = first if first is not None and not rows else variants.at(values, base.places)
+                rows.append(Row(index, DONE, None, pricer.price(loaded)))
         except Exception as error:
             rows.append(Row(index, *described(error, task.limits), {}))
     shared = pricer.shared if pricer is not None else {}

@@ -1,0 +1,158 @@
+"""From joules to carbon, water and money: one pure fold over a ledger.
+
+Each site is accounted bin by bin (``account_site``); every line of the ledger answers for the share of its site's
+carbon, water and cost in a bin that it has in its site's energy there. What the building draws while nothing in it does
+is nobody's. Embodied carbon = the device's embodied carbon x time held / lifetime, never multiplied by PUE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sim.accounting.amortization import time_share
+from sim.accounting.conventions import UNALLOCATED
+from sim.accounting.footprint import Footprint, Lines, Part
+from sim.accounting.ledger import WAN, Floats, Key, Ledger
+from sim.accounting.plan import AccountingPlan, Amortization, EmbodiedItem, GridPlan, PlantItem
+from sim.accounting.site import SiteAccount, account_site
+from sim.memo import last_kept
+
+WARM_AIR = "warm_air"
+"""The state of what warm inlet air costs the servers beyond what the engine metered."""
+MADE = ("embodied_low_g", "embodied_g", "embodied_high_g")
+
+
+def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
+    """The footprint of a ledger under a plan.
+
+    Raises ``SignalRangeError`` where a signal does not cover the run, ``ValueError`` where the ledger's bins are
+    coarser than a signal.
+    """
+    counted = plan.convention.counted(ledger)
+    whole = Footprint()
+    for name, site in plan.sites.items():
+        own = counted.where(lambda key, name=name: key.site == name and key.component != WAN)  # type: ignore[misc]
+        account = account_site(own.by_component, site, own.edges_ns)
+        lines = Lines()
+        _operational(name, own, account, lines)
+        for made in account.on_site_carbon:
+            carbon = made.carbon_g
+            made_g = (carbon.low, carbon.central, carbon.high)
+            _shared_by_energy(made.unit.replace(" ", "_"), made_g, lines.footprint(), lines)
+        outside = ledger.where(lambda key, name=name: key.site == name and key.component == WAN)  # type: ignore[misc]
+        _network(outside, site.grid, lines)
+        whole += lines.footprint({name: account})
+    whole += _embodied(ledger, plan.embodied, plan.amortization)
+    return whole + _plants(ledger, plan.plants, whole) if plan.plants else whole
+
+
+def _per_joule(account: SiteAccount) -> dict[str, Floats]:
+    """What a joule consumed at the site comes to in each bin, by quantity of a line; on-site water stands apart."""
+    facility = account.facility_j
+    rate = np.divide(1.0, facility, out=np.zeros_like(facility), where=facility > 0.0)
+    sums: dict[str, Floats | None] = {
+        "import_j": account.import_j,
+        "operational_g": account.grid_g,
+        "market_g": account.market_g,
+        "marginal_g": account.marginal_g,
+        "offsite_l": account.offsite_l,
+        "withdrawal_l": account.withdrawal_l,
+        "cost": account.cost,
+    }
+    if account.onsite_l is not None:
+        sums["onsite_l"] = np.sum([*account.onsite_l.values(), np.zeros_like(facility)], axis=0)
+    if account.burnt_g is not None:
+        sums |= {"scope1_g": account.burnt_g, "operational_g": account.grid_g + account.burnt_g}
+        if account.market_g is not None:
+            sums["market_g"] = account.market_g + account.burnt_g
+    return {name: values * rate for name, values in sums.items() if values is not None}
+
+
+def _operational(site: str, counted: Ledger, account: SiteAccount, lines: Lines) -> None:
+    per_joule = _per_joule(account)
+    quantities = ("energy_j", *per_joule)
+    rates = np.column_stack([np.ones_like(account.it_j), *per_joule.values()])
+    lines.add("it", counted.keys, quantities, counted.energy_j @ rates)
+    keys, shares = _shares(site, counted)
+    extras: tuple[tuple[Mapping[str, Floats], Part], ...] = ((account.extra_j, "it"), (account.overhead_j, "building"))
+    for components, part in extras:
+        for component, joules in components.items():
+            values = shares @ (joules[:, None] * rates)
+            some = np.flatnonzero(values.any(axis=1)).tolist()
+            of = [Key(site, "", "", component, key.owner, WARM_AIR if part == "it" else key.state) for key in keys]
+            lines.add(part, [of[i] for i in some], quantities, values[some])
+
+
+def _network(outside: Ledger, grid: GridPlan, lines: Lines) -> None:
+    """Energy of networks at the intensity of the site that receives: neither cooled, nor paid, nor contracted by it."""
+    if not outside.keys:
+        return
+    signals = {"operational_g": grid.intensity, "marginal_g": grid.marginal, "offsite_l": grid.water}
+    rates = {name: rate.on_bins(outside.edges_ns) for name, rate in signals.items() if rate is not None}
+    rates["market_g"] = rates["operational_g"]  # nobody here contracts for it
+    by_bin = np.column_stack([np.ones(outside.energy_j.shape[1]), *rates.values()])
+    lines.add("network", outside.keys, ("energy_j", *rates), outside.energy_j @ by_bin)
+
+
+def _shares(site: str, counted: Ledger) -> tuple[list[Key], Floats]:
+    """Each owner and state's share of the site's IT energy in each bin, and nobody's share where there is none."""
+    nothing = np.zeros(len(counted.edges_ns) - 1)
+    metered = np.sum([*counted.by_owner_and_state.values(), nothing], axis=0)
+    idle = metered <= 0.0
+    nobody = (UNALLOCATED, "idle")
+    shares = {
+        name: np.divide(energy_j, metered, out=np.zeros_like(metered), where=~idle)
+        for name, energy_j in counted.by_owner_and_state.items()
+    }
+    if idle.any() or not shares:
+        shares[nobody] = shares.get(nobody, nothing) + idle
+    keys = [Key(site, "", "", "", owner, state) for owner, state in shares]
+    return keys, np.array(list(shares.values()))
+
+
+@last_kept
+def _embodied(ledger: Ledger, devices: tuple[EmbodiedItem, ...], amortization: Amortization) -> Footprint:
+    """Of the devices, by the slots their rows held."""
+    items: dict[tuple[str, str], list[EmbodiedItem]] = {}
+    for item in devices:
+        items.setdefault((item.hardware, item.component), []).append(item)
+    keys: list[Key] = []
+    rows: list[tuple[float, ...]] = []
+    for key, slot_ns in zip(ledger.keys, ledger.held_ns, strict=True):
+        for item in items.get((key.hardware, key.component), ()):
+            share = amortization.share(key, slot_ns, item)
+            if share:
+                keys.append(Key(key.site, key.pool, key.hardware, f"embodied_{item.label}", key.owner, key.state))
+                made = (item.low_g, item.central_g, item.high_g, item.water_l or 0.0, item.credit_g)
+                rows.append(tuple(each * share for each in made))
+    lines = Lines()
+    lines.add("it", keys, (*MADE, "embodied_l", "credit_g"), np.array(rows).reshape(len(keys), 5))
+    return lines.footprint()
+
+
+def _plants(ledger: Ledger, plants: Sequence[PlantItem], whole: Footprint) -> Footprint:
+    """Of buildings and their plant, by time."""
+    lines = Lines()
+    for item in plants:
+        share = time_share(ledger.end_ns, item.lifetime_ns)
+        made_g = (item.low_g * share, item.central_g * share, item.high_g * share)
+        _shared_by_energy(item.label, made_g, whole, lines)
+    return lines.footprint()
+
+
+def _shared_by_energy(label: str, grams: tuple[float, float, float], among: Footprint, lines: Lines) -> None:
+    """What serves a whole site, or all of them, shared by IT energy; nobody's where there was none."""
+    by_owner: dict[tuple[str, str, str], float] = {}
+    labels = among.labels
+    for key, part, joules in zip(labels.keys, labels.parts, among.column("energy_j").tolist(), strict=True):
+        if part == "it" and joules:
+            name = (key.site, key.owner, key.state)
+            by_owner[name] = by_owner.get(name, 0.0) + joules
+    total = sum(by_owner.values())
+    if not total:
+        by_owner, total = {(labels.keys[0].site if labels.keys else "", UNALLOCATED, "idle"): 1.0}, 1.0
+    keys = [Key(site, "", "", f"embodied_{label}", owner, state) for site, owner, state in by_owner]
+    shares = np.array(list(by_owner.values())) / total
+    lines.add("it", keys, MADE, np.outer(shares, grams))
