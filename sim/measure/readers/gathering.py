@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,11 @@ MOST_FAULTS = 200
 VANISHED_INTERVALS = 3.0
 """A device is said to have vanished when it is silent at the end for more than this many of its usual intervals."""
 
+
+MAY_BE_NEGATIVE = ("temperature_c",)
+
+DEAD_SAMPLES = 3
+"""Alike over a second or more, from which a meter may count as dead."""
 
 MOST_TIMES_USUAL = 2.0
 """A counter that falls has wrapped if that makes an energy of up to so many times the usual; else it was reset."""
@@ -50,8 +56,8 @@ class Gathering:
         self._phases: list[str] = []
         self._lines: list[int] = []
         self._columns: dict[str, list[float]] = {}
-        if text.cut is not None:
-            self._faults.append(text.cut)
+        for damage in (*text.damaged, *([text.cut] if text.cut is not None else [])):
+            self.fault(damage.reason, line=damage.line)
 
     def device(self, name: str, kind: Kind, *, model: str = "", serial: str = "") -> str:
         """Makes the device known, if it is not yet; its name."""
@@ -72,7 +78,7 @@ class Gathering:
         self.fault(reason, line=line, device=device, time_ns=time_ns)
 
     def add(self, line: int, time_ns: int, device: str, measured: Mapping[str, float], phase: str = "") -> None:
-        """One device at one moment. What is not given is NaN; a time that no meter can have is a fault."""
+        """One device at one moment. What is not given is NaN; a time or a value that no meter can have is a fault."""
         if not 0 <= time_ns < MAX_NS:
             self.fault("its time lies before 1970 or after 2116", line=line or None, device=device)
             return
@@ -84,7 +90,11 @@ class Gathering:
         self._phases.append(phase)
         self._lines.append(line)
         for name, column in self._columns.items():
-            column.append(measured.get(name, np.nan))
+            value = measured.get(name, np.nan)
+            if math.isinf(value) or (value < 0.0 and name not in MAY_BE_NEGATIVE):
+                self.fault(f"{name} cannot be {value:g}; it is left out", line=line or None, device=device)
+                value = np.nan
+            column.append(value)
 
     def recording(self, origin: Mapping[str, Any], *, same_span: bool = True) -> Recording:
         """Everything in order. ``same_span``: all devices should last to the end, so that one that does not vanished.
@@ -100,6 +110,7 @@ class Gathering:
         rows = self._rows_of_devices()
         for name, here in rows.items():
             self._tell_order(name, times[here], lines[here])
+            self._leave_out_dead_meters(name, here, times, columns)
             if "energy_j" in columns:
                 order = here[np.argsort(times[here], kind="stable")]
                 columns["energy_j"][order] = self._rising(name, columns["energy_j"][order], times[order], lines[order])
@@ -128,6 +139,18 @@ class Gathering:
                 f"{len(late):,} rows were earlier than the row before them, the first here; all were sorted by time"
             )
             self.fault(message, line=int(lines[late[0] + 1]), device=device, time_ns=int(times[late[0] + 1]))
+
+    def _leave_out_dead_meters(self, device: str, rows: Ints, times: Ints, columns: Mapping[str, Floats]) -> None:
+        """A meter that never says anything but 0 W, or a counter that never moves, is none: NaN, not zero."""
+        for name, said in (("power_w", "reads 0 W throughout"), ("energy_j", "counts nothing throughout")):
+            column = columns.get(name)
+            known = rows[~np.isnan(column[rows])] if column is not None else rows[:0]
+            if column is None or len(known) < DEAD_SAMPLES:
+                continue
+            dead = not column[known].any() if name == "power_w" else bool((column[known] == column[known[0]]).all())
+            if dead and times[known].max() - times[known].min() >= NS_PER_S:
+                column[rows] = np.nan
+                self.fault(f"its meter {said}; it is taken for none", device=device)
 
     def _rising(self, device: str, counter: Floats, times: Ints, lines: Ints) -> Floats:
         """The counter with its falls taken out: a wrap is undone; over a reset it stands still, since nothing says what

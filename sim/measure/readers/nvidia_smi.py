@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -53,20 +53,24 @@ SLOWEST_WITHIN_SWEEP_NS = NS_PER_S // 100
 """Rows of one sweep are usually closer together than this, and loops are not run faster."""
 
 
+PREAMBLE = 20
+"""Lines among which the header is looked for: drivers warn before they answer."""
+
 MOST_STALLS_ALIKE = 4
 """A driver's stalls come at odd places; so many sweeps in a row that fall apart in the same way are no stalls."""
 
 
 def fits(text: Text) -> bool:
-    """Whether the first line is nvidia-smi's header."""
-    names = _names(text.first)
-    known = {name for columns, _, _ in COLUMNS.values() for name in columns}
-    return bool(known & set(names))
+    """Whether nvidia-smi's header is among the first lines, with warnings before it or not."""
+    return bool(_header(text))
 
 
 def read(text: Text) -> Recording:
     """The recording in a log. Raises ``InputError`` where there is no time, or no telling the GPUs apart."""
-    if "timestamp" not in _names(text.first):
+    header = _header(text)
+    if ";" in header and "," not in header:
+        raise text.refuse("is separated by semicolons, as a spreadsheet writes it; give nvidia-smi's own file", line=1)
+    if "timestamp" not in _names(header):
         raise text.refuse("has no column 'timestamp'; add it to --query-gpu and record again", line=1)
     gathering = Gathering(text)
     rows = _rows(text, gathering)
@@ -106,8 +110,20 @@ class _Row:
         self.values: dict[str, float] = {}
 
 
+def _header(text: Text) -> str:
+    """The first line that names a quantity; '' where none of the first lines does."""
+    known = {name for columns, _, _ in COLUMNS.values() for name in columns}
+    first = islice((line for line in (*text.lines, text.tail) if line.strip()), PREAMBLE)
+    return next((line for line in first if known & {*_names(line), *_names(line.replace(";", ","))}), "")
+
+
+def _cells(line: str) -> list[str]:
+    """As nvidia-smi writes them, or in the quotes that other programs put around them."""
+    return [cell.strip().strip('"').strip() for cell in line.split(",")]
+
+
 def _names(header: str) -> list[str]:
-    return [cell.strip().partition(" [")[0].strip() for cell in header.split(",")]
+    return [cell.partition(" [")[0].strip() for cell in _cells(header)]
 
 
 def _first(wanted: Sequence[str], names: Sequence[str] | dict[str, str]) -> str:
@@ -119,10 +135,13 @@ def _rows(text: Text, gathering: Gathering) -> list[_Row]:
     rows: list[_Row] = []
     opens = True
     for line, written in text.numbered():
-        cells = [cell.strip() for cell in written.split(",")]
-        if not names or "timestamp" in _names(written):
+        cells = _cells(written)
+        if "timestamp" in _names(written):
             names = _names(written)  # of this file, or of one that was appended to it
             opens = True
+            continue
+        if not names:
+            gathering.fault(f"stands before the header, and is left out: {written[:60]!r}", line=line)
             continue
         if len(cells) != len(names):
             gathering.fault(f"has {len(cells)} cells, not {len(names)}", line=line)

@@ -1,7 +1,8 @@
 """Text files of measurements, plain or .gz, line by line: what is cut off at the end is told apart from what is whole.
 
 A meter's log is often cut: the disk filled, the job was killed, the copy was made meanwhile. A last line without its
-end may hold half a number, so it is left out and said; a .gz that ends early is read as far as it goes.
+end may hold half a number, so it is left out and said; a .gz that ends early is read as far as it goes. A line with
+bytes that are no text costs that line, unless there are many of them.
 """
 
 from __future__ import annotations
@@ -19,18 +20,25 @@ MOST_BYTES = 4 << 30
 """A larger file, unpacked, is refused: it would not fit in memory."""
 
 GZIP_MAGIC = b"\x1f\x8b"
+MOST_DAMAGED = 0.05
+"""Share of the lines that may hold bytes that are no text, before the file counts as none."""
 _CHUNK = 1 << 20
+_NO_TEXT = "\ufffd"
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 @dataclass(frozen=True)
 class Text:
-    """A file's whole lines, without their ends; ``tail`` is a last line that has no end, and ``cut`` says so."""
+    """A file's whole lines, without their ends; ``tail`` is a last line that has no end, and ``cut`` says so.
+
+    Lines that are ``damaged`` are blank.
+    """
 
     file: str
     lines: tuple[str, ...]
     tail: str = ""
     cut: Fault | None = None
+    damaged: tuple[Fault, ...] = ()
 
     @property
     def first(self) -> str:
@@ -52,15 +60,22 @@ def read_text(path: Path) -> Text:
     content, packed_cut = _bytes(path)
     stripped = content.rstrip(b"\0")
     padded = len(stripped) < len(content) and content[:2] not in _WIDE  # some file systems pad with NUL after a crash
-    text = _decoded(file, stripped if padded else content)
+    text = _decoded(stripped if padded else content)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     tail = lines.pop()
+    damaged = [number for number, line in enumerate(lines, 1) if _NO_TEXT in line]
+    opening = next((line for line in (*lines, tail) if line.strip()), "")
+    if _NO_TEXT in opening or len(damaged) > max(1.0, MOST_DAMAGED * len(lines)):
+        raise InputError.one(file, "is not text: it holds bytes that are none", line=damaged[0] if damaged else None)
+    for number in damaged:
+        lines[number - 1] = ""
     fault = None
     if tail.strip():
         fault = Fault("the file ends in the middle of this line, which is left out", line=len(lines) + 1)
     elif packed_cut or padded:
         fault = Fault("the file is cut off after this line", line=len(lines))
-    return Text(file, tuple(lines), tail if tail.strip() else "", fault)
+    left_out = tuple(Fault("holds bytes that are no text, and is left out", line=number) for number in damaged)
+    return Text(file, tuple(lines), tail if tail.strip() and _NO_TEXT not in tail else "", fault, left_out)
 
 
 def _bytes(path: Path) -> tuple[bytes, bool]:
@@ -102,10 +117,10 @@ def _rest(path: Path, known: int) -> bytes:
     return unpacked[known:]
 
 
-def _decoded(file: str, content: bytes) -> str:
-    """UTF-8, or UTF-16 where its mark stands first (as PowerShell writes); half a character at the end is left out."""
+def _decoded(content: bytes) -> str:
+    """UTF-8, or UTF-16 where its mark stands first (as PowerShell writes); half a character at the end is left out.
+
+    What is neither stands in it as U+FFFD.
+    """
     encoding = _WIDE.get(content[:2], "utf-8")
-    try:
-        return codecs.getincrementaldecoder(encoding)().decode(content).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise InputError.one(file, f"is not text ({error.reason} at byte {error.start})") from None
+    return codecs.getincrementaldecoder(encoding)("replace").decode(content).removeprefix("\ufeff")
