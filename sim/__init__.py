@@ -92,7 +92,7 @@ def sweep(
 ) -> StudyResults:
     """Runs a study (a path, a shipped name or a plain mapping) into the folder ``out``, or only into memory.
 
-    Simulations are kept in ``cache``, the user's own by default. With more than a few thousand points, or any to
+    Simulations are kept in ``cache``, the user's own by default. With more than a few hundred points, or any to
     simulate, work goes to other processes: a script calls this under ``if __name__ == "__main__":``.
     Raises ``InputError`` naming every problem of the study and of all its points.
     """

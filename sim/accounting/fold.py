@@ -31,21 +31,21 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
     coarser than a signal.
     """
     counted = plan.convention.counted(ledger)
-    whole = Footprint()
+    lines = Lines()
+    accounts: dict[str, SiteAccount] = {}
     for name, site in plan.sites.items():
         own = counted.where(lambda key, name=name: key.site == name and key.component != WAN)  # type: ignore[misc]
-        account = account_site(own.by_component, site, own.edges_ns)
-        lines = Lines()
+        account = accounts[name] = account_site(own.by_component, site, own.edges_ns)
         _operational(name, own, account, lines)
         for made in account.on_site_carbon:
             carbon = made.carbon_g
             made_g = (carbon.low, carbon.central, carbon.high)
-            _shared_by_energy(made.unit.replace(" ", "_"), made_g, lines.footprint(), lines)
+            _shared_by_energy(made.unit.replace(" ", "_"), made_g, lines.footprint().at(name), lines)
         outside = ledger.where(lambda key, name=name: key.site == name and key.component == WAN)  # type: ignore[misc]
         _network(outside, site.grid, lines)
-        whole += lines.footprint({name: account})
-    whole += _embodied(ledger, plan.embodied, plan.amortization)
-    return whole + _plants(ledger, plan.plants, whole) if plan.plants else whole
+    _embodied(ledger, plan, lines)
+    _plants(ledger, plan.plants, lines)
+    return lines.footprint(accounts)
 
 
 def _per_joule(account: SiteAccount) -> dict[str, Floats]:
@@ -113,8 +113,8 @@ def _shares(site: str, counted: Ledger) -> tuple[list[Key], Floats]:
 
 
 @last_kept
-def _embodied(ledger: Ledger, devices: tuple[EmbodiedItem, ...], amortization: Amortization) -> Footprint:
-    """Of the devices, by the slots their rows held."""
+def _devices(ledger: Ledger, devices: tuple[EmbodiedItem, ...], amortization: Amortization) -> tuple[list[Key], Floats]:
+    """Of each row and kind of device that it held: grams as low, central and high, litres, and grams of credit."""
     items: dict[tuple[str, str], list[EmbodiedItem]] = {}
     for item in devices:
         items.setdefault((item.hardware, item.component), []).append(item)
@@ -127,19 +127,21 @@ def _embodied(ledger: Ledger, devices: tuple[EmbodiedItem, ...], amortization: A
                 keys.append(Key(key.site, key.pool, key.hardware, f"embodied_{item.label}", key.owner, key.state))
                 made = (item.low_g, item.central_g, item.high_g, item.water_l or 0.0, item.credit_g)
                 rows.append(tuple(each * share for each in made))
-    lines = Lines()
-    lines.add("it", keys, (*MADE, "embodied_l", "credit_g"), np.array(rows).reshape(len(keys), 5))
-    return lines.footprint()
+    return keys, np.array(rows).reshape(len(keys), 5)
 
 
-def _plants(ledger: Ledger, plants: Sequence[PlantItem], whole: Footprint) -> Footprint:
+def _embodied(ledger: Ledger, plan: AccountingPlan, lines: Lines) -> None:
+    """Of the devices, by the slots their rows held."""
+    keys, values = _devices(ledger, plan.embodied, plan.amortization)
+    lines.add("it", keys, (*MADE, "embodied_l", "credit_g"), values)
+
+
+def _plants(ledger: Ledger, plants: Sequence[PlantItem], lines: Lines) -> None:
     """Of buildings and their plant, by time."""
-    lines = Lines()
     for item in plants:
         share = time_share(ledger.end_ns, item.lifetime_ns)
         made_g = (item.low_g * share, item.central_g * share, item.high_g * share)
-        _shared_by_energy(item.label, made_g, whole, lines)
-    return lines.footprint()
+        _shared_by_energy(item.label, made_g, lines.footprint(), lines)
 
 
 def _shared_by_energy(label: str, grams: tuple[float, float, float], among: Footprint, lines: Lines) -> None:

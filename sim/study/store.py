@@ -82,7 +82,7 @@ def unpacked(content: bytes) -> Simulated:
     body = pa.Codec("zstd").decompress(rest[8:], int.from_bytes(rest[:8], "little"), asbytes=True)
     start = 8 + int.from_bytes(body[:8], "little")
     told = json.loads(body[8:start])
-    keys, bins = tuple(Key(*key) for key in told["keys"]), told["bins"]
+    keys, bins = tuple(Key(*map(sys.intern, key)) for key in told["keys"]), told["bins"]
     cells = len(keys) * bins
     edges = np.frombuffer(body, "<i8", bins + 1, start)
     energy = np.frombuffer(body, "<f8", cells, start + edges.nbytes).reshape(len(keys), bins)
