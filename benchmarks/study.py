@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -81,12 +82,12 @@ def _peak_mib() -> float:
 @contextmanager
 def _dask(workers: int) -> Iterator[str]:
     """The address of a scheduler with so many workers of one thread, started as the README says."""
-    quiet = {**os.environ, "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
+    quiet = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False", "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s"}
     with ExitStack() as stack:
 
         def started(*arguments: str) -> subprocess.Popen[str]:
             command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
-            process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=quiet)
+            process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **quiet})
             stack.callback(process.kill)
             return process
 
@@ -211,6 +212,7 @@ def _beside(studies: _Studies, points: int) -> _Beside:
         command(1)
         alone = statistics.median(command(1) for _ in range(3))
         command_s = (command(points) - alone) / (points - 1)
-    first, last = seen[0], seen[-1]  # the first bears what a worker loads
-    simulation_s = (last.inside_s - first.inside_s) / (points - 1)
-    return _Beside(command_s, (last.so_far_s - first.so_far_s) / (points - 1) - simulation_s, simulation_s)
+    simulation_s = (seen[-1].inside_s - seen[0].inside_s) / (points - 1)  # the first bears what a worker loads
+    outside_s = [done.so_far_s - done.inside_s for done in seen]
+    # the median, since time that a host takes away counts as the processor's
+    return _Beside(command_s, statistics.median(after - before for before, after in pairwise(outside_s)), simulation_s)
