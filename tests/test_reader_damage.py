@@ -48,6 +48,13 @@ def test_much_that_is_no_text_is_refused(tmp_path: Path) -> None:
     assert "not text" in refusal(tmp_path, b"\xfd" + log("70.00 W").encode())
 
 
+def test_a_replacement_character_in_a_sound_text_is_no_damage(tmp_path: Path) -> None:
+    named = "timestamp, index, name, power.draw [W]\n2025/07/27 00:34:10.000, 0, GPU \ufffd, 70.00 W\n"
+    found = read(tmp_path, named)
+    assert column(found, "gpu0", "power_w") == [70.0]
+    assert found.faults == ()
+
+
 @pytest.mark.parametrize("watts", [["0.00 W"] * 4, ["[N/A]", "0.00 W", "0.00 W", "0.00 W"]])
 def test_a_meter_that_only_ever_reads_zero_is_none(tmp_path: Path, watts: list[str]) -> None:
     found = read(tmp_path, log(*watts))
@@ -91,4 +98,4 @@ def test_cells_in_quotes_are_the_same_cells(tmp_path: Path) -> None:
 
 
 def test_a_spreadsheet_s_semicolons_are_refused_with_the_remedy(tmp_path: Path) -> None:
-    assert "semicolons" in refusal(tmp_path, log("70.00 W").replace(",", ";"))
+    assert ":3: is separated by semicolons" in refusal(tmp_path, "WARNING\n\n" + log("70.00 W").replace(",", ";"))

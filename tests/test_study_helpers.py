@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.errors import InputError
+from sim.errors import InputError, RunError
 from sim.memo import last_kept
 from sim.spec.study import load_study
-from sim.study import helpers
+from sim.study import helpers, work
 from sim.study.check import Asked, Checker, Given, Looked, Seen
 from sim.study.journal import Journal
 from sim.study.plan import asked_for, asked_of, base_of
 from sim.study.processes import Processes
 from sim.study.store import Store
-from sim.study.sweep import sweep
-from tests.test_study import GRID, contents, quick
+from sim.study.sweep import Interrupted, sweep
+from tests.test_study import GRID, contents, here, quick, study
 
 INTENSITIES = 40
 """Times two PUEs: points of one simulation."""
@@ -61,9 +61,9 @@ def alone(cache: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
 
 def asked_and_points(folder: Path, store: Store | None) -> tuple[Asked, list[Given]]:
     """Good points, bad ones among them, and one twice."""
-    study = load_study(priced())
-    with closing(Journal(folder / "journal", asked_of(study))) as journal:
-        asked = asked_for(study, base_of(study), journal, store)
+    loaded = load_study(priced())
+    with closing(Journal(folder / "journal", asked_of(loaded))) as journal:
+        asked = asked_for(loaded, base_of(loaded), journal, store)
     written: list[Any] = [f"{20 + i} gCO2e/kWh" for i in range(20)]
     written[7] = written[13] = "5 kWh"
     written[18] = written[2]
@@ -134,6 +134,32 @@ def test_what_helpers_find_wrong_is_said_as_if_one_had_looked(tmp_path: Path, ca
         said.append(refused.value.problems)
         assert not (tmp_path / f"out-{workers}").exists()
     assert said[0] == said[1]
+
+
+def test_points_that_all_fail_at_their_price_leave_the_same_columns_resumed_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unpriced(*_: Any) -> Any:
+        raise RunError("no price")
+
+    monkeypatch.setattr(work.Pricer, "price", unpriced)
+    here(monkeypatch)
+    store = Store(tmp_path / "cache")
+    found = sweep(study(), tmp_path / "whole", cache=store)
+    assert found.study["statuses"] == {"failed": 12}
+    assert not [name for name in found.study["columns"] if name.startswith("serving.")]
+    here(monkeypatch, most=3)
+    with pytest.raises(Interrupted):
+        sweep(study(), tmp_path / "resumed", cache=Store(tmp_path / "another"))
+    here(monkeypatch)
+    sweep(study(), tmp_path / "resumed", cache=Store(tmp_path / "another"), resume=True)
+    assert contents(tmp_path / "resumed") == contents(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("soon")
+def test_fewer_workers_than_one_check_alone(alone: dict[str, bytes], cache: Store, tmp_path: Path) -> None:
+    sweep(priced(), tmp_path / "out", workers=0, cache=cache)
+    assert contents(tmp_path / "out") == alone
 
 
 # --- what is remembered -----------------------------------------------------------------------------------------------

@@ -34,18 +34,22 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
     lines = Lines()
     accounts: dict[str, SiteAccount] = {}
     for name, site in plan.sites.items():
-        own = counted.where(lambda key, name=name: key.site == name and key.component != WAN)  # type: ignore[misc]
+        own = _at(counted, name, wan=False)
         account = accounts[name] = account_site(own.by_component, site, own.edges_ns)
         _operational(name, own, account, lines)
         for made in account.on_site_carbon:
             carbon = made.carbon_g
             made_g = (carbon.low, carbon.central, carbon.high)
             _shared_by_energy(made.unit.replace(" ", "_"), made_g, lines.footprint().at(name), lines)
-        outside = ledger.where(lambda key, name=name: key.site == name and key.component == WAN)  # type: ignore[misc]
-        _network(outside, site.grid, lines)
+        _network(_at(ledger, name, wan=True), site.grid, lines)
     _embodied(ledger, plan, lines)
     _plants(ledger, plan.plants, lines)
     return lines.footprint(accounts)
+
+
+def _at(ledger: Ledger, site: str, *, wan: bool) -> Ledger:
+    """What a site's own equipment drew, or the networks that lead to it."""
+    return ledger.where(lambda key: key.site == site and (key.component == WAN) == wan)
 
 
 def _per_joule(account: SiteAccount) -> dict[str, Floats]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.spec.ranges import split_quantity
-from sim.study.work import Row
+from sim.study.work import DONE, Row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,10 +99,10 @@ class Columns:
                 kinds.units.add(split[1] if split is not None else None)
 
     def see_row(self, row: Row, shared: Mapping[str, Any]) -> None:
-        """Takes into account what came of it."""
+        """Takes into account what came of it; a row that failed shares nothing."""
         for name, value in row.values.items():
             self._summary[name].see(value)
-        if shared is not self._last:
+        if row.status == DONE and shared is not self._last:
             self._last = shared
             for name, value in shared.items():
                 self._summary[name].see(value)

@@ -234,8 +234,8 @@ def _at_work(
             if watch is not None:
                 watch(progress)
 
-        at_hand = workers if workers is not None and dask is None else machine_workers()
-        plan = planned(study, asked, spool, journal, at_hand - 1, checked)
+        at_hand = workers if workers is not None else machine_workers()
+        plan = planned(study, asked, spool, journal, max(0, at_hand - 1), checked)
         finished = finished_study(folder, plan.name) if resume else None
         if finished is None:
             found = _count(progress, plan, journal, store)

@@ -28,6 +28,7 @@ VANISHED_INTERVALS = 3.0
 
 
 MAY_BE_NEGATIVE = ("temperature_c",)
+"""Quantities that are no amount."""
 
 DEAD_SAMPLES = 3
 """Alike over a second or more, from which a meter may count as dead."""

@@ -62,16 +62,17 @@ MOST_STALLS_ALIKE = 4
 
 def fits(text: Text) -> bool:
     """Whether nvidia-smi's header is among the first lines, with warnings before it or not."""
-    return bool(_header(text))
+    return bool(_header(text)[1])
 
 
 def read(text: Text) -> Recording:
     """The recording in a log. Raises ``InputError`` where there is no time, or no telling the GPUs apart."""
-    header = _header(text)
+    number, header = _header(text)
     if ";" in header and "," not in header:
-        raise text.refuse("is separated by semicolons, as a spreadsheet writes it; give nvidia-smi's own file", line=1)
+        message = "is separated by semicolons, as a spreadsheet writes it; give nvidia-smi's own file"
+        raise text.refuse(message, line=number)
     if "timestamp" not in _names(header):
-        raise text.refuse("has no column 'timestamp'; add it to --query-gpu and record again", line=1)
+        raise text.refuse("has no column 'timestamp'; add it to --query-gpu and record again", line=number)
     gathering = Gathering(text)
     rows = _rows(text, gathering)
     if not rows:
@@ -110,11 +111,11 @@ class _Row:
         self.values: dict[str, float] = {}
 
 
-def _header(text: Text) -> str:
-    """The first line that names a quantity; '' where none of the first lines does."""
+def _header(text: Text) -> tuple[int, str]:
+    """The first line that names a quantity, and its number; '' where none of the first lines does."""
     known = {name for columns, _, _ in COLUMNS.values() for name in columns}
-    first = islice((line for line in (*text.lines, text.tail) if line.strip()), PREAMBLE)
-    return next((line for line in first if known & {*_names(line), *_names(line.replace(";", ","))}), "")
+    first = islice(((i, line) for i, line in enumerate((*text.lines, text.tail), 1) if line.strip()), PREAMBLE)
+    return next(((i, line) for i, line in first if known & {*_names(line), *_names(line.replace(";", ","))}), (1, ""))
 
 
 def _cells(line: str) -> list[str]:

@@ -60,12 +60,12 @@ def read_text(path: Path) -> Text:
     content, packed_cut = _bytes(path)
     stripped = content.rstrip(b"\0")
     padded = len(stripped) < len(content) and content[:2] not in _WIDE  # some file systems pad with NUL after a crash
-    text = _decoded(stripped if padded else content)
+    text, torn = _decoded(stripped if padded else content)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     tail = lines.pop()
-    damaged = [number for number, line in enumerate(lines, 1) if _NO_TEXT in line]
+    damaged = [number for number, line in enumerate(lines, 1) if torn and _NO_TEXT in line]
     opening = next((line for line in (*lines, tail) if line.strip()), "")
-    if _NO_TEXT in opening or len(damaged) > max(1.0, MOST_DAMAGED * len(lines)):
+    if (torn and _NO_TEXT in opening) or len(damaged) > max(1.0, MOST_DAMAGED * len(lines)):
         raise InputError.one(file, "is not text: it holds bytes that are none", line=damaged[0] if damaged else None)
     for number in damaged:
         lines[number - 1] = ""
@@ -75,7 +75,8 @@ def read_text(path: Path) -> Text:
     elif packed_cut or padded:
         fault = Fault("the file is cut off after this line", line=len(lines))
     left_out = tuple(Fault("holds bytes that are no text, and is left out", line=number) for number in damaged)
-    return Text(file, tuple(lines), tail if tail.strip() and _NO_TEXT not in tail else "", fault, left_out)
+    whole_tail = tail.strip() and not (torn and _NO_TEXT in tail)
+    return Text(file, tuple(lines), tail if whole_tail else "", fault, left_out)
 
 
 def _bytes(path: Path) -> tuple[bytes, bool]:
@@ -117,10 +118,13 @@ def _rest(path: Path, known: int) -> bytes:
     return unpacked[known:]
 
 
-def _decoded(content: bytes) -> str:
+def _decoded(content: bytes) -> tuple[str, bool]:
     """UTF-8, or UTF-16 where its mark stands first (as PowerShell writes); half a character at the end is left out.
 
-    What is neither stands in it as U+FFFD.
+    Whether anything is neither; that stands in it as U+FFFD, which a sound text may hold, too.
     """
-    encoding = _WIDE.get(content[:2], "utf-8")
-    return codecs.getincrementaldecoder(encoding)("replace").decode(content).removeprefix("\ufeff")
+    decoder = codecs.getincrementaldecoder(_WIDE.get(content[:2], "utf-8"))
+    try:
+        return decoder().decode(content).removeprefix("\ufeff"), False
+    except UnicodeDecodeError:
+        return decoder("replace").decode(content).removeprefix("\ufeff"), True
