@@ -6,7 +6,10 @@ import math
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from sim.cli import app
+from sim.errors import InputError
 from tests.test_readers import column, faults, read, refusal
 
 HEADER = "timestamp, index, power.draw [W], utilization.gpu [%]\n"
@@ -60,6 +63,14 @@ def test_a_meter_that_only_ever_reads_zero_is_none(tmp_path: Path, watts: list[s
     found = read(tmp_path, log(*watts))
     assert all(map(math.isnan, column(found, "gpu0", "power_w")))
     assert "gpu0: its meter reads 0 W throughout; it is taken for none" in faults(found)
+
+
+def test_a_recording_of_dead_meters_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "dead.csv"
+    path.write_text(log(*["0.00 W"] * 4))
+    said = CliRunner().invoke(app, ["validate", str(path), "--scenario", "chat-service"])
+    assert isinstance(said.exception, InputError)
+    assert "gpu0: its meter reads 0 W throughout" in str(said.exception)
 
 
 @pytest.mark.parametrize("watts", [["0.00 W", "0.00 W", "0.00 W", "1.00 W"], ["0.00 W", "0.00 W"], ["0.00 W"]])

@@ -149,7 +149,8 @@ def _energy_curves(file: str, recording: Recording, devices: Sequence[str]) -> t
         column = "energy_j" if int(counter.sum()) >= 2 else "power_w"
         known = samples[samples[column].notna()]
         if len(known) < 2:
-            raise InputError.one(file, f"has fewer than two samples of {name}")
+            why = next((f": {fault.reason}" for fault in recording.faults if fault.device == name), "")
+            raise InputError.one(file, f"has fewer than two samples of power or energy of {name}{why}")
         seconds = (known["time_ns"].to_numpy(np.int64) - start_ns) / NS_PER_S
         values = known[column].to_numpy(np.float64)
         if column == "power_w":
