@@ -5,6 +5,7 @@ Figures are ratios or seconds of this machine; the cluster figure needs the ``da
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import statistics
@@ -13,9 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks import table
+from benchmarks.slices import timed
 from sim.runner import Simulated, simulated
 from sim.spec.loader import Loaded
 from sim.study.store import Store
@@ -80,28 +82,40 @@ def _peak_mib() -> float:
 
 
 @contextmanager
-def _dask(workers: int) -> Iterator[str]:
+def _dask(workers: int, folder: Path) -> Iterator[str]:
     """The address of a scheduler with so many workers of one thread, started as the README says."""
+    known = folder / "scheduler.json"
     quiet = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False", "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s"}
     with ExitStack() as stack:
 
-        def started(*arguments: str) -> subprocess.Popen[str]:
-            command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
-            process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **quiet})
+        def started(*arguments: str) -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-m", "dask", *arguments, "--scheduler-file", str(known), "--no-dashboard"]
+            process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, **quiet})
             stack.callback(process.kill)
             return process
 
         scheduler = started("scheduler", "--host", "127.0.0.1", "--port", "0")
-        assert scheduler.stderr is not None
-        address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)
         for _ in range(workers):
-            started("worker", address, "--nthreads", "1", "--no-nanny")
-        yield address
+            started("worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
+        while not known.is_file() or not known.read_text(encoding="utf-8").strip():
+            assert scheduler.poll() is None, "the scheduler did not start"
+            time.sleep(0.05)
+        yield json.loads(known.read_text(encoding="utf-8"))["address"]
+
+
+@contextmanager
+def _simulations(folder: Path, points: int, *, workers: int | None, dask: int = 0) -> Iterator[Callable[[], float]]:
+    """A study of so many simulations on workers that have loaded what they need; ``dask`` of them elsewhere."""
+    folder.mkdir()
+    studies = _Studies(folder)
+    with _dask(dask, folder) if dask else nullcontext() as address:
+        studies.seconds(simulating(2 * max(workers or 0, dask)), fresh=True, workers=workers, dask=address)
+        yield lambda: studies.seconds(simulating(points), fresh=True, workers=workers, dask=address)
 
 
 def rows(*, quick: bool) -> list[table.Row]:
     """Every figure that studies must reach."""
-    runs, points = (1, 40) if quick else (3, 200)
+    runs, points = (1, 100) if quick else (3, 200)
     with tempfile.TemporaryDirectory(prefix="coldaisle-bench-") as folder:
         studies = _Studies(Path(folder))
         studies.seconds(pricing(20))  # simulates the day, and loads what a first study loads
@@ -110,17 +124,14 @@ def rows(*, quick: bool) -> list[table.Row]:
         ten_thousand = _median(lambda: studies.seconds(pricing(10_000)), runs)
         grown = _peak_mib() - before
         beside = _beside(studies, points)
-        ways: dict[str, Callable[[], float]] = {
-            "one": lambda: studies.seconds(simulating(points), fresh=True, workers=1),
-            "two": lambda: studies.seconds(simulating(points), fresh=True, workers=2),
+        home = Path(folder)
+        ways = {
+            "one": partial(_simulations, home / "one", points, workers=1),
+            "two": partial(_simulations, home / "two", points, workers=2),
         }
         if find_spec("distributed") is not None:
-            ways["cluster"] = lambda: _on_a_cluster(studies, points)
-        seconds = dict.fromkeys(ways, 0.0)
-        for run in range(runs + 1):
-            # there and back again: a machine that slows down meanwhile slows down all of them
-            for name in ways if run % 2 == 0 else reversed(ways):
-                seconds[name] += ways[name]()
+            ways["cluster"] = partial(_simulations, home / "cluster", points, workers=None, dask=2)
+        seconds = timed(ways, {"one": 2.0})
         found = [
             table.Row("1,000 points priced on one simulated day", thousand, "s", 2.0),
             table.Row("10,000 points priced on one simulated day", ten_thousand, "s", 15.0),
@@ -141,13 +152,6 @@ def rows(*, quick: bool) -> list[table.Row]:
             dask_s = seconds["cluster"] / seconds["two"]
             found.append(table.Row("two Dask workers over two of the pool", dask_s, "x", 1.1))
         return found
-
-
-def _on_a_cluster(studies: _Studies, points: int) -> float:
-    """On two workers that are there for this alone: even idle ones take of a machine what its own pool would use."""
-    with _dask(2) as address:
-        studies.seconds(simulating(2), fresh=True, dask=address)  # workers load what the first task needs
-        return studies.seconds(simulating(points), fresh=True, dask=address)
 
 
 @dataclass(frozen=True)
