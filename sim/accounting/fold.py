@@ -100,20 +100,21 @@ def _network(outside: Ledger, grid: GridPlan, lines: Lines) -> None:
     lines.add("network", outside.keys, ("energy_j", *rates), outside.energy_j @ by_bin)
 
 
+@last_kept
 def _shares(site: str, counted: Ledger) -> tuple[list[Key], Floats]:
     """Each owner and state's share of the site's IT energy in each bin, and nobody's share where there is none."""
-    nothing = np.zeros(len(counted.edges_ns) - 1)
-    metered = np.sum([*counted.by_owner_and_state.values(), nothing], axis=0)
-    idle = metered <= 0.0
+    names = list(counted.by_owner_and_state)
+    energy_j = np.array(list(counted.by_owner_and_state.values())).reshape(len(names), len(counted.edges_ns) - 1)
+    metered_j = energy_j.sum(axis=0)
+    idle = metered_j <= 0.0
+    shares = np.divide(energy_j, metered_j, out=np.zeros_like(energy_j), where=~idle)
     nobody = (UNALLOCATED, "idle")
-    shares = {
-        name: np.divide(energy_j, metered, out=np.zeros_like(metered), where=~idle)
-        for name, energy_j in counted.by_owner_and_state.items()
-    }
-    if idle.any() or not shares:
-        shares[nobody] = shares.get(nobody, nothing) + idle
-    keys = [Key(site, "", "", "", owner, state) for owner, state in shares]
-    return keys, np.array(list(shares.values()))
+    if nobody not in names and (idle.any() or not names):
+        names.append(nobody)
+        shares = np.vstack([shares, np.zeros_like(metered_j)])
+    if idle.any():
+        shares[names.index(nobody)] += idle
+    return [Key(site, "", "", "", owner, state) for owner, state in names], shares
 
 
 @last_kept
