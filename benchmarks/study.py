@@ -38,9 +38,10 @@ DAY: dict[str, Any] = {
 """A day of the chat service at a tenth of its load: the ledger has the same rows and bins."""
 WORK: dict[str, Any] = {
     "extends": "chat-service",
-    "duration": "2 h",
+    "duration": "4 h",
     "workloads": {"chat": {"arrivals": {"kind": "gamma", "rate": "2 request/s", "cv": 1.0}}},
 }
+"""About a second of a core. A worker's first simulation takes as much again, to load what it needs."""
 
 
 def pricing(points: int) -> dict[str, Any]:
