@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import Connection
 
 SLICE_S = 1.0
+LEAVING_S = 10.0
 Prepared = Callable[[], AbstractContextManager[Callable[[], object]]]
 """Enters what a work needs, warm, and gives the work."""
 
@@ -45,10 +46,12 @@ class _Turns:
             self._ours.send(None)
         done = self._ours.poll(self._slice_s)
         self.seconds += time.perf_counter() - began
-        self._signal(signal.SIGSTOP)
         if done:
             self._ours.recv()
+            self._process.join(LEAVING_S)  # it takes down what it set up
             self.end()
+        else:
+            self._signal(signal.SIGSTOP)
         return done
 
     def _signal(self, number: signal.Signals) -> None:
@@ -71,7 +74,6 @@ def _works(prepared: Prepared, ours: Connection) -> None:
         ours.recv()
         work()
         ours.send(None)
-        ours.recv()  # never: whoever timed it ends it
 
 
 def timed(works: Mapping[str, Prepared], shares: Mapping[str, float]) -> dict[str, float]:

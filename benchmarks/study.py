@@ -6,6 +6,7 @@ Figures are ratios or seconds of this machine; the cluster figure needs the ``da
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import resource
 import statistics
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from functools import cache, partial
@@ -24,7 +26,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks import table
-from benchmarks.slices import timed
+from benchmarks.slices import Prepared, timed
 from sim.runner import Simulated, simulated
 from sim.spec.loader import Loaded
 from sim.study.store import Store
@@ -42,6 +44,8 @@ WORK: dict[str, Any] = {
     "workloads": {"chat": {"arrivals": {"kind": "gamma", "rate": "2 request/s", "cv": 1.0}}},
 }
 """About a second of a core. A worker's first simulation takes as much again, to load what it needs."""
+LOOPS, TURNS = 40, 15_000_000
+"""Half a minute of one core, in as many pieces as there are loops."""
 
 
 def pricing(points: int) -> dict[str, Any]:
@@ -114,6 +118,21 @@ def _simulations(folder: Path, points: int, *, workers: int | None, dask: int = 
         yield lambda: studies.seconds(simulating(points), fresh=True, workers=workers, dask=address)
 
 
+@contextmanager
+def _loops(processes: int) -> Iterator[Callable[[], object]]:
+    """Loops that share nothing: cores that slow one another down do so for them, too."""
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_loop, [1] * processes))  # all have started
+        yield lambda: list(pool.map(_loop, [TURNS] * LOOPS))
+
+
+def _loop(turns: int) -> int:
+    total = 0
+    for i in range(turns):
+        total += i
+    return total
+
+
 def rows(*, quick: bool) -> list[table.Row]:
     """Every figure that studies must reach."""
     runs, points = (1, 100) if quick else (3, 200)
@@ -126,19 +145,23 @@ def rows(*, quick: bool) -> list[table.Row]:
         grown = _peak_mib() - before
         beside = _beside(studies, points)
         home = Path(folder)
-        ways = {
+        ways: dict[str, Prepared] = {
             "one": partial(_simulations, home / "one", points, workers=1),
             "two": partial(_simulations, home / "two", points, workers=2),
         }
         if find_spec("distributed") is not None:
             ways["cluster"] = partial(_simulations, home / "cluster", points, workers=None, dask=2)
-        seconds = timed(ways, {"one": 2.0})
+        ways |= {"one loop": partial(_loops, 1), "two loops": partial(_loops, 2)}
+        seconds = timed(ways, {"one": 2.0, "one loop": 2.0})
         found = [
             table.Row("1,000 points priced on one simulated day", thousand, "s", 2.0),
             table.Row("10,000 points priced on one simulated day", ten_thousand, "s", 15.0),
             table.Row("peak memory, 10,000 points over 1,000", grown, "MiB", 32.0),
             table.Row(
                 f"{points} simulations, two workers over one", seconds["one"] / seconds["two"], "x", 1.85, at_least=True
+            ),
+            table.Row(
+                "two bare loops over one: what the machine gives", seconds["one loop"] / seconds["two loops"], "x"
             ),
             table.Row(
                 "a point beside its simulation",
