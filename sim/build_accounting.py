@@ -44,7 +44,6 @@ CARBON_FREE_FUELS = ("wind", "solar", "hydro", "nuclear", "geothermal", "marine"
 """Fuels that burn nothing, by the names of a mix; the kinds of wind and hydro count as those."""
 
 
-@last_kept
 def accounting_plan(scenario: Scenario, catalog: Catalog) -> AccountingPlan:
     """How the ledger of a scenario that has passed its checks is priced."""
     embodied = scenario.accounting.embodied

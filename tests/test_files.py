@@ -18,6 +18,8 @@ import pytest
 import sim
 from sim.errors import InputError
 from sim.results.files import MANIFEST, read, to_yaml, write
+from sim.runner import run_loaded
+from sim.spec.loader import load_scenario
 from tests.small import small
 from tests.test_bad_input import COLDAISLE, coldaisle
 
@@ -267,3 +269,24 @@ def test_requests_are_kept_only_when_asked_for() -> None:
     data["outputs"] = {}
     with pytest.raises(KeyError, match="ask for them"):
         sim.run(data).requests()
+
+
+def test_a_scenario_run_again_reads_its_series_again(tmp_path: Path) -> None:
+    """What a manifest says was read must be what was: it hashes input files when the run ends."""
+    world = small()
+    world["site"]["grid"]["intensity"] = {"kind": "series", "file": "grid.csv", "unit": "1 gCO2e/kWh"}
+    (tmp_path / "world.yaml").write_text(to_yaml(world))
+    hours = [f"2022-07-04T{hour:02}:00Z" for hour in range(24)] + ["2022-07-05T00:00Z"]
+
+    def written(intensity: int) -> None:
+        rows = "".join(f"{hour},{intensity}\n" for hour in hours)
+        (tmp_path / "grid.csv").write_text(f"datetime_utc,carbon_intensity\n{rows}")
+
+    written(100)
+    loaded = load_scenario(tmp_path / "world.yaml")
+    before = run_loaded(loaded)
+    written(200)
+    after = run_loaded(loaded)
+    carbon = [run.summary["carbon_kg"]["operational_location"] for run in (before, after)]
+    assert carbon[1] == pytest.approx(2 * carbon[0], rel=1e-12)  # rounding of the sums alone
+    assert before.manifest["inputs_sha256"] != after.manifest["inputs_sha256"]
