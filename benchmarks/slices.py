@@ -83,13 +83,16 @@ def timed(works: Mapping[str, Prepared], shares: Mapping[str, float]) -> dict[st
     Raises ``EOFError`` where one of them failed.
     """
     turns: dict[str, _Turns] = {}
+    left: list[_Turns] = []
     try:
         for name, prepared in works.items():
             turns[name] = _Turns(prepared, SLICE_S * shares.get(name, 1.0))
-        left = dict(turns)
+            left.append(turns[name])
         while left:
-            left = {name: work for name, work in left.items() if not work.take_one()}
+            for work in list(left):
+                if work.take_one():
+                    left.remove(work)
     finally:
-        for work in turns.values():
+        for work in left:
             work.end()
     return {name: work.seconds for name, work in turns.items()}

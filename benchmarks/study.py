@@ -44,8 +44,8 @@ WORK: dict[str, Any] = {
     "workloads": {"chat": {"arrivals": {"kind": "gamma", "rate": "2 request/s", "cv": 1.0}}},
 }
 """About a second of a core. A worker's first simulation takes as much again, to load what it needs."""
-LOOPS, TURNS = 40, 15_000_000
-"""Half a minute of one core, in as many pieces as there are loops."""
+LOOPS, ROUNDS = 40, 15_000_000
+"""So many loops of so many rounds: half a minute of one core."""
 
 
 def pricing(points: int) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def _peak_mib() -> float:
 
 @contextmanager
 def _dask(workers: int, folder: Path) -> Iterator[str]:
-    """The address of a scheduler with so many workers of one thread, started as the README says."""
+    """The address of a scheduler with so many workers of one thread, set as the README says; without nannies."""
     known = folder / "scheduler.json"
     quiet = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False", "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s"}
     with ExitStack() as stack:
@@ -123,12 +123,12 @@ def _loops(processes: int) -> Iterator[Callable[[], object]]:
     """Loops that share nothing: cores that slow one another down do so for them, too."""
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_loop, [1] * processes))  # all have started
-        yield lambda: list(pool.map(_loop, [TURNS] * LOOPS))
+        yield lambda: list(pool.map(_loop, [ROUNDS] * LOOPS))
 
 
-def _loop(turns: int) -> int:
+def _loop(rounds: int) -> int:
     total = 0
-    for i in range(turns):
+    for i in range(rounds):
         total += i
     return total
 

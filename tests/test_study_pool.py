@@ -1,4 +1,4 @@
-"""This machine's pool: whichever task kills its worker, that task is found out, and every other is done by the pool."""
+"""This machine's pool: whichever task kills its worker, that one is found out, and every other is done, once."""
 
 from __future__ import annotations
 
