@@ -6,7 +6,6 @@ Exit status: 0 done; 1 the run failed; 2 the input is wrong; 130 interrupted.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -15,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim import cli_measure, cli_study, cli_uncertain
-from sim.cli_measure import terminated
+from sim.cli_interrupts import interrupted, interrupts, stop_if_interrupted
 from sim.cli_options import JsonOption, QuietOption, SetOption, show_tables
 from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
     from sim.results.results import Results
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="coldaisle",
@@ -67,6 +68,7 @@ def _show(results: Results, *, as_json: bool, quiet: bool) -> None:
 
 
 def _write(results: Results, out: Path | None, *, quiet: bool) -> None:
+    stop_if_interrupted()
     if out is not None:
         from sim.results.files import write
 
@@ -248,42 +250,49 @@ def _spread_set(arguments: list[str]) -> list[str]:
     return spread
 
 
+def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
+    """Runs the command: its exit status, what to say of it on standard error, and what it failed by."""
+    try:
+        status = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
+        return (status if isinstance(status, int) else 0), "", None
+    except InputError as error:
+        return 2, describe(error), error
+    except ColdaisleError as error:
+        return 1, f"coldaisle: {error}", error
+    except BrokenPipeError:  # the reader of a pipe has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0, "", None
+    except OSError as error:  # standard output, or a file that went away
+        return 1, f"coldaisle: {error.strerror or error}", error
+    except MemoryError as error:
+        return 1, "coldaisle: not enough memory for this run; try a longer outputs.bin", error
+    except typer.Abort as error:
+        return INTERRUPTED, "", error
+    except Exception as error:  # a defect of ours: say so, and how to see more
+        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
+            error.show()
+            return getattr(error, "exit_code", 2), "", None
+        message = f"coldaisle: internal error: {type(error).__name__}: {error}\nRun with --debug to see where."
+        return 1, message, error
+
+
 def main() -> None:
     """The entry point of the ``coldaisle`` command."""
-    signal.signal(signal.SIGTERM, terminated)
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)  # what follows belongs to another program
     arguments, others = _spread_set(sys.argv[1:end]), sys.argv[end:]
     debug = "--debug" in arguments
     try:
-        status = app(args=[*(word for word in arguments if word != "--debug"), *others], standalone_mode=False)
-        sys.stdout.flush()
-        sys.exit(status if isinstance(status, int) else 0)
-    except InputError as error:
-        status, message = 2, describe(error)
-        failure: BaseException = error
-    except ColdaisleError as error:
-        status, message, failure = 1, f"coldaisle: {error}", error
-    except typer.Abort as error:
-        status, message, failure = 130, "coldaisle: interrupted", error
+        with interrupts():
+            status, message, failure = _end([*(word for word in arguments if word != "--debug"), *others])
+            if interrupted():  # whatever it then failed by
+                status = INTERRUPTED
     except KeyboardInterrupt as error:
-        status, message, failure = 130, "coldaisle: interrupted", error
-    except BrokenPipeError:  # the reader of a pipe has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except OSError as error:  # standard output, or a file that went away
-        status, message, failure = 1, f"coldaisle: {error.strerror or error}", error
-    except MemoryError as error:
-        status, message, failure = 1, "coldaisle: not enough memory for this run; try a longer outputs.bin", error
-    except Exception as error:  # a defect of ours: say so, and how to see more
-        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
-            error.show()
-            sys.exit(getattr(error, "exit_code", 2))
-        status, message, failure = (
-            1,
-            f"coldaisle: internal error: {type(error).__name__}: {error}\nRun with --debug to see where.",
-            error,
-        )
-    if debug:
+        status, message, failure = INTERRUPTED, "", error
+    if status == INTERRUPTED:
+        message = "coldaisle: interrupted"
+    if debug and failure is not None:
         raise failure
-    sys.stderr.write(message + "\n")
+    if message:
+        sys.stderr.write(message + "\n")
     sys.exit(status)

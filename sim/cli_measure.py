@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.cli_interrupts import hear_hang_ups
 from sim.cli_options import JsonOption, SetOption, show_tables
 from sim.errors import InputError, RunError
 
@@ -51,8 +51,7 @@ def record(
 
     wanted = Wanted(out, hz, idle, seconds, suite, power_caps, command or ())
     refuse_wrong(wanted)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, terminated)  # a closed terminal keeps what was sampled, too
+    hear_hang_ups()  # a closed terminal keeps what was sampled, too
     try:
         recording = record_here(wanted, watch=_show_progress if sys.stderr.isatty() else None)
     finally:
@@ -181,8 +180,3 @@ def _overwrite(line: str) -> None:
     with suppress(OSError):
         sys.stderr.write(f"\r\x1b[K{line[:78]}")
         sys.stderr.flush()
-
-
-def terminated(_number: int, _frame: object) -> None:
-    """A polite kill ends like Ctrl-C: whatever is being written is cleared away on the way out."""
-    raise KeyboardInterrupt

@@ -1,13 +1,9 @@
-"""Progress of many runs as the terminal's last line, and Ctrl-C. Like ``sim.cli`` it has no logic of its own."""
+"""Progress of many runs as the terminal's last line. Like ``sim.cli`` it has no logic of its own."""
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 EVERY_S = 0.2
 
@@ -67,23 +63,3 @@ def overwrite(shown: Shown | None) -> None:
     """Takes the line away."""
     if shown is not None:
         sys.stderr.write("\r\x1b[K")
-
-
-@contextmanager
-def interrupts() -> Iterator[threading.Event]:
-    """Set once Ctrl-C or a polite kill was heard, for who asks between two points.
-
-    The interrupt is raised as ever; but where it meets a finalizer or a callback of another library, Python drops it.
-    """
-    heard = threading.Event()
-
-    def hear(_number: int, _frame: object) -> None:
-        heard.set()
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield heard
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sim.cli_interrupts import stop_if_interrupted
 from sim.cli_options import show_tables
-from sim.cli_progress import Shown, interrupts, overwrite
+from sim.cli_progress import Shown, overwrite
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,25 +57,23 @@ def sweep(
     shown = Shown("points") if sys.stderr.isatty() and not quiet else None
 
     def watch(how: Progress) -> None:
-        if heard.is_set():
-            raise KeyboardInterrupt
+        stop_if_interrupted()
         if shown is not None and how.points:
             shown(how.done, how.points, how.failed)
         elif shown is not None:
             shown.counted(how.checked)
 
     try:
-        with interrupts() as heard:
-            results = swept(
-                study,
-                out,
-                workers=workers,
-                dask=dask,
-                resume=resume,
-                cache=None if no_cache else _store(cache),
-                keep=not no_cache,
-                watch=watch,
-            )
+        results = swept(
+            study,
+            out,
+            workers=workers,
+            dask=dask,
+            resume=resume,
+            cache=None if no_cache else _store(cache),
+            keep=not no_cache,
+            watch=watch,
+        )
     except Interrupted as stopped:
         overwrite(shown)
         how = stopped.progress

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sim.cli_interrupts import stop_if_interrupted
 from sim.cli_options import JsonOption, show_tables
 from sim.cli_progress import Shown, overwrite
 from sim.errors import InputError
@@ -87,6 +88,7 @@ def optimize(
 
     def watch(number: int, total: int) -> None:
         nonlocal done
+        stop_if_interrupted()
         done = number
         if shown is not None:
             shown(number, total)

@@ -168,6 +168,45 @@ def test_a_kill_at_any_moment_leaves_no_half_file(scenario: Path, number: int) -
     assert sorted(path.name for path in scenario.iterdir() if not path.name.endswith(".replaced")) == ["out", "s.yaml"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("then", ["return done", "raise InputError.one('s.yaml', 'is no mapping')", "1 / 0"])
+def test_an_interrupt_that_python_drops_still_ends_the_command(scenario: Path, number: int, then: str) -> None:
+    """Whatever comes of a finalizer or a callback that an interrupt cut short is neither kept nor believed."""
+    code = f"""
+import os, sys
+import sim.cli, sim.runner
+from sim.errors import InputError
+run = sim.runner.run_loaded
+class Closing:
+    def __del__(self):
+        os.kill(os.getpid(), {int(number)})
+def dropping(loaded):
+    done = run(loaded)
+    Closing()
+    {then}
+sim.runner.run_loaded = dropping
+sys.argv[1:] = ["run", "s.yaml", "--out", "out"]
+sim.cli.main()
+"""
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=scenario, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr.endswith("\ncoldaisle: interrupted\n")
+    assert done.stdout == ""
+    assert not (scenario / "out").exists()
+
+
+def test_an_ignored_interrupt_stays_ignored(scenario: Path) -> None:
+    """A shell starts what it puts in the background with Ctrl-C ignored."""
+    code = (
+        "import os, signal, sys, sim.cli\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "sim.cli.app = lambda **_: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sim.cli.main()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=scenario, check=False).returncode == 0
+
+
 def test_a_write_killed_outright_is_swept_by_the_next(scenario: Path) -> None:
     """Kill -9 once every file is staged: nothing under the name asked for, and the next run clears the rest."""
     code = (

@@ -55,13 +55,14 @@ ALLOWED: dict[str, set[str]] = {
     | {"build_accounting", "build_places", "build_policies", "build_routes", "build_caps"},
     "study": BASE | {"rng", "signals", "profiles", "accounting", "spec", "results", "build_accounting", "runner"},
     "cli_progress": set(),
+    "cli_interrupts": set(),
     "cli_options": set(),
-    "cli_study": BASE | {"results", "study", "cli_progress", "cli_options"},
-    "cli_uncertain": BASE | {"spec", "results", "study", "cli_progress", "cli_options"},
-    "cli_measure": BASE | {"profiles", "spec", "results", "runner", "measure", "cli_options"},
+    "cli_study": BASE | {"results", "study", "cli_interrupts", "cli_progress", "cli_options"},
+    "cli_uncertain": BASE | {"spec", "results", "study", "cli_interrupts", "cli_progress", "cli_options"},
+    "cli_measure": BASE | {"profiles", "spec", "results", "runner", "measure", "cli_interrupts", "cli_options"},
     "cli": BASE
     | {"profiles", "spec", "results", "runner", "study", ""}
-    | {"cli_measure", "cli_options", "cli_study", "cli_uncertain"},
+    | {"cli_interrupts", "cli_measure", "cli_options", "cli_study", "cli_uncertain"},
     "": BASE | {"spec", "results", "runner", "study"},  # sim/__init__.py
 }
 ONLY_IN_ENGINE = {"simpy"}
@@ -69,6 +70,7 @@ NOT_AT_START = {"numpy", "pandas", "pyarrow", "pint", "pydantic", "ruamel", "sim
 STARTS = {
     "",
     "cli",
+    "cli_interrupts",
     "cli_measure",
     "cli_options",
     "cli_progress",
