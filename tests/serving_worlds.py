@@ -196,7 +196,7 @@ def worlds(draw: st.DrawFn) -> World:
         )
     session = rng.integers(-1, 4, n)
     priority = rng.integers(0, 4, n)
-    edges = sorted({0, n, *draw(st.lists(st.integers(0, n), max_size=2))})
+    edges = sorted({0, n, *draw(st.lists(st.integers(0, n), max_size=8))})
     chunks = [
         chunk(arrivals[a:b], prompt[a:b], output[a:b], list(session[a:b]), list(priority[a:b]), lists[a:b])
         for a, b in pairwise(edges)

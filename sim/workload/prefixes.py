@@ -6,18 +6,40 @@ Block ids are unique to a document, a conversation or a request, and number its 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sim.units import NS_PER_S
-from sim.workload.requests import CHUNK, Ints, LengthLaw, RequestChunk, RequestSource, joined
+from sim.workload.requests import Ints, LengthLaw, RequestChunk, RequestSource, joined, plain_chunk
 
 BLOCKS_OF_ONE = 1 << 18
 """Ids set aside for the blocks of one document, conversation or request."""
 
 OWN = 1 << 40
 """Where the ids of blocks begin that only one request has."""
+
+IDS_AT_ONCE = 1 << 16
+"""Block ids made at a time, but for a single request that has more: half a MiB, which a core's cache holds."""
+
+BEGUN_AT_ONCE = 1 << 12
+"""Conversations drawn at a time."""
+
+
+def _pieces(chunk: RequestChunk, block_tokens: int) -> Iterator[tuple[RequestChunk, Ints, Ints]]:
+    """``chunk`` in pieces of few block ids, each with the row (in ``chunk``) and number of every block.
+
+    The pieces know where the ids of each request are; the ids are for whoever asks to fill in.
+    """
+    upto = np.concatenate([[0], np.cumsum(chunk.prompt_tokens // block_tokens)]).astype(np.int64)
+    begin = 0
+    while begin < len(chunk):
+        end = max(begin + 1, int(np.searchsorted(upto, upto[begin] + IDS_AT_ONCE, side="right")) - 1)
+        start = upto[begin : end + 1] - upto[begin]
+        row = np.repeat(np.arange(begin, end), np.diff(start))
+        block = np.arange(len(row)) - start[row - begin]
+        yield replace(chunk.between(begin, end), prefix_start=start), row, block
+        begin = end
 
 
 @dataclass(frozen=True)
@@ -44,16 +66,11 @@ class Documents:
         for chunk in self.source.chunks():
             n = len(chunk)
             document = np.minimum(np.searchsorted(upto, rng.random(n) * upto[-1], side="right"), self.count - 1)
-            prompt = chunk.prompt_tokens + self.tokens
-            widths = prompt // self.block_tokens
-            start = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
-            block = np.arange(int(start[-1])) - np.repeat(start[:-1], widths)
-            own = OWN + (ordinal + np.repeat(np.arange(n), widths)) * BLOCKS_OF_ONE + block
-            quoted = np.repeat(document, widths) * BLOCKS_OF_ONE + block
-            hashes = np.where(block < shared, quoted, own).astype(np.int64)
-            yield RequestChunk(
-                chunk.arrival_ns, prompt, chunk.output_tokens, chunk.session, chunk.priority, start, hashes
-            )
+            longer = replace(chunk, prompt_tokens=chunk.prompt_tokens + self.tokens)
+            for piece, row, block in _pieces(longer, self.block_tokens):
+                own = OWN + (ordinal + row) * BLOCKS_OF_ONE + block
+                quoted = document[row] * BLOCKS_OF_ONE + block
+                yield replace(piece, prefix_hashes=np.where(block < shared, quoted, own).astype(np.int64))
             ordinal += n
 
 
@@ -87,7 +104,7 @@ class Conversations:
             if self.until_ns is not None and len(starts_ns) and starts_ns[-1] >= self.until_ns:
                 ended = True
                 starts_ns = starts_ns[: int(np.searchsorted(starts_ns, self.until_ns))]
-            for part in np.array_split(starts_ns, max(1, -(-len(starts_ns) // CHUNK))):
+            for part in np.array_split(starts_ns, max(1, -(-len(starts_ns) // BEGUN_AT_ONCE))):
                 if not len(part):
                     continue
                 waiting = joined([waiting, self._conversations(part, session, law, turns, thinking)])
@@ -96,7 +113,7 @@ class Conversations:
                 ready = int(np.searchsorted(waiting.arrival_ns, part[-1], side="left"))
                 ready = ready if left is None else min(ready, left)
                 if ready:
-                    yield waiting.between(0, ready)
+                    yield from self._hashed(waiting.between(0, ready))
                     waiting = waiting.between(ready, len(waiting))
                 left = None if left is None else left - ready
                 if left == 0:
@@ -105,8 +122,11 @@ class Conversations:
                 break
         upto = len(waiting) if self.until_ns is None else int(np.searchsorted(waiting.arrival_ns, self.until_ns))
         upto = upto if left is None else min(upto, left)
-        if upto:
-            yield waiting.between(0, upto)
+        yield from self._hashed(waiting.between(0, upto))
+
+    def _hashed(self, turns: RequestChunk) -> Iterator[RequestChunk]:
+        for piece, row, block in _pieces(turns, self.block_tokens):
+            yield replace(piece, prefix_hashes=turns.session[row] * BLOCKS_OF_ONE + block)
 
     def _conversations(
         self,
@@ -116,6 +136,7 @@ class Conversations:
         turns: np.random.Generator,
         thinking: np.random.Generator,
     ) -> RequestChunk:
+        """Every turn of those that begin at ``starts_ns``, one conversation after the other, without hashes."""
         counts = turns.geometric(1.0 / self.turns, len(starts_ns)).astype(np.int64)
         begin = np.concatenate([[0], np.cumsum(counts)[:-1]])
         total = int(counts.sum())
@@ -133,10 +154,6 @@ class Conversations:
         arrival_ns = along(gaps_ns)
         prompt = along(said + answered) - answered
         fits = along((prompt + answered > self.most_tokens).astype(np.int64)) == 0
-        widths = np.where(fits, prompt // self.block_tokens, 0)
-        start = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
-        hashes = np.repeat((first + owner) * BLOCKS_OF_ONE - start[:-1], widths)
-        hashes += np.arange(len(hashes))
-        priority = np.full(total, self.priority, dtype=np.int64)
-        chunk = RequestChunk(arrival_ns, prompt, answered, first + owner, priority, start, hashes)
-        return chunk if fits.all() else chunk.take(np.flatnonzero(fits))
+        turn = plain_chunk(arrival_ns, prompt, answered)
+        turn = replace(turn, session=first + owner, priority=np.full(total, self.priority, dtype=np.int64))
+        return turn if fits.all() else turn.take(np.flatnonzero(fits))

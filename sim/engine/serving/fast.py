@@ -328,13 +328,12 @@ class FastPool:
         if self._hashes_used + more <= self._sizes[k.O_HASH]:
             return
         live = np.flatnonzero((self._s[:, k.S_LIVE] == 1) & (self._s[:, k.S_HASHES] > 0))
-        old = self._region(k.O_HASH).copy()
-        at = 0
-        for slot in live.tolist():
-            start, length = int(self._s[slot, k.S_HASH]), int(self._s[slot, k.S_HASHES])
-            self._region(k.O_HASH)[at : at + length] = old[start : start + length]
-            self._s[slot, k.S_HASH] = at
-            at += length
+        start, lengths = self._s[live, k.S_HASH], self._s[live, k.S_HASHES]
+        upto = np.cumsum(lengths)
+        at = int(upto[-1]) if len(live) else 0
+        place = self._region(k.O_HASH)
+        place[:at] = place[np.repeat(start - upto + lengths, lengths) + np.arange(at)]
+        self._s[live, k.S_HASH] = upto - lengths
         self._hashes_used = at
         if at + more > self._sizes[k.O_HASH]:
             self._resize(k.O_HASH, 2 * (at + more))
