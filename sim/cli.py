@@ -16,6 +16,7 @@ import typer
 from sim import cli_measure, cli_study, cli_uncertain
 from sim.cli_interrupts import interrupted, interrupts, stop_if_interrupted
 from sim.cli_options import JsonOption, QuietOption, SetOption, show_tables
+from sim.cli_progress import showing
 from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def run(
         from sim.study.processes import machine_workers
         from sim.study.propagate import with_intervals
 
-        results = with_intervals(loaded, results, workers or machine_workers())
+        with showing("draws") as shown:
+            results = with_intervals(loaded, results, workers or machine_workers(), watch=shown)
     _write(results, out, quiet=quiet or as_json)
     _show(results, as_json=as_json, quiet=quiet)
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sim.cli_interrupts import stop_if_interrupted
 
 EVERY_S = 0.2
 
@@ -63,3 +67,19 @@ def overwrite(shown: Shown | None) -> None:
     """Takes the line away."""
     if shown is not None:
         sys.stderr.write("\r\x1b[K")
+
+
+@contextmanager
+def showing(things: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows on a terminal how many ``things`` are done, and takes the line away; an interrupt ends what is watched."""
+    shown = Shown(things) if sys.stderr.isatty() else None
+
+    def watch(done: int, total: int) -> None:
+        stop_if_interrupted()
+        if shown is not None:
+            shown(done, total)
+
+    try:
+        yield watch
+    finally:
+        overwrite(shown)

@@ -11,7 +11,7 @@ import typer
 
 from sim.cli_interrupts import stop_if_interrupted
 from sim.cli_options import JsonOption, show_tables
-from sim.cli_progress import Shown, overwrite
+from sim.cli_progress import Shown, overwrite, showing
 from sim.errors import InputError
 
 
@@ -39,6 +39,10 @@ def sensitivity(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a value.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, help="Processes for points that decide the run (one a core)."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE.html", help="Write a page with a chart.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,12 +52,16 @@ def sensitivity(
     from sim.results.tornado import tornado_page, tornado_tables
     from sim.spec.loader import load_scenario, parse_assignments
     from sim.study.effects import scenario_sensitivity
+    from sim.study.processes import machine_workers
 
     wanted = samples if samples is not None else {"sobol": 256, "morris": 32, "oat": 2}[method]
     if method == "sobol" and wanted & (wanted - 1):
         raise InputError.one("--samples", f"must be a power of 2 for Sobol, and is {wanted}")
     loaded = load_scenario(scenario, parse_assignments(assignments or []))
-    found = scenario_sensitivity(loaded, method, output, samples=wanted).as_dict()
+    with showing("points") as shown:
+        found = scenario_sensitivity(
+            loaded, method, output, samples=wanted, workers=workers or machine_workers(), watch=shown
+        ).as_dict()
     if out is not None:
         from sim.results.atomic import write_text
 

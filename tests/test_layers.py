@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"signals", "rng", "profiles", "workload", "engine", "facility", "accounting", "spec", "results", "build"}
     | {"build_accounting", "build_places", "build_policies", "build_routes", "build_caps"},
     "study": BASE | {"rng", "signals", "profiles", "accounting", "spec", "results", "build_accounting", "runner"},
-    "cli_progress": set(),
+    "cli_progress": {"cli_interrupts"},
     "cli_interrupts": set(),
     "cli_options": set(),
     "cli_study": BASE | {"results", "study", "cli_interrupts", "cli_progress", "cli_options"},
@@ -62,7 +62,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_measure": BASE | {"profiles", "spec", "results", "runner", "measure", "cli_interrupts", "cli_options"},
     "cli": BASE
     | {"profiles", "spec", "results", "runner", "study", ""}
-    | {"cli_interrupts", "cli_measure", "cli_options", "cli_study", "cli_uncertain"},
+    | {"cli_interrupts", "cli_measure", "cli_options", "cli_progress", "cli_study", "cli_uncertain"},
     "": BASE | {"spec", "results", "runner", "study"},  # sim/__init__.py
 }
 ONLY_IN_ENGINE = {"simpy"}

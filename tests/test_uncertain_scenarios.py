@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,11 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import Calibration
 from sim.results.files import read, write
 from sim.results.report import report
+from sim.runner import run_loaded
 from sim.spec.loader import Loaded, load_scenario
+from sim.study.draws import of_each
 from sim.study.effects import scenario_sensitivity
+from sim.study.propagate import with_intervals
 from sim.study.uncertain import UncertainScenario
 from tests.small import small
 
@@ -88,6 +93,27 @@ def test_processes_share_out_draws_and_change_nothing() -> None:
     alone, shared = sim.run(data), sim.run(data, workers=2)
     assert shared.summary == alone.summary
     assert shared.draws().equals(alone.draws())
+
+
+@pytest.mark.parametrize(("workers", "step"), [(1, 1), (2, 2)])  # a process does a draw under both seeds
+def test_whoever_watches_hears_of_every_draw(workers: int, step: int) -> None:
+    over = {"workloads.tune.work.load.active": {"kind": "uniform", "low": "300 W", "high": "350 W"}}
+    loaded = load_scenario(uncertain(over, draws=8, seeds=2))
+    heard: list[tuple[int, int]] = []
+    with_intervals(loaded, run_loaded(loaded), workers, watch=lambda done, total: heard.append((done, total)))
+    assert heard == [(done, 16) for done in range(step, 17, step)]
+
+
+def _killed(_summary: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_of_draws_is_an_error_that_says_so() -> None:
+    over = {"workloads.tune.work.load.active": {"kind": "uniform", "low": "300 W", "high": "350 W"}}
+    loaded = load_scenario(uncertain(over, draws=8, seeds=1))
+    scenario = UncertainScenario(loaded)
+    with pytest.raises(RunError, match="a process of work was killed"):
+        of_each(loaded, scenario, scenario.drawn()[0], scenario.seeds(), _killed, 2, None)
 
 
 def test_pricing_anew_prices_every_draw_anew_and_simulates_none() -> None:
@@ -193,6 +219,28 @@ def test_one_at_a_time_names_the_input_that_moves_the_carbon() -> None:
     assert found.effects[0].size == pytest.approx(0.9 * 0.4 * kwh)
     with pytest.raises(InputError, match=r"carbon_kg\.nothing"):
         scenario_sensitivity(load_scenario(data), "oat", "carbon_kg.nothing", samples=2)
+
+
+def test_processes_share_out_points_of_a_sensitivity_and_change_nothing() -> None:
+    over = {
+        "workloads.tune.work.load.active": {"kind": "uniform", "low": "300 W", "high": "350 W"},
+        INTENSITY: {"kind": "lognormal", "cv": "20 %"},
+    }
+    loaded = load_scenario(uncertain(over))
+    heard: list[tuple[int, int]] = []
+    alone, shared = (
+        scenario_sensitivity(
+            loaded,
+            "morris",
+            "carbon_kg.total",
+            samples=4,
+            workers=workers,
+            watch=lambda done, total: heard.append((done, total)),
+        )
+        for workers in (1, 2)
+    )
+    assert shared == alone
+    assert heard == 2 * [(done, alone.evaluations) for done in range(1, alone.evaluations + 1)]
 
 
 def test_correlated_inputs_count_as_one() -> None:

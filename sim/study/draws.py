@@ -7,25 +7,30 @@ needs a simulation of its own; then processes share them out, and each reads the
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.documents import Document
+from sim.errors import RunError
 from sim.results.compare import COMPARED, SERVED
 from sim.spec.loader import Loaded
 from sim.spec.variants import Variants
-from sim.study.processes import worker_context
+from sim.study.processes import Processes
 from sim.study.uncertain import UncertainScenario
 
 Floats = npt.NDArray[np.float64]
 RESULTS = (*(path for path, _, _ in COMPARED), "water_l.total")
 FEWEST_PER_WORKER = 2
+
+T = TypeVar("T")
+Watch = Callable[[int, int], None]
+"""Hears how many are done, of how many."""
 
 
 @dataclass(frozen=True)
@@ -54,22 +59,56 @@ def value_at(summary: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
     return float(here) if isinstance(here, int | float) else None
 
 
-def drawn(loaded: Loaded, uncertain: UncertainScenario, scores: Floats, workers: int) -> Drawn:
+def drawn(loaded: Loaded, uncertain: UncertainScenario, scores: Floats, workers: int, watch: Watch | None) -> Drawn:
     """The results of every draw under every seed."""
     seeds = uncertain.seeds()
     needed = uncertain.to_simulate(scores, seeds)
-    workers = min(workers, len(scores) // FEWEST_PER_WORKER)
-    if workers > 1 and needed > len(seeds) and uncertain.can_travel:
-        sent = pickle.dumps((loaded.document, loaded.source))
-        with ProcessPoolExecutor(workers, worker_context(["sim.study.draws"])) as pool:
-            asked = [pool.submit(_of_draw, sent, score.tobytes(), tuple(seeds)) for score in scores]
-            of_draws = [one.result() for one in asked]
-        rows = [[of_draw[i] for of_draw in of_draws] for i in range(len(seeds))]
-    else:
-        # one seed after the other, so that its ledger serves all draws that only price
-        rows = [[results_of(uncertain.summary(score, seed)) for score in scores] for seed in seeds]
+    rows = of_each(loaded, uncertain, scores, seeds, results_of, workers if needed > len(seeds) else 1, watch)
     shared = [path for path in rows[0][0] if all(path in row for of_seed in rows for row in of_seed)]
     return Drawn({path: np.array([[row[path] for row in of_seed] for of_seed in rows]).T for path in shared}, needed)
+
+
+def of_each(
+    loaded: Loaded,
+    uncertain: UncertainScenario,
+    scores: Floats,
+    seeds: list[int],
+    read: Callable[[Mapping[str, Any]], T],
+    workers: int,
+    watch: Watch | None,
+) -> list[list[T]]:
+    """What ``read`` makes of the summary of every draw under every seed: for each seed, a list of draws.
+
+    Raises ``RunError`` where a worker was killed, and whatever a draw raises.
+    """
+    total = len(scores) * len(seeds)
+    workers = min(workers, len(scores) // FEWEST_PER_WORKER)
+    if workers > 1 and uncertain.can_travel:
+        sent = pickle.dumps((loaded.document, loaded.source))
+        of_draws = []
+        processes = Processes(workers)
+        try:
+            asked = [processes.submit(_of_draw, sent, score.tobytes(), tuple(seeds), read) for score in scores]
+            for one in asked:
+                of_draws.append(one.result())
+                _tell(watch, len(of_draws) * len(seeds), total)
+        except BrokenProcessPool:
+            raise RunError("a process of work was killed; was there memory for so many?  (--workers)") from None
+        finally:
+            processes.close()
+        return [[of_draw[i] for of_draw in of_draws] for i in range(len(seeds))]
+    rows: list[list[T]] = []
+    for seed in seeds:  # one after the other, so that its ledger serves all draws that only price
+        rows.append([])
+        for score in scores:
+            rows[-1].append(read(uncertain.summary(score, seed)))
+            _tell(watch, (len(rows) - 1) * len(scores) + len(rows[-1]), total)
+    return rows
+
+
+def _tell(watch: Watch | None, done: int, total: int) -> None:
+    if watch is not None:
+        watch(done, total)
 
 
 @lru_cache(maxsize=1)
@@ -79,7 +118,7 @@ def _scenario(sent: bytes) -> UncertainScenario:
     return UncertainScenario(Variants(known, source, {}).at({}, {}))
 
 
-def _of_draw(sent: bytes, scores: bytes, seeds: tuple[int, ...]) -> list[dict[str, float]]:
+def _of_draw(sent: bytes, scores: bytes, seeds: tuple[int, ...], read: Callable[[Mapping[str, Any]], T]) -> list[T]:
     """One draw under each seed, by a worker."""
     uncertain, row = _scenario(sent), np.frombuffer(scores, dtype=np.float64)
-    return [results_of(uncertain.summary(row, seed)) for seed in seeds]
+    return [read(uncertain.summary(row, seed)) for seed in seeds]

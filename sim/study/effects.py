@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from sim.errors import InputError, RunError
 from sim.spec.loader import Loaded
 from sim.study.distributions import correlate, from_shares
-from sim.study.draws import results_of, value_at
+from sim.study.draws import Watch, of_each, results_of, value_at
 from sim.study.sensitivity import Method, Sensitivity, analyse
 from sim.study.uncertain import UncertainScenario
 
@@ -20,31 +21,38 @@ FURTHEST = 0.005
 """Morris and Sobol ask for the ends of the cube, where an unbounded distribution has no quantile."""
 
 
-def scenario_sensitivity(loaded: Loaded, method: Method, output: str, *, samples: int) -> Sensitivity:
+def scenario_sensitivity(
+    loaded: Loaded, method: Method, output: str, *, samples: int, workers: int = 1, watch: Watch | None = None
+) -> Sensitivity:
     """Which uncertain input of ``loaded`` moves ``output``, a dotted path of its summary, under its own seed.
 
     Variance cannot be shared out between inputs that depend on each other: those of a group count as one, by all their
-    names. One at a time, the first of a group goes to its ends and the others to where they then lie on average. Raises
-    ``InputError`` for an unknown output, and ``RunError``, with the inputs, where they reach what no scenario can have:
-    an interval would be truncated there, and effects cannot be.
+    names. One at a time, the first of a group goes to its ends and the others to where they then lie on average.
+    ``workers`` processes share out points that need simulations of their own; ``watch`` hears how many points are done,
+    of how many. Raises ``InputError`` for an unknown output, and ``RunError``, with the inputs, where they reach what
+    no scenario can have: an interval would be truncated there, and effects cannot be.
     """
     uncertain = UncertainScenario(loaded)
     cube = _Cube.of(uncertain, method)
-    path = (*output.split("."),)
-    known = results_of(uncertain.summary(np.zeros(len(uncertain.columns))))
+    read = partial(value_at, path=(*output.split("."),))
+    median = uncertain.summary(np.zeros(len(uncertain.columns)))
+
+    def known(value: float | None) -> float:
+        if value is None:
+            message = f"'{output}' is no number of this scenario's summary  ({', '.join(results_of(median))})"
+            raise InputError.one("--output", message)
+        return value
+
+    known(read(median))
 
     def model(points: Floats) -> Floats:
         edge = FURTHEST if method == "morris" else np.finfo(np.float64).epsneg
         scores = cube.scores(from_shares(np.clip(points, edge, 1.0 - edge)))
         _refuse_impossible(uncertain, scores)
-        values = np.empty(len(points))
-        for i, row in enumerate(scores):
-            value = value_at(uncertain.summary(row), path)
-            if value is None:
-                message = f"'{output}' is no number of this scenario's summary  ({', '.join(known)})"
-                raise InputError.one("--output", message)
-            values[i] = value
-        return values
+        first = scores[: 2 * scores.shape[1] + 2]  # in these every method has moved every input
+        share = workers if workers > 1 and uncertain.to_simulate(first, [uncertain.seed]) else 1
+        values = of_each(loaded, uncertain, scores, [uncertain.seed], read, share, watch)[0]
+        return np.array([known(value) for value in values])
 
     return analyse(model, cube.names, method, samples=samples, seed=uncertain.seed)
 

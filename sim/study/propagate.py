@@ -14,7 +14,7 @@ from sim.errors import InputError
 from sim.results.results import Results
 from sim.runner import Simulated
 from sim.spec.loader import Loaded, load_scenario
-from sim.study.draws import drawn
+from sim.study.draws import Watch, drawn
 from sim.study.intervals import interval
 from sim.study.uncertain import ByPath, UncertainScenario
 
@@ -34,7 +34,7 @@ class Uncertainty:
     draws: pa.Table
 
 
-def propagated(loaded: Loaded, run: Simulated, workers: int = 1) -> Uncertainty:
+def propagated(loaded: Loaded, run: Simulated, workers: int = 1, watch: Watch | None = None) -> Uncertainty:
     """Every draw of an uncertain scenario of which ``run`` is the simulation as it stands.
 
     Simulates once a further seed where all that is uncertain only prices. Raises ``InputError`` for a distribution that
@@ -44,7 +44,7 @@ def propagated(loaded: Loaded, run: Simulated, workers: int = 1) -> Uncertainty:
     uncertain.know(run, loaded)
     scores, refused = uncertain.drawn()
     seeds = uncertain.seeds()
-    found = drawn(loaded, uncertain, scores, workers)
+    found = drawn(loaded, uncertain, scores, workers, watch)
     about = {
         "draws": len(scores),
         "seeds": len(seeds),
@@ -56,12 +56,13 @@ def propagated(loaded: Loaded, run: Simulated, workers: int = 1) -> Uncertainty:
     return Uncertainty(intervals, about, _table(uncertain, scores, seeds, found.outputs))
 
 
-def with_intervals(loaded: Loaded, results: Results, workers: int = 1) -> Results:
+def with_intervals(loaded: Loaded, results: Results, workers: int = 1, watch: Watch | None = None) -> Results:
     """``results`` of ``loaded``, whose scenario is uncertain, with ``intervals`` in its summary and all draws.
 
-    ``workers`` processes share out draws that need simulations of their own. Raises as ``propagated``.
+    ``workers`` processes share out draws that need simulations of their own; ``watch`` hears how many draws are done,
+    of how many. Raises as ``propagated``.
     """
-    found = propagated(loaded, _known(results), workers)
+    found = propagated(loaded, _known(results), workers, watch)
     return replace(
         results,
         summary={**results.summary, "intervals": found.intervals, "uncertainty": found.about},
