@@ -266,7 +266,8 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0, "", None
     except OSError as error:  # standard output, or a file that went away
-        return 1, f"coldaisle: {error.strerror or error}", error
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return 1, f"coldaisle: {where}{error.strerror or error}", error
     except MemoryError as error:
         return 1, "coldaisle: not enough memory for this run; try a longer outputs.bin", error
     except typer.Abort as error:

@@ -22,20 +22,22 @@ def _hear(_number: int, _frame: object) -> None:
 @contextmanager
 def interrupts() -> Iterator[None]:
     """Within it, SIGINT and SIGTERM raise ``KeyboardInterrupt`` and are remembered; one that is ignored stays so."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
-    for number in before:
-        signal.signal(number, _hear)
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if before[number] not in (signal.SIG_IGN, None):
+            signal.signal(number, _hear)
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # one that is not Python's stands as it stood
+                signal.signal(number, handler)
         _heard.clear()
 
 
 def hear_hang_ups() -> None:
-    """A closed terminal is an interrupt, too, unless it is ignored (``nohup``)."""
+    """Until ``interrupts`` ends, a closed terminal is an interrupt, too, unless it is ignored (``nohup``)."""
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, _hear)
 

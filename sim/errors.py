@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class InputError(ColdaisleError):
         )
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An error comes back from another process as it was."""
+        return type(self), (self.problems,)
+
     @classmethod
     def one(cls, file: str, message: str, *, line: int | None = None, path: str = "") -> InputError:
         """An input error with a single problem."""
@@ -56,6 +61,10 @@ class QuantityError(InputError):
     def __init__(self, message: str) -> None:
         self.message = message
         super().__init__([Problem("<value>", None, "", message)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As of ``InputError``."""
+        return type(self), (self.message,)
 
 
 class RunError(ColdaisleError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,48 @@ def test_whoever_watches_hears_of_every_draw(workers: int, step: int) -> None:
     heard: list[tuple[int, int]] = []
     with_intervals(loaded, run_loaded(loaded), workers, watch=lambda done, total: heard.append((done, total)))
     assert heard == [(done, 16) for done in range(step, 17, step)]
+
+
+def _process(_summary: object) -> int:
+    return os.getpid()
+
+
+def test_draws_that_share_a_simulation_go_to_one_process_and_others_to_any() -> None:
+    over = {
+        "workloads.tune.work.load.active": {"kind": "uniform", "low": "300 W", "high": "350 W"},
+        INTENSITY: {"kind": "lognormal", "cv": "20 %"},
+    }
+    loaded = load_scenario(uncertain(over))
+    scenario = UncertainScenario(loaded)
+    loads, intensities = np.repeat(np.linspace(-1.0, 1.0, 6), 4), np.tile(np.linspace(-1.0, 1.0, 4), 6)
+    order = [column == INTENSITY for column in scenario.columns]
+    scores = np.stack([intensities if prices else loads for prices in order], axis=1)
+    (processes,) = of_each(loaded, scenario, scores, [loaded.scenario.seed], _process, 2, None)
+    assert os.getpid() not in processes
+    assert all(len(set(processes[i : i + 4])) == 1 for i in range(0, 24, 4))
+
+
+def _refused(_summary: object) -> None:
+    raise InputError.one("s.yaml", "is wrong", line=3)
+
+
+def test_bad_input_found_by_a_process_is_bad_input() -> None:
+    over = {"workloads.tune.work.load.active": {"kind": "uniform", "low": "300 W", "high": "350 W"}}
+    loaded = load_scenario(uncertain(over, draws=8, seeds=1))
+    scenario = UncertainScenario(loaded)
+    with pytest.raises(InputError, match=r"s\.yaml:3: is wrong"):
+        of_each(loaded, scenario, scenario.drawn()[0], scenario.seeds(), _refused, 2, None)
+
+
+@pytest.mark.parametrize("made", ["InputError.one('a', 'b', line=3)", "QuantityError('no unit')"])
+def test_an_error_travels_between_processes(made: str) -> None:
+    """In a process of its own: libraries that other tests load teach pickle how to send any exception."""
+    code = (
+        "import pickle\nfrom sim.errors import InputError, QuantityError\n"
+        f"error = {made}\nagain = pickle.loads(pickle.dumps(error))\n"
+        "assert type(again) is type(error) and str(again) == str(error) and again.problems == error.problems"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def _killed(_summary: object) -> None:
@@ -240,7 +284,11 @@ def test_processes_share_out_points_of_a_sensitivity_and_change_nothing() -> Non
         for workers in (1, 2)
     )
     assert shared == alone
-    assert heard == 2 * [(done, alone.evaluations) for done in range(1, alone.evaluations + 1)]
+    total = alone.evaluations
+    assert heard[:total] == [(done, total) for done in range(1, total + 1)]
+    # with two, points that share a simulation come back together: the load has fewer levels than there are points
+    assert heard[-1] == (total, total)
+    assert len(heard) - total < total
 
 
 def test_correlated_inputs_count_as_one() -> None:

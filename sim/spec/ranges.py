@@ -90,7 +90,7 @@ def _count(given: Sequence[Any], step: Any, low: float, high: float, unit: str, 
         if step is not None:
             raise ValueError("give either how many or a 'step', not both")
         if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= MOST_STEPS:
-            raise ValueError("how many must be a whole number of at least 2")
+            raise ValueError(f"how many must be a whole number from 2 to {MOST_STEPS:,}")
         return count
     if step is None:
         return None

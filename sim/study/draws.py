@@ -85,18 +85,24 @@ def of_each(
     workers = min(workers, len(scores) // FEWEST_PER_WORKER)
     if workers > 1 and uncertain.can_travel:
         sent = pickle.dumps((loaded.document, loaded.source))
-        of_draws = []
+        together: dict[str, list[int]] = {}  # draws that share a simulation go to one process
+        for i, score in enumerate(scores):
+            together.setdefault(uncertain.key(score), []).append(i)
+        found: dict[int, list[T]] = {}
         processes = Processes(workers)
         try:
-            asked = [processes.submit(_of_draw, sent, score.tobytes(), tuple(seeds), read) for score in scores]
-            for one in asked:
-                of_draws.append(one.result())
-                _tell(watch, len(of_draws) * len(seeds), total)
+            asked = [
+                (draws, processes.submit(_of_draws, sent, [scores[i].tobytes() for i in draws], tuple(seeds), read))
+                for draws in together.values()
+            ]
+            for draws, future in asked:
+                found |= zip(draws, future.result(), strict=True)
+                _tell(watch, len(found) * len(seeds), total)
         except BrokenProcessPool:
             raise RunError("a process of work was killed; was there memory for so many?  (--workers)") from None
         finally:
             processes.close()
-        return [[of_draw[i] for of_draw in of_draws] for i in range(len(seeds))]
+        return [[found[i][j] for i in range(len(scores))] for j in range(len(seeds))]
     rows: list[list[T]] = []
     for seed in seeds:  # one after the other, so that its ledger serves all draws that only price
         rows.append([])
@@ -118,7 +124,10 @@ def _scenario(sent: bytes) -> UncertainScenario:
     return UncertainScenario(Variants(known, source, {}).at({}, {}))
 
 
-def _of_draw(sent: bytes, scores: bytes, seeds: tuple[int, ...], read: Callable[[Mapping[str, Any]], T]) -> list[T]:
-    """One draw under each seed, by a worker."""
-    uncertain, row = _scenario(sent), np.frombuffer(scores, dtype=np.float64)
-    return [read(uncertain.summary(row, seed)) for seed in seeds]
+def _of_draws(
+    sent: bytes, scores: list[bytes], seeds: tuple[int, ...], read: Callable[[Mapping[str, Any]], T]
+) -> list[list[T]]:
+    """Draws, each under each seed, by a worker; one seed after the other, as they share its simulation."""
+    uncertain, rows = _scenario(sent), [np.frombuffer(score, dtype=np.float64) for score in scores]
+    of_seeds = [[read(uncertain.summary(row, seed)) for row in rows] for seed in seeds]
+    return [list(of_draw) for of_draw in zip(*of_seeds, strict=True)]

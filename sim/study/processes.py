@@ -6,10 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import suppress
-from multiprocessing import forkserver
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
@@ -37,8 +37,39 @@ def worker_context(preload: list[str]) -> BaseContext:
 
 def get_ready() -> None:
     """Lets what processes of work start from load in the background: it takes as long as reading a study."""
-    if worker_context(PRELOAD).get_start_method() == "forkserver":
+    _start_server(worker_context(PRELOAD))
+
+
+def _start_server(context: BaseContext) -> None:
+    """A terminal's Ctrl-C reaches this server, too, which would answer with a traceback while it loads."""
+    if context.get_start_method() != "forkserver":
+        return
+    resource_tracker.ensure_running()  # now, since it takes a mask away
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what starts here inherits it
+    try:
         forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Interrupts wait until this is done. A mask would not do: any thread may get them, and Python's first one acts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, lambda number, _frame: heard.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in heard:
+            signal.raise_signal(late)
 
 
 class Processes:
@@ -49,13 +80,16 @@ class Processes:
 
     def __init__(self, count: int, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()) -> None:
         context = worker_context(PRELOAD)
+        _start_server(context)
         self._alive: tuple[Connection, Connection] = context.Pipe(duplex=False)
         begun = (self._alive[0], begin, given)
         self._pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=begun)
 
     def submit(self, work: Callable[..., R], *given: Any) -> Future[R]:
         """One of them will do ``work``."""
-        return self._pool.submit(work, *given)
+        # an interrupt amid the start of a process would leave it to start, with a traceback, when all is gone
+        with _interrupts_later():
+            return self._pool.submit(work, *given)
 
     def close(self) -> None:
         """Ends them, whatever they are doing."""

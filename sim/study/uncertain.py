@@ -308,6 +308,10 @@ class UncertainScenario:
         needed = {self._key(self.at(score, seed), score) for seed in seeds for score in scores}
         return len(needed - self._runs.keys())
 
+    def key(self, scores: Floats) -> str:
+        """Of the simulation that a draw needs, under the scenario's own seed: draws of one key share it."""
+        return self._key(self.at(scores), scores)
+
     @property
     def can_travel(self) -> bool:
         """Whether another process would read the same scenario and profiles from the same files."""
