@@ -18,8 +18,8 @@ from pydantic import TypeAdapter
 from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import account_site
 from sim.build_facility import building
+from sim.instants import parse_instant
 from sim.signals import Signal
-from sim.signals.csv_table import parse_instant
 from sim.spec.facility import Facility
 from sim.spec.weather import WeatherSource
 from sim.spec.weather_inputs import weather_series

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from sim import units
 from sim.errors import QuantityError
+from sim.instants import named_zone
 
 
 class Quantity(float):
@@ -147,6 +148,13 @@ def _temperature_reader(low_c: float, high_c: float) -> Callable[[object], Quant
     return read
 
 
+def _read_zone(name: str) -> str:
+    try:
+        return named_zone(name).key
+    except QuantityError as error:
+        raise _fail(error.message) from None
+
+
 def _text(value: Any) -> str | float:
     text: str = value.text
     try:
@@ -206,6 +214,8 @@ TemperatureDifference = Annotated[Quantity, *_quantity("temperature difference",
 PositiveDifference = Annotated[Quantity, *_quantity("temperature difference", above=0.0, high=100.0)]
 EnergyPrice = Annotated[Price, *_field(_read_price, "energy price")]
 DataPrice = Annotated[Price, *_field(_read_data_price, "data price")]
+ZoneName = Annotated[str, AfterValidator(_read_zone)]
+"""The name of a time zone in the IANA database, such as ``Europe/Berlin``."""
 Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration")]
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration")]
 Allowance = Annotated[Nanoseconds | Share, *_field(_share_or(_duration_reader(0), 100.0), "duration", or_share=True)]

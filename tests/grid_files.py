@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from sim.signals.csv_table import epoch_ns
+from sim.instants import epoch_ns
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 START = datetime(2024, 2, 28, tzinfo=UTC)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
+from sim.instants import epoch_ns
 from sim.onsite import pv
-from sim.signals.csv_table import epoch_ns
 from sim.units import HOUR_NS
 
 Ints = npt.NDArray[np.int64]

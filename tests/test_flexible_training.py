@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from sim.engine.training import TrainingPlan
+from sim.instants import epoch_ns
 from sim.signals import Signal, read_series
-from sim.signals.csv_table import epoch_ns
 from sim.units import J_PER_KWH
 from tests.test_schedules import FREE, done, flexible, pausing
 from tests.worlds import H, job

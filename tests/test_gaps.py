@@ -11,9 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sim.errors import InputError
+from sim.instants import epoch_ns
 from sim.signals import Signal
 from sim.signals.calendar import repeated
-from sim.signals.csv_table import MOST_PROBLEMS, epoch_ns
+from sim.signals.csv_table import MOST_PROBLEMS
 from sim.signals.gaps import Rows, without_gaps
 from sim.units import DAY_NS, HOUR_NS
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.errors import InputError
+from sim.instants import epoch_ns
 from sim.profiles.catalog import Catalog
 from sim.profiles.grids import GridsProfile, carbon_factors, water_factors
 from sim.signals import Signal
-from sim.signals.csv_table import epoch_ns, open_table
+from sim.signals.csv_table import open_table
 from sim.signals.grid.eia import read_eia
 from sim.signals.grid.mix import IS_A, weighted
 from sim.units import HOUR_NS, J_PER_KWH, parse

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from sim.documents import from_mapping
 from sim.errors import InputError, Problem
+from sim.instants import epoch_ns
 from sim.profiles.catalog import Catalog
 from sim.signals import Signal
-from sim.signals.csv_table import epoch_ns
 from sim.signals.grid import GridSeries
 from sim.spec.grid import Average, IntensitySource, PriceSource, WaterSource
 from sim.spec.grid_inputs import OPEN_ENDED_NS, described, ewif_signal, grid_series, mixed_bases

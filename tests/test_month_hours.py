@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.errors import InputError
-from sim.signals.csv_table import epoch_ns
+from sim.instants import epoch_ns
 from sim.signals.month_hours import hours_over, read_month_hours
 from sim.units import HOUR_NS
 

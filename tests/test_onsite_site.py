@@ -16,11 +16,11 @@ from sim.accounting.site import account_site
 from sim.build_onsite import onsite_plan
 from sim.errors import InputError, RunError
 from sim.facility.building import FixedPUE
+from sim.instants import epoch_ns
 from sim.onsite.diesel import SCOPE_1_G_PER_L
 from sim.onsite.lifecycle import PUBLISHED, total
 from sim.onsite.plan import OnsitePlan
 from sim.signals import Signal, read_series
-from sim.signals.csv_table import epoch_ns
 from sim.spec.onsite import OnSite
 from sim.units import DAY_NS, HOUR_NS, J_PER_KWH, NS_PER_S
 from tests.onsite_worlds import START_NS, Weather, clear

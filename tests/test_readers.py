@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.errors import InputError
+from sim.instants import parse_instant
 from sim.measure import recording
 from sim.measure.readers import FORMATS, read_recording
 from sim.measure.readers.codecarbon import read_runs
 from sim.measure.recording import Recording, energy_j
-from sim.signals.csv_table import parse_instant
 from sim.units import J_PER_KWH, NS_PER_S
 
 MS = NS_PER_S // 1000

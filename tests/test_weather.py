@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.errors import InputError, SignalRangeError
-from sim.signals.csv_table import epoch_ns
+from sim.instants import epoch_ns
 from sim.spec.weather import OpenMeteo, TypicalWeather
 from sim.spec.weather_inputs import weather_series
 from sim.units import DAY_NS, HOUR_NS

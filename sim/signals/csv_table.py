@@ -7,35 +7,18 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import TextIO
 
 from sim.errors import InputError, Problem
+from sim.instants import parse_instant
 from sim.units import NS_PER_S
-
-FIRST_YEAR, LAST_YEAR = 1900, 2200
-"""Times outside these years do not fit the clock's 64 bits with room to spare."""
 
 LONGEST_LINE = 1 << 16
 
 MOST_PROBLEMS = 20
 """Bad rows named one by one before the rest are only counted."""
-
-
-def epoch_ns(moment: datetime) -> int:
-    """Nanoseconds since 1970 of an aware datetime, exactly."""
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * NS_PER_S + since.microseconds * 1_000
-
-
-def parse_instant(text: str) -> int:
-    """Nanoseconds since 1970 of an ISO 8601 time; without a zone it is UTC. Raises ``ValueError``."""
-    moment = datetime.fromisoformat(text.strip())
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    if not FIRST_YEAR < moment.year < LAST_YEAR:
-        raise ValueError(f"{moment.year} is outside the years that can be simulated")
-    return epoch_ns(moment)
 
 
 class Table:
@@ -83,7 +66,7 @@ class Table:
     def instant(self, line: int, row: list[str], column: int) -> int | None:
         """The time in a cell in ns since 1970; None, and a complaint, where it is none."""
         try:
-            return parse_instant(row[column])
+            return parse_instant(row[column], UTC)
         except (ValueError, IndexError, OverflowError):
             cell = row[column] if column < len(row) else ""
             self.complain(line, f"'{self.names[column]}' is not an ISO 8601 time: {cell!r}")

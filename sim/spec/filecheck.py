@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from sim.documents import Document, KeyPath, dotted
 from sim.errors import InputError, Problem
+from sim.instants import epoch_ns
 from sim.profiles.catalog import Catalog
 from sim.quantities import Price, Quantity
 from sim.signals import Signal
-from sim.signals.csv_table import epoch_ns
 from sim.signals.grid.series import Basis, GridSeries
 from sim.spec.grid import IntensitySource, PriceSource
 from sim.spec.grid_inputs import ewif_signal, grid_series, mixed_bases

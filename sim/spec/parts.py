@@ -9,8 +9,8 @@ from typing import Any
 
 from sim.documents import Document, KeyPath
 from sim.errors import Problem
+from sim.instants import epoch_ns
 from sim.quantities import PositiveDuration
-from sim.signals.csv_table import epoch_ns
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
 from sim.spec.policies import DemandResponse, Policy, PowerCap, Throttle

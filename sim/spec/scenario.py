@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from sim.instants import FIRST_YEAR, LAST_YEAR, epoch_ns
 from sim.quantities import PositiveDuration
-from sim.signals.csv_table import FIRST_YEAR, LAST_YEAR, epoch_ns
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster, NodePool
 from sim.spec.policies import Policy

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sim.documents import KeyPath
 from sim.errors import InputError, Problem
+from sim.instants import epoch_ns
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
-from sim.signals.csv_table import epoch_ns
 from sim.spec.deployment import Deployment
 from sim.spec.requests import (
     OWN_LENGTHS,

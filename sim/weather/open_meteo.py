@@ -12,6 +12,7 @@ import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
-from sim.signals.csv_table import parse_instant
+from sim.instants import parse_instant
 from sim.units import NS_PER_S, PA_PER_MBAR, PERCENT, SECONDS_PER_HOUR
 from sim.weather.files import read_lines, read_text
 from sim.weather.records import DatedHours, Place, number
@@ -108,7 +109,7 @@ def _dated(
     starts = []
     for line, time in zip(lines.tolist(), times, strict=True):
         try:
-            starts.append(parse_instant(time) - offset_ns)
+            starts.append(parse_instant(time, UTC) - offset_ns)
         except ValueError:
             raise InputError.one(file, f"is no time: {time!r}", line=line) from None
     start_ns = np.array(starts, dtype=np.int64)

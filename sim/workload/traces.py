@@ -22,7 +22,7 @@ from typing import Any, Literal, TextIO
 import numpy as np
 
 from sim.errors import InputError, Problem
-from sim.signals.csv_table import epoch_ns
+from sim.instants import epoch_ns
 from sim.units import NS_PER_S
 from sim.workload.lengths import MOST_TOKENS
 from sim.workload.requests import Ints, RequestChunk

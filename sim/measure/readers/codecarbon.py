@@ -13,13 +13,14 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass, replace
+from datetime import UTC
 from itertools import pairwise
 from pathlib import Path
 
+from sim.instants import parse_instant
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.text import Text, read_text
 from sim.measure.recording import Kind, Recording
-from sim.signals.csv_table import parse_instant
 from sim.units import J_PER_KWH, NS_PER_S
 
 NAME = "CodeCarbon emissions.csv"
@@ -121,7 +122,7 @@ def _rows(text: Text, gathering: Gathering) -> tuple[list[CarbonRun], dict[tuple
 
 
 def _run(line: int, row: dict[str, str], gathering: Gathering) -> CarbonRun:
-    end_ns = parse_instant(row["timestamp"])
+    end_ns = parse_instant(row["timestamp"], UTC)
     duration_s = _number("duration", row)
     if duration_s <= 0:
         raise ValueError("its duration is 0")

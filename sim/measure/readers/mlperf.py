@@ -20,10 +20,10 @@ import re
 from datetime import datetime
 from typing import Any
 
+from sim.instants import epoch_ns
 from sim.measure.readers.gathering import NS_PER_MS, Gathering
 from sim.measure.readers.text import Text
 from sim.measure.recording import Recording
-from sim.signals.csv_table import epoch_ns
 from sim.units import MAX_NS
 
 NAME = "MLPerf power log (PTDaemon spl.txt, Training node log)"

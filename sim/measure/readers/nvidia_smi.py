@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import groupby, islice
 from typing import Literal, NamedTuple
@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
+from sim.instants import epoch_ns, parse_instant
 from sim.measure.readers.gathering import Gathering, Ints, hashed
 from sim.measure.readers.text import Text
 from sim.measure.recording import Recording
-from sim.signals.csv_table import epoch_ns, parse_instant
 from sim.units import MAX_NS, NS_PER_S
 
 NAME = "nvidia-smi CSV (--query-gpu=timestamp,...)"
@@ -169,7 +169,7 @@ def _instant(written: str) -> int:
         if fraction and not (fraction.isdecimal() and len(fraction) <= 9):
             raise ValueError(written)
         return _second_ns(day) + int(fraction.ljust(9, "0"))
-    return parse_instant(written)
+    return parse_instant(written, UTC)
 
 
 @lru_cache(maxsize=1024)

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from sim.instants import epoch_ns
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.text import Text
 from sim.measure.recording import Kind, Recording
-from sim.signals.csv_table import epoch_ns
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 NAME = "turbostat text or perf stat -I (power/energy-pkg/)"

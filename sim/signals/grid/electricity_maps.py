@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sim.errors import InputError, Problem
-from sim.signals.csv_table import Table, open_table, parse_instant
+from sim.instants import parse_instant
+from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import Policy, Rows
 from sim.signals.grid.cells import Collected, json_entries, number
 from sim.signals.grid.series import Basis, GridSeries, read_signal
@@ -76,7 +78,7 @@ def _json_rows(path: Path, basis: Basis) -> Rows:
         raise InputError.one(file, f"holds more than one zone: {', '.join(sorted(zones))}")
     for i, (entry, line) in enumerate(zip(entries, lines, strict=True)):
         try:
-            starts.append(parse_instant(entry["datetime"]))
+            starts.append(parse_instant(entry["datetime"], UTC))
             values.append(_value(entry, basis))
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             problems.append(Problem(file, line, f"{within}.{i}", _what(error)))

@@ -22,7 +22,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from sim.errors import InputError
-from sim.signals.csv_table import Table, epoch_ns, open_table
+from sim.instants import epoch_ns
+from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import Policy, Rows
 from sim.signals.grid.cells import Collected, number
 from sim.signals.grid.series import GridSeries, read_mix, read_signal

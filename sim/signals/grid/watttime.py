@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sim.errors import InputError, Problem
-from sim.signals.csv_table import open_table, parse_instant
+from sim.instants import parse_instant
+from sim.signals.csv_table import open_table
 from sim.signals.gaps import LONGEST_STEP_NS, Policy, Rows
 from sim.signals.grid.cells import Collected, json_entries, number
 from sim.signals.grid.series import GridSeries, read_signal
@@ -56,7 +58,7 @@ def _json_rows(file: str, entries: list[Any], lines: list[int], period_s: object
     values: list[float] = []
     for i, (entry, line) in enumerate(zip(entries, lines, strict=True)):
         try:
-            starts.append(parse_instant(entry["point_time"]))
+            starts.append(parse_instant(entry["point_time"], UTC))
             values.append(_number(entry["value"]))
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             message = "is not an entry with 'point_time' (ISO 8601) and 'value' (a number)"

@@ -1,0 +1,74 @@
+"""The guarded way to read files: what is no file, too large, cut, too deep or no number is an input error."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from sim.errors import InputError
+from sim.reading import DEEPEST, MOST_BYTES, read_bytes, read_json, read_text
+
+
+def refused(path: Path, most: int = MOST_BYTES) -> str:
+    with pytest.raises(InputError) as caught:
+        read_json(path, most=most)
+    return str(caught.value)
+
+
+def test_what_is_packed_is_unpacked_up_to_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(gzip.compress(b"[" + b" " * 1_000_000 + b"1]"))
+    assert read_json(path) == [1]
+    assert "unpacks to more than 1,000 bytes" in refused(path, most=1_000)
+
+
+def test_a_file_of_exactly_the_limit_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"1" * 1_000)
+    assert read_bytes(path, most=1_000) == b"1" * 1_000
+    with pytest.raises(InputError, match="holds more than 999 bytes"):
+        read_bytes(path, most=999)
+
+
+def test_a_pipe_and_a_folder_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "a pipe or a device" in refused(tmp_path / "pipe")
+    assert "a folder" in refused(tmp_path)
+    assert "no such file" in refused(tmp_path / "absent")
+
+
+def test_gzip_that_is_cut_or_damaged_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    packed = gzip.compress(os.urandom(5_000))
+    path.write_bytes(packed[:2_000])
+    assert "ends too early" in refused(path)
+    path.write_bytes(packed[:100] + b"\xff" * 50 + packed[150:])
+    assert "cannot be read" in refused(path)
+
+
+@pytest.mark.parametrize("depth", [DEEPEST + 1, 5_000, 200_000])
+def test_json_nested_too_deep_is_refused(tmp_path: Path, depth: int) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text("[" * depth + "]" * depth)
+    assert "nested deeper" in refused(path)
+    path.write_text("[" * DEEPEST + "]" * DEEPEST)
+    read_json(path)
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 5_000])
+def test_numbers_that_are_none_are_refused(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "n.json"
+    path.write_text(f'{{"a": [1, {number}]}}')
+    assert "is JSON with a value that is none" in refused(path)
+
+
+def test_text_that_is_none_is_refused_and_a_mark_at_its_start_is_taken_off(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    path.write_bytes(b"\xef\xbb\xbfab")
+    assert read_text(path) == "ab"
+    path.write_bytes(b"ab\xff")
+    with pytest.raises(InputError, match="not UTF-8 text"):
+        read_text(path)
