@@ -73,10 +73,21 @@ class Calibration(Spec):
 
 
 class Memory(Spec):
-    """Capacity in B and peak bandwidth in B/s."""
+    """Capacity in B and peak bandwidth in B/s.
+
+    ``capacity`` is the board's name ("80 GB"), which its embodied carbon goes by. ``usable`` is what the driver reports
+    and programs can hold: an "80 GB" H100 has 81,559 MiB = 85.5e9 B, a "24 GB" L4 24.2e9 B, since error correction
+    takes its part. Without ``usable``, deployments are sized by ``capacity``, and say so where they do not fit.
+    """
 
     capacity: SourcedBytes
+    usable: SourcedBytes | None = None
     bandwidth: SourcedByteRate
+
+    @property
+    def held_bytes(self) -> float:
+        """B that programs can hold, as far as the profile knows."""
+        return float((self.usable if self.usable is not None else self.capacity).value)
 
 
 class Link(Spec):

@@ -29,6 +29,8 @@ from sim.units import HOUR_NS, SECONDS_PER_NS
 from sim.validation import nearest
 
 RESERVED = ("unallocated",)
+LEAST_OF_IDLE = 0.5
+"""Units of one model differ, and so do hosts; a share of the profile's idle power below this is no such difference."""
 MOST_BINS = 2_000_000
 MOST_CELLS = 50_000_000
 """Bins times rows of a ledger, 16 bytes each: beyond this a run would not fit a laptop's memory."""
@@ -344,6 +346,9 @@ def _load_fits(path: KeyPath, workload: Training | Inference, gpu: GPUProfile) -
         yield at, f"would draw {active_w:.0f} W on '{gpu.name}', above its TDP of {gpu.tdp.value.text}; lower the rates"
     elif active_w < loaded_w:
         yield at, f"draws {active_w:g} W at work and {loaded_w:g} W loaded without work; work cannot lower power"
+    elif load.kind == "measured" and active_w < LEAST_OF_IDLE * gpu.power.idle.value:
+        idle = gpu.power.idle.value.text
+        yield (*at, "active"), f"is less than half of what '{gpu.name}' draws idle, {idle}: that is another device"
 
 
 def _service_laws(parts: Parts) -> Found:

@@ -132,9 +132,8 @@ class Deployment:
 
     def kv_bytes_per_gpu(self) -> float:
         """B of one GPU that are left for the KV cache; negative where the weights alone do not fit."""
-        capacity = float(self.gpu.memory.capacity.value)
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
-        return capacity * usable - self.weights_bytes_per_gpu() - self.draft_bytes_per_gpu()
+        return self.gpu.memory.held_bytes * usable - self.weights_bytes_per_gpu() - self.draft_bytes_per_gpu()
 
     def kv_blocks(self) -> int:
         """Blocks of a pipeline lane."""
@@ -154,7 +153,9 @@ class Deployment:
         gigabyte = 1e9
         r = self.replicas
         per_gpu = self.weights_bytes_per_gpu() / gigabyte
-        capacity = float(self.gpu.memory.capacity.value) / gigabyte
+        memory = self.gpu.memory
+        capacity = memory.held_bytes / gigabyte
+        by = "as its driver reports" if memory.usable is not None else "by name: its profile has no memory.usable"
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
         drafts = self.draft_bytes_per_gpu() / gigabyte
         beside = f" and the draft model {drafts:.1f} GB" if drafts else ""
@@ -162,8 +163,9 @@ class Deployment:
         bits = self.spec.precision.weights
         return (
             f"does not fit: {self.model.parameters / 1e9:.4g} B parameters in {bits} over {r.gpus} GPUs are "
-            f"{per_gpu:.1f} GB each{beside}; '{self.gpu.name}' has {capacity:g} GB, of which {100 * usable:.0f} % are "
-            f"usable = {capacity * usable:.1f} GB, which leaves {left}; use more GPUs a replica or fewer bits a weight"
+            f"{per_gpu:.1f} GB each{beside}; '{self.gpu.name}' has {capacity:.1f} GB ({by}), of which the stack takes "
+            f"{100 * usable:.0f} % = {capacity * usable:.1f} GB, which leaves {left}; "
+            f"use more GPUs a replica or fewer bits a weight"
         )
 
     # Time and energy

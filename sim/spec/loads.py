@@ -25,10 +25,15 @@ class GangWork:
 
 
 def gpu_watts(load: ThroughputLoad | MeasuredLoad | NameplateLoad, gpu: GPUProfile) -> tuple[float, float]:
-    """W of one GPU at work, and with its model loaded and no work."""
+    """W of one GPU at work, and with its model loaded and no work.
+
+    Measured watts are taken as they are: a unit that draws less at work than the profile draws loaded (a job that
+    mostly waits, a frugal unit) draws no more without work either.
+    """
     loaded_w = float(gpu.power.loaded.value)
     if isinstance(load, MeasuredLoad):
-        return float(load.active), float(load.loaded) if load.loaded is not None else loaded_w
+        active_w = float(load.active)
+        return active_w, float(load.loaded) if load.loaded is not None else min(loaded_w, active_w)
     if isinstance(load, NameplateLoad):
         return float(gpu.tdp.value), float(gpu.tdp.value)
     active_w = gpu_power_w(

@@ -1,0 +1,140 @@
+"""What a GPU's profile must know: the bytes that programs can hold, and the energy of every kind of FLOP it has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import sim
+from sim.profiles import Catalog
+from sim.spec.deployment import deployments
+
+CATALOG = Catalog()
+GPUS = [name for name in CATALOG.paths() if CATALOG.path(name).parent.name == "gpus"]
+
+DRIVERS_MIB = {  # what nvidia-smi prints as the board's total memory
+    "nvidia-a100-sxm-40gb": 40_960,
+    "nvidia-a100-sxm-80gb": 81_920,
+    "nvidia-b200-sxm-180gb": 183_359,
+    "nvidia-h100-sxm-80gb": 81_559,
+    "nvidia-h200-sxm-141gb": 143_771,
+    "nvidia-l4": 23_034,
+    "nvidia-l40s": 46_068,
+    "nvidia-t4": 15_360,
+    "nvidia-v100-sxm2-32gb": 32_768,
+}
+
+
+@pytest.mark.parametrize("name", GPUS)
+def test_every_gpu_knows_what_its_driver_reports_and_what_every_flop_costs(name: str) -> None:
+    gpu = CATALOG.gpu(name)
+    assert gpu.memory.usable is not None
+    assert set(gpu.peak) == set(gpu.power.energy_per_flop)
+    if name in DRIVERS_MIB:
+        assert gpu.memory.held_bytes == DRIVERS_MIB[name] * 2**20
+    # The vendor's GB lies between 1e9 B, less what error correction takes, and 2**30 B of the chips as they are.
+    assert 0.99 <= gpu.memory.held_bytes / float(gpu.memory.capacity.value) <= 1.074
+    for precision, joule in gpu.power.energy_per_flop.items():
+        # At the vendor's peak, which a power limit keeps out of reach, the order of magnitude is the board's power.
+        dynamic_w = float(joule.value) * float(gpu.peak[precision].value)
+        assert 0.25 * float(gpu.tdp.value) < dynamic_w < 1.7 * float(gpu.tdp.value), precision
+
+
+def scenario(**replicas: Any) -> dict[str, Any]:
+    return {
+        "name": "does it fit",
+        "start": "2025-03-01T00:00:00Z",
+        "duration": "1 min",
+        "seed": 1,
+        "site": {"grid": {"intensity": "400 gCO2e/kWh"}, "facility": {"kind": "fixed-pue", "pue": 1.0}},
+        "cluster": {"nodes": [{"profile": "dgx-h100", "count": 1}]},
+        "workloads": {
+            "c": {
+                "kind": "serving",
+                "model": "llama-3.1-70b",
+                "stack": "vllm-2025",
+                "precision": {"weights": "bf16", "kv": "bf16"},
+                "replicas": {"count": 1, **replicas},
+                "batching": {"max_num_seqs": 4, "max_num_batched_tokens": 2048},
+                "arrivals": {"kind": "poisson", "rate": "1 request/s", "requests": 1},
+                "lengths": {
+                    "kind": "separate",
+                    "prompt": {"kind": "constant", "tokens": 1024},
+                    "output": {"kind": "constant", "tokens": 32},
+                },
+                "routing": "round-robin",
+                "cpu_load": 0.05,
+            }
+        },
+        "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
+    }
+
+
+def kv_tokens(model: str, tensor_parallel: int) -> int:
+    written = scenario(tensor_parallel=tensor_parallel)
+    written["workloads"]["c"]["model"] = model
+    spec: Any = sim.load(written).scenario.workloads["c"]
+    gpu, node = CATALOG.gpu("nvidia-h100-sxm-80gb"), CATALOG.node("dgx-h100")
+    laid_out = deployments(spec, {"pool": gpu}, {"pool": node}, CATALOG)["replicas"]
+    return int(laid_out.kv_blocks() * spec.batching.block_tokens)
+
+
+def test_a_70b_model_in_16_bits_runs_on_two_80_gb_boards_with_a_few_thousand_tokens_of_cache() -> None:
+    """As people run it: vLLM logs 6,000 to 20,000 tokens there, by its share of memory. 80e9 B would refuse it."""
+    assert sim.check(scenario(tensor_parallel=2)) == ()
+    assert 6_000 < kv_tokens("llama-3.1-70b", 2) < 20_000
+    assert kv_tokens("llama-3.1-8b", 1) == pytest.approx(438_598, rel=2e-3)  # 81,559 MiB by the same arithmetic
+
+
+def test_a_model_that_does_not_fit_is_refused_with_the_memory_that_the_driver_reports() -> None:
+    problems = sim.check(scenario(tensor_parallel=1))
+    assert any("has 85.5 GB (as its driver reports)" in problem.message for problem in problems)
+
+
+def training(active: str, **load: str) -> dict[str, Any]:
+    written = scenario()
+    written["workloads"] = {
+        "job": {
+            "kind": "training",
+            "gpus": 8,
+            "work": {"kind": "gpu-hours", "gpu_hours": 8, "load": {"kind": "measured", "active": active, **load}},
+            "cpu_load": 0.1,
+            "checkpoint": {"every": "10 min", "write": "5 min"},
+        }
+    }
+    written["duration"] = "2 h"
+    return written
+
+
+def test_measured_watts_below_the_profile_s_loaded_power_are_drawn_as_measured() -> None:
+    """An H100 draws 121.7 W loaded by its profile; a job measured at 90 W draws 90 W, while it saves, too."""
+    energy = sim.run(training("90 W")).ledger()
+    held = energy[(energy.component == "gpu") & (energy.owner == "job")]
+    # 1 h of work and 5 writes of 5 min: at 90 W throughout. The write after the last piece of work is not needed.
+    assert held.energy_j.sum() == pytest.approx(8 * 90.0 * (3600 + 5 * 300), rel=1e-9)
+
+
+def test_measured_watts_far_below_idle_are_another_device() -> None:
+    (problem,) = sim.check(training("20 W"))
+    assert "less than half of what 'nvidia-h100-sxm-80gb' draws idle" in problem.message
+    (problem,) = sim.check(training("90 W", loaded="100 W"))
+    assert "work cannot lower power" in problem.message
+
+
+def test_fp32_work_has_a_power_on_every_shipped_nvidia_gpu() -> None:
+    written = training("90 W")
+    written["cluster"] = {"nodes": [{"profile": "dgx-a100", "count": 1}]}
+    written["workloads"]["job"]["work"] = {
+        "kind": "steps",
+        "steps": 100,
+        "precision": "fp32",
+        "flops": "1 PFLOP",
+        "memory_traffic": "1 TB",
+        "link_traffic": "1 GB",
+        "efficiency": {"compute": 0.8, "memory": 0.8, "link": 0.8},
+        "overhead": "1 ms",
+    }
+    del written["workloads"]["job"]["checkpoint"]
+    assert sim.check(written) == ()
+    assert sim.run(written).summary["energy_kwh"]["it"] > 0
