@@ -8,7 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check carbontracker==2.4.7 2>/dev/null
 cd "$folder"
-"$folder/venv/bin/python" - 2>/dev/null <<'PYTHON'
+"$folder/venv/bin/python" - <<'PYTHON'
 import contextlib
 import inspect
 import io

@@ -6,7 +6,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check zeus==0.16.0 2>/dev/null
-"$folder/venv/bin/python" - 2>/dev/null <<'PYTHON'
+"$folder/venv/bin/python" - <<'PYTHON'
 import time
 
 from zeus.monitor import ZeusMonitor
