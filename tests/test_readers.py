@@ -90,7 +90,7 @@ CARBON = CARBON_HEADER + (
     "2025-03-01T11:00:00,p,r2,e,60.0,0.1,0.01,45,300,10,0.2,0,0.05,0.25,64,EPYC,,,1.0\n"
 )
 SPL = (
-    "Time,08-09-2021 13:14:36.532,Watts,22.950000,Volts,228.7,Amps,0.2,PF,0.5,Mark,NotSet\n"
+    "Time,08-09-2021 13:14:36.532,Watts,22.950000,Volts,228.7,Amps,0.2,PF,0.5,Mark,run_1\n"
     "Time,08-09-2021 13:14:37.532,Watts,23.950000,Volts,228.7,Amps,0.2,PF,0.5,Mark,run_1\n"
     "Time,08-09-2021 13:14:38.532,Watts,275.63,Volts,-1.0,Amps,-1.0,PF,-1.0,Mark,run_1,Ch1,Watts,91.96,Volts,120.9\n"
 )
@@ -107,7 +107,7 @@ NODE = (
     + mllog(1_715_267_038_172, "conversion_eff", 1.0)
     + mllog(1_715_267_038_172, "power_reading", 2708.0, {"host": "node_0"})
     + mllog(1_715_267_040_266, "power_reading", 2712, {"host": "node_0"})
-    + mllog(1_715_267_038_172, "power_measurement_stop", "null", colons="::")  # as one submitter's script leaves it
+    + mllog(1_715_267_040_266, "power_measurement_stop", "null", colons="::")  # as one submitter's script leaves it
 )
 TURBOSTAT = (
     "turbostat version 2023.03.17 - Len Brown <lenb@kernel.org>\n"
@@ -812,7 +812,7 @@ def test_codecarbon_zeros_bad_sums_and_bad_rows_are_said(tmp_path: Path) -> None
 def test_ptdaemon(tmp_path: Path) -> None:
     found = read(tmp_path, SPL)
     assert column(found, "node", "power_w") == [22.95, 23.95, 275.63]  # the sum of the channels, not the first
-    assert list(found.samples["phase"]) == ["", "run_1", "run_1"]
+    assert list(found.samples["phase"]) == ["run_1"] * 3
     assert int(found.samples["time_ns"].iloc[0]) == parse_instant("2021-08-09T13:14:36.532Z")  # month before day
     assert found.device("node").kind == "node"
 
