@@ -287,7 +287,7 @@ def test_what_nvidia_smi_does_not_know_is_nan_and_never_0(tmp_path: Path, absent
     found = read(tmp_path, SMI.replace("72.36 W", absent))
     assert column(found, "gpu0", "power_w")[1:] == [80.0]
     assert math.isnan(column(found, "gpu0", "power_w")[0])
-    assert found.faults == ()
+    assert faults(found) == f"line 2, gpu0: 'power.draw' is {absent} (1 times), of 2 rows"
 
 
 def test_the_best_power_column_that_says_anything_is_used(tmp_path: Path) -> None:

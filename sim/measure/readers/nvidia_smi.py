@@ -1,26 +1,30 @@
 """``nvidia-smi --query-gpu=timestamp,... --format=csv[,nounits] -l[ms]``: any columns, in any order.
 
 The header always names the unit (``power.draw [W]``); with ``nounits`` the values are bare. ``[N/A]`` and its like are
-NaN. Times are local to the machine and carry no zone: they are taken as UTC. nvidia-smi answers for one GPU after the
-other, in the order of their indices, then sleeps: where a file has no column that tells the GPUs apart, they are told
-by the gaps between such sweeps. A sweep of another length than the usual one cannot be assigned and is left out.
+NaN, and told where they stand for power. Support is per device: of several columns each device is read from the best
+one that it answers, by the order in ``COLUMNS``. For power that is ``power.draw.instant``, the draw at the moment; then
+``power.draw``, on Ampere and newer a mean over the last second and before that the draw at the moment; then
+``power.draw.average``, always that mean, which Ampere (except GA100) and newer have. Source: ``nvidia-smi
+--help-query-gpu``, driver 530 and later. On A100 and H100 the sensor sees a quarter of the time only (Yang, Adamek and
+Armour, Part-time Power Measurements: nvidia-smi's Lack of Attention, SC24, arXiv:2312.02741), whatever the column.
+
+Times are local to the machine and carry no zone: they are taken as UTC. Where a file has no column that tells the GPUs
+apart, they are told by the gaps between sweeps (``smi_sweeps``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import groupby, islice
-from typing import Literal, NamedTuple
+from itertools import islice
 
-import numpy as np
-import numpy.typing as npt
-
-from sim.errors import InputError
 from sim.instants import epoch_ns, parse_instant
-from sim.measure.readers.gathering import Gathering, Ints, hashed
+from sim.measure.readers.choosing import best_answered, named
+from sim.measure.readers.gathering import Gathering, hashed
+from sim.measure.readers.smi_sweeps import sweep_positions
 from sim.measure.readers.text import Text
 from sim.measure.recording import Recording
 from sim.units import MAX_NS, NS_PER_S
@@ -45,19 +49,16 @@ COLUMNS: dict[str, tuple[tuple[str, ...], str, float]] = {
 UNKNOWN = {"[n/a]", "n/a", "[not supported]", "not supported", "[unknown error]", "err!", "[insufficient permissions]"}
 UNKNOWN |= {"[gpu requires reset]", "[gpu is lost]", "[requested functionality has been deprecated]", "[not found]"}
 
+POWER = COLUMNS["power_w"][0]
+
 INDEX = ("index",)
 SERIAL = ("uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "serial", "gpu_serial")
 MODEL = ("name", "gpu_name")
 
-SLOWEST_WITHIN_SWEEP_NS = NS_PER_S // 100
-"""Rows of one sweep are usually closer together than this, and loops are not run faster."""
-
+MOST_CELLS_TOLD = 3
 
 PREAMBLE = 20
 """Lines among which the header is looked for: drivers warn before they answer."""
-
-MOST_STALLS_ALIKE = 4
-"""A driver's stalls come at odd places; so many sweeps in a row that fall apart in the same way are no stalls."""
 
 
 def fits(text: Text) -> bool:
@@ -77,35 +78,49 @@ def read(text: Text) -> Recording:
     rows = _rows(text, gathering)
     if not rows:
         raise text.refuse("has a header but no rows")
-    best = {measured: _best(columns, rows) for measured, (columns, _, _) in COLUMNS.items()}
-    used = {measured: column for measured, column in best.items() if column is not None}
-    origin: dict[str, object] = {
-        "format": "nvidia-smi",
-        "clock": "local time without a zone, taken as UTC",
-        "columns": used,
-    }
-    if any(row.index or row.serial for row in rows):
-        for row in rows:
-            if row.index or row.serial:
-                _add(gathering, row, _device(gathering, row), used)
-            else:
-                gathering.fault("the GPU is not named in this row", line=row.line)
-    else:
-        origin["devices"] = "told apart by the gaps between sweeps"
-        for row, at in zip(rows, _sweep_positions(text, rows, gathering), strict=True):
-            if at >= 0:
-                name = gathering.device(f"gpu{at}", "gpu", model=row.model)
-                _add(gathering, row, name, used)
+    origin: dict[str, object] = {"format": "nvidia-smi", "clock": "local time without a zone, taken as UTC"}
+    owners = _owners(text, rows, gathering, origin)
+    groups: dict[tuple[str, int], list[_Row]] = {}
+    for row, device in zip(rows, owners, strict=True):
+        if device is not None:
+            groups.setdefault((device, row.header), []).append(row)
+    chosen = {group: _chosen(own) for group, own in groups.items()}
+    for (device, _), own in groups.items():
+        _tell_power(device, own, chosen[device, own[0].header].get("power_w"), gathering)
+    _tell_order(
+        {device: columns["power_w"] for (device, _), columns in chosen.items() if "power_w" in columns}, rows, gathering
+    )
+    origin["columns"] = _said(chosen)
+    for row, device in zip(rows, owners, strict=True):
+        if device is not None:
+            columns = chosen[device, row.header].items()
+            measured = {name: row.values.get(column, math.nan) * COLUMNS[name][2] for name, column in columns}
+            gathering.add(row.line, row.time_ns, device, measured)
     return gathering.recording(origin)
 
 
+def _owners(text: Text, rows: list[_Row], gathering: Gathering, origin: dict[str, object]) -> list[str | None]:
+    """The device that each row is of: by its index or serial, else by its place in the sweep; None where unknown."""
+    if any(row.index or row.serial for row in rows):
+        for row in rows:
+            if not (row.index or row.serial):
+                gathering.fault("the GPU is not named in this row", line=row.line)
+        return [_device(gathering, row) if row.index or row.serial else None for row in rows]
+    origin["devices"] = "told apart by the gaps between sweeps"
+    places = sweep_positions(text, rows, gathering)
+    return [
+        gathering.device(f"gpu{at}", "gpu", model=row.model) if at >= 0 else None
+        for row, at in zip(rows, places, strict=True)
+    ]
+
+
 class _Row:
-    """One line: its cells by the name of their column."""
+    """One line: its cells by the name of their column, and the line of the header that names them."""
 
-    __slots__ = ("cells", "index", "line", "model", "opens", "serial", "time_ns", "values")
+    __slots__ = ("cells", "header", "index", "line", "model", "opens", "serial", "time_ns", "values")
 
-    def __init__(self, line: int, time_ns: int, cells: dict[str, str], *, opens: bool) -> None:
-        self.line, self.time_ns, self.cells, self.opens = line, time_ns, cells, opens
+    def __init__(self, line: int, time_ns: int, cells: dict[str, str], *, header: int, opens: bool) -> None:
+        self.line, self.time_ns, self.cells, self.header, self.opens = line, time_ns, cells, header, opens
         self.index, self.serial = cells.get(_first(INDEX, cells), ""), cells.get(_first(SERIAL, cells), "")
         self.model = cells.get(_first(MODEL, cells), "")
         self.values: dict[str, float] = {}
@@ -133,12 +148,13 @@ def _first(wanted: Sequence[str], names: Sequence[str] | dict[str, str]) -> str:
 
 def _rows(text: Text, gathering: Gathering) -> list[_Row]:
     names: list[str] = []
+    header = 0
     rows: list[_Row] = []
     opens = True
     for line, written in text.numbered():
         cells = _cells(written)
         if "timestamp" in _names(written):
-            names = _names(written)  # of this file, or of one that was appended to it
+            names, header = _names(written), line  # of this file, or of one that was appended to it
             opens = True
             continue
         if not names:
@@ -155,7 +171,7 @@ def _rows(text: Text, gathering: Gathering) -> list[_Row]:
         if not 0 <= time_ns < MAX_NS:
             gathering.fault(f"'timestamp' is no time: {by_name['timestamp']!r}", line=line)
             continue
-        row = _Row(line, time_ns, by_name, opens=opens)
+        row = _Row(line, time_ns, by_name, header=header, opens=opens)
         _read_values(row, gathering)
         rows.append(row)
         opens = False
@@ -200,17 +216,55 @@ def _value(written: str, unit: str) -> float:
     return float(number)
 
 
-def _best(columns: Sequence[str], rows: Sequence[_Row]) -> str | None:
-    """The best of the columns that says anything in any row."""
-    for column in columns:
-        if any(not math.isnan(row.values.get(column, math.nan)) for row in rows):
-            return column
-    return None
+def _chosen(rows: Sequence[_Row]) -> dict[str, str]:
+    """Of each quantity, the column that these rows are read from: all are of one device, under one header."""
+    answers = {
+        measured: {column: sum(not math.isnan(row.values.get(column, math.nan)) for row in rows) for column in columns}
+        for measured, (columns, _, _) in COLUMNS.items()
+    }
+    best = {measured: best_answered(COLUMNS[measured][0], counts) for measured, counts in answers.items()}
+    return {measured: column for measured, column in best.items() if column is not None}
 
 
-def _add(gathering: Gathering, row: _Row, device: str, used: dict[str, str]) -> None:
-    measured = {name: row.values.get(column, math.nan) * COLUMNS[name][2] for name, column in used.items()}
-    gathering.add(row.line, row.time_ns, device, measured)
+def _said(chosen: Mapping[tuple[str, int], Mapping[str, str]]) -> dict[str, object]:
+    """Which column each quantity was read from; by device, where that differs."""
+    by_device: dict[str, dict[str, str]] = {}
+    for (device, _), columns in chosen.items():
+        for measured, column in columns.items():
+            by_device.setdefault(measured, {})[device] = column
+    return {
+        measured: next(iter(own.values())) if len(set(own.values())) == 1 else own
+        for measured, own in by_device.items()
+    }
+
+
+def _tell_power(device: str, rows: Sequence[_Row], column: str | None, gathering: Gathering) -> None:
+    """Says why a device has no power, or how often its meter did not answer."""
+    if column is not None:
+        silent = [row for row in rows if row.cells[column].lower() in UNKNOWN]
+        if silent:
+            reason = f"'{column}' is {_counted(silent, column)}, of {len(rows):,} rows"
+            gathering.fault(reason, line=silent[0].line, device=device, time_ns=silent[0].time_ns)
+        return
+    asked = [name for name in POWER if name in rows[0].cells]
+    why = "; ".join(f"'{name}' is {_counted(rows, name)}" for name in asked)
+    reason = f"has no power: {why or 'no column for it; add power.draw to --query-gpu'}"
+    gathering.fault(reason, line=rows[0].line, device=device)
+
+
+def _counted(rows: Sequence[_Row], column: str) -> str:
+    """What stands in a column, the commonest first, and how often."""
+    cells = Counter(row.cells[column] for row in rows).most_common(MOST_CELLS_TOLD)
+    return ", ".join(f"{cell[:30] or 'empty'} ({count:,} times)" for cell, count in cells)
+
+
+def _tell_order(used: Mapping[str, str], rows: Sequence[_Row], gathering: Gathering) -> None:
+    """Where the file has several columns of power, which one each device is read from, and by which order."""
+    if not used or max(sum(name in row.cells for name in POWER) for row in rows) < 2:
+        return
+    devices = {column: [device for device, own in used.items() if own == column] for column in POWER}
+    told = "; ".join(f"{column}: {named(own)}" for column, own in devices.items() if own)
+    gathering.fault(f"power is read from the first column that a device answers, of {', '.join(POWER)}: {told}")
 
 
 def _device(gathering: Gathering, row: _Row) -> str:
@@ -224,124 +278,3 @@ def _device(gathering: Gathering, row: _Row) -> str:
         same = (device.name for device in gathering.devices.values() if device.identity == identity)
         name = next(same, f"gpu{len(gathering.devices)}")
     return gathering.device(name, "gpu", model=row.model, serial=row.serial)
-
-
-def _sweep_positions(text: Text, rows: Sequence[_Row], gathering: Gathering) -> list[int]:
-    """Which GPU each row is of, counted from 0; -1 where that cannot be told."""
-    times = np.array([row.time_ns for row in rows], dtype=np.int64)
-    opens = np.array([row.opens for row in rows])
-    gaps = np.diff(times)
-    inner = gaps[~opens[1:] & (gaps >= 0)]
-    threshold = two_level_threshold(inner)
-    ends = np.flatnonzero(opens[1:] | (gaps < 0) | (gaps > threshold))  # the last row of each run of close rows
-    bounds = np.concatenate([[0], ends + 1, [len(rows)]])
-    opening = np.concatenate([opens[bounds[:-1]], [True]])
-    count = _device_count(text, np.diff(bounds), inner, threshold)
-    positions = np.full(len(rows), -1)
-    for sweep in _sweeps(np.diff(bounds), opening[1:], count):
-        first, length = rows[sweep.start], sum(sweep.runs)
-        if sweep.kind == "whole":  # perhaps with a stall in it, or several without a gap between them
-            positions[sweep.start : sweep.start + length] = np.arange(length) % count
-        elif sweep.kind == "begun":
-            positions[sweep.start : sweep.start + length] = np.arange(length)
-            tell = gathering.incomplete if sweep.start + length == len(rows) else gathering.fault
-            tell(
-                f"the log ends after {length} of the {count} GPUs of a sweep", line=rows[sweep.start + length - 1].line
-            )
-        else:
-            reason = (
-                f"a sweep of {length} rows where there are {count} GPUs: left out, as no column says whose they are"
-            )
-            gathering.fault(reason, line=first.line, time_ns=first.time_ns)
-    told = np.flatnonzero(positions >= 0)
-    if len(told) and told[-1] + 1 < len(rows):
-        first = rows[int(told[-1]) + 1]
-        gathering.incomplete("every row from here on is left out: a GPU may have vanished", line=first.line)
-    return [int(position) for position in positions]
-
-
-class _Sweep(NamedTuple):
-    """Rows from ``start`` on, in runs of rows that are close together, and what is to be made of them."""
-
-    start: int
-    runs: tuple[int, ...]
-    kind: Literal["whole", "begun", "unknown"]
-
-
-def _sweeps(runs: Ints, closes: npt.NDArray[np.bool_], count: int) -> list[_Sweep]:
-    """Puts runs of close rows together to sweeps of ``count`` rows. ``closes``: whether a log ends with the run."""
-    sweeps: list[_Sweep] = []
-    start = 0
-    waiting: tuple[int, ...] = ()
-    for length, last in zip(runs.tolist(), closes.tolist(), strict=True):
-        if waiting and sum(waiting) + length > count and (sum(waiting) + length) % count:
-            sweeps.append(_Sweep(start, waiting, "unknown"))  # what waits does not fill up to a sweep
-            start, waiting = start + sum(waiting), ()
-        waiting = (*waiting, length)
-        total = sum(waiting)
-        if total % count == 0:
-            sweeps.append(_Sweep(start, waiting, "whole"))
-        elif last and total < count:
-            sweeps.append(_Sweep(start, waiting, "begun"))  # nvidia-smi keeps to the order of the GPUs
-        elif last or total > count:
-            sweeps.append(_Sweep(start, waiting, "unknown"))
-        else:
-            continue  # the rest of the sweep may follow after a stall
-        start, waiting = start + total, ()
-    return _doubted(sweeps)
-
-
-def _doubted(sweeps: list[_Sweep]) -> list[_Sweep]:
-    """Sweeps that fall apart alike many times in a row did not stall: there are fewer GPUs by then, as there may be
-    where the log ends after a sweep that is not known."""
-    result: list[_Sweep] = []
-    for (runs, kind), alike in groupby(sweeps, key=lambda sweep: (sweep.runs, sweep.kind)):
-        same = list(alike)
-        regular = len(runs) > 1 and len(same) >= MOST_STALLS_ALIKE
-        orphan = kind == "begun" and bool(result) and result[-1].kind == "unknown"
-        result += [sweep._replace(kind="unknown") for sweep in same] if regular or orphan else same
-    return result
-
-
-def two_level_threshold(gaps: Ints) -> float:
-    """The gap that best parts short gaps from long ones, in ns, by Otsu's method on their logarithms.
-
-    Source: N. Otsu, A Threshold Selection Method from Gray-Level Histograms, IEEE Trans. SMC 9 (1979), 62-66.
-    """
-    if not len(gaps):
-        return math.inf
-    logs = np.sort(np.log(np.maximum(gaps, NS_PER_S // 1000)))  # nvidia-smi writes whole ms
-    below = np.arange(1, len(logs))
-    sums = np.cumsum(logs)
-    if not len(below) or logs[0] == logs[-1]:
-        return math.inf
-    above = len(logs) - below
-    apart: npt.NDArray[np.float64] = below * above * (sums[:-1] / below - (sums[-1] - sums[:-1]) / above) ** 2
-    at = int(np.argmax(apart))
-    return float(np.exp((logs[at] + logs[at + 1]) / 2))
-
-
-def _device_count(text: Text, runs: Ints, gaps: Ints, threshold: float) -> int:
-    """How many rows make a sweep. Raises ``InputError`` where the times do not show it."""
-    if not len(gaps):
-        return 1
-    usual = float(np.median(gaps))
-    short, long = gaps[gaps <= threshold], gaps[gaps > threshold]
-    if len(short) and len(long) and np.median(long) >= 3 * max(float(np.median(short)), NS_PER_S / 1000):
-        lengths, times_seen = np.unique(runs, return_counts=True)
-        best = int(np.argmax(lengths * times_seen))
-        count, seen = int(lengths[best]), int(times_seen[best])
-        share = count * seen / int(runs.sum())
-        close = float(np.median(short)) < SLOWEST_WITHIN_SWEEP_NS
-        if count >= 2 and ((close and share >= 0.5) or (seen >= 3 and share >= 0.8)):
-            return count
-    if usual >= SLOWEST_WITHIN_SWEEP_NS:
-        return 1
-    raise _no_telling(text)
-
-
-def _no_telling(text: Text) -> InputError:
-    return text.refuse(
-        "has neither 'index' nor 'uuid', and its times do not show how many GPUs take turns;"
-        " record again with --query-gpu=timestamp,index,..."
-    )
