@@ -35,7 +35,7 @@ def test_a_gpu_that_does_not_answer_the_instant_column_is_read_from_its_own(tmp_
     assert energy_j(found.of_device("gpu0")) == 300 * 9
     assert energy_j(found.of_device("gpu1")) == 70 * 9
     assert energy_j(found.of_device("gpu2")) == 50 * 9
-    assert "power.draw.instant: gpu0; power.draw: gpu1; power.draw.average: gpu2" in faults(found)
+    assert "power.draw.instant (gpu0), power.draw (gpu1), power.draw.average (gpu2)" in faults(found)
     assert found.origin["columns"]["power_w"] == dict(
         zip(["gpu0", "gpu1", "gpu2"], POWER, strict=True)
     )  # the order that is said

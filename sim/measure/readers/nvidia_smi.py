@@ -27,7 +27,7 @@ from sim.measure.readers.gathering import Gathering, hashed
 from sim.measure.readers.smi_sweeps import sweep_positions
 from sim.measure.readers.text import Text
 from sim.measure.recording import Recording
-from sim.units import MAX_NS, NS_PER_S
+from sim.units import MAX_NS
 
 NAME = "nvidia-smi CSV (--query-gpu=timestamp,...)"
 
@@ -263,8 +263,8 @@ def _tell_order(used: Mapping[str, str], rows: Sequence[_Row], gathering: Gather
     if not used or max(sum(name in row.cells for name in POWER) for row in rows) < 2:
         return
     devices = {column: [device for device, own in used.items() if own == column] for column in POWER}
-    told = "; ".join(f"{column}: {named(own)}" for column, own in devices.items() if own)
-    gathering.fault(f"power is read from the first column that a device answers, of {', '.join(POWER)}: {told}")
+    told = ", ".join(f"{column} ({named(own) or 'none'})" for column, own in devices.items())
+    gathering.fault(f"each device's power is the first of these that it answers: {told}")
 
 
 def _device(gathering: Gathering, row: _Row) -> str:
