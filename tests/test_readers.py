@@ -592,7 +592,7 @@ def test_what_dcgm_leaves_blank_is_nan(tmp_path: Path) -> None:
 
 
 def test_hosts_are_kept_apart(tmp_path: Path) -> None:
-    found = read(tmp_path, DCGM + DCGM.replace('"n1"', '"n2"'))
+    found = read(tmp_path, DCGM + DCGM.replace('"n1"', '"n2"').replace("GPU-", "GPU-2"))
     assert sorted(device.name for device in found.devices) == ["n1/gpu0", "n1/gpu1", "n2/gpu0", "n2/gpu1"]
 
 

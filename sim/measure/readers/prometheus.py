@@ -1,46 +1,29 @@
-"""Prometheus: text scrapes of the DCGM and node exporters, and range exports of the HTTP API (JSON).
+"""Prometheus: text scrapes of exporters, and range exports of the HTTP API (JSON).
 
 A scrape as an exporter serves it has no times, and without times there is no power over time: such a file is refused.
-The API's answer to ``/api/v1/query_range`` or to a range selector has them. DCGM counts energy in mJ since the driver
-was loaded; the node exporter passes RAPL's counters on in J, and the export does not tell where those start over: a
-fall is taken for a wrap at one of the usual ranges where that gives a usual energy, and else for a reset. Sources:
-NVIDIA's dcgm-exporter (default counters), the Prometheus exposition formats and HTTP API documentation.
+The API's answer to ``/api/v1/query_range`` or to a range selector has them. Which metrics are read, and of which device
+they are, says ``exporters``; how series of one device become one, ``meters``. Sources: the Prometheus exposition
+formats and HTTP API documentation.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from functools import lru_cache
 from typing import Any
 
+from sim.errors import InputError
+from sim.measure.readers.exporters import METRICS, within
 from sim.measure.readers.gathering import NS_PER_MS, Gathering
-from sim.measure.readers.nvidia_smi import BYTES_PER_MIB
+from sim.measure.readers.meters import Labels, Reading, gather_meters
 from sim.measure.readers.text import Text
-from sim.measure.recording import Kind, Recording
+from sim.measure.recording import Recording
+from sim.reading import parse_json
 from sim.units import NS_PER_S
 
-NAME = "Prometheus text scrapes or HTTP API JSON (DCGM, node_rapl)"
-
-METRICS: dict[str, tuple[Kind, str, float]] = {
-    "DCGM_FI_DEV_POWER_USAGE": ("gpu", "power_w", 1.0),
-    "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": ("gpu", "energy_j", 1e-3),
-    "DCGM_FI_DEV_SM_CLOCK": ("gpu", "sm_clock_mhz", 1.0),
-    "DCGM_FI_DEV_MEM_CLOCK": ("gpu", "memory_clock_mhz", 1.0),
-    "DCGM_FI_DEV_GPU_UTIL": ("gpu", "gpu_utilization", 0.01),
-    "DCGM_FI_DEV_MEM_COPY_UTIL": ("gpu", "memory_utilization", 0.01),
-    "DCGM_FI_DEV_FB_USED": ("gpu", "memory_used_bytes", BYTES_PER_MIB),
-    "DCGM_FI_DEV_GPU_TEMP": ("gpu", "temperature_c", 1.0),
-    "DCGM_FI_DEV_POWER_MGMT_LIMIT": ("gpu", "power_limit_w", 1.0),
-    "node_rapl_package_joules_total": ("cpu-package", "energy_j", 1.0),
-    "node_rapl_dram_joules_total": ("dram", "energy_j", 1.0),
-}
-"""Of each metric: which kind of device it is of, what it measures, and one of its unit in ours."""
-
-RAPL_RANGES_J = (2**32 * 15.258e-6, 2**32 * 61.035e-6)
-"""Where Linux lets RAPL's counters start over (``max_energy_range_uj``): 2^32 units of 2^-16 or 2^-14 J, cut to nJ."""
+NAME = "Prometheus text scrapes or HTTP API JSON (DCGM, node_rapl, Kepler, Scaphandre)"
 
 PREAMBLE = 400
 """Lines among which an exporter's comments or metrics are looked for."""
@@ -68,22 +51,21 @@ def read(text: Text) -> Recording:
     """The recording in scrapes or in an answer of the API. Raises ``InputError``."""
     is_json = text.first.lstrip().startswith("{")
     readings, gathering = _from_json(text) if is_json else _from_scrapes(text)
-    return _recording(readings, gathering, "Prometheus HTTP API" if is_json else "Prometheus text")
+    form = "Prometheus HTTP API" if is_json else "Prometheus text"
+    origin: dict[str, Any] = {"format": form, "clock": f"since 1970, in steps of {NS_PER_MS / NS_PER_S:g} s"}
+    rows = gather_meters(readings, gathering)
+    # Series stand one after the other in JSON, which is no disorder; a scrape that is late in a text is.
+    rows.sort(key=lambda row: row.time_ns if is_json else row.line)
+    for row in rows:
+        gathering.add(row.line, row.time_ns, row.device, row.measured)
+    return gathering.recording(origin)
 
 
-@dataclass(frozen=True)
-class _Reading:
-    line: int
-    time_ns: int
-    metric: str
-    labels: Mapping[str, str]
-    value: float
-
-
-def _from_scrapes(text: Text) -> tuple[list[_Reading], Gathering]:
+def _from_scrapes(text: Text) -> tuple[list[Reading], Gathering]:
     gathering = Gathering(text)
-    readings: list[_Reading] = []
+    readings: list[Reading] = []
     untimed: list[int] = []
+    left_out: Counter[str] = Counter()
     for line, written in text.numbered():
         if written.lstrip().startswith("#"):
             continue
@@ -93,13 +75,14 @@ def _from_scrapes(text: Text) -> tuple[list[_Reading], Gathering]:
             continue
         metric, labels, value, moment = match.groups()
         if metric not in METRICS:
+            left_out[metric] += within(metric) is not None
             continue
         if moment is None:
             untimed.append(line)
             continue
         try:
             time_ns = _moment_ns(moment)
-            readings.append(_Reading(line, time_ns, metric, _labels(labels or ""), _number(value)))
+            readings.append(Reading(line, time_ns, metric, _labels(labels or ""), _number(value)))
         except (ValueError, OverflowError):
             gathering.fault(f"is no sample: {written[:80]!r}", line=line)
     if untimed and not readings:
@@ -110,6 +93,7 @@ def _from_scrapes(text: Text) -> tuple[list[_Reading], Gathering]:
         )
     for line in untimed:
         gathering.fault("has no time", line=line)
+    _tell_within(left_out, gathering)
     return readings, gathering
 
 
@@ -121,12 +105,21 @@ def _moment_ns(written: str) -> int:
     return int(written) * NS_PER_MS if written.lstrip("-").isdecimal() else round(number) * NS_PER_MS
 
 
-def _labels(written: str) -> dict[str, str]:
+@lru_cache(maxsize=4096)
+def _labels(written: str) -> Labels:
     unescape = {"n": "\n"}
-    return {
+    found = {
         name: _ESCAPED.sub(lambda match: unescape.get(match[1], match[1]), value)
         for name, value in _LABEL.findall(written)
     }
+    return tuple(sorted(found.items()))
+
+
+def _tell_within(left_out: Counter[str], gathering: Gathering) -> None:
+    """Of metrics that would count something twice, which were left out and why."""
+    for metric, count in left_out.items():
+        if count:
+            gathering.fault(f"left out: {count:,} of {metric}, which {within(metric)}")
 
 
 def _number(written: str) -> float:
@@ -135,15 +128,16 @@ def _number(written: str) -> float:
     return number if math.isfinite(number) else math.nan
 
 
-def _from_json(text: Text) -> tuple[list[_Reading], Gathering]:
+def _from_json(text: Text) -> tuple[list[Reading], Gathering]:
     whole = Text(
         text.file, (*text.lines, text.tail)
     )  # JSON is whole if it can be parsed, with or without a last newline
     try:
-        answer = json.loads("\n".join(whole.lines))
-    except (ValueError, RecursionError) as error:
+        answer = parse_json("\n".join(whole.lines), text.file)
+    except InputError as error:
         reason = "is JSON that is cut short or broken" if text.cut else "is not JSON"
-        raise text.refuse(f"{reason} ({error}); export it again") from None
+        problem = error.problems[0]
+        raise text.refuse(f"{reason} ({problem.message}); export it again", problem.line) from None
     if not isinstance(answer, dict) or "status" not in answer:
         raise text.refuse("is JSON, but no answer of the Prometheus HTTP API: it has no 'status'")
     if answer["status"] != "success":
@@ -154,64 +148,37 @@ def _from_json(text: Text) -> tuple[list[_Reading], Gathering]:
         found = data.get("resultType") if isinstance(data, dict) else None
         raise text.refuse(f"holds a result of type {found!r}, not a 'matrix'; ask /api/v1/query_range")
     gathering = Gathering(whole)
-    for warning in answer.get("warnings") or ():
-        gathering.fault(f"Prometheus warned: {warning}")
-    readings: list[_Reading] = []
-    for number, series in enumerate(data["result"], 1):
-        readings += _series(number, series, gathering)
+    warnings = answer.get("warnings")
+    for warning in warnings if isinstance(warnings, list) else ():
+        gathering.fault(f"Prometheus warned: {str(warning)[:200]}")
+    readings: list[Reading] = []
+    left_out: Counter[str] = Counter()
+    for number, one in enumerate(data["result"], 1):
+        readings += _one_series(number, one, gathering, left_out)
+    _tell_within(left_out, gathering)
     return readings, gathering
 
 
-def _series(number: int, series: Any, gathering: Gathering) -> list[_Reading]:
+def _one_series(number: int, found: Any, gathering: Gathering, left_out: Counter[str]) -> list[Reading]:
     try:
-        labels = {str(name): str(value) for name, value in series["metric"].items()}
-        values = list(series["values"])
+        labels = {str(name): str(value) for name, value in found["metric"].items()}
+        values = list(found["values"])
     except (KeyError, TypeError, AttributeError):
         gathering.fault(f"series {number} has no 'metric' with labels and 'values'")
         return []
     metric = labels.pop("__name__", "")
     if not metric:
         gathering.fault(f"series {number} has no __name__, as after rate() or sum(): export the metric itself")
+    elif within(metric) is not None:
+        left_out[metric] += 1
     elif metric not in METRICS:
-        gathering.fault(f"series {number} is of {metric}, which is not read")
-    readings: list[_Reading] = []
+        gathering.fault(f"series {number} is of {metric[:80]}, which is not read")
+    own = tuple(sorted(labels.items()))
+    readings: list[Reading] = []
     for pair in values if metric in METRICS else ():
         try:
             moment, value = pair
-            readings.append(_Reading(0, round(float(moment) * 1000) * NS_PER_MS, metric, labels, _number(value)))
+            readings.append(Reading(0, round(float(moment) * 1000) * NS_PER_MS, metric, own, _number(value)))
         except (ValueError, TypeError, OverflowError):
             gathering.fault(f'series {number} has a value that is no [time, "number"]: {str(pair)[:60]}')
     return readings
-
-
-def _host(labels: Mapping[str, str]) -> str:
-    return labels.get("Hostname") or labels.get("hostname") or labels.get("node") or labels.get("instance") or ""
-
-
-def _recording(readings: list[_Reading], gathering: Gathering, form: str) -> Recording:
-    hosts = {_host(reading.labels) for reading in readings}
-    rows: dict[tuple[str, int], dict[str, float]] = {}
-    lines: dict[tuple[str, int], int] = {}
-    for reading in readings:
-        kind, measured, unit = METRICS[reading.metric]
-        labels = reading.labels
-        index = labels.get("gpu" if kind == "gpu" else "index", "")
-        index = index or labels.get("UUID", "") or re.sub(r".*:", "", labels.get("path", ""))
-        name = f"{kind}{index}" if len(hosts) == 1 else f"{_host(labels)}/{kind}{index}"
-        gathering.device(name, kind, model=labels.get("modelName", ""), serial=labels.get("UUID", ""))
-        if kind != "gpu":
-            gathering.counter_ranges_j[name] = RAPL_RANGES_J
-        key = (name, reading.time_ns)
-        row = rows.setdefault(key, {})
-        lines.setdefault(key, reading.line)
-        value = math.nan if reading.value >= BLANK else reading.value * unit
-        if measured in row and row[measured] != value and not (math.isnan(row[measured]) or math.isnan(value)):
-            reason = f"{reading.metric} has two values at one time; the first was kept"
-            gathering.fault(reason, line=reading.line or None, device=name, time_ns=reading.time_ns)
-        elif math.isnan(row.get(measured, math.nan)):
-            row[measured] = value
-    # Series stand one after the other in JSON, which is no disorder; a scrape that is late in a text is.
-    ordered = rows.items() if form == "Prometheus text" else sorted(rows.items(), key=lambda item: item[0][1])
-    for (name, time_ns), row in ordered:
-        gathering.add(lines[name, time_ns], time_ns, name, row)
-    return gathering.recording({"format": form, "clock": f"since 1970, in steps of {NS_PER_MS / NS_PER_S:g} s"})
