@@ -124,8 +124,10 @@ def test_a_second_exporter_fills_the_hole_of_the_first(tmp_path: Path) -> None:
 def test_energy_counters_through_two_exporters_count_once(tmp_path: Path) -> None:
     """A stale scrape must not look like a reset: B says what A said a second ago."""
     metric = "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"
-    a = ({"__name__": metric, "UUID": "GPU-1", "gpu": "0", "pod": "a"}, [[START_S + s, 300e3 * s] for s in range(60)])
-    b = ({**a[0], "pod": "b"}, [[START_S + s + 0.5, 300e3 * max(s - 1, 0)] for s in range(59)])
+    labels = {"__name__": metric, "UUID": "GPU-1", "gpu": "0"}
+    first: list[list[object]] = [[START_S + s, str(300e3 * s)] for s in range(60)]
+    stale: list[list[object]] = [[START_S + s + 0.5, str(300e3 * max(s - 1, 0))] for s in range(59)]
+    a, b = ({**labels, "pod": "a"}, first), ({**labels, "pod": "b"}, stale)
     found = read(tmp_path, api(a, b))
     assert energy_j(found.of_device("gpu0")) == 300 * 59
     assert "reset" not in faults(found)

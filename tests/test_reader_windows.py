@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.test_readers import NODE, SPL, column, faults, mllog, read, refusal
 START_MS = 1_715_267_000_000
 
 
-def node_log(watts: list[float], *, step_ms: int = 2000) -> str:
+def node_log(watts: Sequence[float], *, step_ms: int = 2000) -> str:
     """A reading every step from ``START_MS`` on, in order of time."""
     return "".join(mllog(START_MS + at * step_ms, "power_reading", w) for at, w in enumerate(watts))
 

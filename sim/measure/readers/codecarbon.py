@@ -1,17 +1,21 @@
 """CodeCarbon's ``emissions.csv``: the energy of one run a row, as its meters or its models had it.
 
-Energies are in kWh, and since version 2.2.3 CodeCarbon multiplies them by the PUE it was given (its issue 1320): that
-is undone here, since a recording holds IT energy and a PUE belongs to the facility. Powers are left out: they are the
-last or the mean ones, with or without PUE, as the version has it. A row's ``timestamp`` is its end, in local time
-without a zone, taken as UTC. A run that was flushed has several rows, each counting from its start. CodeCarbon writes 0
-for what it did not measure; that is no reading. Its CPU and RAM figures may be models (a TDP, W per GB) rather than
-meters.
+Energies are in kWh. What carries the PUE that CodeCarbon was given depends on its version (``_do_measurements`` in
+``emissions_tracker.py`` of the released packages): energies since 2.2.3 (its issue 1320), powers only since 3.3.1, and
+``water_consumed`` (since 3.0.8) is WUE times the energy *with* PUE. That is undone here by the version that a row
+states, since a recording holds IT energy, and PUE and WUE belong to the facility: WUE is litres per kWh of IT energy
+(The Green Grid, White Paper 35, 2011). Powers (W) are means over the run since 3.2.0 and the last ones before; a mean
+from the start is no sample of a flushed run's later row, so it is left out there. A row's ``timestamp`` is its end, in
+local time without a zone, taken as UTC. A run that was flushed has several rows, each counting from its start.
+CodeCarbon writes 0 for what it did not measure; that is no reading. Its CPU and RAM figures may be models (a TDP, W per
+GB) rather than meters.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC
 from itertools import pairwise
@@ -31,13 +35,23 @@ PARTS: dict[str, tuple[Kind, str]] = {
     "cpu_energy": ("cpu-package", "cpu_model"),
     "ram_energy": ("dram", ""),
 }
+POWERS = {"gpu_energy": "gpu_power", "cpu_energy": "cpu_power", "ram_energy": "ram_power"}
 SUM_TOLERANCE = 0.01
 """The parts make up the total but for rounding; a larger difference is said."""
+
+Version = tuple[int, ...]
+PUE_IN_ENERGIES: Version = (2, 2, 3)
+MEAN_POWERS: Version = (3, 2, 0)
+PUE_IN_POWERS: Version = (3, 3, 1)
+"""The first versions that multiply energies by PUE, give mean powers, and multiply powers by PUE."""
 
 
 @dataclass(frozen=True)
 class CarbonRun:
-    """One run: its IT energies in J, with the PUE taken out. None is what CodeCarbon did not measure."""
+    """One run: its IT energies in J, powers in W and water in L, with the PUE taken out.
+
+    None is what CodeCarbon did not measure; a power is also None where the version that says what it is is not known.
+    """
 
     line: int
     project: str
@@ -49,6 +63,11 @@ class CarbonRun:
     cpu_j: float | None
     dram_j: float | None
     total_j: float
+    gpu_w: float | None = None
+    cpu_w: float | None = None
+    dram_w: float | None = None
+    water_l: float | None = None
+    mean_powers: bool = False
 
 
 def fits(text: Text) -> bool:
@@ -64,17 +83,29 @@ def read(text: Text) -> Recording:
     started: set[str] = set()
     for run in rows:
         energies = {"gpu_energy": run.gpu_j, "cpu_energy": run.cpu_j, "ram_energy": run.dram_j}
+        powers = {"gpu_energy": run.gpu_w, "cpu_energy": run.cpu_w, "ram_energy": run.dram_w}
         for part, energy in energies.items():
             if energy is None:
                 continue
+            power = powers[part]
             kind = PARTS[part][0]
             device = gathering.device(f"{run.run}/{kind}", kind, model=models.get((run.line, part), ""))
+            measured = {"energy_j": energy}
+            if power is not None and not (run.mean_powers and device in started):
+                measured["power_w"] = power
             if device not in started:
                 gathering.add(run.line, run.start_ns, device, {"energy_j": 0.0}, run.project)
                 started.add(device)
-            gathering.add(run.line, run.end_ns, device, {"energy_j": energy}, run.project)
+            gathering.add(run.line, run.end_ns, device, measured, run.project)
     pues = sorted({run.pue for run in rows if run.pue is not None})
-    origin = {"format": "CodeCarbon", "clock": "local time without a zone, taken as UTC", "pue_taken_out": pues}
+    origin: dict[str, object] = {
+        "format": "CodeCarbon",
+        "clock": "local time without a zone, taken as UTC",
+        "pue_taken_out": pues,
+    }
+    water = {run.run: run.water_l for run in rows if run.water_l is not None}
+    if water:
+        origin["water_l"] = sum(water.values())
     return gathering.recording(origin, same_span=False)
 
 
@@ -95,14 +126,19 @@ def read_runs(path: Path) -> tuple[CarbonRun, ...]:
 def _rows(text: Text, gathering: Gathering) -> tuple[list[CarbonRun], dict[tuple[int, str], str]]:
     """Every row that can be used, in order of time, under the name of its run; and the models of its devices."""
     names: list[str] = []
+    header = 0
     runs: list[CarbonRun] = []
     models: dict[tuple[int, str], str] = {}
+    folded: set[int] = set()
+    undone: dict[str, list[int]] = {}
     for line, written in text.numbered():
-        cells = next(csv.reader([written]))
+        try:
+            cells = next(csv.reader([written]))
+        except csv.Error as error:
+            gathering.fault(f"is no row of cells: {error}", line=line)
+            continue
         if not names or "energy_consumed" in cells:
-            names = [cell.strip() for cell in cells]
-            if "pue" not in names:
-                gathering.fault("has no column 'pue': if one was set, it is folded into these energies", line=line)
+            names, header = [cell.strip() for cell in cells], line
             continue
         if len(cells) != len(names):
             gathering.fault(f"has {len(cells)} cells, not {len(names)}", line=line)
@@ -113,8 +149,16 @@ def _rows(text: Text, gathering: Gathering) -> tuple[list[CarbonRun], dict[tuple
         except (ValueError, OverflowError) as error:
             gathering.fault(f"is no run: {error}", line=line)
             continue
+        if "pue" not in names and _carries(PUE_IN_ENERGIES, row) and header not in folded:
+            folded.add(header)
+            gathering.fault("has no column 'pue': if one was set, it is folded into these energies", line=header)
+        if run.pue not in (None, 1.0):
+            undone.setdefault(_undone(run, row), []).append(line)
         runs.append(run)
         models.update({(line, part): row.get(model, "") for part, (_, model) in PARTS.items()})
+    for reason, lines in undone.items():
+        rows = f", of {len(lines):,} rows, the first here" if len(lines) > 1 else ""
+        gathering.fault(f"{reason}{rows}", line=lines[0])
     if any(after.end_ns < before.end_ns for before, after in pairwise(runs)):
         gathering.fault("rows are not in the order of their ends; they were sorted")
     runs.sort(key=lambda run: run.end_ns)
@@ -129,8 +173,9 @@ def _run(line: int, row: dict[str, str], gathering: Gathering) -> CarbonRun:
     pue = _number("pue", row) if row.get("pue") else None
     if pue is not None and pue < 1:
         raise ValueError(f"its PUE is {pue:g}, and none is below 1")
-    energies = {part: _number(part, row) / (pue or 1.0) * J_PER_KWH for part in PARTS if row.get(part)}
-    total_j = _number("energy_consumed", row) / (pue or 1.0) * J_PER_KWH
+    folded = (pue or 1.0) if _carries(PUE_IN_ENERGIES, row) else 1.0
+    energies = {part: _number(part, row) / folded * J_PER_KWH for part in PARTS if row.get(part)}
+    total_j = _number("energy_consumed", row) / folded * J_PER_KWH
     if energies and abs(sum(energies.values()) - total_j) > SUM_TOLERANCE * max(total_j, sum(energies.values())):
         gathering.fault(f"its parts add up to {sum(energies.values()):.6g} J, not to its {total_j:.6g} J", line=line)
     no_gpu = row.get("gpu_count", "") in ("", "0", "0.0")
@@ -153,7 +198,66 @@ def _run(line: int, row: dict[str, str], gathering: Gathering) -> CarbonRun:
         measured.get("cpu_energy"),
         measured.get("ram_energy"),
         total_j,
+        *_powers(row, measured, pue, gathering, line),
+        water_l=_water_l(row, pue, total_j, gathering, line),
+        mean_powers=_carries(MEAN_POWERS, row),
     )
+
+
+def _version(row: dict[str, str]) -> Version | None:
+    """The numbers of ``codecarbon_version``, such as '3.3.2' or '3.0.0rc1'; None where it says none."""
+    found = re.match(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?", row.get("codecarbon_version", ""))
+    return tuple(int(number or 0) for number in found.groups()) if found else None
+
+
+def _carries(since: Version, row: dict[str, str]) -> bool:
+    """Whether the row is of a version from ``since`` on, or of none that it says."""
+    version = _version(row)
+    return version is None or version >= since
+
+
+def _powers(
+    row: dict[str, str], measured: dict[str, float], pue: float | None, gathering: Gathering, line: int
+) -> list[float | None]:
+    """IT powers of the GPUs, CPUs and DRAM that were measured, where the version says whether they carry a PUE."""
+    if _version(row) is None and pue != 1.0:
+        return [None] * len(PARTS)
+    folded = (pue or 1.0) if _carries(PUE_IN_POWERS, row) else 1.0
+    written = [_known(POWERS[part], row, gathering, line) if part in measured else None for part in PARTS]
+    return [None if watts is None else watts / folded for watts in written]
+
+
+def _water_l(row: dict[str, str], pue: float | None, total_j: float, gathering: Gathering, line: int) -> float | None:
+    """Water on IT energy: without the PUE that is in CodeCarbon's."""
+    written_l, wue = (_known(name, row, gathering, line) for name in ("water_consumed", "wue"))
+    if written_l is None:
+        return None
+    water_l = written_l / (pue or 1.0)
+    expected_l = water_l if wue is None else wue * total_j / J_PER_KWH
+    if abs(water_l - expected_l) > SUM_TOLERANCE * max(water_l, expected_l):
+        gathering.fault(f"its water is {water_l:.6g} L on IT energy, not the {expected_l:.6g} L of its WUE", line=line)
+    return water_l
+
+
+def _known(name: str, row: dict[str, str], gathering: Gathering, line: int) -> float | None:
+    """A figure beside the energies, which stand without it; None where it is not given or no number."""
+    try:
+        return _number(name, row) if row.get(name) else None
+    except ValueError as error:
+        gathering.fault(f"{error}; it is left out", line=line)
+        return None
+
+
+def _undone(run: CarbonRun, row: dict[str, str]) -> str:
+    """What the PUE was divided out of, in words."""
+    version = row.get("codecarbon_version", "")[:20]
+    what = ["energies"] if _carries(PUE_IN_ENERGIES, row) else []
+    what += ["powers"] if version and _carries(PUE_IN_POWERS, row) else []
+    what += ["water"] if run.water_l is not None else []
+    by = f"CodeCarbon {version}" if _version(row) else "CodeCarbon of a version it does not say"
+    if not what:
+        return f"its PUE of {run.pue:g} is in no figure of {by}"
+    return f"the PUE of {run.pue:g} that {by} has in its {' and '.join(what)} is divided out"
 
 
 def _number(name: str, row: dict[str, str]) -> float:

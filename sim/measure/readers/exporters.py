@@ -101,10 +101,10 @@ _OF_THE_BOARD = ("power_w", "energy_j", "sm_clock_mhz", "memory_clock_mhz", "tem
 
 
 class Meter(NamedTuple):
-    """Where a series belongs: the device's kind, index, machine and UUID, each '' where the labels do not say."""
+    """Where a series belongs: the device's kind, number, machine and UUID, each '' where the labels do not say."""
 
     kind: Kind
-    index: str
+    number: str
     host: str
     uuid: str = ""
     model: str = ""

@@ -1,6 +1,6 @@
 """Readings of exporters, put in order: which device each is of, and one series of each device and quantity.
 
-A GPU is its UUID; without one it is its machine and its index. Whatever other labels change or differ, its series are
+A GPU is its UUID; without one it is its machine and its number. Whatever other labels change or differ, its series are
 one (``series``). Where two metrics say the same of a device, one is read, by the order in ``exporters.METRICS``; where
 two exporters meter the same kind of device, only the first is, since their names for machines need not agree.
 """
@@ -25,7 +25,7 @@ BLANK = 2.0**47
 """DCGM's value for what a GPU does not give (``DCGM_FP64_BLANK``); its other blanks are larger still."""
 
 Device = tuple[str, ...]
-"""What a device is told by: its kind and UUID, or its kind, machine and index."""
+"""What a device is told by: its kind and UUID, or its kind, machine and number."""
 
 
 class Reading(NamedTuple):
@@ -114,20 +114,20 @@ def _devices(meters: Iterable[Meter]) -> dict[Meter, Device]:
     at_place: dict[Device, set[str]] = {}
     for own in distinct:
         if own.uuid:
-            at_place.setdefault((own.kind, own.host, own.index), set()).add(own.uuid)
+            at_place.setdefault((own.kind, own.host, own.number), set()).add(own.uuid)
     found: dict[Meter, Device] = {}
     for own in distinct:
-        place = (own.kind, own.host, own.index)
+        place = (own.kind, own.host, own.number)
         uuids = {own.uuid} if own.uuid else at_place.get(place, set())
         found[own] = (own.kind, next(iter(uuids))) if len(uuids) == 1 else place
     return found
 
 
 def _names(devices: Mapping[Device, Meter]) -> dict[Device, str]:
-    """Kind and index; with the machine before it where there are several, and more where that is not enough."""
+    """Kind and number; with the machine before it where there are several, and more where that is not enough."""
     hosts = {own.host for own in devices.values()}
     short = {
-        device: f"{own.kind}{own.index}" if len(hosts) == 1 else f"{own.host}/{own.kind}{own.index}"
+        device: f"{own.kind}{own.number}" if len(hosts) == 1 else f"{own.host}/{own.kind}{own.number}"
         for device, own in devices.items()
     }
     seen = Counter(short.values())
