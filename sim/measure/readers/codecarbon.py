@@ -187,6 +187,7 @@ def _run(line: int, row: dict[str, str], gathering: Gathering) -> CarbonRun:
     name = (
         f"{name} {row['task_name']}" if row.get("task_name") else name
     )  # tasks of one run each count from their own start
+    gpu_w, cpu_w, dram_w = _powers(row, measured, pue, gathering, line)
     return CarbonRun(
         line,
         row.get("project_name", ""),
@@ -198,7 +199,9 @@ def _run(line: int, row: dict[str, str], gathering: Gathering) -> CarbonRun:
         measured.get("cpu_energy"),
         measured.get("ram_energy"),
         total_j,
-        *_powers(row, measured, pue, gathering, line),
+        gpu_w,
+        cpu_w,
+        dram_w,
         water_l=_water_l(row, pue, total_j, gathering, line),
         mean_powers=_carries(MEAN_POWERS, row),
     )
