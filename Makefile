@@ -2,6 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What `make nightly` tries of malformed input, and where it keeps what it found; another FIRST tries others.
+CASES ?= 100000
+RUNS ?= 2000
+FIRST ?= 0
+FUZZ ?= .fuzz
 READY := $(VENV)/.ready
 
 .PHONY: help run check test quick nightly wheel clean
@@ -10,7 +15,7 @@ help:
 	@echo "make run      set up, and print the footprint of training BLOOM"
 	@echo "make test     set up, and check everything (format, lint, types, tests, scenarios, README)"
 	@echo "make quick    the same without the slow proofs"
-	@echo "make nightly  the tests with many more examples"
+	@echo "make nightly  the tests with many more examples, and 100,000 malformed inputs"
 	@echo "make wheel    build the distribution into dist/"
 	@echo "make clean    remove what the above made"
 
@@ -40,9 +45,10 @@ quick: check
 
 nightly: $(READY)
 	HYPOTHESIS_PROFILE=nightly PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2
+	$(BIN)/python -m tests.fuzz --cases $(CASES) --runs $(RUNS) --first $(FIRST) --workers 2 --out $(FUZZ)
 
 wheel: $(READY)
 	$(BIN)/python -m build --outdir dist .
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
