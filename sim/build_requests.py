@@ -26,10 +26,14 @@ def request_source(
     start_ns: int,
     duration_ns: int | None,
     streams: Streams,
+    difficulty: str | None = None,
 ) -> RequestSource:
-    """The stream of a workload that has passed its checks. Raises ``InputError`` for files that cannot be read."""
+    """The stream of a workload that has passed its checks; ``difficulty`` is a column of its trace to read with it.
+
+    Raises ``InputError`` for files that cannot be read.
+    """
     if isinstance(arrivals, spec.TraceReplay):
-        return _replay(arrivals, start_ns, duration_ns)
+        return _replay(arrivals, start_ns, duration_ns, difficulty)
     if isinstance(arrivals, spec.ServeGen):
         return Merged(tuple(_servegen(name, arrivals, i, duration_ns, streams) for i in range(len(arrivals.clients))))
     if isinstance(arrivals, spec.Clients):
@@ -136,8 +140,9 @@ def _draw(tokens: spec.TokenLaw, rng: np.random.Generator) -> law.Draw:
     return law.histogram(tokens.tokens, tokens.weights, rng)
 
 
-def _replay(arrivals: spec.TraceReplay, start_ns: int, duration_ns: int | None) -> Replay:
-    trace = read_trace(Path(arrivals.file), arrivals.format, skip=arrivals.on_bad_rows == "skip")
+def _replay(arrivals: spec.TraceReplay, start_ns: int, duration_ns: int | None, difficulty: str | None) -> Replay:
+    skip = arrivals.on_bad_rows == "skip"
+    trace = read_trace(Path(arrivals.file), arrivals.format, skip=skip, difficulty=difficulty)
     by_clock = arrivals.align == "clock" and trace.first_ns is not None
     return Replay(
         trace=trace,

@@ -17,11 +17,11 @@ from sim.profiles.catalog import Catalog
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
-from sim.spec.routes import ByLowest, ByShares, Route
+from sim.spec.routes import BetaDifficulty, ByDifficulty, ByLowest, ByShares, BySize, DifficultyColumn, Route
 from sim.spec.scenario import Scenario
 from sim.spec.serving import Serving
 from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
-from sim.workload.routing import Lowest, Routed, Rule, Shares, tokens_by_bin
+from sim.workload.routing import Draw, Limits, Lowest, Routed, Rule, Shares, tokens_by_bin
 from sim.workload.serving_records import SKETCHES, ServingLog
 
 Floats = npt.NDArray[np.float64]
@@ -46,10 +46,17 @@ def sent(scenario: Scenario, pools_with_gpus: Sequence[str], signals: Signals, s
         pools, sites = _places(scenario, route, pools_with_gpus)
         rule = _rule(name, route, sites, signals, streams)
         source = request_source(
-            name, route.arrivals, route.lengths, route.prefix, scenario.start_ns, scenario.duration_ns, streams
+            name,
+            route.arrivals,
+            route.lengths,
+            route.prefix,
+            scenario.start_ns,
+            scenario.duration_ns,
+            streams,
+            route.difficulty_column,
         )
         for place, (to, destination) in enumerate(route.to.items()):
-            latency_ns = int(destination.latency)
+            latency_ns = int(destination.latency or 0)  # left out at one site, whose users are as far from all
             routed = Routed(source, rule, place, latency_ns // 2)
             found[to] = Sent(name, pools[to], sites[to], routed, latency_ns)
     return found
@@ -86,12 +93,34 @@ def _rule(name: str, route: Route, sites: Mapping[str, str], signals: Signals, s
     by = route.by
     if isinstance(by, ByShares):
         return Shares(np.array([float(by.shares[to]) for to in route.to]), lambda: streams(f"route/{name}"))
+    if isinstance(by, BySize | ByDifficulty):
+        return _limits(name, by, list(route.to), streams)
     if isinstance(by, ByLowest):
         order_by = [signals[sites[to]][by.signal] for to in route.to]
     else:
-        order_by = [Signal.constant(float(int(there.latency)), "ns") for there in route.to.values()]
+        order_by = [Signal.constant(float(int(there.latency or 0)), "ns") for there in route.to.values()]
     most = np.array([np.inf if there.most is None else float(there.most) for there in route.to.values()])
     return Lowest(tuple(order_by), most, int(by.interval))
+
+
+def _limits(name: str, by: BySize | ByDifficulty, to: Sequence[str], streams: Streams) -> Limits:
+    rising = sorted(by.up_to, key=lambda place: by.up_to[place])
+    limits = np.array([by.up_to[place] for place in rising], dtype=np.float64)
+    places = np.array([to.index(place) for place in (*rising, by.beyond)], dtype=np.int64)
+    stay = by.conversations == "stay"
+    if isinstance(by, BySize):
+        return Limits(limits, places, "prompt-tokens", stay)
+    law = by.of
+    if isinstance(law, DifficultyColumn):
+        return Limits(limits, places, "told", stay)
+
+    def drawn() -> Draw:
+        rng = streams(f"difficulty/{name}")
+        if isinstance(law, BetaDifficulty):
+            return lambda n: rng.beta(law.alpha, law.beta, n)
+        return lambda n: rng.random(n)
+
+    return Limits(limits, places, "drawn", stay, drawn)
 
 
 def as_users_see(workload: Serving, latency_ns: int) -> Serving:
@@ -115,12 +144,16 @@ def asked_of(scenario: Scenario, name: str, to: Sent) -> Serving:
 
 
 def moved_tokens(ledger: Ledger, scenario: Scenario, there: Mapping[str, Sent]) -> dict[str, Floats]:
-    """Tokens of requests served away from home, by the workload that served them, in the bin (n,) they arrive in."""
-    away = {
-        name: to
-        for name, to in there.items()
-        if scenario.routes[to.route].transfer is not None and name != scenario.routes[to.route].home
+    """Tokens of requests served away from home, by the workload that served them, in the bin (n,) they arrive in.
+
+    Workloads at the site of the route's home are at home.
+    """
+    homes = {
+        name: there[route.home].site
+        for name, route in scenario.routes.items()
+        if route.transfer is not None and route.home is not None
     }
+    away = {name: to for name, to in there.items() if to.route in homes and to.site != homes[to.route]}
     return {name: tokens_by_bin(to.requests, ledger.edges_ns) for name, to in away.items()}
 
 
@@ -159,7 +192,7 @@ def route_metrics(
             if finished:
                 one[f"{path}_mean_s"] = whole_ns / finished * SECONDS_PER_NS
         if route.transfer is not None:
-            away = [to for to in route.to if to != route.home]
+            away = [to for to in route.to if to in moved]
             moved_bytes = sum(float(moved[to].sum()) for to in away) * float(route.transfer.bytes_per_token)
             one |= {
                 "moved_share": sum(requests[to] for to in away) / total if total else 0.0,

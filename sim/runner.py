@@ -271,7 +271,8 @@ def _environmental(
         name: {str(part): why for part, why in reasons.items()} for name, reasons in nodes.items() if reasons
     }
     summary = environmental_summary(ledger, plan, not_metered, _unit(scenario, activity, ledger))
-    egress = [moved["egress"] for part in ("placements", "routes") for moved in activity.get(part, {}).values()]
+    moves = [moved for part in ("placements", "routes") for moved in activity.get(part, {}).values()]
+    egress = [moved["egress"] for moved in moves if "egress" in moved]  # a route that moves nothing pays nothing
     if egress:
         summary["egress_cost"] = {
             currency: sum(one["cost"] for one in egress if one["currency"] == currency)

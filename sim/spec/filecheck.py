@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from sim.documents import Document, KeyPath, dotted
@@ -19,13 +20,16 @@ from sim.spec.inputs import interval_counts, output_signal, power_signal, rate_s
 from sim.spec.market import PPA, PowerSeries
 from sim.spec.onsite import PVSeries, WindSeries
 from sim.spec.parts import Parts
+from sim.spec.requests import TraceReplay
 from sim.spec.routecheck import where_written
+from sim.spec.routes import Route
 from sim.spec.servecheck import files as serving_files
 from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
 from sim.spec.weather_inputs import weather_series
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
 from sim.units import LEAP_YEAR_NS, MAX_NS
+from sim.workload.traces import read_trace
 
 Read = TypeVar("Read")
 
@@ -46,6 +50,8 @@ def file_problems(
                 for found in serving_files(name, workload, parts.start):
                     told = found if isinstance(found, Problem) else _told(document, *found)
                     check.problems += [told] if told not in check.problems else []
+        for name, route in parts.routes.items():
+            check.difficulty(name, route)
         for name, arrivals in parts.arrivals.items():
             if isinstance(arrivals, RateLog | IntervalLog | RequestLog):
                 check.arrivals(name, arrivals)
@@ -134,6 +140,19 @@ class _FileCheck:
             return self._grid_series(source)
         except InputError:
             return None
+
+    def difficulty(self, name: str, route: Route) -> None:
+        """The column of a trace that a route goes by; what is wrong with the trace besides has been told."""
+        column, trace = route.difficulty_column, route.arrivals
+        if column is None or not isinstance(trace, TraceReplay):
+            return
+        skip, file = trace.on_bad_rows == "skip", Path(trace.file)
+        try:
+            read_trace(file, trace.format, skip=skip)
+        except InputError:
+            return
+        at: KeyPath = ("routes", name, "by", "of", "column")
+        self._reading(at, lambda: read_trace(file, trace.format, skip=skip, difficulty=column))
 
     def arrivals(self, name: str, log: RateLog | IntervalLog | RequestLog) -> None:
         path: KeyPath = ("workloads", name, "arrivals", "file")

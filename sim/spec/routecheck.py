@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sim.documents import Document, KeyPath
 from sim.spec.parts import Parts
+from sim.spec.routes import Route
 from sim.spec.serving import Serving
 from sim.validation import nearest
 from sim.workload.routing import room
@@ -66,9 +67,26 @@ def links(document: Document) -> Found:
         home = route.get("home") if isinstance(route, dict) else None
         if isinstance(home, str) and home not in _named(route, "to"):
             yield (*at, "home"), f"is none of 'to'{nearest(home, _named(route, 'to'))}"
-        shares = _named(route.get("by"), "shares") if isinstance(route, dict) else []
-        if shares and set(shares) != set(_named(route, "to")):
-            yield (*at, "by", "shares"), "needs a share for each of 'to', and no other"
+        if isinstance(route, dict):
+            yield from _shared_out((*at, "by"), route.get("by"), _named(route, "to"))
+
+
+def _shared_out(at: KeyPath, by: object, to: list[str]) -> Found:
+    """A rule that names places names those of 'to', each once."""
+    shares, limited = _named(by, "shares"), _named(by, "up_to")
+    if shares and set(shares) != set(to):
+        yield (*at, "shares"), "needs a share for each of 'to', and no other"
+    beyond = by.get("beyond") if isinstance(by, dict) else None
+    if not limited or not isinstance(beyond, str):
+        return  # told when it was parsed
+    for name in limited:
+        if to and name not in to:
+            yield (*at, "up_to", name), f"is none of 'to'{nearest(name, to)}  ({', '.join(to)})"
+    if to and beyond not in to:
+        yield (*at, "beyond"), f"is none of 'to'{nearest(beyond, to)}  ({', '.join(to)})"
+    for name in to:
+        if name != beyond and name not in limited:
+            yield (*at, "up_to"), f"needs a limit for '{name}', or make it 'beyond'"
 
 
 def _named(data: object, field: str) -> list[str]:
@@ -77,15 +95,32 @@ def _named(data: object, field: str) -> list[str]:
     return [str(key) for key in inside] if isinstance(inside, dict) else []
 
 
+def _sites(parts: Parts, route: Route) -> set[str]:
+    """Of the places of a route, as far as they can be told."""
+    pools = {pool.label: pool for pool in parts.cluster.nodes} if parts.cluster is not None else {}
+    found = set()
+    for to in route.to:
+        workload = parts.workloads.get(to)
+        label = workload.groups[0][1].pool if isinstance(workload, Serving) else None
+        if label in pools and pools[label].site is not None:
+            found.add(str(pools[label].site))
+    return found
+
+
 def held_to(parts: Parts) -> Found:
-    """Limits that a route leaves no room for: SLOs within its latency, and places that take less than a request."""
+    """What a route leaves no room for: SLOs within its latency, places that take less than a request; and sites apart
+    without a latency."""
     for name, route in parts.routes.items():
+        apart = _sites(parts, route)
+        if len(apart) > 1 and any(there.latency is None for there in route.to.values()):
+            message = f"needs a 'latency' for each: they stand at several sites  ({', '.join(sorted(apart))})"
+            yield ("routes", name, "to"), message
         for to, there in route.to.items():
             workload = parts.workloads.get(to)
             slo = workload.slo if isinstance(workload, Serving) else None
             for field in ("ttft", "e2e") if slo is not None else ():
                 limit = getattr(slo, field)
-                if limit is not None and limit <= there.latency:
+                if limit is not None and there.latency is not None and limit <= there.latency:
                     message = (
                         f"is within the latency of route '{name}' ({there.latency.text}): no request could be served"
                     )

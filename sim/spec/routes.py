@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -17,16 +18,23 @@ from sim.quantities import (
     RequestRate,
 )
 from sim.spec.policies import SignalName
-from sim.spec.requests import Clients, Lengths, OpenArrivals, Prefix
+from sim.spec.requests import Clients, Lengths, OpenArrivals, Prefix, Tokens, TraceReplay
 from sim.validation import Spec
+
+Shape = Annotated[float, Field(ge=0.01, le=1000.0, strict=True)]
+Level = Annotated[float, Field(ge=-1e9, le=1e9, strict=True)]
 
 
 class Destination(Spec):
     """A serving workload: how far it is, and how much it may be sent."""
 
-    latency: Duration = Field(description="Round trip between users and its site, e.g. '40 ms'.")
+    latency: Duration | None = Field(
+        default=None,
+        description="Round trip between users and its site, e.g. '40 ms'. Of workloads at one site it may be left out.",
+    )
     most: RequestRate | None = Field(
-        default=None, description="New requests or conversations; no limit, if absent. Shares keep none."
+        default=None,
+        description="New requests or conversations; no limit, if absent. Only 'lowest' and 'nearest' keep one.",
     )
 
 
@@ -59,6 +67,77 @@ class ByShares(Spec):
         return self
 
 
+class _ByLimits(Spec):
+    """To different places by a number that each request has: up to a limit to one, beyond all limits to another.
+
+    Conversations ``move`` when a later turn exceeds a limit (what was cached of them is then computed anew), or
+    ``stay`` where their first turn went.
+    """
+
+    beyond: str = Field(description="The workload that takes what exceeds every limit.")
+    conversations: Literal["move", "stay"] = "move"
+
+
+def _rise(limits: Mapping[str, float], beyond: str) -> None:
+    if len(set(limits.values())) < len(limits):
+        raise PydanticCustomError(
+            "up_to", "two workloads have the same limit: one of them would never be sent anything"
+        )
+    if beyond in limits:
+        raise PydanticCustomError("beyond", "'{name}' has a limit in 'up_to' already", {"name": beyond})
+
+
+class BySize(_ByLimits):
+    """By the prompt's tokens: to the first workload whose limit holds them."""
+
+    kind: Literal["prompt-tokens"]
+    up_to: dict[str, Tokens] = Field(min_length=1, description="The longest prompt that each takes, in tokens.")
+
+    @model_validator(mode="after")
+    def _apart(self) -> BySize:
+        _rise(self.up_to, self.beyond)
+        return self
+
+
+class UniformDifficulty(Spec):
+    """Anything from 0 to 1, equally likely."""
+
+    kind: Literal["uniform"]
+
+
+class BetaDifficulty(Spec):
+    """Between 0 and 1, by a beta distribution of mean alpha / (alpha + beta)."""
+
+    kind: Literal["beta"]
+    alpha: Shape
+    beta: Shape
+
+
+class DifficultyColumn(Spec):
+    """A column (a field, in a JSON trace) of the trace that the route replays, of numbers on any scale."""
+
+    kind: Literal["column"]
+    column: Annotated[str, Field(min_length=1)]
+
+
+class ByDifficulty(_ByLimits):
+    """By how hard a request is: to the first workload whose limit holds its difficulty."""
+
+    kind: Literal["difficulty"]
+    of: Annotated[UniformDifficulty | BetaDifficulty | DifficultyColumn, Field(discriminator="kind")]
+    up_to: dict[str, Level] = Field(min_length=1, description="The hardest request that each takes.")
+
+    @model_validator(mode="after")
+    def _apart(self) -> ByDifficulty:
+        _rise(self.up_to, self.beyond)
+        if not isinstance(self.of, DifficultyColumn) and not all(0.0 < limit < 1.0 for limit in self.up_to.values()):
+            raise PydanticCustomError("up_to", "must lie between 0 and 1, as the difficulties drawn do")
+        return self
+
+
+By = Annotated[ByLowest | ByNearest | ByShares | BySize | ByDifficulty, Field(discriminator="kind")]
+
+
 class RouteTransfer(Spec):
     """What a request served away from home takes on the way."""
 
@@ -70,16 +149,25 @@ class RouteTransfer(Spec):
 class Route(Spec):
     """A stream of requests, the workloads that serve it, and how it is shared out among them.
 
-    Latency comes on top of what a site's requests take, and is taken off the SLO that its workload is held to.
+    They may stand at one site (a small and a large model) or at several. Latency comes on top of what a site's requests
+    take, and is taken off the SLO that its workload is held to.
     """
 
     arrivals: OpenArrivals
     lengths: Lengths | None = None
     prefix: Prefix | None = None
     to: dict[str, Destination] = Field(min_length=2, max_length=100)
-    by: Annotated[ByLowest | ByNearest | ByShares, Field(discriminator="kind")]
-    home: str | None = Field(default=None, description="Needed with 'transfer': what is served there is not moved.")
+    by: By
+    home: str | None = Field(
+        default=None, description="Needed with 'transfer': what is served at its site is not moved."
+    )
     transfer: RouteTransfer | None = None
+
+    @property
+    def difficulty_column(self) -> str | None:
+        """The column of its trace that says how hard each request is, where it is shared out by one."""
+        of = self.by.of if isinstance(self.by, ByDifficulty) else None
+        return of.column if isinstance(of, DifficultyColumn) else None
 
     @model_validator(mode="after")
     def _moves_from_somewhere(self) -> Route:
@@ -87,4 +175,18 @@ class Route(Spec):
             raise PydanticCustomError("home", "give 'home' and 'transfer' together, or neither")
         if isinstance(self.arrivals, Clients) and self.lengths is not None:
             raise PydanticCustomError("lengths", "clients bring their own lengths")
+        return self
+
+    @model_validator(mode="after")
+    def _far_or_not(self) -> Route:
+        without = [name for name, there in self.to.items() if there.latency is None]
+        if without and (len(without) < len(self.to) or isinstance(self.by, ByNearest)):
+            names = ", ".join(without)
+            raise PydanticCustomError("to", "latency is missing for {names}: give it for all or none", {"names": names})
+        return self
+
+    @model_validator(mode="after")
+    def _difficulty_is_there(self) -> Route:
+        if self.difficulty_column is not None and not isinstance(self.arrivals, TraceReplay):
+            raise PydanticCustomError("by", "a column of difficulties needs arrivals: {k}", {"k": "{kind: trace, ...}"})
         return self

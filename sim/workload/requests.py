@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 CHUNK = 1 << 15
 """Requests drawn at a time."""
@@ -24,7 +25,8 @@ class RequestChunk:
     """Requests in order of arrival: columns (n,) of int64, and the ids of their hashed prompt blocks.
 
     ``session`` is -1 where there is none; priority 0 is the most urgent. Request i owns
-    ``prefix_hashes[prefix_start[i] : prefix_start[i + 1]]``, the ids of its prompt's blocks in order.
+    ``prefix_hashes[prefix_start[i] : prefix_start[i + 1]]``, the ids of its prompt's blocks in order. ``difficulty``
+    (n,) is there where a trace was read for it.
     """
 
     arrival_ns: Ints
@@ -34,6 +36,7 @@ class RequestChunk:
     priority: Ints
     prefix_start: Ints
     prefix_hashes: Ints
+    difficulty: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.arrival_ns)
@@ -52,6 +55,7 @@ class RequestChunk:
             self.priority[rows],
             start,
             self.prefix_hashes[where],
+            self.difficulty[rows] if self.difficulty is not None else None,
         )
 
     def between(self, begin: int, end: int) -> RequestChunk:
@@ -65,6 +69,7 @@ class RequestChunk:
             self.priority[begin:end],
             self.prefix_start[begin : end + 1] - first,
             self.prefix_hashes[first:last],
+            self.difficulty[begin:end] if self.difficulty is not None else None,
         )
 
 

@@ -3,13 +3,14 @@
 Every place regenerates the whole stream, from the same generators, and keeps its own requests: each request goes to
 exactly one place, and how they are shared out changes nothing about them. The order of places is decided once an
 interval by values at its start; nothing of the future, and nothing of queues, is known. Conversations stay where their
-first request went, since their prefixes are cached there.
+first request went, since their prefixes are cached there; by limits they may move instead, and begin anew there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,27 @@ class Shares:
     draw: Callable[[], np.random.Generator]
 
 
-Rule = Lowest | Shares
+Draw = Callable[[int], Floats]
+"""The next n numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """To the first of ``places`` (indices, by rising limit) whose limit holds a number of the request, else the last.
+
+    ``limits`` has one entry fewer than ``places``; a limit itself is held. The number is the prompt's tokens, the
+    difficulty that the stream says, or one ``drawn`` by a generator that begins anew with each reading. With ``stay``,
+    conversations are held to their first request's.
+    """
+
+    limits: Floats
+    places: Ints
+    by: Literal["prompt-tokens", "told", "drawn"]
+    stay: bool
+    drawn: Callable[[], Draw] | None = None
+
+
+Rule = Lowest | Shares | Limits
 
 
 class _Sharing:
@@ -67,6 +88,7 @@ class _Sharing:
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
         self._rng = rule.draw() if isinstance(rule, Shares) else None
+        self._draw = rule.drawn() if isinstance(rule, Limits) and rule.drawn is not None else None
         self._interval = -1
         self._order = np.zeros(0, dtype=np.int64)
         self._room = np.zeros(0)
@@ -82,6 +104,9 @@ class _Sharing:
             drawn = np.searchsorted(upto / upto[-1], self._rng.random(len(chunk)), side="right")
             chosen = np.minimum(drawn, len(upto) - 1).astype(np.int64)
             return self._together(chunk.session, lambda _: chosen)
+        if isinstance(rule, Limits):
+            by_limit = rule.places[np.searchsorted(rule.limits, self._numbers(rule, chunk), side="left")]
+            return self._together(chunk.session, lambda _: by_limit) if rule.stay else by_limit
         chosen = np.empty(len(chunk), dtype=np.int64)
         number = chunk.arrival_ns // rule.interval_ns
         cuts = np.concatenate([[0], np.flatnonzero(np.diff(number)) + 1, [len(chunk)]])
@@ -89,6 +114,16 @@ class _Sharing:
             self._enter(rule, int(number[begin]))
             chosen[begin:end] = self._together(chunk.session[begin:end], self._in_order)
         return chosen
+
+    def _numbers(self, rule: Limits, chunk: RequestChunk) -> Floats:
+        """What each request (n,) is held to the limits by."""
+        if rule.by == "prompt-tokens":
+            return chunk.prompt_tokens.astype(np.float64)
+        if rule.by == "told":
+            assert chunk.difficulty is not None  # read with the trace
+            return chunk.difficulty
+        assert self._draw is not None
+        return self._draw(len(chunk))
 
     def _enter(self, rule: Lowest, interval: int) -> None:
         if interval != self._interval:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, islice
@@ -24,6 +25,7 @@ import numpy as np
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
 from sim.units import NS_PER_S
+from sim.validation import nearest
 from sim.workload.lengths import MOST_TOKENS
 from sim.workload.requests import Ints, RequestChunk
 
@@ -99,23 +101,27 @@ class _Row:
     session: str | None = None
     priority: int = 0
     hashes: Sequence[int] = ()
+    difficulty: float = 0.0  # kept only where it was asked for
 
 
 class _BadRowError(ValueError):
     pass
 
 
-def read_trace(path: Path, wanted: Format | None = None, *, skip: bool = False) -> Trace:
-    """A trace file, plain or .gz. Raises ``InputError`` for a file of no known format, without a usable row, or (unless
-    ``skip``) with rows that cannot be used."""
+def read_trace(path: Path, wanted: Format | None = None, *, skip: bool = False, difficulty: str | None = None) -> Trace:
+    """A trace file, plain or .gz, with the column (or field) of that name as each request's ``difficulty``.
+
+    Raises ``InputError`` for a file of no known format, without that column or a usable row, or (unless ``skip``) with
+    rows that cannot be used.
+    """
     with _open(path) as text:
         first = text.readline(LONGEST_LINE)
         if not first.strip():
             raise InputError.one(str(path), "is empty; it needs a header or records, and rows")
         if first.lstrip().startswith("{"):
-            found, rows = _json_rows(path, first, text, wanted)
+            found, rows = _json_rows(path, first, text, wanted, difficulty)
         else:
-            found, rows = _csv_rows(path, first, text, wanted)
+            found, rows = _csv_rows(path, first, text, wanted, difficulty)
         report = TraceReport(str(path), found)
         kept: list[_Row] = []
         for line, row in rows:
@@ -130,10 +136,10 @@ def read_trace(path: Path, wanted: Format | None = None, *, skip: bool = False) 
         if report.skipped:
             report.raise_if_any()
         raise InputError.one(str(path), "holds no requests")
-    return _trace(kept, found, report)
+    return _trace(kept, found, report, rated=difficulty is not None)
 
 
-def _trace(rows: list[_Row], found: Format, report: TraceReport) -> Trace:
+def _trace(rows: list[_Row], found: Format, report: TraceReport, *, rated: bool) -> Trace:
     rows.sort(key=lambda row: row.time_ns)  # stable: rows of one instant keep the order of the file
     names: dict[str, int] = {}
     sessions = [-1 if row.session is None else names.setdefault(row.session, len(names)) for row in rows]
@@ -147,6 +153,7 @@ def _trace(rows: list[_Row], found: Format, report: TraceReport) -> Trace:
         np.array([row.priority for row in rows], dtype=np.int64),
         np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
         np.array([block for row in rows for block in row.hashes], dtype=np.int64),
+        np.array([row.difficulty for row in rows], dtype=np.float64) if rated else None,
     )
     clock = found in ("azure", "coldaisle")
     return Trace(chunk, first_ns if clock else None, HASHED_TOKENS.get(found, 0), report)
@@ -213,13 +220,34 @@ def _pick(path: Path, names: Sequence[str], formats: dict[tuple[str, ...], Forma
     raise InputError.one(str(path), f"is not{asked}; it has: {', '.join(names)}  ({known})", line=1)
 
 
+def _rated(row: _Row, value: Any) -> _Row:
+    """The row with its difficulty."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (ValueError, TypeError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise _BadRowError(f"a difficulty that is no number: {_short(repr(value))}")
+    return replace(row, difficulty=number)
+
+
+def _has(path: Path, column: str | None, names: Sequence[str]) -> None:
+    if column is not None and column not in names:
+        told = f"has no column '{column}' of difficulties{nearest(column, names)}; it has: {', '.join(names)}"
+        raise InputError.one(str(path), told, line=1)
+
+
 def _csv_rows(
-    path: Path, first: str, text: TextIO, wanted: Format | None
+    path: Path, first: str, text: TextIO, wanted: Format | None, difficulty: str | None
 ) -> tuple[Format, Iterator[tuple[int, _Row | str]]]:
     names = [name.strip() for name in next(csv.reader([first]))]
     found = _pick(path, names, CSV_FORMATS, wanted)
+    _has(path, difficulty, names)
     column = {name: i for i, name in enumerate(names)}
-    read = {"azure": _azure, "burstgpt": _burstgpt, "coldaisle": _own}[found]
+    plain = {"azure": _azure, "burstgpt": _burstgpt, "coldaisle": _own}[found]
+
+    def read(cell: dict[str, str]) -> _Row:
+        return plain(cell) if difficulty is None else _rated(plain(cell), cell[difficulty])
 
     def rows() -> Iterator[tuple[int, _Row | str]]:
         lines = _lines(path, first, text)
@@ -232,23 +260,28 @@ def _csv_rows(
 
 
 def _json_rows(
-    path: Path, first: str, text: TextIO, wanted: Format | None
+    path: Path, first: str, text: TextIO, wanted: Format | None, difficulty: str | None
 ) -> tuple[Format, Iterator[tuple[int, _Row | str]]]:
     lines = list(islice(_lines(path, first, text), FIRST_LINES))
     record = next((found for found in map(_record, lines) if found), None)
     if record is None:
         raise InputError.one(str(path), f"has no JSON record in its first {len(lines)} lines", line=1)
     found = _pick(path, list(record), JSON_FORMATS, wanted)
+    _has(path, difficulty, list(record))
     roots: dict[str, str] = {}
-    read: dict[str, Callable[[Any], _Row]] = {
+    plain: dict[str, Callable[[Any], _Row]] = {
         "mooncake": _mooncake,
         "ragpulse": _ragpulse,
         "qwen-bailian": lambda record: _bailian(record, roots),
     }
 
+    def read(record: Any) -> _Row:
+        row = plain[found](record)
+        return row if difficulty is None else _rated(row, record[difficulty])
+
     def rows() -> Iterator[tuple[int, _Row | str]]:
         for number, line in chain(lines, _lines(path, text.readline(LONGEST_LINE), text, lines[-1][0] + 1)):
-            yield number, _tried(partial(_decoded, read[found], line), line)
+            yield number, _tried(partial(_decoded, read, line), line)
 
     return found, rows()
 
@@ -422,6 +455,7 @@ class Replay:
                 whole.priority,
                 whole.prefix_start if hashed else np.zeros(len(whole) + 1, dtype=np.int64),
                 whole.prefix_hashes + lap * ids if hashed else np.zeros(0, dtype=np.int64),
+                whole.difficulty,
             )
             inside = arrival_ns >= 0
             if self.until_ns is not None:
