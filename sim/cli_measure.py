@@ -130,7 +130,9 @@ def validate(
 ) -> None:
     """Hold the simulator against measured power, and print how wrong it is.
 
-    Measured tables are those that calibrate reads; they are held against a --profile.
+    Recordings are coldaisle's own or of nvidia-smi, amd-smi, rocm-smi, Prometheus (DCGM, node_exporter, Kepler,
+    Scaphandre), Zeus, CodeCarbon, MLPerf, Scaphandre, PowerJoular, EnergiBridge, turbostat or perf. Measured tables are
+    those that calibrate reads; they are held against a --profile.
     """
     from sim.measure.readers import read_recording
     from sim.measure.validate import against_profile, against_run

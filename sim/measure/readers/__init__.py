@@ -8,7 +8,18 @@ from typing import NamedTuple
 
 from sim.errors import InputError
 from sim.measure import recording
-from sim.measure.readers import codecarbon, mlperf, nvidia_smi, prometheus, rapl_text, zeus
+from sim.measure.readers import (
+    amd_smi,
+    codecarbon,
+    energibridge,
+    mlperf,
+    nvidia_smi,
+    powerjoular,
+    prometheus,
+    rapl_text,
+    scaphandre,
+    zeus,
+)
 from sim.measure.readers.text import Text, read_text
 from sim.measure.recording import Recording
 
@@ -25,7 +36,18 @@ class Format(NamedTuple):
 
 FORMATS = tuple(
     Format(module.NAME, module.fits, module.read)
-    for module in (nvidia_smi, prometheus, zeus, codecarbon, mlperf, rapl_text)
+    for module in (
+        nvidia_smi,
+        amd_smi,
+        scaphandre,  # these two before Prometheus, which takes any other JSON
+        prometheus,
+        zeus,
+        codecarbon,
+        mlperf,
+        powerjoular,
+        energibridge,
+        rapl_text,
+    )
 )
 
 
