@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.json_stream import opening, values
@@ -100,5 +100,5 @@ def _samples(line: int, found: Any, device: str, kind: Kind, gathering: Gatherin
     yield _Sample(line, round(moment * 1e6) * (NS_PER_S // 1_000_000), device, kind, consumption * MICRO)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18
