@@ -179,11 +179,14 @@ def report(
     ),
 ) -> None:
     """Write one or more runs as a single HTML page, with charts and what is outside their boundary."""
-    from sim.results.atomic import write_text
+    from sim.results.atomic import marked, refuse_unusable, write_text
+    from sim.results.charts import GENERATOR
     from sim.results.files import read
     from sim.results.report import report as page
 
-    write_text(page([read(folder) for folder in folders]), out)
+    ours = marked(GENERATOR)
+    refuse_unusable(out, folder=False, ours=ours)
+    write_text(page([read(folder) for folder in folders]), out, ours=ours)
     sys.stderr.write(f"written to {out}\n")
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sim.measure.record import Progress
 
 
+FITTED = "# Fitted by coldaisle calibrate, which writes over this file."
+"""The first line of a fitted profile, by which calibrate knows its own."""
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command()(record)
@@ -89,10 +93,11 @@ def calibrate(
     from sim.measure.from_table import is_table, profile_from_table
     from sim.measure.readers import read_recording
     from sim.profiles.catalog import Catalog
-    from sim.results.atomic import refuse_unusable, write_text
+    from sim.results.atomic import marked, refuse_unusable, write_text
     from sim.results.files import to_yaml
 
-    refuse_unusable(out, folder=False)
+    ours = marked(FITTED)
+    refuse_unusable(out, folder=False, ours=ours)
     if out.suffix != ".yaml":
         raise InputError.one(str(out), "must end in .yaml: its name is the profile's")
     if len(recordings) == 1 and is_table(recordings[0]):
@@ -102,7 +107,7 @@ def calibrate(
         label, path = base_for(list(read.values()), Catalog(), base)
         found = fitted(read, path, name=out.stem, stack=stack)
         profile, shown = found.profile, calibration_table(found, label)
-    write_text(to_yaml(profile), out)
+    write_text(f"{FITTED}\n{to_yaml(profile)}", out, ours=ours)
     show_tables(shown)
     sys.stderr.write(f"written to {out}\n")
 
@@ -139,7 +144,8 @@ def validate(
     from sim.measure.validate_table import against_table, is_table
     from sim.measure.validation_table import as_dict, exceeded, parse_tolerances, picture, validation_table
     from sim.profiles.catalog import read_gpu
-    from sim.results.atomic import write_text
+    from sim.results.atomic import marked, refuse_unusable, write_text
+    from sim.results.charts import DRAWN
     from sim.results.files import to_json
     from sim.runner import run_loaded
     from sim.spec.loader import load_scenario, parse_assignments
@@ -147,6 +153,9 @@ def validate(
     tolerances = parse_tolerances(tolerance or [])
     if (scenario is None) == (profile is None):
         raise InputError.one("validate", "needs either --scenario FILE or --profile NAME")
+    drawn = marked(DRAWN)
+    if plot is not None:
+        refuse_unusable(plot, folder=False, ours=drawn)
     if is_table(measurement):
         if profile is None:
             raise InputError.one(str(measurement), "is a table, not power over time; hold it against a --profile NAME")
@@ -158,7 +167,7 @@ def validate(
     else:
         found = against_profile(str(measurement), read_recording(measurement), read_gpu(str(profile)))
     if plot is not None:
-        write_text(picture(found), plot)
+        write_text(picture(found), plot, ours=drawn)
     if as_json:
         sys.stdout.write(to_json(as_dict(found)))
     else:

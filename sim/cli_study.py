@@ -109,11 +109,11 @@ def pareto(
 ) -> None:
     """Show the points of a study that no other beats in every result."""
     from sim.results.files import to_json
-    from sim.study.front import Goal, front_of
+    from sim.study.front import Goal, front_of, refuse_bad_target
     from sim.study.tables import front_tables
 
-    if out is not None and out.suffix not in (".csv", ".parquet"):
-        raise InputError.one("--out", f"'{out}' must end in .csv or .parquet")
+    if out is not None:
+        refuse_bad_target(out)
     front = front_of(folder, [Goal.read(text) for text in over])
     if out is not None:
         front.write(out)

@@ -47,6 +47,8 @@ def sensitivity(
     as_json: JsonOption = False,
 ) -> None:
     """Say which uncertain input moves a result."""
+    from sim.results.atomic import marked, refuse_unusable, write_text
+    from sim.results.charts import GENERATOR
     from sim.results.files import to_json
     from sim.results.report import STYLE
     from sim.results.tornado import tornado_page, tornado_tables
@@ -57,15 +59,16 @@ def sensitivity(
     wanted = samples if samples is not None else {"sobol": 256, "morris": 32, "oat": 2}[method]
     if method == "sobol" and wanted & (wanted - 1):
         raise InputError.one("--samples", f"must be a power of 2 for Sobol, and is {wanted}")
+    ours = marked(GENERATOR)
+    if out is not None:
+        refuse_unusable(out, folder=False, ours=ours)
     loaded = load_scenario(scenario, parse_assignments(assignments or []))
     with showing("points") as shown:
         found = scenario_sensitivity(
             loaded, method, output, samples=wanted, workers=workers or machine_workers(), watch=shown
         ).as_dict()
     if out is not None:
-        from sim.results.atomic import write_text
-
-        write_text(tornado_page(loaded.scenario.name, output, found, STYLE), out)
+        write_text(tornado_page(loaded.scenario.name, output, found, STYLE), out, ours=ours)
         if not as_json:
             sys.stderr.write(f"written to {out}\n")
     if as_json:

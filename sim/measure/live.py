@@ -16,7 +16,7 @@ from sim.measure.record import HIGHEST_HZ, LOWEST_HZ, Command, Progress, record
 from sim.measure.recording import Recording
 from sim.measure.source import Missing, Source
 from sim.measure.suite import SuiteRun, refuse_without_torch
-from sim.results.atomic import refuse_unusable
+from sim.results.atomic import parquet_of_ours, refuse_unusable
 
 SUITE_STEP_S = 10.0
 
@@ -53,7 +53,7 @@ def refuse_wrong(wanted: Wanted) -> None:
         wrong.append(("COMMAND", f"no program '{wanted.command[0]}' can be run"))
     problems = [Problem("record", None, path, message) for path, message in wrong]
     try:
-        refuse_unusable(wanted.out, folder=False)
+        refuse_unusable(wanted.out, folder=False, ours=parquet_of_ours)
     except InputError as error:
         problems += error.problems
     if problems:

@@ -137,7 +137,7 @@ def write(recording: Recording, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from sim.results.atomic import write_bytes
+    from sim.results.atomic import parquet_of_ours, write_bytes
 
     about = {
         "devices": [asdict(device) for device in recording.devices],
@@ -149,7 +149,7 @@ def write(recording: Recording, path: Path) -> None:
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"coldaisle": json.dumps(about).encode()})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    write_bytes(sink.getvalue().to_pybytes(), path)
+    write_bytes(sink.getvalue().to_pybytes(), path, ours=parquet_of_ours)
 
 
 def read(path: Path) -> Recording:

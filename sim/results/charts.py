@@ -12,6 +12,10 @@ PALETTE = (
 )
 """Okabe and Ito's colours, told apart by most colour-blind readers (Color Universal Design, 2008), and seven more."""
 
+GENERATOR = '<meta name="generator" content="coldaisle">'
+DRAWN = "<!-- drawn by coldaisle -->"
+"""How a page, and a picture by itself, say whose they are: only such are written over."""
+
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 860, 64, 12, 10, 34
 LONGEST_LABEL = 44
 
@@ -108,7 +112,7 @@ def lines(edges: Sequence[float], series: Mapping[str, Sequence[float]], unit: s
     style = "<style>text{font:12px system-ui,sans-serif;fill:#444}.grid{stroke:#e4e4e4}</style>"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">'
-        f'{style}<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>'
+        f'{DRAWN}{style}<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>'
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
-from sim.results.atomic import refuse_unusable, write_folder
+from sim.results.atomic import is_staged, refuse_unusable, write_folder
 
 if TYPE_CHECKING:
     from sim.results.results import Results
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LEDGER, JOBS, REQUESTS = "ledger.parquet", "jobs.parquet", "requests.parquet"
 DRAWS = "draws.parquet"
 SUMMARY, SCENARIO, MANIFEST = "summary.json", "scenario.yaml", "manifest.json"
+NAMES = frozenset({LEDGER, JOBS, REQUESTS, DRAWS, SUMMARY, SCENARIO, MANIFEST})
+"""All that a run writes."""
 
 
 def to_json(value: Any) -> str:
@@ -30,16 +32,24 @@ def sha256(path: Path) -> str:
 
 
 def refuse_bad_target(folder: Path) -> None:
-    """Raises ``InputError`` where ``folder`` cannot take a run: unusable, or holding anything that no run wrote."""
+    """Raises ``InputError`` where ``folder`` cannot take a run: unusable, or holding anything but a run as it was
+    written, which a new run would replace."""
     refuse_unusable(folder, folder=True)
     if not folder.is_dir():
         return
-    names = {path.name for path in folder.iterdir() if not path.name.endswith(".partial")}
-    strangers = sorted(names - {LEDGER, JOBS, REQUESTS, DRAWS, SUMMARY, SCENARIO, MANIFEST})
-    if strangers:
-        raise InputError.one(str(folder), f"holds '{strangers[0]}', which no run wrote; choose another --out")
-    if names:
-        _manifest(folder)
+    there = {path.name: path for path in sorted(folder.iterdir()) if not is_staged(path.name)}
+    for name, path in there.items():
+        if name not in NAMES or not path.is_file() or path.is_symlink():
+            raise InputError.one(str(folder), f"holds '{name}', which no run wrote; choose another --out")
+    if not there:
+        return
+    hashes = _manifest(folder)[1]
+    for name in there.keys() - {MANIFEST}:
+        if name not in hashes:
+            raise InputError.one(str(folder), f"holds '{name}', which this run did not write; choose another --out")
+        if sha256(there[name]) != hashes[name]:
+            message = f"holds '{name}', which was changed since the run wrote it; choose another --out"
+            raise InputError.one(str(folder), message)
 
 
 def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -64,7 +74,7 @@ def write(results: Results, folder: Path) -> None:
     Raises ``InputError`` for a folder that holds anything else, ``RunError`` where the disk refuses.
     """
     refuse_bad_target(folder)
-    write_folder(folder, lambda staging: _write_all(results, staging), last=MANIFEST)
+    write_folder(folder, lambda staging: _write_all(results, staging), names=NAMES, last=MANIFEST)
 
 
 def _write_all(results: Results, folder: Path) -> None:

@@ -46,6 +46,7 @@ def report(runs: Sequence[Results]) -> str:
     title = escape(names[0] if len(runs) == 1 else " and ".join(names))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"{charts.GENERATOR}"
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{title}</title><style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
     )

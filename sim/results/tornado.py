@@ -107,6 +107,7 @@ def tornado_page(title: str, output: str, found: Mapping[str, Any], style: str) 
     table = "".join(f"<tr>{line(row[:-1])}</tr>" for row in rows)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"{charts.GENERATOR}"
         f"<title>{escape(title)}</title><style>{style}</style></head><body>"
         f"<h1>{escape(title)}: what moves {escape(output)}</h1>{tornado_svg(method, found['effects'], unit)}"
         f"<table><tr>{line(header[:-1], 'th')}</tr>{table}</table>"

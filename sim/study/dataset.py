@@ -7,6 +7,7 @@ the summary, flat, with units in the names. A column holds null where a point ha
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,6 +160,11 @@ class Columns:
 def part_name(number: int) -> str:
     """Name of a part's file."""
     return f"part-{number:05d}.parquet"
+
+
+def is_part(name: str) -> bool:
+    """Whether ``part_name`` gives such a name."""
+    return re.fullmatch(r"part-\d{5,9}\.parquet", name) is not None
 
 
 def write_parts(records: Iterable[Record], columns: Columns, folder: Path) -> Iterator[Path]:

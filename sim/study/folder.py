@@ -2,32 +2,91 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from sim.errors import InputError
-from sim.results.atomic import refuse_unusable
+from sim.reading import read_json, read_text
+from sim.results.atomic import is_staged, refuse_unusable, staged, take_away
 from sim.results.files import sha256
-from sim.study.dataset import POINTS
+from sim.study.dataset import POINTS, is_part
+from sim.study.journal import may_be_journal
+from sim.study.store import LIMIT, is_kept
 
-STUDY, SESSION, PROGRESS, LOCK, NAME = "study.json", "session.json", ".progress", "lock", "name"
+STUDY, SESSION, PROGRESS = "study.json", "session.json", ".progress"
+LOCK, NAME, PLAN, JOURNAL, SIMULATIONS = "lock", "name", "plan", "journal", "simulations"
+"""Within the folder of progress."""
 
 
 def refuse_strangers(folder: Path) -> None:
-    """Raises ``InputError`` where something else than a study stands in ``folder``."""
+    """Raises ``InputError`` where something else than a study stands in ``folder``: it would be lost."""
     refuse_unusable(folder, folder=True)
+    stranger = next(_strangers(folder), None) if folder.is_dir() else None
+    if stranger is not None:
+        raise InputError.one(str(folder), f"holds '{stranger}', which no study wrote; choose another --out")
+
+
+def _strangers(folder: Path) -> Iterator[str]:
+    """Names in ``folder`` that stand for nothing a study wrote."""
+    manifest = _object(folder / STUDY)
+    parts = manifest.get("parts_sha256") if manifest.keys() >= _MANIFEST else None
+    unfinished = (folder / PROGRESS).is_dir()
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink():
+            yield path.name
+        elif path.name == PROGRESS or (is_staged(path.name) and path.is_dir()):
+            yield from (f"{path.name}/{name}" for name in _unknown(path, _is_of_progress))
+            journal = path / JOURNAL
+            yield from [f"{path.name}/{JOURNAL}"] if journal.is_file() and not may_be_journal(journal) else []
+        elif path.name == POINTS:
+            known = parts if isinstance(parts, dict) else () if unfinished else None
+            yield from [] if known is not None else [POINTS]
+            mine = is_part if unfinished or known is None else known.__contains__
+            yield from (f"{POINTS}/{name}" for name in _unknown(path, mine))
+        elif path.name == STUDY:
+            yield from [] if isinstance(parts, dict) else [STUDY]
+        elif path.name == SESSION:
+            yield from [] if _object(path).keys() >= _SESSION else [SESSION]
+        elif not (is_staged(path.name) and path.is_file()):
+            yield path.name
+
+
+_MANIFEST = {"study_sha256", "parts_sha256", "build"}
+_SESSION = {"seconds", "workers", "points", "simulated"}
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one where there is none."""
+    try:
+        found = read_json(path)
+    except InputError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _unknown(folder: Path, known: Callable[[str], bool]) -> Iterator[str]:
+    """Paths within ``folder`` of what is no regular file that is ``known``."""
     if not folder.is_dir():
-        return
-    strangers = sorted(path.name for path in folder.iterdir() if path.name not in (STUDY, SESSION, PROGRESS, POINTS))
-    strangers = [name for name in strangers if not name.endswith((".partial", ".replaced"))]
-    if strangers:
-        raise InputError.one(str(folder), f"holds '{strangers[0]}', which no study wrote; choose another --out")
+        yield ""
+    for root, folders, names in os.walk(folder):
+        for path in (Path(root, name) for name in sorted([*folders, *names])):
+            name = path.relative_to(folder).as_posix()
+            if path.is_symlink() or not (path.is_dir() or (path.is_file() and known(name))):
+                yield name
+
+
+def _is_of_progress(name: str) -> bool:
+    """Whether a study that is at work gives a file that name, within its folder of progress."""
+    outer, _, inner = name.partition("/")
+    if not inner:
+        return outer in (LOCK, NAME, PLAN, JOURNAL)
+    if outer == POINTS:
+        return is_part(inner)
+    return outer == SIMULATIONS and (inner == LIMIT or is_kept(inner) or is_staged(inner.rpartition("/")[2]))
 
 
 def refuse_another(folder: Path, name: str) -> None:
@@ -39,21 +98,19 @@ def refuse_another(folder: Path, name: str) -> None:
 
 def _name_of_unfinished(folder: Path) -> str | None:
     try:
-        return (folder / PROGRESS / NAME).read_text(encoding="utf-8") or None
-    except (OSError, ValueError):
+        return read_text(folder / PROGRESS / NAME) or None
+    except InputError:
         return None
 
 
 def _name_of_finished(folder: Path) -> str | None:
-    try:
-        return str(json.loads((folder / STUDY).read_text(encoding="utf-8"))["name"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    name = _object(folder / STUDY).get("name")
+    return None if name is None else str(name)
 
 
 def refuse_unfinished(folder: Path) -> None:
     """Raises ``InputError`` where a study stands in ``folder`` that is to be gone on with."""
-    if (folder / PROGRESS / "journal").is_file():
+    if (folder / PROGRESS / JOURNAL).is_file():
         raise InputError.one(str(folder), "holds a study that is not finished: --resume goes on with it")
 
 
@@ -106,20 +163,20 @@ def _is(file: IO[str], path: Path) -> bool:
 
 def clear(at_work: Path) -> None:
     """Takes ``at_work`` away at once, lock and all: nobody else finds half of it, or loses what is new there."""
-    gone = at_work.with_name(f"{at_work.name}.partial")
-    shutil.rmtree(gone, ignore_errors=True)
+    gone = staged(at_work)
     at_work.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
+    for left in (gone, *(path for path in at_work.parent.iterdir() if path.is_dir() and is_staged(path.name))):
+        take_away(left, _is_of_progress)
 
 
 def finished_study(folder: Path, name: str) -> dict[str, Any] | None:
     """The manifest of a study that stands whole in ``folder``, if it is this one."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / STUDY).read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = read_json(folder / STUDY)
         parts = manifest["parts_sha256"]
         whole = manifest["study_sha256"] == name and all(
             sha256(folder / POINTS / part) == recorded for part, recorded in parts.items()
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, OSError, KeyError, TypeError, AttributeError):
         return None
     return manifest if whole else None

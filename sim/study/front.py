@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from sim.errors import InputError
-from sim.results.atomic import write_bytes
+from sim.results.atomic import Ours, marked, parquet_of_ours, refuse_unusable, write_bytes
 from sim.study.dataset import POINTS
 from sim.study.tradeoffs import pareto_front
 from sim.study.work import DONE
@@ -68,8 +68,8 @@ class Front:
         else:
             import pyarrow.parquet as pq
 
-            pq.write_table(self.points, sink)
-        write_bytes(sink.getvalue().to_pybytes(), path)
+            pq.write_table(self.points.replace_schema_metadata({b"coldaisle": b"front"}), sink)
+        write_bytes(sink.getvalue().to_pybytes(), path, ours=_ours(path))
 
     def as_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -82,6 +82,18 @@ class Front:
             "without_value": self.without,
             "front": self.points.select(columns).to_pylist(),
         }
+
+
+def _ours(path: Path) -> Ours:
+    """A table in CSV has no room for a mark but its header."""
+    return marked('"point","status"') if path.suffix == ".csv" else parquet_of_ours
+
+
+def refuse_bad_target(path: Path) -> None:
+    """Raises ``InputError`` where a front cannot be written to ``path``."""
+    if path.suffix not in (".csv", ".parquet"):
+        raise InputError.one("--out", f"'{path}' must end in .csv or .parquet")
+    refuse_unusable(path, folder=False, ours=_ours(path))
 
 
 def front_of(folder: Path, goals: Sequence[Goal]) -> Front:

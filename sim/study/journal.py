@@ -7,6 +7,7 @@ handed to the system at once, so they outlive the process.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,12 @@ def parsed(line: bytes) -> Any:
     if not line.endswith(b"\n") or said != f"{zlib.crc32(text):08x}".encode():
         return None
     return json.loads(text)
+
+
+def may_be_journal(path: Path) -> bool:
+    """Whether a file begins as a journal does, which may have been cut anywhere."""
+    with path.open("rb") as stream:
+        return re.match(rb"[0-9a-f]{0,8}\Z|[0-9a-f]{8} ", stream.read(9)) is not None
 
 
 class Journal:

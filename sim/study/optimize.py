@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.documents import KeyPath
 from sim.errors import ColdaisleError, InputError, RunError
+from sim.reading import parse_json
 from sim.results.atomic import refuse_unusable
 from sim.runner import Simulated, environmental, simulated
 from sim.spec.loader import Loaded, load_scenario
@@ -93,6 +94,11 @@ class Found:
             "nearest": plain(self.nearest),
             "trials": [plain(trial) for trial in self.trials],
         }
+
+
+STUDY_NAME = "coldaisle"
+_BEGINS = b'{"op_code":0,"worker_id":"'
+"""The first line of a journal: Optuna creates the study."""
 
 
 class NoSuchResultError(InputError):
@@ -172,23 +178,44 @@ def ready_to_go_on(journal: Path, *, resume: bool) -> None:
         return
     if not resume:
         raise InputError.one(str(journal), "holds a search already; go on with --resume, or choose another")
+    lock = journal.with_name(f"{journal.name}.lock")
+    if lock.exists() and not lock.is_symlink():  # Optuna takes what stands there for its own, and deletes it in the end
+        raise InputError.one(str(lock), "stands where the lock of the search goes; choose another --journal")
+    no_line = "is no line of a search's journal; choose another --journal, or take the line away"
+    if not _is_journal(journal):
+        raise InputError.one(str(journal), no_line, line=1)
     with journal.open("r+b") as lines:
         good = 0
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 break
             if not _is_record(line):
-                message = "is no line of a search's journal; choose another --journal, or take the line away"
-                raise InputError.one(str(journal), message, line=number)
+                raise InputError.one(str(journal), no_line, line=number)
             good += len(line)
         lines.truncate(good)
 
 
+def _is_journal(path: Path) -> bool:
+    """Whether a file begins as the journal of a search does; it may have been torn in its first line."""
+    with path.open("rb") as stream:
+        head = stream.readline(1 << 20)
+    if head.endswith(b"\n"):
+        first = _record(head)
+        return "op_code" in first and first.get("study_name") == STUDY_NAME
+    return head.startswith(_BEGINS) or _BEGINS.startswith(head)
+
+
 def _is_record(line: bytes) -> bool:
+    return {"op_code", "worker_id"} <= _record(line).keys()
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    """The JSON object that a line is; an empty one where it is none."""
     try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
+        found = parse_json(line.decode("utf-8"), "")
+    except (InputError, UnicodeDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _study(optuna: Any, journal: Path | None, asked: str) -> Any:
@@ -196,7 +223,7 @@ def _study(optuna: Any, journal: Path | None, asked: str) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     storage = JournalStorage(JournalFileBackend(str(journal))) if journal is not None else InMemoryStorage()
-    study = optuna.create_study(storage=storage, study_name="coldaisle", load_if_exists=True)
+    study = optuna.create_study(storage=storage, study_name=STUDY_NAME, load_if_exists=True)
     before = study.user_attrs.get("asked")
     if before is None:
         study.set_user_attr("asked", asked)

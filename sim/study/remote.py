@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError, RunError
+from sim.results.atomic import staged
 
 
 def is_url(name: object) -> bool:
@@ -49,7 +50,7 @@ def _fetch(url: str, folder: Path) -> str:
         copy = folder / version / path.rstrip("/").rpartition("/")[2]
         if not copy.is_file():
             copy.parent.mkdir(parents=True, exist_ok=True)
-            staging = copy.with_name(f".{copy.name}.partial")
+            staging = staged(copy)
             filesystem.get_file(path, str(staging))
             staging.replace(copy)
     except OSError as error:

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import numpy as np
 
 from sim.accounting.ledger import Key, Ledger
 from sim.errors import InputError
-from sim.results.atomic import write_text
+from sim.results.atomic import is_staged, staged, write_text
 from sim.runner import Simulated
 
 DEFAULT_BYTES = 4 * 2**30
@@ -90,6 +91,16 @@ def unpacked(content: bytes) -> Simulated:
     return Simulated(Ledger(edges, keys, energy, slots), told["activity"], told["events"])
 
 
+def is_kept(name: str) -> bool:
+    """Whether a store gives a file that name, within its folder."""
+    return re.fullmatch(rf"([0-9a-f]{{2}})/\1[0-9a-f]*{re.escape(SUFFIX)}", name) is not None
+
+
+def _is_limit(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(32).strip().isdigit()
+
+
 @dataclass(frozen=True)
 class Store:
     """A folder of simulations, at most ``limit`` bytes of them."""
@@ -119,7 +130,7 @@ class Store:
     def keep(self, key: str, content: bytes) -> None:
         """Keeps ``content`` under ``key``; a disk that refuses keeps nothing."""
         path = self.path(key)
-        staging = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        staging = staged(path)
         try:
             try:
                 staging.write_bytes(content)
@@ -133,7 +144,8 @@ class Store:
 
     def entries(self) -> Iterator[Path]:
         """Every file kept."""
-        return self.folder.glob(f"??/*{SUFFIX}") if self.folder.is_dir() else iter(())
+        found = self.folder.glob(f"??/*{SUFFIX}") if self.folder.is_dir() else iter(())
+        return (path for path in found if is_kept(f"{path.parent.name}/{path.name}") and path.is_file())
 
     def size(self) -> int:
         """Bytes of all of them."""
@@ -159,7 +171,7 @@ class Store:
 
     def limited(self, limit: int) -> Store:
         """The same with another limit, which it has from now on."""
-        write_text(str(limit), self.folder / LIMIT)
+        write_text(f"{limit}\n", self.folder / LIMIT, ours=_is_limit)
         return Store(self.folder, limit)
 
     def clear(self) -> int:
@@ -168,8 +180,9 @@ class Store:
         for path in list(self.entries()):
             path.unlink(missing_ok=True)
             count += 1
-        for left in self.folder.glob(f"??/.*{SUFFIX}.*.partial") if self.folder.is_dir() else ():
-            left.unlink(missing_ok=True)
+        for left in self.folder.glob("??/.*.partial") if self.folder.is_dir() else ():
+            if is_staged(left.name) and left.is_file():
+                left.unlink(missing_ok=True)
         return count
 
     def verify(self) -> tuple[int, int]:

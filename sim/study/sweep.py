@@ -8,7 +8,6 @@ DIR/.progress/        what is done, while a study is not finished
 
 from __future__ import annotations
 
-import shutil
 import time
 from array import array
 from collections import Counter
@@ -18,15 +17,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.errors import InputError, RunError
-from sim.results.atomic import write_text
+from sim.results.atomic import take_away, within_ours, write_text
 from sim.results.files import sha256, to_json
 from sim.spec.study import LoadedStudy, load_study
-from sim.study.dataset import POINTS, Record, write_parts
+from sim.study.dataset import POINTS, Record, is_part, write_parts
 from sim.study.folder import (
+    JOURNAL,
     NAME,
+    PLAN,
     PROGRESS,
     SESSION,
+    SIMULATIONS,
     STUDY,
     clear,
     finished_study,
@@ -216,14 +217,14 @@ def _at_work(
     began: float,
 ) -> StudyResults:
     at_work = folder / PROGRESS
-    fresh = not (at_work / "journal").is_file()
-    (at_work / "plan").unlink(missing_ok=True)
+    fresh = not (at_work / JOURNAL).is_file()
+    (at_work / PLAN).unlink(missing_ok=True)
     (at_work / NAME).write_text(study.name, encoding="utf-8")
     limits = limits_of(study.spec.limits.memory, study.spec.limits.time)
-    store = Store(at_work / "simulations")
+    store = Store(at_work / SIMULATIONS)
     if keep:
         store = cache if cache is not None else store_at(None)
-    spool, journal = Spool(at_work / "plan"), Journal(at_work / "journal", asked_of(study))
+    spool, journal = Spool(at_work / PLAN), Journal(at_work / JOURNAL, asked_of(study))
     progress = Progress(0, began_with=len(journal))
     pool: Pool | None = None
     try:
@@ -261,7 +262,7 @@ def _at_work(
             manifest, progress = finished, _as_finished(finished)
     except KeyboardInterrupt:
         raise Interrupted(progress) from None
-    except (InputError, RunError):
+    except Exception:
         if fresh and not progress.seconds:  # no worker has done anything yet: there is nothing to go on with
             clear(at_work)
             with suppress(OSError):
@@ -274,7 +275,7 @@ def _at_work(
         spool.close()
     progress.seconds = time.perf_counter() - began
     if finished is None:
-        write_text(to_json(_session(progress)), folder / SESSION)
+        write_text(to_json(_session(progress)), folder / SESSION, ours=within_ours)
     clear(at_work)
     return StudyResults(folder, manifest, progress)
 
@@ -349,7 +350,7 @@ def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
             columns.see_row(*journal.row(plan.mark(index), index))
     statuses: Counter[str] = Counter()
     staging = folder / PROGRESS / POINTS
-    shutil.rmtree(staging, ignore_errors=True)
+    take_away(staging, is_part)
     staging.mkdir()
     hashes = {path.name: sha256(path) for path in write_parts(_records(plan, journal, statuses), columns, staging)}
     manifest = {
@@ -366,9 +367,9 @@ def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
         "parts_sha256": hashes,
     }
     (folder / STUDY).unlink(missing_ok=True)
-    shutil.rmtree(folder / POINTS, ignore_errors=True)
+    take_away(folder / POINTS, is_part)
     staging.rename(folder / POINTS)
-    write_text(to_json(manifest), folder / STUDY)
+    write_text(to_json(manifest), folder / STUDY, ours=within_ours)
     return manifest
 
 

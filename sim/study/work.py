@@ -22,7 +22,7 @@ from typing import Any
 
 from sim.documents import Document, Place
 from sim.errors import ColdaisleError
-from sim.results.atomic import write_bytes
+from sim.results.atomic import within_ours, write_bytes
 from sim.runner import Simulated, environmental, simulated
 from sim.spec.loader import Loaded
 from sim.spec.variants import Variants
@@ -182,7 +182,7 @@ def _laid_out(files: Mapping[str, bytes]) -> dict[str, str]:
             continue
         folder = Path(tempfile.gettempdir()) / f"coldaisle-inputs-{hashlib.sha256(content).hexdigest()[:32]}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        write_bytes(content, folder / path.name)
+        write_bytes(content, folder / path.name, ours=within_ours)
         moved[name] = str(folder / path.name)
     return moved
 
@@ -197,7 +197,7 @@ def _with_profiles(folders: Mapping[str, Mapping[str, bytes]]) -> dict[str, str]
         folder = Path(tempfile.gettempdir()) / f"coldaisle-profiles-{digest}"
         for inner, content in files.items():
             (folder / inner).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_bytes(content, folder / inner)
+            write_bytes(content, folder / inner, ours=within_ours)
         moved[name] = str(folder)
     return moved
 
