@@ -69,10 +69,20 @@ class Document:
                 return found
         return Place("<document>", None)
 
+    def without_nulls(self) -> Document:
+        """The same where a name that is given ``null`` is not there, as with ``extends`` and ``--set``."""
+        return Document(_without_nulls(self.data), self.places, self.problems)
+
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A problem placed at ``path``."""
         place = self.place(path)
         return Problem(place.file, place.line, dotted(path), message)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 class _Builder:

@@ -74,6 +74,7 @@ def crosscheck(
     else from one that held together.
     """
     problems: list[Problem] = []
+    document = document.without_nulls()
 
     def complain(path: KeyPath, message: str) -> None:
         problem = document.problem(where_written(document, path), message)

@@ -91,6 +91,7 @@ class Parts:
     @classmethod
     def salvaged(cls, document: Document) -> Parts:
         """Those that parse by themselves; their complaints have been heard already."""
+        document = document.without_nulls()
 
         def part(kind: Any, *path: str) -> Any:
             heard: list[Problem] = []
