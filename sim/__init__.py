@@ -41,9 +41,9 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
         loaded = load(source, set=set)
     except InputError as error:
         return error.problems
-    from sim.runner import unseen_signals
+    from sim.study.check import problems_of
 
-    return unseen_signals(loaded)
+    return problems_of(loaded)
 
 
 def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | None = None, workers: int = 1) -> Results:

@@ -35,6 +35,7 @@ from sim.spec.embodied import Embodied, ExpectedUtilisation, UseAmortization
 from sim.spec.grid import IntensitySource, MixWater, PriceSource
 from sim.spec.grid_inputs import ewif_signal, grid_series, withdrawal_signal
 from sim.spec.inputs import power_signal
+from sim.spec.onsite import needs_sky
 from sim.spec.scenario import Scenario
 from sim.spec.site import Place
 from sim.spec.weather_inputs import sky, weather_series
@@ -74,7 +75,7 @@ def _site(name: str, place: Place, scenario: Scenario, catalog: Catalog) -> Site
         on_site = onsite_plan(
             place.on_site,
             start_ns=start_ns,
-            weather=sky(weather) if weather is not None else None,
+            weather=sky(weather) if weather is not None and needs_sky(place.on_site) else None,
             currency=grid.currency,
             rng=Streams(scenario.seed)(f"on-site/{name}"),
         )

@@ -14,6 +14,7 @@ import numpy as np
 
 from sim.build_machines import machines_of
 from sim.build_policies import forecaster
+from sim.documents import Document, KeyPath
 from sim.errors import InputError, SignalRangeError
 from sim.profiles.catalog import Catalog
 from sim.quantities import Nanoseconds
@@ -59,21 +60,39 @@ class Moved:
         }
 
 
+class _UnplacedError(Exception):
+    """Where in the scenario what is wrong stands, and what it is."""
+
+    def __init__(self, path: KeyPath, message: str) -> None:
+        self.path, self.message = path, message
+        super().__init__(message)
+
+
 def placed(
-    scenario: Scenario, catalog: Catalog, signals: Mapping[str, Mapping[str, Signal]], streams: Streams
+    scenario: Scenario,
+    document: Document,
+    catalog: Catalog,
+    signals: Mapping[str, Mapping[str, Signal]],
+    streams: Streams,
 ) -> tuple[Scenario, tuple[Moved, ...]]:
-    """The scenario with every job in a pool, and the jobs that chose theirs.
+    """The scenario with every job in a pool, and the jobs that chose theirs; ``document`` is where it was written.
 
     Raises ``InputError`` where a site has no such signal, or one that is too short for the forecast.
     """
     workloads = dict(scenario.workloads)
-    moves = []
+    moves, problems = [], []
     for name, job in scenario.workloads.items():
         if isinstance(job, Training) and job.place is not None:
-            made = _placed(name, job, job.place, scenario, catalog, signals, streams)
+            try:
+                made = _placed(name, job, job.place, scenario, catalog, signals, streams)
+            except _UnplacedError as error:
+                problems.append(document.problem(error.path, error.message))
+                continue
             after = Nanoseconds.of(made.end_ns, f"{made.end_ns * SECONDS_PER_NS} s")
             workloads[name] = job.model_copy(update={"pool": made.pool, "place": None, "start_after": after})
             moves.append(made)
+    if problems:
+        raise InputError(problems)
     return scenario.model_copy(update={"workloads": workloads}), tuple(moves)
 
 
@@ -86,7 +105,7 @@ def _placed(
     signals: Mapping[str, Mapping[str, Signal]],
     streams: Streams,
 ) -> Moved:
-    path = f"workloads.{name}.place"
+    path: KeyPath = ("workloads", name, "place")
     machines = machines_of(scenario.cluster, catalog)
     pools = {pool.label: pool for pool in scenario.cluster.nodes}
     transfer_ns = round(float(place.transfer.data) / float(place.transfer.bandwidth) * NS_PER_S)
@@ -96,7 +115,7 @@ def _placed(
         site = scenario.site_of(pools[label])
         truth, gpu = signals[site].get(place.signal), machines[label].gpu
         if truth is None:
-            raise InputError.one(scenario.name, f"the grid of '{site}' has no {place.signal}", path=f"{path}.signal")
+            raise _UnplacedError((*path, "signal"), f"the grid of '{site}' has no {place.signal}")
         assert gpu is not None  # the cross-check has refused it otherwise
         every = job.checkpoint
         needs_ns = decide.expected_ns(
@@ -112,7 +131,7 @@ def _placed(
             forecasts[label] = decide.mean_over(forecast, np.array([[begin_ns, begin_ns + needs_ns]]))
         except SignalRangeError as error:
             message = f"the {place.signal} of '{site}' is too short to forecast the job: {error}"
-            raise InputError.one(scenario.name, message, path=f"{path}.forecast") from None
+            raise _UnplacedError((*path, "forecast"), message) from None
     chosen = min(place.pools, key=lambda label: forecasts[label])
     moved = float(place.transfer.data) if chosen != place.home else 0.0
     watts = moved * float(place.transfer.energy) / (transfer_ns * SECONDS_PER_NS) if moved and transfer_ns else 0.0

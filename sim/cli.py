@@ -118,13 +118,13 @@ def run(
 @app.command()
 def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
     """Name every problem of a scenario, with its line; exit 2 if there is any."""
-    from sim.runner import unseen_signals
     from sim.spec.loader import load_scenario, parse_assignments
+    from sim.study.check import problems_of
 
     loaded = load_scenario(scenario, parse_assignments(assignments or []))
-    unseen = unseen_signals(loaded)
-    if unseen:
-        raise InputError(unseen)
+    problems = problems_of(loaded)
+    if problems:
+        raise InputError(problems)
     sys.stdout.write(f"{loaded.source}: no problems\n")
 
 

@@ -109,7 +109,7 @@ def _simulated(
 ) -> tuple[Simulated, Outcome, dict[str, RequestEnergy]]:
     scenario = loaded.scenario
     signals = _signals_of_policies(plan)
-    scenario, moves = placed(scenario, catalog, signals, streams)
+    scenario, moves = placed(scenario, loaded.document, catalog, signals, streams)
     unseen = [*signal_problems(scenario, catalog, signals), *route_problems(scenario, catalog, signals)]
     if unseen:
         raise InputError([loaded.document.problem(*problem) for problem in unseen])
@@ -166,7 +166,7 @@ def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     if not scheduled and not loaded.scenario.policies and not loaded.scenario.routes:
         return ()
     signals = _signals_of_policies(accounting_plan(loaded.scenario, loaded.catalog))
-    scenario, _ = placed(loaded.scenario, loaded.catalog, signals, Streams(loaded.scenario.seed))
+    scenario, _ = placed(loaded.scenario, loaded.document, loaded.catalog, signals, Streams(loaded.scenario.seed))
     problems = [
         *signal_problems(scenario, loaded.catalog, signals),
         *route_problems(scenario, loaded.catalog, signals),

@@ -85,6 +85,7 @@ def crosscheck(
         _places(document),
         _weather_needed(parts),
         _gpu_lifetime(document, catalog),
+        _bill(parts, document, catalog),
         _functional_unit(parts),
     ]
     if not priced_only:
@@ -226,6 +227,20 @@ def _gpu_lifetime(document: Document, catalog: Catalog) -> Found:
         if has_gpus:
             yield ("accounting", "gpu_lifetime"), "required. We do not guess a lifetime: give e.g. '5 years'."
             return
+
+
+def _bill(parts: Parts, document: Document, catalog: Catalog) -> Found:
+    """A bill of materials needs nodes that say what they hold."""
+    if parts.accounting is None or parts.accounting.embodied.nodes != "bill-of-materials":
+        return
+    for path, name in _written_profiles(document):
+        try:
+            lacks = catalog.node(name).materials is None
+        except InputError:
+            continue  # reported where it is named
+        if lacks:
+            message = f"'{name}' has no 'materials' (drives, power_supplies, rack_units) to make a bill of; "
+            yield path, f"{message}write accounting.embodied.nodes: profile"
 
 
 def _serving(parts: Parts) -> Found:

@@ -11,6 +11,7 @@ from sim.documents import Document, KeyPath, dotted
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
 from sim.profiles.catalog import Catalog
+from sim.profiles.embodied import read_factors
 from sim.quantities import Price, Quantity
 from sim.signals import Signal
 from sim.signals.grid.series import Basis, GridSeries
@@ -18,7 +19,7 @@ from sim.spec.grid import IntensitySource, PriceSource
 from sim.spec.grid_inputs import ewif_signal, grid_series, mixed_bases
 from sim.spec.inputs import interval_counts, output_signal, power_signal, rate_signal, request_times
 from sim.spec.market import PPA, PowerSeries
-from sim.spec.onsite import PVSeries, WindSeries
+from sim.spec.onsite import Battery, FixedPrices, PriceDispatch, PVSeries, WindSeries, needs_sky
 from sim.spec.parts import Parts
 from sim.spec.requests import TraceReplay
 from sim.spec.routecheck import where_written
@@ -26,7 +27,7 @@ from sim.spec.routes import Route
 from sim.spec.servecheck import files as serving_files
 from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
-from sim.spec.weather_inputs import weather_series
+from sim.spec.weather_inputs import sky, weather_series
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
 from sim.units import LEAP_YEAR_NS, MAX_NS
 from sim.workload.traces import read_trace
@@ -42,6 +43,7 @@ def file_problems(
     for path, grid in parts.grids.items():
         check.grid(path, grid)
     check.together()
+    check.factors()
     for path, place in parts.places.items():
         check.place(path, place)
     if activity_files:
@@ -106,28 +108,46 @@ class _FileCheck:
             if currency != first:
                 self._complain(at, f"is in {currency}, and another site's in {first}; give all prices in one currency")
 
+    def factors(self) -> None:
+        """Carbon per part of one's own."""
+        embodied = self._parts.accounting.embodied if self._parts.accounting is not None else None
+        if embodied is not None and embodied.factors is not None:
+            file = Path(embodied.factors)
+            self._reading(("accounting", "embodied", "factors"), lambda: read_factors(file))
+
     def place(self, path: KeyPath, place: Place) -> None:
         """The files of a place besides its grid's."""
         if place.weather is not None:
             source, until_ns = place.weather, self._parts.duration_ns or LEAP_YEAR_NS
             end_ns = self._start_ns + until_ns
-            self._reading(
-                (*path, "weather", "file"), lambda: weather_series(source, start_ns=self._start_ns, end_ns=end_ns)
-            )
+            at: KeyPath = (*path, "weather", "file")
+            series = self._reading(at, lambda: weather_series(source, start_ns=self._start_ns, end_ns=end_ns))
+            if series is not None and needs_sky(place.on_site):
+                self._reading(at, lambda: sky(series))
         for i, contract in enumerate(place.grid.market.contracts if place.grid.market is not None else ()):
             supply = contract.supply if isinstance(contract, PPA) else None
             if isinstance(supply, PowerSeries):
-                at: KeyPath = (*path, "grid", "market", "contracts", i, "supply", "file")
+                at = (*path, "grid", "market", "contracts", i, "supply", "file")
                 self._series(at, self._reading(at, lambda supply=supply: power_signal(supply, self._start_ns)))  # type: ignore[misc]
         for i, unit in enumerate(place.on_site):
             if isinstance(unit, PVSeries | WindSeries):
                 at = (*path, "on_site", i, "output", "file")
                 self._series(at, self._reading(at, lambda unit=unit: output_signal(unit.output, self._start_ns)))  # type: ignore[misc]
+            elif isinstance(unit, Battery) and isinstance(unit.dispatch, PriceDispatch):
+                self._dispatch((*path, "on_site", i, "dispatch"), unit.dispatch, (*path, "grid", "price"), place.grid)
         ewif, intensity = place.water.ewif, place.grid.intensity
         if ewif is not None and not isinstance(ewif, Quantity):
-            series = GridSeries() if isinstance(intensity, Quantity) else self._quietly(intensity)
-            if series is not None:
-                self._reading((*path, "water", "ewif"), lambda: ewif_signal(ewif, series, catalog=self._catalog))
+            known = GridSeries() if isinstance(intensity, Quantity) else self._quietly(intensity)
+            if known is not None:
+                self._reading((*path, "water", "ewif"), lambda: ewif_signal(ewif, known, catalog=self._catalog))
+
+    def _dispatch(self, at: KeyPath, by_price: PriceDispatch, of: KeyPath, grid: Grid) -> None:
+        """A battery that follows a price needs one, in the currency of its bounds."""
+        bounds, currency = by_price.bounds, self._currencies.get(of)
+        if grid.price is None:
+            self._complain(at, f"a battery dispatched by price needs '{dotted(of)}'")
+        elif isinstance(bounds, FixedPrices) and currency is not None and bounds.charge_at.currency != currency:
+            self._complain((*at, "bounds"), f"is in {bounds.charge_at.currency}, and the price is in {currency}")
 
     def _grid_series(self, source: IntensitySource | PriceSource) -> GridSeries:
         return grid_series(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -356,6 +357,11 @@ def _one_of_each(units: list[Any]) -> list[Any]:
             "on_site", "needs a {k}; we do not guess what may be fed into the grid", {"k": "{kind: connection, ...}"}
         )
     return units
+
+
+def needs_sky(units: Sequence[Any]) -> bool:
+    """Whether one of them makes its output from sun or wind."""
+    return any(isinstance(unit, PV | Wind) for unit in units)
 
 
 OnSite = Annotated[list[OnSiteUnit], Field(max_length=1000), AfterValidator(_one_of_each)]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from sim.build_accounting import accounting_plan
 from sim.errors import ColdaisleError, InputError, Problem
 from sim.runner import unseen_signals
 from sim.spec.loader import Loaded
@@ -24,6 +25,17 @@ from sim.study.written import stands_by_itself
 
 MOST_HELD = 8
 """Ledgers held in memory at a time, to price points as they are checked."""
+
+
+def problems_of(loaded: Loaded) -> tuple[Problem, ...]:
+    """What shows only when the parts of a checked scenario are put together, or its policies look at its signals."""
+    try:
+        accounting_plan(loaded.scenario, loaded.catalog)
+        if loaded.scenario.uncertainty is not None:
+            UncertainScenario(loaded)
+        return unseen_signals(loaded)
+    except InputError as error:
+        return error.problems
 
 
 class Given(NamedTuple):

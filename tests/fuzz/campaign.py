@@ -21,7 +21,7 @@ from random import Random
 from typing import Any
 
 from sim.study.points import build_id
-from tests.fuzz.guard import BAD, LONGEST_S, Outcome, attempt
+from tests.fuzz.guard import BAD, WAITING_S, Outcome, attempt
 from tests.fuzz.kinds import KINDS, compiled, finished
 
 BLOCK = 250
@@ -219,7 +219,7 @@ class _Worker:
         except (EOFError, OSError):
             self._again(Outcome("crashed", "the process ended", f"exit code {self._process.exitcode}"))
         else:
-            if self._at is not None and time.monotonic() - self._at[2] > 3 * LONGEST_S:
+            if self._at is not None and time.monotonic() - self._at[2] > 2 * WAITING_S:
                 self._process.kill()
                 self._again(Outcome("slow", "did not hear its alarm", "was killed"))
         return None, None

@@ -16,19 +16,10 @@ from sim.units import J_PER_KWH
 from tests.fuzz.guard import NonsenseError
 
 MAY_BE_NEGATIVE = (
-    "cost",
-    "credit",
-    "marginal",
-    "saved",
-    "avoided",
-    "slack",
-    "net",
-    "battery",
-    "price",
-    "scarcity",
-    "intervals",
-)
-"""Words in the path of a number that may lie below zero: a price may, and what an export is credited with."""
+    "cost", "credit", "marginal", "price", "intervals", "forecast", "immediate", "actual", "overhead_by_component",
+)  # fmt: skip
+"""In the path of a number that may lie below zero: prices, credits, and what the building takes off the
+servers' own power: fans in a bath, leakage in colder air."""
 ROUNDING = 1e-9
 """Relative: a sum of some thousand doubles in another order."""
 
