@@ -27,6 +27,22 @@ LONGEST_NUMBER = 400
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
+def exists(path: Path) -> bool:
+    """Whether there is anything at ``path``; nothing is at one that the system could not hold (too long, a NUL)."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file at ``path``, likewise."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def open_regular(path: Path, file: str | None = None) -> Iterator[IO[bytes]]:
     """The regular file at ``path``, open to be read, called ``file`` in messages. Raises ``InputError``."""

@@ -528,3 +528,71 @@ def test_a_page_that_cannot_be_printed_is_a_failed_write(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "No space left" in done.stderr
     assert "internal error" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["circle.yaml", "n" * 400])
+def test_a_path_that_cannot_be_is_an_input_error_wherever_it_stands(tmp_path: Path, name: str) -> None:
+    """A link that leads to itself, or a name longer than any file's."""
+    (tmp_path / "circle.yaml").symlink_to("circle.yaml")
+    path = str(tmp_path / name)
+    changes: list[dict[str, Any]] = [
+        {"profiles": path},
+        {"site.weather": {"kind": "epw", "file": path}},
+        {"site.grid.intensity": {"kind": "electricity-maps", "file": path, "basis": "direct"}},
+        {"workloads.api.arrivals": {"kind": "request-log", "file": path}},
+    ]
+    for change in changes:
+        assert sim.check(small(), set=change), change
+    assert sim.check({"extends": path})
+    assert sim.check(path)
+    with pytest.raises(InputError):
+        sim.sweep({"name": "x", "base": path, "axes": {"seed": [1]}})
+
+
+def test_what_shows_only_when_parts_are_put_together_is_found_by_check() -> None:
+    """At its own path, before anything runs."""
+    battery = {
+        "kind": "battery", "energy": "50 kWh", "power": "20 kW", "round_trip": 0.88, "start": 0.5, "self_discharge": 0,
+        "life": {"end_of_life": 0.8, "cycles": 6000, "calendar": "15 years"}, "lifecycle": "ivl-2019-lithium-ion",
+        "dispatch": {"kind": "price"},
+    }  # fmt: skip
+    on_site = {"site.on_site": [battery, {"kind": "connection", "export_limit": "0 W"}]}
+    fixed = {"kind": "fixed", "charge_at": "0.1 EUR/kWh", "discharge_at": "0.2 EUR/kWh"}
+    transfer = {"data": "1 GB", "bandwidth": "1 GB/s", "energy": "0.06 kWh/GB", "cost": "0.05 USD/GB"}
+    place = {"kind": "lowest", "signal": "marginal", "pools": ["a", "b"], "home": "a", "transfer": transfer}
+    pools = [{"profile": "dgx-a100", "count": 1, "name": name} for name in "ab"]
+    uncertain = {"draws": 8, "seeds": 1, "over": {"embodied": {"kind": "from-profiles"}}}
+    stated = {"accounting.embodied": {"gpu": "150 kgCO2e", "server": "2500 kgCO2e"}}
+    wrong: dict[str, dict[str, Any]] = {
+        "site.on_site.0.dispatch": {**on_site, "site.grid.price": None},
+        "site.on_site.0.dispatch.bounds": {**on_site, "site.on_site.0.dispatch.bounds": fixed},
+        "cluster.nodes.0.profile": {
+            "cluster.nodes": [{"profile": "jean-zay-v100-node", "count": 3}],
+            "accounting.embodied": {"nodes": "bill-of-materials"},
+        },
+        "accounting.embodied.factors": {
+            "accounting.embodied": {"nodes": "bill-of-materials", "factors": "absent.yaml"}
+        },
+        "workloads.tune.place.signal": {
+            "workloads.tune.place": {**place, "forecast": {"kind": "perfect"}},
+            "cluster.nodes": pools,
+            "workloads.api.pool": "a",
+        },
+        "uncertainty.over.embodied": {"uncertainty": uncertain, **stated},
+    }
+    for path, change in wrong.items():
+        assert [problem.path for problem in sim.check(small(), set=change)] == [path], path
+
+
+def test_a_battery_needs_no_sun(tmp_path: Path) -> None:
+    """Weather without radiation is enough for a site without panels and turbines."""
+    rows = [f"{m},{h},20,0.5,101325" for m in range(1, 13) for h in range(24)]
+    names = "month,hour_utc,dry_bulb_c,relative_humidity,pressure_pa"
+    (tmp_path / "days.csv").write_text("\n".join([names, *rows]))
+    weather = {"kind": "month-hours", "file": str(tmp_path / "days.csv"), "latitude": 1.0, "longitude": 1.0}
+    connection = {"kind": "connection", "export_limit": "0 W"}
+    change = {"site.weather": weather, "site.on_site": [connection]}
+    assert sim.check(small(), set=change) == ()
+    panels = {"kind": "pv", "capacity": "1 kW", "tilt": "9 deg", "azimuth": "9 deg", "lifecycle": "ipcc-ar5-pv-utility"}
+    found = sim.check(small(), set={**change, "site.on_site": [panels, connection]})
+    assert [problem.path for problem in found] == ["site.weather.file"]

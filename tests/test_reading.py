@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sim.errors import InputError
-from sim.reading import DEEPEST, MOST_BYTES, read_bytes, read_json, read_text
+from sim.reading import DEEPEST, MOST_BYTES, exists, is_file, read_bytes, read_json, read_text
 
 
 def refused(path: Path, most: int = MOST_BYTES) -> str:
@@ -72,3 +72,10 @@ def test_text_that_is_none_is_refused_and_a_mark_at_its_start_is_taken_off(tmp_p
     path.write_bytes(b"ab\xff")
     with pytest.raises(InputError, match="not UTF-8 text"):
         read_text(path)
+
+
+@pytest.mark.parametrize("name", ["n" * 400, "a\0b", "circle"])
+def test_a_path_that_can_hold_nothing_holds_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    assert not exists(tmp_path / name)
+    assert not is_file(tmp_path / name)

@@ -13,6 +13,7 @@ import numpy as np
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.grids import carbon_factors, water_factors
+from sim.reading import is_file
 from sim.signals import Signal
 from sim.signals.calendar import repeated
 from sim.signals.grid.eia import read_eia
@@ -60,7 +61,7 @@ def grid_series(
     What was read is kept as long as its file does not change.
     """
     path = Path(getattr(spec, "file", ""))
-    changed_ns = path.stat().st_mtime_ns if path.is_file() else 0
+    changed_ns = path.stat().st_mtime_ns if is_file(path) else 0
     return _kept(type(spec), spec.model_dump_json(), changed_ns, origin_ns, start_ns, end_ns, catalog)
 
 

@@ -91,7 +91,7 @@ def catalog_of(document: Document, problems: list[Problem]) -> Catalog:
     folder = document.data.get("profiles") if isinstance(document.data, dict) else None
     if not isinstance(folder, str):
         return Catalog()
-    if not Path(folder).is_dir():
+    if not _usable(Path(folder)) or not Path(folder).is_dir():
         problems.append(document.problem(("profiles",), f"'{folder}' is no folder"))
         return Catalog()
     return Catalog((Path(folder), *Catalog().folders))
@@ -128,7 +128,8 @@ def _usable(path: Path) -> bool:
     """Whether the system could hold a file of that name at all."""
     try:
         path.exists()
-    except OSError:  # a name that is too long
+        path.resolve()
+    except (OSError, RuntimeError):  # a name that is too long; links that go round in a circle
         return False
     return "\0" not in str(path)
 

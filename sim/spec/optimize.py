@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.documents import Document, KeyPath, Place, from_mapping, read_document
 from sim.errors import InputError
+from sim.reading import is_file
 from sim.spec.ranges import Range, read_range
 from sim.validation import Spec, validate
 
@@ -121,4 +122,4 @@ def load_search(source: str | Path | Mapping[str, Any]) -> LoadedSearch:
     if problems or spec is None:
         raise InputError(problems)
     beside = folder / spec.base
-    return LoadedSearch(spec, document, str(beside) if beside.is_file() else spec.base)
+    return LoadedSearch(spec, document, str(beside) if is_file(beside) else spec.base)

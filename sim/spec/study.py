@@ -25,6 +25,7 @@ from sim.documents import Document, KeyPath, from_mapping, read_document
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import shipped_folder
 from sim.quantities import Bytes, PositiveDuration
+from sim.reading import exists
 from sim.spec.ranges import Range, read_range
 from sim.validation import Spec, nearest, validate
 
@@ -176,9 +177,9 @@ def load_study(source: str | Path | Mapping[str, Any]) -> LoadedStudy:
     else:
         path = Path(source)
         shipped = shipped_studies()
-        if not path.exists() and str(source) in shipped:
+        if not exists(path) and str(source) in shipped:
             path = shipped[str(source)]
-        elif not path.exists() and path.suffix not in (".yaml", ".yml"):
+        elif not exists(path) and path.suffix not in (".yaml", ".yml"):
             hint = f"no such file, and no study of that name{nearest(source, shipped)}  ({', '.join(shipped)})"
             raise InputError.one(str(source), hint)
         document, name, folder = read_document(path), str(path), path.parent

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
+from sim.reading import is_file
 from sim.signals.csv_table import open_table
 from sim.signals.month_hours import hours_over, read_month_hours
 from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather, WeatherSource
@@ -31,7 +32,7 @@ def weather_series(spec: WeatherSource, *, start_ns: int, end_ns: int) -> Weathe
     read once and kept, with its wet bulbs, as long as its file does not change.
     """
     path = Path(spec.file)
-    changed_ns = path.stat().st_mtime_ns if path.is_file() else 0
+    changed_ns = path.stat().st_mtime_ns if is_file(path) else 0
     return _read(spec, changed_ns, start_ns, end_ns)
 
 

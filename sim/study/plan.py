@@ -12,6 +12,7 @@ from typing import Any
 
 from sim.documents import Document, from_mapping
 from sim.errors import InputError, Problem
+from sim.reading import exists, is_file
 from sim.spec.loader import extended, read_scenario
 from sim.spec.study import LoadedStudy
 from sim.study.check import Asked, Checker, Given
@@ -152,7 +153,7 @@ def _given(study: LoadedStudy, written: Lookup, base_seed: Any) -> Iterator[Give
 
 def at_base(error: InputError, document: Document, given: str) -> InputError:
     """What is wrong with a base of which there is no file is wrong where it is named."""
-    if [problem.file for problem in error.problems] != [given] or Path(given).exists():
+    if [problem.file for problem in error.problems] != [given] or exists(Path(given)):
         return error
     return InputError([document.problem(("base",), f"'{given}': {error.problems[0].message}")])
 
@@ -163,7 +164,7 @@ def base_of(study: LoadedStudy) -> Base:
     if isinstance(given, str):
         beside = study.folder / given
         try:
-            document, name, folders = read_scenario(beside if beside.is_file() else given)
+            document, name, folders = read_scenario(beside if is_file(beside) else given)
         except InputError as error:
             raise at_base(error, study.document, given) from None
     else:

@@ -328,7 +328,11 @@ def swept_in_memory(
     import tempfile
 
     home = tempfile.TemporaryDirectory(prefix="coldaisle-study-")
-    found = sweep(source, Path(home.name) / "study", workers=workers, dask=dask, cache=cache)
+    try:
+        found = sweep(source, Path(home.name) / "study", workers=workers, dask=dask, cache=cache)
+    except BaseException:
+        home.cleanup()
+        raise
     return StudyResults(found.folder, found.study, found.progress, home)
 
 
