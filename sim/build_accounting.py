@@ -75,7 +75,9 @@ def _site(name: str, place: Place, scenario: Scenario, catalog: Catalog) -> Site
         on_site = onsite_plan(
             place.on_site,
             start_ns=start_ns,
-            weather=sky(weather) if weather is not None and needs_sky(place.on_site) else None,
+            weather=sky(weather, weather_until_ns(scenario))
+            if weather is not None and needs_sky(place.on_site)
+            else None,
             currency=grid.currency,
             rng=Streams(scenario.seed)(f"on-site/{name}"),
         )

@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from sim.build_machines import machines_of
 from sim.engine.control import CapPlan, Changes, PowerLimit
+from sim.instants import spans_of_offset
 from sim.profiles.catalog import Catalog
 from sim.signals import Signal
+from sim.signals.local_clock import zone_of
 from sim.spec.policies import Daily, DemandResponse, PowerCap, Throttle, of_day_ns
 from sim.spec.policycheck import Capped, caps_w, targets, throttled_site
 from sim.spec.scenario import Scenario
@@ -137,12 +139,26 @@ def _changes(
 
 def _daily(when: Daily, cap_w: float, start_ns: int) -> Iterator[tuple[int, float | None]]:
     """For ever; from the middle of a span, if the run starts there."""
-    since_ns = of_day_ns(when.since) - start_ns % DAY_NS - DAY_NS
-    while True:
-        if since_ns + when.length_ns > 0:
-            yield max(0, since_ns), cap_w
-            yield since_ns + when.length_ns, None
-        since_ns += DAY_NS
+    held: tuple[int, int] | None = None
+    for since_ns, until_ns in _daily_spans(when, start_ns):
+        if held is not None and since_ns == held[1]:  # a change of clock, or a new year, within one span
+            held = held[0], until_ns
+            continue
+        if held is not None:
+            yield held[0] - start_ns, cap_w
+            yield held[1] - start_ns, None
+        held = since_ns, until_ns
+
+
+def _daily_spans(when: Daily, start_ns: int) -> Iterator[tuple[int, int]]:
+    """When the clock reads so, in ns since 1970, from ``start_ns`` on; spans may meet."""
+    for first_ns, last_ns, ahead_ns in spans_of_offset(zone_of(when.zone), start_ns, None):
+        day_ns = (first_ns + ahead_ns) // DAY_NS * DAY_NS - DAY_NS
+        since_ns = day_ns + of_day_ns(when.since) - ahead_ns
+        while since_ns < last_ns:
+            if since_ns + when.length_ns > first_ns:
+                yield max(first_ns, since_ns), min(last_ns, since_ns + when.length_ns)
+            since_ns += DAY_NS
 
 
 def _events(policy: DemandResponse, watts: Sequence[float]) -> Iterator[tuple[int, float | None]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sim.instants import named_zone
 from sim.rng import Streams
 from sim.spec import requests as spec
 from sim.units import NS_PER_S, SECONDS_PER_NS
@@ -112,8 +113,9 @@ def _times(name: str, arrivals: spec.Process, start_ns: int, streams: Streams) -
             dwells_s = [state.dwell / NS_PER_S for state in arrivals.states]
             states = process.Modulation(rates, dwells_s, streams(f"states/{name}"))
             return process.thinned(max(rates), states.rate_at, rng, choice)
+        zone = named_zone(arrivals.zone) if arrivals.zone is not None else None
         day = process.Diurnal(
-            float(arrivals.rate), arrivals.peak_to_mean, arrivals.peak_hour, arrivals.weekend, start_ns
+            float(arrivals.rate), arrivals.peak_to_mean, arrivals.peak_hour, arrivals.weekend, start_ns, zone
         )
         return process.thinned(day.most_per_s, day.rate_at, rng, choice)
 

@@ -8,7 +8,7 @@ was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import get_close_matches
 from functools import lru_cache
@@ -21,6 +21,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Times outside these years do not fit the clock's 64 bits with room to spare."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_CHANGES = 9997
 
 NO_OFFSET = "has no offset from UTC, so it is no instant: write one ('+02:00' or 'Z'), or name the zone of its clock"
 
@@ -105,3 +106,42 @@ def offset_ns(zone: tzinfo, instant_ns: int) -> int:
     ahead = (EPOCH + timedelta(microseconds=instant_ns // 1000)).astimezone(zone).utcoffset()
     assert ahead is not None  # a zone always knows
     return (ahead.days * 86_400 + ahead.seconds) * NS_PER_S
+
+
+def spans_of_offset(zone: tzinfo, start_ns: int, end_ns: int | None) -> Iterator[tuple[int, int, int]]:
+    """Spans (start, end, offset) that tile ``[start_ns, end_ns)``, in each of which ``zone`` keeps one offset from UTC.
+
+    They end where clocks change. Without ``end_ns`` they go on as long as there are years, and end with each, too.
+    """
+    year = (EPOCH + timedelta(microseconds=start_ns // 1000)).year
+    since, offset = start_ns, offset_ns(zone, start_ns)
+    while year <= _LAST_CHANGES and (end_ns is None or since < end_ns):
+        for change_ns, after in _changes(zone, year):
+            if since < change_ns and (end_ns is None or change_ns < end_ns):
+                yield since, change_ns, offset
+                since, offset = change_ns, after
+        year += 1
+        year_ns = epoch_ns(datetime(year, 1, 1, tzinfo=UTC))
+        if end_ns is None:
+            yield since, year_ns, offset
+            since = year_ns
+        elif end_ns <= year_ns:
+            yield since, end_ns, offset
+            return
+
+
+@lru_cache(maxsize=1024)
+def _changes(zone: tzinfo, year: int) -> tuple[tuple[int, int], ...]:
+    """When ``zone`` changes its offset within a year of UTC, to the second, and the offset from then on."""
+    first, last = (epoch_ns(datetime(y, 1, 1, tzinfo=UTC)) // NS_PER_S for y in (year, year + 1))
+    found = []
+    days = [*range(first, last, 86_400), last]
+    offsets = [offset_ns(zone, second * NS_PER_S) for second in days]
+    for i in range(len(days) - 1):
+        if offsets[i] != offsets[i + 1]:
+            low, high = days[i], days[i + 1]
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if offset_ns(zone, middle * NS_PER_S) == offsets[i] else (low, middle)
+            found.append((high * NS_PER_S, offsets[i + 1]))
+    return tuple(found)

@@ -41,6 +41,9 @@ M_PER_KM = 1e3
 L_PER_US_GALLON = 3.785411784
 KELVIN_AT_0_C = 273.15
 PA_PER_MBAR = 100.0
+FAHRENHEIT_AT_0_C, FAHRENHEIT_PER_KELVIN = 32.0, 1.8
+M_PER_S_PER_MPH = 0.44704  # exactly, of the international mile
+M_PER_S_PER_KNOT = 1852 / 3600
 
 MAX_NS = 2**62
 """Times and durations stay below this (146 years), so that sums of two still fit an int64."""

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sim.errors import InputError
 from sim.instants import epoch_ns
-from sim.signals.month_hours import hours_over, read_month_hours
+from sim.signals.local_clock import hours_over
+from sim.signals.month_hours import read_month_hours
 from sim.units import HOUR_NS
 
 instants = st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1)).map(lambda t: t.replace(tzinfo=UTC))

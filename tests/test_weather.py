@@ -184,7 +184,7 @@ def test_open_meteo_s_clock_is_its_fixed_offset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"hourly_units": {"wind_speed_10m": "kn"}}, "is in 'kn'"),
+        ({"hourly_units": {"wind_speed_10m": "Bft"}}, "is in 'Bft'"),
         ({"hourly": {"temperature_2m": [None] * 24}}, "has no dry bulb c at all"),
         ({"hourly": {"temperature_2m": [1.0] * 23 + [None]}}, "the dry bulb c is missing"),
         ({"latitude": "north"}, "is no hourly answer of Open-Meteo"),

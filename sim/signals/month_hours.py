@@ -1,4 +1,6 @@
-"""A year as twelve typical days: a table of means by month and hour of the day (UTC), laid over any span of time.
+"""A year as twelve typical days: a table of means by month and hour of the day, laid over any span of time.
+
+Hours are of UTC (``hour_utc``), or of the clock of a zone that the scenario names (``hour_local``), with its changes.
 
 Small enough to ship, and it keeps the season and the day; it has no extremes and no streaks, so peaks and limits come
 out milder than they are. Give a real year where those matter.
@@ -8,30 +10,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
-from sim.signals.csv_table import open_table
-from sim.units import HOUR_NS
+from sim.signals.csv_table import Table, open_table
 
-Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 MONTHS, HOURS = 12, 24
+UTC_HOURS, LOCAL = "hour_utc", "hour_local"
 
 
-def read_month_hours(path: Path, columns: Sequence[str]) -> Mapping[str, Floats]:
-    """The named columns of a CSV with ``month`` (1..12) and ``hour_utc`` (0..23), each (12, 24).
+def read_month_hours(path: Path, columns: Sequence[str], *, local: bool = False) -> Mapping[str, Floats]:
+    """The named columns of a CSV with ``month`` (1..12) and ``hour_utc`` or, if ``local``, ``hour_local`` (0..23).
+
+    Each is (12, 24).
 
     Raises ``InputError`` for a cell that is no number, and where a month's hour is missing or comes twice.
     """
     tables = {name: np.full((MONTHS, HOURS), math.nan) for name in columns}
     seen: dict[tuple[int, int], int] = {}
     with open_table(path) as table:
-        at_month, at_hour = table.column("month"), table.column("hour_utc")
+        at_month, at_hour = table.column("month"), _hour_column(table, local)
         at = {name: table.column(name) for name in columns}
         for line, row in table.rows():
             try:
@@ -57,15 +59,12 @@ def read_month_hours(path: Path, columns: Sequence[str]) -> Mapping[str, Floats]
     return tables
 
 
-def hours_over(start_ns: int, end_ns: int) -> tuple[Ints, Ints, Ints]:
-    """Edges (n + 1,) of the whole UTC hours that cover ``[start_ns, end_ns)``, ns since 1970; month and hour (n,).
-
-    Months count from 0.
-    """
-    first, last = start_ns // HOUR_NS, -(-end_ns // HOUR_NS)
-    edges = np.arange(first, last + 1, dtype=np.int64) * HOUR_NS
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    days = range(int(first // HOURS), int((last - 1) // HOURS) + 1)
-    month_of = np.array([(epoch + timedelta(days=day)).month - 1 for day in days], dtype=np.int64)
-    index = edges[:-1] // HOUR_NS
-    return edges, month_of[index // HOURS - days[0]], index % HOURS
+def _hour_column(table: Table, local: bool) -> int:
+    """Where the hours are. Raises ``InputError`` where the table is by another clock than the scenario says."""
+    if local and LOCAL not in table.names and UTC_HOURS in table.names:
+        message = f"its hours are of UTC ('{UTC_HOURS}'), and the scenario names a zone: leave 'zone' out"
+        raise InputError.one(table.file, message, line=1)
+    if not local and UTC_HOURS not in table.names and LOCAL in table.names:
+        message = f"its hours are of a local clock ('{LOCAL}'): write its 'zone', e.g. Europe/Berlin"
+        raise InputError.one(table.file, message, line=1)
+    return table.column(LOCAL if local else UTC_HOURS)

@@ -120,10 +120,10 @@ class _FileCheck:
         if place.weather is not None:
             source, until_ns = place.weather, self._parts.duration_ns or LEAP_YEAR_NS
             end_ns = self._start_ns + until_ns
-            at: KeyPath = (*path, "weather", "file")
-            series = self._reading(at, lambda: weather_series(source, start_ns=self._start_ns, end_ns=end_ns))
-            if series is not None and needs_sky(place.on_site):
-                self._reading(at, lambda: sky(series))
+            within: KeyPath = (*path, "weather", "file")
+            weather = self._reading(within, lambda: weather_series(source, start_ns=self._start_ns, end_ns=end_ns))
+            if weather is not None and needs_sky(place.on_site):
+                self._reading(within, lambda: sky(weather, until_ns))
         for i, contract in enumerate(place.grid.market.contracts if place.grid.market is not None else ()):
             supply = contract.supply if isinstance(contract, PPA) else None
             if isinstance(supply, PowerSeries):

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.profiles.grids import Basis, Fuel, Hydro
 from sim.quantities import CarbonIntensity, EnergyPrice, WaterIntensity
+from sim.spec.weather import TableZone
 from sim.validation import Spec
 
 Gaps = Annotated[
@@ -110,23 +111,25 @@ class Average(Spec):
 
 
 class MonthHours(Spec):
-    """A table of means by month (1..12) and hour of the day (UTC), laid over the run."""
+    """A table of means by month (1..12) and hour of the day (UTC, or by ``zone``), laid over the run."""
 
     kind: Literal["month-hours"]
     file: str
     column: str = "carbon_intensity"
     unit: CarbonIntensity = Field(description="What one unit of the column is, e.g. '1 gCO2e/kWh'.")
     basis: Basis | None = None
+    zone: TableZone = None
 
 
 class MonthHoursMix(Spec):
-    """Generation by fuel in a table of means by month and hour of the day (UTC), and a set of factors."""
+    """Generation by fuel in a table of means by month and hour of the day (as of month-hours), and a set of factors."""
 
     kind: Literal["month-hours-mix"]
     file: str
     columns: dict[Fuel, str] = Field(min_length=1, description="The column of each fuel, e.g. {gas: gas_mwh}.")
     factors: Factors
     also: Also = Field(default_factory=dict)
+    zone: TableZone = None
 
 
 class PriceSeries(Spec):
@@ -161,12 +164,13 @@ class EntsoePrice(Spec):
 
 
 class PriceMonthHours(Spec):
-    """A table of mean prices by month (1..12) and hour of the day (UTC), laid over the run."""
+    """A table of mean prices by month (1..12) and hour of the day (UTC, or by ``zone``), laid over the run."""
 
     kind: Literal["month-hours"]
     file: str
     column: str = "price"
     unit: EnergyPrice = Field(description="What one unit of the column is, e.g. '1 USD/MWh'.")
+    zone: TableZone = None
 
 
 IntensitySource = Annotated[

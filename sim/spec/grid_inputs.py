@@ -24,7 +24,8 @@ from sim.signals.grid.plain import read_plain
 from sim.signals.grid.price import read_price
 from sim.signals.grid.series import Basis, GridSeries
 from sim.signals.grid.watttime import read_watttime_csv, read_watttime_json
-from sim.signals.month_hours import hours_over, read_month_hours
+from sim.signals.local_clock import hours_over
+from sim.signals.month_hours import read_month_hours
 from sim.spec.grid import (
     Average,
     EIAMix,
@@ -190,8 +191,8 @@ def _month_hours(
     spec: MonthHours | MonthHoursMix | PriceMonthHours, origin_ns: int, start_ns: int, end_ns: int, catalog: Catalog
 ) -> GridSeries:
     columns = list(spec.columns.values()) if isinstance(spec, MonthHoursMix) else [spec.column]
-    tables = read_month_hours(Path(spec.file), columns)
-    edges, month, hour = hours_over(start_ns + origin_ns, end_ns + origin_ns)
+    tables = read_month_hours(Path(spec.file), columns, local=spec.zone is not None)
+    edges, month, hour = hours_over(start_ns + origin_ns, end_ns + origin_ns, spec.zone)
     edges = edges - origin_ns
     if isinstance(spec, PriceMonthHours):
         values = tables[spec.column][month, hour] * float(spec.unit)

@@ -26,6 +26,7 @@ from sim.quantities import (
     PositivePower,
     Price,
     SignalLevel,
+    ZoneName,
 )
 from sim.units import DAY_NS, HOUR_NS
 from sim.validation import Spec
@@ -218,7 +219,7 @@ class Above(Spec):
 def _clock_time(written: str) -> str:
     hours, _, minutes = written.partition(":")
     if not (hours.isdigit() and minutes.isdigit() and len(minutes) == 2 and int(hours) < 24 and int(minutes) < 60):
-        raise PydanticCustomError("clock", "must be a time of day in UTC such as '16:00'")
+        raise PydanticCustomError("clock", "must be a time of day such as '16:00'")
     return written
 
 
@@ -232,15 +233,19 @@ def of_day_ns(written: str) -> int:
 
 
 class Daily(Spec):
-    """Every day from one time to another, in UTC; through midnight where ``until`` is earlier."""
+    """Every day while the clock of ``zone``, or UTC, reads from one time to another; through midnight if that is earlier.
+
+    A time that a change of clock doubles counts twice, one that it skips not at all.
+    """
 
     kind: Literal["daily"]
     since: ClockTime
     until: ClockTime
+    zone: ZoneName | None = Field(default=None, description="Whose clock that is, e.g. Europe/Berlin; UTC, if absent.")
 
     @property
     def length_ns(self) -> int:
-        """How long it lasts each day."""
+        """How long it lasts on a day without a change of clock."""
         return (of_day_ns(self.until) - of_day_ns(self.since)) % DAY_NS
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
-from sim.quantities import AtLeastOne, Duration, PositiveDuration, RequestRate
+from sim.quantities import AtLeastOne, Duration, PositiveDuration, RequestRate, ZoneName
 from sim.validation import Spec
 
 Tokens = Annotated[int, Field(ge=1, le=1 << 21, strict=True)]
@@ -150,13 +150,14 @@ class Modulated(Spec):
 
 
 class DiurnalRate(Spec):
-    """A Poisson process whose rate is a cosine over the day (UTC), scaled on Saturdays and Sundays."""
+    """A Poisson process whose rate is a cosine over the day (of ``zone``, or UTC), scaled on Saturdays and Sundays."""
 
     kind: Literal["diurnal"]
     rate: RequestRate = Field(description="Mean over a weekday.")
     peak_to_mean: Annotated[float, Field(ge=1.0, le=2.0)]
     peak_hour: Annotated[float, Field(ge=0.0, lt=24.0)]
     weekend: Annotated[float, Field(ge=0.0, le=10.0)] = 1.0
+    zone: ZoneName | None = Field(default=None, description="Whose days these are, e.g. Europe/Berlin; UTC, if absent.")
     requests: Number | None = None
 
 

@@ -6,11 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sim.quantities import ZoneName
 from sim.validation import Spec
 
 GapPolicy = Annotated[
     Literal["refuse", "hold", "interpolate"],
     Field(description="What to do about missing values: refuse them, repeat the one before, or draw a line."),
+]
+
+
+TableZone = Annotated[
+    ZoneName | None, Field(description="The clock of a table by 'hour_local', e.g. Europe/Berlin; else 'hour_utc'.")
 ]
 
 
@@ -34,13 +40,15 @@ class OpenMeteo(Spec):
 class MonthHours(Spec):
     """Twelve typical days: a CSV of ``month``, ``hour_utc``, ``dry_bulb_c``, ``relative_humidity`` (0..1) and others.
 
-    Small, and without extremes: peaks and limits come out milder than they are.
+    With a ``zone`` its hours are ``hour_local``, by that zone's clock. Small, and without extremes: peaks and limits
+    come out milder than they are.
     """
 
     kind: Literal["month-hours"]
     file: str
     latitude: float = Field(ge=-90, le=90, description="Degrees north.")
     longitude: float = Field(ge=-180, le=180, description="Degrees east.")
+    zone: TableZone = None
 
 
 WeatherSource = Annotated[TypicalWeather | OpenMeteo | MonthHours, Field(discriminator="kind")]

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from sim.errors import InputError
 from sim.reading import is_file
 from sim.signals.csv_table import open_table
-from sim.signals.month_hours import hours_over, read_month_hours
+from sim.signals.local_clock import hours_over
+from sim.signals.month_hours import read_month_hours
 from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather, WeatherSource
 from sim.weather import lay
 from sim.weather.epw import read_epw
@@ -51,8 +52,8 @@ def _read(spec: WeatherSource, _changed_ns: int, start_ns: int, end_ns: int) -> 
 def _month_hours(spec: MonthHours, start_ns: int, end_ns: int) -> WeatherSeries:
     with open_table(Path(spec.file)) as table:
         extra = [name for name in EXTRA if name in table.names]
-    tables = read_month_hours(Path(spec.file), (*NEEDED, "pressure_pa", *extra))
-    edges, month, hour = hours_over(start_ns, end_ns)
+    tables = read_month_hours(Path(spec.file), (*NEEDED, "pressure_pa", *extra), local=spec.zone is not None)
+    edges, month, hour = hours_over(start_ns, end_ns, spec.zone)
     columns = {name: table[month, hour] for name, table in tables.items()}
     return WeatherSeries(
         edges_ns=edges - start_ns,
@@ -80,19 +81,30 @@ class Sky:
     wind_m_s: Floats
 
 
-def sky(weather: WeatherSeries) -> Sky:
-    """Sun and wind of a site. Raises ``InputError`` where its weather has none, or no place on earth."""
+def sky(weather: WeatherSeries, until_ns: int) -> Sky:
+    """Sun and wind of a site, for a run of ``until_ns`` at least.
+
+    Raises ``InputError`` where its weather has none, or no place on earth.
+    """
     lacking = [name for name in EXTRA if name not in weather.extra]
     if lacking or weather.latitude_deg is None or weather.longitude_deg is None:
         what = ", ".join(lacking) or "latitude and longitude"
         raise InputError.one("site.weather", f"has no {what}, which PV and wind need")
+    unknown = np.flatnonzero(np.isnan([weather.extra[name] for name in EXTRA]).any(axis=0))
+    if len(unknown) and weather.edges_ns[unknown[0]] < until_ns:
+        message = (
+            "has no radiation in the last hour of its file, where each is the mean of the hour before its time; "
+            "fetch a day more, or write 'gaps: hold' or 'gaps: interpolate'"
+        )
+        raise InputError.one("site.weather", message)
+    end = int(unknown[0]) if len(unknown) else len(weather.dry_bulb_c)
     return Sky(
-        weather.edges_ns,
+        weather.edges_ns[: end + 1],
         weather.latitude_deg,
         weather.longitude_deg,
-        weather.extra["ghi_w_m2"],
-        weather.extra["dni_w_m2"],
-        weather.extra["dhi_w_m2"],
-        weather.dry_bulb_c,
-        weather.extra["wind_m_s"],
+        weather.extra["ghi_w_m2"][:end],
+        weather.extra["dni_w_m2"][:end],
+        weather.extra["dhi_w_m2"][:end],
+        weather.dry_bulb_c[:end],
+        weather.extra["wind_m_s"][:end],
     )

@@ -1,34 +1,21 @@
-"""Text of a weather file, plain or .gz; every failure to read it is an input error."""
+"""Text and rows of a weather file, plain or gzip; every failure to read it is an input error."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import csv
+import math
 from pathlib import Path
 
 from sim.errors import InputError
+from sim.reading import read_bytes
+from sim.weather.records import Place
 
 LARGEST_BYTES = 1 << 28
 
 
 def read_text(path: Path) -> str:
-    """The whole file, unpacked if its name ends in .gz. Raises ``InputError``."""
-    file = str(path)
-    if "\0" in file:
-        raise InputError.one(repr(file), "is no usable path: it has a NUL in it")
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rb") as packed:
-                content = packed.read(LARGEST_BYTES + 1)
-        else:
-            with path.open("rb") as plain:
-                content = plain.read(LARGEST_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError.one(file, "no such file") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError.one(file, f"cannot be read: {error}") from None
-    if len(content) > LARGEST_BYTES:
-        raise InputError.one(file, f"is larger than {LARGEST_BYTES:,} bytes, more than any weather file")
+    """The whole file. Raises ``InputError``."""
+    content = read_bytes(path, most=LARGEST_BYTES)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -36,5 +23,30 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Its lines, without their ends."""
+    """Its lines, without their ends. Raises ``InputError``."""
     return read_text(path).splitlines()
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """Its lines as cells between commas. Raises ``InputError``."""
+    rows: list[list[str]] = []
+    reader = csv.reader(read_lines(path))
+    try:
+        rows.extend(reader)
+    except csv.Error as error:
+        raise InputError.one(str(path), f"is not a CSV table: {error}", line=reader.line_num) from None
+    return rows
+
+
+def place_on_earth(file: str, place: Place, *, line: int | None = None) -> Place:
+    """``place``, if it is one. Raises ``InputError`` for what lies nowhere and for clocks that nobody has."""
+    bounds = (
+        ("latitude", place.latitude_deg, 90.0),
+        ("longitude", place.longitude_deg, 180.0),
+        ("elevation", place.elevation_m, 9000.0),
+        ("clock's offset in hours", place.ahead_h, 14.0),
+    )
+    for name, value, most in bounds:
+        if value is not None and not (math.isfinite(value) and abs(value) <= most):
+            raise InputError.one(file, f"its {name} is {value:g}, outside -{most:g} .. {most:g}", line=line)
+    return place

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.units import DAY_NS, HOUR_NS
+from sim.weather.calendar_year import rows_by_slot, slots_at
 from sim.weather.psychrometrics import standard_pressure_pa
 from sim.weather.records import EXTRA, DatedHours, Gaps, Place, TypicalYear, without_gaps
 from sim.weather.series import WeatherSeries
@@ -22,26 +23,24 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def typical(file: str, year: TypicalYear, gaps: Gaps, *, start_ns: int, end_ns: int) -> WeatherSeries:
     """A typical year over ``[start_ns, end_ns)`` (since 1970), on a clock that starts with it.
 
-    Each hour of the run has the weather of the same month, day and hour in the file's local standard time; a 29
+    Each time of the run has the weather of the same month, day and time of day in the file's local standard time; a 29
     February that the file lacks has that of the 28th. Raises ``InputError`` where the file lacks any other hour.
     """
     columns, filled = without_gaps(file, year.columns, year.lines, gaps)
-    place = year.place
-    table = _by_calendar(file, year)
-    ahead_ns = round(place.ahead_h * HOUR_NS)
-    first, last = (start_ns + ahead_ns) // HOUR_NS, -(-(end_ns + ahead_ns) // HOUR_NS)
-    rows = table[_hour_of_year(np.arange(first, last, dtype=np.int64))]
-    edges = np.arange(first, last + 1, dtype=np.int64) * HOUR_NS - ahead_ns - start_ns
-    return _series(place, edges, {name: values[rows] for name, values in columns.items()}, filled)
+    table = rows_by_slot(file, year.slots, year.step_ns)
+    return _by_calendar(year.place, table, year.step_ns, 0, columns, filled, start_ns, end_ns)
 
 
 def dated(file: str, hours: DatedHours, gaps: Gaps, *, start_ns: int, end_ns: int, repeat: bool) -> WeatherSeries:
     """Hours that were, over ``[start_ns, end_ns)``; with ``repeat`` those of the same day and hour in another year.
 
-    Raises ``InputError`` where they do not cover the run, or less than a year is to be repeated.
+    Days and hours are those of the file's own clock, and an hour that begins at half past is laid from half past. What
+    is a mean of the hour before its time is unknown in the file's last hour: under ``gaps: refuse`` it stays so (NaN),
+    for whoever needs it to refuse. Raises ``InputError`` where they do not cover the run, or less than a year is to be
+    repeated.
     """
-    columns, filled = without_gaps(file, hours.columns, hours.lines, gaps)
-    first_ns, last_ns = int(hours.start_ns[0]), int(hours.start_ns[-1]) + hours.step_ns
+    place, step_ns = hours.place, hours.step_ns
+    first_ns, last_ns = int(hours.start_ns[0]), int(hours.start_ns[-1]) + step_ns
     if not repeat:
         if start_ns < first_ns or end_ns > last_ns:
             message = (
@@ -49,17 +48,54 @@ def dated(file: str, hours: DatedHours, gaps: Gaps, *, start_ns: int, end_ns: in
                 f"{_clock(end_ns)}: give weather of that time, or write 'repeat: calendar'"
             )
             raise InputError.one(file, message)
-        edges = np.append(hours.start_ns, last_ns) - start_ns
-        return _series(hours.place, edges, columns, filled)
-    if hours.step_ns != HOUR_NS or last_ns - first_ns < 365 * DAY_NS:
+        columns, filled = _known(file, hours, hours.columns, gaps)
+        return _series(place, np.append(hours.start_ns, last_ns) - start_ns, columns, filled)
+    if DAY_NS % step_ns or last_ns - first_ns < 365 * DAY_NS:
         raise InputError.one(file, "less than a year of hours cannot be repeated by the calendar")
-    table = np.full((12 * 31 * 24,), -1, dtype=np.int64)
-    table[_hour_of_year(hours.start_ns // HOUR_NS)[::-1]] = np.arange(len(hours.start_ns))[::-1]  # the first year wins
-    whole = _leap_day_filled(file, table)
-    first, last = start_ns // HOUR_NS, -(-end_ns // HOUR_NS)
-    rows = whole[_hour_of_year(np.arange(first, last, dtype=np.int64))]
-    edges = np.arange(first, last + 1, dtype=np.int64) * HOUR_NS - start_ns
-    return _series(hours.place, edges, {name: values[rows] for name, values in columns.items()}, filled)
+    local_ns = hours.start_ns + _ahead_ns(place)
+    past_ns = int(local_ns[0]) % step_ns
+    slots = slots_at(np.append(local_ns[0] - step_ns, local_ns) - past_ns, step_ns)
+    columns = dict(hours.columns)
+    if slots[0] == slots[-1]:  # a whole number of years: the end of one is told by the start of the next
+        for name, value in hours.before.items():
+            columns[name] = np.append(columns[name][:-1], value)
+    columns, filled = _known(file, hours, columns, gaps)
+    return _by_calendar(
+        place, rows_by_slot(file, slots[1:], step_ns), step_ns, past_ns, columns, filled, start_ns, end_ns
+    )
+
+
+def _known(file: str, hours: DatedHours, columns: Mapping[str, Floats], gaps: Gaps) -> tuple[dict[str, Floats], int]:
+    """The columns without gaps, but for the unknown last of those that are means of the step before."""
+    if gaps != "refuse":
+        return without_gaps(file, columns, hours.lines, gaps)
+    open_ended = [name for name in hours.before if np.isnan(columns[name][-1])]
+    cut = {name: values[:-1] if name in open_ended else values for name, values in columns.items()}
+    whole, filled = without_gaps(file, cut, hours.lines, gaps, hours.keys)
+    return {name: np.append(v, np.nan) if name in open_ended else v for name, v in whole.items()}, filled
+
+
+def _by_calendar(
+    place: Place,
+    table: Ints,
+    step_ns: int,
+    past_ns: int,
+    columns: Mapping[str, Floats],
+    filled: int,
+    start_ns: int,
+    end_ns: int,
+) -> WeatherSeries:
+    """Rows of ``table`` on every step of the file's clock that the run touches; they begin ``past_ns`` after whole
+    steps of that clock."""
+    shift_ns = _ahead_ns(place) - past_ns
+    first, last = (start_ns + shift_ns) // step_ns, -(-(end_ns + shift_ns) // step_ns)
+    starts = np.arange(first, last + 1, dtype=np.int64) * step_ns
+    rows = table[slots_at(starts[:-1], step_ns)]
+    return _series(place, starts - shift_ns - start_ns, {name: v[rows] for name, v in columns.items()}, filled)
+
+
+def _ahead_ns(place: Place) -> int:
+    return round(place.ahead_h * HOUR_NS)
 
 
 def _series(place: Place, edges: Ints, columns: Mapping[str, Floats], filled: int) -> WeatherSeries:
@@ -78,35 +114,6 @@ def _series(place: Place, edges: Ints, columns: Mapping[str, Floats], filled: in
         elevation_m=place.elevation_m,
         filled=filled,
     )
-
-
-def _hour_of_year(hours: Ints) -> Ints:
-    """A place for each hour since 1970 by its month, day and hour: (month x 31 + day) x 24 + hour, all from 0."""
-    days, hour = hours // 24, hours % 24
-    first = int(days[0])
-    dates = [EPOCH + timedelta(days=int(day)) for day in range(first, int(days[-1]) + 1)]
-    slots = np.array([(date.month - 1) * 31 + date.day - 1 for date in dates], dtype=np.int64)
-    return np.asarray(slots[days - first] * 24 + hour)
-
-
-def _by_calendar(file: str, year: TypicalYear) -> Ints:
-    """The file's row for each month, day and hour. Raises ``InputError`` for one that is lacking."""
-    table = np.full((12 * 31 * 24,), -1, dtype=np.int64)
-    table[((year.month - 1) * 31 + year.day - 1) * 24 + year.hour] = np.arange(len(year.month))
-    return _leap_day_filled(file, table)
-
-
-def _leap_day_filled(file: str, table: Ints) -> Ints:
-    by_hour = table.reshape(12, 31, 24)
-    february = by_hour[1]
-    february[28] = np.where(february[28] < 0, february[27], february[28])
-    lengths = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-    for month, length in enumerate(lengths):
-        lacking = np.argwhere(by_hour[month, :length] < 0)
-        if len(lacking):
-            day, hour = lacking[0].tolist()
-            raise InputError.one(file, f"has no hour {hour:02d}:00 of {day + 1}.{month + 1}.: it is not a whole year")
-    return table
 
 
 def _clock(ns: int) -> str:

@@ -33,31 +33,38 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class TypicalYear:
-    """Hours of a made-up year in local standard time: ``columns`` (n,), NaN where missing, and their lines.
+    """A made-up year in local standard time, in its order: ``columns`` (n,), NaN where missing, and their lines.
 
-    ``month`` (1..12), ``day`` and ``hour`` (0..23, the hour's start) say where in any year they belong.
+    ``slots`` (n,) increase and say where in any year each record of ``step_ns`` belongs (see ``calendar_year``).
     """
 
     place: Place
-    month: Ints
-    day: Ints
-    hour: Ints
+    step_ns: int
+    slots: Ints
     columns: Mapping[str, Floats]
     lines: Ints
 
 
 @dataclass(frozen=True, eq=False)
 class DatedHours:
-    """Hours that were: ``start_ns`` (n,) since 1970, each as long as the first."""
+    """Records that were: ``start_ns`` (n,) since 1970, each ``step_ns`` long, NaN where missing.
+
+    ``before`` has what the file says of the step before its first: these columns come as means of the step before
+    their time, so the last value of each is not known. ``lines`` are None in a file without any, which has ``keys``.
+    """
 
     place: Place
     start_ns: Ints
     step_ns: int
     columns: Mapping[str, Floats]
-    lines: Ints
+    lines: Ints | None
+    before: Mapping[str, float]
+    keys: Mapping[str, str]
 
 
-def without_gaps(file: str, columns: Mapping[str, Floats], lines: Ints, policy: Gaps) -> tuple[dict[str, Floats], int]:
+def without_gaps(
+    file: str, columns: Mapping[str, Floats], lines: Ints | None, policy: Gaps, keys: Mapping[str, str] | None = None
+) -> tuple[dict[str, Floats], int]:
     """The columns with missing values treated by ``policy``, and how many there were.
 
     A column that is missing throughout is left out. ``hold`` repeats the value before (the first one after, at the
@@ -76,7 +83,8 @@ def without_gaps(file: str, columns: Mapping[str, Floats], lines: Ints, policy: 
             for i in np.nonzero(missing)[0][:MOST_NAMED].tolist():
                 what = name.replace("_", " ")
                 message = f"the {what} is missing; mend the file, or write 'gaps: hold' or 'gaps: interpolate'"
-                problems.append(Problem(file, int(lines[i]), "", message))
+                key = f"{keys[name]}[{i}]" if keys and name in keys else ""
+                problems.append(Problem(file, int(lines[i]) if lines is not None else None, key, message))
             if int(missing.sum()) > MOST_NAMED:
                 problems.append(Problem(file, None, "", f"and {int(missing.sum()) - MOST_NAMED} more like these"))
             continue

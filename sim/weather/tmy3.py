@@ -1,21 +1,23 @@
-"""TMY3 files of the National Renewable Energy Laboratory: a typical year of hours, local standard time, hours *ending*.
+"""TMY3 files of the National Renewable Energy Laboratory: a typical year in local standard time; times are *ends*.
 
 The first line is the station (code, name, state, time zone, latitude, longitude, elevation), the second names the
-columns. -9900 marks what is missing. Format: Wilcox and Marion, "Users Manual for TMY3 Data Sets", NREL/TP-581-43156,
-2008.
+columns. -9900 marks what is missing. A file whose times end every quarter or half of an hour is read at that step;
+00:00 is the end of the day before (24:00). Format: Wilcox and Marion, "Users Manual for TMY3 Data Sets",
+NREL/TP-581-43156, 2008.
 """
 
 from __future__ import annotations
 
-import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from sim.errors import InputError
-from sim.units import PA_PER_MBAR, PERCENT
-from sim.weather.files import read_lines
+from sim.units import DAY_NS, HOUR_NS, PA_PER_MBAR, PERCENT
+from sim.weather.calendar_year import LENGTHS, MINUTE_NS, MONTHS, is_a_day, slot, typical_year
+from sim.weather.files import place_on_earth, read_rows
 from sim.weather.records import Place, TypicalYear, number
 
 COLUMNS = {
@@ -28,39 +30,71 @@ COLUMNS = {
     "wind_m_s": ("Wspd (m/s)", 1.0),
 }
 MISSING_BELOW = -900.0
+MINUTES = 60
 
 
 def read_tmy3(path: Path) -> TypicalYear:
     """The file's year. Raises ``InputError`` naming what is no TMY3 file."""
     file = str(path)
-    rows = list(csv.reader(read_lines(path)))
+    rows = read_rows(path)
     try:
         ahead_h, latitude, longitude, elevation = (float(rows[0][i]) for i in (3, 4, 5, 6))
         names = [name.strip() for name in rows[1]]
     except (IndexError, ValueError):
         raise InputError.one(file, "is no TMY3 file: its first line is not a station", line=1) from None
+    place = place_on_earth(file, Place(latitude, longitude, elevation, ahead_h), line=1)
     lacking = [name for name, _ in COLUMNS.values() if name not in names]
     if lacking or names[:2] != ["Date (MM/DD/YYYY)", "Time (HH:MM)"]:
         what = ", ".join(lacking) or "Date (MM/DD/YYYY), Time (HH:MM)"
         raise InputError.one(file, f"is no TMY3 file: it has no column {what}", line=2)
-    when, lines = [], []
+    at = {name: (names.index(column), factor) for name, (column, factor) in COLUMNS.items()}
+    ends: list[tuple[int, int, int]] = []
+    lines: list[int] = []
     cells: dict[str, list[float]] = {name: [] for name in COLUMNS}
     for i, row in enumerate(rows[2:], start=3):
         if not row:
             continue
-        try:
-            m, d = (int(part) for part in row[0].split("/")[:2])
-            h = int(row[1].split(":")[0])
-        except (ValueError, IndexError):
-            raise InputError.one(file, "has no date and time", line=i) from None
-        when.append((m, d, h - 1))
+        ends.append(_end(file, i, row))
         lines.append(i)
-        for name, (column, factor) in COLUMNS.items():
-            value = number(row[names.index(column)]) if names.index(column) < len(row) else math.nan
+        for name, (column, factor) in at.items():
+            value = number(row[column]) if column < len(row) else math.nan
             cells[name].append(value * factor if value > MISSING_BELOW else math.nan)
-    if not when:
+    if not ends:
         raise InputError.one(file, "has no hours")
+    step_ns = _step_ns(file, ends, lines)
+    slots = [slot(month, day, minutes * MINUTE_NS - step_ns, step_ns) for month, day, minutes in ends]
     columns = {name: np.array(values) for name, values in cells.items()}
-    month, day, hour = np.array(when, dtype=np.int64).T
-    place = Place(latitude, longitude, elevation, ahead_h)
-    return TypicalYear(place, month, day, hour, columns, np.array(lines, dtype=np.int64))
+    said = f"its times are {step_ns // MINUTE_NS} minutes apart"
+    return typical_year(file, place, step_ns, slots, columns, lines, step=said)
+
+
+def _end(file: str, line: int, row: Sequence[str]) -> tuple[int, int, int]:
+    """Month, day and the minute of the day at which the row ends, 1..1440."""
+    try:
+        month, day = (int(part) for part in row[0].split("/")[:2])
+        hours, minutes = (int(part) for part in row[1].split(":")[:2])
+    except (ValueError, IndexError):
+        raise InputError.one(file, "has no date and time", line=line) from None
+    ends = hours * MINUTES + minutes
+    if not (is_a_day(month, day) and 0 <= minutes < MINUTES and 0 <= ends <= DAY_NS // MINUTE_NS):
+        raise InputError.one(file, f"{row[0]} {row[1]} is no date and time", line=line)
+    if ends:
+        return month, day, ends
+    if day > 1:
+        # 1 March 00:00 ends 28 February: a typical year has no 29th
+        return month, day - 1, DAY_NS // MINUTE_NS
+    before = (month - 2) % MONTHS + 1
+    return before, 28 if before == 2 else LENGTHS[before - 1], DAY_NS // MINUTE_NS
+
+
+def _step_ns(file: str, ends: Sequence[tuple[int, int, int]], lines: Sequence[int]) -> int:
+    """How far apart the times are: the minutes of the hour that occur, which divide it evenly."""
+    minutes = sorted({minute % MINUTES for _, _, minute in ends})
+    even = [k * MINUTES // len(minutes) for k in range(len(minutes))]
+    if MINUTES % len(minutes) or minutes != even:
+        odd = next((i for i, (_, _, minute) in enumerate(ends) if minute % MINUTES not in even), 0)
+        message = (
+            f"its times end at minutes {', '.join(map(str, minutes[:8]))} of the hour, which do not divide it evenly"
+        )
+        raise InputError.one(file, message, line=lines[odd])
+    return HOUR_NS // len(minutes)

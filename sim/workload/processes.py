@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.signals.local_clock import offsets_ns
 from sim.units import DAY_NS, HOUR_NS, NS_PER_S
 from sim.workload.requests import CHUNK, Ints
 
@@ -69,13 +71,17 @@ def thinned(
 
 @dataclass(frozen=True)
 class Diurnal:
-    """Rate over the day as a cosine about its mean, highest at ``peak_hour`` (UTC); weekends are scaled."""
+    """Rate over the day as a cosine about its mean, highest at ``peak_hour``; weekends are scaled.
+
+    By the clock of ``zone``, or UTC: on a day of 23 or 25 hours the hours that are skipped or doubled are the clock's.
+    """
 
     mean_per_s: float
     peak_to_mean: float
     peak_hour: float
     weekend: float
     start_ns: int
+    zone: tzinfo | None = None
 
     @property
     def most_per_s(self) -> float:
@@ -85,6 +91,8 @@ class Diurnal:
     def rate_at(self, times_ns: Ints) -> Floats:
         """Requests/s at ``times_ns`` (n,) from the start of the run. 1970-01-01 was a Thursday."""
         clock = times_ns + self.start_ns
+        if self.zone is not None:
+            clock = clock + offsets_ns(self.zone, clock)
         phase = 2.0 * np.pi * (clock % DAY_NS - self.peak_hour * HOUR_NS) / DAY_NS
         day = (clock // DAY_NS + 3) % 7
         return (
