@@ -85,6 +85,7 @@ def _site(name: str, place: Place, scenario: Scenario, catalog: Catalog) -> Site
         building=building(place.facility, weather),
         grid=grid,
         reports=reports,
+        weather_filled=weather.filled if weather is not None else 0,
         on_site=on_site,
         market=_market(place.grid.market, start_ns) if place.grid.market is not None else None,
         wue_l_per_j=float(place.water.wue) if place.water.wue is not None else None,

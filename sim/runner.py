@@ -342,8 +342,9 @@ def _manifest(
         },
         "series": {
             site: {name: asdict(report) for name, report in own.reports.items()}
+            | ({"weather": {"filled": own.weather_filled}} if own.weather_filled else {})
             for site, own in plan.sites.items()
-            if own.reports
+            if own.reports or own.weather_filled
         },
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
         "wall_s": wall_s,

@@ -59,7 +59,7 @@ class SitePlan:
     """One site. ``wue_l_per_j`` stands for a cooling plant whose water is not modelled; None where neither is known.
 
     ``scarcity`` weighs a litre on site and a litre at the power stations, m3 of the world's mean water each.
-    ``reports`` say what was filled in the files of the grid.
+    ``reports`` say what was filled in the files of the grid, ``weather_filled`` how many values in that of the weather.
     """
 
     building: Building
@@ -69,6 +69,7 @@ class SitePlan:
     wue_l_per_j: float | None = None
     scarcity: tuple[float, float] | None = None
     reports: Mapping[str, GapReport] = field(default_factory=dict)
+    weather_filled: int = 0
 
     def breakpoints(self, start_ns: int, end_ns: int) -> list[Ints]:
         """Where anything of the site changes within ``(start_ns, end_ns)``: the ledger's bins need edges there."""

@@ -1,7 +1,9 @@
 """A series of some year laid on other years by month, day and hour (UTC): asked for, never done in silence.
 
 The seasons and the hours of the day are kept; the days of the week are not, and what a real year would have brought is
-not known. 29 February takes the hours of a 29 February where the series has one, else those of the 28th.
+not known. Hours are counted from the series' own start, so that a year of a zone off the hour, which begins at half
+past in UTC, is a whole year. 29 February takes the hours of a 29 February where the series has one, else those of the
+28th.
 """
 
 from __future__ import annotations
@@ -18,18 +20,20 @@ HOURS = DAY_NS // HOUR_NS
 
 
 def repeated(signal: Signal, *, origin_ns: int, start_ns: int, end_ns: int, file: str) -> Signal:
-    """``signal`` over the whole hours of ``[start_ns, end_ns)``; all times but ``origin_ns`` count from ``origin_ns``.
+    """``signal`` over hours that cover ``[start_ns, end_ns)``; all times but ``origin_ns`` count from ``origin_ns``.
 
     An hour that the signal covers is its own; any other is that month, day and hour of the first year that has it.
     Raises ``InputError``, naming ``file``, where none has.
     """
+    past_ns = (signal.first_ns + origin_ns) % HOUR_NS
+    origin_ns -= past_ns  # hours begin there
     start, end = start_ns + origin_ns, end_ns + origin_ns
     hours = np.arange(start // HOUR_NS, -(-end // HOUR_NS), dtype=np.int64)
     source = _source_hours(hours, signal.first_ns + origin_ns, signal.last_ns + origin_ns)
     if bool((source < 0).any()):
-        lacking = np.datetime64(int(hours[np.argmax(source < 0)]), "h")
-        month_day_hour = str(lacking)[5:].replace("T", " ")
-        raise InputError.one(file, f"cannot be repeated by calendar: no year in it has {month_day_hour}:00 UTC")
+        lacking = np.datetime64(int(hours[np.argmax(source < 0)]) * HOUR_NS + past_ns, "ns")
+        month_day_hour = str(lacking)[5:16].replace("T", " ")
+        raise InputError.one(file, f"cannot be repeated by calendar: no year in it has {month_day_hour} UTC")
     # Of each source hour: the value at its start and every change inside it.
     begins = source * HOUR_NS - origin_ns
     first = np.searchsorted(signal.edges_ns, begins, side="right") - 1

@@ -30,6 +30,7 @@ from sim.spec.site import Grid, Place
 from sim.spec.weather_inputs import sky, weather_series
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
 from sim.units import LEAP_YEAR_NS, MAX_NS
+from sim.weather.series import WeatherSeries
 from sim.workload.traces import read_trace
 
 Read = TypeVar("Read")
@@ -123,7 +124,7 @@ class _FileCheck:
             within: KeyPath = (*path, "weather", "file")
             weather = self._reading(within, lambda: weather_series(source, start_ns=self._start_ns, end_ns=end_ns))
             if weather is not None and needs_sky(place.on_site):
-                self._reading(within, lambda: sky(weather, until_ns))
+                self._sun_and_wind((*path, "weather"), weather, until_ns)
         for i, contract in enumerate(place.grid.market.contracts if place.grid.market is not None else ()):
             supply = contract.supply if isinstance(contract, PPA) else None
             if isinstance(supply, PowerSeries):
@@ -148,6 +149,13 @@ class _FileCheck:
             self._complain(at, f"a battery dispatched by price needs '{dotted(of)}'")
         elif isinstance(bounds, FixedPrices) and currency is not None and bounds.charge_at.currency != currency:
             self._complain((*at, "bounds"), f"is in {bounds.charge_at.currency}, and the price is in {currency}")
+
+    def _sun_and_wind(self, path: KeyPath, weather: WeatherSeries, until_ns: int) -> None:
+        try:
+            sky(weather, until_ns)
+        except InputError as error:
+            for problem in error.problems:
+                self._complain(path, problem.message)
 
     def _grid_series(self, source: IntensitySource | PriceSource) -> GridSeries:
         return grid_series(

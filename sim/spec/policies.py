@@ -233,7 +233,7 @@ def of_day_ns(written: str) -> int:
 
 
 class Daily(Spec):
-    """Every day while the clock of ``zone``, or UTC, reads from one time to another; through midnight if that is earlier.
+    """Every day while the clock of ``zone`` (or UTC) reads from ``since`` to ``until``, through midnight if need be.
 
     A time that a change of clock doubles counts twice, one that it skips not at all.
     """

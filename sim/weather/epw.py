@@ -112,11 +112,13 @@ def _parts_of_hours(file: str, rows: Sequence[_When], per_hour: int) -> list[int
     if len({row.minute for row in rows}) == 1:
         return _by_order(file, rows, per_hour)
     length = MINUTES // per_hour
-    try:
-        minutes = [int(row.minute) for row in rows]
-    except ValueError:
-        at = next(row.line for row in rows if not row.minute.isdigit())
-        raise InputError.one(file, f"has no minute, and {PERIODS} says {per_hour} records an hour", line=at) from None
+    minutes: list[int] = []
+    for row in rows:
+        try:
+            minutes.append(int(row.minute))
+        except ValueError:
+            message = f"has no minute, and {PERIODS} says {per_hour} records an hour"
+            raise InputError.one(file, message, line=row.line) from None
     first = length if 0 not in minutes else 0
     for row, minute in zip(rows, minutes, strict=True):
         if not (first <= minute <= first + MINUTES - length and minute % length == 0):

@@ -82,7 +82,8 @@ def _of_json(path: Path) -> DatedHours:
     data = parse_json(read_text(path), file)
     try:
         block = next((name for name in BLOCKS if name in data), BLOCKS[0])
-        records, units = data[block], data.get(f"{block}_units", {})
+        records, named = data[block], data.get(f"{block}_units") or {}
+        units = {name: unit for name, unit in named.items() if isinstance(unit, str)}
         place = _place(data)
         times = [str(time) for time in records["time"]]
         columns = {
@@ -125,10 +126,10 @@ def _of_csv(path: Path) -> DatedHours:
 def _place(head: Mapping[str, Any]) -> Place:
     """Raises ``KeyError`` or ``ValueError`` for a head without a place, or without its clock."""
     return Place(
-        float(head["latitude"]),
-        float(head["longitude"]),
-        float(head["elevation"]) if head.get("elevation") not in (None, "") else None,
-        float(head["utc_offset_seconds"]) / SECONDS_PER_HOUR,
+        float(str(head["latitude"])),
+        float(str(head["longitude"])),
+        float(str(head["elevation"])) if head.get("elevation") not in (None, "") else None,
+        float(str(head["utc_offset_seconds"])) / SECONDS_PER_HOUR,
     )
 
 
@@ -151,7 +152,7 @@ def _dated(
     for i, time in enumerate(times):
         try:
             starts.append(_instant_ns(time, units.get("time"), place))
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, OSError):
             raise InputError.one(file, f"is no time: {time[:40]!r}", **at(i)) from None
     start_ns = np.array(starts, dtype=np.int64)
     steps = np.diff(start_ns)
@@ -185,9 +186,7 @@ def _dated(
 
 def _instant_ns(time: str, form: str | None, place: Place) -> int:
     """When that is, since 1970. Raises ``ValueError`` for no time, ``OverflowError`` for one out of reach."""
-    if form == UNIX_TIME:
-        return epoch_ns(datetime.fromtimestamp(int(time), UTC))
-    moment = parse_moment(time)
+    moment = parse_moment(datetime.fromtimestamp(int(time), UTC).isoformat() if form == UNIX_TIME else time)
     if moment.tzinfo is not None:
         return epoch_ns(moment)
     return epoch_ns(moment.replace(tzinfo=UTC)) - round(place.ahead_h * SECONDS_PER_HOUR) * NS_PER_S

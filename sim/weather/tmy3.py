@@ -48,13 +48,14 @@ def read_tmy3(path: Path) -> TypicalYear:
         what = ", ".join(lacking) or "Date (MM/DD/YYYY), Time (HH:MM)"
         raise InputError.one(file, f"is no TMY3 file: it has no column {what}", line=2)
     at = {name: (names.index(column), factor) for name, (column, factor) in COLUMNS.items()}
+    leap = any(row and row[0].lstrip("0").startswith("2/29/") for row in rows[2:])
     ends: list[tuple[int, int, int]] = []
     lines: list[int] = []
     cells: dict[str, list[float]] = {name: [] for name in COLUMNS}
     for i, row in enumerate(rows[2:], start=3):
         if not row:
             continue
-        ends.append(_end(file, i, row))
+        ends.append(_end(file, i, row, leap))
         lines.append(i)
         for name, (column, factor) in at.items():
             value = number(row[column]) if column < len(row) else math.nan
@@ -68,8 +69,8 @@ def read_tmy3(path: Path) -> TypicalYear:
     return typical_year(file, place, step_ns, slots, columns, lines, step=said)
 
 
-def _end(file: str, line: int, row: Sequence[str]) -> tuple[int, int, int]:
-    """Month, day and the minute of the day at which the row ends, 1..1440."""
+def _end(file: str, line: int, row: Sequence[str], leap: bool) -> tuple[int, int, int]:
+    """Month, day and the minute of the day at which the row ends, 1..1440; ``leap`` if there is a 29 February."""
     try:
         month, day = (int(part) for part in row[0].split("/")[:2])
         hours, minutes = (int(part) for part in row[1].split(":")[:2])
@@ -81,10 +82,9 @@ def _end(file: str, line: int, row: Sequence[str]) -> tuple[int, int, int]:
     if ends:
         return month, day, ends
     if day > 1:
-        # 1 March 00:00 ends 28 February: a typical year has no 29th
         return month, day - 1, DAY_NS // MINUTE_NS
     before = (month - 2) % MONTHS + 1
-    return before, 28 if before == 2 else LENGTHS[before - 1], DAY_NS // MINUTE_NS
+    return before, 28 if before == 2 and not leap else LENGTHS[before - 1], DAY_NS // MINUTE_NS
 
 
 def _step_ns(file: str, ends: Sequence[tuple[int, int, int]], lines: Sequence[int]) -> int:
