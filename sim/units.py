@@ -89,11 +89,13 @@ flop = [operation] = FLOP = _ = FLOPs = flops
 USD = [usd]
 EUR = [eur]
 GBP = [gbp]
+AUD = [aud]
+CAD = [cad]
 request = [request] = _ = requests
 percent = 0.01 = % = _
 """
 
-CURRENCIES = ("USD", "EUR", "GBP")
+CURRENCIES = ("USD", "EUR", "GBP", "AUD", "CAD")
 
 _SI_UNIT = {
     "power": "W",

@@ -1,24 +1,29 @@
-"""CSV files with a header, plain or .gz: a failure to read one, or a bad row, is an input error with its line."""
+"""CSV files with a header, plain or gzip: a failure to read one, or a bad row, is an input error with its line."""
 
 from __future__ import annotations
 
 import csv
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TYPE_CHECKING, TextIO
 
-from sim.errors import InputError, Problem
-from sim.instants import parse_instant
+from sim.errors import InputError
+from sim.instants import LocalClock, epoch_ns, named_zone, parse_moment
+from sim.reading import MOST_BYTES, open_regular
+from sim.signals.complaints import Complaints
+from sim.signals.labels import NO_OFFSET, Labels, says_utc
 from sim.units import NS_PER_S
 
-LONGEST_LINE = 1 << 16
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
-MOST_PROBLEMS = 20
-"""Bad rows named one by one before the rest are only counted."""
+LONGEST_LINE = 1 << 16
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Table:
@@ -31,8 +36,7 @@ class Table:
         if header is None:
             raise InputError.one(file, "is empty; it needs a header and rows")
         self.names = [name.strip() for name in header]
-        self._problems: list[Problem] = []
-        self._more = 0
+        self._complaints = Complaints(file)
 
     def _lines(self, text: TextIO) -> Iterator[str]:
         """Line by line, so that a file without an end of line is refused and not held in memory."""
@@ -57,20 +61,19 @@ class Table:
                 yield self._rows.line_num, row
 
     def complain(self, line: int, message: str) -> None:
-        """One more bad row: the first few are named, the rest counted."""
-        if len(self._problems) < MOST_PROBLEMS:
-            self._problems.append(Problem(self.file, line, "", message))
-        else:
-            self._more += 1
+        """One more bad row; rows at one fault are told together."""
+        self._complaints.add(line, message)
 
-    def instant(self, line: int, row: list[str], column: int) -> int | None:
-        """The time in a cell in ns since 1970; None, and a complaint, where it is none."""
-        try:
-            return parse_instant(row[column], UTC)
-        except (ValueError, IndexError, OverflowError):
-            cell = row[column] if column < len(row) else ""
-            self.complain(line, f"'{self.names[column]}' is not an ISO 8601 time: {cell!r}")
-            return None
+    def times(self, column: int, labels: Labels = Labels(), *, utc: bool = False) -> Times:  # noqa: B008 (immutable)
+        """A reader of the times in ``column``; ``utc`` where the file's published format says that they are in UTC.
+
+        Raises ``InputError`` where the clock is known to be UTC and the user names another zone.
+        """
+        name = self.names[column]
+        known = utc or says_utc(name)
+        if known:
+            labels.refuse_zone(self.file, f"'{name}' is in UTC{'' if utc else ' by its name'}")
+        return Times(self, column, UTC if known else None, labels)
 
     def check_steps(self, times_ns: list[int], lines: list[int]) -> None:
         """Complains of each row that follows the one before it by another step than the first; raises if they are few
@@ -90,27 +93,71 @@ class Table:
 
     def raise_if_any(self) -> None:
         """Raises ``InputError`` with every complaint, if there was one."""
-        if self._more:
-            self._problems.append(Problem(self.file, None, "", f"and {self._more} more rows like these"))
-        if self._problems:
-            raise InputError(self._problems)
+        self._complaints.raise_if_any()
+
+
+class Times:
+    """Turns the cells of one column, in their order, into instants. See ``labels``."""
+
+    def __init__(self, table: Table, column: int, clock: tzinfo | None, labels: Labels) -> None:
+        self._table, self._column, self._clock = table, column, clock
+        self._local = LocalClock(named_zone(labels.zone)) if clock is None and labels.zone is not None else None
+
+    def instant(self, line: int, row: list[str]) -> int | None:
+        """The time in a row in ns since 1970; None, and a complaint, where it is none."""
+        name = self._table.names[self._column]
+        cell = row[self._column] if self._column < len(row) else ""
+        try:
+            moment = parse_moment(cell)
+        except (ValueError, OverflowError):
+            self._table.complain(line, f"'{name}' is not an ISO 8601 time: {cell[:60]!r}")
+            return None
+        return self.of(line, moment)
+
+    def of(self, line: int, moment: datetime) -> int | None:
+        """The instant of a time that was read already; None, and a complaint, where it is none."""
+        if moment.tzinfo is not None:
+            return epoch_ns(moment)
+        if self._clock is not None:
+            return epoch_ns(moment.replace(tzinfo=self._clock))
+        if self._local is None:
+            self._table.complain(line, f"'{self._table.names[self._column]}' {NO_OFFSET}")
+            return None
+        try:
+            return self._local.ns(moment)
+        except ValueError as error:
+            self._table.complain(line, str(error))
+            return None
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip stream holds, up to a limit: a small file may not fill the memory, or run for ever."""
+
+    def __init__(self, file: str, packed: IO[bytes]) -> None:
+        self._file, self._stream, self._bytes = file, gzip.GzipFile(fileobj=packed), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        count = self._stream.readinto(buffer)
+        self._bytes += count
+        if self._bytes > MOST_BYTES:
+            raise InputError.one(self._file, f"unpacks to more than {MOST_BYTES:,} bytes; split it")
+        return count
 
 
 @contextmanager
 def open_table(path: Path) -> Iterator[Table]:
-    """The table in ``path``, unpacked if its name ends in .gz; every failure to read it is an ``InputError``."""
+    """The table in ``path``, unpacked if it is gzip; every failure to read it is an ``InputError``."""
     file = str(path)
-    if "\0" in file:
-        raise InputError.one(repr(file), "is no usable path: it has a NUL in it")
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as unpacked:
-                yield Table(file, unpacked)
-        else:
-            with path.open(encoding="utf-8-sig", newline="") as plain:
-                yield Table(file, plain)
-    except FileNotFoundError:
-        raise InputError.one(file, "no such file") from None
+        with open_regular(path, file) as stream:
+            packed = stream.read(2) == _GZIP_MAGIC
+            stream.seek(0)
+            plain = io.BufferedReader(_Unpacked(file, stream)) if packed else stream
+            with io.TextIOWrapper(plain, encoding="utf-8-sig", newline="") as text:
+                yield Table(file, text)
     except UnicodeDecodeError as error:
         raise InputError.one(file, f"is not UTF-8 text ({error.reason} at byte {error.start})") from None
     except (OSError, EOFError, zlib.error) as error:

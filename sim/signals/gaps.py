@@ -4,19 +4,22 @@
 between the middles of the known intervals on both sides. Under the last two, rows without a value at either end are
 left out, so that the series is shorter and a run outside it is still refused: nothing is extrapolated. Of rows with one
 and the same start the first that has a value counts. Times that go back are refused under every policy.
+
+Times label the starts of intervals, or their ends (``Rows.at_end``): then each interval starts a step before its label,
+or at the label before, whichever is later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.errors import InputError, Problem
-from sim.signals.csv_table import MOST_PROBLEMS
+from sim.errors import InputError
+from sim.signals.complaints import Complaints
 from sim.units import DAY_NS, NS_PER_S
 
 Ints = npt.NDArray[np.int64]
@@ -62,7 +65,9 @@ class Rows:
     """A series as its file gives it.
 
     ``starts_ns`` (n,) since 1970; ``values`` (n, k), NaN where blank; ``lines`` (n,) for messages. ``ends_ns`` (n,)
-    where the format says how long each row lasts, else None: then a row lasts until the next.
+    where the format says how long each row lasts, else None: then a row lasts until the next. ``at_end``: the times
+    in ``starts_ns`` are those at which rows end. ``names`` (k,) of the columns, to tell which is blank.
+    ``blank_because``: of blank rows, masks (n,) of those for which more can be said than that a value is missing.
     """
 
     file: str
@@ -73,13 +78,19 @@ class Rows:
     below_zero: int = 0
     estimated: int = 0
     paths: Sequence[str] = ()
+    at_end: bool = False
+    names: Sequence[str] = ()
+    blank_because: Mapping[str, Bools] = field(default_factory=dict)
+
+    def path(self, i: int) -> str:
+        """Where row ``i`` stands in its document, if it is one."""
+        return self.paths[i] if self.paths else ""
 
 
 class _Faults:
     def __init__(self, rows: Rows, policy: Policy) -> None:
         self._rows, self._policy = rows, policy
-        self._problems: list[Problem] = []
-        self._more = 0
+        self._complaints = Complaints(rows.file)
 
     def forgivable(self, places: Ints, message: str) -> int:
         """Places (indices of rows) that only ``refuse`` minds; how many there are."""
@@ -87,25 +98,67 @@ class _Faults:
             self.always(places, message + REMEDY)
         return len(places)
 
+    def blank(self, blank_row: Bools) -> int:
+        """Rows without a value, of which the reason is told where it is known; how many there are."""
+        if self._policy == "refuse":
+            rest = blank_row.copy()
+            for reason, rows in self._rows.blank_because.items():
+                self.always(np.flatnonzero(rows & rest), reason)
+                rest &= ~rows
+            for i in np.flatnonzero(rest):
+                self.forgivable(np.array([i]), self._what_is_blank(int(i)))
+        return int(blank_row.sum())
+
+    def _what_is_blank(self, i: int) -> str:
+        blank = np.isnan(self._rows.values[i])
+        if not self._rows.names or bool(blank.all()):
+            return "has no value"
+        return f"has no value of {', '.join(self._rows.names[int(k)] for k in np.flatnonzero(blank))}"
+
     def always(self, places: Ints, message: str) -> None:
         for i in places:
-            if len(self._problems) < MOST_PROBLEMS:
-                path = self._rows.paths[int(i)] if self._rows.paths else ""
-                self._problems.append(Problem(self._rows.file, self._rows.lines[int(i)], path, message))
-            else:
-                self._more += 1
+            self._complaints.add(self._rows.lines[int(i)], message, self._rows.path(int(i)))
 
     def raise_if_any(self) -> None:
-        if self._more:
-            self._problems.append(Problem(self._rows.file, None, "", f"and {self._more} more rows like these"))
-        if self._problems:
-            raise InputError(self._problems)
+        self._complaints.raise_if_any()
 
 
 def commonest_step(starts_ns: Ints) -> int:
     """The most frequent positive distance between starts (n,), the shortest of equals."""
     steps, counts = np.unique(np.diff(starts_ns), return_counts=True)
     return int(steps[np.argmax(np.where(steps > 0, counts, 0))])
+
+
+def starts_of_ends(ends_ns: Ints) -> Ints:
+    """When intervals start that end at ``ends_ns`` (n,), not falling: a step before, or when the one before ends."""
+    distinct, index = np.unique(ends_ns, return_inverse=True)
+    if len(distinct) < 2:
+        return ends_ns
+    step = np.int64(commonest_step(distinct))
+    before = np.concatenate([distinct[:1] - step, distinct[:-1]])
+    return np.asarray(np.maximum(distinct - step, before)[index], dtype=np.int64)
+
+
+def lasting(times_ns: Ints, *, at_end: bool) -> tuple[Ints, Ints] | None:
+    """Starts and ends (n,) of rows whose steps get finer once, as day-ahead prices did: hourly, then by quarter-hours.
+
+    ``times_ns`` label their starts, or their ends. The first step of the finest length that comes twice running is
+    where the finer rows begin; before it they last as long as most do. None where the steps get no finer.
+    """
+    steps = np.diff(np.unique(times_ns))
+    twice = steps[:-1][steps[:-1] == steps[1:]]
+    if not len(twice) or bool((np.diff(times_ns) < 0).any()):
+        return None
+    fine = int(twice.min())
+    change = int(np.flatnonzero(steps == fine)[0])
+    if change == 0:
+        return None
+    coarse = commonest_step(np.concatenate([[0], np.cumsum(steps[:change])]).astype(np.int64))
+    if coarse <= fine or coarse % fine:
+        return None
+    last_coarse = np.unique(times_ns)[change if at_end else change - 1]
+    length = np.where(times_ns <= last_coarse, np.int64(coarse), np.int64(fine))
+    return (times_ns - length, times_ns) if at_end else (times_ns, times_ns + length)
 
 
 def without_gaps(rows: Rows, policy: Policy) -> tuple[Ints, Floats, GapReport]:
@@ -120,8 +173,11 @@ def without_gaps(rows: Rows, policy: Policy) -> tuple[Ints, Floats, GapReport]:
     steps = np.diff(rows.starts_ns)
     faults.always(np.flatnonzero(steps < 0) + 1, "starts before the row above it")
     faults.raise_if_any()
+    if rows.at_end:
+        rows = replace(rows, starts_ns=starts_of_ends(rows.starts_ns), at_end=False)
+        steps = np.diff(rows.starts_ns)
     blank_row: Bools = np.asarray(np.isnan(rows.values).any(axis=1))
-    blank = faults.forgivable(np.flatnonzero(blank_row), "has no value")
+    blank = faults.blank(blank_row)
     again = np.concatenate([[False], steps == 0])
     duplicates = faults.forgivable(np.flatnonzero(again), "starts when the row above it does")
     kept, conflicting = _first_known(rows, blank_row, again)

@@ -1,9 +1,10 @@
 """Reads a time series from a CSV file (plain or .gz) into a Signal, refusing every row it would have to guess at.
 
-The file has a header. One column holds the *start* of each interval as ISO 8601 (``2022-01-01 00:00:00+00:00``; a time
-without a zone is UTC); another holds the value. Intervals last until the next row; the last one lasts as long as the
-one before it. A step that differs from the first one (a gap, a duplicate, a daylight-saving slip) is refused with its
-line, and so is a blank or non-finite value: filling gaps is a choice, and this reader makes none.
+The file has a header. One column holds the start of each interval, or its end where ``labels`` says so, as ISO 8601
+(``2022-01-01 00:00:00+00:00``; ``labels`` tells what is read without an offset); another holds the value. Intervals
+last until the next row; the last one (of ends: the first) lasts as long as the one beside it. A step that differs from
+the first one (a gap, a duplicate, a daylight-saving slip) is refused with its line, and so is a blank or non-finite
+value: filling gaps is a choice, and this reader makes none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from sim.signals.csv_table import open_table
+from sim.signals.labels import Labels
 from sim.signals.signal import Signal
+from sim.signals.units_in_names import refuse_other_unit
 
 
 def read_series(
@@ -26,18 +29,20 @@ def read_series(
     unit: str,
     origin_ns: int,
     may_be_negative: bool,
+    labels: Labels = Labels(),  # noqa: B008 (immutable)
 ) -> Signal:
     """The series as a ``Signal`` in nanoseconds from ``origin_ns`` (since 1970), each value times ``si_per_value``.
 
     Raises ``InputError`` naming every unusable row (the first 20, then a count), or what is wrong with the file.
     """
+    refuse_other_unit(str(path), value_column, si_per_value, unit)
     starts: list[int] = []
     values: list[float] = []
     lines: list[int] = []
     with open_table(path) as table:
-        at_time, at_value = table.column(time_column), table.column(value_column)
+        times, at_value = table.times(table.column(time_column), labels), table.column(value_column)
         for line, row in table.rows():
-            start = table.instant(line, row, at_time)
+            start = times.instant(line, row)
             try:
                 value = float(row[at_value]) * si_per_value
             except (ValueError, IndexError):
@@ -51,5 +56,6 @@ def read_series(
                 values.append(value)
                 lines.append(line)
         table.check_steps(starts, lines)
-    edges = np.array([*starts, 2 * starts[-1] - starts[-2]], dtype=np.int64)
+    step = starts[1] - starts[0]
+    edges = np.array([*starts, starts[-1] + step], dtype=np.int64) - (step if labels.at_end() else 0)
     return Signal(edges, np.array(values, dtype=np.float64), unit)

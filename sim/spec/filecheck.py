@@ -98,6 +98,10 @@ class _FileCheck:
                 self._bases[dotted(path[:-1])] = series.basis
                 if series.marginal:
                     self._complain(at, "is what one more kWh causes; give it as 'marginal', and an average here")
+            if name == "marginal" and series.marginal is False:
+                self._complain(
+                    at, "is an average of all that generates; give it as 'intensity', and a marginal rate here"
+                )
 
     def together(self) -> None:
         """What shows only when the grids of all sites are held against each other."""

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.profiles.grids import Basis, Fuel, Hydro
 from sim.quantities import CarbonIntensity, EnergyPrice, WaterIntensity
+from sim.spec.times import Stamps, StampsOfAny, Zone
 from sim.spec.weather import TableZone
 from sim.validation import Spec
 
@@ -31,7 +32,7 @@ Also = Annotated[
 
 
 class IntensitySeries(Spec):
-    """One column of a CSV or Parquet file with the start of each interval in another."""
+    """One column of a CSV or Parquet file with the times of its intervals in another."""
 
     kind: Literal["series"]
     file: str
@@ -39,6 +40,8 @@ class IntensitySeries(Spec):
     column: str = "carbon_intensity"
     unit: CarbonIntensity = Field(description="What one unit of the column is, e.g. '1 gCO2e/kWh'.")
     basis: Basis | None = None
+    stamps: StampsOfAny = "start"
+    zone: Zone = None
     gaps: Gaps = "refuse"
     repeat: Repeat = None
 
@@ -49,6 +52,7 @@ class ElectricityMaps(Spec):
     kind: Literal["electricity-maps"]
     file: str
     basis: Basis = Field(description="Its files hold both: say life-cycle or direct.")
+    stamps: Stamps = None
     gaps: Gaps = "refuse"
     repeat: Repeat = None
 
@@ -61,6 +65,8 @@ class WattTime(Spec):
     unit: CarbonIntensity | None = Field(default=None, description="Of a CSV file: '1 gCO2e/kWh' or '1 lb/MWh'.")
     time_column: str | None = None
     column: str | None = None
+    stamps: Stamps = None
+    zone: Zone = None
     gaps: Gaps = "refuse"
     repeat: Repeat = None
 
@@ -79,12 +85,15 @@ class WattTime(Spec):
 
 
 class EIAMix(Spec):
-    """Hourly generation by fuel of a US balancing authority, and a set of factors."""
+    """Hourly generation by fuel of a US balancing authority, and a set of factors: form EIA-930 or made from it."""
 
     kind: Literal["eia-mix"]
     file: str
+    only: Only = Field(default_factory=dict)
     factors: Factors
     also: Also = Field(default_factory=dict)
+    stamps: Stamps = None
+    zone: Zone = None
     gaps: Gaps = "refuse"
     repeat: Repeat = None
 
@@ -97,6 +106,59 @@ class EntsoeMix(Spec):
     only: Only = Field(default_factory=dict)
     factors: Factors
     also: Also = Field(default_factory=dict)
+    stamps: Stamps = None
+    zone: Zone = None
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class GridstatusMix(Spec):
+    """A fuel mix that the library gridstatus read, as CSV, and a set of factors."""
+
+    kind: Literal["gridstatus-mix"]
+    file: str
+    only: Only = Field(default_factory=dict)
+    skip: list[str] = Field(default_factory=list, description="Columns that are no fuel of this grid, e.g. [Imports].")
+    factors: Factors
+    also: Also = Field(default_factory=dict)
+    stamps: Stamps = None
+    zone: Zone = None
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class EnergyChartsMix(Spec):
+    """Public power by production type from Energy-Charts, as JSON, and a set of factors."""
+
+    kind: Literal["energy-charts-mix"]
+    file: str
+    factors: Factors
+    also: Also = Field(default_factory=dict)
+    stamps: Stamps = None
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class OpenElectricityMix(Spec):
+    """Generation by fueltech from OpenElectricity (Australia), as JSON or CSV, and a set of factors."""
+
+    kind: Literal["open-electricity-mix"]
+    file: str
+    only: Only = Field(default_factory=dict)
+    factors: Factors
+    also: Also = Field(default_factory=dict)
+    stamps: Stamps = None
+    zone: Zone = None
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class CarbonIntensityUK(Spec):
+    """Great Britain's average intensity by half-hours, as JSON of the Carbon Intensity API."""
+
+    kind: Literal["carbon-intensity-uk"]
+    file: str
+    value: Literal["actual", "forecast"] = Field(description="Its files hold both: say actual or forecast.")
     gaps: Gaps = "refuse"
     repeat: Repeat = None
 
@@ -133,13 +195,15 @@ class MonthHoursMix(Spec):
 
 
 class PriceSeries(Spec):
-    """One column of a CSV or Parquet file with the start of each interval in another."""
+    """One column of a CSV or Parquet file with the times of its intervals in another."""
 
     kind: Literal["series"]
     file: str
     time_column: str = "datetime_utc"
     column: str = "price"
     unit: EnergyPrice = Field(description="What one unit of the column is, e.g. '1 USD/MWh'.")
+    stamps: StampsOfAny = "start"
+    zone: Zone = None
     gaps: Gaps = "refuse"
     repeat: Repeat = None
 
@@ -149,6 +213,7 @@ class PriceCSV(Spec):
 
     kind: Literal["price-csv"]
     file: str
+    stamps: Stamps = None
     gaps: Gaps = "refuse"
     repeat: Repeat = None
 
@@ -159,6 +224,44 @@ class EntsoePrice(Spec):
     kind: Literal["entsoe-price"]
     file: str
     only: Only = Field(default_factory=dict)
+    stamps: Stamps = None
+    zone: Zone = None
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class GridstatusPrice(Spec):
+    """Prices of a market that the library gridstatus read, as CSV; ``only`` names the location, if it has several."""
+
+    kind: Literal["gridstatus-price"]
+    file: str
+    only: Only = Field(default_factory=dict)
+    column: str | None = Field(default=None, description="LMP, SPP or Price, if absent.")
+    unit: EnergyPrice = Field(description="Its files do not say: '1 USD/MWh', or '1 CAD/MWh' of IESO and AESO.")
+    stamps: Stamps = None
+    zone: Zone = None
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class EnergyChartsPrice(Spec):
+    """Day-ahead prices from Energy-Charts, as JSON."""
+
+    kind: Literal["energy-charts-price"]
+    file: str
+    stamps: Stamps = None
+    gaps: Gaps = "refuse"
+    repeat: Repeat = None
+
+
+class OpenElectricityPrice(Spec):
+    """Prices of a region from OpenElectricity (Australia), as JSON or CSV, in AUD."""
+
+    kind: Literal["open-electricity-price"]
+    file: str
+    only: Only = Field(default_factory=dict)
+    stamps: Stamps = None
+    zone: Zone = None
     gaps: Gaps = "refuse"
     repeat: Repeat = None
 
@@ -173,11 +276,27 @@ class PriceMonthHours(Spec):
     zone: TableZone = None
 
 
+MixSource = EIAMix | EntsoeMix | GridstatusMix | EnergyChartsMix | OpenElectricityMix
+"""Files of generation by fuel, from which an intensity follows with a set of factors."""
 IntensitySource = Annotated[
-    IntensitySeries | ElectricityMaps | WattTime | EIAMix | EntsoeMix | Average | MonthHours | MonthHoursMix,
+    IntensitySeries
+    | ElectricityMaps
+    | WattTime
+    | CarbonIntensityUK
+    | EIAMix
+    | EntsoeMix
+    | GridstatusMix
+    | EnergyChartsMix
+    | OpenElectricityMix
+    | Average
+    | MonthHours
+    | MonthHoursMix,
     Field(discriminator="kind"),
 ]
-PriceSource = Annotated[PriceSeries | PriceCSV | EntsoePrice | PriceMonthHours, Field(discriminator="kind")]
+PriceSource = Annotated[
+    PriceSeries | PriceCSV | EntsoePrice | GridstatusPrice | EnergyChartsPrice | OpenElectricityPrice | PriceMonthHours,
+    Field(discriminator="kind"),
+]
 
 
 class MixWater(Spec):

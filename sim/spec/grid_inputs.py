@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import assert_never
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
@@ -16,35 +16,26 @@ from sim.profiles.grids import carbon_factors, water_factors
 from sim.reading import is_file
 from sim.signals import Signal
 from sim.signals.calendar import repeated
-from sim.signals.grid.eia import read_eia
-from sim.signals.grid.electricity_maps import read_electricity_maps
-from sim.signals.grid.entsoe import read_entsoe_mix, read_entsoe_price
 from sim.signals.grid.mix import weighted
-from sim.signals.grid.plain import read_plain
-from sim.signals.grid.price import read_price
 from sim.signals.grid.series import Basis, GridSeries
-from sim.signals.grid.watttime import read_watttime_csv, read_watttime_json
 from sim.signals.local_clock import hours_over
 from sim.signals.month_hours import read_month_hours
+from sim.signals.units_in_names import refuse_other_unit
 from sim.spec.grid import (
     Average,
-    EIAMix,
-    ElectricityMaps,
-    EntsoeMix,
-    EntsoePrice,
-    IntensitySeries,
     IntensitySource,
+    MixSource,
     MixWater,
     MonthHours,
     MonthHoursMix,
-    PriceCSV,
     PriceMonthHours,
-    PriceSeries,
     PriceSource,
     WaterSource,
-    WattTime,
 )
+from sim.spec.grid_files import read_grid_file
 from sim.units import DAY_NS
+
+Floats = npt.NDArray[np.float64]
 
 OPEN_ENDED_NS = 3653 * DAY_NS
 """How far a repeated series is laid for a run that does not say when it ends: ten years."""
@@ -89,61 +80,12 @@ def _grid_series(
         return _average(spec, catalog)
     if isinstance(spec, MonthHours | MonthHoursMix | PriceMonthHours):
         return _month_hours(spec, origin_ns, start_ns, end_ns, catalog)
-    series = _read(spec, origin_ns)
+    series = read_grid_file(spec, origin_ns)
     if spec.repeat == "calendar":
         series = _repeated(series, origin_ns, start_ns, end_ns, spec.file)
-    if isinstance(spec, EIAMix | EntsoeMix):
+    if isinstance(spec, MixSource):
         return _with_intensity(series, spec, catalog)
     return series
-
-
-def _read(
-    spec: IntensitySeries | ElectricityMaps | WattTime | EIAMix | EntsoeMix | PriceSeries | PriceCSV | EntsoePrice,
-    origin_ns: int,
-) -> GridSeries:
-    path = Path(spec.file)
-    match spec:
-        case IntensitySeries() | PriceSeries():
-            return _plain(spec, path, origin_ns)
-        case ElectricityMaps():
-            return read_electricity_maps(path, basis=spec.basis, policy=spec.gaps, origin_ns=origin_ns)
-        case WattTime():
-            if spec.unit is None:
-                return read_watttime_json(path, policy=spec.gaps, origin_ns=origin_ns)
-            return read_watttime_csv(
-                path,
-                time_column=spec.time_column,
-                column=spec.column,
-                si_per_value=float(spec.unit),
-                policy=spec.gaps,
-                origin_ns=origin_ns,
-            )
-        case EIAMix():
-            return read_eia(path, policy=spec.gaps, origin_ns=origin_ns)
-        case EntsoeMix():
-            return read_entsoe_mix(path, policy=spec.gaps, origin_ns=origin_ns, only=spec.only)
-        case EntsoePrice():
-            return read_entsoe_price(path, policy=spec.gaps, origin_ns=origin_ns, only=spec.only)
-        case PriceCSV():
-            return read_price(path, policy=spec.gaps, origin_ns=origin_ns)
-        case _:
-            assert_never(spec)
-
-
-def _plain(spec: IntensitySeries | PriceSeries, path: Path, origin_ns: int) -> GridSeries:
-    signal, report = read_plain(
-        path,
-        time_column=spec.time_column,
-        column=spec.column,
-        si_per_value=float(spec.unit),
-        unit=f"{spec.unit.currency}/J" if isinstance(spec, PriceSeries) else "g/J",
-        policy=spec.gaps,
-        origin_ns=origin_ns,
-        may_be_negative=isinstance(spec, PriceSeries),
-    )
-    if isinstance(spec, PriceSeries):
-        return GridSeries(price=signal, report=report)
-    return GridSeries(intensity=signal, basis=spec.basis, report=report)
 
 
 def _repeated(series: GridSeries, origin_ns: int, start_ns: int, end_ns: int, file: str) -> GridSeries:
@@ -158,7 +100,7 @@ def _repeated(series: GridSeries, origin_ns: int, start_ns: int, end_ns: int, fi
     )
 
 
-def _with_intensity(series: GridSeries, spec: EIAMix | EntsoeMix | MonthHoursMix, catalog: Catalog) -> GridSeries:
+def _with_intensity(series: GridSeries, spec: MixSource | MonthHoursMix, catalog: Catalog) -> GridSeries:
     profile = catalog.fuels(spec.factors)
     factors = {**carbon_factors(profile), **{fuel: float(value) for fuel, value in spec.also.items()}}
     assert series.mix is not None
@@ -172,7 +114,8 @@ def _average(spec: Average, catalog: Catalog) -> GridSeries:
         raise InputError.one(HERE, f"the average of {spec.region} is {table.basis}, not {spec.basis}", path="basis")
     if spec.year not in (None, region.year):
         raise InputError.one(HERE, f"the average of {spec.region} is of {region.year}, not {spec.year}", path="year")
-    return GridSeries(intensity=Signal.constant(float(region.intensity.value), "g/J"), basis=table.basis)
+    intensity = Signal.constant(float(region.intensity.value), "g/J")
+    return GridSeries(intensity=intensity, basis=table.basis, marginal=False)
 
 
 def described(spec: Average, catalog: Catalog) -> str:
@@ -191,6 +134,9 @@ def _month_hours(
     spec: MonthHours | MonthHoursMix | PriceMonthHours, origin_ns: int, start_ns: int, end_ns: int, catalog: Catalog
 ) -> GridSeries:
     columns = list(spec.columns.values()) if isinstance(spec, MonthHoursMix) else [spec.column]
+    if not isinstance(spec, MonthHoursMix):
+        unit = f"{spec.unit.currency}/J" if isinstance(spec, PriceMonthHours) else "g/J"
+        refuse_other_unit(spec.file, spec.column, float(spec.unit), unit)
     tables = read_month_hours(Path(spec.file), columns, local=spec.zone is not None)
     edges, month, hour = hours_over(start_ns + origin_ns, end_ns + origin_ns, spec.zone)
     edges = edges - origin_ns
@@ -205,10 +151,21 @@ def _month_hours(
         return GridSeries(intensity=Signal(edges, values, "g/J"), basis=spec.basis)
     total = np.sum([tables[name] for name in columns], axis=0)
     if not bool((total > 0).all()):
-        raise InputError.one(spec.file, "has an hour without any generation")
+        raise InputError.one(spec.file, _idle(total))
     shares = {fuel: (tables[name] / total)[month, hour] for fuel, name in spec.columns.items()}
     mix = {fuel: Signal(edges, values, "J/J") for fuel, values in shares.items()}
-    return _with_intensity(GridSeries(mix=mix), spec, catalog)
+    return _with_intensity(GridSeries(mix=mix, marginal=False), spec, catalog)
+
+
+def _idle(total: Floats) -> str:
+    """What is wrong with months' hours (12, 24) in which no fuel generates."""
+    month, hour = (int(i) for i in np.argwhere(total <= 0)[0])
+    count = int((total <= 0).sum())
+    others = f", and in {count - 1} more of 288" if count > 1 else ""
+    return (
+        f"has no fuel generating in month {month + 1}, hour {hour}{others}, so no mix: if only storage does then, "
+        "which is not counted (it was, when it was generated), give those hours the mix of the hours before"
+    )
 
 
 def ewif_signal(spec: WaterSource, series: GridSeries, *, catalog: Catalog) -> Signal:
@@ -218,7 +175,7 @@ def ewif_signal(spec: WaterSource, series: GridSeries, *, catalog: Catalog) -> S
     """
     if isinstance(spec, MixWater):
         if series.mix is None:
-            message = "needs a fuel mix: give 'grid.intensity' as eia-mix, entsoe-mix or month-hours-mix"
+            message = "needs a fuel mix: give 'grid.intensity' as a kind that ends in -mix, such as eia-mix"
             raise InputError.one(HERE, message, path="ewif")
         factors = water_factors(catalog.fuels(spec.factors), hydro=spec.hydro)
         own = {fuel: float(value) for fuel, value in spec.also.items()}

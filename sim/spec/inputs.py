@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.signals import Signal, read_series
+from sim.signals.labels import Labels
 from sim.spec.market import PowerSeries
 from sim.spec.onsite import OutputSeries
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
@@ -40,6 +41,7 @@ def _series(series: OutputSeries | PowerSeries | RateLog, start_ns: int, unit: s
         unit=unit,
         origin_ns=start_ns,
         may_be_negative=False,
+        labels=Labels(series.zone, series.stamps),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.quantities import CarbonIntensity, PositivePower
+from sim.spec.times import StampsOfAny, Zone
 from sim.validation import Spec
 
 Source = Literal["wind", "solar", "hydro", "nuclear", "geothermal", "biomass", "gas", "coal", "oil"]
@@ -16,12 +17,14 @@ RENEWABLE = ("wind", "solar", "hydro", "geothermal", "biomass")
 
 
 class PowerSeries(Spec):
-    """A supply that changes: one column of a CSV file with the start of each interval in another."""
+    """A supply that changes: one column of a CSV file with the times of its intervals in another."""
 
     kind: Literal["series"]
     file: str
     time_column: str = "datetime_utc"
     column: str = "power"
+    stamps: StampsOfAny = "start"
+    zone: Zone = None
     unit: PositivePower = Field(description="What one unit of the column is, e.g. '1 MW'.")
 
 

@@ -29,6 +29,7 @@ from sim.quantities import (
     Tilt,
     UpToHalf,
 )
+from sim.spec.times import StampsOfAny, Zone
 from sim.validation import Spec
 
 
@@ -95,11 +96,13 @@ BatteryLifecycle = Annotated[
 
 
 class OutputSeries(Spec):
-    """A plant's own output: one column of a CSV file with the start of each interval in another."""
+    """A plant's own output: one column of a CSV file with the times of its intervals in another."""
 
     file: str
     time_column: str = "datetime_utc"
     column: str
+    stamps: StampsOfAny = "start"
+    zone: Zone = None
     unit: SmallRatio = Field(description="What one unit of the column is, in W per W installed: 1 for a share, 1 %.")
 
 

@@ -23,6 +23,7 @@ from sim.quantities import (
 )
 from sim.spec.policies import JobSchedule, LowestPlace
 from sim.spec.serving import Serving
+from sim.spec.times import StampsOfAny, Zone
 from sim.validation import Spec
 
 
@@ -152,12 +153,14 @@ class RequestLog(Spec):
 
 
 class RateLog(Spec):
-    """A Poisson process whose rate follows a column of a CSV file with the start of each interval in another."""
+    """A Poisson process whose rate follows a column of a CSV file with the times of its intervals in another."""
 
     kind: Literal["rate-log"]
     file: str
     time_column: str = "datetime_utc"
     column: str = "rate"
+    stamps: StampsOfAny = "start"
+    zone: Zone = None
     unit: RequestRate = Field(description="What one unit of the column is, e.g. '1 request/s'.")
 
 

@@ -1,4 +1,7 @@
-"""Reads request logs: a count per interval, or one row per request. Rows that cannot be read are refused by line."""
+"""Reads request logs: a count per interval, or one row per request. Rows that cannot be read are refused by line.
+
+The columns of times say by their names that they are in UTC; a time with an offset is the instant that it says.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +36,10 @@ def read_interval_counts(path: Path) -> IntervalCounts:
     lines: list[int] = []
     with open_table(path) as table:
         at_end = "interval_end_utc" in table.names
-        at_time = table.column("interval_end_utc" if at_end else "interval_start_utc")
+        clock = table.times(table.column("interval_end_utc" if at_end else "interval_start_utc"))
         at_count = table.column("requests")
         for line, row in table.rows():
-            moment = table.instant(line, row, at_time)
+            moment = clock.instant(line, row)
             cell = row[at_count].strip() if at_count < len(row) else ""
             if not cell.isascii() or not cell.isdigit() or len(cell) > 12:
                 table.complain(line, f"'requests' is not a whole number of requests: {cell!r}")
@@ -57,9 +60,9 @@ def read_request_times(path: Path) -> Ints:
     """
     times: list[int] = []
     with open_table(path) as table:
-        at_time = table.column("timestamp_utc")
+        clock = table.times(table.column("timestamp_utc"))
         for line, row in table.rows():
-            moment = table.instant(line, row, at_time)
+            moment = clock.instant(line, row)
             if moment is not None:
                 times.append(moment)
         table.raise_if_any()

@@ -1,16 +1,10 @@
-"""Cells of grid files: a number, a blank, or a fault with its line; and entries of JSON files with theirs."""
+"""Cells of tables of grid data: a number, a blank, or a fault with its line; and which rows of a table are read."""
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 import re
-import zlib
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +13,7 @@ from sim.signals.csv_table import Table
 from sim.signals.gaps import Rows
 
 BLANK = {"", "nan", "na", "n/a", "-", "null", "none"}
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
 class Collected:
@@ -41,8 +36,11 @@ class Collected:
             if end is not None:
                 self.ends.append(end)
 
-    def rows(self) -> Rows:
-        """All of them. Raises ``InputError`` with every complaint, or where there is no row."""
+    def rows(self, *, at_end: bool = False, names: Sequence[str] = ()) -> Rows:
+        """All of them, whose columns are called ``names``; ``at_end`` where the starts given are ends.
+
+        Raises ``InputError`` with every complaint, or where there is no row.
+        """
         self._table.raise_if_any()
         if not self.starts:
             raise InputError.one(self._table.file, "has no rows under its header")
@@ -53,45 +51,59 @@ class Collected:
             lines=self.lines,
             ends_ns=np.array(self.ends, dtype=np.int64) if self.ends else None,
             estimated=self.estimated,
+            at_end=at_end,
+            names=names,
         )
 
 
+def cell(row: Sequence[str], column: int) -> str:
+    """What stands in a column of a row, without blanks around it."""
+    return row[column].strip() if column < len(row) else ""
+
+
 def number(table: Table, line: int, row: Sequence[str], column: int) -> float:
-    """The number in a cell, NaN where it is blank; a complaint, and NaN, where it is something else."""
-    cell = row[column].strip() if column < len(row) else ""
-    if cell.lower() in BLANK:
+    """The number in a cell (``1,234.5`` too), NaN where it is blank; a complaint, and NaN, where it is none."""
+    text = cell(row, column)
+    if text.lower() in BLANK:
         return math.nan
     try:
-        value = float(cell)
+        value = float(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
     except ValueError:
         value = math.inf
     if not math.isfinite(value):
-        table.complain(line, f"'{table.names[column]}' is not a number: {cell[:60]!r}")
+        table.complain(line, f"'{table.names[column]}' is not a number: {text[:60]!r}")
         return math.nan
     return value
 
 
-def json_entries(path: Path, names: Sequence[str], time_name: str) -> tuple[Mapping[str, Any], list[Any], list[int]]:
-    """The document in ``path`` (.gz or plain), the list under the first of ``names`` that it has, and its lines.
+class Selection:
+    """Which rows are read: those with the wanted words, and of what tells series apart (an area, say) one alone."""
 
-    The line of an entry is that of its ``time_name``. Raises ``InputError``.
-    """
-    file = str(path)
-    try:
-        packed = path.read_bytes()
-        text = (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode("utf-8-sig")
-        document = json.loads(text)
-    except FileNotFoundError:
-        raise InputError.one(file, "no such file") from None
-    except json.JSONDecodeError as error:
-        raise InputError.one(file, f"is not JSON: {error.msg}", line=error.lineno) from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise InputError.one(file, f"cannot be read: {error}") from None
-    if isinstance(document, list):
-        document = {names[0]: document}
-    found = next((document[name] for name in names if name in document), None) if isinstance(document, dict) else None
-    if not isinstance(found, list) or not found:
-        raise InputError.one(file, f"has no list of values called {' or '.join(repr(name) for name in names)}")
-    breaks = list(accumulate((part.count("\n") for part in re.split(rf'(?="{time_name}"\s*:)', text)), initial=1))
-    lines = breaks[1 : len(found) + 1]
-    return document, found, lines + [1] * (len(found) - len(lines))
+    def __init__(self, table: Table, only: Mapping[str, str], apart: Sequence[str]) -> None:
+        self._table = table
+        self._wanted = {table.column(name): word for name, word in only.items()}
+        self._unread = dict(only)
+        alike = [name for name in apart if name in table.names and name not in only]
+        self._first: dict[int, str | None] = {table.names.index(name): None for name in alike}
+
+    def takes(self, line: int, row: Sequence[str]) -> bool:
+        """Whether a row is read; complains of one that is of another area, say, than the first."""
+        if any(cell(row, column) != word for column, word in self._wanted.items()):
+            return False
+        self._unread.clear()
+        for column, first in self._first.items():
+            word = cell(row, column)
+            if first is None:
+                self._first[column] = word
+            elif word != first:
+                name = self._table.names[column]
+                message = f"has {name} {word!r}, and the first row {first!r}: say which, with only: {{{name}: {first}}}"
+                self._table.complain(line, message)
+                return False
+        return True
+
+    def raise_if_none(self) -> None:
+        """Raises ``InputError`` where no row had the wanted words."""
+        if self._unread:
+            wanted = ", ".join(f"{name}: {word}" for name, word in self._unread.items())
+            raise InputError.one(self._table.file, f"has no row of 'only: {{{wanted}}}'")

@@ -1,20 +1,28 @@
 """Hourly generation by fuel of a US balancing authority, as research code shares the data of the EIA's form 930.
 
-``timestamp,WND,SUN,WAT,OIL,NG,COL,NUC,OTH,avg_CI`` in MWh, UTC, with the interval's start; in some files the cell over
-the times is empty. CarbonCast writes ``,UTC time,carbon_intensity,coal,nat_gas,...`` with the fuels a region has.
+``timestamp,WND,SUN,WAT,OIL,NG,COL,NUC,OTH,avg_CI`` in MWh, with the interval's start and its offset from UTC; in some
+files the cell over the times is empty. A time without an offset is refused unless its column says UTC or the user names
+its zone. The EIA itself labels the *end* of the hour: for a file cut from its own, say ``stamps: end``, or give that
+file as it is (``eia930``). CarbonCast writes ``,UTC time,carbon_intensity,coal,nat_gas,...`` with a region's fuels.
 Intensities in these files are derived ones: they are not read, but follow from the mix and a set of factors that the
 user names. Storage is not read either: what it gives back was generated, and counted, before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from sim.errors import InputError
 from sim.signals.csv_table import Table, open_table
-from sim.signals.gaps import Policy, Rows
-from sim.signals.grid.cells import Collected, number
+from sim.signals.gaps import Policy
+from sim.signals.grid.cells import Collected, Selection, number
+from sim.signals.grid.eia930 import answer_rows, is_own_table, own_rows
+from sim.signals.grid.generation import Generation, Stored
+from sim.signals.grid.json_file import looks_like_json
 from sim.signals.grid.series import GridSeries, read_mix
+from sim.signals.labels import Labels
 
 FUELS = {
     "WND": "wind",
@@ -37,30 +45,54 @@ FUELS = {
     "geothermal": "geothermal",
     "other": "other",
 }
-NOT_READ = {"", "timestamp", "UTC time", "avg_CI", "carbon_intensity", "BAT", "PS"}
+STORAGE = {"BAT", "PS"}
+NOT_READ = {"", "timestamp", "UTC time", "avg_CI", "carbon_intensity"}
 
 
-def read_eia(path: Path, *, policy: Policy, origin_ns: int) -> GridSeries:
-    """The fuel mix in ``path``. Raises ``InputError`` naming every fault with its line."""
-    with open_table(path) as table:
-        rows, fuels = _rows(table)
-    mix, report = read_mix(rows, fuels, policy=policy, origin_ns=origin_ns)
-    return GridSeries(mix=mix, report=report)
+def read_eia(
+    path: Path,
+    *,
+    policy: Policy,
+    origin_ns: int,
+    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    only: Mapping[str, str] = MappingProxyType({}),
+) -> GridSeries:
+    """The fuel mix in ``path``: research code's table, the EIA's own, or an answer of its API (see ``eia930``).
+
+    ``only`` names the balancing authority of a file with several. Raises ``InputError`` naming every fault.
+    """
+    if looks_like_json(path):
+        read = answer_rows(path, labels, only)
+    else:
+        with open_table(path) as table:
+            read = own_rows(table, labels, only) if is_own_table(table) else _rows(table, labels, only)
+    mix, report = read_mix(read.rows, read.fuels, policy=policy, origin_ns=origin_ns, storage=read.storage)
+    return GridSeries(mix=mix, marginal=False, report=report)
 
 
-def _rows(table: Table) -> tuple[Rows, list[str]]:
+def _rows(table: Table, labels: Labels, only: Mapping[str, str]) -> Generation:
     at_time = next((table.names.index(name) for name in ("timestamp", "UTC time", "") if name in table.names), None)
     if at_time is None:
-        message = f"has no column 'timestamp', 'UTC time' or ''; its columns are: {', '.join(table.names)}"
+        message = (
+            "has no column 'timestamp', 'UTC time' or '', and is no file of EIA-930 with 'UTC Time at End of Hour'; "
+            f"its columns are: {', '.join(table.names)}"
+        )
         raise InputError.one(table.file, message, line=1)
-    unknown = [name for name in table.names if name not in FUELS and name not in NOT_READ]
+    unknown = [name for name in table.names if name not in {*FUELS, *NOT_READ, *STORAGE, *only}]
     columns = [i for i, name in enumerate(table.names) if name in FUELS]
     if unknown or not columns:
         known = ", ".join(FUELS)
         what = f"has columns that are no fuel: {', '.join(unknown)}" if unknown else "has no column of a fuel"
         raise InputError.one(table.file, f"{what}  (known: {known})", line=1)
-    collected = Collected(table)
+    stores = [i for i, name in enumerate(table.names) if name in STORAGE]
+    times, selection = table.times(at_time, labels), Selection(table, only, ())
+    collected, storage = Collected(table), Stored()
     for line, row in table.rows():
-        start = table.instant(line, row, at_time)
-        collected.add(line, start, [number(table, line, row, column) for column in columns])
-    return collected.rows(), [FUELS[table.names[column]] for column in columns]
+        if selection.takes(line, row):
+            start = times.instant(line, row)
+            collected.add(line, start, [number(table, line, row, column) for column in columns])
+            storage.add(start, [number(table, line, row, column) for column in stores])
+    table.raise_if_any()
+    selection.raise_if_none()
+    fuels = [FUELS[table.names[column]] for column in columns]
+    return Generation(collected.rows(at_end=labels.at_end(), names=fuels), fuels, storage.given_back())

@@ -2,54 +2,65 @@
 
 Both give the flow-traced average intensity of consumption in g/kWh, direct or over the life cycle: which one is the
 user's choice. Times are the starts of intervals, UTC. The CSV header of exports up to 2024 says ``(LCA)``, that of
-later ones ``(Life cycle)``; the API says ``emissionFactorType``. https://portal.electricitymaps.com
+later ones ``(Life cycle)``; the API says ``emissionFactorType``, and each entry's is held against the choice. Both give
+gCO2eq/kWh: a header or a ``unit`` that says otherwise is refused. https://portal.electricitymaps.com
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sim.errors import InputError, Problem
-from sim.instants import parse_instant
+from sim.errors import InputError
 from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import Policy, Rows
-from sim.signals.grid.cells import Collected, json_entries, number
+from sim.signals.grid.cells import Collected, number
+from sim.signals.grid.json_file import Answer, clock_of, json_number, looks_like_json
 from sim.signals.grid.series import Basis, GridSeries, read_signal
+from sim.signals.labels import Labels
 from sim.units import J_PER_KWH
 
 TIME = "Datetime (UTC)"
-_INTENSITY = re.compile(r"carbon intensity .*\((direct|lca|life cycle)\)", re.IGNORECASE)
+_INTENSITY = re.compile(r"carbon intensity (.*)\((direct|lca|life cycle)\)", re.IGNORECASE)
+_UNITS = {"gco2eq/kwh", "gco2e/kwh"}
 _FACTOR_TYPES: Mapping[str, Basis] = {"lifecycle": "life-cycle", "direct": "direct"}
 
 
-def read_electricity_maps(path: Path, *, basis: Basis, policy: Policy, origin_ns: int) -> GridSeries:
+def read_electricity_maps(
+    path: Path,
+    *,
+    basis: Basis,
+    policy: Policy,
+    origin_ns: int,
+    labels: Labels = Labels(),  # noqa: B008 (immutable)
+) -> GridSeries:
     """The intensity of ``basis`` in ``path``, a CSV file or the API's JSON. Raises ``InputError`` with every fault."""
-    if ".json" in path.suffixes:
-        rows = _json_rows(path, basis)
+    if looks_like_json(path):
+        rows = _json_rows(path, basis, labels)
     else:
         with open_table(path) as table:
-            rows = _csv_rows(table, basis)
+            rows = _csv_rows(table, basis, labels)
     intensity, report = read_signal(
         rows, policy=policy, si_per_value=1 / J_PER_KWH, unit="g/J", origin_ns=origin_ns, may_be_negative=False
     )
-    return GridSeries(intensity=intensity, basis=basis, report=report)
+    return GridSeries(intensity=intensity, basis=basis, marginal=False, report=report)
 
 
-def _csv_rows(table: Table, basis: Basis) -> Rows:
-    at_time = table.column(TIME)
+def _csv_rows(table: Table, basis: Basis, labels: Labels) -> Rows:
+    times = table.times(table.column(TIME), labels)
     words = {"direct"} if basis == "direct" else {"lca", "life cycle"}
     matches = {i: _INTENSITY.fullmatch(name) for i, name in enumerate(table.names)}
-    at_value = next((i for i, match in matches.items() if match and match[1].lower() in words), None)
+    at_value = next((i for i, match in matches.items() if match and match[2].lower() in words), None)
     if at_value is None:
         message = f"has no column of the {basis} carbon intensity; its columns are: {', '.join(table.names)}"
         raise InputError.one(table.file, message, line=1)
+    found = matches[at_value]
+    if found is None or _plain(found[1]) not in _UNITS:
+        raise InputError.one(table.file, f"'{table.names[at_value]}' is not in gCO2eq/kWh", line=1)
     names = [name.lower() for name in table.names]
     at_zone = names.index("zone id") if "zone id" in names else None
     at_estimated = names.index("data estimated") if "data estimated" in names else None
@@ -62,51 +73,55 @@ def _csv_rows(table: Table, basis: Basis) -> Rows:
                 table.complain(line, f"is of zone {row[at_zone]!r}, and the first row of {zone!r}: give one zone")
         if at_estimated is not None and at_estimated < len(row):
             collected.estimated += row[at_estimated].strip().lower() == "true"
-        collected.add(line, table.instant(line, row, at_time), [number(table, line, row, at_value)])
-    return collected.rows()
+        collected.add(line, times.instant(line, row), [number(table, line, row, at_value)])
+    return collected.rows(at_end=labels.at_end())
 
 
-def _json_rows(path: Path, basis: Basis) -> Rows:
-    document, entries, lines = json_entries(path, ("history", "data"), "datetime")
-    within = "history" if "history" in document else "data"
-    file = str(path)
-    problems: list[Problem] = []
+def _plain(unit: str) -> str:
+    return unit.strip().replace("₂", "2").lower()
+
+
+def _json_rows(path: Path, basis: Basis, labels: Labels) -> Rows:
+    answer = Answer(path)
+    entries = answer.entries(("history", "data"), "datetime")
     starts: list[int] = []
     values: list[float] = []
-    zones = {str(entry.get("zone")) for entry in entries if isinstance(entry, dict)}
+    stated = [entry for entry in (answer.document, *entries) if isinstance(entry, Mapping)]
+    zones = {str(entry["zone"]) for entry in stated if "zone" in entry}
     if len(zones) > 1:
-        raise InputError.one(file, f"holds more than one zone: {', '.join(sorted(zones))}")
-    for i, (entry, line) in enumerate(zip(entries, lines, strict=True)):
+        raise answer.refuse(f"holds more than one zone: {', '.join(sorted(zones))}")
+    units = {str(entry["unit"]) for entry in stated if "unit" in entry}
+    if any(_plain(unit) not in _UNITS for unit in units):
+        raise answer.refuse(f"has values in {', '.join(sorted(units))}, not in gCO2eq/kWh")
+    at_top = answer.document.get("emissionFactorType") if isinstance(answer.document, Mapping) else None
+    clock = clock_of(labels)
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, Mapping) or not {"datetime", "carbonIntensity"} <= set(entry):
+            answer.complain(i, "is not an entry with 'datetime' and 'carbonIntensity'")
+            continue
+        kind = entry.get("emissionFactorType", at_top)
+        if kind is not None and _FACTOR_TYPES.get(str(kind)) != basis:
+            answer.complain(i, f"its emissionFactorType is {kind!r}, and {basis} was asked for")
+            continue
         try:
-            starts.append(parse_instant(entry["datetime"], UTC))
-            values.append(_value(entry, basis))
-        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            problems.append(Problem(file, line, f"{within}.{i}", _what(error)))
-    if problems:
-        raise InputError(problems)
+            starts.append(clock(entry["datetime"]))
+            values.append(_value(entry["carbonIntensity"]))
+        except ValueError as error:
+            answer.complain(i, str(error))
+    answer.raise_if_any()
     return Rows(
-        file=file,
+        file=answer.file,
         starts_ns=np.array(starts, dtype=np.int64),
         values=np.array(values, dtype=np.float64)[:, np.newaxis],
-        lines=lines,
+        lines=answer.lines,
         estimated=sum(entry.get("isEstimated") is True for entry in entries),
-        paths=[f"{within}.{i}" for i in range(len(entries))],
+        paths=[answer.path(i) for i in range(len(entries))],
+        at_end=labels.at_end(),
     )
 
 
-def _value(entry: Mapping[str, Any], basis: Basis) -> float:
-    written = entry.get("emissionFactorType")
-    if written is not None and _FACTOR_TYPES.get(written) != basis:
-        raise ValueError(f"its emissionFactorType is {written!r}, and {basis} was asked for")
-    value = entry["carbonIntensity"]
-    if value is None:
-        return math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"its carbonIntensity is not a number: {value!r}")
-    return float(value)
-
-
-def _what(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"has no {error}"
-    return str(error) if isinstance(error, ValueError) else "is not an entry with 'datetime' and 'carbonIntensity'"
+def _value(written: Any) -> float:
+    try:
+        return json_number(written)
+    except ValueError as error:
+        raise ValueError(f"its carbonIntensity {error}") from None

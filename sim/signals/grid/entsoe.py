@@ -8,6 +8,8 @@ empty, and refused if it is not. An export that lacks one of the doubled hours s
 
 Generation is ``- Actual Aggregated``; consumption of pumped storage is not read, and neither is what storage gives
 back: it was generated, and counted, before. ``n/e`` (not expected) is none. https://transparency.entsoe.eu
+
+Tables that the library entsoe-py wrote of the same platform's API are told by their header: see ``entsoe_py``.
 """
 
 from __future__ import annotations
@@ -24,34 +26,14 @@ import numpy as np
 from sim.errors import InputError
 from sim.instants import epoch_ns
 from sim.signals.csv_table import Table, open_table
-from sim.signals.gaps import Policy, Rows
-from sim.signals.grid.cells import Collected, number
+from sim.signals.gaps import Floats, Policy, Rows
+from sim.signals.grid.cells import Collected, Selection, cell, number
+from sim.signals.grid.entsoe_py import FUELS, STORAGE, fuel_columns, is_py_table, py_generation, py_prices
+from sim.signals.grid.generation import Generation, Stored
 from sim.signals.grid.series import GridSeries, read_mix, read_signal
+from sim.signals.labels import Labels
 from sim.units import NS_PER_S, parse_price
 
-FUELS = {
-    "biomass": "biomass",
-    "fossil brown coal/lignite": "lignite",
-    "fossil coal-derived gas": "coal-gas",
-    "fossil gas": "gas",
-    "fossil hard coal": "coal",
-    "fossil oil": "oil",
-    "fossil oil shale": "oil-shale",
-    "fossil peat": "peat",
-    "geothermal": "geothermal",
-    "hydro run-of-river and poundage": "hydro-run-of-river",
-    "hydro run-of-river and pondage": "hydro-run-of-river",
-    "hydro water reservoir": "hydro-reservoir",
-    "marine": "marine",
-    "nuclear": "nuclear",
-    "other": "other",
-    "other renewable": "other-renewable",
-    "solar": "solar",
-    "waste": "waste",
-    "wind offshore": "wind-offshore",
-    "wind onshore": "wind-onshore",
-}
-STORAGE = {"hydro pumped storage", "energy storage"}
 _GENERATION = re.compile(r"(.+?)\s*-\s*Actual Aggregated\s*\[MW\]", re.IGNORECASE)
 _PRICE = re.compile(r"Day-ahead Price [\[(]([A-Z]{3})/MWh[\])]", re.IGNORECASE)
 _TIME = r"(\d\d)[./](\d\d)[./](\d{4}) (\d\d:\d\d)(?::\d\d)?(?: \((\w+)\))?"
@@ -130,92 +112,86 @@ def _mtu(table: Table) -> tuple[int, str | None]:
     return column, match[1]
 
 
-class _Selection:
-    """Which rows are read: those with the wanted words, and among them one area and one auction (sequence) alone."""
-
-    def __init__(self, table: Table, only: Mapping[str, str]) -> None:
-        self._table = table
-        self._wanted = {table.column(name): word for name, word in only.items()}
-        alike = [name for name in ("Area", "Sequence") if name in table.names and name not in only]
-        self._first: dict[int, str | None] = {table.names.index(name): None for name in alike}
-
-    def takes(self, line: int, row: Sequence[str]) -> bool:
-        """Whether a row is read; complains of one that is of another area than the first."""
-        if any(_cell(row, column) != word for column, word in self._wanted.items()):
-            return False
-        for column, first in self._first.items():
-            word = _cell(row, column)
-            if first is None:
-                self._first[column] = word
-            elif word != first:
-                name = self._table.names[column]
-                message = f"has {name} {word!r}, and the first row {first!r}: say which, with only: {{{name}: {first}}}"
-                self._table.complain(line, message)
-                return False
-        return True
-
-
-def _cell(row: Sequence[str], column: int) -> str:
-    return row[column].strip() if column < len(row) else ""
-
-
-def _rows(table: Table, columns: Sequence[int], only: Mapping[str, str]) -> Rows:
+def _rows(
+    table: Table, columns: Sequence[int], stores: Sequence[int], only: Mapping[str, str], labels: Labels
+) -> tuple[Rows, Floats]:
+    """The rows of ``columns``, and what ``stores`` gave back in each."""
     at_time, zone = _mtu(table)
+    labels.refuse_stamps(table.file, "gives the start and the end of each time unit")
+    if labels.zone is not None:
+        raise InputError.one(table.file, "names its own clock, as 'MTU (CET/CEST)' or '(UTC)': leave 'zone' out")
     clock = _Clock(table, zone)
-    collected = Collected(table)
-    selection = _Selection(table, only)
+    collected, storage = Collected(table), Stored()
+    selection = Selection(table, only, ("Area", "Sequence"))
     for line, row in table.rows():
         if not selection.takes(line, row):
             continue
-        not_expected = [_cell(row, column).lower() == "n/e" for column in columns]
+        not_expected = [cell(row, column).lower() == "n/e" for column in columns]
         cells = [
             0.0 if none else number(table, line, row, column)
             for none, column in zip(not_expected, columns, strict=True)
         ]
-        empty = all(none or np.isnan(cell) for none, cell in zip(not_expected, cells, strict=True))
-        start, end = clock.interval(line, _cell(row, at_time), empty=empty)
+        empty = all(none or np.isnan(value) for none, value in zip(not_expected, cells, strict=True))
+        start, end = clock.interval(line, cell(row, at_time), empty=empty)
         collected.add(line, start, cells, end=end)
-    return collected.rows()
+        given = [column for column in stores if cell(row, column).lower() != "n/e"]
+        storage.add(start, [number(table, line, row, column) for column in given])
+    table.raise_if_any()
+    selection.raise_if_none()
+    return collected.rows(), storage.given_back()
 
 
 def read_entsoe_mix(
-    path: Path, *, policy: Policy, origin_ns: int, only: Mapping[str, str] = MappingProxyType({})
+    path: Path,
+    *,
+    policy: Policy,
+    origin_ns: int,
+    only: Mapping[str, str] = MappingProxyType({}),
+    labels: Labels = Labels(),  # noqa: B008 (immutable)
 ) -> GridSeries:
-    """The fuel mix in an export of actual generation per production type, of the rows that hold the words of ``only``
-    in the columns it names. Raises ``InputError`` with every fault.
+    """The fuel mix in a table of actual generation per production type, the platform's export or entsoe-py's.
+
+    Of an export, the rows that hold the words of ``only`` in the columns it names. Raises ``InputError`` with every
+    fault.
     """
     with open_table(path) as table:
-        types = {i: match[1].strip().lower() for i, n in enumerate(table.names) if (match := _GENERATION.fullmatch(n))}
-        unknown = [name for name in types.values() if name not in FUELS and name not in STORAGE]
-        columns = [i for i, name in types.items() if name in FUELS]
-        if unknown or not columns:
-            what = f"has unknown production types: {', '.join(unknown)}" if unknown else "has no column of generation"
-            raise InputError.one(str(path), what, line=1)
-        rows = _rows(table, columns, only)
-    stated = np.flatnonzero(~np.isnan(rows.values).all(axis=0))  # a type that a country never reports is not in its mix
-    if not len(stated):
-        raise InputError.one(str(path), "has no generation in any row")
-    kept = Rows(rows.file, rows.starts_ns, rows.values[:, stated], rows.lines, rows.ends_ns)
-    fuels = [FUELS[types[columns[int(i)]]] for i in stated]
-    mix, report = read_mix(kept, fuels, policy=policy, origin_ns=origin_ns)
-    return GridSeries(mix=mix, report=report)
+        generation = py_generation(table, labels) if is_py_table(table) else _generation(table, only, labels)
+    read = generation.of_reported()
+    mix, report = read_mix(read.rows, read.fuels, policy=policy, origin_ns=origin_ns, storage=read.storage)
+    return GridSeries(mix=mix, marginal=False, report=report)
+
+
+def _generation(table: Table, only: Mapping[str, str], labels: Labels) -> Generation:
+    types = {i: match[1].strip().lower() for i, n in enumerate(table.names) if (match := _GENERATION.fullmatch(n))}
+    columns = fuel_columns(table.file, types)
+    stores = [i for i, name in types.items() if name in STORAGE]
+    rows, storage = _rows(table, columns, stores, only, labels)
+    return Generation(rows, [FUELS[types[i]] for i in columns], storage).named([types[i] for i in columns])
 
 
 def read_entsoe_price(
-    path: Path, *, policy: Policy, origin_ns: int, only: Mapping[str, str] = MappingProxyType({})
+    path: Path,
+    *,
+    policy: Policy,
+    origin_ns: int,
+    only: Mapping[str, str] = MappingProxyType({}),
+    labels: Labels = Labels(),  # noqa: B008 (immutable)
 ) -> GridSeries:
-    """Day-ahead prices, of which those below zero are as real as others, of the rows that hold the words of
-    ``only`` in the columns it names. Raises ``InputError`` with every fault.
+    """Day-ahead prices, of which those below zero are as real as others, of the platform's export or entsoe-py's.
+
+    Of an export, the rows that hold the words of ``only`` in the columns it names. Raises ``InputError`` with every
+    fault.
     """
     with open_table(path) as table:
-        prices = {i: match[1].upper() for i, name in enumerate(table.names) if (match := _PRICE.fullmatch(name))}
-        if len(prices) != 1:
-            known = ", ".join(table.names)
-            raise InputError.one(
-                str(path), f"needs one column such as 'Day-ahead Price [EUR/MWh]'; its columns are: {known}", line=1
-            )
-        column, currency = next(iter(prices.items()))
-        rows = _rows(table, [column], only)
+        if is_py_table(table):
+            rows, currency = py_prices(table, labels), "EUR"
+        else:
+            prices = {i: match[1].upper() for i, name in enumerate(table.names) if (match := _PRICE.fullmatch(name))}
+            if len(prices) != 1:
+                message = "needs one column such as 'Day-ahead Price [EUR/MWh]'; its columns are: "
+                raise InputError.one(str(path), message + ", ".join(table.names), line=1)
+            column, currency = next(iter(prices.items()))
+            rows, _ = _rows(table, [column], [], only, labels)
     si_per_value, currency = parse_price(f"1 {currency}/MWh")
     price, report = read_signal(
         rows,

@@ -1,18 +1,26 @@
-"""One column of any CSV or Parquet file with the starts of its intervals in another, under a stated gap policy."""
+"""One column of any CSV or Parquet file with the times of its intervals in another, under a stated gap policy."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.errors import InputError
+from sim.instants import EPOCH, LocalClock, named_zone
+from sim.signals.complaints import Complaints
 from sim.signals.csv_table import open_table
 from sim.signals.gaps import GapReport, Policy, Rows
 from sim.signals.grid.cells import Collected, number
 from sim.signals.grid.series import read_signal
+from sim.signals.labels import NO_OFFSET, Labels, says_utc
 from sim.signals.signal import Signal
+from sim.signals.units_in_names import refuse_other_unit
+
+Ints = npt.NDArray[np.int64]
 
 
 def read_plain(
@@ -25,15 +33,18 @@ def read_plain(
     policy: Policy,
     origin_ns: int,
     may_be_negative: bool,
+    labels: Labels = Labels(),  # noqa: B008 (immutable)
 ) -> tuple[Signal, GapReport]:
     """The series as a signal in ``unit``, each value times ``si_per_value``. Raises ``InputError`` with every fault.
 
-    The "line" of a row in a Parquet file is its number, from 1.
+    Times label the starts of intervals unless ``labels`` says otherwise. The "line" of a row in a Parquet file is its
+    number, from 1.
     """
+    refuse_other_unit(str(path), column, si_per_value, unit)
     rows = (
-        _parquet_rows(path, time_column, column)
+        _parquet_rows(path, time_column, column, labels)
         if path.suffix.lower() in (".parquet", ".pq")
-        else _csv_rows(path, time_column, column)
+        else _csv_rows(path, time_column, column, labels)
     )
     return read_signal(
         rows,
@@ -45,16 +56,16 @@ def read_plain(
     )
 
 
-def _csv_rows(path: Path, time_column: str, column: str) -> Rows:
+def _csv_rows(path: Path, time_column: str, column: str, labels: Labels) -> Rows:
     with open_table(path) as table:
-        at_time, at_value = table.column(time_column), table.column(column)
+        times, at_value = table.times(table.column(time_column), labels), table.column(column)
         collected = Collected(table)
         for line, row in table.rows():
-            collected.add(line, table.instant(line, row, at_time), [number(table, line, row, at_value)])
-        return collected.rows()
+            collected.add(line, times.instant(line, row), [number(table, line, row, at_value)])
+        return collected.rows(at_end=labels.at_end())
 
 
-def _parquet_rows(path: Path, time_column: str, column: str) -> Rows:
+def _parquet_rows(path: Path, time_column: str, column: str, labels: Labels) -> Rows:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -82,4 +93,24 @@ def _parquet_rows(path: Path, time_column: str, column: str) -> Rows:
         raise InputError.one(file, f"'{column}' is not finite", line=int(np.flatnonzero(np.isinf(numbers))[0]) + 1)
     if not len(numbers):
         raise InputError.one(file, "has no rows")
-    return Rows(file, starts.astype(np.int64), numbers[:, np.newaxis], range(1, len(numbers) + 1))
+    starts_ns = starts.astype(np.int64)
+    if times.type.tz is None:
+        starts_ns = _of_local(file, time_column, starts_ns, labels)
+    return Rows(file, starts_ns, numbers[:, np.newaxis], range(1, len(numbers) + 1), at_end=labels.at_end())
+
+
+def _of_local(file: str, name: str, naive_ns: Ints, labels: Labels) -> Ints:
+    """Instants of times without an offset, which Parquet gives as if they were UTC."""
+    if says_utc(name):
+        labels.refuse_zone(file, f"'{name}' is in UTC by its name")
+        return naive_ns
+    if labels.zone is None:
+        raise InputError.one(file, f"'{name}' {NO_OFFSET}")
+    clock, complaints, instants = LocalClock(named_zone(labels.zone)), Complaints(file), []
+    for i, ns in enumerate(naive_ns.tolist()):
+        try:
+            instants.append(clock.ns((EPOCH + timedelta(microseconds=ns // 1000)).replace(tzinfo=None)))
+        except (ValueError, OverflowError) as error:
+            complaints.add(i + 1, str(error))
+    complaints.raise_if_any()
+    return np.array(instants, dtype=np.int64)

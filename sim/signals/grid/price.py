@@ -1,4 +1,7 @@
-"""Hourly prices of a US market, ``Datetime (UTC),Datetime (Local),Price (USD/MWh)``. Zero and less are real prices."""
+"""Prices of a US market, ``Datetime (UTC),Datetime (Local),Price (USD/MWh)``. Zero and less are real prices.
+
+The first column holds the starts of intervals, in UTC as its name says; the local one is not read.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,17 @@ from sim.signals.csv_table import open_table
 from sim.signals.gaps import Policy
 from sim.signals.grid.cells import Collected, number
 from sim.signals.grid.series import GridSeries, read_signal
+from sim.signals.labels import Labels
 from sim.units import parse_price
 
 TIME = "Datetime (UTC)"
 _PRICE = re.compile(r"Price \(([A-Z]{3}/[kM]Wh)\)")
 
 
-def read_price(path: Path, *, policy: Policy, origin_ns: int) -> GridSeries:
+def read_price(path: Path, *, policy: Policy, origin_ns: int, labels: Labels = Labels()) -> GridSeries:  # noqa: B008
     """The price in ``path``, in the currency of its header. Raises ``InputError`` with every fault."""
     with open_table(path) as table:
-        at_time = table.column(TIME)
+        times = table.times(table.column(TIME), labels)
         units = {i: match[1] for i, name in enumerate(table.names) if (match := _PRICE.fullmatch(name))}
         if not units:
             message = f"has no column such as 'Price (USD/MWh)'; its columns are: {', '.join(table.names)}"
@@ -28,8 +32,8 @@ def read_price(path: Path, *, policy: Policy, origin_ns: int) -> GridSeries:
         si_per_value, currency = parse_price(f"1 {unit}")
         collected = Collected(table)
         for line, row in table.rows():
-            collected.add(line, table.instant(line, row, at_time), [number(table, line, row, at_value)])
-        rows = collected.rows()
+            collected.add(line, times.instant(line, row), [number(table, line, row, at_value)])
+        rows = collected.rows(at_end=labels.at_end())
     price, report = read_signal(
         rows,
         policy=policy,

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.errors import InputError, Problem
-from sim.signals.gaps import GapReport, Policy, Rows, without_gaps
+from sim.signals.complaints import Complaints
+from sim.signals.gaps import REMEDY, Bools, GapReport, Policy, Rows, without_gaps
 from sim.signals.signal import Signal
 
 Floats = npt.NDArray[np.float64]
 Basis = Literal["life-cycle", "direct"]
 """Whether an intensity holds the making of fuels and plants, or what leaves the stack alone."""
 
+ONLY_STORAGE = (
+    "has nothing but storage generating, and what storage gives back is not counted: it was, when it was generated; "
+    "so this hour has no mix of its own"
+)
+NOTHING = "has no fuel generating, so it has no mix"
+
 
 @dataclass(frozen=True, eq=False)
 class GridSeries:
     """What one file says of a grid, on edges in ns from the start of the run.
 
-    ``intensity`` in g/J, of ``basis``, and of the plants that follow the load where ``marginal``, else of all of them.
+    ``intensity`` in g/J, of ``basis``; ``marginal`` says whether it is that of the plants that follow the load, or the
+    average of all of them, and is None where the file does not say.
     ``price`` in currency/J. ``mix``: the share of each fuel in what is generated, summing to 1. ``report`` is None
     where no series was read.
     """
@@ -31,7 +38,7 @@ class GridSeries:
     price: Signal | None = None
     mix: Mapping[str, Signal] | None = None
     basis: Basis | None = None
-    marginal: bool = False
+    marginal: bool | None = None
     report: GapReport | None = None
 
 
@@ -40,42 +47,43 @@ def read_signal(
 ) -> tuple[Signal, GapReport]:
     """The one column of ``rows`` as a signal in ``unit``. Raises ``InputError``."""
     if not may_be_negative:
-        below = np.flatnonzero(rows.values[:, 0] < 0)
-        if len(below):
-            raise InputError(
-                [Problem(rows.file, rows.lines[int(i)], _path(rows, int(i)), "is below zero") for i in below]
-            )
+        _refuse_negative(rows, rows.values[:, 0] < 0, "is below zero")
     edges, values, report = without_gaps(rows, policy)
     return Signal(edges - origin_ns, values[:, 0] * si_per_value, unit), report
 
 
-def _path(rows: Rows, i: int) -> str:
-    return rows.paths[i] if rows.paths else ""
+def _refuse_negative(rows: Rows, below: Bools, message: str) -> None:
+    complaints = Complaints(rows.file)
+    for i in np.flatnonzero(below):
+        complaints.add(rows.lines[int(i)], message, rows.path(int(i)))
+    complaints.raise_if_any()
 
 
 def read_mix(
-    rows: Rows, fuels: Sequence[str], *, policy: Policy, origin_ns: int
+    rows: Rows, fuels: Sequence[str], *, policy: Policy, origin_ns: int, storage: Floats | None = None
 ) -> tuple[Mapping[str, Signal], GapReport]:
     """The shares of ``fuels`` (k,), whose generation stands in the columns of ``rows``, in any one unit.
 
     A plant that draws more than it makes supplies nobody: its generation below zero counts as none, except under
-    ``refuse``. A row without any generation has no shares, and is blank. Gaps are filled in generation, not in shares.
+    ``refuse``. A row without any generation has no shares, and is blank; where ``storage`` (n,), what storages gave
+    back, is above zero it is told that they alone did. Gaps are filled in generation, not in shares.
     Raises ``InputError``.
     """
-    below = (rows.values < 0).any(axis=1)
-    if policy == "refuse" and bool(below.any()):
-        message = "has a generation below zero; mend it, or write gaps: hold, which takes it as none"
-        raise InputError([Problem(rows.file, rows.lines[int(i)], "", message) for i in np.flatnonzero(below)])
+    below: Bools = np.asarray((rows.values < 0).any(axis=1))
+    if policy == "refuse":
+        _refuse_negative(
+            rows, below, "has a generation below zero; mend it, or write gaps: hold, which takes it as none"
+        )
     generation: Floats = np.maximum(rows.values, 0.0)  # NaN stays NaN
-    generation[generation.sum(axis=1) == 0] = np.nan
-    filled = Rows(
-        file=rows.file,
-        starts_ns=rows.starts_ns,
+    idle: Bools = np.asarray(generation.sum(axis=1) == 0)
+    stored: Bools = np.zeros(len(idle), dtype=np.bool_) if storage is None else idle & (storage > 0)
+    generation[idle] = np.nan
+    filled = replace(
+        rows,
         values=generation,
-        lines=rows.lines,
-        ends_ns=rows.ends_ns,
         below_zero=int(below.sum()),
-        estimated=rows.estimated,
+        names=rows.names or list(fuels),
+        blank_because={ONLY_STORAGE + REMEDY: stored, NOTHING + REMEDY: idle & ~stored},
     )
     edges, values, report = without_gaps(filled, policy)
     shares = values / values.sum(axis=1, keepdims=True)

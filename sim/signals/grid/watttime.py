@@ -1,92 +1,108 @@
-"""WattTime: marginal operating emissions rates (co2_moer) as the JSON of its v3 API, and as CSV files made from it.
+"""WattTime: operating emissions rates as the JSON of its v3 API, and as CSV files made from it.
 
-The API gives pounds of CO2 per MWh; CSV files are found in either unit, so that the user must say which. CO2 at the
-stack, hence a direct basis; marginal, hence what one more kilowatt-hour causes and not what an average one did.
-https://docs.watttime.org
+The API says in ``meta.signal_type`` what it gives: the marginal rate (``co2_moer``), what one more kilowatt-hour
+causes; the average one (``co2_aoer``); or ``health_damage``, which is no rate of CO2 and is refused. It gives pounds of
+CO2 per MWh; CSV files are found in either unit, so that the user must say which. A CSV file says what it holds only by
+the name of its column or in a column ``signal_type``: where neither does, it is taken as marginal. CO2 at the stack,
+hence a direct basis. Times are the starts of intervals, with their offset. https://docs.watttime.org (v3, 2026)
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from datetime import UTC
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from sim.errors import InputError, Problem
-from sim.instants import parse_instant
-from sim.signals.csv_table import open_table
+from sim.errors import InputError
+from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import LONGEST_STEP_NS, Policy, Rows
-from sim.signals.grid.cells import Collected, json_entries, number
+from sim.signals.grid.cells import Collected, cell, number
+from sim.signals.grid.json_file import Answer, clock_of, json_number
 from sim.signals.grid.series import GridSeries, read_signal
+from sim.signals.labels import Labels
+from sim.signals.units_in_names import refuse_other_unit
 from sim.units import NS_PER_S, parse
 
-_UNITS = {"lbs_co2_per_mwh": "1 lb/MWh"}
+_UNITS = {"lbs_co2_per_mwh": "1 lb/MWh", "lb_co2_per_mwh": "1 lb/MWh"}
 _MARGINAL = {"co2_moer": True, "co2_aoer": False}
+_WORDS = {"moer": True, "aoer": False, "health": None}
 
 
-def read_watttime_json(path: Path, *, policy: Policy, origin_ns: int) -> GridSeries:
+def read_watttime_json(
+    path: Path,
+    *,
+    policy: Policy,
+    origin_ns: int,
+    labels: Labels = Labels(),  # noqa: B008 (immutable)
+) -> GridSeries:
     """The emissions rate in ``path``, an answer of the v3 API. Raises ``InputError`` with every fault."""
-    document, entries, lines = json_entries(path, ("data",), "point_time")
-    file = str(path)
-    meta = document.get("meta")
+    answer = Answer(path)
+    entries = answer.entries(("data",), "point_time")
+    meta = answer.at("meta")
     if not isinstance(meta, Mapping):
-        raise InputError.one(file, "has no 'meta', which says the unit of its values")
+        raise answer.refuse("has no 'meta', which says the unit of its values and what they are")
     units, signal_type = str(meta.get("units")), str(meta.get("signal_type"))
     if units not in _UNITS:
-        raise InputError.one(file, f"has values in {units!r}; known: {', '.join(_UNITS)}", path="meta.units")
-    if signal_type not in _MARGINAL:
-        message = f"holds {signal_type!r}, which is no rate of CO2; known: {', '.join(_MARGINAL)}"
-        raise InputError.one(file, message, path="meta.signal_type")
-    rows = _json_rows(file, entries, lines, meta.get("data_point_period_seconds"))
+        raise answer.refuse(f"has values in {units!r}; known: {', '.join(_UNITS)}", "meta.units")
+    marginal = _what(answer.file, signal_type, "meta.signal_type")
     intensity, report = read_signal(
-        rows,
+        _json_rows(answer, entries, meta.get("data_point_period_seconds"), labels),
         policy=policy,
         si_per_value=parse(_UNITS[units], "carbon intensity"),
         unit="g/J",
         origin_ns=origin_ns,
         may_be_negative=False,
     )
-    return GridSeries(intensity=intensity, basis="direct", marginal=_MARGINAL[signal_type], report=report)
+    return GridSeries(intensity=intensity, basis="direct", marginal=marginal, report=report)
 
 
-def _json_rows(file: str, entries: list[Any], lines: list[int], period_s: object) -> Rows:
-    problems: list[Problem] = []
+def _what(file: str, signal_type: str, path: str = "") -> bool:
+    if signal_type not in _MARGINAL:
+        message = f"holds {signal_type!r}, which is no rate of CO2; known: {', '.join(_MARGINAL)}"
+        raise InputError.one(file, message, path=path)
+    return _MARGINAL[signal_type]
+
+
+def _json_rows(answer: Answer, entries: list[object], period_s: object, labels: Labels) -> Rows:
     starts: list[int] = []
     values: list[float] = []
-    for i, (entry, line) in enumerate(zip(entries, lines, strict=True)):
+    clock = clock_of(labels)
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, Mapping) or not {"point_time", "value"} <= set(entry):
+            answer.complain(i, "is not an entry with 'point_time' (ISO 8601) and 'value' (a number)")
+            continue
         try:
-            starts.append(parse_instant(entry["point_time"], UTC))
-            values.append(_number(entry["value"]))
-        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-            message = "is not an entry with 'point_time' (ISO 8601) and 'value' (a number)"
-            problems.append(Problem(file, line, f"data.{i}", message))
-    if problems:
-        raise InputError(problems)
-    starts_ns = np.array(starts, dtype=np.int64)
-    known = isinstance(period_s, int) and 0 < period_s <= LONGEST_STEP_NS // NS_PER_S
+            starts.append(clock(entry["point_time"]))
+            values.append(json_number(entry["value"]))
+        except ValueError as error:
+            answer.complain(i, str(error))
+    answer.raise_if_any()
+    times_ns = np.array(starts, dtype=np.int64)
+    known = isinstance(period_s, int) and not isinstance(period_s, bool) and 0 < period_s <= LONGEST_STEP_NS // NS_PER_S
+    period_ns = np.int64(period_s * NS_PER_S) if known and isinstance(period_s, int) else None
+    if period_ns is not None and labels.at_end():
+        times_ns = times_ns - period_ns
     return Rows(
-        file=file,
-        starts_ns=starts_ns,
+        file=answer.file,
+        starts_ns=times_ns,
         values=np.array(values, dtype=np.float64)[:, np.newaxis],
-        lines=lines,
-        ends_ns=starts_ns + period_s * NS_PER_S if known and isinstance(period_s, int) else None,
-        paths=[f"data.{i}" for i in range(len(entries))],
+        lines=answer.lines,
+        ends_ns=times_ns + period_ns if period_ns is not None else None,
+        paths=[answer.path(i) for i in range(len(entries))],
+        at_end=period_ns is None and labels.at_end(),
     )
 
 
-def _number(value: object) -> float:
-    if value is None:
-        return math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError
-    return float(value)
-
-
 def read_watttime_csv(
-    path: Path, *, time_column: str | None, column: str | None, si_per_value: float, policy: Policy, origin_ns: int
+    path: Path,
+    *,
+    time_column: str | None,
+    column: str | None,
+    si_per_value: float,
+    policy: Policy,
+    origin_ns: int,
+    labels: Labels = Labels(),  # noqa: B008 (immutable)
 ) -> GridSeries:
     """The emissions rate in one column of a CSV file, which must be named where there are more than two.
 
@@ -96,13 +112,43 @@ def read_watttime_csv(
         if column is None and len(table.names) != 2:
             message = f"has {len(table.names)} columns: say which one to read  ({', '.join(table.names)})"
             raise InputError.one(str(path), message, line=1)
-        at_time = 0 if time_column is None else table.column(time_column)
+        times = table.times(0 if time_column is None else table.column(time_column), labels)
         at_value = 1 if column is None else table.column(column)
+        refuse_other_unit(table.file, table.names[at_value], si_per_value, "g/J")
+        marginal = _by_name(table, at_value)
+        at_type, at_units = _index(table, "signal_type"), _index(table, "units")
+        types: dict[str, None] = {}
         collected = Collected(table)
         for line, row in table.rows():
-            collected.add(line, table.instant(line, row, at_time), [number(table, line, row, at_value)])
-        rows = collected.rows()
+            if at_type is not None:
+                types[cell(row, at_type)] = None
+            if at_units is not None and _other_unit(cell(row, at_units), si_per_value):
+                table.complain(line, f"is in {cell(row, at_units)!r}, and the scenario's 'unit' says otherwise")
+            collected.add(line, times.instant(line, row), [number(table, line, row, at_value)])
+        rows = collected.rows(at_end=labels.at_end())
+    if len(types) > 1:
+        raise InputError.one(str(path), f"holds {' and '.join(types)}: give each signal in a file of its own")
+    for signal_type in types:
+        marginal = _what(str(path), signal_type, "signal_type")
     intensity, report = read_signal(
         rows, policy=policy, si_per_value=si_per_value, unit="g/J", origin_ns=origin_ns, may_be_negative=False
     )
-    return GridSeries(intensity=intensity, basis="direct", marginal=True, report=report)
+    return GridSeries(intensity=intensity, basis="direct", marginal=marginal, report=report)
+
+
+def _index(table: Table, name: str) -> int | None:
+    return table.names.index(name) if name in table.names else None
+
+
+def _by_name(table: Table, at_value: int) -> bool:
+    """Whether a CSV file holds the marginal rate by the name of its column: unless that says otherwise, it does."""
+    name = table.names[at_value].lower()
+    said = [marginal for word, marginal in _WORDS.items() if word in name]
+    if None in said:
+        raise InputError.one(table.file, f"'{table.names[at_value]}' is no rate of CO2", line=1)
+    return False not in said
+
+
+def _other_unit(units: str, si_per_value: float) -> bool:
+    known = _UNITS.get(units)
+    return known is None or abs(parse(known, "carbon intensity") / si_per_value - 1.0) > 1e-6

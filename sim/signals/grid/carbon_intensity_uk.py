@@ -1,0 +1,67 @@
+"""Great Britain's Carbon Intensity API, as its answers are saved: half-hours, forecast and estimated after.
+
+``{"data": [{"from": "2018-01-20T12:00Z", "to": "2018-01-20T12:30Z", "intensity": {"forecast": 266, "actual": 263,
+"index": "moderate"}}]}`` (https://carbon-intensity.github.io/api-definitions, v2.0.0): gCO2/kWh at the power stations,
+imports and losses of lines counted, an average over what generates. An entry holds both a ``forecast`` and, once it is
+past, an ``actual`` (null or absent before): which one is read is the user's to say, and the other never fills it in.
+Regional answers nest their half-hours under ``data.data`` and have a forecast alone. Both ends are stated, in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from sim.signals.gaps import Policy, Rows
+from sim.signals.grid.json_file import Answer, clock_of, json_number
+from sim.signals.grid.series import GridSeries, read_signal
+from sim.signals.labels import Labels
+from sim.units import J_PER_KWH
+
+Value = Literal["actual", "forecast"]
+
+
+def read_carbon_intensity_uk(path: Path, *, value: Value, policy: Policy, origin_ns: int) -> GridSeries:
+    """The ``actual`` or the ``forecast`` intensity in ``path``. Raises ``InputError`` with every fault."""
+    answer = Answer(path)
+    nested = answer.at("data.data") is not None
+    entries = answer.entries(("data.data",) if nested else ("data",), "from")
+    starts: list[int] = []
+    ends: list[int] = []
+    values: list[float] = []
+    clock = clock_of(Labels())
+    for i, entry in enumerate(entries):
+        intensity = entry.get("intensity") if isinstance(entry, Mapping) else None
+        if not isinstance(entry, Mapping) or not isinstance(intensity, Mapping) or not {"from", "to"} <= set(entry):
+            answer.complain(i, "is not an entry with 'from', 'to' and 'intensity'")
+            continue
+        try:
+            row = clock(entry["from"]), clock(entry["to"]), json_number(intensity.get(value))
+        except ValueError as error:
+            answer.complain(i, str(error))
+            continue
+        starts.append(row[0])
+        ends.append(row[1])
+        values.append(row[2])
+    answer.raise_if_any()
+    rows = Rows(
+        file=answer.file,
+        starts_ns=np.array(starts, dtype=np.int64),
+        values=np.array(values, dtype=np.float64)[:, np.newaxis],
+        lines=answer.lines,
+        ends_ns=np.array(ends, dtype=np.int64),
+        paths=[answer.path(i) for i in range(len(entries))],
+        blank_because={_lacking(value): np.isnan(values)},
+    )
+    intensity, report = read_signal(
+        rows, policy=policy, si_per_value=1 / J_PER_KWH, unit="g/J", origin_ns=origin_ns, may_be_negative=False
+    )
+    return GridSeries(intensity=intensity, basis="direct", marginal=False, report=report)
+
+
+def _lacking(value: Value) -> str:
+    other = "forecast" if value == "actual" else "actual"
+    return f"has no {value!r} value; take value: {other}, cut the file, or write gaps: hold, or gaps: interpolate"

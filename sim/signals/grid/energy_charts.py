@@ -1,0 +1,160 @@
+"""Energy-Charts (Fraunhofer ISE), as answers of its API are saved: day-ahead prices and public power by fuel.
+
+https://api.energy-charts.info, v1.4 as read by its users in 2026. ``/price``: ``{"unix_seconds": [...], "price": [...],
+"unit": "EUR / MWh", "deprecated": false}``. ``/public_power``: ``{"unix_seconds": [...], "production_types": [{"name":
+"Fossil gas", "data": [...]}, ...]}`` in MW, among them loads, shares and trade, which are no generation. Times are the
+starts of intervals in seconds since 1970. Since 2025-10-01 prices come by quarter-hours after hourly ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.errors import InputError, QuantityError
+from sim.signals.gaps import Policy, Rows, lasting
+from sim.signals.grid.generation import Generation
+from sim.signals.grid.json_file import Answer, json_number
+from sim.signals.grid.series import GridSeries, read_mix, read_signal
+from sim.signals.labels import Labels
+from sim.units import MAX_NS, NS_PER_S, parse_price
+
+Floats = npt.NDArray[np.float64]
+FUELS = {
+    "biomass": "biomass",
+    "fossil brown coal/lignite": "lignite",
+    "fossil coal-derived gas": "coal-gas",
+    "fossil gas": "gas",
+    "fossil hard coal": "coal",
+    "fossil oil": "oil",
+    "fossil oil shale": "oil-shale",
+    "fossil peat": "peat",
+    "geothermal": "geothermal",
+    "hydro run-of-river": "hydro-run-of-river",
+    "hydro water reservoir": "hydro-reservoir",
+    "marine": "marine",
+    "nuclear": "nuclear",
+    "other": "other",
+    "others": "other",
+    "other renewable": "other-renewable",
+    "other renewables": "other-renewable",
+    "solar": "solar",
+    "waste": "waste",
+    "wind offshore": "wind-offshore",
+    "wind onshore": "wind-onshore",
+}
+STORAGE = {"hydro pumped storage", "battery storage (power)", "battery", "battery discharging", "energy storage"}
+NOT_GENERATION = {
+    "battery consumption",
+    "battery charging",
+    "battery storage (capacity)",
+    "cross border electricity trading",
+    "energy storage consumption",
+    "hydro pumped storage consumption",
+    "import balance",
+    "load",
+    "load (incl. self-consumption)",
+    "renewable share of generation",
+    "renewable share of load",
+    "residual load",
+    "system inertia",
+}
+
+
+def read_energy_charts_price(
+    path: Path,
+    *,
+    policy: Policy,
+    origin_ns: int,
+    labels: Labels = Labels(),  # noqa: B008 (immutable)
+) -> GridSeries:
+    """The day-ahead price in ``path``, in the unit that it states. Raises ``InputError`` with every fault."""
+    answer = Answer(path)
+    times_ns = _times(answer)
+    prices = _column(answer, answer.at("price"), "price", len(times_ns))
+    unit = str(answer.at("unit")).replace(" ", "")
+    try:
+        si_per_value, currency = parse_price(f"1 {unit}")
+    except QuantityError:
+        raise answer.refuse(f"has prices in {answer.at('unit')!r}, such as 'EUR / MWh' is expected", "unit") from None
+    price, report = read_signal(
+        _rows(answer, times_ns, prices[:, np.newaxis], "price", labels),
+        policy=policy,
+        si_per_value=si_per_value,
+        unit=f"{currency}/J",
+        origin_ns=origin_ns,
+        may_be_negative=True,
+    )
+    return GridSeries(price=price, report=report)
+
+
+def read_energy_charts_mix(
+    path: Path,
+    *,
+    policy: Policy,
+    origin_ns: int,
+    labels: Labels = Labels(),  # noqa: B008 (immutable)
+) -> GridSeries:
+    """The fuel mix in ``path``, an answer about public power. Raises ``InputError`` with every fault."""
+    answer = Answer(path)
+    times_ns = _times(answer)
+    types = answer.at("production_types")
+    if not isinstance(types, Sequence) or not all(isinstance(one, Mapping) and "name" in one for one in types):
+        raise answer.refuse("has no 'production_types', a list of {name, data}")
+    columns = {
+        " ".join(str(one["name"]).lower().split()).replace(" / ", "/"): _column(
+            answer, one.get("data"), f"production_types.{i}.data", len(times_ns)
+        )
+        for i, one in enumerate(types)
+    }
+    unknown = [name for name in columns if name not in {*FUELS, *STORAGE, *NOT_GENERATION}]
+    names = [name for name in columns if name in FUELS]
+    if unknown or not names:
+        raise answer.refuse(f"has unknown production types: {', '.join(unknown)}" if unknown else "has no fuel")
+    stored = np.zeros(len(times_ns))
+    for name in STORAGE & set(columns):
+        stored += np.maximum(np.nan_to_num(columns[name]), 0.0)
+    rows = _rows(answer, times_ns, np.stack([columns[name] for name in names], axis=1), "unix_seconds", labels)
+    read = Generation(rows, [FUELS[name] for name in names], stored).named(names).of_reported()
+    mix, report = read_mix(read.rows, read.fuels, policy=policy, origin_ns=origin_ns, storage=read.storage)
+    return GridSeries(mix=mix, marginal=False, report=report)
+
+
+def _times(answer: Answer) -> npt.NDArray[np.int64]:
+    seconds = answer.at("unix_seconds")
+    if not isinstance(seconds, list) or not seconds:
+        raise answer.refuse("has no 'unix_seconds', a list of times")
+    for i, value in enumerate(seconds):
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_NS // NS_PER_S:
+            raise answer.refuse(f"is no time in seconds since 1970: {str(value)[:60]!r}", f"unix_seconds.{i}")
+    return np.array(seconds, dtype=np.int64) * NS_PER_S
+
+
+def _column(answer: Answer, values: object, path: str, count: int) -> Floats:
+    if not isinstance(values, list) or len(values) != count:
+        found = f"{len(values):,}" if isinstance(values, list) else "none"
+        raise answer.refuse(f"has {found} values for {count:,} times", path)
+    read = np.empty(count)
+    for i, value in enumerate(values):
+        try:
+            read[i] = json_number(value)
+        except ValueError as error:
+            raise InputError.one(answer.file, str(error), path=f"{path}.{i}") from None
+    return read
+
+
+def _rows(answer: Answer, times_ns: npt.NDArray[np.int64], values: Floats, path: str, labels: Labels) -> Rows:
+    rows = Rows(
+        file=answer.file,
+        starts_ns=times_ns,
+        values=values,
+        lines=[1] * len(times_ns),
+        paths=[f"{path}.{i}" for i in range(len(times_ns))],
+        at_end=labels.at_end(),
+    )
+    spans = lasting(times_ns, at_end=rows.at_end)
+    return rows if spans is None else replace(rows, starts_ns=spans[0], ends_ns=spans[1], at_end=False)
