@@ -82,7 +82,7 @@ def _series(path: Path) -> Signal:
     )
 
 
-GOOD = "time,ci,other\n2022-01-01 00:00:00+00:00,10,x\n2022-01-01T01:00:00Z,20,x\r\n2022-01-01 02:00:00,30\n"
+GOOD = "time,ci,other\n2022-01-01 00:00:00+00:00,10,x\n2022-01-01T01:00:00Z,20,x\r\n2022-01-01 02:00:00Z,30\n"
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -100,17 +100,17 @@ def test_a_series_is_read_with_its_last_step_as_long_as_the_one_before(tmp_path:
         ("", "is empty"),
         ("time,ci\n", "at least two rows"),
         ("when,ci\n2022-01-01,1\n", "no column 'time'; its columns are: when, ci"),
-        (GOOD + "2022-01-01 04:00:00,40\n", "5: follows the row before it by 7200 s, not 3600 s"),
-        (GOOD + "2022-01-01 02:00:00,40\n", "by 0 s, not 3600 s"),
-        (GOOD + "2022-01-01 03:00:00,\n", "5: 'ci' is not a number"),
-        (GOOD + "2022-01-01 03:00:00,nan\n", "5: 'ci' is not a number"),
-        (GOOD + "2022-01-01 03:00:00,-3\n2022-01-01 04:00:00,nan\n", "5: 'ci' is below zero"),
-        (GOOD + "9999-01-01 03:00:00,3\n", "5: 'time' is not an ISO 8601 time"),
-        (GOOD + "2022-01-01 03:00:00,1e308\n", "5: 'ci' is not a number"),
-        (GOOD + "2022-01-01 03:00:00," + "9" * 100_000 + "\n", "a line of more than"),
+        (GOOD + "2022-01-01 04:00:00Z,40\n", "5: follows the row before it by 7200 s, not 3600 s"),
+        (GOOD + "2022-01-01 02:00:00Z,40\n", "by 0 s, not 3600 s"),
+        (GOOD + "2022-01-01 03:00:00Z,\n", "5: 'ci' is not a number"),
+        (GOOD + "2022-01-01 03:00:00Z,nan\n", "5: 'ci' is not a number"),
+        (GOOD + "2022-01-01 03:00:00Z,-3\n2022-01-01 04:00:00Z,nan\n", "5: 'ci' is below zero"),
+        (GOOD + "9999-01-01 03:00:00Z,3\n", "5: 'time' is not an ISO 8601 time"),
+        (GOOD + "2022-01-01 03:00:00Z,1e308\n", "5: 'ci' is not a number"),
+        (GOOD + "2022-01-01 03:00:00Z," + "9" * 100_000 + "\n", "a line of more than"),
         (GOOD + "yesterday,40\n", "5: 'time' is not an ISO 8601 time"),
-        ("time,ci\n2022-01-02,1\n2022-01-01,2\n", "do not increase"),
-        ("time,ci\n2022-01-01,1\n2022-01-01,2\n", "do not increase"),
+        ("time,ci\n2022-01-02T00Z,1\n2022-01-01T00Z,2\n", "do not increase"),
+        ("time,ci\n2022-01-01T00Z,1\n2022-01-01T00Z,2\n", "do not increase"),
     ],
 )
 def test_what_it_would_have_to_guess_is_refused_by_line(tmp_path: Path, text: str, says: str) -> None:
@@ -121,13 +121,19 @@ def test_what_it_would_have_to_guess_is_refused_by_line(tmp_path: Path, text: st
     assert says in str(caught.value)
 
 
-def test_hundreds_of_bad_rows_are_named_in_part_and_counted_in_full(tmp_path: Path) -> None:
+def test_rows_at_one_fault_are_one_line_with_their_count_and_faults_of_many_kinds_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "s.csv"
-    path.write_text("time,ci\n" + "".join(f"2022-01-{d + 1:02d},oops\n" for d in range(30)))
+    path.write_text("time,ci\n" + "".join(f"2022-01-{d + 1:02d}T00Z,oops\n" for d in range(30)))
+    with pytest.raises(InputError) as caught:
+        _series(path)
+    assert [problem.line for problem in caught.value.problems] == [2]
+    assert "(29 more alike: lines 3, 4, 5" in str(caught.value)
+    assert "and 17 further)" in str(caught.value)
+    path.write_text("time,ci\n" + "".join(f"2022-01-{d + 1:02d}T00Z,oops{d}\n" for d in range(30)))
     with pytest.raises(InputError) as caught:
         _series(path)
     assert len(caught.value.problems) == 21
-    assert "and 10 more rows" in str(caught.value)
+    assert "and 10 more rows at fault" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"\x1f\x8b\x08junk", b"\xff\xfe\x00"])
