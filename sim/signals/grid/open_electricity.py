@@ -184,6 +184,8 @@ def _of_answer(answer: Answer, metrics: Sequence[str], region: str | None, label
         if region is not None and own != region:
             continue
         regions[own] = None
+        if len(regions) > 1:
+            continue  # which is told below
         tech = _one_of(columns, FUELTECHS) if by_fuel else ""
         if by_fuel and not tech:
             raise answer.refuse("has no fueltech: ask for it with secondary_grouping", f"{where}.results.{k}.columns")
@@ -228,11 +230,13 @@ def _of_table(table: Table, metrics: Sequence[str], region: str | None, labels: 
         if (region is not None and own != region) or not cell(row, at_value):
             continue
         regions[own] = None
+        if len(regions) > 1:
+            continue  # which is told below
         tech = cell(row, at_tech) if by_fuel and at_tech is not None else ""
         time, value = times.instant(line, row), number(table, line, row, at_value)
         wrong = found.add(time, tech, value, line) if time is not None else None
-        if wrong is not None and len(regions) == 1:
+        if wrong is not None:
             table.complain(line, wrong)
-    table.raise_if_any()
     _one_region(table.file, regions, region)
+    table.raise_if_any()
     return found
