@@ -133,6 +133,8 @@ def spans_of_offset(zone: tzinfo, start_ns: int, end_ns: int | None) -> Iterator
 @lru_cache(maxsize=1024)
 def _changes(zone: tzinfo, year: int) -> tuple[tuple[int, int], ...]:
     """When ``zone`` changes its offset within a year of UTC, to the second, and the offset from then on."""
+    if zone is UTC:
+        return ()
     first, last = (epoch_ns(datetime(y, 1, 1, tzinfo=UTC)) // NS_PER_S for y in (year, year + 1))
     found = []
     days = [*range(first, last, 86_400), last]

@@ -36,8 +36,8 @@ zones = st.sampled_from(ZONES)
 instants = st.datetimes(datetime(1995, 1, 1), datetime(2045, 1, 1)).map(lambda t: t.replace(tzinfo=UTC, microsecond=0))
 
 
-def _ns(*when: int) -> int:
-    return epoch_ns(datetime(*when, tzinfo=UTC))  # type: ignore[misc,arg-type]
+def _ns(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
+    return epoch_ns(datetime(year, month, day, hour, minute, tzinfo=UTC))
 
 
 def _when(ns: int) -> datetime:

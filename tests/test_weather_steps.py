@@ -25,8 +25,8 @@ Rows = list[list[str]]
 YEAR = 8760
 
 
-def _ns(*when: int) -> int:
-    return epoch_ns(datetime(*when, tzinfo=UTC))  # type: ignore[misc,arg-type]
+def _ns(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
+    return epoch_ns(datetime(year, month, day, hour, minute, tzinfo=UTC))
 
 
 def _epw(
@@ -52,7 +52,7 @@ def _write_epw(path: Path, rows: Rows, says: str, ahead: float = 0.0) -> None:
 def _typical(
     path: Path, kind: str = "epw", hours: int = 48, start: int = _ns(2021, 1, 1), **fields: Any
 ) -> WeatherSeries:
-    spec = TypicalWeather(kind=kind, file=str(path), **fields)  # type: ignore[arg-type]
+    spec = TypicalWeather(kind=kind, file=str(path), **fields)
     return weather_series(spec, start_ns=start, end_ns=start + hours * HOUR_NS)
 
 
