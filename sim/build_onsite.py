@@ -32,6 +32,8 @@ from sim.spec.onsite import (
     OnSiteUnit,
     PriceDispatch,
     PVSeries,
+    RefilledStock,
+    StatedStock,
     TrailingBounds,
     Wind,
     WindSeries,
@@ -101,7 +103,26 @@ def onsite_plan(
         fuel_upstream_g_per_l=(
             float(diesel.fuel_upstream) if diesel is not None and diesel.fuel_upstream is not None else None
         ),
+        stock=_stock(battery.stock, currency) if battery is not None else None,
     )
+
+
+def _stock(spec: RefilledStock | StatedStock, currency: str | None) -> dict[str, float] | None:
+    """By quantity of the account. What the site does not model is not asked for."""
+    if isinstance(spec, RefilledStock):
+        return None
+    if spec.price is not None and currency is not None and spec.price.currency != currency:
+        raise InputError.one(HERE, f"the battery's stock is priced in {spec.price.currency}, the grid in {currency}")
+    written = {
+        "operational_g": spec.intensity,
+        "market_g": spec.market,
+        "marginal_g": spec.marginal,
+        "cost": spec.price,
+        "offsite_l": spec.water,
+        "withdrawal_l": spec.withdrawal,
+    }
+    stated = {name: float(value) for name, value in written.items() if value is not None}
+    return {**stated, "carbon_free_j": float(spec.carbon_free), "renewable_j": 0.0}
 
 
 def _plant(name: str, unit: PV | PVSeries | Wind | WindSeries, weather: Weather | None, start_ns: int) -> Plant:

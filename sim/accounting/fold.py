@@ -17,10 +17,13 @@ from sim.accounting.footprint import Footprint, Lines, Part
 from sim.accounting.ledger import WAN, Floats, Key, Ledger
 from sim.accounting.plan import AccountingPlan, Amortization, EmbodiedItem, GridPlan, PlantItem
 from sim.accounting.site import SiteAccount, account_site
+from sim.accounting.stock import STORED
 from sim.memo import last_kept
 
 WARM_AIR = "warm_air"
 """The state of what warm inlet air costs the servers beyond what the engine metered."""
+OF_THE_STOCK = ("operational_g", "market_g", "marginal_g", "offsite_l", "withdrawal_l", "cost")
+"""What the change of what is stored takes, as lines have it."""
 MADE = ("embodied_low_g", "embodied_g", "embodied_high_g")
 
 
@@ -87,6 +90,12 @@ def _operational(site: str, counted: Ledger, account: SiteAccount, lines: Lines)
             some = np.flatnonzero(values.any(axis=1)).tolist()
             of = [Key(site, "", "", component, key.owner, WARM_AIR if part == "it" else key.state) for key in keys]
             lines.add(part, [of[i] for i in some], quantities, values[some])
+    if account.stock is not None:
+        taken = {name: values for name, values in account.stock.taken.items() if name in OF_THE_STOCK}
+        values = shares @ np.column_stack(list(taken.values()))
+        some = np.flatnonzero(values.any(axis=1)).tolist()
+        of = [Key(site, "", "", STORED, key.owner, key.state) for key in keys]
+        lines.add("building", [of[i] for i in some], tuple(taken), values[some])
 
 
 def _network(outside: Ledger, grid: GridPlan, lines: Lines) -> None:

@@ -3,7 +3,8 @@
 PUE = facility / IT (30134-2); REF = renewable / facility (30134-3); ERF = reused / facility (30134-6); CUE =
 operational carbon / IT (30134-8); WUE = on-site water / IT (30134-9). ERE = (facility - reused) / IT (The Green Grid,
 White Paper 29, 2010). WUE_source adds the water of the power stations. CFE 24/7 counts energy that was carbon-free in
-its very hour.
+its very hour. Where a battery stands, REF and CFE are shares of the energy supplied: what the site consumed, and what
+the battery lost of the grid's energy, with what refilling it takes and without what is left in it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.site import SiteAccount
+from sim.accounting.stock import ROUNDING
 from sim.units import J_PER_KWH, SECONDS_PER_NS, W_PER_KW
 
 
@@ -33,10 +35,18 @@ def indicators(
         found["wue_l_per_kwh"] = water["onsite"] / it_kwh
     if "total" in water:
         found["wue_source_l_per_kwh"] = water["total"] / it_kwh
-    for name, share in (("erf", "reused_j"), ("ref", "renewable_j"), ("cfe_24_7", "carbon_free_j")):
+    stocks = [account.stock for account in accounts if account.stock is not None]
+    supplied_kwh = facility_kwh + sum(stock.supplied_j for stock in stocks) / J_PER_KWH
+    for name, share, of_kwh in (
+        ("erf", "reused_j", facility_kwh),
+        ("ref", "renewable_j", supplied_kwh),
+        ("cfe_24_7", "carbon_free_j", supplied_kwh),
+    ):
         parts = [getattr(account, share) for account in accounts]
-        if all(part is not None for part in parts):
-            found[name] = float(sum(float(part.sum()) for part in parts)) / J_PER_KWH / facility_kwh
+        if all(part is not None for part in parts) and of_kwh > ROUNDING * facility_kwh:
+            stored_j = sum(float(stock.taken[share].sum()) for stock in stocks if share in stock.taken)
+            whole_j = float(sum(float(part.sum()) for part in parts)) + stored_j
+            found[name] = whole_j / J_PER_KWH / of_kwh
     if "erf" in found:
         found["ere"] = facility_kwh * (1.0 - found["erf"]) / it_kwh
     return found

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from sim.accounting.market import match
 from sim.accounting.plan import SitePlan
+from sim.accounting.stock import StockChange, stock_change
 from sim.facility.building import Exceeded
 from sim.onsite.diesel import SCOPE_1_G_PER_L
 from sim.onsite.dispatch import Dispatch
@@ -31,7 +32,8 @@ class SiteAccount:
     ``facility_j`` is all the site consumes: ``it_j`` (with ``extra_j``, what warm air costs the servers) and
     ``overhead_j`` by component; ``import_j`` is the part that the grid supplies. None where a thing is not modelled.
     ``carbon_free_j`` is consumed energy that was carbon-free in its very hour; ``burnt_g`` the fuel of the backup.
-    ``cost`` is what the grid's energy costs: what is fed in earns nothing here.
+    ``cost`` is what the grid's energy costs: what is fed in earns nothing here. ``stock`` is what the change of a
+    battery's charge comes to, and in none of the others.
     """
 
     seconds: Floats
@@ -52,6 +54,7 @@ class SiteAccount:
     renewable_j: Floats | None = None
     served: Dispatch | None = None
     burnt_g: Floats | None = None
+    stock: StockChange | None = None
     on_site_carbon: tuple[CarbonLine, ...] = ()
     exceeded: tuple[Exceeded, ...] = field(default=())
 
@@ -86,6 +89,16 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
     if grid.carbon_free is not None:
         bought = carbon_free if carbon_free is not None else np.zeros_like(drawn)
         carbon_free = bought + (drawn - bought) * grid.carbon_free.on_bins(edges_ns)
+    stock = None
+    if plan.on_site is not None and served is not None and plan.on_site.units.battery is not None:
+        per_joule = _grid_rates(plan, drawn, edges_ns, market_g, renewable, carbon_free)
+        stock = stock_change(
+            served,
+            plan.on_site.units.battery,
+            charging={name: charging for name, (charging, _) in per_joule.items()},
+            refilling={name: refilling for name, (_, refilling) in per_joule.items()},
+            stated=plan.on_site.stock,
+        )
     if own is not None:
         renewable = own if renewable is None else renewable + own
         carbon_free = own if carbon_free is None else carbon_free + own
@@ -113,9 +126,45 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
         renewable_j=renewable,
         served=served,
         burnt_g=burnt_g,
+        stock=stock,
         on_site_carbon=carbon_lines,
         exceeded=exceeded,
     )
+
+
+def _grid_rates(
+    plan: SitePlan,
+    drawn_j: Floats,
+    edges_ns: Ints,
+    market_g: Floats | None,
+    renewable_j: Floats | None,
+    carbon_free_j: Floats | None,
+) -> dict[str, tuple[Floats, Floats]]:
+    """What a joule of the grid takes in each bin, by quantity: of those drawn, and of one more without a contract."""
+    rates = {
+        name: (signal.on_bins(edges_ns),) * 2
+        for name, signal in {
+            "operational_g": plan.grid.intensity,
+            "marginal_g": plan.grid.marginal,
+            "offsite_l": plan.grid.water,
+            "withdrawal_l": plan.grid.withdrawal,
+            "cost": plan.grid.price,
+        }.items()
+        if signal is not None
+    }
+    nothing = np.zeros_like(drawn_j)
+
+    def of_drawn(amount: Floats) -> Floats:
+        return np.divide(amount, drawn_j, out=np.zeros_like(drawn_j), where=drawn_j > 0.0)
+
+    if plan.market is not None and market_g is not None:
+        rates["market_g"] = (of_drawn(market_g), plan.market.residual.on_bins(edges_ns))
+    if renewable_j is not None:
+        rates["renewable_j"] = (of_drawn(renewable_j), nothing)
+    if carbon_free_j is not None:
+        share = plan.grid.carbon_free
+        rates["carbon_free_j"] = (of_drawn(carbon_free_j), share.on_bins(edges_ns) if share is not None else nothing)
+    return rates
 
 
 def _unserved(served: Dispatch) -> tuple[Exceeded, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,9 @@ class TestPlan:
 class OnsitePlan:
     """``rule`` tells the battery what to do; ``outages_ns`` (n, 2) are start and end of each outage.
 
+    ``stock`` is what each joule from the grid took that charged the battery before the run, by quantity of the account;
+    None where that counts as a joule of the run's own grid.
+
     ``battery_lifecycle`` is g of CO2e per joule of capacity; ``fuel_upstream_g_per_l`` is None where not counted.
     """
 
@@ -61,6 +65,7 @@ class OnsitePlan:
     tests: TestPlan | None
     battery_lifecycle: Range | None
     fuel_upstream_g_per_l: float | None
+    stock: Mapping[str, float] | None = None
 
     def breakpoints(self, start_ns: int, end_ns: int) -> list[Ints]:
         """Where anything here changes within ``(start_ns, end_ns)``: the bins must have edges at all of these.

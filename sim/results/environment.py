@@ -49,6 +49,7 @@ def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, label in ENERGY:
         if name in energy:
             yield label, f"{number(energy[name])} kWh"
+    yield from _stored_rows(summary)
     for name, label in CARBON:
         if name in carbon:
             yield label, mass(carbon[name])
@@ -77,6 +78,20 @@ def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         grams = kpi["sci_g_per_unit"]
         per_unit = mass(grams / 1000) if grams >= 1000 else f"{number(grams)} g"
         yield "SCI", f"{per_unit} per {kpi['sci_unit']}"
+
+
+def _stored_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a battery held, and what its change comes to, which the totals contain."""
+    stored = summary.get("stored_energy")
+    if stored is None:
+        return
+    yield "held in the battery, start and end", f"{number(stored['start_kwh'])} and {number(stored['end_kwh'])} kWh"
+    kwh = stored["grid_kwh"]
+    if kwh:
+        label = "refilling what was drawn from it" if kwh > 0.0 else "charged from the grid for later"
+        carbon = stored["carbon_kg"]["operational_location"]
+        cost = f", {number(stored['cost']['energy'])} {stored['cost']['currency']}" if "cost" in stored else ""
+        yield f"{label} (in the totals)", f"{number(kwh)} kWh, {mass(carbon)}{cost}"
 
 
 def site_grid(summary: Mapping[str, Any]) -> Grid | None:

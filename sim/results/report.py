@@ -192,6 +192,7 @@ def _boundary(boundary: Mapping[str, Any]) -> str:
     if left_out:
         named = ", ".join(f"{name.replace('_', ' ')} {number(kwh)} kWh" for name, kwh in left_out.items())
         items.append(f"Metered ({number(boundary['metered_it_kwh'])} kWh in all) but not counted: {named}.")
+    items += [f"Of what is stored, {rule}." for rule in boundary.get("stored_energy", [])]
     for node, reasons in boundary.get("not_metered", {}).items():
         items += [f"Not metered in {node}: {part}, because {why}." for part, why in reasons.items()]
     items.append(f"Not modelled: {', '.join(boundary['not_modelled'])}.")
@@ -213,7 +214,9 @@ def _comparison(runs: Sequence[Results]) -> str:
     names = sorted({name for run in runs for name in run.summary["carbon_kg"]["by_component"]})
     labels = [name.replace("_", " ") for name in names]
     bars = {f"{i + 1}. {run.scenario['name']}": run.summary["carbon_kg"]["by_component"] for i, run in enumerate(runs)}
-    parts = ["<h1>Comparison</h1>", charts.legend(labels), _carbon_bars(bars, names)]
+    parts = ["<h1>Comparison</h1>"]
+    if all(kg >= 0 for carbon in bars.values() for kg in carbon.values()):  # a credit has no bar
+        parts += [charts.legend(labels), _carbon_bars(bars, names)]
     others = zip(
         comparison.names[1:], comparison.differences, comparison.carbon_changes, comparison.intervals, strict=True
     )

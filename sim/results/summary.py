@@ -11,6 +11,8 @@ from sim.accounting.footprint import Footprint, Name, Part
 from sim.accounting.indicators import exceeded_limits, indicators
 from sim.accounting.ledger import WAN, Key, Ledger
 from sim.accounting.plan import AccountingPlan, SitePlan
+from sim.accounting.site import SiteAccount
+from sim.accounting.stock import STORED, StockChange
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
 
@@ -27,8 +29,8 @@ def _component(key: Key, _part: Part) -> str:
 
 
 def _component_or_building(key: Key, part: Part) -> str:
-    """The building as one, whatever its parts."""
-    return "facility" if part == "building" else key.component
+    """The building as one, whatever its parts; the change of what is stored stands by itself."""
+    return "facility" if part == "building" and key.component != STORED else key.component
 
 
 def _owner(key: Key, _part: Part) -> str:
@@ -85,6 +87,9 @@ def _of(footprint: Footprint, plan: AccountingPlan, sites: Sequence[str]) -> dic
         summary["water_l"] = water
     if all(site.grid.price is not None for site in plans):
         summary["cost"] = {"energy": footprint.total("cost"), "currency": plan.currency}
+    stored = _stored(summary, footprint, accounts)
+    if stored:
+        summary["stored_energy"] = stored
     carbon = summary["carbon_kg"]
     if "network" in energy:  # the indicators are of the data center, which networks between sites are outside of
         inside = footprint.inside()
@@ -164,6 +169,41 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
     return carbon
 
 
+def _stored(summary: Mapping[str, Any], footprint: Footprint, accounts: Sequence[SiteAccount]) -> dict[str, Any]:
+    """What batteries held at the start and at the end, and what their change comes to; empty without one.
+
+    Everything here is in the totals already. ``grid_kwh`` is what refilling takes, or below 0 what charging was for
+    a time after the run.
+    """
+    stocks = [account.stock for account in accounts if account.stock is not None]
+    if not stocks:
+        return {}
+
+    def of(quantity: str) -> float:
+        return footprint.by(_component, quantity, part="building").get(STORED, 0.0)
+
+    start_j, end_j = sum(stock.start_j for stock in stocks), sum(stock.end_j for stock in stocks)
+    carbon = {
+        "operational_location": "operational_g",
+        "operational_market": "market_g",
+        "marginal_effect": "marginal_g",
+    }
+    water = {"offsite": "offsite_l", "offsite_withdrawal": "withdrawal_l"}
+    stored: dict[str, Any] = {
+        "start_kwh": start_j / J_PER_KWH,
+        "end_kwh": end_j / J_PER_KWH,
+        "change_kwh": (end_j - start_j) / J_PER_KWH,
+        "grid_kwh": sum(float(stock.grid_j.sum()) for stock in stocks) / J_PER_KWH,
+        "carbon_kg": {
+            name: of(quantity) / G_PER_KG for name, quantity in carbon.items() if name in summary["carbon_kg"]
+        },
+    }
+    if "cost" in summary:
+        stored["cost"] = {"energy": of("cost"), "currency": summary["cost"]["currency"]}
+    known = {name: of(quantity) for name, quantity in water.items() if name in summary.get("water_l", {})}
+    return {**stored, **({"water_l": known} if known else {})}
+
+
 def _water(footprint: Footprint, plan: AccountingPlan, plans: Sequence[SitePlan]) -> dict[str, Any]:
     """On-site and off-site water; a total only where both are known. Water withdrawn and weighed stand beside it."""
     water: dict[str, Any] = {}
@@ -192,6 +232,14 @@ def _water(footprint: Footprint, plan: AccountingPlan, plans: Sequence[SitePlan]
     if "onsite" in water and len(parts) > 1:
         water["onsite_by_use"] = dict(sorted(parts.items()))
     return water
+
+
+def _stock_rule(stock: StockChange) -> str:
+    taken = "at what the scenario states" if stock.stated else "from the grid at its mean over the run"
+    return (
+        f"what was drawn out of a battery beyond what was put in counts as refilled {taken}; what was put in beyond "
+        "what was drawn out is credited with what charging it from the grid took"
+    )
 
 
 def _boundary(
@@ -232,6 +280,9 @@ def _boundary(
         "metered_it_kwh": sum(metered.values()),
         "not_modelled": missing,
     }
+    stored = {_stock_rule(account.stock) for account in footprint.accounts.values() if account.stock is not None}
+    if stored:
+        boundary["stored_energy"] = sorted(stored)
     if left_out:
         boundary["metered_but_not_counted_kwh"] = left_out
     if not_metered:

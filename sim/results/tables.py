@@ -122,6 +122,7 @@ def _boundary(boundary: Mapping[str, Any]) -> Text:
     if left_out:
         named = ", ".join(f"{name} {number(kwh)} kWh" for name, kwh in left_out.items())
         lines.append(f"Metered but not counted: {named}.")
+    lines += [f"Of what is stored, {rule}." for rule in boundary.get("stored_energy", [])]
     for node, reasons in boundary.get("not_metered", {}).items():
         lines.append(f"Not metered in {node}: {', '.join(reasons)}.")
     lines.append(f"Not modelled: {', '.join(boundary['not_modelled'])}.")

@@ -13,11 +13,13 @@ from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.quantities import Price
 from sim.spec.cluster import Cluster, NodePool
 from sim.spec.facility import PlantSpec
 from sim.spec.filecheck import file_problems
+from sim.spec.grid import MixWater
 from sim.spec.loads import gpu_watts
-from sim.spec.onsite import PV, Wind
+from sim.spec.onsite import PV, Battery, StatedStock, Wind
 from sim.spec.parts import Parts
 from sim.spec.policies import LowestPlace
 from sim.spec.policycheck import policy_problems
@@ -84,6 +86,7 @@ def crosscheck(
     checks = [
         _places(document),
         _weather_needed(parts),
+        _stock_stated(parts),
         _gpu_lifetime(document, catalog),
         _bill(parts, document, catalog),
         _functional_unit(parts),
@@ -177,6 +180,27 @@ def _weather_needed(parts: Parts) -> Found:
         for i, unit in enumerate(place.on_site):
             if isinstance(unit, PV | Wind):
                 yield (*path, "on_site", i), f"{unit.kind} needs the site's 'weather'; or give {unit.kind}-series"
+
+
+def _stock_stated(parts: Parts) -> Found:
+    """A battery whose first charge is stated says it for every account that its site keeps."""
+    for path, place in parts.places.items():
+        kept = {
+            "market": (place.grid.market, "grid.market"),
+            "marginal": (place.grid.marginal, "grid.marginal"),
+            "price": (place.grid.price, "grid.price"),
+            "water": (place.water.ewif, "water.ewif"),
+            "withdrawal": (place.water.ewif if isinstance(place.water.ewif, MixWater) else None, "water.ewif"),
+        }
+        for i, unit in enumerate(place.on_site):
+            if isinstance(unit, Battery) and isinstance(unit.stock, StatedStock):
+                for field, (there, why) in kept.items():
+                    at: KeyPath = (*path, "on_site", i, "stock", field)
+                    stated = getattr(unit.stock, field)
+                    if there is not None and stated is None:
+                        yield at, f"required: what it took then, since the site has '{why}'"
+                    elif isinstance(there, Price) and stated.currency != there.currency:
+                        yield at, f"is in {stated.currency}, the grid's price in {there.currency}"
 
 
 def _bins(parts: Parts) -> Found:

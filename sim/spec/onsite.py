@@ -28,6 +28,7 @@ from sim.quantities import (
     SmallRatio,
     Tilt,
     UpToHalf,
+    WaterIntensity,
 )
 from sim.spec.times import StampsOfAny, Zone
 from sim.validation import Spec
@@ -255,6 +256,29 @@ class BatteryLife(Spec):
         return self
 
 
+class RefilledStock(Spec):
+    """What the battery holds less at the end counts as refilled from the grid, at the run's mean carbon and price."""
+
+    kind: Literal["refill"] = "refill"
+
+
+class StatedStock(Spec):
+    """What the battery held at the start was charged by energy that took this much: by an earlier run, or the sun.
+
+    Each is per energy drawn to charge it, losses included, as an account of that time has it. What the site's grid has
+    must be stated; what it does not have is not read.
+    """
+
+    kind: Literal["stated"]
+    intensity: CarbonIntensity = Field(description="Location-based; 0 gCO2e/kWh where the site's own plants did.")
+    market: CarbonIntensity | None = None
+    marginal: CarbonIntensity | None = None
+    price: EnergyPrice | None = None
+    water: WaterIntensity | None = Field(default=None, description="Consumed at the power stations (EWIF).")
+    withdrawal: WaterIntensity | None = None
+    carbon_free: Fraction = Field(default=0.0, validate_default=True, description="Share of it; none unless stated.")
+
+
 class Battery(Spec):
     """A battery. ``power`` (or ``c_rate`` times the energy in an hour) is the limit at its AC terminals both ways."""
 
@@ -270,6 +294,10 @@ class Battery(Spec):
     self_discharge: Fraction = Field(description="Share of the charge lost in 30 days at rest; e.g. 2 %.")
     life: BatteryLife = Field(description="We do not guess a lifetime: give {end_of_life, cycles, calendar}.")
     lifecycle: BatteryLifecycle
+    stock: Annotated[RefilledStock | StatedStock, Field(discriminator="kind")] = Field(
+        default_factory=RefilledStock,
+        description="What the energy it starts with took, which a run that draws it out is charged for.",
+    )
     dispatch: Annotated[SelfConsumption | PriceDispatch | CarbonDispatch, Field(discriminator="kind")]
 
     @model_validator(mode="after")
