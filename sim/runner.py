@@ -231,13 +231,12 @@ def _request_energies(scenario: Scenario, outcome: Outcome, ledger: Ledger) -> d
 
 
 def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEnergy]) -> dict[str, Any]:
-    activity: dict[str, Any] = {}
     services = {log.workload: queue_metrics(log, ledger) for log in outcome.services}
     services |= {log.workload: serving_metrics(log, ledger, energies.get(log.workload)) for log in outcome.serving}
-    if services:
-        activity["serving"] = services
-    if outcome.jobs:
-        activity["jobs"] = {record.workload: job_metrics([record]) for record in outcome.jobs}
+    activity: dict[str, Any] = {
+        "serving": services,
+        "jobs": {record.workload: job_metrics([record]) for record in outcome.jobs},
+    }
     if outcome.throttling:
         activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
     return activity

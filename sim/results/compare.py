@@ -157,7 +157,7 @@ def _at(summary: Mapping[str, Any], path: str) -> float | None:
 
 def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Difference, ...]:
     rows = []
-    currencies = {summary["cost"]["currency"] for summary in (first, other) if "cost" in summary}
+    currencies = {summary["cost"]["currency"] for summary in (first, other) if summary.get("cost")}
     for path, label, unit in COMPARED:
         if path == "cost.energy":
             if len(currencies) != 1:

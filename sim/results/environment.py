@@ -62,7 +62,7 @@ def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, label in WATER:
         if name in water:
             yield label, f"{number(water[name])} L"
-    if "cost" in summary:
+    if summary.get("cost"):
         yield "energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}"
     for currency, paid in summary.get("egress_cost", {}).items():
         yield "egress cost", f"{number(paid)} {currency}"

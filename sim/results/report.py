@@ -67,9 +67,9 @@ def _run(run: Results) -> str:
     if run.scenario.get("description"):
         parts.append(f"<p>{escape(str(run.scenario['description']))}</p>")
     parts += [_headline(summary), _carbon(summary), _accounts(summary), _power(run.energy), _workloads(summary)]
-    if "jobs" in summary:
+    if summary.get("jobs"):
         parts.append(_jobs(summary))
-    if "serving" in summary:
+    if summary.get("serving"):
         parts.append(_services(summary["serving"]))
     intervals = interval_grid(summary)
     if intervals is not None:
@@ -94,7 +94,7 @@ def _headline(summary: Mapping[str, Any]) -> str:
             f"{name} {number(water[name])} L" for name in ("onsite", "offsite", "embodied") if name in water
         )
         figures.append(("water", f"{number(water.get('total', next(iter(water.values()))))} L", text))
-    if "cost" in summary:
+    if summary.get("cost"):
         figures.append(("energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}", ""))
     boxes = (f"<div>{escape(a)}<b>{escape(b)}</b><span class='note'>{escape(c)}</span></div>" for a, b, c in figures)
     return f'<div class="headline">{"".join(boxes)}</div>'

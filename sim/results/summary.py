@@ -1,4 +1,7 @@
-"""The footprint as ``summary.json``: names that carry their units, and a thing not modelled is absent, not zero."""
+"""The footprint as ``summary.json``: names that carry their units, and a thing not modelled is absent, not zero.
+
+The tables themselves are always there, empty where nothing in them was modelled, so that a script can look into them.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +74,7 @@ def environmental_summary(
     ]
     if limits:
         summary["limits_exceeded"] = limits
+    summary["intervals"] = {}  # until something is uncertain
     summary["boundary"] = _boundary(ledger, footprint, plan, not_metered)
     summary["simulated_s"] = ledger.end_ns * SECONDS_PER_NS
     return summary
@@ -82,11 +86,9 @@ def _of(footprint: Footprint, plan: AccountingPlan, sites: Sequence[str]) -> dic
     accounts = [footprint.accounts[name] for name in sites]
     energy = _energy(footprint)
     summary: dict[str, Any] = {"energy_kwh": energy, "carbon_kg": _carbon(footprint, plans)}
-    water = _water(footprint, plan, plans)
-    if water:
-        summary["water_l"] = water
-    if all(site.grid.price is not None for site in plans):
-        summary["cost"] = {"energy": footprint.total("cost"), "currency": plan.currency}
+    water = summary["water_l"] = _water(footprint, plan, plans)
+    priced = all(site.grid.price is not None for site in plans)
+    summary["cost"] = {"energy": footprint.total("cost"), "currency": plan.currency} if priced else {}
     stored = _stored(summary, footprint, accounts)
     if stored:
         summary["stored_energy"] = stored
@@ -198,9 +200,9 @@ def _stored(summary: Mapping[str, Any], footprint: Footprint, accounts: Sequence
             name: of(quantity) / G_PER_KG for name, quantity in carbon.items() if name in summary["carbon_kg"]
         },
     }
-    if "cost" in summary:
+    if summary["cost"]:
         stored["cost"] = {"energy": of("cost"), "currency": summary["cost"]["currency"]}
-    known = {name: of(quantity) for name, quantity in water.items() if name in summary.get("water_l", {})}
+    known = {name: of(quantity) for name, quantity in water.items() if name in summary["water_l"]}
     return {**stored, **({"water_l": known} if known else {})}
 
 

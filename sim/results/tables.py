@@ -38,10 +38,10 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     parts += [Text(remark, style="yellow") for remark in limit_remarks(summary)]
     if len(summary["carbon_kg"]["by_workload"]) > 1:
         parts.append(_by(summary))
-    if "jobs" in summary:
+    if summary.get("jobs"):
         parts += [grid_table(grid) for grid in job_grids(summary)]
         parts += [Text(remark, style="yellow") for remark in throttle_remarks(summary)]
-    if "serving" in summary:
+    if summary.get("serving"):
         parts += service_tables(summary["serving"])
         parts += [Text(remark, style="dim") for remark in service_remarks(summary["serving"])]
     intervals = interval_grid(summary)
