@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError, Problem
+from sim.reading import open_regular
 
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
@@ -171,13 +172,8 @@ class _Builder:
 
 
 def _read_text(path: Path, file: str) -> str:
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(LARGEST_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError.one(file, "no such file") from None
-    except OSError as error:
-        raise InputError.one(file, f"cannot be read: {error.strerror or error}") from None
+    with open_regular(path, file) as stream:
+        raw = stream.read(LARGEST_BYTES + 1)
     if len(raw) > LARGEST_BYTES:
         raise InputError.one(file, f"is larger than {LARGEST_BYTES >> 20} MiB; keep data in files of its own")
     try:

@@ -5,19 +5,58 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from sim.documents import Document, KeyPath
 from sim.errors import Problem
 
+_INNER = {"schema", "fields", "choices", "items_schema", "keys_schema", "values_schema", "definitions"}
+"""Where the schema of pydantic's core keeps those of what is inside."""
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("truth", "must be a number")
+    return value
+
+
+def _without_truth(schema: Any, *, in_union: bool) -> Any:
+    """A schema whose numbers take no ``true``. In a union they take nothing but numbers, so that the right one is
+    chosen."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(_without_truth(item, in_union=in_union) for item in schema)
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") in ("float", "int"):
+        if in_union:
+            return {**schema, "strict": True}
+        return core_schema.no_info_before_validator_function(_no_truth, cast("CoreSchema", schema))
+    here = schema.get("type") == "union"
+    changed = dict(schema)
+    for key in _INNER & schema.keys():
+        inner = schema[key]
+        named = key in ("fields", "choices") and isinstance(inner, dict)
+        changed[key] = (
+            {name: _without_truth(item, in_union=False) for name, item in inner.items()}
+            if named
+            else _without_truth(inner, in_union=here)
+        )
+    return changed
+
 
 class Spec(BaseModel):
-    """Base of everything read from a file: frozen, and no field that is not known."""
+    """Base of everything read from a file: frozen, no field that is not known, and ``true`` is no number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic reads ``true`` as 1 where a number may stand: every number below this model refuses it."""
+        schema: CoreSchema = _without_truth(handler(source), in_union=False)
+        return schema
 
 
 Checked = TypeVar("Checked")
