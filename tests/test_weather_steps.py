@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import sim
 from sim.errors import InputError
 from sim.instants import epoch_ns
 from sim.onsite import pv
@@ -20,6 +21,7 @@ from sim.spec.weather import OpenMeteo, TypicalWeather
 from sim.spec.weather_inputs import sky, weather_series
 from sim.units import DAY_NS, HOUR_NS
 from sim.weather.series import WeatherSeries
+from tests.small import small
 
 Rows = list[list[str]]
 YEAR = 8760
@@ -393,3 +395,36 @@ def test_a_file_without_its_clock_is_refused(tmp_path: Path) -> None:
     (tmp_path / "w.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match="utc_offset_seconds"):
         weather_series(spec, start_ns=int(starts[0]), end_ns=int(starts[1]))
+
+
+def test_check_and_run_agree_on_the_last_hour_and_the_manifest_counts_it(tmp_path: Path) -> None:
+    pytest.importorskip("pvlib")
+    file = _day(tmp_path / "w.json").file
+    array = {"kind": "pv", "capacity": "1 kW", "tilt": "20 deg", "azimuth": "180 deg"}
+    array["lifecycle"] = "ipcc-ar5-pv-utility"
+    data = {**small(), "start": "2025-06-01T20:00:00Z", "duration": "3 h"}
+    data["workloads"].pop("api")
+    data["site"] |= {
+        "weather": {"kind": "open-meteo", "file": file},
+        "on_site": [array, {"kind": "connection", "export_limit": "0 kW"}],
+    }
+    assert not sim.check(data)  # until 23:00
+    data["duration"] = "4 h"
+    (problem,) = sim.check(data)
+    assert (problem.path, "no radiation in the last hour" in problem.message) == ("site.weather", True)
+    with pytest.raises(InputError, match="no radiation in the last hour"):
+        sim.run(data)
+    data["site"]["weather"]["gaps"] = "interpolate"
+    assert sim.run(data).manifest["series"]["site"] == {"weather": {"filled": 3}}
+
+
+def test_the_hours_of_a_leap_year_in_tmy3_end_at_midnight_of_1_march(tmp_path: Path) -> None:
+    _tmy3(tmp_path / "t.csv", 60, midnight="00:00")
+    lines = (tmp_path / "t.csv").read_text().split("\n")
+    march = next(i for i, line in enumerate(lines) if line.startswith("03/01/1999,00:00"))
+    leap = [f"02/29/1999,{h:02d}:00,{h},50,980,0,0,0,4" for h in range(24)]
+    leap[0] = lines[march].replace("03/01", "02/29")  # what ended 28 February
+    lines[march] = "03/01/1999,00:00,24,50,980,0,0,0,4"
+    (tmp_path / "t.csv").write_text("\n".join([*lines[:march], *leap, *lines[march:]]))
+    series = _typical(tmp_path / "t.csv", "tmy3", start=_ns(2024, 2, 29), hours=24)
+    assert series.dry_bulb_c.tolist() == [float(h) for h in range(1, 25)]
