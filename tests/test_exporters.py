@@ -264,6 +264,15 @@ def test_a_value_that_is_none_is_left_out(tmp_path: Path, value: object) -> None
     assert all(power == 300 or math.isnan(power) for power in column(found, "gpu0", "power_w"))
 
 
+@pytest.mark.parametrize("moment", [-1, 1e30, 9e15])
+@pytest.mark.parametrize("write", [str, as_text], ids=["json", "text"])
+def test_a_time_that_no_meter_can_have_is_told(tmp_path: Path, moment: float, write: type[str]) -> None:
+    named, values = steady(300, 0, 5, UUID="GPU-1")
+    found = read(tmp_path, write(api((named, [*values, [moment, "300"]]))))
+    assert len(found.samples) == 5
+    assert "before 1970 or after 2116" in faults(found) or "no sample" in faults(found)
+
+
 def test_json_nested_too_deep_and_odd_shapes_are_refused(tmp_path: Path) -> None:
     assert "nested deeper" in refusal(tmp_path, '{"status": ' + "[" * 50_000 + "]" * 50_000 + "}")
     odd = json.dumps(

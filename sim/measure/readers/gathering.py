@@ -162,7 +162,8 @@ class Gathering:
         if not len(falls):
             return counter  # as it was read, to the last bit
         waits_s = np.diff(times[known]).astype(np.float64) * SECONDS_PER_NS
-        usual_w = float(np.median(steps[steps > 0] / waits_s[steps > 0])) if (steps > 0).any() else 0.0
+        rising = (steps > 0) & (waits_s > 0)  # two samples at one time say nothing of power
+        usual_w = float(np.median(steps[rising] / waits_s[rising])) if rising.any() else 0.0
         for fall in falls:
             before, after = known[fall], known[fall + 1]
             full = [size for size in self.counter_ranges_j.get(device, ()) if size >= counter[known].max()]

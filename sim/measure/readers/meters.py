@@ -18,6 +18,7 @@ from sim.measure.readers.choosing import best_answered, named
 from sim.measure.readers.exporters import METRICS, Meter, meter, wraps_at
 from sim.measure.readers.gathering import Gathering, hashed
 from sim.measure.readers.series import Series, put_together, series
+from sim.units import MAX_NS
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -57,6 +58,9 @@ def gather_meters(readings: Sequence[Reading], gathering: Gathering) -> list[Row
     """The rows of every device; what was left out or did not agree is told to ``gathering``."""
     by_series: dict[tuple[str, Labels], list[tuple[int, float, int]]] = {}
     for reading in readings:
+        if not 0 <= reading.time_ns < MAX_NS:
+            gathering.fault("its time lies before 1970 or after 2116", line=reading.line or None)
+            continue
         value = math.nan if reading.value >= BLANK else reading.value * METRICS[reading.metric].unit
         by_series.setdefault((reading.metric, reading.labels), []).append((reading.time_ns, value, reading.line))
     meters = _meters(by_series, gathering)
