@@ -81,6 +81,15 @@ def test_without_a_uuid_the_machine_and_the_index_are_the_gpu(tmp_path: Path) ->
     assert joules(found) == (300 + 100) * 60
 
 
+def test_two_gpus_through_two_exporters_keep_their_names_in_whatever_order(tmp_path: Path) -> None:
+    seen = [steady(300, gpu=str(g), UUID=f"GPU-{g}", Hostname=h) for g, h in ((0, "a"), (1, "b"), (1, "a"), (0, "b"))]
+    found = read(tmp_path, api(*seen))
+    assert {device.name: energy_j(found.of_device(device.name)) for device in found.devices} == {
+        "gpu0": 18_000,
+        "gpu1": 18_000,
+    }
+
+
 def test_a_series_without_the_uuid_is_of_the_gpu_at_its_place(tmp_path: Path) -> None:
     named = steady(300, UUID="GPU-1", Hostname="n1")
     bare = steady(1980, metric="DCGM_FI_DEV_SM_CLOCK", Hostname="n1")

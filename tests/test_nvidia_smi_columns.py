@@ -95,3 +95,25 @@ def test_without_an_index_the_gpus_of_a_sweep_are_read_from_their_own_columns(tm
     found = read(tmp_path, text)
     assert column(found, "gpu0", "power_w") == [300.0] * 10
     assert column(found, "gpu1", "power_w") == [70.0] * 10
+
+
+def test_a_gpu_keeps_its_name_when_its_index_changes_at_a_restart(tmp_path: Path) -> None:
+    text = "timestamp, index, uuid, power.draw [W]\n"
+    for second, order in ((0, "ab"), (1, "ab"), (2, "ba"), (3, "ba")):
+        for index, gpu in enumerate(order):
+            text += f"2025/03/01 00:00:0{second}.000, {index}, GPU-{gpu}, {300 if gpu == 'a' else 70}.00 W\n"
+    found = read(tmp_path, text)
+    assert [device.name for device in found.devices] == ["gpu0", "gpu1"]
+    assert column(found, "gpu0", "power_w") == [300.0] * 4
+    assert column(found, "gpu1", "power_w") == [70.0] * 4
+
+
+@pytest.mark.parametrize(("name", "serial"), [("serial", "[N/A]"), ("serial", "1563221012345"), ("uuid", "[N/A]")])
+def test_gpus_that_share_a_board_s_number_or_have_none_stay_two(tmp_path: Path, name: str, serial: str) -> None:
+    text = f"timestamp, index, {name}, power.draw [W]\n"
+    for second in range(4):
+        text += f"2025/03/01 00:00:0{second}.000, 0, {serial}, 300.00 W\n"
+        text += f"2025/03/01 00:00:0{second}.000, 1, {serial}, 70.00 W\n"
+    found = read(tmp_path, text)
+    assert column(found, "gpu0", "power_w") == [300.0] * 4
+    assert column(found, "gpu1", "power_w") == [70.0] * 4

@@ -57,15 +57,20 @@ class _Place(NamedTuple):
 def gather_meters(readings: Sequence[Reading], gathering: Gathering) -> list[Row]:
     """The rows of every device; what was left out or did not agree is told to ``gathering``."""
     by_series: dict[tuple[str, Labels], list[tuple[int, float, int]]] = {}
+    by_labels: dict[tuple[str, int], list[tuple[int, float, int]]] = {}  # by the object: hashing them each time is slow
     for reading in readings:
         if not 0 <= reading.time_ns < MAX_NS:
             gathering.fault("its time lies before 1970 or after 2116", line=reading.line or None)
             continue
         value = math.nan if reading.value >= BLANK else reading.value * METRICS[reading.metric].unit
-        by_series.setdefault((reading.metric, reading.labels), []).append((reading.time_ns, value, reading.line))
+        samples = by_labels.get((reading.metric, id(reading.labels)))
+        if samples is None:
+            samples = by_series.setdefault((reading.metric, reading.labels), [])
+            by_labels[reading.metric, id(reading.labels)] = samples
+        samples.append((reading.time_ns, value, reading.line))
     meters = _meters(by_series, gathering)
     devices = _devices(meters.values())
-    names = _names({devices[own]: own for own in reversed(meters.values())})
+    names = _names(devices, meters.values())
     places: dict[_Place, list[tuple[Labels, Series]]] = {}
     for (metric, labels), own in meters.items():
         parts = METRICS[metric].parts
@@ -127,16 +132,21 @@ def _devices(meters: Iterable[Meter]) -> dict[Meter, Device]:
     return found
 
 
-def _names(devices: Mapping[Device, Meter]) -> dict[Device, str]:
+def _names(devices: Mapping[Meter, Device], meters: Iterable[Meter]) -> dict[Device, str]:
     """Kind and number; with the machine before it where there are several, and more where that is not enough."""
-    hosts = {own.host for own in devices.values()}
+    first: dict[Device, Meter] = {}
+    hosts: dict[Device, set[str]] = {}
+    for own in meters:
+        first.setdefault(devices[own], own)
+        hosts.setdefault(devices[own], set()).add(own.host)
+    one_machine = bool(set.intersection(*hosts.values())) if hosts else True
     short = {
-        device: f"{own.kind}{own.number}" if len(hosts) == 1 else f"{own.host}/{own.kind}{own.number}"
-        for device, own in devices.items()
+        device: f"{own.kind}{own.number}" if one_machine else f"{own.host}/{own.kind}{own.number}"
+        for device, own in first.items()
     }
     seen = Counter(short.values())
     return {
-        device: name if seen[name] == 1 or not devices[device].uuid else f"{name}-{hashed(devices[device].uuid)[:6]}"
+        device: name if seen[name] == 1 or not first[device].uuid else f"{name}-{hashed(first[device].uuid)[:6]}"
         for device, name in short.items()
     }
 
@@ -158,10 +168,10 @@ def _together(place: _Place, device: str, sources: Sequence[tuple[Labels, Series
     if apart is not None:
         labels = [dict(labels) for labels, _ in sources]
         differ = sorted({key for one in labels for key in one if any(other.get(key) != one[key] for other in labels)})
+        times = f"has two values at one time, {apart.at_one_time:,} times," if apart.at_one_time else "disagrees"
         reason = (
-            f"{place.metric} has two values at one time, {apart.at_one_time:,} times, from series that differ in"
-            f" {', '.join(differ)}; the means of where they overlap are {100 * apart.means_apart:.2g} % apart. The one"
-            " with the most samples counts"
+            f"{place.metric} {times} between series that differ in {', '.join(differ)}; where they overlap their means"
+            f" are {100 * apart.means_apart:.2g} % apart. The one with the most samples counts"
         )
         gathering.fault(reason, line=apart.line or None, device=device, time_ns=apart.time_ns)
     return found

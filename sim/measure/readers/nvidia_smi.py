@@ -52,7 +52,8 @@ UNKNOWN |= {"[gpu requires reset]", "[gpu is lost]", "[requested functionality h
 POWER = COLUMNS["power_w"][0]
 
 INDEX = ("index",)
-SERIAL = ("uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "serial", "gpu_serial")
+UUID = ("uuid", "gpu_uuid")
+SERIAL = (*UUID, "pci.bus_id", "gpu_bus_id", "serial", "gpu_serial")
 MODEL = ("name", "gpu_name")
 
 MOST_CELLS_TOLD = 3
@@ -117,11 +118,12 @@ def _owners(text: Text, rows: list[_Row], gathering: Gathering, origin: dict[str
 class _Row:
     """One line: its cells by the name of their column, and the line of the header that names them."""
 
-    __slots__ = ("cells", "header", "index", "line", "model", "opens", "serial", "time_ns", "values")
+    __slots__ = ("cells", "has_uuid", "header", "index", "line", "model", "opens", "serial", "time_ns", "values")
 
     def __init__(self, line: int, time_ns: int, cells: dict[str, str], *, header: int, opens: bool) -> None:
         self.line, self.time_ns, self.cells, self.header, self.opens = line, time_ns, cells, header, opens
         self.index, self.serial = cells.get(_first(INDEX, cells), ""), cells.get(_first(SERIAL, cells), "")
+        self.has_uuid = _first(UUID, cells) != "" and self.serial.lower() not in UNKNOWN
         self.model = cells.get(_first(MODEL, cells), "")
         self.values: dict[str, float] = {}
 
@@ -268,13 +270,17 @@ def _tell_order(used: Mapping[str, str], rows: Sequence[_Row], gathering: Gather
 
 
 def _device(gathering: Gathering, row: _Row) -> str:
-    """By index, or else in the order of their first rows; one index with another serial is another GPU."""
+    """By UUID, else by index, else by what serial there is, in the order of their first rows.
+
+    One UUID is one GPU, whatever its index is after a restart; one index with another serial is another GPU. A board's
+    serial number or a place on the bus is not enough against an index: GPUs share them, or have '[N/A]'.
+    """
     identity = hashed(row.serial)
-    if row.index:
-        name = f"gpu{row.index}"
-        if name in gathering.devices and gathering.devices[name].identity != identity:
-            name = f"gpu{row.index}-{identity[:6]}"
-    else:
-        same = (device.name for device in gathering.devices.values() if device.identity == identity)
-        name = next(same, f"gpu{len(gathering.devices)}")
+    if row.has_uuid or not row.index:
+        known = next((own.name for own in gathering.devices.values() if own.identity == identity), None)
+        if known is not None:
+            return known
+    name = f"gpu{row.index or len(gathering.devices)}"
+    if name in gathering.devices and gathering.devices[name].identity != identity:
+        name = f"{name}-{identity[:6]}"
     return gathering.device(name, "gpu", model=row.model, serial=row.serial)
