@@ -56,6 +56,9 @@ UUID = ("uuid", "gpu_uuid")
 SERIAL = (*UUID, "pci.bus_id", "gpu_bus_id", "serial", "gpu_serial")
 MODEL = ("name", "gpu_name")
 
+LONGEST_HEADER = 20_000
+"""Characters; a line that is longer, as an export in JSON is, is no header."""
+
 MOST_CELLS_TOLD = 3
 
 PREAMBLE = 20
@@ -131,7 +134,8 @@ class _Row:
 def _header(text: Text) -> tuple[int, str]:
     """The first line that names a quantity, and its number; '' where none of the first lines does."""
     known = {name for columns, _, _ in COLUMNS.values() for name in columns}
-    first = islice(((i, line) for i, line in enumerate((*text.lines, text.tail), 1) if line.strip()), PREAMBLE)
+    lines = ((i, line) for i, line in enumerate((*text.lines, text.tail), 1) if line.strip())
+    first = (pair for pair in islice(lines, PREAMBLE) if len(pair[1]) <= LONGEST_HEADER)
     return next(((i, line) for i, line in first if known & {*_names(line), *_names(line.replace(";", ","))}), (1, ""))
 
 
