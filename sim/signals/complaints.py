@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from sim.errors import InputError, Problem
 
 MOST_PROBLEMS = 20
@@ -16,38 +18,46 @@ class Complaints:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self._rows: dict[str, list[tuple[int, str]]] = {}
+        self._kinds: dict[str, _Kind] = {}
         self._more = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._rows)
 
     def add(self, line: int, message: str, path: str = "") -> None:
         """One more row at fault. A message names what varies (a cell) only where rows differ in it."""
-        if message in self._rows or len(self._rows) < MOST_PROBLEMS:
-            self._rows.setdefault(message, []).append((line, path))
+        kind = self._kinds.get(message)
+        if kind is not None:
+            kind.count += 1
+            if len(kind.others) < MOST_LINES:
+                kind.others.append(line)
+        elif len(self._kinds) < MOST_PROBLEMS:
+            self._kinds[message] = _Kind(line, path)
         else:
             self._more += 1
 
     def problems(self) -> list[Problem]:
         """One problem of each kind, at its first row, with the lines of the others."""
-        found = []
-        for message, rows in self._rows.items():
-            line, path = rows[0]
-            found.append(Problem(self.file, line, path, message + _others([at for at, _ in rows[1:]])))
+        found = [Problem(self.file, kind.line, kind.path, text + kind.alike()) for text, kind in self._kinds.items()]
         if self._more:
             found.append(Problem(self.file, None, "", f"and {self._more} more rows at fault"))
         return found
 
     def raise_if_any(self) -> None:
         """Raises ``InputError`` with every kind of fault, if there was one."""
-        if self._rows:
+        if self._kinds:
             raise InputError(self.problems())
 
 
-def _others(lines: list[int]) -> str:
-    if not lines:
-        return ""
-    named = ", ".join(str(line) for line in lines[:MOST_LINES])
-    more = f" and {len(lines) - MOST_LINES} further" if len(lines) > MOST_LINES else ""
-    return f"  ({len(lines)} more alike: line{'s' if len(lines) > 1 else ''} {named}{more})"
+@dataclass
+class _Kind:
+    """Where a fault was met first, how often again, and in which of the next lines."""
+
+    line: int
+    path: str
+    count: int = 0
+    others: list[int] = field(default_factory=list)
+
+    def alike(self) -> str:
+        if not self.count:
+            return ""
+        named = ", ".join(str(line) for line in self.others)
+        further = f" and {self.count - len(self.others)} further" if self.count > len(self.others) else ""
+        return f"  ({self.count} more alike: line{'s' if self.count > 1 else ''} {named}{further})"

@@ -16,7 +16,7 @@ from sim.errors import InputError
 from sim.instants import LocalClock, epoch_ns, named_zone, parse_moment
 from sim.reading import MOST_BYTES, open_regular
 from sim.signals.complaints import Complaints
-from sim.signals.labels import NO_OFFSET, Labels, says_utc
+from sim.signals.labels import AS_DOCUMENTED, NO_OFFSET, Labels, says_utc
 from sim.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Table:
         """One more bad row; rows at one fault are told together."""
         self._complaints.add(line, message)
 
-    def times(self, column: int, labels: Labels = Labels(), *, utc: bool = False) -> Times:  # noqa: B008 (immutable)
+    def times(self, column: int, labels: Labels = AS_DOCUMENTED, *, utc: bool = False) -> Times:
         """A reader of the times in ``column``; ``utc`` where the file's published format says that they are in UTC.
 
         Raises ``InputError`` where the clock is known to be UTC and the user names another zone.

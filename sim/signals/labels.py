@@ -50,6 +50,10 @@ class Labels:
             raise InputError.one(file, f"{why}, and 'zone' says {self.zone}: leave 'zone' out")
 
 
+AS_DOCUMENTED = Labels()
+"""What a reader assumes where the user says nothing."""
+
+
 def says_utc(name: str) -> bool:
     """Whether the name of a column says that its times are in UTC.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sim.signals.csv_table import open_table
-from sim.signals.labels import Labels
+from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.signals.signal import Signal
 from sim.signals.units_in_names import refuse_other_unit
 
@@ -29,7 +29,7 @@ def read_series(
     unit: str,
     origin_ns: int,
     may_be_negative: bool,
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> Signal:
     """The series as a ``Signal`` in nanoseconds from ``origin_ns`` (since 1970), each value times ``si_per_value``.
 

@@ -22,7 +22,7 @@ from sim.signals.grid.eia930 import answer_rows, is_own_table, own_rows
 from sim.signals.grid.generation import Generation, Stored
 from sim.signals.grid.json_file import looks_like_json
 from sim.signals.grid.series import GridSeries, read_mix
-from sim.signals.labels import Labels
+from sim.signals.labels import AS_DOCUMENTED, Labels
 
 FUELS = {
     "WND": "wind",
@@ -54,7 +54,7 @@ def read_eia(
     *,
     policy: Policy,
     origin_ns: int,
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
     only: Mapping[str, str] = MappingProxyType({}),
 ) -> GridSeries:
     """The fuel mix in ``path``: research code's table, the EIA's own, or an answer of its API (see ``eia930``).

@@ -113,7 +113,12 @@ def _columns(table: Table) -> dict[tuple[str, str], int]:
     found = {(match[1].lower(), (match[2] or "reported").lower()): i for i, match in matches.items() if match}
     unknown = sorted({name for name, _ in found if name not in FUELS and name not in STORAGE})
     if unknown or not any(name in FUELS for name, _ in found):
-        what = f"has unknown sources: {', '.join(unknown)}" if unknown else "has no 'Net Generation (MW) from ...'"
+        columns = ", ".join(table.names)
+        what = (
+            f"has unknown sources: {', '.join(unknown)}"
+            if unknown
+            else f"has no column 'Net Generation (MW) from ...' beside its hours; its columns are: {columns}"
+        )
         raise InputError.one(table.file, what, line=1)
     return found
 

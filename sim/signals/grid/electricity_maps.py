@@ -21,7 +21,7 @@ from sim.signals.gaps import Policy, Rows
 from sim.signals.grid.cells import Collected, number
 from sim.signals.grid.json_file import Answer, clock_of, json_number, looks_like_json
 from sim.signals.grid.series import Basis, GridSeries, read_signal
-from sim.signals.labels import Labels
+from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import J_PER_KWH
 
 TIME = "Datetime (UTC)"
@@ -36,7 +36,7 @@ def read_electricity_maps(
     basis: Basis,
     policy: Policy,
     origin_ns: int,
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """The intensity of ``basis`` in ``path``, a CSV file or the API's JSON. Raises ``InputError`` with every fault."""
     if looks_like_json(path):

@@ -20,7 +20,7 @@ from sim.signals.gaps import Policy, Rows, lasting
 from sim.signals.grid.generation import Generation
 from sim.signals.grid.json_file import Answer, json_number
 from sim.signals.grid.series import GridSeries, read_mix, read_signal
-from sim.signals.labels import Labels
+from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import MAX_NS, NS_PER_S, parse_price
 
 Floats = npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ def read_energy_charts_price(
     *,
     policy: Policy,
     origin_ns: int,
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """The day-ahead price in ``path``, in the unit that it states. Raises ``InputError`` with every fault."""
     answer = Answer(path)
@@ -97,7 +97,7 @@ def read_energy_charts_mix(
     *,
     policy: Policy,
     origin_ns: int,
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """The fuel mix in ``path``, an answer about public power. Raises ``InputError`` with every fault."""
     answer = Answer(path)

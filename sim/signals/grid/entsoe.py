@@ -31,7 +31,7 @@ from sim.signals.grid.cells import Collected, Selection, cell, number
 from sim.signals.grid.entsoe_py import FUELS, STORAGE, fuel_columns, is_py_table, py_generation, py_prices
 from sim.signals.grid.generation import Generation, Stored
 from sim.signals.grid.series import GridSeries, read_mix, read_signal
-from sim.signals.labels import Labels
+from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import NS_PER_S, parse_price
 
 _GENERATION = re.compile(r"(.+?)\s*-\s*Actual Aggregated\s*\[MW\]", re.IGNORECASE)
@@ -147,7 +147,7 @@ def read_entsoe_mix(
     policy: Policy,
     origin_ns: int,
     only: Mapping[str, str] = MappingProxyType({}),
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """The fuel mix in a table of actual generation per production type, the platform's export or entsoe-py's.
 
@@ -175,7 +175,7 @@ def read_entsoe_price(
     policy: Policy,
     origin_ns: int,
     only: Mapping[str, str] = MappingProxyType({}),
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """Day-ahead prices, of which those below zero are as real as others, of the platform's export or entsoe-py's.
 

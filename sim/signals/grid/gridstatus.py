@@ -21,7 +21,7 @@ from sim.signals.gaps import Policy, Rows
 from sim.signals.grid.cells import Collected, Selection, number
 from sim.signals.grid.generation import Generation, Stored
 from sim.signals.grid.series import GridSeries, read_mix, read_signal
-from sim.signals.labels import Labels
+from sim.signals.labels import AS_DOCUMENTED, Labels
 
 START, END, TIME = "Interval Start", "Interval End", "Time"
 APART = ("Location", "Market", "Respondent", "BAA", "Node", "Tie")
@@ -116,7 +116,7 @@ def read_gridstatus_price(
     policy: Policy,
     origin_ns: int,
     only: Mapping[str, str] = MappingProxyType({}),
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """The prices of one location, each value times ``si_per_value`` in ``unit``. Raises ``InputError``."""
     with open_table(path) as table:
@@ -152,7 +152,7 @@ def read_gridstatus_mix(
     origin_ns: int,
     only: Mapping[str, str] = MappingProxyType({}),
     skip: Sequence[str] = (),
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """The fuel mix of one grid, without the columns in ``skip``. Raises ``InputError`` with every fault."""
     with open_table(path) as table:

@@ -113,13 +113,10 @@ def json_number(value: object) -> float:
     """A number, NaN for null, and for text what it spells. Raises ``ValueError`` for anything else."""
     if value is None:
         return math.nan
-    if isinstance(value, str):
-        text = value.strip()
-        return float(text) if text and math.isfinite(float(text)) else _no_number(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return _no_number(value)
-    return float(value)
-
-
-def _no_number(value: object) -> float:
-    raise ValueError(f"is not a number: {str(value)[:60]!r}")
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"is not a number: {str(value)[:60]!r}")
+    return number

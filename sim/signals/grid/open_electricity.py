@@ -30,7 +30,7 @@ from sim.signals.grid.cells import cell, number
 from sim.signals.grid.generation import Generation
 from sim.signals.grid.json_file import Answer, clock_of, json_number, looks_like_json
 from sim.signals.grid.series import GridSeries, read_mix, read_signal
-from sim.signals.labels import Labels
+from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import DAY_NS, HOUR_NS, NS_PER_S, parse_price
 
 MINUTE_NS = 60 * NS_PER_S
@@ -105,7 +105,7 @@ def read_open_electricity_price(
     policy: Policy,
     origin_ns: int,
     only: Mapping[str, str],
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """The price of one region, in Australian dollars. Raises ``InputError`` with every fault."""
     found = _read(path, ("price",), only, labels, by_fuel=False)
@@ -127,7 +127,7 @@ def read_open_electricity_mix(
     policy: Policy,
     origin_ns: int,
     only: Mapping[str, str],
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """The fuel mix of one region, or of a network. Raises ``InputError`` with every fault."""
     found = _read(path, ("power", "energy"), only, labels, by_fuel=True)

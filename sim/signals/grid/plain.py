@@ -16,7 +16,7 @@ from sim.signals.csv_table import open_table
 from sim.signals.gaps import GapReport, Policy, Rows
 from sim.signals.grid.cells import Collected, number
 from sim.signals.grid.series import read_signal
-from sim.signals.labels import NO_OFFSET, Labels, says_utc
+from sim.signals.labels import AS_DOCUMENTED, NO_OFFSET, Labels, says_utc
 from sim.signals.signal import Signal
 from sim.signals.units_in_names import refuse_other_unit
 
@@ -33,7 +33,7 @@ def read_plain(
     policy: Policy,
     origin_ns: int,
     may_be_negative: bool,
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> tuple[Signal, GapReport]:
     """The series as a signal in ``unit``, each value times ``si_per_value``. Raises ``InputError`` with every fault.
 

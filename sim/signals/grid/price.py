@@ -13,14 +13,14 @@ from sim.signals.csv_table import open_table
 from sim.signals.gaps import Policy
 from sim.signals.grid.cells import Collected, number
 from sim.signals.grid.series import GridSeries, read_signal
-from sim.signals.labels import Labels
+from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import parse_price
 
 TIME = "Datetime (UTC)"
 _PRICE = re.compile(r"Price \(([A-Z]{3}/[kM]Wh)\)")
 
 
-def read_price(path: Path, *, policy: Policy, origin_ns: int, labels: Labels = Labels()) -> GridSeries:  # noqa: B008
+def read_price(path: Path, *, policy: Policy, origin_ns: int, labels: Labels = AS_DOCUMENTED) -> GridSeries:
     """The price in ``path``, in the currency of its header. Raises ``InputError`` with every fault."""
     with open_table(path) as table:
         times = table.times(table.column(TIME), labels)

@@ -20,7 +20,7 @@ from sim.signals.gaps import LONGEST_STEP_NS, Policy, Rows
 from sim.signals.grid.cells import Collected, cell, number
 from sim.signals.grid.json_file import Answer, clock_of, json_number
 from sim.signals.grid.series import GridSeries, read_signal
-from sim.signals.labels import Labels
+from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.signals.units_in_names import refuse_other_unit
 from sim.units import NS_PER_S, parse
 
@@ -34,7 +34,7 @@ def read_watttime_json(
     *,
     policy: Policy,
     origin_ns: int,
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """The emissions rate in ``path``, an answer of the v3 API. Raises ``InputError`` with every fault."""
     answer = Answer(path)
@@ -102,7 +102,7 @@ def read_watttime_csv(
     si_per_value: float,
     policy: Policy,
     origin_ns: int,
-    labels: Labels = Labels(),  # noqa: B008 (immutable)
+    labels: Labels = AS_DOCUMENTED,
 ) -> GridSeries:
     """The emissions rate in one column of a CSV file, which must be named where there are more than two.
 
