@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sim
 from sim.errors import InputError
 from sim.instants import epoch_ns
+from sim.results.files import to_yaml
 from sim.signals.grid.eia import read_eia
 from sim.signals.grid.electricity_maps import read_electricity_maps
 from sim.signals.grid.plain import read_plain
@@ -26,6 +28,7 @@ from sim.signals.series_file import read_series
 from sim.signals.signal import Signal
 from sim.units import HOUR_NS, J_PER_KWH
 from tests.grid_files import MIX, ORIGIN, hour_of, maps_json, watttime_json
+from tests.small import small
 
 BERLIN = ZoneInfo("Europe/Berlin")
 PER_MWH = 1 / (1000 * J_PER_KWH)
@@ -274,3 +277,40 @@ def test_hours_in_which_only_storage_generates_are_told_as_such_and_may_be_held(
     assert mix is not None
     assert mix["gas"].values.tolist() == pytest.approx([0.75, 0.75, 0.75, 0.5])
     assert np.allclose(sum(share.values for share in mix.values()), 1.0)
+
+
+def _checked(folder: Path, grid: Mapping[str, Any]) -> list[str]:
+    world = small()
+    world["site"]["grid"] = {"intensity": "380 gCO2e/kWh", **grid}
+    world["start"] = "2024-02-28T00:00:00Z"
+    (folder / "s.yaml").write_text(to_yaml(world))
+    return [problem.message for problem in sim.check(folder / "s.yaml")]
+
+
+def test_an_average_is_no_marginal_rate_and_a_marginal_rate_no_average(tmp_path: Path) -> None:
+    hours: list[float | None] = [500.0] * 48
+    watttime = {"kind": "watttime", "file": str(tmp_path / "w.json")}
+    maps = {"kind": "electricity-maps", "file": str(maps_json(tmp_path / "m.json", hours)), "basis": "direct"}
+    watttime_json(tmp_path / "w.json", hours)
+    assert _checked(tmp_path, {"marginal": watttime}) == []
+    assert _checked(tmp_path, {"intensity": maps}) == []
+    assert any("give it as 'marginal'" in message for message in _checked(tmp_path, {"intensity": watttime}))
+    watttime_json(tmp_path / "w.json", hours, signal_type="co2_aoer")
+    assert _checked(tmp_path, {"intensity": watttime}) == []
+    for average in (watttime, maps, {"kind": "average", "region": "FRA"}):
+        (message,) = _checked(tmp_path, {"marginal": average})
+        assert "is an average of all that generates; give it as 'intensity'" in message
+
+
+def test_a_scenario_may_name_the_zone_and_the_stamps_of_its_files(tmp_path: Path) -> None:
+    berlin = [hour_of(i).astimezone(BERLIN).strftime("%Y-%m-%d %H:%M") for i in range(49)]
+    path = _written(tmp_path, "t", berlin)
+    series = {"kind": "series", "file": str(path), "time_column": "t", "column": "v", "unit": "1 EUR/MWh"}
+    (message,) = _checked(tmp_path, {"price": series})
+    assert "'t' has no offset from UTC" in message
+    assert _checked(tmp_path, {"price": series | {"zone": "Europe/Berlin"}}) == []
+    assert _checked(tmp_path, {"price": series | {"zone": "Europe/Berlin", "stamps": "end"}}) == []
+    (message,) = _checked(tmp_path, {"price": series | {"zone": "Europe/Berln"}})
+    assert "did you mean 'Europe/Berlin'" in message
+    (message,) = _checked(tmp_path, {"price": series | {"zone": "Europe/Berlin", "stamps": "middle"}})
+    assert "start" in message

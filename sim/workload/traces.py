@@ -3,7 +3,8 @@
 A row that cannot be used is counted and named by line with the reason; whether that stops the run is the user's choice.
 Times are taken from the first row, so that of a clock without an offset (Azure 2023) only the differences count; where
 a run is aligned to the clock it is taken as UTC. Sources of the formats: Azure (Splitwise, ISCA 2024, and its 2024
-sequel), BurstGPT (arXiv:2401.17644), Mooncake (arXiv:2407.00079), Qwen-Bailian (arXiv:2506.02634), RAGPulse (arXiv:2511.12979).
+sequel), BurstGPT (arXiv:2401.17644), Mooncake (arXiv:2407.00079), Qwen-Bailian (arXiv:2506.02634), RAGPulse
+(arXiv:2511.12979).
 """
 
 from __future__ import annotations
