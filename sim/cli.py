@@ -21,6 +21,7 @@ from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
     from sim.results.results import Results
+    from sim.spec.loader import Loaded
 
 INTERRUPTED = 130
 
@@ -68,6 +69,12 @@ def _show(results: Results, *, as_json: bool, quiet: bool) -> None:
         show_tables(run_tables(results.scenario["name"], results.summary))
 
 
+def _tell(loaded: Loaded) -> None:
+    """Says what is unusual about a scenario."""
+    for remark in loaded.remarks():
+        sys.stderr.write(f"note: {remark}\n")
+
+
 def _write(results: Results, out: Path | None, *, quiet: bool) -> None:
     stop_if_interrupted()
     if out is not None:
@@ -102,6 +109,7 @@ def run(
     if seed is not None:
         overrides["seed"] = str(seed)
     loaded = load_scenario(scenario, overrides)
+    _tell(loaded)
     if sys.stderr.isatty() and compiles_first(loaded):
         sys.stderr.write("compiling the serving engine: up to a minute, this once\n")
     results = run_loaded(loaded)
@@ -125,6 +133,7 @@ def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
     problems = problems_of(loaded)
     if problems:
         raise InputError(problems)
+    _tell(loaded)
     sys.stdout.write(f"{loaded.source}: no problems\n")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -11,12 +11,27 @@ from pydantic_core import PydanticCustomError
 from sim import units
 from sim.errors import QuantityError
 from sim.instants import named_zone
+from sim.possible import (
+    CONVERSION,
+    DATA_PRICE,
+    DEVICE_POWER,
+    DIMENSIONS,
+    ENERGY_PRICE,
+    LIFETIME,
+    NODE_POWER,
+    Possible,
+)
+from sim.possible import PUE as PUE_RANGE
 
 
 class Quantity(float):
-    """An SI value that remembers how it was written, so that a resolved scenario reads like the user's own."""
+    """An SI value that remembers how it was written, so that a resolved scenario reads like the user's own.
+
+    ``remark`` says what is unusual about it, where something is.
+    """
 
     text: str
+    remark: str | None = None
 
     @classmethod
     def of(cls, si: float, text: str) -> Quantity:
@@ -30,6 +45,7 @@ class Nanoseconds(int):
     """A duration in integer nanoseconds that remembers how it was written."""
 
     text: str
+    remark: str | None = None
 
     @classmethod
     def of(cls, ns: int, text: str) -> Nanoseconds:
@@ -49,6 +65,9 @@ class Share(Quantity):
     """A share, where a quantity could stand as well."""
 
 
+Read = TypeVar("Read", Quantity, Price, Nanoseconds)
+
+
 def _fail(message: str) -> PydanticCustomError:
     return PydanticCustomError("quantity", "{message}", {"message": message})
 
@@ -64,7 +83,25 @@ def _bound(si: float, written: object, low: float | None, above: float | None, h
         raise _fail(f"must be at most {high:g}, and is {written!r}")
 
 
-def _reader(dimension: str, low: float | None, above: float | None, high: float | None) -> Callable[[object], Quantity]:
+def _checked(quantity: Read, si: float, possible: Possible | None) -> Read:
+    """Raises a problem for what cannot be; remarks on what is unusual."""
+    if possible is not None:
+        fault = possible.fault(si)
+        if fault is not None:
+            raise _fail(f"{fault}, and is {quantity.text!r}")
+        quantity.remark = possible.remark(si)
+    return quantity
+
+
+def _reader(
+    dimension: str,
+    low: float | None,
+    above: float | None,
+    high: float | None,
+    possible: Possible | None = None,
+) -> Callable[[object], Quantity]:
+    possible = possible if possible is not None else DIMENSIONS.get(dimension)
+
     def read(value: object) -> Quantity:
         if isinstance(value, Quantity):
             return value
@@ -73,12 +110,12 @@ def _reader(dimension: str, low: float | None, above: float | None, high: float 
         except QuantityError as error:
             raise _fail(error.message) from None
         _bound(si, value, low, above, high)
-        return Quantity.of(si, str(value).strip())
+        return _checked(Quantity.of(si, str(value).strip()), si, possible)
 
     return read
 
 
-def _duration_reader(low: int) -> Callable[[object], Nanoseconds]:
+def _duration_reader(low: int, possible: Possible | None = None) -> Callable[[object], Nanoseconds]:
     def read(value: object) -> Nanoseconds:
         if isinstance(value, Nanoseconds):
             return value
@@ -88,7 +125,7 @@ def _duration_reader(low: int) -> Callable[[object], Nanoseconds]:
             raise _fail(error.message) from None
         if ns < low:
             raise _fail(f"must {'be above zero' if low else 'not be negative'}, and is {value!r}")
-        return Nanoseconds.of(ns, str(value).strip())
+        return _checked(Nanoseconds.of(ns, str(value).strip()), ns * units.SECONDS_PER_NS, possible)
 
     return read
 
@@ -106,7 +143,7 @@ def _read_price(value: object, dimension: str = "energy price") -> Price:
         raise _fail(error.message) from None
     price = Price(si)
     price.text, price.currency = str(value).strip(), currency
-    return price
+    return _checked(price, si, ENERGY_PRICE if dimension == "energy price" else DATA_PRICE)
 
 
 def _is_share(value: object) -> bool:
@@ -171,12 +208,22 @@ def _field(read: Callable[[object], Any], dimension: str, *, or_share: bool = Fa
 
 
 def _quantity(
-    dimension: str, *, low: float | None = 0.0, above: float | None = None, high: float | None = None
+    dimension: str,
+    *,
+    low: float | None = 0.0,
+    above: float | None = None,
+    high: float | None = None,
+    possible: Possible | None = None,
 ) -> tuple[Any, ...]:
-    return _field(_reader(dimension, low, above, high), dimension)
+    return _field(_reader(dimension, low, above, high, possible), dimension)
 
 
 Power = Annotated[Quantity, *_quantity("power")]
+DevicePower = Annotated[Quantity, *_quantity("power", possible=DEVICE_POWER)]
+"""Of one accelerator or socket."""
+PositiveDevicePower = Annotated[Quantity, *_quantity("power", above=0.0, possible=DEVICE_POWER)]
+NodePower = Annotated[Quantity, *_quantity("power", possible=NODE_POWER)]
+"""Of a whole node, or of a part of it."""
 PositivePower = Annotated[Quantity, *_quantity("power", above=0.0)]
 PositiveEnergy = Annotated[Quantity, *_quantity("energy", above=0.0)]
 CarbonIntensity = Annotated[Quantity, *_quantity("carbon intensity")]
@@ -201,7 +248,10 @@ Fraction = Annotated[Quantity, *_quantity("fraction", high=1.0)]
 PositiveFraction = Annotated[Quantity, *_quantity("fraction", above=0.0, high=1.0)]
 UpToHalf = Annotated[Quantity, *_quantity("fraction", above=0.0, high=0.5)]
 SmallRatio = Annotated[Quantity, *_quantity("fraction", high=100.0)]
-AtLeastOne = Annotated[Quantity, *_quantity("fraction", low=1.0)]
+ConversionEfficiency = Annotated[Quantity, *_quantity("fraction", above=0.0, high=1.0, possible=CONVERSION)]
+"""Energy out per energy in."""
+PUE = Annotated[Quantity, *_quantity("fraction", low=1.0, possible=PUE_RANGE)]
+AtLeastOne = Annotated[Quantity, *_quantity("fraction", low=1.0, high=1e6)]
 FuelPerEnergy = Annotated[Quantity, *_quantity("fuel per energy", above=0.0)]
 Length = Annotated[Quantity, *_quantity("length")]
 PositiveLength = Annotated[Quantity, *_quantity("length", above=0.0)]
@@ -218,8 +268,11 @@ ZoneName = Annotated[str, AfterValidator(_read_zone)]
 """The name of a time zone in the IANA database, such as ``Europe/Berlin``."""
 Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration")]
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration")]
+Lifetime = Annotated[Nanoseconds, *_field(_duration_reader(1, LIFETIME), "duration")]
 Allowance = Annotated[Nanoseconds | Share, *_field(_share_or(_duration_reader(0), 100.0), "duration", or_share=True)]
-CapLevel = Annotated[Quantity, *_field(_share_or(_reader("power", None, 0.0, None), 1.0), "power", or_share=True)]
+CapLevel = Annotated[
+    Quantity, *_field(_share_or(_reader("power", None, 0.0, None, DEVICE_POWER), 1.0), "power", or_share=True)
+]
 SignalLevel = Annotated[
     Quantity,
     PlainValidator(_read_level),

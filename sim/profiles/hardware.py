@@ -20,11 +20,12 @@ from sim.profiles.sourced import (
     SourcedEnergyPerOperation,
     SourcedExponent,
     SourcedMass,
+    SourcedNodePower,
     SourcedPower,
     SourcedPowerPerByte,
     SourcedRate,
 )
-from sim.quantities import Bytes, Fraction, Mass, PositiveArea, PositiveFraction
+from sim.quantities import Bytes, ConversionEfficiency, Fraction, Mass, PositiveArea, PositiveFraction
 from sim.validation import Spec
 
 Precision = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4"]
@@ -55,6 +56,9 @@ class GPUPower(Spec):
     unit_spread: Sourced[Fraction] | None = None
 
 
+Residual = Annotated[float, Field(ge=-1e6, le=1e6)]
+
+
 class Calibration(Spec):
     """Where measured power numbers come from: recordings, software, what was fitted on and what was held out.
 
@@ -66,10 +70,10 @@ class Calibration(Spec):
     stack: str
     fitted: list[str]
     held_out: list[str]
-    errors: dict[Literal["fitted", "held_out"], Annotated[float, Field(ge=0.0)]]
-    residuals: dict[str, float]
+    errors: dict[Literal["fitted", "held_out"], Annotated[float, Field(ge=0.0, le=1e6)]]
+    residuals: dict[str, Residual]
     constants: list[str]
-    covariance: list[list[float]]
+    covariance: list[list[Annotated[float, Field(ge=-1e30, le=1e30)]]]
 
 
 class Memory(Spec):
@@ -179,7 +183,7 @@ class CPUProfile(Profile):
     """One CPU socket."""
 
     kind: Literal["cpu"]
-    cores: int = Field(ge=1)
+    cores: int = Field(ge=1, le=10_000)
     tdp: SourcedPower
     power: CPUPower
     embodied: Embodied
@@ -203,21 +207,21 @@ class DRAM(Spec):
 class Part(Spec):
     """A component of the whole node in W, at rest and with all of its accelerators at work."""
 
-    idle: SourcedPower
-    active: SourcedPower
+    idle: SourcedNodePower
+    active: SourcedNodePower
 
 
 class EfficiencyPoint(Spec):
     """Conversion efficiency at one DC load, as a fraction of the rating."""
 
     load: PositiveFraction
-    value: PositiveFraction
+    value: ConversionEfficiency
 
 
 class PSU(Spec):
     """The node's power supplies together: DC rating in W and efficiency by load, interpolated linearly."""
 
-    rated: SourcedPower
+    rated: SourcedNodePower
     efficiency: list[EfficiencyPoint] = Field(min_length=1)
     source: str
     confidence: Confidence
@@ -235,7 +239,7 @@ class Transition(Spec):
     """Booting or shutting down: how long, and the DC power of the whole node meanwhile, in W."""
 
     duration: SourcedDuration
-    power: SourcedPower
+    power: SourcedNodePower
 
 
 class NodeMaterials(Spec):
@@ -262,7 +266,7 @@ class NodeProfile(Profile):
     fans: Part | None = None
     board: Part | None = None
     psu: PSU | None = None
-    standby: SourcedPower
+    standby: SourcedNodePower
     boot: Transition
     shutdown: Transition
     not_metered: dict[Component | Literal["psu"], Annotated[str, Field(min_length=5)]] = Field(default_factory=dict)

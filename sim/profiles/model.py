@@ -22,8 +22,8 @@ Floats = npt.NDArray[np.float64]
 
 CLASSES = 32
 """Of experts by popularity, each as many."""
-Natural = Annotated[int, Field(ge=1, strict=True)]
-Whole = Annotated[int, Field(ge=0, strict=True)]
+Natural = Annotated[int, Field(ge=1, le=10**16, strict=True)]
+Whole = Annotated[int, Field(ge=0, le=10**16, strict=True)]
 
 
 class Experts(Spec):

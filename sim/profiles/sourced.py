@@ -11,12 +11,13 @@ from sim.quantities import (
     ByteRate,
     Bytes,
     CarbonMass,
+    DevicePower,
     EnergyPerByte,
     EnergyPerOperation,
+    NodePower,
     OperationRate,
     PositiveDuration,
     PositiveFraction,
-    Power,
     PowerPerByte,
 )
 from sim.validation import Spec
@@ -60,7 +61,8 @@ class Sourced(Spec, Generic[Value]):
         return self
 
 
-SourcedPower = Sourced[Power]
+SourcedPower = Sourced[DevicePower]
+SourcedNodePower = Sourced[NodePower]
 SourcedRate = Sourced[OperationRate]
 SourcedBytes = Sourced[Bytes]
 SourcedByteRate = Sourced[ByteRate]

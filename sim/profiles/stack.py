@@ -17,8 +17,8 @@ from sim.validation import Spec
 
 SourcedFraction = Sourced[PositiveFraction]
 SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=20.0)]]
-SourcedRows = Sourced[Annotated[int, Field(ge=1, strict=True)]]
-SourcedTokens = Sourced[Annotated[float, Field(ge=0.0)]]
+SourcedRows = Sourced[Annotated[int, Field(ge=1, le=10**9, strict=True)]]
+SourcedTokens = Sourced[Annotated[float, Field(ge=0.0, le=1e9)]]
 Weights = Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
 
 
@@ -26,8 +26,8 @@ class TunedShape(Spec):
     """A shape of experts whose tiles the stack's authors tuned on a GPU: experts that one GPU holds and their width
     (of one GPU's slice, where they are sliced)."""
 
-    experts: Annotated[int, Field(ge=1, strict=True)]
-    width: Annotated[int, Field(ge=1, strict=True)]
+    experts: Annotated[int, Field(ge=1, le=10**9, strict=True)]
+    width: Annotated[int, Field(ge=1, le=10**9, strict=True)]
     weights: Weights
     gpu: str
     source: str
@@ -76,14 +76,14 @@ class StackProfile(Profile):
     activation_reserve: SourcedFraction
     expert_layer: SourcedDuration | None = None
     launch: SourcedDuration | None = None
-    graph_tokens: Sourced[Annotated[int, Field(ge=1, strict=True)]] | None = None
+    graph_tokens: Sourced[Annotated[int, Field(ge=1, le=10**9, strict=True)]] | None = None
     prompt: SourcedDuration | None = None
     link_latency_per_gpu: SourcedDuration | None = None
     expert_power: SourcedShare | None = None
     expert_imbalance: SourcedShare | None = None
     expert_skew: SourcedShare | None = None
     expert_launch: SourcedDuration | None = None
-    routed_passes: Sourced[Annotated[float, Field(ge=0.0)]] | None = None
+    routed_passes: Sourced[Annotated[float, Field(ge=0.0, le=1e9)]] | None = None
     context_power: SourcedShare | None = None
     tiles: ExpertTiles | None = None
     quantised: dict[Literal["fp8", "int8", "int4", "mxfp4"], QuantisedKernels] = Field(default_factory=dict)

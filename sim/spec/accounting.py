@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.quantities import PositiveDuration, Power
+from sim.quantities import Lifetime, NodePower
 from sim.spec.embodied import Embodied
 from sim.validation import Spec
 
@@ -22,8 +22,8 @@ class Luccioni2023Convention(Spec):
     """The BLOOM study's: reserved GPU time at TDP, plus constant infrastructure and idle power beside it."""
 
     kind: Literal["luccioni-2023"]
-    infrastructure: Power
-    idle: Power
+    infrastructure: NodePower
+    idle: NodePower
 
 
 class FunctionalUnit(Spec):
@@ -48,10 +48,8 @@ class FunctionalUnit(Spec):
 class Accounting(Spec):
     """Lifetimes have no default: they decide the embodied share."""
 
-    gpu_lifetime: PositiveDuration | None = Field(
-        default=None, description="We do not guess a lifetime: give e.g. '5 years'."
-    )
-    server_lifetime: PositiveDuration = Field(description="We do not guess a lifetime: give e.g. '6 years'.")
+    gpu_lifetime: Lifetime | None = Field(default=None, description="We do not guess a lifetime: give e.g. '5 years'.")
+    server_lifetime: Lifetime = Field(description="We do not guess a lifetime: give e.g. '6 years'.")
     convention: Annotated[PhysicalConvention | Luccioni2023Convention, Field(discriminator="kind")] = Field(
         default_factory=PhysicalConvention
     )

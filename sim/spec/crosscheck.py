@@ -11,6 +11,7 @@ from itertools import chain
 
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
+from sim.possible import NODE_POWER, POWER
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
 from sim.quantities import Price
@@ -27,7 +28,7 @@ from sim.spec.routecheck import held_to, links, where_written
 from sim.spec.servecheck import against_catalog, gpus_wanted, stands_alone
 from sim.spec.serving import Serving
 from sim.spec.workloads import GPUHours, Inference, PoissonArrivals, Steps, Training
-from sim.units import HOUR_NS, SECONDS_PER_NS
+from sim.units import HOUR_NS, SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
 
 RESERVED = ("unallocated",)
@@ -289,9 +290,27 @@ def _serving_held(parts: Parts, hardware: _Hardware, services: dict[str, int]) -
                     yield ("workloads", name, field, "count"), f"{asks}: {total}"
 
 
+def _together(hardware: _Hardware, catalog: Catalog) -> Found:
+    """What all machines may draw at once, at most, is held against the largest power station."""
+    watts = {}
+    for label, (pool, node) in hardware.nodes.items():
+        gpus = node.gpus.count * hardware.gpus[label].tdp.value if node.gpus is not None else 0.0
+        cpus = node.cpus.count * catalog.cpu(node.cpus.profile).tdp.value
+        watts[label] = (pool.count, gpus + cpus)
+        fault = NODE_POWER.fault(gpus + cpus)
+        if fault is not None:
+            yield ("cluster", "nodes"), f"a node of '{label}' would draw {(gpus + cpus) / W_PER_KW:,.0f} kW; it {fault}"
+    total = sum(count * each for count, each in watts.values())
+    fault = POWER.fault(total)
+    if fault is not None:
+        shown = " + ".join(f"{count:,} x {each / W_PER_KW:,.3g} kW" for count, each in watts.values())
+        yield ("cluster", "nodes"), f"draw {total / W_PER_KW:,.0f} kW at most ({shown}); a site's power {fault}"
+
+
 def _against_hardware(parts: Parts, hardware: _Hardware, catalog: Catalog) -> Found:
     services: dict[str, int] = {}
     placed: dict[str, str] = {}
+    yield from _together(hardware, catalog)
     yield from _serving_held(parts, hardware, services)
     for name, workload in parts.workloads.items():
         path: KeyPath = ("workloads", name)

@@ -13,6 +13,7 @@ from sim.quantities import (
     CarbonPerPower,
     Fraction,
     Length,
+    Lifetime,
     Mass,
     PositiveArea,
     PositiveDuration,
@@ -43,7 +44,7 @@ class UseAmortization(Spec):
     """Embodied carbon by time at work over the working time expected of a device; its rest is free."""
 
     kind: Literal["use"]
-    active_lifetime: PositiveDuration = Field(description="Time at work before it is replaced, e.g. '20000 h'.")
+    active_lifetime: Lifetime = Field(description="Time at work before it is replaced, e.g. '20000 h'.")
 
 
 Amortization = Annotated[TimeAmortization | ExpectedUtilisation | UseAmortization, Field(discriminator="kind")]
@@ -73,7 +74,7 @@ class PlantByPower(Spec):
         Discriminator(_written_as),
     ] = Field(description="We know no figure that could be verified: give the project's own, e.g. '900 kgCO2e/kW'.")
     capacity: PositivePower = Field(description="IT power that it is built for.")
-    lifetime: PositiveDuration = Field(
+    lifetime: Lifetime = Field(
         description="We do not guess a lifetime: EcoDataCenter takes 50 years for buildings and 19 for installations."
     )
 
@@ -84,7 +85,7 @@ class PlantByArea(Spec):
     kind: Literal["per-area"]
     carbon: CarbonPerArea = Field(description="Give the project's own, e.g. '1000 kgCO2e/m2'.")
     area: PositiveArea
-    lifetime: PositiveDuration = Field(
+    lifetime: Lifetime = Field(
         description="We do not guess a lifetime: EcoDataCenter takes 50 years for buildings and 19 for installations."
     )
 

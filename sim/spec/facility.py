@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.quantities import (
-    AtLeastOne,
+    PUE,
+    ConversionEfficiency,
     Fraction,
     PositiveDifference,
     PositiveFraction,
@@ -34,9 +35,7 @@ class FixedPUE(Spec):
     """A building that takes the same share of the IT load at every load and in any weather."""
 
     kind: Literal["fixed-pue"]
-    pue: AtLeastOne = Field(
-        description="We do not guess a PUE: give the site's own, e.g. 1.2 (1.0 counts the IT alone)."
-    )
+    pue: PUE = Field(description="We do not guess a PUE: give the site's own, e.g. 1.2 (1.0 counts the IT alone).")
 
 
 class RoomAir(Spec):
@@ -175,7 +174,7 @@ class EfficiencyAt(Spec):
     """Efficiency at a share of the rated load."""
 
     load: PositiveFraction
-    value: PositiveFraction
+    value: ConversionEfficiency
 
 
 class ElementSpec(Spec):

@@ -169,7 +169,7 @@ class Average(Spec):
     kind: Literal["average"]
     region: str = Field(description="A country by ISO 3166-1 alpha-3 (FRA), or a state of the US (US-TX).")
     basis: Basis | None = None
-    year: int | None = None
+    year: int | None = Field(default=None, ge=1900, le=2200)
 
 
 class MonthHours(Spec):

@@ -20,6 +20,7 @@ from sim.profiles.catalog import Catalog, shipped_folder
 from sim.spec.crosscheck import crosscheck
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
+from sim.spec.unusual import remarks
 from sim.validation import nearest, validate
 
 SET = "--set"
@@ -34,6 +35,10 @@ class Loaded:
     document: Document
     source: str
     catalog: Catalog
+
+    def remarks(self) -> list[str]:
+        """What is possible and unusual about it, a line each."""
+        return remarks(self.scenario)
 
     def resolved(self) -> dict[str, Any]:
         """The scenario as plain data with every default and override made visible; loads back to an equal one."""

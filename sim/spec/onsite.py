@@ -13,11 +13,13 @@ from sim.quantities import (
     CarbonIntensity,
     CarbonPerLitre,
     CarbonPerPower,
+    ConversionEfficiency,
     Duration,
     EnergyPrice,
     Fraction,
     FuelPerEnergy,
     Length,
+    Lifetime,
     PositiveDuration,
     PositiveEnergy,
     PositiveFraction,
@@ -65,7 +67,7 @@ class LifecyclePerCapacity(Spec):
     low: CarbonPerPower
     central: CarbonPerPower
     high: CarbonPerPower
-    lifetime: PositiveDuration = Field(description="We do not guess a lifetime: give e.g. '30 years'.")
+    lifetime: Lifetime = Field(description="We do not guess a lifetime: give e.g. '30 years'.")
     source: str = Field(min_length=3, description="Where the three numbers come from.")
 
     @model_validator(mode="after")
@@ -120,7 +122,7 @@ class PV(Spec):
         default=-0.0047, ge=-0.02, le=0.0, description="Per kelvin above 25 degC (PVWatts 5, standard module)."
     )
     dc_to_ac: float = Field(default=1.1, ge=0.5, le=3.0, description="PVWatts 5.")
-    inverter_efficiency: PositiveFraction = Field(default="96 %", validate_default=True, description="PVWatts 5.")
+    inverter_efficiency: ConversionEfficiency = Field(default="96 %", validate_default=True, description="PVWatts 5.")
     albedo: Fraction = Field(default=0.2, validate_default=True, description="Of the ground (PVWatts 5).")
     lifecycle: PVLifecycle
 
@@ -286,7 +288,7 @@ class Battery(Spec):
     energy: PositiveEnergy
     power: PositivePower | None = None
     c_rate: Annotated[float, Field(gt=0.0, le=100.0)] | None = None
-    round_trip: PositiveFraction = Field(description="AC energy out per AC energy in; e.g. 0.88.")
+    round_trip: ConversionEfficiency = Field(description="AC energy out per AC energy in; e.g. 0.88.")
     soc_low: Fraction = Field(default=0.0, validate_default=True)
     soc_high: PositiveFraction = Field(default=1.0, validate_default=True)
     start: Fraction = Field(description="Charge when the run starts, as a share of the energy; e.g. 50 %.")

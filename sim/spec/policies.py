@@ -22,6 +22,7 @@ from sim.quantities import (
     EnergyPerByte,
     EnergyPrice,
     Fraction,
+    PositiveDevicePower,
     PositiveDuration,
     PositivePower,
     Price,
@@ -260,7 +261,7 @@ class PowerCap(Spec):
 
     kind: Literal["power-cap"]
     target: str = Field(description="A workload or a pool.")
-    cap: PositivePower = Field(description="W of one GPU.")
+    cap: PositiveDevicePower = Field(description="W of one GPU.")
     when: Annotated[Above | Daily, Field(discriminator="kind")]
 
 

@@ -13,7 +13,7 @@ from sim.quantities import AtLeastOne, Duration, PositiveDuration, RequestRate, 
 from sim.validation import Spec
 
 Tokens = Annotated[int, Field(ge=1, le=1 << 21, strict=True)]
-Number = Annotated[int, Field(ge=1, strict=True)]
+Number = Annotated[int, Field(ge=1, le=10**12, strict=True)]
 Scale = Annotated[float, Field(gt=0.0, le=1e6)]
 CV = Annotated[float, Field(ge=0.05, le=20.0)]
 
@@ -54,7 +54,7 @@ class HistogramTokens(Spec):
 
     kind: Literal["histogram"]
     tokens: list[Tokens] = Field(min_length=1, max_length=100_000)
-    weights: list[Annotated[float, Field(ge=0.0)]]
+    weights: list[Annotated[float, Field(ge=0.0, le=1e18)]]
 
     @model_validator(mode="after")
     def _match(self) -> HistogramTokens:

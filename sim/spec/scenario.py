@@ -64,7 +64,7 @@ def _written_as(value: Any) -> str:
 class Sample(Spec):
     """A uniform random sample of the finished requests."""
 
-    sample: int = Field(ge=1, strict=True)
+    sample: int = Field(ge=1, le=10**9, strict=True)
 
 
 class Outputs(Spec):

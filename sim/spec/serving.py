@@ -9,9 +9,20 @@ from pydantic_core import PydanticCustomError
 
 from sim.profiles.hardware import Precision as ComputePrecision
 from sim.profiles.model import Architecture
-from sim.quantities import ByteRate, Bytes, Duration, EnergyPerByte, Fraction, PositiveDuration, PositiveFraction, Power
+from sim.quantities import (
+    ByteRate,
+    Bytes,
+    DevicePower,
+    Duration,
+    EnergyPerByte,
+    Fraction,
+    PositiveDuration,
+    PositiveFraction,
+)
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
 from sim.validation import Spec
+
+MOST_REPLICAS = 1_000_000
 
 
 def _word_or_mapping(value: Any) -> str:
@@ -41,9 +52,9 @@ class Precisions(Spec):
 class Count(Spec):
     """How many replicas there may be; ``initial`` of them from the start."""
 
-    min: int = Field(ge=0, strict=True)
-    max: int = Field(ge=1, strict=True)
-    initial: int | None = Field(default=None, ge=0, strict=True)
+    min: int = Field(ge=0, le=MOST_REPLICAS, strict=True)
+    max: int = Field(ge=1, le=MOST_REPLICAS, strict=True)
+    initial: int | None = Field(default=None, ge=0, le=MOST_REPLICAS, strict=True)
 
     @model_validator(mode="after")
     def _ordered(self) -> Count:
@@ -56,7 +67,7 @@ class CapChange(Spec):
     """A power cap of each GPU from ``after`` the start of the run on."""
 
     after: Duration
-    cap: Power
+    cap: DevicePower
 
 
 class Replicas(Spec):
@@ -68,14 +79,15 @@ class Replicas(Spec):
 
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
     count: Annotated[
-        Annotated[Annotated[int, Field(ge=1, strict=True)], Tag("@word")] | Annotated[Count, Tag("@mapping")],
+        Annotated[Annotated[int, Field(ge=1, le=MOST_REPLICAS, strict=True)], Tag("@word")]
+        | Annotated[Count, Tag("@mapping")],
         Discriminator(_word_or_mapping),
     ]
     tensor_parallel: int = Field(default=1, ge=1, le=64, strict=True)
     pipeline_parallel: int = Field(default=1, ge=1, le=64, strict=True)
     data_parallel: int = Field(default=1, ge=1, le=256, strict=True)
     expert_parallel: bool = False
-    power_cap: Annotated[Power | list[CapChange] | None, Field(union_mode="left_to_right")] = None
+    power_cap: Annotated[DevicePower | list[CapChange] | None, Field(union_mode="left_to_right")] = None
 
     @property
     def gpus(self) -> int:
@@ -208,7 +220,9 @@ class Serving(Spec):
         "session-affinity",
         "prefix-affinity",
     ]
-    queue_limit: int | None = Field(default=None, ge=0, strict=True, description="Waiting at one replica; unlimited.")
+    queue_limit: int | None = Field(
+        default=None, ge=0, le=10**9, strict=True, description="Waiting at one replica; unlimited."
+    )
     priorities: int = Field(default=1, ge=1, le=8, strict=True)
     client: Client = Field(default_factory=Client)
     autoscale: Autoscale | None = None

@@ -34,7 +34,8 @@ from sim.quantities import SmallRatio
 from sim.spec.ranges import split_quantity
 from sim.validation import Spec
 
-Written = float | int | str
+MOST = 1e21
+Written = Annotated[float, Field(ge=-MOST, le=MOST)] | Annotated[int, Field(ge=-(10**18), le=10**18)] | str
 """A number, or text such as '380 gCO2e/kWh'."""
 
 
@@ -45,7 +46,7 @@ def _fail(message: str, **shown: str) -> PydanticCustomError:
 def number_and_unit(value: Written) -> tuple[float, str]:
     """``'380 gCO2e/kWh'`` -> ``(380.0, 'gCO2e/kWh')``. Raises a problem for anything else."""
     found = split_quantity(value)
-    if found is None:
+    if found is None or not abs(found[0]) <= MOST:
         raise _fail("must be a number or a quantity such as '380 gCO2e/kWh', and is {v}", v=repr(value))
     return found
 
@@ -130,7 +131,7 @@ class Empirical(Spec):
 
     kind: Literal["empirical"]
     values: list[Written] = Field(min_length=2)
-    weights: list[Annotated[float, Field(ge=0.0, allow_inf_nan=False)]] | None = None
+    weights: list[Annotated[float, Field(ge=0.0, le=1e18, allow_inf_nan=False)]] | None = None
 
     @model_validator(mode="after")
     def _checked(self) -> Empirical:

@@ -11,13 +11,13 @@ from sim.profiles.hardware import Precision
 from sim.quantities import (
     ByteRate,
     Bytes,
+    DevicePower,
     Duration,
     Fraction,
     OperationRate,
     Operations,
     PositiveDuration,
     PositiveFraction,
-    Power,
     RequestRate,
     SmallRatio,
 )
@@ -25,6 +25,9 @@ from sim.spec.policies import JobSchedule, LowestPlace
 from sim.spec.serving import Serving
 from sim.spec.times import StampsOfAny, Zone
 from sim.validation import Spec
+
+MOST_GPUS = 10_000_000
+"""The largest sites that are announced hold some 1e6."""
 
 
 class ThroughputLoad(Spec):
@@ -40,8 +43,8 @@ class MeasuredLoad(Spec):
     """GPU power as measured: watts of one GPU at work, and (if measured too) with the model loaded and no work."""
 
     kind: Literal["measured"]
-    active: Power
-    loaded: Power | None = None
+    active: DevicePower
+    loaded: DevicePower | None = None
 
 
 class NameplateLoad(Spec):
@@ -76,7 +79,7 @@ class Steps(Spec):
     """
 
     kind: Literal["steps"]
-    steps: int = Field(ge=1, strict=True)
+    steps: int = Field(ge=1, le=10**12, strict=True)
     flops: Operations
     precision: Precision
     memory_traffic: Bytes
@@ -103,7 +106,7 @@ class Training(Spec):
 
     kind: Literal["training"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
-    gpus: int = Field(ge=1, strict=True)
+    gpus: int = Field(ge=1, le=MOST_GPUS, strict=True)
     work: Annotated[GPUHours | Steps, Field(discriminator="kind")]
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while the job works, e.g. 0.1.")
     start_after: Duration = Field(default="0 s", validate_default=True)
@@ -179,7 +182,7 @@ class ServiceTime(Spec):
 class Batching(Spec):
     """Up to ``max_batch`` requests are served together; a smaller batch waits ``max_wait`` after its first request."""
 
-    max_batch: int = Field(default=1, ge=1, strict=True)
+    max_batch: int = Field(default=1, ge=1, le=1_000_000, strict=True)
     max_wait: Duration = Field(default="0 s", validate_default=True)
 
 
@@ -188,13 +191,17 @@ class Inference(Spec):
 
     kind: Literal["inference"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
-    replicas: int = Field(ge=1, strict=True)
-    gpus_per_replica: int = Field(ge=1, strict=True)
+    replicas: int = Field(ge=1, le=MOST_GPUS, strict=True)
+    gpus_per_replica: int = Field(ge=1, le=MOST_GPUS, strict=True)
     arrivals: Arrivals
     service_time: ServiceTime
     batching: Batching = Field(default_factory=Batching)
     queue_limit: int | None = Field(
-        default=None, ge=0, strict=True, description="Requests that may wait; more are rejected. Unlimited, if absent."
+        default=None,
+        ge=0,
+        le=10**9,
+        strict=True,
+        description="Requests that may wait; more are rejected. Unlimited, if absent.",
     )
     load: Load
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
