@@ -1,29 +1,39 @@
-"""Reads files that are not trusted: one guarded way for bytes, text and JSON, used by every reader.
+"""Reads files that are not trusted: one guarded way for bytes, text, CSV, JSON and Parquet, used by every reader.
 
 Only regular files are opened: a pipe would block, a device never ends. What is packed (gzip, told by its first bytes)
 is unpacked up to a stated limit, so that a small file cannot fill the memory. JSON may nest ``DEEPEST`` levels and hold
-numbers that are finite and no longer than ``LONGEST_NUMBER`` digits. Every failure is an ``InputError`` with the file,
+numbers that are finite and no longer than ``LONGEST_NUMBER`` digits. A table may hold ``LONGEST_LINE`` characters a
+line and, of Parquet, ``MOST_CELLS`` cells and ``MOST_BYTES`` of text. Every failure is an ``InputError`` with the file,
 and the line where there is one.
 """
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import math
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from sim.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_BYTES = 512 << 20
 """A file that is larger, unpacked, is refused by readers that hold all of it."""
 DEEPEST = 100
 LONGEST_NUMBER = 400
+MOST_STREAMED = 8 << 30
+"""As ``MOST_BYTES``, for readers that go through a file line by line."""
+LONGEST_LINE = 1 << 17
+MOST_CELLS = 1 << 29
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -91,6 +101,117 @@ def read_text(path: Path, file: str | None = None, *, most: int = MOST_BYTES) ->
         return read_bytes(path, name, most=most).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError.one(name, f"is not UTF-8 text ({error.reason} at byte {error.start:,})") from None
+
+
+class _Limited(io.RawIOBase):
+    """A stream that refuses to give more than ``most`` bytes."""
+
+    def __init__(self, stream: IO[bytes], file: str, most: int) -> None:
+        self._stream, self._file, self._most, self._left = stream, file, most, most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        given = self._stream.read(min(len(buffer), self._left + 1))
+        self._left -= len(given)
+        if self._left < 0:
+            raise InputError.one(self._file, f"unpacks to more than {self._most:,} bytes; split it")
+        buffer[: len(given)] = given
+        return len(given)
+
+
+@contextmanager
+def open_text(path: Path, file: str | None = None, *, most: int = MOST_STREAMED) -> Iterator[IO[str]]:
+    """The UTF-8 text in ``path``, plain or gzip, to be read bit by bit. Raises ``InputError``, then too."""
+    name = str(path) if file is None else file
+    with open_regular(path, name) as stream:
+        try:
+            packed = stream.read(2) == _GZIP_MAGIC
+            stream.seek(0)
+            unpacked: Any = gzip.GzipFile(fileobj=stream) if packed else stream
+            limited = io.BufferedReader(_Limited(unpacked, name, most))
+            yield io.TextIOWrapper(limited, encoding="utf-8-sig", newline="")
+        except EOFError:
+            raise InputError.one(name, "is gzip that ends too early: it was cut off") from None
+        except UnicodeDecodeError as error:
+            raise InputError.one(name, f"is not UTF-8 text ({error.reason})") from None
+        except (OSError, zlib.error) as error:
+            raise InputError.one(name, f"cannot be read: {error}") from None
+        except csv.Error as error:
+            raise InputError.one(name, f"is not a CSV table: {error}") from None
+
+
+def lines_of(text: IO[str], file: str, *, longest: int = LONGEST_LINE) -> Iterator[str]:
+    """Line by line with its end, so that a file without an end of line is refused and not held in memory."""
+    number = 0
+    while line := text.readline(longest):
+        number += 1
+        if len(line) >= longest:
+            raise InputError.one(file, f"has a line of more than {longest:,} characters", line=number)
+        yield line
+
+
+def csv_rows(lines: Iterable[str], file: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row of CSV with the line it ends on. Raises ``InputError`` where it is none, such as for a NUL in it."""
+    rows = csv.reader(lines)
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            raise InputError.one(file, f"is not a CSV table: {error}", line=rows.line_num) from None
+        if row is None:
+            return
+        yield rows.line_num, row
+
+
+def parse_csv(text: str, file: str) -> list[list[str]]:
+    """All rows of CSV, as by ``csv_rows``."""
+    return [row for _, row in csv_rows(lines_of(io.StringIO(text, newline=""), file), file)]
+
+
+def read_parquet(path: Path, file: str | None = None, *, columns: Sequence[str] | None = None) -> pa.Table:
+    """The Parquet table in ``path``, or these of its columns. Raises ``InputError``.
+
+    A small file can stand for a huge table, since it may name one long text a million times: texts are first read by
+    reference, and written out only where all of them fit.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    name = str(path) if file is None else file
+    with open_regular(path, name) as stream:
+        try:
+            with pq.ParquetFile(stream) as told:
+                schema, rows = told.schema_arrow, told.metadata.num_rows
+            wanted = list(columns) if columns is not None else schema.names
+            absent = [column for column in wanted if column not in schema.names]
+            if absent:
+                raise InputError.one(name, f"has no column '{absent[0]}'; its columns are: {', '.join(schema.names)}")
+            if rows * max(1, len(wanted)) > MOST_CELLS:
+                raise InputError.one(name, f"holds {rows:,} rows of {len(wanted)} columns, more than can be read")
+            texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_binary(field.type)]
+            stream.seek(0)
+            table = pq.ParquetFile(stream, read_dictionary=texts).read(columns=wanted)
+            left = MOST_BYTES
+            for at, column in enumerate(table.column_names):
+                kept = table.column(column)
+                if column not in texts or not pa.types.is_dictionary(kept.type):
+                    continue
+                for chunk in kept.chunks:
+                    lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
+                    left -= pc.sum(lengths).as_py() or 0
+                if left < 0:
+                    raise InputError.one(name, f"holds more than {MOST_BYTES:,} bytes of text; split it")
+                table = table.set_column(at, schema.field(column), kept.cast(schema.field(column).type))
+            table.validate(full=True)
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            if isinstance(error, InputError):
+                raise
+            said = " ".join(str(error).split())[:200]
+            raise InputError.one(name, f"cannot be read as Parquet: {said}") from None
+    return table
 
 
 def read_json(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -> Any:

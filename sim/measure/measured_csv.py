@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sim.errors import InputError, Problem
+from sim.reading import open_text, read_text
 
 Floats = npt.NDArray[np.float64]
 
@@ -19,9 +21,9 @@ MOST_PROBLEMS = 20
 def has_columns(path: Path, names: Sequence[str]) -> bool:
     """Whether the file's first line names all of the columns."""
     try:
-        with path.open(encoding="utf-8-sig") as text:
+        with open_text(path) as text:
             found = {name.strip() for name in text.readline(4096).split(",")}
-    except (OSError, UnicodeDecodeError, ValueError):
+    except InputError:
         return False
     return set(names) <= found
 
@@ -29,8 +31,9 @@ def has_columns(path: Path, names: Sequence[str]) -> bool:
 def read_columns(path: Path, label: str, numbers: Sequence[str]) -> tuple[npt.NDArray[np.object_], dict[str, Floats]]:
     """The labels, and the numbers, NaN where a cell is none. Raises ``InputError`` for no CSV or no rows."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:  # pandas' ParserError and a wrong encoding are ValueErrors
+        text = io.StringIO(read_text(path), newline="")
+        table = pd.read_csv(text, dtype=str, keep_default_na=False, engine="c")
+    except (ValueError, OverflowError) as error:  # pandas' ParserError is a ValueError
         raise InputError.one(str(path), f"cannot be read as CSV: {error}") from None
     table.columns = [name.strip() for name in table.columns]
     if not len(table):

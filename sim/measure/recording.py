@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sim.errors import InputError
+from sim.reading import parse_json, read_parquet
 from sim.units import SECONDS_PER_NS
 
 Floats = npt.NDArray[np.float64]
@@ -154,21 +155,18 @@ def write(recording: Recording, path: Path) -> None:
 
 def read(path: Path) -> Recording:
     """A recording written by ``write``. Raises ``InputError`` where it is none."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError.one(str(path), f"cannot be read as Parquet: {error}") from None
+    table = read_parquet(path)
     about = (table.schema.metadata or {}).get(b"coldaisle")
     if about is None or set(COLUMNS) - set(table.column_names):
         raise InputError.one(str(path), "is Parquet, but not a recording of coldaisle")
-    described = json.loads(about)
-    return Recording(
-        table.to_pandas()[list(COLUMNS)],
-        tuple(Device(**device) for device in described["devices"]),
-        tuple(Fault(**fault) for fault in described["faults"]),
-        described["complete"],
-        described["origin"],
-    )
+    try:
+        described = parse_json(about.decode("utf-8"), str(path))
+        return Recording(
+            table.to_pandas()[list(COLUMNS)],
+            tuple(Device(**device) for device in described["devices"]),
+            tuple(Fault(**fault) for fault in described["faults"]),
+            described["complete"],
+            described["origin"],
+        )
+    except (KeyError, TypeError, UnicodeDecodeError):
+        raise InputError.one(str(path), "is a recording whose description was damaged") from None

@@ -22,7 +22,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
-from sim.errors import RunError
+from sim.errors import InputError, RunError
 from sim.measure.kernels import (
     BYTES_PER_VALUE,
     CAPABILITY,
@@ -41,6 +41,7 @@ from sim.measure.kernels import (
 )
 from sim.measure.record import Command, Mark
 from sim.measure.recording import Fault
+from sim.reading import parse_json
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,8 @@ class SuiteRun:
 
     def _heard(self, line: str) -> None:
         news: Any = None
-        with suppress(json.JSONDecodeError):
-            news = json.loads(line)
+        with suppress(InputError):
+            news = parse_json(line, "suite")
         if not isinstance(news, dict):
             return
         if "phase" in news:

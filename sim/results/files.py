@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
+from sim.reading import read_json, read_parquet
 from sim.results.atomic import is_staged, refuse_unusable, write_folder
 
 if TYPE_CHECKING:
@@ -52,16 +54,51 @@ def refuse_bad_target(folder: Path) -> None:
             raise InputError.one(str(folder), message)
 
 
+_NEEDED = frozenset({LEDGER, JOBS, SUMMARY, SCENARIO})
+_NUMBER, _TEXT, _MAP = (int, float), (str,), (dict,)
+_MANIFEST = {"scenario_sha256": _TEXT, "profiles_sha256": _MAP, "versions": _MAP, "seed": _NUMBER}
+_SUMMARY = {
+    "energy_kwh": {
+        **dict.fromkeys(("it", "facility", "facility_overhead"), _NUMBER),
+        **dict.fromkeys(("by_component", "overhead_by_component", "by_workload", "by_state"), _MAP),
+    },
+    "carbon_kg": {
+        **dict.fromkeys(("operational_location", "embodied", "total"), _NUMBER),
+        **dict.fromkeys(("scopes", "by_component", "by_workload", "embodied_by_workload"), _MAP),
+        "embodied_range": dict.fromkeys(("low", "central", "high"), _NUMBER),
+    },
+    "kpi": _MAP,
+    "boundary": {"convention": _TEXT, "metered_it_kwh": _NUMBER, "not_modelled": (list,)},
+    "simulated_s": _NUMBER,
+    "events": _NUMBER,
+}
+"""What every run says of itself: names, and what stands under them."""
+
+
+def _lacks(found: Any, shape: Any, path: str = "") -> Iterator[str]:
+    """Names of ``shape`` under which ``found`` has nothing, or another thing."""
+    if isinstance(shape, tuple):
+        if not isinstance(found, shape) or isinstance(found, bool):
+            yield path
+        return
+    if not isinstance(found, dict):
+        yield path
+        return
+    for name, inner in shape.items():
+        yield from _lacks(found.get(name), inner, f"{path}.{name}".lstrip("."))
+
+
 def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The manifest of a run and the hashes of its files. Raises ``InputError`` where there is none of ours."""
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError.one(str(folder), f"is no finished run: it has no {MANIFEST}")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
         hashes = manifest.pop("files_sha256")
-        ours = {"scenario_sha256", "profiles_sha256", "versions", "seed"} <= set(manifest) and set(hashes) >= {LEDGER}
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        ours = not any(_lacks(manifest, _MANIFEST)) and _NEEDED <= set(hashes) <= NAMES
+        ours = ours and all(isinstance(one, str) for one in hashes.values())
+    except (InputError, KeyError, TypeError, AttributeError):
         ours = False
     if not ours:
         raise InputError.one(str(path), "is damaged, or no run wrote it")
@@ -112,7 +149,7 @@ def to_yaml(value: Any) -> str:
 
 def read(folder: Path) -> Results:
     """The run in ``folder``. Raises ``InputError`` for a file that is missing or not as the manifest recorded it."""
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
     from sim.documents import read_document
     from sim.results.frames import ledger_of
@@ -125,14 +162,25 @@ def read(folder: Path) -> Results:
             raise InputError.one(str(path), "is missing from this run; run the scenario again")
         if sha256(path) != recorded:
             raise InputError.one(str(path), "is not what this run wrote; run the scenario again")
-    ledger, start_ns = ledger_of(pq.read_table(folder / LEDGER))
+    table = read_parquet(folder / LEDGER)
+    try:
+        ledger, start_ns = ledger_of(table)
+    except (pa.ArrowException, KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
+        raise InputError.one(str(folder / LEDGER), f"is no ledger of a run: {str(error)[:200]}") from None
+    summary = read_json(folder / SUMMARY)
+    lacking = list(_lacks(summary, _SUMMARY))
+    if lacking:
+        raise InputError.one(str(folder / SUMMARY), f"is no summary of a run: it lacks {', '.join(lacking[:3])}")
+    scenario = read_document(folder / SCENARIO)
+    if scenario.problems or not isinstance(scenario.data.get("name"), str):
+        raise InputError(scenario.problems or [scenario.problem(("name",), "required: this is no run's scenario")])
     return Results(
-        summary=json.loads((folder / SUMMARY).read_text(encoding="utf-8")),
-        scenario=read_document(folder / SCENARIO).data,
+        summary=summary,
+        scenario=scenario.data,
         manifest=manifest,
         energy=ledger,
         start_ns=start_ns,
-        job_table=pq.read_table(folder / JOBS),
-        request_table=pq.read_table(folder / REQUESTS) if REQUESTS in hashes else None,
-        draw_table=pq.read_table(folder / DRAWS) if DRAWS in hashes else None,
+        job_table=read_parquet(folder / JOBS),
+        request_table=read_parquet(folder / REQUESTS) if REQUESTS in hashes else None,
+        draw_table=read_parquet(folder / DRAWS) if DRAWS in hashes else None,
     )

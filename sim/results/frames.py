@@ -13,6 +13,9 @@ from sim.units import NS_PER_S
 from sim.workload.records import JobRecord, ServiceLog
 from sim.workload.serving_records import ROW_COLUMNS, STATUSES, ServingLog
 
+MOST_CELLS = 200_000_000
+_LEDGER = ("start_ns", "end_ns", *Key._fields, "energy_j", "slot_ns")
+
 
 def ledger_table(ledger: Ledger, start_ns: int) -> pa.Table:
     """Rows in order of time, then key; a row that held nothing and drew nothing is left out."""
@@ -34,7 +37,8 @@ def ledger_table(ledger: Ledger, start_ns: int) -> pa.Table:
 
 
 def ledger_of(table: pa.Table) -> tuple[Ledger, int]:
-    """The ledger in a table and the start of its run in ns since 1970. Raises ``KeyError`` for another table."""
+    """The ledger in a table and the start of its run in ns since 1970. Raises ``KeyError``
+    or ``ValueError`` for another table."""
     metadata = table.schema.metadata or {}
     start_ns, end_ns = int(metadata[b"start_ns"]), int(metadata[b"end_ns"])
     starts = table["start_ns"].to_numpy()
@@ -43,6 +47,12 @@ def ledger_of(table: pa.Table) -> tuple[Ledger, int]:
     position = {key: i for i, key in enumerate(sorted(set(zip(*names, strict=True))))}
     rows = np.array([position[key] for key in zip(*names, strict=True)], dtype=np.int64)
     columns = np.searchsorted(edges, starts)
+    if len(position) * (len(edges) - 1) > MOST_CELLS:
+        raise ValueError(f"{len(position):,} rows of {len(edges) - 1:,} bins are more than a ledger holds")
+    if table.num_rows == 0 or (np.diff(edges) <= 0).any() or any(table[name].null_count for name in _LEDGER):
+        raise ValueError("it has no bins that follow one another, or holes")
+    if not np.isfinite(table["energy_j"].to_numpy()).all():
+        raise ValueError("it has energies that are none")
     energy = np.zeros((len(position), len(edges) - 1))
     slots = np.zeros(energy.shape, dtype=np.int64)
     energy[rows, columns] = table["energy_j"].to_numpy()

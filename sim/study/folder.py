@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from sim.errors import InputError
-from sim.reading import read_json, read_text
+from sim.reading import read_json, read_parquet, read_text
 from sim.results.atomic import is_staged, refuse_unusable, staged, take_away
 from sim.results.files import sha256
 from sim.study.dataset import POINTS, is_part
 from sim.study.journal import may_be_journal
 from sim.study.store import LIMIT, is_kept
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STUDY, SESSION, PROGRESS = "study.json", "session.json", ".progress"
 LOCK, NAME, PLAN, JOURNAL, SIMULATIONS = "lock", "name", "plan", "journal", "simulations"
@@ -167,6 +170,33 @@ def clear(at_work: Path) -> None:
     at_work.rename(gone)
     for left in (gone, *(path for path in at_work.parent.iterdir() if path.is_dir() and is_staged(path.name))):
         take_away(left, _is_of_progress)
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """What ``study.json`` says. Raises ``InputError`` where ``folder`` holds no finished study."""
+    found = _object(folder / STUDY)
+    texts = all(isinstance(found.get(name), dict) for name in ("axes", "parts_sha256", "columns"))
+    lists = texts and all(isinstance(paths, list) for paths in found["axes"].values())
+    if not lists or not isinstance(found.get("name"), str) or not all(map(is_part, found["parts_sha256"])):
+        raise InputError.one(str(folder), "holds no finished study; coldaisle sweep writes one")
+    return found
+
+
+def points_of(folder: Path, study: Mapping[str, Any], columns: Sequence[str] | None = None) -> pa.Table:
+    """The dataset of a finished study, or these of its columns. Raises ``InputError`` if it was changed."""
+    import pyarrow as pa
+
+    parts = []
+    for part, recorded in sorted(study["parts_sha256"].items()):
+        path = folder / POINTS / part
+        table = read_parquet(path, columns=columns)
+        if sha256(path) != recorded:
+            raise InputError.one(str(path), "is not what this study wrote; run it again")
+        parts.append(table)
+    try:
+        return pa.concat_tables(parts)
+    except (pa.ArrowException, ValueError) as error:
+        raise InputError.one(str(folder), f"holds parts of several datasets: {error}") from None
 
 
 def finished_study(folder: Path, name: str) -> dict[str, Any] | None:

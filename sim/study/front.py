@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from sim.errors import InputError
 from sim.results.atomic import Ours, marked, parquet_of_ours, refuse_unusable, write_bytes
-from sim.study.dataset import POINTS
+from sim.study.folder import manifest_of, points_of
 from sim.study.tradeoffs import pareto_front
 from sim.study.work import DONE
 from sim.validation import nearest
 
 FEWEST, MOST = 2, 3
 DIRECTIONS = ("min", "max")
+NUMBERS = ("double", "float", "int64", "int32")
+"""Types of columns, as a study's manifest names them."""
 
 
 @dataclass(frozen=True)
@@ -106,18 +106,16 @@ def front_of(folder: Path, goals: Sequence[Goal]) -> Front:
         raise InputError.one("--over", f"takes {FEWEST} or {MOST} results, and there are {len(goals)}")
     if len({goal.column for goal in goals}) < len(goals):
         raise InputError.one("--over", "names one result twice")
-    try:
-        study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise InputError.one(str(folder), "holds no finished study; coldaisle sweep writes one") from None
-    dataset = pads.dataset(folder / POINTS, format="parquet")
-    numbers = [field.name for field in dataset.schema if _is_number(field.type) and not field.name.startswith("axis.")]
+    study = manifest_of(folder)
+    numbers = [name for name, kind in study["columns"].items() if kind in NUMBERS and not name.startswith("axis.")]
     for goal in goals:
         if goal.column not in numbers:
             hint = nearest(goal.column, numbers)
             raise InputError.one(str(folder), f"has no number '{goal.column}' among its columns{hint}")
     axes = tuple(f"axis.{path}" for paths in study["axes"].values() for path in paths)
-    rows = dataset.to_table(columns=["point", "status", *axes, *(goal.column for goal in goals)])
+    rows = points_of(folder, study, ["point", "status", *axes, *(goal.column for goal in goals)])
+    if not all(_is_number(rows.schema.field(goal.column).type) for goal in goals):
+        raise InputError.one(str(folder), "its dataset is not that of its study.json; run the study again")
     done = rows.filter(pc.field("status") == DONE)
     values = np.stack([_values(done, goal) for goal in goals], axis=1)
     known = ~np.isnan(values).any(axis=1)

@@ -21,6 +21,7 @@ import numpy as np
 
 from sim.accounting.ledger import Key, Ledger
 from sim.errors import InputError
+from sim.reading import read_text
 from sim.results.atomic import is_staged, staged, write_text
 from sim.runner import Simulated
 
@@ -71,7 +72,7 @@ def whole(content: bytes, key: str) -> bool:
     head, found, rest = content.partition(b"\n")
     try:
         return bool(found) and json.loads(head)["sha256"] == _digest(key, rest)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -205,7 +206,7 @@ def store_at(folder: Path | None) -> Store:
     if where.exists() and not where.is_dir():
         raise InputError.one(str(where), "is a file; name a folder for --cache")
     try:
-        limit = int((where / "simulations" / LIMIT).read_text(encoding="ascii"))
-    except (OSError, ValueError):
+        limit = int(read_text(where / "simulations" / LIMIT, most=100))
+    except (InputError, ValueError):
         limit = DEFAULT_BYTES
     return Store(where / "simulations", limit)

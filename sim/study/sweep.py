@@ -32,6 +32,7 @@ from sim.study.folder import (
     clear,
     finished_study,
     held_alone,
+    points_of,
     refuse_another,
     refuse_strangers,
     refuse_unfinished,
@@ -95,9 +96,7 @@ class StudyResults:
 
     def table(self) -> pa.Table:
         """The dataset, one row a point."""
-        import pyarrow.parquet as pq
-
-        return pq.read_table(self.folder / POINTS)
+        return points_of(self.folder, self.study)
 
     def frame(self) -> pd.DataFrame:
         """The dataset as a pandas frame."""

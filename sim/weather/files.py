@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
 from sim.errors import InputError
-from sim.reading import read_bytes
+from sim.reading import parse_csv, read_bytes
 from sim.weather.records import Place
 
 LARGEST_BYTES = 1 << 28
+"""More than any weather file holds, unpacked."""
 
 
 def read_text(path: Path) -> str:
@@ -28,14 +28,8 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_rows(path: Path) -> list[list[str]]:
-    """Its lines as cells between commas. Raises ``InputError``."""
-    rows: list[list[str]] = []
-    reader = csv.reader(read_lines(path))
-    try:
-        rows.extend(reader)
-    except csv.Error as error:
-        raise InputError.one(str(path), f"is not a CSV table: {error}", line=reader.line_num) from None
-    return rows
+    """Its rows of CSV. Raises ``InputError``."""
+    return parse_csv(read_text(path), str(path))
 
 
 def place_on_earth(file: str, place: Place, *, line: int | None = None) -> Place:

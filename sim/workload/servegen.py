@@ -8,8 +8,6 @@ without a family is Poisson.
 from __future__ import annotations
 
 import ast
-import csv
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sim.errors import InputError, Problem
+from sim.reading import csv_rows, lines_of, open_text, read_json
 from sim.units import NS_PER_S
 from sim.workload.lengths import MOST_TOKENS, histogram
 from sim.workload.processes import exponential_gaps, gamma_gaps, weibull_gaps
@@ -26,6 +25,7 @@ from sim.workload.requests import Ints, RequestChunk, plain_chunk
 
 MOST_BYTES = 1 << 28
 MOST_PROBLEMS = 20
+MOST_WEIGHT = 1e18
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,13 @@ def read_windows(path: Path) -> list[Window]:
     """Raises ``InputError`` naming each line that cannot be read."""
     windows: list[Window] = []
     problems: list[Problem] = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
-            for line, row in enumerate(csv.reader(text), 1):
-                if not row:
-                    continue
-                window = _window(row)
-                if isinstance(window, str):
-                    problems.append(Problem(str(path), line, "", window))
-                else:
-                    windows.append(window)
-    except (OSError, ValueError) as error:
-        raise InputError.one(str(path), getattr(error, "strerror", None) or f"cannot be read: {error}") from None
+    with open_text(path, most=MOST_BYTES) as text:
+        for line, row in csv_rows(lines_of(text, str(path)), str(path)):
+            window = _window(row) if row else None
+            if isinstance(window, str):
+                problems.append(Problem(str(path), line, "", window))
+            elif window is not None:
+                windows.append(window)
     if problems:
         raise InputError(problems[:MOST_PROBLEMS])
     if len(windows) < 2 or any(a.start_s >= b.start_s for a, b in pairwise(windows)):
@@ -89,16 +84,12 @@ def _window(row: list[str]) -> Window | str:
 def read_lengths(path: Path) -> list[Lengths]:
     """Raises ``InputError`` where a window has no usable histogram."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError.one(str(path), "is too large to be a client's length distributions")
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = read_json(path, most=MOST_BYTES)
         found = [
             Lengths(float(start), _histogram(window["input_tokens"]), _histogram(window["output_tokens"]))
             for start, window in data.items()
         ]
-    except OSError as error:
-        raise InputError.one(str(path), error.strerror or "cannot be read") from None
-    except (ValueError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError, MemoryError, OverflowError):
         raise InputError.one(str(path), "needs input_tokens and output_tokens for each window start") from None
     if not found:
         raise InputError.one(str(path), "holds no windows")
@@ -110,8 +101,10 @@ def _histogram(written: object) -> dict[int, float]:
     data = ast.literal_eval(written) if isinstance(written, str) else written
     if not isinstance(data, dict):
         raise TypeError
+    if any(isinstance(weight, bool) for weight in data.values()):
+        raise TypeError
     counts = {int(tokens): float(weight) for tokens, weight in data.items()}
-    usable = {t: w for t, w in counts.items() if 1 <= t <= MOST_TOKENS and w > 0}
+    usable = {t: w for t, w in counts.items() if 1 <= t <= MOST_TOKENS and 0 < w <= MOST_WEIGHT}
     if not usable:
         raise ValueError
     return usable

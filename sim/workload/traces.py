@@ -9,23 +9,20 @@ sequel), BurstGPT (arXiv:2401.17644), Mooncake (arXiv:2407.00079), Qwen-Bailian 
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
 import math
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import IO, Any, Literal
 
 import numpy as np
 
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
+from sim.reading import csv_rows, open_text, parse_json
 from sim.units import NS_PER_S
 from sim.validation import nearest
 from sim.workload.lengths import MOST_TOKENS
@@ -116,7 +113,7 @@ def read_trace(path: Path, wanted: Format | None = None, *, skip: bool = False, 
     Raises ``InputError`` for a file of no known format, without that column or a usable row, or (unless ``skip``) with
     rows that cannot be used.
     """
-    with _open(path) as text:
+    with open_text(path) as text:
         first = text.readline(LONGEST_LINE)
         if not first.strip():
             raise InputError.one(str(path), "is empty; it needs a header or records, and rows")
@@ -161,49 +158,15 @@ def _trace(rows: list[_Row], found: Format, report: TraceReport, *, rated: bool)
     return Trace(chunk, first_ns if clock else None, HASHED_TOKENS.get(found, 0), report)
 
 
-class _open:  # noqa: N801  (reads as the call it stands for)
-    """A text file, unpacked if its name ends in .gz; every failure to read it is an ``InputError``."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._text: TextIO | None = None
-
-    def __enter__(self) -> TextIO:
-        if "\0" in str(self._path):
-            raise InputError.one(repr(str(self._path)), "is no usable path: it has a NUL in it")
-        try:
-            if self._path.suffix == ".gz":
-                self._text = gzip.open(self._path, "rt", encoding="utf-8-sig", newline="")
-            else:
-                self._text = self._path.open(encoding="utf-8-sig", newline="")
-        except OSError as error:
-            self._fail(error)
-        assert self._text is not None
-        return self._text
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if self._text is not None:
-            self._text.close()
-        if isinstance(error, OSError | EOFError | zlib.error | UnicodeDecodeError | csv.Error):
-            self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
-        if isinstance(error, FileNotFoundError):
-            raise InputError.one(str(self._path), "no such file") from None
-        if isinstance(error, UnicodeDecodeError):
-            raise InputError.one(str(self._path), f"is not UTF-8 text ({error.reason})") from None
-        raise InputError.one(str(self._path), f"cannot be read: {error}") from None
-
-
 def _record(numbered: tuple[int, str]) -> dict[str, Any] | None:
     try:
-        read = json.loads(numbered[1])
-    except (ValueError, RecursionError):
+        read = parse_json(numbered[1], "", line=numbered[0])
+    except InputError:
         return None
     return read if isinstance(read, dict) else None
 
 
-def _lines(path: Path, first: str, text: TextIO, number: int = 1) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, first: str, text: IO[str], number: int = 1) -> Iterator[tuple[int, str]]:
     line = first
     while line:
         if len(line) >= LONGEST_LINE:
@@ -240,9 +203,9 @@ def _has(path: Path, column: str | None, names: Sequence[str]) -> None:
 
 
 def _csv_rows(
-    path: Path, first: str, text: TextIO, wanted: Format | None, difficulty: str | None
+    path: Path, first: str, text: IO[str], wanted: Format | None, difficulty: str | None
 ) -> tuple[Format, Iterator[tuple[int, _Row | str]]]:
-    names = [name.strip() for name in next(csv.reader([first]))]
+    names = [name.strip() for name in _cells_of(first, str(path), 1)]
     found = _pick(path, names, CSV_FORMATS, wanted)
     _has(path, difficulty, names)
     column = {name: i for i, name in enumerate(names)}
@@ -255,14 +218,14 @@ def _csv_rows(
         lines = _lines(path, first, text)
         next(lines)
         for number, line in lines:
-            cells = next(csv.reader([line]), [])
+            cells = _cells_of(line, str(path), number)
             yield number, _tried(partial(_cells, read, cells, column), cells)
 
     return found, rows()
 
 
 def _json_rows(
-    path: Path, first: str, text: TextIO, wanted: Format | None, difficulty: str | None
+    path: Path, first: str, text: IO[str], wanted: Format | None, difficulty: str | None
 ) -> tuple[Format, Iterator[tuple[int, _Row | str]]]:
     lines = list(islice(_lines(path, first, text), FIRST_LINES))
     record = next((found for found in map(_record, lines) if found), None)
@@ -288,12 +251,20 @@ def _json_rows(
     return found, rows()
 
 
+def _cells_of(line: str, file: str, number: int) -> list[str]:
+    """The cells of one line of CSV. Raises ``InputError``."""
+    try:
+        return next((row for _, row in csv_rows([line], file)), [])
+    except InputError as error:
+        raise InputError.one(file, error.problems[0].message, line=number) from None
+
+
 def _cells(read: Callable[[dict[str, str]], _Row], cells: list[str], column: dict[str, int]) -> _Row:
     return read({name: cells[i] for name, i in column.items()})
 
 
 def _decoded(read: Callable[[Any], _Row], line: str) -> _Row:
-    return read(json.loads(line))
+    return read(parse_json(line, ""))
 
 
 def _tried(read: Callable[[], _Row], written: object) -> _Row | str:
@@ -306,8 +277,8 @@ def _tried(read: Callable[[], _Row], written: object) -> _Row | str:
         return f"has no {error}: {_short(written)}"
     except IndexError:
         return f"has fewer fields than the header: {_short(written)}"
-    except json.JSONDecodeError as error:
-        return f"is no JSON record ({error.msg}, column {error.colno}): {_short(written)}"
+    except InputError as error:
+        return f"{error.problems[0].message}: {_short(written)}"
     except (ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
         return f"cannot be read ({_short(error)}): {_short(written)}"
 
