@@ -15,7 +15,7 @@ import typer
 
 from sim import cli_measure, cli_study, cli_uncertain
 from sim.cli_interrupts import interrupted, interrupts, stop_if_interrupted
-from sim.cli_options import JsonOption, QuietOption, SetOption, show_tables
+from sim.cli_options import JsonOption, QuietOption, SetOption, say, show_tables, tell
 from sim.cli_progress import showing
 from sim.errors import ColdaisleError, InputError
 
@@ -39,7 +39,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        sys.stdout.write(f"coldaisle {version('coldaisle')}\n")
+        say(f"coldaisle {version('coldaisle')}")
         raise typer.Exit
 
 
@@ -72,7 +72,7 @@ def _show(results: Results, *, as_json: bool, quiet: bool) -> None:
 def _tell(loaded: Loaded) -> None:
     """Says what is unusual about a scenario."""
     for remark in loaded.remarks():
-        sys.stderr.write(f"note: {remark}\n")
+        tell(f"note: {remark}")
 
 
 def _write(results: Results, out: Path | None, *, quiet: bool) -> None:
@@ -82,7 +82,7 @@ def _write(results: Results, out: Path | None, *, quiet: bool) -> None:
 
         write(results, out)
         if not quiet:
-            sys.stderr.write(f"written to {out}\n")
+            tell(f"written to {out}")
 
 
 @app.command()
@@ -111,7 +111,7 @@ def run(
     loaded = load_scenario(scenario, overrides)
     _tell(loaded)
     if sys.stderr.isatty() and compiles_first(loaded):
-        sys.stderr.write("compiling the serving engine: up to a minute, this once\n")
+        tell("compiling the serving engine: up to a minute, this once")
     results = run_loaded(loaded)
     if loaded.scenario.uncertainty is not None:
         from sim.study.processes import machine_workers
@@ -134,7 +134,7 @@ def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
     if problems:
         raise InputError(problems)
     _tell(loaded)
-    sys.stdout.write(f"{loaded.source}: no problems\n")
+    say(f"{loaded.source}: no problems")
 
 
 @app.command()
@@ -154,7 +154,7 @@ def account(
         refuse_bad_target(out)
     results = sim.account(read(folder), set=parse_assignments(assignments or []))
     if "intervals_left_out" in results.manifest:
-        sys.stderr.write(f"without intervals: {results.manifest['intervals_left_out']}\n")
+        tell(f"without intervals: {results.manifest['intervals_left_out']}")
     _write(results, out, quiet=quiet or as_json)
     _show(results, as_json=as_json, quiet=quiet)
 
@@ -196,7 +196,7 @@ def report(
     ours = marked(GENERATOR)
     refuse_unusable(out, folder=False, ours=ours)
     write_text(page([read(folder) for folder in folders]), out, ours=ours)
-    sys.stderr.write(f"written to {out}\n")
+    tell(f"written to {out}")
 
 
 @app.command()
@@ -278,7 +278,7 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0, "", None
     except OSError as error:  # standard output, or a file that went away
-        where = f"{error.filename}: " if error.filename is not None else ""
+        where = f"{error.filename}: " if error.filename is not None else "standard output: "
         return 1, f"coldaisle: {where}{error.strerror or error}", error
     except MemoryError as error:
         return 1, "coldaisle: not enough memory for this run; try a longer outputs.bin", error
@@ -309,5 +309,5 @@ def main() -> None:
     if debug and failure is not None:
         raise failure
     if message:
-        sys.stderr.write(message + "\n")
+        tell(message)
     sys.exit(status)

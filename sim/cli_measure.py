@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli_interrupts import hear_hang_ups
-from sim.cli_options import JsonOption, SetOption, show_tables
+from sim.cli_options import JsonOption, SetOption, inert, show_tables, tell
 from sim.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def record(
             _overwrite("")
     write(recording, out)
     show_tables(recording_table(recording))
-    sys.stderr.write(f"written to {out}\n")
+    tell(f"written to {out}")
     if recording.origin["interrupted"]:
         raise KeyboardInterrupt
     failed = failure(recording)
@@ -109,7 +109,7 @@ def calibrate(
         profile, shown = found.profile, calibration_table(found, label)
     write_text(f"{FITTED}\n{to_yaml(profile)}", out, ours=ours)
     show_tables(shown)
-    sys.stderr.write(f"written to {out}\n")
+    tell(f"written to {out}")
 
 
 def validate(
@@ -189,5 +189,5 @@ def _show_progress(progress: Progress) -> None:
 def _overwrite(line: str) -> None:
     """The terminal's last line; one that has gone away ends no recording."""
     with suppress(OSError):
-        sys.stderr.write(f"\r\x1b[K{line[:78]}")
+        sys.stderr.write(f"\r\x1b[K{inert(line)[:78]}")
         sys.stderr.flush()

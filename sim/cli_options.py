@@ -1,7 +1,9 @@
-"""Options that several commands take, and how a command prints."""
+"""Options that several commands take, and how a command prints: names that others chose do nothing to the terminal."""
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,8 +19,30 @@ SetOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print no tables.")]
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""All that moves the cursor, colours, rings or turns the direction of writing, but the tab and the end of a line."""
+
+
+def inert(text: str) -> str:
+    """Text as it may go to a terminal: each control character is shown and not obeyed."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+def tell(text: str) -> None:
+    """Writes a line to standard error."""
+    sys.stderr.write(f"{inert(text)}\n")
+
+
+def say(text: str) -> None:
+    """Writes a line to standard output."""
+    sys.stdout.write(f"{inert(text)}\n")
+
+
 def show_tables(renderable: RenderableType) -> None:
     """Prints a table or several, as wide as the terminal."""
     from rich.console import Console
+    from rich.segment import Segment, Segments
 
-    Console(soft_wrap=False, highlight=False).print(renderable)
+    console = Console(soft_wrap=False, highlight=False)
+    drawn = console.render(renderable)
+    console.print(Segments(Segment(inert(part.text), part.style, part.control) for part in drawn), end="")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sim.cli_interrupts import stop_if_interrupted
-from sim.cli_options import show_tables
+from sim.cli_options import say, show_tables, tell
 from sim.cli_progress import Shown, overwrite
 from sim.errors import InputError
 
@@ -84,14 +84,14 @@ def sweep(
         kept = f"{how.done:,} of {how.points:,} points are done and kept"
         if not how.points:
             kept = f"stopped after {how.checked:,} points were checked"
-        sys.stderr.write(f"{kept}; go on with\n  {shlex.join(words)}\n")
+        tell(f"{kept}; go on with\n  {shlex.join(words)}")
         raise
     overwrite(shown)
     if as_json:
         sys.stdout.write(to_json(results.as_dict()))
     elif not quiet:
         show_tables(study_tables(results))
-        sys.stderr.write(f"written to {out}\n")
+        tell(f"written to {out}")
     if results.progress.failed == results.progress.points:
         raise typer.Exit(1)
 
@@ -117,7 +117,7 @@ def pareto(
     front = front_of(folder, [Goal.read(text) for text in over])
     if out is not None:
         front.write(out)
-        sys.stderr.write(f"written to {out}\n")
+        tell(f"written to {out}")
     if as_json:
         sys.stdout.write(to_json(front.as_dict()))
         return
@@ -136,17 +136,18 @@ def cache(
     if limit is not None:
         store = store.limited(_bytes(limit))
         taken = store.trim()
-        sys.stderr.write(f"{taken:,} simulations were past the limit and are gone\n" if taken else "")
+        if taken:
+            tell(f"{taken:,} simulations were past the limit and are gone")
     if action == "clear":
-        sys.stdout.write(f"{store.clear():,} simulations cleared from {store.folder}\n")
+        say(f"{store.clear():,} simulations cleared from {store.folder}")
         return
     if action == "verify":
         good, bad = store.verify()
         gone = f"; {bad:,} were damaged and are gone" if bad else ""
-        sys.stdout.write(f"{good:,} simulations in {store.folder} are as they were written{gone}\n")
+        say(f"{good:,} simulations in {store.folder} are as they were written{gone}")
         return
     count, size, most = len(list(store.entries())), store.size() / 2**20, store.limit / 2**20
-    sys.stdout.write(f"{store.folder}\n{count:,} simulations, {size:,.1f} MiB; at most {most:,.1f} MiB\n")
+    say(f"{store.folder}\n{count:,} simulations, {size:,.1f} MiB; at most {most:,.1f} MiB")
 
 
 def _bytes(text: str) -> int:

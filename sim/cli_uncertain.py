@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from sim.cli_interrupts import stop_if_interrupted
-from sim.cli_options import JsonOption, show_tables
+from sim.cli_options import JsonOption, show_tables, tell
 from sim.cli_progress import Shown, overwrite, showing
 from sim.errors import InputError
 
@@ -70,7 +70,7 @@ def sensitivity(
     if out is not None:
         write_text(tornado_page(loaded.scenario.name, output, found, STYLE), out, ours=ours)
         if not as_json:
-            sys.stderr.write(f"written to {out}\n")
+            tell(f"written to {out}")
     if as_json:
         sys.stdout.write(to_json({"output": output, **found}))
         return
@@ -110,10 +110,10 @@ def optimize(
         overwrite(shown)
         kept = f"{done:,} of {asked.spec.optimize.trials:,} trials are done"
         if journal is None:
-            sys.stderr.write(f"{kept} and not kept; --journal FILE keeps them\n")
+            tell(f"{kept} and not kept; --journal FILE keeps them")
         else:
             words = ["coldaisle", "optimize", search, "--journal", str(journal), "--resume"]
-            sys.stderr.write(f"{kept} and kept; go on with\n  {shlex.join(words)}\n")
+            tell(f"{kept} and kept; go on with\n  {shlex.join(words)}")
         raise
     overwrite(shown)
     if as_json:

@@ -13,6 +13,9 @@ from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_sc
 from sim.documents import Document, KeyPath
 from sim.errors import Problem
 
+LONGEST_NAME = 200
+"""Characters of a name that somebody chose: it stands in tables, titles and file names."""
+
 _INNER = {"schema", "fields", "choices", "items_schema", "keys_schema", "values_schema", "definitions"}
 """Where the schema of pydantic's core keeps those of what is inside."""
 

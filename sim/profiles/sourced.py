@@ -20,7 +20,7 @@ from sim.quantities import (
     PositiveFraction,
     PowerPerByte,
 )
-from sim.validation import Spec
+from sim.validation import LONGEST_NAME, Spec
 
 Confidence = Literal["measured", "datasheet", "cited", "derived", "assumed"]
 Value = TypeVar("Value")
@@ -88,14 +88,14 @@ class Embodied(Spec):
         return self
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=LONGEST_NAME)]
 
 
 class Profile(Spec):
     """What all profiles share. Every ``source`` inside must be one of ``sources``."""
 
     name: Name
-    title: str
+    title: str = Field(max_length=1000)
     sources: dict[str, Source] = Field(min_length=1)
 
     @model_validator(mode="after")

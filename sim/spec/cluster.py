@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from sim.quantities import Duration, PositiveDuration
-from sim.validation import Spec
+from sim.validation import LONGEST_NAME, Spec
 
 MOST_NODES = 100_000
 
@@ -24,7 +24,7 @@ class NodePool(Spec):
 
     profile: str
     count: int = Field(ge=1, le=MOST_NODES, strict=True)
-    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)
     site: str | None = Field(default=None, description="Where it stands; needed where the scenario has several sites.")
     initially: Literal["on", "off"] = "on"
     idle_timeout: Duration | None = Field(

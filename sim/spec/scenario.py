@@ -19,7 +19,7 @@ from sim.spec.serving import Serving
 from sim.spec.site import Place, Site
 from sim.spec.uncertainty import Uncertainty
 from sim.spec.workloads import Workload
-from sim.validation import Spec
+from sim.validation import LONGEST_NAME, Spec
 
 
 def _as_text(value: Any) -> Any:
@@ -54,7 +54,7 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2022-03-11T00:00:00Z"]}),
 ]
 
-PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)]
 
 
 def _written_as(value: Any) -> str:
@@ -79,8 +79,8 @@ class Outputs(Spec):
 class Scenario(Spec):
     """One run. Without ``duration`` or ``end`` it lasts until its work is done."""
 
-    name: str = Field(min_length=1, max_length=200)
-    description: str = ""
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
+    description: str = Field(default="", max_length=20_000)
     seed: int = Field(default=0, ge=0, lt=2**63, strict=True)
     start: Instant
     end: Instant | None = None

@@ -20,7 +20,7 @@ from sim.quantities import (
     PositiveFraction,
 )
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
-from sim.validation import Spec
+from sim.validation import LONGEST_NAME, Spec
 
 MOST_REPLICAS = 1_000_000
 
@@ -32,7 +32,7 @@ def _word_or_mapping(value: Any) -> str:
 class InlineModel(Spec):
     """A model that has no profile: its architecture."""
 
-    name: str = "inline"
+    name: str = Field(default="inline", min_length=1, max_length=LONGEST_NAME)
     architecture: Architecture
 
 

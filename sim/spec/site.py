@@ -12,7 +12,7 @@ from sim.spec.grid import IntensitySource, PriceSource, WaterSource
 from sim.spec.market import Market
 from sim.spec.onsite import OnSite
 from sim.spec.weather import WeatherSource
-from sim.validation import Spec
+from sim.validation import LONGEST_NAME, Spec
 
 
 def _written_as(value: Any) -> str:
@@ -77,4 +77,4 @@ class Place(Spec):
 class Site(Place):
     """The one place of a scenario."""
 
-    name: str = Field(default="site", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(default="site", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)

@@ -27,7 +27,7 @@ from sim.profiles.catalog import shipped_folder
 from sim.quantities import Bytes, PositiveDuration
 from sim.reading import exists
 from sim.spec.ranges import Range, read_range
-from sim.validation import Spec, nearest, validate
+from sim.validation import LONGEST_NAME, Spec, nearest, validate
 
 MOST_POINTS = 10_000_000
 
@@ -114,8 +114,8 @@ class Limits(Spec):
 class StudySpec(Spec):
     """One study file."""
 
-    name: str | None = Field(default=None, min_length=1, max_length=200)
-    description: str = ""
+    name: str | None = Field(default=None, min_length=1, max_length=LONGEST_NAME)
+    description: str = Field(default="", max_length=20_000)
     base: str | dict[str, Any] = Field(description="A scenario file, the name of a shipped one, or a scenario.")
     set: dict[str, Any] = Field(default_factory=dict, description="What all points have beside the base.")
     axes: dict[str, Axis] = Field(default_factory=dict)

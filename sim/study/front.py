@@ -64,7 +64,7 @@ class Front:
         if path.suffix == ".csv":
             import pyarrow.csv as pacsv
 
-            pacsv.write_csv(self.points, sink)
+            pacsv.write_csv(_inert(self.points), sink)
         else:
             import pyarrow.parquet as pq
 
@@ -82,6 +82,16 @@ class Front:
             "without_value": self.without,
             "front": self.points.select(columns).to_pylist(),
         }
+
+
+def _inert(points: pa.Table) -> pa.Table:
+    """A table whose texts no spreadsheet takes for a formula (OWASP, "CSV Injection"); numbers stay as they are."""
+    for at, field in enumerate(points.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            texts = pc.replace_substring_regex(points.column(at), r"^([=+@\t\r\n-])", r"'\1")
+            plain = pc.match_substring_regex(points.column(at), r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$")
+            points = points.set_column(at, field, pc.if_else(plain, points.column(at), texts))
+    return points
 
 
 def _ours(path: Path) -> Ours:

@@ -126,6 +126,9 @@ def search(
         if fresh and journal is not None:
             journal.unlink(missing_ok=True)
         raise
+    except OSError as error:  # a write that fails names no file
+        where = error.filename if error.filename is not None else journal
+        raise RunError(f"cannot write {where}: {error.strerror or error}; what was done before is kept") from None
 
 
 def _searched(

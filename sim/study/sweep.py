@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sim.errors import RunError
 from sim.results.atomic import take_away, within_ours, write_text
 from sim.results.files import sha256, to_json
 from sim.spec.study import LoadedStudy, load_study
@@ -196,10 +197,14 @@ def _swept(
     base = base_of(study)
     refuse_strangers(folder)
     refuse_another(folder, study.name)
-    with held_alone(folder / PROGRESS):
-        if not resume:
-            refuse_unfinished(folder)
-        return _at_work(study, base, folder, workers, dask, cache, watch, resume=resume, keep=keep, began=began)
+    try:
+        with held_alone(folder / PROGRESS):
+            if not resume:
+                refuse_unfinished(folder)
+            return _at_work(study, base, folder, workers, dask, cache, watch, resume=resume, keep=keep, began=began)
+    except OSError as error:  # a write that fails names no file
+        where = error.filename if error.filename is not None else folder
+        raise RunError(f"cannot write {where}: {error.strerror or error}; what was done before is kept") from None
 
 
 def _at_work(
