@@ -73,6 +73,8 @@ def _tell(loaded: Loaded) -> None:
     """Says what is unusual about a scenario."""
     for remark in loaded.remarks():
         tell(f"note: {remark}")
+    if loaded.bin_chosen is not None:
+        tell(f"note: {loaded.bin_chosen}")
 
 
 def _write(results: Results, out: Path | None, *, quiet: bool) -> None:

@@ -35,6 +35,7 @@ from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
 from sim.signals import Signal
+from sim.spec.ledger_size import cut_problem
 from sim.spec.loader import Loaded, load_scenario
 from sim.spec.parts import place_paths
 from sim.spec.requests import request_files
@@ -114,7 +115,10 @@ def _simulated(
     if unseen:
         raise InputError([loaded.document.problem(*problem) for problem in unseen])
     changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
-    bins = Bins(int(scenario.outputs.bin), changes, scenario.start_ns)
+    too_large = cut_problem(scenario, changes)
+    if too_large is not None:
+        raise InputError([loaded.document.problem(*too_large)])
+    bins = Bins(scenario.bin_ns, changes, scenario.start_ns)
     recorder = LedgerRecorder({pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}, bins)
     built = build(scenario, catalog, streams, signals)
     outcome = simulate(
@@ -215,7 +219,11 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     return Results(
         summary={**summary, **activity, "events": results.summary["events"]},
         scenario=loaded.resolved(),
-        manifest={**manifest, "repriced_from": results.manifest["scenario_sha256"]},
+        manifest={
+            **{name: results.manifest[name] for name in ("bin_chosen",) if name in results.manifest},
+            **manifest,
+            "repriced_from": results.manifest["scenario_sha256"],
+        },
         energy=results.energy,
         start_ns=results.start_ns,
         job_table=results.job_table,
@@ -346,6 +354,7 @@ def _manifest(
             if own.reports or own.weather_filled
         },
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        **({"bin_chosen": loaded.bin_chosen} if loaded.bin_chosen is not None else {}),
         "wall_s": wall_s,
         "peak_memory_bytes": peak,
     }

@@ -19,6 +19,7 @@ from sim.spec.cluster import Cluster, NodePool
 from sim.spec.facility import PlantSpec
 from sim.spec.filecheck import file_problems
 from sim.spec.grid import MixWater
+from sim.spec.ledger_size import bin_problems
 from sim.spec.loads import gpu_watts
 from sim.spec.onsite import PV, Battery, StatedStock, Wind
 from sim.spec.parts import Parts
@@ -27,16 +28,13 @@ from sim.spec.policycheck import policy_problems
 from sim.spec.routecheck import held_to, links, where_written
 from sim.spec.servecheck import against_catalog, gpus_wanted, stands_alone
 from sim.spec.serving import Serving
-from sim.spec.workloads import GPUHours, Inference, PoissonArrivals, Steps, Training
-from sim.units import HOUR_NS, SECONDS_PER_NS, W_PER_KW
+from sim.spec.workloads import Inference, PoissonArrivals, Steps, Training
+from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
 
 RESERVED = ("unallocated",)
 LEAST_OF_IDLE = 0.5
 """Units of one model differ, and so do hosts; a share of the profile's idle power below this is no such difference."""
-MOST_BINS = 2_000_000
-MOST_CELLS = 50_000_000
-"""Bins times rows of a ledger, 16 bytes each: beyond this a run would not fit a laptop's memory."""
 MOST_REQUESTS = 100_000_000
 
 
@@ -76,13 +74,11 @@ def crosscheck(
     ``priced_only`` leaves out what reads neither the places nor the accounting, for a scenario that differs in nothing
     else from one that held together.
     """
-    problems: list[Problem] = []
+    problems: dict[Problem, None] = {}  # workloads of one route have the same requests, and the same mistakes in them
     document = document.without_nulls()
 
     def complain(path: KeyPath, message: str) -> None:
-        problem = document.problem(where_written(document, path), message)
-        if problem not in problems:  # workloads of one route have the same requests, and the same mistakes in them
-            problems.append(problem)
+        problems[document.problem(where_written(document, path), message)] = None
 
     checks = [
         _places(document),
@@ -96,7 +92,7 @@ def crosscheck(
         checks += _of_what_runs(parts, document, catalog, complain)
     for path, message in chain(*checks):
         complain(path, message)
-    return problems + file_problems(
+    return list(problems) + file_problems(
         parts, document, catalog, activity_files=activity_files, most_requests=MOST_REQUESTS
     )
 
@@ -109,7 +105,7 @@ def _of_what_runs(
         links(document),
         held_to(parts),
         _times_and_names(parts),
-        _bins(parts),
+        bin_problems(parts),
         _service_laws(parts),
         _serving(parts),
     ]
@@ -202,25 +198,6 @@ def _stock_stated(parts: Parts) -> Found:
                         yield at, f"required: what it took then, since the site has '{why}'"
                     elif isinstance(there, Price) and stated.currency != there.currency:
                         yield at, f"is in {stated.currency}, the grid's price in {there.currency}"
-
-
-def _bins(parts: Parts) -> Found:
-    """A ledger that would not fit memory is refused before the run, not met in the middle of it."""
-    if parts.outputs is None:
-        return
-    at_least_ns = [
-        round(workload.work.gpu_hours * HOUR_NS / workload.gpus)
-        for workload in parts.workloads.values()
-        if isinstance(workload, Training) and isinstance(workload.work, GPUHours) and parts.open_ended
-    ]
-    bins = max(at_least_ns, default=parts.duration_ns or 0) // parts.outputs.bin
-    pools = len(parts.cluster.nodes) if parts.cluster is not None else 1
-    rows = 8 * (3 * len(parts.names) + 2 * pools)  # components x states an owner, or an idle pool, is usually seen in
-    if bins > MOST_BINS or bins * rows > MOST_CELLS:
-        message = (
-            f"gives {bins:,} bins of about {rows} rows over this run, more than a ledger holds; choose a longer bin"
-        )
-        yield ("outputs", "bin"), message
 
 
 def _written_profiles(document: Document) -> Iterator[tuple[KeyPath, str]]:

@@ -18,6 +18,7 @@ from sim.documents import Document, KeyPath, Place, from_mapping, parse_value, r
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.spec.crosscheck import crosscheck
+from sim.spec.ledger_size import with_bin
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
 from sim.spec.unusual import remarks
@@ -29,12 +30,16 @@ DEEPEST_EXTENDS = 16
 
 @dataclass(frozen=True)
 class Loaded:
-    """A scenario that holds together, and the document it came from (places included)."""
+    """A scenario that holds together, and the document it came from (places included).
+
+    ``bin_chosen`` says why its reporting interval is not the usual one, where it was not written.
+    """
 
     scenario: Scenario
     document: Document
     source: str
     catalog: Catalog
+    bin_chosen: str | None = None
 
     def remarks(self) -> list[str]:
         """What is possible and unusual about it, a line each."""
@@ -74,7 +79,8 @@ def load_scenario(
     problems += [problem for problem in found if not is_hole(problem.path, refused)]
     if problems or scenario is None:
         raise InputError(problems)
-    return Loaded(scenario, document, name, catalog)
+    scenario, bin_chosen = with_bin(scenario, parts)
+    return Loaded(scenario, document, name, catalog, bin_chosen)
 
 
 def read_scenario(source: str | Path | Mapping[str, Any]) -> tuple[Document, str, dict[str, Path]]:
@@ -104,7 +110,8 @@ def catalog_of(document: Document, problems: list[Problem]) -> Catalog:
 
 def is_hole(path: str, refused: Collection[str]) -> bool:
     """Whether ``path`` is, or lies within, one where a value was refused while reading."""
-    return any(path == hole or path.startswith(f"{hole}.") for hole in refused if hole)
+    ends = [*(at for at, letter in enumerate(path) if letter == "."), len(path)]
+    return any(path[:end] in refused for end in ends if end)
 
 
 def shipped_scenarios() -> dict[str, Path]:

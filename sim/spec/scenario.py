@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Plai
 from pydantic_core import PydanticCustomError
 
 from sim.instants import FIRST_YEAR, LAST_YEAR, epoch_ns
-from sim.quantities import PositiveDuration
+from sim.quantities import Nanoseconds, PositiveDuration
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster, NodePool
 from sim.spec.policies import Policy
@@ -19,6 +19,7 @@ from sim.spec.serving import Serving
 from sim.spec.site import Place, Site
 from sim.spec.uncertainty import Uncertainty
 from sim.spec.workloads import Workload
+from sim.units import HOUR_NS
 from sim.validation import LONGEST_NAME, Spec
 
 
@@ -67,10 +68,15 @@ class Sample(Spec):
     sample: int = Field(ge=1, le=10**9, strict=True)
 
 
+DEFAULT_BIN = Nanoseconds.of(HOUR_NS, "1 h")
+
+
 class Outputs(Spec):
     """What a run writes: the reporting interval of the ledger, and which requests get a row."""
 
-    bin: PositiveDuration = Field(default="1 h", validate_default=True)
+    bin: PositiveDuration | None = Field(
+        default=None, description="An hour unless written; longer where the ledger would not fit memory, and told then."
+    )
     requests: Annotated[
         Annotated[Literal["none", "all"], Tag("@word")] | Annotated[Sample, Tag("@mapping")], Discriminator(_written_as)
     ] = "none"
@@ -138,6 +144,11 @@ class Scenario(Spec):
         if self.end is None:
             return None
         return epoch_ns(self.end) - self.start_ns
+
+    @property
+    def bin_ns(self) -> int:
+        """The reporting interval of the ledger in ns."""
+        return int(self.outputs.bin if self.outputs.bin is not None else DEFAULT_BIN)
 
     @property
     def start_ns(self) -> int:

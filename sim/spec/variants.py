@@ -20,6 +20,7 @@ from sim.documents import Document, KeyPath, Place, from_mapping
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
 from sim.spec.crosscheck import crosscheck
+from sim.spec.ledger_size import with_bin
 from sim.spec.loader import Loaded, assign, catalog_of, copied, is_hole, resolve_files
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
@@ -108,7 +109,8 @@ class Variants:
         self._runs.add(runs)
         if logs is not None:
             self._logs.add(logs)
-        return Loaded(scenario, document, self._name, catalog)
+        scenario, bin_chosen = with_bin(scenario, parts)
+        return Loaded(scenario, document, self._name, catalog, bin_chosen)
 
     def _changed(self, values: Mapping[str, Any], places: Mapping[str, Place]) -> tuple[Document, list[Problem]]:
         data = dict(self._document.data)

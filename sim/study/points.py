@@ -109,7 +109,7 @@ def _names_a_reader(text: str) -> bool:
 
 def _cuts(plan: AccountingPlan, scenario: Scenario) -> str:
     """Where signals cut the ledger's bins beside the reporting interval, as a hash; empty where they do not."""
-    step_ns, phase_ns = int(scenario.outputs.bin), scenario.start_ns
+    step_ns, phase_ns = scenario.bin_ns, scenario.start_ns
     end_ns = scenario.duration_ns if scenario.duration_ns is not None else MAX_NS
     digest = hashlib.sha256()
     any_cut = False

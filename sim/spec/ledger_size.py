@@ -1,0 +1,134 @@
+"""How large a ledger a run would need, and the reporting interval that keeps it within a laptop's memory.
+
+Bins times rows, 16 bytes each. How many rows a run comes to is known only afterwards; eight components in three states
+of each workload, and in two of each idle pool, are an upper guess. Where a scenario writes no ``outputs.bin``, it is an
+hour, or the first interval of the ladder that fits; one that is written is kept, or refused with the sum. Signals cut
+bins further, whatever the interval; only a ledger far too large is refused for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.documents import KeyPath
+from sim.quantities import Nanoseconds
+from sim.spec.parts import Parts
+from sim.spec.scenario import DEFAULT_BIN, Outputs, Scenario
+from sim.spec.workloads import GPUHours, Training
+from sim.units import DAY_NS, HOUR_NS
+
+Ints = npt.NDArray[np.int64]
+
+MOST_BINS = 2_000_000
+MOST_CELLS = 50_000_000
+MOST_CUT_CELLS = 30 * MOST_CELLS
+COMPONENTS, STATES, IDLE_STATES = 8, 3, 2
+LADDER = (
+    DEFAULT_BIN,
+    *(Nanoseconds.of(hours * HOUR_NS, f"{hours} h") for hours in (2, 3, 4, 6, 8, 12)),
+    *(Nanoseconds.of(days * DAY_NS, f"{days} d") for days in (1, 7, 28)),
+)
+"""Intervals that divide a day, a day, a week and four weeks."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a ledger over ``span_ns``, as far as that is known beforehand."""
+
+    span_ns: int
+    workloads: int
+    pools: int
+
+    @classmethod
+    def of(cls, parts: Parts) -> Size:
+        """Of the run that the parts describe; open-ended ones last as long as their longest job, at least."""
+        at_least_ns = [
+            round(workload.work.gpu_hours * HOUR_NS / workload.gpus)
+            for workload in parts.workloads.values()
+            if isinstance(workload, Training) and isinstance(workload.work, GPUHours) and parts.open_ended
+        ]
+        pools = len(parts.cluster.nodes) if parts.cluster is not None else 1
+        return cls(max(at_least_ns, default=parts.duration_ns or 0), len(parts.names), pools)
+
+    @property
+    def rows(self) -> int:
+        """About as many as it will have."""
+        return COMPONENTS * (STATES * self.workloads + IDLE_STATES * self.pools)
+
+    def bins(self, step_ns: int) -> int:
+        """Whole intervals of that length."""
+        return self.span_ns // step_ns
+
+    def fits(self, step_ns: int) -> bool:
+        """Whether a ledger in such intervals is one that memory holds."""
+        bins = self.bins(step_ns)
+        return bins <= MOST_BINS and bins * self.rows <= MOST_CELLS
+
+    @property
+    def fitting(self) -> Nanoseconds | None:
+        """The finest interval of the ladder that fits, if any does."""
+        return next((step for step in LADDER if self.fits(step)), None)
+
+    def sum(self, step: Nanoseconds) -> str:
+        """What such intervals come to, in figures."""
+        bins = self.bins(step)
+        return (
+            f"{bins:,} bins of {step.text} and about {self.rows:,} rows ({COMPONENTS} components x {STATES} states of "
+            f"{self.workloads:,} workloads, and of idle pools) are {bins * self.rows:,} cells"
+        )
+
+
+MOST = f"a ledger holds {MOST_CELLS:,} cells in at most {MOST_BINS:,} bins"
+
+
+def bin_problems(parts: Parts) -> Iterator[tuple[KeyPath, str]]:
+    """A ledger that would not fit memory is refused before the run, not met in the middle of it."""
+    if parts.outputs is None:
+        return
+    size = Size.of(parts)
+    step = parts.outputs.bin
+    fitting = size.fitting
+    if step is None and fitting is None:
+        message = f"{size.sum(LADDER[-1])}; {MOST}. Fewer workloads or a shorter run would fit"
+        yield ("outputs", "bin"), message
+    elif step is not None and not size.fits(step):
+        remedy = f"bins of {fitting.text} would fit" if fitting is not None else "give fewer workloads or a shorter run"
+        yield ("outputs", "bin"), f"{size.sum(step)}; {MOST}: {remedy}"
+
+
+def cut_problem(scenario: Scenario, cuts: Sequence[Ints]) -> tuple[KeyPath, str] | None:
+    """A ledger that the changes of signals, each array in ns of the run, would make too large for any interval."""
+    end_ns = scenario.duration_ns
+    rows = Size.of(Parts.of(scenario)).rows
+    if end_ns is None or sum(map(len, cuts)) * rows <= MOST_CUT_CELLS:
+        return None
+    inside = np.unique(np.concatenate([times[(times > 0) & (times < end_ns)] for times in cuts]))
+    if len(inside) * rows <= MOST_CUT_CELLS:
+        return None
+    return ("outputs", "bin"), (
+        f"the signals of its sites change {len(inside):,} times in this run, which with about {rows:,} rows are "
+        f"{len(inside) * rows:,} cells, whatever the bin; a ledger cut by signals holds {MOST_CUT_CELLS:,}. "
+        "Coarser series, fewer workloads or a shorter run would fit"
+    )
+
+
+@lru_cache(maxsize=64)
+def _with(outputs: Outputs, step: Nanoseconds) -> Outputs:
+    """The same object for the same outputs: points of a study share what is worked out of it."""
+    return outputs.model_copy(update={"bin": step})
+
+
+def with_bin(scenario: Scenario, parts: Parts) -> tuple[Scenario, str | None]:
+    """The scenario of the parts, which have passed ``bin_problems``, with its interval; and why that is not an hour."""
+    if scenario.outputs.bin is not None:
+        return scenario, None
+    size = Size.of(parts)
+    step = size.fitting or LADDER[-1]
+    outputs = _with(scenario.outputs, step)
+    why = None if step == DEFAULT_BIN else f"outputs.bin is {step.text}: {size.sum(DEFAULT_BIN)}, and {MOST}"
+    return scenario.model_copy(update={"outputs": outputs}), why
