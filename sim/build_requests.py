@@ -143,8 +143,8 @@ def _draw(tokens: spec.TokenLaw, rng: np.random.Generator) -> law.Draw:
 
 
 def _replay(arrivals: spec.TraceReplay, start_ns: int, duration_ns: int | None, difficulty: str | None) -> Replay:
-    skip = arrivals.on_bad_rows == "skip"
-    trace = read_trace(Path(arrivals.file), arrivals.format, skip=skip, difficulty=difficulty)
+    skip, size = arrivals.on_bad_rows == "skip", arrivals.block_tokens
+    trace = read_trace(Path(arrivals.file), arrivals.format, skip=skip, block_tokens=size, difficulty=difficulty)
     by_clock = arrivals.align == "clock" and trace.first_ns is not None
     return Replay(
         trace=trace,
@@ -155,7 +155,6 @@ def _replay(arrivals: spec.TraceReplay, start_ns: int, duration_ns: int | None, 
         offset_ns=(trace.first_ns or 0) - start_ns if by_clock else 0,
         until_ns=duration_ns,
         limit=arrivals.requests,
-        hashed_tokens=trace.block_tokens or arrivals.block_tokens or 0,
     )
 
 

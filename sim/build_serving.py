@@ -20,6 +20,7 @@ from sim.spec.requests import ClosedLoopUsers
 from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import ColdStart, Count, Serving
 from sim.units import J_PER_NJ, NS_PER_S
+from sim.workload.prefixes import KvBlocks
 from sim.workload.requests import RequestSource
 from sim.workload.traces import Replay
 
@@ -46,6 +47,7 @@ def serving_plan(
     duration_ns = scenario.duration_ns
     if source is None:
         source = request_source(name, spec.arrivals, spec.lengths, spec.prefix, scenario.start_ns, duration_ns, streams)
+    caching = spec.batching.prefix_cache and source.block_tokens > 0
     found = deployments(spec, gpus, nodes, catalog)
     by_policy = {change_ns for each in limits.values() for caps in each for change_ns, _ in caps}
     changes = sorted({*by_policy, *(t for d in found.values() for t in _cap_times(d))} - {0})
@@ -53,14 +55,15 @@ def serving_plan(
     groups: list[ReplicaGroup] = []
     for field, deployment in found.items():
         groups.append(_group(field, deployment, changes, costs, next(iter(gpus)), limits.get(field, ())))
+    rows = scenario.outputs.requests != "none"
     return ServingPlan(
         name=name,
-        settings=_settings(spec, source, found, streams(f"serving/{name}"), rows=scenario.outputs.requests != "none"),
+        settings=_settings(spec, found, streams(f"serving/{name}"), caching=caching, rows=rows),
         groups=tuple(groups),
         step_costs=tuple(costs),
         cap_changes_ns=tuple(changes),
         autoscale=_autoscale(spec),
-        source=source,
+        source=KvBlocks(source, spec.batching.block_tokens) if caching else source,
         open_until_ns=duration_ns,
         engine=spec.engine,
         skipped_rows=source.trace.report.skipped if isinstance(source, Replay) else 0,
@@ -142,7 +145,7 @@ def _autoscale(spec: Serving) -> Autoscale | None:
 
 
 def _settings(
-    spec: Serving, source: RequestSource, found: dict[str, Deployment], rng: np.random.Generator, *, rows: bool
+    spec: Serving, found: dict[str, Deployment], rng: np.random.Generator, *, caching: bool, rows: bool
 ) -> Settings:
     batching, client, slo = spec.batching, spec.client, spec.slo
     blocks = min(deployment.kv_blocks() for deployment in found.values())
@@ -156,7 +159,7 @@ def _settings(
         block_tokens=batching.block_tokens,
         watermark_blocks=int(batching.watermark * blocks),
         swap=batching.preemption == "swap",
-        hash_blocks=source.block_tokens // batching.block_tokens if batching.prefix_cache else 0,
+        hash_blocks=int(caching),  # ``KvBlocks`` gives the ids of single KV blocks
         window=max(deployment.model.window for deployment in found.values()),
         draft_tokens=guess.draft_tokens if guess is not None else 0,
         accept=tuple(int(guess.acceptance ** (i + 1) * 2.0**53) for i in range(guess.draft_tokens)) if guess else (),

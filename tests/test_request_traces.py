@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,74 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, says: str) -> N
     assert says in str(caught.value)
 
 
+def hashed(kind: str, tokens: int, ids: object) -> str:
+    """A row of a prompt of ``tokens`` with these ids, by format."""
+    row: dict[str, object] = {"timestamp": 9, "input_length": tokens, "output_length": 5, "hash_ids": ids}
+    more: dict[str, dict[str, object]] = {
+        "mooncake": {},
+        "bailian": {"chat_id": 5, "parent_chat_id": -1},
+        "ragpulse": {"session_id": "s"},
+    }
+    return json.dumps(row | more[kind])
+
+
+PLAIN = {"mooncake": MOONCAKE, "bailian": BAILIAN, "ragpulse": RAGPULSE}
+
+
+@pytest.mark.parametrize(
+    ("kind", "tokens", "ids", "says"),
+    [
+        ("mooncake", 20, [0, 1], "2 hashed blocks of 512 tokens for a prompt of 20 tokens, which has 1"),
+        ("mooncake", 512, [0, 1], "which has 1"),
+        ("mooncake", 1025, [0, 1], "which has 3"),
+        ("mooncake", 1025, [], "0 hashed blocks"),
+        ("bailian", 16, [3, 4], "2 hashed blocks of 16 tokens for a prompt of 16 tokens, which has 1"),
+        ("bailian", 33, [3, 4], "which has 3"),
+        ("ragpulse", 2, {"sys_prompt": [1, 2], "user_input": [3]}, "3 hashed blocks for a prompt of 2 tokens"),
+        *(
+            case
+            for kind, tokens in (("mooncake", 600), ("bailian", 20), ("ragpulse", 900))
+            for case in (
+                (kind, tokens, [7, 7], "names the hashed block 7 twice"),
+                (kind, tokens, [7, -1], "a hashed block of -1; ids are from 0"),
+                (kind, tokens, [7, 1 << 62], "ids are from 0 to 2**62"),
+                (kind, tokens, [7, "8"], "an id is a whole number"),
+                (kind, tokens, [7, 8.0], "an id is a whole number"),
+                (kind, tokens, [7, True], "an id is a whole number"),
+                (kind, tokens, [7, None], "an id is a whole number"),
+            )
+        ),
+        ("mooncake", 600, {"a": [7, 8]}, "no list of ids"),
+        ("mooncake", 600, [[7, 8]], "an id is a whole number"),
+        ("bailian", 20, 7, "no list of ids"),
+        ("bailian", 20, None, "no list of ids"),
+        ("ragpulse", 20, None, "an id is a whole number"),
+    ],
+)
+def test_ids_are_held_against_their_prompt(tmp_path: Path, kind: str, tokens: int, ids: object, says: str) -> None:
+    text = PLAIN[kind] + "\n" + hashed(kind, tokens, ids)
+    with pytest.raises(InputError, match=re.escape(says)):
+        read(tmp_path, text)
+    skipped = read(tmp_path, text, skip=True)
+    assert (skipped.report.skipped, len(skipped.requests)) == (1, len(PLAIN[kind].splitlines()))
+
+
+def test_blocks_of_another_size_are_stated(tmp_path: Path) -> None:
+    """Tools that write Mooncake's records choose the size of a block (guidellm's hash_id_block_size)."""
+    row = hashed("mooncake", 1030, list(range(17)))
+    with pytest.raises(InputError, match="17 hashed blocks of 512 tokens"):
+        read(tmp_path, row)
+    assert read(tmp_path, row, block_tokens=64).block_tokens == 64
+    with pytest.raises(InputError, match="6 hashed blocks of 256 tokens for a prompt of 900"):
+        read(tmp_path, RAGPULSE, block_tokens=256)
+    assert read(tmp_path, RAGPULSE, block_tokens=128).block_tokens == 128
+
+
+def test_a_row_may_have_no_ids_at_all(tmp_path: Path) -> None:
+    trace = read(tmp_path, MOONCAKE + '\n{"timestamp": 9000, "input_length": 30, "output_length": 4}')
+    assert np.diff(trace.requests.prefix_start).tolist() == [3, 3, 0]
+
+
 def test_bad_rows_are_counted_beyond_the_first_twenty(tmp_path: Path) -> None:
     text = AZURE + "\r\nx,1,1" * 50
     with pytest.raises(InputError) as caught:
@@ -153,7 +222,7 @@ def test_a_packed_trace_and_one_that_is_cut_off(tmp_path: Path) -> None:
 def replay(trace: Trace, **changes: object) -> Replay:
     settings: dict[str, object] = {
         "rate_scale": 1.0, "prompt_scale": 1.0, "output_scale": 1.0, "repeat": False, "offset_ns": 0, "until_ns": None,
-        "limit": None, "hashed_tokens": trace.block_tokens,
+        "limit": None,
     }  # fmt: skip
     return Replay(trace=trace, **{**settings, **changes})  # type: ignore[arg-type]
 

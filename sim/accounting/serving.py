@@ -22,6 +22,8 @@ from sim.workload.serving_records import ROW_COLUMNS, SKETCHES, ServingLog, sket
 
 Floats = npt.NDArray[np.float64]
 COLUMN = {name: i for i, name in enumerate(ROW_COLUMNS)}
+MEANS = {"itl": ("itl_ns", "itl_count"), "step_gap": ("itl_ns", "step_gap_count")}
+"""Sum and number of what has its mean from completed requests alone, while its sketch knows all that there was."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
     metrics |= {name: c[name] for name in ("retries", "killed", "preemptions", "prompt_tokens", "output_tokens")}
     metrics["wasted_tokens"] = c["wasted_tokens"]
     for name, sketch in zip(SKETCHES, log.sketches, strict=True):
-        weight = int(sketch.sum())
+        sum_ns, weight = (
+            (c[MEANS[name][0]], c[MEANS[name][1]]) if name in MEANS else (c[f"{name}_ns"], int(sketch.sum()))
+        )
         if weight:
-            mean_s = c[f"{name}_ns"] / weight * SECONDS_PER_NS
+            mean_s = sum_ns / weight * SECONDS_PER_NS
             shares = {f"p{p}": sketch_quantile(sketch, p / 100) * SECONDS_PER_NS for p in (50, 90, 99)}
             metrics[f"{name}_s"] = {"mean": mean_s, **shares}
     metrics["throughput_tok_per_s"] = c["output_tokens"] / seconds

@@ -8,7 +8,7 @@ from typing import Any
 from sim.results.formats import Grid, number, percent, seconds
 
 SHOWN_PROBLEMS = 5
-LATENCIES = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("itl_s", "ITL"), ("e2e_s", "E2E"))
+LATENCIES = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("itl_s", "ITL"), ("step_gap_s", "step gap"), ("e2e_s", "E2E"))
 
 
 def service_grids(services: Mapping[str, Any]) -> list[Grid]:
@@ -57,7 +57,7 @@ def _latencies(services: Mapping[str, Any]) -> Grid:
         [f"{name} {label}", *(seconds(service[key][column]) for column in ("mean", "p50", "p90", "p99"))]
         for name, service in services.items()
         for key, label in LATENCIES
-        if key in service
+        if key in service and not (key == "step_gap_s" and service[key] == service.get("itl_s"))
     ]
     return ["latency", "mean", "p50", "p90", "p99"], rows
 

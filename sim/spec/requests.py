@@ -204,7 +204,7 @@ class TraceReplay(Spec):
     align: Literal["start", "clock"] = "start"
     requests: Number | None = None
     block_tokens: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = Field(
-        default=None, description="Tokens of a hashed block, where the format does not fix them."
+        default=None, description="Tokens of a hashed block, where they are not those of the format's publisher."
     )
 
 

@@ -105,8 +105,8 @@ def _requests(path: KeyPath, spec: Serving, *, open_ended: bool) -> Found:
 
 
 def _hashes(path: KeyPath, spec: Serving) -> Found:
-    """Prefix caching needs prompts with hashed blocks, whole numbers of KV blocks."""
-    arrivals, size = spec.arrivals, spec.batching.block_tokens
+    """Prefix caching needs prompts with hashed blocks of one size, whatever that of a KV block."""
+    arrivals = spec.arrivals
     prefixes = [client.prefix for client in arrivals.clients] if isinstance(arrivals, Clients) else [spec.prefix]
     tokens = {prefix.block_tokens for prefix in prefixes if prefix is not None}
     if isinstance(arrivals, TraceReplay):
@@ -114,7 +114,7 @@ def _hashes(path: KeyPath, spec: Serving) -> Found:
         if arrivals.prompt_scale != 1.0:
             yield (*path, "arrivals", "prompt_scale"), "scaled prompts no longer have the blocks that were hashed"
         if fixed or arrivals.block_tokens:
-            tokens = {fixed or arrivals.block_tokens or 0}
+            tokens = {arrivals.block_tokens or fixed}
         elif arrivals.format is None:
             return  # the file says, when it is opened
     if not tokens:
@@ -124,12 +124,6 @@ def _hashes(path: KeyPath, spec: Serving) -> Found:
         )
     elif len(tokens) > 1:
         yield (*path, "arrivals"), "clients must agree on the 'block_tokens' of their prefixes"
-    elif next(iter(tokens)) % size:
-        hashed = next(iter(tokens))
-        yield (
-            (*path, "batching", "block_tokens"),
-            f"hashed blocks of {hashed} tokens are no whole number of KV blocks of {size}",
-        )
 
 
 def against_catalog(
@@ -194,7 +188,13 @@ def files(name: str, spec: Serving, start: datetime | None) -> Iterator[tuple[Ke
     opened: list[tuple[KeyPath, Callable[[], object]]] = []
     if isinstance(arrivals, TraceReplay):
         skip = arrivals.on_bad_rows == "skip"
-        opened.append((("arrivals", "file"), lambda: read_trace(Path(arrivals.file), arrivals.format, skip=skip)))
+        size = arrivals.block_tokens
+        opened.append(
+            (
+                ("arrivals", "file"),
+                partial(read_trace, Path(arrivals.file), arrivals.format, skip=skip, block_tokens=size),
+            )
+        )
     if isinstance(arrivals, ServeGen):
         for i, client in enumerate(arrivals.clients):
             opened.append((("arrivals", "clients", i, "file"), partial(read_windows, Path(client.file))))
@@ -250,9 +250,6 @@ def _replayed(spec: Serving, arrivals: TraceReplay, trace: Trace, start: datetim
     if not trace.has_hashes:
         message = f"finds nothing: a trace of the format '{trace.report.format}' has no hashed blocks"
         yield ("batching", "prefix_cache"), message
-    elif not trace.block_tokens and arrivals.block_tokens is None:
+    elif not trace.block_tokens:
         message = f"required: the format '{trace.report.format}' does not say how many tokens a hashed block has"
         yield ("arrivals", "block_tokens"), message
-    elif (hashed := trace.block_tokens or arrivals.block_tokens or 0) % spec.batching.block_tokens:
-        message = f"hashed blocks of {hashed} tokens are no whole number of KV blocks of {spec.batching.block_tokens}"
-        yield ("batching", "block_tokens"), message

@@ -1,6 +1,8 @@
 """Prompts that share beginnings: documents that many requests quote, and conversations that grow turn by turn.
 
 Block ids are unique to a document, a conversation or a request, and number its blocks from the start of the prompt.
+Whatever the size of the blocks that a stream's ids are for (512 tokens in Mooncake's traces, 16 in Bailian's), an
+engine reuses KV blocks of its own size: ``KvBlocks`` makes the ids of the one from those of the other.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.units import NS_PER_S
 from sim.workload.requests import Ints, LengthLaw, RequestChunk, RequestSource, joined, plain_chunk
@@ -26,12 +29,13 @@ BEGUN_AT_ONCE = 1 << 12
 """Conversations drawn at a time."""
 
 
-def _pieces(chunk: RequestChunk, block_tokens: int) -> Iterator[tuple[RequestChunk, Ints, Ints]]:
-    """``chunk`` in pieces of few block ids, each with the row (in ``chunk``) and number of every block.
+def _pieces(chunk: RequestChunk, blocks: Ints) -> Iterator[tuple[RequestChunk, Ints, Ints]]:
+    """``chunk``, whose requests have ``blocks`` (n,) each, in pieces of few block ids, with the row (in ``chunk``) and
+    number of every block.
 
     The pieces know where the ids of each request are; the ids are for whoever asks to fill in.
     """
-    upto = np.concatenate([[0], np.cumsum(chunk.prompt_tokens // block_tokens)]).astype(np.int64)
+    upto = np.concatenate([[0], np.cumsum(blocks)]).astype(np.int64)
     begin = 0
     while begin < len(chunk):
         end = max(begin + 1, int(np.searchsorted(upto, upto[begin] + IDS_AT_ONCE, side="right")) - 1)
@@ -40,6 +44,58 @@ def _pieces(chunk: RequestChunk, block_tokens: int) -> Iterator[tuple[RequestChu
         block = np.arange(len(row)) - start[row - begin]
         yield replace(chunk.between(begin, end), prefix_start=start), row, block
         begin = end
+
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mixed(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """As ``engine.serving.plan.mix``, of arrays: the finalizer of SplitMix64 (doi 10.1145/2660193.2660195)."""
+    z = z + GOLDEN
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class KvBlocks:
+    """``source`` with the ids of whole KV blocks of ``block_tokens``, the only ones an engine can reuse.
+
+    A KV block is the same in two prompts where all tokens up to its end are: where every hashed block up to the one
+    that covers its last token has the same id and the same length. So its id is a hash of those ids, their lengths and
+    its place, as vLLM's is of the block before and its own tokens. A partial last hashed block counts with its length:
+    it is shared by prompts that end alike, and only as far as it fills KV blocks. Tokens without an id are not shared.
+    Ids are of 64 bits; two of a billion different blocks are taken for one with a chance of 3 %.
+    """
+
+    source: RequestSource
+    block_tokens: int
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """See ``RequestSource``."""
+        hashed = self.source.block_tokens
+        for chunk in self.source.chunks():
+            known = np.minimum(chunk.prompt_tokens, np.diff(chunk.prefix_start) * hashed)
+            begin = 0
+            for piece, row, block in _pieces(chunk, known // self.block_tokens):
+                end = begin + len(piece)
+                sums = self._sums(chunk.between(begin, end), known[begin:end])
+                first = chunk.prefix_start[row] - chunk.prefix_start[begin]
+                covering = ((block + 1) * self.block_tokens - 1) // hashed
+                upto = sums[first + covering + 1] - sums[first]
+                ids = _mixed(upto ^ _mixed(block.astype(np.uint64)))
+                yield replace(piece, prefix_hashes=ids.view(np.int64))
+                begin = end
+
+    def _sums(self, chunk: RequestChunk, known: Ints) -> npt.NDArray[np.uint64]:
+        """Hashes of ids, each with its place and length, added up modulo 2**64 over all of ``chunk``, from 0 on."""
+        widths = np.diff(chunk.prefix_start)
+        row = np.repeat(np.arange(len(chunk)), widths)
+        place = np.arange(len(row)) - chunk.prefix_start[row]
+        length = np.minimum(self.source.block_tokens, known[row] - place * self.source.block_tokens)
+        where = _mixed((place << 20 | length).astype(np.uint64))
+        terms = _mixed(_mixed(chunk.prefix_hashes.astype(np.uint64)) ^ where)
+        return np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(terms, dtype=np.uint64)])
 
 
 @dataclass(frozen=True)
@@ -67,7 +123,7 @@ class Documents:
             n = len(chunk)
             document = np.minimum(np.searchsorted(upto, rng.random(n) * upto[-1], side="right"), self.count - 1)
             longer = replace(chunk, prompt_tokens=chunk.prompt_tokens + self.tokens)
-            for piece, row, block in _pieces(longer, self.block_tokens):
+            for piece, row, block in _pieces(longer, longer.prompt_tokens // self.block_tokens):
                 own = OWN + (ordinal + row) * BLOCKS_OF_ONE + block
                 quoted = document[row] * BLOCKS_OF_ONE + block
                 yield replace(piece, prefix_hashes=np.where(block < shared, quoted, own).astype(np.int64))
@@ -125,7 +181,7 @@ class Conversations:
         yield from self._hashed(waiting.between(0, upto))
 
     def _hashed(self, turns: RequestChunk) -> Iterator[RequestChunk]:
-        for piece, row, block in _pieces(turns, self.block_tokens):
+        for piece, row, block in _pieces(turns, turns.prompt_tokens // self.block_tokens):
             yield replace(piece, prefix_hashes=turns.session[row] * BLOCKS_OF_ONE + block)
 
     def _conversations(

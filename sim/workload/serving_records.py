@@ -31,8 +31,15 @@ ROW_COLUMNS = (
 )
 STATUSES = ("completed", "rejected", "timed-out")
 
-SKETCHES = ("ttft", "tpot", "itl", "e2e", "queueing", "decode_iteration")
-"""Of requests, but for the inter-token latency, of tokens, and the iterations that hold no prompt."""
+SKETCHES = ("ttft", "tpot", "itl", "e2e", "queueing", "decode_iteration", "step_gap")
+"""Of requests, but for gaps between tokens, those between the steps that bring them, and iterations without prompts.
+
+``itl`` are the gaps between the tokens of a request, whatever filled them: iterations, prompts that went first, the
+wait after a preemption, a hand-over. The tokens that one step brings (a draft accepted) arrive together, with gaps of
+0. ``step_gap`` are the gaps between the steps that bring a request a token or more; without speculation they are the
+same. Both sketches take a gap when its token comes, also of requests that are then given up or still run at the end;
+an attempt that begins anew (a client that tries again, a machine lost) begins its gaps anew. Means are of completed
+requests: (last token - first token), summed, over the number of gaps. A static batch pads: its gaps go to its end."""
 SKETCH_BITS = 7
 SKETCH_SIZE = 64 << SKETCH_BITS
 """A sketch is a log-linear histogram of nanoseconds: 2**7 buckets an octave, so a bucket's middle is within 0.4 %.
@@ -64,7 +71,7 @@ def sketch_quantile(sketch: Ints, share: float) -> float:
 class ServingLog:
     """A serving workload over a run.
 
-    ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (6, SKETCH_SIZE) of ``SKETCHES``; ``rows``
+    ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (7, SKETCH_SIZE) of ``SKETCHES``; ``rows``
     (n, 16) as ``ROW_COLUMNS``. ``phase_w`` are W of the loaded GPUs of a lane that prefills and of one that decodes, by
     which a request's share of time becomes energy. ``kv_blocks`` are those of a lane that decodes, ``most_kv_blocks``
     of any lane; ``replica_ns`` integrates the replicas that are up over time. ``unit_scale`` is what its GPUs drew at

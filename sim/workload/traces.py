@@ -37,7 +37,7 @@ MOST_PROBLEMS = 20
 NS_PER_MS = NS_PER_S // 1000
 
 HASHED_TOKENS: dict[Format, int] = {"mooncake": 512, "qwen-bailian": 16}
-"""Tokens of a hashed block, where the format fixes them."""
+"""Tokens of a hashed block, as the publishers of the format have it; others write its records with blocks of theirs."""
 
 CSV_FORMATS: dict[tuple[str, ...], Format] = {
     ("TIMESTAMP", "ContextTokens", "GeneratedTokens"): "azure",
@@ -99,7 +99,7 @@ class _Row:
     output: int
     session: str | None = None
     priority: int = 0
-    hashes: Sequence[int] = ()
+    hashes: Sequence[int] | None = None  # None where the row has none
     difficulty: float = 0.0  # kept only where it was asked for
 
 
@@ -107,11 +107,19 @@ class _BadRowError(ValueError):
     pass
 
 
-def read_trace(path: Path, wanted: Format | None = None, *, skip: bool = False, difficulty: str | None = None) -> Trace:
-    """A trace file, plain or .gz, with the column (or field) of that name as each request's ``difficulty``.
+def read_trace(
+    path: Path,
+    wanted: Format | None = None,
+    *,
+    skip: bool = False,
+    block_tokens: int | None = None,
+    difficulty: str | None = None,
+) -> Trace:
+    """A trace file, plain or .gz; ``block_tokens`` of a hashed block, where they are not those of ``HASHED_TOKENS``.
 
-    Raises ``InputError`` for a file of no known format, without that column or a usable row, or (unless ``skip``) with
-    rows that cannot be used.
+    ``difficulty`` names the column (or field) of each request's difficulty. Raises ``InputError`` for a file of no
+    known format, without that column or a usable row, or (unless ``skip``) with rows that cannot be used. Blocks that
+    cannot be those of the prompt make a row such a one.
     """
     with open_text(path) as text:
         first = text.readline(LONGEST_LINE)
@@ -122,9 +130,11 @@ def read_trace(path: Path, wanted: Format | None = None, *, skip: bool = False, 
         else:
             found, rows = _csv_rows(path, first, text, wanted, difficulty)
         report = TraceReport(str(path), found)
+        hashed = block_tokens or HASHED_TOKENS.get(found, 0)
         kept: list[_Row] = []
-        for line, row in rows:
+        for line, read in rows:
             report.rows += 1
+            row = read if isinstance(read, str) else _held_against_its_prompt(read, found, hashed)
             if isinstance(row, str):
                 report.complain(line, row)
             else:
@@ -135,15 +145,37 @@ def read_trace(path: Path, wanted: Format | None = None, *, skip: bool = False, 
         if report.skipped:
             report.raise_if_any()
         raise InputError.one(str(path), "holds no requests")
-    return _trace(kept, found, report, rated=difficulty is not None)
+    return _trace(kept, found, hashed, report, rated=difficulty is not None)
 
 
-def _trace(rows: list[_Row], found: Format, report: TraceReport, *, rated: bool) -> Trace:
+def _held_against_its_prompt(row: _Row, found: Format, block_tokens: int) -> _Row | str:
+    """The row, or why its hashed blocks cannot be those of its prompt.
+
+    A prompt has a block for each ``block_tokens`` begun, the last one perhaps partial; a chain of hashes never comes
+    back to the same id. RAGPulse's ids are of parts (passages, history, the question), whose rest is unhashed.
+    """
+    ids = len(row.hashes) if row.hashes is not None else 0
+    if row.hashes is None:
+        return row
+    if len(set(row.hashes)) < ids:
+        twice = next(block for i, block in enumerate(row.hashes) if block in row.hashes[:i])
+        return f"names the hashed block {twice} twice in one prompt"
+    least = 0 if found == "ragpulse" else -(-row.prompt // block_tokens)
+    most = -(-row.prompt // (block_tokens or 1))
+    if not least <= ids <= most:
+        size = f" of {block_tokens} tokens" if block_tokens else ""
+        has = f"which has {most}" if block_tokens else "at least a token each"
+        remedy = "" if found == "ragpulse" and not block_tokens else "; blocks of another size need 'block_tokens'"
+        return f"has {ids} hashed blocks{size} for a prompt of {row.prompt} tokens, {has}{remedy}"
+    return row
+
+
+def _trace(rows: list[_Row], found: Format, block_tokens: int, report: TraceReport, *, rated: bool) -> Trace:
     rows.sort(key=lambda row: row.time_ns)  # stable: rows of one instant keep the order of the file
     names: dict[str, int] = {}
     sessions = [-1 if row.session is None else names.setdefault(row.session, len(names)) for row in rows]
     first_ns = rows[0].time_ns
-    widths = [len(row.hashes) for row in rows]
+    widths = [len(row.hashes or ()) for row in rows]
     chunk = RequestChunk(
         np.array([row.time_ns - first_ns for row in rows], dtype=np.int64),
         np.array([row.prompt for row in rows], dtype=np.int64),
@@ -151,11 +183,11 @@ def _trace(rows: list[_Row], found: Format, report: TraceReport, *, rated: bool)
         np.array(sessions, dtype=np.int64),
         np.array([row.priority for row in rows], dtype=np.int64),
         np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
-        np.array([block for row in rows for block in row.hashes], dtype=np.int64),
+        np.array([block for row in rows for block in row.hashes or ()], dtype=np.int64),
         np.array([row.difficulty for row in rows], dtype=np.float64) if rated else None,
     )
     clock = found in ("azure", "coldaisle")
-    return Trace(chunk, first_ns if clock else None, HASHED_TOKENS.get(found, 0), report)
+    return Trace(chunk, first_ns if clock else None, block_tokens, report)
 
 
 def _record(numbered: tuple[int, str]) -> dict[str, Any] | None:
@@ -350,28 +382,46 @@ def _own(cell: dict[str, str]) -> _Row:
     )
 
 
-def _blocks(value: Any) -> list[int]:
-    """Ids of blocks in order, from a list or from an object of lists (whose parts follow one another)."""
-    if isinstance(value, dict):
-        return [block for part in value.values() for block in _blocks(part)]
-    if isinstance(value, list):
-        return [block for part in value for block in _blocks(part)]
-    block = int(value)
-    if not 0 <= block < 1 << 62:
-        raise _BadRowError(f"a hashed block of {_short(value)}; ids are from 0 to 2**62")
-    return [block]
+def _blocks(record: Any) -> list[int] | None:
+    """Ids of a prompt's blocks in order, from a list; None where the record has none at all."""
+    if "hash_ids" not in record:
+        return None
+    return _ids(record["hash_ids"])
+
+
+def _ids(value: Any) -> list[int]:
+    if not isinstance(value, list):
+        raise _BadRowError(f"hash_ids is no list of ids: {_short(repr(value))}")
+    for block in value:
+        if isinstance(block, bool) or not isinstance(block, int):
+            raise _BadRowError(f"a hashed block of {_short(repr(block))}; an id is a whole number")
+        if not 0 <= block < 1 << 62:
+            raise _BadRowError(f"a hashed block of {_short(block)}; ids are from 0 to 2**62")
+    return value
+
+
+def _parts(record: Any) -> list[int] | None:
+    """Ids of the parts of a prompt in order, from an object of lists (perhaps of lists) or from a list."""
+    if "hash_ids" not in record:
+        return None
+    written = record["hash_ids"]
+    flat: list[Any] = []
+    for part in written.values() if isinstance(written, dict) else [written]:
+        for piece in part if isinstance(part, list) else [part]:
+            flat.extend(piece if isinstance(piece, list) else [piece])
+    return _ids(flat)
 
 
 def _mooncake(record: Any) -> _Row:
     time_ns = _within(round(float(record["timestamp"]) * NS_PER_MS), f"{record['timestamp']} ms")
     prompt, output = (_tokens(record[name], name) for name in ("input_length", "output_length"))
-    return _Row(time_ns, prompt, output, hashes=_blocks(record.get("hash_ids", [])))
+    return _Row(time_ns, prompt, output, hashes=_blocks(record))
 
 
 def _ragpulse(record: Any) -> _Row:
     prompt, output = (_tokens(record[name], name) for name in ("input_length", "output_length"))
     session = str(record["session_id"])
-    return _Row(_seconds(record["timestamp"]), prompt, output, session, hashes=_blocks(record.get("hash_ids", [])))
+    return _Row(_seconds(record["timestamp"]), prompt, output, session, hashes=_parts(record))
 
 
 def _bailian(record: Any, roots: dict[str, str]) -> _Row:
@@ -379,7 +429,7 @@ def _bailian(record: Any, roots: dict[str, str]) -> _Row:
     chat, parent = str(record["chat_id"]), str(record["parent_chat_id"])
     roots[chat] = chat if parent == "-1" else roots.get(parent, parent)
     prompt, output = (_tokens(record[name], name) for name in ("input_length", "output_length"))
-    return _Row(_seconds(record["timestamp"]), prompt, output, roots[chat], hashes=_blocks(record.get("hash_ids", [])))
+    return _Row(_seconds(record["timestamp"]), prompt, output, roots[chat], hashes=_blocks(record))
 
 
 @dataclass(frozen=True)
@@ -398,12 +448,11 @@ class Replay:
     offset_ns: int
     until_ns: int | None
     limit: int | None
-    hashed_tokens: int
 
     @property
     def block_tokens(self) -> int:
         """Of a hashed block. Lengths that are scaled no longer have the blocks that were hashed."""
-        return self.hashed_tokens if self.prompt_scale == 1.0 else 0
+        return self.trace.block_tokens if self.prompt_scale == 1.0 else 0
 
     def chunks(self) -> Iterator[RequestChunk]:
         """See ``RequestSource``."""

@@ -219,8 +219,11 @@ class FastPool:
 
     @property
     def sketches(self) -> Ints:
-        """Log-linear sketches (6, SKETCH_SIZE) of ``SKETCHES``."""
-        return self._region(k.O_SKETCH).reshape(len(p.SKETCHES), p.SKETCH_SIZE).copy()
+        """Log-linear sketches (7, SKETCH_SIZE) of ``SKETCHES``."""
+        found = self._region(k.O_SKETCH).reshape(len(p.SKETCHES), p.SKETCH_SIZE).copy()
+        if not self._set.draft_tokens:  # a step brings one token: the kernel tells the two apart only where they differ
+            found[p.SKETCHES.index("step_gap")] = found[p.SKETCHES.index("itl")]
+        return found
 
     @property
     def in_system(self) -> int:

@@ -54,7 +54,8 @@ COUNT0 = 64
     C_ARRIVED, C_COMPLETED, C_REJECTED, C_TIMED_OUT, C_RETRIES, C_KILLED, C_PREEMPTIONS, C_PROMPT, C_OUTPUT,
     C_PREFILLED, C_CACHED, C_LOOKED_UP, C_DECODED, C_FIRST, C_WASTED, C_TRANSFERRED, C_ITERATIONS, C_KV_TOKENS,
     C_KV_ITERATIONS, C_GOOD, C_WAITING_AREA, C_RUNNING_AREA, C_TTFT, C_TPOT, C_ITL, C_E2E, C_QUEUEING, C_TPOT_COUNT,
-    C_PEAK, C_PREFILL_NS, C_DECODE_NS, C_PREFILL_NJ, C_DECODE_NJ, C_DECODE_ITERATION, C_TOO_LONG,
+    C_PEAK, C_PREFILL_NS, C_DECODE_NS, C_PREFILL_NJ, C_DECODE_NJ, C_DECODE_ITERATION, C_TOO_LONG, C_ITL_COUNT,
+    C_STEP_GAP_COUNT,
 ) = range(COUNT0, COUNT0 + len(p.COUNTS))
 # fmt: on
 # fmt: off
@@ -70,10 +71,11 @@ HEAD = 128
 # fmt: off
 (
     S_ORDINAL, S_ARRIVAL, S_PROMPT, S_OUTPUT, S_SESSION, S_PRIORITY, S_WHERE, S_REPLICA, S_SCHEDULED, S_FIRST,
-    S_EMITTED, S_CONTEXT, S_TARGET, S_READY, S_SWAPPED, S_ABANDONED, S_JOINED_AT, S_JOINED_NS, S_ACC_NS, S_ACC_NJ,
+    S_EMITTED, S_CONTEXT, S_TARGET, S_READY, S_SWAPPED, S_ABANDONED, S_JOINED_AT, S_LAST, S_ACC_NS, S_ACC_NJ,
     S_OWN, S_TURNS, S_PREFILL_NS, S_DECODE_NS, S_PREFILL_NJ, S_DECODE_NJ, S_KEY, S_NEXT, S_PREV, S_HELD, S_CACHED,
     S_PREEMPTIONS, S_ATTEMPTS, S_STAMP, S_HASH, S_HASHES, S_PAD_PROMPT, S_PAD_OUTPUT, S_LIVE,
-) = range(39)
+    S_STEPS,
+) = range(40)
 # fmt: on
 SW = 40
 
@@ -84,8 +86,8 @@ SW = 40
     R_D, R_CONTEXT, R_WINDOWED, R_BELOW, R_ITERATION, R_K, R_TAKES_PART, R_CHUNKS, R_ENERGY, R_ALONE_NS, R_ALONE_NJ,
     R_SPAN, R_WAITING, R_RUNNING, R_BEGUN, R_HEAP, R_SHARE_NS, R_SHARE_NJ, R_REST_NS, R_REST_NJ, R_ACTIVE_NS,
     R_DYNAMIC, R_LINK, R_BOOKED_NS, R_BOOKED_NJ, R_LAST_TOKEN, R_LRU_HEAD, R_LRU_TAIL, R_TOUCHED, R_ABANDONED,
-    R_READS,
-) = range(43)
+    R_READS, R_LATE,
+) = range(44)
 # fmt: on
 RW = 48
 
@@ -584,7 +586,9 @@ def _decode_need(S, R, M, r):
 @_inner
 def _join(S, R, M, r, slot):
     context = S[slot * SW + S_CONTEXT]
-    S[slot * SW + S_JOINED_AT], S[slot * SW + S_JOINED_NS] = R[r * RW + R_ITERATION], M[NOW]
+    S[slot * SW + S_JOINED_AT] = R[r * RW + R_ITERATION]
+    if S[slot * SW + S_LAST] != M[NOW]:
+        R[r * RW + R_LATE] = 1
     S[slot * SW + S_ACC_NS], S[slot * SW + S_ACC_NJ], S[slot * SW + S_OWN] = (
         R[r * RW + R_SHARE_NS],
         R[r * RW + R_SHARE_NJ],
@@ -610,6 +614,8 @@ def _leave_decode(S, R, M, r, slot):
     own = S[slot * SW + S_OWN] + per_read * (turns * before + turns * (turns + 1) // 2)
     S[slot * SW + S_DECODE_NS] += R[r * RW + R_SHARE_NS] - S[slot * SW + S_ACC_NS]
     S[slot * SW + S_DECODE_NJ] += R[r * RW + R_SHARE_NJ] - S[slot * SW + S_ACC_NJ] + own
+    if turns:
+        S[slot * SW + S_LAST] = R[r * RW + R_LAST_TOKEN]
     S[slot * SW + S_EMITTED] += turns
     S[slot * SW + S_CONTEXT] = before + turns
     S[slot * SW + S_KEY] = -1
@@ -748,7 +754,7 @@ def _iterations_within(a0, a1, a2, g0, g1, g2, k, budget):
 
 @_inner
 def _observe_run(M, a0, a1, a2, g0, g1, g2, k, times):
-    """Inter-token latencies of k iterations, ``times`` tokens each, into the sketch, and the iterations into theirs."""
+    """Gaps before the tokens of k iterations, ``times`` each, into the sketch, and the iterations into theirs."""
     i = np.int64(0)
     last = max(max(a0 + g0 * (k - 1), a1 + g1 * (k - 1)), a2 + g2 * (k - 1)) >> FRACTION
     last_bucket = _bucket(last)
@@ -801,11 +807,12 @@ def _apply(S, R, M, r, k, span, a0, a1, a2, e, g0, g1, g2, ge, waited_scan):
     M[C_DECODED] += k * d
     M[C_DECODE_ITERATION] += dt
     if waited_scan:
-        _observe_waited(S, R, M, r, dt, span)
+        _observe_waited(S, R, M, r, span)
         _sketch(M, 5, span >> FRACTION, 1)
     else:
-        M[C_ITL] += d * dt
         _observe_run(M, a0, a1, a2, g0, g1, g2, k, d)
+        if R[r * RW + R_LATE]:
+            _observe_late(S, R, M, r, span)
     R[r * RW + R_START] += dt
     R[r * RW + R_LAST_TOKEN] = R[r * RW + R_START]
     R[r * RW + R_ITERATION] += k
@@ -814,17 +821,40 @@ def _apply(S, R, M, r, k, span, a0, a1, a2, e, g0, g1, g2, ge, waited_scan):
 
 
 @_inner
-def _observe_waited(S, R, M, r, dt, span):
+def _observe_waited(S, R, M, r, span):
     """Where prompts go first, decodes have waited since their last token."""
     nominal = span >> FRACTION
+    R[r * RW + R_LATE] = 0
     for c in range(M[CLASSES]):
         slot = M[M[O_RUN_HEAD] + r * M[CLASSES] + c]
         while slot >= 0:
             if S[slot * SW + S_READY]:
-                waited = R[r * RW + R_START] - max(R[r * RW + R_LAST_TOKEN], S[slot * SW + S_JOINED_NS])
-                M[C_ITL] += waited + dt
-                _sketch(M, 2, waited + nominal, 1)
+                last = R[r * RW + R_LAST_TOKEN]
+                if S[slot * SW + S_JOINED_AT] == R[r * RW + R_ITERATION]:
+                    last = S[slot * SW + S_LAST]
+                _sketch(M, 2, R[r * RW + R_START] - last + nominal, 1)
             slot = S[slot * SW + S_NEXT]
+
+
+@_inner
+def _observe_late(S, R, M, r, span):
+    """Who has come with a token of long ago (handed over, or swapped in) waited longer than the iteration now over.
+
+    They are the last that entered, behind all who have decoded here before.
+    """
+    nominal = span >> FRACTION
+    R[r * RW + R_LATE] = 0
+    for c in range(M[CLASSES]):
+        slot = M[M[O_RUN_TAIL] + r * M[CLASSES] + c]
+        while slot >= 0:
+            if S[slot * SW + S_READY]:
+                if S[slot * SW + S_JOINED_AT] != R[r * RW + R_ITERATION]:
+                    break
+                waited = R[r * RW + R_START] - S[slot * SW + S_LAST]
+                if waited:
+                    _sketch(M, 2, nominal, -1)
+                    _sketch(M, 2, waited + nominal, 1)
+            slot = S[slot * SW + S_PREV]
 
 
 @_inner
@@ -1085,6 +1115,12 @@ def _begin(S, R, M, r):
 
 
 @_inner
+def _has_waited(R, M, r):
+    """Whether prompts went first, so that decodes have stood still since their last token."""
+    return M[PREFILL] == p.PRIORITIZED and R[r * RW + R_LAST_TOKEN] != R[r * RW + R_START]
+
+
+@_inner
 def _launch(S, R, M, r, d, swapped, preempted):
     R[r * RW + R_BUSY] = 1
     R[r * RW + R_START] = M[NOW]
@@ -1095,9 +1131,7 @@ def _launch(S, R, M, r, d, swapped, preempted):
     if R[r * RW + R_CHUNKS] == 0 and not M[DRAFT]:
         a0, a1, a2, e = _decode_cost(R, M, r, swapped)
         k = np.int64(1)
-        if not (
-            swapped or preempted or (M[PREFILL] == p.PRIORITIZED and R[r * RW + R_LAST_TOKEN] != R[r * RW + R_START])
-        ):
+        if not (swapped or preempted or R[r * RW + R_LATE] or _has_waited(R, M, r)):
             k = _plan_run(S, R, M, r, steps, a0, a1, a2)
         if k == 1:
             _one_iteration(R, M, r, max(max(a0, a1), a2), e)
@@ -1193,7 +1227,7 @@ def _end(S, R, M, r):
         iteration = R[r * RW + R_ITERATION]
         if k == 1:
             span = R[r * RW + R_SPAN]
-            waited = M[PREFILL] == p.PRIORITIZED and R[r * RW + R_LAST_TOKEN] != R[r * RW + R_START]
+            waited = _has_waited(R, M, r) or (R[r * RW + R_LATE] and M[PREFILL] == p.PRIORITIZED)
             _apply(S, R, M, r, 1, span, span, 0, 0, R[r * RW + R_ENERGY], 0, 0, 0, 0, waited)
         else:
             a0, a1, a2, e = _decode_cost(R, M, r, 0)
@@ -1252,15 +1286,13 @@ def _end_mixed(S, R, M, r):
         rest = R[r * RW + R_REST_NJ] + alone_nj - own
         R[r * RW + R_SHARE_NJ] += rest // d
         R[r * RW + R_REST_NJ] = rest % d
-        if M[PREFILL] == p.PRIORITIZED:
-            _observe_waited(S, R, M, r, dt, R[r * RW + R_SPAN])
-        else:
-            M[C_ITL] += d * dt
-            _sketch(M, 2, R[r * RW + R_SPAN] >> FRACTION, d)
         R[r * RW + R_LAST_TOKEN] = M[NOW]
         if M[DRAFT]:
             _emit_drafted(S, R, M, r)
         else:
+            _sketch(M, 2, R[r * RW + R_SPAN] >> FRACTION, d)
+            if R[r * RW + R_LATE]:
+                _observe_late(S, R, M, r, R[r * RW + R_SPAN])
             M[C_DECODED] += d
             R[r * RW + R_ITERATION] += 1
             R[r * RW + R_CONTEXT] += d
@@ -1282,6 +1314,16 @@ def _end_mixed(S, R, M, r):
 def _part(whole, share, of):
     """whole * share // of, without overflow."""
     return (whole // of) * share + (whole % of) * share // of
+
+
+@_inner
+def _step(S, M, slot, gap):
+    """A step has brought a token after a gap; whether steps are told from tokens depends on there being drafts."""
+    _sketch(M, 2, gap, 1)
+    if M[DRAFT]:
+        _sketch(M, 6, gap, 1)
+        S[slot * SW + S_STEPS] += 1
+    S[slot * SW + S_LAST] = M[NOW]
 
 
 @_inner
@@ -1309,6 +1351,10 @@ def _emit_drafted(S, R, M, r):
                 S[slot * SW + S_CONTEXT] = context + tokens
                 S[slot * SW + S_EMITTED] += tokens
                 S[slot * SW + S_JOINED_AT] = R[r * RW + R_ITERATION]
+                gap = R[r * RW + R_START] - S[slot * SW + S_LAST] + (R[r * RW + R_SPAN] >> FRACTION)
+                _step(S, M, slot, gap)
+                if tokens > 1:
+                    _sketch(M, 2, 0, tokens - 1)
                 R[r * RW + R_CONTEXT] += tokens
                 M[C_DECODED] += tokens
             slot = S[slot * SW + S_NEXT]
@@ -1368,7 +1414,9 @@ def _chunk_done(S, R, M, r, slot, tokens):
     S[slot * SW + S_EMITTED] += 1
     M[C_FIRST] += 1
     if S[slot * SW + S_FIRST] < 0:
-        S[slot * SW + S_FIRST] = M[NOW]
+        S[slot * SW + S_FIRST] = S[slot * SW + S_LAST] = M[NOW]
+    else:
+        _step(S, M, slot, M[NOW] - S[slot * SW + S_LAST])
     S[slot * SW + S_READY] = 1
     M[M[O_PENDING] + r] += 1
     if S[slot * SW + S_EMITTED] >= (padded if padded else S[slot * SW + S_OUTPUT]):
@@ -1633,10 +1681,10 @@ def _deadline(S, R, M, slot):
 @_inner
 def _reset(S, slot):
     S[slot * SW + S_WHERE], S[slot * SW + S_REPLICA] = AWAY, -1
-    S[slot * SW + S_SCHEDULED] = S[slot * SW + S_FIRST] = S[slot * SW + S_JOINED_NS] = S[slot * SW + S_KEY] = -1
+    S[slot * SW + S_SCHEDULED] = S[slot * SW + S_FIRST] = S[slot * SW + S_LAST] = S[slot * SW + S_KEY] = -1
     S[slot * SW + S_EMITTED] = S[slot * SW + S_CONTEXT] = S[slot * SW + S_HELD] = S[slot * SW + S_OWN] = 0
     S[slot * SW + S_TARGET] = S[slot * SW + S_PROMPT]
-    S[slot * SW + S_PAD_PROMPT] = S[slot * SW + S_PAD_OUTPUT] = 0
+    S[slot * SW + S_PAD_PROMPT] = S[slot * SW + S_PAD_OUTPUT] = S[slot * SW + S_STEPS] = 0
     S[slot * SW + S_READY] = S[slot * SW + S_SWAPPED] = S[slot * SW + S_ABANDONED] = 0
 
 
@@ -1712,6 +1760,10 @@ def _judge(S, M, slot):
     _sketch(M, 3, e2e, 1)
     M[C_QUEUEING] += queueing
     _sketch(M, 4, queueing, 1)
+    M[C_ITL] += now - S[slot * SW + S_FIRST]
+    gaps = S[slot * SW + S_EMITTED] - 1
+    M[C_ITL_COUNT] += gaps
+    M[C_STEP_GAP_COUNT] += S[slot * SW + S_STEPS] if M[DRAFT] else gaps
     tpot = np.int64(0)
     if output > 1:
         tpot = (now - S[slot * SW + S_FIRST]) // (output - 1)
@@ -1851,7 +1903,7 @@ def _kill(S, R, M, r):
     for column in (
         R_UP, R_DRAINING, R_USED, R_CACHED, R_LINK_FREE, R_REMAINDER, R_BUSY, R_START, R_D, R_CONTEXT, R_WINDOWED,
         R_BELOW, R_ITERATION, R_K, R_TAKES_PART, R_CHUNKS, R_WAITING, R_RUNNING, R_HEAP, R_SHARE_NS,
-        R_SHARE_NJ, R_REST_NS, R_REST_NJ, R_BOOKED_NS, R_BOOKED_NJ, R_LAST_TOKEN, R_ABANDONED,
+        R_SHARE_NJ, R_REST_NS, R_REST_NJ, R_BOOKED_NS, R_BOOKED_NJ, R_LAST_TOKEN, R_ABANDONED, R_LATE,
     ):  # fmt: skip
         R[r * RW + column] = 0
     R[r * RW + R_LRU_HEAD] = R[r * RW + R_LRU_TAIL] = R[r * RW + R_BEGUN] = -1

@@ -175,7 +175,7 @@ COUNTS = (
     "running_area_ns",  # and of requests admitted
     "ttft_ns",
     "tpot_ns",
-    "itl_ns",
+    "itl_ns",  # last less first token, of completed requests
     "e2e_ns",
     "queueing_ns",
     "tpot_count",
@@ -186,6 +186,8 @@ COUNTS = (
     "decode_share_nj",
     "decode_iteration_ns",  # of iterations that decode and hold no prompt
     "too_long",  # rejected because no replica's KV cache could ever hold them
+    "itl_count",  # gaps between tokens, of completed requests
+    "step_gap_count",  # gaps between steps that bring tokens, of completed requests
 )
 
 

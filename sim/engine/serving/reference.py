@@ -51,7 +51,8 @@ class Request:
     stamp: int = 0  # events with an older stamp are stale
     padded_prompt: int = 0
     padded_output: int = 0
-    joined_ns: int = -1
+    last_ns: int = -1  # of its last token
+    steps: int = 0  # that brought it a token or more, after the first
     acc_ns: int = 0
     acc_nj: int = 0
     own_reads: int = 0
@@ -94,7 +95,6 @@ class Replica:
     own_nj_per_read: int = 0
     booked_ns: int = 0
     booked_nj: int = 0
-    last_token_ns: int = 0
     share_ns: int = 0
     share_nj: int = 0
     rest_ns: int = 0
@@ -688,17 +688,13 @@ class ReferencePool:
         if decoding:
             self.counts["kv_iterations"] += 1
             self.counts["kv_tokens"] += replica.reads
-            for request in decoding:
-                waited_ns = replica.start_ns - max(replica.last_token_ns, request.joined_ns)
-                self.counts["itl_ns"] += waited_ns + replica.end_ns - replica.start_ns
-                self._sketch("itl", waited_ns + replica.nominal_ns)
-            replica.last_token_ns = self._now
             if not chunks:
                 self.counts["decode_iteration_ns"] += replica.end_ns - replica.start_ns
                 self._sketch("decode_iteration", replica.nominal_ns)
         finished: list[Request] = []
         for request in decoding:
             tokens = self._emit(request)
+            self._gap(request, replica.start_ns - request.last_ns + replica.nominal_ns, tokens)
             over = ceil_div(request.context + self._set.verified_tokens, self._set.block_tokens)
             request.context += tokens
             if not request.padded_output:
@@ -715,6 +711,15 @@ class ReferencePool:
             self._finish(request, p.COMPLETED)
         for request, tokens in chunks:
             self._chunk_done(replica, request, tokens)
+
+    def _gap(self, request: Request, gap_ns: int, tokens: int) -> None:
+        """A step has brought ``tokens``, the first after a gap, the others with it."""
+        self._sketch("step_gap", gap_ns)
+        self._sketch("itl", gap_ns)
+        for _ in range(tokens - 1):
+            self._sketch("itl", 0)
+        request.steps += 1
+        request.last_ns = self._now
 
     def _emit(self, request: Request) -> int:
         if not self._set.draft_tokens:
@@ -763,7 +768,9 @@ class ReferencePool:
         request.emitted += 1
         self.counts["first_tokens"] += 1
         if request.first_ns < 0:
-            request.first_ns = self._now
+            request.first_ns = request.last_ns = self._now
+        else:
+            self._gap(request, self._now - request.last_ns, 1)
         request.ready = True
         replica.pending += 1
         if request.emitted >= (request.padded_output or request.output):
@@ -775,7 +782,6 @@ class ReferencePool:
             self._join(replica, request)
 
     def _join(self, replica: Replica, request: Request) -> None:
-        request.joined_ns = self._now
         request.acc_ns, request.acc_nj = replica.share_ns, replica.share_nj
         request.own_reads = 0
 
@@ -849,8 +855,8 @@ class ReferencePool:
     def _reset(self, request: Request) -> None:
         """Back to the state in which it arrived; only its history is kept."""
         request.where, request.replica = AWAY, None
-        request.scheduled_ns = request.first_ns = request.joined_ns = -1
-        request.emitted = request.context = request.held = request.own_reads = 0
+        request.scheduled_ns = request.first_ns = request.last_ns = -1
+        request.emitted = request.context = request.held = request.own_reads = request.steps = 0
         request.target = request.prompt
         request.padded_prompt = request.padded_output = 0
         request.ready = request.swapped = request.abandoned = False
@@ -906,6 +912,9 @@ class ReferencePool:
         self._observe("ttft", ttft_ns)
         self._observe("e2e", e2e_ns)
         self._observe("queueing", request.scheduled_ns - request.arrival_ns)
+        counts["itl_ns"] += self._now - request.first_ns
+        counts["itl_count"] += request.emitted - 1
+        counts["step_gap_count"] += request.steps
         tpot_ns = 0
         if request.output > 1:
             tpot_ns = (self._now - request.first_ns) // (request.output - 1)
