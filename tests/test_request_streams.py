@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -17,6 +20,7 @@ from sim.build_requests import request_source
 from sim.rng import Streams
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
 from sim.units import HOUR_NS, NS_PER_S
+from sim.workload import prefixes
 from sim.workload import processes as process
 from sim.workload.prefixes import BLOCKS_OF_ONE
 from sim.workload.requests import Merged, RequestChunk, RequestSource, joined, plain_chunk
@@ -251,3 +255,49 @@ def test_a_stretch_of_requests_is_what_taking_them_gives(seed: int, data: st.Dat
     for name in RequestChunk.__dataclass_fields__:
         assert np.array_equal(getattr(taken, name), getattr(between, name)), name
     assert np.array_equal(joined([chunk.between(0, end), chunk.between(end, n)]).prefix_hashes, chunk.prefix_hashes)
+
+
+def conversations(turns: float, rate: str = "1 request/s", hours: float = 1.0, most: int = 4096) -> RequestSource:
+    """A stream of conversations of short turns, 45 s apart."""
+    prefix = {"kind": "conversations", "turns": turns, "think_time": "45 s", "max_tokens": most}
+    return source({"kind": "poisson", "rate": rate}, prefix, round(hours * HOUR_NS))
+
+
+def test_ordinary_conversations_are_what_they_were() -> None:
+    """Drawing turns in bounded pieces changes no byte of them."""
+    whole = whole_of(conversations(6.0), 10**6)
+    columns = (whole.arrival_ns, whole.prompt_tokens, whole.output_tokens, whole.session, whole.prefix_hashes)
+    told = hashlib.sha256(b"".join(np.ascontiguousarray(column).tobytes() for column in columns)).hexdigest()
+    assert (len(whole), told[:16]) == (17_725, "691068383a613b9e")
+
+
+@pytest.mark.parametrize("turns", [1e4, 1e8, 1e15])
+def test_endless_conversations_take_no_more_than_their_turns(turns: float) -> None:
+    """However many turns are wished for, those are drawn that fit; and none is held that comes after the end."""
+    tracemalloc.start()
+    try:
+        whole = joined(
+            [
+                replace(c, prefix_start=c.prefix_start * 0, prefix_hashes=c.prefix_hashes[:0])
+                for c in conversations(turns, hours=0.5).chunks()
+            ]
+        )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 60e6
+    assert (np.diff(whole.arrival_ns) >= 0).all()
+    assert whole.arrival_ns[-1] < HOUR_NS // 2
+    assert (whole.prompt_tokens + whole.output_tokens <= 4096).all()
+    of_one = whole.take(np.flatnonzero(whole.session == 3))
+    assert len(of_one) > 5
+    assert (np.diff(of_one.prompt_tokens) > of_one.output_tokens[:-1]).all()
+
+
+def test_pieces_of_turns_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = whole_of(conversations(50.0, hours=0.3, most=1 << 17), 10**6)
+    monkeypatch.setattr(prefixes, "TURNS_AT_ONCE", 100)
+    monkeypatch.setattr(prefixes, "CHUNK", 50)
+    again = whole_of(conversations(50.0, hours=0.3, most=1 << 17), 10**6)
+    for name in ("arrival_ns", "prompt_tokens", "output_tokens", "session", "prefix_hashes"):
+        assert np.array_equal(getattr(whole, name), getattr(again, name))

@@ -383,6 +383,20 @@ def test_contradictions_are_refused(fields: dict[str, Any], path: str, says: str
     assert says in " ".join(problem.message for problem in found)
 
 
+def test_turns_that_memory_is_not_for_are_refused_with_the_arithmetic() -> None:
+    """1,000 conversations/s of 32,768 / 2 turns that fit, an hour apart, for a year: all of a year's would wait."""
+    prefix = {"kind": "conversations", "turns": 1e8, "think_time": "1 h", "max_tokens": 32768}
+    tiny = {"kind": "constant", "tokens": 1}
+    lengths = {"kind": "separate", "prompt": tiny, "output": tiny}
+    scenario = changed(arrivals__rate="1000 request/s", prefix=prefix, lengths=lengths)
+    scenario["duration"] = "300 days"
+    (problem,) = [problem for problem in sim.check(scenario) if problem.path == "workloads.chat.prefix.turns"]
+    assert "turns would wait at once (1000 conversations/s of 16,384 turns that fit, 1 h apart)" in problem.message
+    assert "at most 10,000,000 are held" in problem.message
+    scenario["duration"] = "1 min"
+    assert not [problem for problem in sim.check(scenario) if problem.path == "workloads.chat.prefix.turns"]
+
+
 def test_an_unknown_model_is_the_only_problem() -> None:
     assert [problem.path for problem in sim.check(changed(model="llama-3-70b"))] == ["workloads.chat.model"]
 

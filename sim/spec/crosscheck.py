@@ -28,6 +28,7 @@ from sim.spec.policycheck import policy_problems
 from sim.spec.routecheck import held_to, links, where_written
 from sim.spec.servecheck import against_catalog, gpus_wanted, stands_alone
 from sim.spec.serving import Serving
+from sim.spec.turncheck import turn_problems
 from sim.spec.workloads import Inference, PoissonArrivals, Steps, Training
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
@@ -249,6 +250,7 @@ def _serving(parts: Parts) -> Found:
     for name, workload in parts.workloads.items():
         if isinstance(workload, Serving):
             yield from stands_alone(name, workload, open_ended=parts.open_ended)
+            yield from turn_problems(("workloads", name), workload, parts.duration_ns)
 
 
 def _serving_held(parts: Parts, hardware: _Hardware, services: dict[str, int]) -> Found:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.units import NS_PER_S
-from sim.workload.requests import Ints, LengthLaw, RequestChunk, RequestSource, joined, plain_chunk
+from sim.workload.requests import CHUNK, Ints, LengthLaw, RequestChunk, RequestSource, joined, plain_chunk
 
 BLOCKS_OF_ONE = 1 << 18
 """Ids set aside for the blocks of one document, conversation or request."""
@@ -27,6 +27,15 @@ IDS_AT_ONCE = 1 << 16
 
 BEGUN_AT_ONCE = 1 << 12
 """Conversations drawn at a time."""
+
+TURNS_AT_ONCE = 1 << 18
+"""Turns drawn at a time, of several conversations."""
+
+LONG = 1 << 12
+"""Turns of a conversation that is drawn whole; a longer one is drawn as far as its tokens allow, and no further."""
+
+LONG_AT_ONCE = 1 << 8
+"""Turns of a long conversation drawn at a time."""
 
 
 def _pieces(chunk: RequestChunk, blocks: Ints) -> Iterator[tuple[RequestChunk, Ints, Ints]]:
@@ -130,12 +139,26 @@ class Documents:
             ordinal += n
 
 
+def _groups(counts: Ints) -> Iterator[tuple[int, int]]:
+    """Conversations (from, to) to draw together: of few turns in all, or one that is long."""
+    upto = np.concatenate([[0], np.cumsum(np.minimum(counts, LONG + 1))])
+    long = np.append(np.flatnonzero(counts > LONG), len(counts))
+    begin = 0
+    while begin < len(counts):
+        following = int(long[np.searchsorted(long, begin)])
+        end = int(np.searchsorted(upto, upto[begin] + TURNS_AT_ONCE, side="right")) - 1
+        end = begin + 1 if following == begin else max(begin + 1, min(end, following))
+        yield begin, end
+        begin = end
+
+
 @dataclass(frozen=True)
 class Conversations:
     """``times`` are of first turns. A turn repeats all that was said before; a geometric number of turns follow.
 
     The next turn comes an exponential think time after the one before, whatever the answer took: the arrivals stay
-    open. A conversation ends before it would exceed ``most_tokens``.
+    open. A conversation ends before it would exceed ``most_tokens``. What is held are turns of conversations begun
+    that are still to come within the run; turns that cannot come any more (after its end, beyond its requests) are not.
     """
 
     times: Callable[[], Iterator[Ints]]
@@ -150,7 +173,7 @@ class Conversations:
     priority: int = 0
 
     def chunks(self) -> Iterator[RequestChunk]:
-        """See ``RequestSource``. Holds the turns that are still to come."""
+        """See ``RequestSource``."""
         law, (turns, thinking) = self.lengths(), self.choose()
         waiting = joined([])
         session = 0
@@ -163,22 +186,29 @@ class Conversations:
             for part in np.array_split(starts_ns, max(1, -(-len(starts_ns) // BEGUN_AT_ONCE))):
                 if not len(part):
                     continue
-                waiting = joined([waiting, self._conversations(part, session, law, turns, thinking)])
-                session += len(part)
-                waiting = waiting.take(np.argsort(waiting.arrival_ns, kind="stable"))
-                ready = int(np.searchsorted(waiting.arrival_ns, part[-1], side="left"))
-                ready = ready if left is None else min(ready, left)
-                if ready:
-                    yield from self._hashed(waiting.between(0, ready))
-                    waiting = waiting.between(ready, len(waiting))
-                left = None if left is None else left - ready
-                if left == 0:
-                    return
+                counts = turns.geometric(1.0 / self.turns, len(part)).astype(np.int64)
+                fresh: list[RequestChunk] = []
+                for begin, end in _groups(counts):
+                    if counts[begin] > LONG:
+                        begun = self._long_conversation(part[begin], session, int(counts[begin]), law, thinking)
+                    else:
+                        begun = self._conversations(part[begin:end], session, counts[begin:end], law, thinking)
+                    session += end - begin
+                    fresh.append(begun)
+                    if end < len(part) and sum(map(len, fresh)) < CHUNK:
+                        continue
+                    waiting, fresh = joined([waiting, *fresh]), []
+                    waiting = waiting.take(np.argsort(waiting.arrival_ns, kind="stable")[:left])
+                    ready = int(np.searchsorted(waiting.arrival_ns, part[end - 1], side="left"))
+                    if ready:
+                        yield from self._hashed(waiting.between(0, ready))
+                        waiting = waiting.between(ready, len(waiting))
+                    left = None if left is None else left - ready
+                    if left == 0:
+                        return
             if ended:
                 break
-        upto = len(waiting) if self.until_ns is None else int(np.searchsorted(waiting.arrival_ns, self.until_ns))
-        upto = upto if left is None else min(upto, left)
-        yield from self._hashed(waiting.between(0, upto))
+        yield from self._hashed(waiting)
 
     def _hashed(self, turns: RequestChunk) -> Iterator[RequestChunk]:
         for piece, row, block in _pieces(turns, turns.prompt_tokens // self.block_tokens):
@@ -188,12 +218,11 @@ class Conversations:
         self,
         starts_ns: Ints,
         first: int,
+        counts: Ints,
         law: LengthLaw,
-        turns: np.random.Generator,
         thinking: np.random.Generator,
     ) -> RequestChunk:
         """Every turn of those that begin at ``starts_ns``, one conversation after the other, without hashes."""
-        counts = turns.geometric(1.0 / self.turns, len(starts_ns)).astype(np.int64)
         begin = np.concatenate([[0], np.cumsum(counts)[:-1]])
         total = int(counts.sum())
         said, answered = law(total)
@@ -210,6 +239,33 @@ class Conversations:
         arrival_ns = along(gaps_ns)
         prompt = along(said + answered) - answered
         fits = along((prompt + answered > self.most_tokens).astype(np.int64)) == 0
+        return self._turns(arrival_ns, prompt, answered, first + owner, fits)
+
+    def _long_conversation(
+        self, start_ns: int, session: int, count: int, law: LengthLaw, thinking: np.random.Generator
+    ) -> RequestChunk:
+        """The turns of one conversation of ``count``, which may never all fit: drawn until one does not."""
+        parts: list[RequestChunk] = []
+        last_ns, context, fits = int(start_ns), 0, np.ones(1, dtype=np.bool_)
+        while count > 0 and fits.all():
+            n = min(count, LONG_AT_ONCE)
+            count -= n
+            said, answered = law(n)
+            gaps_ns = np.rint(thinking.exponential(self.think_s, n) * NS_PER_S).astype(np.int64)
+            gaps_ns[0] *= bool(parts)
+            arrival_ns = last_ns + np.cumsum(gaps_ns)
+            upto = context + np.cumsum(said + answered)
+            fits = upto <= self.most_tokens
+            parts.append(self._turns(arrival_ns, upto - answered, answered, np.full(n, session, dtype=np.int64), fits))
+            last_ns, context = int(arrival_ns[-1]), int(upto[-1])
+        return joined(parts)
+
+    def _turns(
+        self, arrival_ns: Ints, prompt: Ints, answered: Ints, session: Ints, fits: npt.NDArray[np.bool_]
+    ) -> RequestChunk:
+        """Those that fit and come before the end of the run."""
         turn = plain_chunk(arrival_ns, prompt, answered)
-        turn = replace(turn, session=first + owner, priority=np.full(total, self.priority, dtype=np.int64))
+        turn = replace(turn, session=session, priority=np.full(len(session), self.priority, dtype=np.int64))
+        if self.until_ns is not None:
+            fits = fits & (arrival_ns < self.until_ns)
         return turn if fits.all() else turn.take(np.flatnonzero(fits))

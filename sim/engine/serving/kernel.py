@@ -812,7 +812,7 @@ def _apply(S, R, M, r, k, span, a0, a1, a2, e, g0, g1, g2, ge, waited_scan):
     else:
         _observe_run(M, a0, a1, a2, g0, g1, g2, k, d)
         if R[r * RW + R_LATE]:
-            _observe_late(S, R, M, r, span)
+            _observe_late(S, R, M, r, max(max(a0, a1), a2))
     R[r * RW + R_START] += dt
     R[r * RW + R_LAST_TOKEN] = R[r * RW + R_START]
     R[r * RW + R_ITERATION] += k
@@ -838,7 +838,8 @@ def _observe_waited(S, R, M, r, span):
 
 @_inner
 def _observe_late(S, R, M, r, span):
-    """Who has come with a token of long ago (handed over, or swapped in) waited longer than the iteration now over.
+    """Who has come with a token of long ago (handed over, or swapped in) waited for longer than the first iteration,
+    of ``span``, of those now over.
 
     They are the last that entered, behind all who have decoded here before.
     """
@@ -1131,7 +1132,7 @@ def _launch(S, R, M, r, d, swapped, preempted):
     if R[r * RW + R_CHUNKS] == 0 and not M[DRAFT]:
         a0, a1, a2, e = _decode_cost(R, M, r, swapped)
         k = np.int64(1)
-        if not (swapped or preempted or R[r * RW + R_LATE] or _has_waited(R, M, r)):
+        if not (swapped or preempted or _has_waited(R, M, r)):
             k = _plan_run(S, R, M, r, steps, a0, a1, a2)
         if k == 1:
             _one_iteration(R, M, r, max(max(a0, a1), a2), e)
@@ -1227,7 +1228,7 @@ def _end(S, R, M, r):
         iteration = R[r * RW + R_ITERATION]
         if k == 1:
             span = R[r * RW + R_SPAN]
-            waited = _has_waited(R, M, r) or (R[r * RW + R_LATE] and M[PREFILL] == p.PRIORITIZED)
+            waited = _has_waited(R, M, r)
             _apply(S, R, M, r, 1, span, span, 0, 0, R[r * RW + R_ENERGY], 0, 0, 0, 0, waited)
         else:
             a0, a1, a2, e = _decode_cost(R, M, r, 0)
