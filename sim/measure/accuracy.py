@@ -10,6 +10,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
+ROUNDING = 1e-9
+"""Relative; what varies less is constant."""
+
+
 @dataclass(frozen=True)
 class Errors:
     """Of predicted against measured values. Shares are of the measured; ``bias`` and ``energy`` have a sign.
@@ -37,10 +41,13 @@ class Errors:
 def errors(predicted: Floats, measured: Floats, *, series: bool = False) -> Errors:
     """Errors of ``predicted`` against ``measured`` (n,), all measured values above zero. ``series`` if in time order.
 
-    Raises ``ValueError`` for arrays that differ in length, are empty, or hold what is no positive number.
+    A step of a series that was not measured is NaN and is left out. Raises ``ValueError`` for arrays that differ in
+    length, hold no measurement, or hold what is no positive number.
     """
-    if len(predicted) != len(measured) or not len(measured):
+    if len(predicted) != len(measured) or np.isnan(measured).all():
         raise ValueError(f"has {len(predicted)} predictions for {len(measured)} measurements")
+    whole_predicted, whole_measured = np.where(np.isnan(measured), np.nan, predicted), measured
+    predicted, measured = predicted[~np.isnan(measured)], measured[~np.isnan(measured)]
     if not (np.isfinite(predicted).all() and np.isfinite(measured).all() and (measured > 0).all()):
         raise ValueError("needs finite predictions and measurements above zero")
     off = predicted - measured
@@ -54,19 +61,32 @@ def errors(predicted: Floats, measured: Floats, *, series: bool = False) -> Erro
         peak=float(predicted.max() / measured.max() - 1.0),
         p95=float(np.percentile(predicted, 95) / np.percentile(measured, 95) - 1.0),
         energy=float(predicted.sum() / measured.sum() - 1.0),
-        autocorrelation=_autocorrelation_gap(predicted, measured) if series else None,
+        autocorrelation=_autocorrelation_gap(whole_predicted, whole_measured) if series else None,
     )
 
 
 def _autocorrelation_gap(a: Floats, b: Floats) -> float | None:
     lags = len(a) // 4
-    if lags < 2 or np.ptp(a) <= 0.0 or np.ptp(b) <= 0.0:
+    if lags < 2 or any(np.nanmax(each) - np.nanmin(each) <= ROUNDING * np.nanmax(each) for each in (a, b)):
         return None
-    return float(np.max(np.abs(autocorrelation(a, lags) - autocorrelation(b, lags))))
+    apart = np.abs(autocorrelation(a, lags) - autocorrelation(b, lags))
+    return None if np.isnan(apart).all() else float(np.nanmax(apart))
 
 
 def autocorrelation(series: Floats, lags: int) -> Floats:
-    """Autocorrelation (lags,) at lags 1, 2, ... of a series that varies."""
-    centred = series - series.mean()
+    """Autocorrelation (lags,) at lags 1, 2, ... of a series that varies; where values are NaN, of the pairs there are.
+
+    A lag without any pair is NaN.
+    """
+    known = ~np.isnan(series)
+    centred = np.where(known, series - series[known].mean(), 0.0)
     power = float(centred @ centred)
-    return np.array([float(centred[:-lag] @ centred[lag:]) / power for lag in range(1, lags + 1)])
+    if known.all():
+        return np.array([float(centred[:-lag] @ centred[lag:]) / power for lag in range(1, lags + 1)])
+    result = np.full(lags, np.nan)
+    for lag in range(1, lags + 1):
+        pairs = int((known[:-lag] & known[lag:]).sum())
+        if pairs:
+            of_whole = (len(series) - lag) / pairs * known.sum() / len(series)
+            result[lag - 1] = float(centred[:-lag] @ centred[lag:]) / power * of_whole
+    return result

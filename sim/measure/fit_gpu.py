@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from sim.measure.fitting import Bound, Fit, fit
-from sim.measure.recording import Recording, energy_j
-from sim.units import NS_PER_S, SECONDS_PER_NS
+from sim.measure.known import metered
+from sim.measure.recording import Recording
+from sim.units import NS_PER_S
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,12 +48,17 @@ class Phase:
 def phases(recording: Recording) -> list[Phase]:
     """Every phase of every GPU that has work stated or is idle or loaded, in order of time.
 
-    A phase too short to have two samples beyond ``SETTLE_NS`` is left out.
+    A phase too short to have two samples beyond ``SETTLE_NS`` is left out, and so are holes: what is fitted is the mean
+    of the time in which power is known.
     """
     stated = {str(work["phase"]): work for work in recording.origin.get("work", ())}
     found = []
     for device in (d.name for d in recording.devices if d.kind == "gpu"):
         samples = recording.of_device(device)
+        try:
+            meter = metered(samples)
+        except ValueError:
+            continue  # of which the recording's faults tell
         for name, part in samples.groupby(_runs(samples), sort=False):
             phase = str(part["phase"].iloc[0])
             work = stated.get(phase)
@@ -61,8 +67,10 @@ def phases(recording: Recording) -> list[Phase]:
             settled = part[part["time_ns"] >= part["time_ns"].iloc[0] + SETTLE_NS]
             if len(settled) < 2 or name is None:
                 continue
-            seconds = float(settled["time_ns"].iloc[-1] - settled["time_ns"].iloc[0]) * SECONDS_PER_NS
-            watts = energy_j(settled) / seconds
+            drawn = meter.within(int(settled["time_ns"].iloc[0]), int(settled["time_ns"].iloc[-1]))
+            seconds, watts = drawn.seconds, drawn.watts
+            if not seconds > 0:
+                continue
             limit = float(settled["power_limit_w"].median())
             rate = 1.0 / float(work["seconds"]) if work is not None else 0.0
             found.append(

@@ -25,6 +25,7 @@ from importlib import metadata
 from typing import Any, Literal, Protocol
 
 from sim.errors import RunError
+from sim.measure.missing import told
 from sim.measure.rapl import cpu_model
 from sim.measure.recording import MEASURED, Fault, Recording
 from sim.measure.source import Missing, Reading, Source, hashed
@@ -325,12 +326,14 @@ class _Session:
             },
             **(activity.origin if activity is not None else {}),
         }
-        return Recording.of(
-            self._columns(activity.marks if activity is not None else ()),
-            (device for source in self._sources for device in source.devices),
-            faults=faults,
-            complete=not interrupted and not any(source.lost for source in self._sources),
-            origin=origin,
+        return told(
+            Recording.of(
+                self._columns(activity.marks if activity is not None else ()),
+                (device for source in self._sources for device in source.devices),
+                faults=faults,
+                complete=not interrupted and not any(source.lost for source in self._sources),
+                origin=origin,
+            )
         )
 
     def _busy(self) -> list[str]:

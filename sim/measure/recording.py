@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sim.errors import InputError
+from sim.measure.known import metered
 from sim.reading import parse_json, read_parquet
 from sim.units import SECONDS_PER_NS
 
@@ -41,22 +42,31 @@ COLUMNS = ("time_ns", "device", "phase", *MEASURED)
 
 @dataclass(frozen=True)
 class Device:
-    """A metered thing: its name in the samples, what it is, the vendor's name for it, and its hashed serial."""
+    """A metered thing: its name in the samples, what it is, the vendor's name for it, and its hashed serial.
+
+    ``unit`` is given where several devices of a recording are one thing at different times, as runs one after the other
+    are: all that have it are added up as one.
+    """
 
     name: str
     kind: Kind
     model: str = ""
     identity: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that was not read: the line of a file or the time of a sample, and the reason."""
+    """Something that was not read: the line of a file or the time of a sample, and the reason.
+
+    ``more`` counts others alike that are not kept one by one.
+    """
 
     reason: str
     line: int | None = None
     device: str = ""
     time_ns: int | None = None
+    more: int = 0
 
     def __str__(self) -> str:
         place = [f"line {self.line}"] if self.line is not None else []
@@ -68,7 +78,7 @@ class Fault:
 class Recording:
     """``samples`` has ``COLUMNS``, sorted by time and then device. ``origin`` says how it came to be.
 
-    ``complete`` is False where the end is missing: a file cut short, a device that vanished.
+    ``complete`` is False where time is missing: a file cut short, a device that came late or vanished, a hole.
     """
 
     samples: pd.DataFrame
@@ -121,16 +131,10 @@ class Recording:
 def energy_j(samples: pd.DataFrame) -> float:
     """J of one device from its first sample to its last: from its counter, or else the trapezoids of its power.
 
-    Raises ``ValueError`` where there is neither: a missing number is no zero.
+    Holes in power are left out (see ``known``). Raises ``ValueError`` where there is neither: a missing number is no
+    zero.
     """
-    counter = samples["energy_j"].dropna()
-    if len(counter) >= 2:
-        return float(counter.iloc[-1] - counter.iloc[0])
-    known = samples[samples["power_w"].notna()]
-    if len(known) < 2:
-        raise ValueError("has fewer than two samples of power or of energy")
-    seconds = known["time_ns"].to_numpy(dtype=np.float64) * SECONDS_PER_NS
-    return float(np.trapezoid(known["power_w"].to_numpy(dtype=np.float64), seconds - seconds[0]))
+    return metered(samples).energy_j
 
 
 def write(recording: Recording, path: Path) -> None:

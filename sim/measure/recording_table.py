@@ -5,10 +5,11 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from sim.measure.recording import Recording, energy_j
+from sim.measure.faults import lines
+from sim.measure.known import metered
+from sim.measure.recording import Recording
 from sim.results.formats import number
 from sim.results.tables import plain_table
-from sim.units import SECONDS_PER_NS
 
 
 def recording_table(recording: Recording) -> RenderableType:
@@ -25,25 +26,13 @@ def recording_table(recording: Recording) -> RenderableType:
         told += f", {reached:.3g} Hz reached" if reached is not None else ""
         told += f", {sampling['missed']} deadlines missed" if sampling["missed"] else ""
         parts.append(Text(told))
-    return Group(*parts, *(Text(f"- {fault}") for fault in _faults(recording)))
-
-
-def _faults(recording: Recording) -> list[str]:
-    """Each reason once, with all the devices it holds for."""
-    devices: dict[str, list[str]] = {}
-    for fault in recording.faults:
-        named = devices.setdefault(fault.reason, [])
-        named += [fault.device] if fault.device else []
-    return [f"{', '.join(named)}: {reason}" if named else reason for reason, named in devices.items()]
+    return Group(*parts, *(Text(f"- {fault}") for fault in lines(recording.faults)))
 
 
 def _drawn(recording: Recording, name: str) -> tuple[str, str]:
     """Mean power and energy, or nothing where they are not known."""
-    samples = recording.of_device(name)
     try:
-        joules = energy_j(samples)
+        drawn = metered(recording.of_device(name))
     except ValueError:
         return "", ""
-    known = samples[samples["energy_j" if samples["energy_j"].notna().sum() >= 2 else "power_w"].notna()]
-    seconds = float(known["time_ns"].iloc[-1] - known["time_ns"].iloc[0]) * SECONDS_PER_NS
-    return (f"{number(joules / seconds)} W" if seconds > 0 else ""), f"{number(joules)} J"
+    return (f"{number(drawn.watts)} W" if drawn.seconds > 0 else ""), f"{number(drawn.energy_j)} J"

@@ -7,30 +7,40 @@ asked for each phase. Both say on what they judged: phases a calibration was fit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.ledger import Ledger
-from sim.errors import InputError
+from sim.errors import InputError, Problem
 from sim.measure.accuracy import Errors, errors
+from sim.measure.faults import lines
 from sim.measure.fit_gpu import Phase, phases, watts
-from sim.measure.recording import Recording
+from sim.measure.known import Metered, metered
+from sim.measure.missing import of_each, told, usual_by_kind
+from sim.measure.recording import Device, Recording
 from sim.profiles.hardware import GPUProfile
-from sim.units import NS_PER_S, SECONDS_PER_NS
+from sim.units import SECONDS_PER_NS
 
 Floats = npt.NDArray[np.float64]
 
 COMPONENTS = {"node": None, "gpu": ("gpu",), "cpu-package": ("cpu",), "dram": ("dram",)}
 """What of the ledger each kind of meter sees; a node's meter sees all."""
 FEWEST_BINS = 4
+MOST_TOLD = 4
+"""Devices or stretches of time that are named before the rest are counted."""
+COARSE = 1.5
+"""A meter read at longer intervals than so many bins does not tell the power of each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Predicted and measured W, one for each of ``labels``: bins of a run (with their ``edges_s``), or phases."""
+    """Predicted and measured W, one for each of ``labels``: bins of a run (with their ``edges_s``), or phases.
+
+    A bin that was not measured has NaN for its measured W, and is not in the ``errors``.
+    """
 
     file: str
     against: str
@@ -44,39 +54,54 @@ class Validation:
 
 
 def against_run(file: str, recording: Recording, ledger: Ledger, name: str) -> Validation:
-    """The recording against a run that began when the recording does, over the whole bins that both cover.
+    """The recording against a run that began when the recording does, over the bins in which every device is known.
+
+    The recording's first sample, of any device, is laid at the start of the run; what the clocks said plays no part.
+    A device is known between its first sample and its last but for holes (see ``known``); elsewhere it is not at 0 W,
+    and bins there are not judged.
 
     Whole-node meters are compared with all IT power, else GPU meters with GPUs, else sockets and DRAM by RAPL with
-    theirs: whichever the recording has, in this order. Raises ``InputError`` where less than four bins are common.
+    theirs: whichever the recording has, in this order. Raises ``InputError`` where less than four bins are left.
     """
     kinds = {device.kind for device in recording.devices}
     chosen = next((kinds_ for kinds_ in ({"node"}, {"gpu"}, {"cpu-package", "dram"}) if kinds_ & kinds), None)
     if chosen is None:
         raise InputError.one(file, "has no device whose power the simulator could be held against")
-    used = [device.name for device in recording.devices if device.kind in chosen]
+    used = [device for device in recording.devices if device.kind in chosen]
     wanted = {component for kind in chosen & kinds for component in COMPONENTS[kind] or ()}
     own = ledger.where(lambda key: not wanted or key.component in wanted)
-    seconds, joules = _energy_curves(file, recording, used)
+    units = _units(file, recording, used)
     edges_s: Floats = ledger.edges_ns.astype(np.float64) * SECONDS_PER_NS
-    inside = np.flatnonzero(edges_s <= seconds[-1] + 1e-9)
-    if len(inside) < FEWEST_BINS + 1:
-        bins = len(edges_s) - 1
-        message = f"covers {max(len(inside) - 1, 0)} of the run's {bins} bins; give the scenario a finer 'outputs.bin'"
-        raise InputError.one(file, message)
-    edges_s = edges_s[inside]
-    measured = np.diff(np.interp(edges_s, seconds, joules)) / np.diff(edges_s)
-    predicted = own.energy_j.sum(axis=0)[: len(edges_s) - 1] / np.diff(edges_s)
+    watts_of = {unit: _watts(parts, start_ns(recording), ledger.edges_ns) for unit, parts in units.items()}
+    measured = np.asarray(sum(watts_of.values()), dtype=np.float64)  # NaN where any of them is not known
+    bins = len(measured)
+    known = np.flatnonzero(~np.isnan(measured))
+    if len(known) < FEWEST_BINS:
+        raise InputError.one(file, _too_few(len(known), bins, watts_of, edges_s))
+    count = int(known[-1]) + 1
+    edges_s, measured = edges_s[: count + 1], measured[:count]
+    predicted = own.energy_j.sum(axis=0)[:count] / np.diff(edges_s)
     what = "all IT power" if not wanted else f"power of {', '.join(sorted(wanted))}"
+    slowest_s = max(part.interval_ns for parts in units.values() for part in parts) * SECONDS_PER_NS
+    coarse = slowest_s > COARSE * float(np.median(np.diff(edges_s)))
+    remarks = list(_remarks(told(recording) if len(units) == len(used) else recording))
+    if len(known) < count:
+        remarks.insert(0, _not_judged(count - len(known), count, watts_of, edges_s))
+    if coarse:
+        remarks.append(
+            f"A meter is read every {slowest_s:g} s, which is longer than a bin: within that time its power is a mean,"
+            " so no autocorrelation is given."
+        )
     return Validation(
         file=file,
         against=f"scenario {name}",
-        judged=f"{what}, {len(used)} metered devices, {len(measured)} bins",
+        judged=f"{what}, {len(units)} metered devices, {len(known)}{f' of {count}' if len(known) < count else ''} bins",
         labels=tuple(f"{edge:g} s" for edge in edges_s[:-1]),
         predicted_w=predicted,
         measured_w=measured,
         edges_s=edges_s,
-        errors=_judged(file, predicted, measured, series=True),
-        remarks=_remarks(recording),
+        errors=_judged(file, predicted, measured, series=not coarse),
+        remarks=tuple(remarks),
     )
 
 
@@ -124,6 +149,7 @@ def _label(phase: Phase) -> str:
 
 
 def _judged(file: str, predicted: Floats, measured: Floats, *, series: bool) -> Errors:
+    """Of the values that were measured; NaN is none."""
     try:
         return errors(predicted, measured, series=series)
     except ValueError as error:
@@ -132,30 +158,77 @@ def _judged(file: str, predicted: Floats, measured: Floats, *, series: bool) -> 
 
 def _remarks(recording: Recording) -> tuple[str, ...]:
     cut = [] if recording.complete else ["The recording is not complete."]
-    return (*cut, *(str(fault) for fault in recording.faults[:5]))
+    return (*cut, *lines(recording.faults))
 
 
-def _energy_curves(file: str, recording: Recording, devices: Sequence[str]) -> tuple[Floats, Floats]:
-    """s from the recording's first sample, and J of all devices together up to then.
+def start_ns(recording: Recording) -> int:
+    """The first sample of any device: where a run that is held against the recording begins."""
+    return int(recording.samples["time_ns"].iloc[0]) if len(recording.samples) else 0
 
-    A device's energy is its counter where it has one, else the trapezoids of its power; between samples it is linear.
-    The curves end with the device that ends first.
+
+def _units(file: str, recording: Recording, devices: Sequence[Device]) -> dict[str, list[Metered]]:
+    """What is added up: each device, or the devices that are one thing at different times, by its meters."""
+    each = {device.name: samples for device, samples in of_each(recording)}
+    others = usual_by_kind(recording.devices, each)
+    units: dict[str, list[Metered]] = {}
+    wrong = []
+    for device in devices:
+        samples = each.get(device.name, recording.samples[:0])
+        try:
+            units.setdefault(device.unit or device.name, []).append(metered(samples, others.get(device.name, np.nan)))
+        except ValueError as error:
+            why = next((f": {fault.reason}" for fault in recording.faults if fault.device == device.name), "")
+            wrong.append(Problem(file, None, device.name, f"{error}{why}"))
+    if wrong:
+        raise InputError(wrong)
+    return units
+
+
+def _watts(parts: Sequence[Metered], first_ns: int, edges_ns: npt.NDArray[np.int64]) -> Floats:
+    """Mean W of a unit over each bin of a run that begins at ``first_ns``; NaN where it is not known in enough of it.
+
+    Enough is all but one usual interval, and half of the bin at least.
     """
-    start_ns = int(recording.samples["time_ns"].iloc[0]) if len(recording.samples) else 0
-    curves: list[tuple[Floats, Floats]] = []
-    for name in devices:
-        samples = recording.of_device(name)
-        counter = samples["energy_j"].notna()
-        column = "energy_j" if int(counter.sum()) >= 2 else "power_w"
-        known = samples[samples[column].notna()]
-        if len(known) < 2:
-            why = next((f": {fault.reason}" for fault in recording.faults if fault.device == name), "")
-            raise InputError.one(file, f"has fewer than two samples of power or energy of {name}{why}")
-        seconds = (known["time_ns"].to_numpy(np.int64) - start_ns) / NS_PER_S
-        values = known[column].to_numpy(np.float64)
-        if column == "power_w":
-            values = np.concatenate([[0.0], np.cumsum(np.diff(seconds) * (values[1:] + values[:-1]) / 2.0)])
-        curves.append((seconds, values - values[0]))
-    end_s = min(float(seconds[-1]) for seconds, _ in curves)
-    moments = np.unique(np.concatenate([[0.0], *(seconds[seconds <= end_s] for seconds, _ in curves)]))
-    return moments, np.asarray(sum(np.interp(moments, *curve) for curve in curves), dtype=np.float64)
+    joules, known_s = np.zeros(len(edges_ns) - 1), np.zeros(len(edges_ns) - 1)
+    for part in parts:
+        own = Metered(part.column, part.times_ns - first_ns, part.joules, part.hole)
+        until_j, until_s = own.until(edges_ns.astype(np.float64))
+        joules += np.diff(until_j)
+        known_s += np.diff(until_s)
+    lengths_s = np.diff(edges_ns) * SECONDS_PER_NS
+    known_s = np.minimum(known_s, lengths_s)
+    interval_s = max(part.interval_ns for part in parts) * SECONDS_PER_NS
+    enough = lengths_s - known_s <= np.minimum(interval_s, lengths_s / 2) + 1e-9
+    return np.where(enough, joules / np.where(enough, known_s, 1.0), np.nan)
+
+
+def _too_few(known: int, bins: int, watts_of: Mapping[str, Floats], edges_s: Floats) -> str:
+    if known or len(watts_of) == 1 or all(np.isnan(power).all() for power in watts_of.values()):
+        return f"covers {known} of the run's {bins} bins; give the scenario a finer 'outputs.bin'"
+    spans = "; ".join(
+        f"{unit} {_when(~np.isnan(watts), edges_s)}" for unit, watts in list(watts_of.items())[:MOST_TOLD]
+    )
+    return f"has no {FEWEST_BINS} bins in which all its devices are known at once: {spans}"
+
+
+def _not_judged(left_out: int, count: int, watts_of: Mapping[str, Floats], edges_s: Floats) -> str:
+    """How many bins are left out, and which devices are not known when."""
+    absent: dict[str, list[str]] = {}
+    for unit, power in watts_of.items():
+        unknown = np.isnan(power[:count])
+        if unknown.any():
+            absent.setdefault(_when(unknown, edges_s), []).append(unit)
+    who = "; ".join(f"{_named(units)} {when}" for when, units in list(absent.items())[:MOST_TOLD])
+    return f"{left_out} of {count} bins are not judged, since not every device is known there. Not known: {who}."
+
+
+def _named(units: Sequence[str]) -> str:
+    return ", ".join(units) if len(units) <= MOST_TOLD else f"{units[0]} and {len(units) - 1} more"
+
+
+def _when(flags: npt.NDArray[np.bool_], edges_s: Floats) -> str:
+    """The stretches of bins that are set, in s from the start."""
+    bounds = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    stretches = [f"{edges_s[a]:g} to {edges_s[b]:g} s" for a, b in zip(bounds[::2], bounds[1::2], strict=True)]
+    more = f" and {len(stretches) - MOST_TOLD} times more" if len(stretches) > MOST_TOLD else ""
+    return ", ".join(stretches[:MOST_TOLD]) + more if stretches else "never"

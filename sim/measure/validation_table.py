@@ -19,6 +19,8 @@ from sim.results.tables import plain_table
 Floats = npt.NDArray[np.float64]
 
 SHADES = " ▁▂▃▄▅▆▇█"
+UNKNOWN = "·"
+"""Drawn where power was not measured."""
 PLOT_COLUMNS = 60
 MOST_PHASES = 40
 
@@ -44,16 +46,23 @@ def validation_table(found: Validation) -> RenderableType:
 
 
 def _sparks(found: Validation) -> Text:
-    high = float(max(found.predicted_w.max(), found.measured_w.max()))
+    high = float(max(found.predicted_w.max(), np.nanmax(found.measured_w)))
+    known = ~np.isnan(found.measured_w)
     rows = (("measured ", found.measured_w), ("simulated", found.predicted_w))
-    text = "\n".join(f"{label}  {_spark(series, high)}  {number(float(series.mean()))} W" for label, series in rows)
-    return Text(f"{text}\nfrom 0 to {number(high)} W\n")
+    text = "\n".join(
+        f"{label}  {_spark(series, high)}  {number(float(series[known].mean()))} W" for label, series in rows
+    )
+    gaps = "" if known.all() else f"; {UNKNOWN} where it was not measured, which the means leave out"
+    return Text(f"{text}\nfrom 0 to {number(high)} W{gaps}\n")
 
 
 def _spark(series: Floats, high: float) -> str:
     parts = np.array_split(series, min(PLOT_COLUMNS, len(series)))
-    levels = [round(float(part.mean()) / high * (len(SHADES) - 1)) for part in parts]
-    return "".join(SHADES[level] for level in levels)
+    return "".join(UNKNOWN if np.isnan(part).any() else _shade(float(part.mean()) / high) for part in parts)
+
+
+def _shade(share: float) -> str:
+    return SHADES[round(share * (len(SHADES) - 1))]
 
 
 def _phases(found: Validation) -> RenderableType:
@@ -66,7 +75,7 @@ def _phases(found: Validation) -> RenderableType:
 
 
 def as_dict(found: Validation) -> dict[str, Any]:
-    """The same as plain data, for ``--json``."""
+    """The same as plain data, for ``--json``; what was not measured is null."""
     return {
         "file": found.file,
         "against": found.against,
@@ -75,7 +84,7 @@ def as_dict(found: Validation) -> dict[str, Any]:
         "remarks": list(found.remarks),
         "labels": list(found.labels),
         "predicted_w": found.predicted_w.tolist(),
-        "measured_w": found.measured_w.tolist(),
+        "measured_w": [None if np.isnan(watts) else watts for watts in found.measured_w.tolist()],
     }
 
 

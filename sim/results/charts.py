@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 
 PALETTE = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"),
@@ -83,9 +84,12 @@ def stacked_steps(edges: Sequence[float], series: Mapping[str, Sequence[float]],
 
 
 def lines(edges: Sequence[float], series: Mapping[str, Sequence[float]], unit: str, x_label: str) -> str:
-    """Series (each one value a bin, none negative) as stepped lines of their own, an SVG that stands alone."""
+    """Series (each one value a bin, none negative) as stepped lines of their own, an SVG that stands alone.
+
+    A value that is NaN is not drawn: the line is broken there.
+    """
     height = 280
-    marks = ticks(max(*(max(values) for values in series.values()), 1e-12))
+    marks = ticks(max([1e-12, *(value for values in series.values() for value in values if not isnan(value))]))
     plot_w, plot_h = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
     first, span = edges[0], (edges[-1] - edges[0]) or 1.0
 
@@ -97,8 +101,10 @@ def lines(edges: Sequence[float], series: Mapping[str, Sequence[float]], unit: s
 
     parts = [_axis_y(marks, y, unit)]
     for i, (name, values) in enumerate(series.items()):
-        points = " ".join(f"{px:.1f},{py:.1f}" for px, py in _steps(edges, values, x, y))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour(i)}" stroke-width="1.5"/>')
+        for begin, end in _stretches(values):
+            corners = _steps(edges[begin : end + 1], values[begin:end], x, y)
+            points = " ".join(f"{px:.1f},{py:.1f}" for px, py in corners)
+            parts.append(f'<polyline points="{points}" fill="none" stroke="{colour(i)}" stroke-width="1.5"/>')
         key_x = LEFT + 14 + 110 * i
         parts.append(
             f'<rect x="{key_x}" y="{TOP}" width="10" height="10" fill="{colour(i)}"/>'
@@ -123,6 +129,16 @@ def _steps(edges: Sequence[float], values: Sequence[float], x: object, y: object
     for left, right, value in zip(edges[:-1], edges[1:], values, strict=True):
         corners += [(x(left), y(value)), (x(right), y(value))]
     return corners
+
+
+def _stretches(values: Sequence[float]) -> list[tuple[int, int]]:
+    """Begin and end of each stretch of values without NaN."""
+    stretches = []
+    for unknown, members in groupby(range(len(values)), key=lambda i: math.isnan(values[i])):
+        if not unknown:
+            indices = list(members)
+            stretches.append((indices[0], indices[-1] + 1))
+    return stretches
 
 
 def stacked_bars(rows: Mapping[str, Mapping[str, float]], names: Sequence[str], unit: str) -> str:

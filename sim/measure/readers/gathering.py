@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sim.measure.faults import kind
+from sim.measure.missing import told
 from sim.measure.readers.text import Text
 from sim.measure.recording import MEASURED, Device, Fault, Floats, Kind, Recording
 from sim.units import MAX_NS, NS_PER_S, SECONDS_PER_NS
@@ -20,11 +24,11 @@ Ints = npt.NDArray[np.int64]
 
 NS_PER_MS = NS_PER_S // 1000
 
-MOST_FAULTS = 200
-"""Faults kept one by one before the rest are only counted."""
+MOST_ALIKE = 20
+"""Faults of one kind that are kept one by one before the rest are only counted."""
 
-VANISHED_INTERVALS = 3.0
-"""A device is said to have vanished when it is silent at the end for more than this many of its usual intervals."""
+MOST_KINDS = 200
+"""Kinds of fault that are told apart."""
 
 
 MAY_BE_NEGATIVE = ("temperature_c",)
@@ -50,7 +54,8 @@ class Gathering:
         self.devices: dict[str, Device] = {}
         self.counter_ranges_j: dict[str, tuple[float, ...]] = {}  # at which a device's counter may start over
         self._faults: list[Fault] = []
-        self._more_faults = 0
+        self._alike: Counter[str] = Counter()
+        self._last_alike: dict[str, int] = {}
         self._complete = text.cut is None
         self._times: list[int] = []
         self._names: list[str] = []
@@ -67,11 +72,18 @@ class Gathering:
         return name
 
     def fault(self, reason: str, *, line: int | None = None, device: str = "", time_ns: int | None = None) -> None:
-        """Notes something that was not read; only counts it where there are many already."""
-        if len(self._faults) < MOST_FAULTS:
-            self._faults.append(Fault(reason, line, device, time_ns))
+        """Notes something that was not read; only counts it where there are many of its kind already."""
+        fault = Fault(reason, line, device, time_ns)
+        alike = kind(fault)
+        if alike not in self._alike and len(self._alike) >= MOST_KINDS:
+            alike, fault = "", Fault("more faults, of other kinds", line, device, time_ns)
+        self._alike[alike] += 1
+        if self._alike[alike] <= MOST_ALIKE:
+            self._last_alike[alike] = len(self._faults)
+            self._faults.append(fault)
         else:
-            self._more_faults += 1
+            at = self._last_alike[alike]
+            self._faults[at] = replace(self._faults[at], more=self._faults[at].more + 1)
 
     def incomplete(self, reason: str, *, line: int | None = None, device: str = "", time_ns: int | None = None) -> None:
         """A fault that means that the end is missing."""
@@ -98,7 +110,7 @@ class Gathering:
             column.append(value)
 
     def recording(self, origin: Mapping[str, Any], *, same_span: bool = True) -> Recording:
-        """Everything in order. ``same_span``: all devices should last to the end, so that one that does not vanished.
+        """Everything in order. ``same_span``: all devices should last from the start to the end, so that one that does not is told.
 
         Raises ``InputError`` where no row could be used.
         """
@@ -115,16 +127,15 @@ class Gathering:
             if "energy_j" in columns:
                 order = here[np.argsort(times[here], kind="stable")]
                 columns["energy_j"][order] = self._rising(name, columns["energy_j"][order], times[order], lines[order])
-        if same_span:
-            self._tell_vanished({name: np.unique(times[here]) for name, here in rows.items()})
-        if self._more_faults:
-            self._faults.append(Fault(f"and {self._more_faults:,} more faults like these"))
-        return Recording.of(
-            {"time_ns": times, "device": self._names, "phase": self._phases, **columns},
-            [device for device in self.devices.values() if device.name in rows],
-            faults=self._faults,
-            complete=self._complete,
-            origin={"file": Path(self.text.file).name, **origin},
+        return told(
+            Recording.of(
+                {"time_ns": times, "device": self._names, "phase": self._phases, **columns},
+                [device for device in self.devices.values() if device.name in rows],
+                faults=self._faults,
+                complete=self._complete,
+                origin={"file": Path(self.text.file).name, **origin},
+            ),
+            same_span=same_span,
         )
 
     def _rows_of_devices(self) -> dict[str, Ints]:
@@ -179,15 +190,3 @@ class Gathering:
         result = counter.copy()
         result[known[1:]] = counter[known[0]] + np.cumsum(steps)
         return result
-
-    def _tell_vanished(self, spans: Mapping[str, Ints]) -> None:
-        steps = {name: float(np.median(np.diff(own))) for name, own in spans.items() if len(own) > 1}
-        if not steps:
-            return
-        usual = float(np.median(list(steps.values())))
-        end = max(int(own[-1]) for own in spans.values())
-        for name, own in spans.items():
-            if end - int(own[-1]) > VANISHED_INTERVALS * max(steps.get(name, usual), usual):
-                silent_s = float(end - int(own[-1])) * SECONDS_PER_NS
-                reason = f"its last sample is {silent_s:g} s before the end of the recording: it vanished"
-                self.incomplete(reason, device=name, time_ns=int(own[-1]))
