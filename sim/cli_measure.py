@@ -7,12 +7,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from sim.cli_interrupts import hear_hang_ups
 from sim.cli_options import JsonOption, SetOption, inert, show_tables, tell
-from sim.errors import InputError, RunError
+from sim.errors import InputError, QuantityError, RunError
+from sim.instants import named_zone
 
 if TYPE_CHECKING:
     from sim.measure.record import Progress
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 FITTED = "# Fitted by coldaisle calibrate, which writes over this file."
 """The first line of a fitted profile, by which calibrate knows its own."""
+ZoneOption = Annotated[
+    str | None,
+    typer.Option("--zone", metavar="NAME", help="The zone of local times without an offset, such as Europe/Berlin."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -82,6 +88,7 @@ def calibrate(
     stack: Annotated[
         str | None, typer.Option("--stack", metavar="TEXT", help="The software that was measured.")
     ] = None,
+    zone: ZoneOption = None,
 ) -> None:
     """Fit a profile to recordings of known work or a measured table, and say how wrong it is on what was held out.
 
@@ -100,13 +107,16 @@ def calibrate(
     refuse_unusable(out, folder=False, ours=ours)
     if out.suffix != ".yaml":
         raise InputError.one(str(out), "must end in .yaml: its name is the profile's")
+    clock = _zone(zone)
     if len(recordings) == 1 and is_table(recordings[0]):
+        if clock is not None:
+            raise InputError.one("--zone", "is for recordings with local times; a table has none")
         profile, shown = profile_from_table(recordings[0], base, Catalog(), out.stem)
     else:
-        read = {path.name: read_recording(path) for path in recordings}
+        read = {path.name: read_recording(path, clock) for path in recordings}
         label, path = base_for(list(read.values()), Catalog(), base)
         found = fitted(read, path, name=out.stem, stack=stack)
-        profile, shown = found.profile, calibration_table(found, label)
+        profile, shown = found.profile, calibration_table(found, label, read)
     write_text(f"{FITTED}\n{to_yaml(profile)}", out, ours=ours)
     show_tables(shown)
     tell(f"written to {out}")
@@ -131,6 +141,7 @@ def validate(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw measured and simulated power.")
     ] = None,
+    zone: ZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hold the simulator against measured power, and print how wrong it is.
@@ -156,16 +167,19 @@ def validate(
     drawn = marked(DRAWN)
     if plot is not None:
         refuse_unusable(plot, folder=False, ours=drawn)
+    clock = _zone(zone)
     if is_table(measurement):
+        if clock is not None:
+            raise InputError.one("--zone", "is for recordings with local times; a table has none")
         if profile is None:
             raise InputError.one(str(measurement), "is a table, not power over time; hold it against a --profile NAME")
         found = against_table(measurement, profile)
     elif scenario is not None:
-        recording = read_recording(measurement)
+        recording = read_recording(measurement, clock)
         results = run_loaded(load_scenario(scenario, parse_assignments(assignments or [])))
         found = against_run(str(measurement), recording, results.energy, str(results.scenario["name"]))
     else:
-        found = against_profile(str(measurement), read_recording(measurement), read_gpu(str(profile)))
+        found = against_profile(str(measurement), read_recording(measurement, clock), read_gpu(str(profile)))
     if plot is not None:
         write_text(picture(found), plot, ours=drawn)
     if as_json:
@@ -175,6 +189,16 @@ def validate(
     past = exceeded(found, tolerances)
     if past:
         raise RunError("; ".join(past))
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    """The zone of that name. Raises ``InputError``."""
+    if name is None:
+        return None
+    try:
+        return named_zone(name)
+    except QuantityError as error:
+        raise InputError.one("--zone", str(error)) from None
 
 
 def _show_progress(progress: Progress) -> None:

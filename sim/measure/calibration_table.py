@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sim.measure.calibrate import Calibrated
 from sim.measure.clock_table import ClockCalibration
+from sim.measure.faults import lines
 from sim.measure.fit_gpu import MOST_PER_BYTE, MOST_PER_FLOP
 from sim.measure.load_table import LoadCalibration
+from sim.measure.recording import Recording
 from sim.results.formats import number
 from sim.results.tables import plain_table
 
@@ -40,8 +44,8 @@ def clock_table(found: ClockCalibration, name: str) -> RenderableType:
     return Group(Text(name, style="bold"), table, Text(note))
 
 
-def calibration_table(found: Calibrated, base: str) -> RenderableType:
-    """Constants with their standard errors, and the errors on fitted and on held-out phases."""
+def calibration_table(found: Calibrated, base: str, recordings: Mapping[str, Recording]) -> RenderableType:
+    """Constants with their standard errors, the errors on fitted and on held-out phases, and what went wrong."""
     table = plain_table("constant", "value", "standard error", "unit")
     spread = found.fit.spread
     for name, value in found.fit.values.items():
@@ -57,5 +61,8 @@ def calibration_table(found: Calibrated, base: str) -> RenderableType:
         notes.append("nothing was held out: how wrong it is elsewhere is not known")
     if found.fleet is not None:
         notes.append(f"{len(found.fleet.units)} units, which differ by {100 * found.fleet.spread:.1f} %")
+    for name, recording in recordings.items():
+        notes += [f"{name}: is not complete"] if not recording.complete else []
+        notes += [f"{name}: {line}" for line in lines(recording.faults)]
     title = Text(f"{found.profile['name']}, from {base}", style="bold")
     return Group(title, table, Text("\n".join(notes)))

@@ -48,7 +48,7 @@ def usual_ns(times_ns: Ints) -> float:
 
 
 def holes(times_ns: Ints, others_ns: float = float("nan")) -> Flags:
-    """(n - 1,) of sorted, different times: which intervals are holes. ``others_ns`` is what is usual where n is small."""
+    """(n - 1,) of sorted, different times: which intervals are holes; ``others_ns`` is usual where there are few."""
     gaps = np.diff(times_ns).astype(np.float64)
     usual = usual_ns(times_ns)
     if np.isnan(usual):

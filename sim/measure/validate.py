@@ -84,7 +84,7 @@ def against_run(file: str, recording: Recording, ledger: Ledger, name: str) -> V
     what = "all IT power" if not wanted else f"power of {', '.join(sorted(wanted))}"
     slowest_s = max(part.interval_ns for parts in units.values() for part in parts) * SECONDS_PER_NS
     coarse = slowest_s > COARSE * float(np.median(np.diff(edges_s)))
-    remarks = list(_remarks(told(recording) if len(units) == len(used) else recording))
+    remarks = list(_remarks(recording if any(device.unit for device in used) else told(recording)))
     if len(known) < count:
         remarks.insert(0, _not_judged(count - len(known), count, watts_of, edges_s))
     if coarse:

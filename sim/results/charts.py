@@ -89,7 +89,7 @@ def lines(edges: Sequence[float], series: Mapping[str, Sequence[float]], unit: s
     A value that is NaN is not drawn: the line is broken there.
     """
     height = 280
-    marks = ticks(max([1e-12, *(value for values in series.values() for value in values if not isnan(value))]))
+    marks = ticks(max([1e-12, *(value for values in series.values() for value in values if not math.isnan(value))]))
     plot_w, plot_h = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
     first, span = edges[0], (edges[-1] - edges[0]) or 1.0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +23,7 @@ from sim.measure.readers import (
     zeus,
 )
 from sim.measure.readers.text import Text, read_text
-from sim.measure.recording import Recording
+from sim.measure.recording import Fault, Recording
 
 PARQUET_MAGIC = b"PAR1"
 
@@ -51,14 +53,16 @@ FORMATS = tuple(
 )
 
 
-def read_recording(path: Path) -> Recording:
-    """The recording in a file of any known format, plain or .gz.
+def read_recording(path: Path, zone: tzinfo | None = None) -> Recording:
+    """The recording in a file of any known format, plain or .gz. ``zone`` is that of local times without an offset.
 
     Raises ``InputError`` for a file that cannot be read, is in no known format, or holds no samples.
     """
     if _is_parquet(path):
-        return recording.read(path)
-    text = read_text(path)
+        found = recording.read(path)
+        unused = Fault(f"--zone {zone} is not used: its times do not depend on a zone")
+        return replace(found, faults=(*found.faults, unused)) if zone is not None else found
+    text = read_text(path, zone)
     if not text.first:
         raise text.refuse("is empty")
     for form in FORMATS:

@@ -22,10 +22,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sim.instants import parse_instant
 from sim.measure.readers.choosing import best_answered, named
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.json_stream import MOST_TOLD_BY, PREAMBLE, opening, values
+from sim.measure.readers.stamps import Stamps
 from sim.measure.readers.table import number, rows, seconds_ns
 from sim.measure.readers.text import Text
 from sim.measure.recording import Recording
@@ -53,6 +53,7 @@ COLUMNS: dict[str, tuple[tuple[str, ...], str, float]] = {
 POWER = COLUMNS["power_w"][0]
 
 SECONDARY = "secondary die"
+SINCE_1970 = "since 1970, in whole seconds by amd-smi"
 NO_TIME = (
     "has no times: run amd-smi with --watch, or add a column 'timestamp' (s since 1970, or ISO 8601 with an offset)"
     " to what rocm-smi prints"
@@ -80,7 +81,7 @@ def read(text: Text) -> Recording:
     """The recording in the polls of a tool. Raises ``InputError`` where they have no times."""
     is_json = not _has_header(text)
     cut = None if is_json and text.tail else text.cut  # where JSON ends, its brackets say
-    gathering = Gathering(Text(text.file, text.lines, cut=cut, damaged=text.damaged))
+    gathering = Gathering(Text(text.file, text.lines, cut=cut, damaged=text.damaged, zone=text.zone))
     untimed: list[int] = []
     polled = list(_polled(text, gathering, untimed, is_json=is_json))
     if untimed and not polled:
@@ -89,7 +90,9 @@ def read(text: Text) -> Recording:
         gathering.fault(f"{len(untimed):,} rows have no time, the first here", line=untimed[0])
     _gather(_of_whole_gpus(polled, gathering), gathering)
     form = "rocm-smi" if any("(W)" in name for row in polled[:1] for name in row.cells) else "amd-smi"
-    return gathering.recording({"format": form, "clock": "since 1970, in whole seconds by amd-smi"})
+    return gathering.recording(
+        {"format": form, "clock": gathering.stamps.clock if gathering.stamps.local else SINCE_1970}
+    )
 
 
 def _has_header(text: Text) -> bool:
@@ -116,13 +119,13 @@ def _polled(text: Text, gathering: Gathering, untimed: list[int], *, is_json: bo
             untimed.append(line)
         else:
             try:
-                yield _Row(line, _time_ns(cells["timestamp"]), int(match[1]), cells)
+                yield _Row(line, _time_ns(cells["timestamp"], gathering.stamps), int(match[1]), cells)
             except (ValueError, OverflowError) as error:
                 gathering.fault(f"'timestamp' is no time: {str(error)[:120]}", line=line)
 
 
-def _time_ns(written: str) -> int:
-    return seconds_ns(written) if re.fullmatch(r"[\d.]+", written) else parse_instant(written)
+def _time_ns(written: str, stamps: Stamps) -> int:
+    return seconds_ns(written) if re.fullmatch(r"[\d.]+", written) else stamps.iso_ns(written)
 
 
 def _json_rows(text: Text, gathering: Gathering) -> Iterator[tuple[int, dict[str, str]]]:

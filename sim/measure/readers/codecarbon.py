@@ -6,7 +6,8 @@ Energies are in kWh. What carries the PUE that CodeCarbon was given depends on i
 states, since a recording holds IT energy, and PUE and WUE belong to the facility: WUE is litres per kWh of IT energy
 (The Green Grid, White Paper 35, 2011). Powers (W) are means over the run since 3.2.0 and the last ones before; a mean
 from the start is no sample of a flushed run's later row, so it is left out there. A row's ``timestamp`` is its end, in
-local time without a zone, taken as UTC. A run that was flushed has several rows, each counting from its start.
+local time without a zone. Runs that follow each other are one device at different times, runs that overlap are
+several. A run that was flushed has several rows, each counting from its start.
 CodeCarbon writes 0 for what it did not measure; that is no reading. Its CPU and RAM figures may be models (a TDP, W per
 GB) rather than meters.
 """
@@ -17,12 +18,12 @@ import csv
 import math
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC
 from itertools import pairwise
 from pathlib import Path
 
-from sim.instants import parse_instant
-from sim.measure.readers.gathering import Gathering
+from sim.instants import later
+from sim.measure.readers.gathering import STAMP_NS, Gathering
+from sim.measure.readers.stamps import ABOUT_NS, CHANGES_NS, REMEDY, Stamps
 from sim.measure.readers.text import Text, read_text
 from sim.measure.recording import Kind, Recording
 from sim.units import J_PER_KWH, NS_PER_S
@@ -79,6 +80,7 @@ def fits(text: Text) -> bool:
 def read(text: Text) -> Recording:
     """Each run's devices with counters from 0 at its start to its energies at its end. Raises ``InputError``."""
     gathering = Gathering(text)
+    units: dict[str, str] = {}
     rows, models = _rows(text, gathering)
     started: set[str] = set()
     for run in rows:
@@ -93,6 +95,7 @@ def read(text: Text) -> Recording:
             measured = {"energy_j": energy}
             if power is not None and not (run.mean_powers and device in started):
                 measured["power_w"] = power
+            units[device] = kind
             if device not in started:
                 gathering.add(run.line, run.start_ns, device, {"energy_j": 0.0}, run.project)
                 started.add(device)
@@ -100,13 +103,13 @@ def read(text: Text) -> Recording:
     pues = sorted({run.pue for run in rows if run.pue is not None})
     origin: dict[str, object] = {
         "format": "CodeCarbon",
-        "clock": "local time without a zone, taken as UTC",
+        "clock": gathering.stamps.clock,
         "pue_taken_out": pues,
     }
     water = {run.run: run.water_l for run in rows if run.water_l is not None}
     if water:
         origin["water_l"] = sum(water.values())
-    return gathering.recording(origin, same_span=False)
+    return gathering.recording(origin, same_span=False, units=units)
 
 
 def read_runs(path: Path) -> tuple[CarbonRun, ...]:
@@ -125,6 +128,7 @@ def read_runs(path: Path) -> tuple[CarbonRun, ...]:
 
 def _rows(text: Text, gathering: Gathering) -> tuple[list[CarbonRun], dict[tuple[int, str], str]]:
     """Every row that can be used, in order of time, under the name of its run; and the models of its devices."""
+    gathering.stamps = Stamps(text.zone, later)  # rows are appended as runs end
     names: list[str] = []
     header = 0
     runs: list[CarbonRun] = []
@@ -159,6 +163,8 @@ def _rows(text: Text, gathering: Gathering) -> tuple[list[CarbonRun], dict[tuple
     for reason, lines in undone.items():
         rows = f", of {len(lines):,} rows, the first here" if len(lines) > 1 else ""
         gathering.fault(f"{reason}{rows}", line=lines[0])
+    if gathering.stamps.local and text.zone is None:
+        runs = _undo_changes_of_clock(runs, gathering)
     if any(after.end_ns < before.end_ns for before, after in pairwise(runs)):
         gathering.fault("rows are not in the order of their ends; they were sorted")
     runs.sort(key=lambda run: run.end_ns)
@@ -166,7 +172,7 @@ def _rows(text: Text, gathering: Gathering) -> tuple[list[CarbonRun], dict[tuple
 
 
 def _run(line: int, row: dict[str, str], gathering: Gathering) -> CarbonRun:
-    end_ns = parse_instant(row["timestamp"], UTC)
+    end_ns = gathering.stamps.iso_ns(row["timestamp"])
     duration_s = _number("duration", row)
     if duration_s <= 0:
         raise ValueError("its duration is 0")
@@ -261,6 +267,41 @@ def _undone(run: CarbonRun, row: dict[str, str]) -> str:
     if not what:
         return f"its PUE of {run.pue:g} is in no figure of {by}"
     return f"the PUE of {run.pue:g} that {by} has in its {' and '.join(what)} is divided out"
+
+
+def _undo_changes_of_clock(runs: list[CarbonRun], gathering: Gathering) -> list[CarbonRun]:
+    """Ends by a local clock, put right where it was set: durations tell how long runs took whatever clocks say.
+
+    Within a run that has several rows that holds both ways; between runs, where one would begin within a few minutes of
+    the end of the run before it if the clock was set back by an hour, and else would overlap it.
+    """
+    ahead_ns = 0
+    starts: dict[str, CarbonRun] = {}
+    result: list[CarbonRun] = []
+    for run in runs:
+        begin_ns, end_ns = run.start_ns + ahead_ns, run.end_ns + ahead_ns
+        before = starts.get(run.run)
+        if before is not None and run.total_j >= before.total_j:
+            off_ns = before.start_ns - begin_ns
+            changes = (change if off_ns > 0 else -change for change in CHANGES_NS)
+            changed = next((change for change in changes if abs(off_ns - change) <= 2 * STAMP_NS), 0)
+        else:
+            last_ns = result[-1].end_ns if result else begin_ns
+            changed = next(
+                (c for c in CHANGES_NS if end_ns < last_ns and 0 <= begin_ns + c - last_ns + STAMP_NS <= ABOUT_NS), 0
+            )
+        if changed:
+            way = "back" if changed > 0 else "forward"
+            reason = (
+                f"the clock was set {way} by {abs(changed) / NS_PER_S / 60:g} min before this end: all ends from here"
+                f" on are moved by it; {REMEDY}"
+            )
+            gathering.fault(reason, line=run.line)
+            ahead_ns += changed
+        moved = replace(run, start_ns=begin_ns + changed, end_ns=end_ns + changed)
+        starts[run.run] = replace(before, total_j=run.total_j) if before is not None else moved
+        result.append(moved)
+    return result
 
 
 def _number(name: str, row: dict[str, str]) -> float:

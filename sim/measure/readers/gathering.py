@@ -15,7 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from sim.measure.faults import kind
+from sim.measure.known import holes
 from sim.measure.missing import told
+from sim.measure.readers.stamps import REMEDY, Stamps, may_be_set_forward, moved_on
 from sim.measure.readers.text import Text
 from sim.measure.recording import MEASURED, Device, Fault, Floats, Kind, Recording
 from sim.units import MAX_NS, NS_PER_S, SECONDS_PER_NS
@@ -30,6 +32,9 @@ MOST_ALIKE = 20
 MOST_KINDS = 200
 """Kinds of fault that are told apart."""
 
+
+STAMP_NS = NS_PER_S
+"""Stamps of whole seconds: things that follow each other may seem to overlap by so much."""
 
 MAY_BE_NEGATIVE = ("temperature_c",)
 """Quantities that are no amount."""
@@ -51,6 +56,7 @@ class Gathering:
 
     def __init__(self, text: Text) -> None:
         self.text = text
+        self.stamps = Stamps(text.zone)
         self.devices: dict[str, Device] = {}
         self.counter_ranges_j: dict[str, tuple[float, ...]] = {}  # at which a device's counter may start over
         self._faults: list[Fault] = []
@@ -109,8 +115,12 @@ class Gathering:
                 value = np.nan
             column.append(value)
 
-    def recording(self, origin: Mapping[str, Any], *, same_span: bool = True) -> Recording:
-        """Everything in order. ``same_span``: all devices should last from the start to the end, so that one that does not is told.
+    def recording(
+        self, origin: Mapping[str, Any], *, same_span: bool = True, units: Mapping[str, str] | None = None
+    ) -> Recording:
+        """Everything in order. ``same_span``: all devices should last from the start to the end; one that does not is
+        told. ``units``: of devices that may be one thing at different times, what that is; those that do not overlap
+        become one.
 
         Raises ``InputError`` where no row could be used.
         """
@@ -122,11 +132,15 @@ class Gathering:
         columns = {name: np.array(self._columns[name]) for name in MEASURED if name in self._columns}
         rows = self._rows_of_devices()
         for name, here in rows.items():
+            if self.stamps.local and self.stamps.zone is None:
+                times[here] = self._undo_changes_of_clock(name, times[here], lines[here])
             self._tell_order(name, times[here], lines[here])
             self._leave_out_dead_meters(name, here, times, columns)
             if "energy_j" in columns:
                 order = here[np.argsort(times[here], kind="stable")]
                 columns["energy_j"][order] = self._rising(name, columns["energy_j"][order], times[order], lines[order])
+        self._tell_clock()
+        self._join(units or {}, times, rows)
         return told(
             Recording.of(
                 {"time_ns": times, "device": self._names, "phase": self._phases, **columns},
@@ -143,6 +157,51 @@ class Gathering:
         codes, found = pd.factorize(np.array(self._names, dtype=object))
         order = np.argsort(codes, kind="stable").astype(np.int64)
         return dict(zip(found, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True))
+
+    def _undo_changes_of_clock(self, device: str, times: Ints, lines: Ints) -> Ints:
+        """The times of a local clock without a zone, moved on where it was set back; where it may have been set forward
+        is said, and stays a hole."""
+        moved, changes = moved_on(times)
+        for row, change in changes:
+            reason = (
+                f"the clock goes back by about {change / NS_PER_S / 60:g} min here: taken for a change of clock, and"
+                f" all rows from here on are moved on by it; {REMEDY}"
+            )
+            self.fault(reason, line=int(lines[row]) or None, device=device, time_ns=int(times[row]))
+        order = np.unique(moved)
+        for at in np.flatnonzero(holes(order)).tolist():
+            gap_ns = int(order[at + 1] - order[at])
+            if may_be_set_forward(gap_ns):
+                reason = (
+                    f"the clock jumps forward by {gap_ns / NS_PER_S:g} s, about as much as at a change of clock:"
+                    f" if it was one, {REMEDY}; else nothing is known of that time"
+                )
+                self.fault(reason, device=device, time_ns=int(order[at]))
+        return moved
+
+    def _tell_clock(self) -> None:
+        if self.stamps.zone is not None and not self.stamps.local:
+            self.fault(f"--zone {self.stamps.zone} is not used: its times do not depend on a zone")
+        if self.stamps.assumed:
+            reason = f"{self.stamps.assumed:,} times come twice, as clocks went back: taken for the first of the two"
+            self.fault(reason)
+
+    def _join(self, units: Mapping[str, str], times: Ints, rows: Mapping[str, Ints]) -> None:
+        """Devices of one of ``units`` that follow each other in time become one; of those that overlap each counts."""
+        spans = sorted((int(times[rows[n]].min()), int(times[rows[n]].max()), n) for n in units if n in rows)
+        ends: dict[str, list[tuple[int, str]]] = {}  # of each unit: the end of its last device, and how it is called
+        for begin, end, name in spans:
+            lanes = ends.setdefault(units[name], [])
+            free = next((i for i, (last, _) in enumerate(lanes) if begin >= last - STAMP_NS), None)
+            if free is None:
+                lane = units[name] if not lanes else f"{units[name]} {len(lanes) + 1}"
+                lanes.append((end, lane))
+                if len(lanes) > 1:
+                    self.fault(f"overlaps with another {units[name]} in time: both are counted", device=name)
+            else:
+                lane = lanes[free][1]
+                lanes[free] = (end, lane)
+            self.devices[name] = replace(self.devices[name], unit=lane)
 
     def _tell_order(self, device: str, times: Ints, lines: Ints) -> None:
         late = np.flatnonzero(np.diff(times) < 0)

@@ -1,7 +1,7 @@
 """MLPerf power logs: SPEC PTDaemon's ``spl.txt`` (Inference) and the node logs of Training.
 
 ``spl.txt`` has a line a sample: ``Time,08-09-2021 13:14:36.532,Watts,22.950000,Volts,...,Amps,...,PF,...,Mark,NotSet``,
-with month before day, in the local time of the director, taken as UTC. A meter of several channels writes their sum
+with month before day, in the local time of the director, without a zone. A meter of several channels writes their sum
 first and each channel behind; only the sum is read. ``Mark`` becomes the phase. The director's ``Go`` sets a mark and
 its ``Stop`` takes it away, so where a log has marks, samples without one lie outside the run and do not count; nor does
 a ranging run (``..._ranging``, which only finds the meter's range) beside the one that is tested. Source:
@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sim.errors import InputError
-from sim.instants import epoch_ns
 from sim.measure.readers.gathering import NS_PER_MS, Gathering
 from sim.measure.readers.text import Text, read_text
 from sim.measure.recording import Recording
@@ -75,7 +74,7 @@ def _spl(text: Text) -> Recording:
         match = _SPL.match(written)
         moment, watts, mark = match.groups() if match else ("", "", "")
         try:
-            time_ns = epoch_ns(datetime.strptime(f"{moment} +0000", "%m-%d-%Y %H:%M:%S.%f %z"))
+            time_ns = gathering.stamps.ns(datetime.strptime(moment, "%m-%d-%Y %H:%M:%S.%f"))
             power = float(watts)
         except ValueError:
             gathering.fault(f"is no sample: {written[:80]!r}", line=line)
@@ -89,7 +88,7 @@ def _spl(text: Text) -> Recording:
             power = math.nan
         device = gathering.device(sample.device, "node")
         gathering.add(sample.line, sample.time_ns, device, {"power_w": power}, sample.mark)
-    return gathering.recording({"format": "PTDaemon", "clock": "local time without a zone, taken as UTC"})
+    return gathering.recording({"format": "PTDaemon", "clock": gathering.stamps.clock})
 
 
 def _marked(samples: list[_Sample], gathering: Gathering) -> list[_Sample]:

@@ -8,7 +8,7 @@ one that it answers, by the order in ``COLUMNS``. For power that is ``power.draw
 --help-query-gpu``, driver 530 and later. On A100 and H100 the sensor sees a quarter of the time only (Yang, Adamek and
 Armour, Part-time Power Measurements: nvidia-smi's Lack of Attention, SC24, arXiv:2312.02741), whatever the column.
 
-Times are local to the machine and carry no zone: they are taken as UTC. Where a file has no column that tells the GPUs
+Times are local to the machine and carry no zone. Where a file has no column that tells the GPUs
 apart, they are told by the gaps between sweeps (``smi_sweeps``).
 """
 
@@ -17,14 +17,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 
-from sim.instants import epoch_ns, parse_instant
 from sim.measure.readers.choosing import best_answered, named
 from sim.measure.readers.gathering import Gathering, hashed
 from sim.measure.readers.smi_sweeps import sweep_positions
+from sim.measure.readers.stamps import Stamps
 from sim.measure.readers.text import Text
 from sim.measure.recording import Recording
 from sim.units import MAX_NS
@@ -82,7 +82,7 @@ def read(text: Text) -> Recording:
     rows = _rows(text, gathering)
     if not rows:
         raise text.refuse("has a header but no rows")
-    origin: dict[str, object] = {"format": "nvidia-smi", "clock": "local time without a zone, taken as UTC"}
+    origin: dict[str, object] = {"format": "nvidia-smi", "clock": gathering.stamps.clock}
     owners = _owners(text, rows, gathering, origin)
     groups: dict[tuple[str, int], list[_Row]] = {}
     for row, device in zip(rows, owners, strict=True):
@@ -171,7 +171,7 @@ def _rows(text: Text, gathering: Gathering) -> list[_Row]:
             continue
         by_name = dict(zip(names, cells, strict=True))
         try:
-            time_ns = _instant(by_name["timestamp"])
+            time_ns = _instant(by_name["timestamp"], gathering.stamps)
         except (ValueError, OverflowError):
             time_ns = -1
         if not 0 <= time_ns < MAX_NS:
@@ -184,19 +184,19 @@ def _rows(text: Text, gathering: Gathering) -> list[_Row]:
     return rows
 
 
-def _instant(written: str) -> int:
+def _instant(written: str, stamps: Stamps) -> int:
     """Both as nvidia-smi writes it, with slashes, and in ISO 8601. Anything but digits after the point is refused."""
     if written[4:5] == "/":
         day, _, fraction = written.partition(".")
         if fraction and not (fraction.isdecimal() and len(fraction) <= 9):
             raise ValueError(written)
-        return _second_ns(day) + int(fraction.ljust(9, "0"))
-    return parse_instant(written, UTC)
+        return stamps.ns(_second(day)) + int(fraction.ljust(9, "0"))
+    return stamps.iso_ns(written)
 
 
 @lru_cache(maxsize=1024)
-def _second_ns(written: str) -> int:
-    return epoch_ns(datetime.strptime(f"{written} +0000", "%Y/%m/%d %H:%M:%S %z"))
+def _second(written: str) -> datetime:
+    return datetime.strptime(written, "%Y/%m/%d %H:%M:%S")
 
 
 def _read_values(row: _Row, gathering: Gathering) -> None:

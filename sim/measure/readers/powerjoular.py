@@ -2,8 +2,8 @@
 
 ``Date,CPU Utilization,Total Power,CPU Power,GPU Power`` in W (src/csv_power.adb of 0.7 to 1.1); the total is CPU and
 GPU, so it is left out. CPU power is RAPL's psys where the machine has it, else packages and DRAM; on single-board
-computers it is a model. A GPU that was not found is 0 throughout: that is no device. The date is local without a zone,
-taken as UTC: ``2025-02-14 14:30:00``, or since 2024 each number behind a blank and milliseconds as a whole number
+computers it is a model. A GPU that was not found is 0 throughout: that is no device. The date is local without a zone:
+ ``2025-02-14 14:30:00``, or since 2024 each number behind a blank and milliseconds as a whole number
 (`` 2025- 2- 14  14: 30: 0. 7`` is 7 ms after, not 0.7 s). ``Date,CPU Utilization,CPU Power`` is either the machine, by
 the first versions, or one process (``-p``): the file does not say which.
 """
@@ -13,9 +13,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from sim.instants import epoch_ns
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.table import cells, number, rows
 from sim.measure.readers.text import Text
@@ -47,7 +46,7 @@ def read(text: Text) -> Recording:
     more = 0
     for line, row in rows(text, gathering, _is_header):
         try:
-            time_ns = _time_ns(row["Date"])
+            time_ns = gathering.stamps.ns(_moment(row["Date"]))
             power = {part: number(row[part], "W") for part in PARTS if part in row}
             total = number(row.get("Total Power", ""), "W")
         except (ValueError, OverflowError) as error:
@@ -65,14 +64,14 @@ def read(text: Text) -> Recording:
             if part in power:
                 device = gathering.device(PARTS[part], PARTS[part])
                 gathering.add(line, time_ns, device, {"power_w": power.get(part, math.nan)})
-    return gathering.recording({"format": "PowerJoular", "clock": "local time without a zone, taken as UTC"})
+    return gathering.recording({"format": "PowerJoular", "clock": gathering.stamps.clock})
 
 
 def _is_header(found: Sequence[str]) -> bool:
     return list(found) in HEADERS
 
 
-def _time_ns(written: str) -> int:
+def _moment(written: str) -> datetime:
     """As Ada's ``Image`` writes it or as PowerJoular puts the numbers together. Raises ``ValueError``."""
     match = _DATE.fullmatch(written)
     if match is None:
@@ -81,5 +80,4 @@ def _time_ns(written: str) -> int:
     milliseconds = int(match[7] or 0)
     if milliseconds > 1000:
         raise ValueError(f"{written[:60]!r} has {milliseconds} ms")
-    moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
-    return epoch_ns(moment)
+    return datetime(year, month, day, hour, minute, second) + timedelta(milliseconds=milliseconds)

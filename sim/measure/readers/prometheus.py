@@ -130,7 +130,7 @@ def _number(written: str) -> float:
 
 def _from_json(text: Text) -> tuple[list[Reading], Gathering]:
     whole = Text(
-        text.file, (*text.lines, text.tail)
+        text.file, (*text.lines, text.tail), zone=text.zone
     )  # JSON is whole if it can be parsed, with or without a last newline
     try:
         answer = parse_json("\n".join(whole.lines), text.file)

@@ -6,7 +6,7 @@ first of each package holds ``PkgWatt`` and ``RAMWatt``; its times need ``--enab
 
 ``perf stat -I 1000 -e power/energy-pkg/,power/energy-ram/`` gives J per interval, as text or with ``-x,`` (or
 ``-x\\;``) as CSV, for the machine or (``--per-socket``, ``-A``) for each socket. Its times run from the start of perf;
-``# started on``, which it writes into a file of its own (``-o``), gives the day, in local time, taken as UTC. Without
+``# started on``, which it writes into a file of its own (``-o``), gives the day, in local time without a zone. Without
 it times count from 1970-01-01.
 """
 
@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from sim.instants import epoch_ns
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.text import Text
 from sim.measure.recording import Kind, Recording
@@ -195,8 +194,8 @@ def _perf(text: Text) -> Recording:
     for line, written in text.numbered():
         started = _STARTED.match(written)
         if started:
-            start_ns = epoch_ns(datetime.strptime(f"{started[1]} +0000", "%a %b %d %H:%M:%S %Y %z"))
-            clock = "local time without a zone, taken as UTC"
+            start_ns = gathering.stamps.ns(datetime.strptime(started[1], "%a %b %d %H:%M:%S %Y"))
+            clock = gathering.stamps.clock
         try:
             count = _count(written)
         except ValueError:

@@ -46,7 +46,7 @@ def fits(text: Text) -> bool:
 def read(text: Text) -> Recording:
     """The recording in Scaphandre's reports. Raises ``InputError``."""
     cut = None if text.tail else text.cut  # no newline ends the last report: whether it is whole, its brackets say
-    gathering = Gathering(Text(text.file, text.lines, cut=cut, damaged=text.damaged))
+    gathering = Gathering(Text(text.file, text.lines, cut=cut, damaged=text.damaged, zone=text.zone))
     hosts: list[_Sample] = []
     parts: list[_Sample] = []
     for line, value in values(text, gathering):

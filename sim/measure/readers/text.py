@@ -11,6 +11,7 @@ import codecs
 import gzip
 import zlib
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 from sim.errors import InputError
@@ -31,7 +32,7 @@ _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 class Text:
     """A file's whole lines, without their ends; ``tail`` is a last line that has no end, and ``cut`` says so.
 
-    Lines that are ``damaged`` are blank.
+    Lines that are ``damaged`` are blank. ``zone`` is that of its local clock, where the user named one.
     """
 
     file: str
@@ -39,6 +40,7 @@ class Text:
     tail: str = ""
     cut: Fault | None = None
     damaged: tuple[Fault, ...] = ()
+    zone: tzinfo | None = None
 
     @property
     def first(self) -> str:
@@ -54,7 +56,7 @@ class Text:
         return InputError.one(self.file, message, line=line)
 
 
-def read_text(path: Path) -> Text:
+def read_text(path: Path, zone: tzinfo | None = None) -> Text:
     """The file at ``path``, unpacked if it is gzip (by its first bytes). Raises ``InputError``."""
     file = str(path)
     content, packed_cut = _bytes(path)
@@ -76,7 +78,7 @@ def read_text(path: Path) -> Text:
         fault = Fault("the file is cut off after this line", line=len(lines))
     left_out = tuple(Fault("holds bytes that are no text, and is left out", line=number) for number in damaged)
     whole_tail = tail.strip() and not (torn and _NO_TEXT in tail)
-    return Text(file, tuple(lines), tail if whole_tail else "", fault, left_out)
+    return Text(file, tuple(lines), tail if whole_tail else "", fault, left_out, zone)
 
 
 def _bytes(path: Path) -> tuple[bytes, bool]:
