@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from sim.measure.recording import Fault
 
+MOST_DEVICES = 4
+"""Devices of one and the same fault that are named."""
+
 MOST_LINES = 40
 """Kinds of fault that are shown."""
 
@@ -33,6 +36,9 @@ def _line(group: list[Fault]) -> str:
     count = sum(1 + fault.more for fault in group)
     if count == 1:
         return str(group[0])
-    devices = {fault.device for fault in group if fault.device}
+    devices = list(dict.fromkeys(fault.device for fault in group if fault.device))
+    same = len({(fault.reason, fault.line) for fault in group}) == 1 and group[0].line is None
+    if same and 1 < count == len(devices) <= MOST_DEVICES:
+        return f"{', '.join(devices)}: {group[0].reason}"
     where = f", on {len(devices)} devices" if len(devices) > 1 else ""
     return f"{group[0]} ({count - 1:,} more like it{where})"

@@ -24,8 +24,8 @@ Flags = npt.NDArray[np.bool_]
 HOLE_INTERVALS = 5.0
 """Readings further apart than so many usual intervals have a hole between them."""
 
-SHORTEST_HOLE_NS = NS_PER_S
-"""Shorter ones hide nothing: boards report means over up to a second."""
+SHORTEST_HOLE_NS = 2 * NS_PER_S
+"""Shorter ones hide little: boards report means over up to a second, and nvidia-smi stalls for one now and then."""
 
 NEARBY = 9
 """Intervals around one that tell, too, what is usual: a meter read more slowly from some time on has no holes."""
@@ -35,6 +35,9 @@ FEWEST_INTERVALS = 3
 
 LEAST_SHARE = 0.95
 """A counter that covers less than this share of the time its device's power is known is not what is judged."""
+
+LEAST_COMPARED_S = 5.0
+"""In less time two meters of one device are not compared: each is updated only every tenth of a second or so."""
 
 METERS_DIFFER = 0.10
 """Beyond this share the energies of two meters of one device differ more than either may be wrong (5 % of NVML's power,
@@ -168,7 +171,7 @@ def disagreement(samples: pd.DataFrame) -> Disagreement | None:
     (counted, has_counter), (integrated, has_power) = parts(counter), parts(power)
     common = has_counter & has_power
     seconds = float(lengths_s[common].sum())
-    if seconds <= 0:
+    if seconds < LEAST_COMPARED_S:
         return None
     counter_j, power_j = float(counted[common].sum()), float(integrated[common].sum())
     most = max(counter_j, power_j)

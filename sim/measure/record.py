@@ -333,7 +333,8 @@ class _Session:
                 faults=faults,
                 complete=not interrupted and not any(source.lost for source in self._sources),
                 origin=origin,
-            )
+            ),
+            same_span=False,  # a source tells by itself what it lost
         )
 
     def _busy(self) -> list[str]:

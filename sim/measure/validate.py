@@ -31,6 +31,7 @@ COMPONENTS = {"node": None, "gpu": ("gpu",), "cpu-package": ("cpu",), "dram": ("
 FEWEST_BINS = 4
 MOST_TOLD = 4
 """Devices or stretches of time that are named before the rest are counted."""
+MOST_PROBLEMS = 20
 COARSE = 1.5
 """A meter read at longer intervals than so many bins does not tell the power of each."""
 
@@ -176,12 +177,22 @@ def _units(file: str, recording: Recording, devices: Sequence[Device]) -> dict[s
         samples = each.get(device.name, recording.samples[:0])
         try:
             units.setdefault(device.unit or device.name, []).append(metered(samples, others.get(device.name, np.nan)))
-        except ValueError as error:
+        except ValueError:
             why = next((f": {fault.reason}" for fault in recording.faults if fault.device == device.name), "")
-            wrong.append(Problem(file, None, device.name, f"{error}{why}"))
+            message = f"has fewer than two samples of power or energy of {device.name}{why}"
+            wrong.append(Problem(file, None, "", message))
     if wrong:
-        raise InputError(wrong)
-    return units
+        raise InputError(wrong[:MOST_PROBLEMS])
+    return {unit: _outermost(parts) for unit, parts in units.items()}
+
+
+def _outermost(parts: list[Metered]) -> list[Metered]:
+    """Without those that lie within another of the same thing: they are measured twice and count once."""
+    kept: list[Metered] = []
+    for part in sorted(parts, key=lambda part: part.times_ns[0] - part.times_ns[-1]):
+        if not any(one.times_ns[0] <= part.times_ns[0] and part.times_ns[-1] <= one.times_ns[-1] for one in kept):
+            kept.append(part)
+    return kept
 
 
 def _watts(parts: Sequence[Metered], first_ns: int, edges_ns: npt.NDArray[np.int64]) -> Floats:

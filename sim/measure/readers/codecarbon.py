@@ -281,15 +281,16 @@ def _undo_changes_of_clock(runs: list[CarbonRun], gathering: Gathering) -> list[
     for run in runs:
         begin_ns, end_ns = run.start_ns + ahead_ns, run.end_ns + ahead_ns
         before = starts.get(run.run)
-        if before is not None and run.total_j >= before.total_j:
+        if before is not None and run.total_j < before.total_j:
+            before = None  # another run of the same name
+        if before is not None:
             off_ns = before.start_ns - begin_ns
             changes = (change if off_ns > 0 else -change for change in CHANGES_NS)
             changed = next((change for change in changes if abs(off_ns - change) <= 2 * STAMP_NS), 0)
         else:
             last_ns = result[-1].end_ns if result else begin_ns
-            changed = next(
-                (c for c in CHANGES_NS if end_ns < last_ns and 0 <= begin_ns + c - last_ns + STAMP_NS <= ABOUT_NS), 0
-            )
+            follows = (change for change in CHANGES_NS if 0 <= begin_ns + change - last_ns + STAMP_NS <= ABOUT_NS)
+            changed = next(follows, 0) if end_ns < last_ns else 0
         if changed:
             way = "back" if changed > 0 else "forward"
             reason = (

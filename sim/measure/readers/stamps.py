@@ -39,17 +39,22 @@ class Stamps:
         self.zone = zone
         self.local = False
         self._clock = LocalClock(zone, choose) if zone is not None else None
+        self._before: tuple[datetime, int] | None = None
+        self._went_back = False
 
     @property
     def assumed(self) -> int:
-        """Doubled times at the start of the file that no row before decides: read as the first of the two."""
-        return self._clock.assumed if self._clock is not None else 0
+        """Doubled times at the start of the file that no row tells: read as the first of the two.
+
+        Where the clock is seen to go back later on, that they are the first is known.
+        """
+        return self._clock.assumed if self._clock is not None and not self._went_back else 0
 
     @property
     def clock(self) -> str:
         """In words, for the origin of a recording."""
         if self.zone is None:
-            return "local time without a zone: only differences of times mean anything"
+            return "local time without a zone, taken as UTC: only differences of times mean anything"
         return f"local time of {self.zone}"
 
     def ns(self, moment: datetime) -> int:
@@ -57,7 +62,13 @@ class Stamps:
         if moment.tzinfo is not None:
             return epoch_ns(moment)
         self.local = True
-        return self._clock.ns(moment) if self._clock is not None else epoch_ns(moment.replace(tzinfo=UTC))
+        if self._clock is None:
+            return epoch_ns(moment.replace(tzinfo=UTC))
+        found = self._clock.ns(moment)
+        if self._before is not None and moment < self._before[0] and found > self._before[1]:
+            self._went_back = True
+        self._before = (moment, found)
+        return found
 
     def iso_ns(self, written: str) -> int:
         """ns since 1970 of a time in ISO 8601. Raises ``ValueError``."""

@@ -5,7 +5,7 @@ samples in memory, writes rows of seconds since 1970 and one GPU's power in W af
 one it is ``time,power0,power1,...`` (its own names for the columns) or ``time,gpu0,...``.
 ``zeus.monitor.energy.ZeusMonitor (log_file=...)`` writes ``start_time,window_name,elapsed_time,gpu0_energy,...`` in s
 and J, a row for each window; windows may overlap, so each is a recording of devices of its own; those
-of one GPU that follow each other are added up as one. Zeus holds empty
+of one GPU are of one meter, so that a window within another does not count twice. Zeus holds empty
 readings where there is no GPU: such a file is refused, not read as 0 W.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.text import Text
@@ -104,7 +105,6 @@ def _windows(text: Text, header: list[str]) -> Recording:
     if not gpus or len(gpus) < len(matches):
         raise text.refuse(f"needs columns gpu0_energy, gpu1_energy, ...; it has: {', '.join(header)}", 1)
     seen: Counter[str] = Counter()
-    units: dict[str, str] = {}
     for line, written in text.numbered():
         cells = _cells(written)
         if cells == header:
@@ -122,10 +122,10 @@ def _windows(text: Text, header: list[str]) -> Recording:
         seen[window] += 1
         for gpu, energy in zip(gpus, joules, strict=True):
             device = gathering.device(f"{window}#{seen[window]}/{gpu}", "gpu")
-            units[device] = gpu
+            gathering.devices[device] = replace(gathering.devices[device], unit=gpu)
             if math.isnan(energy) or energy < 0:
                 gathering.fault(f"has no energy: {energy}", line=line, device=device)
                 continue
             gathering.add(line, start_ns, device, {"energy_j": 0.0}, window)
             gathering.add(line, start_ns + round(elapsed_s * NS_PER_S), device, {"energy_j": energy}, window)
-    return gathering.recording({"format": "Zeus window log", "clock": "since 1970"}, same_span=False, units=units)
+    return gathering.recording({"format": "Zeus window log", "clock": "since 1970"}, same_span=False)
