@@ -3,7 +3,7 @@
 ``Date,CPU Utilization,Total Power,CPU Power,GPU Power`` in W (src/csv_power.adb of 0.7 to 1.1); the total is CPU and
 GPU, so it is left out. CPU power is RAPL's psys where the machine has it, else packages and DRAM; on single-board
 computers it is a model. A GPU that was not found is 0 throughout: that is no device. The date is local without a zone:
- ``2025-02-14 14:30:00``, or since 2024 each number behind a blank and milliseconds as a whole number
+``2025-02-14 14:30:00``, or since 2024 each number behind a blank and milliseconds as a whole number
 (`` 2025- 2- 14  14: 30: 0. 7`` is 7 ms after, not 0.7 s). ``Date,CPU Utilization,CPU Power`` is either the machine, by
 the first versions, or one process (``-p``): the file does not say which.
 """
