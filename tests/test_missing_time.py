@@ -192,6 +192,21 @@ def test_phases_are_fitted_without_their_holes() -> None:
     assert phase.watts == pytest.approx((300 * 58 + 500 + 300 * 60) / 119)
 
 
+def test_a_counter_that_is_reset_does_not_draw_0_w_meanwhile(tmp_path: Path) -> None:
+    """RAPL scraped every 30 s, the host restarted after 300 s: what it used around the restart is not known."""
+    values = [[1740787200 + t, str(7000 + 2800 * t if t < 300 else 2800 * (t - 300))] for t in range(0, 601, 30)]
+    series = {"metric": {"__name__": "node_rapl_package_joules_total", "index": "0"}, "values": values}
+    answer = {"status": "success", "data": {"resultType": "matrix", "result": [series]}}
+    (tmp_path / "rapl.json").write_text(json.dumps(answer))
+    recording = read_recording(tmp_path / "rapl.json")
+    assert recording.metered("cpu-package0").watts == pytest.approx(2800)
+    found = against_run("m", recording, eight().energy, "w")
+    assert found.measured_w == pytest.approx(2800)
+    assert "was reset" in remarks(found)
+    write(recording, tmp_path / "rapl.parquet")
+    assert read(tmp_path / "rapl.parquet").unknown == recording.unknown
+
+
 # Clocks
 
 

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from sim.measure.fitting import Bound, Fit, fit
-from sim.measure.known import metered
 from sim.measure.recording import Recording
 from sim.units import NS_PER_S
 
@@ -56,7 +55,7 @@ def phases(recording: Recording) -> list[Phase]:
     for device in (d.name for d in recording.devices if d.kind == "gpu"):
         samples = recording.of_device(device)
         try:
-            meter = metered(samples)
+            meter = recording.metered(device)
         except ValueError:
             continue  # of which the recording's faults tell
         for name, part in samples.groupby(_runs(samples), sort=False):

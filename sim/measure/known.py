@@ -9,6 +9,7 @@ known either: it is not at 0 W.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,12 +125,16 @@ def by(samples: pd.DataFrame, column: str, others_ns: float = float("nan")) -> M
     return Metered(column, times, np.where(hole, np.nan, trapezoids), hole)
 
 
-def metered(samples: pd.DataFrame, others_ns: float = float("nan")) -> Metered:
+def metered(samples: pd.DataFrame, others_ns: float = float("nan"), unknown: Iterable[tuple[int, int]] = ()) -> Metered:
     """One device by the meter that is judged: its counter, or its power where the counter covers clearly less of it.
 
-    Raises ``ValueError`` where there is neither: a missing number is no zero.
+    Times over which the counter is ``unknown`` (from one of its readings to the next) are holes in it. Raises
+    ``ValueError`` where there is neither: a missing number is no zero.
     """
     counter, power = (by(samples, column, others_ns) for column in ("energy_j", "power_w"))
+    if counter is not None:
+        for from_ns, to_ns in unknown:
+            counter.hole[(counter.times_ns[:-1] >= from_ns) & (counter.times_ns[1:] <= to_ns)] = True
     if counter is not None and (power is None or counter.seconds >= LEAST_SHARE * power.seconds):
         return counter
     if power is None:

@@ -10,14 +10,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from sim.errors import InputError
-from sim.measure.known import metered
+from sim.measure.known import Metered, metered
 from sim.reading import parse_json, read_parquet
 from sim.units import SECONDS_PER_NS
 
@@ -74,11 +74,20 @@ class Fault:
         return f"{', '.join(place)}: {self.reason}" if place else self.reason
 
 
+class Unknown(NamedTuple):
+    """Of a device, two readings of its counter between which it was reset: what it used meanwhile nobody knows."""
+
+    device: str
+    from_ns: int
+    to_ns: int
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """``samples`` has ``COLUMNS``, sorted by time and then device. ``origin`` says how it came to be.
 
     ``complete`` is False where time is missing: a file cut short, a device that came late or vanished, a hole.
+    ``unknown`` are the times over which counters were reset: they stand still there, which is not 0 W.
     """
 
     samples: pd.DataFrame
@@ -86,6 +95,7 @@ class Recording:
     faults: tuple[Fault, ...] = ()
     complete: bool = True
     origin: Mapping[str, Any] = field(default_factory=dict)
+    unknown: tuple[Unknown, ...] = ()
 
     @classmethod
     def of(
@@ -116,6 +126,11 @@ class Recording:
     def of_device(self, name: str) -> pd.DataFrame:
         """The samples of one device, in time order."""
         return self.samples[self.samples["device"] == name].reset_index(drop=True)
+
+    def metered(self, name: str, others_ns: float = float("nan")) -> Metered:
+        """What is known of one device, and when. Raises ``ValueError`` where that is nothing."""
+        unknown = [(span.from_ns, span.to_ns) for span in self.unknown if span.device == name]
+        return metered(self.of_device(name), others_ns, unknown)
 
     def device(self, name: str) -> Device:
         """The device of that name."""
@@ -149,6 +164,7 @@ def write(recording: Recording, path: Path) -> None:
         "faults": [asdict(fault) for fault in recording.faults],
         "complete": recording.complete,
         "origin": dict(recording.origin),
+        "unknown": [list(span) for span in recording.unknown],
     }
     table = pa.Table.from_pandas(recording.samples, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"coldaisle": json.dumps(about).encode()})
@@ -171,6 +187,7 @@ def read(path: Path) -> Recording:
             tuple(Fault(**fault) for fault in described["faults"]),
             described["complete"],
             described["origin"],
+            tuple(Unknown(*span) for span in described.get("unknown", ())),
         )
     except (KeyError, TypeError, UnicodeDecodeError):
         raise InputError.one(str(path), "is a recording whose description was damaged") from None

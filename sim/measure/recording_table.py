@@ -6,7 +6,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sim.measure.faults import lines
-from sim.measure.known import metered
 from sim.measure.recording import Recording
 from sim.results.formats import number
 from sim.results.tables import plain_table
@@ -32,7 +31,7 @@ def recording_table(recording: Recording) -> RenderableType:
 def _drawn(recording: Recording, name: str) -> tuple[str, str]:
     """Mean power and energy, or nothing where they are not known."""
     try:
-        drawn = metered(recording.of_device(name))
+        drawn = recording.metered(name)
     except ValueError:
         return "", ""
     return (f"{number(drawn.watts)} W" if drawn.seconds > 0 else ""), f"{number(drawn.energy_j)} J"

@@ -18,7 +18,7 @@ from sim.errors import InputError, Problem
 from sim.measure.accuracy import Errors, errors
 from sim.measure.faults import lines
 from sim.measure.fit_gpu import Phase, phases, watts
-from sim.measure.known import Metered, metered
+from sim.measure.known import Metered
 from sim.measure.missing import of_each, told, usual_by_kind
 from sim.measure.recording import Device, Recording
 from sim.profiles.hardware import GPUProfile
@@ -96,7 +96,7 @@ def against_run(file: str, recording: Recording, ledger: Ledger, name: str) -> V
     return Validation(
         file=file,
         against=f"scenario {name}",
-        judged=f"{what}, {len(units)} metered devices, {len(known)}{f' of {count}' if len(known) < count else ''} bins",
+        judged=f"{what}, {len(units)} metered devices, {len(known)}{f' of {bins}' if len(known) < bins else ''} bins",
         labels=tuple(f"{edge:g} s" for edge in edges_s[:-1]),
         predicted_w=predicted,
         measured_w=measured,
@@ -174,9 +174,10 @@ def _units(file: str, recording: Recording, devices: Sequence[Device]) -> dict[s
     units: dict[str, list[Metered]] = {}
     wrong = []
     for device in devices:
-        samples = each.get(device.name, recording.samples[:0])
         try:
-            units.setdefault(device.unit or device.name, []).append(metered(samples, others.get(device.name, np.nan)))
+            units.setdefault(device.unit or device.name, []).append(
+                recording.metered(device.name, others.get(device.name, np.nan))
+            )
         except ValueError:
             why = next((f": {fault.reason}" for fault in recording.faults if fault.device == device.name), "")
             message = f"has fewer than two samples of power or energy of {device.name}{why}"

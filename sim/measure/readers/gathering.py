@@ -19,7 +19,7 @@ from sim.measure.known import holes
 from sim.measure.missing import told
 from sim.measure.readers.stamps import REMEDY, Stamps, may_be_set_forward, moved_on
 from sim.measure.readers.text import Text
-from sim.measure.recording import MEASURED, Device, Fault, Floats, Kind, Recording
+from sim.measure.recording import MEASURED, Device, Fault, Floats, Kind, Recording, Unknown
 from sim.units import MAX_NS, NS_PER_S, SECONDS_PER_NS
 
 Ints = npt.NDArray[np.int64]
@@ -60,6 +60,7 @@ class Gathering:
         self.devices: dict[str, Device] = {}
         self.counter_ranges_j: dict[str, tuple[float, ...]] = {}  # at which a device's counter may start over
         self._faults: list[Fault] = []
+        self._unknown: list[Unknown] = []
         self._alike: Counter[str] = Counter()
         self._last_alike: dict[str, int] = {}
         self._complete = text.cut is None
@@ -141,7 +142,7 @@ class Gathering:
                 columns["energy_j"][order] = self._rising(name, columns["energy_j"][order], times[order], lines[order])
         self._tell_clock()
         self._join(units or {}, times, rows)
-        return told(
+        found = told(
             Recording.of(
                 {"time_ns": times, "device": self._names, "phase": self._phases, **columns},
                 [device for device in self.devices.values() if device.name in rows],
@@ -151,6 +152,7 @@ class Gathering:
             ),
             same_span=same_span,
         )
+        return replace(found, unknown=tuple(self._unknown))
 
     def _rows_of_devices(self) -> dict[str, Ints]:
         """Of each device that has rows, where they are, in the order of the file."""
@@ -246,6 +248,7 @@ class Gathering:
                     f" the energy of the {waits_s[fall]:g} s between is not counted"
                 )
                 self.fault(reason, line=int(lines[after]) or None, device=device, time_ns=int(times[after]))
+                self._unknown.append(Unknown(device, int(times[before]), int(times[after])))
         result = counter.copy()
         result[known[1:]] = counter[known[0]] + np.cumsum(steps)
         return result
