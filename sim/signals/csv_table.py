@@ -64,16 +64,12 @@ class Table:
         """One more bad row; rows at one fault are told together."""
         self._complaints.add(line, message)
 
-    def times(self, column: int, labels: Labels = AS_DOCUMENTED, *, utc: bool = False) -> Times:
-        """A reader of the times in ``column``; ``utc`` where the file's published format says that they are in UTC.
-
-        Raises ``InputError`` where the clock is known to be UTC and the user names another zone.
-        """
+    def times(self, column: int, labels: Labels = AS_DOCUMENTED) -> Times:
+        """A reader of the times in ``column``. Raises ``InputError`` where it is in UTC and the user says otherwise."""
         name = self.names[column]
-        known = utc or says_utc(name)
-        if known:
-            labels.refuse_zone(self.file, f"'{name}' is in UTC{'' if utc else ' by its name'}")
-        return Times(self, column, UTC if known else None, labels)
+        if says_utc(name):
+            labels.refuse_zone(self.file, f"'{name}' is in UTC by its name")
+        return Times(self, column, UTC if says_utc(name) else None, labels)
 
     def check_steps(self, times_ns: list[int], lines: list[int]) -> None:
         """Complains of each row that follows the one before it by another step than the first; raises if they are few

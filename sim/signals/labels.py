@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from sim.errors import InputError
-from sim.instants import named_zone, offset_ns
+from sim.instants import epoch_ns, named_zone, offset_ns
 
 Stamps = Literal["start", "end"]
 """Whether the time of a row is that at which its interval starts, or ends."""
@@ -23,6 +24,8 @@ NO_OFFSET = (
     "has no offset from UTC, so it is no instant: write one ('+02:00' or 'Z'), "
     "or name the zone of its clock, e.g. zone: Europe/Berlin"
 )
+
+_WINTER_AND_SUMMER = tuple(epoch_ns(datetime(2024, month, 1, tzinfo=UTC)) for month in (1, 7))
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Labels:
 
     def refuse_zone(self, file: str, why: str) -> None:
         """Raises ``InputError`` where the user names a zone that is not UTC's and the file's clock is known."""
-        if self.zone is not None and offset_ns(named_zone(self.zone), 0) != 0:
+        if self.zone is not None and any(offset_ns(named_zone(self.zone), when) for when in _WINTER_AND_SUMMER):
             raise InputError.one(file, f"{why}, and 'zone' says {self.zone}: leave 'zone' out")
 
 
