@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.errors import InputError
 from sim.instants import epoch_ns
-from sim.signals.gaps import lasting
+from sim.signals.gaps import Policy, lasting
 from sim.signals.grid.carbon_intensity_uk import Value, read_carbon_intensity_uk
 from sim.signals.grid.eia import read_eia
 from sim.signals.grid.energy_charts import read_energy_charts_mix, read_energy_charts_price
@@ -28,8 +29,10 @@ from sim.signals.grid.open_electricity import read_open_electricity_mix, read_op
 from sim.signals.labels import Labels
 from sim.signals.signal import Signal
 from sim.units import HOUR_NS, J_PER_KWH
+from tests.test_grid_damage import EDITS
 
 BRISBANE = ZoneInfo("Australia/Brisbane")
+BERLIN_DAY = pd.date_range("2025-10-26 01:00", periods=4, freq="h", tz="Europe/Berlin")
 MWH_J = 1000 * J_PER_KWH
 QUARTER = HOUR_NS // 4
 START = datetime(2023, 1, 1, 8, tzinfo=UTC)
@@ -437,3 +440,60 @@ def test_open_electricity_mixes_and_its_clients_tables_without_an_offset(tmp_pat
     assert same is not None
     assert _share(same, "coal") == _share(mix, "coal")
     assert same["coal"].first_ns == 0
+
+
+DAMAGED: dict[str, tuple[Callable[[Path], Path], Callable[[Path, Policy], object]]] = {
+    "balance.csv": (
+        lambda path: _eia930(path, {"Coal": [5, 0, 5], "Coal (Adjusted)": [5, 0, 5], "Battery Storage": [0, 1, 0]}),
+        lambda path, policy: read_eia(path, policy=policy, origin_ns=0),
+    ),
+    "eia.json": (
+        lambda path: _answer(path, [_entry(hour, fuel, 5) for hour in range(3) for fuel in ("NG", "BAT")]),
+        lambda path, policy: read_eia(path, policy=policy, origin_ns=0),
+    ),
+    "day-ahead.csv": (
+        lambda path: _prices_csv(path, *_day_ahead(4, 8)),
+        lambda path, policy: read_entsoe_price(path, policy=policy, origin_ns=0),
+    ),
+    "generation.csv": (
+        lambda path: _entsoe_py(path, BERLIN_DAY, {("Fossil Gas", "Actual Aggregated"): [1.0] * 4}),
+        lambda path, policy: read_entsoe_mix(path, policy=policy, origin_ns=0),
+    ),
+    "charts.json": (
+        lambda path: _charts(path, *_day_ahead(4, 8)),
+        lambda path, policy: read_energy_charts_price(path, policy=policy, origin_ns=0),
+    ),
+    "uk.json": (
+        lambda path: _uk(path, [(1, 2), (3, 4), (5, 6)]),
+        lambda path, policy: read_carbon_intensity_uk(path, value="actual", policy=policy, origin_ns=0),
+    ),
+    "australia.json": (
+        lambda path: _australia(
+            path, "power", "MW", "5m", {("NSW1", "coal_black"): [1, 2], ("NSW1", "battery"): [1, 2]}
+        ),
+        lambda path, policy: read_open_electricity_mix(path, policy=policy, origin_ns=0, only={}),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@settings(max_examples=40)
+@given(EDITS, st.sampled_from(["refuse", "hold", "interpolate"]))
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, name: str, edits: list[tuple[float, int, str]], policy: Policy
+) -> None:
+    write, read = DAMAGED[name]
+    path = write(tmp_path_factory.mktemp("damaged") / name)
+    text = path.read_text(encoding="utf-8")
+    for where, removed, added in edits:
+        at = int(where * len(text))
+        text = text[:at] + added + text[at + removed :]
+    path.write_text(text, encoding="utf-8")
+    with suppress(InputError):
+        read(path, policy)
+
+
+def test_a_header_that_is_blank_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("\n1,2\n")
+    with pytest.raises(InputError, match="is empty; it needs a header"):
+        read_entsoe_price(tmp_path / "x.csv", policy="hold", origin_ns=0)

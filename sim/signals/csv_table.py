@@ -33,7 +33,7 @@ class Table:
         self.file = file
         self._rows = csv.reader(self._lines(text))
         header = next(self._rows, None)
-        if header is None:
+        if not header:
             raise InputError.one(file, "is empty; it needs a header and rows")
         self.names = [name.strip() for name in header]
         self._complaints = Complaints(file)
