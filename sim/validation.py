@@ -34,6 +34,8 @@ def _without_truth(schema: Any, *, in_union: bool) -> Any:
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") in ("float", "int"):
+        if schema.get("strict"):
+            return schema
         if in_union:
             return {**schema, "strict": True}
         return core_schema.no_info_before_validator_function(_no_truth, cast("CoreSchema", schema))

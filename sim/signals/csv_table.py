@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TextIO
+from typing import IO
 
 from sim.errors import InputError
 from sim.instants import LocalClock, epoch_ns, named_zone, parse_moment
-from sim.reading import MOST_BYTES, open_regular
+from sim.reading import open_text
 from sim.signals.complaints import Complaints
 from sim.signals.labels import AS_DOCUMENTED, NO_OFFSET, Labels, says_utc
 from sim.units import NS_PER_S
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
 LONGEST_LINE = 1 << 16
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Table:
     """The rows of an open file, and what is found wrong with them."""
 
-    def __init__(self, file: str, text: TextIO) -> None:
+    def __init__(self, file: str, text: IO[str]) -> None:
         self.file = file
         self._rows = csv.reader(self._lines(text))
         header = next(self._rows, None)
@@ -38,7 +31,7 @@ class Table:
         self.names = [name.strip() for name in header]
         self._complaints = Complaints(file)
 
-    def _lines(self, text: TextIO) -> Iterator[str]:
+    def _lines(self, text: IO[str]) -> Iterator[str]:
         """Line by line, so that a file without an end of line is refused and not held in memory."""
         number = 0
         while line := text.readline(LONGEST_LINE):
@@ -126,37 +119,8 @@ class Times:
             return None
 
 
-class _Unpacked(io.RawIOBase):
-    """What a gzip stream holds, up to a limit: a small file may not fill the memory, or run for ever."""
-
-    def __init__(self, file: str, packed: IO[bytes]) -> None:
-        self._file, self._stream, self._bytes = file, gzip.GzipFile(fileobj=packed), 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        count = self._stream.readinto(buffer)
-        self._bytes += count
-        if self._bytes > MOST_BYTES:
-            raise InputError.one(self._file, f"unpacks to more than {MOST_BYTES:,} bytes; split it")
-        return count
-
-
 @contextmanager
 def open_table(path: Path) -> Iterator[Table]:
-    """The table in ``path``, unpacked if it is gzip; every failure to read it is an ``InputError``."""
-    file = str(path)
-    try:
-        with open_regular(path, file) as stream:
-            packed = stream.read(2) == _GZIP_MAGIC
-            stream.seek(0)
-            plain = io.BufferedReader(_Unpacked(file, stream)) if packed else stream
-            with io.TextIOWrapper(plain, encoding="utf-8-sig", newline="") as text:
-                yield Table(file, text)
-    except UnicodeDecodeError as error:
-        raise InputError.one(file, f"is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError.one(file, f"cannot be read: {error}") from None
-    except csv.Error as error:
-        raise InputError.one(file, f"is not a CSV table: {error}") from None
+    """The table in ``path``, plain or gzip; every failure to read it is an ``InputError``."""
+    with open_text(path) as text:
+        yield Table(str(path), text)

@@ -1,0 +1,370 @@
+"""Files made to hurt end as bad input with the name of the file, and names made to hurt do nothing."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import hashlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tracemalloc
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+import pytest
+
+import sim
+from sim import reading
+from sim.cli_options import inert
+from sim.errors import InputError, RunError
+from sim.measure.measured_csv import read_columns
+from sim.measure.readers.gathering import Gathering
+from sim.measure.recording import read as read_recording
+from sim.results.files import MANIFEST, read, to_yaml, write
+from sim.results.results import Results
+from sim.spec.loader import load_scenario
+from sim.spec.step_table import read_step_table
+from sim.study.folder import STUDY
+from sim.study.front import Front, Goal, front_of
+from sim.study.store import Store
+from sim.study.sweep import sweep
+from sim.weather.epw import read_epw
+from sim.weather.open_meteo import read_open_meteo
+from sim.weather.tmy3 import read_tmy3
+from sim.workload.servegen import read_lengths, read_windows
+from sim.workload.traces import read_trace
+from tests.small import small
+
+ROOT = Path(__file__).resolve().parent.parent
+ESC = "\x1b]0;owned\x07\x1b[2J"
+
+DEEP = "[" * 100_000 + "]" * 100_000
+WIDE = "a,b\n" + "x" * 140_000 + ",1\n"
+READERS: list[tuple[str, Callable[[Path], Any]]] = [
+    ("w.json", read_open_meteo),
+    ("w.csv", read_open_meteo),
+    ("w.epw", read_epw),
+    ("w.csv", read_tmy3),
+    ("t.jsonl", read_trace),
+    ("t.csv", read_trace),
+    ("l.json", read_lengths),
+    ("c.csv", read_windows),
+    ("s.csv", lambda path: read_step_table(str(path))),
+    ("m.csv", lambda path: read_columns(path, "work", ["power_w"])),
+    ("r.parquet", read_recording),
+]
+CONTENTS = {
+    "deep": DEEP.encode(),
+    "deep in a record": ('{"timestamp": ' + DEEP + "}").encode(),
+    "wide": WIDE.encode(),
+    "quoted over lines": b'a,b\n"' + b"x\n" * 100_000,
+    "nul": b"a,b\n\x00,1\n",
+    "not text": bytes(range(256)) * 4,
+    "empty": b"",
+    "cut gzip": gzip.compress(os.urandom(4096))[:1000],
+    "a number too long": b'{"hourly": ' + b"9" * 5000 + b"}",
+    "parquet's ends": b"PAR1" + b"\xff" * 64 + b"PAR1",
+}
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize(("name", "reader"), READERS, ids=[f"{reader.__name__}-{name}" for name, reader in READERS])
+def test_every_reader_refuses(tmp_path: Path, content: str, name: str, reader: Callable[[Path], Any]) -> None:
+    path = tmp_path / name
+    path.write_bytes(CONTENTS[content])
+    with pytest.raises(InputError) as refused:
+        reader(path)
+    assert {problem.file for problem in refused.value.problems} == {str(path)}
+
+
+@pytest.mark.parametrize(("name", "reader"), READERS, ids=[f"{reader.__name__}-{name}" for name, reader in READERS])
+def test_no_reader_waits_for_a_pipe(tmp_path: Path, name: str, reader: Callable[[Path], Any]) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="pipe"):
+        reader(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["w.json.gz", "t.csv.gz", "l.json.gz"])
+def test_a_bomb_takes_no_memory(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gigabyte of blanks in a megabyte, before a limit that is small so that this is quick."""
+    monkeypatch.setattr("sim.weather.files.LARGEST_BYTES", 1 << 20)
+    monkeypatch.setattr("sim.workload.servegen.MOST_BYTES", 1 << 20)
+    path = tmp_path / name
+    with gzip.open(path, "wb", compresslevel=1) as packed:
+        for _ in range(64):
+            packed.write(b" " * (1 << 20))
+    read_it: Callable[[Path], Any] = {"w": read_open_meteo, "t": read_trace, "l": read_lengths}[name[0]]  # type: ignore[assignment]
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"more than|empty"):
+        read_it(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 32 << 20
+
+
+def test_a_stream_ends_at_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "t.gz"
+    path.write_bytes(gzip.compress(b"a\n" * 10_000))
+    with reading.open_text(path, most=20_000) as text:
+        assert len(text.read()) == 20_000
+    with (
+        pytest.raises(InputError, match="unpacks to more than 19,999 bytes"),
+        reading.open_text(path, most=19_999) as text,
+    ):
+        text.read()
+
+
+# --- Parquet ----------------------------------------------------------------------------------------------------------
+
+
+def test_parquet_that_names_one_text_a_million_times_is_not_written_out(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.parquet"
+    words = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1_000_000, dtype=np.int32)), pa.array(["x" * 100_000]))
+    table = pa.table({"a": words}).cast(pa.schema({"a": pa.dictionary(pa.int32(), pa.string())}))
+    pq.write_table(table, path, store_schema=False)
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(InputError, match="bytes of text"):
+        reading.read_parquet(path)
+
+
+def test_parquet_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"a": ["x", None, "yz"], "n": [1, 2, 3], "d": pa.array(["k"] * 3).dictionary_encode()})
+    pq.write_table(table, path)
+    assert reading.read_parquet(path).equals(table)
+    assert reading.read_parquet(path, columns=["n"]).column_names == ["n"]
+    with pytest.raises(InputError, match="has no column 'q'"):
+        reading.read_parquet(path, columns=["q"])
+
+
+@pytest.fixture(scope="module")
+def finished() -> Results:
+    return sim.run(small())
+
+
+def rehashed(folder: Path, name: str, content: bytes) -> None:
+    """As somebody would who knows how the manifest is made."""
+    (folder / name).write_bytes(content)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files_sha256"][name] = hashlib.sha256(content).hexdigest()
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def tables() -> dict[str, bytes]:
+    def packed(table: pa.Table) -> bytes:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink)
+        found: bytes = sink.getvalue().to_pybytes()
+        return found
+
+    good = packed(pa.table({"a": [1]}))
+    cut = bytearray(good)
+    cut[10:20] = b"\xff" * 10
+    return {"no parquet": b"nonsense", "another table": good, "torn": bytes(cut), "empty": packed(pa.table({}))}
+
+
+@pytest.mark.parametrize("name", ["ledger.parquet", "summary.json", "scenario.yaml", "jobs.parquet"])
+@pytest.mark.parametrize("content", tables())
+def test_a_run_that_was_tampered_with_is_bad_input(tmp_path: Path, finished: Results, name: str, content: str) -> None:
+    write(finished, tmp_path / "out")
+    rehashed(tmp_path / "out", name, tables()[content])
+    if name == "jobs.parquet" and content in ("another table", "empty"):
+        return  # a table that no command reads by its columns
+    with pytest.raises(InputError):
+        read(tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", [DEEP, "[]", '{"energy_kwh": true}', "nonsense", '{"a": NaN}'])
+def test_a_summary_or_manifest_that_was_tampered_with_is_bad_input(
+    tmp_path: Path, finished: Results, text: str
+) -> None:
+    out = tmp_path / "out"
+    write(finished, out)
+    rehashed(out, "summary.json", text.encode())
+    with pytest.raises(InputError, match=r"summary\.json"):
+        read(out)
+    (out / MANIFEST).write_text(text)
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        read(out)
+
+
+@pytest.mark.parametrize(
+    "text", [DEEP, "[]", '{"name": 1}', '{"name": "x", "axes": [], "parts_sha256": {}, "columns": {}}']
+)
+def test_a_study_that_was_tampered_with_is_bad_input(tmp_path: Path, text: str) -> None:
+    (tmp_path / STUDY).write_text(text)
+    with pytest.raises(InputError, match="no finished study"):
+        front_of(tmp_path, [Goal("a"), Goal("b")])
+
+
+def test_a_cache_that_was_tampered_with_is_simulated_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    key = "ab" * 32
+    store.keep(key, (DEEP + "\nrest").encode())
+    assert store.read(key) is None
+
+
+# --- nothing else reads files -----------------------------------------------------------------------------------------
+
+READS = {
+    "json.load",
+    "json.loads",
+    "csv.reader",
+    "csv.DictReader",
+    "gzip.open",
+    "gzip.decompress",
+    "open",
+    "pq.read_table",
+}
+METHODS = {"read_text", "read_bytes", "open"}
+ALLOWED = {
+    "reading.py": "the guarded readers themselves",
+    "cli.py": "os.open of the null device",
+    "measure/rapl.py": "the kernel's own files under /sys and /proc",
+    "measure/suite_program.py": "arguments that this package gave its own child",
+    "results/atomic.py": "what was just staged, to sync it; the first bytes of a target, known to be a regular file",
+    "results/files.py": "bytes of a regular file, to hash them",
+    "study/folder.py": "the lock",
+    "study/journal.py": "lines with a checksum, in a folder found to be the study's own",
+    "study/optimize.py": "lines of a regular file, each parsed by the guarded reader",
+    "study/points.py": "the package's own sources, to name the build",
+    "study/store.py": "files with a hash, in a folder of the cache's own",
+    "study/sweep.py": "inputs that were read and checked before, to send them along",
+    "study/work.py": "inputs that came along; this process's own memory in /proc",
+    # read by their own guarded ways, or on their way to the common ones
+    "signals/csv_table.py": "regular lines up to a limit; csv.Error is caught",
+    "signals/grid/cells.py": "grids' JSON",
+    "signals/grid/plain.py": "grids' Parquet",
+    "measure/readers/__init__.py": "the first bytes, to tell the format",
+    "measure/readers/text.py": "text of meters",
+    "measure/readers/codecarbon.py": "one line of text that was read",
+    "measure/readers/mlperf.py": "one line of text that was read",
+    "measure/readers/prometheus.py": "text that was read",
+}
+
+
+def reads(tree: ast.AST) -> set[str]:
+    """How a module reads files or syntaxes by itself."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in READS or (isinstance(node.func, ast.Attribute) and node.func.attr in METHODS):
+                found.add(name)
+    return found
+
+
+def test_files_are_read_by_the_guarded_readers() -> None:
+    own = {
+        path.relative_to(ROOT / "sim").as_posix()
+        for path in sorted((ROOT / "sim").rglob("*.py"))
+        if "_shipped" not in path.parts and reads(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert own - ALLOWED.keys() == set()
+
+
+@pytest.mark.parametrize(
+    "source", ["import json\njson.loads(x)", "path.read_text()", "with p.open() as f: pass", "open(p)"]
+)
+def test_the_check_can_fail(source: str) -> None:
+    assert reads(ast.parse(source))
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def coldaisle(*words: str, cwd: Path, **more: Any) -> subprocess.CompletedProcess[str]:
+    code = "import sys, sim.cli; sim.cli.main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=cwd, capture_output=True, text=True, check=False, **more
+    )
+
+
+def test_what_a_name_holds_is_shown_and_not_obeyed(tmp_path: Path) -> None:
+    data = {**small(), "name": f"mine{ESC}\x9b2J\u202e"}
+    (tmp_path / "s.yaml").write_text(to_yaml(data))
+    ran = coldaisle("run", "s.yaml", cwd=tmp_path)
+    refused = coldaisle("check", f"no{ESC}file.yaml", cwd=tmp_path)
+    for done in (ran, refused):
+        assert done.stdout + done.stderr == inert(done.stdout + done.stderr)
+    assert ran.returncode == 0
+    assert "mine" in ran.stdout
+    assert refused.returncode == 2
+
+
+@pytest.mark.parametrize("path", ["name", "site.name", "cluster.nodes.0.name"])
+def test_a_name_has_a_length(path: str) -> None:
+    with pytest.raises(InputError, match="at most 200 characters"):
+        load_scenario(small(), {path: "x" * 10_000})
+
+
+def test_names_of_parts_have_a_length() -> None:
+    data = small()
+    data["workloads"]["x" * 10_000] = data["workloads"].pop("tune")
+    with pytest.raises(InputError, match="at most 200 characters"):
+        load_scenario(data)
+
+
+def test_cells_are_no_formulas(tmp_path: Path) -> None:
+    texts = ['=HYPERLINK("http://x")', "+1 W", "-2 W", "@SUM(A1)", "\tx", "plain", "-3.5e2", "+7", None]
+    points = pa.table({"point": range(9), "status": ["done"] * 9, "axis.a": texts, "carbon": [-1.5] * 9})
+    front = Front("f", (Goal("carbon"),), ("axis.a",), points, 9, 0, 0)
+    front.write(tmp_path / "front.csv")
+    front.write(tmp_path / "front.csv")  # over its own
+    read_back = pacsv.read_csv(tmp_path / "front.csv")
+    cells = read_back.column("axis.a").to_pylist()
+    assert [cell[0] for cell in cells[:5]] == ["'"] * 5
+    assert cells[5:8] == ["plain", "-3.5e2", "+7"]
+    assert read_back.column("carbon").to_pylist() == [-1.5] * 9
+
+
+# --- faults of the machine --------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_on_a_full_disk_names_the_path(tmp_path: Path) -> None:
+    """A limit on file size stands in for the full disk."""
+    base = tmp_path / "s.yaml"
+    base.write_text(to_yaml(small()))
+    (tmp_path / "study.yaml").write_text("base: s.yaml\naxes: {seed: [1, 2]}\n")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+
+    done = coldaisle(
+        "sweep", "study.yaml", "--out", "out", "--no-cache", "--workers", "1", cwd=tmp_path, preexec_fn=limit
+    )
+    assert done.returncode == 1
+    assert "cannot write out" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_fails_in_the_middle_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sim.study.journal.Spool.flush", full)
+    with pytest.raises(RunError, match=r"cannot write .*out: No space left on device"):
+        sweep({"base": small(), "axes": {"seed": [1, 2]}}, tmp_path / "out", cache=Store(tmp_path / "cache"))
+
+
+def test_two_rows_of_one_instant_warn_nobody() -> None:
+    """Of a counter that rises within one instant and falls later: no watts follow from no time."""
+    counter = np.array([0.0, 10.0, 20.0, 5.0])
+    times = np.array([0, 0, 10**9, 2 * 10**9])
+    lines = np.array([1, 2, 3, 4])
+    gathering = Gathering.__new__(Gathering)
+    gathering.counter_ranges_j = {}
+    gathering._faults, gathering._more_faults = [], 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rising = gathering._rising("gpu", counter, times, lines)
+    assert rising.tolist() == [0.0, 10.0, 20.0, 20.0]
