@@ -36,6 +36,9 @@ def read_columns(path: Path, label: str, numbers: Sequence[str]) -> tuple[npt.ND
     except (ValueError, OverflowError) as error:  # pandas' ParserError is a ValueError
         raise InputError.one(str(path), f"cannot be read as CSV: {error}") from None
     table.columns = [name.strip() for name in table.columns]
+    absent = [name for name in (label, *numbers) if name not in table.columns]
+    if absent:
+        raise InputError.one(str(path), f"has no column '{absent[0]}'", line=1)
     if not len(table):
         raise InputError.one(str(path), "holds no rows")
     values = {name: pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64) for name in numbers}

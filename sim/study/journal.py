@@ -85,8 +85,12 @@ class Journal:
         self._spool = Spool(path)
         self._opened_at = self._spool.end
         if not kept:
-            self._spool.append({"asked": asked})
-            self._spool.flush()
+            try:
+                self._spool.append({"asked": asked})
+                self._spool.flush()
+            except OSError:  # a full disk
+                self._spool.close()
+                raise
 
     def _read(self, path: Path, asked: str) -> bool:
         """Takes over what ``path`` holds, but for a line that was torn or edited, and rows that rest on such a one."""

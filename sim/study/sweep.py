@@ -228,7 +228,12 @@ def _at_work(
     store = Store(at_work / SIMULATIONS)
     if keep:
         store = cache if cache is not None else store_at(None)
-    spool, journal = Spool(at_work / PLAN), Journal(at_work / JOURNAL, asked_of(study))
+    spool = Spool(at_work / PLAN)
+    try:
+        journal = Journal(at_work / JOURNAL, asked_of(study))
+    except OSError:  # a full disk
+        spool.close()
+        raise
     progress = Progress(0, began_with=len(journal))
     pool: Pool | None = None
     try:
