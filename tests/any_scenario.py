@@ -99,8 +99,8 @@ class _Drawer:
         dry = {"kind": "air-cooled-chiller", "air": air, "chilled_water": water, "chiller": trim, **outdoor}
         free = {"kind": "air-side-economizer", "air": air, "trim": trim, **outdoor}
         wetted = {**free, "kind": "adiabatic", "effectiveness": 0.85, "cycles_of_concentration": 3}
-        warm = {"supply": "32 degC", "rise": "10 K", "pump_power": "1.5 %", "slowest": 0.3, "dry_cooler_approach": "6 K",
-                "dry_cooler_fan_power": "2 %", "design_dry_bulb": "38 degC", "trim": trim,
+        warm = {"supply": "32 degC", "rise": "10 K", "pump_power": "1.5 %", "slowest": 0.3, "trim": trim,
+                "dry_cooler_approach": "6 K", "dry_cooler_fan_power": "2 %", "design_dry_bulb": "38 degC",
                 "condenser_approach": "15 K"}  # fmt: skip
         chips = {"kind": "direct-to-chip", "liquid_share": 0.75, "water": warm, "rest": self.one(wet, dry, free)}
         curve = [{"load": 0.25, "value": 0.945}, {"load": 0.5, "value": 0.96}, {"load": 1.0, "value": 0.96}]
@@ -165,14 +165,14 @@ class _Drawer:
 
     def training(self, pools: list[dict[str, Any]]) -> dict[str, Any]:
         pool = self.one(*[p for p in pools if p["profile"] in GPU_NODES])
-        load = self.one({"kind": "nameplate"}, {"kind": "measured", "active": "250 W"},
-                        {"kind": "throughput", "compute": "20 TFLOP/s", "precision": "fp16", "memory_traffic": "0.1 TB/s"})  # fmt: skip
+        rates = {"kind": "throughput", "compute": "20 TFLOP/s", "precision": "fp16", "memory_traffic": "0.1 TB/s"}
+        load = self.one({"kind": "nameplate"}, {"kind": "measured", "active": "250 W"}, rates)
         steps = {"kind": "steps", "steps": self.number(1, 500), "flops": "10 PFLOP", "precision": "fp16",
                  "memory_traffic": "1 TB", "link_traffic": self.one("0 B", "1 GB"), "overhead": "1 s",
                  "efficiency": {"compute": 0.5, "memory": 0.8, "link": 0.6}}  # fmt: skip
         hours = {"kind": "gpu-hours", "gpu_hours": self.one(0.01, 1, 20), "load": load}
-        job = {"kind": "training", "gpus": self.number(1, GPU_NODES[pool["profile"]]), "cpu_load": self.one(0, 0.1, 1.0),
-               "work": self.one(hours, hours, steps)}  # fmt: skip
+        gpus = self.number(1, GPU_NODES[pool["profile"]])
+        job = {"kind": "training", "gpus": gpus, "cpu_load": self.one(0, 0.1, 1.0), "work": self.one(hours, steps)}
         job |= self.some(start_after="5 min", setup="1 min", checkpoint={"every": "10 min", "write": "30 s"})
         if self.seldom():
             job |= self.some(time_limit="20 min", on_failure="abort")
@@ -219,13 +219,14 @@ class _Drawer:
 
     def requests(self) -> dict[str, Any]:
         """What a serving workload or a route is asked."""
+        states = [{"rate": "0.1 request/s", "dwell": "5 min"}, {"rate": "1 request/s", "dwell": "1 min"}]
         arrivals = self.one(
             {"kind": "poisson", "rate": "0.3 request/s"},
             {"kind": "gamma", "rate": "0.3 request/s", "cv": 2},
             {"kind": "weibull", "rate": "0.3 request/s", "cv": 0.5, "requests": 40},
             {"kind": "diurnal", "rate": "0.3 request/s", "peak_to_mean": 1.5, "peak_hour": 3, "weekend": 0.5},
-            {"kind": "mmpp", "states": [{"rate": "0.1 request/s", "dwell": "5 min"}, {"rate": "1 request/s", "dwell": "1 min"}]},
-        )  # fmt: skip
+            {"kind": "mmpp", "states": states},
+        )
         law = self.one({"kind": "constant", "tokens": 64}, {"kind": "uniform", "low": 1, "high": 300},
                        {"kind": "lognormal", "mean": 200, "cv": 1.0, "max": 2000},
                        {"kind": "histogram", "tokens": [5, 50], "weights": [1, 0]})  # fmt: skip
@@ -242,8 +243,9 @@ class _Drawer:
         modern = [p for p in pools if p["profile"] in GPU_NODES and not p["profile"].startswith("jean-zay")]
         pool = self.one(*(modern or pools))
         chunks = self.one("chunked", "prioritized", "mixed")
+        cached = "prefix" in (prompts or asked) or self.seldom()
         batching = {"max_num_seqs": self.one(4, 64), "max_num_batched_tokens": self.one(2048, 8192), "prefill": chunks,
-                    **self.some(prefix_cache="prefix" in (prompts or asked) or self.seldom(), preemption="swap")}  # fmt: skip
+                    **self.some(prefix_cache=cached, preemption="swap")}  # fmt: skip
         group = {"pool": pool["name"], "count": self.one(1, 1, {"min": 1, "max": 2})}
         spread = {**group, "tensor_parallel": self.one(1, 2)}
         served = {"kind": "serving", "model": self.one("llama-3.1-8b", "llama-3.2-1b"), "stack": "vllm-2025",
@@ -302,7 +304,9 @@ class _Drawer:
         cap = {"kind": "power-cap", "target": self.one(*targets), "cap": self.one("180 W", "300 W"), "when": when}
         event = {"start": "10 min", "duration": "10 min", "reduce_to": self.one("60 %", "250 W")}
         response = {"kind": "demand-response", "target": self.one(*targets), "events": [event]}
-        throttle = {"kind": "throttle", **self.some(limit="3 kW"), **({"site": next(iter(scenario["sites"]))} if "sites" in scenario else {})}  # fmt: skip
+        throttle = {"kind": "throttle", **self.some(limit="3 kW")}
+        if "sites" in scenario:
+            throttle["site"] = next(iter(scenario["sites"]))
         return [policy for policy in (cap, response, throttle) if self.often()]
 
     def accounting(self, scenario: dict[str, Any]) -> dict[str, Any]:
@@ -313,9 +317,11 @@ class _Drawer:
             amortization = self.one({"kind": "time"}, {"kind": "expected-utilisation", "utilisation": 0.8},
                                     {"kind": "use", "active_lifetime": "20000 h"})  # fmt: skip
             building = {"kind": "per-power", "carbon": "900 kgCO2e/kW", "capacity": "50 kW", "lifetime": "50 years"}
-            accounting["embodied"] = {"amortization": amortization, **self.some(
-                nodes="bill-of-materials", building=building, network_share="100 kgCO2e",
-                second_life={"kind": "share", "share": 0.2}, end_of_life={"mass": "100 kg", "distance": "500 km"})}  # fmt: skip
+            second_life, end = {"kind": "share", "share": 0.2}, {"mass": "100 kg", "distance": "500 km"}
+            embodied = self.some(
+                building=building, network_share="100 kgCO2e", second_life=second_life, end_of_life=end
+            )
+            accounting["embodied"] = {"amortization": amortization, **embodied, **self.some(nodes="bill-of-materials")}
         if self.seldom():
             name = self.one(*scenario["workloads"])
             accounting["functional_unit"] = {"of": name, "per": "run"}

@@ -24,19 +24,18 @@ def ran(scenario: dict[str, Any]) -> bool:
     return True
 
 
-@settings(max_examples=settings.default.max_examples)
 @given(scenarios(serving=False))
 def test_any_scenario_is_refused_by_its_check_or_runs(scenario: dict[str, Any]) -> None:
     ran(scenario)
 
 
-@settings(max_examples=max(25, settings.default.max_examples // 4))
+@settings(max_examples=max(20, settings.default.max_examples // 4))
 @given(scenarios(serving=True))
 def test_any_scenario_with_served_models_is_refused_by_its_check_or_runs(scenario: dict[str, Any]) -> None:
     ran(scenario)
 
 
-@settings(max_examples=10)
+@settings(max_examples=8)
 @given(scenarios(serving=False))
 def test_any_scenario_is_the_same_again(scenario: dict[str, Any]) -> None:
     if not sim.check(scenario):

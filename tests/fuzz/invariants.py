@@ -16,7 +16,7 @@ from sim.units import J_PER_KWH
 from tests.fuzz.guard import NonsenseError
 
 MAY_BE_NEGATIVE = (
-    "cost", "credit", "marginal", "price", "intervals", "forecast", "immediate", "actual", "overhead_by_component",
+    "cost", "credit", "marginal", "price", "intervals", "forecast", "immediate", "actual", "overhead_by_component", "warm_air",
 )  # fmt: skip
 """In the path of a number that may lie below zero: prices, credits, and what the building takes off the
 servers' own power: fans in a bath, leakage in colder air."""
