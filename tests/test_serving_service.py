@@ -524,13 +524,14 @@ def test_a_service_scales_from_nothing_and_back() -> None:
     assert served(sim.run(ended))["completed"] == 3
 
 
-def test_disaggregated_rows_are_the_ledger_too() -> None:
-    """Prefill and decode on different GPUs, whose loaded power differs."""
+@pytest.mark.parametrize("hand_over", ["60 pJ/B", "0.01 kWh/GB"])
+def test_disaggregated_rows_are_the_ledger_too(hand_over: str) -> None:
+    """Prefill and decode on different GPUs, whose loaded power differs; a dear hand-over is nobody's twice."""
     scenario = changed(
         replicas=None,
         prefill={"pool": "p", "count": 1},
         decode={"pool": "d", "count": 2},
-        network={"bandwidth": "50 GB/s", "latency": "20 us", "energy_per_byte": "60 pJ/B"},
+        network={"bandwidth": "50 GB/s", "latency": "20 us", "energy_per_byte": hand_over},
     )
     scenario["cluster"]["nodes"] = [
         {"profile": "dgx-h100", "count": 1, "name": "p"},

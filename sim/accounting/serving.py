@@ -1,10 +1,10 @@
 """A serving workload condensed: latencies, goodput, and whose energy it was.
 
 A request answers for the dynamic energy of its prefill and its decode, and for its share of the time its GPUs stood
-loaded while it was in a batch. All else that the ledger books to the workload (idle GPUs, hosts, fans, supplies) is its
-overhead. Where requests have rows, the overhead of each bin of the ledger is shared by the requests that finish in it,
-in proportion to the time they answer for; a bin in which none does is left unattributed. So rows and remainder add up
-to the ledger.
+loaded while it was in a batch; handing over its KV cache belongs to its prefill. All else that the ledger books to the
+workload (idle GPUs, hosts, fans, supplies) is its overhead. Where requests have rows, the overhead of each bin of the
+ledger is shared by the requests that finish in it, in proportion to the time they answer for; a bin in which none does
+is left unattributed. So rows and remainder add up to the ledger.
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ def request_energy(log: ServingLog, ledger: Ledger) -> RequestEnergy:
     own = it_of(ledger, log.workload)
     total_j = own.energy_j.sum(axis=0)
     at_work = own.where(lambda key: key.component == "gpu" and key.state == "active")
-    overhead_j = total_j - at_work.energy_j.sum(axis=0)
+    handed_bins = np.clip(np.searchsorted(ledger.edges_ns, log.handed_ns, side="left") - 1, 0, len(total_j) - 1)
+    handed_j = np.bincount(handed_bins, weights=log.handed_j, minlength=len(total_j))
+    overhead_j = total_j - at_work.energy_j.sum(axis=0) - handed_j
     shares_ns = {phase: rows[:, COLUMN[f"{phase}_ns"]].astype(np.float64) for phase in ("prefill", "decode")}
     direct = {
         phase: log.unit_scale * (rows[:, COLUMN[f"{phase}_nj"]] * J_PER_NJ + shares_ns[phase] * SECONDS_PER_NS * lane_w)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 # Columns of a finished request, all int64. Times in ns from the start of the run (-1 where it never came to that);
 # shares: ns of its replica's time and nJ of its GPUs' dynamic energy that its prefill and its decode answer for.
@@ -74,9 +75,10 @@ class ServingLog:
     ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (7, SKETCH_SIZE) of ``SKETCHES``; ``rows``
     (n, 16) as ``ROW_COLUMNS``. ``phase_w`` are W of the loaded GPUs of a lane that prefills and of one that decodes, by
     which a request's share of time becomes energy. ``kv_blocks`` are those of a lane that decodes, ``most_kv_blocks``
-    of any lane; ``replica_ns`` integrates the replicas that are up over time. ``unit_scale`` is what its GPUs drew at
-    work over what their model would have. ``trace_problems`` are the first of the
-    ``skipped_rows`` of its trace, with line and reason.
+    of any lane; ``handed_j`` are J that hand-overs took from GPUs outside of iterations, each told at ``handed_ns``, in
+    or at the end of the bin of the ledger that holds it; ``replica_ns`` integrates the replicas that are up over time.
+    ``unit_scale`` is what its GPUs drew at work over what their model would have. ``trace_problems`` are the first of
+    the ``skipped_rows`` of its trace, with line and reason.
     """
 
     workload: str
@@ -90,6 +92,8 @@ class ServingLog:
     block_tokens: int
     phase_w: dict[str, float]
     unit_scale: float
+    handed_ns: Ints
+    handed_j: Floats
     replica_ns: int
     most_replicas: int
     cold_starts: int

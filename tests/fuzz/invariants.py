@@ -16,7 +16,8 @@ from sim.units import J_PER_KWH
 from tests.fuzz.guard import NonsenseError
 
 MAY_BE_NEGATIVE = (
-    "cost", "credit", "marginal", "price", "intervals", "forecast", "immediate", "actual", "overhead_by_component", "warm_air",
+    "cost", "credit", "marginal", "price", "intervals", "forecast", "immediate", "actual",
+    "overhead_by_component", "warm_air",
 )  # fmt: skip
 """In the path of a number that may lie below zero: prices, credits, and what the building takes off the
 servers' own power: fans in a bath, leakage in colder air."""
@@ -53,7 +54,8 @@ def _plain(summary: Mapping[str, Any]) -> None:
     for path, value in _numbers(summary, ()):
         if not math.isfinite(value):
             raise NonsenseError(f"{_general(path)} is not finite")
-        if value < 0 and not any(word in part for part in path for word in MAY_BE_NEGATIVE):
+        rounding = ROUNDING if "unattributed" in path else 0.0  # what is left of a sum
+        if value < -rounding and not any(word in part for part in path for word in MAY_BE_NEGATIVE):
             raise NonsenseError(f"{_general(path)} is negative")
 
 

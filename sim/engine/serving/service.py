@@ -19,7 +19,7 @@ from sim.engine.cluster import Cluster, Gang
 from sim.engine.node import Activity, Node
 from sim.engine.serving import plan as p
 from sim.engine.serving.plan import Ints, Settings, StepCost
-from sim.units import J_PER_NJ, NS_PER_S
+from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
 from sim.workload.requests import RequestChunk, RequestSource
 from sim.workload.serving_records import ServingLog
 
@@ -160,6 +160,7 @@ class ServingService:
             for _ in range(group.most):
                 self._replicas.append(_Replica(group, range(lane, lane + group.lanes)))
                 lane += group.lanes
+        self._handed: list[tuple[int, float]] = []
         self._nominal_j = self._metered_j = 0.0
         self._replica_ns = 0
         self._most_up = 0
@@ -203,6 +204,8 @@ class ServingService:
             block_tokens=self._plan.settings.block_tokens,
             phase_w={"prefill": prefills.lane_w, "decode": decodes.lane_w},
             unit_scale=self._metered_j / self._nominal_j if self._nominal_j else 1.0,
+            handed_ns=np.array([at_ns for at_ns, _ in self._handed], dtype=np.int64),
+            handed_j=np.array([joules for _, joules in self._handed], dtype=np.float64),
             replica_ns=replica_ns,
             most_replicas=self._most_up,
             cold_starts=self._cold_starts,
@@ -252,6 +255,9 @@ class ServingService:
         dynamic_w = (replica.dynamic_nj - before[1]) * J_PER_NJ * NS_PER_S / group.gpus
         link_w = (replica.link_nj - before[2]) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
         active_w = group.loaded_w + link_w + (dynamic_w / active_ns if active_ns else 0.0)
+        if link_w and active_ns < span_ns and replica.gang is not None:
+            joules = link_w * (span_ns - active_ns) * SECONDS_PER_NS * replica.gang.parts[node]
+            self._handed.append((end_ns, joules * node.hardware.gpu_scale))
         self._nominal_j += active_w * active_ns
         self._metered_j += active_w * active_ns * node.hardware.gpu_scale
         return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load)
