@@ -28,6 +28,7 @@ from sim.cli_options import inert, tell
 from sim.errors import InputError, RunError
 from sim.measure.measured_csv import read_columns
 from sim.measure.readers.gathering import Gathering
+from sim.measure.readers.text import Text
 from sim.measure.recording import read as read_recording
 from sim.results.files import MANIFEST, read, to_yaml, write
 from sim.results.results import Results
@@ -364,9 +365,7 @@ def test_two_rows_of_one_instant_warn_nobody() -> None:
     counter = np.array([0.0, 10.0, 20.0, 5.0])
     times = np.array([0, 0, 10**9, 2 * 10**9])
     lines = np.array([1, 2, 3, 4])
-    gathering = Gathering.__new__(Gathering)
-    gathering.counter_ranges_j = {}
-    gathering._faults, gathering._more_faults = [], 0
+    gathering = Gathering(Text("counters.csv", ()))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rising = gathering._rising("gpu", counter, times, lines)
