@@ -129,6 +129,12 @@ def test_bins_of_a_hole_in_all_devices_are_not_judged(column: str) -> None:
     assert picture(found).count("<polyline") == 3  # measured in two parts, simulated in one
 
 
+def test_a_bin_without_a_reading_is_not_judged_though_the_pause_is_no_hole() -> None:
+    found = judged(*[sampled(every(20, (0, 100), (200, 600)))] * 8)
+    assert np.isnan(found.measured_w).tolist() == [False] * 2 + [True] + [False] * 7
+    assert "120 to 180 s" in remarks(found)
+
+
 def test_a_hole_at_the_start_and_nothing_but_scraps() -> None:
     found = judged(*[sampled([0.0, *every(5, (240, 600))])] * 8)
     assert found.errors.count == 6

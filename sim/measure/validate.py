@@ -199,7 +199,8 @@ def _outermost(parts: list[Metered]) -> list[Metered]:
 def _watts(parts: Sequence[Metered], first_ns: int, edges_ns: npt.NDArray[np.int64]) -> Floats:
     """Mean W of a unit over each bin of a run that begins at ``first_ns``; NaN where it is not known in enough of it.
 
-    Enough is all but one usual interval, and half of the bin at least.
+    Enough is all but one usual interval, half of the bin at least, and one reading unless bins are shorter than its
+    intervals.
     """
     joules, known_s = np.zeros(len(edges_ns) - 1), np.zeros(len(edges_ns) - 1)
     for part in parts:
@@ -211,6 +212,9 @@ def _watts(parts: Sequence[Metered], first_ns: int, edges_ns: npt.NDArray[np.int
     known_s = np.minimum(known_s, lengths_s)
     interval_s = max(part.interval_ns for part in parts) * SECONDS_PER_NS
     enough = lengths_s - known_s <= np.minimum(interval_s, lengths_s / 2) + 1e-9
+    read = np.sort(np.concatenate([part.times_ns - first_ns for part in parts]))
+    readings = np.searchsorted(read, edges_ns[1:], side="right") - np.searchsorted(read, edges_ns[:-1])
+    enough &= (readings > 0) | (lengths_s < COARSE * interval_s)  # of short bins not each can have one
     return np.where(enough, joules / np.where(enough, known_s, 1.0), np.nan)
 
 
