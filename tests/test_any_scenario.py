@@ -29,7 +29,7 @@ def test_any_scenario_is_refused_by_its_check_or_runs(scenario: dict[str, Any]) 
     ran(scenario)
 
 
-@settings(max_examples=max(20, settings.default.max_examples // 4))
+@settings(max_examples=max(20, settings().max_examples // 4))
 @given(scenarios(serving=True))
 def test_any_scenario_with_served_models_is_refused_by_its_check_or_runs(scenario: dict[str, Any]) -> None:
     ran(scenario)
