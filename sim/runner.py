@@ -45,7 +45,7 @@ from sim.spec.workloads import Inference, PoissonArrivals, Training
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from sim.results.requests import RequestTables
 
 ACCOUNTING_PATHS = ("site", "sites", "accounting")
 """What may change without simulating again: nothing here decides when work happens."""
@@ -309,17 +309,18 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
 
 def _requests(
     scenario: Scenario, outcome: Outcome, energies: Mapping[str, RequestEnergy], streams: Streams
-) -> pa.Table | None:
+) -> RequestTables | None:
     wanted = scenario.outputs.requests
     if wanted == "none":
         return None
-    from sim.results.frames import request_table, serving_table, together
+    from sim.results.frames import request_table
+    from sim.results.requests import request_tables
 
     sample = wanted.sample if isinstance(wanted, Sample) else None
-    tables = [serving_table(log, energies.get(log.workload)) for log in outcome.serving]
-    if outcome.services or not tables:
-        tables.append(request_table(outcome.services, sample, streams("outputs/requests")))
-    return together(tables)
+    queues = None
+    if outcome.services or not outcome.serving:
+        queues = request_table(outcome.services, sample, streams("outputs/requests"))
+    return request_tables(outcome.serving, energies, queues)
 
 
 def _manifest(

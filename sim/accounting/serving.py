@@ -9,7 +9,7 @@ is left unattributed. So rows and remainder add up to the ledger.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,24 @@ MEANS = {"itl": ("itl_ns", "itl_count"), "step_gap": ("itl_ns", "step_gap_count"
 
 @dataclass(frozen=True)
 class RequestEnergy:
-    """J of each row (n,): prefill, decode, and its share of the overhead; and what no row answers for."""
+    """What rows answer for: J of the prefills, the decodes and the shares of the overhead of all of them, and what no
+    row answers for. ``of`` splits it up row by row; ``per_ns`` is J of overhead in each bin of ``edges_ns`` per ns that
+    a request answers for."""
 
-    prefill_j: Floats
-    decode_j: Floats
-    overhead_j: Floats
+    prefill_j: float
+    decode_j: float
+    overhead_j: float
     unattributed_j: float
+    edges_ns: npt.NDArray[np.int64]
+    per_ns: Floats
+    unit_scale: float
+    phase_w: dict[str, float]
+
+    def of(self, rows: npt.NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+        """J of each of some rows (n, 16): prefill, decode, and its share of the overhead."""
+        direct = [_direct_j(rows, phase, self.unit_scale, self.phase_w[phase]) for phase in ("prefill", "decode")]
+        answered_ns, bins = _answered(rows, self.edges_ns)
+        return direct[0], direct[1], answered_ns * self.per_ns[bins]
 
 
 def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | None) -> dict[str, Any]:
@@ -86,9 +98,9 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
     metrics["energy_split_kwh"] = energy_split_kwh(log, energy_j)
     if requests is not None:
         metrics["energy_of_requests_kwh"] = {
-            "prefill": float(requests.prefill_j.sum()) / J_PER_KWH,
-            "decode": float(requests.decode_j.sum()) / J_PER_KWH,
-            "overhead": float(requests.overhead_j.sum()) / J_PER_KWH,
+            "prefill": requests.prefill_j / J_PER_KWH,
+            "decode": requests.decode_j / J_PER_KWH,
+            "overhead": requests.overhead_j / J_PER_KWH,
             "unattributed": requests.unattributed_j / J_PER_KWH,
         }
     zero_load_w = zero_load_power_w(own)
@@ -117,24 +129,35 @@ def energy_split_kwh(log: ServingLog, energy_j: float) -> dict[str, float]:
 
 
 def request_energy(log: ServingLog, ledger: Ledger) -> RequestEnergy:
-    """What each of the log's rows answers for. Needs all rows, not a sample."""
-    rows = log.rows
+    """What the log's rows answer for, in two passes over them. Needs all rows, not a sample."""
     own = it_of(ledger, log.workload)
     total_j = own.energy_j.sum(axis=0)
     at_work = own.where(lambda key: key.component == "gpu" and key.state == "active")
     handed_bins = np.clip(np.searchsorted(ledger.edges_ns, log.handed_ns, side="left") - 1, 0, len(total_j) - 1)
     handed_j = np.bincount(handed_bins, weights=log.handed_j, minlength=len(total_j))
     overhead_j = total_j - at_work.energy_j.sum(axis=0) - handed_j
-    shares_ns = {phase: rows[:, COLUMN[f"{phase}_ns"]].astype(np.float64) for phase in ("prefill", "decode")}
-    direct = {
-        phase: log.unit_scale * (rows[:, COLUMN[f"{phase}_nj"]] * J_PER_NJ + shares_ns[phase] * SECONDS_PER_NS * lane_w)
-        for phase, lane_w in log.phase_w.items()
-    }
-    answered_ns = shares_ns["prefill"] + shares_ns["decode"]
-    last = len(total_j) - 1
-    bins = np.clip(np.searchsorted(ledger.edges_ns, rows[:, COLUMN["done_ns"]], side="right") - 1, 0, last)
-    in_bin_ns = np.bincount(bins, weights=answered_ns, minlength=len(total_j))
+    in_bin_ns = np.zeros(len(total_j))
+    for rows in log.rows.blocks():
+        answered_ns, bins = _answered(rows, ledger.edges_ns)
+        np.add.at(in_bin_ns, bins, answered_ns)  # one after the other, so that blocks do not show in a sum
     per_ns = np.divide(overhead_j, in_bin_ns, out=np.zeros_like(overhead_j), where=in_bin_ns > 0)
-    shared = answered_ns * per_ns[bins]
-    rest_j = float(total_j.sum() - direct["prefill"].sum() - direct["decode"].sum() - shared.sum())
-    return RequestEnergy(direct["prefill"], direct["decode"], shared, rest_j)
+    found = RequestEnergy(0.0, 0.0, 0.0, 0.0, ledger.edges_ns, per_ns, log.unit_scale, log.phase_w)
+    sums = np.zeros(3)
+    for rows in log.rows.blocks():
+        sums += [part.sum() for part in found.of(rows)]
+    prefill_j, decode_j, shared_j = sums.tolist()
+    rest_j = float(total_j.sum() - prefill_j - decode_j - shared_j)
+    return replace(found, prefill_j=prefill_j, decode_j=decode_j, overhead_j=shared_j, unattributed_j=rest_j)
+
+
+def _direct_j(rows: npt.NDArray[np.int64], phase: str, unit_scale: float, lane_w: float) -> Floats:
+    share_ns = rows[:, COLUMN[f"{phase}_ns"]].astype(np.float64)
+    direct: Floats = unit_scale * (rows[:, COLUMN[f"{phase}_nj"]] * J_PER_NJ + share_ns * SECONDS_PER_NS * lane_w)
+    return direct
+
+
+def _answered(rows: npt.NDArray[np.int64], edges_ns: npt.NDArray[np.int64]) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """ns that each row answers for, and the bin in which it was done."""
+    answered = rows[:, COLUMN["prefill_ns"]].astype(np.float64) + rows[:, COLUMN["decode_ns"]].astype(np.float64)
+    bins = np.searchsorted(edges_ns, rows[:, COLUMN["done_ns"]], side="right") - 1
+    return answered, np.clip(bins, 0, len(edges_ns) - 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sim.reading import read_json, read_parquet
 from sim.results.atomic import is_staged, refuse_unusable, write_folder
 
 if TYPE_CHECKING:
+    from sim.results.requests import RequestTables
     from sim.results.results import Results
 
 LEDGER, JOBS, REQUESTS = "ledger.parquet", "jobs.parquet", "requests.parquet"
@@ -122,7 +124,7 @@ def _write_all(results: Results, folder: Path) -> None:
     pq.write_table(ledger_table(results.energy, results.start_ns), folder / LEDGER, compression="zstd")
     pq.write_table(results.job_table, folder / JOBS, compression="zstd")
     if results.request_table is not None:
-        pq.write_table(results.request_table, folder / REQUESTS, compression="zstd")
+        _write_groups(results.request_table, folder / REQUESTS)
     if results.draw_table is not None:
         pq.write_table(results.draw_table, folder / DRAWS, compression="zstd")
     (folder / SUMMARY).write_text(to_json(results.summary), encoding="utf-8")
@@ -130,6 +132,17 @@ def _write_all(results: Results, folder: Path) -> None:
     files = sorted(path for path in folder.iterdir())
     manifest = {**results.manifest, "files_sha256": {path.name: sha256(path) for path in files}}
     (folder / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
+
+
+def _write_groups(tables: RequestTables, path: Path) -> None:
+    """A row group after the other, as they are made."""
+    import pyarrow.parquet as pq
+
+    groups = tables.groups()
+    first = next(groups)
+    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
+        for group in chain([first], groups):
+            writer.write_table(group)
 
 
 def to_yaml(value: Any) -> str:
@@ -153,6 +166,7 @@ def read(folder: Path) -> Results:
 
     from sim.documents import read_document
     from sim.results.frames import ledger_of
+    from sim.results.requests import RequestTables
     from sim.results.results import Results
 
     manifest, hashes = _manifest(folder)
@@ -181,6 +195,6 @@ def read(folder: Path) -> Results:
         energy=ledger,
         start_ns=start_ns,
         job_table=read_parquet(folder / JOBS),
-        request_table=read_parquet(folder / REQUESTS) if REQUESTS in hashes else None,
+        request_table=RequestTables.of(read_parquet(folder / REQUESTS)) if REQUESTS in hashes else None,
         draw_table=read_parquet(folder / DRAWS) if DRAWS in hashes else None,
     )

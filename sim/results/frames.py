@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from sim.accounting.ledger import Key, Ledger
@@ -107,14 +108,16 @@ def request_table(logs: Sequence[ServiceLog], sample: int | None, rng: np.random
     )
 
 
-def serving_table(log: ServingLog, energy: RequestEnergy | None) -> pa.Table:
-    """One row a request of a serving workload, in the order in which they ended; what never came is null.
+def serving_table(log: ServingLog, rows: npt.NDArray[np.int64], energy: RequestEnergy | None) -> pa.Table:
+    """One row for each of some ``rows`` (n, 16) of a serving workload, in their order; what never came is null.
 
     With ``energy``, the J each answers for; all rows and what is unattributed add up to the ledger.
     """
-    columns = {name: log.rows[:, i] for i, name in enumerate(ROW_COLUMNS)}
+    columns = {name: rows[:, i] for i, name in enumerate(ROW_COLUMNS)}
     data: dict[str, pa.Array] = {
-        "workload": pa.array(np.full(len(log.rows), log.workload), type=pa.string()).dictionary_encode(),
+        "workload": pa.DictionaryArray.from_arrays(
+            pa.array(np.zeros(len(rows), dtype=np.int32)), pa.array([log.workload], type=pa.string())
+        ),
         "status": pa.DictionaryArray.from_arrays(pa.array(columns["status"].astype(np.int32)), pa.array(STATUSES)),
     }
     for name in ROW_COLUMNS:
@@ -124,15 +127,5 @@ def serving_table(log: ServingLog, energy: RequestEnergy | None) -> pa.Table:
         missing = values < 0 if name in ("scheduled_ns", "first_token_ns", "replica") else None
         data[name] = pa.array(values, mask=missing)
     if energy is not None:
-        data |= {"prefill_j": pa.array(energy.prefill_j), "decode_j": pa.array(energy.decode_j)}
-        data["overhead_j"] = pa.array(energy.overhead_j)
+        data |= dict(zip(("prefill_j", "decode_j", "overhead_j"), map(pa.array, energy.of(rows)), strict=True))
     return pa.table(data)
-
-
-def together(tables: Sequence[pa.Table]) -> pa.Table:
-    """One after the other; a column that some do not have is null there."""
-    unified = [
-        table.set_column(0, "workload", table["workload"].cast(pa.string())) if len(tables) > 1 else table
-        for table in tables
-    ]
-    return pa.concat_tables(unified, promote_options="default")

@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from sim.results.requests import RequestTables
+
 
 @dataclass(frozen=True, eq=False)
 class Results:
     """``summary`` is ``summary.json``; ``scenario`` the resolved scenario; ``manifest`` versions, hashes, wall time.
 
     ``energy`` is the physical ledger, before any accounting convention. The tables are Arrow; ``ledger()``,
-    ``requests()`` and ``jobs()`` give them as tidy pandas frames. ``request_table`` is None unless it was asked for.
+    ``requests()`` and ``jobs()`` give them as tidy pandas frames. ``request_table`` is None unless it was asked for;
+    its rows are made as they are asked for, from a temporary file where they are many.
     """
 
     summary: dict[str, Any]
@@ -27,7 +30,7 @@ class Results:
     energy: Ledger
     start_ns: int
     job_table: pa.Table
-    request_table: pa.Table | None
+    request_table: RequestTables | None
     draw_table: pa.Table | None = None
 
     def ledger(self) -> pd.DataFrame:
@@ -46,7 +49,7 @@ class Results:
         """One row a finished request, as ``outputs.requests`` asked. Raises ``KeyError`` if it asked for none."""
         if self.request_table is None:
             raise KeyError("this run kept no requests; ask for them with outputs.requests: all")
-        frame: pd.DataFrame = self.request_table.to_pandas()
+        frame: pd.DataFrame = self.request_table.table().to_pandas()
         return frame
 
     def draws(self) -> pd.DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -68,23 +70,30 @@ def sketch_quantile(sketch: Ints, share: float) -> float:
     return float(sketch_values()[int(np.searchsorted(upto, share * upto[-1]))])
 
 
+class Rows(Protocol):
+    """Rows of finished requests, in the order in which they finished; see ``row_spool.RowSpool``."""
+
+    def __len__(self) -> int: ...
+    def blocks(self) -> Iterator[Ints]: ...
+
+
 @dataclass(frozen=True)
 class ServingLog:
     """A serving workload over a run.
 
     ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (7, SKETCH_SIZE) of ``SKETCHES``; ``rows``
-    (n, 16) as ``ROW_COLUMNS``. ``phase_w`` are W of the loaded GPUs of a lane that prefills and of one that decodes, by
-    which a request's share of time becomes energy. ``kv_blocks`` are those of a lane that decodes, ``most_kv_blocks``
-    of any lane; ``handed_j`` are J that hand-overs took from GPUs outside of iterations, each told at ``handed_ns``, in
-    or at the end of the bin of the ledger that holds it; ``replica_ns`` integrates the replicas that are up over time.
-    ``unit_scale`` is what its GPUs drew at work over what their model would have. ``trace_problems`` are the first of
-    the ``skipped_rows`` of its trace, with line and reason.
+    (n, 16) as ``ROW_COLUMNS``, of which there may be more than memory is for. ``phase_w`` are W of the loaded GPUs of a
+    lane that prefills and of one that decodes, by which a request's share of time becomes energy. ``kv_blocks`` are
+    those of a lane that decodes, ``most_kv_blocks`` of any lane; ``handed_j`` are J that hand-overs took from GPUs
+    outside of iterations, each told at ``handed_ns``, in or at the end of the bin of the ledger that holds it;
+    ``replica_ns`` integrates the replicas that are up over time. ``unit_scale`` is what its GPUs drew at work over what
+    their model would have. ``trace_problems`` are the first of the ``skipped_rows`` of its trace, with line and reason.
     """
 
     workload: str
     counts: dict[str, int]
     sketches: Ints
-    rows: Ints
+    rows: Rows
     unfinished: int
     has_slo: bool
     kv_blocks: int

@@ -21,6 +21,7 @@ from sim.engine.serving import plan as p
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
 from sim.workload.requests import RequestChunk, RequestSource
+from sim.workload.row_spool import RowSpool
 from sim.workload.serving_records import ServingLog
 
 
@@ -226,6 +227,8 @@ class ServingService:
     # The pool
 
     def _more(self) -> RequestChunk | None:
+        if self._plan.settings.rows and isinstance(self._keep, KeepAll):  # between two looks there may be millions
+            self._keep.add(self._pool.take_rows())
         chunk = next(self._chunks, None)
         if chunk is None:
             self._all_fed = True
@@ -427,24 +430,22 @@ class Keep(Protocol):
     """What is kept of finished requests: all of them, a sample, or none."""
 
     def add(self, rows: Ints) -> None: ...
-    def rows(self) -> Ints: ...
+    def rows(self) -> RowSpool: ...
 
 
 class KeepAll:
-    """Every row, in the order in which requests finished."""
+    """Every row, in the order in which requests finished; beyond the first 131,072 in a temporary file."""
 
     def __init__(self) -> None:
-        self._parts: list[Ints] = []
+        self._spool = RowSpool()
 
     def add(self, rows: Ints) -> None:
         """More rows (n, 16)."""
-        if len(rows):
-            self._parts.append(rows)
+        self._spool.add(rows)
 
-    def rows(self) -> Ints:
+    def rows(self) -> RowSpool:
         """All rows so far."""
-        empty = np.zeros((0, len(p.ROW_COLUMNS)), dtype=np.int64)
-        return np.concatenate([empty, *self._parts])
+        return self._spool
 
 
 class KeepSample:
@@ -468,6 +469,6 @@ class KeepSample:
             both = both[np.sort(np.argsort(keys, kind="stable")[: self._count])]
         self._kept = both
 
-    def rows(self) -> Ints:
+    def rows(self) -> RowSpool:
         """The sample, in the order in which requests finished."""
-        return self._kept
+        return RowSpool.of(self._kept)
