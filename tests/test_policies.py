@@ -88,9 +88,9 @@ def test_a_policy_that_cannot_be_is_refused(policy: dict[str, Any], says: str) -
 @pytest.mark.parametrize(
     ("when", "says"),
     [
-        ({"kind": "above", "signal": "marginal", "level": "1 g/J"}, "no marginal intensity"),
+        ({"kind": "above", "signal": "marginal", "level": "0.0001 g/J"}, "no marginal intensity"),
         ({"kind": "above", "signal": "price", "level": "0.1 EUR/kWh"}, "in EUR"),
-        ({"kind": "above", "signal": "price", "level": "1 g/J"}, "is a price"),
+        ({"kind": "above", "signal": "price", "level": "0.0001 g/J"}, "is a price"),
         ({"kind": "daily", "since": "25:00", "until": "20:00"}, "time of day"),
         ({"kind": "daily", "since": "20:00", "until": "20:00"}, "the same time"),
     ],
