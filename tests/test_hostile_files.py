@@ -248,6 +248,7 @@ ALLOWED = {
     "measure/readers/__init__.py": "the first bytes, to tell the format",
     "measure/readers/text.py": "text of meters",
     "measure/readers/codecarbon.py": "one line of text that was read",
+    "measure/readers/table.py": "one line of text that was read",
     "measure/readers/mlperf.py": "one line of text that was read",
     "measure/readers/prometheus.py": "text that was read",
 }

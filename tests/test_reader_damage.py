@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from typer.testing import CliRunner
 
 from sim.cli import app
 from sim.errors import InputError
+from sim.measure.readers import read_recording
+from sim.measure.readers.text import read_text
 from tests.test_readers import column, faults, read, refusal
 
 HEADER = "timestamp, index, power.draw [W], utilization.gpu [%]\n"
@@ -110,3 +114,25 @@ def test_cells_in_quotes_are_the_same_cells(tmp_path: Path) -> None:
 
 def test_a_spreadsheet_s_semicolons_are_refused_with_the_remedy(tmp_path: Path) -> None:
     assert ":3: is separated by semicolons" in refusal(tmp_path, "WARNING\n\n" + log("70.00 W").replace(",", ";"))
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="a pipe or a device"):
+        read_recording(tmp_path / "pipe")
+
+
+def test_what_is_packed_is_unpacked_up_to_a_limit_also_where_it_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = gzip.compress(b"time,power\n" + b"1,2\n" * 100_000)
+    for name, content in {"whole.gz": packed, "cut.gz": packed[:-20], "twice.gz": packed + packed + bytes(8)}.items():
+        (tmp_path / name).write_bytes(content)
+    assert len(read_text(tmp_path / "whole.gz").lines) == 100_001
+    assert read_text(tmp_path / "whole.gz").cut is None
+    assert read_text(tmp_path / "cut.gz").cut is not None
+    assert len(read_text(tmp_path / "twice.gz").lines) == 200_002
+    monkeypatch.setattr("sim.measure.readers.text.MOST_BYTES", 300_000)
+    for name in ("whole.gz", "cut.gz", "twice.gz"):
+        with pytest.raises(InputError, match="holds more than 300,000 bytes"):
+            read_text(tmp_path / name)

@@ -238,7 +238,7 @@ def test_nothing_and_nonsense_are_refused(tmp_path: Path) -> None:
     assert "not text" in refusal(tmp_path, b"\x80abc\n")
     with pytest.raises(InputError, match="no such file"):
         read_recording(tmp_path / "absent")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no file to read but a folder"):
         read_recording(tmp_path)
 
 

@@ -24,6 +24,7 @@ from sim.measure.readers import (
 )
 from sim.measure.readers.text import Text, read_text
 from sim.measure.recording import Fault, Recording
+from sim.reading import is_file
 
 PARQUET_MAGIC = b"PAR1"
 
@@ -73,8 +74,10 @@ def read_recording(path: Path, zone: tzinfo | None = None) -> Recording:
 
 
 def _is_parquet(path: Path) -> bool:
+    if not is_file(path):
+        return False  # why it cannot be read, reading it as a text will say
     try:
         with path.open("rb") as stream:
             return stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
-    except (OSError, ValueError):
-        return False  # why it cannot be read, reading it as a text will say
+    except OSError:
+        return False  # likewise

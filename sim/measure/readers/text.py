@@ -8,16 +8,17 @@ bytes that are no text costs that line, unless there are many of them.
 from __future__ import annotations
 
 import codecs
-import gzip
 import zlib
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
+from typing import IO
 
 from sim.errors import InputError
 from sim.measure.recording import Fault
+from sim.reading import open_regular
 
-MOST_BYTES = 4 << 30
+MOST_BYTES = 1 << 30
 """A larger file, unpacked, is refused: it would not fit in memory."""
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -84,40 +85,38 @@ def read_text(path: Path, zone: tzinfo | None = None) -> Text:
 def _bytes(path: Path) -> tuple[bytes, bool]:
     """What the file holds, and whether it is gzip that ends too early."""
     file = str(path)
-    if "\0" in file:
-        raise InputError.one(repr(file), "is no usable path: it has a NUL in it")
-    chunks: list[bytes] = []
-    try:
-        with path.open("rb") as plain:
-            packed = plain.read(2) == GZIP_MAGIC
-        with gzip.open(path, "rb") if packed else path.open("rb") as stream:
-            read = 0
-            while chunk := stream.read(_CHUNK):
-                chunks.append(chunk)
-                read += len(chunk)
-                if read > MOST_BYTES:
-                    raise InputError.one(file, f"holds more than {MOST_BYTES:,} bytes; split it")
-    except FileNotFoundError:
-        raise InputError.one(file, "no such file") from None
-    except EOFError:
-        return b"".join(chunks) + _rest(path, sum(map(len, chunks))), True
-    except (OSError, zlib.error) as error:
-        raise InputError.one(file, f"cannot be read: {error}") from None
-    return b"".join(chunks), False
-
-
-def _rest(path: Path, known: int) -> bytes:
-    """What can still be unpacked of a gzip file that ends early, after its first ``known`` bytes."""
-    packed = path.read_bytes()
-    unpacked = b""
-    while packed:
-        member = zlib.decompressobj(wbits=31)
+    with open_regular(path, file) as stream:
+        packed = stream.read(2) == GZIP_MAGIC
+        stream.seek(0)
         try:
-            unpacked += member.decompress(packed)
-        except zlib.error:
-            break
-        packed = member.unused_data
-    return unpacked[known:]
+            if packed:
+                return _unpacked(stream, file)
+            return _within(stream.read(MOST_BYTES + 1), file), False
+        except (OSError, zlib.error) as error:
+            raise InputError.one(file, f"cannot be read: {error}") from None
+
+
+def _within(content: bytes, file: str, left: int = MOST_BYTES) -> bytes:
+    if len(content) > left:
+        raise InputError.one(file, f"holds more than {MOST_BYTES:,} bytes; split it")
+    return content
+
+
+def _unpacked(stream: IO[bytes], file: str) -> tuple[bytes, bool]:
+    """As much of a gzip file as can be unpacked, and whether its end is missing. Raises ``zlib.error`` for damage."""
+    parts: list[bytes] = []
+    left = MOST_BYTES
+    member = zlib.decompressobj(wbits=31)
+    begun, packed = False, b""
+    while packed := packed or stream.read(_CHUNK):
+        begun = True
+        parts.append(_within(member.decompress(packed, left + 1), file, left))
+        left -= len(parts[-1])
+        packed = member.unconsumed_tail
+        if member.eof:  # another member may follow, or zeros that fill a block
+            packed = member.unused_data.lstrip(b"\0")
+            member, begun = zlib.decompressobj(wbits=31), False
+    return b"".join(parts), begun
 
 
 def _decoded(content: bytes) -> tuple[str, bool]:
