@@ -143,12 +143,31 @@ def test_energy_counters_through_two_exporters_count_once(tmp_path: Path) -> Non
 
 
 def test_mig_instances_have_their_board_s_meter(tmp_path: Path) -> None:
-    """Seven instances report the board's 300 W each; their own memory is no board's."""
+    """Seven instances report the board's 300 W each, and the memory that each uses: 0 to 6 MiB."""
     series_ = [steady(300, UUID="GPU-1", GPU_I_ID=str(at), GPU_I_PROFILE="1g.10gb") for at in range(7)]
     memory = [steady(at, metric="DCGM_FI_DEV_FB_USED", UUID="GPU-1", GPU_I_ID=str(at)) for at in range(7)]
     found = read(tmp_path, api(*series_, *memory))
     assert joules(found) == 300 * 60
-    assert faults(found) == "left out: 7 series of DCGM_FI_DEV_FB_USED, which are of MIG instances, not of the board"
+    assert set(column(found, "gpu0", "memory_used_bytes")) == {21 * 2.0**20}
+    assert faults(found) == "7 MIG instances share the board's meter: its power and energy count once"
+
+
+def test_a_board_s_own_series_is_not_added_to_those_of_its_instances(tmp_path: Path) -> None:
+    memory = "DCGM_FI_DEV_FB_USED"
+    instances = [
+        steady(10, metric=memory, gpu=str(g), UUID=f"GPU-{g}", GPU_I_ID=str(i)) for g in (0, 1) for i in (1, 2)
+    ]
+    boards = [steady(25, metric=memory, gpu=str(g), UUID=f"GPU-{g}") for g in (0, 1)]
+    power = [steady(300, gpu=str(g), UUID=f"GPU-{g}") for g in (0, 1)]
+    found = read(tmp_path, api(*instances, *boards, *power))
+    assert set(column(found, "gpu0", "memory_used_bytes")) == {25 * 2.0**20}
+    assert "4 MIG instances on 2 boards share the board's meter" in faults(found)
+
+
+def test_utilization_of_instances_is_not_the_board_s(tmp_path: Path) -> None:
+    used = [steady(50, metric="DCGM_FI_DEV_GPU_UTIL", UUID="GPU-1", GPU_I_ID=str(at)) for at in range(7)]
+    found = read(tmp_path, api(steady(300, UUID="GPU-1"), *used))
+    assert "left out: 7 series of DCGM_FI_DEV_GPU_UTIL, which are of MIG instances" in faults(found)
 
 
 def test_instant_power_is_preferred_and_said(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 - NVIDIA's dcgm-exporter (default counters; dcgm_fields.h of DCGM 3.x): power in W, ``..._INSTANT`` (field 157) at the
   moment, the other (155) as NVML averages it; energy in mJ since the driver was loaded. ``Hostname`` is the name of the
   exporter's pod, so it changes at a restart, and a GPU that two exporters see is told by its ``UUID``. Instances of a
-  MIG GPU (``GPU_I_ID``) have their board's power, energy, clocks and temperature: those count once, for the board.
+  MIG GPU (``GPU_I_ID``) have their board's power, energy, clocks and temperature: those count once, for the board. The
+  memory they use adds up; their utilization is of a part of the board, and is left out.
 - node_exporter's RAPL collector, in J; the export does not tell where counters start over.
 - Kepler. Since 0.10 (docs/user/metrics.md) ``kepler_node_cpu_joules_total`` and ``_watts`` with a ``zone``: ``package``
   and ``dram`` are read, sums over a node's sockets that do not wrap; ``core``, ``pp0``, ``uncore`` and ``pp1`` lie
@@ -34,8 +35,8 @@ RAPL_RANGES_J = (2**32 * 15.258e-6, 2**32 * 61.035e-6)
 class Metric(NamedTuple):
     """A metric: whose it is, the kind of device, what it measures, and one of its unit in ours.
 
-    ``parts`` names a label whose values add up to the whole. ``spans`` marks what covers other meters of the same
-    exporter: it is read only where they are not there.
+    ``parts`` names a label whose values add up to the whole, unless a series without it gives that. ``spans`` marks
+    what covers other meters of the same exporter: it is read only where they are not there.
     """
 
     exporter: str
@@ -46,8 +47,12 @@ class Metric(NamedTuple):
     spans: bool = False
 
 
-def _dcgm(measured: str, unit: float = 1.0) -> Metric:
-    return Metric("DCGM", "gpu", measured, unit)
+MIG = "GPU_I_ID"
+"""The label that tells instances of one board apart."""
+
+
+def _dcgm(measured: str, unit: float = 1.0, parts: str = "") -> Metric:
+    return Metric("DCGM", "gpu", measured, unit, parts)
 
 
 METRICS: dict[str, Metric] = {
@@ -58,7 +63,7 @@ METRICS: dict[str, Metric] = {
     "DCGM_FI_DEV_MEM_CLOCK": _dcgm("memory_clock_mhz"),
     "DCGM_FI_DEV_GPU_UTIL": _dcgm("gpu_utilization", 0.01),
     "DCGM_FI_DEV_MEM_COPY_UTIL": _dcgm("memory_utilization", 0.01),
-    "DCGM_FI_DEV_FB_USED": _dcgm("memory_used_bytes", BYTES_PER_MIB),
+    "DCGM_FI_DEV_FB_USED": _dcgm("memory_used_bytes", BYTES_PER_MIB, parts=MIG),
     "DCGM_FI_DEV_GPU_TEMP": _dcgm("temperature_c"),
     "DCGM_FI_DEV_POWER_MGMT_LIMIT": _dcgm("power_limit_w"),
     "kepler_node_gpu_watts": Metric("Kepler", "gpu", "power_w", 1.0),
@@ -120,7 +125,7 @@ def meter(name: str, labels: Mapping[str, str]) -> Meter | str:
     metric = METRICS[name]
     host = _first(_HOSTS, labels)
     if metric.kind == "gpu":
-        if labels.get("GPU_I_ID") and metric.measured not in _OF_THE_BOARD:
+        if labels.get(MIG) and metric.measured not in _OF_THE_BOARD and metric.parts != MIG:
             return "are of MIG instances, not of the board"
         index = labels.get("gpu") or labels.get("package", "")
         uuid = _first(_UUIDS, labels)

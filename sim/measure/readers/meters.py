@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.measure.readers.choosing import best_answered, named
-from sim.measure.readers.exporters import METRICS, Meter, meter, wraps_at
+from sim.measure.readers.exporters import METRICS, MIG, Meter, meter, wraps_at
 from sim.measure.readers.gathering import Gathering, hashed
-from sim.measure.readers.series import Series, put_together, series
+from sim.measure.readers.series import MEANS_APART, Series, put_together, series
 from sim.units import MAX_NS
 
 Labels = tuple[tuple[str, str], ...]
@@ -82,6 +82,7 @@ def gather_meters(readings: Sequence[Reading], gathering: Gathering) -> list[Row
             )
         places.setdefault(place, []).append((labels, found))
         _make_known(names[place.device], own, metric, gathering)
+    _tell_instances(meters, devices, gathering)
     together = {place: _together(place, names[place.device], own, gathering) for place, own in places.items()}
     whole = _with_parts(together, names, gathering)
     return _rows(_preferred(whole, names, gathering), names)
@@ -157,6 +158,18 @@ def _make_known(name: str, own: Meter, metric: str, gathering: Gathering) -> Non
         gathering.counter_ranges_j[name] = wraps_at(metric)
 
 
+def _tell_instances(
+    meters: Mapping[tuple[str, Labels], Meter], devices: Mapping[Meter, Device], gathering: Gathering
+) -> None:
+    """By which rule MIG instances are read, in one line for all boards."""
+    found = {(devices[own], dict(labels).get(MIG)) for (_, labels), own in meters.items() if dict(labels).get(MIG)}
+    if found:
+        boards = len({device for device, _ in found})
+        where = f" on {boards:,} boards" if boards > 1 else ""
+        reason = f"{len(found):,} MIG instances{where} share the board's meter: its power and energy count once"
+        gathering.fault(reason)
+
+
 def _together(place: _Place, device: str, sources: Sequence[tuple[Labels, Series]], gathering: Gathering) -> Series:
     """One series of a device and metric; where overlapping ones differ, that is told."""
     if len(sources) == 1:
@@ -165,8 +178,9 @@ def _together(place: _Place, device: str, sources: Sequence[tuple[Labels, Series
     if not known:
         return sources[0][1]
     found, apart = put_together(known, counts=METRICS[place.metric].measured == "energy_j")
-    if apart is not None:
-        labels = [dict(labels) for labels, _ in sources]
+    labels = [dict(labels) for labels, _ in sources]
+    instances = len({one.get(MIG) for one in labels}) > 1  # they read their board's meter one after the other
+    if apart is not None and not (instances and apart.means_apart <= MEANS_APART):
         differ = sorted({key for one in labels for key in one if any(other.get(key) != one[key] for other in labels)})
         times = f"has two values at one time, {apart.at_one_time:,} times," if apart.at_one_time else "disagrees"
         reason = (
@@ -186,10 +200,13 @@ def _with_parts(
         found.setdefault((place.device, place.metric), []).append(place)
     result: dict[tuple[Device, str], Series] = {}
     for (device, metric), places in found.items():
+        whole = next((place for place in places if not place.part), None)
+        if whole is not None:
+            result[device, metric] = together[whole]
+            continue
         if len(places) == 1:
-            if places[0].part:
-                reason = f"{metric} has only {METRICS[metric].parts} '{places[0].part}': the rest is not counted"
-                gathering.fault(reason, device=names[device])
+            reason = f"{metric} has only {METRICS[metric].parts} '{places[0].part}': the rest is not counted"
+            gathering.fault(reason, device=names[device])
             result[device, metric] = together[places[0]]
             continue
         parts = [together[place] for place in places]
