@@ -65,7 +65,7 @@ def test_the_it_figures_do_not_depend_on_the_version_nor_on_the_pue(version: str
 
 def test_what_was_undone_is_said(tmp_path: Path) -> None:
     newest = read(tmp_path, emissions("3.3.2", 1.5))
-    said = "the PUE of 1.5 that CodeCarbon 3.3.2 has in its energies and powers and water is divided out"
+    said = "the PUE of 1.5 that CodeCarbon 3.3.2 has in its energies, powers and water is divided out"
     assert said in faults(newest)
     assert newest.origin["water_l"] == pytest.approx(WUE * 0.42 * HOURS)
     assert "in its energies and water is divided out" in faults(read(tmp_path, emissions("3.2.0", 1.5)))

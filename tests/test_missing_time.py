@@ -110,12 +110,21 @@ def remarks(found: Validation) -> str:
 def test_a_device_that_is_absent_is_not_at_0_w(column: str, last: list[float], bins: int, says: str) -> None:
     found = judged(*[sampled(ALL, column)] * 7, sampled(last, column))
     assert found.errors.count == bins
+    assert len(found.measured_w) == 10  # also where nothing of the last device is known at the end
+    assert f"{10 - bins} of 10 bins are not judged" in remarks(found)
     known = found.measured_w[~np.isnan(found.measured_w)]
     assert known == pytest.approx(8 * WATTS)
     assert found.errors.mape == pytest.approx(0.0, abs=1e-9)
     assert found.errors.energy == pytest.approx(0.0, abs=1e-9)
     assert says in remarks(found)
     assert "not complete" in remarks(found)
+
+
+@pytest.mark.parametrize("column", ["power_w", "energy_j"])
+def test_a_run_that_lasts_longer_than_the_recording_has_no_bins_there(column: str) -> None:
+    found = judged(*[sampled(every(5, (0, 300)), column)] * 8)
+    assert len(found.measured_w) == found.errors.count == 5
+    assert found.remarks == ()
 
 
 @pytest.mark.parametrize("column", ["power_w", "energy_j"])
@@ -127,6 +136,15 @@ def test_bins_of_a_hole_in_all_devices_are_not_judged(column: str) -> None:
     assert ("it used 84000 J" in remarks(found)) == (column == "energy_j")
     assert json.loads(to_json(as_dict(found)))["measured_w"][3:7] == [None] * 4
     assert picture(found).count("<polyline") == 3  # measured in two parts, simulated in one
+
+
+def test_many_devices_without_a_meter_are_one_problem(tmp_path: Path) -> None:
+    rows = [f"2025/03/01 00:{m:02}:00.000, {gpu}, [Not Supported]\n" for m in range(10) for gpu in range(96)]
+    (tmp_path / "log").write_text("timestamp, index, power.draw [W]\n" + "".join(rows))
+    with pytest.raises(InputError) as error:
+        against_run("m", read_recording(tmp_path / "log"), eight().energy, "w")
+    (problem,) = error.value.problems
+    assert "of gpu0 and 95 more: has no power: 'power.draw' is [Not Supported] (10 times)" in problem.message
 
 
 def test_a_bin_without_a_reading_is_not_judged_though_the_pause_is_no_hole() -> None:
@@ -261,6 +279,28 @@ def test_a_change_of_clock_changes_no_energy(
     assert not any("sorted" in fault.reason for fault in bare.faults)
 
 
+@pytest.mark.parametrize("form", [smi, spl])
+@pytest.mark.parametrize("step_s", [60, 300, 600])
+def test_a_change_of_clock_is_seen_in_slow_logs_too(
+    tmp_path: Path, form: Callable[[list[datetime]], str], step_s: int
+) -> None:
+    """Six hours with 100 W throughout; the clock goes back in their middle, in another file forward."""
+    for start, way in ((datetime(2025, 10, 25, 22, tzinfo=UTC), "back"), (datetime(2025, 3, 29, 22, tzinfo=UTC), "")):
+        (tmp_path / "log").write_text(form(local("Europe/Berlin", start, range(0, 6 * 3600 + 1, step_s))))
+        bare = read_recording(tmp_path / "log")
+        device = bare.of_device(bare.devices[0].name)
+        assert len(device) == 6 * 3600 / step_s + 1
+        assert "--zone" in bare.faults[0].reason
+        assert bare.seconds == 6 * 3600 + (0 if way == "back" else 3600)
+        assert ("goes back" if way == "back" else "jumps forward") in bare.faults[0].reason
+
+
+def test_of_rows_half_an_hour_apart_a_change_of_clock_is_told(tmp_path: Path) -> None:
+    for start in (datetime(2025, 10, 25, 22, tzinfo=UTC), datetime(2025, 3, 29, 22, tzinfo=UTC)):
+        (tmp_path / "log").write_text(smi(local("Europe/Berlin", start, range(0, 12 * 3600, 1800))))
+        assert any("--zone" in fault.reason for fault in read_recording(tmp_path / "log").faults)
+
+
 def test_rows_out_of_order_are_no_change_of_clock(tmp_path: Path) -> None:
     moments = local("UTC", datetime(2025, 3, 1, tzinfo=UTC), range(0, 7200, 10))
     moments.insert(500, moments.pop(140))  # one row an hour late
@@ -338,6 +378,30 @@ def test_codecarbon_over_a_change_of_clock(tmp_path: Path) -> None:
     assert bare.seconds == 9000
     assert energy_j(bare.of_device("a/gpu")) == pytest.approx(900e3)
     assert any("was set back by 60 min" in line for line in faults.lines(bare.faults))
+
+
+@pytest.mark.parametrize("hours", [1.5, 2.0, 2.75])
+def test_long_runs_of_codecarbon_over_a_change_of_clock(tmp_path: Path, hours: float) -> None:
+    """Three runs, one begun when the other ends, from 00:00; none is parallel to another, whatever the clock says."""
+    ends = local("Europe/Berlin", datetime(2025, 10, 25, 22, tzinfo=UTC), [hours * 3600 * i for i in (1, 2, 3)])
+    runs = [(end, name, hours * 3600, 360e3) for end, name in zip(ends, "abc", strict=True)]
+    (tmp_path / "e.csv").write_text(carbon(*runs))
+    bare = read_recording(tmp_path / "e.csv")
+    assert {device.unit for device in bare.devices} == {"gpu"}
+    assert bare.seconds == pytest.approx(3 * hours * 3600)
+    assert any("was set back by 60 min" in line for line in faults.lines(bare.faults))
+    week = [(end + timedelta(days=2), *rest) for end, *rest in runs]  # no clock is set on a Tuesday
+    (tmp_path / "e.csv").write_text(carbon(*week))
+    assert any("overlaps" in fault.reason for fault in read_recording(tmp_path / "e.csv").faults)
+
+
+def test_a_pause_of_an_hour_over_a_night_in_which_clocks_are_set_is_told(tmp_path: Path) -> None:
+    ends = local("Europe/Berlin", datetime(2025, 3, 29, 22, tzinfo=UTC), [7200, 14400, 21600])
+    runs = [(end, name, 7200.0, 360e3) for end, name in zip(ends, "abc", strict=True)]
+    for days, told_of in ((0, True), (2, False)):
+        (tmp_path / "e.csv").write_text(carbon(*[(end + timedelta(days=days), *rest) for end, *rest in runs]))
+        lines = faults.lines(read_recording(tmp_path / "e.csv").faults)
+        assert any("begins 3600 s after the end of the run before it" in line for line in lines) == told_of
 
 
 def test_windows_within_others_count_once(tmp_path: Path) -> None:

@@ -55,6 +55,12 @@ def test_a_column_that_answers_now_and_then_does_not_hide_one_that_always_does(t
     assert column(read(tmp_path, "".join(lines)), "gpu0", "power_w") == [70.0] * 10
 
 
+def test_a_column_that_stops_halfway_does_not_hide_one_that_goes_on(tmp_path: Path) -> None:
+    lines = log([("99.00 W", "70.00 W", "70.00 W")]).splitlines(keepends=True)
+    stopped = [line.replace("99.00 W", "[N/A]") for line in lines[7:]]
+    assert column(read(tmp_path, "".join([*lines[:7], *stopped])), "gpu0", "power_w") == [70.0] * 10
+
+
 def test_a_reset_in_the_middle_is_told_with_its_line(tmp_path: Path) -> None:
     lines = log([("70.00 W",)], ["power.draw"]).splitlines(keepends=True)
     lines[5] = lines[5].replace("70.00 W", "[GPU requires reset]")

@@ -79,12 +79,14 @@ def against_run(file: str, recording: Recording, ledger: Ledger, name: str) -> V
     known = np.flatnonzero(~np.isnan(measured))
     if len(known) < FEWEST_BINS:
         raise InputError.one(file, _too_few(len(known), bins, watts_of, edges_s))
-    count = int(known[-1]) + 1
+    some = np.any([~np.isnan(power) for power in watts_of.values()], axis=0)
+    count = int(np.flatnonzero(some)[-1]) + 1  # the run may last longer than the recording
     edges_s, measured = edges_s[: count + 1], measured[:count]
     predicted = own.energy_j.sum(axis=0)[:count] / np.diff(edges_s)
     what = "all IT power" if not wanted else f"power of {', '.join(sorted(wanted))}"
     slowest_s = max(part.interval_ns for parts in units.values() for part in parts) * SECONDS_PER_NS
     coarse = slowest_s > COARSE * float(np.median(np.diff(edges_s)))
+    devices = "metered device" if len(units) == 1 else "metered devices"
     remarks = list(_remarks(recording if any(device.unit for device in used) else told(recording)))
     if len(known) < count:
         remarks.insert(0, _not_judged(count - len(known), count, watts_of, edges_s))
@@ -96,7 +98,7 @@ def against_run(file: str, recording: Recording, ledger: Ledger, name: str) -> V
     return Validation(
         file=file,
         against=f"scenario {name}",
-        judged=f"{what}, {len(units)} metered devices, {len(known)}{f' of {bins}' if len(known) < bins else ''} bins",
+        judged=f"{what}, {len(units)} {devices}, {len(known)}{f' of {bins}' if len(known) < bins else ''} bins",
         labels=tuple(f"{edge:g} s" for edge in edges_s[:-1]),
         predicted_w=predicted,
         measured_w=measured,
@@ -172,18 +174,21 @@ def _units(file: str, recording: Recording, devices: Sequence[Device]) -> dict[s
     each = {device.name: samples for device, samples in of_each(recording)}
     others = usual_by_kind(recording.devices, each)
     units: dict[str, list[Metered]] = {}
-    wrong = []
+    without: dict[str, list[str]] = {}
+    # Of many faults alike the first are kept by name, and the others counted.
+    unnamed = next((f": {fault.reason}" for fault in recording.faults if fault.device and fault.more), "")
     for device in devices:
         try:
             units.setdefault(device.unit or device.name, []).append(
                 recording.metered(device.name, others.get(device.name, np.nan))
             )
         except ValueError:
-            why = next((f": {fault.reason}" for fault in recording.faults if fault.device == device.name), "")
-            message = f"has fewer than two samples of power or energy of {device.name}{why}"
-            wrong.append(Problem(file, None, "", message))
-    if wrong:
-        raise InputError(wrong[:MOST_PROBLEMS])
+            why = next((f": {fault.reason}" for fault in recording.faults if fault.device == device.name), unnamed)
+            without.setdefault(why, []).append(device.name)
+    if without:
+        what = "has fewer than two samples of power or energy of"
+        problems = [Problem(file, None, "", f"{what} {_named(names)}{why}") for why, names in without.items()]
+        raise InputError(problems[:MOST_PROBLEMS])
     return {unit: _outermost(parts) for unit, parts in units.items()}
 
 
@@ -235,7 +240,8 @@ def _not_judged(left_out: int, count: int, watts_of: Mapping[str, Floats], edges
         if unknown.any():
             absent.setdefault(_when(unknown, edges_s), []).append(unit)
     who = "; ".join(f"{_named(units)} {when}" for when, units in list(absent.items())[:MOST_TOLD])
-    return f"{left_out} of {count} bins are not judged, since not every device is known there. Not known: {who}."
+    are = "is" if left_out == 1 else "are"
+    return f"{left_out} of {count} bins {are} not judged, since not every device is known there. Not known: {who}."
 
 
 def _named(units: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-LEAST_ANSWERED = 0.5
+LEAST_ANSWERED = 0.95
 """A column that answers less than so often as another one of the same device is not preferred to it."""
 
 MOST_NAMED = 4

@@ -23,10 +23,10 @@ from pathlib import Path
 
 from sim.instants import later
 from sim.measure.readers.gathering import STAMP_NS, Gathering
-from sim.measure.readers.stamps import ABOUT_NS, CHANGES_NS, REMEDY, Stamps
+from sim.measure.readers.stamps import ABOUT_NS, CHANGES_NS, REMEDY, Stamps, may_be_set_forward
 from sim.measure.readers.text import Text, read_text
 from sim.measure.recording import Kind, Recording
-from sim.units import J_PER_KWH, NS_PER_S
+from sim.units import DAY_NS, HOUR_NS, J_PER_KWH, NS_PER_S
 
 NAME = "CodeCarbon emissions.csv"
 
@@ -37,6 +37,9 @@ PARTS: dict[str, tuple[Kind, str]] = {
     "ram_energy": ("dram", ""),
 }
 POWERS = {"gpu_energy": "gpu_power", "cpu_energy": "cpu_power", "ram_energy": "ram_power"}
+SUNDAY_NS, WEEK_NS, SET_BY_NS = 3 * DAY_NS, 7 * DAY_NS, 4 * HOUR_NS
+"""1970 began on a Thursday. Nearly all clocks are set on a Sunday, from 00:00 (Chile) to 03:00 (Europe, Australia)."""
+
 SUM_TOLERANCE = 0.01
 """The parts make up the total but for rounding; a larger difference is said."""
 
@@ -266,14 +269,20 @@ def _undone(run: CarbonRun, row: dict[str, str]) -> str:
     by = f"CodeCarbon {version}" if _version(row) else "CodeCarbon of a version it does not say"
     if not what:
         return f"its PUE of {run.pue:g} is in no figure of {by}"
-    return f"the PUE of {run.pue:g} that {by} has in its {' and '.join(what)} is divided out"
+    return f"the PUE of {run.pue:g} that {by} has in its {_listed(what)} is divided out"
+
+
+def _listed(words: list[str]) -> str:
+    """As in 'energies, powers and water'."""
+    return " and ".join([*([", ".join(words[:-1])] if words[1:] else []), words[-1]])
 
 
 def _undo_changes_of_clock(runs: list[CarbonRun], gathering: Gathering) -> list[CarbonRun]:
     """Ends by a local clock, put right where it was set: durations tell how long runs took whatever clocks say.
 
     Within a run that has several rows that holds both ways; between runs, where one would begin within a few minutes of
-    the end of the run before it if the clock was set back by an hour, and else would overlap it.
+    the end of the run before it if the clock was set back by an hour, and else would overlap it: and its end lies
+    before that one's, or a night in which clocks are set lies between. A pause of an hour over such a night is told.
     """
     ahead_ns = 0
     starts: dict[str, CarbonRun] = {}
@@ -290,7 +299,15 @@ def _undo_changes_of_clock(runs: list[CarbonRun], gathering: Gathering) -> list[
         else:
             last_ns = result[-1].end_ns if result else begin_ns
             follows = (change for change in CHANGES_NS if 0 <= begin_ns + change - last_ns + STAMP_NS <= ABOUT_NS)
-            changed = next(follows, 0) if end_ns < last_ns else 0
+            changed = next(
+                (change for change in follows if end_ns < last_ns or _may_be_set(last_ns, end_ns + change)), 0
+            )
+            if may_be_set_forward(begin_ns - last_ns) and _may_be_set(last_ns, end_ns):
+                reason = (
+                    f"begins {(begin_ns - last_ns) / NS_PER_S:g} s after the end of the run before it, over a night in"
+                    f" which clocks are set forward: if they were, {REMEDY}"
+                )
+                gathering.fault(reason, line=run.line)
         if changed:
             way = "back" if changed > 0 else "forward"
             reason = (
@@ -303,6 +320,12 @@ def _undo_changes_of_clock(runs: list[CarbonRun], gathering: Gathering) -> list[
         starts[run.run] = replace(before, total_j=run.total_j) if before is not None else moved
         result.append(moved)
     return result
+
+
+def _may_be_set(after_ns: int, until_ns: int) -> bool:
+    """Whether a Sunday between 00:00 and 04:00 of the local clock lies between two times: there clocks are set."""
+    since_ns = (after_ns - SUNDAY_NS) % WEEK_NS
+    return since_ns <= SET_BY_NS or after_ns - since_ns + WEEK_NS <= until_ns
 
 
 def _number(name: str, row: dict[str, str]) -> float:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sim.measure.faults import kind
-from sim.measure.known import holes
+from sim.measure.known import holes, usual_ns
 from sim.measure.missing import told
 from sim.measure.readers.stamps import REMEDY, Stamps, may_be_set_forward, moved_on
 from sim.measure.readers.text import Text
@@ -171,12 +171,16 @@ class Gathering:
             )
             self.fault(reason, line=int(lines[row]) or None, device=device, time_ns=int(times[row]))
         order = np.unique(moved)
-        for at in np.flatnonzero(holes(order)).tolist():
-            gap_ns = int(order[at + 1] - order[at])
-            if may_be_set_forward(gap_ns):
+        gaps = np.diff(order)
+        usual = usual_ns(order)
+        # Of a log with rows every ten minutes or more seldom an hour is no hole, though it may be a change of clock.
+        hole = holes(order)
+        for at in np.flatnonzero(hole | (gaps >= MOST_TIMES_USUAL * usual)).tolist():
+            gap_ns = int(gaps[at])
+            if may_be_set_forward(gap_ns, usual):
                 reason = (
                     f"the clock jumps forward by {gap_ns / NS_PER_S:g} s, about as much as at a change of clock:"
-                    f" if it was one, {REMEDY}; else nothing is known of that time"
+                    f" if it was one, {REMEDY}{'; else nothing is known of that time' if hole[at] else ''}"
                 )
                 self.fault(reason, device=device, time_ns=int(order[at]))
         return moved
@@ -185,7 +189,8 @@ class Gathering:
         if self.stamps.zone is not None and not self.stamps.local:
             self.fault(f"--zone {self.stamps.zone} is not used: its times do not depend on a zone")
         if self.stamps.assumed:
-            reason = f"{self.stamps.assumed:,} times come twice, as clocks went back: taken for the first of the two"
+            times = "time comes" if self.stamps.assumed == 1 else "times come"
+            reason = f"{self.stamps.assumed:,} {times} twice, as clocks went back: taken for the first of the two"
             self.fault(reason)
 
     def _join(self, units: Mapping[str, str], times: Ints, rows: Mapping[str, Ints]) -> None:
@@ -208,9 +213,11 @@ class Gathering:
     def _tell_order(self, device: str, times: Ints, lines: Ints) -> None:
         late = np.flatnonzero(np.diff(times) < 0)
         if len(late):
-            message = (
-                f"{len(late):,} rows were earlier than the row before them, the first here; all were sorted by time"
-            )
+            rows = f"{len(late):,} rows were earlier than the rows before them, the first here"
+            message = f"{'this row was earlier than the row before it' if len(late) == 1 else rows}"
+            message += "; all were sorted by time"
+            if self.stamps.local and self.stamps.zone is None:
+                message += f"; if a change of clock did that, {REMEDY}"
             self.fault(message, line=int(lines[late[0] + 1]), device=device, time_ns=int(times[late[0] + 1]))
 
     def _leave_out_dead_meters(self, device: str, rows: Ints, times: Ints, columns: Mapping[str, Floats]) -> None:

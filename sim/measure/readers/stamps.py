@@ -26,6 +26,9 @@ OFTEN_NS = 60 * NS_PER_S
 SLOWEST_NS = 600 * NS_PER_S
 """Of logs with samples more seldom a change of clock is not told from rows out of order."""
 
+MOST_COMPARED = 10
+"""Rows after a fall that are looked at: if they go on in order below it, no row is merely late."""
+
 REMEDY = "name the zone of its clock with --zone, such as Europe/Berlin"
 
 
@@ -95,7 +98,8 @@ def moved_on(times_ns: Ints) -> tuple[Ints, list[tuple[int, int]]]:
     changes: list[tuple[int, int]] = []
     for fall in falls.tolist():
         after = fall + 1
-        later = times_ns[after : after + 10]
+        covered = max(int(-steps[fall] // usual), 2)  # rows that lie below the last one before the fall
+        later = times_ns[after : after + min(covered, MOST_COMPARED)]
         in_order = len(later) > 1 and bool((np.diff(later) >= 0).all())
         below = bool((later < times_ns[fall]).all())  # one late row is back at once
         for change in CHANGES_NS:
@@ -108,6 +112,6 @@ def moved_on(times_ns: Ints) -> tuple[Ints, list[tuple[int, int]]]:
     return moved, changes
 
 
-def may_be_set_forward(gap_ns: int) -> bool:
-    """Whether a gap is about an hour or half an hour, as a clock that is set forward leaves."""
-    return any(0 <= gap_ns - change <= change // 10 for change in CHANGES_NS)
+def may_be_set_forward(gap_ns: int, usual_ns: float = 0.0) -> bool:
+    """Whether a gap is about an hour or half an hour, or that and a usual interval, as a clock set forward leaves."""
+    return any(0 <= gap_ns - change <= change // 10 + usual_ns for change in CHANGES_NS)
