@@ -18,6 +18,7 @@ import sim
 from sim.errors import InputError
 from sim.instants import epoch_ns
 from sim.results.files import to_yaml
+from sim.signals.complaints import Complaints
 from sim.signals.grid.eia import read_eia
 from sim.signals.grid.electricity_maps import read_electricity_maps
 from sim.signals.grid.plain import read_plain
@@ -260,6 +261,14 @@ def test_one_wrong_choice_of_basis_is_one_line(tmp_path: Path) -> None:
         read_electricity_maps(path, basis="direct", policy="refuse", origin_ns=0)
     assert len(caught.value.problems) == 1
     assert "(95 more alike" in str(caught.value)
+
+
+def test_entries_on_one_line_are_counted_and_the_line_is_not_said_again() -> None:
+    found = Complaints("f.json")
+    for i in range(96):
+        found.add(1, "is wrong", f"history.{i}")
+    (problem,) = found.problems()
+    assert str(problem) == "f.json:1: history.0: is wrong  (95 more alike)"
 
 
 def test_hours_in_which_only_storage_generates_are_told_as_such_and_may_be_held(tmp_path: Path) -> None:

@@ -390,7 +390,7 @@ def test_long_runs_of_codecarbon_over_a_change_of_clock(tmp_path: Path, hours: f
     assert {device.unit for device in bare.devices} == {"gpu"}
     assert bare.seconds == pytest.approx(3 * hours * 3600)
     assert any("was set back by 60 min" in line for line in faults.lines(bare.faults))
-    week = [(end + timedelta(days=2), *rest) for end, *rest in runs]  # no clock is set on a Tuesday
+    week = [(end + timedelta(days=2), name, s, j) for end, name, s, j in runs]  # no clock is set on a Tuesday
     (tmp_path / "e.csv").write_text(carbon(*week))
     assert any("overlaps" in fault.reason for fault in read_recording(tmp_path / "e.csv").faults)
 
@@ -399,7 +399,7 @@ def test_a_pause_of_an_hour_over_a_night_in_which_clocks_are_set_is_told(tmp_pat
     ends = local("Europe/Berlin", datetime(2025, 3, 29, 22, tzinfo=UTC), [7200, 14400, 21600])
     runs = [(end, name, 7200.0, 360e3) for end, name in zip(ends, "abc", strict=True)]
     for days, told_of in ((0, True), (2, False)):
-        (tmp_path / "e.csv").write_text(carbon(*[(end + timedelta(days=days), *rest) for end, *rest in runs]))
+        (tmp_path / "e.csv").write_text(carbon(*[(end + timedelta(days=days), name, s, j) for end, name, s, j in runs]))
         lines = faults.lines(read_recording(tmp_path / "e.csv").faults)
         assert any("begins 3600 s after the end of the run before it" in line for line in lines) == told_of
 

@@ -106,7 +106,7 @@ def _doubled(rows: Rows) -> Rows:
     [
         ("DATA PERIODS,1,1,Data,Sunday,1/1,12/31", _doubled, "a second row for 1.1. 04:00.*1 record an hour"),
         ("HEADER", _doubled, "a second row for 1.1. 04:00"),
-        ("DATA PERIODS,1,2,Data,Sunday,1/1,12/31", lambda rows: rows, "nothing for 1.1. 00:30"),
+        ("DATA PERIODS,1,2,Data,Sunday,1/1,12/31", lambda rows: rows, "nothing for 1.1. 00:30.*says 2 records an hour"),
         ("DATA PERIODS,1,7,Data,Sunday,1/1,12/31", lambda rows: rows, "7 records an hour"),
         ("DATA PERIODS,1,many", lambda rows: rows, "do not say how many"),
         ("DATA PERIODS,2,1,A,Sunday,1/1,12/31,B,Sunday,1/1,1/1", lambda rows: rows + rows[:9], "a second row for 1."),
@@ -119,6 +119,25 @@ def test_rows_that_the_header_does_not_allow_are_refused(tmp_path: Path, header:
     _write_epw(tmp_path / "t.epw", change(rows), header)
     with pytest.raises(InputError, match=says):
         _typical(tmp_path / "t.epw")
+
+
+def test_a_fault_of_every_hour_is_one_problem_with_their_number(tmp_path: Path) -> None:
+    """Two records an hour where the header says one; and a column that is missing half of the time."""
+    rows = _epw(tmp_path / "t.epw", 2, lambda part: 30 * (part + 1))
+    _write_epw(tmp_path / "t.epw", rows, "DATA PERIODS,1,1,Data,Sunday,1/1,12/31")
+    with pytest.raises(InputError) as error:
+        _typical(tmp_path / "t.epw")
+    (problem,) = error.value.problems
+    assert problem.line == 10
+    assert "is a second row for 1.1. 00:00, which line 9 has (DATA PERIODS says 1 record an hour)" in problem.message
+    assert "(8,759 more alike: lines 12, 14," in problem.message
+    whole = _epw(tmp_path / "t.epw", 1, lambda _: 60)
+    _write_epw(tmp_path / "t.epw", [[*row[:6], "99.9", *row[7:]] for row in whole[::2]] + whole[1::2], "HEADER")
+    with pytest.raises(InputError) as error:
+        _typical(tmp_path / "t.epw")
+    (problem,) = error.value.problems
+    assert "the dry bulb c is missing" in problem.message
+    assert "(4,379 more alike" in problem.message
 
 
 def test_periods_that_make_a_year_are_one(tmp_path: Path) -> None:

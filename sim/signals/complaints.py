@@ -21,12 +21,12 @@ class Complaints:
         self._kinds: dict[str, _Kind] = {}
         self._more = 0
 
-    def add(self, line: int, message: str, path: str = "") -> None:
+    def add(self, line: int | None, message: str, path: str = "") -> None:
         """One more row at fault. A message names what varies (a cell) only where rows differ in it."""
         kind = self._kinds.get(message)
         if kind is not None:
             kind.count += 1
-            if len(kind.others) < MOST_LINES:
+            if line is not None and len(kind.others) < MOST_LINES:
                 kind.others.append(line)
         elif len(self._kinds) < MOST_PROBLEMS:
             self._kinds[message] = _Kind(line, path)
@@ -50,7 +50,7 @@ class Complaints:
 class _Kind:
     """Where a fault was met first, how often again, and in which of the next lines."""
 
-    line: int
+    line: int | None
     path: str
     count: int = 0
     others: list[int] = field(default_factory=list)
@@ -58,6 +58,8 @@ class _Kind:
     def alike(self) -> str:
         if not self.count:
             return ""
+        if not self.line or set(self.others) == {self.line}:
+            return f"  ({self.count:,} more alike)"  # in a document without lines, or on one line
         named = ", ".join(str(line) for line in self.others)
-        further = f" and {self.count - len(self.others)} further" if self.count > len(self.others) else ""
-        return f"  ({self.count} more alike: line{'s' if self.count > 1 else ''} {named}{further})"
+        further = f" and {self.count - len(self.others):,} further" if self.count > len(self.others) else ""
+        return f"  ({self.count:,} more alike: line{'s' if self.count > 1 else ''} {named}{further})"

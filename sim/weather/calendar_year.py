@@ -12,9 +12,10 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from sim.errors import InputError, Problem
+from sim.errors import InputError
+from sim.signals.complaints import Complaints
 from sim.units import DAY_NS, HOUR_NS
-from sim.weather.records import MOST_NAMED, Floats, Place, TypicalYear
+from sim.weather.records import Floats, Place, TypicalYear
 
 Ints = npt.NDArray[np.int64]
 MONTHS, DAYS = 12, 31
@@ -58,23 +59,20 @@ def typical_year(
     at, line_of = np.array(slots, dtype=np.int64)[order], np.array(lines, dtype=np.int64)[order]
     again = np.flatnonzero(at[1:] == at[:-1]) + 1
     if len(again):
-        problems = [
-            Problem(
-                file,
-                int(line_of[i]),
-                "",
-                f"is a second row for {_said(int(at[i]), step_ns)}, which line {line_of[i - 1]} has ({step})",
-            )
-            for i in again[:MOST_NAMED].tolist()
-        ]
-        if len(again) > MOST_NAMED:
-            problems.append(Problem(file, None, "", f"and {len(again) - MOST_NAMED} more like these"))
-        raise InputError(problems)
-    return TypicalYear(place, step_ns, at, {name: values[order] for name, values in columns.items()}, line_of)
+        complaints = Complaints(file)
+        first = int(again[0])
+        message = f"is a second row for {_said(int(at[first]), step_ns)}, which line {line_of[first - 1]} has ({step})"
+        for i in again.tolist():
+            complaints.add(int(line_of[i]), message)  # the others are alike
+        complaints.raise_if_any()
+    return TypicalYear(place, step_ns, at, {name: values[order] for name, values in columns.items()}, line_of, step)
 
 
-def rows_by_slot(file: str, slots: Ints, step_ns: int) -> Ints:
-    """The row for each slot, the first of several. Raises ``InputError`` for a slot that has none."""
+def rows_by_slot(file: str, slots: Ints, step_ns: int, step: str = "") -> Ints:
+    """The row for each slot, the first of several. Raises ``InputError`` for a slot that has none.
+
+    ``step`` says how the length of a record is known, as in ``typical_year``.
+    """
     per_day = DAY_NS // step_ns
     table = np.full(MONTHS * DAYS * per_day, -1, dtype=np.int64)
     table[slots[::-1]] = np.arange(len(slots))[::-1]
@@ -86,7 +84,8 @@ def rows_by_slot(file: str, slots: Ints, step_ns: int) -> Ints:
         if len(lacking):
             day, at = lacking[0].tolist()
             first = slot(month + 1, day + 1, at * step_ns, step_ns)
-            raise InputError.one(file, f"has nothing for {_said(first, step_ns)}: it is not a whole year")
+            message = f"has nothing for {_said(first, step_ns)}: it is not a whole year"
+            raise InputError.one(file, message + (f" ({step})" if step else ""))
     return table
 
 

@@ -27,7 +27,7 @@ def typical(file: str, year: TypicalYear, gaps: Gaps, *, start_ns: int, end_ns: 
     February that the file lacks has that of the 28th. Raises ``InputError`` where the file lacks any other hour.
     """
     columns, filled = without_gaps(file, year.columns, year.lines, gaps)
-    table = rows_by_slot(file, year.slots, year.step_ns)
+    table = rows_by_slot(file, year.slots, year.step_ns, year.step)
     return _by_calendar(year.place, table, year.step_ns, 0, columns, filled, start_ns, end_ns)
 
 

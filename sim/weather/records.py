@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.errors import InputError, Problem
+from sim.signals.complaints import Complaints
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -18,7 +18,6 @@ Gaps = Literal["refuse", "hold", "interpolate"]
 
 NEEDED = ("dry_bulb_c", "relative_humidity")
 EXTRA = ("ghi_w_m2", "dni_w_m2", "dhi_w_m2", "wind_m_s")
-MOST_NAMED = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +34,8 @@ class Place:
 class TypicalYear:
     """A made-up year in local standard time, in its order: ``columns`` (n,), NaN where missing, and their lines.
 
-    ``slots`` (n,) increase and say where in any year each record of ``step_ns`` belongs (see ``calendar_year``).
+    ``slots`` (n,) increase and say where in any year each record of ``step_ns`` belongs (see ``calendar_year``);
+    ``step`` says in words how that length is known.
     """
 
     place: Place
@@ -43,6 +43,7 @@ class TypicalYear:
     slots: Ints
     columns: Mapping[str, Floats]
     lines: Ints
+    step: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,22 +72,20 @@ def without_gaps(
     start), ``interpolate`` draws a line between neighbours. Raises ``InputError`` naming lines under ``refuse``.
     """
     whole: dict[str, Floats] = {}
-    problems: list[Problem] = []
+    complaints = Complaints(file)
     filled = 0
     for name, values in columns.items():
         missing = np.isnan(values)
         if missing.all():
             if name in NEEDED:
-                problems.append(Problem(file, None, "", f"has no {name.replace('_', ' ')} at all"))
+                complaints.add(None, f"has no {name.replace('_', ' ')} at all")
             continue
         if missing.any() and policy == "refuse":
-            for i in np.nonzero(missing)[0][:MOST_NAMED].tolist():
+            for i in np.nonzero(missing)[0].tolist():
                 what = name.replace("_", " ")
                 message = f"the {what} is missing; mend the file, or write 'gaps: hold' or 'gaps: interpolate'"
                 key = f"{keys[name]}[{i}]" if keys and name in keys else ""
-                problems.append(Problem(file, int(lines[i]) if lines is not None else None, key, message))
-            if int(missing.sum()) > MOST_NAMED:
-                problems.append(Problem(file, None, "", f"and {int(missing.sum()) - MOST_NAMED} more like these"))
+                complaints.add(int(lines[i]) if lines is not None else None, message, key)
             continue
         filled += int(missing.sum())
         known = np.nonzero(~missing)[0]
@@ -96,8 +95,7 @@ def without_gaps(
         else:
             before = np.maximum(np.searchsorted(known, at, side="right") - 1, 0)
             whole[name] = values[known[before]]
-    if problems:
-        raise InputError(problems)
+    complaints.raise_if_any()
     return whole, filled
 
 
