@@ -81,6 +81,36 @@ def test_without_a_uuid_the_machine_and_the_index_are_the_gpu(tmp_path: Path) ->
     assert joules(found) == (300 + 100) * 60
 
 
+@pytest.mark.parametrize("uuid", ["", "GPU-1"])
+def test_a_target_whose_address_changes_is_still_that_machine(tmp_path: Path, uuid: str) -> None:
+    """Sockets are told by their machine alone, here by its address; a GPU beside them by its UUID."""
+    found = []
+    for first, last, address in ((0, 30, "10.0.0.1:9100"), (35, 61, "10.0.0.9:9100")):
+        found += [
+            steady(100, first, last, metric="scaph_socket_power_microwatts", socket_id=s, instance=address)
+            for s in "01"
+        ]
+        found += [steady(300, first, last, UUID=uuid, instance=address)] if uuid else []
+    recording = read(tmp_path, api(*found))
+    assert sorted(device.name for device in recording.devices) == [
+        "cpu-package0",
+        "cpu-package1",
+        *["gpu0"] * bool(uuid),
+    ]
+    assert "'10.0.0.9:9100' goes on where '10.0.0.1:9100' stops, with the same meters" in faults(recording)
+
+
+def test_machines_that_could_be_either_or_lack_a_meter_stay_apart(tmp_path: Path) -> None:
+    socket = "scaph_socket_power_microwatts"
+    early = [steady(100, 0, 30, metric=socket, socket_id="0", instance=host) for host in ("a", "b")]
+    late = [steady(100, 35, 61, metric=socket, socket_id="0", instance=host) for host in ("c", "d")]
+    assert len(read(tmp_path, api(*early, *late)).devices) == 4
+    more = steady(100, 35, 61, metric=socket, socket_id="1", instance="c")
+    assert len(read(tmp_path, api(early[0], late[0], more)).devices) == 3
+    beside = steady(100, 20, 61, metric=socket, socket_id="0", instance="c")
+    assert len(read(tmp_path, api(early[0], beside)).devices) == 2
+
+
 def test_two_gpus_through_two_exporters_keep_their_names_in_whatever_order(tmp_path: Path) -> None:
     seen = [steady(300, gpu=str(g), UUID=f"GPU-{g}", Hostname=h) for g, h in ((0, "a"), (1, "b"), (1, "a"), (0, "b"))]
     found = read(tmp_path, api(*seen))

@@ -17,6 +17,7 @@ import numpy as np
 from sim.measure.readers.choosing import best_answered, named
 from sim.measure.readers.exporters import METRICS, MIG, Meter, meter, wraps_at
 from sim.measure.readers.gathering import Gathering, hashed
+from sim.measure.readers.renamed import renamed
 from sim.measure.readers.series import MEANS_APART, Series, put_together, series
 from sim.units import MAX_NS
 
@@ -68,7 +69,7 @@ def gather_meters(readings: Sequence[Reading], gathering: Gathering) -> list[Row
             samples = by_series.setdefault((reading.metric, reading.labels), [])
             by_labels[reading.metric, id(reading.labels)] = samples
         samples.append((reading.time_ns, value, reading.line))
-    meters = _meters(by_series, gathering)
+    meters = _renamed(_meters(by_series, gathering), by_series, gathering)
     devices = _devices(meters.values())
     names = _names(devices, meters.values())
     places: dict[_Place, list[tuple[Labels, Series]]] = {}
@@ -116,6 +117,20 @@ def _meters(
     for (metric, why), count in left_out.items():
         gathering.fault(f"left out: {count:,} series of {metric}, which {why}")
     return found
+
+
+def _renamed(
+    meters: dict[tuple[str, Labels], Meter],
+    by_series: Mapping[tuple[str, Labels], Sequence[tuple[int, float, int]]],
+    gathering: Gathering,
+) -> dict[tuple[str, Labels], Meter]:
+    """The meters with machines under the name that they had first; which are taken for one is told."""
+    first = renamed(meters, by_series)
+    for host, before in first.items():
+        if any(own.host == host and not own.uuid for own in meters.values()):
+            reason = f"goes on where '{before}' stops, with the same meters: taken for one machine under a new name"
+            gathering.fault(f"'{host}' {reason}")
+    return {key: own._replace(host=first.get(own.host, own.host)) for key, own in meters.items()}
 
 
 def _devices(meters: Iterable[Meter]) -> dict[Meter, Device]:
