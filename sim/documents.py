@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError, Problem
-from sim.reading import open_regular
+from sim.reading import open_regular, up_to
 
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
@@ -191,7 +191,7 @@ class _Builder:
 
 def _read_text(path: Path, file: str) -> str:
     with open_regular(path, file) as stream:
-        raw = stream.read(LARGEST_BYTES + 1)
+        raw = up_to(stream, LARGEST_BYTES + 1)
     if len(raw) > LARGEST_BYTES:
         raise InputError.one(file, f"is larger than {LARGEST_BYTES >> 20} MiB; keep data in files of its own")
     try:

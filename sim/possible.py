@@ -75,6 +75,20 @@ WATER_INTENSITY = Possible(
 )  # fmt: skip
 BATTERY = Possible(0.0, 1e12 * 3600.0, "at most 1 TWh", "the largest batteries hold some 5 GWh")
 
+MEASURED_W = (1e-3, DEVICE_POWER.high)
+"""What a device that is switched on draws, as the rows of a measured table say it."""
+
+WEATHER: Mapping[str, Possible] = {
+    "dry_bulb_c": Possible(-95.0, 65.0, "from -95 to 65 degC", "records are -89.2 and 56.7 degC: WMO"),
+    "relative_humidity": Possible(0.0, 1.1, "from 0 to 110 %", "EnergyPlus' own limits of an EPW file"),
+    "pressure_pa": Possible(25e3, 120e3, "from 250 to 1,200 hPa", "Everest has 337 hPa, the record is 1,084: WMO"),
+    "ghi_w_m2": Possible(-50.0, 2500.0, "from -50 to 2,500 W/m2", "1,361 W/m2 above the air; clouds add up to 60 %"),
+    "dni_w_m2": Possible(-50.0, 2500.0, "from -50 to 2,500 W/m2", "1,361 W/m2 above the air"),
+    "dhi_w_m2": Possible(-50.0, 2500.0, "from -50 to 2,500 W/m2", "1,361 W/m2 above the air"),
+    "wind_m_s": Possible(0.0, 150.0, "from 0 to 150 m/s", "the fastest gust measured was 113 m/s: WMO, 2010"),
+}
+"""By column of a weather file. Sensors of radiation read a little below zero at night."""
+
 DIMENSIONS: Mapping[str, Possible] = {
     "power": POWER,
     "energy": BATTERY,

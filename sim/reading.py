@@ -35,6 +35,7 @@ MOST_STREAMED = 8 << 30
 LONGEST_LINE = 1 << 17
 MOST_CELLS = 1 << 29
 _GZIP_MAGIC = b"\x1f\x8b"
+_PIECE = 1 << 20
 
 
 def exists(path: Path) -> bool:
@@ -77,6 +78,14 @@ def open_regular(path: Path, file: str | None = None) -> Iterator[IO[bytes]]:
         yield stream
 
 
+def up_to(stream: IO[bytes] | gzip.GzipFile, most: int) -> bytes:
+    """Up to ``most`` bytes, piece by piece: ``read(most)`` would set all of that aside, whatever the stream holds."""
+    content = io.BytesIO()
+    while piece := stream.read(min(_PIECE, most - content.tell())):
+        content.write(piece)
+    return content.getvalue()
+
+
 def read_bytes(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -> bytes:
     """All of the file at ``path``, unpacked if it is gzip, up to ``most`` bytes. Raises ``InputError``."""
     name = str(path) if file is None else file
@@ -84,7 +93,7 @@ def read_bytes(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -
         try:
             packed = stream.read(2) == _GZIP_MAGIC
             stream.seek(0)
-            content = (gzip.GzipFile(fileobj=stream) if packed else stream).read(most + 1)
+            content = up_to(gzip.GzipFile(fileobj=stream) if packed else stream, most + 1)
         except EOFError:
             raise InputError.one(name, "is gzip that ends too early: it was cut off") from None
         except (OSError, zlib.error) as error:

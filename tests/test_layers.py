@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "onsite": {"errors", "units", "signals", "instants", "reading"},
     "workload": BASE | {"signals", "rng", "profiles"},
     "engine": {"errors", "units", "signals", "rng", "profiles", "workload", "instants", "reading"},
-    "weather": {"errors", "units", "signals", "instants", "reading"},
+    "weather": {"errors", "units", "signals", "instants", "reading", "possible"},
     "facility": {"errors", "units", "weather"},
     "accounting": {"errors", "units", "memo", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},

@@ -218,6 +218,7 @@ def test_a_measured_table_gives_a_load_curve(tmp_path: Path) -> None:
     [
         ("\nd,0.5,100", "amd-epyc-7543", "rows of 'd' at load 0 and at load 1"),
         ("\na,50,100", "amd-epyc-7543", "a load from 0 to 1"),
+        ("\na,0.5,5e-324", "amd-epyc-7543", "from 0.001 to 50,000 W"),
         ("", "nvidia-l4", "nvidia-l4"),
         ("", None, "--base NAME"),
     ],
@@ -276,7 +277,8 @@ def test_a_measured_table_gives_a_clock_curve(tmp_path: Path) -> None:
     ("works", "lie", "base", "says"),
     [
         (("stream",), "\nsolver,900,150,100,12,", "nvidia-l4", "no row at 1410 MHz and 400 W for solver"),
-        (("stream",), "\nstream,fast,150,100,12,", "nvidia-l4", "numbers above zero"),
+        (("stream",), "\nstream,fast,150,100,12,", "nvidia-l4", "time_s from 1e-09 to"),
+        (("stream",), "\nstream,150,150,5e-324,12,", "nvidia-l4", "power_w from 0.001 to 50,000"),
         (("stream",), "", None, "--base NAME"),
         (("stream",), '\n"stream,900', "nvidia-l4", "cannot be read as CSV"),
     ],

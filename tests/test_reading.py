@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,18 @@ def test_a_file_of_exactly_the_limit_is_read(tmp_path: Path) -> None:
     assert read_bytes(path, most=1_000) == b"1" * 1_000
     with pytest.raises(InputError, match="holds more than 999 bytes"):
         read_bytes(path, most=999)
+
+
+def test_a_limit_is_not_set_aside_beforehand(tmp_path: Path) -> None:
+    """A gibibyte may be read, and a file of three bytes takes three."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc")
+    tracemalloc.start()
+    try:
+        assert read_bytes(path, most=1 << 40) == b"abc"
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_pipe_and_a_folder_are_refused_and_not_waited_for(tmp_path: Path) -> None:

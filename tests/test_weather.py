@@ -188,6 +188,9 @@ def test_open_meteo_s_clock_is_its_fixed_offset(tmp_path: Path) -> None:
         ({"hourly": {"temperature_2m": [None] * 24}}, "has no dry bulb c at all"),
         ({"hourly": {"temperature_2m": [1.0] * 23 + [None]}}, "the dry bulb c is missing"),
         ({"latitude": "north"}, "is no hourly answer of Open-Meteo"),
+        ({"hourly": {"temperature_2m": [1.0] * 23 + [9999]}}, r"hourly.temperature_2m\[23\]: .* from -95 to 65 degC"),
+        ({"hourly": {"relative_humidity_2m": [-1.0] * 24}}, r"relative_humidity_2m\[0\]: .* from 0 to 110 %"),
+        ({"hourly": {"wind_speed_10m": [36.0] * 4 + [1e6] * 20}}, r"wind_speed_10m\[4\]: .* from 0 to 150 m/s"),
     ],
 )
 def test_a_fault_in_an_open_meteo_file_is_named(tmp_path: Path, changes: Any, says: str) -> None:

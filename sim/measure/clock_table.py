@@ -17,10 +17,13 @@ from sim.measure.accuracy import Errors, errors
 from sim.measure.fit_clock import ClockRows, curve_of, fit_curve, predict
 from sim.measure.fitting import Fit, held_out
 from sim.measure.measured_csv import has_columns, read_columns, refuse_rows
+from sim.possible import MEASURED_W
 
 Floats = npt.NDArray[np.float64]
 
 COLUMNS = ("clock_mhz", "cap_w", "power_w", "time_s")
+POSSIBLE = {"clock_mhz": (1.0, 1e5), "cap_w": MEASURED_W, "power_w": MEASURED_W, "time_s": (1e-9, 1e9)}
+"""Clocks have lain between some MHz and 9 GHz, and no run of a measurement lasts for 30 years."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +52,9 @@ def is_clock_table(path: Path) -> bool:
 def read_clock_table(path: Path) -> ClockTable:
     """The table. Raises ``InputError`` naming each row that cannot be used, and each work without its top row."""
     work, values = read_columns(path, "work", COLUMNS)
-    usable = np.logical_and.reduce([np.isfinite(column) & (column > 0) for column in values.values()])
-    refuse_rows(path, usable, "needs clock, cap, power and time as numbers above zero")
+    within = [(column >= POSSIBLE[name][0]) & (column <= POSSIBLE[name][1]) for name, column in values.items()]
+    needs = ", ".join(f"{name} from {low:g} to {high:,.0f}" for name, (low, high) in POSSIBLE.items())
+    refuse_rows(path, np.logical_and.reduce(within), f"needs {needs}")
     top_mhz, top_w = values["clock_mhz"].max(), values["cap_w"].max()
     at_top = (values["clock_mhz"] == top_mhz) & (values["cap_w"] == top_w)
     missing = sorted(set(work) - set(work[at_top]))

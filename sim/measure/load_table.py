@@ -17,6 +17,7 @@ from sim.errors import InputError
 from sim.measure.accuracy import Errors, errors
 from sim.measure.fitting import Bound, Fit, fit, held_out
 from sim.measure.measured_csv import has_columns, read_columns, refuse_rows
+from sim.possible import MEASURED_W
 from sim.profiles.power import load_rise
 
 Floats = npt.NDArray[np.float64]
@@ -67,8 +68,9 @@ def read_load_table(path: Path) -> LoadTable:
     """The table. Raises ``InputError`` naming each row that cannot be used, and each machine without its ends."""
     machine, values = read_columns(path, "machine", COLUMNS)
     load, watts = values["load"], values["power_w"]
-    usable = (load >= 0.0) & (load <= 1.0) & (watts > 0.0) & np.isfinite(watts)
-    refuse_rows(path, usable, "needs a load from 0 to 1 and watts above zero")
+    low, high = MEASURED_W
+    usable = (load >= 0.0) & (load <= 1.0) & (watts >= low) & (watts <= high)
+    refuse_rows(path, usable, f"needs a load from 0 to 1 and from {low:g} to {high:,.0f} W")
     ends = {}
     for name in dict.fromkeys(machine):
         idle, full = (watts[(machine == name) & (load == end)] for end in (0.0, 1.0))

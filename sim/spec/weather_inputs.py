@@ -18,7 +18,7 @@ from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather, WeatherSourc
 from sim.weather import lay
 from sim.weather.epw import read_epw
 from sim.weather.open_meteo import read_open_meteo
-from sim.weather.records import EXTRA, NEEDED
+from sim.weather.records import EXTRA, NEEDED, refuse_impossible
 from sim.weather.series import WeatherSeries
 from sim.weather.tmy3 import read_tmy3
 
@@ -53,6 +53,7 @@ def _month_hours(spec: MonthHours, start_ns: int, end_ns: int) -> WeatherSeries:
     with open_table(Path(spec.file)) as table:
         extra = [name for name in EXTRA if name in table.names]
     tables = read_month_hours(Path(spec.file), (*NEEDED, "pressure_pa", *extra), local=spec.zone is not None)
+    refuse_impossible(spec.file, {name: table.ravel() for name, table in tables.items()}, None)
     edges, month, hour = hours_over(start_ns, end_ns, spec.zone)
     columns = {name: table[month, hour] for name, table in tables.items()}
     return WeatherSeries(

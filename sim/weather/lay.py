@@ -12,7 +12,7 @@ from sim.errors import InputError
 from sim.units import DAY_NS, HOUR_NS
 from sim.weather.calendar_year import rows_by_slot, slots_at
 from sim.weather.psychrometrics import standard_pressure_pa
-from sim.weather.records import EXTRA, DatedHours, Gaps, Place, TypicalYear, without_gaps
+from sim.weather.records import EXTRA, DatedHours, Gaps, Place, TypicalYear, refuse_impossible, without_gaps
 from sim.weather.series import WeatherSeries
 
 Ints = npt.NDArray[np.int64]
@@ -26,6 +26,7 @@ def typical(file: str, year: TypicalYear, gaps: Gaps, *, start_ns: int, end_ns: 
     Each time of the run has the weather of the same month, day and time of day in the file's local standard time; a 29
     February that the file lacks has that of the 28th. Raises ``InputError`` where the file lacks any other hour.
     """
+    refuse_impossible(file, year.columns, year.lines)
     columns, filled = without_gaps(file, year.columns, year.lines, gaps)
     table = rows_by_slot(file, year.slots, year.step_ns, year.step)
     return _by_calendar(year.place, table, year.step_ns, 0, columns, filled, start_ns, end_ns)
@@ -39,6 +40,7 @@ def dated(file: str, hours: DatedHours, gaps: Gaps, *, start_ns: int, end_ns: in
     for whoever needs it to refuse. Raises ``InputError`` where they do not cover the run, or less than a year is to be
     repeated.
     """
+    refuse_impossible(file, hours.columns, hours.lines, hours.keys)
     place, step_ns = hours.place, hours.step_ns
     first_ns, last_ns = int(hours.start_ns[0]), int(hours.start_ns[-1]) + step_ns
     if not repeat:

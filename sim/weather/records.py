@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from sim.errors import InputError, Problem
+from sim.possible import WEATHER
 from sim.signals.complaints import Complaints
 
 Floats = npt.NDArray[np.float64]
@@ -63,6 +65,36 @@ class DatedHours:
     keys: Mapping[str, str]
 
 
+MOST_NAMED = 5
+"""Values of one column that are named, where values differ; the rest are counted."""
+
+
+def refuse_impossible(
+    file: str, columns: Mapping[str, Floats], lines: Ints | None, keys: Mapping[str, str] | None = None
+) -> None:
+    """Raises ``InputError`` naming each value that the air cannot have: a mark for a missing one, say, or a slip."""
+    problems: list[Problem] = []
+    for name, values in columns.items():
+        possible = WEATHER[name]
+        wrong = np.flatnonzero((values < possible.low) | (values > possible.high))  # NaN is missing, and neither
+        for i in wrong[:MOST_NAMED].tolist():
+            message = f"the {_words(name)} is {values[i]:g}, and {possible.fault(float(values[i]))}"
+            problems.append(_at(file, name, i, message, lines, keys))
+        if len(wrong) > MOST_NAMED:
+            problems.append(Problem(file, None, "", f"and {len(wrong) - MOST_NAMED:,} more like these"))
+    if problems:
+        raise InputError(problems)
+
+
+def _at(file: str, name: str, i: int, message: str, lines: Ints | None, keys: Mapping[str, str] | None) -> Problem:
+    key = f"{keys[name]}[{i}]" if keys and name in keys else ""
+    return Problem(file, int(lines[i]) if lines is not None else None, key, message)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def without_gaps(
     file: str, columns: Mapping[str, Floats], lines: Ints | None, policy: Gaps, keys: Mapping[str, str] | None = None
 ) -> tuple[dict[str, Floats], int]:
@@ -78,12 +110,11 @@ def without_gaps(
         missing = np.isnan(values)
         if missing.all():
             if name in NEEDED:
-                complaints.add(None, f"has no {name.replace('_', ' ')} at all")
+                complaints.add(None, f"has no {_words(name)} at all")
             continue
         if missing.any() and policy == "refuse":
             for i in np.nonzero(missing)[0].tolist():
-                what = name.replace("_", " ")
-                message = f"the {what} is missing; mend the file, or write 'gaps: hold' or 'gaps: interpolate'"
+                message = f"the {_words(name)} is missing; mend the file, or write 'gaps: hold' or 'gaps: interpolate'"
                 key = f"{keys[name]}[{i}]" if keys and name in keys else ""
                 complaints.add(int(lines[i]) if lines is not None else None, message, key)
             continue

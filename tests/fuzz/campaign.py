@@ -22,7 +22,7 @@ from typing import Any
 
 from sim.study.points import build_id
 from tests.fuzz.guard import BAD, WAITING_S, Outcome, attempt
-from tests.fuzz.kinds import KINDS, compiled, finished
+from tests.fuzz.kinds import KINDS
 
 BLOCK = 250
 RUN_NUMBERS = 1 << 32
@@ -104,11 +104,9 @@ def tried(kind: str, seed: int, place: Path, *, limit_memory: bool = True) -> Ou
     folder = place / "case"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    finished(place)
     rng = Random(f"{kind}:{seed}")
     case = KINDS[kind]
-    if case.compiles:
-        compiled()
+    case.before(place)
     return attempt(lambda: case.case(folder, rng), limit_memory=limit_memory, may_end_in_run_error=case.runs)
 
 

@@ -17,10 +17,10 @@ from tests.fuzz.guard import NonsenseError
 
 MAY_BE_NEGATIVE = (
     "cost", "credit", "marginal", "price", "intervals", "forecast", "immediate", "actual",
-    "overhead_by_component", "warm_air",
+    "overhead_by_component", "warm_air", "stored_energy",
 )  # fmt: skip
 """In the path of a number that may lie below zero: prices, credits, and what the building takes off the
-servers' own power: fans in a bath, leakage in colder air."""
+servers' own power: fans in a bath, leakage in colder air; and the change of what batteries hold."""
 ROUNDING = 1e-9
 """Relative: a sum of some thousand doubles in another order."""
 

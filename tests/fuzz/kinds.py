@@ -15,15 +15,18 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from typer.main import get_command
 
 import sim
 from sim.cli import app, describe
+from sim.cli_options import inert
 from sim.errors import InputError
 from sim.instants import parse_instant
 from sim.measure.readers import read_recording
 from sim.profiles.catalog import Catalog, read_profile
 from sim.results.files import read, sha256, to_json, to_yaml, write
 from sim.results.report import report
+from sim.signals.gaps import Policy
 from sim.signals.series_file import read_series
 from sim.spec.loader import parse_assignments
 from sim.spec.schema import scenario_schema
@@ -55,13 +58,14 @@ Case = Callable[[Path, Random], object]
 class Kind:
     """A kind of input: how often it is drawn beside the others, and how one case of it is tried.
 
-    ``runs`` are cases that simulate, and may end in a ``RunError``; ``compiles`` those that need compiled engines.
+    ``runs`` are cases that simulate, and may end in a ``RunError``. ``before`` is done first, and its time is not the
+    case's: it gets the folder around that of the case.
     """
 
     weight: float
     case: Case
     runs: bool = False
-    compiles: bool = False
+    before: Callable[[Path], object] = lambda _place: None
 
 
 def _file(content: Callable[[], bytes], name: str, syntax: str, reader: Callable[[Path], object]) -> Case:
@@ -165,7 +169,7 @@ def _raise(problems: tuple[Any, ...]) -> None:
 
 def told(error: InputError) -> None:
     """A refusal is told in words that a terminal may show, and not by the page."""
-    said = describe(error)
+    said = inert(describe(error))
     if any(ord(letter) < 32 and letter not in "\n\t" for letter in said):
         raise NonsenseError("a control character reaches the terminal")
     if max(map(len, said.splitlines()), default=0) > 40_000:
@@ -271,15 +275,17 @@ def _within(name: str, values: Any, low: float, high: float) -> None:
         raise NonsenseError(f"{name} outside {low:g}..{high:g}")
 
 
-def _grid(name: str) -> Case:
+def _grid(name: str, content: Callable[[str], bytes], read: Callable[[Path, Policy], object]) -> Case:
     def case(folder: Path, rng: Random) -> None:
         path = folder / name
-        path.write_bytes(damaged(sound.grid(name), "json" if name.endswith(".json") else "csv", rng))
-        found = sound.GRID_READERS[name](path, rng.choice(("refuse", "hold", "interpolate")))
+        path.write_bytes(damaged(content(name), "json" if name.endswith(".json") else "csv", rng))
+        found = read(path, rng.choice(("refuse", "hold", "interpolate")))
         for field in ("intensity", "price"):
             signal = getattr(found, field, None)
             if signal is not None:
                 _finite(field, signal.values)
+        for fuel, share in (getattr(found, "mix", None) or {}).items():
+            _within(f"share of {fuel}", share.values, 0.0, 1.0 + 1e-9)
 
     return case
 
@@ -312,7 +318,7 @@ def _traced(name: str) -> Case:
 
 
 def _recording(name: str) -> Case:
-    syntax = "json" if name.endswith("API") else "csv"
+    syntax = "json" if name.endswith(("API", "JSON")) else "jsonl" if name == "Scaphandre" else "csv"
     return _file(sound.RECORDINGS[name].encode, "log", syntax, _recorded)
 
 
@@ -478,12 +484,18 @@ def _serves(tree: Any) -> bool:
     return any(work.get("kind") == "serving" for work in tree["workloads"].values())
 
 
+@cache
+def _command() -> Any:
+    """Put together once: it takes longer than most of what it does."""
+    return get_command(app)
+
+
 def command(*words: str) -> None:
     """The command in this process; raises what it fails by, and what it prints as JSON must be JSON."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            app(args=list(words), standalone_mode=False)
+            _command()(args=list(words), standalone_mode=False)
         except InputError as error:
             told(error)
             raise
@@ -512,8 +524,10 @@ def _kinds() -> Iterator[tuple[str, Kind]]:
         kind = name.removesuffix("-csv")
         slow = name in ("epw", "tmy3")
         yield f"weather-{name}", Kind(0.4 if slow else 2, _file(content, file, syntax, _weather(kind)))
-    for name in sound.GRID_READERS:
-        yield f"grid-{name}", Kind(1.5, _grid(name))
+    for name, read_grid in sound.GRID_READERS.items():
+        yield f"grid-{name}", Kind(1.5, _grid(name, sound.grid, read_grid))
+    for name, (_, read_own) in sound.PUBLISHERS.items():
+        yield f"publisher-{name}", Kind(1.5, _grid(name, sound.publisher, read_own))
     yield "series", Kind(1.5, _file(sound.SERIES.encode, "series.csv", "csv", _series))
     yield "interval-log", Kind(1, _file(sound.COUNTS.encode, "log.csv", "csv", read_interval_counts))
     yield "request-log", Kind(1, _file(sound.TIMES.encode, "log.csv", "csv", read_request_times))
@@ -526,10 +540,10 @@ def _kinds() -> Iterator[tuple[str, Kind]]:
         yield f"recording-{name.replace(' ', '-')}", Kind(1.5, _recording(name))
     yield "clock-table", Kind(0.5, _file(sound.clock_table, "clock.csv", "csv", _clock_table))
     yield "load-table", Kind(0.7, _file(sound.load_table, "loads.csv", "csv", _load_table))
-    yield "run-folder", Kind(3, _run_folder)
-    yield "study-folder", Kind(2, _study_folder)
+    yield "run-folder", Kind(3, _run_folder, before=finished)
+    yield "study-folder", Kind(2, _study_folder, before=finished)
     yield "run", Kind(0, _ran(serving=False), runs=True)
-    yield "run-serving", Kind(0, _ran(serving=True), runs=True, compiles=True)
+    yield "run-serving", Kind(0, _ran(serving=True), runs=True, before=lambda _place: compiled())
 
 
 KINDS: Mapping[str, Kind] = dict(_kinds())

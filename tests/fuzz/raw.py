@@ -53,7 +53,7 @@ def _json(text: str, syntax: str, rng: Random) -> str:
         at = rng.randrange(len(lines))
         lines[at] = _dumped(mutated(json.loads(lines[at]), rng), rng)
         return "\n".join(lines)
-    except ValueError:
+    except (ValueError, RecursionError):  # a fault before this one nested it too deep
         return rng.choice(LINES)(text, rng)
 
 

@@ -15,10 +15,15 @@ from sim.documents import read_document
 from sim.profiles.catalog import shipped_folder
 from sim.spec.loader import load_scenario, shipped_scenarios
 from tests.small import small
+from tests.test_codecarbon_versions import emissions
+from tests.test_exporters import as_text, counter, gauge
 from tests.test_grid_damage import READERS as GRID_READERS
 from tests.test_grid_damage import _sound as grid_file
 from tests.test_measure_commands import clock_csv, loads_csv
-from tests.test_readers import WHOLE as RECORDINGS
+from tests.test_more_meters import WHOLE as MORE_METERS
+from tests.test_nvidia_smi_columns import log as smi_log
+from tests.test_publishers_files import DAMAGED as PUBLISHERS
+from tests.test_readers import WHOLE, api
 from tests.test_request_traces import AZURE, BAILIAN, BURST_1, BURST_3, MOONCAKE, OWN, RAGPULSE
 from tests.test_weather import _epw, _open_meteo
 
@@ -30,6 +35,22 @@ TRACES: Mapping[str, tuple[str, str]] = {
     "bailian": (BAILIAN, "jsonl"),
     "ragpulse": (RAGPULSE, "jsonl"),
     "own": (OWN, "csv"),
+}
+_KEPLER = api(
+    *(counter("kepler_node_cpu_joules_total", 10.0, zone=zone) for zone in ("package", "core", "dram")),
+    gauge("kepler_node_cpu_watts", 10.0, zone="package"),
+)
+_SCAPHANDRE = api(
+    gauge("scaph_host_power_microwatts", 130e6), gauge("scaph_socket_power_microwatts", 80e6, socket_id="0")
+)
+RECORDINGS: Mapping[str, str] = {
+    **WHOLE,
+    **MORE_METERS,
+    "nvidia-smi columns": smi_log([("300.00 W", "299.00 W", "1 W"), ("[N/A]", "70.00 W", "1 W")]),
+    "CodeCarbon 3": emissions("3.2.0", 1.3) + emissions("3.2.0", 1.3, minutes=50, run="r2").split("\n", 1)[1],
+    "Kepler text": as_text(_KEPLER),
+    "Kepler API": _KEPLER,
+    "Scaphandre text": as_text(_SCAPHANDRE),
 }
 SERVEGEN_WINDOWS = "0,5.0,2.0,Gamma,0.25,0.8\n600,0,,,,\n1200,20.0,0.5,Weibull,2.1,0.05\n"
 SERVEGEN_LENGTHS = json.dumps(
@@ -95,6 +116,12 @@ def month_hours() -> bytes:
 def grid(name: str) -> bytes:
     """A file of a publisher of grid data, by the name that ``tests.test_grid_damage`` gives it."""
     return _made(lambda folder: grid_file(folder, name))
+
+
+@cache
+def publisher(name: str) -> bytes:
+    """A publisher's own file, by the name that ``tests.test_publishers_files`` gives it."""
+    return _made(lambda folder: PUBLISHERS[name][0](folder / name))
 
 
 @cache
@@ -166,4 +193,4 @@ def profiles() -> tuple[tuple[str, dict[str, Any]], ...]:
     return tuple((path.stem, dict(read_document(path).data)) for path in found)
 
 
-__all__ = ["GRID_READERS", "RECORDINGS"]
+__all__ = ["GRID_READERS"]

@@ -16,7 +16,7 @@ from typing import IO
 
 from sim.errors import InputError
 from sim.measure.recording import Fault
-from sim.reading import open_regular
+from sim.reading import open_regular, up_to
 
 MOST_BYTES = 1 << 30
 """A larger file, unpacked, is refused: it would not fit in memory."""
@@ -91,7 +91,7 @@ def _bytes(path: Path) -> tuple[bytes, bool]:
         try:
             if packed:
                 return _unpacked(stream, file)
-            return _within(stream.read(MOST_BYTES + 1), file), False
+            return _within(up_to(stream, MOST_BYTES + 1), file), False
         except (OSError, zlib.error) as error:
             raise InputError.one(file, f"cannot be read: {error}") from None
 
