@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
@@ -184,6 +185,12 @@ def _problems(annotation: Any, document: Document, root: KeyPath, error: Validat
     return list(problems.values())
 
 
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Made once: that takes longer than to check with it."""
+    return TypeAdapter(kind)
+
+
 def validate(kind: Any, document: Document, root: KeyPath = (), *, problems: list[Problem]) -> Any | None:
     """The part of ``document`` at ``root`` as a ``kind``, or None with every complaint added to ``problems``.
 
@@ -193,7 +200,7 @@ def validate(kind: Any, document: Document, root: KeyPath = (), *, problems: lis
     for part in root:
         data = data[part]
     try:
-        return TypeAdapter(kind).validate_python(data)
+        return _adapter(kind).validate_python(data)
     except ValidationError as error:
         problems += _problems(kind, document, root, error)
         return None

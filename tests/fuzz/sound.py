@@ -193,4 +193,4 @@ def profiles() -> tuple[tuple[str, dict[str, Any]], ...]:
     return tuple((path.stem, dict(read_document(path).data)) for path in found)
 
 
-__all__ = ["GRID_READERS"]
+__all__ = ["GRID_READERS", "PUBLISHERS"]
