@@ -278,6 +278,12 @@ def test_a_measured_table_gives_a_clock_curve(tmp_path: Path) -> None:
     [
         (("stream",), "\nsolver,900,150,100,12,", "nvidia-l4", "no row at 1410 MHz and 400 W for solver"),
         (("stream",), "\nstream,fast,150,100,12,", "nvidia-l4", "time_s from 1e-09 to"),
+        (
+            (),
+            "\nx,1410,400,250,10,\nx,900,400,200,12,",
+            "nvidia-l4",
+            "3 rows below its top clock and cap; it has 1",
+        ),
         (("stream",), "\nstream,150,150,5e-324,12,", "nvidia-l4", "power_w from 0.001 to 50,000"),
         (("stream",), "", None, "--base NAME"),
         (("stream",), '\n"stream,900', "nvidia-l4", "cannot be read as CSV"),

@@ -26,7 +26,7 @@ def load_table(found: LoadCalibration, name: str) -> RenderableType:
     table.add_row("full", f"{number(found.full_w)} W", "")
     table.add_row("exponent", number(found.fit.values["exponent"]), number(found.fit.spread["exponent"]))
     if found.held_out is None:
-        note = "only one machine: how wrong the exponent is elsewhere is not known"
+        note = "too little of other machines: how wrong the exponent is elsewhere is not known"
     else:
         note = f"each machine held out in turn: {found.held_out.mape:.1%} off"
     return Group(Text(name, style="bold"), table, Text(note))
@@ -38,7 +38,7 @@ def clock_table(found: ClockCalibration, name: str) -> RenderableType:
     for key, value in found.fit.values.items():
         table.add_row(key.replace("_", " "), number(value), number(found.fit.spread[key]))
     if found.power is None or found.time is None:
-        note = "only one kind of work: how wrong the curve is elsewhere is not known"
+        note = "too little of other kinds of work: how wrong the curve is elsewhere is not known"
     else:
         note = f"each work held out in turn: power {found.power.mape:.1%} off, time {found.time.mape:.1%} off"
     return Group(Text(name, style="bold"), table, Text(note))

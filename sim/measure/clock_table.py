@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.measure.accuracy import Errors, errors
-from sim.measure.fit_clock import ClockRows, curve_of, fit_curve, predict
-from sim.measure.fitting import Fit, held_out
+from sim.measure.fit_clock import CURVE, ClockRows, curve_of, fit_curve, predict
+from sim.measure.fitting import Fit, held_out, others_tell
 from sim.measure.measured_csv import has_columns, read_columns, refuse_rows
 from sim.possible import MEASURED_W
 
@@ -37,7 +37,7 @@ class ClockTable:
 @dataclass(frozen=True, eq=False)
 class ClockCalibration:
     """The curve fitted on all works; errors of power and time of each work predicted from the others' curve, or None
-    where there is only one."""
+    where there is only one, or too little of the others."""
 
     fit: Fit
     power: Errors | None
@@ -94,7 +94,7 @@ def _core_shares(
 def calibrate_clock(table: ClockTable, *, loaded_w: float) -> ClockCalibration:
     """The curve, and how well each work is told by the others."""
     found = fit_curve(table.rows, loaded_w=loaded_w)
-    if len(set(table.work)) < 2:
+    if not others_tell(table.work.tolist(), least=len(CURVE)):
         return ClockCalibration(found, None, None)
     watts, seconds = np.zeros(len(table.work)), np.zeros(len(table.work))
     for known, judged in held_out(table.work.tolist()):

@@ -75,6 +75,11 @@ def fit(residuals: Callable[[Mapping[str, float]], Floats], bounds: Mapping[str,
     return Fit(values, np.asarray(covariance, dtype=np.float64), left)
 
 
+def others_tell(groups: Sequence[Any], *, least: int) -> bool:
+    """Whether there are ``least`` rows of others for each group that is held out."""
+    return min((int(known.sum()) for known, _ in held_out(groups)), default=0) >= least
+
+
 def held_out(groups: Sequence[Any]) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
     """Masks of rows to fit on and rows to judge by, each group in turn held out whole."""
     labels = np.asarray(groups)

@@ -11,6 +11,7 @@ from sim.errors import InputError
 from sim.measure.calibrate import with_clock, with_load_curve
 from sim.measure.calibration_table import clock_table, load_table
 from sim.measure.clock_table import calibrate_clock, is_clock_table, read_clock_table
+from sim.measure.fit_clock import CURVE
 from sim.measure.load_table import calibrate_load, is_load_table, read_load_table
 from sim.profiles.catalog import Catalog
 
@@ -29,7 +30,11 @@ def profile_from_table(
     shown = f"{name}, from {base}"
     if is_clock_table(path):
         loaded_w = float(catalog.gpu(base).power.loaded.value)
-        clock = calibrate_clock(read_clock_table(path), loaded_w=loaded_w)
+        table = read_clock_table(path)
+        if len(table.work) < len(CURVE):
+            message = f"needs {len(CURVE)} rows below its top clock and cap; it has {len(table.work)}"
+            raise InputError.one(str(path), message)
+        clock = calibrate_clock(table, loaded_w=loaded_w)
         return with_clock(catalog.path(base), clock, name=name, file=path.name), clock_table(clock, shown)
     catalog.cpu(base)  # refuses what is no CPU
     load = calibrate_load(read_load_table(path))

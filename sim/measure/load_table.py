@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.measure.accuracy import Errors, errors
-from sim.measure.fitting import Bound, Fit, fit, held_out
+from sim.measure.fitting import Bound, Fit, fit, held_out, others_tell
 from sim.measure.measured_csv import has_columns, read_columns, refuse_rows
 from sim.possible import MEASURED_W
 from sim.profiles.power import load_rise
@@ -98,7 +98,7 @@ def calibrate_load(points: LoadTable) -> LoadCalibration:
         return fit(lambda values: np.log(predict(known, values["exponent"]) / known.watts), EXPONENT)
 
     error = None
-    if len(set(points.machine)) > 1:
+    if others_tell(points.machine.tolist(), least=len(EXPONENT)):
         told = np.zeros(len(points.load))
         for known, judged in held_out(points.machine.tolist()):
             told[judged] = predict(points.where(judged), fitted(points.where(known)).values["exponent"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sim.errors import InputError
 from sim.reading import read_json, read_parquet
 from sim.results.atomic import is_staged, refuse_unusable, write_folder
+from sim.results.shape import MAP, NUMBER, TEXT, lacks, lacks_of_summary
 
 if TYPE_CHECKING:
     from sim.results.requests import RequestTables
@@ -57,37 +57,7 @@ def refuse_bad_target(folder: Path) -> None:
 
 
 _NEEDED = frozenset({LEDGER, JOBS, SUMMARY, SCENARIO})
-_NUMBER, _TEXT, _MAP = (int, float), (str,), (dict,)
-_MANIFEST = {"scenario_sha256": _TEXT, "profiles_sha256": _MAP, "versions": _MAP, "seed": _NUMBER}
-_SUMMARY = {
-    "energy_kwh": {
-        **dict.fromkeys(("it", "facility", "facility_overhead"), _NUMBER),
-        **dict.fromkeys(("by_component", "overhead_by_component", "by_workload", "by_state"), _MAP),
-    },
-    "carbon_kg": {
-        **dict.fromkeys(("operational_location", "embodied", "total"), _NUMBER),
-        **dict.fromkeys(("scopes", "by_component", "by_workload", "embodied_by_workload"), _MAP),
-        "embodied_range": dict.fromkeys(("low", "central", "high"), _NUMBER),
-    },
-    "kpi": _MAP,
-    "boundary": {"convention": _TEXT, "metered_it_kwh": _NUMBER, "not_modelled": (list,)},
-    "simulated_s": _NUMBER,
-    "events": _NUMBER,
-}
-"""What every run says of itself: names, and what stands under them."""
-
-
-def _lacks(found: Any, shape: Any, path: str = "") -> Iterator[str]:
-    """Names of ``shape`` under which ``found`` has nothing, or another thing."""
-    if isinstance(shape, tuple):
-        if not isinstance(found, shape) or isinstance(found, bool):
-            yield path
-        return
-    if not isinstance(found, dict):
-        yield path
-        return
-    for name, inner in shape.items():
-        yield from _lacks(found.get(name), inner, f"{path}.{name}".lstrip("."))
+_MANIFEST = {"scenario_sha256": TEXT, "profiles_sha256": MAP, "versions": MAP, "seed": NUMBER}
 
 
 def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -98,7 +68,7 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         manifest = read_json(path)
         hashes = manifest.pop("files_sha256")
-        ours = not any(_lacks(manifest, _MANIFEST)) and _NEEDED <= set(hashes) <= NAMES
+        ours = not any(lacks(manifest, _MANIFEST)) and _NEEDED <= set(hashes) <= NAMES
         ours = ours and all(isinstance(one, str) for one in hashes.values())
     except (InputError, KeyError, TypeError, AttributeError):
         ours = False
@@ -182,7 +152,7 @@ def read(folder: Path) -> Results:
     except (pa.ArrowException, KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
         raise InputError.one(str(folder / LEDGER), f"is no ledger of a run: {str(error)[:200]}") from None
     summary = read_json(folder / SUMMARY)
-    lacking = list(_lacks(summary, _SUMMARY))
+    lacking = list(dict.fromkeys(lacks_of_summary(summary)))
     if lacking:
         raise InputError.one(str(folder / SUMMARY), f"is no summary of a run: it lacks {', '.join(lacking[:3])}")
     scenario = read_document(folder / SCENARIO)

@@ -138,12 +138,14 @@ def scenario_path(source: str | Path) -> Path:
 
 def _usable(path: Path) -> bool:
     """Whether the system could hold a file of that name at all."""
+    if "\0" in str(path):
+        return False
     try:
         path.exists()
         path.resolve()
     except (OSError, RuntimeError):  # a name that is too long; links that go round in a circle
         return False
-    return "\0" not in str(path)
+    return True
 
 
 def extended(document: Document, folder: Path, folders: dict[str, Path], chain: tuple[Path, ...]) -> Document:

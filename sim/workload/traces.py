@@ -34,6 +34,7 @@ LONGEST_LINE = 1 << 22
 FIRST_LINES = 20
 """Among which there must be a record that tells the format."""
 MOST_PROBLEMS = 20
+MOST_PRIORITY = (1 << 31) - 1
 NS_PER_MS = NS_PER_S // 1000
 
 HASHED_TOKENS: dict[Format, int] = {"mooncake": 512, "qwen-bailian": 16}
@@ -371,8 +372,8 @@ def _burstgpt(cell: dict[str, str]) -> _Row:
 
 def _own(cell: dict[str, str]) -> _Row:
     priority = int(cell.get("priority", "0") or "0")
-    if priority < 0:
-        raise _BadRowError(f"a priority of {priority}")
+    if not 0 <= priority <= MOST_PRIORITY:
+        raise _BadRowError(f"a priority of {_short(priority)}; it must be from 0 to {MOST_PRIORITY:,}")
     return _Row(
         _clock(cell["timestamp_utc"]),
         _tokens(cell["prompt_tokens"], "prompt_tokens"),

@@ -12,6 +12,7 @@ import numpy as np
 from sim.accounting.ledger import WAN
 from sim.results.files import to_json
 from sim.results.results import Results
+from sim.results.shape import lacks_of_summary
 from sim.units import J_PER_KWH
 from tests.fuzz.guard import NonsenseError
 
@@ -29,6 +30,8 @@ def must_hold(results: Results) -> None:
     """Raises ``NonsenseError`` at the first law that is broken."""
     summary = results.summary
     _plain(summary)
+    for path in lacks_of_summary(json.loads(to_json(summary))):
+        raise NonsenseError(f"a summary that its own reader would refuse: {path.split('.')[0]}..{path.split('.')[-1]}")
     _ledger(results)
     _energy(summary["energy_kwh"], "energy_kwh")
     for name, site in summary.get("sites", {}).items():

@@ -182,7 +182,7 @@ def _rows(text: str, rng: Random) -> str:
         rng.shuffle(tail)
         lines[1:] = tail
     elif how == 3:
-        lines[at:at] = [lines[at]] * 2000
+        lines[at:at] = [lines[at]] * rng.choice((20, 400))
     elif how == 4:
         lines[1:] = lines[:0:-1]
     else:
