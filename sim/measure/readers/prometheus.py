@@ -35,7 +35,7 @@ LEAST_MS = 1e11
 """A time below this is in seconds, as OpenMetrics writes it: as ms it would lie in 1973, as s in the year 5138."""
 
 _SAMPLE = re.compile(r"([A-Za-z_:][\w:]*)\s*(\{.*\})?\s+(\S+)(?:\s+(-?[\d.eE+]+))?\s*(?:#.*)?$")
-_LABEL = re.compile(r'([A-Za-z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'(?<!\w)([A-Za-z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
 
 

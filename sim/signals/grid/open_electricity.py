@@ -170,7 +170,7 @@ def _of_answer(answer: Answer, metrics: Sequence[str], region: str | None, label
     metric, where = str(block["metric"]), f"data.{at}"
     if str(block.get("unit")) not in UNITS[metric]:
         raise answer.refuse(f"has its {metric} in {block.get('unit')!r}, not in {UNITS[metric][0]}", f"{where}.unit")
-    if block.get("interval") not in INTERVALS:
+    if str(block.get("interval")) not in INTERVALS:
         known = ", ".join(INTERVALS)
         raise answer.refuse(f"has an interval of {block.get('interval')!r}; known: {known}", f"{where}.interval")
     found = _Found(answer.file, step_ns=INTERVALS[str(block["interval"])])
