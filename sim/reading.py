@@ -1,7 +1,8 @@
 """Reads files that are not trusted: one guarded way for bytes, text, CSV, JSON and Parquet, used by every reader.
 
 Only regular files are opened: a pipe would block, a device never ends. What is packed (gzip, told by its first bytes)
-is unpacked up to a stated limit, so that a small file cannot fill the memory. JSON may nest ``DEEPEST`` levels and hold
+is unpacked up to a stated limit, and to ``MOST_UNPACKED`` times its size where that is less, so that a small file can
+neither fill the memory nor take minutes to be refused. JSON may nest ``DEEPEST`` levels and hold
 numbers that are finite and no longer than ``LONGEST_NUMBER`` digits. A table may hold ``LONGEST_LINE`` characters a
 line and, of Parquet, ``MOST_CELLS`` cells and ``MOST_BYTES`` of text. Every failure is an ``InputError`` with the file,
 and the line where there is one.
@@ -14,6 +15,7 @@ import gzip
 import io
 import json
 import math
+import os
 import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +34,9 @@ DEEPEST = 100
 LONGEST_NUMBER = 400
 MOST_STREAMED = 8 << 30
 """As ``MOST_BYTES``, for readers that go through a file line by line."""
+UNPACKED_AT_LEAST, MOST_UNPACKED = 64 << 20, 100
+"""What is packed may unpack to the first, or to so many times its size: logs and tables shrink 5 to 40 times, and what
+shrinks more holds one thing over and over."""
 LONGEST_LINE = 1 << 17
 MOST_CELLS = 1 << 29
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -75,7 +80,17 @@ def open_regular(path: Path, file: str | None = None) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise InputError.one(name, f"cannot be read: {error.strerror or error}") from None
     with stream:
-        yield stream
+        try:
+            yield stream
+        except OSError as error:
+            if error.filename is not None:  # of another file
+                raise
+            raise InputError.one(name, f"cannot be read: {error.strerror or error}") from None
+
+
+def unpacked_limit(stream: IO[bytes], most: int) -> int:
+    """How many bytes an open gzip file may unpack to where a reader takes ``most``."""
+    return min(most, max(UNPACKED_AT_LEAST, MOST_UNPACKED * os.fstat(stream.fileno()).st_size))
 
 
 def up_to(stream: IO[bytes] | gzip.GzipFile, most: int) -> bytes:
@@ -93,6 +108,7 @@ def read_bytes(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -
         try:
             packed = stream.read(2) == _GZIP_MAGIC
             stream.seek(0)
+            most = unpacked_limit(stream, most) if packed else most
             content = up_to(gzip.GzipFile(fileobj=stream) if packed else stream, most + 1)
         except EOFError:
             raise InputError.one(name, "is gzip that ends too early: it was cut off") from None
@@ -139,6 +155,7 @@ def open_text(path: Path, file: str | None = None, *, most: int = MOST_STREAMED)
             packed = stream.read(2) == _GZIP_MAGIC
             stream.seek(0)
             unpacked: Any = gzip.GzipFile(fileobj=stream) if packed else stream
+            most = unpacked_limit(stream, most) if packed else most
             limited = io.BufferedReader(_Limited(unpacked, name, most))
             yield io.TextIOWrapper(limited, encoding="utf-8-sig", newline="")
         except EOFError:

@@ -25,13 +25,17 @@ import pytest
 import sim
 from sim import cli, reading
 from sim.cli_options import inert, tell
+from sim.documents import read_document
 from sim.errors import InputError, RunError
 from sim.measure.measured_csv import read_columns
+from sim.measure.readers import read_recording as read_log
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.text import Text
+from sim.measure.readers.text import read_text as read_log_text
 from sim.measure.recording import read as read_recording
 from sim.results.files import MANIFEST, read, to_yaml, write
 from sim.results.results import Results
+from sim.signals.grid.plain import read_plain
 from sim.spec.loader import load_scenario
 from sim.spec.step_table import read_step_table
 from sim.study.folder import STUDY
@@ -62,7 +66,26 @@ READERS: list[tuple[str, Callable[[Path], Any]]] = [
     ("s.csv", lambda path: read_step_table(str(path))),
     ("m.csv", lambda path: read_columns(path, "work", ["power_w"])),
     ("r.parquet", read_recording),
+    ("l.csv", read_log),
+    ("p.csv", lambda path: read_series(path)),
+    ("p.parquet", lambda path: read_series(path)),
 ]
+
+
+def read_series(path: Path) -> Any:
+    """A price of a CSV or Parquet file."""
+    return read_plain(
+        path,
+        time_column="datetime_utc",
+        column="price",
+        si_per_value=1.0,
+        unit="USD/J",
+        policy=None,
+        origin_ns=0,
+        may_be_negative=True,
+    )
+
+
 CONTENTS = {
     "deep": DEEP.encode(),
     "deep in a record": ('{"timestamp": ' + DEEP + "}").encode(),
@@ -110,6 +133,48 @@ def test_a_bomb_takes_no_memory(tmp_path: Path, name: str, monkeypatch: pytest.M
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 32 << 20
+
+
+@pytest.mark.parametrize(("name", "reader"), READERS, ids=[f"{reader.__name__}-{name}" for name, reader in READERS])
+def test_what_is_one_thing_over_and_over_is_refused_before_it_is_large(
+    tmp_path: Path, name: str, reader: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred rows are written a hundred thousand times: no reader unpacks more than 100 times what it was given."""
+    monkeypatch.setattr(reading, "UNPACKED_AT_LEAST", 1 << 20)
+    row = b"2022-07-04T00:00:00Z,1\n"
+    (tmp_path / name).write_bytes(gzip.compress(b"datetime_utc,price\n" + row * 1_000_000, compresslevel=6))
+    tracemalloc.start()
+    with pytest.raises(InputError):
+        reader(tmp_path / name)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 64 << 20
+
+
+def test_a_log_has_a_number_of_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.measure.readers.text.MOST_LINES", 3)
+    (tmp_path / "log").write_bytes(b"a\r\nb\rc\n")
+    assert read_log_text(tmp_path / "log").lines == ("a", "b", "c")
+    (tmp_path / "log").write_bytes(b"a\r\nb\rc\nd\n")
+    with pytest.raises(InputError, match="more than 3 lines"):
+        read_log_text(tmp_path / "log")
+
+
+def test_a_series_has_a_number_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("cells", "plain"):
+        monkeypatch.setattr(f"sim.signals.grid.{module}.MOST_ROWS", 2)
+    (tmp_path / "s.csv").write_text("datetime_utc,price\n" + "2022-07-04T00:00:00Z,1\n" * 3, encoding="utf-8")
+    times = pa.array([0, 1, 2], pa.timestamp("ns", tz="UTC"))
+    pq.write_table(pa.table({"datetime_utc": times, "price": [1.0, 2.0, 3.0]}), tmp_path / "s.parquet")
+    for name in ("s.csv", "s.parquet"):
+        with pytest.raises(InputError, match="more than 2 rows"):
+            read_series(tmp_path / name)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
+def test_a_disk_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(InputError, match=r"/proc/self/mem(.|\n)*cannot be read: Input/output error"):
+        read_document(Path("/proc/self/mem"))
 
 
 def test_a_stream_ends_at_its_limit(tmp_path: Path) -> None:
@@ -244,7 +309,6 @@ ALLOWED = {
     # read by their own guarded ways, or on their way to the common ones
     "signals/csv_table.py": "regular lines up to a limit; csv.Error is caught",
     "signals/grid/cells.py": "grids' JSON",
-    "signals/grid/plain.py": "grids' Parquet",
     "measure/readers/__init__.py": "the first bytes, to tell the format",
     "measure/readers/text.py": "text of meters",
     "measure/readers/codecarbon.py": "one line of text that was read",

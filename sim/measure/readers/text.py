@@ -16,10 +16,10 @@ from typing import IO
 
 from sim.errors import InputError
 from sim.measure.recording import Fault
-from sim.reading import open_regular, up_to
+from sim.reading import MOST_BYTES, open_regular, unpacked_limit, up_to
 
-MOST_BYTES = 1 << 30
-"""A larger file, unpacked, is refused: it would not fit in memory."""
+MOST_LINES = 8_000_000
+"""A file of more is refused: they are held in memory. A second of eight GPUs is eight lines, a day 691,200."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 MOST_DAMAGED = 0.05
@@ -64,6 +64,9 @@ def read_text(path: Path, zone: tzinfo | None = None) -> Text:
     stripped = content.rstrip(b"\0")
     padded = len(stripped) < len(content) and content[:2] not in _WIDE  # some file systems pad with NUL after a crash
     text, torn = _decoded(stripped if padded else content)
+    if text.count("\n") + text.count("\r") - text.count("\r\n") > MOST_LINES:
+        raise InputError.one(file, f"holds more than {MOST_LINES:,} lines; split it")
+    del content, stripped
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     tail = lines.pop()
     damaged = [number for number, line in enumerate(lines, 1) if torn and _NO_TEXT in line]
@@ -91,26 +94,26 @@ def _bytes(path: Path) -> tuple[bytes, bool]:
         try:
             if packed:
                 return _unpacked(stream, file)
-            return _within(up_to(stream, MOST_BYTES + 1), file), False
+            return _within(up_to(stream, MOST_BYTES + 1), file, MOST_BYTES, MOST_BYTES), False
         except (OSError, zlib.error) as error:
             raise InputError.one(file, f"cannot be read: {error}") from None
 
 
-def _within(content: bytes, file: str, left: int = MOST_BYTES) -> bytes:
+def _within(content: bytes, file: str, left: int, most: int) -> bytes:
     if len(content) > left:
-        raise InputError.one(file, f"holds more than {MOST_BYTES:,} bytes; split it")
+        raise InputError.one(file, f"holds more than {most:,} bytes; split it")
     return content
 
 
 def _unpacked(stream: IO[bytes], file: str) -> tuple[bytes, bool]:
     """As much of a gzip file as can be unpacked, and whether its end is missing. Raises ``zlib.error`` for damage."""
     parts: list[bytes] = []
-    left = MOST_BYTES
+    left = most = unpacked_limit(stream, MOST_BYTES)
     member = zlib.decompressobj(wbits=31)
     begun, packed = False, b""
     while packed := packed or stream.read(_CHUNK):
         begun = True
-        parts.append(_within(member.decompress(packed, left + 1), file, left))
+        parts.append(_within(member.decompress(packed, left + 1), file, left, most))
         left -= len(parts[-1])
         packed = member.unconsumed_tail
         if member.eof:  # another member may follow, or zeros that fill a block

@@ -13,6 +13,8 @@ from sim.signals.csv_table import Table
 from sim.signals.gaps import Rows
 
 BLANK = {"", "nan", "na", "n/a", "-", "null", "none"}
+MOST_ROWS = 5_000_000
+"""A series of more is refused: they are held in memory, and a year has 525,600 minutes."""
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
@@ -29,6 +31,8 @@ class Collected:
 
     def add(self, line: int, start: int | None, cells: Sequence[float], *, end: int | None = None) -> None:
         """One row; without a start it was complained of already."""
+        if len(self.starts) >= MOST_ROWS:
+            raise InputError.one(self._table.file, f"has more than {MOST_ROWS:,} rows; give fewer, coarser ones")
         if start is not None:
             self.starts.append(start)
             self.values.append(list(cells))

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.instants import EPOCH, LocalClock, named_zone
+from sim.reading import read_parquet
 from sim.signals.complaints import Complaints
 from sim.signals.csv_table import open_table
 from sim.signals.gaps import GapReport, Policy, Rows
-from sim.signals.grid.cells import Collected, number
+from sim.signals.grid.cells import MOST_ROWS, Collected, number
 from sim.signals.grid.series import read_signal
 from sim.signals.labels import AS_DOCUMENTED, NO_OFFSET, Labels, says_utc
 from sim.signals.signal import Signal
@@ -68,15 +69,12 @@ def _csv_rows(path: Path, time_column: str, column: str, labels: Labels) -> Rows
 def _parquet_rows(path: Path, time_column: str, column: str, labels: Labels) -> Rows:
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     file = str(path)
+    table: Any = read_parquet(path, columns=[time_column, column])
+    if len(table) > MOST_ROWS:
+        raise InputError.one(file, f"has more than {MOST_ROWS:,} rows; give fewer, coarser ones")
     try:
-        known = pq.read_schema(path).names
-        missing = [name for name in (time_column, column) if name not in known]
-        if missing:
-            raise InputError.one(file, f"has no column '{missing[0]}'; its columns are: {', '.join(known)}")
-        table: Any = pq.read_table(path, columns=[time_column, column])
         times, values = table[time_column], table[column]
         if not pa.types.is_timestamp(times.type):
             raise InputError.one(file, f"'{time_column}' is not a column of timestamps, but of {times.type}")
@@ -85,9 +83,7 @@ def _parquet_rows(path: Path, time_column: str, column: str, labels: Labels) -> 
             raise InputError.one(file, f"'{time_column}' is blank", line=line)
         starts = pc.cast(times, pa.timestamp("ns", tz=times.type.tz)).to_numpy().astype("datetime64[ns]")
         numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
-    except FileNotFoundError:
-        raise InputError.one(file, "no such file") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (ValueError, pa.ArrowException) as error:
         raise InputError.one(file, f"cannot be read: {error}") from None
     if bool(np.isinf(numbers).any()):
         raise InputError.one(file, f"'{column}' is not finite", line=int(np.flatnonzero(np.isinf(numbers))[0]) + 1)
