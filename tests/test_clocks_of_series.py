@@ -117,6 +117,20 @@ def test_research_tables_of_eia_need_an_offset_or_a_zone_too(tmp_path: Path) -> 
     assert mix["gas"].first_ns == epoch_ns(datetime(2022, 1, 1, 5, tzinfo=UTC))  # 06:00 UTC, the hour before it
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["Interval End", "period_end", "intervalEnd", "HOUR ENDING", "interval_end_utc"])
+def test_a_column_of_ends_by_its_name_is_not_read_as_starts(tmp_path: Path, name: str, suffix: str) -> None:
+    """gridstatus's Interval End taken for the time of a series: each price an hour late, unless that is said."""
+    path = _written(tmp_path, name, [f"2024-07-01 {hour:02d}:00+00:00" for hour in range(1, 4)])
+    if suffix == "parquet":
+        frame = pd.read_csv(path, parse_dates=[name])
+        path = tmp_path / "s.parquet"
+        frame.to_parquet(path)
+    with pytest.raises(InputError, match=f"'{name}' holds the ends of intervals by its name: write stamps: end"):
+        _plain(path, name, Labels(stamps="start"))
+    assert _plain(path, name, Labels(stamps="end")).first_ns == epoch_ns(datetime(2024, 7, 1, tzinfo=UTC))
+
+
 Reader = Callable[[Path, Stamps | None], Signal]
 
 

@@ -20,6 +20,8 @@ Stamps = Literal["start", "end"]
 
 _UTC = re.compile(r"(?<![a-z])(?:utc|gmt)(?![a-z]|\s*[+-]\s*\d)", re.IGNORECASE)
 
+_END = re.compile(r"(?<![A-Za-z])[Ee](?:nd|ND)(?:s|ing|ING)?(?![A-Za-z])|(?<=[a-z])End(?:ing)?(?![a-z])")
+
 NO_OFFSET = (
     "has no offset from UTC, so it is no instant: write one ('+02:00' or 'Z'), "
     "or name the zone of its clock, e.g. zone: Europe/Berlin"
@@ -47,6 +49,14 @@ class Labels:
         if self.stamps is not None:
             raise InputError.one(file, f"{why}: leave 'stamps' out")
 
+    def refuse_ends(self, file: str, name: str) -> None:
+        """Raises ``InputError`` where the column called ``name`` holds ends by that name, and is read as starts."""
+        if says_end(name) and not self.at_end():
+            message = (
+                f"'{name}' holds the ends of intervals by its name: write stamps: end, or rename it if it does not"
+            )
+            raise InputError.one(file, message)
+
     def refuse_zone(self, file: str, why: str) -> None:
         """Raises ``InputError`` where the user names a zone that is not UTC's and the file's clock is known."""
         if self.zone is not None and any(offset_ns(named_zone(self.zone), when) for when in _WINTER_AND_SUMMER):
@@ -55,6 +65,17 @@ class Labels:
 
 AS_DOCUMENTED = Labels()
 """What a reader assumes where the user says nothing."""
+
+
+def says_end(name: str) -> bool:
+    """Whether the name of a column says that its times are the ends of intervals.
+
+    >>> [says_end(name) for name in ("Interval End", "period_ending", "intervalEnd", "UTC Time at End of Hour")]
+    [True, True, True, True]
+    >>> [says_end(name) for name in ("Interval Start", "weekend", "endpoint", "datetime_utc")]
+    [False, False, False, False]
+    """
+    return _END.search(name) is not None
 
 
 def says_utc(name: str) -> bool:

@@ -35,6 +35,7 @@ def read_series(
 
     Raises ``InputError`` naming every unusable row (the first 20, then a count), or what is wrong with the file.
     """
+    labels.refuse_ends(str(path), time_column)
     refuse_other_unit(str(path), value_column, si_per_value, unit)
     starts: list[int] = []
     values: list[float] = []

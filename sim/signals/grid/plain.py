@@ -41,6 +41,7 @@ def read_plain(
     Times label the starts of intervals unless ``labels`` says otherwise. The "line" of a row in a Parquet file is its
     number, from 1.
     """
+    labels.refuse_ends(str(path), time_column)
     refuse_other_unit(str(path), column, si_per_value, unit)
     rows = (
         _parquet_rows(path, time_column, column, labels)

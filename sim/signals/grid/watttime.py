@@ -112,7 +112,9 @@ def read_watttime_csv(
         if column is None and len(table.names) != 2:
             message = f"has {len(table.names)} columns: say which one to read  ({', '.join(table.names)})"
             raise InputError.one(str(path), message, line=1)
-        times = table.times(0 if time_column is None else table.column(time_column), labels)
+        at_time = 0 if time_column is None else table.column(time_column)
+        labels.refuse_ends(table.file, table.names[at_time])
+        times = table.times(at_time, labels)
         at_value = 1 if column is None else table.column(column)
         refuse_other_unit(table.file, table.names[at_value], si_per_value, "g/J")
         marginal = _by_name(table, at_value)
