@@ -140,6 +140,33 @@ def _remedy(models: list[type[BaseModel]], field: str) -> str:
     return ""
 
 
+_BOUNDS = {
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} characters",
+    "list_type": "must be a list",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+}
+"""What pydantic calls a fault -> how it is said."""
+
+
+def _in_plain_words(error: ErrorDetails) -> str:
+    said = _BOUNDS.get(error["type"])
+    return error["msg"] if said is None else said.format(**error.get("ctx", {}))
+
+
 def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], given: Any) -> str:
     kind = error["type"]
     context = error.get("ctx", {})
@@ -157,10 +184,10 @@ def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], g
         allowed = [word.strip().strip("'") for word in str(context["expected"]).replace(" or ", ", ").split(",")]
         return f"unknown {given!r}{nearest(given, allowed)}  ({', '.join(allowed)})"
     if kind in ("model_type", "dict_type", "model_attributes_type"):
-        return f"must be a mapping, not {type(given).__name__}"
+        return f"must be a mapping, not {'null' if given is None else type(given).__name__}"
     if kind == "too_short" and not given:
         return "must not be empty"
-    message = error["msg"]
+    message = _in_plain_words(error)
     shown = repr(given)
     if kind == "quantity" or isinstance(given, Mapping | list) or len(shown) > 60:
         return message

@@ -596,3 +596,26 @@ def test_a_battery_needs_no_sun(tmp_path: Path) -> None:
     panels = {"kind": "pv", "capacity": "1 kW", "tilt": "9 deg", "azimuth": "9 deg", "lifecycle": "ipcc-ar5-pv-utility"}
     found = sim.check(small(), set={**change, "site.on_site": [panels, connection]})
     assert [problem.path for problem in found] == ["site.weather.file"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("seed", "one", "must be a whole number, and is 'one'"),
+        ("workloads.tune.gpus", 0, "must be at least 1, and is 0"),
+        ("workloads.tune.work.gpu_hours", "16 h", "must be a number, and is '16 h'"),
+        ("workloads.tune.work.gpu_hours", 0, "must be above 0, and is 0"),
+        ("name", "x" * 201, "must have at most 200 characters"),
+        ("start", 0, "must be a time such as '2022-03-11T00:00:00Z', and is 0"),
+        ("site", 5, "must be a mapping, not int"),
+        ("workloads.tune", None, "must be a mapping, not null"),
+    ],
+)
+def test_faults_are_said_in_plain_words(path: str, value: object, said: str) -> None:
+    scenario = small()
+    *outer, last = path.split(".")
+    here: Any = scenario
+    for part in outer:
+        here = here[part]
+    here[last] = value
+    assert said in [problem.message for problem in sim.check(scenario)]

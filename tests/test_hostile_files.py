@@ -80,7 +80,7 @@ def read_series(path: Path) -> Any:
         column="price",
         si_per_value=1.0,
         unit="USD/J",
-        policy=None,
+        policy="refuse",
         origin_ns=0,
         may_be_negative=True,
     )
@@ -261,6 +261,37 @@ def test_a_summary_or_manifest_that_was_tampered_with_is_bad_input(
     (out / MANIFEST).write_text(text)
     with pytest.raises(InputError, match=r"manifest\.json"):
         read(out)
+
+
+@pytest.mark.parametrize(
+    ("table", "value"), [("jobs", 5), ("jobs", {"tune": 5}), ("serving", []), ("cost", 5), ("water_l", None)]
+)
+def test_a_table_of_a_summary_that_was_tampered_with_is_named(
+    tmp_path: Path, finished: Results, table: str, value: object
+) -> None:
+    write(finished, tmp_path)
+    rehashed(tmp_path, "summary.json", json.dumps({**finished.summary, table: value}).encode())
+    with pytest.raises(InputError, match=rf"summary\.json(.|\n)*lacks {table}"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["start_ns", "slot_ns", "energy_j", "owner"])
+@pytest.mark.parametrize("value", [None, "x", [1]])
+def test_a_column_of_a_ledger_that_was_tampered_with_is_bad_input(
+    tmp_path: Path, finished: Results, column: str, value: object
+) -> None:
+    """Also without a warning of NumPy's; texts may stand in a column of texts."""
+    write(finished, tmp_path)
+    good = pq.read_table(tmp_path / "ledger.parquet")
+    kind = None if value is not None or column == "owner" else good.schema.field(column).type
+    changed = pa.array([value] * len(good), kind)
+    sink = pa.BufferOutputStream()
+    pq.write_table(good.set_column(good.schema.get_field_index(column), column, changed), sink)
+    rehashed(tmp_path, "ledger.parquet", sink.getvalue().to_pybytes())
+    if (column, value) == ("owner", "x"):
+        return
+    with pytest.raises(InputError, match=r"ledger\.parquet"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize(

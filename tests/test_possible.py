@@ -191,7 +191,7 @@ def test_true_is_no_number_in_lists_mappings_and_unions() -> None:
 
 
 def test_true_is_refused_by_set() -> None:
-    with pytest.raises(InputError, match="valid integer"):
+    with pytest.raises(InputError, match="whole number"):
         load_scenario(small(), {"cluster.nodes.0.count": "true"})
 
 

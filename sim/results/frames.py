@@ -40,7 +40,15 @@ def ledger_table(ledger: Ledger, start_ns: int) -> pa.Table:
 def ledger_of(table: pa.Table) -> tuple[Ledger, int]:
     """The ledger in a table and the start of its run in ns since 1970. Raises ``KeyError``
     or ``ValueError`` for another table."""
+    import pyarrow as pa
+
     metadata = table.schema.metadata or {}
+    for name in ("start_ns", "slot_ns", "energy_j"):
+        kind = table.schema.field(name).type
+        if not (pa.types.is_float64(kind) if name == "energy_j" else pa.types.is_int64(kind)):
+            raise ValueError(f"its {name} are of {kind}")
+    if any(table[name].null_count for name in _LEDGER):
+        raise ValueError("it has holes")
     start_ns, end_ns = int(metadata[b"start_ns"]), int(metadata[b"end_ns"])
     starts = table["start_ns"].to_numpy()
     edges = np.append(np.unique(starts), end_ns).astype(np.int64)
@@ -50,8 +58,8 @@ def ledger_of(table: pa.Table) -> tuple[Ledger, int]:
     columns = np.searchsorted(edges, starts)
     if len(position) * (len(edges) - 1) > MOST_CELLS:
         raise ValueError(f"{len(position):,} rows of {len(edges) - 1:,} bins are more than a ledger holds")
-    if table.num_rows == 0 or (np.diff(edges) <= 0).any() or any(table[name].null_count for name in _LEDGER):
-        raise ValueError("it has no bins that follow one another, or holes")
+    if table.num_rows == 0 or (np.diff(edges) <= 0).any():
+        raise ValueError("it has no bins that follow one another")
     if not np.isfinite(table["energy_j"].to_numpy()).all():
         raise ValueError("it has energies that are none")
     energy = np.zeros((len(position), len(edges) - 1))
