@@ -77,8 +77,12 @@ class Document:
         return Place("<document>", None)
 
     def without_nulls(self) -> Document:
-        """The same where a name that is given ``null`` is not there, as with ``extends`` and ``--set``."""
-        return Document(_without_nulls(self.data), self.places, self.problems)
+        """The same where a name that is given ``null`` is not there, as with ``extends`` and ``--set``.
+
+        What was refused stays: it was written.
+        """
+        refused = {problem.path for problem in self.problems}
+        return Document(_without_nulls(self.data, refused), self.places, self.problems)
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A problem placed at ``path``."""
@@ -86,10 +90,16 @@ class Document:
         return Problem(place.file, place.line, dotted(path), message)
 
 
-def _without_nulls(value: Any) -> Any:
+def _without_nulls(value: Any, refused: set[str], path: KeyPath = ()) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+        return {
+            key: _without_nulls(item, refused, (*path, key))
+            for key, item in value.items()
+            if item is not None or (refused and dotted((*path, key)) in refused)
+        }
+    if isinstance(value, list):
+        return [_without_nulls(item, refused, (*path, i)) for i, item in enumerate(value)]
+    return value
 
 
 class _Builder:

@@ -595,7 +595,7 @@ def test_a_battery_needs_no_sun(tmp_path: Path) -> None:
     assert sim.check(small(), set=change) == ()
     panels = {"kind": "pv", "capacity": "1 kW", "tilt": "9 deg", "azimuth": "9 deg", "lifecycle": "ipcc-ar5-pv-utility"}
     found = sim.check(small(), set={**change, "site.on_site": [panels, connection]})
-    assert [problem.path for problem in found] == ["site.weather.file"]
+    assert [problem.path for problem in found] == ["site.weather"]
 
 
 @pytest.mark.parametrize(

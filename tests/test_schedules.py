@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -27,11 +28,13 @@ from tests.worlds import H, S, job, pool, run
 
 PERFECT = {"kind": "perfect"}
 HOLD = {"kind": "hold"}
+MILLIONTH = 1e-6  # as "u" is read, to the last bit
 FREE = {"kind": "release", "save": "0 s", "restart": "0 s"}
 
 
 def planned(plan: TrainingPlan, schedule: dict[str, Any], truth: Signal, seed: int = 0) -> TrainingPlan:
-    """``plan`` with a schedule as it would be written, decided on ``truth``."""
+    """``plan`` with a schedule as it would be written, decided on ``truth``, whose values are easy to add up and a
+    million times what intensities and prices of a joule can be."""
     workload = Training.model_validate(
         {
             "kind": "training",
@@ -41,7 +44,8 @@ def planned(plan: TrainingPlan, schedule: dict[str, Any], truth: Signal, seed: i
             "schedule": schedule,
         }
     )
-    signals = {"carbon": truth, "price": truth}
+    real = Signal(truth.edges_ns, truth.values * MILLIONTH, truth.unit)
+    signals = {"carbon": real, "price": real}
     return job_schedule(plan, workload, signals, np.random.default_rng(seed))
 
 
@@ -51,8 +55,10 @@ def done(
     """The records of a job that ran alone."""
     outcome, _ = run([pool()], [planned(plan, schedule, truth, seed)])
     (record,) = outcome.jobs
-    assert record.schedule is not None
-    return record, record.schedule
+    log = record.schedule
+    assert log is not None
+    means = {name: getattr(log, name) for name in ("forecast_mean", "actual_mean", "immediate_mean")}
+    return record, replace(log, **{name: mean / MILLIONTH for name, mean in means.items() if mean is not None})
 
 
 def flexible(within: str | float, **forecast: Any) -> dict[str, Any]:
@@ -68,8 +74,8 @@ def pausing(threshold: Any, within: str, paused: dict[str, Any], forecast: Any =
 
 
 def level(grams_per_joule: float) -> str:
-    """A level as it is written."""
-    return f"{grams_per_joule} g/J"
+    """A level as it is written, a million times smaller (see ``planned``)."""
+    return f"{grams_per_joule} ug/J"
 
 
 values = st.lists(st.integers(1, 9).map(float), min_size=60, max_size=60)
@@ -85,7 +91,7 @@ EVERY_KIND = [
     pausing({"quantile": 0.3}, "8 h", FREE),
     pausing({"quantile": 0.3}, "8 h", HOLD, PERSISTENCE),
     pausing(level(5), "8 h", HOLD),
-    {"kind": "suspend", "above": "1e9 USD/kWh", "while_paused": FREE},
+    {"kind": "suspend", "above": "99 USD/kWh", "while_paused": FREE},
 ]
 
 
@@ -140,7 +146,7 @@ def test_pausing_takes_the_lowest_hours_there_are(
 @given(values, st.integers(1, 9), st.integers(1, 12))
 def test_without_a_deadline_pausing_above_a_price_never_pays_more(hours: list[float], above: int, work_h: int) -> None:
     truth = hourly([*hours, *([1.0] * 24)])
-    schedule = {"kind": "suspend", "above": f"{(above + 0.5) * 3.6e6} USD/kWh", "while_paused": FREE}
+    schedule = {"kind": "suspend", "above": f"{(above + 0.5) * 3.6} USD/kWh", "while_paused": FREE}
     record, log = done(job(work_ns=work_h * H), schedule, truth)
     assert record.status == "completed"
     assert log.actual_mean is not None

@@ -385,7 +385,7 @@ def test_contradictions_are_refused(fields: dict[str, Any], path: str, says: str
 
 def test_turns_that_memory_is_not_for_are_refused_with_the_arithmetic() -> None:
     """1,000 conversations/s of 32,768 / 2 turns that fit, an hour apart, for a year: all of a year's would wait."""
-    prefix = {"kind": "conversations", "turns": 1e8, "think_time": "1 h", "max_tokens": 32768}
+    prefix = {"kind": "conversations", "turns": 1e6, "think_time": "1 h", "max_tokens": 32768}
     tiny = {"kind": "constant", "tokens": 1}
     lengths = {"kind": "separate", "prompt": tiny, "output": tiny}
     scenario = changed(arrivals__rate="1000 request/s", prefix=prefix, lengths=lengths)
