@@ -164,7 +164,9 @@ _BOUNDS = {
 
 def _in_plain_words(error: ErrorDetails) -> str:
     said = _BOUNDS.get(error["type"])
-    return error["msg"] if said is None else said.format(**error.get("ctx", {}))
+    bounds = {name: f"{one:,}" if isinstance(one, int) else f"{one:g}" for name, one in error.get("ctx", {}).items()
+              if isinstance(one, int | float)}  # fmt: skip
+    return error["msg"] if said is None else said.format(**bounds)
 
 
 def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], given: Any) -> str:

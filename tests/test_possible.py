@@ -43,7 +43,7 @@ def changed(path: str, value: Any, data: Any = None) -> Any:
         ("site.grid.price", "-30 USD/kWh", "from -20 to 100 per kWh"),
         ("site.grid.intensity", "400 kgCO2e/kWh", "at most 10 kgCO2e/kWh"),
         ("site.water.wue", "1.8e6 L/kWh", "at most 10,000 L/kWh"),
-        ("cluster.nodes.0.count", 10**9, "less than or equal to"),
+        ("cluster.nodes.0.count", 10**9, "must be at most 100,000"),
     ],
 )
 def test_what_cannot_be_is_refused(path: str, value: Any, says: str) -> None:
