@@ -143,7 +143,7 @@ def _usable(path: Path) -> bool:
     try:
         path.exists()
         path.resolve()
-    except (OSError, RuntimeError):  # a name that is too long; links that go round in a circle
+    except (OSError, RuntimeError, ValueError):  # too long a name; links that go round in a circle; a NUL
         return False
     return True
 
