@@ -50,6 +50,11 @@ def ledger_of(table: pa.Table) -> tuple[Ledger, int]:
     if any(table[name].null_count for name in _LEDGER):
         raise ValueError("it has holes")
     start_ns, end_ns = int(metadata[b"start_ns"]), int(metadata[b"end_ns"])
+    whole = ("start_ns", "slot_ns")
+    if not all(pa.types.is_integer(table.schema.field(name).type) for name in whole):
+        raise ValueError(f"{' and '.join(whole)} must be whole numbers")
+    if any(table[name].null_count for name in _LEDGER):
+        raise ValueError("it has holes")
     starts = table["start_ns"].to_numpy()
     edges = np.append(np.unique(starts), end_ns).astype(np.int64)
     names = [table[name].to_pylist() for name in Key._fields]

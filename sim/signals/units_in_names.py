@@ -11,7 +11,7 @@ import re
 from sim.errors import InputError, QuantityError
 from sim.units import parse, parse_price
 
-_IN_BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]")
+_IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]+)[)\]]")
 _PRICE_AT_END = re.compile(r"(?<![a-z])([a-z]{3})(?:_per)?[_/]?(k|m)wh$", re.IGNORECASE)
 _CARBON_AT_END = re.compile(r"(?<![a-z])(g|kg|lbs?)(?:_?co2(?:_?eq?)?)?(?:_per)?[_/](k|m)wh$", re.IGNORECASE)
 _POUNDS = re.compile(r"lbs?(?:_?co2(?:eq?)?)?", re.IGNORECASE)
@@ -43,5 +43,5 @@ def _written(name: str, unit: str) -> list[str]:
     else:
         return []
     ends = [text.replace("/mWh", "/MWh").replace("lbs/", "lb/") for text in ends]
-    brackets = [text.replace(" ", "").replace("\u2082", "2") for text in _IN_BRACKETS.findall(name)]
+    brackets = ["".join(text.split()).replace("\u2082", "2") for text in _IN_BRACKETS.findall(name)]
     return [*(_POUNDS.sub("lb", text) for text in brackets), *ends]

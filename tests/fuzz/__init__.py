@@ -10,3 +10,7 @@ or ``guard.MOST_BYTES`` more memory, the end of the process, or a value accepted
 ``trees`` and ``raw`` damage, ``sound`` holds what is damaged, ``kinds`` knows who reads it, ``invariants`` what a run
 must keep, ``guard`` ends what does not end by itself, and ``campaign`` does it many times over.
 """
+
+import os
+
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # others set aside a gibibyte at a time, which no case did

@@ -34,7 +34,7 @@ from sim.signals.grid.series import GridSeries, read_mix, read_signal
 from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import NS_PER_S, parse_price
 
-_GENERATION = re.compile(r"(.+?)\s*-\s*Actual Aggregated\s*\[MW\]", re.IGNORECASE)
+_GENERATION = re.compile(r"(.+?)(?<!\s)\s*-\s*Actual Aggregated\s*\[MW\]", re.IGNORECASE)
 _PRICE = re.compile(r"Day-ahead Price [\[(]([A-Z]{3})/MWh[\])]", re.IGNORECASE)
 _TIME = r"(\d\d)[./](\d\d)[./](\d{4}) (\d\d:\d\d)(?::\d\d)?(?: \((\w+)\))?"
 _MTU = re.compile(rf"\s*{_TIME} - {_TIME}\s*(?:\((CET/CEST|UTC)\))?\s*")
