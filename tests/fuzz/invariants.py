@@ -22,6 +22,8 @@ MAY_BE_NEGATIVE = (
 )  # fmt: skip
 """In the path of a number that may lie below zero: prices, credits, and what the building takes off the
 servers' own power: fans in a bath, leakage in colder air; and the change of what batteries hold."""
+LEFT_OF_SUMS = 1e-12
+"""What may be left below zero, in kWh or kg, where equal amounts are taken from each other."""
 ROUNDING = 1e-9
 """Relative: a sum of some thousand doubles in another order."""
 
@@ -57,7 +59,7 @@ def _plain(summary: Mapping[str, Any]) -> None:
     for path, value in _numbers(summary, ()):
         if not math.isfinite(value):
             raise NonsenseError(f"{_general(path)} is not finite")
-        rounding = ROUNDING if "unattributed" in path else 0.0  # what is left of a sum
+        rounding = ROUNDING if "unattributed" in path else LEFT_OF_SUMS
         if value < -rounding and not any(word in part for part in path for word in MAY_BE_NEGATIVE):
             raise NonsenseError(f"{_general(path)} is negative")
 
