@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 
+LONGEST_MESSAGE = 2_000
+
 app = typer.Typer(
     name="coldaisle",
     help="What an ML data center will cost in energy, carbon and water, before it is built.",
@@ -245,9 +247,15 @@ def describe(error: InputError) -> str:
         width = max(len(problem.path) for problem in problems)
         for problem in problems:
             line = str(problem.line) if problem.line is not None else ""
-            lines.append(f"{line:>5}  {problem.path:<{width}}  {problem.message}".rstrip())
+            lines.append(f"{line:>5}  {problem.path:<{width}}  {_short(problem.message)}".rstrip())
         blocks.append("\n".join(lines))
     return "\n".join(blocks)
+
+
+def _short(message: str) -> str:
+    """A message as far as anybody reads it: one may quote a cell or a name of any length."""
+    more = len(message) - LONGEST_MESSAGE
+    return message if more <= 0 else f"{message[:LONGEST_MESSAGE]} ... ({more:,} more characters)"
 
 
 def _spread_set(arguments: list[str]) -> list[str]:

@@ -466,3 +466,9 @@ def test_two_rows_of_one_instant_warn_nobody() -> None:
         warnings.simplefilter("error")
         rising = gathering._rising("gpu", counter, times, lines)
     assert rising.tolist() == [0.0, 10.0, 20.0, 20.0]
+
+
+def test_a_message_is_told_as_far_as_anybody_reads_it() -> None:
+    told = cli.describe(InputError.one("loads.csv", f"machine '{'x' * 100_000}' is none", line=3))
+    assert len(told) < 2_200
+    assert told.endswith("more characters)")
