@@ -125,3 +125,11 @@ def test_a_figure_that_is_none_is_told_and_costs_no_more_than_it_must(tmp_path: 
         found = read(tmp_path, text)
         assert f"'{name}' is" in faults(found)
         assert energy_j(found.of_device("r1/gpu")) == pytest.approx(300 * 1800)
+
+
+@pytest.mark.parametrize("name", ["timestamp", "duration"])
+def test_a_second_header_without_a_column_costs_its_own_rows(tmp_path: Path, name: str) -> None:
+    """Files appended to each other stand under headers of their own; what one lacks is told of its rows."""
+    found = read(tmp_path, emissions("3.3.2", 1.2) + emissions("3.3.2", 1.2, drop=(name,), run="r2"))
+    assert f"line 4: is no run: its header has no column '{name}'" in faults(found)
+    assert energy_j(found.of_device("r1/gpu")) == pytest.approx(0.3 * HOURS * J_PER_KWH)

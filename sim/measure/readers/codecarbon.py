@@ -175,7 +175,7 @@ def _rows(text: Text, gathering: Gathering) -> tuple[list[CarbonRun], dict[tuple
 
 
 def _run(line: int, row: dict[str, str], gathering: Gathering) -> CarbonRun:
-    end_ns = gathering.stamps.iso_ns(row["timestamp"])
+    end_ns = gathering.stamps.iso_ns(_cell("timestamp", row))
     duration_s = _number("duration", row)
     if duration_s <= 0:
         raise ValueError("its duration is 0")
@@ -328,11 +328,18 @@ def _may_be_set(after_ns: int, until_ns: int) -> bool:
     return since_ns <= SET_BY_NS or after_ns - since_ns + WEEK_NS <= until_ns
 
 
+def _cell(name: str, row: dict[str, str]) -> str:
+    if name not in row:  # files are appended to each other under headers of their own
+        raise ValueError(f"its header has no column '{name}'")
+    return row[name]
+
+
 def _number(name: str, row: dict[str, str]) -> float:
+    cell = _cell(name, row)
     try:
-        number = float(row[name])
+        number = float(cell)
     except ValueError:
-        raise ValueError(f"'{name}' is no number: {row[name]!r}") from None
+        raise ValueError(f"'{name}' is no number: {cell!r}") from None
     if not math.isfinite(number) or number < 0:
         raise ValueError(f"'{name}' is {number:g}")
     return number
