@@ -6,6 +6,7 @@ import ast
 import gzip
 import hashlib
 import json
+import math
 import os
 import resource
 import subprocess
@@ -276,7 +277,7 @@ def test_a_table_of_a_summary_that_was_tampered_with_is_named(
 
 
 @pytest.mark.parametrize("column", ["start_ns", "slot_ns", "energy_j", "owner"])
-@pytest.mark.parametrize("value", [None, "x", [1]])
+@pytest.mark.parametrize("value", [None, "x", [1], math.inf, 1e295])
 def test_a_column_of_a_ledger_that_was_tampered_with_is_bad_input(
     tmp_path: Path, finished: Results, column: str, value: object
 ) -> None:
