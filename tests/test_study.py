@@ -178,7 +178,7 @@ def test_replications_share_their_seeds_between_points_and_begin_with_the_scenar
         ({"design": {"kind": "sobol", "points": 100}}, "design", "power of two"),
         ({"design": {"kind": "griddy"}}, "design.kind", "did you mean 'grid'"),
         ({"axis": {}}, "axis", "did you mean 'axes'"),
-        ({"replications": 0}, "replications", "greater than"),
+        ({"replications": 0}, "replications", "must be at least 1"),
     ],
 )
 def test_what_is_wrong_with_a_study_is_said_at_its_place(written: dict[str, Any], path: str, says: str) -> None:
