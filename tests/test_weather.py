@@ -121,7 +121,7 @@ def test_half_hours_of_a_time_zone_shift_the_edges(tmp_path: Path) -> None:
         (lambda rows: rows.__setitem__(0, "x"), "first line is not LOCATION"),
         (lambda rows: rows.pop(500), "it is not a whole year"),
         (lambda rows: rows.__setitem__(400, rows[400][:20]), "the file was cut"),
-        (lambda rows: rows.__setitem__(400, rows[400].replace(",98000,", ",999999,")), "pressure pa is missing"),
+        (lambda rows: rows.__setitem__(400, rows[400].replace(",98000,", ",999999,")), "pressure is missing"),
     ],
 )
 def test_a_fault_in_an_epw_file_is_named(tmp_path: Path, change: Any, says: str) -> None:
@@ -185,8 +185,8 @@ def test_open_meteo_s_clock_is_its_fixed_offset(tmp_path: Path) -> None:
     ("changes", "says"),
     [
         ({"hourly_units": {"wind_speed_10m": "Bft"}}, "is in 'Bft'"),
-        ({"hourly": {"temperature_2m": [None] * 24}}, "has no dry bulb c at all"),
-        ({"hourly": {"temperature_2m": [1.0] * 23 + [None]}}, "the dry bulb c is missing"),
+        ({"hourly": {"temperature_2m": [None] * 24}}, "has no dry-bulb temperature at all"),
+        ({"hourly": {"temperature_2m": [1.0] * 23 + [None]}}, "the dry-bulb temperature is missing"),
         ({"latitude": "north"}, "is no hourly answer of Open-Meteo"),
         ({"hourly": {"temperature_2m": [1.0] * 23 + [9999]}}, r"hourly.temperature_2m\[23\]: .* from -95 to 65 degC"),
         ({"hourly": {"relative_humidity_2m": [-1.0] * 24}}, r"relative_humidity_2m\[0\]: .* from 0 to 110 %"),

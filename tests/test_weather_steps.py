@@ -136,7 +136,7 @@ def test_a_fault_of_every_hour_is_one_problem_with_their_number(tmp_path: Path) 
     with pytest.raises(InputError) as error:
         _typical(tmp_path / "t.epw")
     (problem,) = error.value.problems
-    assert "the dry bulb c is missing" in problem.message
+    assert "the dry-bulb temperature is missing" in problem.message
     assert "(4,379 more alike" in problem.message
 
 
@@ -381,7 +381,10 @@ def test_quarters_of_hours_of_open_meteo(tmp_path: Path) -> None:
         ({"time": [f"2025-06-01T{h // 2:02d}:00" for h in range(24)]}, "second row"),
         ({"time": [f"2025-06-01T{h:02d}:00" for h in (*range(23), 5)]}, "hourly.time.23.: its hours do not follow"),
         ({"temperature_2m": [20.0] * 23}, "hourly.temperature_2m: has 23 values for 24 times"),
-        ({"temperature_2m": [20.0, None, *[20.0] * 22]}, "hourly.temperature_2m.1.: the dry bulb c is missing"),
+        (
+            {"temperature_2m": [20.0, None, *[20.0] * 22]},
+            "hourly.temperature_2m.1.: the dry-bulb temperature is missing",
+        ),
     ],
 )
 def test_a_second_row_for_one_time_is_refused_where_it_stands(tmp_path: Path, changes: Any, says: str) -> None:

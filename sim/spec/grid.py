@@ -10,8 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.profiles.grids import Basis, Fuel, Hydro
 from sim.quantities import CarbonIntensity, EnergyPrice, WaterIntensity
-from sim.spec.times import Stamps, StampsOfAny, Zone
-from sim.spec.weather import TableZone
+from sim.spec.times import Stamps, StampsOfAny, TableZone, Zone
 from sim.validation import Spec
 
 Gaps = Annotated[

@@ -19,3 +19,6 @@ Zone = Annotated[
     ZoneName | None,
     Field(description="Zone of the clock of times without an offset from UTC, e.g. Europe/Berlin."),
 ]
+TableZone = Annotated[
+    ZoneName | None, Field(description="The clock of a table by 'hour_local', e.g. Europe/Berlin; else 'hour_utc'.")
+]

@@ -6,17 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sim.quantities import ZoneName
+from sim.spec.times import TableZone
 from sim.validation import Spec
 
 GapPolicy = Annotated[
     Literal["refuse", "hold", "interpolate"],
     Field(description="What to do about missing values: refuse them, repeat the one before, or draw a line."),
-]
-
-
-TableZone = Annotated[
-    ZoneName | None, Field(description="The clock of a table by 'hour_local', e.g. Europe/Berlin; else 'hour_utc'.")
 ]
 
 

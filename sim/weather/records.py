@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.errors import InputError, Problem
 from sim.possible import WEATHER
 from sim.signals.complaints import Complaints
 
@@ -20,6 +19,16 @@ Gaps = Literal["refuse", "hold", "interpolate"]
 
 NEEDED = ("dry_bulb_c", "relative_humidity")
 EXTRA = ("ghi_w_m2", "dni_w_m2", "dhi_w_m2", "wind_m_s")
+WORDS = {
+    "dry_bulb_c": "dry-bulb temperature",
+    "relative_humidity": "relative humidity",
+    "pressure_pa": "pressure",
+    "ghi_w_m2": "global radiation",
+    "dni_w_m2": "direct radiation",
+    "dhi_w_m2": "diffuse radiation",
+    "wind_m_s": "wind speed",
+}
+"""Columns as messages call them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,34 +74,26 @@ class DatedHours:
     keys: Mapping[str, str]
 
 
-MOST_NAMED = 5
-"""Values of one column that are named, where values differ; the rest are counted."""
-
-
 def refuse_impossible(
     file: str, columns: Mapping[str, Floats], lines: Ints | None, keys: Mapping[str, str] | None = None
 ) -> None:
-    """Raises ``InputError`` naming each value that the air cannot have: a mark for a missing one, say, or a slip."""
-    problems: list[Problem] = []
+    """Raises ``InputError`` naming values that the air cannot have: marks for missing ones, slips."""
+    complaints = Complaints(file)
     for name, values in columns.items():
         possible = WEATHER[name]
         wrong = np.flatnonzero((values < possible.low) | (values > possible.high))  # NaN is missing, and neither
-        for i in wrong[:MOST_NAMED].tolist():
-            message = f"the {_words(name)} is {values[i]:g}, and {possible.fault(float(values[i]))}"
-            problems.append(_at(file, name, i, message, lines, keys))
-        if len(wrong) > MOST_NAMED:
-            problems.append(Problem(file, None, "", f"and {len(wrong) - MOST_NAMED:,} more like these"))
-    if problems:
-        raise InputError(problems)
+        for i in wrong.tolist():
+            message = f"the {_words(name)} is {values[wrong[0]]:g}, and {possible.fault(float(values[wrong[0]]))}"
+            complaints.add(int(lines[i]) if lines is not None else None, message, _key(keys, name, i))
+    complaints.raise_if_any()
 
 
-def _at(file: str, name: str, i: int, message: str, lines: Ints | None, keys: Mapping[str, str] | None) -> Problem:
-    key = f"{keys[name]}[{i}]" if keys and name in keys else ""
-    return Problem(file, int(lines[i]) if lines is not None else None, key, message)
+def _key(keys: Mapping[str, str] | None, name: str, i: int) -> str:
+    return f"{keys[name]}[{i}]" if keys and name in keys else ""
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return WORDS[name]
 
 
 def without_gaps(
@@ -115,8 +116,7 @@ def without_gaps(
         if missing.any() and policy == "refuse":
             for i in np.nonzero(missing)[0].tolist():
                 message = f"the {_words(name)} is missing; mend the file, or write 'gaps: hold' or 'gaps: interpolate'"
-                key = f"{keys[name]}[{i}]" if keys and name in keys else ""
-                complaints.add(int(lines[i]) if lines is not None else None, message, key)
+                complaints.add(int(lines[i]) if lines is not None else None, message, _key(keys, name, i))
             continue
         filled += int(missing.sum())
         known = np.nonzero(~missing)[0]
