@@ -16,10 +16,10 @@ import sim
 from benchmarks.table import Row
 from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import Floats, account_site
-from sim.build_facility import building
+from sim.build.facility import building
+from sim.loading.scenario import load_scenario
 from sim.signals import Signal
 from sim.spec.facility import FixedPUE, PlantSpec
-from sim.spec.loader import load_scenario
 from sim.units import HOUR_NS
 from sim.weather.series import WeatherSeries
 

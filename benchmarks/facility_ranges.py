@@ -17,12 +17,12 @@ from pydantic import TypeAdapter
 
 from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import account_site
-from sim.build_facility import building
+from sim.build.facility import building
+from sim.build.weather import weather_series
 from sim.instants import parse_instant
 from sim.signals import Signal
 from sim.spec.facility import Facility
 from sim.spec.weather import WeatherSource
-from sim.spec.weather_inputs import weather_series
 from sim.units import J_PER_KWH
 
 START, END = "2022-01-01T00:00:00Z", "2023-01-01T00:00:00Z"

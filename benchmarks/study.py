@@ -27,11 +27,11 @@ from unittest.mock import patch
 
 from benchmarks import table
 from benchmarks.slices import Prepared, timed
-from sim.runner import Simulated, simulated
-from sim.spec.loader import Loaded
+from sim.loading.scenario import Loaded
+from sim.running.run import Simulated, simulated
 from sim.study.store import Store
-from sim.study.sweep import _take, sweep
-from sim.study.work import Done, Task, perform
+from sim.study.sweep.run import _take, sweep
+from sim.study.sweep.tasks import Done, Task, perform
 
 DAY: dict[str, Any] = {
     "extends": "chat-service",
@@ -201,7 +201,7 @@ def _perform_timed(task: Task) -> _Timed:
 @cache
 def _timing() -> None:
     """Once in a worker: to patch anew for each task would be part of what is measured."""
-    patch("sim.study.work.simulated", _simulated_timed).start()
+    patch("sim.study.sweep.tasks.simulated", _simulated_timed).start()
 
 
 def _simulated_timed(loaded: Loaded) -> Simulated:
@@ -236,7 +236,7 @@ def _beside(studies: _Studies, points: int) -> _Beside:
         studies.seconds(simulating(count), fresh=True, workers=1)
         return time.process_time() - began
 
-    with patch("sim.study.pool.perform", _perform_timed), patch("sim.study.sweep._take", taken):
+    with patch("sim.study.sweep.pool.perform", _perform_timed), patch("sim.study.sweep.run._take", taken):
         command(1)
         alone = statistics.median(command(1) for _ in range(3))
         command_s = (command(points) - alone) / (points - 1)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.errors import Problem
+    from sim.loading.scenario import Loaded
     from sim.results.compare import Comparison
     from sim.results.results import Results
-    from sim.spec.loader import Loaded
-    from sim.study.sweep import StudyResults
+    from sim.study.sweep.run import StudyResults
 
 Source = str | Path | Mapping[str, Any]
 
@@ -28,7 +28,7 @@ __all__ = ["account", "check", "compare", "load", "run", "sweep"]
 
 def load(source: Source, *, set: Mapping[str, Any] | None = None) -> Loaded:
     """A checked scenario. Raises ``sim.errors.InputError`` naming every problem."""
-    from sim.spec.loader import load_scenario
+    from sim.loading.scenario import load_scenario
 
     return load_scenario(source, set)
 
@@ -41,7 +41,7 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
         loaded = load(source, set=set)
     except InputError as error:
         return error.problems
-    from sim.study.check import problems_of
+    from sim.study.sweep.check_points import problems_of
 
     return problems_of(loaded)
 
@@ -54,14 +54,14 @@ def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | Non
 
     Raises ``InputError`` or ``RunError`` from ``sim.errors``.
     """
-    from sim.runner import run_loaded
+    from sim.running.run import run_loaded
 
     overrides = {**(set or {}), **({} if seed is None else {"seed": seed})}
     loaded = load(source, set=overrides)
     results = run_loaded(loaded)
     if loaded.scenario.uncertainty is None:
         return results
-    from sim.study.propagate import with_intervals
+    from sim.study.uncertain.propagate import with_intervals
 
     return with_intervals(loaded, results, workers)
 
@@ -71,12 +71,12 @@ def account(results: Results | str | Path, *, set: Mapping[str, Any]) -> Results
 
     So are intervals where their draws need no simulation; otherwise ``manifest["intervals_left_out"]`` says why not.
     """
-    from sim.runner import reprice
+    from sim.running.run import reprice
 
     priced = reprice(_results(results), set)
     if "uncertainty" not in priced.scenario:
         return priced
-    from sim.study.propagate import repriced_intervals
+    from sim.study.uncertain.propagate import repriced_intervals
 
     return repriced_intervals(priced)
 
@@ -97,8 +97,8 @@ def sweep(
     Raises ``InputError`` naming every problem of the study and of all its points.
     """
     from sim.study.store import store_at
-    from sim.study.sweep import sweep as swept
-    from sim.study.sweep import swept_in_memory
+    from sim.study.sweep.run import sweep as swept
+    from sim.study.sweep.run import swept_in_memory
 
     store = store_at(Path(cache) if cache is not None else None)
     if out is None:

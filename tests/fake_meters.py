@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from sim.measure.record import Mark
+from sim.measure.meters.record import Mark
 from sim.measure.recording import Fault
 from sim.units import NS_PER_S
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from sim.build_facility import building
+from sim.build.facility import building
 from sim.facility.plant import Plant
 from sim.spec.facility import Facility
 from sim.units import HOUR_NS

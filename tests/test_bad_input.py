@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import sim
 from sim.errors import InputError
+from sim.loading.scenario import load_scenario
 from sim.results.files import to_yaml
-from sim.spec.loader import load_scenario
 from tests.small import small
 
 COLDAISLE = str(Path(sys.executable).with_name("coldaisle"))

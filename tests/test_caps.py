@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
-from sim.build_caps import cap_at
+from sim.build.caps import cap_at
+from sim.build.loads import gang_work, rate_under_cap
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.training import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
@@ -24,7 +25,6 @@ from sim.profiles.clock import clock_under_cap, energy_ratio, slowdown
 from sim.profiles.hardware import clock_curve
 from sim.rng import Streams
 from sim.signals import Signal
-from sim.spec.loads import gang_work, rate_under_cap
 from sim.spec.workloads import GPUHours, Steps
 from sim.units import HOUR_NS
 from tests.test_forecasts import hourly

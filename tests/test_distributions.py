@@ -12,8 +12,8 @@ from scipy import stats
 
 from sim.results.intervals import difference
 from sim.rng import Streams
-from sim.study import distributions as laws
-from sim.study.intervals import interval, variances
+from sim.study.uncertain import distributions as laws
+from sim.study.uncertain.intervals import interval, variances
 
 SHARES = np.linspace(0.001, 0.999, 999)
 

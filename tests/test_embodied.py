@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from sim.accounting import amortization as spread
-from sim.build_embodied import node_carbon, node_total_g, plant_carbon
+from sim.build.embodied import node_carbon, node_total_g, plant_carbon
 from sim.errors import InputError
 from sim.profiles import embodied
 from sim.profiles.catalog import Catalog

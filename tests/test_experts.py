@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.build.deployment import Deployment
 from sim.profiles.catalog import Catalog
 from sim.profiles.experts import expert_work, tile_rows
 from sim.profiles.model import distinct_experts, shape
 from sim.profiles.terms import Device, Layout, Precision, Stack, Tiles
-from sim.spec.deployment import Deployment
 from sim.spec.serving import Replicas, Serving
 
 H100 = Device(989.5e12, 3.35e12, 450e9, 121.7, 700.0, 0.57e-12, 150e-12, 52e-12, vector_flop_per_s=67e12)

@@ -17,9 +17,9 @@ import pytest
 
 import sim
 from sim.errors import InputError
+from sim.loading.scenario import load_scenario
 from sim.results.files import MANIFEST, read, to_yaml, write
-from sim.runner import run_loaded
-from sim.spec.loader import load_scenario
+from sim.running.run import run_loaded
 from tests.small import small
 from tests.test_bad_input import COLDAISLE, coldaisle
 
@@ -174,9 +174,9 @@ def test_an_interrupt_that_python_drops_still_ends_the_command(scenario: Path, n
     """Whatever comes of a finalizer or a callback that an interrupt cut short is neither kept nor believed."""
     code = f"""
 import os, sys
-import sim.cli, sim.runner
+import sim.cli.command, sim.running.run
 from sim.errors import InputError
-run = sim.runner.run_loaded
+run = sim.running.run.run_loaded
 class Closing:
     def __del__(self):
         os.kill(os.getpid(), {int(number)})
@@ -184,7 +184,7 @@ def dropping(loaded):
     done = run(loaded)
     Closing()
     {then}
-sim.runner.run_loaded = dropping
+sim.running.run.run_loaded = dropping
 sys.argv[1:] = ["run", "s.yaml", "--out", "out"]
 sim.cli.main()
 """
@@ -199,9 +199,9 @@ sim.cli.main()
 def test_an_ignored_interrupt_stays_ignored(scenario: Path) -> None:
     """A shell starts what it puts in the background with Ctrl-C ignored."""
     code = (
-        "import os, signal, sys, sim.cli\n"
+        "import os, signal, sys, sim.cli.command\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "sim.cli.app = lambda **_: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sim.cli.command.app = lambda **_: os.kill(os.getpid(), signal.SIGINT)\n"
         "sim.cli.main()\n"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=scenario, check=False).returncode == 0

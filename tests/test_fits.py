@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.measure.accuracy import autocorrelation, errors
-from sim.measure.fit_cap import CappedJobs, fit_jobs
-from sim.measure.fit_cap import predict as predict_jobs
-from sim.measure.fit_clock import ClockRows, curve_of, fit_curve, predict
-from sim.measure.fit_gpu import Phase, fit_power, phases, watts
-from sim.measure.fit_load import LoadCurves, fit_shape
-from sim.measure.fit_load import predict as predict_load
-from sim.measure.fitting import Bound, fit, held_out
-from sim.measure.fleet import pool
+from sim.measure.fit.cap import CappedJobs, fit_jobs
+from sim.measure.fit.cap import predict as predict_jobs
+from sim.measure.fit.clock import ClockRows, curve_of, fit_curve, predict
+from sim.measure.fit.fleet import pool
+from sim.measure.fit.gpu import Phase, fit_power, phases, watts
+from sim.measure.fit.least_squares import Bound, fit, held_out
+from sim.measure.fit.load import LoadCurves, fit_shape
+from sim.measure.fit.load import predict as predict_load
 from sim.measure.recording import Device, Recording, energy_j
 from sim.profiles.clock import ClockCurve
 from sim.units import NS_PER_S

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import sim
+from sim.build.deployment import deployments
 from sim.profiles import Catalog
-from sim.spec.deployment import deployments
 
 CATALOG = Catalog()
 GPUS = [name for name in CATALOG.paths() if CATALOG.path(name).parent.name == "gpus"]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.build.grid import OPEN_ENDED_NS, described, ewif_signal, grid_series, mixed_bases
 from sim.documents import from_mapping
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
@@ -19,7 +20,6 @@ from sim.profiles.catalog import Catalog
 from sim.signals import Signal
 from sim.signals.grid import GridSeries
 from sim.spec.grid import Average, IntensitySource, PriceSource, WaterSource
-from sim.spec.grid_inputs import OPEN_ENDED_NS, described, ewif_signal, grid_series, mixed_bases
 from sim.units import DAY_NS, HOUR_NS, J_PER_KWH
 from sim.validation import validate
 

@@ -24,11 +24,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import sim
-from sim import cli, reading
-from sim.cli_options import inert, tell
+from sim import reading
+from sim.build.step_table import read_step_table
+from sim.cli import command as cli
+from sim.cli.options import inert, tell
 from sim.documents import read_document
 from sim.errors import InputError, RunError
-from sim.measure.measured_csv import read_columns
+from sim.loading.scenario import load_scenario
+from sim.measure.fit.measured_csv import read_columns
 from sim.measure.readers import read_recording as read_log
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.text import Text
@@ -37,12 +40,10 @@ from sim.measure.recording import read as read_recording
 from sim.results.files import MANIFEST, read, to_yaml, write
 from sim.results.results import Results
 from sim.signals.grid.plain import read_plain
-from sim.spec.loader import load_scenario
-from sim.spec.step_table import read_step_table
-from sim.study.folder import STUDY
-from sim.study.front import Front, Goal, front_of
 from sim.study.store import Store
-from sim.study.sweep import sweep
+from sim.study.sweep.folder import STUDY
+from sim.study.sweep.front import Front, Goal, front_of
+from sim.study.sweep.run import sweep
 from sim.weather.epw import read_epw
 from sim.weather.open_meteo import read_open_meteo
 from sim.weather.tmy3 import read_tmy3
@@ -381,7 +382,7 @@ def test_the_check_can_fail(source: str) -> None:
 
 
 def coldaisle(*words: str, cwd: Path, **more: Any) -> subprocess.CompletedProcess[str]:
-    code = "import sys, sim.cli; sim.cli.main()"
+    code = "import sys, sim.cli.command; sim.cli.main()"
     return subprocess.run(
         [sys.executable, "-c", code, *words], cwd=cwd, capture_output=True, text=True, check=False, **more
     )
@@ -452,7 +453,7 @@ def test_a_disk_that_fails_in_the_middle_is_named(tmp_path: Path, monkeypatch: p
     def full(*_: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sim.study.journal.Spool.flush", full)
+    monkeypatch.setattr("sim.study.sweep.journal.Spool.flush", full)
     with pytest.raises(RunError, match=r"cannot write .*out: No space left on device"):
         sweep({"base": small(), "axes": {"seed": [1, 2]}}, tmp_path / "out", cache=Store(tmp_path / "cache"))
 

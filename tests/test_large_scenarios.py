@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 import sim
 from sim import documents
+from sim.checks import ledger_size
+from sim.checks.ledger_size import LADDER, Size, cut_problem
 from sim.documents import parse_value
 from sim.errors import InputError
+from sim.loading.scenario import load_scenario
 from sim.results.files import read, to_yaml, write
-from sim.spec import ledger_size
-from sim.spec.ledger_size import LADDER, Size, cut_problem
-from sim.spec.loader import load_scenario
 from sim.units import DAY_NS, HOUR_NS, MAX_NS
 from tests.small import small
 from tests.test_bad_input import coldaisle

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build_caps import _daily, cap_at
+from sim.build.caps import _daily, cap_at
+from sim.build.grid import grid_series
+from sim.build.weather import weather_series
 from sim.errors import InputError
 from sim.instants import epoch_ns, offset_ns, spans_of_offset
 from sim.profiles.catalog import Catalog
@@ -22,10 +24,8 @@ from sim.signals import Signal
 from sim.signals.calendar import repeated
 from sim.signals.local_clock import hours_over, offsets_ns
 from sim.spec.grid import PriceMonthHours
-from sim.spec.grid_inputs import grid_series
 from sim.spec.policies import Daily
 from sim.spec.weather import MonthHours
-from sim.spec.weather_inputs import weather_series
 from sim.units import DAY_NS, HOUR_NS, J_PER_KWH
 from sim.workload.processes import Diurnal
 from tests.test_policies import scenario

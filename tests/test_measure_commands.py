@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 import sim
-from sim.cli import app
+from sim.cli.command import app
 from sim.errors import InputError, RunError
-from sim.measure.fit_clock import ClockRows
-from sim.measure.fit_clock import predict as predict_clock
+from sim.measure.fit.clock import ClockRows
+from sim.measure.fit.clock import predict as predict_clock
+from sim.measure.judge.recordings import against_run
+from sim.measure.judge.validation_text import parse_tolerances
 from sim.measure.recording import Device, Recording, write
-from sim.measure.validate import against_run
-from sim.measure.validation_table import parse_tolerances
 from sim.profiles.catalog import read_gpu, read_profile
 from sim.profiles.clock import ClockCurve
 from sim.profiles.hardware import CPUProfile

@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import sim
-from sim.cli import app
+from sim.cli.command import app
 from sim.errors import InputError
-from sim.measure import faults
+from sim.measure import alike_faults as faults
 from sim.measure.accuracy import autocorrelation
-from sim.measure.fit_gpu import phases
+from sim.measure.fit.gpu import phases
+from sim.measure.judge.recordings import Validation, against_run
+from sim.measure.judge.validation_text import as_dict, picture
 from sim.measure.known import holes, metered, usual_ns
 from sim.measure.missing import told
 from sim.measure.readers import read_recording
 from sim.measure.recording import Device, Fault, Recording, energy_j, read, write
-from sim.measure.validate import Validation, against_run
-from sim.measure.validation_table import as_dict, picture
 from sim.results.files import to_json, to_yaml
 from sim.results.results import Results
 from sim.units import NS_PER_S

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.build.deployment import Deployment
 from sim.profiles import Catalog
 from sim.profiles.model import ParameterCounts, distinct_experts, popularity, shape
-from sim.spec.deployment import Deployment
 from sim.spec.serving import Serving
 
 # The exact numbers of parameters that the published checkpoints hold (sums over their tensors).

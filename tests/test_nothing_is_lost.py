@@ -16,10 +16,10 @@ from sim.results import atomic
 from sim.results.charts import GENERATOR
 from sim.results.files import NAMES, read, refuse_bad_target, write
 from sim.results.results import Results
-from sim.study.folder import PROGRESS, refuse_strangers
-from sim.study.front import refuse_bad_target as refuse_bad_front
-from sim.study.optimize import ready_to_go_on
+from sim.study.search.optimize import ready_to_go_on
 from sim.study.store import Store
+from sim.study.sweep.folder import PROGRESS, refuse_strangers
+from sim.study.sweep.front import refuse_bad_target as refuse_bad_front
 from tests.small import small
 
 DEAD = 2**22 + 1  # no process has such a number: Linux gives none above 2**22

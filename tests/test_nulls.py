@@ -11,11 +11,11 @@ import pytest
 import sim
 from sim.documents import KeyPath, read_document
 from sim.errors import InputError, RunError
-from sim.spec.loader import copied, load_scenario, read_scenario, resolve_files, shipped_scenarios
+from sim.loading.scenario import copied, load_scenario, read_scenario, resolve_files, shipped_scenarios
 from sim.spec.study import load_study, shipped_studies
-from sim.study import sweep as sweeping
 from sim.study.store import Store
-from sim.study.sweep import sweep
+from sim.study.sweep import run as sweeping
+from sim.study.sweep.run import sweep
 from tests.small import small
 
 NAMED = ("workloads", "sites", "routes")  # below these stand names that somebody chose

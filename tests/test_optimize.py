@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sim.errors import InputError, RunError
-from sim.spec.optimize import Search, load_search
-from sim.study.optimize import Found, optimize, search
+from sim.spec.search import Search, load_search
+from sim.study.search.optimize import Found, optimize, search
 from tests.small import small
 
 pytest.importorskip("optuna")
@@ -133,7 +133,7 @@ def of_base(tmp_path: Path, **more: Any) -> dict[str, Any]:
 def test_a_result_that_is_none_is_refused_at_its_place_and_before_the_last_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sim.study import optimize as searching
+    from sim.study.search import optimize as searching
 
     ran: list[Any] = []
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import sim
+from sim.build.loads import rate_under_cap
 from sim.errors import InputError
-from sim.spec.loads import rate_under_cap
 from tests.small import small
 from tests.test_caps import GPU, TDP_W, measured
 

@@ -14,11 +14,11 @@ from pydantic import Field, TypeAdapter
 
 import sim
 from sim.errors import InputError
+from sim.loading.scenario import assign, copied, load_scenario, shipped_scenarios
 from sim.possible import DIMENSIONS
 from sim.profiles.catalog import AnyProfile, Catalog, read_profile
 from sim.quantities import DevicePower, EnergyPrice, Lifetime
 from sim.results.files import to_yaml
-from sim.spec.loader import assign, copied, load_scenario, shipped_scenarios
 from sim.spec.scenario import Scenario
 from sim.spec.study import StudySpec
 from sim.spec.uncertainty import Uniform

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from sim.build import node_hardware
+from sim.build.world import node_hardware
 from sim.engine.draws import Share, node_draws
 from sim.errors import InputError
 from sim.profiles import Catalog, GPUProfile, NodeProfile

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sim.cli import app
+from sim.cli.command import app
 from sim.errors import InputError
 from sim.measure.readers import read_recording
 from sim.measure.readers.text import read_text

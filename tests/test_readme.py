@@ -93,11 +93,11 @@ def test_its_study_and_its_search_hold_together(tmp_path: Path) -> None:
     """Every point of the study is checked, and each choice of the search made alone."""
     from contextlib import closing
 
-    from sim.spec.loader import load_scenario
-    from sim.spec.optimize import load_search
+    from sim.loading.scenario import load_scenario
+    from sim.spec.search import load_search
     from sim.spec.study import load_study
-    from sim.study.journal import Journal, Spool
-    from sim.study.plan import asked_for, asked_of, base_of, planned
+    from sim.study.sweep.journal import Journal, Spool
+    from sim.study.sweep.plan import asked_for, asked_of, base_of, planned
 
     study = load_study(YAML(typ="safe").load(next(block for block in blocks("yaml") if "axes:" in block)))
     with closing(Journal(tmp_path / "journal", asked_of(study))) as journal, closing(Spool(tmp_path / "plan")) as spool:

@@ -17,15 +17,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import sim.cli
+import sim.cli.command
 from sim.errors import InputError, RunError
 from sim.measure import live
-from sim.measure.nvml import CONTEXT_BYTES, NvmlSource, open_nvml
-from sim.measure.rapl import RaplSource, open_rapl
-from sim.measure.record import Command, record
+from sim.measure.meters.nvml import CONTEXT_BYTES, NvmlSource, open_nvml
+from sim.measure.meters.rapl import RaplSource, open_rapl
+from sim.measure.meters.record import Command, record
+from sim.measure.meters.source import Missing, Reading, Source, hashed
 from sim.measure.recording import MEASURED, Device, Recording, energy_j, read, write
-from sim.measure.recording_table import recording_table
-from sim.measure.source import Missing, Reading, Source, hashed
+from sim.measure.recording_text import recording_table
 from sim.units import NS_PER_S, UJ_PER_J
 from tests.fake_meters import START_NS, FakeActivity, FakeClock, FakeGpu, FakeNvml, FakePowercap
 

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 
 from sim.errors import RunError
 from sim.measure import live
-from sim.measure.kernels import (
+from sim.measure.meters.nvml import NvmlSource, open_nvml
+from sim.measure.meters.record import record
+from sim.measure.meters.source import Missing
+from sim.measure.suite.kernels import (
     Attention,
     Copy,
     Generate,
@@ -27,11 +30,8 @@ from sim.measure.kernels import (
     Transformer,
     Triad,
 )
-from sim.measure.nvml import NvmlSource, open_nvml
-from sim.measure.record import record
-from sim.measure.source import Missing
-from sim.measure.suite import Gpu, Plan, Step, SuiteRun, plan, refuse_without_torch
-from sim.measure.suite_program import limited_power, run_steps, settable_power_limits_w, timed
+from sim.measure.suite.plan import Gpu, Plan, Step, SuiteRun, plan, refuse_without_torch
+from sim.measure.suite.program import limited_power, run_steps, settable_power_limits_w, timed
 from tests.fake_meters import FakeClock, FakeGpu, FakeNvml
 
 H100 = Gpu(80 * 2**30, (9, 0))

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 import sim
-from sim.cli import app
+from sim.cli.command import app
 from sim.errors import InputError, Problem
 from sim.units import NS_PER_S
 from sim.workload.routing import Lowest, Routed, room

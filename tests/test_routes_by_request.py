@@ -14,7 +14,7 @@ from scipy.stats import beta
 
 import sim
 from sim.errors import InputError
-from sim.spec.loader import load_scenario
+from sim.loading.scenario import load_scenario
 from sim.study.points import Hasher
 from sim.workload.routing import Limits, Routed
 from sim.workload.traces import read_trace

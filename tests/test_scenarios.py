@@ -10,8 +10,8 @@ import pytest
 from ruamel.yaml import YAML
 
 import sim
+from sim.loading.scenario import load_scenario, shipped_scenarios
 from sim.profiles import Catalog, GPUProfile
-from sim.spec.loader import load_scenario, shipped_scenarios
 from sim.spec.schema import scenario_schema
 from tests.small import small
 from tests.test_bad_input import coldaisle

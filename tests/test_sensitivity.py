@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from sim.study.sensitivity import analyse
+from sim.study.uncertain.sensitivity import analyse
 
 A, B = 7.0, 0.1
 INPUTS = ("x1", "x2", "x3")

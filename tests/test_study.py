@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 import sim
 from sim.documents import Place
 from sim.errors import InputError
-from sim.runner import simulated
-from sim.spec.loader import load_scenario, read_scenario
+from sim.loading.scenario import load_scenario, read_scenario
+from sim.loading.variants import Variants
+from sim.running.run import simulated
 from sim.spec.ranges import read_range
 from sim.spec.study import Sampled, Sobol, load_study, shipped_studies
-from sim.spec.variants import Variants
-from sim.study import sweep as sweeping
-from sim.study.design import combinations, replication_seed, unit_cube
-from sim.study.plan import base_of
 from sim.study.points import Hasher
 from sim.study.store import Store, packed, unpacked
-from sim.study.sweep import StudyResults, sweep
-from sim.study.work import Done, Task, flat, perform
+from sim.study.sweep import run as sweeping
+from sim.study.sweep.design import combinations, replication_seed, unit_cube
+from sim.study.sweep.plan import base_of
+from sim.study.sweep.run import StudyResults, sweep
+from sim.study.sweep.tasks import Done, Task, flat, perform
 from tests.small import small
 
 PLACE = Place("study.yaml", 1)
@@ -507,7 +507,7 @@ def test_a_killed_worker_costs_nothing(reference: Path, tmp_path: Path, monkeypa
     import os
     import signal
 
-    from sim.study import pool as pools
+    from sim.study.sweep import pool as pools
 
     killed: list[int] = []
 
@@ -529,7 +529,7 @@ def test_a_point_that_cannot_be_finished_is_a_row_with_its_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sim.errors import RunError
-    from sim.study import work
+    from sim.study.sweep import tasks as work
 
     def fails(loaded: Any) -> Any:
         if "0.5" in loaded.resolved()["workloads"]["api"]["arrivals"]["rate"]:
@@ -550,8 +550,8 @@ def test_a_point_that_cannot_be_finished_is_a_row_with_its_error(
 
 @pytest.mark.parametrize("name", sorted(shipped_studies()))
 def test_shipped_studies_hold_together(name: str, tmp_path: Path) -> None:
-    from sim.study.journal import Journal, Spool
-    from sim.study.plan import asked_for, asked_of, planned
+    from sim.study.sweep.journal import Journal, Spool
+    from sim.study.sweep.plan import asked_for, asked_of, planned
 
     loaded = load_study(name)
     with (
@@ -566,7 +566,7 @@ def test_files_that_came_along_are_read_where_they_were_laid_out(tmp_path: Path)
     from dataclasses import replace
 
     from sim.study.points import build_id
-    from sim.study.work import variants_of
+    from sim.study.sweep.tasks import variants_of
 
     there = tmp_path / "grid.csv"
     hourly(there, 60, 100.0)
@@ -580,7 +580,7 @@ def test_files_that_came_along_are_read_where_they_were_laid_out(tmp_path: Path)
 
 def test_two_commands_cannot_write_one_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock is the kernel's: whoever is killed holds none, and what it left can be gone on with."""
-    from sim.study.folder import PROGRESS, held_alone
+    from sim.study.sweep.folder import PROGRESS, held_alone
 
     out = tmp_path / "out"
     (out / PROGRESS).mkdir(parents=True)
@@ -596,7 +596,7 @@ def test_a_folder_of_profiles_goes_along_with_the_tasks(tmp_path: Path) -> None:
 
     from sim.profiles.catalog import Catalog
     from sim.study.points import build_id
-    from sim.study.work import files_of, variants_of
+    from sim.study.sweep.tasks import files_of, variants_of
 
     own = tmp_path / "profiles"
     own.mkdir()
@@ -615,7 +615,7 @@ def test_a_folder_of_profiles_goes_along_with_the_tasks(tmp_path: Path) -> None:
 def test_a_file_too_large_to_travel_must_stand_at_every_worker(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
-    from sim.study.cluster import DaskPool
+    from sim.study.sweep.cluster import DaskPool
 
     (tmp_path / "here.csv").write_text("")
     pool = DaskPool.__new__(DaskPool)
@@ -630,7 +630,7 @@ def test_a_worker_of_another_build_is_refused() -> None:
     from dataclasses import replace
 
     from sim.errors import RunError
-    from sim.study.work import variants_of
+    from sim.study.sweep.tasks import variants_of
 
     base = replace(base_of(load_study({"base": small()})), build="0.0.1+other")
     with pytest.raises(RunError, match=r"0\.0\.1\+other"):

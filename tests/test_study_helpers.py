@@ -17,13 +17,14 @@ import pytest
 from sim.errors import InputError, RunError
 from sim.memo import last_kept
 from sim.spec.study import load_study
-from sim.study import helpers, work
-from sim.study.check import Asked, Checker, Given, Looked, Seen
-from sim.study.journal import Journal
-from sim.study.plan import asked_for, asked_of, base_of
 from sim.study.processes import Processes
 from sim.study.store import Store
-from sim.study.sweep import Interrupted, sweep
+from sim.study.sweep import check_in_parallel as helpers
+from sim.study.sweep import tasks as work
+from sim.study.sweep.check_points import Asked, Checker, Given, Looked, Seen
+from sim.study.sweep.journal import Journal
+from sim.study.sweep.plan import asked_for, asked_of, base_of
+from sim.study.sweep.run import Interrupted, sweep
 from tests.test_study import GRID, contents, here, quick, study
 
 INTENSITIES = 40

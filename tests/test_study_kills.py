@@ -21,8 +21,8 @@ import pytest
 from sim.cli import main
 from sim.errors import InputError
 from sim.results.files import to_yaml
-from sim.study.folder import clear, held_alone
-from sim.study.sweep import Interrupted, Progress
+from sim.study.sweep.folder import clear, held_alone
+from sim.study.sweep.run import Interrupted, Progress
 from tests.test_study import contents, quick
 
 fcntl = pytest.importorskip("fcntl")
@@ -116,7 +116,7 @@ def test_an_interrupt_that_somebody_drops_still_ends_the_study(
         except KeyboardInterrupt:
             raise Interrupted(Progress(points=7, done=3)) from None
 
-    monkeypatch.setattr("sim.study.sweep.sweep", swept)
+    monkeypatch.setattr("sim.study.sweep.run.sweep", swept)
     before = signal.getsignal(signal.SIGINT)
     words = ["coldaisle", "sweep", "lifetime-and-utilisation", "--out", str(tmp_path / "out"), "--quiet"]
     monkeypatch.setattr(sys, "argv", words)

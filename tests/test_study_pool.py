@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.study import pool as pools
-from sim.study.pool import AHEAD, LocalPool
-from sim.study.work import DONE, FAILED, Done, Limits, Row, Task
+from sim.study.sweep import pool as pools
+from sim.study.sweep.pool import AHEAD, LocalPool
+from sim.study.sweep.tasks import DONE, FAILED, Done, Limits, Row, Task
 
 DEADLY = b"deadly"
 

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from sim.errors import InputError, RunError
 from sim.spec.study import load_study
-from sim.study import sweep as sweeping
 from sim.study.store import Store, store_at
-from sim.study.sweep import sweep
-from sim.study.tables import study_tables
-from sim.study.work import Limits, Task
+from sim.study.sweep import run as sweeping
+from sim.study.sweep.run import sweep
+from sim.study.sweep.tables import study_tables
+from sim.study.sweep.tasks import Limits, Task
 from tests.test_study import InOrder, contents, here, quick, study
 
 RATE = "workloads.api.arrivals.rate"
@@ -113,7 +113,7 @@ def test_workers_that_are_refused_leave_nothing_to_go_on_with(tmp_path: Path, mo
 def test_an_address_that_is_none_is_refused_at_once() -> None:
     """Before a client is made of it, which would linger until its timeout and then complain on standard error."""
     distributed: Any = pytest.importorskip("distributed")
-    from sim.study.cluster import DaskPool
+    from sim.study.sweep.cluster import DaskPool
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("made a client"))
@@ -124,7 +124,7 @@ def test_an_address_that_is_none_is_refused_at_once() -> None:
 
 def refused_by(client: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     distributed: Any = pytest.importorskip("distributed")
-    from sim.study.cluster import DaskPool
+    from sim.study.sweep.cluster import DaskPool
 
     monkeypatch.setattr(distributed, "Client", lambda *_, **__: client)
     with pytest.raises(RunError) as refused:
@@ -153,7 +153,7 @@ def test_a_worker_without_the_package_says_what_to_install(monkeypatch: pytest.M
 def test_a_scheduler_that_goes_away_is_no_defect_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """What its client then makes of every task in hand: a cancelled one."""
     distributed: Any = pytest.importorskip("distributed")
-    from sim.study.cluster import DaskPool
+    from sim.study.sweep.cluster import DaskPool
 
     class Completed(list[Any]):
         add = list.append
@@ -246,8 +246,8 @@ def test_a_study_of_bad_points_alone_is_refused_anyhow(tmp_path: Path) -> None:
 def test_bad_points_and_failures_are_counted_after_a_stop_as_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sim.runner import simulated
-    from sim.study import work
+    from sim.running.run import simulated
+    from sim.study.sweep import tasks as work
 
     def fails(loaded: Any) -> Any:
         if loaded.scenario.workloads["api"].replicas == 2:

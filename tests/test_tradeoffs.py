@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sim.errors import InputError
-from sim.study.front import Goal, front_of
 from sim.study.store import Store
-from sim.study.sweep import sweep
-from sim.study.tradeoffs import pareto_front
+from sim.study.sweep.front import Goal, front_of
+from sim.study.sweep.run import sweep
+from sim.study.sweep.tradeoffs import pareto_front
 from tests.small import small
 
 few = st.one_of(st.integers(0, 4).map(float), st.just(float("nan")), st.floats(-1e3, 1e3))

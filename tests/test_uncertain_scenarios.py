@@ -16,16 +16,16 @@ from scipy.stats import norm
 
 import sim
 from sim.errors import InputError, RunError
+from sim.loading.scenario import Loaded, load_scenario
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import Calibration
 from sim.results.files import read, write
 from sim.results.report import report
-from sim.runner import run_loaded
-from sim.spec.loader import Loaded, load_scenario
-from sim.study.draws import of_each
-from sim.study.effects import scenario_sensitivity
-from sim.study.propagate import with_intervals
-from sim.study.uncertain import UncertainScenario
+from sim.running.run import run_loaded
+from sim.study.uncertain.draws import of_each
+from sim.study.uncertain.effects import scenario_sensitivity
+from sim.study.uncertain.propagate import with_intervals
+from sim.study.uncertain.scenario import UncertainScenario
 from tests.small import small
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from sim.documents import read_document
+from sim.loading.scenario import load_scenario
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.results.files import to_yaml
 from sim.results.results import Results
-from sim.runner import run_loaded
-from sim.spec.loader import load_scenario
+from sim.running.run import run_loaded
 from tests.test_serving_service import SMALL
 
 GPU = "nvidia-h100-sxm-80gb"

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.build.weather import weather_series
 from sim.errors import InputError, SignalRangeError
 from sim.instants import epoch_ns
 from sim.spec.weather import OpenMeteo, TypicalWeather
-from sim.spec.weather_inputs import weather_series
 from sim.units import DAY_NS, HOUR_NS
 from sim.weather.psychrometrics import (
     enthalpy_j_per_kg,

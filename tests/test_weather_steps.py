@@ -14,11 +14,11 @@ import numpy.typing as npt
 import pytest
 
 import sim
+from sim.build.weather import sky, weather_series
 from sim.errors import InputError
 from sim.instants import epoch_ns
 from sim.onsite import pv
 from sim.spec.weather import OpenMeteo, TypicalWeather
-from sim.spec.weather_inputs import sky, weather_series
 from sim.units import DAY_NS, HOUR_NS
 from sim.weather.series import WeatherSeries
 from tests.small import small

@@ -11,8 +11,8 @@ import pandas as pd
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
 from sim.measure.accuracy import errors
-from sim.measure.fit_cap import CappedJobs, fit_jobs, predict
-from sim.measure.fitting import held_out
+from sim.measure.fit.cap import CappedJobs, fit_jobs, predict
+from sim.measure.fit.least_squares import held_out
 
 FILE = MEASURED / "zeus_power_limit_v100_p100.csv"
 TDP_W = {"v100": 300.0, "p100": 250.0}

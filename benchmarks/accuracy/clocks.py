@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
 from sim.measure.accuracy import errors
-from sim.measure.fit_clock import ClockRows, curve_of, fit_curve, predict
+from sim.measure.fit.clock import ClockRows, curve_of, fit_curve, predict
 from sim.profiles.catalog import Catalog
 
 FILE = MEASURED / "a100_clock_by_powercap.csv"

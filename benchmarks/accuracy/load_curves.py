@@ -12,8 +12,8 @@ import pandas as pd
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
 from sim.measure.accuracy import errors
-from sim.measure.fit_load import LoadCurves, fit_shape, predict
-from sim.measure.fitting import held_out
+from sim.measure.fit.least_squares import held_out
+from sim.measure.fit.load import LoadCurves, fit_shape, predict
 
 Floats = npt.NDArray[np.float64]
 

@@ -26,7 +26,7 @@ from benchmarks.accuracy.mean_field import Configurations, encoder_s, pictures_o
 from benchmarks.accuracy.serving_stack import CONSTANTS, WEIGHTS, Bench, Configuration
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
-from sim.measure.fitting import Bound, fit, held_out
+from sim.measure.fit.least_squares import Bound, fit, held_out
 from sim.profiles.catalog import Catalog
 from sim.profiles.model import ModelShape, ParameterCounts, shape
 

@@ -22,7 +22,7 @@ import sim
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
 from sim.measure.accuracy import Errors, errors
-from sim.measure.fitting import held_out
+from sim.measure.fit.least_squares import held_out
 
 Floats = npt.NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy.typing as npt
 
 from sim.documents import read_document
-from sim.measure.fitting import Bound
+from sim.measure.fit.least_squares import Bound
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.results.files import to_yaml
 from sim.results.results import Results
@@ -201,8 +201,8 @@ class Bench:
 
     def run(self, at: Configuration) -> Results:
         """The closed loop, from all users at once until ``seconds`` are over."""
-        from sim.runner import run_loaded
-        from sim.spec.loader import load_scenario
+        from sim.loading.scenario import load_scenario
+        from sim.running.run import run_loaded
 
         return run_loaded(load_scenario(scenario(at), {}, self._catalog), self._catalog)
 

@@ -18,7 +18,7 @@ import sim
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
 from sim.measure.accuracy import errors
-from sim.measure.fitting import held_out
+from sim.measure.fit.least_squares import held_out
 
 FILE = MEASURED / "mlperf_v4_training_1node_runs.csv"
 TDP_W = 700.0

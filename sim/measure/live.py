@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sim.errors import InputError, Problem, RunError
-from sim.measure.nvml import NvmlSource, open_nvml
-from sim.measure.rapl import cpu_model, open_rapl
-from sim.measure.record import HIGHEST_HZ, LOWEST_HZ, Command, Progress, record
+from sim.measure.meters.nvml import NvmlSource, open_nvml
+from sim.measure.meters.rapl import cpu_model, open_rapl
+from sim.measure.meters.record import HIGHEST_HZ, LOWEST_HZ, Command, Progress, record
+from sim.measure.meters.source import Missing, Source
 from sim.measure.recording import Recording
-from sim.measure.source import Missing, Source
-from sim.measure.suite import SuiteRun, refuse_without_torch
+from sim.measure.suite.plan import SuiteRun, refuse_without_torch
 from sim.results.atomic import parquet_of_ours, refuse_unusable
 
 SUITE_STEP_S = 10.0

@@ -1,10 +1,5 @@
-"""What the user wrote: frozen models that refuse what they do not know, and the loader that places every mistake.
+"""What the user wrote: frozen models that refuse what they do not know.
 
-``scenario`` is the root model; ``site``, ``cluster``, ``workloads`` and ``accounting`` its parts; ``loader`` reads
-files (``extends:``, ``--set``); ``crosscheck`` finds what only shows when parts are held against each other.
+``scenario`` is the root model; ``site``, ``cluster``, ``workloads``, ``policies``, ``routes`` and ``accounting`` are
+its parts, each ``kind`` a class of its own. Nothing here computes or holds one part against another.
 """
-
-from sim.spec.loader import Loaded, load_scenario
-from sim.spec.scenario import Scenario
-
-__all__ = ["Loaded", "Scenario", "load_scenario"]

@@ -20,12 +20,12 @@ from types import NoneType
 from typing import Any
 
 from sim.accounting.plan import AccountingPlan
-from sim.build_accounting import accounting_plan
+from sim.build.accounting import accounting_plan
 from sim.errors import InputError
+from sim.loading.scenario import Loaded
 from sim.profiles.catalog import Catalog
 from sim.results.files import sha256
-from sim.runner import input_files, profiles_used
-from sim.spec.loader import Loaded
+from sim.running.run import input_files, profiles_used
 from sim.spec.scenario import Scenario
 from sim.units import MAX_NS
 from sim.validation import Spec

@@ -18,26 +18,26 @@ import numpy as np
 from typer.main import get_command
 
 import sim
-from sim.cli import app, describe
-from sim.cli_options import inert
+from sim.build.step_table import read_step_table
+from sim.build.weather import weather_series
+from sim.cli.command import app, describe
+from sim.cli.options import inert
 from sim.errors import InputError
 from sim.instants import parse_instant
+from sim.loading.scenario import parse_assignments
 from sim.measure.readers import read_recording
 from sim.profiles.catalog import Catalog, read_profile
 from sim.results.files import read, sha256, to_json, to_yaml, write
 from sim.results.report import report
 from sim.signals.gaps import Policy
 from sim.signals.series_file import read_series
-from sim.spec.loader import parse_assignments
 from sim.spec.schema import scenario_schema
-from sim.spec.step_table import read_step_table
 from sim.spec.study import load_study
 from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather
-from sim.spec.weather_inputs import weather_series
-from sim.study.check import Asked, Checker, Given
-from sim.study.design import idle_conditions, points
-from sim.study.front import Goal, front_of
-from sim.study.plan import base_of, outputs_of
+from sim.study.sweep.check_points import Asked, Checker, Given
+from sim.study.sweep.design import idle_conditions, points
+from sim.study.sweep.front import Goal, front_of
+from sim.study.sweep.plan import base_of, outputs_of
 from sim.units import DAY_NS
 from sim.workload.request_file import read_interval_counts, read_request_times
 from sim.workload.servegen import read_lengths, read_windows

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sim.documents import read_document
+from sim.loading.scenario import load_scenario, shipped_scenarios
 from sim.profiles.catalog import shipped_folder
-from sim.spec.loader import load_scenario, shipped_scenarios
 from tests.small import small
 from tests.test_codecarbon_versions import emissions
 from tests.test_exporters import as_text, counter, gauge

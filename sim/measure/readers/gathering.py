@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sim.measure.faults import kind
+from sim.measure.alike_faults import kind
 from sim.measure.known import holes, usual_ns
 from sim.measure.missing import told
 from sim.measure.readers.stamps import REMEDY, Stamps, may_be_set_forward, moved_on

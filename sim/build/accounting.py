@@ -1,0 +1,222 @@
+"""Spec + catalog -> how the ledger of a scenario is priced, in SI."""
+
+from __future__ import annotations
+
+from sim.accounting.conventions import Convention, Luccioni2023, Physical
+from sim.accounting.market import Contract, Market
+from sim.accounting.plan import (
+    AccountingPlan,
+    Amortization,
+    ByExpectedUtilisation,
+    ByTime,
+    ByUse,
+    EmbodiedItem,
+    GridPlan,
+    PlantItem,
+    SitePlan,
+)
+from sim.build.embodied import factors_of, node_carbon, plant_carbon
+from sim.build.facility import building
+from sim.build.machines import machines_of
+from sim.build.onsite import onsite_plan
+from sim.memo import last_kept
+from sim.profiles.catalog import Catalog
+from sim.profiles.embodied import embodied_water_l
+from sim.quantities import Price, Quantity
+from sim.rng import Streams
+from sim.signals import Signal
+from sim.signals.gaps import GapReport
+from sim.signals.grid.mix import IS_A, weighted
+from sim.signals.grid.series import GridSeries
+from sim.spec import market as market_spec
+from sim.spec.accounting import Accounting, Luccioni2023Convention
+from sim.spec.cluster import Cluster
+from sim.spec.embodied import Embodied, ExpectedUtilisation, UseAmortization
+from sim.spec.grid import IntensitySource, MixWater, PriceSource
+from sim.build.grid import ewif_signal, grid_series, withdrawal_signal
+from sim.build.series import power_signal
+from sim.spec.onsite import needs_sky
+from sim.spec.scenario import Scenario
+from sim.spec.site import Place
+from sim.build.weather import sky, weather_series
+from sim.units import LEAP_YEAR_NS
+
+CARBON_FREE_FUELS = ("wind", "solar", "hydro", "nuclear", "geothermal", "marine")
+"""Fuels that burn nothing, by the names of a mix; the kinds of wind and hydro count as those."""
+
+
+def accounting_plan(scenario: Scenario, catalog: Catalog) -> AccountingPlan:
+    """How the ledger of a scenario that has passed its checks is priced."""
+    embodied = scenario.accounting.embodied
+    sites = {name: _site(name, place, scenario, catalog) for name, place in scenario.places.items()}
+    return AccountingPlan(
+        convention=_convention(scenario, catalog),
+        sites=sites,
+        currency=next((site.grid.currency for site in sites.values() if site.grid.price is not None), None),
+        amortization=_amortization(embodied),
+        embodied=_embodied(scenario.accounting, scenario.cluster, catalog),
+        plants=_plants(embodied),
+    )
+
+
+def weather_until_ns(scenario: Scenario) -> int:
+    """How far the weather of a run must reach: its end, or a year where that is not known beforehand."""
+    return scenario.duration_ns if scenario.duration_ns is not None else LEAP_YEAR_NS
+
+
+def _site(name: str, place: Place, scenario: Scenario, catalog: Catalog) -> SitePlan:
+    start_ns = scenario.start_ns
+    grid, reports = _grid(place, scenario, catalog)
+    weather = None
+    if place.weather is not None:
+        weather = weather_series(place.weather, start_ns=start_ns, end_ns=start_ns + weather_until_ns(scenario))
+    on_site = None
+    if place.on_site:
+        on_site = onsite_plan(
+            place.on_site,
+            start_ns=start_ns,
+            weather=sky(weather, weather_until_ns(scenario))
+            if weather is not None and needs_sky(place.on_site)
+            else None,
+            currency=grid.currency,
+            rng=Streams(scenario.seed)(f"on-site/{name}"),
+        )
+    return SitePlan(
+        building=building(place.facility, weather),
+        grid=grid,
+        reports=reports,
+        weather_filled=weather.filled if weather is not None else 0,
+        on_site=on_site,
+        market=_market(place.grid.market, start_ns) if place.grid.market is not None else None,
+        wue_l_per_j=float(place.water.wue) if place.water.wue is not None else None,
+        scarcity=(place.water.scarcity.site, place.water.scarcity.grid) if place.water.scarcity is not None else None,
+    )
+
+
+def _market(spec: market_spec.Market, start_ns: int) -> Market:
+    contracts = []
+    for bought in spec.contracts:
+        ppa = bought if isinstance(bought, market_spec.PPA) else None
+        contracts.append(
+            Contract(
+                supply=power_signal(ppa.supply, start_ns)
+                if ppa is not None and isinstance(ppa.supply, market_spec.PowerSeries)
+                else Signal.constant(float(bought.energy or 0.0), "W"),
+                intensity_g_per_j=float(bought.intensity) if bought.intensity is not None else 0.0,
+                carbon_free=bought.source in market_spec.CARBON_FREE,
+                renewable=bought.source in market_spec.RENEWABLE,
+                hourly=ppa is not None and ppa.matching == "hourly",
+                by_the_hour=ppa is not None,
+            )
+        )
+    return Market(tuple(contracts), Signal.constant(float(spec.residual_mix), "g/J"))
+
+
+def _grid(place: Place, scenario: Scenario, catalog: Catalog) -> tuple[GridPlan, dict[str, GapReport]]:
+    """The grid as signals, and what was done to the files they came from."""
+    grid, ewif = place.grid, place.water.ewif
+    reports: dict[str, GapReport] = {}
+
+    def read(source: IntensitySource | PriceSource, name: str) -> GridSeries:
+        series = grid_series(
+            source, origin_ns=scenario.start_ns, start_ns=0, end_ns=scenario.duration_ns, catalog=catalog
+        )
+        if series.report is not None:
+            reports[name] = series.report
+        return series
+
+    def rate(source: Quantity | IntensitySource, name: str) -> GridSeries:
+        if isinstance(source, Quantity):
+            return GridSeries(intensity=Signal.constant(float(source), "g/J"))
+        return read(source, name)
+
+    own = rate(grid.intensity, "intensity")
+    assert own.intensity is not None  # what every source of an intensity has
+    price = None
+    if isinstance(grid.price, Price):
+        price = Signal.constant(float(grid.price), f"{grid.price.currency}/J")
+    elif grid.price is not None:
+        price = read(grid.price, "price").price
+    carbon_free = None
+    if grid.carbon_free is not None:
+        carbon_free = Signal.constant(float(grid.carbon_free), "J/J")
+    elif own.mix is not None:
+        burnt = {fuel: 0.0 for fuel in own.mix if IS_A.get(fuel, fuel) not in CARBON_FREE_FUELS}
+        factors = {**burnt, **dict.fromkeys(CARBON_FREE_FUELS, 1.0)}
+        carbon_free = weighted(own.mix, factors, unit="J/J", named="carbon-free")
+    water = None
+    if isinstance(ewif, Quantity):
+        water = Signal.constant(float(ewif), "L/J")
+    elif ewif is not None:
+        water = ewif_signal(ewif, own, catalog=catalog)
+    withdrawal = None
+    if isinstance(ewif, MixWater) and own.mix is not None:
+        withdrawal = withdrawal_signal(ewif, own, catalog=catalog)
+    plan = GridPlan(
+        intensity=own.intensity,
+        marginal=rate(grid.marginal, "marginal").intensity if grid.marginal is not None else None,
+        price=price,
+        carbon_free=carbon_free,
+        water=water,
+        withdrawal=withdrawal,
+    )
+    return plan, reports
+
+
+def _convention(scenario: Scenario, catalog: Catalog) -> Convention:
+    spec = scenario.accounting.convention
+    if isinstance(spec, Luccioni2023Convention):
+        machines = machines_of(scenario.cluster, catalog)
+        tdp_w = {machine.gpu.name: float(machine.gpu.tdp.value) for machine in machines.values() if machine.gpu}
+        return Luccioni2023(tdp_w, float(spec.infrastructure), float(spec.idle))
+    return Physical()
+
+
+@last_kept
+def _embodied(accounting: Accounting, cluster: Cluster, catalog: Catalog) -> tuple[EmbodiedItem, ...]:
+    """Each kind of node and GPU once, whatever the number of pools that have it."""
+    spec = accounting.embodied
+    factors = factors_of(spec)
+    gpu_ns = int(accounting.gpu_lifetime) if accounting.gpu_lifetime is not None else None
+    server_ns = int(accounting.server_lifetime)
+    items: dict[tuple[str, str], EmbodiedItem] = {}
+    for machine in machines_of(cluster, catalog).values():
+        node, gpu = machine.node, machine.gpu
+        carbon = node_carbon(node, spec, catalog, gpu_lifetime_ns=gpu_ns, server_lifetime_ns=server_ns)
+        stands_for_server = "board" if node.board is not None else "cpu"
+        made = dict(carbon.first_life_g)
+        if gpu is not None and gpu_ns is not None:
+            water_l = embodied_water_l(gpu, factors)
+            item = EmbodiedItem("gpu", gpu.name, "gpu", 1, *made["gpu"], lifetime_ns=gpu_ns, water_l=water_l)
+            items[gpu.name, "gpu"] = item
+        whole_node: dict[str, tuple[float, float, float]] = {
+            device: grams for device, grams in made.items() if device != "gpu"
+        }
+        if carbon.end is not None:
+            whole_node["end_of_life"] = (carbon.end.charged_g,) * 3
+        for label, grams in whole_node.items():
+            items[node.name, label] = EmbodiedItem(
+                label,
+                node.name,
+                stands_for_server,
+                node.slots,
+                *grams,
+                lifetime_ns=server_ns,
+                credit_g=carbon.end.credit_g if carbon.end is not None and label == "end_of_life" else 0.0,
+            )
+    return tuple(items.values())
+
+
+@last_kept
+def _plants(spec: Embodied) -> tuple[PlantItem, ...]:
+    written = {"building": spec.building, "cooling_plant": spec.cooling_plant}
+    plants = {label: plant_carbon(plant) for label, plant in written.items() if plant is not None}
+    return tuple(PlantItem(label, *made.made_g, lifetime_ns=made.lifetime_ns) for label, made in plants.items())
+
+
+@last_kept
+def _amortization(spec: Embodied) -> Amortization:
+    rule = spec.amortization
+    if isinstance(rule, ExpectedUtilisation):
+        return ByExpectedUtilisation(float(rule.utilisation))
+    return ByUse(int(rule.active_lifetime)) if isinstance(rule, UseAmortization) else ByTime()

@@ -1,0 +1,171 @@
+"""Caps of a scenario -> when each GPU of whom may draw how much; and afterwards, for how long that was."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.build.machines import machines_of
+from sim.engine.control import CapPlan, Changes, PowerLimit
+from sim.instants import spans_of_offset
+from sim.profiles.catalog import Catalog
+from sim.signals import Signal
+from sim.signals.local_clock import zone_of
+from sim.spec.policies import Daily, DemandResponse, PowerCap, Throttle, of_day_ns
+from sim.build.policy_targets import Capped, caps_w, targets, throttled_site
+from sim.spec.scenario import Scenario
+from sim.spec.workloads import Training
+from sim.units import DAY_NS, NS_PER_S
+from sim.workload.schedule import while_at_most
+
+Signals = Mapping[str, Mapping[str, Signal]]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+FiniteChanges = Sequence[tuple[int, float | None]]
+
+
+@dataclass(frozen=True)
+class Capping:
+    """One policy on one workload's GPUs in one pool."""
+
+    source: str
+    capped: Capped
+    changes: Changes
+
+
+def cappings(scenario: Scenario, catalog: Catalog, signals: Signals) -> list[Capping]:
+    """Every policy of a scenario that has passed its checks, on everybody it caps."""
+    machines = machines_of(scenario.cluster, catalog)
+    gpus = {label: machine.gpu for label, machine in machines.items() if machine.gpu is not None}
+    sites = {pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}
+    found = []
+    for i, policy in enumerate(scenario.policies):
+        if isinstance(policy, Throttle):
+            continue
+        for capped in targets(policy.target, scenario.workloads, list(gpus)):
+            watts = caps_w(policy, gpus[capped.pool])
+            changes = partial(_changes, policy, watts, signals[sites[capped.pool]], scenario.start_ns)
+            found.append(Capping(f"policies.{i}", capped, changes))
+    return found
+
+
+def training_caps(scenario: Scenario, found: Sequence[Capping]) -> tuple[CapPlan, ...]:
+    """Those of training jobs, which follow them as they run."""
+    return tuple(
+        CapPlan(capping.source, capping.capped.workload, capping.changes)
+        for capping in found
+        if isinstance(scenario.workloads[capping.capped.workload], Training)
+    )
+
+
+def power_limits(
+    scenario: Scenario,
+    carried_w: Mapping[str, Callable[[Ints], Floats]],
+    breakpoints: Mapping[str, Ints],
+    until_ns: int,
+) -> tuple[PowerLimit, ...]:
+    """Those of sites that throttle. ``carried_w`` gives the IT power that a site's plant carries in bins, and
+    ``breakpoints`` where that may change within ``until_ns``."""
+    limits = []
+    for policy in scenario.policies:
+        if not isinstance(policy, Throttle):
+            continue
+        site = throttled_site(scenario, policy)
+        pools = frozenset(pool.label for pool in scenario.cluster.nodes if scenario.site_of(pool) == site)
+        if policy.limit is not None:
+            limit = Signal.constant(float(policy.limit), "W")
+        else:
+            edges = np.concatenate([[0], breakpoints[site], [until_ns]]).astype(np.int64)
+            limit = Signal(edges, carried_w[site](edges), "W of IT that the site carries")
+        limits.append(PowerLimit(site, pools, limit))
+    return tuple(limits)
+
+
+def serving_caps(scenario: Scenario, found: Sequence[Capping], name: str) -> dict[str, list[FiniteChanges]]:
+    """Those of a serving workload by the field of its replicas, as far as the run goes."""
+    until_ns = scenario.duration_ns
+    caps: dict[str, list[FiniteChanges]] = {}
+    for capping in found:
+        if capping.capped.workload == name:
+            known = takewhile(lambda change: until_ns is None or change[0] < until_ns, capping.changes())
+            caps.setdefault(capping.capped.field, []).append(list(known))
+    return caps
+
+
+def cap_at(changes: FiniteChanges, t_ns: int) -> float | None:
+    """The cap at one instant."""
+    at = bisect_right(changes, t_ns, key=lambda change: change[0])
+    return changes[at - 1][1] if at else None
+
+
+def policy_log(scenario: Scenario, found: Sequence[Capping], end_ns: int) -> list[dict[str, Any]]:
+    """How often and for how long each cap was in force during the run."""
+    rows = []
+    for capping in found:
+        policy = scenario.policies[int(capping.source.rpartition(".")[2])]
+        times, in_force_ns = 0, 0
+        since_ns: int | None = None
+        for at_ns, cap_w in takewhile(lambda change: change[0] < end_ns, capping.changes()):
+            if since_ns is not None:
+                in_force_ns += at_ns - since_ns
+            times += cap_w is not None and since_ns is None
+            since_ns = at_ns if cap_w is not None else None
+        in_force_ns += end_ns - since_ns if since_ns is not None else 0
+        row: dict[str, Any] = {"policy": capping.source, "kind": policy.kind, "workload": capping.capped.workload}
+        row |= {"field": capping.capped.field} if capping.capped.field else {}
+        rows.append({**row, "times": times, "in_force_s": in_force_ns / NS_PER_S})
+    return rows
+
+
+def _changes(
+    policy: PowerCap | DemandResponse, watts: Sequence[float], signals: Mapping[str, Signal], start_ns: int
+) -> Iterator[tuple[int, float | None]]:
+    if isinstance(policy, DemandResponse):
+        return _events(policy, watts)
+    if isinstance(policy.when, Daily):
+        return _daily(policy.when, watts[0], start_ns)
+    allowed = while_at_most(signals[policy.when.signal], float(policy.when.level), 0)
+    return zip(
+        allowed.edges_ns[:-1].tolist(), (None if free else watts[0] for free in allowed.values.tolist()), strict=True
+    )
+
+
+def _daily(when: Daily, cap_w: float, start_ns: int) -> Iterator[tuple[int, float | None]]:
+    """For ever; from the middle of a span, if the run starts there."""
+    held: tuple[int, int] | None = None
+    for since_ns, until_ns in _daily_spans(when, start_ns):
+        if held is not None and since_ns == held[1]:  # a change of clock, or a new year, within one span
+            held = held[0], until_ns
+            continue
+        if held is not None:
+            yield held[0] - start_ns, cap_w
+            yield held[1] - start_ns, None
+        held = since_ns, until_ns
+
+
+def _daily_spans(when: Daily, start_ns: int) -> Iterator[tuple[int, int]]:
+    """When the clock reads so, in ns since 1970, from ``start_ns`` on; spans may meet."""
+    for first_ns, last_ns, ahead_ns in spans_of_offset(zone_of(when.zone), start_ns, None):
+        day_ns = (first_ns + ahead_ns) // DAY_NS * DAY_NS - DAY_NS
+        since_ns = day_ns + of_day_ns(when.since) - ahead_ns
+        while since_ns < last_ns:
+            if since_ns + when.length_ns > first_ns:
+                yield max(first_ns, since_ns), min(last_ns, since_ns + when.length_ns)
+            since_ns += DAY_NS
+
+
+def _events(policy: DemandResponse, watts: Sequence[float]) -> Iterator[tuple[int, float | None]]:
+    spans = [(int(e.start), int(e.start) + int(e.duration), w) for e, w in zip(policy.events, watts, strict=True)]
+    before: float | None = None
+    for at_ns in sorted({edge for start, end, _ in spans for edge in (start, end)}):
+        now = min((cap_w for start, end, cap_w in spans if start <= at_ns < end), default=None)
+        if now != before:
+            yield at_ns, now
+        before = now

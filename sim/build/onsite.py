@@ -1,0 +1,243 @@
+"""From what a scenario says stands at a site to the plan that serves its load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.errors import InputError
+from sim.onsite import pv, wind
+from sim.onsite.battery import BatteryUnit, fade_rates, leak_per_s, one_way_efficiency
+from sim.onsite.diesel import DieselUnit, fuel_curve
+from sim.onsite.dispatch import SiteUnits
+from sim.onsite.lifecycle import PUBLISHED, PerCapacity, PerEnergy, Range
+from sim.onsite.plan import OnsitePlan, Plant, TestPlan
+from sim.onsite.thresholds import Fixed, Follow, Forecast, Rule, Trade, Trailing
+from sim.signals import Signal
+from sim.build.series import output_signal
+from sim.spec.onsite import (
+    PV,
+    Battery,
+    CarbonDispatch,
+    Connection,
+    Diesel,
+    FixedIntensities,
+    FixedPrices,
+    ForecastBounds,
+    LifecyclePerCapacity,
+    LifecyclePerEnergy,
+    OnSiteUnit,
+    PriceDispatch,
+    PVSeries,
+    RefilledStock,
+    StatedStock,
+    TrailingBounds,
+    Wind,
+    WindSeries,
+)
+from sim.units import DAY_NS, HOUR_NS, NS_PER_S
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+HERE = "site.on_site"
+
+
+class Weather(Protocol):
+    """What plants read of the site's weather: means over the intervals between ``edges_ns`` (from the run's start)."""
+
+    @property
+    def edges_ns(self) -> Ints: ...
+    @property
+    def latitude_deg(self) -> float: ...
+    @property
+    def longitude_deg(self) -> float: ...
+    @property
+    def ghi_w_m2(self) -> Floats: ...
+    @property
+    def dni_w_m2(self) -> Floats: ...
+    @property
+    def dhi_w_m2(self) -> Floats: ...
+    @property
+    def dry_bulb_c(self) -> Floats: ...
+    @property
+    def wind_m_s(self) -> Floats: ...
+
+
+def onsite_plan(
+    units: Sequence[OnSiteUnit],
+    *,
+    start_ns: int,
+    weather: Weather | None,
+    currency: str | None,
+    rng: np.random.Generator,
+) -> OnsitePlan:
+    """The plan of a site whose run starts at ``start_ns`` (since 1970); weather is on the run's clock.
+
+    ``currency`` is that of the site's price, None without one. ``rng`` seeds the errors of a forecast. Raises
+    ``InputError`` for a file that cannot be read, and where a unit needs weather, a price or pvlib that is not there.
+    """
+    arrays = [unit for unit in units if isinstance(unit, PV | PVSeries)]
+    turbines = [unit for unit in units if isinstance(unit, Wind | WindSeries)]
+    battery = next((unit for unit in units if isinstance(unit, Battery)), None)
+    diesel = next((unit for unit in units if isinstance(unit, Diesel)), None)
+    connection = next(unit for unit in units if isinstance(unit, Connection))
+    limit = connection.import_limit
+    return OnsitePlan(
+        pv=tuple(_plant(f"pv {i + 1}", unit, weather, start_ns) for i, unit in enumerate(arrays)),
+        wind=tuple(_plant(f"wind {i + 1}", unit, weather, start_ns) for i, unit in enumerate(turbines)),
+        units=SiteUnits(
+            battery=_battery(battery) if battery is not None else None,
+            diesel=_diesel(diesel) if diesel is not None else None,
+            import_limit_w=float(limit) if limit is not None else np.inf,
+            export_limit_w=float(connection.export_limit),
+        ),
+        rule=_rule(battery, currency, rng),
+        outages_ns=np.array(
+            [(int(x.after), int(x.after) + int(x.duration)) for x in connection.outages], dtype=np.int64
+        ).reshape(-1, 2),
+        tests=_tests(diesel) if diesel is not None else None,
+        battery_lifecycle=_battery_lifecycle(battery) if battery is not None else None,
+        fuel_upstream_g_per_l=(
+            float(diesel.fuel_upstream) if diesel is not None and diesel.fuel_upstream is not None else None
+        ),
+        stock=_stock(battery.stock, currency) if battery is not None else None,
+    )
+
+
+def _stock(spec: RefilledStock | StatedStock, currency: str | None) -> dict[str, float] | None:
+    """By quantity of the account. What the site does not model is not asked for."""
+    if isinstance(spec, RefilledStock):
+        return None
+    if spec.price is not None and currency is not None and spec.price.currency != currency:
+        raise InputError.one(HERE, f"the battery's stock is priced in {spec.price.currency}, the grid in {currency}")
+    written = {
+        "operational_g": spec.intensity,
+        "market_g": spec.market,
+        "marginal_g": spec.marginal,
+        "cost": spec.price,
+        "offsite_l": spec.water,
+        "withdrawal_l": spec.withdrawal,
+    }
+    stated = {name: float(value) for name, value in written.items() if value is not None}
+    return {**stated, "carbon_free_j": float(spec.carbon_free), "renewable_j": 0.0}
+
+
+def _plant(name: str, unit: PV | PVSeries | Wind | WindSeries, weather: Weather | None, start_ns: int) -> Plant:
+    if isinstance(unit, PVSeries | WindSeries):
+        output = output_signal(unit.output, start_ns)
+    elif weather is None:
+        raise InputError.one(HERE, f"{unit.kind} needs the site's weather: give 'site.weather', or {unit.kind}-series")
+    else:
+        share = _pv_share(unit, weather, start_ns) if isinstance(unit, PV) else _wind_share(unit, weather)
+        output = Signal(weather.edges_ns, share, "W/W")
+    return Plant(name, float(unit.capacity), output, _lifecycle(unit.lifecycle))
+
+
+def _pv_share(unit: PV, weather: Weather, start_ns: int) -> Floats:
+    array = pv.Array(
+        tilt_deg=float(unit.tilt),
+        azimuth_deg=float(unit.azimuth),
+        transposition=unit.transposition,
+        loss=float(unit.loss),
+        temperature_coefficient=unit.temperature_coefficient,
+        dc_to_ac=unit.dc_to_ac,
+        inverter_efficiency=float(unit.inverter_efficiency),
+        albedo=float(unit.albedo),
+    )
+    return pv.specific_power(
+        array,
+        weather.edges_ns + start_ns,
+        latitude_deg=weather.latitude_deg,
+        longitude_deg=weather.longitude_deg,
+        ghi_w_m2=weather.ghi_w_m2,
+        dni_w_m2=weather.dni_w_m2,
+        dhi_w_m2=weather.dhi_w_m2,
+        dry_bulb_c=weather.dry_bulb_c,
+        wind_m_s=weather.wind_m_s,
+    )
+
+
+def _wind_share(unit: Wind, weather: Weather) -> Floats:
+    at_hub = wind.wind_at_height(
+        weather.wind_m_s, measured_m=float(unit.measured_at), hub_m=float(unit.hub_height), shear=unit.shear
+    )
+    density = wind.air_density(weather.dry_bulb_c, wind.standard_pressure(float(unit.altitude)))
+    share = wind.specific_power(
+        at_hub,
+        density,
+        cut_in_m_s=float(unit.cut_in),
+        rated_m_s=float(unit.rated),
+        cut_out_m_s=float(unit.cut_out),
+    )
+    return share * (1.0 - float(unit.loss))
+
+
+def _lifecycle(spec: str | LifecyclePerEnergy | LifecyclePerCapacity) -> PerEnergy | PerCapacity:
+    if isinstance(spec, str):
+        return PerEnergy(PUBLISHED[spec])
+    own = Range(float(spec.low), float(spec.central), float(spec.high), spec.source)
+    return PerEnergy(own) if isinstance(spec, LifecyclePerEnergy) else PerCapacity(own, int(spec.lifetime))
+
+
+def _battery_lifecycle(spec: Battery) -> Range:
+    if isinstance(spec.lifecycle, str):
+        return PUBLISHED[spec.lifecycle]
+    own = spec.lifecycle
+    return Range(float(own.low), float(own.central), float(own.high), own.source)
+
+
+def _battery(spec: Battery) -> BatteryUnit:
+    energy_j = float(spec.energy)
+    power_w = float(spec.power) if spec.power is not None else (spec.c_rate or 0.0) * energy_j * NS_PER_S / HOUR_NS
+    one_way = one_way_efficiency(float(spec.round_trip))
+    per_cycle, per_s = fade_rates(float(spec.life.end_of_life), spec.life.cycles, int(spec.life.calendar))
+    return BatteryUnit(
+        energy_j=energy_j,
+        charge_w=power_w,
+        discharge_w=power_w,
+        charge_efficiency=one_way,
+        discharge_efficiency=one_way,
+        soc_low=float(spec.soc_low),
+        soc_high=float(spec.soc_high),
+        soc_start=float(spec.start),
+        reserve=float(spec.reserve),
+        self_discharge_per_s=leak_per_s(float(spec.self_discharge), 30 * DAY_NS),
+        fade_per_cycle=per_cycle,
+        fade_per_s=per_s,
+        end_of_life=float(spec.life.end_of_life),
+    )
+
+
+def _diesel(spec: Diesel) -> DieselUnit:
+    no_load, slope = fuel_curve(float(spec.fuel.full), float(spec.fuel.half))
+    return DieselUnit(float(spec.capacity), float(spec.minimum_load), no_load, slope)
+
+
+def _tests(spec: Diesel) -> TestPlan | None:
+    if (tests := spec.tests) is None:
+        return None
+    power_w = float(spec.capacity) * float(tests.load)
+    return TestPlan(int(tests.first), int(tests.every), int(tests.duration), power_w, tests.into == "facility")
+
+
+def _rule(battery: Battery | None, currency: str | None, rng: np.random.Generator) -> Rule:
+    if battery is None or not isinstance(battery.dispatch, PriceDispatch | CarbonDispatch):
+        return Follow()
+    spec = battery.dispatch.bounds
+    if isinstance(battery.dispatch, PriceDispatch) and currency is None:
+        raise InputError.one(HERE, "a battery dispatched by price needs 'site.grid.price'")
+    bounds: Fixed | Trailing | Forecast
+    if isinstance(spec, FixedPrices | FixedIntensities):
+        if isinstance(spec, FixedPrices) and spec.charge_at.currency != currency:
+            raise InputError.one(HERE, f"its bounds are in {spec.charge_at.currency}, the price is in {currency}")
+        bounds = Fixed(float(spec.charge_at), float(spec.discharge_at))
+    elif isinstance(spec, TrailingBounds):
+        bounds = Trailing(int(spec.window), float(spec.share))
+    else:
+        error = float(spec.error) if isinstance(spec, ForecastBounds) else 0.0
+        bounds = Forecast(int(spec.window), float(spec.share), error, int(rng.integers(2**62)))
+    by: Literal["price", "intensity"] = "price" if isinstance(battery.dispatch, PriceDispatch) else "intensity"
+    return Trade(by, bounds, float(battery.round_trip))

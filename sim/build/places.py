@@ -1,0 +1,150 @@
+"""Which pool a job goes to that may choose, decided once at submission from forecasts of every site's signal.
+
+The scenario that comes out has concrete pools, and the job starts after its data has arrived. The decision belongs to
+the run: pricing it under other grids moves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sim.build.machines import machines_of
+from sim.build.policies import forecaster
+from sim.documents import Document, KeyPath
+from sim.errors import InputError, SignalRangeError
+from sim.profiles.catalog import Catalog
+from sim.quantities import Nanoseconds
+from sim.rng import Streams
+from sim.signals import Signal
+from sim.build.loads import gang_work
+from sim.spec.policies import LowestPlace
+from sim.spec.scenario import Scenario
+from sim.spec.workloads import Training
+from sim.units import BYTES_PER_GB, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
+from sim.workload import schedule as decide
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A job that was placed: where, what was forecast of each pool (g/J or currency/J), and what moving its data took.
+
+    ``watts`` are drawn over the network from ``start_ns`` to ``end_ns``; equal where nothing is moved.
+    """
+
+    workload: str
+    pool: str
+    signal: str
+    forecasts: Mapping[str, float]
+    start_ns: int
+    end_ns: int
+    moved_bytes: float
+    watts: float
+    egress: float
+    currency: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the summary; the signal per kWh."""
+        seconds = (self.end_ns - self.start_ns) * SECONDS_PER_NS
+        return {
+            "pool": self.pool,
+            "signal": self.signal,
+            "forecast_mean_per_kwh": {pool: value * J_PER_KWH for pool, value in self.forecasts.items()},
+            "transfer_s": seconds,
+            "moved_gb": self.moved_bytes / BYTES_PER_GB,
+            "network_kwh": self.watts * seconds / J_PER_KWH,
+            "egress": {"cost": self.egress, "currency": self.currency},
+        }
+
+
+class _UnplacedError(Exception):
+    """Where in the scenario what is wrong stands, and what it is."""
+
+    def __init__(self, path: KeyPath, message: str) -> None:
+        self.path, self.message = path, message
+        super().__init__(message)
+
+
+def placed(
+    scenario: Scenario,
+    document: Document,
+    catalog: Catalog,
+    signals: Mapping[str, Mapping[str, Signal]],
+    streams: Streams,
+) -> tuple[Scenario, tuple[Moved, ...]]:
+    """The scenario with every job in a pool, and the jobs that chose theirs; ``document`` is where it was written.
+
+    Raises ``InputError`` where a site has no such signal, or one that is too short for the forecast.
+    """
+    workloads = dict(scenario.workloads)
+    moves, problems = [], []
+    for name, job in scenario.workloads.items():
+        if isinstance(job, Training) and job.place is not None:
+            try:
+                made = _placed(name, job, job.place, scenario, catalog, signals, streams)
+            except _UnplacedError as error:
+                problems.append(document.problem(error.path, error.message))
+                continue
+            after = Nanoseconds.of(made.end_ns, f"{made.end_ns * SECONDS_PER_NS} s")
+            workloads[name] = job.model_copy(update={"pool": made.pool, "place": None, "start_after": after})
+            moves.append(made)
+    if problems:
+        raise InputError(problems)
+    return scenario.model_copy(update={"workloads": workloads}), tuple(moves)
+
+
+def _placed(
+    name: str,
+    job: Training,
+    place: LowestPlace,
+    scenario: Scenario,
+    catalog: Catalog,
+    signals: Mapping[str, Mapping[str, Signal]],
+    streams: Streams,
+) -> Moved:
+    path: KeyPath = ("workloads", name, "place")
+    machines = machines_of(scenario.cluster, catalog)
+    pools = {pool.label: pool for pool in scenario.cluster.nodes}
+    transfer_ns = round(float(place.transfer.data) / float(place.transfer.bandwidth) * NS_PER_S)
+    submit_ns = int(job.start_after)
+    forecasts, begins = {}, {}
+    for label in place.pools:
+        site = scenario.site_of(pools[label])
+        truth, gpu = signals[site].get(place.signal), machines[label].gpu
+        if truth is None:
+            raise _UnplacedError((*path, "signal"), f"the grid of '{site}' has no {place.signal}")
+        assert gpu is not None  # the cross-check has refused it otherwise
+        every = job.checkpoint
+        needs_ns = decide.expected_ns(
+            gang_work(job.work, job.gpus, gpu).work_ns,
+            int(job.setup),
+            int(every.every) if every is not None else None,
+            int(every.write) if every is not None else 0,
+        )
+        begin_ns = begins[label] = submit_ns + (transfer_ns if label != place.home else 0)
+        rng = streams(f"place/{name}/{label}")
+        try:
+            forecast = forecaster(place.forecast).made(truth, submit_ns, begin_ns + needs_ns, rng)
+            forecasts[label] = decide.mean_over(forecast, np.array([[begin_ns, begin_ns + needs_ns]]))
+        except SignalRangeError as error:
+            message = f"the {place.signal} of '{site}' is too short to forecast the job: {error}"
+            raise _UnplacedError((*path, "forecast"), message) from None
+    chosen = min(place.pools, key=lambda label: forecasts[label])
+    moved = float(place.transfer.data) if chosen != place.home else 0.0
+    watts = moved * float(place.transfer.energy) / (transfer_ns * SECONDS_PER_NS) if moved and transfer_ns else 0.0
+    cost = place.transfer.cost
+    return Moved(
+        name,
+        chosen,
+        place.signal,
+        forecasts,
+        submit_ns,
+        begins[chosen],
+        moved,
+        watts,
+        egress=moved * float(cost),
+        currency=cost.currency,
+    )

@@ -1,0 +1,204 @@
+"""Routes as written -> the requests that each workload is sent, and what moving them took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.accounting.ledger import WAN, Key, Ledger
+from sim.build.machines import machines_of
+from sim.build.requests import request_source
+from sim.documents import KeyPath
+from sim.profiles.catalog import Catalog
+from sim.quantities import Nanoseconds
+from sim.rng import Streams
+from sim.signals import Signal
+from sim.spec.routes import BetaDifficulty, ByDifficulty, ByLowest, ByShares, BySize, DifficultyColumn, Route
+from sim.spec.scenario import Scenario
+from sim.spec.serving import Serving
+from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
+from sim.workload.routing import Draw, Limits, Lowest, Routed, Rule, Shares, tokens_by_bin
+from sim.workload.serving_records import SKETCHES, ServingLog
+
+Floats = npt.NDArray[np.float64]
+Signals = Mapping[str, Mapping[str, Signal]]
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """A workload at the end of a route: its requests, its pool and site, the latency of its users."""
+
+    route: str
+    pool: str
+    site: str
+    requests: Routed
+    latency_ns: int
+
+
+def sent(scenario: Scenario, pools_with_gpus: Sequence[str], signals: Signals, streams: Streams) -> dict[str, Sent]:
+    """Every workload that a route leads to. ``route_problems`` has said before where a site lacks a signal."""
+    found: dict[str, Sent] = {}
+    for name, route in scenario.routes.items():
+        pools, sites = _places(scenario, route, pools_with_gpus)
+        rule = _rule(name, route, sites, signals, streams)
+        source = request_source(
+            name,
+            route.arrivals,
+            route.lengths,
+            route.prefix,
+            scenario.start_ns,
+            scenario.duration_ns,
+            streams,
+            route.difficulty_column,
+        )
+        for place, (to, destination) in enumerate(route.to.items()):
+            latency_ns = int(destination.latency or 0)  # left out at one site, whose users are as far from all
+            routed = Routed(source, rule, place, latency_ns // 2)
+            found[to] = Sent(name, pools[to], sites[to], routed, latency_ns)
+    return found
+
+
+def route_problems(scenario: Scenario, catalog: Catalog, signals: Signals) -> Iterator[tuple[KeyPath, str]]:
+    """Routes by signals that the grid of one of their sites does not give."""
+    pools_with_gpus = [
+        label for label, machine in machines_of(scenario.cluster, catalog).items() if machine.gpu is not None
+    ]
+    for name, route in scenario.routes.items():
+        if isinstance(route.by, ByLowest):
+            _, sites = _places(scenario, route, pools_with_gpus)
+            for site in sorted({site for site in sites.values() if route.by.signal not in signals[site]}):
+                given = ", ".join(sorted(signals[site]))
+                message = f"the grid of '{site}' has no {route.by.signal}; give it, or go by what it has  ({given})"
+                yield ("routes", name, "by", "signal"), message
+
+
+def _places(scenario: Scenario, route: Route, pools_with_gpus: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The pool and the site of each destination."""
+    pools = {to: _pool(scenario.workloads[to], pools_with_gpus) for to in route.to}
+    by_label = {pool.label: pool for pool in scenario.cluster.nodes}
+    return pools, {to: scenario.site_of(by_label[pool]) for to, pool in pools.items()}
+
+
+def _pool(workload: object, pools_with_gpus: Sequence[str]) -> str:
+    assert isinstance(workload, Serving)  # the cross-check has refused it otherwise
+    _, group = workload.groups[0]
+    return group.pool if group.pool is not None else pools_with_gpus[0]
+
+
+def _rule(name: str, route: Route, sites: Mapping[str, str], signals: Signals, streams: Streams) -> Rule:
+    by = route.by
+    if isinstance(by, ByShares):
+        return Shares(np.array([float(by.shares[to]) for to in route.to]), lambda: streams(f"route/{name}"))
+    if isinstance(by, BySize | ByDifficulty):
+        return _limits(name, by, list(route.to), streams)
+    if isinstance(by, ByLowest):
+        order_by = [signals[sites[to]][by.signal] for to in route.to]
+    else:
+        order_by = [Signal.constant(float(int(there.latency or 0)), "ns") for there in route.to.values()]
+    most = np.array([np.inf if there.most is None else float(there.most) for there in route.to.values()])
+    return Lowest(tuple(order_by), most, int(by.interval))
+
+
+def _limits(name: str, by: BySize | ByDifficulty, to: Sequence[str], streams: Streams) -> Limits:
+    rising = sorted(by.up_to, key=lambda place: by.up_to[place])
+    limits = np.array([by.up_to[place] for place in rising], dtype=np.float64)
+    places = np.array([to.index(place) for place in (*rising, by.beyond)], dtype=np.int64)
+    stay = by.conversations == "stay"
+    if isinstance(by, BySize):
+        return Limits(limits, places, "prompt-tokens", stay)
+    law = by.of
+    if isinstance(law, DifficultyColumn):
+        return Limits(limits, places, "told", stay)
+
+    def drawn() -> Draw:
+        rng = streams(f"difficulty/{name}")
+        if isinstance(law, BetaDifficulty):
+            return lambda n: rng.beta(law.alpha, law.beta, n)
+        return lambda n: rng.random(n)
+
+    return Limits(limits, places, "drawn", stay, drawn)
+
+
+def as_users_see(workload: Serving, latency_ns: int) -> Serving:
+    """The workload under an SLO that leaves the latency between its site and its users out."""
+    if workload.slo is None:
+        return workload
+    limits = {}
+    for field in ("ttft", "e2e"):
+        limit = getattr(workload.slo, field)
+        if limit is not None:
+            left_ns = int(limit) - latency_ns
+            limits[field] = Nanoseconds.of(left_ns, f"{left_ns} ns")
+    return workload.model_copy(update={"slo": workload.slo.model_copy(update=limits)})
+
+
+def asked_of(scenario: Scenario, name: str, to: Sent) -> Serving:
+    """A routed workload with its route's requests and its users' SLO."""
+    workload = scenario.asked[name]
+    assert isinstance(workload, Serving)
+    return as_users_see(workload, to.latency_ns)
+
+
+def moved_tokens(ledger: Ledger, scenario: Scenario, there: Mapping[str, Sent]) -> dict[str, Floats]:
+    """Tokens of requests served away from home, by the workload that served them, in the bin (n,) they arrive in.
+
+    Workloads at the site of the route's home are at home.
+    """
+    homes = {
+        name: there[route.home].site
+        for name, route in scenario.routes.items()
+        if route.transfer is not None and route.home is not None
+    }
+    away = {name: to for name, to in there.items() if to.route in homes and to.site != homes[to.route]}
+    return {name: tokens_by_bin(to.requests, ledger.edges_ns) for name, to in away.items()}
+
+
+def with_network(ledger: Ledger, scenario: Scenario, there: Mapping[str, Sent], moved: Mapping[str, Floats]) -> Ledger:
+    """The ledger with what networks draw for ``moved`` tokens."""
+    rows = list(zip(ledger.keys, ledger.energy_j, ledger.slot_ns, strict=True))
+    for name, tokens in moved.items():
+        to = there[name]
+        transfer = scenario.routes[to.route].transfer
+        assert transfer is not None  # or nothing would have been moved
+        joules = tokens * (float(transfer.bytes_per_token) * float(transfer.energy))
+        rows.append((Key(to.site, to.pool, "", WAN, name, "active"), joules, np.zeros_like(ledger.slot_ns[0])))
+    return Ledger.of(ledger.edges_ns, rows) if moved else ledger
+
+
+def route_metrics(
+    scenario: Scenario, there: Mapping[str, Sent], logs: Mapping[str, ServingLog], moved: Mapping[str, Floats]
+) -> dict[str, Any]:
+    """What became of each route: who served how much, what was moved, and what users saw (means, in s)."""
+    found = {}
+    for name, route in scenario.routes.items():
+        counts = {to: logs[to].counts for to in route.to}
+        requests = {to: count["arrived"] for to, count in counts.items()}
+        total = sum(requests.values())
+        one: dict[str, Any] = {"requests": requests}
+        for path in ("ttft", "e2e"):
+            seen: dict[str, float] = {}
+            whole_ns = finished = 0
+            for to, count in counts.items():
+                done = int(logs[to].sketches[SKETCHES.index(path)].sum())
+                if done:
+                    taken_ns = count[f"{path}_ns"] + done * there[to].latency_ns
+                    seen[to] = taken_ns / done * SECONDS_PER_NS
+                    whole_ns, finished = whole_ns + taken_ns, finished + done
+            one[f"{path}_s"] = seen
+            if finished:
+                one[f"{path}_mean_s"] = whole_ns / finished * SECONDS_PER_NS
+        if route.transfer is not None:
+            away = [to for to in route.to if to in moved]
+            moved_bytes = sum(float(moved[to].sum()) for to in away) * float(route.transfer.bytes_per_token)
+            one |= {
+                "moved_share": sum(requests[to] for to in away) / total if total else 0.0,
+                "moved_gb": moved_bytes / BYTES_PER_GB,
+                "network_kwh": moved_bytes * float(route.transfer.energy) / J_PER_KWH,
+                "egress": {"cost": moved_bytes * float(route.transfer.cost), "currency": route.transfer.cost.currency},
+            }
+        found[name] = one
+    return found

@@ -1,0 +1,194 @@
+"""A serving workload's spec -> the integers its engine reads, and the stream of requests it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sim.build.caps import FiniteChanges, cap_at
+from sim.build.requests import request_source
+from sim.engine.serving import plan as p
+from sim.engine.serving.plan import Settings, StepCost
+from sim.engine.serving.service import Autoscale, Keep, KeepAll, KeepSample, ReplicaGroup, ServingPlan
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.profiles.step import kv_bytes_per_token
+from sim.rng import Streams
+from sim.build.deployment import Deployment, deployments
+from sim.spec.requests import ClosedLoopUsers
+from sim.spec.scenario import Sample, Scenario
+from sim.spec.serving import ColdStart, Count, Serving
+from sim.units import J_PER_NJ, NS_PER_S
+from sim.workload.prefixes import KvBlocks
+from sim.workload.requests import RequestSource
+from sim.workload.traces import Replay
+
+PREFILL = {"chunked": p.CHUNKED, "prioritized": p.PRIORITIZED, "mixed": p.MIXED, "static": p.STATIC}
+ROLES = {"replicas": p.ANY, "prefill": p.PREFILL, "decode": p.DECODE}
+
+
+def serving_plan(
+    name: str,
+    spec: Serving,
+    scenario: Scenario,
+    nodes: dict[str, NodeProfile],
+    gpus: dict[str, GPUProfile],
+    catalog: Catalog,
+    streams: Streams,
+    limits: Mapping[str, Sequence[FiniteChanges]],
+    source: RequestSource | None = None,
+) -> ServingPlan:
+    """The plan of a workload that has passed its checks. ``limits`` are caps by policy, by the field of replicas.
+
+    ``source`` are the requests it is sent, where these are not its own.
+    """
+    assert spec.arrivals is not None
+    duration_ns = scenario.duration_ns
+    if source is None:
+        source = request_source(name, spec.arrivals, spec.lengths, spec.prefix, scenario.start_ns, duration_ns, streams)
+    caching = spec.batching.prefix_cache and source.block_tokens > 0
+    found = deployments(spec, gpus, nodes, catalog)
+    by_policy = {change_ns for each in limits.values() for caps in each for change_ns, _ in caps}
+    changes = sorted({*by_policy, *(t for d in found.values() for t in _cap_times(d))} - {0})
+    costs: list[StepCost] = []
+    groups: list[ReplicaGroup] = []
+    for field, deployment in found.items():
+        groups.append(_group(field, deployment, changes, costs, next(iter(gpus)), limits.get(field, ())))
+    rows = scenario.outputs.requests != "none"
+    return ServingPlan(
+        name=name,
+        settings=_settings(spec, found, streams(f"serving/{name}"), caching=caching, rows=rows),
+        groups=tuple(groups),
+        step_costs=tuple(costs),
+        cap_changes_ns=tuple(changes),
+        autoscale=_autoscale(spec),
+        source=KvBlocks(source, spec.batching.block_tokens) if caching else source,
+        open_until_ns=duration_ns,
+        engine=spec.engine,
+        skipped_rows=source.trace.report.skipped if isinstance(source, Replay) else 0,
+        trace_problems=tuple(map(str, source.trace.report.problems)) if isinstance(source, Replay) else (),
+    )
+
+
+def keep(scenario: Scenario, name: str, streams: Streams) -> Keep:
+    """What the scenario wants kept of finished requests."""
+    wanted = scenario.outputs.requests
+    if isinstance(wanted, Sample):
+        return KeepSample(wanted.sample, int(streams(f"outputs/{name}").integers(2**62)))
+    return KeepAll()
+
+
+def _cap_times(deployment: Deployment) -> list[int]:
+    written = deployment.replicas.power_cap
+    return [int(change.after) for change in written] if isinstance(written, list) else []
+
+
+def _group(
+    field: str,
+    deployment: Deployment,
+    changes: list[int],
+    costs: list[StepCost],
+    first_pool: str,
+    limits: Sequence[FiniteChanges],
+) -> ReplicaGroup:
+    spec, replicas = deployment.spec, deployment.replicas
+    times = _cap_times(deployment)
+    caps = deployment.caps()
+    starts = times if times and times[0] == 0 else [0, *times]
+    longest = deployment.kv_blocks() * spec.batching.block_tokens
+    by_cap: dict[float, int] = {}
+    schedule = []
+    for change_ns in [0, *changes]:
+        cap_w = next(cap for start, cap in reversed(list(zip(starts, caps, strict=True))) if start <= change_ns)
+        cap_w = min([cap_w, *(cap for each in limits if (cap := cap_at(each, change_ns)) is not None)])
+        if cap_w not in by_cap:
+            by_cap[cap_w] = len(costs)
+            cost = deployment.cost(cap_w, min(longest, LONGEST_PROMPT))
+            costs.append(StepCost.of(cost.table, cost.slope, deployment.ranks))
+        schedule.append(by_cap[cap_w])
+    count = replicas.count
+    least, most = (count.min, count.max) if isinstance(count, Count) else (count, count)
+    initial = count.initial if isinstance(count, Count) and count.initial is not None else least
+    return ReplicaGroup(
+        role=ROLES[field],
+        pool=replicas.pool if replicas.pool is not None else first_pool,
+        initial=initial,
+        least=least,
+        most=most,
+        gpus=replicas.gpus,
+        lanes=replicas.pipeline_parallel,
+        kv_blocks=deployment.kv_blocks(),
+        costs=tuple(schedule),
+        loaded_w=float(deployment.gpu.power.loaded.value),
+        cpu_load=float(spec.cpu_load),
+        load_ns=_load_ns(spec, deployment),
+    )
+
+
+LONGEST_PROMPT = 1 << 17
+"""Tokens of a prompt prefilled whole; longer ones need chunks."""
+
+
+def _load_ns(spec: Serving, deployment: Deployment) -> int:
+    start_up = spec.start_up
+    if not isinstance(start_up, ColdStart):
+        return int(start_up)
+    image_s = start_up.image / start_up.image_bandwidth
+    weights_s = deployment.weights_bytes_per_gpu() * deployment.replicas.gpus / start_up.weights_bandwidth
+    return round((image_s + weights_s) * NS_PER_S)
+
+
+def _autoscale(spec: Serving) -> Autoscale | None:
+    rule = spec.autoscale
+    return Autoscale(rule.on, rule.target, int(rule.interval), int(rule.settle)) if rule is not None else None
+
+
+def _settings(
+    spec: Serving, found: dict[str, Deployment], rng: np.random.Generator, *, caching: bool, rows: bool
+) -> Settings:
+    batching, client, slo = spec.batching, spec.client, spec.slo
+    blocks = min(deployment.kv_blocks() for deployment in found.values())
+    guess = spec.speculative
+    loop = spec.arrivals if isinstance(spec.arrivals, ClosedLoopUsers) else None
+    hand_ns, hand_per_token, hand_nj = _hand_over(spec, found)
+    return Settings(
+        max_num_seqs=batching.max_num_seqs,
+        max_num_batched_tokens=batching.max_num_batched_tokens,
+        prefill=PREFILL[batching.prefill],
+        block_tokens=batching.block_tokens,
+        watermark_blocks=int(batching.watermark * blocks),
+        swap=batching.preemption == "swap",
+        hash_blocks=int(caching),  # ``KvBlocks`` gives the ids of single KV blocks
+        window=max(deployment.model.window for deployment in found.values()),
+        draft_tokens=guess.draft_tokens if guess is not None else 0,
+        accept=tuple(int(guess.acceptance ** (i + 1) * 2.0**53) for i in range(guess.draft_tokens)) if guess else (),
+        router=p.ROUTERS[spec.routing],
+        queue_limit=-1 if spec.queue_limit is None else spec.queue_limit,
+        timeout_ns=-1 if client.timeout is None else int(client.timeout),
+        retries=client.retries,
+        backoff_ns=int(client.backoff),
+        priorities=spec.priorities,
+        concurrency=loop.concurrency if loop is not None else 0,
+        think_ns=int(loop.think_time) if loop is not None else 0,
+        transfer_ns=hand_ns,
+        transfer_per_token=hand_per_token,
+        transfer_nj_per_token=hand_nj,
+        slo_ttft_ns=-1 if slo is None or slo.ttft is None else int(slo.ttft),
+        slo_tpot_ns=-1 if slo is None or slo.tpot is None else int(slo.tpot),
+        slo_e2e_ns=-1 if slo is None or slo.e2e is None else int(slo.e2e),
+        seed=int(rng.integers(2**63)),
+        rows=rows,
+    )
+
+
+def _hand_over(spec: Serving, found: dict[str, Deployment]) -> tuple[int, int, int]:
+    """Of a KV cache from prefill to decode: ns, 2**-16 ns a token, nJ a token. All GPUs of a replica send at once."""
+    network, prefill = spec.network, found.get("prefill")
+    if network is None or prefill is None:
+        return 0, 0, 0
+    tensor = prefill.replicas.tensor_parallel
+    a_token = kv_bytes_per_token(prefill.model, prefill.bytes(), tensor)
+    seconds = a_token / (float(network.bandwidth) * tensor)
+    nanojoule = a_token * float(network.energy_per_byte) / J_PER_NJ
+    return int(network.latency), round(seconds * NS_PER_S * (1 << p.FRACTION_BITS)), round(nanojoule)

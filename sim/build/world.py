@@ -1,0 +1,212 @@
+"""Spec + catalog -> what the engine and the accounting need, in SI. The one place that maps ``kind:`` to a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.build.caps import Capping, cappings, serving_caps, training_caps
+from sim.build.machines import machines_of
+from sim.build.policies import job_schedule
+from sim.build.routes import Sent, asked_of, sent
+from sim.build.serving import keep, serving_plan
+from sim.engine.control import CapPlan
+from sim.engine.draws import NodeHardware, Rest, Supply
+from sim.engine.service import ServicePlan
+from sim.engine.serving.service import Keep, ServingPlan
+from sim.engine.training import TrainingPlan
+from sim.engine.world import Pool
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
+from sim.rng import Streams
+from sim.signals import Signal
+from sim.build.series import interval_counts, rate_signal, request_times
+from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap
+from sim.spec.scenario import Scenario
+from sim.spec.serving import Serving
+from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
+from sim.workload import arrivals as arrival
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A scenario ready to run."""
+
+    pools: tuple[Pool, ...]
+    training: tuple[TrainingPlan, ...]
+    services: tuple[ServicePlan, ...]
+    serving: tuple[tuple[ServingPlan, Keep], ...]
+    caps: tuple[CapPlan, ...]
+    cappings: tuple[Capping, ...]
+    routed: Mapping[str, Sent]
+
+
+def build(scenario: Scenario, catalog: Catalog, streams: Streams, signals: Mapping[str, Mapping[str, Signal]]) -> Built:
+    """Pools and plans of a scenario that has passed its checks.
+
+    ``signals`` are what policies see at each site: ``carbon``, ``marginal`` and ``price``, where known.
+    """
+    machines = machines_of(scenario.cluster, catalog)
+    pools = tuple(
+        Pool(
+            name=pool.label,
+            hardware=node_hardware(machines[pool.label].node, machines[pool.label].gpu, catalog),
+            count=pool.count,
+            powered=pool.initially == "on",
+            idle_timeout_ns=int(pool.idle_timeout) if pool.idle_timeout is not None else None,
+            mtbf_ns=int(pool.failures.mtbf) if pool.failures is not None else None,
+            repair_ns=int(pool.failures.repair) if pool.failures is not None else 0,
+            unit_spread=_unit_spread(machines[pool.label].gpu),
+        )
+        for pool in scenario.cluster.nodes
+    )
+    with_gpus = {label: machine.gpu for label, machine in machines.items() if machine.gpu is not None}
+    training: list[TrainingPlan] = []
+    services: list[ServicePlan] = []
+    serving: list[tuple[ServingPlan, Keep]] = []
+    caps = cappings(scenario, catalog, signals)
+    routed = sent(scenario, list(with_gpus), signals, streams)
+    for name, workload in scenario.workloads.items():
+        if isinstance(workload, Serving):
+            to = routed.get(name)
+            asked = asked_of(scenario, name, to) if to is not None else workload
+            nodes = {label: machine.node for label, machine in machines.items()}
+            limits = serving_caps(scenario, caps, name)
+            source = to.requests if to is not None else None
+            plan = serving_plan(name, asked, scenario, nodes, with_gpus, catalog, streams, limits, source)
+            serving.append((plan, keep(scenario, name, streams)))
+            continue
+        pool = workload.pool if workload.pool is not None else next(iter(with_gpus))
+        if isinstance(workload, Training):
+            site = scenario.site_of(next(p for p in scenario.cluster.nodes if p.label == pool))
+            plan_of_job = _training(name, workload, pool, with_gpus[pool])
+            training.append(job_schedule(plan_of_job, workload, signals[site], streams(f"forecast/{name}")))
+        else:
+            services.append(_service(name, workload, pool, with_gpus[pool], scenario, streams))
+    job_caps = training_caps(scenario, caps)
+    return Built(pools, tuple(training), tuple(services), tuple(serving), job_caps, tuple(caps), routed)
+
+
+def _unit_spread(gpu: GPUProfile | None) -> float:
+    return float(gpu.power.unit_spread.value) if gpu is not None and gpu.power.unit_spread is not None else 0.0
+
+
+def node_hardware(node: NodeProfile, gpu: GPUProfile | None, catalog: Catalog) -> NodeHardware:
+    """The watts of one kind of node."""
+    cpu = catalog.cpu(node.cpus.profile)
+    dram_bytes = node.dram.capacity.value
+    parts = [Rest("dram", node.dram.idle.value * dram_bytes, node.dram.active.value * dram_bytes)]
+    for name in OPTIONAL_PARTS:
+        part = getattr(node, name)
+        if part is not None:
+            parts.append(Rest(name, float(part.idle.value), float(part.active.value)))
+    supply = None
+    if node.psu is not None:
+        points = node.psu.efficiency
+        supply = Supply(
+            float(node.psu.rated.value), tuple(float(p.load) for p in points), tuple(float(p.value) for p in points)
+        )
+    return NodeHardware(
+        name=node.name,
+        slots=node.slots,
+        gpu=gpu.name if gpu is not None else None,
+        gpu_idle_w=float(gpu.power.idle.value) if gpu is not None else 0.0,
+        sockets=node.cpus.count,
+        cpu_idle_w=float(cpu.power.idle.value),
+        cpu_full_w=float(cpu.power.full.value),
+        cpu_exponent=float(cpu.power.exponent.value),
+        parts=tuple(parts),
+        supply=supply,
+        standby_w=float(node.standby.value),
+        boot_ns=int(node.boot.duration.value),
+        boot_w=float(node.boot.power.value),
+        shutdown_ns=int(node.shutdown.duration.value),
+        shutdown_w=float(node.shutdown.power.value),
+    )
+
+
+def _training(name: str, spec: Training, pool: str, gpu: GPUProfile) -> TrainingPlan:
+    work = gang_work(spec.work, spec.gpus, gpu)
+    return TrainingPlan(
+        name=name,
+        pool=pool,
+        gpus=spec.gpus,
+        work_ns=work.work_ns,
+        submit_ns=int(spec.start_after),
+        setup_ns=int(spec.setup),
+        checkpoint_every_ns=int(spec.checkpoint.every) if spec.checkpoint is not None else None,
+        checkpoint_ns=int(spec.checkpoint.write) if spec.checkpoint is not None else 0,
+        time_limit_ns=int(spec.time_limit) if spec.time_limit is not None else None,
+        on_failure=spec.on_failure,
+        active_w=work.active_w,
+        loaded_w=work.loaded_w,
+        cpu_load=float(spec.cpu_load),
+        under_cap=rate_under_cap(spec.work, spec.gpus, gpu) if can_be_capped(spec.work) else None,
+    )
+
+
+def _service(
+    name: str, spec: Inference, pool: str, gpu: GPUProfile, scenario: Scenario, streams: Streams
+) -> ServicePlan:
+    active_w, loaded_w = gpu_watts(spec.load, gpu)
+    arrivals_ns, open_until_ns = _arrivals(name, spec, scenario, streams)
+    return ServicePlan(
+        name=name,
+        pool=pool,
+        replicas=spec.replicas,
+        gpus_per_replica=spec.gpus_per_replica,
+        arrivals_ns=arrivals_ns,
+        open_until_ns=open_until_ns,
+        first_ns=int(spec.service_time.first),
+        further_ns=int(spec.service_time.further),
+        factor=_factor(spec.service_time, streams(f"service/{name}")),
+        max_batch=spec.batching.max_batch,
+        max_wait_ns=int(spec.batching.max_wait),
+        queue_limit=spec.queue_limit,
+        load_ns=int(spec.start_up),
+        active_w=active_w,
+        loaded_w=loaded_w,
+        cpu_load=float(spec.cpu_load),
+    )
+
+
+def _arrivals(name: str, spec: Inference, scenario: Scenario, streams: Streams) -> tuple[Ints, int]:
+    """Arrivals within the run, and the time until which more may come: the end of the run, or else of the log."""
+    rng = streams(f"arrivals/{name}")
+    duration_ns = scenario.duration_ns
+    if isinstance(spec.arrivals, PoissonArrivals):
+        assert duration_ns is not None  # the cross-check has refused it otherwise
+        return arrival.poisson(float(spec.arrivals.rate), duration_ns, rng), duration_ns
+    if isinstance(spec.arrivals, RateLog):
+        rates = rate_signal(spec.arrivals, scenario.start_ns)
+        until_ns = duration_ns if duration_ns is not None else rates.last_ns
+        return arrival.poisson_by_rate(rates, until_ns, rng), until_ns
+    if isinstance(spec.arrivals, IntervalLog):
+        log = interval_counts(spec.arrivals, scenario.start_ns)
+        times = (
+            arrival.spread_evenly(log.edges_ns, log.counts)
+            if spec.arrivals.within == "even"
+            else arrival.spread_at_random(log.edges_ns, log.counts, rng)
+        )
+        until_ns = duration_ns if duration_ns is not None else int(log.edges_ns[-1])
+    else:
+        times = request_times(spec.arrivals, scenario.start_ns)
+        until_ns = duration_ns if duration_ns is not None else int(times[-1]) + 1
+    return times[(times >= 0) & (times < until_ns)], until_ns
+
+
+def _factor(spec: ServiceTime, rng: np.random.Generator) -> Callable[[], float] | None:
+    """Draws of mean 1, or None for a constant service time."""
+    if spec.law == "constant":
+        return None
+    if spec.law == "exponential":
+        return rng.standard_exponential
+    variance = float(
+        np.log1p(float(spec.cv or 0.0) ** 2)
+    )  # of the logarithm, so that the factor has this CV and mean 1
+    return lambda: float(rng.lognormal(-variance / 2.0, variance**0.5))

@@ -1,0 +1,419 @@
+"""What shows only when parts of a scenario are held against each other and the catalog.
+
+Each check takes what it needs from ``Parts`` and is skipped where that part is missing because it did not parse, so one
+mistake does not hide another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from sim.build.deployment import gpus_wanted
+from sim.build.loads import gpu_watts
+from sim.build.policy_targets import policy_problems
+from sim.checks.files import file_problems
+from sim.checks.ledger_size import bin_problems
+from sim.checks.routes import held_to, links, where_written
+from sim.checks.serving import against_catalog, stands_alone
+from sim.checks.turns import turn_problems
+from sim.documents import Document, KeyPath
+from sim.errors import InputError, Problem
+from sim.possible import NODE_POWER, POWER
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.quantities import Price
+from sim.spec.cluster import Cluster, NodePool
+from sim.spec.facility import PlantSpec
+from sim.spec.grid import MixWater
+from sim.spec.onsite import PV, Battery, StatedStock, Wind
+from sim.spec.parts import Parts
+from sim.spec.policies import LowestPlace
+from sim.spec.serving import Serving
+from sim.spec.workloads import Inference, PoissonArrivals, Steps, Training
+from sim.units import SECONDS_PER_NS, W_PER_KW
+from sim.validation import nearest
+
+RESERVED = ("unallocated",)
+LEAST_OF_IDLE = 0.5
+"""Units of one model differ, and so do hosts; a share of the profile's idle power below this is no such difference."""
+MOST_REQUESTS = 100_000_000
+
+
+class _Hardware:
+    """Node and GPU profiles of each pool that could be read."""
+
+    def __init__(self, cluster: Cluster, catalog: Catalog, complain: Callable[[KeyPath, str], None]) -> None:
+        self.nodes: dict[str, tuple[NodePool, NodeProfile]] = {}
+        self.gpus: dict[str, GPUProfile] = {}
+        self.broken: set[str] = set()
+        for i, pool in enumerate(cluster.nodes):
+            path: KeyPath = ("cluster", "nodes", i, "profile")
+            if pool.label in self.nodes or pool.label in self.broken:
+                complain(("cluster", "nodes", i), f"duplicate name '{pool.label}'; give each pool a 'name' of its own")
+                continue
+            try:
+                node = catalog.node(pool.profile)
+                catalog.cpu(node.cpus.profile)
+                if node.gpus is not None:
+                    self.gpus[pool.label] = catalog.gpu(node.gpus.profile)
+                self.nodes[pool.label] = (pool, node)
+            except InputError as error:
+                self.broken.add(pool.label)
+                for problem in error.problems:
+                    inside = problem.file != "<profiles>"
+                    complain(path, f"{problem}" if inside else problem.message)
+
+
+Found = Iterator[tuple[KeyPath, str]]
+
+
+def crosscheck(
+    parts: Parts, document: Document, catalog: Catalog, *, activity_files: bool, priced_only: bool = False
+) -> list[Problem]:
+    """Every problem between the parts; without ``activity_files`` the logs of arrivals are not opened.
+
+    ``priced_only`` leaves out what reads neither the places nor the accounting, for a scenario that differs in nothing
+    else from one that held together.
+    """
+    problems: dict[Problem, None] = {}  # workloads of one route have the same requests, and the same mistakes in them
+    document = document.without_nulls()
+
+    def complain(path: KeyPath, message: str) -> None:
+        problems[document.problem(where_written(document, path), message)] = None
+
+    checks = [
+        _places(document),
+        _weather_needed(parts),
+        _stock_stated(parts),
+        _gpu_lifetime(document, catalog),
+        _bill(parts, document, catalog),
+        _functional_unit(parts),
+    ]
+    if not priced_only:
+        checks += _of_what_runs(parts, document, catalog, complain)
+    for path, message in chain(*checks):
+        complain(path, message)
+    return list(problems) + file_problems(
+        parts, document, catalog, activity_files=activity_files, most_requests=MOST_REQUESTS
+    )
+
+
+def _of_what_runs(
+    parts: Parts, document: Document, catalog: Catalog, complain: Callable[[KeyPath, str], None]
+) -> list[Found]:
+    """Checks of the machines and of the work, wherever they stand and whatever they are counted at."""
+    checks = [
+        links(document),
+        held_to(parts),
+        _times_and_names(parts),
+        bin_problems(parts),
+        _service_laws(parts),
+        _serving(parts),
+    ]
+    if parts.cluster is not None:
+        hardware = _Hardware(parts.cluster, catalog, complain)
+        checks.append(_against_hardware(parts, hardware, catalog))
+        if not hardware.broken:
+            checks.append(
+                policy_problems(
+                    parts.policies, parts.workloads, parts.names, hardware.gpus, open_ended=parts.open_ended
+                )
+            )
+    else:
+        checks.append(_named_profiles(document, catalog))
+    return checks
+
+
+def _times_and_names(parts: Parts) -> Found:
+    if parts.end is not None and parts.duration_written:
+        yield ("end",), "give either 'end' or 'duration', not both"
+    elif parts.end is not None and parts.start is not None and parts.end <= parts.start:
+        yield ("end",), f"must be after the start ({parts.start.isoformat()})"
+    duration_ns = parts.duration_ns
+    for name, arrivals in parts.arrivals.items():
+        path: KeyPath = ("workloads", name, "arrivals")
+        if isinstance(arrivals, PoissonArrivals):
+            if parts.open_ended:
+                yield path, "Poisson arrivals never end; give the scenario a 'duration'"
+            elif duration_ns is not None and arrivals.rate * duration_ns * SECONDS_PER_NS > MOST_REQUESTS:
+                yield (*path, "rate"), f"gives more than {MOST_REQUESTS:,} requests over this duration"
+    for name in parts.names:
+        if name in RESERVED:
+            yield ("workloads", name), f"'{name}' is the ledger's own name for what nobody holds; choose another"
+    for name, workload in parts.workloads.items():
+        if isinstance(workload, Training) and duration_ns is not None and workload.start_after >= duration_ns:
+            yield ("workloads", name, "start_after"), "is not before the end of the run: the job would never start"
+
+
+def _places(document: Document) -> Found:
+    """One 'site' or several 'sites', and every pool in one of them; off the plain data, which may not parse."""
+    sites = document.data.get("sites")
+    if "site" in document.data and "sites" in document.data:
+        yield ("sites",), "give 'site' or 'sites', not both"
+        return
+    if "site" not in document.data and "sites" not in document.data:
+        yield ("site",), "required. We do not guess where the machines stand: give its 'grid' and 'facility'."
+        return
+    names = list(sites) if isinstance(sites, dict) else []
+    cluster = document.data.get("cluster")
+    nodes = cluster.get("nodes") if isinstance(cluster, dict) else None
+    for i, pool in enumerate(nodes if isinstance(nodes, list) else []):
+        if not isinstance(pool, dict):
+            continue
+        path: KeyPath = ("cluster", "nodes", i, "site")
+        if "sites" not in document.data and "site" in pool:
+            yield path, "the scenario has one site, which is where every pool stands; leave this out"
+        elif len(names) > 1 and "site" not in pool:
+            yield path, f"required where there are several sites  ({', '.join(names)})"
+        elif "site" in pool and names and pool["site"] not in names:
+            yield path, f"unknown site '{pool['site']}'{nearest(pool['site'], names)}  ({', '.join(names)})"
+
+
+def _weather_needed(parts: Parts) -> Found:
+    for path, place in parts.places.items():
+        if place.weather is not None:
+            continue
+        if isinstance(place.facility, PlantSpec):
+            yield (*path, "weather"), "required by a plant, e.g. {kind: epw, file: ...}"
+        for i, unit in enumerate(place.on_site):
+            if isinstance(unit, PV | Wind):
+                yield (*path, "on_site", i), f"{unit.kind} needs the site's 'weather'; or give {unit.kind}-series"
+
+
+def _stock_stated(parts: Parts) -> Found:
+    """A battery whose first charge is stated says it for every account that its site keeps."""
+    for path, place in parts.places.items():
+        kept = {
+            "market": (place.grid.market, "grid.market"),
+            "marginal": (place.grid.marginal, "grid.marginal"),
+            "price": (place.grid.price, "grid.price"),
+            "water": (place.water.ewif, "water.ewif"),
+            "withdrawal": (place.water.ewif if isinstance(place.water.ewif, MixWater) else None, "water.ewif"),
+        }
+        for i, unit in enumerate(place.on_site):
+            if isinstance(unit, Battery) and isinstance(unit.stock, StatedStock):
+                for field, (there, why) in kept.items():
+                    at: KeyPath = (*path, "on_site", i, "stock", field)
+                    stated = getattr(unit.stock, field)
+                    if there is not None and stated is None:
+                        yield at, f"required: what it took then, since the site has '{why}'"
+                    elif isinstance(there, Price) and stated.currency != there.currency:
+                        yield at, f"is in {stated.currency}, the grid's price in {there.currency}"
+
+
+def _written_profiles(document: Document) -> Iterator[tuple[KeyPath, str]]:
+    """The node profiles a document names, read off its plain data: it may not parse as a whole."""
+    cluster = document.data.get("cluster")
+    nodes = cluster.get("nodes") if isinstance(cluster, dict) else None
+    for i, pool in enumerate(nodes if isinstance(nodes, list) else []):
+        if isinstance(pool, dict) and isinstance(pool.get("profile"), str):
+            yield ("cluster", "nodes", i, "profile"), pool["profile"]
+
+
+def _named_profiles(document: Document, catalog: Catalog) -> Found:
+    for path, name in _written_profiles(document):
+        try:
+            catalog.node(name)
+        except InputError as error:
+            yield path, error.problems[0].message
+
+
+def _gpu_lifetime(document: Document, catalog: Catalog) -> Found:
+    accounting = document.data.get("accounting")
+    if not isinstance(accounting, dict) or "gpu_lifetime" in accounting:
+        return
+    for _, name in _written_profiles(document):
+        try:
+            has_gpus = catalog.node(name).gpus is not None
+        except InputError:
+            continue  # reported where it is named
+        if has_gpus:
+            yield ("accounting", "gpu_lifetime"), "required. We do not guess a lifetime: give e.g. '5 years'."
+            return
+
+
+def _bill(parts: Parts, document: Document, catalog: Catalog) -> Found:
+    """A bill of materials needs nodes that say what they hold."""
+    if parts.accounting is None or parts.accounting.embodied.nodes != "bill-of-materials":
+        return
+    for path, name in _written_profiles(document):
+        try:
+            lacks = catalog.node(name).materials is None
+        except InputError:
+            continue  # reported where it is named
+        if lacks:
+            message = f"'{name}' has no 'materials' (drives, power_supplies, rack_units) to make a bill of; "
+            yield path, f"{message}write accounting.embodied.nodes: profile"
+
+
+def _serving(parts: Parts) -> Found:
+    for name, workload in parts.workloads.items():
+        if isinstance(workload, Serving):
+            yield from stands_alone(name, workload, open_ended=parts.open_ended)
+            yield from turn_problems(("workloads", name), workload, parts.duration_ns)
+
+
+def _serving_held(parts: Parts, hardware: _Hardware, services: dict[str, int]) -> Found:
+    """GPUs that serving workloads may come to hold, added to ``services``; complains where there are too few."""
+    only = next(iter(hardware.gpus), None)
+    for name, workload in parts.workloads.items():
+        if not isinstance(workload, Serving):
+            continue
+        for field, label, group, gpus in gpus_wanted(workload, only):
+            if label in hardware.nodes:
+                services[label] = services.get(label, 0) + gpus
+                there = hardware.nodes[label][0].count * hardware.nodes[label][1].slots
+                if services[label] > there:
+                    asks = f"{group.most} replicas of {group.gpus} GPUs"
+                    total = f"services ask for {services[label]:,} GPUs of '{label}', which has {there:,}"
+                    yield ("workloads", name, field, "count"), f"{asks}: {total}"
+
+
+def _together(hardware: _Hardware, catalog: Catalog) -> Found:
+    """What all machines may draw at once, at most, is held against the largest power station."""
+    watts = {}
+    for label, (pool, node) in hardware.nodes.items():
+        gpus = node.gpus.count * hardware.gpus[label].tdp.value if node.gpus is not None else 0.0
+        cpus = node.cpus.count * catalog.cpu(node.cpus.profile).tdp.value
+        watts[label] = (pool.count, gpus + cpus)
+        fault = NODE_POWER.fault(gpus + cpus)
+        if fault is not None:
+            yield ("cluster", "nodes"), f"a node of '{label}' would draw {(gpus + cpus) / W_PER_KW:,.0f} kW; it {fault}"
+    total = sum(count * each for count, each in watts.values())
+    fault = POWER.fault(total)
+    if fault is not None:
+        shown = " + ".join(f"{count:,} x {each / W_PER_KW:,.3g} kW" for count, each in watts.values())
+        yield ("cluster", "nodes"), f"draw {total / W_PER_KW:,.0f} kW at most ({shown}); a site's power {fault}"
+
+
+def _against_hardware(parts: Parts, hardware: _Hardware, catalog: Catalog) -> Found:
+    services: dict[str, int] = {}
+    placed: dict[str, str] = {}
+    yield from _together(hardware, catalog)
+    yield from _serving_held(parts, hardware, services)
+    for name, workload in parts.workloads.items():
+        path: KeyPath = ("workloads", name)
+        if isinstance(workload, Serving):
+            nodes = {label: node for label, (_, node) in hardware.nodes.items()}
+            pools = {**nodes, **dict.fromkeys(hardware.broken)}
+            yield from against_catalog(name, workload, nodes, hardware.gpus, pools, catalog)
+            continue
+        if isinstance(workload, Training) and workload.place is not None:
+            yield from _places_of(path, workload, workload.place, hardware)
+            continue
+        label = workload.pool
+        if label is not None and label not in hardware.nodes and label not in hardware.broken:
+            known = ", ".join(hardware.nodes)
+            yield (*path, "pool"), f"unknown pool '{label}'{nearest(label, hardware.nodes)}  ({known})"
+            continue
+        if label is None and len(hardware.gpus) > 1:
+            yield (*path, "pool"), f"required where several pools have GPUs  ({', '.join(hardware.gpus)})"
+            continue
+        if label is None:
+            label = next(iter(hardware.gpus), None)
+        if label in hardware.broken or (label is None and hardware.broken):
+            continue  # its pool has a problem of its own, which has been told
+        if label is None or label not in hardware.gpus:
+            yield path, "needs GPUs, and its pool has none"
+            continue
+        placed[name] = label
+        if isinstance(workload, Inference):
+            services[label] = services.get(label, 0) + workload.replicas * workload.gpus_per_replica
+        yield from _load_fits(path, workload, hardware.gpus[label])
+    for name, label in placed.items():
+        workload = parts.workloads[name]
+        pool, node = hardware.nodes[label]
+        there = pool.count * node.slots
+        held = services.get(label, 0)
+        if isinstance(workload, Training) and workload.gpus + held > there:
+            services_hold = f", of which services hold {held:,}" if held else ""
+            yield (
+                ("workloads", name, "gpus"),
+                f"asks for {workload.gpus:,} GPUs; '{label}' has {there:,}{services_hold}",
+            )
+        elif isinstance(workload, Inference) and held > there:
+            yield ("workloads", name, "replicas"), f"services ask for {held:,} GPUs of '{label}', which has {there:,}"
+
+
+def _places_of(path: KeyPath, workload: Training, place: LowestPlace, hardware: _Hardware) -> Found:
+    """A job that chooses its pool must fit every one of them."""
+    at: KeyPath = (*path, "place")
+    if place.home not in place.pools:
+        yield (*at, "home"), f"is none of its 'pools'{nearest(place.home, place.pools)}  ({', '.join(place.pools)})"
+    for i, label in enumerate(place.pools):
+        if label in hardware.broken:
+            continue
+        if label not in hardware.gpus:
+            known = ", ".join(hardware.gpus)
+            yield (*at, "pools", i), f"no pool with GPUs is called '{label}'{nearest(label, hardware.gpus)}  ({known})"
+            continue
+        pool, node = hardware.nodes[label]
+        if workload.gpus > pool.count * node.slots:
+            yield (*at, "pools", i), f"'{label}' has {pool.count * node.slots:,} of the {workload.gpus:,} GPUs"
+        yield from _load_fits(path, workload, hardware.gpus[label])
+
+
+def _load_fits(path: KeyPath, workload: Training | Inference, gpu: GPUProfile) -> Found:
+    work = workload.work if isinstance(workload, Training) else None
+    if isinstance(work, Steps):
+        for table, what in ((gpu.peak, "peak rate"), (gpu.power.energy_per_flop, "energy per FLOP")):
+            if work.precision not in table:
+                known = ", ".join(table)
+                yield (*path, "work", "precision"), f"'{gpu.name}' has no {what} for {work.precision}  ({known})"
+        if work.link_traffic and gpu.link.energy_per_byte is None:
+            yield (*path, "work", "link_traffic"), f"'{gpu.name}' has no energy per byte of its link in its profile"
+        return
+    load = work.load if work is not None else workload.load if isinstance(workload, Inference) else None
+    at = (*path, "work", "load") if work is not None else (*path, "load")
+    if load is None:
+        return
+    if load.kind == "throughput":
+        if load.precision not in gpu.power.energy_per_flop or load.precision not in gpu.peak:
+            known = ", ".join(set(gpu.power.energy_per_flop) & set(gpu.peak))
+            yield (*at, "precision"), f"'{gpu.name}' has no power and peak for {load.precision}  ({known})"
+            return
+        peak = gpu.peak[load.precision].value
+        if load.compute > peak:
+            yield (*at, "compute"), f"{load.compute.text} is above the peak of '{gpu.name}', {peak.text}"
+            return
+        if load.memory_traffic > gpu.memory.bandwidth.value:
+            yield (*at, "memory_traffic"), f"is above the bandwidth of '{gpu.name}', {gpu.memory.bandwidth.value.text}"
+            return
+    active_w, loaded_w = gpu_watts(load, gpu)
+    if load.kind == "throughput" and active_w > gpu.tdp.value:
+        yield at, f"would draw {active_w:.0f} W on '{gpu.name}', above its TDP of {gpu.tdp.value.text}; lower the rates"
+    elif active_w < loaded_w:
+        yield at, f"draws {active_w:g} W at work and {loaded_w:g} W loaded without work; work cannot lower power"
+    elif load.kind == "measured" and active_w < LEAST_OF_IDLE * gpu.power.idle.value:
+        idle = gpu.power.idle.value.text
+        yield (*at, "active"), f"is less than half of what '{gpu.name}' draws idle, {idle}: that is another device"
+
+
+def _service_laws(parts: Parts) -> Found:
+    for name, workload in parts.workloads.items():
+        if not isinstance(workload, Inference):
+            continue
+        law, cv = workload.service_time.law, workload.service_time.cv
+        if law == "lognormal" and (cv is None or cv <= 0):
+            yield ("workloads", name, "service_time", "cv"), "required above zero for a lognormal law, e.g. 0.8"
+        if law != "lognormal" and cv is not None:
+            yield ("workloads", name, "service_time", "cv"), f"a {law} law takes no 'cv'"
+
+
+def _functional_unit(parts: Parts) -> Found:
+    unit = parts.accounting.functional_unit if parts.accounting is not None else None
+    if unit is None:
+        return
+    path: KeyPath = ("accounting", "functional_unit")
+    if unit.of not in parts.names:
+        yield (*path, "of"), f"unknown workload '{unit.of}'{nearest(unit.of, parts.names)}  ({', '.join(parts.names)})"
+        return
+    workload = parts.workloads.get(unit.of)
+    counted = {
+        "inference": ("request", "image", "user-hour"),
+        "serving": ("request", "image", "output-token", "user-hour"),
+        "training": ("gpu-hour",),
+    }
+    if workload is not None and unit.per not in ("run", *counted[workload.kind]):
+        yield (*path, "per"), f"'{unit.of}' is {workload.kind} and counts no {unit.per}s"

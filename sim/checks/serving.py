@@ -1,0 +1,247 @@
+"""What shows of a serving workload when it is held against the catalog, the cluster and the rest of the scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from sim.build.deployment import Deployment
+from sim.build.step_table import read_step_table
+from sim.documents import KeyPath
+from sim.errors import InputError, Problem
+from sim.instants import epoch_ns
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.spec.requests import (
+    OWN_LENGTHS,
+    Clients,
+    ClosedLoopUsers,
+    RoutedArrivals,
+    ServeGen,
+    TraceReplay,
+    Turns,
+)
+from sim.spec.serving import Count, MeasuredSteps, Serving
+from sim.units import DAY_NS, NS_PER_S
+from sim.validation import nearest
+from sim.workload.servegen import read_lengths, read_windows
+from sim.workload.traces import HASHED_TOKENS, Trace, read_trace
+
+Found = Iterator[tuple[KeyPath, str]]
+
+
+def stands_alone(name: str, spec: Serving, *, open_ended: bool) -> Found:
+    """Contradictions within one workload, and between its arrivals and the length of the run."""
+    path: KeyPath = ("workloads", name)
+    yield from _requests(path, spec, open_ended=open_ended)
+    batching, guess = spec.batching, spec.speculative
+    verified = batching.max_num_seqs * (1 + (guess.draft_tokens if guess is not None else 0))
+    if verified > batching.max_num_batched_tokens and batching.prefill != "static":
+        message = f"must hold a token of every sequence{' and its drafts' if guess else ''}: at least {verified:,}"
+        yield (*path, "batching", "max_num_batched_tokens"), message
+    if batching.prefill == "static":
+        for field, given in (("speculative", guess is not None), ("decode", spec.decode is not None)):
+            if given:
+                yield (*path, field), "does not go with static batching"
+        if batching.prefix_cache:
+            yield (*path, "batching", "prefix_cache"), "does not go with static batching"
+    if spec.client.retries and spec.client.timeout is None and spec.queue_limit is None:
+        yield (*path, "client", "retries"), "never happen without a 'timeout' or a 'queue_limit'"
+    for field, group in spec.groups:
+        if isinstance(group.count, Count) and spec.autoscale is None:
+            yield (*path, field, "count"), "a range of replicas needs 'autoscale'; or give one number"
+        if isinstance(group.power_cap, list):
+            times = [change.after for change in group.power_cap]
+            if not times:
+                yield (*path, field, "power_cap"), "has no changes; leave it out"
+            if times != sorted(set(times)):
+                yield (*path, field, "power_cap"), "its changes must follow one another in time"
+    if spec.autoscale is not None and not any(isinstance(group.count, Count) for _, group in spec.groups):
+        yield (*path, "autoscale"), "needs a range: count: {min: 1, max: 8}"
+    rule = spec.autoscale
+    if rule is not None and rule.on == "kv" and rule.target > 1.0:
+        yield (*path, "autoscale", "target"), "is a share of the KV cache: at most 1"
+    if isinstance(spec.arrivals, Clients):
+        names = [client.name for client in spec.arrivals.clients]
+        for i, client in enumerate(spec.arrivals.clients):
+            at: KeyPath = (*path, "arrivals", "clients", i)
+            if client.name in names[:i]:
+                yield (
+                    (*at, "name"),
+                    f"'{client.name}' is taken: each client needs a name, and random streams, of its own",
+                )
+            if client.priority >= spec.priorities:
+                yield (*at, "priority"), f"needs 'priorities: {client.priority + 1}' or more"
+    if spec.decode is not None and spec.network is None:
+        yield (*path, "network"), "required: KV caches go from prefill to decode over it"
+
+
+def _requests(path: KeyPath, spec: Serving, *, open_ended: bool) -> Found:
+    arrivals = spec.arrivals
+    if isinstance(arrivals, RoutedArrivals):
+        return  # of a route that is not there, which is told elsewhere
+    if isinstance(arrivals, OWN_LENGTHS):
+        if spec.lengths is not None:
+            yield (*path, "lengths"), f"{arrivals.kind} arrivals bring their own lengths"
+        if spec.prefix is not None:
+            yield (*path, "prefix"), f"does not go with {arrivals.kind} arrivals"
+    elif spec.lengths is None:
+        yield (*path, "lengths"), "required: {kind: separate, prompt: {...}, output: {...}}"
+    if isinstance(arrivals, ClosedLoopUsers):
+        if isinstance(spec.prefix, Turns):
+            yield (*path, "prefix"), "conversations need open arrivals"
+        if spec.queue_limit is not None:
+            yield (*path, "queue_limit"), "a user of a closed loop who is refused would ask again at once; leave it out"
+    endless = not isinstance(arrivals, TraceReplay | ServeGen | Clients) and arrivals.requests is None
+    endless = endless or (isinstance(arrivals, TraceReplay) and arrivals.repeat and arrivals.requests is None)
+    if isinstance(arrivals, Clients):
+        endless = any(client.arrivals.requests is None for client in arrivals.clients)
+    if open_ended and endless:
+        yield (*path, "arrivals"), "never end; give the scenario a 'duration', or say how many 'requests'"
+    if spec.batching.prefix_cache:
+        yield from _hashes(path, spec)
+
+
+def _hashes(path: KeyPath, spec: Serving) -> Found:
+    """Prefix caching needs prompts with hashed blocks of one size, whatever that of a KV block."""
+    arrivals = spec.arrivals
+    prefixes = [client.prefix for client in arrivals.clients] if isinstance(arrivals, Clients) else [spec.prefix]
+    tokens = {prefix.block_tokens for prefix in prefixes if prefix is not None}
+    if isinstance(arrivals, TraceReplay):
+        fixed = HASHED_TOKENS.get(arrivals.format, 0) if arrivals.format is not None else 0
+        if arrivals.prompt_scale != 1.0:
+            yield (*path, "arrivals", "prompt_scale"), "scaled prompts no longer have the blocks that were hashed"
+        if fixed or arrivals.block_tokens:
+            tokens = {arrivals.block_tokens or fixed}
+        elif arrivals.format is None:
+            return  # the file says, when it is opened
+    if not tokens:
+        yield (
+            (*path, "batching", "prefix_cache"),
+            "needs prompts that share beginnings: a 'prefix', or a trace with hashes",
+        )
+    elif len(tokens) > 1:
+        yield (*path, "arrivals"), "clients must agree on the 'block_tokens' of their prefixes"
+
+
+def against_catalog(
+    name: str,
+    spec: Serving,
+    nodes: Mapping[str, NodeProfile],
+    gpus: Mapping[str, GPUProfile],
+    known: Mapping[str, object],
+    catalog: Catalog,
+) -> Found:
+    """Unknown models, stacks and pools; what does not fit its GPUs."""
+    path: KeyPath = ("workloads", name)
+    usable = True
+    wanted: list[tuple[KeyPath, str | None, str]] = [
+        (("model",), spec.model if isinstance(spec.model, str) else None, "model"),
+        (("stack",), spec.stack, "stack"),
+    ]
+    if spec.speculative is not None:
+        wanted.append((("speculative", "draft_model"), spec.speculative.draft_model, "model"))
+    for field, profile, kind in wanted:
+        if profile is None:
+            continue
+        try:
+            catalog.model(profile) if kind == "model" else catalog.stack(profile)
+        except InputError as error:
+            usable = False
+            yield (*path, *field), error.problems[0].message
+    for field_name, group in spec.groups:
+        label = group.pool if group.pool is not None else next(iter(gpus), None)
+        if group.pool is not None and group.pool not in known:
+            yield (
+                (*path, field_name, "pool"),
+                f"unknown pool '{group.pool}'{nearest(group.pool, known)}  ({', '.join(known)})",
+            )
+        elif group.pool is None and len(gpus) > 1:
+            yield (*path, field_name, "pool"), f"required where several pools have GPUs  ({', '.join(gpus)})"
+        elif label is not None and label in gpus and label in nodes and usable:
+            yield from _fits(path, field_name, Deployment.of(spec, group, gpus[label], nodes[label], catalog))
+        elif label not in gpus and (label not in known or label in nodes):
+            yield path, "needs GPUs, and its pool has none"
+
+
+def _fits(path: KeyPath, field: str, deployment: Deployment) -> Found:
+    for where, message in deployment.problems():
+        at = (*path, where) if where == "precision" else (*path, field, where)
+        yield at, message
+
+
+def files(name: str, spec: Serving, start: datetime | None) -> Iterator[tuple[KeyPath, str] | Problem]:
+    """Opens every file that a serving workload names. Yields each problem found in one, with its line there, or with
+    the field that names the file."""
+    path: KeyPath = ("workloads", name)
+    arrivals, lengths = spec.arrivals, spec.lengths
+    opened: list[tuple[KeyPath, Callable[[], object]]] = []
+    if isinstance(arrivals, TraceReplay):
+        skip = arrivals.on_bad_rows == "skip"
+        size = arrivals.block_tokens
+        opened.append(
+            (
+                ("arrivals", "file"),
+                partial(read_trace, Path(arrivals.file), arrivals.format, skip=skip, block_tokens=size),
+            )
+        )
+    if isinstance(arrivals, ServeGen):
+        for i, client in enumerate(arrivals.clients):
+            opened.append((("arrivals", "clients", i, "file"), partial(read_windows, Path(client.file))))
+            at: KeyPath = ("arrivals", "clients", i, "lengths", "file")
+            opened.append((at, partial(read_lengths, Path(client.lengths.file))))
+    if isinstance(arrivals, Clients):
+        for i, stream in enumerate(arrivals.clients):
+            if stream.lengths.kind == "joint":
+                at = ("arrivals", "clients", i, "lengths", "file")
+                opened.append(
+                    (at, partial(read_trace, Path(stream.lengths.file), skip=stream.lengths.on_bad_rows == "skip"))
+                )
+    if lengths is not None and lengths.kind == "joint":
+        skip_lengths = lengths.on_bad_rows == "skip"
+        opened.append((("lengths", "file"), lambda: read_trace(Path(lengths.file), skip=skip_lengths)))
+    if isinstance(spec.step_time, MeasuredSteps):
+        measured = spec.step_time.file
+        opened.append((("step_time", "file"), lambda: read_step_table(measured)))
+    for field, read in opened:
+        try:
+            opened_file = read()
+        except InputError as error:
+            rows = [problem for problem in error.problems if problem.line is not None]
+            yield from rows
+            yield from (((*path, *field), str(problem)) for problem in error.problems if problem.line is None)
+            if rows and isinstance(spec.arrivals, TraceReplay) and field == ("arrivals", "file"):
+                yield (*path, *field), "has rows that cannot be used; 'on_bad_rows: skip' leaves them out"
+        else:
+            if isinstance(spec.arrivals, TraceReplay) and isinstance(opened_file, Trace):
+                yield from (
+                    ((*path, *at), message) for at, message in _replayed(spec, spec.arrivals, opened_file, start)
+                )
+
+
+def _replayed(spec: Serving, arrivals: TraceReplay, trace: Trace, start: datetime | None) -> Found:
+    """What shows of a trace to be replayed once it is open: its clock and its hashes."""
+    if arrivals.align == "clock":
+        if trace.first_ns is None:
+            yield ("arrivals", "align"), f"the format '{trace.report.format}' has no clock: write 'start'"
+        elif start is not None:
+            first_ns, last_ns = trace.first_ns, trace.first_ns + int(trace.requests.arrival_ns[-1])
+            if not first_ns - DAY_NS <= epoch_ns(start) <= last_ns:
+                began = datetime.fromtimestamp(first_ns // NS_PER_S, tz=UTC)
+                message = (
+                    f"the trace begins at {began:%Y-%m-%dT%H:%M:%SZ}: start the scenario by its clock, within a day"
+                )
+                yield ("arrivals", "align"), message
+    highest = int(trace.requests.priority.max())
+    if highest >= spec.priorities:
+        yield ("priorities",), f"the trace has priorities up to {highest}: needs 'priorities: {highest + 1}' or more"
+    if not spec.batching.prefix_cache:
+        return
+    if not trace.has_hashes:
+        message = f"finds nothing: a trace of the format '{trace.report.format}' has no hashed blocks"
+        yield ("batching", "prefix_cache"), message
+    elif not trace.block_tokens:
+        message = f"required: the format '{trace.report.format}' does not say how many tokens a hashed block has"
+        yield ("arrivals", "block_tokens"), message

@@ -1,0 +1,325 @@
+"""The command. It reads arguments, calls the package, prints, and turns errors into exit statuses; no logic lives here.
+
+Exit status: 0 done; 1 the run failed; 2 the input is wrong; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli import measure as cli_measure
+from sim.cli import study as cli_study
+from sim.cli import uncertain as cli_uncertain
+from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
+from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, tell
+from sim.cli.progress import showing
+from sim.errors import ColdaisleError, InputError
+
+if TYPE_CHECKING:
+    from sim.loading.scenario import Loaded
+    from sim.results.results import Results
+
+INTERRUPTED = 130
+
+LONGEST_MESSAGE = 2_000
+
+app = typer.Typer(
+    name="coldaisle",
+    help="What an ML data center will cost in energy, carbon and water, before it is built.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        say(f"coldaisle {version('coldaisle')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _command(
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A YAML file, or the name of a shipped scenario.")
+]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the run's files to this folder.")]
+
+
+def _show(results: Results, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        from sim.results.files import to_json
+
+        sys.stdout.write(to_json(results.summary))
+    elif not quiet:
+        from sim.results.tables import run_tables
+
+        show_tables(run_tables(results.scenario["name"], results.summary))
+
+
+def _tell(loaded: Loaded) -> None:
+    """Says what is unusual about a scenario."""
+    for remark in loaded.remarks():
+        tell(f"note: {remark}")
+    if loaded.bin_chosen is not None:
+        tell(f"note: {loaded.bin_chosen}")
+
+
+def _write(results: Results, out: Path | None, *, quiet: bool) -> None:
+    stop_if_interrupted()
+    if out is not None:
+        from sim.results.files import write
+
+        write(results, out)
+        if not quiet:
+            tell(f"written to {out}")
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    out: OutOption = None,
+    assignments: SetOption = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Override the scenario's seed.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, help="Processes for uncertain draws that decide the run."),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Simulate a scenario and print its footprint."""
+    from sim.loading.scenario import load_scenario, parse_assignments
+    from sim.results.files import refuse_bad_target
+    from sim.running.run import compiles_first, run_loaded
+
+    if out is not None:
+        refuse_bad_target(out)
+    overrides = parse_assignments(assignments or [])
+    if seed is not None:
+        overrides["seed"] = str(seed)
+    loaded = load_scenario(scenario, overrides)
+    _tell(loaded)
+    if sys.stderr.isatty() and compiles_first(loaded):
+        tell("compiling the serving engine: up to a minute, this once")
+    results = run_loaded(loaded)
+    if loaded.scenario.uncertainty is not None:
+        from sim.study.processes import machine_workers
+        from sim.study.uncertain.propagate import with_intervals
+
+        with showing("draws") as shown:
+            results = with_intervals(loaded, results, workers or machine_workers(), watch=shown)
+    _write(results, out, quiet=quiet or as_json)
+    _show(results, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
+    """Name every problem of a scenario, with its line; exit 2 if there is any."""
+    from sim.loading.scenario import load_scenario, parse_assignments
+    from sim.study.sweep.check_points import problems_of
+
+    loaded = load_scenario(scenario, parse_assignments(assignments or []))
+    problems = problems_of(loaded)
+    if problems:
+        raise InputError(problems)
+    _tell(loaded)
+    say(f"{loaded.source}: no problems")
+
+
+@app.command()
+def account(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished run.")],
+    assignments: SetOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Price a finished run anew, under another grid, price, PUE or convention; simulates nothing."""
+    import sim
+    from sim.loading.scenario import parse_assignments
+    from sim.results.files import read, refuse_bad_target
+
+    if out is not None:
+        refuse_bad_target(out)
+    results = sim.account(read(folder), set=parse_assignments(assignments or []))
+    if "intervals_left_out" in results.manifest:
+        tell(f"without intervals: {results.manifest['intervals_left_out']}")
+    _write(results, out, quiet=quiet or as_json)
+    _show(results, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR DIR2 ...", help="Folders of finished runs.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show how runs differ from the first, by component."""
+    from sim.results.compare import Comparison
+    from sim.results.files import read, to_json
+
+    if len(folders) < 2:
+        raise InputError.one("compare", "needs two or more folders of finished runs")
+    first, *others = [read(folder) for folder in folders]
+    comparison = Comparison.of(first, others)
+    if as_json:
+        sys.stdout.write(to_json(comparison.as_dict()))
+        return
+    from sim.results.tables import comparison_tables
+
+    show_tables(comparison_tables(comparison))
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where to write the page.")] = Path(
+        "report.html"
+    ),
+) -> None:
+    """Write one or more runs as a single HTML page, with charts and what is outside their boundary."""
+    from sim.results.atomic import marked, refuse_unusable, write_text
+    from sim.results.charts import GENERATOR
+    from sim.results.files import read
+    from sim.results.report import report as page
+
+    ours = marked(GENERATOR)
+    refuse_unusable(out, folder=False, ours=ours)
+    write_text(page([read(folder) for folder in folders]), out, ours=ours)
+    tell(f"written to {out}")
+
+
+@app.command()
+def profiles(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show one profile with its sources.")] = None,
+) -> None:
+    """List the hardware profiles, or show one with the source of every number."""
+    from sim.profiles.catalog import Catalog
+    from sim.results.profile_tables import catalog_table, profile_tables
+
+    catalog = Catalog()
+    show_tables(catalog_table(catalog) if name is None else profile_tables(catalog.read(name)))
+
+
+@app.command()
+def scenarios() -> None:
+    """List the scenarios that come with the package."""
+    from sim.loading.scenario import shipped_scenarios
+    from sim.results.profile_tables import scenario_table
+
+    show_tables(scenario_table(shipped_scenarios()))
+
+
+@app.command()
+def schema() -> None:
+    """Write the JSON Schema of scenarios to stdout, for completion in editors."""
+    from sim.results.files import to_json
+    from sim.spec.schema import scenario_schema
+
+    sys.stdout.write(to_json(scenario_schema()))
+
+
+cli_measure.register(app)
+cli_study.register(app)
+cli_uncertain.register(app)
+
+
+def describe(error: InputError) -> str:
+    """Every problem under its file, in the order of its lines."""
+    blocks = []
+    for file, group in groupby(error.problems, key=lambda problem: problem.file):
+        problems = list(group)
+        lines = [f"{file}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"]
+        width = max(len(problem.path) for problem in problems)
+        for problem in problems:
+            line = str(problem.line) if problem.line is not None else ""
+            lines.append(f"{line:>5}  {problem.path:<{width}}  {_short(problem.message)}".rstrip())
+        blocks.append("\n".join(lines))
+    return "\n".join(blocks)
+
+
+def _short(message: str) -> str:
+    """A message as far as anybody reads it: one may quote a cell or a name of any length."""
+    more = len(message) - LONGEST_MESSAGE
+    return message if more <= 0 else f"{message[:LONGEST_MESSAGE]} ... ({more:,} more characters)"
+
+
+def _spread_set(arguments: list[str]) -> list[str]:
+    """``--set A=1 B=2`` as ``--set A=1 --set B=2``: one word may be followed by several assignments."""
+    spread: list[str] = []
+    taking = False
+    for argument in arguments:
+        if argument == "--set":
+            taking = True
+            spread.append(argument)
+        elif taking and "=" in argument and not argument.startswith("-"):
+            spread += [argument] if spread[-1] == "--set" else ["--set", argument]
+        else:
+            taking = False
+            spread.append(argument)
+    return spread
+
+
+def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
+    """Runs the command: its exit status, what to say of it on standard error, and what it failed by."""
+    try:
+        status = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
+        return (status if isinstance(status, int) else 0), "", None
+    except InputError as error:
+        return 2, describe(error), error
+    except ColdaisleError as error:
+        return 1, f"coldaisle: {error}", error
+    except BrokenPipeError:  # the reader of a pipe has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0, "", None
+    except OSError as error:  # standard output, or a file that went away
+        where = f"{error.filename}: " if error.filename is not None else "standard output: "
+        return 1, f"coldaisle: {where}{error.strerror or error}", error
+    except MemoryError as error:
+        return 1, "coldaisle: not enough memory for this run; try a longer outputs.bin", error
+    except typer.Abort as error:
+        return INTERRUPTED, "", error
+    except Exception as error:  # a defect of ours: say so, and how to see more
+        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
+            error.show()
+            return getattr(error, "exit_code", 2), "", None
+        message = f"coldaisle: internal error: {type(error).__name__}: {error}\nRun with --debug to see where."
+        return 1, message, error
+
+
+def main() -> None:
+    """The entry point of the ``coldaisle`` command."""
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)  # what follows belongs to another program
+    arguments, others = _spread_set(sys.argv[1:end]), sys.argv[end:]
+    debug = "--debug" in arguments
+    try:
+        with interrupts():
+            status, message, failure = _end([*(word for word in arguments if word != "--debug"), *others])
+            if interrupted():  # whatever it then failed by
+                status = INTERRUPTED
+    except KeyboardInterrupt as error:
+        status, message, failure = INTERRUPTED, "", error
+    if status == INTERRUPTED:
+        message = "coldaisle: interrupted"
+    if debug and failure is not None:
+        raise failure
+    if message:
+        tell(message)
+    sys.exit(status)

@@ -1,0 +1,217 @@
+"""The commands of meters. Like ``sim.cli.command`` they read arguments, call the package and print."""
+
+from __future__ import annotations
+
+import math
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from sim.cli.interrupts import hear_hang_ups
+from sim.cli.options import JsonOption, SetOption, inert, show_tables, tell
+from sim.errors import InputError, QuantityError, RunError
+from sim.instants import named_zone
+
+if TYPE_CHECKING:
+    from sim.measure.meters.record import Progress
+
+
+FITTED = "# Fitted by coldaisle calibrate, which writes over this file."
+"""The first line of a fitted profile, by which calibrate knows its own."""
+ZoneOption = Annotated[
+    str | None,
+    typer.Option("--zone", metavar="NAME", help="The zone of local times without an offset, such as Europe/Berlin."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    app.command()(record)
+    app.command()(calibrate)
+    app.command()(validate)
+
+
+def record(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="Where to write the recording.")],
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="After --: run this, and stop when it ends.", show_default=False),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", metavar="N", help="How long; with a command at most, with --suite each step (10)."),
+    ] = None,
+    hz: Annotated[float, typer.Option("--hz", metavar="N", help="Samples a second.")] = 10.0,
+    idle: Annotated[
+        float, typer.Option("--idle", metavar="N", help="Seconds of baseline before and after a command or the suite.")
+    ] = 3.0,
+    suite: Annotated[bool, typer.Option("--suite", help="Run microbenchmarks on the first GPU (PyTorch).")] = False,
+    power_caps: Annotated[
+        bool, typer.Option("--power-caps", help="With --suite: also under lower power limits, put back afterwards.")
+    ] = False,
+) -> None:
+    """Sample GPUs (NVML) and CPUs (RAPL) of this machine, alone or while a command runs."""
+    from sim.measure.live import Wanted, failure, record_here, refuse_wrong
+    from sim.measure.recording import write
+    from sim.measure.recording_text import recording_table
+
+    wanted = Wanted(out, hz, idle, seconds, suite, power_caps, command or ())
+    refuse_wrong(wanted)
+    hear_hang_ups()  # a closed terminal keeps what was sampled, too
+    try:
+        recording = record_here(wanted, watch=_show_progress if sys.stderr.isatty() else None)
+    finally:
+        if sys.stderr.isatty():
+            _overwrite("")
+    write(recording, out)
+    show_tables(recording_table(recording))
+    tell(f"written to {out}")
+    if recording.origin["interrupted"]:
+        raise KeyboardInterrupt
+    failed = failure(recording)
+    if failed is not None:
+        raise RunError(failed)
+
+
+def calibrate(
+    recordings: Annotated[
+        list[Path], typer.Argument(metavar="RECORDING ...", help="Recordings of the suite, or a measured CSV.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="PROFILE.yaml", help="Where to write the profile.")],
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="NAME", help="The profile that gives what no meter tells.")
+    ] = None,
+    stack: Annotated[
+        str | None, typer.Option("--stack", metavar="TEXT", help="The software that was measured.")
+    ] = None,
+    zone: ZoneOption = None,
+) -> None:
+    """Fit a profile to recordings of known work or a measured table, and say how wrong it is on what was held out.
+
+    Tables have the columns work, clock_mhz, cap_w, power_w, time_s (GPU), or machine, load, power_w (CPU socket).
+    """
+    from sim.measure.fit.calibrate import base_for
+    from sim.measure.fit.calibrate import calibrate as fitted
+    from sim.measure.fit.calibration_text import calibration_table
+    from sim.measure.fit.from_measured_table import is_table, profile_from_table
+    from sim.measure.readers import read_recording
+    from sim.profiles.catalog import Catalog
+    from sim.results.atomic import marked, refuse_unusable, write_text
+    from sim.results.files import to_yaml
+
+    ours = marked(FITTED)
+    refuse_unusable(out, folder=False, ours=ours)
+    if out.suffix != ".yaml":
+        raise InputError.one(str(out), "must end in .yaml: its name is the profile's")
+    clock = _zone(zone)
+    if len(recordings) == 1 and is_table(recordings[0]):
+        if clock is not None:
+            raise InputError.one("--zone", "is for recordings with local times; a table has none")
+        profile, shown = profile_from_table(recordings[0], base, Catalog(), out.stem)
+    else:
+        read = {path.name: read_recording(path, clock) for path in recordings}
+        label, path = base_for(list(read.values()), Catalog(), base)
+        found = fitted(read, path, name=out.stem, stack=stack)
+        profile, shown = found.profile, calibration_table(found, label, read)
+    write_text(f"{FITTED}\n{to_yaml(profile)}", out, ours=ours)
+    show_tables(shown)
+    tell(f"written to {out}")
+
+
+def validate(
+    measurement: Annotated[
+        Path, typer.Argument(metavar="MEASUREMENT", help="A recording, in any format it reads, or a measured CSV.")
+    ],
+    scenario: Annotated[
+        str | None, typer.Option("--scenario", metavar="FILE", help="Run this, and compare power over time.")
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="NAME", help="Compare each phase of known work, or row of a table."),
+    ] = None,
+    assignments: SetOption = None,
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option("--tolerance", metavar="NAME=PERCENT", help="Exit 1 past it: mape=10, energy=5, bias, peak, p95."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw measured and simulated power.")
+    ] = None,
+    zone: ZoneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the simulator against measured power, and print how wrong it is.
+
+    Recordings are coldaisle's own or of nvidia-smi, amd-smi, rocm-smi, Prometheus (DCGM, node_exporter, Kepler,
+    Scaphandre), Zeus, CodeCarbon, MLPerf, Scaphandre, PowerJoular, EnergiBridge, turbostat or perf. Measured tables are
+    those that calibrate reads; they are held against a --profile.
+    """
+    from sim.loading.scenario import load_scenario, parse_assignments
+    from sim.measure.judge.measured_tables import against_table, is_table
+    from sim.measure.judge.recordings import against_profile, against_run
+    from sim.measure.judge.validation_text import as_dict, exceeded, parse_tolerances, picture, validation_table
+    from sim.measure.readers import read_recording
+    from sim.profiles.catalog import read_gpu
+    from sim.results.atomic import marked, refuse_unusable, write_text
+    from sim.results.charts import DRAWN
+    from sim.results.files import to_json
+    from sim.running.run import run_loaded
+
+    tolerances = parse_tolerances(tolerance or [])
+    if (scenario is None) == (profile is None):
+        raise InputError.one("validate", "needs either --scenario FILE or --profile NAME")
+    drawn = marked(DRAWN)
+    if plot is not None:
+        refuse_unusable(plot, folder=False, ours=drawn)
+    clock = _zone(zone)
+    if is_table(measurement):
+        if clock is not None:
+            raise InputError.one("--zone", "is for recordings with local times; a table has none")
+        if profile is None:
+            raise InputError.one(str(measurement), "is a table, not power over time; hold it against a --profile NAME")
+        found = against_table(measurement, profile)
+    elif scenario is not None:
+        recording = read_recording(measurement, clock)
+        results = run_loaded(load_scenario(scenario, parse_assignments(assignments or [])))
+        found = against_run(str(measurement), recording, results.energy, str(results.scenario["name"]))
+    else:
+        found = against_profile(str(measurement), read_recording(measurement, clock), read_gpu(str(profile)))
+    if plot is not None:
+        write_text(picture(found), plot, ours=drawn)
+    if as_json:
+        sys.stdout.write(to_json(as_dict(found)))
+    else:
+        show_tables(validation_table(found))
+    past = exceeded(found, tolerances)
+    if past:
+        raise RunError("; ".join(past))
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    """The zone of that name. Raises ``InputError``."""
+    if name is None:
+        return None
+    try:
+        return named_zone(name)
+    except QuantityError as error:
+        raise InputError.one("--zone", str(error)) from None
+
+
+def _show_progress(progress: Progress) -> None:
+    powers = [
+        f"{reading.device} {reading.values['power_w']:.0f} W"
+        for reading in progress.readings
+        if not math.isnan(reading.values["power_w"])
+    ]
+    _overwrite(f"{progress.seconds:.0f} s  {progress.phase}  {'  '.join(powers[:4])}")
+
+
+def _overwrite(line: str) -> None:
+    """The terminal's last line; one that has gone away ends no recording."""
+    with suppress(OSError):
+        sys.stderr.write(f"\r\x1b[K{inert(line)[:78]}")
+        sys.stderr.flush()

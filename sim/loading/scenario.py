@@ -1,0 +1,296 @@
+"""Reads a scenario: a file with what it ``extends:``, then ``--set`` overrides, checked together, every problem placed.
+
+Merging: mappings merge key by key, anything else replaces; ``null`` takes an inherited value away; and a mapping whose
+``kind`` differs from the inherited one replaces it whole, since the fields of one kind mean nothing to another. A
+``file:`` is relative to the file that names it (or, from ``--set`` and Python, to the working directory).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from sim.checks.ledger_size import with_bin
+from sim.checks.scenario import crosscheck
+from sim.checks.unusual import remarks
+from sim.documents import Document, KeyPath, Place, from_mapping, parse_value, read_document
+from sim.errors import InputError, Problem
+from sim.profiles.catalog import Catalog, shipped_folder
+from sim.spec.parts import Parts
+from sim.spec.scenario import Scenario
+from sim.validation import nearest, validate
+
+SET = "--set"
+DEEPEST_EXTENDS = 16
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A scenario that holds together, and the document it came from (places included).
+
+    ``bin_chosen`` says why its reporting interval is not the usual one, where it was not written.
+    """
+
+    scenario: Scenario
+    document: Document
+    source: str
+    catalog: Catalog
+    bin_chosen: str | None = None
+
+    def remarks(self) -> list[str]:
+        """What is possible and unusual about it, a line each."""
+        return remarks(self.scenario)
+
+    def resolved(self) -> dict[str, Any]:
+        """The scenario as plain data with every default and override made visible; loads back to an equal one."""
+        return self.scenario.model_dump(mode="json", exclude_none=True)
+
+
+def load_scenario(
+    source: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    catalog: Catalog | None = None,
+    *,
+    activity_files: bool = True,
+) -> Loaded:
+    """The scenario at a path, by the name of a shipped one, or from a plain mapping.
+
+    ``overrides`` maps dotted paths to values (text is read as YAML). Without ``activity_files`` the logs of arrivals
+    are not opened: a finished run no longer needs them. The catalog is the one given, or else the scenario's own
+    profiles before the shipped ones. Raises ``InputError`` naming every problem.
+    """
+    document, name, folders = read_scenario(source)
+    problems = list(document.problems)
+    document = _override(document, overrides or {}, problems)
+    resolve_files(document, document.data, (), folders)
+    refused = {problem.path for problem in problems}
+    found: list[Problem] = []
+    scenario = validate(Scenario, document, problems=found)
+    whole = scenario is not None and not problems
+    parts = Parts.of(scenario) if scenario is not None and whole else Parts.salvaged(document)
+    if catalog is None:
+        catalog = catalog_of(document, problems)
+    found += crosscheck(parts, document, catalog, activity_files=activity_files)
+    # what was refused while reading left a hole, and the hole is not a second mistake
+    problems += [problem for problem in found if not is_hole(problem.path, refused)]
+    if problems or scenario is None:
+        raise InputError(problems)
+    scenario, bin_chosen = with_bin(scenario, parts)
+    return Loaded(scenario, document, name, catalog, bin_chosen)
+
+
+def read_scenario(source: str | Path | Mapping[str, Any]) -> tuple[Document, str, dict[str, Path]]:
+    """A scenario with what it extends, not yet checked; its name; and the folder of each file it was read from.
+
+    Raises ``InputError`` for what cannot be read at all.
+    """
+    folders: dict[str, Path] = {SET: Path.cwd(), "<mapping>": Path.cwd()}
+    if isinstance(source, Mapping):
+        return extended(from_mapping(source), Path.cwd(), folders, ()), "<mapping>", folders
+    path = scenario_path(source)
+    document = extended(read_document(path), path.parent, folders, (path.resolve(),))
+    folders[str(path)] = path.parent
+    return document, str(path), folders
+
+
+def catalog_of(document: Document, problems: list[Problem]) -> Catalog:
+    """With the scenario's own folder of profiles first, if it names one."""
+    folder = document.data.get("profiles") if isinstance(document.data, dict) else None
+    if not isinstance(folder, str):
+        return Catalog()
+    if not _usable(Path(folder)) or not Path(folder).is_dir():
+        problems.append(document.problem(("profiles",), f"'{folder}' is no folder"))
+        return Catalog()
+    return Catalog((Path(folder), *Catalog().folders))
+
+
+def is_hole(path: str, refused: Collection[str]) -> bool:
+    """Whether ``path`` is, or lies within, one where a value was refused while reading."""
+    ends = [*(at for at, letter in enumerate(path) if letter == "."), len(path)]
+    return any(path[:end] in refused for end in ends if end)
+
+
+def shipped_scenarios() -> dict[str, Path]:
+    """Every scenario that comes with the package, by name."""
+    return {path.stem: path for path in sorted(shipped_folder("scenarios").glob("*.yaml"))}
+
+
+def scenario_path(source: str | Path) -> Path:
+    """A file as given, or the shipped scenario of that name. Raises ``InputError`` where there is neither."""
+    path = Path(source)
+    shipped = shipped_scenarios()
+    if not _usable(path):
+        raise InputError.one(repr(str(source)[:80]), "is no usable path")
+    if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        if path.suffix == "" and not path.exists():
+            raise InputError.one(str(source), "no such file")
+        return path
+    if str(source) in shipped:
+        return shipped[str(source)]
+    raise InputError.one(
+        str(source), f"no such file, and no scenario of that name{nearest(source, shipped)}  ({', '.join(shipped)})"
+    )
+
+
+def _usable(path: Path) -> bool:
+    """Whether the system could hold a file of that name at all."""
+    if "\0" in str(path):
+        return False
+    try:
+        path.exists()
+        path.resolve()
+    except (OSError, RuntimeError, ValueError):  # too long a name; links that go round in a circle; a NUL
+        return False
+    return True
+
+
+def extended(document: Document, folder: Path, folders: dict[str, Path], chain: tuple[Path, ...]) -> Document:
+    """``document`` merged onto what it extends, and that onto what it extends in turn."""
+    if "extends" not in document.data:
+        return document
+    data = dict(document.data)
+    base_name = data.pop("extends")
+    at = document.place(("extends",))
+    if not isinstance(base_name, str):
+        raise InputError([document.problem(("extends",), "must be the path of one scenario file")])
+    base_path = folder / base_name
+    if not _usable(base_path):
+        raise InputError.one(at.file, "is no usable path", line=at.line, path="extends")
+    if not base_path.is_file():
+        base_path = shipped_scenarios().get(base_name, base_path)
+    if base_path.resolve() in chain or len(chain) > DEEPEST_EXTENDS:
+        raise InputError([document.problem(("extends",), f"'{base_name}' extends this file in turn")])
+    if not base_path.is_file():
+        hint = f"is no file, and no shipped scenario{nearest(base_name, shipped_scenarios())}"
+        raise InputError.one(at.file, f"'{base_name}' {hint}", line=at.line, path="extends")
+    base = read_document(base_path)
+    folders[str(base_path)] = base_path.parent
+    base = extended(base, base_path.parent, folders, (*chain, base_path.resolve()))
+    replaced: set[KeyPath] = set()
+    merged = _merge(base.data, data, (), replaced)
+    places = {path: place for path, place in base.places.items() if not _within(path, replaced)}
+    places.update(document.places)
+    return Document(merged, places, [*base.problems, *document.problems])
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any], path: KeyPath, replaced: set[KeyPath]) -> dict[str, Any]:
+    """``over`` laid over ``base``; the paths whose inherited value is gone are added to ``replaced``."""
+    merged = dict(base)
+    for key, value in over.items():
+        before = base.get(key)
+        alike = (
+            isinstance(before, dict)
+            and isinstance(value, dict)
+            and ("kind" not in value or value["kind"] == before.get("kind"))
+        )
+        if alike:
+            merged[key] = _merge(base[key], value, (*path, key), replaced)
+            continue
+        replaced.add((*path, key))
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _within(path: KeyPath, roots: Collection[KeyPath]) -> bool:
+    return any(path[:length] in roots for length in range(1, len(path) + 1))
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, str]:
+    """``['a.b=1', ...]`` as the command gets them -> ``{'a.b': '1'}``. Raises ``InputError`` for one without '='."""
+    problems = [
+        Problem(SET, None, text, "write PATH=VALUE, e.g. site.grid.intensity='57 gCO2e/kWh'")
+        for text in assignments
+        if "=" not in text or text.startswith("=")
+    ]
+    if problems:
+        raise InputError(problems)
+    pairs = [(path.strip(), value) for path, _, value in (text.partition("=") for text in assignments)]
+    twice = [path for path, count in Counter(path for path, _ in pairs).items() if count > 1]
+    if twice:
+        raise InputError([Problem(SET, None, path, "is set more than once") for path in twice])
+    return dict(pairs)
+
+
+def _override(document: Document, overrides: Mapping[str, Any], problems: list[Problem]) -> Document:
+    data: Any = copied(document.data)
+    places = dict(document.places)
+    for written, given in overrides.items():
+        path_text = str(written)
+        path = tuple(int(p) if p.isascii() and p.isdigit() else p for p in path_text.split("."))
+        try:
+            if isinstance(given, str):
+                value = parse_value(given, SET) if given.strip() else ""
+            else:
+                single = from_mapping({"value": given}, SET)
+                problems += [Problem(SET, None, path_text, problem.message) for problem in single.problems]
+                value = single.data["value"]
+        except InputError as error:
+            problems += [Problem(SET, None, path_text, problem.message) for problem in error.problems]
+            continue
+        fault = assign(data, path, value)
+        if fault is not None:
+            problems.append(Problem(SET, None, path_text, fault))
+            continue
+        for old in [p for p in places if p[: len(path)] == path]:
+            del places[old]
+        for length in range(1, len(path) + 1):
+            places.setdefault(path[:length], Place(SET, None))
+    return Document(data, places, document.problems)
+
+
+def copied(value: Any) -> Any:
+    """Plain data that shares nothing mutable with ``value``."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
+def assign(data: Any, path: KeyPath, value: Any) -> str | None:
+    """Sets ``path`` in ``data``; what is wrong with the path, if it leads nowhere."""
+    for part, following in pairwise(path):
+        if isinstance(data, dict):
+            data = data.setdefault(str(part), [] if isinstance(following, int) else {})
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            return f"nothing has a '{part}' there"
+    last = path[-1]
+    if isinstance(data, dict):
+        if value is None:
+            data.pop(str(last), None)
+        else:
+            data[str(last)] = value
+        return None
+    if isinstance(data, list):
+        if not isinstance(last, int) or last >= len(data):
+            return f"is a list of {len(data)}; name an item by its number from 0"
+        data[last] = value
+        return None
+    return f"'{dotted_parent(path)}' is a single value, with nothing inside it to set"
+
+
+def dotted_parent(path: KeyPath) -> str:
+    """Everything but the last part of a path, dotted."""
+    return ".".join(str(part) for part in path[:-1])
+
+
+def resolve_files(document: Document, data: Any, path: KeyPath, folders: Mapping[str, Path]) -> None:
+    """Makes every ``file:`` and the folder of ``profiles:`` absolute: a resolved scenario means the same anywhere."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if (key == "file" or (key == "profiles" and not path)) and isinstance(value, str) and value:
+                folder = folders.get(document.place((*path, key)).file, Path.cwd())
+                if _usable(folder / value):
+                    data[key] = str((folder / value).resolve())
+            else:
+                resolve_files(document, value, (*path, key), folders)
+    elif isinstance(data, list):
+        for i, value in enumerate(data):
+            resolve_files(document, value, (*path, i), folders)

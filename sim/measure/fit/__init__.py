@@ -1,0 +1,1 @@
+"""Calibration: the constants of a profile fitted to recordings and measured tables."""

@@ -1,0 +1,41 @@
+"""A profile from a measured table: which kind of table it is, and what is calibrated from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from sim.errors import InputError
+from sim.measure.fit.calibrate import with_clock, with_load_curve
+from sim.measure.fit.calibration_text import clock_table, load_table
+from sim.measure.fit.clock import CURVE
+from sim.measure.fit.measured_clocks import calibrate_clock, is_clock_table, read_clock_table
+from sim.measure.fit.measured_loads import calibrate_load, is_load_table, read_load_table
+from sim.profiles.catalog import Catalog
+
+
+def is_table(path: Path) -> bool:
+    """Whether the file is a table by clock and cap, or by load."""
+    return is_clock_table(path) or is_load_table(path)
+
+
+def profile_from_table(
+    path: Path, base: str | None, catalog: Catalog, name: str
+) -> tuple[dict[str, Any], RenderableType]:
+    """The profile ``name`` as plain data, and what to show of it. Raises ``InputError``."""
+    if base is None:
+        raise InputError.one(str(path), "does not name its hardware; give the profile to start from: --base NAME")
+    shown = f"{name}, from {base}"
+    if is_clock_table(path):
+        loaded_w = float(catalog.gpu(base).power.loaded.value)
+        table = read_clock_table(path)
+        if len(table.work) < len(CURVE):
+            message = f"needs {len(CURVE)} rows below its top clock and cap; it has {len(table.work)}"
+            raise InputError.one(str(path), message)
+        clock = calibrate_clock(table, loaded_w=loaded_w)
+        return with_clock(catalog.path(base), clock, name=name, file=path.name), clock_table(clock, shown)
+    catalog.cpu(base)  # refuses what is no CPU
+    load = calibrate_load(read_load_table(path))
+    return with_load_curve(catalog.path(base), load, name=name, file=path.name), load_table(load, shown)

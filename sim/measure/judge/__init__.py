@@ -1,0 +1,1 @@
+"""Validation: what was measured beside what the simulator says, and how far apart they are."""

@@ -1,0 +1,1 @@
+"""Microbenchmarks that load a GPU with known work."""

@@ -1,0 +1,1 @@
+"""Sweeps: the points of a study, simulated once each and priced, in one dataset."""

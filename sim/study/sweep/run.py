@@ -1,0 +1,411 @@
+"""Runs a study: checks every point, simulates what nobody has simulated, prices the rest, and writes one dataset.
+
+DIR/study.json        what was asked, by which build, and what came of it: the same bytes for the same study
+DIR/points/*.parquet  one row a point, in the order of the points
+DIR/session.json      how it went the last time: workers, seconds, what was saved
+DIR/.progress/        what is done, while a study is not finished
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sim.errors import RunError
+from sim.results.atomic import take_away, within_ours, write_text
+from sim.results.files import sha256, to_json
+from sim.spec.study import LoadedStudy, load_study
+from sim.study.points import build_id
+from sim.study.processes import get_ready, machine_workers
+from sim.study.store import Store, default_folder, store_at
+from sim.study.sweep.dataset import POINTS, Record, is_part, write_parts
+from sim.study.sweep.folder import (
+    JOURNAL,
+    NAME,
+    PLAN,
+    PROGRESS,
+    SESSION,
+    SIMULATIONS,
+    STUDY,
+    clear,
+    finished_study,
+    held_alone,
+    points_of,
+    refuse_another,
+    refuse_strangers,
+    refuse_unfinished,
+)
+from sim.study.sweep.journal import Journal, Spool
+from sim.study.sweep.plan import NONE, Plan, asked_for, asked_of, base_of, outputs_of, planned
+from sim.study.sweep.pool import LocalPool
+from sim.study.sweep.remote import deliver, is_url, staging_of
+from sim.study.sweep.tasks import DONE, REFUSED, Base, Done, Task, files_of, limits_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+MOST_PER_TASK = 250
+MOST_SENT_BYTES = 8 * 2**20
+TRIM_EVERY = 64
+"""Simulations between two looks at the size of the cache."""
+
+
+class Pool(Protocol):
+    """Who performs tasks, in any order."""
+
+    @property
+    def workers(self) -> int: ...
+    def refuse_absent(self, files: Sequence[str]) -> None: ...
+    def run(self, tasks: Iterable[Task]) -> Iterator[Done]: ...
+    def close(self) -> None: ...
+
+
+@dataclass
+class Progress:
+    """How far a study is; ``points`` is 0 until all are ``checked``."""
+
+    points: int
+    checked: int = 0
+    done: int = 0
+    began_with: int = 0
+    failed: int = 0
+    refused: int = 0
+    simulations: int = 0
+    to_simulate: int = 0
+    simulated: int = 0
+    found: int = 0
+    identical: int = 0
+    seconds: float = 0.0
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A finished study: its folder, its manifest (``study.json``), and how it went."""
+
+    folder: Path
+    study: dict[str, Any]
+    progress: Progress
+    _temporary: Any = field(default=None, repr=False)
+
+    def table(self) -> pa.Table:
+        """The dataset, one row a point."""
+        return points_of(self.folder, self.study)
+
+    def frame(self) -> pd.DataFrame:
+        """The dataset as a pandas frame."""
+        frame: pd.DataFrame = self.table().to_pandas()
+        return frame
+
+    def as_dict(self) -> dict[str, Any]:
+        """The manifest and how it went, for scripts."""
+        return {**self.study, "session": _session(self.progress)}
+
+
+class Interrupted(KeyboardInterrupt):
+    """A study was stopped: what is done is kept."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        super().__init__()
+
+
+def _with_files(base: Base, files: frozenset[str], profiles: Path | None) -> tuple[Base, list[str]]:
+    """For workers elsewhere: small files and profiles go along; large files (the second) must stand at every worker."""
+    large = [path for path in sorted(files) if Path(path).stat().st_size > MOST_SENT_BYTES]
+    small = {path: Path(path).read_bytes() for path in sorted(files - set(large))}
+    folders = {str(profiles): files_of(profiles)} if profiles is not None else {}
+    return replace(base, files=small, profiles=folders), large
+
+
+def _tasks(plan: Plan, journal: Journal, base: Base, found: set[int], store: Store, workers: int) -> Iterator[Task]:
+    """What is left to do, the points of each simulation together: first those that only need pricing."""
+    pickled, spec = base.pickled(), plan.study.spec
+    limits = limits_of(spec.limits.memory, spec.limits.time)
+    members = _left(plan, journal)
+    size = max(1, min(MOST_PER_TASK, -(-sum(map(len, members.values())) // (4 * workers))))
+    count = 0
+    for number in sorted(members, key=lambda number: (number not in found, number)):
+        indexes = members[number]
+        # whoever simulates prices all of its points: nobody else has the ledger yet
+        step = size if number in found else len(indexes)
+        for start in range(0, len(indexes), step):
+            values = tuple((index, plan.point(index)[2]) for index in indexes[start : start + step])
+            yield Task(count, plan.keys[number], pickled, values, outputs_of(plan.study), limits, store)
+            count += 1
+
+
+def _left(plan: Plan, journal: Journal) -> dict[int, array[int]]:
+    """The points without a row, by the simulation they need; of identical points the first."""
+    members: dict[int, array[int]] = {}
+    taken: set[bytes] = set()
+    for index, number in enumerate(plan.simulation):
+        mark = plan.mark(index)
+        if mark not in journal and mark not in taken:
+            taken.add(mark)
+            members.setdefault(number, array("q")).append(index)
+    return members
+
+
+def sweep(
+    source: str | Path | Mapping[str, Any],
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    dask: str | None = None,
+    resume: bool = False,
+    cache: Store | None = None,
+    keep: bool = True,
+    watch: Callable[[Progress], None] | None = None,
+) -> StudyResults:
+    """Runs a study into the folder ``out``. ``cache`` is where simulations are looked for and kept (the user's own);
+    without ``keep`` they are neither, beyond this study.
+
+    An ``out`` of an object store (``s3://...``) is worked on in a folder of this machine, and delivered at the end.
+
+    Raises ``InputError`` naming every problem before anything is simulated; ``Interrupted`` where Ctrl-C stopped it.
+    """
+    if is_url(out):
+        folder = staging_of(str(out), default_folder() / "studies")
+        found = _swept(source, folder, workers, dask, cache, watch, resume=resume, keep=keep)
+        deliver(folder, str(out), last=STUDY)
+        return found
+    return _swept(source, Path(out), workers, dask, cache, watch, resume=resume, keep=keep)
+
+
+def _swept(
+    source: str | Path | Mapping[str, Any],
+    folder: Path,
+    workers: int | None,
+    dask: str | None,
+    cache: Store | None,
+    watch: Callable[[Progress], None] | None,
+    *,
+    resume: bool,
+    keep: bool,
+) -> StudyResults:
+    began = time.perf_counter()
+    get_ready()
+    study = load_study(source)
+    base = base_of(study)
+    refuse_strangers(folder)
+    refuse_another(folder, study.name)
+    try:
+        with held_alone(folder / PROGRESS):
+            if not resume:
+                refuse_unfinished(folder)
+            return _at_work(study, base, folder, workers, dask, cache, watch, resume=resume, keep=keep, began=began)
+    except OSError as error:  # a write that fails names no file
+        where = error.filename if error.filename is not None else folder
+        raise RunError(f"cannot write {where}: {error.strerror or error}; what was done before is kept") from None
+
+
+def _at_work(
+    study: LoadedStudy,
+    base: Base,
+    folder: Path,
+    workers: int | None,
+    dask: str | None,
+    cache: Store | None,
+    watch: Callable[[Progress], None] | None,
+    *,
+    resume: bool,
+    keep: bool,
+    began: float,
+) -> StudyResults:
+    at_work = folder / PROGRESS
+    fresh = not (at_work / JOURNAL).is_file()
+    (at_work / PLAN).unlink(missing_ok=True)
+    (at_work / NAME).write_text(study.name, encoding="utf-8")
+    limits = limits_of(study.spec.limits.memory, study.spec.limits.time)
+    store = Store(at_work / SIMULATIONS)
+    if keep:
+        store = cache if cache is not None else store_at(None)
+    spool = Spool(at_work / PLAN)
+    try:
+        journal = Journal(at_work / JOURNAL, asked_of(study))
+    except OSError:  # a full disk
+        spool.close()
+        raise
+    progress = Progress(0, began_with=len(journal))
+    pool: Pool | None = None
+    try:
+        asked = asked_for(study, base, journal, None if limits.any else store)
+
+        def checked(count: int) -> None:
+            progress.checked = count
+            if watch is not None:
+                watch(progress)
+
+        at_hand = workers if workers is not None else machine_workers()
+        plan = planned(study, asked, spool, journal, max(0, at_hand - 1), checked)
+        finished = finished_study(folder, plan.name) if resume else None
+        if finished is None:
+            found = _count(progress, plan, journal, store)
+            if watch is not None:
+                watch(progress)
+            if progress.done < progress.points:
+                pool = _pool(workers, dask, progress)
+                sent = base
+                if dask is not None:
+                    sent, large = _with_files(base, plan.files, plan.profiles)
+                    pool.refuse_absent(large)
+                tasks = _tasks(plan, journal, sent, found, store, pool.workers)
+                for done in pool.run(tasks):
+                    _take(done, plan, journal, store, progress)
+                    progress.seconds = time.perf_counter() - began
+                    if watch is not None:
+                        watch(progress)
+                pool.close()
+            manifest = _write(plan, journal, folder)
+            progress.failed = _failed(manifest)
+            store.trim()
+        else:
+            manifest, progress = finished, _as_finished(finished)
+    except KeyboardInterrupt:
+        raise Interrupted(progress) from None
+    except Exception:
+        if fresh and not progress.seconds:  # no worker has done anything yet: there is nothing to go on with
+            clear(at_work)
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    finally:
+        if pool is not None:
+            pool.close()
+        journal.close()
+        spool.close()
+    progress.seconds = time.perf_counter() - began
+    if finished is None:
+        write_text(to_json(_session(progress)), folder / SESSION, ours=within_ours)
+    clear(at_work)
+    return StudyResults(folder, manifest, progress)
+
+
+def _take(done: Done, plan: Plan, journal: Journal, store: Store, progress: Progress) -> None:
+    """Takes down what a worker did."""
+    shared = journal.share(done.shared)
+    for row in done.rows:
+        journal.add(plan.mark(row.index), row, shared)
+        plan.columns.see_row(row, done.shared)
+    journal.flush()
+    if done.content is not None:
+        store.keep(plan.keys[plan.simulation[done.rows[0].index]], done.content)
+    progress.simulated += done.made
+    if done.made and progress.simulated % TRIM_EVERY == 0:
+        store.trim()
+    progress.done += len(done.rows)
+    progress.failed += sum(row.status != DONE for row in done.rows)
+
+
+def _count(progress: Progress, plan: Plan, journal: Journal, store: Store) -> set[int]:
+    """How far the study is once every point is checked; the simulations still needed that are at hand."""
+    progress.points, progress.simulations = len(plan.at), len(plan.keys)
+    progress.refused = plan.simulation.count(NONE)
+    progress.failed = progress.refused
+    able = [index for index, number in enumerate(plan.simulation) if number != NONE]
+    progress.identical = len(able) - len({plan.mark(index) for index in able})
+    left = _left(plan, journal)
+    progress.done = progress.points - sum(map(len, left.values()))
+    kept = {number for number in left if store.path(plan.keys[number]).is_file()}
+    progress.found = len(plan.priced | {plan.keys[number] for number in kept})
+    progress.to_simulate = len(left) - len(kept)
+    return kept
+
+
+def _pool(workers: int | None, dask: str | None, progress: Progress) -> Pool:
+    if dask is not None:
+        from sim.study.sweep.cluster import DaskPool
+
+        return DaskPool(dask)
+    asked = workers if workers is not None else machine_workers()
+    progress.workers = max(1, min(asked, progress.points - progress.done))
+    return LocalPool(progress.workers)
+
+
+def swept_in_memory(
+    source: str | Path | Mapping[str, Any], *, workers: int | None, dask: str | None, cache: Store | None
+) -> StudyResults:
+    """As ``sweep``, into a folder that goes away with what is returned."""
+    import tempfile
+
+    home = tempfile.TemporaryDirectory(prefix="coldaisle-study-")
+    try:
+        found = sweep(source, Path(home.name) / "study", workers=workers, dask=dask, cache=cache)
+    except BaseException:
+        home.cleanup()
+        raise
+    return StudyResults(found.folder, found.study, found.progress, home)
+
+
+def _records(plan: Plan, journal: Journal, statuses: Counter[str]) -> Iterator[Record]:
+    """Of every point, counted by their status."""
+    for index in range(len(plan.at)):
+        replication, seed, values = plan.point(index)
+        mark = plan.mark(index)
+        row, shared = journal.row(mark, index)
+        statuses[row.status] += 1
+        yield Record(row, shared, replication, seed, mark.hex(), values)
+
+
+def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
+    """The dataset and the manifest. The manifest goes last: with it a study is finished."""
+    study, columns = plan.study, plan.columns
+    for index in range(len(plan.at)):
+        if not journal.is_new(plan.mark(index)):
+            columns.see_row(*journal.row(plan.mark(index), index))
+    statuses: Counter[str] = Counter()
+    staging = folder / PROGRESS / POINTS
+    take_away(staging, is_part)
+    staging.mkdir()
+    hashes = {path.name: sha256(path) for path in write_parts(_records(plan, journal, statuses), columns, staging)}
+    manifest = {
+        "name": study.name,
+        "description": study.spec.description,
+        "study": study.document.data,
+        "study_sha256": plan.name,
+        "build": build_id(),
+        "points": len(plan.at),
+        "simulations": len(plan.keys),
+        "statuses": dict(sorted(statuses.items())),
+        "axes": {axis.name: list(axis.paths) for axis in study.axes},
+        "columns": {field.name: str(field.type) for field in columns.schema()},
+        "parts_sha256": hashes,
+    }
+    (folder / STUDY).unlink(missing_ok=True)
+    take_away(folder / POINTS, is_part)
+    staging.rename(folder / POINTS)
+    write_text(to_json(manifest), folder / STUDY, ours=within_ours)
+    return manifest
+
+
+def _session(progress: Progress) -> dict[str, Any]:
+    return {
+        "seconds": progress.seconds,
+        "workers": progress.workers,
+        "points": progress.points,
+        "done_before": progress.began_with,
+        "identical_points": progress.identical,
+        "simulations_of_all_points": progress.simulations,
+        "simulated": progress.simulated,
+        "found_in_cache": progress.found,
+    }
+
+
+def _as_finished(manifest: Mapping[str, Any]) -> Progress:
+    total = manifest["points"]
+    failed, refused = _failed(manifest), manifest["statuses"].get(REFUSED, 0)
+    return Progress(
+        total, done=total, began_with=total, failed=failed, refused=refused, simulations=manifest["simulations"]
+    )
+
+
+def _failed(manifest: Mapping[str, Any]) -> int:
+    return sum(count for status, count in manifest["statuses"].items() if status != DONE)

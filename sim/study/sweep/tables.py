@@ -1,0 +1,156 @@
+"""The end of a study in 80 columns: what was done, saved and failed, and the points that came out best."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sim.results.formats import number
+from sim.study.sweep.tasks import DONE
+
+if TYPE_CHECKING:
+    from sim.study.sweep.front import Front
+    from sim.study.sweep.run import StudyResults
+
+BEST, REASONS, MOST_ROWS = 5, 5, 20
+HEADING = 14
+"""Letters of a heading on one line, where its words allow it."""
+CANDIDATES = ("carbon_kg.total", "energy_kwh.facility", "cost.energy", "water_l.total")
+WIDTH = 78
+
+
+def study_tables(results: StudyResults) -> RenderableType:
+    """Everything the command prints."""
+    import pyarrow.dataset as pads
+
+    progress = results.progress
+    dataset = pads.dataset(results.folder / "points", format="parquet")
+    parts: list[RenderableType] = [Text(results.study["name"]), Text("")]
+    counts = [
+        f"{progress.points:,} point{'s' if progress.points != 1 else ''}",
+        f"{progress.points - progress.failed:,} done",
+    ]
+    if progress.failed:
+        counts.append(f"{progress.failed:,} failed")
+    parts += [Text(", ".join(counts)), *(Text(line) for line in saved(results))]
+    best = _best(dataset, results)
+    if best is not None:
+        parts += [Text(""), best]
+    absent = [name for name in results.study["study"].get("outputs") or () if name not in dataset.schema.names]
+    if absent:
+        parts += [Text(""), Text(f"no point has such a result: {', '.join(absent)}; without 'outputs', all are there")]
+    reasons = failures(dataset)
+    if reasons:
+        parts += [Text(""), Text("failed:")]
+        parts += [Padding(Text(f"{count:,} x {why}"), (0, 0, 0, 2)) for why, count in reasons[:REASONS]]
+        if len(reasons) > REASONS:
+            parts.append(Text(f"  and {len(reasons) - REASONS:,} other reasons"))
+    return Group(*parts)
+
+
+def front_tables(front: Front) -> RenderableType:
+    """The points that no other beats, those best in the first result first."""
+    shown = front.axes[:3]
+    table = Table(box=None, pad_edge=True, width=WIDTH)
+    columns = ["point", *shown, *(goal.column for goal in front.goals)]
+    _columns(table, columns)
+    for row in front.points.slice(0, MOST_ROWS).to_pylist():
+        table.add_row(*(_shown(row[name]) for name in columns))
+    goals = ", ".join(map(str, front.goals))
+    parts: list[RenderableType] = [Text(f"{front.name}: {goals}", style="bold"), table]
+    if front.points.num_rows > MOST_ROWS:
+        parts.append(Text(f"and {front.points.num_rows - MOST_ROWS:,} more; --out FILE.csv has them all"))
+    left = []
+    if front.failed:
+        left.append(f"{front.failed:,} failed")
+    if front.without:
+        left.append(f"{front.without:,} have no such result")
+    count = front.points.num_rows
+    note = f"{count:,} of {front.compared:,} points {'is' if count == 1 else 'are'} beaten by no other"
+    note += f"; {', '.join(left)}" if left else ""
+    if len(front.axes) > len(shown):
+        note += f"; not shown: {', '.join(map(_short, front.axes[3:]))}"
+    return Group(*parts, Text(note, style="dim"))
+
+
+def saved(results: StudyResults) -> list[str]:
+    """How many simulations were run, how many were not, and why not."""
+    how = results.progress
+    lines = [f"{how.began_with:,} {'was' if how.began_with == 1 else 'were'} done before"] if how.began_with else []
+    shared = how.points - how.refused - how.identical - how.simulations
+    why = []
+    if how.identical:
+        why.append(f"{how.identical:,} {'is' if how.identical == 1 else 'are'} the same as another")
+    if shared > 0:
+        why.append(f"{shared:,} {'differs' if shared == 1 else 'differ'} from another only in what is priced")
+    if how.found:
+        why.append(f"{how.found:,} {'was' if how.found == 1 else 'were'} in the cache")
+    spared = how.identical + max(0, shared) + how.found
+    lines.append(f"{how.simulated:,} simulated, {spared:,} simulation{'s' if spared != 1 else ''} saved")
+    lines += [f"  {reason}" for reason in why]
+    return lines
+
+
+def _best(dataset: Any, results: StudyResults) -> Table | None:
+    names = set(dataset.schema.names)
+    wanted = results.study["study"].get("outputs") or CANDIDATES
+    shown = [name for name in wanted if name in names and str(dataset.schema.field(name).type) in ("double", "int64")]
+    if not shown:
+        return None
+    axes = [f"axis.{path}" for paths in results.study["axes"].values() for path in paths]
+    axes = [axis for axis in axes if axis in names][:3]
+    import pyarrow.compute as pc
+
+    columns = ["point", *axes, *shown[:2]]
+    done = dataset.to_table(columns=columns, filter=pc.field("status") == DONE)
+    rows = done.take(pc.select_k_unstable(done, k=BEST, sort_keys=[(shown[0], "ascending"), ("point", "ascending")]))
+    if not rows.num_rows:
+        return None
+    table = Table(title=f"least {shown[0]}", title_justify="left", title_style="", box=None, pad_edge=True, width=WIDTH)
+    _columns(table, columns)
+    for row in rows.to_pylist():
+        table.add_row(*(_shown(row[name]) for name in columns))
+    return table
+
+
+def _short(name: str) -> str:
+    """The end of a path says what it is; its beginning where."""
+    parts = name.removeprefix("axis.").split(".")
+    return ".".join(parts[-2:]) if not name.startswith("axis.") else parts[-1]
+
+
+def _columns(table: Table, names: Sequence[str]) -> None:
+    """A column for each, its heading on several lines where it is long, and never cut."""
+    for name in names:
+        parts = [part if len(part) <= HEADING else part.replace("_", "_.") for part in _short(name).split(".")]
+        lines = ".".join(parts).split(".")
+        heading, width = "\n".join(lines), max(map(len, lines))
+        of_axis = name.startswith("axis.")
+        table.add_column(
+            heading,
+            justify="left" if of_axis else "right",
+            overflow="ellipsis",
+            no_wrap=True,
+            min_width=min(width, HEADING),
+        )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def failures(dataset: Any) -> list[tuple[str, int]]:
+    """Why points failed, and how many for that reason, the commonest first."""
+    import pyarrow.compute as pc
+
+    rows = dataset.to_table(columns=["status", "error"], filter=pc.field("status") != DONE).to_pylist()
+    reasons = Counter(f"{row['status']}: {str(row['error']).splitlines()[0] if row['error'] else ''}" for row in rows)
+    return sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))

@@ -1,0 +1,1 @@
+"""Uncertain scenarios: draws of their inputs, intervals of their results, and which input matters most."""
