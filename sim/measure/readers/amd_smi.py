@@ -29,6 +29,7 @@ from sim.measure.readers.stamps import Stamps
 from sim.measure.readers.table import number, rows, seconds_ns
 from sim.measure.readers.text import Text
 from sim.measure.recording import Recording
+from sim.plain import as_list, as_mapping, as_number, as_text, under
 
 NAME = "amd-smi or rocm-smi, CSV or JSON"
 
@@ -131,45 +132,47 @@ def _time_ns(written: str, stamps: Stamps) -> int:
 def _json_rows(text: Text, gathering: Gathering) -> Iterator[tuple[int, dict[str, str]]]:
     """Each GPU's answer, its cells as a CSV has them."""
     for line, value in values(text, gathering):
-        for answer in _answers(value):
-            if not isinstance(answer, dict):
-                gathering.fault(f"is no answer about a GPU: {str(answer)[:60]!r}", line=line)
+        for found in _answers(value):
+            answer = as_mapping(found)
+            if answer is None:
+                gathering.fault(f"is no answer about a GPU: {str(found)[:60]!r}", line=line)
                 continue
             cards = {key: own for key, own in answer.items() if re.fullmatch(r"card\d+", key)}
             if not cards:
                 yield line, _flat(answer)
             for card, own in cards.items():
                 moment = {"timestamp": _written(answer["timestamp"])} if "timestamp" in answer else {}
-                yield line, {**moment, **(_flat(own) if isinstance(own, dict) else {}), "device": card}
+                yield line, {**moment, **_flat(as_mapping(own) or {}), "device": card}
 
 
 def _answers(value: Any) -> list[Any]:
     """One by one; also of an object that wraps them, with its time where they have none."""
-    if isinstance(value, list):
-        return [answer for one in value for answer in _answers(one)] if len(value) else []
-    inner = value.get("gpu_data") if isinstance(value, dict) else None
-    if not isinstance(inner, list):
+    several = as_list(value)
+    if several is not None:
+        return [answer for one in several for answer in _answers(one)]
+    inner = as_list(under(value, "gpu_data"))
+    if inner is None:
         return [value]
     moment = {"timestamp": value["timestamp"]} if "timestamp" in value else {}
-    return [{**moment, **one} if isinstance(one, dict) else one for one in inner]
+    return [one if as_mapping(one) is None else {**moment, **one} for one in inner]
 
 
 def _flat(found: Mapping[str, Any]) -> dict[str, str]:
     """An answer's values by their own names, whatever group they stand in; with their units behind them."""
     flat: dict[str, str] = {}
     for name, value in found.items():
-        if isinstance(value, dict) and "value" in value:
-            flat.setdefault(name, f"{_written(value['value'])} {value.get('unit', '')}".strip())
-        elif isinstance(value, dict):
-            for inner, own in _flat(value).items():
-                flat.setdefault(inner, own)
-        else:
+        group = as_mapping(value)
+        if group is None:
             flat.setdefault(name, _written(value))
+        elif "value" in group:
+            flat.setdefault(name, f"{_written(group['value'])} {group.get('unit', '')}".strip())
+        else:
+            flat |= {**_flat(group), **flat}
     return flat
 
 
 def _written(value: Any) -> str:
-    return "N/A" if value is None or isinstance(value, bool | list | dict) else str(value)
+    return "N/A" if as_text(value) is None and as_number(value) is None else str(value)
 
 
 # Devices

@@ -31,6 +31,7 @@ from sim.errors import InputError
 from sim.measure.readers.gathering import NS_PER_MS, Gathering
 from sim.measure.readers.text import Text, read_text
 from sim.measure.recording import Recording
+from sim.plain import as_mapping, spelled, under
 from sim.reading import parse_json
 from sim.units import MAX_NS
 
@@ -155,17 +156,19 @@ def _node(text: Text) -> Recording:
 
 
 def _bare(value: Any) -> Any:
-    return value.get("value") if isinstance(value, dict) else value
+    own = as_mapping(value)
+    return value if own is None else own.get("value")
 
 
 def _reading(gathering: Gathering, entry: _Entry) -> list[_Sample]:
-    host = entry.metadata.get("host") if isinstance(entry.metadata, dict) else None
+    host = under(entry.metadata, "host")
     value = _bare(entry.value)
     try:
-        time_ns, power = int(entry.time_ms) * NS_PER_MS, math.nan if isinstance(value, bool) else float(value)
+        time_ns = int(entry.time_ms) * NS_PER_MS
     except (ValueError, TypeError, OverflowError):
-        time_ns, power = -1, math.nan
-    if not math.isfinite(power) or not 0 <= time_ns < MAX_NS:
+        time_ns = -1
+    power = spelled(value)
+    if math.isnan(power) or not 0 <= time_ns < MAX_NS:
         gathering.fault(f"has no power: {value!r:.60} W at {entry.time_ms!r:.60} ms", line=entry.line)
         return []
     return [_Sample(entry.line, time_ns, str(host) if host else "node", power)]

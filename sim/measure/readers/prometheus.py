@@ -20,6 +20,7 @@ from sim.measure.readers.gathering import NS_PER_MS, Gathering
 from sim.measure.readers.meters import Labels, Reading, gather_meters
 from sim.measure.readers.text import Text
 from sim.measure.recording import Recording
+from sim.plain import as_list, has, under
 from sim.reading import parse_json
 from sim.units import NS_PER_S
 
@@ -138,22 +139,20 @@ def _from_json(text: Text) -> tuple[list[Reading], Gathering]:
         reason = "is JSON that is cut short or broken" if text.cut else "is not JSON"
         problem = error.problems[0]
         raise text.refuse(f"{reason} ({problem.message}); export it again", problem.line) from None
-    if not isinstance(answer, dict) or "status" not in answer:
+    if not has(answer, ["status"]):
         raise text.refuse("is JSON, but no answer of the Prometheus HTTP API: it has no 'status'")
     if answer["status"] != "success":
         kind, message = answer.get("errorType", "no type given"), answer.get("error", "no message given")
         raise text.refuse(f"is an error that Prometheus answered, not data: {kind}: {message}")
-    data = answer.get("data")
-    if not isinstance(data, dict) or data.get("resultType") != "matrix" or not isinstance(data.get("result"), list):
-        found = data.get("resultType") if isinstance(data, dict) else None
-        raise text.refuse(f"holds a result of type {found!r}, not a 'matrix'; ask /api/v1/query_range")
+    kind, series = under(answer, "data", "resultType"), as_list(under(answer, "data", "result"))
+    if kind != "matrix" or series is None:
+        raise text.refuse(f"holds a result of type {kind!r}, not a 'matrix'; ask /api/v1/query_range")
     gathering = Gathering(whole)
-    warnings = answer.get("warnings")
-    for warning in warnings if isinstance(warnings, list) else ():
+    for warning in as_list(answer.get("warnings")) or ():
         gathering.fault(f"Prometheus warned: {str(warning)[:200]}")
     readings: list[Reading] = []
     left_out: Counter[str] = Counter()
-    for number, one in enumerate(data["result"], 1):
+    for number, one in enumerate(series, 1):
         readings += _one_series(number, one, gathering, left_out)
     _tell_within(left_out, gathering)
     return readings, gathering

@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.json_stream import opening, values
 from sim.measure.readers.text import Text
 from sim.measure.recording import Kind, Recording
+from sim.plain import as_list, as_mapping, as_number, one_or_more, under
 from sim.units import NS_PER_S
 
 NAME = "Scaphandre JSON"
 
 MICRO = 1e-6
+LARGEST = 1e18
+"""Of a number that is meant."""
 MORE = 0.02
 """A host that draws more than its sockets by this share has what they do not."""
 
@@ -50,7 +53,7 @@ def read(text: Text) -> Recording:
     hosts: list[_Sample] = []
     parts: list[_Sample] = []
     for line, value in values(text, gathering):
-        for report in value if isinstance(value, list) else [value]:
+        for report in one_or_more(value):
             host, own = _report(line, report, gathering)
             hosts += host
             parts += own
@@ -70,20 +73,19 @@ def read(text: Text) -> Recording:
     return gathering.recording({"format": "Scaphandre", "clock": "since 1970"})
 
 
-def _report(line: int, report: Any, gathering: Gathering) -> tuple[list[_Sample], list[_Sample]]:
+def _report(line: int, found: Any, gathering: Gathering) -> tuple[list[_Sample], list[_Sample]]:
     """The host of a report; and its sockets with their DRAM."""
-    if not isinstance(report, dict):
+    report = as_mapping(found)
+    if report is None:
         gathering.fault("is no report: it is no object", line=line)
         return [], []
     hosts = list(_samples(line, report.get("host"), "cpu-package", "cpu-package", gathering))
     parts: list[_Sample] = []
-    sockets = report.get("sockets")
-    for socket in sockets if isinstance(sockets, list) else []:
-        name = str(socket.get("id", ""))[:20] if isinstance(socket, dict) else ""
+    for socket in as_list(report.get("sockets")) or ():
+        name = str((as_mapping(socket) or {}).get("id", ""))[:20]
         parts += _samples(line, socket, f"cpu-package{name}", "cpu-package", gathering)
-        domains = socket.get("domains") if isinstance(socket, dict) else None
-        for domain in domains if isinstance(domains, list) else []:
-            if isinstance(domain, dict) and domain.get("name") == "dram":
+        for domain in as_list(under(socket, "domains")) or ():
+            if under(domain, "name") == "dram":
                 parts += _samples(line, domain, f"dram{name}", "dram", gathering)
     return hosts, parts
 
@@ -92,13 +94,8 @@ def _samples(line: int, found: Any, device: str, kind: Kind, gathering: Gatherin
     """The sample that an object with a consumption is; a fault where it is none."""
     if found is None:
         return
-    consumption = found.get("consumption") if isinstance(found, dict) else None
-    moment = found.get("timestamp") if isinstance(found, dict) else None
-    if not _is_number(consumption) or not _is_number(moment):
+    consumption, moment = as_number(under(found, "consumption")), as_number(under(found, "timestamp"))
+    if consumption is None or moment is None or max(abs(consumption), abs(moment)) >= LARGEST:
         gathering.fault(f"has no consumption in µW at a time in s: {str(found)[:80]}", line=line, device=device)
         return
     yield _Sample(line, round(moment * 1e6) * (NS_PER_S // 1_000_000), device, kind, consumption * MICRO)
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18

@@ -10,51 +10,42 @@ Regional answers nest their half-hours under ``data.data`` and have a forecast a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from sim.signals.gaps import Policy, Rows
+from sim.plain import as_mapping
+from sim.signals.gaps import Policy
 from sim.signals.grid.json_file import Answer, clock_of, json_number
 from sim.signals.grid.series import GridSeries, read_signal
 from sim.signals.labels import Labels
 from sim.units import J_PER_KWH
 
 Value = Literal["actual", "forecast"]
+_NAMES = "'from', 'to' and 'intensity'"
 
 
 def read_carbon_intensity_uk(path: Path, *, value: Value, policy: Policy, origin_ns: int) -> GridSeries:
     """The ``actual`` or the ``forecast`` intensity in ``path``. Raises ``InputError`` with every fault."""
     answer = Answer(path)
     nested = answer.at("data.data") is not None
-    entries = answer.entries(("data.data",) if nested else ("data",), "from")
-    starts: list[int] = []
-    ends: list[int] = []
-    values: list[float] = []
+    answer.entries(("data.data",) if nested else ("data",), "from")
     clock = clock_of(Labels())
-    for i, entry in enumerate(entries):
-        intensity = entry.get("intensity") if isinstance(entry, Mapping) else None
-        if not isinstance(entry, Mapping) or not isinstance(intensity, Mapping) or not {"from", "to"} <= set(entry):
-            answer.complain(i, "is not an entry with 'from', 'to' and 'intensity'")
-            continue
-        try:
-            row = clock(entry["from"]), clock(entry["to"]), json_number(intensity.get(value))
-        except ValueError as error:
-            answer.complain(i, str(error))
-            continue
-        starts.append(row[0])
-        ends.append(row[1])
-        values.append(row[2])
-    answer.raise_if_any()
-    rows = Rows(
-        file=answer.file,
-        starts_ns=np.array(starts, dtype=np.int64),
-        values=np.array(values, dtype=np.float64)[:, np.newaxis],
-        lines=answer.lines,
-        ends_ns=np.array(ends, dtype=np.int64),
-        paths=[answer.path(i) for i in range(len(entries))],
-        blank_because={_lacking(value): np.isnan(values)},
+
+    def read(entry: Mapping[str, Any]) -> tuple[int, int, float]:
+        intensity = as_mapping(entry["intensity"])
+        if intensity is None:
+            raise ValueError(f"is not an entry with {_NAMES}")
+        return clock(entry["from"]), clock(entry["to"]), json_number(intensity.get(value))
+
+    found = answer.each(("from", "to", "intensity"), _NAMES, read)
+    rows = answer.rows([(start, number) for start, _, number in found], at_end=False)
+    rows = replace(
+        rows,
+        ends_ns=np.array([end for _, end, _ in found], dtype=np.int64),
+        blank_because={_lacking(value): np.isnan(rows.values[:, 0])},
     )
     intensity, report = read_signal(
         rows, policy=policy, si_per_value=1 / J_PER_KWH, unit="g/J", origin_ns=origin_ns, may_be_negative=False

@@ -163,16 +163,14 @@ def _chosen(rows: Rows, keys: Sequence[tuple[str, str]]) -> Generation:
 def answer_rows(path: Path, labels: Labels, only: Mapping[str, str]) -> Generation:
     """The generation in an answer of API v2, in order of time. Raises ``InputError`` with every fault."""
     answer = Answer(path)
-    entries = answer.entries(("response.data", "data"), "period")
+    answer.entries(("response.data", "data"), "period")
     if any(name not in ("respondent",) for name in only):
         raise answer.refuse(f"is told apart by 'respondent' alone, and 'only' names {', '.join(only)}")
     back = 0 if labels.stamps == "start" else HOUR_NS
     found: dict[tuple[int, str], tuple[float, int]] = {}
     respondent = only.get("respondent")
-    for i, entry in enumerate(entries):
-        if not isinstance(entry, Mapping) or not {"period", "respondent", "fueltype", "value"} <= set(entry):
-            answer.complain(i, "is not an entry with 'period', 'respondent', 'fueltype' and 'value'")
-            continue
+    names = ("period", "respondent", "fueltype", "value")
+    for i, entry in answer.with_names(names, "'period', 'respondent', 'fueltype' and 'value'"):
         if "respondent" in only and entry["respondent"] != respondent:
             continue
         respondent = str(entry["respondent"]) if respondent is None else respondent

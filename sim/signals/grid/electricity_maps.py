@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sim.errors import InputError
+from sim.plain import has
 from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import Policy, Rows
 from sim.signals.grid.cells import Collected, number
@@ -84,44 +84,26 @@ def _plain(unit: str) -> str:
 def _json_rows(path: Path, basis: Basis, labels: Labels) -> Rows:
     answer = Answer(path)
     entries = answer.entries(("history", "data"), "datetime")
-    starts: list[int] = []
-    values: list[float] = []
-    stated = [entry for entry in (answer.document, *entries) if isinstance(entry, Mapping)]
-    zones = {str(entry["zone"]) for entry in stated if "zone" in entry}
+    stated = (answer.document, *entries)
+    zones = {str(entry["zone"]) for entry in stated if has(entry, ["zone"])}
     if len(zones) > 1:
         raise answer.refuse(f"holds more than one zone: {', '.join(sorted(zones))}")
-    units = {str(entry["unit"]) for entry in stated if "unit" in entry}
+    units = {str(entry["unit"]) for entry in stated if has(entry, ["unit"])}
     if any(_plain(unit) not in _UNITS for unit in units):
         raise answer.refuse(f"has values in {', '.join(sorted(units))}, not in gCO2eq/kWh")
-    at_top = answer.document.get("emissionFactorType") if isinstance(answer.document, Mapping) else None
+    at_top = answer.at("emissionFactorType")
     clock = clock_of(labels)
-    for i, entry in enumerate(entries):
-        if not isinstance(entry, Mapping) or not {"datetime", "carbonIntensity"} <= set(entry):
-            answer.complain(i, "is not an entry with 'datetime' and 'carbonIntensity'")
-            continue
+
+    def read(entry: Mapping[str, Any]) -> tuple[int, float]:
         kind = entry.get("emissionFactorType", at_top)
         if kind is not None and _FACTOR_TYPES.get(str(kind)) != basis:
-            answer.complain(i, f"its emissionFactorType is {kind!r}, and {basis} was asked for")
-            continue
+            raise ValueError(f"its emissionFactorType is {kind!r}, and {basis} was asked for")
+        time_ns = clock(entry["datetime"])
         try:
-            starts.append(clock(entry["datetime"]))
-            values.append(_value(entry["carbonIntensity"]))
+            return time_ns, json_number(entry["carbonIntensity"])
         except ValueError as error:
-            answer.complain(i, str(error))
-    answer.raise_if_any()
-    return Rows(
-        file=answer.file,
-        starts_ns=np.array(starts, dtype=np.int64),
-        values=np.array(values, dtype=np.float64)[:, np.newaxis],
-        lines=answer.lines,
-        estimated=sum(entry.get("isEstimated") is True for entry in entries),
-        paths=[answer.path(i) for i in range(len(entries))],
-        at_end=labels.at_end(),
-    )
+            raise ValueError(f"its carbonIntensity {error}") from None
 
-
-def _value(written: Any) -> float:
-    try:
-        return json_number(written)
-    except ValueError as error:
-        raise ValueError(f"its carbonIntensity {error}") from None
+    found = answer.each(("datetime", "carbonIntensity"), "'datetime' and 'carbonIntensity'", read)
+    estimated = sum(entry.get("isEstimated") is True for entry in entries)
+    return replace(answer.rows(found, at_end=labels.at_end()), estimated=estimated)

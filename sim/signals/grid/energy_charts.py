@@ -8,7 +8,6 @@ starts of intervals in seconds since 1970. Since 2025-10-01 prices come by quart
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError, QuantityError
+from sim.plain import as_list, as_whole, has
 from sim.signals.gaps import Policy, Rows, lasting
 from sim.signals.grid.generation import Generation
 from sim.signals.grid.json_file import Answer, json_number
@@ -102,8 +102,8 @@ def read_energy_charts_mix(
     """The fuel mix in ``path``, an answer about public power. Raises ``InputError`` with every fault."""
     answer = Answer(path)
     times_ns = _times(answer)
-    types = answer.at("production_types")
-    if not isinstance(types, Sequence) or not all(isinstance(one, Mapping) and "name" in one for one in types):
+    types = as_list(answer.at("production_types"))
+    if types is None or not all(has(one, ["name"]) for one in types):
         raise answer.refuse("has no 'production_types', a list of {name, data}")
     columns = {
         " ".join(str(one["name"]).lower().split()).replace(" / ", "/"): _column(
@@ -125,18 +125,19 @@ def read_energy_charts_mix(
 
 
 def _times(answer: Answer) -> npt.NDArray[np.int64]:
-    seconds = answer.at("unix_seconds")
-    if not isinstance(seconds, list) or not seconds:
+    seconds = as_list(answer.at("unix_seconds"))
+    if not seconds:
         raise answer.refuse("has no 'unix_seconds', a list of times")
     for i, value in enumerate(seconds):
-        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_NS // NS_PER_S:
+        if as_whole(value) is None or abs(value) > MAX_NS // NS_PER_S:
             raise answer.refuse(f"is no time in seconds since 1970: {str(value)[:60]!r}", f"unix_seconds.{i}")
     return np.array(seconds, dtype=np.int64) * NS_PER_S
 
 
-def _column(answer: Answer, values: object, path: str, count: int) -> Floats:
-    if not isinstance(values, list) or len(values) != count:
-        found = f"{len(values):,}" if isinstance(values, list) else "none"
+def _column(answer: Answer, written: object, path: str, count: int) -> Floats:
+    values = as_list(written)
+    if values is None or len(values) != count:
+        found = "none" if values is None else f"{len(values):,}"
         raise answer.refuse(f"has {found} values for {count:,} times", path)
     read = np.empty(count)
     for i, value in enumerate(values):

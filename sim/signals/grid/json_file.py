@@ -6,16 +6,22 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from sim.errors import InputError
 from sim.instants import LocalClock, epoch_ns, named_zone, parse_moment
+from sim.plain import as_list, as_text, has, spelled, under
 from sim.reading import open_regular, parse_json, read_text
 from sim.signals.complaints import Complaints
+from sim.signals.gaps import Rows
 from sim.signals.labels import NO_OFFSET, Labels
+
+Read = TypeVar("Read")
 
 
 def looks_like_json(path: Path) -> bool:
@@ -39,6 +45,7 @@ class Answer:
         self.document: Any = parse_json(self._text, self.file)
         self._complaints = Complaints(self.file)
         self._within = ""
+        self._entries: Sequence[Any] = ()
         self._lines: Sequence[int] = ()
 
     def entries(self, names: Sequence[str], time_name: str) -> list[Any]:
@@ -46,25 +53,58 @@ class Answer:
 
         A document that is a list is taken for it. Raises ``InputError`` where there is none.
         """
-        found: Any = self.document if isinstance(self.document, list) else None
+        written: Any = as_list(self.document)
         for name in names:
-            if found is None:
-                found, self._within = self.at(name), f"{name}."
-        if not isinstance(found, list) or not found:
+            if written is None:
+                written, self._within = self.at(name), f"{name}."
+        found = as_list(written)
+        if not found:
             known = " or ".join(repr(name) for name in names)
             raise InputError.one(self.file, f"has no list of values called {known}")
         parts = re.split(rf'(?="{re.escape(time_name)}"\s*:)', self._text)
         breaks = list(accumulate((part.count("\n") for part in parts), initial=1))
         lines = breaks[1 : len(found) + 1]
         self._lines = lines + [1] * (len(found) - len(lines))
+        self._entries = found
         return found
+
+    def with_names(self, names: Sequence[str], wanted: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Each of the entries in which ``names`` stand, with its number; complains of the others that they are not what
+        is ``wanted``."""
+        for i, entry in enumerate(self._entries):
+            if has(entry, names):
+                yield i, entry
+            else:
+                self.complain(i, f"is not an entry with {wanted}")
+
+    def each(self, names: Sequence[str], wanted: str, read: Callable[[Mapping[str, Any]], Read]) -> list[Read]:
+        """What ``read`` makes of each entry, see ``with_names``.
+
+        Raises ``InputError`` with those that are none, and those of which ``read`` raises ``ValueError``.
+        """
+        found = []
+        for i, entry in self.with_names(names, wanted):
+            try:
+                found.append(read(entry))
+            except ValueError as error:
+                self.complain(i, str(error))
+        self.raise_if_any()
+        return found
+
+    def rows(self, read: Sequence[tuple[int, float]], *, at_end: bool) -> Rows:
+        """The time and the value ``read`` of each entry as a row; ``at_end`` as in ``Rows``."""
+        return Rows(
+            file=self.file,
+            starts_ns=np.array([start for start, _ in read], dtype=np.int64),
+            values=np.array([[value] for _, value in read], dtype=np.float64),
+            lines=self._lines,
+            paths=[self.path(i) for i in range(len(self._entries))],
+            at_end=at_end,
+        )
 
     def at(self, name: str) -> Any:
         """What stands under a dotted name; None where there is nothing."""
-        value = self.document
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        return value
+        return under(self.document, *name.split("."))
 
     @property
     def lines(self) -> Sequence[int]:
@@ -97,7 +137,7 @@ def clock_of(labels: Labels) -> Callable[[object], int]:
 
     def instant(written: object) -> int:
         try:
-            moment = parse_moment(written if isinstance(written, str) else "")
+            moment = parse_moment(as_text(written) or "")
         except (ValueError, OverflowError):
             raise ValueError(f"is no ISO 8601 time: {str(written)[:60]!r}") from None
         if moment.tzinfo is not None:
@@ -113,10 +153,7 @@ def json_number(value: object) -> float:
     """A number, NaN for null, and for text what it spells. Raises ``ValueError`` for anything else."""
     if value is None:
         return math.nan
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
+    number = spelled(value)
+    if math.isnan(number):
         raise ValueError(f"is not a number: {str(value)[:60]!r}")
     return number

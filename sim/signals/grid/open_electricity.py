@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from sim.errors import InputError
+from sim.plain import as_list, as_mapping, under
 from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import Policy, Rows, commonest_step
 from sim.signals.grid.cells import cell, number
@@ -158,12 +159,7 @@ def _read(path: Path, metrics: Sequence[str], only: Mapping[str, str], labels: L
 
 def _of_answer(answer: Answer, metrics: Sequence[str], region: str | None, labels: Labels, *, by_fuel: bool) -> _Found:
     blocks = answer.entries(("data",), "metric")
-    chosen = [
-        (i, block)
-        for metric in metrics
-        for i, block in enumerate(blocks)
-        if isinstance(block, Mapping) and block.get("metric") == metric
-    ]
+    chosen = [(i, block) for metric in metrics for i, block in enumerate(blocks) if under(block, "metric") == metric]
     if not chosen:
         raise answer.refuse(f"has no block of metric {' or '.join(metrics)}")
     at, block = chosen[0]
@@ -177,8 +173,8 @@ def _of_answer(answer: Answer, metrics: Sequence[str], region: str | None, label
     clock = clock_of(labels)
     regions: dict[str, None] = {}
     for k, result in enumerate(block.get("results") or ()):
-        columns = result.get("columns") if isinstance(result, Mapping) else None
-        if not isinstance(columns, Mapping) or not isinstance(result.get("data"), list):
+        columns, points = as_mapping(under(result, "columns")), as_list(under(result, "data"))
+        if columns is None or points is None:
             raise answer.refuse("is no result with 'columns' and 'data'", f"{where}.results.{k}")
         own = _one_of(columns, REGIONS)
         if region is not None and own != region:
@@ -189,13 +185,15 @@ def _of_answer(answer: Answer, metrics: Sequence[str], region: str | None, label
         tech = _one_of(columns, FUELTECHS) if by_fuel else ""
         if by_fuel and not tech:
             raise answer.refuse("has no fueltech: ask for it with secondary_grouping", f"{where}.results.{k}.columns")
-        for j, point in enumerate(result["data"]):
+        for j, point in enumerate(points):
             place = f"{where}.results.{k}.data.{j}"
             try:
                 time, value = point
                 wrong = found.add(clock(time), tech, json_number(value), answer.lines[at], place)
-            except (TypeError, ValueError) as error:
-                wrong = str(error) if isinstance(error, ValueError) else "is no [time, value]"
+            except TypeError:
+                wrong = "is no [time, value]"
+            except ValueError as error:
+                wrong = str(error)
             if wrong is not None:
                 raise answer.refuse(wrong, place)
     _one_region(answer.file, regions, region)

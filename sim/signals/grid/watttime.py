@@ -9,12 +9,13 @@ hence a direct basis. Times are the starts of intervals, with their offset. http
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from sim.errors import InputError
+from sim.plain import as_mapping, as_whole
 from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import LONGEST_STEP_NS, Policy, Rows
 from sim.signals.grid.cells import Collected, cell, number
@@ -38,16 +39,16 @@ def read_watttime_json(
 ) -> GridSeries:
     """The emissions rate in ``path``, an answer of the v3 API. Raises ``InputError`` with every fault."""
     answer = Answer(path)
-    entries = answer.entries(("data",), "point_time")
-    meta = answer.at("meta")
-    if not isinstance(meta, Mapping):
+    answer.entries(("data",), "point_time")
+    meta = as_mapping(answer.at("meta"))
+    if meta is None:
         raise answer.refuse("has no 'meta', which says the unit of its values and what they are")
     units, signal_type = str(meta.get("units")), str(meta.get("signal_type"))
     if units not in _UNITS:
         raise answer.refuse(f"has values in {units!r}; known: {', '.join(_UNITS)}", "meta.units")
     marginal = _what(answer.file, signal_type, "meta.signal_type")
     intensity, report = read_signal(
-        _json_rows(answer, entries, meta.get("data_point_period_seconds"), labels),
+        _json_rows(answer, as_whole(meta.get("data_point_period_seconds")), labels),
         policy=policy,
         si_per_value=parse(_UNITS[units], "carbon intensity"),
         unit="g/J",
@@ -64,34 +65,19 @@ def _what(file: str, signal_type: str, path: str = "") -> bool:
     return _MARGINAL[signal_type]
 
 
-def _json_rows(answer: Answer, entries: list[object], period_s: object, labels: Labels) -> Rows:
-    starts: list[int] = []
-    values: list[float] = []
+def _json_rows(answer: Answer, period_s: int | None, labels: Labels) -> Rows:
     clock = clock_of(labels)
-    for i, entry in enumerate(entries):
-        if not isinstance(entry, Mapping) or not {"point_time", "value"} <= set(entry):
-            answer.complain(i, "is not an entry with 'point_time' (ISO 8601) and 'value' (a number)")
-            continue
-        try:
-            starts.append(clock(entry["point_time"]))
-            values.append(json_number(entry["value"]))
-        except ValueError as error:
-            answer.complain(i, str(error))
-    answer.raise_if_any()
-    times_ns = np.array(starts, dtype=np.int64)
-    known = isinstance(period_s, int) and not isinstance(period_s, bool) and 0 < period_s <= LONGEST_STEP_NS // NS_PER_S
-    period_ns = np.int64(period_s * NS_PER_S) if known and isinstance(period_s, int) else None
-    if period_ns is not None and labels.at_end():
-        times_ns = times_ns - period_ns
-    return Rows(
-        file=answer.file,
-        starts_ns=times_ns,
-        values=np.array(values, dtype=np.float64)[:, np.newaxis],
-        lines=answer.lines,
-        ends_ns=times_ns + period_ns if period_ns is not None else None,
-        paths=[answer.path(i) for i in range(len(entries))],
-        at_end=period_ns is None and labels.at_end(),
+    read = answer.each(
+        ("point_time", "value"),
+        "'point_time' (ISO 8601) and 'value' (a number)",
+        lambda entry: (clock(entry["point_time"]), json_number(entry["value"])),
     )
+    rows = answer.rows(read, at_end=labels.at_end())
+    if period_s is None or not 0 < period_s <= LONGEST_STEP_NS // NS_PER_S:
+        return rows
+    period_ns = np.int64(period_s * NS_PER_S)
+    starts_ns = rows.starts_ns - period_ns if rows.at_end else rows.starts_ns
+    return replace(rows, starts_ns=starts_ns, ends_ns=starts_ns + period_ns, at_end=False)
 
 
 def read_watttime_csv(
