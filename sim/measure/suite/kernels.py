@@ -6,7 +6,7 @@ caches can beat them (small products live in them) and poor kernels exceed them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -126,8 +126,32 @@ class Attention:
         return self.byte
 
 
+class _Composed:
+    """Work that is the sum of its products and attention."""
+
+    @property
+    def parts(self) -> Sequence[MatMul | Attention]:
+        """Each product, and each attention."""
+        raise NotImplementedError
+
+    @property
+    def flop(self) -> float:
+        """Of all parts."""
+        return sum(part.flop for part in self.parts)
+
+    @property
+    def byte(self) -> float:
+        """Of all parts."""
+        return sum(part.byte for part in self.parts)
+
+    @property
+    def footprint(self) -> float:
+        """Of all parts."""
+        return sum(part.footprint for part in self.parts)
+
+
 @dataclass(frozen=True)
-class Layer:
+class Layer(_Composed):
     """A transformer layer's heavy parts for so many tokens: one d x d_ff product, its way back, and attention."""
 
     tokens: int
@@ -136,27 +160,10 @@ class Layer:
     attention: Attention
 
     @property
-    def products(self) -> tuple[MatMul, MatMul]:
-        """Up and down."""
-        return (
-            MatMul(self.tokens, self.d_ff, self.d_model, "bf16"),
-            MatMul(self.tokens, self.d_model, self.d_ff, "bf16"),
-        )
-
-    @property
-    def flop(self) -> float:
-        """Of both products and attention."""
-        return sum(product.flop for product in self.products) + self.attention.flop
-
-    @property
-    def byte(self) -> float:
-        """Of both products and attention."""
-        return sum(product.byte for product in self.products) + self.attention.byte
-
-    @property
-    def footprint(self) -> float:
-        """Of both products and attention."""
-        return sum(product.footprint for product in self.products) + self.attention.footprint
+    def parts(self) -> Sequence[MatMul | Attention]:
+        """Up, down and attention."""
+        up = MatMul(self.tokens, self.d_ff, self.d_model, "bf16")
+        return up, MatMul(self.tokens, self.d_model, self.d_ff, "bf16"), self.attention
 
 
 @dataclass(frozen=True)
@@ -178,38 +185,31 @@ class Transformer:
         """12 d^2 a layer, and embedding and output apart; norms are not counted."""
         return self.layers * 12 * self.d_model**2 + 2 * self.vocabulary * self.d_model
 
-    def products(self, tokens: int) -> list[MatMul]:
-        """Every product of one forward pass: query-key-value, output, up, down; and the logits."""
-        d = self.d_model
-        layer = [(3 * d, d), (d, d), (4 * d, d), (d, 4 * d)]
-        products = [MatMul(tokens, n, k, "bf16") for n, k in layer] * self.layers
-        return [*products, MatMul(tokens, self.vocabulary, d, "bf16")]
+    def forward(self, batch: int, queries: int, context: int) -> list[MatMul | Attention]:
+        """One forward pass: query-key-value, output, up, down and attention of every layer; and the logits."""
+        d, tokens = self.d_model, batch * queries
+        products = [MatMul(tokens, n, k, "bf16") for n, k in [(3 * d, d), (d, d), (4 * d, d), (d, 4 * d)]]
+        attention = Attention(batch, queries, context, self.heads, self.heads, self.head_size)
+        return [*products, attention] * self.layers + [MatMul(tokens, self.vocabulary, d, "bf16")]
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(_Composed):
     """Forward, backward and an SGD step with momentum, everything in bf16."""
 
     model: Transformer
     batch: int
     tokens: int
 
-    def _attention(self) -> Attention:
-        heads = self.model.heads
-        return Attention(self.batch, self.tokens, self.tokens, heads, heads, self.model.head_size)
-
     @property
-    def flop(self) -> float:
+    def parts(self) -> Sequence[MatMul | Attention]:
         """Three times the forward pass: the backward one forms two products for each. Recomputation is not counted."""
-        products = self.model.products(self.batch * self.tokens)
-        return 3 * (sum(product.flop for product in products) + self.model.layers * self._attention().flop)
+        return 3 * self.model.forward(self.batch, self.tokens, self.tokens)
 
     @property
     def byte(self) -> float:
-        """Three times the operands, and 5 passes over the parameters to step: p, g, v read, p, v written."""
-        products = self.model.products(self.batch * self.tokens)
-        operands = 3 * (sum(product.byte for product in products) + self.model.layers * self._attention().byte)
-        return operands + 5 * BYTES_PER_VALUE["bf16"] * self.model.parameters
+        """Of all parts, and 5 passes over the parameters to step: p, g, v read, p, v written."""
+        return super().byte + 5 * BYTES_PER_VALUE["bf16"] * self.model.parameters
 
     @property
     def footprint(self) -> float:
@@ -220,28 +220,17 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Generate:
+class Generate(_Composed):
     """One token for each sequence of the batch, with ``context`` of them cached."""
 
     model: Transformer
     batch: int
     context: int
 
-    def _attention(self) -> Attention:
-        heads = self.model.heads
-        return Attention(self.batch, 1, self.context, heads, heads, self.model.head_size)
-
     @property
-    def flop(self) -> float:
-        """Of one forward pass over the batch."""
-        products = self.model.products(self.batch)
-        return sum(product.flop for product in products) + self.model.layers * self._attention().flop
-
-    @property
-    def byte(self) -> float:
-        """Weights and cache read once."""
-        products = self.model.products(self.batch)
-        return sum(product.byte for product in products) + self.model.layers * self._attention().byte
+    def parts(self) -> Sequence[MatMul | Attention]:
+        """One forward pass over the batch: weights and cache are read once."""
+        return self.model.forward(self.batch, 1, self.context)
 
     @property
     def footprint(self) -> float:
@@ -256,9 +245,17 @@ Work = MatMul | Copy | Triad | Attention | Layer | Train | Generate
 class Idle:
     """No context on the GPU: nothing has been put there yet."""
 
+    flop = byte = footprint = 0.0
+
 
 @dataclass(frozen=True)
 class Loaded:
     """A context, and memory that is taken and left alone."""
 
     size: int
+    flop = byte = 0.0
+
+    @property
+    def footprint(self) -> float:
+        """What is taken."""
+        return float(self.size)

@@ -1,6 +1,6 @@
 """Microbenchmarks that show how a GPU's power follows its work: the plan of them, and its run as an ``Activity``.
 
-The suite is a program of its own (``suite_program``) that ``record`` samples from outside, so that a GPU without a
+The suite is a program of its own (``suite.program``) that ``record`` samples from outside, so that a GPU without a
 context can be seen, and a crash ends the suite and not the recording. It tells its phases, and the FLOP and bytes of
 each, as lines of JSON. A phase NAME/warm-up comes before each NAME, and ``between`` after it.
 
@@ -41,6 +41,7 @@ from sim.measure.suite.kernels import (
     Triad,
     Work,
 )
+from sim.plain import has
 from sim.reading import parse_json
 
 
@@ -78,7 +79,7 @@ def plan(gpu: Gpu, *, power_caps: bool = False) -> Plan:
     steps, left_out = [], []
     for step in [*_steps(gpu), *(_capped(gpu) if power_caps else [])]:
         least = CAPABILITY[step.precision] if step.precision else (0, 0)
-        footprint = step.task.size if isinstance(step.task, Loaded) else getattr(step.task, "footprint", 0)
+        footprint = step.task.footprint
         if gpu.capability < least:
             has = ".".join(map(str, gpu.capability))
             left_out.append((step.phase, f"{step.precision} needs compute capability {least[0]}.{least[1]}, not {has}"))
@@ -195,15 +196,13 @@ class SuiteRun:
         news: Any = None
         with suppress(InputError):
             news = parse_json(line, "suite")
-        if not isinstance(news, dict):
-            return
-        if "phase" in news:
+        if has(news, ["phase"]):
             self.marks.append(Mark(int(news["monotonic_ns"]), str(news["phase"])))
-        elif "work" in news:
+        elif has(news, ["work"]):
             self.work.append(news["work"])
-        elif "left_out" in news:
+        elif has(news, ["left_out"]):
             self.faults.append(Fault(f"{news['left_out']['phase']} is left out: {news['left_out']['reason']}"))
-        elif "gpu" in news:
+        elif has(news, ["gpu"]):
             self._gpu = news["gpu"]
-        elif "failed" in news:
+        elif has(news, ["failed"]):
             self.failure = news["failed"]

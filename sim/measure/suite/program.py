@@ -1,7 +1,5 @@
-"""The suite's own process, the only code here that needs PyTorch: does the planned steps and counts what it did.
-
-Operands are random normal numbers: zeros would toggle fewer bits and draw less. Everything is launched eagerly, without
-CUDA graphs, on the first GPU that PyTorch sees.
+"""The suite's own process, the only code here that needs PyTorch: does the planned steps and counts what it did, on the
+first GPU that PyTorch sees.
 """
 
 from __future__ import annotations
@@ -17,20 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from sim.measure.meters.source import hashed
-from sim.measure.suite.kernels import (
-    Attention,
-    Copy,
-    Generate,
-    Idle,
-    Layer,
-    Loaded,
-    MatMul,
-    Train,
-    Transformer,
-    Triad,
-    Work,
-)
+from sim.measure.suite.kernels import Idle, Loaded
 from sim.measure.suite.plan import Gpu, Step, plan
+from sim.measure.suite.torch_kernels import prepared
 from sim.units import MW_PER_W, NS_PER_S, SECONDS_PER_NS
 
 WARM_UP_S = 2.0
@@ -127,148 +114,6 @@ def timed(
     return Rate(count, (now_ns() - begin_ns) * SECONDS_PER_NS)
 
 
-def prepared(torch: Any, task: Work, device: str) -> Callable[[], object]:
-    """One iteration of ``task``, its operands made. Raises what PyTorch raises where it cannot."""
-    half = torch.bfloat16
-
-    def normal(*shape: int, dtype: Any = half) -> Any:
-        return torch.randn(*shape, device=device, dtype=torch.float32).to(dtype)
-
-    if isinstance(task, MatMul):
-        return _matmul(torch, task, normal)
-    if isinstance(task, Copy):
-        source = torch.randint(0, 256, (task.size,), device=device, dtype=torch.uint8)
-        target = torch.empty_like(source)
-        return lambda: target.copy_(source)
-    if isinstance(task, Triad):
-        b, c = (torch.randn(task.values, device=device) for _ in range(2))
-        a = torch.empty_like(b)
-        return lambda: torch.add(b, c, alpha=1.5, out=a)
-    if isinstance(task, Attention):
-        return _attention(torch, task, normal)
-    if isinstance(task, Layer):
-        x = normal(task.tokens, task.d_model)
-        up, down = normal(task.d_model, task.d_ff), normal(task.d_ff, task.d_model)
-        attend = _attention(torch, task.attention, normal)
-
-        def layer() -> None:
-            attend()
-            (x @ up) @ down
-
-        return layer
-    if isinstance(task, Train):
-        return _train(torch, task, device)
-    return _generate(torch, task, device)
-
-
-def _matmul(torch: Any, task: MatMul, normal: Callable[..., Any]) -> Callable[[], object]:
-    if task.precision == "fp8":
-        a = normal(task.m, task.k, dtype=torch.float8_e4m3fn)
-        b = normal(task.n, task.k, dtype=torch.float8_e4m3fn).t()  # the hardware wants its second factor by columns
-        one = torch.ones((), device=a.device)
-        return lambda: torch._scaled_mm(a, b, scale_a=one, scale_b=one, out_dtype=torch.bfloat16)
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(task.precision, torch.float32)
-    a, b = normal(task.m, task.k, dtype=dtype), normal(task.k, task.n, dtype=dtype)
-    product = torch.empty(task.m, task.n, device=a.device, dtype=dtype)
-    tensor_cores = task.precision == "tf32"
-
-    def matmul() -> None:
-        torch.backends.cuda.matmul.allow_tf32 = tensor_cores
-        torch.mm(a, b, out=product)
-
-    return matmul
-
-
-def _attention(torch: Any, task: Attention, normal: Callable[..., Any]) -> Callable[[], object]:
-    keys, values = (normal(task.batch, task.kv_heads, task.context, task.head_size) for _ in range(2))
-    if task.causal:
-        queries = normal(task.batch, task.heads, task.queries, task.head_size)
-        groups = task.heads // task.kv_heads
-        if groups > 1:
-            keys, values = (tensor.repeat_interleave(groups, dim=1) for tensor in (keys, values))
-        attend = torch.nn.functional.scaled_dot_product_attention
-        return lambda: attend(queries, keys, values, is_causal=True)
-    # Query heads that share keys are rows of one product, so that the cache is read once.
-    rows = task.heads // task.kv_heads * task.queries
-    queries = normal(task.batch, task.kv_heads, rows, task.head_size) * task.head_size**-0.5
-    return lambda: torch.softmax(queries @ keys.transpose(-1, -2), -1) @ values
-
-
-class _Weights:
-    """A transformer's parameters, and its forward pass given a way to attend."""
-
-    def __init__(self, torch: Any, model: Transformer, device: str, *, trained: bool) -> None:
-        d = model.d_model
-
-        def parameter(*shape: int) -> Any:
-            values = torch.randn(*shape, device=device) * shape[0] ** -0.5
-            return values.to(torch.bfloat16).requires_grad_(trained)
-
-        self._torch = torch
-        self._model = model
-        self.embedding = parameter(model.vocabulary, d)
-        self.layers = [
-            (parameter(d, 3 * d), parameter(d, d), parameter(d, 4 * d), parameter(4 * d, d))
-            for _ in range(model.layers)
-        ]
-        self.output = parameter(d, model.vocabulary)
-
-    @property
-    def all(self) -> list[Any]:
-        """Every parameter."""
-        return [self.embedding, self.output, *(weight for layer in self.layers for weight in layer)]
-
-    def logits(self, tokens: Any, attend: Callable[[int, Any, Any, Any], Any]) -> Any:
-        """Of every position of ``tokens`` (batch, positions); ``attend`` gets the layer and (batch, heads, ...)."""
-        torch, model = self._torch, self._model
-        functional = torch.nn.functional
-        x = functional.embedding(tokens, self.embedding)
-        batch, positions, d = x.shape
-        for i, (qkv, out, up, down) in enumerate(self.layers):
-            heads = (functional.layer_norm(x, (d,)) @ qkv).view(batch, positions, 3, model.heads, model.head_size)
-            attended = attend(i, *heads.permute(2, 0, 3, 1, 4))
-            x = x + attended.transpose(1, 2).reshape(batch, positions, d) @ out
-            x = x + functional.gelu(functional.layer_norm(x, (d,)) @ up) @ down
-        return functional.layer_norm(x, (d,)) @ self.output
-
-
-def _train(torch: Any, task: Train, device: str) -> Callable[[], object]:
-    weights = _Weights(torch, task.model, device, trained=True)
-    optimizer = torch.optim.SGD(weights.all, lr=1e-3, momentum=0.9)
-    tokens = torch.randint(0, task.model.vocabulary, (task.batch, task.tokens + 1), device=device)
-    functional = torch.nn.functional
-
-    def attend(_layer: int, queries: Any, keys: Any, values: Any) -> Any:
-        return functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-
-    def step() -> None:
-        logits = weights.logits(tokens[:, :-1], attend).flatten(0, 1).float()
-        functional.cross_entropy(logits, tokens[:, 1:].flatten()).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    return step
-
-
-def _generate(torch: Any, task: Generate, device: str) -> Callable[[], object]:
-    model = task.model
-    weights = _Weights(torch, model, device, trained=False)
-    shape = (model.layers, 2, task.batch, model.heads, task.context, model.head_size)
-    cache = torch.randn(*shape, device=device, dtype=torch.bfloat16)
-    tokens = torch.randint(0, model.vocabulary, (task.batch, 1), device=device)
-
-    def attend(layer: int, queries: Any, keys: Any, values: Any) -> Any:
-        cache[layer, 0, :, :, -1:] = keys
-        cache[layer, 1, :, :, -1:] = values
-        scores = queries @ cache[layer, 0].transpose(-1, -2) * model.head_size**-0.5
-        return torch.softmax(scores, -1) @ cache[layer, 1]
-
-    def token() -> None:
-        tokens.copy_(weights.logits(tokens, attend).argmax(-1))
-
-    return token
-
-
 Emit = Callable[[Mapping[str, Any]], None]
 
 
@@ -301,13 +146,12 @@ def run_steps(
             emit({"left_out": {"phase": step.phase, "reason": reason}})
             continue
         enter("between")
-        work = step.task if not isinstance(step.task, Idle | Loaded) else None
         emit(
             {
                 "work": {
                     "phase": step.phase,
-                    "flop": rate.iterations * work.flop if work is not None else 0.0,
-                    "byte": rate.iterations * work.byte if work is not None else 0.0,
+                    "flop": rate.iterations * step.task.flop,
+                    "byte": rate.iterations * step.task.byte,
                     "seconds": rate.seconds,
                     "precision": step.precision,
                     "held_out": step.held_out,
@@ -332,8 +176,8 @@ def _taken(
     """One step, and its memory given back."""
     if isinstance(step.task, Idle | Loaded):
         held = None
-        if isinstance(step.task, Loaded):
-            held = torch.zeros(step.task.size, dtype=torch.uint8, device=device)
+        if step.task != Idle():
+            held = torch.zeros(int(step.task.footprint), dtype=torch.uint8, device=device)
             queue.sync()
         sleep(warm_up_s)
         enter(step.phase)
@@ -342,7 +186,7 @@ def _taken(
         rate = Rate(0, (time.monotonic_ns() - begin_ns) * SECONDS_PER_NS)
         del held
     else:
-        iterate = prepared(torch, step.task, device)
+        iterate = prepared(step.task, torch, device)
         rate = timed(
             iterate,
             queue,
@@ -353,7 +197,7 @@ def _taken(
             sleep=sleep,
         )
         del iterate
-    if not isinstance(step.task, Idle):
+    if step.task != Idle():
         torch.cuda.empty_cache()
     return rate
 
@@ -402,7 +246,7 @@ def _suite(options: Mapping[str, Any], emit: Emit) -> int:
     planned = plan(gpu, power_caps=options["power_caps"])
     for phase, reason in planned.left_out:
         emit({"left_out": {"phase": phase, "reason": reason}})
-    steps = [step for step in planned.steps if not isinstance(step.task, Idle)]
+    steps = [step for step in planned.steps if step.task != Idle()]
     run_steps(
         torch,
         steps,
