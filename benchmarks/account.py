@@ -19,7 +19,7 @@ from sim.accounting.site import Floats, account_site
 from sim.build.facility import building
 from sim.loading.scenario import load_scenario
 from sim.signals import Signal
-from sim.spec.facility import FixedPUE, PlantSpec
+from sim.spec.facility import Facility, FixedPUE
 from sim.units import HOUR_NS
 from sim.weather.series import WeatherSeries
 
@@ -38,7 +38,7 @@ def _climate(rng: np.random.Generator) -> WeatherSeries:
     return WeatherSeries(edges, dry, humidity, np.full(HOURS, 98e3), {}, None, None, None)
 
 
-def _site(rng: np.random.Generator, spec: PlantSpec | FixedPUE) -> tuple[dict[str, Floats], SitePlan]:
+def _site(rng: np.random.Generator, spec: Facility) -> tuple[dict[str, Floats], SitePlan]:
     """A site's IT energy, its weather and building, and its own grid, by the hour."""
     weather = _climate(rng)
     assert len(weather.wet_bulb_c) == HOURS  # found once, as a run's weather is

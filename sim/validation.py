@@ -54,9 +54,17 @@ def _without_truth(schema: Any, *, in_union: bool) -> Any:
 
 
 class Spec(BaseModel):
-    """Base of everything read from a file: frozen, no field that is not known, and ``true`` is no number."""
+    """Base of everything read from a file: frozen, no field that is not known, and ``true`` is no number.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    The checks are made ready at first use: which kinds there are is not known while modules are being imported.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    @classmethod
+    def alternatives(cls) -> tuple[type[Spec], ...]:
+        """The models one of which is read where this one is asked for."""
+        return (cls,)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -85,7 +93,7 @@ def _members(annotation: Any) -> list[Any]:
     plain = _unwrap(annotation)
     if get_origin(plain) in (Union, types.UnionType):
         return [member for part in get_args(plain) for member in _members(part) if member is not type(None)]
-    return [plain]
+    return list(plain.alternatives()) if isinstance(plain, type) and issubclass(plain, Spec) else [plain]
 
 
 def _kind(model: type[BaseModel]) -> str | None:

@@ -10,7 +10,6 @@ from sim.build.deployment import gpus_wanted
 from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
 from sim.quantities import Share
-from sim.spec.facility import FixedPUE
 from sim.spec.policies import Daily, DemandResponse, PowerCap, Throttle
 from sim.spec.scenario import Scenario
 from sim.spec.serving import Serving
@@ -120,7 +119,7 @@ def throttle_problems(scenario: Scenario, pools: Sequence[str]) -> Iterator[tupl
         if name in seen:
             yield (*path, "site"), f"'{name}' is throttled twice"
         seen.add(name)
-        if policy.limit is None and isinstance(scenario.places[name].facility, FixedPUE):
+        if policy.limit is None and not scenario.places[name].facility.has_limits:
             yield (*path, "limit"), "required: the facility of the site is a fixed PUE, which says nothing of a limit"
         there = {pool.label for pool in scenario.cluster.nodes if scenario.site_of(pool) == name}
         for label in sorted(there):

@@ -24,7 +24,6 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
 from sim.quantities import Price
 from sim.spec.cluster import Cluster, NodePool
-from sim.spec.facility import PlantSpec
 from sim.spec.grid import MixWater
 from sim.spec.onsite import PV, Battery, StatedStock, Wind
 from sim.spec.parts import Parts
@@ -174,7 +173,7 @@ def _weather_needed(parts: Parts) -> Found:
     for path, place in parts.places.items():
         if place.weather is not None:
             continue
-        if isinstance(place.facility, PlantSpec):
+        if place.facility.needs_weather:
             yield (*path, "weather"), "required by a plant, e.g. {kind: epw, file: ...}"
         for i, unit in enumerate(place.on_site):
             if isinstance(unit, PV | Wind):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.kinds import Choice
 from sim.quantities import (
     PUE,
     ConversionEfficiency,
@@ -31,7 +32,15 @@ COP = (
 )
 
 
-class FixedPUE(Spec):
+class Facility(Choice):
+    """What the building adds to the IT load. Whether it asks for weather, and whether it knows what it can carry."""
+
+    family: ClassVar[str] = "facility"
+    needs_weather: ClassVar[bool] = False
+    has_limits: ClassVar[bool] = False
+
+
+class FixedPUE(Facility):
     """A building that takes the same share of the IT load at every load and in any weather."""
 
     kind: Literal["fixed-pue"]
@@ -83,7 +92,18 @@ class Tower(Spec):
     cycles_of_concentration: float = Field(gt=1.0, le=100.0, description="Of salts in the water, e.g. 5.")
 
 
-class WaterCooledChillerSpec(Spec):
+class CoolingSpec(Choice):
+    """What takes the heat out of the hall. Servers that it immerses have no fans of their own."""
+
+    family: ClassVar[str] = "cooling"
+    immerses: ClassVar[bool] = False
+
+
+class AirCooling(CoolingSpec):
+    """What cools the hall's air, and may do so beside cold plates."""
+
+
+class WaterCooledChillerSpec(AirCooling):
     """Chilled water, a chiller, a tower, and a water-side economizer if one is given."""
 
     kind: Literal["water-cooled-chiller"]
@@ -97,7 +117,7 @@ class WaterCooledChillerSpec(Spec):
     )
 
 
-class AirCooledChillerSpec(Spec):
+class AirCooledChillerSpec(AirCooling):
     """Chilled water and an air-cooled chiller, whose rated COP includes its fans."""
 
     kind: Literal["air-cooled-chiller"]
@@ -111,7 +131,7 @@ class AirCooledChillerSpec(Spec):
     )
 
 
-class AirSideEconomizer(Spec):
+class AirSideEconomizer(AirCooling):
     """Outdoor air through the hall, with a compressor to trim it."""
 
     kind: Literal["air-side-economizer"]
@@ -129,11 +149,6 @@ class Adiabatic(AirSideEconomizer):
     cycles_of_concentration: float = Field(gt=1.0, le=100.0, description="Of salts in the water, e.g. 3.")
 
 
-AirCooling = Annotated[
-    WaterCooledChillerSpec | AirCooledChillerSpec | AirSideEconomizer | Adiabatic, Field(discriminator="kind")
-]
-
-
 class WarmWater(Spec):
     """Warm water from chips or baths to a dry cooler, with a chiller to trim it."""
 
@@ -148,7 +163,7 @@ class WarmWater(Spec):
     condenser_approach: PositiveDifference = Field(description="Condensing above outdoor air, e.g. '15 K'.")
 
 
-class DirectToChip(Spec):
+class DirectToChip(CoolingSpec):
     """Cold plates take ``liquid_share`` of the heat; the air of the hall keeps the rest."""
 
     kind: Literal["direct-to-chip"]
@@ -157,17 +172,12 @@ class DirectToChip(Spec):
     rest: AirCooling = Field(description="What cools the hall's air.")
 
 
-class Immersion(Spec):
+class Immersion(CoolingSpec):
     """Servers in a bath, without fans of their own."""
 
+    immerses: ClassVar[bool] = True
     kind: Literal["immersion"]
     water: WarmWater
-
-
-CoolingSpec = Annotated[
-    WaterCooledChillerSpec | AirCooledChillerSpec | AirSideEconomizer | Adiabatic | DirectToChip | Immersion,
-    Field(discriminator="kind"),
-]
 
 
 class EfficiencyAt(Spec):
@@ -219,9 +229,11 @@ class HeatReuseSpec(Spec):
     heat_pump_cop: float | None = Field(default=None, gt=1.0, le=20.0, description="None is needed, if absent.")
 
 
-class PlantSpec(Spec):
+class PlantSpec(Facility):
     """A building of cooling and power chain, which needs the site's 'weather'."""
 
+    needs_weather: ClassVar[bool] = True
+    has_limits: ClassVar[bool] = True
     kind: Literal["plant"]
     design_it: PositivePower = Field(description="IT power that the cooling is sized for.")
     cooling: CoolingSpec
@@ -229,6 +241,3 @@ class PlantSpec(Spec):
     other: Power = Field(description="Lighting, offices, security: constant; '0 W' leaves them out.")
     servers: WarmServersSpec | None = None
     heat_reuse: HeatReuseSpec | None = None
-
-
-Facility = Annotated[FixedPUE | PlantSpec, Field(discriminator="kind")]

@@ -1,0 +1,178 @@
+"""The registry of everything a scenario may choose: a row a kind, its spec class and what builds from it.
+
+A *family* (``cooling``, ``scheduler``, ...) is a question that has several answers, its *kinds*. Each kind has a spec
+class, which reads what is written under its ``kind``, and a builder, which makes of it what engine and accounts are
+given. Where a field is typed with the base class of a family, any of its kinds may stand; the union is assembled here.
+
+``SHIPPED`` holds what comes with coldaisle. A package of one's own adds rows by an entry point in the group
+``coldaisle.kinds`` that leads to a ``Kind``, or to a tuple of them. Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, reduce
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from operator import or_
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, NamedTuple, get_args
+
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+from sim.errors import InputError
+from sim.validation import Spec
+
+GROUP = "coldaisle.kinds"
+
+SHIPPED: Mapping[str, Mapping[str, str]] = {
+    "facility": {
+        "sim.spec.facility:FixedPUE": "sim.build.facility:fixed_pue",
+        "sim.spec.facility:PlantSpec": "sim.build.facility:plant",
+    },
+    "cooling": {
+        "sim.spec.facility:WaterCooledChillerSpec": "sim.build.facility:water_cooled",
+        "sim.spec.facility:AirCooledChillerSpec": "sim.build.facility:air_cooled",
+        "sim.spec.facility:AirSideEconomizer": "sim.build.facility:outdoor_air",
+        "sim.spec.facility:Adiabatic": "sim.build.facility:adiabatic",
+        "sim.spec.facility:DirectToChip": "sim.build.facility:direct_to_chip",
+        "sim.spec.facility:Immersion": "sim.build.facility:immersion",
+    },
+}
+"""Family -> spec class -> builder, each as ``module:name``, in the order in which the kinds are told."""
+
+
+class Choice(Spec):
+    """Base of a family's specs: a field typed with it (or with a class between) reads any of its kinds below it."""
+
+    family: ClassVar[str]
+
+    @classmethod
+    def alternatives(cls) -> tuple[type[Spec], ...]:
+        """The kinds that may stand where this class is asked for: itself, if it is one."""
+        if "kind" in cls.model_fields:
+            return (cls,)
+        return tuple(kind.spec for kind in kinds(cls.family) if issubclass(kind.spec, cls))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """That of the kind, or of the union of all kinds below this class, told apart by ``kind``."""
+        if "kind" in cls.model_fields:
+            return super().__get_pydantic_core_schema__(source, handler)
+        any_of_them: Any = reduce(or_, cls.alternatives())
+        return handler.generate_schema(Annotated[any_of_them, Field(discriminator="kind")])
+
+
+class Kind(NamedTuple):
+    """A row of the registry: a spec class, and what is called with such a spec (and what else its family gives)."""
+
+    spec: type[Choice]
+    builder: Callable[..., Any]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is written as ``kind``; mostly one word."""
+        return get_args(self.spec.model_fields["kind"].annotation)
+
+
+def kinds(family: str) -> tuple[Kind, ...]:
+    """Every kind of a family, those that ship first. Raises ``InputError`` for an entry point that cannot be used."""
+    return (*_shipped(family), *(kind for kind in _added() if kind.spec.family == family))
+
+
+def builder(spec: Choice) -> Callable[..., Any]:
+    """What makes of such a spec that which the engine or the accounts are given."""
+    rows = SHIPPED.get(spec.family, {})
+    written = rows.get(f"{type(spec).__module__}:{type(spec).__qualname__}")
+    if written is not None:
+        made: Callable[..., Any] = _named(written)
+        return made
+    return next(kind.builder for kind in _added() if kind.spec is type(spec))
+
+
+def plugins() -> dict[str, str]:
+    """The installed packages that add kinds, each with its version and a hash of its sources; imports none of them."""
+    return {_package(point): f"{_version(point)}+{_sources(point.module)}" for point in _points()}
+
+
+@cache
+def _named(written: str) -> Any:
+    module, _, name = written.partition(":")
+    return getattr(import_module(module), name)
+
+
+@cache
+def _shipped(family: str) -> tuple[Kind, ...]:
+    def later(written: str) -> Callable[..., Any]:
+        return lambda *args, **named: _named(written)(*args, **named)
+
+    return tuple(Kind(_named(spec), later(built)) for spec, built in SHIPPED.get(family, {}).items())
+
+
+@cache
+def _added() -> tuple[Kind, ...]:
+    """The kinds of other packages, in the order of the packages' names."""
+    owners = {
+        (family, name): "coldaisle itself" for family in SHIPPED for kind in _shipped(family) for name in kind.names
+    }
+    found: list[Kind] = []
+    for point in _points():
+        for kind in _loaded(point):
+            for name in kind.names:
+                owner = owners.setdefault((kind.spec.family, name), f"package '{_package(point)}'")
+                if kind.spec in {known.spec for known in found} or owner != f"package '{_package(point)}'":
+                    raise _refused(point, f"adds the {kind.spec.family} '{name}', which {owner} has already")
+            found.append(kind)
+    return tuple(found)
+
+
+def _points() -> list[EntryPoint]:
+    return sorted(set(entry_points(group=GROUP)), key=lambda point: (_package(point), point.name))
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.module.partition(".")[0]
+
+
+def _version(point: EntryPoint) -> str:
+    return point.dist.version if point.dist is not None else "?"
+
+
+def _refused(point: EntryPoint, why: str) -> InputError:
+    told = f"entry point '{point.name}' of {GROUP} ({point.value}) {why}; mend or uninstall it"
+    return InputError.one(f"package '{_package(point)}' {_version(point)}", told)
+
+
+def _loaded(point: EntryPoint) -> Iterator[Kind]:
+    """What an entry point leads to, once it is known to be kinds."""
+    try:
+        given = point.load()
+    except Exception as error:  # whatever the code of somebody else does
+        raise _refused(point, f"cannot be loaded: {type(error).__name__}: {error}") from error
+    for kind in (given,) if isinstance(given, Kind) else given if isinstance(given, tuple) else (None,):
+        if not isinstance(kind, Kind):
+            raise _refused(point, f"leads to {type(given).__name__}, not to a sim.kinds.Kind or a tuple of them")
+        if not (isinstance(kind.spec, type) and issubclass(kind.spec, Choice) and "kind" in kind.spec.model_fields):
+            raise _refused(point, f"has a kind whose spec, {kind.spec!r}, is no sim.kinds.Choice with a 'kind'")
+        if getattr(kind.spec, "family", None) not in SHIPPED:
+            raise _refused(point, f"has a kind of no family that there is  ({', '.join(SHIPPED)})")
+        if not callable(kind.builder):
+            raise _refused(point, f"has no builder for {kind.spec.__name__}")
+        yield kind
+
+
+@cache
+def _sources(module: str) -> str:
+    """A hash of the Python sources of the package that a module belongs to."""
+    top = find_spec(module.partition(".")[0])
+    roots = [Path(root) for root in (top.submodule_search_locations or ())] if top is not None else []
+    files = [path for root in roots for path in root.rglob("*.py")]
+    if top is not None and not roots and top.origin is not None:
+        files = [Path(top.origin)]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
