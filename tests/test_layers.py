@@ -14,7 +14,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Each room of sim/ (a package, a part of one, or a module) and what of sim it may import. Downwards only; nothing else
 # is allowed. A part of a package is a room of its own where it stands here; else it belongs to the package.
-BASE = {"errors", "units", "instants", "plain", "reading", "documents", "possible", "quantities", "validation", "kinds"}
+BASE = {
+    "errors",
+    "units",
+    "instants",
+    "plain",
+    "reading",
+    "documents",
+    "possible",
+    "quantities",
+    "validation",
+    "kinds",
+    "content",
+}
 MODELS = {"signals", "rng", "memo", "weather", "profiles", "workload", "engine", "facility", "onsite", "accounting"}
 SCENARIO = BASE | {"signals", "profiles", "workload", "spec", "build", "checks", "loading"}
 SHELL = {"cli/interrupts", "cli/options", "cli/progress"}
@@ -28,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "possible": set(),
     "quantities": {"errors", "units", "instants", "plain", "possible"},
     "validation": {"errors", "plain", "documents"},
+    "content": {"errors", "validation"},
     "kinds": {"errors", "validation"},
     "signals": {"errors", "units", "instants", "plain", "reading"},
     "rng": set(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import factorial
 
 import numpy as np
@@ -17,6 +16,7 @@ from sim.engine.service import ServicePlan
 from sim.rng import Streams
 from sim.units import NS_PER_S
 from sim.workload.arrivals import poisson
+from sim.workload.factors import Exponential, Lognormal
 from sim.workload.records import ServiceLog
 from tests.worlds import H, S, pool, run
 
@@ -82,8 +82,8 @@ def _poisson(rate: float, seed: int = 1) -> Ints:
     return poisson(rate, DURATION, Streams(seed)("arrivals/api"))
 
 
-def _exponential(seed: int = 1) -> Callable[[], float]:
-    return Streams(seed)("service/api").standard_exponential
+def _exponential(seed: int = 1) -> Exponential:
+    return Exponential(Streams(seed).named("service/api"))
 
 
 @pytest.mark.slow
@@ -103,9 +103,8 @@ def test_waiting_follows_erlang_c(servers: int, load: float) -> None:
 @pytest.mark.parametrize("cv", [0.0, 0.5, 2.0])
 def test_waiting_at_one_server_follows_pollaczek_khinchine(cv: float) -> None:
     """M/G/1: W = lambda E[S^2] / (2 (1 - rho)), whatever the law of the service time."""
-    rate, variance = 0.6, float(np.log1p(cv**2))
-    rng = Streams(7)("service/api")
-    factor = (lambda: float(rng.lognormal(-variance / 2, variance**0.5))) if cv else None
+    rate = 0.6
+    factor = Lognormal(cv, Streams(7).named("service/api")) if cv else None
     log, _ = serve(service(_poisson(rate, 7), factor=factor))
     arrival, start, _ = columns(log)
     mean, error = mean_with_error((start - arrival) / NS_PER_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from datetime import tzinfo
 from itertools import takewhile
 from typing import Any
 
@@ -36,6 +36,7 @@ class Capping:
     """One policy on one workload's GPUs in one pool."""
 
     source: str
+    kind: str
     capped: Capped
     changes: Changes
 
@@ -51,8 +52,8 @@ def cappings(scenario: Scenario, catalog: Catalog, signals: Signals) -> list[Cap
             continue
         for capped in targets(policy.target, scenario.workloads, list(gpus)):
             watts = caps_w(policy, gpus[capped.pool])
-            changes = partial(_changes, policy, watts, signals[sites[capped.pool]], scenario.start_ns)
-            found.append(Capping(f"policies.{i}", capped, changes))
+            changes = _changes(policy, watts, signals[sites[capped.pool]], scenario.start_ns)
+            found.append(Capping(f"policies.{i}", policy.kind, capped, changes))
     return found
 
 
@@ -105,11 +106,10 @@ def cap_at(changes: FiniteChanges, t_ns: int) -> float | None:
     return changes[at - 1][1] if at else None
 
 
-def policy_log(scenario: Scenario, found: Sequence[Capping], end_ns: int) -> list[dict[str, Any]]:
+def policy_log(found: Sequence[Capping], end_ns: int) -> list[dict[str, Any]]:
     """How often and for how long each cap was in force during the run."""
     rows = []
     for capping in found:
-        policy = scenario.policies[int(capping.source.rpartition(".")[2])]
         times, in_force_ns = 0, 0
         since_ns: int | None = None
         for at_ns, cap_w in takewhile(lambda change: change[0] < end_ns, capping.changes()):
@@ -118,7 +118,7 @@ def policy_log(scenario: Scenario, found: Sequence[Capping], end_ns: int) -> lis
             times += cap_w is not None and since_ns is None
             since_ns = at_ns if cap_w is not None else None
         in_force_ns += end_ns - since_ns if since_ns is not None else 0
-        row: dict[str, Any] = {"policy": capping.source, "kind": policy.kind, "workload": capping.capped.workload}
+        row: dict[str, Any] = {"policy": capping.source, "kind": capping.kind, "workload": capping.capped.workload}
         row |= {"field": capping.capped.field} if capping.capped.field else {}
         rows.append({**row, "times": times, "in_force_s": in_force_ns / NS_PER_S})
     return rows
@@ -126,39 +126,71 @@ def policy_log(scenario: Scenario, found: Sequence[Capping], end_ns: int) -> lis
 
 def _changes(
     policy: PowerCap | DemandResponse, watts: Sequence[float], signals: Mapping[str, Signal], start_ns: int
-) -> Iterator[tuple[int, float | None]]:
+) -> Changes:
     if isinstance(policy, DemandResponse):
-        return _events(policy, watts)
-    if isinstance(policy.when, Daily):
-        return _daily(policy.when, watts[0], start_ns)
-    allowed = while_at_most(signals[policy.when.signal], float(policy.when.level), 0)
-    return zip(
-        allowed.edges_ns[:-1].tolist(), (None if free else watts[0] for free in allowed.values.tolist()), strict=True
-    )
+        return Listed(tuple(_events(policy, watts)))
+    when = policy.when
+    if isinstance(when, Daily):
+        return EveryDay(of_day_ns(when.since), when.length_ns, zone_of(when.zone), start_ns, watts[0])
+    return WhileNotAllowed(while_at_most(signals[when.signal], float(when.level), 0), watts[0])
 
 
-def _daily(when: Daily, cap_w: float, start_ns: int) -> Iterator[tuple[int, float | None]]:
-    """For ever; from the middle of a span, if the run starts there."""
-    held: tuple[int, int] | None = None
-    for since_ns, until_ns in _daily_spans(when, start_ns):
-        if held is not None and since_ns == held[1]:  # a change of clock, or a new year, within one span
-            held = held[0], until_ns
-            continue
-        if held is not None:
-            yield held[0] - start_ns, cap_w
-            yield held[1] - start_ns, None
-        held = since_ns, until_ns
+@dataclass(frozen=True)
+class Listed:
+    """Changes that are all known."""
+
+    changes: tuple[tuple[int, float | None], ...]
+
+    def __call__(self) -> Iterator[tuple[int, float | None]]:
+        """See ``Changes``."""
+        return iter(self.changes)
 
 
-def _daily_spans(when: Daily, start_ns: int) -> Iterator[tuple[int, int]]:
-    """When the clock reads so, in ns since 1970, from ``start_ns`` on; spans may meet."""
-    for first_ns, last_ns, ahead_ns in spans_of_offset(zone_of(when.zone), start_ns, None):
-        day_ns = (first_ns + ahead_ns) // DAY_NS * DAY_NS - DAY_NS
-        since_ns = day_ns + of_day_ns(when.since) - ahead_ns
-        while since_ns < last_ns:
-            if since_ns + when.length_ns > first_ns:
-                yield max(first_ns, since_ns), min(last_ns, since_ns + when.length_ns)
-            since_ns += DAY_NS
+@dataclass(frozen=True)
+class WhileNotAllowed:
+    """A cap wherever ``allowed`` is 0."""
+
+    allowed: Signal
+    cap_w: float
+
+    def __call__(self) -> Iterator[tuple[int, float | None]]:
+        """See ``Changes``."""
+        allowed = self.allowed
+        caps_w = (None if free else self.cap_w for free in allowed.values.tolist())
+        return zip(allowed.edges_ns[:-1].tolist(), caps_w, strict=True)
+
+
+@dataclass(frozen=True)
+class EveryDay:
+    """A cap for ``length_ns`` of every day from ``since_ns`` by a clock, in a run that starts ``start_ns`` after 1970."""
+
+    since_ns: int
+    length_ns: int
+    zone: tzinfo
+    start_ns: int
+    cap_w: float
+
+    def __call__(self) -> Iterator[tuple[int, float | None]]:
+        """For ever; from the middle of a span, if the run starts there. See ``Changes``."""
+        held: tuple[int, int] | None = None
+        for since_ns, until_ns in self._spans():
+            if held is not None and since_ns == held[1]:  # a change of clock, or a new year, within one span
+                held = held[0], until_ns
+                continue
+            if held is not None:
+                yield held[0] - self.start_ns, self.cap_w
+                yield held[1] - self.start_ns, None
+            held = since_ns, until_ns
+
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        """When the clock reads so, in ns since 1970, from ``start_ns`` on; spans may meet."""
+        for first_ns, last_ns, ahead_ns in spans_of_offset(self.zone, self.start_ns, None):
+            day_ns = (first_ns + ahead_ns) // DAY_NS * DAY_NS - DAY_NS
+            since_ns = day_ns + self.since_ns - ahead_ns
+            while since_ns < last_ns:
+                if since_ns + self.length_ns > first_ns:
+                    yield max(first_ns, since_ns), min(last_ns, since_ns + self.length_ns)
+                since_ns += DAY_NS
 
 
 def _events(policy: DemandResponse, watts: Sequence[float]) -> Iterator[tuple[int, float | None]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from sim.profiles.clock import clock_under_cap, energy_ratio, slowdown
+from sim.profiles.clock import ClockCurve, clock_under_cap, energy_ratio, slowdown
 from sim.profiles.hardware import GPUProfile, clock_curve
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
 from sim.spec.workloads import GPUHours, MeasuredLoad, NameplateLoad, Steps, ThroughputLoad
@@ -46,19 +45,77 @@ def gpu_watts(load: ThroughputLoad | MeasuredLoad | NameplateLoad, gpu: GPUProfi
     return active_w, loaded_w
 
 
-def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile, cap_w: float | None = None) -> GangWork:
-    """What a training job's work asks of each GPU of a gang of ``gpus``, under a cap of ``cap_w`` each if given.
+@dataclass(frozen=True)
+class Hours:
+    """Work of a gang given by its time. It is taken to slow down as the clock does: its time on memory and links is
+    not known."""
 
-    Work given as GPU-hours is taken to slow down as the clock does: its time on memory and links is not known.
-    """
+    work_ns: float
+    active_w: float
+    loaded_w: float
+    curve: ClockCurve | None
+
+    def under(self, cap_w: float | None) -> GangWork:
+        """The work under a cap of so many W on each GPU, or without one."""
+        if cap_w is None or self.active_w <= cap_w:
+            return GangWork(max(1, round(self.work_ns)), self.active_w, self.loaded_w)
+        slower, dynamic_j = _under_cap(1.0, self.active_w - self.loaded_w, self.loaded_w, 1.0, self.curve, cap_w)
+        return GangWork(max(1, round(self.work_ns * slower)), self.loaded_w + dynamic_j / slower, self.loaded_w)
+
+
+@dataclass(frozen=True)
+class StepsOfGang:
+    """Work of a gang in steps: of one of them on one GPU the seconds, the joules beyond loaded power, and the share of
+    the time that follows the clock of the cores."""
+
+    steps: int
+    step_s: float
+    dynamic_j: float
+    core_share: float
+    loaded_w: float
+    tdp_w: float
+    curve: ClockCurve | None
+
+    def under(self, cap_w: float | None) -> GangWork:
+        """The work under a cap of so many W on each GPU; it never draws more than its TDP."""
+        limit_w = self.tdp_w if cap_w is None else min(cap_w, self.tdp_w)
+        step_s, dynamic_j = _under_cap(
+            self.step_s, self.dynamic_j, self.loaded_w, self.core_share, self.curve, limit_w
+        )
+        work_ns = max(1, round(step_s * NS_PER_S * self.steps))
+        return GangWork(work_ns, self.loaded_w + dynamic_j / step_s, self.loaded_w)
+
+
+@dataclass(frozen=True)
+class RateUnderCap:
+    """From the cap in W of each GPU to the rate of work, relative to no cap, and the W at work."""
+
+    work: Hours | StepsOfGang
+
+    def __call__(self, cap_w: float) -> tuple[float, float]:
+        """The rate and the W of each GPU under ``cap_w``."""
+        return _rate_and_watts(self.work, cap_w)
+
+
+@lru_cache(maxsize=4096)
+def _rate_and_watts(work: Hours | StepsOfGang, cap_w: float) -> tuple[float, float]:
+    capped = work.under(cap_w)
+    return work.under(None).work_ns / capped.work_ns, capped.active_w
+
+
+def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile, cap_w: float | None = None) -> GangWork:
+    """What a training job's work asks of each GPU of a gang of ``gpus``, under a cap of ``cap_w`` each if given."""
+    return _of_gang(work, gpus, gpu).under(cap_w)
+
+
+def rate_under_cap(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> RateUnderCap:
+    """How fast a training job's work goes on a gang of ``gpus`` under a cap on each of them."""
+    return RateUnderCap(_of_gang(work, gpus, gpu))
+
+
+def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | StepsOfGang:
     if isinstance(work, GPUHours):
-        active_w, loaded_w = gpu_watts(work.load, gpu)
-        if cap_w is None or active_w <= cap_w:
-            return GangWork(max(1, round(work.gpu_hours * HOUR_NS / gpus)), active_w, loaded_w)
-        slower, dynamic_j = _under_cap(1.0, active_w - loaded_w, loaded_w, 1.0, gpu, cap_w)
-        work_ns = max(1, round(work.gpu_hours * HOUR_NS / gpus * slower))
-        return GangWork(work_ns, loaded_w + dynamic_j / slower, loaded_w)
-    loaded_w = float(gpu.power.loaded.value)
+        return Hours(work.gpu_hours * HOUR_NS / gpus, *gpu_watts(work.load, gpu), clock_curve(gpu))
     flop, byte, link_byte = work.flops / gpus, work.memory_traffic / gpus, work.link_traffic / gpus
     joule_per_link_byte = float(gpu.link.energy_per_byte.value) if gpu.link.energy_per_byte is not None else 0.0
     free_s = roofline_step_s(
@@ -84,16 +141,21 @@ def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile, cap_w: float |
         joule_per_link_byte=joule_per_link_byte,
     )  # over one second of which everything happens: the step's joules beyond the loaded power
     compute_s = flop / (gpu.peak[work.precision].value * work.efficiency.compute)
-    limit_w = float(gpu.tdp.value) if cap_w is None else min(cap_w, float(gpu.tdp.value))
-    step_s, dynamic_j = _under_cap(free_s, dynamic_j, loaded_w, min(1.0, compute_s / free_s), gpu, limit_w)
-    return GangWork(max(1, round(step_s * NS_PER_S * work.steps)), loaded_w + dynamic_j / step_s, loaded_w)
+    return StepsOfGang(
+        steps=work.steps,
+        step_s=free_s,
+        dynamic_j=dynamic_j,
+        core_share=min(1.0, compute_s / free_s),
+        loaded_w=float(gpu.power.loaded.value),
+        tdp_w=float(gpu.tdp.value),
+        curve=clock_curve(gpu),
+    )
 
 
 def _under_cap(
-    step_s: float, dynamic_j: float, loaded_w: float, core_share: float, gpu: GPUProfile, cap_w: float
+    step_s: float, dynamic_j: float, loaded_w: float, core_share: float, curve: ClockCurve | None, cap_w: float
 ) -> tuple[float, float]:
     """Seconds and J beyond loaded of a step under a cap: a lower clock, and where that is too little, waiting."""
-    curve = clock_curve(gpu)
     if curve is not None:
         share = np.array(core_share)
         clock = clock_under_cap(
@@ -111,15 +173,3 @@ def _under_cap(
 def can_be_capped(work: GPUHours | Steps) -> bool:
     """Whether a cap changes what the work draws: nameplate power is counted, not drawn."""
     return not (isinstance(work, GPUHours) and isinstance(work.load, NameplateLoad))
-
-
-def rate_under_cap(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Callable[[float], tuple[float, float]]:
-    """A function from the cap in W of each GPU to the rate of work, relative to no cap, and the W at work."""
-    free = gang_work(work, gpus, gpu)
-
-    @lru_cache(maxsize=1024)
-    def under(cap_w: float) -> tuple[float, float]:
-        capped = gang_work(work, gpus, gpu, cap_w)
-        return free.work_ns / capped.work_ns, capped.active_w
-
-    return under

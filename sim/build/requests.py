@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from sim.instants import named_zone
 from sim.rng import Streams
@@ -14,7 +12,7 @@ from sim.units import NS_PER_S, SECONDS_PER_NS
 from sim.workload import lengths as law
 from sim.workload import processes as process
 from sim.workload.prefixes import Conversations, Documents
-from sim.workload.requests import ClosedLoop, Generated, Ints, LengthLaw, Merged, RequestSource
+from sim.workload.requests import ClosedLoop, Generated, Merged, RequestSource
 from sim.workload.servegen import Client, read_lengths, read_windows
 from sim.workload.traces import Replay, read_trace
 
@@ -85,7 +83,8 @@ def _generated(
             block_tokens=prefix.block_tokens,
             until_ns=duration_ns,
             limit=arrivals.requests,
-            choose=lambda: (streams(f"turns/{name}"), streams(f"think/{name}")),
+            turning=streams.named(f"turns/{name}"),
+            thinking=streams.named(f"think/{name}"),
             priority=priority,
         )
     source = Generated(times, drawn, duration_ns, arrivals.requests, priority)
@@ -93,53 +92,48 @@ def _generated(
 
 
 def _documents(name: str, source: RequestSource, prefix: spec.SharedDocuments, streams: Streams) -> RequestSource:
-    return Documents(
-        source, prefix.count, prefix.tokens, prefix.zipf, prefix.block_tokens, lambda: streams(f"documents/{name}")
+    chosen = streams.named(f"documents/{name}")
+    return Documents(source, prefix.count, prefix.tokens, prefix.zipf, prefix.block_tokens, chosen)
+
+
+def _times(name: str, arrivals: spec.Process, start_ns: int, streams: Streams) -> process.Renewal | process.Thinned:
+    drawn = streams.named(f"arrivals/{name}")
+    if isinstance(arrivals, spec.Poisson):
+        return process.Renewal(partial(process.exponential_gaps, float(arrivals.rate)), drawn)
+    if isinstance(arrivals, spec.GammaRenewal):
+        return process.Renewal(partial(process.gamma_gaps, float(arrivals.rate), arrivals.cv), drawn)
+    if isinstance(arrivals, spec.WeibullRenewal):
+        return process.Renewal(partial(process.weibull_gaps, float(arrivals.rate), arrivals.cv), drawn)
+    thinning = streams.named(f"thinning/{name}")
+    if isinstance(arrivals, spec.Modulated):
+        rates = tuple(float(state.rate) for state in arrivals.states)
+        dwells_s = tuple(state.dwell / NS_PER_S for state in arrivals.states)
+        states = process.Modulated(rates, dwells_s, streams.named(f"states/{name}"))
+        return process.Thinned(states, drawn, thinning)
+    zone = named_zone(arrivals.zone) if arrivals.zone is not None else None
+    day = process.Diurnal(
+        float(arrivals.rate), arrivals.peak_to_mean, arrivals.peak_hour, arrivals.weekend, start_ns, zone
     )
+    return process.Thinned(day, drawn, thinning)
 
 
-def _times(name: str, arrivals: spec.Process, start_ns: int, streams: Streams) -> Callable[[], Iterator[Ints]]:
-    def times() -> Iterator[Ints]:
-        rng = streams(f"arrivals/{name}")
-        if isinstance(arrivals, spec.Poisson):
-            return process.renewal(process.exponential_gaps(float(arrivals.rate), rng))
-        if isinstance(arrivals, spec.GammaRenewal):
-            return process.renewal(process.gamma_gaps(float(arrivals.rate), arrivals.cv, rng))
-        if isinstance(arrivals, spec.WeibullRenewal):
-            return process.renewal(process.weibull_gaps(float(arrivals.rate), arrivals.cv, rng))
-        choice = streams(f"thinning/{name}")
-        if isinstance(arrivals, spec.Modulated):
-            rates = [float(state.rate) for state in arrivals.states]
-            dwells_s = [state.dwell / NS_PER_S for state in arrivals.states]
-            states = process.Modulation(rates, dwells_s, streams(f"states/{name}"))
-            return process.thinned(max(rates), states.rate_at, rng, choice)
-        zone = named_zone(arrivals.zone) if arrivals.zone is not None else None
-        day = process.Diurnal(
-            float(arrivals.rate), arrivals.peak_to_mean, arrivals.peak_hour, arrivals.weekend, start_ns, zone
-        )
-        return process.thinned(day.most_per_s, day.rate_at, rng, choice)
-
-    return times
-
-
-def length_law(name: str, lengths: spec.Lengths, streams: Streams) -> Callable[[], LengthLaw]:
+def length_law(name: str, lengths: spec.Lengths, streams: Streams) -> law.Separate | law.Resampled:
     """A law that begins anew each time it is asked for. Raises ``InputError`` for a trace that cannot be read."""
     if isinstance(lengths, spec.JointLengths):
         rows = read_trace(Path(lengths.file), skip=lengths.on_bad_rows == "skip").requests
-        return lambda: law.resampled(rows.prompt_tokens, rows.output_tokens, streams(f"lengths/{name}"))
-    return lambda: law.separate(
-        _draw(lengths.prompt, streams(f"prompts/{name}")), _draw(lengths.output, streams(f"outputs/{name}"))
-    )
+        return law.Resampled(rows.prompt_tokens, rows.output_tokens, streams.named(f"lengths/{name}"))
+    prompts, outputs = streams.named(f"prompts/{name}"), streams.named(f"outputs/{name}")
+    return law.Separate(_tokens(lengths.prompt), _tokens(lengths.output), prompts, outputs)
 
 
-def _draw(tokens: spec.TokenLaw, rng: np.random.Generator) -> law.Draw:
+def _tokens(tokens: spec.TokenLaw) -> law.Law:
     if isinstance(tokens, spec.ConstantTokens):
-        return law.constant(tokens.tokens)
+        return partial(law.constant, tokens.tokens)
     if isinstance(tokens, spec.UniformTokens):
-        return law.uniform(tokens.low, tokens.high, rng)
+        return partial(law.uniform, tokens.low, tokens.high)
     if isinstance(tokens, spec.LognormalTokens):
-        return law.lognormal(tokens.mean, tokens.cv, tokens.min, tokens.max, rng)
-    return law.histogram(tokens.tokens, tokens.weights, rng)
+        return partial(law.lognormal, tokens.mean, tokens.cv, tokens.min, tokens.max)
+    return partial(law.histogram, tuple(tokens.tokens), tuple(tokens.weights))
 
 
 def _replay(arrivals: spec.TraceReplay, start_ns: int, duration_ns: int | None, difficulty: str | None) -> Replay:
@@ -165,5 +159,7 @@ def _servegen(name: str, arrivals: spec.ServeGen, i: int, duration_ns: int | Non
         read_lengths(Path(files.lengths.file)),
         arrivals.rate_scale,
         duration_ns,
-        lambda: (streams(f"arrivals/{name}/{i}"), streams(f"prompts/{name}/{i}"), streams(f"outputs/{name}/{i}")),
+        gaps=streams.named(f"arrivals/{name}/{i}"),
+        prompts=streams.named(f"prompts/{name}/{i}"),
+        outputs=streams.named(f"outputs/{name}/{i}"),
     )

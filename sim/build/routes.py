@@ -21,7 +21,7 @@ from sim.spec.routes import BetaDifficulty, ByDifficulty, ByLowest, ByShares, By
 from sim.spec.scenario import Scenario
 from sim.spec.serving import Serving
 from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
-from sim.workload.routing import Draw, Limits, Lowest, Routed, Rule, Shares, tokens_by_bin
+from sim.workload.routing import Difficulties, Limits, Lowest, Routed, Rule, Shares, tokens_by_bin
 from sim.workload.serving_records import SKETCHES, ServingLog
 
 Floats = npt.NDArray[np.float64]
@@ -92,7 +92,7 @@ def _pool(workload: object, pools_with_gpus: Sequence[str]) -> str:
 def _rule(name: str, route: Route, sites: Mapping[str, str], signals: Signals, streams: Streams) -> Rule:
     by = route.by
     if isinstance(by, ByShares):
-        return Shares(np.array([float(by.shares[to]) for to in route.to]), lambda: streams(f"route/{name}"))
+        return Shares(np.array([float(by.shares[to]) for to in route.to]), streams.named(f"route/{name}"))
     if isinstance(by, BySize | ByDifficulty):
         return _limits(name, by, list(route.to), streams)
     if isinstance(by, ByLowest):
@@ -113,14 +113,8 @@ def _limits(name: str, by: BySize | ByDifficulty, to: Sequence[str], streams: St
     law = by.of
     if isinstance(law, DifficultyColumn):
         return Limits(limits, places, "told", stay)
-
-    def drawn() -> Draw:
-        rng = streams(f"difficulty/{name}")
-        if isinstance(law, BetaDifficulty):
-            return lambda n: rng.beta(law.alpha, law.beta, n)
-        return lambda n: rng.random(n)
-
-    return Limits(limits, places, "drawn", stay, drawn)
+    shape = (law.alpha, law.beta) if isinstance(law, BetaDifficulty) else None
+    return Limits(limits, places, "drawn", stay, Difficulties(shape, streams.named(f"difficulty/{name}")))
 
 
 def as_users_see(workload: Serving, latency_ns: int) -> Serving:

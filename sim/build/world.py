@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from sim.engine.training import TrainingPlan
 from sim.engine.world import Pool
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
-from sim.rng import Streams
+from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.build.series import interval_counts, rate_signal, request_times
 from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap
@@ -29,6 +29,7 @@ from sim.spec.scenario import Scenario
 from sim.spec.serving import Serving
 from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
 from sim.workload import arrivals as arrival
+from sim.workload.factors import Exponential, Lognormal
 
 Ints = npt.NDArray[np.int64]
 
@@ -164,7 +165,7 @@ def _service(
         open_until_ns=open_until_ns,
         first_ns=int(spec.service_time.first),
         further_ns=int(spec.service_time.further),
-        factor=_factor(spec.service_time, streams(f"service/{name}")),
+        factor=_factor(spec.service_time, streams.named(f"service/{name}")),
         max_batch=spec.batching.max_batch,
         max_wait_ns=int(spec.batching.max_wait),
         queue_limit=spec.queue_limit,
@@ -200,13 +201,8 @@ def _arrivals(name: str, spec: Inference, scenario: Scenario, streams: Streams) 
     return times[(times >= 0) & (times < until_ns)], until_ns
 
 
-def _factor(spec: ServiceTime, rng: np.random.Generator) -> Callable[[], float] | None:
+def _factor(spec: ServiceTime, stream: Stream) -> Exponential | Lognormal | None:
     """Draws of mean 1, or None for a constant service time."""
     if spec.law == "constant":
         return None
-    if spec.law == "exponential":
-        return rng.standard_exponential
-    variance = float(
-        np.log1p(float(spec.cv or 0.0) ** 2)
-    )  # of the logarithm, so that the factor has this CV and mean 1
-    return lambda: float(rng.lognormal(-variance / 2.0, variance**0.5))
+    return Exponential(stream) if spec.law == "exponential" else Lognormal(float(spec.cv or 0.0), stream)

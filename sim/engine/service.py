@@ -25,7 +25,8 @@ from sim.workload.records import ServiceLog
 
 @dataclass(frozen=True, eq=False)
 class ServicePlan:
-    """A service in SI. ``arrivals_ns`` (n,) is sorted; W are of one GPU; ``factor`` draws the random factor.
+    """A service in SI. ``arrivals_ns`` (n,) is sorted; W are of one GPU; ``factor`` begins the draws of the
+    random factor, None where there is none.
 
     The service stays open until ``open_until_ns`` at least: a log of intervals without requests is still time.
     """
@@ -38,7 +39,7 @@ class ServicePlan:
     open_until_ns: int
     first_ns: int
     further_ns: int
-    factor: Callable[[], float] | None
+    factor: Callable[[], Callable[[], float]] | None
     max_batch: int
     max_wait_ns: int
     queue_limit: int | None
@@ -64,6 +65,7 @@ class Service:
         self._cluster = cluster
         self._plan = plan
         self._log = ServiceLog(plan.name, plan.replicas)
+        self._factor = plan.factor() if plan.factor is not None else None
         self._queue: deque[int] = deque()
         self._idle: deque[tuple[int, simpy.Event]] = deque()
         self._collectors: deque[_Collector] = deque()
@@ -195,4 +197,4 @@ class Service:
 
     def _service_ns(self, size: int) -> int:
         mean_ns = self._plan.first_ns + (size - 1) * self._plan.further_ns
-        return mean_ns if self._plan.factor is None else max(1, round(mean_ns * self._plan.factor()))
+        return mean_ns if self._factor is None else max(1, round(mean_ns * self._factor()))

@@ -148,7 +148,7 @@ def _simulated(
     if moves:
         activity["placements"] = {move.workload: move.as_dict() for move in moves}
     if built.cappings:
-        activity["policies"] = policy_log(scenario, built.cappings, outcome.end_ns)
+        activity["policies"] = policy_log(built.cappings, outcome.end_ns)
     return Simulated(ledger, activity, outcome.events), outcome, energies
 
 

@@ -169,12 +169,13 @@ class Conversations:
     block_tokens: int
     until_ns: int | None
     limit: int | None
-    choose: Callable[[], tuple[np.random.Generator, np.random.Generator]]  # of turns, and of think times
+    turning: Callable[[], np.random.Generator]  # draws how many turns
+    thinking: Callable[[], np.random.Generator]  # and how long between them
     priority: int = 0
 
     def chunks(self) -> Iterator[RequestChunk]:
         """See ``RequestSource``."""
-        law, (turns, thinking) = self.lengths(), self.choose()
+        law, turns, thinking = self.lengths(), self.turning(), self.thinking()
         waiting = joined([])
         session = 0
         left = self.limit

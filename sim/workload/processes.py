@@ -1,14 +1,19 @@
-"""Arrival processes as endless streams of sorted int64 nanoseconds: renewal, modulated and diurnal."""
+"""Arrival processes as endless streams of sorted int64 nanoseconds: renewal, modulated and diurnal.
+
+``Renewal`` and ``Thinned`` are processes as values: they know the streams they draw from, and begin anew when asked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.rng import Stream
 from sim.signals.local_clock import offsets_ns
 from sim.units import DAY_NS, HOUR_NS, NS_PER_S
 from sim.workload.requests import CHUNK, Ints
@@ -48,6 +53,18 @@ def weibull_gaps(rate_per_s: float, cv: float, rng: np.random.Generator) -> Gaps
     return lambda n: scale * rng.weibull(shape, n)
 
 
+@dataclass(frozen=True)
+class Renewal:
+    """Arrivals with independent gaps by a law that has yet to be given what it draws from."""
+
+    gaps: Callable[[np.random.Generator], Gaps]
+    arrivals: Stream
+
+    def __call__(self) -> Iterator[Ints]:
+        """The arrivals from the first."""
+        return renewal(self.gaps(self.arrivals()))
+
+
 def weibull_cv(shape: float) -> float:
     """Coefficient of variation of a Weibull law: cv**2 + 1 = Gamma(1 + 2/k) / Gamma(1 + 1/k)**2.
 
@@ -69,6 +86,30 @@ def thinned(
         yield times_ns[choice.random(len(times_ns)) * most_per_s < rate_at(times_ns)]
 
 
+class Rate(Protocol):
+    """A rate that varies, and never exceeds ``most_per_s``."""
+
+    @property
+    def most_per_s(self) -> float: ...
+
+    def begun(self) -> Callable[[Ints], Floats]:
+        """Requests/s at sorted times (n,) from the start of the run, for a run that begins now."""
+        ...
+
+
+@dataclass(frozen=True)
+class Thinned:
+    """A Poisson process of a varying rate: candidates and the choice among them have a stream each."""
+
+    rate: Rate
+    arrivals: Stream
+    thinning: Stream
+
+    def __call__(self) -> Iterator[Ints]:
+        """The arrivals from the first."""
+        return thinned(self.rate.most_per_s, self.rate.begun(), self.arrivals(), self.thinning())
+
+
 @dataclass(frozen=True)
 class Diurnal:
     """Rate over the day as a cosine about its mean, highest at ``peak_hour``; weekends are scaled.
@@ -88,6 +129,10 @@ class Diurnal:
         """The highest rate there is."""
         return self.mean_per_s * self.peak_to_mean * max(1.0, self.weekend)
 
+    def begun(self) -> Callable[[Ints], Floats]:
+        """See ``Rate``."""
+        return self.rate_at
+
     def rate_at(self, times_ns: Ints) -> Floats:
         """Requests/s at ``times_ns`` (n,) from the start of the run. 1970-01-01 was a Thursday."""
         clock = times_ns + self.start_ns
@@ -100,8 +145,26 @@ class Diurnal:
         )
 
 
-class Modulation:
+@dataclass(frozen=True)
+class Modulated:
     """States with a rate and an exponential dwell time each; every other state is equally likely to follow (MMPP)."""
+
+    rates_per_s: tuple[float, ...]
+    dwells_s: tuple[float, ...]
+    states: Stream
+
+    @property
+    def most_per_s(self) -> float:
+        """The highest rate there is."""
+        return max(self.rates_per_s)
+
+    def begun(self) -> Callable[[Ints], Floats]:
+        """See ``Rate``."""
+        return Modulation(self.rates_per_s, self.dwells_s, self.states()).rate_at
+
+
+class Modulation:
+    """How far the states of a ``Modulated`` rate have come."""
 
     def __init__(self, rates_per_s: Sequence[float], dwells_s: Sequence[float], rng: np.random.Generator) -> None:
         self._rates = np.asarray(rates_per_s, dtype=np.float64)

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from sim.rng import Stream
 from sim.signals import Signal
 from sim.units import SECONDS_PER_NS
 from sim.workload.requests import RequestChunk, RequestSource
@@ -61,6 +62,19 @@ class Shares:
 
 Draw = Callable[[int], Floats]
 """The next n numbers."""
+
+
+@dataclass(frozen=True)
+class Difficulties:
+    """Difficulties of requests in 0..1: a beta law's, or uniform where it has no shape."""
+
+    shape: tuple[float, float] | None
+    stream: Stream
+
+    def __call__(self) -> Draw:
+        """The law from the start of its stream."""
+        rng, shape = self.stream(), self.shape
+        return rng.random if shape is None else lambda n: rng.beta(*shape, n)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.errors import InputError, Problem
 from sim.reading import csv_rows, lines_of, open_text, read_json
@@ -23,6 +24,7 @@ from sim.workload.lengths import MOST_TOKENS, histogram
 from sim.workload.processes import exponential_gaps, gamma_gaps, weibull_gaps
 from sim.workload.requests import Ints, RequestChunk, plain_chunk
 
+Floats = npt.NDArray[np.float64]
 MOST_BYTES = 1 << 28
 MOST_PROBLEMS = 20
 MOST_WEIGHT = 1e18
@@ -38,13 +40,21 @@ class Window:
     family: str
 
 
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """Tokens (n,) and the weights (n,) of each."""
+
+    tokens: Ints
+    weights: Floats
+
+
 @dataclass(frozen=True)
 class Lengths:
     """Histograms of a window: tokens and their weights."""
 
     start_s: float
-    prompt: dict[int, float]
-    output: dict[int, float]
+    prompt: Histogram
+    output: Histogram
 
 
 def read_windows(path: Path) -> list[Window]:
@@ -96,7 +106,7 @@ def read_lengths(path: Path) -> list[Lengths]:
     return sorted(found, key=lambda window: window.start_s)
 
 
-def _histogram(written: object) -> dict[int, float]:
+def _histogram(written: object) -> Histogram:
     """ServeGen writes a Python dict in a string; a plain object is taken too."""
     data = ast.literal_eval(written) if isinstance(written, str) else written
     if not isinstance(data, dict):
@@ -107,23 +117,25 @@ def _histogram(written: object) -> dict[int, float]:
     usable = {t: w for t, w in counts.items() if 1 <= t <= MOST_TOKENS and 0 < w <= MOST_WEIGHT}
     if not usable:
         raise ValueError
-    return usable
+    return Histogram(np.array(list(usable), dtype=np.int64), np.array(list(usable.values()), dtype=np.float64))
 
 
 @dataclass(frozen=True)
 class Client:
     """A stream of requests as the client sent them; each window begins its gaps anew."""
 
-    windows: list[Window]
-    lengths: list[Lengths]
+    windows: Sequence[Window]
+    lengths: Sequence[Lengths]
     rate_scale: float
     until_ns: int | None
-    generators: Callable[[], tuple[np.random.Generator, np.random.Generator, np.random.Generator]]
+    gaps: Callable[[], np.random.Generator]
+    prompts: Callable[[], np.random.Generator]
+    outputs: Callable[[], np.random.Generator]
     block_tokens: int = 0
 
     def chunks(self) -> Iterator[RequestChunk]:
         """See ``RequestSource``."""
-        gaps, prompts, outputs = self.generators()
+        gaps, prompts, outputs = self.gaps(), self.prompts(), self.outputs()
         step_s = self.windows[-1].start_s - self.windows[-2].start_s
         ends = [*(window.start_s for window in self.windows[1:]), self.windows[-1].start_s + step_s]
         first_s = self.windows[0].start_s
@@ -139,8 +151,8 @@ class Client:
             law = [known for known in self.lengths if known.start_s <= window.start_s] or self.lengths[:1]
             prompt, output = law[-1].prompt, law[-1].output
             n = len(times_ns)
-            drawn = histogram(list(prompt), list(prompt.values()), prompts)(n)
-            yield plain_chunk(times_ns, drawn, histogram(list(output), list(output.values()), outputs)(n))
+            drawn = histogram(prompt.tokens, prompt.weights, prompts)(n)
+            yield plain_chunk(times_ns, drawn, histogram(output.tokens, output.weights, outputs)(n))
 
     def _times(self, window: Window, start_ns: int, end_ns: int, rng: np.random.Generator) -> Ints:
         rate = window.rate_per_s * self.rate_scale
