@@ -6,41 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sim.results.catalogue import COMPARED, COMPARED_PARTS, COMPARED_SERVICES, Quantity
+from sim.results.catalogue.quantity import value_in
 from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
 from sim.results.results import Results
-
-COMPARED = (
-    ("energy_kwh.it", "IT energy", "kWh"),
-    ("energy_kwh.facility", "facility energy", "kWh"),
-    ("carbon_kg.operational_location", "operational carbon", "kg"),
-    ("carbon_kg.operational_market", "operational carbon, market-based", "kg"),
-    ("carbon_kg.marginal_effect", "marginal effect", "kg"),
-    ("carbon_kg.embodied", "embodied carbon", "kg"),
-    ("carbon_kg.total", "total carbon", "kg"),
-    ("water_l.onsite", "on-site water", "L"),
-    ("water_l.offsite", "off-site water", "L"),
-    ("energy_kwh.grid_import", "drawn from the grid", "kWh"),
-    ("cost.energy", "energy cost", ""),
-)
-SERVED = (
-    ("ttft_s.p50", "TTFT p50", "s"),
-    ("ttft_s.p99", "TTFT p99", "s"),
-    ("tpot_s.p50", "TPOT p50", "s"),
-    ("tpot_s.p99", "TPOT p99", "s"),
-    ("e2e_s.p50", "E2E p50", "s"),
-    ("e2e_s.p99", "E2E p99", "s"),
-    ("goodput_share", "goodput", ""),
-    ("rejected", "refused", ""),
-    ("throughput_tok_per_s", "throughput", "tokens/s"),
-    ("energy_j_per_output_token", "energy per output token", "J"),
-    ("energy_j_per_request", "energy per request", "J"),
-)
-"""Of each service, where both runs have it."""
-GROUPS = (
-    ("energy_kwh.by_component", "energy", "kWh"),
-    ("carbon_kg.by_component", "carbon", "kg"),
-    ("carbon_kg.by_workload", "carbon of", "kg"),
-)
 
 
 def without_rounding(change: float, first: float, other: float) -> float:
@@ -109,7 +78,7 @@ class Comparison:
         runs = (first, *others)
         return cls(
             names=tuple(str(run.scenario["name"]) for run in runs),
-            differences=tuple(_differences(first.summary, other.summary) for other in others),
+            differences=tuple(tuple(_differences(first.summary, other.summary)) for other in others),
             carbon_changes=tuple(_carbon_change(first, other) for other in others),
             intervals=tuple(common_draws(first.draw_table, other.draw_table) for other in others),
         )
@@ -146,44 +115,31 @@ class Comparison:
         }
 
 
-def _at(summary: Mapping[str, Any], path: str) -> float | None:
-    value: Any = summary
-    for part in path.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return None
-        value = value[part]
-    return float(value)
+def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Difference]:
+    """Of the whole, where a run has it; of each part, where a run has it; of each service that both have."""
+    for one in COMPARED:
+        if one.unit_in:  # two currencies, which no rate here converts, are not compared
+            units = {value_in(summary, one.unit_keys) for summary in (first, other)} - {None}
+            yield from _difference(one, "", units.pop(), first, other) if len(units) == 1 else ()
+        else:
+            yield from _difference(one, "", one.unit, first, other)
+    for one in COMPARED_PARTS:
+        here, there = (value_in(summary, one.keys[:-1]) for summary in (first, other))
+        for part in sorted({*here, *there}):
+            path = one.path.replace("*", part)
+            yield Difference(path, f"{one.label} {part}", one.unit, here.get(part), there.get(part))
+    here, there = first.get("serving", {}), other.get("serving", {})
+    for name in sorted({*here} & {*there}):
+        for one in COMPARED_SERVICES:
+            yield from _difference(one, name, one.unit, here[name], there[name])
 
 
-def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Difference, ...]:
-    rows = []
-    currencies = {summary["cost"]["currency"] for summary in (first, other) if summary.get("cost")}
-    for path, label, unit in COMPARED:
-        if path == "cost.energy":
-            if len(currencies) != 1:
-                continue  # nothing to compare, or two currencies that no rate here converts
-            unit = currencies.copy().pop()
-        row = Difference(path, label, unit, _at(first, path), _at(other, path))
-        if row.first is not None or row.other is not None:
-            rows.append(row)
-    for path, label, unit in GROUPS:
-        group, name = path.split(".")
-        names = sorted(set(first[group][name]) | set(other[group][name]))
-        for part in names:
-            here, there = first[group][name].get(part), other[group][name].get(part)
-            rows.append(Difference(f"{path}.{part}", f"{label} {part}", unit, here, there))
-    return (*rows, *_service_differences(first.get("serving", {}), other.get("serving", {})))
-
-
-def _service_differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Difference]:
-    """Of the services that both runs have."""
-    for name in sorted(set(first) & set(other)):
-        for path, label, unit in SERVED:
-            row = Difference(
-                f"serving.{name}.{path}", f"{name} {label}", unit, _at(first[name], path), _at(other[name], path)
-            )
-            if row.first is not None or row.other is not None:
-                yield row
+def _difference(one: Quantity, name: str, unit: str, here: Any, there: Any) -> Iterator[Difference]:
+    first, other = (
+        None if value is None else float(value) for value in (value_in(of, one.keys) for of in (here, there))
+    )
+    if first is not None or other is not None:
+        yield Difference(one.path.replace("*", name), f"{name} {one.label}".lstrip(), unit, first, other)
 
 
 def _carbon_change(first: Results, other: Results) -> Range:

@@ -8,76 +8,36 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sim.results.catalogue import ACCOUNTS, Quantity, grid
+from sim.results.catalogue.accounts import SITES
+from sim.results.catalogue.quantity import value_in
 from sim.results.formats import Grid, mass, number, seconds
-
-CARBON = (
-    ("operational_location", "operational carbon (location-based)"),
-    ("operational_market", "operational carbon (market-based)"),
-    ("marginal_effect", "marginal effect of the load"),
-)
-WATER = (
-    ("onsite", "on-site water"),
-    ("offsite", "off-site water (consumed)"),
-    ("offsite_withdrawal", "off-site water (withdrawn)"),
-    ("embodied", "embodied water (withdrawn for GPU dies)"),
-    ("scarcity_weighted", "water, weighed by scarcity"),
-)
-ENERGY = (
-    ("network", "drawn by networks between sites"),
-    ("on_site_pv", "made by the sun"),
-    ("on_site_wind", "made by the wind"),
-    ("on_site_consumed", "of it consumed here"),
-    ("battery_discharged", "out of the battery"),
-    ("battery_losses", "lost in the battery"),
-    ("on_site_diesel", "from the diesel generators"),
-    ("curtailed", "curtailed"),
-    ("grid_import", "drawn from the grid"),
-    ("grid_export", "fed into the grid"),
-    ("unserved", "not served at all"),
-)
-SHARES = (
-    ("ref", "REF (renewable share)"),
-    ("cfe_24_7", "CFE 24/7 (carbon-free in its hour)"),
-    ("erf", "ERF (reused share)"),
-)
 
 
 def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Carbon, water, cost and indicators, a label and a value each; what was not modelled has no row."""
-    energy, carbon, kpi = summary["energy_kwh"], summary["carbon_kg"], summary["kpi"]
-    water, bounds = summary.get("water_l", {}), carbon["embodied_range"]
-    for name, label in ENERGY:
-        if name in energy:
-            yield label, f"{number(energy[name])} kWh"
-    yield from _stored_rows(summary)
-    for name, label in CARBON:
-        if name in carbon:
-            yield label, mass(carbon[name])
-    spread = f" ({mass(bounds['low'])} to {mass(bounds['high'])})" if bounds["low"] != bounds["high"] else ""
-    yield "embodied carbon", f"{mass(carbon['embodied'])}{spread}"
-    if "recycling_credit_not_deducted" in carbon:
-        yield "spared others by recycling (not deducted)", mass(carbon["recycling_credit_not_deducted"])
-    if carbon["scopes"]["scope_1"]:
-        yield "of it burnt on site (scope 1)", mass(carbon["scopes"]["scope_1"])
-    for name, label in WATER:
-        if name in water:
-            yield label, f"{number(water[name])} L"
-    if summary.get("cost"):
-        yield "energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}"
-    for currency, paid in summary.get("egress_cost", {}).items():
-        yield "egress cost", f"{number(paid)} {currency}"
-    if "pue" in kpi:
-        yield "PUE, CUE", f"{kpi['pue']:.3g}, {kpi['cue_kg_per_kwh']:.3g} kg/kWh"
-    if "wue_l_per_kwh" in kpi:
-        source = f", {kpi['wue_source_l_per_kwh']:.3g} L/kWh" if "wue_source_l_per_kwh" in kpi else ""
-        yield f"WUE{', WUE_source' if source else ''}", f"{kpi['wue_l_per_kwh']:.3g} L/kWh{source}"
-    for name, label in SHARES:
-        if name in kpi:
-            yield label, f"{100 * kpi[name]:.1f} %"
-    if "sci_unit" in kpi:
-        grams = kpi["sci_g_per_unit"]
-        per_unit = mass(grams / 1000) if grams >= 1000 else f"{number(grams)} g"
-        yield "SCI", f"{per_unit} per {kpi['sci_unit']}"
+    for table in ACCOUNTS:
+        rows: list[tuple[str, str]] = []
+        for one in table.quantities:
+            for text in _texts(summary, one) if one.in_account else ():
+                if one.beside:
+                    label, before = rows.pop()
+                    rows.append((f"{label}, {one.in_account}", f"{before}, {text}"))
+                else:
+                    rows.append((one.in_account, text))
+        yield from rows
+        if table.path == "stored_energy":
+            yield from _stored_rows(summary)
+
+
+def _texts(summary: Mapping[str, Any], one: Quantity) -> Iterator[str]:
+    """The value as the account shows it, with its range, if it has one; nothing where it has no row."""
+    value = value_in(summary, one.keys)
+    if one.keys[-1] == "*":  # by currency
+        yield from (f"{number(value)} {name}" for name, value in (value_in(summary, one.keys[:-1]) or {}).items())
+    elif value or (value is not None and not one.no_row_at_zero):
+        low, high = (value_in(summary, (*one.spread.split("."), end)) for end in ("low", "high"))
+        yield one.text(summary) + (f" ({mass(low)} to {mass(high)})" if low != high else "")
 
 
 def _stored_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -96,24 +56,7 @@ def _stored_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def site_grid(summary: Mapping[str, Any]) -> Grid | None:
     """Each site of several in a row; None for a run at one site."""
-    if "sites" not in summary:
-        return None
-    rows = []
-    for name, site in summary["sites"].items():
-        pue = f"{site['kpi']['pue']:.3g}" if "pue" in site["kpi"] else ""
-        water = site.get("water_l", {})
-        rows.append(
-            [
-                name,
-                f"{number(site['energy_kwh']['it'])} kWh",
-                pue,
-                mass(site["carbon_kg"]["operational_location"]),
-                mass(site["carbon_kg"]["embodied"]),
-                f"{number(water['onsite'])} L" if "onsite" in water else "",
-                f"{number(water['offsite'])} L" if "offsite" in water else "",
-            ]
-        )
-    return ("site", "IT energy", "PUE", "operational", "embodied", "water", "off-site"), rows
+    return grid(SITES, summary["sites"]) if "sites" in summary else None
 
 
 def route_grid(summary: Mapping[str, Any]) -> Grid | None:

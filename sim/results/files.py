@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sim.errors import InputError
 from sim.reading import read_json, read_parquet
 from sim.results.atomic import is_staged, refuse_unusable, write_folder
-from sim.results.shape import MAP, NUMBER, TEXT, lacks, lacks_of_summary
+from sim.results.shape import lacks_of_summary
 
 if TYPE_CHECKING:
     from sim.results.requests import RequestTables
@@ -57,7 +57,7 @@ def refuse_bad_target(folder: Path) -> None:
 
 
 _NEEDED = frozenset({LEDGER, JOBS, SUMMARY, SCENARIO})
-_MANIFEST = {"scenario_sha256": TEXT, "profiles_sha256": MAP, "versions": MAP, "seed": NUMBER}
+_MANIFEST = {"scenario_sha256": str, "profiles_sha256": dict, "versions": dict, "seed": int}
 
 
 def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -68,8 +68,8 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         manifest = read_json(path)
         hashes = manifest.pop("files_sha256")
-        ours = not any(lacks(manifest, _MANIFEST)) and _NEEDED <= set(hashes) <= NAMES
-        ours = ours and all(isinstance(one, str) for one in hashes.values())
+        ours = all(type(manifest[name]) is kind for name, kind in _MANIFEST.items())
+        ours = ours and _NEEDED <= set(hashes) <= NAMES and {*map(type, hashes.values())} == {str}
     except (InputError, KeyError, TypeError, AttributeError):
         ours = False
     if not ours:

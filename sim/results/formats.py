@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sim.units import HOUR_NS, NS_PER_S
+
+HOUR_S = HOUR_NS / NS_PER_S
 Grid = tuple[Sequence[str], list[list[str]]]
 """A header and rows of text, which the terminal and the page draw alike."""
 
@@ -25,9 +28,29 @@ def mass(kg: float) -> str:
     return f"{number(kg / 1000)} t" if abs(kg) >= 1000 else f"{number(kg)} kg"
 
 
+def gram_mass(grams: float) -> str:
+    """g below a kilogram, then as ``mass``."""
+    return mass(grams / 1000) if grams >= 1000 else f"{number(grams)} g"
+
+
+def ratio(value: float) -> str:
+    """Three significant figures."""
+    return f"{value:.3g}"
+
+
+def count(value: int) -> str:
+    """A whole number, with thousands separated."""
+    return f"{value:,}"
+
+
 def seconds(value: float) -> str:
     """ms below a second, else s."""
     return f"{number(value * 1000)} ms" if abs(value) < 1 else f"{number(value)} s"
+
+
+def hours(value_s: float) -> str:
+    """h from an hour on, else as ``seconds``."""
+    return f"{number(value_s / HOUR_S)} h" if value_s >= HOUR_S else seconds(value_s)
 
 
 def share(part: float, whole: float) -> str:

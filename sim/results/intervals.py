@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.results.catalogue import in_words
 from sim.results.formats import Grid, number, percent
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
-UNITS = {"energy_kwh": "kWh", "carbon_kg": "kg", "water_l": "L"}
-PER_PATH = {"ttft_s": "s", "tpot_s": "s", "e2e_s": "s"}
 NAMED = ("draw", "seed")
 
 
@@ -68,19 +67,6 @@ def common_draws(first: pa.Table | None, other: pa.Table | None) -> dict[str, Di
     return {name: difference(first[name].to_numpy(), other[name].to_numpy()) for name in both}
 
 
-def _with_unit(path: str) -> str:
-    """``carbon_kg.total`` -> ``carbon total, kg``."""
-    first, *rest = path.split(".")
-    if first in UNITS:
-        return f"{first.rpartition('_')[0]} {' '.join(rest)}, {UNITS[first]}".replace("_", " ")
-    units = [PER_PATH[part] for part in rest if part in PER_PATH]
-    named = " ".join(
-        part.removesuffix("_s") if part in PER_PATH else part
-        for part in (rest if rest and first != "cost" else [first, *rest])
-    )
-    return f"{named}{', ' + units[0] if units else ''}".replace("_", " ")
-
-
 def interval_grid(summary: Mapping[str, Any]) -> Grid | None:
     """Percentiles of every uncertain result, and the share of its variance that the parameters contribute."""
     intervals = summary.get("intervals")
@@ -88,7 +74,7 @@ def interval_grid(summary: Mapping[str, Any]) -> Grid | None:
         return None
     rows = [
         [
-            _with_unit(path),
+            in_words(path),
             *(number(found[end]) for end in ("p05", "p50", "p95")),
             percent(found.get("from_parameters")),
             percent(found.get("from_chance")),
@@ -109,7 +95,7 @@ def interval_remark(summary: Mapping[str, Any]) -> str:
 def difference_grid(intervals: Mapping[str, DifferenceInterval]) -> Grid | None:
     """The interval of each difference, and in what share of the draws the first run is below the other."""
     rows = [
-        [_with_unit(path), number(found.p05), number(found.p50), number(found.p95), percent(found.first_below)]
+        [in_words(path), number(found.p05), number(found.p50), number(found.p95), percent(found.first_below)]
         for path, found in intervals.items()
         if found.p05 or found.p95
     ]

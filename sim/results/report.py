@@ -10,6 +10,8 @@ import numpy as np
 
 from sim.accounting.ledger import WAN, Ledger
 from sim.results import charts
+from sim.results.catalogue import columns_of
+from sim.results.catalogue.accounts import HEADLINE
 from sim.results.compare import Comparison
 from sim.results.environment import account_rows, limit_remarks, overhead_grid, route_grid, site_grid
 from sim.results.formats import mass, number, share
@@ -90,9 +92,8 @@ def _headline(summary: Mapping[str, Any]) -> str:
     ]
     water = summary.get("water_l", {})
     if water:
-        text = ", ".join(
-            f"{name} {number(water[name])} L" for name in ("onsite", "offsite", "embodied") if name in water
-        )
+        parts = ((name, one.text(summary)) for name, one in columns_of(HEADLINE))
+        text = ", ".join(f"{name} {litres}" for name, litres in parts if litres)
         figures.append(("water", f"{number(water.get('total', next(iter(water.values()))))} L", text))
     if summary.get("cost"):
         figures.append(("energy cost", f"{number(summary['cost']['energy'])} {summary['cost']['currency']}", ""))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.accounting.ledger import Ledger
+from sim.results.catalogue.quantity import value_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,9 +64,7 @@ class Results:
 
     def at(self, path: str) -> Any:
         """A value of the summary by dotted path, e.g. ``carbon_kg.total``. Raises ``KeyError``."""
-        value: Any = self.summary
-        for part in path.split("."):
-            if not isinstance(value, Mapping) or part not in value:
-                raise KeyError(path)
-            value = value[part]
+        value = value_in(self.summary, (*path.split("."),))
+        if value is None:
+            raise KeyError(path)
         return value

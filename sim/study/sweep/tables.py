@@ -11,6 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sim.results.catalogue import columns_of
+from sim.results.catalogue.accounts import STUDY
 from sim.results.formats import number
 from sim.study.sweep.tasks import DONE
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 BEST, REASONS, MOST_ROWS = 5, 5, 20
 HEADING = 14
 """Letters of a heading on one line, where its words allow it."""
-CANDIDATES = ("carbon_kg.total", "energy_kwh.facility", "cost.energy", "water_l.total")
 WIDTH = 78
 
 
@@ -99,7 +100,7 @@ def saved(results: StudyResults) -> list[str]:
 
 def _best(dataset: Any, results: StudyResults) -> Table | None:
     names = set(dataset.schema.names)
-    wanted = results.study["study"].get("outputs") or CANDIDATES
+    wanted = results.study["study"].get("outputs") or [one.path for _, one in columns_of(STUDY)]
     shown = [name for name in wanted if name in names and str(dataset.schema.field(name).type) in ("double", "int64")]
     if not shown:
         return None

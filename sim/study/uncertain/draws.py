@@ -20,12 +20,12 @@ from sim.documents import Document
 from sim.errors import RunError
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
-from sim.results.compare import COMPARED, SERVED
+from sim.results.catalogue import COMPARED_SERVICES, INTERVALS
+from sim.results.catalogue.quantity import value_in
 from sim.study.processes import Processes
 from sim.study.uncertain.scenario import UncertainScenario
 
 Floats = npt.NDArray[np.float64]
-RESULTS = (*(path for path, _, _ in COMPARED), "water_l.total")
 FEWEST_PER_WORKER = 2
 
 T = TypeVar("T")
@@ -43,20 +43,16 @@ class Drawn:
 
 def results_of(summary: Mapping[str, Any]) -> dict[str, float]:
     """The results of a summary that intervals are made of, by dotted path: energy, carbon, water, cost, latency."""
-    paths = [(*path.split("."),) for path in RESULTS]
-    paths += [("serving", name, *path.split(".")) for name in summary.get("serving", {}) for path, _, _ in SERVED]
+    paths = [one.keys for one in INTERVALS]
+    paths += [("serving", name, *one.keys) for name in summary.get("serving", {}) for one in COMPARED_SERVICES]
     values = {".".join(path): value_at(summary, path) for path in paths}
     return {path: value for path, value in values.items() if value is not None}
 
 
 def value_at(summary: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
     """A number of a summary, None where it has none."""
-    here: Any = summary
-    for part in path:
-        if not isinstance(here, Mapping) or part not in here:
-            return None
-        here = here[part]
-    return float(here) if isinstance(here, int | float) else None
+    value = value_in(summary, path)
+    return float(value) if isinstance(value, int | float) else None
 
 
 def drawn(loaded: Loaded, uncertain: UncertainScenario, scores: Floats, workers: int, watch: Watch | None) -> Drawn:

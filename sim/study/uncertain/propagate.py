@@ -13,7 +13,7 @@ import pyarrow as pa
 from sim.errors import InputError
 from sim.loading.scenario import Loaded, load_scenario
 from sim.results.results import Results
-from sim.running.run import Simulated
+from sim.running.run import ACTIVITY, Simulated
 from sim.study.uncertain.draws import Watch, drawn
 from sim.study.uncertain.intervals import interval
 from sim.study.uncertain.scenario import ByPath, UncertainScenario
@@ -95,10 +95,8 @@ def _without(results: Results, why: str) -> Results:
 
 
 def _known(results: Results) -> Simulated:
-    services: Mapping[str, Any] = {
-        n: results.summary[n] for n in ("serving", "jobs", "throttling", "policies") if n in results.summary
-    }
-    return Simulated(results.energy, services, results.summary["events"])
+    activity = {name: results.summary[name] for name in ACTIVITY if name in results.summary}
+    return Simulated(results.energy, activity, results.summary["events"])
 
 
 def _table(uncertain: UncertainScenario, scores: Floats, seeds: list[int], outputs: Mapping[str, Floats]) -> pa.Table:

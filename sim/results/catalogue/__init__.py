@@ -1,0 +1,87 @@
+"""Every quantity of a summary, once: its path, its words, its unit, and where people meet it.
+
+What stands here and in the fold that computes it is enough: the tables of the terminal and of the page, ``compare``,
+the intervals of uncertain scenarios, the tables of studies, what a run that is read again must have, and the README's
+rows are made from it. In a path ``*`` is any name and ``[]`` each item of a list. Tables show quantities in the order
+in which they stand here, where no place is given. A change of the words here is a change of what people read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from sim.results.catalogue.accounts import ACCOUNTS
+from sim.results.catalogue.activity import ACTIVITY
+from sim.results.catalogue.quantity import Quantity, Table
+from sim.results.formats import Grid
+
+__all__ = ["ACCOUNTS", "ACTIVITY", "QUANTITIES", "TABLES", "Quantity", "Table"]
+
+SERVICE = "serving.*."
+TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY)
+QUANTITIES: tuple[Quantity, ...] = tuple(one for table in TABLES for one in table.quantities)
+
+
+def _compared(of: Callable[[str], bool]) -> tuple[Quantity, ...]:
+    there = (one for one in QUANTITIES if one.compared and of(one.path))
+    return tuple(sorted(there, key=lambda one: one.compared))
+
+
+COMPARED = _compared(lambda path: "*" not in path)
+"""Of whole runs."""
+COMPARED_PARTS = _compared(lambda path: path.endswith(".*"))
+"""Of each component or workload that one of two runs has."""
+COMPARED_SERVICES = _compared(lambda path: path.startswith(SERVICE))
+"""Of each service that both runs have."""
+INTERVALS = (*COMPARED, *(one for one in QUANTITIES if one.interval))
+"""Of whole runs; each service has intervals of what is compared."""
+LATENCIES = {table.path.removeprefix(SERVICE): table.word for table in TABLES if table.word}
+"""Times of services of which people are shown the distribution, and what they call them."""
+
+
+@cache
+def columns_of(view: str) -> tuple[tuple[str, Quantity], ...]:
+    """The columns of a table in their order, each by its head."""
+    there = [(at.place, at.head, one) for one in QUANTITIES for at in one.columns if at.view == view]
+    return tuple((head, one) for _, head, one in sorted(there, key=lambda column: column[0]))
+
+
+def grid(view: str, tables: Mapping[str, Mapping[str, Any]]) -> Grid:
+    """A table by the head of its first column, with a row for each of ``tables``."""
+    there = columns_of(view)
+    rows = [[name, *(one.text(table) for _, one in there)] for name, table in tables.items()]
+    return [view, *(head for head, _ in there)], rows
+
+
+@cache
+def quantity_at(path: str) -> Quantity | None:
+    """What stands at a path of a summary, None for one that is not known."""
+    return next((one for one in QUANTITIES if re.fullmatch(_pattern(one.path), path)), None)
+
+
+@cache
+def _pattern(path: str) -> str:
+    return re.escape(path).replace(r"\*", ".+")
+
+
+def in_words(path: str) -> str:
+    """``carbon_kg.total`` -> ``carbon total, kg``."""
+    known = quantity_at(path)
+    if known is None:
+        return path.replace(".", " ").replace("_", " ")
+    own = ".".join(known.keys)
+    service = path.removesuffix(own).removeprefix(SERVICE.partition("*")[0]).removesuffix(".")
+    plain = [key.removesuffix(f"_{known.unit.lower()}") for key in known.keys]
+    unit = f", {known.unit}" if plain != [*known.keys] else ""
+    return f"{' '.join(filter(None, [service, *plain]))}{unit}".replace("_", " ")
+
+
+def explained() -> Iterator[tuple[str, str, str, str]]:
+    """What has a word that needs explaining: the word, its path, its unit, and what it means."""
+    for table in TABLES:
+        if table.meaning:
+            yield table.word, table.path, table.quantities[0].unit, table.meaning
+        yield from ((one.label, one.path, one.unit, one.meaning) for one in table.quantities if one.meaning)

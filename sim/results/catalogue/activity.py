@@ -1,0 +1,254 @@
+"""What happened in a run, whatever its prices: services, jobs, throttling, routes, placements and policies."""
+
+from __future__ import annotations
+
+from sim.results.catalogue.quantity import FLAG, TEXT, At, Quantity, Table, table
+from sim.results.formats import count, hours, percent
+
+QUEUES, SERVED, MEMORY, SPLIT, JOBS, SCHEDULES = "service", "served", "in memory", "energy of", "job", "schedule"
+"""Tables of services and jobs, by the head of their first column."""
+BY_TOKEN, QUEUE = "by token", "queue"
+"""Kinds of services: model servers simulated token by token, and queues of requests."""
+STATISTICS = ("mean", "p50", "p90", "p99")
+
+
+def _latency(
+    name: str, word: str, *, of: str, compared: int = 0, in_queues: bool = False, row: bool = True, meaning: str = ""
+) -> Table:
+    """The distribution of a time of a service, with a ``row`` of its own where people are shown latencies. Its p50 and
+    p99 are ``compared``, from that place on, and two columns of the table of queues."""
+    ends = {"p50": compared, "p99": compared + 1}
+    statistics = [
+        Quantity(
+            statistic,
+            f"{word} {statistic}",
+            always=True,
+            of=of,
+            compared=ends.get(statistic, 0) if compared else 0,
+            columns=(At(QUEUES, statistic),) if in_queues and statistic in ends else (),
+        )
+        for statistic in STATISTICS
+    ]
+    return table(f"serving.*.{name}", *statistics, unit="s", optional=True, word=word if row else "", meaning=meaning)
+
+
+ACTIVITY: tuple[Table, ...] = (
+    table(
+        "serving.*",
+        Quantity("requests", "requests", always=True, columns=(At(QUEUES, "requests"),), form=count),
+        Quantity("completed", "answered", always=True, columns=(At(SERVED, "requests"),), form=count),
+        Quantity(
+            "rejected",
+            "refused",
+            always=True,
+            compared=8,
+            columns=(At(QUEUES, "refused"), At(SERVED, "refused")),
+            form=count,
+        ),
+        Quantity("timed_out", "gave up", always=True, of=BY_TOKEN, columns=(At(SERVED, "gave up"),), form=count),
+        Quantity("rejected_too_long", "refused as longer than the KV cache", of=BY_TOKEN, form=count),
+        Quantity("unfinished", "not answered by the end", form=count),
+        Quantity("retries", "asked again", form=count),
+        Quantity("killed", "lost with their replica", of=BY_TOKEN, form=count),
+        Quantity("batches", "batches", of=QUEUE, form=count),
+        Quantity("prompt_tokens", "prompt tokens", of=BY_TOKEN, form=count),
+        Quantity("output_tokens", "output tokens", always=True, of=BY_TOKEN, form=count),
+        Quantity("wasted_tokens", "tokens that nobody got", of=BY_TOKEN, form=count),
+        optional=True,
+    ),
+    _latency("ttft_s", "TTFT", of=BY_TOKEN, compared=1, meaning="arrival to first token"),
+    _latency(
+        "tpot_s",
+        "TPOT",
+        of=BY_TOKEN,
+        compared=3,
+        meaning="of a request: (last token - first token) / (tokens - 1)",
+    ),
+    _latency(
+        "itl_s",
+        "ITL",
+        of=BY_TOKEN,
+        meaning="each gap between tokens of a request, waits after a preemption or hand-over included",
+    ),
+    _latency(
+        "step_gap_s",
+        "step gap",
+        of=BY_TOKEN,
+        meaning="each gap between the steps that bring a request tokens. It differs from ITL with speculation: the "
+        "tokens of one step come together, 0 apart, and a benchmark that stamps the messages of a stream (vLLM's) sees "
+        "the step gap",
+    ),
+    _latency("e2e_s", "E2E", of="", compared=5, in_queues=True, meaning="arrival to last token"),
+    _latency("queueing_s", "waiting", of=BY_TOKEN, row=False),
+    _latency("queue_s", "waiting", of=QUEUE, row=False),
+    _latency("decode_iteration_s", "decode iteration", of=BY_TOKEN, row=False),
+    table(
+        "serving.*",
+        Quantity("utilisation", "busy", always=True, of=QUEUE, columns=(At(QUEUES, "busy"),), form=percent),
+        Quantity(
+            "goodput_share",
+            "goodput",
+            of=BY_TOKEN,
+            compared=7,
+            columns=(At(SERVED, "goodput"),),
+            form=percent,
+            meaning="requests that meet every limit of `slo`, of all that arrived",
+        ),
+        Quantity(
+            "throughput_tok_per_s",
+            "throughput",
+            "tokens/s",
+            always=True,
+            of=BY_TOKEN,
+            compared=9,
+            columns=(At(SERVED, "tokens/s"),),
+        ),
+        Quantity("throughput_requests_per_s", "throughput of requests", "requests/s"),
+        Quantity("goodput_requests_per_s", "goodput of requests", "requests/s", of=BY_TOKEN),
+        Quantity("replicas_mean", "replicas", always=True, of=BY_TOKEN, columns=(At(MEMORY, "replicas"),)),
+        Quantity("replicas_most", "most replicas", of=BY_TOKEN, form=count),
+        Quantity("cold_starts", "cold starts", of=BY_TOKEN, form=count),
+        Quantity("batch_size_mean", "mean batch", of=BY_TOKEN, always=True, columns=(At(MEMORY, "batch"),)),
+        Quantity("queue_length_mean", "mean queue", of=BY_TOKEN),
+        Quantity(
+            "kv_occupancy",
+            "KV used",
+            of=BY_TOKEN,
+            columns=(At(MEMORY, "KV used"),),
+            form=percent,
+            meaning="blocks of KV cache in use, mean over iterations",
+        ),
+        Quantity("kv_occupancy_peak", "KV used at most", of=BY_TOKEN, columns=(At(MEMORY, "at most"),), form=percent),
+        Quantity("prefix_cache_hit_rate", "cache hits", of=BY_TOKEN, columns=(At(MEMORY, "cache hits"),), form=percent),
+        Quantity("preemptions", "preempted", always=True, of=BY_TOKEN, columns=(At(MEMORY, "preempted"),), form=count),
+        Quantity(
+            "energy_split_kwh.prefill",
+            "energy of prefill",
+            "kWh",
+            always=True,
+            of=BY_TOKEN,
+            columns=(At(SPLIT, "prefill"),),
+        ),
+        Quantity(
+            "energy_split_kwh.decode",
+            "energy of decode",
+            "kWh",
+            always=True,
+            of=BY_TOKEN,
+            columns=(At(SPLIT, "decode"),),
+        ),
+        Quantity(
+            "energy_split_kwh.overhead",
+            "energy of all else",
+            "kWh",
+            always=True,
+            of=BY_TOKEN,
+            columns=(At(SPLIT, "all else"),),
+        ),
+        Quantity("energy_of_requests_kwh.*", "energy of requests", "kWh", of=BY_TOKEN),
+        Quantity("energy_j_per_request", "energy per request", "J", compared=11, columns=(At(QUEUES, "J/request"),)),
+        Quantity(
+            "zero_load_energy_share",
+            "zero load",
+            columns=(At(QUEUES, "zero load"), At(SPLIT, "zero load")),
+            form=percent,
+            meaning="the share of its energy that a service would draw without a single request",
+        ),
+        Quantity(
+            "energy_j_per_output_token",
+            "energy per output token",
+            "J",
+            of=BY_TOKEN,
+            compared=10,
+            columns=(At(SPLIT, "J/token"),),
+        ),
+        Quantity("power_w_mean", "mean power", "W"),
+        Quantity("power_w_at_zero_load", "power at zero load", "W"),
+        Quantity("gpu_hours", "GPU-hours held", "GPU-hours", of=BY_TOKEN),
+        Quantity("trace_rows_skipped", "rows of its trace left out", of=BY_TOKEN, form=count),
+        Quantity("trace_problems.[]", "why rows of its trace were left out", kind=TEXT, of=BY_TOKEN),
+        Quantity("engine", "engine", kind=TEXT, of=BY_TOKEN),
+        optional=True,
+    ),
+    table(
+        "jobs.*",
+        Quantity("progress", "done", always=True, columns=(At(JOBS, "done"),), form=lambda done: f"{100 * done:.4g} %"),
+        Quantity("gpu_hours", "GPU-hours held", "GPU-hours", always=True, columns=(At(JOBS, "GPU-hours"),)),
+        Quantity("lost_gpu_hours", "GPU-hours lost", "GPU-hours", always=True, columns=(At(JOBS, "lost"),)),
+        Quantity("wait_s", "waited", "s", columns=(At(JOBS, "waited"),), form=hours, absent="never ran"),
+        Quantity("goodput", "goodput", columns=(At(JOBS, "goodput"),), form=percent),
+        Quantity("interruptions", "failures", always=True, columns=(At(JOBS, "failures"),), form=str),
+        Quantity("count", "jobs", form=count),
+        Quantity("completed", "finished", form=count),
+        Quantity("killed", "killed", form=count),
+        Quantity("unfinished", "not finished by the end", form=count),
+        Quantity("checkpoints", "checkpoints", form=count),
+        Quantity("makespan_s", "makespan", "s"),
+        Quantity("cap_changes", "changes of its cap", form=count),
+        Quantity("slowed_by_caps_s", "slowed by caps", "s"),
+        optional=True,
+    ),
+    table(
+        "jobs.*.schedule",
+        Quantity("signal", "signal", kind=TEXT),
+        Quantity("unit", "unit of the signal", kind=TEXT, always=True),
+        Quantity("immediate_mean", "signal had it begun at once", columns=(At(SCHEDULES, "at once"),), unit_in="unit"),
+        Quantity("forecast_mean", "signal as forecast", columns=(At(SCHEDULES, "forecast"),), unit_in="unit"),
+        Quantity("actual_mean", "signal as seen at work", columns=(At(SCHEDULES, "seen"),), unit_in="unit"),
+        Quantity("waited_s", "waited for the signal", "s"),
+        Quantity("pauses", "pauses", always=True, columns=(At(SCHEDULES, "pauses"),), form=str),
+        Quantity("restarts", "restarts", form=count),
+        Quantity("paused_s", "paused", "s"),
+        Quantity("switching_s", "switching", "s"),
+        Quantity("finish_delay_s", "delay", "s", columns=(At(SCHEDULES, "delay"),), form=hours),
+        Quantity("deadline_met", "deadline met", kind=FLAG),
+        optional=True,
+    ),
+    table(
+        "throttling.[]",
+        Quantity("site", "site", kind=TEXT, always=True),
+        Quantity("start_s", "throttled from", "s", always=True),
+        Quantity("duration_s", "throttled for", "s", always=True),
+        Quantity("limit_w", "carried", "W", always=True),
+        Quantity("most_wanted_w", "most wanted", "W", always=True),
+        Quantity("least_share", "least share of the GPUs' power", always=True, form=percent),
+        Quantity("most_exceeded_w", "could not be shed", "W"),
+        optional=True,
+    ),
+    table(
+        "routes.*",
+        Quantity("requests.*", "requests to", always=True, form=count),
+        Quantity("ttft_s.*", "mean TTFT to users of", "s", kind=(int, float, type(None)), always=True),
+        Quantity("ttft_mean_s", "mean TTFT to users", "s"),
+        Quantity("e2e_s.*", "mean E2E to users of", "s", kind=(int, float, type(None)), always=True),
+        Quantity("e2e_mean_s", "mean E2E to users", "s"),
+        Quantity("moved_share", "share of requests moved", form=percent),
+        Quantity("moved_gb", "moved", "GB"),
+        Quantity("network_kwh", "energy of the network", "kWh"),
+        Quantity("egress.cost", "egress cost", unit_in="currency"),
+        Quantity("egress.currency", "currency of the egress cost", kind=TEXT),
+        optional=True,
+    ),
+    table(
+        "placements.*",
+        Quantity("pool", "pool", kind=TEXT),
+        Quantity("signal", "signal", kind=TEXT),
+        Quantity("forecast_mean_per_kwh.*", "signal as forecast for"),
+        Quantity("transfer_s", "transfer", "s"),
+        Quantity("moved_gb", "moved", "GB"),
+        Quantity("network_kwh", "energy of the network", "kWh"),
+        Quantity("egress.cost", "egress cost", unit_in="currency"),
+        Quantity("egress.currency", "currency of the egress cost", kind=TEXT),
+        optional=True,
+    ),
+    table(
+        "policies.[]",
+        Quantity("policy", "where the policy is written", kind=TEXT),
+        Quantity("kind", "kind", kind=TEXT),
+        Quantity("workload", "workload", kind=TEXT),
+        Quantity("field", "field", kind=TEXT),
+        Quantity("times", "times in force", form=count),
+        Quantity("in_force_s", "time in force", "s"),
+        optional=True,
+    ),
+)

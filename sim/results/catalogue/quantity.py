@@ -1,0 +1,133 @@
+"""What is known of a quantity of the summary, and how people read its value: the words the catalogue is kept in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sim.results.formats import gram_mass, mass, number, ratio, seconds
+
+Kind = tuple[type, ...]
+NUMBER: Kind = (int, float)
+TEXT: Kind = (str,)
+FLAG: Kind = (bool,)
+
+Form = Callable[[Any], str]
+FORMS: Mapping[str, Form] = {
+    "kWh": lambda kwh: f"{number(kwh)} kWh",
+    "L": lambda litres: f"{number(litres)} L",
+    "kg": mass,
+    "s": seconds,
+    "kg/kWh": lambda kg: f"{ratio(kg)} kg/kWh",
+    "L/kWh": lambda litres: f"{ratio(litres)} L/kWh",
+    "g": lambda grams: f"{gram_mass(grams)} per",
+}
+"""By unit; a number without its unit elsewhere: there the head of a column says it."""
+
+
+@dataclass(frozen=True)
+class At:
+    """A table of which a quantity is a column, the head of that column, and its place: by default as catalogued."""
+
+    view: str
+    head: str = ""
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One value of the summary. ``path`` is dotted; in a table of the catalogue it is written from that table on.
+
+    ``unit`` is as people write it, "" for a share, a count or a text; ``unit_in`` names the neighbour that says it
+    where it is the scenario's. ``always``: it is there wherever its table is; in services of the kind ``of`` alone, if
+    one is given. ``compared`` is its place in a comparison of runs, 0 where it has none; what is compared has an
+    interval in an uncertain scenario, and so has another with ``interval``.
+
+    The account of a run shows it if it is ``shown``, after its label, or after ``row`` where it says more; ``beside``
+    the one before in the same row; at zero not, if ``no_row_at_zero``; with its range, if there is one in the table
+    ``spread``. ``columns`` are those of other tables, where ``absent`` stands for what is not there. ``meaning``
+    explains it in the README.
+    """
+
+    path: str
+    label: str
+    unit: str = ""
+    kind: Kind = NUMBER
+    always: bool = False
+    of: str = ""
+    compared: int = 0
+    interval: bool = False
+    shown: bool = False
+    row: str = ""
+    beside: bool = False
+    no_row_at_zero: bool = False
+    columns: tuple[At, ...] = ()
+    form: Form | None = None
+    unit_in: str = ""
+    absent: str = ""
+    spread: str = ""
+    meaning: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Where it stands in a summary or, of a site, a job, a service and so on, in its own table."""
+        return (*self.path.rpartition("*.")[2].split("."),)
+
+    @property
+    def unit_keys(self) -> tuple[str, ...]:
+        """Where its unit stands, if its neighbour says it."""
+        return (*self.keys[:-1], self.unit_in)
+
+    @property
+    def in_account(self) -> str:
+        """What stands before it in the account of a run; nothing where it is not shown there."""
+        return self.row or (self.label if self.shown else "")
+
+    def text(self, table: Mapping[str, Any]) -> str:
+        """Its value in ``table``, in which ``keys`` lead to it, as people read it; ``absent`` where there is none."""
+        value = value_in(table, self.keys)
+        if value is None:
+            return self.absent
+        text = (self.form or FORMS.get(self.unit, number))(value)
+        return f"{text} {value_in(table, self.unit_keys)}" if self.unit_in else text
+
+
+@dataclass(frozen=True)
+class Table:
+    """Quantities whose paths begin alike. An ``optional`` one may be absent, one that ``may_be_empty`` hold nothing;
+    those ``per_site`` stand also under each site of several. ``word`` and ``meaning`` explain a distribution."""
+
+    path: str
+    quantities: tuple[Quantity, ...]
+    optional: bool = False
+    may_be_empty: bool = False
+    per_site: bool = False
+    word: str = ""
+    meaning: str = ""
+
+
+def table(
+    path: str,
+    *quantities: Quantity,
+    unit: str = "",
+    optional: bool = False,
+    may_be_empty: bool = False,
+    per_site: bool = False,
+    word: str = "",
+    meaning: str = "",
+) -> Table:
+    """A table of the catalogue: ``unit`` is that of all numbers in it that name no other."""
+    within = f"{path}." if path else ""
+    there = tuple(
+        replace(one, path=within + one.path, unit=one.unit or (unit if one.kind is NUMBER else ""))
+        for one in quantities
+    )
+    return Table(path, there, optional, may_be_empty, per_site, word, meaning)
+
+
+def value_in(tree: Any, keys: tuple[str, ...]) -> Any:
+    """What some keys lead to, one after the other; None where they lead nowhere."""
+    for key in keys:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree
