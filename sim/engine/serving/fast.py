@@ -1,22 +1,37 @@
-"""The compiled pool: lays out the kernel's arrays, feeds it arrivals, and grows what has become too small."""
+"""The compiled pool: lays out the kernel's memories, feeds it arrivals, and grows what has become too small."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from sim.engine.serving import kernel as k
 from sim.engine.serving import plan as p
+from sim.engine.serving import records as k
+from sim.engine.serving.compiled import is_kept
+from sim.engine.serving.kernel.loop import call
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.workload.requests import RequestChunk
 
 FIRST_SLOTS = 1024
 FIRST_ROWS = 1 << 14
+SLOPES = ("pair", "read", "window_pair", "window_read", "sequence", "block", "chunk")  # as in ``plan``
+COSTS = k.Base.dtype.names or ()
+
+
+def compiles_first() -> bool:
+    """Whether a first pool begins with compiling the kernel, which is kept for later runs."""
+    return not is_kept(call)
 
 
 class FastPool:
-    """Replicas behind one router, as ``ReferencePool``, advanced by a compiled loop."""
+    """Replicas behind one router, as ``ReferencePool``, advanced by a compiled loop.
+
+    ``_pool`` is the ``records.Pool``; ``_rows`` holds the rows of each of its fields that is an address.
+    """
 
     def __init__(
         self,
@@ -29,117 +44,100 @@ class FastPool:
     ) -> None:
         self._set = settings
         self._more = more
-        self._replicas = len(roles)
         self._counted = dict.fromkeys(p.COUNTS, 0)
-        self._rows: list[Ints] = []
+        self._taken: list[Ints] = []
         self._hashes_used = 0
-        n, classes = self._replicas, settings.priorities
-        tree = 1 << max(0, (n - 1).bit_length())
-        seats = settings.max_num_seqs
+        self._owned: list[npt.NDArray[Any]] = []
+        self._rows: dict[str, npt.NDArray[Any]] = {}
+        memory = np.zeros(1, k.Pool.dtype)
+        self._address = memory.ctypes.data
+        self._pool = memory[0]
+        self._counts = memory["counts"].view(np.int64)  # by the places of ``COUNTS``
+        n, seats, size = len(roles), settings.max_num_seqs, settings.block_tokens
+        leaves = 1 << max(0, (n - 1).bit_length())
         entries = sum(kv_blocks) // settings.hash_blocks + n if settings.hash_blocks else 0
         buckets = 1 << max(4, (2 * entries).bit_length())
-        tokens = max(cost.table.shape[1] for cost in costs)
-        sizes = {
-            k.O_SKETCH: len(p.SKETCHES) * p.SKETCH_SIZE,
-            k.O_TREE: 2 * tree,
-            k.O_UP: 3 * n,
-            k.O_ASSIGNED: n,
-            k.O_PENDING: n,
-            k.O_WAIT_HEAD: n * classes,
-            k.O_WAIT_TAIL: n * classes,
-            k.O_RUN_HEAD: n * classes,
-            k.O_RUN_TAIL: n * classes,
-            k.O_RESIDUE: n * settings.block_tokens,
-            k.O_HEAP: n * (2 * seats + 16),
-            k.O_CHUNK: 2 * n * seats,
-            k.O_COST: len(costs) * (k.PAGE_HEAD + 12 * tokens),
-            k.O_FUTURE: (seats + 64 + settings.concurrency) * k.FUTURE_WIDTH,
-            k.O_FREE: FIRST_SLOTS,
-            k.O_ARRIVAL: 0,
-            k.O_ROW: (FIRST_ROWS + seats if settings.rows else seats + 16) * k.ROW_WIDTH,
-            k.O_TOUCHED: n,
-            k.O_BUCKET: buckets if entries else 0,
-            k.O_ENTRY: entries * k.ENTRY_WIDTH,
-            k.O_HASH: 0,
-            k.O_ACCEPT: settings.draft_tokens,
-            k.O_SENT: FIRST_SLOTS,
+        future = seats + 64 + settings.concurrency
+        finished = FIRST_ROWS + seats if settings.rows else seats + 16
+        stated = {name: value for name, value in asdict(settings).items() if name != "accept"} | {
+            "block_shift": size.bit_length() - 1 if size & (size - 1) == 0 else -1,
+            "largest": p.largest_request(roles, kv_blocks),
+            "slots_room": FIRST_SLOTS,
+            "n_replicas": n,
+            "n_leaves": leaves,
+            "future_room": future,
+            "finishes_room": 2 * seats + 16,
+            "n_buckets": buckets,
+            "finished_room": finished,
+            "backlog": (-1, -1),
         }
-        self._sizes = sizes
-        self._m: Ints = np.zeros(k.HEAD + sum(sizes.values()), dtype=np.int64)
-        at = k.HEAD
-        for region, size in sizes.items():
-            self._m[region] = at
-            at += size
-        self._s: Ints = np.zeros((FIRST_SLOTS, k.SW), dtype=np.int64)
-        self._r: Ints = np.zeros((n, k.RW), dtype=np.int64)
-        m, size = self._m, settings.block_tokens
-        stated = {
-            k.MAX_SEQS: seats,
-            k.BUDGET: settings.max_num_batched_tokens,
-            k.PREFILL: settings.prefill,
-            k.BLOCK: settings.block_tokens,
-            k.WATERMARK: settings.watermark_blocks,
-            k.SWAP: settings.swap,
-            k.HASH_BLOCKS: settings.hash_blocks,
-            k.WINDOW: settings.window,
-            k.DRAFT: settings.draft_tokens,
-            k.ROUTER: settings.router,
-            k.BALANCE: settings.balance_requests,
-            k.QUEUE_LIMIT: settings.queue_limit,
-            k.TIMEOUT: settings.timeout_ns,
-            k.RETRIES: settings.retries,
-            k.BACKOFF: settings.backoff_ns,
-            k.CLASSES: classes,
-            k.CONCURRENCY: settings.concurrency,
-            k.THINK: settings.think_ns,
-            k.HAND_NS: settings.transfer_ns,
-            k.HAND_PER_TOKEN: settings.transfer_per_token,
-            k.HAND_NJ: settings.transfer_nj_per_token,
-            k.SLO_TTFT: settings.slo_ttft_ns,
-            k.SLO_TPOT: settings.slo_tpot_ns,
-            k.SLO_E2E: settings.slo_e2e_ns,
-            k.SEED: settings.seed,
-            k.ROWS: settings.rows,
-            k.REPLICAS: n,
-            k.LARGEST: p.largest_request(roles, kv_blocks),
-            k.TREE_SIZE: tree,
-            k.HEAP_CAP: 2 * seats + 16,
-            k.FUTURE_CAP: sizes[k.O_FUTURE] // k.FUTURE_WIDTH,
-            k.ROW_CAP: sizes[k.O_ROW] // k.ROW_WIDTH,
-            k.COST_TOKENS: tokens,
-            k.BUCKETS: buckets,
-            k.SLOT_CAP: FIRST_SLOTS,
-            k.BLOCK_SHIFT: size.bit_length() - 1 if size & (size - 1) == 0 else -1,
-            k.BACK_HEAD: -1,
-            k.BACK_TAIL: -1,
+        for name, value in stated.items():
+            self._pool[name] = value
+        rows = {
+            "accept": settings.draft_tokens,
+            "requests": FIRST_SLOTS,
+            "free": FIRST_SLOTS,
+            "sent": FIRST_SLOTS,
+            "arrivals": 0,
+            "hashes": 0,
+            "replicas": n,
+            "open": 3,
+            "touched": n,
+            "costs": len(costs),
+            "ends": 2 * leaves,
+            "future": future,
+            "buckets": buckets if entries else 0,
+            "entries": entries,
+            "sketch": len(p.SKETCHES) * p.SKETCH_SIZE,
+            "finished": finished,
         }
-        for index, value in stated.items():
-            m[index] = value
-        self._region(k.O_TREE)[:] = k.NEVER
-        for region in (k.O_WAIT_HEAD, k.O_WAIT_TAIL, k.O_RUN_HEAD, k.O_RUN_TAIL, k.O_BUCKET):
-            self._region(region)[:] = -1
-        self._region(k.O_ACCEPT)[:] = settings.accept
-        links = self._region(k.O_ENTRY).reshape(-1, k.ENTRY_WIDTH)
-        links[:, k.E_CHAIN] = np.arange(1, len(links) + 1)
-        self._pages = [int(m[k.O_COST]) + i * (k.PAGE_HEAD + 12 * tokens) for i in range(len(costs))]
-        for page, cost in zip(self._pages, costs, strict=True):
-            m[page : page + k.DECODE_SLOPE] = cost.slope.ravel()
-            m[page + k.DECODE_SLOPE :][:4] = cost.slope[:, p.PAIR] + cost.slope[:, p.READ]
-            m[page + k.DECODE_SLOPE :][4:8] = cost.slope[:, p.WINDOW_PAIR] + cost.slope[:, p.WINDOW_READ]
-            m[page + k.RANKS] = cost.ranks
-            table = m[page + k.PAGE_HEAD :][: 12 * tokens].reshape(3, tokens, 4)
-            table[:, : cost.table.shape[1]] = cost.table
-        r = self._r
-        r[:, k.R_ROLE], r[:, k.R_BLOCKS] = roles, kv_blocks
-        r[:, k.R_COST] = [self._pages[cost] for cost in cost_of]
-        r[:, k.R_END] = k.NEVER
-        r[:, k.R_LRU_HEAD] = r[:, k.R_LRU_TAIL] = r[:, k.R_BEGUN] = -1
+        for name, count in rows.items():
+            self._place(name, np.zeros(count, k.Pool.rows[name]))
+        self._rows["accept"][:] = settings.accept
+        self._rows["ends"][:] = k.NEVER
+        self._rows["buckets"][:] = -1
+        self._rows["entries"]["chain"] = np.arange(1, entries + 1)
+        for cost, row in zip(costs, self._rows["costs"], strict=True):
+            self._lay_cost(cost, row)
+        self._open: Ints = np.zeros((3, n), dtype=np.int64)
+        self._rows["open"]["replicas"] = self._addresses(self._open)
+        self._lay_replicas(roles, cost_of, kv_blocks)
+
+    def _lay_cost(self, cost: StepCost, row: np.void) -> None:
+        row["ranks"] = cost.ranks
+        for i, name in enumerate(COSTS):
+            slope, stated = row[name], cost.slope[i]
+            for j, of in enumerate(SLOPES):
+                slope[of] = stated[j]
+            slope["decode"] = stated[p.PAIR] + stated[p.READ]
+            slope["window_decode"] = stated[p.WINDOW_PAIR] + stated[p.WINDOW_READ]
+        for content, name in ((p.DECODES, "decodes"), (p.PROMPTS, "prompts"), (p.BOTH, "both")):
+            row[name] = self._own(np.array(cost.table[content], np.int64, order="C"))
+
+    def _lay_replicas(self, roles: Sequence[int], cost_of: Sequence[int], kv_blocks: Sequence[int]) -> None:
+        r, n = self._rows["replicas"], len(roles)
+        r["index"] = np.arange(n)
+        r["role"], r["cost"], r["blocks"] = roles, cost_of, kv_blocks
+        r["end_ns"] = k.NEVER
+        r["lru_head"] = r["lru_tail"] = r["begun"] = -1
+        rows = {
+            "waiting": self._set.priorities,
+            "running": self._set.priorities,
+            "residue": self._set.block_tokens,
+            "finishes": int(self._pool["finishes_room"]),
+            "chunks": self._set.max_num_seqs,
+        }
+        for name, count in rows.items():
+            laid = np.zeros((n, count), k.Replica.rows[name])
+            if k.Replica.rows[name] == k.Queue.dtype:
+                laid["head"] = laid["tail"] = -1
+            r[name] = self._addresses(laid)
 
     # What the control plane does and sees
 
     def advance(self, until_ns: int) -> None:
         """Everything up to and including ``until_ns``."""
-        while (reason := self._call(k.ADVANCE, until_ns)) != k.DONE:
+        while (reason := call(self._address, k.ADVANCE, until_ns)) != k.DONE:
             if reason == k.NEED_ARRIVALS:
                 self._feed()
             elif reason == k.NEED_SLOTS:
@@ -152,63 +150,61 @@ class FastPool:
 
     def next_event_ns(self) -> int:
         """The earliest instant at which anything can happen by itself, or -1. Cuts no run short."""
-        m = self._m
-        times = [int(m[m[k.O_TREE] + 1])]
-        if m[k.N_FUTURE]:
-            times.append(int(m[m[k.O_FUTURE]]))
+        pool, rows = self._pool, self._rows
+        times = [int(rows["ends"][1])]
+        if pool["n_future"]:
+            times.append(int(rows["future"][0]["time_ns"]))
         if not self._set.concurrency:
-            if m[k.NEXT_ARRIVAL] == m[k.ARRIVALS] and not m[k.CLOSED]:
+            if pool["next_arrival"] == pool["n_arrivals"] and not pool["closed"]:
                 self._feed()
-            if m[k.NEXT_ARRIVAL] < m[k.ARRIVALS]:
-                times.append(int(m[m[k.O_ARRIVAL] + m[k.NEXT_ARRIVAL]]))
-        elif not m[k.BEGAN]:
-            times.append(int(m[k.NOW]))
+            if pool["next_arrival"] < pool["n_arrivals"]:
+                times.append(int(rows["arrivals"][pool["next_arrival"]]["arrival_ns"]))
+        elif not pool["began"]:
+            times.append(int(pool["now"]))
         earliest = min(times)
         return -1 if earliest == k.NEVER else earliest
 
     def start(self, index: int) -> None:
         """The replica is up from now on; what waited for one is handed out."""
-        self._r[index, k.R_UP], self._r[index, k.R_DRAINING] = 1, 0
-        self._list_up()
-        self._make_room_for(int(self._m[k.BACK_N]))
-        self._call(k.HAND_OUT)
+        replica = self._rows["replicas"][index]
+        replica["up"], replica["draining"] = 1, 0
+        self._list_open()
+        self._make_room_for(self.backlog)
+        call(self._address, k.HAND_OUT, 0)
 
     def drain(self, index: int) -> None:
         """The replica finishes what it has and is given nothing more."""
-        self._r[index, k.R_DRAINING] = 1
-        self._list_up()
+        self._rows["replicas"][index]["draining"] = 1
+        self._list_open()
 
     def kill(self, index: int) -> None:
         """The replica is gone with everything on it; its requests begin anew elsewhere."""
-        lost = self._call(k.KILL, index)
-        self._list_up()
+        lost = call(self._address, k.KILL, index)
+        self._list_open()
         self._make_room_for(lost)
-        self._call(k.SEND_AGAIN, lost)
+        call(self._address, k.SEND_AGAIN, lost)
 
     def set_cost(self, index: int, cost: int) -> None:
         """From its next iteration on the replica runs at another cost (a power cap has changed)."""
-        self._call(k.SETTLE, index)
-        self._r[index, k.R_COST] = self._pages[cost]
+        self._settled(index)["cost"] = cost
 
     def load(self, index: int) -> tuple[int, int, int, int]:
         """Requests waiting and running on a replica, KV blocks in use, KV blocks in all."""
-        self._call(k.SETTLE, index)
-        row = self._r[index]
-        return int(row[k.R_WAITING]), int(row[k.R_RUNNING]), int(row[k.R_USED]), int(row[k.R_BLOCKS])
+        replica = self._settled(index)
+        return int(replica["n_waiting"]), int(replica["n_running"]), int(replica["used"]), int(replica["blocks"])
 
     def take_energy(self, index: int) -> tuple[int, int, int]:
         """Since the last call, up to the last ``advance``: ns in iterations, their dynamic nJ, and nJ of hand-overs."""
-        self._call(k.SETTLE, index)
-        columns = [k.R_ACTIVE_NS, k.R_DYNAMIC, k.R_LINK]
-        active_ns, dynamic_nj, link_nj = (int(value) for value in self._r[index, columns])
-        self._r[index, columns] = 0
-        return active_ns, dynamic_nj, link_nj
+        replica = self._settled(index)
+        taken = int(replica["active_ns"]), int(replica["dynamic_nj"]), int(replica["link_nj"])
+        replica["active_ns"] = replica["dynamic_nj"] = replica["link_nj"] = 0
+        return taken
 
     def take_rows(self) -> Ints:
         """Rows (n, 16) of the requests finished since the last call, columns ``ROW_COLUMNS``."""
         self._flush_rows()
-        rows = np.concatenate(self._rows) if self._rows else np.zeros((0, k.ROW_WIDTH), dtype=np.int64)
-        self._rows = []
+        rows = np.concatenate(self._taken) if self._taken else np.zeros((0, len(p.ROW_COLUMNS)), dtype=np.int64)
+        self._taken = []
         return rows
 
     @property
@@ -220,7 +216,7 @@ class FastPool:
     @property
     def sketches(self) -> Ints:
         """Log-linear sketches (7, SKETCH_SIZE) of ``SKETCHES``."""
-        found = self._region(k.O_SKETCH).reshape(len(p.SKETCHES), p.SKETCH_SIZE).copy()
+        found = self._rows["sketch"].reshape(len(p.SKETCHES), p.SKETCH_SIZE).copy()
         if not self._set.draft_tokens:  # a step brings one token: the kernel tells the two apart only where they differ
             found[p.SKETCHES.index("step_gap")] = found[p.SKETCHES.index("itl")]
         return found
@@ -228,124 +224,125 @@ class FastPool:
     @property
     def in_system(self) -> int:
         """Requests neither finished nor given up, retries under way included."""
-        return int(self._m[k.N_SLOTS] - self._m[k.N_FREE])
+        return int(self._pool["n_slots"] - self._pool["n_free"])
 
     @property
     def backlog(self) -> int:
         """Requests that wait because no replica is up."""
-        return int(self._m[k.BACK_N])
+        return int(self._pool["n_backlog"])
+
+    def _settled(self, index: int) -> np.void:
+        """A replica that has booked what it has drawn up to the present."""
+        call(self._address, k.SETTLE, index)
+        found: np.void = self._rows["replicas"][index]
+        return found
 
     # Memory
 
-    def _call(self, command: int, argument: int = 0) -> int:
-        addresses = self._s.ctypes.data, self._r.ctypes.data, self._m.ctypes.data
-        return int(k.call(*addresses, command, argument))
+    def _own(self, rows: npt.NDArray[Any]) -> int:
+        """Keeps rows that never grow; returns their address."""
+        self._owned.append(rows)
+        return int(rows.ctypes.data)
 
-    def _region(self, region: int) -> Ints:
-        at = int(self._m[region])
-        return self._m[at : at + self._sizes[region]]
+    def _addresses(self, rows: npt.NDArray[Any]) -> Ints:
+        """Keeps rows that never grow; returns the addresses of the first dimension's."""
+        return self._own(rows) + np.arange(len(rows)) * rows.strides[0]
 
-    def _resize(self, region: int, size: int) -> None:
-        """Lays the regions out anew with one of them larger; contents move with them."""
-        old, before = self._m, dict(self._sizes)
-        self._sizes[region] = size
-        self._m = np.zeros(k.HEAD + sum(self._sizes.values()), dtype=np.int64)
-        self._m[: k.HEAD] = old[: k.HEAD]
-        at = k.HEAD
-        for name, now in self._sizes.items():
-            self._m[name] = at
-            kept = min(before[name], now)
-            self._m[at : at + kept] = old[old[name] : old[name] + kept]
-            at += now
+    def _place(self, name: str, rows: npt.NDArray[Any]) -> None:
+        """The pool finds its rows here from now on."""
+        self._rows[name] = rows
+        self._pool[name] = rows.ctypes.data
+
+    def _grow(self, name: str, count: int) -> None:
+        """Rows move to where there is room for more of them."""
+        before = self._rows[name]
+        larger = np.zeros(count, before.dtype)
+        larger[: len(before)] = before
+        self._place(name, larger)
 
     def _grow_slots(self) -> None:
-        count = 2 * len(self._s)
+        count = 2 * len(self._rows["requests"])
         if count > 1 << 24:
             raise MemoryError("more than 16 million requests are in the system at once: the service is overloaded")
-        larger = np.zeros((count, k.SW), dtype=np.int64)
-        larger[: len(self._s)] = self._s
-        self._s = larger
-        self._resize(k.O_FREE, count)
-        self._resize(k.O_SENT, count)
-        self._m[k.SLOT_CAP] = count
+        for name in ("requests", "free", "sent"):
+            self._grow(name, count)
+        self._pool["slots_room"] = count
 
     def _grow_future(self, more: int) -> None:
-        capacity = 2 * int(self._m[k.FUTURE_CAP]) + more
-        self._resize(k.O_FUTURE, capacity * k.FUTURE_WIDTH)
-        self._m[k.FUTURE_CAP] = capacity
+        room = 2 * int(self._pool["future_room"]) + more
+        self._grow("future", room)
+        self._pool["future_room"] = room
 
     def _make_room_for(self, requests: int) -> None:
         """For as many requests sent again, each of which may be rejected, retried or given a deadline."""
-        if self._m[k.N_FUTURE] + 2 * requests + 8 > self._m[k.FUTURE_CAP]:
+        if self._pool["n_future"] + 2 * requests + 8 > self._pool["future_room"]:
             self._grow_future(2 * requests)
         self._flush_rows()
-        if requests + 8 > self._m[k.ROW_CAP]:
-            self._resize(k.O_ROW, (requests + FIRST_ROWS) * k.ROW_WIDTH)
-            self._m[k.ROW_CAP] = requests + FIRST_ROWS
+        if requests + 8 > self._pool["finished_room"]:
+            self._grow("finished", requests + FIRST_ROWS)
+            self._pool["finished_room"] = requests + FIRST_ROWS
 
     def _flush_rows(self) -> None:
-        count = int(self._m[k.N_ROWS])
+        count = int(self._pool["n_finished"])
         if count:
-            self._rows.append(self._region(k.O_ROW).reshape(-1, k.ROW_WIDTH)[:count].copy())
-            self._m[k.N_ROWS] = 0
+            rows = self._rows["finished"][:count].view(np.int64).reshape(count, len(p.ROW_COLUMNS))
+            self._taken.append(rows.copy())
+            self._pool["n_finished"] = 0
 
     def _drain_counts(self) -> None:
         """Sums move to Python's integers, so that none of them can overflow."""
-        m = self._m
-        for i, name in enumerate(p.COUNTS):
-            at = k.COUNT0 + i
-            if name == "peak_blocks":
-                self._counted[name] = int(m[at])
-            elif m[at]:
-                self._counted[name] += int(m[at])
-                m[at] = 0
+        counted = dict(zip(p.COUNTS, self._counts.tolist(), strict=True))
+        peak = counted["peak_blocks"]
+        for name, count in counted.items():
+            self._counted[name] += count
+        self._counted["peak_blocks"] = peak
+        self._counts[:] = 0
+        self._pool["counts"]["peak_blocks"] = peak
 
     def _feed(self) -> None:
         chunk = self._more()
         if chunk is None:
-            self._m[k.CLOSED] = 1
+            self._pool["closed"] = 1
             return
         n = len(chunk.arrival_ns)
-        if n * k.ARRIVAL_WIDTH > self._sizes[k.O_ARRIVAL]:
-            self._resize(k.O_ARRIVAL, n * k.ARRIVAL_WIDTH)
-        hashed = bool(self._set.hash_blocks)
-        if hashed:
-            self._place_hashes(len(chunk.prefix_hashes))
-        columns = self._region(k.O_ARRIVAL)[: n * k.ARRIVAL_WIDTH].reshape(k.ARRIVAL_WIDTH, n)
-        columns[0] = chunk.arrival_ns
-        columns[1] = chunk.prompt_tokens
-        columns[2] = chunk.output_tokens
-        columns[3] = chunk.session
-        columns[4] = chunk.priority
-        if hashed:
-            columns[5] = self._hashes_used + chunk.prefix_start[:-1]
-            columns[6] = np.diff(chunk.prefix_start)
-            place = self._region(k.O_HASH)
-            place[self._hashes_used : self._hashes_used + len(chunk.prefix_hashes)] = chunk.prefix_hashes
-            self._hashes_used += len(chunk.prefix_hashes)
-        self._m[k.NEXT_ARRIVAL], self._m[k.ARRIVALS] = 0, n
+        if n > len(self._rows["arrivals"]):
+            self._grow("arrivals", n)
+        rows = self._rows["arrivals"][:n]
+        rows["arrival_ns"] = chunk.arrival_ns
+        rows["prompt"] = chunk.prompt_tokens
+        rows["output"] = chunk.output_tokens
+        rows["session"] = chunk.session
+        rows["priority"] = chunk.priority
+        if self._set.hash_blocks:
+            more = len(chunk.prefix_hashes)
+            self._make_room_for_hashes(more)
+            rows["first_hash"] = self._hashes_used + chunk.prefix_start[:-1]
+            rows["hashes"] = np.diff(chunk.prefix_start)
+            self._rows["hashes"][self._hashes_used : self._hashes_used + more] = chunk.prefix_hashes
+            self._hashes_used += more
+        self._pool["next_arrival"], self._pool["n_arrivals"] = 0, n
         self._drain_counts()
 
-    def _place_hashes(self, more: int) -> None:
-        """Room for the hashes of new arrivals: those of finished requests are forgotten, then the region grows."""
-        if self._hashes_used + more <= self._sizes[k.O_HASH]:
+    def _make_room_for_hashes(self, more: int) -> None:
+        """Room for the hashes of new arrivals: those of finished requests are forgotten, then the rows grow."""
+        place, requests = self._rows["hashes"], self._rows["requests"]
+        if self._hashes_used + more <= len(place):
             return
-        live = np.flatnonzero((self._s[:, k.S_LIVE] == 1) & (self._s[:, k.S_HASHES] > 0))
-        start, lengths = self._s[live, k.S_HASH], self._s[live, k.S_HASHES]
+        live = np.flatnonzero((requests["live"] == 1) & (requests["hashes"] > 0))
+        start, lengths = requests["first_hash"][live], requests["hashes"][live]
         upto = np.cumsum(lengths)
         at = int(upto[-1]) if len(live) else 0
-        place = self._region(k.O_HASH)
         place[:at] = place[np.repeat(start - upto + lengths, lengths) + np.arange(at)]
-        self._s[live, k.S_HASH] = upto - lengths
+        requests["first_hash"][live] = upto - lengths
         self._hashes_used = at
-        if at + more > self._sizes[k.O_HASH]:
-            self._resize(k.O_HASH, 2 * (at + more))
+        if at + more > len(place):
+            self._grow("hashes", 2 * (at + more))
 
-    def _list_up(self) -> None:
-        r, n = self._r, self._replicas
-        free = (r[:, k.R_UP] == 1) & (r[:, k.R_DRAINING] == 0)
-        lists = self._region(k.O_UP).reshape(3, n)
-        for role in (p.ANY, p.PREFILL, p.DECODE):
-            fitting = np.flatnonzero(free & np.isin(r[:, k.R_ROLE], (p.ANY, role)))
-            lists[role, : len(fitting)] = fitting
-            self._m[k.UP0 + role] = len(fitting)
+    def _list_open(self) -> None:
+        """Who may be given requests, by role."""
+        r = self._rows["replicas"]
+        free = (r["up"] == 1) & (r["draining"] == 0)
+        for role, choices in enumerate(self._rows["open"]):
+            fitting = np.flatnonzero(free & np.isin(r["role"], (p.ANY, role)))
+            self._open[role, : len(fitting)] = fitting
+            choices["n"] = len(fitting)

@@ -1,0 +1,168 @@
+"""How the serving kernel is compiled: its records by the names of their fields, and a cache that knows what it holds.
+
+A record is a class whose annotations are its fields, each of eight bytes: an ``int``, the address of ``Rows`` (of
+ints or of other records), or a record within the record. NumPy lays memory out by ``dtype``; the compiled code is given
+addresses and reads and writes the very same fields (``request.ready``, ``pool.requests[slot]``), without the ten
+words and the counted references that an array is at every call.
+"""
+
+import hashlib
+import inspect
+import operator
+import sys
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+import numpy as np
+from numba import njit, types
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.datamodel import models
+from numba.extending import intrinsic, lower_builtin, register_model
+
+T = TypeVar("T")
+WORD = 8
+
+
+class Rows(Generic[T]):
+    """The address of rows in memory, by their index; nobody checks its bounds."""
+
+    def __getitem__(self, index: int) -> T: ...  # type: ignore[empty-body]
+    def __setitem__(self, index: int, value: T) -> None: ...
+
+
+class Record:
+    """Fields by name. ``ints`` are the names of more of them, told elsewhere already; they come first."""
+
+    dtype: ClassVar["np.dtype[np.void]"]
+    compiled: ClassVar[types.Record]
+    rows: ClassVar[dict[str, "np.dtype[Any]"]]
+    """What a row is of each field that is an address."""
+
+    def __init_subclass__(cls, ints: Iterable[str] = ()) -> None:
+        """Lays the fields out, one after the other."""
+        fields = dict.fromkeys(ints, int) | inspect.get_annotations(cls)
+        cls.rows = {name: _row_dtype(*get_args(kind)) for name, kind in fields.items() if get_args(kind)}
+        layout = [
+            (name, kind.dtype if inspect.isclass(kind) and issubclass(kind, Record) else np.dtype(np.int64))
+            for name, kind in fields.items()
+        ]
+        cls.dtype = np.dtype(layout)
+        offsets = {name: cls.dtype.fields[name][1] for name in fields}
+        cls.compiled = _RecordType(
+            cls.__name__, [(name, _compiled(kind), offsets[name]) for name, kind in fields.items()], cls.dtype.itemsize
+        )
+
+
+def _row_dtype(kind: Any) -> "np.dtype[Any]":
+    return np.dtype(np.int64) if kind is int else kind.dtype
+
+
+def _compiled(kind: Any) -> types.Type:
+    """The compiler's type of a field."""
+    if kind is int:
+        return types.int64
+    if not get_args(kind):
+        return kind.compiled
+    (row,) = get_args(kind)
+    return types.CPointer(types.int64) if row is int else _RowsType(row.compiled)
+
+
+class _RecordType(types.Record):
+    """A record called by its name alone: that of NumPy's repeats every field, in every symbol and comparison."""
+
+    def __init__(self, name: str, fields: list[tuple[str, types.Type, int]], size: int) -> None:
+        described = [(field, {"type": kind, "offset": at, "alignment": WORD}) for field, kind, at in fields]
+        self.fields = dict(self._normalize_fields(described))
+        self.size = size
+        self.aligned = True
+        self.bitwidth = 8 * size
+        types.Type.__init__(self, name)
+
+
+class _RowsType(types.CPointer):
+    """The address of records: an index gives the record itself, to be read and written in place."""
+
+
+register_model(_RecordType)(models.RecordModel)
+register_model(_RowsType)(models.PointerModel)
+
+
+@lower_builtin(operator.getitem, _RowsType, types.Integer)
+def _record_at(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    return builder.gep(args[0], [args[1]])
+
+
+def at(record: type[Record]) -> Any:
+    """A function of compiled code: the record that begins at an address."""
+
+    @intrinsic
+    def placed(typing, address):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+        return record.compiled(address), generate
+
+    return placed
+
+
+inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""Compiles a function of the kernel that only others of the kernel call."""
+
+
+def entry(function: Callable[..., int]) -> Any:
+    """Compiles a way into the kernel, with all it calls, and keeps the code for later runs."""
+    compiled = njit(error_model="numpy")(function)
+    compiled._cache = _Cache(function)
+    return compiled
+
+
+def is_kept(compiled: Any) -> bool:
+    """Whether code of an earlier run will be taken, so that nothing need be compiled."""
+    return bool(compiled._cache.kept())
+
+
+class _Cache(FunctionCache):
+    """Numba's cache, but stamped with all that the code is made from. Numba looks at one file alone: that of ``call``."""
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        super().__init__(function)
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=fingerprint(function)
+        )
+
+    def kept(self) -> dict[Any, str]:
+        """Files of code that is fresh."""
+        return self._cache_file._load_index()
+
+
+def fingerprint(function: Callable[..., Any]) -> str:
+    """A hash of every module that the code of a function comes from: its source and its constants, those included that
+    it imports by name, for these are part of the compiled code."""
+    found = hashlib.sha256()
+    for module in sorted(_modules(sys.modules[function.__module__]), key=lambda module: module.__name__):
+        constants = {name: value for name, value in vars(module).items() if _is_constant(name, value)}
+        found.update(repr((module.__name__, inspect.getsource(module), sorted(constants.items()))).encode())
+    return found.hexdigest()
+
+
+def _is_constant(name: str, value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(_is_constant(name, item) for item in value)
+    return isinstance(value, int | float | str | bytes) and not name.startswith("__")
+
+
+def _modules(first: ModuleType) -> set[ModuleType]:
+    """The module and all of its package whose functions, classes or names it uses, and so on."""
+    package = first.__name__.partition(".")[0] + "."
+    found: set[ModuleType] = set()
+    unseen = [first]
+    while unseen:
+        module = unseen.pop()
+        if module not in found:
+            found.add(module)
+            for value in vars(module).values():
+                name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+                if isinstance(name, str) and name.startswith(package):
+                    unseen.append(sys.modules[name])
+    return found

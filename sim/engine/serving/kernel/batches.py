@@ -1,0 +1,354 @@
+"""An iteration begins: who is preempted, who is admitted, and how long it will take."""
+
+import numpy as np
+
+from sim.engine.serving import plan as p
+from sim.engine.serving.compiled import inner
+from sim.engine.serving.kernel.blocks import (
+    blocks_of,
+    context_of,
+    decode_need,
+    find,
+    give_back_blocks,
+    held_blocks,
+    hits_of,
+    pending_of,
+    refer,
+    take_blocks,
+    whole_blocks,
+    within_block,
+)
+from sim.engine.serving.kernel.costs import cost_of, decode_cost, growths, longest, padded, span_of
+from sim.engine.serving.kernel.queues import enter, head_of_queue, is_stale, pop_finish, stop_running, wait
+from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration
+from sim.engine.serving.plan import FRACTION_BITS
+from sim.engine.serving.records import NEVER
+
+# Who is in it
+
+
+@inner
+def preempt(pool, replica, request):
+    """The request waits again, first of its class; returns the KV blocks that are swapped out."""
+    pool.counts.preemptions += 1
+    request.preemptions += 1
+    replica.pending -= pending_of(request)
+    blocks = held_blocks(pool, replica, request)
+    give_back_blocks(pool, replica, request)
+    stop_running(pool, replica, request)
+    pool.n_running -= 1
+    ready = request.ready
+    if ready:
+        leave_decode(pool, replica, request)
+    else:
+        replica.begun = -1
+    if pool.swap and ready:
+        request.swapped = 1
+    else:
+        request.ready = 0
+        request.target = request.prompt + request.emitted
+        request.context = 0
+        blocks = 0
+    replica.pending += pending_of(request)
+    wait(pool, replica, request, True)
+    return blocks
+
+
+@inner
+def make_room(pool, replica):
+    """Preempts until the decodes have the blocks they need, and takes these; returns those swapped out."""
+    swapped = np.int64(0)
+    need = decode_need(pool, replica)
+    while need > replica.blocks - replica.used:
+        for c in range(pool.priorities - 1, -1, -1):
+            victim = replica.running[c].tail
+            if victim >= 0:
+                swapped += preempt(pool, replica, pool.requests[victim])
+                break
+        need = decode_need(pool, replica)
+    if need:
+        take_blocks(pool, replica, need)
+    return swapped
+
+
+@inner
+def admit_ready(pool, replica):
+    """Admits those whose context is computed (handed over, or swapped out); returns KV blocks swapped in."""
+    swapped = np.int64(0)
+    while True:
+        slot = head_of_queue(pool, replica)
+        if slot < 0:
+            break
+        head = pool.requests[slot]
+        if not head.ready:
+            break
+        blocks = blocks_of(pool, head.context)
+        spare = replica.blocks - replica.used - decode_need(pool, replica) - blocks - 1
+        watermark = pool.watermark_blocks if replica.n_running else -1
+        if replica.n_running >= pool.max_num_seqs or spare < watermark:
+            break
+        enter(pool, replica, head)
+        take_blocks(pool, replica, blocks)
+        join(pool, replica, head)
+        if head.swapped:
+            swapped += blocks
+            head.swapped = 0
+    return swapped
+
+
+@inner
+def add_chunk(replica, slot, tokens):
+    """So many tokens of a prompt are in the iteration."""
+    chunk = replica.chunks[replica.n_chunks]
+    chunk.slot, chunk.tokens = slot, tokens
+    replica.n_chunks += 1
+
+
+@inner
+def admit(pool, replica, decodes, may_admit):
+    """Fills the token budget with prompts: the one begun first, then the head of the queue as long as it fits."""
+    chunked = pool.prefill == p.CHUNKED
+    budget = pool.max_num_batched_tokens - decodes * (1 + pool.draft_tokens)
+    if replica.begun >= 0:
+        begun = pool.requests[replica.begun]
+        left = begun.target - begun.context
+        tokens = min(left, budget)
+        if tokens > 0:
+            add_chunk(replica, replica.begun, tokens)
+            budget -= tokens
+        if tokens < left:
+            return
+        replica.begun = -1
+    hash_tokens = pool.hash_blocks * pool.block_tokens
+    while may_admit and budget > 0 and replica.n_running < pool.max_num_seqs:
+        slot = head_of_queue(pool, replica)
+        if slot < 0:
+            break
+        head = pool.requests[slot]
+        if head.ready:
+            break
+        target = head.target
+        hits = hits_of(pool, replica, head)
+        missing = target - hits * hash_tokens
+        if not chunked and missing > budget and replica.n_chunks:
+            break
+        room = replica.blocks - replica.used
+        first = head.first_hash
+        for i in range(first, first + hits):
+            if pool.entries[find(pool, replica, pool.hashes[i])].refs == 0:
+                room -= pool.hash_blocks
+        blocks = blocks_of(pool, target) - hits * pool.hash_blocks
+        if room - blocks < (pool.watermark_blocks if replica.n_running else 0):
+            break
+        enter(pool, replica, head)
+        for i in range(first, first + hits):
+            refer(pool, replica, find(pool, replica, pool.hashes[i]))
+        head.held = hits
+        head.context = hits * hash_tokens
+        replica.pending -= hits * hash_tokens
+        take_blocks(pool, replica, blocks)
+        if hash_tokens:
+            pool.counts.looked_up_tokens += target
+            pool.counts.cached_tokens += hits * hash_tokens
+            head.cached = hits * hash_tokens
+        tokens = min(missing, budget) if chunked else missing
+        add_chunk(replica, slot, tokens)
+        budget -= tokens
+        if tokens < missing:
+            replica.begun = slot
+            break
+
+
+@inner
+def admit_batch(pool, replica):
+    """A closed batch: as many as fit when all are padded to the longest."""
+    prompt, output = np.int64(0), np.int64(0)
+    while replica.n_chunks < pool.max_num_seqs:
+        slot = head_of_queue(pool, replica)
+        if slot < 0:
+            break
+        head = pool.requests[slot]
+        longer, more = max(prompt, head.prompt), max(output, head.output)
+        seats = replica.n_chunks + 1
+        fits = (
+            seats * blocks_of(pool, longer + more) <= replica.blocks and seats * longer <= pool.max_num_batched_tokens
+        )
+        if seats > 1 and not fits:
+            break
+        prompt, output = longer, more
+        enter(pool, replica, head)
+        add_chunk(replica, slot, 0)
+    for i in range(replica.n_chunks):
+        chunk = replica.chunks[i]
+        chunk.tokens = prompt
+        request = pool.requests[chunk.slot]
+        request.padded_prompt, request.padded_output = prompt, output
+        take_blocks(pool, replica, held_blocks(pool, replica, request))
+
+
+# It begins
+
+
+@inner
+def begin(pool, replica):
+    """The replica begins an iteration, if anybody can be in one."""
+    swapped = np.int64(0)
+    replica.n_chunks = 0
+    preempted = pool.counts.preemptions
+    mode = pool.prefill
+    takes_part = True
+    if mode == p.STATIC:
+        if not replica.n_running:
+            admit_batch(pool, replica)
+            takes_part = replica.n_chunks == 0
+    elif mode == p.PRIORITIZED:
+        swapped += admit_ready(pool, replica)
+        admit(pool, replica, 0, True)
+        takes_part = replica.n_chunks == 0
+        if takes_part and replica.decoding:
+            swapped += make_room(pool, replica)
+    else:
+        swapped += admit_ready(pool, replica)
+        swapped += make_room(pool, replica)
+        if replica.n_waiting or replica.begun >= 0:
+            admit(pool, replica, replica.decoding, pool.counts.preemptions == preempted)
+    d = replica.decoding if takes_part else 0
+    replica.takes_part = d
+    if d or replica.n_chunks:
+        launch(pool, replica, d, swapped, pool.counts.preemptions != preempted)
+
+
+@inner
+def begin_touched(pool):
+    """Every replica that stands still and has work begins an iteration."""
+    n = pool.n_touched
+    pool.n_touched = 0
+    for i in range(n):
+        replica = pool.replicas[pool.touched[i]]
+        replica.touched = 0
+        if not replica.busy and replica.up and replica.assigned:
+            begin(pool, replica)
+
+
+@inner
+def has_waited(pool, replica):
+    """Whether prompts went first, so that decodes have stood still since their last token."""
+    return pool.prefill == p.PRIORITIZED and replica.last_token_ns != replica.start_ns
+
+
+@inner
+def launch(pool, replica, d, swapped, preempted):
+    """The iteration, or a run of decode iterations, is under way, with ``d`` sequences that decode."""
+    replica.busy = 1
+    replica.start_ns = pool.now
+    replica.booked_ns = replica.booked_nj = 0
+    steps = np.int64(NEVER)
+    if pool.window:
+        steps = window_scan(pool, replica)
+    if replica.n_chunks or pool.draft_tokens:
+        launch_mixed(pool, replica, d, swapped)
+        return
+    a0, a1, a2, e = decode_cost(pool, replica, swapped)
+    k = np.int64(1)
+    if not (swapped or preempted or has_waited(pool, replica)):
+        k = plan_run(pool, replica, steps, a0, a1, a2)
+    if k == 1:
+        one_iteration(pool, replica, longest(a0, a1, a2), e)
+        return
+    g0, g1, g2 = growths(pool, replica)
+    replica.run = k
+    end_after(pool, replica, span_of(a0, a1, a2, g0, g1, g2, k))
+
+
+@inner
+def window_scan(pool, replica):
+    """Contexts within the window, how many still grow, and how many iterations until the first stops growing."""
+    window = pool.window
+    windowed, below, steps = np.int64(0), np.int64(0), np.int64(NEVER)
+    for c in range(pool.priorities):
+        slot = replica.running[c].head
+        while slot >= 0:
+            request = pool.requests[slot]
+            if request.ready:
+                reach = context_of(replica, request) + 1
+                windowed += min(reach, window)
+                if reach < window:
+                    below += 1
+                    steps = min(steps, window - reach + 1)
+            slot = request.next
+    replica.windowed, replica.growing = windowed, below
+    return steps
+
+
+@inner
+def plan_run(pool, replica, steps, a0, a1, a2):
+    """How many decode iterations run before the batch can change."""
+    finishes = replica.finishes
+    while is_stale(pool, replica, finishes[0]):
+        pop_finish(replica)
+    k = min((finishes[0] >> 24) - replica.iteration, steps)
+    room = replica.blocks - replica.used
+    if pool.prefill != p.STATIC and k > 1 and replica.decoding * (whole_blocks(pool, k - 1) + 1) > room:
+        first = replica.iteration
+        fits = np.int64(1)
+        while fits < k:
+            room -= replica.residue[within_block(pool, -(first + fits))]
+            if room < 0:
+                break
+            fits += 1
+        k = fits
+    g0, g1, g2 = growths(pool, replica)
+    g = longest(g0, g1, g2)
+    first = longest(a0, a1, a2)
+    last = first + g * (k - 1)
+    while k > 1 and k > (NEVER >> 1) // last:
+        k = (k + 1) >> 1
+        last = first + g * (k - 1)
+    return k
+
+
+@inner
+def launch_mixed(pool, replica, d, swapped):
+    """An iteration with prompts in it, or one that verifies drafts."""
+    v = 1 + pool.draft_tokens
+    window = pool.window
+    cost = pool.costs[replica.cost]
+    pairs = v * replica.context + d * (v * (v - 1) // 2) if d else np.int64(0)
+    reads = replica.context + d * (v - 1) if d else np.int64(0)
+    wpairs, wreads = np.int64(0), np.int64(0)
+    if window and d:
+        for c in range(pool.priorities):
+            slot = replica.running[c].head
+            while slot >= 0:
+                request = pool.requests[slot]
+                if request.ready:
+                    context = context_of(replica, request)
+                    for i in range(1, v + 1):
+                        wpairs += min(context + i, window)
+                    wreads += min(context + v, window + v - 1)
+                slot = request.next
+    a0, a1, a2, e = cost_of(cost, cost.decodes[d * v], pairs, reads, wpairs, wreads, d, swapped, 0)
+    replica.alone_ns, replica.alone_nj = longest(a0, a1, a2) >> FRACTION_BITS, e
+    replica.reads = reads
+    n = replica.n_chunks
+    if n:
+        prompt = np.int64(0)
+        for i in range(n):
+            chunk = replica.chunks[i]
+            request, new = pool.requests[chunk.slot], chunk.tokens
+            context = 0 if request.padded_output else request.context
+            prompt += new
+            pairs += new * context + new * (new + 1) // 2
+            reads += context + new
+            if window:
+                rising = min(max(window - context, 0), new)
+                wpairs += rising * context + rising * (rising + 1) // 2 + (new - rising) * window
+                wreads += min(context + new, window + new - 1)
+        tokens = padded(cost.ranks, d * v, prompt, n)
+        base = cost.both[tokens] if d else cost.prompts[tokens]
+        a0, a1, a2, e = cost_of(cost, base, pairs, reads, wpairs, wreads, d + n, swapped, n)
+    span = longest(a0, a1, a2)
+    replica.run = 0
+    replica.span = span
+    replica.energy_nj = e
+    end_after(pool, replica, span)

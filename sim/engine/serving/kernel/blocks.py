@@ -1,0 +1,235 @@
+"""KV blocks: what requests hold of them, and the prefixes that stay in the cache behind them.
+
+Blocks are nearly always a power of two, and a division takes longer than all else a request needs of its blocks.
+"""
+
+import numpy as np
+
+from sim.engine.serving.compiled import inner
+from sim.engine.serving.kernel.sketches import mix
+
+
+@inner
+def blocks_of(pool, tokens):
+    """KV blocks that hold so many tokens."""
+    if pool.block_shift >= 0:
+        return (tokens + pool.block_tokens - 1) >> pool.block_shift
+    return (tokens + pool.block_tokens - 1) // pool.block_tokens
+
+
+@inner
+def within_block(pool, tokens):
+    """Tokens in the last block, if it is not full."""
+    if pool.block_shift >= 0:
+        return tokens & (pool.block_tokens - 1)
+    return tokens % pool.block_tokens
+
+
+@inner
+def whole_blocks(pool, tokens):
+    """Full blocks."""
+    if pool.block_shift >= 0:
+        return tokens >> pool.block_shift
+    return tokens // pool.block_tokens
+
+
+@inner
+def context_of(replica, request):
+    """Tokens in the cache of a sequence; a decoding one gains one with every iteration of its replica."""
+    if request.finish_key >= 0:
+        return request.context + replica.iteration - request.joined_at
+    return request.context
+
+
+@inner
+def pending_of(request):
+    """Tokens it has still to prefill, or the one that it decodes."""
+    return np.int64(1) if request.ready else request.target - request.context
+
+
+@inner
+def held_blocks(pool, replica, request):
+    """KV blocks of a request that is admitted; a closed batch pads."""
+    if request.padded_output:
+        return blocks_of(pool, request.padded_prompt + request.padded_output)
+    return blocks_of(pool, max(context_of(replica, request), request.target))
+
+
+# Hashed blocks: a hash table with chains, and a list of those without references by their last use
+
+
+@inner
+def bucket_of(pool, replica, key):
+    """Where the chain of a hashed block in the cache of a replica (by its index) begins."""
+    hashed = mix(np.uint64(key) ^ (np.uint64(replica) << np.uint64(40)))
+    return np.int64(hashed & np.uint64(pool.n_buckets - 1))
+
+
+@inner
+def find(pool, replica, key):
+    """Index of a hashed block in a replica's cache, or -1."""
+    at = pool.buckets[bucket_of(pool, replica.index, key)]
+    while at >= 0:
+        entry = pool.entries[at]
+        if entry.key == key and entry.replica == replica.index:
+            return at
+        at = entry.chain
+    return np.int64(-1)
+
+
+@inner
+def insert(pool, replica, key):
+    """A hashed block comes into the cache, with one reference."""
+    at = pool.free_entry
+    entry = pool.entries[at]
+    pool.free_entry = entry.chain
+    bucket = bucket_of(pool, replica.index, key)
+    entry.key, entry.replica, entry.refs, entry.chain = key, replica.index, 1, pool.buckets[bucket]
+    pool.buckets[bucket] = at
+
+
+@inner
+def remove(pool, at):
+    """A hashed block leaves the cache."""
+    entry = pool.entries[at]
+    bucket = bucket_of(pool, entry.replica, entry.key)
+    other = pool.buckets[bucket]
+    if other == at:
+        pool.buckets[bucket] = entry.chain
+    else:
+        while pool.entries[other].chain != at:
+            other = pool.entries[other].chain
+        pool.entries[other].chain = entry.chain
+    entry.chain = pool.free_entry
+    pool.free_entry = at
+
+
+@inner
+def unlink_unused(pool, replica, entry):
+    """The block is no longer one of those without references."""
+    older, newer = entry.older, entry.newer
+    if older >= 0:
+        pool.entries[older].newer = newer
+    else:
+        replica.lru_head = newer
+    if newer >= 0:
+        pool.entries[newer].older = older
+    else:
+        replica.lru_tail = older
+
+
+@inner
+def append_unused(pool, replica, at):
+    """The block has lost its last reference: it was used last of all without one."""
+    entry = pool.entries[at]
+    last = replica.lru_tail
+    entry.older, entry.newer = last, -1
+    if last >= 0:
+        pool.entries[last].newer = at
+    else:
+        replica.lru_head = at
+    replica.lru_tail = at
+
+
+@inner
+def refer(pool, replica, at):
+    """One more request refers to the block."""
+    entry = pool.entries[at]
+    if entry.refs == 0:
+        unlink_unused(pool, replica, entry)
+        replica.cached -= pool.hash_blocks
+        replica.used += pool.hash_blocks
+    entry.refs += 1
+
+
+@inner
+def take_blocks(pool, replica, blocks):
+    """Blocks become used; of prefixes without references the oldest give way."""
+    replica.used += blocks
+    while replica.used + replica.cached > replica.blocks:
+        oldest = replica.lru_head
+        unlink_unused(pool, replica, pool.entries[oldest])
+        remove(pool, oldest)
+        replica.cached -= pool.hash_blocks
+    if replica.used > pool.counts.peak_blocks:
+        pool.counts.peak_blocks = replica.used
+
+
+@inner
+def give_back_prefix(pool, replica, request):
+    """The request no longer refers to the hashed blocks of its prompt, the last of them first."""
+    held = request.held
+    replica.used += held * pool.hash_blocks
+    for i in range(request.first_hash + held - 1, request.first_hash - 1, -1):
+        at = find(pool, replica, pool.hashes[i])
+        entry = pool.entries[at]
+        entry.refs -= 1
+        if entry.refs == 0:
+            append_unused(pool, replica, at)
+            replica.used -= pool.hash_blocks
+            replica.cached += pool.hash_blocks
+    request.held = 0
+
+
+@inner
+def give_back_blocks(pool, replica, request):
+    """The request holds no KV blocks any longer."""
+    replica.used -= held_blocks(pool, replica, request)
+    if request.held:
+        give_back_prefix(pool, replica, request)
+
+
+@inner
+def hits_of(pool, replica, request):
+    """Leading hashed blocks found in the cache; one token at least is always computed."""
+    if not pool.hash_blocks:
+        return np.int64(0)
+    limit = min(request.hashes, (request.target - 1) // (pool.hash_blocks * pool.block_tokens))
+    hits = np.int64(0)
+    while hits < limit and find(pool, replica, pool.hashes[request.first_hash + hits]) >= 0:
+        hits += 1
+    return hits
+
+
+@inner
+def register_prefix(pool, replica, request):
+    """The prompt is computed: its hashed blocks are in the cache from now on."""
+    for i in range(request.first_hash + request.held, request.first_hash + request.hashes):
+        key = pool.hashes[i]
+        at = find(pool, replica, key)
+        if at >= 0:
+            refer(pool, replica, at)
+            replica.used -= pool.hash_blocks
+        else:
+            insert(pool, replica, key)
+        request.held += 1
+
+
+# What decodes take
+
+
+@inner
+def decode_need(pool, replica):
+    """KV blocks the next decode iteration takes beyond those held."""
+    if not pool.draft_tokens:
+        return replica.residue[within_block(pool, -replica.iteration)]
+    need = np.int64(0)
+    for c in range(pool.priorities):
+        slot = replica.running[c].head
+        while slot >= 0:
+            request = pool.requests[slot]
+            if request.ready:
+                context = context_of(replica, request)
+                need += blocks_of(pool, context + 1 + pool.draft_tokens) - blocks_of(pool, context)
+            slot = request.next
+    return need
+
+
+@inner
+def blocks_of_run(pool, replica, first, last):
+    """KV blocks taken by iterations number ``first`` .. ``last - 1`` of the replica, none joining or leaving."""
+    n = last - first
+    need = whole_blocks(pool, n) * replica.decoding
+    for i in range(first, first + within_block(pool, n)):
+        need += replica.residue[within_block(pool, -i)]
+    return need

@@ -1,0 +1,350 @@
+"""Arrivals and events, one after the other, and the one way into the compiled kernel."""
+
+import numpy as np
+
+from sim.engine.serving import plan as p
+from sim.engine.serving.compiled import at, entry, inner
+from sim.engine.serving.kernel.batches import begin_touched
+from sim.engine.serving.kernel.blocks import blocks_of, give_back_blocks, pending_of, remove
+from sim.engine.serving.kernel.ends import end
+from sim.engine.serving.kernel.lives import finish, give_up, lose, reset
+from sim.engine.serving.kernel.queues import (
+    append,
+    drop_first,
+    first_to_end,
+    push,
+    set_end,
+    stop_waiting,
+    touch,
+    unlink,
+    wait,
+)
+from sim.engine.serving.kernel.routing import route
+from sim.engine.serving.kernel.runs import cut, settle
+from sim.engine.serving.records import (
+    ADVANCE,
+    AWAY,
+    DEADLINE,
+    DONE,
+    HAND_OUT,
+    HANDED_OVER,
+    KILL,
+    MOVING,
+    NEED_ARRIVALS,
+    NEED_FUTURE,
+    NEED_ROWS,
+    NEED_SLOTS,
+    NEVER,
+    RETRY,
+    RUNNING,
+    SEND_AGAIN,
+    SETTLE,
+    USER,
+    WAITING,
+    Pool,
+)
+
+pool_at = at(Pool)
+
+# Arrivals
+
+
+@inner
+def arrive(pool):
+    """The next arrival is in the system."""
+    arrival = pool.arrivals[pool.next_arrival]
+    pool.next_arrival += 1
+    if pool.n_free:
+        pool.n_free -= 1
+        slot = pool.free[pool.n_free]
+    else:
+        slot = pool.n_slots
+        pool.n_slots += 1
+    request = pool.requests[slot]
+    prompt, output = arrival.prompt, arrival.output
+    hash_tokens = pool.hash_blocks * pool.block_tokens
+    request.slot = slot
+    request.ordinal = pool.ordinal
+    pool.ordinal += 1
+    request.arrival_ns = pool.now
+    request.prompt, request.output, request.session = prompt, output, arrival.session
+    request.priority = min(arrival.priority, pool.priorities - 1)
+    request.first_hash = arrival.first_hash
+    request.hashes = min(arrival.hashes, prompt // hash_tokens) if hash_tokens else 0
+    request.turns = request.cached = request.preemptions = 0
+    request.prefill_ns = request.decode_ns = request.prefill_nj = request.decode_nj = 0
+    request.attempts = request.live = 1
+    request.stamp += 1  # events of the slot's last tenant are stale
+    reset(request)
+    pool.counts.arrived += 1
+    if blocks_of(pool, prompt + output + pool.draft_tokens) > pool.largest:
+        pool.counts.too_long += 1
+        finish(pool, request, p.REJECTED)
+    else:
+        attempt(pool, request)
+
+
+@inner
+def attempt(pool, request):
+    """The request is sent to the router, with a deadline."""
+    if pool.timeout_ns >= 0:
+        push(pool, pool.now + pool.timeout_ns, DEADLINE, request.slot, request.stamp)
+    dispatch(pool, request, p.PREFILL, 0)
+
+
+@inner
+def dispatch(pool, request, role, turn):
+    """The request waits at a replica, or for one, or is rejected."""
+    r = route(pool, request, role, 4 * request.attempts + turn)
+    limit = pool.queue_limit
+    if r < 0:
+        if limit >= 0 and pool.n_backlog >= limit:
+            give_up(pool, request, p.REJECTED)
+            return
+        request.where, request.replica = WAITING, -1
+        pool.n_waiting += 1
+        pool.n_backlog += 1
+        append(pool, pool.backlog, request)
+        return
+    replica = pool.replicas[r]
+    if (
+        limit >= 0
+        and not request.ready
+        and replica.n_waiting >= limit
+        and (replica.busy or replica.n_waiting)
+    ):
+        give_up(pool, request, p.REJECTED)
+        return
+    blocked = replica.n_waiting and pool.priorities == 1
+    request.replica = r
+    replica.assigned += 1
+    replica.pending += pending_of(request)
+    wait(pool, replica, request, False)
+    # Who cannot enter before the batch changes need not cut the run short.
+    if not replica.busy:
+        touch(pool, replica)
+    elif not blocked and replica.n_running < pool.max_num_seqs and pool.prefill != p.STATIC:
+        cut(pool, replica)
+
+
+# Events
+
+
+@inner
+def handed_over(pool, request):
+    """The KV cache of a computed prompt has come to those that decode."""
+    source = pool.replicas[request.replica]
+    give_back_blocks(pool, source, request)
+    touch(pool, source)
+    energy = request.context * pool.transfer_nj_per_token
+    source.link_nj += energy
+    request.prefill_nj += energy
+    pool.counts.transferred_tokens += request.context
+    pool.n_running -= 1
+    request.where = AWAY
+    if request.abandoned:
+        give_up(pool, request, p.TIMED_OUT)
+    elif pool.open[p.DECODE].n == 0:
+        lose(pool, request)
+        attempt(pool, request)
+    else:
+        dispatch(pool, request, p.DECODE, 1)
+
+
+@inner
+def deadline(pool, request):
+    """The request's user gives up."""
+    where, r = request.where, request.replica
+    if where == WAITING:
+        if r < 0:
+            pool.n_waiting -= 1
+            pool.n_backlog -= 1
+            unlink(pool, pool.backlog, request)
+        else:
+            replica = pool.replicas[r]
+            stop_waiting(pool, replica, request)
+            replica.pending -= pending_of(request)
+            replica.assigned -= 1
+            cut(pool, replica)  # another head of the queue may fit
+            if not replica.busy:
+                touch(pool, replica)
+        give_up(pool, request, p.TIMED_OUT)
+    elif where == RUNNING:
+        replica = pool.replicas[r]
+        request.abandoned = 1
+        replica.abandoned += 1
+        cut(pool, replica)
+    elif where == MOVING:
+        request.abandoned = 1
+
+
+# The loop
+
+
+@inner
+def pass_to(pool, now):
+    """Time goes by."""
+    dt = now - pool.now
+    if dt > 0:
+        pool.counts.waiting_area_ns += pool.n_waiting * dt
+        pool.counts.running_area_ns += pool.n_running * dt
+        pool.now = now
+
+
+@inner
+def advance(pool, until):
+    """Everything up to and including ``until``; returns DONE, or what the caller must see to before it calls again."""
+    if not pool.began:
+        pool.began = 1
+        for _ in range(pool.concurrency):
+            push(pool, pool.now, USER, -1, 0)
+    open_arrivals = pool.concurrency == 0
+    while True:
+        ends = pool.ends[1]
+        due = pool.future[0].time_ns if pool.n_future else NEVER
+        arrival = NEVER
+        if open_arrivals:
+            if pool.next_arrival < pool.n_arrivals:
+                arrival = pool.arrivals[pool.next_arrival].arrival_ns
+            elif not pool.closed:
+                return NEED_ARRIVALS
+        now = min(min(ends, due), arrival)
+        if pool.n_touched and now > pool.now:
+            begin_touched(pool)
+            continue
+        if now > until:
+            break
+        if pool.n_future + pool.max_num_seqs + 8 > pool.future_room:
+            return NEED_FUTURE
+        if pool.n_finished + pool.max_num_seqs + 8 > pool.finished_room:
+            return NEED_ROWS
+        if now == ends:
+            pass_to(pool, now)
+            end(pool, pool.replicas[first_to_end(pool)])
+        elif now == due:
+            event = pool.future[0]
+            kind, slot, stamp = event.kind, event.slot, event.stamp
+            if kind == USER:
+                if pool.next_arrival >= pool.n_arrivals and not pool.closed:
+                    return NEED_ARRIVALS
+                if pool.n_free == 0 and pool.n_slots == pool.slots_room:
+                    return NEED_SLOTS
+            pass_to(pool, now)
+            drop_first(pool)
+            if kind == USER:
+                if pool.next_arrival < pool.n_arrivals:
+                    arrive(pool)
+            else:
+                happen(pool, kind, pool.requests[slot], stamp)
+        else:
+            if pool.n_free == 0 and pool.n_slots == pool.slots_room:
+                return NEED_SLOTS
+            pass_to(pool, now)
+            arrive(pool)
+    pass_to(pool, until)
+    return DONE
+
+
+@inner
+def happen(pool, kind, request, stamp):
+    """What was due to a request, if it still is."""
+    if request.live and request.stamp == stamp:
+        if kind == RETRY:
+            attempt(pool, request)
+        elif kind == HANDED_OVER:
+            handed_over(pool, request)
+        else:
+            deadline(pool, request)
+
+
+@inner
+def hand_out_backlog(pool):
+    """Dispatches what waited for a replica to come up, then begins iterations."""
+    slot = pool.backlog.head
+    pool.backlog.head = pool.backlog.tail = -1
+    pool.n_waiting -= pool.n_backlog
+    pool.n_backlog = 0
+    while slot >= 0:
+        request = pool.requests[slot]
+        slot = request.next
+        request.where = AWAY
+        dispatch(pool, request, p.PREFILL, 0)
+    begin_touched(pool)
+
+
+# A replica is lost
+
+
+@inner
+def kill(pool, replica):
+    """Empties a replica; its requests are found lost, in the order of their slots. Returns how many."""
+    settle(pool, replica)
+    count = 0
+    for slot in range(pool.n_slots):
+        request = pool.requests[slot]
+        if request.live and request.replica == replica.index and request.where != AWAY:
+            if request.where == WAITING:
+                pool.n_waiting -= 1
+            else:
+                pool.n_running -= 1
+            if request.finish_key >= 0:  # decoding: what it has emitted follows from the iterations gone by
+                request.emitted += replica.iteration - request.joined_at
+            lose(pool, request)
+            pool.sent[count] = slot
+            count += 1
+    for bucket in range(pool.n_buckets if pool.hash_blocks else 0):
+        at = pool.buckets[bucket]
+        while at >= 0:
+            entry = pool.entries[at]
+            following = entry.chain
+            if entry.replica == replica.index:
+                remove(pool, at)
+            at = following
+    clear(pool, replica)
+    return count
+
+
+@inner
+def clear(pool, replica):
+    """The replica is as it was before it first came up; what it has drawn since that was last taken stays."""
+    replica.assigned = replica.pending = replica.n_waiting = replica.n_running = 0
+    replica.up = replica.draining = replica.busy = replica.start_ns = replica.remainder = 0
+    replica.used = replica.cached = replica.link_free_ns = 0
+    replica.decoding = replica.context = replica.windowed = replica.growing = replica.n_finishes = 0
+    replica.iteration = replica.run = replica.takes_part = replica.n_chunks = 0
+    replica.share_ns = replica.share_nj = replica.rest_ns = replica.rest_nj = 0
+    replica.booked_ns = replica.booked_nj = replica.last_token_ns = replica.abandoned = replica.late = 0
+    replica.lru_head = replica.lru_tail = replica.begun = -1
+    for c in range(pool.priorities):
+        waiting, running = replica.waiting[c], replica.running[c]
+        waiting.head = waiting.tail = running.head = running.tail = -1
+    for i in range(pool.block_tokens):
+        replica.residue[i] = 0
+    set_end(pool, replica, NEVER)
+
+
+@inner
+def send_again(pool, count):
+    """The requests that ``kill`` found lost, back to the router."""
+    for i in range(count):
+        attempt(pool, pool.requests[pool.sent[i]])
+    begin_touched(pool)
+
+
+@entry
+def call(address, command, argument):
+    """The one way in, by the address of the pool: every entry more would be compiled with all it calls."""
+    pool = pool_at(address)
+    if command == ADVANCE:
+        return advance(pool, argument)
+    if command == HAND_OUT:
+        hand_out_backlog(pool)
+    elif command == SEND_AGAIN:
+        send_again(pool, argument)
+    else:
+        replica = pool.replicas[argument]
+        if command == KILL:
+            return kill(pool, replica)
+        settle(pool, replica)
+        begin_touched(pool)
+    return np.int64(DONE)

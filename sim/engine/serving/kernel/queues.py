@@ -1,0 +1,269 @@
+"""What is kept in order: requests in linked lists, events and ends of decodes in heaps, ends of plans in a tree."""
+
+import numpy as np
+
+from sim.engine.serving.compiled import inner
+from sim.engine.serving.records import RUNNING, WAITING
+
+# When the present plan of each replica ends
+
+
+@inner
+def set_end(pool, replica, end):
+    """When the replica's present plan ends, in the tree of earliest ends."""
+    replica.end_ns = end
+    ends = pool.ends
+    node = pool.n_leaves + replica.index
+    ends[node] = end
+    node >>= 1
+    while node:
+        left, right = ends[2 * node], ends[2 * node + 1]
+        least = left if left <= right else right
+        if ends[node] == least:
+            break
+        ends[node] = least
+        node >>= 1
+
+
+@inner
+def first_to_end(pool):
+    """Index of the replica whose plan ends first; of several, the first."""
+    ends = pool.ends
+    least = ends[1]
+    node = np.int64(1)
+    while node < pool.n_leaves:
+        node *= 2
+        if ends[node] != least:
+            node += 1
+    return node - pool.n_leaves
+
+
+@inner
+def touch(pool, replica):
+    """The replica may begin an iteration at this instant."""
+    if not replica.touched:
+        replica.touched = 1
+        pool.touched[pool.n_touched] = replica.index
+        pool.n_touched += 1
+
+
+# Events: a heap by time, then by the order in which they were pushed
+
+
+@inner
+def push(pool, time_ns, kind, slot, stamp):
+    """Something will happen to a request (or, with slot -1, to a user), unless its stamp has changed by then."""
+    future = pool.future
+    pushed = pool.pushed
+    pool.pushed += 1
+    i = pool.n_future
+    pool.n_future += 1
+    while i:
+        up = (i - 1) >> 1
+        above = future[up]
+        if above.time_ns < time_ns or (above.time_ns == time_ns and above.pushed < pushed):
+            break
+        copy_event(above, future[i])
+        i = up
+    event = future[i]
+    event.time_ns, event.pushed, event.kind, event.slot, event.stamp = time_ns, pushed, kind, slot, stamp
+
+
+@inner
+def copy_event(event, to):
+    """Overwrites one event with another."""
+    to.time_ns, to.pushed, to.kind, to.slot, to.stamp = (
+        event.time_ns,
+        event.pushed,
+        event.kind,
+        event.slot,
+        event.stamp,
+    )
+
+
+@inner
+def is_before(event, other):
+    """Whether an event happens before another."""
+    return event.time_ns < other.time_ns or (event.time_ns == other.time_ns and event.pushed < other.pushed)
+
+
+@inner
+def drop_first(pool):
+    """Takes the earliest event off its heap."""
+    future = pool.future
+    n = pool.n_future - 1
+    pool.n_future = n
+    last = future[n]
+    i = 0
+    while True:
+        child = 2 * i + 1
+        if child >= n:
+            break
+        if child + 1 < n and is_before(future[child + 1], future[child]):
+            child += 1
+        if is_before(last, future[child]):
+            break
+        copy_event(future[child], future[i])
+        i = child
+    copy_event(last, future[i])
+
+
+# The iterations at which sequences finish: a heap with entries that may be stale
+
+
+@inner
+def plan_finish(pool, replica, request, iteration):
+    """The request will have decoded its output with so many iterations of its replica."""
+    key = (iteration << 24) | request.slot
+    request.finish_key = key
+    finishes = replica.finishes
+    if replica.n_finishes == pool.finishes_room:
+        sweep_finishes(pool, replica)
+    i = replica.n_finishes
+    replica.n_finishes += 1
+    while i:
+        up = (i - 1) >> 1
+        if finishes[up] <= key:
+            break
+        finishes[i] = finishes[up]
+        i = up
+    finishes[i] = key
+
+
+@inner
+def pop_finish(replica):
+    """Takes the earliest off."""
+    finishes = replica.finishes
+    n = replica.n_finishes - 1
+    replica.n_finishes = n
+    key = finishes[n]
+    i = 0
+    while True:
+        child = 2 * i + 1
+        if child >= n:
+            break
+        if child + 1 < n and finishes[child + 1] < finishes[child]:
+            child += 1
+        if key <= finishes[child]:
+            break
+        finishes[i] = finishes[child]
+        i = child
+    finishes[i] = key
+
+
+@inner
+def is_stale(pool, replica, key):
+    """Whether the request no longer decodes here, or will finish at another iteration."""
+    request = pool.requests[key & 0xFFFFFF]
+    return request.finish_key != key or request.replica != replica.index
+
+
+@inner
+def sweep_finishes(pool, replica):
+    """Drops the stale entries; a sorted array is a heap."""
+    finishes = replica.finishes
+    kept = 0
+    for i in range(replica.n_finishes):
+        key = finishes[i]
+        if not is_stale(pool, replica, key):
+            finishes[kept] = key
+            kept += 1
+    replica.n_finishes = kept
+    for i in range(1, kept):  # few are kept, and they are nearly in order
+        key, j = finishes[i], i
+        while j and finishes[j - 1] > key:
+            finishes[j] = finishes[j - 1]
+            j -= 1
+        finishes[j] = key
+
+
+# Linked lists of requests
+
+
+@inner
+def append(pool, queue, request):
+    """The request is the last of the queue."""
+    last = queue.tail
+    request.prev, request.next = last, -1
+    if last >= 0:
+        pool.requests[last].next = request.slot
+    else:
+        queue.head = request.slot
+    queue.tail = request.slot
+
+
+@inner
+def prepend(pool, queue, request):
+    """The request is the first of the queue."""
+    first = queue.head
+    request.prev, request.next = -1, first
+    if first >= 0:
+        pool.requests[first].prev = request.slot
+    else:
+        queue.tail = request.slot
+    queue.head = request.slot
+
+
+@inner
+def unlink(pool, queue, request):
+    """The request leaves the queue."""
+    before, after = request.prev, request.next
+    if before >= 0:
+        pool.requests[before].next = after
+    else:
+        queue.head = after
+    if after >= 0:
+        pool.requests[after].prev = before
+    else:
+        queue.tail = before
+
+
+@inner
+def wait(pool, replica, request, first):
+    """The request waits at a replica, before or behind all others of its class."""
+    queue = replica.waiting[request.priority]
+    if first:
+        prepend(pool, queue, request)
+    else:
+        append(pool, queue, request)
+    replica.n_waiting += 1
+    pool.n_waiting += 1
+    request.where = WAITING
+
+
+@inner
+def stop_waiting(pool, replica, request):
+    """The request leaves the queue of its replica."""
+    unlink(pool, replica.waiting[request.priority], request)
+    replica.n_waiting -= 1
+    pool.n_waiting -= 1
+
+
+@inner
+def head_of_queue(pool, replica):
+    """Slot of the next to be admitted, or -1."""
+    if not replica.n_waiting:
+        return np.int64(-1)
+    for c in range(pool.priorities):
+        if replica.waiting[c].head >= 0:
+            return replica.waiting[c].head
+    return np.int64(-1)
+
+
+@inner
+def enter(pool, replica, request):
+    """The request is admitted."""
+    stop_waiting(pool, replica, request)
+    append(pool, replica.running[request.priority], request)
+    replica.n_running += 1
+    pool.n_running += 1
+    request.where = RUNNING
+    if request.scheduled_ns < 0:
+        request.scheduled_ns = pool.now
+
+
+@inner
+def stop_running(pool, replica, request):
+    """The request leaves those admitted; the pool counts it as running until its KV cache is free."""
+    unlink(pool, replica.running[request.priority], request)
+    replica.n_running -= 1

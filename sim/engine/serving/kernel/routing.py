@@ -1,0 +1,137 @@
+"""Which replica a request goes to: the compiled twins of the rules in ``sim.workload.routers``."""
+
+import numpy as np
+
+from sim.engine.serving import plan as p
+from sim.engine.serving.compiled import inner
+from sim.engine.serving.kernel.blocks import blocks_of, hits_of
+from sim.engine.serving.kernel.runs import cut
+from sim.engine.serving.kernel.sketches import draw, mix
+
+
+@inner
+def route(pool, request, role, turn):
+    """Index of the replica a request for ``role`` goes to, by its ``turn``-th choice, or -1 where none is up."""
+    choices = pool.open[role]
+    if choices.n == 0:
+        return np.int64(-1)
+    router = pool.router
+    if router == p.ROUND_ROBIN:
+        return in_turn(choices)
+    if router == p.FEWEST_TOKENS:
+        return fewest_tokens(pool, choices)
+    if router == p.RANDOM:
+        return choices.replicas[np.int64(draw(pool.seed, request.ordinal, turn) % np.uint64(choices.n))]
+    if router == p.POWER_OF_TWO:
+        return better_of_two(pool, choices, request, turn)
+    if router == p.LEAST_KV:
+        return least_kv(pool, choices)
+    if role != p.DECODE and router == p.SESSION and request.session >= 0:
+        return of_session(pool, choices, request)
+    if role != p.DECODE and router == p.PREFIX and request.hashes:
+        best = most_cached(pool, choices, request)
+        if best >= 0:
+            return best
+    return fewest_requests(pool, choices)
+
+
+@inner
+def in_turn(choices):
+    """The one after the last chosen; after the last of them, the first."""
+    chosen = choices.replicas[0]
+    for i in range(choices.n):
+        if choices.replicas[i] >= choices.following:
+            chosen = choices.replicas[i]
+            break
+    choices.following = chosen + 1
+    return chosen
+
+
+@inner
+def fewest_requests(pool, choices):
+    """The one with the fewest requests; of several, the first."""
+    best = choices.replicas[0]
+    least = pool.replicas[best].assigned
+    for i in range(1, choices.n):
+        assigned = pool.replicas[choices.replicas[i]].assigned
+        if assigned < least:
+            best, least = choices.replicas[i], assigned
+    return best
+
+
+@inner
+def fewest_tokens(pool, choices):
+    """The one with the fewest tokens to compute; of several, the first."""
+    best = choices.replicas[0]
+    least = pool.replicas[best].pending
+    for i in range(1, choices.n):
+        pending = pool.replicas[choices.replicas[i]].pending
+        if pending < least:
+            best, least = choices.replicas[i], pending
+    return best
+
+
+@inner
+def better_of_two(pool, choices, request, turn):
+    """Of two at random the one with fewer requests."""
+    n = choices.n
+    if n == 1:
+        return choices.replicas[0]
+    a = np.int64(draw(pool.seed, request.ordinal, turn) % np.uint64(n))
+    b = np.int64(draw(pool.seed, request.ordinal, turn + (1 << 32)) % np.uint64(n - 1))
+    if b >= a:
+        b += 1
+    a, b = choices.replicas[a], choices.replicas[b]
+    return a if pool.replicas[a].assigned <= pool.replicas[b].assigned else b
+
+
+@inner
+def least_kv(pool, choices):
+    """The one whose requests use and await the fewest KV blocks; of several, the first."""
+    best, least = np.int64(-1), np.int64(0)
+    for i in range(choices.n):
+        replica = pool.replicas[choices.replicas[i]]
+        cut(pool, replica)
+        demand = replica.used
+        for c in range(pool.priorities):
+            slot = replica.waiting[c].head
+            while slot >= 0:
+                waiting = pool.requests[slot]
+                demand += blocks_of(pool, waiting.context if waiting.ready else waiting.target)
+                slot = waiting.next
+        if best < 0 or demand < least:
+            best, least = replica.index, demand
+    return best
+
+
+@inner
+def of_session(pool, choices, request):
+    """The one whose hash with the session weighs most, so that few sessions move when a replica comes or goes."""
+    here = mix(np.uint64(request.session) ^ np.uint64(pool.seed))
+    best = choices.replicas[0]
+    most = mix(here ^ np.uint64(best))
+    for i in range(1, choices.n):
+        other = choices.replicas[i]
+        weight = mix(here ^ np.uint64(other))
+        if weight > most:
+            best, most = other, weight
+    return best
+
+
+@inner
+def most_cached(pool, choices, request):
+    """The one that holds most of the prompt's prefix; -1 where none does, or where loads differ too much."""
+    lowest = highest = pool.replicas[choices.replicas[0]].assigned
+    for i in range(1, choices.n):
+        load = pool.replicas[choices.replicas[i]].assigned
+        lowest, highest = min(lowest, load), max(highest, load)
+    if highest - lowest > pool.balance_requests:
+        return np.int64(-1)
+    best, most, load = np.int64(-1), np.int64(0), np.int64(0)
+    for i in range(choices.n):
+        replica = pool.replicas[choices.replicas[i]]
+        cut(pool, replica)
+        found = hits_of(pool, replica, request)
+        if found > most or (found and found == most and replica.assigned < load):
+            best, most, load = replica.index, found, replica.assigned
+    return best

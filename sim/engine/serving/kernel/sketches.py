@@ -1,0 +1,36 @@
+"""Hashes, draws and sketches."""
+
+import numpy as np
+
+from sim.engine.serving.compiled import inner
+from sim.workload.serving_records import SKETCH_BITS, SKETCH_SIZE, SKETCHES
+
+TTFT, TPOT, ITL, E2E, QUEUEING, DECODE_ITERATION, STEP_GAP = range(len(SKETCHES))
+
+
+@inner
+def mix(z):
+    """As ``plan.mix``."""
+    z = z + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@inner
+def draw(seed, ordinal, turn):
+    """As ``plan.draw``."""
+    return mix(mix(mix(np.uint64(seed)) ^ np.uint64(ordinal)) ^ np.uint64(turn))
+
+
+@inner
+def bucket(value_ns):
+    """As ``serving_records.sketch_bucket``."""
+    bits = np.float64(max(value_ns, 1)).view(np.int64)
+    return (bits >> (52 - SKETCH_BITS)) - (1023 << SKETCH_BITS)
+
+
+@inner
+def observe(pool, which, value_ns, times):
+    """A value comes so often into a sketch."""
+    pool.sketch[which * SKETCH_SIZE + bucket(value_ns)] += times

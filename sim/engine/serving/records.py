@@ -1,0 +1,370 @@
+"""The memories of the compiled pool, field by field: the one table that gives NumPy's dtypes, what ``fast`` lays out,
+and the names that the kernel reads and writes.
+
+Everything is an int64: times in ns from the start of the run, energies in nJ, spans and remainders in 2**-16 ns, flags
+0 or 1, and -1 where there is nothing. A request is told by its *slot*, its row in ``Pool.requests``, which another
+takes over once it is finished; a replica by its index.
+"""
+
+from dataclasses import fields
+
+from sim.engine.serving import plan as p
+from sim.engine.serving.compiled import Record, Rows
+
+
+class Request(Record):
+    """A request in the system, in its slot."""
+
+    slot: int
+    """Its row in ``Pool.requests``."""
+    ordinal: int
+    """Its place in the order of arrivals; no two requests share one."""
+    arrival_ns: int
+    prompt: int
+    """Tokens."""
+    output: int
+    """Tokens."""
+    session: int
+    """Whose conversation it belongs to, or -1."""
+    priority: int
+    """Its class; 0 goes first."""
+    where: int
+    """``WAITING``, ``RUNNING``, ``MOVING`` between replicas, or ``AWAY``."""
+    replica: int
+    """Index of the replica that holds it; -1 in the backlog."""
+    scheduled_ns: int
+    """When it was first admitted to a batch."""
+    first_ns: int
+    """When its first token came."""
+    emitted: int
+    """Tokens of its output so far; those of the decode it is in are added when it leaves."""
+    context: int
+    """Tokens in its KV cache; those of the decode it is in are added when it leaves."""
+    target: int
+    """Tokens its prefill must reach."""
+    ready: int
+    """Whether its context is computed, so that it only needs room to decode."""
+    swapped: int
+    """Whether its KV cache lies in the host's memory."""
+    abandoned: int
+    """Whether its user has given up while it runs."""
+    joined_at: int
+    """Number of the replica's iteration at which it joined the decodes."""
+    last_ns: int
+    """When its last token came."""
+    acc_ns: int
+    """The replica's ``share_ns`` when it joined."""
+    acc_nj: int
+    """The replica's ``share_nj`` when it joined."""
+    own_nj: int
+    """Energy of reading its own context since it joined."""
+    turns: int
+    """Random draws it has made while decoding with drafts."""
+    prefill_ns: int
+    """Its share of the time of iterations, for its prompt."""
+    decode_ns: int
+    prefill_nj: int
+    """Its share of their dynamic energy, for its prompt."""
+    decode_nj: int
+    finish_key: int
+    """Its entry in ``Replica.finishes`` while it decodes, else -1; entries that differ are stale."""
+    next: int
+    """Slot of the next in its queue, or -1."""
+    prev: int
+    held: int
+    """Leading hashed blocks it holds a reference on."""
+    cached: int
+    """Tokens of its prompt found in the prefix cache."""
+    preemptions: int
+    attempts: int
+    stamp: int
+    """Events that bear an older one are stale."""
+    first_hash: int
+    """Index in ``Pool.hashes`` of the first hashed block of its prompt."""
+    hashes: int
+    """How many hashed blocks its prompt has."""
+    padded_prompt: int
+    """Tokens of the longest prompt of its closed batch."""
+    padded_output: int
+    """Tokens of the longest output of its closed batch; 0 outside of one."""
+    live: int
+    """Whether the slot holds a request."""
+    steps: int
+    """Steps that brought it a token or more, after the first; counted with drafts only."""
+
+
+class Queue(Record):
+    """Ends of a doubly linked list of requests: their slots, or -1."""
+
+    head: int
+    tail: int
+
+
+class Chunk(Record):
+    """What an iteration prefills of a prompt."""
+
+    slot: int
+    tokens: int
+
+
+class Slope(Record):
+    """How a row of a cost grows with each of the slopes of ``plan``."""
+
+    pair: int
+    read: int
+    window_pair: int
+    window_read: int
+    sequence: int
+    block: int
+    chunk: int
+    decode: int
+    """With a context token of a sequence that decodes: ``pair`` and ``read``."""
+    window_decode: int
+
+
+class Base(Record):
+    """What an iteration costs by its tokens alone."""
+
+    compute: int
+    memory: int
+    capped: int
+    energy: int
+
+
+class Cost(Record):
+    """A ``StepCost``."""
+
+    compute: Slope
+    memory: Slope
+    capped: Slope
+    energy: Slope
+    ranks: int
+    decodes: Rows[Base]
+    """By tokens, of an iteration of decodes."""
+    prompts: Rows[Base]
+    both: Rows[Base]
+
+
+class Replica(Record):
+    """A scheduler with its KV cache, and the iteration or the run of iterations it is in."""
+
+    index: int
+    assigned: int
+    """Requests it has been given and still has."""
+    pending: int
+    """Tokens that these have still to prefill, and one for each that decodes."""
+    role: int
+    cost: int
+    """Index in ``Pool.costs``."""
+    up: int
+    draining: int
+    waiting: Rows[Queue]
+    """By class: requests that are not in a batch."""
+    n_waiting: int
+    running: Rows[Queue]
+    """By class: requests admitted, in the order of admission."""
+    n_running: int
+    blocks: int
+    """KV blocks in all."""
+    used: int
+    """KV blocks held by requests."""
+    cached: int
+    """KV blocks of prefixes that nobody refers to."""
+    lru_head: int
+    """The hashed block without references that was used least recently, or -1."""
+    lru_tail: int
+    busy: int
+    touched: int
+    """Whether it stands in ``Pool.touched``."""
+    start_ns: int
+    """When the iteration, or the run, began."""
+    end_ns: int
+    remainder: int
+    """Of 2**-16 ns, carried from one iteration to the next."""
+    run: int
+    """Decode iterations planned as one; 0: an iteration with prompts or drafts."""
+    span: int
+    """Time of the one iteration it is in."""
+    energy_nj: int
+    """Dynamic energy of the one iteration it is in."""
+    iteration: int
+    """Decode iterations done."""
+    decoding: int
+    """Sequences that decode."""
+    context: int
+    """Tokens they attend to in the next iteration."""
+    windowed: int
+    """The same within the sliding window."""
+    growing: int
+    """Sequences whose context is still within the window."""
+    residue: Rows[int]
+    """Sequences by the position within a KV block at which they decode, counted from ``iteration`` 0."""
+    finishes: Rows[int]
+    """Heap of iteration << 24 | slot: when sequences finish. May hold stale entries."""
+    n_finishes: int
+    takes_part: int
+    """Sequences that decode in the iteration it is in."""
+    chunks: Rows[Chunk]
+    """Of the iteration it is in."""
+    n_chunks: int
+    begun: int
+    """Slot of the request whose prompt is prefilled in part, or -1."""
+    alone_ns: int
+    """What its decodes would have taken without the prompts beside them."""
+    alone_nj: int
+    reads: int
+    """Context tokens read by the decodes of the iteration."""
+    share_ns: int
+    """A sequence's share of the time of all decodes so far."""
+    share_nj: int
+    """The same of their dynamic energy, without what each reads of its own context."""
+    rest_ns: int
+    """What was left when that was divided."""
+    rest_nj: int
+    active_ns: int
+    """Time in iterations, since it was last taken."""
+    dynamic_nj: int
+    link_nj: int
+    """Energy of hand-overs, since it was last taken."""
+    booked_ns: int
+    """How much of the iteration it is in has been added to ``active_ns`` already."""
+    booked_nj: int
+    link_free_ns: int
+    """When its link has handed over what it was given."""
+    last_token_ns: int
+    """When its decodes last brought tokens."""
+    abandoned: int
+    """Running requests whose users have given up."""
+    late: int
+    """Whether one has joined the decodes whose last token is of long ago."""
+
+
+class Event(Record):
+    """What will happen, in a heap by time and order of pushing."""
+
+    time_ns: int
+    pushed: int
+    kind: int
+    """``RETRY``, ``HANDED_OVER``, ``DEADLINE`` or ``USER``."""
+    slot: int
+    stamp: int
+
+
+class Entry(Record):
+    """A hashed block in the prefix cache of a replica."""
+
+    key: int
+    replica: int
+    refs: int
+    """Requests that refer to it."""
+    older: int
+    """Next to be evicted before it, of those without references; -1: none."""
+    newer: int
+    chain: int
+    """Next entry of its bucket, or of the free ones."""
+
+
+class Arrival(Record):
+    """A request that has yet to arrive."""
+
+    arrival_ns: int
+    prompt: int
+    output: int
+    session: int
+    priority: int
+    first_hash: int
+    hashes: int
+
+
+class Open(Record):
+    """The replicas that requests for a role may go to, in the order of their indices."""
+
+    n: int
+    replicas: Rows[int]
+    following: int
+    """Round robin: the least index whose turn it is."""
+
+
+class Finished(Record, ints=p.ROW_COLUMNS):
+    """A finished request, as it is told to others."""
+
+
+class Counts(Record, ints=p.COUNTS):
+    """What is counted, taken by ``fast`` now and then so that no sum overflows."""
+
+
+class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.name != "accept"]):
+    """Replicas behind one router: its settings, by their names in ``plan.Settings``, its state, and where all else is."""
+
+    accept: Rows[int]
+    block_shift: int
+    """``block_tokens`` is two to this power; -1: no power of two."""
+    largest: int
+    """KV blocks of the largest request that can be served."""
+    now: int
+    began: int
+    """Whether the users of a closed loop have begun."""
+    requests: Rows[Request]
+    slots_room: int
+    n_slots: int
+    """Slots that have ever been taken."""
+    free: Rows[int]
+    """Slots that are free again."""
+    n_free: int
+    sent: Rows[int]
+    """Slots of requests on their way back to the router."""
+    arrivals: Rows[Arrival]
+    next_arrival: int
+    n_arrivals: int
+    closed: int
+    """Whether no more arrivals will come."""
+    ordinal: int
+    """Requests that have arrived."""
+    hashes: Rows[int]
+    """Hashed blocks of prompts."""
+    replicas: Rows[Replica]
+    n_replicas: int
+    open: Rows[Open]
+    """By role."""
+    touched: Rows[int]
+    """Replicas that may begin an iteration at this instant."""
+    n_touched: int
+    costs: Rows[Cost]
+    ends: Rows[int]
+    """Tree of the least ``Replica.end_ns``: the root at 1, the children of i at 2 i and 2 i + 1."""
+    n_leaves: int
+    future: Rows[Event]
+    future_room: int
+    n_future: int
+    pushed: int
+    """Events ever pushed."""
+    backlog: Queue
+    """Requests that wait because no replica is up."""
+    n_backlog: int
+    n_waiting: int
+    n_running: int
+    finishes_room: int
+    """Of each ``Replica.finishes``."""
+    buckets: Rows[int]
+    """First entry of the prefix cache by hash, or -1."""
+    n_buckets: int
+    entries: Rows[Entry]
+    free_entry: int
+    sketch: Rows[int]
+    """Sketch after sketch of ``SKETCHES``."""
+    finished: Rows[Finished]
+    finished_room: int
+    n_finished: int
+    counts: Counts
+
+
+NEVER = 1 << 62
+
+DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS = range(5)
+"""Why the kernel returns: it is done, or ``fast`` must see to something first."""
+
+ADVANCE, SETTLE, HAND_OUT, KILL, SEND_AGAIN = range(5)
+"""What ``fast`` wants of the kernel."""
+
+RETRY, HANDED_OVER, DEADLINE, USER = range(4)
+WAITING, RUNNING, MOVING, AWAY = range(4)
