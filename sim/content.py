@@ -28,7 +28,7 @@ import numpy as np
 from sim.errors import InputError
 from sim.validation import Spec
 
-Feed = Callable[[bytes], None]
+Feed = Callable[[bytes | memoryview], None]
 OWN_PACKAGE = "sim"
 """Whose sources whoever keeps a hash accounts for once, and not with every class."""
 
@@ -220,7 +220,7 @@ def _items(value: Mapping[Any, Any], feed: Feed) -> None:
 
 def _data(value: Any, feed: Feed) -> None:
     """A dataclass. What it has worked out of its fields and remembers is no content; any other attribute is refused."""
-    kind = type(value)
+    kind: Any = type(value)
     names = _fields(kind)
     for name in getattr(value, "__dict__", ()):
         if name not in names and not isinstance(getattr(kind, name, None), functools.cached_property):

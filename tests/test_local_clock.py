@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.caps import _daily, cap_at
+from sim.build.caps import EveryDay, cap_at
 from sim.build.grid import grid_series
 from sim.build.weather import weather_series
 from sim.errors import InputError
@@ -128,7 +128,7 @@ def test_a_daily_cap_holds_exactly_while_the_clock_reads_so(
     start_ns = epoch_ns(start.replace(second=0))
     at = quarters * HOUR_NS // 4 + 1
     when = Daily(kind="daily", since=since, until=until, zone=zone)
-    changes = list(takewhile(lambda change: change[0] <= at, _daily(when, 250.0, start_ns)))
+    changes = list(takewhile(lambda change: change[0] <= at, EveryDay.of(when, 250.0, start_ns)()))
     assert all(a[0] < b[0] and a[1] != b[1] for a, b in pairwise(changes))
     reads = _when(start_ns + at).astimezone(ZoneInfo(zone)).strftime("%H:%M")
     inside = since <= reads < until if since < until else reads >= since or reads < until
@@ -137,7 +137,7 @@ def test_a_daily_cap_holds_exactly_while_the_clock_reads_so(
 
 def _spans(since: str, until: str, start_ns: int, hours: int) -> list[tuple[float, bool]]:
     when = Daily(kind="daily", since=since, until=until, zone="Europe/Berlin")
-    found = takewhile(lambda change: change[0] < hours * HOUR_NS, _daily(when, 250.0, start_ns))
+    found = takewhile(lambda change: change[0] < hours * HOUR_NS, EveryDay.of(when, 250.0, start_ns)())
     return [(at / HOUR_NS, cap is not None) for at, cap in found]
 
 

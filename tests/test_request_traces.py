@@ -247,8 +247,8 @@ def test_servegen(tmp_path: Path) -> None:
         json.dumps({"0": {"input_tokens": "{10: 0.5, 30: 0.5}", "output_tokens": "{7: 1.0}"},
                     "1200": {"input_tokens": "{99: 1}", "output_tokens": "{1: 1.0, 0: 5}"}})
     )  # fmt: skip
-    generators = [partial(np.random.default_rng, i) for i in range(3)]
-    client = Client(read_windows(windows), read_lengths(lengths), 1.0, None, *generators)
+    gaps, prompts, outputs = (partial(np.random.default_rng, i) for i in range(3))
+    client = Client(read_windows(windows), read_lengths(lengths), 1.0, None, gaps, prompts, outputs)
     parts = list(client.chunks())
     assert len(parts) == 2
     first, last = parts

@@ -131,7 +131,7 @@ def _changes(
         return Listed(tuple(_events(policy, watts)))
     when = policy.when
     if isinstance(when, Daily):
-        return EveryDay(of_day_ns(when.since), when.length_ns, zone_of(when.zone), start_ns, watts[0])
+        return EveryDay.of(when, watts[0], start_ns)
     return WhileNotAllowed(while_at_most(signals[when.signal], float(when.level), 0), watts[0])
 
 
@@ -169,6 +169,11 @@ class EveryDay:
     zone: tzinfo
     start_ns: int
     cap_w: float
+
+    @classmethod
+    def of(cls, when: Daily, cap_w: float, start_ns: int) -> EveryDay:
+        """As it is written."""
+        return cls(of_day_ns(when.since), when.length_ns, zone_of(when.zone), start_ns, cap_w)
 
     def __call__(self) -> Iterator[tuple[int, float | None]]:
         """For ever; from the middle of a span, if the run starts there. See ``Changes``."""
