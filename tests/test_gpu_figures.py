@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sim
-from sim.build.deployment import deployments
+from sim.build.deployment import Deployment
 from sim.profiles import Catalog
 
 CATALOG = Catalog()
@@ -76,7 +76,7 @@ def kv_tokens(model: str, tensor_parallel: int) -> int:
     written["workloads"]["c"]["model"] = model
     spec: Any = sim.load(written).scenario.workloads["c"]
     gpu, node = CATALOG.gpu("nvidia-h100-sxm-80gb"), CATALOG.node("dgx-h100")
-    laid_out = deployments(spec, {"pool": gpu}, {"pool": node}, CATALOG)["replicas"]
+    laid_out = Deployment.of(spec, spec.replicas, gpu, node, CATALOG)
     return int(laid_out.kv_blocks() * spec.batching.block_tokens)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import sim
 from sim import documents
+from sim.build.resolved import Resolved
 from sim.checks import ledger_size
 from sim.checks.ledger_size import LADDER, Size, cut_problem
 from sim.documents import parse_value
@@ -96,11 +97,12 @@ def test_a_chosen_bin_is_told_and_changes_no_total(tmp_path: Path, monkeypatch: 
 
 
 def test_signals_that_cut_too_many_bins_are_refused_with_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
-    scenario = load_scenario(small()).scenario
+    loaded = load_scenario(small())
+    resolved = Resolved.of(loaded.scenario, loaded.catalog)
     hours = np.arange(1, 100, dtype=np.int64) * HOUR_NS
-    assert cut_problem(scenario, [hours]) is None
+    assert cut_problem(resolved, [hours]) is None
     monkeypatch.setattr(ledger_size, "MOST_CUT_CELLS", 300)
-    found = cut_problem(scenario, [hours, hours[:3], np.array([MAX_NS], dtype=np.int64)])
+    found = cut_problem(resolved, [hours, hours[:3], np.array([MAX_NS], dtype=np.int64)])
     assert found is not None
     assert "change 5 times in this run, which with about 64 rows are 320 cells" in found[1]
 

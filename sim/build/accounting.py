@@ -17,8 +17,11 @@ from sim.accounting.plan import (
 )
 from sim.build.embodied import factors_of, node_carbon, plant_carbon
 from sim.build.facility import building
-from sim.build.machines import machines_of
+from sim.build.grid import ewif_signal, grid_series, withdrawal_signal
 from sim.build.onsite import onsite_plan
+from sim.build.resolved import Machines, Resolved
+from sim.build.series import power_signal
+from sim.build.weather import sky, weather_series
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.profiles.embodied import embodied_water_l
@@ -30,31 +33,28 @@ from sim.signals.grid.mix import IS_A, weighted
 from sim.signals.grid.series import GridSeries
 from sim.spec import market as market_spec
 from sim.spec.accounting import Accounting, Luccioni2023Convention
-from sim.spec.cluster import Cluster
 from sim.spec.embodied import Embodied, ExpectedUtilisation, UseAmortization
 from sim.spec.grid import IntensitySource, MixWater, PriceSource
-from sim.build.grid import ewif_signal, grid_series, withdrawal_signal
-from sim.build.series import power_signal
 from sim.spec.onsite import needs_sky
 from sim.spec.scenario import Scenario
 from sim.spec.site import Place
-from sim.build.weather import sky, weather_series
 from sim.units import LEAP_YEAR_NS
 
 CARBON_FREE_FUELS = ("wind", "solar", "hydro", "nuclear", "geothermal", "marine")
 """Fuels that burn nothing, by the names of a mix; the kinds of wind and hydro count as those."""
 
 
-def accounting_plan(scenario: Scenario, catalog: Catalog) -> AccountingPlan:
+def accounting_plan(resolved: Resolved) -> AccountingPlan:
     """How the ledger of a scenario that has passed its checks is priced."""
+    scenario, catalog = resolved.scenario, resolved.catalog
     embodied = scenario.accounting.embodied
-    sites = {name: _site(name, place, scenario, catalog) for name, place in scenario.places.items()}
+    sites = {name: _site(name, place, scenario, catalog) for name, place in resolved.places.items()}
     return AccountingPlan(
-        convention=_convention(scenario, catalog),
+        convention=_convention(resolved),
         sites=sites,
         currency=next((site.grid.currency for site in sites.values() if site.grid.price is not None), None),
         amortization=_amortization(embodied),
-        embodied=_embodied(scenario.accounting, scenario.cluster, catalog),
+        embodied=_embodied(scenario.accounting, resolved.hardware, catalog),
         plants=_plants(embodied),
     )
 
@@ -163,24 +163,23 @@ def _grid(place: Place, scenario: Scenario, catalog: Catalog) -> tuple[GridPlan,
     return plan, reports
 
 
-def _convention(scenario: Scenario, catalog: Catalog) -> Convention:
-    spec = scenario.accounting.convention
+def _convention(resolved: Resolved) -> Convention:
+    spec = resolved.scenario.accounting.convention
     if isinstance(spec, Luccioni2023Convention):
-        machines = machines_of(scenario.cluster, catalog)
-        tdp_w = {machine.gpu.name: float(machine.gpu.tdp.value) for machine in machines.values() if machine.gpu}
+        tdp_w = {gpu.name: float(gpu.tdp.value) for gpu in resolved.gpus.values()}
         return Luccioni2023(tdp_w, float(spec.infrastructure), float(spec.idle))
     return Physical()
 
 
 @last_kept
-def _embodied(accounting: Accounting, cluster: Cluster, catalog: Catalog) -> tuple[EmbodiedItem, ...]:
+def _embodied(accounting: Accounting, machines: Machines, catalog: Catalog) -> tuple[EmbodiedItem, ...]:
     """Each kind of node and GPU once, whatever the number of pools that have it."""
     spec = accounting.embodied
     factors = factors_of(spec)
     gpu_ns = int(accounting.gpu_lifetime) if accounting.gpu_lifetime is not None else None
     server_ns = int(accounting.server_lifetime)
     items: dict[tuple[str, str], EmbodiedItem] = {}
-    for machine in machines_of(cluster, catalog).values():
+    for machine in machines.found.values():
         node, gpu = machine.node, machine.gpu
         carbon = node_carbon(node, spec, catalog, gpu_lifetime_ns=gpu_ns, server_lifetime_ns=server_ns)
         stands_for_server = "board" if node.board is not None else "cpu"

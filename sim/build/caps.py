@@ -12,16 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.machines import machines_of
+from sim.build.resolved import Group, Resolved
 from sim.engine.control import CapPlan, Changes, PowerLimit
 from sim.instants import spans_of_offset
-from sim.profiles.catalog import Catalog
 from sim.signals import Signal
 from sim.signals.local_clock import zone_of
-from sim.spec.policies import Daily, DemandResponse, PowerCap, Throttle, of_day_ns
-from sim.build.policy_targets import Capped, caps_w, targets, throttled_site
-from sim.spec.scenario import Scenario
-from sim.spec.workloads import Training
+from sim.spec.policies import Cap, Daily, DemandResponse, PowerCap, of_day_ns
 from sim.units import DAY_NS, NS_PER_S
 from sim.workload.schedule import while_at_most
 
@@ -37,37 +33,33 @@ class Capping:
 
     source: str
     kind: str
-    capped: Capped
+    capped: Group
     changes: Changes
 
 
-def cappings(scenario: Scenario, catalog: Catalog, signals: Signals) -> list[Capping]:
+def cappings(resolved: Resolved, signals: Signals) -> list[Capping]:
     """Every policy of a scenario that has passed its checks, on everybody it caps."""
-    machines = machines_of(scenario.cluster, catalog)
-    gpus = {label: machine.gpu for label, machine in machines.items() if machine.gpu is not None}
-    sites = {pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}
+    start_ns = resolved.scenario.start_ns
     found = []
-    for i, policy in enumerate(scenario.policies):
-        if isinstance(policy, Throttle):
-            continue
-        for capped in targets(policy.target, scenario.workloads, list(gpus)):
-            watts = caps_w(policy, gpus[capped.pool])
-            changes = _changes(policy, watts, signals[sites[capped.pool]], scenario.start_ns)
+    for i, policy in resolved.caps.items():
+        for capped in resolved.held[i]:
+            watts = policy.watts(float(resolved.gpus[capped.pool].tdp.value))
+            changes = _changes(policy, watts, signals[resolved.sites[capped.pool]], start_ns)
             found.append(Capping(f"policies.{i}", policy.kind, capped, changes))
     return found
 
 
-def training_caps(scenario: Scenario, found: Sequence[Capping]) -> tuple[CapPlan, ...]:
+def training_caps(resolved: Resolved, found: Sequence[Capping]) -> tuple[CapPlan, ...]:
     """Those of training jobs, which follow them as they run."""
     return tuple(
         CapPlan(capping.source, capping.capped.workload, capping.changes)
         for capping in found
-        if isinstance(scenario.workloads[capping.capped.workload], Training)
+        if capping.capped.workload in resolved.jobs
     )
 
 
 def power_limits(
-    scenario: Scenario,
+    resolved: Resolved,
     carried_w: Mapping[str, Callable[[Ints], Floats]],
     breakpoints: Mapping[str, Ints],
     until_ns: int,
@@ -75,11 +67,10 @@ def power_limits(
     """Those of sites that throttle. ``carried_w`` gives the IT power that a site's plant carries in bins, and
     ``breakpoints`` where that may change within ``until_ns``."""
     limits = []
-    for policy in scenario.policies:
-        if not isinstance(policy, Throttle):
-            continue
-        site = throttled_site(scenario, policy)
-        pools = frozenset(pool.label for pool in scenario.cluster.nodes if scenario.site_of(pool) == site)
+    for policy in resolved.throttles.values():
+        site = resolved.site_named(policy.site)
+        assert site is not None  # the cross-check has refused it otherwise
+        pools = frozenset(label for label, there in resolved.sites.items() if there == site)
         if policy.limit is not None:
             limit = Signal.constant(float(policy.limit), "W")
         else:
@@ -89,9 +80,8 @@ def power_limits(
     return tuple(limits)
 
 
-def serving_caps(scenario: Scenario, found: Sequence[Capping], name: str) -> dict[str, list[FiniteChanges]]:
+def serving_caps(found: Sequence[Capping], name: str, until_ns: int | None) -> dict[str, list[FiniteChanges]]:
     """Those of a serving workload by the field of its replicas, as far as the run goes."""
-    until_ns = scenario.duration_ns
     caps: dict[str, list[FiniteChanges]] = {}
     for capping in found:
         if capping.capped.workload == name:
@@ -124,11 +114,10 @@ def policy_log(found: Sequence[Capping], end_ns: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _changes(
-    policy: PowerCap | DemandResponse, watts: Sequence[float], signals: Mapping[str, Signal], start_ns: int
-) -> Changes:
+def _changes(policy: Cap, watts: Sequence[float], signals: Mapping[str, Signal], start_ns: int) -> Changes:
     if isinstance(policy, DemandResponse):
         return Listed(tuple(_events(policy, watts)))
+    assert isinstance(policy, PowerCap)
     when = policy.when
     if isinstance(when, Daily):
         return EveryDay.of(when, watts[0], start_ns)
@@ -162,7 +151,7 @@ class WhileNotAllowed:
 
 @dataclass(frozen=True)
 class EveryDay:
-    """A cap for ``length_ns`` of every day from ``since_ns`` by a clock, in a run that starts ``start_ns`` after 1970."""
+    """A cap for ``length_ns`` of every day from ``since_ns`` by a clock; the run starts ``start_ns`` after 1970."""
 
     since_ns: int
     length_ns: int

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from sim.errors import InputError
+from sim.build.step_table import read_step_table
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
 from sim.profiles.model import ModelShape, shape
@@ -18,7 +17,6 @@ from sim.profiles.step import Drafting, IterationCost, iteration_cost, kv_bytes_
 from sim.profiles.terms import Device, Layout, Stack, Tiles
 from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import MeasuredSteps, Replicas, Serving
-from sim.build.step_table import read_step_table
 from sim.units import SECONDS_PER_NS
 
 BITS = {"bf16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25}
@@ -332,32 +330,3 @@ def _number(entry: Sourced[Any] | None, otherwise: float = 0.0) -> float:
 
 def _bytes_of_draft(model: ModelShape) -> Bytes:
     return Bytes(2.0 * model.resident_parameters, 2.0 * model.expert_parameters, 2.0)
-
-
-def gpus_wanted(spec: Serving, only_pool: str | None) -> Iterator[tuple[str, str, Replicas, int]]:
-    """Each group's field, pool and the GPUs it may come to hold."""
-    for field, group in spec.groups:
-        label = group.pool if group.pool is not None else only_pool
-        if label is not None:
-            yield field, label, group, group.most * group.gpus
-
-
-def deployments(
-    spec: Serving, gpus: dict[str, GPUProfile], nodes: dict[str, NodeProfile], catalog: Catalog
-) -> dict[str, Deployment]:
-    """One for each of its groups of replicas; pools that are not there are somebody else's problem."""
-    found = {}
-    for field, replicas in spec.groups:
-        label = replicas.pool if replicas.pool is not None else next(iter(gpus), "")
-        if label in gpus:
-            found[field] = Deployment.of(spec, replicas, gpus[label], nodes[label], catalog)
-    return found
-
-
-def check_stack(name: str, catalog: Catalog) -> str | None:
-    """What is wrong with the name of a stack, or None."""
-    try:
-        catalog.stack(name)
-    except InputError as error:
-        return error.problems[0].message
-    return None

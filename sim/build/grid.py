@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sim.build.grid_files import read_grid_file
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.grids import carbon_factors, water_factors
@@ -32,7 +33,6 @@ from sim.spec.grid import (
     PriceSource,
     WaterSource,
 )
-from sim.build.grid_files import read_grid_file
 from sim.units import DAY_NS
 
 Floats = npt.NDArray[np.float64]

@@ -10,8 +10,9 @@ import numpy as np
 from sim.profiles.clock import ClockCurve, clock_under_cap, energy_ratio, slowdown
 from sim.profiles.hardware import GPUProfile, clock_curve
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
-from sim.spec.workloads import GPUHours, MeasuredLoad, NameplateLoad, Steps, ThroughputLoad
+from sim.spec.workloads import GPUHours, MeasuredLoad, NameplateLoad, Steps, ThroughputLoad, Training
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
+from sim.workload.schedule import expected_ns
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,7 @@ class StepsOfGang:
     def under(self, cap_w: float | None) -> GangWork:
         """The work under a cap of so many W on each GPU; it never draws more than its TDP."""
         limit_w = self.tdp_w if cap_w is None else min(cap_w, self.tdp_w)
-        step_s, dynamic_j = _under_cap(
-            self.step_s, self.dynamic_j, self.loaded_w, self.core_share, self.curve, limit_w
-        )
+        step_s, dynamic_j = _under_cap(self.step_s, self.dynamic_j, self.loaded_w, self.core_share, self.curve, limit_w)
         work_ns = max(1, round(step_s * NS_PER_S * self.steps))
         return GangWork(work_ns, self.loaded_w + dynamic_j / step_s, self.loaded_w)
 
@@ -149,6 +148,17 @@ def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Step
         loaded_w=float(gpu.power.loaded.value),
         tdp_w=float(gpu.tdp.value),
         curve=clock_curve(gpu),
+    )
+
+
+def job_ns(job: Training, gpu: GPUProfile) -> int:
+    """How long a job holds its gang if nothing happens to it, checkpoints included."""
+    every = job.checkpoint
+    return expected_ns(
+        gang_work(job.work, job.gpus, gpu).work_ns,
+        int(job.setup),
+        int(every.every) if every is not None else None,
+        int(every.write) if every is not None else 0,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sim.build.series import output_signal
 from sim.errors import InputError
 from sim.onsite import pv, wind
 from sim.onsite.battery import BatteryUnit, fade_rates, leak_per_s, one_way_efficiency
@@ -17,7 +18,6 @@ from sim.onsite.lifecycle import PUBLISHED, PerCapacity, PerEnergy, Range
 from sim.onsite.plan import OnsitePlan, Plant, TestPlan
 from sim.onsite.thresholds import Fixed, Follow, Forecast, Rule, Trade, Trailing
 from sim.signals import Signal
-from sim.build.series import output_signal
 from sim.spec.onsite import (
     PV,
     Battery,

@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from sim.build.machines import machines_of
+from sim.build.loads import job_ns
 from sim.build.policies import forecaster
+from sim.build.resolved import Resolved
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, SignalRangeError
-from sim.profiles.catalog import Catalog
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
-from sim.build.loads import gang_work
 from sim.spec.policies import LowestPlace
-from sim.spec.scenario import Scenario
 from sim.spec.workloads import Training
 from sim.units import BYTES_PER_GB, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
 from sim.workload import schedule as decide
@@ -69,61 +67,50 @@ class _UnplacedError(Exception):
 
 
 def placed(
-    scenario: Scenario,
+    resolved: Resolved,
     document: Document,
-    catalog: Catalog,
     signals: Mapping[str, Mapping[str, Signal]],
     streams: Streams,
-) -> tuple[Scenario, tuple[Moved, ...]]:
+) -> tuple[Resolved, tuple[Moved, ...]]:
     """The scenario with every job in a pool, and the jobs that chose theirs; ``document`` is where it was written.
 
     Raises ``InputError`` where a site has no such signal, or one that is too short for the forecast.
     """
-    workloads = dict(scenario.workloads)
+    jobs: dict[str, Training] = {}
     moves, problems = [], []
-    for name, job in scenario.workloads.items():
-        if isinstance(job, Training) and job.place is not None:
+    for name, job in resolved.jobs.items():
+        if job.place is not None:
             try:
-                made = _placed(name, job, job.place, scenario, catalog, signals, streams)
+                made = _placed(name, job, job.place, resolved, signals, streams)
             except _UnplacedError as error:
                 problems.append(document.problem(error.path, error.message))
                 continue
             after = Nanoseconds.of(made.end_ns, f"{made.end_ns * SECONDS_PER_NS} s")
-            workloads[name] = job.model_copy(update={"pool": made.pool, "place": None, "start_after": after})
+            jobs[name] = job.model_copy(update={"pool": made.pool, "place": None, "start_after": after})
             moves.append(made)
     if problems:
         raise InputError(problems)
-    return scenario.model_copy(update={"workloads": workloads}), tuple(moves)
+    return resolved.with_jobs(jobs) if jobs else resolved, tuple(moves)
 
 
 def _placed(
     name: str,
     job: Training,
     place: LowestPlace,
-    scenario: Scenario,
-    catalog: Catalog,
+    resolved: Resolved,
     signals: Mapping[str, Mapping[str, Signal]],
     streams: Streams,
 ) -> Moved:
     path: KeyPath = ("workloads", name, "place")
-    machines = machines_of(scenario.cluster, catalog)
-    pools = {pool.label: pool for pool in scenario.cluster.nodes}
     transfer_ns = round(float(place.transfer.data) / float(place.transfer.bandwidth) * NS_PER_S)
     submit_ns = int(job.start_after)
     forecasts, begins = {}, {}
     for label in place.pools:
-        site = scenario.site_of(pools[label])
-        truth, gpu = signals[site].get(place.signal), machines[label].gpu
+        site = resolved.sites[label]
+        truth = signals[site].get(place.signal)
         if truth is None:
             raise _UnplacedError((*path, "signal"), f"the grid of '{site}' has no {place.signal}")
-        assert gpu is not None  # the cross-check has refused it otherwise
-        every = job.checkpoint
-        needs_ns = decide.expected_ns(
-            gang_work(job.work, job.gpus, gpu).work_ns,
-            int(job.setup),
-            int(every.every) if every is not None else None,
-            int(every.write) if every is not None else 0,
-        )
+        needs_ns = job_ns(job, resolved.gpus[label])
         begin_ns = begins[label] = submit_ns + (transfer_ns if label != place.home else 0)
         rng = streams(f"place/{name}/{label}")
         try:

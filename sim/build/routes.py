@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.ledger import WAN, Key, Ledger
-from sim.build.machines import machines_of
 from sim.build.requests import request_source
-from sim.documents import KeyPath
-from sim.profiles.catalog import Catalog
+from sim.build.resolved import Resolved
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
@@ -39,11 +37,13 @@ class Sent:
     latency_ns: int
 
 
-def sent(scenario: Scenario, pools_with_gpus: Sequence[str], signals: Signals, streams: Streams) -> dict[str, Sent]:
+def sent(resolved: Resolved, signals: Signals, streams: Streams) -> dict[str, Sent]:
     """Every workload that a route leads to. ``route_problems`` has said before where a site lacks a signal."""
+    scenario = resolved.scenario
     found: dict[str, Sent] = {}
     for name, route in scenario.routes.items():
-        pools, sites = _places(scenario, route, pools_with_gpus)
+        pools = {to: resolved.pool(to) for to in route.to}
+        sites = {to: resolved.sites[pool] for to, pool in pools.items()}
         rule = _rule(name, route, sites, signals, streams)
         source = request_source(
             name,
@@ -60,33 +60,6 @@ def sent(scenario: Scenario, pools_with_gpus: Sequence[str], signals: Signals, s
             routed = Routed(source, rule, place, latency_ns // 2)
             found[to] = Sent(name, pools[to], sites[to], routed, latency_ns)
     return found
-
-
-def route_problems(scenario: Scenario, catalog: Catalog, signals: Signals) -> Iterator[tuple[KeyPath, str]]:
-    """Routes by signals that the grid of one of their sites does not give."""
-    pools_with_gpus = [
-        label for label, machine in machines_of(scenario.cluster, catalog).items() if machine.gpu is not None
-    ]
-    for name, route in scenario.routes.items():
-        if isinstance(route.by, ByLowest):
-            _, sites = _places(scenario, route, pools_with_gpus)
-            for site in sorted({site for site in sites.values() if route.by.signal not in signals[site]}):
-                given = ", ".join(sorted(signals[site]))
-                message = f"the grid of '{site}' has no {route.by.signal}; give it, or go by what it has  ({given})"
-                yield ("routes", name, "by", "signal"), message
-
-
-def _places(scenario: Scenario, route: Route, pools_with_gpus: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The pool and the site of each destination."""
-    pools = {to: _pool(scenario.workloads[to], pools_with_gpus) for to in route.to}
-    by_label = {pool.label: pool for pool in scenario.cluster.nodes}
-    return pools, {to: scenario.site_of(by_label[pool]) for to, pool in pools.items()}
-
-
-def _pool(workload: object, pools_with_gpus: Sequence[str]) -> str:
-    assert isinstance(workload, Serving)  # the cross-check has refused it otherwise
-    _, group = workload.groups[0]
-    return group.pool if group.pool is not None else pools_with_gpus[0]
 
 
 def _rule(name: str, route: Route, sites: Mapping[str, str], signals: Signals, streams: Streams) -> Rule:
@@ -128,13 +101,6 @@ def as_users_see(workload: Serving, latency_ns: int) -> Serving:
             left_ns = int(limit) - latency_ns
             limits[field] = Nanoseconds.of(left_ns, f"{left_ns} ns")
     return workload.model_copy(update={"slo": workload.slo.model_copy(update=limits)})
-
-
-def asked_of(scenario: Scenario, name: str, to: Sent) -> Serving:
-    """A routed workload with its route's requests and its users' SLO."""
-    workload = scenario.asked[name]
-    assert isinstance(workload, Serving)
-    return as_users_see(workload, to.latency_ns)
 
 
 def moved_tokens(ledger: Ledger, scenario: Scenario, there: Mapping[str, Sent]) -> dict[str, Floats]:

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sim.build.caps import FiniteChanges, cap_at
+from sim.build.deployment import Deployment
 from sim.build.requests import request_source
+from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
 from sim.engine.serving.plan import Settings, StepCost
 from sim.engine.serving.service import Autoscale, Keep, KeepAll, KeepSample, ReplicaGroup, ServingPlan
-from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, NodeProfile
 from sim.profiles.step import kv_bytes_per_token
 from sim.rng import Streams
-from sim.build.deployment import Deployment, deployments
 from sim.spec.requests import ClosedLoopUsers
 from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import ColdStart, Count, Serving
@@ -31,10 +30,7 @@ ROLES = {"replicas": p.ANY, "prefill": p.PREFILL, "decode": p.DECODE}
 def serving_plan(
     name: str,
     spec: Serving,
-    scenario: Scenario,
-    nodes: dict[str, NodeProfile],
-    gpus: dict[str, GPUProfile],
-    catalog: Catalog,
+    resolved: Resolved,
     streams: Streams,
     limits: Mapping[str, Sequence[FiniteChanges]],
     source: RequestSource | None = None,
@@ -44,17 +40,19 @@ def serving_plan(
     ``source`` are the requests it is sent, where these are not its own.
     """
     assert spec.arrivals is not None
+    scenario = resolved.scenario
     duration_ns = scenario.duration_ns
     if source is None:
         source = request_source(name, spec.arrivals, spec.lengths, spec.prefix, scenario.start_ns, duration_ns, streams)
     caching = spec.batching.prefix_cache and source.block_tokens > 0
-    found = deployments(spec, gpus, nodes, catalog)
+    found = resolved.deployments[name]
     by_policy = {change_ns for each in limits.values() for caps in each for change_ns, _ in caps}
     changes = sorted({*by_policy, *(t for d in found.values() for t in _cap_times(d))} - {0})
     costs: list[StepCost] = []
     groups: list[ReplicaGroup] = []
     for field, deployment in found.items():
-        groups.append(_group(field, deployment, changes, costs, next(iter(gpus)), limits.get(field, ())))
+        pool = resolved.pools[name][field]
+        groups.append(_group(field, deployment, changes, costs, pool, limits.get(field, ())))
     rows = scenario.outputs.requests != "none"
     return ServingPlan(
         name=name,
@@ -89,7 +87,7 @@ def _group(
     deployment: Deployment,
     changes: list[int],
     costs: list[StepCost],
-    first_pool: str,
+    pool: str,
     limits: Sequence[FiniteChanges],
 ) -> ReplicaGroup:
     spec, replicas = deployment.spec, deployment.replicas
@@ -112,7 +110,7 @@ def _group(
     initial = count.initial if isinstance(count, Count) and count.initial is not None else least
     return ReplicaGroup(
         role=ROLES[field],
-        pool=replicas.pool if replicas.pool is not None else first_pool,
+        pool=pool,
         initial=initial,
         least=least,
         most=most,
@@ -145,7 +143,7 @@ def _autoscale(spec: Serving) -> Autoscale | None:
 
 
 def _settings(
-    spec: Serving, found: dict[str, Deployment], rng: np.random.Generator, *, caching: bool, rows: bool
+    spec: Serving, found: Mapping[str, Deployment], rng: np.random.Generator, *, caching: bool, rows: bool
 ) -> Settings:
     batching, client, slo = spec.batching, spec.client, spec.slo
     blocks = min(deployment.kv_blocks() for deployment in found.values())
@@ -182,7 +180,7 @@ def _settings(
     )
 
 
-def _hand_over(spec: Serving, found: dict[str, Deployment]) -> tuple[int, int, int]:
+def _hand_over(spec: Serving, found: Mapping[str, Deployment]) -> tuple[int, int, int]:
     """Of a KV cache from prefill to decode: ns, 2**-16 ns a token, nJ a token. All GPUs of a replica send at once."""
     network, prefill = spec.network, found.get("prefill")
     if network is None or prefill is None:

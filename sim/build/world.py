@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.build.caps import Capping, cappings, serving_caps, training_caps
-from sim.build.machines import machines_of
+from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap
 from sim.build.policies import job_schedule
-from sim.build.routes import Sent, asked_of, sent
+from sim.build.resolved import Resolved
+from sim.build.routes import Sent, as_users_see, sent
+from sim.build.series import interval_counts, rate_signal, request_times
 from sim.build.serving import keep, serving_plan
 from sim.engine.control import CapPlan
 from sim.engine.draws import NodeHardware, Rest, Supply
@@ -23,10 +25,7 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
 from sim.rng import Stream, Streams
 from sim.signals import Signal
-from sim.build.series import interval_counts, rate_signal, request_times
-from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap
 from sim.spec.scenario import Scenario
-from sim.spec.serving import Serving
 from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
 from sim.workload import arrivals as arrival
 from sim.workload.factors import Exponential, Lognormal
@@ -47,49 +46,46 @@ class Built:
     routed: Mapping[str, Sent]
 
 
-def build(scenario: Scenario, catalog: Catalog, streams: Streams, signals: Mapping[str, Mapping[str, Signal]]) -> Built:
+def build(resolved: Resolved, streams: Streams, signals: Mapping[str, Mapping[str, Signal]]) -> Built:
     """Pools and plans of a scenario that has passed its checks.
 
     ``signals`` are what policies see at each site: ``carbon``, ``marginal`` and ``price``, where known.
     """
-    machines = machines_of(scenario.cluster, catalog)
+    scenario = resolved.scenario
     pools = tuple(
         Pool(
-            name=pool.label,
-            hardware=node_hardware(machines[pool.label].node, machines[pool.label].gpu, catalog),
-            count=pool.count,
-            powered=pool.initially == "on",
-            idle_timeout_ns=int(pool.idle_timeout) if pool.idle_timeout is not None else None,
-            mtbf_ns=int(pool.failures.mtbf) if pool.failures is not None else None,
-            repair_ns=int(pool.failures.repair) if pool.failures is not None else 0,
-            unit_spread=_unit_spread(machines[pool.label].gpu),
+            name=label,
+            hardware=node_hardware(machine.node, machine.gpu, resolved.catalog),
+            count=machine.pool.count,
+            powered=machine.pool.initially == "on",
+            idle_timeout_ns=int(machine.pool.idle_timeout) if machine.pool.idle_timeout is not None else None,
+            mtbf_ns=int(machine.pool.failures.mtbf) if machine.pool.failures is not None else None,
+            repair_ns=int(machine.pool.failures.repair) if machine.pool.failures is not None else 0,
+            unit_spread=_unit_spread(machine.gpu),
         )
-        for pool in scenario.cluster.nodes
+        for label, machine in resolved.machines.items()
     )
-    with_gpus = {label: machine.gpu for label, machine in machines.items() if machine.gpu is not None}
     training: list[TrainingPlan] = []
     services: list[ServicePlan] = []
     serving: list[tuple[ServingPlan, Keep]] = []
-    caps = cappings(scenario, catalog, signals)
-    routed = sent(scenario, list(with_gpus), signals, streams)
-    for name, workload in scenario.workloads.items():
-        if isinstance(workload, Serving):
-            to = routed.get(name)
-            asked = asked_of(scenario, name, to) if to is not None else workload
-            nodes = {label: machine.node for label, machine in machines.items()}
-            limits = serving_caps(scenario, caps, name)
-            source = to.requests if to is not None else None
-            plan = serving_plan(name, asked, scenario, nodes, with_gpus, catalog, streams, limits, source)
-            serving.append((plan, keep(scenario, name, streams)))
-            continue
-        pool = workload.pool if workload.pool is not None else next(iter(with_gpus))
-        if isinstance(workload, Training):
-            site = scenario.site_of(next(p for p in scenario.cluster.nodes if p.label == pool))
-            plan_of_job = _training(name, workload, pool, with_gpus[pool])
-            training.append(job_schedule(plan_of_job, workload, signals[site], streams(f"forecast/{name}")))
-        else:
-            services.append(_service(name, workload, pool, with_gpus[pool], scenario, streams))
-    job_caps = training_caps(scenario, caps)
+    caps = cappings(resolved, signals)
+    routed = sent(resolved, signals, streams)
+    for name, workload in resolved.serving.items():
+        to = routed.get(name)
+        asked = as_users_see(workload, to.latency_ns) if to is not None else workload
+        limits = serving_caps(caps, name, scenario.duration_ns)
+        source = to.requests if to is not None else None
+        plan = serving_plan(name, asked, resolved, streams, limits, source)
+        serving.append((plan, keep(scenario, name, streams)))
+    for name, job in resolved.jobs.items():
+        pool = resolved.pool(name)
+        plan_of_job = _training(name, job, pool, resolved.gpus[pool])
+        at_site = signals[resolved.sites[pool]]
+        training.append(job_schedule(plan_of_job, job, at_site, streams(f"forecast/{name}")))
+    for name, service in resolved.services.items():
+        pool = resolved.pool(name)
+        services.append(_service(name, service, pool, resolved.gpus[pool], scenario, streams))
+    job_caps = training_caps(resolved, caps)
     return Built(pools, tuple(training), tuple(services), tuple(serving), job_caps, tuple(caps), routed)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sim.build.grid import ewif_signal, grid_series, mixed_bases
+from sim.build.resolved import Resolved
 from sim.build.series import interval_counts, output_signal, power_signal, rate_signal, request_times
 from sim.build.weather import sky, weather_series
 from sim.checks.routes import where_written
@@ -15,7 +16,6 @@ from sim.checks.serving import files as serving_files
 from sim.documents import Document, KeyPath, dotted
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
-from sim.profiles.catalog import Catalog
 from sim.profiles.embodied import read_factors
 from sim.quantities import Price, Quantity
 from sim.signals import Signal
@@ -23,10 +23,8 @@ from sim.signals.grid.series import Basis, GridSeries
 from sim.spec.grid import IntensitySource, PriceSource
 from sim.spec.market import PPA, PowerSeries
 from sim.spec.onsite import Battery, FixedPrices, PriceDispatch, PVSeries, WindSeries, needs_sky
-from sim.spec.parts import Parts
 from sim.spec.requests import TraceReplay
 from sim.spec.routes import Route
-from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
 from sim.units import LEAP_YEAR_NS, MAX_NS
@@ -36,11 +34,10 @@ from sim.workload.traces import read_trace
 Read = TypeVar("Read")
 
 
-def file_problems(
-    parts: Parts, document: Document, catalog: Catalog, *, activity_files: bool, most_requests: int
-) -> list[Problem]:
-    """Every problem with the files that ``parts`` name; logs of arrivals are opened only with ``activity_files``."""
-    check = _FileCheck(parts, document, catalog, most_requests)
+def file_problems(resolved: Resolved, document: Document, *, activity_files: bool, most_requests: int) -> list[Problem]:
+    """Every problem with the files that a scenario names; logs of arrivals are opened only with ``activity_files``."""
+    parts = resolved.parts
+    check = _FileCheck(resolved, document, most_requests)
     for path, grid in parts.grids.items():
         check.grid(path, grid)
     check.together()
@@ -48,11 +45,9 @@ def file_problems(
     for path, place in parts.places.items():
         check.place(path, place)
     if activity_files:
-        for name, workload in parts.workloads.items():
-            if isinstance(workload, Serving):
-                for found in serving_files(name, workload, parts.start):
-                    told = found if isinstance(found, Problem) else _told(document, *found)
-                    check.problems += [told] if told not in check.problems else []
+        for name, workload in resolved.serving.items():
+            for found in serving_files(name, workload, parts.start):
+                check.problems.append(found if isinstance(found, Problem) else _told(document, *found))
         for name, route in parts.routes.items():
             check.difficulty(name, route)
         for name, arrivals in parts.arrivals.items():
@@ -66,9 +61,10 @@ def _told(document: Document, path: KeyPath, message: str) -> Problem:
 
 
 class _FileCheck:
-    def __init__(self, parts: Parts, document: Document, catalog: Catalog, most_requests: int) -> None:
+    def __init__(self, resolved: Resolved, document: Document, most_requests: int) -> None:
         self.problems: list[Problem] = []
-        self._catalog = catalog
+        self._catalog = resolved.catalog
+        parts = resolved.parts
         self._bases: dict[str, Basis | None] = {}
         self._currencies: dict[KeyPath, str] = {}
         self._parts = parts

@@ -15,11 +15,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.quantities import Nanoseconds
-from sim.spec.parts import Parts
 from sim.spec.scenario import DEFAULT_BIN, Outputs, Scenario
-from sim.spec.workloads import GPUHours, Training
+from sim.spec.workloads import GPUHours
 from sim.units import DAY_NS, HOUR_NS
 
 Ints = npt.NDArray[np.int64]
@@ -45,12 +45,13 @@ class Size:
     pools: int
 
     @classmethod
-    def of(cls, parts: Parts) -> Size:
-        """Of the run that the parts describe; open-ended ones last as long as their longest job, at least."""
+    def of(cls, resolved: Resolved) -> Size:
+        """Of a run; an open-ended one lasts as long as its longest job, at least."""
+        parts = resolved.parts
         at_least_ns = [
-            round(workload.work.gpu_hours * HOUR_NS / workload.gpus)
-            for workload in parts.workloads.values()
-            if isinstance(workload, Training) and isinstance(workload.work, GPUHours) and parts.open_ended
+            round(job.work.gpu_hours * HOUR_NS / job.gpus)
+            for job in resolved.jobs.values()
+            if isinstance(job.work, GPUHours) and parts.open_ended
         ]
         pools = len(parts.cluster.nodes) if parts.cluster is not None else 1
         return cls(max(at_least_ns, default=parts.duration_ns or 0), len(parts.names), pools)
@@ -86,12 +87,13 @@ class Size:
 MOST = f"a ledger holds {MOST_CELLS:,} cells in at most {MOST_BINS:,} bins"
 
 
-def bin_problems(parts: Parts) -> Iterator[tuple[KeyPath, str]]:
+def bin_problems(resolved: Resolved) -> Iterator[tuple[KeyPath, str]]:
     """A ledger that would not fit memory is refused before the run, not met in the middle of it."""
-    if parts.outputs is None:
+    outputs = resolved.parts.outputs
+    if outputs is None:
         return
-    size = Size.of(parts)
-    step = parts.outputs.bin
+    size = Size.of(resolved)
+    step = outputs.bin
     fitting = size.fitting
     if step is None and fitting is None:
         message = f"{size.sum(LADDER[-1])}; {MOST}. Fewer workloads or a shorter run would fit"
@@ -101,10 +103,10 @@ def bin_problems(parts: Parts) -> Iterator[tuple[KeyPath, str]]:
         yield ("outputs", "bin"), f"{size.sum(step)}; {MOST}: {remedy}"
 
 
-def cut_problem(scenario: Scenario, cuts: Sequence[Ints]) -> tuple[KeyPath, str] | None:
+def cut_problem(resolved: Resolved, cuts: Sequence[Ints]) -> tuple[KeyPath, str] | None:
     """A ledger that the changes of signals, each array in ns of the run, would make too large for any interval."""
-    end_ns = scenario.duration_ns
-    rows = Size.of(Parts.of(scenario)).rows
+    end_ns = resolved.parts.duration_ns
+    rows = Size.of(resolved).rows
     if end_ns is None or sum(map(len, cuts)) * rows <= MOST_CUT_CELLS:
         return None
     inside = np.unique(np.concatenate([times[(times > 0) & (times < end_ns)] for times in cuts]))
@@ -123,11 +125,12 @@ def _with(outputs: Outputs, step: Nanoseconds) -> Outputs:
     return outputs.model_copy(update={"bin": step})
 
 
-def with_bin(scenario: Scenario, parts: Parts) -> tuple[Scenario, str | None]:
-    """The scenario of the parts, which have passed ``bin_problems``, with its interval; and why that is not an hour."""
+def with_bin(resolved: Resolved) -> tuple[Scenario, str | None]:
+    """A scenario that has passed ``bin_problems`` with its interval, and why that is not an hour."""
+    scenario = resolved.scenario
     if scenario.outputs.bin is not None:
         return scenario, None
-    size = Size.of(parts)
+    size = Size.of(resolved)
     step = size.fitting or LADDER[-1]
     outputs = _with(scenario.outputs, step)
     why = None if step == DEFAULT_BIN else f"outputs.bin is {step.text}: {size.sum(DEFAULT_BIN)}, and {MOST}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from sim.build.resolved import Resolved
 from sim.documents import Document, KeyPath
-from sim.spec.parts import Parts
-from sim.spec.routes import Route
-from sim.spec.serving import Serving
+from sim.signals import Signal
+from sim.spec.routes import ByLowest, Route
 from sim.validation import nearest
 from sim.workload.routing import room
 
@@ -95,29 +95,22 @@ def _named(data: object, field: str) -> list[str]:
     return [str(key) for key in inside] if isinstance(inside, dict) else []
 
 
-def _sites(parts: Parts, route: Route) -> set[str]:
+def _sites(resolved: Resolved, route: Route) -> set[str]:
     """Of the places of a route, as far as they can be told."""
-    pools = {pool.label: pool for pool in parts.cluster.nodes} if parts.cluster is not None else {}
-    found = set()
-    for to in route.to:
-        workload = parts.workloads.get(to)
-        label = workload.groups[0][1].pool if isinstance(workload, Serving) else None
-        if label in pools and pools[label].site is not None:
-            found.add(str(pools[label].site))
-    return found
+    pools = [next(iter(resolved.pools[to].values()), "") for to in route.to if to in resolved.serving]
+    return {resolved.sites[pool] for pool in pools if pool in resolved.sites}
 
 
-def held_to(parts: Parts) -> Found:
+def held_to(resolved: Resolved) -> Found:
     """What a route leaves no room for: SLOs within its latency, places that take less than a request; and sites apart
     without a latency."""
-    for name, route in parts.routes.items():
-        apart = _sites(parts, route)
+    for name, route in resolved.parts.routes.items():
+        apart = _sites(resolved, route)
         if len(apart) > 1 and any(there.latency is None for there in route.to.values()):
             message = f"needs a 'latency' for each: they stand at several sites  ({', '.join(sorted(apart))})"
             yield ("routes", name, "to"), message
         for to, there in route.to.items():
-            workload = parts.workloads.get(to)
-            slo = workload.slo if isinstance(workload, Serving) else None
+            slo = resolved.serving[to].slo if to in resolved.serving else None
             for field in ("ttft", "e2e") if slo is not None else ():
                 limit = getattr(slo, field)
                 if limit is not None and there.latency is not None and limit <= there.latency:
@@ -129,3 +122,14 @@ def held_to(parts: Parts) -> Found:
             if there.most is not None and interval is not None and room(float(there.most), int(interval)) < 1.0:
                 message = f"is less than a request in an interval of {interval.text}; give a longer interval"
                 yield ("routes", name, "to", to, "most"), message
+
+
+def signal_problems(resolved: Resolved, signals: Mapping[str, Mapping[str, Signal]]) -> Found:
+    """Routes by signals that the grid of one of their sites does not give."""
+    for name, route in resolved.parts.routes.items():
+        if isinstance(route.by, ByLowest):
+            sites = {resolved.sites[resolved.pool(to)] for to in route.to}
+            for site in sorted(site for site in sites if route.by.signal not in signals[site]):
+                given = ", ".join(sorted(signals[site]))
+                message = f"the grid of '{site}' has no {route.by.signal}; give it, or go by what it has  ({given})"
+                yield ("routes", name, "by", "signal"), message

@@ -6,14 +6,14 @@ mistake does not hide another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 
-from sim.build.deployment import gpus_wanted
 from sim.build.loads import gpu_watts
-from sim.build.policy_targets import policy_problems
+from sim.build.resolved import Resolved
 from sim.checks.files import file_problems
 from sim.checks.ledger_size import bin_problems
+from sim.checks.policies import cap_problems
 from sim.checks.routes import held_to, links, where_written
 from sim.checks.serving import against_catalog, stands_alone
 from sim.checks.turns import turn_problems
@@ -21,15 +21,12 @@ from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.possible import NODE_POWER, POWER
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.profiles.hardware import GPUProfile
 from sim.quantities import Price
-from sim.spec.cluster import Cluster, NodePool
 from sim.spec.grid import MixWater
 from sim.spec.onsite import PV, Battery, StatedStock, Wind
 from sim.spec.parts import Parts
-from sim.spec.policies import LowestPlace
-from sim.spec.serving import Serving
-from sim.spec.workloads import Inference, PoissonArrivals, Steps, Training
+from sim.spec.workloads import GPUHours, Load, PoissonArrivals, Steps
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
 
@@ -39,48 +36,19 @@ LEAST_OF_IDLE = 0.5
 MOST_REQUESTS = 100_000_000
 
 
-class _Hardware:
-    """Node and GPU profiles of each pool that could be read."""
-
-    def __init__(self, cluster: Cluster, catalog: Catalog, complain: Callable[[KeyPath, str], None]) -> None:
-        self.nodes: dict[str, tuple[NodePool, NodeProfile]] = {}
-        self.gpus: dict[str, GPUProfile] = {}
-        self.broken: set[str] = set()
-        for i, pool in enumerate(cluster.nodes):
-            path: KeyPath = ("cluster", "nodes", i, "profile")
-            if pool.label in self.nodes or pool.label in self.broken:
-                complain(("cluster", "nodes", i), f"duplicate name '{pool.label}'; give each pool a 'name' of its own")
-                continue
-            try:
-                node = catalog.node(pool.profile)
-                catalog.cpu(node.cpus.profile)
-                if node.gpus is not None:
-                    self.gpus[pool.label] = catalog.gpu(node.gpus.profile)
-                self.nodes[pool.label] = (pool, node)
-            except InputError as error:
-                self.broken.add(pool.label)
-                for problem in error.problems:
-                    inside = problem.file != "<profiles>"
-                    complain(path, f"{problem}" if inside else problem.message)
-
-
 Found = Iterator[tuple[KeyPath, str]]
 
 
 def crosscheck(
-    parts: Parts, document: Document, catalog: Catalog, *, activity_files: bool, priced_only: bool = False
+    resolved: Resolved, document: Document, *, activity_files: bool, priced_only: bool = False
 ) -> list[Problem]:
-    """Every problem between the parts; without ``activity_files`` the logs of arrivals are not opened.
+    """Every problem between the parts of a scenario; without ``activity_files`` the logs of arrivals are not opened.
 
     ``priced_only`` leaves out what reads neither the places nor the accounting, for a scenario that differs in nothing
     else from one that held together.
     """
-    problems: dict[Problem, None] = {}  # workloads of one route have the same requests, and the same mistakes in them
     document = document.without_nulls()
-
-    def complain(path: KeyPath, message: str) -> None:
-        problems[document.problem(where_written(document, path), message)] = None
-
+    parts, catalog = resolved.parts, resolved.catalog
     checks = [
         _places(document),
         _weather_needed(parts),
@@ -90,41 +58,45 @@ def crosscheck(
         _functional_unit(parts),
     ]
     if not priced_only:
-        checks += _of_what_runs(parts, document, catalog, complain)
-    for path, message in chain(*checks):
-        complain(path, message)
-    return list(problems) + file_problems(
-        parts, document, catalog, activity_files=activity_files, most_requests=MOST_REQUESTS
-    )
+        checks += _of_what_runs(resolved, document)
+    found = [document.problem(where_written(document, path), message) for path, message in chain(*checks)]
+    found += file_problems(resolved, document, activity_files=activity_files, most_requests=MOST_REQUESTS)
+    return list(dict.fromkeys(found))  # workloads of one route have the same requests, and the same mistakes in them
 
 
-def _of_what_runs(
-    parts: Parts, document: Document, catalog: Catalog, complain: Callable[[KeyPath, str], None]
-) -> list[Found]:
+def _of_what_runs(resolved: Resolved, document: Document) -> list[Found]:
     """Checks of the machines and of the work, wherever they stand and whatever they are counted at."""
     checks = [
         links(document),
-        held_to(parts),
-        _times_and_names(parts),
-        bin_problems(parts),
-        _service_laws(parts),
-        _serving(parts),
+        held_to(resolved),
+        _times_and_names(resolved),
+        bin_problems(resolved),
+        _service_laws(resolved),
+        _serving(resolved),
     ]
-    if parts.cluster is not None:
-        hardware = _Hardware(parts.cluster, catalog, complain)
-        checks.append(_against_hardware(parts, hardware, catalog))
-        if not hardware.broken:
-            checks.append(
-                policy_problems(
-                    parts.policies, parts.workloads, parts.names, hardware.gpus, open_ended=parts.open_ended
-                )
-            )
-    else:
-        checks.append(_named_profiles(document, catalog))
+    if resolved.parts.cluster is None:
+        return [*checks, _named_profiles(document, resolved.catalog)]
+    checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
+    checks += [_loads(resolved), against_catalog(resolved)]
+    if not resolved.hardware.unread:
+        checks.append(cap_problems(resolved))
     return checks
 
 
-def _times_and_names(parts: Parts) -> Found:
+def _machines(resolved: Resolved) -> Found:
+    """Pools that share a name, and profiles that cannot be read."""
+    assert resolved.parts.cluster is not None
+    for i in resolved.hardware.twice:
+        label = resolved.parts.cluster.nodes[i].label
+        yield ("cluster", "nodes", i), f"duplicate name '{label}'; give each pool a 'name' of its own"
+    for i, error in resolved.hardware.unread.values():
+        for problem in error.problems:
+            inside = problem.file != "<profiles>"
+            yield ("cluster", "nodes", i, "profile"), f"{problem}" if inside else problem.message
+
+
+def _times_and_names(resolved: Resolved) -> Found:
+    parts = resolved.parts
     if parts.end is not None and parts.duration_written:
         yield ("end",), "give either 'end' or 'duration', not both"
     elif parts.end is not None and parts.start is not None and parts.end <= parts.start:
@@ -140,8 +112,8 @@ def _times_and_names(parts: Parts) -> Found:
     for name in parts.names:
         if name in RESERVED:
             yield ("workloads", name), f"'{name}' is the ledger's own name for what nobody holds; choose another"
-    for name, workload in parts.workloads.items():
-        if isinstance(workload, Training) and duration_ns is not None and workload.start_after >= duration_ns:
+    for name, job in resolved.jobs.items():
+        if duration_ns is not None and job.start_after >= duration_ns:
             yield ("workloads", name, "start_after"), "is not before the end of the run: the job would never start"
 
 
@@ -246,36 +218,19 @@ def _bill(parts: Parts, document: Document, catalog: Catalog) -> Found:
             yield path, f"{message}write accounting.embodied.nodes: profile"
 
 
-def _serving(parts: Parts) -> Found:
-    for name, workload in parts.workloads.items():
-        if isinstance(workload, Serving):
-            yield from stands_alone(name, workload, open_ended=parts.open_ended)
-            yield from turn_problems(("workloads", name), workload, parts.duration_ns)
+def _serving(resolved: Resolved) -> Found:
+    for name, workload in resolved.serving.items():
+        yield from stands_alone(name, workload, open_ended=resolved.parts.open_ended)
+        yield from turn_problems(("workloads", name), workload, resolved.parts.duration_ns)
 
 
-def _serving_held(parts: Parts, hardware: _Hardware, services: dict[str, int]) -> Found:
-    """GPUs that serving workloads may come to hold, added to ``services``; complains where there are too few."""
-    only = next(iter(hardware.gpus), None)
-    for name, workload in parts.workloads.items():
-        if not isinstance(workload, Serving):
-            continue
-        for field, label, group, gpus in gpus_wanted(workload, only):
-            if label in hardware.nodes:
-                services[label] = services.get(label, 0) + gpus
-                there = hardware.nodes[label][0].count * hardware.nodes[label][1].slots
-                if services[label] > there:
-                    asks = f"{group.most} replicas of {group.gpus} GPUs"
-                    total = f"services ask for {services[label]:,} GPUs of '{label}', which has {there:,}"
-                    yield ("workloads", name, field, "count"), f"{asks}: {total}"
-
-
-def _together(hardware: _Hardware, catalog: Catalog) -> Found:
+def _together(resolved: Resolved) -> Found:
     """What all machines may draw at once, at most, is held against the largest power station."""
     watts = {}
-    for label, (pool, node) in hardware.nodes.items():
-        gpus = node.gpus.count * hardware.gpus[label].tdp.value if node.gpus is not None else 0.0
-        cpus = node.cpus.count * catalog.cpu(node.cpus.profile).tdp.value
-        watts[label] = (pool.count, gpus + cpus)
+    for label, machine in resolved.machines.items():
+        gpus = machine.node.slots * machine.gpu.tdp.value if machine.gpu is not None else 0.0
+        cpus = machine.node.cpus.count * machine.cpu.tdp.value
+        watts[label] = (machine.pool.count, gpus + cpus)
         fault = NODE_POWER.fault(gpus + cpus)
         if fault is not None:
             yield ("cluster", "nodes"), f"a node of '{label}' would draw {(gpus + cpus) / W_PER_KW:,.0f} kW; it {fault}"
@@ -286,87 +241,96 @@ def _together(hardware: _Hardware, catalog: Catalog) -> Found:
         yield ("cluster", "nodes"), f"draw {total / W_PER_KW:,.0f} kW at most ({shown}); a site's power {fault}"
 
 
-def _against_hardware(parts: Parts, hardware: _Hardware, catalog: Catalog) -> Found:
-    services: dict[str, int] = {}
-    placed: dict[str, str] = {}
-    yield from _together(hardware, catalog)
-    yield from _serving_held(parts, hardware, services)
-    for name, workload in parts.workloads.items():
+def _pools(resolved: Resolved) -> Found:
+    """Every workload finds its GPUs in pools that are there and have some."""
+    unread, gpus = resolved.hardware.unread, resolved.gpus
+    there = [*resolved.machines, *unread]
+    for name, workload in resolved.parts.workloads.items():
+        if name in resolved.choosing:
+            continue  # told with what it chooses from
         path: KeyPath = ("workloads", name)
-        if isinstance(workload, Serving):
-            nodes = {label: node for label, (_, node) in hardware.nodes.items()}
-            pools = {**nodes, **dict.fromkeys(hardware.broken)}
-            yield from against_catalog(name, workload, nodes, hardware.gpus, pools, catalog)
-            continue
-        if isinstance(workload, Training) and workload.place is not None:
-            yield from _places_of(path, workload, workload.place, hardware)
-            continue
-        label = workload.pool
-        if label is not None and label not in hardware.nodes and label not in hardware.broken:
-            known = ", ".join(hardware.nodes)
-            yield (*path, "pool"), f"unknown pool '{label}'{nearest(label, hardware.nodes)}  ({known})"
-            continue
-        if label is None and len(hardware.gpus) > 1:
-            yield (*path, "pool"), f"required where several pools have GPUs  ({', '.join(hardware.gpus)})"
-            continue
-        if label is None:
-            label = next(iter(hardware.gpus), None)
-        if label in hardware.broken or (label is None and hardware.broken):
-            continue  # its pool has a problem of its own, which has been told
-        if label is None or label not in hardware.gpus:
-            yield path, "needs GPUs, and its pool has none"
-            continue
-        placed[name] = label
-        if isinstance(workload, Inference):
-            services[label] = services.get(label, 0) + workload.replicas * workload.gpus_per_replica
-        yield from _load_fits(path, workload, hardware.gpus[label])
-    for name, label in placed.items():
-        workload = parts.workloads[name]
-        pool, node = hardware.nodes[label]
-        there = pool.count * node.slots
-        held = services.get(label, 0)
-        if isinstance(workload, Training) and workload.gpus + held > there:
-            services_hold = f", of which services hold {held:,}" if held else ""
+        for field, label, _ in workload.wanted:
+            at: KeyPath = (*path, field, "pool") if field else (*path, "pool")
+            if label is not None and label not in there:
+                yield at, f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
+            elif label is None and len(gpus) > 1:
+                yield at, f"required where several pools have GPUs  ({', '.join(gpus)})"
+            elif (not gpus and not unread) if label is None else (label not in gpus and label not in unread):
+                yield path, "needs GPUs, and its pool has none"
+
+
+def _room(resolved: Resolved) -> Found:
+    """GPUs enough: services hold theirs throughout, and beside them each job fits by itself."""
+    held: dict[str, int] = {}
+    for name, field, label, gpus in resolved.groups:
+        if name in resolved.serving and label in resolved.machines:
+            held[label] = held.get(label, 0) + gpus
+            there = resolved.machines[label].slots
+            if held[label] > there:
+                group = dict(resolved.serving[name].groups)[field]
+                asks = f"{group.most} replicas of {group.gpus} GPUs"
+                total = f"services ask for {held[label]:,} GPUs of '{label}', which has {there:,}"
+                yield ("workloads", name, field, "count"), f"{asks}: {total}"
+    alone = [group for group in resolved.groups if not group.field and group.pool in resolved.gpus]
+    for name, _, label, gpus in alone:
+        held[label] = held.get(label, 0) + (gpus if name in resolved.services else 0)
+    for name, _, label, gpus in alone:
+        there, services = resolved.machines[label].slots, held[label]
+        if name in resolved.services and services > there:
             yield (
-                ("workloads", name, "gpus"),
-                f"asks for {workload.gpus:,} GPUs; '{label}' has {there:,}{services_hold}",
+                ("workloads", name, "replicas"),
+                f"services ask for {services:,} GPUs of '{label}', which has {there:,}",
             )
-        elif isinstance(workload, Inference) and held > there:
-            yield ("workloads", name, "replicas"), f"services ask for {held:,} GPUs of '{label}', which has {there:,}"
+        elif name in resolved.jobs and name not in resolved.choosing and gpus + services > there:
+            services_hold = f", of which services hold {services:,}" if services else ""
+            yield ("workloads", name, "gpus"), f"asks for {gpus:,} GPUs; '{label}' has {there:,}{services_hold}"
 
 
-def _places_of(path: KeyPath, workload: Training, place: LowestPlace, hardware: _Hardware) -> Found:
+def _loads(resolved: Resolved) -> Found:
+    """What workloads ask of their GPUs, these give."""
+    for name, _, label, _ in resolved.groups:
+        gpu, path = resolved.gpus.get(label), ("workloads", name)
+        if gpu is None or name in resolved.choosing:
+            continue
+        if name in resolved.jobs:
+            yield from _work_fits((*path, "work"), resolved.jobs[name].work, gpu)
+        elif name in resolved.services:
+            yield from _load_fits((*path, "load"), resolved.services[name].load, gpu)
+
+
+def _choices(resolved: Resolved) -> Found:
     """A job that chooses its pool must fit every one of them."""
-    at: KeyPath = (*path, "place")
-    if place.home not in place.pools:
-        yield (*at, "home"), f"is none of its 'pools'{nearest(place.home, place.pools)}  ({', '.join(place.pools)})"
-    for i, label in enumerate(place.pools):
-        if label in hardware.broken:
-            continue
-        if label not in hardware.gpus:
-            known = ", ".join(hardware.gpus)
-            yield (*at, "pools", i), f"no pool with GPUs is called '{label}'{nearest(label, hardware.gpus)}  ({known})"
-            continue
-        pool, node = hardware.nodes[label]
-        if workload.gpus > pool.count * node.slots:
-            yield (*at, "pools", i), f"'{label}' has {pool.count * node.slots:,} of the {workload.gpus:,} GPUs"
-        yield from _load_fits(path, workload, hardware.gpus[label])
+    for name, place in resolved.choosing.items():
+        job, at = resolved.jobs[name], ("workloads", name, "place")
+        if place.home not in place.pools:
+            yield (*at, "home"), f"is none of its 'pools'{nearest(place.home, place.pools)}  ({', '.join(place.pools)})"
+        for i, label in enumerate(place.pools):
+            if label in resolved.hardware.unread:
+                continue
+            if label not in resolved.gpus:
+                known = ", ".join(resolved.gpus)
+                hint = f"{nearest(label, resolved.gpus)}  ({known})"
+                yield (*at, "pools", i), f"no pool with GPUs is called '{label}'{hint}"
+                continue
+            slots = resolved.machines[label].slots
+            if job.gpus > slots:
+                yield (*at, "pools", i), f"'{label}' has {slots:,} of the {job.gpus:,} GPUs"
+            yield from _work_fits(("workloads", name, "work"), job.work, resolved.gpus[label])
 
 
-def _load_fits(path: KeyPath, workload: Training | Inference, gpu: GPUProfile) -> Found:
-    work = workload.work if isinstance(workload, Training) else None
-    if isinstance(work, Steps):
-        for table, what in ((gpu.peak, "peak rate"), (gpu.power.energy_per_flop, "energy per FLOP")):
-            if work.precision not in table:
-                known = ", ".join(table)
-                yield (*path, "work", "precision"), f"'{gpu.name}' has no {what} for {work.precision}  ({known})"
-        if work.link_traffic and gpu.link.energy_per_byte is None:
-            yield (*path, "work", "link_traffic"), f"'{gpu.name}' has no energy per byte of its link in its profile"
+def _work_fits(path: KeyPath, work: GPUHours | Steps, gpu: GPUProfile) -> Found:
+    if isinstance(work, GPUHours):
+        yield from _load_fits((*path, "load"), work.load, gpu)
         return
-    load = work.load if work is not None else workload.load if isinstance(workload, Inference) else None
-    at = (*path, "work", "load") if work is not None else (*path, "load")
-    if load is None:
-        return
+    for table, what in ((gpu.peak, "peak rate"), (gpu.power.energy_per_flop, "energy per FLOP")):
+        if work.precision not in table:
+            known = ", ".join(table)
+            yield (*path, "precision"), f"'{gpu.name}' has no {what} for {work.precision}  ({known})"
+    if work.link_traffic and gpu.link.energy_per_byte is None:
+        yield (*path, "link_traffic"), f"'{gpu.name}' has no energy per byte of its link in its profile"
+
+
+def _load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
     if load.kind == "throughput":
         if load.precision not in gpu.power.energy_per_flop or load.precision not in gpu.peak:
             known = ", ".join(set(gpu.power.energy_per_flop) & set(gpu.peak))
@@ -389,11 +353,9 @@ def _load_fits(path: KeyPath, workload: Training | Inference, gpu: GPUProfile) -
         yield (*at, "active"), f"is less than half of what '{gpu.name}' draws idle, {idle}: that is another device"
 
 
-def _service_laws(parts: Parts) -> Found:
-    for name, workload in parts.workloads.items():
-        if not isinstance(workload, Inference):
-            continue
-        law, cv = workload.service_time.law, workload.service_time.cv
+def _service_laws(resolved: Resolved) -> Found:
+    for name, service in resolved.services.items():
+        law, cv = service.service_time.law, service.service_time.cv
         if law == "lognormal" and (cv is None or cv <= 0):
             yield ("workloads", name, "service_time", "cv"), "required above zero for a lognormal law, e.g. 0.8"
         if law != "lognormal" and cv is not None:

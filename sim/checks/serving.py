@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from sim.build.deployment import Deployment
+from sim.build.resolved import Resolved
 from sim.build.step_table import read_step_table
 from sim.documents import KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
-from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, NodeProfile
 from sim.spec.requests import (
     OWN_LENGTHS,
     Clients,
@@ -25,7 +23,6 @@ from sim.spec.requests import (
 )
 from sim.spec.serving import Count, MeasuredSteps, Serving
 from sim.units import DAY_NS, NS_PER_S
-from sim.validation import nearest
 from sim.workload.servegen import read_lengths, read_windows
 from sim.workload.traces import HASHED_TOKENS, Trace, read_trace
 
@@ -126,50 +123,25 @@ def _hashes(path: KeyPath, spec: Serving) -> Found:
         yield (*path, "arrivals"), "clients must agree on the 'block_tokens' of their prefixes"
 
 
-def against_catalog(
-    name: str,
-    spec: Serving,
-    nodes: Mapping[str, NodeProfile],
-    gpus: Mapping[str, GPUProfile],
-    known: Mapping[str, object],
-    catalog: Catalog,
-) -> Found:
-    """Unknown models, stacks and pools; what does not fit its GPUs."""
-    path: KeyPath = ("workloads", name)
-    usable = True
-    wanted: list[tuple[KeyPath, str | None, str]] = [
-        (("model",), spec.model if isinstance(spec.model, str) else None, "model"),
-        (("stack",), spec.stack, "stack"),
-    ]
-    if spec.speculative is not None:
-        wanted.append((("speculative", "draft_model"), spec.speculative.draft_model, "model"))
-    for field, profile, kind in wanted:
-        if profile is None:
-            continue
-        try:
-            catalog.model(profile) if kind == "model" else catalog.stack(profile)
-        except InputError as error:
-            usable = False
-            yield (*path, *field), error.problems[0].message
-    for field_name, group in spec.groups:
-        label = group.pool if group.pool is not None else next(iter(gpus), None)
-        if group.pool is not None and group.pool not in known:
-            yield (
-                (*path, field_name, "pool"),
-                f"unknown pool '{group.pool}'{nearest(group.pool, known)}  ({', '.join(known)})",
-            )
-        elif group.pool is None and len(gpus) > 1:
-            yield (*path, field_name, "pool"), f"required where several pools have GPUs  ({', '.join(gpus)})"
-        elif label is not None and label in gpus and label in nodes and usable:
-            yield from _fits(path, field_name, Deployment.of(spec, group, gpus[label], nodes[label], catalog))
-        elif label not in gpus and (label not in known or label in nodes):
-            yield path, "needs GPUs, and its pool has none"
-
-
-def _fits(path: KeyPath, field: str, deployment: Deployment) -> Found:
-    for where, message in deployment.problems():
-        at = (*path, where) if where == "precision" else (*path, field, where)
-        yield at, message
+def against_catalog(resolved: Resolved) -> Found:
+    """Unknown models and stacks; what does not fit its GPUs."""
+    catalog = resolved.catalog
+    for name, spec in resolved.serving.items():
+        path: KeyPath = ("workloads", name)
+        guess = spec.speculative
+        asked: list[tuple[KeyPath, str | None, Callable[[str], object]]] = [
+            (("model",), spec.model if isinstance(spec.model, str) else None, catalog.model),
+            (("stack",), spec.stack, catalog.stack),
+            (("speculative", "draft_model"), guess.draft_model if guess is not None else None, catalog.model),
+        ]
+        for field, profile, read in asked:
+            try:
+                read(profile) if profile is not None else None
+            except InputError as error:
+                yield (*path, *field), error.problems[0].message
+        for group, deployment in resolved.deployments[name].items():
+            for where, message in deployment.problems():
+                yield (*path, where) if where == "precision" else (*path, group, where), message
 
 
 def files(name: str, spec: Serving, start: datetime | None) -> Iterator[tuple[KeyPath, str] | Problem]:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from sim.build.resolved import Resolved
 from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
 from sim.checks.unusual import remarks
@@ -74,12 +75,13 @@ def load_scenario(
     parts = Parts.of(scenario) if scenario is not None and whole else Parts.salvaged(document)
     if catalog is None:
         catalog = catalog_of(document, problems)
-    found += crosscheck(parts, document, catalog, activity_files=activity_files)
+    resolved = Resolved(parts, catalog)
+    found += crosscheck(resolved, document, activity_files=activity_files)
     # what was refused while reading left a hole, and the hole is not a second mistake
     problems += [problem for problem in found if not is_hole(problem.path, refused)]
     if problems or scenario is None:
         raise InputError(problems)
-    scenario, bin_chosen = with_bin(scenario, parts)
+    scenario, bin_chosen = with_bin(resolved)
     return Loaded(scenario, document, name, catalog, bin_chosen)
 
 

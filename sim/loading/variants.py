@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from sim.build.resolved import Resolved
 from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
 from sim.documents import Document, KeyPath, Place, from_mapping
@@ -96,20 +97,21 @@ class Variants:
             scenario = validate(Scenario, document, problems=found)
         whole = scenario is not None and not problems
         parts = Parts.of(scenario) if scenario is not None and whole else Parts.salvaged(document)
+        resolved = Resolved(parts, catalog)
         runs = json.dumps({path: value for path, value in values.items() if _top(path) not in _PRICED}, default=str)
         logs = None
         if whole and runs in self._runs:
-            found += crosscheck(parts, document, catalog, activity_files=False, priced_only=True)
+            found += crosscheck(resolved, document, activity_files=False, priced_only=True)
         else:
             logs = _what_logs_hold_for(document.data)
-            found += crosscheck(parts, document, catalog, activity_files=logs not in self._logs)
+            found += crosscheck(resolved, document, activity_files=logs not in self._logs)
         problems += [problem for problem in found if not is_hole(problem.path, refused)]
         if problems or scenario is None:
             raise InputError(problems)
         self._runs.add(runs)
         if logs is not None:
             self._logs.add(logs)
-        scenario, bin_chosen = with_bin(scenario, parts)
+        scenario, bin_chosen = with_bin(resolved)
         return Loaded(scenario, document, self._name, catalog, bin_chosen)
 
     def _changed(self, values: Mapping[str, Any], places: Mapping[str, Place]) -> tuple[Document, list[Problem]]:

@@ -21,11 +21,12 @@ from sim.accounting.serving import RequestEnergy, request_energy, serving_metric
 from sim.build.accounting import accounting_plan, weather_until_ns
 from sim.build.caps import policy_log, power_limits
 from sim.build.places import placed
-from sim.build.policies import signal_problems
-from sim.build.routes import moved_tokens, route_metrics, route_problems, with_network
+from sim.build.resolved import Resolved
+from sim.build.routes import moved_tokens, route_metrics, with_network
 from sim.build.world import build
+from sim.checks import policies, routes
 from sim.checks.ledger_size import cut_problem
-from sim.documents import Document
+from sim.documents import Document, KeyPath
 from sim.engine.control import PowerLimit
 from sim.engine.meter import Draw
 from sim.engine.world import Outcome, simulate
@@ -37,11 +38,10 @@ from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
 from sim.signals import Signal
-from sim.spec.parts import place_paths
 from sim.spec.requests import request_files
 from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import MeasuredSteps, Serving
-from sim.spec.workloads import Inference, PoissonArrivals, Training
+from sim.spec.workloads import Inference, PoissonArrivals
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
@@ -73,9 +73,10 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
     catalog = catalog if catalog is not None else loaded.catalog
     scenario = loaded.scenario
     streams = Streams(scenario.seed)
-    plan = accounting_plan(scenario, catalog)
-    run, outcome, energies = _simulated(loaded, catalog, plan, streams)
-    summary = _environmental(loaded.document, scenario, catalog, plan, run.ledger, run.activity)
+    resolved = Resolved.of(scenario, catalog)
+    plan = accounting_plan(resolved)
+    run, outcome, energies = _simulated(resolved, loaded.document, plan, streams)
+    summary = _environmental(loaded.document, resolved, plan, run.ledger, run.activity)
     from sim.results.frames import job_table
 
     return Results(
@@ -91,8 +92,8 @@ def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
 
 def simulated(loaded: Loaded) -> Simulated:
     """Simulates a checked scenario and prices nothing. Raises what ``run_loaded`` raises."""
-    scenario, catalog = loaded.scenario, loaded.catalog
-    run, _, _ = _simulated(loaded, catalog, accounting_plan(scenario, catalog), Streams(scenario.seed))
+    resolved = Resolved.of(loaded.scenario, loaded.catalog)
+    run, _, _ = _simulated(resolved, loaded.document, accounting_plan(resolved), Streams(loaded.scenario.seed))
     return run
 
 
@@ -101,26 +102,26 @@ def environmental(run: Simulated, loaded: Loaded) -> dict[str, Any]:
 
     Raises as ``reprice`` does.
     """
-    plan = accounting_plan(loaded.scenario, loaded.catalog)
-    return _environmental(loaded.document, loaded.scenario, loaded.catalog, plan, run.ledger, run.activity)
+    resolved = Resolved.of(loaded.scenario, loaded.catalog)
+    return _environmental(loaded.document, resolved, accounting_plan(resolved), run.ledger, run.activity)
 
 
 def _simulated(
-    loaded: Loaded, catalog: Catalog, plan: AccountingPlan, streams: Streams
+    resolved: Resolved, document: Document, plan: AccountingPlan, streams: Streams
 ) -> tuple[Simulated, Outcome, dict[str, RequestEnergy]]:
-    scenario = loaded.scenario
     signals = _signals_of_policies(plan)
-    scenario, moves = placed(scenario, loaded.document, catalog, signals, streams)
-    unseen = [*signal_problems(scenario, catalog, signals), *route_problems(scenario, catalog, signals)]
+    resolved, moves = placed(resolved, document, signals, streams)
+    scenario = resolved.scenario
+    unseen = _unseen(resolved, signals)
     if unseen:
-        raise InputError([loaded.document.problem(*problem) for problem in unseen])
+        raise InputError([document.problem(*problem) for problem in unseen])
     changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
-    too_large = cut_problem(scenario, changes)
+    too_large = cut_problem(resolved, changes)
     if too_large is not None:
-        raise InputError([loaded.document.problem(*too_large)])
+        raise InputError([document.problem(*too_large)])
     bins = Bins(scenario.bin_ns, changes, scenario.start_ns)
-    recorder = LedgerRecorder({pool.label: scenario.site_of(pool) for pool in scenario.cluster.nodes}, bins)
-    built = build(scenario, catalog, streams, signals)
+    recorder = LedgerRecorder(resolved.sites, bins)
+    built = build(resolved, streams, signals)
     outcome = simulate(
         built.pools,
         built.training,
@@ -131,7 +132,7 @@ def _simulated(
         serving=built.serving,
         next_edge=bins.next_look,
         caps=built.caps,
-        limits=_limits(scenario, plan),
+        limits=_limits(resolved, plan),
     )
     for move in moves:
         end_ns = min(move.end_ns, outcome.end_ns)
@@ -152,30 +153,27 @@ def _simulated(
     return Simulated(ledger, activity, outcome.events), outcome, energies
 
 
-def _limits(scenario: Scenario, plan: AccountingPlan) -> tuple[PowerLimit, ...]:
+def _limits(resolved: Resolved, plan: AccountingPlan) -> tuple[PowerLimit, ...]:
     """What sites that throttle carry."""
-    until_ns = weather_until_ns(scenario)
+    until_ns = weather_until_ns(resolved.scenario)
     plants = {name: site.building for name, site in plan.sites.items() if isinstance(site.building, Plant)}
     changes = {name: plant.breakpoints(0, until_ns) for name, plant in plants.items()}
-    return power_limits(scenario, {name: plant.it_limit_w for name, plant in plants.items()}, changes, until_ns)
+    return power_limits(resolved, {name: plant.it_limit_w for name, plant in plants.items()}, changes, until_ns)
 
 
 def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     """What the policies and routes of a scenario ask of signals that these do not give; a run refuses it."""
-    scheduled = [
-        work
-        for work in loaded.scenario.workloads.values()
-        if isinstance(work, Training) and (work.schedule is not None or work.place is not None)
-    ]
+    resolved = Resolved.of(loaded.scenario, loaded.catalog)
+    scheduled = any(job.schedule is not None or job.place is not None for job in resolved.jobs.values())
     if not scheduled and not loaded.scenario.policies and not loaded.scenario.routes:
         return ()
-    signals = _signals_of_policies(accounting_plan(loaded.scenario, loaded.catalog))
-    scenario, _ = placed(loaded.scenario, loaded.document, loaded.catalog, signals, Streams(loaded.scenario.seed))
-    problems = [
-        *signal_problems(scenario, loaded.catalog, signals),
-        *route_problems(scenario, loaded.catalog, signals),
-    ]
-    return tuple(loaded.document.problem(*problem) for problem in problems)
+    signals = _signals_of_policies(accounting_plan(resolved))
+    resolved, _ = placed(resolved, loaded.document, signals, Streams(loaded.scenario.seed))
+    return tuple(loaded.document.problem(*problem) for problem in _unseen(resolved, signals))
+
+
+def _unseen(resolved: Resolved, signals: Mapping[str, Mapping[str, Signal]]) -> list[tuple[KeyPath, str]]:
+    return [*policies.signal_problems(resolved, signals), *routes.signal_problems(resolved, signals)]
 
 
 def _signals_of_policies(plan: AccountingPlan) -> dict[str, dict[str, Signal]]:
@@ -213,8 +211,9 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     loaded = load_scenario(results.scenario, overrides, catalog, activity_files=False)
     catalog = loaded.catalog
     activity: dict[str, Any] = {name: results.summary[name] for name in ACTIVITY if name in results.summary}
-    plan = accounting_plan(loaded.scenario, catalog)
-    summary = _environmental(loaded.document, loaded.scenario, catalog, plan, results.energy, activity)
+    resolved = Resolved.of(loaded.scenario, catalog)
+    plan = accounting_plan(resolved)
+    summary = _environmental(loaded.document, resolved, plan, results.energy, activity)
     manifest = _manifest(loaded, catalog, plan, time.perf_counter() - began, results.manifest["inputs_sha256"])
     return Results(
         summary={**summary, **activity, "events": results.summary["events"]},
@@ -252,15 +251,14 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
 
 def _environmental(
     document: Document,
-    scenario: Scenario,
-    catalog: Catalog,
+    resolved: Resolved,
     plan: AccountingPlan,
     ledger: Ledger,
     activity: Mapping[str, Any],
 ) -> dict[str, Any]:
     grids = [
         ((*path, "grid", name), signal)
-        for path, site in zip(place_paths(scenario), plan.sites.values(), strict=True)
+        for path, site in zip(resolved.parts.places, plan.sites.values(), strict=True)
         for name, signal in site.grid.signals().items()
     ]
     for place, signal in grids:
@@ -273,11 +271,11 @@ def _environmental(
                 "the series changes within a bin of the ledger; run again with a finer outputs.bin or with this series"
             )
             raise InputError([document.problem(place, message)]) from None
-    nodes = {pool.profile: catalog.node(pool.profile).not_metered for pool in scenario.cluster.nodes}
+    nodes = {machine.node.name: machine.node.not_metered for machine in resolved.machines.values()}
     not_metered = {
         name: {str(part): why for part, why in reasons.items()} for name, reasons in nodes.items() if reasons
     }
-    summary = environmental_summary(ledger, plan, not_metered, _unit(scenario, activity, ledger))
+    summary = environmental_summary(ledger, plan, not_metered, _unit(resolved.scenario, activity, ledger))
     moves = [moved for part in ("placements", "routes") for moved in activity.get(part, {}).values()]
     egress = [moved["egress"] for moved in moves if "egress" in moved]  # a route that moves nothing pays nothing
     if egress:

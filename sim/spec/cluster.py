@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -10,6 +10,17 @@ from sim.quantities import Duration, PositiveDuration
 from sim.validation import LONGEST_NAME, Spec
 
 MOST_NODES = 100_000
+
+
+class Wanted(NamedTuple):
+    """GPUs that a workload may come to hold at once in one pool; in the only one with GPUs, where none is named.
+
+    ``field`` names one of several groups of replicas, and is empty where a workload is all of one kind.
+    """
+
+    field: str
+    pool: str | None
+    gpus: int
 
 
 class Failures(Spec):

@@ -46,10 +46,11 @@ def place_paths(scenario: Scenario) -> dict[KeyPath, Place]:
 class Parts:
     """None, or absent from a mapping, where a part did not parse.
 
-    ``names`` are of all workloads as written. ``open_ended`` means that neither an end nor a duration is written;
-    ``duration_ns`` is None then, and where what is written did not parse.
+    ``scenario`` is there where all of it did. ``names`` are of all workloads as written. ``open_ended`` means that
+    neither an end nor a duration is written; ``duration_ns`` is None then, and where what is written did not parse.
     """
 
+    scenario: Scenario | None = None
     start: datetime | None = None
     end: datetime | None = None
     duration_ns: int | None = None
@@ -71,6 +72,7 @@ class Parts:
         """All of them."""
         workloads = scenario.asked
         return cls(
+            scenario=scenario,
             start=scenario.start,
             end=scenario.end,
             duration_ns=scenario.duration_ns,

@@ -7,7 +7,8 @@ counts on GPUs that are there: a queue, a boot, a failure or a cap may still mak
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -26,6 +27,7 @@ from sim.quantities import (
     PositiveDuration,
     PositivePower,
     Price,
+    Share,
     SignalLevel,
     ZoneName,
 )
@@ -91,12 +93,28 @@ Paused = Annotated[
 ]
 
 
-def _one_end(spec: FlexibleStart | PauseResume) -> None:
+class _Windowed(Spec):
+    """Work that is done within a delay allowed, or by a deadline."""
+
+    if TYPE_CHECKING:
+        within: Allowance | None
+        deadline: PositiveDuration | None
+
+    def deadline_ns(self, submit_ns: int, needs_ns: int) -> int:
+        """When a job must be done that is submitted then and takes so long if it starts at once."""
+        if self.deadline is not None:
+            return int(self.deadline)
+        assert self.within is not None
+        delay_ns = int(self.within) if isinstance(self.within, int) else round(float(self.within) * needs_ns)
+        return submit_ns + needs_ns + delay_ns
+
+
+def _one_end(spec: _Windowed) -> None:
     if (spec.within is None) == (spec.deadline is None):
         raise PydanticCustomError("window", "needs either 'within' (the delay allowed) or 'deadline', and not both")
 
 
-class FlexibleStart(Spec):
+class FlexibleStart(_Windowed):
     """Starts, within the delay allowed, when the forecast mean of the signal over the job is lowest, and runs through.
 
     ``within`` is a duration, or a share of how long the job takes if it starts at once; ``deadline`` counts from the
@@ -158,7 +176,7 @@ Threshold = Annotated[
 ]
 
 
-class PauseResume(Spec):
+class PauseResume(_Windowed):
     """Works while the signal is at most the threshold, and pauses above it until it must run to be done in time.
 
     The threshold is a level, a quantile of the forecast, or ``fit``: the hours with the lowest forecast that are just
@@ -256,13 +274,33 @@ class Daily(Spec):
         return self
 
 
-class PowerCap(Spec):
+class Cap(Spec):
+    """What holds down the power of GPUs: of a workload, or of all workloads of a pool."""
+
+    kind: str
+    target: str = Field(description="A workload or a pool.")
+
+    @property
+    def levels(self) -> Sequence[CapLevel]:
+        """The caps of one GPU, in the order of the events."""
+        raise NotImplementedError
+
+    def watts(self, tdp_w: float) -> list[float]:
+        """The levels in W; shares are of the TDP."""
+        return [float(level) * tdp_w if isinstance(level, Share) else float(level) for level in self.levels]
+
+
+class PowerCap(Cap):
     """GPUs of a workload, or of all workloads of a pool, draw at most ``cap`` each while a condition holds."""
 
     kind: Literal["power-cap"]
-    target: str = Field(description="A workload or a pool.")
     cap: PositiveDevicePower = Field(description="W of one GPU.")
     when: Annotated[Above | Daily, Field(discriminator="kind")]
+
+    @property
+    def levels(self) -> Sequence[CapLevel]:
+        """The one there is."""
+        return [self.cap]
 
 
 class ResponseEvent(Spec):
@@ -273,12 +311,16 @@ class ResponseEvent(Spec):
     reduce_to: CapLevel = Field(description="W of one GPU, or a share of its TDP such as '60 %'.")
 
 
-class DemandResponse(Spec):
+class DemandResponse(Cap):
     """GPUs of a workload, or of all workloads of a pool, draw less during announced events."""
 
     kind: Literal["demand-response"]
-    target: str = Field(description="A workload or a pool.")
     events: list[ResponseEvent] = Field(min_length=1)
+
+    @property
+    def levels(self) -> Sequence[CapLevel]:
+        """One for each event."""
+        return [event.reduce_to for event in self.events]
 
 
 class Throttle(Spec):
@@ -293,5 +335,4 @@ class Throttle(Spec):
     limit: PositivePower | None = Field(default=None, description="W of IT; what the plant carries, if absent.")
 
 
-Cap = PowerCap | DemandResponse
 Policy = Annotated[PowerCap | DemandResponse | Throttle, Field(discriminator="kind")]

@@ -19,6 +19,7 @@ from sim.quantities import (
     PositiveDuration,
     PositiveFraction,
 )
+from sim.spec.cluster import Wanted
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
 from sim.validation import LONGEST_NAME, Spec
 
@@ -248,3 +249,8 @@ class Serving(Spec):
         """Its replicas by the name of their field."""
         named = (("replicas", self.replicas), ("prefill", self.prefill), ("decode", self.decode))
         return tuple((name, group) for name, group in named if group is not None)
+
+    @property
+    def wanted(self) -> tuple[Wanted, ...]:
+        """As many replicas of each group as there may be."""
+        return tuple(Wanted(name, group.pool, group.most * group.gpus) for name, group in self.groups)

@@ -21,6 +21,7 @@ from sim.quantities import (
     RequestRate,
     SmallRatio,
 )
+from sim.spec.cluster import Wanted
 from sim.spec.policies import JobSchedule, LowestPlace
 from sim.spec.serving import Serving
 from sim.spec.times import StampsOfAny, Zone
@@ -127,6 +128,11 @@ class Training(Spec):
             raise PydanticCustomError("place", "give 'pool' or 'place', not both")
         return self
 
+    @property
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Its gang; in the pool where its data lies, as long as it has not chosen one."""
+        return (Wanted("", self.place.home if self.place is not None else self.pool, self.gpus),)
+
 
 class PoissonArrivals(Spec):
     """Independent arrivals at a constant mean rate. Needs a scenario with a duration."""
@@ -206,6 +212,11 @@ class Inference(Spec):
     load: Load
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
     start_up: Duration = Field(default="0 s", validate_default=True, description="Loading the model onto a replica.")
+
+    @property
+    def wanted(self) -> tuple[Wanted, ...]:
+        """All of its replicas."""
+        return (Wanted("", self.pool, self.replicas * self.gpus_per_replica),)
 
 
 Workload = Annotated[Training | Inference | Serving, Field(discriminator="kind")]

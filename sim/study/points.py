@@ -21,6 +21,7 @@ from typing import Any
 
 from sim.accounting.plan import AccountingPlan
 from sim.build.accounting import accounting_plan
+from sim.build.resolved import Resolved
 from sim.errors import InputError
 from sim.loading.scenario import Loaded
 from sim.profiles.catalog import Catalog
@@ -195,7 +196,7 @@ class Hasher:
             key.update(f"\0{name}\0{texts[name]}".encode())
         places = [data["site"]] if "site" in data else list(data["sites"].values())
         if not all(_constant(place) for place in places):
-            key.update(_cuts(accounting_plan(scenario, catalog), scenario).encode())
+            key.update(_cuts(accounting_plan(Resolved.of(scenario, catalog)), scenario).encode())
         return whole.hexdigest(), key.hexdigest()
 
     def _profiles(self, scenario: Scenario, catalog: Catalog) -> str:

@@ -1,0 +1,236 @@
+"""A scenario with every question answered once that its checks and its builders ask of it.
+
+Which machine stands in a pool, at which site; in which pool a workload holds GPUs where none is named; whom a policy
+holds; how a served model lies on its GPUs. It is made from the parts of a scenario that parsed: what rests on a part
+that did not, or on a profile that is not there, has no answer, so that the rest can still be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+from sim.build.deployment import Deployment
+from sim.errors import InputError
+from sim.memo import last_kept
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.spec.cluster import Cluster, NodePool
+from sim.spec.parts import Parts
+from sim.spec.policies import Cap, LowestPlace, Throttle
+from sim.spec.scenario import Scenario
+from sim.spec.serving import Serving
+from sim.spec.site import Place
+from sim.spec.workloads import Inference, Training
+from sim.validation import Spec
+
+S = TypeVar("S", bound=Spec)
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The nodes of one pool: of what they are made, and how many there are."""
+
+    pool: NodePool
+    node: NodeProfile
+    cpu: CPUProfile
+    gpu: GPUProfile | None
+
+    @property
+    def slots(self) -> int:
+        """GPUs of all nodes of the pool."""
+        return self.pool.count * self.node.slots
+
+
+@dataclass(frozen=True, eq=False)
+class Machines:
+    """By the label of the pool: those whose profiles could be read, and what is wrong with those of the others.
+
+    ``twice`` are the places in ``cluster.nodes`` of pools whose label is taken.
+    """
+
+    found: Mapping[str, Machine]
+    unread: Mapping[str, tuple[int, InputError]]
+    twice: tuple[int, ...]
+
+
+class Group(NamedTuple):
+    """GPUs that one workload may come to hold in one pool; ``field`` names the replicas of a serving workload."""
+
+    workload: str
+    field: str
+    pool: str
+    gpus: int
+
+
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """The answers, each worked out when it is first asked for."""
+
+    parts: Parts
+    catalog: Catalog
+
+    @classmethod
+    def of(cls, scenario: Scenario, catalog: Catalog) -> Resolved:
+        """Of a whole scenario."""
+        return cls(Parts.of(scenario), catalog)
+
+    def with_jobs(self, jobs: Mapping[str, Training]) -> Resolved:
+        """The same with these jobs in place of those of their names."""
+        scenario = self.scenario.model_copy(update={"workloads": {**self.scenario.workloads, **jobs}})
+        return replace(self, parts=Parts.of(scenario))
+
+    @property
+    def scenario(self) -> Scenario:
+        """The whole scenario, which builders are given; there is none where a part did not parse."""
+        assert self.parts.scenario is not None
+        return self.parts.scenario
+
+    # Work and policies by what they are
+
+    @cached_property
+    def jobs(self) -> Mapping[str, Training]:
+        """Training jobs by name."""
+        return _those(self.parts.workloads, Training)
+
+    @cached_property
+    def choosing(self) -> Mapping[str, LowestPlace]:
+        """What jobs choose their pool from, by the name of the job, until they are placed."""
+        return {name: job.place for name, job in self.jobs.items() if job.place is not None}
+
+    @cached_property
+    def services(self) -> Mapping[str, Inference]:
+        """Inference services, whose service times are given, by name."""
+        return _those(self.parts.workloads, Inference)
+
+    @cached_property
+    def serving(self) -> Mapping[str, Serving]:
+        """Serving workloads by name, each with the requests that it is asked."""
+        return _those(self.parts.workloads, Serving)
+
+    @cached_property
+    def caps(self) -> Mapping[int, Cap]:
+        """Policies that cap GPUs, by their place in ``policies``."""
+        return _those(dict(enumerate(self.parts.policies)), Cap)
+
+    @cached_property
+    def throttles(self) -> Mapping[int, Throttle]:
+        """Policies that throttle a site, by their place in ``policies``."""
+        return _those(dict(enumerate(self.parts.policies)), Throttle)
+
+    # Machines and sites
+
+    @cached_property
+    def hardware(self) -> Machines:
+        """The machines of all pools, and what is wrong with them."""
+        return _machines(self.parts.cluster, self.catalog) if self.parts.cluster is not None else Machines({}, {}, ())
+
+    @property
+    def machines(self) -> Mapping[str, Machine]:
+        """By the label of the pool, as far as their profiles could be read."""
+        return self.hardware.found
+
+    @cached_property
+    def gpus(self) -> Mapping[str, GPUProfile]:
+        """Of pools that have GPUs, by label."""
+        return {label: machine.gpu for label, machine in self.machines.items() if machine.gpu is not None}
+
+    @cached_property
+    def places(self) -> Mapping[str, Place]:
+        """Where machines stand, by the name of the site."""
+        return self.parts.scenario.places if self.parts.scenario is not None else {}
+
+    def site_named(self, written: str | None) -> str | None:
+        """The site that is written, or else the only one there is."""
+        if written is not None:
+            return written
+        return next(iter(self.places)) if len(self.places) == 1 else None
+
+    @cached_property
+    def sites(self) -> Mapping[str, str]:
+        """The name of the site where a pool stands, by the label of the pool."""
+        pools = self.parts.cluster.nodes if self.parts.cluster is not None else ()
+        named = {pool.label: self.site_named(pool.site) for pool in pools}
+        return {label: site for label, site in named.items() if site is not None}
+
+    # Who holds what
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """All GPUs that are asked for. Where no pool is named it is the only one with GPUs, and none if several have.
+
+        A job that chooses its pool counts as at home until it is placed.
+        """
+        only = next(iter(self.gpus)) if len(self.gpus) == 1 else None
+        return tuple(
+            Group(name, wanted.field, label, wanted.gpus)
+            for name, workload in self.parts.workloads.items()
+            for wanted in workload.wanted
+            if (label := wanted.pool if wanted.pool is not None else only) is not None
+        )
+
+    @cached_property
+    def pools(self) -> Mapping[str, Mapping[str, str]]:
+        """The label of the pool of each workload's groups, by their field."""
+        found: dict[str, dict[str, str]] = {name: {} for name in self.parts.workloads}
+        for group in self.groups:
+            found[group.workload][group.field] = group.pool
+        return found
+
+    def pool(self, workload: str) -> str:
+        """The label of the pool of a workload that has passed its checks; the first of several."""
+        return next(iter(self.pools[workload].values()))
+
+    @cached_property
+    def held(self) -> Mapping[int, tuple[Group, ...]]:
+        """Whom each policy holds, by its place in ``policies``. A workload's name comes before a pool's."""
+        found = {}
+        for i, cap in self.caps.items():
+            by_name = cap.target in self.parts.names
+            found[i] = tuple(g for g in self.groups if (g.workload if by_name else g.pool) == cap.target)
+        for i, throttle in self.throttles.items():
+            site = self.site_named(throttle.site)
+            found[i] = tuple(g for g in self.groups if site is not None and self.sites.get(g.pool) == site)
+        return found
+
+    @cached_property
+    def deployments(self) -> Mapping[str, Mapping[str, Deployment]]:
+        """How each serving workload lies on its GPUs, by the field of its replicas; none of unknown models."""
+        found = {}
+        for name, spec in self.serving.items():
+            groups = dict(spec.groups)
+            try:
+                found[name] = {
+                    field: Deployment.of(spec, groups[field], self.gpus[label], self.machines[label].node, self.catalog)
+                    for field, label in self.pools[name].items()
+                    if label in self.gpus
+                }
+            except InputError:  # told where the model and the stack are named
+                found[name] = {}
+        return found
+
+
+def _those(all_of_them: Mapping[Key, object], kind: type[S]) -> Mapping[Key, S]:
+    return {key: one for key, one in all_of_them.items() if isinstance(one, kind)}
+
+
+@last_kept
+def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
+    found: dict[str, Machine] = {}
+    unread: dict[str, tuple[int, InputError]] = {}
+    twice = []
+    for i, pool in enumerate(cluster.nodes):
+        if pool.label in found or pool.label in unread:
+            twice.append(i)
+            continue
+        try:
+            node = catalog.node(pool.profile)
+            cpu = catalog.cpu(node.cpus.profile)
+            gpu = catalog.gpu(node.gpus.profile) if node.gpus is not None else None
+            found[pool.label] = Machine(pool, node, cpu, gpu)
+        except InputError as error:
+            unread[pool.label] = (i, error)
+    return Machines(found, unread, tuple(twice))

@@ -1,0 +1,142 @@
+"""What is wrong with policies and schedules: whom they hold, what they ask of him, and what signals they would see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sim.build.loads import can_be_capped, gpu_watts, job_ns
+from sim.build.resolved import Resolved
+from sim.documents import KeyPath
+from sim.profiles.hardware import GPUProfile
+from sim.quantities import Price
+from sim.signals import Signal
+from sim.spec.policies import (
+    Above,
+    Cap,
+    Daily,
+    FlexibleStart,
+    PauseResume,
+    PersistenceForecast,
+    PowerCap,
+    Suspend,
+)
+from sim.spec.workloads import GPUHours, Training
+from sim.units import DAY_NS, HOUR_NS
+from sim.validation import nearest
+
+Found = Iterator[tuple[KeyPath, str]]
+Signals = Mapping[str, Mapping[str, Signal]]
+
+
+def cap_problems(resolved: Resolved) -> Found:
+    """Unknown targets, what cannot be capped, and caps outside what a board can be held to."""
+    parts, gpus = resolved.parts, resolved.gpus
+    for i, policy in resolved.caps.items():
+        path: KeyPath = ("policies", i)
+        if policy.target not in parts.names and policy.target not in gpus:
+            known = [*parts.names, *gpus]
+            hint = f"{nearest(policy.target, known)}  ({', '.join(known)})"
+            yield (*path, "target"), f"no workload and no pool with GPUs is called '{policy.target}'{hint}"
+            continue
+        for capped in resolved.held[i]:
+            if capped.pool not in gpus:
+                continue  # told where its pool is named
+            gpu = gpus[capped.pool]
+            loaded_w = float(gpu.power.loaded.value)
+            if capped.workload in resolved.services:
+                message = "is an inference service, whose service times are given; a cap needs training or serving"
+                yield (*path, "target"), f"'{capped.workload}' {message}"
+                continue
+            job = resolved.jobs.get(capped.workload)
+            if job is not None and isinstance(job.work, GPUHours):
+                if not can_be_capped(job.work):
+                    yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
+                    continue
+                loaded_w = gpu_watts(job.work.load, gpu)[1]
+            forever = isinstance(policy, PowerCap) and isinstance(policy.when, Daily) and parts.open_ended
+            if job is None and forever:
+                yield (*path, "when"), "a daily cap of a serving workload needs a scenario with a 'duration'"
+            yield from _within_reach(path, policy, gpu, loaded_w)
+
+
+def _within_reach(path: KeyPath, policy: Cap, gpu: GPUProfile, loaded_w: float) -> Found:
+    tdp_w = float(gpu.tdp.value)
+    for k, cap_w in enumerate(policy.watts(tdp_w)):
+        at: KeyPath = (*path, "cap") if isinstance(policy, PowerCap) else (*path, "events", k, "reduce_to")
+        if not loaded_w < cap_w <= tdp_w:
+            yield at, f"{cap_w:g} W is not between the {loaded_w:g} W loaded and {tdp_w:g} W TDP of '{gpu.name}'"
+
+
+def signal_problems(resolved: Resolved, signals: Signals) -> Found:
+    """What schedules and policies ask that the signals of a site, by its name, do not give; and sites that cannot be
+    throttled."""
+    for name, job in resolved.jobs.items():
+        written = job.schedule
+        if written is None:
+            continue
+        path: KeyPath = ("workloads", name, "schedule")
+        pool = resolved.pool(name)
+        at_site = signals[resolved.sites[pool]]
+        level = written.threshold if isinstance(written, PauseResume) else None
+        level = written.above if isinstance(written, Suspend) else level
+        problem = _unseen(written.signal, level, at_site)
+        if problem is not None:
+            yield (*path, "signal"), problem
+        elif not isinstance(written, Suspend):
+            for field, why in _windows(job, written, resolved.gpus[pool], at_site[written.signal]):
+                yield (*path, field), why
+    for i, policy in resolved.caps.items():
+        if isinstance(policy, PowerCap) and isinstance(policy.when, Above):
+            for pool in sorted({capped.pool for capped in resolved.held[i]}):
+                problem = _unseen(policy.when.signal, policy.when.level, signals[resolved.sites[pool]])
+                if problem is not None:
+                    yield ("policies", i, "when", "signal"), problem
+    yield from _throttled(resolved)
+
+
+def _unseen(signal: str, level: object, known: Mapping[str, Signal]) -> str | None:
+    """Why a policy cannot compare the signal of a site with a level; None where it can."""
+    if signal not in known:
+        what = {"price": "price", "marginal": "marginal intensity", "carbon": "intensity"}[signal]
+        return f"the grid of its site has no {what}"
+    if isinstance(level, Price) and known[signal].unit != f"{level.currency}/J":
+        return f"the level is in {level.currency}, and the price of its site in {known[signal].unit.partition('/')[0]}"
+    return None
+
+
+def _windows(
+    job: Training, written: FlexibleStart | PauseResume, gpu: GPUProfile, truth: Signal
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with the window of a schedule: too short for the job, or too long for the series."""
+    needs_ns, submit_ns = job_ns(job, gpu), int(job.start_after)
+    deadline_ns = written.deadline_ns(submit_ns, needs_ns)
+    if deadline_ns < submit_ns + needs_ns:
+        yield "deadline", f"the job takes {needs_ns / HOUR_NS:.4g} h and cannot be done by then if started at once"
+    elif isinstance(written.forecast, PersistenceForecast) and not truth.covers(submit_ns - DAY_NS, submit_ns):
+        yield "forecast", "persistence needs the day before the job is submitted, which the series does not cover"
+    elif not truth.covers(submit_ns, deadline_ns):
+        yield "signal", f"the series does not cover the window, which ends {deadline_ns / HOUR_NS:.4g} h into the run"
+
+
+def _throttled(resolved: Resolved) -> Found:
+    """Sites that are not there or carry anything, and work that cannot be throttled."""
+    seen: set[str] = set()
+    known = ", ".join(resolved.places)
+    for i, policy in resolved.throttles.items():
+        path: KeyPath = ("policies", i)
+        name = resolved.site_named(policy.site)
+        if name is None:
+            yield (*path, "site"), f"required where there are several sites  ({known})"
+            continue
+        if name not in resolved.places:
+            yield (*path, "site"), f"unknown site '{name}'{nearest(name, resolved.places)}  ({known})"
+            continue
+        if name in seen:
+            yield (*path, "site"), f"'{name}' is throttled twice"
+        seen.add(name)
+        if policy.limit is None and not resolved.places[name].facility.has_limits:
+            yield (*path, "limit"), "required: the facility of the site is a fixed PUE, which says nothing of a limit"
+        for group in resolved.held[i]:
+            if group.workload in resolved.serving:
+                message = "is a serving workload, which is not throttled; give it a power cap"
+                yield (*path, "site"), f"'{group.workload}' at '{name}' {message}"
