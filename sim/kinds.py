@@ -41,6 +41,38 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.facility:DirectToChip": "sim.build.facility:direct_to_chip",
         "sim.spec.facility:Immersion": "sim.build.facility:immersion",
     },
+    "weather": {
+        "sim.spec.weather:TypicalWeather": "sim.build.weather:typical",
+        "sim.spec.weather:OpenMeteo": "sim.build.weather:open_meteo",
+        "sim.spec.weather:MonthHours": "sim.build.weather:month_hours",
+    },
+    "grid intensity": {
+        "sim.spec.grid:IntensitySeries": "sim.build.grid_files:intensity_series",
+        "sim.spec.grid:ElectricityMaps": "sim.build.grid_files:electricity_maps",
+        "sim.spec.grid:WattTime": "sim.build.grid_files:watttime",
+        "sim.spec.grid:CarbonIntensityUK": "sim.build.grid_files:carbon_intensity_uk",
+        "sim.spec.grid:EIAMix": "sim.build.grid_files:eia_mix",
+        "sim.spec.grid:EntsoeMix": "sim.build.grid_files:entsoe_mix",
+        "sim.spec.grid:GridstatusMix": "sim.build.grid_files:gridstatus_mix",
+        "sim.spec.grid:EnergyChartsMix": "sim.build.grid_files:energy_charts_mix",
+        "sim.spec.grid:OpenElectricityMix": "sim.build.grid_files:open_electricity_mix",
+        "sim.spec.grid:Average": "sim.build.grid:average",
+        "sim.spec.grid:MonthHours": "sim.build.grid:month_hours",
+        "sim.spec.grid:MonthHoursMix": "sim.build.grid:month_hours_mix",
+    },
+    "grid price": {
+        "sim.spec.grid:PriceSeries": "sim.build.grid_files:price_series",
+        "sim.spec.grid:PriceCSV": "sim.build.grid_files:price_csv",
+        "sim.spec.grid:EntsoePrice": "sim.build.grid_files:entsoe_price",
+        "sim.spec.grid:GridstatusPrice": "sim.build.grid_files:gridstatus_price",
+        "sim.spec.grid:EnergyChartsPrice": "sim.build.grid_files:energy_charts_price",
+        "sim.spec.grid:OpenElectricityPrice": "sim.build.grid_files:open_electricity_price",
+        "sim.spec.grid:PriceMonthHours": "sim.build.grid:price_month_hours",
+    },
+    "grid water": {
+        "sim.spec.grid:MixWater": "sim.build.grid:mix_water",
+        "sim.spec.grid:AverageWater": "sim.build.grid:average_water",
+    },
 }
 """Family -> spec class -> builder, each as ``module:name``, in the order in which the kinds are told."""
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.build.grid_files import read_grid_file
 from sim.errors import InputError
+from sim.kinds import builder
 from sim.profiles.catalog import Catalog
-from sim.profiles.grids import carbon_factors, water_factors
+from sim.profiles.grids import Fuel, carbon_factors, water_factors
+from sim.quantities import CarbonIntensity
 from sim.reading import is_file
 from sim.signals import Signal
 from sim.signals.calendar import repeated
@@ -24,8 +27,8 @@ from sim.signals.month_hours import read_month_hours
 from sim.signals.units_in_names import refuse_other_unit
 from sim.spec.grid import (
     Average,
+    AverageWater,
     IntensitySource,
-    MixSource,
     MixWater,
     MonthHours,
     MonthHoursMix,
@@ -35,7 +38,9 @@ from sim.spec.grid import (
 )
 from sim.units import DAY_NS
 
+Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+_Name = TypeVar("_Name", bound=str)
 
 OPEN_ENDED_NS = 3653 * DAY_NS
 """How far a repeated series is laid for a run that does not say when it ends: ten years."""
@@ -54,43 +59,33 @@ def grid_series(
     """
     path = Path(getattr(spec, "file", ""))
     changed_ns = path.stat().st_mtime_ns if is_file(path) else 0
-    return _kept(type(spec), spec.model_dump_json(), changed_ns, origin_ns, start_ns, end_ns, catalog)
+    until_ns = start_ns + OPEN_ENDED_NS if end_ns is None else end_ns
+    return _kept(type(spec), spec.model_dump_json(), changed_ns, Asked(origin_ns, start_ns, until_ns, catalog))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The time a series is wanted for, in ns from ``origin_ns`` (since 1970), and the profiles beside it."""
+
+    origin_ns: int
+    start_ns: int
+    end_ns: int
+    catalog: Catalog
 
 
 @lru_cache(maxsize=64)
-def _kept(
-    kind: type[IntensitySource | PriceSource],
-    written: str,
-    _changed_ns: int,
-    origin_ns: int,
-    start_ns: int,
-    end_ns: int | None,
-    catalog: Catalog,
-) -> GridSeries:
-    return _grid_series(
-        kind.model_validate_json(written), origin_ns=origin_ns, start_ns=start_ns, end_ns=end_ns, catalog=catalog
-    )
+def _kept(kind: type[IntensitySource | PriceSource], written: str, _changed_ns: int, asked: Asked) -> GridSeries:
+    spec = kind.model_validate_json(written)
+    made: GridSeries = builder(spec)(spec, asked)
+    return made
 
 
-def _grid_series(
-    spec: IntensitySource | PriceSource, *, origin_ns: int, start_ns: int, end_ns: int | None, catalog: Catalog
-) -> GridSeries:
-    end_ns = start_ns + OPEN_ENDED_NS if end_ns is None else end_ns
-    if isinstance(spec, Average):
-        return _average(spec, catalog)
-    if isinstance(spec, MonthHours | MonthHoursMix | PriceMonthHours):
-        return _month_hours(spec, origin_ns, start_ns, end_ns, catalog)
-    series = read_grid_file(spec, origin_ns)
-    if spec.repeat == "calendar":
-        series = _repeated(series, origin_ns, start_ns, end_ns, spec.file)
-    if isinstance(spec, MixSource):
-        return _with_intensity(series, spec, catalog)
-    return series
+def laid_again(series: GridSeries, asked: Asked, file: str) -> GridSeries:
+    """What a file says, over the time asked for, by month, day and hour."""
 
-
-def _repeated(series: GridSeries, origin_ns: int, start_ns: int, end_ns: int, file: str) -> GridSeries:
     def laid(signal: Signal) -> Signal:
-        return repeated(signal, origin_ns=origin_ns, start_ns=start_ns, end_ns=end_ns, file=file)
+        start_ns, end_ns = asked.start_ns, asked.end_ns
+        return repeated(signal, origin_ns=asked.origin_ns, start_ns=start_ns, end_ns=end_ns, file=file)
 
     return replace(
         series,
@@ -100,7 +95,17 @@ def _repeated(series: GridSeries, origin_ns: int, start_ns: int, end_ns: int, fi
     )
 
 
-def _with_intensity(series: GridSeries, spec: MixSource | MonthHoursMix, catalog: Catalog) -> GridSeries:
+class Weighed(Protocol):
+    """What says which factors a mix is weighed with."""
+
+    @property
+    def factors(self) -> str: ...
+    @property
+    def also(self) -> Mapping[Fuel, CarbonIntensity]: ...
+
+
+def with_intensity(series: GridSeries, spec: Weighed, catalog: Catalog) -> GridSeries:
+    """A mix with the intensity that its factors give it. Raises ``InputError`` for a fuel that has none."""
     profile = catalog.fuels(spec.factors)
     factors = {**carbon_factors(profile), **{fuel: float(value) for fuel, value in spec.also.items()}}
     assert series.mix is not None
@@ -108,8 +113,9 @@ def _with_intensity(series: GridSeries, spec: MixSource | MonthHoursMix, catalog
     return replace(series, intensity=intensity, basis=profile.basis)
 
 
-def _average(spec: Average, catalog: Catalog) -> GridSeries:
-    table, region = catalog.region(spec.region)
+def average(spec: Average, asked: Asked) -> GridSeries:
+    """The mean of a country or state."""
+    table, region = asked.catalog.region(spec.region)
     if spec.basis not in (None, table.basis):
         raise InputError.one(HERE, f"the average of {spec.region} is {table.basis}, not {spec.basis}", path="basis")
     if spec.year not in (None, region.year):
@@ -130,31 +136,46 @@ def described(spec: Average, catalog: Catalog) -> str:
     return f"{region.title} {region.year}, {table.basis}: {region.intensity.value.text} ({source.author})"
 
 
-def _month_hours(
-    spec: MonthHours | MonthHoursMix | PriceMonthHours, origin_ns: int, start_ns: int, end_ns: int, catalog: Catalog
-) -> GridSeries:
-    columns = list(spec.columns.values()) if isinstance(spec, MonthHoursMix) else [spec.column]
-    if not isinstance(spec, MonthHoursMix):
-        unit = f"{spec.unit.currency}/J" if isinstance(spec, PriceMonthHours) else "g/J"
-        refuse_other_unit(spec.file, spec.column, float(spec.unit), unit)
-    tables = read_month_hours(Path(spec.file), columns, local=spec.zone is not None)
-    edges, month, hour = hours_over(start_ns + origin_ns, end_ns + origin_ns, spec.zone)
-    edges = edges - origin_ns
-    if isinstance(spec, PriceMonthHours):
-        values = tables[spec.column][month, hour] * float(spec.unit)
-        return GridSeries(price=Signal(edges, values, f"{spec.unit.currency}/J"))
-    below = [name for name in columns if bool((tables[name] < 0).any())]
-    if below:
-        raise InputError.one(spec.file, f"'{below[0]}' is below zero")
-    if isinstance(spec, MonthHours):
-        values = tables[spec.column][month, hour] * float(spec.unit)
-        return GridSeries(intensity=Signal(edges, values, "g/J"), basis=spec.basis)
-    total = np.sum([tables[name] for name in columns], axis=0)
+def month_hours(spec: MonthHours, asked: Asked) -> GridSeries:
+    """Mean intensities by month and hour."""
+    refuse_other_unit(spec.file, spec.column, float(spec.unit), "g/J")
+    tables = read_month_hours(Path(spec.file), [spec.column], local=spec.zone is not None)
+    _refuse_below_zero(spec.file, tables)
+    edges, values = _laid(tables, spec.zone, asked)
+    return GridSeries(intensity=Signal(edges, values[spec.column] * float(spec.unit), "g/J"), basis=spec.basis)
+
+
+def price_month_hours(spec: PriceMonthHours, asked: Asked) -> GridSeries:
+    """Mean prices by month and hour, which may be below zero."""
+    unit = f"{spec.unit.currency}/J"
+    refuse_other_unit(spec.file, spec.column, float(spec.unit), unit)
+    tables = read_month_hours(Path(spec.file), [spec.column], local=spec.zone is not None)
+    edges, values = _laid(tables, spec.zone, asked)
+    return GridSeries(price=Signal(edges, values[spec.column] * float(spec.unit), unit))
+
+
+def month_hours_mix(spec: MonthHoursMix, asked: Asked) -> GridSeries:
+    """Mean generation by fuel, month and hour, and the intensity that its factors give it."""
+    tables = read_month_hours(Path(spec.file), list(spec.columns.values()), local=spec.zone is not None)
+    _refuse_below_zero(spec.file, tables)
+    total = np.sum([tables[name] for name in spec.columns.values()], axis=0)
     if not bool((total > 0).all()):
         raise InputError.one(spec.file, _idle(total))
-    shares = {fuel: (tables[name] / total)[month, hour] for fuel, name in spec.columns.items()}
+    edges, shares = _laid({fuel: tables[name] / total for fuel, name in spec.columns.items()}, spec.zone, asked)
     mix = {fuel: Signal(edges, values, "J/J") for fuel, values in shares.items()}
-    return _with_intensity(GridSeries(mix=mix, marginal=False), spec, catalog)
+    return with_intensity(GridSeries(mix=mix, marginal=False), spec, asked.catalog)
+
+
+def _laid(tables: Mapping[_Name, Floats], zone: str | None, asked: Asked) -> tuple[Ints, dict[_Name, Floats]]:
+    """Tables (12, 24) over the hours asked for: edges (n + 1,), and the values (n,) of each."""
+    edges, month, hour = hours_over(asked.start_ns + asked.origin_ns, asked.end_ns + asked.origin_ns, zone)
+    return edges - asked.origin_ns, {name: table[month, hour] for name, table in tables.items()}
+
+
+def _refuse_below_zero(file: str, tables: Mapping[str, Floats]) -> None:
+    below = [name for name in tables if bool((tables[name] < 0).any())]
+    if below:
+        raise InputError.one(file, f"'{below[0]}' is below zero")
 
 
 def _idle(total: Floats) -> str:
@@ -173,13 +194,22 @@ def ewif_signal(spec: WaterSource, series: GridSeries, *, catalog: Catalog) -> S
 
     Raises ``InputError`` where the grid has no mix, or the region no water.
     """
-    if isinstance(spec, MixWater):
-        if series.mix is None:
-            message = "needs a fuel mix: give 'grid.intensity' as a kind that ends in -mix, such as eia-mix"
-            raise InputError.one(HERE, message, path="ewif")
-        factors = water_factors(catalog.fuels(spec.factors), hydro=spec.hydro)
-        own = {fuel: float(value) for fuel, value in spec.also.items()}
-        return weighted(series.mix, {**factors, **own}, unit="L/J", named=spec.factors)
+    made: Signal = builder(spec)(spec, series, catalog)
+    return made
+
+
+def mix_water(spec: MixWater, series: GridSeries, catalog: Catalog) -> Signal:
+    """By the grid's mix."""
+    if series.mix is None:
+        message = "needs a fuel mix: give 'grid.intensity' as a kind that ends in -mix, such as eia-mix"
+        raise InputError.one(HERE, message, path="ewif")
+    factors = water_factors(catalog.fuels(spec.factors), hydro=spec.hydro)
+    own = {fuel: float(value) for fuel, value in spec.also.items()}
+    return weighted(series.mix, {**factors, **own}, unit="L/J", named=spec.factors)
+
+
+def average_water(spec: AverageWater, _series: GridSeries, catalog: Catalog) -> Signal:
+    """The mean of a country or state."""
     _, region = catalog.region(spec.region)
     if region.ewif is None:
         raise InputError.one(HERE, f"no water per kWh is known of {region.title}: give your own", path="ewif")

@@ -1,10 +1,15 @@
-"""Which reader opens a file of the grid, by the kind that the scenario says it is."""
+"""How a file of the grid is read, a function a kind."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import assert_never
+from typing import Any
 
+from sim.build.grid import Asked, laid_again, with_intensity
+from sim.signals import Signal
+from sim.signals.gaps import GapReport
 from sim.signals.grid.carbon_intensity_uk import read_carbon_intensity_uk
 from sim.signals.grid.eia import read_eia
 from sim.signals.grid.electricity_maps import read_electricity_maps
@@ -28,7 +33,6 @@ from sim.spec.grid import (
     GridstatusMix,
     GridstatusPrice,
     IntensitySeries,
-    MixSource,
     OpenElectricityMix,
     OpenElectricityPrice,
     PriceCSV,
@@ -36,112 +40,161 @@ from sim.spec.grid import (
     WattTime,
 )
 
-IntensityFile = IntensitySeries | ElectricityMaps | WattTime | CarbonIntensityUK
-PriceFile = PriceSeries | PriceCSV | EntsoePrice | GridstatusPrice | EnergyChartsPrice | OpenElectricityPrice
+
+def _from_file(read: Callable[[Any, int], GridSeries]) -> Callable[[Any, Asked], GridSeries]:
+    """A reader, on a clock that begins at its second argument, as a builder: what it read is repeated over the run
+    where that is wanted, and a mix gets the intensity that its factors give it."""
+
+    @wraps(read)
+    def built(spec: Any, asked: Asked) -> GridSeries:
+        series = read(spec, asked.origin_ns)
+        if spec.repeat == "calendar":
+            series = laid_again(series, asked, spec.file)
+        return with_intensity(series, spec, asked.catalog) if series.mix is not None else series
+
+    return built
 
 
-def read_grid_file(spec: IntensityFile | MixSource | PriceFile, origin_ns: int) -> GridSeries:
-    """What the file of ``spec`` says, on edges in ns from ``origin_ns`` (since 1970). Raises ``InputError``."""
-    if isinstance(spec, MixSource):
-        return _mix(spec, origin_ns)
-    if isinstance(spec, IntensityFile):
-        return _intensity(spec, origin_ns)
-    return _price(spec, origin_ns)
+@_from_file
+def intensity_series(spec: IntensitySeries, origin_ns: int) -> GridSeries:
+    """A column of intensities."""
+    signal, report = _plain(spec, origin_ns, "g/J", may_be_negative=False)
+    return GridSeries(intensity=signal, basis=spec.basis, report=report)
 
 
-def _intensity(spec: IntensityFile, origin_ns: int) -> GridSeries:
-    path, policy = Path(spec.file), spec.gaps
-    match spec:
-        case IntensitySeries():
-            return _plain(spec, origin_ns)
-        case ElectricityMaps():
-            labels = Labels(stamps=spec.stamps)
-            return read_electricity_maps(path, basis=spec.basis, policy=policy, origin_ns=origin_ns, labels=labels)
-        case CarbonIntensityUK():
-            return read_carbon_intensity_uk(path, value=spec.value, policy=policy, origin_ns=origin_ns)
-        case WattTime():
-            labels = Labels(spec.zone, spec.stamps)
-            if spec.unit is None:
-                return read_watttime_json(path, policy=policy, origin_ns=origin_ns, labels=labels)
-            return read_watttime_csv(
-                path,
-                time_column=spec.time_column,
-                column=spec.column,
-                si_per_value=float(spec.unit),
-                policy=policy,
-                origin_ns=origin_ns,
-                labels=labels,
-            )
-        case _:
-            assert_never(spec)
+@_from_file
+def electricity_maps(spec: ElectricityMaps, origin_ns: int) -> GridSeries:
+    """Electricity Maps."""
+    labels = Labels(stamps=spec.stamps)
+    return read_electricity_maps(
+        Path(spec.file), basis=spec.basis, policy=spec.gaps, origin_ns=origin_ns, labels=labels
+    )
 
 
-def _mix(spec: MixSource, origin_ns: int) -> GridSeries:
-    path, policy = Path(spec.file), spec.gaps
-    match spec:
-        case EIAMix():
-            labels = Labels(spec.zone, spec.stamps)
-            return read_eia(path, policy=policy, origin_ns=origin_ns, labels=labels, only=spec.only)
-        case EntsoeMix():
-            labels = Labels(spec.zone, spec.stamps)
-            return read_entsoe_mix(path, policy=policy, origin_ns=origin_ns, only=spec.only, labels=labels)
-        case GridstatusMix():
-            labels = Labels(spec.zone, spec.stamps)
-            return read_gridstatus_mix(
-                path, policy=policy, origin_ns=origin_ns, only=spec.only, skip=spec.skip, labels=labels
-            )
-        case EnergyChartsMix():
-            labels = Labels(stamps=spec.stamps)
-            return read_energy_charts_mix(path, policy=policy, origin_ns=origin_ns, labels=labels)
-        case OpenElectricityMix():
-            labels = Labels(spec.zone, spec.stamps)
-            return read_open_electricity_mix(path, policy=policy, origin_ns=origin_ns, only=spec.only, labels=labels)
-        case _:
-            assert_never(spec)
+@_from_file
+def carbon_intensity_uk(spec: CarbonIntensityUK, origin_ns: int) -> GridSeries:
+    """Great Britain's."""
+    return read_carbon_intensity_uk(Path(spec.file), value=spec.value, policy=spec.gaps, origin_ns=origin_ns)
 
 
-def _price(spec: PriceFile, origin_ns: int) -> GridSeries:
-    path, policy = Path(spec.file), spec.gaps
-    match spec:
-        case PriceSeries():
-            return _plain(spec, origin_ns)
-        case PriceCSV():
-            return read_price(path, policy=policy, origin_ns=origin_ns, labels=Labels(stamps=spec.stamps))
-        case EntsoePrice():
-            labels = Labels(spec.zone, spec.stamps)
-            return read_entsoe_price(path, policy=policy, origin_ns=origin_ns, only=spec.only, labels=labels)
-        case GridstatusPrice():
-            return read_gridstatus_price(
-                path,
-                column=spec.column,
-                si_per_value=float(spec.unit),
-                unit=f"{spec.unit.currency}/J",
-                policy=policy,
-                origin_ns=origin_ns,
-                only=spec.only,
-                labels=Labels(spec.zone, spec.stamps),
-            )
-        case EnergyChartsPrice():
-            return read_energy_charts_price(path, policy=policy, origin_ns=origin_ns, labels=Labels(stamps=spec.stamps))
-        case OpenElectricityPrice():
-            labels = Labels(spec.zone, spec.stamps)
-            return read_open_electricity_price(path, policy=policy, origin_ns=origin_ns, only=spec.only, labels=labels)
-        case _:
-            assert_never(spec)
+@_from_file
+def watttime(spec: WattTime, origin_ns: int) -> GridSeries:
+    """WattTime, in either form."""
+    path, labels = Path(spec.file), Labels(spec.zone, spec.stamps)
+    if spec.unit is None:
+        return read_watttime_json(path, policy=spec.gaps, origin_ns=origin_ns, labels=labels)
+    return read_watttime_csv(
+        path,
+        time_column=spec.time_column,
+        column=spec.column,
+        si_per_value=float(spec.unit),
+        policy=spec.gaps,
+        origin_ns=origin_ns,
+        labels=labels,
+    )
 
 
-def _plain(spec: IntensitySeries | PriceSeries, origin_ns: int) -> GridSeries:
-    signal, report = read_plain(
+@_from_file
+def eia_mix(spec: EIAMix, origin_ns: int) -> GridSeries:
+    """Generation of a balancing authority."""
+    labels = Labels(spec.zone, spec.stamps)
+    return read_eia(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, labels=labels, only=spec.only)
+
+
+@_from_file
+def entsoe_mix(spec: EntsoeMix, origin_ns: int) -> GridSeries:
+    """Generation in a zone of ENTSO-E."""
+    labels = Labels(spec.zone, spec.stamps)
+    return read_entsoe_mix(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, only=spec.only, labels=labels)
+
+
+@_from_file
+def gridstatus_mix(spec: GridstatusMix, origin_ns: int) -> GridSeries:
+    """A mix by gridstatus."""
+    labels = Labels(spec.zone, spec.stamps)
+    return read_gridstatus_mix(
+        Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, only=spec.only, skip=spec.skip, labels=labels
+    )
+
+
+@_from_file
+def energy_charts_mix(spec: EnergyChartsMix, origin_ns: int) -> GridSeries:
+    """Public power by Energy-Charts."""
+    labels = Labels(stamps=spec.stamps)
+    return read_energy_charts_mix(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, labels=labels)
+
+
+@_from_file
+def open_electricity_mix(spec: OpenElectricityMix, origin_ns: int) -> GridSeries:
+    """Generation by OpenElectricity."""
+    labels = Labels(spec.zone, spec.stamps)
+    return read_open_electricity_mix(
+        Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, only=spec.only, labels=labels
+    )
+
+
+@_from_file
+def price_series(spec: PriceSeries, origin_ns: int) -> GridSeries:
+    """A column of prices."""
+    signal, report = _plain(spec, origin_ns, f"{spec.unit.currency}/J", may_be_negative=True)
+    return GridSeries(price=signal, report=report)
+
+
+@_from_file
+def price_csv(spec: PriceCSV, origin_ns: int) -> GridSeries:
+    """Prices in USD/MWh."""
+    return read_price(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, labels=Labels(stamps=spec.stamps))
+
+
+@_from_file
+def entsoe_price(spec: EntsoePrice, origin_ns: int) -> GridSeries:
+    """Day-ahead prices of ENTSO-E."""
+    labels = Labels(spec.zone, spec.stamps)
+    return read_entsoe_price(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, only=spec.only, labels=labels)
+
+
+@_from_file
+def gridstatus_price(spec: GridstatusPrice, origin_ns: int) -> GridSeries:
+    """Prices by gridstatus."""
+    return read_gridstatus_price(
+        Path(spec.file),
+        column=spec.column,
+        si_per_value=float(spec.unit),
+        unit=f"{spec.unit.currency}/J",
+        policy=spec.gaps,
+        origin_ns=origin_ns,
+        only=spec.only,
+        labels=Labels(spec.zone, spec.stamps),
+    )
+
+
+@_from_file
+def energy_charts_price(spec: EnergyChartsPrice, origin_ns: int) -> GridSeries:
+    """Day-ahead prices by Energy-Charts."""
+    labels = Labels(stamps=spec.stamps)
+    return read_energy_charts_price(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, labels=labels)
+
+
+@_from_file
+def open_electricity_price(spec: OpenElectricityPrice, origin_ns: int) -> GridSeries:
+    """Prices by OpenElectricity."""
+    labels = Labels(spec.zone, spec.stamps)
+    return read_open_electricity_price(
+        Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, only=spec.only, labels=labels
+    )
+
+
+def _plain(
+    spec: IntensitySeries | PriceSeries, origin_ns: int, unit: str, *, may_be_negative: bool
+) -> tuple[Signal, GapReport]:
+    return read_plain(
         Path(spec.file),
         time_column=spec.time_column,
         column=spec.column,
         si_per_value=float(spec.unit),
-        unit=f"{spec.unit.currency}/J" if isinstance(spec, PriceSeries) else "g/J",
+        unit=unit,
         policy=spec.gaps,
         origin_ns=origin_ns,
-        may_be_negative=isinstance(spec, PriceSeries),
+        may_be_negative=may_be_negative,
         labels=Labels(spec.zone, spec.stamps),
     )
-    if isinstance(spec, PriceSeries):
-        return GridSeries(price=signal, report=report)
-    return GridSeries(intensity=signal, basis=spec.basis, report=report)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
+from sim.kinds import builder
 from sim.reading import is_file
 from sim.signals.csv_table import open_table
 from sim.signals.local_clock import hours_over
@@ -32,24 +33,31 @@ def weather_series(spec: WeatherSource, *, start_ns: int, end_ns: int) -> Weathe
     Raises ``InputError`` for a file that cannot be read, lacks values or does not cover the run. The same weather is
     read once and kept, with its wet bulbs, as long as its file does not change.
     """
-    path = Path(spec.file)
+    path = Path(getattr(spec, "file", ""))
     changed_ns = path.stat().st_mtime_ns if is_file(path) else 0
     return _read(spec, changed_ns, start_ns, end_ns)
 
 
 @lru_cache(maxsize=32)
 def _read(spec: WeatherSource, _changed_ns: int, start_ns: int, end_ns: int) -> WeatherSeries:
-    path = Path(spec.file)
-    if isinstance(spec, TypicalWeather):
-        year = read_epw(path) if spec.kind == "epw" else read_tmy3(path)
-        return lay.typical(spec.file, year, spec.gaps, start_ns=start_ns, end_ns=end_ns)
-    if isinstance(spec, OpenMeteo):
-        repeat = spec.repeat is not None
-        return lay.dated(spec.file, read_open_meteo(path), spec.gaps, start_ns=start_ns, end_ns=end_ns, repeat=repeat)
-    return _month_hours(spec, start_ns, end_ns)
+    made: WeatherSeries = builder(spec)(spec, start_ns, end_ns)
+    return made
 
 
-def _month_hours(spec: MonthHours, start_ns: int, end_ns: int) -> WeatherSeries:
+def typical(spec: TypicalWeather, start_ns: int, end_ns: int) -> WeatherSeries:
+    """A typical year, laid on the run."""
+    read = {"epw": read_epw, "tmy3": read_tmy3}[spec.kind]
+    return lay.typical(spec.file, read(Path(spec.file)), spec.gaps, start_ns=start_ns, end_ns=end_ns)
+
+
+def open_meteo(spec: OpenMeteo, start_ns: int, end_ns: int) -> WeatherSeries:
+    """Hours that were, or the same of another year."""
+    hours, repeat = read_open_meteo(Path(spec.file)), spec.repeat is not None
+    return lay.dated(spec.file, hours, spec.gaps, start_ns=start_ns, end_ns=end_ns, repeat=repeat)
+
+
+def month_hours(spec: MonthHours, start_ns: int, end_ns: int) -> WeatherSeries:
+    """Twelve typical days, each on every day of its month."""
     with open_table(Path(spec.file)) as table:
         extra = [name for name in EXTRA if name in table.names]
     tables = read_month_hours(Path(spec.file), (*NEEDED, "pressure_pa", *extra), local=spec.zone is not None)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.kinds import Choice
 from sim.profiles.grids import Basis, Fuel, Hydro
 from sim.quantities import CarbonIntensity, EnergyPrice, WaterIntensity
 from sim.spec.times import Stamps, StampsOfAny, TableZone, Zone
-from sim.validation import Spec
 
 Gaps = Annotated[
     Literal["refuse", "hold", "interpolate"],
@@ -30,7 +30,29 @@ Also = Annotated[
 ]
 
 
-class IntensitySeries(Spec):
+class IntensitySource(Choice):
+    """Where an intensity of the grid comes from. A field called ``file`` names a file beside the scenario."""
+
+    family: ClassVar[str] = "grid intensity"
+
+
+class MixSource(IntensitySource):
+    """A file of generation by fuel, from which an intensity follows with a set of factors."""
+
+
+class PriceSource(Choice):
+    """Where the price of electricity comes from."""
+
+    family: ClassVar[str] = "grid price"
+
+
+class WaterSource(Choice):
+    """Where the water per energy at the power stations comes from."""
+
+    family: ClassVar[str] = "grid water"
+
+
+class IntensitySeries(IntensitySource):
     """One column of a CSV or Parquet file with the times of its intervals in another."""
 
     kind: Literal["series"]
@@ -45,7 +67,7 @@ class IntensitySeries(Spec):
     repeat: Repeat = None
 
 
-class ElectricityMaps(Spec):
+class ElectricityMaps(IntensitySource):
     """A file of Electricity Maps: the portal's CSV of either vintage, or the API's JSON."""
 
     kind: Literal["electricity-maps"]
@@ -56,7 +78,7 @@ class ElectricityMaps(Spec):
     repeat: Repeat = None
 
 
-class WattTime(Spec):
+class WattTime(IntensitySource):
     """Marginal emissions of WattTime: JSON of its v3 API, or a CSV file, of which the unit must be said."""
 
     kind: Literal["watttime"]
@@ -83,7 +105,7 @@ class WattTime(Spec):
         return self
 
 
-class EIAMix(Spec):
+class EIAMix(MixSource):
     """Hourly generation by fuel of a US balancing authority, and a set of factors: form EIA-930 or made from it."""
 
     kind: Literal["eia-mix"]
@@ -97,7 +119,7 @@ class EIAMix(Spec):
     repeat: Repeat = None
 
 
-class EntsoeMix(Spec):
+class EntsoeMix(MixSource):
     """ENTSO-E's actual generation per production type, and a set of factors."""
 
     kind: Literal["entsoe-mix"]
@@ -111,7 +133,7 @@ class EntsoeMix(Spec):
     repeat: Repeat = None
 
 
-class GridstatusMix(Spec):
+class GridstatusMix(MixSource):
     """A fuel mix that the library gridstatus read, as CSV, and a set of factors."""
 
     kind: Literal["gridstatus-mix"]
@@ -126,7 +148,7 @@ class GridstatusMix(Spec):
     repeat: Repeat = None
 
 
-class EnergyChartsMix(Spec):
+class EnergyChartsMix(MixSource):
     """Public power by production type from Energy-Charts, as JSON, and a set of factors."""
 
     kind: Literal["energy-charts-mix"]
@@ -138,7 +160,7 @@ class EnergyChartsMix(Spec):
     repeat: Repeat = None
 
 
-class OpenElectricityMix(Spec):
+class OpenElectricityMix(MixSource):
     """Generation by fueltech from OpenElectricity (Australia), as JSON or CSV, and a set of factors."""
 
     kind: Literal["open-electricity-mix"]
@@ -152,7 +174,7 @@ class OpenElectricityMix(Spec):
     repeat: Repeat = None
 
 
-class CarbonIntensityUK(Spec):
+class CarbonIntensityUK(IntensitySource):
     """Great Britain's average intensity by half-hours, as JSON of the Carbon Intensity API."""
 
     kind: Literal["carbon-intensity-uk"]
@@ -162,7 +184,7 @@ class CarbonIntensityUK(Spec):
     repeat: Repeat = None
 
 
-class Average(Spec):
+class Average(IntensitySource):
     """The yearly average of a country or a state of the US, constant. ``basis`` and ``year`` are checked if given."""
 
     kind: Literal["average"]
@@ -171,7 +193,7 @@ class Average(Spec):
     year: int | None = Field(default=None, ge=1900, le=2200)
 
 
-class MonthHours(Spec):
+class MonthHours(IntensitySource):
     """A table of means by month (1..12) and hour of the day (UTC, or by ``zone``), laid over the run."""
 
     kind: Literal["month-hours"]
@@ -182,7 +204,7 @@ class MonthHours(Spec):
     zone: TableZone = None
 
 
-class MonthHoursMix(Spec):
+class MonthHoursMix(IntensitySource):
     """Generation by fuel in a table of means by month and hour of the day (as of month-hours), and a set of factors."""
 
     kind: Literal["month-hours-mix"]
@@ -193,7 +215,7 @@ class MonthHoursMix(Spec):
     zone: TableZone = None
 
 
-class PriceSeries(Spec):
+class PriceSeries(PriceSource):
     """One column of a CSV or Parquet file with the times of its intervals in another."""
 
     kind: Literal["series"]
@@ -207,7 +229,7 @@ class PriceSeries(Spec):
     repeat: Repeat = None
 
 
-class PriceCSV(Spec):
+class PriceCSV(PriceSource):
     """``Datetime (UTC),Datetime (Local),Price (USD/MWh)``."""
 
     kind: Literal["price-csv"]
@@ -217,7 +239,7 @@ class PriceCSV(Spec):
     repeat: Repeat = None
 
 
-class EntsoePrice(Spec):
+class EntsoePrice(PriceSource):
     """ENTSO-E's day-ahead prices."""
 
     kind: Literal["entsoe-price"]
@@ -229,7 +251,7 @@ class EntsoePrice(Spec):
     repeat: Repeat = None
 
 
-class GridstatusPrice(Spec):
+class GridstatusPrice(PriceSource):
     """Prices of a market that the library gridstatus read, as CSV; ``only`` names the location, if it has several."""
 
     kind: Literal["gridstatus-price"]
@@ -243,7 +265,7 @@ class GridstatusPrice(Spec):
     repeat: Repeat = None
 
 
-class EnergyChartsPrice(Spec):
+class EnergyChartsPrice(PriceSource):
     """Day-ahead prices from Energy-Charts, as JSON."""
 
     kind: Literal["energy-charts-price"]
@@ -253,7 +275,7 @@ class EnergyChartsPrice(Spec):
     repeat: Repeat = None
 
 
-class OpenElectricityPrice(Spec):
+class OpenElectricityPrice(PriceSource):
     """Prices of a region from OpenElectricity (Australia), as JSON or CSV, in AUD."""
 
     kind: Literal["open-electricity-price"]
@@ -265,7 +287,7 @@ class OpenElectricityPrice(Spec):
     repeat: Repeat = None
 
 
-class PriceMonthHours(Spec):
+class PriceMonthHours(PriceSource):
     """A table of mean prices by month (1..12) and hour of the day (UTC, or by ``zone``), laid over the run."""
 
     kind: Literal["month-hours"]
@@ -275,30 +297,7 @@ class PriceMonthHours(Spec):
     zone: TableZone = None
 
 
-MixSource = EIAMix | EntsoeMix | GridstatusMix | EnergyChartsMix | OpenElectricityMix
-"""Files of generation by fuel, from which an intensity follows with a set of factors."""
-IntensitySource = Annotated[
-    IntensitySeries
-    | ElectricityMaps
-    | WattTime
-    | CarbonIntensityUK
-    | EIAMix
-    | EntsoeMix
-    | GridstatusMix
-    | EnergyChartsMix
-    | OpenElectricityMix
-    | Average
-    | MonthHours
-    | MonthHoursMix,
-    Field(discriminator="kind"),
-]
-PriceSource = Annotated[
-    PriceSeries | PriceCSV | EntsoePrice | GridstatusPrice | EnergyChartsPrice | OpenElectricityPrice | PriceMonthHours,
-    Field(discriminator="kind"),
-]
-
-
-class MixWater(Spec):
+class MixWater(WaterSource):
     """Water at the power stations from the grid's fuel mix, hour by hour."""
 
     kind: Literal["mix"]
@@ -310,11 +309,8 @@ class MixWater(Spec):
     also: dict[Fuel, WaterIntensity] = Field(default_factory=dict)
 
 
-class AverageWater(Spec):
+class AverageWater(WaterSource):
     """The mean water at the power stations of a country, constant."""
 
     kind: Literal["average"]
     region: str
-
-
-WaterSource = Annotated[MixWater | AverageWater, Field(discriminator="kind")]

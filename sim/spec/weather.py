@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from sim.kinds import Choice
 from sim.spec.times import TableZone
-from sim.validation import Spec
 
 GapPolicy = Annotated[
     Literal["refuse", "hold", "interpolate"],
@@ -15,7 +15,13 @@ GapPolicy = Annotated[
 ]
 
 
-class TypicalWeather(Spec):
+class WeatherSource(Choice):
+    """Where a site's weather comes from; ``file`` holds it."""
+
+    family: ClassVar[str] = "weather"
+
+
+class TypicalWeather(WeatherSource):
     """A typical year of hours (an EPW or TMY3 file), laid on the run by month, day and hour."""
 
     kind: Literal["epw", "tmy3"]
@@ -23,7 +29,7 @@ class TypicalWeather(Spec):
     gaps: GapPolicy = "refuse"
 
 
-class OpenMeteo(Spec):
+class OpenMeteo(WeatherSource):
     """Hours that were, from Open-Meteo (JSON or CSV). ``repeat: calendar`` uses them for other years."""
 
     kind: Literal["open-meteo"]
@@ -32,7 +38,7 @@ class OpenMeteo(Spec):
     repeat: Literal["calendar"] | None = None
 
 
-class MonthHours(Spec):
+class MonthHours(WeatherSource):
     """Twelve typical days: a CSV of ``month``, ``hour_utc``, ``dry_bulb_c``, ``relative_humidity`` (0..1) and others.
 
     With a ``zone`` its hours are ``hour_local``, by that zone's clock. Small, and without extremes: peaks and limits
@@ -44,6 +50,3 @@ class MonthHours(Spec):
     latitude: float = Field(ge=-90, le=90, description="Degrees north.")
     longitude: float = Field(ge=-180, le=180, description="Degrees east.")
     zone: TableZone = None
-
-
-WeatherSource = Annotated[TypicalWeather | OpenMeteo | MonthHours, Field(discriminator="kind")]
