@@ -41,6 +41,9 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.facility:DirectToChip": "sim.build.facility:direct_to_chip",
         "sim.spec.facility:Immersion": "sim.build.facility:immersion",
     },
+    "scheduler": {
+        "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
+    },
     "weather": {
         "sim.spec.weather:TypicalWeather": "sim.build.weather:typical",
         "sim.spec.weather:OpenMeteo": "sim.build.weather:open_meteo",

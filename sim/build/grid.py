@@ -11,7 +11,6 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.grid_files import read_grid_file
 from sim.errors import InputError
 from sim.kinds import builder
 from sim.profiles.catalog import Catalog

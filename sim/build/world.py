@@ -13,10 +13,12 @@ from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap
 from sim.build.policies import job_schedule
 from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see, sent
+from sim.build.schedulers import scheduler
 from sim.build.series import interval_counts, rate_signal, request_times
 from sim.build.serving import keep, serving_plan
 from sim.engine.control import CapPlan
 from sim.engine.draws import NodeHardware, Rest, Supply
+from sim.engine.scheduling import Scheduler
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
 from sim.engine.training import TrainingPlan
@@ -44,6 +46,7 @@ class Built:
     caps: tuple[CapPlan, ...]
     cappings: tuple[Capping, ...]
     routed: Mapping[str, Sent]
+    scheduler: Scheduler
 
 
 def build(resolved: Resolved, streams: Streams, signals: Mapping[str, Mapping[str, Signal]]) -> Built:
@@ -86,7 +89,8 @@ def build(resolved: Resolved, streams: Streams, signals: Mapping[str, Mapping[st
         pool = resolved.pool(name)
         services.append(_service(name, service, pool, resolved.gpus[pool], scenario, streams))
     job_caps = training_caps(resolved, caps)
-    return Built(pools, tuple(training), tuple(services), tuple(serving), job_caps, tuple(caps), routed)
+    chosen = scheduler(scenario.cluster)
+    return Built(pools, tuple(training), tuple(services), tuple(serving), job_caps, tuple(caps), routed, chosen)
 
 
 def _unit_spread(gpu: GPUProfile | None) -> float:

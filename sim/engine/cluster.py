@@ -1,8 +1,7 @@
-"""Who gets which slots: whole gangs, first come first served, packed onto as few nodes as possible.
+"""The machines and who holds them: whole gangs, which wait for slots, get them from the scheduler and give them back.
 
-A gang at the head of the queue waits for enough free slots and holds up those behind it (no backfill: a scheduler that
-reorders is a policy of its own). Nodes that are off are booted when the powered ones do not suffice, on the account of
-the gang they are booted for; with an idle timeout they are shut down again, on nobody's.
+Nodes that are off are booted when a gang is given slots there, on the account of that gang; with an idle timeout they
+are shut down again, on nobody's.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.draws import Share, ShareState
 from sim.engine.node import Activity, Node
+from sim.engine.scheduling import FirstCome, Scheduler, fault
+from sim.errors import RunError
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,17 @@ class NodeLost:
 
 
 class Gang:
-    """Slots held together by one process, from request to release; it moves between states as one."""
+    """Slots held together by one process, from request to release; it moves between states as one.
 
-    def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int) -> None:
+    ``expected_ns`` is how long it is to hold them, if nothing happens to it; None for a service, which does not end.
+    """
+
+    def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int, expected_ns: int | None) -> None:
         self.owner = owner
         self.pool = pool
         self.slots = slots
+        self.expected_ns = expected_ns
+        self.asked_ns = cluster.env.now_ns
         self.process: simpy.Process | None = cluster.env.active_process
         self.ready: simpy.Event = cluster.env.event()
         self.parts: dict[Node, int] = {}
@@ -63,11 +69,14 @@ class Gang:
 
 
 class Cluster:
-    """The nodes and the queue of gangs that wait for them."""
+    """The nodes, and the gangs that wait for them; first come first served, unless another scheduler is given."""
 
-    def __init__(self, env: Clock, nodes: Sequence[Node], idle_timeout_ns: dict[str, int]) -> None:
+    def __init__(
+        self, env: Clock, nodes: Sequence[Node], idle_timeout_ns: dict[str, int], scheduler: Scheduler | None = None
+    ) -> None:
         self.env = env
         self.nodes = tuple(nodes)
+        self._scheduler = scheduler if scheduler is not None else FirstCome()
         self._waiting: deque[Gang] = deque()
         self._idle_timeout_ns = idle_timeout_ns
         self._booting: dict[Node, simpy.Process] = {}
@@ -75,9 +84,9 @@ class Cluster:
         for node in self.nodes:
             self._watch_idle(node)
 
-    def request(self, owner: str, pool: str, slots: int) -> Gang:
+    def request(self, owner: str, pool: str, slots: int, expected_ns: int | None = None) -> Gang:
         """A gang of ``slots`` of one pool for the calling process; wait for its ``ready`` before using it."""
-        gang = Gang(self, owner, pool, slots)
+        gang = Gang(self, owner, pool, slots, expected_ns)
         self._waiting.append(gang)
         self._serve()
         return gang
@@ -96,27 +105,15 @@ class Cluster:
 
     def _serve(self) -> None:
         while self._waiting:
-            gang = self._waiting[0]
-            chosen = self._choose(gang)
-            if chosen is None:
+            start = self._scheduler.next(self._waiting, self.nodes, self.env.now_ns)
+            if start is None:
                 return
-            self._waiting.popleft()
-            self._place(gang, chosen)
-
-    def _choose(self, gang: Gang) -> dict[Node, int] | None:
-        """Fullest powered nodes first, then those on their way up, then those to be booted; None if too few."""
-        rank = {"on": 0, "booting": 1, "off": 2}
-        usable = [node for node in self.nodes if node.pool == gang.pool and node.state in rank and node.free]
-        usable.sort(key=lambda node: (rank[node.state], node.free))  # stable: ties keep the order of the file
-        chosen: dict[Node, int] = {}
-        missing = gang.slots
-        for node in usable:
-            taken = min(node.free, missing)
-            chosen[node] = taken
-            missing -= taken
-            if not missing:
-                return chosen
-        return None
+            wrong = fault(start)
+            if wrong is not None:
+                raise RunError(f"the scheduler ({type(self._scheduler).__name__}) {wrong}")
+            gang, chosen = start
+            self._waiting.remove(gang)
+            self._place(gang, dict(chosen))
 
     def _place(self, gang: Gang, chosen: dict[Node, int]) -> None:
         gang.parts = chosen

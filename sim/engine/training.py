@@ -170,7 +170,8 @@ class TrainingJob:
             gang: Gang | None = None
             try:
                 yield from self._leave.wait_to_start(self._needs_ns(), plan.setup_ns)
-                gang = self._gang = self._cluster.request(plan.name, plan.pool, plan.gpus)
+                expected_ns = plan.setup_ns + self._needs_ns()
+                gang = self._gang = self._cluster.request(plan.name, plan.pool, plan.gpus, expected_ns)
                 yield gang.ready
                 if (yield from self._attempt(gang)):
                     self._status = "completed"

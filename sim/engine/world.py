@@ -15,6 +15,7 @@ from sim.engine.draws import NodeHardware
 from sim.engine.failures import break_now_and_then
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
+from sim.engine.scheduling import Scheduler
 from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan, ServingService
 from sim.engine.training import TrainingJob, TrainingPlan
@@ -69,13 +70,15 @@ def simulate(
     next_edge: Callable[[int], int] | None = None,
     caps: Sequence[CapPlan] = (),
     limits: Sequence[PowerLimit] = (),
+    scheduler: Scheduler | None = None,
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
     ``next_edge`` gives the instant after a given one at which serving pools are asked what they drew.
 
     ``caps`` and ``limits`` change what training jobs may draw while they run. A limit does not know what a serving pool
-    draws at an instant (it is told afterwards), so the two do not go together.
+    draws at an instant (it is told afterwards), so the two do not go together. Without a ``scheduler`` it is first come
+    first served.
 
     Raises ``RunError`` where the work cannot end.
     """
@@ -89,7 +92,7 @@ def simulate(
         for i in range(pool.count)
     ]
     timeouts = {pool.name: pool.idle_timeout_ns for pool in pools if pool.idle_timeout_ns is not None}
-    cluster = Cluster(env, nodes, timeouts)
+    cluster = Cluster(env, nodes, timeouts, scheduler)
     by_pool = {pool.name: pool for pool in pools}
     for node in nodes:
         pool = by_pool[node.pool]

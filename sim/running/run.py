@@ -133,6 +133,7 @@ def _simulated(
         next_edge=bins.next_look,
         caps=built.caps,
         limits=_limits(resolved, plan),
+        scheduler=built.scheduler,
     )
     for move in moves:
         end_ns = min(move.end_ns, outcome.end_ns)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
+from sim.kinds import Choice
 from sim.quantities import Duration, PositiveDuration
 from sim.validation import LONGEST_NAME, Spec
 
@@ -49,7 +50,16 @@ class NodePool(Spec):
         return self.name if self.name is not None else self.profile
 
 
+class SchedulerSpec(Choice):
+    """Who of those that wait for GPUs gets them next."""
+
+    family: ClassVar[str] = "scheduler"
+
+
 class Cluster(Spec):
-    """All pools of a site."""
+    """All pools, and the scheduler of their GPUs."""
 
     nodes: list[NodePool] = Field(min_length=1)
+    scheduler: SchedulerSpec | None = Field(
+        default=None, description="Who of those that wait starts next; {kind: fifo}, if absent."
+    )

@@ -4,9 +4,9 @@ import numpy as np
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
+from sim.engine.serving.kernel.batches import has_waited
 from sim.engine.serving.kernel.blocks import blocks_of, blocks_of_run, give_back_blocks, register_prefix, take_blocks
 from sim.engine.serving.kernel.costs import decode_cost, energy_growth, energy_per_read, growths, span_of
-from sim.engine.serving.kernel.batches import has_waited
 from sim.engine.serving.kernel.lives import finish, give_up
 from sim.engine.serving.kernel.queues import is_stale, pop_finish, push, stop_running
 from sim.engine.serving.kernel.runs import MASK, apply, book, join, leave_decode, observe_late, share, stand_still

@@ -38,7 +38,6 @@ from sim.engine.serving.records import (
     RETRY,
     RUNNING,
     SEND_AGAIN,
-    SETTLE,
     USER,
     WAITING,
     Pool,
