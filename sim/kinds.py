@@ -41,6 +41,27 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.facility:DirectToChip": "sim.build.facility:direct_to_chip",
         "sim.spec.facility:Immersion": "sim.build.facility:immersion",
     },
+    "on-site unit": {
+        "sim.spec.onsite:PV": "sim.build.onsite:pv_array",
+        "sim.spec.onsite:PVSeries": "sim.build.onsite:pv_series",
+        "sim.spec.onsite:Wind": "sim.build.onsite:turbines",
+        "sim.spec.onsite:WindSeries": "sim.build.onsite:wind_series",
+        "sim.spec.onsite:Battery": "sim.build.onsite:battery",
+        "sim.spec.onsite:Diesel": "sim.build.onsite:diesel",
+        "sim.spec.onsite:Connection": "sim.build.onsite:connection",
+    },
+    "battery dispatch": {
+        "sim.spec.onsite:SelfConsumption": "sim.build.onsite:self_consumption",
+        "sim.spec.onsite:PriceDispatch": "sim.build.onsite:by_price",
+        "sim.spec.onsite:CarbonDispatch": "sim.build.onsite:by_carbon",
+    },
+    "battery bounds": {
+        "sim.spec.onsite:TrailingBounds": "sim.build.onsite:trailing",
+        "sim.spec.onsite:ForecastBounds": "sim.build.onsite:forecast",
+        "sim.spec.onsite:PerfectBounds": "sim.build.onsite:perfect",
+        "sim.spec.onsite:FixedPrices": "sim.build.onsite:fixed",
+        "sim.spec.onsite:FixedIntensities": "sim.build.onsite:fixed",
+    },
     "scheduler": {
         "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
     },
@@ -84,6 +105,11 @@ class Choice(Spec):
     """Base of a family's specs: a field typed with it (or with a class between) reads any of its kinds below it."""
 
     family: ClassVar[str]
+
+    @property
+    def word(self) -> str:
+        """What is written as its ``kind``."""
+        return str(getattr(self, "kind", ""))
 
     @classmethod
     def alternatives(cls) -> tuple[type[Spec], ...]:

@@ -115,7 +115,7 @@ def test_the_account_of_a_site_with_panels() -> None:
     bare = SitePlan(building=FixedPUE(1.2), grid=GridPlan(intensity=STEADY))
     without = account_site(it_j, bare, edges)
     account = account_site(it_j, replace(bare, on_site=plan), edges)
-    own_j = np.minimum(plan.pv[0].power_w(edges) * account.seconds, without.facility_j)
+    own_j = np.minimum(plan.plants[0].power_w(edges) * account.seconds, without.facility_j)
     assert own_j.sum() > 0.1 * without.facility_j.sum()
     assert account.facility_j == pytest.approx(without.facility_j)
     assert account.import_j == pytest.approx(without.facility_j - own_j)

@@ -70,16 +70,11 @@ def accounted(
     plants: tuple[Plant, ...] = ()
     if sun_kw is not None:
         shares = hourly([kw / 100 for kw in sun_kw], "W/W")
-        plants = (Plant("pv 1", 100 * KW, shares, PerEnergy(Range(0, 0, 0, "none"))),)
+        plants = (Plant("pv", "pv 1", 100 * KW, shares, PerEnergy(Range(0, 0, 0, "none"))),)
     on_site = OnsitePlan(
-        pv=plants,
-        wind=(),
+        plants=plants,
         units=SiteUnits(unit, None, np.inf, 0.0),
         rule=Trade("price", Fixed(1.0, 2.0), unit.round_trip),
-        outages_ns=np.zeros((0, 2), dtype=np.int64),
-        tests=None,
-        battery_lifecycle=None,
-        fuel_upstream_g_per_l=None,
         stock=stated,
     )
     signals = GridPlan(

@@ -57,7 +57,7 @@ class StockChange:
 def grid_charge_w(served: Dispatch) -> Floats:
     """Charging power (bins,) that came from the grid, W: what no surplus of the site itself covers."""
     on_test_w = served.diesel_w - served.backup_w
-    surplus_w = np.maximum(served.pv_w + served.wind_w + on_test_w - served.load_w, 0.0)
+    surplus_w = np.maximum(served.made_w + on_test_w - served.load_w, 0.0)
     return np.asarray(np.maximum(served.battery_charge_w - surplus_w, 0.0))
 
 
@@ -77,7 +77,7 @@ def stock_change(
     start_j, end_j = float(served.soc_start_j), float([served.soc_start_j, *served.soc_j[-1:]][-1])
     drawn_j = start_j - end_j
     from_grid_j = grid_charge_w(served) * served.dt_s
-    own_through_w = served.own_w - np.minimum(served.pv_w + served.wind_w, served.load_w)
+    own_through_w = served.own_w - np.minimum(served.made_w, served.load_w)
     given_j = np.maximum(served.battery_discharge_w - own_through_w, 0.0) * served.dt_s
     circulated_j = float(from_grid_j.sum() - given_j.sum())
     if abs(drawn_j) <= ROUNDING * battery.energy_j:

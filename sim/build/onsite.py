@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.build.series import output_signal
 from sim.errors import InputError
+from sim.kinds import builder
 from sim.onsite import pv, wind
 from sim.onsite.battery import BatteryUnit, fade_rates, leak_per_s, one_way_efficiency
 from sim.onsite.diesel import DieselUnit, fuel_curve
-from sim.onsite.dispatch import SiteUnits
 from sim.onsite.lifecycle import PUBLISHED, PerCapacity, PerEnergy, Range
-from sim.onsite.plan import OnsitePlan, Plant, TestPlan
+from sim.onsite.plan import OnsitePlan, Plant, Source, TestPlan
 from sim.onsite.thresholds import Fixed, Follow, Forecast, Rule, Trade, Trailing
+from sim.quantities import Price
 from sim.signals import Signal
 from sim.spec.onsite import (
     PV,
@@ -30,9 +32,11 @@ from sim.spec.onsite import (
     LifecyclePerCapacity,
     LifecyclePerEnergy,
     OnSiteUnit,
+    PerfectBounds,
     PriceDispatch,
     PVSeries,
     RefilledStock,
+    SelfConsumption,
     StatedStock,
     TrailingBounds,
     Wind,
@@ -66,6 +70,17 @@ class Weather(Protocol):
     def wind_m_s(self) -> Floats: ...
 
 
+@dataclass(frozen=True)
+class Around:
+    """What units on site may ask of the site: when its run starts (ns since 1970), its weather on the run's clock, the
+    currency of its price (None without one), and a generator that seeds the errors of a forecast."""
+
+    start_ns: int
+    weather: Weather | None
+    currency: str | None
+    rng: np.random.Generator
+
+
 def onsite_plan(
     units: Sequence[OnSiteUnit],
     *,
@@ -79,32 +94,81 @@ def onsite_plan(
     ``currency`` is that of the site's price, None without one. ``rng`` seeds the errors of a forecast. Raises
     ``InputError`` for a file that cannot be read, and where a unit needs weather, a price or pvlib that is not there.
     """
-    arrays = [unit for unit in units if isinstance(unit, PV | PVSeries)]
-    turbines = [unit for unit in units if isinstance(unit, Wind | WindSeries)]
-    battery = next((unit for unit in units if isinstance(unit, Battery)), None)
-    diesel = next((unit for unit in units if isinstance(unit, Diesel)), None)
-    connection = next(unit for unit in units if isinstance(unit, Connection))
-    limit = connection.import_limit
-    return OnsitePlan(
-        pv=tuple(_plant(f"pv {i + 1}", unit, weather, start_ns) for i, unit in enumerate(arrays)),
-        wind=tuple(_plant(f"wind {i + 1}", unit, weather, start_ns) for i, unit in enumerate(turbines)),
-        units=SiteUnits(
-            battery=_battery(battery) if battery is not None else None,
-            diesel=_diesel(diesel) if diesel is not None else None,
-            import_limit_w=float(limit) if limit is not None else np.inf,
-            export_limit_w=float(connection.export_limit),
-        ),
-        rule=_rule(battery, currency, rng),
-        outages_ns=np.array(
-            [(int(x.after), int(x.after) + int(x.duration)) for x in connection.outages], dtype=np.int64
-        ).reshape(-1, 2),
-        tests=_tests(diesel) if diesel is not None else None,
-        battery_lifecycle=_battery_lifecycle(battery) if battery is not None else None,
-        fuel_upstream_g_per_l=(
-            float(diesel.fuel_upstream) if diesel is not None and diesel.fuel_upstream is not None else None
-        ),
-        stock=_stock(battery.stock, currency) if battery is not None else None,
+    plan, around = OnsitePlan(), Around(start_ns, weather, currency, rng)
+    for unit in units:
+        plan = builder(unit)(unit, plan, around)
+    return plan
+
+
+def _with(plan: OnsitePlan, source: Source, unit: PV | PVSeries | Wind | WindSeries, output: Signal) -> OnsitePlan:
+    number = sum(plant.source == source for plant in plan.plants) + 1
+    plant = Plant(source, f"{source} {number}", float(unit.capacity), output, lifecycle(unit.lifecycle))
+    return replace(plan, plants=(*plan.plants, plant))
+
+
+def pv_array(unit: PV, plan: OnsitePlan, around: Around) -> OnsitePlan:
+    """An array under the site's sun."""
+    weather = _seen(unit, around)
+    return _with(plan, "pv", unit, Signal(weather.edges_ns, _pv_share(unit, weather, around.start_ns), "W/W"))
+
+
+def pv_series(unit: PVSeries, plan: OnsitePlan, around: Around) -> OnsitePlan:
+    """An array by its own output."""
+    return _with(plan, "pv", unit, output_signal(unit.output, around.start_ns))
+
+
+def turbines(unit: Wind, plan: OnsitePlan, around: Around) -> OnsitePlan:
+    """Turbines in the site's wind."""
+    weather = _seen(unit, around)
+    return _with(plan, "wind", unit, Signal(weather.edges_ns, _wind_share(unit, weather), "W/W"))
+
+
+def wind_series(unit: WindSeries, plan: OnsitePlan, around: Around) -> OnsitePlan:
+    """Turbines by their own output."""
+    return _with(plan, "wind", unit, output_signal(unit.output, around.start_ns))
+
+
+def battery(unit: Battery, plan: OnsitePlan, around: Around) -> OnsitePlan:
+    """A battery, the rule that it follows and what it held at the start."""
+    return replace(
+        plan,
+        units=replace(plan.units, battery=_battery(unit)),
+        rule=builder(unit.dispatch)(unit.dispatch, float(unit.round_trip), around),
+        battery_lifecycle=_battery_lifecycle(unit),
+        stock=_stock(unit.stock, around.currency),
     )
+
+
+def diesel(unit: Diesel, plan: OnsitePlan, _around: Around) -> OnsitePlan:
+    """Generators, and when they are tested."""
+    upstream = unit.fuel_upstream
+    return replace(
+        plan,
+        units=replace(plan.units, diesel=_diesel(unit)),
+        tests=_tests(unit),
+        fuel_upstream_g_per_l=float(upstream) if upstream is not None else None,
+    )
+
+
+def connection(unit: Connection, plan: OnsitePlan, _around: Around) -> OnsitePlan:
+    """What the way to the grid carries, and when it is down."""
+    limit = unit.import_limit
+    outages = [(int(x.after), int(x.after) + int(x.duration)) for x in unit.outages]
+    return replace(
+        plan,
+        units=replace(
+            plan.units,
+            import_limit_w=float(limit) if limit is not None else np.inf,
+            export_limit_w=float(unit.export_limit),
+        ),
+        outages_ns=np.array(outages, dtype=np.int64).reshape(-1, 2),
+    )
+
+
+def _seen(unit: PV | Wind, around: Around) -> Weather:
+    if around.weather is None:
+        raise InputError.one(HERE, f"{unit.kind} needs the site's weather: give 'site.weather', or {unit.kind}-series")
+    return around.weather
 
 
 def _stock(spec: RefilledStock | StatedStock, currency: str | None) -> dict[str, float] | None:
@@ -123,17 +187,6 @@ def _stock(spec: RefilledStock | StatedStock, currency: str | None) -> dict[str,
     }
     stated = {name: float(value) for name, value in written.items() if value is not None}
     return {**stated, "carbon_free_j": float(spec.carbon_free), "renewable_j": 0.0}
-
-
-def _plant(name: str, unit: PV | PVSeries | Wind | WindSeries, weather: Weather | None, start_ns: int) -> Plant:
-    if isinstance(unit, PVSeries | WindSeries):
-        output = output_signal(unit.output, start_ns)
-    elif weather is None:
-        raise InputError.one(HERE, f"{unit.kind} needs the site's weather: give 'site.weather', or {unit.kind}-series")
-    else:
-        share = _pv_share(unit, weather, start_ns) if isinstance(unit, PV) else _wind_share(unit, weather)
-        output = Signal(weather.edges_ns, share, "W/W")
-    return Plant(name, float(unit.capacity), output, _lifecycle(unit.lifecycle))
 
 
 def _pv_share(unit: PV, weather: Weather, start_ns: int) -> Floats:
@@ -175,7 +228,8 @@ def _wind_share(unit: Wind, weather: Weather) -> Floats:
     return share * (1.0 - float(unit.loss))
 
 
-def _lifecycle(spec: str | LifecyclePerEnergy | LifecyclePerCapacity) -> PerEnergy | PerCapacity:
+def lifecycle(spec: str | LifecyclePerEnergy | LifecyclePerCapacity) -> PerEnergy | PerCapacity:
+    """Of a plant: a published range by its name, or one of its own."""
     if isinstance(spec, str):
         return PerEnergy(PUBLISHED[spec])
     own = Range(float(spec.low), float(spec.central), float(spec.high), spec.source)
@@ -223,21 +277,44 @@ def _tests(spec: Diesel) -> TestPlan | None:
     return TestPlan(int(tests.first), int(tests.every), int(tests.duration), power_w, tests.into == "facility")
 
 
-def _rule(battery: Battery | None, currency: str | None, rng: np.random.Generator) -> Rule:
-    if battery is None or not isinstance(battery.dispatch, PriceDispatch | CarbonDispatch):
-        return Follow()
-    spec = battery.dispatch.bounds
-    if isinstance(battery.dispatch, PriceDispatch) and currency is None:
+def self_consumption(_spec: SelfConsumption, _round_trip: float, _around: Around) -> Rule:
+    """Whatever is left over."""
+    return Follow()
+
+
+def by_price(spec: PriceDispatch, round_trip: float, around: Around) -> Rule:
+    """By the grid's price, which there must be."""
+    if around.currency is None:
         raise InputError.one(HERE, "a battery dispatched by price needs 'site.grid.price'")
-    bounds: Fixed | Trailing | Forecast
-    if isinstance(spec, FixedPrices | FixedIntensities):
-        if isinstance(spec, FixedPrices) and spec.charge_at.currency != currency:
-            raise InputError.one(HERE, f"its bounds are in {spec.charge_at.currency}, the price is in {currency}")
-        bounds = Fixed(float(spec.charge_at), float(spec.discharge_at))
-    elif isinstance(spec, TrailingBounds):
-        bounds = Trailing(int(spec.window), float(spec.share))
-    else:
-        error = float(spec.error) if isinstance(spec, ForecastBounds) else 0.0
-        bounds = Forecast(int(spec.window), float(spec.share), error, int(rng.integers(2**62)))
-    by: Literal["price", "intensity"] = "price" if isinstance(battery.dispatch, PriceDispatch) else "intensity"
-    return Trade(by, bounds, float(battery.round_trip))
+    return Trade("price", builder(spec.bounds)(spec.bounds, around), round_trip)
+
+
+def by_carbon(spec: CarbonDispatch, round_trip: float, around: Around) -> Rule:
+    """By the grid's intensity."""
+    return Trade("intensity", builder(spec.bounds)(spec.bounds, around), round_trip)
+
+
+def trailing(spec: TrailingBounds, _around: Around) -> Trailing:
+    """By the time just gone by."""
+    return Trailing(int(spec.window), float(spec.share))
+
+
+def forecast(spec: ForecastBounds, around: Around) -> Forecast:
+    """By the time to come, with errors."""
+    return Forecast(int(spec.window), float(spec.share), float(spec.error), _seed(around))
+
+
+def perfect(spec: PerfectBounds, around: Around) -> Forecast:
+    """By the time to come as it will be."""
+    return Forecast(int(spec.window), float(spec.share), 0.0, _seed(around))
+
+
+def fixed(spec: FixedPrices | FixedIntensities, around: Around) -> Fixed:
+    """By two values; prices in the site's currency."""
+    if isinstance(spec.charge_at, Price) and spec.charge_at.currency != around.currency:
+        raise InputError.one(HERE, f"its bounds are in {spec.charge_at.currency}, the price is in {around.currency}")
+    return Fixed(float(spec.charge_at), float(spec.discharge_at))
+
+
+def _seed(around: Around) -> int:
+    return int(around.rng.integers(2**62))

@@ -22,7 +22,7 @@ from sim.signals import Signal
 from sim.signals.grid.series import Basis, GridSeries
 from sim.spec.grid import IntensitySource, PriceSource
 from sim.spec.market import PPA, PowerSeries
-from sim.spec.onsite import Battery, FixedPrices, PriceDispatch, PVSeries, WindSeries, needs_sky
+from sim.spec.onsite import Battery, FixedPrices, PriceDispatch, needs_sky
 from sim.spec.requests import TraceReplay
 from sim.spec.routes import Route
 from sim.spec.site import Grid, Place
@@ -131,9 +131,9 @@ class _FileCheck:
                 at = (*path, "grid", "market", "contracts", i, "supply", "file")
                 self._series(at, self._reading(at, lambda supply=supply: power_signal(supply, self._start_ns)))  # type: ignore[misc]
         for i, unit in enumerate(place.on_site):
-            if isinstance(unit, PVSeries | WindSeries):
+            if (output := unit.series) is not None:
                 at = (*path, "on_site", i, "output", "file")
-                self._series(at, self._reading(at, lambda unit=unit: output_signal(unit.output, self._start_ns)))  # type: ignore[misc]
+                self._series(at, self._reading(at, lambda output=output: output_signal(output, self._start_ns)))  # type: ignore[misc]
             elif isinstance(unit, Battery) and isinstance(unit.dispatch, PriceDispatch):
                 self._dispatch((*path, "on_site", i, "dispatch"), unit.dispatch, (*path, "grid", "price"), place.grid)
         ewif, intensity = place.water.ewif, place.grid.intensity

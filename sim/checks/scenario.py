@@ -24,7 +24,7 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
 from sim.quantities import Price
 from sim.spec.grid import MixWater
-from sim.spec.onsite import PV, Battery, StatedStock, Wind
+from sim.spec.onsite import Battery, StatedStock
 from sim.spec.parts import Parts
 from sim.spec.workloads import GPUHours, Load, PoissonArrivals, Steps
 from sim.units import SECONDS_PER_NS, W_PER_KW
@@ -148,8 +148,8 @@ def _weather_needed(parts: Parts) -> Found:
         if place.facility.needs_weather:
             yield (*path, "weather"), "required by a plant, e.g. {kind: epw, file: ...}"
         for i, unit in enumerate(place.on_site):
-            if isinstance(unit, PV | Wind):
-                yield (*path, "on_site", i), f"{unit.kind} needs the site's 'weather'; or give {unit.kind}-series"
+            if unit.needs_sky:
+                yield (*path, "on_site", i), f"{unit.word} needs the site's 'weather'; or give {unit.word}-series"
 
 
 def _stock_stated(parts: Parts) -> Found:

@@ -44,20 +44,24 @@ class SiteUnits:
         return row
 
 
+NOTHING_THERE = SiteUnits(None, None, np.inf, np.inf)
+"""A site without battery and generators, whose connection carries anything."""
+
+
 @dataclass(frozen=True, eq=False)
 class Dispatch:
     """Mean power in each bin, W, and the battery's stored energy at its end, J; (bins,) or (sites, bins) as the load.
 
     In every bin, to rounding:
 
-    - pv + wind + diesel + discharge + import + unserved = load + charge + export + curtailed
+    - pv + wind + other + diesel + discharge + import + unserved = load + charge + export + curtailed
     - (charge - discharge - losses) x dt = change of ``soc_j``, from ``soc_start_j`` on
 
-    ``pv_w`` and ``wind_w`` are what could be made, ``curtailed_w`` what of it (or of a generator at its minimum load)
-    went nowhere. ``own_w`` is load met by PV and wind, straight or out of the battery, in the share of its content that
-    came from them (what it held at the start did not). ``diesel_w`` is into the site, tests included; ``backup_w`` is
-    the part that an outage or a limit called for. ``losses_w`` are the battery's. ``cycles`` are its equivalent full
-    cycles done by the end of each bin.
+    ``pv_w``, ``wind_w`` and ``other_w`` are what could be made, ``curtailed_w`` what of it (or of a generator at its
+    minimum load) went nowhere. ``own_w`` is load met by these, straight or out of the battery, in the share of its
+    content that came from them (what it held at the start did not). ``diesel_w`` is into the site, tests included;
+    ``backup_w`` is the part that an outage or a limit called for. ``losses_w`` are the battery's. ``cycles`` are its
+    equivalent full cycles done by the end of each bin.
     """
 
     dt_s: Floats
@@ -77,10 +81,16 @@ class Dispatch:
     soc_j: Floats
     soc_start_j: Floats
     cycles: Floats
+    other_w: Floats
+
+    @property
+    def made_w(self) -> Floats:
+        """What all plants could make."""
+        return np.asarray(self.pv_w + self.wind_w + self.other_w)
 
     def imbalance_w(self) -> Floats:
         """Sources less sinks in each bin: zero but for rounding."""
-        given = self.pv_w + self.wind_w + self.diesel_w + self.battery_discharge_w + self.grid_import_w
+        given = self.made_w + self.diesel_w + self.battery_discharge_w + self.grid_import_w
         taken = self.load_w + self.battery_charge_w + self.grid_export_w + self.curtailed_w
         return np.asarray(given + self.unserved_w - taken)
 
@@ -103,6 +113,7 @@ def dispatch(
     pv_w: Floats | float,
     wind_w: Floats | float,
     wants: Wants | int,
+    other_w: Floats | float = 0.0,
     grid_up: npt.NDArray[np.bool_] | bool = True,
     on_test_w: Floats | float = 0.0,
     compiled: bool | None = None,
@@ -123,7 +134,7 @@ def dispatch(
 
     each = [units] * rows[0] if isinstance(units, SiteUnits) else list(units)
     parameters = np.array([unit.row() for unit in each])
-    made = full(np.asarray(pv_w) + np.asarray(wind_w), np.float64)
+    made = full(np.asarray(pv_w) + np.asarray(wind_w) + np.asarray(other_w), np.float64)
     on_test = full(on_test_w, np.float64)
     out = np.empty((rows[0], k.RESULTS, rows[1]))
     run = k.compiled() if (load_w.size > WORTH_COMPILING if compiled is None else compiled) else k.run_bins
@@ -156,4 +167,5 @@ def dispatch(
         soc_j=result(k.R_SOC_J),
         soc_start_j=start_j.reshape(shape[:-1]),
         cycles=result(k.R_WORN),
+        other_w=given(other_w),
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.onsite.battery import life_used
 from sim.onsite.diesel import SCOPE_1_G_PER_L, fuel_l, seconds_on_test
-from sim.onsite.dispatch import Dispatch, SiteUnits, dispatch
+from sim.onsite.dispatch import NOTHING_THERE, Dispatch, SiteUnits, dispatch
 from sim.onsite.lifecycle import CarbonLine, PerCapacity, PerEnergy, Range, generation_carbon
-from sim.onsite.thresholds import Rule
+from sim.onsite.thresholds import Follow, Rule
 from sim.signals import Signal
 from sim.units import SECONDS_PER_NS
 
@@ -20,10 +21,15 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
+Source = Literal["pv", "wind", "other"]
+"""By what the summary tells plants apart."""
+
+
 @dataclass(frozen=True)
 class Plant:
-    """PV or wind: ``output`` is its power as a share of ``capacity_w``."""
+    """PV, wind, or another source that burns nothing: ``output`` is its power as a share of ``capacity_w``."""
 
+    source: Source
     name: str
     capacity_w: float
     output: Signal
@@ -57,22 +63,25 @@ class OnsitePlan:
     ``battery_lifecycle`` is g of CO2e per joule of capacity; ``fuel_upstream_g_per_l`` is None where not counted.
     """
 
-    pv: tuple[Plant, ...]
-    wind: tuple[Plant, ...]
-    units: SiteUnits
-    rule: Rule
-    outages_ns: Ints
-    tests: TestPlan | None
-    battery_lifecycle: Range | None
-    fuel_upstream_g_per_l: float | None
+    plants: tuple[Plant, ...] = ()
+    units: SiteUnits = NOTHING_THERE
+    rule: Rule = field(default_factory=Follow)
+    outages_ns: Ints = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
+    tests: TestPlan | None = None
+    battery_lifecycle: Range | None = None
+    fuel_upstream_g_per_l: float | None = None
     stock: Mapping[str, float] | None = None
+
+    def of(self, source: Source) -> tuple[Plant, ...]:
+        """The plants of one source."""
+        return tuple(plant for plant in self.plants if plant.source == source)
 
     def breakpoints(self, start_ns: int, end_ns: int) -> list[Ints]:
         """Where anything here changes within ``(start_ns, end_ns)``: the bins must have edges at all of these.
 
         And at those of the price and intensity that the battery looks at.
         """
-        signals = [plant.output for plant in (*self.pv, *self.wind)]
+        signals = [plant.output for plant in self._in_order()]
         flat = self.outages_ns.ravel()
         cuts = flat[(flat > start_ns) & (flat < end_ns)]
         return [signal.breakpoints(start_ns, end_ns) for signal in signals] + [np.unique(cuts)]
@@ -84,16 +93,16 @@ class OnsitePlan:
         within a bin. Tests may begin inside a bin; their power is averaged over it.
         """
         dt_s = np.diff(edges_ns) * SECONDS_PER_NS
-        nothing = np.zeros_like(load_w)
-        on_test: Floats = nothing
+        on_test: Floats = np.zeros_like(load_w)
         if self.tests is not None and self.tests.into_facility:
             on_test = self._test_s(edges_ns) * self.tests.power_w / dt_s
         return dispatch(
             load_w,
             dt_s,
             self.units,
-            pv_w=sum((plant.power_w(edges_ns) for plant in self.pv), start=nothing),
-            wind_w=sum((plant.power_w(edges_ns) for plant in self.wind), start=nothing),
+            pv_w=self._power_w("pv", edges_ns),
+            wind_w=self._power_w("wind", edges_ns),
+            other_w=self._power_w("other", edges_ns),
             wants=self.rule.told(price, intensity).on_bins(edges_ns).astype(np.int8),
             grid_up=self._grid_up(edges_ns),
             on_test_w=on_test,
@@ -115,7 +124,7 @@ class OnsitePlan:
         """Scope 1 and scope 3 of everything on site over the bins; what is bought from the grid is not in it."""
         elapsed_s = float(served.dt_s.sum())
         lines = []
-        for plant in (*self.pv, *self.wind):
+        for plant in self._in_order():
             made_j = float(plant.power_w(edges_ns) @ served.dt_s)
             carbon = generation_carbon(
                 plant.lifecycle, generated_j=made_j, capacity_w=plant.capacity_w, elapsed_s=elapsed_s
@@ -134,6 +143,13 @@ class OnsitePlan:
                 made = self.fuel_upstream_g_per_l * litres
                 lines.append(CarbonLine("diesel", 3, "fuel supplied", Range(made, made, made, "the scenario")))
         return tuple(lines)
+
+    def _in_order(self) -> Iterator[Plant]:
+        for source in get_args(Source):
+            yield from self.of(source)
+
+    def _power_w(self, source: Source, edges_ns: Ints) -> Floats:
+        return sum((plant.power_w(edges_ns) for plant in self.of(source)), start=np.zeros(len(edges_ns) - 1))
 
     def _test_s(self, edges_ns: Ints) -> Floats:
         if self.tests is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.kinds import Choice
 from sim.quantities import (
     Azimuth,
     CarbonIntensity,
@@ -109,8 +110,25 @@ class OutputSeries(Spec):
     unit: SmallRatio = Field(description="What one unit of the column is, in W per W installed: 1 for a share, 1 %.")
 
 
-class PV(Spec):
+class OnSiteUnit(Choice):
+    """Something that makes, keeps or carries energy at a site."""
+
+    family: ClassVar[str] = "on-site unit"
+    needs_sky: ClassVar[bool] = False
+    """Whether it makes its output from the site's sun or wind."""
+    instead_of_two: ClassVar[str | None] = None
+    """What to write in place of a second one; None where there may be several."""
+
+    @property
+    def series(self) -> OutputSeries | None:
+        """The file that holds its output, where one does."""
+        return None
+
+
+class PV(OnSiteUnit):
     """A fixed array whose output follows the site's weather. ``capacity`` is DC; azimuth 180 deg faces south."""
+
+    needs_sky: ClassVar[bool] = True
 
     kind: Literal["pv"]
     capacity: PositivePower
@@ -127,7 +145,7 @@ class PV(Spec):
     lifecycle: PVLifecycle
 
 
-class PVSeries(Spec):
+class PVSeries(OnSiteUnit):
     """An array whose output is given."""
 
     kind: Literal["pv-series"]
@@ -135,9 +153,16 @@ class PVSeries(Spec):
     output: OutputSeries
     lifecycle: PVLifecycle
 
+    @property
+    def series(self) -> OutputSeries:
+        """Its output."""
+        return self.output
 
-class Wind(Spec):
+
+class Wind(OnSiteUnit):
     """Turbines whose output follows the site's wind, measured at ``measured_at`` (10 m in weather files)."""
+
+    needs_sky: ClassVar[bool] = True
 
     kind: Literal["wind"]
     capacity: PositivePower
@@ -158,7 +183,7 @@ class Wind(Spec):
         return self
 
 
-class WindSeries(Spec):
+class WindSeries(OnSiteUnit):
     """Turbines whose output is given."""
 
     kind: Literal["wind-series"]
@@ -166,8 +191,27 @@ class WindSeries(Spec):
     output: OutputSeries
     lifecycle: WindLifecycle
 
+    @property
+    def series(self) -> OutputSeries:
+        """Its output."""
+        return self.output
 
-class TrailingBounds(Spec):
+
+class Bounds(Choice):
+    """What a battery takes for cheap and dear, or for clean and dirty."""
+
+    family: ClassVar[str] = "battery bounds"
+
+
+class PriceBounds(Bounds):
+    """Of a price."""
+
+
+class IntensityBounds(Bounds):
+    """Of a carbon intensity."""
+
+
+class TrailingBounds(PriceBounds, IntensityBounds):
     """Cheap and dear by the window just gone by: its ``share`` lowest and highest values. No look ahead."""
 
     kind: Literal["trailing"] = "trailing"
@@ -175,7 +219,7 @@ class TrailingBounds(Spec):
     share: UpToHalf = Field(default=0.25, validate_default=True)
 
 
-class ForecastBounds(Spec):
+class ForecastBounds(PriceBounds, IntensityBounds):
     """Cheap and dear by a forecast of the window to come, as wrong as ``error`` (standard deviation over the mean)."""
 
     kind: Literal["forecast"]
@@ -184,7 +228,7 @@ class ForecastBounds(Spec):
     error: PositiveFraction = Field(description="We do not guess how good a forecast is; {kind: perfect} is none.")
 
 
-class PerfectBounds(Spec):
+class PerfectBounds(PriceBounds, IntensityBounds):
     """Cheap and dear by the window to come as it will be: what nobody knows, for bounds on what could be had."""
 
     kind: Literal["perfect"]
@@ -192,7 +236,7 @@ class PerfectBounds(Spec):
     share: UpToHalf = Field(default=0.25, validate_default=True)
 
 
-class FixedPrices(Spec):
+class FixedPrices(PriceBounds):
     """Charge at or below one price, discharge at or above another."""
 
     kind: Literal["fixed"]
@@ -206,7 +250,7 @@ class FixedPrices(Spec):
         return self
 
 
-class FixedIntensities(Spec):
+class FixedIntensities(IntensityBounds):
     """Charge at or below one carbon intensity, discharge at or above another."""
 
     kind: Literal["fixed"]
@@ -220,28 +264,30 @@ class FixedIntensities(Spec):
         return self
 
 
-class SelfConsumption(Spec):
+class BatteryDispatch(Choice):
+    """When a battery charges and when it gives."""
+
+    family: ClassVar[str] = "battery dispatch"
+
+
+class SelfConsumption(BatteryDispatch):
     """Store what is left over, give it when it is missing."""
 
     kind: Literal["self-consumption"]
 
 
-class PriceDispatch(Spec):
+class PriceDispatch(BatteryDispatch):
     """Charge while the grid is cheap, discharge into the load while it is dear; a surplus is always taken."""
 
     kind: Literal["price"]
-    bounds: Annotated[TrailingBounds | ForecastBounds | PerfectBounds | FixedPrices, Field(discriminator="kind")] = (
-        Field(default_factory=TrailingBounds)
-    )
+    bounds: PriceBounds = Field(default_factory=TrailingBounds)
 
 
-class CarbonDispatch(Spec):
+class CarbonDispatch(BatteryDispatch):
     """Charge while the grid is clean, discharge into the load while it is dirty; a surplus is always taken."""
 
     kind: Literal["carbon"]
-    bounds: Annotated[
-        TrailingBounds | ForecastBounds | PerfectBounds | FixedIntensities, Field(discriminator="kind")
-    ] = Field(default_factory=TrailingBounds)
+    bounds: IntensityBounds = Field(default_factory=TrailingBounds)
 
 
 class BatteryLife(Spec):
@@ -281,8 +327,10 @@ class StatedStock(Spec):
     carbon_free: Fraction = Field(default=0.0, validate_default=True, description="Share of it; none unless stated.")
 
 
-class Battery(Spec):
+class Battery(OnSiteUnit):
     """A battery. ``power`` (or ``c_rate`` times the energy in an hour) is the limit at its AC terminals both ways."""
+
+    instead_of_two: ClassVar[str | None] = "add their energies and powers"
 
     kind: Literal["battery"]
     energy: PositiveEnergy
@@ -300,7 +348,7 @@ class Battery(Spec):
         default_factory=RefilledStock,
         description="What the energy it starts with took, which a run that draws it out is charged for.",
     )
-    dispatch: Annotated[SelfConsumption | PriceDispatch | CarbonDispatch, Field(discriminator="kind")]
+    dispatch: BatteryDispatch
 
     @model_validator(mode="after")
     def _window(self) -> Battery:
@@ -344,8 +392,10 @@ class GeneratorTests(Spec):
         return self
 
 
-class Diesel(Spec):
+class Diesel(OnSiteUnit):
     """Backup generators, together. They start for what the grid and the battery cannot give."""
+
+    instead_of_two: ClassVar[str | None] = "add their capacities"
 
     kind: Literal["diesel"]
     capacity: PositivePower
@@ -364,8 +414,10 @@ class Outage(Spec):
     duration: PositiveDuration
 
 
-class Connection(Spec):
+class Connection(OnSiteUnit):
     """The way to the grid: what it carries each way, and when it is down."""
+
+    instead_of_two: ClassVar[str | None] = "give the sum of what they carry"
 
     kind: Literal["connection"]
     import_limit: PositivePower | None = Field(default=None, description="No limit if absent.")
@@ -373,18 +425,12 @@ class Connection(Spec):
     outages: list[Outage] = Field(default_factory=list, max_length=10_000)
 
 
-OnSiteUnit = Annotated[PV | PVSeries | Wind | WindSeries | Battery | Diesel | Connection, Field(discriminator="kind")]
-
-
-def _one_of_each(units: list[Any]) -> list[Any]:
-    for kind, advice in (
-        (Battery, "add their energies and powers"),
-        (Diesel, "add their capacities"),
-        (Connection, "give the sum of what they carry"),
-    ):
-        if sum(isinstance(unit, kind) for unit in units) > 1:
+def _one_of_each(units: list[OnSiteUnit]) -> list[OnSiteUnit]:
+    words = [unit.word for unit in units]
+    for unit in units:
+        if unit.instead_of_two is not None and words.count(unit.word) > 1:
             message = "has more than one {k}: {a}"
-            raise PydanticCustomError("on_site", message, {"k": kind.__name__.lower(), "a": advice})
+            raise PydanticCustomError("on_site", message, {"k": unit.word, "a": unit.instead_of_two})
     if units and not any(isinstance(unit, Connection) for unit in units):
         raise PydanticCustomError(
             "on_site", "needs a {k}; we do not guess what may be fed into the grid", {"k": "{kind: connection, ...}"}
@@ -392,9 +438,9 @@ def _one_of_each(units: list[Any]) -> list[Any]:
     return units
 
 
-def needs_sky(units: Sequence[Any]) -> bool:
+def needs_sky(units: Sequence[OnSiteUnit]) -> bool:
     """Whether one of them makes its output from sun or wind."""
-    return any(isinstance(unit, PV | Wind) for unit in units)
+    return any(unit.needs_sky for unit in units)
 
 
 OnSite = Annotated[list[OnSiteUnit], Field(max_length=1000), AfterValidator(_one_of_each)]
