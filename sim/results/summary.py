@@ -122,6 +122,7 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
         powers = {
             "on_site_pv": sum(float(s.energy_j(s.pv_w)) for s in served),
             "on_site_wind": sum(float(s.energy_j(s.wind_w)) for s in served),
+            "on_site_other": sum(float(s.energy_j(s.other_w)) for s in served),
             "on_site_consumed": sum(float(s.energy_j(s.own_w)) for s in served),
             "on_site_diesel": sum(float(s.energy_j(s.diesel_w)) for s in served),
             "battery_discharged": sum(float(s.energy_j(s.battery_discharge_w)) for s in served),

@@ -21,6 +21,7 @@ ACCOUNTS: tuple[Table, ...] = (
         Quantity("network", "energy of networks between sites", row="drawn by networks between sites"),
         Quantity("on_site_pv", "made by the sun", shown=True),
         Quantity("on_site_wind", "made by the wind", shown=True),
+        Quantity("on_site_other", "made by other plants on site", shown=True),
         Quantity("on_site_consumed", "made and consumed here", row="of it consumed here"),
         Quantity("battery_discharged", "out of the battery", shown=True),
         Quantity("battery_losses", "lost in the battery", shown=True),
