@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from sim.documents import Document, KeyPath
@@ -71,6 +71,11 @@ class Spec(BaseModel):
         """Pydantic reads ``true`` as 1 where a number may stand: every number below this model refuses it."""
         schema: CoreSchema = _without_truth(handler(source), in_union=False)
         return schema
+
+
+def mapping_or(other: str) -> Discriminator:
+    """Tells a mapping (the tag ``@mapping``) from what may stand in its place, whose tag is ``other``."""
+    return Discriminator(lambda value: "@mapping" if isinstance(value, dict | Spec) else other)
 
 
 Checked = TypeVar("Checked")

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sim.plain import as_number, as_text, as_whole
+
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\S.*?)?\s*")
 MOST_STEPS = 1_000_000
 DIGITS = 12
@@ -16,11 +18,10 @@ DIGITS = 12
 
 def split_quantity(value: Any) -> tuple[float, str] | None:
     """``'100 W'`` -> ``(100.0, 'W')``; a number has no unit; None for anything else."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return float(value), ""
-    match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    number = as_number(value)
+    if number is not None:
+        return float(number), ""
+    match = _QUANTITY.fullmatch(as_text(value) or "")
     return (float(match[1]), match[2] or "") if match is not None else None
 
 
@@ -76,7 +77,7 @@ def read_range(given: Sequence[Any], step: Any, *, log: bool) -> Range:
         raise ValueError("its last must be above its first")
     if log and low <= 0:
         raise ValueError("a log scale needs ends above zero")
-    whole = all(isinstance(value, int) for value in given[:2])
+    whole = all(as_whole(value) is not None for value in given[:2])
     count = _count(given, step, low, high, unit, log=log)
     by = None if step is None else split_quantity(step)
     if whole and by is not None and not by[0].is_integer():
@@ -86,10 +87,10 @@ def read_range(given: Sequence[Any], step: Any, *, log: bool) -> Range:
 
 def _count(given: Sequence[Any], step: Any, low: float, high: float, unit: str, *, log: bool) -> int | None:
     if len(given) == 3:
-        count = given[2]
         if step is not None:
             raise ValueError("give either how many or a 'step', not both")
-        if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= MOST_STEPS:
+        count = as_whole(given[2])
+        if count is None or not 2 <= count <= MOST_STEPS:
             raise ValueError(f"how many must be a whole number from 2 to {MOST_STEPS:,}")
         return count
     if step is None:

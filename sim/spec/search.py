@@ -17,18 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import Document, KeyPath, Place, from_mapping, read_document
 from sim.errors import InputError
 from sim.reading import is_file
 from sim.spec.ranges import Range, read_range
-from sim.validation import Spec, validate
-
-
-def _written_as(value: Any) -> str:
-    return "@mapping" if isinstance(value, dict | Spec) else "@list"
+from sim.validation import Spec, mapping_or, validate
 
 
 class Limit(Spec):
@@ -73,7 +69,7 @@ class Span(Spec):
 
 Choice = Annotated[
     Annotated[Annotated[list[Any], Field(min_length=1)], Tag("@list")] | Annotated[Span, Tag("@mapping")],
-    Discriminator(_written_as),
+    mapping_or("@list"),
 ]
 
 

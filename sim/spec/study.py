@@ -13,27 +13,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import Document, KeyPath, from_mapping, read_document
 from sim.errors import InputError, Problem
+from sim.plain import one_or_more
 from sim.profiles.catalog import shipped_folder
 from sim.quantities import Bytes, PositiveDuration
 from sim.reading import exists
 from sim.spec.ranges import Range, read_range
-from sim.validation import LONGEST_NAME, Spec, nearest, validate
+from sim.validation import LONGEST_NAME, Spec, mapping_or, nearest, validate
 
 MOST_POINTS = 10_000_000
-
-
-def _written_as(value: Any) -> str:
-    return "@mapping" if isinstance(value, dict | Spec) else "@list"
 
 
 class AxisSpec(Spec):
@@ -63,7 +60,7 @@ class AxisSpec(Spec):
 
 Axis = Annotated[
     Annotated[Annotated[list[Any], Field(min_length=1)], Tag("@list")] | Annotated[AxisSpec, Tag("@mapping")],
-    Discriminator(_written_as),
+    mapping_or("@list"),
 ]
 
 
@@ -72,12 +69,20 @@ class Grid(Spec):
 
     kind: Literal["grid"] = "grid"
 
+    def fewest(self, levels: Iterable[int]) -> int:
+        """How many points there are at least, of axes with so many values."""
+        return math.prod(levels)
+
 
 class Sampled(Spec):
     """Points spread over all axes at once."""
 
     points: int = Field(ge=1, le=MOST_POINTS, strict=True)
     seed: int = Field(default=0, ge=0, lt=2**63, strict=True)
+
+    def fewest(self, levels: Iterable[int]) -> int:  # noqa: ARG002 (a sample has its size, whatever its axes)
+        """As many as are asked for."""
+        return self.points
 
 
 class LatinHypercube(Sampled):
@@ -207,10 +212,8 @@ def load_study(source: str | Path | Mapping[str, Any]) -> LoadedStudy:
 
 def _fewest_points(spec: StudySpec, axes: tuple[AxisPlan, ...]) -> int:
     """How many points there are at least: a conditional axis may speak at none of them."""
-    if not isinstance(spec.design, Grid):
-        return spec.design.points * spec.replications
     levels = [(axis.span.count or 1) if axis.span is not None else len(axis.rows) for axis in axes if not axis.when]
-    return math.prod(levels) * spec.replications
+    return spec.design.fewest(levels) * spec.replications
 
 
 def _misplaced_conditions(axes: tuple[AxisPlan, ...], document: Document) -> Iterator[Problem]:
@@ -228,7 +231,7 @@ def _axes(spec: StudySpec, document: Document, problems: list[Problem]) -> Itera
         if isinstance(axis, list):
             yield AxisPlan(name, (name,), tuple((value,) for value in axis), None, {})
             continue
-        when = {path: tuple(held) if isinstance(held, list) else (held,) for path, held in axis.when.items()}
+        when = {path: tuple(one_or_more(held)) for path, held in axis.when.items()}
         if axis.zip is not None:
             rows = tuple(zip(*axis.zip.values(), strict=True))
             yield AxisPlan(name, tuple(axis.zip), rows, None, when)
@@ -241,7 +244,7 @@ def _axes(spec: StudySpec, document: Document, problems: list[Problem]) -> Itera
             except ValueError as error:
                 problems.append(document.problem(("axes", name, "range"), str(error)))
                 continue
-            if span.count is None and isinstance(spec.design, Grid):
+            if span.count is None and spec.design.kind == "grid":
                 message = "a grid needs to know how many: [first, last, how many], or a 'step'"
                 problems.append(document.problem(("axes", name, "range"), message))
                 continue

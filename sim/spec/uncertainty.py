@@ -60,7 +60,26 @@ def _numbers(*values: Written | None) -> list[float]:
     return [number for number, _ in found]
 
 
-class Normal(Spec):
+class Law(Spec):
+    """A distribution of a number, or of several."""
+
+    def _first(self, *names: str) -> Any:
+        return next((v for v in (getattr(self, name, None) for name in names) if v is not None), None)
+
+    @property
+    def centre(self) -> Written | None:
+        """The number that it names as its place; None where it lies around the scenario's own."""
+        found: Written | None = self._first("mean", "median", "mode")
+        return found
+
+    @property
+    def unit(self) -> str | None:
+        """The one that it is written in; None where it leaves that to the scenario's own value."""
+        written = self._first("mean", "median", "mode", "low", "sd")
+        return number_and_unit(written)[1] if written is not None else None
+
+
+class Normal(Law):
     """Around ``mean``, with a standard deviation or a coefficient of variation."""
 
     kind: Literal["normal"]
@@ -78,7 +97,7 @@ class Normal(Spec):
         return self
 
 
-class Lognormal(Spec):
+class Lognormal(Law):
     """Positive, with a mean or a median, and a coefficient of variation."""
 
     kind: Literal["lognormal"]
@@ -95,7 +114,7 @@ class Lognormal(Spec):
         return self
 
 
-class Triangular(Spec):
+class Triangular(Law):
     """Between ``low`` and ``high``, likeliest at ``mode``."""
 
     kind: Literal["triangular"]
@@ -111,12 +130,17 @@ class Triangular(Spec):
         return self
 
 
-class Uniform(Spec):
+class Uniform(Law):
     """Anywhere between ``low`` and ``high``."""
 
     kind: Literal["uniform"]
     low: Written
     high: Written
+
+    @property
+    def centre(self) -> Written:
+        """It lies where it says."""
+        return self.low
 
     @model_validator(mode="after")
     def _checked(self) -> Uniform:
@@ -126,12 +150,22 @@ class Uniform(Spec):
         return self
 
 
-class Empirical(Spec):
+class Empirical(Law):
     """One of ``values`` as they were observed, each as likely as the others or by ``weights``."""
 
     kind: Literal["empirical"]
     values: list[Written] = Field(min_length=2)
     weights: list[Annotated[float, Field(ge=0.0, le=1e18, allow_inf_nan=False)]] | None = None
+
+    @property
+    def centre(self) -> Written:
+        """It lies where it was observed."""
+        return self.values[0]
+
+    @property
+    def unit(self) -> str:
+        """That of its values."""
+        return number_and_unit(self.values[0])[1]
 
     @model_validator(mode="after")
     def _checked(self) -> Empirical:
@@ -141,7 +175,7 @@ class Empirical(Spec):
         return self
 
 
-class FromProfiles(Spec):
+class FromProfiles(Law):
     """For ``embodied``: every profile's low, central and high as a triangular distribution, at the same place of all.
 
     One place for all, because what is not known is how to count, which is the same for each.
@@ -150,7 +184,7 @@ class FromProfiles(Spec):
     kind: Literal["from-profiles"]
 
 
-class CalibrationDraw(Spec):
+class CalibrationDraw(Law):
     """For ``profiles.<gpu>``: the fitted constants with the covariance of their calibration, jointly normal."""
 
     kind: Literal["calibration"]
@@ -198,9 +232,9 @@ class Uncertainty(Spec):
     @model_validator(mode="after")
     def _holds_together(self) -> Uncertainty:
         for path, law in self.over.items():
-            if isinstance(law, FromProfiles) != (path == EMBODIED):
+            if (law.kind == "from-profiles") != (path == EMBODIED):
                 raise _fail("'from-profiles' and the path 'embodied' go together, not with {p}", p=path)
-            if isinstance(law, CalibrationDraw) != path.startswith(PROFILES):
+            if (law.kind == "calibration") != path.startswith(PROFILES):
                 raise _fail("'calibration' goes with 'profiles.<gpu>' and nothing else does, not with {p}", p=path)
         counted = Counter(path for group in self.groups for path in group.paths)
         unknown = sorted(counted.keys() - self.over.keys())
@@ -213,12 +247,3 @@ class Uncertainty(Spec):
         if joint:
             raise _fail("{p} brings its own covariance and cannot join a group", p=", ".join(joint))
         return self
-
-
-def law_unit(law: Any) -> str | None:
-    """The unit that a distribution is written in; None where it leaves that to the scenario's own value."""
-    for name in ("mean", "median", "mode", "low", "sd"):
-        value = getattr(law, name, None)
-        if value is not None:
-            return number_and_unit(value)[1]
-    return number_and_unit(law.values[0])[1] if isinstance(law, Empirical) else None

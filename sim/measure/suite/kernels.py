@@ -188,9 +188,11 @@ class Transformer:
     def forward(self, batch: int, queries: int, context: int) -> list[MatMul | Attention]:
         """One forward pass: query-key-value, output, up, down and attention of every layer; and the logits."""
         d, tokens = self.d_model, batch * queries
-        products = [MatMul(tokens, n, k, "bf16") for n, k in [(3 * d, d), (d, d), (4 * d, d), (d, 4 * d)]]
-        attention = Attention(batch, queries, context, self.heads, self.heads, self.head_size)
-        return [*products, attention] * self.layers + [MatMul(tokens, self.vocabulary, d, "bf16")]
+        layer: list[MatMul | Attention] = [
+            *(MatMul(tokens, n, k, "bf16") for n, k in [(3 * d, d), (d, d), (4 * d, d), (d, 4 * d)]),
+            Attention(batch, queries, context, self.heads, self.heads, self.head_size),
+        ]
+        return layer * self.layers + [MatMul(tokens, self.vocabulary, d, "bf16")]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from sim.documents import KeyPath
 from sim.errors import ColdaisleError, InputError, RunError
 from sim.loading.scenario import Loaded, load_scenario
 from sim.loading.variants import Variants
+from sim.plain import as_mapping
 from sim.reading import parse_json
 from sim.results.atomic import refuse_unusable
 from sim.running.run import Simulated, environmental, simulated
@@ -212,13 +213,12 @@ def _is_record(line: bytes) -> bool:
     return {"op_code", "worker_id"} <= _record(line).keys()
 
 
-def _record(line: bytes) -> dict[str, Any]:
+def _record(line: bytes) -> Mapping[str, Any]:
     """The JSON object that a line is; an empty one where it is none."""
     try:
-        found = parse_json(line.decode("utf-8"), "")
+        return as_mapping(parse_json(line.decode("utf-8"), "")) or {}
     except (InputError, UnicodeDecodeError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _study(optuna: Any, journal: Path | None, asked: str) -> Any:
@@ -267,9 +267,10 @@ def _text(values: Mapping[str, Any]) -> str:
 def _ran(number: int, spec: Search, values: Mapping[str, Any], evaluate: Evaluate, refusals: list[InputError]) -> Trial:
     try:
         results = evaluate(values)
+    except InputError as error:
+        refusals.append(error)
+        return Trial(number, values, {}, (), str(error))
     except ColdaisleError as error:
-        if isinstance(error, InputError):
-            refusals.append(error)
         return Trial(number, values, {}, (), str(error))
     return Trial(number, values, results, tuple(limit.excess(results[limit.path]) for limit in spec.subject_to), None)
 

@@ -59,10 +59,10 @@ class _Together:
         self._sent: list[Future[Looked]] = []
 
     def looked(self, batches: Iterable[list[Given]]) -> Iterator[tuple[list[Given], Looked]]:
-        waiting: deque[tuple[list[Given], Looked | Future[Looked]]] = deque()
+        waiting: deque[tuple[list[Given], Future[Looked]]] = deque()
         for batch in batches:
-            waiting.append((batch, self._send(batch) or self._checker.look(batch)))
-            while waiting and (len(waiting) > MOST_WAITING or _is_there(waiting[0][1])):
+            waiting.append((batch, self._send(batch) or self._look(batch)))
+            while waiting and (len(waiting) > MOST_WAITING or waiting[0][1].done()):
                 yield self._got(*waiting.popleft())
         while waiting:
             yield self._got(*waiting.popleft())
@@ -79,17 +79,17 @@ class _Together:
             return None
         return self._sent[-1]
 
-    def _got(self, batch: list[Given], found: Looked | Future[Looked]) -> tuple[list[Given], Looked]:
+    def _look(self, batch: list[Given]) -> Future[Looked]:
+        """Here and now."""
+        found = Future[Looked]()
+        found.set_result(self._checker.look(batch))
+        return found
+
+    def _got(self, batch: list[Given], found: Future[Looked]) -> tuple[list[Given], Looked]:
         """Waits for it, unless nobody has begun with it."""
-        if not isinstance(found, Future):
-            return batch, found
         if not found.cancel():
             try:
                 return batch, found.result()
             except BrokenProcessPool:
                 self._processes = None
         return batch, self._checker.look(batch)
-
-
-def _is_there(found: Looked | Future[Looked]) -> bool:
-    return not isinstance(found, Future) or found.done()

@@ -22,7 +22,6 @@ from sim.study.points import Hasher, build_id
 from sim.study.store import Store, unpacked
 from sim.study.sweep.tasks import DONE, REFUSED, Base, Limits, Pricer, Row, described
 from sim.study.uncertain.scenario import UncertainScenario
-from sim.study.uncertain.spec_distributions import stands_by_itself
 
 MOST_HELD = 8
 """Ledgers held in memory at a time, to price points as they are checked."""
@@ -134,7 +133,7 @@ class Checker:
         UncertainScenario(loaded)
         for path in self._asked.axes:
             law = uncertain.over.get(path)
-            if law is not None and stands_by_itself(law):
+            if law is not None and law.centre is not None:
                 message = "is uncertain by numbers of its own, which no axis moves: give it a normal or lognormal 'cv'"
                 place = self._asked.base.places[path]
                 yield Problem(place.file, place.line, path, message)

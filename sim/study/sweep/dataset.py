@@ -39,33 +39,29 @@ class Record:
     values: Mapping[str, Any]
 
 
+_KINDS = (bool, int, float, object)
+"""What a value is told as, the first that fits: a flag is a whole number, too, and a text is neither."""
+
+
 class _Kinds:
     """What has been seen of a column."""
 
     def __init__(self) -> None:
-        self.number = self.whole = self.flag = self.text = False
+        self.seen: set[type] = set()
         self.units: set[str | None] = set()
 
     def see(self, value: Any) -> None:
-        if value is None:
-            return
-        if isinstance(value, bool):
-            self.flag = True
-        elif isinstance(value, int):
-            self.whole = True
-        elif isinstance(value, float):
-            self.number = True
-        else:
-            self.text = True
+        if value is not None:
+            self.seen.add(next(kind for kind in _KINDS if isinstance(value, kind)))
 
     def arrow(self) -> pa.DataType:
         import pyarrow as pa
 
-        if self.text or (self.flag and (self.whole or self.number)) or not (self.flag or self.whole or self.number):
+        if not self.seen or object in self.seen or (bool in self.seen and len(self.seen) > 1):
             return pa.string()
-        if self.flag:
+        if bool in self.seen:
             return pa.bool_()
-        return pa.float64() if self.number else pa.int64()
+        return pa.float64() if float in self.seen else pa.int64()
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

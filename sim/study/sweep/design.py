@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import Problem
-from sim.spec.study import AxisPlan, Grid, LatinHypercube, LoadedStudy, Sampled, Sobol
+from sim.spec.study import AxisPlan, LatinHypercube, LoadedStudy, Random, Sobol
 
+Sample = LatinHypercube | Sobol | Random
 Lookup = Callable[[str], Any]
 
 
@@ -50,7 +51,7 @@ def points(study: LoadedStudy, base: Lookup) -> Iterator[Point]:
 def combinations(study: LoadedStudy, base: Lookup) -> Iterator[dict[str, Any]]:
     """What the axes say at each point, without replications."""
     design = study.spec.design
-    if isinstance(design, Grid):
+    if design.kind == "grid":
         return _grid(study.axes, {}, base)
     return _sampled(study.axes, design, base)
 
@@ -102,21 +103,21 @@ def _grid(axes: Sequence[AxisPlan], values: dict[str, Any], base: Lookup) -> Ite
         yield from _grid(rest, {**values, **dict(zip(axis.paths, row, strict=True))}, base)
 
 
-def unit_cube(design: Sampled, dimensions: int) -> npt.NDArray[np.float64]:
+def unit_cube(design: Sample, dimensions: int) -> npt.NDArray[np.float64]:
     """``(design.points, dimensions)`` in [0, 1), the same for the same seed."""
     from scipy.stats import qmc
 
     rng = np.random.default_rng(design.seed)
-    if isinstance(design, LatinHypercube):
+    if design.kind == "latin-hypercube":
         sample = qmc.LatinHypercube(dimensions, rng=rng).random(design.points)
-    elif isinstance(design, Sobol):
+    elif design.kind == "sobol":
         sample = qmc.Sobol(dimensions, rng=rng).random_base2(design.points.bit_length() - 1)
     else:
         sample = rng.random((design.points, dimensions))
     return np.minimum(sample, np.nextafter(1.0, 0.0))
 
 
-def _sampled(axes: Sequence[AxisPlan], design: Sampled, base: Lookup) -> Iterator[dict[str, Any]]:
+def _sampled(axes: Sequence[AxisPlan], design: Sample, base: Lookup) -> Iterator[dict[str, Any]]:
     if not axes:
         for _ in range(design.points):
             yield {}

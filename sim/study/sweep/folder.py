@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from sim.errors import InputError
+from sim.plain import as_list, as_mapping, as_text
 from sim.reading import read_json, read_parquet, read_text
 from sim.results.atomic import is_staged, refuse_unusable, staged, take_away
 from sim.results.files import sha256
@@ -36,7 +37,7 @@ def refuse_strangers(folder: Path) -> None:
 def _strangers(folder: Path) -> Iterator[str]:
     """Names in ``folder`` that stand for nothing a study wrote."""
     manifest = _object(folder / STUDY)
-    parts = manifest.get("parts_sha256") if manifest.keys() >= _MANIFEST else None
+    parts = as_mapping(manifest.get("parts_sha256")) if manifest.keys() >= _MANIFEST else None
     unfinished = (folder / PROGRESS).is_dir()
     for path in sorted(folder.iterdir()):
         if path.is_symlink():
@@ -46,12 +47,12 @@ def _strangers(folder: Path) -> Iterator[str]:
             journal = path / JOURNAL
             yield from [f"{path.name}/{JOURNAL}"] if journal.is_file() and not may_be_journal(journal) else []
         elif path.name == POINTS:
-            known = parts if isinstance(parts, dict) else () if unfinished else None
+            known = parts if parts is not None else () if unfinished else None
             yield from [] if known is not None else [POINTS]
             mine = is_part if unfinished or known is None else known.__contains__
             yield from (f"{POINTS}/{name}" for name in _unknown(path, mine))
         elif path.name == STUDY:
-            yield from [] if isinstance(parts, dict) else [STUDY]
+            yield from [] if parts is not None else [STUDY]
         elif path.name == SESSION:
             yield from [] if _object(path).keys() >= _SESSION else [SESSION]
         elif not (is_staged(path.name) and path.is_file()):
@@ -62,13 +63,12 @@ _MANIFEST = {"study_sha256", "parts_sha256", "build"}
 _SESSION = {"seconds", "workers", "points", "simulated"}
 
 
-def _object(path: Path) -> dict[str, Any]:
+def _object(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file; an empty one where there is none."""
     try:
-        found = read_json(path)
+        return as_mapping(read_json(path)) or {}
     except InputError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _unknown(folder: Path, known: Callable[[str], bool]) -> Iterator[str]:
@@ -172,12 +172,13 @@ def clear(at_work: Path) -> None:
         take_away(left, _is_of_progress)
 
 
-def manifest_of(folder: Path) -> dict[str, Any]:
+def manifest_of(folder: Path) -> Mapping[str, Any]:
     """What ``study.json`` says. Raises ``InputError`` where ``folder`` holds no finished study."""
     found = _object(folder / STUDY)
-    texts = all(isinstance(found.get(name), dict) for name in ("axes", "parts_sha256", "columns"))
-    lists = texts and all(isinstance(paths, list) for paths in found["axes"].values())
-    if not lists or not isinstance(found.get("name"), str) or not all(map(is_part, found["parts_sha256"])):
+    axes, parts, columns = (as_mapping(found.get(name)) for name in ("axes", "parts_sha256", "columns"))
+    whole = axes is not None and all(as_list(paths) is not None for paths in axes.values())
+    known = parts is not None and all(map(is_part, parts)) and columns is not None
+    if not whole or not known or as_text(found.get("name")) is None:
         raise InputError.one(str(folder), "holds no finished study; coldaisle sweep writes one")
     return found
 

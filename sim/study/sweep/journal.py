@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sim.plain import as_list, as_mapping, under
 from sim.study.sweep.tasks import DONE, Row
 
 NOWHERE = -1
@@ -95,17 +96,17 @@ class Journal:
     def _read(self, path: Path, asked: str) -> bool:
         """Takes over what ``path`` holds, but for a line that was torn or edited, and rows that rest on such a one."""
         with path.open("rb") as lines:
-            first = parsed(lines.readline())
-            if not isinstance(first, dict) or first.get("asked") != asked:
+            if under(parsed(lines.readline()), "asked") != asked:
                 return False
             at = good = lines.tell()
             shared = {NOWHERE}
             for line in lines:
                 found = parsed(line)
-                if isinstance(found, dict):
+                row = as_list(found)
+                if as_mapping(found) is not None:
                     shared.add(at)
-                elif isinstance(found, list) and len(found) == ROW_PARTS and found[1] in shared:
-                    self._done.setdefault(bytes.fromhex(found[0]), at)
+                elif row is not None and len(row) == ROW_PARTS and row[1] in shared:
+                    self._done.setdefault(bytes.fromhex(row[0]), at)
                 at += len(line)
                 if line.endswith(b"\n"):
                     good = at

@@ -13,6 +13,7 @@ from typing import Any
 from sim.documents import Document, from_mapping
 from sim.errors import InputError, Problem
 from sim.loading.scenario import extended, read_scenario
+from sim.plain import as_text, as_whole
 from sim.reading import exists, is_file
 from sim.spec.study import LoadedStudy
 from sim.study.points import build_id
@@ -123,8 +124,7 @@ def planned(
     if found or not keys:
         raise InputError(list(found or bad))
     spool.flush()
-    named = variants.base("profiles")
-    profiles = Path(named) if isinstance(named, str) else None
+    profiles = as_text(variants.base("profiles"))
     return Plan(
         study,
         asked.base,
@@ -134,7 +134,7 @@ def planned(
         marks,
         tuple(keys),
         frozenset(files),
-        profiles,
+        Path(profiles) if profiles is not None else None,
         frozenset(shares),
         columns,
     )
@@ -145,10 +145,10 @@ def _given(study: LoadedStudy, written: Lookup, base_seed: Any) -> Iterator[Give
     inputs = default_folder() / "inputs"
     for point in points(study, written):
         values = fetched({**study.spec.set, **point.values}, inputs)
-        seed = values.get("seed", base_seed)
-        if point.replication and isinstance(seed, int):
+        seed = as_whole(values.get("seed", base_seed))
+        if point.replication and seed is not None:
             seed = values["seed"] = replication_seed(seed, point.replication)
-        yield Given(point.replication, seed if isinstance(seed, int) else base_seed, values)
+        yield Given(point.replication, base_seed if seed is None else seed, values)
 
 
 def at_base(error: InputError, document: Document, given: str) -> InputError:

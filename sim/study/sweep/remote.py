@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError, RunError
+from sim.plain import as_list, as_mapping, as_text
 from sim.results.atomic import staged
 
 
 def is_url(name: object) -> bool:
     """Whether ``name`` is the URL of a file rather than a path."""
-    return isinstance(name, str) and "://" in name
+    return "://" in (as_text(name) or "")
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
@@ -35,12 +36,13 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 def fetched(data: Any, folder: Path) -> Any:
     """Plain data in which each ``file:`` that is a URL names a copy in ``folder``. Raises ``InputError``."""
-    if isinstance(data, dict):
+    mapping, items = as_mapping(data), as_list(data)
+    if mapping is not None:
         return {
             key: _fetch(item, folder) if key == "file" and is_url(item) else fetched(item, folder)
-            for key, item in data.items()
+            for key, item in mapping.items()
         }
-    return [fetched(item, folder) for item in data] if isinstance(data, list) else data
+    return data if items is None else [fetched(item, folder) for item in items]
 
 
 def _fetch(url: str, folder: Path) -> str:

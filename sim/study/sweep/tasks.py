@@ -24,6 +24,7 @@ from sim.documents import Document, Place
 from sim.errors import ColdaisleError
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
+from sim.plain import as_mapping, as_whole
 from sim.results.atomic import within_ours, write_bytes
 from sim.running.run import Simulated, environmental, simulated
 from sim.study.points import build_id
@@ -121,8 +122,9 @@ def flat(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _flatten(summary: Mapping[str, Any], path: str, found: dict[str, Any]) -> None:
     for name, value in summary.items():
-        if isinstance(value, dict):
-            _flatten(value, f"{path}{name}.", found)
+        inner = as_mapping(value)
+        if inner is not None:
+            _flatten(inner, f"{path}{name}.", found)
         elif isinstance(value, float | int | str):
             found[f"{path}{name}"] = value
 
@@ -142,7 +144,7 @@ class Pricer:
             from sim.study.uncertain.propagate import propagated
 
             found = propagated(loaded, self._run)
-            about = {name: value for name, value in found.about.items() if isinstance(value, int)}
+            about = {name: value for name, value in found.about.items() if as_whole(value) is not None}
             summary = {**summary, "intervals": found.intervals, "uncertainty": about}
         return self._wanted(summary)
 

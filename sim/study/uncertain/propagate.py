@@ -16,7 +16,7 @@ from sim.results.results import Results
 from sim.running.run import ACTIVITY, Simulated
 from sim.study.uncertain.draws import Watch, drawn
 from sim.study.uncertain.intervals import interval
-from sim.study.uncertain.scenario import ByPath, UncertainScenario
+from sim.study.uncertain.scenario import UncertainScenario
 
 Floats = npt.NDArray[np.float64]
 ESTIMATOR = (
@@ -108,10 +108,7 @@ def _table(uncertain: UncertainScenario, scores: Floats, seeds: list[int], outpu
     where = 0
     for one in uncertain.inputs:
         for column in one.columns:
-            own: list[Any] = scores[:, where].tolist()
-            if isinstance(one, ByPath):
-                own = [str(one.written(score)) for score in own]
-            columns[f"input:{column}"] = np.repeat(np.array(own), len(seeds))
+            columns[f"input:{column}"] = np.repeat(np.array(one.shown(scores[:, where])), len(seeds))
             where += 1
     columns |= {path: values.ravel() for path, values in outputs.items()}
     return pa.table(columns)

@@ -7,9 +7,8 @@ never simulated again: variants with one simulation key share a ledger.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ from sim.documents import Document, Place
 from sim.errors import InputError, Problem, RunError
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
+from sim.plain import as_list, as_mapping, as_whole
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUPower, GPUProfile, NodeProfile
 from sim.profiles.sourced import Embodied
@@ -29,15 +29,13 @@ from sim.spec.scenario import Scenario
 from sim.spec.uncertainty import (
     EMBODIED,
     PROFILES,
-    CalibrationDraw,
-    FromProfiles,
+    Distribution,
     Uncertainty,
-    law_unit,
     number_and_unit,
 )
 from sim.study.points import Hasher
 from sim.study.uncertain import distributions as laws
-from sim.study.uncertain.spec_distributions import centre, quantile_of
+from sim.study.uncertain.spec_distributions import quantile_of
 
 Floats = npt.NDArray[np.float64]
 DIGITS = 12
@@ -45,7 +43,42 @@ PLACE = Place("uncertainty", None)
 
 
 @dataclass(frozen=True)
-class ByPath:
+class Changes:
+    """What one draw changes in a scenario: values by path, and profiles by their names and what they are of."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    profiles: dict[tuple[str, type], Any] = field(default_factory=dict)
+
+    def profile(self, profile: NodeProfile | GPUProfile, name: str, drawn: object) -> None:
+        """A profile, one part of which was drawn."""
+        known = self.profiles.get((profile.name, type(profile)), profile)
+        self.profiles[profile.name, type(profile)] = known.model_copy(update={name: drawn})
+
+
+class Input:
+    """What is drawn together, one score a column."""
+
+    path: str
+    in_profiles = False
+    """Whether it changes the run by constants of profiles, which the simulation key does not see."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What its scores are called."""
+        return (self.path,)
+
+    def draw(self, scores: Floats, into: Changes) -> None:
+        """Puts what its ``scores`` (columns,) come to ``into`` what the draw changes."""
+        raise NotImplementedError
+
+    def shown(self, scores: Floats) -> list[Any]:
+        """One column's ``scores`` (n,), as tables show them: the scores themselves."""
+        found: list[Any] = scores.tolist()
+        return found
+
+
+@dataclass(frozen=True)
+class ByPath(Input):
     """A number of the scenario, written in ``unit``."""
 
     path: str
@@ -53,10 +86,13 @@ class ByPath:
     whole: bool
     quantile: laws.Quantile
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """One score."""
-        return (self.path,)
+    def draw(self, scores: Floats, into: Changes) -> None:
+        """As one writes it."""
+        into.values[self.path] = self.written(float(scores[0]))
+
+    def shown(self, scores: Floats) -> list[Any]:
+        """As written at each of ``scores``."""
+        return [str(self.written(score)) for score in scores.tolist()]
 
     def written(self, score: float) -> Any:
         """As one writes it in a scenario."""
@@ -67,7 +103,7 @@ class ByPath:
 
 
 @dataclass(frozen=True)
-class FromRanges:
+class FromRanges(Input):
     """Embodied carbon of every profile, at one place of their ranges."""
 
     nodes: tuple[NodeProfile, ...]
@@ -75,16 +111,11 @@ class FromRanges:
 
     path = EMBODIED
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """One score for all."""
-        return (EMBODIED,)
-
-    def profiles(self, scores: Floats) -> Iterable[NodeProfile | GPUProfile]:
-        """The profiles with their central value drawn."""
+    def draw(self, scores: Floats, into: Changes) -> None:
+        """The central value of every profile."""
         hardware: tuple[NodeProfile | GPUProfile, ...] = (*self.nodes, *self.gpus)
         for profile in hardware:
-            yield profile.model_copy(update={"embodied": _embodied(profile.embodied, laws.shares(scores))})
+            into.profile(profile, "embodied", _embodied(profile.embodied, laws.shares(scores)))
 
 
 def _embodied(known: Embodied, share: Floats) -> Embodied:
@@ -96,7 +127,7 @@ def _embodied(known: Embodied, share: Floats) -> Embodied:
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class Calibrated(Input):
     """The constants of one calibration, jointly normal about what was fitted."""
 
     path: str
@@ -104,14 +135,15 @@ class Calibrated:
     constants: tuple[str, ...]
     mean: Floats
     root: Floats
+    in_profiles = True
 
     @property
     def columns(self) -> tuple[str, ...]:
         """One score a constant: independent, and mixed by the root of the covariance."""
         return tuple(f"{self.path}.{name}" for name in self.constants)
 
-    def profile(self, scores: Floats) -> GPUProfile:
-        """The profile as drawn. Raises ``InputError`` where no GPU could be so."""
+    def draw(self, scores: Floats, into: Changes) -> None:
+        """The power of the profile. Raises ``InputError`` where no GPU could be so."""
         values = dict(zip(self.constants, (self.mean + self.root @ scores).tolist(), strict=True))
         power = self.gpu.power
         if any(value < 0.0 for value in values.values()):
@@ -130,7 +162,7 @@ class Calibrated:
         drawn = drawn.model_copy(update=changed)
         if not drawn.idle.value <= drawn.loaded.value < self.gpu.tdp.value:
             raise InputError.one(PLACE.file, "needs idle <= loaded < tdp", path=self.path)
-        return self.gpu.model_copy(update={"power": drawn})
+        into.profile(self.gpu, "power", drawn)
 
 
 def _sourced(power: GPUPower, name: str, value: float) -> Any:
@@ -141,7 +173,6 @@ def _with_value(known: Any, value: float) -> Any:
     return known.model_copy(update={"value": Quantity.of(value, repr(value)), "low": None, "high": None})
 
 
-Input = ByPath | FromRanges | Calibrated
 Group = tuple[tuple[str, ...], float | Literal["comonotone"]]
 
 
@@ -168,41 +199,39 @@ class UncertainScenario:
         self.columns = tuple(column for one in self.inputs for column in one.columns)
         self.groups: tuple[Group, ...] = tuple((tuple(group.paths), group.correlation) for group in spec.groups)
 
-    def _input(self, path: str, law: Any, problems: list[Problem]) -> Input | None:
+    def _input(self, path: str, law: Distribution, problems: list[Problem]) -> Input | None:
         def problem(message: str) -> None:
             problems.append(self._loaded.document.problem(("uncertainty", "over", path), message))
 
-        if isinstance(law, FromProfiles):
+        if law.kind == "from-profiles":
             return _from_ranges(self._loaded.scenario, self._loaded.catalog, problem)
-        if isinstance(law, CalibrationDraw):
+        if law.kind == "calibration":
             return _calibrated(path, self._loaded.scenario, self._loaded.catalog, problem)
-        written, unit = self._variants.base(path), law_unit(law)
+        written, unit, centre = self._variants.base(path), law.unit, law.centre
         lost = self._leads_nowhere(path) if written is None else None
         if lost is not None:
             problem(lost)
             return None
-        own: tuple[float, str] | None = None
-        if isinstance(written, int | float | str):
-            try:
-                own = number_and_unit(written)
-            except Exception:  # a word, such as a kind
-                own = None
-        if own is None and not (isinstance(written, int | float | str) or written is None):
+        try:
+            own = number_and_unit(written)
+        except ValueError:  # a word, such as a kind
+            own = None
+        if as_mapping(written) is not None or as_list(written) is not None:
             problem("is no single number in this scenario")
             return None
-        if own is None and centre(law) is None:
+        if own is None and centre is None:
             problem("the scenario has no number there to lie around; give the distribution its own")
             return None
-        if own is not None and centre(law) is None and unit is not None and unit != own[1]:
+        if own is not None and centre is None and unit is not None and unit != own[1]:
             problem(f"must be in the scenario's own unit '{own[1]}', or give its own mean, median or mode")
             return None
-        middle = number_and_unit(centre(law))[0] if centre(law) is not None else (own[0] if own else 0.0)
+        own = own or (0.0, "")
         try:
-            quantile = quantile_of(law, middle)
+            quantile = quantile_of(law, own[0] if centre is None else number_and_unit(centre)[0])
         except ValueError as error:
             problem(str(error))
             return None
-        return ByPath(path, unit if unit is not None else (own[1] if own else ""), isinstance(written, int), quantile)
+        return ByPath(path, own[1] if unit is None else unit, as_whole(written) is not None, quantile)
 
     def _leads_nowhere(self, path: str) -> str | None:
         """What a scenario says of a name that it does not know."""
@@ -265,30 +294,20 @@ class UncertainScenario:
 
         With ``only``, the other inputs stay as the scenario has them.
         """
-        values: dict[str, Any] = {}
-        profiles: dict[tuple[str, type], Any] = {}
+        drawn = Changes()
         where = 0
         for one in self.inputs:
             own = scores[where : where + len(one.columns)]
             where += len(one.columns)
             if only is not None and not set(one.columns) & only:
                 continue
-            if isinstance(one, ByPath):
-                values[one.path] = one.written(float(own[0]))
-            elif isinstance(one, FromRanges):
-                for profile in one.profiles(own):
-                    known = profiles.get((profile.name, type(profile)), profile)
-                    profiles[profile.name, type(profile)] = known.model_copy(update={"embodied": profile.embodied})
-            else:
-                profile = one.profile(own)
-                known = profiles.get((profile.name, GPUProfile), profile)
-                profiles[profile.name, GPUProfile] = known.model_copy(update={"power": profile.power})
+            one.draw(own, drawn)
         if seed is not None:
-            values["seed"] = seed
-        loaded = self._variants.at(values, dict.fromkeys(values, PLACE))
-        if not profiles:
+            drawn.values["seed"] = seed
+        loaded = self._variants.at(drawn.values, dict.fromkeys(drawn.values, PLACE))
+        if not drawn.profiles:
             return loaded
-        return dataclasses.replace(loaded, catalog=loaded.catalog.with_profiles(*profiles.values()))
+        return replace(loaded, catalog=loaded.catalog.with_profiles(*drawn.profiles.values()))
 
     def summary(self, scores: Floats, seed: int | None = None) -> dict[str, Any]:
         """What a draw comes to: simulated only where no draw before has made its ledger."""
@@ -298,7 +317,7 @@ class UncertainScenario:
 
     def know(self, run: Simulated, loaded: Loaded) -> None:
         """A run already made, of the scenario as it stands."""
-        if not any(isinstance(one, Calibrated) for one in self.inputs):
+        if not any(one.in_profiles for one in self.inputs):
             plain = self._variants.at({}, {})
             if plain.scenario.seed == loaded.scenario.seed:
                 self._runs[self._hasher.hashes(plain)[1]] = run
@@ -327,7 +346,7 @@ class UncertainScenario:
         """What of a draw the simulation key does not see: constants of profiles."""
         where, seen = 0, b""
         for one in self.inputs:
-            if isinstance(one, Calibrated):
+            if one.in_profiles:
                 seen += scores[where : where + len(one.columns)].tobytes()
             where += len(one.columns)
         return seen.hex()
