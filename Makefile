@@ -9,12 +9,13 @@ FIRST ?= 0
 FUZZ ?= .fuzz
 READY := $(VENV)/.ready
 
-.PHONY: help run check test quick nightly wheel clean
+.PHONY: help run check docs test quick nightly wheel clean
 
 help:
 	@echo "make run      set up, and print the footprint of training BLOOM"
-	@echo "make test     set up, and check everything (format, lint, types, tests, scenarios, README)"
+	@echo "make test     set up, and check everything (format, lint, types, docs, tests, scenarios, README)"
 	@echo "make quick    the same without the slow proofs"
+	@echo "make docs     build the pages of docs/ into docs/_build/html; a warning is an error"
 	@echo "make nightly  the tests with many more examples, and 100,000 malformed inputs"
 	@echo "make wheel    build the distribution into dist/"
 	@echo "make clean    remove what the above made"
@@ -36,7 +37,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: check
+docs: $(READY)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build/html
+
+test: check docs
 	set -e; for scenario in scenarios/*.yaml; do $(BIN)/coldaisle check "$$scenario"; done
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2
 
@@ -51,4 +55,4 @@ wheel: $(READY)
 	$(BIN)/python -m build --outdir dist .
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz docs/_build docs/_generated

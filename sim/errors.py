@@ -1,10 +1,12 @@
-"""Every error this package raises on purpose, and nothing else.
+"""Every error this package raises on purpose, and nothing else::
 
-ColdaisleError
-├── InputError        what the user wrote is wrong: carries every problem found; the command exits 2
-│   └── QuantityError one quantity could not be read; the loader turns it into a Problem with a place
-└── RunError          the input was fine and the run still could not be finished; the command exits 1
-    └── SignalRangeError   a signal was asked about a time it does not cover
+    ColdaisleError
+    ├── InputError        what the user wrote is wrong: carries every problem found; the command exits 2
+    │   └── QuantityError one quantity could not be read; the loader turns it into a Problem with a place
+    └── RunError          the input was fine and the run still could not be finished; the command exits 1
+        └── SignalRangeError   a signal was asked about a time it does not cover
+
+Anything else that is raised is a mistake in the package itself.
 """
 
 from __future__ import annotations

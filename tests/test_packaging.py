@@ -40,6 +40,7 @@ def test_a_wheel_brings_profiles_and_scenarios(tmp_path: Path) -> None:
     where = subprocess.run([str(python), "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     for folder in where.splitlines():
         assert Path(folder).is_relative_to(site.resolve() / "sim" / "_shipped")
+    assert (site / "sim" / "py.typed").is_file()  # a type checker reads the annotations of what is installed
     assert "nvidia-a100-sxm-80gb" in run("profiles")
     assert "bloom-training" in run("scenarios")
     for scenario in sorted((ROOT / "scenarios").glob("*.yaml")):

@@ -1,13 +1,15 @@
-"""A search: what to minimise over which choices, and what the result must keep to.
+"""A search: what to minimise over which choices, and what the result must keep to::
 
-base: chat-service
-optimize:
-  minimise: carbon_kg.total
-  subject_to: [{path: serving.chat.ttft_s.p99, at_most: 0.5}]
-  over:
-    workloads.chat.replicas.power_cap: {low: 300 W, high: 700 W}
-    cluster.nodes.0.profile: [dgx-h100, dgx-a100]
-  trials: 50
+    base: chat-service
+    optimize:
+      minimise: carbon_kg.total
+      subject_to: [{path: serving.chat.ttft_s.p99, at_most: 0.5}]
+      over:
+        workloads.chat.replicas.power_cap: {low: 300 W, high: 700 W}
+        cluster.nodes.0.profile: [dgx-h100, dgx-a100]
+      trials: 50
+
+A path to vary is that of ``--set``; a path of a result is that of ``summary.json``.
 """
 
 from __future__ import annotations

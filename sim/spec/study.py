@@ -1,4 +1,4 @@
-"""A study: a base scenario, what varies in it, by which design, and how far a point may go.
+"""A study: a base scenario, what varies in it, by which design, and how far a point may go::
 
     base: chat-service
     axes:

@@ -1,4 +1,4 @@
-"""What is not known of a scenario: a distribution for any of its numbers, and how many draws are made of them.
+"""What is not known of a scenario: a distribution for any of its numbers, and how many draws are made of them::
 
     uncertainty:
       draws: 256

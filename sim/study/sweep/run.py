@@ -1,9 +1,11 @@
-"""Runs a study: checks every point, simulates what nobody has simulated, prices the rest, and writes one dataset.
+"""Runs a study: checks every point, simulates what nobody has simulated, prices the rest, and writes one dataset::
 
-DIR/study.json        what was asked, by which build, and what came of it: the same bytes for the same study
-DIR/points/*.parquet  one row a point, in the order of the points
-DIR/session.json      how it went the last time: workers, seconds, what was saved
-DIR/.progress/        what is done, while a study is not finished
+    DIR/study.json        what was asked, by which build, and what came of it: the same bytes for the same study
+    DIR/points/*.parquet  one row a point, in the order of the points
+    DIR/session.json      how it went the last time: workers, seconds, what was saved
+    DIR/.progress/        what is done, while a study is not finished
+
+A study that was interrupted goes on from there, and ends with the same bytes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,64 @@
+"""How the pages of ``docs/`` are built: ``make docs``, without network, warnings as errors.
+
+What can be read off the code is not written a second time: ``pages.py`` makes the reference of the scenario from its
+schema, that of the command from its options, and that of the modules from their docstrings, anew in every build.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import pages  # noqa: E402 - found only now
+from sphinx.application import Sphinx  # noqa: E402
+
+pages.write(HERE / "_generated")
+
+project = "coldaisle"
+version = release = version_of("coldaisle")
+author = project_copyright = "the coldaisle authors"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+# a type of a signature is linked by its short name, which two modules may have given
+suppress_warnings = ["ref.python"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_class_signature = "separated"
+python_use_unqualified_type_names = True
+python_display_short_literal_types = True
+python_maximum_signature_line_length = 90
+
+
+def setup(app: Sphinx) -> None:
+    """What Sphinx calls first."""
+    app.connect("autodoc-skip-member", _made_by_machine)
+
+
+def _made_by_machine(_app: Sphinx, _what: str, name: str, _item: object, skip: bool, _options: object) -> bool:
+    """Leaves out what pydantic puts into classes and modules, as it has no docstring of ours."""
+    return skip or name.startswith("model_") or "[" in name
+
+
+html_theme = "pydata_sphinx_theme"
+html_title = "coldaisle"
+html_static_path: list[str] = []
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "show_nav_level": 1,
+    "navigation_depth": 3,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+}

@@ -1,0 +1,252 @@
+"""Reference pages made from the code: the scenario's fields, the command's options, and every module's docstrings.
+
+Nothing here knows the name of a field, an option or a file: what is added to the package is in the next build.
+"""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import sim
+from sim.cli.command import app
+from sim.spec.schema import scenario_schema
+
+Schema = Mapping[str, Any]
+DEFINED = "#/$defs/"
+SCHEMA = "sim.spec"
+"""The package of which the modules' own words are enough: its classes are the scenario's fields, told there."""
+MOST_ON_A_PAGE = 20
+"""Kinds told on one page: a part of the scenario that has more is split by its fields, where these have enough."""
+FEWEST_ON_A_PAGE = 6
+
+
+def write(folder: Path) -> None:
+    """Brings the pages beneath ``folder`` up to date; one that says the same keeps its age, and is not built anew."""
+    pages = {folder / name: text for name, text in [*scenario_pages(), *command_pages(), *module_pages()]}
+    for path in set(folder.rglob("*.rst")) - pages.keys():
+        path.unlink()
+    for path, text in pages.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
+def titled(title: str, mark: str, text: str = "") -> str:
+    """A heading of reStructuredText with what stands beneath it."""
+    return f"{title}\n{mark * len(title)}\n\n{text}\n"
+
+
+# The modules: a page for each package, with all modules directly in it.
+
+
+def module_pages() -> Iterator[tuple[str, str]]:
+    """A page for every package, found by walking the tree; the docstrings are read when the page is built."""
+    packages: dict[str, list[str]] = {"sim": ["sim"]}
+    for module in pkgutil.walk_packages(sim.__path__, "sim."):
+        if module.ispkg:
+            packages[module.name] = [module.name]
+        else:
+            packages.setdefault(module.name.rpartition(".")[0], []).append(module.name)
+    for package, modules in packages.items():
+        yield f"modules/{package}.rst", titled(package, "=", "\n".join(_module(name, package) for name in modules))
+
+
+def _module(name: str, package: str) -> str:
+    members = "" if package == SCHEMA else "   :members:\n   :ignore-module-all:\n"
+    own = f".. automodule:: {name}\n{members}"
+    return f"{own}\n" if name == package else titled(name, "-", own)
+
+
+# The command: what `--help` says, as pages.
+
+
+def command_pages() -> Iterator[tuple[str, str]]:
+    """One page with every command and its options, in the order of ``coldaisle --help``."""
+    group = typer.main.get_command(app)
+    parts = [_command(name, command) for name, command in group.commands.items()]  # type: ignore[attr-defined]
+    yield "command.rst", titled("The command", "=", f"{group.help}\n\n" + "\n".join(parts))
+
+
+def _command(name: str, command: Any) -> str:
+    context = command.make_context(name, [], resilient_parsing=True)
+    usage = " ".join(["coldaisle", name, *command.collect_usage_pieces(context)])
+    rows = [record for part in command.params if (record := part.get_help_record(context)) is not None]
+    lines = [f"``{words}``\n   {_escaped(says) or '-'}\n" for words, says in rows]
+    return titled(name, "-", f"{_escaped(command.help or '')}\n\n::\n\n   {usage}\n\n" + "\n".join(lines))
+
+
+def _escaped(text: str) -> str:
+    """Text of the terminal as reStructuredText that shows it letter by letter."""
+    return "".join(f"\\{letter}" if letter in "*`|_\\" else letter for letter in text)
+
+
+# The scenario: a page for every part of it, with every kind of that part.
+
+
+def scenario_pages() -> Iterator[tuple[str, str]]:
+    """Pages of a scenario's fields: its top, and every part with all the kinds that it may be of."""
+    schema = scenario_schema()
+    whole, kinds = schema["else"], schema["$defs"]
+    told: set[str] = set()
+    top = _fields(whole, kinds)
+    for part, value in whole["properties"].items():
+        found = [name for name in _reached(value, kinds) if name not in told]
+        for page, names in _split(part, value, found, kinds):
+            told |= set(names)
+            sections = "\n".join(_kind(name, kinds) for name in names)
+            yield f"scenario/{page}.rst", titled(f"``{page}``", "=", f"{_line(value)}\n\n{sections}")
+    yield "scenario/index.rst", titled("The scenario, field by field", "=", f"{_INTRODUCTION}\n{top}")
+
+
+_INTRODUCTION = """\
+A scenario is a mapping of these fields; no others are allowed. A quantity is written with its unit (``700 W``), an
+instant with its offset. A field without a default has to be given. ``coldaisle schema`` prints the same as JSON Schema,
+for editors.
+
+.. toctree::
+   :glob:
+   :maxdepth: 1
+
+   *
+
+The whole
+---------
+"""
+
+
+def _split(page: str, value: Schema, found: list[str], kinds: Schema) -> Iterator[tuple[str, list[str]]]:
+    """``found`` on one page, or on several that follow the fields or the alternatives of ``value`` if it is long."""
+    heads = [name for name in dict.fromkeys(_references(value)) if name in found]
+    if len(found) <= MOST_ON_A_PAGE or not heads:
+        if found:
+            yield page, found
+        return
+    parts: Mapping[str, Any] = {_tag(name, kinds): {"$ref": f"{DEFINED}{name}"} for name in heads}
+    here: list[str] = []
+    if len(heads) == 1:
+        here, parts = heads, kinds[heads[0]].get("properties", {})
+    left = [name for name in found if name not in here]
+    further: list[tuple[str, list[str]]] = []
+    for part, inner in parts.items():
+        beneath = set(_reached(inner, kinds))
+        names = [name for name in left if name in beneath]
+        left = [name for name in left if name not in beneath]
+        if len(names) < FEWEST_ON_A_PAGE:
+            here += names
+        else:
+            further += _split(f"{page}.{part}", inner, names, kinds)
+    if here:
+        yield page, here
+    yield from further
+
+
+def _reached(value: Any, kinds: Schema) -> list[str]:
+    """Names of all definitions that ``value`` leads to, the nearest first."""
+    found: dict[str, None] = {}
+    waiting = [value]
+    while waiting:
+        names = [name for name in _references(waiting.pop(0)) if name not in found]
+        found |= dict.fromkeys(names)
+        waiting += [kinds[name].get("properties", kinds[name]) for name in names]
+    return list(found)
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"].removeprefix(DEFINED)
+        for key, inner in value.items():
+            if key != "discriminator":
+                yield from _references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
+
+
+def _kind(name: str, kinds: Schema) -> str:
+    own = kinds[name]
+    return f".. _{_label(name)}:\n\n" + titled(_title(name, kinds), "-", f"{_line(own)}\n\n{_fields(own, kinds)}")
+
+
+def _title(name: str, kinds: Schema) -> str:
+    """The name of the class, and the ``kind`` that a file says for it."""
+    tag = _tag(name, kinds)
+    short = name.rpartition("__")[2]
+    return short if tag == short else f"{short} (``kind: {tag}``)"
+
+
+def _tag(name: str, kinds: Schema) -> str:
+    """The ``kind`` of a class in a file; its own name if it is the only one in its place."""
+    kind = kinds[name].get("properties", {}).get("kind", {})
+    tags = [kind["const"]] if "const" in kind else kind.get("enum", [])
+    return " / ".join(tags) or name.rpartition("__")[2]
+
+
+def _label(name: str) -> str:
+    return f"scenario-{name.lower().strip('_').replace('_', '-')}"
+
+
+def _fields(own: Schema, kinds: Schema) -> str:
+    needed = own.get("required", ())
+    lines = []
+    for field, value in own.get("properties", {}).items():
+        if field == "kind":
+            continue
+        says = " ".join(filter(None, [f"{_type(value, kinds)}{_default(field, value, needed)}.", _line(value)]))
+        lines.append(f"``{field}``\n   {says}\n")
+    return "\n".join(lines)
+
+
+def _default(field: str, value: Schema, needed: Any) -> str:
+    if field in needed:
+        return ", required"
+    default = value.get("default")
+    return "" if default in (None, [], {}, "") else f", by default ``{_plain(default)}``"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _line(value: Schema) -> str:
+    """A description; docstrings are reStructuredText already."""
+    return str(value.get("description", ""))
+
+
+def _type(value: Schema, kinds: Schema) -> str:
+    """What may stand in a field, in words, with links to the kinds."""
+    if "$ref" in value:
+        name = value["$ref"].removeprefix(DEFINED)
+        return f":ref:`{_title(name, kinds).replace('``', '')} <{_label(name)}>`"
+    if "const" in value:
+        return f"``{_plain(value['const'])}``"
+    if "enum" in value:
+        return " or ".join(f"``{_plain(one)}``" for one in value["enum"])
+    for several in ("oneOf", "anyOf"):
+        if several in value:
+            kept = [one for one in value[several] if one.get("type") != "null"]
+            return " or ".join(dict.fromkeys(_type(one, kinds) for one in kept))
+    if "examples" in value:
+        return f"e.g. ``{_plain(value['examples'][0])}``"
+    if "items" in value:
+        return f"list of {_type(value['items'], kinds)}"
+    if "patternProperties" in value:
+        (inner,) = value["patternProperties"].values()
+        return f"mapping of names to {_type(inner, kinds)}"
+    if isinstance(value.get("additionalProperties"), Mapping):
+        return f"mapping to {_type(value['additionalProperties'], kinds)}"
+    types = value.get("type", "anything")
+    return " or ".join(types) if isinstance(types, list) else _words(types, value)
+
+
+def _words(kind: str, value: Schema) -> str:
+    marks = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    names = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "mapping"}
+    bounds = [f"{words} {value[mark]:g}" for mark, words in marks.items() if mark in value]
+    return " ".join([names.get(kind, kind), *bounds])
