@@ -6,6 +6,7 @@ schema, that of the command from its options, and that of the modules from their
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -32,7 +33,6 @@ suppress_warnings = ["ref.python"]
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_class_signature = "separated"
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True
 python_maximum_signature_line_length = 90
@@ -41,11 +41,26 @@ python_maximum_signature_line_length = 90
 def setup(app: Sphinx) -> None:
     """What Sphinx calls first."""
     app.connect("autodoc-skip-member", _made_by_machine)
+    app.connect("autodoc-process-signature", _shortened)
 
 
 def _made_by_machine(_app: Sphinx, _what: str, name: str, _item: object, skip: bool, _options: object) -> bool:
     """Leaves out what pydantic puts into classes and modules, as it has no docstring of ours."""
     return skip or name.startswith("model_") or "[" in name
+
+
+def _shortened(
+    _app: Sphinx, _what: str, _name: str, _item: object, _options: object, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Arrays by what they hold, and a default that a factory makes as an ellipsis: a signature is to be read."""
+    return _readable(signature), _readable(returned)
+
+
+def _readable(text: str | None) -> str | None:
+    if text is None:
+        return None
+    arrays = re.sub(r"~?numpy\.ndarray\[.*?~?numpy\.dtype\[~?(?:numpy\.)?(\w+)\]\]", r"NDArray[\1]", text)
+    return arrays.replace("<factory>", "...")
 
 
 html_theme = "pydata_sphinx_theme"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -175,10 +176,9 @@ def _kind(name: str, kinds: Schema) -> str:
 
 
 def _title(name: str, kinds: Schema) -> str:
-    """The name of the class, and the ``kind`` that a file says for it."""
+    """The ``kind`` that a file says for a class, or else the name of the class in words."""
     tag = _tag(name, kinds)
-    short = name.rpartition("__")[2]
-    return short if tag == short else f"{short} (``kind: {tag}``)"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tag.removesuffix("Spec")) if tag[:1].isupper() else f"kind: {tag}"
 
 
 def _tag(name: str, kinds: Schema) -> str:
@@ -223,7 +223,7 @@ def _type(value: Schema, kinds: Schema) -> str:
     """What may stand in a field, in words, with links to the kinds."""
     if "$ref" in value:
         name = value["$ref"].removeprefix(DEFINED)
-        return f":ref:`{_title(name, kinds).replace('``', '')} <{_label(name)}>`"
+        return f":ref:`{_title(name, kinds)} <{_label(name)}>`"
     if "const" in value:
         return f"``{_plain(value['const'])}``"
     if "enum" in value:
