@@ -27,14 +27,21 @@ __all__ = ["account", "check", "compare", "load", "run", "sweep"]
 
 
 def load(source: Source, *, set: Mapping[str, Any] | None = None) -> Loaded:
-    """A checked scenario. Raises ``sim.errors.InputError`` naming every problem."""
+    """A scenario, read and checked.
+
+    ``source`` is a path, the name of a shipped scenario, or a plain mapping; ``set`` maps dotted paths to values that
+    take the place of the file's. Raises ``sim.errors.InputError`` naming every problem with file, line and path.
+    """
     from sim.loading.scenario import load_scenario
 
     return load_scenario(source, set)
 
 
 def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Problem, ...]:
-    """Every problem of a scenario; empty if there is none."""
+    """Every problem of a scenario, in the order of its files and lines; empty if there is none.
+
+    ``source`` and ``set`` are those of ``load``. Problems of an uncertain scenario's draws are among them.
+    """
     from sim.errors import InputError
 
     try:
@@ -48,6 +55,9 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
 
 def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | None = None, workers: int = 1) -> Results:
     """Simulates and accounts a scenario, with intervals where it is uncertain.
+
+    ``source`` and ``set`` are those of ``load``; ``seed`` takes the place of the scenario's own. The same scenario and
+    seed give the same results to the byte.
 
     ``workers`` processes share out uncertain draws that need simulations of their own; with more than one, a script
     calls this under ``if __name__ == "__main__":``.
@@ -67,9 +77,10 @@ def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | Non
 
 
 def account(results: Results | str | Path, *, set: Mapping[str, Any]) -> Results:
-    """A finished run (or the folder of one) priced anew under other grids, prices or conventions.
+    """A finished run (or the folder of one) priced anew under other grids, prices or conventions; simulates nothing.
 
-    So are intervals where their draws need no simulation; otherwise ``manifest["intervals_left_out"]`` says why not.
+    Intervals are priced anew too where their draws need no simulation; otherwise ``manifest["intervals_left_out"]``
+    says why not. Raises ``InputError`` where ``set`` names something that decides what happens in a run.
     """
     from sim.running.run import reprice
 
@@ -107,7 +118,10 @@ def sweep(
 
 
 def compare(first: Results | str | Path, *others: Results | str | Path) -> Comparison:
-    """The difference of each of ``others`` from ``first``, by component and workload."""
+    """The difference of each of ``others`` from ``first``, by component and workload.
+
+    Each is the results of a run, or the folder that one was written to. Raises ``InputError`` for a folder of no run.
+    """
     from sim.results.compare import Comparison
 
     return Comparison.of(_results(first), [_results(other) for other in others])

@@ -48,7 +48,7 @@ class InputError(ColdaisleError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """An error comes back from another process as it was."""
+        """How an error is pickled: it comes back from another process as it was."""
         return type(self), (self.problems,)
 
     @classmethod
@@ -65,7 +65,7 @@ class QuantityError(InputError):
         super().__init__([Problem("<value>", None, "", message)])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """As of ``InputError``."""
+        """How an error is pickled, as with ``InputError``."""
         return type(self), (self.message,)
 
 

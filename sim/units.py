@@ -256,7 +256,7 @@ def parse(value: object, dimension: str) -> float:
 
 
 def parse_ns(value: object) -> int:
-    """Nanoseconds of a duration such as ``'6 years'``, exact in decimal.
+    """Nanoseconds of a duration such as ``'6 years'``, exact in decimal. Raises ``QuantityError``.
 
     >>> parse_ns("0.1 s"), parse_ns("1 h")
     (100000000, 3600000000000)
@@ -285,7 +285,7 @@ def parse_temperature(value: object) -> float:
 def parse_price(value: object, dimension: str = "energy price") -> tuple[float, str]:
     """Price per joule (or per byte, for a ``data price``) and its currency, from text such as ``'0.18 USD/kWh'``.
 
-    Negative prices are real and allowed.
+    Negative prices are real and allowed. Raises ``QuantityError`` for anything that is no price.
     """
     per = {"energy price": "J", "data price": "B"}[dimension]
     for currency in CURRENCIES:

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 
 
 def time_share(held_ns: int, lifetime_ns: int) -> float:
-    """By time: the share of the lifetime for which the device is held. Unheld time is somebody's, too.
+    """Share of a device's carbon by time: the share of its lifetime for which it is held.
 
-    Source: Software Carbon Intensity, ISO/IEC 21031:2024: M = TE x (time reserved / lifetime) x (share reserved).
+    Time that nobody holds it is charged like any other, on a line of its own. Source: Software Carbon Intensity,
+    ISO/IEC 21031:2024: M = TE x (time reserved / lifetime) x (share reserved).
     """
     return held_ns / lifetime_ns
 
 
 def expected_utilisation_share(held_ns: int, lifetime_ns: int, utilisation: float) -> float:
-    """By held time over the part of the lifetime expected to be held; unheld time is then charged to no one.
+    """Share of a device's carbon by held time over the part of its lifetime that is expected to be held.
 
-    ``utilisation`` is in (0, 1]. Source: Luccioni, Viguier and Ligozat, JMLR 24, 2023 (85 % for BLOOM).
+    Unheld time is then charged to no one. ``utilisation`` is in (0, 1]. Source: Luccioni, Viguier and Ligozat, JMLR 24,
+    2023 (85 % for BLOOM).
     """
     return held_ns / (lifetime_ns * utilisation)
 
@@ -58,7 +60,7 @@ def refresh_share(horizon_ns: int, refresh_ns: int) -> float:
 
 @dataclass(frozen=True)
 class SecondLife:
-    """Another use after this one, which carries ``share`` (0..1) of the carbon of making the device.
+    """Another use of a device after this one, which carries ``share`` (0..1) of the carbon of making it.
 
     ``repair_g`` is made again for it (new drives, refurbishment), and is its own.
     """
@@ -73,18 +75,18 @@ def second_life_by_time(first_ns: int, second_ns: int) -> SecondLife:
 
 
 def first_life_g(made_g: float, second: SecondLife | None) -> float:
-    """What the first life answers for."""
+    """Carbon of making a device, g, that its first life answers for."""
     return made_g if second is None else made_g * (1.0 - second.share)
 
 
 def second_life_g(made_g: float, second: SecondLife) -> float:
-    """What the second life answers for; with the first it makes up the device and what was made again."""
+    """Carbon, g, that the second life answers for; with the first it makes up the device and what was made again."""
     return made_g * second.share + second.repair_g
 
 
 @dataclass(frozen=True)
 class EndOfLife:
-    """The end of one device, g: moved, treated, and what its recovered materials spare others.
+    """The end of one device, g: moving it, treating it, and what its recovered materials spare others.
 
     ``credit_g`` (>= 0) is shown and never deducted: it is somebody else's footprint that is smaller.
     """
@@ -95,5 +97,5 @@ class EndOfLife:
 
     @property
     def charged_g(self) -> float:
-        """What the device answers for."""
+        """Carbon of the end, g, that the device answers for."""
         return self.transport_g + self.treatment_g

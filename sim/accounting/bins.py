@@ -18,7 +18,7 @@ LOOK_NS = HOUR_NS // 4
 
 
 class Bins:
-    """Edges that grow with the run. ``edges`` starts at 0 and always reaches past the last time asked for."""
+    """Bin edges that grow with the run: ``edges`` starts at 0 and always reaches past the last time asked for."""
 
     def __init__(self, step_ns: int, breakpoints: Sequence[Ints] = (), start_ns: int = 0) -> None:
         self.step_ns = step_ns
@@ -53,5 +53,5 @@ class Bins:
         return min(regular, int(self.edges[bisect_right(self.edges, t_ns)]))
 
     def index(self, t_ns: int) -> int:
-        """The bin that holds ``t_ns``; it must have been reached."""
+        """Index of the bin that holds ``t_ns``; it must have been reached."""
         return bisect_right(self.edges, t_ns) - 1

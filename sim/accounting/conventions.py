@@ -19,11 +19,11 @@ UNALLOCATED = "unallocated"
 
 
 class Convention(Protocol):
-    """What counts as the IT energy of a run."""
+    """A rule of what counts as the IT energy of a run."""
 
     @property
     def name(self) -> str:
-        """As written in a scenario."""
+        """The convention's name, as written in a scenario."""
 
     def counted(self, ledger: Ledger) -> Ledger:
         """The energy that counts, on the ledger's own bins."""
@@ -31,7 +31,7 @@ class Convention(Protocol):
 
 @dataclass(frozen=True)
 class Physical:
-    """Every metered joule, once."""
+    """The physical convention: every metered joule counts, once."""
 
     name: str = "physical"
 

@@ -51,12 +51,12 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
 
 
 def _at(ledger: Ledger, site: str, *, wan: bool) -> Ledger:
-    """What a site's own equipment drew, or the networks that lead to it."""
+    """The rows of a site's own equipment, or (``wan``) of the networks that lead to it."""
     return ledger.where(lambda key: key.site == site and (key.component == WAN) == wan)
 
 
 def _per_joule(account: SiteAccount) -> dict[str, Floats]:
-    """What a joule consumed at the site comes to in each bin, by quantity of a line; on-site water stands apart."""
+    """Carbon, water and cost of a joule consumed at the site in each bin, by quantity of a line; not on-site water."""
     facility = account.facility_j
     rate = np.divide(1.0, facility, out=np.zeros_like(facility), where=facility > 0.0)
     sums: dict[str, Floats | None] = {
@@ -99,7 +99,7 @@ def _operational(site: str, counted: Ledger, account: SiteAccount, lines: Lines)
 
 
 def _network(outside: Ledger, grid: GridPlan, lines: Lines) -> None:
-    """Energy of networks at the intensity of the site that receives: neither cooled, nor paid, nor contracted by it."""
+    """Adds energy of networks, at the intensity of the site that receives: not cooled, paid or contracted by it."""
     if not outside.keys:
         return
     signals = {"operational_g": grid.intensity, "marginal_g": grid.marginal, "offsite_l": grid.water}
@@ -128,7 +128,7 @@ def _shares(site: str, counted: Ledger) -> tuple[list[Key], Floats]:
 
 @last_kept
 def _devices(ledger: Ledger, devices: tuple[EmbodiedItem, ...], amortization: Amortization) -> tuple[list[Key], Floats]:
-    """Of each row and kind of device that it held: grams as low, central and high, litres, and grams of credit."""
+    """Embodied amounts of each row and kind of device that it held: g as low, central and high, L, and g of credit."""
     items: dict[tuple[str, str], list[EmbodiedItem]] = {}
     for item in devices:
         items.setdefault((item.hardware, item.component), []).append(item)
@@ -145,13 +145,13 @@ def _devices(ledger: Ledger, devices: tuple[EmbodiedItem, ...], amortization: Am
 
 
 def _embodied(ledger: Ledger, plan: AccountingPlan, lines: Lines) -> None:
-    """Of the devices, by the slots their rows held."""
+    """Adds the embodied carbon of devices, by the slots that rows held."""
     keys, values = _devices(ledger, plan.embodied, plan.amortization)
     lines.add("it", keys, (*MADE, "embodied_l", "credit_g"), values)
 
 
 def _plants(ledger: Ledger, plants: Sequence[PlantItem], lines: Lines) -> None:
-    """Of buildings and their plant, by time."""
+    """Adds the embodied carbon of buildings and their plant, by time."""
     for item in plants:
         share = time_share(ledger.end_ns, item.lifetime_ns)
         made_g = (item.low_g * share, item.central_g * share, item.high_g * share)
@@ -159,7 +159,7 @@ def _plants(ledger: Ledger, plants: Sequence[PlantItem], lines: Lines) -> None:
 
 
 def _shared_by_energy(label: str, grams: tuple[float, float, float], among: Footprint, lines: Lines) -> None:
-    """What serves a whole site, or all of them, shared by IT energy; nobody's where there was none."""
+    """Adds what serves a whole site, or all of them, shared by IT energy; nobody's where there was none."""
     by_owner: dict[tuple[str, str, str], float] = {}
     labels = among.labels
     for key, part, joules in zip(labels.keys, labels.parts, among.column("energy_j").tolist(), strict=True):

@@ -47,13 +47,13 @@ NO_LINES: Floats = np.zeros((0, len(QUANTITIES)))
 
 
 def columns(quantities: Sequence[str]) -> list[int]:
-    """Where some quantities stand in a line."""
+    """Column numbers of some quantities in the values of a line."""
     return [_COLUMN[quantity] for quantity in quantities]
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What each line is about; ``parts`` tells IT equipment from the building and from networks between sites.
+    """Names of every line; ``parts`` tells IT equipment from the building and from networks between sites.
 
     How lines group is worked out once: the prices of one ledger share their labels.
     """
@@ -63,8 +63,10 @@ class Labels:
     _known: dict[tuple[Name, Part | None], tuple[list[str], Ints, Ints]] = field(default_factory=dict)
 
     def groups(self, name: Name, part: Part | None) -> tuple[list[str], Ints, Ints]:
-        """What ``name`` says of the lines of a part, in alphabetical order; those lines, group by group; and where each
-        group begins among them."""
+        """The lines of a part grouped by ``name``.
+
+        The names in alphabetical order; the lines, group by group; and where each group begins among them.
+        """
         known = self._known.get((name, part))
         if known is None:
             about = zip(self.keys, self.parts, strict=True)
@@ -78,7 +80,7 @@ class Labels:
 
 @lru_cache(maxsize=64)
 def labels(keys: tuple[Key, ...], parts: tuple[Part, ...]) -> Labels:
-    """The same labels for the same lines."""
+    """The labels of these lines; the same object for the same lines."""
     return Labels(keys, parts)
 
 
@@ -88,9 +90,10 @@ def _part(_key: Key, part: Part) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Footprint:
-    """``values`` (lines, ``QUANTITIES``), each line of what ``labels`` says; adding two footprints keeps every line.
+    """Energy, carbon, water and cost in lines that sum to the whole; adding two footprints keeps every line.
 
-    ``accounts`` keeps each site's bins, by its name. The empty footprint is zero.
+    ``values`` is (lines, ``QUANTITIES``), each line of what ``labels`` says. ``accounts`` keeps each site's bins, by
+    its name. The empty footprint is zero.
     """
 
     labels: Labels = field(default_factory=lambda: labels((), ()))
@@ -102,12 +105,12 @@ class Footprint:
         return Footprint(both, np.concatenate([self.values, other.values]), {**self.accounts, **other.accounts})
 
     def at(self, site: str) -> Footprint:
-        """The part of one site."""
+        """The lines of one site."""
         accounts = {name: account for name, account in self.accounts.items() if name == site}
         return self._only([i for i, key in enumerate(self.labels.keys) if key.site == site], accounts)
 
     def inside(self) -> Footprint:
-        """Without networks between sites."""
+        """The lines of sites, without networks between them."""
         return self._only([i for i, part in enumerate(self.labels.parts) if part != "network"], self.accounts)
 
     def _only(self, lines: list[int], accounts: Mapping[str, SiteAccount]) -> Footprint:
@@ -125,7 +128,7 @@ class Footprint:
         return sum(totals[_COLUMN[quantity]] for quantity in quantities) if totals is not None else 0.0
 
     def by(self, name: Name, *quantities: str, part: Part | None = None) -> dict[str, float]:
-        """The same by what ``name`` says of a line, in alphabetical order."""
+        """Sums of quantities over all lines or those of a part, by what ``name`` says of a line; names in order."""
         names, sums = self._grouped(name, part)
         wanted = columns(quantities)
         return {label: sum(row[i] for i in wanted) for label, row in zip(names, sums.tolist(), strict=True)}
@@ -150,7 +153,7 @@ class Lines:
         self._values: list[Floats] = [NO_LINES]
 
     def add(self, part: Part, keys: Sequence[Key], quantities: Sequence[str], values: Floats) -> None:
-        """``values`` (keys, quantities)."""
+        """Adds a line for each of ``keys``, with ``values`` (keys, quantities)."""
         lines = np.zeros((len(keys), len(QUANTITIES)))
         lines[:, columns(quantities)] = values
         self._keys += keys
@@ -158,6 +161,6 @@ class Lines:
         self._values.append(lines)
 
     def footprint(self, accounts: Mapping[str, SiteAccount] | None = None) -> Footprint:
-        """Those that there are by now."""
+        """The footprint of all lines so far."""
         there = labels(tuple(self._keys), tuple(self._parts))
         return Footprint(there, np.concatenate(self._values), accounts or {})

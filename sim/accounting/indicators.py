@@ -23,9 +23,9 @@ from sim.units import J_PER_KWH, SECONDS_PER_NS, W_PER_KW
 def indicators(
     energy: Mapping[str, Any], carbon: Mapping[str, Any], water: Mapping[str, Any], accounts: Sequence[SiteAccount]
 ) -> dict[str, float]:
-    """Of the sites of ``accounts`` together; empty where no IT energy was counted. kWh, kg and L in, as summarised.
+    """Indicators of the sites of ``accounts`` together; empty where no IT energy was counted.
 
-    An indicator of something that one of the sites does not model is absent.
+    kWh, kg and L in, as summarised. An indicator of something that one of the sites does not model is absent.
     """
     it_kwh, facility_kwh = energy["it"], energy["facility"]
     if it_kwh == 0.0:

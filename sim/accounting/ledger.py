@@ -38,7 +38,7 @@ class Key(NamedTuple):
 
 
 class Drawing(Protocol):
-    """What a ledger reads of a draw (see ``sim.engine.meter.Draw``)."""
+    """The fields of a draw that a ledger reads (see ``sim.engine.meter.Draw``)."""
 
     @property
     def hardware(self) -> str: ...
@@ -56,8 +56,9 @@ class Drawing(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Ledger:
-    """``energy_j`` and ``slot_ns`` (keys, bins) between ``edges_ns`` (bins + 1,), in ns from the start of the run.
+    """Energy, and slot-time held, by what drew it for whom and by time bin.
 
+    ``energy_j`` and ``slot_ns`` are (keys, bins) between ``edges_ns`` (bins + 1,), in ns from the start of the run.
     ``slot_ns`` is accelerator-slots times time, an integer; in the row of a whole-node component it counts the slots of
     the node that the owner held. Keys are sorted.
     """
@@ -74,12 +75,12 @@ class Ledger:
 
     @cached_property
     def by_component(self) -> Mapping[str, Floats]:
-        """J in each bin (bins,) of every component."""
+        """Energy of every component in each bin, J (bins,)."""
         return self._summed(lambda key: key.component)
 
     @cached_property
     def by_owner_and_state(self) -> Mapping[tuple[str, str], Floats]:
-        """J in each bin (bins,) of every owner in each state."""
+        """Energy of every owner in each state, J in each bin (bins,)."""
         return self._summed(lambda key: (key.owner, key.state))
 
     @cached_property
@@ -96,7 +97,7 @@ class Ledger:
         return sums
 
     def total_j(self) -> float:
-        """All of it."""
+        """Energy of all rows over the whole run, J."""
         return float(self.energy_j.sum())
 
     def where(self, wanted: Callable[[Key], bool]) -> Ledger:
@@ -132,7 +133,7 @@ class LedgerRecorder:
     """Books draws into bins. Every booking splits exactly at bin edges, in integer nanoseconds."""
 
     def __init__(self, site_of: Mapping[str, str], bins: Bins) -> None:
-        """``site_of`` names the site of each pool."""
+        """An empty ledger for a run; ``site_of`` names the site of each pool."""
         self._site_of = site_of
         self._bins = bins
         self._rows: dict[tuple[str, str, str, str, str], int] = {}
@@ -153,7 +154,7 @@ class LedgerRecorder:
             self._record_across(pool, draws, first, start_ns, end_ns)
 
     def ledger(self, end_ns: int) -> Ledger:
-        """What was booked, with the last bin ending at ``end_ns``."""
+        """The ledger of what was booked, its last bin ending at ``end_ns``."""
         self._bins.reach(end_ns)
         self._widen(max(self._columns, len(self._bins.edges) - 1))
         count = self._bins.index(end_ns - 1) + 1 if end_ns else 0

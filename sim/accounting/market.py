@@ -39,7 +39,7 @@ class Contract:
 
 @dataclass(frozen=True)
 class Market:
-    """Contracts in the order in which they are used, and the residual mix in g/J."""
+    """What a site has bought: contracts in the order in which they are used, and the residual mix in g/J."""
 
     contracts: tuple[Contract, ...]
     residual: Signal
@@ -47,7 +47,10 @@ class Market:
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """Arrays (n,): ``carbon_g`` market-based; ``carbon_free_j`` contracted for the hour; ``renewable_j`` claimed."""
+    """What contracts come to in each bin, as arrays (n,).
+
+    ``carbon_g`` is market-based; ``carbon_free_j`` is contracted for the hour, ``renewable_j`` claimed.
+    """
 
     carbon_g: Floats
     carbon_free_j: Floats
@@ -55,7 +58,7 @@ class Matched:
 
 
 def match(market: Market, load_j: Floats, edges_ns: Ints, seconds: Floats) -> Matched:
-    """Covers ``load_j`` (n,), the energy drawn from the grid in each bin between ``edges_ns`` (n + 1,).
+    """Covers ``load_j`` (n,), the energy drawn from the grid in each bin between ``edges_ns`` (n + 1,), by contracts.
 
     Raises ``SignalRangeError`` where a series does not cover the bins.
     """

@@ -20,12 +20,12 @@ def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:
 
 
 def it_of(ledger: Ledger, owner: str) -> Ledger:
-    """The IT equipment of an owner: networks between sites are nobody's machines."""
+    """Rows of an owner's IT equipment: networks between sites are nobody's machines."""
     return ledger.where(lambda key: key.owner == owner and key.component != WAN)
 
 
 def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
-    """One service over the whole run; latencies are absent where nothing was completed.
+    """Figures of one service over the whole run; latencies are absent where nothing was completed.
 
     ``power_w_mean`` and the energy a request are of all IT that the ledger books to the service, idle time included.
     """
@@ -76,7 +76,7 @@ def zero_load_power_w(own: Ledger) -> float | None:
 
 
 def job_metrics(records: Sequence[JobRecord]) -> dict[str, Any]:
-    """The jobs of one workload. ``goodput`` is productive time kept over time held."""
+    """Figures of the jobs of one workload. ``goodput`` is productive time kept over time held."""
     started = [record for record in records if record.started_ns is not None]
     held_ns = sum(record.held_ns for record in records)
     metrics: dict[str, Any] = {
@@ -106,7 +106,7 @@ def job_metrics(records: Sequence[JobRecord]) -> dict[str, Any]:
 
 
 def throttle_metrics(record: ThrottleRecord) -> dict[str, Any]:
-    """When a site's limit was binding, what was wanted, and what jobs were left with; in s and W."""
+    """Figures of a time in which a site's limit was binding: what was wanted, and what jobs were left with; s and W."""
     return {
         "site": record.site,
         "start_s": record.start_ns / NS_PER_S,
@@ -119,7 +119,7 @@ def throttle_metrics(record: ThrottleRecord) -> dict[str, Any]:
 
 
 def schedule_metrics(record: ScheduleRecord) -> dict[str, Any]:
-    """What a schedule did, in s and the signal's own unit per kWh; what is not known is absent.
+    """Figures of what a schedule did, in s and the signal's own unit per kWh; what is not known is absent.
 
     ``immediate_mean`` less ``actual_mean`` is what waiting was worth to the time at work, before restarts and idling.
     """

@@ -38,11 +38,11 @@ class GridPlan:
 
     @property
     def currency(self) -> str | None:
-        """Of the price."""
+        """Currency of the price; None without one."""
         return self.price.unit.partition("/")[0] if self.price is not None else None
 
     def signals(self) -> dict[str, Signal]:
-        """Those that there are, by name."""
+        """The signals that are known, by name."""
         every = {
             "intensity": self.intensity,
             "marginal": self.marginal,
@@ -56,8 +56,9 @@ class GridPlan:
 
 @dataclass(frozen=True)
 class SitePlan:
-    """One site. ``wue_l_per_j`` stands for a cooling plant whose water is not modelled; None where neither is known.
+    """One site with all that prices its energy.
 
+    ``wue_l_per_j`` stands for a cooling plant whose water is not modelled; None where neither is known.
     ``scarcity`` weighs a litre on site and a litre at the power stations, m3 of the world's mean water each.
     ``reports`` say what was filled in the files of the grid, ``weather_filled`` how many values in that of the weather.
     """
@@ -72,7 +73,7 @@ class SitePlan:
     weather_filled: int = 0
 
     def breakpoints(self, start_ns: int, end_ns: int) -> list[Ints]:
-        """Where anything of the site changes within ``(start_ns, end_ns)``: the ledger's bins need edges there."""
+        """Instants within ``(start_ns, end_ns)`` at which anything of the site changes: bins need edges there."""
         cuts = [signal.breakpoints(start_ns, end_ns) for signal in self.grid.signals().values()]
         cuts.append(self.building.breakpoints(start_ns, end_ns))
         if self.on_site is not None:
@@ -108,7 +109,7 @@ class EmbodiedItem:
 
 @dataclass(frozen=True)
 class PlantItem:
-    """A building or its plant: g as a range, spread evenly over a lifetime and shared by IT energy."""
+    """A building or its plant: carbon of making it, g as a range, spread evenly over a lifetime and by IT energy."""
 
     label: str
     low_g: float
@@ -118,7 +119,7 @@ class PlantItem:
 
 
 class Amortization(Protocol):
-    """How the carbon of a device is spread over what it does."""
+    """A way of spreading the carbon of a device over what it does."""
 
     def share(self, key: Key, slot_ns: int, item: EmbodiedItem) -> float:
         """Devices' worth of carbon that ``slot_ns`` of a row of the ledger answer for."""
@@ -126,21 +127,21 @@ class Amortization(Protocol):
 
 @dataclass(frozen=True)
 class ByTime:
-    """By time held; time that nobody holds is a line of its own."""
+    """Amortization by time held; time that nobody holds is a line of its own."""
 
     def share(self, _key: Key, slot_ns: int, item: EmbodiedItem) -> float:
-        """See ``time_share``."""
+        """Devices' worth of carbon; see ``time_share``."""
         return time_share(slot_ns, item.lifetime_ns) / item.slots_per_device
 
 
 @dataclass(frozen=True)
 class ByExpectedUtilisation:
-    """By time held over the part of the lifetime expected to be held; unheld time is charged to no one."""
+    """Amortization by time held over the part of the lifetime expected to be held; unheld time is charged to no one."""
 
     utilisation: float
 
     def share(self, key: Key, slot_ns: int, item: EmbodiedItem) -> float:
-        """See ``expected_utilisation_share``."""
+        """Devices' worth of carbon; see ``expected_utilisation_share``."""
         if key.owner == UNALLOCATED:
             return 0.0
         return expected_utilisation_share(slot_ns, item.lifetime_ns, self.utilisation) / item.slots_per_device
@@ -148,18 +149,18 @@ class ByExpectedUtilisation:
 
 @dataclass(frozen=True)
 class ByUse:
-    """By time at work over the working time expected of a device; all other time is free."""
+    """Amortization by time at work over the working time expected of a device; all other time is free."""
 
     active_lifetime_ns: int
 
     def share(self, key: Key, slot_ns: int, item: EmbodiedItem) -> float:
-        """See ``use_share``."""
+        """Devices' worth of carbon; see ``use_share``."""
         return use_share(slot_ns, self.active_lifetime_ns) / item.slots_per_device if key.state == "active" else 0.0
 
 
 @dataclass(frozen=True)
 class AccountingPlan:
-    """Everything the fold needs."""
+    """Everything the fold needs to price a ledger."""
 
     convention: Convention
     sites: Mapping[str, SitePlan]
@@ -170,6 +171,6 @@ class AccountingPlan:
 
     @property
     def embodied_water_known(self) -> bool:
-        """Whether a figure is published for every kind of GPU."""
+        """Whether a figure of water is published for every kind of GPU."""
         gpus = [item.water_l for item in self.embodied if item.component == "gpu"]
         return bool(gpus) and all(litres is not None for litres in gpus)

@@ -28,9 +28,11 @@ MEANS = {"itl": ("itl_ns", "itl_count"), "step_gap": ("itl_ns", "step_gap_count"
 
 @dataclass(frozen=True)
 class RequestEnergy:
-    """What rows answer for: J of the prefills, the decodes and the shares of the overhead of all of them, and what no
-    row answers for. ``of`` splits it up row by row; ``per_ns`` is J of overhead in each bin of ``edges_ns`` per ns that
-    a request answers for."""
+    """Energy, J, that all requests answer for, and what no row answers for.
+
+    That of the prefills, of the decodes, and of the shares of the overhead. ``of`` splits it up row by row; ``per_ns``
+    is J of overhead in each bin of ``edges_ns`` per ns that a request answers for.
+    """
 
     prefill_j: float
     decode_j: float
@@ -42,14 +44,14 @@ class RequestEnergy:
     phase_w: dict[str, float]
 
     def of(self, rows: npt.NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-        """J of each of some rows (n, 16): prefill, decode, and its share of the overhead."""
+        """Energy of each of some rows (n, 16), J (n,) each: prefill, decode, and its share of the overhead."""
         direct = [_direct_j(rows, phase, self.unit_scale, self.phase_w[phase]) for phase in ("prefill", "decode")]
         answered_ns, bins = _answered(rows, self.edges_ns)
         return direct[0], direct[1], answered_ns * self.per_ns[bins]
 
 
 def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | None) -> dict[str, Any]:
-    """One serving workload over the whole run; what did not happen is absent.
+    """Figures of one serving workload over the whole run; what did not happen is absent.
 
     ``requests``, where all have rows: their sum and what no row answers for are the workload's energy.
     """
@@ -129,7 +131,7 @@ def energy_split_kwh(log: ServingLog, energy_j: float) -> dict[str, float]:
 
 
 def request_energy(log: ServingLog, ledger: Ledger) -> RequestEnergy:
-    """What the log's rows answer for, in two passes over them. Needs all rows, not a sample."""
+    """Energy that a log's rows answer for, in two passes over them. Needs all rows, not a sample."""
     own = it_of(ledger, log.workload)
     total_j = own.energy_j.sum(axis=0)
     at_work = own.where(lambda key: key.component == "gpu" and key.state == "active")
@@ -157,7 +159,7 @@ def _direct_j(rows: npt.NDArray[np.int64], phase: str, unit_scale: float, lane_w
 
 
 def _answered(rows: npt.NDArray[np.int64], edges_ns: npt.NDArray[np.int64]) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """ns that each row answers for, and the bin in which it was done."""
+    """Time, ns, that each row answers for, and the bin in which it was done."""
     answered = rows[:, COLUMN["prefill_ns"]].astype(np.float64) + rows[:, COLUMN["decode_ns"]].astype(np.float64)
     bins = np.searchsorted(edges_ns, rows[:, COLUMN["done_ns"]], side="right") - 1
     return answered, np.clip(bins, 0, len(edges_ns) - 2)

@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SiteAccount:
-    """Energies in J, carbon in g, water in L, cost in the plan's currency, each an array over the bins (n,).
+    """The account of one site in arrays over the bins (n,): J, g of carbon, L of water, cost in the plan's currency.
 
     ``facility_j`` is all the site consumes: ``it_j`` (with ``extra_j``, what warm air costs the servers) and
     ``overhead_j`` by component; ``import_j`` is the part that the grid supplies. None where a thing is not modelled.
@@ -140,7 +140,9 @@ def _grid_rates(
     renewable_j: Floats | None,
     carbon_free_j: Floats | None,
 ) -> dict[str, tuple[Floats, Floats]]:
-    """What a joule of the grid takes in each bin, by quantity: of those drawn, and of one more without a contract."""
+    """Carbon, water and cost of a joule of the grid in each bin, by quantity: of those drawn, and of one more without a
+    contract.
+    """
     rates = {
         name: (signal.on_bins(edges_ns),) * 2
         for name, signal in {

@@ -34,9 +34,12 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class StockChange:
-    """``start_j`` and ``end_j`` are stored; ``grid_j`` (bins,) is what the grid gives for the change: above 0 to make
-    good what was drawn out, below 0 of what was put in. ``taken`` is carbon (g), water (L), cost and so on of it by
-    name, each (bins,). ``circulated_j`` is what of the grid's energy went into the battery less what came out of it."""
+    """The change of what a battery holds over a run, and what it comes to.
+
+    ``start_j`` and ``end_j`` are stored; ``grid_j`` (bins,) is what the grid gives for the change: above 0 to make good
+    what was drawn out, below 0 of what was put in. ``taken`` is carbon (g), water (L), cost and so on of it by name,
+    each (bins,). ``circulated_j`` is what of the grid's energy went into the battery less what came out of it.
+    """
 
     start_j: float
     end_j: float
@@ -47,7 +50,7 @@ class StockChange:
 
     @property
     def supplied_j(self) -> float:
-        """What the grid gave beyond what was consumed: lost on the way through the battery.
+        """Energy that the grid gave beyond what was consumed, J: lost on the way through the battery.
 
         Not below 0: a charge that the site's own plants replaced was of the grid when it was consumed.
         """
@@ -69,7 +72,7 @@ def stock_change(
     refilling: Mapping[str, Floats],
     stated: Mapping[str, float] | None,
 ) -> StockChange:
-    """The change over all bins.
+    """The change of a battery's stock over all bins.
 
     Rates are per joule of the grid, by name: ``charging`` (bins,) are those of what was drawn, ``refilling`` (bins,)
     those of what would be; ``stated`` ones stand in for the mean of these.

@@ -17,7 +17,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Exceeded:
-    """A limit exceeded in some ``bins`` (k,), by index: W asked of it there (k,), and W that it carries."""
+    """A limit of the building that more was asked of than it carries.
+
+    ``bins`` (k,) are the bins in which it was, by index; ``demand_w`` (k,) is what was asked there, ``limit_w`` what it
+    carries.
+    """
 
     limit: str
     bins: Ints
@@ -27,7 +31,11 @@ class Exceeded:
 
 @dataclass(frozen=True, eq=False)
 class BuildingBins:
-    """Arrays (n,) over bins: W beyond the IT load by component, W that warm air adds to the servers, water in L/s."""
+    """What a building adds to its IT load in each bin, as arrays (n,).
+
+    ``components_w`` are W beyond the IT load by component, ``it_extra_w`` W that warm air adds to the servers,
+    ``water_l_per_s`` L/s by use.
+    """
 
     components_w: Mapping[str, Floats]
     it_extra_w: Mapping[str, Floats] = field(default_factory=dict)
@@ -38,35 +46,41 @@ class BuildingBins:
 
 
 class Building(Protocol):
-    """A building. ``models_water`` tells whether its water is known."""
+    """What a site's machines stand in: answers what it adds to their power, and what it cannot carry.
+
+    ``models_water`` tells whether its water is known.
+    """
 
     @property
     def models_water(self) -> bool: ...
 
     def breakpoints(self, start_ns: int, end_ns: int) -> Ints:
-        """Where it changes within ``(start_ns, end_ns)``: the bins need edges there."""
+        """Instants at which the building changes within ``(start_ns, end_ns)``: the bins need edges there."""
 
     def evaluate(self, it_w: Mapping[str, Floats], edges_ns: Ints) -> BuildingBins:
-        """The bins between ``edges_ns`` (n + 1,) under ``it_w``, mean W by IT component (n,)."""
+        """Power and water in the bins between ``edges_ns`` (n + 1,) under ``it_w``, mean W by IT component (n,)."""
 
 
 @dataclass(frozen=True)
 class FixedPUE:
-    """The same share of the IT load at every load and in any weather, as one component called 'facility'."""
+    """A building that adds the same share of the IT load always, as one component called 'facility'.
+
+    ``pue`` is at least 1; neither load nor weather changes it (see ``pue.overhead`` for the source).
+    """
 
     pue: float
 
     @property
     def models_water(self) -> bool:
-        """It does not."""
+        """False: one number says nothing of water."""
         return False
 
     def breakpoints(self, _start_ns: int, _end_ns: int) -> Ints:
-        """None: it is the same in any weather."""
+        """No instants: it is the same in any weather."""
         return np.empty(0, dtype=np.int64)
 
     def evaluate(self, it_w: Mapping[str, Floats], edges_ns: Ints) -> BuildingBins:
-        """IT x (PUE - 1)."""
+        """Power beyond the IT load in each bin: IT x (PUE - 1)."""
         total = np.zeros(len(edges_ns) - 1)
         for watts in it_w.values():
             total += watts

@@ -31,7 +31,7 @@ SMALLEST_LIFT_K = 8.0
 
 @dataclass(frozen=True)
 class Chiller:
-    """``capacity_w`` of heat; ``carnot_share`` of Carnot's COP."""
+    """A chiller that carries ``capacity_w`` of heat, at ``carnot_share`` of Carnot's COP."""
 
     capacity_w: float
     carnot_share: float
@@ -43,7 +43,10 @@ def carnot_share(cop: float, evaporating_c: float, condensing_c: float) -> float
 
 
 def part_load_power(load: Floats) -> Floats:
-    """Share of full-load power at the share ``load`` of full load: from 0 in proportion up to LOWEST_LOAD."""
+    """Share of full-load power at ``load`` (n,), shares of full load.
+
+    In proportion up to LOWEST_LOAD, where the chiller cycles; from there on by the DOE-2 curve of this module.
+    """
     running = np.maximum(load, LOWEST_LOAD)
     a, b, c = PART_LOAD
     return np.asarray((a + running * (b + c * running)) * (load / running))

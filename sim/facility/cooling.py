@@ -23,7 +23,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Cooled:
-    """Arrays (n,): electric W by component, heat rejected outdoors in W, water in L/s by use (empty where none is)."""
+    """What cooling takes and gives in each bin, as arrays (n,).
+
+    Electric W by component, heat rejected outdoors in W, and water in L/s by use (empty where none is).
+    """
 
     power_w: dict[str, Floats]
     rejected_w: Floats
@@ -31,7 +34,7 @@ class Cooled:
 
 
 class Cooling(Protocol):
-    """Cooling of a hall for ``capacity_w`` of heat; ``supply_c`` is the air (or water) it gives the servers."""
+    """A way of cooling a hall: carries ``capacity_w`` of heat, and gives the servers air (or water) of ``supply_c``."""
 
     @property
     def capacity_w(self) -> float: ...
@@ -43,7 +46,11 @@ class Cooling(Protocol):
 
 @dataclass(frozen=True)
 class RoomAir:
-    """Fans that move the hall's air: share of the design heat at design, slowest flow, K from supply to return."""
+    """Fans that move the hall's air.
+
+    They take a share of the design heat at design and run no slower than a share of the design flow; the air warms by
+    some K from supply to return.
+    """
 
     design_heat_w: float
     fan_share: float
@@ -52,7 +59,7 @@ class RoomAir:
     rise_k: float
 
     def fan_w(self, heat_w: Floats) -> Floats:
-        """Their power; all of it becomes heat in the hall."""
+        """Power of the fans (n,), W, while they carry ``heat_w`` (n,); all of it becomes heat in the hall."""
         return cubic_power_w(
             heat_w, design_load_w=self.design_heat_w, design_share=self.fan_share, slowest=self.slowest
         )
@@ -69,7 +76,7 @@ class ChilledWater:
     slowest_pump: float
 
     def load(self, heat_w: Floats) -> tuple[dict[str, Floats], Floats]:
-        """Fans and pumps, W, and what is left for the chiller: the heat and theirs."""
+        """Power of fans and pumps, W by component, and the heat left for the chiller: the hall's and theirs, W (n,)."""
         pump_w = cubic_power_w(
             heat_w, design_load_w=self.air.design_heat_w, design_share=self.pump_share, slowest=self.slowest_pump
         )
@@ -77,14 +84,16 @@ class ChilledWater:
         return power, heat_w + power["air_fan"] + pump_w
 
     def free_share(self, coldest_c: Floats) -> Floats:
-        """Of the heat that needs no chiller (n,), where outdoors brings its water to ``coldest_c``: all of it at the
-        supply temperature, none at the return's."""
+        """Share of the heat (n,) that needs no chiller, where outdoors brings the water to ``coldest_c`` (n,).
+
+        All of it at the supply temperature, none at the return's, in proportion between.
+        """
         return np.asarray(np.clip((self.supply_c + self.rise_k - coldest_c) / self.rise_k, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
 class WaterCooledChiller:
-    """Chilled water, a chiller, a tower; ``economizer_k`` is a water-side economizer's approach, None without one."""
+    """Chilled water, a chiller and a tower; ``economizer_k`` is a water-side economizer's approach, None without."""
 
     water: ChilledWater
     chiller: Chiller
@@ -94,16 +103,16 @@ class WaterCooledChiller:
 
     @property
     def capacity_w(self) -> float:
-        """The design heat of the hall."""
+        """Heat that the cooling carries, W: the design heat of the hall."""
         return self.water.air.design_heat_w
 
     @property
     def supply_c(self) -> float:
-        """Of the air."""
+        """Temperature of the air that servers take in, degC."""
         return self.water.air.supply_c
 
     def cool(self, heat_w: Floats, air: Air) -> Cooled:
-        """See ``Cooling``."""
+        """Power, rejected heat and water in each bin; see ``Cooling.cool``."""
         power, load_w = self.water.load(heat_w)
         tower_c = air.wet_bulb_c + self.tower.approach_k
         chilled_w = load_w
@@ -131,16 +140,16 @@ class AirCooledChiller:
 
     @property
     def capacity_w(self) -> float:
-        """The design heat of the hall."""
+        """Heat that the cooling carries, W: the design heat of the hall."""
         return self.water.air.design_heat_w
 
     @property
     def supply_c(self) -> float:
-        """Of the air."""
+        """Temperature of the air that servers take in, degC."""
         return self.water.air.supply_c
 
     def cool(self, heat_w: Floats, air: Air) -> Cooled:
-        """See ``Cooling``."""
+        """Power and rejected heat in each bin; see ``Cooling.cool``. It takes no water."""
         power, load_w = self.water.load(heat_w)
         chilled_w = load_w
         if self.economizer_k is not None:
@@ -169,16 +178,16 @@ class OutdoorAir:
 
     @property
     def capacity_w(self) -> float:
-        """The design heat of the hall."""
+        """Heat that the cooling carries, W: the design heat of the hall."""
         return self.air.design_heat_w
 
     @property
     def supply_c(self) -> float:
-        """Of the air."""
+        """Temperature of the air that servers take in, degC."""
         return self.air.supply_c
 
     def cool(self, heat_w: Floats, air: Air) -> Cooled:
-        """See ``Cooling``."""
+        """Power, rejected heat and water in each bin; see ``Cooling.cool``."""
         fan_w = self.air.fan_w(heat_w)
         load_w = heat_w + fan_w
         excess_k = np.maximum(air.dry_bulb_c - self.air.supply_c, 0.0)
@@ -219,16 +228,16 @@ class Liquid:
 
     @property
     def capacity_w(self) -> float:
-        """The design heat of the hall."""
+        """Heat that the cooling carries, W: the design heat of the hall."""
         return self.design_heat_w
 
     @property
     def supply_c(self) -> float:
-        """Of the air where some is left, else of the water."""
+        """Temperature that servers take in, degC: of the air where some heat is left in it, else of the water."""
         return self.rest.supply_c if self.rest is not None else self.water_c
 
     def cool(self, heat_w: Floats, air: Air) -> Cooled:
-        """See ``Cooling``."""
+        """Power, rejected heat and water in each bin; see ``Cooling.cool``."""
         wet_w = heat_w * self.liquid_share
         design_w = self.design_heat_w * self.liquid_share
         pump_w = cubic_power_w(wet_w, design_load_w=design_w, design_share=self.pump_share, slowest=self.slowest_pump)

@@ -20,7 +20,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LossCurve:
-    """Losses as shares of the rated power at load share x: no_load + proportional x + square x2, none negative."""
+    """Losses of an element as shares of its rated power, at load share x: no_load + proportional x + square x2.
+
+    None of the three is negative.
+    """
 
     no_load: float
     proportional: float
@@ -29,7 +32,7 @@ class LossCurve:
 
 @dataclass(frozen=True)
 class Element:
-    """One stage of the chain. ``installed_w`` is what all its modules together are rated for, spares included."""
+    """One stage of the power chain; ``installed_w`` is what all its modules together are rated for, spares included."""
 
     name: str
     installed_w: float
@@ -37,14 +40,17 @@ class Element:
     curve: LossCurve
 
     def loss_w(self, output_w: Floats) -> Floats:
-        """Lost while ``output_w`` (n,) leave it; modules share the load evenly."""
+        """Power lost, W (n,), while ``output_w`` (n,) leave the element; its modules share the load evenly."""
         load = output_w / self.installed_w
         curve = self.curve
         return np.asarray(self.installed_w * (curve.no_load + load * (curve.proportional + load * curve.square)))
 
 
 def curve_through(loads: Sequence[float], efficiencies: Sequence[float]) -> LossCurve:
-    """The curve nearest to efficiencies (0..1] at shares of load (0..1], with no negative part: least squares."""
+    """The loss curve nearest to measured ``efficiencies`` (0..1] at shares of load (0..1].
+
+    Least squares, with no negative part.
+    """
     x = np.asarray(loads, dtype=np.float64)
     losses = x * (1.0 / np.asarray(efficiencies, dtype=np.float64) - 1.0)
     parts, _ = nnls(np.column_stack([np.ones_like(x), x, x * x]), losses)
@@ -70,7 +76,10 @@ class Passed:
 
 
 def through(chain: Sequence[Element], output_w: Floats) -> tuple[Floats, list[Passed]]:
-    """What enters a chain (listed from the grid on) while ``output_w`` (n,) leave it, and what passes each element."""
+    """Power that enters a chain while ``output_w`` (n,) leave it, W (n,), and what passes each element.
+
+    The chain is listed from the grid on.
+    """
     passed = []
     for element in reversed(chain):
         lost = element.loss_w(output_w)

@@ -25,8 +25,9 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Plant:
-    """``utility`` feeds everything, ``critical`` the IT alone, both listed from the grid on. ``other_w`` is constant.
+    """A building of cooling and power chain, under its weather.
 
+    ``utility`` feeds everything, ``critical`` the IT alone, both listed from the grid on. ``other_w`` is constant.
     ``immersed`` servers have no fans. ``feed_w`` is what the site may draw, None without a limit.
     """
 
@@ -42,15 +43,18 @@ class Plant:
 
     @property
     def models_water(self) -> bool:
-        """It does, even where that is none."""
+        """True, even where the cooling takes none."""
         return True
 
     def breakpoints(self, start_ns: int, end_ns: int) -> Ints:
-        """Where the weather changes."""
+        """Instants within ``(start_ns, end_ns)`` at which the weather changes."""
         return self.weather.breakpoints(start_ns, end_ns)
 
     def evaluate(self, it_w: Mapping[str, Floats], edges_ns: Ints) -> BuildingBins:
-        """See ``Building``. Raises ``SignalRangeError`` where the weather ends before the bins do."""
+        """Power, water and limits in each bin; see ``Building.evaluate``.
+
+        Raises ``SignalRangeError`` where the weather ends before the bins do.
+        """
         air = self.weather.on_bins(edges_ns)
         extra = self._extra(it_w)
         drawn = [*it_w.values(), *extra.values()]
@@ -60,7 +64,7 @@ class Plant:
         return self._around(it, extra, air)
 
     def it_limit_w(self, edges_ns: Ints) -> Floats:
-        """The IT power (n,) that cooling, chain and feed carry in each bin: bisected, since losses follow the load."""
+        """IT power (n,) that cooling, chain and feed carry in each bin, W: bisected, since losses follow the load."""
         air = self.weather.on_bins(edges_ns)
         low = np.zeros(len(edges_ns) - 1)
         high = np.full_like(low, self.cooling.capacity_w)

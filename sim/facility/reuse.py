@@ -15,14 +15,17 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class HeatReuse:
-    """Up to ``share`` of the heat and ``demand_w`` delivered; ``cop`` of the heat pump, None where none is needed."""
+    """Heat delivered to somebody outside.
+
+    Up to ``share`` of the heat, and ``demand_w`` delivered; ``cop`` of the heat pump, None where none is needed.
+    """
 
     share: float
     demand_w: float
     cop: float | None
 
     def taken(self, heat_w: Floats) -> tuple[Floats, Floats, Floats]:
-        """Of ``heat_w`` (n,): W taken from the hall, W delivered, and W of electricity for the heat pump.
+        """Heat taken from ``heat_w`` (n,), heat delivered, and electricity for the heat pump, each W (n,).
 
         Delivered = taken + electricity: a heat pump's work arrives as heat.
         """

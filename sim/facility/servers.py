@@ -17,18 +17,21 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WarmServers:
-    """Fan speed rises by ``ramp_per_k`` of itself above ``reference_c``; silicon's power by ``leakage_per_k``."""
+    """How servers answer to inlet air warmer than ``reference_c``.
+
+    Fan speed rises by ``ramp_per_k`` of itself a kelvin, silicon's power by ``leakage_per_k``.
+    """
 
     reference_c: float
     ramp_per_k: float
     leakage_per_k: float
 
     def fan_factor(self, inlet_c: float) -> float:
-        """Of the fans' power at the reference: the cube of their speed; never below 1."""
+        """Power of the fans at ``inlet_c``, relative to the reference: the cube of their speed, never below 1."""
         return float((1.0 + self.ramp_per_k * max(inlet_c - self.reference_c, 0.0)) ** 3)
 
     def leakage_factor(self, inlet_c: float) -> float:
-        """Of the silicon's power at the reference; never below 1."""
+        """Power of the silicon at ``inlet_c``, relative to the reference; never below 1."""
         return 1.0 + self.leakage_per_k * max(inlet_c - self.reference_c, 0.0)
 
 

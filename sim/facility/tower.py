@@ -33,7 +33,10 @@ DRIFT_SHARE = 2e-5
 
 @dataclass(frozen=True)
 class Tower:
-    """Design: heat, fan power as a share of it, approach to the wet bulb and range in K, cycles of concentration."""
+    """A cooling tower by its design point.
+
+    Heat in W, fan power as a share of it, approach to the wet bulb and range in K, and cycles of concentration.
+    """
 
     heat_w: float
     fan_share: float
@@ -43,13 +46,13 @@ class Tower:
 
 
 def fan_power_w(heat_w: Floats, tower: Tower) -> Floats:
-    """Fans hold the approach: air follows the heat, and power its cube."""
+    """Electric W (n,) of the fans while ``heat_w`` (n,) is rejected: air follows the heat, and power its cube."""
     flow = heat_w / tower.heat_w
     return np.asarray(tower.fan_share * tower.heat_w * flow * flow * flow)
 
 
 def evaporated_share(air: Air, tower: Tower) -> Floats:
-    """Of the rejected heat that leaves by evaporation, 0..1 (n,)."""
+    """Share (n,) of the rejected heat that leaves by evaporation, 0..1."""
     leaving_c = air.wet_bulb_c + (tower.approach_k + tower.range_k / 2.0)
     taken_up = saturated_ratio(leaving_c, air.pressure_pa) - air.humidity_ratio
     latent = latent_heat_j_per_kg(leaving_c) * taken_up
@@ -58,7 +61,7 @@ def evaporated_share(air: Air, tower: Tower) -> Floats:
 
 
 def water_l_per_s(heat_w: Floats, air: Air, tower: Tower) -> dict[str, Floats]:
-    """Evaporation, blowdown and drift while ``heat_w`` (n,) is rejected, L/s each."""
+    """Water that the tower takes while ``heat_w`` (n,) is rejected: evaporation, blowdown and drift, L/s (n,) each."""
     latent_heat = latent_heat_j_per_kg(air.wet_bulb_c + (tower.approach_k + tower.range_k / 2.0))
     evaporated = heat_w * evaporated_share(air, tower) / latent_heat
     drift = heat_w * (DRIFT_SHARE / (WATER_J_PER_KG_K * tower.range_k))

@@ -25,7 +25,7 @@ SCOPE_1_G_PER_L = sum(_G_PER_MMBTU[gas] * _GWP[gas] for gas in _GWP) * _MMBTU_PE
 
 @dataclass(frozen=True)
 class DieselUnit:
-    """Generators of one site taken together, in SI.
+    """All backup generators of one site taken together, in SI.
 
     ``no_load_l_per_j`` is fuel per joule that running at the rating would give, burned whatever the load;
     ``slope_l_per_j`` is fuel per joule generated. Below ``minimum_load`` of the rating they are not run: the rest is

@@ -22,7 +22,7 @@ WORTH_COMPILING = 200_000
 
 @dataclass(frozen=True)
 class SiteUnits:
-    """What stands at one site and how much the connection to the grid carries, in W; ``inf`` is no limit."""
+    """The units of one site, and what its connection to the grid carries each way, in W; ``inf`` is no limit."""
 
     battery: BatteryUnit | None
     diesel: DieselUnit | None
@@ -30,7 +30,7 @@ class SiteUnits:
     export_limit_w: float
 
     def row(self) -> Floats:
-        """The loop's parameters."""
+        """Parameters of the loop for this site, (PARAMETERS,) in the order of ``loop``."""
         row = np.zeros(k.PARAMETERS)
         row[[k.CHARGE_EFF, k.DISCHARGE_EFF]] = 1.0
         row[k.IMPORT_W], row[k.EXPORT_W] = self.import_limit_w, self.export_limit_w
@@ -89,19 +89,24 @@ class Dispatch:
         return np.asarray(self.pv_w + self.wind_w + self.other_w)
 
     def imbalance_w(self) -> Floats:
-        """Sources less sinks in each bin: zero but for rounding."""
+<<<<<<< HEAD
+        """Sources less sinks in each bin, W: zero but for rounding."""
         given = self.made_w + self.diesel_w + self.battery_discharge_w + self.grid_import_w
+=======
+        """Sources less sinks in each bin, W: zero but for rounding."""
+        given = self.pv_w + self.wind_w + self.diesel_w + self.battery_discharge_w + self.grid_import_w
+>>>>>>> ed59c22 (Docstrings of signals, facility, on-site, accounts and weather name the thing first, with shapes and units)
         taken = self.load_w + self.battery_charge_w + self.grid_export_w + self.curtailed_w
         return np.asarray(given + self.unserved_w - taken)
 
     def storage_imbalance_j(self) -> Floats:
-        """What the battery took less what it gave, lost and now holds more, in each bin: zero but for rounding."""
+        """Energy that the battery took less what it gave, lost and now holds more, J: zero but for rounding in each bin."""
         before = np.concatenate([self.soc_start_j[..., None], self.soc_j[..., :-1]], axis=-1)
         net_j = (self.battery_charge_w - self.battery_discharge_w - self.losses_w) * self.dt_s
         return np.asarray(net_j - (self.soc_j - before))
 
     def energy_j(self, power_w: Floats) -> Floats:
-        """One of its powers summed over the bins: J, a number a site."""
+        """Energy of one of its powers over all bins, J: a number a site."""
         return np.asarray(power_w @ self.dt_s)
 
 

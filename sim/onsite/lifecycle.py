@@ -16,7 +16,7 @@ from sim.units import G_PER_KG, J_PER_KWH, NS_PER_S
 
 @dataclass(frozen=True)
 class Range:
-    """Low, central and high, in one SI unit, with where they come from."""
+    """A range: low, central and high, in one SI unit, with where they come from."""
 
     low: float
     central: float
@@ -52,14 +52,14 @@ PUBLISHED: dict[str, Range] = {
 
 @dataclass(frozen=True)
 class PerEnergy:
-    """g of CO2e per joule generated."""
+    """Life-cycle carbon of a plant per energy: g of CO2e per joule generated."""
 
     g_per_j: Range
 
 
 @dataclass(frozen=True)
 class PerCapacity:
-    """g of CO2e per watt installed, spread evenly over a lifetime."""
+    """Life-cycle carbon of a plant per rating: g of CO2e per watt installed, spread evenly over a lifetime."""
 
     g_per_w: Range
     lifetime_ns: int
@@ -85,7 +85,10 @@ class CarbonLine:
 
 
 def total(lines: tuple[CarbonLine, ...], scope: int) -> Range:
-    """The lines of one scope together. Low and high add up as if all sources erred the same way (the widest range)."""
+    """Carbon of all lines of one scope together.
+
+    Low and high add up as if all sources erred the same way, which is the widest range.
+    """
     ends = np.array([(x.carbon_g.low, x.carbon_g.central, x.carbon_g.high) for x in lines if x.scope == scope])
     low, central, high = ends.sum(axis=0) if len(ends) else (0.0, 0.0, 0.0)
     return Range(float(low), float(central), float(high), "sum of the lines")

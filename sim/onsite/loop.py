@@ -52,7 +52,7 @@ def run_bins(
     wants: npt.NDArray[np.int8],
     out: Floats,
 ) -> None:
-    """Fills ``out`` (sites, RESULTS, bins).
+    """Serves every site bin by bin, and fills ``out`` (sites, RESULTS, bins).
 
     ``units`` (sites, PARAMETERS); ``dt_s`` (bins,); ``load``, ``made`` (by PV and wind) and ``on_test`` (by generators)
     in W, ``grid_up`` and ``wants`` are (sites, bins). Stored energy is at the end of a bin, in J, ``R_WORN`` in

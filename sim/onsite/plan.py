@@ -27,7 +27,11 @@ Source = Literal["pv", "wind", "other"]
 
 @dataclass(frozen=True)
 class Plant:
+<<<<<<< HEAD
     """PV, wind, or another source that burns nothing: ``output`` is its power as a share of ``capacity_w``."""
+=======
+    """A PV or wind plant on the run's clock: ``output`` is its power as a share of ``capacity_w``."""
+>>>>>>> ed59c22 (Docstrings of signals, facility, on-site, accounts and weather name the thing first, with shapes and units)
 
     source: Source
     name: str
@@ -36,7 +40,7 @@ class Plant:
     lifecycle: PerEnergy | PerCapacity
 
     def power_w(self, edges_ns: Ints) -> Floats:
-        """Mean power in each bin between ``edges_ns``, W."""
+        """Mean power in each bin between ``edges_ns`` (n + 1,), W (n,)."""
         return self.capacity_w * self.output.on_bins(edges_ns)
 
 
@@ -55,11 +59,10 @@ class TestPlan:
 
 @dataclass(frozen=True)
 class OnsitePlan:
-    """``rule`` tells the battery what to do; ``outages_ns`` (n, 2) are start and end of each outage.
+    """All units of one site, and the rule that tells its battery what to do.
 
-    ``stock`` is what each joule from the grid took that charged the battery before the run, by quantity of the account;
-    None where that counts as a joule of the run's own grid.
-
+    ``outages_ns`` (n, 2) are start and end of each outage. ``stock`` is what each joule from the grid took that charged
+    the battery before the run, by quantity of the account; None where that counts as a joule of the run's own grid.
     ``battery_lifecycle`` is g of CO2e per joule of capacity; ``fuel_upstream_g_per_l`` is None where not counted.
     """
 
@@ -77,9 +80,9 @@ class OnsitePlan:
         return tuple(plant for plant in self.plants if plant.source == source)
 
     def breakpoints(self, start_ns: int, end_ns: int) -> list[Ints]:
-        """Where anything here changes within ``(start_ns, end_ns)``: the bins must have edges at all of these.
+        """Instants within ``(start_ns, end_ns)`` at which anything here changes: bins need edges at all of them.
 
-        And at those of the price and intensity that the battery looks at.
+        The price and the intensity that the battery looks at are among what changes.
         """
         signals = [plant.output for plant in self._in_order()]
         flat = self.outages_ns.ravel()
@@ -87,7 +90,7 @@ class OnsitePlan:
         return [signal.breakpoints(start_ns, end_ns) for signal in signals] + [np.unique(cuts)]
 
     def dispatch(self, load_w: Floats, edges_ns: Ints, price: Signal | None, intensity: Signal) -> Dispatch:
-        """What serves the facility's ``load_w`` (bins,) in the bins between ``edges_ns``, which hold all breakpoints.
+        """Serves the facility's ``load_w`` (bins,) in the bins between ``edges_ns``, which hold all breakpoints.
 
         Raises ``RunError`` where a battery goes by a price that is not there, ``ValueError`` where anything changes
         within a bin. Tests may begin inside a bin; their power is averaged over it.

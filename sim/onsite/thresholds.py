@@ -90,25 +90,28 @@ class Fixed:
     high: float
 
     def of(self, signal: Signal) -> tuple[Floats, Floats]:
-        """Both, everywhere."""
+        """The same two values in each interval."""
         return np.full(len(signal.values), self.low), np.full(len(signal.values), self.high)
 
 
 @dataclass(frozen=True)
 class Trailing:
-    """See ``trailing_bounds``."""
+    """Bounds by the window gone by; see ``trailing_bounds``."""
 
     window_ns: int
     share: float
 
     def of(self, signal: Signal) -> tuple[Floats, Floats]:
-        """Of the window gone by."""
+        """Low and high bound of the window gone by, in each interval."""
         return trailing_bounds(signal, self.window_ns, self.share)
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """See ``forecast_bounds``; the same ``seed`` errs the same way each time it is asked. ``error`` 0 is perfect."""
+    """Bounds by a forecast of the window to come; see ``forecast_bounds``.
+
+    The same ``seed`` errs the same way each time it is asked; ``error`` 0 is perfect.
+    """
 
     window_ns: int
     share: float
@@ -116,37 +119,37 @@ class Forecast:
     seed: int
 
     def of(self, signal: Signal) -> tuple[Floats, Floats]:
-        """Of the window to come, as forecast."""
+        """Low and high bound of the window to come, as forecast, in each interval."""
         rng = np.random.default_rng(self.seed)
         return forecast_bounds(signal, self.window_ns, self.share, error=self.error, rng=rng)
 
 
 class Rule(Protocol):
-    """What tells a battery what to do."""
+    """A rule that tells a battery what to do."""
 
     def told(self, price: Signal | None, intensity: Signal) -> Signal:
-        """A code of ``loop`` at each time."""
+        """The codes of ``loop`` over time: rest, charge, discharge or follow."""
 
 
 @dataclass(frozen=True)
 class Follow:
-    """Self-consumption: store what is left over, give it when it is missing."""
+    """Self-consumption: the battery stores what is left over, and gives it when it is missing."""
 
     def told(self, price: Signal | None, intensity: Signal) -> Signal:  # noqa: ARG002
-        """The same always."""
+        """Always the code to follow surplus and load."""
         return Signal.constant(float(FOLLOW), "rule")
 
 
 @dataclass(frozen=True)
 class Trade:
-    """Charge while the grid is cheap or clean, discharge into the load while it is dear or dirty."""
+    """Trading: the battery charges while the grid is cheap or clean, and serves the load while it is dear or dirty."""
 
     by: Literal["price", "intensity"]
     bounds: Bounds
     round_trip: float
 
     def told(self, price: Signal | None, intensity: Signal) -> Signal:
-        """By the signal it looks at. Raises ``RunError`` where that is a price and there is none."""
+        """The codes over time by the signal it looks at. Raises ``RunError`` where that is a price not given."""
         signal = price if self.by == "price" else intensity
         if signal is None:
             raise RunError("a battery dispatched by price needs a price")

@@ -22,7 +22,7 @@ class Complaints:
         self._more = 0
 
     def add(self, line: int | None, message: str, path: str = "") -> None:
-        """One more row at fault. A message names what varies (a cell) only where rows differ in it."""
+        """Notes one more row at fault. A message names what varies (a cell) only where rows differ in it."""
         kind = self._kinds.get(message)
         if kind is not None:
             kind.count += 1

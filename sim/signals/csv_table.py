@@ -54,7 +54,7 @@ class Table:
                 yield self._rows.line_num, row
 
     def complain(self, line: int, message: str) -> None:
-        """One more bad row; rows at one fault are told together."""
+        """Notes one more bad row; rows at one fault are told together."""
         self._complaints.add(line, message)
 
     def times(self, column: int, labels: Labels = AS_DOCUMENTED) -> Times:

@@ -36,7 +36,7 @@ class Forecast(Protocol):
 
 @dataclass(frozen=True)
 class Perfect:
-    """The truth."""
+    """The true future, which nobody knows: a bound on what any forecast could reach."""
 
     def made(self, truth: Signal, now_ns: int, until_ns: int, rng: np.random.Generator) -> Signal:  # noqa: ARG002
         """``truth`` itself, cut to the span."""

@@ -93,13 +93,13 @@ class _Faults:
         self._complaints = Complaints(rows.file)
 
     def forgivable(self, places: Ints, message: str) -> int:
-        """Places (indices of rows) that only ``refuse`` minds; how many there are."""
+        """Faults at rows ``places`` (indices) that ``refuse`` alone minds; how many there are."""
         if self._policy == "refuse":
             self.always(places, message + REMEDY)
         return len(places)
 
     def blank(self, blank_row: Bools) -> int:
-        """Rows without a value, of which the reason is told where it is known; how many there are."""
+        """Faults of rows without a value, told with the reason where it is known; how many there are."""
         if self._policy == "refuse":
             rest = blank_row.copy()
             for reason, rows in self._rows.blank_because.items():

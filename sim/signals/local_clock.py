@@ -15,12 +15,12 @@ MONTHS, HOURS = 12, DAY_NS // HOUR_NS
 
 
 def zone_of(name: str | None) -> tzinfo:
-    """The zone of that name; UTC for None."""
+    """The time zone of a name of the IANA database; UTC for None."""
     return UTC if name is None else named_zone(name)
 
 
 def offsets_ns(zone: tzinfo, instants_ns: Ints) -> Ints:
-    """How far the zone's clock is ahead of UTC at ``instants_ns`` (n,) since 1970, in any order -> (n,)."""
+    """How far a zone's clock is ahead of UTC, in ns, at ``instants_ns`` (n,) since 1970 in any order -> (n,)."""
     if not len(instants_ns):
         return np.zeros(0, dtype=np.int64)
     spans = list(spans_of_offset(zone, int(instants_ns.min()), int(instants_ns.max()) + 1))

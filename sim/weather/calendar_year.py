@@ -24,17 +24,17 @@ MINUTE_NS = HOUR_NS // 60
 
 
 def is_a_day(month: int, day: int) -> bool:
-    """Whether some year has it."""
+    """Whether some year has that day (month and day from 1)."""
     return 1 <= month <= MONTHS and 1 <= day <= LENGTHS[month - 1]
 
 
 def slot(month: int, day: int, at_ns: int, step_ns: int) -> int:
-    """Of the record that begins ``at_ns`` after midnight of a day of any year (month and day from 1)."""
+    """Slot of the record that begins ``at_ns`` after midnight of a day of any year (month and day from 1)."""
     return ((month - 1) * DAYS + day - 1) * (DAY_NS // step_ns) + at_ns // step_ns
 
 
 def slots_at(local_ns: Ints, step_ns: int) -> Ints:
-    """Of the records that begin at ``local_ns`` (n,), ns since 1970 on the clock of the year."""
+    """Slots of the records that begin at ``local_ns`` (n,), ns since 1970 on the clock of the year -> (n,)."""
     days = (local_ns // DAY_NS).astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     month, day = months.astype(np.int64) % MONTHS, (days - months).astype(np.int64)

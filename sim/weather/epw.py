@@ -48,7 +48,7 @@ class _When:
 
 
 def read_epw(path: Path) -> TypicalYear:
-    """The file's year. Raises ``InputError`` naming lines that are no rows of an EPW file."""
+    """The year in an EPW file. Raises ``InputError`` naming lines that are no rows of one."""
     text = read_lines(path)
     file = str(path)
     if len(text) <= HEADERS or not text[0].startswith("LOCATION"):
@@ -92,7 +92,7 @@ def read_epw(path: Path) -> TypicalYear:
 
 
 def _records_per_hour(file: str, headers: Sequence[str]) -> int:
-    """As the header says; 1 where it says nothing, which two rows of one hour then contradict."""
+    """Records in an hour, as the header says; 1 where it says nothing, which two rows of one hour then contradict."""
     for i, line in enumerate(headers, start=1):
         if not line.startswith(PERIODS):
             continue

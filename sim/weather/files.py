@@ -14,7 +14,7 @@ LARGEST_BYTES = 1 << 28
 
 
 def read_text(path: Path) -> str:
-    """The whole file. Raises ``InputError``."""
+    """The text of a whole file. Raises ``InputError``."""
     content = read_bytes(path, most=LARGEST_BYTES)
     try:
         return content.decode("utf-8-sig")
@@ -23,17 +23,17 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Its lines, without their ends. Raises ``InputError``."""
+    """The lines of a file, without their ends. Raises ``InputError``."""
     return read_text(path).splitlines()
 
 
 def read_rows(path: Path) -> list[list[str]]:
-    """Its rows of CSV. Raises ``InputError``."""
+    """The rows of a CSV file. Raises ``InputError``."""
     return parse_csv(read_text(path), str(path))
 
 
 def place_on_earth(file: str, place: Place, *, line: int | None = None) -> Place:
-    """``place``, if it is one. Raises ``InputError`` for what lies nowhere and for clocks that nobody has."""
+    """``place`` itself, if it is one. Raises ``InputError`` for what lies nowhere and for clocks that nobody has."""
     bounds = (
         ("latitude", place.latitude_deg, 90.0),
         ("longitude", place.longitude_deg, 180.0),

@@ -87,8 +87,10 @@ def _by_calendar(
     start_ns: int,
     end_ns: int,
 ) -> WeatherSeries:
-    """Rows of ``table`` on every step of the file's clock that the run touches; they begin ``past_ns`` after whole
-    steps of that clock."""
+    """Rows of ``table`` on every step of the file's clock that the run touches.
+
+    They begin ``past_ns`` after whole steps of that clock.
+    """
     shift_ns = _ahead_ns(place) - past_ns
     first, last = (start_ns + shift_ns) // step_ns, -(-(end_ns + shift_ns) // step_ns)
     starts = np.arange(first, last + 1, dtype=np.int64) * step_ns
@@ -101,7 +103,7 @@ def _ahead_ns(place: Place) -> int:
 
 
 def _series(place: Place, edges: Ints, columns: Mapping[str, Floats], filled: int) -> WeatherSeries:
-    """Pressure is that of the standard atmosphere at the site's height where the file has none."""
+    """The series of these columns; pressure is the standard atmosphere's at the site's height if there is none."""
     pressure = columns.get("pressure_pa")
     if pressure is None:
         pressure = np.full(len(edges) - 1, standard_pressure_pa(place.elevation_m or 0.0))

@@ -72,7 +72,7 @@ CSV_HEAD = 3
 
 
 def read_open_meteo(path: Path) -> DatedHours:
-    """JSON, or CSV as Open-Meteo writes it. Raises ``InputError``."""
+    """The hours in a file of Open-Meteo, JSON or CSV as it writes it. Raises ``InputError``."""
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
     return _of_csv(path) if suffixes and suffixes[-1] == ".csv" else _of_json(path)
 
@@ -124,7 +124,7 @@ def _of_csv(path: Path) -> DatedHours:
 
 
 def _place(head: Mapping[str, Any]) -> Place:
-    """Raises ``KeyError`` or ``ValueError`` for a head without a place, or without its clock."""
+    """The place that a file's head names. Raises ``KeyError`` or ``ValueError`` for one without a place or a clock."""
     return Place(
         float(str(head["latitude"])),
         float(str(head["longitude"])),
@@ -185,7 +185,10 @@ def _dated(
 
 
 def _instant_ns(time: str, form: str | None, place: Place) -> int:
-    """When that is, since 1970. Raises ``ValueError`` for no time, ``OverflowError`` for one out of reach."""
+    """The instant of a time in the file, ns since 1970.
+
+    Raises ``ValueError`` for no time, ``OverflowError`` for one out of reach.
+    """
     moment = parse_moment(datetime.fromtimestamp(int(time), UTC).isoformat() if form == UNIX_TIME else time)
     if moment.tzinfo is not None:
         return epoch_ns(moment)

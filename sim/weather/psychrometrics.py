@@ -26,7 +26,10 @@ _HALVINGS = 40
 
 
 def saturation_pressure_pa(temperature_c: Floats) -> Floats:
-    """Over ice below the triple point of water, over water above it (equations 5 and 6)."""
+    """Saturation pressure of water vapour, Pa: over ice below the triple point, over water above it (equations 5, 6).
+
+    Any shape, and the result has it.
+    """
     kelvin = np.asarray(temperature_c) + KELVIN_AT_0_C
     log_k = np.log(kelvin)
     a, b, c, d, e, f, g = _ICE
@@ -37,24 +40,24 @@ def saturation_pressure_pa(temperature_c: Floats) -> Floats:
 
 
 def humidity_ratio(temperature_c: Floats, relative_humidity: Floats, pressure_pa: Floats) -> Floats:
-    """Of air at ``relative_humidity`` (0..1) (equation 20)."""
+    """Water in air at ``relative_humidity`` (0..1), kg per kg of dry air (equation 20); the arguments broadcast."""
     vapour = np.asarray(relative_humidity) * saturation_pressure_pa(temperature_c)
     return np.asarray(_RATIO * vapour / (pressure_pa - vapour))
 
 
 def saturated_ratio(temperature_c: Floats, pressure_pa: Floats) -> Floats:
-    """Of saturated air."""
+    """Water in saturated air, kg per kg of dry air; the arguments broadcast."""
     return humidity_ratio(temperature_c, np.ones(()), pressure_pa)
 
 
 def enthalpy_j_per_kg(temperature_c: Floats, ratio: Floats) -> Floats:
-    """Of moist air per kg of dry air, from 0 degC (equation 30)."""
+    """Enthalpy of moist air, J per kg of dry air, from 0 degC (equation 30); the arguments broadcast."""
     t = np.asarray(temperature_c)
     return np.asarray((_CP_AIR * t + ratio * (_LATENT_0 + _CP_VAPOUR * t)) * 1e3)
 
 
 def latent_heat_j_per_kg(temperature_c: Floats) -> Floats:
-    """Of evaporating water at ``temperature_c``: steam's enthalpy less the water's (as in equation 33)."""
+    """Heat of evaporating water at ``temperature_c``, J/kg: steam's enthalpy less the water's (as in equation 33)."""
     return np.asarray((_LATENT_0 - (_CP_WATER - _CP_VAPOUR) * np.asarray(temperature_c)) * 1e3)
 
 
@@ -82,5 +85,5 @@ def _ratio_at_wet_bulb(dry: Floats, wet: Floats, pressure_pa: Floats) -> Floats:
 
 
 def standard_pressure_pa(elevation_m: float) -> float:
-    """Of the standard atmosphere (equation 3), valid from -5,000 m to 11,000 m."""
+    """Air pressure of the standard atmosphere, Pa (equation 3), valid from -5,000 m to 11,000 m."""
     return float(101325.0 * (1.0 - 2.25577e-5 * elevation_m) ** 5.2559)

@@ -33,7 +33,7 @@ WORDS = {
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Degrees north and east, m above the sea, and hours that the file's clock is ahead of UTC."""
+    """Where a weather file is of: degrees north and east, m above the sea, and hours that its clock is ahead of UTC."""
 
     latitude_deg: float | None
     longitude_deg: float | None
@@ -59,7 +59,7 @@ class TypicalYear:
 
 @dataclass(frozen=True, eq=False)
 class DatedHours:
-    """Records that were: ``start_ns`` (n,) since 1970, each ``step_ns`` long, NaN where missing.
+    """Records of hours that were: ``start_ns`` (n,) since 1970, each ``step_ns`` long, NaN where missing.
 
     ``before`` has what the file says of the step before its first: these columns come as means of the step before
     their time, so the last value of each is not known. ``lines`` are None in a file without any, which has ``keys``.
@@ -131,7 +131,7 @@ def without_gaps(
 
 
 def number(text: str, *, missing: float | None = None) -> float:
-    """A cell; NaN for an empty one, for one that is no number, and from ``missing`` on (a format's mark)."""
+    """The number in a cell; NaN for an empty one, for what is no number, and from ``missing`` on (a format's mark)."""
     try:
         value = float(text)
     except ValueError:

@@ -28,7 +28,7 @@ class Air:
 
 @dataclass(frozen=True, eq=False)
 class WeatherSeries:
-    """Columns (n,) between ``edges_ns`` (n + 1,), in ns from the start of the run.
+    """Weather in columns (n,) between ``edges_ns`` (n + 1,), in ns from the start of the run.
 
     ``extra`` holds what the file has of ``ghi_w_m2``, ``dni_w_m2``, ``dhi_w_m2`` (means, W/m2) and ``wind_m_s``;
     latitude and longitude in degrees are None where it names none. ``filled`` counts values that were missing.
@@ -46,12 +46,12 @@ class WeatherSeries:
 
     @cached_property
     def wet_bulb_c(self) -> Floats:
-        """Thermodynamic wet bulb, found once."""
+        """Thermodynamic wet bulb (n,), degC; found once."""
         return wet_bulb_c(self.dry_bulb_c, self.relative_humidity, self.pressure_pa)
 
     @cached_property
     def humidity_ratio(self) -> Floats:
-        """Water in the air, found once."""
+        """Water in the air (n,), kg per kg of dry air; found once."""
         return humidity_ratio(self.dry_bulb_c, self.relative_humidity, self.pressure_pa)
 
     def breakpoints(self, start_ns: int, end_ns: int) -> Ints:

@@ -34,7 +34,7 @@ MINUTES = 60
 
 
 def read_tmy3(path: Path) -> TypicalYear:
-    """The file's year. Raises ``InputError`` naming what is no TMY3 file."""
+    """The year in a TMY3 file. Raises ``InputError`` naming what is no row of one."""
     file = str(path)
     rows = read_rows(path)
     try:

@@ -30,7 +30,7 @@ class Collected:
         self.estimated = 0
 
     def add(self, line: int, start: int | None, cells: Sequence[float], *, end: int | None = None) -> None:
-        """One row; without a start it was complained of already."""
+        """Adds a row. One without a start was complained of already, and is left out."""
         if len(self.starts) >= MOST_ROWS:
             raise InputError.one(self._table.file, f"has more than {MOST_ROWS:,} rows; give fewer, coarser ones")
         if start is not None:
@@ -41,7 +41,7 @@ class Collected:
                 self.ends.append(end)
 
     def rows(self, *, at_end: bool = False, names: Sequence[str] = ()) -> Rows:
-        """All of them, whose columns are called ``names``; ``at_end`` where the starts given are ends.
+        """All rows collected, whose columns are called ``names``; ``at_end`` where the starts given are ends.
 
         Raises ``InputError`` with every complaint, or where there is no row.
         """

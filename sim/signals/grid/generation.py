@@ -16,18 +16,24 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Generation:
-    """``rows`` of what ``fuels`` (k,), each once or more, generate; ``storage`` (n,): what storages give back."""
+    """Generation by fuel, as one file gives it.
+
+    ``rows`` hold what ``fuels`` (k,), each once or more, generate; ``storage`` (n,) is what storages give back.
+    """
 
     rows: Rows
     fuels: Sequence[str]
     storage: Floats
 
     def named(self, names: Sequence[str]) -> Generation:
-        """With columns called ``names`` (k,) in messages, as the publisher does."""
+        """The same generation, its columns called ``names`` (k,) in messages, as the publisher calls them."""
         return replace(self, rows=replace(self.rows, names=names))
 
     def of_reported(self) -> Generation:
-        """Without the columns that no row fills: what a grid never reports is not in its mix. Raises ``InputError``."""
+        """The same generation without columns that no row fills: what a grid never reports is not in its mix.
+
+        Raises ``InputError`` where no column is left.
+        """
         stated = np.flatnonzero(~np.isnan(self.rows.values).all(axis=0))
         if not len(stated):
             raise InputError.one(self.rows.file, "has no generation in any row")
@@ -37,7 +43,7 @@ class Generation:
 
 
 class Stored:
-    """What storages gave back in each row, as rows are read: charging and blanks count as nothing."""
+    """Energy that storages gave back, row by row as a file is read; charging and blanks count as nothing."""
 
     def __init__(self) -> None:
         self._given: list[float] = []
@@ -48,5 +54,5 @@ class Stored:
             self._given.append(sum(max(cell, 0.0) for cell in cells if not np.isnan(cell)))
 
     def given_back(self) -> Floats:
-        """(n,), in the unit of the rows."""
+        """Energy given back in each row (n,), in the unit of the rows."""
         return np.array(self._given, dtype=np.float64)

@@ -116,7 +116,7 @@ class Answer:
         return f"{self._within}{i}"
 
     def complain(self, i: int, message: str) -> None:
-        """One more entry at fault."""
+        """Notes one more entry at fault."""
         self._complaints.add(self._lines[i], message, self.path(i))
 
     def raise_if_any(self) -> None:
@@ -124,7 +124,7 @@ class Answer:
         self._complaints.raise_if_any()
 
     def refuse(self, message: str, path: str = "") -> InputError:
-        """An error about the whole of the file."""
+        """The error that says what is wrong with the file as a whole."""
         return InputError.one(self.file, message, path=path)
 
 

@@ -1,6 +1,7 @@
-"""Prices of a US market, ``Datetime (UTC),Datetime (Local),Price (USD/MWh)``. Zero and less are real prices.
+"""Prices of a US market in a CSV of ``Datetime (UTC),Datetime (Local),Price (USD/MWh)``.
 
-The first column holds the starts of intervals, in UTC as its name says; the local one is not read.
+Zero and less are real prices. The first column holds the starts of intervals, in UTC as its name says; the local one is
+not read.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 The design is crossed: every draw of the parameters under every seed, the same seeds for all draws (common random
 numbers). With Y = f(theta, s), the law of total variance splits Var Y = Var_theta E[Y|theta] + E_theta Var[Y|theta]:
-the first is what the parameters contribute, the second the simulation's chance, interactions included. The estimators
-are those of the two-way layout with random effects (Searle, Casella, McCulloch 1992, *Variance Components*, chapter 4)::
+the first is what the parameters contribute, the second the simulation's chance, interactions included. The
+estimators are those of the two-way layout with random effects (Searle, Casella, McCulloch 1992, *Variance Components*,
+chapter 4)::
 
     from parameters   (MS_theta - MS_residual) / seeds      chance   mean over draws of the variance over seeds
 
