@@ -100,7 +100,7 @@ class Dispatch:
         return np.asarray(given + self.unserved_w - taken)
 
     def storage_imbalance_j(self) -> Floats:
-        """Energy that the battery took less what it gave, lost and now holds more, J: zero but for rounding in each bin."""
+        """What the battery took less what it gave, lost and now holds more, J in each bin: zero but for rounding."""
         before = np.concatenate([self.soc_start_j[..., None], self.soc_j[..., :-1]], axis=-1)
         net_j = (self.battery_charge_w - self.battery_discharge_w - self.losses_w) * self.dt_s
         return np.asarray(net_j - (self.soc_j - before))
