@@ -64,7 +64,7 @@ class Deployment:
             message = f"a replica of {r.gpus} GPUs leaves a node of {self.node.slots}: give the workload a 'network'"
             found.append((self._widest(), message))
         if self.arithmetic not in gpu.peak or self.arithmetic not in gpu.power.energy_per_flop:
-            known = ", ".join(set(gpu.peak) & set(gpu.power.energy_per_flop))
+            known = ", ".join(name for name in gpu.peak if name in gpu.power.energy_per_flop)
             found.append(
                 ("precision", f"'{gpu.name}' has no peak rate and energy per FLOP for {self.arithmetic}  ({known})")
             )

@@ -333,7 +333,7 @@ def _work_fits(path: KeyPath, work: GPUHours | Steps, gpu: GPUProfile) -> Found:
 def _load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
     if load.kind == "throughput":
         if load.precision not in gpu.power.energy_per_flop or load.precision not in gpu.peak:
-            known = ", ".join(set(gpu.power.energy_per_flop) & set(gpu.peak))
+            known = ", ".join(name for name in gpu.peak if name in gpu.power.energy_per_flop)
             yield (*at, "precision"), f"'{gpu.name}' has no power and peak for {load.precision}  ({known})"
             return
         peak = gpu.peak[load.precision].value
