@@ -89,13 +89,8 @@ class Dispatch:
         return np.asarray(self.pv_w + self.wind_w + self.other_w)
 
     def imbalance_w(self) -> Floats:
-<<<<<<< HEAD
         """Sources less sinks in each bin, W: zero but for rounding."""
         given = self.made_w + self.diesel_w + self.battery_discharge_w + self.grid_import_w
-=======
-        """Sources less sinks in each bin, W: zero but for rounding."""
-        given = self.pv_w + self.wind_w + self.diesel_w + self.battery_discharge_w + self.grid_import_w
->>>>>>> ed59c22 (Docstrings of signals, facility, on-site, accounts and weather name the thing first, with shapes and units)
         taken = self.load_w + self.battery_charge_w + self.grid_export_w + self.curtailed_w
         return np.asarray(given + self.unserved_w - taken)
 

@@ -27,11 +27,7 @@ Source = Literal["pv", "wind", "other"]
 
 @dataclass(frozen=True)
 class Plant:
-<<<<<<< HEAD
     """PV, wind, or another source that burns nothing: ``output`` is its power as a share of ``capacity_w``."""
-=======
-    """A PV or wind plant on the run's clock: ``output`` is its power as a share of ``capacity_w``."""
->>>>>>> ed59c22 (Docstrings of signals, facility, on-site, accounts and weather name the thing first, with shapes and units)
 
     source: Source
     name: str

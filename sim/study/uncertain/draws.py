@@ -20,13 +20,8 @@ from sim.documents import Document
 from sim.errors import RunError
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
-<<<<<<< HEAD
 from sim.results.catalogue import COMPARED_SERVICES, INTERVALS
 from sim.results.catalogue.quantity import value_in
-=======
-from sim.plain import under
-from sim.results.compare import COMPARED, SERVED
->>>>>>> a5d6c67 (Distributions know their centre and unit, uncertain inputs what they change; study files and journals are read as plain data)
 from sim.study.processes import Processes
 from sim.study.uncertain.scenario import UncertainScenario
 
@@ -56,13 +51,8 @@ def results_of(summary: Mapping[str, Any]) -> dict[str, float]:
 
 def value_at(summary: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
     """A number of a summary, None where it has none."""
-<<<<<<< HEAD
     value = value_in(summary, path)
     return float(value) if isinstance(value, int | float) else None
-=======
-    here = under(summary, *path)
-    return float(here) if isinstance(here, int | float) else None
->>>>>>> a5d6c67 (Distributions know their centre and unit, uncertain inputs what they change; study files and journals are read as plain data)
 
 
 def drawn(loaded: Loaded, uncertain: UncertainScenario, scores: Floats, workers: int, watch: Watch | None) -> Drawn:
