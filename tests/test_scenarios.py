@@ -13,6 +13,7 @@ import sim
 from sim.loading.scenario import load_scenario, shipped_scenarios
 from sim.profiles import Catalog, GPUProfile
 from sim.spec.schema import scenario_schema
+from tests.catalogued import uncatalogued
 from tests.small import small
 from tests.test_bad_input import coldaisle
 
@@ -22,6 +23,7 @@ def test_a_shipped_scenario_runs_and_balances(name: str) -> None:
     assert sim.check(name) == ()
     summary = sim.run(name).summary
     json.dumps(summary, allow_nan=False)
+    assert uncatalogued(summary) == []
     assert sum(summary["energy_kwh"]["by_workload"].values()) == pytest.approx(summary["energy_kwh"]["it"], rel=1e-12)
     carbon = summary["carbon_kg"]
     assert sum(carbon["by_component"].values()) == pytest.approx(carbon["total"], rel=1e-12)

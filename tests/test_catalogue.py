@@ -1,0 +1,180 @@
+"""The catalogue of quantities: whole, true to its own names, and where the README's rows come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sim
+from sim.results.catalogue import COMPARED, COMPARED_SERVICES, INTERVALS, QUANTITIES, explained, in_words
+from sim.results.catalogue.quantity import NUMBER, TEXT
+from sim.results.compare import Comparison
+from tests.catalogued import leaves, quantity_of, uncatalogued
+from tests.small import small
+from tests.test_places import regions
+from tests.test_readme import README
+from tests.test_serving_service import SMALL, trace
+from tests.test_throttle_policy import scenario as throttled
+
+IN_NAMES = {
+    "kwh": "kWh", "kg": "kg", "l": "L", "s": "s", "seconds": "s", "w": "W", "kw": "kW", "j": "J", "g": "g", "gb": "GB",
+    "hours": "GPU-hours", "kg_per_kwh": "kg/kWh", "l_per_kwh": "L/kWh", "tok_per_s": "tokens/s",
+    "requests_per_s": "requests/s",
+}  # fmt: skip
+"""Units as names carry them, and as people write them."""
+AFTER_A_UNIT = "mean|at_zero_load|per_request|per_output_token|per_unit"
+"""What a name may say of a number after its unit."""
+NAMED = re.compile(rf"(?:.*?_)?({'|'.join(sorted(IN_NAMES, key=len, reverse=True))})(?:_(?:{AFTER_A_UNIT}))?")
+UNIT_NOT_IN_NAME = {"placements.*.forecast_mean_per_kwh.*"}
+"""Of a signal: carbon or money, per kWh."""
+ELSEWHERE = {
+    "policies.[].field": "a cap on one phase of a disaggregated service, whose compilation takes a while",
+}
+"""What none of the runs here comes to, and why not."""
+SITE: dict[str, Any] = {
+    "duration": "52 h",
+    "site.grid.marginal": "500 gCO2e/kWh",
+    "site.grid.intensity.columns": {"gas": "NG", "coal": "COL", "nuclear": "NUC"},  # fuels whose withdrawal is known
+    "site.water.ewif": {"kind": "mix", "factors": "macknick-2012-tower", "hydro": "without-reservoirs"},
+    "site.facility.heat_reuse": {"share": 0.5, "demand": "20 kW"},
+    "site.on_site": [
+        {
+            "kind": "pv",
+            "capacity": "400 kW",
+            "tilt": "30 deg",
+            "azimuth": "180 deg",
+            "lifecycle": "ipcc-ar5-pv-utility",
+        },
+        {
+            "kind": "wind",
+            "capacity": "20 kW",
+            "hub_height": "30 m",
+            "shear": 0.14,
+            "cut_in": "3 m/s",
+            "rated": "12 m/s",
+            "cut_out": "25 m/s",
+            "altitude": "150 m",
+            "loss": "15 %",
+            "lifecycle": "ipcc-ar5-wind-onshore",
+        },
+        {
+            "kind": "battery",
+            "energy": "50 kWh",
+            "power": "20 kW",
+            "round_trip": 0.88,
+            "start": "50 %",
+            "self_discharge": "2 %",
+            "life": {"end_of_life": 0.8, "cycles": 6000, "calendar": "15 years"},
+            "lifecycle": "ivl-2019-lithium-ion",
+            "dispatch": {"kind": "self-consumption"},
+        },
+        {
+            "kind": "diesel",
+            "capacity": "25 kW",
+            "minimum_load": "30 %",
+            "fuel": {"full": "0.27 L/kWh", "half": "0.29 L/kWh"},
+        },
+        {"kind": "connection", "export_limit": "10 kW", "outages": [{"after": "48 h", "duration": "2 h"}]},
+    ],
+}
+"""Of the battery in Dallas: more sun than it takes, and a night without a grid for which its diesel is too small."""
+
+
+def unit_in_name(path: str) -> str:
+    """The unit that the names of a path carry, that of the innermost which carries one."""
+    for name in reversed(path.split(".")):
+        found = NAMED.fullmatch(name)
+        if found:
+            return IN_NAMES[found[1]]
+    return ""
+
+
+@pytest.mark.parametrize("one", QUANTITIES, ids=lambda one: one.path)
+def test_a_name_carries_the_unit_of_its_quantity(one: Any) -> None:
+    assert one.label
+    if one.kind is NUMBER and not one.unit_in and one.path not in UNIT_NOT_IN_NAME:
+        assert unit_in_name(one.path) == one.unit
+
+
+def test_a_quantity_stands_once() -> None:
+    paths = [one.path for one in QUANTITIES]
+    assert len(set(paths)) == len(paths)
+    for group in (COMPARED, COMPARED_SERVICES):
+        assert [one.compared for one in group] == list(range(1, len(group) + 1))
+    neighbours = {one.path: one for one in QUANTITIES}
+    for one in QUANTITIES:
+        if one.unit_in:
+            assert neighbours[f"{one.path.rpartition('.')[0]}.{one.unit_in}"].kind is TEXT
+        if one.spread:
+            assert {f"{one.spread}.{end}" for end in ("low", "high")} <= neighbours.keys()
+
+
+def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
+    """Small runs in which everything that a summary may hold happens."""
+    whole = small()
+    whole["site"]["water"]["scarcity"] = {"site": 10, "grid": 0.5}
+    whole["accounting"]["functional_unit"] = {"of": "api", "per": "request"}
+    end = {"mass": "130 kg", "distance": "500 km", "credit": "200 kgCO2e"}
+    whole["accounting"]["embodied"] = {"end_of_life": end}
+    lifetime = {"kind": "uniform", "low": "3 years", "high": "7 years"}
+    whole["uncertainty"] = {"draws": 8, "seeds": 2, "over": {"accounting.gpu_lifetime": lifetime}}
+    yield sim.run(whole).summary
+    yield sim.run("bloom-training").summary
+    yield sim.run("flexible-training").summary
+    yield sim.run("bloom-inference", set={"end": None, "duration": "2 h"}).summary
+    yield sim.run("geo-shifted-service", set={"duration": "20 min"}).summary
+    yield sim.run("solar-and-battery", set=SITE).summary
+    yield sim.run(regions()).summary
+    when = {"kind": "daily", "since": "01:00", "until": "02:00"}
+    cap = {"kind": "power-cap", "target": "tune", "cap": "250 W", "when": when}
+    yield sim.run(throttled(small()["site"], {"kind": "throttle", "limit": "4.4 kW"}, cap)).summary
+    rows = "2025-03-03 00:10:00,x,10\n2025-03-03 00:10:01,1500000,10\n2025-03-03 00:10:02,100,10\n"
+    asked = trace(tmp_path, rows, on_bad_rows="skip")
+    asked["workloads"]["chat"] |= {"slo": {"ttft": "1 s"}, "batching": {**SMALL["workloads"]["chat"]["batching"]}}
+    yield sim.run(asked).summary
+
+
+def test_all_that_runs_write_is_catalogued_and_all_that_is_catalogued_is_written(tmp_path: Path) -> None:
+    written = set()
+    for summary in summaries(tmp_path):
+        assert uncatalogued(summary) == []
+        written |= {one.path for one in (quantity_of(keys) for keys, _ in leaves(summary)) if one is not None}
+    assert {one.path for one in QUANTITIES} - written == ELSEWHERE.keys()
+
+
+def test_what_is_compared_has_its_label_and_what_is_uncertain_an_interval() -> None:
+    data = small()
+    lifetime = {"kind": "uniform", "low": "3 years", "high": "7 years"}
+    results = sim.run({**data, "uncertainty": {"draws": 8, "seeds": 1, "over": {"accounting.gpu_lifetime": lifetime}}})
+    (rows,) = Comparison.of(results, [results]).differences
+    there = [one for one in COMPARED if any(row.path == one.path for row in rows)]
+    assert [(row.path, row.label) for row in rows][: len(there)] == [(one.path, one.label) for one in there]
+    whole = [path for path in results.at("intervals") if not path.startswith("serving.")]
+    assert whole == [one.path for one in INTERVALS if one.path in whole]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("carbon_kg.total", "carbon total, kg"),
+        ("energy_kwh.it", "energy it, kWh"),
+        ("cost.energy", "cost energy"),
+        ("serving.of_s.ttft_s.p99", "of s ttft p99, s"),
+        ("serving.a.b.rejected", "a.b rejected"),
+        ("serving.chat.throughput_tok_per_s", "chat throughput tok per s"),
+        ("another.version", "another version"),
+    ],
+)
+def test_a_path_is_told_in_words(path: str, words: str) -> None:
+    assert in_words(path) == words
+
+
+def test_the_readme_explains_quantities_as_the_catalogue_does() -> None:
+    rows = [f"| {word} | `{path}` | {unit} | {meaning} |" for word, path, unit, meaning in explained()]
+    text = README.read_text(encoding="utf-8")
+    table = text.partition("| quantity |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert table == rows
