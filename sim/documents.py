@@ -14,12 +14,13 @@ from __future__ import annotations
 import math
 import numbers
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError, Problem
+from sim.plain import as_list, as_mapping, as_text, inside
 from sim.reading import open_regular, up_to
 
 if TYPE_CHECKING:
@@ -76,6 +77,28 @@ class Document:
                 return found
         return Place("<document>", None)
 
+    def at(self, *path: str | int) -> Any:
+        """What is written at ``path``; None where nothing is."""
+        value: Any = self.data
+        for part in path:
+            if isinstance(value, list):
+                value = value[part] if isinstance(part, int) and part < len(value) else None
+            else:
+                value = (as_mapping(value) or {}).get(str(part))
+        return value
+
+    def mapping(self, *path: str | int) -> Mapping[str, Any]:
+        """The mapping that is written at ``path``; empty where there is none."""
+        return as_mapping(self.at(*path)) or {}
+
+    def items(self, *path: str | int) -> list[Any]:
+        """The list that is written at ``path``; empty where there is none."""
+        return as_list(self.at(*path)) or []
+
+    def text(self, *path: str | int) -> str | None:
+        """The text that is written at ``path``, if there is one."""
+        return as_text(self.at(*path))
+
     def without_nulls(self) -> Document:
         """The same where a name that is given ``null`` is not there, as with ``extends`` and ``--set``.
 
@@ -88,6 +111,18 @@ class Document:
         """A problem placed at ``path``."""
         place = self.place(path)
         return Problem(place.file, place.line, dotted(path), message)
+
+
+def named_files(data: Any, path: KeyPath = ()) -> Iterator[tuple[dict[str, Any], str, KeyPath]]:
+    """Every ``file:`` in plain data, and the folder of ``profiles:`` at its root, where a text stands there.
+
+    Yields the mapping that holds it, its name in there, and its path.
+    """
+    for key, value in inside(data):
+        if (key == "file" or (key == "profiles" and not path)) and as_text(value):
+            yield data, key, (*path, key)
+        else:
+            yield from named_files(value, (*path, key))
 
 
 def _without_nulls(value: Any, refused: set[str], path: KeyPath = ()) -> Any:

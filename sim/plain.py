@@ -52,6 +52,12 @@ def under(value: object, *names: str) -> Any:
     return value
 
 
+def inside(value: object) -> Iterable[tuple[Any, Any]]:
+    """What stands in a mapping by its name, or in a list by its number from 0; nothing in anything else."""
+    named = as_mapping(value)
+    return named.items() if named is not None else enumerate(as_list(value) or ())
+
+
 def has(value: object, names: Iterable[str]) -> bool:
     """Whether it is a mapping in which all of ``names`` stand."""
     return set(names) <= set(as_mapping(value) or ())

@@ -21,63 +21,58 @@ def where_written(document: Document, path: KeyPath) -> KeyPath:
     """A path below a workload, or that below its route where the workload takes this field from there."""
     if len(path) < 3 or path[0] != "workloads" or path[2] not in OF_THE_ROUTE:
         return path
-    workloads, routes = document.data.get("workloads"), document.data.get("routes")
-    workload = workloads.get(path[1]) if isinstance(workloads, dict) else None
-    arrivals = workload.get("arrivals") if isinstance(workload, dict) else None
-    route = arrivals.get("route") if isinstance(arrivals, dict) and arrivals.get("kind") == "routed" else None
-    if not (isinstance(routes, dict) and isinstance(route, str) and route in routes and isinstance(workload, dict)):
+    route = _route_of(document, path[1])
+    if route is None or route not in document.mapping("routes"):
         return path
-    own = path[2] in workload if path[2] != "arrivals" else path[3:] == ("route",)
+    own = path[2] in document.mapping(*path[:2]) if path[2] != "arrivals" else path[3:] == ("route",)
     return path if own else ("routes", route, *path[2:])
+
+
+def _route_of(document: Document, workload: str | int) -> str | None:
+    """The route that a workload says it serves, whether it is there or not."""
+    at = ("workloads", workload, "arrivals")
+    return document.text(*at, "route") if document.at(*at, "kind") == "routed" else None
 
 
 def links(document: Document) -> Found:
     """Routes and the workloads that serve them name each other; off the plain data, which may not parse."""
-    routes, workloads = document.data.get("routes"), document.data.get("workloads")
-    routes = routes if isinstance(routes, dict) else {}
-    workloads = workloads if isinstance(workloads, dict) else {}
-    served: dict[str, str] = {}
-    for name, workload in workloads.items():
-        arrivals = workload.get("arrivals") if isinstance(workload, dict) else None
-        if isinstance(arrivals, dict) and arrivals.get("kind") == "routed":
-            path: KeyPath = ("workloads", name, "arrivals", "route")
-            wanted = arrivals.get("route")
-            if not isinstance(wanted, str):
-                continue  # told when it was parsed
-            served[name] = wanted
-            if not routes:
-                yield path, f"there are no routes; write its arrivals and lengths under routes.{wanted}"
-            elif wanted not in routes:
-                yield path, f"unknown route '{wanted}'{nearest(wanted, routes)}  ({', '.join(map(str, routes))})"
-            elif name not in _named(routes[wanted], "to"):
-                yield path, f"route '{wanted}' does not lead here: add '{name}' to its 'to'"
-            for field in ("lengths", "prefix"):
-                if field in workload:
-                    yield ("workloads", name, field), f"comes with the route; give it under routes.{wanted}"
-    for name, route in routes.items():
+    routes, workloads = document.mapping("routes"), document.mapping("workloads")
+    served = {name: route for name in workloads if (route := _route_of(document, name)) is not None}
+    for name, wanted in served.items():
+        path: KeyPath = ("workloads", name, "arrivals", "route")
+        if not routes:
+            yield path, f"there are no routes; write its arrivals and lengths under routes.{wanted}"
+        elif wanted not in routes:
+            yield path, f"unknown route '{wanted}'{nearest(wanted, routes)}  ({', '.join(routes)})"
+        elif name not in document.mapping("routes", wanted, "to"):
+            yield path, f"route '{wanted}' does not lead here: add '{name}' to its 'to'"
+        for field in ("lengths", "prefix"):
+            if field in workloads[name]:
+                yield ("workloads", name, field), f"comes with the route; give it under routes.{wanted}"
+    for name in routes:
         at: KeyPath = ("routes", name)
-        for to in _named(route, "to"):
+        destinations = document.mapping(*at, "to")
+        for to in destinations:
             if to not in workloads:
-                known = ", ".join(map(str, workloads))
+                known = ", ".join(workloads)
                 yield (*at, "to", to), f"unknown workload '{to}'{nearest(to, workloads)}  ({known})"
-            elif served.get(to, name) != name and to in _named(routes.get(served[to]), "to"):
+            elif served.get(to, name) != name and to in document.mapping("routes", served[to], "to"):
                 yield (*at, "to", to), f"serves route '{served[to]}' already; give this route a workload of its own"
             elif served.get(to) != name:
                 yield (*at, "to", to), f"needs arrivals: {{kind: routed, route: {name}}} in workloads.{to}"
-        home = route.get("home") if isinstance(route, dict) else None
-        if isinstance(home, str) and home not in _named(route, "to"):
-            yield (*at, "home"), f"is none of 'to'{nearest(home, _named(route, 'to'))}"
-        if isinstance(route, dict):
-            yield from _shared_out((*at, "by"), route.get("by"), _named(route, "to"))
+        home = document.text(*at, "home")
+        if home is not None and home not in destinations:
+            yield (*at, "home"), f"is none of 'to'{nearest(home, destinations)}"
+        yield from _shared_out(document, (*at, "by"), list(destinations))
 
 
-def _shared_out(at: KeyPath, by: object, to: list[str]) -> Found:
+def _shared_out(document: Document, at: KeyPath, to: list[str]) -> Found:
     """A rule that names places names those of 'to', each once."""
-    shares, limited = _named(by, "shares"), _named(by, "up_to")
+    shares, limited = document.mapping(*at, "shares"), document.mapping(*at, "up_to")
     if shares and set(shares) != set(to):
         yield (*at, "shares"), "needs a share for each of 'to', and no other"
-    beyond = by.get("beyond") if isinstance(by, dict) else None
-    if not limited or not isinstance(beyond, str):
+    beyond = document.text(*at, "beyond")
+    if not limited or beyond is None:
         return  # told when it was parsed
     for name in limited:
         if to and name not in to:
@@ -87,12 +82,6 @@ def _shared_out(at: KeyPath, by: object, to: list[str]) -> Found:
     for name in to:
         if name != beyond and name not in limited:
             yield (*at, "up_to"), f"needs a limit for '{name}', or make it 'beyond'"
-
-
-def _named(data: object, field: str) -> list[str]:
-    """Keys of the mapping ``field`` of a mapping; none where there is none."""
-    inside = data.get(field) if isinstance(data, dict) else None
-    return [str(key) for key in inside] if isinstance(inside, dict) else []
 
 
 def _sites(resolved: Resolved, route: Route) -> set[str]:

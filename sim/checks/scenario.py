@@ -19,6 +19,7 @@ from sim.checks.serving import against_catalog, stands_alone
 from sim.checks.turns import turn_problems
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
+from sim.plain import as_mapping, as_text, under
 from sim.possible import NODE_POWER, POWER
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
@@ -119,20 +120,18 @@ def _times_and_names(resolved: Resolved) -> Found:
 
 def _places(document: Document) -> Found:
     """One 'site' or several 'sites', and every pool in one of them; off the plain data, which may not parse."""
-    sites = document.data.get("sites")
     if "site" in document.data and "sites" in document.data:
         yield ("sites",), "give 'site' or 'sites', not both"
         return
     if "site" not in document.data and "sites" not in document.data:
         yield ("site",), "required. We do not guess where the machines stand: give its 'grid' and 'facility'."
         return
-    names = list(sites) if isinstance(sites, dict) else []
-    cluster = document.data.get("cluster")
-    nodes = cluster.get("nodes") if isinstance(cluster, dict) else None
-    for i, pool in enumerate(nodes if isinstance(nodes, list) else []):
-        if not isinstance(pool, dict):
-            continue
+    names = list(document.mapping("sites"))
+    for i, written in enumerate(document.items("cluster", "nodes")):
+        pool = as_mapping(written)
         path: KeyPath = ("cluster", "nodes", i, "site")
+        if pool is None:
+            continue  # told when it was parsed
         if "sites" not in document.data and "site" in pool:
             yield path, "the scenario has one site, which is where every pool stands; leave this out"
         elif len(names) > 1 and "site" not in pool:
@@ -175,11 +174,10 @@ def _stock_stated(parts: Parts) -> Found:
 
 def _written_profiles(document: Document) -> Iterator[tuple[KeyPath, str]]:
     """The node profiles a document names, read off its plain data: it may not parse as a whole."""
-    cluster = document.data.get("cluster")
-    nodes = cluster.get("nodes") if isinstance(cluster, dict) else None
-    for i, pool in enumerate(nodes if isinstance(nodes, list) else []):
-        if isinstance(pool, dict) and isinstance(pool.get("profile"), str):
-            yield ("cluster", "nodes", i, "profile"), pool["profile"]
+    for i, pool in enumerate(document.items("cluster", "nodes")):
+        name = as_text(under(pool, "profile"))
+        if name is not None:
+            yield ("cluster", "nodes", i, "profile"), name
 
 
 def _named_profiles(document: Document, catalog: Catalog) -> Found:
@@ -191,8 +189,8 @@ def _named_profiles(document: Document, catalog: Catalog) -> Found:
 
 
 def _gpu_lifetime(document: Document, catalog: Catalog) -> Found:
-    accounting = document.data.get("accounting")
-    if not isinstance(accounting, dict) or "gpu_lifetime" in accounting:
+    accounting = as_mapping(document.at("accounting"))
+    if accounting is None or "gpu_lifetime" in accounting:
         return
     for _, name in _written_profiles(document):
         try:

@@ -18,7 +18,7 @@ from sim.build.resolved import Resolved
 from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
 from sim.checks.unusual import remarks
-from sim.documents import Document, KeyPath, Place, from_mapping, parse_value, read_document
+from sim.documents import Document, KeyPath, Place, from_mapping, named_files, parse_value, read_document
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.spec.parts import Parts
@@ -101,8 +101,8 @@ def read_scenario(source: str | Path | Mapping[str, Any]) -> tuple[Document, str
 
 def catalog_of(document: Document, problems: list[Problem]) -> Catalog:
     """With the scenario's own folder of profiles first, if it names one."""
-    folder = document.data.get("profiles") if isinstance(document.data, dict) else None
-    if not isinstance(folder, str):
+    folder = document.text("profiles")
+    if folder is None:
         return Catalog()
     if not _usable(Path(folder)) or not Path(folder).is_dir():
         problems.append(document.problem(("profiles",), f"'{folder}' is no folder"))
@@ -285,14 +285,7 @@ def dotted_parent(path: KeyPath) -> str:
 
 def resolve_files(document: Document, data: Any, path: KeyPath, folders: Mapping[str, Path]) -> None:
     """Makes every ``file:`` and the folder of ``profiles:`` absolute: a resolved scenario means the same anywhere."""
-    if isinstance(data, dict):
-        for key, value in data.items():
-            if (key == "file" or (key == "profiles" and not path)) and isinstance(value, str) and value:
-                folder = folders.get(document.place((*path, key)).file, Path.cwd())
-                if _usable(folder / value):
-                    data[key] = str((folder / value).resolve())
-            else:
-                resolve_files(document, value, (*path, key), folders)
-    elif isinstance(data, list):
-        for i, value in enumerate(data):
-            resolve_files(document, value, (*path, i), folders)
+    for holder, name, at in named_files(data, path):
+        file = folders.get(document.place(at).file, Path.cwd()) / holder[name]
+        if _usable(file):
+            holder[name] = str(file.resolve())

@@ -19,9 +19,10 @@ from pydantic import TypeAdapter, ValidationError
 from sim.build.resolved import Resolved
 from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
-from sim.documents import Document, KeyPath, Place, from_mapping
+from sim.documents import Document, KeyPath, Place, from_mapping, named_files
 from sim.errors import InputError, Problem
 from sim.loading.scenario import Loaded, assign, catalog_of, copied, is_hole, resolve_files
+from sim.plain import inside
 from sim.profiles.catalog import Catalog
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
@@ -54,8 +55,6 @@ class Variants:
         self._moved = moved or {}
         resolve_files(document, data, (), folders)
         _move(data, self._moved)
-        if isinstance(data, dict) and isinstance(data.get("profiles"), str):
-            data["profiles"] = self._moved.get(data["profiles"], data["profiles"])
         self._document = Document(data, document.places)
         self._name = name
         self._folders = folders
@@ -72,15 +71,7 @@ class Variants:
 
     def base(self, path: str) -> Any:
         """The base's own value at a path, None where it has none."""
-        here: Any = self._document.data
-        for part in key_path(path):
-            if isinstance(here, dict) and str(part) in here:
-                here = here[str(part)]
-            elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-                here = here[part]
-            else:
-                return None
-        return here
+        return self._document.at(*key_path(path))
 
     def at(self, values: Mapping[str, Any], places: Mapping[str, Place]) -> Loaded:
         """The base with ``values`` by path, written at ``places``. Raises ``InputError`` with every problem."""
@@ -140,9 +131,8 @@ class Variants:
                 where.setdefault(keys[:length], place)
         document = Document(data, where)
         for top in fresh & data.keys():
-            if isinstance(data[top], dict | list):
-                resolve_files(document, data[top], (top,), self._folders)
-                _move(data[top], self._moved)
+            resolve_files(document, data[top], (top,), self._folders)
+            _move(data[top], self._moved)
         return document, problems
 
     def _from_sections(self, data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,25 +175,15 @@ class _Passed:
 def _what_logs_hold_for(data: Mapping[str, Any]) -> str:
     """What decides whether the logs of arrivals are right, as text."""
     read = {key: value for key, value in data.items() if key not in _WITHOUT_LOGS}
-    workloads = read.pop("workloads", None)
-    if isinstance(workloads, dict):
-        names = ("kind", "arrivals", "lengths", "step_time", "priorities", "batching")
-        read["workloads"] = {
-            name: {part: work[part] for part in names if part in work} if isinstance(work, dict) else None
-            for name, work in workloads.items()
-        }
+    names = ("kind", "arrivals", "lengths", "step_time", "priorities", "batching")
+    read["workloads"] = {
+        name: {part: value for part, value in inside(work) if part in names}
+        for name, work in inside(read.pop("workloads", None))
+    }
     return json.dumps(read, default=str)
 
 
 def _move(data: Any, moved: Mapping[str, str]) -> None:
-    """Names every file of ``moved`` by where it stands now."""
-    if not moved:
-        return
-    if isinstance(data, dict):
-        if isinstance(data.get("file"), str):
-            data["file"] = moved.get(data["file"], data["file"])
-        for value in data.values():
-            _move(value, moved)
-    elif isinstance(data, list):
-        for value in data:
-            _move(value, moved)
+    """Names every file of ``moved``, and the folder of profiles, by where it stands now."""
+    for holder, name, _ in named_files(data) if moved else ():
+        holder[name] = moved.get(holder[name], holder[name])

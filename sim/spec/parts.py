@@ -31,10 +31,6 @@ from sim.spec.workloads import (
 from sim.validation import validate
 
 
-def _kind(workload: Any) -> Any:
-    return workload.get("kind") if isinstance(workload, dict) else None
-
-
 def place_paths(scenario: Scenario) -> dict[KeyPath, Place]:
     """Each place of a scenario by where it is written."""
     if scenario.site is not None:
@@ -97,26 +93,20 @@ class Parts:
 
         def part(kind: Any, *path: str) -> Any:
             heard: list[Problem] = []
-            data: Any = document.data
-            for name in path:
-                if not isinstance(data, dict) or name not in data:
-                    return None
-                data = data[name]
+            if path[-1] not in document.mapping(*path[:-1]):
+                return None
             return validate(kind, document, path, problems=heard)
 
-        written = document.data.get("workloads")
-        names = tuple(written) if isinstance(written, dict) else ()
+        names = tuple(document.mapping("workloads"))
         workloads = {name: part(Workload, "workloads", name) for name in names}
-        queues = [n for n in names if isinstance(written, dict) and _kind(written[n]) == "inference"]
+        queues = [name for name in names if document.at("workloads", name, "kind") == "inference"]
         arrivals = {name: part(Arrivals, "workloads", name, "arrivals") for name in queues}
         start, end = part(Instant, "start"), part(Instant, "end")
         duration = part(PositiveDuration, "duration")
         if duration is None and "duration" not in document.data and end is not None and start is not None:
             duration = max(0, epoch_ns(end) - epoch_ns(start)) or None
-        routed = document.data.get("routes")
-        routes = tuple(routed) if isinstance(routed, dict) else ()
-        sites = document.data.get("sites")
-        paths = [("site", "grid"), *(("sites", name, "grid") for name in (sites if isinstance(sites, dict) else {}))]
+        routes = document.mapping("routes")
+        paths = [("site", "grid"), *(("sites", name, "grid") for name in document.mapping("sites"))]
         return cls(
             start=start,
             end=end,
