@@ -18,7 +18,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
@@ -61,6 +61,25 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.onsite:PerfectBounds": "sim.build.onsite:perfect",
         "sim.spec.onsite:FixedPrices": "sim.build.onsite:fixed",
         "sim.spec.onsite:FixedIntensities": "sim.build.onsite:fixed",
+    },
+    "policy": {
+        "sim.spec.policies:PowerCap": "sim.build.caps:power_cap",
+        "sim.spec.policies:DemandResponse": "sim.build.caps:demand_response",
+        "sim.spec.policies:Throttle": "sim.build.caps:throttle",
+    },
+    "condition": {
+        "sim.spec.policies:Above": "sim.build.caps:above",
+        "sim.spec.policies:Daily": "sim.build.caps:daily",
+    },
+    "schedule": {
+        "sim.spec.policies:FlexibleStart": "sim.build.policies:flexible_start",
+        "sim.spec.policies:PauseResume": "sim.build.policies:pause_resume",
+        "sim.spec.policies:Suspend": "sim.build.policies:suspend",
+    },
+    "forecast": {
+        "sim.spec.policies:PerfectForecast": "sim.build.policies:perfect",
+        "sim.spec.policies:PersistenceForecast": "sim.build.policies:persistence",
+        "sim.spec.policies:NoisyForecast": "sim.build.policies:noisy",
     },
     "scheduler": {
         "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
@@ -114,17 +133,23 @@ class Choice(Spec):
     @classmethod
     def alternatives(cls) -> tuple[type[Spec], ...]:
         """The kinds that may stand where this class is asked for: itself, if it is one."""
-        if "kind" in cls.model_fields:
+        if _words(cls):
             return (cls,)
         return tuple(kind.spec for kind in kinds(cls.family) if issubclass(kind.spec, cls))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """That of the kind, or of the union of all kinds below this class, told apart by ``kind``."""
-        if "kind" in cls.model_fields:
+        if _words(cls):
             return super().__get_pydantic_core_schema__(source, handler)
         any_of_them: Any = reduce(or_, cls.alternatives())
         return handler.generate_schema(Annotated[any_of_them, Field(discriminator="kind")])
+
+
+def _words(spec: type[Choice]) -> tuple[str, ...]:
+    """What is written as ``kind`` for such a spec; nothing for the base of a family."""
+    field = spec.model_fields.get("kind")
+    return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
 
 
 class Kind(NamedTuple):
@@ -136,7 +161,7 @@ class Kind(NamedTuple):
     @property
     def names(self) -> tuple[str, ...]:
         """What is written as ``kind``; mostly one word."""
-        return get_args(self.spec.model_fields["kind"].annotation)
+        return _words(self.spec)
 
 
 def kinds(family: str) -> tuple[Kind, ...]:
@@ -216,7 +241,7 @@ def _loaded(point: EntryPoint) -> Iterator[Kind]:
     for kind in (given,) if isinstance(given, Kind) else given if isinstance(given, tuple) else (None,):
         if not isinstance(kind, Kind):
             raise _refused(point, f"leads to {type(given).__name__}, not to a sim.kinds.Kind or a tuple of them")
-        if not (isinstance(kind.spec, type) and issubclass(kind.spec, Choice) and "kind" in kind.spec.model_fields):
+        if not (isinstance(kind.spec, type) and issubclass(kind.spec, Choice) and _words(kind.spec)):
             raise _refused(point, f"has a kind whose spec, {kind.spec!r}, is no sim.kinds.Choice with a 'kind'")
         if getattr(kind.spec, "family", None) not in SHIPPED:
             raise _refused(point, f"has a kind of no family that there is  ({', '.join(SHIPPED)})")

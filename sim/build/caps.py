@@ -15,9 +15,10 @@ import numpy.typing as npt
 from sim.build.resolved import Group, Resolved
 from sim.engine.control import CapPlan, Changes, PowerLimit
 from sim.instants import spans_of_offset
+from sim.kinds import builder
 from sim.signals import Signal
 from sim.signals.local_clock import zone_of
-from sim.spec.policies import Cap, Daily, DemandResponse, PowerCap, of_day_ns
+from sim.spec.policies import Above, Daily, DemandResponse, PowerCap, Throttle, of_day_ns
 from sim.units import DAY_NS, NS_PER_S
 from sim.workload.schedule import while_at_most
 
@@ -44,7 +45,7 @@ def cappings(resolved: Resolved, signals: Signals) -> list[Capping]:
     for i, policy in resolved.caps.items():
         for capped in resolved.held[i]:
             watts = policy.watts(float(resolved.gpus[capped.pool].tdp.value))
-            changes = _changes(policy, watts, signals[resolved.sites[capped.pool]], start_ns)
+            changes = builder(policy)(policy, watts, signals[resolved.sites[capped.pool]], start_ns)
             found.append(Capping(f"policies.{i}", policy.kind, capped, changes))
     return found
 
@@ -71,13 +72,18 @@ def power_limits(
         site = resolved.site_named(policy.site)
         assert site is not None  # the cross-check has refused it otherwise
         pools = frozenset(label for label, there in resolved.sites.items() if there == site)
-        if policy.limit is not None:
-            limit = Signal.constant(float(policy.limit), "W")
-        else:
+
+        def carried(site: str = site) -> Signal:
             edges = np.concatenate([[0], breakpoints[site], [until_ns]]).astype(np.int64)
-            limit = Signal(edges, carried_w[site](edges), "W of IT that the site carries")
-        limits.append(PowerLimit(site, pools, limit))
+            return Signal(edges, carried_w[site](edges), "W of IT that the site carries")
+
+        limits.append(PowerLimit(site, pools, builder(policy)(policy, carried)))
     return tuple(limits)
+
+
+def throttle(policy: Throttle, carried: Callable[[], Signal]) -> Signal:
+    """The IT power that a site is held under, W: as written, or what it carries."""
+    return Signal.constant(float(policy.limit), "W") if policy.limit is not None else carried()
 
 
 def serving_caps(found: Sequence[Capping], name: str, until_ns: int | None) -> dict[str, list[FiniteChanges]]:
@@ -114,14 +120,27 @@ def policy_log(found: Sequence[Capping], end_ns: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _changes(policy: Cap, watts: Sequence[float], signals: Mapping[str, Signal], start_ns: int) -> Changes:
-    if isinstance(policy, DemandResponse):
-        return Listed(tuple(_events(policy, watts)))
-    assert isinstance(policy, PowerCap)
-    when = policy.when
-    if isinstance(when, Daily):
-        return EveryDay.of(when, watts[0], start_ns)
-    return WhileNotAllowed(while_at_most(signals[when.signal], float(when.level), 0), watts[0])
+def power_cap(policy: PowerCap, watts: Sequence[float], signals: Mapping[str, Signal], start_ns: int) -> Changes:
+    """A cap while its condition holds."""
+    made: Changes = builder(policy.when)(policy.when, watts[0], signals, start_ns)
+    return made
+
+
+def demand_response(
+    policy: DemandResponse, watts: Sequence[float], _signals: Mapping[str, Signal], _start_ns: int
+) -> Changes:
+    """The lowest cap of the events that are on."""
+    return Listed(tuple(_events(policy, watts)))
+
+
+def above(when: Above, cap_w: float, signals: Mapping[str, Signal], _start_ns: int) -> Changes:
+    """A cap while a signal is above a level."""
+    return WhileNotAllowed(while_at_most(signals[when.signal], float(when.level), 0), cap_w)
+
+
+def daily(when: Daily, cap_w: float, _signals: Mapping[str, Signal], start_ns: int) -> Changes:
+    """A cap by the clock."""
+    return EveryDay.of(when, cap_w, start_ns)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,14 @@
-"""Policies of a scenario -> what the engine follows: the decisions that need a forecast are made here.
-
-The one place that maps the kinds of schedules, forecasts and caps to what they decide.
-"""
+"""Schedules of jobs -> when each may work: the decisions that need a forecast are made here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sim.engine.training import TrainingPlan
+from sim.kinds import builder
 from sim.signals import Signal
 from sim.signals.forecast import Forecast, Noisy, Perfect, Persistence
 from sim.spec import policies as spec
@@ -29,75 +27,100 @@ def job_schedule(
         return plan
     truth = signals[workload.schedule.signal]
     needs_ns = decide.expected_ns(plan.work_ns, plan.setup_ns, plan.checkpoint_every_ns, plan.checkpoint_ns)
-    made = _decided(workload.schedule, truth, plan.submit_ns, needs_ns, rng)
+    made: decide.Schedule = builder(workload.schedule)(workload.schedule, Job(truth, plan.submit_ns, needs_ns, rng))
     immediate = None
     if truth.covers(plan.submit_ns, plan.submit_ns + needs_ns):
         immediate = decide.mean_over(truth, np.array([[plan.submit_ns, plan.submit_ns + needs_ns]]))
     return replace(plan, schedule=replace(made, immediate_mean=immediate))
 
 
-def _decided(
-    written: spec.FlexibleStart | spec.PauseResume | spec.Suspend,
-    truth: Signal,
-    submit_ns: int,
-    needs_ns: int,
-    rng: np.random.Generator,
-) -> decide.Schedule:
-    if isinstance(written, spec.Suspend):
-        allowed = decide.while_at_most(truth, float(written.above), submit_ns)
-        return _schedule(written.signal, truth, allowed, None, written.while_paused, None)
-    deadline_ns = written.deadline_ns(submit_ns, needs_ns)
-    forecast = None
-    if written.forecast is not None:
-        forecast = forecaster(written.forecast).made(truth, submit_ns, deadline_ns, rng)
-    if isinstance(written, spec.FlexibleStart):
-        assert forecast is not None
-        start_ns = decide.best_start(forecast, needs_ns, deadline_ns - needs_ns)
-        spans = np.array([[start_ns, start_ns + needs_ns]])
-        mean = decide.mean_over(forecast, spans)
-        return _schedule(written.signal, truth, decide.only_within(spans), deadline_ns, None, mean)
+@dataclass(frozen=True)
+class Job:
+    """What a schedule decides by: the signal as it will be, when the job is submitted, how long it takes if it starts
+    at once, and a generator for errors of forecasts."""
+
+    truth: Signal
+    submit_ns: int
+    needs_ns: int
+    rng: np.random.Generator
+
+    def forecast(self, written: spec.ForecastSpec | None, until_ns: int) -> Signal:
+        """What is known of the signal when the job is submitted."""
+        assert written is not None  # the spec has refused it otherwise
+        return forecaster(written).made(self.truth, self.submit_ns, until_ns, self.rng)
+
+
+def flexible_start(written: spec.FlexibleStart, job: Job) -> decide.Schedule:
+    """At the best time of the forecast, and through."""
+    deadline_ns = written.deadline_ns(job.submit_ns, job.needs_ns)
+    forecast = job.forecast(written.forecast, deadline_ns)
+    start_ns = decide.best_start(forecast, job.needs_ns, deadline_ns - job.needs_ns)
+    spans = np.array([[start_ns, start_ns + job.needs_ns]])
+    mean = decide.mean_over(forecast, spans)
+    return _schedule(written, job, decide.only_within(spans), deadline_ns, None, mean)
+
+
+def pause_resume(written: spec.PauseResume, job: Job) -> decide.Schedule:
+    """By a threshold, which a forecast may have to find."""
+    deadline_ns, paused = written.deadline_ns(job.submit_ns, job.needs_ns), written.while_paused
     if written.threshold == "fit":
-        assert forecast is not None
-        paused = written.while_paused
-        switch_ns = int(paused.save) + int(paused.restart) if isinstance(paused, spec.Release) else 0
-        spans = decide.planned_spans(forecast, needs_ns, switch_ns)
+        forecast = job.forecast(written.forecast, deadline_ns)
+        spans = decide.planned_spans(forecast, job.needs_ns, sum(paused.save_and_restart_ns or ()))
         mean = decide.mean_over(forecast, spans)
-        return _schedule(written.signal, truth, decide.only_within(spans), deadline_ns, paused, mean)
+        return _schedule(written, job, decide.only_within(spans), deadline_ns, paused, mean)
     if isinstance(written.threshold, spec.Quantile):
-        assert forecast is not None
-        level = decide.quantile(forecast, float(written.threshold.quantile))
+        level = decide.quantile(job.forecast(written.forecast, deadline_ns), float(written.threshold.quantile))
     else:
         level = float(written.threshold)
-    allowed = decide.while_at_most(truth, level, submit_ns)
-    return _schedule(written.signal, truth, allowed, deadline_ns, written.while_paused, None)
+    allowed = decide.while_at_most(job.truth, level, job.submit_ns)
+    return _schedule(written, job, allowed, deadline_ns, paused, None)
+
+
+def suspend(written: spec.Suspend, job: Job) -> decide.Schedule:
+    """Whenever the price is not too high."""
+    allowed = decide.while_at_most(job.truth, float(written.above), job.submit_ns)
+    return _schedule(written, job, allowed, None, written.while_paused, None)
 
 
 def _schedule(
-    signal: str,
-    truth: Signal,
+    written: spec.JobSchedule,
+    job: Job,
     may_run: Signal,
     deadline_ns: int | None,
     paused: spec.Hold | spec.Release | None,
     forecast_mean: float | None,
 ) -> decide.Schedule:
-    release = paused if isinstance(paused, spec.Release) else None
+    switch = paused.save_and_restart_ns if paused is not None else None
+    save_ns, restart_ns = switch or (0, 0)
     return decide.Schedule(
-        signal=signal,
-        truth=truth,
+        signal=written.signal,
+        truth=job.truth,
         may_run=may_run,
         deadline_ns=deadline_ns,
-        hold=release is None,
-        save_ns=int(release.save) if release is not None else 0,
-        restart_ns=int(release.restart) if release is not None else 0,
+        hold=switch is None,
+        save_ns=save_ns,
+        restart_ns=restart_ns,
         forecast_mean=forecast_mean,
         immediate_mean=None,
     )
 
 
-def forecaster(written: spec.Forecast) -> Forecast:
+def forecaster(written: spec.ForecastSpec) -> Forecast:
     """What makes forecasts as they are written."""
-    if isinstance(written, spec.PerfectForecast):
-        return Perfect()
-    if isinstance(written, spec.PersistenceForecast):
-        return Persistence()
+    made: Forecast = builder(written)(written)
+    return made
+
+
+def perfect(_written: spec.PerfectForecast) -> Perfect:
+    """The truth."""
+    return Perfect()
+
+
+def persistence(_written: spec.PersistenceForecast) -> Persistence:
+    """The day before, again."""
+    return Persistence()
+
+
+def noisy(written: spec.NoisyForecast) -> Noisy:
+    """The truth, with errors."""
     return Noisy(float(written.mape_at_once), float(written.mape_day_ahead), int(written.correlation_time))

@@ -10,16 +10,7 @@ from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
 from sim.quantities import Price
 from sim.signals import Signal
-from sim.spec.policies import (
-    Above,
-    Cap,
-    Daily,
-    FlexibleStart,
-    PauseResume,
-    PersistenceForecast,
-    PowerCap,
-    Suspend,
-)
+from sim.spec.policies import Cap, PowerCap, Windowed
 from sim.spec.workloads import GPUHours, Training
 from sim.units import DAY_NS, HOUR_NS
 from sim.validation import nearest
@@ -53,7 +44,7 @@ def cap_problems(resolved: Resolved) -> Found:
                     yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
                     continue
                 loaded_w = gpu_watts(job.work.load, gpu)[1]
-            forever = isinstance(policy, PowerCap) and isinstance(policy.when, Daily) and parts.open_ended
+            forever = isinstance(policy, PowerCap) and policy.when.endless and parts.open_ended
             if job is None and forever:
                 yield (*path, "when"), "a daily cap of a serving workload needs a scenario with a 'duration'"
             yield from _within_reach(path, policy, gpu, loaded_w)
@@ -77,18 +68,17 @@ def signal_problems(resolved: Resolved, signals: Signals) -> Found:
         path: KeyPath = ("workloads", name, "schedule")
         pool = resolved.pool(name)
         at_site = signals[resolved.sites[pool]]
-        level = written.threshold if isinstance(written, PauseResume) else None
-        level = written.above if isinstance(written, Suspend) else level
-        problem = _unseen(written.signal, level, at_site)
+        problem = _unseen(written.signal, written.level, at_site)
         if problem is not None:
             yield (*path, "signal"), problem
-        elif not isinstance(written, Suspend):
+        elif isinstance(written, Windowed):
             for field, why in _windows(job, written, resolved.gpus[pool], at_site[written.signal]):
                 yield (*path, field), why
     for i, policy in resolved.caps.items():
-        if isinstance(policy, PowerCap) and isinstance(policy.when, Above):
+        compared = policy.when.compared if isinstance(policy, PowerCap) else None
+        if compared is not None:
             for pool in sorted({capped.pool for capped in resolved.held[i]}):
-                problem = _unseen(policy.when.signal, policy.when.level, signals[resolved.sites[pool]])
+                problem = _unseen(*compared, signals[resolved.sites[pool]])
                 if problem is not None:
                     yield ("policies", i, "when", "signal"), problem
     yield from _throttled(resolved)
@@ -104,16 +94,15 @@ def _unseen(signal: str, level: object, known: Mapping[str, Signal]) -> str | No
     return None
 
 
-def _windows(
-    job: Training, written: FlexibleStart | PauseResume, gpu: GPUProfile, truth: Signal
-) -> Iterator[tuple[str, str]]:
+def _windows(job: Training, written: Windowed, gpu: GPUProfile, truth: Signal) -> Iterator[tuple[str, str]]:
     """What is wrong with the window of a schedule: too short for the job, or too long for the series."""
     needs_ns, submit_ns = job_ns(job, gpu), int(job.start_after)
     deadline_ns = written.deadline_ns(submit_ns, needs_ns)
     if deadline_ns < submit_ns + needs_ns:
         yield "deadline", f"the job takes {needs_ns / HOUR_NS:.4g} h and cannot be done by then if started at once"
-    elif isinstance(written.forecast, PersistenceForecast) and not truth.covers(submit_ns - DAY_NS, submit_ns):
-        yield "forecast", "persistence needs the day before the job is submitted, which the series does not cover"
+    elif (known := written.forecast) and known.needs_day_before and not truth.covers(submit_ns - DAY_NS, submit_ns):
+        needs = f"{known.word} needs the day before the job is submitted"
+        yield "forecast", f"{needs}, which the series does not cover"
     elif not truth.covers(submit_ns, deadline_ns):
         yield "signal", f"the series does not cover the window, which ends {deadline_ns / HOUR_NS:.4g} h into the run"
 

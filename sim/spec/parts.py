@@ -13,7 +13,7 @@ from sim.instants import epoch_ns
 from sim.quantities import PositiveDuration
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
-from sim.spec.policies import DemandResponse, Policy, PowerCap, Throttle
+from sim.spec.policies import Policy
 from sim.spec.routes import Route
 from sim.spec.scenario import Instant, Outputs, Scenario
 from sim.spec.serving import Serving
@@ -57,7 +57,7 @@ class Parts:
     cluster: Cluster | None = None
     accounting: Accounting | None = None
     outputs: Outputs | None = None
-    policies: Sequence[PowerCap | DemandResponse | Throttle] = ()
+    policies: Sequence[Policy] = ()
     names: tuple[str, ...] = ()
     workloads: Mapping[str, Training | Inference | Serving] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)

@@ -8,11 +8,12 @@ counts on GPUs that are there: a queue, a boot, a failure or a cap may still mak
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.kinds import Choice
 from sim.quantities import (
     Allowance,
     ByteRate,
@@ -37,19 +38,29 @@ from sim.validation import Spec
 SignalName = Literal["carbon", "marginal", "price"]
 
 
-class PerfectForecast(Spec):
+class ForecastSpec(Choice):
+    """What is known of the future, when something is decided."""
+
+    family: ClassVar[str] = "forecast"
+    needs_day_before: ClassVar[bool] = False
+    """Whether it must know the 24 h before it is made."""
+
+
+class PerfectForecast(ForecastSpec):
     """The truth, which nobody has: a bound on what any forecast could reach."""
 
     kind: Literal["perfect"]
 
 
-class PersistenceForecast(Spec):
+class PersistenceForecast(ForecastSpec):
     """The same hour of the day before the forecast is made. Needs a series that begins a day earlier."""
+
+    needs_day_before: ClassVar[bool] = True
 
     kind: Literal["persistence"]
 
 
-class NoisyForecast(Spec):
+class NoisyForecast(ForecastSpec):
     """The truth with an error: its mean absolute size as a share of the truth, growing up to a lead of 24 h."""
 
     kind: Literal["noisy"]
@@ -65,11 +76,8 @@ class NoisyForecast(Spec):
 
 
 Forecast = Annotated[
-    PerfectForecast | PersistenceForecast | NoisyForecast,
-    Field(
-        discriminator="kind",
-        description="What is known of the future: {kind: persistence}, {kind: noisy, ...}, or {kind: perfect}.",
-    ),
+    ForecastSpec,
+    Field(description="What is known of the future: {kind: persistence}, {kind: noisy, ...}, or {kind: perfect}."),
 ]
 
 
@@ -77,6 +85,10 @@ class Hold(Spec):
     """The GPUs are kept through a pause, loaded: nothing is saved, and work goes on at once."""
 
     kind: Literal["hold"]
+
+    @property
+    def save_and_restart_ns(self) -> None:
+        """Nothing is saved."""
 
 
 class Release(Spec):
@@ -86,6 +98,11 @@ class Release(Spec):
     save: Duration = Field(description="Writing the checkpoint before the pause.")
     restart: Duration = Field(description="From holding GPUs again to the first step.")
 
+    @property
+    def save_and_restart_ns(self) -> tuple[int, int]:
+        """Both in ns."""
+        return int(self.save), int(self.restart)
+
 
 Paused = Annotated[
     Hold | Release,
@@ -93,10 +110,25 @@ Paused = Annotated[
 ]
 
 
-class _Windowed(Spec):
-    """Work that is done within a delay allowed, or by a deadline."""
+class JobSchedule(Choice):
+    """When a training job may work, by a signal of its site."""
+
+    family: ClassVar[str] = "schedule"
 
     if TYPE_CHECKING:
+        signal: SignalName
+
+    @property
+    def level(self) -> object:
+        """What the signal is compared with; None where it is not."""
+        return None
+
+
+class Windowed(JobSchedule):
+    """A schedule whose work is done within a delay allowed, or by a deadline."""
+
+    if TYPE_CHECKING:
+        forecast: Forecast | None
         within: Allowance | None
         deadline: PositiveDuration | None
 
@@ -109,12 +141,12 @@ class _Windowed(Spec):
         return submit_ns + needs_ns + delay_ns
 
 
-def _one_end(spec: _Windowed) -> None:
+def _one_end(spec: Windowed) -> None:
     if (spec.within is None) == (spec.deadline is None):
         raise PydanticCustomError("window", "needs either 'within' (the delay allowed) or 'deadline', and not both")
 
 
-class FlexibleStart(_Windowed):
+class FlexibleStart(Windowed):
     """Starts, within the delay allowed, when the forecast mean of the signal over the job is lowest, and runs through.
 
     ``within`` is a duration, or a share of how long the job takes if it starts at once; ``deadline`` counts from the
@@ -176,7 +208,7 @@ Threshold = Annotated[
 ]
 
 
-class PauseResume(_Windowed):
+class PauseResume(Windowed):
     """Works while the signal is at most the threshold, and pauses above it until it must run to be done in time.
 
     The threshold is a level, a quantile of the forecast, or ``fit``: the hours with the lowest forecast that are just
@@ -191,6 +223,11 @@ class PauseResume(_Windowed):
     forecast: Forecast | None = None
     while_paused: Paused
 
+    @property
+    def level(self) -> object:
+        """The threshold."""
+        return self.threshold
+
     @model_validator(mode="after")
     def _whole(self) -> PauseResume:
         _one_end(self)
@@ -204,7 +241,7 @@ class PauseResume(_Windowed):
         return self
 
 
-class Suspend(Spec):
+class Suspend(JobSchedule):
     """Pauses for as long as electricity costs more than ``above``, however long that is."""
 
     kind: Literal["suspend"]
@@ -212,8 +249,10 @@ class Suspend(Spec):
     above: EnergyPrice
     while_paused: Paused
 
-
-JobSchedule = Annotated[FlexibleStart | PauseResume | Suspend, Field(discriminator="kind")]
+    @property
+    def level(self) -> EnergyPrice:
+        """The price."""
+        return self.above
 
 
 def _matches(signal: SignalName, level: object, field: str) -> None:
@@ -222,12 +261,30 @@ def _matches(signal: SignalName, level: object, field: str) -> None:
         raise PydanticCustomError("level", "the {f} of {s} is {w}", {"f": field, "s": signal, "w": wanted})
 
 
-class Above(Spec):
+class Condition(Choice):
+    """When a cap is in force. ``signal`` and ``level`` are what it compares, ``endless`` one that never ends by
+    itself."""
+
+    family: ClassVar[str] = "condition"
+    endless: ClassVar[bool] = False
+
+    @property
+    def compared(self) -> tuple[SignalName, object] | None:
+        """A signal of the site, and what it is compared with; None where the clock decides."""
+        return None
+
+
+class Above(Condition):
     """While a signal is above a level."""
 
     kind: Literal["above"]
     signal: SignalName
     level: SignalLevel
+
+    @property
+    def compared(self) -> tuple[SignalName, object]:
+        """The signal, and its level."""
+        return self.signal, self.level
 
     @model_validator(mode="after")
     def _of_the_signal(self) -> Above:
@@ -251,11 +308,13 @@ def of_day_ns(written: str) -> int:
     return int(hours) * HOUR_NS + int(minutes) * HOUR_NS // 60
 
 
-class Daily(Spec):
+class Daily(Condition):
     """Every day while the clock of ``zone`` (or UTC) reads from ``since`` to ``until``, through midnight if need be.
 
     A time that a change of clock doubles counts twice, one that it skips not at all.
     """
+
+    endless: ClassVar[bool] = True
 
     kind: Literal["daily"]
     since: ClockTime
@@ -274,7 +333,13 @@ class Daily(Spec):
         return self
 
 
-class Cap(Spec):
+class Policy(Choice):
+    """What acts on a run while it goes on."""
+
+    family: ClassVar[str] = "policy"
+
+
+class Cap(Policy):
     """What holds down the power of GPUs: of a workload, or of all workloads of a pool."""
 
     kind: str
@@ -295,7 +360,7 @@ class PowerCap(Cap):
 
     kind: Literal["power-cap"]
     cap: PositiveDevicePower = Field(description="W of one GPU.")
-    when: Annotated[Above | Daily, Field(discriminator="kind")]
+    when: Condition
 
     @property
     def levels(self) -> Sequence[CapLevel]:
@@ -323,7 +388,7 @@ class DemandResponse(Cap):
         return [event.reduce_to for event in self.events]
 
 
-class Throttle(Spec):
+class Throttle(Policy):
     """Holds the machines of a site under what it carries, slowing all of its training jobs alike.
 
     Without ``limit``, that is what cooling, power chain and feed carry in the weather of the hour, as the plant models
@@ -333,6 +398,3 @@ class Throttle(Spec):
     kind: Literal["throttle"]
     site: str | None = Field(default=None, description="Needed where there are several.")
     limit: PositivePower | None = Field(default=None, description="W of IT; what the plant carries, if absent.")
-
-
-Policy = Annotated[PowerCap | DemandResponse | Throttle, Field(discriminator="kind")]
