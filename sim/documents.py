@@ -126,15 +126,14 @@ def named_files(data: Any, path: KeyPath = ()) -> Iterator[tuple[dict[str, Any],
 
 
 def _without_nulls(value: Any, refused: set[str], path: KeyPath = ()) -> Any:
-    if isinstance(value, dict):
+    mapping, items = as_mapping(value), as_list(value)
+    if mapping is not None:
         return {
             key: _without_nulls(item, refused, (*path, key))
-            for key, item in value.items()
+            for key, item in mapping.items()
             if item is not None or (refused and dotted((*path, key)) in refused)
         }
-    if isinstance(value, list):
-        return [_without_nulls(item, refused, (*path, i)) for i, item in enumerate(value)]
-    return value
+    return value if items is None else [_without_nulls(item, refused, (*path, i)) for i, item in enumerate(items)]
 
 
 class _Builder:
@@ -151,7 +150,7 @@ class _Builder:
     def problem(self, node: Node, path: KeyPath, message: str) -> None:
         self.problems.append(Problem(self.file, node.start_mark.line + 1, dotted(path), message))
 
-    def build(self, node: Node, path: KeyPath) -> Any:
+    def build(self, node: Any, path: KeyPath) -> Any:
         """The data of a node; what an alias repeats is built, and counted, anew."""
         repeated = id(node) in self._anchored
         if node.anchor is not None:
@@ -161,9 +160,7 @@ class _Builder:
         self._repeating -= repeated
         return value
 
-    def _built(self, node: Node, path: KeyPath) -> Any:
-        from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
-
+    def _built(self, node: Any, path: KeyPath) -> Any:
         self._unfolded += self._repeating > 0
         self.places.setdefault(path, Place(self.file, node.start_mark.line + 1))
         if self._unfolded > MOST_UNFOLDED:
@@ -172,11 +169,11 @@ class _Builder:
         if len(path) > DEEPEST:
             message = f"nests deeper than {DEEPEST} levels"
             raise InputError.one(self.file, message, line=node.start_mark.line + 1)
-        if isinstance(node, MappingNode) and str(node.tag) == "tag:yaml.org,2002:map":
+        if (node.id, str(node.tag)) == ("mapping", "tag:yaml.org,2002:map"):
             return self._mapping(node, path)
-        if isinstance(node, SequenceNode) and str(node.tag) == "tag:yaml.org,2002:seq":
+        if (node.id, str(node.tag)) == ("sequence", "tag:yaml.org,2002:seq"):
             return [self.build(item, (*path, i)) for i, item in enumerate(node.value)]
-        if isinstance(node, ScalarNode):
+        if node.id == "scalar":
             return self._scalar(node, path)
         self.problem(node, path, f"tag '{node.tag}' is refused: only plain YAML is read")
         return None
@@ -189,7 +186,7 @@ class _Builder:
             if str(key_node.tag) == "tag:yaml.org,2002:merge":
                 self.problem(key_node, path, "merge keys '<<' are not read; use 'extends:' or write the values out")
                 continue
-            if not isinstance(key_node.value, str) or str(key_node.tag) not in _PLAIN_KEYS:
+            if key_node.id != "scalar" or str(key_node.tag) not in _PLAIN_KEYS:
                 self.problem(key_node, path, "keys must be plain text")
                 continue
             key = key_node.value
@@ -296,7 +293,7 @@ def read_document(path: Path, file: str | None = None) -> Document:
     """The YAML mapping in ``path``, called ``file`` in messages. Raises ``InputError`` where there is none."""
     name = str(path) if file is None else file
     data, places, problems = _parse(_read_text(path, name), name)
-    if not isinstance(data, dict):
+    if as_mapping(data) is None:
         what = f"must be a mapping of names to values, not {type(data).__name__}"
         raise InputError([*problems, Problem(name, 1, "", what)])
     return Document(data, places, problems)
@@ -312,28 +309,31 @@ def from_mapping(mapping: Mapping[str, Any], name: str = "<mapping>") -> Documen
         count += 1
         if len(path) > DEEPEST or count > MOST_VALUES:
             raise InputError.one(name, f"nests deeper than {DEEPEST} levels or holds over {MOST_VALUES:,} values")
-        if isinstance(value, Mapping):
-            keys = [str(key) for key in value]
+        mapping, text = as_mapping(value), as_text(value)
+        if mapping is not None:
+            keys = [str(key) for key in mapping]
             problems.extend(
                 Problem(name, None, dotted((*path, key)), "duplicate name")
                 for key, count in sorted(Counter(keys).items())
                 if count > 1
             )
-            return {str(key): copy(item, (*path, str(key))) for key, item in value.items()}
+            return {str(key): copy(item, (*path, str(key))) for key, item in mapping.items()}
         if isinstance(value, list | tuple):
             return [copy(item, (*path, i)) for i, item in enumerate(value)]
-        if isinstance(value, float) and not math.isfinite(value):
-            problems.append(Problem(name, None, dotted(path), f"{value} is not a finite number"))
-            return None
-        if isinstance(value, int) and abs(value) > LARGEST_INT:
+        if value is None or value is True or value is False:
+            return value
+        if text is not None:
+            return str(text)
+        if isinstance(value, numbers.Integral):  # NumPy's, too
+            if abs(int(value)) <= LARGEST_INT:
+                return int(value)
             problems.append(Problem(name, None, dotted(path), "a number of more than 64 bits is refused"))
             return None
-        if value is None or type(value) in (str, bool, int, float):
-            return value
-        if isinstance(value, str):
-            return str(value)
-        if isinstance(value, numbers.Integral | numbers.Real):  # NumPy's, for instance
-            return copy(int(value) if isinstance(value, numbers.Integral) else float(value), path)
+        if isinstance(value, numbers.Real):
+            if math.isfinite(value):
+                return float(value)
+            problems.append(Problem(name, None, dotted(path), f"{value} is not a finite number"))
+            return None
         if hasattr(value, "isoformat"):
             return value.isoformat()
         problems.append(Problem(name, None, dotted(path), f"a {type(value).__name__} cannot stand in a scenario"))

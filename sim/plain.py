@@ -63,6 +63,11 @@ def has(value: object, names: Iterable[str]) -> bool:
     return set(names) <= set(as_mapping(value) or ())
 
 
+def nested(value: object) -> bool:
+    """Whether it is a mapping or a list: values within a value."""
+    return as_mapping(value) is not None or as_list(value) is not None
+
+
 def one_or_more(value: object) -> list[Any]:
     """The items of a list; of anything else, that alone."""
     found = as_list(value)

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from sim import units
 from sim.errors import QuantityError
 from sim.instants import named_zone
+from sim.plain import as_text
 from sim.possible import (
     CONVERSION,
     DATA_PRICE,
@@ -65,6 +66,7 @@ class Share(Quantity):
     """A share, where a quantity could stand as well."""
 
 
+Kinds = type | tuple[type, ...]
 Read = TypeVar("Read", Quantity, Price, Nanoseconds)
 
 
@@ -103,8 +105,6 @@ def _reader(
     possible = possible if possible is not None else DIMENSIONS.get(dimension)
 
     def read(value: object) -> Quantity:
-        if isinstance(value, Quantity):
-            return value
         try:
             si = units.parse(value, dimension)
         except QuantityError as error:
@@ -117,8 +117,6 @@ def _reader(
 
 def _duration_reader(low: int, possible: Possible | None = None) -> Callable[[object], Nanoseconds]:
     def read(value: object) -> Nanoseconds:
-        if isinstance(value, Nanoseconds):
-            return value
         try:
             ns = units.parse_ns(value)
         except QuantityError as error:
@@ -135,8 +133,6 @@ def _read_data_price(value: object) -> Price:
 
 
 def _read_price(value: object, dimension: str = "energy price") -> Price:
-    if isinstance(value, Price):
-        return value
     try:
         si, currency = units.parse_price(value, dimension)
     except QuantityError as error:
@@ -147,7 +143,7 @@ def _read_price(value: object, dimension: str = "energy price") -> Price:
 
 
 def _is_share(value: object) -> bool:
-    return isinstance(value, Share | int | float) or (isinstance(value, str) and value.strip().endswith("%"))
+    return isinstance(value, int | float) or (as_text(value) or "").strip().endswith("%")
 
 
 def _share_or(read: Callable[[object], Any], high: float) -> Callable[[object], Any]:
@@ -155,25 +151,21 @@ def _share_or(read: Callable[[object], Any], high: float) -> Callable[[object], 
     read_share, read_bare = _reader("fraction", 0.0, None, high), _reader("fraction", 0.0, None, min(high, 1.0))
 
     def either(value: object) -> Any:
-        if isinstance(value, Share | Nanoseconds | Quantity):
-            return value
         if not _is_share(value):
             return read(value)
-        share = read_share(value) if isinstance(value, str) else read_bare(value)
+        share = read_bare(value) if as_text(value) is None else read_share(value)
         return Share.of(share, share.text)
 
     return either
 
 
 def _read_level(value: object) -> Quantity:
-    is_price = isinstance(value, Price) or any(name in str(value) for name in units.CURRENCIES)
+    is_price = any(name in str(value) for name in units.CURRENCIES)
     return _read_price(value) if is_price else _reader("carbon intensity", 0.0, None, None)(value)
 
 
 def _temperature_reader(low_c: float, high_c: float) -> Callable[[object], Quantity]:
     def read(value: object) -> Quantity:
-        if isinstance(value, Quantity):
-            return value
         try:
             celsius = units.parse_temperature(value)
         except QuantityError as error:
@@ -200,11 +192,18 @@ def _text(value: Any) -> str | float:
         return text
 
 
-def _field(read: Callable[[object], Any], dimension: str, *, or_share: bool = False) -> tuple[Any, ...]:
+def _once(read: Callable[[object], Any], of: Kinds) -> Callable[[object], Any]:
+    """``read``, but for values ``of`` a kind that it gave before."""
+    return lambda value: value if isinstance(value, of) else read(value)
+
+
+def _field(
+    read: Callable[[object], Any], dimension: str, of: Kinds = Quantity, *, or_share: bool = False
+) -> tuple[Any, ...]:
     example = units.example(dimension)
     kinds = ["string", "number"] if dimension == "fraction" or or_share else ["string"]
     schema = {"type": kinds, "description": f"{dimension}, e.g. '{example}'", "examples": [example]}
-    return PlainValidator(read), PlainSerializer(_text), WithJsonSchema(schema)
+    return PlainValidator(_once(read, of)), PlainSerializer(_text), WithJsonSchema(schema)
 
 
 def _quantity(
@@ -262,20 +261,23 @@ Azimuth = Annotated[Quantity, *_quantity("angle", high=360.0)]
 Temperature = Annotated[Quantity, *_field(_temperature_reader(-60.0, 100.0), "temperature")]
 TemperatureDifference = Annotated[Quantity, *_quantity("temperature difference", high=100.0)]
 PositiveDifference = Annotated[Quantity, *_quantity("temperature difference", above=0.0, high=100.0)]
-EnergyPrice = Annotated[Price, *_field(_read_price, "energy price")]
-DataPrice = Annotated[Price, *_field(_read_data_price, "data price")]
+EnergyPrice = Annotated[Price, *_field(_read_price, "energy price", Price)]
+DataPrice = Annotated[Price, *_field(_read_data_price, "data price", Price)]
 ZoneName = Annotated[str, AfterValidator(_read_zone)]
 """The name of a time zone in the IANA database, such as ``Europe/Berlin``."""
-Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration")]
-PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration")]
-Lifetime = Annotated[Nanoseconds, *_field(_duration_reader(1, LIFETIME), "duration")]
-Allowance = Annotated[Nanoseconds | Share, *_field(_share_or(_duration_reader(0), 100.0), "duration", or_share=True)]
+Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration", Nanoseconds)]
+PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration", Nanoseconds)]
+Lifetime = Annotated[Nanoseconds, *_field(_duration_reader(1, LIFETIME), "duration", Nanoseconds)]
+Allowance = Annotated[
+    Nanoseconds | Share,
+    *_field(_share_or(_duration_reader(0), 100.0), "duration", (Quantity, Nanoseconds), or_share=True),
+]
 CapLevel = Annotated[
     Quantity, *_field(_share_or(_reader("power", None, 0.0, None, DEVICE_POWER), 1.0), "power", or_share=True)
 ]
 SignalLevel = Annotated[
     Quantity,
-    PlainValidator(_read_level),
+    PlainValidator(_once(_read_level, Quantity)),
     PlainSerializer(_text),
     WithJsonSchema(
         {

@@ -232,9 +232,9 @@ def read_parquet(path: Path, file: str | None = None, *, columns: Sequence[str] 
                     raise InputError.one(name, f"holds more than {MOST_BYTES:,} bytes of text; split it")
                 table = table.set_column(at, schema.field(column), kept.cast(schema.field(column).type))
             table.validate(full=True)
+        except InputError:
+            raise
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            if isinstance(error, InputError):
-                raise
             said = " ".join(str(error).split())[:200]
             raise InputError.one(name, f"cannot be read as Parquet: {said}") from None
     return table
@@ -276,16 +276,10 @@ def parse_json(text: str, file: str, *, line: int | None = None) -> Any:
 
 
 def _deeper(value: Any, most: int) -> bool:
-    level = [value]
-    for _ in range(most):
-        inner = (
-            child
-            for one in level
-            if isinstance(one, dict | list)
-            for child in (one.values() if isinstance(one, dict) else one)
-            if isinstance(child, dict | list)
-        )
-        level = list(inner)
+    level: list[Any] = [[value]]
+    for _ in range(most + 1):
+        children = (child for one in level for child in (one.values() if isinstance(one, dict) else one))
+        level = [child for child in children if isinstance(child, dict | list)]
         if not level:
             return False
     return True

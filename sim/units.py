@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sim.errors import QuantityError
+from sim.plain import as_number, as_text, as_whole
 
 if TYPE_CHECKING:
     import pint
@@ -204,24 +205,26 @@ def _a(dimension: str) -> str:
 def _split(value: object, dimension: str) -> tuple[str, str]:
     """The number's digits and the unit's name, both still text."""
     example = _EXAMPLE[dimension]
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise QuantityError(f"must be {_a(dimension)} such as '{example}', not {type(value).__name__}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise QuantityError(f"must be a finite {dimension} such as '{example}', not {value}")
-    if isinstance(value, int) and abs(value) > 2**64:
-        raise QuantityError(f"is a number of more than 64 bits; write {_a(dimension)} such as '{example}'")
-    text = value if isinstance(value, str) else repr(int(value) if isinstance(value, int) else float(value))
+    text, number, whole = as_text(value), as_number(value), as_whole(value)
+    if text is None:
+        if number is None:
+            raise QuantityError(f"must be {_a(dimension)} such as '{example}', not {type(value).__name__}")
+        if whole is not None and abs(whole) > 2**64:
+            raise QuantityError(f"is a number of more than 64 bits; write {_a(dimension)} such as '{example}'")
+        if not math.isfinite(number):
+            raise QuantityError(f"must be a finite {dimension} such as '{example}', not {value}")
+        text = repr(float(number) if whole is None else int(whole))
     if len(text) > _LONGEST:
         raise QuantityError(f"is {len(text)} characters long; write {_a(dimension)} such as '{example}'")
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise QuantityError(f"cannot read {text!r} as {_a(dimension)}; write it like '{example}'")
-    number, unit = match.groups()
+    digits, unit = match.groups()
     if not _UNIT.fullmatch(unit):
         raise QuantityError(f"cannot read the unit of {text!r}; write {_a(dimension)} like '{example}'")
     if not unit and dimension != "fraction":
         raise QuantityError(f"{text!r} has no unit; write {_a(dimension)} like '{example}'")
-    return number, f"1{unit}" if unit.startswith("/") else unit
+    return digits, f"1{unit}" if unit.startswith("/") else unit
 
 
 def _scale(value: object, dimension: str, si_unit: str) -> tuple[str, float]:
@@ -273,7 +276,8 @@ _TEMPERATURE = re.compile(r"\s*([+-]?\d+(?:\.\d*)?)\s*(degC|°C|degF|°F|K)\s*")
 
 def parse_temperature(value: object) -> float:
     """A temperature in degC from text such as ``24 degC`` or ``75 degF``. Raises ``QuantityError``."""
-    found = _TEMPERATURE.fullmatch(value) if isinstance(value, str) and len(value) < _LONGEST else None
+    text = as_text(value) or ""
+    found = _TEMPERATURE.fullmatch(text) if len(text) < _LONGEST else None
     if found is None:
         raise QuantityError(f"must be a temperature such as '{_EXAMPLE['temperature']}', and is {value!r}")
     number = float(found[1])

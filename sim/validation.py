@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_sc
 
 from sim.documents import Document, KeyPath
 from sim.errors import Problem
+from sim.plain import as_list, as_mapping, as_number, as_text, as_whole, has, nested, under
 
 LONGEST_NAME = 200
 """Characters of a name that somebody chose: it stands in tables, titles and file names."""
@@ -44,12 +45,11 @@ def _without_truth(schema: Any, *, in_union: bool) -> Any:
     changed = dict(schema)
     for key in _INNER & schema.keys():
         inner = schema[key]
-        named = key in ("fields", "choices") and isinstance(inner, dict)
-        changed[key] = (
-            {name: _without_truth(item, in_union=False) for name, item in inner.items()}
-            if named
-            else _without_truth(inner, in_union=here)
-        )
+        named = as_mapping(inner) if key in ("fields", "choices") else None
+        if named is not None:
+            changed[key] = {name: _without_truth(item, in_union=False) for name, item in named.items()}
+        else:
+            changed[key] = _without_truth(inner, in_union=here)
     return changed
 
 
@@ -101,6 +101,10 @@ def _members(annotation: Any) -> list[Any]:
     return list(plain.alternatives()) if isinstance(plain, type) and issubclass(plain, Spec) else [plain]
 
 
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 def _kind(model: type[BaseModel]) -> str | None:
     field = model.model_fields.get("kind")
     values = get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
@@ -112,13 +116,12 @@ def _resolve(annotation: Any, loc: tuple[str | int, ...], data: Any) -> tuple[Ke
     path: list[str | int] = []
     here = _members(annotation)
     for part in loc:
-        models = [m for m in here if isinstance(m, type) and issubclass(m, BaseModel)]
-        tagged = [m for m in models if _kind(m) == part]
-        if tagged and not (isinstance(data, Mapping) and part in data and _kind(tagged[0]) is None):
+        tagged = [m for m in here if _is_model(m) and _kind(m) == part]
+        if tagged and not (has(data, [str(part)]) and _kind(tagged[0]) is None):
             here = list(tagged)  # the tag of a union member: pydantic's word, not the user's
             continue
-        if isinstance(part, str) and part.startswith("@"):  # the tag of a quantity-or-mapping union
-            here = [m for m in here if (part == "@mapping") == (isinstance(m, type) and issubclass(m, BaseModel))]
+        if str(part).startswith("@"):  # the tag of a quantity-or-mapping union
+            here = [m for m in here if (part == "@mapping") == _is_model(m)]
             continue
         if part == "[key]":
             continue
@@ -127,28 +130,27 @@ def _resolve(annotation: Any, loc: tuple[str | int, ...], data: Any) -> tuple[Ke
         following: list[Any] = []
         for member in here:
             origin = get_origin(member)
-            if isinstance(member, type) and issubclass(member, BaseModel):
+            if _is_model(member):
                 if part in member.model_fields:
                     following += _members(member.model_fields[str(part)].annotation)
             elif origin in (list, tuple, dict, Mapping):
                 following += _members(get_args(member)[-1 if origin in (dict, Mapping) else 0])
         here = following
-    return tuple(path), [m for m in here if isinstance(m, type) and issubclass(m, BaseModel)]
+    return tuple(path), [m for m in here if _is_model(m)]
 
 
 def _has(data: Any, part: str | int) -> bool:
-    if isinstance(data, Mapping):
-        return part in data
-    return isinstance(data, list) and isinstance(part, int) and part < len(data)
+    mapping, items, number = as_mapping(data), as_list(data), as_whole(part)
+    if mapping is not None:
+        return part in mapping
+    return items is not None and number is not None and number < len(items)
 
 
 def _remedy(models: list[type[BaseModel]], field: str) -> str:
     for model in models:
         info = model.model_fields.get(field)
         if info is not None:
-            extra = info.json_schema_extra
-            remedy = extra.get("remedy") if isinstance(extra, dict) else None
-            text = remedy if isinstance(remedy, str) else info.description
+            text = as_text(under(info.json_schema_extra, "remedy")) or info.description
             return f". {text}" if text else ""
     return ""
 
@@ -177,8 +179,8 @@ _BOUNDS = {
 
 def _in_plain_words(error: ErrorDetails) -> str:
     said = _BOUNDS.get(error["type"])
-    bounds = {name: f"{one:,}" if isinstance(one, int) else f"{one:g}" for name, one in error.get("ctx", {}).items()
-              if isinstance(one, int | float)}  # fmt: skip
+    found = {name: one for name, one in error.get("ctx", {}).items() if as_number(one) is not None}
+    bounds = {name: f"{one:g}" if as_whole(one) is None else f"{one:,}" for name, one in found.items()}
     return error["msg"] if said is None else said.format(**bounds)
 
 
@@ -194,7 +196,7 @@ def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], g
         allowed = [tag.strip().strip("'") for tag in str(context["expected_tags"]).split(",")]
         return f"unknown '{context['tag']}'{nearest(context['tag'], allowed)}  ({', '.join(allowed)})"
     if kind == "union_tag_not_found":
-        return "needs a 'kind'" if isinstance(given, Mapping) else f"must be a mapping with a 'kind', not {given!r}"
+        return "needs a 'kind'" if as_mapping(given) is not None else f"must be a mapping with a 'kind', not {given!r}"
     if kind == "literal_error":
         allowed = [word.strip().strip("'") for word in str(context["expected"]).replace(" or ", ", ").split(",")]
         return f"unknown {given!r}{nearest(given, allowed)}  ({', '.join(allowed)})"
@@ -204,7 +206,7 @@ def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], g
         return "must not be empty"
     message = _in_plain_words(error)
     shown = repr(given)
-    if kind == "quantity" or isinstance(given, Mapping | list) or len(shown) > 60:
+    if kind == "quantity" or nested(given) or len(shown) > 60:
         return message
     return f"{message[0].lower()}{message[1:]}, and is {shown}"
 

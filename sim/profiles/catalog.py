@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
@@ -74,7 +74,7 @@ class Catalog:
         return dict(sorted(found.items()))
 
     @cached_property
-    def _known(self) -> dict[tuple[str, type[Profile]], Profile]:
+    def _known(self) -> dict[tuple[str, type[Profile]], Any]:
         """Profiles already read: a catalog sees its files as they were when first asked for them."""
         return {}
 
@@ -106,15 +106,15 @@ class Catalog:
         return read_profile(self.path(name))
 
     def _of_kind(self, name: str, kind: type[Kind]) -> Kind:
-        known = self._known.get((name, kind))
-        if isinstance(known, kind):
-            return known
-        wanted = kind.__name__.removesuffix("Profile").lower()
-        path = self.path(name, wanted)
-        profile = self._known[name, kind] = read_profile(path)
-        if not isinstance(profile, kind):
-            raise InputError.one(str(path), f"is a {profile.kind} profile where a {wanted} is needed")
-        return profile
+        if (name, kind) not in self._known:
+            wanted = kind.__name__.removesuffix("Profile").lower()
+            path = self.path(name, wanted)
+            profile = read_profile(path)
+            if not isinstance(profile, kind):
+                raise InputError.one(str(path), f"is a {profile.kind} profile where a {wanted} is needed")
+            self._known[name, kind] = profile
+        known: Kind = self._known[name, kind]
+        return known
 
     def gpu(self, name: str) -> GPUProfile:
         """A GPU by name. Raises ``InputError``."""

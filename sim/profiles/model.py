@@ -7,6 +7,7 @@ publishers' own in tests/test_models.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Annotated, Literal
 
 import numpy as np
@@ -178,9 +179,10 @@ class ModelShape:
         return self.expert_parameters // (3 * self.hidden)
 
 
+@singledispatch
 def shape(architecture: Transformer | ParameterCounts) -> ModelShape:
     """The shape of an architecture."""
-    return _transformer(architecture) if isinstance(architecture, Transformer) else _counts(architecture)
+    raise TypeError(f"{architecture} is no architecture")
 
 
 def _attention(a: Transformer) -> tuple[int, int, int, int]:
@@ -201,7 +203,8 @@ def _attention(a: Transformer) -> tuple[int, int, int, int]:
     return weights, other, 2 * kv, 4 * q
 
 
-def _transformer(a: Transformer) -> ModelShape:
+@shape.register
+def _(a: Transformer) -> ModelShape:
     attention, other, kv_values, pair_flop = _attention(a)
     matrices = 3 if a.gated_ffn else 2
     norm = a.hidden * (2 if a.norm == "layer" else 1)
@@ -249,7 +252,8 @@ def _transformer(a: Transformer) -> ModelShape:
     )
 
 
-def _counts(a: ParameterCounts) -> ModelShape:
+@shape.register
+def _(a: ParameterCounts) -> ModelShape:
     """Every layer alike; the active parameters beyond the routed experts are shared by all tokens."""
     experts, per_token = a.experts or 0, a.experts_per_token or 0
     expert = (a.total - a.active) // (a.layers * (experts - per_token)) if experts else 0

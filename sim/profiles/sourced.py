@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.plain import as_mapping, as_text
 from sim.quantities import (
     ByteRate,
     Bytes,
@@ -107,14 +108,7 @@ class Profile(Spec):
 
 
 def _cited(value: Any) -> list[str]:
-    if isinstance(value, Profile | Spec):
-        own = getattr(value, "source", None)
-        found = [own] if isinstance(own, str) else []
-        for name in type(value).model_fields:
-            found += _cited(getattr(value, name))
-        return found
-    if isinstance(value, dict):
-        return [key for item in value.values() for key in _cited(item)]
-    if isinstance(value, list | tuple):
-        return [key for item in value for key in _cited(item)]
-    return []
+    fields = vars(value) if isinstance(value, Spec) else {}
+    own = as_text(fields.get("source"))
+    inner = value if isinstance(value, list | tuple) else (as_mapping(value) or fields).values()
+    return [*([] if own is None else [own]), *(key for item in inner for key in _cited(item))]

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.instants import epoch_ns, parse_moment
+from sim.plain import as_text
 from sim.reading import parse_json
 from sim.units import (
     FAHRENHEIT_AT_0_C,
@@ -83,7 +84,7 @@ def _of_json(path: Path) -> DatedHours:
     try:
         block = next((name for name in BLOCKS if name in data), BLOCKS[0])
         records, named = data[block], data.get(f"{block}_units") or {}
-        units = {name: unit for name, unit in named.items() if isinstance(unit, str)}
+        units = {name: unit for name, unit in named.items() if as_text(unit) is not None}
         place = _place(data)
         times = [str(time) for time in records["time"]]
         columns = {

@@ -10,7 +10,7 @@ sequel), BurstGPT (arXiv:2401.17644), Mooncake (arXiv:2407.00079), Qwen-Bailian 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +22,7 @@ import numpy as np
 
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
+from sim.plain import as_list, as_mapping, as_whole, one_or_more, spelled
 from sim.reading import csv_rows, open_text, parse_json
 from sim.units import NS_PER_S
 from sim.validation import nearest
@@ -135,9 +136,11 @@ def read_trace(
         kept: list[_Row] = []
         for line, read in rows:
             report.rows += 1
-            row = read if isinstance(read, str) else _held_against_its_prompt(read, found, hashed)
-            if isinstance(row, str):
-                report.complain(line, row)
+            try:
+                row = read()
+                _hold_against_its_prompt(row, found, hashed)
+            except _BadRowError as error:
+                report.complain(line, str(error))
             else:
                 kept.append(row)
     if not skip:
@@ -149,26 +152,25 @@ def read_trace(
     return _trace(kept, found, hashed, report, rated=difficulty is not None)
 
 
-def _held_against_its_prompt(row: _Row, found: Format, block_tokens: int) -> _Row | str:
-    """The row, or why its hashed blocks cannot be those of its prompt.
+def _hold_against_its_prompt(row: _Row, found: Format, block_tokens: int) -> None:
+    """Raises ``_BadRowError`` where its hashed blocks cannot be those of its prompt.
 
     A prompt has a block for each ``block_tokens`` begun, the last one perhaps partial; a chain of hashes never comes
     back to the same id. RAGPulse's ids are of parts (passages, history, the question), whose rest is unhashed.
     """
-    ids = len(row.hashes) if row.hashes is not None else 0
     if row.hashes is None:
-        return row
+        return
+    ids = len(row.hashes)
     if len(set(row.hashes)) < ids:
         twice = next(block for i, block in enumerate(row.hashes) if block in row.hashes[:i])
-        return f"names the hashed block {twice} twice in one prompt"
+        raise _BadRowError(f"names the hashed block {twice} twice in one prompt")
     least = 0 if found == "ragpulse" else -(-row.prompt // block_tokens)
     most = -(-row.prompt // (block_tokens or 1))
     if not least <= ids <= most:
         size = f" of {block_tokens} tokens" if block_tokens else ""
         has = f"which has {most}" if block_tokens else "at least a token each"
         remedy = "" if found == "ragpulse" and not block_tokens else "; blocks of another size need 'block_tokens'"
-        return f"has {ids} hashed blocks{size} for a prompt of {row.prompt} tokens, {has}{remedy}"
-    return row
+        raise _BadRowError(f"has {ids} hashed blocks{size} for a prompt of {row.prompt} tokens, {has}{remedy}")
 
 
 def _trace(rows: list[_Row], found: Format, block_tokens: int, report: TraceReport, *, rated: bool) -> Trace:
@@ -191,12 +193,11 @@ def _trace(rows: list[_Row], found: Format, block_tokens: int, report: TraceRepo
     return Trace(chunk, first_ns if clock else None, block_tokens, report)
 
 
-def _record(numbered: tuple[int, str]) -> dict[str, Any] | None:
+def _record(numbered: tuple[int, str]) -> Mapping[str, Any] | None:
     try:
-        read = parse_json(numbered[1], "", line=numbered[0])
+        return as_mapping(parse_json(numbered[1], "", line=numbered[0]))
     except InputError:
         return None
-    return read if isinstance(read, dict) else None
 
 
 def _lines(path: Path, first: str, text: IO[str], number: int = 1) -> Iterator[tuple[int, str]]:
@@ -220,11 +221,8 @@ def _pick(path: Path, names: Sequence[str], formats: dict[tuple[str, ...], Forma
 
 def _rated(row: _Row, value: Any) -> _Row:
     """The row with its difficulty."""
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (ValueError, TypeError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
+    number = spelled(value)
+    if math.isnan(number):
         raise _BadRowError(f"a difficulty that is no number: {_short(repr(value))}")
     return replace(row, difficulty=number)
 
@@ -237,7 +235,7 @@ def _has(path: Path, column: str | None, names: Sequence[str]) -> None:
 
 def _csv_rows(
     path: Path, first: str, text: IO[str], wanted: Format | None, difficulty: str | None
-) -> tuple[Format, Iterator[tuple[int, _Row | str]]]:
+) -> tuple[Format, Iterator[tuple[int, Callable[[], _Row]]]]:
     names = [name.strip() for name in _cells_of(first, str(path), 1)]
     found = _pick(path, names, CSV_FORMATS, wanted)
     _has(path, difficulty, names)
@@ -247,19 +245,19 @@ def _csv_rows(
     def read(cell: dict[str, str]) -> _Row:
         return plain(cell) if difficulty is None else _rated(plain(cell), cell[difficulty])
 
-    def rows() -> Iterator[tuple[int, _Row | str]]:
+    def rows() -> Iterator[tuple[int, Callable[[], _Row]]]:
         lines = _lines(path, first, text)
         next(lines)
         for number, line in lines:
             cells = _cells_of(line, str(path), number)
-            yield number, _tried(partial(_cells, read, cells, column), cells)
+            yield number, partial(_tried, partial(_cells, read, cells, column), cells)
 
     return found, rows()
 
 
 def _json_rows(
     path: Path, first: str, text: IO[str], wanted: Format | None, difficulty: str | None
-) -> tuple[Format, Iterator[tuple[int, _Row | str]]]:
+) -> tuple[Format, Iterator[tuple[int, Callable[[], _Row]]]]:
     lines = list(islice(_lines(path, first, text), FIRST_LINES))
     record = next((found for found in map(_record, lines) if found), None)
     if record is None:
@@ -277,9 +275,9 @@ def _json_rows(
         row = plain[found](record)
         return row if difficulty is None else _rated(row, record[difficulty])
 
-    def rows() -> Iterator[tuple[int, _Row | str]]:
+    def rows() -> Iterator[tuple[int, Callable[[], _Row]]]:
         for number, line in chain(lines, _lines(path, text.readline(LONGEST_LINE), text, lines[-1][0] + 1)):
-            yield number, _tried(partial(_decoded, read, line), line)
+            yield number, partial(_tried, partial(_decoded, read, line), line)
 
     return found, rows()
 
@@ -300,20 +298,21 @@ def _decoded(read: Callable[[Any], _Row], line: str) -> _Row:
     return read(parse_json(line, ""))
 
 
-def _tried(read: Callable[[], _Row], written: object) -> _Row | str:
-    """The row, or why it cannot be used."""
+def _tried(read: Callable[[], _Row], written: object) -> _Row:
+    """The row. Raises ``_BadRowError`` that says why it cannot be used."""
     try:
         return read()
-    except _BadRowError as error:
-        return str(error)
+    except _BadRowError:
+        raise
     except KeyError as error:
-        return f"has no {error}: {_short(written)}"
+        reason = f"has no {error}"
     except IndexError:
-        return f"has fewer fields than the header: {_short(written)}"
+        reason = "has fewer fields than the header"
     except InputError as error:
-        return f"{error.problems[0].message}: {_short(written)}"
+        reason = error.problems[0].message
     except (ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
-        return f"cannot be read ({_short(error)}): {_short(written)}"
+        reason = f"cannot be read ({_short(error)})"
+    raise _BadRowError(f"{reason}: {_short(written)}")
 
 
 def _short(written: object) -> str:
@@ -322,13 +321,10 @@ def _short(written: object) -> str:
 
 
 def _tokens(value: Any, what: str) -> int:
-    try:
-        tokens = int(float(value))
-        whole = not isinstance(value, bool) and tokens == float(value)
-    except (ValueError, TypeError, OverflowError):
-        whole = False
-    if not whole:
+    number = spelled(value)
+    if not number.is_integer():
         raise _BadRowError(f"{what} is not a whole number of tokens: {_short(repr(value))}")
+    tokens = int(number)
     if not 1 <= tokens <= MOST_TOKENS:
         raise _BadRowError(f"{what} of {tokens} tokens; it must be from 1 to {MOST_TOKENS:,}")
     return tokens
@@ -391,14 +387,15 @@ def _blocks(record: Any) -> list[int] | None:
 
 
 def _ids(value: Any) -> list[int]:
-    if not isinstance(value, list):
+    ids = as_list(value)
+    if ids is None:
         raise _BadRowError(f"hash_ids is no list of ids: {_short(repr(value))}")
-    for block in value:
-        if isinstance(block, bool) or not isinstance(block, int):
+    for block in ids:
+        if as_whole(block) is None:
             raise _BadRowError(f"a hashed block of {_short(repr(block))}; an id is a whole number")
         if not 0 <= block < 1 << 62:
             raise _BadRowError(f"a hashed block of {_short(block)}; ids are from 0 to 2**62")
-    return value
+    return ids
 
 
 def _parts(record: Any) -> list[int] | None:
@@ -406,11 +403,9 @@ def _parts(record: Any) -> list[int] | None:
     if "hash_ids" not in record:
         return None
     written = record["hash_ids"]
-    flat: list[Any] = []
-    for part in written.values() if isinstance(written, dict) else [written]:
-        for piece in part if isinstance(part, list) else [part]:
-            flat.extend(piece if isinstance(piece, list) else [piece])
-    return _ids(flat)
+    named = as_mapping(written)
+    parts = [written] if named is None else named.values()
+    return _ids([one for part in parts for piece in one_or_more(part) for one in one_or_more(piece)])
 
 
 def _mooncake(record: Any) -> _Row:

@@ -18,7 +18,7 @@ from sim.documents import Document, Place
 from sim.errors import InputError, Problem, RunError
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
-from sim.plain import as_list, as_mapping, as_whole
+from sim.plain import as_whole, nested
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUPower, GPUProfile, NodeProfile
 from sim.profiles.sourced import Embodied
@@ -216,7 +216,7 @@ class UncertainScenario:
             own = number_and_unit(written)
         except ValueError:  # a word, such as a kind
             own = None
-        if as_mapping(written) is not None or as_list(written) is not None:
+        if nested(written):
             problem("is no single number in this scenario")
             return None
         if own is None and centre is None:
