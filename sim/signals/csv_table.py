@@ -47,6 +47,10 @@ class Table:
             raise InputError.one(self.file, f"has no column '{wanted}'; its columns are: {known}", line=1)
         return self.names.index(wanted)
 
+    def first_of(self, *names: str) -> int | None:
+        """Index of the first of ``names`` that is a column's; None where none is."""
+        return next((self.names.index(name) for name in names if name in self.names), None)
+
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row that is not blank, with its line."""
         for row in self._rows:

@@ -19,7 +19,7 @@ import numpy as np
 from sim.plain import as_mapping
 from sim.signals.gaps import Policy
 from sim.signals.grid.json_file import Answer, clock_of, json_number
-from sim.signals.grid.series import GridSeries, read_signal
+from sim.signals.grid.series import GridSeries, intensity_series
 from sim.signals.labels import Labels
 from sim.units import J_PER_KWH
 
@@ -47,10 +47,7 @@ def read_carbon_intensity_uk(path: Path, *, value: Value, policy: Policy, origin
         ends_ns=np.array([end for _, end, _ in found], dtype=np.int64),
         blank_because={_lacking(value): np.isnan(rows.values[:, 0])},
     )
-    intensity, report = read_signal(
-        rows, policy=policy, si_per_value=1 / J_PER_KWH, unit="g/J", origin_ns=origin_ns, may_be_negative=False
-    )
-    return GridSeries(intensity=intensity, basis="direct", marginal=False, report=report)
+    return intensity_series(rows, 1 / J_PER_KWH, basis="direct", marginal=False, policy=policy, origin_ns=origin_ns)
 
 
 def _lacking(value: Value) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sim.errors import InputError
-from sim.signals.csv_table import Table
-from sim.signals.gaps import Rows
+from sim.signals.csv_table import Table, Times
+from sim.signals.gaps import Floats, Rows
 
 BLANK = {"", "nan", "na", "n/a", "-", "null", "none"}
 MOST_ROWS = 5_000_000
@@ -28,17 +28,34 @@ class Collected:
         self.values: list[list[float]] = []
         self.lines: list[int] = []
         self.estimated = 0
+        self._given_back: list[float] = []
 
-    def add(self, line: int, start: int | None, cells: Sequence[float], *, end: int | None = None) -> None:
-        """Adds a row. One without a start was complained of already, and is left out."""
+    def add(
+        self,
+        line: int,
+        start: int | None,
+        cells: Sequence[float],
+        *,
+        end: int | None = None,
+        stores: Sequence[float] = (),
+    ) -> None:
+        """One row, and what ``stores`` gave back in it (charging and blanks are nothing).
+
+        Without a start it is left out, or was complained of already.
+        """
         if len(self.starts) >= MOST_ROWS:
             raise InputError.one(self._table.file, f"has more than {MOST_ROWS:,} rows; give fewer, coarser ones")
         if start is not None:
             self.starts.append(start)
             self.values.append(list(cells))
             self.lines.append(line)
+            self._given_back.append(sum(max(store, 0.0) for store in stores if not np.isnan(store)))
             if end is not None:
                 self.ends.append(end)
+
+    def given_back(self) -> Floats:
+        """What storages gave back in each row (n,), in the unit of the rows."""
+        return np.array(self._given_back, dtype=np.float64)
 
     def rows(self, *, at_end: bool = False, names: Sequence[str] = ()) -> Rows:
         """All rows collected, whose columns are called ``names``; ``at_end`` where the starts given are ends.
@@ -111,3 +128,32 @@ class Selection:
         if self._unread:
             wanted = ", ".join(f"{name}: {word}" for name, word in self._unread.items())
             raise InputError.one(self._table.file, f"has no row of 'only: {{{wanted}}}'")
+
+
+def collect(
+    table: Table,
+    start: Times,
+    columns: Sequence[int],
+    *,
+    end: Times | None = None,
+    stores: Sequence[int] = (),
+    selection: Selection | None = None,
+) -> Collected:
+    """The numbers in ``columns`` and ``stores`` of the rows that ``selection`` takes, with their times.
+
+    Raises ``InputError`` with every complaint.
+    """
+    found = Collected(table)
+    for line, row in table.rows():
+        if selection is None or selection.takes(line, row):
+            found.add(
+                line,
+                start.instant(line, row),
+                end=end.instant(line, row) if end is not None else None,
+                cells=[number(table, line, row, column) for column in columns],
+                stores=[number(table, line, row, column) for column in stores],
+            )
+    table.raise_if_any()
+    if selection is not None:
+        selection.raise_if_none()
+    return found

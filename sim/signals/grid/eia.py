@@ -17,11 +17,11 @@ from types import MappingProxyType
 from sim.errors import InputError
 from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import Policy
-from sim.signals.grid.cells import Collected, Selection, number
+from sim.signals.grid.cells import Selection, collect
 from sim.signals.grid.eia930 import answer_rows, is_own_table, own_rows
-from sim.signals.grid.generation import Generation, Stored
+from sim.signals.grid.generation import Generation
 from sim.signals.grid.json_file import looks_like_json
-from sim.signals.grid.series import GridSeries, read_mix
+from sim.signals.grid.series import GridSeries
 from sim.signals.labels import AS_DOCUMENTED, Labels
 
 FUELS = {
@@ -66,12 +66,11 @@ def read_eia(
     else:
         with open_table(path) as table:
             read = own_rows(table, labels, only) if is_own_table(table) else _rows(table, labels, only)
-    mix, report = read_mix(read.rows, read.fuels, policy=policy, origin_ns=origin_ns, storage=read.storage)
-    return GridSeries(mix=mix, marginal=False, report=report)
+    return read.mix(policy=policy, origin_ns=origin_ns)
 
 
 def _rows(table: Table, labels: Labels, only: Mapping[str, str]) -> Generation:
-    at_time = next((table.names.index(name) for name in ("timestamp", "UTC time", "") if name in table.names), None)
+    at_time = table.first_of("timestamp", "UTC time", "")
     if at_time is None:
         message = (
             "has no column 'timestamp', 'UTC time' or '', and is no file of EIA-930 with 'UTC Time at End of Hour'; "
@@ -86,13 +85,6 @@ def _rows(table: Table, labels: Labels, only: Mapping[str, str]) -> Generation:
         raise InputError.one(table.file, f"{what}  (known: {known})", line=1)
     stores = [i for i, name in enumerate(table.names) if name in STORAGE]
     times, selection = table.times(at_time, labels), Selection(table, only, ())
-    collected, storage = Collected(table), Stored()
-    for line, row in table.rows():
-        if selection.takes(line, row):
-            start = times.instant(line, row)
-            collected.add(line, start, [number(table, line, row, column) for column in columns])
-            storage.add(start, [number(table, line, row, column) for column in stores])
-    table.raise_if_any()
-    selection.raise_if_none()
+    found = collect(table, times, columns, stores=stores, selection=selection)
     fuels = [FUELS[table.names[column]] for column in columns]
-    return Generation(collected.rows(at_end=labels.at_end(), names=fuels), fuels, storage.given_back())
+    return Generation(found.rows(at_end=labels.at_end(), names=fuels), fuels, found.given_back())

@@ -20,7 +20,7 @@ from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import Policy, Rows
 from sim.signals.grid.cells import Collected, number
 from sim.signals.grid.json_file import Answer, clock_of, json_number, looks_like_json
-from sim.signals.grid.series import Basis, GridSeries, read_signal
+from sim.signals.grid.series import Basis, GridSeries, intensity_series
 from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import J_PER_KWH
 
@@ -44,10 +44,7 @@ def read_electricity_maps(
     else:
         with open_table(path) as table:
             rows = _csv_rows(table, basis, labels)
-    intensity, report = read_signal(
-        rows, policy=policy, si_per_value=1 / J_PER_KWH, unit="g/J", origin_ns=origin_ns, may_be_negative=False
-    )
-    return GridSeries(intensity=intensity, basis=basis, marginal=False, report=report)
+    return intensity_series(rows, 1 / J_PER_KWH, basis=basis, marginal=False, policy=policy, origin_ns=origin_ns)
 
 
 def _csv_rows(table: Table, basis: Basis, labels: Labels) -> Rows:

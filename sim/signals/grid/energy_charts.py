@@ -8,7 +8,6 @@ starts of intervals in seconds since 1970. Since 2025-10-01 prices come by quart
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,36 +15,21 @@ import numpy.typing as npt
 
 from sim.errors import InputError, QuantityError
 from sim.plain import as_list, as_whole, has
-from sim.signals.gaps import Policy, Rows, lasting
+from sim.signals.gaps import Policy, Rows
+from sim.signals.grid.entsoe_py import FUELS as ENTSOE_FUELS
+from sim.signals.grid.entsoe_py import with_lengths
 from sim.signals.grid.generation import Generation
 from sim.signals.grid.json_file import Answer, json_number
-from sim.signals.grid.series import GridSeries, read_mix, read_signal
+from sim.signals.grid.series import GridSeries, price_series
 from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import MAX_NS, NS_PER_S, parse_price
 
 Floats = npt.NDArray[np.float64]
 FUELS = {
-    "biomass": "biomass",
-    "fossil brown coal/lignite": "lignite",
-    "fossil coal-derived gas": "coal-gas",
-    "fossil gas": "gas",
-    "fossil hard coal": "coal",
-    "fossil oil": "oil",
-    "fossil oil shale": "oil-shale",
-    "fossil peat": "peat",
-    "geothermal": "geothermal",
+    **ENTSOE_FUELS,
     "hydro run-of-river": "hydro-run-of-river",
-    "hydro water reservoir": "hydro-reservoir",
-    "marine": "marine",
-    "nuclear": "nuclear",
-    "other": "other",
     "others": "other",
-    "other renewable": "other-renewable",
     "other renewables": "other-renewable",
-    "solar": "solar",
-    "waste": "waste",
-    "wind offshore": "wind-offshore",
-    "wind onshore": "wind-onshore",
 }
 STORAGE = {"hydro pumped storage", "battery storage (power)", "battery", "battery discharging", "energy storage"}
 NOT_GENERATION = {
@@ -78,18 +62,11 @@ def read_energy_charts_price(
     prices = _column(answer, answer.at("price"), "price", len(times_ns))
     unit = str(answer.at("unit")).replace(" ", "")
     try:
-        si_per_value, currency = parse_price(f"1 {unit}")
+        price = parse_price(f"1 {unit}")
     except QuantityError:
         raise answer.refuse(f"has prices in {answer.at('unit')!r}, such as 'EUR / MWh' is expected", "unit") from None
-    price, report = read_signal(
-        _rows(answer, times_ns, prices[:, np.newaxis], "price", labels),
-        policy=policy,
-        si_per_value=si_per_value,
-        unit=f"{currency}/J",
-        origin_ns=origin_ns,
-        may_be_negative=True,
-    )
-    return GridSeries(price=price, report=report)
+    rows = _rows(answer, times_ns, prices[:, np.newaxis], "price", labels)
+    return price_series(rows, *price, policy=policy, origin_ns=origin_ns)
 
 
 def read_energy_charts_mix(
@@ -119,9 +96,8 @@ def read_energy_charts_mix(
     for name in STORAGE & set(columns):
         stored += np.maximum(np.nan_to_num(columns[name]), 0.0)
     rows = _rows(answer, times_ns, np.stack([columns[name] for name in names], axis=1), "unix_seconds", labels)
-    read = Generation(rows, [FUELS[name] for name in names], stored).named(names).of_reported()
-    mix, report = read_mix(read.rows, read.fuels, policy=policy, origin_ns=origin_ns, storage=read.storage)
-    return GridSeries(mix=mix, marginal=False, report=report)
+    read = Generation(rows, [FUELS[name] for name in names], stored)
+    return read.named(names).mix(policy=policy, origin_ns=origin_ns)
 
 
 def _times(answer: Answer) -> npt.NDArray[np.int64]:
@@ -149,13 +125,5 @@ def _column(answer: Answer, written: object, path: str, count: int) -> Floats:
 
 
 def _rows(answer: Answer, times_ns: npt.NDArray[np.int64], values: Floats, path: str, labels: Labels) -> Rows:
-    rows = Rows(
-        file=answer.file,
-        starts_ns=times_ns,
-        values=values,
-        lines=[1] * len(times_ns),
-        paths=[f"{path}.{i}" for i in range(len(times_ns))],
-        at_end=labels.at_end(),
-    )
-    spans = lasting(times_ns, at_end=rows.at_end)
-    return rows if spans is None else replace(rows, starts_ns=spans[0], ends_ns=spans[1], at_end=False)
+    paths = [f"{path}.{i}" for i in range(len(times_ns))]
+    return with_lengths(Rows(answer.file, times_ns, values, [1] * len(paths), paths=paths, at_end=labels.at_end()))

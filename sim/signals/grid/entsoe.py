@@ -29,8 +29,8 @@ from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import Floats, Policy, Rows
 from sim.signals.grid.cells import Collected, Selection, cell, number
 from sim.signals.grid.entsoe_py import FUELS, STORAGE, fuel_columns, is_py_table, py_generation, py_prices
-from sim.signals.grid.generation import Generation, Stored
-from sim.signals.grid.series import GridSeries, read_mix, read_signal
+from sim.signals.grid.generation import Generation
+from sim.signals.grid.series import GridSeries, price_series
 from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import NS_PER_S, parse_price
 
@@ -121,7 +121,7 @@ def _rows(
     if labels.zone is not None:
         raise InputError.one(table.file, "names its own clock, as 'MTU (CET/CEST)' or '(UTC)': leave 'zone' out")
     clock = _Clock(table, zone)
-    collected, storage = Collected(table), Stored()
+    collected = Collected(table)
     selection = Selection(table, only, ("Area", "Sequence"))
     for line, row in table.rows():
         if not selection.takes(line, row):
@@ -133,12 +133,11 @@ def _rows(
         ]
         empty = all(none or np.isnan(value) for none, value in zip(not_expected, cells, strict=True))
         start, end = clock.interval(line, cell(row, at_time), empty=empty)
-        collected.add(line, start, cells, end=end)
-        given = [column for column in stores if cell(row, column).lower() != "n/e"]
-        storage.add(start, [number(table, line, row, column) for column in given])
+        given = [number(table, line, row, column) for column in stores if cell(row, column).lower() != "n/e"]
+        collected.add(line, start, cells, end=end, stores=given)
     table.raise_if_any()
     selection.raise_if_none()
-    return collected.rows(), storage.given_back()
+    return collected.rows(), collected.given_back()
 
 
 def read_entsoe_mix(
@@ -156,9 +155,7 @@ def read_entsoe_mix(
     """
     with open_table(path) as table:
         generation = py_generation(table, labels) if is_py_table(table) else _generation(table, only, labels)
-    read = generation.of_reported()
-    mix, report = read_mix(read.rows, read.fuels, policy=policy, origin_ns=origin_ns, storage=read.storage)
-    return GridSeries(mix=mix, marginal=False, report=report)
+    return generation.mix(policy=policy, origin_ns=origin_ns)
 
 
 def _generation(table: Table, only: Mapping[str, str], labels: Labels) -> Generation:
@@ -192,13 +189,4 @@ def read_entsoe_price(
                 raise InputError.one(str(path), message + ", ".join(table.names), line=1)
             column, currency = next(iter(prices.items()))
             rows, _ = _rows(table, [column], [], only, labels)
-    si_per_value, currency = parse_price(f"1 {currency}/MWh")
-    price, report = read_signal(
-        rows,
-        policy=policy,
-        si_per_value=si_per_value,
-        unit=f"{currency}/J",
-        origin_ns=origin_ns,
-        may_be_negative=True,
-    )
-    return GridSeries(price=price, report=report)
+    return price_series(rows, *parse_price(f"1 {currency}/MWh"), policy=policy, origin_ns=origin_ns)

@@ -19,8 +19,8 @@ from dataclasses import replace
 from sim.errors import InputError
 from sim.signals.csv_table import Table
 from sim.signals.gaps import Rows, lasting
-from sim.signals.grid.cells import Collected, cell, number
-from sim.signals.grid.generation import Generation, Stored
+from sim.signals.grid.cells import Collected, cell, collect, number
+from sim.signals.grid.generation import Generation
 from sim.signals.labels import Labels
 
 FUELS = {
@@ -75,13 +75,12 @@ def py_generation(table: Table, labels: Labels) -> Generation:
     columns = fuel_columns(table.file, types)
     stores = [i for i, name in types.items() if name in STORAGE]
     times = table.times(0, labels)
-    collected, storage = Collected(table), Stored()
+    collected = Collected(table)
     for line, row in rows if two_rows or first is None else (first, *rows):
-        start = times.instant(line, row)
-        collected.add(line, start, [number(table, line, row, i) for i in columns])
-        storage.add(start, [number(table, line, row, i) for i in stores])
+        cells, given = ([number(table, line, row, i) for i in some] for some in (columns, stores))
+        collected.add(line, times.instant(line, row), cells, stores=given)
     read = with_lengths(collected.rows(at_end=labels.at_end(), names=[types[i] for i in columns]))
-    return Generation(read, [FUELS[types[i]] for i in columns], storage.given_back())
+    return Generation(read, [FUELS[types[i]] for i in columns], collected.given_back())
 
 
 def py_prices(table: Table, labels: Labels) -> Rows:
@@ -89,10 +88,7 @@ def py_prices(table: Table, labels: Labels) -> Rows:
     if len(table.names) != 2:
         message = f"has {len(table.names) - 1} columns beside its times, and a series of prices has one"
         raise InputError.one(table.file, f"{message}; its columns are: {', '.join(table.names)}", line=1)
-    times, collected = table.times(0, labels), Collected(table)
-    for line, row in table.rows():
-        collected.add(line, times.instant(line, row), [number(table, line, row, 1)])
-    return with_lengths(collected.rows(at_end=labels.at_end()))
+    return with_lengths(collect(table, table.times(0, labels), [1]).rows(at_end=labels.at_end()))
 
 
 def with_lengths(rows: Rows) -> Rows:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
-from sim.signals.gaps import Rows
+from sim.signals.gaps import Policy, Rows
+from sim.signals.grid.series import GridSeries, read_mix
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,18 +42,8 @@ class Generation:
         kept = replace(self.rows, values=self.rows.values[:, stated], names=names)
         return Generation(kept, [self.fuels[int(i)] for i in stated], self.storage)
 
-
-class Stored:
-    """Energy that storages gave back, row by row as a file is read; charging and blanks count as nothing."""
-
-    def __init__(self) -> None:
-        self._given: list[float] = []
-
-    def add(self, start: int | None, cells: Sequence[float]) -> None:
-        """One row, unless it has no start (and is left out)."""
-        if start is not None:
-            self._given.append(sum(max(cell, 0.0) for cell in cells if not np.isnan(cell)))
-
-    def given_back(self) -> Floats:
-        """Energy given back in each row (n,), in the unit of the rows."""
-        return np.array(self._given, dtype=np.float64)
+    def mix(self, *, policy: Policy, origin_ns: int) -> GridSeries:
+        """The mix of what is reported. Raises ``InputError``."""
+        read = self.of_reported()
+        mix, report = read_mix(read.rows, read.fuels, policy=policy, origin_ns=origin_ns, storage=read.storage)
+        return GridSeries(mix=mix, marginal=False, report=report)

@@ -17,10 +17,10 @@ from types import MappingProxyType
 
 from sim.errors import InputError
 from sim.signals.csv_table import Table, Times, open_table
-from sim.signals.gaps import Policy, Rows
-from sim.signals.grid.cells import Collected, Selection, number
-from sim.signals.grid.generation import Generation, Stored
-from sim.signals.grid.series import GridSeries, read_mix, read_signal
+from sim.signals.gaps import Policy
+from sim.signals.grid.cells import Selection, collect
+from sim.signals.grid.generation import Generation
+from sim.signals.grid.series import GridSeries, price_series
 from sim.signals.labels import AS_DOCUMENTED, Labels
 
 START, END, TIME = "Interval Start", "Interval End", "Time"
@@ -97,14 +97,8 @@ class _Intervals:
         if both:
             labels.refuse_stamps(table.file, f"gives '{START}' and '{END}'")
         self.at_end = not both and labels.at_end("end" if first == END else "start")
-        self._start = table.times(names.index(first), labels)
-        self._end: Times | None = table.times(names.index(END), labels) if both else None
-
-    def of(self, line: int, row: list[str]) -> tuple[int | None, int | None]:
-        """Start and end in ns since 1970; both None, and a complaint, where one is no time."""
-        start = self._start.instant(line, row)
-        end = self._end.instant(line, row) if self._end is not None else None
-        return (None, None) if self._end is not None and end is None else (start, end)
+        self.start = table.times(names.index(first), labels)
+        self.end: Times | None = table.times(names.index(END), labels) if both else None
 
 
 def read_gridstatus_price(
@@ -121,18 +115,10 @@ def read_gridstatus_price(
     """The prices of one location, each value times ``si_per_value`` in ``unit``. Raises ``InputError``."""
     with open_table(path) as table:
         at_value = _price_column(table, column)
-        intervals, selection, collected = _Intervals(table, labels), Selection(table, only, APART), Collected(table)
-        for line, row in table.rows():
-            if selection.takes(line, row):
-                start, end = intervals.of(line, row)
-                collected.add(line, start, [number(table, line, row, at_value)], end=end)
-        table.raise_if_any()
-        selection.raise_if_none()
-        rows = collected.rows(at_end=intervals.at_end)
-    price, report = read_signal(
-        rows, policy=policy, si_per_value=si_per_value, unit=unit, origin_ns=origin_ns, may_be_negative=True
-    )
-    return GridSeries(price=price, report=report)
+        times, selection = _Intervals(table, labels), Selection(table, only, APART)
+        found = collect(table, times.start, [at_value], end=times.end, selection=selection)
+        rows = found.rows(at_end=times.at_end)
+    return price_series(rows, si_per_value, unit.removesuffix("/J"), policy=policy, origin_ns=origin_ns)
 
 
 def _price_column(table: Table, column: str | None) -> int:
@@ -156,10 +142,7 @@ def read_gridstatus_mix(
 ) -> GridSeries:
     """The fuel mix of one grid, without the columns in ``skip``. Raises ``InputError`` with every fault."""
     with open_table(path) as table:
-        generation = _generation(table, only, skip, labels)
-    read = generation.of_reported()
-    mix, report = read_mix(read.rows, read.fuels, policy=policy, origin_ns=origin_ns, storage=read.storage)
-    return GridSeries(mix=mix, marginal=False, report=report)
+        return _generation(table, only, skip, labels).mix(policy=policy, origin_ns=origin_ns)
 
 
 def _generation(table: Table, only: Mapping[str, str], skip: Sequence[str], labels: Labels) -> Generation:
@@ -174,15 +157,7 @@ def _generation(table: Table, only: Mapping[str, str], skip: Sequence[str], labe
     if unknown or not columns:
         what = f"has columns that are no fuel: {', '.join(unknown)}" if unknown else "has no column of a fuel"
         raise InputError.one(table.file, f"{what}  (leave one out with skip: [...]; known: {', '.join(FUELS)})", line=1)
-    intervals, selection = _Intervals(table, labels), Selection(table, only, APART)
-    collected, storage = Collected(table), Stored()
-    for line, row in table.rows():
-        if selection.takes(line, row):
-            start, end = intervals.of(line, row)
-            collected.add(line, start, [number(table, line, row, i) for i in columns], end=end)
-            storage.add(start, [number(table, line, row, i) for i in stores])
-    table.raise_if_any()
-    selection.raise_if_none()
-    names = [table.names[i] for i in columns]
-    rows: Rows = collected.rows(at_end=intervals.at_end, names=names)
-    return Generation(rows, [FUELS[left[i]] for i in columns], storage.given_back())
+    times, selection = _Intervals(table, labels), Selection(table, only, APART)
+    found = collect(table, times.start, columns, end=times.end, stores=stores, selection=selection)
+    rows = found.rows(at_end=times.at_end, names=[table.names[i] for i in columns])
+    return Generation(rows, [FUELS[left[i]] for i in columns], found.given_back())

@@ -30,7 +30,7 @@ from sim.signals.gaps import Policy, Rows, commonest_step
 from sim.signals.grid.cells import cell, number
 from sim.signals.grid.generation import Generation
 from sim.signals.grid.json_file import Answer, clock_of, json_number, looks_like_json
-from sim.signals.grid.series import GridSeries, read_mix, read_signal
+from sim.signals.grid.series import GridSeries, price_series
 from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import DAY_NS, HOUR_NS, NS_PER_S, parse_price
 
@@ -110,16 +110,7 @@ def read_open_electricity_price(
 ) -> GridSeries:
     """The price of one region, in Australian dollars. Raises ``InputError`` with every fault."""
     found = _read(path, ("price",), only, labels, by_fuel=False)
-    si_per_value, currency = parse_price("1 AUD/MWh")
-    price, report = read_signal(
-        found.rows([""], labels),
-        policy=policy,
-        si_per_value=si_per_value,
-        unit=f"{currency}/J",
-        origin_ns=origin_ns,
-        may_be_negative=True,
-    )
-    return GridSeries(price=price, report=report)
+    return price_series(found.rows([""], labels), *parse_price("1 AUD/MWh"), policy=policy, origin_ns=origin_ns)
 
 
 def read_open_electricity_mix(
@@ -140,10 +131,8 @@ def read_open_electricity_mix(
         raise InputError.one(str(path), what)
     stores = [tech for tech in techs if tech in STORAGE]
     stored = np.maximum(np.nan_to_num(found.rows(stores, labels).values), 0.0).sum(axis=1)
-    rows = found.rows(names, labels)
-    read = Generation(rows, [FUELS[name] for name in names], stored).named(names).of_reported()
-    mix, report = read_mix(read.rows, read.fuels, policy=policy, origin_ns=origin_ns, storage=read.storage)
-    return GridSeries(mix=mix, marginal=False, report=report)
+    read = Generation(found.rows(names, labels), [FUELS[name] for name in names], stored)
+    return read.named(names).mix(policy=policy, origin_ns=origin_ns)
 
 
 def _read(path: Path, metrics: Sequence[str], only: Mapping[str, str], labels: Labels, *, by_fuel: bool) -> _Found:
@@ -214,12 +203,12 @@ def _one_region(file: str, regions: Mapping[str, None], region: str | None) -> N
 
 def _of_table(table: Table, metrics: Sequence[str], region: str | None, labels: Labels, *, by_fuel: bool) -> _Found:
     times = table.times(table.column("interval"), labels)
-    at_value = next((table.names.index(name) for name in metrics if name in table.names), None)
+    at_value = table.first_of(*metrics)
     if at_value is None:
         known = ", ".join(table.names)
         raise InputError.one(table.file, f"has no column {' or '.join(metrics)}; its columns are: {known}", line=1)
-    at_region = next((table.names.index(name) for name in REGIONS if name in table.names), None)
-    at_tech = next((table.names.index(name) for name in FUELTECHS if name in table.names), None)
+    at_region = table.first_of(*REGIONS)
+    at_tech = table.first_of(*FUELTECHS)
     if by_fuel and at_tech is None:
         raise InputError.one(table.file, f"has no column {' or '.join(FUELTECHS)}", line=1)
     found, regions = _Found(table.file), dict[str, None]()

@@ -15,7 +15,7 @@ from sim.reading import read_parquet
 from sim.signals.complaints import Complaints
 from sim.signals.csv_table import open_table
 from sim.signals.gaps import GapReport, Policy, Rows
-from sim.signals.grid.cells import MOST_ROWS, Collected, number
+from sim.signals.grid.cells import MOST_ROWS, collect
 from sim.signals.grid.series import read_signal
 from sim.signals.labels import AS_DOCUMENTED, NO_OFFSET, Labels, says_utc
 from sim.signals.signal import Signal
@@ -60,11 +60,8 @@ def read_plain(
 
 def _csv_rows(path: Path, time_column: str, column: str, labels: Labels) -> Rows:
     with open_table(path) as table:
-        times, at_value = table.times(table.column(time_column), labels), table.column(column)
-        collected = Collected(table)
-        for line, row in table.rows():
-            collected.add(line, times.instant(line, row), [number(table, line, row, at_value)])
-        return collected.rows(at_end=labels.at_end())
+        times = table.times(table.column(time_column), labels)
+        return collect(table, times, [table.column(column)]).rows(at_end=labels.at_end())
 
 
 def _parquet_rows(path: Path, time_column: str, column: str, labels: Labels) -> Rows:

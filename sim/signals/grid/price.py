@@ -12,8 +12,8 @@ from pathlib import Path
 from sim.errors import InputError
 from sim.signals.csv_table import open_table
 from sim.signals.gaps import Policy
-from sim.signals.grid.cells import Collected, number
-from sim.signals.grid.series import GridSeries, read_signal
+from sim.signals.grid.cells import collect
+from sim.signals.grid.series import GridSeries, price_series
 from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.units import parse_price
 
@@ -30,17 +30,6 @@ def read_price(path: Path, *, policy: Policy, origin_ns: int, labels: Labels = A
             message = f"has no column such as 'Price (USD/MWh)'; its columns are: {', '.join(table.names)}"
             raise InputError.one(str(path), message, line=1)
         at_value, unit = next(iter(units.items()))
-        si_per_value, currency = parse_price(f"1 {unit}")
-        collected = Collected(table)
-        for line, row in table.rows():
-            collected.add(line, times.instant(line, row), [number(table, line, row, at_value)])
-        rows = collected.rows(at_end=labels.at_end())
-    price, report = read_signal(
-        rows,
-        policy=policy,
-        si_per_value=si_per_value,
-        unit=f"{currency}/J",
-        origin_ns=origin_ns,
-        may_be_negative=True,
-    )
-    return GridSeries(price=price, report=report)
+        price = parse_price(f"1 {unit}")
+        rows = collect(table, times, [at_value]).rows(at_end=labels.at_end())
+    return price_series(rows, *price, policy=policy, origin_ns=origin_ns)

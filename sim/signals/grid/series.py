@@ -52,6 +52,29 @@ def read_signal(
     return Signal(edges - origin_ns, values[:, 0] * si_per_value, unit), report
 
 
+def price_series(rows: Rows, si_per_value: float, currency: str, *, policy: Policy, origin_ns: int) -> GridSeries:
+    """The one column of ``rows`` as a price; one of its values is ``si_per_value`` per J. Raises ``InputError``."""
+    price, report = read_signal(
+        rows,
+        policy=policy,
+        si_per_value=si_per_value,
+        unit=f"{currency}/J",
+        origin_ns=origin_ns,
+        may_be_negative=True,
+    )
+    return GridSeries(price=price, report=report)
+
+
+def intensity_series(
+    rows: Rows, si_per_value: float, *, basis: Basis, marginal: bool, policy: Policy, origin_ns: int
+) -> GridSeries:
+    """The one column of ``rows`` as an intensity; one of its values is ``si_per_value`` g/J. Raises ``InputError``."""
+    intensity, report = read_signal(
+        rows, policy=policy, si_per_value=si_per_value, unit="g/J", origin_ns=origin_ns, may_be_negative=False
+    )
+    return GridSeries(intensity=intensity, basis=basis, marginal=marginal, report=report)
+
+
 def _refuse_negative(rows: Rows, below: Bools, message: str) -> None:
     complaints = Complaints(rows.file)
     for i in np.flatnonzero(below):

@@ -20,7 +20,7 @@ from sim.signals.csv_table import Table, open_table
 from sim.signals.gaps import LONGEST_STEP_NS, Policy, Rows
 from sim.signals.grid.cells import Collected, cell, number
 from sim.signals.grid.json_file import Answer, clock_of, json_number
-from sim.signals.grid.series import GridSeries, read_signal
+from sim.signals.grid.series import GridSeries, intensity_series
 from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.signals.units_in_names import refuse_other_unit
 from sim.units import NS_PER_S, parse
@@ -47,15 +47,9 @@ def read_watttime_json(
     if units not in _UNITS:
         raise answer.refuse(f"has values in {units!r}; known: {', '.join(_UNITS)}", "meta.units")
     marginal = _what(answer.file, signal_type, "meta.signal_type")
-    intensity, report = read_signal(
-        _json_rows(answer, as_whole(meta.get("data_point_period_seconds")), labels),
-        policy=policy,
-        si_per_value=parse(_UNITS[units], "carbon intensity"),
-        unit="g/J",
-        origin_ns=origin_ns,
-        may_be_negative=False,
-    )
-    return GridSeries(intensity=intensity, basis="direct", marginal=marginal, report=report)
+    rows = _json_rows(answer, as_whole(meta.get("data_point_period_seconds")), labels)
+    si_per_value = parse(_UNITS[units], "carbon intensity")
+    return intensity_series(rows, si_per_value, basis="direct", marginal=marginal, policy=policy, origin_ns=origin_ns)
 
 
 def _what(file: str, signal_type: str, path: str = "") -> bool:
@@ -104,7 +98,7 @@ def read_watttime_csv(
         at_value = 1 if column is None else table.column(column)
         refuse_other_unit(table.file, table.names[at_value], si_per_value, "g/J")
         marginal = _by_name(table, at_value)
-        at_type, at_units = _index(table, "signal_type"), _index(table, "units")
+        at_type, at_units = table.first_of("signal_type"), table.first_of("units")
         types: dict[str, None] = {}
         collected = Collected(table)
         for line, row in table.rows():
@@ -118,14 +112,7 @@ def read_watttime_csv(
         raise InputError.one(str(path), f"holds {' and '.join(types)}: give each signal in a file of its own")
     for signal_type in types:
         marginal = _what(str(path), signal_type, "signal_type")
-    intensity, report = read_signal(
-        rows, policy=policy, si_per_value=si_per_value, unit="g/J", origin_ns=origin_ns, may_be_negative=False
-    )
-    return GridSeries(intensity=intensity, basis="direct", marginal=marginal, report=report)
-
-
-def _index(table: Table, name: str) -> int | None:
-    return table.names.index(name) if name in table.names else None
+    return intensity_series(rows, si_per_value, basis="direct", marginal=marginal, policy=policy, origin_ns=origin_ns)
 
 
 def _by_name(table: Table, at_value: int) -> bool:
