@@ -77,9 +77,9 @@ class NvmlSource:
 
     def __init__(self, library: Any) -> None:
         self._library = library
-        self._faults: list[Fault] = []
+        self.faults: list[Fault] = []
         self._gpus: list[_Gpu] = []
-        self._lost = False
+        self.lost = False
         gone = ("GPU_IS_LOST", "UNINITIALIZED", "DRIVER_NOT_LOADED", "GPU_NOT_FOUND", "RESET_REQUIRED")
         never = ("NOT_SUPPORTED", "FUNCTION_NOT_FOUND", "NO_PERMISSION", "ARGUMENT_VERSION_MISMATCH")
         self._gone = {getattr(library, f"NVML_ERROR_{name}", None) for name in gone} - {None}
@@ -88,7 +88,7 @@ class NvmlSource:
             try:
                 handle = library.nvmlDeviceGetHandleByIndex(i)
             except library.NVMLError as error:
-                self._faults.append(Fault(f"cannot be opened: {error}", device=f"gpu{i}"))
+                self.faults.append(Fault(f"cannot be opened: {error}", device=f"gpu{i}"))
                 continue
             model = _text(self._said("", library.nvmlDeviceGetName, handle))
             uuid = _text(self._said("", library.nvmlDeviceGetUUID, handle))
@@ -100,16 +100,6 @@ class NvmlSource:
             "power_w": "nvmlDeviceGetPowerUsage: mean over 1 s since Ampere (but GA100), at the moment before",
         }
 
-    @property
-    def faults(self) -> Sequence[Fault]:
-        """What could not be read so far, each thing once."""
-        return self._faults
-
-    @property
-    def lost(self) -> bool:
-        """Whether a GPU vanished while it was sampled."""
-        return self._lost
-
     def sample(self, stamp: Stamp) -> list[Reading]:
         """Every GPU that is left; one that is lost on the way gives a fault and no reading, then or later."""
         readings = []
@@ -118,8 +108,8 @@ class NvmlSource:
             try:
                 readings.append(self._read(gpu, time_ns))
             except self._library.NVMLError as error:
-                self._faults.append(Fault(f"lost: {error}", device=gpu.device.name, time_ns=time_ns))
-                self._lost = True
+                self.faults.append(Fault(f"lost: {error}", device=gpu.device.name, time_ns=time_ns))
+                self.lost = True
                 self._gpus.remove(gpu)
         return readings
 
@@ -147,7 +137,7 @@ class NvmlSource:
             self._library.nvmlDeviceSetPowerManagementLimit(gpu.handle, limit_mw)
         except self._library.NVMLError as error:
             reason = f"its power limit is not back at {limit_mw / MW_PER_W:g} W ({error}); set it with nvidia-smi -pl"
-            self._faults.append(Fault(reason, device=gpu.device.name))
+            self.faults.append(Fault(reason, device=gpu.device.name))
 
     def _said(self, otherwise: Any, ask: Callable[..., Any], *about: Any) -> Any:
         try:
@@ -200,7 +190,7 @@ class NvmlSource:
         now_mj = int(self._library.nvmlDeviceGetTotalEnergyConsumption(gpu.handle))
         if now_mj < gpu.last_mj:
             reason = "its counter of energy began anew; what it drew since the sample before is not counted"
-            self._faults.append(Fault(reason, device=gpu.device.name, time_ns=time_ns))
+            self.faults.append(Fault(reason, device=gpu.device.name, time_ns=time_ns))
             gpu.offset_mj += gpu.last_mj - now_mj
         gpu.last_mj = now_mj
         return (gpu.offset_mj + now_mj) / MJ_PER_J
@@ -233,7 +223,7 @@ class NvmlSource:
         for name in names:
             if name not in gpu.named:
                 gpu.named.add(name)
-                self._faults.append(Fault(f"{FIELDS[name]}: {reason}", device=gpu.device.name, time_ns=time_ns))
+                self.faults.append(Fault(f"{FIELDS[name]}: {reason}", device=gpu.device.name, time_ns=time_ns))
 
 
 def _text(value: str | bytes) -> str:

@@ -120,25 +120,15 @@ class RaplSource:
         read_text: Callable[[Path], str],
     ) -> None:
         self._counters = list(counters)
-        self._faults = list(faults)
+        self.faults = list(faults)
         self._read_text = read_text
-        self._lost = False
+        self.lost = False
         self.devices: tuple[Device, ...] = tuple(counter.device for counter in counters)
         self.origin: Mapping[str, Any] = {
             "zones": {counter.device.name: counter.zone.name for counter in counters},
             "not_counted": list(not_counted),
             "power_w": "mean since the sample before, from the counter",
         }
-
-    @property
-    def faults(self) -> Sequence[Fault]:
-        """What could not be read so far, each thing once."""
-        return self._faults
-
-    @property
-    def lost(self) -> bool:
-        """Whether a zone vanished while it was sampled."""
-        return self._lost
 
     def sample(self, stamp: Stamp) -> list[Reading]:
         """Every zone that is left. Its power is the mean since the sample before, and unknown at the first."""
@@ -148,8 +138,8 @@ class RaplSource:
             try:
                 now_uj = int(self._read_text(counter.zone / "energy_uj"))
             except (OSError, ValueError) as error:
-                self._faults.append(Fault(f"lost: {_reason(error)}", device=counter.device.name, time_ns=time_ns))
-                self._lost = True
+                self.faults.append(Fault(f"lost: {_reason(error)}", device=counter.device.name, time_ns=time_ns))
+                self.lost = True
                 self._counters.remove(counter)
                 continue
             readings.append(self._reading(counter, now_uj, time_ns))

@@ -29,9 +29,6 @@ NAME = "Prometheus text scrapes or HTTP API JSON (DCGM, node_rapl, Kepler, Scaph
 PREAMBLE = 400
 """Lines among which an exporter's comments or metrics are looked for."""
 
-BLANK = 2.0**47
-"""DCGM's value for what a GPU does not give (``DCGM_FP64_BLANK``); its other blanks are larger still."""
-
 LEAST_MS = 1e11
 """A time below this is in seconds, as OpenMetrics writes it: as ms it would lie in 1973, as s in the year 5138."""
 

@@ -17,6 +17,7 @@ from collections import Counter
 from dataclasses import replace
 
 from sim.measure.readers.gathering import Gathering
+from sim.measure.readers.table import LAST_S, seconds_ns
 from sim.measure.readers.text import Text
 from sim.measure.recording import Recording
 from sim.units import NS_PER_S
@@ -25,8 +26,8 @@ NAME = "Zeus power CSV or window log"
 
 _POWER = re.compile(r"(?:gpu|power)_?(\d+)(?:_power)?")
 _ENERGY = re.compile(r"gpu(\d+)_energy")
-FIRST_S, LAST_S = 1e9, 5e9
-"""A first cell between these is a time since 1970, so that a file without a header can be told."""
+FIRST_S = 1e9
+"""A first cell from this to ``LAST_S`` is a time since 1970, so that a file without a header can be told."""
 
 
 def fits(text: Text) -> bool:
@@ -57,17 +58,6 @@ def _is_bare(cells: list[str]) -> bool:
     return len(numbers) > 1 and FIRST_S < numbers[0] < LAST_S
 
 
-def _time_ns(written: str) -> int:
-    """Nanoseconds since 1970 of seconds as text, exactly."""
-    whole, _, fraction = written.partition(".")
-    if not (whole.isdecimal() and (not fraction or fraction.isdecimal())):
-        raise ValueError(written)
-    time_ns = int(whole) * NS_PER_S + int(fraction[:9].ljust(9, "0"))
-    if time_ns >= LAST_S * NS_PER_S:
-        raise ValueError(written)
-    return time_ns
-
-
 def _watts(written: str) -> float:
     return float(written) if written else math.nan
 
@@ -85,7 +75,7 @@ def _power(text: Text, header: list[str]) -> Recording:
                 raise text.refuse("has another header in the middle; split it there", line)
             continue
         try:
-            time_ns = _time_ns(cells[0])
+            time_ns = seconds_ns(cells[0])
             powers = [_watts(cell) for cell in cells[1:]]
         except ValueError:
             gathering.fault(f"is no time in s and powers in W: {written[:80]!r}", line=line)
@@ -112,7 +102,7 @@ def _windows(text: Text, header: list[str]) -> Recording:
         start, *rest = written.split(",")
         window = ",".join(rest[: -len(gpus) - 1])  # Zeus does not quote, so a name may hold commas
         try:
-            start_ns = _time_ns(start.strip())
+            start_ns = seconds_ns(start.strip())
             elapsed_s, *joules = (float(cell) for cell in rest[-len(gpus) - 1 :])
         except ValueError:
             joules = []

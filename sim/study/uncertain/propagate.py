@@ -62,12 +62,7 @@ def with_intervals(loaded: Loaded, results: Results, workers: int = 1, watch: Wa
     ``workers`` processes share out draws that need simulations of their own; ``watch`` hears how many draws are done,
     of how many. Raises as ``propagated``.
     """
-    found = propagated(loaded, _known(results), workers, watch)
-    return replace(
-        results,
-        summary={**results.summary, "intervals": found.intervals, "uncertainty": found.about},
-        draw_table=found.draws,
-    )
+    return _with(results, propagated(loaded, _known(results), workers, watch))
 
 
 def repriced_intervals(results: Results) -> Results:
@@ -82,12 +77,12 @@ def repriced_intervals(results: Results) -> Results:
         return _without(results, f"the scenario's inputs cannot be read again: {error}")
     if missing:
         return _without(results, f"the draws need {missing} simulations, and pricing makes none: run again")
-    found = propagated(loaded, run)
-    return replace(
-        results,
-        summary={**results.summary, "intervals": found.intervals, "uncertainty": found.about},
-        draw_table=found.draws,
-    )
+    return _with(results, propagated(loaded, run))
+
+
+def _with(results: Results, found: Uncertainty) -> Results:
+    summary = {**results.summary, "intervals": found.intervals, "uncertainty": found.about}
+    return replace(results, summary=summary, draw_table=found.draws)
 
 
 def _without(results: Results, why: str) -> Results:
