@@ -36,7 +36,6 @@ PERCENT = 100
 G_PER_KG = 1e3
 W_PER_KW = 1e3
 BYTES_PER_GB = 1e9
-G_PER_T = 1e6
 KM_PER_MM = 1e3  # kilometres per megametre
 M_PER_KM = 1e3
 L_PER_US_GALLON = 3.785411784
@@ -302,15 +301,3 @@ def parse_price(value: object, dimension: str = "energy price") -> tuple[float, 
             return si, currency
     known = ", ".join(CURRENCIES)
     raise QuantityError(f"{value!r} is not {_a(dimension)} in {known}; write it like '{_EXAMPLE[dimension]}'")
-
-
-def format_ns(ns: int) -> str:
-    """A duration in the largest unit that holds it exactly, so that ``parse_ns(format_ns(x)) == x``.
-
-    >>> format_ns(5_400_000_000_000)
-    '90 min'
-    """
-    for unit, size in (("d", DAY_NS), ("h", HOUR_NS), ("min", 60 * NS_PER_S), ("s", NS_PER_S), ("ms", 10**6)):
-        if ns and ns % size == 0:
-            return f"{ns // size} {unit}"
-    return f"{ns} ns" if ns else "0 s"

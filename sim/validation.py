@@ -6,7 +6,7 @@ import difflib
 import types
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Discriminator, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
@@ -76,9 +76,6 @@ class Spec(BaseModel):
 def mapping_or(other: str) -> Discriminator:
     """Tells a mapping (the tag ``@mapping``) from what may stand in its place, whose tag is ``other``."""
     return Discriminator(lambda value: "@mapping" if isinstance(value, dict | Spec) else other)
-
-
-Checked = TypeVar("Checked")
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str:

@@ -160,38 +160,6 @@ def comonotone(parts: Sequence[Part]) -> tuple[float, float, float]:
     return low, central, high
 
 
-def independent(parts: Sequence[Part], quantiles: Sequence[float] = (0.05, 0.5, 0.95), points: int = 4096) -> Floats:
-    """Quantiles of a sum whose parts err each for itself, by triangular laws (low, central, high), g.
-
-    The laws are put on a grid of ``points`` over the sum's range and convolved, so a quantile is within the range
-    over ``points`` times the number of parts. It lies inside ``comonotone``'s range; its median is not the sum of
-    centrals, because the laws are lopsided.
-    """
-    low, central, high = comonotone(parts)
-    if not high > low:
-        return np.full(len(quantiles), central)
-    step = (high - low) / points
-    law = np.ones(1)
-    for part in parts:
-        a, c, b = part.total_g()
-        cells = max(1, round((b - a) / step))
-        if cells == 1:
-            continue
-        edges = np.linspace(a, b, cells + 1)
-        law = np.convolve(law, np.diff(_triangular(edges, a, c, b)))
-    reach = np.cumsum(law) / law.sum()
-    where = low + (np.arange(len(law)) + 0.5) * (high - low) / len(law)
-    return np.asarray(np.interp(np.asarray(quantiles), reach, where))
-
-
-def _triangular(x: Floats, low: float, mode: float, high: float) -> Floats:
-    """Cumulative probability of the triangular law at ``x`` within ``low``..``high``."""
-    width = high - low
-    rising = np.square(x - low) / (width * (mode - low)) if mode > low else np.zeros_like(x)
-    falling = 1.0 - np.square(high - x) / (width * (high - mode)) if high > mode else np.ones_like(x)
-    return np.asarray(np.where(x < mode, rising, falling))
-
-
 def end_of_life_g(mass_g: float, distance_km: float, *, treatment: float, truck_1000_km: float) -> tuple[float, float]:
     """Transport and treatment of ``mass_g`` of equipment at the end of its life, g of CO2e each.
 

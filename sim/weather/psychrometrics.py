@@ -1,4 +1,4 @@
-"""Moist air: saturation, humidity ratio, wet bulb, enthalpy. In degC, Pa, and kg of water per kg of dry air.
+"""Moist air: saturation, humidity ratio, wet bulb, latent heat. In degC, Pa, and kg of water per kg of dry air.
 
 All broadcast. Source of the relations: ASHRAE Handbook, Fundamentals, 2017, chapter 1 (equations by number). They are
 PsychroLib's too (Meyer and Thevenard 2019, doi:10.21105/joss.01137), which the tests hold them against; it is not
@@ -15,8 +15,8 @@ from sim.units import KELVIN_AT_0_C
 Floats = npt.NDArray[np.float64]
 
 TRIPLE_POINT_C = 0.01
-COLDEST_C, HOTTEST_C = -100.0, 200.0
-"""Validity of the saturation pressure."""
+COLDEST_C = -100.0
+"""The saturation pressure is valid from here up (to 200 degC)."""
 
 _ICE = (-5.6745359e3, 6.3925247, -9.677843e-3, 6.2215701e-7, 2.0747825e-9, -9.484024e-13, 4.1635019)
 _WATER = (-5.8002206e3, 1.3914993, -4.8640239e-2, 4.1764768e-5, -1.4452093e-8, 6.5459673)
@@ -48,12 +48,6 @@ def humidity_ratio(temperature_c: Floats, relative_humidity: Floats, pressure_pa
 def saturated_ratio(temperature_c: Floats, pressure_pa: Floats) -> Floats:
     """Water in saturated air, kg per kg of dry air; the arguments broadcast."""
     return humidity_ratio(temperature_c, np.ones(()), pressure_pa)
-
-
-def enthalpy_j_per_kg(temperature_c: Floats, ratio: Floats) -> Floats:
-    """Enthalpy of moist air, J per kg of dry air, from 0 degC (equation 30); the arguments broadcast."""
-    t = np.asarray(temperature_c)
-    return np.asarray((_CP_AIR * t + ratio * (_LATENT_0 + _CP_VAPOUR * t)) * 1e3)
 
 
 def latent_heat_j_per_kg(temperature_c: Floats) -> Floats:

@@ -23,7 +23,6 @@ Model = Callable[[Floats], Floats]
 Method = Literal["sobol", "morris", "oat"]
 OAT_ENDS = (0.05, 0.95)
 MORRIS_LEVELS = 4
-METHODS: tuple[Method, ...] = ("sobol", "morris", "oat")
 
 
 @dataclass(frozen=True)
