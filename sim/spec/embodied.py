@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.quantities import (
@@ -20,11 +20,7 @@ from sim.quantities import (
     PositiveFraction,
     PositivePower,
 )
-from sim.validation import Spec
-
-
-def _written_as(value: Any) -> str:
-    return "@mapping" if isinstance(value, dict | Spec) else "@quantity"
+from sim.validation import Spec, mapping_or
 
 
 class TimeAmortization(Spec):
@@ -71,7 +67,7 @@ class PlantByPower(Spec):
     kind: Literal["per-power"]
     carbon: Annotated[
         Annotated[CarbonPerPower, Tag("@quantity")] | Annotated[CarbonPerPowerRange, Tag("@mapping")],
-        Discriminator(_written_as),
+        mapping_or("@quantity"),
     ] = Field(description="We know no figure that could be verified: give the project's own, e.g. '900 kgCO2e/kW'.")
     capacity: PositivePower = Field(description="IT power that it is built for.")
     lifetime: Lifetime = Field(

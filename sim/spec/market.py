@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.quantities import CarbonIntensity, PositivePower
 from sim.spec.times import StampsOfAny, Zone
-from sim.validation import Spec
+from sim.validation import Spec, mapping_or
 
 Source = Literal["wind", "solar", "hydro", "nuclear", "geothermal", "biomass", "gas", "coal", "oil"]
 CARBON_FREE = ("wind", "solar", "hydro", "nuclear", "geothermal")
@@ -26,10 +26,6 @@ class PowerSeries(Spec):
     stamps: StampsOfAny = "start"
     zone: Zone = None
     unit: PositivePower = Field(description="What one unit of the column is, e.g. '1 MW'.")
-
-
-def _written_as(value: Any) -> str:
-    return "@mapping" if isinstance(value, dict | Spec) else "@word"
 
 
 class _Bought(Spec):
@@ -53,7 +49,7 @@ class PPA(_Bought):
     kind: Literal["ppa"]
     energy: PositivePower | None = Field(default=None, description="Energy over time, e.g. '40 GWh/year'.")
     supply: Annotated[
-        Annotated[Literal["flat"], Tag("@word")] | Annotated[PowerSeries, Tag("@mapping")], Discriminator(_written_as)
+        Annotated[Literal["flat"], Tag("@word")] | Annotated[PowerSeries, Tag("@mapping")], mapping_or("@word")
     ] = Field(description="'flat', or the generator's own output as {kind: series, file: ...}.")
     matching: Literal["hourly", "annual"] = Field(description="How the supply is held against the load.")
 

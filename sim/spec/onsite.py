@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
@@ -34,11 +34,7 @@ from sim.quantities import (
     WaterIntensity,
 )
 from sim.spec.times import StampsOfAny, Zone
-from sim.validation import Spec
-
-
-def _written_as(value: Any) -> str:
-    return "@mapping" if isinstance(value, dict | Spec) else "@word"
+from sim.validation import Spec, mapping_or
 
 
 def _rises(low: float, central: float, high: float) -> None:
@@ -83,18 +79,18 @@ _NOT_FREE = "Panels, turbines and cells were made: name a published range"
 PVLifecycle = Annotated[
     Annotated[Literal["ipcc-ar5-pv-utility", "ipcc-ar5-pv-rooftop"], Tag("@word")]
     | Annotated[_OwnLifecycle, Tag("@mapping")],
-    Discriminator(_written_as),
+    mapping_or("@word"),
     Field(description=f"{_NOT_FREE} (ipcc-ar5-pv-utility, ipcc-ar5-pv-rooftop) or give {{kind: per-energy, ...}}."),
 ]
 WindLifecycle = Annotated[
     Annotated[Literal["ipcc-ar5-wind-onshore", "ipcc-ar5-wind-offshore"], Tag("@word")]
     | Annotated[_OwnLifecycle, Tag("@mapping")],
-    Discriminator(_written_as),
+    mapping_or("@word"),
     Field(description=f"{_NOT_FREE} (ipcc-ar5-wind-onshore, -offshore) or give {{kind: per-energy, ...}}."),
 ]
 BatteryLifecycle = Annotated[
     Annotated[Literal["ivl-2019-lithium-ion"], Tag("@word")] | Annotated[LifecyclePerEnergy, Tag("@mapping")],
-    Discriminator(_written_as),
+    mapping_or("@word"),
     Field(description=f"{_NOT_FREE} (ivl-2019-lithium-ion) or give {{kind: per-energy, ...}} per capacity."),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from sim.instants import FIRST_YEAR, LAST_YEAR, epoch_ns
@@ -20,7 +20,7 @@ from sim.spec.site import Place, Site
 from sim.spec.uncertainty import Uncertainty
 from sim.spec.workloads import Workload
 from sim.units import HOUR_NS
-from sim.validation import LONGEST_NAME, Spec
+from sim.validation import LONGEST_NAME, Spec, mapping_or
 
 
 def _as_text(value: Any) -> Any:
@@ -56,10 +56,6 @@ Instant = Annotated[
 PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)]
 
 
-def _written_as(value: Any) -> str:
-    return "@mapping" if isinstance(value, dict | Spec) else "@word"
-
-
 class Sample(Spec):
     """A uniform random sample of the finished requests."""
 
@@ -76,7 +72,7 @@ class Outputs(Spec):
         default=None, description="An hour unless written; longer where the ledger would not fit memory, and told then."
     )
     requests: Annotated[
-        Annotated[Literal["none", "all"], Tag("@word")] | Annotated[Sample, Tag("@mapping")], Discriminator(_written_as)
+        Annotated[Literal["none", "all"], Tag("@word")] | Annotated[Sample, Tag("@mapping")], mapping_or("@word")
     ] = "none"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.profiles.hardware import Precision as ComputePrecision
@@ -21,13 +21,9 @@ from sim.quantities import (
 )
 from sim.spec.cluster import Wanted
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
-from sim.validation import LONGEST_NAME, Spec
+from sim.validation import LONGEST_NAME, Spec, mapping_or
 
 MOST_REPLICAS = 1_000_000
-
-
-def _word_or_mapping(value: Any) -> str:
-    return "@mapping" if isinstance(value, dict | Spec) else "@word"
 
 
 class InlineModel(Spec):
@@ -37,9 +33,7 @@ class InlineModel(Spec):
     architecture: Architecture
 
 
-ModelChoice = Annotated[
-    Annotated[str, Tag("@word")] | Annotated[InlineModel, Tag("@mapping")], Discriminator(_word_or_mapping)
-]
+ModelChoice = Annotated[Annotated[str, Tag("@word")] | Annotated[InlineModel, Tag("@mapping")], mapping_or("@word")]
 
 
 class Precisions(Spec):
@@ -82,7 +76,7 @@ class Replicas(Spec):
     count: Annotated[
         Annotated[Annotated[int, Field(ge=1, le=MOST_REPLICAS, strict=True)], Tag("@word")]
         | Annotated[Count, Tag("@mapping")],
-        Discriminator(_word_or_mapping),
+        mapping_or("@word"),
     ]
     tensor_parallel: int = Field(default=1, ge=1, le=64, strict=True)
     pipeline_parallel: int = Field(default=1, ge=1, le=64, strict=True)
@@ -228,7 +222,7 @@ class Serving(Spec):
     client: Client = Field(default_factory=Client)
     autoscale: Autoscale | None = None
     start_up: Annotated[
-        Annotated[Duration, Tag("@word")] | Annotated[ColdStart, Tag("@mapping")], Discriminator(_word_or_mapping)
+        Annotated[Duration, Tag("@word")] | Annotated[ColdStart, Tag("@mapping")], mapping_or("@word")
     ] = Field(default="0 s", validate_default=True)
     slo: SLO | None = None
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while an iteration runs, e.g. 0.1.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field, Tag
 
 from sim.quantities import CarbonIntensity, EnergyPrice, Fraction, WaterIntensity
 from sim.spec.facility import Facility
@@ -12,24 +12,19 @@ from sim.spec.grid import IntensitySource, PriceSource, WaterSource
 from sim.spec.market import Market
 from sim.spec.onsite import OnSite
 from sim.spec.weather import WeatherSource
-from sim.validation import LONGEST_NAME, Spec
-
-
-def _written_as(value: Any) -> str:
-    return "@mapping" if isinstance(value, dict | Spec) else "@quantity"
-
+from sim.validation import LONGEST_NAME, Spec, mapping_or
 
 Intensity = Annotated[
     Annotated[CarbonIntensity, Tag("@quantity")] | Annotated[IntensitySource, Tag("@mapping")],
-    Discriminator(_written_as),
+    mapping_or("@quantity"),
 ]
 EnergyCost = Annotated[
     Annotated[EnergyPrice, Tag("@quantity")] | Annotated[PriceSource, Tag("@mapping")],
-    Discriminator(_written_as),
+    mapping_or("@quantity"),
 ]
 PowerStationWater = Annotated[
     Annotated[WaterIntensity, Tag("@quantity")] | Annotated[WaterSource, Tag("@mapping")],
-    Discriminator(_written_as),
+    mapping_or("@quantity"),
 ]
 
 
