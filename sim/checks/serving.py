@@ -12,16 +12,8 @@ from sim.build.step_table import read_step_table
 from sim.documents import KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
-from sim.spec.requests import (
-    OWN_LENGTHS,
-    Clients,
-    ClosedLoopUsers,
-    RoutedArrivals,
-    ServeGen,
-    TraceReplay,
-    Turns,
-)
-from sim.spec.serving import Count, MeasuredSteps, Serving
+from sim.spec.requests import Lengths, TraceReplay
+from sim.spec.serving import Serving
 from sim.units import DAY_NS, NS_PER_S
 from sim.workload.servegen import read_lengths, read_windows
 from sim.workload.traces import HASHED_TOKENS, Trace, read_trace
@@ -47,20 +39,20 @@ def stands_alone(name: str, spec: Serving, *, open_ended: bool) -> Found:
     if spec.client.retries and spec.client.timeout is None and spec.queue_limit is None:
         yield (*path, "client", "retries"), "never happen without a 'timeout' or a 'queue_limit'"
     for field, group in spec.groups:
-        if isinstance(group.count, Count) and spec.autoscale is None:
+        if group.range is not None and spec.autoscale is None:
             yield (*path, field, "count"), "a range of replicas needs 'autoscale'; or give one number"
-        if isinstance(group.power_cap, list):
-            times = [change.after for change in group.power_cap]
+        if group.cap_changes is not None:
+            times = [change.after for change in group.cap_changes]
             if not times:
                 yield (*path, field, "power_cap"), "has no changes; leave it out"
             if times != sorted(set(times)):
                 yield (*path, field, "power_cap"), "its changes must follow one another in time"
-    if spec.autoscale is not None and not any(isinstance(group.count, Count) for _, group in spec.groups):
+    if spec.autoscale is not None and not any(group.range for _, group in spec.groups):
         yield (*path, "autoscale"), "needs a range: count: {min: 1, max: 8}"
     rule = spec.autoscale
     if rule is not None and rule.on == "kv" and rule.target > 1.0:
         yield (*path, "autoscale", "target"), "is a share of the KV cache: at most 1"
-    if isinstance(spec.arrivals, Clients):
+    if spec.arrivals.kind == "clients":
         names = [client.name for client in spec.arrivals.clients]
         for i, client in enumerate(spec.arrivals.clients):
             at: KeyPath = (*path, "arrivals", "clients", i)
@@ -77,25 +69,21 @@ def stands_alone(name: str, spec: Serving, *, open_ended: bool) -> Found:
 
 def _requests(path: KeyPath, spec: Serving, *, open_ended: bool) -> Found:
     arrivals = spec.arrivals
-    if isinstance(arrivals, RoutedArrivals):
+    if arrivals.kind == "routed":
         return  # of a route that is not there, which is told elsewhere
-    if isinstance(arrivals, OWN_LENGTHS):
+    if arrivals.brings_lengths:
         if spec.lengths is not None:
             yield (*path, "lengths"), f"{arrivals.kind} arrivals bring their own lengths"
         if spec.prefix is not None:
             yield (*path, "prefix"), f"does not go with {arrivals.kind} arrivals"
     elif spec.lengths is None:
         yield (*path, "lengths"), "required: {kind: separate, prompt: {...}, output: {...}}"
-    if isinstance(arrivals, ClosedLoopUsers):
-        if isinstance(spec.prefix, Turns):
+    if arrivals.kind == "closed-loop":
+        if spec.prefix is not None and spec.prefix.kind == "conversations":
             yield (*path, "prefix"), "conversations need open arrivals"
         if spec.queue_limit is not None:
             yield (*path, "queue_limit"), "a user of a closed loop who is refused would ask again at once; leave it out"
-    endless = not isinstance(arrivals, TraceReplay | ServeGen | Clients) and arrivals.requests is None
-    endless = endless or (isinstance(arrivals, TraceReplay) and arrivals.repeat and arrivals.requests is None)
-    if isinstance(arrivals, Clients):
-        endless = any(client.arrivals.requests is None for client in arrivals.clients)
-    if open_ended and endless:
+    if open_ended and arrivals.endless:
         yield (*path, "arrivals"), "never end; give the scenario a 'duration', or say how many 'requests'"
     if spec.batching.prefix_cache:
         yield from _hashes(path, spec)
@@ -104,9 +92,9 @@ def _requests(path: KeyPath, spec: Serving, *, open_ended: bool) -> Found:
 def _hashes(path: KeyPath, spec: Serving) -> Found:
     """Prefix caching needs prompts with hashed blocks of one size, whatever that of a KV block."""
     arrivals = spec.arrivals
-    prefixes = [client.prefix for client in arrivals.clients] if isinstance(arrivals, Clients) else [spec.prefix]
+    prefixes = [client.prefix for client in arrivals.clients] if arrivals.kind == "clients" else [spec.prefix]
     tokens = {prefix.block_tokens for prefix in prefixes if prefix is not None}
-    if isinstance(arrivals, TraceReplay):
+    if arrivals.kind == "trace":
         fixed = HASHED_TOKENS.get(arrivals.format, 0) if arrivals.format is not None else 0
         if arrivals.prompt_scale != 1.0:
             yield (*path, "arrivals", "prompt_scale"), "scaled prompts no longer have the blocks that were hashed"
@@ -130,7 +118,7 @@ def against_catalog(resolved: Resolved) -> Found:
         path: KeyPath = ("workloads", name)
         guess = spec.speculative
         asked: list[tuple[KeyPath, str | None, Callable[[str], object]]] = [
-            (("model",), spec.model if isinstance(spec.model, str) else None, catalog.model),
+            (("model",), spec.model_profile, catalog.model),
             (("stack",), spec.stack, catalog.stack),
             (("speculative", "draft_model"), guess.draft_model if guess is not None else None, catalog.model),
         ]
@@ -148,49 +136,47 @@ def files(name: str, spec: Serving, start: datetime | None) -> Iterator[tuple[Ke
     """Opens every file that a serving workload names. Yields each problem found in one, with its line there, or with
     the field that names the file."""
     path: KeyPath = ("workloads", name)
-    arrivals, lengths = spec.arrivals, spec.lengths
-    opened: list[tuple[KeyPath, Callable[[], object]]] = []
-    if isinstance(arrivals, TraceReplay):
-        skip = arrivals.on_bad_rows == "skip"
-        size = arrivals.block_tokens
-        opened.append(
-            (
-                ("arrivals", "file"),
-                partial(read_trace, Path(arrivals.file), arrivals.format, skip=skip, block_tokens=size),
-            )
-        )
-    if isinstance(arrivals, ServeGen):
-        for i, client in enumerate(arrivals.clients):
-            opened.append((("arrivals", "clients", i, "file"), partial(read_windows, Path(client.file))))
-            at: KeyPath = ("arrivals", "clients", i, "lengths", "file")
-            opened.append((at, partial(read_lengths, Path(client.lengths.file))))
-    if isinstance(arrivals, Clients):
-        for i, stream in enumerate(arrivals.clients):
-            if stream.lengths.kind == "joint":
-                at = ("arrivals", "clients", i, "lengths", "file")
-                opened.append(
-                    (at, partial(read_trace, Path(stream.lengths.file), skip=stream.lengths.on_bad_rows == "skip"))
-                )
-    if lengths is not None and lengths.kind == "joint":
-        skip_lengths = lengths.on_bad_rows == "skip"
-        opened.append((("lengths", "file"), lambda: read_trace(Path(lengths.file), skip=skip_lengths)))
-    if isinstance(spec.step_time, MeasuredSteps):
-        measured = spec.step_time.file
-        opened.append((("step_time", "file"), lambda: read_step_table(measured)))
-    for field, read in opened:
+    arrivals = spec.arrivals
+    for field, read in _readers(spec):
+        replayed = arrivals.kind == "trace" and field == ("arrivals", "file")
         try:
-            opened_file = read()
+            opened = read()
         except InputError as error:
             rows = [problem for problem in error.problems if problem.line is not None]
             yield from rows
             yield from (((*path, *field), str(problem)) for problem in error.problems if problem.line is None)
-            if rows and isinstance(spec.arrivals, TraceReplay) and field == ("arrivals", "file"):
+            if rows and replayed:
                 yield (*path, *field), "has rows that cannot be used; 'on_bad_rows: skip' leaves them out"
         else:
-            if isinstance(spec.arrivals, TraceReplay) and isinstance(opened_file, Trace):
-                yield from (
-                    ((*path, *at), message) for at, message in _replayed(spec, spec.arrivals, opened_file, start)
-                )
+            if arrivals.kind == "trace" and isinstance(opened, Trace):
+                yield from (((*path, *at), message) for at, message in _replayed(spec, arrivals, opened, start))
+
+
+def _readers(spec: Serving) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
+    """What opens each file, by the field below the workload that names it."""
+    arrivals, lengths, steps = spec.arrivals, spec.lengths, spec.step_time
+    if arrivals.kind == "trace":
+        trace, skip = Path(arrivals.file), arrivals.on_bad_rows == "skip"
+        yield (
+            ("arrivals", "file"),
+            partial(read_trace, trace, arrivals.format, skip=skip, block_tokens=arrivals.block_tokens),
+        )
+    elif arrivals.kind == "servegen":
+        for i, client in enumerate(arrivals.clients):
+            yield ("arrivals", "clients", i, "file"), partial(read_windows, Path(client.file))
+            yield ("arrivals", "clients", i, "lengths", "file"), partial(read_lengths, Path(client.lengths.file))
+    elif arrivals.kind == "clients":
+        for i, stream in enumerate(arrivals.clients):
+            yield from _rows_of(("arrivals", "clients", i, "lengths"), stream.lengths)
+    if lengths is not None:
+        yield from _rows_of(("lengths",), lengths)
+    if steps.kind == "measured":
+        yield ("step_time", "file"), partial(read_step_table, steps.file)
+
+
+def _rows_of(path: KeyPath, lengths: Lengths) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
+    if lengths.kind == "joint":
+        yield (*path, "file"), partial(read_trace, Path(lengths.file), skip=lengths.on_bad_rows == "skip")
 
 
 def _replayed(spec: Serving, arrivals: TraceReplay, trace: Trace, start: datetime | None) -> Found:

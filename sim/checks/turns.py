@@ -10,22 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sim.documents import KeyPath
-from sim.spec.requests import (
-    Clients,
-    ConstantTokens,
-    DiurnalRate,
-    GammaRenewal,
-    HistogramTokens,
-    Lengths,
-    LognormalTokens,
-    Modulated,
-    Poisson,
-    Prefix,
-    Process,
-    TokenLaw,
-    Turns,
-    WeibullRenewal,
-)
+from sim.spec.requests import ArrivalProcess, Lengths, Prefix, Turns
 from sim.spec.serving import Serving
 from sim.units import NS_PER_S
 
@@ -37,32 +22,32 @@ TURN_BYTES = 7 * 8 * 3
 def turn_problems(path: KeyPath, spec: Serving, duration_ns: int | None) -> Iterator[tuple[KeyPath, str]]:
     """Conversations of which more turns would wait than memory is for."""
     arrivals = spec.arrivals
-    streams: list[tuple[KeyPath, Process, Lengths | None, Prefix | None]] = []
-    if isinstance(arrivals, Clients):
+    streams: list[tuple[KeyPath, ArrivalProcess, Lengths | None, Prefix | None]] = []
+    if arrivals.kind == "clients":
         streams = [
             ((*path, "arrivals", "clients", i, "prefix", "turns"), client.arrivals, client.lengths, client.prefix)
             for i, client in enumerate(arrivals.clients)
         ]
-    elif isinstance(arrivals, Poisson | GammaRenewal | WeibullRenewal | Modulated | DiurnalRate):
+    elif isinstance(arrivals, ArrivalProcess):
         streams = [((*path, "prefix", "turns"), arrivals, spec.lengths, spec.prefix)]
     for at, process, lengths, prefix in streams:
-        if not isinstance(prefix, Turns) or lengths is None:
+        if prefix is None or prefix.kind != "conversations" or lengths is None:
             continue
         turns, held = _held(process, lengths, prefix, duration_ns)
         if held > MOST_TURNS:
-            rate, think = _most_per_s(process), prefix.think_time.text
+            rate, think = process.most_per_s, prefix.think_time.text
             streams_of = f"{rate:g} conversations/s of {turns:,.0f} turns that fit, {think} apart"
             size = f"{TURN_BYTES} B each: {held * TURN_BYTES / 1e9:,.1f} GB"
             remedy = f"at most {MOST_TURNS:,} are held: lower turns, max_tokens, think_time or the rate"
             yield at, f"about {held:,.0f} turns would wait at once ({streams_of}), {size}; {remedy}"
 
 
-def _held(process: Process, lengths: Lengths, prefix: Turns, duration_ns: int | None) -> tuple[float, float]:
+def _held(process: ArrivalProcess, lengths: Lengths, prefix: Turns, duration_ns: int | None) -> tuple[float, float]:
     """Turns of a conversation, as far as they fit, and those of all that wait at once."""
-    a_turn = _mean(lengths.prompt) + _mean(lengths.output) if lengths.kind == "separate" else 2.0
+    a_turn = lengths.prompt.mean_tokens + lengths.output.mean_tokens if lengths.kind == "separate" else 2.0
     fitting = max(1.0, prefix.max_tokens / a_turn)
     turns = min(float(prefix.turns), fitting)
-    rate, think_s = _most_per_s(process), prefix.think_time / NS_PER_S
+    rate, think_s = process.most_per_s, prefix.think_time / NS_PER_S
     # Where the tokens end a conversation, all are of a length: turns x (turns - 1) / 2 in place of the geometric law's.
     pairs = turns * (turns - 1.0) if turns < fitting else turns * (turns - 1.0) / 2.0
     held = rate * think_s * pairs
@@ -70,22 +55,3 @@ def _held(process: Process, lengths: Lengths, prefix: Turns, duration_ns: int | 
         run_s = duration_ns / NS_PER_S
         held = min(held, rate * run_s * min(turns, 1.0 + run_s / think_s) / 2.0)
     return turns, min(held, float(process.requests or held))
-
-
-def _most_per_s(process: Process) -> float:
-    if isinstance(process, Modulated):
-        return max(float(state.rate) for state in process.states)
-    if isinstance(process, DiurnalRate):
-        return float(process.rate) * process.peak_to_mean * max(1.0, process.weekend)
-    return float(process.rate)
-
-
-def _mean(law: TokenLaw) -> float:
-    """Mean tokens, at least 1; a cut of the law's tails makes it smaller, so conversations longer, by little."""
-    if isinstance(law, ConstantTokens):
-        return float(law.tokens)
-    if isinstance(law, LognormalTokens):
-        return min(law.mean, float(law.max))
-    if isinstance(law, HistogramTokens):
-        return sum(t * w for t, w in zip(law.tokens, law.weights, strict=True)) / sum(law.weights)
-    return (law.low + law.high) / 2.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -24,6 +24,11 @@ class ConstantTokens(Spec):
     kind: Literal["constant"]
     tokens: Tokens
 
+    @property
+    def mean_tokens(self) -> float:
+        """As many."""
+        return float(self.tokens)
+
 
 class UniformTokens(Spec):
     """Every number from ``low`` to ``high`` equally likely."""
@@ -38,6 +43,11 @@ class UniformTokens(Spec):
             raise PydanticCustomError("order", "needs low <= high")
         return self
 
+    @property
+    def mean_tokens(self) -> float:
+        """Half way."""
+        return (self.low + self.high) / 2.0
+
 
 class LognormalTokens(Spec):
     """Lognormal with this mean and coefficient of variation, held between ``min`` and ``max``."""
@@ -47,6 +57,11 @@ class LognormalTokens(Spec):
     cv: Annotated[float, Field(gt=0.0, le=20.0)]
     min: Tokens = 1
     max: Tokens = 1 << 17
+
+    @property
+    def mean_tokens(self) -> float:
+        """Of the law before its tails are cut, which makes it smaller by little; at most ``max``."""
+        return min(self.mean, float(self.max))
 
 
 class HistogramTokens(Spec):
@@ -62,6 +77,11 @@ class HistogramTokens(Spec):
             raise PydanticCustomError("weights", "needs a weight for each of 'tokens', one of them above zero")
         return self
 
+    @property
+    def mean_tokens(self) -> float:
+        """Weighted."""
+        return sum(t * w for t, w in zip(self.tokens, self.weights, strict=True)) / sum(self.weights)
+
 
 TokenLaw = Annotated[ConstantTokens | UniformTokens | LognormalTokens | HistogramTokens, Field(discriminator="kind")]
 
@@ -73,6 +93,11 @@ class SeparateLengths(Spec):
     prompt: TokenLaw
     output: TokenLaw
 
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """None are read."""
+        return ()
+
 
 class JointLengths(Spec):
     """Rows of a trace drawn with replacement, each prompt with its own output."""
@@ -80,6 +105,11 @@ class JointLengths(Spec):
     kind: Literal["joint"]
     file: str
     on_bad_rows: Literal["fail", "skip"] = "fail"
+
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """The trace, with its path below the lengths."""
+        return ((("file",), self.file),)
 
 
 Lengths = Annotated[SeparateLengths | JointLengths, Field(discriminator="kind")]
@@ -108,7 +138,53 @@ class Turns(Spec):
 Prefix = Annotated[SharedDocuments | Turns, Field(discriminator="kind")]
 
 
-class Poisson(Spec):
+class Arrivals(Spec):
+    """How requests come, and what they bring with them."""
+
+    brings_lengths: ClassVar[bool] = False
+    """Whether lengths, and prefixes where there are any, come with it."""
+
+    @property
+    def endless(self) -> bool:
+        """Whether it ends with the run alone."""
+        return False
+
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """Every file that it names, with its path below the arrivals."""
+        return ()
+
+
+class ArrivalProcess(Arrivals):
+    """Arrivals that are drawn, of so many requests or for ever."""
+
+    if TYPE_CHECKING:
+        requests: Number | None
+
+    @property
+    def endless(self) -> bool:
+        """Unless it says how many requests."""
+        return self.requests is None
+
+    @property
+    def most_per_s(self) -> float:
+        """The rate at its highest."""
+        raise NotImplementedError
+
+
+class _OneRate(ArrivalProcess):
+    """Arrivals whose rate does not change."""
+
+    if TYPE_CHECKING:
+        rate: RequestRate
+
+    @property
+    def most_per_s(self) -> float:
+        """That rate."""
+        return float(self.rate)
+
+
+class Poisson(_OneRate):
     """Exponential gaps."""
 
     kind: Literal["poisson"]
@@ -116,7 +192,7 @@ class Poisson(Spec):
     requests: Number | None = None
 
 
-class GammaRenewal(Spec):
+class GammaRenewal(_OneRate):
     """Gamma gaps with a coefficient of variation: above 1 bursty, below 1 smooth."""
 
     kind: Literal["gamma"]
@@ -125,7 +201,7 @@ class GammaRenewal(Spec):
     requests: Number | None = None
 
 
-class WeibullRenewal(Spec):
+class WeibullRenewal(_OneRate):
     """Weibull gaps with a coefficient of variation."""
 
     kind: Literal["weibull"]
@@ -141,15 +217,20 @@ class ModulationState(Spec):
     dwell: PositiveDuration
 
 
-class Modulated(Spec):
+class Modulated(ArrivalProcess):
     """A Markov-modulated Poisson process; each other state is equally likely to follow."""
 
     kind: Literal["mmpp"]
     states: list[ModulationState] = Field(min_length=2, max_length=64)
     requests: Number | None = None
 
+    @property
+    def most_per_s(self) -> float:
+        """That of its busiest state."""
+        return max(float(state.rate) for state in self.states)
 
-class DiurnalRate(Spec):
+
+class DiurnalRate(ArrivalProcess):
     """A Poisson process whose rate is a cosine over the day (of ``zone``, or UTC), scaled on Saturdays and Sundays."""
 
     kind: Literal["diurnal"]
@@ -159,6 +240,11 @@ class DiurnalRate(Spec):
     weekend: Annotated[float, Field(ge=0.0, le=10.0)] = 1.0
     zone: ZoneName | None = Field(default=None, description="Whose days these are, e.g. Europe/Berlin; UTC, if absent.")
     requests: Number | None = None
+
+    @property
+    def most_per_s(self) -> float:
+        """That of its peak hour, on the busier days."""
+        return float(self.rate) * self.peak_to_mean * max(1.0, self.weekend)
 
 
 Process = Annotated[Poisson | GammaRenewal | WeibullRenewal | Modulated | DiurnalRate, Field(discriminator="kind")]
@@ -174,14 +260,30 @@ class ClientStream(Spec):
     priority: Annotated[int, Field(ge=0, le=7, strict=True)] = 0
 
 
-class Clients(Spec):
+class Clients(Arrivals):
     """Streams of several clients, merged."""
+
+    brings_lengths: ClassVar[bool] = True
 
     kind: Literal["clients"]
     clients: list[ClientStream] = Field(min_length=1, max_length=1000)
 
+    @property
+    def endless(self) -> bool:
+        """As long as any of them is."""
+        return any(client.arrivals.endless for client in self.clients)
 
-class ClosedLoopUsers(Spec):
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """Those of their lengths."""
+        return tuple(
+            (("clients", i, "lengths", *at), file)
+            for i, client in enumerate(self.clients)
+            for at, file in client.lengths.files
+        )
+
+
+class ClosedLoopUsers(Arrivals):
     """``concurrency`` users, each with one request under way and ``think_time`` before the next."""
 
     kind: Literal["closed-loop"]
@@ -189,9 +291,16 @@ class ClosedLoopUsers(Spec):
     think_time: Duration = Field(default="0 s", validate_default=True)
     requests: Number | None = None
 
+    @property
+    def endless(self) -> bool:
+        """Unless it says how many requests."""
+        return self.requests is None
 
-class TraceReplay(Spec):
+
+class TraceReplay(Arrivals):
     """A trace in its native format, played from the start of the run or by its own clock, at a rate of one's choice."""
+
+    brings_lengths: ClassVar[bool] = True
 
     kind: Literal["trace"]
     file: str
@@ -207,6 +316,16 @@ class TraceReplay(Spec):
         default=None, description="Tokens of a hashed block, where they are not those of the format's publisher."
     )
 
+    @property
+    def endless(self) -> bool:
+        """If it is repeated, unless it says how many requests."""
+        return self.repeat and self.requests is None
+
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """The trace."""
+        return ((("file",), self.file),)
+
 
 class LengthsFile(Spec):
     """Length distributions by window."""
@@ -221,15 +340,29 @@ class ServeGenClient(Spec):
     lengths: LengthsFile
 
 
-class ServeGen(Spec):
+class ServeGen(Arrivals):
     """Clients in the form of ServeGen, merged."""
+
+    brings_lengths: ClassVar[bool] = True
 
     kind: Literal["servegen"]
     clients: list[ServeGenClient] = Field(min_length=1, max_length=1000)
     rate_scale: Scale = 1.0
 
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """Those of windows and of lengths of each client."""
+        return tuple(
+            one
+            for i, client in enumerate(self.clients)
+            for one in (
+                (("clients", i, "file"), client.file),
+                (("clients", i, "lengths", "file"), client.lengths.file),
+            )
+        )
 
-class RoutedArrivals(Spec):
+
+class RoutedArrivals(Arrivals):
     """A share of a route's requests, which bring their lengths and prefixes with them."""
 
     kind: Literal["routed"]
@@ -256,21 +389,8 @@ RequestArrivals = Annotated[
     Field(discriminator="kind"),
 ]
 
-OWN_LENGTHS = (Clients, TraceReplay, ServeGen)
-"""Arrivals that bring their lengths with them."""
-
 
 def request_files(arrivals: RequestArrivals, lengths: Lengths | None) -> Iterator[tuple[KeyPath, str]]:
     """Every file that arrivals and lengths name, with its path below the workload."""
-    if isinstance(lengths, JointLengths):
-        yield ("lengths", "file"), lengths.file
-    if isinstance(arrivals, TraceReplay):
-        yield ("arrivals", "file"), arrivals.file
-    elif isinstance(arrivals, ServeGen):
-        for i, client in enumerate(arrivals.clients):
-            yield ("arrivals", "clients", i, "file"), client.file
-            yield ("arrivals", "clients", i, "lengths", "file"), client.lengths.file
-    elif isinstance(arrivals, Clients):
-        for i, stream in enumerate(arrivals.clients):
-            if isinstance(stream.lengths, JointLengths):
-                yield ("arrivals", "clients", i, "lengths", "file"), stream.lengths.file
+    yield from ((("lengths", *at), file) for at, file in (lengths.files if lengths is not None else ()))
+    yield from ((("arrivals", *at), file) for at, file in arrivals.files)

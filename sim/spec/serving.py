@@ -90,9 +90,19 @@ class Replicas(Spec):
         return self.tensor_parallel * self.pipeline_parallel * self.data_parallel
 
     @property
+    def range(self) -> Count | None:
+        """Between how many replicas there may be; None where their number is fixed."""
+        return self.count if isinstance(self.count, Count) else None
+
+    @property
     def most(self) -> int:
         """Replicas there may be at once."""
         return self.count.max if isinstance(self.count, Count) else self.count
+
+    @property
+    def cap_changes(self) -> list[CapChange] | None:
+        """The changes of the power cap, where it changes."""
+        return self.power_cap if isinstance(self.power_cap, list) else None
 
 
 class Network(Spec):
@@ -243,6 +253,11 @@ class Serving(Spec):
         """Its replicas by the name of their field."""
         named = (("replicas", self.replicas), ("prefill", self.prefill), ("decode", self.decode))
         return tuple((name, group) for name, group in named if group is not None)
+
+    @property
+    def model_profile(self) -> str | None:
+        """The profile of its model; None where its architecture is written out."""
+        return self.model if isinstance(self.model, str) else None
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
