@@ -124,6 +124,8 @@ class Choice(Spec):
     """Base of a family's specs: a field typed with it (or with a class between) reads any of its kinds below it."""
 
     family: ClassVar[str]
+    example: ClassVar[Mapping[str, Any]] = {}
+    """What must be written besides ``kind``, by an example that is valid by itself."""
 
     @property
     def word(self) -> str:
@@ -202,7 +204,7 @@ def _shipped(family: str) -> tuple[Kind, ...]:
 def _added() -> tuple[Kind, ...]:
     """The kinds of other packages, in the order of the packages' names."""
     owners = {
-        (family, name): "coldaisle itself" for family in SHIPPED for kind in _shipped(family) for name in kind.names
+        (family, name): "coldaisle" for family in SHIPPED for kind in _shipped(family) for name in kind.names
     }
     found: list[Kind] = []
     for point in _points():
@@ -236,7 +238,7 @@ def _loaded(point: EntryPoint) -> Iterator[Kind]:
     """What an entry point leads to, once it is known to be kinds."""
     try:
         given = point.load()
-    except Exception as error:  # whatever the code of somebody else does
+    except (Exception, SystemExit) as error:  # whatever the code of somebody else does
         raise _refused(point, f"cannot be loaded: {type(error).__name__}: {error}") from error
     for kind in (given,) if isinstance(given, Kind) else given if isinstance(given, tuple) else (None,):
         if not isinstance(kind, Kind):

@@ -32,6 +32,7 @@ from sim.engine.meter import Draw
 from sim.engine.world import Outcome, simulate
 from sim.errors import InputError, Problem
 from sim.facility.plant import Plant
+from sim.kinds import plugins
 from sim.loading.scenario import Loaded, load_scenario
 from sim.profiles.catalog import Catalog
 from sim.results.results import Results
@@ -354,6 +355,7 @@ def _manifest(
             if own.reports or own.weather_filled
         },
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        **({"plugins": added} if (added := plugins()) else {}),
         **({"bin_chosen": loaded.bin_chosen} if loaded.bin_chosen is not None else {}),
         "wall_s": wall_s,
         "peak_memory_bytes": peak,

@@ -1,0 +1,166 @@
+"""Kinds from other packages: one that is installed and used by the command, and many that are broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim import kinds
+from sim.errors import InputError
+from sim.profiles.catalog import shipped_folder
+from tests.small import small
+from tests.test_bad_input import COLDAISLE
+
+EXAMPLE = Path(__file__).parent / "example_kinds"
+DALLAS = shipped_folder("scenarios") / "data" / "dallas.csv"
+PIP = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the example package is installed to, as anybody would."""
+    target = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, *PIP, "--target", str(target), str(EXAMPLE)], check=True, timeout=120)
+    return target
+
+
+def command(*arguments: str, cwd: Path, path: Path) -> subprocess.CompletedProcess[str]:
+    """The command, with the packages of a folder beside its own."""
+    env = {**os.environ, "PYTHONPATH": str(path)}
+    return subprocess.run(
+        [COLDAISLE, *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def summary_of(scenario: dict[str, Any], cwd: Path, path: Path) -> dict[str, Any]:
+    (cwd / "s.yaml").write_text(json.dumps(scenario))
+    done = command("run", "s.yaml", "--json", "--out", "out", cwd=cwd, path=path)
+    assert done.returncode == 0, done.stderr
+    read: dict[str, Any] = json.loads(done.stdout)
+    return read
+
+
+def queue() -> dict[str, Any]:
+    """A long job and a short one that both want the whole cluster, after one that holds it."""
+    scenario = small()
+    tune = scenario["workloads"]["tune"]
+    scenario["workloads"] = {
+        name: {**tune, "gpus": 16, "start_after": after, "work": {**tune["work"], "gpu_hours": hours}}
+        for name, hours, after in (("first", 16, "0 s"), ("long", 48, "1 min"), ("short", 8, "2 min"))
+    }
+    return scenario
+
+
+def test_what_a_package_adds_is_used_and_told(installed: Path, tmp_path: Path) -> None:
+    """Its scheduler, cooling, grid and cap in one scenario, each with an effect that is known beforehand."""
+    scenario = queue()
+    scenario["cluster"]["scheduler"] = {"kind": "shortest-first"}
+    site = scenario["site"]
+    site["grid"]["intensity"] = {"kind": "day-and-night", "day": "100 gCO2e/kWh", "night": "500 gCO2e/kWh"}
+    site["facility"] = {
+        "kind": "plant",
+        "design_it": "20 kW",
+        "cooling": {"kind": "sea-water", "supply": "24 degC", "pump_power": "3 %"},
+        "power_chain": {},
+        "other": "0 W",
+    }
+    site["weather"] = {"kind": "month-hours", "file": str(DALLAS), "latitude": 32.9, "longitude": -97.0}
+    site["water"] = {}
+    scenario["policies"] = [{"kind": "at-first", "target": "short", "cap": "60 %", "lasts": "30 min"}]
+    summary = summary_of(scenario, tmp_path, installed)
+
+    jobs = summary["jobs"]
+    assert jobs["short"]["wait_s"] == pytest.approx(3600 - 120)
+    assert jobs["long"]["wait_s"] == pytest.approx(1.5 * 3600 - 60)  # first come, it would have been an hour
+    energy = summary["energy_kwh"]
+    assert energy["overhead_by_component"] == {"pump": pytest.approx(0.03 * energy["it"])}
+    by_day = summary["carbon_kg"]["operational_location"] / energy["facility"]
+    assert by_day == pytest.approx(0.5)  # from midnight to 06:00
+    capped = {"policy": "policies.0", "kind": "at-first", "workload": "short", "times": 1, "in_force_s": 1800.0}
+    assert summary["policies"] == [capped]
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["plugins"]["coldaisle-example"].startswith("0.3+")
+
+
+def test_without_the_package_its_kinds_are_unknown_and_with_it_they_are_in_the_schema(
+    installed: Path, tmp_path: Path
+) -> None:
+    scenario = small()
+    scenario["cluster"]["scheduler"] = {"kind": "shortest-first"}
+    (tmp_path / "s.yaml").write_text(json.dumps(scenario))
+    refused = command("check", "s.yaml", cwd=tmp_path, path=tmp_path)
+    assert refused.returncode == 2
+    assert "unknown 'shortest-first'  (fifo)" in refused.stderr + refused.stdout
+    assert '"shortest-first"' in command("schema", cwd=tmp_path, path=installed).stdout
+
+
+SPEC = """
+from typing import Literal
+from sim.kinds import Kind
+from sim.spec.cluster import SchedulerSpec
+from sim.validation import Spec
+
+class Mine(SchedulerSpec):
+    '''Mine.'''
+    kind: Literal["{word}"]
+
+class Alone(Spec):
+    kind: Literal["alone"]
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import nowhere_to_be_found", "cannot be loaded: ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("raise SystemExit(3)", "cannot be loaded: SystemExit: 3"),
+        ("KINDS = 7", "leads to int, not to a sim.kinds.Kind or a tuple of them"),
+        (SPEC + "KINDS = Kind(Alone, print)", "is no sim.kinds.Choice with a 'kind'"),
+        (SPEC + "KINDS = Kind(SchedulerSpec, print)", "is no sim.kinds.Choice with a 'kind'"),
+        (SPEC + "KINDS = (Kind(Mine, None),)", "has no builder for Mine"),
+        (SPEC + "Mine.family = 'cookery'\nKINDS = Kind(Mine, print)", "has a kind of no family that there is"),
+        (SPEC.replace("{word}", "fifo") + "KINDS = Kind(Mine, print)", "the scheduler 'fifo', which coldaisle has"),
+        (SPEC + "KINDS = (Kind(Mine, print), Kind(Mine, print))", "'{word}', which package 'broken' has already"),
+    ],
+)
+def test_a_package_that_cannot_be_used_is_named_with_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str
+) -> None:
+    broken(tmp_path, code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken", raising=False)
+    kinds._added.cache_clear()
+    try:
+        with pytest.raises(InputError) as refused:
+            kinds.kinds("scheduler")
+    finally:
+        kinds._added.cache_clear()
+    for word in ("package 'broken' 1.2: entry point 'mine' of coldaisle.kinds (broken:KINDS)", says):
+        assert word in str(refused.value)
+
+
+def test_a_broken_package_is_bad_input_to_the_command(tmp_path: Path) -> None:
+    broken(tmp_path, "import nowhere_to_be_found")
+    (tmp_path / "s.yaml").write_text(json.dumps(small()))
+    done = command("run", "s.yaml", "--out", "out", cwd=tmp_path, path=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "package 'broken' 1.2: 1 problem" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert command("--help", cwd=tmp_path, path=tmp_path).returncode == 0
+
+
+def broken(folder: Path, code: str) -> None:
+    """A package whose entry point leads to ``code``, laid out as an installer would."""
+    (folder / "broken.py").write_text(code)
+    info = folder / "broken-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[coldaisle.kinds]\nmine = broken:KINDS\n")
