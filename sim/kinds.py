@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, reduce
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 from sim.errors import InputError
 from sim.validation import Spec
@@ -119,6 +120,30 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
 }
 """Family -> spec class -> builder, each as ``module:name``, in the order in which the kinds are told."""
 
+SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
+    "request trace": {
+        "azure": "sim.workload.trace_formats:AZURE",
+        "burstgpt": "sim.workload.trace_formats:BURSTGPT",
+        "mooncake": "sim.workload.trace_formats:MOONCAKE",
+        "qwen-bailian": "sim.workload.trace_formats:QWEN_BAILIAN",
+        "ragpulse": "sim.workload.trace_formats:RAGPULSE",
+        "coldaisle": "sim.workload.trace_formats:COLDAISLE",
+    },
+    "recording": {
+        "nvidia-smi": "sim.measure.readers.nvidia_smi",
+        "amd-smi": "sim.measure.readers.amd_smi",
+        "scaphandre": "sim.measure.readers.scaphandre",  # these two before Prometheus, which takes any other JSON
+        "prometheus": "sim.measure.readers.prometheus",
+        "zeus": "sim.measure.readers.zeus",
+        "codecarbon": "sim.measure.readers.codecarbon",
+        "mlperf": "sim.measure.readers.mlperf",
+        "powerjoular": "sim.measure.readers.powerjoular",
+        "energibridge": "sim.measure.readers.energibridge",
+        "rapl": "sim.measure.readers.rapl_text",
+    },
+}
+"""The same of kinds of which nothing is written but the name, if that: family -> name -> a value or a module."""
+
 
 class Choice(Spec):
     """Base of a family's specs: a field typed with it (or with a class between) reads any of its kinds below it."""
@@ -166,9 +191,35 @@ class Kind(NamedTuple):
         return _words(self.spec)
 
 
+class Named(NamedTuple):
+    """A row of a family whose kinds have no fields: the name that is written, and what it stands for."""
+
+    family: str
+    name: str
+    stands_for: Any
+
+
+@dataclass(frozen=True)
+class NameIn:
+    """Of a text field: one of the names of a family."""
+
+    family: str
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """A literal of the names."""
+        return core_schema.literal_schema(list(named(self.family)))
+
+
 def kinds(family: str) -> tuple[Kind, ...]:
     """Every kind of a family, those that ship first. Raises ``InputError`` for an entry point that cannot be used."""
-    return (*_shipped(family), *(kind for kind in _added() if kind.spec.family == family))
+    added = (kind for kind in _added() if isinstance(kind, Kind))
+    return (*_shipped(family), *(kind for kind in added if kind.spec.family == family))
+
+
+def named(family: str) -> dict[str, Any]:
+    """Every kind of a family without specs by its name, those that ship first. Raises as ``kinds``."""
+    shipped = {name: _named(written) for name, written in SHIPPED_NAMES[family].items()}
+    return shipped | {row.name: row.stands_for for row in _added() if isinstance(row, Named) and row.family == family}
 
 
 def builder(spec: Choice) -> Callable[..., Any]:
@@ -178,7 +229,7 @@ def builder(spec: Choice) -> Callable[..., Any]:
     if written is not None:
         made: Callable[..., Any] = _named(written)
         return made
-    return next(kind.builder for kind in _added() if kind.spec is type(spec))
+    return next(kind.builder for kind in _added() if isinstance(kind, Kind) and kind.spec is type(spec))
 
 
 def plugins() -> dict[str, str]:
@@ -189,7 +240,7 @@ def plugins() -> dict[str, str]:
 @cache
 def _named(written: str) -> Any:
     module, _, name = written.partition(":")
-    return getattr(import_module(module), name)
+    return getattr(import_module(module), name) if name else import_module(module)
 
 
 @cache
@@ -201,19 +252,22 @@ def _shipped(family: str) -> tuple[Kind, ...]:
 
 
 @cache
-def _added() -> tuple[Kind, ...]:
+def _added() -> tuple[Kind | Named, ...]:
     """The kinds of other packages, in the order of the packages' names."""
-    owners = {
-        (family, name): "coldaisle" for family in SHIPPED for kind in _shipped(family) for name in kind.names
-    }
-    found: list[Kind] = []
-    for point in _points():
-        for kind in _loaded(point):
-            for name in kind.names:
-                owner = owners.setdefault((kind.spec.family, name), f"package '{_package(point)}'")
-                if kind.spec in {known.spec for known in found} or owner != f"package '{_package(point)}'":
-                    raise _refused(point, f"adds the {kind.spec.family} '{name}', which {owner} has already")
-            found.append(kind)
+    points = _points()
+    if not points:
+        return ()
+    owners = {(family, name): "coldaisle" for family in SHIPPED for kind in _shipped(family) for name in kind.names}
+    owners |= {(family, name): "coldaisle" for family, names in SHIPPED_NAMES.items() for name in names}
+    found: list[Kind | Named] = []
+    for point in points:
+        for row in _loaded(point):
+            family, names = (row.family, (row.name,)) if isinstance(row, Named) else (row.spec.family, row.names)
+            for name in names:
+                if (family, name) in owners:
+                    raise _refused(point, f"adds the {family} '{name}', which {owners[family, name]} has already")
+                owners[family, name] = f"package '{_package(point)}'"
+            found.append(row)
     return tuple(found)
 
 
@@ -234,22 +288,32 @@ def _refused(point: EntryPoint, why: str) -> InputError:
     return InputError.one(f"package '{_package(point)}' {_version(point)}", told)
 
 
-def _loaded(point: EntryPoint) -> Iterator[Kind]:
+def _loaded(point: EntryPoint) -> Iterator[Kind | Named]:
     """What an entry point leads to, once it is known to be kinds."""
     try:
         given = point.load()
     except (Exception, SystemExit) as error:  # whatever the code of somebody else does
         raise _refused(point, f"cannot be loaded: {type(error).__name__}: {error}") from error
-    for kind in (given,) if isinstance(given, Kind) else given if isinstance(given, tuple) else (None,):
-        if not isinstance(kind, Kind):
-            raise _refused(point, f"leads to {type(given).__name__}, not to a sim.kinds.Kind or a tuple of them")
-        if not (isinstance(kind.spec, type) and issubclass(kind.spec, Choice) and _words(kind.spec)):
-            raise _refused(point, f"has a kind whose spec, {kind.spec!r}, is no sim.kinds.Choice with a 'kind'")
-        if getattr(kind.spec, "family", None) not in SHIPPED:
-            raise _refused(point, f"has a kind of no family that there is  ({', '.join(SHIPPED)})")
-        if not callable(kind.builder):
-            raise _refused(point, f"has no builder for {kind.spec.__name__}")
-        yield kind
+    rows = given if isinstance(given, tuple) and not isinstance(given, Kind | Named) else (given,)
+    for row in rows:
+        wrong = _fault(row)
+        if wrong is not None:
+            raise _refused(point, wrong)
+        yield row
+
+
+def _fault(row: object) -> str | None:
+    """What is wrong with a row that a package adds."""
+    if isinstance(row, Named):
+        known = f"  ({', '.join(SHIPPED_NAMES)})"
+        return None if row.family in SHIPPED_NAMES else f"has a name of no family that there is, {row.family!r}{known}"
+    if not isinstance(row, Kind):
+        return f"leads to {type(row).__name__}, not to a sim.kinds.Kind or Named, or a tuple of them"
+    if not (isinstance(row.spec, type) and issubclass(row.spec, Choice) and row.names):
+        return f"has a kind whose spec, {row.spec!r}, is no sim.kinds.Choice with a 'kind'"
+    if getattr(row.spec, "family", None) not in SHIPPED:
+        return f"has a kind of no family that there is  ({', '.join(SHIPPED)})"
+    return None if callable(row.builder) else f"has no builder for {row.spec.__name__}"
 
 
 @cache

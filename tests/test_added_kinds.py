@@ -121,7 +121,7 @@ class Alone(Spec):
     [
         ("import nowhere_to_be_found", "cannot be loaded: ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
         ("raise SystemExit(3)", "cannot be loaded: SystemExit: 3"),
-        ("KINDS = 7", "leads to int, not to a sim.kinds.Kind or a tuple of them"),
+        ("KINDS = 7", "leads to int, not to a sim.kinds.Kind or Named, or a tuple of them"),
         (SPEC + "KINDS = Kind(Alone, print)", "is no sim.kinds.Choice with a 'kind'"),
         (SPEC + "KINDS = Kind(SchedulerSpec, print)", "is no sim.kinds.Choice with a 'kind'"),
         (SPEC + "KINDS = (Kind(Mine, None),)", "has no builder for Mine"),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sim.errors import InputError
 from sim.instants import parse_instant
 from sim.measure import recording
-from sim.measure.readers import FORMATS, read_recording
+from sim.measure.readers import formats, read_recording
 from sim.measure.readers.codecarbon import read_runs
 from sim.measure.recording import Recording, energy_j
 from sim.units import J_PER_KWH, NS_PER_S
@@ -233,7 +233,7 @@ def test_nothing_and_nonsense_are_refused(tmp_path: Path) -> None:
     for nothing in (b"", b"\n\n", b"\0\0\0"):
         assert "is empty" in refusal(tmp_path, nothing)
     message = refusal(tmp_path, "a,b,c\n1,2,3\n")
-    assert all(form.name in message for form in FORMATS)
+    assert all(form.NAME in message for form in formats())
     assert "own Parquet" in message
     assert "not text" in refusal(tmp_path, b"\x80abc\n")
     with pytest.raises(InputError, match="no such file"):

@@ -16,7 +16,7 @@ from sim.spec.requests import Lengths, TraceReplay
 from sim.spec.serving import Serving
 from sim.units import DAY_NS, NS_PER_S
 from sim.workload.servegen import read_lengths, read_windows
-from sim.workload.traces import HASHED_TOKENS, Trace, read_trace
+from sim.workload.traces import Trace, read_trace, trace_formats
 
 Found = Iterator[tuple[KeyPath, str]]
 
@@ -95,7 +95,7 @@ def _hashes(path: KeyPath, spec: Serving) -> Found:
     prefixes = [client.prefix for client in arrivals.clients] if arrivals.kind == "clients" else [spec.prefix]
     tokens = {prefix.block_tokens for prefix in prefixes if prefix is not None}
     if arrivals.kind == "trace":
-        fixed = HASHED_TOKENS.get(arrivals.format, 0) if arrivals.format is not None else 0
+        fixed = trace_formats()[arrivals.format].hashed_tokens if arrivals.format is not None else 0
         if arrivals.prompt_scale != 1.0:
             yield (*path, "arrivals", "prompt_scale"), "scaled prompts no longer have the blocks that were hashed"
         if fixed or arrivals.block_tokens:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
+from sim.kinds import NameIn
 from sim.quantities import AtLeastOne, Duration, PositiveDuration, RequestRate, ZoneName
 from sim.validation import Spec
 
@@ -304,7 +305,7 @@ class TraceReplay(Arrivals):
 
     kind: Literal["trace"]
     file: str
-    format: Literal["azure", "burstgpt", "mooncake", "qwen-bailian", "ragpulse", "coldaisle"] | None = None
+    format: Annotated[str, NameIn("request trace")] | None = None
     on_bad_rows: Literal["fail", "skip"] = "fail"
     rate_scale: Scale = 1.0
     prompt_scale: Scale = 1.0

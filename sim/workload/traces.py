@@ -2,9 +2,7 @@
 
 A row that cannot be used is counted and named by line with the reason; whether that stops the run is the user's choice.
 Times are taken from the first row, so that of a clock without an offset (Azure 2023) only the differences count; where
-a run is aligned to the clock it is taken as UTC. Sources of the formats: Azure (Splitwise, ISCA 2024, and its 2024
-sequel), BurstGPT (arXiv:2401.17644), Mooncake (arXiv:2407.00079), Qwen-Bailian (arXiv:2506.02634), RAGPulse
-(arXiv:2511.12979).
+a run is aligned to the clock it is taken as UTC. The formats stand in ``trace_formats``.
 """
 
 from __future__ import annotations
@@ -12,45 +10,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import numpy as np
 
 from sim.errors import InputError, Problem
-from sim.instants import epoch_ns
-from sim.plain import as_list, as_mapping, as_whole, one_or_more, spelled
+from sim.kinds import named
+from sim.plain import as_mapping, spelled
 from sim.reading import csv_rows, open_text, parse_json
-from sim.units import NS_PER_S
 from sim.validation import nearest
 from sim.workload.lengths import MOST_TOKENS
 from sim.workload.requests import Ints, RequestChunk
+from sim.workload.trace_formats import BadRowError, TraceFormat, TraceRow, short
 
-Format = Literal["azure", "burstgpt", "mooncake", "qwen-bailian", "ragpulse", "coldaisle"]
-
+FAMILY = "request trace"
 LONGEST_LINE = 1 << 22
 FIRST_LINES = 20
 """Among which there must be a record that tells the format."""
 MOST_PROBLEMS = 20
-MOST_PRIORITY = (1 << 31) - 1
-NS_PER_MS = NS_PER_S // 1000
-
-HASHED_TOKENS: dict[Format, int] = {"mooncake": 512, "qwen-bailian": 16}
-"""Tokens of a hashed block, as the publishers of the format have it; others write its records with blocks of theirs."""
-
-CSV_FORMATS: dict[tuple[str, ...], Format] = {
-    ("TIMESTAMP", "ContextTokens", "GeneratedTokens"): "azure",
-    ("Timestamp", "Request tokens", "Response tokens"): "burstgpt",
-    ("timestamp_utc", "prompt_tokens", "output_tokens"): "coldaisle",
-}
-JSON_FORMATS: dict[tuple[str, ...], Format] = {
-    ("chat_id", "parent_chat_id", "timestamp", "input_length", "output_length"): "qwen-bailian",
-    ("session_id", "timestamp", "input_length", "output_length"): "ragpulse",
-    ("timestamp", "input_length", "output_length"): "mooncake",
-}
 
 
 @dataclass
@@ -58,7 +38,7 @@ class TraceReport:
     """How many rows there were, how many could not be used, and the first of those with their reasons."""
 
     file: str
-    format: Format
+    format: str
     rows: int = 0
     skipped: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -94,30 +74,15 @@ class Trace:
         return len(self.requests.prefix_hashes) > 0
 
 
-@dataclass(frozen=True)
-class _Row:
-    time_ns: int
-    prompt: int
-    output: int
-    session: str | None = None
-    priority: int = 0
-    hashes: Sequence[int] | None = None  # None where the row has none
-    difficulty: float = 0.0  # kept only where it was asked for
-
-
-class _BadRowError(ValueError):
-    pass
-
-
 def read_trace(
     path: Path,
-    wanted: Format | None = None,
+    wanted: str | None = None,
     *,
     skip: bool = False,
     block_tokens: int | None = None,
     difficulty: str | None = None,
 ) -> Trace:
-    """A trace file, plain or .gz; ``block_tokens`` of a hashed block, where they are not those of ``HASHED_TOKENS``.
+    """A trace file, plain or .gz; ``block_tokens`` of a hashed block, where they are not those of the format.
 
     ``difficulty`` names the column (or field) of each request's difficulty. Raises ``InputError`` for a file of no
     known format, without that column or a usable row, or (unless ``skip``) with rows that cannot be used. Blocks that
@@ -131,15 +96,15 @@ def read_trace(
             found, rows = _json_rows(path, first, text, wanted, difficulty)
         else:
             found, rows = _csv_rows(path, first, text, wanted, difficulty)
-        report = TraceReport(str(path), found)
-        hashed = block_tokens or HASHED_TOKENS.get(found, 0)
-        kept: list[_Row] = []
+        report = TraceReport(str(path), found.name)
+        hashed = block_tokens or found.hashed_tokens
+        kept: list[TraceRow] = []
         for line, read in rows:
             report.rows += 1
             try:
                 row = read()
                 _hold_against_its_prompt(row, found, hashed)
-            except _BadRowError as error:
+            except BadRowError as error:
                 report.complain(line, str(error))
             else:
                 kept.append(row)
@@ -152,28 +117,28 @@ def read_trace(
     return _trace(kept, found, hashed, report, rated=difficulty is not None)
 
 
-def _hold_against_its_prompt(row: _Row, found: Format, block_tokens: int) -> None:
-    """Raises ``_BadRowError`` where its hashed blocks cannot be those of its prompt.
+def _hold_against_its_prompt(row: TraceRow, found: TraceFormat, block_tokens: int) -> None:
+    """Raises ``BadRowError`` where its hashed blocks cannot be those of its prompt.
 
     A prompt has a block for each ``block_tokens`` begun, the last one perhaps partial; a chain of hashes never comes
-    back to the same id. RAGPulse's ids are of parts (passages, history, the question), whose rest is unhashed.
+    back to the same id. Where ids are of parts of a prompt, its rest is unhashed.
     """
     if row.hashes is None:
         return
     ids = len(row.hashes)
     if len(set(row.hashes)) < ids:
         twice = next(block for i, block in enumerate(row.hashes) if block in row.hashes[:i])
-        raise _BadRowError(f"names the hashed block {twice} twice in one prompt")
-    least = 0 if found == "ragpulse" else -(-row.prompt // block_tokens)
+        raise BadRowError(f"names the hashed block {twice} twice in one prompt")
+    least = 0 if found.of_parts else -(-row.prompt // block_tokens)
     most = -(-row.prompt // (block_tokens or 1))
     if not least <= ids <= most:
         size = f" of {block_tokens} tokens" if block_tokens else ""
         has = f"which has {most}" if block_tokens else "at least a token each"
-        remedy = "" if found == "ragpulse" and not block_tokens else "; blocks of another size need 'block_tokens'"
-        raise _BadRowError(f"has {ids} hashed blocks{size} for a prompt of {row.prompt} tokens, {has}{remedy}")
+        remedy = "" if found.of_parts and not block_tokens else "; blocks of another size need 'block_tokens'"
+        raise BadRowError(f"has {ids} hashed blocks{size} for a prompt of {row.prompt} tokens, {has}{remedy}")
 
 
-def _trace(rows: list[_Row], found: Format, block_tokens: int, report: TraceReport, *, rated: bool) -> Trace:
+def _trace(rows: list[TraceRow], found: TraceFormat, block_tokens: int, report: TraceReport, *, rated: bool) -> Trace:
     rows.sort(key=lambda row: row.time_ns)  # stable: rows of one instant keep the order of the file
     names: dict[str, int] = {}
     sessions = [-1 if row.session is None else names.setdefault(row.session, len(names)) for row in rows]
@@ -189,8 +154,7 @@ def _trace(rows: list[_Row], found: Format, block_tokens: int, report: TraceRepo
         np.array([block for row in rows for block in row.hashes or ()], dtype=np.int64),
         np.array([row.difficulty for row in rows], dtype=np.float64) if rated else None,
     )
-    clock = found in ("azure", "coldaisle")
-    return Trace(chunk, first_ns if clock else None, block_tokens, report)
+    return Trace(chunk, first_ns if found.by_clock else None, block_tokens, report)
 
 
 def _record(numbered: tuple[int, str]) -> Mapping[str, Any] | None:
@@ -210,20 +174,27 @@ def _lines(path: Path, first: str, text: IO[str], number: int = 1) -> Iterator[t
         line, number = text.readline(LONGEST_LINE), number + 1
 
 
-def _pick(path: Path, names: Sequence[str], formats: dict[tuple[str, ...], Format], wanted: Format | None) -> Format:
-    for needed, found in formats.items():
-        if (wanted is None or wanted == found) and set(needed) <= set(names):
-            return found
-    known = "; ".join(f"{found}: {', '.join(needed)}" for needed, found in {**CSV_FORMATS, **JSON_FORMATS}.items())
+def trace_formats() -> dict[str, TraceFormat]:
+    """Every format by its name, those that ship first. Raises ``InputError`` for a package that cannot be used."""
+    return named(FAMILY)
+
+
+def _pick(path: Path, names: Sequence[str], *, json: bool, wanted: str | None) -> TraceFormat:
+    """The format that needs the most of the columns that are there."""
+    formats = sorted(trace_formats().values(), key=lambda one: (one.json, -len(one.columns) if one.json else 0))
+    for one in formats:
+        if one.json == json and wanted in (None, one.name) and set(one.columns) <= set(names):
+            return one
+    known = "; ".join(f"{one.name}: {', '.join(one.columns)}" for one in formats)
     asked = f" of the format '{wanted}'" if wanted else " of any known format"
     raise InputError.one(str(path), f"is not{asked}; it has: {', '.join(names)}  ({known})", line=1)
 
 
-def _rated(row: _Row, value: Any) -> _Row:
+def _rated(row: TraceRow, value: Any) -> TraceRow:
     """The row with its difficulty."""
     number = spelled(value)
     if math.isnan(number):
-        raise _BadRowError(f"a difficulty that is no number: {_short(repr(value))}")
+        raise BadRowError(f"a difficulty that is no number: {short(repr(value))}")
     return replace(row, difficulty=number)
 
 
@@ -233,19 +204,27 @@ def _has(path: Path, column: str | None, names: Sequence[str]) -> None:
         raise InputError.one(str(path), told, line=1)
 
 
+def _reader(found: TraceFormat, difficulty: str | None) -> Callable[[Any], TraceRow]:
+    """What reads the rows of one file in turn."""
+    seen: dict[str, str] = {}
+
+    def read(written: Any) -> TraceRow:
+        row = found.read(written, seen)
+        return row if difficulty is None else _rated(row, written[difficulty])
+
+    return read
+
+
 def _csv_rows(
-    path: Path, first: str, text: IO[str], wanted: Format | None, difficulty: str | None
-) -> tuple[Format, Iterator[tuple[int, Callable[[], _Row]]]]:
+    path: Path, first: str, text: IO[str], wanted: str | None, difficulty: str | None
+) -> tuple[TraceFormat, Iterator[tuple[int, Callable[[], TraceRow]]]]:
     names = [name.strip() for name in _cells_of(first, str(path), 1)]
-    found = _pick(path, names, CSV_FORMATS, wanted)
+    found = _pick(path, names, json=False, wanted=wanted)
     _has(path, difficulty, names)
     column = {name: i for i, name in enumerate(names)}
-    plain = {"azure": _azure, "burstgpt": _burstgpt, "coldaisle": _own}[found]
+    read = _reader(found, difficulty)
 
-    def read(cell: dict[str, str]) -> _Row:
-        return plain(cell) if difficulty is None else _rated(plain(cell), cell[difficulty])
-
-    def rows() -> Iterator[tuple[int, Callable[[], _Row]]]:
+    def rows() -> Iterator[tuple[int, Callable[[], TraceRow]]]:
         lines = _lines(path, first, text)
         next(lines)
         for number, line in lines:
@@ -256,26 +235,17 @@ def _csv_rows(
 
 
 def _json_rows(
-    path: Path, first: str, text: IO[str], wanted: Format | None, difficulty: str | None
-) -> tuple[Format, Iterator[tuple[int, Callable[[], _Row]]]]:
+    path: Path, first: str, text: IO[str], wanted: str | None, difficulty: str | None
+) -> tuple[TraceFormat, Iterator[tuple[int, Callable[[], TraceRow]]]]:
     lines = list(islice(_lines(path, first, text), FIRST_LINES))
     record = next((found for found in map(_record, lines) if found), None)
     if record is None:
         raise InputError.one(str(path), f"has no JSON record in its first {len(lines)} lines", line=1)
-    found = _pick(path, list(record), JSON_FORMATS, wanted)
+    found = _pick(path, list(record), json=True, wanted=wanted)
     _has(path, difficulty, list(record))
-    roots: dict[str, str] = {}
-    plain: dict[str, Callable[[Any], _Row]] = {
-        "mooncake": _mooncake,
-        "ragpulse": _ragpulse,
-        "qwen-bailian": lambda record: _bailian(record, roots),
-    }
+    read = _reader(found, difficulty)
 
-    def read(record: Any) -> _Row:
-        row = plain[found](record)
-        return row if difficulty is None else _rated(row, record[difficulty])
-
-    def rows() -> Iterator[tuple[int, Callable[[], _Row]]]:
+    def rows() -> Iterator[tuple[int, Callable[[], TraceRow]]]:
         for number, line in chain(lines, _lines(path, text.readline(LONGEST_LINE), text, lines[-1][0] + 1)):
             yield number, partial(_tried, partial(_decoded, read, line), line)
 
@@ -290,19 +260,19 @@ def _cells_of(line: str, file: str, number: int) -> list[str]:
         raise InputError.one(file, error.problems[0].message, line=number) from None
 
 
-def _cells(read: Callable[[dict[str, str]], _Row], cells: list[str], column: dict[str, int]) -> _Row:
+def _cells(read: Callable[[dict[str, str]], TraceRow], cells: list[str], column: dict[str, int]) -> TraceRow:
     return read({name: cells[i] for name, i in column.items()})
 
 
-def _decoded(read: Callable[[Any], _Row], line: str) -> _Row:
+def _decoded(read: Callable[[Any], TraceRow], line: str) -> TraceRow:
     return read(parse_json(line, ""))
 
 
-def _tried(read: Callable[[], _Row], written: object) -> _Row:
-    """The row. Raises ``_BadRowError`` that says why it cannot be used."""
+def _tried(read: Callable[[], TraceRow], written: object) -> TraceRow:
+    """The row. Raises ``BadRowError`` that says why it cannot be used."""
     try:
         return read()
-    except _BadRowError:
+    except BadRowError:
         raise
     except KeyError as error:
         reason = f"has no {error}"
@@ -311,121 +281,8 @@ def _tried(read: Callable[[], _Row], written: object) -> _Row:
     except InputError as error:
         reason = error.problems[0].message
     except (ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
-        reason = f"cannot be read ({_short(error)})"
-    raise _BadRowError(f"{reason}: {_short(written)}")
-
-
-def _short(written: object) -> str:
-    text = str(written).strip()
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _tokens(value: Any, what: str) -> int:
-    number = spelled(value)
-    if not number.is_integer():
-        raise _BadRowError(f"{what} is not a whole number of tokens: {_short(repr(value))}")
-    tokens = int(number)
-    if not 1 <= tokens <= MOST_TOKENS:
-        raise _BadRowError(f"{what} of {tokens} tokens; it must be from 1 to {MOST_TOKENS:,}")
-    return tokens
-
-
-def _seconds(value: Any) -> int:
-    return _within(round(float(value) * NS_PER_S), f"{value} s")
-
-
-def _within(time_ns: int, written: str) -> int:
-    if not 0 <= time_ns < 1 << 62:
-        raise _BadRowError(f"a time of {written}")
-    return time_ns
-
-
-def _clock(text: str) -> int:
-    """ns since 1970 of an ISO time of any precision; without a zone it is UTC."""
-    whole, _, tail = text.strip().partition(".")
-    digits = len(tail) - len(tail.lstrip("0123456789"))
-    moment = datetime.fromisoformat(whole + tail[digits:])
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return _within(epoch_ns(moment) + int((tail[:digits] + "0" * 9)[:9]), text)
-
-
-def _azure(cell: dict[str, str]) -> _Row:
-    prompt = _tokens(cell["ContextTokens"], "ContextTokens")
-    return _Row(_clock(cell["TIMESTAMP"]), prompt, _tokens(cell["GeneratedTokens"], "GeneratedTokens"))
-
-
-def _burstgpt(cell: dict[str, str]) -> _Row:
-    """A response of 0 tokens is a request that failed. The third release adds sessions, empty for the API's rows."""
-    if cell["Response tokens"].strip() in ("0", "0.0"):
-        raise _BadRowError("a response of 0 tokens: the request failed")
-    return _Row(
-        _seconds(cell["Timestamp"]),
-        _tokens(cell["Request tokens"], "Request tokens"),
-        _tokens(cell["Response tokens"], "Response tokens"),
-        cell.get("Session ID", "").strip() or None,
-    )
-
-
-def _own(cell: dict[str, str]) -> _Row:
-    priority = int(cell.get("priority", "0") or "0")
-    if not 0 <= priority <= MOST_PRIORITY:
-        raise _BadRowError(f"a priority of {_short(priority)}; it must be from 0 to {MOST_PRIORITY:,}")
-    return _Row(
-        _clock(cell["timestamp_utc"]),
-        _tokens(cell["prompt_tokens"], "prompt_tokens"),
-        _tokens(cell["output_tokens"], "output_tokens"),
-        cell.get("session", "").strip() or None,
-        priority,
-    )
-
-
-def _blocks(record: Any) -> list[int] | None:
-    """Ids of a prompt's blocks in order, from a list; None where the record has none at all."""
-    if "hash_ids" not in record:
-        return None
-    return _ids(record["hash_ids"])
-
-
-def _ids(value: Any) -> list[int]:
-    ids = as_list(value)
-    if ids is None:
-        raise _BadRowError(f"hash_ids is no list of ids: {_short(repr(value))}")
-    for block in ids:
-        if as_whole(block) is None:
-            raise _BadRowError(f"a hashed block of {_short(repr(block))}; an id is a whole number")
-        if not 0 <= block < 1 << 62:
-            raise _BadRowError(f"a hashed block of {_short(block)}; ids are from 0 to 2**62")
-    return ids
-
-
-def _parts(record: Any) -> list[int] | None:
-    """Ids of the parts of a prompt in order, from an object of lists (perhaps of lists) or from a list."""
-    if "hash_ids" not in record:
-        return None
-    written = record["hash_ids"]
-    named = as_mapping(written)
-    parts = [written] if named is None else named.values()
-    return _ids([one for part in parts for piece in one_or_more(part) for one in one_or_more(piece)])
-
-
-def _mooncake(record: Any) -> _Row:
-    time_ns = _within(round(float(record["timestamp"]) * NS_PER_MS), f"{record['timestamp']} ms")
-    prompt, output = (_tokens(record[name], name) for name in ("input_length", "output_length"))
-    return _Row(time_ns, prompt, output, hashes=_blocks(record))
-
-
-def _ragpulse(record: Any) -> _Row:
-    prompt, output = (_tokens(record[name], name) for name in ("input_length", "output_length"))
-    session = str(record["session_id"])
-    return _Row(_seconds(record["timestamp"]), prompt, output, session, hashes=_parts(record))
-
-
-def _bailian(record: Any, roots: dict[str, str]) -> _Row:
-    """A session is all that goes back to one first turn, whose parent is -1."""
-    chat, parent = str(record["chat_id"]), str(record["parent_chat_id"])
-    roots[chat] = chat if parent == "-1" else roots.get(parent, parent)
-    prompt, output = (_tokens(record[name], name) for name in ("input_length", "output_length"))
-    return _Row(_seconds(record["timestamp"]), prompt, output, roots[chat], hashes=_blocks(record))
+        reason = f"cannot be read ({short(error)})"
+    raise BadRowError(f"{reason}: {short(written)}")
 
 
 @dataclass(frozen=True)

@@ -6,22 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import NamedTuple
+from typing import Protocol
 
 from sim.errors import InputError
+from sim.kinds import SHIPPED_NAMES, named
 from sim.measure import recording
-from sim.measure.readers import (
-    amd_smi,
-    codecarbon,
-    energibridge,
-    mlperf,
-    nvidia_smi,
-    powerjoular,
-    prometheus,
-    rapl_text,
-    scaphandre,
-    zeus,
-)
 from sim.measure.readers.text import Text, read_text
 from sim.measure.recording import Fault, Recording
 from sim.reading import is_file
@@ -29,29 +18,24 @@ from sim.reading import is_file
 PARQUET_MAGIC = b"PAR1"
 
 
-class Format(NamedTuple):
-    """A format: what it is called, whether a text is in it, and how that is read."""
+class Format(Protocol):
+    """A format of recordings; each of ours is a module.
 
-    name: str
-    fits: Callable[[Text], bool]
-    read: Callable[[Text], Recording]
+    ``NAME`` is what it is called, ``fits`` tells whether a text is in it, and ``read`` reads that.
+    """
+
+    @property
+    def NAME(self) -> str: ...  # noqa: N802
+    @property
+    def fits(self) -> Callable[[Text], bool]: ...
+    @property
+    def read(self) -> Callable[[Text], Recording]: ...
 
 
-FORMATS = tuple(
-    Format(module.NAME, module.fits, module.read)
-    for module in (
-        nvidia_smi,
-        amd_smi,
-        scaphandre,  # these two before Prometheus, which takes any other JSON
-        prometheus,
-        zeus,
-        codecarbon,
-        mlperf,
-        powerjoular,
-        energibridge,
-        rapl_text,
-    )
-)
+def formats() -> tuple[Format, ...]:
+    """Every format; those of other packages first, since some of ours take anything of their kind."""
+    shipped, known = SHIPPED_NAMES["recording"], named("recording")
+    return (*(form for name, form in known.items() if name not in shipped), *(known[name] for name in shipped))
 
 
 def read_recording(path: Path, zone: tzinfo | None = None) -> Recording:
@@ -66,11 +50,12 @@ def read_recording(path: Path, zone: tzinfo | None = None) -> Recording:
     text = read_text(path, zone)
     if not text.first:
         raise text.refuse("is empty")
-    for form in FORMATS:
+    known = formats()
+    for form in known:
         if form.fits(text):
             return form.read(text)
-    known = "; ".join(["coldaisle's own Parquet", *(form.name for form in FORMATS)])
-    raise InputError.one(text.file, f"is in no format that can be read; there are: {known}", line=1)
+    names = "; ".join(["coldaisle's own Parquet", *(form.NAME for form in known)])
+    raise InputError.one(text.file, f"is in no format that can be read; there are: {names}", line=1)
 
 
 def _is_parquet(path: Path) -> bool:

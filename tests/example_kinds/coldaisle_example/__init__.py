@@ -1,10 +1,11 @@
 """Kinds of one's own for coldaisle, whose code stays as it is: each a spec class, a builder and a row of ``KINDS``."""
 
+from sim.kinds import Kind
+
 from .cooling import SeaWater, sea_water
 from .grid import DayAndNight, day_and_night
 from .policy import AtFirst, at_first
 from .scheduler import ShortestFirst, shortest_first
-from sim.kinds import Kind
 
 KINDS = (
     Kind(SeaWater, sea_water),
