@@ -28,7 +28,8 @@ from unittest.mock import patch
 from benchmarks import table
 from benchmarks.slices import Prepared, timed
 from sim.loading.scenario import Loaded
-from sim.running.run import Simulated, simulated
+from sim.running.run import simulated
+from sim.running.simulation import Simulated
 from sim.study.store import Store
 from sim.study.sweep.run import _take, sweep
 from sim.study.sweep.tasks import Done, Task, perform

@@ -152,7 +152,7 @@ def test_the_start_of_the_run_needs_not_fall_on_the_hour(base: Results) -> None:
 def test_account_refuses_what_decides_the_run(base: Results) -> None:
     for path in ("workloads.tune.gpus", "seed", "cluster.nodes.0.count", "duration", "outputs.bin", "start"):
         with pytest.raises(InputError, match="run again"):
-            sim.account(base, set={path: 1})
+            sim.account(base, set={path: 3})
 
 
 def test_what_is_not_modelled_is_absent_and_named() -> None:

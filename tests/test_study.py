@@ -283,13 +283,11 @@ def test_a_signal_that_something_reads_decides_the_simulation() -> None:
         "signal": "carbon",
         "threshold": "300 gCO2e/kWh",
         "within": "4 h",
+        "while_paused": {"kind": "hold"},
     }
-    from sim.study.points import canonical, reads_site
-
-    texts = {name: canonical(section) for name, section in base.items()}
-    assert reads_site(texts)
-    assert not reads_site({name: canonical(section) for name, section in small().items()})
-    assert reads_site({**{n: canonical(s) for n, s in small().items()}, "policies": canonical([{"kind": "x"}])})
+    keys = [keys_of({GRID: intensity}, base)[1] for intensity in ("57 gCO2e/kWh", "380 gCO2e/kWh", "57 gCO2e/kWh")]
+    assert keys[0] == keys[2] != keys[1]
+    assert keys_of({"site.facility.pue": 1.1}, base)[1] == keys_of({}, base)[1]
 
 
 def hourly(path: Path, minutes: int, value: float) -> None:

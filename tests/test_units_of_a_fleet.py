@@ -48,7 +48,7 @@ def idle_world(nodes: int) -> dict[str, Any]:
 
 
 def run(world: dict[str, Any], using: Catalog) -> Results:
-    return run_loaded(load_scenario(world, {}, using), using)
+    return run_loaded(load_scenario(world, {}, using))
 
 
 def gpu_j(results: Results) -> float:

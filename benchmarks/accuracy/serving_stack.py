@@ -204,7 +204,7 @@ class Bench:
         from sim.loading.scenario import load_scenario
         from sim.running.run import run_loaded
 
-        return run_loaded(load_scenario(scenario(at), {}, self._catalog), self._catalog)
+        return run_loaded(load_scenario(scenario(at), {}, self._catalog))
 
 
 def scenario(at: Configuration) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from sim.build.grid import ewif_signal, grid_series, withdrawal_signal
 from sim.build.onsite import onsite_plan
 from sim.build.resolved import Machines, Resolved
 from sim.build.series import power_signal
-from sim.build.weather import sky, weather_series
+from sim.build.weather import sky, weather_series, weather_until_ns
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.profiles.embodied import embodied_water_l
@@ -38,12 +38,12 @@ from sim.spec.grid import IntensitySource, MixWater, PriceSource
 from sim.spec.onsite import needs_sky
 from sim.spec.scenario import Scenario
 from sim.spec.site import Place
-from sim.units import LEAP_YEAR_NS
 
 CARBON_FREE_FUELS = ("wind", "solar", "hydro", "nuclear", "geothermal", "marine")
 """Fuels that burn nothing, by the names of a mix; the kinds of wind and hydro count as those."""
 
 
+@last_kept
 def accounting_plan(resolved: Resolved) -> AccountingPlan:
     """How the ledger of a scenario that has passed its checks is priced."""
     scenario, catalog = resolved.scenario, resolved.catalog
@@ -59,25 +59,18 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
     )
 
 
-def weather_until_ns(scenario: Scenario) -> int:
-    """How far the weather of a run must reach: its end, or a year where that is not known beforehand."""
-    return scenario.duration_ns if scenario.duration_ns is not None else LEAP_YEAR_NS
-
-
 def _site(name: str, place: Place, scenario: Scenario, catalog: Catalog) -> SitePlan:
-    start_ns = scenario.start_ns
+    start_ns, until_ns = scenario.start_ns, weather_until_ns(scenario.duration_ns)
     grid, reports = _grid(place, scenario, catalog)
     weather = None
     if place.weather is not None:
-        weather = weather_series(place.weather, start_ns=start_ns, end_ns=start_ns + weather_until_ns(scenario))
+        weather = weather_series(place.weather, start_ns=start_ns, end_ns=start_ns + until_ns)
     on_site = None
     if place.on_site:
         on_site = onsite_plan(
             place.on_site,
             start_ns=start_ns,
-            weather=sky(weather, weather_until_ns(scenario))
-            if weather is not None and needs_sky(place.on_site)
-            else None,
+            weather=sky(weather, until_ns) if weather is not None and needs_sky(place.on_site) else None,
             currency=grid.currency,
             rng=Streams(scenario.seed)(f"on-site/{name}"),
         )

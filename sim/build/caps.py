@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -40,7 +41,7 @@ class Capping:
 
 def cappings(resolved: Resolved, signals: Signals) -> list[Capping]:
     """Every policy of a scenario that has passed its checks, on everybody it caps."""
-    start_ns = resolved.scenario.start_ns
+    start_ns = resolved.parts.start_ns
     found = []
     for i, policy in resolved.caps.items():
         for capped in resolved.held[i]:
@@ -59,25 +60,14 @@ def training_caps(resolved: Resolved, found: Sequence[Capping]) -> tuple[CapPlan
     )
 
 
-def power_limits(
-    resolved: Resolved,
-    carried_w: Mapping[str, Callable[[Ints], Floats]],
-    breakpoints: Mapping[str, Ints],
-    until_ns: int,
-) -> tuple[PowerLimit, ...]:
-    """Those of sites that throttle. ``carried_w`` gives the IT power that a site's plant carries in bins, and
-    ``breakpoints`` where that may change within ``until_ns``."""
+def power_limits(resolved: Resolved, carried_w: Callable[[str], Signal]) -> tuple[PowerLimit, ...]:
+    """Those of sites that throttle. ``carried_w`` gives the IT power that the plant of a site carries."""
     limits = []
     for policy in resolved.throttles.values():
         site = resolved.site_named(policy.site)
         assert site is not None  # the cross-check has refused it otherwise
         pools = frozenset(label for label, there in resolved.sites.items() if there == site)
-
-        def carried(site: str = site) -> Signal:
-            edges = np.concatenate([[0], breakpoints[site], [until_ns]]).astype(np.int64)
-            return Signal(edges, carried_w[site](edges), "W of IT that the site carries")
-
-        limits.append(PowerLimit(site, pools, builder(policy)(policy, carried)))
+        limits.append(PowerLimit(site, pools, builder(policy)(policy, partial(carried_w, site))))
     return tuple(limits)
 
 
@@ -170,7 +160,7 @@ class WhileNotAllowed:
 
 @dataclass(frozen=True)
 class EveryDay:
-    """A cap for ``length_ns`` of every day from ``since_ns`` by a clock; the run starts ``start_ns`` after 1970."""
+    """A cap for ``length_ns`` of every day from ``since_ns`` by the clock of ``zone``; ``start_ns`` is after 1970."""
 
     since_ns: int
     length_ns: int

@@ -15,8 +15,8 @@ import numpy as np
 from sim.build.loads import job_ns
 from sim.build.policies import forecaster
 from sim.build.resolved import Resolved
-from sim.documents import Document, KeyPath
-from sim.errors import InputError, SignalRangeError
+from sim.documents import KeyPath
+from sim.errors import SignalRangeError
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
@@ -58,39 +58,37 @@ class Moved:
         }
 
 
-class _UnplacedError(Exception):
-    """Where in the scenario what is wrong stands, and what it is."""
+class UnplacedError(Exception):
+    """Where in the scenario what keeps jobs from being placed stands, and what it is."""
 
-    def __init__(self, path: KeyPath, message: str) -> None:
-        self.path, self.message = path, message
-        super().__init__(message)
+    def __init__(self, *problems: tuple[KeyPath, str]) -> None:
+        self.problems = problems
+        super().__init__(*problems)
 
 
 def placed(
-    resolved: Resolved,
-    document: Document,
-    signals: Mapping[str, Mapping[str, Signal]],
-    streams: Streams,
+    resolved: Resolved, signals: Mapping[str, Mapping[str, Signal]], streams: Streams
 ) -> tuple[Resolved, tuple[Moved, ...]]:
-    """The scenario with every job in a pool, and the jobs that chose theirs; ``document`` is where it was written.
+    """The scenario with every job in a pool, and the jobs that chose theirs.
 
-    Raises ``InputError`` where a site has no such signal, or one that is too short for the forecast.
+    Raises ``UnplacedError`` where a site has no such signal, or one that is too short for the forecast.
     """
     jobs: dict[str, Training] = {}
-    moves, problems = [], []
+    moves: list[Moved] = []
+    problems: list[tuple[KeyPath, str]] = []
     for name, job in resolved.jobs.items():
         if job.place is not None:
             try:
                 made = _placed(name, job, job.place, resolved, signals, streams)
-            except _UnplacedError as error:
-                problems.append(document.problem(error.path, error.message))
+            except UnplacedError as error:
+                problems += error.problems
                 continue
             after = Nanoseconds.of(made.end_ns, f"{made.end_ns * SECONDS_PER_NS} s")
             jobs[name] = job.model_copy(update={"pool": made.pool, "place": None, "start_after": after})
             moves.append(made)
     if problems:
-        raise InputError(problems)
-    return resolved.with_jobs(jobs) if jobs else resolved, tuple(moves)
+        raise UnplacedError(*problems)
+    return resolved.with_jobs(jobs), tuple(moves)
 
 
 def _placed(
@@ -109,7 +107,7 @@ def _placed(
         site = resolved.sites[label]
         truth = signals[site].get(place.signal)
         if truth is None:
-            raise _UnplacedError((*path, "signal"), f"the grid of '{site}' has no {place.signal}")
+            raise UnplacedError(((*path, "signal"), f"the grid of '{site}' has no {place.signal}"))
         needs_ns = job_ns(job, resolved.gpus[label])
         begin_ns = begins[label] = submit_ns + (transfer_ns if label != place.home else 0)
         rng = streams(f"place/{name}/{label}")
@@ -118,7 +116,7 @@ def _placed(
             forecasts[label] = decide.mean_over(forecast, np.array([[begin_ns, begin_ns + needs_ns]]))
         except SignalRangeError as error:
             message = f"the {place.signal} of '{site}' is too short to forecast the job: {error}"
-            raise _UnplacedError((*path, "forecast"), message) from None
+            raise UnplacedError(((*path, "forecast"), message)) from None
     chosen = min(place.pools, key=lambda label: forecasts[label])
     moved = float(place.transfer.data) if chosen != place.home else 0.0
     watts = moved * float(place.transfer.energy) / (transfer_ns * SECONDS_PER_NS) if moved and transfer_ns else 0.0

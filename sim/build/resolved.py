@@ -80,12 +80,16 @@ class Resolved:
 
     def with_jobs(self, jobs: Mapping[str, Training]) -> Resolved:
         """The same with these jobs in place of those of their names."""
-        scenario = self.scenario.model_copy(update={"workloads": {**self.scenario.workloads, **jobs}})
-        return replace(self, parts=Parts.of(scenario))
+        return replace(self, parts=replace(self.parts, workloads={**self.parts.workloads, **jobs})) if jobs else self
+
+    @cached_property
+    def of_run(self) -> Resolved:
+        """What a run is given of it; see ``Parts.of_run``."""
+        return replace(self, parts=self.parts.of_run())
 
     @property
     def scenario(self) -> Scenario:
-        """The whole scenario, which builders are given; there is none where a part did not parse."""
+        """The whole scenario; there is none where a part did not parse, and a run is not given it."""
         assert self.parts.scenario is not None
         return self.parts.scenario
 
@@ -147,7 +151,7 @@ class Resolved:
         """The site that is written, or else the only one there is."""
         if written is not None:
             return written
-        return next(iter(self.places)) if len(self.places) == 1 else None
+        return self.parts.sites[0] if len(self.parts.sites) == 1 else None
 
     @cached_property
     def sites(self) -> Mapping[str, str]:

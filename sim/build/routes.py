@@ -15,8 +15,16 @@ from sim.build.resolved import Resolved
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
-from sim.spec.routes import BetaDifficulty, ByDifficulty, ByLowest, ByShares, BySize, DifficultyColumn, Route
-from sim.spec.scenario import Scenario
+from sim.spec.routes import (
+    BetaDifficulty,
+    ByDifficulty,
+    ByLowest,
+    ByShares,
+    BySize,
+    DifficultyColumn,
+    Route,
+    RouteTransfer,
+)
 from sim.spec.serving import Serving
 from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
 from sim.workload.routing import Difficulties, Limits, Lowest, Routed, Rule, Shares, tokens_by_bin
@@ -30,18 +38,36 @@ Signals = Mapping[str, Mapping[str, Signal]]
 class Sent:
     """A workload at the end of a route: its requests, its pool and site, the latency of its users."""
 
-    route: str
     pool: str
     site: str
     requests: Routed
     latency_ns: int
 
 
-def sent(resolved: Resolved, signals: Signals, streams: Streams) -> dict[str, Sent]:
-    """Every workload that a route leads to. ``route_problems`` has said before where a site lacks a signal."""
-    scenario = resolved.scenario
-    found: dict[str, Sent] = {}
-    for name, route in scenario.routes.items():
+@dataclass(frozen=True)
+class Transfer:
+    """What a route sends away from home: bytes and joules a token, and what a byte costs."""
+
+    bytes_per_token: float
+    joule_per_byte: float
+    cost_per_byte: float
+    currency: str
+
+
+@dataclass(frozen=True, eq=False)
+class RoutePlan:
+    """A route and the workloads it leads to. Those at ``home``, a site, are reached without a ``transfer``."""
+
+    to: Mapping[str, Sent]
+    home: str | None
+    transfer: Transfer | None
+
+
+def route_plans(resolved: Resolved, signals: Signals, streams: Streams) -> dict[str, RoutePlan]:
+    """Every route by name. The checks have said before where a site lacks a signal."""
+    parts = resolved.parts
+    found = {}
+    for name, route in parts.routes.items():
         pools = {to: resolved.pool(to) for to in route.to}
         sites = {to: resolved.sites[pool] for to, pool in pools.items()}
         rule = _rule(name, route, sites, signals, streams)
@@ -50,16 +76,22 @@ def sent(resolved: Resolved, signals: Signals, streams: Streams) -> dict[str, Se
             route.arrivals,
             route.lengths,
             route.prefix,
-            scenario.start_ns,
-            scenario.duration_ns,
+            parts.start_ns,
+            parts.duration_ns,
             streams,
             route.difficulty_column,
         )
+        sent = {}
         for place, (to, destination) in enumerate(route.to.items()):
             latency_ns = int(destination.latency or 0)  # left out at one site, whose users are as far from all
-            routed = Routed(source, rule, place, latency_ns // 2)
-            found[to] = Sent(name, pools[to], sites[to], routed, latency_ns)
+            sent[to] = Sent(pools[to], sites[to], Routed(source, rule, place, latency_ns // 2), latency_ns)
+        home = sites[route.home] if route.home is not None else None
+        found[name] = RoutePlan(sent, home, _transfer(route.transfer) if route.transfer is not None else None)
     return found
+
+
+def _transfer(written: RouteTransfer) -> Transfer:
+    return Transfer(float(written.bytes_per_token), float(written.energy), float(written.cost), written.cost.currency)
 
 
 def _rule(name: str, route: Route, sites: Mapping[str, str], signals: Signals, streams: Streams) -> Rule:
@@ -103,38 +135,38 @@ def as_users_see(workload: Serving, latency_ns: int) -> Serving:
     return workload.model_copy(update={"slo": workload.slo.model_copy(update=limits)})
 
 
-def moved_tokens(ledger: Ledger, scenario: Scenario, there: Mapping[str, Sent]) -> dict[str, Floats]:
+def moved_tokens(ledger: Ledger, routes: Mapping[str, RoutePlan]) -> dict[str, Floats]:
     """Tokens of requests served away from home, by the workload that served them, in the bin (n,) they arrive in.
 
     Workloads at the site of the route's home are at home.
     """
-    homes = {
-        name: there[route.home].site
-        for name, route in scenario.routes.items()
+    return {
+        name: tokens_by_bin(to.requests, ledger.edges_ns)
+        for route in routes.values()
         if route.transfer is not None and route.home is not None
+        for name, to in route.to.items()
+        if to.site != route.home
     }
-    away = {name: to for name, to in there.items() if to.route in homes and to.site != homes[to.route]}
-    return {name: tokens_by_bin(to.requests, ledger.edges_ns) for name, to in away.items()}
 
 
-def with_network(ledger: Ledger, scenario: Scenario, there: Mapping[str, Sent], moved: Mapping[str, Floats]) -> Ledger:
+def with_network(ledger: Ledger, routes: Mapping[str, RoutePlan], moved: Mapping[str, Floats]) -> Ledger:
     """The ledger with what networks draw for ``moved`` tokens."""
     rows = list(zip(ledger.keys, ledger.energy_j, ledger.slot_ns, strict=True))
-    for name, tokens in moved.items():
-        to = there[name]
-        transfer = scenario.routes[to.route].transfer
-        assert transfer is not None  # or nothing would have been moved
-        joules = tokens * (float(transfer.bytes_per_token) * float(transfer.energy))
-        rows.append((Key(to.site, to.pool, "", WAN, name, "active"), joules, np.zeros_like(ledger.slot_ns[0])))
+    for route in routes.values():
+        for name, to in route.to.items():
+            if name in moved and route.transfer is not None:
+                joules = moved[name] * (route.transfer.bytes_per_token * route.transfer.joule_per_byte)
+                key = Key(to.site, to.pool, "", WAN, name, "active")
+                rows.append((key, joules, np.zeros_like(ledger.slot_ns[0])))
     return Ledger.of(ledger.edges_ns, rows) if moved else ledger
 
 
 def route_metrics(
-    scenario: Scenario, there: Mapping[str, Sent], logs: Mapping[str, ServingLog], moved: Mapping[str, Floats]
+    routes: Mapping[str, RoutePlan], logs: Mapping[str, ServingLog], moved: Mapping[str, Floats]
 ) -> dict[str, Any]:
     """What became of each route: who served how much, what was moved, and what users saw (means, in s)."""
     found = {}
-    for name, route in scenario.routes.items():
+    for name, route in routes.items():
         counts = {to: logs[to].counts for to in route.to}
         requests = {to: count["arrived"] for to, count in counts.items()}
         total = sum(requests.values())
@@ -145,20 +177,21 @@ def route_metrics(
             for to, count in counts.items():
                 done = int(logs[to].sketches[SKETCHES.index(path)].sum())
                 if done:
-                    taken_ns = count[f"{path}_ns"] + done * there[to].latency_ns
+                    taken_ns = count[f"{path}_ns"] + done * route.to[to].latency_ns
                     seen[to] = taken_ns / done * SECONDS_PER_NS
                     whole_ns, finished = whole_ns + taken_ns, finished + done
             one[f"{path}_s"] = seen
             if finished:
                 one[f"{path}_mean_s"] = whole_ns / finished * SECONDS_PER_NS
-        if route.transfer is not None:
+        transfer = route.transfer
+        if transfer is not None:
             away = [to for to in route.to if to in moved]
-            moved_bytes = sum(float(moved[to].sum()) for to in away) * float(route.transfer.bytes_per_token)
+            moved_bytes = sum(float(moved[to].sum()) for to in away) * transfer.bytes_per_token
             one |= {
                 "moved_share": sum(requests[to] for to in away) / total if total else 0.0,
                 "moved_gb": moved_bytes / BYTES_PER_GB,
-                "network_kwh": moved_bytes * float(route.transfer.energy) / J_PER_KWH,
-                "egress": {"cost": moved_bytes * float(route.transfer.cost), "currency": route.transfer.cost.currency},
+                "network_kwh": moved_bytes * transfer.joule_per_byte / J_PER_KWH,
+                "egress": {"cost": moved_bytes * transfer.cost_per_byte, "currency": transfer.currency},
             }
         found[name] = one
     return found

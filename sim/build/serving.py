@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from sim.engine.serving.service import Autoscale, Keep, KeepAll, KeepSample, Rep
 from sim.profiles.step import kv_bytes_per_token
 from sim.rng import Streams
 from sim.spec.requests import ClosedLoopUsers
-from sim.spec.scenario import Sample, Scenario
+from sim.spec.scenario import Outputs, Sample
 from sim.spec.serving import ColdStart, Count, Serving
 from sim.units import J_PER_NJ, NS_PER_S
 from sim.workload.prefixes import KvBlocks
@@ -34,16 +35,18 @@ def serving_plan(
     streams: Streams,
     limits: Mapping[str, Sequence[FiniteChanges]],
     source: RequestSource | None = None,
+    *,
+    rows: bool,
 ) -> ServingPlan:
     """The plan of a workload that has passed its checks. ``limits`` are caps by policy, by the field of replicas.
 
-    ``source`` are the requests it is sent, where these are not its own.
+    ``source`` are the requests it is sent, where these are not its own; with ``rows`` each leaves one.
     """
     assert spec.arrivals is not None
-    scenario = resolved.scenario
-    duration_ns = scenario.duration_ns
+    parts = resolved.parts
+    duration_ns = parts.duration_ns
     if source is None:
-        source = request_source(name, spec.arrivals, spec.lengths, spec.prefix, scenario.start_ns, duration_ns, streams)
+        source = request_source(name, spec.arrivals, spec.lengths, spec.prefix, parts.start_ns, duration_ns, streams)
     caching = spec.batching.prefix_cache and source.block_tokens > 0
     found = resolved.deployments[name]
     by_policy = {change_ns for each in limits.values() for caps in each for change_ns, _ in caps}
@@ -53,7 +56,6 @@ def serving_plan(
     for field, deployment in found.items():
         pool = resolved.pools[name][field]
         groups.append(_group(field, deployment, changes, costs, pool, limits.get(field, ())))
-    rows = scenario.outputs.requests != "none"
     return ServingPlan(
         name=name,
         settings=_settings(spec, found, streams(f"serving/{name}"), caching=caching, rows=rows),
@@ -69,12 +71,12 @@ def serving_plan(
     )
 
 
-def keep(scenario: Scenario, name: str, streams: Streams) -> Keep:
-    """What the scenario wants kept of finished requests."""
-    wanted = scenario.outputs.requests
+def kept(outputs: Outputs, name: str, streams: Streams) -> Callable[[], Keep]:
+    """Begins to keep what a scenario wants kept of finished requests."""
+    wanted = outputs.requests
     if isinstance(wanted, Sample):
-        return KeepSample(wanted.sample, int(streams(f"outputs/{name}").integers(2**62)))
-    return KeepAll()
+        return partial(KeepSample, wanted.sample, int(streams(f"outputs/{name}").integers(2**62)))
+    return KeepAll
 
 
 def _cap_times(deployment: Deployment) -> list[int]:

@@ -16,6 +16,7 @@ from sim.signals.csv_table import open_table
 from sim.signals.local_clock import hours_over
 from sim.signals.month_hours import read_month_hours
 from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather, WeatherSource
+from sim.units import LEAP_YEAR_NS
 from sim.weather import lay
 from sim.weather.epw import read_epw
 from sim.weather.open_meteo import read_open_meteo
@@ -25,6 +26,11 @@ from sim.weather.tmy3 import read_tmy3
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+def weather_until_ns(duration_ns: int | None) -> int:
+    """How far the weather of a run must reach: its end, or a year where that is not known beforehand."""
+    return duration_ns if duration_ns is not None else LEAP_YEAR_NS
 
 
 def weather_series(spec: WeatherSource, *, start_ns: int, end_ns: int) -> WeatherSeries:

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.caps import Capping, cappings, serving_caps, training_caps
+from sim.build.built import Built, LedgerBins
+from sim.build.caps import cappings, power_limits, serving_caps, training_caps
 from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap
+from sim.build.places import placed
 from sim.build.policies import job_schedule
 from sim.build.resolved import Resolved
-from sim.build.routes import Sent, as_users_see, sent
+from sim.build.routes import as_users_see, route_plans
 from sim.build.schedulers import scheduler
+from sim.build.seen import Carried, Cuts, Seen
 from sim.build.series import interval_counts, rate_signal, request_times
-from sim.build.serving import keep, serving_plan
-from sim.engine.control import CapPlan
+from sim.build.serving import kept, serving_plan
+from sim.build.weather import weather_until_ns
 from sim.engine.draws import NodeHardware, Rest, Supply
-from sim.engine.scheduling import Scheduler
 from sim.engine.service import ServicePlan
-from sim.engine.serving.service import Keep, ServingPlan
 from sim.engine.training import TrainingPlan
 from sim.engine.world import Pool
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
 from sim.rng import Stream, Streams
-from sim.signals import Signal
-from sim.spec.scenario import Scenario
+from sim.spec.parts import Parts
 from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
 from sim.workload import arrivals as arrival
 from sim.workload.factors import Exponential, Lognormal
@@ -35,26 +32,16 @@ from sim.workload.factors import Exponential, Lognormal
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Built:
-    """A scenario ready to run."""
+def build(resolved: Resolved, seen: Seen) -> Built:
+    """All that a run of a scenario is given that has passed its checks. ``resolved`` is what a run may know of it.
 
-    pools: tuple[Pool, ...]
-    training: tuple[TrainingPlan, ...]
-    services: tuple[ServicePlan, ...]
-    serving: tuple[tuple[ServingPlan, Keep], ...]
-    caps: tuple[CapPlan, ...]
-    cappings: tuple[Capping, ...]
-    routed: Mapping[str, Sent]
-    scheduler: Scheduler
-
-
-def build(resolved: Resolved, streams: Streams, signals: Mapping[str, Mapping[str, Signal]]) -> Built:
-    """Pools and plans of a scenario that has passed its checks.
-
-    ``signals`` are what policies see at each site: ``carbon``, ``marginal`` and ``price``, where known.
+    Raises ``UnplacedError`` for jobs that cannot choose their pool; whoever checks the signals has said so before.
     """
-    scenario = resolved.scenario
+    parts = resolved.parts
+    assert parts.outputs is not None  # or it would not have passed
+    assert parts.cluster is not None
+    streams = Streams(parts.seed)
+    resolved, moved = placed(resolved, seen.signals, streams)
     pools = tuple(
         Pool(
             name=label,
@@ -68,29 +55,46 @@ def build(resolved: Resolved, streams: Streams, signals: Mapping[str, Mapping[st
         )
         for label, machine in resolved.machines.items()
     )
-    training: list[TrainingPlan] = []
-    services: list[ServicePlan] = []
-    serving: list[tuple[ServingPlan, Keep]] = []
-    caps = cappings(resolved, signals)
-    routed = sent(resolved, signals, streams)
+    caps = cappings(resolved, seen.signals)
+    routes = route_plans(resolved, seen.signals, streams)
+    sent = {name: to for route in routes.values() for name, to in route.to.items()}
+    rows = parts.outputs.requests != "none"
+    serving = []
     for name, workload in resolved.serving.items():
-        to = routed.get(name)
+        to = sent.get(name)
         asked = as_users_see(workload, to.latency_ns) if to is not None else workload
-        limits = serving_caps(caps, name, scenario.duration_ns)
+        limits = serving_caps(caps, name, parts.duration_ns)
         source = to.requests if to is not None else None
-        plan = serving_plan(name, asked, resolved, streams, limits, source)
-        serving.append((plan, keep(scenario, name, streams)))
+        plan = serving_plan(name, asked, resolved, streams, limits, source, rows=rows)
+        serving.append((plan, kept(parts.outputs, name, streams)))
+    training = []
     for name, job in resolved.jobs.items():
         pool = resolved.pool(name)
         plan_of_job = _training(name, job, pool, resolved.gpus[pool])
-        at_site = signals[resolved.sites[pool]]
+        at_site = seen.signals[resolved.sites[pool]]
         training.append(job_schedule(plan_of_job, job, at_site, streams(f"forecast/{name}")))
+    services = []
     for name, service in resolved.services.items():
         pool = resolved.pool(name)
-        services.append(_service(name, service, pool, resolved.gpus[pool], scenario, streams))
-    job_caps = training_caps(resolved, caps)
-    chosen = scheduler(scenario.cluster)
-    return Built(pools, tuple(training), tuple(services), tuple(serving), job_caps, tuple(caps), routed, chosen)
+        services.append(_service(name, service, pool, resolved.gpus[pool], parts, streams))
+    step_ns, start_ns = parts.outputs.bin_ns, parts.start_ns
+    return Built(
+        seed=parts.seed,
+        duration_ns=parts.duration_ns,
+        bins=LedgerBins(step_ns, start_ns, seen.ask(Cuts(step_ns, start_ns, parts.duration_ns))),
+        sites=resolved.sites,
+        pools=pools,
+        training=tuple(training),
+        services=tuple(services),
+        serving=tuple(serving),
+        request_energies=parts.outputs.requests == "all",
+        caps=training_caps(resolved, caps),
+        cappings=tuple(caps),
+        limits=power_limits(resolved, lambda site: seen.ask(Carried(site, weather_until_ns(parts.duration_ns)))),
+        routes=routes,
+        moved=moved,
+        scheduler=scheduler(parts.cluster),
+    )
 
 
 def _unit_spread(gpu: GPUProfile | None) -> float:
@@ -151,11 +155,9 @@ def _training(name: str, spec: Training, pool: str, gpu: GPUProfile) -> Training
     )
 
 
-def _service(
-    name: str, spec: Inference, pool: str, gpu: GPUProfile, scenario: Scenario, streams: Streams
-) -> ServicePlan:
+def _service(name: str, spec: Inference, pool: str, gpu: GPUProfile, parts: Parts, streams: Streams) -> ServicePlan:
     active_w, loaded_w = gpu_watts(spec.load, gpu)
-    arrivals_ns, open_until_ns = _arrivals(name, spec, scenario, streams)
+    arrivals_ns, open_until_ns = _arrivals(name, spec, parts, streams)
     return ServicePlan(
         name=name,
         pool=pool,
@@ -176,19 +178,19 @@ def _service(
     )
 
 
-def _arrivals(name: str, spec: Inference, scenario: Scenario, streams: Streams) -> tuple[Ints, int]:
+def _arrivals(name: str, spec: Inference, parts: Parts, streams: Streams) -> tuple[Ints, int]:
     """Arrivals within the run, and the time until which more may come: the end of the run, or else of the log."""
     rng = streams(f"arrivals/{name}")
-    duration_ns = scenario.duration_ns
+    duration_ns = parts.duration_ns
     if isinstance(spec.arrivals, PoissonArrivals):
         assert duration_ns is not None  # the cross-check has refused it otherwise
         return arrival.poisson(float(spec.arrivals.rate), duration_ns, rng), duration_ns
     if isinstance(spec.arrivals, RateLog):
-        rates = rate_signal(spec.arrivals, scenario.start_ns)
+        rates = rate_signal(spec.arrivals, parts.start_ns)
         until_ns = duration_ns if duration_ns is not None else rates.last_ns
         return arrival.poisson_by_rate(rates, until_ns, rng), until_ns
     if isinstance(spec.arrivals, IntervalLog):
-        log = interval_counts(spec.arrivals, scenario.start_ns)
+        log = interval_counts(spec.arrivals, parts.start_ns)
         times = (
             arrival.spread_evenly(log.edges_ns, log.counts)
             if spec.arrivals.within == "even"
@@ -196,7 +198,7 @@ def _arrivals(name: str, spec: Inference, scenario: Scenario, streams: Streams) 
         )
         until_ns = duration_ns if duration_ns is not None else int(log.edges_ns[-1])
     else:
-        times = request_times(spec.arrivals, scenario.start_ns)
+        times = request_times(spec.arrivals, parts.start_ns)
         until_ns = duration_ns if duration_ns is not None else int(times[-1]) + 1
     return times[(times >= 0) & (times < until_ns)], until_ns
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,11 @@ class Loaded:
     source: str
     catalog: Catalog
     bin_chosen: str | None = None
+
+    @cached_property
+    def answers(self) -> Resolved:
+        """What it means: every question that builders ask of it, answered once."""
+        return Resolved.of(self.scenario, self.catalog)
 
     def remarks(self) -> list[str]:
         """What is possible and unusual about it, a line each."""
@@ -83,6 +89,14 @@ def load_scenario(
         raise InputError(problems)
     scenario, bin_chosen = with_bin(resolved)
     return Loaded(scenario, document, name, catalog, bin_chosen)
+
+
+def parts_of(source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]) -> Parts:
+    """The parts of a scenario under ``overrides``, as far as they parse; nothing else is checked."""
+    document, _, folders = read_scenario(source)
+    document = _override(document, overrides, [])
+    resolve_files(document, document.data, (), folders)
+    return Parts.salvaged(document)
 
 
 def read_scenario(source: str | Path | Mapping[str, Any]) -> tuple[Document, str, dict[str, Path]]:

@@ -7,38 +7,32 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.accounting.bins import Bins
-from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
-from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
+from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
-from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
-from sim.build.accounting import accounting_plan, weather_until_ns
-from sim.build.caps import policy_log, power_limits
-from sim.build.places import placed
+from sim.build.accounting import accounting_plan
+from sim.build.built import Built
+from sim.build.places import UnplacedError, placed
 from sim.build.resolved import Resolved
-from sim.build.routes import moved_tokens, route_metrics, with_network
+from sim.build.seen import Seen, shown
 from sim.build.world import build
 from sim.checks import policies, routes
 from sim.checks.ledger_size import cut_problem
-from sim.documents import Document, KeyPath
-from sim.engine.control import PowerLimit
-from sim.engine.meter import Draw
-from sim.engine.world import Outcome, simulate
+from sim.content import content_hash
+from sim.documents import Document
 from sim.errors import InputError, Problem
-from sim.facility.plant import Plant
 from sim.kinds import plugins
-from sim.loading.scenario import Loaded, load_scenario
+from sim.loading.scenario import Loaded, load_scenario, parts_of
 from sim.profiles.catalog import Catalog
 from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
-from sim.signals import Signal
+from sim.running.simulation import ACTIVITY, Ended, Simulated, ended, simulate
 from sim.spec.requests import request_files
 from sim.spec.scenario import Sample, Scenario
 from sim.spec.serving import MeasuredSteps, Serving
@@ -48,54 +42,49 @@ from sim.units import HOUR_NS, MAX_NS
 if TYPE_CHECKING:
     from sim.results.requests import RequestTables
 
-ACCOUNTING_PATHS = ("site", "sites", "accounting")
-"""What may change without simulating again: nothing here decides when work happens."""
 
-
-@dataclass(frozen=True, eq=False)
-class Simulated:
-    """What a run did, before anything is priced. ``activity`` is the summary's part that no price changes."""
-
-    ledger: Ledger
-    activity: Mapping[str, Any]
-    events: int
-
-
-ACTIVITY = ("serving", "jobs", "throttling", "policies", "placements", "routes")
-"""Parts of a summary that say what happened in a run, which re-pricing keeps."""
-
-
-def run_loaded(loaded: Loaded, catalog: Catalog | None = None) -> Results:
+def run_loaded(loaded: Loaded) -> Results:
     """Simulates and accounts a checked scenario. Prints and writes nothing, and holds no state between runs.
 
     Raises ``RunError`` where the run cannot be finished, ``InputError`` where a series turns out too short for it.
     """
     began = time.perf_counter()
-    catalog = catalog if catalog is not None else loaded.catalog
     scenario = loaded.scenario
-    streams = Streams(scenario.seed)
-    resolved = Resolved.of(scenario, catalog)
-    plan = accounting_plan(resolved)
-    run, outcome, energies = _simulated(resolved, loaded.document, plan, streams)
-    summary = _environmental(loaded.document, resolved, plan, run.ledger, run.activity)
+    last = ended(built_of(loaded))
+    run = last.run
+    summary = environmental(run, loaded)
     from sim.results.frames import job_table
 
     return Results(
         summary={**summary, **run.activity, "events": run.events},
         scenario=loaded.resolved(),
-        manifest=_manifest(loaded, catalog, plan, time.perf_counter() - began),
+        manifest=_manifest(loaded, time.perf_counter() - began),
         energy=run.ledger,
         start_ns=scenario.start_ns,
-        job_table=job_table(outcome.jobs),
-        request_table=_requests(scenario, outcome, energies, streams),
+        job_table=job_table(last.outcome.jobs),
+        request_table=_requests(scenario, last),
     )
 
 
 def simulated(loaded: Loaded) -> Simulated:
     """Simulates a checked scenario and prices nothing. Raises what ``run_loaded`` raises."""
-    resolved = Resolved.of(loaded.scenario, loaded.catalog)
-    run, _, _ = _simulated(resolved, loaded.document, accounting_plan(resolved), Streams(loaded.scenario.seed))
-    return run
+    return simulate(built_of(loaded))
+
+
+def built_of(loaded: Loaded) -> Built:
+    """All that a run of a checked scenario is given.
+
+    Raises ``InputError`` for what shows only now: signals that policies lack, a ledger that they cut too small.
+    """
+    unseen = unseen_signals(loaded)
+    if unseen:
+        raise InputError(unseen)
+    plan = accounting_plan(loaded.answers)
+    changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
+    too_large = cut_problem(loaded.answers, changes)
+    if too_large is not None:
+        raise InputError([loaded.document.problem(*too_large)])
+    return build(loaded.answers.of_run, Seen(plan))
 
 
 def environmental(run: Simulated, loaded: Loaded) -> dict[str, Any]:
@@ -103,88 +92,23 @@ def environmental(run: Simulated, loaded: Loaded) -> dict[str, Any]:
 
     Raises as ``reprice`` does.
     """
-    resolved = Resolved.of(loaded.scenario, loaded.catalog)
-    return _environmental(loaded.document, resolved, accounting_plan(resolved), run.ledger, run.activity)
-
-
-def _simulated(
-    resolved: Resolved, document: Document, plan: AccountingPlan, streams: Streams
-) -> tuple[Simulated, Outcome, dict[str, RequestEnergy]]:
-    signals = _signals_of_policies(plan)
-    resolved, moves = placed(resolved, document, signals, streams)
-    scenario = resolved.scenario
-    unseen = _unseen(resolved, signals)
-    if unseen:
-        raise InputError([document.problem(*problem) for problem in unseen])
-    changes = [cuts for site in plan.sites.values() for cuts in site.breakpoints(0, MAX_NS)]
-    too_large = cut_problem(resolved, changes)
-    if too_large is not None:
-        raise InputError([document.problem(*too_large)])
-    bins = Bins(scenario.bin_ns, changes, scenario.start_ns)
-    recorder = LedgerRecorder(resolved.sites, bins)
-    built = build(resolved, streams, signals)
-    outcome = simulate(
-        built.pools,
-        built.training,
-        built.services,
-        duration_ns=scenario.duration_ns,
-        streams=streams,
-        recorder=recorder,
-        serving=built.serving,
-        next_edge=bins.next_look,
-        caps=built.caps,
-        limits=_limits(resolved, plan),
-        scheduler=built.scheduler,
-    )
-    for move in moves:
-        end_ns = min(move.end_ns, outcome.end_ns)
-        if move.watts and end_ns > move.start_ns:
-            recorder.record(move.pool, [Draw("", WAN, move.workload, "active", move.watts, 0)], move.start_ns, end_ns)
-    ledger = recorder.ledger(outcome.end_ns)
-    moved = moved_tokens(ledger, scenario, built.routed)
-    ledger = with_network(ledger, scenario, built.routed, moved)
-    energies = _request_energies(scenario, outcome, ledger)
-    activity = _activity(outcome, ledger, energies)
-    if built.routed:
-        logs = {log.workload: log for log in outcome.serving}
-        activity["routes"] = route_metrics(scenario, built.routed, logs, moved)
-    if moves:
-        activity["placements"] = {move.workload: move.as_dict() for move in moves}
-    if built.cappings:
-        activity["policies"] = policy_log(built.cappings, outcome.end_ns)
-    return Simulated(ledger, activity, outcome.events), outcome, energies
-
-
-def _limits(resolved: Resolved, plan: AccountingPlan) -> tuple[PowerLimit, ...]:
-    """What sites that throttle carry."""
-    until_ns = weather_until_ns(resolved.scenario)
-    plants = {name: site.building for name, site in plan.sites.items() if isinstance(site.building, Plant)}
-    changes = {name: plant.breakpoints(0, until_ns) for name, plant in plants.items()}
-    return power_limits(resolved, {name: plant.it_limit_w for name, plant in plants.items()}, changes, until_ns)
+    plan = accounting_plan(loaded.answers)
+    return _environmental(loaded.document, loaded.answers, plan, run.ledger, run.activity)
 
 
 def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     """What the policies and routes of a scenario ask of signals that these do not give; a run refuses it."""
-    resolved = Resolved.of(loaded.scenario, loaded.catalog)
+    resolved, document = loaded.answers, loaded.document
     scheduled = any(job.schedule is not None or job.place is not None for job in resolved.jobs.values())
-    if not scheduled and not loaded.scenario.policies and not loaded.scenario.routes:
+    if not scheduled and not resolved.parts.policies and not resolved.parts.routes:
         return ()
-    signals = _signals_of_policies(accounting_plan(resolved))
-    resolved, _ = placed(resolved, loaded.document, signals, Streams(loaded.scenario.seed))
-    return tuple(loaded.document.problem(*problem) for problem in _unseen(resolved, signals))
-
-
-def _unseen(resolved: Resolved, signals: Mapping[str, Mapping[str, Signal]]) -> list[tuple[KeyPath, str]]:
-    return [*policies.signal_problems(resolved, signals), *routes.signal_problems(resolved, signals)]
-
-
-def _signals_of_policies(plan: AccountingPlan) -> dict[str, dict[str, Signal]]:
-    """What policies see of each site's grid."""
-    seen = {}
-    for name, site in plan.sites.items():
-        known = {"carbon": site.grid.intensity, "marginal": site.grid.marginal, "price": site.grid.price}
-        seen[name] = {signal: series for signal, series in known.items() if series is not None}
-    return seen
+    signals = {name: shown(site.grid) for name, site in accounting_plan(resolved).sites.items()}
+    try:
+        resolved, _ = placed(resolved, signals, Streams(loaded.scenario.seed))
+    except UnplacedError as error:
+        raise InputError([document.problem(*problem) for problem in error.problems]) from None
+    problems = [*policies.signal_problems(resolved, signals), *routes.signal_problems(resolved, signals)]
+    return tuple(document.problem(*problem) for problem in problems)
 
 
 def compiles_first(loaded: Loaded) -> bool:
@@ -200,25 +124,14 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     Raises ``InputError`` for an override of anything else, or a series finer than the run's bins.
     """
     began = time.perf_counter()
-    problems = [
-        Problem(
-            "--set", None, path, f"decides the run itself; only {' and '.join(ACCOUNTING_PATHS)} re-price: run again"
-        )
-        for path in overrides
-        if path.split(".")[0] not in ACCOUNTING_PATHS or path == "site.name"
-    ]
-    if problems:
-        raise InputError(problems)
+    _refuse_another_run(results, overrides)
     # a finished run needs none of the logs that drove it, which may be gone by now
     loaded = load_scenario(results.scenario, overrides, catalog, activity_files=False)
-    catalog = loaded.catalog
-    activity: dict[str, Any] = {name: results.summary[name] for name in ACTIVITY if name in results.summary}
-    resolved = Resolved.of(loaded.scenario, catalog)
-    plan = accounting_plan(resolved)
-    summary = _environmental(loaded.document, resolved, plan, results.energy, activity)
-    manifest = _manifest(loaded, catalog, plan, time.perf_counter() - began, results.manifest["inputs_sha256"])
+    run = run_of(results)
+    summary = environmental(run, loaded)
+    manifest = _manifest(loaded, time.perf_counter() - began, results.manifest["inputs_sha256"])
     return Results(
-        summary={**summary, **activity, "events": results.summary["events"]},
+        summary={**summary, **run.activity, "events": run.events},
         scenario=loaded.resolved(),
         manifest={
             **{name: results.manifest[name] for name in ("bin_chosen",) if name in results.manifest},
@@ -232,23 +145,26 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     )
 
 
-def _request_energies(scenario: Scenario, outcome: Outcome, ledger: Ledger) -> dict[str, RequestEnergy]:
-    """Of serving workloads whose requests all have rows."""
-    if scenario.outputs.requests != "all":
-        return {}
-    return {log.workload: request_energy(log, ledger) for log in outcome.serving}
+def run_of(results: Results) -> Simulated:
+    """What was simulated for results that may have been read from files."""
+    activity = {name: results.summary[name] for name in ACTIVITY if name in results.summary}
+    return Simulated(results.energy, activity, results.summary["events"])
 
 
-def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEnergy]) -> dict[str, Any]:
-    services = {log.workload: queue_metrics(log, ledger) for log in outcome.services}
-    services |= {log.workload: serving_metrics(log, ledger, energies.get(log.workload)) for log in outcome.serving}
-    activity: dict[str, Any] = {
-        "serving": services,
-        "jobs": {record.workload: job_metrics([record]) for record in outcome.jobs},
-    }
-    if outcome.throttling:
-        activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
-    return activity
+def _refuse_another_run(results: Results, overrides: Mapping[str, Any]) -> None:
+    """What a run was given is what pricing finds, but for what its sites are like: no override may change it.
+
+    What signals of a site decided, they decided in the run; another grid prices that and decides nothing anew.
+    """
+
+    def given(under: Mapping[str, Any]) -> str:
+        return content_hash(parts_of(results.scenario, under).of_run())
+
+    before = given({})
+    if given(overrides) != before:
+        why = "decides the run itself, and only what its sites are like and the accounting re-price: run again"
+        deciding = [path for path in overrides if given({path: overrides[path]}) != before] or overrides
+        raise InputError([Problem("--set", None, path, why) for path in deciding])
 
 
 def _environmental(
@@ -307,9 +223,7 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
     return Unit(f"{count}{wanted.per}{'s' if wanted.count != 1.0 else ''} of {wanted.of}", done / wanted.count)
 
 
-def _requests(
-    scenario: Scenario, outcome: Outcome, energies: Mapping[str, RequestEnergy], streams: Streams
-) -> RequestTables | None:
+def _requests(scenario: Scenario, last: Ended) -> RequestTables | None:
     wanted = scenario.outputs.requests
     if wanted == "none":
         return None
@@ -318,24 +232,19 @@ def _requests(
 
     sample = wanted.sample if isinstance(wanted, Sample) else None
     queues = None
+    outcome = last.outcome
     if outcome.services or not outcome.serving:
-        queues = request_table(outcome.services, sample, streams("outputs/requests"))
-    return request_tables(outcome.serving, energies, queues)
+        queues = request_table(outcome.services, sample, Streams(scenario.seed)("outputs/requests"))
+    return request_tables(outcome.serving, last.energies, queues)
 
 
-def _manifest(
-    loaded: Loaded,
-    catalog: Catalog,
-    plan: AccountingPlan,
-    wall_s: float,
-    known_sha256: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
+def _manifest(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Who ran what, from which inputs: everything that may differ between two runs of equal results, and more."""
     import hashlib
 
     from sim.results.files import sha256, to_json
 
-    scenario = loaded.scenario
+    scenario, catalog = loaded.scenario, loaded.catalog
     profiles = profiles_used(scenario, catalog)
     inputs = sorted({Path(file) for file in input_files(scenario)})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -351,7 +260,7 @@ def _manifest(
         "series": {
             site: {name: asdict(report) for name, report in own.reports.items()}
             | ({"weather": {"filled": own.weather_filled}} if own.weather_filled else {})
-            for site, own in plan.sites.items()
+            for site, own in accounting_plan(loaded.answers).sites.items()
             if own.reports or own.weather_filled
         },
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -44,9 +44,13 @@ class Parts:
 
     ``scenario`` is there where all of it did. ``names`` are of all workloads as written. ``open_ended`` means that
     neither an end nor a duration is written; ``duration_ns`` is None then, and where what is written did not parse.
+    ``profiles`` is its own folder of them, and ``sites`` are the names of its places.
     """
 
     scenario: Scenario | None = None
+    seed: int = 0
+    profiles: str | None = None
+    sites: tuple[str, ...] = ()
     start: datetime | None = None
     end: datetime | None = None
     duration_ns: int | None = None
@@ -69,6 +73,9 @@ class Parts:
         workloads = scenario.asked
         return cls(
             scenario=scenario,
+            seed=scenario.seed,
+            profiles=scenario.profiles,
+            sites=tuple(scenario.places),
             start=scenario.start,
             end=scenario.end,
             duration_ns=scenario.duration_ns,
@@ -85,6 +92,19 @@ class Parts:
             routes=scenario.routes,
             arrivals={name: w.arrivals for name, w in workloads.items() if isinstance(w, Inference)},
         )
+
+    def of_run(self) -> Parts:
+        """Those that a run is given: of its sites the names, and nothing of the accounting.
+
+        What work and machines see of a site while they run, they see as its signals.
+        """
+        return replace(self, scenario=None, grids={}, places={}, accounting=None)
+
+    @property
+    def start_ns(self) -> int:
+        """The start of a scenario that parsed, in ns since 1970."""
+        assert self.start is not None
+        return epoch_ns(self.start)
 
     @classmethod
     def salvaged(cls, document: Document) -> Parts:
@@ -108,6 +128,9 @@ class Parts:
         routes = document.mapping("routes")
         paths = [("site", "grid"), *(("sites", name, "grid") for name in document.mapping("sites"))]
         return cls(
+            seed=part(int, "seed") or 0,
+            profiles=part(str, "profiles"),
+            sites=tuple(document.mapping("sites")) or ((only,) if (only := part(str, "site", "name")) else ()),
             start=start,
             end=end,
             duration_ns=duration,

@@ -75,6 +75,11 @@ class Outputs(Spec):
         Annotated[Literal["none", "all"], Tag("@word")] | Annotated[Sample, Tag("@mapping")], mapping_or("@word")
     ] = "none"
 
+    @property
+    def bin_ns(self) -> int:
+        """The reporting interval of the ledger in ns."""
+        return int(self.bin if self.bin is not None else DEFAULT_BIN)
+
 
 class Scenario(Spec):
     """One run. Without ``duration`` or ``end`` it lasts until its work is done."""
@@ -142,7 +147,7 @@ class Scenario(Spec):
     @property
     def bin_ns(self) -> int:
         """The reporting interval of the ledger in ns."""
-        return int(self.outputs.bin if self.outputs.bin is not None else DEFAULT_BIN)
+        return self.outputs.bin_ns
 
     @property
     def start_ns(self) -> int:

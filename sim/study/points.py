@@ -1,15 +1,15 @@
-"""What a point is: a resolved scenario with a content hash, and the part of it that decides the simulation.
+"""What a point is: a resolved scenario with a content hash, and the key of its simulation.
 
-Two points with one *simulation key* simulate the same to the bit and share a ledger; what else they say only prices
-it. The key leaves out what only accounting reads: lifetimes, conventions, and the site's grid, building and water. It
-keeps all of them where anything that decides during the run might read them, and where a signal cuts the ledger's bins
-elsewhere than the reporting interval does. When in doubt it keeps: a point too many is simulated, never one too few.
+Two points with one *simulation key* are given the same to simulate: the key is the hash of all that ``build`` makes of
+a scenario, with the build of the package. They share a ledger, and what else they say only prices it. What a run sees
+of its sites is in the key as far as something looked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -19,27 +19,21 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from sim.accounting.plan import AccountingPlan
 from sim.build.accounting import accounting_plan
-from sim.build.resolved import Resolved
-from sim.errors import InputError
+from sim.build.seen import Question, Seen
+from sim.build.world import build
+from sim.content import content_hash, file_sha256
 from sim.loading.scenario import Loaded
 from sim.profiles.catalog import Catalog
-from sim.results.files import sha256
 from sim.running.run import input_files, profiles_used
 from sim.spec.scenario import Scenario
-from sim.units import MAX_NS
 from sim.validation import Spec
 
-PRICED_ONLY = {"name", "description", "accounting", "site", "sites", "profiles", "uncertainty"}
-ENGINE_ONLY = {"seed", "start", "end", "duration", "cluster", "workloads", "outputs"}
-"""Sections known to read nothing of the site, unless one of ``READS_SITE`` stands in them."""
 PRICING_PROFILES = ("grids", "fuels")
 """Kinds of profiles that a site may read in passing: all of them count."""
-CONSTANT = {"name", "grid", "facility", "water", "on_site"}
-"""Parts of a place that are constant where they are single values."""
 MOST_TEXTS = 256
-READS_SITE = {"signal", "signals", "forecast", "place", "throttle", "route", "routes", "policy", "policies"}
+MOST_RUNS = 4096
+"""Runs whose key is remembered."""
 
 
 @lru_cache(maxsize=1)
@@ -63,20 +57,6 @@ def canonical(value: Any) -> str:
 _encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
 
-@lru_cache(maxsize=4096)
-def _hashed(path: str, _modified_ns: int, _size: int) -> str:
-    return sha256(Path(path))
-
-
-def file_sha256(path: str) -> str:
-    """Hash of an input file, read again only after it changed. Raises ``InputError`` for one that cannot be read."""
-    try:
-        state = Path(path).stat()
-        return _hashed(path, state.st_mtime_ns, state.st_size)
-    except OSError as error:
-        raise InputError.one(path, f"cannot be read: {error.strerror or error}") from None
-
-
 def _with_content(value: Any, hashes: Mapping[str, str]) -> Any:
     """``value`` with every input file named by what is in it."""
     if isinstance(value, dict):
@@ -89,46 +69,35 @@ def _with_content(value: Any, hashes: Mapping[str, str]) -> Any:
     return [_with_content(item, hashes) for item in value] if isinstance(value, list) else value
 
 
-def reads_site(texts: Mapping[str, str]) -> bool:
-    """Whether anything that decides during the run might read the site's signals.
+class _Keys:
+    """Keys of simulations, worked out once for all scenarios that give a run the same.
 
-    ``texts`` is a resolved scenario, each section as ``canonical`` text.
+    What a run is given of a scenario is known by its content, and of the sites what it asked of them the first time:
+    others that answer alike simulate alike, and any will do where nothing was asked.
     """
-    for name, text in texts.items():
-        if name in ENGINE_ONLY or name in ("site", "sites"):
-            if _names_a_reader(text):
-                return True
-        elif name not in PRICED_ONLY and text not in ("[]", "{}"):
-            return True  # a section that this module knows nothing of
-    return False
 
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, int], dict[tuple[Question[object], ...], dict[tuple[str, ...], str]]] = (
+            OrderedDict()
+        )
+        self._catalogs: dict[int, Catalog] = {}  # held, so that no other takes over an id
 
-@lru_cache(maxsize=MOST_TEXTS)
-def _names_a_reader(text: str) -> bool:
-    return any(f'"{name}":' in text for name in READS_SITE)
-
-
-def _cuts(plan: AccountingPlan, scenario: Scenario) -> str:
-    """Where signals cut the ledger's bins beside the reporting interval, as a hash; empty where they do not."""
-    step_ns, phase_ns = scenario.bin_ns, scenario.start_ns
-    end_ns = scenario.duration_ns if scenario.duration_ns is not None else MAX_NS
-    digest = hashlib.sha256()
-    any_cut = False
-    for site in plan.sites.values():
-        for edges_ns in site.breakpoints(0, end_ns):
-            odd = edges_ns[(edges_ns + phase_ns) % step_ns != 0]
-            if len(odd):
-                any_cut = True
-                digest.update(odd.tobytes())
-    return digest.hexdigest() if any_cut else ""
-
-
-def _constant(place: Mapping[str, Any]) -> bool:
-    """Whether nothing of a place can change during a run, by its looks; what is not known to be constant is not."""
-    if place["facility"].get("kind") != "fixed-pue" or place.get("on_site") or not place.keys() <= CONSTANT:
-        return False
-    parts = [place["grid"], place.get("water", {})]
-    return not any(isinstance(value, dict | list) for part in parts for value in part.values())
+    def key(self, loaded: Loaded) -> str:
+        """Of the simulation of a scenario that has passed its checks, its signals included."""
+        resolved, seen = loaded.answers.of_run, Seen(accounting_plan(loaded.answers))
+        given = (content_hash(resolved.parts), id(resolved.catalog))
+        asked = self._known.get(given, {})
+        for questions, by_answers in asked.items():
+            key = by_answers.get(seen.answers(questions))
+            if key is not None:
+                return key
+        key = content_hash((build(resolved, seen), build_id()))
+        self._catalogs[id(resolved.catalog)] = resolved.catalog
+        asked.setdefault(tuple(seen.notes), {})[tuple(seen.notes.values())] = key
+        self._known[given] = asked
+        if len(self._known) > MOST_RUNS:
+            self._known.popitem(last=False)
+        return key
 
 
 class Hasher:
@@ -140,6 +109,7 @@ class Hasher:
         self.files: set[str] = set()
         """Every input file of the points so far."""
         self._profiles_of: tuple[tuple[Any, ...], str] | None = None
+        self._keys = _Keys()
 
     def _section(self, scenario: Scenario, name: str) -> tuple[Any, str]:
         """A section as plain data, and that as text."""
@@ -188,16 +158,7 @@ class Hasher:
             if '"file":' in text:  # by its content, wherever it stands
                 texts[name] = canonical(_with_content(data[name], files))
             whole.update(f"\0{name}\0{texts[name]}".encode())
-        kept = {name for name in data if name not in PRICED_ONLY}
-        if reads_site(texts):
-            kept |= {"site", "sites"} & data.keys()
-        key = hashlib.sha256(f"{build_id()}\0{profiles}\0{canonical(list(scenario.places))}".encode())
-        for name in sorted(kept):
-            key.update(f"\0{name}\0{texts[name]}".encode())
-        places = [data["site"]] if "site" in data else list(data["sites"].values())
-        if not all(_constant(place) for place in places):
-            key.update(_cuts(accounting_plan(Resolved.of(scenario, catalog)), scenario).encode())
-        return whole.hexdigest(), key.hexdigest()
+        return whole.hexdigest(), self._keys.key(loaded)
 
     def _profiles(self, scenario: Scenario, catalog: Catalog) -> str:
         """The content of every profile that the scenario rests on."""

@@ -23,7 +23,7 @@ from sim.accounting.ledger import Key, Ledger
 from sim.errors import InputError
 from sim.reading import read_text
 from sim.results.atomic import is_staged, staged, write_text
-from sim.running.run import Simulated
+from sim.running.simulation import Simulated
 
 DEFAULT_BYTES = 4 * 2**30
 SUFFIX = ".simulation"

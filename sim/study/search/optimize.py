@@ -22,7 +22,8 @@ from sim.loading.variants import Variants
 from sim.plain import as_mapping
 from sim.reading import parse_json
 from sim.results.atomic import refuse_unusable
-from sim.running.run import Simulated, environmental, simulated
+from sim.running.run import environmental, simulated
+from sim.running.simulation import Simulated
 from sim.spec.search import LoadedSearch, Search
 from sim.study.points import Hasher
 from sim.study.sweep.plan import at_base

@@ -26,7 +26,8 @@ from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
 from sim.plain import as_mapping, as_whole
 from sim.results.atomic import within_ours, write_bytes
-from sim.running.run import Simulated, environmental, simulated
+from sim.running.run import environmental, simulated
+from sim.running.simulation import Simulated
 from sim.study.points import build_id
 from sim.study.store import Store, packed, unpacked, whole
 from sim.units import NS_PER_S

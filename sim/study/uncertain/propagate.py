@@ -13,7 +13,8 @@ import pyarrow as pa
 from sim.errors import InputError
 from sim.loading.scenario import Loaded, load_scenario
 from sim.results.results import Results
-from sim.running.run import ACTIVITY, Simulated
+from sim.running.run import run_of
+from sim.running.simulation import Simulated
 from sim.study.uncertain.draws import Watch, drawn
 from sim.study.uncertain.intervals import interval
 from sim.study.uncertain.scenario import UncertainScenario
@@ -62,7 +63,7 @@ def with_intervals(loaded: Loaded, results: Results, workers: int = 1, watch: Wa
     ``workers`` processes share out draws that need simulations of their own; ``watch`` hears how many draws are done,
     of how many. Raises as ``propagated``.
     """
-    return _with(results, propagated(loaded, _known(results), workers, watch))
+    return _with(results, propagated(loaded, run_of(results), workers, watch))
 
 
 def repriced_intervals(results: Results) -> Results:
@@ -70,7 +71,7 @@ def repriced_intervals(results: Results) -> Results:
     try:
         loaded = load_scenario(results.scenario, activity_files=False)
         uncertain = UncertainScenario(loaded)
-        run = _known(results)
+        run = run_of(results)
         uncertain.know(run, loaded)
         missing = uncertain.to_simulate(uncertain.drawn()[0], uncertain.seeds())
     except InputError as error:
@@ -87,11 +88,6 @@ def _with(results: Results, found: Uncertainty) -> Results:
 
 def _without(results: Results, why: str) -> Results:
     return replace(results, manifest={**results.manifest, "intervals_left_out": why})
-
-
-def _known(results: Results) -> Simulated:
-    activity = {name: results.summary[name] for name in ACTIVITY if name in results.summary}
-    return Simulated(results.energy, activity, results.summary["events"])
 
 
 def _table(uncertain: UncertainScenario, scores: Floats, seeds: list[int], outputs: Mapping[str, Floats]) -> pa.Table:

@@ -24,7 +24,8 @@ from sim.profiles.hardware import GPUPower, GPUProfile, NodeProfile
 from sim.profiles.sourced import Embodied
 from sim.quantities import Quantity
 from sim.rng import Streams
-from sim.running.run import Simulated, environmental, simulated
+from sim.running.run import environmental, simulated
+from sim.running.simulation import Simulated
 from sim.spec.scenario import Scenario
 from sim.spec.uncertainty import (
     EMBODIED,

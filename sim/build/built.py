@@ -1,0 +1,66 @@
+"""All that a simulation reads, as values in SI.
+
+Nothing else decides what a run does, so the hash of its content is the key that tells simulations apart: whoever gives
+the engine something more gives it here. Nothing in it has begun: laws name the streams that they will draw from, and
+what is called is a function of the module's or a frozen value. See ``sim.content``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.accounting.bins import Bins
+from sim.build.caps import Capping
+from sim.build.places import Moved
+from sim.build.routes import RoutePlan
+from sim.engine.control import CapPlan, PowerLimit
+from sim.engine.scheduling import Scheduler
+from sim.engine.service import ServicePlan
+from sim.engine.serving.service import Keep, ServingPlan
+from sim.engine.training import TrainingPlan
+from sim.engine.world import Pool
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class LedgerBins:
+    """Bins of ``step_ns`` by the clock in a run that starts ``start_ns`` after 1970, and what cuts them further."""
+
+    step_ns: int
+    start_ns: int
+    cuts_ns: Ints
+
+    def begun(self) -> Bins:
+        """The first edge, to grow with a run."""
+        return Bins(self.step_ns, [self.cuts_ns], self.start_ns)
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A scenario ready to run, to its end at ``duration_ns`` or until all work is done.
+
+    ``sites`` names the site of each pool. Each serving workload has what begins to keep its finished requests, and
+    ``request_energies`` says whether each of them is told its energy. ``cappings`` are all caps, for the record, and
+    ``caps`` those that training jobs follow; ``moved`` are jobs whose data went to another pool before they start.
+    """
+
+    seed: int
+    duration_ns: int | None
+    bins: LedgerBins
+    sites: Mapping[str, str]
+    pools: tuple[Pool, ...]
+    training: tuple[TrainingPlan, ...]
+    services: tuple[ServicePlan, ...]
+    serving: tuple[tuple[ServingPlan, Callable[[], Keep]], ...]
+    request_energies: bool
+    caps: tuple[CapPlan, ...]
+    cappings: tuple[Capping, ...]
+    limits: tuple[PowerLimit, ...]
+    routes: Mapping[str, RoutePlan]
+    moved: tuple[Moved, ...]
+    scheduler: Scheduler

@@ -1,0 +1,92 @@
+"""The simulation of what was built: joules by bin, and what became of jobs and requests. Nothing is priced here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
+from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
+from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
+from sim.build.built import Built
+from sim.build.caps import policy_log
+from sim.build.routes import moved_tokens, route_metrics, with_network
+from sim.engine import world
+from sim.engine.meter import Draw
+from sim.engine.world import Outcome
+from sim.rng import Streams
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """What a run did, before anything is priced. ``activity`` is the summary's part that no price changes."""
+
+    ledger: Ledger
+    activity: Mapping[str, Any]
+    events: int
+
+
+@dataclass(frozen=True, eq=False)
+class Ended:
+    """A run with the logs of its jobs and requests, and the energy of requests where all of them have rows."""
+
+    run: Simulated
+    outcome: Outcome
+    energies: Mapping[str, RequestEnergy]
+
+
+ACTIVITY = ("serving", "jobs", "throttling", "policies", "placements", "routes")
+"""Parts of a summary that say what happened in a run, which re-pricing keeps."""
+
+
+def simulate(built: Built) -> Simulated:
+    """Runs what was built to its end; the same gives the same to the bit. Raises ``RunError`` where it cannot end."""
+    return ended(built).run
+
+
+def ended(built: Built) -> Ended:
+    """As ``simulate``, with all logs."""
+    bins = built.bins.begun()
+    recorder = LedgerRecorder(built.sites, bins)
+    outcome = world.simulate(
+        built.pools,
+        built.training,
+        built.services,
+        duration_ns=built.duration_ns,
+        streams=Streams(built.seed),
+        recorder=recorder,
+        serving=[(plan, keep()) for plan, keep in built.serving],
+        next_edge=bins.next_look,
+        caps=built.caps,
+        limits=built.limits,
+        scheduler=built.scheduler,
+    )
+    for move in built.moved:
+        end_ns = min(move.end_ns, outcome.end_ns)
+        if move.watts and end_ns > move.start_ns:
+            recorder.record(move.pool, [Draw("", WAN, move.workload, "active", move.watts, 0)], move.start_ns, end_ns)
+    ledger = recorder.ledger(outcome.end_ns)
+    tokens = moved_tokens(ledger, built.routes)
+    ledger = with_network(ledger, built.routes, tokens)
+    energies = {log.workload: request_energy(log, ledger) for log in outcome.serving} if built.request_energies else {}
+    activity = _activity(outcome, ledger, energies)
+    if built.routes:
+        activity["routes"] = route_metrics(built.routes, {log.workload: log for log in outcome.serving}, tokens)
+    if built.moved:
+        activity["placements"] = {move.workload: move.as_dict() for move in built.moved}
+    if built.cappings:
+        activity["policies"] = policy_log(built.cappings, outcome.end_ns)
+    return Ended(Simulated(ledger, activity, outcome.events), outcome, energies)
+
+
+def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEnergy]) -> dict[str, Any]:
+    services = {log.workload: queue_metrics(log, ledger) for log in outcome.services}
+    services |= {log.workload: serving_metrics(log, ledger, energies.get(log.workload)) for log in outcome.serving}
+    activity: dict[str, Any] = {
+        "serving": services,
+        "jobs": {record.workload: job_metrics([record]) for record in outcome.jobs},
+    }
+    if outcome.throttling:
+        activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
+    return activity
