@@ -36,13 +36,10 @@ OWN_PACKAGE = "sim"
 def content_hash(value: Any) -> str:
     """SHA-256 of everything in ``value``, in hex.
 
-    Raises ``TypeError`` naming the place of what cannot be seen into, ``InputError`` for a file that cannot be read.
+    Raises ``UnseenError`` naming the place of what cannot be seen into, ``InputError`` for a file that cannot be read.
     """
     digest = hashlib.sha256()
-    try:
-        _feed(value, digest.update)
-    except _UnseenError as error:
-        raise TypeError(str(error)) from None
+    _feed(value, digest.update)
     return digest.hexdigest()
 
 
@@ -61,7 +58,7 @@ def file_sha256(path: str) -> str:
         raise InputError.one(path, f"cannot be read: {error.strerror or error}") from None
 
 
-class _UnseenError(Exception):
+class UnseenError(TypeError):
     """What cannot be seen into, and where it stands: each caller on the way out puts its own step before the others."""
 
     def __init__(self, what: str) -> None:
@@ -82,7 +79,7 @@ def _feed(value: Any, feed: Feed) -> None:
 def _within(step: str, value: Any, feed: Feed) -> None:
     try:
         _feed(value, feed)
-    except _UnseenError as error:
+    except UnseenError as error:
         error.steps.append(step)
         raise
 
@@ -152,7 +149,7 @@ def _moment(value: date | timedelta, feed: Feed) -> None:
 
 def _zone(value: ZoneInfo, feed: Feed) -> None:
     if value.key is None:
-        raise _UnseenError("a time zone without a name")
+        raise UnseenError("a time zone without a name")
     feed(b"z")
     _text(value.key, feed)
 
@@ -172,7 +169,7 @@ def _member(value: enum.Enum, feed: Feed) -> None:
 
 def _array(value: np.ndarray[Any, Any], feed: Feed) -> None:
     if value.dtype.hasobject:
-        raise _UnseenError("an array of Python objects")
+        raise UnseenError("an array of Python objects")
     kind = value.dtype.str if value.dtype.names is None else value.dtype.descr
     feed(f"a{kind}{value.shape};".encode())
     feed(np.ascontiguousarray(value).view(np.uint8).data)
@@ -192,7 +189,7 @@ def _sequence(value: list[Any] | tuple[Any, ...], feed: Feed) -> None:
     for i, item in enumerate(value):
         try:
             _feed(item, feed)
-        except _UnseenError as error:
+        except UnseenError as error:
             error.steps.append(f"[{i}]")
             raise
 
@@ -224,13 +221,13 @@ def _data(value: Any, feed: Feed) -> None:
     names = _fields(kind)
     for name in getattr(value, "__dict__", ()):
         if name not in names and not isinstance(getattr(kind, name, None), functools.cached_property):
-            raise _UnseenError(f"the attribute '{name}' of a {kind.__name__}, which is no field of it")
+            raise UnseenError(f"the attribute '{name}' of a {kind.__name__}, which is no field of it")
     _name(b"d", kind, feed)
     for name in names:
         _text(name, feed)
         try:
             _feed(getattr(value, name), feed)
-        except _UnseenError as error:
+        except UnseenError as error:
             error.steps.append(f".{name}")
             raise
 
@@ -250,7 +247,7 @@ def _spec(value: Spec, feed: Feed) -> None:
         digest = hashlib.sha256()
         _name(b"S", type(value), digest.update)
         if value.__pydantic_private__:
-            raise _UnseenError(f"the private attributes of a {type(value).__name__}")
+            raise UnseenError(f"the private attributes of a {type(value).__name__}")
         for name in type(value).model_fields:
             _text(name, digest.update)
             _within(f".{name}", getattr(value, name), digest.update)
@@ -274,7 +271,7 @@ def _function(value: Any, feed: Feed) -> None:
     for part in value.__qualname__.split("."):
         here = getattr(here, part, None)
     if here is not value:
-        raise _UnseenError(f"the function '{value.__qualname__}', which is known by no name of its module")
+        raise UnseenError(f"the function '{value.__qualname__}', which is known by no name of its module")
     _name(b"F", value, feed)
 
 
@@ -334,6 +331,6 @@ def _writer(kind: type) -> Callable[[Any, Feed], None]:
         return _sequence
 
     def refuse(_value: Any, _feed: Feed) -> None:
-        raise _UnseenError(f"a {kind.__module__}.{kind.__qualname__}")
+        raise UnseenError(f"a {kind.__module__}.{kind.__qualname__}")
 
     return refuse

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
+from sim.content import content_hash
 from sim.errors import InputError
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
@@ -81,6 +82,11 @@ class Resolved:
     def with_jobs(self, jobs: Mapping[str, Training]) -> Resolved:
         """The same with these jobs in place of those of their names."""
         return replace(self, parts=replace(self.parts, workloads={**self.parts.workloads, **jobs})) if jobs else self
+
+    @cached_property
+    def given(self) -> str:
+        """The content of its parts, as a hash."""
+        return content_hash(self.parts)
 
     @cached_property
     def of_run(self) -> Resolved:

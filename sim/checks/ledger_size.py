@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.quantities import Nanoseconds
-from sim.spec.scenario import DEFAULT_BIN, Outputs, Scenario
+from sim.spec.scenario import DEFAULT_BIN, Outputs
 from sim.spec.workloads import GPUHours
 from sim.units import DAY_NS, HOUR_NS
 
@@ -125,13 +125,13 @@ def _with(outputs: Outputs, step: Nanoseconds) -> Outputs:
     return outputs.model_copy(update={"bin": step})
 
 
-def with_bin(resolved: Resolved) -> tuple[Scenario, str | None]:
+def with_bin(resolved: Resolved) -> tuple[Resolved, str | None]:
     """A scenario that has passed ``bin_problems`` with its interval, and why that is not an hour."""
     scenario = resolved.scenario
     if scenario.outputs.bin is not None:
-        return scenario, None
+        return resolved, None
     size = Size.of(resolved)
     step = size.fitting or LADDER[-1]
     outputs = _with(scenario.outputs, step)
     why = None if step == DEFAULT_BIN else f"outputs.bin is {step.text}: {size.sum(DEFAULT_BIN)}, and {MOST}"
-    return scenario.model_copy(update={"outputs": outputs}), why
+    return Resolved.of(scenario.model_copy(update={"outputs": outputs}), resolved.catalog), why

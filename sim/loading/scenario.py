@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,21 +31,29 @@ DEEPEST_EXTENDS = 16
 
 @dataclass(frozen=True)
 class Loaded:
-    """A scenario that holds together, and the document it came from (places included).
+    """A scenario that holds together, with the ``answers`` to what is asked of it, and the document it came from.
 
     ``bin_chosen`` says why its reporting interval is not the usual one, where it was not written.
     """
 
-    scenario: Scenario
+    answers: Resolved
     document: Document
     source: str
-    catalog: Catalog
     bin_chosen: str | None = None
 
-    @cached_property
-    def answers(self) -> Resolved:
-        """What it means: every question that builders ask of it, answered once."""
-        return Resolved.of(self.scenario, self.catalog)
+    @property
+    def scenario(self) -> Scenario:
+        """What was written, every default and override made visible."""
+        return self.answers.scenario
+
+    @property
+    def catalog(self) -> Catalog:
+        """The profiles that it rests on."""
+        return self.answers.catalog
+
+    def with_catalog(self, catalog: Catalog) -> Loaded:
+        """The same scenario on other profiles."""
+        return replace(self, answers=replace(self.answers, catalog=catalog))
 
     def remarks(self) -> list[str]:
         """What is possible and unusual about it, a line each."""
@@ -87,8 +94,8 @@ def load_scenario(
     problems += [problem for problem in found if not is_hole(problem.path, refused)]
     if problems or scenario is None:
         raise InputError(problems)
-    scenario, bin_chosen = with_bin(resolved)
-    return Loaded(scenario, document, name, catalog, bin_chosen)
+    resolved, bin_chosen = with_bin(resolved)
+    return Loaded(resolved, document, name, bin_chosen)
 
 
 def parts_of(source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]) -> Parts:

@@ -102,8 +102,8 @@ class Variants:
         self._runs.add(runs)
         if logs is not None:
             self._logs.add(logs)
-        scenario, bin_chosen = with_bin(resolved)
-        return Loaded(scenario, document, self._name, catalog, bin_chosen)
+        resolved, bin_chosen = with_bin(resolved)
+        return Loaded(resolved, document, self._name, bin_chosen)
 
     def _changed(self, values: Mapping[str, Any], places: Mapping[str, Place]) -> tuple[Document, list[Problem]]:
         data = dict(self._document.data)

@@ -71,8 +71,8 @@ def simulated(loaded: Loaded) -> Simulated:
     return simulate(built_of(loaded))
 
 
-def built_of(loaded: Loaded) -> Built:
-    """All that a run of a checked scenario is given.
+def built_of(loaded: Loaded, seen: Seen | None = None) -> Built:
+    """All that a run of a checked scenario is given, which notes in ``seen`` what it asks of its sites.
 
     Raises ``InputError`` for what shows only now: signals that policies lack, a ledger that they cut too small.
     """
@@ -84,7 +84,7 @@ def built_of(loaded: Loaded) -> Built:
     too_large = cut_problem(loaded.answers, changes)
     if too_large is not None:
         raise InputError([loaded.document.problem(*too_large)])
-    return build(loaded.answers.of_run, Seen(plan))
+    return build(loaded.answers.of_run, seen if seen is not None else Seen(plan))
 
 
 def environmental(run: Simulated, loaded: Loaded) -> dict[str, Any]:

@@ -14,23 +14,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
-from operator import is_not
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
 from sim.build.accounting import accounting_plan
 from sim.build.seen import Question, Seen
-from sim.build.world import build
-from sim.content import content_hash, file_sha256
+from sim.content import UnseenError, content_hash, file_sha256
 from sim.loading.scenario import Loaded
+from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
-from sim.running.run import input_files, profiles_used
+from sim.running.run import built_of, input_files
 from sim.spec.scenario import Scenario
 from sim.validation import Spec
 
-PRICING_PROFILES = ("grids", "fuels")
-"""Kinds of profiles that a site may read in passing: all of them count."""
 MOST_TEXTS = 256
 MOST_RUNS = 4096
 """Runs whose key is remembered."""
@@ -69,8 +66,8 @@ def _with_content(value: Any, hashes: Mapping[str, str]) -> Any:
     return [_with_content(item, hashes) for item in value] if isinstance(value, list) else value
 
 
-class _Keys:
-    """Keys of simulations, worked out once for all scenarios that give a run the same.
+class Keys:
+    """Keys of simulations, each worked out once for all scenarios that give a run the same.
 
     What a run is given of a scenario is known by its content, and of the sites what it asked of them the first time:
     others that answer alike simulate alike, and any will do where nothing was asked.
@@ -82,19 +79,17 @@ class _Keys:
         )
         self._catalogs: dict[int, Catalog] = {}  # held, so that no other takes over an id
 
-    def key(self, loaded: Loaded) -> str:
-        """Of the simulation of a scenario that has passed its checks, its signals included."""
+    def of(self, loaded: Loaded) -> str:
+        """The key of a scenario that has passed its checks. Raises whatever keeps it from being built."""
         resolved, seen = loaded.answers.of_run, Seen(accounting_plan(loaded.answers))
-        given = (content_hash(resolved.parts), id(resolved.catalog))
-        asked = self._known.get(given, {})
+        given = (resolved.given, id(self._catalogs.setdefault(id(resolved.catalog), resolved.catalog)))
+        asked = self._known.setdefault(given, {})
         for questions, by_answers in asked.items():
             key = by_answers.get(seen.answers(questions))
             if key is not None:
                 return key
-        key = content_hash((build(resolved, seen), build_id()))
-        self._catalogs[id(resolved.catalog)] = resolved.catalog
+        key = content_hash((built_of(loaded, seen), build_id()))
         asked.setdefault(tuple(seen.notes), {})[tuple(seen.notes.values())] = key
-        self._known[given] = asked
         if len(self._known) > MOST_RUNS:
             self._known.popitem(last=False)
         return key
@@ -108,8 +103,7 @@ class Hasher:
         self._last: dict[str, tuple[Any, Any, str]] = {}
         self.files: set[str] = set()
         """Every input file of the points so far."""
-        self._profiles_of: tuple[tuple[Any, ...], str] | None = None
-        self._keys = _Keys()
+        self._keys = Keys()
 
     def _section(self, scenario: Scenario, name: str) -> tuple[Any, str]:
         """A section as plain data, and that as text."""
@@ -145,28 +139,28 @@ class Hasher:
 
     def hashes(self, loaded: Loaded) -> tuple[str, str]:
         """The point's content hash, and its simulation key. Raises ``InputError`` for a file that went away."""
-        scenario, catalog = loaded.scenario, loaded.catalog
+        scenario = loaded.scenario
         sections = {name: self._section(scenario, name) for name in type(scenario).model_fields}
         data = {name: section for name, (section, _) in sections.items() if section is not None}
         texts = {name: sections[name][1] for name in data}
         named = any('"file":' in text for text in texts.values())
         files = {file: file_sha256(file) for file in input_files(scenario)} if named else {}
         self.files |= files.keys()
-        profiles = self._profiles(scenario, catalog)
-        whole = hashlib.sha256(f"{build_id()}\0{profiles}".encode())
+        whole = hashlib.sha256(f"{build_id()}\0{_profiles(loaded.catalog)}".encode())
         for name, text in list(texts.items()):
             if '"file":' in text:  # by its content, wherever it stands
                 texts[name] = canonical(_with_content(data[name], files))
             whole.update(f"\0{name}\0{texts[name]}".encode())
-        return whole.hexdigest(), self._keys.key(loaded)
+        mark = whole.hexdigest()
+        try:
+            return mark, self._keys.of(loaded)
+        except UnseenError:
+            raise
+        except Exception:  # whoever simulates it meets the same fault, and tells it as that of this point
+            return mark, mark
 
-    def _profiles(self, scenario: Scenario, catalog: Catalog) -> str:
-        """The content of every profile that the scenario rests on."""
-        asked = (catalog, scenario.cluster, *scenario.workloads.values())
-        known = self._profiles_of
-        if known is None or len(known[0]) != len(asked) or any(map(is_not, known[0], asked)):
-            used = [catalog.path(name) for name in profiles_used(scenario, catalog)]
-            used += [path for path in catalog.paths().values() if path.parent.name in PRICING_PROFILES]
-            named = {path.stem: file_sha256(str(path)) for path in used}
-            known = self._profiles_of = (asked, canonical(named))
-        return known[1]
+
+@last_kept
+def _profiles(catalog: Catalog) -> str:
+    """The content of every profile that there is, as a hash."""
+    return content_hash({name: file_sha256(str(path)) for name, path in catalog.paths().items()})

@@ -25,7 +25,7 @@ from sim.results.atomic import refuse_unusable
 from sim.running.run import environmental, simulated
 from sim.running.simulation import Simulated
 from sim.spec.search import LoadedSearch, Search
-from sim.study.points import Hasher
+from sim.study.points import Keys
 from sim.study.sweep.plan import at_base
 from sim.study.sweep.tasks import flat
 from sim.study.uncertain.draws import value_at
@@ -311,14 +311,14 @@ class _Scenario:
     def __init__(self, asked: LoadedSearch, base: Loaded) -> None:
         self._asked = asked
         self._variants = Variants(base.document, base.source, {})
-        self._hasher = Hasher()
+        self._keys = Keys()
         self._runs: dict[str, Simulated] = {}
 
     def results(self, values: Mapping[str, Any]) -> dict[str, float]:
         """What the search asks for. Raises ``ColdaisleError``."""
         values = {**self._asked.spec.set, **values}
         loaded = self._variants.at(values, {path: self._asked.place(path) for path in values})
-        key = self._hasher.hashes(loaded)[1]
+        key = self._keys.of(loaded)
         if key not in self._runs:
             if len(self._runs) >= KEPT_RUNS:
                 del self._runs[next(iter(self._runs))]

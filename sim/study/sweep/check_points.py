@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sim.build.accounting import accounting_plan
-from sim.build.resolved import Resolved
 from sim.errors import ColdaisleError, InputError, Problem
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
@@ -30,7 +29,7 @@ MOST_HELD = 8
 def problems_of(loaded: Loaded) -> tuple[Problem, ...]:
     """What shows only when the parts of a checked scenario are put together, or its policies look at its signals."""
     try:
-        accounting_plan(Resolved.of(loaded.scenario, loaded.catalog))
+        accounting_plan(loaded.answers)
         if loaded.scenario.uncertainty is not None:
             UncertainScenario(loaded)
         return unseen_signals(loaded)

@@ -8,7 +8,7 @@ never simulated again: variants with one simulation key share a ledger.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -34,7 +34,7 @@ from sim.spec.uncertainty import (
     Uncertainty,
     number_and_unit,
 )
-from sim.study.points import Hasher
+from sim.study.points import Keys
 from sim.study.uncertain import distributions as laws
 from sim.study.uncertain.spec_distributions import quantile_of
 
@@ -60,8 +60,6 @@ class Input:
     """What is drawn together, one score a column."""
 
     path: str
-    in_profiles = False
-    """Whether it changes the run by constants of profiles, which the simulation key does not see."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -136,7 +134,6 @@ class Calibrated(Input):
     constants: tuple[str, ...]
     mean: Floats
     root: Floats
-    in_profiles = True
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -190,7 +187,7 @@ class UncertainScenario:
         self.seed = loaded.scenario.seed
         self._loaded = loaded
         self._variants = Variants(Document(data, loaded.document.places), loaded.source, {})
-        self._hasher = Hasher()
+        self._keys = Keys()
         self._runs: dict[str, Simulated] = {}
         problems: list[Problem] = []
         inputs = [self._input(path, law, problems) for path, law in spec.over.items()]
@@ -308,29 +305,28 @@ class UncertainScenario:
         loaded = self._variants.at(drawn.values, dict.fromkeys(drawn.values, PLACE))
         if not drawn.profiles:
             return loaded
-        return replace(loaded, catalog=loaded.catalog.with_profiles(*drawn.profiles.values()))
+        return loaded.with_catalog(loaded.catalog.with_profiles(*drawn.profiles.values()))
 
     def summary(self, scores: Floats, seed: int | None = None) -> dict[str, Any]:
         """What a draw comes to: simulated only where no draw before has made its ledger."""
         loaded = self.at(scores, seed)
-        run = self._run(loaded, scores)
+        run = self._run(loaded)
         return {**environmental(run, loaded), **run.activity}
 
     def know(self, run: Simulated, loaded: Loaded) -> None:
         """A run already made, of the scenario as it stands."""
-        if not any(one.in_profiles for one in self.inputs):
-            plain = self._variants.at({}, {})
-            if plain.scenario.seed == loaded.scenario.seed:
-                self._runs[self._hasher.hashes(plain)[1]] = run
+        plain = self._variants.at({}, {})
+        if plain.scenario.seed == loaded.scenario.seed:
+            self._runs[self._keys.of(plain)] = run
 
     def to_simulate(self, scores: Floats, seeds: list[int]) -> int:
         """How many simulations all draws under all seeds need beyond those already made."""
-        needed = {self._key(self.at(score, seed), score) for seed in seeds for score in scores}
+        needed = {self._keys.of(self.at(score, seed)) for seed in seeds for score in scores}
         return len(needed - self._runs.keys())
 
     def key(self, scores: Floats) -> str:
         """Of the simulation that a draw needs, under the scenario's own seed: draws of one key share it."""
-        return self._key(self.at(scores), scores)
+        return self._keys.of(self.at(scores))
 
     @property
     def can_travel(self) -> bool:
@@ -343,20 +339,8 @@ class UncertainScenario:
         more = Streams(self.seed)("uncertainty/seeds").integers(2**62, size=self.spec.seeds - 1)
         return [self.seed, *map(int, more)]
 
-    def _token(self, scores: Floats) -> str:
-        """What of a draw the simulation key does not see: constants of profiles."""
-        where, seen = 0, b""
-        for one in self.inputs:
-            if one.in_profiles:
-                seen += scores[where : where + len(one.columns)].tobytes()
-            where += len(one.columns)
-        return seen.hex()
-
-    def _key(self, loaded: Loaded, scores: Floats) -> str:
-        return self._hasher.hashes(loaded)[1] + self._token(scores)
-
-    def _run(self, loaded: Loaded, scores: Floats) -> Simulated:
-        key = self._key(loaded, scores)
+    def _run(self, loaded: Loaded) -> Simulated:
+        key = self._keys.of(loaded)
         run = self._runs.pop(key, None)
         if run is None:
             run = simulated(loaded)
