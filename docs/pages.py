@@ -16,6 +16,7 @@ import typer
 
 import sim
 from sim.cli.command import app
+from sim.kinds import SHIPPED, Kind, kinds
 from sim.spec.schema import scenario_schema
 
 Schema = Mapping[str, Any]
@@ -29,7 +30,8 @@ FEWEST_ON_A_PAGE = 6
 
 def write(folder: Path) -> None:
     """Brings the pages beneath ``folder`` up to date; one that says the same keeps its age, and is not built anew."""
-    pages = {folder / name: text for name, text in [*scenario_pages(), *command_pages(), *module_pages()]}
+    made = (*scenario_pages(), *kind_pages(), *command_pages(), *module_pages())
+    pages = {folder / name: text for name, text in made}
     for path in set(folder.rglob("*.rst")) - pages.keys():
         path.unlink()
     for path, text in pages.items():
@@ -64,6 +66,24 @@ def _module(name: str, package: str) -> str:
     return f"{own}\n" if name == package else titled(name, "-", own)
 
 
+# The registry: every family with its kinds.
+
+
+def kind_pages() -> Iterator[tuple[str, str]]:
+    """One page with every kind that a scenario may choose, by family, and where it is made."""
+    parts = [titled(family, "-", "\n".join(_row(kind) for kind in kinds(family))) for family in SHIPPED]
+    text = "What ``kind:`` may say, by what is chosen with it: the spec class that reads it, and what builds from it."
+    yield "kinds.rst", titled("Kinds", "=", f"{text}\n\n" + "\n".join(parts))
+
+
+def _row(kind: Kind) -> str:
+    spec = kind.spec
+    made = SHIPPED[spec.family].get(f"{spec.__module__}:{spec.__qualname__}") or kind.builder.__qualname__
+    says = (spec.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
+    words = ", ".join(f"``{word}``" for word in kind.names)
+    return f"{words}\n   {says} ``{spec.__module__}.{spec.__qualname__}`` -> ``{made.replace(':', '.')}``\n"
+
+
 # The command: what `--help` says, as pages.
 
 
@@ -93,14 +113,14 @@ def _escaped(text: str) -> str:
 def scenario_pages() -> Iterator[tuple[str, str]]:
     """Pages of a scenario's fields: its top, and every part with all the kinds that it may be of."""
     schema = scenario_schema()
-    whole, kinds = schema["else"], schema["$defs"]
+    whole, defined = schema["else"], schema["$defs"]
     told: set[str] = set()
-    top = _fields(whole, kinds)
+    top = _fields(whole, defined)
     for part, value in whole["properties"].items():
-        found = [name for name in _reached(value, kinds) if name not in told]
-        for page, names in _split(part, value, found, kinds):
+        found = [name for name in _reached(value, defined) if name not in told]
+        for page, names in _split(part, value, found, defined):
             told |= set(names)
-            sections = "\n".join(_kind(name, kinds) for name in names)
+            sections = "\n".join(_kind(name, defined) for name in names)
             yield f"scenario/{page}.rst", titled(f"``{page}``", "=", f"{_line(value)}\n\n{sections}")
     yield "scenario/index.rst", titled("The scenario, field by field", "=", f"{_INTRODUCTION}\n{top}")
 
@@ -121,40 +141,40 @@ The whole
 """
 
 
-def _split(page: str, value: Schema, found: list[str], kinds: Schema) -> Iterator[tuple[str, list[str]]]:
+def _split(page: str, value: Schema, found: list[str], defined: Schema) -> Iterator[tuple[str, list[str]]]:
     """``found`` on one page, or on several that follow the fields or the alternatives of ``value`` if it is long."""
     heads = [name for name in dict.fromkeys(_references(value)) if name in found]
     if len(found) <= MOST_ON_A_PAGE or not heads:
         if found:
             yield page, found
         return
-    parts: Mapping[str, Any] = {_tag(name, kinds): {"$ref": f"{DEFINED}{name}"} for name in heads}
+    parts: Mapping[str, Any] = {_tag(name, defined): {"$ref": f"{DEFINED}{name}"} for name in heads}
     here: list[str] = []
     if len(heads) == 1:
-        here, parts = heads, kinds[heads[0]].get("properties", {})
+        here, parts = heads, defined[heads[0]].get("properties", {})
     left = [name for name in found if name not in here]
     further: list[tuple[str, list[str]]] = []
     for part, inner in parts.items():
-        beneath = set(_reached(inner, kinds))
+        beneath = set(_reached(inner, defined))
         names = [name for name in left if name in beneath]
         left = [name for name in left if name not in beneath]
         if len(names) < FEWEST_ON_A_PAGE:
             here += names
         else:
-            further += _split(f"{page}.{part}", inner, names, kinds)
+            further += _split(f"{page}.{part}", inner, names, defined)
     if here:
         yield page, here
     yield from further
 
 
-def _reached(value: Any, kinds: Schema) -> list[str]:
+def _reached(value: Any, defined: Schema) -> list[str]:
     """Names of all definitions that ``value`` leads to, the nearest first."""
     found: dict[str, None] = {}
     waiting = [value]
     while waiting:
         names = [name for name in _references(waiting.pop(0)) if name not in found]
         found |= dict.fromkeys(names)
-        waiting += [kinds[name].get("properties", kinds[name]) for name in names]
+        waiting += [defined[name].get("properties", defined[name]) for name in names]
     return list(found)
 
 
@@ -170,20 +190,20 @@ def _references(value: Any) -> Iterator[str]:
             yield from _references(inner)
 
 
-def _kind(name: str, kinds: Schema) -> str:
-    own = kinds[name]
-    return f".. _{_label(name)}:\n\n" + titled(_title(name, kinds), "-", f"{_line(own)}\n\n{_fields(own, kinds)}")
+def _kind(name: str, defined: Schema) -> str:
+    own = defined[name]
+    return f".. _{_label(name)}:\n\n" + titled(_title(name, defined), "-", f"{_line(own)}\n\n{_fields(own, defined)}")
 
 
-def _title(name: str, kinds: Schema) -> str:
+def _title(name: str, defined: Schema) -> str:
     """The ``kind`` that a file says for a class, or else the name of the class in words."""
-    tag = _tag(name, kinds)
+    tag = _tag(name, defined)
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tag.removesuffix("Spec")) if tag[:1].isupper() else f"kind: {tag}"
 
 
-def _tag(name: str, kinds: Schema) -> str:
+def _tag(name: str, defined: Schema) -> str:
     """The ``kind`` of a class in a file; its own name if it is the only one in its place."""
-    kind = kinds[name].get("properties", {}).get("kind", {})
+    kind = defined[name].get("properties", {}).get("kind", {})
     tags = [kind["const"]] if "const" in kind else kind.get("enum", [])
     return " / ".join(tags) or name.rpartition("__")[2]
 
@@ -192,13 +212,13 @@ def _label(name: str) -> str:
     return f"scenario-{name.lower().strip('_').replace('_', '-')}"
 
 
-def _fields(own: Schema, kinds: Schema) -> str:
+def _fields(own: Schema, defined: Schema) -> str:
     needed = own.get("required", ())
     lines = []
     for field, value in own.get("properties", {}).items():
         if field == "kind":
             continue
-        says = " ".join(filter(None, [f"{_type(value, kinds)}{_default(field, value, needed)}.", _line(value)]))
+        says = " ".join(filter(None, [f"{_type(value, defined)}{_default(field, value, needed)}.", _line(value)]))
         lines.append(f"``{field}``\n   {says}\n")
     return "\n".join(lines)
 
@@ -219,11 +239,11 @@ def _line(value: Schema) -> str:
     return str(value.get("description", ""))
 
 
-def _type(value: Schema, kinds: Schema) -> str:
+def _type(value: Schema, defined: Schema) -> str:
     """What may stand in a field, in words, with links to the kinds."""
     if "$ref" in value:
         name = value["$ref"].removeprefix(DEFINED)
-        return f":ref:`{_title(name, kinds)} <{_label(name)}>`"
+        return f":ref:`{_title(name, defined)} <{_label(name)}>`"
     if "const" in value:
         return f"``{_plain(value['const'])}``"
     if "enum" in value:
@@ -231,16 +251,16 @@ def _type(value: Schema, kinds: Schema) -> str:
     for several in ("oneOf", "anyOf"):
         if several in value:
             kept = [one for one in value[several] if one.get("type") != "null"]
-            return " or ".join(dict.fromkeys(_type(one, kinds) for one in kept))
+            return " or ".join(dict.fromkeys(_type(one, defined) for one in kept))
     if "examples" in value:
         return f"e.g. ``{_plain(value['examples'][0])}``"
     if "items" in value:
-        return f"list of {_type(value['items'], kinds)}"
+        return f"list of {_type(value['items'], defined)}"
     if "patternProperties" in value:
         (inner,) = value["patternProperties"].values()
-        return f"mapping of names to {_type(inner, kinds)}"
+        return f"mapping of names to {_type(inner, defined)}"
     if isinstance(value.get("additionalProperties"), Mapping):
-        return f"mapping to {_type(value['additionalProperties'], kinds)}"
+        return f"mapping to {_type(value['additionalProperties'], defined)}"
     types = value.get("type", "anything")
     return " or ".join(types) if isinstance(types, list) else _words(types, value)
 
