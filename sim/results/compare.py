@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sim.results.catalogue import COMPARED, COMPARED_PARTS, COMPARED_SERVICES, Quantity
 from sim.results.catalogue.quantity import value_in
+from sim.results.formats import mass, number
 from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
 from sim.results.results import Results
 
@@ -39,6 +40,24 @@ class Difference:
         """The change as a fraction of the first, where that is not zero."""
         return None if self.change is None or not self.first else self.change / self.first
 
+    @property
+    def cells(self) -> list[str]:
+        """As a row of text: both values in its unit or a dash, the change and its percentage of the first."""
+        change, relative = self.change, self.relative
+        sign = "+" if change is not None and change > 0 else ""
+        return [
+            self.label.replace("_", " "),
+            self._cell(self.first, "-"),
+            self._cell(self.other, "-"),
+            sign + self._cell(change, ""),
+            f"{sign}{100 * relative:.1f} %" if relative is not None else "",
+        ]
+
+    def _cell(self, value: float | None, absent: str) -> str:
+        if value is None:
+            return absent
+        return mass(value) if self.unit == "kg" else f"{number(value)} {self.unit}".strip()
+
 
 @dataclass(frozen=True)
 class Range:
@@ -53,6 +72,12 @@ class Range:
         """Of a change: whether it has the same sign over the whole range."""
         return self.low > 0.0 or self.high < 0.0
 
+    @property
+    def remark(self) -> str:
+        """Of a change of total carbon: how far it reaches, and whether the two runs can be told apart."""
+        ends = f"Over the range of embodied carbon, total carbon changes by {mass(self.low)} to {mass(self.high)}"
+        return f"{ends}{'' if self.decided or not (self.low or self.high) else ': the two cannot be told apart'}."
+
     def change_from(self, first: Range, *, same_hardware: bool) -> Range:
         """The change from ``first``. The same hardware is at the same place of its range in both runs; other hardware
         may be at the low end in one and at the high end in the other."""
@@ -61,6 +86,10 @@ class Range:
         else:
             ends = [self.low - first.high, self.high - first.low]
         return Range(ends[0], self.central - first.central, ends[1])
+
+
+COMPARED_HEADER = ("", "first", "other", "change", "")
+COMMON_DRAWS = "Over common draws: what both runs share cancels."
 
 
 @dataclass(frozen=True)
@@ -83,6 +112,11 @@ class Comparison:
             intervals=tuple(common_draws(first.draw_table, other.draw_table) for other in others),
         )
 
+    @property
+    def others(self) -> Iterator[tuple[str, Sequence[Difference], Range, Mapping[str, DifferenceInterval]]]:
+        """Each other run: its name, differences, change of carbon, and intervals of the differences."""
+        return zip(self.names[1:], self.differences, self.carbon_changes, self.intervals, strict=True)
+
     def as_dict(self) -> dict[str, Any]:
         """The same as plain data, for ``--json``."""
         return {
@@ -100,17 +134,10 @@ class Comparison:
                         }
                         for d in differences
                     },
-                    "carbon_kg_change": {
-                        "low": change.low,
-                        "central": change.central,
-                        "high": change.high,
-                        "decided": change.decided,
-                    },
+                    "carbon_kg_change": {**asdict(change), "decided": change.decided},
                     **({"intervals": {path: found.as_dict() for path, found in drawn.items()}} if drawn else {}),
                 }
-                for name, differences, change, drawn in zip(
-                    self.names[1:], self.differences, self.carbon_changes, self.intervals, strict=True
-                )
+                for name, differences, change, drawn in self.others
             ],
         }
 

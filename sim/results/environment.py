@@ -5,13 +5,14 @@ Each grid is a header and rows of text; the terminal and the page draw them alik
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sim.results.catalogue import ACCOUNTS, Quantity, grid
+from sim.results.catalogue import ACCOUNTS, Quantity, columns_of, grid
 from sim.results.catalogue.accounts import SITES
+from sim.results.catalogue.activity import ROUTES
 from sim.results.catalogue.quantity import value_in
-from sim.results.formats import Grid, mass, number, seconds
+from sim.results.formats import Grid, mass, number, seconds, share
 
 
 def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -54,41 +55,60 @@ def _stored_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"{label} (in the totals)", f"{number(kwh)} kWh, {mass(carbon)}{cost}"
 
 
-def site_grid(summary: Mapping[str, Any]) -> Grid | None:
-    """Each site of several in a row; None for a run at one site."""
-    return grid(SITES, summary["sites"]) if "sites" in summary else None
+def component_grid(
+    summary: Mapping[str, Any], names: Sequence[str]
+) -> tuple[Sequence[str], list[list[str]], list[str]]:
+    """Energy and carbon of some components and their shares of the whole: a header, rows, and the row of the total."""
+    energy, carbon = summary["energy_kwh"], summary["carbon_kg"]
+    of_each = {**energy["by_component"], "facility": energy["facility_overhead"]}
+    rows = []
+    for name in names:
+        kwh, kg = of_each.get(name), carbon["by_component"].get(name, 0.0)
+        drawn = ["", ""] if kwh is None else [f"{number(kwh)} kWh", share(kwh, energy["facility"])]
+        rows.append([name.replace("_", " "), *drawn, mass(kg), share(kg, carbon["total"])])
+    total = ["total", f"{number(energy['facility'])} kWh", "", mass(carbon["total"]), ""]
+    return ("component", "energy", "share", "carbon", "share"), rows, total
 
 
-def route_grid(summary: Mapping[str, Any]) -> Grid | None:
-    """Each destination of each route: how much it served, and what its users saw; None without routes."""
+def workload_grid(summary: Mapping[str, Any]) -> Grid:
+    """Whom energy and carbon are for."""
+    carbon, energy = summary["carbon_kg"], summary["energy_kwh"]["by_workload"]
+    rows = [
+        [name, f"{number(energy.get(name, 0.0))} kWh", mass(kg), mass(carbon["embodied_by_workload"].get(name, 0.0))]
+        for name, kg in carbon["by_workload"].items()
+    ]
+    return ("workload", "IT energy", "carbon", "of it embodied"), rows
+
+
+def site_grids(summary: Mapping[str, Any]) -> list[Grid]:
+    """The building part by part, where it is not one number; each site of several; where routes lead."""
+    sites = [grid(SITES, summary["sites"])] if "sites" in summary else []
+    return [*_overhead_grid(summary), *sites, *_route_grid(summary)]
+
+
+def _route_grid(summary: Mapping[str, Any]) -> Iterator[Grid]:
+    """Each destination of each route: how much it served, and what its users saw."""
+    there = columns_of(ROUTES)
     rows = []
     for name, route in summary.get("routes", {}).items():
         total = sum(route["requests"].values())
         for to, requests in route["requests"].items():
-            ttft, e2e = route["ttft_s"].get(to), route["e2e_s"].get(to)
-            rows.append(
-                [
-                    f"{name} to {to}",
-                    f"{requests:,}",
-                    f"{100 * requests / total:.1f} %" if total else "",
-                    seconds(ttft) if ttft is not None else "",
-                    seconds(e2e) if e2e is not None else "",
-                ]
-            )
-    return (("route", "requests", "share", "TTFT to users", "E2E to users"), rows) if rows else None
+            cells = [one.told(value_in(route, (*one.keys[:-1], to))) for _, one in there]
+            rows.append([f"{name} to {to}", cells[0], share(requests, total), *cells[1:]])
+    heads = [head for head, _ in there]
+    if rows:
+        yield (ROUTES, heads[0], "share", *heads[1:]), rows
 
 
-def overhead_grid(summary: Mapping[str, Any]) -> Grid | None:
-    """What the building adds, part by part; None where that is one number."""
-    parts = summary["energy_kwh"]["overhead_by_component"]
-    if set(parts) <= {"facility"}:
-        return None
-    it_kwh = summary["energy_kwh"]["it"]
+def _overhead_grid(summary: Mapping[str, Any]) -> Iterator[Grid]:
+    """What the building adds, part by part."""
+    parts, it_kwh = summary["energy_kwh"]["overhead_by_component"], summary["energy_kwh"]["it"]
     rows = [
         [name.replace("_", " "), f"{number(kwh)} kWh", f"{kwh / it_kwh:.4f}" if it_kwh else ""]
         for name, kwh in sorted(parts.items(), key=lambda part: -part[1])
     ]
-    return ("the building", "energy", "of PUE"), rows
+    if not set(parts) <= {"facility"}:
+        yield ("the building", "energy", "of PUE"), rows
 
 
 def limit_remarks(summary: Mapping[str, Any]) -> list[str]:

@@ -12,14 +12,13 @@ from sim.accounting.ledger import WAN, Ledger
 from sim.results import charts
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import HEADLINE
-from sim.results.compare import Comparison
-from sim.results.environment import account_rows, limit_remarks, overhead_grid, route_grid, site_grid
-from sim.results.formats import mass, number, share
+from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
+from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
+from sim.results.formats import mass, number
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import job_grids, throttle_remarks
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
-from sim.results.tables import change_cells, value_cell
 from sim.units import HOUR_NS, SECONDS_PER_NS
 
 MOST_STEPS = 400
@@ -68,7 +67,8 @@ def _run(run: Results) -> str:
     parts = [f"<h1>{escape(str(run.scenario['name']))}</h1>"]
     if run.scenario.get("description"):
         parts.append(f"<p>{escape(str(run.scenario['description']))}</p>")
-    parts += [_headline(summary), _carbon(summary), _accounts(summary), _power(run.energy), _workloads(summary)]
+    parts += [_headline(summary), _carbon(summary), _accounts(summary), _power(run.energy)]
+    parts.append("<h2>Who it is for</h2>" + _table(*workload_grid(summary)))
     if summary.get("jobs"):
         parts.append(_jobs(summary))
     if summary.get("serving"):
@@ -102,35 +102,20 @@ def _headline(summary: Mapping[str, Any]) -> str:
 
 
 def _carbon(summary: Mapping[str, Any]) -> str:
-    energy = {**summary["energy_kwh"]["by_component"], "facility": summary["energy_kwh"]["facility_overhead"]}
     carbon = summary["carbon_kg"]["by_component"]
-    total_kg, total_kwh = summary["carbon_kg"]["total"], summary["energy_kwh"]["facility"]
     names = sorted(carbon, key=lambda name: -carbon[name])
-    rows = [
-        [
-            name.replace("_", " "),
-            f"{number(energy[name])} kWh" if name in energy else "",
-            share(energy[name], total_kwh) if name in energy else "",
-            mass(carbon[name]),
-            share(carbon[name], total_kg),
-        ]
-        for name in names
-    ]
-    total = ["total", f"{number(total_kwh)} kWh", "", mass(total_kg), ""]
     labels = [name.replace("_", " ") for name in names]
     chart = ""
-    if all(kg >= 0 for kg in carbon.values()) and total_kg > 0:
+    if all(kg >= 0 for kg in carbon.values()) and summary["carbon_kg"]["total"] > 0:
         chart = charts.legend(labels) + _carbon_bars({"carbon": carbon}, names)
-    table = _table(["component", "energy", "share", "carbon", "share"], rows, total=total)
-    return f"<h2>Carbon and energy by component</h2>{chart}{table}"
+    header, rows, total = component_grid(summary, names)
+    return f"<h2>Carbon and energy by component</h2>{chart}{_table(header, rows, total=total)}"
 
 
 def _accounts(summary: Mapping[str, Any]) -> str:
     """The accounts side by side, the building part by part, each site, and limits that were met."""
     parts = ["<h2>The accounts, side by side</h2>", _table(["", ""], [list(row) for row in account_rows(summary)])]
-    parts += [
-        _table(*grid) for grid in (overhead_grid(summary), site_grid(summary), route_grid(summary)) if grid is not None
-    ]
+    parts += [_table(*grid) for grid in site_grids(summary)]
     parts += [f"<p><b>{escape(remark)}</b></p>" for remark in limit_remarks(summary)]
     return "".join(parts)
 
@@ -164,15 +149,6 @@ def _power(ledger: Ledger) -> str:
         f"<h2>Metered IT power by state</h2>{charts.legend(states)}{chart}"
         f'<p class="note">What the simulated meters read, before any accounting convention.{note}</p>'
     )
-
-
-def _workloads(summary: Mapping[str, Any]) -> str:
-    carbon, energy = summary["carbon_kg"], summary["energy_kwh"]["by_workload"]
-    rows = [
-        [name, f"{number(energy.get(name, 0.0))} kWh", mass(kg), mass(carbon["embodied_by_workload"].get(name, 0.0))]
-        for name, kg in carbon["by_workload"].items()
-    ]
-    return "<h2>Who it is for</h2>" + _table(["workload", "IT energy", "carbon", "of it embodied"], rows)
 
 
 def _jobs(summary: Mapping[str, Any]) -> str:
@@ -218,23 +194,14 @@ def _comparison(runs: Sequence[Results]) -> str:
     parts = ["<h1>Comparison</h1>"]
     if all(kg >= 0 for carbon in bars.values() for kg in carbon.values()):  # a credit has no bar
         parts += [charts.legend(labels), _carbon_bars(bars, names)]
-    others = zip(
-        comparison.names[1:], comparison.differences, comparison.carbon_changes, comparison.intervals, strict=True
-    )
-    for name, differences, change, drawn in others:
-        rows = [
-            [row.label.replace("_", " "), value_cell(row.first, row), value_cell(row.other, row), *change_cells(row)]
-            for row in differences
-        ]
-        ends = f"{mass(change.low)} to {mass(change.high)}"
-        verdict = "." if change.decided or not (change.low or change.high) else ": the two cannot be told apart."
+    for name, differences, change, drawn in comparison.others:
         parts += [
             f"<h2>{escape(name)} against {escape(comparison.names[0])}</h2>",
-            _table(["", "first", "other", "change", ""], rows),
-            f'<p class="note">Over the range of embodied carbon, total carbon changes by {ends}{verdict}</p>',
+            _table(COMPARED_HEADER, [row.cells for row in differences]),
+            f'<p class="note">{change.remark}</p>',
         ]
         intervals = difference_grid(drawn)
         if intervals is not None:
-            note = "Over common draws: what both runs share cancels."
-            parts += ["<h3>Intervals of the difference</h3>", _table(*intervals), f'<p class="note">{note}</p>']
+            note = f'<p class="note">{COMMON_DRAWS}</p>'
+            parts += ["<h3>Intervals of the difference</h3>", _table(*intervals), note]
     return "".join(parts)

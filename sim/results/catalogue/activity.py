@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sim.results.catalogue.quantity import FLAG, TEXT, At, Quantity, Table, table
+from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, TEXT, At, Quantity, Table, table
 from sim.results.formats import count, hours, percent
 
-QUEUES, SERVED, MEMORY, SPLIT, JOBS, SCHEDULES = "service", "served", "in memory", "energy of", "job", "schedule"
-"""Tables of services and jobs, by the head of their first column."""
+QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
+JOBS, SCHEDULES, ROUTES = "job", "schedule", "route"
+"""Tables of services, jobs and routes, by the head of their first column."""
 BY_TOKEN, QUEUE = "by token", "queue"
 """Kinds of services: model servers simulated token by token, and queues of requests."""
 STATISTICS = ("mean", "p50", "p90", "p99")
@@ -217,10 +218,24 @@ ACTIVITY: tuple[Table, ...] = (
     ),
     table(
         "routes.*",
-        Quantity("requests.*", "requests to", always=True, form=count),
-        Quantity("ttft_s.*", "mean TTFT to users of", "s", kind=(int, float, type(None)), always=True),
+        Quantity("requests.*", "requests to", always=True, columns=(At(ROUTES, "requests"),), form=count),
+        Quantity(
+            "ttft_s.*",
+            "mean TTFT to users of",
+            "s",
+            kind=NUMBER_OR_NULL,
+            always=True,
+            columns=(At(ROUTES, "TTFT to users"),),
+        ),
         Quantity("ttft_mean_s", "mean TTFT to users", "s"),
-        Quantity("e2e_s.*", "mean E2E to users of", "s", kind=(int, float, type(None)), always=True),
+        Quantity(
+            "e2e_s.*",
+            "mean E2E to users of",
+            "s",
+            kind=NUMBER_OR_NULL,
+            always=True,
+            columns=(At(ROUTES, "E2E to users"),),
+        ),
         Quantity("e2e_mean_s", "mean E2E to users", "s"),
         Quantity("moved_share", "share of requests moved", form=percent),
         Quantity("moved_gb", "moved", "GB"),

@@ -10,6 +10,7 @@ from sim.results.formats import gram_mass, mass, number, ratio, seconds
 
 Kind = tuple[type, ...]
 NUMBER: Kind = (int, float)
+NUMBER_OR_NULL: Kind = (*NUMBER, type(None))
 TEXT: Kind = (str,)
 FLAG: Kind = (bool,)
 
@@ -84,13 +85,15 @@ class Quantity:
         """What stands before it in the account of a run; nothing where it is not shown there."""
         return self.row or (self.label if self.shown else "")
 
+    def told(self, value: Any) -> str:
+        """A value of it as people read it; ``absent`` where there is none."""
+        return self.absent if value is None else (self.form or FORMS.get(self.unit, number))(value)
+
     def text(self, table: Mapping[str, Any]) -> str:
-        """Its value in ``table``, in which ``keys`` lead to it, as people read it; ``absent`` where there is none."""
+        """Its value in ``table``, in which ``keys`` lead to it, with the unit that its neighbour says."""
         value = value_in(table, self.keys)
-        if value is None:
-            return self.absent
-        text = (self.form or FORMS.get(self.unit, number))(value)
-        return f"{text} {value_in(table, self.unit_keys)}" if self.unit_in else text
+        unit = f" {value_in(table, self.unit_keys)}" if self.unit_in and value is not None else ""
+        return f"{self.told(value)}{unit}"
 
 
 @dataclass(frozen=True)
