@@ -65,7 +65,7 @@ ALLOWED: dict[str, set[str]] = {
     "measure/fit": BASE | {"profiles", "results", "measure"},
     "measure/judge": BASE | {"profiles", "accounting", "results", "measure", "measure/fit"},
     "measure/live": BASE | {"results", "measure", "measure/meters", "measure/suite"},
-    "study": SCENARIO | {"rng", "accounting", "results", "running"},
+    "study": SCENARIO | {"rng", "memo", "accounting", "results", "running"},
     "study/uncertain": SCENARIO | {"rng", "accounting", "results", "running", "study"},
     "study/sweep": SCENARIO | {"rng", "accounting", "results", "running", "study", "study/uncertain"},
     "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
