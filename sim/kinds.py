@@ -19,7 +19,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -81,6 +81,28 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.policies:PerfectForecast": "sim.build.policies:perfect",
         "sim.spec.policies:PersistenceForecast": "sim.build.policies:persistence",
         "sim.spec.policies:NoisyForecast": "sim.build.policies:noisy",
+    },
+    "arrivals": {
+        "sim.spec.requests:Poisson": "sim.build.requests:poisson",
+        "sim.spec.requests:GammaRenewal": "sim.build.requests:gamma",
+        "sim.spec.requests:WeibullRenewal": "sim.build.requests:weibull",
+        "sim.spec.requests:Modulated": "sim.build.requests:modulated",
+        "sim.spec.requests:DiurnalRate": "sim.build.requests:diurnal",
+        "sim.spec.requests:Clients": "sim.build.requests:clients",
+        "sim.spec.requests:ClosedLoopUsers": "sim.build.requests:closed_loop",
+        "sim.spec.requests:TraceReplay": "sim.build.requests:replay",
+        "sim.spec.requests:ServeGen": "sim.build.requests:servegen",
+        "sim.spec.requests:RoutedArrivals": "sim.build.requests:routed",
+    },
+    "lengths": {
+        "sim.spec.requests:SeparateLengths": "sim.build.requests:separate",
+        "sim.spec.requests:JointLengths": "sim.build.requests:joint",
+    },
+    "token law": {
+        "sim.spec.requests:ConstantTokens": "sim.build.requests:constant",
+        "sim.spec.requests:UniformTokens": "sim.build.requests:uniform",
+        "sim.spec.requests:LognormalTokens": "sim.build.requests:lognormal",
+        "sim.spec.requests:HistogramTokens": "sim.build.requests:histogram",
     },
     "scheduler": {
         "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
@@ -148,14 +170,12 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
 class Choice(Spec):
     """Base of a family's specs: a field typed with it (or with a class between) reads any of its kinds below it."""
 
+    if TYPE_CHECKING:
+        kind: str
+
     family: ClassVar[str]
     example: ClassVar[Mapping[str, Any]] = {}
     """What must be written besides ``kind``, by an example that is valid by itself."""
-
-    @property
-    def word(self) -> str:
-        """What is written as its ``kind``."""
-        return str(getattr(self, "kind", ""))
 
     @classmethod
     def alternatives(cls) -> tuple[type[Spec], ...]:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from sim.build.requests import request_source
+from sim.build.requests import Asked, request_source
 from sim.rng import Streams
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
 from sim.units import HOUR_NS, NS_PER_S
@@ -39,15 +39,15 @@ def source(
     arrivals: dict[str, Any], prefix: dict[str, Any] | None = None, duration_ns: int | None = None
 ) -> RequestSource:
     own = arrivals["kind"] in ("clients", "trace")
-    return request_source(
+    asked = Asked(
         "test",
-        TypeAdapter(RequestArrivals).validate_python(arrivals),
         None if own else TypeAdapter(Lengths).validate_python(LENGTHS),
         None if prefix is None else TypeAdapter(Prefix).validate_python(prefix),
         THURSDAY,
         duration_ns,
         Streams(3),
     )
+    return request_source(TypeAdapter(RequestArrivals).validate_python(arrivals), asked)
 
 
 def gaps_s(arrivals: dict[str, Any]) -> Floats:

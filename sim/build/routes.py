@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.ledger import WAN, Key, Ledger
-from sim.build.requests import request_source
+from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
@@ -71,9 +71,8 @@ def route_plans(resolved: Resolved, signals: Signals, streams: Streams) -> dict[
         pools = {to: resolved.pool(to) for to in route.to}
         sites = {to: resolved.sites[pool] for to, pool in pools.items()}
         rule = _rule(name, route, sites, signals, streams)
-        source = request_source(
+        asked = Asked(
             name,
-            route.arrivals,
             route.lengths,
             route.prefix,
             parts.start_ns,
@@ -81,6 +80,7 @@ def route_plans(resolved: Resolved, signals: Signals, streams: Streams) -> dict[
             streams,
             route.difficulty_column,
         )
+        source = request_source(route.arrivals, asked)
         sent = {}
         for place, (to, destination) in enumerate(route.to.items()):
             latency_ns = int(destination.latency or 0)  # left out at one site, whose users are as far from all

@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.build.caps import FiniteChanges, cap_at
 from sim.build.deployment import Deployment
-from sim.build.requests import request_source
+from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
 from sim.engine.serving.plan import Settings, StepCost
@@ -46,7 +46,8 @@ def serving_plan(
     parts = resolved.parts
     duration_ns = parts.duration_ns
     if source is None:
-        source = request_source(name, spec.arrivals, spec.lengths, spec.prefix, parts.start_ns, duration_ns, streams)
+        asked = Asked(name, spec.lengths, spec.prefix, parts.start_ns, duration_ns, streams)
+        source = request_source(spec.arrivals, asked)
     caching = spec.batching.prefix_cache and source.block_tokens > 0
     found = resolved.deployments[name]
     by_policy = {change_ns for each in limits.values() for caps in each for change_ns, _ in caps}

@@ -101,7 +101,7 @@ def _windows(job: Training, written: Windowed, gpu: GPUProfile, truth: Signal) -
     if deadline_ns < submit_ns + needs_ns:
         yield "deadline", f"the job takes {needs_ns / HOUR_NS:.4g} h and cannot be done by then if started at once"
     elif (known := written.forecast) and known.needs_day_before and not truth.covers(submit_ns - DAY_NS, submit_ns):
-        needs = f"{known.word} needs the day before the job is submitted"
+        needs = f"{known.kind} needs the day before the job is submitted"
         yield "forecast", f"{needs}, which the series does not cover"
     elif not truth.covers(submit_ns, deadline_ns):
         yield "signal", f"the series does not cover the window, which ends {deadline_ns / HOUR_NS:.4g} h into the run"

@@ -148,7 +148,7 @@ def _weather_needed(parts: Parts) -> Found:
             yield (*path, "weather"), "required by a plant, e.g. {kind: epw, file: ...}"
         for i, unit in enumerate(place.on_site):
             if unit.needs_sky:
-                yield (*path, "on_site", i), f"{unit.word} needs the site's 'weather'; or give {unit.word}-series"
+                yield (*path, "on_site", i), f"{unit.kind} needs the site's 'weather'; or give {unit.kind}-series"
 
 
 def _stock_stated(parts: Parts) -> Found:

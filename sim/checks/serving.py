@@ -12,7 +12,7 @@ from sim.build.step_table import read_step_table
 from sim.documents import KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
-from sim.spec.requests import Lengths, TraceReplay
+from sim.spec.requests import Clients, JointLengths, Lengths, ServeGen, TraceReplay
 from sim.spec.serving import Serving
 from sim.units import DAY_NS, NS_PER_S
 from sim.workload.servegen import read_lengths, read_windows
@@ -52,7 +52,7 @@ def stands_alone(name: str, spec: Serving, *, open_ended: bool) -> Found:
     rule = spec.autoscale
     if rule is not None and rule.on == "kv" and rule.target > 1.0:
         yield (*path, "autoscale", "target"), "is a share of the KV cache: at most 1"
-    if spec.arrivals.kind == "clients":
+    if isinstance(spec.arrivals, Clients):
         names = [client.name for client in spec.arrivals.clients]
         for i, client in enumerate(spec.arrivals.clients):
             at: KeyPath = (*path, "arrivals", "clients", i)
@@ -92,9 +92,9 @@ def _requests(path: KeyPath, spec: Serving, *, open_ended: bool) -> Found:
 def _hashes(path: KeyPath, spec: Serving) -> Found:
     """Prefix caching needs prompts with hashed blocks of one size, whatever that of a KV block."""
     arrivals = spec.arrivals
-    prefixes = [client.prefix for client in arrivals.clients] if arrivals.kind == "clients" else [spec.prefix]
+    prefixes = [client.prefix for client in arrivals.clients] if isinstance(arrivals, Clients) else [spec.prefix]
     tokens = {prefix.block_tokens for prefix in prefixes if prefix is not None}
-    if arrivals.kind == "trace":
+    if isinstance(arrivals, TraceReplay):
         fixed = trace_formats()[arrivals.format].hashed_tokens if arrivals.format is not None else 0
         if arrivals.prompt_scale != 1.0:
             yield (*path, "arrivals", "prompt_scale"), "scaled prompts no longer have the blocks that were hashed"
@@ -148,24 +148,24 @@ def files(name: str, spec: Serving, start: datetime | None) -> Iterator[tuple[Ke
             if rows and replayed:
                 yield (*path, *field), "has rows that cannot be used; 'on_bad_rows: skip' leaves them out"
         else:
-            if arrivals.kind == "trace" and isinstance(opened, Trace):
+            if isinstance(arrivals, TraceReplay) and isinstance(opened, Trace):
                 yield from (((*path, *at), message) for at, message in _replayed(spec, arrivals, opened, start))
 
 
 def _readers(spec: Serving) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
     """What opens each file, by the field below the workload that names it."""
     arrivals, lengths, steps = spec.arrivals, spec.lengths, spec.step_time
-    if arrivals.kind == "trace":
+    if isinstance(arrivals, TraceReplay):
         trace, skip = Path(arrivals.file), arrivals.on_bad_rows == "skip"
         yield (
             ("arrivals", "file"),
             partial(read_trace, trace, arrivals.format, skip=skip, block_tokens=arrivals.block_tokens),
         )
-    elif arrivals.kind == "servegen":
+    elif isinstance(arrivals, ServeGen):
         for i, client in enumerate(arrivals.clients):
             yield ("arrivals", "clients", i, "file"), partial(read_windows, Path(client.file))
             yield ("arrivals", "clients", i, "lengths", "file"), partial(read_lengths, Path(client.lengths.file))
-    elif arrivals.kind == "clients":
+    elif isinstance(arrivals, Clients):
         for i, stream in enumerate(arrivals.clients):
             yield from _rows_of(("arrivals", "clients", i, "lengths"), stream.lengths)
     if lengths is not None:
@@ -175,7 +175,7 @@ def _readers(spec: Serving) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
 
 
 def _rows_of(path: KeyPath, lengths: Lengths) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
-    if lengths.kind == "joint":
+    if isinstance(lengths, JointLengths):
         yield (*path, "file"), partial(read_trace, Path(lengths.file), skip=lengths.on_bad_rows == "skip")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sim.documents import KeyPath
-from sim.spec.requests import ArrivalProcess, Lengths, Prefix, Turns
+from sim.spec.requests import ArrivalProcess, Clients, Lengths, Prefix, Turns
 from sim.spec.serving import Serving
 from sim.units import NS_PER_S
 
@@ -23,7 +23,7 @@ def turn_problems(path: KeyPath, spec: Serving, duration_ns: int | None) -> Iter
     """Conversations of which more turns would wait than memory is for."""
     arrivals = spec.arrivals
     streams: list[tuple[KeyPath, ArrivalProcess, Lengths | None, Prefix | None]] = []
-    if arrivals.kind == "clients":
+    if isinstance(arrivals, Clients):
         streams = [
             ((*path, "arrivals", "clients", i, "prefix", "turns"), client.arrivals, client.lengths, client.prefix)
             for i, client in enumerate(arrivals.clients)
@@ -44,8 +44,7 @@ def turn_problems(path: KeyPath, spec: Serving, duration_ns: int | None) -> Iter
 
 def _held(process: ArrivalProcess, lengths: Lengths, prefix: Turns, duration_ns: int | None) -> tuple[float, float]:
     """Turns of a conversation, as far as they fit, and those of all that wait at once."""
-    a_turn = lengths.prompt.mean_tokens + lengths.output.mean_tokens if lengths.kind == "separate" else 2.0
-    fitting = max(1.0, prefix.max_tokens / a_turn)
+    fitting = max(1.0, prefix.max_tokens / lengths.mean_tokens)
     turns = min(float(prefix.turns), fitting)
     rate, think_s = process.most_per_s, prefix.think_time / NS_PER_S
     # Where the tokens end a conversation, all are of a length: turns x (turns - 1) / 2 in place of the geometric law's.

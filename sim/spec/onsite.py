@@ -422,11 +422,11 @@ class Connection(OnSiteUnit):
 
 
 def _one_of_each(units: list[OnSiteUnit]) -> list[OnSiteUnit]:
-    words = [unit.word for unit in units]
+    words = [unit.kind for unit in units]
     for unit in units:
-        if unit.instead_of_two is not None and words.count(unit.word) > 1:
+        if unit.instead_of_two is not None and words.count(unit.kind) > 1:
             message = "has more than one {k}: {a}"
-            raise PydanticCustomError("on_site", message, {"k": unit.word, "a": unit.instead_of_two})
+            raise PydanticCustomError("on_site", message, {"k": unit.kind, "a": unit.instead_of_two})
     if units and not any(isinstance(unit, Connection) for unit in units):
         raise PydanticCustomError(
             "on_site", "needs a {k}; we do not guess what may be fed into the grid", {"k": "{kind: connection, ...}"}

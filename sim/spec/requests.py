@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
-from sim.kinds import NameIn
+from sim.kinds import Choice, NameIn
 from sim.quantities import AtLeastOne, Duration, PositiveDuration, RequestRate, ZoneName
 from sim.validation import Spec
 
@@ -19,7 +19,18 @@ Scale = Annotated[float, Field(gt=0.0, le=1e6)]
 CV = Annotated[float, Field(ge=0.05, le=20.0)]
 
 
-class ConstantTokens(Spec):
+class TokenLaw(Choice):
+    """How many tokens a prompt or an output has."""
+
+    family: ClassVar[str] = "token law"
+
+    @property
+    def mean_tokens(self) -> float:
+        """Their mean, at least 1."""
+        raise NotImplementedError
+
+
+class ConstantTokens(TokenLaw):
     """Always as many."""
 
     kind: Literal["constant"]
@@ -31,7 +42,7 @@ class ConstantTokens(Spec):
         return float(self.tokens)
 
 
-class UniformTokens(Spec):
+class UniformTokens(TokenLaw):
     """Every number from ``low`` to ``high`` equally likely."""
 
     kind: Literal["uniform"]
@@ -50,7 +61,7 @@ class UniformTokens(Spec):
         return (self.low + self.high) / 2.0
 
 
-class LognormalTokens(Spec):
+class LognormalTokens(TokenLaw):
     """Lognormal with this mean and coefficient of variation, held between ``min`` and ``max``."""
 
     kind: Literal["lognormal"]
@@ -65,7 +76,7 @@ class LognormalTokens(Spec):
         return min(self.mean, float(self.max))
 
 
-class HistogramTokens(Spec):
+class HistogramTokens(TokenLaw):
     """``tokens`` drawn with chances in proportion to ``weights``."""
 
     kind: Literal["histogram"]
@@ -84,10 +95,23 @@ class HistogramTokens(Spec):
         return sum(t * w for t, w in zip(self.tokens, self.weights, strict=True)) / sum(self.weights)
 
 
-TokenLaw = Annotated[ConstantTokens | UniformTokens | LognormalTokens | HistogramTokens, Field(discriminator="kind")]
+class Lengths(Choice):
+    """How long prompts and outputs are."""
+
+    family: ClassVar[str] = "lengths"
+
+    @property
+    def mean_tokens(self) -> float:
+        """Of a prompt and its output together; 2, the least there is, where only a file would tell."""
+        return 2.0
+
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """Every file that is read for them, with its path below the lengths."""
+        return ()
 
 
-class SeparateLengths(Spec):
+class SeparateLengths(Lengths):
     """Prompt and output drawn independently."""
 
     kind: Literal["separate"]
@@ -95,12 +119,12 @@ class SeparateLengths(Spec):
     output: TokenLaw
 
     @property
-    def files(self) -> tuple[tuple[KeyPath, str], ...]:
-        """None are read."""
-        return ()
+    def mean_tokens(self) -> float:
+        """Of both laws."""
+        return self.prompt.mean_tokens + self.output.mean_tokens
 
 
-class JointLengths(Spec):
+class JointLengths(Lengths):
     """Rows of a trace drawn with replacement, each prompt with its own output."""
 
     kind: Literal["joint"]
@@ -111,9 +135,6 @@ class JointLengths(Spec):
     def files(self) -> tuple[tuple[KeyPath, str], ...]:
         """The trace, with its path below the lengths."""
         return ((("file",), self.file),)
-
-
-Lengths = Annotated[SeparateLengths | JointLengths, Field(discriminator="kind")]
 
 
 class SharedDocuments(Spec):
@@ -139,9 +160,10 @@ class Turns(Spec):
 Prefix = Annotated[SharedDocuments | Turns, Field(discriminator="kind")]
 
 
-class Arrivals(Spec):
+class RequestArrivals(Choice):
     """How requests come, and what they bring with them."""
 
+    family: ClassVar[str] = "arrivals"
     brings_lengths: ClassVar[bool] = False
     """Whether lengths, and prefixes where there are any, come with it."""
 
@@ -156,7 +178,11 @@ class Arrivals(Spec):
         return ()
 
 
-class ArrivalProcess(Arrivals):
+class OpenArrivals(RequestArrivals):
+    """Requests that come whatever becomes of those before them."""
+
+
+class ArrivalProcess(OpenArrivals):
     """Arrivals that are drawn, of so many requests or for ever."""
 
     if TYPE_CHECKING:
@@ -248,20 +274,17 @@ class DiurnalRate(ArrivalProcess):
         return float(self.rate) * self.peak_to_mean * max(1.0, self.weekend)
 
 
-Process = Annotated[Poisson | GammaRenewal | WeibullRenewal | Modulated | DiurnalRate, Field(discriminator="kind")]
-
-
 class ClientStream(Spec):
     """One client of a mix: its own process, lengths and priority (0 is the most urgent)."""
 
     name: str
-    arrivals: Process
+    arrivals: ArrivalProcess
     lengths: Lengths
     prefix: Prefix | None = None
     priority: Annotated[int, Field(ge=0, le=7, strict=True)] = 0
 
 
-class Clients(Arrivals):
+class Clients(OpenArrivals):
     """Streams of several clients, merged."""
 
     brings_lengths: ClassVar[bool] = True
@@ -284,7 +307,7 @@ class Clients(Arrivals):
         )
 
 
-class ClosedLoopUsers(Arrivals):
+class ClosedLoopUsers(RequestArrivals):
     """``concurrency`` users, each with one request under way and ``think_time`` before the next."""
 
     kind: Literal["closed-loop"]
@@ -298,7 +321,7 @@ class ClosedLoopUsers(Arrivals):
         return self.requests is None
 
 
-class TraceReplay(Arrivals):
+class TraceReplay(OpenArrivals):
     """A trace in its native format, played from the start of the run or by its own clock, at a rate of one's choice."""
 
     brings_lengths: ClassVar[bool] = True
@@ -341,7 +364,7 @@ class ServeGenClient(Spec):
     lengths: LengthsFile
 
 
-class ServeGen(Arrivals):
+class ServeGen(OpenArrivals):
     """Clients in the form of ServeGen, merged."""
 
     brings_lengths: ClassVar[bool] = True
@@ -363,32 +386,11 @@ class ServeGen(Arrivals):
         )
 
 
-class RoutedArrivals(Arrivals):
+class RoutedArrivals(RequestArrivals):
     """A share of a route's requests, which bring their lengths and prefixes with them."""
 
     kind: Literal["routed"]
     route: str
-
-
-OpenArrivals = Annotated[
-    Poisson | GammaRenewal | WeibullRenewal | Modulated | DiurnalRate | Clients | TraceReplay | ServeGen,
-    Field(discriminator="kind"),
-]
-"""Requests that come whatever becomes of those before them."""
-
-RequestArrivals = Annotated[
-    Poisson
-    | GammaRenewal
-    | WeibullRenewal
-    | Modulated
-    | DiurnalRate
-    | Clients
-    | ClosedLoopUsers
-    | TraceReplay
-    | ServeGen
-    | RoutedArrivals,
-    Field(discriminator="kind"),
-]
 
 
 def request_files(arrivals: RequestArrivals, lengths: Lengths | None) -> Iterator[tuple[KeyPath, str]]:
