@@ -21,6 +21,7 @@ from typing import Any
 from sim.build.accounting import accounting_plan
 from sim.build.seen import Question, Seen
 from sim.content import UnseenError, content_hash, file_sha256
+from sim.kinds import plugins
 from sim.loading.scenario import Loaded
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
@@ -35,7 +36,8 @@ MOST_RUNS = 4096
 
 @lru_cache(maxsize=1)
 def build_id() -> str:
-    """The package's version with a hash of its own files: other code may simulate otherwise under the same version."""
+    """The package's version with a hash of its own files, and of packages that add kinds: other code may simulate
+    otherwise under the same version."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*")):
@@ -43,7 +45,8 @@ def build_id() -> str:
             digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     libraries = ",".join(f"{name} {version(name)}" for name in ("numpy", "numba", "scipy", "simpy"))
-    return f"{version('coldaisle')}+{digest.hexdigest()[:16]} {libraries}"
+    added = "".join(f" {name} {known}" for name, known in plugins().items())
+    return f"{version('coldaisle')}+{digest.hexdigest()[:16]} {libraries}{added}"
 
 
 def canonical(value: Any) -> str:
