@@ -1,0 +1,183 @@
+"""A small valid example of every kind that a scenario may choose, and the files that some of them read.
+
+A kind that needs no more than its name needs no example here, nor one whose spec class has an ``example`` of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tests.grid_files import START, hour_of, maps_json, price_csv, time_units, watttime_json
+from tests.plants import COOLING, plant_spec
+from tests.test_publishers_files import _australia, _charts, _eia930, _entsoe_py, _uk
+from tests.test_weather import _epw, _open_meteo
+from tests.test_weather_steps import _tmy3
+
+HOURS = 24
+OTHER_START = ("uk.json", "eia.csv", "australia.json", "australia_price.json")
+"""Files whose day is another, ``tests.test_publishers_files.START``."""
+
+
+def write_files(folder: Path) -> None:
+    """A day of each format, from midnight of ``START`` on; tables of months, and years of weather."""
+    hours = [hour_of(i) for i in range(HOURS)]
+    (folder / "plain.csv").write_text(
+        "datetime_utc,value\n" + "".join(f"{t.isoformat()},{0.01 * i}\n" for i, t in enumerate(hours))
+    )
+    months = "".join(f"{m},{h},{h},{2 * h + 1},20,0.5,100000\n" for m in range(1, 13) for h in range(24))
+    (folder / "months.csv").write_text("month,hour_utc,x,y,dry_bulb_c,relative_humidity,pressure_pa\n" + months)
+    maps_json(folder / "maps.json", [100.0 + i for i in range(HOURS)])
+    watttime_json(folder / "watttime.json", [1000.0 + i for i in range(HOURS)])
+    _uk(folder / "uk.json", [(200.0, 210.0)] * (2 * HOURS))
+    _eia930(folder / "eia.csv", {"Coal": [5] * HOURS, "Natural Gas": [3] * HOURS})
+    index = pd.DatetimeIndex(hours)
+    _entsoe_py(folder / "entsoe.csv", index, {("Fossil Gas", "Actual Aggregated"): [1.0] * HOURS})
+    frame = pd.DataFrame({"Interval Start": index, "Interval End": index + pd.Timedelta("1h")})
+    frame.assign(**{"Natural Gas": 2.0, "Wind": 1.0}).to_csv(folder / "gridstatus.csv", index=False)
+    frame.assign(Location="A", LMP=20.0).to_csv(folder / "lmp.csv", index=False)
+    answer = {"unix_seconds": [int(t.timestamp()) for t in hours]}
+    types = {"production_types": [{"name": "Wind onshore", "data": [2.0] * HOURS}]}
+    (folder / "charts.json").write_text(json.dumps(answer | types))
+    _charts(folder / "charts_price.json", hours, [float(i - 3) for i in range(HOURS)])
+    _australia(folder / "australia.json", "power", "MW", "1h", {("NSW1", "coal_black"): [3.0] * HOURS})
+    _australia(folder / "australia_price.json", "price", "$/MWh", "1h", {("NSW1", ""): [30.0] * HOURS})
+    rows = "".join(f"{t:%Y-%m-%d %H:%M:%S},{t:%Y-%m-%d %H:%M:%S},{i - 2}\n" for i, t in enumerate(hours))
+    (folder / "price.csv").write_text("Datetime (UTC),Datetime (Local),Price (USD/MWh)\n" + rows)
+    price_csv(folder / "entsoe_price.csv", [(unit, 40 + i) for i, (unit, _) in enumerate(time_units(START, HOURS))])
+    _epw(folder).rename(folder / "weather.epw")
+    _tmy3(folder / "tmy3.csv", 60)
+    _open_meteo(folder).rename(folder / "open_meteo.json")
+    (folder / "client.csv").write_text("0,5.0,2.0,Gamma,0.25,0.8\n600,0,,,,\n")
+    window = {"input_tokens": "{10: 0.5, 30: 0.5}", "output_tokens": "{7: 1.0}"}
+    (folder / "client.json").write_text(json.dumps({"0": window}))
+    trace = "timestamp_utc,prompt_tokens,output_tokens\n"
+    (folder / "trace.csv").write_text(
+        trace + "".join(f"{(START + timedelta(minutes=i)).isoformat()},{100 + i},{10 + i}\n" for i in range(60))
+    )
+
+
+SERIES = {"file": "plain.csv", "column": "value"}
+PPV, WINDY = "ipcc-ar5-pv-utility", "ipcc-ar5-wind-onshore"
+OUTPUT = {**SERIES, "unit": 1}
+BATTERY = {
+    "energy": "1 MWh",
+    "power": "500 kW",
+    "round_trip": 0.88,
+    "start": "50 %",
+    "self_discharge": "2 %",
+    "life": {"end_of_life": 0.8, "cycles": 5000, "calendar": "15 years"},
+    "lifecycle": "ivl-2019-lithium-ion",
+    "dispatch": {"kind": "self-consumption"},
+}
+DIESEL = {"capacity": "1 MW", "minimum_load": "30 %", "fuel": {"full": "0.27 L/kWh", "half": "0.3 L/kWh"}}
+TURBINE = {"hub_height": "90 m", "shear": 0.14, "cut_in": "3 m/s", "rated": "12 m/s", "cut_out": "25 m/s"}
+TOKENS = {"kind": "constant", "tokens": 100}
+FACTORS = {"factors": "dcrl-eia-lifecycle"}
+FIXED_LENGTHS = {"kind": "separate", "prompt": TOKENS, "output": TOKENS}
+
+EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
+    "facility": {"fixed-pue": {"pue": 1.2}, "plant": plant_spec("adiabatic")},
+    "cooling": {spec["kind"]: spec for spec in COOLING.values()},
+    "grid intensity": {
+        "series": {**SERIES, "unit": "1 gCO2e/kWh"},
+        "electricity-maps": {"file": "maps.json", "basis": "direct"},
+        "watttime": {"file": "watttime.json"},
+        "carbon-intensity-uk": {"file": "uk.json", "value": "actual"},
+        "eia-mix": {"file": "eia.csv", **FACTORS},
+        "entsoe-mix": {"file": "entsoe.csv", **FACTORS},
+        "gridstatus-mix": {"file": "gridstatus.csv", **FACTORS},
+        "energy-charts-mix": {"file": "charts.json", **FACTORS},
+        "open-electricity-mix": {"file": "australia.json", **FACTORS},
+        "average": {"region": "FRA"},
+        "month-hours": {"file": "months.csv", "column": "x", "unit": "1 gCO2e/kWh"},
+        "month-hours-mix": {"file": "months.csv", "columns": {"gas": "x", "wind": "y"}, **FACTORS},
+    },
+    "grid price": {
+        "series": {**SERIES, "unit": "1 USD/MWh"},
+        "price-csv": {"file": "price.csv"},
+        "entsoe-price": {"file": "entsoe_price.csv"},
+        "gridstatus-price": {"file": "lmp.csv", "unit": "1 USD/MWh"},
+        "energy-charts-price": {"file": "charts_price.json"},
+        "open-electricity-price": {"file": "australia_price.json"},
+        "month-hours": {"file": "months.csv", "column": "x", "unit": "1 USD/MWh"},
+    },
+    "grid water": {"mix": {"factors": "waterwise-2025", "hydro": "with-reservoirs"}, "average": {"region": "FRA"}},
+    "weather": {
+        "epw": {"file": "weather.epw"},
+        "tmy3": {"file": "tmy3.csv"},
+        "open-meteo": {"file": "open_meteo.json"},
+        "month-hours": {"file": "months.csv", "latitude": 32.9, "longitude": -97.0},
+    },
+    "on-site unit": {
+        "pv": {"capacity": "1 MW", "tilt": "30 deg", "azimuth": "180 deg", "lifecycle": PPV},
+        "pv-series": {"capacity": "1 MW", "output": OUTPUT, "lifecycle": PPV},
+        "wind": {"capacity": "1 MW", **TURBINE, "altitude": "100 m", "loss": "15 %", "lifecycle": WINDY},
+        "wind-series": {"capacity": "1 MW", "output": OUTPUT, "lifecycle": WINDY},
+        "battery": BATTERY,
+        "diesel": DIESEL,
+        "connection": {"export_limit": "0 W"},
+    },
+    "battery bounds": {
+        "forecast": {"window": "1 d", "error": "10 %"},
+        "perfect": {"window": "1 d"},
+        "FixedPrices": {"charge_at": "0.02 USD/kWh", "discharge_at": "0.1 USD/kWh"},
+        "FixedIntensities": {"charge_at": "100 gCO2e/kWh", "discharge_at": "500 gCO2e/kWh"},
+    },
+    "policy": {
+        "power-cap": {
+            "target": "tune",
+            "cap": "250 W",
+            "when": {"kind": "daily", "since": "16:00", "until": "20:00"},
+        },
+        "demand-response": {
+            "target": "tune",
+            "events": [{"start": "1 h", "duration": "30 min", "reduce_to": "60 %"}],
+        },
+    },
+    "condition": {
+        "above": {"signal": "carbon", "level": "36 gCO2e/kWh"},
+        "daily": {"since": "22:00", "until": "06:00", "zone": "Europe/Berlin"},
+    },
+    "schedule": {
+        "flexible-start": {"signal": "carbon", "within": "6 h", "forecast": {"kind": "perfect"}},
+        "pause-resume": {
+            "signal": "carbon",
+            "threshold": "fit",
+            "within": "6 h",
+            "forecast": {"kind": "perfect"},
+            "while_paused": {"kind": "hold"},
+        },
+        "suspend": {"above": "0.12 USD/kWh", "while_paused": {"kind": "release", "save": "1 min", "restart": "1 min"}},
+    },
+    "forecast": {"noisy": {"mape_at_once": "2 %", "mape_day_ahead": "10 %", "correlation_time": "6 h"}},
+    "arrivals": {
+        "poisson": {"rate": "0.1 /s"},
+        "gamma": {"rate": "0.1 /s", "cv": 2.0},
+        "weibull": {"rate": "0.1 /s", "cv": 0.5},
+        "mmpp": {"states": [{"rate": "1 /s", "dwell": "1 min"}, {"rate": "0.01 /s", "dwell": "5 min"}]},
+        "diurnal": {"rate": "0.1 /s", "peak_to_mean": 1.5, "peak_hour": 14.0},
+        "clients": {
+            "clients": [{"name": "a", "arrivals": {"kind": "poisson", "rate": "0.1 /s"}, "lengths": FIXED_LENGTHS}]
+        },
+        "closed-loop": {"concurrency": 4, "requests": 100},
+        "trace": {"file": "trace.csv"},
+        "servegen": {"clients": [{"file": "client.csv", "lengths": {"file": "client.json"}}]},
+        "routed": {"route": "users"},
+    },
+    "lengths": {
+        "separate": {"prompt": TOKENS, "output": TOKENS},
+        "joint": {"file": "trace.csv"},
+    },
+    "token law": {
+        "constant": {"tokens": 100},
+        "uniform": {"low": 10, "high": 20},
+        "lognormal": {"mean": 100.0, "cv": 1.0},
+        "histogram": {"tokens": [10, 20], "weights": [1.0, 3.0]},
+    },
+}
+"""Family -> kind (or class, where a word stands for two) -> what is written besides the kind."""

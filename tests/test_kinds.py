@@ -1,0 +1,342 @@
+"""The registry of kinds: every kind has a spec, a builder and an example, and obeys the laws of its family."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, get_type_hints
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim import kinds
+from sim.build.facility import building, cooling
+from sim.build.grid import ewif_signal, grid_series
+from sim.build.onsite import Around
+from sim.build.policies import Job, forecaster
+from sim.build.requests import Asked, length_law, request_source
+from sim.build.schedulers import scheduler
+from sim.build.weather import weather_series
+from sim.engine.clock import Clock
+from sim.engine.cluster import Cluster, Gang
+from sim.engine.node import Node
+from sim.engine.scheduling import Scheduler, fault
+from sim.errors import SignalRangeError
+from sim.kinds import Choice, Kind
+from sim.onsite.loop import CHARGE, DISCHARGE, FOLLOW, REST
+from sim.onsite.plan import OnsitePlan
+from sim.onsite.thresholds import Rule
+from sim.profiles.catalog import Catalog
+from sim.rng import Streams
+from sim.signals import Signal
+from sim.signals.grid.series import GridSeries
+from sim.spec.cluster import Cluster as ClusterSpec
+from sim.spec.policies import Cap
+from sim.spec.requests import RoutedArrivals
+from sim.units import DAY_NS, HOUR_NS
+from tests import test_publishers_files
+from tests.grid_files import ORIGIN
+from tests.kind_examples import EXAMPLES, HOURS, OTHER_START, write_files
+from tests.onsite_worlds import clear
+from tests.plants import weather
+from tests.worlds import Tape, hardware
+
+CATALOG = Catalog()
+DAY = HOURS * HOUR_NS
+EDGES = np.arange(HOURS + 1, dtype=np.int64) * HOUR_NS
+ALL = [(kind, word) for family in kinds.SHIPPED for kind in kinds.kinds(family) for word in kind.names]
+IDS = [f"{kind.spec.family}: {word}" for kind, word in ALL]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The files that examples read, in the folder that they are read from."""
+    folder = tmp_path_factory.mktemp("files")
+    write_files(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield
+
+
+def example(spec: type[Choice], word: str) -> Choice:
+    """The spec of a kind, from its example."""
+    known = EXAMPLES.get(spec.family, {})
+    written = dict(spec.example) or known.get(spec.__name__) or known.get(word, {})
+    needed = {name for name, field in spec.model_fields.items() if field.is_required()} - {"kind"}
+    assert needed <= set(written), f"{spec.family} '{word}' has no example: add one to its spec or to kind_examples"
+    return spec.model_validate({**written, "kind": word})
+
+
+@pytest.mark.parametrize(("kind", "word"), ALL, ids=IDS)
+def test_a_kind_is_whole(kind: Kind, word: str) -> None:
+    """Its spec reads its example, alone and where any of the family may stand; its builder takes it."""
+    spec = kind.spec
+    assert (spec.__doc__ or "").strip(), "say what it is"
+    made = example(spec, word)
+    assert made.kind == word
+    bases = [base for base in spec.__mro__[1:] if issubclass(base, Choice) and base is not Choice]
+    assert all(spec in base.alternatives() for base in bases if not kinds._words(base))
+    family = next(base for base in bases if not kinds._words(base))
+    assert family.model_validate(made.model_dump()) == made
+    built = kinds.builder(made)
+    assert (built.__doc__ or "").strip()
+    first = next(iter(inspect.signature(built).parameters))
+    assert issubclass(spec, get_type_hints(inspect.unwrap(built), localns=vars(inspect.getmodule(spec)))[first])
+
+
+def wavy(unit: str, low: float, high: float, days: int = 3) -> Signal:
+    """A signal by hours from a day before the run on, that swings once a day."""
+    hours = np.arange(24 * days + 1, dtype=np.int64)
+    swing = 0.5 - 0.5 * np.cos(hours[:-1] * 2.0 * np.pi / 24.0)
+    return Signal((hours - 24) * HOUR_NS, low + (high - low) * swing, unit)
+
+
+SEEN = {"carbon": wavy("g/J", 2e-5, 2e-4), "price": wavy("USD/J", 1e-8, 5e-8), "marginal": wavy("g/J", 1e-4, 2e-4)}
+
+
+def cooling_takes_the_heat_out(spec: Any) -> None:
+    """Power and water are finite and not below zero from frost to heat, and heat only grows on its way out."""
+    made = cooling(spec, 1e6)
+    assert made.capacity_w > 0.0
+    assert 10.0 < made.supply_c < 60.0
+    dry = np.repeat([-15.0, 0.0, 15.0, 30.0, 42.0], 4)
+    air = weather(dry, dry - np.where(dry < 5.0, 1.0, 6.0)).on_bins(np.arange(len(dry) + 1) * HOUR_NS)
+    heat_w = np.tile([0.0, 2e5, 6e5, 1e6], 5)
+    cooled = made.cool(heat_w, air)
+    for values in (*cooled.power_w.values(), *cooled.water_l_per_s.values(), cooled.rejected_w):
+        assert np.isfinite(values).all()
+        assert (np.broadcast_to(values, heat_w.shape) >= 0.0).all()
+    assert (cooled.rejected_w >= heat_w * (1.0 - 1e-12)).all()
+
+
+def facility_only_adds(spec: Any) -> None:
+    """What a building adds to the IT load, and the water it takes, are finite and not below zero."""
+    made = building(spec, weather(np.linspace(-5.0, 35.0, HOURS), np.linspace(-6.0, 22.0, HOURS)))
+    bins = made.evaluate({"gpu": np.linspace(1e5, 9e6, HOURS)}, EDGES)
+    for values in (*bins.components_w.values(), *bins.water_l_per_s.values()):
+        assert np.isfinite(values).all()
+        assert (values >= 0.0).all()
+    assert bool(bins.water_l_per_s) <= made.models_water
+    assert spec.has_limits == hasattr(made, "it_limit_w")
+
+
+def sources_give_signals(which: str, spec: Any) -> None:
+    """A grid's series covers the time asked for, and is not asked beyond that."""
+    origin_ns = test_publishers_files.ORIGIN if getattr(spec, "file", "") in OTHER_START else ORIGIN
+    series = grid_series(spec, origin_ns=origin_ns, start_ns=0, end_ns=HOUR_NS, catalog=CATALOG)
+    signal = getattr(series, which)
+    assert signal.covers(0, HOUR_NS)
+    assert np.isfinite(signal.values).all()
+    assert which == "price" or (signal.values >= 0.0).all()
+    assert signal.unit.endswith("/J")
+    if spec.kind != "average":
+        with pytest.raises(SignalRangeError):
+            signal.at(signal.last_ns)
+    for share in (series.mix or {}).values():
+        assert ((share.values >= 0.0) & (share.values <= 1.0)).all()
+
+
+def water_is_not_below_zero(spec: Any) -> None:
+    mix = {fuel: Signal.constant(0.5, "J/J") for fuel in ("gas", "hydro")}
+    assert (ewif_signal(spec, GridSeries(mix=mix), catalog=CATALOG).values >= 0.0).all()
+
+
+def weather_covers_the_run(spec: Any) -> None:
+    start_ns = ORIGIN // DAY_NS * DAY_NS - 300 * DAY_NS
+    made = (
+        weather_series(spec, start_ns=start_ns, end_ns=start_ns + 6 * HOUR_NS)
+        if spec.kind != "open-meteo"
+        else (weather_series(spec, start_ns=OPEN_METEO_NS, end_ns=OPEN_METEO_NS + 6 * HOUR_NS))
+    )
+    assert made.edges_ns[0] <= 0
+    assert made.edges_ns[-1] >= 6 * HOUR_NS
+    assert np.isfinite(made.dry_bulb_c).all()
+    assert ((made.relative_humidity >= 0.0) & (made.relative_humidity <= 1.0)).all()
+
+
+OPEN_METEO_NS = 1_640_995_200 * 10**9 + 6 * HOUR_NS  # 2022-01-01, the only day there is
+
+
+def units_balance(spec: Any) -> None:
+    """A site with this unit gives and takes the same power in every bin."""
+    around = Around(ORIGIN, clear(days=2), "USD", np.random.default_rng(1))
+    plan = kinds.builder(spec)(spec, OnsitePlan(), around)
+    for plant in plan.plants:
+        assert ((plant.power_w(EDGES) >= 0.0) & (plant.power_w(EDGES) <= 1.2 * plant.capacity_w)).all()
+    served = plan.dispatch(np.full(HOURS, 4e5), EDGES, SEEN["price"], SEEN["carbon"])
+    assert np.abs(served.imbalance_w()).max() < 1e-3
+    assert np.abs(served.storage_imbalance_j()).max() < 1.0
+    assert np.isfinite(plan.fuel_l(served, EDGES)).all()
+
+
+def dispatch_tells_the_battery(spec: Any) -> None:
+    rule: Rule = kinds.builder(spec)(spec, 0.9, Around(ORIGIN, None, "USD", np.random.default_rng(1)))
+    assert set(rule.told(SEEN["price"], SEEN["carbon"]).on_bins(EDGES)) <= {CHARGE, DISCHARGE, FOLLOW, REST}
+
+
+def bounds_are_apart(spec: Any) -> None:
+    bounds = kinds.builder(spec)(spec, Around(ORIGIN, None, "USD", np.random.default_rng(1)))
+    low, high = bounds.of(SEEN["price"])
+    assert (np.asarray(low) <= np.asarray(high)).all()
+
+
+def changes_follow_one_another(changes: Any, watts: float) -> None:
+    """Instants rise, and a cap is of the watts that it was asked for."""
+    found = [change for _, change in zip(range(20), changes(), strict=False)]
+    times = [at_ns for at_ns, _ in found]
+    assert found
+    assert times == sorted(set(times))
+    assert {cap_w for _, cap_w in found} <= {None, watts}
+
+
+def policies_cap(spec: Any) -> None:
+    if isinstance(spec, Cap):
+        watts = spec.watts(400.0)
+        assert all(0.0 < one <= 400.0 for one in watts)
+        changes_follow_one_another(kinds.builder(spec)(spec, watts, SEEN, ORIGIN), watts[0])
+    else:
+        limit = kinds.builder(spec)(spec, lambda: Signal.constant(5e5, "W"))
+        assert (limit.values >= 0.0).all()
+
+
+def conditions_come_and_go(spec: Any) -> None:
+    changes_follow_one_another(kinds.builder(spec)(spec, 250.0, SEEN, ORIGIN), 250.0)
+
+
+def schedules_let_a_job_be_done(spec: Any) -> None:
+    """A job may work for as long as it takes, before its deadline."""
+    truth = SEEN[spec.signal]
+    made = kinds.builder(spec)(spec, Job(truth, 0, 2 * HOUR_NS, np.random.default_rng(1)))
+    assert set(made.may_run.values) <= {0.0, 1.0}
+    until_ns = made.deadline_ns if made.deadline_ns is not None else DAY
+    end_ns = min(until_ns, made.may_run.last_ns)
+    assert made.may_run.integral(0, end_ns) > 0.0
+    assert made.deadline_ns is None or made.deadline_ns >= 2 * HOUR_NS
+
+
+def forecasts_cover_their_window(spec: Any) -> None:
+    made = forecaster(spec).made(SEEN["carbon"], 0, DAY, np.random.default_rng(1))
+    assert (made.first_ns, made.last_ns, made.unit) == (0, DAY, "g/J")
+    assert np.isfinite(made.values).all()
+
+
+def requests_come_in_order(spec: Any) -> None:
+    """Sorted, within the run, of a token at least; and the same when they are read again."""
+    if isinstance(spec, RoutedArrivals):
+        return  # its route's arrivals stand in its place
+    lengths = None if spec.brings_lengths else example(kinds.kinds("lengths")[0].spec, "separate")
+    asked = Asked("test", lengths, None, ORIGIN, HOUR_NS, Streams(1))  # type: ignore[arg-type]
+    source = request_source(spec, asked)
+    read = [[chunk for _, chunk in zip(range(3), source.chunks(), strict=False)] for _ in range(2)]
+    arrival = np.concatenate([chunk.arrival_ns for chunk in read[0]])
+    assert len(arrival)
+    assert (np.diff(arrival) >= 0).all()
+    assert arrival[0] >= 0
+    assert arrival[-1] < HOUR_NS
+    for one, two in zip(*read, strict=True):
+        assert np.array_equal(one.arrival_ns, two.arrival_ns)
+        assert np.array_equal(one.prompt_tokens, two.prompt_tokens)
+        assert (one.prompt_tokens >= 1).all()
+        assert (one.output_tokens >= 1).all()
+
+
+def lengths_are_of_a_token_at_least(spec: Any) -> None:
+    prompts, outputs = length_law("test", spec, Streams(1))()(1000)
+    assert len(prompts) == len(outputs) == 1000
+    assert min(prompts.min(), outputs.min()) >= 1
+
+
+def laws_have_their_mean(spec: Any) -> None:
+    drawn = kinds.builder(spec)(spec)(np.random.default_rng(1))(20_000)
+    assert drawn.min() >= 1
+    assert math.isclose(drawn.mean(), spec.mean_tokens, rel_tol=0.05)
+
+
+def schedulers_place_what_there_is(spec: Any) -> None:
+    made = scheduler(ClusterSpec.model_construct(nodes=[], scheduler=spec))
+    _any_queue(made)
+
+
+@st.composite
+def _queues(draw: st.DrawFn) -> tuple[list[tuple[str, bool]], list[tuple[str, int, int | None]]]:
+    nodes = draw(st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), min_size=1, max_size=5))
+    jobs = st.tuples(st.sampled_from("ab"), st.integers(1, 12), st.none() | st.integers(1, DAY_NS))
+    return nodes, draw(st.lists(jobs, min_size=1, max_size=6))
+
+
+def _any_queue(made: Scheduler) -> None:
+    @given(_queues())
+    def check(queue: tuple[list[tuple[str, bool]], list[tuple[str, int, int | None]]]) -> None:
+        """It never gives more than there is, names each gang once, and comes to an end."""
+        clock = Clock()
+        nodes = [
+            Node(clock, Tape(), f"n{i}", pool, hardware(), powered=powered)
+            for i, (pool, powered) in enumerate(queue[0])
+        ]
+        cluster = Cluster(clock, nodes, {}, made)
+        waiting = [Gang(cluster, f"j{i}", pool, slots, ns) for i, (pool, slots, ns) in enumerate(queue[1])]
+        free = {node: node.free for node in nodes}
+        start = made.next(waiting, nodes, 0) if waiting else None
+        while start is not None:
+            assert fault(start) is None
+            gang, chosen = start
+            waiting.remove(gang)
+            for node, slots in chosen.items():
+                free[node] -= slots
+                cluster._place(gang, dict(chosen)) if node is next(iter(chosen)) else None
+                assert free[node] == node.free >= 0
+            start = made.next(waiting, nodes, 0) if waiting else None
+
+    check()
+
+
+LAWS: dict[str, Callable[[Any], None]] = {
+    "facility": facility_only_adds,
+    "cooling": cooling_takes_the_heat_out,
+    "grid intensity": partial(sources_give_signals, "intensity"),
+    "grid price": partial(sources_give_signals, "price"),
+    "grid water": water_is_not_below_zero,
+    "weather": weather_covers_the_run,
+    "on-site unit": units_balance,
+    "battery dispatch": dispatch_tells_the_battery,
+    "battery bounds": bounds_are_apart,
+    "policy": policies_cap,
+    "condition": conditions_come_and_go,
+    "schedule": schedules_let_a_job_be_done,
+    "forecast": forecasts_cover_their_window,
+    "arrivals": requests_come_in_order,
+    "lengths": lengths_are_of_a_token_at_least,
+    "token law": laws_have_their_mean,
+    "scheduler": schedulers_place_what_there_is,
+}
+
+
+def test_every_family_has_its_laws() -> None:
+    assert set(LAWS) == set(kinds.SHIPPED)
+
+
+@pytest.mark.parametrize(("kind", "word"), ALL, ids=IDS)
+def test_a_kind_obeys_the_laws_of_its_family(kind: Kind, word: str) -> None:
+    LAWS[kind.spec.family](example(kind.spec, word))
+
+
+def test_formats_of_traces_and_recordings_are_told_apart() -> None:
+    """Each is called what the registry calls it, and is told by columns or by a text; ours take no blank one."""
+    for name, form in trace_formats().items():
+        assert form.name == name
+        assert form.columns
+        assert len({(one.json, one.columns) for one in trace_formats().values()}) == len(trace_formats())
+    blank = Text("blank.csv", ["a,b,c\n"], None)
+    for reader in formats():
+        assert reader.NAME
+        assert callable(reader.read)
+        assert not reader.fits(blank)
+
+
+def test_a_kind_without_an_example_is_told() -> None:
+    with pytest.raises(AssertionError, match="forecast 'better' has no example"):
+        example(kinds.kinds("forecast")[2].spec, "better")
