@@ -38,7 +38,8 @@ check: $(READY)
 	$(BIN)/mypy
 
 docs: $(READY)
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build/html
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build/html \
+		|| { rm -rf docs/_build; exit 1; }  # a page read once would not be warned of again
 
 test: check docs
 	set -e; for scenario in scenarios/*.yaml; do $(BIN)/coldaisle check "$$scenario"; done

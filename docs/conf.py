@@ -32,7 +32,8 @@ suppress_warnings = ["ref.python"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_preserve_defaults = True
+autodoc_use_type_comments = False
+add_module_names = False
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True
 python_maximum_signature_line_length = 90
@@ -50,9 +51,11 @@ def _made_by_machine(_app: Sphinx, _what: str, name: str, _item: object, skip: b
 
 
 def _shortened(
-    _app: Sphinx, _what: str, _name: str, _item: object, _options: object, signature: str | None, returned: str | None
+    _app: Sphinx, what: str, _name: str, _item: object, _options: object, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
     """Arrays by what they hold, and a default that a factory makes as an ellipsis: a signature is to be read."""
+    if what == "class" and signature == "(*args, **kwargs)":  # a protocol, which nobody calls
+        return "", None
     return _readable(signature), _readable(returned)
 
 
@@ -68,6 +71,9 @@ html_title = "coldaisle"
 html_static_path: list[str] = []
 html_copy_source = False
 html_show_sourcelink = False
+html_sidebars: dict[str, list[str]] = {
+    page: [] for page in ("guide", "changes", "ARCHITECTURE", "CONTRIBUTING")
+}  # none has pages beneath
 html_theme_options = {
     "show_nav_level": 1,
     "navigation_depth": 3,

@@ -6,7 +6,6 @@ Nothing here knows the name of a field, an option or a file: what is added to th
 from __future__ import annotations
 
 import json
-import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,8 +20,8 @@ from sim.spec.schema import scenario_schema
 
 Schema = Mapping[str, Any]
 DEFINED = "#/$defs/"
-SCHEMA = "sim.spec"
-"""The package of which the modules' own words are enough: its classes are the scenario's fields, told there."""
+TOLD_ELSEWHERE = ("sim.spec", "sim.cli", "sim.engine.serving.kernel")
+"""Packages of which the modules' own words are enough: fields and options have pages, the kernel has its reference."""
 MOST_ON_A_PAGE = 20
 """Kinds told on one page: a part of the scenario that has more is split by its fields, where these have enough."""
 FEWEST_ON_A_PAGE = 6
@@ -50,18 +49,18 @@ def titled(title: str, mark: str, text: str = "") -> str:
 
 def module_pages() -> Iterator[tuple[str, str]]:
     """A page for every package, found by walking the tree; the docstrings are read when the page is built."""
-    packages: dict[str, list[str]] = {"sim": ["sim"]}
-    for module in pkgutil.walk_packages(sim.__path__, "sim."):
-        if module.ispkg:
-            packages[module.name] = [module.name]
-        else:
-            packages.setdefault(module.name.rpartition(".")[0], []).append(module.name)
+    root = Path(sim.__path__[0])
+    packages: dict[str, list[str]] = {}
+    for path in sorted(root.rglob("*.py"), key=lambda path: (path.parent, path.stem != "__init__", path.stem)):
+        package = ".".join(("sim", *path.parent.relative_to(root).parts))
+        name = package if path.stem == "__init__" else f"{package}.{path.stem}"
+        packages.setdefault(package, []).append(name)
     for package, modules in packages.items():
         yield f"modules/{package}.rst", titled(package, "=", "\n".join(_module(name, package) for name in modules))
 
 
 def _module(name: str, package: str) -> str:
-    members = "" if package == SCHEMA else "   :members:\n   :ignore-module-all:\n"
+    members = "" if package in TOLD_ELSEWHERE else "   :members:\n   :ignore-module-all:\n"
     own = f".. automodule:: {name}\n{members}"
     return f"{own}\n" if name == package else titled(name, "-", own)
 
