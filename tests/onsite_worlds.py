@@ -10,11 +10,26 @@ import numpy.typing as npt
 
 from sim.instants import epoch_ns
 from sim.onsite import pv
+from sim.onsite.dispatch import Dispatch
 from sim.units import HOUR_NS
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 START_NS = epoch_ns(datetime(2021, 1, 1, tzinfo=UTC))
+
+
+def imbalance_w(served: Dispatch) -> Floats:
+    """Sources less sinks in each bin: zero but for rounding."""
+    given = served.pv_w + served.wind_w + served.diesel_w + served.battery_discharge_w + served.grid_import_w
+    taken = served.load_w + served.battery_charge_w + served.grid_export_w + served.curtailed_w
+    return np.asarray(given + served.unserved_w - taken)
+
+
+def storage_imbalance_j(served: Dispatch) -> Floats:
+    """What the battery took less what it gave, lost and now holds more, in each bin: zero but for rounding."""
+    before = np.concatenate([served.soc_start_j[..., None], served.soc_j[..., :-1]], axis=-1)
+    net_j = (served.battery_charge_w - served.battery_discharge_w - served.losses_w) * served.dt_s
+    return np.asarray(net_j - (served.soc_j - before))
 
 
 @dataclass(frozen=True)

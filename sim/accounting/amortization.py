@@ -32,41 +32,16 @@ def use_share(active_ns: int, active_lifetime_ns: int) -> float:
     """By use: active time over the active time that the device is expected to give before it is replaced.
 
     For a device that wears out by work or is replaced for the work it has done. Idle time is free; where it is used
-    less than expected, part of the carbon is never charged, and ``unspent_share`` says how much.
+    less than expected, part of the carbon is never charged.
     """
     return active_ns / active_lifetime_ns
 
 
-def unspent_share(active_ns: int, active_lifetime_ns: int, age_ns: int, lifetime_ns: int) -> float:
-    """What use-based shares leave of a device at ``age_ns``, against even wear over its calendar lifetime.
-
-    Positive: time passes faster than use. Charged to nobody by ``use_share``, and shown so that totals close.
-    """
-    return time_share(age_ns, lifetime_ns) - use_share(active_ns, active_lifetime_ns)
-
-
-def devices_bought(horizon_ns: int, refresh_ns: int) -> int:
-    """Devices bought for one place over ``horizon_ns`` with a new one every ``refresh_ns``, the first at the start."""
-    return -(-horizon_ns // refresh_ns)
-
-
-def refresh_share(horizon_ns: int, refresh_ns: int) -> float:
-    """Devices' worth of carbon that one place answers for over ``horizon_ns``, time-based: whole only at a refresh.
-
-    ``devices_bought`` is what was made by then; the difference is what the devices in place are still worth.
-    """
-    return horizon_ns / refresh_ns
-
-
 @dataclass(frozen=True)
 class SecondLife:
-    """Another use of a device after this one, which carries ``share`` (0..1) of the carbon of making it.
-
-    ``repair_g`` is made again for it (new drives, refurbishment), and is its own.
-    """
+    """Another use after this one, which carries ``share`` (0..1) of the carbon of making the device."""
 
     share: float
-    repair_g: float = 0.0
 
 
 def second_life_by_time(first_ns: int, second_ns: int) -> SecondLife:
@@ -77,11 +52,6 @@ def second_life_by_time(first_ns: int, second_ns: int) -> SecondLife:
 def first_life_g(made_g: float, second: SecondLife | None) -> float:
     """Carbon of making a device, g, that its first life answers for."""
     return made_g if second is None else made_g * (1.0 - second.share)
-
-
-def second_life_g(made_g: float, second: SecondLife) -> float:
-    """Carbon, g, that the second life answers for; with the first it makes up the device and what was made again."""
-    return made_g * second.share + second.repair_g
 
 
 @dataclass(frozen=True)

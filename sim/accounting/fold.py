@@ -13,7 +13,7 @@ import numpy as np
 
 from sim.accounting.amortization import time_share
 from sim.accounting.conventions import UNALLOCATED
-from sim.accounting.footprint import Footprint, Lines, Part
+from sim.accounting.footprint import QUANTITIES, Footprint, Lines, Part
 from sim.accounting.ledger import WAN, Floats, Key, Ledger
 from sim.accounting.plan import AccountingPlan, Amortization, EmbodiedItem, GridPlan, PlantItem
 from sim.accounting.site import SiteAccount, account_site
@@ -22,8 +22,8 @@ from sim.memo import last_kept
 
 WARM_AIR = "warm_air"
 """The state of what warm inlet air costs the servers beyond what the engine metered."""
-OF_THE_STOCK = ("operational_g", "market_g", "marginal_g", "offsite_l", "withdrawal_l", "cost")
-"""What the change of what is stored takes, as lines have it."""
+OF_NETWORKS = ("operational_g", "marginal_g", "offsite_l")
+"""What energy of networks takes: it is neither paid nor contracted for by a site."""
 MADE = ("embodied_low_g", "embodied_g", "embodied_high_g")
 
 
@@ -59,22 +59,13 @@ def _per_joule(account: SiteAccount) -> dict[str, Floats]:
     """Carbon, water and cost of a joule consumed at the site in each bin, by quantity of a line; not on-site water."""
     facility = account.facility_j
     rate = np.divide(1.0, facility, out=np.zeros_like(facility), where=facility > 0.0)
-    sums: dict[str, Floats | None] = {
-        "import_j": account.import_j,
-        "operational_g": account.grid_g,
-        "market_g": account.market_g,
-        "marginal_g": account.marginal_g,
-        "offsite_l": account.offsite_l,
-        "withdrawal_l": account.withdrawal_l,
-        "cost": account.cost,
-    }
+    sums: dict[str, Floats] = {"import_j": account.import_j, **account.taken}
     if account.onsite_l is not None:
         sums["onsite_l"] = np.sum([*account.onsite_l.values(), np.zeros_like(facility)], axis=0)
     if account.burnt_g is not None:
-        sums |= {"scope1_g": account.burnt_g, "operational_g": account.grid_g + account.burnt_g}
-        if account.market_g is not None:
-            sums["market_g"] = account.market_g + account.burnt_g
-    return {name: values * rate for name, values in sums.items() if values is not None}
+        sums["scope1_g"] = account.burnt_g
+        sums |= {name: sums[name] + account.burnt_g for name in ("operational_g", "market_g") if name in sums}
+    return {name: values * rate for name, values in sums.items()}
 
 
 def _operational(site: str, counted: Ledger, account: SiteAccount, lines: Lines) -> None:
@@ -91,7 +82,7 @@ def _operational(site: str, counted: Ledger, account: SiteAccount, lines: Lines)
             of = [Key(site, "", "", component, key.owner, WARM_AIR if part == "it" else key.state) for key in keys]
             lines.add(part, [of[i] for i in some], quantities, values[some])
     if account.stock is not None:
-        taken = {name: values for name, values in account.stock.taken.items() if name in OF_THE_STOCK}
+        taken = {name: values for name, values in account.stock.taken.items() if name in QUANTITIES}
         values = shares @ np.column_stack(list(taken.values()))
         some = np.flatnonzero(values.any(axis=1)).tolist()
         of = [Key(site, "", "", STORED, key.owner, key.state) for key in keys]
@@ -102,8 +93,7 @@ def _network(outside: Ledger, grid: GridPlan, lines: Lines) -> None:
     """Adds energy of networks, at the intensity of the site that receives: not cooled, paid or contracted by it."""
     if not outside.keys:
         return
-    signals = {"operational_g": grid.intensity, "marginal_g": grid.marginal, "offsite_l": grid.water}
-    rates = {name: rate.on_bins(outside.edges_ns) for name, rate in signals.items() if rate is not None}
+    rates = {name: grid.per_joule[name].on_bins(outside.edges_ns) for name in OF_NETWORKS if name in grid.per_joule}
     rates["market_g"] = rates["operational_g"]  # nobody here contracts for it
     by_bin = np.column_stack([np.ones(outside.energy_j.shape[1]), *rates.values()])
     lines.add("network", outside.keys, ("energy_j", *rates), outside.energy_j @ by_bin)

@@ -107,14 +107,6 @@ class Ledger:
             return self
         return Ledger(self.edges_ns, tuple(self.keys[i] for i in rows), self.energy_j[rows], self.slot_ns[rows])
 
-    def sums(self, name: Callable[[Key], str], row_values: Floats | None = None) -> dict[str, float]:
-        """``row_values`` (keys,), the energy by default, summed by what ``name`` says of a key; names sorted."""
-        values = self.energy_j.sum(axis=1) if row_values is None else row_values
-        grouped: dict[str, list[float]] = {}
-        for key, value in zip(self.keys, values.tolist(), strict=True):
-            grouped.setdefault(name(key), []).append(value)
-        return {label: float(sum(grouped[label])) for label in sorted(grouped)}
-
     @classmethod
     def of(cls, edges_ns: Ints, rows: Iterable[tuple[Key, Floats, Ints]]) -> Ledger:
         """A ledger from rows in any order; rows of equal key are added."""

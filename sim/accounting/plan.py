@@ -37,6 +37,18 @@ class GridPlan:
     withdrawal: Signal | None = None
 
     @property
+    def per_joule(self) -> dict[str, Signal]:
+        """What a joule from it takes, where it is known, by the quantity of a line of the footprint."""
+        taken = {
+            "operational_g": self.intensity,
+            "marginal_g": self.marginal,
+            "offsite_l": self.water,
+            "withdrawal_l": self.withdrawal,
+            "cost": self.price,
+        }
+        return {name: signal for name, signal in taken.items() if signal is not None}
+
+    @property
     def currency(self) -> str | None:
         """Currency of the price; None without one."""
         return self.price.unit.partition("/")[0] if self.price is not None else None

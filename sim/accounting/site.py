@@ -30,10 +30,10 @@ class SiteAccount:
     """The account of one site in arrays over the bins (n,): J, g of carbon, L of water, cost in the plan's currency.
 
     ``facility_j`` is all the site consumes: ``it_j`` (with ``extra_j``, what warm air costs the servers) and
-    ``overhead_j`` by component; ``import_j`` is the part that the grid supplies. None where a thing is not modelled.
+    ``overhead_j`` by component; ``import_j`` is the part that the grid supplies, and ``taken`` what that takes by
+    quantity of a line: what is fed in earns nothing here. None, or not there, where a thing is not modelled.
     ``carbon_free_j`` is consumed energy that was carbon-free in its very hour; ``burnt_g`` the fuel of the backup.
-    ``cost`` is what the grid's energy costs: what is fed in earns nothing here. ``stock`` is what the change of a
-    battery's charge comes to, and in none of the others.
+    ``stock`` is what the change of a battery's charge comes to, and in none of the others.
     """
 
     seconds: Floats
@@ -42,12 +42,7 @@ class SiteAccount:
     overhead_j: Mapping[str, Floats]
     facility_j: Floats
     import_j: Floats
-    grid_g: Floats
-    market_g: Floats | None = None
-    marginal_g: Floats | None = None
-    cost: Floats | None = None
-    offsite_l: Floats | None = None
-    withdrawal_l: Floats | None = None
+    taken: Mapping[str, Floats]
     onsite_l: Mapping[str, Floats] | None = None
     reused_j: Floats | None = None
     carbon_free_j: Floats | None = None
@@ -82,16 +77,18 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
         burnt_g = SCOPE_1_G_PER_L * plan.on_site.fuel_l(served, edges_ns)
         carbon_lines = tuple(line for line in plan.on_site.carbon(served, edges_ns) if line.scope != 1)
         exceeded += _unserved(served)
-    market_g = carbon_free = renewable = None
+    taken = {name: drawn * signal.on_bins(edges_ns) for name, signal in grid.per_joule.items()}
+    carbon_free = renewable = None
     if plan.market is not None:
         matched = match(plan.market, drawn, edges_ns, seconds)
-        market_g, renewable, carbon_free = matched.carbon_g, matched.renewable_j, matched.carbon_free_j
+        taken = {"operational_g": taken.pop("operational_g"), "market_g": matched.carbon_g, **taken}
+        renewable, carbon_free = matched.renewable_j, matched.carbon_free_j
     if grid.carbon_free is not None:
         bought = carbon_free if carbon_free is not None else np.zeros_like(drawn)
         carbon_free = bought + (drawn - bought) * grid.carbon_free.on_bins(edges_ns)
     stock = None
     if plan.on_site is not None and served is not None and plan.on_site.units.battery is not None:
-        per_joule = _grid_rates(plan, drawn, edges_ns, market_g, renewable, carbon_free)
+        per_joule = _grid_rates(plan, drawn, edges_ns, taken.get("market_g"), renewable, carbon_free)
         stock = stock_change(
             served,
             plan.on_site.units.battery,
@@ -114,12 +111,7 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
         overhead_j=overhead_j,
         facility_j=facility,
         import_j=drawn,
-        grid_g=drawn * grid.intensity.on_bins(edges_ns),
-        market_g=market_g,
-        marginal_g=drawn * grid.marginal.on_bins(edges_ns) if grid.marginal is not None else None,
-        cost=drawn * grid.price.on_bins(edges_ns) if grid.price is not None else None,
-        offsite_l=drawn * grid.water.on_bins(edges_ns) if grid.water is not None else None,
-        withdrawal_l=drawn * grid.withdrawal.on_bins(edges_ns) if grid.withdrawal is not None else None,
+        taken=taken,
         onsite_l=onsite,
         reused_j=bins.heat_reused_w * seconds if bins.heat_reused_w is not None else None,
         carbon_free_j=carbon_free,
@@ -140,20 +132,8 @@ def _grid_rates(
     renewable_j: Floats | None,
     carbon_free_j: Floats | None,
 ) -> dict[str, tuple[Floats, Floats]]:
-    """Carbon, water and cost of a joule of the grid in each bin, by quantity: of those drawn, and of one more without a
-    contract.
-    """
-    rates = {
-        name: (signal.on_bins(edges_ns),) * 2
-        for name, signal in {
-            "operational_g": plan.grid.intensity,
-            "marginal_g": plan.grid.marginal,
-            "offsite_l": plan.grid.water,
-            "withdrawal_l": plan.grid.withdrawal,
-            "cost": plan.grid.price,
-        }.items()
-        if signal is not None
-    }
+    """Carbon, water and cost of a joule of the grid in each bin: of those drawn, and of one more without a contract."""
+    rates = {name: (signal.on_bins(edges_ns),) * 2 for name, signal in plan.grid.per_joule.items()}
     nothing = np.zeros_like(drawn_j)
 
     def of_drawn(amount: Floats) -> Floats:

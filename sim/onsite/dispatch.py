@@ -88,18 +88,6 @@ class Dispatch:
         """What all plants could make."""
         return np.asarray(self.pv_w + self.wind_w + self.other_w)
 
-    def imbalance_w(self) -> Floats:
-        """Sources less sinks in each bin, W: zero but for rounding."""
-        given = self.made_w + self.diesel_w + self.battery_discharge_w + self.grid_import_w
-        taken = self.load_w + self.battery_charge_w + self.grid_export_w + self.curtailed_w
-        return np.asarray(given + self.unserved_w - taken)
-
-    def storage_imbalance_j(self) -> Floats:
-        """What the battery took less what it gave, lost and now holds more, J in each bin: zero but for rounding."""
-        before = np.concatenate([self.soc_start_j[..., None], self.soc_j[..., :-1]], axis=-1)
-        net_j = (self.battery_charge_w - self.battery_discharge_w - self.losses_w) * self.dt_s
-        return np.asarray(net_j - (self.soc_j - before))
-
     def energy_j(self, power_w: Floats) -> Floats:
         """Energy of one of its powers over all bins, J: a number a site."""
         return np.asarray(power_w @ self.dt_s)
