@@ -56,6 +56,10 @@ class PerEnergy:
 
     g_per_j: Range
 
+    def carbon(self, generated_j: float, _capacity_w: float, _elapsed_s: float) -> Range:
+        """Life-cycle carbon, g, that a plant's generation over some time answers for."""
+        return self.g_per_j.times(generated_j)
+
 
 @dataclass(frozen=True)
 class PerCapacity:
@@ -64,23 +68,17 @@ class PerCapacity:
     g_per_w: Range
     lifetime_ns: int
 
-
-def generation_carbon(
-    basis: PerEnergy | PerCapacity, *, generated_j: float, capacity_w: float, elapsed_s: float
-) -> Range:
-    """Life-cycle carbon, g, that a plant's generation over ``elapsed_s`` answers for."""
-    if isinstance(basis, PerEnergy):
-        return basis.g_per_j.times(generated_j)
-    return basis.g_per_w.times(capacity_w * elapsed_s * NS_PER_S / basis.lifetime_ns)
+    def carbon(self, _generated_j: float, capacity_w: float, elapsed_s: float) -> Range:
+        """Life-cycle carbon, g, that a plant's capacity over some time answers for."""
+        return self.g_per_w.times(capacity_w * elapsed_s * NS_PER_S / self.lifetime_ns)
 
 
 @dataclass(frozen=True)
 class CarbonLine:
-    """Carbon of one unit on site, g: ``scope`` 1 (burned) or 3 (life cycle), and what it goes by."""
+    """Carbon of one unit on site, g: ``scope`` 1 (burned) or 3 (life cycle)."""
 
     unit: str
     scope: int
-    basis: str
     carbon_g: Range
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sim.onsite.battery import life_used
 from sim.onsite.diesel import SCOPE_1_G_PER_L, fuel_l, seconds_on_test
 from sim.onsite.dispatch import NOTHING_THERE, Dispatch, SiteUnits, dispatch
-from sim.onsite.lifecycle import CarbonLine, PerCapacity, PerEnergy, Range, generation_carbon
+from sim.onsite.lifecycle import CarbonLine, PerCapacity, PerEnergy, Range
 from sim.onsite.thresholds import Follow, Rule
 from sim.signals import Signal
 from sim.units import SECONDS_PER_NS
@@ -125,22 +125,18 @@ class OnsitePlan:
         lines = []
         for plant in self._in_order():
             made_j = float(plant.power_w(edges_ns) @ served.dt_s)
-            carbon = generation_carbon(
-                plant.lifecycle, generated_j=made_j, capacity_w=plant.capacity_w, elapsed_s=elapsed_s
-            )
-            basis = "energy generated" if isinstance(plant.lifecycle, PerEnergy) else "capacity over lifetime"
-            lines.append(CarbonLine(plant.name, 3, basis, carbon))
+            lines.append(CarbonLine(plant.name, 3, plant.lifecycle.carbon(made_j, plant.capacity_w, elapsed_s)))
         if self.units.battery is not None and self.battery_lifecycle is not None:
             battery = self.units.battery
             used = float(life_used(battery, float(served.cycles[-1]), elapsed_s))
-            lines.append(CarbonLine("battery", 3, "wear", self.battery_lifecycle.times(battery.energy_j * used)))
+            lines.append(CarbonLine("battery", 3, self.battery_lifecycle.times(battery.energy_j * used)))
         if self.units.diesel is not None:
             litres = float(self.fuel_l(served, edges_ns).sum())
             burned = SCOPE_1_G_PER_L * litres
-            lines.append(CarbonLine("diesel", 1, "fuel burned", Range(burned, burned, burned, "40 CFR 98 C-1, C-2")))
+            lines.append(CarbonLine("diesel", 1, Range(burned, burned, burned, "40 CFR 98 C-1, C-2")))
             if self.fuel_upstream_g_per_l is not None:
                 made = self.fuel_upstream_g_per_l * litres
-                lines.append(CarbonLine("diesel", 3, "fuel supplied", Range(made, made, made, "the scenario")))
+                lines.append(CarbonLine("diesel", 3, Range(made, made, made, "the scenario")))
         return tuple(lines)
 
     def _in_order(self) -> Iterator[Plant]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +16,7 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.model import ModelProfile, shape
-from sim.profiles.sourced import Embodied, Profile, Source, Sourced
+from sim.profiles.sourced import Profile, Source, Sourced
 from sim.profiles.stack import StackProfile
 from sim.results.tables import plain_table
 
@@ -32,18 +33,19 @@ def catalog_table(catalog: Catalog) -> RenderableType:
     stacks.columns[1].no_wrap, stacks.columns[1].justify = False, "left"
     for name in catalog.paths():
         profile = catalog.read(name)
-        if isinstance(profile, StackProfile):
-            stacks.add_row(name, profile.title)
-        elif isinstance(profile, ModelProfile):
-            models.add_row(name, *_model_figures(profile))
-        elif isinstance(profile, FuelsProfile):
-            electricity.add_row(name, profile.basis or "", _substances(profile), profile.title)
-        elif isinstance(profile, GridsProfile):
-            electricity.add_row(name, profile.basis, f"{len(profile.regions)} regions", profile.title)
-        else:
-            bounds = profile.embodied
-            kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
-            machines.add_row(name, *_figures(profile), kilograms)
+        match profile:
+            case StackProfile():
+                stacks.add_row(name, profile.title)
+            case ModelProfile():
+                models.add_row(name, *_model_figures(profile))
+            case FuelsProfile():
+                electricity.add_row(name, profile.basis or "", _substances(profile), profile.title)
+            case GridsProfile():
+                electricity.add_row(name, profile.basis, f"{len(profile.regions)} regions", profile.title)
+            case _:
+                bounds = profile.embodied
+                kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
+                machines.add_row(name, *_figures(profile), kilograms)
     return Group(machines, models, stacks, electricity)
 
 
@@ -95,16 +97,16 @@ def _kilograms(grams: float) -> str:
 
 
 def _figures(profile: GPUProfile | CPUProfile | NodeProfile) -> tuple[str, str]:
-    if isinstance(profile, GPUProfile):
-        power = profile.power
-        return (
-            f"{power.idle.value:.0f} / {power.loaded.value:.0f} / {profile.tdp.value:.0f} W",
-            profile.memory.capacity.value.text,
-        )
-    if isinstance(profile, CPUProfile):
-        return f"{profile.power.idle.value:.0f} / {profile.power.full.value:.0f} W", f"{profile.cores} cores"
-    count, what = (profile.gpus.count, "GPU") if profile.gpus is not None else (profile.cpus.count, "CPU")
-    return f"off {profile.standby.value:.0f} W", f"{count} {what}{'s' if count > 1 else ''}"
+    match profile:
+        case GPUProfile():
+            power = profile.power
+            watts = f"{power.idle.value:.0f} / {power.loaded.value:.0f} / {profile.tdp.value:.0f} W"
+            return watts, profile.memory.capacity.value.text
+        case CPUProfile():
+            return f"{profile.power.idle.value:.0f} / {profile.power.full.value:.0f} W", f"{profile.cores} cores"
+        case _:
+            count, what = (profile.gpus.count, "GPU") if profile.gpus is not None else (profile.cpus.count, "CPU")
+            return f"off {profile.standby.value:.0f} W", f"{count} {what}{'s' if count > 1 else ''}"
 
 
 def profile_tables(profile: Profile) -> RenderableType:
@@ -131,14 +133,12 @@ def profile_tables(profile: Profile) -> RenderableType:
 
 
 def _numbers(value: Any, path: str) -> Iterator[tuple[str, Sourced[Any]]]:
-    if isinstance(value, Sourced):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _numbers(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, Profile | Embodied) or hasattr(type(value), "model_fields"):
-        for name in type(value).model_fields:
-            yield from _numbers(getattr(value, name), f"{path}.{name}" if path else name)
+    match value:
+        case Sourced():
+            yield path, value
+        case dict() | BaseModel():
+            for name, item in dict(value).items():
+                yield from _numbers(item, f"{path}.{name}" if path else str(name))
 
 
 def _citation(source: Source) -> str:
