@@ -51,6 +51,10 @@ class Lowest:
         values = [signal.at(min(max(at, signal.first_ns), signal.last_ns - 1)) for signal in self.signals]
         return np.argsort(np.array(values), kind="stable")
 
+    def begin(self) -> Sharing:
+        """The stream from its start."""
+        return _InOrder(self)
+
 
 @dataclass(frozen=True, eq=False)
 class Shares:
@@ -58,6 +62,10 @@ class Shares:
 
     shares: Floats
     draw: Callable[[], np.random.Generator]
+
+    def begin(self) -> Sharing:
+        """The stream from its start."""
+        return _ByChance(self)
 
 
 Draw = Callable[[int], Floats]
@@ -92,71 +100,25 @@ class Limits:
     stay: bool
     drawn: Callable[[], Draw] | None = None
 
+    def begin(self) -> Sharing:
+        """The stream from its start."""
+        return _ByLimit(self)
+
 
 Rule = Lowest | Shares | Limits
 
 
-class _Sharing:
-    """How far a stream has been shared out."""
+class Sharing:
+    """How far a stream has been shared out, and where its conversations went."""
 
-    def __init__(self, rule: Rule) -> None:
-        self._rule = rule
-        self._rng = rule.draw() if isinstance(rule, Shares) else None
-        self._draw = rule.drawn() if isinstance(rule, Limits) and rule.drawn is not None else None
-        self._interval = -1
-        self._order = np.zeros(0, dtype=np.int64)
-        self._room = np.zeros(0)
-        self._taken = 0
+    def __init__(self) -> None:
         self._sessions: dict[int, int] = {}
 
     def places(self, chunk: RequestChunk) -> Ints:
-        """The place of each request (n,)."""
-        rule = self._rule
-        if isinstance(rule, Shares):
-            assert self._rng is not None
-            upto = np.cumsum(rule.shares)
-            drawn = np.searchsorted(upto / upto[-1], self._rng.random(len(chunk)), side="right")
-            chosen = np.minimum(drawn, len(upto) - 1).astype(np.int64)
-            return self._together(chunk.session, lambda _: chosen)
-        if isinstance(rule, Limits):
-            by_limit = rule.places[np.searchsorted(rule.limits, self._numbers(rule, chunk), side="left")]
-            return self._together(chunk.session, lambda _: by_limit) if rule.stay else by_limit
-        chosen = np.empty(len(chunk), dtype=np.int64)
-        number = chunk.arrival_ns // rule.interval_ns
-        cuts = np.concatenate([[0], np.flatnonzero(np.diff(number)) + 1, [len(chunk)]])
-        for begin, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
-            self._enter(rule, int(number[begin]))
-            chosen[begin:end] = self._together(chunk.session[begin:end], self._in_order)
-        return chosen
+        """The place of each request (n,) of the next chunk."""
+        raise NotImplementedError
 
-    def _numbers(self, rule: Limits, chunk: RequestChunk) -> Floats:
-        """What each request (n,) is held to the limits by."""
-        if rule.by == "prompt-tokens":
-            return chunk.prompt_tokens.astype(np.float64)
-        if rule.by == "told":
-            assert chunk.difficulty is not None  # read with the trace
-            return chunk.difficulty
-        assert self._draw is not None
-        return self._draw(len(chunk))
-
-    def _enter(self, rule: Lowest, interval: int) -> None:
-        if interval != self._interval:
-            self._interval = interval
-            self._order = rule.order(interval)
-            self._room = np.cumsum(room(rule.most_per_s[self._order], rule.interval_ns))
-            self._taken = 0
-
-    def _in_order(self, new: npt.NDArray[np.bool_]) -> Ints:
-        """Places (n,) of requests of which the ``new`` ones take room; the others' mean nothing."""
-        places = np.zeros(len(new), dtype=np.int64)
-        positions = self._taken + np.arange(int(new.sum()))
-        rank = np.searchsorted(self._room, positions, side="right")
-        rank[rank == len(self._order)] = 0
-        places[new] = self._order[rank]
-        self._taken += len(positions)
-        return places
-
-    def _together(self, session: Ints, choose: Callable[[npt.NDArray[np.bool_]], Ints]) -> Ints:
+    def together(self, session: Ints, choose: Callable[[npt.NDArray[np.bool_]], Ints]) -> Ints:
         """The choice of each request, but that conversations stay where their first request went."""
         talking = np.flatnonzero(session >= 0)
         names, first, which = np.unique(session[talking], return_index=True, return_inverse=True)
@@ -169,6 +131,79 @@ class _Sharing:
         self._sessions.update(zip(names[begun].tolist(), known[begun].tolist(), strict=True))
         chosen[talking] = known[which]
         return chosen
+
+
+class _InOrder(Sharing):
+    def __init__(self, rule: Lowest) -> None:
+        super().__init__()
+        self._rule = rule
+        self._interval = -1
+        self._order = np.zeros(0, dtype=np.int64)
+        self._room = np.zeros(0)
+        self._taken = 0
+
+    def places(self, chunk: RequestChunk) -> Ints:
+        """See ``Sharing``."""
+        chosen = np.empty(len(chunk), dtype=np.int64)
+        number = chunk.arrival_ns // self._rule.interval_ns
+        cuts = np.concatenate([[0], np.flatnonzero(np.diff(number)) + 1, [len(chunk)]])
+        for begin, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+            self._enter(int(number[begin]))
+            chosen[begin:end] = self.together(chunk.session[begin:end], self._in_order)
+        return chosen
+
+    def _enter(self, interval: int) -> None:
+        if interval != self._interval:
+            self._interval = interval
+            self._order = self._rule.order(interval)
+            self._room = np.cumsum(room(self._rule.most_per_s[self._order], self._rule.interval_ns))
+            self._taken = 0
+
+    def _in_order(self, new: npt.NDArray[np.bool_]) -> Ints:
+        """Places (n,) of requests of which the ``new`` ones take room; the others' mean nothing."""
+        places = np.zeros(len(new), dtype=np.int64)
+        positions = self._taken + np.arange(int(new.sum()))
+        rank = np.searchsorted(self._room, positions, side="right")
+        rank[rank == len(self._order)] = 0
+        places[new] = self._order[rank]
+        self._taken += len(positions)
+        return places
+
+
+class _ByChance(Sharing):
+    def __init__(self, rule: Shares) -> None:
+        super().__init__()
+        upto = np.cumsum(rule.shares)
+        self._upto, self._rng = upto / upto[-1], rule.draw()
+
+    def places(self, chunk: RequestChunk) -> Ints:
+        """See ``Sharing``."""
+        drawn = np.searchsorted(self._upto, self._rng.random(len(chunk)), side="right")
+        chosen = np.minimum(drawn, len(self._upto) - 1).astype(np.int64)
+        return self.together(chunk.session, lambda _: chosen)
+
+
+class _ByLimit(Sharing):
+    def __init__(self, rule: Limits) -> None:
+        super().__init__()
+        self._rule = rule
+        self._draw = rule.drawn() if rule.drawn is not None else None
+
+    def places(self, chunk: RequestChunk) -> Ints:
+        """See ``Sharing``."""
+        rule = self._rule
+        chosen = rule.places[np.searchsorted(rule.limits, self._numbers(chunk), side="left")]
+        return self.together(chunk.session, lambda _: chosen) if rule.stay else chosen
+
+    def _numbers(self, chunk: RequestChunk) -> Floats:
+        """What each request (n,) is held to the limits by."""
+        if self._rule.by == "prompt-tokens":
+            return chunk.prompt_tokens.astype(np.float64)
+        if self._rule.by == "told":
+            assert chunk.difficulty is not None  # read with the trace
+            return chunk.difficulty
+        assert self._draw is not None
+        return self._draw(len(chunk))
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +222,7 @@ class Routed:
 
     def chunks(self) -> Iterator[RequestChunk]:
         """See ``RequestSource``."""
-        sharing = _Sharing(self.rule)
+        sharing = self.rule.begin()
         for chunk in self.source.chunks():
             rows = np.flatnonzero(sharing.places(chunk) == self.place)
             if len(rows):

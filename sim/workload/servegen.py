@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError, Problem
+from sim.plain import as_mapping, as_text
 from sim.reading import csv_rows, lines_of, open_text, read_json
 from sim.units import NS_PER_S
 from sim.workload.lengths import MOST_TOKENS, histogram
@@ -63,11 +64,10 @@ def read_windows(path: Path) -> list[Window]:
     problems: list[Problem] = []
     with open_text(path, most=MOST_BYTES) as text:
         for line, row in csv_rows(lines_of(text, str(path)), str(path)):
-            window = _window(row) if row else None
-            if isinstance(window, str):
-                problems.append(Problem(str(path), line, "", window))
-            elif window is not None:
-                windows.append(window)
+            try:
+                windows += [_window(row)] if row else []
+            except _BadRowError as error:
+                problems.append(Problem(str(path), line, "", str(error)))
     if problems:
         raise InputError(problems[:MOST_PROBLEMS])
     if len(windows) < 2 or any(a.start_s >= b.start_s for a, b in pairwise(windows)):
@@ -75,19 +75,23 @@ def read_windows(path: Path) -> list[Window]:
     return windows
 
 
-def _window(row: list[str]) -> Window | str:
-    """A row as a window, or what is wrong with it."""
+class _BadRowError(ValueError):
+    pass
+
+
+def _window(row: list[str]) -> Window:
+    """A row as a window. Raises ``_BadRowError`` that says what is wrong with it."""
     try:
         start, rate, cv = float(row[0]), float(row[1]), float(row[2] or "nan")
         family = row[3].strip()
     except (ValueError, IndexError):
-        return f"needs window_start_s, rate_rps, iat_cv, family: {','.join(row)[:80]}"
+        raise _BadRowError(f"needs window_start_s, rate_rps, iat_cv, family: {','.join(row)[:80]}") from None
     if family not in ("Gamma", "Weibull", ""):
-        return f"has a family of gaps that is neither Gamma nor Weibull: {family[:40]}"
+        raise _BadRowError(f"has a family of gaps that is neither Gamma nor Weibull: {family[:40]}")
     if not (math.isfinite(start) and math.isfinite(rate)) or rate < 0:
-        return f"needs a finite start and a rate of 0 or more: {row[0]}, {row[1]}"
+        raise _BadRowError(f"needs a finite start and a rate of 0 or more: {row[0]}, {row[1]}")
     if family and rate and not (cv > 0 and math.isfinite(cv)):
-        return f"needs a coefficient of variation above 0 for {family} gaps: {row[2]}"
+        raise _BadRowError(f"needs a coefficient of variation above 0 for {family} gaps: {row[2]}")
     return Window(start, rate, cv, family)
 
 
@@ -108,10 +112,9 @@ def read_lengths(path: Path) -> list[Lengths]:
 
 def _histogram(written: object) -> Histogram:
     """ServeGen writes a Python dict in a string; a plain object is taken too."""
-    data = ast.literal_eval(written) if isinstance(written, str) else written
-    if not isinstance(data, dict):
-        raise TypeError
-    if any(isinstance(weight, bool) for weight in data.values()):
+    text = as_text(written)
+    data = as_mapping(written if text is None else ast.literal_eval(text))
+    if data is None or any(weight is True or weight is False for weight in data.values()):
         raise TypeError
     counts = {int(tokens): float(weight) for tokens, weight in data.items()}
     usable = {t: w for t, w in counts.items() if 1 <= t <= MOST_TOKENS and 0 < w <= MOST_WEIGHT}
