@@ -23,6 +23,7 @@ from sim.signals.grid.eia import read_eia
 from sim.signals.grid.electricity_maps import read_electricity_maps
 from sim.signals.grid.plain import read_plain
 from sim.signals.grid.price import read_price
+from sim.signals.grid.series import Terms
 from sim.signals.grid.watttime import read_watttime_csv, read_watttime_json
 from sim.signals.labels import Labels, Stamps, says_utc
 from sim.signals.series_file import read_series
@@ -38,14 +39,12 @@ PER_MWH = 1 / (1000 * J_PER_KWH)
 def _plain(path: Path, time_column: str, labels: Labels, *, origin_ns: int = 0, unit: str = "EUR/J") -> Signal:
     signal, _ = read_plain(
         path,
+        Terms("refuse", origin_ns, labels=labels),
         time_column=time_column,
         column="v",
         si_per_value=1.0,
         unit=unit,
-        policy="refuse",
-        origin_ns=origin_ns,
         may_be_negative=True,
-        labels=labels,
     )
     return signal
 
@@ -111,8 +110,8 @@ def test_research_tables_of_eia_need_an_offset_or_a_zone_too(tmp_path: Path) -> 
     path = tmp_path / "m.csv"
     path.write_text(MIX + "".join(f"2022-01-01 0{h}:00,1,0,0,0,{h},0,0,0,\n" for h in range(3)))
     with pytest.raises(InputError, match="'timestamp' has no offset"):
-        read_eia(path, policy="refuse", origin_ns=0)
-    mix = read_eia(path, policy="refuse", origin_ns=0, labels=Labels(zone="America/Chicago", stamps="end")).mix
+        read_eia(path, Terms("refuse", 0))
+    mix = read_eia(path, Terms("refuse", 0, labels=Labels(zone="America/Chicago", stamps="end"))).mix
     assert mix is not None
     assert mix["gas"].first_ns == epoch_ns(datetime(2022, 1, 1, 5, tzinfo=UTC))  # 06:00 UTC, the hour before it
 
@@ -136,7 +135,7 @@ Reader = Callable[[Path, Stamps | None], Signal]
 
 def _maps(path: Path, stamps: Stamps | None) -> Signal:
     series = read_electricity_maps(
-        maps_json(path, [1.0, 2.0, 3.0]), basis="direct", policy="refuse", origin_ns=ORIGIN, labels=Labels(None, stamps)
+        maps_json(path, [1.0, 2.0, 3.0]), Terms("refuse", ORIGIN, labels=Labels(None, stamps)), basis="direct"
     )
     assert series.intensity is not None
     return series.intensity
@@ -144,7 +143,7 @@ def _maps(path: Path, stamps: Stamps | None) -> Signal:
 
 def _watttime(path: Path, stamps: Stamps | None) -> Signal:
     file = watttime_json(path, [1.0, 2.0, 3.0])
-    series = read_watttime_json(file, policy="refuse", origin_ns=ORIGIN, labels=Labels(None, stamps))
+    series = read_watttime_json(file, Terms("refuse", ORIGIN, labels=Labels(None, stamps)))
     assert series.intensity is not None
     return series.intensity
 
@@ -159,7 +158,7 @@ def _csv_of(head: str) -> Callable[[Path], Path]:
 
 def _price(path: Path, stamps: Stamps | None) -> Signal:
     file = _csv_of("Datetime (UTC),Price (USD/MWh)")(path)
-    price = read_price(file, policy="refuse", origin_ns=ORIGIN, labels=Labels(None, stamps)).price
+    price = read_price(file, Terms("refuse", ORIGIN, labels=Labels(None, stamps))).price
     assert price is not None
     return price
 
@@ -167,12 +166,10 @@ def _price(path: Path, stamps: Stamps | None) -> Signal:
 def _moer(path: Path, stamps: Stamps | None) -> Signal:
     series = read_watttime_csv(
         _csv_of("point_time,value")(path),
+        Terms("refuse", ORIGIN, labels=Labels(None, stamps)),
         time_column=None,
         column=None,
         si_per_value=1.0,
-        policy="refuse",
-        origin_ns=ORIGIN,
-        labels=Labels(None, stamps),
     )
     assert series.intensity is not None
     return series.intensity
@@ -215,12 +212,11 @@ def test_a_unit_in_the_name_of_a_column_is_held_against_the_scenario(tmp_path: P
         path.write_text(f"t_utc,{header}\n2024-01-01,1\n2024-01-02,1\n")
         read_plain(
             path,
+            Terms("refuse", 0),
             time_column="t_utc",
             column=header,
             si_per_value=si_per_value,
             unit=unit,
-            policy="refuse",
-            origin_ns=0,
             may_be_negative=True,
         )
 
@@ -240,19 +236,16 @@ def test_a_unit_in_the_name_of_a_column_is_held_against_the_scenario(tmp_path: P
 
 def test_what_a_watttime_file_holds_is_read_from_it(tmp_path: Path) -> None:
     def json_of(**meta: Any) -> bool | None:
-        return read_watttime_json(
-            watttime_json(tmp_path / "w.json", [1, 2], **meta), policy="refuse", origin_ns=0
-        ).marginal
+        return read_watttime_json(watttime_json(tmp_path / "w.json", [1, 2], **meta), Terms("refuse", 0)).marginal
 
     def csv_of(text: str, column: str) -> bool | None:
         (tmp_path / "w.csv").write_text(text)
         return read_watttime_csv(
             tmp_path / "w.csv",
+            Terms("refuse", 0),
             time_column="t_utc",
             column=column,
             si_per_value=0.45359237 / J_PER_KWH,
-            policy="refuse",
-            origin_ns=0,
         ).marginal
 
     assert json_of() is True
@@ -272,7 +265,7 @@ def test_what_a_watttime_file_holds_is_read_from_it(tmp_path: Path) -> None:
 def test_one_wrong_choice_of_basis_is_one_line(tmp_path: Path) -> None:
     path = maps_json(tmp_path / "m.json", [float(v) for v in range(96)], "lifecycle")
     with pytest.raises(InputError) as caught:
-        read_electricity_maps(path, basis="direct", policy="refuse", origin_ns=0)
+        read_electricity_maps(path, Terms("refuse", 0), basis="direct")
     assert len(caught.value.problems) == 1
     assert "(95 more alike" in str(caught.value)
 
@@ -291,12 +284,12 @@ def test_hours_in_which_only_storage_generates_are_told_as_such_and_may_be_held(
     rows = [(1, 3, 0), (0, 0, 5), (0, 0, 0), (2, 2, -4)]
     path.write_text(head + "".join(f"{hour_of(i).isoformat()},{w},{g},{b}\n" for i, (w, g, b) in enumerate(rows)))
     with pytest.raises(InputError) as caught:
-        read_eia(path, policy="refuse", origin_ns=ORIGIN)
+        read_eia(path, Terms("refuse", ORIGIN))
     stored, idle = (problem.message for problem in caught.value.problems)
     assert "nothing but storage generating" in stored
     assert "no fuel generating" in idle
     assert "write gaps: hold" in stored
-    mix = read_eia(path, policy="hold", origin_ns=ORIGIN).mix
+    mix = read_eia(path, Terms("hold", ORIGIN)).mix
     assert mix is not None
     assert mix["gas"].values.tolist() == pytest.approx([0.75, 0.75, 0.75, 0.5])
     assert np.allclose(sum(share.values for share in mix.values()), 1.0)

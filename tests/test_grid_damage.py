@@ -17,6 +17,7 @@ from sim.signals.grid.eia import read_eia
 from sim.signals.grid.electricity_maps import read_electricity_maps
 from sim.signals.grid.entsoe import read_entsoe_mix, read_entsoe_price
 from sim.signals.grid.price import read_price
+from sim.signals.grid.series import Terms
 from sim.signals.grid.watttime import read_watttime_json
 from tests.grid_files import (
     MAPS_2025,
@@ -30,13 +31,13 @@ from tests.grid_files import (
 )
 
 READERS: dict[str, Callable[[Path, Policy], object]] = {
-    "maps.csv": lambda path, policy: read_electricity_maps(path, basis="direct", policy=policy, origin_ns=0),
-    "maps.json": lambda path, policy: read_electricity_maps(path, basis="direct", policy=policy, origin_ns=0),
-    "watttime.json": lambda path, policy: read_watttime_json(path, policy=policy, origin_ns=0),
-    "eia.csv": lambda path, policy: read_eia(path, policy=policy, origin_ns=0),
-    "price.csv": lambda path, policy: read_price(path, policy=policy, origin_ns=0),
-    "day-ahead.csv": lambda path, policy: read_entsoe_price(path, policy=policy, origin_ns=0),
-    "generation.csv": lambda path, policy: read_entsoe_mix(path, policy=policy, origin_ns=0),
+    "maps.csv": lambda path, policy: read_electricity_maps(path, Terms(policy, 0), basis="direct"),
+    "maps.json": lambda path, policy: read_electricity_maps(path, Terms(policy, 0), basis="direct"),
+    "watttime.json": lambda path, policy: read_watttime_json(path, Terms(policy, 0)),
+    "eia.csv": lambda path, policy: read_eia(path, Terms(policy, 0)),
+    "price.csv": lambda path, policy: read_price(path, Terms(policy, 0)),
+    "day-ahead.csv": lambda path, policy: read_entsoe_price(path, Terms(policy, 0)),
+    "generation.csv": lambda path, policy: read_entsoe_mix(path, Terms(policy, 0)),
 }
 
 

@@ -19,6 +19,7 @@ from sim.signals import Signal
 from sim.signals.csv_table import open_table
 from sim.signals.grid.eia import read_eia
 from sim.signals.grid.mix import IS_A, weighted
+from sim.signals.grid.series import Terms
 from sim.units import HOUR_NS, J_PER_KWH, parse
 
 CATALOG = Catalog()
@@ -28,7 +29,7 @@ CATALOG = Catalog()
 @pytest.mark.parametrize("region", ["ERCO", "CISO", "NYIS"])
 def test_the_intensity_of_the_eia_files_follows_from_their_mix(shared_data: Path, region: str) -> None:
     path = shared_data / "grid" / f"eia_2022_{region}.csv.gz"
-    mix = read_eia(path, policy="hold", origin_ns=epoch_ns(datetime(2022, 1, 1, tzinfo=UTC))).mix
+    mix = read_eia(path, Terms("hold", epoch_ns(datetime(2022, 1, 1, tzinfo=UTC)))).mix
     assert mix is not None
     intensity = weighted(mix, carbon_factors(CATALOG.fuels("dcrl-eia-lifecycle")), unit="g/J", named="x")
     with open_table(path) as table:

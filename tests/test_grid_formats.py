@@ -17,6 +17,7 @@ from sim.signals.grid.eia import read_eia
 from sim.signals.grid.electricity_maps import read_electricity_maps
 from sim.signals.grid.plain import read_plain
 from sim.signals.grid.price import read_price
+from sim.signals.grid.series import Terms
 from sim.signals.grid.watttime import read_watttime_csv, read_watttime_json
 from sim.signals.labels import Labels
 from sim.units import HOUR_NS, J_PER_KWH
@@ -42,22 +43,16 @@ def test_one_grid_written_in_every_format_gives_one_carbon(
     plain = folder / "plain.csv"
     plain.write_text("t,x\n" + "".join(f"{hour_of(i).isoformat()},{v}\n" for i, v in enumerate(values)))
     read = [
-        read_electricity_maps(
-            maps_csv(folder / name, values, header), basis="direct", policy="refuse", origin_ns=ORIGIN
-        )
+        read_electricity_maps(maps_csv(folder / name, values, header), Terms("refuse", ORIGIN), basis="direct")
         for name, header in (("a.csv", MAPS_2024), ("b.csv", MAPS_2025))
     ]
     read.append(
-        read_electricity_maps(
-            maps_json(folder / "c.json", list(values)), basis="direct", policy="refuse", origin_ns=ORIGIN
-        )
+        read_electricity_maps(maps_json(folder / "c.json", list(values)), Terms("refuse", ORIGIN), basis="direct")
     )
-    marginal = read_watttime_json(watttime_json(folder / "d.json", pounds), policy="refuse", origin_ns=ORIGIN)
+    marginal = read_watttime_json(watttime_json(folder / "d.json", pounds), Terms("refuse", ORIGIN))
     read.append(marginal)
     read.append(
-        read_watttime_csv(
-            plain, time_column=None, column=None, si_per_value=1 / J_PER_KWH, policy="refuse", origin_ns=ORIGIN
-        )
+        read_watttime_csv(plain, Terms("refuse", ORIGIN), time_column=None, column=None, si_per_value=1 / J_PER_KWH)
     )
     # A load of 1 W over the whole file, in g: sum of g/kWh x 1e-3 kWh.
     expected_g = sum(values) / 1000
@@ -74,7 +69,7 @@ def test_the_vintages_agree_on_the_life_cycle_and_count_what_was_estimated(tmp_p
     values = [50.0, 60.0, 70.0]
     for header in (MAPS_2024, MAPS_2025):
         series = read_electricity_maps(
-            maps_csv(tmp_path / "m.csv", values, header), basis="life-cycle", policy="refuse", origin_ns=ORIGIN
+            maps_csv(tmp_path / "m.csv", values, header), Terms("refuse", ORIGIN), basis="life-cycle"
         )
         assert series.intensity is not None
         assert series.report is not None
@@ -84,7 +79,7 @@ def test_the_vintages_agree_on_the_life_cycle_and_count_what_was_estimated(tmp_p
 
 def test_what_is_wrong_with_a_maps_or_watttime_file_is_said_with_its_line(tmp_path: Path) -> None:
     def maps(path: Path) -> None:
-        read_electricity_maps(path, basis="direct", policy="refuse", origin_ns=0)
+        read_electricity_maps(path, Terms("refuse", 0), basis="direct")
 
     with pytest.raises(InputError, match=r"m.csv:4: is of zone 'DE', and the first row of 'FR'"):
         maps(maps_csv(tmp_path / "m.csv", [1, 2, 3], MAPS_2025, ["FR", "FR", "DE"]))
@@ -101,7 +96,7 @@ def test_what_is_wrong_with_a_maps_or_watttime_file_is_said_with_its_line(tmp_pa
         maps(tmp_path / "m.json")
 
     def watttime(path: Path) -> None:
-        read_watttime_json(path, policy="refuse", origin_ns=0)
+        read_watttime_json(path, Terms("refuse", 0))
 
     with pytest.raises(InputError, match="holds 'health_damage', which is no rate of CO2"):
         watttime(watttime_json(tmp_path / "w.json", [1, 2], signal_type="health_damage"))
@@ -115,7 +110,7 @@ def test_the_shares_of_a_mix_sum_to_one_and_its_files_may_leave_the_first_header
     body = "".join(f"{hour_of(i).isoformat()},{i},2,3,4,5,6,7,8,100\n" for i in range(5))
     (tmp_path / "a.csv").write_text(MIX + body)
     (tmp_path / "b.csv").write_text(MIX.removeprefix("timestamp") + body)
-    read = [read_eia(tmp_path / name, policy="refuse", origin_ns=ORIGIN) for name in ("a.csv", "b.csv")]
+    read = [read_eia(tmp_path / name, Terms("refuse", ORIGIN)) for name in ("a.csv", "b.csv")]
     for series in read:
         assert series.mix is not None
         assert list(series.mix) == ["wind", "solar", "hydro", "oil", "gas", "coal", "nuclear", "other"]
@@ -129,8 +124,8 @@ def test_a_mix_with_a_blank_a_negative_or_an_empty_hour(tmp_path: Path) -> None:
     rows = ["1,1,0,0,0,0,0,0,5", ",,,,,,,,", "-1,2,0,0,2,0,0,0,5", "0,0,0,0,0,0,0,0,5", "0,0,0,0,4,0,0,0,5"]
     path.write_text(MIX + "".join(f"{hour_of(i).isoformat()},{row}\n" for i, row in enumerate(rows)))
     with pytest.raises(InputError, match=r"m.csv:4: has a generation below zero"):
-        read_eia(path, policy="refuse", origin_ns=ORIGIN)
-    series = read_eia(path, policy="hold", origin_ns=ORIGIN)
+        read_eia(path, Terms("refuse", ORIGIN))
+    series = read_eia(path, Terms("hold", ORIGIN))
     assert series.mix is not None
     assert series.report is not None
     assert series.mix["wind"].values.tolist() == [0.5, 0.5, 0, 0, 0]
@@ -138,7 +133,7 @@ def test_a_mix_with_a_blank_a_negative_or_an_empty_hour(tmp_path: Path) -> None:
     assert (series.report.blank, series.report.below_zero) == (2, 1)
     path.write_text(MIX.replace("OTH", "FUS") + "2022-01-01,1,1,1,1,1,1,1,1,1\n")
     with pytest.raises(InputError, match=r"m.csv:1: has columns that are no fuel: FUS"):
-        read_eia(path, policy="hold", origin_ns=0)
+        read_eia(path, Terms("hold", 0))
 
 
 @given(st.lists(st.floats(-500, 5000), min_size=2, max_size=30))
@@ -146,7 +141,7 @@ def test_prices_of_zero_and_below_are_kept(tmp_path_factory: pytest.TempPathFact
     path = tmp_path_factory.mktemp("price") / "p.csv"
     rows = "".join(f"{hour_of(i).isoformat()},local,{value}\n" for i, value in enumerate(values))
     path.write_text("Datetime (UTC),Datetime (Local),Price (USD/MWh)\n" + rows)
-    series = read_price(path, policy="refuse", origin_ns=ORIGIN)
+    series = read_price(path, Terms("refuse", ORIGIN))
     assert series.price is not None
     assert (series.price.values * 1000 * J_PER_KWH).tolist() == pytest.approx(values, rel=1e-12, abs=1e-12)
 
@@ -158,12 +153,11 @@ def test_parquet_and_csv_of_one_table_are_one_signal(tmp_path: Path) -> None:
     read = [
         read_plain(
             tmp_path / name,
+            Terms("interpolate", 0),
             time_column="t",
             column="x",
             si_per_value=2.0,
             unit="g/J",
-            policy="interpolate",
-            origin_ns=0,
             may_be_negative=False,
         )
         for name in ("s.csv", "s.parquet")
@@ -179,24 +173,22 @@ def test_the_files_that_people_have_are_read(shared_data: Path) -> None:
     grid = shared_data / "grid"
     year_2022 = epoch_ns(datetime(2022, 1, 1, tzinfo=UTC))
     for region, blank in (("ERCO", 0), ("NYIS", 0), ("CISO", 3)):
-        series = read_eia(grid / f"eia_2022_{region}.csv.gz", policy="hold", origin_ns=year_2022)
+        series = read_eia(grid / f"eia_2022_{region}.csv.gz", Terms("hold", year_2022))
         assert series.report is not None
         assert (series.report.rows, series.report.blank, series.report.filled) == (8760, blank, 0)
     with pytest.raises(InputError) as caught:
-        read_eia(grid / "eia_2022_CISO.csv.gz", policy="refuse", origin_ns=year_2022)
+        read_eia(grid / "eia_2022_CISO.csv.gz", Terms("refuse", year_2022))
     assert [problem.line for problem in caught.value.problems] == [108]
     assert "(2 more alike: lines 3284, 3932)" in str(caught.value)
-    price = read_price(grid / "ercot_price_2022.csv.gz", policy="refuse", origin_ns=year_2022).price
+    price = read_price(grid / "ercot_price_2022.csv.gz", Terms("refuse", year_2022)).price
     assert price is not None
     assert price.covers(0, 8760 * HOUR_NS)
     moer = read_watttime_csv(
         grid / "watttime_caiso_north_2023_5min.csv.gz",
+        Terms("refuse", 0, labels=Labels(zone="UTC")),
         time_column="oootime",
         column=None,
         si_per_value=1 / J_PER_KWH,
-        policy="refuse",
-        origin_ns=0,
-        labels=Labels(zone="UTC"),  # its column of times is called 'oootime', and has no offsets
     )
     assert moer.report is not None
     assert moer.report.step_ns == HOUR_NS // 12

@@ -40,6 +40,7 @@ from sim.measure.recording import read as read_recording
 from sim.results.files import MANIFEST, read, to_yaml, write
 from sim.results.results import Results
 from sim.signals.grid.plain import read_plain
+from sim.signals.grid.series import Terms
 from sim.study.store import Store
 from sim.study.sweep.folder import STUDY
 from sim.study.sweep.front import Front, Goal, front_of
@@ -78,12 +79,11 @@ def read_series(path: Path) -> Any:
     """A price of a CSV or Parquet file."""
     return read_plain(
         path,
+        Terms("refuse", 0),
         time_column="datetime_utc",
         column="price",
         si_per_value=1.0,
         unit="USD/J",
-        policy="refuse",
-        origin_ns=0,
         may_be_negative=True,
     )
 

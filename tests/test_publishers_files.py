@@ -26,6 +26,7 @@ from sim.signals.grid.energy_charts import read_energy_charts_mix, read_energy_c
 from sim.signals.grid.entsoe import read_entsoe_mix, read_entsoe_price
 from sim.signals.grid.gridstatus import read_gridstatus_mix, read_gridstatus_price
 from sim.signals.grid.open_electricity import read_open_electricity_mix, read_open_electricity_price
+from sim.signals.grid.series import Terms
 from sim.signals.labels import Labels
 from sim.signals.signal import Signal
 from sim.units import HOUR_NS, J_PER_KWH
@@ -68,14 +69,14 @@ def _share(mix: Mapping[str, Signal] | None, fuel: str) -> list[float]:
 def test_eia930_hours_end_at_their_stamps_in_utc_or_on_a_named_local_clock(tmp_path: Path, utc: bool) -> None:
     path = _eia930(tmp_path / "b.csv", {"Coal": [0, 100, 300], "Natural Gas": ['"1,000"', 100, 100]}, utc=utc)
     labels = Labels(zone=None if utc else "America/Los_Angeles")
-    mix = read_eia(path, policy="refuse", origin_ns=ORIGIN, labels=labels).mix
+    mix = read_eia(path, Terms("refuse", ORIGIN, labels=labels)).mix
     assert _share(mix, "coal") == pytest.approx([0, 0.5, 0.75])
     assert mix is not None
     assert mix["coal"].edges_ns.tolist() == [0, HOUR_NS, 2 * HOUR_NS, 3 * HOUR_NS]
     if not utc:
         with pytest.raises(InputError, match="'Local Time at End of Hour' has no offset"):
-            read_eia(path, policy="refuse", origin_ns=0)
-    shifted = read_eia(path, policy="refuse", origin_ns=ORIGIN, labels=Labels(labels.zone, "start")).mix
+            read_eia(path, Terms("refuse", 0))
+    shifted = read_eia(path, Terms("refuse", ORIGIN, labels=Labels(labels.zone, "start"))).mix
     assert shifted is not None
     assert shifted["coal"].first_ns == HOUR_NS  # as CAISO reported until June 2022
 
@@ -91,7 +92,7 @@ def test_eia930_prefers_what_eia_adjusted_counts_what_it_imputed_and_leaves_stor
         "Solar witho Integrated Battery Storage (Adjusted)": [5, 5, 5],  # EIA's own spelling
         "Geothermal": ["", "", ""],
     }
-    series = read_eia(_eia930(tmp_path / "b.csv", columns), policy="refuse", origin_ns=ORIGIN)
+    series = read_eia(_eia930(tmp_path / "b.csv", columns), Terms("refuse", ORIGIN))
     assert series.mix is not None
     assert list(series.mix) == ["coal", "gas", "solar"]
     assert _share(series.mix, "coal") == pytest.approx([0.25] * 3)
@@ -99,9 +100,9 @@ def test_eia930_prefers_what_eia_adjusted_counts_what_it_imputed_and_leaves_stor
     assert series.report.estimated == 1
     columns = {"Coal": [5, 0, 5], "Battery Storage": [0, 50, 0]}
     with pytest.raises(InputError, match=r"b.csv:3: has nothing but storage generating"):
-        read_eia(_eia930(tmp_path / "b.csv", columns), policy="refuse", origin_ns=ORIGIN)
+        read_eia(_eia930(tmp_path / "b.csv", columns), Terms("refuse", ORIGIN))
     with pytest.raises(InputError, match="unknown sources: unobtainium"):
-        read_eia(_eia930(tmp_path / "b.csv", {"Coal": [1, 1], "Unobtainium": [1, 1]}), policy="refuse", origin_ns=0)
+        read_eia(_eia930(tmp_path / "b.csv", {"Coal": [1, 1], "Unobtainium": [1, 1]}), Terms("refuse", 0))
 
 
 def test_eia930_of_several_authorities_needs_one_named(tmp_path: Path) -> None:
@@ -110,11 +111,11 @@ def test_eia930_of_several_authorities_needs_one_named(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text(one + two.partition("\n")[2])
     with pytest.raises(InputError, match=r"say which, with only: \{Balancing Authority: CISO\}"):
-        read_eia(path, policy="refuse", origin_ns=0)
-    mix = read_eia(path, policy="refuse", origin_ns=ORIGIN, only={"Balancing Authority": "ERCO"}).mix
+        read_eia(path, Terms("refuse", 0))
+    mix = read_eia(path, Terms("refuse", ORIGIN, only={"Balancing Authority": "ERCO"})).mix
     assert _share(mix, "wind") == [1, 1]
     with pytest.raises(InputError, match=r"has no row of 'only: .Balancing Authority: PJM.'"):
-        read_eia(path, policy="refuse", origin_ns=ORIGIN, only={"Balancing Authority": "PJM"})
+        read_eia(path, Terms("refuse", ORIGIN, only={"Balancing Authority": "PJM"}))
 
 
 def _answer(path: Path, entries: list[dict[str, Any]]) -> Path:
@@ -133,19 +134,19 @@ def test_the_eia_api_gives_hours_that_end_at_their_period_in_any_order(tmp_path:
         (h, fuel, value) for h in range(3) for fuel, value in (("COL", str(100 * h)), ("NG", 100), ("BAT", -7))
     ]
     path = _answer(tmp_path / "e.json", [_entry(*value) for value in reversed(values)])
-    mix = read_eia(path, policy="refuse", origin_ns=ORIGIN).mix
+    mix = read_eia(path, Terms("refuse", ORIGIN)).mix
     assert _share(mix, "coal") == pytest.approx([0, 0.5, 2 / 3])
     assert mix is not None
     assert mix["coal"].edges_ns.tolist() == [0, HOUR_NS, 2 * HOUR_NS, 3 * HOUR_NS]
     local = [_entry(h, f, v) | {"period": f"2023-01-01T{h + 1:02d}-08"} for h, f, v in values]
-    same = read_eia(_answer(tmp_path / "l.json", local), policy="refuse", origin_ns=ORIGIN).mix
+    same = read_eia(_answer(tmp_path / "l.json", local), Terms("refuse", ORIGIN)).mix
     assert _share(same, "coal") == _share(mix, "coal")
 
 
 def test_what_is_wrong_with_an_answer_of_the_eia_api_is_told(tmp_path: Path) -> None:
     def read(*entries: dict[str, Any], **keyword: Any) -> Any:
         path = _answer(tmp_path / "e.json", list(entries))
-        return read_eia(path, policy="refuse", origin_ns=ORIGIN, **keyword)
+        return read_eia(path, Terms("refuse", ORIGIN, **keyword))
 
     both = [_entry(h, "NG", 5) for h in range(2)]
     with pytest.raises(InputError, match="is in 'MW', not in megawatthours"):
@@ -179,19 +180,19 @@ def test_entsoe_py_generation_has_two_header_rows_or_one(tmp_path: Path) -> None
     }
     path = _entsoe_py(tmp_path / "g.csv", index, both)
     with pytest.raises(InputError, match=r"g.csv:6: has nothing but storage generating"):
-        read_entsoe_mix(path, policy="refuse", origin_ns=0)
-    mix = read_entsoe_mix(path, policy="hold", origin_ns=epoch_ns(index[0].to_pydatetime())).mix
+        read_entsoe_mix(path, Terms("refuse", 0))
+    mix = read_entsoe_mix(path, Terms("hold", epoch_ns(index[0].to_pydatetime()))).mix
     assert mix is not None
     assert list(mix) == ["gas", "wind-onshore"]
     assert _share(mix, "gas") == [0.5, 0.25, 0.5]  # the last hour has no mix, and nothing is extrapolated
     assert mix["gas"].edges_ns.tolist() == [h * HOUR_NS for h in range(4)]
     flat = pd.DataFrame({"Fossil Gas": [1.0, 1, 1, 1], "Solar": [1.0, 1, 1, 3]}, index=index)
     flat.to_csv(tmp_path / "f.csv")
-    flat_mix = read_entsoe_mix(tmp_path / "f.csv", policy="refuse", origin_ns=0).mix
+    flat_mix = read_entsoe_mix(tmp_path / "f.csv", Terms("refuse", 0)).mix
     assert _share(flat_mix, "gas") == [0.5, 0.5, 0.5, 0.25]
     flat.rename(columns={"Solar": "Moonshine"}).to_csv(tmp_path / "f.csv")
     with pytest.raises(InputError, match="unknown production types: moonshine"):
-        read_entsoe_mix(tmp_path / "f.csv", policy="refuse", origin_ns=0)
+        read_entsoe_mix(tmp_path / "f.csv", Terms("refuse", 0))
 
 
 def _day_ahead(hours: int, quarters: int, lost: set[int] = frozenset()) -> tuple[list[datetime], list[float]]:  # type: ignore[assignment]
@@ -220,8 +221,8 @@ def test_hourly_prices_before_october_2025_and_quarter_hours_after_are_one_serie
     times, values = _day_ahead(hours, quarters)
     origin = epoch_ns(GO_LIVE)
     for price in (
-        read_entsoe_price(_prices_csv(folder / "p.csv", times, values), policy="refuse", origin_ns=origin).price,
-        read_energy_charts_price(_charts(folder / "p.json", times, values), policy="refuse", origin_ns=origin).price,
+        read_entsoe_price(_prices_csv(folder / "p.csv", times, values), Terms("refuse", origin)).price,
+        read_energy_charts_price(_charts(folder / "p.json", times, values), Terms("refuse", origin)).price,
     ):
         assert price is not None
         coarse = [HOUR_NS * (h - hours) for h in range(hours)]
@@ -236,14 +237,14 @@ def test_a_gap_in_either_part_stays_a_gap(tmp_path: Path) -> None:
     for lost, after in ((3, 3600), (20, 900)):
         path = _prices_csv(tmp_path / "p.csv", *_day_ahead(10, 40, {lost}))
         with pytest.raises(InputError, match=f"p.csv:{lost + 2}: comes {after} s after the end of the row above it"):
-            read_entsoe_price(path, policy="refuse", origin_ns=0)
-        report = read_entsoe_price(path, policy="hold", origin_ns=0).report
+            read_entsoe_price(path, Terms("refuse", 0))
+        report = read_entsoe_price(path, Terms("hold", 0)).report
         assert report is not None
         assert report.filled == (4 if after == 3600 else 1)
     # Quarter-hours of which three in four are lost for a while are no hours.
     sparse = {q for q in range(20, 36) if q % 4}
     with pytest.raises(InputError, match="comes 2700 s after the end"):
-        read_entsoe_price(_prices_csv(tmp_path / "p.csv", *_day_ahead(0, 80, sparse)), policy="refuse", origin_ns=0)
+        read_entsoe_price(_prices_csv(tmp_path / "p.csv", *_day_ahead(0, 80, sparse)), Terms("refuse", 0))
 
 
 @given(st.integers(2, 30), st.integers(3, 60))
@@ -268,7 +269,7 @@ def test_gridstatus_prices_are_of_one_location_and_the_user_says_the_unit(tmp_pa
 
     def read(**keyword: Any) -> Signal:
         price = read_gridstatus_price(
-            path, column=None, si_per_value=1 / MWH_J, unit="USD/J", policy="refuse", origin_ns=ORIGIN, **keyword
+            path, Terms("refuse", ORIGIN, **keyword), column=None, si_per_value=1 / MWH_J, unit="USD/J"
         ).price
         assert price is not None
         return price
@@ -292,7 +293,7 @@ def test_gridstatus_mixes_know_each_markets_words_and_refuse_imports(tmp_path: P
         frame[name] = values
     frame["Large Hydro"] = [1] * 4
     frame.to_csv(tmp_path / "m.csv")  # with pandas' numbers of rows
-    series = read_gridstatus_mix(tmp_path / "m.csv", policy="refuse", origin_ns=epoch_ns(index[0].to_pydatetime()))
+    series = read_gridstatus_mix(tmp_path / "m.csv", Terms("refuse", epoch_ns(index[0].to_pydatetime())))
     assert series.mix is not None
     assert {fuel: share.values.tolist() for fuel, share in series.mix.items()} == {
         "coal": [0.25] * 4,
@@ -302,8 +303,8 @@ def test_gridstatus_mixes_know_each_markets_words_and_refuse_imports(tmp_path: P
     assert series.mix["coal"].edges_ns.tolist() == [h * HOUR_NS for h in range(5)]
     frame.assign(Imports=5).to_csv(tmp_path / "m.csv", index=False)
     with pytest.raises(InputError, match=r"columns that are no fuel: Imports  \(leave one out with skip"):
-        read_gridstatus_mix(tmp_path / "m.csv", policy="refuse", origin_ns=0)
-    assert read_gridstatus_mix(tmp_path / "m.csv", policy="refuse", origin_ns=0, skip=["Imports"]).mix is not None
+        read_gridstatus_mix(tmp_path / "m.csv", Terms("refuse", 0))
+    assert read_gridstatus_mix(tmp_path / "m.csv", Terms("refuse", 0), skip=["Imports"]).mix is not None
 
 
 def _uk(path: Path, values: Sequence[tuple[float | None, float | None]]) -> Path:
@@ -324,7 +325,7 @@ def test_the_uk_api_gives_half_hours_of_the_value_that_was_asked_for(
     tmp_path: Path, value: Value, expected: list[float]
 ) -> None:
     path = _uk(tmp_path / "uk.json", [(266, 263), (270, 260)])
-    series = read_carbon_intensity_uk(path, value=value, policy="refuse", origin_ns=ORIGIN)
+    series = read_carbon_intensity_uk(path, Terms("refuse", ORIGIN), value=value)
     assert series.intensity is not None
     assert series.intensity.values * J_PER_KWH == pytest.approx(expected)
     assert series.intensity.edges_ns.tolist() == [0, HOUR_NS // 2, HOUR_NS]
@@ -332,7 +333,7 @@ def test_the_uk_api_gives_half_hours_of_the_value_that_was_asked_for(
     ahead = _uk(tmp_path / "uk.json", [(266, 263), (270, None), (271, None), (272, None)])
     if value == "actual":
         with pytest.raises(InputError) as caught:
-            read_carbon_intensity_uk(ahead, value=value, policy="refuse", origin_ns=ORIGIN)
+            read_carbon_intensity_uk(ahead, Terms("refuse", ORIGIN), value=value)
         assert len(caught.value.problems) == 1
         assert "has no 'actual' value; take value: forecast" in str(caught.value)
 
@@ -340,16 +341,16 @@ def test_the_uk_api_gives_half_hours_of_the_value_that_was_asked_for(
 def test_energy_charts_states_its_unit_and_lists_more_than_generation(tmp_path: Path) -> None:
     times = [START + timedelta(hours=h) for h in range(3)]
     cents = read_energy_charts_price(
-        _charts(tmp_path / "p.json", times, [5, -5, 0], "EUR/kWh"), policy="refuse", origin_ns=ORIGIN
+        _charts(tmp_path / "p.json", times, [5, -5, 0], "EUR/kWh"), Terms("refuse", ORIGIN)
     ).price
     assert cents is not None
     assert cents.values * J_PER_KWH == pytest.approx([5, -5, 0])
     with pytest.raises(InputError, match="has prices in 'ct/kWh'"):
-        read_energy_charts_price(_charts(tmp_path / "p.json", times, [5, 5, 5], "ct/kWh"), policy="refuse", origin_ns=0)
+        read_energy_charts_price(_charts(tmp_path / "p.json", times, [5, 5, 5], "ct/kWh"), Terms("refuse", 0))
     with pytest.raises(InputError, match="price: has 2 values for 3 times"):
-        read_energy_charts_price(_charts(tmp_path / "p.json", times, [5, 5]), policy="refuse", origin_ns=0)
+        read_energy_charts_price(_charts(tmp_path / "p.json", times, [5, 5]), Terms("refuse", 0))
     with pytest.raises(InputError, match=r"price.1: has no value; mend it, or write gaps: hold"):
-        read_energy_charts_price(_charts(tmp_path / "p.json", times, [5, None, 5]), policy="refuse", origin_ns=0)
+        read_energy_charts_price(_charts(tmp_path / "p.json", times, [5, None, 5]), Terms("refuse", 0))
 
     types = {
         "Hydro pumped storage consumption": [-5, 0, 0],
@@ -366,8 +367,8 @@ def test_energy_charts_states_its_unit_and_lists_more_than_generation(tmp_path: 
     path = tmp_path / "g.json.gz"
     path.write_bytes(gzip.compress(json.dumps(answer).encode()))
     with pytest.raises(InputError, match=r"unix_seconds.2: has nothing but storage generating"):
-        read_energy_charts_mix(path, policy="refuse", origin_ns=ORIGIN)
-    mix = read_energy_charts_mix(path, policy="hold", origin_ns=ORIGIN).mix
+        read_energy_charts_mix(path, Terms("refuse", ORIGIN))
+    mix = read_energy_charts_mix(path, Terms("hold", ORIGIN)).mix
     assert mix is not None
     assert list(mix) == ["lignite", "wind-onshore"]
     assert _share(mix, "lignite") == [0.5, 0.25]
@@ -399,18 +400,18 @@ def test_open_electricity_stamps_dispatch_intervals_at_their_end_and_hours_at_th
     prices = {("NSW1", ""): [50.0, -20.0, 30.0], ("VIC1", ""): [1.0, 1.0, 1.0]}
     path = _australia(tmp_path / "p.json", "price", "$/MWh", interval, prices)
     with pytest.raises(InputError, match=r"say which, with only: \{region: ...\}  \(NSW1, VIC1\)"):
-        read_open_electricity_price(path, policy="refuse", origin_ns=ORIGIN, only={})
-    price = read_open_electricity_price(path, policy="refuse", origin_ns=ORIGIN, only={"region": "NSW1"}).price
+        read_open_electricity_price(path, Terms("refuse", ORIGIN))
+    price = read_open_electricity_price(path, Terms("refuse", ORIGIN, only={"region": "NSW1"})).price
     assert price is not None
     assert (price.unit, price.first_ns) == ("AUD/J", first_ns)
     assert price.values * MWH_J == pytest.approx([50, -20, 30])
     labels = Labels(stamps="start")
-    said = read_open_electricity_price(path, policy="refuse", origin_ns=ORIGIN, only={"region": "NSW1"}, labels=labels)
+    said = read_open_electricity_price(path, Terms("refuse", ORIGIN, labels=labels, only={"region": "NSW1"}))
     assert said.price is not None
     assert said.price.first_ns == 0
     with pytest.raises(InputError, match="has its price in 'EUR/MWh'"):
         read_open_electricity_price(
-            _australia(tmp_path / "p.json", "price", "EUR/MWh", interval, prices), policy="refuse", origin_ns=0, only={}
+            _australia(tmp_path / "p.json", "price", "EUR/MWh", interval, prices), Terms("refuse", 0)
         )
 
 
@@ -423,8 +424,8 @@ def test_open_electricity_mixes_and_its_clients_tables_without_an_offset(tmp_pat
     }
     path = _australia(tmp_path / "m.json", "power", "MW", "1h", power)
     with pytest.raises(InputError, match="has nothing but storage generating"):
-        read_open_electricity_mix(path, policy="refuse", origin_ns=ORIGIN, only={})
-    mix = read_open_electricity_mix(path, policy="hold", origin_ns=ORIGIN, only={}).mix
+        read_open_electricity_mix(path, Terms("refuse", ORIGIN))
+    mix = read_open_electricity_mix(path, Terms("hold", ORIGIN)).mix
     assert _share(mix, "coal") == [0.75, 0.5]
     # What TimeSeriesResponse.to_pandas() gives: naive times of the network.
     rows = [
@@ -434,9 +435,9 @@ def test_open_electricity_mixes_and_its_clients_tables_without_an_offset(tmp_pat
     ]
     pd.DataFrame(rows).to_csv(tmp_path / "m.csv")
     with pytest.raises(InputError, match="'interval' has no offset"):
-        read_open_electricity_mix(tmp_path / "m.csv", policy="refuse", origin_ns=ORIGIN, only={})
+        read_open_electricity_mix(tmp_path / "m.csv", Terms("refuse", ORIGIN))
     zone = Labels(zone="Australia/Brisbane")
-    same = read_open_electricity_mix(tmp_path / "m.csv", policy="refuse", origin_ns=ORIGIN, only={}, labels=zone).mix
+    same = read_open_electricity_mix(tmp_path / "m.csv", Terms("refuse", ORIGIN, labels=zone)).mix
     assert same is not None
     assert _share(same, "coal") == _share(mix, "coal")
     assert same["coal"].first_ns == 0
@@ -445,33 +446,33 @@ def test_open_electricity_mixes_and_its_clients_tables_without_an_offset(tmp_pat
 DAMAGED: dict[str, tuple[Callable[[Path], Path], Callable[[Path, Policy], object]]] = {
     "balance.csv": (
         lambda path: _eia930(path, {"Coal": [5, 0, 5], "Coal (Adjusted)": [5, 0, 5], "Battery Storage": [0, 1, 0]}),
-        lambda path, policy: read_eia(path, policy=policy, origin_ns=0),
+        lambda path, policy: read_eia(path, Terms(policy, 0)),
     ),
     "eia.json": (
         lambda path: _answer(path, [_entry(hour, fuel, 5) for hour in range(3) for fuel in ("NG", "BAT")]),
-        lambda path, policy: read_eia(path, policy=policy, origin_ns=0),
+        lambda path, policy: read_eia(path, Terms(policy, 0)),
     ),
     "day-ahead.csv": (
         lambda path: _prices_csv(path, *_day_ahead(4, 8)),
-        lambda path, policy: read_entsoe_price(path, policy=policy, origin_ns=0),
+        lambda path, policy: read_entsoe_price(path, Terms(policy, 0)),
     ),
     "generation.csv": (
         lambda path: _entsoe_py(path, BERLIN_DAY, {("Fossil Gas", "Actual Aggregated"): [1.0] * 4}),
-        lambda path, policy: read_entsoe_mix(path, policy=policy, origin_ns=0),
+        lambda path, policy: read_entsoe_mix(path, Terms(policy, 0)),
     ),
     "charts.json": (
         lambda path: _charts(path, *_day_ahead(4, 8)),
-        lambda path, policy: read_energy_charts_price(path, policy=policy, origin_ns=0),
+        lambda path, policy: read_energy_charts_price(path, Terms(policy, 0)),
     ),
     "uk.json": (
         lambda path: _uk(path, [(1, 2), (3, 4), (5, 6)]),
-        lambda path, policy: read_carbon_intensity_uk(path, value="actual", policy=policy, origin_ns=0),
+        lambda path, policy: read_carbon_intensity_uk(path, Terms(policy, 0), value="actual"),
     ),
     "australia.json": (
         lambda path: _australia(
             path, "power", "MW", "5m", {("NSW1", "coal_black"): [1, 2], ("NSW1", "battery"): [1, 2]}
         ),
-        lambda path, policy: read_open_electricity_mix(path, policy=policy, origin_ns=0, only={}),
+        lambda path, policy: read_open_electricity_mix(path, Terms(policy, 0)),
     ),
 }
 
@@ -496,4 +497,4 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(
 def test_a_header_that_is_blank_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("\n1,2\n")
     with pytest.raises(InputError, match="is empty; it needs a header"):
-        read_entsoe_price(tmp_path / "x.csv", policy="hold", origin_ns=0)
+        read_entsoe_price(tmp_path / "x.csv", Terms("hold", 0))

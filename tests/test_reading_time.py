@@ -11,6 +11,7 @@ import pytest
 
 from sim.errors import InputError
 from sim.signals.grid.entsoe import read_entsoe_mix
+from sim.signals.grid.series import Terms
 from sim.signals.units_in_names import refuse_other_unit
 from tests.test_readers import read
 
@@ -23,7 +24,7 @@ def _labels(folder: Path) -> None:
 
 def _generation(folder: Path) -> None:
     (folder / "g.csv").write_text(f'"MTU (UTC)","x{" " * LONG}"\n"1","2"\n')
-    read_entsoe_mix(folder / "g.csv", policy="refuse", origin_ns=0)
+    read_entsoe_mix(folder / "g.csv", Terms("refuse", 0))
 
 
 def _brackets(_folder: Path) -> None:

@@ -19,35 +19,28 @@ from sim.signals.grid.gridstatus import read_gridstatus_mix, read_gridstatus_pri
 from sim.signals.grid.open_electricity import read_open_electricity_mix, read_open_electricity_price
 from sim.signals.grid.plain import read_plain
 from sim.signals.grid.price import read_price
-from sim.signals.grid.series import GridSeries
+from sim.signals.grid.series import GridSeries, Terms
 from sim.signals.grid.watttime import read_watttime_csv, read_watttime_json
 from sim.signals.labels import Labels
 from sim.spec.grid import (
     CarbonIntensityUK,
-    EIAMix,
     ElectricityMaps,
-    EnergyChartsMix,
-    EnergyChartsPrice,
-    EntsoeMix,
-    EntsoePrice,
     GridstatusMix,
     GridstatusPrice,
     IntensitySeries,
-    OpenElectricityMix,
-    OpenElectricityPrice,
-    PriceCSV,
     PriceSeries,
     WattTime,
 )
 
 
-def _from_file(read: Callable[[Any, int], GridSeries]) -> Callable[[Any, Asked], GridSeries]:
-    """A reader, on a clock that begins at its second argument, as a builder: what it read is repeated over the run
-    where that is wanted, and a mix gets the intensity that its factors give it."""
+def _from_file(read: Callable[[Any, Terms], GridSeries]) -> Callable[[Any, Asked], GridSeries]:
+    """A reader as a builder: what it read is repeated over the run where that is wanted, and a mix gets the intensity
+    that its factors give it."""
 
     @wraps(read)
     def built(spec: Any, asked: Asked) -> GridSeries:
-        series = read(spec, asked.origin_ns)
+        labels = Labels(getattr(spec, "zone", None), getattr(spec, "stamps", None))  # where its format leaves them open
+        series = read(spec, Terms(spec.gaps, asked.origin_ns, labels, getattr(spec, "only", {})))
         if spec.repeat == "calendar":
             series = laid_again(series, asked, spec.file)
         return with_intensity(series, spec, asked.catalog) if series.mix is not None else series
@@ -55,146 +48,79 @@ def _from_file(read: Callable[[Any, int], GridSeries]) -> Callable[[Any, Asked],
     return built
 
 
+def _alone(read: Callable[[Path, Terms], GridSeries]) -> Callable[[Any, Asked], GridSeries]:
+    """The same of a reader that needs to know no more of its file."""
+    return _from_file(wraps(read)(lambda spec, terms: read(Path(spec.file), terms)))
+
+
+eia_mix = _alone(read_eia)
+entsoe_mix = _alone(read_entsoe_mix)
+energy_charts_mix = _alone(read_energy_charts_mix)
+open_electricity_mix = _alone(read_open_electricity_mix)
+price_csv = _alone(read_price)
+entsoe_price = _alone(read_entsoe_price)
+energy_charts_price = _alone(read_energy_charts_price)
+open_electricity_price = _alone(read_open_electricity_price)
+
+
 @_from_file
-def intensity_series(spec: IntensitySeries, origin_ns: int) -> GridSeries:
+def intensity_series(spec: IntensitySeries, terms: Terms) -> GridSeries:
     """A column of intensities."""
-    signal, report = _plain(spec, origin_ns, "g/J", may_be_negative=False)
+    signal, report = _plain(spec, terms, "g/J", may_be_negative=False)
     return GridSeries(intensity=signal, basis=spec.basis, report=report)
 
 
 @_from_file
-def electricity_maps(spec: ElectricityMaps, origin_ns: int) -> GridSeries:
-    """Electricity Maps."""
-    labels = Labels(stamps=spec.stamps)
-    return read_electricity_maps(
-        Path(spec.file), basis=spec.basis, policy=spec.gaps, origin_ns=origin_ns, labels=labels
-    )
-
-
-@_from_file
-def carbon_intensity_uk(spec: CarbonIntensityUK, origin_ns: int) -> GridSeries:
-    """Great Britain's."""
-    return read_carbon_intensity_uk(Path(spec.file), value=spec.value, policy=spec.gaps, origin_ns=origin_ns)
-
-
-@_from_file
-def watttime(spec: WattTime, origin_ns: int) -> GridSeries:
-    """WattTime, in either form."""
-    path, labels = Path(spec.file), Labels(spec.zone, spec.stamps)
-    if spec.unit is None:
-        return read_watttime_json(path, policy=spec.gaps, origin_ns=origin_ns, labels=labels)
-    return read_watttime_csv(
-        path,
-        time_column=spec.time_column,
-        column=spec.column,
-        si_per_value=float(spec.unit),
-        policy=spec.gaps,
-        origin_ns=origin_ns,
-        labels=labels,
-    )
-
-
-@_from_file
-def eia_mix(spec: EIAMix, origin_ns: int) -> GridSeries:
-    """Generation of a balancing authority."""
-    labels = Labels(spec.zone, spec.stamps)
-    return read_eia(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, labels=labels, only=spec.only)
-
-
-@_from_file
-def entsoe_mix(spec: EntsoeMix, origin_ns: int) -> GridSeries:
-    """Generation in a zone of ENTSO-E."""
-    labels = Labels(spec.zone, spec.stamps)
-    return read_entsoe_mix(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, only=spec.only, labels=labels)
-
-
-@_from_file
-def gridstatus_mix(spec: GridstatusMix, origin_ns: int) -> GridSeries:
-    """A mix by gridstatus."""
-    labels = Labels(spec.zone, spec.stamps)
-    return read_gridstatus_mix(
-        Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, only=spec.only, skip=spec.skip, labels=labels
-    )
-
-
-@_from_file
-def energy_charts_mix(spec: EnergyChartsMix, origin_ns: int) -> GridSeries:
-    """Public power by Energy-Charts."""
-    labels = Labels(stamps=spec.stamps)
-    return read_energy_charts_mix(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, labels=labels)
-
-
-@_from_file
-def open_electricity_mix(spec: OpenElectricityMix, origin_ns: int) -> GridSeries:
-    """Generation by OpenElectricity."""
-    labels = Labels(spec.zone, spec.stamps)
-    return read_open_electricity_mix(
-        Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, only=spec.only, labels=labels
-    )
-
-
-@_from_file
-def price_series(spec: PriceSeries, origin_ns: int) -> GridSeries:
+def price_series(spec: PriceSeries, terms: Terms) -> GridSeries:
     """A column of prices."""
-    signal, report = _plain(spec, origin_ns, f"{spec.unit.currency}/J", may_be_negative=True)
+    signal, report = _plain(spec, terms, f"{spec.unit.currency}/J", may_be_negative=True)
     return GridSeries(price=signal, report=report)
 
 
 @_from_file
-def price_csv(spec: PriceCSV, origin_ns: int) -> GridSeries:
-    """Prices in USD/MWh."""
-    return read_price(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, labels=Labels(stamps=spec.stamps))
+def electricity_maps(spec: ElectricityMaps, terms: Terms) -> GridSeries:
+    """Electricity Maps."""
+    return read_electricity_maps(Path(spec.file), terms, basis=spec.basis)
 
 
 @_from_file
-def entsoe_price(spec: EntsoePrice, origin_ns: int) -> GridSeries:
-    """Day-ahead prices of ENTSO-E."""
-    labels = Labels(spec.zone, spec.stamps)
-    return read_entsoe_price(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, only=spec.only, labels=labels)
+def carbon_intensity_uk(spec: CarbonIntensityUK, terms: Terms) -> GridSeries:
+    """Great Britain's."""
+    return read_carbon_intensity_uk(Path(spec.file), terms, value=spec.value)
 
 
 @_from_file
-def gridstatus_price(spec: GridstatusPrice, origin_ns: int) -> GridSeries:
+def watttime(spec: WattTime, terms: Terms) -> GridSeries:
+    """WattTime, in either form."""
+    path = Path(spec.file)
+    if spec.unit is None:
+        return read_watttime_json(path, terms)
+    unit = float(spec.unit)
+    return read_watttime_csv(path, terms, time_column=spec.time_column, column=spec.column, si_per_value=unit)
+
+
+@_from_file
+def gridstatus_mix(spec: GridstatusMix, terms: Terms) -> GridSeries:
+    """A mix by gridstatus."""
+    return read_gridstatus_mix(Path(spec.file), terms, skip=spec.skip)
+
+
+@_from_file
+def gridstatus_price(spec: GridstatusPrice, terms: Terms) -> GridSeries:
     """Prices by gridstatus."""
-    return read_gridstatus_price(
-        Path(spec.file),
-        column=spec.column,
-        si_per_value=float(spec.unit),
-        unit=f"{spec.unit.currency}/J",
-        policy=spec.gaps,
-        origin_ns=origin_ns,
-        only=spec.only,
-        labels=Labels(spec.zone, spec.stamps),
-    )
-
-
-@_from_file
-def energy_charts_price(spec: EnergyChartsPrice, origin_ns: int) -> GridSeries:
-    """Day-ahead prices by Energy-Charts."""
-    labels = Labels(stamps=spec.stamps)
-    return read_energy_charts_price(Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, labels=labels)
-
-
-@_from_file
-def open_electricity_price(spec: OpenElectricityPrice, origin_ns: int) -> GridSeries:
-    """Prices by OpenElectricity."""
-    labels = Labels(spec.zone, spec.stamps)
-    return read_open_electricity_price(
-        Path(spec.file), policy=spec.gaps, origin_ns=origin_ns, only=spec.only, labels=labels
-    )
+    unit, path = spec.unit, Path(spec.file)
+    return read_gridstatus_price(path, terms, column=spec.column, si_per_value=float(unit), unit=f"{unit.currency}/J")
 
 
 def _plain(
-    spec: IntensitySeries | PriceSeries, origin_ns: int, unit: str, *, may_be_negative: bool
+    spec: IntensitySeries | PriceSeries, terms: Terms, unit: str, *, may_be_negative: bool
 ) -> tuple[Signal, GapReport]:
     return read_plain(
         Path(spec.file),
+        terms,
         time_column=spec.time_column,
         column=spec.column,
         si_per_value=float(spec.unit),
         unit=unit,
-        policy=spec.gaps,
-        origin_ns=origin_ns,
         may_be_negative=may_be_negative,
-        labels=Labels(spec.zone, spec.stamps),
     )

@@ -17,9 +17,8 @@ from typing import Any, Literal
 import numpy as np
 
 from sim.plain import as_mapping
-from sim.signals.gaps import Policy
 from sim.signals.grid.json_file import Answer, clock_of, json_number
-from sim.signals.grid.series import GridSeries, intensity_series
+from sim.signals.grid.series import GridSeries, Terms, intensity_series
 from sim.signals.labels import Labels
 from sim.units import J_PER_KWH
 
@@ -27,7 +26,7 @@ Value = Literal["actual", "forecast"]
 _NAMES = "'from', 'to' and 'intensity'"
 
 
-def read_carbon_intensity_uk(path: Path, *, value: Value, policy: Policy, origin_ns: int) -> GridSeries:
+def read_carbon_intensity_uk(path: Path, terms: Terms, *, value: Value) -> GridSeries:
     """The ``actual`` or the ``forecast`` intensity in ``path``. Raises ``InputError`` with every fault."""
     answer = Answer(path)
     nested = answer.at("data.data") is not None
@@ -47,7 +46,7 @@ def read_carbon_intensity_uk(path: Path, *, value: Value, policy: Policy, origin
         ends_ns=np.array([end for _, end, _ in found], dtype=np.int64),
         blank_because={_lacking(value): np.isnan(rows.values[:, 0])},
     )
-    return intensity_series(rows, 1 / J_PER_KWH, basis="direct", marginal=False, policy=policy, origin_ns=origin_ns)
+    return intensity_series(rows, terms, 1 / J_PER_KWH, basis="direct", marginal=False)
 
 
 def _lacking(value: Value) -> str:

@@ -10,19 +10,15 @@ user names. Storage is not read either: what it gives back was generated, and co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from sim.errors import InputError
 from sim.signals.csv_table import Table, open_table
-from sim.signals.gaps import Policy
 from sim.signals.grid.cells import Selection, collect
 from sim.signals.grid.eia930 import answer_rows, is_own_table, own_rows
 from sim.signals.grid.generation import Generation
 from sim.signals.grid.json_file import looks_like_json
-from sim.signals.grid.series import GridSeries
-from sim.signals.labels import AS_DOCUMENTED, Labels
+from sim.signals.grid.series import GridSeries, Terms
 
 FUELS = {
     "WND": "wind",
@@ -49,27 +45,20 @@ STORAGE = {"BAT", "PS"}
 NOT_READ = {"", "timestamp", "UTC time", "avg_CI", "carbon_intensity"}
 
 
-def read_eia(
-    path: Path,
-    *,
-    policy: Policy,
-    origin_ns: int,
-    labels: Labels = AS_DOCUMENTED,
-    only: Mapping[str, str] = MappingProxyType({}),
-) -> GridSeries:
+def read_eia(path: Path, terms: Terms) -> GridSeries:
     """The fuel mix in ``path``: research code's table, the EIA's own, or an answer of its API (see ``eia930``).
 
     ``only`` names the balancing authority of a file with several. Raises ``InputError`` naming every fault.
     """
     if looks_like_json(path):
-        read = answer_rows(path, labels, only)
+        read = answer_rows(path, terms)
     else:
         with open_table(path) as table:
-            read = own_rows(table, labels, only) if is_own_table(table) else _rows(table, labels, only)
-    return read.mix(policy=policy, origin_ns=origin_ns)
+            read = own_rows(table, terms) if is_own_table(table) else _rows(table, terms)
+    return read.mix(terms)
 
 
-def _rows(table: Table, labels: Labels, only: Mapping[str, str]) -> Generation:
+def _rows(table: Table, terms: Terms) -> Generation:
     at_time = table.first_of("timestamp", "UTC time", "")
     if at_time is None:
         message = (
@@ -77,14 +66,14 @@ def _rows(table: Table, labels: Labels, only: Mapping[str, str]) -> Generation:
             f"its columns are: {', '.join(table.names)}"
         )
         raise InputError.one(table.file, message, line=1)
-    unknown = [name for name in table.names if name not in {*FUELS, *NOT_READ, *STORAGE, *only}]
+    unknown = [name for name in table.names if name not in {*FUELS, *NOT_READ, *STORAGE, *terms.only}]
     columns = [i for i, name in enumerate(table.names) if name in FUELS]
     if unknown or not columns:
         known = ", ".join(FUELS)
         what = f"has columns that are no fuel: {', '.join(unknown)}" if unknown else "has no column of a fuel"
         raise InputError.one(table.file, f"{what}  (known: {known})", line=1)
     stores = [i for i, name in enumerate(table.names) if name in STORAGE]
-    times, selection = table.times(at_time, labels), Selection(table, only, ())
+    times, selection = table.times(at_time, terms.labels), Selection(table, terms.only, ())
     found = collect(table, times, columns, stores=stores, selection=selection)
     fuels = [FUELS[table.names[column]] for column in columns]
-    return Generation(found.rows(at_end=labels.at_end(), names=fuels), fuels, found.given_back())
+    return Generation(found.rows(at_end=terms.labels.at_end(), names=fuels), fuels, found.given_back())

@@ -32,7 +32,7 @@ from sim.signals.gaps import Rows
 from sim.signals.grid.cells import Collected, Selection, cell, number
 from sim.signals.grid.generation import Generation
 from sim.signals.grid.json_file import Answer, json_number
-from sim.signals.labels import Labels
+from sim.signals.grid.series import Terms
 from sim.units import HOUR_NS
 
 UTC_END, LOCAL_END = "UTC Time at End of Hour", "Local Time at End of Hour"
@@ -82,15 +82,15 @@ def is_own_table(table: Table) -> bool:
     return UTC_END in table.names or LOCAL_END in table.names
 
 
-def own_rows(table: Table, labels: Labels, only: Mapping[str, str]) -> Generation:
+def own_rows(table: Table, terms: Terms) -> Generation:
     """The generation in a table of the Grid Monitor. Raises ``InputError`` with every fault."""
     columns = _columns(table)
     known = UTC_END in table.names
     name = UTC_END if known else LOCAL_END
-    times = table.times(table.names.index(name), labels)
-    selection = Selection(table, only, (AUTHORITY,))
+    times = table.times(table.names.index(name), terms.labels)
+    selection = Selection(table, terms.only, (AUTHORITY,))
     collected = Collected(table)
-    back = 0 if labels.stamps == "start" else HOUR_NS
+    back = 0 if terms.labels.stamps == "start" else HOUR_NS
     at_time = table.names.index(name)
     for line, row in table.rows():
         if not selection.takes(line, row):
@@ -160,18 +160,18 @@ def _chosen(rows: Rows, keys: Sequence[tuple[str, str]]) -> Generation:
     return Generation(kept, fuels, stored).named(names).of_reported()
 
 
-def answer_rows(path: Path, labels: Labels, only: Mapping[str, str]) -> Generation:
+def answer_rows(path: Path, terms: Terms) -> Generation:
     """The generation in an answer of API v2, in order of time. Raises ``InputError`` with every fault."""
     answer = Answer(path)
     answer.entries(("response.data", "data"), "period")
-    if any(name not in ("respondent",) for name in only):
-        raise answer.refuse(f"is told apart by 'respondent' alone, and 'only' names {', '.join(only)}")
-    back = 0 if labels.stamps == "start" else HOUR_NS
+    if any(name not in ("respondent",) for name in terms.only):
+        raise answer.refuse(f"is told apart by 'respondent' alone, and 'only' names {', '.join(terms.only)}")
+    back = 0 if terms.labels.stamps == "start" else HOUR_NS
     found: dict[tuple[int, str], tuple[float, int]] = {}
-    respondent = only.get("respondent")
+    respondent = terms.only.get("respondent")
     names = ("period", "respondent", "fueltype", "value")
     for i, entry in answer.with_names(names, "'period', 'respondent', 'fueltype' and 'value'"):
-        if "respondent" in only and entry["respondent"] != respondent:
+        if "respondent" in terms.only and entry["respondent"] != respondent:
             continue
         respondent = str(entry["respondent"]) if respondent is None else respondent
         if entry["respondent"] != respondent:

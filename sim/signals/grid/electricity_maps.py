@@ -17,11 +17,11 @@ from typing import Any
 from sim.errors import InputError
 from sim.plain import has
 from sim.signals.csv_table import Table, open_table
-from sim.signals.gaps import Policy, Rows
+from sim.signals.gaps import Rows
 from sim.signals.grid.cells import Collected, number
 from sim.signals.grid.json_file import Answer, clock_of, json_number, looks_like_json
-from sim.signals.grid.series import Basis, GridSeries, intensity_series
-from sim.signals.labels import AS_DOCUMENTED, Labels
+from sim.signals.grid.series import Basis, GridSeries, Terms, intensity_series
+from sim.signals.labels import Labels
 from sim.units import J_PER_KWH
 
 TIME = "Datetime (UTC)"
@@ -30,21 +30,14 @@ _UNITS = {"gco2eq/kwh", "gco2e/kwh"}
 _FACTOR_TYPES: Mapping[str, Basis] = {"lifecycle": "life-cycle", "direct": "direct"}
 
 
-def read_electricity_maps(
-    path: Path,
-    *,
-    basis: Basis,
-    policy: Policy,
-    origin_ns: int,
-    labels: Labels = AS_DOCUMENTED,
-) -> GridSeries:
+def read_electricity_maps(path: Path, terms: Terms, *, basis: Basis) -> GridSeries:
     """The intensity of ``basis`` in ``path``, a CSV file or the API's JSON. Raises ``InputError`` with every fault."""
     if looks_like_json(path):
-        rows = _json_rows(path, basis, labels)
+        rows = _json_rows(path, basis, terms.labels)
     else:
         with open_table(path) as table:
-            rows = _csv_rows(table, basis, labels)
-    return intensity_series(rows, 1 / J_PER_KWH, basis=basis, marginal=False, policy=policy, origin_ns=origin_ns)
+            rows = _csv_rows(table, basis, terms.labels)
+    return intensity_series(rows, terms, 1 / J_PER_KWH, basis=basis, marginal=False)
 
 
 def _csv_rows(table: Table, basis: Basis, labels: Labels) -> Rows:

@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from sim.errors import InputError, QuantityError
 from sim.plain import as_list, as_whole, has
-from sim.signals.gaps import Policy, Rows
+from sim.signals.gaps import Rows
 from sim.signals.grid.entsoe_py import FUELS as ENTSOE_FUELS
 from sim.signals.grid.entsoe_py import with_lengths
 from sim.signals.grid.generation import Generation
 from sim.signals.grid.json_file import Answer, json_number
-from sim.signals.grid.series import GridSeries, price_series
-from sim.signals.labels import AS_DOCUMENTED, Labels
+from sim.signals.grid.series import GridSeries, Terms, price_series
+from sim.signals.labels import Labels
 from sim.units import MAX_NS, NS_PER_S, parse_price
 
 Floats = npt.NDArray[np.float64]
@@ -49,13 +49,7 @@ NOT_GENERATION = {
 }
 
 
-def read_energy_charts_price(
-    path: Path,
-    *,
-    policy: Policy,
-    origin_ns: int,
-    labels: Labels = AS_DOCUMENTED,
-) -> GridSeries:
+def read_energy_charts_price(path: Path, terms: Terms) -> GridSeries:
     """The day-ahead price in ``path``, in the unit that it states. Raises ``InputError`` with every fault."""
     answer = Answer(path)
     times_ns = _times(answer)
@@ -65,17 +59,11 @@ def read_energy_charts_price(
         price = parse_price(f"1 {unit}")
     except QuantityError:
         raise answer.refuse(f"has prices in {answer.at('unit')!r}, such as 'EUR / MWh' is expected", "unit") from None
-    rows = _rows(answer, times_ns, prices[:, np.newaxis], "price", labels)
-    return price_series(rows, *price, policy=policy, origin_ns=origin_ns)
+    rows = _rows(answer, times_ns, prices[:, np.newaxis], "price", terms.labels)
+    return price_series(rows, terms, *price)
 
 
-def read_energy_charts_mix(
-    path: Path,
-    *,
-    policy: Policy,
-    origin_ns: int,
-    labels: Labels = AS_DOCUMENTED,
-) -> GridSeries:
+def read_energy_charts_mix(path: Path, terms: Terms) -> GridSeries:
     """The fuel mix in ``path``, an answer about public power. Raises ``InputError`` with every fault."""
     answer = Answer(path)
     times_ns = _times(answer)
@@ -95,9 +83,9 @@ def read_energy_charts_mix(
     stored = np.zeros(len(times_ns))
     for name in STORAGE & set(columns):
         stored += np.maximum(np.nan_to_num(columns[name]), 0.0)
-    rows = _rows(answer, times_ns, np.stack([columns[name] for name in names], axis=1), "unix_seconds", labels)
+    rows = _rows(answer, times_ns, np.stack([columns[name] for name in names], axis=1), "unix_seconds", terms.labels)
     read = Generation(rows, [FUELS[name] for name in names], stored)
-    return read.named(names).mix(policy=policy, origin_ns=origin_ns)
+    return read.named(names).mix(terms)
 
 
 def _times(answer: Answer) -> npt.NDArray[np.int64]:

@@ -15,10 +15,9 @@ Tables that the library entsoe-py wrote of the same platform's API are told by t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -26,12 +25,11 @@ import numpy as np
 from sim.errors import InputError
 from sim.instants import epoch_ns
 from sim.signals.csv_table import Table, open_table
-from sim.signals.gaps import Floats, Policy, Rows
+from sim.signals.gaps import Floats, Rows
 from sim.signals.grid.cells import Collected, Selection, cell, number
 from sim.signals.grid.entsoe_py import FUELS, STORAGE, fuel_columns, is_py_table, py_generation, py_prices
 from sim.signals.grid.generation import Generation
-from sim.signals.grid.series import GridSeries, price_series
-from sim.signals.labels import AS_DOCUMENTED, Labels
+from sim.signals.grid.series import GridSeries, Terms, price_series
 from sim.units import NS_PER_S, parse_price
 
 _GENERATION = re.compile(r"(.+?)(?<!\s)\s*-\s*Actual Aggregated\s*\[MW\]", re.IGNORECASE)
@@ -112,17 +110,15 @@ def _mtu(table: Table) -> tuple[int, str | None]:
     return column, match[1]
 
 
-def _rows(
-    table: Table, columns: Sequence[int], stores: Sequence[int], only: Mapping[str, str], labels: Labels
-) -> tuple[Rows, Floats]:
+def _rows(table: Table, columns: Sequence[int], stores: Sequence[int], terms: Terms) -> tuple[Rows, Floats]:
     """The rows of ``columns``, and what ``stores`` gave back in each."""
     at_time, zone = _mtu(table)
-    labels.refuse_stamps(table.file, "gives the start and the end of each time unit")
-    if labels.zone is not None:
+    terms.labels.refuse_stamps(table.file, "gives the start and the end of each time unit")
+    if terms.labels.zone is not None:
         raise InputError.one(table.file, "names its own clock, as 'MTU (CET/CEST)' or '(UTC)': leave 'zone' out")
     clock = _Clock(table, zone)
     collected = Collected(table)
-    selection = Selection(table, only, ("Area", "Sequence"))
+    selection = Selection(table, terms.only, ("Area", "Sequence"))
     for line, row in table.rows():
         if not selection.takes(line, row):
             continue
@@ -140,40 +136,26 @@ def _rows(
     return collected.rows(), collected.given_back()
 
 
-def read_entsoe_mix(
-    path: Path,
-    *,
-    policy: Policy,
-    origin_ns: int,
-    only: Mapping[str, str] = MappingProxyType({}),
-    labels: Labels = AS_DOCUMENTED,
-) -> GridSeries:
+def read_entsoe_mix(path: Path, terms: Terms) -> GridSeries:
     """The fuel mix in a table of actual generation per production type, the platform's export or entsoe-py's.
 
     Of an export, the rows that hold the words of ``only`` in the columns it names. Raises ``InputError`` with every
     fault.
     """
     with open_table(path) as table:
-        generation = py_generation(table, labels) if is_py_table(table) else _generation(table, only, labels)
-    return generation.mix(policy=policy, origin_ns=origin_ns)
+        generation = py_generation(table, terms.labels) if is_py_table(table) else _generation(table, terms)
+    return generation.mix(terms)
 
 
-def _generation(table: Table, only: Mapping[str, str], labels: Labels) -> Generation:
+def _generation(table: Table, terms: Terms) -> Generation:
     types = {i: match[1].strip().lower() for i, n in enumerate(table.names) if (match := _GENERATION.fullmatch(n))}
     columns = fuel_columns(table.file, types)
     stores = [i for i, name in types.items() if name in STORAGE]
-    rows, storage = _rows(table, columns, stores, only, labels)
+    rows, storage = _rows(table, columns, stores, terms)
     return Generation(rows, [FUELS[types[i]] for i in columns], storage).named([types[i] for i in columns])
 
 
-def read_entsoe_price(
-    path: Path,
-    *,
-    policy: Policy,
-    origin_ns: int,
-    only: Mapping[str, str] = MappingProxyType({}),
-    labels: Labels = AS_DOCUMENTED,
-) -> GridSeries:
+def read_entsoe_price(path: Path, terms: Terms) -> GridSeries:
     """Day-ahead prices, of which those below zero are as real as others, of the platform's export or entsoe-py's.
 
     Of an export, the rows that hold the words of ``only`` in the columns it names. Raises ``InputError`` with every
@@ -181,12 +163,12 @@ def read_entsoe_price(
     """
     with open_table(path) as table:
         if is_py_table(table):
-            rows, currency = py_prices(table, labels), "EUR"
+            rows, currency = py_prices(table, terms.labels), "EUR"
         else:
             prices = {i: match[1].upper() for i, name in enumerate(table.names) if (match := _PRICE.fullmatch(name))}
             if len(prices) != 1:
                 message = "needs one column such as 'Day-ahead Price [EUR/MWh]'; its columns are: "
                 raise InputError.one(str(path), message + ", ".join(table.names), line=1)
             column, currency = next(iter(prices.items()))
-            rows, _ = _rows(table, [column], [], only, labels)
-    return price_series(rows, *parse_price(f"1 {currency}/MWh"), policy=policy, origin_ns=origin_ns)
+            rows, _ = _rows(table, [column], [], terms)
+    return price_series(rows, terms, *parse_price(f"1 {currency}/MWh"))

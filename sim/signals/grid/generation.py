@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
-from sim.signals.gaps import Policy, Rows
-from sim.signals.grid.series import GridSeries, read_mix
+from sim.signals.gaps import Rows
+from sim.signals.grid.series import GridSeries, Terms, read_mix
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,8 +42,8 @@ class Generation:
         kept = replace(self.rows, values=self.rows.values[:, stated], names=names)
         return Generation(kept, [self.fuels[int(i)] for i in stated], self.storage)
 
-    def mix(self, *, policy: Policy, origin_ns: int) -> GridSeries:
+    def mix(self, terms: Terms) -> GridSeries:
         """The mix of what is reported. Raises ``InputError``."""
         read = self.of_reported()
-        mix, report = read_mix(read.rows, read.fuels, policy=policy, origin_ns=origin_ns, storage=read.storage)
+        mix, report = read_mix(read.rows, read.fuels, terms, storage=read.storage)
         return GridSeries(mix=mix, marginal=False, report=report)

@@ -11,17 +11,15 @@ they count as gas, which most of their energy is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from sim.errors import InputError
 from sim.signals.csv_table import Table, Times, open_table
-from sim.signals.gaps import Policy
 from sim.signals.grid.cells import Selection, collect
 from sim.signals.grid.generation import Generation
-from sim.signals.grid.series import GridSeries, price_series
-from sim.signals.labels import AS_DOCUMENTED, Labels
+from sim.signals.grid.series import GridSeries, Terms, price_series
+from sim.signals.labels import Labels
 
 START, END, TIME = "Interval Start", "Interval End", "Time"
 APART = ("Location", "Market", "Respondent", "BAA", "Node", "Tie")
@@ -102,23 +100,15 @@ class _Intervals:
 
 
 def read_gridstatus_price(
-    path: Path,
-    *,
-    column: str | None,
-    si_per_value: float,
-    unit: str,
-    policy: Policy,
-    origin_ns: int,
-    only: Mapping[str, str] = MappingProxyType({}),
-    labels: Labels = AS_DOCUMENTED,
+    path: Path, terms: Terms, *, column: str | None, si_per_value: float, unit: str
 ) -> GridSeries:
     """The prices of one location, each value times ``si_per_value`` in ``unit``. Raises ``InputError``."""
     with open_table(path) as table:
         at_value = _price_column(table, column)
-        times, selection = _Intervals(table, labels), Selection(table, only, APART)
+        times, selection = _Intervals(table, terms.labels), Selection(table, terms.only, APART)
         found = collect(table, times.start, [at_value], end=times.end, selection=selection)
         rows = found.rows(at_end=times.at_end)
-    return price_series(rows, si_per_value, unit.removesuffix("/J"), policy=policy, origin_ns=origin_ns)
+    return price_series(rows, terms, si_per_value, unit.removesuffix("/J"))
 
 
 def _price_column(table: Table, column: str | None) -> int:
@@ -131,24 +121,16 @@ def _price_column(table: Table, column: str | None) -> int:
     return table.names.index(found[0])
 
 
-def read_gridstatus_mix(
-    path: Path,
-    *,
-    policy: Policy,
-    origin_ns: int,
-    only: Mapping[str, str] = MappingProxyType({}),
-    skip: Sequence[str] = (),
-    labels: Labels = AS_DOCUMENTED,
-) -> GridSeries:
+def read_gridstatus_mix(path: Path, terms: Terms, *, skip: Sequence[str] = ()) -> GridSeries:
     """The fuel mix of one grid, without the columns in ``skip``. Raises ``InputError`` with every fault."""
     with open_table(path) as table:
-        return _generation(table, only, skip, labels).mix(policy=policy, origin_ns=origin_ns)
+        return _generation(table, skip, terms).mix(terms)
 
 
-def _generation(table: Table, only: Mapping[str, str], skip: Sequence[str], labels: Labels) -> Generation:
+def _generation(table: Table, skip: Sequence[str], terms: Terms) -> Generation:
     for name in skip:
         table.column(name)
-    left = {i: name.lower() for i, name in enumerate(table.names) if name not in {*_TELLING, *skip, *only}}
+    left = {i: name.lower() for i, name in enumerate(table.names) if name not in {*_TELLING, *skip, *terms.only}}
     if left.get(0) in ("", "index"):
         del left[0]  # pandas' numbers of rows
     columns = [i for i, name in left.items() if name in FUELS]
@@ -157,7 +139,7 @@ def _generation(table: Table, only: Mapping[str, str], skip: Sequence[str], labe
     if unknown or not columns:
         what = f"has columns that are no fuel: {', '.join(unknown)}" if unknown else "has no column of a fuel"
         raise InputError.one(table.file, f"{what}  (leave one out with skip: [...]; known: {', '.join(FUELS)})", line=1)
-    times, selection = _Intervals(table, labels), Selection(table, only, APART)
+    times, selection = _Intervals(table, terms.labels), Selection(table, terms.only, APART)
     found = collect(table, times.start, columns, end=times.end, stores=stores, selection=selection)
     rows = found.rows(at_end=times.at_end, names=[table.names[i] for i in columns])
     return Generation(rows, [FUELS[left[i]] for i in columns], found.given_back())

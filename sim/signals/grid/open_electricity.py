@@ -26,12 +26,12 @@ import numpy as np
 from sim.errors import InputError
 from sim.plain import as_list, as_mapping, under
 from sim.signals.csv_table import Table, open_table
-from sim.signals.gaps import Policy, Rows, commonest_step
+from sim.signals.gaps import Rows, commonest_step
 from sim.signals.grid.cells import cell, number
 from sim.signals.grid.generation import Generation
 from sim.signals.grid.json_file import Answer, clock_of, json_number, looks_like_json
-from sim.signals.grid.series import GridSeries, price_series
-from sim.signals.labels import AS_DOCUMENTED, Labels
+from sim.signals.grid.series import GridSeries, Terms, price_series
+from sim.signals.labels import Labels
 from sim.units import DAY_NS, HOUR_NS, NS_PER_S, parse_price
 
 MINUTE_NS = 60 * NS_PER_S
@@ -100,29 +100,15 @@ class _Found:
         )
 
 
-def read_open_electricity_price(
-    path: Path,
-    *,
-    policy: Policy,
-    origin_ns: int,
-    only: Mapping[str, str],
-    labels: Labels = AS_DOCUMENTED,
-) -> GridSeries:
+def read_open_electricity_price(path: Path, terms: Terms) -> GridSeries:
     """The price of one region, in Australian dollars. Raises ``InputError`` with every fault."""
-    found = _read(path, ("price",), only, labels, by_fuel=False)
-    return price_series(found.rows([""], labels), *parse_price("1 AUD/MWh"), policy=policy, origin_ns=origin_ns)
+    found = _read(path, ("price",), terms, by_fuel=False)
+    return price_series(found.rows([""], terms.labels), terms, *parse_price("1 AUD/MWh"))
 
 
-def read_open_electricity_mix(
-    path: Path,
-    *,
-    policy: Policy,
-    origin_ns: int,
-    only: Mapping[str, str],
-    labels: Labels = AS_DOCUMENTED,
-) -> GridSeries:
+def read_open_electricity_mix(path: Path, terms: Terms) -> GridSeries:
     """The fuel mix of one region, or of a network. Raises ``InputError`` with every fault."""
-    found = _read(path, ("power", "energy"), only, labels, by_fuel=True)
+    found = _read(path, ("power", "energy"), terms, by_fuel=True)
     techs = list(dict.fromkeys(tech for _, tech in found.points))
     unknown = [tech for tech in techs if tech not in {*FUELS, *STORAGE, *NOT_GENERATION}]
     names = [tech for tech in techs if tech in FUELS]
@@ -130,20 +116,20 @@ def read_open_electricity_mix(
         what = f"has unknown fueltechs: {', '.join(unknown)}" if unknown else "has no fueltech that is a fuel"
         raise InputError.one(str(path), what)
     stores = [tech for tech in techs if tech in STORAGE]
-    stored = np.maximum(np.nan_to_num(found.rows(stores, labels).values), 0.0).sum(axis=1)
-    read = Generation(found.rows(names, labels), [FUELS[name] for name in names], stored)
-    return read.named(names).mix(policy=policy, origin_ns=origin_ns)
+    stored = np.maximum(np.nan_to_num(found.rows(stores, terms.labels).values), 0.0).sum(axis=1)
+    read = Generation(found.rows(names, terms.labels), [FUELS[name] for name in names], stored)
+    return read.named(names).mix(terms)
 
 
-def _read(path: Path, metrics: Sequence[str], only: Mapping[str, str], labels: Labels, *, by_fuel: bool) -> _Found:
-    unknown = [name for name in only if name not in REGIONS]
+def _read(path: Path, metrics: Sequence[str], terms: Terms, *, by_fuel: bool) -> _Found:
+    unknown = [name for name in terms.only if name not in REGIONS]
     if unknown:
         raise InputError.one(str(path), f"is told apart by its region alone, and 'only' names {', '.join(unknown)}")
-    region = next(iter(only.values()), None)
+    region = next(iter(terms.only.values()), None)
     if looks_like_json(path):
-        return _of_answer(Answer(path), metrics, region, labels, by_fuel=by_fuel)
+        return _of_answer(Answer(path), metrics, region, terms.labels, by_fuel=by_fuel)
     with open_table(path) as table:
-        return _of_table(table, metrics, region, labels, by_fuel=by_fuel)
+        return _of_table(table, metrics, region, terms.labels, by_fuel=by_fuel)
 
 
 def _of_answer(answer: Answer, metrics: Sequence[str], region: str | None, labels: Labels, *, by_fuel: bool) -> _Found:

@@ -14,10 +14,10 @@ from sim.instants import EPOCH, LocalClock, named_zone
 from sim.reading import read_parquet
 from sim.signals.complaints import Complaints
 from sim.signals.csv_table import open_table
-from sim.signals.gaps import GapReport, Policy, Rows
+from sim.signals.gaps import GapReport, Rows
 from sim.signals.grid.cells import MOST_ROWS, collect
-from sim.signals.grid.series import read_signal
-from sim.signals.labels import AS_DOCUMENTED, NO_OFFSET, Labels, says_utc
+from sim.signals.grid.series import Terms, read_signal
+from sim.signals.labels import NO_OFFSET, Labels, says_utc
 from sim.signals.signal import Signal
 from sim.signals.units_in_names import refuse_other_unit
 
@@ -26,34 +26,31 @@ Ints = npt.NDArray[np.int64]
 
 def read_plain(
     path: Path,
+    terms: Terms,
     *,
     time_column: str,
     column: str,
     si_per_value: float,
     unit: str,
-    policy: Policy,
-    origin_ns: int,
     may_be_negative: bool,
-    labels: Labels = AS_DOCUMENTED,
 ) -> tuple[Signal, GapReport]:
     """The series as a signal in ``unit``, each value times ``si_per_value``. Raises ``InputError`` with every fault.
 
     Times label the starts of intervals unless ``labels`` says otherwise. The "line" of a row in a Parquet file is its
     number, from 1.
     """
-    labels.refuse_ends(str(path), time_column)
+    terms.labels.refuse_ends(str(path), time_column)
     refuse_other_unit(str(path), column, si_per_value, unit)
     rows = (
-        _parquet_rows(path, time_column, column, labels)
+        _parquet_rows(path, time_column, column, terms.labels)
         if path.suffix.lower() in (".parquet", ".pq")
-        else _csv_rows(path, time_column, column, labels)
+        else _csv_rows(path, time_column, column, terms.labels)
     )
     return read_signal(
         rows,
-        policy=policy,
+        terms,
         si_per_value=si_per_value,
         unit=unit,
-        origin_ns=origin_ns,
         may_be_negative=may_be_negative,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sim.signals.complaints import Complaints
 from sim.signals.gaps import REMEDY, Bools, GapReport, Policy, Rows, without_gaps
+from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.signals.signal import Signal
 
 Floats = npt.NDArray[np.float64]
@@ -22,6 +23,17 @@ ONLY_STORAGE = (
     "so this hour has no mix of its own"
 )
 NOTHING = "has no fuel generating, so it has no mix"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which terms a file is read: what becomes of its gaps, where the run begins (``origin_ns``, since 1970), how
+    its times are meant, and which of its rows are wanted: those with the words of ``only`` in the columns it names."""
+
+    gaps: Policy
+    origin_ns: int
+    labels: Labels = AS_DOCUMENTED
+    only: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,35 +55,24 @@ class GridSeries:
 
 
 def read_signal(
-    rows: Rows, *, policy: Policy, si_per_value: float, unit: str, origin_ns: int, may_be_negative: bool
+    rows: Rows, terms: Terms, *, si_per_value: float, unit: str, may_be_negative: bool
 ) -> tuple[Signal, GapReport]:
     """The one column of ``rows`` as a signal in ``unit``. Raises ``InputError``."""
     if not may_be_negative:
         _refuse_negative(rows, rows.values[:, 0] < 0, "is below zero")
-    edges, values, report = without_gaps(rows, policy)
-    return Signal(edges - origin_ns, values[:, 0] * si_per_value, unit), report
+    edges, values, report = without_gaps(rows, terms.gaps)
+    return Signal(edges - terms.origin_ns, values[:, 0] * si_per_value, unit), report
 
 
-def price_series(rows: Rows, si_per_value: float, currency: str, *, policy: Policy, origin_ns: int) -> GridSeries:
+def price_series(rows: Rows, terms: Terms, si_per_value: float, currency: str) -> GridSeries:
     """The one column of ``rows`` as a price; one of its values is ``si_per_value`` per J. Raises ``InputError``."""
-    price, report = read_signal(
-        rows,
-        policy=policy,
-        si_per_value=si_per_value,
-        unit=f"{currency}/J",
-        origin_ns=origin_ns,
-        may_be_negative=True,
-    )
+    price, report = read_signal(rows, terms, si_per_value=si_per_value, unit=f"{currency}/J", may_be_negative=True)
     return GridSeries(price=price, report=report)
 
 
-def intensity_series(
-    rows: Rows, si_per_value: float, *, basis: Basis, marginal: bool, policy: Policy, origin_ns: int
-) -> GridSeries:
+def intensity_series(rows: Rows, terms: Terms, si_per_value: float, *, basis: Basis, marginal: bool) -> GridSeries:
     """The one column of ``rows`` as an intensity; one of its values is ``si_per_value`` g/J. Raises ``InputError``."""
-    intensity, report = read_signal(
-        rows, policy=policy, si_per_value=si_per_value, unit="g/J", origin_ns=origin_ns, may_be_negative=False
-    )
+    intensity, report = read_signal(rows, terms, si_per_value=si_per_value, unit="g/J", may_be_negative=False)
     return GridSeries(intensity=intensity, basis=basis, marginal=marginal, report=report)
 
 
@@ -83,7 +84,7 @@ def _refuse_negative(rows: Rows, below: Bools, message: str) -> None:
 
 
 def read_mix(
-    rows: Rows, fuels: Sequence[str], *, policy: Policy, origin_ns: int, storage: Floats | None = None
+    rows: Rows, fuels: Sequence[str], terms: Terms, *, storage: Floats | None = None
 ) -> tuple[Mapping[str, Signal], GapReport]:
     """The shares of ``fuels`` (k,), whose generation stands in the columns of ``rows``, in any one unit.
 
@@ -93,7 +94,7 @@ def read_mix(
     Raises ``InputError``.
     """
     below: Bools = np.asarray((rows.values < 0).any(axis=1))
-    if policy == "refuse":
+    if terms.gaps == "refuse":
         _refuse_negative(
             rows, below, "has a generation below zero; mend it, or write gaps: hold, which takes it as none"
         )
@@ -108,11 +109,11 @@ def read_mix(
         names=rows.names or list(fuels),
         blank_because={ONLY_STORAGE + REMEDY: stored, NOTHING + REMEDY: idle & ~stored},
     )
-    edges, values, report = without_gaps(filled, policy)
+    edges, values, report = without_gaps(filled, terms.gaps)
     shares = values / values.sum(axis=1, keepdims=True)
     own: dict[str, list[int]] = {}
     for index, fuel in enumerate(fuels):
         own.setdefault(fuel, []).append(index)
     return {
-        fuel: Signal(edges - origin_ns, shares[:, columns].sum(axis=1), "J/J") for fuel, columns in own.items()
+        fuel: Signal(edges - terms.origin_ns, shares[:, columns].sum(axis=1), "J/J") for fuel, columns in own.items()
     }, report

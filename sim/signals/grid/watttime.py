@@ -17,11 +17,11 @@ import numpy as np
 from sim.errors import InputError
 from sim.plain import as_mapping, as_whole
 from sim.signals.csv_table import Table, open_table
-from sim.signals.gaps import LONGEST_STEP_NS, Policy, Rows
+from sim.signals.gaps import LONGEST_STEP_NS, Rows
 from sim.signals.grid.cells import Collected, cell, number
 from sim.signals.grid.json_file import Answer, clock_of, json_number
-from sim.signals.grid.series import GridSeries, intensity_series
-from sim.signals.labels import AS_DOCUMENTED, Labels
+from sim.signals.grid.series import GridSeries, Terms, intensity_series
+from sim.signals.labels import Labels
 from sim.signals.units_in_names import refuse_other_unit
 from sim.units import NS_PER_S, parse
 
@@ -30,13 +30,7 @@ _MARGINAL = {"co2_moer": True, "co2_aoer": False}
 _WORDS = {"moer": True, "aoer": False, "health": None}
 
 
-def read_watttime_json(
-    path: Path,
-    *,
-    policy: Policy,
-    origin_ns: int,
-    labels: Labels = AS_DOCUMENTED,
-) -> GridSeries:
+def read_watttime_json(path: Path, terms: Terms) -> GridSeries:
     """The emissions rate in ``path``, an answer of the v3 API. Raises ``InputError`` with every fault."""
     answer = Answer(path)
     answer.entries(("data",), "point_time")
@@ -47,9 +41,9 @@ def read_watttime_json(
     if units not in _UNITS:
         raise answer.refuse(f"has values in {units!r}; known: {', '.join(_UNITS)}", "meta.units")
     marginal = _what(answer.file, signal_type, "meta.signal_type")
-    rows = _json_rows(answer, as_whole(meta.get("data_point_period_seconds")), labels)
+    rows = _json_rows(answer, as_whole(meta.get("data_point_period_seconds")), terms.labels)
     si_per_value = parse(_UNITS[units], "carbon intensity")
-    return intensity_series(rows, si_per_value, basis="direct", marginal=marginal, policy=policy, origin_ns=origin_ns)
+    return intensity_series(rows, terms, si_per_value, basis="direct", marginal=marginal)
 
 
 def _what(file: str, signal_type: str, path: str = "") -> bool:
@@ -75,14 +69,7 @@ def _json_rows(answer: Answer, period_s: int | None, labels: Labels) -> Rows:
 
 
 def read_watttime_csv(
-    path: Path,
-    *,
-    time_column: str | None,
-    column: str | None,
-    si_per_value: float,
-    policy: Policy,
-    origin_ns: int,
-    labels: Labels = AS_DOCUMENTED,
+    path: Path, terms: Terms, *, time_column: str | None, column: str | None, si_per_value: float
 ) -> GridSeries:
     """The emissions rate in one column of a CSV file, which must be named where there are more than two.
 
@@ -93,8 +80,8 @@ def read_watttime_csv(
             message = f"has {len(table.names)} columns: say which one to read  ({', '.join(table.names)})"
             raise InputError.one(str(path), message, line=1)
         at_time = 0 if time_column is None else table.column(time_column)
-        labels.refuse_ends(table.file, table.names[at_time])
-        times = table.times(at_time, labels)
+        terms.labels.refuse_ends(table.file, table.names[at_time])
+        times = table.times(at_time, terms.labels)
         at_value = 1 if column is None else table.column(column)
         refuse_other_unit(table.file, table.names[at_value], si_per_value, "g/J")
         marginal = _by_name(table, at_value)
@@ -107,12 +94,12 @@ def read_watttime_csv(
             if at_units is not None and _other_unit(cell(row, at_units), si_per_value):
                 table.complain(line, f"is in {cell(row, at_units)!r}, and the scenario's 'unit' says otherwise")
             collected.add(line, times.instant(line, row), [number(table, line, row, at_value)])
-        rows = collected.rows(at_end=labels.at_end())
+        rows = collected.rows(at_end=terms.labels.at_end())
     if len(types) > 1:
         raise InputError.one(str(path), f"holds {' and '.join(types)}: give each signal in a file of its own")
     for signal_type in types:
         marginal = _what(str(path), signal_type, "signal_type")
-    return intensity_series(rows, si_per_value, basis="direct", marginal=marginal, policy=policy, origin_ns=origin_ns)
+    return intensity_series(rows, terms, si_per_value, basis="direct", marginal=marginal)
 
 
 def _by_name(table: Table, at_value: int) -> bool:
