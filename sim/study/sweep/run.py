@@ -174,25 +174,28 @@ def sweep(
 
     Raises ``InputError`` naming every problem before anything is simulated; ``Interrupted`` where Ctrl-C stopped it.
     """
+    how = _How(workers, dask, cache, resume, keep, watch or (lambda _: None))
     if is_url(out):
         folder = staging_of(str(out), default_folder() / "studies")
-        found = _swept(source, folder, workers, dask, cache, watch, resume=resume, keep=keep)
+        found = _swept(source, folder, how)
         deliver(folder, str(out), last=STUDY)
         return found
-    return _swept(source, Path(out), workers, dask, cache, watch, resume=resume, keep=keep)
+    return _swept(source, Path(out), how)
 
 
-def _swept(
-    source: str | Path | Mapping[str, Any],
-    folder: Path,
-    workers: int | None,
-    dask: str | None,
-    cache: Store | None,
-    watch: Callable[[Progress], None] | None,
-    *,
-    resume: bool,
-    keep: bool,
-) -> StudyResults:
+@dataclass(frozen=True)
+class _How:
+    """How a study is run: see ``sweep``."""
+
+    workers: int | None
+    dask: str | None
+    cache: Store | None
+    resume: bool
+    keep: bool
+    watch: Callable[[Progress], None]
+
+
+def _swept(source: str | Path | Mapping[str, Any], folder: Path, how: _How) -> StudyResults:
     began = time.perf_counter()
     get_ready()
     study = load_study(source)
@@ -201,35 +204,23 @@ def _swept(
     refuse_another(folder, study.name)
     try:
         with held_alone(folder / PROGRESS):
-            if not resume:
+            if not how.resume:
                 refuse_unfinished(folder)
-            return _at_work(study, base, folder, workers, dask, cache, watch, resume=resume, keep=keep, began=began)
+            return _at_work(study, base, folder, how, began)
     except OSError as error:  # a write that fails names no file
         where = error.filename if error.filename is not None else folder
         raise RunError(f"cannot write {where}: {error.strerror or error}; what was done before is kept") from None
 
 
-def _at_work(
-    study: LoadedStudy,
-    base: Base,
-    folder: Path,
-    workers: int | None,
-    dask: str | None,
-    cache: Store | None,
-    watch: Callable[[Progress], None] | None,
-    *,
-    resume: bool,
-    keep: bool,
-    began: float,
-) -> StudyResults:
+def _at_work(study: LoadedStudy, base: Base, folder: Path, how: _How, began: float) -> StudyResults:
     at_work = folder / PROGRESS
     fresh = not (at_work / JOURNAL).is_file()
     (at_work / PLAN).unlink(missing_ok=True)
     (at_work / NAME).write_text(study.name, encoding="utf-8")
     limits = limits_of(study.spec.limits.memory, study.spec.limits.time)
     store = Store(at_work / SIMULATIONS)
-    if keep:
-        store = cache if cache is not None else store_at(None)
+    if how.keep:
+        store = how.cache if how.cache is not None else store_at(None)
     spool = Spool(at_work / PLAN)
     try:
         journal = Journal(at_work / JOURNAL, asked_of(study))
@@ -243,28 +234,25 @@ def _at_work(
 
         def checked(count: int) -> None:
             progress.checked = count
-            if watch is not None:
-                watch(progress)
+            how.watch(progress)
 
-        at_hand = workers if workers is not None else machine_workers()
+        at_hand = how.workers if how.workers is not None else machine_workers()
         plan = planned(study, asked, spool, journal, max(0, at_hand - 1), checked)
-        finished = finished_study(folder, plan.name) if resume else None
+        finished = finished_study(folder, plan.name) if how.resume else None
         if finished is None:
             found = _count(progress, plan, journal, store)
-            if watch is not None:
-                watch(progress)
+            how.watch(progress)
             if progress.done < progress.points:
-                pool = _pool(workers, dask, progress)
+                pool = _pool(how, progress)
                 sent = base
-                if dask is not None:
+                if how.dask is not None:
                     sent, large = _with_files(base, plan.files, plan.profiles)
                     pool.refuse_absent(large)
                 tasks = _tasks(plan, journal, sent, found, store, pool.workers)
                 for done in pool.run(tasks):
                     _take(done, plan, journal, store, progress)
                     progress.seconds = time.perf_counter() - began
-                    if watch is not None:
-                        watch(progress)
+                    how.watch(progress)
                 pool.close()
             manifest = _write(plan, journal, folder)
             progress.failed = _failed(manifest)
@@ -322,12 +310,12 @@ def _count(progress: Progress, plan: Plan, journal: Journal, store: Store) -> se
     return kept
 
 
-def _pool(workers: int | None, dask: str | None, progress: Progress) -> Pool:
-    if dask is not None:
+def _pool(how: _How, progress: Progress) -> Pool:
+    if how.dask is not None:
         from sim.study.sweep.cluster import DaskPool
 
-        return DaskPool(dask)
-    asked = workers if workers is not None else machine_workers()
+        return DaskPool(how.dask)
+    asked = how.workers if how.workers is not None else machine_workers()
     progress.workers = max(1, min(asked, progress.points - progress.done))
     return LocalPool(progress.workers)
 
