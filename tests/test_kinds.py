@@ -27,6 +27,8 @@ from sim.engine.node import Node
 from sim.engine.scheduling import Scheduler, fault
 from sim.errors import SignalRangeError
 from sim.kinds import Choice, Kind
+from sim.measure.readers import formats
+from sim.measure.readers.text import Text
 from sim.onsite.loop import CHARGE, DISCHARGE, FOLLOW, REST
 from sim.onsite.plan import OnsitePlan
 from sim.onsite.thresholds import Rule
@@ -38,10 +40,11 @@ from sim.spec.cluster import Cluster as ClusterSpec
 from sim.spec.policies import Cap
 from sim.spec.requests import RoutedArrivals
 from sim.units import DAY_NS, HOUR_NS
+from sim.workload.traces import trace_formats
 from tests import test_publishers_files
 from tests.grid_files import ORIGIN
 from tests.kind_examples import EXAMPLES, HOURS, OTHER_START, write_files
-from tests.onsite_worlds import clear
+from tests.onsite_worlds import clear, imbalance_w, storage_imbalance_j
 from tests.plants import weather
 from tests.worlds import Tape, hardware
 
@@ -168,8 +171,8 @@ def units_balance(spec: Any) -> None:
     for plant in plan.plants:
         assert ((plant.power_w(EDGES) >= 0.0) & (plant.power_w(EDGES) <= 1.2 * plant.capacity_w)).all()
     served = plan.dispatch(np.full(HOURS, 4e5), EDGES, SEEN["price"], SEEN["carbon"])
-    assert np.abs(served.imbalance_w()).max() < 1e-3
-    assert np.abs(served.storage_imbalance_j()).max() < 1.0
+    assert np.abs(imbalance_w(served)).max() < 1e-3
+    assert np.abs(storage_imbalance_j(served)).max() < 1.0
     assert np.isfinite(plan.fuel_l(served, EDGES)).all()
 
 

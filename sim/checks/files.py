@@ -11,7 +11,6 @@ from sim.build.grid import ewif_signal, grid_series, mixed_bases
 from sim.build.resolved import Resolved
 from sim.build.series import interval_counts, output_signal, power_signal, rate_signal, request_times
 from sim.build.weather import sky, weather_series
-from sim.checks.routes import where_written
 from sim.checks.serving import files as serving_files
 from sim.documents import Document, KeyPath, dotted
 from sim.errors import InputError, Problem
@@ -21,9 +20,7 @@ from sim.quantities import Price, Quantity
 from sim.signals import Signal
 from sim.signals.grid.series import Basis, GridSeries
 from sim.spec.grid import IntensitySource, PriceSource
-from sim.spec.market import PPA, PowerSeries
 from sim.spec.onsite import Battery, FixedPrices, PriceDispatch, needs_sky
-from sim.spec.requests import TraceReplay
 from sim.spec.routes import Route
 from sim.spec.site import Grid, Place
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
@@ -46,18 +43,13 @@ def file_problems(resolved: Resolved, document: Document, *, activity_files: boo
         check.place(path, place)
     if activity_files:
         for name, workload in resolved.serving.items():
-            for found in serving_files(name, workload, parts.start):
-                check.problems.append(found if isinstance(found, Problem) else _told(document, *found))
+            check.problems += serving_files(name, workload, parts.start, document)
         for name, route in parts.routes.items():
             check.difficulty(name, route)
         for name, arrivals in parts.arrivals.items():
-            if isinstance(arrivals, RateLog | IntervalLog | RequestLog):
+            if arrivals.kind != "poisson":
                 check.arrivals(name, arrivals)
     return check.problems
-
-
-def _told(document: Document, path: KeyPath, message: str) -> Problem:
-    return document.problem(where_written(document, path), message)
 
 
 class _FileCheck:
@@ -126,8 +118,7 @@ class _FileCheck:
             if weather is not None and needs_sky(place.on_site):
                 self._sun_and_wind((*path, "weather"), weather, until_ns)
         for i, contract in enumerate(place.grid.market.contracts if place.grid.market is not None else ()):
-            supply = contract.supply if isinstance(contract, PPA) else None
-            if isinstance(supply, PowerSeries):
+            if (supply := contract.series) is not None:
                 at = (*path, "grid", "market", "contracts", i, "supply", "file")
                 self._series(at, self._reading(at, lambda supply=supply: power_signal(supply, self._start_ns)))  # type: ignore[misc]
         for i, unit in enumerate(place.on_site):
@@ -172,7 +163,7 @@ class _FileCheck:
     def difficulty(self, name: str, route: Route) -> None:
         """The column of a trace that a route goes by; what is wrong with the trace besides has been told."""
         column, trace = route.difficulty_column, route.arrivals
-        if column is None or not isinstance(trace, TraceReplay):
+        if column is None or trace.kind != "trace":
             return
         skip, file = trace.on_bad_rows == "skip", Path(trace.file)
         try:
@@ -184,12 +175,12 @@ class _FileCheck:
 
     def arrivals(self, name: str, log: RateLog | IntervalLog | RequestLog) -> None:
         path: KeyPath = ("workloads", name, "arrivals", "file")
-        if isinstance(log, RateLog):
+        if log.kind == "rate-log":
             rates = self._reading(path, lambda: rate_signal(log, self._start_ns))
             self._series(path, rates)
             if rates is not None:
                 self._few_enough(path, rates.integral(rates.first_ns, rates.last_ns))
-        elif isinstance(log, IntervalLog):
+        elif log.kind == "interval-log":
             counts = self._reading(path, lambda: interval_counts(log, self._start_ns))
             if counts is not None:
                 self._covered(path, "the log", int(counts.edges_ns[0]), int(counts.edges_ns[-1]))

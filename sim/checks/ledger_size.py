@@ -19,7 +19,6 @@ from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.quantities import Nanoseconds
 from sim.spec.scenario import DEFAULT_BIN, Outputs
-from sim.spec.workloads import GPUHours
 from sim.units import DAY_NS, HOUR_NS
 
 Ints = npt.NDArray[np.int64]
@@ -51,7 +50,7 @@ class Size:
         at_least_ns = [
             round(job.work.gpu_hours * HOUR_NS / job.gpus)
             for job in resolved.jobs.values()
-            if isinstance(job.work, GPUHours) and parts.open_ended
+            if job.work.kind == "gpu-hours" and parts.open_ended
         ]
         pools = len(parts.cluster.nodes) if parts.cluster is not None else 1
         return cls(max(at_least_ns, default=parts.duration_ns or 0), len(parts.names), pools)

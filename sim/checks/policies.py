@@ -10,8 +10,8 @@ from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
 from sim.quantities import Price
 from sim.signals import Signal
-from sim.spec.policies import Cap, PowerCap, Windowed
-from sim.spec.workloads import GPUHours, Training
+from sim.spec.policies import Cap, Windowed
+from sim.spec.workloads import Training
 from sim.units import DAY_NS, HOUR_NS
 from sim.validation import nearest
 
@@ -39,13 +39,12 @@ def cap_problems(resolved: Resolved) -> Found:
                 yield (*path, "target"), f"'{capped.workload}' {message}"
                 continue
             job = resolved.jobs.get(capped.workload)
-            if job is not None and isinstance(job.work, GPUHours):
+            if job is not None and job.work.kind == "gpu-hours":
                 if not can_be_capped(job.work):
                     yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
                     continue
                 loaded_w = gpu_watts(job.work.load, gpu)[1]
-            forever = isinstance(policy, PowerCap) and policy.when.endless and parts.open_ended
-            if job is None and forever:
+            if job is None and policy.condition is not None and policy.condition.endless and parts.open_ended:
                 yield (*path, "when"), "a daily cap of a serving workload needs a scenario with a 'duration'"
             yield from _within_reach(path, policy, gpu, loaded_w)
 
@@ -53,9 +52,9 @@ def cap_problems(resolved: Resolved) -> Found:
 def _within_reach(path: KeyPath, policy: Cap, gpu: GPUProfile, loaded_w: float) -> Found:
     tdp_w = float(gpu.tdp.value)
     for k, cap_w in enumerate(policy.watts(tdp_w)):
-        at: KeyPath = (*path, "cap") if isinstance(policy, PowerCap) else (*path, "events", k, "reduce_to")
         if not loaded_w < cap_w <= tdp_w:
-            yield at, f"{cap_w:g} W is not between the {loaded_w:g} W loaded and {tdp_w:g} W TDP of '{gpu.name}'"
+            bounds = f"the {loaded_w:g} W loaded and {tdp_w:g} W TDP of '{gpu.name}'"
+            yield (*path, *policy.path_of(k)), f"{cap_w:g} W is not between {bounds}"
 
 
 def signal_problems(resolved: Resolved, signals: Signals) -> Found:
@@ -75,7 +74,7 @@ def signal_problems(resolved: Resolved, signals: Signals) -> Found:
             for field, why in _windows(job, written, resolved.gpus[pool], at_site[written.signal]):
                 yield (*path, field), why
     for i, policy in resolved.caps.items():
-        compared = policy.when.compared if isinstance(policy, PowerCap) else None
+        compared = policy.condition.compared if policy.condition is not None else None
         if compared is not None:
             for pool in sorted({capped.pool for capped in resolved.held[i]}):
                 problem = _unseen(*compared, signals[resolved.sites[pool]])

@@ -27,7 +27,7 @@ from sim.quantities import Price
 from sim.spec.grid import MixWater
 from sim.spec.onsite import Battery, StatedStock
 from sim.spec.parts import Parts
-from sim.spec.workloads import GPUHours, Load, PoissonArrivals, Steps
+from sim.spec.workloads import GPUHours, Load, Steps
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
 
@@ -105,7 +105,7 @@ def _times_and_names(resolved: Resolved) -> Found:
     duration_ns = parts.duration_ns
     for name, arrivals in parts.arrivals.items():
         path: KeyPath = ("workloads", name, "arrivals")
-        if isinstance(arrivals, PoissonArrivals):
+        if arrivals.kind == "poisson":
             if parts.open_ended:
                 yield path, "Poisson arrivals never end; give the scenario a 'duration'"
             elif duration_ns is not None and arrivals.rate * duration_ns * SECONDS_PER_NS > MOST_REQUESTS:
@@ -317,7 +317,7 @@ def _choices(resolved: Resolved) -> Found:
 
 
 def _work_fits(path: KeyPath, work: GPUHours | Steps, gpu: GPUProfile) -> Found:
-    if isinstance(work, GPUHours):
+    if work.kind == "gpu-hours":
         yield from _load_fits((*path, "load"), work.load, gpu)
         return
     for table, what in ((gpu.peak, "peak rate"), (gpu.power.energy_per_flop, "energy per FLOP")):

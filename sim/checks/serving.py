@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sim.build.resolved import Resolved
 from sim.build.step_table import read_step_table
-from sim.documents import KeyPath
+from sim.checks.routes import where_written
+from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
 from sim.spec.requests import Clients, JointLengths, Lengths, ServeGen, TraceReplay
@@ -132,10 +133,13 @@ def against_catalog(resolved: Resolved) -> Found:
                 yield (*path, where) if where == "precision" else (*path, group, where), message
 
 
-def files(name: str, spec: Serving, start: datetime | None) -> Iterator[tuple[KeyPath, str] | Problem]:
+def files(name: str, spec: Serving, start: datetime | None, document: Document) -> Iterator[Problem]:
     """Opens every file that a serving workload names. Yields each problem found in one, with its line there, or with
-    the field that names the file."""
-    path: KeyPath = ("workloads", name)
+    the field of ``document`` that names the file."""
+
+    def told(field: KeyPath, message: str) -> Problem:
+        return document.problem(where_written(document, ("workloads", name, *field)), message)
+
     arrivals = spec.arrivals
     for field, read in _readers(spec):
         replayed = arrivals.kind == "trace" and field == ("arrivals", "file")
@@ -144,12 +148,12 @@ def files(name: str, spec: Serving, start: datetime | None) -> Iterator[tuple[Ke
         except InputError as error:
             rows = [problem for problem in error.problems if problem.line is not None]
             yield from rows
-            yield from (((*path, *field), str(problem)) for problem in error.problems if problem.line is None)
+            yield from (told(field, str(problem)) for problem in error.problems if problem.line is None)
             if rows and replayed:
-                yield (*path, *field), "has rows that cannot be used; 'on_bad_rows: skip' leaves them out"
+                yield told(field, "has rows that cannot be used; 'on_bad_rows: skip' leaves them out")
         else:
-            if isinstance(arrivals, TraceReplay) and isinstance(opened, Trace):
-                yield from (((*path, *at), message) for at, message in _replayed(spec, arrivals, opened, start))
+            if arrivals.kind == "trace" and isinstance(opened, Trace):
+                yield from (told(at, message) for at, message in _replayed(spec, arrivals, opened, start))
 
 
 def _readers(spec: Serving) -> Iterator[tuple[KeyPath, Callable[[], object]]]:

@@ -29,6 +29,8 @@ class PowerSeries(Spec):
 
 
 class _Bought(Spec):
+    """What every contract says of its energy."""
+
     source: Source
     intensity: CarbonIntensity | None = Field(
         default=None,
@@ -41,6 +43,11 @@ class _Bought(Spec):
         if self.intensity is None and self.source not in CARBON_FREE:
             raise PydanticCustomError("intensity", "needs its 'intensity': {source} is burnt", {"source": self.source})
         return self
+
+    @property
+    def series(self) -> PowerSeries | None:
+        """What is delivered over time; None where it is the same at all hours, or knows none."""
+        return None
 
 
 class PPA(_Bought):
@@ -58,6 +65,11 @@ class PPA(_Bought):
         if (self.energy is None) == (self.supply == "flat"):
             raise PydanticCustomError("energy", "a flat supply needs 'energy'; a series brings its own and takes none")
         return self
+
+    @property
+    def series(self) -> PowerSeries | None:
+        """The generator's own output, where it is given."""
+        return self.supply if self.supply != "flat" else None
 
 
 class Certificates(_Bought):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.documents import KeyPath
 from sim.kinds import Choice
 from sim.quantities import (
     Allowance,
@@ -350,6 +351,15 @@ class Cap(Policy):
         """The caps of one GPU, in the order of the events."""
         raise NotImplementedError
 
+    def path_of(self, _level: int) -> KeyPath:
+        """Where one of the levels, by its number, is written below the policy."""
+        return ("cap",)
+
+    @property
+    def condition(self) -> Condition | None:
+        """While what it holds; None where it says the times itself."""
+        return None
+
     def watts(self, tdp_w: float) -> list[float]:
         """The levels in W; shares are of the TDP."""
         return [float(level) * tdp_w if isinstance(level, Share) else float(level) for level in self.levels]
@@ -366,6 +376,11 @@ class PowerCap(Cap):
     def levels(self) -> Sequence[CapLevel]:
         """The one there is."""
         return [self.cap]
+
+    @property
+    def condition(self) -> Condition:
+        """That of the cap."""
+        return self.when
 
 
 class ResponseEvent(Spec):
@@ -386,6 +401,10 @@ class DemandResponse(Cap):
     def levels(self) -> Sequence[CapLevel]:
         """One for each event."""
         return [event.reduce_to for event in self.events]
+
+    def path_of(self, level: int) -> KeyPath:
+        """Of the event."""
+        return ("events", level, "reduce_to")
 
 
 class Throttle(Policy):

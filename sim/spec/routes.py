@@ -18,7 +18,7 @@ from sim.quantities import (
     RequestRate,
 )
 from sim.spec.policies import SignalName
-from sim.spec.requests import Clients, Lengths, OpenArrivals, Prefix, Tokens, TraceReplay
+from sim.spec.requests import Lengths, OpenArrivals, Prefix, Tokens
 from sim.validation import Spec
 
 Shape = Annotated[float, Field(ge=0.01, le=1000.0, strict=True)]
@@ -130,7 +130,7 @@ class ByDifficulty(_ByLimits):
     @model_validator(mode="after")
     def _apart(self) -> ByDifficulty:
         _rise(self.up_to, self.beyond)
-        if not isinstance(self.of, DifficultyColumn) and not all(0.0 < limit < 1.0 for limit in self.up_to.values()):
+        if self.of.kind != "column" and not all(0.0 < limit < 1.0 for limit in self.up_to.values()):
             raise PydanticCustomError("up_to", "must lie between 0 and 1, as the difficulties drawn do")
         return self
 
@@ -166,27 +166,27 @@ class Route(Spec):
     @property
     def difficulty_column(self) -> str | None:
         """The column of its trace that says how hard each request is, where it is shared out by one."""
-        of = self.by.of if isinstance(self.by, ByDifficulty) else None
-        return of.column if isinstance(of, DifficultyColumn) else None
+        by = self.by
+        return by.of.column if by.kind == "difficulty" and by.of.kind == "column" else None
 
     @model_validator(mode="after")
     def _moves_from_somewhere(self) -> Route:
         if (self.home is None) != (self.transfer is None):
             raise PydanticCustomError("home", "give 'home' and 'transfer' together, or neither")
-        if isinstance(self.arrivals, Clients) and self.lengths is not None:
+        if self.arrivals.kind == "clients" and self.lengths is not None:
             raise PydanticCustomError("lengths", "clients bring their own lengths")
         return self
 
     @model_validator(mode="after")
     def _far_or_not(self) -> Route:
         without = [name for name, there in self.to.items() if there.latency is None]
-        if without and (len(without) < len(self.to) or isinstance(self.by, ByNearest)):
+        if without and (len(without) < len(self.to) or self.by.kind == "nearest"):
             names = ", ".join(without)
             raise PydanticCustomError("to", "latency is missing for {names}: give it for all or none", {"names": names})
         return self
 
     @model_validator(mode="after")
     def _difficulty_is_there(self) -> Route:
-        if self.difficulty_column is not None and not isinstance(self.arrivals, TraceReplay):
+        if self.difficulty_column is not None and self.arrivals.kind != "trace":
             raise PydanticCustomError("by", "a column of difficulties needs arrivals: {k}", {"k": "{kind: trace, ...}"})
         return self
