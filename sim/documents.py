@@ -49,6 +49,11 @@ def dotted(path: KeyPath) -> str:
     return ".".join(str(part) for part in path)
 
 
+def key_path(text: str) -> KeyPath:
+    """``cluster.nodes.0`` -> ``('cluster', 'nodes', 0)``."""
+    return tuple(int(part) if part.isascii() and part.isdigit() else part for part in text.split("."))
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a value was written: the file as the user named it, and the line from 1 (None for a Python mapping)."""

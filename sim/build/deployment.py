@@ -277,7 +277,7 @@ class Deployment:
     @property
     def ranks(self) -> int:
         """Data-parallel ranks that are padded to the largest; a measured table says what it says."""
-        return 1 if isinstance(self.spec.step_time, MeasuredSteps) else self.replicas.data_parallel
+        return 1 if self.spec.step_time.kind == "measured" else self.replicas.data_parallel
 
     def cost(self, cap_w: float, longest_prompt: int) -> IterationCost:
         """Of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
@@ -288,7 +288,7 @@ class Deployment:
         cost = iteration_cost(
             self.model, device, stack, layout, self.bytes(), most_tokens=tokens, block_tokens=size, draft=draft
         )
-        if isinstance(self.spec.step_time, MeasuredSteps):
+        if self.spec.step_time.kind == "measured":
             return self._measured(cost, self.spec.step_time)
         return cost
 

@@ -10,7 +10,7 @@ import numpy as np
 from sim.profiles.clock import ClockCurve, clock_under_cap, energy_ratio, slowdown
 from sim.profiles.hardware import GPUProfile, clock_curve
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
-from sim.spec.workloads import GPUHours, MeasuredLoad, NameplateLoad, Steps, ThroughputLoad, Training
+from sim.spec.workloads import GPUHours, Load, Steps, Training
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
 from sim.workload.schedule import expected_ns
 
@@ -24,17 +24,17 @@ class GangWork:
     loaded_w: float
 
 
-def gpu_watts(load: ThroughputLoad | MeasuredLoad | NameplateLoad, gpu: GPUProfile) -> tuple[float, float]:
+def gpu_watts(load: Load, gpu: GPUProfile) -> tuple[float, float]:
     """W of one GPU at work, and with its model loaded and no work.
 
     Measured watts are taken as they are: a unit that draws less at work than the profile draws loaded (a job that
     mostly waits, a frugal unit) draws no more without work either.
     """
     loaded_w = float(gpu.power.loaded.value)
-    if isinstance(load, MeasuredLoad):
+    if load.kind == "measured":
         active_w = float(load.active)
         return active_w, float(load.loaded) if load.loaded is not None else min(loaded_w, active_w)
-    if isinstance(load, NameplateLoad):
+    if load.kind == "nameplate":
         return float(gpu.tdp.value), float(gpu.tdp.value)
     active_w = gpu_power_w(
         loaded_w=loaded_w,
@@ -113,7 +113,7 @@ def rate_under_cap(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> RateUn
 
 
 def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | StepsOfGang:
-    if isinstance(work, GPUHours):
+    if work.kind == "gpu-hours":
         return Hours(work.gpu_hours * HOUR_NS / gpus, *gpu_watts(work.load, gpu), clock_curve(gpu))
     flop, byte, link_byte = work.flops / gpus, work.memory_traffic / gpus, work.link_traffic / gpus
     joule_per_link_byte = float(gpu.link.energy_per_byte.value) if gpu.link.energy_per_byte is not None else 0.0
@@ -182,4 +182,4 @@ def _under_cap(
 
 def can_be_capped(work: GPUHours | Steps) -> bool:
     """Whether a cap changes what the work draws: nameplate power is counted, not drawn."""
-    return not (isinstance(work, GPUHours) and isinstance(work.load, NameplateLoad))
+    return not (work.kind == "gpu-hours" and work.load.kind == "nameplate")

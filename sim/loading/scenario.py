@@ -18,7 +18,7 @@ from sim.build.resolved import Resolved
 from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
 from sim.checks.unusual import remarks
-from sim.documents import Document, KeyPath, Place, from_mapping, named_files, parse_value, read_document
+from sim.documents import Document, KeyPath, Place, from_mapping, key_path, named_files, parse_value, read_document
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.spec.parts import Parts
@@ -246,7 +246,7 @@ def _override(document: Document, overrides: Mapping[str, Any], problems: list[P
     places = dict(document.places)
     for written, given in overrides.items():
         path_text = str(written)
-        path = tuple(int(p) if p.isascii() and p.isdigit() else p for p in path_text.split("."))
+        path = key_path(path_text)
         try:
             if isinstance(given, str):
                 value = parse_value(given, SET) if given.strip() else ""

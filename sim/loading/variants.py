@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from sim.build.resolved import Resolved
 from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
-from sim.documents import Document, KeyPath, Place, from_mapping, named_files
+from sim.documents import Document, Place, from_mapping, key_path, named_files
 from sim.errors import InputError, Problem
 from sim.loading.scenario import Loaded, assign, catalog_of, copied, is_hole, resolve_files
 from sim.plain import inside
@@ -33,11 +33,6 @@ _PRICED = {"site", "sites", "accounting", "name", "description", "uncertainty", 
 """Sections that no check of the machines and of the work reads."""
 _WITHOUT_LOGS = {*_PRICED, "outputs", "cluster"}
 MOST_CHECKED = 4096
-
-
-def key_path(path: str) -> KeyPath:
-    """``'cluster.nodes.0'`` -> ``('cluster', 'nodes', 0)``."""
-    return tuple(int(part) if part.isascii() and part.isdigit() else part for part in path.split("."))
 
 
 class Variants:
