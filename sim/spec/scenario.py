@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from sim.instants import FIRST_YEAR, LAST_YEAR, epoch_ns
 from sim.quantities import Nanoseconds, PositiveDuration
 from sim.spec.accounting import Accounting
-from sim.spec.cluster import Cluster, NodePool
+from sim.spec.cluster import Cluster
 from sim.spec.policies import Policy
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Route
@@ -115,10 +115,6 @@ class Scenario(Spec):
         if self.site is not None:
             return {self.site.name: self.site}
         return dict(self.sites or {})
-
-    def site_of(self, pool: NodePool) -> str:
-        """The name of the place where a pool stands."""
-        return pool.site if pool.site is not None else next(iter(self.places))
 
     @property
     def asked(self) -> dict[str, Workload]:
