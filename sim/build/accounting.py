@@ -87,22 +87,20 @@ def _site(name: str, place: Place, scenario: Scenario, catalog: Catalog) -> Site
 
 
 def _market(spec: market_spec.Market, start_ns: int) -> Market:
-    contracts = []
-    for bought in spec.contracts:
-        ppa = bought if isinstance(bought, market_spec.PPA) else None
-        contracts.append(
-            Contract(
-                supply=power_signal(ppa.supply, start_ns)
-                if ppa is not None and isinstance(ppa.supply, market_spec.PowerSeries)
-                else Signal.constant(float(bought.energy or 0.0), "W"),
-                intensity_g_per_j=float(bought.intensity) if bought.intensity is not None else 0.0,
-                carbon_free=bought.source in market_spec.CARBON_FREE,
-                renewable=bought.source in market_spec.RENEWABLE,
-                hourly=ppa is not None and ppa.matching == "hourly",
-                by_the_hour=ppa is not None,
-            )
+    contracts = tuple(
+        Contract(
+            supply=power_signal(bought.series, start_ns)
+            if bought.series is not None
+            else Signal.constant(float(bought.energy or 0.0), "W"),
+            intensity_g_per_j=float(bought.intensity) if bought.intensity is not None else 0.0,
+            carbon_free=bought.source in market_spec.CARBON_FREE,
+            renewable=bought.source in market_spec.RENEWABLE,
+            hourly=bought.kind == "ppa" and bought.matching == "hourly",
+            by_the_hour=bought.kind == "ppa",
         )
-    return Market(tuple(contracts), Signal.constant(float(spec.residual_mix), "g/J"))
+        for bought in spec.contracts
+    )
+    return Market(contracts, Signal.constant(float(spec.residual_mix), "g/J"))
 
 
 def _grid(place: Place, scenario: Scenario, catalog: Catalog) -> tuple[GridPlan, dict[str, GapReport]]:

@@ -6,7 +6,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from sim.build.world import build
 from sim.checks import policies, routes
 from sim.checks.ledger_size import cut_problem
 from sim.content import content_hash
-from sim.documents import Document
+from sim.documents import Document, named_files
 from sim.errors import InputError, Problem
 from sim.kinds import plugins
 from sim.loading.scenario import Loaded, load_scenario, parts_of
@@ -33,10 +33,7 @@ from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
 from sim.running.simulation import ACTIVITY, Ended, Simulated, ended, simulate
-from sim.spec.requests import request_files
 from sim.spec.scenario import Sample, Scenario
-from sim.spec.serving import MeasuredSteps, Serving
-from sim.spec.workloads import Inference, PoissonArrivals
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
@@ -113,7 +110,7 @@ def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
 
 def compiles_first(loaded: Loaded) -> bool:
     """Whether a run of the scenario begins with compiling the serving engine, which is kept for later runs."""
-    wanted = any(isinstance(work, Serving) and work.engine == "fast" for work in loaded.scenario.workloads.values())
+    wanted = any(spec.engine == "fast" for spec in loaded.answers.serving.values())
     cache = Path(__file__).parent.parent / "engine" / "serving" / "__pycache__"
     return wanted and not any(cache.glob("kernel.call-*.nbi"))
 
@@ -245,7 +242,7 @@ def _manifest(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] | N
     from sim.results.files import sha256, to_json
 
     scenario, catalog = loaded.scenario, loaded.catalog
-    profiles = profiles_used(scenario, catalog)
+    profiles = profiles_used(loaded.answers)
     inputs = sorted({Path(file) for file in input_files(scenario)})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     packages = ("coldaisle", "simpy", "numpy", "pydantic", "pint", "ruamel.yaml", "pyarrow", "scipy", "numba")
@@ -276,40 +273,16 @@ def _version(package: str) -> str:
     return version(package)
 
 
-def profiles_used(scenario: Scenario, catalog: Catalog) -> Sequence[str]:
+def profiles_used(resolved: Resolved) -> Sequence[str]:
     """Names of the profiles that a scenario rests on."""
-    names: set[str] = set()
-    for pool in scenario.cluster.nodes:
-        node = catalog.node(pool.profile)
-        names |= {node.name, node.cpus.profile} | ({node.gpus.profile} if node.gpus is not None else set())
-    for workload in scenario.workloads.values():
-        if isinstance(workload, Serving):
-            names |= {workload.stack} | ({workload.model} if isinstance(workload.model, str) else set())
-            guess = workload.speculative
-            names |= {guess.draft_model} if guess is not None and guess.draft_model is not None else set()
+    names = {name for spec in resolved.serving.values() for name in spec.profiles}
+    for machine in resolved.machines.values():
+        names |= {machine.node.name, machine.cpu.name} | ({machine.gpu.name} if machine.gpu is not None else set())
     return sorted(names)
 
 
 def input_files(scenario: Scenario) -> list[str]:
     """Every file that a scenario reads, as it names them."""
-    files = list(_named_files([place.model_dump(mode="json") for place in scenario.places.values()]))
-    for workload in scenario.asked.values():
-        if isinstance(workload, Inference) and not isinstance(workload.arrivals, PoissonArrivals):
-            files.append(workload.arrivals.file)
-        elif isinstance(workload, Serving):
-            files += [file for _, file in request_files(workload.arrivals, workload.lengths)]
-            files += [workload.step_time.file] if isinstance(workload.step_time, MeasuredSteps) else []
-    return files
-
-
-def _named_files(data: Any) -> Iterator[str]:
-    """Every ``file:`` in plain data."""
-    if isinstance(data, Mapping):
-        for key, value in data.items():
-            if key == "file" and isinstance(value, str):
-                yield value
-            else:
-                yield from _named_files(value)
-    elif isinstance(data, list):
-        for item in data:
-            yield from _named_files(item)
+    places = [place.model_dump(mode="json") for place in scenario.places.values()]
+    files = [holder[name] for holder, name, _ in named_files(places)]
+    return files + [file for workload in scenario.asked.values() for _, file in workload.files]

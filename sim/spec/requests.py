@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -391,9 +390,3 @@ class RoutedArrivals(RequestArrivals):
 
     kind: Literal["routed"]
     route: str
-
-
-def request_files(arrivals: RequestArrivals, lengths: Lengths | None) -> Iterator[tuple[KeyPath, str]]:
-    """Every file that arrivals and lengths name, with its path below the workload."""
-    yield from ((("lengths", *at), file) for at, file in (lengths.files if lengths is not None else ()))
-    yield from ((("arrivals", *at), file) for at, file in arrivals.files)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.documents import KeyPath
 from sim.profiles.hardware import Precision as ComputePrecision
 from sim.profiles.model import Architecture
 from sim.quantities import (
@@ -179,6 +180,11 @@ class Roofline(Spec):
 
     kind: Literal["roofline"] = "roofline"
 
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """None are read."""
+        return ()
+
 
 class MeasuredSteps(Spec):
     """Iteration times from a table: a CSV of ``phase`` (prompt, decode), ``tokens`` in the batch, ``time_ms``.
@@ -189,6 +195,11 @@ class MeasuredSteps(Spec):
     kind: Literal["measured"]
     file: str
     mixed: float = Field(default=1.0, ge=1.0, le=10.0)
+
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """The table."""
+        return ((("file",), self.file),)
 
 
 class Serving(Spec):
@@ -258,6 +269,18 @@ class Serving(Spec):
     def model_profile(self) -> str | None:
         """The profile of its model; None where its architecture is written out."""
         return self.model if isinstance(self.model, str) else None
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Names of those of its stack and its models."""
+        draft = self.speculative.draft_model if self.speculative is not None else None
+        return tuple(name for name in (self.stack, self.model_profile, draft) if name is not None)
+
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """Every file that it names, with its path below the workload."""
+        of = {"lengths": self.lengths, "arrivals": self.arrivals, "step_time": self.step_time}
+        return tuple(((field, *at), file) for field, part in of.items() if part is not None for at, file in part.files)
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.documents import KeyPath
 from sim.profiles.hardware import Precision
 from sim.quantities import (
     ByteRate,
@@ -129,6 +130,11 @@ class Training(Spec):
         return self
 
     @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """None are read."""
+        return ()
+
+    @property
     def wanted(self) -> tuple[Wanted, ...]:
         """Its gang; in the pool where its data lies, as long as it has not chosen one."""
         return (Wanted("", self.place.home if self.place is not None else self.pool, self.gpus),)
@@ -212,6 +218,11 @@ class Inference(Spec):
     load: Load
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
     start_up: Duration = Field(default="0 s", validate_default=True, description="Loading the model onto a replica.")
+
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """The log of its arrivals, with its path below the workload."""
+        return () if self.arrivals.kind == "poisson" else ((("arrivals", "file"), self.arrivals.file),)
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
