@@ -12,9 +12,10 @@ import operator
 import sys
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.datamodel import models
@@ -29,6 +30,12 @@ class Rows(Generic[T]):
 
     def __getitem__(self, index: int) -> T: ...  # type: ignore[empty-body]
     def __setitem__(self, index: int, value: T) -> None: ...
+
+
+class At(Generic[T]):
+    """The address of one record, whose fields are read and written through it as if it stood here."""
+
+    def __getattr__(self, name: str) -> int: ...  # type: ignore[empty-body]
 
 
 class Record:
@@ -65,6 +72,8 @@ def _compiled(kind: Any) -> types.Type:
     if not get_args(kind):
         return kind.compiled
     (row,) = get_args(kind)
+    if get_origin(kind) is At:
+        return _AtType(row.compiled)
     return types.CPointer(types.int64) if row is int else _RowsType(row.compiled)
 
 
@@ -79,12 +88,31 @@ class _RecordType(types.Record):
         self.bitwidth = 8 * size
         types.Type.__init__(self, name)
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 class _RowsType(types.CPointer):
     """The address of records: an index gives the record itself, to be read and written in place."""
 
 
+class _AtType(_RecordType):
+    """The address of a record, itself in memory."""
+
+    def __init__(self, record: _RecordType) -> None:
+        self.fields, self.size, self.aligned, self.bitwidth = record.fields, record.size, True, 8 * WORD
+        types.Type.__init__(self, f"At({record.name})")
+
+
 register_model(_RecordType)(models.RecordModel)
+
+
+@register_model(_AtType)
+class _AtModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: _AtType) -> None:
+        super().__init__(manager, kind, ir.ArrayType(ir.IntType(8), kind.size).as_pointer())
+
+
 register_model(_RowsType)(models.PointerModel)
 
 
@@ -106,8 +134,15 @@ def at(record: type[Record]) -> Any:
     return placed
 
 
-inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""Compiles a function of the kernel that only others of the kernel call."""
+def inner(function: Callable[..., Any]) -> Any:
+    """Compiles a function of the kernel that only others of the kernel call.
+
+    Once: Numba would compile it anew for every constant that it is called with.
+    """
+    compiled = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    template = compiled.get_call_template
+    compiled.get_call_template = lambda args, named: template(tuple(map(types.unliteral, args)), named)
+    return compiled
 
 
 def entry(function: Callable[..., int]) -> Any:
@@ -123,7 +158,7 @@ def is_kept(compiled: Any) -> bool:
 
 
 class _Cache(FunctionCache):
-    """Numba's cache, but stamped with all that the code is made from. Numba looks at one file alone: that of ``call``."""
+    """Numba's cache, stamped with all that the code is made from: Numba's own stamp is the one file of the function."""
 
     def __init__(self, function: Callable[..., int]) -> None:
         super().__init__(function)

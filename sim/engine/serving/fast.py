@@ -63,7 +63,6 @@ class FastPool:
             "block_shift": size.bit_length() - 1 if size & (size - 1) == 0 else -1,
             "largest": p.largest_request(roles, kv_blocks),
             "slots_room": FIRST_SLOTS,
-            "n_replicas": n,
             "n_leaves": leaves,
             "future_room": future,
             "finishes_room": 2 * seats + 16,
@@ -83,7 +82,7 @@ class FastPool:
             "replicas": n,
             "open": 3,
             "touched": n,
-            "costs": len(costs),
+            "loads": n,
             "ends": 2 * leaves,
             "future": future,
             "buckets": buckets if entries else 0,
@@ -97,8 +96,10 @@ class FastPool:
         self._rows["ends"][:] = k.NEVER
         self._rows["buckets"][:] = -1
         self._rows["entries"]["chain"] = np.arange(1, entries + 1)
-        for cost, row in zip(costs, self._rows["costs"], strict=True):
+        laid = np.zeros(len(costs), k.Cost.dtype)
+        for cost, row in zip(costs, laid, strict=True):
             self._lay_cost(cost, row)
+        self._costs = self._addresses(laid)
         self._open: Ints = np.zeros((3, n), dtype=np.int64)
         self._rows["open"]["replicas"] = self._addresses(self._open)
         self._lay_replicas(roles, cost_of, kv_blocks)
@@ -117,7 +118,8 @@ class FastPool:
     def _lay_replicas(self, roles: Sequence[int], cost_of: Sequence[int], kv_blocks: Sequence[int]) -> None:
         r, n = self._rows["replicas"], len(roles)
         r["index"] = np.arange(n)
-        r["role"], r["cost"], r["blocks"] = roles, cost_of, kv_blocks
+        r["load"] = self._addresses(self._rows["loads"])
+        r["role"], r["cost"], r["blocks"] = roles, self._costs[list(cost_of)], kv_blocks
         r["end_ns"] = k.NEVER
         r["lru_head"] = r["lru_tail"] = r["begun"] = -1
         rows = {
@@ -186,7 +188,7 @@ class FastPool:
 
     def set_cost(self, index: int, cost: int) -> None:
         """From its next iteration on the replica runs at another cost (a power cap has changed)."""
-        self._settled(index)["cost"] = cost
+        self._settled(index)["cost"] = self._costs[cost]
 
     def load(self, index: int) -> tuple[int, int, int, int]:
         """Requests waiting and running on a replica, KV blocks in use, KV blocks in all."""

@@ -9,7 +9,7 @@ takes over once it is finished; a replica by its index.
 from dataclasses import fields
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.compiled import Record, Rows
+from sim.engine.serving.compiled import At, Record, Rows
 
 
 class Request(Record):
@@ -145,17 +145,22 @@ class Cost(Record):
     both: Rows[Base]
 
 
-class Replica(Record):
-    """A scheduler with its KV cache, and the iteration or the run of iterations it is in."""
+class Load(Record):
+    """What routers weigh of a replica, apart from it: they look at all of them."""
 
-    index: int
     assigned: int
     """Requests it has been given and still has."""
     pending: int
     """Tokens that these have still to prefill, and one for each that decodes."""
+
+
+class Replica(Record):
+    """A scheduler with its KV cache, and the iteration or the run of iterations it is in."""
+
+    index: int
+    load: At[Load]
     role: int
-    cost: int
-    """Index in ``Pool.costs``."""
+    cost: At[Cost]
     up: int
     draining: int
     waiting: Rows[Queue]
@@ -207,6 +212,8 @@ class Replica(Record):
     chunks: Rows[Chunk]
     """Of the iteration it is in."""
     n_chunks: int
+    prompt: int
+    """Tokens of these."""
     begun: int
     """Slot of the request whose prompt is prefilled in part, or -1."""
     alone_ns: int
@@ -294,7 +301,7 @@ class Counts(Record, ints=p.COUNTS):
 
 
 class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.name != "accept"]):
-    """Replicas behind one router: its settings, by their names in ``plan.Settings``, its state, and where all else is."""
+    """Replicas behind one router: settings, by their names in ``plan.Settings``, state, and where all else is."""
 
     accept: Rows[int]
     block_shift: int
@@ -323,13 +330,13 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     hashes: Rows[int]
     """Hashed blocks of prompts."""
     replicas: Rows[Replica]
-    n_replicas: int
+    loads: Rows[Load]
+    """By replica."""
     open: Rows[Open]
     """By role."""
     touched: Rows[int]
     """Replicas that may begin an iteration at this instant."""
     n_touched: int
-    costs: Rows[Cost]
     ends: Rows[int]
     """Tree of the least ``Replica.end_ns``: the root at 1, the children of i at 2 i and 2 i + 1."""
     n_leaves: int

@@ -5,6 +5,7 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.blocks import (
+    blocks_at,
     blocks_of,
     context_of,
     decode_need,
@@ -16,10 +17,17 @@ from sim.engine.serving.kernel.blocks import (
     refer,
     take_blocks,
     whole_blocks,
-    within_block,
 )
 from sim.engine.serving.kernel.costs import cost_of, decode_cost, growths, longest, padded, span_of
-from sim.engine.serving.kernel.queues import enter, head_of_queue, is_stale, pop_finish, stop_running, wait
+from sim.engine.serving.kernel.queues import (
+    enter,
+    head_of_queue,
+    is_stale,
+    next_decoding,
+    pop_finish,
+    stop_running,
+    wait,
+)
 from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import NEVER
@@ -32,7 +40,7 @@ def preempt(pool, replica, request):
     """The request waits again, first of its class; returns the KV blocks that are swapped out."""
     pool.counts.preemptions += 1
     request.preemptions += 1
-    replica.pending -= pending_of(request)
+    replica.load.pending -= pending_of(request)
     blocks = held_blocks(pool, replica, request)
     give_back_blocks(pool, replica, request)
     stop_running(pool, replica, request)
@@ -49,7 +57,7 @@ def preempt(pool, replica, request):
         request.target = request.prompt + request.emitted
         request.context = 0
         blocks = 0
-    replica.pending += pending_of(request)
+    replica.load.pending += pending_of(request)
     wait(pool, replica, request, True)
     return blocks
 
@@ -135,17 +143,17 @@ def admit(pool, replica, decodes, may_admit):
         room = replica.blocks - replica.used
         first = head.first_hash
         for i in range(first, first + hits):
-            if pool.entries[find(pool, replica, pool.hashes[i])].refs == 0:
+            if pool.entries[find(pool, replica, i)].refs == 0:
                 room -= pool.hash_blocks
         blocks = blocks_of(pool, target) - hits * pool.hash_blocks
         if room - blocks < (pool.watermark_blocks if replica.n_running else 0):
             break
         enter(pool, replica, head)
         for i in range(first, first + hits):
-            refer(pool, replica, find(pool, replica, pool.hashes[i]))
+            refer(pool, replica, find(pool, replica, i))
         head.held = hits
         head.context = hits * hash_tokens
-        replica.pending -= hits * hash_tokens
+        replica.load.pending -= hits * hash_tokens
         take_blocks(pool, replica, blocks)
         if hash_tokens:
             pool.counts.looked_up_tokens += target
@@ -226,7 +234,7 @@ def begin_touched(pool):
     for i in range(n):
         replica = pool.replicas[pool.touched[i]]
         replica.touched = 0
-        if not replica.busy and replica.up and replica.assigned:
+        if not replica.busy and replica.up and replica.load.assigned:
             begin(pool, replica)
 
 
@@ -248,14 +256,14 @@ def launch(pool, replica, d, swapped, preempted):
     if replica.n_chunks or pool.draft_tokens:
         launch_mixed(pool, replica, d, swapped)
         return
-    a0, a1, a2, e = decode_cost(pool, replica, swapped)
+    a0, a1, a2, e = decode_cost(replica, swapped)
     k = np.int64(1)
     if not (swapped or preempted or has_waited(pool, replica)):
         k = plan_run(pool, replica, steps, a0, a1, a2)
     if k == 1:
         one_iteration(pool, replica, longest(a0, a1, a2), e)
         return
-    g0, g1, g2 = growths(pool, replica)
+    g0, g1, g2 = growths(replica)
     replica.run = k
     end_after(pool, replica, span_of(a0, a1, a2, g0, g1, g2, k))
 
@@ -265,17 +273,15 @@ def window_scan(pool, replica):
     """Contexts within the window, how many still grow, and how many iterations until the first stops growing."""
     window = pool.window
     windowed, below, steps = np.int64(0), np.int64(0), np.int64(NEVER)
-    for c in range(pool.priorities):
-        slot = replica.running[c].head
-        while slot >= 0:
-            request = pool.requests[slot]
-            if request.ready:
-                reach = context_of(replica, request) + 1
-                windowed += min(reach, window)
-                if reach < window:
-                    below += 1
-                    steps = min(steps, window - reach + 1)
-            slot = request.next
+    slot = next_decoding(pool, replica, -1)
+    while slot >= 0:
+        request = pool.requests[slot]
+        reach = context_of(replica, request) + 1
+        windowed += min(reach, window)
+        if reach < window:
+            below += 1
+            steps = min(steps, window - reach + 1)
+        slot = next_decoding(pool, replica, slot)
     replica.windowed, replica.growing = windowed, below
     return steps
 
@@ -292,12 +298,12 @@ def plan_run(pool, replica, steps, a0, a1, a2):
         first = replica.iteration
         fits = np.int64(1)
         while fits < k:
-            room -= replica.residue[within_block(pool, -(first + fits))]
+            room -= blocks_at(pool, replica, first + fits)
             if room < 0:
                 break
             fits += 1
         k = fits
-    g0, g1, g2 = growths(pool, replica)
+    g0, g1, g2 = growths(replica)
     g = longest(g0, g1, g2)
     first = longest(a0, a1, a2)
     last = first + g * (k - 1)
@@ -312,27 +318,25 @@ def launch_mixed(pool, replica, d, swapped):
     """An iteration with prompts in it, or one that verifies drafts."""
     v = 1 + pool.draft_tokens
     window = pool.window
-    cost = pool.costs[replica.cost]
+    cost = replica.cost
     pairs = v * replica.context + d * (v * (v - 1) // 2) if d else np.int64(0)
     reads = replica.context + d * (v - 1) if d else np.int64(0)
     wpairs, wreads = np.int64(0), np.int64(0)
     if window and d:
-        for c in range(pool.priorities):
-            slot = replica.running[c].head
-            while slot >= 0:
-                request = pool.requests[slot]
-                if request.ready:
-                    context = context_of(replica, request)
-                    for i in range(1, v + 1):
-                        wpairs += min(context + i, window)
-                    wreads += min(context + v, window + v - 1)
-                slot = request.next
+        slot = next_decoding(pool, replica, -1)
+        while slot >= 0:
+            request = pool.requests[slot]
+            context = context_of(replica, request)
+            for i in range(1, v + 1):
+                wpairs += min(context + i, window)
+            wreads += min(context + v, window + v - 1)
+            slot = next_decoding(pool, replica, slot)
     a0, a1, a2, e = cost_of(cost, cost.decodes[d * v], pairs, reads, wpairs, wreads, d, swapped, 0)
     replica.alone_ns, replica.alone_nj = longest(a0, a1, a2) >> FRACTION_BITS, e
     replica.reads = reads
     n = replica.n_chunks
+    prompt = np.int64(0)
     if n:
-        prompt = np.int64(0)
         for i in range(n):
             chunk = replica.chunks[i]
             request, new = pool.requests[chunk.slot], chunk.tokens
@@ -349,6 +353,7 @@ def launch_mixed(pool, replica, d, swapped):
         a0, a1, a2, e = cost_of(cost, base, pairs, reads, wpairs, wreads, d + n, swapped, n)
     span = longest(a0, a1, a2)
     replica.run = 0
+    replica.prompt = prompt
     replica.span = span
     replica.energy_nj = e
     end_after(pool, replica, span)

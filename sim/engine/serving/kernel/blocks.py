@@ -6,6 +6,7 @@ Blocks are nearly always a power of two, and a division takes longer than all el
 import numpy as np
 
 from sim.engine.serving.compiled import inner
+from sim.engine.serving.kernel.queues import next_decoding
 from sim.engine.serving.kernel.sketches import mix
 
 
@@ -66,8 +67,9 @@ def bucket_of(pool, replica, key):
 
 
 @inner
-def find(pool, replica, key):
-    """Index of a hashed block in a replica's cache, or -1."""
+def find(pool, replica, i):
+    """Where the ``i``-th of the hashed blocks of prompts stands in a replica's cache, or -1."""
+    key = pool.hashes[i]
     at = pool.buckets[bucket_of(pool, replica.index, key)]
     while at >= 0:
         entry = pool.entries[at]
@@ -78,8 +80,9 @@ def find(pool, replica, key):
 
 
 @inner
-def insert(pool, replica, key):
-    """A hashed block comes into the cache, with one reference."""
+def insert(pool, replica, i):
+    """The ``i``-th of the hashed blocks of prompts comes into the cache, with one reference."""
+    key = pool.hashes[i]
     at = pool.free_entry
     entry = pool.entries[at]
     pool.free_entry = entry.chain
@@ -97,9 +100,10 @@ def remove(pool, at):
     if other == at:
         pool.buckets[bucket] = entry.chain
     else:
-        while pool.entries[other].chain != at:
-            other = pool.entries[other].chain
-        pool.entries[other].chain = entry.chain
+        before = pool.entries[other]
+        while before.chain != at:
+            before = pool.entries[before.chain]
+        before.chain = entry.chain
     entry.chain = pool.free_entry
     pool.free_entry = at
 
@@ -161,7 +165,7 @@ def give_back_prefix(pool, replica, request):
     held = request.held
     replica.used += held * pool.hash_blocks
     for i in range(request.first_hash + held - 1, request.first_hash - 1, -1):
-        at = find(pool, replica, pool.hashes[i])
+        at = find(pool, replica, i)
         entry = pool.entries[at]
         entry.refs -= 1
         if entry.refs == 0:
@@ -186,7 +190,7 @@ def hits_of(pool, replica, request):
         return np.int64(0)
     limit = min(request.hashes, (request.target - 1) // (pool.hash_blocks * pool.block_tokens))
     hits = np.int64(0)
-    while hits < limit and find(pool, replica, pool.hashes[request.first_hash + hits]) >= 0:
+    while hits < limit and find(pool, replica, request.first_hash + hits) >= 0:
         hits += 1
     return hits
 
@@ -195,13 +199,12 @@ def hits_of(pool, replica, request):
 def register_prefix(pool, replica, request):
     """The prompt is computed: its hashed blocks are in the cache from now on."""
     for i in range(request.first_hash + request.held, request.first_hash + request.hashes):
-        key = pool.hashes[i]
-        at = find(pool, replica, key)
+        at = find(pool, replica, i)
         if at >= 0:
             refer(pool, replica, at)
             replica.used -= pool.hash_blocks
         else:
-            insert(pool, replica, key)
+            insert(pool, replica, i)
         request.held += 1
 
 
@@ -209,19 +212,23 @@ def register_prefix(pool, replica, request):
 
 
 @inner
+def blocks_at(pool, replica, iteration):
+    """KV blocks taken by an iteration of the replica, by its number, none joining or leaving before it."""
+    return replica.residue[within_block(pool, -iteration)]
+
+
+@inner
 def decode_need(pool, replica):
     """KV blocks the next decode iteration takes beyond those held."""
     if not pool.draft_tokens:
-        return replica.residue[within_block(pool, -replica.iteration)]
+        return blocks_at(pool, replica, replica.iteration)
     need = np.int64(0)
-    for c in range(pool.priorities):
-        slot = replica.running[c].head
-        while slot >= 0:
-            request = pool.requests[slot]
-            if request.ready:
-                context = context_of(replica, request)
-                need += blocks_of(pool, context + 1 + pool.draft_tokens) - blocks_of(pool, context)
-            slot = request.next
+    slot = next_decoding(pool, replica, -1)
+    while slot >= 0:
+        request = pool.requests[slot]
+        context = context_of(replica, request)
+        need += blocks_of(pool, context + 1 + pool.draft_tokens) - blocks_of(pool, context)
+        slot = next_decoding(pool, replica, slot)
     return need
 
 
@@ -231,5 +238,5 @@ def blocks_of_run(pool, replica, first, last):
     n = last - first
     need = whole_blocks(pool, n) * replica.decoding
     for i in range(first, first + within_block(pool, n)):
-        need += replica.residue[within_block(pool, -i)]
+        need += blocks_at(pool, replica, i)
     return need

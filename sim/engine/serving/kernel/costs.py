@@ -10,9 +10,8 @@ import math
 import numpy as np
 
 from sim.engine.serving.compiled import inner
-from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, bucket
+from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, add, bucket
 from sim.engine.serving.plan import FRACTION_BITS
-from sim.workload.serving_records import SKETCH_SIZE
 
 
 @inner
@@ -59,9 +58,9 @@ def decode_row(base, slope, d, context, windowed, blocks):
 
 
 @inner
-def decode_cost(pool, replica, blocks):
+def decode_cost(replica, blocks):
     """Of a pure decode iteration without speculation, with so many blocks swapped."""
-    cost, d = pool.costs[replica.cost], replica.decoding
+    cost, d = replica.cost, replica.decoding
     base = cost.decodes[d]
     context, windowed = replica.context, replica.windowed
     a0 = decode_row(base.compute, cost.compute, d, context, windowed, blocks)
@@ -81,22 +80,22 @@ def growth_of(replica, slope):
 
 
 @inner
-def growths(pool, replica):
+def growths(replica):
     """Of the three times."""
-    cost = pool.costs[replica.cost]
+    cost = replica.cost
     return growth_of(replica, cost.compute), growth_of(replica, cost.memory), growth_of(replica, cost.capped)
 
 
 @inner
-def energy_growth(pool, replica):
+def energy_growth(replica):
     """Of the energy."""
-    return growth_of(replica, pool.costs[replica.cost].energy)
+    return growth_of(replica, replica.cost.energy)
 
 
 @inner
-def energy_per_read(pool, replica):
+def energy_per_read(replica):
     """Of a context token of a sequence that decodes, in nJ."""
-    return pool.costs[replica.cost].energy.decode
+    return replica.cost.energy.decode
 
 
 @inner
@@ -186,6 +185,6 @@ def observe_run(pool, a0, a1, a2, g0, g1, g2, k, times):
                 else:
                     high = middle
             end = high
-        pool.sketch[ITL * SKETCH_SIZE + here] += times * (end - i)
-        pool.sketch[DECODE_ITERATION * SKETCH_SIZE + here] += end - i
+        add(pool, ITL, here, times * (end - i))
+        add(pool, DECODE_ITERATION, here, end - i)
         i = end

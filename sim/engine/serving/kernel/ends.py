@@ -8,7 +8,7 @@ from sim.engine.serving.kernel.batches import has_waited
 from sim.engine.serving.kernel.blocks import blocks_of, blocks_of_run, give_back_blocks, register_prefix, take_blocks
 from sim.engine.serving.kernel.costs import decode_cost, energy_growth, energy_per_read, growths, span_of
 from sim.engine.serving.kernel.lives import finish, give_up
-from sim.engine.serving.kernel.queues import is_stale, pop_finish, push, stop_running
+from sim.engine.serving.kernel.queues import is_stale, next_decoding, pop_finish, push, stop_running
 from sim.engine.serving.kernel.runs import MASK, apply, book, join, leave_decode, observe_late, share, stand_still
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, STEP_GAP, draw, observe
 from sim.engine.serving.plan import FRACTION_BITS
@@ -45,10 +45,10 @@ def end_run(pool, replica):
         span = replica.span
         apply(pool, replica, 1, span, span, 0, 0, replica.energy_nj, 0, 0, 0, 0, has_waited(pool, replica))
         return
-    a0, a1, a2, e = decode_cost(pool, replica, 0)
-    g0, g1, g2 = growths(pool, replica)
+    a0, a1, a2, e = decode_cost(replica, 0)
+    g0, g1, g2 = growths(replica)
     span = span_of(a0, a1, a2, g0, g1, g2, k)
-    apply(pool, replica, k, span, a0, a1, a2, e, g0, g1, g2, energy_growth(pool, replica), False)
+    apply(pool, replica, k, span, a0, a1, a2, e, g0, g1, g2, energy_growth(replica), False)
     if pool.prefill != p.STATIC:
         take_blocks(pool, replica, blocks_of_run(pool, replica, iteration + 1, iteration + k))
 
@@ -72,7 +72,7 @@ def end_mixed(pool, replica):
             counts.decode_iteration_ns += dt
             observe(pool, DECODE_ITERATION, replica.span >> FRACTION_BITS, 1)
         alone_ns, alone_nj = (replica.alone_ns, replica.alone_nj) if n else (dt, energy)
-        share(replica, d, alone_ns, alone_nj - energy_per_read(pool, replica) * replica.context)
+        share(replica, d, alone_ns, alone_nj - energy_per_read(replica) * replica.context)
         replica.last_token_ns = pool.now
         if pool.draft_tokens:
             emit_drafted(pool, replica)
@@ -85,9 +85,7 @@ def end_mixed(pool, replica):
             replica.context += d
         dt -= alone_ns
         energy -= alone_nj
-    tokens = np.int64(0)
-    for i in range(n):
-        tokens += replica.chunks[i].tokens
+    tokens = replica.prompt
     before = np.int64(0)
     for i in range(n):
         chunk = replica.chunks[i]
@@ -117,33 +115,31 @@ def step(pool, request, gap):
 def emit_drafted(pool, replica):
     """Each sequence keeps as many drafted tokens as are accepted, and one more; contexts move on by as many."""
     v = 1 + pool.draft_tokens
-    per_read = energy_per_read(pool, replica)
+    per_read = energy_per_read(replica)
     replica.iteration += 1
-    for c in range(pool.priorities):
-        slot = replica.running[c].head
-        while slot >= 0:
-            request = pool.requests[slot]
-            if request.ready:
-                context = request.context
-                request.own_nj += per_read * (context + 1)
-                chance = np.int64(draw(pool.seed, request.ordinal, (1 << 33) + request.turns) >> np.uint64(11))
-                request.turns += 1
-                tokens = np.int64(1)
-                for i in range(pool.draft_tokens):
-                    if chance < pool.accept[i]:
-                        tokens += 1
-                tokens = min(tokens, request.output - request.emitted)
-                replica.used -= blocks_of(pool, context + v) - blocks_of(pool, context + tokens)
-                request.context = context + tokens
-                request.emitted += tokens
-                request.joined_at = replica.iteration
-                gap = replica.start_ns - request.last_ns + (replica.span >> FRACTION_BITS)
-                step(pool, request, gap)
-                if tokens > 1:
-                    observe(pool, ITL, 0, tokens - 1)
-                replica.context += tokens
-                pool.counts.decoded_tokens += tokens
-            slot = request.next
+    slot = next_decoding(pool, replica, -1)
+    while slot >= 0:
+        request = pool.requests[slot]
+        context = request.context
+        request.own_nj += per_read * (context + 1)
+        chance = np.int64(draw(pool.seed, request.ordinal, (1 << 33) + request.turns) >> np.uint64(11))
+        request.turns += 1
+        tokens = np.int64(1)
+        for i in range(pool.draft_tokens):
+            if chance < pool.accept[i]:
+                tokens += 1
+        tokens = min(tokens, request.output - request.emitted)
+        replica.used -= blocks_of(pool, context + v) - blocks_of(pool, context + tokens)
+        request.context = context + tokens
+        request.emitted += tokens
+        request.joined_at = replica.iteration
+        gap = replica.start_ns - request.last_ns + (replica.span >> FRACTION_BITS)
+        step(pool, request, gap)
+        if tokens > 1:
+            observe(pool, ITL, 0, tokens - 1)
+        replica.context += tokens
+        pool.counts.decoded_tokens += tokens
+        slot = next_decoding(pool, replica, slot)
 
 
 # Who leaves
@@ -167,14 +163,12 @@ def finish_drafted(pool, replica):
     """Those whose output is decoded, by slot."""
     while True:
         least = np.int64(-1)
-        for c in range(pool.priorities):
-            slot = replica.running[c].head
-            while slot >= 0:
-                request = pool.requests[slot]
-                done = request.ready and request.emitted >= request.output
-                if done and (least < 0 or slot < least):
-                    least = slot
-                slot = request.next
+        slot = next_decoding(pool, replica, -1)
+        while slot >= 0:
+            request = pool.requests[slot]
+            if request.emitted >= request.output and (least < 0 or slot < least):
+                least = slot
+            slot = next_decoding(pool, replica, slot)
         if least < 0:
             return
         request = pool.requests[least]
@@ -187,13 +181,12 @@ def drop_abandoned(pool, replica):
     """Those that decode and whose users have given up, by slot."""
     while True:
         least = np.int64(-1)
-        for c in range(pool.priorities):
-            slot = replica.running[c].head
-            while slot >= 0:
-                request = pool.requests[slot]
-                if request.ready and request.abandoned and (least < 0 or slot < least):
-                    least = slot
-                slot = request.next
+        slot = next_decoding(pool, replica, -1)
+        while slot >= 0:
+            request = pool.requests[slot]
+            if request.abandoned and (least < 0 or slot < least):
+                least = slot
+            slot = next_decoding(pool, replica, slot)
         if least < 0:
             return
         drop(pool, replica, pool.requests[least], 0)
@@ -205,10 +198,10 @@ def chunk_done(pool, replica, request, tokens):
     pool.counts.prefilled_tokens += tokens
     padded = request.padded_output
     if padded:
-        replica.pending -= request.target
+        replica.load.pending -= request.target
         request.context = request.padded_prompt
     else:
-        replica.pending -= tokens
+        replica.load.pending -= tokens
         request.context += tokens
     if request.abandoned:
         if replica.begun == request.slot:
@@ -226,7 +219,7 @@ def chunk_done(pool, replica, request, tokens):
     else:
         step(pool, request, pool.now - request.last_ns)
     request.ready = 1
-    replica.pending += 1
+    replica.load.pending += 1
     if request.emitted >= (padded if padded else request.output):
         depart(pool, replica, request)
         finish(pool, request, p.COMPLETED)
@@ -243,15 +236,15 @@ def depart(pool, replica, request):
         leave_decode(pool, replica, request)
     give_back_blocks(pool, replica, request)
     stop_running(pool, replica, request)
-    replica.pending -= request.ready
-    replica.assigned -= 1
+    replica.load.pending -= request.ready
+    replica.load.assigned -= 1
     pool.n_running -= 1
 
 
 @inner
 def drop(pool, replica, request, pending):
     """The request, whose user has given up, leaves with so many tokens still to prefill."""
-    replica.pending -= pending
+    replica.load.pending -= pending
     replica.abandoned -= 1
     depart(pool, replica, request)
     give_up(pool, request, p.TIMED_OUT)
@@ -261,11 +254,9 @@ def drop(pool, replica, request, pending):
 def hand_over(pool, replica, request):
     """The KV cache of a computed prompt goes to a replica that decodes, over the link, one after the other."""
     stop_running(pool, replica, request)
-    replica.pending -= 1
-    replica.assigned -= 1
+    replica.load.pending -= 1
+    replica.load.assigned -= 1
     request.where = MOVING
     begin = max(pool.now, replica.link_free_ns)
-    replica.link_free_ns = (
-        begin + pool.transfer_ns + (request.context * pool.transfer_per_token >> FRACTION_BITS)
-    )
+    replica.link_free_ns = begin + pool.transfer_ns + (request.context * pool.transfer_per_token >> FRACTION_BITS)
     push(pool, replica.link_free_ns, HANDED_OVER, request.slot, request.stamp)

@@ -106,18 +106,13 @@ def dispatch(pool, request, role, turn):
         append(pool, pool.backlog, request)
         return
     replica = pool.replicas[r]
-    if (
-        limit >= 0
-        and not request.ready
-        and replica.n_waiting >= limit
-        and (replica.busy or replica.n_waiting)
-    ):
+    if limit >= 0 and not request.ready and replica.n_waiting >= limit and (replica.busy or replica.n_waiting):
         give_up(pool, request, p.REJECTED)
         return
     blocked = replica.n_waiting and pool.priorities == 1
     request.replica = r
-    replica.assigned += 1
-    replica.pending += pending_of(request)
+    replica.load.assigned += 1
+    replica.load.pending += pending_of(request)
     wait(pool, replica, request, False)
     # Who cannot enter before the batch changes need not cut the run short.
     if not replica.busy:
@@ -162,8 +157,8 @@ def deadline(pool, request):
         else:
             replica = pool.replicas[r]
             stop_waiting(pool, replica, request)
-            replica.pending -= pending_of(request)
-            replica.assigned -= 1
+            replica.load.pending -= pending_of(request)
+            replica.load.assigned -= 1
             cut(pool, replica)  # another head of the queue may fit
             if not replica.busy:
                 touch(pool, replica)
@@ -306,11 +301,12 @@ def kill(pool, replica):
 @inner
 def clear(pool, replica):
     """The replica is as it was before it first came up; what it has drawn since that was last taken stays."""
-    replica.assigned = replica.pending = replica.n_waiting = replica.n_running = 0
+    replica.load.assigned = replica.load.pending = 0
+    replica.n_waiting = replica.n_running = 0
     replica.up = replica.draining = replica.busy = replica.start_ns = replica.remainder = 0
     replica.used = replica.cached = replica.link_free_ns = 0
     replica.decoding = replica.context = replica.windowed = replica.growing = replica.n_finishes = 0
-    replica.iteration = replica.run = replica.takes_part = replica.n_chunks = 0
+    replica.iteration = replica.run = replica.takes_part = replica.n_chunks = replica.prompt = 0
     replica.share_ns = replica.share_nj = replica.rest_ns = replica.rest_nj = 0
     replica.booked_ns = replica.booked_nj = replica.last_token_ns = replica.abandoned = replica.late = 0
     replica.lru_head = replica.lru_tail = replica.begun = -1

@@ -114,11 +114,16 @@ def drop_first(pool):
 @inner
 def plan_finish(pool, replica, request, iteration):
     """The request will have decoded its output with so many iterations of its replica."""
-    key = (iteration << 24) | request.slot
-    request.finish_key = key
-    finishes = replica.finishes
+    request.finish_key = (iteration << 24) | request.slot
     if replica.n_finishes == pool.finishes_room:
         sweep_finishes(pool, replica)
+    push_finish(replica, request.finish_key)
+
+
+@inner
+def push_finish(replica, key):
+    """Puts one more on."""
+    finishes = replica.finishes
     i = replica.n_finishes
     replica.n_finishes += 1
     while i:
@@ -160,21 +165,13 @@ def is_stale(pool, replica, key):
 
 @inner
 def sweep_finishes(pool, replica):
-    """Drops the stale entries; a sorted array is a heap."""
-    finishes = replica.finishes
-    kept = 0
-    for i in range(replica.n_finishes):
-        key = finishes[i]
+    """Drops the stale entries: the heap is built anew, in the place of those already looked at."""
+    n = replica.n_finishes
+    replica.n_finishes = 0
+    for i in range(n):
+        key = replica.finishes[i]
         if not is_stale(pool, replica, key):
-            finishes[kept] = key
-            kept += 1
-    replica.n_finishes = kept
-    for i in range(1, kept):  # few are kept, and they are nearly in order
-        key, j = finishes[i], i
-        while j and finishes[j - 1] > key:
-            finishes[j] = finishes[j - 1]
-            j -= 1
-        finishes[j] = key
+            push_finish(replica, key)
 
 
 # Linked lists of requests
@@ -260,6 +257,25 @@ def enter(pool, replica, request):
     request.where = RUNNING
     if request.scheduled_ns < 0:
         request.scheduled_ns = pool.now
+
+
+@inner
+def next_decoding(pool, replica, slot):
+    """Slot of the next sequence that decodes, by class and order of admission, or -1; after -1 comes the first."""
+    c = np.int64(-1)
+    if slot >= 0:
+        request = pool.requests[slot]
+        c, slot = request.priority, request.next
+    while True:
+        while slot >= 0:
+            request = pool.requests[slot]
+            if request.ready:
+                return slot
+            slot = request.next
+        c += 1
+        if c == pool.priorities:
+            return np.int64(-1)
+        slot = replica.running[c].head
 
 
 @inner

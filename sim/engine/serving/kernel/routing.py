@@ -7,6 +7,7 @@ from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.blocks import blocks_of, hits_of
 from sim.engine.serving.kernel.runs import cut
 from sim.engine.serving.kernel.sketches import draw, mix
+from sim.engine.serving.records import NEVER
 
 
 @inner
@@ -38,11 +39,10 @@ def route(pool, request, role, turn):
 @inner
 def in_turn(choices):
     """The one after the last chosen; after the last of them, the first."""
-    chosen = choices.replicas[0]
-    for i in range(choices.n):
-        if choices.replicas[i] >= choices.following:
-            chosen = choices.replicas[i]
-            break
+    i = np.int64(0)
+    while i < choices.n and choices.replicas[i] < choices.following:
+        i += 1
+    chosen = choices.replicas[i if i < choices.n else 0]
     choices.following = chosen + 1
     return chosen
 
@@ -50,24 +50,24 @@ def in_turn(choices):
 @inner
 def fewest_requests(pool, choices):
     """The one with the fewest requests; of several, the first."""
-    best = choices.replicas[0]
-    least = pool.replicas[best].assigned
-    for i in range(1, choices.n):
-        assigned = pool.replicas[choices.replicas[i]].assigned
+    best, least = np.int64(-1), np.int64(NEVER)
+    for i in range(choices.n):
+        r = choices.replicas[i]
+        assigned = pool.loads[r].assigned
         if assigned < least:
-            best, least = choices.replicas[i], assigned
+            best, least = r, assigned
     return best
 
 
 @inner
 def fewest_tokens(pool, choices):
     """The one with the fewest tokens to compute; of several, the first."""
-    best = choices.replicas[0]
-    least = pool.replicas[best].pending
-    for i in range(1, choices.n):
-        pending = pool.replicas[choices.replicas[i]].pending
+    best, least = np.int64(-1), np.int64(NEVER)
+    for i in range(choices.n):
+        r = choices.replicas[i]
+        pending = pool.loads[r].pending
         if pending < least:
-            best, least = choices.replicas[i], pending
+            best, least = r, pending
     return best
 
 
@@ -82,7 +82,7 @@ def better_of_two(pool, choices, request, turn):
     if b >= a:
         b += 1
     a, b = choices.replicas[a], choices.replicas[b]
-    return a if pool.replicas[a].assigned <= pool.replicas[b].assigned else b
+    return a if pool.loads[a].assigned <= pool.loads[b].assigned else b
 
 
 @inner
@@ -108,23 +108,22 @@ def least_kv(pool, choices):
 def of_session(pool, choices, request):
     """The one whose hash with the session weighs most, so that few sessions move when a replica comes or goes."""
     here = mix(np.uint64(request.session) ^ np.uint64(pool.seed))
-    best = choices.replicas[0]
-    most = mix(here ^ np.uint64(best))
-    for i in range(1, choices.n):
-        other = choices.replicas[i]
-        weight = mix(here ^ np.uint64(other))
-        if weight > most:
-            best, most = other, weight
+    best, most = np.int64(-1), np.uint64(0)
+    for i in range(choices.n):
+        r = choices.replicas[i]
+        weight = mix(here ^ np.uint64(r))
+        if best < 0 or weight > most:
+            best, most = r, weight
     return best
 
 
 @inner
 def most_cached(pool, choices, request):
     """The one that holds most of the prompt's prefix; -1 where none does, or where loads differ too much."""
-    lowest = highest = pool.replicas[choices.replicas[0]].assigned
-    for i in range(1, choices.n):
-        load = pool.replicas[choices.replicas[i]].assigned
-        lowest, highest = min(lowest, load), max(highest, load)
+    lowest, highest = np.int64(NEVER), np.int64(0)
+    for i in range(choices.n):
+        assigned = pool.loads[choices.replicas[i]].assigned
+        lowest, highest = min(lowest, assigned), max(highest, assigned)
     if highest - lowest > pool.balance_requests:
         return np.int64(-1)
     best, most, load = np.int64(-1), np.int64(0), np.int64(0)
@@ -132,6 +131,6 @@ def most_cached(pool, choices, request):
         replica = pool.replicas[choices.replicas[i]]
         cut(pool, replica)
         found = hits_of(pool, replica, request)
-        if found > most or (found and found == most and replica.assigned < load):
-            best, most, load = replica.index, found, replica.assigned
+        if found > most or (found and found == most and replica.load.assigned < load):
+            best, most, load = replica.index, found, replica.load.assigned
     return best

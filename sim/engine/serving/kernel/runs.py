@@ -14,7 +14,7 @@ from sim.engine.serving.kernel.costs import (
     longest,
     observe_run,
 )
-from sim.engine.serving.kernel.queues import plan_finish, set_end, touch
+from sim.engine.serving.kernel.queues import next_decoding, plan_finish, set_end, touch
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, observe
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import NEVER
@@ -46,7 +46,7 @@ def leave_decode(pool, replica, request):
     """Settles what the sequence has emitted and answers for; its context stands still from now on."""
     turns = replica.iteration - request.joined_at
     before = request.context
-    own = request.own_nj + energy_per_read(pool, replica) * (turns * before + turns * (turns + 1) // 2)
+    own = request.own_nj + energy_per_read(replica) * (turns * before + turns * (turns + 1) // 2)
     request.decode_ns += replica.share_ns - request.acc_ns
     request.decode_nj += replica.share_nj - request.acc_nj + own
     if turns:
@@ -90,7 +90,7 @@ def apply(pool, replica, k, span, a0, a1, a2, e, g0, g1, g2, ge, waited_scan):
     energy = k * e + ge * pairs_of_k
     reads = k * replica.context + d * pairs_of_k
     book(replica, dt, energy)
-    share(replica, d, dt, energy - energy_per_read(pool, replica) * reads)
+    share(replica, d, dt, energy - energy_per_read(replica) * reads)
     counts = pool.counts
     counts.iterations += k
     counts.kv_iterations += k
@@ -116,16 +116,14 @@ def observe_waited(pool, replica, span):
     """Where prompts go first, decodes have waited since their last token."""
     nominal = span >> FRACTION_BITS
     replica.late = 0
-    for c in range(pool.priorities):
-        slot = replica.running[c].head
-        while slot >= 0:
-            request = pool.requests[slot]
-            if request.ready:
-                last = replica.last_token_ns
-                if request.joined_at == replica.iteration:
-                    last = request.last_ns
-                observe(pool, ITL, replica.start_ns - last + nominal, 1)
-            slot = request.next
+    slot = next_decoding(pool, replica, -1)
+    while slot >= 0:
+        request = pool.requests[slot]
+        last = replica.last_token_ns
+        if request.joined_at == replica.iteration:
+            last = request.last_ns
+        observe(pool, ITL, replica.start_ns - last + nominal, 1)
+        slot = next_decoding(pool, replica, slot)
 
 
 @inner
@@ -158,16 +156,16 @@ def cut(pool, replica):
     if k <= 1:
         return
     now = pool.now
-    a0, a1, a2, e = decode_cost(pool, replica, 0)  # a run of more than one never swaps
+    a0, a1, a2, e = decode_cost(replica, 0)  # a run of more than one never swaps
     first = longest(a0, a1, a2)
     budget = ((now - replica.start_ns + 1) << FRACTION_BITS) - 1 - replica.remainder
     if first > budget:
         one_iteration(pool, replica, first, e)
         return
-    g0, g1, g2 = growths(pool, replica)
+    g0, g1, g2 = growths(replica)
     done, span = iterations_within(a0, a1, a2, g0, g1, g2, k, budget)
     iteration = replica.iteration
-    apply(pool, replica, done, span, a0, a1, a2, e, g0, g1, g2, energy_growth(pool, replica), False)
+    apply(pool, replica, done, span, a0, a1, a2, e, g0, g1, g2, energy_growth(replica), False)
     if replica.start_ns == now:  # between two iterations: the next begins with whoever has come by then
         if pool.prefill != p.STATIC:
             take_blocks(pool, replica, blocks_of_run(pool, replica, iteration + 1, iteration + done))
@@ -175,7 +173,7 @@ def cut(pool, replica):
         return
     if pool.prefill != p.STATIC:
         take_blocks(pool, replica, blocks_of_run(pool, replica, iteration + 1, iteration + done + 1))
-    a0, a1, a2, e = decode_cost(pool, replica, 0)
+    a0, a1, a2, e = decode_cost(replica, 0)
     one_iteration(pool, replica, longest(a0, a1, a2), e)
 
 

@@ -33,4 +33,10 @@ def bucket(value_ns):
 @inner
 def observe(pool, which, value_ns, times):
     """A value comes so often into a sketch."""
-    pool.sketch[which * SKETCH_SIZE + bucket(value_ns)] += times
+    add(pool, which, bucket(value_ns), times)
+
+
+@inner
+def add(pool, which, at, times):
+    """So many more values in a bucket of a sketch."""
+    pool.sketch[which * SKETCH_SIZE + at] += times
