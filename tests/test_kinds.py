@@ -333,7 +333,7 @@ def test_formats_of_traces_and_recordings_are_told_apart() -> None:
         assert form.name == name
         assert form.columns
         assert len({(one.json, one.columns) for one in trace_formats().values()}) == len(trace_formats())
-    blank = Text("blank.csv", ["a,b,c\n"], None)
+    blank = Text("blank.csv", ("a,b,c",))
     for reader in formats():
         assert reader.NAME
         assert callable(reader.read)

@@ -21,6 +21,7 @@ from sim.signals import Signal
 from sim.signals.grid.series import Basis, GridSeries
 from sim.spec.grid import IntensitySource, PriceSource
 from sim.spec.onsite import Battery, FixedPrices, PriceDispatch, needs_sky
+from sim.spec.requests import TraceReplay
 from sim.spec.routes import Route
 from sim.spec.site import Grid, Place
 from sim.spec.workloads import IntervalLog, RateLog, RequestLog
@@ -163,7 +164,7 @@ class _FileCheck:
     def difficulty(self, name: str, route: Route) -> None:
         """The column of a trace that a route goes by; what is wrong with the trace besides has been told."""
         column, trace = route.difficulty_column, route.arrivals
-        if column is None or trace.kind != "trace":
+        if column is None or not isinstance(trace, TraceReplay):
             return
         skip, file = trace.on_bad_rows == "skip", Path(trace.file)
         try:

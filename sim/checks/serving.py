@@ -152,7 +152,7 @@ def files(name: str, spec: Serving, start: datetime | None, document: Document) 
             if rows and replayed:
                 yield told(field, "has rows that cannot be used; 'on_bad_rows: skip' leaves them out")
         else:
-            if arrivals.kind == "trace" and isinstance(opened, Trace):
+            if isinstance(arrivals, TraceReplay) and isinstance(opened, Trace):
                 yield from (told(at, message) for at, message in _replayed(spec, arrivals, opened, start))
 
 
