@@ -50,7 +50,12 @@ def _from_file(read: Callable[[Any, Terms], GridSeries]) -> Callable[[Any, Asked
 
 def _alone(read: Callable[[Path, Terms], GridSeries]) -> Callable[[Any, Asked], GridSeries]:
     """The same of a reader that needs to know no more of its file."""
-    return _from_file(wraps(read)(lambda spec, terms: read(Path(spec.file), terms)))
+
+    def opened(spec: Any, terms: Terms) -> GridSeries:
+        return read(Path(spec.file), terms)
+
+    opened.__doc__ = read.__doc__
+    return _from_file(opened)
 
 
 eia_mix = _alone(read_eia)
