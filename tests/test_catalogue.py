@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 import sim
-from sim.results.catalogue import COMPARED, COMPARED_SERVICES, INTERVALS, QUANTITIES, explained, in_words
+from sim.results.catalogue import COMPARED, COMPARED_SERVICES, HAPPENED, INTERVALS, QUANTITIES, explained, in_words
 from sim.results.catalogue.quantity import NUMBER, TEXT
 from sim.results.compare import Comparison
 from tests.catalogued import leaves, quantity_of, uncatalogued
@@ -111,6 +112,25 @@ def test_a_quantity_stands_once() -> None:
             assert neighbours[f"{one.path.rpartition('.')[0]}.{one.unit_in}"].kind is TEXT
         if one.spread:
             assert {f"{one.spread}.{end}" for end in ("low", "high")} <= neighbours.keys()
+
+
+def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
+    assert HAPPENED == ("serving", "jobs", "throttling", "policies", "placements", "routes")
+
+
+def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
+    """A list of them by hand would be told here; the boxes of the page and the default of an option are no lists."""
+    words = {word for one in QUANTITIES for word in (one.row, one.label) if " " in word}
+    words |= {one.path for one in QUANTITIES if "." in one.path}
+    found = {
+        (path.name, node.value)
+        for path in sorted(Path(sim.__file__).parent.rglob("*.py"))
+        if "catalogue" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in words
+    }
+    boxes = {("report.py", label) for label in ("total carbon", "facility energy", "energy cost")}
+    assert found == {*boxes, ("environment.py", "IT energy"), ("cli_uncertain.py", "carbon_kg.total")}
 
 
 def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:

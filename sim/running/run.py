@@ -29,10 +29,11 @@ from sim.errors import InputError, Problem
 from sim.kinds import plugins
 from sim.loading.scenario import Loaded, load_scenario, parts_of
 from sim.profiles.catalog import Catalog
+from sim.results.catalogue import HAPPENED
 from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
-from sim.running.simulation import ACTIVITY, Ended, Simulated, ended, simulate
+from sim.running.simulation import Ended, Simulated, ended, simulate
 from sim.spec.scenario import Sample, Scenario
 from sim.units import HOUR_NS, MAX_NS
 
@@ -144,7 +145,7 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
 
 def run_of(results: Results) -> Simulated:
     """What was simulated for results that may have been read from files."""
-    activity = {name: results.summary[name] for name in ACTIVITY if name in results.summary}
+    activity = {name: results.summary[name] for name in HAPPENED if name in results.summary}
     return Simulated(results.energy, activity, results.summary["events"])
 
 

@@ -36,10 +36,6 @@ class Ended:
     energies: Mapping[str, RequestEnergy]
 
 
-ACTIVITY = ("serving", "jobs", "throttling", "policies", "placements", "routes")
-"""Parts of a summary that say what happened in a run, which re-pricing keeps."""
-
-
 def simulate(built: Built) -> Simulated:
     """Runs what was built to its end; the same gives the same to the bit. Raises ``RunError`` where it cannot end."""
     return ended(built).run

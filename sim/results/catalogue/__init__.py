@@ -24,6 +24,9 @@ SERVICE = "serving.*."
 TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY)
 QUANTITIES: tuple[Quantity, ...] = tuple(one for table in TABLES for one in table.quantities)
 
+HAPPENED = tuple(dict.fromkeys(table.path.partition(".")[0] for table in ACTIVITY))
+"""Parts of a summary that say what happened in a run, which re-pricing keeps."""
+
 
 def _compared(of: Callable[[str], bool]) -> tuple[Quantity, ...]:
     there = (one for one in QUANTITIES if one.compared and of(one.path))

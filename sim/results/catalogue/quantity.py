@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from sim.results.formats import gram_mass, mass, number, ratio, seconds
@@ -70,7 +71,7 @@ class Quantity:
     spread: str = ""
     meaning: str = ""
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """Where it stands in a summary or, of a site, a job, a service and so on, in its own table."""
         return (*self.path.rpartition("*.")[2].split("."),)
