@@ -16,6 +16,7 @@ from sim.engine.serving.fast import FastPool
 from sim.engine.serving.plan import Settings, StepCost
 from sim.engine.serving.reference import ReferencePool
 from sim.workload.requests import RequestChunk
+from sim.workload.routers import ROUTERS
 
 Ints = npt.NDArray[np.int64]
 MS = 1_000_000 << plan.FRACTION_BITS
@@ -165,7 +166,7 @@ def worlds(draw: st.DrawFn) -> World:
         window=draw(st.sampled_from([0, 0, 20])),
         draft_tokens=draft,
         accept=tuple(int(0.7 ** (i + 1) * 2**53) for i in range(draft)),
-        router=draw(st.sampled_from(range(8))),
+        router=draw(st.sampled_from(range(len(ROUTERS)))),
         balance_requests=draw(st.integers(0, 8)),
         queue_limit=-1 if closed else draw(st.sampled_from([-1, -1, 0, 3])),
         timeout_ns=draw(st.sampled_from([-1, -1, 300_000_000, 40_000_000])),

@@ -111,9 +111,11 @@ def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
 
 def compiles_first(loaded: Loaded) -> bool:
     """Whether a run of the scenario begins with compiling the serving engine, which is kept for later runs."""
-    wanted = any(spec.engine == "fast" for spec in loaded.answers.serving.values())
-    cache = Path(__file__).parent.parent / "engine" / "serving" / "__pycache__"
-    return wanted and not any(cache.glob("kernel.call-*.nbi"))
+    if not any(spec.engine == "fast" for spec in loaded.answers.serving.values()):
+        return False
+    from sim.engine.serving.fast import compiles_first as engine_compiles_first
+
+    return engine_compiles_first()
 
 
 def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | None = None) -> Results:

@@ -23,6 +23,7 @@ from sim.quantities import (
 from sim.spec.cluster import Wanted
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
 from sim.validation import LONGEST_NAME, Spec, mapping_or
+from sim.workload.routers import Router
 
 MOST_REPLICAS = 1_000_000
 
@@ -226,16 +227,7 @@ class Serving(Spec):
         description="What an encoder of images or sounds adds to an iteration with prompts, however many.",
     )
     step_time: Annotated[Roofline | MeasuredSteps, Field(discriminator="kind")] = Field(default_factory=Roofline)
-    routing: Literal[
-        "round-robin",
-        "random",
-        "join-shortest-queue",
-        "fewest-tokens",
-        "power-of-two",
-        "least-kv",
-        "session-affinity",
-        "prefix-affinity",
-    ]
+    routing: Router
     queue_limit: int | None = Field(
         default=None, ge=0, le=10**9, strict=True, description="Waiting at one replica; unlimited."
     )

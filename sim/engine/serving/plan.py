@@ -5,23 +5,23 @@ draft to verify) and the chunks of prompts that are prefilled. Its cost is a tab
 in the contexts they attend to, so it is affine while the batch stands still. Both engines read the same integer tables:
 that is why they can be held equal to the nanosecond.
 
-The kernel bakes the constants below into its compiled code, and its cache knows only its own file: whoever changes one
-here must touch ``kernel.py`` too.
+The kernel bakes constants of this module into its compiled code; ``compiled.fingerprint`` sees where they change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.units import NS_PER_S
+from sim.workload import routers
+from sim.workload.routers import Router, draw
 from sim.workload.serving_records import ROW_COLUMNS, SKETCH_BITS, SKETCH_SIZE, SKETCHES, sketch_bucket
 
-__all__ = ["ROW_COLUMNS", "SKETCHES", "SKETCH_BITS", "SKETCH_SIZE", "sketch_bucket"]
+__all__ = ["ROW_COLUMNS", "SKETCHES", "SKETCH_BITS", "SKETCH_SIZE", "draw", "sketch_bucket"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -39,8 +39,6 @@ CHUNKED, PRIORITIZED, MIXED, STATIC = range(4)
 """How prompts meet decodes: chunks beside decodes within a token budget; whole prompts first, decodes wait; whole
 prompts beside decodes; or closed batches that start and end together."""
 
-ROUND_ROBIN, RANDOM, FEWEST_REQUESTS, FEWEST_TOKENS, POWER_OF_TWO, LEAST_KV, SESSION, PREFIX = range(8)
-
 ANY, PREFILL, DECODE = range(3)
 """Roles of a replica; ``PREFILL`` and ``DECODE`` make up a disaggregated deployment."""
 
@@ -49,26 +47,8 @@ COMPLETED, REJECTED, TIMED_OUT = range(3)
 DECODES, PROMPTS, BOTH = range(3)
 """What is in an iteration."""
 
-Router = Literal[
-    "round-robin",
-    "random",
-    "join-shortest-queue",
-    "fewest-tokens",
-    "power-of-two",
-    "least-kv",
-    "session-affinity",
-    "prefix-affinity",
-]
-ROUTERS: dict[Router, int] = {
-    "round-robin": ROUND_ROBIN,
-    "random": RANDOM,
-    "join-shortest-queue": FEWEST_REQUESTS,
-    "fewest-tokens": FEWEST_TOKENS,
-    "power-of-two": POWER_OF_TWO,
-    "least-kv": LEAST_KV,
-    "session-affinity": SESSION,
-    "prefix-affinity": PREFIX,
-}
+ROUTERS: dict[Router, int] = {name: code for code, name in enumerate(routers.ROUTERS)}
+"""What ``Settings.router`` says of each router."""
 
 
 def padded_tokens(ranks: int, decoded: int, prompt: int, chunks: int) -> int:
@@ -121,7 +101,7 @@ class Settings:
     window: int = 0  # sliding attention window in tokens; 0: none
     draft_tokens: int = 0
     accept: tuple[int, ...] = ()  # of 2**53: chance that the first i + 1 drafted tokens are all accepted
-    router: int = ROUND_ROBIN
+    router: int = 0  # by ``ROUTERS``
     balance_requests: int = 64  # prefix affinity gives way to the shortest queue beyond this difference
     queue_limit: int = -1
     timeout_ns: int = -1
@@ -195,20 +175,6 @@ def largest_request(roles: Sequence[int], blocks: Sequence[int]) -> int:
     """Blocks of the largest request that can be served: it must fit a replica of each role it passes through."""
     passed = ([size for at, size in zip(roles, blocks, strict=True) if at in (ANY, role)] for role in (PREFILL, DECODE))
     return min(max(sizes) for sizes in passed if sizes)
-
-
-def mix(value: int) -> int:
-    """A 64-bit hash (the finalizer of SplitMix64; Steele, Lea, Flood, OOPSLA 2014, doi 10.1145/2660193.2660195)."""
-    mask = (1 << 64) - 1
-    z = (value + 0x9E3779B97F4A7C15) & mask
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-    return z ^ (z >> 31)
-
-
-def draw(seed: int, request: int, turn: int) -> int:
-    """A hash of a request and its n-th choice, so that no choice depends on how the run was cut into pieces."""
-    return mix(mix(mix(seed) ^ request) ^ turn)
 
 
 def ceil_div(a: int, b: int) -> int:

@@ -13,82 +13,82 @@ from sim.engine.serving.compiled import At, Record, Rows
 
 
 class Request(Record):
-    """A request in the system, in its slot."""
+    """A request in the system, in its slot; what is needed most often stands together."""
 
     slot: int
     """Its row in ``Pool.requests``."""
-    ordinal: int
-    """Its place in the order of arrivals; no two requests share one."""
-    arrival_ns: int
-    prompt: int
-    """Tokens."""
-    output: int
-    """Tokens."""
-    session: int
-    """Whose conversation it belongs to, or -1."""
-    priority: int
-    """Its class; 0 goes first."""
-    where: int
-    """``WAITING``, ``RUNNING``, ``MOVING`` between replicas, or ``AWAY``."""
-    replica: int
-    """Index of the replica that holds it; -1 in the backlog."""
-    scheduled_ns: int
-    """When it was first admitted to a batch."""
-    first_ns: int
-    """When its first token came."""
-    emitted: int
-    """Tokens of its output so far; those of the decode it is in are added when it leaves."""
-    context: int
-    """Tokens in its KV cache; those of the decode it is in are added when it leaves."""
-    target: int
-    """Tokens its prefill must reach."""
+    next: int
+    """Slot of the next in its queue, or -1."""
+    prev: int
     ready: int
     """Whether its context is computed, so that it only needs room to decode."""
-    swapped: int
-    """Whether its KV cache lies in the host's memory."""
-    abandoned: int
-    """Whether its user has given up while it runs."""
+    finish_key: int
+    """Its entry in ``Replica.finishes`` while it decodes, else -1; entries that differ are stale."""
+    replica: int
+    """Index of the replica that holds it; -1 in the backlog."""
     joined_at: int
     """Number of the replica's iteration at which it joined the decodes."""
     last_ns: int
     """When its last token came."""
+    context: int
+    """Tokens in its KV cache; those of the decode it is in are added when it leaves."""
+    target: int
+    """Tokens its prefill must reach."""
+    emitted: int
+    """Tokens of its output so far; those of the decode it is in are added when it leaves."""
+    output: int
+    """Tokens."""
+    priority: int
+    """Its class; 0 goes first."""
+    where: int
+    """``WAITING``, ``RUNNING``, ``MOVING`` between replicas, or ``AWAY``."""
+    stamp: int
+    """Events that bear an older one are stale."""
+    live: int
+    """Whether the slot holds a request."""
     acc_ns: int
     """The replica's ``share_ns`` when it joined."""
     acc_nj: int
     """The replica's ``share_nj`` when it joined."""
     own_nj: int
     """Energy of reading its own context since it joined."""
-    turns: int
-    """Random draws it has made while decoding with drafts."""
+    decode_ns: int
+    decode_nj: int
     prefill_ns: int
     """Its share of the time of iterations, for its prompt."""
-    decode_ns: int
     prefill_nj: int
     """Its share of their dynamic energy, for its prompt."""
-    decode_nj: int
-    finish_key: int
-    """Its entry in ``Replica.finishes`` while it decodes, else -1; entries that differ are stale."""
-    next: int
-    """Slot of the next in its queue, or -1."""
-    prev: int
+    abandoned: int
+    """Whether its user has given up while it runs."""
+    padded_output: int
+    """Tokens of the longest output of its closed batch; 0 outside of one."""
+    padded_prompt: int
+    """Tokens of the longest prompt of its closed batch."""
+    swapped: int
+    """Whether its KV cache lies in the host's memory."""
     held: int
     """Leading hashed blocks it holds a reference on."""
-    cached: int
-    """Tokens of its prompt found in the prefix cache."""
-    preemptions: int
-    attempts: int
-    stamp: int
-    """Events that bear an older one are stale."""
     first_hash: int
     """Index in ``Pool.hashes`` of the first hashed block of its prompt."""
     hashes: int
     """How many hashed blocks its prompt has."""
-    padded_prompt: int
-    """Tokens of the longest prompt of its closed batch."""
-    padded_output: int
-    """Tokens of the longest output of its closed batch; 0 outside of one."""
-    live: int
-    """Whether the slot holds a request."""
+    prompt: int
+    """Tokens."""
+    arrival_ns: int
+    scheduled_ns: int
+    """When it was first admitted to a batch."""
+    first_ns: int
+    """When its first token came."""
+    ordinal: int
+    """Its place in the order of arrivals; no two requests share one."""
+    session: int
+    """Whose conversation it belongs to, or -1."""
+    cached: int
+    """Tokens of its prompt found in the prefix cache."""
+    preemptions: int
+    attempts: int
+    turns: int
+    """Random draws it has made while decoding with drafts."""
     steps: int
     """Steps that brought it a token or more, after the first; counted with drafts only."""
 

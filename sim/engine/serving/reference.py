@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.plan import Ints, Settings, StepCost, ceil_div, draw, largest_request, mix
+from sim.engine.serving.plan import Ints, Settings, StepCost, ceil_div, draw, largest_request
 from sim.workload.requests import RequestChunk
+from sim.workload.routers import ROUTERS, Choice, choose
 
 RETRY, HANDED_OVER, DEADLINE, USER = range(4)
 WAITING, RUNNING, MOVING, AWAY = range(4)
@@ -354,40 +355,19 @@ class ReferencePool:
         choices = [r for r in self._replicas if r.up and not r.draining and r.role in (p.ANY, role)]
         if not choices:
             return None
-        router = self._set.router
-        if role == p.DECODE and router in (p.SESSION, p.PREFIX):
-            router = p.FEWEST_REQUESTS
-        if router == p.ROUND_ROBIN:
-            later = [r for r in choices if r.index >= self._next_in_turn[role]]
-            chosen = (later or choices)[0]
-            self._next_in_turn[role] = chosen.index + 1
-            return chosen
-        if router == p.RANDOM:
-            return choices[draw(self._set.seed, request.ordinal, turn) % len(choices)]
-        if router == p.POWER_OF_TWO:
-            return self._better_of_two(request, choices, turn)
-        if router == p.FEWEST_TOKENS:
-            return min(choices, key=lambda r: r.pending)
-        if router == p.LEAST_KV:
-            return min(choices, key=self._kv_demand)
-        if router == p.SESSION and request.session >= 0:
-            here = mix(request.session ^ self._set.seed)
-            return max(choices, key=lambda r: (mix(here ^ r.index), -r.index))
-        if router == p.PREFIX and request.hashes:
-            loads = [r.assigned for r in choices]
-            found = [self._hits(request, r) for r in choices]
-            if max(loads) - min(loads) <= self._set.balance_requests and max(found):
-                return min(zip(found, choices, strict=True), key=lambda pair: (-pair[0], pair[1].assigned))[1]
-        return min(choices, key=lambda r: r.assigned)
-
-    def _better_of_two(self, request: Request, choices: list[Replica], turn: int) -> Replica:
-        if len(choices) == 1:
-            return choices[0]
-        first = draw(self._set.seed, request.ordinal, turn) % len(choices)
-        second = draw(self._set.seed, request.ordinal, turn + (1 << 32)) % (len(choices) - 1)
-        second += second >= first
-        a, b = choices[first], choices[second]
-        return a if a.assigned <= b.assigned else b
+        found = Choice(
+            choices,
+            request,
+            seed=self._set.seed,
+            turn=turn,
+            following=self._next_in_turn[role],
+            balance=self._set.balance_requests,
+            kv_demand=lambda r: self._kv_demand(self._replicas[r.index]),
+            hits=lambda r: self._hits(request, self._replicas[r.index]),
+        )
+        index = choose(ROUTERS[self._set.router], found, decodes=role == p.DECODE)
+        self._next_in_turn[role] = index + 1
+        return self._replicas[index]
 
     def _kv_demand(self, replica: Replica) -> int:
         waiting = sum(

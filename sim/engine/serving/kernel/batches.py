@@ -273,15 +273,17 @@ def window_scan(pool, replica):
     """Contexts within the window, how many still grow, and how many iterations until the first stops growing."""
     window = pool.window
     windowed, below, steps = np.int64(0), np.int64(0), np.int64(NEVER)
-    slot = next_decoding(pool, replica, -1)
-    while slot >= 0:
+    slot = np.int64(-1)
+    while True:
+        slot = next_decoding(pool, replica, slot)
+        if slot < 0:
+            break
         request = pool.requests[slot]
         reach = context_of(replica, request) + 1
         windowed += min(reach, window)
         if reach < window:
             below += 1
             steps = min(steps, window - reach + 1)
-        slot = next_decoding(pool, replica, slot)
     replica.windowed, replica.growing = windowed, below
     return steps
 
@@ -323,14 +325,16 @@ def launch_mixed(pool, replica, d, swapped):
     reads = replica.context + d * (v - 1) if d else np.int64(0)
     wpairs, wreads = np.int64(0), np.int64(0)
     if window and d:
-        slot = next_decoding(pool, replica, -1)
-        while slot >= 0:
+        slot = np.int64(-1)
+        while True:
+            slot = next_decoding(pool, replica, slot)
+            if slot < 0:
+                break
             request = pool.requests[slot]
             context = context_of(replica, request)
             for i in range(1, v + 1):
                 wpairs += min(context + i, window)
             wreads += min(context + v, window + v - 1)
-            slot = next_decoding(pool, replica, slot)
     a0, a1, a2, e = cost_of(cost, cost.decodes[d * v], pairs, reads, wpairs, wreads, d, swapped, 0)
     replica.alone_ns, replica.alone_nj = longest(a0, a1, a2) >> FRACTION_BITS, e
     replica.reads = reads

@@ -223,12 +223,14 @@ def decode_need(pool, replica):
     if not pool.draft_tokens:
         return blocks_at(pool, replica, replica.iteration)
     need = np.int64(0)
-    slot = next_decoding(pool, replica, -1)
-    while slot >= 0:
+    slot = np.int64(-1)
+    while True:
+        slot = next_decoding(pool, replica, slot)
+        if slot < 0:
+            break
         request = pool.requests[slot]
         context = context_of(replica, request)
         need += blocks_of(pool, context + 1 + pool.draft_tokens) - blocks_of(pool, context)
-        slot = next_decoding(pool, replica, slot)
     return need
 
 

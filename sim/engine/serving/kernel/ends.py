@@ -117,8 +117,11 @@ def emit_drafted(pool, replica):
     v = 1 + pool.draft_tokens
     per_read = energy_per_read(replica)
     replica.iteration += 1
-    slot = next_decoding(pool, replica, -1)
-    while slot >= 0:
+    slot = np.int64(-1)
+    while True:
+        slot = next_decoding(pool, replica, slot)
+        if slot < 0:
+            break
         request = pool.requests[slot]
         context = request.context
         request.own_nj += per_read * (context + 1)
@@ -139,7 +142,6 @@ def emit_drafted(pool, replica):
             observe(pool, ITL, 0, tokens - 1)
         replica.context += tokens
         pool.counts.decoded_tokens += tokens
-        slot = next_decoding(pool, replica, slot)
 
 
 # Who leaves
@@ -163,12 +165,14 @@ def finish_drafted(pool, replica):
     """Those whose output is decoded, by slot."""
     while True:
         least = np.int64(-1)
-        slot = next_decoding(pool, replica, -1)
-        while slot >= 0:
+        slot = np.int64(-1)
+        while True:
+            slot = next_decoding(pool, replica, slot)
+            if slot < 0:
+                break
             request = pool.requests[slot]
             if request.emitted >= request.output and (least < 0 or slot < least):
                 least = slot
-            slot = next_decoding(pool, replica, slot)
         if least < 0:
             return
         request = pool.requests[least]
@@ -181,12 +185,14 @@ def drop_abandoned(pool, replica):
     """Those that decode and whose users have given up, by slot."""
     while True:
         least = np.int64(-1)
-        slot = next_decoding(pool, replica, -1)
-        while slot >= 0:
+        slot = np.int64(-1)
+        while True:
+            slot = next_decoding(pool, replica, slot)
+            if slot < 0:
+                break
             request = pool.requests[slot]
             if request.abandoned and (least < 0 or slot < least):
                 least = slot
-            slot = next_decoding(pool, replica, slot)
         if least < 0:
             return
         drop(pool, replica, pool.requests[least], 0)

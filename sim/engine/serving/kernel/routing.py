@@ -8,6 +8,15 @@ from sim.engine.serving.kernel.blocks import blocks_of, hits_of
 from sim.engine.serving.kernel.runs import cut
 from sim.engine.serving.kernel.sketches import draw, mix
 from sim.engine.serving.records import NEVER
+from sim.workload.routers import ROUTERS
+
+ROUND_ROBIN = ROUTERS.index("round-robin")
+RANDOM = ROUTERS.index("random")
+FEWEST_TOKENS = ROUTERS.index("fewest-tokens")
+POWER_OF_TWO = ROUTERS.index("power-of-two")
+LEAST_KV = ROUTERS.index("least-kv")
+SESSION = ROUTERS.index("session-affinity")
+PREFIX = ROUTERS.index("prefix-affinity")
 
 
 @inner
@@ -17,19 +26,19 @@ def route(pool, request, role, turn):
     if choices.n == 0:
         return np.int64(-1)
     router = pool.router
-    if router == p.ROUND_ROBIN:
+    if router == ROUND_ROBIN:
         return in_turn(choices)
-    if router == p.FEWEST_TOKENS:
+    if router == FEWEST_TOKENS:
         return fewest_tokens(pool, choices)
-    if router == p.RANDOM:
+    if router == RANDOM:
         return choices.replicas[np.int64(draw(pool.seed, request.ordinal, turn) % np.uint64(choices.n))]
-    if router == p.POWER_OF_TWO:
+    if router == POWER_OF_TWO:
         return better_of_two(pool, choices, request, turn)
-    if router == p.LEAST_KV:
+    if router == LEAST_KV:
         return least_kv(pool, choices)
-    if role != p.DECODE and router == p.SESSION and request.session >= 0:
+    if role != p.DECODE and router == SESSION and request.session >= 0:
         return of_session(pool, choices, request)
-    if role != p.DECODE and router == p.PREFIX and request.hashes:
+    if role != p.DECODE and router == PREFIX and request.hashes:
         best = most_cached(pool, choices, request)
         if best >= 0:
             return best

@@ -116,14 +116,16 @@ def observe_waited(pool, replica, span):
     """Where prompts go first, decodes have waited since their last token."""
     nominal = span >> FRACTION_BITS
     replica.late = 0
-    slot = next_decoding(pool, replica, -1)
-    while slot >= 0:
+    slot = np.int64(-1)
+    while True:
+        slot = next_decoding(pool, replica, slot)
+        if slot < 0:
+            break
         request = pool.requests[slot]
         last = replica.last_token_ns
         if request.joined_at == replica.iteration:
             last = request.last_ns
         observe(pool, ITL, replica.start_ns - last + nominal, 1)
-        slot = next_decoding(pool, replica, slot)
 
 
 @inner
