@@ -104,6 +104,18 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.requests:LognormalTokens": "sim.build.requests:lognormal",
         "sim.spec.requests:HistogramTokens": "sim.build.requests:histogram",
     },
+    "route rule": {
+        "sim.spec.routes:ByLowest": "sim.build.routes:by_lowest",
+        "sim.spec.routes:ByNearest": "sim.build.routes:by_nearest",
+        "sim.spec.routes:ByShares": "sim.build.routes:by_shares",
+        "sim.spec.routes:BySize": "sim.build.routes:by_size",
+        "sim.spec.routes:ByDifficulty": "sim.build.routes:by_difficulty",
+    },
+    "difficulty": {
+        "sim.spec.routes:UniformDifficulty": "sim.build.routes:uniform",
+        "sim.spec.routes:BetaDifficulty": "sim.build.routes:beta",
+        "sim.spec.routes:DifficultyColumn": "sim.build.routes:column",
+    },
     "scheduler": {
         "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
     },

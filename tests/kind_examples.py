@@ -173,6 +173,14 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "separate": {"prompt": TOKENS, "output": TOKENS},
         "joint": {"file": "trace.csv"},
     },
+    "route rule": {
+        "lowest": {"signal": "carbon", "interval": "15 min"},
+        "nearest": {"interval": "1 min"},
+        "shares": {"shares": {"near": 0.7, "far": 0.3}},
+        "prompt-tokens": {"up_to": {"near": 100}, "beyond": "far"},
+        "difficulty": {"of": {"kind": "uniform"}, "up_to": {"near": 0.4}, "beyond": "far"},
+    },
+    "difficulty": {"beta": {"alpha": 2.0, "beta": 3.0}, "column": {"column": "hardness"}},
     "token law": {
         "constant": {"tokens": 100},
         "uniform": {"low": 10, "high": 20},

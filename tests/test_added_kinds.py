@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from sim import kinds
 from sim.errors import InputError
+from sim.loading.scenario import shipped_scenarios
 from sim.profiles.catalog import shipped_folder
 from tests.small import small
 from tests.test_bad_input import COLDAISLE
@@ -86,6 +88,22 @@ def test_what_a_package_adds_is_used_and_told(installed: Path, tmp_path: Path) -
     assert summary["policies"] == [capped]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["plugins"]["coldaisle-example"].startswith("0.3+")
+
+
+def test_its_router_shares_out_a_trace_in_its_format(installed: Path, tmp_path: Path) -> None:
+    """A hundred requests to two models in turn: fifty each."""
+    (tmp_path / "office.csv").write_text("second,words_in,words_out\n" + "".join(f"{i},100,5\n" for i in range(100)))
+    scenario = YAML(typ="safe").load(shipped_scenarios()["small-and-large-model"])
+    scenario |= {"duration": "3 min", "start": "2025-03-03T08:00:00Z"}
+    route = scenario["routes"]["questions"]
+    del route["lengths"], route["prefix"]
+    route |= {"arrivals": {"kind": "trace", "file": "office.csv", "format": "office"}, "by": {"kind": "in-turn"}}
+    for workload in scenario["workloads"].values():
+        workload["engine"] = "reference"
+        del workload["batching"]["prefix_cache"]
+    served = summary_of(scenario, tmp_path, installed)
+    assert served["routes"]["questions"]["requests"] == {"small": 50, "large": 50}
+    assert served["serving"]["small"]["output_tokens"] == 250
 
 
 def test_without_the_package_its_kinds_are_unknown_and_with_it_they_are_in_the_schema(

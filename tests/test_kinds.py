@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, get_type_hints
 
@@ -19,6 +20,7 @@ from sim.build.grid import ewif_signal, grid_series
 from sim.build.onsite import Around
 from sim.build.policies import Job, forecaster
 from sim.build.requests import Asked, length_law, request_source
+from sim.build.routes import Between
 from sim.build.schedulers import scheduler
 from sim.build.weather import weather_series
 from sim.engine.clock import Clock
@@ -39,6 +41,7 @@ from sim.signals.grid.series import GridSeries
 from sim.spec.cluster import Cluster as ClusterSpec
 from sim.spec.policies import Cap
 from sim.spec.requests import RoutedArrivals
+from sim.spec.routes import Destination
 from sim.units import DAY_NS, HOUR_NS
 from sim.workload.traces import trace_formats
 from tests import test_publishers_files
@@ -260,6 +263,33 @@ def laws_have_their_mean(spec: Any) -> None:
     assert math.isclose(drawn.mean(), spec.mean_tokens, rel_tol=0.05)
 
 
+def between() -> Between:
+    there = {name: Destination(latency=f"{ms} ms") for name, ms in (("near", 5), ("far", 80))}
+    return Between("test", there, {"near": SEEN, "far": SEEN}, Streams(1))
+
+
+def rules_send_each_request_to_one_place(spec: Any) -> None:
+    """To a place that there is, the same again each time, and conversations where they began unless they may move."""
+    rule = kinds.builder(spec)(spec, between())
+    asked = Asked("test", None, None, ORIGIN, HOUR_NS, Streams(1))
+    for chunk in request_source(example(kinds.kinds("arrivals")[5].spec, "clients"), asked).chunks():  # type: ignore[arg-type]
+        talking = replace(chunk, session=np.arange(len(chunk)) // 3)
+        places = rule.begun()(talking)
+        assert places.shape == (len(chunk),)
+        assert set(places) <= {0, 1}
+        assert np.array_equal(rule.begun()(talking), places)
+        if getattr(spec, "conversations", "stay") == "stay":
+            assert np.array_equal(places, places[::3].repeat(3)[: len(places)])
+
+
+def difficulties_are_told_or_drawn(spec: Any) -> None:
+    told = kinds.builder(spec)(spec, between())
+    assert (told.drawn is None) == (spec.of_trace is not None)
+    if told.drawn is not None:
+        drawn = told.drawn()(1000)
+        assert ((drawn >= 0.0) & (drawn <= 1.0)).all()
+
+
 def schedulers_place_what_there_is(spec: Any) -> None:
     made = scheduler(ClusterSpec.model_construct(nodes=[], scheduler=spec))
     _any_queue(made)
@@ -315,6 +345,8 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "arrivals": requests_come_in_order,
     "lengths": lengths_are_of_a_token_at_least,
     "token law": laws_have_their_mean,
+    "route rule": rules_send_each_request_to_one_place,
+    "difficulty": difficulties_are_told_or_drawn,
     "scheduler": schedulers_place_what_there_is,
 }
 

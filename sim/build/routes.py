@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sim.accounting.ledger import WAN, Key, Ledger
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
+from sim.kinds import builder
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
@@ -19,15 +20,17 @@ from sim.spec.routes import (
     BetaDifficulty,
     ByDifficulty,
     ByLowest,
+    ByNearest,
     ByShares,
     BySize,
+    Destination,
     DifficultyColumn,
-    Route,
     RouteTransfer,
+    UniformDifficulty,
 )
 from sim.spec.serving import Serving
 from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
-from sim.workload.routing import Difficulties, Limits, Lowest, Routed, Rule, Shares, tokens_by_bin
+from sim.workload.routing import Difficulties, Limits, Lowest, Routed, Shares, tokens_by_bin
 from sim.workload.serving_records import SKETCHES, ServingLog
 
 Floats = npt.NDArray[np.float64]
@@ -70,7 +73,8 @@ def route_plans(resolved: Resolved, signals: Signals, streams: Streams) -> dict[
     for name, route in parts.routes.items():
         pools = {to: resolved.pool(to) for to in route.to}
         sites = {to: resolved.sites[pool] for to, pool in pools.items()}
-        rule = _rule(name, route, sites, signals, streams)
+        between = Between(name, route.to, {to: signals[site] for to, site in sites.items()}, streams)
+        rule = builder(route.by)(route.by, between)
         asked = Asked(
             name,
             route.lengths,
@@ -94,32 +98,74 @@ def _transfer(written: RouteTransfer) -> Transfer:
     return Transfer(float(written.bytes_per_token), float(written.energy), float(written.cost), written.cost.currency)
 
 
-def _rule(name: str, route: Route, sites: Mapping[str, str], signals: Signals, streams: Streams) -> Rule:
-    by = route.by
-    if isinstance(by, ByShares):
-        return Shares(np.array([float(by.shares[to]) for to in route.to]), streams.named(f"route/{name}"))
-    if isinstance(by, BySize | ByDifficulty):
-        return _limits(name, by, list(route.to), streams)
-    if isinstance(by, ByLowest):
-        order_by = [signals[sites[to]][by.signal] for to in route.to]
-    else:
-        order_by = [Signal.constant(float(int(there.latency or 0)), "ns") for there in route.to.values()]
-    most = np.array([np.inf if there.most is None else float(there.most) for there in route.to.values()])
-    return Lowest(tuple(order_by), most, int(by.interval))
+@dataclass(frozen=True, eq=False)
+class Between:
+    """What a rule decides between: a route by its name, the signals of each place's site, and random streams."""
+
+    name: str
+    to: Mapping[str, Destination]
+    signals: Mapping[str, Mapping[str, Signal]]
+    streams: Streams
 
 
-def _limits(name: str, by: BySize | ByDifficulty, to: Sequence[str], streams: Streams) -> Limits:
-    rising = sorted(by.up_to, key=lambda place: by.up_to[place])
-    limits = np.array([by.up_to[place] for place in rising], dtype=np.float64)
-    places = np.array([to.index(place) for place in (*rising, by.beyond)], dtype=np.int64)
-    stay = by.conversations == "stay"
-    if isinstance(by, BySize):
-        return Limits(limits, places, "prompt-tokens", stay)
-    law = by.of
-    if isinstance(law, DifficultyColumn):
-        return Limits(limits, places, "told", stay)
-    shape = (law.alpha, law.beta) if isinstance(law, BetaDifficulty) else None
-    return Limits(limits, places, "drawn", stay, Difficulties(shape, streams.named(f"difficulty/{name}")))
+def by_lowest(by: ByLowest, between: Between) -> Lowest:
+    """In the order of a signal."""
+    return _ordered([between.signals[to][by.signal] for to in between.to], between, int(by.interval))
+
+
+def by_nearest(by: ByNearest, between: Between) -> Lowest:
+    """In the order of latency."""
+    near = [Signal.constant(float(int(there.latency or 0)), "ns") for there in between.to.values()]
+    return _ordered(near, between, int(by.interval))
+
+
+def _ordered(order_by: Sequence[Signal], between: Between, interval_ns: int) -> Lowest:
+    most = np.array([np.inf if there.most is None else float(there.most) for there in between.to.values()])
+    return Lowest(tuple(order_by), most, interval_ns)
+
+
+def by_shares(by: ByShares, between: Between) -> Shares:
+    """By chance."""
+    return Shares(np.array([float(by.shares[to]) for to in between.to]), between.streams.named(f"route/{between.name}"))
+
+
+def by_size(by: BySize, between: Between) -> Limits:
+    """By the tokens of the prompt."""
+    return _limits(by.up_to, by.beyond, by.conversations, between, Told("prompt-tokens"))
+
+
+def by_difficulty(by: ByDifficulty, between: Between) -> Limits:
+    """By how hard a request is."""
+    return _limits(by.up_to, by.beyond, by.conversations, between, builder(by.of)(by.of, between))
+
+
+def _limits(up_to: Mapping[str, float], beyond: str, conversations: str, between: Between, told: Told) -> Limits:
+    rising, to = sorted(up_to, key=lambda place: up_to[place]), list(between.to)
+    limits = np.array([up_to[place] for place in rising], dtype=np.float64)
+    places = np.array([to.index(place) for place in (*rising, beyond)], dtype=np.int64)
+    return Limits(limits, places, told.by, conversations == "stay", told.drawn)
+
+
+class Told(NamedTuple):
+    """What a request is held to limits by; ``drawn`` where nothing of it says."""
+
+    by: Literal["prompt-tokens", "told", "drawn"]
+    drawn: Difficulties | None = None
+
+
+def uniform(_law: UniformDifficulty, between: Between) -> Told:
+    """Equally likely."""
+    return Told("drawn", Difficulties(None, between.streams.named(f"difficulty/{between.name}")))
+
+
+def beta(law: BetaDifficulty, between: Between) -> Told:
+    """By a beta law."""
+    return Told("drawn", Difficulties((law.alpha, law.beta), between.streams.named(f"difficulty/{between.name}")))
+
+
+def column(_law: DifficultyColumn, _between: Between) -> Told:
+    """As its trace says."""
+    return Told("told")
 
 
 def as_users_see(workload: Serving, latency_ns: int) -> Serving:

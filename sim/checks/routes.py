@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from sim.build.resolved import Resolved
 from sim.documents import Document, KeyPath
 from sim.signals import Signal
-from sim.spec.routes import ByLowest, Route
+from sim.spec.routes import Route
 from sim.validation import nearest
 from sim.workload.routing import room
 
@@ -116,9 +116,10 @@ def held_to(resolved: Resolved) -> Found:
 def signal_problems(resolved: Resolved, signals: Mapping[str, Mapping[str, Signal]]) -> Found:
     """Routes by signals that the grid of one of their sites does not give."""
     for name, route in resolved.parts.routes.items():
-        if isinstance(route.by, ByLowest):
+        seen = route.by.sees
+        if seen is not None:
             sites = {resolved.sites[resolved.pool(to)] for to in route.to}
-            for site in sorted(site for site in sites if route.by.signal not in signals[site]):
+            for site in sorted(site for site in sites if seen not in signals[site]):
                 given = ", ".join(sorted(signals[site]))
-                message = f"the grid of '{site}' has no {route.by.signal}; give it, or go by what it has  ({given})"
+                message = f"the grid of '{site}' has no {seen}; give it, or go by what it has  ({given})"
                 yield ("routes", name, "by", "signal"), message

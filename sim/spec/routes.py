@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.kinds import Choice
 from sim.quantities import (
     Bytes,
     DataPrice,
@@ -38,22 +39,46 @@ class Destination(Spec):
     )
 
 
-class ByLowest(Spec):
+class RouteRule(Choice):
+    """How a route shares its requests out. Whether it needs the latency of each place, and what else it goes by."""
+
+    family: ClassVar[str] = "route rule"
+    needs_latency: ClassVar[bool] = False
+
+    @property
+    def sees(self) -> SignalName | None:
+        """The signal of each place's site that it goes by."""
+        return None
+
+    @property
+    def difficulty_column(self) -> str | None:
+        """The column of the trace it goes by."""
+        return None
+
+
+class ByLowest(RouteRule):
     """To the site with the lowest present value of a signal, decided once an interval."""
 
     kind: Literal["lowest"]
     signal: SignalName
     interval: PositiveDuration = Field(description="e.g. '15 min'.")
 
+    @property
+    def sees(self) -> SignalName:
+        """The one that is written."""
+        return self.signal
 
-class ByNearest(Spec):
+
+class ByNearest(RouteRule):
     """To the place of the shortest latency."""
+
+    needs_latency: ClassVar[bool] = True
 
     kind: Literal["nearest"]
     interval: PositiveDuration = Field(description="Over which 'most' is kept, e.g. '1 min'.")
 
 
-class ByShares(Spec):
+class ByShares(RouteRule):
     """To places drawn with these chances, whatever happens."""
 
     kind: Literal["shares"]
@@ -67,7 +92,7 @@ class ByShares(Spec):
         return self
 
 
-class _ByLimits(Spec):
+class _ByLimits(RouteRule):
     """To different places by a number that each request has: up to a limit to one, beyond all limits to another.
 
     Conversations ``move`` when a later turn exceeds a limit (what was cached of them is then computed anew), or
@@ -99,13 +124,24 @@ class BySize(_ByLimits):
         return self
 
 
-class UniformDifficulty(Spec):
+class Difficulty(Choice):
+    """How hard requests are: drawn, or in a column of their trace."""
+
+    family: ClassVar[str] = "difficulty"
+
+    @property
+    def of_trace(self) -> str | None:
+        """The column that tells; None where it is drawn."""
+        return None
+
+
+class UniformDifficulty(Difficulty):
     """Anything from 0 to 1, equally likely."""
 
     kind: Literal["uniform"]
 
 
-class BetaDifficulty(Spec):
+class BetaDifficulty(Difficulty):
     """Between 0 and 1, by a beta distribution of mean alpha / (alpha + beta)."""
 
     kind: Literal["beta"]
@@ -113,29 +149,36 @@ class BetaDifficulty(Spec):
     beta: Shape
 
 
-class DifficultyColumn(Spec):
+class DifficultyColumn(Difficulty):
     """A column (a field, in a JSON trace) of the trace that the route replays, of numbers on any scale."""
 
     kind: Literal["column"]
     column: Annotated[str, Field(min_length=1)]
+
+    @property
+    def of_trace(self) -> str:
+        """The one that is written."""
+        return self.column
 
 
 class ByDifficulty(_ByLimits):
     """By how hard a request is: to the first workload whose limit holds its difficulty."""
 
     kind: Literal["difficulty"]
-    of: Annotated[UniformDifficulty | BetaDifficulty | DifficultyColumn, Field(discriminator="kind")]
+    of: Difficulty
     up_to: dict[str, Level] = Field(min_length=1, description="The hardest request that each takes.")
+
+    @property
+    def difficulty_column(self) -> str | None:
+        """Where the difficulty is in one."""
+        return self.of.of_trace
 
     @model_validator(mode="after")
     def _apart(self) -> ByDifficulty:
         _rise(self.up_to, self.beyond)
-        if self.of.kind != "column" and not all(0.0 < limit < 1.0 for limit in self.up_to.values()):
+        if self.of.of_trace is None and not all(0.0 < limit < 1.0 for limit in self.up_to.values()):
             raise PydanticCustomError("up_to", "must lie between 0 and 1, as the difficulties drawn do")
         return self
-
-
-By = Annotated[ByLowest | ByNearest | ByShares | BySize | ByDifficulty, Field(discriminator="kind")]
 
 
 class RouteTransfer(Spec):
@@ -157,7 +200,7 @@ class Route(Spec):
     lengths: Lengths | None = None
     prefix: Prefix | None = None
     to: dict[str, Destination] = Field(min_length=2, max_length=100)
-    by: By
+    by: RouteRule
     home: str | None = Field(
         default=None, description="Needed with 'transfer': what is served at its site is not moved."
     )
@@ -166,8 +209,7 @@ class Route(Spec):
     @property
     def difficulty_column(self) -> str | None:
         """The column of its trace that says how hard each request is, where it is shared out by one."""
-        by = self.by
-        return by.of.column if by.kind == "difficulty" and by.of.kind == "column" else None
+        return self.by.difficulty_column
 
     @model_validator(mode="after")
     def _moves_from_somewhere(self) -> Route:
@@ -180,7 +222,7 @@ class Route(Spec):
     @model_validator(mode="after")
     def _far_or_not(self) -> Route:
         without = [name for name, there in self.to.items() if there.latency is None]
-        if without and (len(without) < len(self.to) or self.by.kind == "nearest"):
+        if without and (len(without) < len(self.to) or self.by.needs_latency):
             names = ", ".join(without)
             raise PydanticCustomError("to", "latency is missing for {names}: give it for all or none", {"names": names})
         return self

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,41 @@ def room(most_per_s: Floats | float, interval_ns: int) -> Floats:
     return found
 
 
+Sharing = Callable[[RequestChunk], Ints]
+"""The place (index) of each request of the next chunk of a stream."""
+
+
+class Rule(Protocol):
+    """A way of sharing requests out among places."""
+
+    def begun(self) -> Sharing:
+        """The rule at the start of a stream; it is asked chunk by chunk, and gives the same again each time."""
+
+
+class Together:
+    """Conversations stay where their first request went."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, int] = {}
+
+    def keep(self, session: Ints, choose: Callable[[npt.NDArray[np.bool_]], Ints]) -> Ints:
+        """What ``choose`` gives for each request (n,), but for those of conversations that went somewhere before.
+
+        It is told which are new: requests by themselves, and the first of each conversation.
+        """
+        talking = np.flatnonzero(session >= 0)
+        names, first, which = np.unique(session[talking], return_index=True, return_inverse=True)
+        known = np.array([self._places.get(name, -1) for name in names.tolist()], dtype=np.int64)
+        new = session < 0
+        new[talking[first[known < 0]]] = True
+        chosen = choose(new).copy()
+        begun = known < 0
+        known[begun] = chosen[talking[first[begun]]]
+        self._places.update(zip(names[begun].tolist(), known[begun].tolist(), strict=True))
+        chosen[talking] = known[which]
+        return chosen
+
+
 @dataclass(frozen=True, eq=False)
 class Lowest:
     """Places in the order of their signals' values at the start of an interval; of equals, as listed.
@@ -51,8 +86,8 @@ class Lowest:
         values = [signal.at(min(max(at, signal.first_ns), signal.last_ns - 1)) for signal in self.signals]
         return np.argsort(np.array(values), kind="stable")
 
-    def begin(self) -> Sharing:
-        """The stream from its start."""
+    def begun(self) -> Sharing:
+        """See ``Rule``."""
         return _InOrder(self)
 
 
@@ -63,9 +98,17 @@ class Shares:
     shares: Floats
     draw: Callable[[], np.random.Generator]
 
-    def begin(self) -> Sharing:
-        """The stream from its start."""
-        return _ByChance(self)
+    def begun(self) -> Sharing:
+        """See ``Rule``."""
+        rng, together = self.draw(), Together()
+        upto = np.cumsum(self.shares)
+
+        def share(chunk: RequestChunk) -> Ints:
+            drawn = np.searchsorted(upto / upto[-1], rng.random(len(chunk)), side="right")
+            chosen = np.minimum(drawn, len(upto) - 1).astype(np.int64)
+            return together.keep(chunk.session, lambda _: chosen)
+
+        return share
 
 
 Draw = Callable[[int], Floats]
@@ -100,63 +143,53 @@ class Limits:
     stay: bool
     drawn: Callable[[], Draw] | None = None
 
-    def begin(self) -> Sharing:
-        """The stream from its start."""
-        return _ByLimit(self)
+    def begun(self) -> Sharing:
+        """See ``Rule``."""
+        draw = self.drawn() if self.drawn is not None else None
+        together = Together()
+
+        def share(chunk: RequestChunk) -> Ints:
+            by_limit = self.places[np.searchsorted(self.limits, self._numbers(chunk, draw), side="left")]
+            return together.keep(chunk.session, lambda _: by_limit) if self.stay else by_limit
+
+        return share
+
+    def _numbers(self, chunk: RequestChunk, draw: Draw | None) -> Floats:
+        """What each request (n,) is held to the limits by."""
+        if self.by == "prompt-tokens":
+            return chunk.prompt_tokens.astype(np.float64)
+        if self.by == "told":
+            assert chunk.difficulty is not None  # read with the trace
+            return chunk.difficulty
+        assert draw is not None
+        return draw(len(chunk))
 
 
-Rule = Lowest | Shares | Limits
+class _InOrder:
+    """How far the room of the present interval is taken."""
 
-
-class Sharing:
-    """How far a stream has been shared out, and where its conversations went."""
-
-    def __init__(self) -> None:
-        self._sessions: dict[int, int] = {}
-
-    def places(self, chunk: RequestChunk) -> Ints:
-        """The place of each request (n,) of the next chunk."""
-        raise NotImplementedError
-
-    def together(self, session: Ints, choose: Callable[[npt.NDArray[np.bool_]], Ints]) -> Ints:
-        """The choice of each request, but that conversations stay where their first request went."""
-        talking = np.flatnonzero(session >= 0)
-        names, first, which = np.unique(session[talking], return_index=True, return_inverse=True)
-        known = np.array([self._sessions.get(name, -1) for name in names.tolist()], dtype=np.int64)
-        new = session < 0
-        new[talking[first[known < 0]]] = True
-        chosen = choose(new).copy()
-        begun = known < 0
-        known[begun] = chosen[talking[first[begun]]]
-        self._sessions.update(zip(names[begun].tolist(), known[begun].tolist(), strict=True))
-        chosen[talking] = known[which]
-        return chosen
-
-
-class _InOrder(Sharing):
     def __init__(self, rule: Lowest) -> None:
-        super().__init__()
         self._rule = rule
+        self._together = Together()
         self._interval = -1
         self._order = np.zeros(0, dtype=np.int64)
         self._room = np.zeros(0)
         self._taken = 0
 
-    def places(self, chunk: RequestChunk) -> Ints:
-        """See ``Sharing``."""
+    def __call__(self, chunk: RequestChunk) -> Ints:
         chosen = np.empty(len(chunk), dtype=np.int64)
         number = chunk.arrival_ns // self._rule.interval_ns
         cuts = np.concatenate([[0], np.flatnonzero(np.diff(number)) + 1, [len(chunk)]])
         for begin, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
             self._enter(int(number[begin]))
-            chosen[begin:end] = self.together(chunk.session[begin:end], self._in_order)
+            chosen[begin:end] = self._together.keep(chunk.session[begin:end], self._in_order)
         return chosen
 
     def _enter(self, interval: int) -> None:
         if interval != self._interval:
-            self._interval = interval
-            self._order = self._rule.order(interval)
-            self._room = np.cumsum(room(self._rule.most_per_s[self._order], self._rule.interval_ns))
+            rule, self._interval = self._rule, interval
+            self._order = rule.order(interval)
+            self._room = np.cumsum(room(rule.most_per_s[self._order], rule.interval_ns))
             self._taken = 0
 
     def _in_order(self, new: npt.NDArray[np.bool_]) -> Ints:
@@ -168,42 +201,6 @@ class _InOrder(Sharing):
         places[new] = self._order[rank]
         self._taken += len(positions)
         return places
-
-
-class _ByChance(Sharing):
-    def __init__(self, rule: Shares) -> None:
-        super().__init__()
-        upto = np.cumsum(rule.shares)
-        self._upto, self._rng = upto / upto[-1], rule.draw()
-
-    def places(self, chunk: RequestChunk) -> Ints:
-        """See ``Sharing``."""
-        drawn = np.searchsorted(self._upto, self._rng.random(len(chunk)), side="right")
-        chosen = np.minimum(drawn, len(self._upto) - 1).astype(np.int64)
-        return self.together(chunk.session, lambda _: chosen)
-
-
-class _ByLimit(Sharing):
-    def __init__(self, rule: Limits) -> None:
-        super().__init__()
-        self._rule = rule
-        self._draw = rule.drawn() if rule.drawn is not None else None
-
-    def places(self, chunk: RequestChunk) -> Ints:
-        """See ``Sharing``."""
-        rule = self._rule
-        chosen = rule.places[np.searchsorted(rule.limits, self._numbers(chunk), side="left")]
-        return self.together(chunk.session, lambda _: chosen) if rule.stay else chosen
-
-    def _numbers(self, chunk: RequestChunk) -> Floats:
-        """What each request (n,) is held to the limits by."""
-        if self._rule.by == "prompt-tokens":
-            return chunk.prompt_tokens.astype(np.float64)
-        if self._rule.by == "told":
-            assert chunk.difficulty is not None  # read with the trace
-            return chunk.difficulty
-        assert self._draw is not None
-        return self._draw(len(chunk))
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,9 +219,9 @@ class Routed:
 
     def chunks(self) -> Iterator[RequestChunk]:
         """See ``RequestSource``."""
-        sharing = self.rule.begin()
+        share = self.rule.begun()
         for chunk in self.source.chunks():
-            rows = np.flatnonzero(sharing.places(chunk) == self.place)
+            rows = np.flatnonzero(share(chunk) == self.place)
             if len(rows):
                 own = chunk.take(rows)
                 yield replace(own, arrival_ns=own.arrival_ns + self.delay_ns)
