@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import ast
+import copy
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 import sim
 from sim.results.catalogue import COMPARED, COMPARED_SERVICES, HAPPENED, INTERVALS, QUANTITIES, explained, in_words
-from sim.results.catalogue.quantity import NUMBER, TEXT
+from sim.results.catalogue.quantity import NUMBER, TEXT, value_in
 from sim.results.compare import Comparison
+from sim.results.shape import lacks_of_summary, summary_schema
 from tests.catalogued import leaves, quantity_of, uncatalogued
 from tests.small import small
+from tests.test_bad_input import coldaisle
 from tests.test_places import regions
 from tests.test_readme import README
 from tests.test_serving_service import SMALL, trace
@@ -160,10 +165,31 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
 
 def test_all_that_runs_write_is_catalogued_and_all_that_is_catalogued_is_written(tmp_path: Path) -> None:
     written = set()
+    schema = jsonschema.Draft202012Validator(summary_schema())
+    schema.check_schema(schema.schema)
     for summary in summaries(tmp_path):
         assert uncatalogued(summary) == []
+        assert list(schema.iter_errors(summary)) == []
+        assert list(lacks_of_summary(summary)) == []
         written |= {one.path for one in (quantity_of(keys) for keys, _ in leaves(summary)) if one is not None}
     assert {one.path for one in QUANTITIES} - written == ELSEWHERE.keys()
+
+
+def test_the_schema_and_the_check_of_a_run_refuse_the_same() -> None:
+    whole = sim.run(small()).summary
+    schema = jsonschema.Draft202012Validator(summary_schema())
+    for path in ("carbon_kg", "energy_kwh.it", "serving.api.utilisation", "serving.api.e2e_s.p99", "cost.currency"):
+        broken = copy.deepcopy(whole)
+        *within, last = path.split(".")
+        del value_in(broken, tuple(within))[last]
+        assert set(lacks_of_summary(broken)) == {path}
+        assert list(schema.iter_errors(broken))
+
+
+def test_the_command_writes_what_a_summary_may_hold(tmp_path: Path) -> None:
+    found = json.loads(coldaisle("schema", "summary", cwd=tmp_path).stdout)
+    assert found == summary_schema()
+    assert found["properties"]["water_l"]["properties"]["onsite"] == {"type": "number", "title": "on-site water, L"}
 
 
 def test_what_is_compared_has_its_label_and_what_is_uncertain_an_interval() -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -227,12 +227,17 @@ def scenarios() -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Write the JSON Schema of scenarios to stdout, for completion in editors."""
+def schema(
+    of: Annotated[
+        Literal["scenario", "summary"], typer.Argument(help="What a run reads, or what it writes.")
+    ] = "scenario",
+) -> None:
+    """Write the JSON Schema of scenarios to stdout, for completion in editors, or that of summary.json."""
     from sim.results.files import to_json
+    from sim.results.shape import summary_schema
     from sim.spec.schema import scenario_schema
 
-    sys.stdout.write(to_json(scenario_schema()))
+    sys.stdout.write(to_json(scenario_schema() if of == "scenario" else summary_schema()))
 
 
 cli_measure.register(app)

@@ -17,9 +17,13 @@ from sim.results.catalogue.activity import BY_TOKEN, QUEUE
 
 @dataclass
 class Shape:
-    """What may stand at a place of plain data, and under which names what: ``*`` any, ``[]`` each item of a list."""
+    """What may stand at a place of plain data, and under which names what: ``*`` any, ``[]`` each item of a list.
+
+    ``title`` says what a value is, and its unit.
+    """
 
     kinds: tuple[type, ...] = (dict,)
+    title: str = ""
     needed: bool = False
     may_be_empty: bool = False
     inner: dict[str, Shape] = field(default_factory=dict)
@@ -42,8 +46,8 @@ def shape_of(tables: Iterable[Table], of: tuple[str, ...]) -> Shape:
         here.may_be_empty = table.may_be_empty
         for one in table.quantities:
             if one.of in of:
-                name = one.path.removeprefix(f"{table.path}.")
-                here.at(name, needed=one.always).kinds = one.kind
+                value = here.at(one.path.removeprefix(f"{table.path}."), needed=one.always)
+                value.kinds, value.title = one.kind, f"{one.label}, {one.unit}".removesuffix(", ")
     return whole
 
 
@@ -85,3 +89,30 @@ def lacks(found: Any, shape: Shape, path: str = "") -> Iterator[str]:
                 yield from lacks(found[key], inner, f"{path}.{key}".lstrip("."))
             elif inner.needed:
                 yield f"{path}.{key}".lstrip(".")
+
+
+def summary_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of ``summary.json``: every quantity with its words and its unit."""
+    whole = _schema(_summary())
+    services = {"anyOf": [_schema(_service(kind)) for kind in (BY_TOKEN, QUEUE)]}
+    whole["properties"]["serving"]["additionalProperties"] = services
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "coldaisle summary", **whole}
+
+
+JSON_TYPES = {dict: "object", list: "array", float: "number", str: "string", bool: "boolean", type(None): "null"}
+
+
+def _schema(shape: Shape) -> dict[str, Any]:
+    types = [JSON_TYPES[kind] for kind in shape.kinds if kind is not int]  # a whole number is a number
+    schema: dict[str, Any] = {"type": types if len(types) > 1 else types[0]}
+    if shape.title:
+        schema["title"] = shape.title
+    named = {name: inner for name, inner in shape.inner.items() if name not in ("*", "[]")}
+    if named:
+        schema["properties"] = {name: _schema(inner) for name, inner in named.items()}
+        schema["required"] = [name for name, inner in named.items() if inner.needed]
+    if "*" in shape.inner:
+        schema["additionalProperties"] = _schema(shape.inner["*"])
+    if "[]" in shape.inner:
+        schema["items"] = _schema(shape.inner["[]"])
+    return {"anyOf": [{**schema, "maxProperties": 0, "required": []}, schema]} if shape.may_be_empty else schema

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.results.catalogue.quantity import TEXT, At, Quantity, Table, table
-from sim.results.formats import count, percent, ratio
+from sim.results.formats import percent, ratio
 
 SITES, HEADLINE, STUDY = "site", "headline", "study"
 """A row a site, what the page says of water first, and what the best points of a study are best in."""
@@ -179,7 +179,7 @@ ACCOUNTS: tuple[Table, ...] = (
             meaning="energy that was carbon-free in its very hour / energy supplied",
         ),
         Quantity("erf", "ERF", row="ERF (reused share)", form=percent, meaning="heat reused / facility energy"),
-        Quantity("ere", "ERE", form=ratio, meaning="(facility energy - heat reused) / IT energy"),
+        Quantity("ere", "ERE", meaning="(facility energy - heat reused) / IT energy"),
         Quantity(
             "sci_g_per_unit",
             "SCI",
@@ -207,16 +207,16 @@ ACCOUNTS: tuple[Table, ...] = (
         Quantity("p05", "5 % of draws below", always=True),
         Quantity("p50", "half of draws below", always=True),
         Quantity("p95", "95 % of draws below", always=True),
-        Quantity("from_parameters", "share of the variance that parameters contribute", form=percent),
-        Quantity("from_chance", "share of the variance that chance contributes", form=percent),
+        Quantity("from_parameters", "share of the variance that parameters contribute"),
+        Quantity("from_chance", "share of the variance that chance contributes"),
         optional=True,
     ),
     table(
         "uncertainty",
-        Quantity("draws", "draws", always=True, form=count),
-        Quantity("seeds", "seeds of each", always=True, form=count),
-        Quantity("refused_draws", "draws that cannot be", always=True, form=count),
-        Quantity("simulations", "simulations for the draws", form=count),
+        Quantity("draws", "draws", always=True),
+        Quantity("seeds", "seeds of each", always=True),
+        Quantity("refused_draws", "draws that cannot be", always=True),
+        Quantity("simulations", "simulations for the draws"),
         Quantity("estimator", "how shares of the variance are estimated", kind=TEXT),
         optional=True,
     ),
@@ -232,6 +232,6 @@ ACCOUNTS: tuple[Table, ...] = (
     table(
         "",
         Quantity("simulated_s", "simulated time", "s", always=True),
-        Quantity("events", "events of the simulation", always=True, form=count),
+        Quantity("events", "events of the simulation", always=True),
     ),
 )
