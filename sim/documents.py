@@ -105,7 +105,7 @@ class Document:
         return as_text(self.at(*path))
 
     def without_nulls(self) -> Document:
-        """The same where a name that is given ``null`` is not there, as with ``extends`` and ``--set``.
+        """The document in which a name that is given ``null`` is not there, as with ``extends`` and ``--set``.
 
         What was refused stays: it was written.
         """

@@ -66,12 +66,12 @@ def parse_instant(text: str, zone: tzinfo | None = None) -> int:
 
 
 def later(instants: list[int], before: int) -> int:
-    """Of two readings, the first that is later than the row before; the first reading if none is."""
+    """The first of two readings that is later than the row before; the first reading if none is."""
     return next((ns for ns in instants if ns > before), instants[0])
 
 
 def nearest(instants: list[int], before: int) -> int:
-    """Of two readings, the one nearest to the row before, as suits rows that may stand slightly out of order."""
+    """The one of two readings nearest to the row before, as suits rows that may stand slightly out of order."""
     return min(instants, key=lambda ns: abs(ns - before))
 
 

@@ -52,7 +52,7 @@ def cappings(resolved: Resolved, signals: Signals) -> list[Capping]:
 
 
 def training_caps(resolved: Resolved, found: Sequence[Capping]) -> tuple[CapPlan, ...]:
-    """Those of training jobs, which follow them as they run."""
+    """Caps of training jobs, which follow them as they run."""
     return tuple(
         CapPlan(capping.source, capping.capped.workload, capping.changes)
         for capping in found
@@ -61,7 +61,7 @@ def training_caps(resolved: Resolved, found: Sequence[Capping]) -> tuple[CapPlan
 
 
 def power_limits(resolved: Resolved, carried_w: Callable[[str], Signal]) -> tuple[PowerLimit, ...]:
-    """Those of sites that throttle. ``carried_w`` gives the IT power that the plant of a site carries."""
+    """Limits of sites that throttle. ``carried_w`` gives the IT power that the plant of a site carries."""
     limits = []
     for policy in resolved.throttles.values():
         site = resolved.site_named(policy.site)
@@ -77,7 +77,7 @@ def throttle(policy: Throttle, carried: Callable[[], Signal]) -> Signal:
 
 
 def serving_caps(found: Sequence[Capping], name: str, until_ns: int | None) -> dict[str, list[FiniteChanges]]:
-    """Those of a serving workload by the field of its replicas, as far as the run goes."""
+    """Caps of a serving workload by the field of its replicas, as far as the run goes."""
     caps: dict[str, list[FiniteChanges]] = {}
     for capping in found:
         if capping.capped.workload == name:

@@ -103,7 +103,7 @@ class Deployment:
     # Memory
 
     def bytes(self) -> Bytes:
-        """Of resident weights, an expert, and a KV value.
+        """Bytes of resident weights, an expert, and a KV value.
 
         The output head keeps 16 bits beside quantised weights. In mxfp4 a mixture quantises its experts alone: that is
         how gpt-oss is published (arXiv:2508.10925, section 2.1: 60.8 GiB for the larger one).
@@ -280,7 +280,7 @@ class Deployment:
         return 1 if self.spec.step_time.kind == "measured" else self.replicas.data_parallel
 
     def cost(self, cap_w: float, longest_prompt: int) -> IterationCost:
-        """Of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
+        """Cost of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
         tokens = self.most_tokens(longest_prompt)
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
         draft = self._drafting(self.draft, device, stack, layout) if self.draft is not None else None

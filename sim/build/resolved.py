@@ -76,7 +76,7 @@ class Resolved:
 
     @classmethod
     def of(cls, scenario: Scenario, catalog: Catalog) -> Resolved:
-        """Of a whole scenario."""
+        """The answers of a whole scenario."""
         return cls(Parts.of(scenario), catalog)
 
     def with_jobs(self, jobs: Mapping[str, Training]) -> Resolved:

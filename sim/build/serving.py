@@ -184,7 +184,7 @@ def _settings(
 
 
 def _hand_over(spec: Serving, found: Mapping[str, Deployment]) -> tuple[int, int, int]:
-    """Of a KV cache from prefill to decode: ns, 2**-16 ns a token, nJ a token. All GPUs of a replica send at once."""
+    """Hand-over of a KV cache to decode: ns, 2**-16 ns a token, nJ a token. All GPUs of a replica send at once."""
     network, prefill = spec.network, found.get("prefill")
     if network is None or prefill is None:
         return 0, 0, 0

@@ -37,7 +37,7 @@ LADDER = (
 
 @dataclass(frozen=True)
 class Size:
-    """Of a ledger over ``span_ns``, as far as that is known beforehand."""
+    """The size of a ledger over ``span_ns``, as far as it is known beforehand."""
 
     span_ns: int
     workloads: int
@@ -61,7 +61,7 @@ class Size:
         return COMPONENTS * (STATES * self.workloads + IDLE_STATES * self.pools)
 
     def bins(self, step_ns: int) -> int:
-        """Whole intervals of that length."""
+        """Number of whole intervals of that length."""
         return self.span_ns // step_ns
 
     def fits(self, step_ns: int) -> bool:

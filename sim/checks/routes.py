@@ -85,7 +85,7 @@ def _shared_out(document: Document, at: KeyPath, to: list[str]) -> Found:
 
 
 def _sites(resolved: Resolved, route: Route) -> set[str]:
-    """Of the places of a route, as far as they can be told."""
+    """Sites of the places of a route, as far as they can be told."""
     pools = [next(iter(resolved.pools[to].values()), "") for to in route.to if to in resolved.serving]
     return {resolved.sites[pool] for pool in pools if pool in resolved.sites}
 

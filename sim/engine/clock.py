@@ -8,8 +8,11 @@ import simpy
 
 
 class Clock(simpy.Environment):
-    """An environment whose time is an int. SimPy would also take floats; one of them in a delay would turn the clock
-    into a float for good, so ``wait`` refuses it."""
+    """An environment whose time is an int.
+
+    SimPy would also take floats; one of them in a delay would turn the clock into a float for good, so ``wait`` refuses
+    it.
+    """
 
     @property
     def now_ns(self) -> int:

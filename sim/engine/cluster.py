@@ -21,7 +21,7 @@ from sim.errors import RunError
 
 @dataclass(frozen=True)
 class NodeLost:
-    """Why a process is interrupted: its gang has just lost this node."""
+    """The reason of an interrupt: the process's gang has just lost this node."""
 
     node: str
 
@@ -46,7 +46,7 @@ class Gang:
         self._cluster = cluster
 
     def set(self, state: ShareState, gpu_w: float, cpu_load: float) -> None:
-        """Every slot of the gang is in ``state``, its GPUs at ``gpu_w`` each, its hosts' CPUs at ``cpu_load``."""
+        """Puts every slot of the gang into ``state``, its GPUs at ``gpu_w`` each, its hosts' CPUs at ``cpu_load``."""
         for node, slots in self.parts.items():
             node.hold(self, Share(self.owner, slots, state, gpu_w, cpu_load))
 
@@ -62,7 +62,7 @@ class Gang:
         return self.told_by(node, start_ns, end_ns) if self.told_by is not None else None
 
     def node_lost(self, node: Node) -> None:
-        """The process that holds the gang hears of it."""
+        """Tells the process that holds the gang."""
         self.parts.pop(node, None)
         if self.process is not None and self.process.is_alive:
             self.process.interrupt(NodeLost(node.name))
@@ -98,7 +98,7 @@ class Cluster:
         gang.release()
 
     def slots_freed(self) -> None:
-        """Something was released or came up: serve the queue, and let idle nodes think of shutting down."""
+        """Serves the queue after something was released or came up, and lets idle nodes think of shutting down."""
         self._serve()
         for node in self.nodes:
             self._watch_idle(node)
@@ -145,7 +145,7 @@ class Cluster:
         self.slots_freed()
 
     def repair(self, node: Node) -> None:
-        """A failed node is mended: it boots, on nobody's account."""
+        """Mends a failed node: it boots, on nobody's account."""
         self._bring_up(node)
 
     def _watch_idle(self, node: Node) -> None:

@@ -85,7 +85,7 @@ class Throttle:
                 self._look_soon()
 
     def _look_soon(self) -> None:
-        """Once in an instant, behind what has led to it."""
+        """Looks at the limit once in an instant, behind what has led to it."""
         if not self._awaited:
             self._awaited = True
             self._env.process(self._look())

@@ -23,7 +23,7 @@ ShareState = Literal["booting", "idle", "loaded", "active"]
 
 @dataclass(frozen=True)
 class Rest:
-    """A component's W at rest and with every slot of the node at work."""
+    """A component's power, W: at rest, and with every slot of the node at work."""
 
     component: str
     idle_w: float

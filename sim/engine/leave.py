@@ -46,7 +46,7 @@ class Leave:
         return self._schedule is not None and not self._schedule.hold
 
     def wait_to_start(self, needs_ns: int, setup_ns: int) -> Generator[simpy.Event, object, None]:
-        """Until there is leave, or so late that ``setup_ns`` on a new gang and ``needs_ns`` on it can just be done."""
+        """Waits for leave, or until so late that ``setup_ns`` on a new gang and ``needs_ns`` on it can just be done."""
         now_ns = self._env.now_ns
         until_ns = self._next(now_ns, allowed=True)
         if self._deadline_ns is not None:
@@ -64,7 +64,7 @@ class Leave:
                 self._waiting_since_ns = None
 
     def restart(self, setup_ns: int) -> Generator[simpy.Event, object, None]:
-        """Setting up on a new gang, for the first time or after a pause."""
+        """Sets up on a new gang, for the first time or after a pause."""
         self._started = True
         if self._paused:
             self._paused = False
@@ -74,24 +74,24 @@ class Leave:
             yield self._env.wait(setup_ns)
 
     def save(self) -> Generator[simpy.Event, object, None]:
-        """Saving everything before a gang is given back."""
+        """Saves everything before a gang is given back."""
         yield from self._switch(self._save_ns)
 
     def pause(self) -> None:
-        """The job is at rest from now on."""
+        """Notes that the job is at rest from now on."""
         self._paused = True
         self._pauses += 1
 
     def resume(self) -> None:
-        """The job goes on with the gang it kept."""
+        """Notes that the job goes on with the gang it kept."""
         self._paused = False
 
     def abandon(self) -> None:
-        """A failure or a kill has ended whatever was going on: the job starts from its last checkpoint."""
+        """Notes that a failure or a kill has ended whatever was going on: the job starts from its last checkpoint."""
         self._paused = False
 
     def until_pause(self, needs_ns: int) -> int | None:
-        """In how many ns a job at work that needs ``needs_ns`` more should pause; None for not at all."""
+        """Time, ns, after which a job at work that needs ``needs_ns`` more should pause; None for not at all."""
         now_ns = self._env.now_ns
         if self._deadline_ns is not None:
             room_ns = self._deadline_ns - now_ns - needs_ns - self._save_ns - self._restart_ns
@@ -101,13 +101,13 @@ class Leave:
         return at_ns - now_ns if at_ns is not None else None
 
     def worked(self, since_ns: int, until_ns: int) -> None:
-        """The job was at work."""
+        """Notes that the job was at work from ``since_ns`` to ``until_ns``."""
         if self._schedule is not None:
             self._worked_ns += until_ns - since_ns
             self._signal_s += self._schedule.truth.integral(since_ns, until_ns)
 
     def record(self, completed_ns: int | None) -> ScheduleRecord | None:
-        """What is known now; None without a schedule."""
+        """What is known of the schedule now; None without one."""
         schedule, deadline_ns = self._schedule, self._deadline_ns
         if schedule is None:
             return None

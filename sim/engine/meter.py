@@ -22,14 +22,14 @@ class Draw(NamedTuple):
 
 
 class Recorder(Protocol):
-    """What the engine knows of a ledger."""
+    """What books draws: all that the engine knows of a ledger."""
 
     def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
-        """Every draw held from ``start_ns`` to ``end_ns``."""
+        """Books every draw, held from ``start_ns`` to ``end_ns``."""
 
 
 class Meter:
-    """Everything one node draws. Its segments tile the run: each ends where the next begins."""
+    """The meter of one node. Its segments tile the run: each ends where the next begins."""
 
     def __init__(self, recorder: Recorder, pool: str, draws: Sequence[Draw], now_ns: int) -> None:
         self._recorder = recorder
@@ -38,7 +38,7 @@ class Meter:
         self.since_ns = now_ns
 
     def set(self, draws: Sequence[Draw], now_ns: int) -> None:
-        """From now on the node draws ``draws``."""
+        """Books what was drawn until now; from now on the node draws ``draws``."""
         if draws is not self._draws:
             self.settle(now_ns)
             self._draws = draws

@@ -23,10 +23,10 @@ class Activity(NamedTuple):
 
 
 class Holder(Protocol):
-    """Who holds slots of a node, and must know when it fails."""
+    """A holder of slots of a node, which must know when it fails."""
 
     def node_lost(self, node: Node) -> None:
-        """``node`` has failed; the holder's share of it is already gone."""
+        """Hears that ``node`` has failed; the holder's share of it is already gone."""
 
     def activity(self, node: Node, start_ns: int, end_ns: int) -> Activity | None:
         """What it did on the node in that span, if its share does not say; spans of a node follow one another."""
@@ -56,7 +56,7 @@ class Node:
 
     @property
     def shares(self) -> tuple[Share, ...]:
-        """What is held, as its holders have set it."""
+        """Shares of the node, as its holders have set them."""
         return tuple(self._shares.values())
 
     @property
@@ -82,19 +82,19 @@ class Node:
             self._changed()
 
     def boot(self) -> Generator[simpy.Event, object, None]:
-        """off or failed -> on, taking the profile's boot time."""
+        """Boots the node from off or failed to on, taking the profile's boot time."""
         self._become("booting")
         yield self.env.wait(self.hardware.boot_ns)
         self._become("on")
 
     def shut_down(self) -> Generator[simpy.Event, object, None]:
-        """on -> off, taking the profile's shutdown time. Only an unheld node may shut down."""
+        """Shuts the node down from on to off, taking the profile's time. Only an unheld node may shut down."""
         self._become("stopping")
         yield self.env.wait(self.hardware.shutdown_ns)
         self._become("off")
 
     def fail(self) -> None:
-        """The node dies: every share is gone, and every holder hears of it after the meters have been settled."""
+        """Kills the node: every share is gone, and every holder hears of it after the meters have been settled."""
         self.settle()
         holders = list(self._shares)
         self._shares.clear()

@@ -123,7 +123,10 @@ class Service:
             self._hand_out()
 
     def _hand_out(self) -> None:
-        """Requests put back by a failure go before later ones, and do not wait for an arrival to wake a replica."""
+        """Gives requests to idle replicas.
+
+        Those put back by a failure go before later ones, and do not wait for an arrival to wake a replica.
+        """
         while self._queue and self._collectors:
             self._join(self._queue.popleft())
         while self._queue and self._idle:

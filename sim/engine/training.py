@@ -52,12 +52,12 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class Killed:
-    """Why a job is interrupted: its time limit is up."""
+    """The reason of an interrupt: the job's time limit is up."""
 
 
 @dataclass(frozen=True)
 class Recapped:
-    """Why a job at work is interrupted: it may draw more or less from now on."""
+    """The reason of an interrupt of a job at work: it may draw more or less from now on."""
 
 
 MOST_FAILURES = 10_000
@@ -66,7 +66,7 @@ FULL_RATE = 1 << 60
 
 
 class TrainingJob:
-    """One job and how far it has come."""
+    """One job, and how far it has come."""
 
     def __init__(self, env: Clock, cluster: Cluster, plan: TrainingPlan) -> None:
         self._env = env
@@ -97,17 +97,17 @@ class TrainingJob:
 
     @property
     def name(self) -> str:
-        """Of the workload."""
+        """Name of the workload."""
         return self._plan.name
 
     @property
     def pool(self) -> str:
-        """Where its gang is."""
+        """Pool in which its gang is."""
         return self._plan.pool
 
     @property
     def loaded_w(self) -> float:
-        """W of one GPU, held and not at work."""
+        """Power of one GPU, W, held and not at work."""
         return self._plan.loaded_w
 
     @property
@@ -116,12 +116,12 @@ class TrainingJob:
         return self._plan.under_cap is not None
 
     def active_w_without(self, source: str) -> float:
-        """W of one GPU at work, if ``source`` did not cap it."""
+        """Power of one GPU at work, W, if ``source`` did not cap it."""
         caps_w = [cap_w for name, cap_w in self._caps_w.items() if name != source]
         return self._under(min(caps_w))[1] if caps_w else self._plan.active_w
 
     def record(self) -> JobRecord:
-        """What is known now; a job still at work keeps what it has done so far."""
+        """What is known of the job now; one still at work keeps what it has done so far."""
         self._book()
         completed_ns = self._ended_ns if self._status == "completed" else None
         return JobRecord(
@@ -143,7 +143,10 @@ class TrainingJob:
         )
 
     def cap(self, source: str, cap_w: float | None) -> None:
-        """From now on ``source`` allows each GPU no more than ``cap_w``; None lifts it. The lowest cap counts."""
+        """Caps the job: from now on ``source`` allows each GPU no more than ``cap_w``; None lifts it.
+
+        The lowest cap of all sources counts.
+        """
         if cap_w is None:
             self._caps_w.pop(source, None)
         else:
@@ -193,7 +196,7 @@ class TrainingJob:
         self._ended_ns = self._env.now_ns
 
     def _attempt(self, gang: Gang) -> Generator[simpy.Event, object, bool]:
-        """Work on one gang: True when all is done, False when the gang is given back for a pause."""
+        """Works on one gang: True when all is done, False when the gang is given back for a pause."""
         plan, leave = self._plan, self._leave
         if self._started_ns is None:
             self._started_ns = self._env.now_ns

@@ -16,7 +16,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Errors:
-    """Of predicted against measured values. Shares are of the measured; ``bias`` and ``energy`` have a sign.
+    """Errors of predicted against measured values. Shares are of the measured; ``bias`` and ``energy`` have a sign.
 
     ``energy`` compares the sums (of a series of equal steps: energies). ``peak`` and ``p95`` compare the largest value
     and the 95th percentile. ``autocorrelation`` is the largest difference of the two series' autocorrelations over

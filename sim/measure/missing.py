@@ -50,7 +50,7 @@ def of_each(recording: Recording) -> list[tuple[Device, pd.DataFrame]]:
 
 
 def usual_by_kind(devices: Sequence[Device], each: dict[str, pd.DataFrame]) -> dict[str, float]:
-    """Of each device the usual interval, in ns, of those of its kind; NaN where none is usual."""
+    """Usual interval, ns, of each device, by those of its kind; NaN where none is usual."""
     found: dict[str, list[float]] = {}
     for device in devices:
         if device.name in each:

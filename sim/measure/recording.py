@@ -75,7 +75,7 @@ class Fault:
 
 
 class Unknown(NamedTuple):
-    """Of a device, two readings of its counter between which it was reset: what it used meanwhile nobody knows."""
+    """An energy that is not known: two readings of a device's counter between which it was reset."""
 
     device: str
     from_ns: int
@@ -153,7 +153,7 @@ def energy_j(samples: pd.DataFrame) -> float:
 
 
 def write(recording: Recording, path: Path) -> None:
-    """As Parquet, whole or not at all; devices, faults and origin stand in the file's own metadata."""
+    """Writes a recording as Parquet, whole or not at all; devices, faults and origin stand in its metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

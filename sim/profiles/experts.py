@@ -28,8 +28,11 @@ SHARPNESS = 4.0
 
 @dataclass(frozen=True)
 class ExpertWork:
-    """Of a GPU, by tokens: B it reads on average; s of the kernels on the GPU with most to read; s by which the mean
-    GPU's kernels fall short of the memory's speed; FLOP that only pad tiles."""
+    """Expert work of a GPU, by tokens.
+
+    B it reads on average; s of the kernels on the GPU with most to read; s by which the mean GPU's kernels fall short
+    of the memory's speed; FLOP that only pad tiles.
+    """
 
     byte: Floats
     slowest_s: Floats

@@ -186,7 +186,7 @@ def shape(architecture: Transformer | ParameterCounts) -> ModelShape:
 
 
 def _attention(a: Transformer) -> tuple[int, int, int, int]:
-    """Of a layer: weights multiplied, other parameters, KV values of a token, FLOP of a pair."""
+    """Sizes of a layer: weights multiplied, other parameters, KV values of a token, FLOP of a pair."""
     if a.latent is not None:
         m = a.latent
         head = m.nope_head_dim + m.rope_head_dim

@@ -34,7 +34,10 @@ class TunedShape(Spec):
 
 
 class ExpertTiles(Spec):
-    """See ``profiles.terms.Tiles``; shapes in ``tuned`` have ``tuned_until`` for ``few_until``, and no ``issue``."""
+    """Tiles of a kernel, as ``profiles.terms.Tiles`` explains them.
+
+    Shapes in ``tuned`` have ``tuned_until`` for ``few_until``, and no ``issue``.
+    """
 
     few: SourcedRows
     few_until: SourcedTokens
@@ -59,7 +62,7 @@ class QuantisedKernels(Spec):
 
 
 class StackProfile(Profile):
-    """See ``profiles.terms`` for what each coefficient does; those that may be left out are then without effect."""
+    """Coefficients of a stack, as ``profiles.terms`` explains them; one that is left out is without effect."""
 
     kind: Literal["stack"]
     compute_efficiency: SourcedFraction

@@ -69,7 +69,7 @@ class Range:
 
     @property
     def decided(self) -> bool:
-        """Of a change: whether it has the same sign over the whole range."""
+        """Whether a change has the same sign over the whole range."""
         return self.low > 0.0 or self.high < 0.0
 
     @property
@@ -118,7 +118,7 @@ class Comparison:
         return zip(self.names[1:], self.differences, self.carbon_changes, self.intervals, strict=True)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain data, for ``--json``."""
+        """The comparison as plain data, for ``--json``."""
         return {
             "first": self.names[0],
             "others": [

@@ -29,7 +29,7 @@ class DifferenceInterval:
     first_below: float
 
     def as_dict(self) -> dict[str, float]:
-        """As plain data."""
+        """The interval as plain data."""
         return asdict(self)
 
 
@@ -43,7 +43,7 @@ def share_below(first: Floats, other: Floats) -> float:
 
 
 def difference(first: Floats, other: Floats) -> DifferenceInterval:
-    """Of pairs under common random numbers: what the draws share cancels, and so does rounding."""
+    """The interval of a difference of pairs under common random numbers: what draws share cancels, as rounding does."""
     first = np.where(np.abs(other - first) <= ROUNDING * np.maximum(np.abs(first), np.abs(other)), other, first)
     p05, p50, p95 = (float(value) for value in np.percentile(other - first, (5.0, 50.0, 95.0)))
     return DifferenceInterval(p05, p50, p95, share_below(first, other))

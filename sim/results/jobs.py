@@ -11,7 +11,7 @@ from sim.results.formats import Grid, hours, number
 
 
 def job_grids(summary: Mapping[str, Any]) -> list[Grid]:
-    """Of all jobs, and of those with a schedule."""
+    """Tables of all jobs, and of those with a schedule."""
     jobs = summary["jobs"]
     scheduled = {name: job for name, job in jobs.items() if "schedule" in job}
     return [grid(JOBS, jobs), *([_schedules(scheduled)] if scheduled else [])]

@@ -43,7 +43,7 @@ class RequestTables:
         yield pa.concat_tables(waiting).combine_chunks()
 
     def table(self) -> pa.Table:
-        """All of it."""
+        """The whole table."""
         return pa.concat_tables(self.pieces())
 
 

@@ -239,7 +239,7 @@ def _requests(scenario: Scenario, last: Ended) -> RequestTables | None:
 
 
 def _manifest(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Who ran what, from which inputs: everything that may differ between two runs of equal results, and more."""
+    """The manifest: who ran what, from which inputs; whatever may differ between runs of equal results, and more."""
     import hashlib
 
     from sim.results.files import sha256, to_json

@@ -222,7 +222,7 @@ class WarmServersSpec(Spec):
 
 
 class HeatReuseSpec(Spec):
-    """Heat that somebody outside uses."""
+    """Heat that is used outside the data center, lifted by a heat pump if need be."""
 
     share: PositiveFraction = Field(description="Of the hall's heat that can be taken.")
     demand: PositivePower = Field(description="Most that is wanted.")

@@ -230,7 +230,7 @@ class PriceSeries(PriceSource):
 
 
 class PriceCSV(PriceSource):
-    """``Datetime (UTC),Datetime (Local),Price (USD/MWh)``."""
+    """Prices of a US market in a CSV of ``Datetime (UTC),Datetime (Local),Price (USD/MWh)``."""
 
     kind: Literal["price-csv"]
     file: str

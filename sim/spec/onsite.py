@@ -225,7 +225,7 @@ class ForecastBounds(PriceBounds, IntensityBounds):
 
 
 class PerfectBounds(PriceBounds, IntensityBounds):
-    """Cheap and dear by the window to come as it will be: what nobody knows, for bounds on what could be had."""
+    """Cheap and dear by the true future, which nobody knows: a bound on what any rule could save."""
 
     kind: Literal["perfect"]
     window: PositiveDuration
@@ -267,7 +267,7 @@ class BatteryDispatch(Choice):
 
 
 class SelfConsumption(BatteryDispatch):
-    """Store what is left over, give it when it is missing."""
+    """Self-consumption: the battery stores what is left over, and gives it when it is missing."""
 
     kind: Literal["self-consumption"]
 
@@ -373,7 +373,7 @@ class FuelCurve(Spec):
 
 
 class GeneratorTests(Spec):
-    """Running on test every so often. A load bank burns the energy; the ``facility`` uses it."""
+    """Test runs of the generators, every so often. A load bank burns the energy; the ``facility`` uses it."""
 
     first: Duration = Field(default="0 s", validate_default=True)
     every: PositiveDuration

@@ -108,7 +108,7 @@ class Parts:
 
     @classmethod
     def salvaged(cls, document: Document) -> Parts:
-        """Those that parse by themselves; their complaints have been heard already."""
+        """The parts that parse by themselves; what is wrong with the others has been told already."""
         document = document.without_nulls()
 
         def part(kind: Any, *path: str) -> Any:

@@ -54,7 +54,7 @@ class PerfectForecast(ForecastSpec):
 
 
 class PersistenceForecast(ForecastSpec):
-    """The same hour of the day before the forecast is made. Needs a series that begins a day earlier."""
+    """Persistence: the same hour of the day before the forecast is made. Needs a series that begins a day earlier."""
 
     needs_day_before: ClassVar[bool] = True
 
@@ -276,7 +276,7 @@ class Condition(Choice):
 
 
 class Above(Condition):
-    """While a signal is above a level."""
+    """A condition: while a signal is above a level."""
 
     kind: Literal["above"]
     signal: SignalName
@@ -310,9 +310,10 @@ def of_day_ns(written: str) -> int:
 
 
 class Daily(Condition):
-    """Every day while the clock of ``zone`` (or UTC) reads from ``since`` to ``until``, through midnight if need be.
+    """A condition: every day while the clock of ``zone`` (or UTC) reads from ``since`` to ``until``.
 
-    A time that a change of clock doubles counts twice, one that it skips not at all.
+    It goes through midnight if need be. A time that a change of clock doubles counts twice, one that it skips not at
+    all.
     """
 
     endless: ClassVar[bool] = True
@@ -374,7 +375,7 @@ class PowerCap(Cap):
 
     @property
     def levels(self) -> Sequence[CapLevel]:
-        """The one there is."""
+        """The one cap of the policy."""
         return [self.cap]
 
     @property
@@ -399,7 +400,7 @@ class DemandResponse(Cap):
 
     @property
     def levels(self) -> Sequence[CapLevel]:
-        """One for each event."""
+        """A cap for each event, in their order."""
         return [event.reduce_to for event in self.events]
 
     def path_of(self, level: int) -> KeyPath:

@@ -64,7 +64,7 @@ class Range:
 
 
 def read_range(given: Sequence[Any], step: Any, *, log: bool) -> Range:
-    """Raises ``ValueError`` saying what is wrong."""
+    """A range as written in a study. Raises ``ValueError`` saying what is wrong."""
     if not 2 <= len(given) <= 3:
         raise ValueError("must be [first, last] or [first, last, how many]")
     ends = [split_quantity(value) for value in given[:2]]

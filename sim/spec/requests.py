@@ -30,7 +30,7 @@ class TokenLaw(Choice):
 
 
 class ConstantTokens(TokenLaw):
-    """Always as many."""
+    """The same number of tokens always."""
 
     kind: Literal["constant"]
     tokens: Tokens
@@ -211,7 +211,7 @@ class _OneRate(ArrivalProcess):
 
 
 class Poisson(_OneRate):
-    """Exponential gaps."""
+    """A Poisson process: exponential gaps."""
 
     kind: Literal["poisson"]
     rate: RequestRate

@@ -57,7 +57,7 @@ class RouteRule(Choice):
 
 
 class ByLowest(RouteRule):
-    """To the site with the lowest present value of a signal, decided once an interval."""
+    """Sends requests to the site with the lowest present value of a signal, decided once an interval."""
 
     kind: Literal["lowest"]
     signal: SignalName
@@ -70,7 +70,7 @@ class ByLowest(RouteRule):
 
 
 class ByNearest(RouteRule):
-    """To the place of the shortest latency."""
+    """Sends requests to the place of the shortest latency."""
 
     needs_latency: ClassVar[bool] = True
 
@@ -79,7 +79,7 @@ class ByNearest(RouteRule):
 
 
 class ByShares(RouteRule):
-    """To places drawn with these chances, whatever happens."""
+    """Sends requests to places drawn with these chances, whatever happens."""
 
     kind: Literal["shares"]
     shares: dict[str, PositiveFraction] = Field(min_length=2)
@@ -113,7 +113,7 @@ def _rise(limits: Mapping[str, float], beyond: str) -> None:
 
 
 class BySize(_ByLimits):
-    """By the prompt's tokens: to the first workload whose limit holds them."""
+    """Sends requests by their prompt's tokens: to the first workload whose limit holds them."""
 
     kind: Literal["prompt-tokens"]
     up_to: dict[str, Tokens] = Field(min_length=1, description="The longest prompt that each takes, in tokens.")
@@ -136,13 +136,13 @@ class Difficulty(Choice):
 
 
 class UniformDifficulty(Difficulty):
-    """Anything from 0 to 1, equally likely."""
+    """A difficulty anywhere from 0 to 1, equally likely."""
 
     kind: Literal["uniform"]
 
 
 class BetaDifficulty(Difficulty):
-    """Between 0 and 1, by a beta distribution of mean alpha / (alpha + beta)."""
+    """A difficulty between 0 and 1, by a beta distribution of mean alpha / (alpha + beta)."""
 
     kind: Literal["beta"]
     alpha: Shape
@@ -162,7 +162,7 @@ class DifficultyColumn(Difficulty):
 
 
 class ByDifficulty(_ByLimits):
-    """By how hard a request is: to the first workload whose limit holds its difficulty."""
+    """Sends requests by how hard they are: to the first workload whose limit holds their difficulty."""
 
     kind: Literal["difficulty"]
     of: Difficulty

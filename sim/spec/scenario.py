@@ -1,4 +1,4 @@
-"""A whole scenario."""
+"""A whole scenario: what machines do what work at which sites, and how it is accounted."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Span(Spec):
         return self
 
     def range(self) -> Range:
-        """As studies have it."""
+        """The span as a range, as studies have it."""
         return read_range([self.low, self.high], None, log=self.scale == "log")
 
 

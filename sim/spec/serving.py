@@ -39,7 +39,7 @@ ModelChoice = Annotated[Annotated[str, Tag("@word")] | Annotated[InlineModel, Ta
 
 
 class Precisions(Spec):
-    """Of weights and KV cache, and of the arithmetic where it is not the weights' (four bits compute in bf16)."""
+    """Number formats of weights and KV cache, and of the arithmetic where it is another (four bits compute in bf16)."""
 
     weights: Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
     kv: Literal["bf16", "fp8", "int8", "int4", "mxfp4"] = "bf16"
@@ -88,7 +88,7 @@ class Replicas(Spec):
 
     @property
     def gpus(self) -> int:
-        """Of one replica."""
+        """GPUs of one replica."""
         return self.tensor_parallel * self.pipeline_parallel * self.data_parallel
 
     @property
@@ -116,7 +116,7 @@ class Network(Spec):
 
 
 class Batching(Spec):
-    """Who is in an iteration.
+    """How requests are put together: who is in an iteration.
 
     ``chunked``: decodes first, then prompts cut to what the token budget leaves (stall-free). ``prioritized``: whole
     prompts in iterations of their own, decodes wait. ``mixed``: whole prompts beside decodes. ``static``: closed

@@ -158,7 +158,7 @@ class LoadedStudy:
 
     @property
     def name(self) -> str:
-        """As given, or that of the file."""
+        """Name of the study: as given, or that of the file."""
         return self.spec.name if self.spec.name is not None else Path(self.source).stem
 
     def place_of(self, path: str) -> KeyPath:

@@ -80,7 +80,7 @@ class Law(Spec):
 
 
 class Normal(Law):
-    """Around ``mean``, with a standard deviation or a coefficient of variation."""
+    """A normal distribution around ``mean``, with a standard deviation or a coefficient of variation."""
 
     kind: Literal["normal"]
     mean: Written | None = None
@@ -98,7 +98,7 @@ class Normal(Law):
 
 
 class Lognormal(Law):
-    """Positive, with a mean or a median, and a coefficient of variation."""
+    """A lognormal distribution: positive, with a mean or a median, and a coefficient of variation."""
 
     kind: Literal["lognormal"]
     mean: Written | None = None
@@ -115,7 +115,7 @@ class Lognormal(Law):
 
 
 class Triangular(Law):
-    """Between ``low`` and ``high``, likeliest at ``mode``."""
+    """A triangular distribution: between ``low`` and ``high``, likeliest at ``mode``."""
 
     kind: Literal["triangular"]
     low: Written
@@ -131,7 +131,7 @@ class Triangular(Law):
 
 
 class Uniform(Law):
-    """Anywhere between ``low`` and ``high``."""
+    """A uniform distribution: anywhere between ``low`` and ``high``."""
 
     kind: Literal["uniform"]
     low: Written
@@ -151,7 +151,7 @@ class Uniform(Law):
 
 
 class Empirical(Law):
-    """One of ``values`` as they were observed, each as likely as the others or by ``weights``."""
+    """An empirical distribution: one of ``values`` as observed, each as likely as the others or by ``weights``."""
 
     kind: Literal["empirical"]
     values: list[Written] = Field(min_length=2)

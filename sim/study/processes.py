@@ -20,7 +20,7 @@ PRELOAD = ["sim.study.sweep.tasks", "sim.engine.serving.fast", "pint", "ruamel.y
 
 
 def machine_workers() -> int:
-    """As many as the cores that this process may use."""
+    """Number of workers: as many as the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

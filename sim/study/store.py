@@ -171,7 +171,7 @@ class Store:
         return gone
 
     def limited(self, limit: int) -> Store:
-        """The same with another limit, which it has from now on."""
+        """The store with another limit, which it has from now on."""
         write_text(f"{limit}\n", self.folder / LIMIT, ours=_is_limit)
         return Store(self.folder, limit)
 

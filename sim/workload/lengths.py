@@ -27,7 +27,7 @@ Law = Callable[[np.random.Generator], Draw]
 
 
 def constant(tokens: int, _rng: np.random.Generator) -> Draw:
-    """Always the same."""
+    """Always the same length."""
     return lambda n: np.full(n, tokens, dtype=np.int64)
 
 

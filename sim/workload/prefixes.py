@@ -39,10 +39,10 @@ LONG_AT_ONCE = 1 << 8
 
 
 def _pieces(chunk: RequestChunk, blocks: Ints) -> Iterator[tuple[RequestChunk, Ints, Ints]]:
-    """``chunk``, whose requests have ``blocks`` (n,) each, in pieces of few block ids, with the row (in ``chunk``) and
-    number of every block.
+    """``chunk``, whose requests have ``blocks`` (n,) each, in pieces of few block ids.
 
-    The pieces know where the ids of each request are; the ids are for whoever asks to fill in.
+    With each come the row (in ``chunk``) and the number of every block. The pieces know where the ids of each request
+    are; the ids are for whoever asks to fill in.
     """
     upto = np.concatenate([[0], np.cumsum(blocks)]).astype(np.int64)
     begin = 0
@@ -81,7 +81,7 @@ class KvBlocks:
     block_tokens: int
 
     def chunks(self) -> Iterator[RequestChunk]:
-        """See ``RequestSource``."""
+        """The stream with ids of KV blocks; see ``RequestSource.chunks``."""
         hashed = self.source.block_tokens
         for chunk in self.source.chunks():
             known = np.minimum(chunk.prompt_tokens, np.diff(chunk.prefix_start) * hashed)
@@ -123,7 +123,7 @@ class Documents:
     choose: Callable[[], np.random.Generator]
 
     def chunks(self) -> Iterator[RequestChunk]:
-        """See ``RequestSource``."""
+        """The stream with the blocks of a document before each prompt; see ``RequestSource.chunks``."""
         rng = self.choose()
         upto = np.cumsum(np.arange(1, self.count + 1, dtype=np.float64) ** -self.zipf)
         shared = self.tokens // self.block_tokens
@@ -154,11 +154,12 @@ def _groups(counts: Ints) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Conversations:
-    """``times`` are of first turns. A turn repeats all that was said before; a geometric number of turns follow.
+    """Conversations of several turns, each of which repeats all that was said before.
 
-    The next turn comes an exponential think time after the one before, whatever the answer took: the arrivals stay
-    open. A conversation ends before it would exceed ``most_tokens``. What is held are turns of conversations begun
-    that are still to come within the run; turns that cannot come any more (after its end, beyond its requests) are not.
+    ``times`` are of first turns; a geometric number of turns follow. The next turn comes an exponential think time
+    after the one before, whatever the answer took: the arrivals stay open. A conversation ends before it would exceed
+    ``most_tokens``. What is held are turns of conversations begun that are still to come within the run; turns that
+    cannot come any more (after its end, beyond its requests) are not.
     """
 
     times: Callable[[], Iterator[Ints]]
@@ -174,7 +175,7 @@ class Conversations:
     priority: int = 0
 
     def chunks(self) -> Iterator[RequestChunk]:
-        """See ``RequestSource``."""
+        """Turns of all conversations in order of time; see ``RequestSource.chunks``."""
         law, turns, thinking = self.lengths(), self.turning(), self.thinking()
         waiting = joined([])
         session = 0
@@ -264,7 +265,7 @@ class Conversations:
     def _turns(
         self, arrival_ns: Ints, prompt: Ints, answered: Ints, session: Ints, fits: npt.NDArray[np.bool_]
     ) -> RequestChunk:
-        """Those that fit and come before the end of the run."""
+        """Turns that fit and come before the end of the run."""
         turn = plain_chunk(arrival_ns, prompt, answered)
         turn = replace(turn, session=session, priority=np.full(len(session), self.priority, dtype=np.int64))
         if self.until_ns is not None:

@@ -33,7 +33,7 @@ def renewal(gaps: Gaps, size: int = CHUNK) -> Iterator[Ints]:
 
 
 def exponential_gaps(rate_per_s: float, rng: np.random.Generator) -> Gaps:
-    """Of a Poisson process."""
+    """Gaps of a Poisson process: exponential."""
     return lambda n: rng.exponential(1.0 / rate_per_s, n)
 
 
@@ -126,7 +126,7 @@ class Diurnal:
 
     @property
     def most_per_s(self) -> float:
-        """The highest rate there is."""
+        """The highest rate of a day, requests/s."""
         return self.mean_per_s * self.peak_to_mean * max(1.0, self.weekend)
 
     def begun(self) -> Callable[[Ints], Floats]:

@@ -100,5 +100,5 @@ class ServiceLog:
 
     @property
     def requests(self) -> int:
-        """All that arrived."""
+        """Number of requests that arrived, whatever became of them."""
         return len(self.done_ns) + len(self.rejected_ns) + len(self.open_ns)

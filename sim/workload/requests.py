@@ -83,7 +83,7 @@ def plain_chunk(arrival_ns: Ints, prompt: Ints, output: Ints) -> RequestChunk:
 
 
 def joined(chunks: list[RequestChunk]) -> RequestChunk:
-    """One chunk after the other."""
+    """One chunk of several, one after the other."""
     hashes = [len(chunk.prefix_hashes) for chunk in chunks]
     before = np.concatenate([[0], np.cumsum(hashes)[:-1]]) if chunks else np.zeros(0, dtype=np.int64)
     starts = [chunk.prefix_start[:-1] + shift for chunk, shift in zip(chunks, before, strict=True)]
@@ -103,7 +103,10 @@ def joined(chunks: list[RequestChunk]) -> RequestChunk:
 
 
 class RequestSource(Protocol):
-    """``block_tokens`` are the tokens of a hashed block, 0 where no request has hashes."""
+    """A stream of requests, which can be read from its start again and again.
+
+    ``block_tokens`` are the tokens of a hashed block, 0 where no request has hashes.
+    """
 
     @property
     def block_tokens(self) -> int: ...
@@ -119,7 +122,7 @@ LengthLaw = Callable[[int], tuple[Ints, Ints]]
 
 @dataclass(frozen=True)
 class Generated:
-    """Arrivals from a process, lengths from a law; at most ``limit`` requests, all before ``until_ns``."""
+    """Requests from a process and a law of lengths; at most ``limit`` of them, all before ``until_ns``."""
 
     times: Callable[[], Iterator[Ints]]
     lengths: Callable[[], LengthLaw]
@@ -129,7 +132,7 @@ class Generated:
     block_tokens: int = 0
 
     def chunks(self) -> Iterator[RequestChunk]:
-        """See ``RequestSource``."""
+        """Requests as they are drawn; see ``RequestSource.chunks``."""
         law = self.lengths()
         left = self.limit
         for arrival_ns in self.times():
@@ -156,11 +159,11 @@ class Merged:
 
     @property
     def block_tokens(self) -> int:
-        """Of those that have hashes; they must agree."""
+        """Tokens of a hashed block of the streams that have hashes; they must agree."""
         return max(source.block_tokens for source in self.sources)
 
     def chunks(self) -> Iterator[RequestChunk]:
-        """See ``RequestSource``. Holds a chunk of each stream."""
+        """All streams in order of time; see ``RequestSource.chunks``. Holds a chunk of each stream."""
         streams = [source.chunks() for source in self.sources]
         held = [joined([]) for _ in streams]
         going = set(range(len(streams)))
@@ -207,7 +210,7 @@ class ClosedLoop:
     block_tokens: int = 0
 
     def chunks(self) -> Iterator[RequestChunk]:
-        """See ``RequestSource``; all arrivals are 0."""
+        """Requests without times: all arrivals are 0. See ``RequestSource.chunks``."""
         law = self.lengths()
         left = self.limit
         while left is None or left > 0:

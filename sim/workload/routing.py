@@ -70,7 +70,7 @@ class Together:
 
 @dataclass(frozen=True, eq=False)
 class Lowest:
-    """Places in the order of their signals' values at the start of an interval; of equals, as listed.
+    """A rule: places in the order of their signals' values at the start of an interval; of equals, as listed.
 
     Each takes at most ``most_per_s`` (inf without a limit) of new requests on average over the interval, the rest goes
     on to the next; what none has room for goes to the first.
@@ -81,7 +81,7 @@ class Lowest:
     interval_ns: int
 
     def order(self, interval: int) -> Ints:
-        """Of the places, in the interval of that number."""
+        """Places by index, the preferred first, in the interval of that number."""
         at = interval * self.interval_ns
         values = [signal.at(min(max(at, signal.first_ns), signal.last_ns - 1)) for signal in self.signals]
         return np.argsort(np.array(values), kind="stable")
@@ -93,7 +93,7 @@ class Lowest:
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """Places drawn independently with these chances, by a generator that begins anew with each reading."""
+    """A rule: places drawn independently with these chances, by a generator that begins anew with each reading."""
 
     shares: Floats
     draw: Callable[[], np.random.Generator]
@@ -130,11 +130,11 @@ class Difficulties:
 
 @dataclass(frozen=True, eq=False)
 class Limits:
-    """To the first of ``places`` (indices, by rising limit) whose limit holds a number of the request, else the last.
+    """A rule: the first of ``places`` (indices, by rising limit) whose limit holds a number of the request.
 
-    ``limits`` has one entry fewer than ``places``; a limit itself is held. The number is the prompt's tokens, the
-    difficulty that the stream says, or one ``drawn`` by a generator that begins anew with each reading. With ``stay``,
-    conversations are held to their first request's.
+    The last place where no limit does: ``limits`` has one entry fewer than ``places``; a limit itself is held. The
+    number is the prompt's tokens, the difficulty that the stream says, or one ``drawn`` by a generator that begins anew
+    with each reading. With ``stay``, conversations are held to their first request's.
     """
 
     limits: Floats
@@ -214,11 +214,11 @@ class Routed:
 
     @property
     def block_tokens(self) -> int:
-        """As of the source."""
+        """Tokens of a hashed block of the source."""
         return self.source.block_tokens
 
     def chunks(self) -> Iterator[RequestChunk]:
-        """See ``RequestSource``."""
+        """The requests of the place, late by the way there; see ``RequestSource.chunks``."""
         share = self.rule.begun()
         for chunk in self.source.chunks():
             rows = np.flatnonzero(share(chunk) == self.place)
@@ -230,7 +230,7 @@ class Routed:
 def tokens_by_bin(source: RequestSource, edges_ns: Ints) -> Floats:
     """Prompt and output tokens asked for in each bin between ``edges_ns`` (n + 1,), by arrival -> (n,).
 
-    Those of requests that are refused or never finished are among them: no fewer than are moved.
+    Requests that are refused or never finished are counted too: the sum is an upper bound of what is moved.
     """
     tokens = np.zeros(len(edges_ns) - 1)
     for chunk in source.chunks():

@@ -30,7 +30,7 @@ ROW_BYTES = 8 * len(ROW_COLUMNS)
 
 
 class RowSpool:
-    """Rows (n, 16) in the order in which they were added, columns ``ROW_COLUMNS``."""
+    """Rows (n, 16) in the order in which they were added, columns ``ROW_COLUMNS``; in a file if there are many."""
 
     def __init__(self) -> None:
         self._held: list[Ints] = []
@@ -40,7 +40,7 @@ class RowSpool:
 
     @classmethod
     def of(cls, rows: Ints) -> RowSpool:
-        """These rows."""
+        """A spool of these rows (n, 16)."""
         spool = cls()
         spool.add(rows)
         return spool
@@ -49,7 +49,7 @@ class RowSpool:
         return self._in_file + self._in_memory
 
     def add(self, rows: Ints) -> None:
-        """More rows. Raises ``RunError`` where the disk has no room for them."""
+        """Adds rows (n, 16). Raises ``RunError`` where the disk has no room for them."""
         if not len(rows):
             return
         self._held.append(rows)

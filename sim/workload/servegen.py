@@ -33,7 +33,7 @@ MOST_WEIGHT = 1e18
 
 @dataclass(frozen=True)
 class Window:
-    """From ``start_s`` on: requests/s, and the CV of the gaps by family."""
+    """A window of a client: from ``start_s`` on, requests/s, and the CV of the gaps by family."""
 
     start_s: float
     rate_per_s: float
@@ -59,7 +59,7 @@ class Lengths:
 
 
 def read_windows(path: Path) -> list[Window]:
-    """Raises ``InputError`` naming each line that cannot be read."""
+    """The windows in a client's CSV file. Raises ``InputError`` naming each line that cannot be read."""
     windows: list[Window] = []
     problems: list[Problem] = []
     with open_text(path, most=MOST_BYTES) as text:
@@ -96,7 +96,7 @@ def _window(row: list[str]) -> Window:
 
 
 def read_lengths(path: Path) -> list[Lengths]:
-    """Raises ``InputError`` where a window has no usable histogram."""
+    """Length distributions in a client's JSON file. Raises ``InputError`` where a window has no usable histogram."""
     try:
         data = read_json(path, most=MOST_BYTES)
         found = [
@@ -111,7 +111,7 @@ def read_lengths(path: Path) -> list[Lengths]:
 
 
 def _histogram(written: object) -> Histogram:
-    """ServeGen writes a Python dict in a string; a plain object is taken too."""
+    """Tokens and their weights; ServeGen writes a Python dict in a string, and a plain object is taken too."""
     text = as_text(written)
     data = as_mapping(written if text is None else ast.literal_eval(text))
     if data is None or any(weight is True or weight is False for weight in data.values()):
@@ -137,7 +137,7 @@ class Client:
     block_tokens: int = 0
 
     def chunks(self) -> Iterator[RequestChunk]:
-        """See ``RequestSource``."""
+        """The client's requests; see ``RequestSource.chunks``."""
         gaps, prompts, outputs = self.gaps(), self.prompts(), self.outputs()
         step_s = self.windows[-1].start_s - self.windows[-2].start_s
         ends = [*(window.start_s for window in self.windows[1:]), self.windows[-1].start_s + step_s]

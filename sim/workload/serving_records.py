@@ -79,7 +79,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class ServingLog:
-    """A serving workload over a run.
+    """What is known of a serving workload after a run.
 
     ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (7, SKETCH_SIZE) of ``SKETCHES``; ``rows``
     (n, 16) as ``ROW_COLUMNS``, of which there may be more than memory is for. ``phase_w`` are W of the loaded GPUs of a

@@ -35,7 +35,7 @@ MOST_PROBLEMS = 20
 
 @dataclass
 class TraceReport:
-    """How many rows there were, how many could not be used, and the first of those with their reasons."""
+    """Counts of a trace's rows: how many there were and could not be used, and the first of those with reasons."""
 
     file: str
     format: str
@@ -45,7 +45,7 @@ class TraceReport:
     last_line: int = 0
 
     def complain(self, line: int, message: str) -> None:
-        """One more row that cannot be used."""
+        """Notes one more row that cannot be used."""
         self.skipped += 1
         self.last_line = line
         if len(self.problems) < MOST_PROBLEMS:
@@ -304,11 +304,11 @@ class Replay:
 
     @property
     def block_tokens(self) -> int:
-        """Of a hashed block. Lengths that are scaled no longer have the blocks that were hashed."""
+        """Tokens of a hashed block; 0 where lengths are scaled and no longer have the blocks that were hashed."""
         return self.trace.block_tokens if self.prompt_scale == 1.0 else 0
 
     def chunks(self) -> Iterator[RequestChunk]:
-        """See ``RequestSource``."""
+        """The requests of the trace, lap by lap; see ``RequestSource.chunks``."""
         whole = self.trace.requests
         times_ns = np.rint(whole.arrival_ns / self.rate_scale).astype(np.int64)
         prompt, output = (

@@ -138,7 +138,7 @@ class FastPool:
     # What the control plane does and sees
 
     def advance(self, until_ns: int) -> None:
-        """Everything up to and including ``until_ns``."""
+        """Simulates everything up to and including ``until_ns``."""
         while (reason := call(self._address, k.ADVANCE, until_ns)) != k.DONE:
             if reason == k.NEED_ARRIVALS:
                 self._feed()
@@ -167,7 +167,7 @@ class FastPool:
         return -1 if earliest == k.NEVER else earliest
 
     def start(self, index: int) -> None:
-        """The replica is up from now on; what waited for one is handed out."""
+        """Brings a replica up; what waited for one is handed out."""
         replica = self._rows["replicas"][index]
         replica["up"], replica["draining"] = 1, 0
         self._list_open()
@@ -175,28 +175,28 @@ class FastPool:
         call(self._address, k.HAND_OUT, 0)
 
     def drain(self, index: int) -> None:
-        """The replica finishes what it has and is given nothing more."""
+        """Drains a replica: it finishes what it has and is given nothing more."""
         self._rows["replicas"][index]["draining"] = 1
         self._list_open()
 
     def kill(self, index: int) -> None:
-        """The replica is gone with everything on it; its requests begin anew elsewhere."""
+        """Takes a replica away with everything on it; its requests begin anew elsewhere."""
         lost = call(self._address, k.KILL, index)
         self._list_open()
         self._make_room_for(lost)
         call(self._address, k.SEND_AGAIN, lost)
 
     def set_cost(self, index: int, cost: int) -> None:
-        """From its next iteration on the replica runs at another cost (a power cap has changed)."""
+        """Sets the cost of a replica's iterations from its next one on (a power cap has changed)."""
         self._settled(index)["cost"] = self._costs[cost]
 
     def load(self, index: int) -> tuple[int, int, int, int]:
-        """Requests waiting and running on a replica, KV blocks in use, KV blocks in all."""
+        """Load of a replica: requests waiting and running, KV blocks in use, KV blocks in all."""
         replica = self._settled(index)
         return int(replica["n_waiting"]), int(replica["n_running"]), int(replica["used"]), int(replica["blocks"])
 
     def take_energy(self, index: int) -> tuple[int, int, int]:
-        """Since the last call, up to the last ``advance``: ns in iterations, their dynamic nJ, and nJ of hand-overs."""
+        """Work since the last call, up to the last ``advance``: ns in iterations, dynamic nJ, and nJ of hand-overs."""
         replica = self._settled(index)
         taken = int(replica["active_ns"]), int(replica["dynamic_nj"]), int(replica["link_nj"])
         replica["active_ns"] = replica["dynamic_nj"] = replica["link_nj"] = 0
@@ -225,12 +225,12 @@ class FastPool:
 
     @property
     def in_system(self) -> int:
-        """Requests neither finished nor given up, retries under way included."""
+        """Number of requests neither finished nor given up, retries under way included."""
         return int(self._pool["n_slots"] - self._pool["n_free"])
 
     @property
     def backlog(self) -> int:
-        """Requests that wait because no replica is up."""
+        """Number of requests that wait because no replica is up."""
         return int(self._pool["n_backlog"])
 
     def _settled(self, index: int) -> np.void:
@@ -276,7 +276,7 @@ class FastPool:
         self._pool["future_room"] = room
 
     def _make_room_for(self, requests: int) -> None:
-        """For as many requests sent again, each of which may be rejected, retried or given a deadline."""
+        """Makes room for as many requests sent again, each of which may be rejected, retried or given a deadline."""
         if self._pool["n_future"] + 2 * requests + 8 > self._pool["future_room"]:
             self._grow_future(2 * requests)
         self._flush_rows()

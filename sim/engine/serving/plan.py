@@ -63,10 +63,13 @@ def padded_tokens(ranks: int, decoded: int, prompt: int, chunks: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class StepCost:
-    """Cost of an iteration: ``table`` (3, tokens + 1, 4) by what is in it (decodes, prompts, both) and by tokens in
-    the batch, ``slope`` (4, 7), both int64; rows and slopes as named above. No slope is negative, and an iteration
-    with a token in it takes a nanosecond at least: the engines count on both. With prompts in it the tokens are those
-    of ``padded_tokens`` over ``ranks``."""
+    """Cost of an iteration.
+
+    ``table`` (3, tokens + 1, 4) by what is in it (decodes, prompts, both) and by tokens in the batch, ``slope`` (4, 7),
+    both int64; rows and slopes as named above. No slope is negative, and an iteration with a token in it takes a
+    nanosecond at least: the engines count on both. With prompts in it the tokens are those of ``padded_tokens`` over
+    ``ranks``.
+    """
 
     table: Ints
     slope: Ints
@@ -74,7 +77,7 @@ class StepCost:
 
     @classmethod
     def of(cls, table: npt.NDArray[np.float64], slope: npt.NDArray[np.float64], ranks: int = 1) -> StepCost:
-        """From seconds and joules in the same shapes."""
+        """The cost from seconds and joules in the same shapes."""
         per = np.array([NS_PER_S << FRACTION_BITS] * 3 + [NS_PER_S], dtype=np.float64)
         whole = np.rint(table * per).astype(np.int64)
         least = np.array([1 << FRACTION_BITS, 0, 0, 0])
@@ -89,7 +92,7 @@ class StepCost:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a pool of replicas batches, admits, routes and gives up. Times in ns; ``-1`` means without a limit."""
+    """The rules of a pool of replicas: batching, admission, routing, giving up. Times in ns; ``-1``: no limit."""
 
     max_num_seqs: int
     max_num_batched_tokens: int
@@ -172,7 +175,7 @@ COUNTS = (
 
 
 def largest_request(roles: Sequence[int], blocks: Sequence[int]) -> int:
-    """Blocks of the largest request that can be served: it must fit a replica of each role it passes through."""
+    """KV blocks of the largest request that can be served: it must fit a replica of each role it passes through."""
     passed = ([size for at, size in zip(roles, blocks, strict=True) if at in (ANY, role)] for role in (PREFILL, DECODE))
     return min(max(sizes) for sizes in passed if sizes)
 

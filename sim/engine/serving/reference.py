@@ -147,7 +147,7 @@ class ReferencePool:
     # What the control plane does and sees
 
     def advance(self, until_ns: int) -> None:
-        """Everything up to and including ``until_ns``."""
+        """Simulates everything up to and including ``until_ns``."""
         if not self._began:
             self._began = True
             for _ in range(self._set.concurrency):
@@ -170,7 +170,7 @@ class ReferencePool:
         return -1 if following is None else following
 
     def start(self, index: int) -> None:
-        """The replica is up from now on; what waited for one is handed out."""
+        """Brings a replica up; what waited for one is handed out."""
         replica = self._replicas[index]
         replica.up, replica.draining = True, False
         waiting, self._backlog = self._backlog, deque()
@@ -181,11 +181,11 @@ class ReferencePool:
         self._begin_iterations()
 
     def drain(self, index: int) -> None:
-        """The replica finishes what it has and is given nothing more."""
+        """Drains a replica: it finishes what it has and is given nothing more."""
         self._replicas[index].draining = True
 
     def kill(self, index: int) -> None:
-        """The replica is gone with everything on it; its requests begin anew elsewhere."""
+        """Takes a replica away with everything on it; its requests begin anew elsewhere."""
         replica = self._replicas[index]
         self._settle(replica)
         lost = sorted(
@@ -206,16 +206,16 @@ class ReferencePool:
         self._begin_iterations()
 
     def set_cost(self, index: int, cost: int) -> None:
-        """From its next iteration on the replica runs at another cost (a power cap has changed)."""
+        """Sets the cost of a replica's iterations from its next one on (a power cap has changed)."""
         self._replicas[index].cost = self._costs[cost]
 
     def load(self, index: int) -> tuple[int, int, int, int]:
-        """Requests waiting and running on a replica, KV blocks in use, KV blocks in all."""
+        """Load of a replica: requests waiting and running, KV blocks in use, KV blocks in all."""
         replica = self._replicas[index]
         return sum(map(len, replica.waiting)), len(replica.running), replica.used, replica.blocks
 
     def take_energy(self, index: int) -> tuple[int, int, int]:
-        """Since the last call, up to the last ``advance``: ns in iterations, their dynamic nJ, and nJ of hand-overs."""
+        """Work since the last call, up to the last ``advance``: ns in iterations, dynamic nJ, and nJ of hand-overs."""
         replica = self._replicas[index]
         self._settle(replica)
         taken = replica.active_ns, replica.dynamic_nj, replica.link_nj
@@ -230,12 +230,12 @@ class ReferencePool:
 
     @property
     def in_system(self) -> int:
-        """Requests neither finished nor given up, retries under way included."""
+        """Number of requests neither finished nor given up, retries under way included."""
         return len(self._live)
 
     @property
     def backlog(self) -> int:
-        """Requests that wait because no replica is up."""
+        """Number of requests that wait because no replica is up."""
         return len(self._backlog)
 
     # Time
@@ -338,7 +338,7 @@ class ReferencePool:
             request.where = WAITING
 
     def _is_full(self, replica: Replica) -> bool:
-        """An idle replica takes one more at once, so that one never waits."""
+        """Whether a replica takes no more; an idle one takes one more at once, so that one never waits."""
         waiting = sum(map(len, replica.waiting))
         return waiting >= self._set.queue_limit and (replica.busy or waiting > 0)
 
@@ -386,7 +386,7 @@ class ReferencePool:
         return ceil_div(tokens, self._set.block_tokens)
 
     def _hits(self, request: Request, replica: Replica) -> int:
-        """Leading hashed blocks found in the cache; one token at least is always computed."""
+        """Leading hashed blocks of a prompt that are in the cache; one token at least is always computed."""
         if not self._hash_tokens:
             return 0
         limit = min(len(request.hashes), (request.target - 1) // self._hash_tokens)
@@ -422,7 +422,7 @@ class ReferencePool:
         request.held = 0
 
     def _register_prefix(self, request: Request, replica: Replica) -> None:
-        """Its computed prompt blocks are shared from now on; a block that is there already replaces its own copy."""
+        """Shares a request's computed prompt blocks from now on; a block that is there already replaces its copy."""
         for block in request.hashes[request.held :]:
             if block in replica.references:
                 self._refer(replica, block)
@@ -482,7 +482,7 @@ class ReferencePool:
             request.scheduled_ns = self._now
 
     def _admit_ready(self, replica: Replica) -> int:
-        """Sequences whose context is computed join the decodes; returns the KV blocks swapped in for them."""
+        """Lets sequences whose context is computed join the decodes; returns the KV blocks swapped in for them."""
         swapped = 0
         while (head := self._head(replica)) is not None and head.ready:
             blocks = ceil_div(head.context, self._set.block_tokens)
@@ -499,7 +499,7 @@ class ReferencePool:
         return swapped
 
     def _make_room(self, replica: Replica) -> int:
-        """Room for the tokens about to be decoded, by preemption where it must be; returns the blocks swapped out."""
+        """Makes room for the tokens about to be decoded, by preemption if need be; returns the blocks swapped out."""
         swapped = 0
         while (need := self._decode_need(replica)) > self._room(replica):
             order = {id(q): i for i, q in enumerate(replica.running)}
@@ -693,7 +693,7 @@ class ReferencePool:
             self._chunk_done(replica, request, tokens)
 
     def _gap(self, request: Request, gap_ns: int, tokens: int) -> None:
-        """A step has brought ``tokens``, the first after a gap, the others with it."""
+        """Notes that a step has brought ``tokens``, the first after a gap, the others with it."""
         self._sketch("step_gap", gap_ns)
         self._sketch("itl", gap_ns)
         for _ in range(tokens - 1):
@@ -770,7 +770,7 @@ class ReferencePool:
         request.decode_nj += replica.share_nj - request.acc_nj + request.own_reads
 
     def _depart(self, replica: Replica, request: Request, *, decoding: bool = True) -> None:
-        """A sequence leaves the batch, with its blocks."""
+        """Takes a sequence out of the batch, with its blocks."""
         if decoding and request.ready:
             self._leave_decode(replica, request)
         self._give_back_blocks(request, replica)
@@ -780,7 +780,7 @@ class ReferencePool:
         self._running -= 1
 
     def _drop(self, replica: Replica, request: Request, pending: int = 0) -> None:
-        """A sequence whose client has gone leaves the batch."""
+        """Takes a sequence whose client has gone out of the batch."""
         replica.pending -= pending
         self._depart(replica, request)
         self._give_up(request, p.TIMED_OUT)
@@ -833,7 +833,7 @@ class ReferencePool:
             request.abandoned = True
 
     def _reset(self, request: Request) -> None:
-        """Back to the state in which it arrived; only its history is kept."""
+        """Puts a request back into the state in which it arrived; only its history is kept."""
         request.where, request.replica = AWAY, None
         request.scheduled_ns = request.first_ns = request.last_ns = -1
         request.emitted = request.context = request.held = request.own_reads = request.steps = 0
@@ -842,14 +842,14 @@ class ReferencePool:
         request.ready = request.swapped = request.abandoned = False
 
     def _lose(self, request: Request) -> None:
-        """The machine lost the request: its client sends it again at once, with a deadline of its own."""
+        """Sends a request that a machine lost again at once, with a deadline of its own."""
         self.counts["killed"] += 1
         self.counts["wasted_tokens"] += request.emitted
         request.stamp += 1
         self._reset(request)
 
     def _give_up(self, request: Request, status: int) -> None:
-        """The client gives up this attempt, and may try again."""
+        """Ends an attempt whose client gives up; it may try again."""
         self.counts["wasted_tokens"] += request.emitted
         if request.attempts <= self._set.retries:
             self.counts["retries"] += 1

@@ -26,7 +26,7 @@ from sim.workload.serving_records import ServingLog
 
 
 class Pool(Protocol):
-    """What the control plane asks of an engine; see ``reference.ReferencePool``."""
+    """An engine's pool of replicas, as the control plane asks it; see ``reference.ReferencePool``."""
 
     @property
     def counts(self) -> dict[str, int]: ...
@@ -50,7 +50,7 @@ Engine = Literal["fast", "reference"]
 
 @dataclass(frozen=True)
 class Autoscale:
-    """Keeps a load per replica at ``target``: requests waiting, or the share of KV blocks in use.
+    """A rule that keeps a load per replica at ``target``: requests waiting, or the share of KV blocks in use.
 
     The number wanted is replicas x load / target, rounded up, as the Horizontal Pod Autoscaler has it, and none is
     changed within a tenth of the target. Down only after ``settle_ns`` of wanting less.
@@ -81,7 +81,7 @@ class ReplicaGroup:
 
     @property
     def lane_w(self) -> float:
-        """W of a lane's GPUs, loaded and not at work."""
+        """Power of a lane's GPUs, W, loaded and not at work."""
         return self.loaded_w * self.gpus / self.lanes
 
 
@@ -183,11 +183,11 @@ class ServingService:
 
     @property
     def name(self) -> str:
-        """Of the workload."""
+        """Name of the workload."""
         return self._plan.name
 
     def log(self) -> ServingLog:
-        """Everything up to now."""
+        """What is known of the workload up to now."""
         self._advance()
         now_ns = self._env.now_ns
         replica_ns = self._replica_ns + sum(now_ns - r.since_ns for r in self._replicas if r.up)
@@ -217,8 +217,11 @@ class ServingService:
         )
 
     def dismiss(self) -> None:
-        """Gives up the pool, at the end. A world refers to itself in rings and only Python's collector, in its own good
-        time, takes those apart; a pool's 100 MB a run are not to wait for that."""
+        """Gives up the pool, at the end.
+
+        A world refers to itself in rings, which only Python's collector takes apart, when it comes to it; a pool's
+        100 MB a run are not to wait for that.
+        """
         for replica in self._replicas:
             if replica.gang is not None:
                 replica.gang.told_by = None
@@ -272,7 +275,10 @@ class ServingService:
     # Processes
 
     def _life(self, replica: _Replica) -> Generator[simpy.Event, object, None]:
-        """Off until wanted; then a gang, a cold start, and service until it is drained, cancelled or its node dies."""
+        """The process of a replica, which is off until wanted.
+
+        Then come a gang, a cold start, and service until it is drained, cancelled or its node dies.
+        """
         env, group = self._env, replica.group
         while True:
             gang: Gang | None = None
@@ -323,7 +329,7 @@ class ServingService:
         replica.gang = None
 
     def _tick(self, next_edge: Callable[[int], int]) -> Generator[simpy.Event, object, None]:
-        """Every span of a node that the pool tells of ends at an edge of the ledger."""
+        """Settles nodes at every edge of the ledger: a span that the pool tells of ends there."""
         while True:
             yield self._env.wait(next_edge(self._env.now_ns) - self._env.now_ns)
             for node in {node: None for r in self._replicas if r.gang is not None for node in r.gang.parts}:
@@ -379,7 +385,7 @@ class ServingService:
                     low_since_ns.pop(at, None)
 
     def _desired(self, rule: Autoscale, group: ReplicaGroup, serving: list[_Replica], wanted_now: int) -> int:
-        """How many replicas the rule asks for; one at least while there is a request, or nobody would ever serve it."""
+        """Number of replicas that the rule asks for; one at least while there is a request, which it is to serve."""
         least = max(group.least, min(1, self._pool.in_system))
         if not serving:
             return max(least, wanted_now)  # nothing to measure: wait for those that are starting
@@ -393,7 +399,7 @@ class ServingService:
         return max(least, min(group.most, wanted))
 
     def _add(self, mine: list[_Replica], count: int) -> None:
-        """Replicas on their way out are kept first; then others are woken."""
+        """Adds replicas: those on their way out are kept first, then others are woken."""
         for replica in [r for r in mine if r.draining and not r.leaving][:count]:
             replica.draining, replica.wanted = False, True
             for lane in replica.lanes:
@@ -405,7 +411,7 @@ class ServingService:
                 replica.wake.succeed()
 
     def _remove(self, mine: list[_Replica], count: int) -> None:
-        """Those still starting go first: they serve nobody. Others drain."""
+        """Removes replicas: those still starting go first, since they serve nobody. Others drain."""
         for replica in [r for r in reversed(mine) if r.wanted and not r.up][:count]:
             replica.wanted = False
             count -= 1
@@ -427,20 +433,20 @@ class ServingService:
 
 
 class Keep(Protocol):
-    """What is kept of finished requests: all of them, a sample, or none."""
+    """A rule of what is kept of finished requests: all of them, a sample, or none."""
 
     def add(self, rows: Ints) -> None: ...
     def rows(self) -> RowSpool: ...
 
 
 class KeepAll:
-    """Every row, in the order in which requests finished; beyond the first 131,072 in a temporary file."""
+    """A rule that keeps every row in the order in which requests finished; beyond 131,072 in a temporary file."""
 
     def __init__(self) -> None:
         self._spool = RowSpool()
 
     def add(self, rows: Ints) -> None:
-        """More rows (n, 16)."""
+        """Adds rows (n, 16)."""
         self._spool.add(rows)
 
     def rows(self) -> RowSpool:
@@ -460,7 +466,7 @@ class KeepSample:
         self._kept: Ints = np.zeros((0, len(p.ROW_COLUMNS)), dtype=np.int64)
 
     def add(self, rows: Ints) -> None:
-        """More rows (n, 16)."""
+        """Adds rows (n, 16)."""
         if not len(rows):
             return
         both = np.concatenate([self._kept, rows])

@@ -152,7 +152,7 @@ def _label(phase: Phase) -> str:
 
 
 def _judged(file: str, predicted: Floats, measured: Floats, *, series: bool) -> Errors:
-    """Of the values that were measured; NaN is none."""
+    """Errors against the values that were measured; NaN is none."""
     try:
         return errors(predicted, measured, series=series)
     except ValueError as error:

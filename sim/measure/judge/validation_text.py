@@ -75,7 +75,7 @@ def _phases(found: Validation) -> RenderableType:
 
 
 def as_dict(found: Validation) -> dict[str, Any]:
-    """The same as plain data, for ``--json``; what was not measured is null."""
+    """The validation as plain data, for ``--json``; what was not measured is null."""
     return {
         "file": found.file,
         "against": found.against,
@@ -89,7 +89,7 @@ def as_dict(found: Validation) -> dict[str, Any]:
 
 
 def picture(found: Validation) -> str:
-    """Both series as an SVG: power over time, or over the phases in their order."""
+    """Measured and predicted series as an SVG: power over time, or over the phases in their order."""
     if found.edges_s is not None:
         edges, label = found.edges_s, "seconds from the start"
     else:

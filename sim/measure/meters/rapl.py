@@ -30,7 +30,7 @@ def _read_text(path: Path) -> str:
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """As the kernel names the CPU, '' where it does not."""
+    """Name of the CPU as the kernel has it, '' where it has none."""
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -145,7 +145,7 @@ class Command:
 
     @property
     def exit_status(self) -> int | None:
-        """As the shell would have it but for signals, which are negative; None before it has ended."""
+        """Exit status of the command, negative for a signal; None before it has ended."""
         return self._process.poll() if self._process is not None else None
 
     @property
@@ -300,7 +300,7 @@ class _Session:
             self._watch(Progress(elapsed_ns * SECONDS_PER_NS, phase, readings))
 
     def recording(self, activity: Activity | None, missing: Sequence[Missing], *, interrupted: bool) -> Recording:
-        """All of it, with the phases that the activity named put in."""
+        """The whole recording, with the phases that the activity named put in."""
         seconds = self.elapsed_ns() * SECONDS_PER_NS
         faults = [Fault(str(source)) for source in missing]
         faults += [fault for source in self._sources for fault in source.faults]

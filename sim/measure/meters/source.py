@@ -31,7 +31,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """As in messages: NVML, RAPL."""
+        """Name of the meter in messages: NVML, RAPL."""
 
     @property
     def devices(self) -> Sequence[Device]:

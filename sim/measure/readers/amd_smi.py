@@ -215,7 +215,7 @@ def _gather(polled: Sequence[_Row], gathering: Gathering) -> None:
 
 
 def _chosen(those: Sequence[_Row]) -> dict[str, str]:
-    """Of each quantity, the column that a GPU is read from."""
+    """The column from which a GPU is read, by quantity."""
     best = {
         quantity: best_answered(names, {name: sum(_answers_in(row, name) for row in those) for name in names})
         for quantity, (names, _, _) in COLUMNS.items()

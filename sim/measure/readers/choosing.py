@@ -1,4 +1,4 @@
-"""Of several columns that say the same, the one a device is read from; and many devices named in a line."""
+"""Chooses, of several columns that say the same, the one a device is read from; and names many devices in a line."""
 
 from __future__ import annotations
 

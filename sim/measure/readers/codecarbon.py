@@ -273,7 +273,7 @@ def _undone(run: CarbonRun, row: dict[str, str]) -> str:
 
 
 def _listed(words: list[str]) -> str:
-    """As in 'energies, powers and water'."""
+    """Names in a sentence, as in 'energies, powers and water'."""
     return " and ".join([*([", ".join(words[:-1])] if words[1:] else []), words[-1]])
 
 

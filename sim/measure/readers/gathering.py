@@ -155,7 +155,7 @@ class Gathering:
         return replace(found, unknown=tuple(self._unknown))
 
     def _rows_of_devices(self) -> dict[str, Ints]:
-        """Of each device that has rows, where they are, in the order of the file."""
+        """Places of the rows of each device that has some, in the order of the file."""
         codes, found = pd.factorize(np.array(self._names, dtype=object))
         order = np.argsort(codes, kind="stable").astype(np.int64)
         return dict(zip(found, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True))

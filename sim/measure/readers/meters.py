@@ -209,7 +209,7 @@ def _together(place: _Place, device: str, sources: Sequence[tuple[Labels, Series
 def _with_parts(
     together: Mapping[_Place, Series], names: Mapping[Device, str], gathering: Gathering
 ) -> dict[tuple[Device, str], Series]:
-    """Of metrics whose parts add up, the sums at the moments that have all of them."""
+    """Sums of metrics whose parts add up, at the moments that have all of them."""
     found: dict[tuple[Device, str], list[_Place]] = {}
     for place in together:
         found.setdefault((place.device, place.metric), []).append(place)
@@ -237,7 +237,7 @@ def _with_parts(
 def _preferred(
     whole: Mapping[tuple[Device, str], Series], names: Mapping[Device, str], gathering: Gathering
 ) -> dict[tuple[Device, str], Series]:
-    """Of each device and quantity, the series of the metric that is preferred of those that it answers."""
+    """Series of each device and quantity: that of the preferred metric of those that answer it."""
     quantities: dict[tuple[Device, str], dict[str, Series]] = {}
     for (device, metric), own in whole.items():
         quantities.setdefault((device, METRICS[metric].measured), {})[metric] = own

@@ -140,7 +140,7 @@ def _header(text: Text) -> tuple[int, str]:
 
 
 def _cells(line: str) -> list[str]:
-    """As nvidia-smi writes them, or in the quotes that other programs put around them."""
+    """Cells of a line as nvidia-smi writes them, or in the quotes that other programs put around them."""
     return [cell.strip().strip('"').strip() for cell in line.split(",")]
 
 
@@ -185,7 +185,7 @@ def _rows(text: Text, gathering: Gathering) -> list[_Row]:
 
 
 def _instant(written: str, stamps: Stamps) -> int:
-    """Both as nvidia-smi writes it, with slashes, and in ISO 8601. Anything but digits after the point is refused."""
+    """A time as nvidia-smi writes it, with slashes, or in ISO 8601. Anything but digits after the point is refused."""
     if written[4:5] == "/":
         day, _, fraction = written.partition(".")
         if fraction and not (fraction.isdecimal() and len(fraction) <= 9):
@@ -223,7 +223,7 @@ def _value(written: str, unit: str) -> float:
 
 
 def _chosen(rows: Sequence[_Row]) -> dict[str, str]:
-    """Of each quantity, the column that these rows are read from: all are of one device, under one header."""
+    """The column from which these rows are read, by quantity: all are of one device, under one header."""
     answers = {
         measured: {column: sum(not math.isnan(row.values.get(column, math.nan)) for row in rows) for column in columns}
         for measured, (columns, _, _) in COLUMNS.items()

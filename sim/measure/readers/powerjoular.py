@@ -72,7 +72,7 @@ def _is_header(found: Sequence[str]) -> bool:
 
 
 def _moment(written: str) -> datetime:
-    """As Ada's ``Image`` writes it or as PowerJoular puts the numbers together. Raises ``ValueError``."""
+    """A time as Ada's ``Image`` writes it, or as PowerJoular puts the numbers together. Raises ``ValueError``."""
     match = _DATE.fullmatch(written)
     if match is None:
         raise ValueError(f"{written[:60]!r} is no date")

@@ -114,7 +114,7 @@ def _labels(written: str) -> Labels:
 
 
 def _tell_within(left_out: Counter[str], gathering: Gathering) -> None:
-    """Of metrics that would count something twice, which were left out and why."""
+    """Tells which metrics were left out since they would count something twice, and why."""
     for metric, count in left_out.items():
         if count:
             gathering.fault(f"left out: {count:,} of {metric}, which {within(metric)}")

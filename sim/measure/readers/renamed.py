@@ -22,7 +22,7 @@ Sample = tuple[int, float, int]
 def renamed(
     meters: Mapping[tuple[str, Labels], Meter], samples: Mapping[tuple[str, Labels], Sequence[Sample]]
 ) -> dict[str, str]:
-    """Of each machine that is another one under a new name, the name that one had first."""
+    """First name of each machine that is another one under a new name."""
     has: dict[str, set[tuple[str, str, str]]] = {}
     spans: dict[str, tuple[int, int]] = {}
     for key, own in meters.items():

@@ -55,7 +55,7 @@ class Stamps:
 
     @property
     def clock(self) -> str:
-        """In words, for the origin of a recording."""
+        """The clock in words, for the origin of a recording."""
         if self.zone is None:
             return "local time without a zone, taken as UTC: only differences of times mean anything"
         return f"local time of {self.zone}"

@@ -106,7 +106,7 @@ def _within(content: bytes, file: str, left: int, most: int) -> bytes:
 
 
 def _unpacked(stream: IO[bytes], file: str) -> tuple[bytes, bool]:
-    """As much of a gzip file as can be unpacked, and whether its end is missing. Raises ``zlib.error`` for damage."""
+    """The part of a gzip file that can be unpacked, and whether its end is missing. Raises ``zlib.error``."""
     parts: list[bytes] = []
     left = most = unpacked_limit(stream, MOST_BYTES)
     member = zlib.decompressobj(wbits=31)

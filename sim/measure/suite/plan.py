@@ -175,7 +175,7 @@ class SuiteRun:
 
     @property
     def exit_status(self) -> int | None:
-        """Of its program."""
+        """Exit status of its program."""
         return self._command.exit_status
 
     @property

@@ -75,12 +75,12 @@ class Found:
 
     @property
     def nearest(self) -> Trial | None:
-        """Of those that ran, the one that is least beyond the limits."""
+        """The trial that is least beyond the limits, of those that ran."""
         ran = [trial for trial in self.trials if trial.error is None]
         return min(ran, key=lambda trial: max((0.0, *trial.excess))) if ran else None
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain data."""
+        """The search as plain data."""
 
         def plain(trial: Trial | None) -> dict[str, Any] | None:
             if trial is None:

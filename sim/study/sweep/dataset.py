@@ -105,7 +105,7 @@ class Columns:
                 self._summary[name].see(value)
 
     def schema(self) -> pa.Schema:
-        """In an order that depends on nothing but the names."""
+        """The schema, in an order that depends on nothing but the names."""
         import pyarrow as pa
 
         fields = [

@@ -59,7 +59,7 @@ class Front:
     """Points that are done and have no number for one of the goals."""
 
     def write(self, path: Path) -> None:
-        """As CSV or Parquet, by its ending; whole or not at all."""
+        """Writes the front as CSV or Parquet, by the ending; whole or not at all."""
         sink = pa.BufferOutputStream()
         if path.suffix == ".csv":
             import pyarrow.csv as pacsv
@@ -72,7 +72,7 @@ class Front:
         write_bytes(sink.getvalue().to_pybytes(), path, ours=_ours(path))
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain data."""
+        """The front as plain data."""
         columns = ["point", *self.axes, *(goal.column for goal in self.goals)]
         return {
             "study": self.name,

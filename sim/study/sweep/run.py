@@ -60,7 +60,7 @@ TRIM_EVERY = 64
 
 
 class Pool(Protocol):
-    """Who performs tasks, in any order."""
+    """A pool of workers that perform tasks, in any order."""
 
     @property
     def workers(self) -> int: ...
@@ -323,7 +323,7 @@ def _pool(how: _How, progress: Progress) -> Pool:
 def swept_in_memory(
     source: str | Path | Mapping[str, Any], *, workers: int | None, dask: str | None, cache: Store | None
 ) -> StudyResults:
-    """As ``sweep``, into a folder that goes away with what is returned."""
+    """Runs a study as ``sweep`` does, into a folder that goes away with what is returned."""
     import tempfile
 
     home = tempfile.TemporaryDirectory(prefix="coldaisle-study-")
@@ -336,7 +336,7 @@ def swept_in_memory(
 
 
 def _records(plan: Plan, journal: Journal, statuses: Counter[str]) -> Iterator[Record]:
-    """Of every point, counted by their status."""
+    """The record of every point, which are counted by their status."""
     for index in range(len(plan.at)):
         replication, seed, values = plan.point(index)
         mark = plan.mark(index)

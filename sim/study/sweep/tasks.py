@@ -191,7 +191,7 @@ def _laid_out(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _with_profiles(folders: Mapping[str, Mapping[str, bytes]]) -> dict[str, str]:
-    """As ``_laid_out``, for folders that are read whole."""
+    """Folders laid out anew as ``_laid_out`` does files, for those that are read whole."""
     moved = {}
     for name, files in folders.items():
         if files_of(Path(name)) == files:
@@ -335,5 +335,5 @@ def _timed(seconds: float | None) -> Iterator[None]:
 
 
 def limits_of(memory: float | None, time_ns: int | None) -> Limits:
-    """As a study writes them."""
+    """Limits of a task as a study writes them."""
     return Limits(time_ns / NS_PER_S if time_ns is not None else None, int(memory) if memory is not None else None)

@@ -82,7 +82,7 @@ class _Cube:
         return cls(named, tuple(sources), len(uncertain.columns), tuple(groups))
 
     def scores(self, moved: Floats) -> Floats:
-        """Of every column, shape (points, columns)."""
+        """Scores of every column, shape (points, columns)."""
         scores = np.zeros((len(moved), self.columns))
         scores[:, self.sources] = moved
         for members, correlation in self.groups:

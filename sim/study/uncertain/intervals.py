@@ -51,7 +51,7 @@ def variances(outputs: Floats) -> tuple[float, float]:
 
 
 def interval(outputs: Floats) -> Interval:
-    """Of ``outputs`` (draws, seeds)."""
+    """The interval of ``outputs`` (draws, seeds)."""
     p05, p50, p95 = (float(value) for value in np.percentile(outputs, ENDS))
     if outputs.shape[1] < 2:
         return Interval(p05, p50, p95, None, None)

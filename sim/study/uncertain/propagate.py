@@ -28,7 +28,10 @@ ESTIMATOR = (
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Of one scenario: ``intervals`` by result and how they came about, as the summary has them, and all draws."""
+    """What came of the draws of one scenario.
+
+    ``intervals`` by result and how they came about, as the summary has them, and all draws.
+    """
 
     intervals: dict[str, dict[str, float]]
     about: dict[str, Any]

@@ -94,7 +94,7 @@ class ByPath(Input):
         return [str(self.written(score)) for score in scores.tolist()]
 
     def written(self, score: float) -> Any:
-        """As one writes it in a scenario."""
+        """The value as one writes it in a scenario."""
         value = float(self.quantile(laws.shares(np.array([score])))[0])
         if self.whole and value.is_integer():
             return int(value)
@@ -325,7 +325,7 @@ class UncertainScenario:
         return len(needed - self._runs.keys())
 
     def key(self, scores: Floats) -> str:
-        """Of the simulation that a draw needs, under the scenario's own seed: draws of one key share it."""
+        """Key of the simulation that a draw needs, under the scenario's own seed: draws of one key share it."""
         return self._keys.of(self.at(scores))
 
     @property

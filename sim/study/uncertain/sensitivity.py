@@ -43,7 +43,7 @@ class Sensitivity:
     evaluations: int
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain data."""
+        """The sensitivities as plain data."""
         return {
             "method": self.method,
             "evaluations": self.evaluations,
