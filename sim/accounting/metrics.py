@@ -53,15 +53,11 @@ def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
         }
     metrics["utilisation"] = log.busy_ns / (log.replicas * ledger.end_ns)
     metrics["power_w_mean"] = energy_j / seconds
-    zero_load_w = zero_load_power_w(own)
-    if zero_load_w is not None:
-        metrics["power_w_at_zero_load"] = zero_load_w
-        metrics["zero_load_energy_share"] = zero_load_w * seconds / energy_j
-    return metrics
+    return metrics | zero_load(own)
 
 
-def zero_load_power_w(own: Ledger) -> float | None:
-    """Mean W of everything a service holds while it is loaded and no request is served; None if that never happened.
+def zero_load(own: Ledger) -> dict[str, float]:
+    """Mean W of everything a service holds while it is loaded and no request is served; nothing if that never happened.
 
     Its share of the energy over the whole run is what the service would have drawn had nobody asked it anything: the
     BLOOM study found about 82 % (Luccioni, Viguier, Ligozat 2023, arXiv:2211.02001, section 5).
@@ -70,9 +66,11 @@ def zero_load_power_w(own: Ledger) -> float | None:
     held = own.where(lambda key: key.component == "gpu").slot_ns.sum()
     idle = loaded.where(lambda key: key.component == "gpu").slot_ns.sum()
     if not idle:
-        return None
+        return {}
     gpus_held = held / own.end_ns  # mean over the run
-    return loaded.total_j() / (float(idle) * SECONDS_PER_NS) * float(gpus_held)
+    power_w = loaded.total_j() / (float(idle) * SECONDS_PER_NS) * float(gpus_held)
+    seconds = own.end_ns * SECONDS_PER_NS
+    return {"power_w_at_zero_load": power_w, "zero_load_energy_share": power_w * seconds / own.total_j()}
 
 
 def job_metrics(records: Sequence[JobRecord]) -> dict[str, Any]:

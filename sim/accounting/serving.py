@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.ledger import Ledger
-from sim.accounting.metrics import it_of, zero_load_power_w
+from sim.accounting.metrics import it_of, zero_load
 from sim.units import HOUR_NS, J_PER_KWH, J_PER_NJ, SECONDS_PER_NS
 from sim.workload.serving_records import ROW_COLUMNS, SKETCHES, ServingLog, sketch_quantile
 
@@ -105,10 +105,7 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
             "overhead": requests.overhead_j / J_PER_KWH,
             "unattributed": requests.unattributed_j / J_PER_KWH,
         }
-    zero_load_w = zero_load_power_w(own)
-    if zero_load_w is not None:
-        metrics["power_w_at_zero_load"] = zero_load_w
-        metrics["zero_load_energy_share"] = zero_load_w * seconds / energy_j
+    metrics |= zero_load(own)
     metrics["gpu_hours"] = float(own.where(lambda key: key.component == "gpu").slot_ns.sum()) / HOUR_NS
     metrics["engine"] = log.engine
     return metrics

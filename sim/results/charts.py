@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import groupby
 
@@ -16,6 +16,9 @@ PALETTE = (
 GENERATOR = '<meta name="generator" content="coldaisle">'
 DRAWN = "<!-- drawn by coldaisle -->"
 """How a page, and a picture by itself, say whose they are: only such are written over."""
+
+Axis = Callable[[float], float]
+"""Where a value is drawn."""
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 860, 64, 12, 10, 34
 LONGEST_LABEL = 44
@@ -122,9 +125,7 @@ def lines(edges: Sequence[float], series: Mapping[str, Sequence[float]], unit: s
     )
 
 
-def _steps(edges: Sequence[float], values: Sequence[float], x: object, y: object) -> list[tuple[float, float]]:
-    assert callable(x)
-    assert callable(y)
+def _steps(edges: Sequence[float], values: Sequence[float], x: Axis, y: Axis) -> list[tuple[float, float]]:
     corners = []
     for left, right, value in zip(edges[:-1], edges[1:], values, strict=True):
         corners += [(x(left), y(value)), (x(right), y(value))]
@@ -173,8 +174,7 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], names: Sequence[str], 
     return _svg(height, parts)
 
 
-def _axis_y(marks: Sequence[float], y: object, unit: str) -> str:
-    assert callable(y)
+def _axis_y(marks: Sequence[float], y: Axis, unit: str) -> str:
     lines = [
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(mark):.1f}" y2="{y(mark):.1f}" class="grid"/>'
         f'<text x="{LEFT - 6}" y="{y(mark) + 4:.1f}" text-anchor="end">{tick_label(mark)}</text>'
