@@ -18,7 +18,7 @@ from sim.profiles.step import kv_bytes_per_token
 from sim.rng import Streams
 from sim.spec.requests import ClosedLoopUsers
 from sim.spec.scenario import Outputs, Sample
-from sim.spec.serving import ColdStart, Count, Serving
+from sim.spec.serving import ColdStart, Serving
 from sim.units import J_PER_NJ, NS_PER_S
 from sim.workload.prefixes import KvBlocks
 from sim.workload.requests import RequestSource
@@ -81,8 +81,7 @@ def kept(outputs: Outputs, name: str, streams: Streams) -> Callable[[], Keep]:
 
 
 def _cap_times(deployment: Deployment) -> list[int]:
-    written = deployment.replicas.power_cap
-    return [int(change.after) for change in written] if isinstance(written, list) else []
+    return [int(change.after) for change in deployment.replicas.cap_changes or ()]
 
 
 def _group(
@@ -108,9 +107,9 @@ def _group(
             cost = deployment.cost(cap_w, min(longest, LONGEST_PROMPT))
             costs.append(StepCost.of(cost.table, cost.slope, deployment.ranks))
         schedule.append(by_cap[cap_w])
-    count = replicas.count
-    least, most = (count.min, count.max) if isinstance(count, Count) else (count, count)
-    initial = count.initial if isinstance(count, Count) and count.initial is not None else least
+    between, most = replicas.range, replicas.most
+    least = between.min if between is not None else most
+    initial = between.initial if between is not None and between.initial is not None else least
     return ReplicaGroup(
         role=ROLES[field],
         pool=pool,
