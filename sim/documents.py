@@ -86,10 +86,10 @@ class Document:
         """What is written at ``path``; None where nothing is."""
         value: Any = self.data
         for part in path:
-            if isinstance(value, list):
-                value = value[part] if isinstance(part, int) and part < len(value) else None
+            if type(value) is dict:
+                value = value.get(str(part))
             else:
-                value = (as_mapping(value) or {}).get(str(part))
+                value = value[part] if type(value) is list and type(part) is int and part < len(value) else None
         return value
 
     def mapping(self, *path: str | int) -> Mapping[str, Any]:
@@ -126,19 +126,20 @@ def named_files(data: Any, path: KeyPath = ()) -> Iterator[tuple[dict[str, Any],
     for key, value in inside(data):
         if (key == "file" or (key == "profiles" and not path)) and as_text(value):
             yield data, key, (*path, key)
-        else:
+        elif type(value) in (dict, list):
             yield from named_files(value, (*path, key))
 
 
 def _without_nulls(value: Any, refused: set[str], path: KeyPath = ()) -> Any:
-    mapping, items = as_mapping(value), as_list(value)
-    if mapping is not None:
+    if type(value) is dict:  # in a document all is plain: this is done for every point of a study
         return {
             key: _without_nulls(item, refused, (*path, key))
-            for key, item in mapping.items()
+            for key, item in value.items()
             if item is not None or (refused and dotted((*path, key)) in refused)
         }
-    return value if items is None else [_without_nulls(item, refused, (*path, i)) for i, item in enumerate(items)]
+    if type(value) is list:
+        return [_without_nulls(item, refused, (*path, i)) for i, item in enumerate(value)]
+    return value
 
 
 class _Builder:
