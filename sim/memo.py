@@ -1,15 +1,17 @@
-"""Pure functions that remember what they said last, for callers who ask the same of the same objects over and over.
+"""Functions that remember what they said last, for callers who ask the same over and over.
 
-Arguments are the same if they are the very same objects: nothing is compared or hashed, so it suits large values that
-nobody changes (a ledger, a checked section of a scenario).
+Of ``last_kept``, arguments are the same if they are the very same objects: nothing is compared or hashed, so it suits
+large values that nobody changes (a ledger, a checked section of a scenario). Of ``kept_while_unchanged``, a file is.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,6 +36,39 @@ def last_kept(function: Callable[P, R]) -> Callable[P, R]:
         return result
 
     return remembering
+
+
+OfPath = Callable[Concatenate[Path, P], R]
+
+
+def kept_while_unchanged(*, most: int) -> Callable[[OfPath[P, R]], OfPath[P, R]]:
+    """For functions that read the file at a path, and are asked for the same file over and over.
+
+    What the last ``most`` calls gave stays, each as long as its file has the size and the time of change it had; nobody
+    may change it. An error is not remembered. Arguments beside the path must be hashable.
+    """
+
+    def keeping(read: OfPath[P, R]) -> OfPath[P, R]:
+        known: OrderedDict[Hashable, R] = OrderedDict()
+
+        @wraps(read)
+        def remembering(path: Path, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                state = path.stat()
+            except (OSError, ValueError):  # the reader says it in its own words
+                return read(path, *args, **kwargs)
+            asked = (path, state.st_mtime_ns, state.st_size, args, tuple(sorted(kwargs.items())))
+            if asked in known:
+                known.move_to_end(asked)
+                return known[asked]
+            result = known[asked] = read(path, *args, **kwargs)
+            while len(known) > most:
+                known.popitem(last=False)
+            return result
+
+        return remembering
+
+    return keeping
 
 
 def _held(value: Any) -> Callable[[], Any]:

@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "memo": set(),
     "profiles": BASE,
     "onsite": {"errors", "units", "signals", "instants", "reading"},
-    "workload": BASE | {"signals", "rng", "profiles"},
+    "workload": BASE | {"signals", "rng", "memo", "profiles"},
     "engine": {"errors", "units", "signals", "rng", "profiles", "workload", "instants", "reading"},
     "weather": {"errors", "units", "signals", "instants", "plain", "reading", "possible"},
     "facility": {"errors", "units", "weather"},

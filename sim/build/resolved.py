@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
@@ -85,8 +86,8 @@ class Resolved:
 
     @cached_property
     def given(self) -> str:
-        """The content of its parts, as a hash."""
-        return content_hash(self.parts)
+        """All that a run is given beside its seed and the profiles, as the hash of its content."""
+        return _content(self.of_run.parts)
 
     @cached_property
     def of_run(self) -> Resolved:
@@ -244,3 +245,32 @@ def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
         except InputError as error:
             unread[pool.label] = (i, error)
     return Machines(found, unread, tuple(twice))
+
+
+MOST_GIVEN = 8
+_GIVEN: list[tuple[Parts, str]] = []
+"""What was given last, with its hash; the latest first."""
+
+
+def _content(parts: Parts) -> str:
+    """The hash of ``parts``, known at once where they are made of the very same pieces as some just before."""
+    for known, content in _GIVEN[:]:
+        if all(map(_same, vars(parts).values(), vars(known).values())):
+            return content
+    content = content_hash(parts)
+    _GIVEN.insert(0, (parts, content))
+    del _GIVEN[MOST_GIVEN:]
+    return content
+
+
+def _same(value: object, other: object) -> bool:
+    """Whether both are one, or hold the very same pieces; there is more that is equal."""
+    if value is other:
+        return True
+    if type(value) is not type(other):
+        return False
+    if isinstance(value, dict) and isinstance(other, dict):
+        return [*value] == [*other] and all(map(_same, value.values(), other.values()))
+    if isinstance(value, list | tuple) and isinstance(other, list | tuple):
+        return len(value) == len(other) and all(map(_same, value, other))
+    return isinstance(value, str | int | datetime) and value == other

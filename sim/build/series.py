@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sim.memo import kept_while_unchanged
 from sim.signals import Signal, read_series
 from sim.signals.labels import Labels
 from sim.spec.market import PowerSeries
@@ -15,6 +16,7 @@ from sim.spec.workloads import IntervalLog, RateLog, RequestLog
 from sim.workload.request_file import IntervalCounts, read_interval_counts, read_request_times
 
 Ints = npt.NDArray[np.int64]
+_read_series = kept_while_unchanged(most=16)(read_series)
 
 
 def rate_signal(log: RateLog, start_ns: int) -> Signal:
@@ -33,7 +35,7 @@ def output_signal(series: OutputSeries, start_ns: int) -> Signal:
 
 
 def _series(series: OutputSeries | PowerSeries | RateLog, start_ns: int, unit: str) -> Signal:
-    return read_series(
+    return _read_series(
         Path(series.file),
         time_column=series.time_column,
         value_column=series.column,

@@ -32,7 +32,7 @@ from sim.workload.factors import Exponential, Lognormal
 Ints = npt.NDArray[np.int64]
 
 
-def build(resolved: Resolved, seen: Seen) -> Built:
+def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
     """All that a run of a scenario is given that has passed its checks. ``resolved`` is what a run may know of it.
 
     Raises ``UnplacedError`` for jobs that cannot choose their pool; whoever checks the signals has said so before.
@@ -40,7 +40,7 @@ def build(resolved: Resolved, seen: Seen) -> Built:
     parts = resolved.parts
     assert parts.outputs is not None  # or it would not have passed
     assert parts.cluster is not None
-    streams = Streams(parts.seed)
+    streams = Streams(seed)
     resolved, moved = placed(resolved, seen.signals, streams)
     pools = tuple(
         Pool(
@@ -79,7 +79,7 @@ def build(resolved: Resolved, seen: Seen) -> Built:
         services.append(_service(name, service, pool, resolved.gpus[pool], parts, streams))
     step_ns, start_ns = parts.outputs.bin_ns, parts.start_ns
     return Built(
-        seed=parts.seed,
+        seed=seed,
         duration_ns=parts.duration_ns,
         bins=LedgerBins(step_ns, start_ns, seen.ask(Cuts(step_ns, start_ns, parts.duration_ns))),
         sites=resolved.sites,

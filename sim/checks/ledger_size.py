@@ -9,7 +9,7 @@ bins further, whatever the interval; only a ledger far too large is refused for 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -133,4 +133,5 @@ def with_bin(resolved: Resolved) -> tuple[Resolved, str | None]:
     step = size.fitting or LADDER[-1]
     outputs = _with(scenario.outputs, step)
     why = None if step == DEFAULT_BIN else f"outputs.bin is {step.text}: {size.sum(DEFAULT_BIN)}, and {MOST}"
-    return Resolved.of(scenario.model_copy(update={"outputs": outputs}), resolved.catalog), why
+    scenario = scenario.model_copy(update={"outputs": outputs})
+    return replace(resolved, parts=replace(resolved.parts, scenario=scenario, outputs=outputs)), why

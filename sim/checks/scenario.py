@@ -45,8 +45,7 @@ def crosscheck(
 ) -> list[Problem]:
     """Every problem between the parts of a scenario; without ``activity_files`` the logs of arrivals are not opened.
 
-    ``priced_only`` leaves out what reads neither the places nor the accounting, for a scenario that differs in nothing
-    else from one that held together.
+    ``priced_only`` leaves out all that a run is given, where the same has held together before.
     """
     document = document.without_nulls()
     parts, catalog = resolved.parts, resolved.catalog
@@ -59,7 +58,7 @@ def crosscheck(
         _functional_unit(parts),
     ]
     if not priced_only:
-        checks += _of_what_runs(resolved, document)
+        checks += _of_what_runs(resolved.of_run, document)
     found = [document.problem(where_written(document, path), message) for path, message in chain(*checks)]
     found += file_problems(resolved, document, activity_files=activity_files, most_requests=MOST_REQUESTS)
     return list(dict.fromkeys(found))  # workloads of one route have the same requests, and the same mistakes in them

@@ -7,7 +7,6 @@ only where something about it changed.
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,16 +21,12 @@ from sim.checks.scenario import crosscheck
 from sim.documents import Document, Place, from_mapping, key_path, named_files
 from sim.errors import InputError, Problem
 from sim.loading.scenario import Loaded, assign, catalog_of, copied, is_hole, resolve_files
-from sim.plain import inside
 from sim.profiles.catalog import Catalog
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
 from sim.validation import validate
 
 _SCENARIO: TypeAdapter[Scenario] = TypeAdapter(Scenario)
-_PRICED = {"site", "sites", "accounting", "name", "description", "uncertainty", "seed"}
-"""Sections that no check of the machines and of the work reads."""
-_WITHOUT_LOGS = {*_PRICED, "outputs", "cluster"}
 MOST_CHECKED = 4096
 
 
@@ -56,8 +51,7 @@ class Variants:
         self._problems: list[Problem] = []
         self._catalog = catalog_of(self._document, self._problems)
         self._sections: dict[str, Any] = {}
-        self._logs = _Passed()
-        self._runs = _Passed()
+        self._passed: OrderedDict[str, None] = OrderedDict()  # what a run was given that has passed its checks
 
     @property
     def catalog(self) -> Catalog:
@@ -84,19 +78,15 @@ class Variants:
         whole = scenario is not None and not problems
         parts = Parts.of(scenario) if scenario is not None and whole else Parts.salvaged(document)
         resolved = Resolved(parts, catalog)
-        runs = json.dumps({path: value for path, value in values.items() if _top(path) not in _PRICED}, default=str)
-        logs = None
-        if whole and runs in self._runs:
-            found += crosscheck(resolved, document, activity_files=False, priced_only=True)
-        else:
-            logs = _what_logs_hold_for(document.data)
-            found += crosscheck(resolved, document, activity_files=logs not in self._logs)
+        priced_only = whole and resolved.given in self._passed
+        found += crosscheck(resolved, document, activity_files=not priced_only, priced_only=priced_only)
         problems += [problem for problem in found if not is_hole(problem.path, refused)]
         if problems or scenario is None:
             raise InputError(problems)
-        self._runs.add(runs)
-        if logs is not None:
-            self._logs.add(logs)
+        if not priced_only:
+            self._passed[resolved.given] = None
+            if len(self._passed) > MOST_CHECKED:
+                self._passed.popitem(last=False)
         resolved, bin_chosen = with_bin(resolved)
         return Loaded(resolved, document, self._name, bin_chosen)
 
@@ -150,32 +140,6 @@ class Variants:
 def _top(path: str) -> str:
     """The section that a path leads into."""
     return path.partition(".")[0]
-
-
-class _Passed:
-    """What has passed its checks, as text, so far back as is worth remembering."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, None] = OrderedDict()
-
-    def __contains__(self, text: str) -> bool:
-        return text in self._known
-
-    def add(self, text: str) -> None:
-        self._known[text] = None
-        if len(self._known) > MOST_CHECKED:
-            self._known.popitem(last=False)
-
-
-def _what_logs_hold_for(data: Mapping[str, Any]) -> str:
-    """What decides whether the logs of arrivals are right, as text."""
-    read = {key: value for key, value in data.items() if key not in _WITHOUT_LOGS}
-    names = ("kind", "arrivals", "lengths", "step_time", "priorities", "batching")
-    read["workloads"] = {
-        name: {part: value for part, value in inside(work) if part in names}
-        for name, work in inside(read.pop("workloads", None))
-    }
-    return json.dumps(read, default=str)
 
 
 def _move(data: Any, moved: Mapping[str, str]) -> None:

@@ -82,7 +82,7 @@ def built_of(loaded: Loaded, seen: Seen | None = None) -> Built:
     too_large = cut_problem(loaded.answers, changes)
     if too_large is not None:
         raise InputError([loaded.document.problem(*too_large)])
-    return build(loaded.answers.of_run, seen if seen is not None else Seen(plan))
+    return build(loaded.answers.of_run, seen if seen is not None else Seen(plan), loaded.scenario.seed)
 
 
 def environmental(run: Simulated, loaded: Loaded) -> dict[str, Any]:
@@ -158,7 +158,8 @@ def _refuse_another_run(results: Results, overrides: Mapping[str, Any]) -> None:
     """
 
     def given(under: Mapping[str, Any]) -> str:
-        return content_hash(parts_of(results.scenario, under).of_run())
+        parts = parts_of(results.scenario, under)
+        return content_hash((parts.seed, parts.of_run()))
 
     before = given({})
     if given(overrides) != before:

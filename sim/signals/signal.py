@@ -60,6 +60,8 @@ class Signal:
 
     def breakpoints(self, start_ns: int, end_ns: int) -> Ints:
         """Edges strictly inside ``(start_ns, end_ns)``: where the value may change."""
+        if len(self.values) == 1 and self.covers(start_ns, end_ns):
+            return self.edges_ns[:0]
         inside = (self.edges_ns > start_ns) & (self.edges_ns < end_ns)
         return self.edges_ns[inside]
 

@@ -94,11 +94,11 @@ class Parts:
         )
 
     def of_run(self) -> Parts:
-        """Those that a run is given: of its sites the names, and nothing of the accounting.
+        """Those that a run is given beside its seed: of its sites the names, and nothing of the accounting.
 
         What work and machines see of a site while they run, they see as its signals.
         """
-        return replace(self, scenario=None, grids={}, places={}, accounting=None)
+        return replace(self, scenario=None, seed=0, grids={}, places={}, accounting=None)
 
     @property
     def start_ns(self) -> int:

@@ -29,6 +29,7 @@ from sim.running.run import built_of, input_files
 from sim.spec.scenario import Scenario
 from sim.validation import Spec
 
+Questions = tuple[Question[object], ...]
 MOST_TEXTS = 256
 MOST_RUNS = 4096
 """Runs whose key is remembered."""
@@ -77,15 +78,14 @@ class Keys:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, int], dict[tuple[Question[object], ...], dict[tuple[str, ...], str]]] = (
-            OrderedDict()
-        )
+        self._known: OrderedDict[tuple[str, int, int], dict[Questions, dict[tuple[str, ...], str]]] = OrderedDict()
         self._catalogs: dict[int, Catalog] = {}  # held, so that no other takes over an id
 
     def of(self, loaded: Loaded) -> str:
         """The key of a scenario that has passed its checks. Raises whatever keeps it from being built."""
-        resolved, seen = loaded.answers.of_run, Seen(accounting_plan(loaded.answers))
-        given = (resolved.given, id(self._catalogs.setdefault(id(resolved.catalog), resolved.catalog)))
+        seen, catalog = Seen(accounting_plan(loaded.answers)), loaded.catalog
+        held = self._catalogs.setdefault(id(catalog), catalog)
+        given = (loaded.answers.given, loaded.scenario.seed, id(held))
         asked = self._known.setdefault(given, {})
         for questions, by_answers in asked.items():
             key = by_answers.get(seen.answers(questions))

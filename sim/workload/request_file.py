@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
+from sim.memo import kept_while_unchanged
 from sim.signals.csv_table import open_table
 
 Ints = npt.NDArray[np.int64]
@@ -25,6 +26,7 @@ class IntervalCounts:
     counts: Ints
 
 
+@kept_while_unchanged(most=16)
 def read_interval_counts(path: Path) -> IntervalCounts:
     """A log with one row an interval: ``requests`` beside ``interval_start_utc`` or ``interval_end_utc``.
 
@@ -53,6 +55,7 @@ def read_interval_counts(path: Path) -> IntervalCounts:
     return IntervalCounts(np.array(edges, dtype=np.int64), np.array(counts, dtype=np.int64))
 
 
+@kept_while_unchanged(most=16)
 def read_request_times(path: Path) -> Ints:
     """A log with one row a request and its ``timestamp_utc`` (ISO 8601), in ns since 1970, sorted by time.
 

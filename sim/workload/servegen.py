@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError, Problem
+from sim.memo import kept_while_unchanged
 from sim.plain import as_mapping, as_text
 from sim.reading import csv_rows, lines_of, open_text, read_json
 from sim.units import NS_PER_S
@@ -58,6 +59,7 @@ class Lengths:
     output: Histogram
 
 
+@kept_while_unchanged(most=64)
 def read_windows(path: Path) -> list[Window]:
     """The windows in a client's CSV file. Raises ``InputError`` naming each line that cannot be read."""
     windows: list[Window] = []
@@ -95,6 +97,7 @@ def _window(row: list[str]) -> Window:
     return Window(start, rate, cv, family)
 
 
+@kept_while_unchanged(most=64)
 def read_lengths(path: Path) -> list[Lengths]:
     """Length distributions in a client's JSON file. Raises ``InputError`` where a window has no usable histogram."""
     try:

@@ -19,6 +19,7 @@ import numpy as np
 
 from sim.errors import InputError, Problem
 from sim.kinds import named
+from sim.memo import kept_while_unchanged
 from sim.plain import as_mapping, spelled
 from sim.reading import csv_rows, open_text, parse_json
 from sim.validation import nearest
@@ -37,25 +38,24 @@ MOST_PROBLEMS = 20
 class TraceReport:
     """Counts of a trace's rows: how many there were and could not be used, and the first of those with reasons."""
 
-    file: str
     format: str
     rows: int = 0
     skipped: int = 0
     problems: list[Problem] = field(default_factory=list)
     last_line: int = 0
 
-    def complain(self, line: int, message: str) -> None:
-        """Notes one more row that cannot be used."""
+    def complain(self, file: str, line: int, message: str) -> None:
+        """One more row of ``file`` that cannot be used."""
         self.skipped += 1
         self.last_line = line
         if len(self.problems) < MOST_PROBLEMS:
-            self.problems.append(Problem(self.file, line, "", message))
+            self.problems.append(Problem(file, line, "", message))
 
-    def raise_if_any(self) -> None:
+    def raise_if_any(self, file: str) -> None:
         """Raises ``InputError`` with every reason kept and a count of the others."""
         if self.skipped:
             more = self.skipped - len(self.problems)
-            rest = [Problem(self.file, self.last_line, "", f"the last of {more:,} more such rows")] if more else []
+            rest = [Problem(file, self.last_line, "", f"the last of {more:,} more such rows")] if more else []
             raise InputError([*self.problems, *rest])
 
 
@@ -74,6 +74,7 @@ class Trace:
         return len(self.requests.prefix_hashes) > 0
 
 
+@kept_while_unchanged(most=4)
 def read_trace(
     path: Path,
     wanted: str | None = None,
@@ -96,7 +97,7 @@ def read_trace(
             found, rows = _json_rows(path, first, text, wanted, difficulty)
         else:
             found, rows = _csv_rows(path, first, text, wanted, difficulty)
-        report = TraceReport(str(path), found.name)
+        report = TraceReport(found.name)
         hashed = block_tokens or found.hashed_tokens
         kept: list[TraceRow] = []
         for line, read in rows:
@@ -105,14 +106,14 @@ def read_trace(
                 row = read()
                 _hold_against_its_prompt(row, found, hashed)
             except BadRowError as error:
-                report.complain(line, str(error))
+                report.complain(str(path), line, str(error))
             else:
                 kept.append(row)
     if not skip:
-        report.raise_if_any()
+        report.raise_if_any(str(path))
     if not kept:
         if report.skipped:
-            report.raise_if_any()
+            report.raise_if_any(str(path))
         raise InputError.one(str(path), "holds no requests")
     return _trace(kept, found, hashed, report, rated=difficulty is not None)
 
