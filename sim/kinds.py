@@ -116,6 +116,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.routes:BetaDifficulty": "sim.build.routes:beta",
         "sim.spec.routes:DifficultyColumn": "sim.build.routes:column",
     },
+    "workload": {
+        "sim.spec.workloads:Training": "sim.build.work:training",
+        "sim.spec.workloads:Inference": "sim.build.work:inference",
+        "sim.spec.serving:Serving": "sim.build.work:serving",
+    },
     "scheduler": {
         "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
     },

@@ -77,6 +77,7 @@ BATTERY = {
 DIESEL = {"capacity": "1 MW", "minimum_load": "30 %", "fuel": {"full": "0.27 L/kWh", "half": "0.3 L/kWh"}}
 TURBINE = {"hub_height": "90 m", "shear": 0.14, "cut_in": "3 m/s", "rated": "12 m/s", "cut_out": "25 m/s"}
 TOKENS = {"kind": "constant", "tokens": 100}
+WORK = {"kind": "gpu-hours", "gpu_hours": 8, "load": {"kind": "measured", "active": "350 W"}}
 FACTORS = {"factors": "dcrl-eia-lifecycle"}
 FIXED_LENGTHS = {"kind": "separate", "prompt": TOKENS, "output": TOKENS}
 
@@ -172,6 +173,29 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "lengths": {
         "separate": {"prompt": TOKENS, "output": TOKENS},
         "joint": {"file": "trace.csv"},
+    },
+    "workload": {
+        "training": {"gpus": 8, "work": WORK, "cpu_load": 0.1},
+        "inference": {
+            "replicas": 1,
+            "gpus_per_replica": 1,
+            "arrivals": {"kind": "poisson", "rate": "0.5 /s"},
+            "service_time": {"law": "constant", "first": "1 s"},
+            "load": WORK["load"],
+            "cpu_load": 0.05,
+        },
+        "serving": {
+            "model": "llama-3.1-8b",
+            "stack": "vllm-2025",
+            "precision": {"weights": "bf16"},
+            "replicas": {"count": 1},
+            "batching": {"max_num_seqs": 16, "max_num_batched_tokens": 2048},
+            "routing": "round-robin",
+            "arrivals": {"kind": "poisson", "rate": "0.1 /s"},
+            "lengths": FIXED_LENGTHS,
+            "cpu_load": 0.1,
+            "engine": "reference",
+        },
     },
     "route rule": {
         "lowest": {"signal": "carbon", "interval": "15 min"},

@@ -75,9 +75,15 @@ def test_what_a_package_adds_is_used_and_told(installed: Path, tmp_path: Path) -
     site["weather"] = {"kind": "month-hours", "file": str(DALLAS), "latitude": 32.9, "longitude": -97.0}
     site["water"] = {}
     scenario["policies"] = [{"kind": "at-first", "target": "short", "cap": "60 %", "lasts": "30 min"}]
+    scenario["cluster"]["nodes"] = [{"profile": "dgx-a100", "count": 2}, {"profile": "dgx-h100", "count": 1}]
+    for workload in scenario["workloads"].values():
+        workload["pool"] = "dgx-a100"
+    scenario["workloads"]["new"] = {"kind": "burn-in", "gpus": 8, "power": "400 W", "lasts": "2 h", "pool": "dgx-h100"}
     summary = summary_of(scenario, tmp_path, installed)
 
     jobs = summary["jobs"]
+    assert (jobs["new"]["completed"], jobs["new"]["gpu_hours"]) == (1, 16.0)
+    assert summary["energy_kwh"]["by_workload"]["new"] > 6.4  # of the GPUs alone: 8 at 400 W for two hours
     assert jobs["short"]["wait_s"] == pytest.approx(3600 - 120)
     assert jobs["long"]["wait_s"] == pytest.approx(1.5 * 3600 - 60)  # first come, it would have been an hour
     energy = summary["energy_kwh"]
@@ -88,6 +94,18 @@ def test_what_a_package_adds_is_used_and_told(installed: Path, tmp_path: Path) -
     assert summary["policies"] == [capped]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["plugins"]["coldaisle-example"].startswith("0.3+")
+
+
+@pytest.mark.slow
+def test_what_a_package_adds_obeys_the_laws_of_its_families(installed: Path) -> None:
+    """The contract test of the registry, over a table that has the rows of the package."""
+    added = "sea-water or day-and-night or at-first or shortest-first or in-turn or burn-in"
+    root = Path(__file__).resolve().parents[1]
+    env = {**os.environ, "PYTHONPATH": str(installed)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_kinds.py", "-k", added]
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "12 passed" in done.stdout
 
 
 def test_its_router_shares_out_a_trace_in_its_format(installed: Path, tmp_path: Path) -> None:

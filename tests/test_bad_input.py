@@ -290,7 +290,7 @@ def test_extends_states_only_what_differs(tmp_path: Path) -> None:
     scenario = load_scenario(child).scenario
     assert scenario.name == "child"
     assert list(scenario.workloads) == ["tune"]
-    assert scenario.workloads["tune"].gpus == 4  # type: ignore[union-attr]
+    assert scenario.workloads["tune"].gpus == 4  # type: ignore[attr-defined]
     child.write_text("extends: ../base.yaml\nsite: {grid: {intensity: 5 kg}}\nnmae: x\n")
     with pytest.raises(InputError) as caught:
         load_scenario(child)
@@ -308,7 +308,7 @@ def test_another_kind_replaces_the_inherited_mapping(tmp_path: Path) -> None:
     (tmp_path / "child.yaml").write_text(
         "extends: base.yaml\nworkloads:\n  tune:\n    work: {load: {kind: nameplate}}\n"
     )
-    load = load_scenario(tmp_path / "child.yaml").scenario.workloads["tune"].work.load  # type: ignore[union-attr]
+    load = load_scenario(tmp_path / "child.yaml").scenario.workloads["tune"].work.load  # type: ignore[attr-defined]
     assert load.kind == "nameplate"  # the inherited 'active' went with the inherited kind
 
 

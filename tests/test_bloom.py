@@ -11,6 +11,7 @@ import pytest
 
 import sim
 from sim.results.results import Results
+from sim.spec.workloads import Inference
 from sim.units import J_PER_KWH
 
 WALL_HOURS = 1_082_990 / 384
@@ -150,7 +151,7 @@ def test_the_scenario_holds_what_the_first_three_days_give(shared_data: Path) ->
     fit = least_squares(residual, [1700.0, 2800.0, 2.0], x_scale=[1000.0, 1000.0, 1.0]).x
     workload = sim.load("bloom-inference").scenario.workloads["api"]
     host_w = (195.92 + 17.51) / 412 * 1000  # the study's DRAM and CPU energy over its 412 h
-    assert workload.kind == "inference"
+    assert isinstance(workload, Inference)
     assert workload.load.kind == "measured"
     assert workload.load.loaded is not None
     assert 16 * workload.load.loaded + host_w == pytest.approx(fit[0], rel=2e-4)

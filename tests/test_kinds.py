@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sim
 from sim import kinds
 from sim.build.facility import building, cooling
 from sim.build.grid import ewif_signal, grid_series
@@ -49,6 +50,7 @@ from tests.grid_files import ORIGIN
 from tests.kind_examples import EXAMPLES, HOURS, OTHER_START, write_files
 from tests.onsite_worlds import clear, imbalance_w, storage_imbalance_j
 from tests.plants import weather
+from tests.small import small
 from tests.worlds import Tape, hardware
 
 CATALOG = Catalog()
@@ -263,6 +265,18 @@ def laws_have_their_mean(spec: Any) -> None:
     assert math.isclose(drawn.mean(), spec.mean_tokens, rel_tol=0.05)
 
 
+def work_is_paid_for(spec: Any) -> None:
+    """Run by itself it draws energy, which with that of idle machines makes up the whole; and the same again."""
+    data = small() | {"duration": "10 min", "workloads": {"mine": spec.model_dump(mode="json", exclude_none=True)}}
+    first, again = sim.run(data).summary, sim.run(data).summary
+    assert first == again
+    energy = first["energy_kwh"]
+    assert energy["by_workload"]["mine"] > 0.0
+    assert math.isclose(sum(energy["by_workload"].values()), energy["it"], rel_tol=1e-12)
+    assert "mine" in first["jobs"] or "mine" in first["serving"]
+    assert all(wanted.gpus >= 1 for wanted in spec.wanted)
+
+
 def between() -> Between:
     there = {name: Destination(latency=f"{ms} ms") for name, ms in (("near", 5), ("far", 80))}
     return Between("test", there, {"near": SEEN, "far": SEEN}, Streams(1))
@@ -345,6 +359,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "arrivals": requests_come_in_order,
     "lengths": lengths_are_of_a_token_at_least,
     "token law": laws_have_their_mean,
+    "workload": work_is_paid_for,
     "route rule": rules_send_each_request_to_one_place,
     "difficulty": difficulties_are_told_or_drawn,
     "scheduler": schedulers_place_what_there_is,

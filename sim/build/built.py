@@ -22,6 +22,7 @@ from sim.engine.scheduling import Scheduler
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
 from sim.engine.training import TrainingPlan
+from sim.engine.work import WorkPlan
 from sim.engine.world import Pool
 
 Ints = npt.NDArray[np.int64]
@@ -46,7 +47,8 @@ class Built:
 
     ``sites`` names the site of each pool. Each serving workload has what begins to keep its finished requests, and
     ``request_energies`` says whether each of them is told its energy. ``cappings`` are all caps, for the record, and
-    ``caps`` those that training jobs follow; ``moved`` are jobs whose data went to another pool before they start.
+    ``caps`` those that training jobs follow; ``moved`` are jobs whose data went to another pool before they start;
+    ``others`` is work of the kinds that other packages add.
     """
 
     seed: int
@@ -64,3 +66,4 @@ class Built:
     routes: Mapping[str, RoutePlan]
     moved: tuple[Moved, ...]
     scheduler: Scheduler
+    others: tuple[WorkPlan, ...]

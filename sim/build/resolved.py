@@ -25,6 +25,7 @@ from sim.spec.policies import Cap, LowestPlace, Throttle
 from sim.spec.scenario import Scenario
 from sim.spec.serving import Serving
 from sim.spec.site import Place
+from sim.spec.work import Workload
 from sim.spec.workloads import Inference, Training
 from sim.validation import Spec
 
@@ -121,6 +122,12 @@ class Resolved:
     def serving(self) -> Mapping[str, Serving]:
         """Serving workloads by name, each with the requests that it is asked."""
         return _those(self.parts.workloads, Serving)
+
+    @cached_property
+    def others(self) -> Mapping[str, Workload]:
+        """Workloads of all other kinds, by name: what is known of them is what every workload answers."""
+        ours = {*self.jobs, *self.services, *self.serving}
+        return {name: workload for name, workload in self.parts.workloads.items() if name not in ours}
 
     @cached_property
     def caps(self) -> Mapping[int, Cap]:

@@ -38,6 +38,10 @@ def cap_problems(resolved: Resolved) -> Found:
                 message = "is an inference service, whose service times are given; a cap needs training or serving"
                 yield (*path, "target"), f"'{capped.workload}' {message}"
                 continue
+            if capped.workload in resolved.others:
+                kind = parts.workloads[capped.workload].kind
+                yield (*path, "target"), f"'{capped.workload}' is of the kind '{kind}', which follows no caps"
+                continue
             job = resolved.jobs.get(capped.workload)
             if job is not None and job.work.kind == "gpu-hours":
                 if not can_be_capped(job.work):

@@ -281,6 +281,11 @@ def _room(resolved: Resolved) -> Found:
         elif name in resolved.jobs and name not in resolved.choosing and gpus + services > there:
             services_hold = f", of which services hold {services:,}" if services else ""
             yield ("workloads", name, "gpus"), f"asks for {gpus:,} GPUs; '{label}' has {there:,}{services_hold}"
+        elif name in resolved.others and gpus + services > there:
+            yield (
+                ("workloads", name),
+                f"asks for {gpus:,} GPUs; '{label}' has {there:,}, of which services hold {services:,}",
+            )
 
 
 def _loads(resolved: Resolved) -> Found:
@@ -368,10 +373,5 @@ def _functional_unit(parts: Parts) -> Found:
         yield (*path, "of"), f"unknown workload '{unit.of}'{nearest(unit.of, parts.names)}  ({', '.join(parts.names)})"
         return
     workload = parts.workloads.get(unit.of)
-    counted = {
-        "inference": ("request", "image", "user-hour"),
-        "serving": ("request", "image", "output-token", "user-hour"),
-        "training": ("gpu-hour",),
-    }
-    if workload is not None and unit.per not in ("run", *counted[workload.kind]):
+    if workload is not None and unit.per not in ("run", *workload.counts):
         yield (*path, "per"), f"'{unit.of}' is {workload.kind} and counts no {unit.per}s"

@@ -19,6 +19,7 @@ from sim.engine.scheduling import Scheduler
 from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan, ServingService
 from sim.engine.training import TrainingJob, TrainingPlan
+from sim.engine.work import WorkPlan
 from sim.errors import RunError
 from sim.rng import Streams
 from sim.units import DAY_NS
@@ -71,6 +72,7 @@ def simulate(
     caps: Sequence[CapPlan] = (),
     limits: Sequence[PowerLimit] = (),
     scheduler: Scheduler | None = None,
+    others: Sequence[WorkPlan] = (),
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -78,7 +80,7 @@ def simulate(
 
     ``caps`` and ``limits`` change what training jobs may draw while they run. A limit does not know what a serving pool
     draws at an instant (it is told afterwards), so the two do not go together. Without a ``scheduler`` it is first come
-    first served.
+    first served. ``others`` is work of other kinds, whose records stand with those of the training jobs.
 
     Raises ``RunError`` where the work cannot end.
     """
@@ -100,6 +102,7 @@ def simulate(
             rng = streams(f"failures/{node.name}")
             env.process(break_now_and_then(env, cluster, node, mtbf_ns=pool.mtbf_ns, repair_ns=pool.repair_ns, rng=rng))
     jobs = [TrainingJob(env, cluster, plan) for plan in training]
+    other_work = [plan.begin(env, cluster) for plan in others]
     running = [Service(env, cluster, plan) for plan in services]
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
     by_name = {job.name: job for job in jobs}
@@ -110,7 +113,7 @@ def simulate(
         env.run(until=duration_ns)
     else:
         finished = [*(service.finished for service in running), *(service.finished for service in pools_running)]
-        _run_until_done(env, [*(job.process for job in jobs), *finished])
+        _run_until_done(env, [*(job.process for job in (*jobs, *other_work)), *finished])
     if not env.now_ns:
         for service in pools_running:
             if service.log().counts["too_long"]:
@@ -120,7 +123,7 @@ def simulate(
         node.settle()
     outcome = Outcome(
         end_ns=env.now_ns,
-        jobs=tuple(job.record() for job in jobs),
+        jobs=tuple(job.record() for job in (*jobs, *other_work)),
         services=tuple(service.log() for service in running),
         serving=tuple(service.log() for service in pools_running),
         events=next(env._eid),  # SimPy numbers its events and offers no other count of them

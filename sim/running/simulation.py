@@ -57,6 +57,7 @@ def ended(built: Built) -> Ended:
         caps=built.caps,
         limits=built.limits,
         scheduler=built.scheduler,
+        others=built.others,
     )
     for move in built.moved:
         end_ns = min(move.end_ns, outcome.end_ns)

@@ -16,8 +16,8 @@ from sim.spec.cluster import Cluster
 from sim.spec.policies import Policy
 from sim.spec.routes import Route
 from sim.spec.scenario import Instant, Outputs, Scenario
-from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
+from sim.spec.work import Workload
 from sim.spec.workloads import (
     Arrivals,
     Inference,
@@ -25,8 +25,6 @@ from sim.spec.workloads import (
     PoissonArrivals,
     RateLog,
     RequestLog,
-    Training,
-    Workload,
 )
 from sim.validation import validate
 
@@ -63,7 +61,7 @@ class Parts:
     outputs: Outputs | None = None
     policies: Sequence[Policy] = ()
     names: tuple[str, ...] = ()
-    workloads: Mapping[str, Training | Inference | Serving] = field(default_factory=dict)
+    workloads: Mapping[str, Workload] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
     arrivals: Mapping[str, PoissonArrivals | RateLog | IntervalLog | RequestLog] = field(default_factory=dict)
 

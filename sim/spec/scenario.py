@@ -18,7 +18,7 @@ from sim.spec.routes import Route
 from sim.spec.serving import Serving
 from sim.spec.site import Place, Site
 from sim.spec.uncertainty import Uncertainty
-from sim.spec.workloads import Workload
+from sim.spec.work import Workload
 from sim.units import HOUR_NS
 from sim.validation import LONGEST_NAME, Spec, mapping_or
 

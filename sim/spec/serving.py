@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -22,6 +22,7 @@ from sim.quantities import (
 )
 from sim.spec.cluster import Wanted
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
+from sim.spec.work import Workload
 from sim.validation import LONGEST_NAME, Spec, mapping_or
 from sim.workload.routers import Router
 
@@ -203,8 +204,10 @@ class MeasuredSteps(Spec):
         return ((("file",), self.file),)
 
 
-class Serving(Spec):
+class Serving(Workload):
     """A language model served token by token with continuous batching."""
+
+    counts: ClassVar[tuple[str, ...]] = ("request", "image", "output-token", "user-hour")
 
     kind: Literal["serving"]
     model: ModelChoice

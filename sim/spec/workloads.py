@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -24,8 +24,8 @@ from sim.quantities import (
 )
 from sim.spec.cluster import Wanted
 from sim.spec.policies import JobSchedule, LowestPlace
-from sim.spec.serving import Serving
 from sim.spec.times import StampsOfAny, Zone
+from sim.spec.work import Workload
 from sim.validation import Spec
 
 MOST_GPUS = 10_000_000
@@ -103,8 +103,10 @@ class Checkpoint(Spec):
     write: Duration
 
 
-class Training(Spec):
+class Training(Workload):
     """A job that holds a gang of GPUs until its work is done."""
+
+    counts: ClassVar[tuple[str, ...]] = ("gpu-hour",)
 
     kind: Literal["training"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
@@ -128,11 +130,6 @@ class Training(Spec):
         if self.place is not None and self.pool is not None:
             raise PydanticCustomError("place", "give 'pool' or 'place', not both")
         return self
-
-    @property
-    def files(self) -> tuple[tuple[KeyPath, str], ...]:
-        """None are read."""
-        return ()
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
@@ -198,8 +195,10 @@ class Batching(Spec):
     max_wait: Duration = Field(default="0 s", validate_default=True)
 
 
-class Inference(Spec):
+class Inference(Workload):
     """A service of equal replicas that share one queue, first come first served."""
+
+    counts: ClassVar[tuple[str, ...]] = ("request", "image", "user-hour")
 
     kind: Literal["inference"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
@@ -228,6 +227,3 @@ class Inference(Spec):
     def wanted(self) -> tuple[Wanted, ...]:
         """All of its replicas."""
         return (Wanted("", self.pool, self.replicas * self.gpus_per_replica),)
-
-
-Workload = Annotated[Training | Inference | Serving, Field(discriminator="kind")]

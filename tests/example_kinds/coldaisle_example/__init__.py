@@ -8,6 +8,7 @@ from .policy import AtFirst, at_first
 from .router import InTurn, in_turn
 from .scheduler import ShortestFirst, shortest_first
 from .trace import OFFICE
+from .workload import BurnIn, burn_in
 
 KINDS = (
     Kind(SeaWater, sea_water),
@@ -15,5 +16,6 @@ KINDS = (
     Kind(AtFirst, at_first),
     Kind(ShortestFirst, shortest_first),
     Kind(InTurn, in_turn),
+    Kind(BurnIn, burn_in),
     Named("request trace", OFFICE.name, OFFICE),
 )
