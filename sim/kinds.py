@@ -5,7 +5,8 @@ class, which reads what is written under its ``kind``, and a builder, which make
 given. Where a field is typed with the base class of a family, any of its kinds may stand; the union is assembled here.
 
 ``SHIPPED`` holds what comes with coldaisle. A package of one's own adds rows by an entry point in the group
-``coldaisle.kinds`` that leads to a ``Kind``, or to a tuple of them. Nothing is imported before it is asked for.
+``coldaisle.kinds`` that leads to a ``Kind``, or to a tuple of them. Nothing is imported before it is asked for. Kinds
+that have no fields, such as formats told by what is in a file, are names in ``SHIPPED_NAMES``, and rows ``Named``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import Field, GetCoreSchemaHandler
+from pydantic.errors import PydanticUserError
 from pydantic_core import CoreSchema, core_schema
 
 from sim.errors import InputError
@@ -205,9 +207,19 @@ class Choice(Spec):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """That of the kind, or of the union of all kinds below this class, told apart by ``kind``."""
         if _words(cls):
-            return super().__get_pydantic_core_schema__(source, handler)
+            try:
+                return super().__get_pydantic_core_schema__(source, handler)
+            except PydanticUserError as error:
+                raise _unusable(cls, error) from error
         any_of_them: Any = reduce(or_, cls.alternatives())
         return handler.generate_schema(Annotated[any_of_them, Field(discriminator="kind")])
+
+
+def _unusable(spec: type[Choice], error: PydanticUserError) -> Exception:
+    """A spec with a field that cannot be checked: the fault of the package that it comes from, or ours."""
+    own = (point for point in _points() if point.module.partition(".")[0] == spec.__module__.partition(".")[0])
+    point = next(own, None)
+    return error if point is None else _refused(point, f"has a spec, {spec.__name__}, that cannot be read: {error}")
 
 
 def _words(spec: type[Choice]) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from ruamel.yaml import YAML
@@ -16,6 +17,7 @@ from sim import kinds
 from sim.errors import InputError
 from sim.loading.scenario import shipped_scenarios
 from sim.profiles.catalog import shipped_folder
+from sim.spec.cluster import SchedulerSpec
 from tests.small import small
 from tests.test_bad_input import COLDAISLE
 
@@ -180,6 +182,21 @@ def test_a_package_that_cannot_be_used_is_named_with_what_is_wrong(
         kinds._added.cache_clear()
     for word in ("package 'broken' 1.2: entry point 'mine' of coldaisle.kinds (broken:KINDS)", says):
         assert word in str(refused.value)
+
+
+class Strange:
+    """Of which pydantic knows nothing."""
+
+
+def test_a_spec_that_cannot_be_read_is_its_packages_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unreadable(SchedulerSpec):
+        kind: Literal["unreadable"]
+        field: Strange
+
+    point = EntryPoint(name="mine", value=f"{__name__}:KINDS", group=kinds.GROUP)
+    monkeypatch.setattr(kinds, "_points", lambda: [point])
+    with pytest.raises(InputError, match=r"package 'tests'.*has a spec, Unreadable, that cannot be read: .*Strange"):
+        Unreadable.model_json_schema()
 
 
 def test_a_broken_package_is_bad_input_to_the_command(tmp_path: Path) -> None:
