@@ -118,6 +118,23 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.routes:BetaDifficulty": "sim.build.routes:beta",
         "sim.spec.routes:DifficultyColumn": "sim.build.routes:column",
     },
+    "contract": {
+        "sim.spec.market:PPA": "sim.build.accounting:ppa",
+        "sim.spec.market:Certificates": "sim.build.accounting:certificates",
+    },
+    "amortization": {
+        "sim.spec.embodied:TimeAmortization": "sim.build.accounting:by_time",
+        "sim.spec.embodied:ExpectedUtilisation": "sim.build.accounting:by_expected_utilisation",
+        "sim.spec.embodied:UseAmortization": "sim.build.accounting:by_use",
+    },
+    "embodied plant": {
+        "sim.spec.embodied:PlantByPower": "sim.build.embodied:by_power",
+        "sim.spec.embodied:PlantByArea": "sim.build.embodied:by_area",
+    },
+    "second life": {
+        "sim.spec.embodied:SecondLifeShare": "sim.build.embodied:by_share",
+        "sim.spec.embodied:SecondLifeYears": "sim.build.embodied:by_years",
+    },
     "workload": {
         "sim.spec.workloads:Training": "sim.build.work:training",
         "sim.spec.workloads:Inference": "sim.build.work:inference",

@@ -174,6 +174,16 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "separate": {"prompt": TOKENS, "output": TOKENS},
         "joint": {"file": "trace.csv"},
     },
+    "contract": {
+        "ppa": {"source": "wind", "energy": "40 GWh/year", "supply": "flat", "matching": "hourly"},
+        "certificates": {"source": "hydro", "energy": "1 GWh/year"},
+    },
+    "amortization": {"expected-utilisation": {"utilisation": 0.6}, "use": {"active_lifetime": "20000 h"}},
+    "embodied plant": {
+        "per-power": {"carbon": "900 kgCO2e/kW", "capacity": "1 MW", "lifetime": "19 years"},
+        "per-area": {"carbon": "1000 kgCO2e/m2", "area": "2000 m2", "lifetime": "50 years"},
+    },
+    "second life": {"share": {"share": 0.2}, "years": {"years": "3 years"}},
     "workload": {
         "training": {"gpus": 8, "work": WORK, "cpu_load": 0.1},
         "inference": {

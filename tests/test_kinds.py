@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 import sim
 from sim import kinds
+from sim.accounting.amortization import first_life_g
+from sim.build.embodied import plant_carbon
 from sim.build.facility import building, cooling
 from sim.build.grid import ewif_signal, grid_series
 from sim.build.onsite import Around
@@ -265,6 +267,31 @@ def laws_have_their_mean(spec: Any) -> None:
     assert math.isclose(drawn.mean(), spec.mean_tokens, rel_tol=0.05)
 
 
+def contracts_supply(spec: Any) -> None:
+    made = kinds.builder(spec)(spec, ORIGIN)
+    assert (made.supply.values >= 0.0).all()
+    assert made.intensity_g_per_j >= 0.0
+    assert made.by_the_hour or not made.hourly
+
+
+def making_is_spread(spec: Any) -> None:
+    """Under any rule a run is charged some of the making, and less than all of it."""
+    data = small() | {"duration": "1 h"}
+    data["accounting"] = data["accounting"] | {"embodied": {"amortization": spec.model_dump(mode="json")}}
+    carbon = sim.run(data).summary["carbon_kg"]
+    assert 0.0 < carbon["embodied"] < 1000.0
+
+
+def plants_are_made_once(spec: Any) -> None:
+    made = plant_carbon(spec)
+    assert 0.0 <= made.made_g[0] <= made.made_g[1] <= made.made_g[2]
+    assert made.lifetime_ns > 0
+
+
+def second_lives_take_a_share(spec: Any) -> None:
+    assert 0.0 <= first_life_g(100.0, kinds.builder(spec)(spec, 5 * 365 * DAY_NS)) <= 100.0
+
+
 def work_is_paid_for(spec: Any) -> None:
     """Run by itself it draws energy, which with that of idle machines makes up the whole; and the same again."""
     data = small() | {"duration": "10 min", "workloads": {"mine": spec.model_dump(mode="json", exclude_none=True)}}
@@ -359,6 +386,10 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "arrivals": requests_come_in_order,
     "lengths": lengths_are_of_a_token_at_least,
     "token law": laws_have_their_mean,
+    "contract": contracts_supply,
+    "amortization": making_is_spread,
+    "embodied plant": plants_are_made_once,
+    "second life": second_lives_take_a_share,
     "workload": work_is_paid_for,
     "route rule": rules_send_each_request_to_one_place,
     "difficulty": difficulties_are_told_or_drawn,

@@ -22,6 +22,7 @@ from sim.build.onsite import onsite_plan
 from sim.build.resolved import Machines, Resolved
 from sim.build.series import power_signal
 from sim.build.weather import sky, weather_series, weather_until_ns
+from sim.kinds import builder
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.profiles.embodied import embodied_water_l
@@ -33,7 +34,7 @@ from sim.signals.grid.mix import IS_A, weighted
 from sim.signals.grid.series import GridSeries
 from sim.spec import market as market_spec
 from sim.spec.accounting import Accounting, Luccioni2023Convention
-from sim.spec.embodied import Embodied, ExpectedUtilisation, UseAmortization
+from sim.spec.embodied import Embodied, ExpectedUtilisation, TimeAmortization, UseAmortization
 from sim.spec.grid import IntensitySource, MixWater, PriceSource
 from sim.spec.onsite import needs_sky
 from sim.spec.scenario import Scenario
@@ -87,20 +88,31 @@ def _site(name: str, place: Place, scenario: Scenario, catalog: Catalog) -> Site
 
 
 def _market(spec: market_spec.Market, start_ns: int) -> Market:
-    contracts = tuple(
-        Contract(
-            supply=power_signal(bought.series, start_ns)
-            if bought.series is not None
-            else Signal.constant(float(bought.energy or 0.0), "W"),
-            intensity_g_per_j=float(bought.intensity) if bought.intensity is not None else 0.0,
-            carbon_free=bought.source in market_spec.CARBON_FREE,
-            renewable=bought.source in market_spec.RENEWABLE,
-            hourly=bought.kind == "ppa" and bought.matching == "hourly",
-            by_the_hour=bought.kind == "ppa",
-        )
-        for bought in spec.contracts
-    )
+    contracts = tuple(builder(bought)(bought, start_ns) for bought in spec.contracts)
     return Market(contracts, Signal.constant(float(spec.residual_mix), "g/J"))
+
+
+def ppa(bought: market_spec.PPA, start_ns: int) -> Contract:
+    """A supply that knows its hours."""
+    series = bought.series
+    supply = power_signal(series, start_ns) if series is not None else Signal.constant(float(bought.energy or 0.0), "W")
+    return _contract(bought, supply, hourly=bought.matching == "hourly", by_the_hour=True)
+
+
+def certificates(bought: market_spec.Certificates, _start_ns: int) -> Contract:
+    """So much energy of the year."""
+    return _contract(bought, Signal.constant(float(bought.energy), "W"), hourly=False, by_the_hour=False)
+
+
+def _contract(bought: market_spec.Contract, supply: Signal, *, hourly: bool, by_the_hour: bool) -> Contract:
+    return Contract(
+        supply=supply,
+        intensity_g_per_j=float(bought.intensity) if bought.intensity is not None else 0.0,
+        carbon_free=bought.source in market_spec.CARBON_FREE,
+        renewable=bought.source in market_spec.RENEWABLE,
+        hourly=hourly,
+        by_the_hour=by_the_hour,
+    )
 
 
 def _grid(place: Place, scenario: Scenario, catalog: Catalog) -> tuple[GridPlan, dict[str, GapReport]]:
@@ -206,7 +218,20 @@ def _plants(spec: Embodied) -> tuple[PlantItem, ...]:
 
 @last_kept
 def _amortization(spec: Embodied) -> Amortization:
-    rule = spec.amortization
-    if isinstance(rule, ExpectedUtilisation):
-        return ByExpectedUtilisation(float(rule.utilisation))
-    return ByUse(int(rule.active_lifetime)) if isinstance(rule, UseAmortization) else ByTime()
+    made: Amortization = builder(spec.amortization)(spec.amortization)
+    return made
+
+
+def by_time(_rule: TimeAmortization) -> ByTime:
+    """By the time it is held."""
+    return ByTime()
+
+
+def by_expected_utilisation(rule: ExpectedUtilisation) -> ByExpectedUtilisation:
+    """By the share of its life that it is expected to be used."""
+    return ByExpectedUtilisation(float(rule.utilisation))
+
+
+def by_use(rule: UseAmortization) -> ByUse:
+    """By the time at work that is expected of it."""
+    return ByUse(int(rule.active_lifetime))

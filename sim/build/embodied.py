@@ -9,6 +9,7 @@ from typing import Literal
 
 from sim.accounting.amortization import EndOfLife, first_life_g, second_life_by_time
 from sim.accounting.amortization import SecondLife as Shared
+from sim.kinds import builder
 from sim.profiles.catalog import Catalog
 from sim.profiles.embodied import (
     SHIPPED,
@@ -22,7 +23,15 @@ from sim.profiles.embodied import (
 )
 from sim.profiles.hardware import NodeProfile
 from sim.spec.embodied import CarbonPerPowerRange as PerPower
-from sim.spec.embodied import Embodied, Plant, PlantByArea, SecondLife, SecondLifeYears
+from sim.spec.embodied import (
+    Embodied,
+    Plant,
+    PlantByArea,
+    PlantByPower,
+    SecondLife,
+    SecondLifeShare,
+    SecondLifeYears,
+)
 from sim.units import M_PER_KM
 
 Device = Literal["gpu", "server", "network"]
@@ -97,11 +106,18 @@ def _range(low: float, central: float, high: float) -> Range:
 def _first(made_g: Range, spec: SecondLife | None, lifetime_ns: int) -> Range:
     if spec is None:
         return made_g
-    if isinstance(spec, SecondLifeYears):
-        second = second_life_by_time(lifetime_ns, int(spec.years))
-    else:
-        second = Shared(float(spec.share))
+    second = builder(spec)(spec, lifetime_ns)
     return _range(*(first_life_g(grams, second) for grams in made_g))
+
+
+def by_years(spec: SecondLifeYears, lifetime_ns: int) -> Shared:
+    """By the years of both lives."""
+    return second_life_by_time(lifetime_ns, int(spec.years))
+
+
+def by_share(spec: SecondLifeShare, _lifetime_ns: int) -> Shared:
+    """As agreed."""
+    return Shared(float(spec.share))
 
 
 def _end(spec: Embodied) -> EndOfLife | None:
@@ -120,9 +136,18 @@ def _end(spec: Embodied) -> EndOfLife | None:
 
 def plant_carbon(spec: Plant) -> PlantCarbon:
     """What a building, or its cooling and power plant, emitted to make."""
-    if isinstance(spec, PlantByArea):
-        grams = float(spec.carbon) * float(spec.area)
-        return PlantCarbon(_range(grams, grams, grams), int(spec.lifetime))
+    made: PlantCarbon = builder(spec)(spec)
+    return made
+
+
+def by_area(spec: PlantByArea) -> PlantCarbon:
+    """By its floor."""
+    grams = float(spec.carbon) * float(spec.area)
+    return PlantCarbon(_range(grams, grams, grams), int(spec.lifetime))
+
+
+def by_power(spec: PlantByPower) -> PlantCarbon:
+    """By the power it is built for."""
     capacity_w, stated = float(spec.capacity), spec.carbon
     ends = (stated.low, stated.central, stated.high) if isinstance(stated, PerPower) else (stated,) * 3
     return PlantCarbon(_range(*(float(end) * capacity_w for end in ends)), int(spec.lifetime))

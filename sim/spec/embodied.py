@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.kinds import Choice
 from sim.quantities import (
     CarbonMass,
     CarbonPerArea,
@@ -23,27 +24,30 @@ from sim.quantities import (
 from sim.validation import Spec, mapping_or
 
 
-class TimeAmortization(Spec):
+class Amortization(Choice):
+    """How the making of a machine is spread over what it does."""
+
+    family: ClassVar[str] = "amortization"
+
+
+class TimeAmortization(Amortization):
     """Embodied carbon by time held over the lifetime; time nobody holds is a line of its own."""
 
     kind: Literal["time"] = "time"
 
 
-class ExpectedUtilisation(Spec):
+class ExpectedUtilisation(Amortization):
     """Embodied carbon over the share of the lifetime expected to be used; unheld time is then charged to no one."""
 
     kind: Literal["expected-utilisation"]
     utilisation: PositiveFraction
 
 
-class UseAmortization(Spec):
+class UseAmortization(Amortization):
     """Embodied carbon by time at work over the working time expected of a device; its rest is free."""
 
     kind: Literal["use"]
     active_lifetime: Lifetime = Field(description="Time at work before it is replaced, e.g. '20000 h'.")
-
-
-Amortization = Annotated[TimeAmortization | ExpectedUtilisation | UseAmortization, Field(discriminator="kind")]
 
 
 class CarbonPerPowerRange(Spec):
@@ -61,7 +65,13 @@ class CarbonPerPowerRange(Spec):
         return self
 
 
-class PlantByPower(Spec):
+class Plant(Choice):
+    """The making of a building, or of its cooling and power plant."""
+
+    family: ClassVar[str] = "embodied plant"
+
+
+class PlantByPower(Plant):
     """Building, or cooling and power plant, by the IT power it is built for."""
 
     kind: Literal["per-power"]
@@ -75,7 +85,7 @@ class PlantByPower(Spec):
     )
 
 
-class PlantByArea(Spec):
+class PlantByArea(Plant):
     """A building by its floor."""
 
     kind: Literal["per-area"]
@@ -86,24 +96,24 @@ class PlantByArea(Spec):
     )
 
 
-Plant = Annotated[PlantByPower | PlantByArea, Field(discriminator="kind")]
+class SecondLife(Choice):
+    """What the next user of a device answers for."""
+
+    family: ClassVar[str] = "second life"
 
 
-class SecondLifeShare(Spec):
+class SecondLifeShare(SecondLife):
     """The share of a device's making that its next user answers for, by agreement."""
 
     kind: Literal["share"]
     share: Fraction
 
 
-class SecondLifeYears(Spec):
+class SecondLifeYears(SecondLife):
     """A second life that answers for its years."""
 
     kind: Literal["years"]
     years: PositiveDuration = Field(description="How long the next user keeps it, e.g. '3 years'.")
-
-
-SecondLife = Annotated[SecondLifeShare | SecondLifeYears, Field(discriminator="kind")]
 
 
 class EndOfLife(Spec):

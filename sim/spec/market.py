@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.kinds import Choice
 from sim.quantities import CarbonIntensity, PositivePower
 from sim.spec.times import StampsOfAny, Zone
 from sim.validation import Spec, mapping_or
@@ -28,8 +29,10 @@ class PowerSeries(Spec):
     unit: PositivePower = Field(description="What one unit of the column is, e.g. '1 MW'.")
 
 
-class _Bought(Spec):
-    """What every contract says of its energy."""
+class Contract(Choice):
+    """Energy that was bought, and what is known of where it comes from."""
+
+    family: ClassVar[str] = "contract"
 
     source: Source
     intensity: CarbonIntensity | None = Field(
@@ -39,7 +42,7 @@ class _Bought(Spec):
     )
 
     @model_validator(mode="after")
-    def _states_what_burns(self) -> _Bought:
+    def _states_what_burns(self) -> Contract:
         if self.intensity is None and self.source not in CARBON_FREE:
             raise PydanticCustomError("intensity", "needs its 'intensity': {source} is burnt", {"source": self.source})
         return self
@@ -50,7 +53,7 @@ class _Bought(Spec):
         return None
 
 
-class PPA(_Bought):
+class PPA(Contract):
     """Power purchased from a generator: so much energy in a year, delivered evenly or as a series says."""
 
     kind: Literal["ppa"]
@@ -72,14 +75,11 @@ class PPA(_Bought):
         return self.supply if self.supply != "flat" else None
 
 
-class Certificates(_Bought):
+class Certificates(Contract):
     """Unbundled certificates (GO, REC, I-REC): claims on energy of the same year, which know no hours."""
 
     kind: Literal["certificates"]
     energy: PositivePower = Field(description="Energy over time, e.g. '40 GWh/year'.")
-
-
-Contract = Annotated[PPA | Certificates, Field(discriminator="kind")]
 
 
 class Market(Spec):
