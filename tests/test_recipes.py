@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -40,78 +39,6 @@ def told(code: str, folder: Path) -> Any:
     return json.loads(done.stdout)
 
 
-def installed(folder: Path) -> None:
-    """The package of the page, as pip would leave it: its modules, and metadata with its entry points."""
-    written(folder, *(name for name in BLOCKS if name.startswith("seaside/")))
-    project = tomllib.loads(BLOCKS["pyproject.toml"])["project"]
-    name, version = project["name"].replace("-", "_"), project["version"]
-    info = folder / f"{name}-{version}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {version}\n")
-    groups = project["entry-points"]
-    lines = [f"[{group}]\n" + "\n".join(f"{key} = {at}" for key, at in row.items()) for group, row in groups.items()]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-
-
-SEASIDE = """
-import json, sim
-from sim.spec.schema import scenario_schema
-
-def job(at, gpus, hours):
-    work = {"kind": "gpu-hours", "gpu_hours": gpus * hours, "load": {"kind": "nameplate"}}
-    return {"kind": "training", "gpus": gpus, "start_after": at, "work": work, "cpu_load": 0.1}
-
-queue = {
-    "name": "queue",
-    "start": "2026-01-01T00:00:00Z",
-    "site": {"grid": {"intensity": "57 gCO2e/kWh"}, "facility": {"kind": "fixed-pue", "pue": 1.2}},
-    "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
-    "workloads": {"first": job("0 s", 4, 2), "large": job("1 min", 8, 1), "small": job("2 min", 4, 1)},
-}
-waits = {}
-for kind in ("fifo", "smallest-first"):
-    cluster = {"nodes": [{"profile": "dgx-h100", "count": 1}], "scheduler": {"kind": kind}}
-    jobs = sim.run({**queue, "cluster": cluster}).summary["jobs"]
-    waits[kind] = {name: one["wait_s"] for name, one in jobs.items()}
-print(json.dumps({
-    "summary": sim.run("seaside.yaml").summary,
-    "schema": scenario_schema()["$defs"]["SeaWater"],
-    "problems": [str(one) for one in sim.check("seaside.yaml", set={"site.facility.cooling.kind": "sea-watre"})],
-    "waits": waits,
-}))
-"""
-
-
-@pytest.fixture(scope="module")
-def seaside(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What came of it in a folder in which the page's package is installed and its scenario stands."""
-    folder = tmp_path_factory.mktemp("seaside")
-    installed(folder)
-    written(folder, "seaside.yaml")
-    return told(SEASIDE, folder)
-
-
-def test_a_cooling_of_ones_own_cools(seaside: Any) -> None:
-    overhead = seaside["summary"]["energy_kwh"]["overhead_by_component"]
-    assert overhead["pump"] > 0.0
-    assert not {"chiller", "tower_fan"} & overhead.keys()
-    assert seaside["summary"]["water_l"]["onsite"] == 0.0
-
-
-def test_a_kind_of_ones_own_is_told_like_any_other(seaside: Any) -> None:
-    assert seaside["schema"]["properties"]["pump_power"]["description"].startswith("At design")
-    (problem,) = seaside["problems"]
-    assert "did you mean 'sea-water'?" in problem
-
-
-def test_a_scheduler_of_ones_own_lets_the_small_job_pass(seaside: Any) -> None:
-    """Half of the GPUs are free: first come first served, the small job stands behind the large one."""
-    fifo, smallest = seaside["waits"]["fifo"], seaside["waits"]["smallest-first"]
-    assert fifo["small"] > fifo["large"] > 0.0
-    assert smallest["small"] == 0.0
-    assert smallest["large"] == fifo["large"]
-
-
 def test_a_gpu_is_one_file(tmp_path: Path) -> None:
     written(tmp_path, "profiles/example-gpu.yaml", "example.yaml")
     (tmp_path / "hardware_profiles").symlink_to(ROOT / "hardware_profiles")
@@ -125,18 +52,23 @@ def test_a_gpu_is_one_file(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources, with the reader and the metric of the page added where it says."""
+    """A copy of the sources, with the reader, the router and the metric of the page added where it says."""
     folder = tmp_path_factory.mktemp("copy")
     shutil.copytree(ROOT / "sim", folder / "sim", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("hardware_profiles", "scenarios"):
         (folder / name).symlink_to(ROOT / name)
     written(folder, "sim/measure/readers/wattlog.py")
-    readers, fold = "sim/measure/readers/__init__.py", "sim/accounting/indicators.py"
-    entry = "sim/results/catalogue/accounts.py"
-    added(folder / readers, "    zeus,\n)\nfrom", "    wattlog,\n")
-    added(folder / readers, "        zeus,\n", BLOCKS[f"{readers}, in FORMATS"])
-    added(folder / fold, '    if "onsite" in water:\n', BLOCKS[f"{fold}, in indicators()"])
-    added(folder / entry, '        Quantity("ere"', BLOCKS[f"{entry}, in the table of kpi"])
+    for file, block, before in (
+        ("sim/kinds.py", "in SHIPPED_NAMES", '        "zeus": '),
+        ("sim/accounting/indicators.py", "in indicators()", '    if "onsite" in water:\n'),
+        ("sim/results/catalogue/accounts.py", "in the table of kpi", '        Quantity("ere"'),
+        ("sim/workload/routers.py", "in Router", '    "random",\n'),
+        ("sim/workload/routers.py", "a rule", "_RULES: "),
+        ("sim/workload/routers.py", "in _RULES", '    "random": '),
+        ("sim/engine/serving/kernel/routing.py", "in route()", "    if router == FEWEST_TOKENS:\n"),
+        ("sim/engine/serving/kernel/routing.py", "a twin", "@inner\ndef in_turn("),
+    ):
+        added(folder / file, before, BLOCKS[f"{file}, {block}"])
     return folder
 
 
@@ -155,12 +87,18 @@ from sim.results.report import report
 
 read = read_recording(Path("log.txt"))
 results = sim.run("bloom-training", set={"site.facility.pue": 1.25})
+served = {}
+for routing in ("join-shortest-queue", "fullest-first"):
+    four = {"workloads.chat.replicas.count": 4, "workloads.chat.autoscale": None, "workloads.chat.start_up": None}
+    plain = {"workloads.chat.engine": "reference", "workloads.chat.routing": routing, "duration": "1 min"}
+    served[routing] = sim.run("chat-service", set={**four, **plain}).summary["serving"]["chat"]["e2e_s"]["mean"]
 print(json.dumps({
     "format": read.origin["format"],
     "samples": len(read.samples),
     "faults": [fault.line for fault in read.faults],
     "kpi": results.summary["kpi"],
     "page": report([results]),
+    "served": served,
 }))
 """
 
@@ -174,6 +112,11 @@ def changed(copy: Path) -> Any:
 
 def test_a_reader_is_a_module_and_its_place_in_the_table(changed: Any) -> None:
     assert (changed["format"], changed["samples"], changed["faults"]) == ("wattlog", 3, [4])
+
+
+def test_a_router_is_a_rule_and_its_twin(changed: Any) -> None:
+    """Requests that share one replica take longer than those that are spread; the schema knows the name by itself."""
+    assert changed["served"]["fullest-first"] > changed["served"]["join-shortest-queue"]
 
 
 def test_a_metric_is_its_fold_and_its_entry(changed: Any) -> None:
