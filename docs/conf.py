@@ -76,6 +76,7 @@ html_sidebars: dict[str, list[str]] = {
 }  # none has pages beneath
 html_theme_options = {
     "show_nav_level": 1,
+    "show_toc_level": 2,
     "navigation_depth": 3,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
