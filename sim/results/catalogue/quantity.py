@@ -10,6 +10,7 @@ from typing import Any
 from sim.results.formats import gram_mass, mass, number, ratio, seconds
 
 Kind = tuple[type, ...]
+"""Types of a value, as JSON has it."""
 NUMBER: Kind = (int, float)
 NUMBER_OR_NULL: Kind = (*NUMBER, type(None))
 TEXT: Kind = (str,)
@@ -23,9 +24,9 @@ FORMS: Mapping[str, Form] = {
     "s": seconds,
     "kg/kWh": lambda kg: f"{ratio(kg)} kg/kWh",
     "L/kWh": lambda litres: f"{ratio(litres)} L/kWh",
-    "g": lambda grams: f"{gram_mass(grams)} per",
+    "g": lambda grams: f"{gram_mass(grams)} per",  # its neighbour says per what
 }
-"""By unit; a number without its unit elsewhere: there the head of a column says it."""
+"""By unit; a number alone where none is here: there the head of a column says its unit."""
 
 
 @dataclass(frozen=True)
@@ -111,23 +112,14 @@ class Table:
     meaning: str = ""
 
 
-def table(
-    path: str,
-    *quantities: Quantity,
-    unit: str = "",
-    optional: bool = False,
-    may_be_empty: bool = False,
-    per_site: bool = False,
-    word: str = "",
-    meaning: str = "",
-) -> Table:
+def table(path: str, *quantities: Quantity, unit: str = "", **about: Any) -> Table:
     """A table of the catalogue: ``unit`` is that of all numbers in it that name no other."""
     within = f"{path}." if path else ""
     there = tuple(
         replace(one, path=within + one.path, unit=one.unit or (unit if one.kind is NUMBER else ""))
         for one in quantities
     )
-    return Table(path, there, optional, may_be_empty, per_site, word, meaning)
+    return Table(path, there, **about)
 
 
 def value_in(tree: Any, keys: tuple[str, ...]) -> Any:
