@@ -11,6 +11,7 @@ import inspect
 import operator
 import sys
 from collections.abc import Callable, Iterable
+from itertools import accumulate
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
@@ -39,26 +40,29 @@ class At(Generic[T]):
 
 
 class Record:
-    """Fields by name. ``ints`` are the names of more of them, told elsewhere already; they come first."""
+    """Fields by name. ``ints`` are the names of more of them, told elsewhere already; they come first.
+
+    ``words`` of eight bytes are left for each record, that one may lie in a single line of the processor's cache.
+    """
 
     dtype: ClassVar["np.dtype[np.void]"]
     compiled: ClassVar[types.Record]
     rows: ClassVar[dict[str, "np.dtype[Any]"]]
     """What a row is of each field that is an address."""
 
-    def __init_subclass__(cls, ints: Iterable[str] = ()) -> None:
+    def __init_subclass__(cls, ints: Iterable[str] = (), words: int = 0) -> None:
         """Lays the fields out, one after the other."""
         fields = dict.fromkeys(ints, int) | inspect.get_annotations(cls)
         cls.rows = {name: _row_dtype(*get_args(kind)) for name, kind in fields.items() if get_args(kind)}
-        layout = [
-            (name, kind.dtype if inspect.isclass(kind) and issubclass(kind, Record) else np.dtype(np.int64))
-            for name, kind in fields.items()
+        formats = [
+            kind.dtype if inspect.isclass(kind) and issubclass(kind, Record) else np.dtype(np.int64)
+            for kind in fields.values()
         ]
-        cls.dtype = np.dtype(layout)
-        offsets = {name: cls.dtype.fields[name][1] for name in fields}
-        cls.compiled = _RecordType(
-            cls.__name__, [(name, _compiled(kind), offsets[name]) for name, kind in fields.items()], cls.dtype.itemsize
-        )
+        *offsets, size = accumulate((each.itemsize for each in formats), initial=0)
+        size = max(size, words * WORD)
+        cls.dtype = np.dtype({"names": [*fields], "formats": formats, "offsets": offsets, "itemsize": size})
+        kinds = [(name, _compiled(kind), at) for (name, kind), at in zip(fields.items(), offsets, strict=True)]
+        cls.compiled = _RecordType(cls.__name__, kinds, size)
 
 
 def _row_dtype(kind: Any) -> "np.dtype[Any]":

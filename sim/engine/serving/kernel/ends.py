@@ -117,31 +117,31 @@ def emit_drafted(pool, replica):
     v = 1 + pool.draft_tokens
     per_read = energy_per_read(replica)
     replica.iteration += 1
-    slot = np.int64(-1)
-    while True:
-        slot = next_decoding(pool, replica, slot)
-        if slot < 0:
-            break
-        request = pool.requests[slot]
-        context = request.context
-        request.own_nj += per_read * (context + 1)
-        chance = np.int64(draw(pool.seed, request.ordinal, (1 << 33) + request.turns) >> np.uint64(11))
-        request.turns += 1
-        tokens = np.int64(1)
-        for i in range(pool.draft_tokens):
-            if chance < pool.accept[i]:
-                tokens += 1
-        tokens = min(tokens, request.output - request.emitted)
-        replica.used -= blocks_of(pool, context + v) - blocks_of(pool, context + tokens)
-        request.context = context + tokens
-        request.emitted += tokens
-        request.joined_at = replica.iteration
-        gap = replica.start_ns - request.last_ns + (replica.span >> FRACTION_BITS)
-        step(pool, request, gap)
-        if tokens > 1:
-            observe(pool, ITL, 0, tokens - 1)
-        replica.context += tokens
-        pool.counts.decoded_tokens += tokens
+    for c in range(pool.priorities):
+        slot = replica.running[c].head
+        while slot >= 0:
+            request = pool.requests[slot]
+            if request.ready:
+                context = request.context
+                request.own_nj += per_read * (context + 1)
+                chance = np.int64(draw(pool.seed, request.ordinal, (1 << 33) + request.turns) >> np.uint64(11))
+                request.turns += 1
+                tokens = np.int64(1)
+                for i in range(pool.draft_tokens):
+                    if chance < pool.accept[i]:
+                        tokens += 1
+                tokens = min(tokens, request.output - request.emitted)
+                replica.used -= blocks_of(pool, context + v) - blocks_of(pool, context + tokens)
+                request.context = context + tokens
+                request.emitted += tokens
+                request.joined_at = replica.iteration
+                gap = replica.start_ns - request.last_ns + (replica.span >> FRACTION_BITS)
+                step(pool, request, gap)
+                if tokens > 1:
+                    observe(pool, ITL, 0, tokens - 1)
+                replica.context += tokens
+                pool.counts.decoded_tokens += tokens
+            slot = request.next
 
 
 # Who leaves
@@ -150,9 +150,10 @@ def emit_drafted(pool, replica):
 @inner
 def finish_decoded(pool, replica):
     """Those whose output is decoded, by iteration and slot."""
-    finishes = replica.finishes
-    while replica.n_finishes and (finishes[0] >> 24) <= replica.iteration:
-        key = finishes[0]
+    while replica.n_finishes:
+        key = replica.finishes[0]
+        if key >> 24 > replica.iteration:
+            break
         pop_finish(replica)
         if not is_stale(pool, replica, key):
             request = pool.requests[key & 0xFFFFFF]

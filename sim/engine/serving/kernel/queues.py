@@ -99,11 +99,15 @@ def drop_first(pool):
         child = 2 * i + 1
         if child >= n:
             break
-        if child + 1 < n and is_before(future[child + 1], future[child]):
-            child += 1
-        if is_before(last, future[child]):
+        below = future[child]
+        if child + 1 < n:
+            other = future[child + 1]
+            if is_before(other, below):
+                child += 1
+                below = other
+        if is_before(last, below):
             break
-        copy_event(future[child], future[i])
+        copy_event(below, future[i])
         i = child
     copy_event(last, future[i])
 
@@ -128,9 +132,10 @@ def push_finish(replica, key):
     replica.n_finishes += 1
     while i:
         up = (i - 1) >> 1
-        if finishes[up] <= key:
+        above = finishes[up]
+        if above <= key:
             break
-        finishes[i] = finishes[up]
+        finishes[i] = above
         i = up
     finishes[i] = key
 
@@ -147,11 +152,15 @@ def pop_finish(replica):
         child = 2 * i + 1
         if child >= n:
             break
-        if child + 1 < n and finishes[child + 1] < finishes[child]:
-            child += 1
-        if key <= finishes[child]:
+        below = finishes[child]
+        if child + 1 < n:
+            other = finishes[child + 1]
+            if other < below:
+                child += 1
+                below = other
+        if key <= below:
             break
-        finishes[i] = finishes[child]
+        finishes[i] = below
         i = child
     finishes[i] = key
 
