@@ -174,12 +174,12 @@ def test_a_package_that_cannot_be_used_is_named_with_what_is_wrong(
     broken(tmp_path, code)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "broken", raising=False)
-    kinds._added.cache_clear()
+    forget()
     try:
         with pytest.raises(InputError) as refused:
             kinds.kinds("scheduler")
     finally:
-        kinds._added.cache_clear()
+        forget()
     for word in ("package 'broken' 1.2: entry point 'mine' of coldaisle.kinds (broken:KINDS)", says):
         assert word in str(refused.value)
 
@@ -208,6 +208,12 @@ def test_a_broken_package_is_bad_input_to_the_command(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
     assert command("--help", cwd=tmp_path, path=tmp_path).returncode == 0
+
+
+def forget() -> None:
+    """Packages are looked for anew."""
+    kinds._points.cache_clear()
+    kinds._added.cache_clear()
 
 
 def broken(folder: Path, code: str) -> None:
