@@ -119,6 +119,25 @@ def test_a_router_is_a_rule_and_its_twin(changed: Any) -> None:
     assert changed["served"]["fullest-first"] > changed["served"]["join-shortest-queue"]
 
 
+TWINS = """
+import json, sim
+
+four = {"workloads.chat.replicas.count": 4, "workloads.chat.autoscale": None, "workloads.chat.start_up": None}
+plain = {"workloads.chat.routing": "fullest-first", "duration": "1 min"}
+served = {
+    engine: sim.run("chat-service", set={**four, **plain, "workloads.chat.engine": engine}).summary["serving"]["chat"]
+    for engine in ("reference", "fast")
+}
+print(json.dumps(served))
+"""
+
+
+@pytest.mark.slow
+def test_the_compiled_twin_of_a_router_is_the_same(copy: Path) -> None:
+    served = told(TWINS, copy)
+    assert {**served["fast"], "engine": ""} == {**served["reference"], "engine": ""}
+
+
 def test_a_metric_is_its_fold_and_its_entry(changed: Any) -> None:
     """DCiE x PUE is 1, and the page has the word without a line of its own."""
     assert changed["kpi"]["dcie"] == pytest.approx(0.8, rel=1e-12)
