@@ -39,7 +39,7 @@ UNIT_NOT_IN_NAME = {"placements.*.forecast_mean_per_kwh.*"}
 """Of a signal: carbon or money, per kWh."""
 ELSEWHERE = {
     "policies.[].field": "a cap on one phase of a disaggregated service, whose compilation takes a while",
-    "energy_kwh.on_site_other": "a plant of another package's kind; tests/test_added_kinds.py runs one",
+    "energy_kwh.on_site_other": "a plant of a kind that another package adds",
 }
 """What none of the runs here comes to, and why not."""
 SITE: dict[str, Any] = {
