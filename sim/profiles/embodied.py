@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -38,7 +37,6 @@ from sim.quantities import (
 from sim.units import KM_PER_MM
 from sim.validation import Spec, validate
 
-Floats = npt.NDArray[np.float64]
 SHIPPED = Path(__file__).resolve().parent / "embodied_2025.yaml"
 
 
