@@ -110,7 +110,10 @@ class Document:
         What was refused stays: it was written.
         """
         refused = {problem.path for problem in self.problems}
-        return Document(_without_nulls(self.data, refused), self.places, self.problems)
+        if refused:
+            return Document(_without_nulls(self.data, refused), self.places, self.problems)
+        data = {name: _section_without_nulls(part) for name, part in self.data.items() if part is not None}
+        return Document(data, self.places, self.problems)
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A problem placed at ``path``."""
@@ -128,6 +131,22 @@ def named_files(data: Any, path: KeyPath = ()) -> Iterator[tuple[dict[str, Any],
             yield data, key, (*path, key)
         elif type(value) in (dict, list):
             yield from named_files(value, (*path, key))
+
+
+_SECTIONS: dict[int, tuple[Any, Any]] = {}
+MOST_SECTIONS = 64
+
+
+def _section_without_nulls(section: Any) -> Any:
+    """As ``_without_nulls``, known at once of sections that stand unchanged in one document after another."""
+    if not isinstance(section, dict | list):
+        return section
+    known = _SECTIONS.get(id(section))
+    if known is None or known[0] is not section:
+        if len(_SECTIONS) >= MOST_SECTIONS:
+            _SECTIONS.clear()
+        known = _SECTIONS[id(section)] = (section, _without_nulls(section, set()))
+    return known[1]
 
 
 def _without_nulls(value: Any, refused: set[str], path: KeyPath = ()) -> Any:

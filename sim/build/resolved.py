@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
 from sim.content import content_hash
@@ -88,7 +88,7 @@ class Resolved:
     @cached_property
     def given(self) -> str:
         """All that a run is given beside its seed and the profiles, as the hash of its content."""
-        return _content(self.of_run.parts)
+        return _content(self.parts.given)
 
     @cached_property
     def of_run(self) -> Resolved:
@@ -255,29 +255,28 @@ def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
 
 
 MOST_GIVEN = 8
-_GIVEN: list[tuple[Parts, str]] = []
+_GIVEN: list[tuple[dict[str, Any], str]] = []
 """What was given last, with its hash; the latest first."""
 
 
-def _content(parts: Parts) -> str:
-    """The hash of ``parts``, known at once where they are made of the very same pieces as some just before."""
+def _content(given: dict[str, Any]) -> str:
+    """The hash of what is given, known at once where it is made of the very same pieces as something just before."""
     for known, content in _GIVEN[:]:
-        if all(map(_same, vars(parts).values(), vars(known).values())):
+        if _same(given, known):
             return content
-    content = content_hash(parts)
-    _GIVEN.insert(0, (parts, content))
+    content = content_hash(given)
+    _GIVEN.insert(0, (given, content))
     del _GIVEN[MOST_GIVEN:]
     return content
 
 
 def _same(value: object, other: object) -> bool:
-    """Whether both are one, or hold the very same pieces; there is more that is equal."""
-    if value is other:
-        return True
+    """Whether two that are not one hold the very same pieces; there is more that is equal."""
     if type(value) is not type(other):
         return False
     if isinstance(value, dict) and isinstance(other, dict):
-        return [*value] == [*other] and all(map(_same, value.values(), other.values()))
+        same_names = [*value] == [*other]
+        return same_names and all(a is b or _same(a, b) for a, b in zip(value.values(), other.values(), strict=True))
     if isinstance(value, list | tuple) and isinstance(other, list | tuple):
-        return len(value) == len(other) and all(map(_same, value, other))
+        return len(value) == len(other) and all(a is b or _same(a, b) for a, b in zip(value, other, strict=True))
     return isinstance(value, str | int | datetime) and value == other

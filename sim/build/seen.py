@@ -102,8 +102,11 @@ class Seen:
     def __init__(self, plan: AccountingPlan) -> None:
         self._sites = plan.sites
         self.notes: dict[Question[object], str] = {}
-        self.signals: Mapping[str, Mapping[str, Signal]] = {name: _Signals(self, name) for name in plan.sites}
+
+    @property
+    def signals(self) -> Mapping[str, Mapping[str, Signal]]:
         """By the name of the site, what its grid shows: ``carbon``, ``marginal`` and ``price``, where known."""
+        return {name: _Signals(self, name) for name in self._sites}
 
     def ask(self, question: Question[Answer]) -> Answer:
         """The answer, which is noted."""

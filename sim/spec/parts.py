@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ from sim.spec.workloads import (
     RequestLog,
 )
 from sim.validation import validate
+
+_NO_MATTER_OF_RUNS = frozenset({"scenario", "seed", "grids", "places", "accounting"})
 
 
 def place_paths(scenario: Scenario) -> dict[KeyPath, Place]:
@@ -96,7 +98,12 @@ class Parts:
 
         What work and machines see of a site while they run, they see as its signals.
         """
-        return replace(self, scenario=None, seed=0, grids={}, places={}, accounting=None)
+        return Parts(**self.given)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What ``of_run`` leaves, by the names of the parts; the others are as if they were not there."""
+        return {name: part for name, part in vars(self).items() if name not in _NO_MATTER_OF_RUNS}
 
     @property
     def start_ns(self) -> int:
