@@ -9,14 +9,18 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer
 
 import sim
 from sim.cli.command import app
-from sim.kinds import SHIPPED, Kind, kinds
+from sim.kinds import SHIPPED, SHIPPED_NAMES, Kind, kinds, named
+from sim.results.catalogue import TABLES, Quantity
 from sim.spec.schema import scenario_schema
+from sim.spec.search import SearchFile
+from sim.spec.study import StudySpec
 
 Schema = Mapping[str, Any]
 DEFINED = "#/$defs/"
@@ -29,7 +33,7 @@ FEWEST_ON_A_PAGE = 6
 
 def write(folder: Path) -> None:
     """Brings the pages beneath ``folder`` up to date; one that says the same keeps its age, and is not built anew."""
-    made = (*scenario_pages(), *kind_pages(), *command_pages(), *module_pages())
+    made = (*scenario_pages(), *study_pages(), *kind_pages(), *summary_pages(), *command_pages(), *module_pages())
     pages = {folder / name: text for name, text in made}
     for path in set(folder.rglob("*.rst")) - pages.keys():
         path.unlink()
@@ -71,6 +75,7 @@ def _module(name: str, package: str) -> str:
 def kind_pages() -> Iterator[tuple[str, str]]:
     """One page with every kind that a scenario may choose, by family, and where it is made."""
     parts = [titled(family, "-", "\n".join(_row(kind) for kind in kinds(family))) for family in SHIPPED]
+    parts += [titled(family, "-", "\n".join(_name(*row) for row in named(family).items())) for family in SHIPPED_NAMES]
     text = "What ``kind:`` may say, by what is chosen with it: the spec class that reads it, and what builds from it."
     yield "kinds.rst", titled("Kinds", "=", f"{text}\n\n" + "\n".join(parts))
 
@@ -81,6 +86,36 @@ def _row(kind: Kind) -> str:
     says = (spec.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
     words = ", ".join(f"``{word}``" for word in kind.names)
     return f"{words}\n   {says} ``{spec.__module__}.{spec.__qualname__}`` -> ``{made.replace(':', '.')}``\n"
+
+
+def _name(name: str, stands_for: Any) -> str:
+    """A kind without fields: a module by its first paragraph, or a value of one."""
+    if not isinstance(stands_for, ModuleType):
+        return f"``{name}``\n"
+    says = (stands_for.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+    return f"``{name}``\n   {says} ``{stands_for.__name__}``\n"
+
+
+# What a run says: every quantity of its summary.
+
+
+def summary_pages() -> Iterator[tuple[str, str]]:
+    """One page with every quantity of ``summary.json``, from the catalogue."""
+    parts = [
+        titled(f"``{table.path or '(top)'}``", "-", "\n".join(map(_quantity, table.quantities))) for table in TABLES
+    ]
+    yield "summary.rst", titled("The summary, quantity by quantity", "=", f"{_SUMMARY}\n" + "\n".join(parts))
+
+
+_SUMMARY = """\
+What ``summary.json`` holds. In a path ``*`` stands for any name and ``[]`` for each item of a list. What was not
+modelled is absent, never zero. ``coldaisle schema summary`` prints the same as JSON Schema.
+"""
+
+
+def _quantity(one: Quantity) -> str:
+    unit = f", {one.unit}" if one.unit else ""
+    return f"``{one.path}``\n   {one.label}{unit}{': ' + _escaped(one.meaning) if one.meaning else ''}.\n"
 
 
 # The command: what `--help` says, as pages.
@@ -122,6 +157,24 @@ def scenario_pages() -> Iterator[tuple[str, str]]:
             sections = "\n".join(_kind(name, defined) for name in names)
             yield f"scenario/{page}.rst", titled(f"``{page}``", "=", f"{_line(value)}\n\n{sections}")
     yield "scenario/index.rst", titled("The scenario, field by field", "=", f"{_INTRODUCTION}\n{top}")
+
+
+def study_pages() -> Iterator[tuple[str, str]]:
+    """A page for a study's file and one for a search's, with everything in them."""
+    for name, title, spec in (("study", "A study", StudySpec), ("search", "A search", SearchFile)):
+        whole = spec.model_json_schema()
+        defined = {f"{name}-{inner}": value for inner, value in _renamed(whole.pop("$defs", {}), name).items()}
+        sections = "\n".join(_kind(inner, defined) for inner in defined)
+        text = f"{_line(whole)}\n\n{_fields(_renamed(whole, name), defined)}\n\n{sections}"
+        yield f"{name}.rst", titled(f"{title}, field by field", "=", text)
+
+
+def _renamed(value: Any, name: str) -> Any:
+    """A schema whose references say of which file their definitions are."""
+    if isinstance(value, Mapping):
+        new = {key: _renamed(inner, name) for key, inner in value.items()}
+        return new | {"$ref": value["$ref"].replace(DEFINED, f"{DEFINED}{name}-")} if "$ref" in value else new
+    return [_renamed(inner, name) for inner in value] if isinstance(value, list) else value
 
 
 _INTRODUCTION = """\
@@ -204,7 +257,7 @@ def _tag(name: str, defined: Schema) -> str:
     """The ``kind`` of a class in a file; its own name if it is the only one in its place."""
     kind = defined[name].get("properties", {}).get("kind", {})
     tags = [kind["const"]] if "const" in kind else kind.get("enum", [])
-    return " / ".join(tags) or name.rpartition("__")[2]
+    return " / ".join(tags) or name.rpartition("__")[2].rpartition("-")[2]
 
 
 def _label(name: str) -> str:
