@@ -114,8 +114,9 @@ modelled is absent, never zero. ``coldaisle schema summary`` prints the same as 
 
 
 def _quantity(one: Quantity) -> str:
+    label = f"{one.label} ``*``" if one.path.endswith(".*") else one.label
     unit = f", {one.unit}" if one.unit else ""
-    return f"``{one.path}``\n   {one.label}{unit}{': ' + _escaped(one.meaning) if one.meaning else ''}.\n"
+    return f"``{one.path}``\n   {label}{unit}{': ' + _escaped(one.meaning) if one.meaning else ''}.\n"
 
 
 # The command: what `--help` says, as pages.
