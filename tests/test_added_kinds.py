@@ -126,6 +126,40 @@ def test_its_router_shares_out_a_trace_in_its_format(installed: Path, tmp_path: 
     assert served["serving"]["small"]["output_tokens"] == 250
 
 
+KEYS = """
+import json, sys
+from sim.loading.scenario import load_scenario
+from sim.study.points import Hasher, build_id
+scenario, changes = json.load(sys.stdin)
+hasher = Hasher()
+print(json.dumps([build_id(), *(hasher.hashes(load_scenario(scenario, one))[1] for one in changes)]))
+"""
+
+
+def test_its_kinds_count_in_the_key_of_a_simulation_where_they_decide(installed: Path) -> None:
+    """Another power and another scheduler are another simulation; another intensity only prices it."""
+    scenario = small()
+    scenario["workloads"]["new"] = {"kind": "burn-in", "gpus": 4, "power": "400 W", "lasts": "1 h"}
+    scenario["cluster"]["scheduler"] = {"kind": "shortest-first"}
+    grid = {"kind": "day-and-night", "day": "100 gCO2e/kWh", "night": "500 gCO2e/kWh"}
+    scenario["site"]["grid"]["intensity"] = grid
+    changes = [
+        {},
+        {"site.grid.intensity.day": "50 gCO2e/kWh"},
+        {"workloads.new.power": "300 W"},
+        {"cluster.scheduler.kind": "fifo"},
+    ]
+    env = {**os.environ, "PYTHONPATH": str(installed)}
+    given = json.dumps([scenario, changes])
+    done = subprocess.run(
+        [sys.executable, "-c", KEYS], env=env, input=given, capture_output=True, text=True, check=True
+    )
+    build, plain, priced, powered, scheduled = json.loads(done.stdout)
+    assert "coldaisle-example 0.3+" in build
+    assert priced == plain
+    assert len({plain, powered, scheduled}) == 3
+
+
 def test_without_the_package_its_kinds_are_unknown_and_with_it_they_are_in_the_schema(
     installed: Path, tmp_path: Path
 ) -> None:
