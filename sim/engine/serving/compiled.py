@@ -11,7 +11,6 @@ import inspect
 import operator
 import sys
 from collections.abc import Callable, Iterable
-from itertools import accumulate
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
@@ -29,44 +28,36 @@ WORD = 8
 class Rows(Generic[T]):
     """The address of rows in memory, by their index; nobody checks its bounds."""
 
-    def __getitem__(self, index: int) -> T: ...  # type: ignore[empty-body]
+    def __getitem__(self, index: int) -> T: ...
     def __setitem__(self, index: int, value: T) -> None: ...
 
 
 class At(Generic[T]):
     """The address of one record, whose fields are read and written through it as if it stood here."""
 
-    def __getattr__(self, name: str) -> int: ...  # type: ignore[empty-body]
+    def __getattr__(self, name: str) -> int: ...
 
 
 class Record:
-    """Fields by name. ``ints`` are the names of more of them, told elsewhere already; they come first.
-
-    ``words`` of eight bytes are left for each record, that one may lie in a single line of the processor's cache.
-    """
+    """Fields by name. ``ints`` are the names of more of them, told elsewhere already; they come first."""
 
     dtype: ClassVar["np.dtype[np.void]"]
     compiled: ClassVar[types.Record]
     rows: ClassVar[dict[str, "np.dtype[Any]"]]
     """What a row is of each field that is an address."""
 
-    def __init_subclass__(cls, ints: Iterable[str] = (), words: int = 0) -> None:
+    def __init_subclass__(cls, ints: Iterable[str] = ()) -> None:
         """Lays the fields out, one after the other."""
         fields = dict.fromkeys(ints, int) | inspect.get_annotations(cls)
-        cls.rows = {name: _row_dtype(*get_args(kind)) for name, kind in fields.items() if get_args(kind)}
-        formats = [
-            kind.dtype if inspect.isclass(kind) and issubclass(kind, Record) else np.dtype(np.int64)
-            for kind in fields.values()
-        ]
-        *offsets, size = accumulate((each.itemsize for each in formats), initial=0)
-        size = max(size, words * WORD)
-        cls.dtype = np.dtype({"names": [*fields], "formats": formats, "offsets": offsets, "itemsize": size})
-        kinds = [(name, _compiled(kind), at) for (name, kind), at in zip(fields.items(), offsets, strict=True)]
-        cls.compiled = _RecordType(cls.__name__, kinds, size)
+        cls.rows = {name: _laid(*get_args(kind)) for name, kind in fields.items() if get_args(kind)}
+        cls.dtype = np.dtype([(name, _laid(kind)) for name, kind in fields.items()])
+        kinds = [(name, _compiled(kind), cls.dtype.fields[name][1]) for name, kind in fields.items()]
+        cls.compiled = _RecordType(cls.__name__, kinds, cls.dtype.itemsize)
 
 
-def _row_dtype(kind: Any) -> "np.dtype[Any]":
-    return np.dtype(np.int64) if kind is int else kind.dtype
+def _laid(kind: Any) -> "np.dtype[Any]":
+    """What NumPy lays out for a field: a record where it stands, an int or an address else."""
+    return kind.dtype if inspect.isclass(kind) and issubclass(kind, Record) else np.dtype(np.int64)
 
 
 def _compiled(kind: Any) -> types.Type:
@@ -121,7 +112,7 @@ register_model(_RowsType)(models.PointerModel)
 
 
 @lower_builtin(operator.getitem, _RowsType, types.Integer)
-def _record_at(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
+def _record_at(context, builder, signature, args):  # noqa: ARG001
     return builder.gep(args[0], [args[1]])
 
 
@@ -129,8 +120,8 @@ def at(record: type[Record]) -> Any:
     """A function of compiled code: the record that begins at an address."""
 
     @intrinsic
-    def placed(typing, address):  # type: ignore[no-untyped-def]  # noqa: ARG001
-        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def placed(typing, address):  # noqa: ARG001
+        def generate(context, builder, signature, args):
             return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
         return record.compiled(address), generate

@@ -257,7 +257,7 @@ class Event(Record):
     stamp: int
 
 
-class Entry(Record, words=8):
+class Entry(Record):
     """A hashed block in the prefix cache of a replica."""
 
     key: int
