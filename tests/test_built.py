@@ -56,8 +56,8 @@ def changed(value: Any) -> Iterator[Any]:
     """``value`` with one thing in it changed, for every thing there is."""
     if isinstance(value, bool):
         yield not value
-    elif isinstance(value, int | float | np.generic):
-        yield value + 1
+    elif isinstance(value, int | float | np.number):
+        yield np.add(value, 1) if isinstance(value, np.number) else value + 1
     elif isinstance(value, str):
         yield f"{value}'"
     elif value is None:
@@ -80,8 +80,9 @@ def changed(value: Any) -> Iterator[Any]:
         for name, item in value.items():
             yield from ({**value, name: other} for other in changed(item))
     elif isinstance(value, tuple) and hasattr(value, "_fields"):
-        for name in value._fields:
-            yield from (value._replace(**{name: other}) for other in changed(getattr(value, name)))
+        row: Any = value
+        for name in row._fields:
+            yield from (row._replace(**{name: other}) for other in changed(getattr(row, name)))
     elif isinstance(value, tuple | list):
         yield (*value, None)
         for at, item in enumerate(value):
@@ -290,7 +291,7 @@ def test_a_path_is_the_content_of_its_file(tmp_path: Path) -> None:
         (lambda: 1, "the function '<lambda>'"),
         (Stream(1, "a")(), "Generator"),
         (Stream(1, "a")().normal, "Generator"),
-        ((i for i in ()), "generator"),
+        ((i for i in [1]), "generator"),
         (object(), "object"),
         (np.array([object()]), "Python objects"),
     ],
