@@ -10,7 +10,7 @@ TTFT, TPOT, ITL, E2E, QUEUEING, DECODE_ITERATION, STEP_GAP = range(len(SKETCHES)
 
 @inner
 def mix(z):
-    """As ``plan.mix``."""
+    """As ``routers.mix``."""
     z = z + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -19,7 +19,7 @@ def mix(z):
 
 @inner
 def draw(seed, ordinal, turn):
-    """As ``plan.draw``."""
+    """As ``routers.draw``."""
     return mix(mix(mix(np.uint64(seed)) ^ np.uint64(ordinal)) ^ np.uint64(turn))
 
 
