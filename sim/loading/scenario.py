@@ -55,6 +55,10 @@ class Loaded:
         """The same scenario on other profiles."""
         return replace(self, answers=replace(self.answers, catalog=catalog))
 
+    def anew(self) -> Loaded:
+        """The same with every question asked again, of files as they are now."""
+        return replace(self, answers=replace(self.answers))
+
     def remarks(self) -> list[str]:
         """What is possible and unusual about it, a line each."""
         return remarks(self.scenario)

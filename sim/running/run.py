@@ -47,6 +47,7 @@ def run_loaded(loaded: Loaded) -> Results:
     Raises ``RunError`` where the run cannot be finished, ``InputError`` where a series turns out too short for it.
     """
     began = time.perf_counter()
+    loaded = loaded.anew()  # files may have changed since it was read, and the manifest hashes them as they are now
     scenario = loaded.scenario
     last = ended(built_of(loaded))
     run = last.run
