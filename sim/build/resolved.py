@@ -270,13 +270,16 @@ def _content(given: dict[str, Any]) -> str:
     return content
 
 
-def _same(value: object, other: object) -> bool:
+def _same(value: Any, other: Any) -> bool:
     """Whether two that are not one hold the very same pieces; there is more that is equal."""
-    if type(value) is not type(other):
+    kind = type(value)
+    if kind is not type(other):
         return False
-    if isinstance(value, dict) and isinstance(other, dict):
-        same_names = [*value] == [*other]
-        return same_names and all(a is b or _same(a, b) for a, b in zip(value.values(), other.values(), strict=True))
-    if isinstance(value, list | tuple) and isinstance(other, list | tuple):
-        return len(value) == len(other) and all(a is b or _same(a, b) for a, b in zip(value, other, strict=True))
-    return isinstance(value, str | int | datetime) and value == other
+    if kind is dict:
+        return [*value] == [*other] and _same([*value.values()], [*other.values()])
+    if kind is list or kind is tuple:
+        if len(value) != len(other):
+            return False
+        others = [(a, b) for a, b in zip(value, other, strict=True) if a is not b]  # for every point of a study
+        return all(_same(a, b) for a, b in others)
+    return isinstance(value, str | int | datetime) and bool(value == other)

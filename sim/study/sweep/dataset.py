@@ -51,8 +51,9 @@ class _Kinds:
         self.units: set[str | None] = set()
 
     def see(self, value: Any) -> None:
-        if value is not None:
-            self.seen.add(next(kind for kind in _KINDS if isinstance(value, kind)))
+        kind = type(value)
+        if value is not None and kind not in self.seen:  # nearly every value is of a type that has been seen
+            self.seen.add(next(known for known in _KINDS if issubclass(kind, known)))
 
     def arrow(self) -> pa.DataType:
         import pyarrow as pa
