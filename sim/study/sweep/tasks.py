@@ -24,7 +24,7 @@ from sim.documents import Document, Place
 from sim.errors import ColdaisleError
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
-from sim.plain import as_mapping, as_whole
+from sim.plain import as_whole
 from sim.results.atomic import within_ours, write_bytes
 from sim.running.run import environmental, simulated
 from sim.running.simulation import Simulated
@@ -123,9 +123,8 @@ def flat(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _flatten(summary: Mapping[str, Any], path: str, found: dict[str, Any]) -> None:
     for name, value in summary.items():
-        inner = as_mapping(value)
-        if inner is not None:
-            _flatten(inner, f"{path}{name}.", found)
+        if isinstance(value, dict):
+            _flatten(value, f"{path}{name}.", found)
         elif isinstance(value, float | int | str):
             found[f"{path}{name}"] = value
 
