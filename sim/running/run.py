@@ -28,6 +28,7 @@ from sim.documents import Document, named_files
 from sim.errors import InputError, Problem
 from sim.kinds import plugins
 from sim.loading.scenario import Loaded, load_scenario, parts_of
+from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.results.catalogue import HAPPENED
 from sim.results.results import Results
@@ -157,16 +158,23 @@ def _refuse_another_run(results: Results, overrides: Mapping[str, Any]) -> None:
 
     What signals of a site decided, they decided in the run; another grid prices that and decides nothing anew.
     """
-
-    def given(under: Mapping[str, Any]) -> str:
-        parts = parts_of(results.scenario, under)
-        return content_hash((parts.seed, parts.of_run()))
-
-    before = given({})
-    if given(overrides) != before:
+    before = _given_first(results)
+    if _given(results, overrides) != before:
         why = "decides the run itself, and only what its sites are like and the accounting re-price: run again"
-        deciding = [path for path in overrides if given({path: overrides[path]}) != before] or overrides
+        deciding = [path for path in overrides if _given(results, {path: overrides[path]}) != before] or overrides
         raise InputError([Problem("--set", None, path, why) for path in deciding])
+
+
+@last_kept
+def _given_first(results: Results) -> str:
+    """What the run itself was given; one is priced under many overrides."""
+    return _given(results, {})
+
+
+def _given(results: Results, under: Mapping[str, Any]) -> str:
+    """All that a run would be given under overrides, as the hash of its content."""
+    parts = parts_of(results.scenario, under)
+    return content_hash((parts.seed, parts.of_run()))
 
 
 def _environmental(
