@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache, reduce, wraps
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -26,7 +26,7 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic.errors import PydanticUserError
 from pydantic_core import CoreSchema, core_schema
 
-from sim.errors import InputError
+from sim.errors import ColdaisleError, InputError
 from sim.validation import Spec
 
 GROUP = "coldaisle.kinds"
@@ -234,9 +234,14 @@ class Choice(Spec):
 
 def _unusable(spec: type[Choice], error: PydanticUserError) -> Exception:
     """A spec with a field that cannot be checked: the fault of the package that it comes from, or ours."""
-    own = (point for point in _points() if point.module.partition(".")[0] == spec.__module__.partition(".")[0])
-    point = next(own, None)
+    point = _point_of(spec)
     return error if point is None else _refused(point, f"has a spec, {spec.__name__}, that cannot be read: {error}")
+
+
+def _point_of(spec: type[Choice]) -> EntryPoint | None:
+    """The entry point of the package that a spec comes from; None for those that ship."""
+    own = (point for point in _points() if point.module.partition(".")[0] == spec.__module__.partition(".")[0])
+    return next(own, None)
 
 
 def _words(spec: type[Choice]) -> tuple[str, ...]:
@@ -295,7 +300,27 @@ def builder(spec: Choice) -> Callable[..., Any]:
     if written is not None:
         made: Callable[..., Any] = _named(written)
         return made
-    return next(kind.builder for kind in _added() if isinstance(kind, Kind) and kind.spec is type(spec))
+    added = next(kind for kind in _added() if isinstance(kind, Kind) and kind.spec is type(spec))
+    return _blamed(added, _point_of(type(spec)))
+
+
+@cache
+def _blamed(kind: Kind, point: EntryPoint | None) -> Callable[..., Any]:
+    """The builder of another package, whose faults are told as that package's."""
+
+    @wraps(kind.builder)
+    def built(*args: Any, **named: Any) -> Any:
+        try:
+            return kind.builder(*args, **named)
+        except ColdaisleError:
+            raise
+        except Exception as error:
+            if point is None:
+                raise
+            why = f"fails to build {kind.spec.family} '{kind.names[0]}': {type(error).__name__}: {error}"
+            raise _refused(point, why) from error
+
+    return built
 
 
 def plugins() -> dict[str, str]:

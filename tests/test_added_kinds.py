@@ -233,12 +233,25 @@ def test_a_spec_that_cannot_be_read_is_its_packages_fault(monkeypatch: pytest.Mo
         Unreadable.model_json_schema()
 
 
-def test_a_broken_package_is_bad_input_to_the_command(tmp_path: Path) -> None:
-    broken(tmp_path, "import nowhere_to_be_found")
-    (tmp_path / "s.yaml").write_text(json.dumps(small()))
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import nowhere_to_be_found", "cannot be loaded"),
+        (
+            SPEC.replace("{word}", "odd") + "def made(_):\n    raise ValueError('boom')\nKINDS = Kind(Mine, made)\n",
+            "fails to build scheduler 'odd': ValueError: boom",
+        ),
+    ],
+)
+def test_a_broken_package_is_bad_input_to_the_command(tmp_path: Path, code: str, says: str) -> None:
+    broken(tmp_path, code)
+    world = small()
+    world["cluster"]["scheduler"] = {"kind": "odd"}
+    (tmp_path / "s.yaml").write_text(json.dumps(world))
     done = command("run", "s.yaml", "--out", "out", cwd=tmp_path, path=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "package 'broken' 1.2: 1 problem" in done.stderr
+    assert says in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
     assert command("--help", cwd=tmp_path, path=tmp_path).returncode == 0

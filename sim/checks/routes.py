@@ -86,7 +86,7 @@ def _shared_out(document: Document, at: KeyPath, to: list[str]) -> Found:
 
 def _sites(resolved: Resolved, route: Route) -> set[str]:
     """Sites of the places of a route, as far as they can be told."""
-    pools = [next(iter(resolved.pools[to].values()), "") for to in route.to if to in resolved.serving]
+    pools = [resolved.pool(to) for to in route.to if resolved.pools.get(to)]
     return {resolved.sites[pool] for pool in pools if pool in resolved.sites}
 
 
