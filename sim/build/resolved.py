@@ -7,10 +7,12 @@ that did not, or on a profile that is not there, has no answer, so that the rest
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from operator import is_
 from typing import Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
@@ -255,18 +257,20 @@ def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
 
 
 MOST_GIVEN = 8
-_GIVEN: list[tuple[dict[str, Any], str]] = []
-"""What was given last, with its hash; the latest first."""
+_GIVEN: OrderedDict[tuple[int, ...], tuple[dict[str, Any], str]] = OrderedDict()
+"""What was given last, with its hash, by the ids of its checked parts, which are held so that they stay theirs."""
 
 
 def _content(given: dict[str, Any]) -> str:
     """The hash of what is given, known at once where it is made of the very same pieces as something just before."""
-    for known, content in _GIVEN[:]:
-        if _same(given, known):
-            return content
+    parts = tuple([id(part) for part in given.values() if isinstance(part, Spec)])
+    known = _GIVEN.get(parts)
+    if known is not None and _same(given, known[0]):
+        return known[1]
     content = content_hash(given)
-    _GIVEN.insert(0, (given, content))
-    del _GIVEN[MOST_GIVEN:]
+    _GIVEN[parts] = (given, content)
+    if len(_GIVEN) > MOST_GIVEN:
+        _GIVEN.popitem(last=False)
     return content
 
 
@@ -277,9 +281,8 @@ def _same(value: Any, other: Any) -> bool:
         return False
     if kind is dict:
         return [*value] == [*other] and _same([*value.values()], [*other.values()])
-    if kind is list or kind is tuple:
+    if kind is list or kind is tuple:  # for every point of a study: at once, where all pieces are the very same
         if len(value) != len(other):
             return False
-        others = [(a, b) for a, b in zip(value, other, strict=True) if a is not b]  # for every point of a study
-        return all(_same(a, b) for a, b in others)
+        return all(map(is_, value, other)) or all(a is b or _same(a, b) for a, b in zip(value, other, strict=True))
     return isinstance(value, str | int | datetime) and bool(value == other)

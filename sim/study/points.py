@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sim.build.accounting import accounting_plan
 from sim.build.seen import Question, Seen
@@ -30,7 +30,7 @@ from sim.spec.scenario import Scenario
 from sim.validation import Spec
 
 Questions = tuple[Question[object], ...]
-MOST_TEXTS = 256
+MOST_SECTIONS = 256
 MOST_RUNS = 4096
 """Runs whose key is remembered."""
 
@@ -98,27 +98,26 @@ class Keys:
         return key
 
 
+class _Section(NamedTuple):
+    """A section of a scenario: its ``value``, which must not go, as another could take over its id; as plain data where
+    that names files, and else None; and the hash of that data."""
+
+    value: Any
+    data: Any
+    digest: bytes
+
+
 class Hasher:
     """Hashes of the variants of one base: the sections that a variant leaves alone are written out once."""
 
     def __init__(self) -> None:
-        self._texts: dict[tuple[Any, ...], tuple[Any, Any, str]] = {}
-        self._last: dict[str, tuple[Any, Any, str]] = {}
+        self._sections: dict[tuple[Any, ...], _Section] = {}
+        self._last: dict[str, _Section] = {}
         self.files: set[str] = set()
         """Every input file of the points so far."""
         self._keys = Keys()
 
-    def _section(self, scenario: Scenario, name: str) -> tuple[Any, str]:
-        """A section as plain data, and that as text."""
-        value = getattr(scenario, name)
-        last = self._last.get(name)
-        if last is not None and last[0] is value:
-            return last[1], last[2]
-        known = self._last[name] = self._written(scenario, name, value)
-        return known[1], known[2]
-
-    def _written(self, scenario: Scenario, name: str, value: Any) -> tuple[Any, Any, str]:
-        """With the value first, which must not go: another could take over its id."""
+    def _written(self, scenario: Scenario, name: str, value: Any) -> _Section:
         # equal texts and times are the same; an equal duration may be written otherwise, and only its own self is
         if type(value) in (str, int, datetime, NoneType):
             token: tuple[Any, ...] = (name, value)
@@ -126,7 +125,7 @@ class Hasher:
             token = (name, *value, *map(id, value.values()))
         else:
             token = (name, id(value))
-        known = self._texts.get(token)
+        known = self._sections.get(token)
         if known is not None:
             return known
         data: Any
@@ -135,25 +134,29 @@ class Hasher:
         else:
             data = scenario.model_dump(mode="json", exclude_none=True, include={name}).get(name)
         text = canonical(data)
-        if len(self._texts) > MOST_TEXTS:
-            self._texts.clear()
-        self._texts[token] = (value, data, text)
-        return self._texts[token]
+        if len(self._sections) > MOST_SECTIONS:
+            self._sections.clear()
+        found = _Section(value, data if '"file":' in text else None, _digest(name, text))
+        self._sections[token] = found
+        return found
 
     def hashes(self, loaded: Loaded) -> tuple[str, str]:
         """The point's content hash, and its simulation key. Raises ``InputError`` for a file that went away."""
-        scenario = loaded.scenario
-        sections = {name: self._section(scenario, name) for name in type(scenario).model_fields}
-        data = {name: section for name, (section, _) in sections.items() if section is not None}
-        texts = {name: sections[name][1] for name in data}
-        named = any('"file":' in text for text in texts.values())
-        files = {file: file_sha256(file) for file in input_files(scenario)} if named else {}
-        self.files |= files.keys()
+        scenario, digests, files = loaded.scenario, [], None
+        for name in Scenario.model_fields:
+            value = getattr(scenario, name)
+            section = self._last.get(name)
+            if section is None or section.value is not value:
+                section = self._last[name] = self._written(scenario, name, value)
+            if section.data is None:
+                digests.append(section.digest)
+                continue
+            if files is None:
+                files = {file: file_sha256(file) for file in input_files(scenario)}
+                self.files |= files.keys()
+            digests.append(_digest(name, canonical(_with_content(section.data, files))))  # wherever they stand
         whole = hashlib.sha256(f"{build_id()}\0{_profiles(loaded.catalog)}".encode())
-        for name, text in list(texts.items()):
-            if '"file":' in text:  # by its content, wherever it stands
-                texts[name] = canonical(_with_content(data[name], files))
-            whole.update(f"\0{name}\0{texts[name]}".encode())
+        whole.update(b"".join(digests))
         mark = whole.hexdigest()
         try:
             return mark, self._keys.of(loaded)
@@ -161,6 +164,10 @@ class Hasher:
             raise
         except Exception:  # whoever simulates it meets the same fault, and tells it as that of this point
             return mark, mark
+
+
+def _digest(name: str, text: str) -> bytes:
+    return hashlib.sha256(f"{name}\0{text}".encode()).digest()
 
 
 @last_kept
