@@ -16,8 +16,9 @@ import typer
 
 import sim
 from sim.cli.command import app
-from sim.kinds import SHIPPED, SHIPPED_NAMES, Kind, kinds, named
+from sim.kinds import Kind, kinds, named
 from sim.results.catalogue import TABLES, Quantity
+from sim.shipped_kinds import SHIPPED, SHIPPED_NAMES
 from sim.spec.schema import scenario_schema
 from sim.spec.search import SearchFile
 from sim.spec.study import StudySpec

@@ -4,9 +4,9 @@ A *family* (``cooling``, ``scheduler``, ...) is a question that has several answ
 class, which reads what is written under its ``kind``, and a builder, which makes of it what engine and accounts are
 given. Where a field is typed with the base class of a family, any of its kinds may stand; the union is assembled here.
 
-``SHIPPED`` holds what comes with coldaisle. A package of one's own adds rows by an entry point in the group
+``sim.shipped_kinds`` holds what comes with coldaisle. A package of one's own adds rows by an entry point in the group
 ``coldaisle.kinds`` that leads to a ``Kind``, or to a tuple of them. Nothing is imported before it is asked for. Kinds
-that have no fields, such as formats told by what is in a file, are names in ``SHIPPED_NAMES``, and rows ``Named``.
+that have no fields, such as formats told by what is in a file, are names, and rows ``Named``.
 """
 
 from __future__ import annotations
@@ -27,180 +27,10 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import CoreSchema, core_schema
 
 from sim.errors import ColdaisleError, InputError
+from sim.shipped_kinds import SHIPPED, SHIPPED_NAMES
 from sim.validation import Spec
 
 GROUP = "coldaisle.kinds"
-
-SHIPPED: Mapping[str, Mapping[str, str]] = {
-    "facility": {
-        "sim.spec.facility:FixedPUE": "sim.build.facility:fixed_pue",
-        "sim.spec.facility:PlantSpec": "sim.build.facility:plant",
-    },
-    "cooling": {
-        "sim.spec.facility:WaterCooledChillerSpec": "sim.build.facility:water_cooled",
-        "sim.spec.facility:AirCooledChillerSpec": "sim.build.facility:air_cooled",
-        "sim.spec.facility:AirSideEconomizer": "sim.build.facility:outdoor_air",
-        "sim.spec.facility:Adiabatic": "sim.build.facility:adiabatic",
-        "sim.spec.facility:DirectToChip": "sim.build.facility:direct_to_chip",
-        "sim.spec.facility:Immersion": "sim.build.facility:immersion",
-    },
-    "on-site unit": {
-        "sim.spec.onsite:PV": "sim.build.onsite:pv_array",
-        "sim.spec.onsite:PVSeries": "sim.build.onsite:pv_series",
-        "sim.spec.onsite:Wind": "sim.build.onsite:turbines",
-        "sim.spec.onsite:WindSeries": "sim.build.onsite:wind_series",
-        "sim.spec.onsite:Battery": "sim.build.onsite:battery",
-        "sim.spec.onsite:Diesel": "sim.build.onsite:diesel",
-        "sim.spec.onsite:Connection": "sim.build.onsite:connection",
-    },
-    "battery dispatch": {
-        "sim.spec.onsite:SelfConsumption": "sim.build.onsite:self_consumption",
-        "sim.spec.onsite:PriceDispatch": "sim.build.onsite:by_price",
-        "sim.spec.onsite:CarbonDispatch": "sim.build.onsite:by_carbon",
-    },
-    "battery bounds": {
-        "sim.spec.onsite:TrailingBounds": "sim.build.onsite:trailing",
-        "sim.spec.onsite:ForecastBounds": "sim.build.onsite:forecast",
-        "sim.spec.onsite:PerfectBounds": "sim.build.onsite:perfect",
-        "sim.spec.onsite:FixedPrices": "sim.build.onsite:fixed",
-        "sim.spec.onsite:FixedIntensities": "sim.build.onsite:fixed",
-    },
-    "policy": {
-        "sim.spec.policies:PowerCap": "sim.build.caps:power_cap",
-        "sim.spec.policies:DemandResponse": "sim.build.caps:demand_response",
-        "sim.spec.policies:Throttle": "sim.build.caps:throttle",
-    },
-    "condition": {
-        "sim.spec.policies:Above": "sim.build.caps:above",
-        "sim.spec.policies:Daily": "sim.build.caps:daily",
-    },
-    "schedule": {
-        "sim.spec.policies:FlexibleStart": "sim.build.policies:flexible_start",
-        "sim.spec.policies:PauseResume": "sim.build.policies:pause_resume",
-        "sim.spec.policies:Suspend": "sim.build.policies:suspend",
-    },
-    "forecast": {
-        "sim.spec.policies:PerfectForecast": "sim.build.policies:perfect",
-        "sim.spec.policies:PersistenceForecast": "sim.build.policies:persistence",
-        "sim.spec.policies:NoisyForecast": "sim.build.policies:noisy",
-    },
-    "arrivals": {
-        "sim.spec.requests:Poisson": "sim.build.requests:poisson",
-        "sim.spec.requests:GammaRenewal": "sim.build.requests:gamma",
-        "sim.spec.requests:WeibullRenewal": "sim.build.requests:weibull",
-        "sim.spec.requests:Modulated": "sim.build.requests:modulated",
-        "sim.spec.requests:DiurnalRate": "sim.build.requests:diurnal",
-        "sim.spec.requests:Clients": "sim.build.requests:clients",
-        "sim.spec.requests:ClosedLoopUsers": "sim.build.requests:closed_loop",
-        "sim.spec.requests:TraceReplay": "sim.build.requests:replay",
-        "sim.spec.requests:ServeGen": "sim.build.requests:servegen",
-        "sim.spec.requests:RoutedArrivals": "sim.build.requests:routed",
-    },
-    "lengths": {
-        "sim.spec.requests:SeparateLengths": "sim.build.requests:separate",
-        "sim.spec.requests:JointLengths": "sim.build.requests:joint",
-    },
-    "token law": {
-        "sim.spec.requests:ConstantTokens": "sim.build.requests:constant",
-        "sim.spec.requests:UniformTokens": "sim.build.requests:uniform",
-        "sim.spec.requests:LognormalTokens": "sim.build.requests:lognormal",
-        "sim.spec.requests:HistogramTokens": "sim.build.requests:histogram",
-    },
-    "route rule": {
-        "sim.spec.routes:ByLowest": "sim.build.routes:by_lowest",
-        "sim.spec.routes:ByNearest": "sim.build.routes:by_nearest",
-        "sim.spec.routes:ByShares": "sim.build.routes:by_shares",
-        "sim.spec.routes:BySize": "sim.build.routes:by_size",
-        "sim.spec.routes:ByDifficulty": "sim.build.routes:by_difficulty",
-    },
-    "difficulty": {
-        "sim.spec.routes:UniformDifficulty": "sim.build.routes:uniform",
-        "sim.spec.routes:BetaDifficulty": "sim.build.routes:beta",
-        "sim.spec.routes:DifficultyColumn": "sim.build.routes:column",
-    },
-    "contract": {
-        "sim.spec.market:PPA": "sim.build.accounting:ppa",
-        "sim.spec.market:Certificates": "sim.build.accounting:certificates",
-    },
-    "amortization": {
-        "sim.spec.embodied:TimeAmortization": "sim.build.accounting:by_time",
-        "sim.spec.embodied:ExpectedUtilisation": "sim.build.accounting:by_expected_utilisation",
-        "sim.spec.embodied:UseAmortization": "sim.build.accounting:by_use",
-    },
-    "embodied plant": {
-        "sim.spec.embodied:PlantByPower": "sim.build.embodied:by_power",
-        "sim.spec.embodied:PlantByArea": "sim.build.embodied:by_area",
-    },
-    "second life": {
-        "sim.spec.embodied:SecondLifeShare": "sim.build.embodied:by_share",
-        "sim.spec.embodied:SecondLifeYears": "sim.build.embodied:by_years",
-    },
-    "workload": {
-        "sim.spec.workloads:Training": "sim.build.work:training",
-        "sim.spec.workloads:Inference": "sim.build.work:inference",
-        "sim.spec.serving:Serving": "sim.build.work:serving",
-    },
-    "scheduler": {
-        "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
-    },
-    "weather": {
-        "sim.spec.weather:TypicalWeather": "sim.build.weather:typical",
-        "sim.spec.weather:OpenMeteo": "sim.build.weather:open_meteo",
-        "sim.spec.weather:MonthHours": "sim.build.weather:month_hours",
-    },
-    "grid intensity": {
-        "sim.spec.grid:IntensitySeries": "sim.build.grid_files:intensity_series",
-        "sim.spec.grid:ElectricityMaps": "sim.build.grid_files:electricity_maps",
-        "sim.spec.grid:WattTime": "sim.build.grid_files:watttime",
-        "sim.spec.grid:CarbonIntensityUK": "sim.build.grid_files:carbon_intensity_uk",
-        "sim.spec.grid:EIAMix": "sim.build.grid_files:eia_mix",
-        "sim.spec.grid:EntsoeMix": "sim.build.grid_files:entsoe_mix",
-        "sim.spec.grid:GridstatusMix": "sim.build.grid_files:gridstatus_mix",
-        "sim.spec.grid:EnergyChartsMix": "sim.build.grid_files:energy_charts_mix",
-        "sim.spec.grid:OpenElectricityMix": "sim.build.grid_files:open_electricity_mix",
-        "sim.spec.grid:Average": "sim.build.grid:average",
-        "sim.spec.grid:MonthHours": "sim.build.grid:month_hours",
-        "sim.spec.grid:MonthHoursMix": "sim.build.grid:month_hours_mix",
-    },
-    "grid price": {
-        "sim.spec.grid:PriceSeries": "sim.build.grid_files:price_series",
-        "sim.spec.grid:PriceCSV": "sim.build.grid_files:price_csv",
-        "sim.spec.grid:EntsoePrice": "sim.build.grid_files:entsoe_price",
-        "sim.spec.grid:GridstatusPrice": "sim.build.grid_files:gridstatus_price",
-        "sim.spec.grid:EnergyChartsPrice": "sim.build.grid_files:energy_charts_price",
-        "sim.spec.grid:OpenElectricityPrice": "sim.build.grid_files:open_electricity_price",
-        "sim.spec.grid:PriceMonthHours": "sim.build.grid:price_month_hours",
-    },
-    "grid water": {
-        "sim.spec.grid:MixWater": "sim.build.grid:mix_water",
-        "sim.spec.grid:AverageWater": "sim.build.grid:average_water",
-    },
-}
-"""Family -> spec class -> builder, each as ``module:name``, in the order in which the kinds are told."""
-
-SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
-    "request trace": {
-        "azure": "sim.workload.trace_formats:AZURE",
-        "burstgpt": "sim.workload.trace_formats:BURSTGPT",
-        "mooncake": "sim.workload.trace_formats:MOONCAKE",
-        "qwen-bailian": "sim.workload.trace_formats:QWEN_BAILIAN",
-        "ragpulse": "sim.workload.trace_formats:RAGPULSE",
-        "coldaisle": "sim.workload.trace_formats:COLDAISLE",
-    },
-    "recording": {
-        "nvidia-smi": "sim.measure.readers.nvidia_smi",
-        "amd-smi": "sim.measure.readers.amd_smi",
-        "scaphandre": "sim.measure.readers.scaphandre",  # these two before Prometheus, which takes any other JSON
-        "prometheus": "sim.measure.readers.prometheus",
-        "zeus": "sim.measure.readers.zeus",
-        "codecarbon": "sim.measure.readers.codecarbon",
-        "mlperf": "sim.measure.readers.mlperf",
-        "powerjoular": "sim.measure.readers.powerjoular",
-        "energibridge": "sim.measure.readers.energibridge",
-        "rapl": "sim.measure.readers.rapl_text",
-    },
-}
-"""The same of kinds of which nothing is written but the name, if that: family -> name -> a value or a module."""
 
 
 class Choice(Spec):
@@ -406,18 +236,22 @@ def _fault(row: object) -> str | None:
         return f"has a kind whose spec, {row.spec!r}, is no sim.kinds.Choice with a 'kind'"
     if getattr(row.spec, "family", None) not in SHIPPED:
         return f"has a kind of no family that there is  ({', '.join(SHIPPED)})"
+    lacking = ", ".join(sorted(row.spec.__abstractmethods__))
+    if lacking:
+        return f"has a kind, {row.spec.__name__}, that lacks what every {row.spec.family} says of itself  ({lacking})"
     return None if callable(row.builder) else f"has no builder for {row.spec.__name__}"
 
 
 @cache
 def _sources(module: str) -> str:
-    """A hash of the Python sources of the package that a module belongs to."""
+    """A hash of the files of the package that a module belongs to: its sources, and the data that these may read."""
     top = find_spec(module.partition(".")[0])
     roots = [Path(root) for root in (top.submodule_search_locations or ())] if top is not None else []
-    files = [path for root in roots for path in root.rglob("*.py")]
+    files = [path for root in roots for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     if top is not None and not roots and top.origin is not None:
         files = [Path(top.origin)]
     digest = hashlib.sha256()
     for path in sorted(files):
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -197,6 +197,12 @@ class Alone(Spec):
         (SPEC + "KINDS = Kind(Alone, print)", "is no sim.kinds.Choice with a 'kind'"),
         (SPEC + "KINDS = Kind(SchedulerSpec, print)", "is no sim.kinds.Choice with a 'kind'"),
         (SPEC + "KINDS = (Kind(Mine, None),)", "has no builder for Mine"),
+        (
+            "from sim.spec.work import Workload\n"
+            + SPEC.replace("SchedulerSpec)", "Workload)")
+            + "KINDS = Kind(Mine, print)",
+            "has a kind, Mine, that lacks what every workload says of itself  (wanted)",
+        ),
         (SPEC + "Mine.family = 'cookery'\nKINDS = Kind(Mine, print)", "has a kind of no family that there is"),
         (SPEC.replace("{word}", "fifo") + "KINDS = Kind(Mine, print)", "the scheduler 'fifo', which coldaisle has"),
         (SPEC + "KINDS = (Kind(Mine, print), Kind(Mine, print))", "'{word}', which package 'broken' has already"),

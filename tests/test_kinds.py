@@ -39,6 +39,7 @@ from sim.onsite.plan import OnsitePlan
 from sim.onsite.thresholds import Rule
 from sim.profiles.catalog import Catalog
 from sim.rng import Streams
+from sim.shipped_kinds import SHIPPED
 from sim.signals import Signal
 from sim.signals.grid.series import GridSeries
 from sim.spec.cluster import Cluster as ClusterSpec
@@ -58,7 +59,7 @@ from tests.worlds import Tape, hardware
 CATALOG = Catalog()
 DAY = HOURS * HOUR_NS
 EDGES = np.arange(HOURS + 1, dtype=np.int64) * HOUR_NS
-ALL = [(kind, word) for family in kinds.SHIPPED for kind in kinds.kinds(family) for word in kind.names]
+ALL = [(kind, word) for family in SHIPPED for kind in kinds.kinds(family) for word in kind.names]
 IDS = [f"{kind.spec.family}: {word}" for kind, word in ALL]
 
 
@@ -398,7 +399,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
 
 
 def test_every_family_has_its_laws() -> None:
-    assert set(LAWS) == set(kinds.SHIPPED)
+    assert set(LAWS) == set(SHIPPED)
 
 
 @pytest.mark.parametrize(("kind", "word"), ALL, ids=IDS)

@@ -25,6 +25,7 @@ BASE = {
     "quantities",
     "validation",
     "kinds",
+    "shipped_kinds",
     "content",
 }
 MODELS = {"signals", "rng", "memo", "weather", "profiles", "workload", "engine", "facility", "onsite", "accounting"}
@@ -41,7 +42,8 @@ ALLOWED: dict[str, set[str]] = {
     "quantities": {"errors", "units", "instants", "plain", "possible"},
     "validation": {"errors", "plain", "documents"},
     "content": {"errors", "validation"},
-    "kinds": {"errors", "validation"},
+    "shipped_kinds": set(),
+    "kinds": {"errors", "shipped_kinds", "validation"},
     "signals": {"errors", "units", "instants", "plain", "reading"},
     "rng": set(),
     "memo": set(),

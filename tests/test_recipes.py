@@ -59,7 +59,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).symlink_to(ROOT / name)
     written(folder, "sim/measure/readers/wattlog.py")
     for file, block, before in (
-        ("sim/kinds.py", "in SHIPPED_NAMES", '        "zeus": '),
+        ("sim/shipped_kinds.py", "in SHIPPED_NAMES", '        "zeus": '),
         ("sim/accounting/indicators.py", "in indicators()", '    if "onsite" in water:\n'),
         ("sim/results/catalogue/accounts.py", "in the table of kpi", '        Quantity("ere"'),
         ("sim/workload/routers.py", "in Router", '    "random",\n'),

@@ -134,7 +134,7 @@ class Resolved:
     @cached_property
     def caps(self) -> Mapping[int, Cap]:
         """Policies that cap GPUs, by their place in ``policies``."""
-        return _those(dict(enumerate(self.parts.policies)), Cap)
+        return {i: policy for i, policy in enumerate(self.parts.policies) if isinstance(policy, Cap)}
 
     @cached_property
     def throttles(self) -> Mapping[int, Throttle]:

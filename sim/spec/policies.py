@@ -7,6 +7,7 @@ counts on GPUs that are there: a queue, a boot, a failure or a cap may still mak
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -348,9 +349,9 @@ class Cap(Policy):
     target: str = Field(description="A workload or a pool.")
 
     @property
+    @abstractmethod
     def levels(self) -> Sequence[CapLevel]:
         """The caps of one GPU, in the order of the events."""
-        raise NotImplementedError
 
     def path_of(self, _level: int) -> KeyPath:
         """Where one of the levels, by its number, is written below the policy."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -24,9 +25,9 @@ class TokenLaw(Choice):
     family: ClassVar[str] = "token law"
 
     @property
+    @abstractmethod
     def mean_tokens(self) -> float:
         """Their mean, at least 1."""
-        raise NotImplementedError
 
 
 class ConstantTokens(TokenLaw):
@@ -193,9 +194,9 @@ class ArrivalProcess(OpenArrivals):
         return self.requests is None
 
     @property
+    @abstractmethod
     def most_per_s(self) -> float:
         """The rate at its highest."""
-        raise NotImplementedError
 
 
 class _OneRate(ArrivalProcess):

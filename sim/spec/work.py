@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from sim.documents import KeyPath
@@ -22,6 +23,6 @@ class Workload(Choice):
         return ()
 
     @property
+    @abstractmethod
     def wanted(self) -> tuple[Wanted, ...]:
         """The GPUs that it may come to hold at once."""
-        raise NotImplementedError

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 from sim.errors import InputError
-from sim.kinds import SHIPPED_NAMES, named
+from sim.kinds import named
 from sim.measure import recording
 from sim.measure.readers.text import Text, read_text
 from sim.measure.recording import Fault, Recording
 from sim.reading import is_file
+from sim.shipped_kinds import SHIPPED_NAMES
 
 PARQUET_MAGIC = b"PAR1"
 

@@ -6,6 +6,7 @@ caches can beat them (small products live in them) and poor kernels exceed them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -126,13 +127,13 @@ class Attention:
         return self.byte
 
 
-class _Composed:
+class _Composed(ABC):
     """Work that is the sum of its products and attention."""
 
     @property
+    @abstractmethod
     def parts(self) -> Sequence[MatMul | Attention]:
         """Each product, and each attention."""
-        raise NotImplementedError
 
     @property
     def flop(self) -> float:

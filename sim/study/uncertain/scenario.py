@@ -7,6 +7,7 @@ never simulated again: variants with one simulation key share a ledger.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -56,7 +57,7 @@ class Changes:
         self.profiles[profile.name, type(profile)] = known.model_copy(update={name: drawn})
 
 
-class Input:
+class Input(ABC):
     """What is drawn together, one score a column."""
 
     path: str
@@ -66,9 +67,9 @@ class Input:
         """What its scores are called."""
         return (self.path,)
 
+    @abstractmethod
     def draw(self, scores: Floats, into: Changes) -> None:
         """Puts what its ``scores`` (columns,) come to ``into`` what the draw changes."""
-        raise NotImplementedError
 
     def shown(self, scores: Floats) -> list[Any]:
         """One column's ``scores`` (n,), as tables show them: the scores themselves."""
