@@ -1,4 +1,4 @@
-"""The kinds that come with coldaisle, a row each; ``sim.kinds`` finds and assembles them. A new kind is a new row here."""
+"""The kinds that come with coldaisle, a row each; ``sim.kinds`` finds them. A new kind is a new row here."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.onsite:PVSeries": "sim.build.onsite:pv_series",
         "sim.spec.onsite:Wind": "sim.build.onsite:turbines",
         "sim.spec.onsite:WindSeries": "sim.build.onsite:wind_series",
-        "sim.spec.onsite:Battery": "sim.build.onsite:battery",
+        "sim.spec.battery:Battery": "sim.build.onsite:battery",
         "sim.spec.onsite:Diesel": "sim.build.onsite:diesel",
         "sim.spec.onsite:Connection": "sim.build.onsite:connection",
     },
     "battery dispatch": {
-        "sim.spec.onsite:SelfConsumption": "sim.build.onsite:self_consumption",
-        "sim.spec.onsite:PriceDispatch": "sim.build.onsite:by_price",
-        "sim.spec.onsite:CarbonDispatch": "sim.build.onsite:by_carbon",
+        "sim.spec.battery:SelfConsumption": "sim.build.onsite:self_consumption",
+        "sim.spec.battery:PriceDispatch": "sim.build.onsite:by_price",
+        "sim.spec.battery:CarbonDispatch": "sim.build.onsite:by_carbon",
     },
     "battery bounds": {
-        "sim.spec.onsite:TrailingBounds": "sim.build.onsite:trailing",
-        "sim.spec.onsite:ForecastBounds": "sim.build.onsite:forecast",
-        "sim.spec.onsite:PerfectBounds": "sim.build.onsite:perfect",
-        "sim.spec.onsite:FixedPrices": "sim.build.onsite:fixed",
-        "sim.spec.onsite:FixedIntensities": "sim.build.onsite:fixed",
+        "sim.spec.battery:TrailingBounds": "sim.build.onsite:trailing",
+        "sim.spec.battery:ForecastBounds": "sim.build.onsite:forecast",
+        "sim.spec.battery:PerfectBounds": "sim.build.onsite:perfect",
+        "sim.spec.battery:FixedPrices": "sim.build.onsite:fixed",
+        "sim.spec.battery:FixedIntensities": "sim.build.onsite:fixed",
     },
     "policy": {
         "sim.spec.policies:PowerCap": "sim.build.caps:power_cap",
@@ -48,14 +48,14 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.policies:Daily": "sim.build.caps:daily",
     },
     "schedule": {
-        "sim.spec.policies:FlexibleStart": "sim.build.policies:flexible_start",
-        "sim.spec.policies:PauseResume": "sim.build.policies:pause_resume",
-        "sim.spec.policies:Suspend": "sim.build.policies:suspend",
+        "sim.spec.schedules:FlexibleStart": "sim.build.schedules:flexible_start",
+        "sim.spec.schedules:PauseResume": "sim.build.schedules:pause_resume",
+        "sim.spec.schedules:Suspend": "sim.build.schedules:suspend",
     },
     "forecast": {
-        "sim.spec.policies:PerfectForecast": "sim.build.policies:perfect",
-        "sim.spec.policies:PersistenceForecast": "sim.build.policies:persistence",
-        "sim.spec.policies:NoisyForecast": "sim.build.policies:noisy",
+        "sim.spec.schedules:PerfectForecast": "sim.build.schedules:perfect",
+        "sim.spec.schedules:PersistenceForecast": "sim.build.schedules:persistence",
+        "sim.spec.schedules:NoisyForecast": "sim.build.schedules:noisy",
     },
     "arrivals": {
         "sim.spec.requests:Poisson": "sim.build.requests:poisson",

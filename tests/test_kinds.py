@@ -21,10 +21,10 @@ from sim.build.embodied import plant_carbon
 from sim.build.facility import building, cooling
 from sim.build.grid import ewif_signal, grid_series
 from sim.build.onsite import Around
-from sim.build.policies import Job, forecaster
 from sim.build.requests import Asked, length_law, request_source
 from sim.build.routes import Between
 from sim.build.schedulers import scheduler
+from sim.build.schedules import Job, forecaster
 from sim.build.weather import weather_series
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster, Gang

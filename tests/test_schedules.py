@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.policies import job_schedule
+from sim.build.schedules import job_schedule
 from sim.engine.training import TrainingPlan
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.quantities import Share
 from sim.signals import Signal
-from sim.spec.policies import FlexibleStart
+from sim.spec.schedules import FlexibleStart
 from sim.spec.schema import scenario_schema
 from sim.spec.workloads import Training
 from sim.workload.records import JobRecord, ScheduleRecord

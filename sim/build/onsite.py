@@ -20,25 +20,27 @@ from sim.onsite.plan import OnsitePlan, Plant, Source, TestPlan
 from sim.onsite.thresholds import Fixed, Follow, Forecast, Rule, Trade, Trailing
 from sim.quantities import Price
 from sim.signals import Signal
-from sim.spec.onsite import (
-    PV,
+from sim.spec.battery import (
     Battery,
     CarbonDispatch,
-    Connection,
-    Diesel,
     FixedIntensities,
     FixedPrices,
     ForecastBounds,
-    LifecyclePerCapacity,
-    LifecyclePerEnergy,
-    OnSiteUnit,
     PerfectBounds,
     PriceDispatch,
-    PVSeries,
     RefilledStock,
     SelfConsumption,
     StatedStock,
     TrailingBounds,
+)
+from sim.spec.onsite import (
+    PV,
+    Connection,
+    Diesel,
+    LifecyclePerCapacity,
+    LifecyclePerEnergy,
+    OnSiteUnit,
+    PVSeries,
     Wind,
     WindSeries,
 )

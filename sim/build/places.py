@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from sim.build.loads import job_ns
-from sim.build.policies import forecaster
 from sim.build.resolved import Resolved
+from sim.build.schedules import forecaster
 from sim.documents import KeyPath
 from sim.errors import SignalRangeError
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
-from sim.spec.policies import LowestPlace
+from sim.spec.schedules import LowestPlace
 from sim.spec.workloads import Training
 from sim.units import BYTES_PER_GB, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
 from sim.workload import schedule as decide

@@ -23,8 +23,9 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.spec.cluster import Cluster, NodePool
 from sim.spec.parts import Parts
-from sim.spec.policies import Cap, LowestPlace, Throttle
+from sim.spec.policies import Cap, Throttle
 from sim.spec.scenario import Scenario
+from sim.spec.schedules import LowestPlace
 from sim.spec.serving import Serving
 from sim.spec.site import Place
 from sim.spec.work import Workload

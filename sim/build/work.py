@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from sim.build.caps import Capping, serving_caps
 from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap
-from sim.build.policies import job_schedule
 from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
+from sim.build.schedules import job_schedule
 from sim.build.series import interval_counts, rate_signal, request_times
 from sim.build.serving import kept, serving_plan
 from sim.engine.service import ServicePlan

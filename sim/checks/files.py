@@ -19,8 +19,9 @@ from sim.profiles.embodied import read_factors
 from sim.quantities import Price, Quantity
 from sim.signals import Signal
 from sim.signals.grid.series import Basis, GridSeries
+from sim.spec.battery import Battery, FixedPrices, PriceDispatch
 from sim.spec.grid import IntensitySource, PriceSource
-from sim.spec.onsite import Battery, FixedPrices, PriceDispatch, needs_sky
+from sim.spec.onsite import needs_sky
 from sim.spec.requests import TraceReplay
 from sim.spec.routes import Route
 from sim.spec.site import Grid, Place

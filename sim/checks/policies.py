@@ -10,7 +10,8 @@ from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
 from sim.quantities import Price
 from sim.signals import Signal
-from sim.spec.policies import Cap, Windowed
+from sim.spec.policies import Cap
+from sim.spec.schedules import Windowed
 from sim.spec.workloads import Training
 from sim.units import DAY_NS, HOUR_NS
 from sim.validation import nearest

@@ -24,8 +24,8 @@ from sim.possible import NODE_POWER, POWER
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
 from sim.quantities import Price
+from sim.spec.battery import Battery, StatedStock
 from sim.spec.grid import MixWater
-from sim.spec.onsite import Battery, StatedStock
 from sim.spec.parts import Parts
 from sim.spec.workloads import GPUHours, Load, Steps
 from sim.units import SECONDS_PER_NS, W_PER_KW

@@ -18,8 +18,8 @@ from sim.quantities import (
     PositiveFraction,
     RequestRate,
 )
-from sim.spec.policies import SignalName
 from sim.spec.requests import Lengths, OpenArrivals, Prefix, Tokens
+from sim.spec.schedules import SignalName
 from sim.validation import Spec
 
 Shape = Annotated[float, Field(ge=0.01, le=1000.0, strict=True)]

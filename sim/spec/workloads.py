@@ -23,7 +23,7 @@ from sim.quantities import (
     SmallRatio,
 )
 from sim.spec.cluster import Wanted
-from sim.spec.policies import JobSchedule, LowestPlace
+from sim.spec.schedules import JobSchedule, LowestPlace
 from sim.spec.times import StampsOfAny, Zone
 from sim.spec.work import Workload
 from sim.validation import Spec

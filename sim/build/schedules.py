@@ -11,7 +11,7 @@ from sim.engine.training import TrainingPlan
 from sim.kinds import builder
 from sim.signals import Signal
 from sim.signals.forecast import Forecast, Noisy, Perfect, Persistence
-from sim.spec import policies as spec
+from sim.spec import schedules as spec
 from sim.spec.workloads import Training
 from sim.workload import schedule as decide
 
