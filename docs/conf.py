@@ -14,8 +14,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-import pages  # noqa: E402 - found only now
-from sphinx.application import Sphinx  # noqa: E402
+import pages  # noqa: E402 (found only now)
+from sphinx.application import Sphinx  # noqa: E402 (after it)
 
 pages.write(HERE / "_generated")
 

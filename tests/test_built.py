@@ -27,6 +27,7 @@ from sim.rng import Stream
 from sim.running.run import built_of
 from sim.signals import Signal
 from sim.study.points import Keys
+from tests import test_throttle_policy as throttle
 from tests.small import small
 
 GRID = "site.grid.intensity"
@@ -179,6 +180,26 @@ def test_what_looks_at_the_grid_is_decided_by_it(field: str) -> None:
     assert clean != dirty
     assert key(data, {"site.facility.pue": 1.1}) == key(data)
     assert key(data, {"site.grid.price": "0.3 USD/kWh"}) == key(data)
+
+
+def test_a_route_by_carbon_is_decided_by_the_grids_and_one_by_shares_is_not() -> None:
+    grid, rule = "sites.west.grid.intensity", {"kind": "shares", "shares": {"west": 0.5, "east": 0.5}}
+    name = "geo-shifted-service"
+    clean, dirty = ({grid: f"{grams} gCO2e/kWh"} for grams in (57, 380))
+    assert key(name, clean) != key(name, dirty)
+    assert key(name, clean) == key(name, {**clean, "sites.west.facility.pue": 1.4})
+    by_shares = {"routes.chat.by": rule}
+    assert key(name, {**clean, **by_shares}) == key(name, {**dirty, **by_shares})
+
+
+def test_a_throttle_is_decided_by_what_the_plant_carries_and_nothing_else_is(tmp_path: Path) -> None:
+    """A plant may be built larger, which only prices, until somebody throttles by it."""
+    small_plant, large_plant = (throttle.site(tmp_path, size) for size in ("4.6 kW", "20 kW"))
+    assert key(throttle.scenario(small_plant)) == key(throttle.scenario(large_plant))
+    held = {"kind": "throttle"}
+    assert key(throttle.scenario(small_plant, held)) != key(throttle.scenario(large_plant, held))
+    stated = {"kind": "throttle", "limit": "4.4 kW"}
+    assert key(throttle.scenario(small_plant, stated)) == key(throttle.scenario(large_plant, stated))
 
 
 # --- a builder that nobody has thought of -----------------------------------------------------------------------------

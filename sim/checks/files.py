@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,7 +78,7 @@ class _FileCheck:
                     self._currencies[at] = source.currency
                 continue
             within = (*at, "file") if hasattr(source, "file") else at
-            series = self._reading(within, lambda source=source: self._grid_series(source))  # type: ignore[misc]
+            series = self._reading(within, partial(self._grid_series, source))
             if series is None:
                 continue
             signal = series.price if name == "price" else series.intensity
@@ -122,11 +123,11 @@ class _FileCheck:
         for i, contract in enumerate(place.grid.market.contracts if place.grid.market is not None else ()):
             if (supply := contract.series) is not None:
                 at = (*path, "grid", "market", "contracts", i, "supply", "file")
-                self._series(at, self._reading(at, lambda supply=supply: power_signal(supply, self._start_ns)))  # type: ignore[misc]
+                self._series(at, self._reading(at, partial(power_signal, supply, self._start_ns)))
         for i, unit in enumerate(place.on_site):
             if (output := unit.series) is not None:
                 at = (*path, "on_site", i, "output", "file")
-                self._series(at, self._reading(at, lambda output=output: output_signal(output, self._start_ns)))  # type: ignore[misc]
+                self._series(at, self._reading(at, partial(output_signal, output, self._start_ns)))
             elif isinstance(unit, Battery) and isinstance(unit.dispatch, PriceDispatch):
                 self._dispatch((*path, "on_site", i, "dispatch"), unit.dispatch, (*path, "grid", "price"), place.grid)
         ewif, intensity = place.water.ewif, place.grid.intensity

@@ -112,7 +112,7 @@ register_model(_RowsType)(models.PointerModel)
 
 
 @lower_builtin(operator.getitem, _RowsType, types.Integer)
-def _record_at(context, builder, signature, args):  # noqa: ARG001
+def _record_at(context, builder, signature, args):  # noqa: ARG001 (Numba gives all four)
     return builder.gep(args[0], [args[1]])
 
 
@@ -120,7 +120,7 @@ def at(record: type[Record]) -> Any:
     """A function of compiled code: the record that begins at an address."""
 
     @intrinsic
-    def placed(typing, address):  # noqa: ARG001
+    def placed(typing, address):  # noqa: ARG001 (Numba gives both)
         def generate(context, builder, signature, args):
             return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 

@@ -26,7 +26,7 @@ class Format(Protocol):
     """
 
     @property
-    def NAME(self) -> str: ...  # noqa: N802
+    def NAME(self) -> str: ...  # noqa: N802 (a constant of a module)
     @property
     def fits(self) -> Callable[[Text], bool]: ...
     @property
