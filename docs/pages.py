@@ -126,7 +126,7 @@ def _quantity(one: Quantity) -> str:
 def command_pages() -> Iterator[tuple[str, str]]:
     """One page with every command and its options, in the order of ``coldaisle --help``."""
     group = typer.main.get_command(app)
-    parts = [_command(name, command) for name, command in group.commands.items()]  # type: ignore[attr-defined] (of a group)
+    parts = [_command(name, command) for name, command in group.commands.items()]  # type: ignore[attr-defined]  # it is a group
     yield "command.rst", titled("The command", "=", f"{group.help}\n\n" + "\n".join(parts))
 
 
