@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -89,6 +89,30 @@ def test_code_made_from_another_constant_is_not_taken(tmp_path: Path, monkeypatc
     (package / "constants.py").write_text("STEP = 5\n")
     assert moved() == (False, 15)
     assert moved() == (True, 15)
+
+
+def test_a_write_that_is_cut_short_leaves_no_older_code_to_be_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numba writes its index first, and numbers files of code anew under each stamp."""
+
+    made: Any = compiled._StampedFile
+
+    def file(stamp: str) -> Any:
+        return made(cache_path=str(tmp_path), filename_base="code", source_stamp=stamp)
+
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    file("old").save("key", "older code")
+    newer = file("new")
+    monkeypatch.setattr(newer, "_save_data", full)
+    with pytest.raises(OSError, match="no space"):
+        newer.save("key", "newer code")
+    assert file("new")._load_index(), "the index was written"
+    assert file("new").load("key") is None
+    file("new").save("key", "newer code")
+    assert file("new").load("key") == "newer code"
 
 
 TWINS = """

@@ -19,6 +19,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.datamodel import models
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, lower_builtin, register_model
 
 T = TypeVar("T")
@@ -148,8 +149,23 @@ def entry(function: Callable[..., int]) -> Any:
 
 
 def is_kept(compiled: Any) -> bool:
-    """Whether code of an earlier run will be taken, so that nothing need be compiled."""
-    return bool(compiled._cache.kept())
+    """Whether code of an earlier run on such a machine will be taken, so that nothing need be compiled."""
+    machine = cpu_target.target_context.codegen().magic_tuple()
+    return any(machine in key for key in compiled._cache.kept())
+
+
+class _StampedFile(IndexDataCacheFile):
+    """Code with its stamp in the same file. Numba writes the index first: a run that is cut short, a full disk or a
+    second process would leave older code beneath a newer index."""
+
+    def _save_data(self, name: str, data: Any) -> None:
+        super()._save_data(name, (self._source_stamp, data))
+
+    def _load_data(self, name: str) -> Any:
+        stamp, data = super()._load_data(name)
+        if stamp != self._source_stamp:
+            raise OSError("code of other sources")  # which is to Numba as if it were not there
+        return data
 
 
 class _Cache(FunctionCache):
@@ -157,7 +173,7 @@ class _Cache(FunctionCache):
 
     def __init__(self, function: Callable[..., int]) -> None:
         super().__init__(function)
-        self._cache_file = IndexDataCacheFile(
+        self._cache_file = _StampedFile(
             cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=fingerprint(function)
         )
 

@@ -18,8 +18,17 @@ from sim.workload.requests import RequestChunk
 
 FIRST_SLOTS = 1024
 FIRST_ROWS = 1 << 14
-SLOPES = ("pair", "read", "window_pair", "window_read", "sequence", "block", "chunk")  # as in ``plan``
-COSTS = k.Base.dtype.names or ()
+COSTS = {"compute": p.COMPUTE, "memory": p.MEMORY, "capped": p.CAPPED, "energy": p.ENERGY}
+SLOPES = {
+    "pair": p.PAIR,
+    "read": p.READ,
+    "window_pair": p.WINDOW_PAIR,
+    "window_read": p.WINDOW_READ,
+    "sequence": p.SEQUENCE,
+    "block": p.BLOCK,
+    "chunk": p.CHUNK,
+}
+"""Names of a cost's fields, and where ``plan`` has them in its arrays."""
 
 
 def compiles_first() -> bool:
@@ -106,9 +115,9 @@ class FastPool:
 
     def _lay_cost(self, cost: StepCost, row: np.void) -> None:
         row["ranks"] = cost.ranks
-        for i, name in enumerate(COSTS):
+        for name, i in COSTS.items():
             slope, stated = row[name], cost.slope[i]
-            for j, of in enumerate(SLOPES):
+            for of, j in SLOPES.items():
                 slope[of] = stated[j]
             slope["decode"] = stated[p.PAIR] + stated[p.READ]
             slope["window_decode"] = stated[p.WINDOW_PAIR] + stated[p.WINDOW_READ]
