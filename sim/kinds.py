@@ -12,21 +12,23 @@ that have no fields, such as formats told by what is in a file, are names, and r
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, reduce, wraps
+from functools import cache, reduce
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from operator import or_
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic.errors import PydanticUserError
 from pydantic_core import CoreSchema, core_schema
 
-from sim.errors import ColdaisleError, InputError
+from sim.errors import InputError
 from sim.shipped_kinds import SHIPPED, SHIPPED_NAMES
 from sim.validation import Spec
 
@@ -64,14 +66,8 @@ class Choice(Spec):
 
 def _unusable(spec: type[Choice], error: PydanticUserError) -> Exception:
     """A spec with a field that cannot be checked: the fault of the package that it comes from, or ours."""
-    point = _point_of(spec)
+    point = next((point for point in _points() if spec.__module__.partition(".")[0] in _tops(point)), None)
     return error if point is None else _refused(point, f"has a spec, {spec.__name__}, that cannot be read: {error}")
-
-
-def _point_of(spec: type[Choice]) -> EntryPoint | None:
-    """The entry point of the package that a spec comes from; None for those that ship."""
-    own = (point for point in _points() if point.module.partition(".")[0] == spec.__module__.partition(".")[0])
-    return next(own, None)
 
 
 def _words(spec: type[Choice]) -> tuple[str, ...]:
@@ -130,32 +126,12 @@ def builder(spec: Choice) -> Callable[..., Any]:
     if written is not None:
         made: Callable[..., Any] = _named(written)
         return made
-    added = next(kind for kind in _added() if isinstance(kind, Kind) and kind.spec is type(spec))
-    return _blamed(added, _point_of(type(spec)))
-
-
-@cache
-def _blamed(kind: Kind, point: EntryPoint | None) -> Callable[..., Any]:
-    """The builder of another package, whose faults are told as that package's."""
-
-    @wraps(kind.builder)
-    def built(*args: Any, **named: Any) -> Any:
-        try:
-            return kind.builder(*args, **named)
-        except ColdaisleError:
-            raise
-        except Exception as error:
-            if point is None:
-                raise
-            why = f"fails to build {kind.spec.family} '{kind.names[0]}': {type(error).__name__}: {error}"
-            raise _refused(point, why) from error
-
-    return built
+    return next(kind.builder for kind in _added() if isinstance(kind, Kind) and kind.spec is type(spec))
 
 
 def plugins() -> dict[str, str]:
     """The installed packages that add kinds, each with its version and a hash of its sources; imports none of them."""
-    return {_package(point): f"{_version(point)}+{_sources(point.module)}" for point in _points()}
+    return {_package(point): f"{_version(point)}+{_sources(_tops(point))}" for point in _points()}
 
 
 @cache
@@ -170,6 +146,13 @@ def _shipped(family: str) -> tuple[Kind, ...]:
         return lambda *args, **named: _named(written)(*args, **named)
 
     return tuple(Kind(_named(spec), later(built)) for spec, built in SHIPPED.get(family, {}).items())
+
+
+@cache
+def _base(family: str) -> type:
+    """The class that all specs of a family have in common."""
+    first = _shipped(family)[0].spec
+    return next(base for base in first.__mro__ if "family" in vars(base))
 
 
 @cache
@@ -219,14 +202,14 @@ def _loaded(point: EntryPoint) -> Iterator[Kind | Named]:
         raise _refused(point, f"cannot be loaded: {type(error).__name__}: {error}") from error
     rows = given if isinstance(given, tuple) and not isinstance(given, Kind | Named) else (given,)
     for row in rows:
-        wrong = _fault(row)
+        wrong = _fault(row, (*_tops(point), __name__.partition(".")[0]))
         if wrong is not None:
             raise _refused(point, wrong)
         yield row
 
 
-def _fault(row: object) -> str | None:
-    """What is wrong with a row that a package adds."""
+def _fault(row: object, tops: tuple[str, ...]) -> str | None:
+    """What is wrong with a row that a package adds, which has the modules ``tops`` (and ours)."""
     if isinstance(row, Named):
         known = f"  ({', '.join(SHIPPED_NAMES)})"
         return None if row.family in SHIPPED_NAMES else f"has a name of no family that there is, {row.family!r}{known}"
@@ -236,6 +219,13 @@ def _fault(row: object) -> str | None:
         return f"has a kind whose spec, {row.spec!r}, is no sim.kinds.Choice with a 'kind'"
     if getattr(row.spec, "family", None) not in SHIPPED:
         return f"has a kind of no family that there is  ({', '.join(SHIPPED)})"
+    base = _base(row.spec.family)
+    if not issubclass(row.spec, base):
+        return f"has a {row.spec.family}, {row.spec.__name__}, that is no {base.__module__}.{base.__qualname__}"
+    for part in (row.spec, row.builder):
+        top = str(getattr(part, "__module__", tops[0])).partition(".")[0]
+        if top not in tops and top not in sys.stdlib_module_names:
+            return f"has a kind from '{top}', which it does not install: its sources would count in no key of a run"
     lacking = ", ".join(sorted(row.spec.__abstractmethods__))
     if lacking:
         return f"has a kind, {row.spec.__name__}, that lacks what every {row.spec.family} says of itself  ({lacking})"
@@ -243,15 +233,38 @@ def _fault(row: object) -> str | None:
 
 
 @cache
-def _sources(module: str) -> str:
-    """A hash of the files of the package that a module belongs to: its sources, and the data that these may read."""
-    top = find_spec(module.partition(".")[0])
-    roots = [Path(root) for root in (top.submodule_search_locations or ())] if top is not None else []
-    files = [path for root in roots for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    if top is not None and not roots and top.origin is not None:
-        files = [Path(top.origin)]
+def _sources(tops: tuple[str, ...]) -> str:
+    """A hash of the files of some modules and packages: their sources, and the data that these may read."""
     digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        digest.update(path.read_bytes())
+    for name in tops:
+        top = find_spec(name)
+        roots = [Path(root) for root in (top.submodule_search_locations or ())] if top is not None else []
+        files = {path.relative_to(root): path for root in roots for path in root.rglob("*") if path.is_file()}
+        if top is not None and not roots and top.origin is not None:
+            files = {Path(Path(top.origin).name): Path(top.origin)}
+        for place, path in sorted(files.items()):
+            if "__pycache__" not in place.parts:
+                digest.update(f"{name}\0{place.as_posix()}\0{path.stat().st_size}\0".encode())
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+@cache
+def _tops(point: EntryPoint) -> tuple[str, ...]:
+    """The modules and packages that the package of an entry point installs, as far as it says so, by their names."""
+    listed = (point.dist.files or ()) if point.dist is not None else ()
+    named = {file.parts[0].removesuffix(".py") for file in listed if file.suffix == ".py" and ".." not in file.parts}
+    return tuple(sorted({point.module.partition(".")[0], *named}))
+
+
+def at_fault(error: BaseException | None) -> InputError | None:
+    """What to tell where the code of another package raised ``error``, or had it raised; None where it did not."""
+    owners = {top: point for point in _points() for top in _tops(point)}
+    first = error
+    while error is not None:
+        for frame, _ in walk_tb(error.__traceback__):
+            point = owners.get(str(frame.f_globals.get("__name__")).partition(".")[0])
+            if point is not None:
+                return _refused(point, f"fails: {type(first).__name__}: {first}")
+        error = error.__cause__ or error.__context__
+    return None

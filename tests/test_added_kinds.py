@@ -204,6 +204,12 @@ class Alone(Spec):
             "has a kind, Mine, that lacks what every workload says of itself  (wanted)",
         ),
         (SPEC + "Mine.family = 'cookery'\nKINDS = Kind(Mine, print)", "has a kind of no family that there is"),
+        (
+            SPEC.replace("(SchedulerSpec)", "(Choice)").replace("import Kind", "import Choice, Kind")
+            + "Mine.family = 'scheduler'\nKINDS = Kind(Mine, print)",
+            "has a scheduler, Mine, that is no sim.spec.cluster.SchedulerSpec",
+        ),
+        ("from numpy.linalg import norm\n" + SPEC + "KINDS = Kind(Mine, norm)", "has a kind from 'numpy'"),
         (SPEC.replace("{word}", "fifo") + "KINDS = Kind(Mine, print)", "the scheduler 'fifo', which coldaisle has"),
         (SPEC + "KINDS = (Kind(Mine, print), Kind(Mine, print))", "'{word}', which package 'broken' has already"),
     ],
@@ -222,6 +228,34 @@ def test_a_package_that_cannot_be_used_is_named_with_what_is_wrong(
         forget()
     for word in ("package 'broken' 1.2: entry point 'mine' of coldaisle.kinds (broken:KINDS)", says):
         assert word in str(refused.value)
+
+
+def test_what_a_package_adds_is_known_by_all_that_it_installs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A helper beside the entry point's module, and data: another content is another package to the key of a run."""
+    broken(tmp_path, SPEC + "KINDS = Kind(Mine, print)")
+    helper = tmp_path / "helper_of_broken.py"
+    helper.write_text("HOURS = 1\n")
+    (tmp_path / "broken-1.2.dist-info" / "RECORD").write_text("broken.py,,\nhelper_of_broken.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    forget()
+    try:
+        before = kinds.plugins()
+        helper.write_text("HOURS = 2\n")
+        forget()
+        after = kinds.plugins()
+    finally:
+        forget()
+    assert list(before) == list(after) == ["broken"]
+    assert before != after
+
+
+def test_a_policy_that_nothing_asks_is_refused(tmp_path: Path) -> None:
+    code = SPEC.replace("from sim.spec.cluster import SchedulerSpec", "from sim.spec.policies import Policy")
+    broken(tmp_path, code.replace("SchedulerSpec)", "Policy)").replace("{word}", "odd") + "KINDS = Kind(Mine, print)\n")
+    (tmp_path / "s.yaml").write_text(json.dumps({**small(), "policies": [{"kind": "odd"}]}))
+    done = command("check", "s.yaml", cwd=tmp_path, path=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "'odd': nothing asks a policy of this kind" in " ".join((done.stdout + done.stderr).split())
 
 
 class Strange:
@@ -245,7 +279,13 @@ def test_a_spec_that_cannot_be_read_is_its_packages_fault(monkeypatch: pytest.Mo
         ("import nowhere_to_be_found", "cannot be loaded"),
         (
             SPEC.replace("{word}", "odd") + "def made(_):\n    raise ValueError('boom')\nKINDS = Kind(Mine, made)\n",
-            "fails to build scheduler 'odd': ValueError: boom",
+            "fails: ValueError: boom",
+        ),
+        (
+            SPEC.replace("{word}", "odd")
+            + "class Never:\n    def next(self, waiting, nodes, now_ns):\n        return waiting[0].nothing\n"
+            + "def made(_):\n    return Never()\nKINDS = Kind(Mine, made)\n",
+            "fails: AttributeError: 'Gang' object has no attribute 'nothing'",
         ),
     ],
 )
@@ -266,6 +306,8 @@ def test_a_broken_package_is_bad_input_to_the_command(tmp_path: Path, code: str,
 def forget() -> None:
     """Packages are looked for anew."""
     kinds._points.cache_clear()
+    kinds._tops.cache_clear()
+    kinds._sources.cache_clear()
     kinds._added.cache_clear()
 
 

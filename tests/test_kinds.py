@@ -26,6 +26,7 @@ from sim.build.routes import Between
 from sim.build.schedulers import scheduler
 from sim.build.schedules import Job, forecaster
 from sim.build.weather import weather_series
+from sim.content import content_hash
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster, Gang
 from sim.engine.node import Node
@@ -209,7 +210,9 @@ def policies_cap(spec: Any) -> None:
     if isinstance(spec, Cap):
         watts = spec.watts(400.0)
         assert all(0.0 < one <= 400.0 for one in watts)
-        changes_follow_one_another(kinds.builder(spec)(spec, watts, SEEN, ORIGIN), watts[0])
+        made = kinds.builder(spec)(spec, watts, SEEN, ORIGIN)
+        changes_follow_one_another(made, watts[0])
+        assert content_hash(made), "the key of a run sees into it"
     else:
         limit = kinds.builder(spec)(spec, lambda: Signal.constant(5e5, "W"))
         assert (limit.values >= 0.0).all()
@@ -334,6 +337,7 @@ def difficulties_are_told_or_drawn(spec: Any) -> None:
 
 def schedulers_place_what_there_is(spec: Any) -> None:
     made = scheduler(ClusterSpec.model_construct(nodes=[], scheduler=spec))
+    assert content_hash(made), "the key of a run sees into it"
     _any_queue(made)
 
 
@@ -358,7 +362,7 @@ def _any_queue(made: Scheduler) -> None:
         free = {node: node.free for node in nodes}
         start = made.next(waiting, nodes, 0) if waiting else None
         while start is not None:
-            assert fault(start) is None
+            assert fault(start, waiting) is None
             gang, chosen = start
             waiting.remove(gang)
             for node, slots in chosen.items():
@@ -368,6 +372,12 @@ def _any_queue(made: Scheduler) -> None:
             start = made.next(waiting, nodes, 0) if waiting else None
 
     check()
+    clock = Clock()
+    nodes = [Node(clock, Tape(), f"n{i}", "a", hardware(), powered=True) for i in range(2)]
+    alone = Gang(Cluster(clock, nodes, {}, made), "alone", "a", nodes[0].hardware.slots, HOUR_NS)
+    start = made.next([alone], nodes, 0)
+    assert start is not None, "a gang that has all machines to itself starts"
+    assert start[0] is alone
 
 
 LAWS: dict[str, Callable[[Any], None]] = {

@@ -23,6 +23,10 @@ Signals = Mapping[str, Mapping[str, Signal]]
 def cap_problems(resolved: Resolved) -> Found:
     """Unknown targets, what cannot be capped, and caps outside what a board can be held to."""
     parts, gpus = resolved.parts, resolved.gpus
+    for i, unasked in enumerate(parts.policies):
+        if i not in resolved.caps and i not in resolved.throttles:
+            why = "nothing asks a policy of this kind; what a package adds is a sim.spec.policies.Cap"
+            yield ("policies", i, "kind"), f"'{unasked.kind}': {why}"
     for i, policy in resolved.caps.items():
         path: KeyPath = ("policies", i)
         if policy.target not in parts.names and policy.target not in gpus:

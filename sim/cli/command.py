@@ -305,6 +305,11 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
             error.show()
             return getattr(error, "exit_code", 2), "", None
+        from sim.kinds import at_fault
+
+        blamed = at_fault(error)
+        if blamed is not None:
+            return 2, f"{describe(blamed)}\nRun with --debug to see where.", error
         message = f"coldaisle: internal error: {type(error).__name__}: {error}\nRun with --debug to see where."
         return 1, message, error
 

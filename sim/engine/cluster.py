@@ -6,7 +6,7 @@ are shut down again, on nobody's.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -77,7 +77,10 @@ class Cluster:
         self.env = env
         self.nodes = tuple(nodes)
         self._scheduler = scheduler if scheduler is not None else FirstCome()
-        self._waiting: deque[Gang] = deque()
+        self._waiting: list[Gang] = []
+        self._slots: Counter[str] = Counter()
+        for node in self.nodes:
+            self._slots[node.pool] += node.hardware.slots
         self._idle_timeout_ns = idle_timeout_ns
         self._booting: dict[Node, simpy.Process] = {}
         self._watched_since_ns: dict[Node, int] = {}
@@ -85,7 +88,12 @@ class Cluster:
             self._watch_idle(node)
 
     def request(self, owner: str, pool: str, slots: int, expected_ns: int | None = None) -> Gang:
-        """A gang of ``slots`` of one pool for the calling process; wait for its ``ready`` before using it."""
+        """A gang of ``slots`` of one pool for the calling process; wait for its ``ready`` before using it.
+
+        Raises ``RunError`` for one that could never start.
+        """
+        if not 1 <= slots <= self._slots[pool]:
+            raise RunError(f"'{owner}' asks for {slots:,} slots of pool '{pool}', which has {self._slots[pool]:,}")
         gang = Gang(self, owner, pool, slots, expected_ns)
         self._waiting.append(gang)
         self._serve()
@@ -108,7 +116,7 @@ class Cluster:
             start = self._scheduler.next(self._waiting, self.nodes, self.env.now_ns)
             if start is None:
                 return
-            wrong = fault(start)
+            wrong = fault(start, self._waiting)
             if wrong is not None:
                 raise RunError(f"the scheduler ({type(self._scheduler).__name__}) {wrong}")
             gang, chosen = start

@@ -23,7 +23,11 @@ Start = tuple["Gang", Mapping["Node", int]]
 
 
 class Scheduler(Protocol):
-    """Decides who of those that wait starts next, and where."""
+    """Decides who of those that wait starts next, and where.
+
+    It is asked when a gang comes, and when slots are given back, nodes come up or are shut down: at no time between.
+    Who shall wait although there is room waits for the next of these.
+    """
 
     def next(self, waiting: Sequence[Gang], nodes: Sequence[Node], now_ns: int) -> Start | None:
         """The next gang to start at ``now_ns``; None where none of ``waiting`` (one or more) shall start yet."""
@@ -55,9 +59,13 @@ def packed(gang: Gang, nodes: Sequence[Node]) -> dict[Node, int] | None:
     return None
 
 
-def fault(start: Start) -> str | None:
+def fault(start: Start, waiting: Sequence[Gang]) -> str | None:
     """What is wrong with a start that a scheduler names; None where all of it is there."""
+    if not (isinstance(start, tuple) and len(start) == 2):
+        return f"gives {type(start).__name__}, not a gang with its slots by node"
     gang, chosen = start
+    if gang not in waiting:
+        return f"starts {getattr(gang, 'owner', gang)!r}, which does not wait"
     if sum(chosen.values()) != gang.slots:
         return f"gives '{gang.owner}' {sum(chosen.values())} slots of the {gang.slots} it asked for"
     for node, slots in chosen.items():

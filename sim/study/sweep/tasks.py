@@ -22,6 +22,7 @@ from typing import Any
 
 from sim.documents import Document, Place
 from sim.errors import ColdaisleError
+from sim.kinds import at_fault
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
 from sim.plain import as_whole
@@ -256,7 +257,8 @@ def described(error: BaseException, limits: Limits) -> tuple[str, str]:
         return OUT_OF_MEMORY, f"needs more memory than the limit {known}"
     if isinstance(error, ColdaisleError):
         return FAILED, str(error)
-    return FAILED, f"internal error: {type(error).__name__}: {error}"
+    blamed = at_fault(error)
+    return FAILED, str(blamed) if blamed is not None else f"internal error: {type(error).__name__}: {error}"
 
 
 @contextmanager
