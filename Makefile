@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make run      set up, and print the footprint of training BLOOM"
 	@echo "make test     set up, and check everything (format, lint, types, docs, tests, scenarios, README)"
-	@echo "make quick    the same without the slow proofs"
+	@echo "make quick    the same without the slow proofs and the docs"
 	@echo "make docs     build the pages of docs/ into docs/_build/html; a warning is an error"
 	@echo "make nightly  the tests with many more examples, and 100,000 malformed inputs"
 	@echo "make wheel    build the distribution into dist/"

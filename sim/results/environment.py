@@ -21,7 +21,7 @@ def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         rows: list[tuple[str, str]] = []
         for one in table.quantities:
             for text in _texts(summary, one) if one.in_account else ():
-                if one.beside:
+                if one.beside and rows:
                     label, before = rows.pop()
                     rows.append((f"{label}, {one.in_account}", f"{before}, {text}"))
                 else:

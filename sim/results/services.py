@@ -28,7 +28,7 @@ def service_remarks(services: Mapping[str, Any]) -> list[str]:
             count = f"{service['rejected_too_long']:,}"
             remarks.append(f"{name}: {count} requests were refused as longer than the KV cache of a replica.")
         if "trace_rows_skipped" in service:
-            problems = service["trace_problems"]
+            problems = service.get("trace_problems", ())
             remarks.append(f"{name}: {service['trace_rows_skipped']:,} rows of its trace were left out, such as:")
             remarks += [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
     return remarks

@@ -33,6 +33,14 @@ def _latency(
     return table(f"serving.*.{name}", *statistics, unit="s", optional=True, word=word if row else "", meaning=meaning)
 
 
+MOVING = (
+    Quantity("moved_gb", "moved", "GB"),
+    Quantity("network_kwh", "energy of the network", "kWh"),
+    Quantity("egress.cost", "egress cost", unit_in="currency"),
+    Quantity("egress.currency", "currency of the egress cost", kind=TEXT),
+)
+"""What moving data between sites takes."""
+
 ACTIVITY: tuple[Table, ...] = (
     table(
         "serving.*",
@@ -232,10 +240,7 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("signal", "signal", kind=TEXT),
         Quantity("forecast_mean_per_kwh.*", "signal as forecast for"),
         Quantity("transfer_s", "transfer", "s"),
-        Quantity("moved_gb", "moved", "GB"),
-        Quantity("network_kwh", "energy of the network", "kWh"),
-        Quantity("egress.cost", "egress cost", unit_in="currency"),
-        Quantity("egress.currency", "currency of the egress cost", kind=TEXT),
+        *MOVING,
         optional=True,
     ),
     table(
@@ -260,10 +265,7 @@ ACTIVITY: tuple[Table, ...] = (
         ),
         Quantity("e2e_mean_s", "mean E2E to users", "s"),
         Quantity("moved_share", "share of requests moved"),
-        Quantity("moved_gb", "moved", "GB"),
-        Quantity("network_kwh", "energy of the network", "kWh"),
-        Quantity("egress.cost", "egress cost", unit_in="currency"),
-        Quantity("egress.currency", "currency of the egress cost", kind=TEXT),
+        *MOVING,
         optional=True,
     ),
 )
