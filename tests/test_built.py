@@ -23,6 +23,7 @@ from sim.documents import Place
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario, read_scenario
 from sim.loading.variants import Variants
+from sim.profiles.catalog import Catalog
 from sim.rng import Stream
 from sim.running.run import built_of
 from sim.signals import Signal
@@ -227,6 +228,22 @@ def test_a_builder_that_looks_at_the_site_gets_keys_of_its_own(monkeypatch: pyte
     assert of(0.9, 57) != of(0.9, 380)
     assert of(0.9, 380) == of(0.9, 380)
     assert of(0.1, 57) == of(0.1, 380)
+
+
+def test_a_log_of_requests_that_was_rewritten_is_another_run(tmp_path: Path) -> None:
+    """Remembered or worked out: what the files of the work hold is in the key, under one name or another."""
+    log = tmp_path / "log.csv"
+    data = small()
+    data["workloads"]["api"]["arrivals"] = {"kind": "request-log", "file": str(log)}
+    keys, catalog = Keys(), Catalog()
+
+    def of(hours: list[int]) -> str:
+        log.write_text("timestamp_utc\n" + "".join(f"2022-07-04T{hour:02}:00:00Z\n" for hour in hours))
+        remembered = keys.of(load_scenario(data, catalog=catalog))
+        assert remembered == Keys().of(load_scenario(data))
+        return remembered
+
+    assert of([1, 2, 3]) != of([1, 2, 4])
 
 
 CHANGES: dict[str, list[Any]] = {

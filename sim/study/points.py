@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from sim.build.accounting import accounting_plan
 from sim.build.seen import Question, Seen
 from sim.content import UnseenError, content_hash, file_sha256
+from sim.errors import InputError
 from sim.kinds import plugins
 from sim.loading.scenario import Loaded
 from sim.memo import last_kept
@@ -73,25 +74,31 @@ def _with_content(value: Any, hashes: Mapping[str, str]) -> Any:
 class Keys:
     """Keys of simulations, each worked out once for all scenarios that give a run the same.
 
-    What a run is given of a scenario is known by its content, and of the sites what it asked of them the first time:
-    others that answer alike simulate alike, and any will do where nothing was asked.
+    What a run is given of a scenario is known by its content, that of the files it names included, and of the sites
+    what it asked of them the first time: others that answer alike simulate alike, and any will do where nothing was
+    asked.
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, int, int], dict[Questions, dict[tuple[str, ...], str]]] = OrderedDict()
-        self._catalogs: dict[int, Catalog] = {}  # held, so that no other takes over an id
+        # with its catalog, which is held so that no other takes over its id
+        self._known: OrderedDict[tuple[Any, ...], tuple[Catalog, dict[Questions, dict[tuple[str, ...], str]]]]
+        self._known = OrderedDict()
 
     def of(self, loaded: Loaded) -> str:
         """The key of a scenario that has passed its checks. Raises whatever keeps it from being built."""
         seen, catalog = Seen(accounting_plan(loaded.answers)), loaded.catalog
-        held = self._catalogs.setdefault(id(catalog), catalog)
-        given = (loaded.answers.given, loaded.scenario.seed, id(held))
-        asked = self._known.setdefault(given, {})
+        files = tuple(file_sha256(file) for work in loaded.answers.parts.workloads.values() for _, file in work.files)
+        given = (loaded.answers.given, loaded.scenario.seed, id(catalog), files)
+        _, asked = self._known.setdefault(given, (catalog, {}))
         for questions, by_answers in asked.items():
             key = by_answers.get(seen.answers(questions))
             if key is not None:
                 return key
-        key = content_hash((built_of(loaded, seen), build_id()))
+        try:
+            key = content_hash((built_of(loaded, seen), build_id()))
+        except UnseenError as error:  # ours are held to it by the contract of kinds
+            why = f"what a builder gives must be a frozen value or a function of a module, to tell runs apart: {error}"
+            raise InputError.one(loaded.source, why) from error
         asked.setdefault(tuple(seen.notes), {})[tuple(seen.notes.values())] = key
         if len(self._known) > MOST_RUNS:
             self._known.popitem(last=False)
@@ -155,14 +162,16 @@ class Hasher:
                 files = {file: file_sha256(file) for file in input_files(scenario)}
                 self.files |= files.keys()
             digests.append(_digest(name, canonical(_with_content(section.data, files))))  # wherever they stand
+        factors = scenario.accounting.embodied.factors
+        if factors is not None:
+            self.files.add(factors)
+            digests.append(_digest("factors", file_sha256(factors)))
         whole = hashlib.sha256(f"{build_id()}\0{_profiles(loaded.catalog)}".encode())
         whole.update(b"".join(digests))
         mark = whole.hexdigest()
         try:
             return mark, self._keys.of(loaded)
-        except UnseenError:
-            raise
-        except Exception:  # whoever simulates it meets the same fault, and tells it as that of this point
+        except Exception:  # whoever simulates it meets the same fault; if not, it stands for itself, and shares no run
             return mark, mark
 
 
