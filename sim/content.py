@@ -170,6 +170,8 @@ def _member(value: enum.Enum, feed: Feed) -> None:
 def _array(value: np.ndarray[Any, Any], feed: Feed) -> None:
     if value.dtype.hasobject:
         raise UnseenError("an array of Python objects")
+    if value.dtype.names is not None and value.dtype.isalignedstruct:
+        raise UnseenError("an array with bytes between its fields, which mean nothing")
     kind = value.dtype.str if value.dtype.names is None else value.dtype.descr
     feed(f"a{kind}{value.shape};".encode())
     feed(np.ascontiguousarray(value).view(np.uint8).data)
@@ -323,7 +325,7 @@ def _writer(kind: type) -> Callable[[Any, Feed], None]:
         return _class
     if issubclass(kind, Spec):
         return _spec
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) and not issubclass(kind, (list, tuple, dict, set, frozenset, str, bytes)):
         return _data
     if issubclass(kind, int | float):
         return _number

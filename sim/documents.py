@@ -122,12 +122,14 @@ class Document:
 
 
 def named_files(data: Any, path: KeyPath = ()) -> Iterator[tuple[dict[str, Any], str, KeyPath]]:
-    """Every ``file:`` in plain data, and the folder of ``profiles:`` at its root, where a text stands there.
+    """Every ``file:`` in plain data, that of ``embodied: {factors:}``, and the folder of ``profiles:`` at its root, where
+    a text stands there.
 
     Yields the mapping that holds it, its name in there, and its path.
     """
     for key, value in inside(data):
-        if (key == "file" or (key == "profiles" and not path)) and as_text(value):
+        named = key == "file" or (key == "profiles" and not path) or (key == "factors" and path[-1:] == ("embodied",))
+        if named and as_text(value):
             yield data, key, (*path, key)
         elif type(value) in (dict, list):
             yield from named_files(value, (*path, key))

@@ -10,6 +10,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -22,17 +23,17 @@ def last_kept(function: Callable[P, R]) -> Callable[P, R]:
 
     Until it is asked for others, it holds the result, and weakly the arguments that allow it: what is large can go.
     """
-    held: list[tuple[list[Callable[[], Any]], R]] = []
+    held: list[tuple[list[Callable[[Any], bool]], R]] = []
 
     @wraps(function)
     def remembering(*args: P.args, **kwargs: P.kwargs) -> R:
         if kwargs:
             raise TypeError(f"{function.__name__} takes its arguments by position")
         for known, result in held[-1:]:  # a copy: another thread may be replacing it
-            if len(known) == len(args) and all(one() is arg for one, arg in zip(known, args, strict=True)):
+            if len(known) == len(args) and all(one(arg) for one, arg in zip(known, args, strict=True)):
                 return result
         result = function(*args, **kwargs)
-        held[:] = [([_held(arg) for arg in args], result)]
+        held[:] = [([_same_as(arg) for arg in args], result)]
         return result
 
     return remembering
@@ -50,6 +51,7 @@ def kept_while_unchanged(*, most: int) -> Callable[[OfPath[P, R]], OfPath[P, R]]
 
     def keeping(read: OfPath[P, R]) -> OfPath[P, R]:
         known: OrderedDict[Hashable, R] = OrderedDict()
+        asked_of = signature(read)
 
         @wraps(read)
         def remembering(path: Path, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -57,7 +59,10 @@ def kept_while_unchanged(*, most: int) -> Callable[[OfPath[P, R]], OfPath[P, R]]
                 state = path.stat()
             except (OSError, ValueError):  # the reader says it in its own words
                 return read(path, *args, **kwargs)
-            asked = (path, state.st_mtime_ns, state.st_size, args, tuple(sorted(kwargs.items())))
+            bound = asked_of.bind(path, *args, **kwargs)
+            bound.apply_defaults()  # who leaves an argument away asks for the same as who writes its default
+            file = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
+            asked = (file, tuple(bound.arguments.items()))
             if asked in known:
                 known.move_to_end(asked)
                 return known[asked]
@@ -71,8 +76,10 @@ def kept_while_unchanged(*, most: int) -> Callable[[OfPath[P, R]], OfPath[P, R]]
     return keeping
 
 
-def _held(value: Any) -> Callable[[], Any]:
+def _same_as(value: Any) -> Callable[[Any], bool]:
+    """Whether another is the very same, as long as that is held by anybody; what is gone is like no other."""
     try:
-        return weakref.ref(value)
+        held = weakref.ref(value)
     except TypeError:
-        return lambda: value
+        return lambda other: other is value
+    return lambda other: other is not None and held() is other

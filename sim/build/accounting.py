@@ -25,7 +25,7 @@ from sim.build.weather import sky, weather_series, weather_until_ns
 from sim.kinds import builder
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
-from sim.profiles.embodied import embodied_water_l
+from sim.profiles.embodied import EmbodiedFactors, embodied_water_l
 from sim.quantities import Price, Quantity
 from sim.rng import Streams
 from sim.signals import Signal
@@ -55,7 +55,7 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
         sites=sites,
         currency=next((site.grid.currency for site in sites.values() if site.grid.price is not None), None),
         amortization=_amortization(embodied),
-        embodied=_embodied(scenario.accounting, resolved.hardware, catalog),
+        embodied=_embodied(scenario.accounting, resolved.hardware, catalog, factors_of(embodied)),
         plants=_plants(embodied),
     )
 
@@ -175,10 +175,11 @@ def _convention(resolved: Resolved) -> Convention:
 
 
 @last_kept
-def _embodied(accounting: Accounting, machines: Machines, catalog: Catalog) -> tuple[EmbodiedItem, ...]:
+def _embodied(
+    accounting: Accounting, machines: Machines, catalog: Catalog, factors: EmbodiedFactors
+) -> tuple[EmbodiedItem, ...]:
     """Each kind of node and GPU once, whatever the number of pools that have it."""
     spec = accounting.embodied
-    factors = factors_of(spec)
     gpu_ns = int(accounting.gpu_lifetime) if accounting.gpu_lifetime is not None else None
     server_ns = int(accounting.server_lifetime)
     items: dict[tuple[str, str], EmbodiedItem] = {}

@@ -298,4 +298,5 @@ def input_files(scenario: Scenario) -> list[str]:
     """Every file that a scenario reads, as it names them."""
     places = [place.model_dump(mode="json") for place in scenario.places.values()]
     files = [holder[name] for holder, name, _ in named_files(places)]
+    files += [scenario.accounting.embodied.factors] if scenario.accounting.embodied.factors is not None else []
     return files + [file for workload in scenario.asked.values() for _, file in workload.files]
