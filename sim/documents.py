@@ -122,8 +122,7 @@ class Document:
 
 
 def named_files(data: Any, path: KeyPath = ()) -> Iterator[tuple[dict[str, Any], str, KeyPath]]:
-    """Every ``file:`` in plain data, that of ``embodied: {factors:}``, and the folder of ``profiles:`` at its root, where
-    a text stands there.
+    """Every ``file:`` in plain data, ``embodied: {factors:}``, and the folder of ``profiles:`` at its root, if a text.
 
     Yields the mapping that holds it, its name in there, and its path.
     """
