@@ -160,7 +160,7 @@ def _refuse_another_run(results: Results, overrides: Mapping[str, Any]) -> None:
     """
     before = _given_first(results)
     if _given(results, overrides) != before:
-        why = "decides the run itself, and only what its sites are like and the accounting re-price: run again"
+        why = "decides the run itself: run again; re-pricing changes grids, buildings, water, prices and the accounting"
         deciding = [path for path in overrides if _given(results, {path: overrides[path]}) != before] or overrides
         raise InputError([Problem("--set", None, path, why) for path in deciding])
 
