@@ -1,0 +1,134 @@
+"""Files of tables: which one answers for a framework and its version, and its columns.
+
+Files lie by GPU, kind of kernel, framework and version. Where a version has no table of a kind, its ``reuse.yaml`` may
+name the version whose table it takes; else the newest earlier version of the framework stands in, as kernels seldom
+change, and never a later one. Each table says in ``origin`` whose it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.documents import read_document
+from sim.errors import InputError
+
+Column = npt.NDArray[Any]
+FRAMEWORKS = ("vllm", "sglang", "trtllm")
+SECONDS_PER_MS = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of equal length by name, ``seconds`` among them, and the framework and version that were measured."""
+
+    columns: Mapping[str, Column]
+    origin: str
+
+    def __getitem__(self, name: str) -> Column:
+        return self.columns[name]
+
+    def where(self, **wanted: object) -> Table:
+        """The rows that have these values; a column that a table lacks is no condition."""
+        keep = np.ones(len(self.columns["seconds"]), dtype=np.bool_)
+        for name, value in wanted.items():
+            if name in self.columns:
+                keep &= self.columns[name] == value
+        return self.rows(keep)
+
+    def rows(self, keep: npt.NDArray[np.bool_]) -> Table:
+        """The rows that are kept."""
+        return Table({name: column[keep] for name, column in self.columns.items()}, self.origin)
+
+    def __len__(self) -> int:
+        return len(self.columns["seconds"])
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """The tables of one GPU as a framework of some version is to find them. ``used`` notes whose, by kind, as it goes."""
+
+    folder: Path
+    framework: str
+    version: str
+    used: dict[str, set[str]] = field(default_factory=dict)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The other frameworks, which launch many of the same kernels."""
+        return tuple(name for name in FRAMEWORKS if name != self.framework)
+
+    def table(self, kind: str, name: str) -> Table | None:
+        """The table ``name`` of a kind of kernel for this version; None where there is none that it could take."""
+        folder = self.folder / kind / self.framework
+        taken = _reused(folder / self.version / "reuse.yaml", name)
+        older = [path.name for path in folder.glob("*") if _order(path.name) < _order(self.version)]
+        tried = [self.version, *([taken] if taken is not None else []), *sorted(older, key=_order, reverse=True)]
+        return self._first(kind, self.framework, tried, name)
+
+    def newest(self, kind: str, name: str, framework: str) -> Table | None:
+        """The table of another framework's (or library's) newest version that has it."""
+        versions = sorted((path.name for path in (self.folder / kind / framework).glob("*")), key=_order, reverse=True)
+        return self._first(kind, framework, versions, name)
+
+    def _first(self, kind: str, framework: str, versions: list[str], name: str) -> Table | None:
+        for version in versions:
+            path = self.folder / kind / framework / version / f"{name}.parquet"
+            if path.is_file():
+                origin = f"{framework} {version}"
+                self.used.setdefault(kind, set()).add(origin)
+                return _read(path, origin)
+        return None
+
+
+def versions(folder: Path, framework: str) -> list[str]:
+    """Versions of a framework of which a GPU's matrix products were measured or taken over, oldest first."""
+    found = {path.name for path in (folder / "gemm" / framework).glob("*") if path.is_dir()}
+    return sorted(found, key=_order)
+
+
+def _order(version: str) -> tuple[tuple[int, ...], int, str]:
+    """Releases by their numbers; candidates of a release before it."""
+    numbers = re.match(r"\d+(\.\d+)*", version)
+    release = tuple(int(part) for part in numbers.group().split(".")) if numbers is not None else ()
+    rest = version[numbers.end() :] if numbers is not None else version
+    candidate = re.match(r"rc(\d+)", rest)
+    return release, int(candidate.group(1)) - 10**6 if candidate is not None else 0, rest
+
+
+def _reused(file: Path, name: str) -> str | None:
+    """The version whose table ``name`` is taken, as the file beside the tables says."""
+    if not file.is_file():
+        return None
+    entries = read_document(file).data.get("reuse", [])
+    return next((str(entry["from_version"]) for entry in entries if entry.get("table") == name), None)
+
+
+def _read(path: Path, origin: str) -> Table:
+    state = path.stat()
+    return Table(_columns(str(path), state.st_mtime_ns, state.st_size), origin)
+
+
+@lru_cache(maxsize=64)
+def _columns(path: str, _modified_ns: int, _size: int) -> Mapping[str, Column]:
+    """A file's columns, milliseconds as ``seconds``. Raises ``InputError`` for one that is no table of latencies."""
+    import pyarrow.parquet as pq
+    from pyarrow import ArrowException
+
+    try:
+        read = pq.read_table(path)
+        columns = {name: read.column(name).to_numpy() for name in read.column_names}
+        latency = np.asarray(columns.pop("latency"), dtype=np.float64)
+    except (OSError, KeyError, ValueError, ArrowException) as error:
+        raise InputError.one(path, f"is no table of kernels: {error}") from None
+    if not np.all((latency > 0.0) & np.isfinite(latency)):
+        raise InputError.one(path, "has latencies that are not above zero")
+    columns["seconds"] = SECONDS_PER_MS * latency
+    return columns
