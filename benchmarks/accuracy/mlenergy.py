@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.accuracy import aiconfigurator
 from benchmarks.accuracy.mean_field import Configurations, encoder_s, pictures_of, predict, prompt_tokens, prompt_work_s
 from benchmarks.accuracy.serving_stack import CONSTANTS, WEIGHTS, Bench, Configuration
 from benchmarks.accuracy.sources import MEASURED
@@ -189,6 +190,8 @@ def rows(*, quick: bool) -> list[Row]:
         ours = pd.concat([simulated(part.iloc[::every], fitted(known)) for known, part in splits])
         guess = pd.concat([naive(known, part.iloc[::every]) for known, part in splits])
         found += _summed_up(case, table, ours, guess, clean, whole)
+        if case != "B200 from H100":
+            found += aiconfigurator.beside(case, table, ours["itl_s"])
     return found
 
 

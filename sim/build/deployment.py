@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from sim.build.step_table import read_step_table
+from sim.kinds import builder
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
 from sim.profiles.model import ModelShape, shape
@@ -16,7 +14,7 @@ from sim.profiles.stack import StackProfile
 from sim.profiles.step import Drafting, IterationCost, iteration_cost, kv_bytes_per_token
 from sim.profiles.terms import Device, Layout, Stack, Tiles
 from sim.profiles.terms import Precision as Bytes
-from sim.spec.serving import MeasuredSteps, Replicas, Serving
+from sim.spec.serving import Replicas, Serving
 from sim.units import SECONDS_PER_NS
 
 BITS = {"bf16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25}
@@ -277,20 +275,22 @@ class Deployment:
     @property
     def ranks(self) -> int:
         """Data-parallel ranks that are padded to the largest; a measured table says what it says."""
-        return 1 if self.spec.step_time.kind == "measured" else self.replicas.data_parallel
+        return self.replicas.data_parallel if self.spec.step_time.pads_ranks else 1
 
     def cost(self, cap_w: float, longest_prompt: int) -> IterationCost:
         """Cost of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
+        made: IterationCost = builder(self.spec.step_time)(self.spec.step_time, Stepping(self, cap_w, longest_prompt))
+        return made
+
+    def roofline(self, cap_w: float, longest_prompt: int) -> IterationCost:
+        """The same from profiles alone."""
         tokens = self.most_tokens(longest_prompt)
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
         draft = self._drafting(self.draft, device, stack, layout) if self.draft is not None else None
         size = self.spec.batching.block_tokens
-        cost = iteration_cost(
+        return iteration_cost(
             self.model, device, stack, layout, self.bytes(), most_tokens=tokens, block_tokens=size, draft=draft
         )
-        if self.spec.step_time.kind == "measured":
-            return self._measured(cost, self.spec.step_time)
-        return cost
 
     def _drafting(self, model: ModelShape, device: Device, stack: Stack, layout: Layout) -> Drafting:
         """The draft model's iterations, one token a sequence: exact for one sequence and for ``max_num_seqs``, linear
@@ -308,16 +308,14 @@ class Deployment:
             joules_per_sequence=guesses * more_j,
         )
 
-    def _measured(self, cost: IterationCost, steps: MeasuredSteps) -> IterationCost:
-        """Times from a table, energy from the roofline; a cap still lengthens what would exceed it."""
-        times = read_step_table(steps.file)
-        tokens = np.arange(cost.table.shape[1], dtype=np.float64)
-        table, slope = cost.table.copy(), cost.slope.copy()
-        slope[:2] = 0.0
-        table[:, :, 1] = 0.0
-        prompt_s = times.at("prompt", tokens)
-        table[0, :, 0], table[1, :, 0], table[2, :, 0] = times.at("decode", tokens), prompt_s, steps.mixed * prompt_s
-        return replace(cost, table=table, slope=slope)
+
+@dataclass(frozen=True)
+class Stepping:
+    """What the times of iterations are built for: a deployment under a power cap, and the longest prompt it meets."""
+
+    deployment: Deployment
+    cap_w: float
+    longest_prompt: int
 
 
 def _seconds(duration: Sourced[Any] | None) -> float:

@@ -3,9 +3,9 @@
 The engines know an iteration's attention by two sums: pairs of a token and a token it attends to, and context tokens
 read. So what was measured becomes a line: seconds = ``base`` (by tokens) + ``per_pair`` x pairs + ``per_read`` x reads.
 The slopes are secants: of prompts from nothing to as many of the workload's as an iteration holds, of decodes over
-contexts from half to twice the workload's, in a batch of as many as may run. The base makes the line exact at the workload's own
-lengths for every number of tokens; it is never below zero. A decode's pair is a read, so reads cost what a
-decode's context costs beyond its pairs.
+contexts from half to twice the workload's, in a batch of as many as may run. The base makes the line exact at the
+workload's own lengths for every number of tokens; it is never below zero. A decode's pair is a read, so reads cost what
+a decode's context costs beyond its pairs.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ class Attentions:
             table = table.where(kv_cache_dtype=CACHES[cache], mla_dtype="bfloat16")
             if not len(table):
                 continue
-            near, _ = min(((float(h), abs(np.log(h / part.heads))) for h in np.unique(table["num_heads"])), key=lambda x: x[1])
+            measured = np.unique(table["num_heads"]).astype(np.float64)
+            near = float(measured[np.argmin(np.abs(np.log(measured / part.heads)))])
             way = 0 if own and near == part.heads else BORROWED
             return _Surface.of(table.where(num_heads=near), "isl" if prompts else "step", part.heads / near, way)
         return None
@@ -191,7 +192,8 @@ class _Surface:
             here = place == i
             low, high = float(batches[i]), float(batches[min(i + 1, len(batches) - 1)])
             first, second = (self.curves[batch].at(each[here], lambda x: x**2.0) for batch in (low, high))
-            share = np.clip(np.log(number[here] / low) / np.log(high / low), 0.0, 1.0) if high > low else 0.0 * each[here]
+            span = np.log(high / low) if high > low else 1.0
+            share = np.clip(np.log(number[here] / low) / span, 0.0, 1.0)
             between_them = np.exp((1.0 - share) * np.log(first.seconds) + share * np.log(second.seconds))
             seconds[here] = between_them * np.maximum(number[here] / high, 1.0)
             worse = np.maximum(np.maximum(first.known, second.known), INTERPOLATED)

@@ -49,8 +49,6 @@ class Lookup:
         """One collective of so many values of 16 bits."""
         return collective(self.shelf, name, values, gpus)
 
-    def attention(
-        self, part: Attention, lengths: Lengths, decoding: Floats, prompting: Floats
-    ) -> Line | None:
+    def attention(self, part: Attention, lengths: Lengths, decoding: Floats, prompting: Floats) -> Line | None:
         """One layer's attention as a line in pairs and reads."""
         return Attentions(self.shelf).line(part, self.cache, lengths, decoding, prompting)

@@ -124,7 +124,7 @@ def _axis(column: npt.NDArray[np.generic]) -> tuple[float, ...]:
 
 
 def _stand_ins(shelf: Shelf, name: str) -> Iterator[Table]:
-    """Tables of kernels alone: other frameworks' of the same format, then this one's of other formats of as many bits."""
+    """Tables of kernels alone: other frameworks' of this format, then this one's of other formats of as many bits."""
     for framework in shelf.others:
         table = shelf.newest(KIND, TABLE, framework)
         if table is not None:

@@ -2,7 +2,7 @@
 
 Files lie by GPU, kind of kernel, framework and version. Where a version has no table of a kind, its ``reuse.yaml`` may
 name the version whose table it takes; else the newest earlier version of the framework stands in, as kernels seldom
-change, and never a later one. Each table says in ``origin`` whose it is.
+change, or the oldest later one where there is none. Each table says in ``origin`` whose it is.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Shelf:
-    """The tables of one GPU as a framework of some version is to find them. ``used`` notes whose, by kind, as it goes."""
+    """The tables of one GPU as a framework of some version finds them. ``used`` notes whose, by kind, as it goes."""
 
     folder: Path
     framework: str
@@ -69,8 +69,10 @@ class Shelf:
         """The table ``name`` of a kind of kernel for this version; None where there is none that it could take."""
         folder = self.folder / kind / self.framework
         taken = _reused(folder / self.version / "reuse.yaml", name)
-        older = [path.name for path in folder.glob("*") if _order(path.name) < _order(self.version)]
-        tried = [self.version, *([taken] if taken is not None else []), *sorted(older, key=_order, reverse=True)]
+        known = sorted((path.name for path in folder.glob("*")), key=_order)
+        older = [version for version in known if _order(version) < _order(self.version)]
+        newer = [version for version in known if _order(version) > _order(self.version)]
+        tried = [self.version, *([taken] if taken is not None else []), *reversed(older), *newer]
         return self._first(kind, self.framework, tried, name)
 
     def newest(self, kind: str, name: str, framework: str) -> Table | None:
@@ -89,8 +91,9 @@ class Shelf:
 
 
 def versions(folder: Path, framework: str) -> list[str]:
-    """Versions of a framework of which a GPU's matrix products were measured or taken over, oldest first."""
-    found = {path.name for path in (folder / "gemm" / framework).glob("*") if path.is_dir()}
+    """Versions of a framework of which products, attention or experts were measured on a GPU, oldest first."""
+    kinds = ("gemm", "attention", "moe")
+    found = {path.name for kind in kinds for path in (folder / kind / framework).glob("*") if path.is_dir()}
     return sorted(found, key=_order)
 
 
