@@ -57,14 +57,14 @@ class Attentions:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
+        self._surfaces: dict[tuple[Attention, str, bool], _Surface | None] = {}
 
     def line(self, part: Attention, cache: str, lengths: Lengths, decoding: Floats, prompting: Floats) -> Line | None:
         """One layer of ``part`` as one GPU has it; None where nothing alike was measured.
 
         ``decoding`` and ``prompting`` are tokens of decodes alone, and of iterations with prompts.
         """
-        generation = self._surface(part, cache, prompts=False)
-        context = self._surface(part, cache, prompts=True)
+        generation, context = (self._known(part, cache, prompts=prompts) for prompts in (False, True))
         if generation is None or context is None:
             return None
         reach = float(part.window) if part.window else np.inf
@@ -87,6 +87,12 @@ class Attentions:
             per_decode - per_pair,
         )
 
+    def _known(self, part: Attention, cache: str, *, prompts: bool) -> _Surface | None:
+        key = (part, cache, prompts)
+        if key not in self._surfaces:
+            self._surfaces[key] = self._surface(part, cache, prompts=prompts)
+        return self._surfaces[key]
+
     def _surface(self, part: Attention, cache: str, *, prompts: bool) -> _Surface | None:
         if cache not in CACHES:
             return None
@@ -97,7 +103,7 @@ class Attentions:
         if table is None:
             return None
         table = table.where(head_dim=part.head_dim, kv_cache_dtype=CACHES[cache], attn_dtype="bfloat16")
-        windowed = table.where(window_size=part.window) if "window_size" in table.columns else table
+        windowed = table.where(window_size=part.window) if "window_size" in table else table
         table = windowed if len(windowed) else table.where(window_size=0)
         way = 0 if len(windowed) or not part.window else INTERPOLATED
         near = _nearest(table, part)
@@ -204,6 +210,5 @@ class _Surface:
     def _scaled(self, answer: Answer) -> Answer:
         if self.scale == 1.0:
             return answer.at_most(self.way)
-        floor = min(float(curve.y[0]) for curve in self.curves.values())
-        seconds = floor + (answer.seconds - floor).clip(min=0.0) * self.scale
-        return Answer(seconds, answer.known).at_most(max(self.way, BORROWED))
+        floor_s = min(float(curve.y.min()) for curve in self.curves.values())
+        return answer.beyond(floor_s, self.scale).at_most(max(self.way, BORROWED))

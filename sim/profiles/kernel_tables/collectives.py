@@ -20,8 +20,8 @@ def collective(shelf: Shelf, name: Collective, values: Floats, gpus: int) -> Ans
     """s of one collective of so many ``values`` in all; None where it was not measured over so many GPUs."""
     if name == "all_reduce":
         table = shelf.table("comm", "custom_allreduce_perf")
-        if table is not None and "backend" in table.columns:
-            table = table.rows(np.char.endswith(table["backend"].astype(str), "_graph"))
+        if table is not None and "backend" in table:
+            table = table.where(backend=f"{shelf.framework}_graph")
         table = table.where(num_gpus=gpus) if table is not None else None
     else:
         table = shelf.newest("comm", "nccl_perf", "nccl")

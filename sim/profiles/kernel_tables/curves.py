@@ -44,6 +44,11 @@ class Answer:
         longer = np.where(self.seconds >= other.seconds, self.known, other.known)
         return Answer(self.seconds + other.seconds, longer.astype(np.int8))
 
+    def beyond(self, floor_s: float, factor: Floats | float) -> Answer:
+        """So many times as long beyond a floor that all sizes share: another shape of the same kernel."""
+        more = np.maximum(self.seconds - floor_s, 0.0) * factor
+        return Answer(np.where(self.seconds > 0.0, np.minimum(self.seconds, floor_s) + more, 0.0), self.known)
+
     def times(self, factor: Floats | float) -> Answer:
         """So many times as long."""
         return Answer(self.seconds * factor, self.known)

@@ -33,6 +33,10 @@ class Lookup:
     def _products(self) -> Products:
         return Products(self.shelf, self.roof)
 
+    @cached_property
+    def _attentions(self) -> Attentions:
+        return Attentions(self.shelf)
+
     def product(self, n: int, k: int, rows: Floats, *, quantised: bool) -> Answer | None:
         """``rows`` by ``k`` times ``k`` by ``n``, in the format of the weights or in 16 bits."""
         return self._products.product(n, k, rows, self.weights if quantised else "bf16")
@@ -51,4 +55,4 @@ class Lookup:
 
     def attention(self, part: Attention, lengths: Lengths, decoding: Floats, prompting: Floats) -> Line | None:
         """One layer's attention as a line in pairs and reads."""
-        return Attentions(self.shelf).line(part, self.cache, lengths, decoding, prompting)
+        return self._attentions.line(part, self.cache, lengths, decoding, prompting)

@@ -49,7 +49,9 @@ def mixture(shelf: Shelf, roof: Roof, shape: Experts, tokens: Floats, word: str,
         if near == shape:
             return answer
         some = np.maximum(tokens, 1.0)
-        return answer.times(roof.experts(shape, some) / roof.experts(near, some)).at_most(BORROWED)
+        return answer.beyond(float(curve.y.min()), roof.experts(shape, some) / roof.experts(near, some)).at_most(
+            BORROWED
+        )
     return None
 
 

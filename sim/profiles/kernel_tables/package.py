@@ -52,11 +52,10 @@ def installed() -> Installed | None:
         found = distribution(DISTRIBUTION)
     except PackageNotFoundError:
         return None
-    record = next((file for file in found.files or () if file.name == "RECORD"), None)
-    systems = Path(str(found.locate_file("aiconfigurator_core/systems")))
-    if record is None or not systems.is_dir():
-        return None
-    return Installed(found.version, Path(str(record.locate())), systems)
+    module = DISTRIBUTION.replace("-", "_")
+    record = Path(str(found.locate_file(f"{module}-{found.version}.dist-info/RECORD")))
+    systems = Path(str(found.locate_file(f"{module}/systems")))
+    return Installed(found.version, record, systems) if record.is_file() and systems.is_dir() else None
 
 
 def required() -> Installed:

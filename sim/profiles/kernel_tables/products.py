@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -85,10 +85,10 @@ class _Grid:
     def of(cls, shelf: Shelf, name: str) -> _Grid | None:
         """None where this framework's table lacks the format."""
         whole = shelf.table(KIND, TABLE)
-        table = whole.where(gemm_dtype=name) if whole is not None else None
-        if table is None or not len(table):
+        table = _format(whole, name) if whole is not None else None
+        if whole is None or table is None or not len(table):
             return None
-        own = kernels_own(table)
+        own = kernels_own(whole, name)
         others = tuple(_stand_ins(shelf, name)) if len(own) < len(table) else ()
         return cls(own, others, _axis(table["n"]), _axis(table["k"]))
 
@@ -128,21 +128,28 @@ def _stand_ins(shelf: Shelf, name: str) -> Iterator[Table]:
     for framework in shelf.others:
         table = shelf.newest(KIND, TABLE, framework)
         if table is not None:
-            yield kernels_own(table.where(gemm_dtype=name))
+            yield kernels_own(table, name)
     for words in FORMATS.values():
         for other in words[words.index(name) + 1 :] if name in words else ():
             table = shelf.table(KIND, TABLE)
             if table is not None:
-                yield kernels_own(table.where(gemm_dtype=other))
+                yield kernels_own(table, other)
 
 
-def kernels_own(table: Table) -> Table:
-    """Without the rows whose time is that of their launch."""
-    seconds = table["seconds"]
+@lru_cache(maxsize=64)
+def _format(table: Table, name: str) -> Table:
+    """The rows of a format, those of launches too."""
+    return table.where(gemm_dtype=name)
+
+
+@lru_cache(maxsize=64)
+def kernels_own(table: Table, name: str) -> Table:
+    """The rows of a format, without those whose time is that of their launch."""
+    table = _format(table, name)
+    seconds, named = table["seconds"], table.columns.get("kernel_source", np.zeros(len(table)))
     keep = np.ones(len(table), dtype=np.bool_)
-    named = table.columns.get("kernel_source", np.zeros(len(table)))
-    for name in np.unique(named.astype(str)):
-        rows = named.astype(str) == name
+    for source in np.unique(named):
+        rows = named == source
         floor = float(np.quantile(seconds[rows], 0.05))
         if floor > LAUNCHED_S:
             keep &= ~rows | (seconds > OVER_FLOOR * floor)

@@ -8,7 +8,7 @@ change, or the oldest later one where there is none. Each table says in ``origin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,32 +20,43 @@ import numpy.typing as npt
 from sim.documents import read_document
 from sim.errors import InputError
 
-Column = npt.NDArray[Any]
+Numbers = npt.NDArray[Any]
 FRAMEWORKS = ("vllm", "sglang", "trtllm")
 SECONDS_PER_MS = 1e-3
+UNUSED = ("framework", "version", "device", "power", "power_limit")
+"""Columns that say the same in every row of a file, or what is no latency."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Columns of equal length by name, ``seconds`` among them, and the framework and version that were measured."""
+    """Columns of equal length by name, ``seconds`` among them, and the framework and version that were measured.
 
-    columns: Mapping[str, Column]
+    Columns of words hold places in ``words``.
+    """
+
+    columns: Mapping[str, Numbers]
+    words: Mapping[str, Sequence[str]]
     origin: str
 
-    def __getitem__(self, name: str) -> Column:
+    def __getitem__(self, name: str) -> Numbers:
         return self.columns[name]
 
-    def where(self, **wanted: object) -> Table:
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    def where(self, **wanted: float | str) -> Table:
         """The rows that have these values; a column that a table lacks is no condition."""
-        keep = np.ones(len(self.columns["seconds"]), dtype=np.bool_)
+        keep = np.ones(len(self), dtype=np.bool_)
         for name, value in wanted.items():
             if name in self.columns:
-                keep &= self.columns[name] == value
+                words = self.words.get(name)
+                sought = value if words is None else words.index(str(value)) if value in words else -1
+                keep &= self.columns[name] == sought
         return self.rows(keep)
 
     def rows(self, keep: npt.NDArray[np.bool_]) -> Table:
         """The rows that are kept."""
-        return Table({name: column[keep] for name, column in self.columns.items()}, self.origin)
+        return Table({name: column[keep] for name, column in self.columns.items()}, self.words, self.origin)
 
     def __len__(self) -> int:
         return len(self.columns["seconds"])
@@ -116,22 +127,30 @@ def _reused(file: Path, name: str) -> str | None:
 
 def _read(path: Path, origin: str) -> Table:
     state = path.stat()
-    return Table(_columns(str(path), state.st_mtime_ns, state.st_size), origin)
+    return _table(str(path), origin, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=64)
-def _columns(path: str, _modified_ns: int, _size: int) -> Mapping[str, Column]:
-    """A file's columns, milliseconds as ``seconds``. Raises ``InputError`` for one that is no table of latencies."""
+def _table(path: str, origin: str, _modified_ns: int, _size: int) -> Table:
+    """A file, milliseconds as ``seconds``. Raises ``InputError`` for one that is no table of latencies."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
-    from pyarrow import ArrowException
 
+    columns: dict[str, Numbers] = {}
+    words: dict[str, list[str]] = {}
     try:
-        read = pq.read_table(path)
-        columns = {name: read.column(name).to_numpy() for name in read.column_names}
+        names = [name for name in pq.read_schema(path).names if name not in UNUSED]
+        read = pq.read_table(path, columns=names, read_dictionary=names)
+        for name in names:
+            column = read.column(name).combine_chunks()
+            if pa.types.is_dictionary(column.type):
+                words[name], columns[name] = column.dictionary.to_pylist(), column.indices.to_numpy()
+            else:
+                columns[name] = column.to_numpy()
         latency = np.asarray(columns.pop("latency"), dtype=np.float64)
-    except (OSError, KeyError, ValueError, ArrowException) as error:
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise InputError.one(path, f"is no table of kernels: {error}") from None
     if not np.all((latency > 0.0) & np.isfinite(latency)):
         raise InputError.one(path, "has latencies that are not above zero")
     columns["seconds"] = SECONDS_PER_MS * latency
-    return columns
+    return Table(columns, words, origin)
