@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.build.deployment import Deployment
 from sim.errors import InputError
+from sim.memo import last_kept
 from sim.profiles.kernel_tables import package
 from sim.profiles.kernel_tables.attentions import Lengths
 from sim.profiles.kernel_tables.known import MeasuredKernels, Shares, shares
@@ -42,6 +43,7 @@ def problems(spec: KernelSteps, deployment: Deployment) -> Iterator[tuple[str, s
         yield "lengths", message
 
 
+@last_kept
 def measured_kernels(spec: KernelSteps, deployment: Deployment) -> MeasuredKernels:
     """The tables for a deployment without problems. Raises ``InputError`` where the package is not there."""
     system = _system(spec, deployment)
