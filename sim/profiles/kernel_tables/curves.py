@@ -69,7 +69,8 @@ class Curve:
 
     @classmethod
     def of(cls, x: npt.NDArray[np.generic], y: Floats, way: int = MEASURED) -> Curve | None:
-        """Of rows in any order, the fastest of those of equal size; None of none."""
+        """Of rows in any order, the fastest of those of equal size; None of none with a size."""
+        x, y = x[x > 0], y[x > 0]
         if not len(x):
             return None
         order = np.lexsort((y, x))
