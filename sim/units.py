@@ -92,6 +92,7 @@ GBP = [gbp]
 AUD = [aud]
 CAD = [cad]
 request = [request] = _ = requests
+hertz = 1 / second = Hz
 percent = 0.01 = % = _
 """
 
@@ -113,6 +114,7 @@ _SI_UNIT = {
     "water per energy": "L/J",
     "fuel per energy": "L/J",
     "request rate": "request/s",
+    "frequency": "Hz",
     "operation rate": "FLOP/s",
     "operations": "FLOP",
     "energy per operation": "J/FLOP",
@@ -143,6 +145,7 @@ _EXAMPLE = {
     "water per energy": "1.8 L/kWh",
     "fuel per energy": "0.27 L/kWh",
     "request rate": "3 requests/s",
+    "frequency": "1410 MHz",
     "operation rate": "312 TFLOP/s",
     "operations": "4.2 EFLOP",
     "energy per operation": "1.2 pJ/FLOP",

@@ -19,6 +19,7 @@ from sim.profiles.sourced import (
     SourcedEnergyPerByte,
     SourcedEnergyPerOperation,
     SourcedExponent,
+    SourcedFrequency,
     SourcedMass,
     SourcedNodePower,
     SourcedPower,
@@ -136,14 +137,23 @@ class GPUMaterials(Spec):
     vendor_total: SourcedMass | None = None
 
 
+class Chip(Spec):
+    """The multiprocessors (compute units) that share the peaks, and the clock the peaks are stated at: how large a
+    kernel must be to keep all of them at work, and how long a short one takes, follow from these."""
+
+    multiprocessors: Sourced[Annotated[int, Field(ge=1, le=100_000, strict=True)]]
+    clock: SourcedFrequency
+
+
 class GPUProfile(Profile):
-    """One accelerator."""
+    """One accelerator. Serving needs its ``chip``."""
 
     kind: Literal["gpu"]
     tdp: SourcedPower
     power: GPUPower
     peak: dict[Precision, SourcedRate] = Field(min_length=1)
     sustained: dict[Precision, SourcedRate] = Field(default_factory=dict)
+    chip: Chip | None = None
     memory: Memory
     link: Link
     embodied: Embodied

@@ -1,0 +1,252 @@
+"""How long one kernel takes, by its kind and shape: a roofline with floors, tiles and occupancy, as pure functions.
+
+A product of matrices is cut into tiles, one for a multiprocessor at a time. A tile is computed whole; fewer tiles than
+multiprocessors leave some idle, unless the sum over k is split among them. Its time is that of the tiles and that of
+the memory, which hide each other in part, after a floor: filling the pipeline of loads, and its end. Counted in cycles
+the floors are the same on five generations of GPUs. A mixture of experts is two such products, of many matrices at
+once, with what sorts tokens to them; attention is a roofline of its own; a collective is latency and bytes.
+
+The constants are fitted to measured kernels alone (``benchmarks.accuracy.kernel_times``): NVIDIA's tables in
+aiconfigurator (Apache-2.0), vLLM 0.14 to 0.24 on A100, H100, H200, B200, GB200, B300, L40S and RTX PRO 6000, every
+second shape. Efficiencies are what a large kernel achieves of the data sheet's peaks at the board's power limit, at
+which large products are throttled: that is in them. They never exceed 1.
+
+Weights are taken to come from memory in every launch. In the tables too: launches that repeat find no weights in the
+second-level cache, except on boards whose cache is large beside their memory's rate (L40S, RTX PRO 6000), which the
+law therefore puts too slow for small matrices launched over and over.
+
+References: Williams, Waterman, Patterson, "Roofline", CACM 2009, doi 10.1145/1498765.1498785; Osama et al.,
+"Stream-K: work-centric parallel decomposition for dense matrix-matrix multiplication on the GPU", PPoPP 2023,
+arXiv:2301.03598 (tiles, waves and splits); NVIDIA, "Matrix multiplication background user's guide" (tile and wave
+quantisation).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Number = float | Floats
+"""A value for one configuration, or an array (rows, 1) of many that tokens (rows or 1, many) broadcast with."""
+
+TILES = ((32.0, 64.0), (64.0, 32.0), (64.0, 64.0), (64.0, 128.0), (128.0, 64.0), (128.0, 128.0), (128.0, 256.0),
+         (256.0, 128.0))  # fmt: skip
+"""Rows and columns of the tiles that libraries choose from."""
+GROUPED_ROWS = (16.0, 32.0, 64.0, 128.0)
+"""Rows of the tiles of kernels that multiply the tokens of many experts at once."""
+GROUPED_COLUMNS = (32.0, 64.0, 128.0)
+LEAST_SPLIT = 512.0
+"""A split of the sum over k has so many terms at least."""
+TERMS = 64.0
+"""Of the sum over k that a tile loads at once."""
+ACTIVATION_BYTES = 2.0
+"""What is not quantised, and every result, is kept in 16 bits."""
+
+QUANTISED_BYTES = 5.0
+"""A value of 16 bits is read twice, for its row's largest and to be scaled, and written in 8."""
+ROW_CYCLES = 1800.0
+"""That a multiprocessor spends on quantising a row, however short."""
+QUANTISE_CYCLES = 4400.0
+ATTENTION_CYCLES = 20000.0
+"""What a layer's attention takes before its first byte: planning how to split the context, and joining the parts."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What times follow from, of the data sheet: multiprocessors, their clock in Hz, B/s of memory."""
+
+    multiprocessors: Number
+    clock_hz: Number
+    byte_per_s: Number
+
+
+@dataclass(frozen=True)
+class KernelTime:
+    """Seconds of one launch. A lower clock lengthens ``computing_s`` alone (exactly so to first order)."""
+
+    computing_s: Number
+    streaming_s: Number
+    floor_s: Number
+
+    @property
+    def seconds(self) -> Number:
+        """All of it."""
+        return self.computing_s + self.streaming_s + self.floor_s
+
+    def __mul__(self, times: Number) -> KernelTime:
+        """As many launches, one after the other; or the same at another speed."""
+        return KernelTime(self.computing_s * times, self.streaming_s * times, self.floor_s * times)
+
+    def __add__(self, other: KernelTime) -> KernelTime:
+        """One after the other."""
+        return KernelTime(
+            self.computing_s + other.computing_s, self.streaming_s + other.streaming_s, self.floor_s + other.floor_s
+        )
+
+
+@dataclass(frozen=True)
+class ProductLaw:
+    """``compute`` and ``memory``: achieved fractions of the peaks. ``choosy``: the library picks the best tile and
+    splits the sum over k (1), or goes by the rows and never splits (0). Cycles are of the multiprocessors' clock.
+
+    ``sharpness``: the norm in which tiles' and memory's time add up; 1 is their sum, infinity the longer of the two.
+    """
+
+    compute: Number
+    memory: Number
+    floor_cycles: Number = 4500.0
+    step_cycles: Number = 60.0
+    split_cycles: Number = 4400.0
+    sharpness: Number = 1.7
+    choosy: Number = 1.0
+
+
+def product_time(
+    m: Number,
+    n: Number,
+    k: Number,
+    *,
+    weight_bytes: Number,
+    operand_bytes: Number,
+    flop_per_s: Number,
+    machine: Machine,
+    law: ProductLaw,
+) -> KernelTime:
+    """Of ``m`` rows times a matrix of ``k`` by ``n``, in seconds; everything broadcasts.
+
+    ``weight_bytes`` are those of a value of the matrix, ``operand_bytes`` of the rows; ``flop_per_s`` is the peak of
+    what they are multiplied in. It rises with k and with the bytes; with m and n in steps, where another tile begins.
+    """
+    best = _tiles_s(m, n, k, flop_per_s, machine, law)
+    moved = n * k * weight_bytes + m * k * operand_bytes + ACTIVATION_BYTES * m * n
+    return _together(
+        best, moved / (machine.byte_per_s * law.memory), law.sharpness, law.floor_cycles / machine.clock_hz
+    )
+
+
+def _tiles_s(m: Number, n: Number, k: Number, flop_per_s: Number, machine: Machine, law: ProductLaw) -> Floats:
+    """Of the tiles' computation with the tiles that are chosen."""
+    processors = machine.multiprocessors
+    rate = flop_per_s * law.compute / processors
+    best: Floats | None = None
+    for rows, columns in TILES:
+        tiles = np.ceil(m / rows) * np.ceil(n / columns)
+        most = np.where(np.asarray(law.choosy) > 0.0, np.maximum(1.0, np.floor(k / LEAST_SPLIT)), 1.0)
+        splits = np.clip(np.floor(processors / np.maximum(tiles, 1.0)), 1.0, most)
+        terms = k / splits
+        full = np.maximum(1.0, tiles * splits / processors)
+        waiting = law.step_cycles * terms / TERMS + law.split_cycles * (splits > 1.0)
+        seconds = full * (2.0 * rows * columns * terms / rate) + waiting / machine.clock_hz
+        allowed = (np.asarray(law.choosy) > 0.0) | _by_rows(m, rows, columns)
+        seconds = np.where(allowed, seconds, np.inf)
+        best = seconds if best is None else np.minimum(best, seconds)
+    assert best is not None
+    return np.where(np.asarray(m) > 0.0, best, 0.0)
+
+
+def _by_rows(m: Number, rows: float, columns: float) -> npt.NDArray[np.bool_]:
+    """Whether kernels that go by the rows take this tile: 64 x 64 up to 64 rows, 64 x 128 up to 128, 128 x 128 beyond
+    (vLLM's dispatch of its CUTLASS kernels for fp8)."""
+    m = np.asarray(m)
+    ranges = {(64.0, 64.0): (0.0, 64.0), (64.0, 128.0): (64.0, 128.0), (128.0, 128.0): (128.0, np.inf)}
+    low, high = ranges.get((rows, columns), (np.inf, np.inf))
+    return np.asarray((m > low) & (m <= high))
+
+
+def _together(computing: Number, streaming: Number, sharpness: Number, floor_s: Number) -> KernelTime:
+    """The norm of both, each with the share that a change of it has in a change of the whole (Euler's theorem)."""
+    longer = np.maximum(np.maximum(computing, streaming), 1e-30)
+    c, s = (np.asarray(part / longer) ** sharpness for part in (computing, streaming))
+    both = longer * (c + s) ** (1.0 / sharpness - 1.0)
+    return KernelTime(both * c, both * s, floor_s)
+
+
+def quantise_time(m: Number, k: Number, *, machine: Machine, memory: Number) -> KernelTime:
+    """Of quantising ``m`` rows of ``k`` values, each row by its largest: what moves, or the rows if they are short."""
+    row_s = ROW_CYCLES / (machine.clock_hz * machine.multiprocessors)
+    streaming_s = np.maximum(k * QUANTISED_BYTES / (machine.byte_per_s * memory), row_s)
+    return KernelTime(0.0, m * streaming_s, QUANTISE_CYCLES / machine.clock_hz)
+
+
+@dataclass(frozen=True)
+class MixtureLaw:
+    """Of kernels that multiply the tokens of many experts at once: efficiencies, cycles of what they all launch, and
+    ``passes`` of the routed activations through memory (sorting, activation, summing up)."""
+
+    compute: Number
+    memory: Number
+    passes: Number
+    floor_cycles: Number = 60000.0
+    step_cycles: Number = 60.0
+    sharpness: Number = 2.0
+
+
+def mixture_time(
+    routed: Number,
+    asked: Number,
+    hidden: Number,
+    width: Number,
+    *,
+    everyones: Number,
+    first: Number,
+    bytes_each: Number,
+    flop_per_s: Number,
+    machine: Machine,
+    law: MixtureLaw,
+) -> KernelTime:
+    """Of a mixture's layer on one GPU, in seconds, where ``asked`` of its experts get ``routed`` rows in all.
+
+    Two products: ``first`` times ``width`` columns from ``hidden`` (2 where networks are gated), and back. Buffers hold
+    ``everyones`` rows, those of other GPUs' experts too.
+    """
+    some = np.maximum(np.asarray(asked), 1e-30)
+    rows = routed / some
+    up = _grouped(some, rows, first * width, hidden, bytes_each, flop_per_s, machine, law)
+    down = _grouped(some, rows, hidden, width, bytes_each, flop_per_s, machine, law)
+    passed = law.passes * ACTIVATION_BYTES * everyones * (hidden + width) / (machine.byte_per_s * law.memory)
+    busy = np.asarray(asked) > 0.0
+    return KernelTime(
+        np.where(busy, up.computing_s + down.computing_s, 0.0),
+        np.where(busy, up.streaming_s + down.streaming_s, 0.0) + passed,
+        np.where(busy, law.floor_cycles / machine.clock_hz, 0.0),
+    )
+
+
+def _grouped(
+    asked: Number,
+    rows: Number,
+    n: Number,
+    k: Number,
+    bytes_each: Number,
+    flop_per_s: Number,
+    machine: Machine,
+    law: MixtureLaw,
+) -> KernelTime:
+    """Products of ``asked`` matrices of ``k`` by ``n`` with ``rows`` each."""
+    rate = flop_per_s * law.compute / machine.multiprocessors
+    waiting_s = law.step_cycles * k / TERMS / machine.clock_hz
+    best: Floats | None = None
+    for tall in GROUPED_ROWS:
+        for wide in GROUPED_COLUMNS:
+            tiles = asked * np.ceil(rows / tall) * np.ceil(n / wide)
+            full = np.maximum(1.0, tiles / machine.multiprocessors)
+            seconds = np.asarray(full * (2.0 * tall * wide * k / rate) + waiting_s)
+            best = seconds if best is None else np.minimum(best, seconds)
+    assert best is not None
+    streaming = asked * n * k * bytes_each / (machine.byte_per_s * law.memory)
+    return _together(best, streaming, law.sharpness, 0.0)
+
+
+def reduce_time(byte: Number, gpus: Number, *, latency_s: Number, byte_per_s: Number) -> KernelTime:
+    """Of an all-reduce of ``byte`` on each of ``gpus``: each sends 2 (n - 1) / n of them; nothing where alone.
+
+    Source: Patarasuk and Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations", JPDC 2009,
+    doi 10.1016/j.jpdc.2008.09.002.
+    """
+    several = np.asarray(gpus) > 1.0
+    sent = 2.0 * (gpus - 1.0) / gpus * byte
+    busy = several & (np.asarray(byte) > 0.0)
+    return KernelTime(0.0, np.where(several, sent / byte_per_s, 0.0), np.where(busy, latency_s, 0.0))
