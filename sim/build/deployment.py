@@ -268,11 +268,16 @@ class Deployment:
 
     def most_tokens(self, longest_prompt: int) -> int:
         """The largest batch an iteration can hold."""
-        batching, spec = self.spec.batching, self.spec.speculative
-        verified = batching.max_num_seqs * (1 + (spec.draft_tokens if spec is not None else 0))
+        batching = self.spec.batching
         whole = 0 if batching.prefill == "chunked" else longest_prompt
-        most = max(batching.max_num_batched_tokens, verified, whole)
-        return most * self.ranks + verified + (self.ranks if self.ranks > 1 else 0)
+        most = max(batching.max_num_batched_tokens, self.verified, whole)
+        return most * self.ranks + self.verified + (self.ranks if self.ranks > 1 else 0)
+
+    @property
+    def verified(self) -> int:
+        """Tokens that decode at most: one of each sequence, and those guessed."""
+        spec = self.spec.speculative
+        return self.spec.batching.max_num_seqs * (1 + (spec.draft_tokens if spec is not None else 0))
 
     @property
     def ranks(self) -> int:
@@ -286,7 +291,15 @@ class Deployment:
         draft = self._drafting(self.draft, device, stack, layout) if self.draft is not None else None
         size = self.spec.batching.block_tokens
         cost = iteration_cost(
-            self.model, device, stack, layout, self.bytes(), most_tokens=tokens, block_tokens=size, draft=draft
+            self.model,
+            device,
+            stack,
+            layout,
+            self.bytes(),
+            most_tokens=tokens,
+            block_tokens=size,
+            most_sampled=self.verified,
+            draft=draft,
         )
         if self.spec.step_time.kind == "measured":
             return self._measured(cost, self.spec.step_time)

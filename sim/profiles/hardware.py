@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.profiles.clock import ClockCurve
+from sim.profiles.capped import Board
+from sim.profiles.clock import LOWEST_CLOCK, ClockCurve
 from sim.profiles.sourced import (
     Confidence,
     Embodied,
@@ -37,6 +38,9 @@ class CoreClock(Spec):
     floor: Sourced[PositiveFraction]
     slope: Sourced[Annotated[float, Field(gt=0.0, le=5.0)]]
     memory_share: Sourced[Fraction]
+    still: SourcedPower | None = None
+    lowest: Sourced[PositiveFraction] | None = None
+    least_cap: SourcedPower | None = None
 
 
 class GPUPower(Spec):
@@ -162,7 +166,28 @@ def clock_curve(gpu: GPUProfile) -> ClockCurve | None:
     clock = gpu.power.clock
     if clock is None:
         return None
-    return ClockCurve(float(clock.floor.value), float(clock.slope.value), float(clock.memory_share.value))
+    still_w = float((clock.still if clock.still is not None else gpu.power.idle).value)
+    return ClockCurve(
+        float(clock.floor.value),
+        float(clock.slope.value),
+        float(clock.memory_share.value),
+        clocked_w=max(0.0, float(gpu.power.loaded.value) - still_w),
+        lowest=float(clock.lowest.value) if clock.lowest is not None else LOWEST_CLOCK,
+    )
+
+
+def board_of(gpu: GPUProfile) -> Board | None:
+    """What ``profiles.capped`` needs to know of a board, or None where its profile does not say how its clock acts."""
+    curve = clock_curve(gpu)
+    if curve is None:
+        return None
+    of_memory = float(gpu.power.energy_per_byte.value) * float(curve.memory_share)
+    return Board(
+        limit_w=float(gpu.tdp.value),
+        still_w=float(gpu.power.loaded.value) - float(curve.clocked_w),
+        memory_w=of_memory * float(gpu.memory.bandwidth.value),
+        curve=curve,
+    )
 
 
 class CPUPower(Spec):

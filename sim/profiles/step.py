@@ -16,12 +16,12 @@ all-reduces a layer); Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002 (r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.profiles.clock import energy_ratio, highest_clock
+from sim.profiles.clock import ClockCurve, Joules, capped_clock, saved_w
 from sim.profiles.experts import expert_work
 from sim.profiles.model import ModelShape
 from sim.profiles.terms import Device, Layout, Precision, Stack
@@ -38,6 +38,9 @@ WITH_PROMPTS = slice(1, 3)
 
 ACTIVATION_BYTES = 2.0
 """Activations travel between GPUs in 16 bits."""
+REFERENCE_READING = 0.5
+"""Time of reading contexts, relative to that of reading weights, for which the clock under a cap is found: a table has
+one clock for each number of tokens, whatever their contexts."""
 STATE_BYTES = 4.0
 """Recurrent state is kept in 32 bits (mamba_ssm_cache_dtype of the published configurations)."""
 
@@ -75,12 +78,13 @@ def iteration_cost(
     *,
     most_tokens: int,
     block_tokens: int,
+    most_sampled: int | None = None,
     draft: Drafting | None = None,
 ) -> IterationCost:
     """The cost of an iteration by tokens in its batch, and its slopes in context, sequences and swapped blocks.
 
-    Tokens are those of all data-parallel ranks, evenly spread or padded to that (``plan.padded_tokens``). ``draft``
-    comes on top wherever there are decodes.
+    Tokens are those of all data-parallel ranks, evenly spread or padded to that (``plan.padded_tokens``), of which at
+    most ``most_sampled`` decode. ``draft`` comes on top wherever there are decodes.
     """
     tokens = np.arange(most_tokens + 1, dtype=np.float64)
     gpus = float(layout.gpus)
@@ -100,18 +104,19 @@ def iteration_cost(
     memory = (dense_byte + written) / (device.byte_per_s * stack.memory_efficiency) + experts.slowest_s
     launches, quantising = _launches(model, stack, tokens / layout.data, np.maximum(compute, memory) + link_s)
     other = link_s + stack.iteration_s + launches + quantising
-    energy = gpus * (
-        flop * device.joule_per_flop
-        + (dense_byte + written + experts.byte) * device.joule_per_byte
-        + experts.short_s * stack.expert_power * device.waiting_w
-        + link_byte * device.joule_per_link_byte
-        + (other + (stack.quantise_power - 1.0) * quantising) * device.waiting_w
+    joules = Joules(
+        operations=flop * device.joule_per_flop,
+        traffic=(dense_byte + written + experts.byte) * device.joule_per_byte,
+        waiting=(experts.short_s * stack.expert_power + other + (stack.quantise_power - 1.0) * quantising)
+        * device.waiting_w,
+        links=link_byte * device.joule_per_link_byte + hop_j / gpus,
     )
-    energy = energy + hop_j
     slopes = _slopes(model, device, stack, layout, precision, copies, block_tokens)
     hidden = 1.0 - stack.overlap
-    clock, left = _clock(device, compute, memory, other, energy, hidden, gpus)
-    compute, energy = compute / clock, energy * left
+    work = _Work(compute, memory, other, joules)
+    decoding = np.minimum(tokens, most_sampled or most_tokens)
+    clock, energy, slopes = _under_cap(device, work, slopes, decoding, hidden)
+    compute, energy = compute / clock, gpus * energy
     headroom_w = gpus * (device.cap_w - device.loaded_w)
 
     table = np.zeros((3, most_tokens + 1, 4))
@@ -126,9 +131,9 @@ def iteration_cost(
             table[kind, 1:, ENERGY] += draft.joules
     table[:, :, CAPPED] = table[:, :, ENERGY] / headroom_w
     slope = np.zeros((4, 7))
-    slope[COMPUTE] = slopes[0] + hidden * slopes[1] + slopes[2]
-    slope[MEMORY] = slopes[1] + hidden * slopes[0] + slopes[2]
-    slope[ENERGY] = slopes[3]
+    slope[COMPUTE] = slopes.compute + hidden * slopes.memory + slopes.other
+    slope[MEMORY] = slopes.memory + hidden * slopes.compute + slopes.other
+    slope[ENERGY] = gpus * slopes.joules.total
     if draft is not None:
         slope[[COMPUTE, MEMORY], SEQUENCE] += draft.seconds_per_sequence
         slope[ENERGY, SEQUENCE] += draft.joules_per_sequence
@@ -148,24 +153,81 @@ def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -
     return np.where(eager, late, gaps), np.where(eager, 0.0, quantising)
 
 
-def _clock(
-    device: Device, compute: Floats, memory: Floats, other: Floats, energy_j: Floats, hidden: float, gpus: float
-) -> tuple[Floats, Floats]:
-    """The clock at which the work of the tokens alone meets the cap, and what is left of its energy, by tokens.
+@dataclass(frozen=True)
+class _Work:
+    """What some work asks of one GPU at the highest clock: s of its cores, of memory, and of all else; and J beyond
+    loaded. Arrays by tokens, or by slope."""
 
-    What contexts add to an iteration is held to the cap by ``CAPPED``, at this clock's energy for the tokens.
+    compute: Floats
+    memory: Floats
+    other: Floats
+    joules: Joules
+
+    def plus(self, more: _Work, times: Floats) -> _Work:
+        """With ``more`` so many times; its parts are single numbers."""
+        return _Work(
+            self.compute + times * more.compute,
+            self.memory + times * more.memory,
+            self.other + times * more.other,
+            self.joules.plus(more.joules, times),
+        )
+
+    def seconds(self, clock: Floats, hidden: float) -> Floats:
+        """At a clock."""
+        slowed = self.compute / clock
+        return np.maximum(slowed + hidden * self.memory, self.memory + hidden * slowed) + self.other
+
+
+def _under_cap(
+    device: Device, work: _Work, slopes: _Work, decoding: Floats, hidden: float
+) -> tuple[Floats, Floats, _Work]:
+    """The clock by tokens under the device's cap, a GPU's J beyond loaded then, and the slopes as they are then.
+
+    The clock is that of a reference iteration: its decodes (``decoding``, by tokens) read so much of their contexts
+    that the most of them take ``REFERENCE_READING`` of the time of reading the weights. Slopes are taken at the clock
+    of the most decodes. Elsewhere the row of the cap keeps the mean power from exceeding it.
     """
-    curve = device.clock
-    if curve is None:
-        return np.ones_like(compute), np.ones_like(compute)
+    if device.clock is None:
+        return np.ones_like(work.compute), work.joules.total, slopes
+    most = int(np.argmax(decoding))
+    one = _one_read(slopes)
+    reads = REFERENCE_READING * work.memory[most] / float(one.memory) if one.memory > 0.0 else 0.0
+    share = decoding / max(float(decoding[most]), 1.0)
+    whole = work.plus(one, share * reads)
+    clock = capped_clock(
+        lambda at: whole.seconds(at, hidden),
+        whole.joules, whole.other, cap_w=device.cap_w, loaded_w=device.loaded_w, curve=device.clock,
+    )  # fmt: skip
 
-    def over(clock: Floats) -> npt.NDArray[np.bool_]:
-        slowed = compute / clock
-        seconds = np.maximum(slowed + hidden * memory, memory + hidden * slowed) + other
-        return np.asarray(energy_j * energy_ratio(clock, curve) > gpus * (device.cap_w - device.loaded_w) * seconds)
+    def slower(part: _Work) -> Floats:
+        free_s = part.seconds(np.ones_like(clock), hidden) - part.other
+        return np.where(free_s > 0.0, (part.seconds(clock, hidden) - part.other) / np.maximum(free_s, 1e-300), 1.0)
 
-    clock = highest_clock(over, compute.shape)
-    return clock, energy_ratio(clock, curve)
+    less_w = saved_w(clock, device.clock)
+    energy = work.joules.at(clock, slower(work), device.clock) - less_w * work.seconds(clock, hidden)
+    at, stretched = clock[most], slower(whole)[most]
+    return clock, energy, _slopes_at(slopes, at, stretched, device.clock)
+
+
+def _one_read(slopes: _Work) -> _Work:
+    """What a token attending to one token of its context asks, within a window where no layer attends to all."""
+    pair, read = (PAIR, READ) if slopes.memory[READ] > 0.0 else (WINDOW_PAIR, WINDOW_READ)
+    j, both = slopes.joules, [pair, read]
+    return _Work(
+        slopes.compute[both].sum(),
+        slopes.memory[both].sum(),
+        slopes.other[both].sum(),
+        Joules(j.operations[both].sum(), j.traffic[both].sum(), j.waiting[both].sum(), j.links[both].sum()),
+    )
+
+
+def _slopes_at(slopes: _Work, clock: Floats, slower: Floats, curve: ClockCurve) -> _Work:
+    """The slopes at a clock; what a loaded GPU saves meanwhile is taken off where the time is sure to add up."""
+    energy = slopes.joules.at(clock, slower, curve) - saved_w(clock, curve) * (slopes.memory + slopes.other)
+    nothing = np.zeros_like(energy)
+    return replace(
+        slopes, compute=slopes.compute / clock, joules=Joules(np.maximum(energy, 0.0), nothing, nothing, nothing)
+    )
 
 
 def _slopes(
@@ -176,27 +238,27 @@ def _slopes(
     precision: Precision,
     copies: float,
     block_tokens: int,
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Compute s, memory s, other s and J for a pair, a read, the same within a window, a sequence, a swapped block."""
+) -> _Work:
+    """Of one GPU, for a pair, a read, the same within a window, a sequence, a swapped block, a chunk."""
     gpus = float(layout.gpus)
     pair_flop = np.array([model.attention_flop_full, model.attention_flop_windowed]) / gpus
     read_byte = np.array([model.kv_values_per_token_full, model.kv_values_per_token_windowed], dtype=np.float64)
     read_byte = read_byte * precision.kv_value_bytes * copies / gpus
-    compute, memory, other, energy = (np.zeros(7) for _ in range(4))
+    compute, memory, other, operations, traffic, waiting = (np.zeros(7) for _ in range(6))
     compute[[PAIR, WINDOW_PAIR]] = pair_flop / (device.peak_flop_per_s * stack.compute_efficiency)
     memory[[READ, WINDOW_READ]] = read_byte / (device.byte_per_s * stack.memory_efficiency)
-    energy[[PAIR, WINDOW_PAIR]] = gpus * pair_flop * device.joule_per_flop
-    energy[[READ, WINDOW_READ]] = gpus * read_byte * device.joule_per_byte * stack.context_power
+    operations[[PAIR, WINDOW_PAIR]] = pair_flop * device.joule_per_flop
+    traffic[[READ, WINDOW_READ]] = read_byte * device.joule_per_byte * stack.context_power
     other[SEQUENCE] = stack.sequence_s / layout.data  # every rank has a scheduler of its own
     other[CHUNK] = stack.prompt_s
-    energy[[SEQUENCE, CHUNK]] = gpus * other[[SEQUENCE, CHUNK]] * device.waiting_w
+    waiting[[SEQUENCE, CHUNK]] = other[[SEQUENCE, CHUNK]] * device.waiting_w
     state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
     memory[SEQUENCE] = state_byte / (device.byte_per_s * stack.memory_efficiency)
-    energy[SEQUENCE] += gpus * state_byte * device.joule_per_byte * stack.context_power
+    traffic[SEQUENCE] = state_byte * device.joule_per_byte * stack.context_power
     block_byte = float(read_byte.sum()) * block_tokens
     other[BLOCK] = block_byte / stack.swap_byte_per_s
-    energy[BLOCK] = gpus * block_byte * device.joule_per_byte
-    return compute, memory, other, energy
+    traffic[BLOCK] = block_byte * device.joule_per_byte
+    return _Work(compute, memory, other, Joules(operations, traffic, waiting, np.zeros(7)))
 
 
 def _communication(
