@@ -84,6 +84,7 @@ cm2 = 1e-4 * m2 = _ = cm²
 mm2 = 1e-6 * m2 = _ = mm²
 degree = [angle] = deg = _ = degrees
 kelvin = [temperature] = K
+hertz = 1 / second = Hz
 byte = [information] = B = _ = bytes
 flop = [operation] = FLOP = _ = FLOPs = flops
 USD = [usd]
@@ -101,6 +102,7 @@ _SI_UNIT = {
     "power": "W",
     "energy": "J",
     "duration": "s",
+    "frequency": "Hz",
     "carbon intensity": "g/J",
     "mass of CO2e": "g",
     "carbon per power": "g/W",
@@ -154,6 +156,7 @@ _EXAMPLE = {
     "length": "100 m",
     "area": "814 mm2",
     "speed": "3.5 m/s",
+    "frequency": "1410 MHz",
     "angle": "30 deg",
     "temperature difference": "6 K",
     "temperature": "24 degC",

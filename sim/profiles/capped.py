@@ -32,6 +32,7 @@ class Board:
     still_w: float | Floats
     memory_w: float | Floats
     curve: ClockCurve
+    base: float | Floats = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,20 @@ def job_under_cap(
     gaps = np.where(phase_w > gap_w, (phase_w - full_w) / np.maximum(phase_w - gap_w, 1e-9), 0.0)
     memory_w = np.minimum(law.traffic * np.asarray(board.memory_w), 0.5 * (phase_w - still_w))
     cores_w = phase_w - still_w - memory_w
+    strained = np.clip(2.0 * phase_w / board.limit_w - 1.0, 0.0, 1.0)
+    free = 1.0 - 0.5 * (1.0 - np.asarray(board.base)) * strained
+
+    def cores(clock: Floats) -> Floats:
+        return clocked(clock * free, board.curve) / clocked(free, board.curve)
 
     def watts(clock: Floats) -> Floats:
-        return np.asarray(still_w + memory_w * clock + cores_w * clocked(clock, board.curve))
+        return np.asarray(still_w + memory_w * clock + cores_w * cores(clock))
 
     shape = np.broadcast_shapes(cap_w.shape, full_w.shape, np.shape(board.limit_w))
-    clock = highest_clock(lambda at: watts(at) > cap_w, shape, board.curve.lowest)
+    clock = highest_clock(lambda at: watts(at) > cap_w, shape, board.curve.lowest / free)
     halted = np.maximum(watts(clock) / cap_w, 1.0)
     working = (1.0 - gaps) / clock * halted
-    waiting_w = np.minimum(still_w + (gap_w - still_w) * clocked(clock, board.curve), cap_w)
+    waiting_w = np.minimum(still_w + (gap_w - still_w) * cores(clock), cap_w)
     slower = gaps + working
     return np.asarray((gaps * waiting_w + working * watts(clock) / halted) / slower), np.asarray(slower)
 
