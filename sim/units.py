@@ -84,6 +84,7 @@ cm2 = 1e-4 * m2 = _ = cm²
 mm2 = 1e-6 * m2 = _ = mm²
 degree = [angle] = deg = _ = degrees
 kelvin = [temperature] = K
+hertz = 1 / second = Hz
 byte = [information] = B = _ = bytes
 flop = [operation] = FLOP = _ = FLOPs = flops
 USD = [usd]
@@ -102,6 +103,7 @@ _SI_UNIT = {
     "power": "W",
     "energy": "J",
     "duration": "s",
+    "frequency": "Hz",
     "carbon intensity": "g/J",
     "mass of CO2e": "g",
     "carbon per power": "g/W",
@@ -114,7 +116,6 @@ _SI_UNIT = {
     "water per energy": "L/J",
     "fuel per energy": "L/J",
     "request rate": "request/s",
-    "frequency": "Hz",
     "operation rate": "FLOP/s",
     "operations": "FLOP",
     "energy per operation": "J/FLOP",

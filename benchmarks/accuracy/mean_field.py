@@ -17,7 +17,7 @@ from scipy.stats import norm, poisson
 
 from benchmarks.accuracy.serving_stack import BOARDS, GRAPH_TOKENS, WEIGHTS, streaming_share
 from sim.profiles.catalog import Catalog
-from sim.profiles.clock import ClockCurve, energy_ratio, highest_clock
+from sim.profiles.clock import ClockCurve, highest_clock, voltage
 from sim.profiles.experts import SHARPNESS, ExpertWork
 from sim.profiles.hardware import clock_curve
 from sim.profiles.model import ModelShape, popularity
@@ -203,12 +203,17 @@ def _clock(
     def over(clock: Floats) -> npt.NDArray[np.bool_]:
         slowed = computing / clock
         slow_s = np.maximum(slowed, streaming) + hidden * np.minimum(slowed, streaming) + waiting
-        return np.asarray(energy * energy_ratio(clock, curve) > limit * slow_s)
+        return np.asarray(energy * _energy_left(clock, curve) > limit * slow_s)
 
     clock, left = np.ones_like(share), np.ones_like(share)
     clock[some] = highest_clock(over, energy.shape)
-    left[some] = energy_ratio(clock[some], curve)
+    left[some] = _energy_left(clock[some], curve)
     return clock, left
+
+
+def _energy_left(clock: Floats, curve: ClockCurve) -> Floats:
+    """Roughly what ``profiles.clock.Joules`` has by parts: of work without telling them apart."""
+    return np.asarray((1.0 - curve.memory_share) * voltage(clock, curve) ** 2 + curve.memory_share)
 
 
 def _link_s(at: Mapping[str, Floats], tokens: Floats, c: Mapping[str, float]) -> Floats:

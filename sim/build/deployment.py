@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -220,9 +220,10 @@ class Deployment:
         if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
             rate, joule = min(rate, float(network.bandwidth)), float(network.energy_per_byte)
         assert gpu.chip is not None  # a problem otherwise
+        in_16_bits: Literal["bf16", "fp16"] = "bf16" if "bf16" in gpu.peak else "fp16"
         return Device(
             peak_flop_per_s=float(gpu.peak[self.arithmetic].value),
-            peak16_flop_per_s=float(gpu.peak["bf16" if "bf16" in gpu.peak else "fp16"].value),
+            peak16_flop_per_s=float(gpu.peak[in_16_bits].value),
             multiprocessors=float(gpu.chip.multiprocessors.value),
             clock_hz=float(gpu.chip.clock.value),
             byte_per_s=float(gpu.memory.bandwidth.value),
@@ -234,6 +235,9 @@ class Deployment:
             joule_per_link_byte=joule,
             clock=clock_curve(gpu),
             waiting_w=float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0,
+            busy_w=float(gpu.power.busy.value) if gpu.power.busy is not None else 0.0,
+            joule16_per_flop=float(gpu.power.energy_per_flop[in_16_bits].value),
+            limit_w=float(gpu.tdp.value),
         )
 
     def coefficients(self) -> Stack:
@@ -272,18 +276,20 @@ class Deployment:
             quantise_power=_number(kernels.layer_power, 1.0) if kernels is not None else 1.0,
             encoder_s=self.spec.encoder_work * SECONDS_PER_NS,
             routed_passes=_number(s.routed_passes),
-            context_power=_number(s.context_power, 1.0),
+            coarse_tiles=_number(s.coarse_tiles, 1.0) if kernels is None or kernels.tiles == "by-rows" else 1.0,
+            logit_s=1.0 / float(s.logits_per_second.value) if s.logits_per_second is not None else 0.0,
         )
 
     def most_tokens(self, longest_prompt: int) -> int:
         """The largest batch an iteration can hold."""
-        batching, verified = self.spec.batching, self._verified()
+        batching = self.spec.batching
         whole = 0 if batching.prefill == "chunked" else longest_prompt
-        most = max(batching.max_num_batched_tokens, verified, whole)
-        return most * self.ranks + verified + (self.ranks if self.ranks > 1 else 0)
+        most = max(batching.max_num_batched_tokens, self.verified, whole)
+        return most * self.ranks + self.verified + (self.ranks if self.ranks > 1 else 0)
 
-    def _verified(self) -> int:
-        """Tokens of all sequences that may decode in an iteration, guessed ones too."""
+    @property
+    def verified(self) -> int:
+        """Tokens that decode at most: one of each sequence, and those guessed."""
         spec = self.spec.speculative
         return self.spec.batching.max_num_seqs * (1 + (spec.draft_tokens if spec is not None else 0))
 
@@ -308,7 +314,7 @@ class Deployment:
             layout,
             self.bytes(),
             tokens=np.arange(self.most_tokens(longest_prompt) + 1.0),
-            most_sampled=float(self._verified() * self.ranks),
+            most_sampled=float(self.verified * self.ranks),
             block_tokens=self.spec.batching.block_tokens,
             draft=draft,
         )

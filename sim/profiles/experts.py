@@ -27,12 +27,11 @@ PASSES = 4.0
 class ExpertWork:
     """A mixture's layer on one GPU, by tokens.
 
-    ``time`` is of the GPU with most to read; ``short_s`` is by how much the mean GPU's kernels fall short of the
-    memory's speed. B and FLOP are the mean's.
+    ``time`` is of the GPU with most to read, ``own`` the mean GPU's. B and FLOP are the mean's.
     """
 
     time: KernelTime
-    short_s: Number
+    own: KernelTime
     byte: Number
     flop: Number
 
@@ -67,10 +66,9 @@ def expert_work(
 
     an_expert = mixture.matrices * mixture.hidden * width
     byte = mean * an_expert * precision.expert_bytes
-    time, even = layer(most), layer(mean)
-    at_best_s = byte / (device.byte_per_s * stack.memory_efficiency)
-    short_s = np.maximum(even.computing_s + even.streaming_s - at_best_s, 0.0)
-    return ExpertWork(time, short_s, byte, 2.0 * an_expert * everyones / spread)
+    held = mixture.experts / spread
+    longer = np.where(tokens > held, stack.coarse_tiles, 1.0)
+    return ExpertWork(layer(most) * longer, layer(mean) * longer, byte, 2.0 * an_expert * everyones / spread)
 
 
 def asked_experts(experts: Number, per_token: Number, tokens: Floats, skew: Number) -> Floats:

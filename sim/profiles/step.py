@@ -3,9 +3,10 @@
 Kernels follow one another: every product with weights (``layers``), every mixture's experts, the collectives, and what
 a layer launches beside them, each by its own law (``kernel_time``), and the stack's host work on top. Attention over
 contexts is counted by slopes, in compute for pairs of tokens and in memory for what is read of the cache; of these the
-longer decides. Energy is what the work costs beyond the power of a loaded GPU. A power cap binds every iteration by
-itself: its clock falls until its own mean power meets the cap (see ``_clock``), where real boards let what is short
-exceed the cap and average it.
+longer decides. What sampling takes goes with the logits of those sampled. Energy is what the work costs beyond the
+power of a loaded GPU: each kernel's by its own law, limited at the board's limit, and waiting between them. A power cap
+binds every iteration by itself: its clock falls until its own mean power meets the cap (``work``), where real boards
+let what is short exceed the cap and average it.
 
 The same functions serve one configuration at all numbers of tokens, and many configurations at a few (fields of their
 arguments are arrays then, see ``terms``).
@@ -18,13 +19,13 @@ References: Choi et al., "A roofline model of energy", IPDPS 2013, doi 10.1109/I
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.profiles.clock import energy_ratio, highest_clock
+from sim.profiles.clock import Joules
 from sim.profiles.experts import expert_work
 from sim.profiles.kernel_time import (
     ACTIVATION_BYTES,
@@ -39,6 +40,7 @@ from sim.profiles.kernel_time import (
 from sim.profiles.layers import Attention, Layers, Mixture, Product
 from sim.profiles.model import ModelShape
 from sim.profiles.terms import Device, Layout, Precision, Stack
+from sim.profiles.work import Work, kernel_joules, under_cap
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,6 +50,9 @@ PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 DECODES, PROMPTS, BOTH = range(3)
 """Kinds of iterations: sequences decode alone, prompts alone, one beside the other."""
 
+SORTED_BYTES = 170.0
+"""That sampling moves for each logit: four passes of a radix sort over keys and places (96), and what softmax, cutting
+off and drawing read and write of 32-bit numbers."""
 STATE_BYTES = 4.0
 """Recurrent state is kept in 32 bits (mamba_ssm_cache_dtype of the published configurations)."""
 
@@ -74,7 +79,9 @@ class Collective:
 class Run:
     """``count`` launches of a kernel on each GPU in an iteration; the rest is of one launch.
 
-    ``of`` says what it is and of which shape, ``rows`` how many rows it works on, by tokens.
+    ``of`` says what it is and of which shape, ``rows`` how many rows it works on, by tokens. ``time`` is of the slowest
+    GPU, which the others wait for, and ``own`` the mean GPU's, where they differ; FLOP and B are the mean's.
+    ``low``: multiplied in the precision of the weights. ``power`` relative to that of other kernels.
     """
 
     of: Product | Mixture | Attention | Collective | str
@@ -84,7 +91,9 @@ class Run:
     flop: Number = 0.0
     byte: Number = 0.0
     link_byte: Number = 0.0
-    short_s: Number = 0.0
+    low: Number | npt.NDArray[np.bool_] = 1.0
+    own: KernelTime | None = None
+    power: Number = 1.0
 
 
 class Known(Protocol):
@@ -134,48 +143,63 @@ def iteration_cost(
     busy = np.asarray(tokens > 0.0, dtype=np.float64)
     sampled = [tokens, np.minimum(tokens, 1.0 * layout.data), np.minimum(tokens, most_sampled)]
     body = list(iteration_runs(layers, model, device, stack, layout, precision, tokens=tokens))
-    heads = [list(head_runs(layers, device, stack, precision, rows / layout.data)) for rows in sampled]
-    kinds = [_sum([*body, *head], known) for head in heads]
-    parts = (np.stack(part) for part in zip(*kinds, strict=True))
-    computing, streaming, floors, links, flop, byte, link_byte, short_s = parts
-    launches, quantising = _launches(model, stack, tokens / layout.data, computing + streaming + links)
+    heads = [list(head_runs(layers, model, device, stack, precision, rows / layout.data)) for rows in sampled]
+    kinds = [_sum([*body, *head], device, known) for head in heads]
+    kernels, links = Work.stacked([kind[0] for kind in kinds]), np.stack([kind[1] for kind in kinds])
+    worked_s = kernels.computing + kernels.streaming + links
+    launches, quantising = _launches(model, stack, tokens / layout.data, worked_s)
     hop_s, hop_j = _hops(model, layout, tokens)
     gpus = layout.gpus
-    other = links + floors + launches + quantising + stack.iteration_s + hop_s
-
-    operations = flop * device.joule_per_flop
-    traffic = byte * device.joule_per_byte
-    waiting = (other - hop_s + (stack.quantise_power - 1.0) * quantising) * device.waiting_w
-    waiting = waiting + short_s * stack.expert_power * device.waiting_w + link_byte * device.joule_per_link_byte
-    energy = gpus * (operations + traffic + waiting) + hop_j
-    clock, left = _clock(device, computing, streaming, other, energy, gpus)
-    seconds, energy = computing / clock + streaming + other, energy * left
+    idle_s = launches + quantising + stack.iteration_s
+    waiting_j = (idle_s + (stack.quantise_power - 1.0) * quantising) * device.waiting_w + 0.0 * links
+    between = Joules(0.0 * links, 0.0 * links, waiting_j, hop_j / gpus + 0.0 * links)
+    work = replace(kernels, other=kernels.other + idle_s + hop_s, joules=kernels.joules.plus(between, np.ones(())))
+    slopes = _slopes(model, device, stack, layout, precision, block_tokens)
+    decoding = np.stack([sampled[2], 0.0 * sampled[2], sampled[2]])
+    clock, energy, slopes = under_cap(device, work, slopes, _one_read(slopes), np.broadcast_to(decoding, links.shape))
+    seconds, energy = work.seconds(clock), gpus * energy
 
     seconds[[PROMPTS, BOTH]] += stack.encoder_s * busy
-    energy[[PROMPTS, BOTH]] += gpus * stack.encoder_s * busy * device.waiting_w
+    energy[[PROMPTS, BOTH]] += gpus * stack.encoder_s * busy * (device.waiting_w + device.busy_w)
+    slope = np.stack(
+        [slopes.computing + slopes.other, slopes.streaming + slopes.other, slopes.other, gpus * slopes.joules.total]
+    )
     if draft is not None:
         seconds[[DECODES, BOTH]] += draft.seconds * busy
         energy[[DECODES, BOTH]] += draft.joules * busy
+        slope[[COMPUTE, MEMORY], SEQUENCE] += draft.seconds_per_sequence
+        slope[ENERGY, SEQUENCE] += draft.joules_per_sequence
     headroom_w = gpus * (device.cap_w - device.loaded_w)
     table = np.stack([seconds, seconds, energy / headroom_w, energy], axis=-1)
-    slope = _slopes(model, device, stack, layout, precision, block_tokens, draft)
     slope[CAPPED] = slope[ENERGY] / headroom_w
     return IterationCost(table, slope)
 
 
-def _sum(runs: list[Run], known: Known | None) -> tuple[Floats, ...]:
-    """Of all launches on one GPU: s of computing, of streaming, of floors, of links; FLOP, B of memory and of links,
-    and s by which experts fall short of the memory's speed."""
-    whole = [0.0 * runs[0].rows for _ in range(8)]
+def _sum(runs: list[Run], device: Device, known: Known | None) -> tuple[Work, Floats]:
+    """Of all launches on one GPU, and s of links among it."""
+    nothing = 0.0 * np.asarray(runs[0].rows)
+    whole = Work(nothing, nothing, nothing, Joules(nothing, nothing, nothing, nothing))
+    links = nothing
     for run in runs:
         measured = known.seconds(run) if known is not None else None
-        time = run.time if measured is None else run.time * (measured / np.maximum(run.time.seconds, 1e-30))
-        parts: tuple[Number, ...] = (time.computing_s, time.streaming_s, time.floor_s, 0.0)
+        faster = 1.0 if measured is None else measured / np.maximum(run.time.seconds, 1e-30)
+        time, own = run.time * faster, (run.own if run.own is not None else run.time) * faster
         if isinstance(run.of, Collective):
-            parts = (0.0, 0.0, 0.0, time.seconds)
-        for place, part in enumerate((*parts, run.flop, run.byte, run.link_byte, run.short_s)):
-            whole[place] = whole[place] + run.count * part
-    return tuple(np.asarray(part) for part in whole)
+            taken_s = np.asarray(time.seconds)
+            link_j = np.asarray(run.link_byte * device.joule_per_link_byte)
+            joules = Joules(nothing, nothing, taken_s * device.waiting_w, link_j)
+            whole = whole.plus(Work(nothing, nothing, taken_s, joules), run.count)
+            links = links + run.count * taken_s
+            continue
+        joule_per_flop = np.where(np.asarray(run.low) > 0.0, device.joule_per_flop, device.joule16_per_flop)
+        joules = kernel_joules(
+            own.seconds, run.flop * joule_per_flop, run.byte * device.joule_per_byte, run.power, device=device
+        )
+        late_j = (time.seconds - own.seconds) * device.waiting_w
+        joules = replace(joules, waiting=joules.waiting + late_j)
+        computing, streaming, floors = map(np.asarray, (time.computing_s, time.streaming_s, time.floor_s))
+        whole = whole.plus(Work(computing, streaming, floors, joules), run.count)
+    return whole, links
 
 
 def iteration_runs(
@@ -202,7 +226,9 @@ def iteration_runs(
     if layers.mixture is not None:
         mixture = layers.mixture
         work = expert_work(mixture, device, stack, layout, precision, tokens)
-        yield Run(mixture, tokens, mixture.layers, work.time, work.flop, work.byte, short_s=work.short_s)
+        yield Run(
+            mixture, tokens, mixture.layers, work.time, work.flop, work.byte, own=work.own, power=stack.expert_power
+        )
         routed = mixture.layers * mixture.per_token * mixture.hidden * ACTIVATION_BYTES * tokens
         passed = passed + np.where((layout.data > 1) & (layout.expert > 0), stack.routed_passes * routed, 0.0)
     yield Run("small", rows, 1.0, KernelTime(0.0, passed / memory, 0.0), byte=passed)
@@ -212,11 +238,16 @@ def iteration_runs(
     yield from _collectives(model, device, stack, layout, tokens)
 
 
-def head_runs(layers: Layers, device: Device, stack: Stack, precision: Precision, sampled: Floats) -> Iterator[Run]:
-    """The output head for so many ``sampled`` rows of a rank."""
+def head_runs(
+    layers: Layers, model: ModelShape, device: Device, stack: Stack, precision: Precision, sampled: Floats
+) -> Iterator[Run]:
+    """The output head for so many ``sampled`` rows of a rank, and sampling from its logits."""
     for product in layers.products:
         if product.rows == "sequences":
             yield _product(product, device, stack, precision, sampled)
+    logits = sampled * model.vocabulary
+    time = KernelTime(logits * stack.logit_s, 0.0 * logits, 0.0 * logits)
+    yield Run("sample", sampled, 1.0, time, byte=SORTED_BYTES * logits, low=0.0)
 
 
 def _product(product: Product, device: Device, stack: Stack, precision: Precision, rows: Floats) -> Run:
@@ -241,7 +272,7 @@ def _product(product: Product, device: Device, stack: Stack, precision: Precisio
         machine=device.machine,
         law=law,
     )
-    return Run(product, rows, product.count, time, 2.0 * rows * n * k, n * k * weight_bytes)
+    return Run(product, rows, product.count, time, 2.0 * rows * n * k, n * k * weight_bytes, low=low)
 
 
 def _quantising(product: Product, device: Device, stack: Stack, precision: Precision, rows: Floats) -> Iterator[Run]:
@@ -255,30 +286,11 @@ def _quantising(product: Product, device: Device, stack: Stack, precision: Preci
 
 def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -> tuple[Floats, Floats]:
     """Seconds that launches add to an iteration (gaps within a graph, or what the GPU outruns the host by), and those
-    that quantising activations adds. ``tokens`` are a rank's."""
+    that quantised experts add. ``tokens`` are a rank's."""
     gaps = stack.layer_s * model.layers + stack.expert_layer_s * model.moe_layers
     late = np.maximum(stack.launch_s * model.layers + stack.expert_launch_s * model.moe_layers - work_s, 0.0)
     eager = tokens > stack.graph_tokens
-    return np.where(eager, late, gaps), np.where(eager, 0.0, stack.quantise_s * model.layers)
-
-
-def _clock(
-    device: Device, compute: Floats, memory: Floats, other: Floats, energy_j: Floats, gpus: Number
-) -> tuple[Floats, Floats]:
-    """The clock at which the work of the tokens alone meets the cap, and what is left of its energy, by tokens.
-
-    What contexts add to an iteration is held to the cap by ``CAPPED``, at this clock's energy for the tokens.
-    """
-    curve = device.clock
-    if curve is None:
-        return np.ones_like(compute), np.ones_like(compute)
-
-    def over(clock: Floats) -> npt.NDArray[np.bool_]:
-        seconds = compute / clock + memory + other
-        return np.asarray(energy_j * energy_ratio(clock, curve) > gpus * (device.cap_w - device.loaded_w) * seconds)
-
-    clock = highest_clock(over, compute.shape)
-    return clock, energy_ratio(clock, curve)
+    return np.where(eager, late, gaps), np.where(eager, 0.0, stack.quantise_s * model.moe_layers)
 
 
 def _slopes(
@@ -288,9 +300,8 @@ def _slopes(
     layout: Layout,
     precision: Precision,
     block_tokens: int,
-    draft: Drafting | None,
-) -> Floats:
-    """Compute s, memory s and J for a pair, a read, the same within a window, a sequence, a swapped block, a chunk."""
+) -> Work:
+    """Of one GPU, for a pair, a read, the same within a window, a sequence, a swapped block, a chunk."""
     gpus, data = layout.gpus, layout.data
     attention = stack.attention_efficiency if stack.attention_efficiency is not None else stack.compute_efficiency
     context = stack.context_efficiency if stack.context_efficiency is not None else stack.memory_efficiency
@@ -298,32 +309,50 @@ def _slopes(
     a_value = precision.kv_value_bytes * kv_copies(model, layout.tensor) / gpus
     reads = {READ: model.kv_values_per_token_full * a_value, WINDOW_READ: model.kv_values_per_token_windowed * a_value}
     state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
+    moved = reads | {SEQUENCE: state_byte}
     block_byte = (reads[READ] + reads[WINDOW_READ]) * block_tokens
-    host_s = {SEQUENCE: stack.sequence_s / data, CHUNK: stack.prompt_s}  # every rank has a scheduler of its own
-    a_byte_j = device.joule_per_byte * stack.context_power
 
-    found: dict[tuple[int, int], Number] = {}
+    of: dict[str, dict[int, Number]] = {name: {} for name in ("computing", "streaming", "other")}
+    joules: dict[str, dict[int, Number]] = {name: {} for name in ("operations", "traffic", "waiting", "links")}
+
+    def kernel(place: int, seconds: Number, flop_j: Number, byte_j: Number) -> None:
+        spent = kernel_joules(seconds, flop_j, byte_j, 1.0, device=device)
+        for name in joules:
+            joules[name][place] = joules[name].get(place, 0.0) + getattr(spent, name)
+
     for place, flop in pairs.items():
-        found[COMPUTE, place] = flop / (device.peak16_flop_per_s * attention)
-        found[ENERGY, place] = gpus * flop * device.joule_per_flop
-    for place, byte in reads.items():
-        found[MEMORY, place] = byte / (device.byte_per_s * context)
-        found[ENERGY, place] = gpus * byte * a_byte_j
-    for place, seconds in host_s.items():
-        found[COMPUTE, place] = found[MEMORY, place] = seconds + 0.0
-        found[ENERGY, place] = gpus * seconds * device.waiting_w
-    found[MEMORY, SEQUENCE] = found[MEMORY, SEQUENCE] + state_byte / (device.byte_per_s * context)
-    found[ENERGY, SEQUENCE] = found[ENERGY, SEQUENCE] + gpus * state_byte * a_byte_j
-    found[COMPUTE, BLOCK] = found[MEMORY, BLOCK] = block_byte / stack.swap_byte_per_s
-    found[ENERGY, BLOCK] = gpus * block_byte * device.joule_per_byte
-    if draft is not None:
-        for row in (COMPUTE, MEMORY):
-            found[row, SEQUENCE] = found[row, SEQUENCE] + draft.seconds_per_sequence
-        found[ENERGY, SEQUENCE] = found[ENERGY, SEQUENCE] + draft.joules_per_sequence
-    slope = np.zeros((4, 7, *np.broadcast_shapes(*(np.shape(value) for value in found.values()))))
-    for (row, place), value in found.items():
-        slope[row, place] = value
-    return slope
+        # Attention is a kernel for as long as it reads; what pairs cost is on top of that.
+        of["computing"][place] = flop / (device.peak16_flop_per_s * attention)
+        kernel(place, 0.0 * flop, flop * device.joule16_per_flop, 0.0)
+    for place, byte in moved.items():
+        of["streaming"][place] = byte / (device.byte_per_s * context)
+        kernel(place, of["streaming"][place], 0.0, byte * device.joule_per_byte)
+    of["other"][SEQUENCE], of["other"][CHUNK] = stack.sequence_s / data, stack.prompt_s  # every rank has a scheduler
+    of["other"][BLOCK] = block_byte / stack.swap_byte_per_s
+    for place in (SEQUENCE, CHUNK):
+        joules["waiting"][place] = joules["waiting"].get(place, 0.0) + of["other"][place] * device.waiting_w
+    joules["traffic"][BLOCK] = block_byte * device.joule_per_byte
+
+    everything = [*of.values(), *joules.values()]
+    wide = np.broadcast_shapes(*(np.shape(value) for part in everything for value in part.values()))
+
+    def by_place(part: dict[int, Number]) -> Floats:
+        return np.stack([np.broadcast_to(part.get(place, 0.0), wide) for place in range(7)])
+
+    spent = Joules(*(by_place(joules[name]) for name in ("operations", "traffic", "waiting", "links")))
+    return Work(by_place(of["computing"]), by_place(of["streaming"]), by_place(of["other"]), spent)
+
+
+def _one_read(slopes: Work) -> Work:
+    """What a token attending to one token of its context asks, within a window where no layer attends to all."""
+    whole = slopes.streaming[READ] > 0.0
+
+    def of(part: Floats) -> Floats:
+        return np.asarray(np.where(whole, part[PAIR] + part[READ], part[WINDOW_PAIR] + part[WINDOW_READ]))
+
+    j = slopes.joules
+    spent = Joules(of(j.operations), of(j.traffic), of(j.waiting), of(j.links))
+    return Work(of(slopes.computing), of(slopes.streaming), of(slopes.other), spent)
 
 
 def _collectives(model: ModelShape, device: Device, stack: Stack, layout: Layout, tokens: Floats) -> Iterator[Run]:

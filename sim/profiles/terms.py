@@ -22,7 +22,9 @@ class Device:
     ``peak_flop_per_s`` is of the precision that weights are multiplied in, ``peak16_flop_per_s`` of what stays in 16
     bits (output head, router, attention). ``clock_hz`` is the one the peaks are stated at. Without ``clock``, a cap
     lengthens iterations and saves no energy. ``waiting_w`` is what a clocked-up GPU draws beyond loaded while it waits
-    within an iteration: for the host, for launches, for the links.
+    within an iteration: for the host, for launches, for the links; ``busy_w`` what it draws while any kernel runs,
+    beside what operations and bytes cost (``joule16_per_flop`` in 16 bits). Kernels' times are as they were measured
+    at the board's own limit, ``limit_w``, which holds their power.
     """
 
     peak_flop_per_s: Number
@@ -38,6 +40,9 @@ class Device:
     joule_per_link_byte: Number
     clock: ClockCurve | None = None
     waiting_w: Number = 0.0
+    busy_w: Number = 0.0
+    joule16_per_flop: Number = 0.0
+    limit_w: Number = np.inf
 
     @property
     def machine(self) -> Machine:
@@ -57,16 +62,17 @@ class Stack:
     Beside the kernels: ``layer_s`` is what a layer launches more (norms, rotations, gaps) from a graph,
     ``expert_layer_s`` a mixture's on top; beyond ``graph_tokens`` (of a data-parallel rank) kernels are launched one by
     one, ``launch_s`` a layer and ``expert_launch_s`` a mixture's on top, which shows only as far as the GPU is faster
-    than that. ``quantise_s`` is what quantising activations adds to a layer of a graph beside its own kernels, at
+    than that. ``quantise_s`` is what quantised experts add to a mixture's layer of a graph beside their kernels, at
     ``quantise_power`` times the power of waiting. ``prompt_s`` is host work for a chunk of a prompt, ``sequence_s`` for
     a sequence of a rank, ``encoder_s`` is spent by an iteration with prompts, however many.
 
-    ``expert_power`` is what kernels of experts draw for as long as they fall short of the memory's speed, relative to
-    waiting, and ``context_power`` the energy of a byte of the KV cache relative to one of weights. ``expert_skew``
-    makes experts unequally popular (``model.popularity``). With expert parallelism the GPU with most experts to read
-    decides: ``expert_imbalance`` standard deviations count fully at 1. ``routed_passes``: where attention is data
-    parallel, every GPU moves each token that any rank has through its memory for every expert that the token asks, as
-    many times as this, in vectors of the hidden size.
+    ``expert_power`` is what kernels of experts draw beyond loaded, relative to other kernels of the same work.
+    ``logit_s`` is what sampling takes for every entry of the vocabulary, of every sequence. ``coarse_tiles`` is how
+    many times as long experts take in iterations of more tokens than the GPU holds experts, where kernels cut them into
+    tiles of many rows whatever their shape. ``expert_skew`` makes experts unequally popular (``model.popularity``).
+    With expert parallelism the GPU with most experts to read decides: ``expert_imbalance`` standard deviations count
+    fully at 1. ``routed_passes``: where attention is data parallel, every GPU moves each token that any rank has
+    through its memory for every expert that the token asks, as many times as this, in vectors of the hidden size.
     """
 
     compute_efficiency: Number
@@ -89,6 +95,7 @@ class Stack:
     prompt_s: Number = 0.0
     link_latency_per_gpu_s: Number = 0.0
     expert_power: Number = 1.0
+    coarse_tiles: Number = 1.0
     expert_imbalance: Number = 0.0
     expert_skew: Number = 0.0
     expert_launch_s: Number = 0.0
@@ -96,7 +103,7 @@ class Stack:
     quantise_power: Number = 1.0
     encoder_s: Number = 0.0
     routed_passes: Number = 0.0
-    context_power: Number = 1.0
+    logit_s: Number = 0.0
 
 
 @dataclass(frozen=True)

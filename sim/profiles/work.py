@@ -1,0 +1,119 @@
+"""What work asks of a GPU at its highest clock, and the clock that a power cap leaves it.
+
+A table of costs has one clock for each number of tokens, whatever their contexts; so the clock under a cap is found for
+a reference iteration, whose decodes read contexts for ``REFERENCE_READING`` of the time that reading the weights takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.profiles.clock import ClockCurve, Joules, capped_clock, saved_w
+from sim.profiles.kernel_time import Number
+from sim.profiles.terms import Device
+
+Floats = npt.NDArray[np.float64]
+
+REFERENCE_READING = 0.5
+"""Time of reading contexts, relative to that of reading weights."""
+LIMIT_SHARPNESS = 6.0
+"""Norm in which what a kernel would draw and the board's limit meet: 1 is gradual, infinity a cut."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """On one GPU: s of its cores, of memory, and of all else; and J beyond loaded. Arrays by tokens, or by slope."""
+
+    computing: Floats
+    streaming: Floats
+    other: Floats
+    joules: Joules
+
+    @classmethod
+    def stacked(cls, works: Sequence[Work]) -> Work:
+        """One above another."""
+
+        def above(name: str, of: Sequence[object]) -> Floats:
+            return np.stack(np.broadcast_arrays(*(getattr(each, name) for each in of)))
+
+        spent = [work.joules for work in works]
+        joules = Joules(*(above(name, spent) for name in ("operations", "traffic", "waiting", "links")))
+        return cls(above("computing", works), above("streaming", works), above("other", works), joules)
+
+    def plus(self, more: Work, times: Number) -> Work:
+        """With ``more`` so many times."""
+        return Work(
+            self.computing + times * more.computing,
+            self.streaming + times * more.streaming,
+            self.other + times * more.other,
+            self.joules.plus(more.joules, times),
+        )
+
+    def seconds(self, clock: Floats) -> Floats:
+        """At a clock."""
+        return self.computing / clock + self.streaming + self.other
+
+    def slower(self, clock: Floats) -> Floats:
+        """How many times as long cores and memory take at a clock."""
+        free_s = self.computing + self.streaming
+        slowed_s = self.computing / clock + self.streaming
+        return np.where(free_s > 0.0, slowed_s / np.maximum(free_s, 1e-300), 1.0)
+
+
+def under_cap(device: Device, work: Work, slopes: Work, one: Work, decoding: Floats) -> tuple[Floats, Floats, Work]:
+    """The clock under the device's cap, J of ``work`` beyond loaded then, and the slopes as they are then.
+
+    ``work`` is by kinds of iterations, the first of which decodes alone, and by tokens, of which ``decoding`` decode.
+    ``one`` is what a token asks that reads one token of its context. Slopes are taken at the clock of the most decodes.
+    Elsewhere the row of the cap keeps the mean power from exceeding it.
+    """
+    if device.clock is None:
+        return np.ones_like(work.computing), work.joules.total, slopes
+    most = np.argmax(decoding[0], axis=-1)[..., np.newaxis]
+
+    def at_most(values: Floats) -> Floats:
+        return np.take_along_axis(values[0], most, axis=-1)
+
+    a_read = np.asarray(one.streaming)
+    reads = np.where(a_read > 0.0, REFERENCE_READING * at_most(work.streaming) / np.maximum(a_read, 1e-300), 0.0)
+    share = decoding / np.maximum(at_most(decoding), 1.0)
+    whole = work.plus(one, share * reads)
+    clock = capped_clock(
+        whole.seconds,
+        whole.joules,
+        whole.other,
+        cap_w=device.cap_w,
+        loaded_w=device.loaded_w,
+        curve=device.clock,
+    )
+    energy = work.joules.at(clock, work.slower(clock), device.clock) - saved_w(clock, device.clock) * work.seconds(
+        clock
+    )
+    return clock, energy, _slopes_at(slopes, at_most(clock), at_most(whole.slower(clock)), device.clock)
+
+
+def _slopes_at(slopes: Work, clock: Floats, slower: Floats, curve: ClockCurve) -> Work:
+    """The slopes at a clock; what a loaded GPU saves meanwhile is taken off where the time is sure to add up."""
+    clock, slower = (x if np.ndim(slopes.other) > 1 else x[0] for x in (clock, slower))
+    energy = slopes.joules.at(clock, slower, curve) - saved_w(clock, curve) * (slopes.streaming + slopes.other)
+    nothing = np.zeros_like(energy)
+    joules = Joules(np.maximum(energy, 0.0), nothing, nothing, nothing)
+    return replace(slopes, computing=slopes.computing / clock, joules=joules)
+
+
+def kernel_joules(seconds: Number, flop_j: Number, byte_j: Number, power: Number, *, device: Device) -> Joules:
+    """J beyond loaded of a kernel that takes so long at the board's limit, for its operations and its traffic.
+
+    Above what it would draw without a limit, the limit holds it back: softly, as a norm of the two.
+    """
+    seconds = np.asarray(seconds)
+    busy_j = seconds * device.busy_w
+    free_w = power * (busy_j + flop_j + byte_j) / np.maximum(seconds, 1e-30)
+    room_w = device.limit_w - device.loaded_w
+    held = np.where(seconds > 0.0, (1.0 + (free_w / room_w) ** LIMIT_SHARPNESS) ** (-1.0 / LIMIT_SHARPNESS), 1.0)
+    held = held * power
+    return Joules(flop_j * held, byte_j * held, busy_j * held, 0.0 * busy_j)
