@@ -19,9 +19,6 @@ from sim.profiles.terms import Device, Layout, Precision, Stack
 
 Floats = npt.NDArray[np.float64]
 
-PASSES = 4.0
-"""Of the routed activations through memory beside the two products: sorted, activated, weighed and summed up."""
-
 
 @dataclass(frozen=True)
 class ExpertWork:
@@ -49,10 +46,11 @@ def expert_work(
     compute = (
         stack.expert_compute_efficiency if stack.expert_compute_efficiency is not None else stack.compute_efficiency
     )
-    law = MixtureLaw(compute, stack.expert_efficiency, PASSES)
+    law = MixtureLaw(compute, stack.expert_efficiency, stack.expert_passes, stack.expert_cycles)
+    crowded = np.where(tokens > mixture.experts / spread, stack.expert_crowded, 1.0)
 
     def layer(experts: Floats) -> KernelTime:
-        return mixture_time(
+        time = mixture_time(
             everyones / spread,
             experts,
             mixture.hidden,
@@ -64,6 +62,7 @@ def expert_work(
             machine=device.machine,
             law=law,
         )
+        return KernelTime(time.computing_s * crowded, time.streaming_s * crowded, time.floor_s)
 
     an_expert = mixture.matrices * mixture.hidden * width
     byte = mean * an_expert * precision.expert_bytes

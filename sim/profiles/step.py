@@ -28,7 +28,7 @@ from sim.profiles.clock import energy_ratio, highest_clock
 from sim.profiles.experts import expert_work
 from sim.profiles.kernel_time import (
     ACTIVATION_BYTES,
-    ATTENTION_CYCLES,
+    DECODING,
     KernelTime,
     Number,
     ProductLaw,
@@ -71,13 +71,20 @@ class Collective:
 
 
 @dataclass(frozen=True)
+class Quantise:
+    """Operands of ``k`` values, of 16 bits, to be quantised."""
+
+    k: Number
+
+
+@dataclass(frozen=True)
 class Run:
     """``count`` launches of a kernel on each GPU in an iteration; the rest is of one launch.
 
     ``of`` says what it is and of which shape, ``rows`` how many rows it works on, by tokens.
     """
 
-    of: Product | Mixture | Attention | Collective | str
+    of: Product | Mixture | Attention | Collective | Quantise | str
     rows: Number
     count: Number
     time: KernelTime
@@ -158,7 +165,7 @@ def iteration_cost(
         energy[[DECODES, BOTH]] += draft.joules * busy
     headroom_w = gpus * (device.cap_w - device.loaded_w)
     table = np.stack([seconds, seconds, energy / headroom_w, energy], axis=-1)
-    slope = _slopes(model, device, stack, layout, precision, block_tokens, draft)
+    slope = _slopes(layers, model, device, stack, layout, precision, block_tokens, draft)
     slope[CAPPED] = slope[ENERGY] / headroom_w
     return IterationCost(table, slope)
 
@@ -207,7 +214,7 @@ def iteration_runs(
         passed = passed + np.where((layout.data > 1) & (layout.expert > 0), stack.routed_passes * routed, 0.0)
     yield Run("small", rows, 1.0, KernelTime(0.0, passed / memory, 0.0), byte=passed)
     for part in layers.attentions:
-        floor_s = ATTENTION_CYCLES / device.clock_hz
+        floor_s = DECODING.floor_cycles / device.clock_hz
         yield Run(part, rows, part.layers, KernelTime(0.0, 0.0, floor_s + 0.0 * rows))
     yield from _collectives(model, device, stack, layout, tokens)
 
@@ -250,7 +257,7 @@ def _quantising(product: Product, device: Device, stack: Stack, precision: Preci
     if some.any():
         time = quantise_time(rows, product.k, machine=device.machine, memory=stack.memory_efficiency)
         byte = (ACTIVATION_BYTES + precision.operand_bytes) * product.k * rows
-        yield Run("quantise", rows, np.where(some, 1.0 * product.count, 0.0), time, byte=byte)
+        yield Run(Quantise(product.k), rows, np.where(some, 1.0 * product.count, 0.0), time, byte=byte)
 
 
 def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -> tuple[Floats, Floats]:
@@ -282,6 +289,7 @@ def _clock(
 
 
 def _slopes(
+    layers: Layers,
     model: ModelShape,
     device: Device,
     stack: Stack,
@@ -299,7 +307,9 @@ def _slopes(
     reads = {READ: model.kv_values_per_token_full * a_value, WINDOW_READ: model.kv_values_per_token_windowed * a_value}
     state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
     block_byte = (reads[READ] + reads[WINDOW_READ]) * block_tokens
-    host_s = {SEQUENCE: stack.sequence_s / data, CHUNK: stack.prompt_s}  # every rank has a scheduler of its own
+    # Every rank has a scheduler of its own, and a tile of attention for each of its sequences' cached heads.
+    tiles = sum((part.layers * part.kv_heads for part in layers.attentions), 0.0)
+    host_s = {SEQUENCE: (stack.sequence_s + tiles * DECODING.tile_s(device.machine)) / data, CHUNK: stack.prompt_s}
     a_byte_j = device.joule_per_byte * stack.context_power
 
     found: dict[tuple[int, int], Number] = {}
