@@ -248,12 +248,20 @@ class Deployment:
             latency_s = network.latency * SECONDS_PER_NS
         kernels = {str(name): own for name, own in s.quantised.items()}.get(self.spec.precision.weights)
         own = kernels if kernels is not None else s
+        experts = own.experts.get(self.gpu.chip.generation) if self.gpu.chip is not None else None
         return Stack(
             compute_efficiency=_number(own.compute_efficiency, float(s.compute_efficiency.value)),
             compute16_efficiency=float(s.compute_efficiency.value),
             memory_efficiency=_number(own.memory_efficiency, float(s.memory_efficiency.value)),
-            expert_efficiency=float(own.expert_efficiency.value),
-            expert_compute_efficiency=_some(own.expert_compute_efficiency, s.expert_compute_efficiency),
+            expert_efficiency=float((experts.memory_efficiency if experts else own.expert_efficiency).value),
+            expert_compute_efficiency=_some(
+                experts.compute_efficiency if experts else None,
+                own.expert_compute_efficiency,
+                s.expert_compute_efficiency,
+            ),
+            expert_passes=_number(experts.passes if experts else None, float(Stack.expert_passes)),
+            expert_cycles=_number(experts.cycles if experts else None, float(Stack.expert_cycles)),
+            expert_crowded=_number(own.expert_crowded, 1.0),
             attention_efficiency=_some(s.attention_efficiency),
             context_efficiency=_some(s.context_efficiency),
             choosy=0.0 if kernels is not None and kernels.tiles == "by-rows" else 1.0,
@@ -276,7 +284,6 @@ class Deployment:
             quantise_power=_number(kernels.layer_power, 1.0) if kernels is not None else 1.0,
             encoder_s=self.spec.encoder_work * SECONDS_PER_NS,
             routed_passes=_number(s.routed_passes),
-            coarse_tiles=_number(s.coarse_tiles, 1.0) if kernels is None or kernels.tiles == "by-rows" else 1.0,
             logit_s=1.0 / float(s.logits_per_second.value) if s.logits_per_second is not None else 0.0,
         )
 

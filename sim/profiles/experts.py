@@ -19,9 +19,6 @@ from sim.profiles.terms import Device, Layout, Precision, Stack
 
 Floats = npt.NDArray[np.float64]
 
-PASSES = 4.0
-"""Of the routed activations through memory beside the two products: sorted, activated, weighed and summed up."""
-
 
 @dataclass(frozen=True)
 class ExpertWork:
@@ -48,10 +45,11 @@ def expert_work(
     compute = (
         stack.expert_compute_efficiency if stack.expert_compute_efficiency is not None else stack.compute_efficiency
     )
-    law = MixtureLaw(compute, stack.expert_efficiency, PASSES)
+    law = MixtureLaw(compute, stack.expert_efficiency, stack.expert_passes, stack.expert_cycles)
+    crowded = np.where(tokens > mixture.experts / spread, stack.expert_crowded, 1.0)
 
     def layer(experts: Floats) -> KernelTime:
-        return mixture_time(
+        time = mixture_time(
             everyones / spread,
             experts,
             mixture.hidden,
@@ -63,12 +61,11 @@ def expert_work(
             machine=device.machine,
             law=law,
         )
+        return KernelTime(time.computing_s * crowded, time.streaming_s * crowded, time.floor_s)
 
     an_expert = mixture.matrices * mixture.hidden * width
     byte = mean * an_expert * precision.expert_bytes
-    held = mixture.experts / spread
-    longer = np.where(tokens > held, stack.coarse_tiles, 1.0)
-    return ExpertWork(layer(most) * longer, layer(mean) * longer, byte, 2.0 * an_expert * everyones / spread)
+    return ExpertWork(layer(most), layer(mean), byte, 2.0 * an_expert * everyones / spread)
 
 
 def asked_experts(experts: Number, per_token: Number, tokens: Floats, skew: Number) -> Floats:

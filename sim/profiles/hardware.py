@@ -150,10 +150,15 @@ class GPUMaterials(Spec):
     vendor_total: SourcedMass | None = None
 
 
+Generation = Literal["volta", "turing", "ampere", "ada", "hopper", "blackwell", "cdna2", "cdna3"]
+
+
 class Chip(Spec):
     """The multiprocessors (compute units) that share the peaks, and the clock the peaks are stated at: how large a
-    kernel must be to keep all of them at work, and how long a short one takes, follow from these."""
+    kernel must be to keep all of them at work, and how long a short one takes, follow from these. Stacks have kernels
+    of their own for some generations."""
 
+    generation: Generation
     multiprocessors: Sourced[Annotated[int, Field(ge=1, le=100_000, strict=True)]]
     clock: SourcedFrequency
 

@@ -47,11 +47,13 @@ ACTIVATION_BYTES = 2.0
 
 QUANTISED_BYTES = 5.0
 """A value of 16 bits is read twice, for its row's largest and to be scaled, and written in 8."""
-ROW_CYCLES = 1800.0
-"""That a multiprocessor spends on quantising a row, however short."""
+VALUE_CYCLES, ROW_CYCLES = 0.57, 1800.0
+"""That a multiprocessor spends on quantising a value, and at least on a row."""
 QUANTISE_CYCLES = 4400.0
-ATTENTION_CYCLES = 20000.0
-"""What a layer's attention takes before its first byte: planning how to split the context, and joining the parts."""
+QUERY_ROWS = 128.0
+"""Of a prompt's tokens that a tile of attention over prompts holds."""
+PACKED_QUERIES = 16.0
+"""Heads that share a cached head are padded to a multiple of so many."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,10 @@ class ProductLaw:
 
     compute: Number
     memory: Number
-    floor_cycles: Number = 4500.0
-    step_cycles: Number = 60.0
-    split_cycles: Number = 4400.0
-    sharpness: Number = 1.7
+    floor_cycles: Number = 4460.0
+    step_cycles: Number = 59.0
+    split_cycles: Number = 4790.0
+    sharpness: Number = 1.64
     choosy: Number = 1.0
 
 
@@ -165,22 +167,23 @@ def _together(computing: Number, streaming: Number, sharpness: Number, floor_s: 
 
 
 def quantise_time(m: Number, k: Number, *, machine: Machine, memory: Number) -> KernelTime:
-    """Of quantising ``m`` rows of ``k`` values, each row by its largest: what moves, or the rows if they are short."""
-    row_s = ROW_CYCLES / (machine.clock_hz * machine.multiprocessors)
-    streaming_s = np.maximum(k * QUANTISED_BYTES / (machine.byte_per_s * memory), row_s)
-    return KernelTime(0.0, m * streaming_s, QUANTISE_CYCLES / machine.clock_hz)
+    """Of quantising ``m`` rows of ``k`` values, each row by its largest: what moves, or what multiprocessors do."""
+    issued = machine.clock_hz * machine.multiprocessors
+    moved_s = k * QUANTISED_BYTES / (machine.byte_per_s * memory)
+    row_s = np.maximum(moved_s, np.maximum(k * VALUE_CYCLES, ROW_CYCLES) / issued)
+    return KernelTime(0.0, m * row_s, QUANTISE_CYCLES / machine.clock_hz)
 
 
 @dataclass(frozen=True)
 class MixtureLaw:
-    """Of kernels that multiply the tokens of many experts at once: efficiencies, cycles of what they all launch, and
-    ``passes`` of the routed activations through memory (sorting, activation, summing up)."""
+    """Of kernels that multiply the tokens of many experts at once: efficiencies, ``passes`` of the routed activations
+    through memory (sorting, activation, summing up), and cycles of all that they launch."""
 
     compute: Number
     memory: Number
     passes: Number
-    floor_cycles: Number = 60000.0
-    step_cycles: Number = 60.0
+    floor_cycles: Number
+    step_cycles: Number = 59.0
     sharpness: Number = 2.0
 
 
@@ -238,6 +241,79 @@ def _grouped(
     assert best is not None
     streaming = asked * n * k * bytes_each / (machine.byte_per_s * law.memory)
     return _together(best, streaming, law.sharpness, 0.0)
+
+
+@dataclass(frozen=True)
+class AttentionLaw:
+    """Efficiencies of attention by one kernel, cycles before its first tile (planning, joining of parts), and cycles of
+    a multiprocessor for every tile: a head of the cache of a sequence that decodes, so many rows of a prompt."""
+
+    compute: Number
+    memory: Number
+    floor_cycles: Number
+    tile_cycles: Number
+    sharpness: Number
+
+    def tile_s(self, machine: Machine) -> Number:
+        """Of each tile, where there are enough for all multiprocessors."""
+        return self.tile_cycles / (machine.clock_hz * machine.multiprocessors)
+
+
+DECODING = AttentionLaw(compute=0.107, memory=0.95, floor_cycles=20000.0, tile_cycles=3700.0, sharpness=2.3)
+PREFILLING = AttentionLaw(compute=0.62, memory=0.30, floor_cycles=20900.0, tile_cycles=1660.0, sharpness=1.06)
+
+
+def generation_time(
+    sequences: Number,
+    context: Number,
+    *,
+    heads: Number,
+    kv_heads: Number,
+    head_dim: Number,
+    kv_bytes: Number,
+    flop_per_s: Number,
+    machine: Machine,
+    law: AttentionLaw,
+) -> KernelTime:
+    """Of one layer's attention of ``sequences``' newest tokens over ``context`` tokens of cache each, in ``kv_bytes``
+    a value (no more than the window, where there is one)."""
+    values = sequences * kv_heads * context * head_dim
+    packed = np.ceil(heads / kv_heads / PACKED_QUERIES) * PACKED_QUERIES
+    computing = 4.0 * values * packed / (flop_per_s * law.compute)
+    time = _together(computing, 2.0 * values * kv_bytes / (machine.byte_per_s * law.memory), law.sharpness, 0.0)
+    return KernelTime(
+        time.computing_s,
+        time.streaming_s,
+        law.floor_cycles / machine.clock_hz + sequences * kv_heads * law.tile_s(machine),
+    )
+
+
+def context_time(
+    prompts: Number,
+    tokens: Number,
+    window: Number,
+    *,
+    heads: Number,
+    kv_heads: Number,
+    head_dim: Number,
+    flop_per_s: Number,
+    machine: Machine,
+    law: AttentionLaw,
+) -> KernelTime:
+    """Of one layer's causal attention of ``prompts`` of so many ``tokens`` each; ``window`` 0 is none.
+
+    A tile of rows attends to whole tiles of its past, half of them on average, or to its window.
+    """
+    near = np.minimum(window, tokens) + QUERY_ROWS
+    past = np.where((np.asarray(window) > 0.0) & (near < tokens), near, (tokens + QUERY_ROWS) / 2.0)
+    tiles = prompts * heads * np.ceil(tokens / QUERY_ROWS)
+    idle = np.maximum(1.0, machine.multiprocessors / tiles)
+    computing = 4.0 * prompts * heads * head_dim * tokens * past / (flop_per_s * law.compute) * idle
+    computing = computing + tiles * idle * law.tile_s(machine)
+    byte = ACTIVATION_BYTES * prompts * tokens * 2.0 * (heads + kv_heads) * head_dim
+    return _together(
+        computing, byte / (machine.byte_per_s * law.memory), law.sharpness, law.floor_cycles / machine.clock_hz
+    )
 
 
 def reduce_time(byte: Number, gpus: Number, *, latency_s: Number, byte_per_s: Number) -> KernelTime:

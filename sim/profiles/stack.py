@@ -11,13 +11,25 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.profiles.hardware import Generation
 from sim.profiles.sourced import Profile, Sourced, SourcedByteRate, SourcedDuration
 from sim.quantities import PositiveFraction
 from sim.validation import Spec
 
 SourcedFraction = Sourced[PositiveFraction]
+SourcedCount = Sourced[Annotated[float, Field(ge=0.0, le=1e7)]]
 SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=20.0)]]
 Weights = Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
+
+
+class ExpertKernels(Spec):
+    """A mixture's kernels: achieved fractions of the peaks, ``passes`` of what is routed through memory, and ``cycles``
+    of the multiprocessors' clock for all they launch."""
+
+    compute_efficiency: SourcedFraction
+    memory_efficiency: SourcedFraction
+    passes: SourcedCount
+    cycles: SourcedCount
 
 
 class QuantisedKernels(Spec):
@@ -33,12 +45,17 @@ class QuantisedKernels(Spec):
     expert_compute_efficiency: SourcedFraction | None = None
     layer: SourcedDuration | None = None
     layer_power: SourcedShare | None = None
+    expert_crowded: SourcedShare | None = None
     launch: SourcedDuration | None = None
     tiles: Literal["best", "by-rows"] = "best"
+    experts: dict[Generation, ExpertKernels] = Field(default_factory=dict)
 
 
 class StackProfile(Profile):
-    """Coefficients of a stack, as ``profiles.terms`` explains them; one that is left out is without effect."""
+    """Coefficients of a stack, as ``profiles.terms`` explains them; one that is left out is without effect.
+
+    ``experts`` are a mixture's kernels on GPUs of a generation, where they differ from the stack's others.
+    """
 
     kind: Literal["stack"]
     compute_efficiency: SourcedFraction
@@ -62,9 +79,10 @@ class StackProfile(Profile):
     expert_skew: SourcedShare | None = None
     expert_launch: SourcedDuration | None = None
     routed_passes: Sourced[Annotated[float, Field(ge=0.0, le=1e9)]] | None = None
-    coarse_tiles: SourcedShare | None = None
     logits_per_second: Sourced[Annotated[float, Field(gt=0.0, le=1e15)]] | None = None
     expert_compute_efficiency: SourcedFraction | None = None
+    expert_crowded: SourcedShare | None = None
+    experts: dict[Generation, ExpertKernels] = Field(default_factory=dict)
     attention_efficiency: SourcedFraction | None = None
     context_efficiency: SourcedFraction | None = None
     quantised: dict[Literal["fp8", "int8", "int4", "mxfp4"], QuantisedKernels] = Field(default_factory=dict)

@@ -29,7 +29,7 @@ from sim.profiles.clock import Joules
 from sim.profiles.experts import expert_work
 from sim.profiles.kernel_time import (
     ACTIVATION_BYTES,
-    ATTENTION_CYCLES,
+    DECODING,
     KernelTime,
     Number,
     ProductLaw,
@@ -76,6 +76,13 @@ class Collective:
 
 
 @dataclass(frozen=True)
+class Quantise:
+    """Operands of ``k`` values, of 16 bits, to be quantised."""
+
+    k: Number
+
+
+@dataclass(frozen=True)
 class Run:
     """``count`` launches of a kernel on each GPU in an iteration; the rest is of one launch.
 
@@ -84,7 +91,7 @@ class Run:
     ``low``: multiplied in the precision of the weights. ``power`` relative to that of other kernels.
     """
 
-    of: Product | Mixture | Attention | Collective | str
+    of: Product | Mixture | Attention | Collective | Quantise | str
     rows: Number
     count: Number
     time: KernelTime
@@ -154,7 +161,7 @@ def iteration_cost(
     waiting_j = (idle_s + (stack.quantise_power - 1.0) * quantising) * device.waiting_w + 0.0 * links
     between = Joules(0.0 * links, 0.0 * links, waiting_j, hop_j / gpus + 0.0 * links)
     work = replace(kernels, other=kernels.other + idle_s + hop_s, joules=kernels.joules.plus(between, np.ones(())))
-    slopes = _slopes(model, device, stack, layout, precision, block_tokens)
+    slopes = _slopes(layers, model, device, stack, layout, precision, block_tokens)
     decoding = np.stack([sampled[2], 0.0 * sampled[2], sampled[2]])
     clock, energy, slopes = under_cap(device, work, slopes, _one_read(slopes), np.broadcast_to(decoding, links.shape))
     seconds, energy = work.seconds(clock), gpus * energy
@@ -233,7 +240,7 @@ def iteration_runs(
         passed = passed + np.where((layout.data > 1) & (layout.expert > 0), stack.routed_passes * routed, 0.0)
     yield Run("small", rows, 1.0, KernelTime(0.0, passed / memory, 0.0), byte=passed)
     for part in layers.attentions:
-        floor_s = ATTENTION_CYCLES / device.clock_hz
+        floor_s = DECODING.floor_cycles / device.clock_hz
         yield Run(part, rows, part.layers, KernelTime(0.0, 0.0, floor_s + 0.0 * rows))
     yield from _collectives(model, device, stack, layout, tokens)
 
@@ -281,7 +288,7 @@ def _quantising(product: Product, device: Device, stack: Stack, precision: Preci
     if some.any():
         time = quantise_time(rows, product.k, machine=device.machine, memory=stack.memory_efficiency)
         byte = (ACTIVATION_BYTES + precision.operand_bytes) * product.k * rows
-        yield Run("quantise", rows, np.where(some, 1.0 * product.count, 0.0), time, byte=byte)
+        yield Run(Quantise(product.k), rows, np.where(some, 1.0 * product.count, 0.0), time, byte=byte)
 
 
 def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -> tuple[Floats, Floats]:
@@ -294,6 +301,7 @@ def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -
 
 
 def _slopes(
+    layers: Layers,
     model: ModelShape,
     device: Device,
     stack: Stack,
@@ -311,6 +319,9 @@ def _slopes(
     state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
     moved = reads | {SEQUENCE: state_byte}
     block_byte = (reads[READ] + reads[WINDOW_READ]) * block_tokens
+    # A tile of attention for each of a sequence's cached heads.
+    tiles = sum((part.layers * part.kv_heads for part in layers.attentions), 0.0)
+    tiles_s = tiles * DECODING.tile_s(device.machine) / data
 
     of: dict[str, dict[int, Number]] = {name: {} for name in ("computing", "streaming", "other")}
     joules: dict[str, dict[int, Number]] = {name: {} for name in ("operations", "traffic", "waiting", "links")}
@@ -328,9 +339,11 @@ def _slopes(
         of["streaming"][place] = byte / (device.byte_per_s * context)
         kernel(place, of["streaming"][place], 0.0, byte * device.joule_per_byte)
     of["other"][SEQUENCE], of["other"][CHUNK] = stack.sequence_s / data, stack.prompt_s  # every rank has a scheduler
+    kernel(SEQUENCE, tiles_s, 0.0, 0.0)
     of["other"][BLOCK] = block_byte / stack.swap_byte_per_s
     for place in (SEQUENCE, CHUNK):
         joules["waiting"][place] = joules["waiting"].get(place, 0.0) + of["other"][place] * device.waiting_w
+    of["other"][SEQUENCE] = of["other"][SEQUENCE] + tiles_s
     joules["traffic"][BLOCK] = block_byte * device.joule_per_byte
 
     everything = [*of.values(), *joules.values()]

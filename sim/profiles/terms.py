@@ -57,7 +57,9 @@ class Stack:
     ``compute_efficiency`` and ``memory_efficiency`` are of products with weights, ``compute16_efficiency`` of those
     that stay in 16 bits; ``expert_compute_efficiency`` and ``expert_efficiency`` the same of a mixture's experts;
     ``attention_efficiency`` of the peak by attention over prompts, ``context_efficiency`` of the memory by attention
-    over the cache. ``choosy`` kernels pick their tiles by shape (1) or by rows alone (0).
+    over the cache. ``choosy`` kernels pick their tiles by shape (1) or by rows alone (0). A mixture's kernels launch
+    for ``expert_cycles`` of the multiprocessors' clock, and move what is routed through memory ``expert_passes``
+    times; where there are more tokens than experts on a GPU they take ``expert_crowded`` times as long.
 
     Beside the kernels: ``layer_s`` is what a layer launches more (norms, rotations, gaps) from a graph,
     ``expert_layer_s`` a mixture's on top; beyond ``graph_tokens`` (of a data-parallel rank) kernels are launched one by
@@ -67,12 +69,11 @@ class Stack:
     a sequence of a rank, ``encoder_s`` is spent by an iteration with prompts, however many.
 
     ``expert_power`` is what kernels of experts draw beyond loaded, relative to other kernels of the same work.
-    ``logit_s`` is what sampling takes for every entry of the vocabulary, of every sequence. ``coarse_tiles`` is how
-    many times as long experts take in iterations of more tokens than the GPU holds experts, where kernels cut them into
-    tiles of many rows whatever their shape. ``expert_skew`` makes experts unequally popular (``model.popularity``).
-    With expert parallelism the GPU with most experts to read decides: ``expert_imbalance`` standard deviations count
-    fully at 1. ``routed_passes``: where attention is data parallel, every GPU moves each token that any rank has
-    through its memory for every expert that the token asks, as many times as this, in vectors of the hidden size.
+    ``logit_s`` is what sampling takes for every entry of the vocabulary, of every sequence. ``expert_skew`` makes
+    experts unequally popular (``model.popularity``). With expert parallelism the GPU with most experts to read decides:
+    ``expert_imbalance`` standard deviations count fully at 1. ``routed_passes``: where attention is data parallel,
+    every GPU moves each token that any rank has through its memory for every expert that the token asks, as many times
+    as this, in vectors of the hidden size.
     """
 
     compute_efficiency: Number
@@ -89,13 +90,15 @@ class Stack:
     attention_efficiency: Number | None = None
     context_efficiency: Number | None = None
     choosy: Number = 1.0
+    expert_cycles: Number = 50000.0
+    expert_passes: Number = 3.0
+    expert_crowded: Number = 1.0
     expert_layer_s: Number = 0.0
     launch_s: Number = 0.0
     graph_tokens: Number = np.inf
     prompt_s: Number = 0.0
     link_latency_per_gpu_s: Number = 0.0
     expert_power: Number = 1.0
-    coarse_tiles: Number = 1.0
     expert_imbalance: Number = 0.0
     expert_skew: Number = 0.0
     expert_launch_s: Number = 0.0
