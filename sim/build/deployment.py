@@ -309,6 +309,11 @@ class Deployment:
         """Data-parallel ranks that are padded to the largest; a measured table says what it says."""
         return 1 if self.spec.step_time.kind == "measured" else self.replicas.data_parallel
 
+    def terms(self, cap_w: float) -> tuple[Layers, ModelShape, Device, Stack, Layout, Bytes]:
+        """What an iteration's cost is made of."""
+        layers = self._layers(self.architecture)
+        return layers, self.model, self.device(cap_w), self.coefficients(), self.layout(), self.bytes()
+
     def cost(self, cap_w: float, longest_prompt: int) -> IterationCost:
         """Cost of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
