@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 class ExpertWork:
     """A mixture's layer on one GPU, by tokens.
 
-    ``time`` is of the GPU with most to read; ``short_s`` is by how much the mean GPU's kernels fall short of the
+    ``time`` is of the GPU with most to read, whose experts have as many rows each as others'; ``short_s`` is by how much the mean GPU's kernels fall short of the
     memory's speed. B and FLOP are the mean's.
     """
 
@@ -51,7 +51,7 @@ def expert_work(
 
     def layer(experts: Floats) -> KernelTime:
         time = mixture_time(
-            everyones / spread,
+            everyones / spread * experts / np.maximum(mean, 1e-30),
             experts,
             mixture.hidden,
             width,
