@@ -1,10 +1,11 @@
 """Times of single kernels: the laws of ``profiles.kernel_time`` on shapes that their constants have not seen.
 
 Shapes are held out whole: a matrix (n, k) with all its rows m, an attention (heads, cached heads, their size, window)
-with all its batches and contexts, a mixture (hidden, width, experts, experts a token) however it is sliced. Constants
-are fitted (``fitted``) to one half of the shapes of all boards together, so that a board adds nothing but its data
-sheet; the other half is judged here. The naive guess is a roofline with two efficiencies, the medians of what the
-known kernels reach: 0.6 of the compute and 0.7 of the memory.
+with all its batches and contexts, a mixture (hidden, width, experts, experts a token) however it is sliced. The
+constants that ship (``shipped``, of the stack vllm-2026 and of the laws) were fitted (``fitted``) to one half of the
+shapes, of all boards with HBM together, so that a board adds nothing but its data sheet (a mixture's kernels, which
+differ by generation, of its generation's boards). The other half is judged here, and boards with GDDR, which no
+constant has seen but those of products. The naive guess is a roofline with one efficiency of compute and one of memory.
 
 Measured by NVIDIA for aiconfigurator (Apache-2.0): H200, B200 and GB200 under vLLM 0.22 as files, and the tables of
 the package ``aiconfigurator-core`` where it is installed, of vLLM on more boards. Noise: the same kernels in its
@@ -18,6 +19,7 @@ import importlib.util
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,11 @@ import pandas as pd
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
 from sim.measure.fit.least_squares import Bound, fit
+from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import Generation
 from sim.profiles.kernel_time import (
+    DECODING,
+    PREFILLING,
     ROWWISE_CYCLES,
     AttentionLaw,
     KernelTime,
@@ -41,6 +47,7 @@ from sim.profiles.kernel_time import (
     product_time,
     quantise_time,
 )
+from sim.profiles.terms import Stack
 
 Floats = npt.NDArray[np.float64]
 Constants = Mapping[str, float]
@@ -54,6 +61,7 @@ LAUNCH_BOUND = {"h100_sxm": 80e-6, "h200_sxm": 110e-6, "b200_sxm": 220e-6, "gb20
 class Board:
     """Of its data sheet: what times follow from, and peaks in FLOP/s by the word that the tables use."""
 
+    generation: Generation
     machine: Machine
     bf16: float
     fp8: float = 0.0
@@ -65,17 +73,19 @@ class Board:
 
 
 BOARDS = {
-    "a100_sxm": Board(Machine(108, 1.41e9, 2.039e12), 312e12),
-    "h100_sxm": Board(Machine(132, 1.83e9, 3.35e12), 989.5e12, 1979e12),
-    "h200_sxm": Board(Machine(132, 1.83e9, 4.8e12), 989.5e12, 1979e12),
-    "b200_sxm": Board(Machine(148, 1.856e9, 7.7e12), 2250e12, 4500e12, 9000e12),
-    "gb200": Board(Machine(152, 2.008e9, 8.0e12), 2500e12, 5000e12, 10000e12),
-    "b300_sxm": Board(Machine(148, 1.92e9, 7.7e12), 2250e12, 4500e12, 13500e12),
-    "l40s": Board(Machine(142, 2.49e9, 0.864e12), 362e12, 733e12),
-    "rtx_pro_6000_server": Board(Machine(188, 2.4e9, 1.597e12), 500e12, 1000e12, 2000e12),
+    "a100_sxm": Board("ampere", Machine(108, 1.41e9, 2.039e12), 312e12),
+    "h100_sxm": Board("hopper", Machine(132, 1.83e9, 3.35e12), 989.5e12, 1979e12),
+    "h200_sxm": Board("hopper", Machine(132, 1.83e9, 4.8e12), 989.5e12, 1979e12),
+    "b200_sxm": Board("blackwell", Machine(148, 1.856e9, 7.7e12), 2250e12, 4500e12, 9000e12),
+    "gb200": Board("blackwell", Machine(152, 2.008e9, 8.0e12), 2500e12, 5000e12, 10000e12),
+    "b300_sxm": Board("blackwell", Machine(148, 1.92e9, 7.7e12), 2250e12, 4500e12, 13500e12),
+    "l40s": Board("ada", Machine(142, 2.49e9, 0.864e12), 362e12, 733e12),
+    "rtx_pro_6000_server": Board("blackwell", Machine(188, 2.4e9, 1.597e12), 500e12, 1000e12, 2000e12),
 }
 """As the vendors' data sheets have them, without sparsity; clocks are what the peaks are stated at."""
 
+LONG_S = 1e-4
+"""Kernels that take longer are also told by themselves."""
 BYTES = {"bfloat16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625}
 
 
@@ -103,7 +113,13 @@ def _columns(table: pd.DataFrame, *names: str) -> tuple[Floats, ...]:
 def _product(table: pd.DataFrame, board: Board, word: str, c: Constants) -> KernelTime:
     m, n, k = _columns(table, "m", "n", "k")
     law = ProductLaw(
-        c["compute"], c["memory"], c["floor"], c["step"], c["split"], c["sharpness"], c.get("choosy", float(word != "fp8"))
+        c["compute"],
+        c["memory"],
+        c["floor"],
+        c["step"],
+        c["split"],
+        c["sharpness"],
+        c.get("choosy", float(word != "fp8")),
     )
     time = product_time(
         m, n, k, weight_bytes=BYTES[word], operand_bytes=BYTES[word], flop_per_s=board.flop_per_s(word),
@@ -227,6 +243,46 @@ KINDS = {
 }  # fmt: skip
 
 
+SHIPPED_WORDS = {"bfloat16": "bf16", "fp8_block": "fp8"}
+"""Precisions of the tables that a stack's weights may have: fp8 is scaled in blocks as it is published."""
+OTHERS = {
+    ("product", "fp8"): {"compute": 0.87, "memory": 0.87},
+    ("product", "nvfp4"): {"compute": 0.58, "memory": 0.80},
+    ("mixture", "fp8"): {"compute": 0.35, "memory": 0.945, "passes": 0.58, "floor": 40600.0},
+    ("mixture", "nvfp4"): {"compute": 0.31, "memory": 0.87, "passes": 1.2, "floor": 39400.0},
+}
+"""Efficiencies of precisions that no stack has."""
+
+
+def shipped(name: str, word: str, board: str) -> Constants:
+    """The constants of a kind in one precision on a board, as they ship."""
+    if "attention" in name:
+        law = DECODING if name.startswith("generation") else PREFILLING
+        cycles = {"floor": law.floor_cycles, "tile": law.tile_cycles, "sharpness": law.sharpness}
+        return {"compute": law.compute, "memory": law.memory, **cycles}  # type: ignore[dict-item]
+    law_of = ProductLaw if name == "product" else MixtureLaw
+    shared = {"step": law_of.step_cycles, "sharpness": law_of.sharpness}
+    if name == "product":
+        shared |= {"floor": ProductLaw.floor_cycles, "split": ProductLaw.split_cycles}
+    if (name, word) in OTHERS:
+        return {**shared, **OTHERS[name, word]}  # type: ignore[dict-item]
+    stack = Catalog().stack("vllm-2026")
+    own = stack.quantised["fp8"] if SHIPPED_WORDS[word] == "fp8" else stack
+    if name == "product":
+        assert own.compute_efficiency is not None
+        assert own.memory_efficiency is not None
+        return {**shared, "compute": own.compute_efficiency.value, "memory": own.memory_efficiency.value}  # type: ignore[dict-item]
+    kernels = own.experts.get(BOARDS[board].generation)
+    if kernels is not None:
+        compute, memory = kernels.compute_efficiency.value, kernels.memory_efficiency.value
+        passes, floor = kernels.passes.value, kernels.cycles.value
+    else:
+        assert own.expert_compute_efficiency is not None
+        compute, memory = own.expert_compute_efficiency.value, own.expert_efficiency.value
+        passes, floor = Stack.expert_passes, Stack.expert_cycles
+    return {**shared, "compute": compute, "memory": memory, "passes": passes, "floor": floor}  # type: ignore[dict-item]
+
+
 def package_folder() -> Path | None:
     """Where ``aiconfigurator-core`` keeps its tables, if it is installed."""
     found = importlib.util.find_spec("aiconfigurator_core")
@@ -325,16 +381,19 @@ def naive(kind: Kind, table: pd.DataFrame, board: Board, word: str) -> Floats:
 def judged(
     kind: Kind,
     word: str,
-    constants: Constants,
+    constants: Callable[[str], Constants],
     *,
     boards: Collection[str] = tuple(BOARDS),
     framework: str = "vllm",
 ) -> pd.DataFrame:
-    """Relative errors of the law and of the naive guess on shapes held out, with the board and the seconds."""
+    """Relative errors of the law and of the naive guess on shapes held out, with the board and the seconds.
+
+    ``constants`` are a board's.
+    """
     found = []
     for board, table in sets(kind, word, boards=boards, framework=framework):
         rows = table[~known(table, kind)]
-        ours = np.asarray(kind.seconds(rows, BOARDS[board], word, constants).seconds)
+        ours = np.asarray(kind.seconds(rows, BOARDS[board], word, constants(board)).seconds)
         truth = rows["seconds"].to_numpy()
         errors: dict[str, Any] = {
             "board": board,
@@ -343,4 +402,26 @@ def judged(
             "naive": naive(kind, rows, BOARDS[board], word) / truth - 1.0,
         }
         found.append(pd.DataFrame(errors))
-    return pd.concat(found) if found else pd.DataFrame()
+    return pd.concat(found) if found else pd.DataFrame(columns=["board", "seconds", "error", "naive"])
+
+
+def rows() -> list[Row]:
+    """Mean errors of times by kind and precision: the mean of the boards', and each board's."""
+    if not FOLDER.is_dir() and package_folder() is None:
+        print(f"{FOLDER.name} is not here: its rows are left out")
+        return []
+    found = []
+    for name, kind in KINDS.items():
+        for word in kind.words:
+            off = judged(kind, word, partial(shipped, name, word))
+            if not len(off):
+                continue
+            each = (100.0 * off["error"].abs()).groupby(off["board"]).mean()
+            guess = (100.0 * off["naive"].abs()).groupby(off["board"]).mean()
+            long = off[off["seconds"] > LONG_S]
+            note = f"naive {guess.mean():.0f} %; over 0.1 ms {100.0 * long['error'].abs().mean():.0f} % (naive "
+            note += f"{100.0 * long['naive'].abs().mean():.0f}); "
+            note += ", ".join(f"{board} {error:.0f}" for board, error in each.items())
+            what = f"{name} {word}" if kind.words != ("bfloat16",) else name
+            found.append(Row(f"kernels, time, {what}", float(each.mean()), "%", None, f"{note}; {len(off)} kernels"))
+    return found

@@ -24,8 +24,8 @@ Floats = npt.NDArray[np.float64]
 class ExpertWork:
     """A mixture's layer on one GPU, by tokens.
 
-    ``time`` is of the GPU with most to read, whose experts have as many rows each as others'; ``short_s`` is by how much the mean GPU's kernels fall short of the
-    memory's speed. B and FLOP are the mean's.
+    ``time`` is of the GPU with most to read, whose experts have as many rows each as the others'; ``short_s`` is by how
+    much the mean GPU's kernels fall short of the memory's speed. B and FLOP are the mean's.
     """
 
     time: KernelTime

@@ -264,7 +264,7 @@ class AttentionLaw:
 
 
 DECODING = AttentionLaw(compute=0.1, memory=0.95, floor_cycles=20100.0, tile_cycles=3400.0, sharpness=2.7)
-PREFILLING = AttentionLaw(compute=0.63, memory=0.34, floor_cycles=20300.0, tile_cycles=2170.0, sharpness=1.0)
+PREFILLING = AttentionLaw(compute=0.63, memory=0.36, floor_cycles=19000.0, tile_cycles=3900.0, sharpness=1.0)
 
 
 def generation_time(
@@ -306,13 +306,17 @@ def context_time(
 ) -> KernelTime:
     """Of one layer's causal attention of ``prompts`` of so many ``tokens`` each; ``window`` 0 is none.
 
-    A tile of rows attends to whole tiles of its past, half of them on average, or to its window.
+    Heads that share a cached head stand in one another's rows. A tile of rows attends to its past, and half of the
+    tokens of its own on average, or to its window and all of them.
     """
-    near = np.minimum(window, tokens) + QUERY_ROWS
-    past = np.where((np.asarray(window) > 0.0) & (near < tokens), near, (tokens + QUERY_ROWS) / 2.0)
-    tiles = prompts * heads * np.ceil(tokens / QUERY_ROWS)
+    packed = heads / kv_heads
+    tall = np.ceil(tokens * packed / QUERY_ROWS)
+    own = QUERY_ROWS / packed
+    near = np.where(np.asarray(window) > 0.0, np.minimum(window, tokens), tokens) + own
+    past = np.minimum(near, (tall + 1.0) * own / 2.0)
+    tiles = prompts * kv_heads * tall
     idle = np.maximum(1.0, machine.multiprocessors / tiles)
-    computing = 4.0 * prompts * heads * head_dim * tokens * past / (flop_per_s * law.compute) * idle
+    computing = 4.0 * tiles * QUERY_ROWS * head_dim * past / (flop_per_s * law.compute) * idle
     computing = computing + tiles * idle * law.tile_s(machine)
     byte = ACTIVATION_BYTES * prompts * tokens * 2.0 * (heads + kv_heads) * head_dim
     return _together(
