@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.profiles.catalog import Catalog
 from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, clock_under_cap, energy_ratio, power_w, slowdown
-from sim.profiles.model import shape
-from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY, iteration_cost
-from sim.profiles.terms import Device, Layout, Precision, Stack
+from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY
+from sim.profiles.terms import Device
+from tests import iterations
 
 curves = st.builds(ClockCurve, st.floats(0.5, 0.9), st.floats(0.5, 2.0), st.floats(0.0, 0.4))
 CURVE = ClockCurve(floor=0.6, slope=1.7, memory_share=0.14)
-H100 = Device(989.5e12, 3.35e12, 450e9, 121.7, 700.0, 0.57e-12, 150e-12, 52e-12, CURVE)
+H100 = replace(iterations.H100, clock=CURVE)
 
 
 @given(curves, st.floats(100, 900), st.floats(0, 1), st.floats(40, 90))
@@ -68,13 +67,10 @@ def test_the_square_of_voltage_is_the_limit_without_memory() -> None:
 
 @pytest.mark.parametrize("cap_w", [250.0, 350.0, 500.0])
 def test_a_capped_iteration_keeps_to_its_cap_and_saves_energy(cap_w: float) -> None:
-    model = shape(Catalog().model("llama-3.1-8b").architecture)
-    stack = Stack(0.65, 0.8, 0.7, 0.75, 1.0, 1e-3, 2e-5, 1e-5, 1.2e-5, 25e9)
-    layout = Layout(1, 1, 1, False, 450e9, 1e-5, 0.0)
-    size = Precision(2.0 * model.resident_parameters, 0.0, 2.0)
+    model = iterations.named("llama-3.1-8b")
 
     def cost(device: Device) -> tuple[np.ndarray, np.ndarray]:
-        table = iteration_cost(model, device, stack, layout, size, most_tokens=8192, block_tokens=16).table[1, 1:]
+        table = iterations.cost_of(model, device=device, most_tokens=8192).table[1, 1:]
         return table[:, [COMPUTE, MEMORY, CAPPED]].max(axis=1), table[:, ENERGY]
 
     free_s, free_j = cost(H100)

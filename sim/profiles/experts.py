@@ -24,7 +24,8 @@ Floats = npt.NDArray[np.float64]
 class ExpertWork:
     """A mixture's layer on one GPU, by tokens.
 
-    ``time`` is of the GPU with most to read, ``own`` the mean GPU's. B and FLOP are the mean's.
+    ``time`` is of the GPU with most to read, whose experts have as many rows each as the others'; ``own`` is the mean
+    GPU's. B and FLOP are the mean's.
     """
 
     time: KernelTime
@@ -50,7 +51,7 @@ def expert_work(
 
     def layer(experts: Floats) -> KernelTime:
         time = mixture_time(
-            everyones / spread,
+            everyones / spread * experts / np.maximum(mean, 1e-30),
             experts,
             mixture.hidden,
             width,

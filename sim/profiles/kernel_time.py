@@ -47,8 +47,8 @@ ACTIVATION_BYTES = 2.0
 
 QUANTISED_BYTES = 5.0
 """A value of 16 bits is read twice, for its row's largest and to be scaled, and written in 8."""
-VALUE_CYCLES, ROW_CYCLES = 0.57, 1800.0
-"""That a multiprocessor spends on quantising a value, and at least on a row."""
+ROWWISE_CYCLES, ROW_CYCLES = 0.57, 1800.0
+"""That a multiprocessor spends on quantising a value by its row's largest, and at least on a row."""
 QUANTISE_CYCLES = 4400.0
 QUERY_ROWS = 128.0
 """Of a prompt's tokens that a tile of attention over prompts holds."""
@@ -166,11 +166,15 @@ def _together(computing: Number, streaming: Number, sharpness: Number, floor_s: 
     return KernelTime(both * c, both * s, floor_s)
 
 
-def quantise_time(m: Number, k: Number, *, machine: Machine, memory: Number) -> KernelTime:
-    """Of quantising ``m`` rows of ``k`` values, each row by its largest: what moves, or what multiprocessors do."""
+def quantise_time(m: Number, k: Number, *, machine: Machine, memory: Number, value_cycles: Number = 0.0) -> KernelTime:
+    """Of quantising ``m`` rows of ``k`` values: what moves, or what multiprocessors do.
+
+    ``value_cycles`` are a multiprocessor's for each value, where each row goes by its own largest (``ROWWISE_CYCLES``);
+    kernels that go by short blocks move values as fast as memory can.
+    """
     issued = machine.clock_hz * machine.multiprocessors
     moved_s = k * QUANTISED_BYTES / (machine.byte_per_s * memory)
-    row_s = np.maximum(moved_s, np.maximum(k * VALUE_CYCLES, ROW_CYCLES) / issued)
+    row_s = np.maximum(moved_s, np.maximum(k * value_cycles, ROW_CYCLES) / issued)
     return KernelTime(0.0, m * row_s, QUANTISE_CYCLES / machine.clock_hz)
 
 
@@ -259,8 +263,8 @@ class AttentionLaw:
         return self.tile_cycles / (machine.clock_hz * machine.multiprocessors)
 
 
-DECODING = AttentionLaw(compute=0.107, memory=0.95, floor_cycles=20000.0, tile_cycles=3700.0, sharpness=2.3)
-PREFILLING = AttentionLaw(compute=0.62, memory=0.30, floor_cycles=20900.0, tile_cycles=1660.0, sharpness=1.06)
+DECODING = AttentionLaw(compute=0.1, memory=0.95, floor_cycles=20100.0, tile_cycles=3400.0, sharpness=2.7)
+PREFILLING = AttentionLaw(compute=0.63, memory=0.36, floor_cycles=19000.0, tile_cycles=3900.0, sharpness=1.0)
 
 
 def generation_time(
@@ -302,13 +306,17 @@ def context_time(
 ) -> KernelTime:
     """Of one layer's causal attention of ``prompts`` of so many ``tokens`` each; ``window`` 0 is none.
 
-    A tile of rows attends to whole tiles of its past, half of them on average, or to its window.
+    Heads that share a cached head stand in one another's rows. A tile of rows attends to its past, and half of the
+    tokens of its own on average, or to its window and all of them.
     """
-    near = np.minimum(window, tokens) + QUERY_ROWS
-    past = np.where((np.asarray(window) > 0.0) & (near < tokens), near, (tokens + QUERY_ROWS) / 2.0)
-    tiles = prompts * heads * np.ceil(tokens / QUERY_ROWS)
+    packed = heads / kv_heads
+    tall = np.ceil(tokens * packed / QUERY_ROWS)
+    own = QUERY_ROWS / packed
+    near = np.where(np.asarray(window) > 0.0, np.minimum(window, tokens), tokens) + own
+    past = np.minimum(near, (tall + 1.0) * own / 2.0)
+    tiles = prompts * kv_heads * tall
     idle = np.maximum(1.0, machine.multiprocessors / tiles)
-    computing = 4.0 * prompts * heads * head_dim * tokens * past / (flop_per_s * law.compute) * idle
+    computing = 4.0 * tiles * QUERY_ROWS * head_dim * past / (flop_per_s * law.compute) * idle
     computing = computing + tiles * idle * law.tile_s(machine)
     byte = ACTIVATION_BYTES * prompts * tokens * 2.0 * (heads + kv_heads) * head_dim
     return _together(
