@@ -16,7 +16,6 @@ from sim.spec.workloads import GPUHours, Load, Steps, Training
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
 from sim.workload.schedule import expected_ns
 
-
 Floats = npt.NDArray[np.float64]
 
 
@@ -72,6 +71,7 @@ class Hours:
             watts = self.loaded_w + (self.active_w - self.loaded_w) / slower
         else:
             watts, slower = (float(x) for x in job_under_cap(np.array(cap_w), np.array(self.active_w), self.board))
+            watts = max(watts, min(self.loaded_w, self.active_w, cap_w))  # as loaded power is counted, at any clock
         return GangWork(max(1, round(self.work_ns * slower)), watts, self.loaded_w)
 
 
@@ -107,9 +107,7 @@ class StepsOfGang:
             def seconds(clock: Floats) -> Floats:
                 return np.asarray(np.maximum(self.core_s / clock, self.memory_s) + other_s)
 
-            clock = capped_clock(
-                seconds, joules, other_s, cap_w=limit_w, loaded_w=self.loaded_w, curve=self.curve
-            )
+            clock = capped_clock(seconds, joules, other_s, cap_w=limit_w, loaded_w=self.loaded_w, curve=self.curve)
             step_s = float(seconds(clock))
             worked_s = max(self.core_s, self.memory_s)
             slower = np.array((step_s - float(other_s)) / worked_s if worked_s > 0.0 else 1.0)

@@ -205,6 +205,7 @@ def _under_cap(
 
     less_w = saved_w(clock, device.clock)
     energy = work.joules.at(clock, slower(work), device.clock) - less_w * work.seconds(clock, hidden)
+    energy = np.maximum(energy, 0.0)
     at, stretched = clock[most], slower(whole)[most]
     return clock, energy, _slopes_at(slopes, at, stretched, device.clock)
 
