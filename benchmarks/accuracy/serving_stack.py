@@ -48,10 +48,6 @@ CONSTANTS = {
     "code_tokens": Bound(600.0, 200.0, 1400.0),
     "image_megapixels": Bound(0.8, 0.3, 2.0),
     "video_megapixels": Bound(0.8, 0.3, 6.0),
-    "waiting_share": Bound(0.12, 0.01, 0.5),
-    "busy_share": Bound(0.25, 0.01, 0.6),
-    "byte_j": Bound(70e-12, 20e-12, 150e-12),
-    "computing_share": Bound(1.2, 0.3, 3.0),
     "fp8_power": Bound(1.3, 0.8, 3.0),
     "mxfp4_power": Bound(1.2, 0.8, 3.0),
 }
@@ -78,15 +74,7 @@ class Rows:
 def with_constants(rows: Rows, constants: Mapping[str, float]) -> Rows:
     """The same with these constants: what ``write_profiles`` says in files."""
     c, device = constants, rows.device
-    device = replace(
-        device,
-        cap_w=device.limit_w,
-        waiting_w=c["waiting_share"] * device.limit_w,
-        busy_w=c["busy_share"] * device.limit_w,
-        joule_per_byte=c["byte_j"] + 0.0 * device.limit_w,
-        joule_per_flop=c["computing_share"] * device.limit_w / device.peak_flop_per_s,
-        joule16_per_flop=c["computing_share"] * device.limit_w / device.peak16_flop_per_s,
-    )
+    device = replace(device, cap_w=device.limit_w)
     stack = replace(
         rows.stack,
         iteration_s=c["iteration_s"],
@@ -131,20 +119,6 @@ def write_profiles(folder: Path, constants: Mapping[str, float]) -> None:
     stack["quantised"]["mxfp4"] |= {"expert_power": entry(c["mxfp4_power"])}
     (folder / "stacks").mkdir()
     (folder / "stacks" / f"{STACK}.yaml").write_text(to_yaml(stack))
-    (folder / "gpus").mkdir()
-    for name in BOARDS.values():
-        gpu = Catalog().gpu(name)
-        tdp = float(gpu.tdp.value)
-        profile: dict[str, Any] = copy.deepcopy(read_document(Catalog().path(name)).data)
-        profile["sources"]["fit"] = source
-        power = profile["power"]
-        power["energy_per_byte"] = entry(f"{c['byte_j'] * 1e12} pJ/B")
-        power["waiting"] = entry(f"{c['waiting_share'] * tdp} W")
-        power["busy"] = entry(f"{c['busy_share'] * tdp} W")
-        for precision in power["energy_per_flop"]:
-            per_flop = c["computing_share"] * tdp / float(gpu.peak[precision].value)
-            power["energy_per_flop"][precision] = entry(f"{per_flop * 1e12} pJ/FLOP")
-        (folder / "gpus" / f"{name}.yaml").write_text(to_yaml(profile))
 
 
 def deployment(at: Configuration) -> Deployment:

@@ -235,7 +235,9 @@ class Deployment:
             joule_per_link_byte=joule,
             clock=clock_curve(gpu),
             waiting_w=float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0,
-            busy_w=float(gpu.power.busy.value) if gpu.power.busy is not None else 0.0,
+            active_w=_number(gpu.power.active),
+            joule_per_l2_byte=_number(gpu.power.energy_per_l2_byte),
+            joule_per_score=_number(gpu.power.energy_per_score),
             joule16_per_flop=float(gpu.power.energy_per_flop[in_16_bits].value),
             limit_w=float(gpu.tdp.value),
         )

@@ -71,6 +71,7 @@ class Hours:
             watts = self.loaded_w + (self.active_w - self.loaded_w) / slower
         else:
             watts, slower = (float(x) for x in job_under_cap(np.array(cap_w), np.array(self.active_w), self.board))
+            watts = max(watts, min(self.loaded_w, self.active_w, cap_w))  # as loaded power is counted, at any clock
         return GangWork(max(1, round(self.work_ns * slower)), watts, self.loaded_w)
 
 

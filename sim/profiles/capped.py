@@ -1,14 +1,18 @@
 """What a power cap does to a whole job of which only one uncapped run is known, on a board known by its data sheet.
 
-A job is phases: kernels that work the board and gaps in which it waits (for data, the host, other boards). Its mean
-power says how the two are mixed: phases draw more than the mean, by ``contrast`` of what is left to the board's limit,
-and gaps draw ``waiting`` of that limit. A cap bears on the phases alone, which slow down as the clock does; so under a
-cap the mean stays below it, and a job with many gaps loses little. While it works, memory is used at ``traffic`` of its
-bandwidth. The clock is that of ``profiles.clock``.
+A job is phases and gaps: kernels that work the board, and waiting for data, the host or other boards. Its mean power
+says how the two are mixed: phases draw more than the mean, by ``contrast`` of what is left to the board's limit, and
+gaps draw ``waiting`` of that limit (at most half way between a board at rest and the mean). A cap bears on the phases,
+which slow down as the clock does; so under a cap the mean stays below it, and a job with many gaps loses little. While
+it works, memory is used at ``traffic`` of its bandwidth.
 
-The three constants and the common curve were fitted to training jobs under caps on V100 and P100 (You, Chung,
-Chowdhury, "Zeus", NSDI 2023) and to kernels by clock and cap on an A100 (Giordano 2024); each board is predicted within
-8 % of time and 10 % of energy from the others alone (``python -m benchmarks accuracy``).
+The clock follows ``profiles.clock``. Where it starts is told by the data sheet: at the board's limit the heaviest load
+runs at the base clock and a light one at the boost clock, so a job there is taken to be half way between, and one at
+half the limit, and below, at the boost clock. A board whose base clock is far below its boost clock has therefore
+little voltage left to give up when a job at its limit is capped.
+
+``contrast`` and the common curve were fitted to training jobs under caps on V100 and P100 (You, Chung, Chowdhury,
+"Zeus", NSDI 2023) and to kernels by clock and cap on an A100 (Giordano 2024); ``waiting`` and ``traffic`` are judged.
 """
 
 from __future__ import annotations
@@ -52,7 +56,7 @@ def job_under_cap(cap_w: Floats, full_w: Floats, board: Board, law: JobLaw | Non
     law, cap_w, full_w = law or JobLaw(), np.asarray(cap_w), np.asarray(full_w)
     still_w = np.minimum(board.still_w, 0.8 * full_w)
     phase_w = full_w + law.contrast * np.maximum(board.limit_w - full_w, 0.0)
-    gap_w = np.clip(law.waiting * np.asarray(board.limit_w), still_w, full_w)
+    gap_w = np.minimum(np.maximum(law.waiting * np.asarray(board.limit_w), still_w), 0.5 * (still_w + full_w))
     gaps = np.where(phase_w > gap_w, (phase_w - full_w) / np.maximum(phase_w - gap_w, 1e-9), 0.0)
     memory_w = np.minimum(law.traffic * np.asarray(board.memory_w), 0.5 * (phase_w - still_w))
     cores_w = phase_w - still_w - memory_w

@@ -55,8 +55,8 @@ class GPUPower(Spec):
     """State power in W, and the energy of work beyond ``loaded``: J per FLOP by precision, J per byte of memory.
 
     ``waiting`` is what a board draws beyond ``loaded`` while it waits between the kernels of an iteration, clocked up;
-    without it, none; ``busy`` what it draws while a kernel runs, beside its operations and bytes. ``clock`` says what a
-    lower clock saves; without it a cap saves no energy per operation.
+    without it, none; ``active`` what it draws more while a kernel runs, beside its operations and bytes. ``clock``
+    says what a lower clock saves; without it a cap saves no energy per operation.
     ``unit_spread`` is the standard deviation of power between units of the model, as a share.
     """
 
@@ -65,7 +65,9 @@ class GPUPower(Spec):
     energy_per_flop: dict[Precision, SourcedEnergyPerOperation] = Field(min_length=1)
     energy_per_byte: SourcedEnergyPerByte
     waiting: SourcedPower | None = None
-    busy: SourcedPower | None = None
+    active: SourcedPower | None = None
+    energy_per_l2_byte: SourcedEnergyPerByte | None = None
+    energy_per_score: SourcedEnergyPerOperation | None = None
     clock: CoreClock | None = None
     unit_spread: Sourced[Fraction] | None = None
 

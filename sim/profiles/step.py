@@ -50,6 +50,10 @@ PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 DECODES, PROMPTS, BOTH = range(3)
 """Kinds of iterations: sequences decode alone, prompts alone, one beside the other."""
 
+L2_TILE = 128.0
+"""Rows and columns of the tiles in which products take their operands from the second-level cache."""
+LINK_SHARE = 0.5
+"""Of the power of multiprocessors at work: kernels of collectives take a fourth of them, and poll while they wait."""
 SORTED_BYTES = 170.0
 """That sampling moves for each logit: four passes of a radix sort over keys and places (96), and what softmax, cutting
 off and drawing read and write of 32-bit numbers."""
@@ -87,8 +91,9 @@ class Run:
     """``count`` launches of a kernel on each GPU in an iteration; the rest is of one launch.
 
     ``of`` says what it is and of which shape, ``rows`` how many rows it works on, by tokens. ``time`` is of the slowest
-    GPU, which the others wait for, and ``own`` the mean GPU's, where they differ; FLOP and B are the mean's.
-    ``low``: multiplied in the precision of the weights. ``power`` relative to that of other kernels.
+    GPU, which the others wait for, and ``own`` the mean GPU's, where they differ; FLOP and B are the mean's;
+    B of ``again`` are read once more from the second-level cache. ``low``: multiplied in the precision of the weights.
+    ``power`` is relative to that of other kernels.
     """
 
     of: Product | Mixture | Attention | Collective | Quantise | str
@@ -97,6 +102,7 @@ class Run:
     time: KernelTime
     flop: Number = 0.0
     byte: Number = 0.0
+    again: Number = 0.0
     link_byte: Number = 0.0
     low: Number | npt.NDArray[np.bool_] = 1.0
     own: KernelTime | None = None
@@ -158,7 +164,9 @@ def iteration_cost(
     hop_s, hop_j = _hops(model, layout, tokens)
     gpus = layout.gpus
     idle_s = launches + quantising + stack.iteration_s
-    waiting_j = (idle_s + (stack.quantise_power - 1.0) * quantising) * device.waiting_w + 0.0 * links
+    # What a graph launches between the kernels are small kernels; a host that is late is waited for.
+    small_s = np.where(tokens / layout.data > stack.graph_tokens, 0.0, launches) + quantising
+    waiting_j = idle_s * device.waiting_w + small_s * device.active_w + 0.0 * links
     between = Joules(0.0 * links, 0.0 * links, waiting_j, hop_j / gpus + 0.0 * links)
     work = replace(kernels, other=kernels.other + idle_s + hop_s, joules=kernels.joules.plus(between, np.ones(())))
     slopes = _slopes(layers, model, device, stack, layout, precision, block_tokens)
@@ -167,7 +175,7 @@ def iteration_cost(
     seconds, energy = work.seconds(clock), gpus * energy
 
     seconds[[PROMPTS, BOTH]] += stack.encoder_s * busy
-    energy[[PROMPTS, BOTH]] += gpus * stack.encoder_s * busy * (device.waiting_w + device.busy_w)
+    energy[[PROMPTS, BOTH]] += gpus * stack.encoder_s * busy * (device.waiting_w + device.active_w)
     slope = np.stack(
         [slopes.computing + slopes.other, slopes.streaming + slopes.other, slopes.other, gpus * slopes.joules.total]
     )
@@ -194,15 +202,14 @@ def _sum(runs: list[Run], device: Device, known: Known | None) -> tuple[Work, Fl
         if isinstance(run.of, Collective):
             taken_s = np.asarray(time.seconds)
             link_j = np.asarray(run.link_byte * device.joule_per_link_byte)
-            joules = Joules(nothing, nothing, taken_s * device.waiting_w, link_j)
+            joules = Joules(nothing, nothing, taken_s * (device.waiting_w + LINK_SHARE * device.active_w), link_j)
             whole = whole.plus(Work(nothing, nothing, taken_s, joules), run.count)
             links = links + run.count * taken_s
             continue
         joule_per_flop = np.where(np.asarray(run.low) > 0.0, device.joule_per_flop, device.joule16_per_flop)
-        joules = kernel_joules(
-            own.seconds, run.flop * joule_per_flop, run.byte * device.joule_per_byte, run.power, device=device
-        )
-        late_j = (time.seconds - own.seconds) * device.waiting_w
+        flop_j = run.flop * joule_per_flop
+        joules = kernel_joules(own.seconds, device, flop_j=flop_j, byte=run.byte, again=run.again, power=run.power)
+        late_j = (time.seconds - own.seconds) * (device.waiting_w + LINK_SHARE * device.active_w)
         joules = replace(joules, waiting=joules.waiting + late_j)
         computing, streaming, floors = map(np.asarray, (time.computing_s, time.streaming_s, time.floor_s))
         whole = whole.plus(Work(computing, streaming, floors, joules), run.count)
@@ -279,7 +286,9 @@ def _product(product: Product, device: Device, stack: Stack, precision: Precisio
         machine=device.machine,
         law=law,
     )
-    return Run(product, rows, product.count, time, 2.0 * rows * n * k, n * k * weight_bytes, low=low)
+    byte = n * k * weight_bytes
+    again = (np.ceil(rows / L2_TILE) - 1.0) * byte + np.ceil(n / L2_TILE) * rows * k * operand_bytes
+    return Run(product, rows, product.count, time, 2.0 * rows * n * k, byte, again=np.maximum(again, 0.0), low=low)
 
 
 def _quantising(product: Product, device: Device, stack: Stack, precision: Precision, rows: Floats) -> Iterator[Run]:
@@ -318,6 +327,11 @@ def _slopes(
     reads = {READ: model.kv_values_per_token_full * a_value, WINDOW_READ: model.kv_values_per_token_windowed * a_value}
     state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
     moved = reads | {SEQUENCE: state_byte}
+    scores: dict[int, Number] = {PAIR: 0.0, WINDOW_PAIR: 0.0}
+    for part in layers.attentions:
+        near = np.asarray(part.window) > 0
+        scores[PAIR] = scores[PAIR] + np.where(near, 0.0, part.layers * part.heads) / data
+        scores[WINDOW_PAIR] = scores[WINDOW_PAIR] + np.where(near, part.layers * part.heads, 0.0) / data
     block_byte = (reads[READ] + reads[WINDOW_READ]) * block_tokens
     # A tile of attention for each of a sequence's cached heads.
     tiles = sum((part.layers * part.kv_heads for part in layers.attentions), 0.0)
@@ -326,20 +340,20 @@ def _slopes(
     of: dict[str, dict[int, Number]] = {name: {} for name in ("computing", "streaming", "other")}
     joules: dict[str, dict[int, Number]] = {name: {} for name in ("operations", "traffic", "waiting", "links")}
 
-    def kernel(place: int, seconds: Number, flop_j: Number, byte_j: Number) -> None:
-        spent = kernel_joules(seconds, flop_j, byte_j, 1.0, device=device)
+    def kernel(place: int, seconds: Number, **work: Number) -> None:
+        spent = kernel_joules(seconds, device, **work)
         for name in joules:
             joules[name][place] = joules[name].get(place, 0.0) + getattr(spent, name)
 
     for place, flop in pairs.items():
         # Attention is a kernel for as long as it reads; what pairs cost is on top of that.
         of["computing"][place] = flop / (device.peak16_flop_per_s * attention)
-        kernel(place, 0.0 * flop, flop * device.joule16_per_flop, 0.0)
+        kernel(place, 0.0 * flop, flop_j=flop * device.joule16_per_flop, scores=scores[place])
     for place, byte in moved.items():
         of["streaming"][place] = byte / (device.byte_per_s * context)
-        kernel(place, of["streaming"][place], 0.0, byte * device.joule_per_byte)
+        kernel(place, of["streaming"][place], byte=byte)
     of["other"][SEQUENCE], of["other"][CHUNK] = stack.sequence_s / data, stack.prompt_s  # every rank has a scheduler
-    kernel(SEQUENCE, tiles_s, 0.0, 0.0)
+    kernel(SEQUENCE, tiles_s)
     of["other"][BLOCK] = block_byte / stack.swap_byte_per_s
     for place in (SEQUENCE, CHUNK):
         joules["waiting"][place] = joules["waiting"].get(place, 0.0) + of["other"][place] * device.waiting_w

@@ -22,9 +22,10 @@ class Device:
     ``peak_flop_per_s`` is of the precision that weights are multiplied in, ``peak16_flop_per_s`` of what stays in 16
     bits (output head, router, attention). ``clock_hz`` is the one the peaks are stated at. Without ``clock``, a cap
     lengthens iterations and saves no energy. ``waiting_w`` is what a clocked-up GPU draws beyond loaded while it waits
-    within an iteration: for the host, for launches, for the links; ``busy_w`` what it draws while any kernel runs,
-    beside what operations and bytes cost (``joule16_per_flop`` in 16 bits). Kernels' times are as they were measured
-    at the board's own limit, ``limit_w``, which holds their power.
+    within an iteration: for the host, for launches, for the links; ``active_w`` what it draws more while a kernel runs,
+    beside the energies of its work (``kernel_power``; ``joule16_per_flop`` in 16 bits, ``joule_per_byte`` from memory
+    into a multiprocessor). Kernels' times are as measured at the board's own limit, ``limit_w``, which holds their
+    power.
     """
 
     peak_flop_per_s: Number
@@ -40,8 +41,10 @@ class Device:
     joule_per_link_byte: Number
     clock: ClockCurve | None = None
     waiting_w: Number = 0.0
-    busy_w: Number = 0.0
+    active_w: Number = 0.0
     joule16_per_flop: Number = 0.0
+    joule_per_l2_byte: Number = 0.0
+    joule_per_score: Number = 0.0
     limit_w: Number = np.inf
 
     @property

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.profiles.clock import ClockCurve, Joules, capped_clock, saved_w
+from sim.profiles.kernel_power import drawn_w
 from sim.profiles.kernel_time import Number
 from sim.profiles.terms import Device
 
@@ -20,8 +21,6 @@ Floats = npt.NDArray[np.float64]
 
 REFERENCE_READING = 0.5
 """Time of reading contexts, relative to that of reading weights."""
-LIMIT_SHARPNESS = 6.0
-"""Norm in which what a kernel would draw and the board's limit meet: 1 is gradual, infinity a cut."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,8 @@ def under_cap(device: Device, work: Work, slopes: Work, one: Work, decoding: Flo
         loaded_w=device.loaded_w,
         curve=device.clock,
     )
-    energy = work.joules.at(clock, work.slower(clock), device.clock) - saved_w(clock, device.clock) * work.seconds(
-        clock
-    )
+    saved_j = saved_w(clock, device.clock) * work.seconds(clock)
+    energy = np.maximum(work.joules.at(clock, work.slower(clock), device.clock) - saved_j, 0.0)
     return clock, energy, _slopes_at(slopes, at_most(clock), at_most(whole.slower(clock)), device.clock)
 
 
@@ -105,15 +103,25 @@ def _slopes_at(slopes: Work, clock: Floats, slower: Floats, curve: ClockCurve) -
     return replace(slopes, computing=slopes.computing / clock, joules=joules)
 
 
-def kernel_joules(seconds: Number, flop_j: Number, byte_j: Number, power: Number, *, device: Device) -> Joules:
-    """J beyond loaded of a kernel that takes so long at the board's limit, for its operations and its traffic.
+def kernel_joules(
+    seconds: Number,
+    device: Device,
+    *,
+    flop_j: Number = 0.0,
+    byte: Number = 0.0,
+    again: Number = 0.0,
+    scores: Number = 0.0,
+    power: Number = 1.0,
+) -> Joules:
+    """J beyond loaded of a kernel that takes so long at the board's limit, which holds its power (``kernel_power``).
 
-    Above what it would draw without a limit, the limit holds it back: softly, as a norm of the two.
+    ``flop_j`` is what its operations take, ``byte`` what it reads from memory and writes there, ``again`` what it reads
+    once more from the second-level cache, ``scores`` the exponentials of attention. ``power`` is relative to all this.
     """
     seconds = np.asarray(seconds)
-    busy_j = seconds * device.busy_w
-    free_w = power * (busy_j + flop_j + byte_j) / np.maximum(seconds, 1e-30)
-    room_w = device.limit_w - device.loaded_w
-    held = np.where(seconds > 0.0, (1.0 + (free_w / room_w) ** LIMIT_SHARPNESS) ** (-1.0 / LIMIT_SHARPNESS), 1.0)
-    held = held * power
-    return Joules(flop_j * held, byte_j * held, busy_j * held, 0.0 * busy_j)
+    operations = power * (flop_j + again * device.joule_per_l2_byte + scores * device.joule_per_score)
+    traffic, active = power * byte * device.joule_per_byte, power * seconds * device.active_w
+    room_w = device.limit_w - device.loaded_w - device.waiting_w
+    asked_w = (operations + traffic + active) / np.maximum(seconds, 1e-30)
+    held = np.where(seconds > 0.0, drawn_w(asked_w, room_w) / np.maximum(asked_w, 1e-30), 1.0)
+    return Joules(operations * held, traffic * held, active * held + seconds * device.waiting_w, 0.0 * seconds)
