@@ -286,6 +286,8 @@ class Deployment:
             quantise_power=_number(kernels.layer_power, 1.0) if kernels is not None else 1.0,
             encoder_s=self.spec.encoder_work * SECONDS_PER_NS,
             routed_passes=_number(s.routed_passes),
+            logit_byte=_number(s.logit_bytes),
+            context_power=_number(s.context_power, 1.0),
             logit_s=1.0 / float(s.logits_per_second.value) if s.logits_per_second is not None else 0.0,
         )
 

@@ -54,9 +54,6 @@ L2_TILE = 128.0
 """Rows and columns of the tiles in which products take their operands from the second-level cache."""
 LINK_SHARE = 0.5
 """Of the power of multiprocessors at work: kernels of collectives take a fourth of them, and poll while they wait."""
-SORTED_BYTES = 170.0
-"""That sampling moves for each logit: four passes of a radix sort over keys and places (96), and what softmax, cutting
-off and drawing read and write of 32-bit numbers."""
 STATE_BYTES = 4.0
 """Recurrent state is kept in 32 bits (mamba_ssm_cache_dtype of the published configurations)."""
 
@@ -175,7 +172,9 @@ def iteration_cost(
     seconds, energy = work.seconds(clock), gpus * energy
 
     seconds[[PROMPTS, BOTH]] += stack.encoder_s * busy
-    energy[[PROMPTS, BOTH]] += gpus * stack.encoder_s * busy * (device.waiting_w + device.active_w)
+    # An encoder of pictures multiplies large matrices: it asks for the limit.
+    encoding_w = np.minimum(device.limit_w, device.cap_w) - device.loaded_w
+    energy[[PROMPTS, BOTH]] += gpus * stack.encoder_s * busy * encoding_w
     slope = np.stack(
         [slopes.computing + slopes.other, slopes.streaming + slopes.other, slopes.other, gpus * slopes.joules.total]
     )
@@ -261,7 +260,7 @@ def head_runs(
             yield _product(product, device, stack, precision, sampled)
     logits = sampled * model.vocabulary
     time = KernelTime(logits * stack.logit_s, 0.0 * logits, 0.0 * logits)
-    yield Run("sample", sampled, 1.0, time, byte=SORTED_BYTES * logits, low=0.0)
+    yield Run("sample", sampled, 1.0, time, byte=stack.logit_byte * logits, low=0.0)
 
 
 def _product(product: Product, device: Device, stack: Stack, precision: Precision, rows: Floats) -> Run:
@@ -351,7 +350,7 @@ def _slopes(
         kernel(place, 0.0 * flop, flop_j=flop * device.joule16_per_flop, scores=scores[place])
     for place, byte in moved.items():
         of["streaming"][place] = byte / (device.byte_per_s * context)
-        kernel(place, of["streaming"][place], byte=byte)
+        kernel(place, of["streaming"][place], byte=byte * stack.context_power)
     of["other"][SEQUENCE], of["other"][CHUNK] = stack.sequence_s / data, stack.prompt_s  # every rank has a scheduler
     kernel(SEQUENCE, tiles_s)
     of["other"][BLOCK] = block_byte / stack.swap_byte_per_s

@@ -52,6 +52,12 @@ class Work:
             self.joules.plus(more.joules, times),
         )
 
+    def times(self, held: Floats) -> Work:
+        """In the same time, so much of the energy."""
+        j = self.joules
+        spent = Joules(j.operations * held, j.traffic * held, j.waiting * held, j.links * held)
+        return replace(self, joules=spent)
+
     def seconds(self, clock: Floats) -> Floats:
         """At a clock."""
         return self.computing / clock + self.streaming + self.other
@@ -70,8 +76,6 @@ def under_cap(device: Device, work: Work, slopes: Work, one: Work, decoding: Flo
     ``one`` is what a token asks that reads one token of its context. Slopes are taken at the clock of the most decodes.
     Elsewhere the row of the cap keeps the mean power from exceeding it.
     """
-    if device.clock is None:
-        return np.ones_like(work.computing), work.joules.total, slopes
     most = np.argmax(decoding[0], axis=-1)[..., np.newaxis]
 
     def at_most(values: Floats) -> Floats:
@@ -81,6 +85,11 @@ def under_cap(device: Device, work: Work, slopes: Work, one: Work, decoding: Flo
     reads = np.where(a_read > 0.0, REFERENCE_READING * at_most(work.streaming) / np.maximum(a_read, 1e-300), 0.0)
     share = decoding / np.maximum(at_most(decoding), 1.0)
     whole = work.plus(one, share * reads)
+    held = _held(device, whole)
+    work, whole = work.times(held), whole.times(held)
+    slopes = slopes.times(_as_slopes(at_most(held), slopes))
+    if device.clock is None:
+        return np.ones_like(work.computing), work.joules.total, slopes
     clock = capped_clock(
         whole.seconds,
         whole.joules,
@@ -94,9 +103,25 @@ def under_cap(device: Device, work: Work, slopes: Work, one: Work, decoding: Flo
     return clock, energy, _slopes_at(slopes, at_most(clock), at_most(whole.slower(clock)), device.clock)
 
 
+def _held(device: Device, whole: Work) -> Floats:
+    """What the board's own limit leaves of the energy, at times that were measured under that limit.
+
+    A board averages over tens of milliseconds: it is the whole iteration that the limit holds, not each kernel.
+    """
+    taken_s = whole.seconds(np.ones(()))
+    asked_w = whole.joules.total / np.maximum(taken_s, 1e-30)
+    room_w = device.limit_w - device.loaded_w
+    return np.where(asked_w > 0.0, drawn_w(asked_w, room_w) / np.maximum(asked_w, 1e-30), 1.0)
+
+
+def _as_slopes(values: Floats, slopes: Work) -> Floats:
+    """Of the most decodes, in the shape of slopes."""
+    return values if np.ndim(slopes.other) > 1 else values[0]
+
+
 def _slopes_at(slopes: Work, clock: Floats, slower: Floats, curve: ClockCurve) -> Work:
     """The slopes at a clock; what a loaded GPU saves meanwhile is taken off where the time is sure to add up."""
-    clock, slower = (x if np.ndim(slopes.other) > 1 else x[0] for x in (clock, slower))
+    clock, slower = _as_slopes(clock, slopes), _as_slopes(slower, slopes)
     energy = slopes.joules.at(clock, slower, curve) - saved_w(clock, curve) * (slopes.streaming + slopes.other)
     nothing = np.zeros_like(energy)
     joules = Joules(np.maximum(energy, 0.0), nothing, nothing, nothing)
@@ -113,7 +138,7 @@ def kernel_joules(
     scores: Number = 0.0,
     power: Number = 1.0,
 ) -> Joules:
-    """J beyond loaded of a kernel that takes so long at the board's limit, which holds its power (``kernel_power``).
+    """J beyond loaded of a kernel that takes so long (``kernel_power``), were there no limit.
 
     ``flop_j`` is what its operations take, ``byte`` what it reads from memory and writes there, ``again`` what it reads
     once more from the second-level cache, ``scores`` the exponentials of attention. ``power`` is relative to all this.
@@ -121,7 +146,4 @@ def kernel_joules(
     seconds = np.asarray(seconds)
     operations = power * (flop_j + again * device.joule_per_l2_byte + scores * device.joule_per_score)
     traffic, active = power * byte * device.joule_per_byte, power * seconds * device.active_w
-    room_w = device.limit_w - device.loaded_w - device.waiting_w
-    asked_w = (operations + traffic + active) / np.maximum(seconds, 1e-30)
-    held = np.where(seconds > 0.0, drawn_w(asked_w, room_w) / np.maximum(asked_w, 1e-30), 1.0)
-    return Joules(operations * held, traffic * held, active * held + seconds * device.waiting_w, 0.0 * seconds)
+    return Joules(operations, traffic, active + seconds * device.waiting_w, 0.0 * seconds)
