@@ -166,7 +166,8 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
         SEQUENCE: rows.users + PROMPTS,
         6: 0.0 * rows.users + PROMPTS,
     }
-    whole = np.stack([own[..., row] + sum(cost.slope[row, place] * n for place, n in counts.items()) for row in range(4)])
+    more = [sum(cost.slope[row, place] * n for place, n in counts.items()) for row in range(ENERGY + 1)]
+    whole = np.stack([own[..., row] + of_counts for row, of_counts in enumerate(more)])
     seconds, dynamic = whole[:ENERGY].max(axis=0), whole[ENERGY]
     mean_s = (seconds * rows.chance).sum(axis=1)
     watts = at.device.loaded_w[:, 0] + (dynamic * rows.chance).sum(axis=1) / mean_s / gpus[:, 0]  # type: ignore[index]

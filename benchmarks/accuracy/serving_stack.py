@@ -49,9 +49,6 @@ CONSTANTS = {
     "image_megapixels": Bound(0.8, 0.3, 2.0),
     "video_megapixels": Bound(0.8, 0.3, 6.0),
     "logit_bytes": Bound(200.0, 50.0, 800.0),
-    "context_power": Bound(1.2, 0.8, 3.0),
-    "active_share": Bound(1.0, 0.5, 1.5),
-    "flop_share": Bound(1.0, 0.5, 2.5),
     "fp8_power": Bound(1.3, 0.8, 3.0),
     "mxfp4_power": Bound(1.2, 0.8, 3.0),
 }
@@ -78,7 +75,7 @@ class Rows:
 def with_constants(rows: Rows, constants: Mapping[str, float]) -> Rows:
     """The same with these constants: what ``write_profiles`` says in files."""
     c, device = constants, rows.device
-    device = replace(device, cap_w=device.limit_w, active_w=device.active_w*c['active_share'], joule_per_flop=device.joule_per_flop*c['flop_share'], joule16_per_flop=device.joule16_per_flop*c['flop_share'])
+    device = replace(device, cap_w=device.limit_w)
     stack = replace(
         rows.stack,
         iteration_s=c["iteration_s"],
@@ -87,7 +84,6 @@ def with_constants(rows: Rows, constants: Mapping[str, float]) -> Rows:
         logit_s=c["logit_s"],
         launch_s=c["launch_s"],
         logit_byte=c["logit_bytes"],
-        context_power=c["context_power"],
         expert_crowded=np.where(rows.fp8 | rows.mxfp4, 1.0, c["expert_crowded"]),
         expert_skew=c["expert_skew"] + 0.0 * device.limit_w,
         expert_imbalance=c["expert_imbalance"],
@@ -113,6 +109,7 @@ def write_profiles(folder: Path, constants: Mapping[str, float]) -> None:
         "launch": entry(f"{c['launch_s']} s"),
         "prompt": entry(f"{c['prompt_s']} s"),
         "logits_per_second": entry(1.0 / c["logit_s"]),
+        "logit_bytes": entry(c["logit_bytes"]),
         "expert_crowded": entry(c["expert_crowded"]),
         "expert_imbalance": entry(c["expert_imbalance"]),
         "expert_skew": entry(c["expert_skew"]),

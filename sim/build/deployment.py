@@ -287,7 +287,6 @@ class Deployment:
             encoder_s=self.spec.encoder_work * SECONDS_PER_NS,
             routed_passes=_number(s.routed_passes),
             logit_byte=_number(s.logit_bytes),
-            context_power=_number(s.context_power, 1.0),
             logit_s=1.0 / float(s.logits_per_second.value) if s.logits_per_second is not None else 0.0,
         )
 

@@ -79,7 +79,6 @@ class StackProfile(Profile):
     expert_skew: SourcedShare | None = None
     expert_launch: SourcedDuration | None = None
     routed_passes: Sourced[Annotated[float, Field(ge=0.0, le=1e9)]] | None = None
-    context_power: SourcedShare | None = None
     logit_bytes: SourcedCount | None = None
     logits_per_second: Sourced[Annotated[float, Field(gt=0.0, le=1e15)]] | None = None
     expert_compute_efficiency: SourcedFraction | None = None

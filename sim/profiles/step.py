@@ -52,8 +52,6 @@ DECODES, PROMPTS, BOTH = range(3)
 
 L2_TILE = 128.0
 """Rows and columns of the tiles in which products take their operands from the second-level cache."""
-LINK_SHARE = 0.5
-"""Of the power of multiprocessors at work: kernels of collectives take a fourth of them, and poll while they wait."""
 STATE_BYTES = 4.0
 """Recurrent state is kept in 32 bits (mamba_ssm_cache_dtype of the published configurations)."""
 
@@ -162,7 +160,8 @@ def iteration_cost(
     gpus = layout.gpus
     idle_s = launches + quantising + stack.iteration_s
     # What a graph launches between the kernels are small kernels; a host that is late is waited for.
-    small_s = np.where(tokens / layout.data > stack.graph_tokens, 0.0, launches) + quantising
+    small_s = np.where(tokens / layout.data > stack.graph_tokens, 0.0, launches)
+    small_s = small_s * np.sqrt(np.minimum(1.0, tokens / layout.data / device.multiprocessors)) + quantising
     waiting_j = idle_s * device.waiting_w + small_s * device.active_w + 0.0 * links
     between = Joules(0.0 * links, 0.0 * links, waiting_j, hop_j / gpus + 0.0 * links)
     work = replace(kernels, other=kernels.other + idle_s + hop_s, joules=kernels.joules.plus(between, np.ones(())))
@@ -201,14 +200,14 @@ def _sum(runs: list[Run], device: Device, known: Known | None) -> tuple[Work, Fl
         if isinstance(run.of, Collective):
             taken_s = np.asarray(time.seconds)
             link_j = np.asarray(run.link_byte * device.joule_per_link_byte)
-            joules = Joules(nothing, nothing, taken_s * (device.waiting_w + LINK_SHARE * device.active_w), link_j)
+            joules = Joules(nothing, nothing, taken_s * device.waiting_w, link_j)
             whole = whole.plus(Work(nothing, nothing, taken_s, joules), run.count)
             links = links + run.count * taken_s
             continue
         joule_per_flop = np.where(np.asarray(run.low) > 0.0, device.joule_per_flop, device.joule16_per_flop)
         flop_j = run.flop * joule_per_flop
         joules = kernel_joules(own.seconds, device, flop_j=flop_j, byte=run.byte, again=run.again, power=run.power)
-        late_j = (time.seconds - own.seconds) * (device.waiting_w + LINK_SHARE * device.active_w)
+        late_j = (time.seconds - own.seconds) * device.waiting_w
         joules = replace(joules, waiting=joules.waiting + late_j)
         computing, streaming, floors = map(np.asarray, (time.computing_s, time.streaming_s, time.floor_s))
         whole = whole.plus(Work(computing, streaming, floors, joules), run.count)
@@ -350,7 +349,7 @@ def _slopes(
         kernel(place, 0.0 * flop, flop_j=flop * device.joule16_per_flop, scores=scores[place])
     for place, byte in moved.items():
         of["streaming"][place] = byte / (device.byte_per_s * context)
-        kernel(place, of["streaming"][place], byte=byte * stack.context_power)
+        kernel(place, of["streaming"][place], byte=byte)
     of["other"][SEQUENCE], of["other"][CHUNK] = stack.sequence_s / data, stack.prompt_s  # every rank has a scheduler
     kernel(SEQUENCE, tiles_s)
     of["other"][BLOCK] = block_byte / stack.swap_byte_per_s

@@ -72,13 +72,11 @@ class Stack:
     a sequence of a rank, ``encoder_s`` is spent by an iteration with prompts, however many.
 
     ``expert_power`` is what kernels of experts draw beyond loaded, relative to other kernels of the same work.
-    ``logit_s`` and
-    ``logit_byte`` are what sampling takes and moves for every entry of the vocabulary, of every sequence.
-    ``context_power`` is the energy of a byte of the KV cache relative to one of weights. ``expert_skew`` makes
-    experts unequally popular (``model.popularity``). With expert parallelism the GPU with most experts to read decides:
-    ``expert_imbalance`` standard deviations count fully at 1. ``routed_passes``: where attention is data parallel,
-    every GPU moves each token that any rank has through its memory for every expert that the token asks, as many times
-    as this, in vectors of the hidden size.
+    ``logit_s`` and ``logit_byte`` are what sampling takes and moves for every entry of the vocabulary, of every
+    sequence. ``expert_skew`` makes experts unequally popular (``model.popularity``). With expert parallelism the GPU
+    with most experts to read decides: ``expert_imbalance`` standard deviations count fully at 1. ``routed_passes``:
+    where attention is data parallel, every GPU moves each token that any rank has through its memory for every expert
+    that the token asks, as many times as this, in vectors of the hidden size.
     """
 
     compute_efficiency: Number
@@ -113,7 +111,6 @@ class Stack:
     routed_passes: Number = 0.0
     logit_s: Number = 0.0
     logit_byte: Number = 0.0
-    context_power: Number = 1.0
 
 
 @dataclass(frozen=True)
