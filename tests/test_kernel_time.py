@@ -38,8 +38,8 @@ def product(m: float, n: float, k: float, law: ProductLaw = LAW, **changes: Any)
     return product_time(m, n, k, **{**of, **changes})
 
 
-def seconds(*shape: float, **changes: Any) -> float:
-    return float(np.asarray(product(*shape, **changes).seconds))
+def seconds(m: float, n: float, k: float, **changes: Any) -> float:
+    return float(np.asarray(product(m, n, k, **changes).seconds))
 
 
 def test_a_large_product_computes_at_its_efficiency() -> None:

@@ -226,7 +226,7 @@ def test_many_configurations_at_once_cost_what_each_costs() -> None:
     each = [iteration_cost(*row, tokens=tokens, most_sampled=100.0, block_tokens=16) for row in rows]
     joined = [columns(column) for column in zip(*rows, strict=True)]
     most = np.full((len(rows), 1), 100.0)
-    once = iteration_cost(*joined, tokens=tokens, most_sampled=most, block_tokens=16)  # type: ignore[arg-type]
+    once = iteration_cost(*joined, tokens=tokens, most_sampled=most, block_tokens=16)
     for place, one in enumerate(each):
         assert once.table[:, place] == pytest.approx(one.table, rel=1e-12)
         assert once.slope[:, :, place, 0] == pytest.approx(one.slope, rel=1e-12)

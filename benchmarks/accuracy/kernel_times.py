@@ -40,6 +40,7 @@ from sim.profiles.kernel_time import (
     KernelTime,
     Machine,
     MixtureLaw,
+    Number,
     ProductLaw,
     context_time,
     generation_time,
@@ -50,7 +51,7 @@ from sim.profiles.kernel_time import (
 from sim.profiles.terms import Stack
 
 Floats = npt.NDArray[np.float64]
-Constants = Mapping[str, float]
+Constants = Mapping[str, Number]
 
 FOLDER = MEASURED / "kernels"
 LAUNCH_BOUND = {"h100_sxm": 80e-6, "h200_sxm": 110e-6, "b200_sxm": 220e-6, "gb200": 350e-6, "b300_sxm": 220e-6}
@@ -259,28 +260,29 @@ def shipped(name: str, word: str, board: str) -> Constants:
     if "attention" in name:
         law = DECODING if name.startswith("generation") else PREFILLING
         cycles = {"floor": law.floor_cycles, "tile": law.tile_cycles, "sharpness": law.sharpness}
-        return {"compute": law.compute, "memory": law.memory, **cycles}  # type: ignore[dict-item]
+        return {"compute": law.compute, "memory": law.memory, **cycles}
     law_of = ProductLaw if name == "product" else MixtureLaw
     shared = {"step": law_of.step_cycles, "sharpness": law_of.sharpness}
     if name == "product":
         shared |= {"floor": ProductLaw.floor_cycles, "split": ProductLaw.split_cycles}
     if (name, word) in OTHERS:
-        return {**shared, **OTHERS[name, word]}  # type: ignore[dict-item]
+        return {**shared, **OTHERS[name, word]}
     stack = Catalog().stack("vllm-2026")
     own = stack.quantised["fp8"] if SHIPPED_WORDS[word] == "fp8" else stack
     if name == "product":
         assert own.compute_efficiency is not None
         assert own.memory_efficiency is not None
-        return {**shared, "compute": own.compute_efficiency.value, "memory": own.memory_efficiency.value}  # type: ignore[dict-item]
+        return {**shared, "compute": own.compute_efficiency.value, "memory": own.memory_efficiency.value}
     kernels = own.experts.get(BOARDS[board].generation)
     if kernels is not None:
-        compute, memory = kernels.compute_efficiency.value, kernels.memory_efficiency.value
-        passes, floor = kernels.passes.value, kernels.cycles.value
+        efficiencies = kernels.compute_efficiency.value, kernels.memory_efficiency.value
+        beside: tuple[Number, Number] = (kernels.passes.value, kernels.cycles.value)
     else:
         assert own.expert_compute_efficiency is not None
-        compute, memory = own.expert_compute_efficiency.value, own.expert_efficiency.value
-        passes, floor = Stack.expert_passes, Stack.expert_cycles
-    return {**shared, "compute": compute, "memory": memory, "passes": passes, "floor": floor}  # type: ignore[dict-item]
+        efficiencies = own.expert_compute_efficiency.value, own.expert_efficiency.value
+        beside = (Stack.expert_passes, Stack.expert_cycles)
+    (compute, memory), (passes, floor) = efficiencies, beside
+    return {**shared, "compute": compute, "memory": memory, "passes": passes, "floor": floor}
 
 
 def package_folder() -> Path | None:
@@ -361,7 +363,7 @@ def fitted(
         rows = table[known(table, kind)]
         parts.append((BOARDS[board], rows.iloc[rng.choice(len(rows), min(most, len(rows)), replace=False)]))
 
-    def residuals(c: Constants) -> Floats:
+    def residuals(c: Mapping[str, float]) -> Floats:
         return np.concatenate(
             [
                 np.log(np.asarray(kind.seconds(rows, board, word, c).seconds) / rows["seconds"].to_numpy())
