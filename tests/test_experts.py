@@ -79,6 +79,21 @@ def test_the_gpu_with_most_experts_decides() -> None:
     assert np.all(uneven.byte == even.byte)
 
 
+def test_the_busiest_gpu_computes_more_of_many_tokens() -> None:
+    """Where some experts are popular; alike popular, all GPUs compute the same once all experts are asked."""
+    uneven = replace(PLAIN, expert_imbalance=1.0)
+    skewed = replace(uneven, expert_skew=1.0)
+    computing = [
+        np.asarray(expert_work(MIXTURE, H100, stack, at, IN_16_BITS, np.array([65536.0])).time.computing_s)[0]
+        for stack in (PLAIN, uneven, skewed)
+        for at in (FOUR, layout(4))
+    ]
+    even, sliced = computing[0], computing[1]
+    assert computing[2] == pytest.approx(even, rel=1e-6)
+    assert computing[3] == computing[5] == sliced
+    assert 1.1 * even < computing[4] < 1.5 * even
+
+
 def test_crowded_kernels_take_longer_where_tokens_outnumber_experts() -> None:
     """128 experts on 4 GPUs: beyond 32 tokens."""
     crowded = expert_work(MIXTURE, H100, replace(PLAIN, expert_crowded=1.5), FOUR, IN_16_BITS, TOKENS).time
