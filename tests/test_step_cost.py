@@ -232,6 +232,13 @@ def test_many_configurations_at_once_cost_what_each_costs() -> None:
         assert once.slope[:, :, place, 0] == pytest.approx(one.slope, rel=1e-12)
 
 
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "qwen3-30b-a3b", "deepseek-v3"])
+def test_more_tokens_never_take_less(name: str) -> None:
+    """Tiles make steps, and no step leads down: libraries take the tile and the split that serve best."""
+    seconds = cost_of(named(name), at=layout(4, expert=name != "llama-3.1-8b"), most_tokens=2048).table[:, 1:, COMPUTE]
+    assert (np.diff(seconds, axis=1) >= -1e-12).all()
+
+
 @pytest.mark.parametrize("name", ["llama-3.1-70b", "qwen3-32b"])
 def test_two_gpus_have_half_of_the_work_each(name: str) -> None:
     """But for all-reduces and what every kernel and iteration takes: large products take half as long, to tiles."""

@@ -286,10 +286,10 @@ EFFICIENCY = Bound(0.7, 0.05, 1.0)
 PRODUCT_BOUNDS = {
     "compute": EFFICIENCY,
     "memory": EFFICIENCY,
-    "floor": Bound(4500.0, 1000.0, 20000.0),
-    "step": Bound(60.0, 0.0, 500.0),
-    "split": Bound(4400.0, 0.0, 20000.0),
-    "sharpness": Bound(1.7, 1.0, 8.0),
+    "floor": Bound(4450.0, 1000.0, 20000.0),
+    "step": Bound(73.0, 0.0, 500.0),
+    "split": Bound(5320.0, 0.0, 20000.0),
+    "sharpness": Bound(1.83, 1.0, 8.0),
 }
 ATTENTION_BOUNDS = {
     "compute": EFFICIENCY,
@@ -303,7 +303,7 @@ MIXTURE_BOUNDS = {
     "memory": EFFICIENCY,
     "passes": Bound(4.0, 0.0, 30.0),
     "floor": Bound(60000.0, 1000.0, 400000.0),
-    "step": Bound(60.0, 0.0, 500.0),
+    "step": Bound(73.0, 0.0, 500.0),
     "sharpness": Bound(2.0, 1.0, 8.0),
 }
 KINDS = {
@@ -337,8 +337,8 @@ KINDS = {
 SHIPPED_WORDS = {"bfloat16": "bf16", "fp8_block": "fp8"}
 """Precisions of the tables that a stack's weights may have: fp8 is scaled in blocks as it is published."""
 OTHERS = {
-    ("product", "fp8"): {"compute": 0.87, "memory": 0.87},
-    ("product", "nvfp4"): {"compute": 0.58, "memory": 0.80},
+    ("product", "fp8"): {"compute": 0.86, "memory": 0.86},
+    ("product", "nvfp4"): {"compute": 0.57, "memory": 0.81},
     ("mixture", "fp8"): {"compute": 0.35, "memory": 0.945, "passes": 0.58, "floor": 40600.0},
     ("mixture", "nvfp4"): {"compute": 0.31, "memory": 0.87, "passes": 1.2, "floor": 39400.0},
 }

@@ -101,10 +101,10 @@ class ProductLaw:
 
     compute: Number
     memory: Number
-    floor_cycles: Number = 4460.0
-    step_cycles: Number = 59.0
-    split_cycles: Number = 4790.0
-    sharpness: Number = 1.64
+    floor_cycles: Number = 4450.0
+    step_cycles: Number = 73.0
+    split_cycles: Number = 5320.0
+    sharpness: Number = 1.83
     choosy: Number = 1.0
 
 
@@ -135,17 +135,17 @@ def _tiles_s(m: Number, n: Number, k: Number, flop_per_s: Number, machine: Machi
     """Of the tiles' computation with the tiles that are chosen."""
     processors = machine.multiprocessors
     rate = flop_per_s * law.compute / processors
+    choosy = np.asarray(law.choosy) > 0.0
     best: Floats | None = None
     for rows, columns in TILES:
         tiles = np.ceil(m / rows) * np.ceil(n / columns)
-        most = np.where(np.asarray(law.choosy) > 0.0, np.maximum(1.0, np.floor(k / LEAST_SPLIT)), 1.0)
-        splits = np.clip(np.floor(processors / np.maximum(tiles, 1.0)), 1.0, most)
-        terms = k / splits
-        full = np.maximum(1.0, tiles * splits / processors)
-        waiting = law.step_cycles * terms / TERMS + law.split_cycles * (splits > 1.0)
-        seconds = full * (2.0 * rows * columns * terms / rate) + waiting / machine.clock_hz
-        allowed = (np.asarray(law.choosy) > 0.0) | _by_rows(m, rows, columns)
-        seconds = np.where(allowed, seconds, np.inf)
+        one_s = 2.0 * rows * columns * k / rate  # of a tile's whole sum, on a multiprocessor
+        step_s = law.step_cycles * k / TERMS / machine.clock_hz
+        whole = np.maximum(1.0, tiles / processors) * one_s + step_s
+        splits = np.clip(np.floor(processors / np.maximum(tiles, 1.0)), 1.0, np.maximum(1.0, np.floor(k / LEAST_SPLIT)))
+        split = (np.maximum(1.0, tiles * splits / processors) * one_s + step_s) / splits
+        split = split + law.split_cycles / machine.clock_hz
+        seconds = np.where(choosy, np.minimum(whole, split), np.where(_by_rows(m, rows, columns), whole, np.inf))
         best = seconds if best is None else np.minimum(best, seconds)
     assert best is not None
     return np.where(np.asarray(m) > 0.0, best, 0.0)
@@ -189,7 +189,7 @@ class MixtureLaw:
     memory: Number
     passes: Number
     floor_cycles: Number
-    step_cycles: Number = 59.0
+    step_cycles: Number = 73.0
     sharpness: Number = 2.0
 
 
