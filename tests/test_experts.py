@@ -13,14 +13,13 @@ from sim.build.deployment import Deployment
 from sim.profiles.catalog import Catalog
 from sim.profiles.experts import asked_experts, expert_work
 from sim.profiles.kernel_time import MixtureLaw, mixture_time
-from sim.profiles.layers import layers_of
+from sim.profiles.layers import Mixture
 from sim.profiles.model import distinct_experts
 from sim.profiles.terms import Stack
 from sim.spec.serving import Replicas, Serving
-from tests.iterations import H100, IN_16_BITS, PLAIN, layout, named
+from tests.iterations import H100, IN_16_BITS, PLAIN, layout
 
-MIXTURE = layers_of(named("qwen3-30b-a3b")).mixture
-assert MIXTURE is not None
+MIXTURE = Mixture(layers=48, experts=128, per_token=8, hidden=2048, width=768)
 FOUR = layout(4, expert=True)
 TOKENS = np.arange(1.0, 4097.0)
 LAW = MixtureLaw(compute=0.7, memory=0.9, passes=4.0, floor_cycles=60000.0)
@@ -77,7 +76,22 @@ def test_the_gpu_with_most_experts_decides() -> None:
     even = expert_work(MIXTURE, H100, PLAIN, FOUR, IN_16_BITS, TOKENS)
     uneven = expert_work(MIXTURE, H100, replace(PLAIN, expert_imbalance=1.0), FOUR, IN_16_BITS, TOKENS)
     assert (np.asarray(uneven.time.seconds) >= np.asarray(even.time.seconds)).all()
-    assert (uneven.byte == even.byte).all()
+    assert np.all(uneven.byte == even.byte)
+
+
+def test_the_busiest_gpu_computes_more_of_many_tokens() -> None:
+    """Where some experts are popular; alike popular, all GPUs compute the same once all experts are asked."""
+    uneven = replace(PLAIN, expert_imbalance=1.0)
+    skewed = replace(uneven, expert_skew=1.0)
+    computing = [
+        np.asarray(expert_work(MIXTURE, H100, stack, at, IN_16_BITS, np.array([65536.0])).time.computing_s)[0]
+        for stack in (PLAIN, uneven, skewed)
+        for at in (FOUR, layout(4))
+    ]
+    even, sliced = computing[0], computing[1]
+    assert computing[2] == pytest.approx(even, rel=1e-6)
+    assert computing[3] == computing[5] == sliced
+    assert 1.1 * even < computing[4] < 1.5 * even
 
 
 def test_crowded_kernels_take_longer_where_tokens_outnumber_experts() -> None:

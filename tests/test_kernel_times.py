@@ -76,7 +76,7 @@ def test_times_below_launches_are_no_kernels() -> None:
 @pytest.mark.skipif(kt.package_folder() is None, reason="needs aiconfigurator-core")
 @pytest.mark.parametrize(("name", "word"), [("product", "bfloat16"), ("product", "fp8_block")])
 def test_the_constants_that_ship_are_the_fit(name: str, word: str) -> None:
-    ship = kt.shipped(name, word, "h200_sxm")
+    ship = {n: float(v) for n, v in kt.shipped(name, word, "h200_sxm").items()}
     held = {} if word == "bfloat16" else {n: Bound(v, 0.99 * v, 1.01 * v) for n, v in ship.items() if v > 1.0}
     found = kt.fitted(kt.KINDS[name], word, held)
     told = {n: found[n] for n in ("compute", "memory", "floor")}

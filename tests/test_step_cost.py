@@ -226,10 +226,17 @@ def test_many_configurations_at_once_cost_what_each_costs() -> None:
     each = [iteration_cost(*row, tokens=tokens, most_sampled=100.0, block_tokens=16) for row in rows]
     joined = [columns(column) for column in zip(*rows, strict=True)]
     most = np.full((len(rows), 1), 100.0)
-    once = iteration_cost(*joined, tokens=tokens, most_sampled=most, block_tokens=16)  # type: ignore[arg-type]
+    once = iteration_cost(*joined, tokens=tokens, most_sampled=most, block_tokens=16)
     for place, one in enumerate(each):
         assert once.table[:, place] == pytest.approx(one.table, rel=1e-12)
         assert once.slope[:, :, place, 0] == pytest.approx(one.slope, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "qwen3-30b-a3b", "deepseek-v3"])
+def test_more_tokens_never_take_less(name: str) -> None:
+    """Tiles make steps, and no step leads down: libraries take the tile and the split that serve best."""
+    seconds = cost_of(named(name), at=layout(4, expert=name != "llama-3.1-8b"), most_tokens=2048).table[:, 1:, COMPUTE]
+    assert (np.diff(seconds, axis=1) >= -1e-12).all()
 
 
 @pytest.mark.parametrize("name", ["llama-3.1-70b", "qwen3-32b"])

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.accuracy import caps, clocks, decode_caps, load_curves, mlenergy, power_traces, training_nodes
+from benchmarks.accuracy import (
+    caps,
+    clocks,
+    decode_caps,
+    kernel_times,
+    load_curves,
+    mlenergy,
+    power_traces,
+    training_nodes,
+)
 from benchmarks.table import Row
 
 
@@ -17,4 +26,4 @@ def rows(*, quick: bool) -> Sequence[Row]:
     found = [
         row for part in (clocks, caps, decode_caps, load_curves, training_nodes, power_traces) for row in part.rows()
     ]
-    return [*found, *mlenergy.rows(quick=quick)]
+    return [*found, *kernel_times.rows(), *mlenergy.rows(quick=quick)]

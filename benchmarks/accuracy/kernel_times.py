@@ -15,6 +15,7 @@ releases 0.22 and 0.24 differ by 4 % in the median and 10 % on average. Times of
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -34,23 +35,28 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import Generation
 from sim.profiles.kernel_time import (
     DECODING,
+    LATENT,
     PREFILLING,
     ROWWISE_CYCLES,
     AttentionLaw,
     KernelTime,
     Machine,
     MixtureLaw,
+    Number,
     ProductLaw,
+    chunks_time,
     context_time,
     generation_time,
+    latent_time,
     mixture_time,
     product_time,
     quantise_time,
+    recurrence_time,
 )
 from sim.profiles.terms import Stack
 
 Floats = npt.NDArray[np.float64]
-Constants = Mapping[str, float]
+Constants = Mapping[str, Number]
 
 FOLDER = MEASURED / "kernels"
 LAUNCH_BOUND = {"h100_sxm": 80e-6, "h200_sxm": 110e-6, "b200_sxm": 220e-6, "gb200": 350e-6, "b300_sxm": 220e-6}
@@ -93,7 +99,8 @@ BYTES = {"bfloat16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625}
 class Kind:
     """Kernels of one kind: the file's name, what makes a shape, constants to fit, and their time by a law.
 
-    ``folder`` is where the package has its table. ``work`` gives FLOP and bytes for the naive guess.
+    ``folder`` is where the package has its table, ``word`` the column of the precision, and ``source`` a part of the
+    kernel's name, where a table has several. ``work`` gives FLOP and bytes for the naive guess.
     """
 
     file: str
@@ -104,6 +111,7 @@ class Kind:
     work: Callable[[pd.DataFrame, str], tuple[Floats, Floats]]
     words: tuple[str, ...] = ("bfloat16",)
     word: str = "gemm_dtype"
+    source: str = ""
 
 
 def _columns(table: pd.DataFrame, *names: str) -> tuple[Floats, ...]:
@@ -201,14 +209,87 @@ def _context_work(table: pd.DataFrame, _: str) -> tuple[Floats, Floats]:
     return 4.0 * batch * heads * head_dim * tokens * near, 4.0 * batch * tokens * (heads + kv_heads) * head_dim
 
 
+RECURRENCE = ("batch_size", "seq_len", "num_k_heads", "head_k_dim", "num_v_heads", "head_v_dim")
+
+
+def _recurrence(table: pd.DataFrame, board: Board, _: str, __: Constants) -> KernelTime:
+    batch, _, _, key_dim, heads, value_dim = _columns(table, *RECURRENCE)
+    return recurrence_time(batch, 4.0 * heads * key_dim * value_dim, machine=board.machine)
+
+
+def _recurrence_work(table: pd.DataFrame, _: str) -> tuple[Floats, Floats]:
+    batch, _, _, key_dim, heads, value_dim = _columns(table, *RECURRENCE)
+    return 7.0 * batch * heads * key_dim * value_dim, 8.0 * batch * heads * key_dim * value_dim
+
+
+def _chunk_flop(key_dim: Floats, value_dim: Floats) -> Floats:
+    """Of a head's token in chunks of 64: scores and sums, the delta rule's system, and the state at the ends."""
+    scores, sums = 64.0 * key_dim, 64.0 * value_dim
+    return 3.0 * (scores + sums) + scores + 6.0 * key_dim * value_dim
+
+
+def _chunks(table: pd.DataFrame, board: Board, _: str, __: Constants) -> KernelTime:
+    batch, tokens, _, key_dim, heads, value_dim = _columns(table, *RECURRENCE)
+    flop = heads * _chunk_flop(key_dim, value_dim)
+    return chunks_time(
+        batch, np.ceil(tokens / 64.0) * 64.0, heads=heads, flop=flop, channels=0.0, machine=board.machine
+    )
+
+
+def _chunks_work(table: pd.DataFrame, _: str) -> tuple[Floats, Floats]:
+    batch, tokens, key_heads, key_dim, heads, value_dim = _columns(table, *RECURRENCE)
+    byte = 2.0 * batch * tokens * (2.0 * key_heads * key_dim + 2.0 * heads * value_dim)
+    return batch * tokens * heads * _chunk_flop(key_dim, value_dim), byte
+
+
+LATENT_QUERY, LATENT_KEY, LATENT_VALUE = 1536.0, 576.0, 512.0
+"""DeepSeek-V3's ranks of queries, keys and values (arXiv:2412.19437); heads have 128 + 64 and 128 values."""
+
+
+def _latent(table: pd.DataFrame, board: Board, word: str, _: Constants) -> KernelTime:
+    """The whole of latent attention's layer as the sum of its kernels."""
+    heads, batch, done = _columns(table, "num_heads", "batch_size", "step")
+    context = done + table["isl"].to_numpy(np.float64)
+    low = shipped("product", word, "h200_sxm")
+    machine, flop_per_s = board.machine, board.flop_per_s(word)
+    time = latent_time(
+        batch, context, heads=heads, key_dim=LATENT_KEY, value_dim=LATENT_VALUE, kv_bytes=_kv_bytes(table),
+        flop_per_s=board.bf16, machine=machine, law=LATENT,
+    )  # fmt: skip
+    for n, k in ((LATENT_QUERY + LATENT_KEY, 7168.0), (heads * 192.0, LATENT_QUERY), (7168.0, heads * 128.0)):
+        time = time + product_time(
+            batch, n, k, weight_bytes=BYTES[word], operand_bytes=BYTES[word], flop_per_s=flop_per_s, machine=machine,
+            law=ProductLaw(low["compute"], low["memory"]),
+        )  # fmt: skip
+        if word != "bfloat16":
+            time = time + quantise_time(batch, k, machine=machine, memory=low["memory"])
+    plain = shipped("product", "bfloat16", "h200_sxm")
+    absorbed = product_time(
+        batch, heads * 128.0, LATENT_VALUE, weight_bytes=2.0, operand_bytes=2.0, flop_per_s=board.bf16,
+        machine=machine, law=ProductLaw(plain["compute"], plain["memory"]),
+    )  # fmt: skip
+    return time + absorbed * 2.0
+
+
+def _latent_work(table: pd.DataFrame, word: str) -> tuple[Floats, Floats]:
+    heads, batch, done = _columns(table, "num_heads", "batch_size", "step")
+    context = done + table["isl"].to_numpy(np.float64)
+    weights = 7168.0 * (LATENT_QUERY + LATENT_KEY) + heads * (
+        192.0 * LATENT_QUERY + 256.0 * LATENT_VALUE + 128.0 * 7168.0
+    )
+    pairs = batch * context
+    flop = 2.0 * batch * weights + 2.0 * pairs * heads * (LATENT_KEY + LATENT_VALUE)
+    return flop, weights * BYTES[word] + pairs * LATENT_KEY * _kv_bytes(table)
+
+
 EFFICIENCY = Bound(0.7, 0.05, 1.0)
 PRODUCT_BOUNDS = {
     "compute": EFFICIENCY,
     "memory": EFFICIENCY,
-    "floor": Bound(4500.0, 1000.0, 20000.0),
-    "step": Bound(60.0, 0.0, 500.0),
-    "split": Bound(4400.0, 0.0, 20000.0),
-    "sharpness": Bound(1.7, 1.0, 8.0),
+    "floor": Bound(4450.0, 1000.0, 20000.0),
+    "step": Bound(73.0, 0.0, 500.0),
+    "split": Bound(5320.0, 0.0, 20000.0),
+    "sharpness": Bound(1.83, 1.0, 8.0),
 }
 ATTENTION_BOUNDS = {
     "compute": EFFICIENCY,
@@ -222,7 +303,7 @@ MIXTURE_BOUNDS = {
     "memory": EFFICIENCY,
     "passes": Bound(4.0, 0.0, 30.0),
     "floor": Bound(60000.0, 1000.0, 400000.0),
-    "step": Bound(60.0, 0.0, 500.0),
+    "step": Bound(73.0, 0.0, 500.0),
     "sharpness": Bound(2.0, 1.0, 8.0),
 }
 KINDS = {
@@ -240,14 +321,24 @@ KINDS = {
     "context attention": Kind(
         "context_attention", "attention", ATTENTION[1:], ATTENTION_BOUNDS, _context, _context_work, word="attn_dtype"
     ),
+    "recurrence": Kind(
+        "gdn", "linear_attention", ("model_name",), {}, _recurrence, _recurrence_work, word="", source="fused_recurrent"
+    ),
+    "recurrence over prompts": Kind(
+        "gdn", "linear_attention", ("model_name",), {}, _chunks, _chunks_work, word="", source="_flashinfer"
+    ),
+    "latent attention's layer": Kind(
+        "mla_generation_module", "mla", ("num_heads",), {}, _latent, _latent_work, ("bfloat16", "fp8_block"),
+        word="gemm_type",
+    ),
 }  # fmt: skip
 
 
 SHIPPED_WORDS = {"bfloat16": "bf16", "fp8_block": "fp8"}
 """Precisions of the tables that a stack's weights may have: fp8 is scaled in blocks as it is published."""
 OTHERS = {
-    ("product", "fp8"): {"compute": 0.87, "memory": 0.87},
-    ("product", "nvfp4"): {"compute": 0.58, "memory": 0.80},
+    ("product", "fp8"): {"compute": 0.86, "memory": 0.86},
+    ("product", "nvfp4"): {"compute": 0.57, "memory": 0.81},
     ("mixture", "fp8"): {"compute": 0.35, "memory": 0.945, "passes": 0.58, "floor": 40600.0},
     ("mixture", "nvfp4"): {"compute": 0.31, "memory": 0.87, "passes": 1.2, "floor": 39400.0},
 }
@@ -256,31 +347,34 @@ OTHERS = {
 
 def shipped(name: str, word: str, board: str) -> Constants:
     """The constants of a kind in one precision on a board, as they ship."""
+    if not KINDS[name].bounds:
+        return {}  # nothing of these is fitted, or by models alone
     if "attention" in name:
         law = DECODING if name.startswith("generation") else PREFILLING
         cycles = {"floor": law.floor_cycles, "tile": law.tile_cycles, "sharpness": law.sharpness}
-        return {"compute": law.compute, "memory": law.memory, **cycles}  # type: ignore[dict-item]
+        return {"compute": law.compute, "memory": law.memory, **cycles}
     law_of = ProductLaw if name == "product" else MixtureLaw
     shared = {"step": law_of.step_cycles, "sharpness": law_of.sharpness}
     if name == "product":
         shared |= {"floor": ProductLaw.floor_cycles, "split": ProductLaw.split_cycles}
     if (name, word) in OTHERS:
-        return {**shared, **OTHERS[name, word]}  # type: ignore[dict-item]
+        return {**shared, **OTHERS[name, word]}
     stack = Catalog().stack("vllm-2026")
     own = stack.quantised["fp8"] if SHIPPED_WORDS[word] == "fp8" else stack
     if name == "product":
         assert own.compute_efficiency is not None
         assert own.memory_efficiency is not None
-        return {**shared, "compute": own.compute_efficiency.value, "memory": own.memory_efficiency.value}  # type: ignore[dict-item]
+        return {**shared, "compute": own.compute_efficiency.value, "memory": own.memory_efficiency.value}
     kernels = own.experts.get(BOARDS[board].generation)
     if kernels is not None:
-        compute, memory = kernels.compute_efficiency.value, kernels.memory_efficiency.value
-        passes, floor = kernels.passes.value, kernels.cycles.value
+        efficiencies = kernels.compute_efficiency.value, kernels.memory_efficiency.value
+        beside: tuple[Number, Number] = (kernels.passes.value, kernels.cycles.value)
     else:
         assert own.expert_compute_efficiency is not None
-        compute, memory = own.expert_compute_efficiency.value, own.expert_efficiency.value
-        passes, floor = Stack.expert_passes, Stack.expert_cycles
-    return {**shared, "compute": compute, "memory": memory, "passes": passes, "floor": floor}  # type: ignore[dict-item]
+        efficiencies = own.expert_compute_efficiency.value, own.expert_efficiency.value
+        beside = (Stack.expert_passes, Stack.expert_cycles)
+    (compute, memory), (passes, floor) = efficiencies, beside
+    return {**shared, "compute": compute, "memory": memory, "passes": passes, "floor": floor}
 
 
 def package_folder() -> Path | None:
@@ -305,7 +399,8 @@ def table_of(
     if not path.is_file():
         return pd.DataFrame()
     table = pd.read_parquet(path)
-    table = table[(table[kind.word] == word) & (table["latency"] > 0.0)].copy()
+    some = (table["latency"] > 0.0) & table["kernel_source"].str.contains(kind.source)
+    table = table[some & (table[kind.word] == word if kind.word else True)].copy()
     table["seconds"] = table["latency"] * 1e-3
     if "window_size" not in table:
         table["window_size"] = 0
@@ -324,11 +419,17 @@ def _version(path: Path) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", path.parent.name)]
 
 
+def _number(name: str) -> int:
+    """Of a name, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+
+
 def known(table: pd.DataFrame, kind: Kind) -> npt.NDArray[np.bool_]:
     """Rows of shapes that constants are fitted to: about half of them, by a hash of the shape alone."""
     mixed = np.zeros(len(table), dtype=np.uint64)
     for name in kind.shape:
-        mixed = (mixed ^ table[name].to_numpy().astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        written = table[name].map(_number) if name == "model_name" else table[name]
+        mixed = (mixed ^ written.to_numpy().astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
     return np.asarray(mixed % np.uint64(2) == 0)
 
@@ -361,7 +462,7 @@ def fitted(
         rows = table[known(table, kind)]
         parts.append((BOARDS[board], rows.iloc[rng.choice(len(rows), min(most, len(rows)), replace=False)]))
 
-    def residuals(c: Constants) -> Floats:
+    def residuals(c: Mapping[str, float]) -> Floats:
         return np.concatenate(
             [
                 np.log(np.asarray(kind.seconds(rows, board, word, c).seconds) / rows["seconds"].to_numpy())

@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from sim.profiles.kernel_time import KernelTime, MixtureLaw, Number, mixture_time
 from sim.profiles.layers import Mixture
-from sim.profiles.model import distinct_experts
+from sim.profiles.model import distinct_experts, popularity
 from sim.profiles.terms import Device, Layout, Precision, Stack
 
 Floats = npt.NDArray[np.float64]
@@ -24,8 +24,7 @@ Floats = npt.NDArray[np.float64]
 class ExpertWork:
     """A mixture's layer on one GPU, by tokens.
 
-    ``time`` is of the GPU with most to read, whose experts have as many rows each as the others'; ``own`` is the mean
-    GPU's. B and FLOP are the mean's.
+    ``time`` is of the GPU with most to read and to compute, ``own`` the mean GPU's. B and FLOP are the mean's.
     """
 
     time: KernelTime
@@ -49,9 +48,9 @@ def expert_work(
     law = MixtureLaw(compute, stack.expert_efficiency, stack.expert_passes, stack.expert_cycles)
     crowded = np.where(tokens > mixture.experts / spread, stack.expert_crowded, 1.0)
 
-    def layer(experts: Floats) -> KernelTime:
+    def layer(experts: Floats, busier: Number) -> KernelTime:
         time = mixture_time(
-            everyones / spread * experts / np.maximum(mean, 1e-30),
+            np.minimum(everyones / spread * busier, tokens * np.maximum(experts, 1.0)),
             experts,
             mixture.hidden,
             width,
@@ -66,7 +65,8 @@ def expert_work(
 
     an_expert = mixture.matrices * mixture.hidden * width
     byte = mean * an_expert * precision.expert_bytes
-    return ExpertWork(layer(most), layer(mean), byte, 2.0 * an_expert * everyones / spread)
+    busier = np.maximum(most / np.maximum(mean, 1e-30), _busier(mixture, stack, layout))
+    return ExpertWork(layer(most, busier), layer(mean, 1.0), byte, 2.0 * an_expert * everyones / spread)
 
 
 def asked_experts(experts: Number, per_token: Number, tokens: Floats, skew: Number) -> Floats:
@@ -80,6 +80,27 @@ def asked_experts(experts: Number, per_token: Number, tokens: Floats, skew: Numb
         same = (rows == own).all(axis=1)
         found[same] = distinct_experts(int(own[0]), int(own[1]), tokens[same], float(own[2]))
     return found
+
+
+def _busier(mixture: Mixture, stack: Stack, layout: Layout) -> Number:
+    """How many more rows than the mean GPU's the busiest has, however many tokens there are: its experts happen to be
+    the popular ones. Spreads and their largest are reckoned as in ``_experts_read``."""
+    own = mixture.experts / layout.gpus
+    spread = np.sqrt(np.maximum(1.0 - own / mixture.experts, 0.0) / np.maximum(own, 1e-30))
+    unequal = _unequal(mixture.experts, mixture.per_token, stack.expert_skew)
+    above = np.maximum(ndtri((layout.gpus - 0.375) / (layout.gpus + 0.25)), 0.0)
+    busier = 1.0 + stack.expert_imbalance * above * unequal * spread
+    return np.where(np.asarray(layout.expert) > 0.0, busier, 1.0)
+
+
+def _unequal(experts: Number, per_token: Number, skew: Number) -> Number:
+    """Standard deviation of experts' popularity, relative to its mean."""
+    if not (np.ndim(experts) or np.ndim(per_token) or np.ndim(skew)):
+        chance = popularity(int(experts), int(per_token), float(skew))
+        return float(chance.std() / chance.mean()) if per_token else 0.0
+    rows = np.broadcast_arrays(experts, per_token, skew)
+    found = [_unequal(*(float(part) for part in row)) for row in zip(*(part.ravel() for part in rows), strict=True)]
+    return np.array(found).reshape(rows[0].shape)
 
 
 def _experts_read(experts: Number, stack: Stack, layout: Layout, asked: Floats) -> tuple[Floats, Floats]:

@@ -52,6 +52,8 @@ ROWWISE_CYCLES, ROW_CYCLES = 0.57, 1800.0
 QUANTISE_CYCLES = 4400.0
 QUERY_ROWS = 128.0
 """Of a prompt's tokens that a tile of attention over prompts holds."""
+LATENT_ROWS = 64.0
+"""Heads of latent attention are padded to a multiple of so many."""
 PACKED_QUERIES = 16.0
 """Heads that share a cached head are padded to a multiple of so many."""
 
@@ -99,10 +101,10 @@ class ProductLaw:
 
     compute: Number
     memory: Number
-    floor_cycles: Number = 4460.0
-    step_cycles: Number = 59.0
-    split_cycles: Number = 4790.0
-    sharpness: Number = 1.64
+    floor_cycles: Number = 4450.0
+    step_cycles: Number = 73.0
+    split_cycles: Number = 5320.0
+    sharpness: Number = 1.83
     choosy: Number = 1.0
 
 
@@ -133,17 +135,17 @@ def _tiles_s(m: Number, n: Number, k: Number, flop_per_s: Number, machine: Machi
     """Of the tiles' computation with the tiles that are chosen."""
     processors = machine.multiprocessors
     rate = flop_per_s * law.compute / processors
+    choosy = np.asarray(law.choosy) > 0.0
     best: Floats | None = None
     for rows, columns in TILES:
         tiles = np.ceil(m / rows) * np.ceil(n / columns)
-        most = np.where(np.asarray(law.choosy) > 0.0, np.maximum(1.0, np.floor(k / LEAST_SPLIT)), 1.0)
-        splits = np.clip(np.floor(processors / np.maximum(tiles, 1.0)), 1.0, most)
-        terms = k / splits
-        full = np.maximum(1.0, tiles * splits / processors)
-        waiting = law.step_cycles * terms / TERMS + law.split_cycles * (splits > 1.0)
-        seconds = full * (2.0 * rows * columns * terms / rate) + waiting / machine.clock_hz
-        allowed = (np.asarray(law.choosy) > 0.0) | _by_rows(m, rows, columns)
-        seconds = np.where(allowed, seconds, np.inf)
+        one_s = 2.0 * rows * columns * k / rate  # of a tile's whole sum, on a multiprocessor
+        step_s = law.step_cycles * k / TERMS / machine.clock_hz
+        whole = np.maximum(1.0, tiles / processors) * one_s + step_s
+        splits = np.clip(np.floor(processors / np.maximum(tiles, 1.0)), 1.0, np.maximum(1.0, np.floor(k / LEAST_SPLIT)))
+        split = (np.maximum(1.0, tiles * splits / processors) * one_s + step_s) / splits
+        split = split + law.split_cycles / machine.clock_hz
+        seconds = np.where(choosy, np.minimum(whole, split), np.where(_by_rows(m, rows, columns), whole, np.inf))
         best = seconds if best is None else np.minimum(best, seconds)
     assert best is not None
     return np.where(np.asarray(m) > 0.0, best, 0.0)
@@ -187,7 +189,7 @@ class MixtureLaw:
     memory: Number
     passes: Number
     floor_cycles: Number
-    step_cycles: Number = 59.0
+    step_cycles: Number = 73.0
     sharpness: Number = 2.0
 
 
@@ -264,6 +266,8 @@ class AttentionLaw:
 
 
 DECODING = AttentionLaw(compute=0.1, memory=0.95, floor_cycles=20100.0, tile_cycles=3400.0, sharpness=2.7)
+LATENT = AttentionLaw(compute=0.6, memory=0.9, floor_cycles=20100.0, tile_cycles=3400.0, sharpness=2.7)
+"""As decoding's; that its tensor cores do as well as over prompts is assumed."""
 PREFILLING = AttentionLaw(compute=0.63, memory=0.36, floor_cycles=19000.0, tile_cycles=3900.0, sharpness=1.0)
 
 
@@ -290,6 +294,28 @@ def generation_time(
         time.streaming_s,
         law.floor_cycles / machine.clock_hz + sequences * kv_heads * law.tile_s(machine),
     )
+
+
+def latent_time(
+    sequences: Number,
+    context: Number,
+    *,
+    heads: Number,
+    key_dim: Number,
+    value_dim: Number,
+    kv_bytes: Number,
+    flop_per_s: Number,
+    machine: Machine,
+    law: AttentionLaw,
+) -> KernelTime:
+    """As ``generation_time``, where all heads read one vector of ``key_dim`` values, part of which serve as the value
+    (multi-head latent attention in its absorbed form)."""
+    packed = np.ceil(heads / LATENT_ROWS) * LATENT_ROWS
+    pairs = sequences * context
+    computing = 2.0 * pairs * packed * (key_dim + value_dim) / (flop_per_s * law.compute)
+    streaming = pairs * key_dim * kv_bytes / (machine.byte_per_s * law.memory)
+    floor_s = law.floor_cycles / machine.clock_hz + sequences * law.tile_s(machine)
+    return _together(computing, streaming, law.sharpness, floor_s)
 
 
 def context_time(
@@ -322,6 +348,37 @@ def context_time(
     return _together(
         computing, byte / (machine.byte_per_s * law.memory), law.sharpness, law.floor_cycles / machine.clock_hz
     )
+
+
+STATE_MEMORY = 0.87
+"""Fraction of the memory's rate at which recurrences read and write their states."""
+STATE_CYCLES, CHUNKS_CYCLES = 7300.0, 30000.0
+"""That a recurrence takes before its first state when sequences decode, and before its first chunk of a prompt."""
+CHUNK_FLOP_PER_CYCLE = 1680.0
+"""Of a multiprocessor that works on the chunks of one head, one after the other."""
+CONVOLUTION_MEMORY, CONVOLUTION_CYCLES = 0.40, 5800.0
+"""Fraction of the memory's rate and cycles of the convolution before a recurrence, over prompts."""
+
+
+def recurrence_time(sequences: Number, state_bytes: Number, *, machine: Machine) -> KernelTime:
+    """Of one layer's recurrence for ``sequences`` that decode: each reads its state of so many bytes and writes it."""
+    moved_s = 2.0 * sequences * state_bytes / (machine.byte_per_s * STATE_MEMORY)
+    return KernelTime(0.0, moved_s, STATE_CYCLES / machine.clock_hz)
+
+
+def chunks_time(
+    prompts: Number, tokens: Number, *, heads: Number, flop: Number, channels: Number, machine: Machine
+) -> KernelTime:
+    """Of one layer's recurrence over ``prompts`` of so many ``tokens`` each, computed in chunks with ``flop`` a token,
+    and of the convolution over ``channels`` before it (0: none).
+
+    A head of a prompt has its chunks one after the other, on one multiprocessor.
+    """
+    idle = np.maximum(1.0, machine.multiprocessors / (prompts * heads))
+    issued = CHUNK_FLOP_PER_CYCLE * machine.clock_hz * machine.multiprocessors
+    convolved = 2.0 * ACTIVATION_BYTES * prompts * tokens * channels / (machine.byte_per_s * CONVOLUTION_MEMORY)
+    floor = CHUNKS_CYCLES + np.where(np.asarray(channels) > 0.0, CONVOLUTION_CYCLES, 0.0)
+    return KernelTime(prompts * tokens * flop / issued * idle, convolved, floor / machine.clock_hz)
 
 
 def reduce_time(byte: Number, gpus: Number, *, latency_s: Number, byte_per_s: Number) -> KernelTime:
