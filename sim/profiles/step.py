@@ -16,12 +16,25 @@ all-reduces a layer); Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002 (r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.profiles.clock import ClockCurve, Joules, capped_clock, saved_w
+from sim.profiles.capped_step import (
+    BLOCK,
+    CHUNK,
+    PAIR,
+    READ,
+    SEQUENCE,
+    WINDOW_PAIR,
+    WINDOW_READ,
+    Cap,
+    CappedCost,
+    Work,
+    capped_cost,
+)
+from sim.profiles.clock import Joules
 from sim.profiles.experts import expert_work
 from sim.profiles.model import ModelShape
 from sim.profiles.terms import Device, Layout, Precision, Stack
@@ -29,7 +42,6 @@ from sim.profiles.terms import Device, Layout, Precision, Stack
 Floats = npt.NDArray[np.float64]
 
 COMPUTE, MEMORY, CAPPED, ENERGY = range(4)
-PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 
 WITH_DECODES = (0, 2)
 """Kinds of iterations in which sequences decode: alone, and beside prompts."""
@@ -38,9 +50,6 @@ WITH_PROMPTS = slice(1, 3)
 
 ACTIVATION_BYTES = 2.0
 """Activations travel between GPUs in 16 bits."""
-REFERENCE_READING = 0.5
-"""Time of reading contexts, relative to that of reading weights, for which the clock under a cap is found: a table has
-one clock for each number of tokens, whatever their contexts."""
 STATE_BYTES = 4.0
 """Recurrent state is kept in 32 bits (mamba_ssm_cache_dtype of the published configurations)."""
 
@@ -112,17 +121,13 @@ def iteration_cost(
         links=link_byte * device.joule_per_link_byte + hop_j / gpus,
     )
     slopes = _slopes(model, device, stack, layout, precision, copies, block_tokens)
-    hidden = 1.0 - stack.overlap
-    work = _Work(compute, memory, other, joules)
+    work = Work(compute, memory, other, joules)
     decoding = np.minimum(tokens, most_sampled or most_tokens)
-    clock, energy, slopes = _under_cap(device, work, slopes, decoding, hidden)
-    compute, energy = compute / clock, gpus * energy
+    cost = _cost(device, work, slopes, decoding, 1.0 - stack.overlap)
     headroom_w = gpus * (device.cap_w - device.loaded_w)
 
     table = np.zeros((3, most_tokens + 1, 4))
-    table[:, :, COMPUTE] = compute + hidden * memory + other
-    table[:, :, MEMORY] = memory + hidden * compute + other
-    table[:, :, ENERGY] = energy
+    table[:, :, [COMPUTE, MEMORY, ENERGY]] = cost.table.T * np.array([1.0, 1.0, gpus])
     table[WITH_PROMPTS, 1:, :2] += stack.encoder_s
     table[WITH_PROMPTS, 1:, ENERGY] += gpus * stack.encoder_s * device.waiting_w
     if draft is not None:
@@ -131,9 +136,7 @@ def iteration_cost(
             table[kind, 1:, ENERGY] += draft.joules
     table[:, :, CAPPED] = table[:, :, ENERGY] / headroom_w
     slope = np.zeros((4, 7))
-    slope[COMPUTE] = slopes.compute + hidden * slopes.memory + slopes.other
-    slope[MEMORY] = slopes.memory + hidden * slopes.compute + slopes.other
-    slope[ENERGY] = gpus * slopes.joules.total
+    slope[[COMPUTE, MEMORY, ENERGY]] = cost.slope * np.array([[1.0], [1.0], [gpus]])
     if draft is not None:
         slope[[COMPUTE, MEMORY], SEQUENCE] += draft.seconds_per_sequence
         slope[ENERGY, SEQUENCE] += draft.joules_per_sequence
@@ -153,82 +156,16 @@ def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -
     return np.where(eager, late, gaps), np.where(eager, 0.0, quantising)
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What some work asks of one GPU at the highest clock: s of its cores, of memory, and of all else; and J beyond
-    loaded. Arrays by tokens, or by slope."""
-
-    compute: Floats
-    memory: Floats
-    other: Floats
-    joules: Joules
-
-    def plus(self, more: _Work, times: Floats) -> _Work:
-        """With ``more`` so many times; its parts are single numbers."""
-        return _Work(
-            self.compute + times * more.compute,
-            self.memory + times * more.memory,
-            self.other + times * more.other,
-            self.joules.plus(more.joules, times),
-        )
-
-    def seconds(self, clock: Floats, hidden: float) -> Floats:
-        """At a clock."""
-        slowed = self.compute / clock
-        return np.maximum(slowed + hidden * self.memory, self.memory + hidden * slowed) + self.other
-
-
-def _under_cap(
-    device: Device, work: _Work, slopes: _Work, decoding: Floats, hidden: float
-) -> tuple[Floats, Floats, _Work]:
-    """The clock by tokens under the device's cap, a GPU's J beyond loaded then, and the slopes as they are then.
-
-    The clock is that of a reference iteration: its decodes (``decoding``, by tokens) read so much of their contexts
-    that the most of them take ``REFERENCE_READING`` of the time of reading the weights. Slopes are taken at the clock
-    of the most decodes. Elsewhere the row of the cap keeps the mean power from exceeding it.
-    """
-    if device.clock is None:
-        return np.ones_like(work.compute), work.joules.total, slopes
-    most = int(np.argmax(decoding))
-    one = _one_read(slopes)
-    reads = REFERENCE_READING * work.memory[most] / float(one.memory) if one.memory > 0.0 else 0.0
-    share = decoding / max(float(decoding[most]), 1.0)
-    whole = work.plus(one, share * reads)
-    clock = capped_clock(
-        lambda at: whole.seconds(at, hidden),
-        whole.joules, whole.other, cap_w=device.cap_w, loaded_w=device.loaded_w, curve=device.clock,
-    )  # fmt: skip
-
-    def slower(part: _Work) -> Floats:
-        free_s = part.seconds(np.ones_like(clock), hidden) - part.other
-        return np.where(free_s > 0.0, (part.seconds(clock, hidden) - part.other) / np.maximum(free_s, 1e-300), 1.0)
-
-    less_w = saved_w(clock, device.clock)
-    energy = work.joules.at(clock, slower(work), device.clock) - less_w * work.seconds(clock, hidden)
-    energy = np.maximum(energy, 0.0)
-    at, stretched = clock[most], slower(whole)[most]
-    return clock, energy, _slopes_at(slopes, at, stretched, device.clock)
-
-
-def _one_read(slopes: _Work) -> _Work:
-    """What a token attending to one token of its context asks, within a window where no layer attends to all."""
-    pair, read = (PAIR, READ) if slopes.memory[READ] > 0.0 else (WINDOW_PAIR, WINDOW_READ)
-    j, both = slopes.joules, [pair, read]
-    return _Work(
-        slopes.compute[both].sum(),
-        slopes.memory[both].sum(),
-        slopes.other[both].sum(),
-        Joules(j.operations[both].sum(), j.traffic[both].sum(), j.waiting[both].sum(), j.links[both].sum()),
-    )
-
-
-def _slopes_at(slopes: _Work, clock: Floats, slower: Floats, curve: ClockCurve) -> _Work:
-    """The slopes at a clock; what a loaded GPU saves meanwhile is taken off where the time is sure to add up."""
-    energy = slopes.joules.at(clock, slower, curve) - saved_w(clock, curve) * (slopes.memory + slopes.other)
-    nothing = np.zeros_like(energy)
-    return replace(
-        slopes, compute=slopes.compute / clock, joules=Joules(np.maximum(energy, 0.0), nothing, nothing, nothing)
-    )
+def _cost(device: Device, work: Work, slopes: Work, decoding: Floats, hidden: float) -> CappedCost:
+    """One GPU's, under the device's cap; a board of which no clock is known is not slowed by one, but only delayed."""
+    if device.clock is not None:
+        return capped_cost(work, slopes, decoding, Cap(device.cap_w, device.loaded_w, device.clock, hidden))
+    free = [
+        np.stack([part.compute + hidden * part.memory, part.memory + hidden * part.compute]) + part.other
+        for part in (work, slopes)
+    ]
+    table, slope = (np.stack([*times, part.joules.total]) for times, part in zip(free, (work, slopes), strict=True))
+    return CappedCost(table, slope)
 
 
 def _slopes(
@@ -239,7 +176,7 @@ def _slopes(
     precision: Precision,
     copies: float,
     block_tokens: int,
-) -> _Work:
+) -> Work:
     """Of one GPU, for a pair, a read, the same within a window, a sequence, a swapped block, a chunk."""
     gpus = float(layout.gpus)
     pair_flop = np.array([model.attention_flop_full, model.attention_flop_windowed]) / gpus
@@ -259,7 +196,7 @@ def _slopes(
     block_byte = float(read_byte.sum()) * block_tokens
     other[BLOCK] = block_byte / stack.swap_byte_per_s
     traffic[BLOCK] = block_byte * device.joule_per_byte
-    return _Work(compute, memory, other, Joules(operations, traffic, waiting, np.zeros(7)))
+    return Work(compute, memory, other, Joules(operations, traffic, waiting, np.zeros(7)))
 
 
 def _communication(
