@@ -192,7 +192,7 @@ def test_reading_memory_saves_energy_under_a_cap_until_the_voltage_is_at_its_flo
 @pytest.mark.parametrize("context", [200, 1000, 4000])
 @pytest.mark.parametrize("cap_w", [260.0, 350.0])
 def test_a_binding_cap_is_drawn_whatever_the_contexts(cap_w: float, context: int) -> None:
-    """A cap is neither exceeded nor much left unused: the clock is as high as it allows, for short contexts and long."""
+    """A cap is neither exceeded nor much left unused, for short contexts and long."""
     seconds, joules = decode(replace(H100, cap_w=cap_w), context=context)
     assert 0.93 * cap_w < H100.loaded_w + joules / seconds <= cap_w * (1 + 1e-9)
 

@@ -3,8 +3,8 @@
 Work of an iteration: every resident weight is read once, every expert that some token is routed to is read once, each
 token is multiplied with the weights it uses, and attends to its context in the KV cache. Time is the longer of compute
 and memory (or part of their sum, where they overlap only in part), plus communication and the stack's own overheads;
-energy is what that work costs beyond the power of a loaded GPU. What experts take is in ``profiles.experts``, and what a
-power cap does in ``profiles.capped_step``.
+energy is what that work costs beyond the power of a loaded GPU. What experts take is in ``profiles.experts``, and what
+a power cap does in ``profiles.capped_step``.
 
 What it leaves out: activations (small beside weights and KV), that some GPUs compute more tokens than others, and
 contention between links.
