@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.profiles.capped import Board, JobLaw, job_under_cap
+from sim.profiles.capped_step import PAIR, READ, SEQUENCE
 from sim.profiles.catalog import Catalog
 from sim.profiles.clock import (
     LOWEST_CLOCK,
@@ -25,7 +26,7 @@ from sim.profiles.clock import (
 )
 from sim.profiles.hardware import board_of
 from sim.profiles.model import shape
-from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY, READ, IterationCost, iteration_cost
+from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY, IterationCost, iteration_cost
 from sim.profiles.terms import Device, Layout, Precision, Stack
 
 curves = st.builds(ClockCurve, st.floats(0.5, 0.9), st.floats(0.5, 2.0), st.floats(0.0, 0.4), st.floats(0.0, 40.0))
@@ -131,15 +132,15 @@ MODEL = shape(Catalog().model("llama-3.1-8b").architecture)
 STACK = Stack(0.65, 0.8, 0.7, 0.75, 1.0, 1e-3, 2e-5, 1e-5, 1.2e-5, 25e9)
 
 
-def cost(device: Device) -> IterationCost:
+def cost(device: Device, most: int = 256) -> IterationCost:
     layout = Layout(1, 1, 1, False, 450e9, 1e-5, 0.0)
     size = Precision(2.0 * MODEL.resident_parameters, 0.0, 2.0)
-    return iteration_cost(MODEL, device, STACK, layout, size, most_tokens=8192, block_tokens=16, most_sampled=128)
+    return iteration_cost(MODEL, device, STACK, layout, size, most_tokens=most, block_tokens=16, most_sampled=128)
 
 
 def prompt(device: Device) -> tuple[np.ndarray, np.ndarray]:
     """s and J of iterations of prompts, by tokens."""
-    table = cost(device).table[1, 1:]
+    table = cost(device, 8192).table[1, 1:]
     return table[:, [COMPUTE, MEMORY, CAPPED]].max(axis=1), table[:, ENERGY]
 
 
@@ -162,11 +163,12 @@ def decode(device: Device, users: int = 128, context: int = 2000) -> tuple[float
     found = cost(device)
     at = found.table[0, users].copy()
     features = np.zeros(7)
-    features[[0, READ, 4]] = users * context, users * context, users
+    features[[PAIR, READ, SEQUENCE]] = users * context, users * context, users
     at += found.slope @ features
     return float(at[:3].max()), float(at[ENERGY])
 
 
+@settings(max_examples=30)
 @given(st.floats(180.0, 700.0), st.floats(180.0, 700.0))
 def test_decoding_under_a_lower_cap_takes_no_less_time_and_meets_it(one_w: float, other_w: float) -> None:
     low, high = sorted((one_w, other_w))
@@ -185,6 +187,14 @@ def test_reading_memory_saves_energy_under_a_cap_until_the_voltage_is_at_its_flo
     free_s, fair_s, deep_s = (decode(replace(H100, cap_w=w))[0] for w in (700.0, 300.0, 150.0))
     assert fair_s < 1.1 * free_s
     assert deep_s > 1.5 * free_s
+
+
+@pytest.mark.parametrize("context", [200, 1000, 4000])
+@pytest.mark.parametrize("cap_w", [260.0, 350.0])
+def test_a_binding_cap_is_drawn_whatever_the_contexts(cap_w: float, context: int) -> None:
+    """A cap is neither exceeded nor much left unused, for short contexts and long."""
+    seconds, joules = decode(replace(H100, cap_w=cap_w), context=context)
+    assert 0.93 * cap_w < H100.loaded_w + joules / seconds <= cap_w * (1 + 1e-9)
 
 
 def test_a_cap_that_does_not_bind_changes_nothing() -> None:

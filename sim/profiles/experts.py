@@ -98,9 +98,10 @@ def _unequal(experts: Number, per_token: Number, skew: Number) -> Number:
     if not (np.ndim(experts) or np.ndim(per_token) or np.ndim(skew)):
         chance = popularity(int(experts), int(per_token), float(skew))
         return float(chance.std() / chance.mean()) if per_token else 0.0
-    rows = np.broadcast_arrays(experts, per_token, skew)
-    found = [_unequal(*(float(part) for part in row)) for row in zip(*(part.ravel() for part in rows), strict=True)]
-    return np.array(found).reshape(rows[0].shape)
+    wide = np.broadcast_arrays(experts, per_token, skew)
+    rows, own = np.unique(np.stack([part.ravel() for part in wide]), axis=1, return_inverse=True)
+    found = np.array([_unequal(*(float(part) for part in row)) for row in rows.T])
+    return found[own].reshape(wide[0].shape)
 
 
 def _experts_read(experts: Number, stack: Stack, layout: Layout, asked: Floats) -> tuple[Floats, Floats]:

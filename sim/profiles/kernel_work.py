@@ -61,7 +61,9 @@ def causal_pairs(queries: Number, before: Number, window: Number) -> Number:
     """Pairs of a query and a key it sees: queries at the end of ``before`` tokens, each of which sees those up to its
     own and at most ``window`` of them."""
     growing = np.clip(window - before, 0.0, queries)
-    return growing * before + growing * (growing + 1.0) / 2.0 + (queries - growing) * np.minimum(window, before + queries)
+    return (
+        growing * before + growing * (growing + 1.0) / 2.0 + (queries - growing) * np.minimum(window, before + queries)
+    )
 
 
 def attention_work(

@@ -25,6 +25,18 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sim.profiles.capped_step import (
+    BLOCK,
+    CHUNK,
+    PAIR,
+    READ,
+    SEQUENCE,
+    WINDOW_PAIR,
+    WINDOW_READ,
+    Work,
+    capped_cost,
+    stacked,
+)
 from sim.profiles.clock import Joules
 from sim.profiles.experts import expert_work
 from sim.profiles.kernel_time import (
@@ -39,13 +51,12 @@ from sim.profiles.kernel_time import (
 )
 from sim.profiles.layers import Attention, Layers, Mixture, Product
 from sim.profiles.model import ModelShape
+from sim.profiles.step_energy import kernel_joules
 from sim.profiles.terms import Device, Layout, Precision, Stack
-from sim.profiles.work import Work, kernel_joules, under_cap
 
 Floats = npt.NDArray[np.float64]
 
 COMPUTE, MEMORY, CAPPED, ENERGY = range(4)
-PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 
 DECODES, PROMPTS, BOTH = range(3)
 """Kinds of iterations: sequences decode alone, prompts alone, one beside the other."""
@@ -153,45 +164,41 @@ def iteration_cost(
     body = list(iteration_runs(layers, model, device, stack, layout, precision, tokens=tokens))
     heads = [list(head_runs(layers, model, device, stack, precision, rows / layout.data)) for rows in sampled]
     kinds = [_sum([*body, *head], device, known) for head in heads]
-    kernels, links = Work.stacked([kind[0] for kind in kinds]), np.stack([kind[1] for kind in kinds])
-    worked_s = kernels.computing + kernels.streaming + links
-    launches, quantising = _launches(model, stack, tokens / layout.data, worked_s)
+    kernels, links = stacked([kind[0] for kind in kinds]), np.stack([kind[1] for kind in kinds])
+    launches, quantising = _launches(model, stack, tokens / layout.data, kernels.computing + kernels.streaming + links)
     hop_s, hop_j = _hops(model, layout, tokens)
     gpus = layout.gpus
     idle_s = launches + quantising + stack.iteration_s
     # What a graph launches between the kernels are small kernels; a host that is late is waited for.
     small_s = np.where(tokens / layout.data > stack.graph_tokens, 0.0, launches)
     small_s = small_s * np.sqrt(np.minimum(1.0, tokens / layout.data / device.multiprocessors)) + quantising
-    waiting_j = idle_s * device.waiting_w + small_s * device.active_w + 0.0 * links
-    between = Joules(0.0 * links, 0.0 * links, waiting_j, hop_j / gpus + 0.0 * links)
-    work = replace(kernels, other=kernels.other + idle_s + hop_s, joules=kernels.joules.plus(between, np.ones(())))
+    waiting_j = idle_s * device.waiting_w + small_s * device.active_w
+    between = Work.of(0.0, 0.0, idle_s + hop_s, Joules(0.0 * links, 0.0 * links, waiting_j, hop_j / gpus))
     slopes = _slopes(layers, model, device, stack, layout, precision, block_tokens)
     decoding = np.stack([sampled[2], 0.0 * sampled[2], sampled[2]])
-    clock, energy, slopes = under_cap(device, work, slopes, _one_read(slopes), np.broadcast_to(decoding, links.shape))
-    seconds, energy = work.seconds(clock), gpus * energy
+    cost = capped_cost(device, kernels.plus(between), slopes, np.broadcast_to(decoding, links.shape))
+    table, energy = cost.table[:2].copy(), gpus * cost.table[2]
 
-    seconds[[PROMPTS, BOTH]] += stack.encoder_s * busy
+    table[:, [PROMPTS, BOTH]] += stack.encoder_s * busy
     # An encoder of pictures multiplies large matrices: it asks for the limit.
     encoding_w = np.minimum(device.limit_w, device.cap_w) - device.loaded_w
     energy[[PROMPTS, BOTH]] += gpus * stack.encoder_s * busy * encoding_w
-    slope = np.stack(
-        [slopes.computing + slopes.other, slopes.streaming + slopes.other, slopes.other, gpus * slopes.joules.total]
-    )
+    slope = np.stack([*cost.slope[:2], 0.0 * cost.slope[2], gpus * cost.slope[2]])
     if draft is not None:
-        seconds[[DECODES, BOTH]] += draft.seconds * busy
+        table[:, [DECODES, BOTH]] += draft.seconds * busy
         energy[[DECODES, BOTH]] += draft.joules * busy
         slope[[COMPUTE, MEMORY], SEQUENCE] += draft.seconds_per_sequence
         slope[ENERGY, SEQUENCE] += draft.joules_per_sequence
     headroom_w = gpus * (device.cap_w - device.loaded_w)
-    table = np.stack([seconds, seconds, energy / headroom_w, energy], axis=-1)
+    whole = np.stack([*table, energy / headroom_w, energy], axis=-1)
     slope[CAPPED] = slope[ENERGY] / headroom_w
-    return IterationCost(table, slope)
+    return IterationCost(whole, slope)
 
 
 def _sum(runs: list[Run], device: Device, known: Known | None) -> tuple[Work, Floats]:
     """Of all launches on one GPU, and s of links among it."""
     nothing = 0.0 * np.asarray(runs[0].rows)
-    whole = Work(nothing, nothing, nothing, Joules(nothing, nothing, nothing, nothing))
+    whole = Work.of(nothing, nothing, nothing, Joules(nothing, nothing, nothing, nothing))
     links = nothing
     for run in runs:
         measured = known.seconds(run) if known is not None else None
@@ -201,7 +208,7 @@ def _sum(runs: list[Run], device: Device, known: Known | None) -> tuple[Work, Fl
             taken_s = np.asarray(time.seconds)
             link_j = np.asarray(run.link_byte * device.joule_per_link_byte)
             joules = Joules(nothing, nothing, taken_s * device.waiting_w, link_j)
-            whole = whole.plus(Work(nothing, nothing, taken_s, joules), run.count)
+            whole = whole.plus(Work.of(nothing, nothing, taken_s, joules), run.count)
             links = links + run.count * taken_s
             continue
         joule_per_flop = np.where(np.asarray(run.low) > 0.0, device.joule_per_flop, device.joule16_per_flop)
@@ -209,8 +216,7 @@ def _sum(runs: list[Run], device: Device, known: Known | None) -> tuple[Work, Fl
         joules = kernel_joules(own.seconds, device, flop_j=flop_j, byte=run.byte, again=run.again, power=run.power)
         late_j = (time.seconds - own.seconds) * device.waiting_w
         joules = replace(joules, waiting=joules.waiting + late_j)
-        computing, streaming, floors = map(np.asarray, (time.computing_s, time.streaming_s, time.floor_s))
-        whole = whole.plus(Work(computing, streaming, floors, joules), run.count)
+        whole = whole.plus(Work.of(time.computing_s, time.streaming_s, time.floor_s, joules), run.count)
     return whole, links
 
 
@@ -335,7 +341,7 @@ def _slopes(
     tiles = sum((part.layers * part.kv_heads for part in layers.attentions), 0.0)
     tiles_s = tiles * DECODING.tile_s(device.machine) / data
 
-    of: dict[str, dict[int, Number]] = {name: {} for name in ("computing", "streaming", "other")}
+    of: dict[str, dict[int, Number]] = {name: {} for name in ("pairs", "reads", "other")}
     joules: dict[str, dict[int, Number]] = {name: {} for name in ("operations", "traffic", "waiting", "links")}
 
     def kernel(place: int, seconds: Number, **work: Number) -> None:
@@ -345,11 +351,11 @@ def _slopes(
 
     for place, flop in pairs.items():
         # Attention is a kernel for as long as it reads; what pairs cost is on top of that.
-        of["computing"][place] = flop / (device.peak16_flop_per_s * attention)
+        of["pairs"][place] = flop / (device.peak16_flop_per_s * attention)
         kernel(place, 0.0 * flop, flop_j=flop * device.joule16_per_flop, scores=scores[place])
     for place, byte in moved.items():
-        of["streaming"][place] = byte / (device.byte_per_s * context)
-        kernel(place, of["streaming"][place], byte=byte)
+        of["reads"][place] = byte / (device.byte_per_s * context)
+        kernel(place, of["reads"][place], byte=byte)
     of["other"][SEQUENCE], of["other"][CHUNK] = stack.sequence_s / data, stack.prompt_s  # every rank has a scheduler
     kernel(SEQUENCE, tiles_s)
     of["other"][BLOCK] = block_byte / stack.swap_byte_per_s
@@ -365,19 +371,8 @@ def _slopes(
         return np.stack([np.broadcast_to(part.get(place, 0.0), wide) for place in range(7)])
 
     spent = Joules(*(by_place(joules[name]) for name in ("operations", "traffic", "waiting", "links")))
-    return Work(by_place(of["computing"]), by_place(of["streaming"]), by_place(of["other"]), spent)
-
-
-def _one_read(slopes: Work) -> Work:
-    """What a token attending to one token of its context asks, within a window where no layer attends to all."""
-    whole = slopes.streaming[READ] > 0.0
-
-    def of(part: Floats) -> Floats:
-        return np.asarray(np.where(whole, part[PAIR] + part[READ], part[WINDOW_PAIR] + part[WINDOW_READ]))
-
-    j = slopes.joules
-    spent = Joules(of(j.operations), of(j.traffic), of(j.waiting), of(j.links))
-    return Work(of(slopes.computing), of(slopes.streaming), of(slopes.other), spent)
+    nothing = np.zeros((7, *wide))
+    return Work(nothing, nothing, by_place(of["other"]), spent, by_place(of["pairs"]), by_place(of["reads"]))
 
 
 def _collectives(model: ModelShape, device: Device, stack: Stack, layout: Layout, tokens: Floats) -> Iterator[Run]:
