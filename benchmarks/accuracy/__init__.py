@@ -14,7 +14,5 @@ from benchmarks.table import Row
 
 def rows(*, quick: bool) -> Sequence[Row]:
     """One row for each measure; ``quick`` simulates fewer of the serving configurations."""
-    found = [
-        row for part in (clocks, caps, load_curves, training_nodes, power_traces) for row in part.rows()
-    ]
+    found = [row for part in (clocks, caps, load_curves, training_nodes, power_traces) for row in part.rows()]
     return [*found, *kernel_times.rows(), *mlenergy.rows(quick=quick)]
