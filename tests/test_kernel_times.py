@@ -58,7 +58,7 @@ def test_a_mixture_is_predicted_on_the_board_whose_kernels_are_known(word: str) 
 
 def test_what_is_judged_is_a_shape_that_nothing_is_fitted_to() -> None:
     """A shape is on one side with all its rows, whatever its times; both sides have some."""
-    for kind in kinds.KINDS.values():
+    for kind in (each for each in kinds.KINDS.values() if each.bounds):
         table = sets.table_of(kind, "h200_sxm", "bfloat16")
         side = sets.known(table, kind)
         assert pd.Series(side).groupby([table[name].to_numpy() for name in kind.shape]).nunique().max() == 1
