@@ -17,6 +17,8 @@ from sim.profiles.model import ParameterCounts, Transformer, shape
 
 Rows = Literal["tokens", "sequences"]
 Split = Literal["columns", "rows", "whole"]
+Reach = Literal["last", "chunk", "chosen"]
+Form = Literal["gated-delta", "delta-by-channel", "state-space", "decayed"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Attention:
     """``layers`` in which each of ``heads`` attends over a cache of ``kv_heads``, of ``window`` tokens (0: all).
 
     Keys have ``head_dim`` values and values ``value_dim``. ``latent``: all heads read one vector of ``head_dim`` values
-    whose first ``value_dim`` serve as the value too (multi-head latent attention in its absorbed form).
+    whose first ``value_dim`` serve as the value too (multi-head latent attention in its absorbed form). ``reach`` says
+    which tokens the window holds: the last ones, those of the present chunk of so many, or those an indexer chose.
     """
 
     layers: int
@@ -57,6 +60,7 @@ class Attention:
     value_dim: int
     window: int = 0
     latent: bool = False
+    reach: Reach = "last"
 
     def on(self, tensor: int) -> Attention:
         """One GPU's share of a group of ``tensor``; a head of the cache is kept whole."""
@@ -76,17 +80,110 @@ class Mixture:
 
 
 @dataclass(frozen=True)
+class Recurrence:
+    """``layers`` that keep of a sequence one state, whatever its length: a matrix of ``key_dim`` by ``value_dim`` for
+    each of ``heads``, which every token decays, adds to and reads.
+
+    ``form`` says how: the gated delta rule (Yang et al., arXiv:2412.06464), the same with a decay of its own for every
+    channel of the keys (Kimi delta attention, arXiv:2510.26692), a state space (Mamba-2, Dao and Gu, arXiv:2405.21060;
+    its ``key_dim`` is the size of the state, its ``value_dim`` that of a head), or a fixed decay (lightning attention,
+    arXiv:2405.17381). Queries and keys come in ``key_heads``, each for several heads. Before, ``channels`` pass
+    a convolution over the last ``taps`` tokens (0: none), all but one of which are kept too, in 16 bits. States take
+    ``state_bytes`` a value.
+    """
+
+    layers: int
+    form: Form
+    heads: int
+    key_heads: int
+    key_dim: int
+    value_dim: int
+    channels: int = 0
+    taps: int = 0
+    state_bytes: int = 4
+
+    def on(self, tensor: int) -> Recurrence:
+        """One GPU's share of a group of ``tensor``, by heads."""
+        share = {name: -(-getattr(self, name) // tensor) for name in ("heads", "key_heads", "channels")}
+        return replace(self, **share)
+
+    @property
+    def values(self) -> int:
+        """Of one layer's state."""
+        return self.heads * self.key_dim * self.value_dim
+
+    @property
+    def kept_bytes(self) -> int:
+        """Of a sequence in one layer, the tokens kept for the convolution included; each decoded token reads and
+        writes them."""
+        return self.values * self.state_bytes + 2 * self.channels * max(0, self.taps - 1)
+
+    @property
+    def flop(self) -> int:
+        """Of a token in one layer, token by token: decay, outer product and sum, and reading cost 5 a value of the
+        state; a delta rule reads once more, for what it corrects. The convolution is 2 a tap."""
+        a_value = 7 if self.form in ("gated-delta", "delta-by-channel") else 5
+        return a_value * self.values + 2 * self.channels * self.taps
+
+    def flop_in_chunks(self, chunk: int) -> int:
+        """Of a token of a prompt in one layer, computed in chunks of so many tokens, as matrix products: attention
+        within the chunk (half of it is masked), and what comes from and goes into the state at its ends. A delta
+        rule solves a triangular system of the chunk's keys, for keys and values, on top."""
+        within = chunk * self.heads * (self.key_dim + self.value_dim)
+        delta = self.form in ("gated-delta", "delta-by-channel")
+        ends = (6 if delta else 4) * self.values
+        solved = 2 * within + chunk * self.heads * self.key_dim if delta else 0
+        return within + ends + solved + 2 * self.channels * self.taps
+
+    @property
+    def moved_values(self) -> int:
+        """Values of 16 bits that a token brings and takes in one layer beside the state: queries and keys, values and
+        results, decays, and what passes the convolution, in and out."""
+        q_and_k = 2 * self.key_heads * self.key_dim
+        decays = self.heads * (self.key_dim if self.form == "delta-by-channel" else 2)
+        return q_and_k + 2 * self.heads * self.value_dim + decays + 2 * self.channels
+
+
+@dataclass(frozen=True)
+class Indexer:
+    """``layers`` in which ``heads`` small heads score every token of the context, in 8 bits, by one key of
+    ``head_dim`` values that all heads share; attention then reads the best ``top_k`` (DeepSeek sparse attention,
+    arXiv:2512.02556, section 2.1). Every GPU of a tensor-parallel group scores all."""
+
+    layers: int
+    heads: int
+    head_dim: int
+    top_k: int
+
+    @property
+    def pair_flop(self) -> int:
+        """Of a token and a token of its context in one layer: a product, a rectifier, a weighted sum."""
+        return self.heads * (2 * self.head_dim + 3)
+
+    @property
+    def key_bytes(self) -> int:
+        """Of a token in one layer's cache: 8 bits a value and a scale of 32 for 128."""
+        return self.head_dim + 4 * -(-self.head_dim // 128)
+
+
+@dataclass(frozen=True)
 class Layers:
     """All kernels of a model's iteration but collectives and what is small; of the whole model, or of one GPU."""
 
     products: tuple[Product, ...]
     attentions: tuple[Attention, ...]
     mixture: Mixture | None
+    recurrences: tuple[Recurrence, ...] = ()
+    indexers: tuple[Indexer, ...] = ()
 
     def on(self, tensor: int) -> Layers:
         """One GPU's share in a tensor-parallel group; experts stay whole, as ``profiles.experts`` spreads them."""
-        products = tuple(product.on(tensor) for product in self.products)
-        return Layers(products, tuple(part.on(tensor) for part in self.attentions), self.mixture)
+        return replace(
+            self,
+            products=tuple(product.on(tensor) for product in self.products),
+            attentions=tuple(part.on(tensor) for part in self.attentions),
+            recurrences=tuple(part.on(tensor) for part in self.recurrences),
+        )
 
     @property
     def multiplied(self) -> int:
