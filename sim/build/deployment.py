@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,11 @@ import numpy as np
 from sim.build.step_table import read_step_table
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
+from sim.profiles.kv import Blocks, Kept, blocks, kept
 from sim.profiles.model import ModelShape, shape
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
-from sim.profiles.step import Drafting, IterationCost, iteration_cost, kv_bytes_per_token
+from sim.profiles.step import BLOCK, Drafting, IterationCost, iteration_cost
 from sim.profiles.terms import Device, Layout, Stack, Tiles
 from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import MeasuredSteps, Replicas, Serving
@@ -134,20 +137,45 @@ class Deployment:
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
         return self.gpu.memory.held_bytes * usable - self.weights_bytes_per_gpu() - self.draft_bytes_per_gpu()
 
+    def kept(self) -> Kept:
+        """What a tensor-parallel group keeps of a sequence; of a draft model's, as if it had no window."""
+        tensor = self.replicas.tensor_parallel
+        found = kept(self.model, self.bytes(), tensor)
+        if self.draft is not None:
+            found = found.plus(kept(self.draft, _bytes_of_draft(self.draft), tensor).as_if_full())
+        return found
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """How the KV cache is counted."""
+        spec = self.spec.speculative
+        return blocks(
+            self.kept(),
+            self.model,
+            block_tokens=self.spec.batching.block_tokens,
+            verified_tokens=1 + (spec.draft_tokens if spec is not None else 0),
+            whole_prefixes=self.spec.batching.prefix_cache,
+        )
+
     def kv_blocks(self) -> int:
         """Blocks of a pipeline lane."""
         r = self.replicas
-        a_token = kv_bytes_per_token(self.model, self.bytes(), r.tensor_parallel) / r.tensor_parallel
-        if self.draft is not None:
-            drafted = kv_bytes_per_token(self.draft, _bytes_of_draft(self.draft), r.tensor_parallel)
-            a_token += drafted / r.tensor_parallel
-        tokens = self.kv_bytes_per_gpu() * r.data_parallel / a_token  # layers and lanes both count pipeline stages once
-        return max(0, int(tokens // self.spec.batching.block_tokens))
+        a_gpu = self.blocks.byte / r.tensor_parallel  # layers and lanes both count pipeline stages once
+        return max(0, int(self.kv_bytes_per_gpu() * r.data_parallel // a_gpu))
+
+    def longest_context(self) -> float:
+        """Tokens of the longest sequence that fits; without end where all layers have a window."""
+        held = self.blocks
+        most = (self.kv_blocks() - held.state) // held.step
+        if most >= held.window_blocks and held.windowed:
+            spent = held.state + held.windowed * held.window_blocks
+            most = (self.kv_blocks() - spent) // held.full if held.full else math.inf
+        return most * self.spec.batching.block_tokens
 
     def misfit(self) -> str | None:
         """Why the model does not fit, with the arithmetic; None if it does."""
-        blocks = self.kv_blocks() if self.kv_bytes_per_gpu() > 0 else 0
-        if blocks >= 64:
+        tokens = self.longest_context() if self.kv_bytes_per_gpu() > 0 else 0.0
+        if tokens >= 64 * self.spec.batching.block_tokens:
             return None
         gigabyte = 1e9
         r = self.replicas
@@ -158,6 +186,7 @@ class Deployment:
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
         drafts = self.draft_bytes_per_gpu() / gigabyte
         beside = f" and the draft model {drafts:.1f} GB" if drafts else ""
+        blocks = max(0, int(tokens // self.spec.batching.block_tokens))
         left = f"{capacity * usable - per_gpu - drafts:.1f} GB for the KV cache, {blocks} blocks"
         bits = self.spec.precision.weights
         return (
@@ -288,6 +317,7 @@ class Deployment:
         cost = iteration_cost(
             self.model, device, stack, layout, self.bytes(), most_tokens=tokens, block_tokens=size, draft=draft
         )
+        cost.slope[:, BLOCK] /= self.blocks.step  # of a token's KV in all layers before
         if self.spec.step_time.kind == "measured":
             return self._measured(cost, self.spec.step_time)
         return cost

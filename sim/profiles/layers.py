@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Literal
 
-from sim.profiles.model import ParameterCounts, Transformer, shape
+from sim.profiles.architecture import LatentAttention, ParameterCounts, Transformer
+from sim.profiles.mixers import Indexer, Recurrence, Split, projections, recurrence_of
+from sim.profiles.model import indexer_of, shape
+
+__all__ = ["Attention", "Indexer", "Layers", "Mixture", "Product", "Recurrence", "layers_of"]
 
 Rows = Literal["tokens", "sequences"]
-Split = Literal["columns", "rows", "whole"]
 Reach = Literal["last", "chunk", "chosen"]
-Form = Literal["gated-delta", "delta-by-channel", "state-space", "decayed"]
 
 
 @dataclass(frozen=True)
@@ -80,93 +82,6 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class Recurrence:
-    """``layers`` that keep of a sequence one state, whatever its length: a matrix of ``key_dim`` by ``value_dim`` for
-    each of ``heads``, which every token decays, adds to and reads.
-
-    ``form`` says how: the gated delta rule (Yang et al., arXiv:2412.06464), the same with a decay of its own for every
-    channel of the keys (Kimi delta attention, arXiv:2510.26692), a state space (Mamba-2, Dao and Gu, arXiv:2405.21060;
-    its ``key_dim`` is the size of the state, its ``value_dim`` that of a head), or a fixed decay (lightning attention,
-    arXiv:2405.17381). Queries and keys come in ``key_heads``, each for several heads. Before, ``channels`` pass
-    a convolution over the last ``taps`` tokens (0: none), all but one of which are kept too, in 16 bits. States take
-    ``state_bytes`` a value.
-    """
-
-    layers: int
-    form: Form
-    heads: int
-    key_heads: int
-    key_dim: int
-    value_dim: int
-    channels: int = 0
-    taps: int = 0
-    state_bytes: int = 4
-
-    def on(self, tensor: int) -> Recurrence:
-        """One GPU's share of a group of ``tensor``, by heads."""
-        share = {name: -(-getattr(self, name) // tensor) for name in ("heads", "key_heads", "channels")}
-        return replace(self, **share)
-
-    @property
-    def values(self) -> int:
-        """Of one layer's state."""
-        return self.heads * self.key_dim * self.value_dim
-
-    @property
-    def kept_bytes(self) -> int:
-        """Of a sequence in one layer, the tokens kept for the convolution included; each decoded token reads and
-        writes them."""
-        return self.values * self.state_bytes + 2 * self.channels * max(0, self.taps - 1)
-
-    @property
-    def flop(self) -> int:
-        """Of a token in one layer, token by token: decay, outer product and sum, and reading cost 5 a value of the
-        state; a delta rule reads once more, for what it corrects. The convolution is 2 a tap."""
-        a_value = 7 if self.form in ("gated-delta", "delta-by-channel") else 5
-        return a_value * self.values + 2 * self.channels * self.taps
-
-    def flop_in_chunks(self, chunk: int) -> int:
-        """Of a token of a prompt in one layer, computed in chunks of so many tokens, as matrix products: attention
-        within the chunk (half of it is masked), and what comes from and goes into the state at its ends. A delta
-        rule solves a triangular system of the chunk's keys, for keys and values, on top."""
-        within = chunk * self.heads * (self.key_dim + self.value_dim)
-        delta = self.form in ("gated-delta", "delta-by-channel")
-        ends = (6 if delta else 4) * self.values
-        solved = 2 * within + chunk * self.heads * self.key_dim if delta else 0
-        return within + ends + solved + 2 * self.channels * self.taps
-
-    @property
-    def moved_values(self) -> int:
-        """Values of 16 bits that a token brings and takes in one layer beside the state: queries and keys, values and
-        results, decays, and what passes the convolution, in and out."""
-        q_and_k = 2 * self.key_heads * self.key_dim
-        decays = self.heads * (self.key_dim if self.form == "delta-by-channel" else 2)
-        return q_and_k + 2 * self.heads * self.value_dim + decays + 2 * self.channels
-
-
-@dataclass(frozen=True)
-class Indexer:
-    """``layers`` in which ``heads`` small heads score every token of the context, in 8 bits, by one key of
-    ``head_dim`` values that all heads share; attention then reads the best ``top_k`` (DeepSeek sparse attention,
-    arXiv:2512.02556, section 2.1). Every GPU of a tensor-parallel group scores all."""
-
-    layers: int
-    heads: int
-    head_dim: int
-    top_k: int
-
-    @property
-    def pair_flop(self) -> int:
-        """Of a token and a token of its context in one layer: a product, a rectifier, a weighted sum."""
-        return self.heads * (2 * self.head_dim + 3)
-
-    @property
-    def key_bytes(self) -> int:
-        """Of a token in one layer's cache: 8 bits a value and a scale of 32 for 128."""
-        return self.head_dim + 4 * -(-self.head_dim // 128)
-
-
-@dataclass(frozen=True)
 class Layers:
     """All kernels of a model's iteration but collectives and what is small; of the whole model, or of one GPU."""
 
@@ -199,32 +114,64 @@ def layers_of(architecture: Transformer | ParameterCounts) -> Layers:
 
 @layers_of.register
 def _(a: Transformer) -> Layers:
-    moe_layers = 0 if a.moe is None else a.layers - a.moe.dense_layers
+    moe_layers = 0 if a.moe is None else a.networks - a.moe.dense_layers
     matrices = 3 if a.gated_ffn else 2
-    products = [*_projections(a), *_network(a.hidden, a.ffn or 0, a.layers - moe_layers, gated=a.gated_ffn)]
+    products = [*_projections(a), *_recurrent(a), *_indexing(a)]
+    products += _network(a.hidden, a.ffn or 0, a.networks - moe_layers, gated=a.gated_ffn)
     mixture = None
     if a.moe is not None:
+        if a.moe.shared_gate:
+            products.append(Product(1, a.hidden, moe_layers, split="whole", quantised=False))
         products.append(Product(a.moe.experts, a.hidden, moe_layers, split="whole", quantised=False))
         products += _network(a.hidden, a.moe.shared_ffn, moe_layers, gated=a.gated_ffn)
         mixture = Mixture(moe_layers, a.moe.experts, a.moe.experts_per_token, a.hidden, a.moe.ffn, matrices)
     products.append(Product(a.vocabulary, a.hidden, 1, rows="sequences", quantised=False))
-    return Layers(tuple(products), _attentions(a), mixture)
+    index = indexer_of(a)
+    return Layers(
+        tuple(products),
+        _attentions(a),
+        mixture,
+        recurrences=(recurrence_of(a.recurrent),) if a.recurrent is not None else (),
+        indexers=(index,) if index is not None else (),
+    )
 
 
 def _projections(a: Transformer) -> list[Product]:
     """Before and after attention."""
     if a.latent is None:
         q, kv = a.heads * a.head_dim, a.kv_heads * a.head_dim
-        return [Product(q + 2 * kv, a.hidden, a.layers), Product(a.hidden, q, a.layers, split="rows")]
-    m = a.latent
+        into = (2 if a.gated_attention else 1) * q + 2 * kv
+        return [Product(into, a.hidden, a.attending), Product(a.hidden, q, a.attending, split="rows")]
+    return _latent_projections(a, a.latent)
+
+
+def _latent_projections(a: Transformer, m: LatentAttention) -> list[Product]:
     head = m.nope_head_dim + m.rope_head_dim
-    down = m.q_lora_rank + m.kv_lora_rank + m.rope_head_dim
+    down = (m.q_lora_rank or 0) + m.kv_lora_rank + m.rope_head_dim
     return [
-        Product(down, a.hidden, a.layers, split="whole"),
-        Product(a.heads * head, m.q_lora_rank, a.layers),
+        Product(down, a.hidden, a.attending, split="whole"),
+        Product(a.heads * head, m.q_lora_rank if m.q_lora_rank is not None else a.hidden, a.attending),
         # Absorbed: queries into the latent space before attention, results out of it after.
-        Product(a.heads * (m.nope_head_dim + m.v_head_dim), m.kv_lora_rank, a.layers),
-        Product(a.hidden, a.heads * m.v_head_dim, a.layers, split="rows"),
+        Product(a.heads * (m.nope_head_dim + m.v_head_dim), m.kv_lora_rank, a.attending),
+        Product(a.hidden, a.heads * m.v_head_dim, a.attending, split="rows"),
+    ]
+
+
+def _recurrent(a: Transformer) -> list[Product]:
+    """Before and after recurrences."""
+    if a.recurrent is None:
+        return []
+    return [Product(n, k, a.recurrent.layers, split=split) for n, k, split in projections(a.recurrent, a.hidden)]
+
+
+def _indexing(a: Transformer) -> list[Product]:
+    """Queries, keys and weights of an indexer; every GPU has them whole."""
+    index = indexer_of(a)
+    if index is None or a.latent is None or a.latent.q_lora_rank is None:
+        return []
+    return [
+        Product(index.heads * index.head_dim, a.latent.q_lora_rank, index.layers, split="whole"),
+        Product(index.head_dim + index.heads, a.hidden, index.layers, split="whole", quantised=False),
     ]
 
 
@@ -238,13 +185,16 @@ def _network(hidden: int, width: int, layers: int, *, gated: bool) -> list[Produ
 def _attentions(a: Transformer) -> tuple[Attention, ...]:
     if a.latent is not None:
         m = a.latent
-        return (Attention(a.layers, a.heads, 1, m.kv_lora_rank + m.rope_head_dim, m.kv_lora_rank, latent=True),)
-    window = a.sliding_window
-    sliding = window.layers if window is not None else 0
-    whole = Attention(a.layers - sliding, a.heads, a.kv_heads, a.head_dim, a.head_dim)
+        latent = Attention(a.attending, a.heads, 1, m.kv_lora_rank + m.rope_head_dim, m.kv_lora_rank, latent=True)
+        index = indexer_of(a)
+        return (replace(latent, window=index.top_k, reach="chosen") if index is not None else latent,)
+    window = a.windowed
+    reaching = window.layers if window is not None else 0
+    whole = Attention(a.attending - reaching, a.heads, a.kv_heads, a.head_dim, a.head_dim)
     parts = [whole] if whole.layers else []
     if window is not None:
-        parts.append(replace(whole, layers=sliding, window=window.window))
+        reach: Reach = "last" if a.chunked_attention is None else "chunk"
+        parts.append(replace(whole, layers=reaching, window=window.reach, reach=reach))
     return tuple(parts)
 
 

@@ -227,9 +227,3 @@ def _communication(
         hop_j = hops * hop * layout.hop_joule_per_byte
         seconds = seconds + hops * (layout.hop_latency_s * busy + hop / layout.hop_byte_per_s)
     return sent, seconds, hop_j
-
-
-def kv_bytes_per_token(model: ModelShape, precision: Precision, tensor: int) -> float:
-    """B that one token takes in the KV caches of a tensor-parallel group together."""
-    values = model.kv_values_per_token_full + model.kv_values_per_token_windowed
-    return values * precision.kv_value_bytes * kv_copies(model, tensor)

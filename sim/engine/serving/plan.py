@@ -146,8 +146,13 @@ class Settings:
         return self.kv_full + self.kv_windowed
 
     @property
+    def kv_weights(self) -> tuple[int, int, int]:
+        """KV blocks of ``block_tokens`` in layers that keep all and in those with a window, and of a state."""
+        return self.kv_full, self.kv_windowed, self.kv_state
+
+    @property
     def kv_hashed(self) -> int:
-        """KV blocks that requests share of a hashed block: those of layers that keep all; the rest is each one's own."""
+        """KV blocks that requests share of a hashed block: of layers that keep all; others' are each one's own."""
         return self.hash_blocks * self.kv_full
 
     def kv_blocks(self, tokens: int) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.plan import Ints, Settings, StepCost, ceil_div, draw, largest_request
+from sim.engine.serving.plan import Ints, Settings, StepCost, draw, largest_request
 from sim.workload.requests import RequestChunk
 from sim.workload.routers import ROUTERS, Choice, choose
 

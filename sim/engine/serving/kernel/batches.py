@@ -5,8 +5,8 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.blocks import (
-    blocks_at,
     begun_blocks,
+    blocks_at,
     blocks_of,
     context_of,
     decode_need,
