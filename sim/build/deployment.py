@@ -13,7 +13,7 @@ from sim.build.step_table import read_step_table
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
 from sim.profiles.kv import Blocks, Kept, blocks, kept
-from sim.profiles.model import ModelShape, shape
+from sim.profiles.model import ModelShape, shape, with_index_keys
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
 from sim.profiles.step import BLOCK, Drafting, IterationCost, iteration_cost
@@ -22,11 +22,15 @@ from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import MeasuredSteps, Replicas, Serving
 from sim.units import SECONDS_PER_NS
 
-BITS = {"bf16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25}
-"""Of a weight. int4 with a 16-bit scale for 128 weights; mxfp4 with an 8-bit scale for 32 (OCP MX v1.0)."""
+BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25, "nvfp4": 4.5}
+"""Of a weight. int4 with a 16-bit scale for 128 weights; mxfp4 with an 8-bit scale for 32 (OCP MX v1.0), nvfp4 with one
+for 16 (Pretraining Large Language Models with NVFP4, arXiv:2509.25149, section 2)."""
 
-ARITHMETIC: dict[str, Precision] = {"bf16": "bf16", "fp8": "fp8", "int8": "int8", "int4": "bf16", "mxfp4": "bf16"}
-"""What weights are multiplied in where nothing is said: four-bit weights are unpacked to bf16."""
+ARITHMETIC: dict[str, Precision] = {
+    "bf16": "bf16", "fp16": "fp16", "fp8": "fp8", "int8": "int8", "int4": "bf16", "mxfp4": "bf16", "nvfp4": "fp4",
+}  # fmt: skip
+"""What weights are multiplied in where nothing is said: int4 and mxfp4 are unpacked to 16 bits, which are fp16 on GPUs
+without bf16."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Deployment:
         )
         guess = spec.speculative.draft_model if spec.speculative is not None else None
         draft = shape(catalog.model(guess).architecture) if guess is not None else None
-        return cls(spec, replicas, shape(architecture), gpu, node, catalog.stack(spec.stack), draft)
+        model = with_index_keys(shape(architecture), BITS[spec.precision.kv] / 8.0)
+        return cls(spec, replicas, model, gpu, node, catalog.stack(spec.stack), draft)
 
     def problems(self) -> list[tuple[str, str]]:
         """What speaks against it: the field of the workload, and why."""
@@ -90,7 +95,12 @@ class Deployment:
     @property
     def arithmetic(self) -> Precision:
         """What the weights are multiplied in."""
-        return self.spec.precision.compute or ARITHMETIC[self.spec.precision.weights]
+        weights = self.spec.precision.weights
+        if self.spec.precision.compute is not None:
+            return self.spec.precision.compute
+        if weights in ("int4", "mxfp4") and "bf16" not in self.gpu.peak:
+            return "fp16"
+        return ARITHMETIC[weights]
 
     def caps(self) -> list[float]:
         """W of each GPU, in the order of the schedule; the TDP first where the schedule begins later."""
@@ -166,7 +176,7 @@ class Deployment:
     def longest_context(self) -> float:
         """Tokens of the longest sequence that fits; without end where all layers have a window."""
         held = self.blocks
-        most = (self.kv_blocks() - held.state) // held.step
+        most: float = (self.kv_blocks() - held.state) // held.step
         if most >= held.window_blocks and held.windowed:
             spent = held.state + held.windowed * held.window_blocks
             most = (self.kv_blocks() - spent) // held.full if held.full else math.inf

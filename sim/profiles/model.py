@@ -32,7 +32,7 @@ class ModelProfile(Profile):
 
     kind: Literal["model"]
     source: str
-    native_precision: Literal["bf16", "fp16", "fp8", "mxfp4"]
+    native_precision: Literal["bf16", "fp16", "fp8", "mxfp4", "nvfp4"]
     context_tokens: Natural
     note: str | None = None
     architecture: Architecture

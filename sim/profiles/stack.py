@@ -19,7 +19,7 @@ SourcedFraction = Sourced[PositiveFraction]
 SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=20.0)]]
 SourcedRows = Sourced[Annotated[int, Field(ge=1, le=10**9, strict=True)]]
 SourcedTokens = Sourced[Annotated[float, Field(ge=0.0, le=1e9)]]
-Weights = Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
+Weights = Literal["bf16", "fp16", "fp8", "int8", "int4", "mxfp4", "nvfp4"]
 
 
 class TunedShape(Spec):
@@ -89,7 +89,7 @@ class StackProfile(Profile):
     routed_passes: Sourced[Annotated[float, Field(ge=0.0, le=1e9)]] | None = None
     context_power: SourcedShare | None = None
     tiles: ExpertTiles | None = None
-    quantised: dict[Literal["fp8", "int8", "int4", "mxfp4"], QuantisedKernels] = Field(default_factory=dict)
+    quantised: dict[Literal["fp8", "int8", "int4", "mxfp4", "nvfp4"], QuantisedKernels] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _graphs_end_somewhere(self) -> StackProfile:

@@ -88,7 +88,8 @@ class ServingLog:
     sequence take in layers that keep all and in those with a window, and a sequence for its state; ``handed_j`` are J
     that hand-overs took from GPUs outside of iterations, each told at ``handed_ns``, in or at the end of the bin of
     the ledger that holds it; ``replica_ns`` integrates the replicas that are up over time. ``unit_scale`` is what its
-    GPUs drew at work over what their model would have. ``trace_problems`` are the first of the ``skipped_rows`` of its trace, with line and reason.
+    GPUs drew at work over what their model would have. ``trace_problems`` are the first of the
+    ``skipped_rows`` of its trace, with line and reason.
     """
 
     workload: str
