@@ -154,7 +154,7 @@ def test_a_window_beyond_every_context_is_full_attention(world: World, share: in
 
 @pytest.mark.parametrize("engine", ["reference", "fast"])
 def test_a_window_makes_room_for_those_who_would_have_waited(engine: str) -> None:
-    """Twelve prompts of 400 tokens: 25 of 108 blocks each in layers that keep all, or 9 in those with windows of 128."""
+    """Twelve prompts of 400 tokens: 25 of 108 blocks each in layers that keep all, 9 in those with windows of 128."""
     arrivals = chunk([0] * 12, [400] * 12, [100] * 12)
     most = []
     for full, windowed in ((1, 0), (0, 1)):
