@@ -184,3 +184,17 @@ def test_chunks_of_attention_begin_anew(engine: str) -> None:
     # 130 decodes, whose last tokens are number 127 to 256
     assert read[False] == 127 + 129 * 128
     assert read[True] == 127 + 128 + sum(range(1, 129))
+
+
+@pytest.mark.parametrize("engine", ["reference", "fast"])
+def test_what_is_handed_over_is_what_is_kept(engine: str) -> None:
+    """Of 400 tokens all in layers that keep all, 128 in those with a window, and the state."""
+    rules = Settings(
+        max_num_seqs=1, max_num_batched_tokens=4096, window=128, kv_windowed=1, kv_window_blocks=9,
+        transfer_nj=1_000_000, transfer_nj_per_token=1000, transfer_nj_per_window_token=1,
+    )  # fmt: skip
+    pool = build(engine, rules, [chunk([0], [400], [3])], roles=(plan.PREFILL, plan.DECODE))
+    pool.start(0)
+    pool.start(1)
+    pool.advance(10**12)
+    assert pool.take_energy(0)[2] == 1_000_000 + 400 * 1000 + 128
