@@ -101,6 +101,12 @@ def test_a_recurrence_takes_the_place_of_attention_in_its_layers() -> None:
     assert 4 * halved.state_values == 9 * 8 * 64 * 64 * 2 + convolved
 
 
+def test_layers_of_one_part_are_counted_in_pairs() -> None:
+    """Nemotron's 56 layers have a mixer or a network: 56 all-reduces of a group, as 28 layers with both would."""
+    assert shape(CATALOG.model("nemotron-nano-9b-v2").architecture).layers == 28
+    assert shape(CATALOG.model("qwen3-next-80b-a3b").architecture).layers == 48
+
+
 def test_a_group_shares_states_by_heads_and_scores_whole() -> None:
     part = layers_of(read(recurrent=STATE)).on(4).recurrences[0]
     assert (part.heads, part.key_heads) == (2, 1)

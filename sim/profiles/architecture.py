@@ -163,6 +163,11 @@ class Transformer(Spec):
         return self.network_layers if self.network_layers is not None else self.layers
 
     @property
+    def parts(self) -> int:
+        """Layers with attention, with a recurrence and with a network together."""
+        return self.attending + self.networks + (self.recurrent.layers if self.recurrent is not None else 0)
+
+    @property
     def windowed(self) -> SlidingWindow | ChunkedAttention | None:
         """Attention that reaches no further than a window."""
         return self.sliding_window if self.sliding_window is not None else self.chunked_attention
@@ -186,7 +191,7 @@ class Transformer(Spec):
             raise PydanticCustomError("order", "has no layer with attention left; 'recurrent' must leave one")
         if self.attending + recurrent > self.layers:
             raise PydanticCustomError("order", "has more 'attention_layers' and recurrent layers than layers")
-        if self.attending + recurrent + self.networks < self.layers:
+        if self.parts < self.layers:
             raise PydanticCustomError("order", "has layers with neither attention, recurrence nor network")
         if self.sliding_window is not None and self.chunked_attention is not None:
             raise PydanticCustomError("order", "has either 'sliding_window' or 'chunked_attention', not both")

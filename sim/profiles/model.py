@@ -49,6 +49,7 @@ class ModelShape:
     ``window`` are tokens that layers of the second kind reach: the last ones, or (``chunked``) those of the chunk that
     a token is in, or, where ``keeps_all``, those that an indexer chooses from a context that is kept whole. Its keys
     take ``index_bytes_per_token``, and its pairs count among the full ones: in 8 bits, half as many FLOP of 16 bits.
+    ``layers`` are pairs of something that takes in tokens before and a network, however an architecture numbers them.
     ``state_values`` are a sequence's states in words of 32 bits, which every token reads and writes whole.
     """
 
@@ -164,7 +165,7 @@ def _(a: Transformer) -> ModelShape:
         moe_layers=moe_layers,
         experts=experts,
         experts_per_token=per_token,
-        layers=a.layers,
+        layers=-(-a.parts // 2),
         hidden=a.hidden,
         vocabulary=a.vocabulary,
         heads=a.heads,
