@@ -101,6 +101,23 @@ def test_a_recurrence_takes_the_place_of_attention_in_its_layers() -> None:
     assert 4 * halved.state_values == 9 * 8 * 64 * 64 * 2 + convolved
 
 
+def test_lightning_attention_counts_as_its_publisher_says() -> None:
+    """MiniMax-Text-01 (arXiv:2501.08313): 456 B, of which 45.9 B are active; one layer in eight is softmax."""
+    found = shape(
+        read(
+            layers=80, hidden=6144, heads=64, kv_heads=8, head_dim=128, ffn=None, vocabulary=200_064,
+            moe={"experts": 32, "experts_per_token": 2, "ffn": 9216},
+            recurrent={
+                "form": "decayed", "layers": 70, "heads": 64, "key_heads": 64, "key_dim": 128, "value_dim": 128,
+                "state": "fp32",
+            },
+        )
+    )  # fmt: skip
+    assert found.parameters / 1e9 == pytest.approx(456.0, abs=0.5)
+    assert (found.active_parameters) / 1e9 == pytest.approx(45.9, rel=0.03)
+    assert found.state_values == 70 * 64 * 128 * 128
+
+
 def test_layers_of_one_part_are_counted_in_pairs() -> None:
     """Nemotron's 56 layers have a mixer or a network: 56 all-reduces of a group, as 28 layers with both would."""
     assert shape(CATALOG.model("nemotron-nano-9b-v2").architecture).layers == 28

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sim
 from sim.build.deployment import Deployment
 from sim.engine.serving import plan
 from sim.engine.serving.plan import Settings
@@ -17,6 +18,7 @@ from sim.profiles.kv import Blocks, Kept, blocks
 from sim.profiles.model import shape
 from sim.spec.serving import Serving
 from tests.serving_worlds import World, build, chunk, linear_cost, observe, worlds
+from tests.test_precisions import scenario
 
 CATALOG = Catalog()
 GEMMA = shape(CATALOG.model("gemma-3-27b").architecture)
@@ -184,6 +186,20 @@ def test_chunks_of_attention_begin_anew(engine: str) -> None:
     # 130 decodes, whose last tokens are number 127 to 256
     assert read[False] == 127 + 129 * 128
     assert read[True] == 127 + 128 + sum(range(1, 129))
+
+
+def test_occupancy_counts_what_is_kept() -> None:
+    """A lone sequence of Gemma 3 holds 5 blocks for each 16 tokens, and 26 for each of the last 1,024 of them."""
+    written = scenario("dgx-h100", "gemma-3-27b", "bf16")
+    workload = written["workloads"]["c"]
+    workload["arrivals"] = {"kind": "closed-loop", "concurrency": 1, "think_time": "0 s"}
+    workload["lengths"]["prompt"]["tokens"], workload["lengths"]["output"]["tokens"] = 8000, 400
+    found = sim.run(written).summary["serving"]["c"]
+    laid_out = deployed("gemma-3-27b", "bf16")
+    mean_tokens = 8000 + 200
+    expected = (5 * mean_tokens + 26 * 1024) / 16 / laid_out.kv_blocks()
+    assert found["kv_occupancy"] == pytest.approx(expected, rel=0.01)
+    assert found["kv_occupancy"] < found["kv_occupancy_peak"] < 1.05 * found["kv_occupancy"]
 
 
 @pytest.mark.parametrize("engine", ["reference", "fast"])

@@ -201,7 +201,7 @@ class Replica(Record):
     context: int
     """Tokens they attend to in the next iteration."""
     windowed: int
-    """The same within the sliding window."""
+    """The same within the window."""
     growing: int
     """Sequences whose context is still within the window."""
     residue: Rows[int]
@@ -227,6 +227,7 @@ class Replica(Record):
     reads: int
     """Context tokens read by the decodes of the iteration."""
     window_reads: int
+    """The same within the window."""
     share_ns: int
     """A sequence's share of the time of all decodes so far."""
     share_nj: int
@@ -311,7 +312,9 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
 
     accept: Rows[int]
     kv_step: int
+    """``Settings.kv_step``."""
     kv_hashed: int
+    """``Settings.kv_hashed``."""
     block_shift: int
     """``block_tokens`` is two to this power; -1: no power of two."""
     largest: int
