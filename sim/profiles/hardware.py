@@ -152,7 +152,7 @@ class GPUMaterials(Spec):
     vendor_total: SourcedMass | None = None
 
 
-Generation = Literal["volta", "turing", "ampere", "ada", "hopper", "blackwell", "cdna2", "cdna3"]
+Generation = Literal["pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "cdna2", "cdna3"]
 
 
 class Chip(Spec):

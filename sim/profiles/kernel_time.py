@@ -1,9 +1,10 @@
 """How long one kernel takes, by its kind and shape: a roofline with floors, tiles and occupancy, as pure functions.
 
 A product of matrices is cut into tiles, one for a multiprocessor at a time. A tile is computed whole; fewer tiles than
-multiprocessors leave some idle, unless the sum over k is split among them. Its time is that of the tiles and that of
-the memory, which hide each other in part, after a floor: filling the pipeline of loads, and its end. Counted in cycles
-the floors are the same on five generations of GPUs. A mixture of experts is two such products, of many matrices at
+multiprocessors leave some idle, unless the sum over k is split among them. (That the last of several waves of tiles
+leaves some idle does not show in what was measured.) Its time is that of the tiles and that of the memory, which hide
+each other in part, after a floor: filling the pipeline of loads, and its end. Counted in cycles the floors are the same
+on four generations of GPUs. A mixture of experts is two such products, of many matrices at
 once, with what sorts tokens to them; attention is a roofline of its own; a collective is latency and bytes.
 
 The constants are fitted to measured kernels alone (``benchmarks.accuracy.kernel_times``): NVIDIA's tables in
@@ -69,7 +70,8 @@ class Machine:
 
 @dataclass(frozen=True)
 class KernelTime:
-    """Seconds of one launch. A lower clock lengthens ``computing_s`` alone (exactly so to first order)."""
+    """Seconds of one launch. A lower clock lengthens ``computing_s`` (exactly so to first order), and hardly the rest:
+    floors are cycles too, but small."""
 
     computing_s: Number
     streaming_s: Number
@@ -352,9 +354,9 @@ def context_time(
 
 STATE_MEMORY = 0.87
 """Fraction of the memory's rate at which recurrences read and write their states."""
-STATE_CYCLES, CHUNKS_CYCLES = 7300.0, 30000.0
+STATE_CYCLES, CHUNKS_CYCLES = 7200.0, 33500.0
 """That a recurrence takes before its first state when sequences decode, and before its first chunk of a prompt."""
-CHUNK_FLOP_PER_CYCLE = 1680.0
+CHUNK_FLOP_PER_CYCLE = 1800.0
 """Of a multiprocessor that works on the chunks of one head, one after the other."""
 CONVOLUTION_MEMORY, CONVOLUTION_CYCLES = 0.40, 5800.0
 """Fraction of the memory's rate and cycles of the convolution before a recurrence, over prompts."""
