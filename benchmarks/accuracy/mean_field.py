@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import poisson
 
-from benchmarks.accuracy.campaign import requests_of, window
+from benchmarks.accuracy.campaign import Window, requests_of, window
 from benchmarks.accuracy.serving_stack import WEIGHTS, Configuration, Rows, deployment, with_constants
 from sim.profiles.step import ENERGY, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ, iteration_cost
 from sim.profiles.terms import columns
@@ -50,10 +50,7 @@ class Configurations:
         layers, shapes, devices, stacks, layouts, sizes = (columns(part) for part in zip(*rows, strict=True))
         weights = table["weight_precision"].to_numpy()[:, np.newaxis]
         terms = Rows(layers, shapes, devices, stacks, layouts, sizes, weights == "fp8", weights == "mxfp4")
-        seen = [
-            window(*_lengths(row), batch=int(row["max_num_seqs"]), requests=_asked(row))
-            for row in table.to_dict("records")
-        ]
+        seen = [window_of(row) for row in table.to_dict("records")]
         begun = np.array([[each.begun] for each in seen])
         chance = np.asarray(poisson.pmf(np.arange(MOST + 1.0), begun), dtype=np.float64) @ _shares()
         return cls(
@@ -72,14 +69,16 @@ def _shares() -> Floats:
     return np.array([np.interp(several, PROMPTS, own) for own in np.eye(len(PROMPTS))]).T
 
 
-def _asked(row: Mapping[str, Any]) -> int:
+def asked_of(row: Mapping[str, Any]) -> int:
+    """Requests that a row's server was asked."""
     return requests_of(str(row["task"]), int(row["max_num_seqs"]))
 
 
-def _lengths(row: Mapping[str, Any]) -> tuple[Floats, Floats]:
-    """Output tokens of the row's requests and their weights; the mean is as measured."""
+def window_of(row: Mapping[str, Any]) -> Window:
+    """What is running while a row is measured; the mean length of answers is as measured."""
     lengths, counts = row["bins"]
-    return lengths * (row["avg_output_len"] / ((lengths * counts).sum() / counts.sum())), counts
+    scale = row["avg_output_len"] / float((lengths * counts).sum() / counts.sum())
+    return window(lengths * scale, counts, batch=int(row["max_num_seqs"]), requests=asked_of(row))
 
 
 def _layout_of(row: Mapping[str, Any], model: Any) -> Configuration:
