@@ -109,6 +109,8 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
         }
     metrics |= zero_load(own)
     metrics["gpu_hours"] = float(own.where(lambda key: key.component == "gpu").slot_ns.sum()) / HOUR_NS
+    if log.step_shares:
+        metrics["step_time_shares"] = {kind: dict(ways) for kind, ways in log.step_shares.items()}
     metrics["engine"] = log.engine
     return metrics
 

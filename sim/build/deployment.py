@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
-from sim.build.step_table import read_step_table
+from sim.kinds import builder
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
 from sim.profiles.kv import Blocks, Kept, blocks, kept
@@ -17,10 +17,10 @@ from sim.profiles.layers import Layers, layers_of
 from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
-from sim.profiles.step import BLOCK, Drafting, IterationCost, iteration_cost
+from sim.profiles.step import BLOCK, Drafting, IterationCost, Known, iteration_cost
 from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
-from sim.spec.serving import MeasuredSteps, Replicas, Serving
+from sim.spec.serving import Replicas, Serving
 from sim.units import SECONDS_PER_NS
 
 BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25, "nvfp4": 4.5}
@@ -347,19 +347,30 @@ class Deployment:
     @property
     def ranks(self) -> int:
         """Data-parallel ranks that are padded to the largest; a measured table says what it says."""
-        return 1 if self.spec.step_time.kind == "measured" else self.replicas.data_parallel
+        return self.replicas.data_parallel if self.spec.step_time.pads_ranks else 1
+
+    @property
+    def layers(self) -> Layers:
+        """The kernels of one GPU."""
+        return self._layers(self.architecture)
 
     def terms(self, cap_w: float) -> tuple[Layers, ModelShape, Device, Stack, Layout, Bytes]:
         """What an iteration's cost is made of."""
-        layers = self._layers(self.architecture)
-        return layers, self.model, self.device(cap_w), self.coefficients(), self.layout(), self.bytes()
+        return self.layers, self.model, self.device(cap_w), self.coefficients(), self.layout(), self.bytes()
 
     def cost(self, cap_w: float, longest_prompt: int) -> IterationCost:
         """Cost of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
+        made: IterationCost = builder(self.spec.step_time)(self.spec.step_time, Stepping(self, cap_w, longest_prompt))
+        return made
+
+    def roofline(
+        self, cap_w: float, longest_prompt: int, known: Known | None = None, layers: Layers | None = None
+    ) -> IterationCost:
+        """The same from profiles alone, or with kernels as ``known``; of ``layers`` where not of all that a GPU has."""
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
         draft = self._drafting(self.drafter, device, stack, layout) if self.drafter is not None else None
         cost = iteration_cost(
-            self._layers(self.architecture),
+            layers or self.layers,
             self.model,
             device,
             stack,
@@ -369,10 +380,9 @@ class Deployment:
             most_sampled=float(self.verified * self.ranks),
             block_tokens=self.spec.batching.block_tokens,
             draft=draft,
+            known=known,
         )
         cost.slope[:, BLOCK] /= self.blocks.step  # of a token's KV in all layers before
-        if self.spec.step_time.kind == "measured":
-            return self._measured(cost, self.spec.step_time)
         return cost
 
     def _drafting(self, drafter: Architecture, device: Device, stack: Stack, layout: Layout) -> Drafting:
@@ -401,16 +411,14 @@ class Deployment:
             joules_per_sequence=guesses * more_j,
         )
 
-    def _measured(self, cost: IterationCost, steps: MeasuredSteps) -> IterationCost:
-        """Times from a table, energy from the roofline; a cap still lengthens what would exceed it."""
-        times = read_step_table(steps.file)
-        tokens = np.arange(cost.table.shape[1], dtype=np.float64)
-        table, slope = cost.table.copy(), cost.slope.copy()
-        slope[:2] = 0.0
-        table[:, :, 1] = 0.0
-        prompt_s = times.at("prompt", tokens)
-        table[0, :, 0], table[1, :, 0], table[2, :, 0] = times.at("decode", tokens), prompt_s, steps.mixed * prompt_s
-        return replace(cost, table=table, slope=slope)
+
+@dataclass(frozen=True)
+class Stepping:
+    """What the times of iterations are built for: a deployment under a power cap, and the longest prompt it meets."""
+
+    deployment: Deployment
+    cap_w: float
+    longest_prompt: int
 
 
 def _seconds(duration: Sourced[Any] | None) -> float:

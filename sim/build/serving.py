@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
 
 from sim.build.caps import FiniteChanges, cap_at
 from sim.build.deployment import Deployment
+from sim.build.kernel_steps import Kind, known_shares
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
@@ -18,6 +20,7 @@ from sim.rng import Streams
 from sim.spec.requests import ClosedLoopUsers
 from sim.spec.scenario import Outputs, Sample
 from sim.spec.serving import ColdStart, Serving
+from sim.spec.steps import KernelSteps
 from sim.units import J_PER_NJ, NS_PER_S
 from sim.workload.prefixes import KvBlocks
 from sim.workload.requests import RequestSource
@@ -68,7 +71,24 @@ def serving_plan(
         engine=spec.engine,
         skipped_rows=source.trace.report.skipped if isinstance(source, Replay) else 0,
         trace_problems=tuple(map(str, source.trace.report.problems)) if isinstance(source, Replay) else (),
+        step_shares=_step_shares(spec, found),
     )
+
+
+def _step_shares(spec: Serving, found: Mapping[str, Deployment]) -> dict[str, dict[str, float]]:
+    """How the times of iterations are known, where kernels were measured: of decodes and of prompts, on whose GPUs they
+    run."""
+    if not isinstance(spec.step_time, KernelSteps):
+        return {}
+    of_kind: dict[Kind, Deployment | None] = {
+        "decode": found.get("decode", found.get("replicas")),
+        "prompt": found.get("prefill", found.get("replicas")),
+    }
+    return {
+        kind: asdict(known_shares(spec.step_time, deployment, kind))
+        for kind, deployment in of_kind.items()
+        if deployment is not None
+    }
 
 
 def kept(outputs: Outputs, name: str, streams: Streams) -> Callable[[], Keep]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -90,6 +90,8 @@ class ServingLog:
     the ledger that holds it; ``replica_ns`` integrates the replicas that are up over time. ``unit_scale`` is what its
     GPUs drew at work over what their model would have. ``trace_problems`` are the first of the
     ``skipped_rows`` of its trace, with line and reason.
+    ``step_shares`` say of an iteration of decodes and of one of prompts what share of its time is known in which way,
+    where kernels were measured.
     """
 
     workload: str
@@ -113,3 +115,4 @@ class ServingLog:
     sampled: bool
     skipped_rows: int
     trace_problems: tuple[str, ...]
+    step_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

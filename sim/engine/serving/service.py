@@ -7,7 +7,7 @@ Between such moments nothing of it runs in the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -100,6 +100,7 @@ class ServingPlan:
     engine: Engine
     skipped_rows: int  # of its trace, that could not be used
     trace_problems: tuple[str, ...]  # the first of them, with line and reason
+    step_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # how times of iterations are known
 
 
 @dataclass(eq=False)
@@ -215,6 +216,7 @@ class ServingService:
             sampled=isinstance(self._keep, KeepSample),
             skipped_rows=self._plan.skipped_rows,
             trace_problems=self._plan.trace_problems,
+            step_shares=self._plan.step_shares,
         )
 
     def dismiss(self) -> None:
