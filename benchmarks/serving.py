@@ -161,7 +161,9 @@ def _kernels(*, quick: bool) -> Sequence[Row]:
     first_s = _computed(scenarios[1])
     turns = [[_computed(scenario) for scenario in scenarios] for _ in range(2 if quick else 5)]
     roofline_s, kernels_s = (min(of) for of in zip(*turns, strict=True))
-    note = f"2,000,000 requests, {kernels_s:.2f} against {roofline_s:.2f} s of CPU; {first_s:.2f} s with tables read anew"
+    note = (
+        f"2,000,000 requests, {kernels_s:.2f} against {roofline_s:.2f} s of CPU; {first_s:.2f} s with tables read anew"
+    )
     return [Row("step_time: kernels / roofline", kernels_s / roofline_s, "", 1.15, note)]
 
 

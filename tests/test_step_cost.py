@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.engine.serving.plan import padded_tokens
+from sim.profiles.capped_step import CHUNK, READ, SEQUENCE
 from sim.profiles.catalog import Catalog
 from sim.profiles.model import shape
-from sim.profiles.step import CHUNK, COMPUTE, ENERGY, MEMORY, READ, SEQUENCE, iteration_cost
+from sim.profiles.step import COMPUTE, ENERGY, MEMORY, iteration_cost
 from sim.profiles.terms import Device, Layout, Precision, Stack
 
 Floats = npt.NDArray[np.float64]

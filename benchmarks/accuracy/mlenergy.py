@@ -1,13 +1,15 @@
 """vLLM on H100 and B200 as ML.ENERGY measured it: power, energy per token and time between tokens.
 
-The constants of the stack (``serving_stack``) are fitted on some configurations; others are then simulated, each as a
-closed loop at its published concurrency. Three ways to hold out: every second batch size, whole families of models, and
-all of B200. Input lengths are not published: one constant a task. The median time between tokens is compared with an
-iteration that holds no prompt: over most iterations it is what was measured, so prompts must have come in bunches.
+Kernels are known from tables of kernels; what whole servers add (``serving_stack.CONSTANTS``) is fitted on some
+configurations; others are then simulated as they were measured (``campaign``): a closed loop at its published
+concurrency, all users at once, and a window that ends when the queue is empty. Three ways to hold out: every second
+batch size, whole families of models, and all of B200. Input lengths are not published: one constant a task. The median
+time between tokens is compared with an iteration that holds no prompt: over most iterations it is what was measured,
+so prompts must have come in bunches.
 
-What is held out is held out of the fit. The form of the model was chosen with all rows in sight: which coefficients
-there are, where they start and how strongly they are drawn there, and the bounds of prompt lengths, which the KV memory
-of full configurations suggests.
+What is held out is held out of the fit. The form was chosen with all rows in sight, and is frozen since: ``form`` is
+the hash of the files that hold it, of which ``FROZEN`` says when and which. Where they differ, the row says so: what is
+scored then is a form that may have been changed after seeing the score.
 
 "Clean" leaves out one cell of the data (B200, one GPU, gpqa, image and video), where hosts stalled.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,13 +26,22 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.accuracy import aiconfigurator
-from benchmarks.accuracy.mean_field import Configurations, encoder_s, pictures_of, predict, prompt_tokens, prompt_work_s
+from benchmarks.accuracy.mean_field import (
+    Configurations,
+    asked_of,
+    encoder_s,
+    pictures_of,
+    predict,
+    prompt_tokens,
+    prompt_work_s,
+    window_of,
+)
 from benchmarks.accuracy.serving_stack import CONSTANTS, WEIGHTS, Bench, Configuration
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
-from sim.measure.fit.least_squares import Bound, fit, held_out
-from sim.profiles.catalog import Catalog
-from sim.profiles.model import ModelShape, ParameterCounts, shape
+from sim.measure.fit.least_squares import Fit, fit, held_out
+from sim.results.results import Results
+from sim.units import SECONDS_PER_NS
 
 Floats = npt.NDArray[np.float64]
 
@@ -64,11 +76,8 @@ DOUBTFUL = 0.15
 """Weight of rows that are not clean in a fit."""
 PRIOR = 0.6
 """What a constant at the other end of its bounds counts as, in relative errors: where rows tell nothing, it stays."""
-GEMM = Bound(0.8, 0.795, 0.805)
-"""Energy per FLOP of a large product at the power limit, as a share of the TDP at full rate: 0.57 pJ/FLOP on H100. Left
-free, the fit asks for more than twice that (prompts and decodes share iterations in ways that no row tells apart)."""
-RESIDENCES = 12.0
-"""How long a loop is simulated, in residence times of a request."""
+AFTER = 1.1
+"""How long a loop is simulated beyond its window, in longest answers: until all that began in it have ended."""
 MOST_TOKENS = 32768
 
 
@@ -82,9 +91,6 @@ def measurements() -> pd.DataFrame:
     table["clean"] = ~(one_b200 & table["task"].isin(STALLED))
     histograms = [_histogram(model, task) for model, task in zip(table["model_id"], table["task"], strict=True)]
     table["bins"] = pd.Series(histograms, index=table.index, dtype=object)
-    table["residual"] = [
-        float((w * t**2).sum() / (w * t).sum() / 2.0 / ((w * t).sum() / w.sum())) for t, w in histograms
-    ]
     key = ["model_id", "task", "gpu_model", "num_gpus", "weight_precision"]
     table["turn"] = table.groupby(key)["max_num_seqs"].rank().astype(int)
     return table
@@ -103,52 +109,56 @@ def model_of(model_id: str) -> Any:
     return next(model for part, model in MODELS.items() if part in model_id)
 
 
-def shape_of(model_id: str) -> ModelShape:
-    """Of a row's model."""
-    model = model_of(model_id)
-    if isinstance(model, str):
-        return shape(Catalog().model(model).architecture)
-    return shape(ParameterCounts.model_validate(model["architecture"]))
+def fitted(table: pd.DataFrame) -> Mapping[str, float]:
+    """The constants, from these rows alone, drawn weakly to where they start (a family may be the only one to tell)."""
+    return estimated(table).values
 
 
-def fitted(table: pd.DataFrame, **held: Bound) -> Mapping[str, float]:
-    """The constants, from these rows alone, drawn weakly to where they start (a family may be the only one to tell).
-
-    ``held`` narrows the bounds of some: the stack that ships is fitted with ``computing_share=GEMM``.
-    """
-    bounds = {**CONSTANTS, **held}
-    rows = Configurations.of(table, [shape_of(model) for model in table["model_id"]])
+def estimated(table: pd.DataFrame) -> Fit:
+    """The constants and their covariance."""
+    rows = Configurations.of(table, [model_of(model) for model in table["model_id"]])
     weight = np.where(table["clean"], 1.0, DOUBTFUL)
     watts, mean_s, itl_s = (table[name].to_numpy(np.float64) for name in ("watts", "mean_s", "itl_s"))
 
     def residuals(constants: Mapping[str, float]) -> Floats:
         w, mean, step = predict(rows, constants)
-        prior = [PRIOR * (constants[name] - b.start) / (b.high - b.low) for name, b in bounds.items()]
+        prior = [PRIOR * (constants[name] - b.start) / (b.high - b.low) for name, b in CONSTANTS.items()]
         power, rate, interval = np.log(w / watts), np.log(mean / mean_s), np.log(step / itl_s)
         parts = [weight * power, weight * rate, weight * (power + rate), 0.7 * weight * interval]
         return np.concatenate([*parts, np.array(prior)])
 
-    return fit(residuals, bounds).values
+    return fit(residuals, CONSTANTS)
 
 
 def simulated(table: pd.DataFrame, constants: Mapping[str, float]) -> pd.DataFrame:
     """Watts of a GPU, J per output token and seconds between tokens of each row, by running it."""
-    rows = Configurations.of(table, [shape_of(model) for model in table["model_id"]])
+    rows = Configurations.of(table, [model_of(model) for model in table["model_id"]])
     _, mean_s, _ = predict(rows, constants)
     found = []
     with Bench(constants) as bench:
         for row, interval_s in zip(table.to_dict("records"), mean_s, strict=True):
             at = configuration({str(name): value for name, value in row.items()}, float(interval_s), constants)
-            results = bench.run(at)
-            served = results.summary["serving"]["w"]
-            gpu = results.energy.where(lambda key: key.component == "gpu" and key.owner == "w")
-            watts = gpu.total_j() / at.seconds / at.gpus
-            tokens = served["output_tokens"] / served["completed"]
-            inside = served["batch_size_mean"] + served["queue_length_mean"]  # where the KV cache is full, some wait
-            rate = inside * tokens / served["e2e_s"]["mean"]  # Little's law
-            step = served.get("decode_iteration_s", served["itl_s"])["p50"]
-            found.append((watts, watts * at.gpus / rate, step))
-    return pd.DataFrame(found, columns=["watts", "joules", "itl_s"], index=table.index)
+            watts, joules, ended_s = _measured(bench.run(at), at, asked_of(row))
+            served = bench.run(replace(at, seconds=ended_s)).summary["serving"]["w"]
+            found.append((watts, joules, served.get("decode_iteration_s", served["itl_s"])["p50"]))
+    return pd.DataFrame(found, columns=list(MEASURES), index=table.index)
+
+
+def _measured(results: Results, at: Configuration, asked: int) -> tuple[float, float, float]:
+    """W of a GPU and J per output token in the window of ``asked`` requests (``campaign``), and s until it ends."""
+    requests = results.requests()
+    arrival, first, done = (requests[f"{name}_ns"].to_numpy(np.float64) for name in ("arrival", "first_token", "done"))
+    began = float(np.sort(first)[min(at.users, len(first)) - 1])
+    ended = max(float(np.sort(arrival)[min(asked, len(arrival)) - 1]), began + 1e9)
+    inside = np.clip(np.minimum(done, ended) - np.maximum(first, began), 0.0, None)
+    tokens = float((requests["output_tokens"].to_numpy() * inside / np.maximum(done - first, 1.0)).sum())
+    ledger = results.ledger()
+    gpu = ledger[(ledger["component"] == "gpu") & (ledger["owner"] == "w")]
+    start, end = gpu["start_ns"].to_numpy(np.float64), gpu["end_ns"].to_numpy(np.float64)
+    share = np.clip(np.minimum(end, ended) - np.maximum(start, began), 0.0, None) / (end - start)
+    joules = float((gpu["energy_j"].to_numpy() * share).sum())
+    window_s = (ended - began) * SECONDS_PER_NS
+    return joules / window_s / at.gpus, joules / max(tokens, 1.0), ended * SECONDS_PER_NS
 
 
 def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[str, float]) -> Configuration:
@@ -169,7 +179,7 @@ def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[
         prompt_work_s=max(0.0, prompt_work_s(row["task"], constants) - constants["prompt_s"]),
         encoder_s=encoder_s(row["task"], constants),
         output={"kind": "histogram", "tokens": tokens.tolist(), "weights": counts.tolist()},
-        seconds=RESIDENCES * interval_s * row["avg_output_len"],
+        seconds=interval_s * (window_of(row).iterations + AFTER * float(tokens.max())),
     )
 
 

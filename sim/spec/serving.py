@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from sim.documents import KeyPath
 from sim.profiles.hardware import Precision as ComputePrecision
 from sim.profiles.model import Architecture
+from sim.profiles.stack import Weights
 from sim.quantities import (
     ByteRate,
     Bytes,
@@ -41,10 +42,11 @@ ModelChoice = Annotated[Annotated[str, Tag("@word")] | Annotated[InlineModel, Ta
 
 
 class Precisions(Spec):
-    """Number formats of weights and KV cache, and of the arithmetic where it is another (four bits compute in bf16)."""
+    """Number formats of weights and KV cache, and of the arithmetic where it is another: int4 and mxfp4 compute in the
+    16 bits that the GPU has, nvfp4 in fp4."""
 
-    weights: Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
-    kv: Literal["bf16", "fp8", "int8", "int4", "mxfp4"] = "bf16"
+    weights: Weights
+    kv: Weights = "bf16"
     compute: ComputePrecision | None = None
 
 

@@ -204,6 +204,7 @@ class ServingService:
             kv_blocks=decodes.kv_blocks,
             most_kv_blocks=max(group.kv_blocks for group in self._plan.groups),
             block_tokens=self._plan.settings.block_tokens,
+            kv_weights=self._plan.settings.kv_weights,
             phase_w={"prefill": prefills.lane_w, "decode": decodes.lane_w},
             unit_scale=self._metered_j / self._nominal_j if self._nominal_j else 1.0,
             handed_ns=np.array([at_ns for at_ns, _ in self._handed], dtype=np.int64),

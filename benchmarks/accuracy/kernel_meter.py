@@ -1,0 +1,118 @@
+"""What the meter shows of a kernel: NVML's mean of the last second, sampled during a short run of launches.
+
+On Hopper and Blackwell ``nvmlDeviceGetPowerUsage`` is the mean of one second. The campaign (NVIDIA's AIConfigurator,
+``collector/helper.py``, Apache-2.0) samples it every 0.1 s from the first launch to the last, of so many launches as take
+one second, but never more than 3,000: 30 ms for a kernel of 10 us. So the reading of a short kernel is mostly of what
+ran in the second before: warm-up launches of the same kernel, a pause in which the next kernel is set up (and now and
+then compiled, for seconds), and the kernels measured before it. Checked on kernels whose run follows a pause of seconds:
+their readings rise with the run as the mean of one second does, with nothing fitted.
+
+Rows stand in the files in the order in which they were done. Half of the rows are not here, and several GPUs shared one
+queue, so what ran before on the same GPU is known on average only: the mean of what stands before, and of the other
+formats of the same shape, which came in turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MEMORY_S = 1.0
+SAMPLE_S = 0.1
+MOST_RUNS = 3000
+FEWEST_RUNS = 6
+AIM_S, BRIEF_AIM_S, BRIEF_S = 1.0, 0.3, 1e-4
+"""A run aims at the first; at the second where one iteration takes less than the third."""
+WARM_ITERATIONS = 6
+"""Three to estimate the time, three of the graph."""
+MOST_SAMPLES = 50
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Rows of a file in their order: s of the measured loop and of the warm-up before it.
+
+    ``lane`` tells apart what was measured at different times; ``turn`` is the same for the formats of one shape.
+    """
+
+    loop_s: Floats
+    warm_s: Floats
+    lane: Ints
+    turn: Ints
+
+    @property
+    def busy_s(self) -> Floats:
+        """In which the kernel runs."""
+        return self.loop_s + self.warm_s
+
+
+@dataclass(frozen=True)
+class Habit:
+    """How a campaign went on: s of a pause, W beyond rest in it, s of the queue that a GPU's last second is spread
+    over, and the share of what came before that was another format of the same shape."""
+
+    pause_s: float
+    pause_w: float
+    span_s: float
+    turn_share: float
+
+
+def loops(seconds: Floats, launches: Floats | int, host_s: float) -> tuple[Floats, Floats]:
+    """s of the measured loop and of the warm-up, for iterations of ``launches`` launches of ``seconds`` each.
+
+    How many iterations is decided from a few without a graph, which take at least ``host_s`` a launch.
+    """
+    iteration = seconds * launches
+    eager = np.maximum(iteration, host_s * launches)
+    aim = np.where(eager < BRIEF_S, BRIEF_AIM_S, AIM_S)
+    runs = np.minimum(np.maximum(FEWEST_RUNS, np.floor(aim / eager) + 1.0), MOST_RUNS)
+    return runs * iteration, WARM_ITERATIONS * iteration
+
+
+def shares(loop_s: Floats, warm_s: Floats, pause_s: Floats) -> tuple[Floats, Floats]:
+    """Of the mean of all samples: the share of the kernel's own launches, and of what ran before its pause."""
+    count = np.floor(loop_s / SAMPLE_S) + 1.0
+    taken = np.minimum(count, MOST_SAMPLES)
+    step = SAMPLE_S * count / taken
+    own, before = np.zeros_like(loop_s), np.zeros_like(loop_s)
+    for sample in range(int(taken.max())):
+        mine = np.clip(warm_s + sample * step, 0.0, MEMORY_S) / MEMORY_S
+        use = sample < taken
+        own += np.where(use, mine, 0.0)
+        before += np.where(use, np.clip(1.0 - mine - pause_s / MEMORY_S, 0.0, 1.0), 0.0)
+    return own / taken, before / taken
+
+
+def queue_w(watts: Floats, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
+    """Mean W beyond rest of what stands before each row, over ``habit.span_s`` of runs and pauses of its lane."""
+    result = np.empty_like(watts)
+    for lane in np.unique(runs.lane):
+        rows = np.flatnonzero(runs.lane == lane)
+        ends = np.concatenate([[0.0], np.cumsum(runs.busy_s[rows] + pause_s[rows])])
+        joules = np.concatenate([[0.0], np.cumsum(runs.busy_s[rows] * watts[rows] + pause_s[rows] * habit.pause_w)])
+        since = np.maximum(ends[:-1] - habit.span_s, 0.0)
+        mean = (joules[:-1] - np.interp(since, ends, joules)) / np.maximum(ends[:-1] - since, 1e-9)
+        mean[0] = watts[rows[0]]
+        result[rows] = mean
+    return result
+
+
+def turn_w(watts: Floats, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
+    """Mean W beyond rest of the formats of a shape, one after another with their pauses."""
+    joules = np.bincount(runs.turn, runs.busy_s * watts + pause_s * habit.pause_w)
+    return (joules / np.bincount(runs.turn, runs.busy_s + pause_s))[runs.turn]
+
+
+def reading_w(watts: Floats, rest_w: float, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
+    """What the meter shows, W, where kernels draw ``watts``: linear in what they draw beyond ``rest_w``."""
+    own, before = shares(runs.loop_s, runs.warm_s, pause_s)
+    beyond = watts - rest_w
+    past = (1.0 - habit.turn_share) * queue_w(beyond, runs, pause_s, habit)
+    if habit.turn_share:
+        past = past + habit.turn_share * turn_w(beyond, runs, pause_s, habit)
+    return rest_w + own * beyond + before * past + (1.0 - own - before) * habit.pause_w
