@@ -62,7 +62,7 @@ class Recurrence:
     def kept_bytes(self) -> int:
         """Of a sequence in one layer, the tokens kept for the convolution included; each decoded token reads and
         writes them."""
-        return self.values * self.state_bytes + 2 * self.channels * max(0, self.taps - 1)
+        return self.values * self.state_bytes + 2 * self.channels * (self.taps - 1)
 
     @property
     def flop(self) -> int:
