@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sim.kinds import builder
+from sim.profiles.capped_step import BLOCK
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
 from sim.profiles.kv import Blocks, Kept, blocks, kept
@@ -17,7 +18,7 @@ from sim.profiles.layers import Layers, layers_of
 from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
-from sim.profiles.step import BLOCK, Drafting, IterationCost, Known, iteration_cost
+from sim.profiles.step import Drafting, IterationCost, Known, iteration_cost
 from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import Replicas, Serving
