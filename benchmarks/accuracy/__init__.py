@@ -14,6 +14,7 @@ from benchmarks.accuracy import (
     decode_caps,
     kernel_times,
     load_curves,
+    minimax,
     mlenergy,
     power_traces,
     training_nodes,
@@ -26,4 +27,4 @@ def rows(*, quick: bool) -> Sequence[Row]:
     found = [
         row for part in (clocks, caps, decode_caps, load_curves, training_nodes, power_traces) for row in part.rows()
     ]
-    return [*found, *kernel_times.rows(), *mlenergy.rows(quick=quick)]
+    return [*found, *kernel_times.rows(), *minimax.rows(quick=quick), *mlenergy.rows(quick=quick)]

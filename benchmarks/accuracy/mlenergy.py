@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.accuracy import aiconfigurator
 from benchmarks.accuracy.mean_field import (
     Configurations,
     asked_of,
@@ -199,6 +200,8 @@ def rows(*, quick: bool) -> list[Row]:
         ours = pd.concat([simulated(part.iloc[::every], fitted(known)) for known, part in splits])
         guess = pd.concat([naive(known, part.iloc[::every]) for known, part in splits])
         found += _summed_up(case, table, ours, guess, clean, whole)
+        if case != "B200 from H100":
+            found += aiconfigurator.beside(case, table, ours["itl_s"])
     return found
 
 

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
-from sim.build.step_table import read_step_table
+from sim.kinds import builder
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
+from sim.profiles.kv import Blocks, Kept, blocks, kept
 from sim.profiles.layers import Layers, layers_of
-from sim.profiles.model import Architecture, ModelShape, shape
+from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
-from sim.profiles.step import Drafting, IterationCost, iteration_cost, kv_bytes_per_token
+from sim.profiles.step import BLOCK, Drafting, IterationCost, Known, iteration_cost
 from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
-from sim.spec.serving import MeasuredSteps, Replicas, Serving
+from sim.spec.serving import Replicas, Serving
 from sim.units import SECONDS_PER_NS
 
-BITS = {"bf16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25}
-"""Of a weight. int4 with a 16-bit scale for 128 weights; mxfp4 with an 8-bit scale for 32 (OCP MX v1.0)."""
+BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25, "nvfp4": 4.5}
+"""Of a weight. int4 with a 16-bit scale for 128 weights; mxfp4 with an 8-bit scale for 32 (OCP MX v1.0), nvfp4 with one
+for 16 (Pretraining Large Language Models with NVFP4, arXiv:2509.25149, section 2)."""
 
-ARITHMETIC: dict[str, Precision] = {"bf16": "bf16", "fp8": "fp8", "int8": "int8", "int4": "bf16", "mxfp4": "bf16"}
-"""What weights are multiplied in where nothing is said: four-bit weights are unpacked to bf16."""
+ARITHMETIC: dict[str, Precision] = {
+    "bf16": "bf16", "fp16": "fp16", "fp8": "fp8", "int8": "int8", "int4": "bf16", "mxfp4": "bf16", "nvfp4": "fp4",
+}  # fmt: skip
+"""What weights are multiplied in where nothing is said: int4 and mxfp4 are unpacked to 16 bits, which are fp16 on GPUs
+without bf16."""
 
 OPERAND_BYTES: dict[Precision, float] = {"fp8": 1.0, "int8": 1.0, "fp6": 1.0, "fp4": 0.5625}
 """Of a value that is multiplied, where activations are quantised; 2 elsewhere."""
@@ -57,7 +63,7 @@ class Deployment:
     @cached_property
     def model(self) -> ModelShape:
         """The model summed up."""
-        return shape(self.architecture)
+        return with_index_keys(shape(self.architecture), BITS[self.spec.precision.kv] / 8.0)
 
     @cached_property
     def draft(self) -> ModelShape | None:
@@ -108,7 +114,12 @@ class Deployment:
     @property
     def arithmetic(self) -> Precision:
         """What the weights are multiplied in."""
-        return self.spec.precision.compute or ARITHMETIC[self.spec.precision.weights]
+        weights = self.spec.precision.weights
+        if self.spec.precision.compute is not None:
+            return self.spec.precision.compute
+        if weights in ("int4", "mxfp4") and "bf16" not in self.gpu.peak:
+            return "fp16"
+        return ARITHMETIC[weights]
 
     def caps(self) -> list[float]:
         """W of each GPU, in the order of the schedule; the TDP first where the schedule begins later."""
@@ -159,20 +170,45 @@ class Deployment:
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
         return self.gpu.memory.held_bytes * usable - self.weights_bytes_per_gpu() - self.draft_bytes_per_gpu()
 
+    def kept(self) -> Kept:
+        """What a tensor-parallel group keeps of a sequence; of a draft model's, as if it had no window."""
+        tensor = self.replicas.tensor_parallel
+        found = kept(self.model, self.bytes(), tensor)
+        if self.draft is not None:
+            found = found.plus(kept(self.draft, IN_16_BITS, tensor).as_if_full())
+        return found
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """How the KV cache is counted."""
+        spec = self.spec.speculative
+        return blocks(
+            self.kept(),
+            self.model,
+            block_tokens=self.spec.batching.block_tokens,
+            verified_tokens=1 + (spec.draft_tokens if spec is not None else 0),
+            whole_prefixes=self.spec.batching.prefix_cache,
+        )
+
     def kv_blocks(self) -> int:
         """Blocks of a pipeline lane."""
         r = self.replicas
-        a_token = kv_bytes_per_token(self.model, self.bytes(), r.tensor_parallel) / r.tensor_parallel
-        if self.draft is not None:
-            drafted = kv_bytes_per_token(self.draft, IN_16_BITS, r.tensor_parallel)
-            a_token += drafted / r.tensor_parallel
-        tokens = self.kv_bytes_per_gpu() * r.data_parallel / a_token  # layers and lanes both count pipeline stages once
-        return max(0, int(tokens // self.spec.batching.block_tokens))
+        a_gpu = self.blocks.byte / r.tensor_parallel  # layers and lanes both count pipeline stages once
+        return max(0, int(self.kv_bytes_per_gpu() * r.data_parallel // a_gpu))
+
+    def longest_context(self) -> float:
+        """Tokens of the longest sequence that fits; without end where all layers have a window."""
+        held = self.blocks
+        most: float = (self.kv_blocks() - held.state) // held.step
+        if most >= held.window_blocks and held.windowed:
+            spent = held.state + held.windowed * held.window_blocks
+            most = (self.kv_blocks() - spent) // held.full if held.full else math.inf
+        return most * self.spec.batching.block_tokens
 
     def misfit(self) -> str | None:
         """Why the model does not fit, with the arithmetic; None if it does."""
-        blocks = self.kv_blocks() if self.kv_bytes_per_gpu() > 0 else 0
-        if blocks >= 64:
+        tokens = self.longest_context() if self.kv_bytes_per_gpu() > 0 else 0.0
+        if tokens >= 64 * self.spec.batching.block_tokens:
             return None
         gigabyte = 1e9
         r = self.replicas
@@ -183,6 +219,7 @@ class Deployment:
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
         drafts = self.draft_bytes_per_gpu() / gigabyte
         beside = f" and the draft model {drafts:.1f} GB" if drafts else ""
+        blocks = max(0, int(tokens // self.spec.batching.block_tokens))
         left = f"{capacity * usable - per_gpu - drafts:.1f} GB for the KV cache, {blocks} blocks"
         bits = self.spec.precision.weights
         return (
@@ -310,19 +347,30 @@ class Deployment:
     @property
     def ranks(self) -> int:
         """Data-parallel ranks that are padded to the largest; a measured table says what it says."""
-        return 1 if self.spec.step_time.kind == "measured" else self.replicas.data_parallel
+        return self.replicas.data_parallel if self.spec.step_time.pads_ranks else 1
+
+    @property
+    def layers(self) -> Layers:
+        """The kernels of one GPU."""
+        return self._layers(self.architecture)
 
     def terms(self, cap_w: float) -> tuple[Layers, ModelShape, Device, Stack, Layout, Bytes]:
         """What an iteration's cost is made of."""
-        layers = self._layers(self.architecture)
-        return layers, self.model, self.device(cap_w), self.coefficients(), self.layout(), self.bytes()
+        return self.layers, self.model, self.device(cap_w), self.coefficients(), self.layout(), self.bytes()
 
     def cost(self, cap_w: float, longest_prompt: int) -> IterationCost:
         """Cost of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
+        made: IterationCost = builder(self.spec.step_time)(self.spec.step_time, Stepping(self, cap_w, longest_prompt))
+        return made
+
+    def roofline(
+        self, cap_w: float, longest_prompt: int, known: Known | None = None, layers: Layers | None = None
+    ) -> IterationCost:
+        """The same from profiles alone, or with kernels as ``known``; of ``layers`` where not of all that a GPU has."""
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
         draft = self._drafting(self.drafter, device, stack, layout) if self.drafter is not None else None
         cost = iteration_cost(
-            self._layers(self.architecture),
+            layers or self.layers,
             self.model,
             device,
             stack,
@@ -332,9 +380,9 @@ class Deployment:
             most_sampled=float(self.verified * self.ranks),
             block_tokens=self.spec.batching.block_tokens,
             draft=draft,
+            known=known,
         )
-        if self.spec.step_time.kind == "measured":
-            return self._measured(cost, self.spec.step_time)
+        cost.slope[:, BLOCK] /= self.blocks.step  # of a token's KV in all layers before
         return cost
 
     def _drafting(self, drafter: Architecture, device: Device, stack: Stack, layout: Layout) -> Drafting:
@@ -363,16 +411,14 @@ class Deployment:
             joules_per_sequence=guesses * more_j,
         )
 
-    def _measured(self, cost: IterationCost, steps: MeasuredSteps) -> IterationCost:
-        """Times from a table, energy from the roofline; a cap still lengthens what would exceed it."""
-        times = read_step_table(steps.file)
-        tokens = np.arange(cost.table.shape[1], dtype=np.float64)
-        table, slope = cost.table.copy(), cost.slope.copy()
-        slope[:2] = 0.0
-        table[:, :, 1] = 0.0
-        prompt_s = times.at("prompt", tokens)
-        table[0, :, 0], table[1, :, 0], table[2, :, 0] = times.at("decode", tokens), prompt_s, steps.mixed * prompt_s
-        return replace(cost, table=table, slope=slope)
+
+@dataclass(frozen=True)
+class Stepping:
+    """What the times of iterations are built for: a deployment under a power cap, and the longest prompt it meets."""
+
+    deployment: Deployment
+    cap_w: float
+    longest_prompt: int
 
 
 def _seconds(duration: Sourced[Any] | None) -> float:

@@ -19,7 +19,7 @@ from sim.validation import Spec
 SourcedFraction = Sourced[PositiveFraction]
 SourcedCount = Sourced[Annotated[float, Field(ge=0.0, le=1e7)]]
 SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=20.0)]]
-Weights = Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
+Weights = Literal["bf16", "fp16", "fp8", "int8", "int4", "mxfp4", "nvfp4"]
 
 
 class ExpertKernels(Spec):
@@ -86,7 +86,7 @@ class StackProfile(Profile):
     experts: dict[Generation, ExpertKernels] = Field(default_factory=dict)
     attention_efficiency: SourcedFraction | None = None
     context_efficiency: SourcedFraction | None = None
-    quantised: dict[Literal["fp8", "int8", "int4", "mxfp4"], QuantisedKernels] = Field(default_factory=dict)
+    quantised: dict[Literal["fp8", "int8", "int4", "mxfp4", "nvfp4"], QuantisedKernels] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _graphs_end_somewhere(self) -> StackProfile:

@@ -403,9 +403,3 @@ def _hops(model: ModelShape, layout: Layout, tokens: Floats) -> tuple[Floats, Fl
     hops = layout.pipeline - 1.0
     seconds = hops * (layout.hop_latency_s * (tokens > 0.0) + hop / layout.hop_byte_per_s)
     return seconds, hops * hop * layout.hop_joule_per_byte
-
-
-def kv_bytes_per_token(model: ModelShape, precision: Precision, tensor: int) -> float:
-    """B that one token takes in the KV caches of a tensor-parallel group together."""
-    values = model.kv_values_per_token_full + model.kv_values_per_token_windowed
-    return float(values * precision.kv_value_bytes * kv_copies(model, tensor))
