@@ -48,7 +48,7 @@ class Work:
 
     def part(self, index: int | list[int]) -> Work:
         """Some of it, added up."""
-        kinds = (self.joules.operations, self.joules.traffic, self.joules.waiting, self.joules.links)
+        kinds = (self.joules.operations, self.joules.working, self.joules.waiting, self.joules.apart)
         a, b, c, d = (np.asarray(np.sum(kind[index])) for kind in kinds)
         compute, memory, other = (np.asarray(np.sum(s[index])) for s in (self.compute, self.memory, self.other))
         return Work(compute, memory, other, Joules(a, b, c, d))

@@ -112,12 +112,14 @@ def iteration_cost(
     memory = (dense_byte + written) / (device.byte_per_s * stack.memory_efficiency) + experts.slowest_s
     launches, quantising = _launches(model, stack, tokens / layout.data, np.maximum(compute, memory) + link_s)
     other = link_s + stack.iteration_s + launches + quantising
+    moved_j = (dense_byte + written + experts.byte) * device.joule_per_byte
+    own = _memory_share(device)
     joules = Joules(
         operations=flop * device.joule_per_flop,
-        traffic=(dense_byte + written + experts.byte) * device.joule_per_byte,
+        working=(1.0 - own) * moved_j,
         waiting=(experts.short_s * stack.expert_power + other + (stack.quantise_power - 1.0) * quantising)
         * device.waiting_w,
-        links=link_byte * device.joule_per_link_byte + hop_j / gpus,
+        apart=own * moved_j + link_byte * device.joule_per_link_byte + hop_j / gpus,
     )
     slopes = _slopes(model, device, stack, layout, precision, copies, block_tokens)
     work = Work(compute, memory, other, joules)
@@ -195,7 +197,13 @@ def _slopes(
     block_byte = float(read_byte.sum()) * block_tokens
     other[BLOCK] = block_byte / stack.swap_byte_per_s
     traffic[BLOCK] = block_byte * device.joule_per_byte
-    return Work(compute, memory, other, Joules(operations, traffic, waiting, np.zeros(7)))
+    own = _memory_share(device)
+    return Work(compute, memory, other, Joules(operations, (1.0 - own) * traffic, waiting, own * traffic))
+
+
+def _memory_share(device: Device) -> float:
+    """Of the energy of a byte, what is the memory's own and follows no clock of the cores."""
+    return float(device.clock.memory_share) if device.clock is not None else 0.0
 
 
 def _communication(
