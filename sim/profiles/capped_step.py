@@ -2,9 +2,9 @@
 
 The clock falls until the iteration's mean power meets the cap. An iteration without a cap is affine in its context, and
 one under a cap is not: the more is read, the lower the clock. So the cost is exact at two points, for any number of
-decodes without a context to read, and for the most of them with contexts that take ``REACH`` as long to read as the
-weights do; in between and beyond it is the line through both. Where both are bound by the cap, power is the cap on the
-whole of that line; elsewhere the engine's third time, energy over headroom, keeps it from being exceeded.
+decodes without a context to read, and for the most of them with contexts that take ``REACH`` times as long to read as
+the weights do; in between and beyond it is the line through both. Where both are bound by the cap, power is the cap on
+the whole of that line; elsewhere the engine's third time, energy over headroom, keeps it from being exceeded.
 
 A board averages over more than one iteration and lets short ones exceed the cap; here each keeps to it by itself.
 """
@@ -22,9 +22,10 @@ Floats = npt.NDArray[np.float64]
 
 PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 """Slopes of a cost, as ``engine.serving.plan`` names them."""
-REACH = 1.0
-"""Time of reading contexts at the far end of the line, relative to that of reading the weights. It matters little: half
-or double of it change the time under a deep cap by 0.5 % (LLaMA-65B on 4 A100 at 150 W)."""
+REACH = 4.0
+"""Time of reading contexts at the far end of the line, relative to that of reading the weights: further than batches
+go, since up to there a lower cap is never faster. It matters little: a quarter of it changes the time of LLaMA-65B on 4
+A100 at 150 W by 1 %."""
 
 
 @dataclass(frozen=True)
