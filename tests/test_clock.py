@@ -25,13 +25,14 @@ from sim.profiles.clock import (
     voltage,
 )
 from sim.profiles.hardware import board_of
-from sim.profiles.model import shape
-from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY, IterationCost, iteration_cost
-from sim.profiles.terms import Device, Layout, Precision, Stack
+from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY, IterationCost
+from sim.profiles.terms import Device
+from tests import iterations
+from tests.iterations import cost_of, named
 
 curves = st.builds(ClockCurve, st.floats(0.5, 0.9), st.floats(0.5, 2.0), st.floats(0.0, 0.4), st.floats(0.0, 40.0))
 CURVE = ClockCurve(floor=0.66, slope=1.44, memory_share=0.33, clocked_w=32.0)
-H100 = Device(989.5e12, 3.35e12, 450e9, 121.7, 700.0, 0.57e-12, 150e-12, 52e-12, CURVE, waiting_w=60.0)
+H100 = replace(iterations.H100, clock=CURVE, waiting_w=60.0)
 BOARDS = [board_of(Catalog().gpu(name)) for name in ("nvidia-a40", "nvidia-quadro-rtx-6000", "nvidia-v100-pcie-16gb")]
 
 
@@ -123,14 +124,9 @@ def test_an_iteration_meets_its_cap_and_a_lower_one_takes_no_less_time(
 
 # Iterations of a served model
 
-MODEL = shape(Catalog().model("llama-3.1-8b").architecture)
-STACK = Stack(0.65, 0.8, 0.7, 0.75, 1.0, 1e-3, 2e-5, 1e-5, 1.2e-5, 25e9)
-
 
 def cost(device: Device, most: int = 256) -> IterationCost:
-    layout = Layout(1, 1, 1, False, 450e9, 1e-5, 0.0)
-    size = Precision(2.0 * MODEL.resident_parameters, 0.0, 2.0)
-    return iteration_cost(MODEL, device, STACK, layout, size, most_tokens=most, block_tokens=16, most_sampled=128)
+    return cost_of(named("llama-3.1-8b"), device=device, most_tokens=most, most_sampled=128.0)
 
 
 def prompt(device: Device) -> tuple[np.ndarray, np.ndarray]:
