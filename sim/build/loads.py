@@ -94,8 +94,8 @@ class Hours:
 
 @dataclass(frozen=True)
 class StepsOfGang:
-    """Work of a gang in steps: of one of them on one GPU the seconds, those of the cores, those that no clock changes,
-    and the joules beyond loaded power."""
+    """Work of a gang in steps: of one of them on one GPU the seconds, those of the cores and of memory, and the joules
+    beyond loaded power of operations, of bytes of memory and of links."""
 
     steps: int
     step_s: float
@@ -118,7 +118,8 @@ class StepsOfGang:
         step_s, dynamic_j = self.step_s, sum(self.joules)
         if self.curve is not None:
             operations, traffic, links = (np.array(part) for part in self.joules)
-            joules = Joules(operations, traffic, np.array(0.0), links)
+            own = self.curve.memory_share
+            joules = Joules(operations, (1.0 - own) * traffic, np.array(0.0), own * traffic + links)
             other_s = np.array(self.step_s - max(self.core_s, self.memory_s))
 
             def seconds(clock: Floats) -> Floats:

@@ -359,7 +359,7 @@ def _slopes(
     tiles_s = tiles * DECODING.tile_s(device.machine) / data
 
     of: dict[str, dict[int, Number]] = {name: {} for name in ("pairs", "reads", "other")}
-    joules: dict[str, dict[int, Number]] = {name: {} for name in ("operations", "traffic", "waiting", "links")}
+    joules: dict[str, dict[int, Number]] = {name: {} for name in ("operations", "working", "waiting", "apart")}
 
     def kernel(place: int, seconds: Number, **work: Number) -> None:
         spent = kernel_joules(seconds, device, **work)
@@ -379,7 +379,7 @@ def _slopes(
     for place in (SEQUENCE, CHUNK):
         joules["waiting"][place] = joules["waiting"].get(place, 0.0) + of["other"][place] * device.waiting_w
     of["other"][SEQUENCE] = of["other"][SEQUENCE] + tiles_s
-    joules["traffic"][BLOCK] = block_byte * device.joule_per_byte
+    joules["apart"][BLOCK] = block_byte * device.joule_per_byte
 
     everything = [*of.values(), *joules.values()]
     wide = np.broadcast_shapes(*(np.shape(value) for part in everything for value in part.values()))
@@ -387,7 +387,7 @@ def _slopes(
     def by_place(part: dict[int, Number]) -> Floats:
         return np.stack([np.broadcast_to(part.get(place, 0.0), wide) for place in range(7)])
 
-    spent = Joules(*(by_place(joules[name]) for name in ("operations", "traffic", "waiting", "links")))
+    spent = Joules(*(by_place(joules[name]) for name in ("operations", "working", "waiting", "apart")))
     nothing = np.zeros((7, *wide))
     return Work(nothing, nothing, by_place(of["other"]), spent, by_place(of["pairs"]), by_place(of["reads"]))
 
