@@ -46,9 +46,10 @@ def cost_of(
     most_tokens: int = 64,
     precision: Precision = IN_16_BITS,
     model: ModelShape | None = None,
+    most_sampled: float | None = None,
     **changes: Any,
 ) -> IterationCost:
-    """For 0 to ``most_tokens`` tokens, of which all are sampled at most; ``model`` in place of the architecture's."""
+    """For 0 to ``most_tokens`` tokens, of which ``most_sampled`` or all are sampled at most; ``model`` in place of the architecture's."""
     where = at if at is not None else layout(1)
     return iteration_cost(
         layers_of(architecture).on(int(np.asarray(where.tensor))),
@@ -58,7 +59,7 @@ def cost_of(
         where,
         precision,
         tokens=np.arange(most_tokens + 1.0),
-        most_sampled=float(most_tokens),
+        most_sampled=float(most_tokens) if most_sampled is None else most_sampled,
         block_tokens=16,
         **changes,
     )

@@ -25,13 +25,14 @@ from sim.profiles.clock import (
     voltage,
 )
 from sim.profiles.hardware import board_of
-from sim.profiles.model import shape
-from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY, IterationCost, iteration_cost
-from sim.profiles.terms import Device, Layout, Precision, Stack
+from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY, IterationCost
+from sim.profiles.terms import Device
+from tests import iterations
+from tests.iterations import cost_of, named
 
 curves = st.builds(ClockCurve, st.floats(0.5, 0.9), st.floats(0.5, 2.0), st.floats(0.0, 0.4), st.floats(0.0, 40.0))
 CURVE = ClockCurve(floor=0.66, slope=1.44, memory_share=0.33, clocked_w=32.0)
-H100 = Device(989.5e12, 3.35e12, 450e9, 121.7, 700.0, 0.57e-12, 150e-12, 52e-12, CURVE, waiting_w=60.0)
+H100 = replace(iterations.H100, clock=CURVE, waiting_w=60.0)
 BOARDS = [board_of(Catalog().gpu(name)) for name in ("nvidia-a40", "nvidia-quadro-rtx-6000", "nvidia-v100-pcie-16gb")]
 
 
@@ -83,18 +84,13 @@ def test_voltage_falls_to_its_floor_and_clocked_power_goes_on_falling() -> None:
 
 
 def test_each_kind_of_work_saves_in_its_own_way() -> None:
-    """At half the clock and the floor: operations V**2, bytes what is the memory's own and c V**2 of the rest (twice
-    that where it takes twice as long), waiting c V**2, links nothing."""
-    curve, half, whole = ClockCurve(0.6, 1.7, 0.3), np.array(0.5), np.array(100.0)
-    none = np.array(0.0)
-    kinds = [
-        Joules(*(whole if i == k else none for i in range(4)))  # operations, traffic, waiting, links
-        for k in range(4)
-    ]
-    left = [float(kind.at(half, np.array(1.0), curve)) for kind in kinds]
-    assert left == pytest.approx([36.0, 30.0 + 70.0 * 0.18, 18.0, 100.0])
-    assert float(kinds[1].at(half, np.array(2.0), curve)) == pytest.approx(30.0 + 70.0 * 0.36)
-    assert all(float(kind.at(np.array(1.0), np.array(1.0), curve)) == pytest.approx(100.0) for kind in kinds)
+    """At half the clock and the floor: operations V**2; clocked cores c V**2, and twice that where work takes twice as
+    long; memory and links nothing."""
+    curve, half, full = ClockCurve(0.6, 1.7, 0.3), np.array(0.5), np.array(1.0)
+    kinds = [Joules(*(np.array(100.0 if i == k else 0.0) for i in range(4))) for k in range(4)]
+    assert [float(kind.at(half, full, curve)) for kind in kinds] == pytest.approx([36.0, 18.0, 18.0, 100.0])
+    assert [float(kind.at(half, 2.0 * full, curve)) for kind in kinds] == pytest.approx([36.0, 36.0, 18.0, 100.0])
+    assert [float(kind.at(full, full, curve)) for kind in kinds] == pytest.approx([100.0] * 4)
 
 
 shares = st.floats(0.0, 1.0)
@@ -128,14 +124,9 @@ def test_an_iteration_meets_its_cap_and_a_lower_one_takes_no_less_time(
 
 # Iterations of a served model
 
-MODEL = shape(Catalog().model("llama-3.1-8b").architecture)
-STACK = Stack(0.65, 0.8, 0.7, 0.75, 1.0, 1e-3, 2e-5, 1e-5, 1.2e-5, 25e9)
-
 
 def cost(device: Device, most: int = 256) -> IterationCost:
-    layout = Layout(1, 1, 1, False, 450e9, 1e-5, 0.0)
-    size = Precision(2.0 * MODEL.resident_parameters, 0.0, 2.0)
-    return iteration_cost(MODEL, device, STACK, layout, size, most_tokens=most, block_tokens=16, most_sampled=128)
+    return cost_of(named("llama-3.1-8b"), device=device, most_tokens=most, most_sampled=128.0)
 
 
 def prompt(device: Device) -> tuple[np.ndarray, np.ndarray]:
@@ -169,10 +160,10 @@ def decode(device: Device, users: int = 128, context: int = 2000) -> tuple[float
 
 
 @settings(max_examples=30)
-@given(st.floats(180.0, 700.0), st.floats(180.0, 700.0))
-def test_decoding_under_a_lower_cap_takes_no_less_time_and_meets_it(one_w: float, other_w: float) -> None:
+@given(st.floats(180.0, 700.0), st.floats(180.0, 700.0), st.sampled_from([10, 500, 2000, 3500]))
+def test_decoding_under_a_lower_cap_takes_no_less_time_and_meets_it(one_w: float, other_w: float, context: int) -> None:
     low, high = sorted((one_w, other_w))
-    (slow_s, slow_j), (fast_s, _) = decode(replace(H100, cap_w=low)), decode(replace(H100, cap_w=high))
+    (slow_s, slow_j), (fast_s, _) = (decode(replace(H100, cap_w=w), context=context) for w in (low, high))
     assert slow_s >= fast_s * (1 - 1e-9)
     assert H100.loaded_w + slow_j / slow_s <= low * (1 + 1e-9)
 
@@ -199,8 +190,9 @@ def test_a_binding_cap_is_drawn_whatever_the_contexts(cap_w: float, context: int
 
 def test_a_cap_that_does_not_bind_changes_nothing() -> None:
     modest = replace(H100, joule_per_flop=1e-13, joule_per_byte=2e-11, waiting_w=10.0)
-    assert (cost(modest).table == cost(replace(modest, clock=None)).table).all()
-    assert (cost(modest).slope == cost(replace(modest, clock=None)).slope).all()
+    free, capped = cost(replace(modest, clock=None)), cost(modest)
+    assert capped.table == pytest.approx(free.table, rel=1e-12)
+    assert capped.slope == pytest.approx(free.slope, rel=1e-12)
 
 
 # Whole jobs, of which one uncapped run is known

@@ -321,7 +321,6 @@ class Deployment:
             expert_skew=_number(s.expert_skew),
             expert_launch_s=_seconds(s.expert_launch),
             quantise_s=_seconds(kernels.layer) if kernels is not None else 0.0,
-            quantise_power=_number(kernels.layer_power, 1.0) if kernels is not None else 1.0,
             encoder_s=self.spec.encoder_work * SECONDS_PER_NS,
             routed_passes=_number(s.routed_passes),
             logit_byte=_number(s.logit_bytes),

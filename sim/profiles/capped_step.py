@@ -3,8 +3,8 @@
 Times of kernels are as they were measured under the board's own limit, so at that limit watts are held and times stay.
 Under a lower cap the clock falls until the iteration's mean power meets it. An iteration without a cap is affine in its
 context, and one under a cap is not: the more is read, the lower the clock. So the cost is exact at two points, for any
-number of decodes without a context to read, and for the most of them with contexts that take ``REACH`` as long to read
-as the weights do; in between and beyond it is the line through both. Where both are bound by the cap, power is the cap
+number of decodes without a context to read, and for the most of them with contexts that take ``REACH`` times as
+long to read as the weights do; in between and beyond it is the line through both. Where both are bound by the cap, power is the cap
 on the whole of that line; elsewhere the engine's third time, energy over headroom, keeps it from being exceeded.
 
 A board averages over more than one iteration and lets short ones exceed the cap; here each keeps to it by itself.
@@ -27,13 +27,14 @@ Floats = npt.NDArray[np.float64]
 
 PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 """Slopes of a cost, as ``engine.serving.plan`` names them."""
-REACH = 1.0
-"""Time of reading contexts at the far end of the line, relative to that of reading the weights. It matters little: half
-or double of it change the time under a deep cap by 0.5 % (LLaMA-65B on 4 A100 at 150 W)."""
-ENERGIES = ("operations", "traffic", "waiting", "links")
+REACH = 4.0
+"""Time of reading contexts at the far end of the line, relative to that of reading the weights: further than batches
+go, since up to there a lower cap is never faster. It matters little: a quarter of it changes the time of LLaMA-65B on 4
+A100 at 150 W by 1 %."""
+HELD = 0.5
+"""The same, where what the board's own limit holds back is reckoned."""
+ENERGIES = ("operations", "working", "waiting", "apart")
 TIMES = ("computing", "streaming", "other", "pairs", "reads")
-HALFWAY = 0.5
-"""Of ``REACH``, where what the board's own limit holds back is reckoned."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,8 @@ def capped_cost(device: Device, work: Work, slopes: Work, decoding: Floats) -> C
 
     begun, reading = work.plus(slopes.at(SEQUENCE), decoding), slopes.at(_a_read(slopes))
     a_read = np.asarray(reading.reads)
-    reads = np.where(a_read > 0.0, REACH * at_most(begun.streaming) / np.where(a_read > 0.0, a_read, 1.0), 0.0)
-    halfway = HALFWAY * reads * decoding / np.maximum(at_most(decoding), 1.0)
-    held = _held(device, begun.plus(reading, halfway))
+    reads = np.where(a_read > 0.0, at_most(begun.streaming) / np.where(a_read > 0.0, a_read, 1.0), 0.0)
+    held = _held(device, begun.plus(reading, HELD * reads * decoding / np.maximum(at_most(decoding), 1.0)))
     work, begun, slopes = work.held(held), begun.held(held), slopes.held(at_most(held))
     if device.clock is None or np.all(np.asarray(device.cap_w) >= np.asarray(device.limit_w)):
         free = [*work.rows(1.0), np.broadcast_to(work.joules.total, held.shape)]
@@ -123,7 +123,7 @@ def capped_cost(device: Device, work: Work, slopes: Work, decoding: Floats) -> C
     clock = cap.clock(begun)
     table = np.stack([*work.rows(clock), np.maximum(cap.joules(work, clock), 0.0)])
     near = begun.map(at_most)
-    return CappedCost(table, _line(cap, near, slopes, reads))
+    return CappedCost(table, _line(cap, near, slopes, REACH * reads))
 
 
 def _held(device: Device, whole: Work) -> Floats:

@@ -50,34 +50,37 @@ class ClockCurve:
 
 @dataclass(frozen=True)
 class Joules:
-    """Energy of some work beyond the power of a loaded board, at the highest clock: of operations, of bytes moved, of
-    waiting clocked up, and of links, which run by clocks of their own."""
+    """Energy of some work beyond the power of a loaded board, at the highest clock, by how it answers a lower one:
+
+    ``operations`` of the cores; ``working``, of cores that are clocked for as long as cores or memory take;
+    ``waiting``, of cores that are clocked while neither does; ``apart``, of memory and links, which have clocks of
+    their own.
+    """
 
     operations: Floats
-    traffic: Floats
+    working: Floats
     waiting: Floats
-    links: Floats
+    apart: Floats
 
     @property
     def total(self) -> Floats:
         """All of it."""
-        return self.operations + self.traffic + self.waiting + self.links
+        return self.operations + self.working + self.waiting + self.apart
 
     def plus(self, more: Joules, times: float | Floats) -> Joules:
         """With ``more`` so many times."""
         return Joules(
             self.operations + times * more.operations,
-            self.traffic + times * more.traffic,
+            self.working + times * more.working,
             self.waiting + times * more.waiting,
-            self.links + times * more.links,
+            self.apart + times * more.apart,
         )
 
     def at(self, clock: Floats, slower: Floats, curve: ClockCurve) -> Floats:
         """The same work at ``clock`` (0..1 of the highest), where cores and memory take ``slower`` times as long."""
         cores = clocked(clock, curve)
-        moved = curve.memory_share + (1.0 - curve.memory_share) * cores * slower
         operations = self.operations * voltage(clock, curve) ** 2
-        return np.asarray(operations + self.traffic * moved + self.waiting * cores + self.links)
+        return np.asarray(operations + (self.working * slower + self.waiting) * cores + self.apart)
 
 
 def voltage(clock: Floats, curve: ClockCurve) -> Floats:

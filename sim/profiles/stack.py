@@ -44,7 +44,6 @@ class QuantisedKernels(Spec):
     memory_efficiency: SourcedFraction | None = None
     expert_compute_efficiency: SourcedFraction | None = None
     layer: SourcedDuration | None = None
-    layer_power: SourcedShare | None = None
     expert_crowded: SourcedShare | None = None
     launch: SourcedDuration | None = None
     tiles: Literal["best", "by-rows"] = "best"

@@ -45,11 +45,13 @@ from sim.profiles.kernel_time import (
     KernelTime,
     Number,
     ProductLaw,
+    chunks_time,
     product_time,
     quantise_time,
+    recurrence_time,
     reduce_time,
 )
-from sim.profiles.layers import Attention, Layers, Mixture, Product
+from sim.profiles.layers import Attention, Layers, Mixture, Product, Recurrence
 from sim.profiles.model import ModelShape
 from sim.profiles.step_energy import kernel_joules
 from sim.profiles.terms import Device, Layout, Precision, Stack
@@ -102,7 +104,7 @@ class Run:
     ``power`` is relative to that of other kernels.
     """
 
-    of: Product | Mixture | Attention | Collective | Quantise | str
+    of: Product | Mixture | Attention | Recurrence | Collective | Quantise | str
     rows: Number
     count: Number
     time: KernelTime
@@ -163,7 +165,9 @@ def iteration_cost(
     sampled = [tokens, np.minimum(tokens, 1.0 * layout.data), np.minimum(tokens, most_sampled)]
     body = list(iteration_runs(layers, model, device, stack, layout, precision, tokens=tokens))
     heads = [list(head_runs(layers, model, device, stack, precision, rows / layout.data)) for rows in sampled]
-    kinds = [_sum([*body, *head], device, known) for head in heads]
+    prompts = [0.0 * tokens, tokens, tokens - sampled[BOTH]]
+    states = [list(recurrence_runs(layers, device, rows / layout.data)) for rows in prompts]
+    kinds = [_sum([*body, *state, *head], device, known) for state, head in zip(states, heads, strict=True)]
     kernels, links = stacked([kind[0] for kind in kinds]), np.stack([kind[1] for kind in kinds])
     launches, quantising = _launches(model, stack, tokens / layout.data, kernels.computing + kernels.streaming + links)
     hop_s, hop_j = _hops(model, layout, tokens)
@@ -256,6 +260,19 @@ def iteration_runs(
     yield from _collectives(model, device, stack, layout, tokens)
 
 
+def recurrence_runs(layers: Layers, device: Device, prompt: Floats) -> Iterator[Run]:
+    """Recurrences over so many tokens of one prompt, and beside them, for sequences that decode, the launches alone:
+    the states that these read and write are counted by sequences."""
+    for part in layers.recurrences:
+        chunks = chunks_time(
+            1.0, prompt, heads=part.heads, flop=part.prompt_flop, channels=part.channels, machine=device.machine
+        )
+        floor_s = np.where(prompt > 0.0, chunks.floor_s, recurrence_time(0.0, 0.0, machine=device.machine).floor_s)
+        byte = ACTIVATION_BYTES * part.moved_values * prompt
+        time = KernelTime(chunks.computing_s, chunks.streaming_s, floor_s)
+        yield Run(part, prompt, part.layers, time, flop=part.prompt_flop * prompt, byte=byte)
+
+
 def head_runs(
     layers: Layers, model: ModelShape, device: Device, stack: Stack, precision: Precision, sampled: Floats
 ) -> Iterator[Run]:
@@ -342,7 +359,7 @@ def _slopes(
     tiles_s = tiles * DECODING.tile_s(device.machine) / data
 
     of: dict[str, dict[int, Number]] = {name: {} for name in ("pairs", "reads", "other")}
-    joules: dict[str, dict[int, Number]] = {name: {} for name in ("operations", "traffic", "waiting", "links")}
+    joules: dict[str, dict[int, Number]] = {name: {} for name in ("operations", "working", "waiting", "apart")}
 
     def kernel(place: int, seconds: Number, **work: Number) -> None:
         spent = kernel_joules(seconds, device, **work)
@@ -362,7 +379,7 @@ def _slopes(
     for place in (SEQUENCE, CHUNK):
         joules["waiting"][place] = joules["waiting"].get(place, 0.0) + of["other"][place] * device.waiting_w
     of["other"][SEQUENCE] = of["other"][SEQUENCE] + tiles_s
-    joules["traffic"][BLOCK] = block_byte * device.joule_per_byte
+    joules["apart"][BLOCK] = block_byte * device.joule_per_byte
 
     everything = [*of.values(), *joules.values()]
     wide = np.broadcast_shapes(*(np.shape(value) for part in everything for value in part.values()))
@@ -370,7 +387,7 @@ def _slopes(
     def by_place(part: dict[int, Number]) -> Floats:
         return np.stack([np.broadcast_to(part.get(place, 0.0), wide) for place in range(7)])
 
-    spent = Joules(*(by_place(joules[name]) for name in ("operations", "traffic", "waiting", "links")))
+    spent = Joules(*(by_place(joules[name]) for name in ("operations", "working", "waiting", "apart")))
     nothing = np.zeros((7, *wide))
     return Work(nothing, nothing, by_place(of["other"]), spent, by_place(of["pairs"]), by_place(of["reads"]))
 
