@@ -259,7 +259,7 @@ def test_what_is_no_table_is_told(tmp_path: Path, rows: list[dict[str, Any]]) ->
     with pytest.raises(InputError, match=r"gemm_perf.parquet"):
         Shelf(tmp_path, "vllm", "1.0").table("gemm", "gemm_perf")
     file.write_bytes(b"no parquet")
-    with pytest.raises(InputError, match="is no table of kernels"):
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
         Shelf(tmp_path, "vllm", "1.0").table("gemm", "gemm_perf")
 
 

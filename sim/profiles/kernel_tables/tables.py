@@ -19,12 +19,11 @@ import numpy.typing as npt
 from sim.documents import read_document
 from sim.errors import InputError
 from sim.memo import kept_while_unchanged
+from sim.reading import read_parquet
 
 Numbers = npt.NDArray[Any]
 FRAMEWORKS = ("vllm", "sglang", "trtllm")
 SECONDS_PER_MS = 1e-3
-UNUSED = ("framework", "version", "device", "power", "power_limit")
-"""Columns that say the same in every row of a file, or what is no latency."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,21 +133,20 @@ def _reused(file: Path, name: str) -> str | None:
 def _read(path: Path, origin: str) -> Table:
     """A file, milliseconds as ``seconds``. Raises ``InputError`` for one that is no table of latencies."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
+    read = read_parquet(path)
     columns: dict[str, Numbers] = {}
     words: dict[str, list[str]] = {}
     try:
-        names = [name for name in pq.read_schema(path).names if name not in UNUSED]
-        read = pq.read_table(path, columns=names, read_dictionary=names)
-        for name in names:
+        for name in read.column_names:
             column = read.column(name).combine_chunks()
-            if pa.types.is_dictionary(column.type):
-                words[name], columns[name] = column.dictionary.to_pylist(), column.indices.to_numpy()
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+                encoded = column.dictionary_encode()
+                words[name], columns[name] = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
             else:
-                columns[name] = column.to_numpy()
+                columns[name] = column.to_numpy(zero_copy_only=False)
         latency = np.asarray(columns.pop("latency"), dtype=np.float64)
-    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
+    except (KeyError, ValueError, TypeError, pa.ArrowException) as error:
         raise InputError.one(str(path), f"is no table of kernels: {error}") from None
     if "latency" in words:
         raise InputError.one(str(path), "is no table of kernels: its latencies are words")
