@@ -43,4 +43,8 @@ def kernels(spec: KernelSteps, around: Stepping) -> IterationCost:
     known = measured_kernels(spec, deployment)
     layers, parts = known.split(deployment.layers)
     cost = deployment.roofline(around.cap_w, around.longest_prompt, known=known, layers=layers)
-    return known.with_attention(cost, parts, np.arange(cost.table.shape[1], dtype=np.float64))
+    limit_w, slower = float(deployment.gpu.tdp.value), np.ones(cost.slope.shape[1])
+    if around.cap_w < limit_w:
+        free = deployment.roofline(limit_w, around.longest_prompt, known=known, layers=layers).slope[:2].max(axis=0)
+        slower = np.where(free > 0.0, cost.slope[:2].max(axis=0) / np.where(free > 0.0, free, 1.0), 1.0)
+    return known.with_attention(cost, parts, np.arange(cost.table.shape[1], dtype=np.float64), slower)

@@ -94,8 +94,12 @@ class MeasuredKernels:
         left = tuple(part for part in layers.attentions if part not in parts)
         return replace(layers, attentions=left), parts
 
-    def with_attention(self, cost: IterationCost, parts: Iterable[Attention], tokens: Floats) -> IterationCost:
-        """``cost`` of an iteration without these ``parts``, and with them."""
+    def with_attention(
+        self, cost: IterationCost, parts: Iterable[Attention], tokens: Floats, slower: Floats | None = None
+    ) -> IterationCost:
+        """``cost`` of an iteration without these ``parts``, and with them; ``slower`` is by how much a cap lengthens
+        what each slope adds."""
+        slower = slower if slower is not None else np.ones(cost.slope.shape[1])
         table, slope = cost.table.copy(), cost.slope.copy()
         busy, ranks = tokens > 0.0, float(self.layout.data)
         times = [COMPUTE, MEMORY]
@@ -108,8 +112,8 @@ class MeasuredKernels:
                 assert line is not None
                 table[DECODES, :, :2] += (layers * busy * line.decodes.seconds)[:, np.newaxis]
                 table[[PROMPTS, BOTH], :, :2] += (layers * busy * line.prompts.seconds)[:, np.newaxis]
-                slope[times, pair] += layers * line.per_pair_s / ranks
-                slope[times, read] += layers * line.per_read_s / ranks
+                slope[times, pair] += layers * line.per_pair_s * slower[pair] / ranks
+                slope[times, read] += layers * line.per_read_s * slower[read] / ranks
         return replace(cost, table=table, slope=slope)
 
     @cached_property
