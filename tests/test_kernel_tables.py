@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -248,6 +250,25 @@ def test_what_is_no_table_is_told(tmp_path: Path, rows: list[dict[str, Any]]) ->
     file.write_bytes(b"no parquet")
     with pytest.raises(InputError, match="is no table of kernels"):
         Shelf(tmp_path, "vllm", "1.0").table("gemm", "gemm_perf")
+
+
+@given(st.integers(0, 10**9), st.integers(0, 255))
+def test_a_damaged_table_is_read_or_refused(data: Path, place: int, byte: int) -> None:
+    whole = (data / "comm" / "vllm" / made.VERSION / "custom_allreduce_perf.parquet").read_bytes()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "comm" / "vllm" / "1.0" / "custom_allreduce_perf.parquet"
+        file.parent.mkdir(parents=True)
+        damaged = bytearray(whole)
+        damaged[place % len(whole)] = byte
+        file.write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            collective(Shelf(Path(folder), "vllm", "1.0"), "all_reduce", np.array([1e4]), 8)
+
+
+def test_a_column_that_is_not_there_is_told(tmp_path: Path) -> None:
+    made.write(tmp_path / "gemm" / "vllm" / "1.0" / "gemm_perf.parquet", [{"latency": 1.0, "gemm_dtype": "bfloat16"}])
+    with pytest.raises(InputError, match="it has no column of numbers 'n'"):
+        Products(Shelf(tmp_path, "vllm", "1.0"), ROOF).product(64, 64, M, "bf16")
 
 
 # Scenarios

@@ -102,21 +102,20 @@ def test_a_draft_model_takes_room_beside_windows() -> None:
 
 
 @given(
-    st.builds(Kept, st.floats(1, 1e6), st.floats(0, 1e6), st.floats(0, 1e9)),
+    st.builds(Kept, st.floats(1, 1e6), st.one_of(st.just(0.0), st.floats(1, 1e6)), st.floats(0, 1e9)),
     st.integers(1, 5000),
     st.sampled_from([1, 16, 48]),
     st.integers(1, 20_000),
 )
 def test_blocks_hold_what_is_kept_and_hardly_more(keeps: Kept, window: int, size: int, tokens: int) -> None:
-    """At least what a sequence keeps; at most a block of every kind more, and a 64th for the whole numbers."""
+    """At least what a sequence keeps; at most a block of every kind more, and little for the whole numbers."""
     model = replace(GEMMA, window=window)
     held = blocks(keeps, model, block_tokens=size, verified_tokens=1, whole_prefixes=False)
     found = held.byte * counted(held, size).kv_blocks(tokens)
     least = keeps.full * tokens + keeps.windowed * min(tokens, window) + keeps.state
     assert found >= least * (1 - 1e-9)
-    if 1 / 32 < keeps.windowed / keeps.full < 32:
-        most = keeps.full * (tokens + size) + keeps.windowed * (min(tokens, window) + 2 * size) + keeps.state
-        assert found <= 1.04 * most + held.byte
+    most = keeps.full * (tokens + size) + keeps.windowed * (min(tokens, window) + 2 * size) + keeps.state
+    assert found <= 1.005 * most + held.byte
 
 
 @given(worlds(), st.integers(1, 5))

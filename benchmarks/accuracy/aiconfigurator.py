@@ -70,7 +70,8 @@ def decode_s(row: Mapping[str, Any]) -> float | None:
         return None
     finally:
         logging.disable(logging.NOTSET)
-    return float(decoding_ms) / 1e3 / (tokens - 1)
+    seconds: float = float(decoding_ms) / 1e3 / (tokens - 1)
+    return seconds
 
 
 def _is(row: Mapping[str, Any], head: str, weights: str) -> bool:

@@ -129,10 +129,11 @@ def rows(*, quick: bool) -> list[Row]:
             off = 100.0 * (ours[column] / table[column] - 1.0)
             each = off.abs().groupby(table["model_path"]).mean()
             told = ", ".join(f"{MODELS[str(model)][0]} {error:.0f} %" for model, error in each.items())
-            worst = table.loc[off.abs().idxmax()]
+            at = int(off.abs().to_numpy().argmax())
+            worst = table.iloc[at]
             note = f"{len(table)} rows of vLLM, mean {off.mean():+.0f} %, median {off.abs().median():.0f} %; {told}; "
             note += f"worst {MODELS[worst['model_path']][0]} on {worst['tp_size']:.0f} {worst['system']}, "
-            note += f"{worst['isl']:.0f} in, {worst['batch_size']:.0f} users: {off[off.abs().idxmax()]:+.0f} %"
+            note += f"{worst['isl']:.0f} in, {worst['batch_size']:.0f} users: {off.iloc[at]:+.0f} %"
             found.append(Row(f"vLLM servers by {way}, {name}", float(off.abs().mean()), "%", None, note))
     return found
 

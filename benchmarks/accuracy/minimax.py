@@ -116,9 +116,9 @@ def rows(*, quick: bool) -> list[Row]:
 
 def _by_spread(table: pd.DataFrame, off: pd.Series[float]) -> str:
     each = off.abs().groupby(table["spread"]).mean()
-    worst = off.abs().idxmax()
-    row = table.loc[worst]
-    named = f"worst {row['config'][-4:]} {row['isl']} in, {row['concurrency']} users: {off[worst]:+.0f} %"
+    at = int(off.abs().to_numpy().argmax())
+    row = table.iloc[at]
+    named = f"worst {row['config'][-4:]} {row['isl']} in, {row['concurrency']} users: {off.iloc[at]:+.0f} %"
     return ", ".join(f"{spread} {error:.0f} %" for spread, error in each.items()) + f"; {named}"
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sim.kinds import builder
+from sim.profiles.capped_step import BLOCK
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
 from sim.profiles.kv import Blocks, Kept, blocks, kept
@@ -17,7 +18,7 @@ from sim.profiles.layers import Layers, layers_of
 from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
-from sim.profiles.step import BLOCK, Drafting, IterationCost, Known, iteration_cost
+from sim.profiles.step import Drafting, Floats, IterationCost, Known, iteration_cost
 from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import Replicas, Serving
@@ -363,9 +364,16 @@ class Deployment:
         return made
 
     def roofline(
-        self, cap_w: float, longest_prompt: int, known: Known | None = None, layers: Layers | None = None
+        self,
+        cap_w: float,
+        longest_prompt: int,
+        *,
+        known: Known | None = None,
+        layers: Layers | None = None,
+        tokens: Floats | None = None,
     ) -> IterationCost:
-        """The same from profiles alone, or with kernels as ``known``; of ``layers`` where not of all that a GPU has."""
+        """The same from profiles alone, or with kernels as ``known``; of ``layers`` where not of all that a GPU has,
+        and of these numbers of ``tokens`` where not of all that there may be."""
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
         draft = self._drafting(self.drafter, device, stack, layout) if self.drafter is not None else None
         cost = iteration_cost(
@@ -375,7 +383,7 @@ class Deployment:
             stack,
             layout,
             self.bytes(),
-            tokens=np.arange(self.most_tokens(longest_prompt) + 1.0),
+            tokens=np.arange(self.most_tokens(longest_prompt) + 1.0) if tokens is None else tokens,
             most_sampled=float(self.verified * self.ranks),
             block_tokens=self.spec.batching.block_tokens,
             draft=draft,

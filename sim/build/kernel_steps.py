@@ -72,7 +72,7 @@ def known_shares(spec: KernelSteps, deployment: Deployment, kind: Kind) -> Share
     layers, parts = kernels.split(deployment.layers)
     runs = [
         *iteration_runs(layers, deployment.model, device, stack, deployment.layout(), precision, tokens=one),
-        *head_runs(layers, device, stack, precision, np.array([sampled])),
+        *head_runs(layers, deployment.model, device, stack, precision, np.array([sampled])),
     ]
     whole = deployment.roofline(tdp_w, 1, known=kernels, layers=layers, tokens=one)
     seconds = kernels.with_attention(whole, parts, one).table[place, 0, :2].max()

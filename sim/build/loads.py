@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.profiles.capped import Board, job_under_cap
-from sim.profiles.clock import ClockCurve, Joules, capped_clock, saved_w
+from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, saved_w, voltage
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
+from sim.profiles.kernel_power import drawn_w
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
-from sim.spec.workloads import GPUHours, Load, Steps, Training
+from sim.spec.workloads import GPUHours, Load, Steps, ThroughputLoad, Training
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
 from sim.workload.schedule import expected_ns
 
@@ -40,14 +41,30 @@ def gpu_watts(load: Load, gpu: GPUProfile) -> tuple[float, float]:
         return active_w, float(load.loaded) if load.loaded is not None else min(loaded_w, active_w)
     if load.kind == "nameplate":
         return float(gpu.tdp.value), float(gpu.tdp.value)
-    active_w = gpu_power_w(
-        loaded_w=loaded_w,
+    beyond_w = _asked_w(load, gpu) - loaded_w
+    return loaded_w + float(drawn_w(beyond_w, float(gpu.tdp.value) - loaded_w)), loaded_w
+
+
+def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
+    """W that a rate of work takes at the least: at the lowest clock that still computes it, where one is known."""
+    curve = clock_curve(gpu)
+    asked_w = _asked_w(load, gpu)
+    if curve is None:
+        return asked_w
+    clock = max(LOWEST_CLOCK, load.compute / float(gpu.peak[load.precision].value))
+    operations_w = load.compute * float(gpu.power.energy_per_flop[load.precision].value)
+    return asked_w - operations_w * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
+
+
+def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
+    """W that a rate of work asks for at the highest clock."""
+    return gpu_power_w(
+        loaded_w=float(gpu.power.loaded.value),
         flop_per_s=load.compute,
         joule_per_flop=gpu.power.energy_per_flop[load.precision].value,
         byte_per_s=load.memory_traffic,
         joule_per_byte=gpu.power.energy_per_byte.value,
     )
-    return active_w, loaded_w
 
 
 @dataclass(frozen=True)
@@ -84,7 +101,7 @@ class StepsOfGang:
     step_s: float
     core_s: float
     memory_s: float
-    joules: tuple[float, float, float]
+    joules: tuple[float, ...]
     loaded_w: float
     tdp_w: float
     curve: ClockCurve | None
@@ -160,17 +177,22 @@ def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Step
         link_efficiency=work.efficiency.link,
         overhead_s=work.overhead * SECONDS_PER_NS,
     )
-    joules = (
-        flop * gpu.power.energy_per_flop[work.precision].value,
-        byte * gpu.power.energy_per_byte.value,
-        link_byte * joule_per_link_byte,
+    joules = np.array(
+        [
+            flop * gpu.power.energy_per_flop[work.precision].value,
+            byte * gpu.power.energy_per_byte.value,
+            link_byte * joule_per_link_byte,
+        ]
     )
+    # Efficiencies are those achieved within the TDP: what it holds back of the power is in them, not a longer step.
+    asked_w, room_w = float(joules.sum()) / free_s, float(gpu.tdp.value - gpu.power.loaded.value)
+    held = float(drawn_w(asked_w, room_w)) / asked_w if asked_w else 1.0
     return StepsOfGang(
         steps=work.steps,
         step_s=free_s,
         core_s=flop / (gpu.peak[work.precision].value * work.efficiency.compute),
         memory_s=byte / (gpu.memory.bandwidth.value * work.efficiency.memory),
-        joules=joules,
+        joules=tuple(float(j) for j in held * joules),
         loaded_w=float(gpu.power.loaded.value),
         tdp_w=float(gpu.tdp.value),
         curve=clock_curve(gpu),

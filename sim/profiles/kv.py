@@ -18,8 +18,8 @@ from sim.profiles.model import STATE_WORD_BYTES, ModelShape
 from sim.profiles.step import kv_copies
 from sim.profiles.terms import Precision
 
-LARGEST_SHARE = 64
-"""Blocks for which layers take at most; the ratio of two kinds of layers is met by whole numbers up to it."""
+LARGEST_SHARE = 1024
+"""Blocks that layers of a kind take: the ratio of two kinds is met by whole numbers up to it (5 and 26 in Gemma 3)."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,19 @@ def blocks(keeps: Kept, model: ModelShape, *, block_tokens: int, verified_tokens
     elif not keeps.full:
         full, windowed, a_token = 0, 1, keeps.windowed
     else:
-        ratio = Fraction(min(keeps.full, keeps.windowed) / max(keeps.full, keeps.windowed))
-        less, more = ratio.limit_denominator(LARGEST_SHARE).as_integer_ratio()
-        less = max(1, less)
-        full, windowed = (less, more) if keeps.full <= keeps.windowed else (more, less)
+        full, windowed = _whole_numbers(keeps.full, keeps.windowed)
         a_token = max(keeps.full / full, keeps.windowed / windowed)
     byte = a_token * block_tokens
     most = -(-(model.window + verified_tokens - 2) // block_tokens) + 1
     if model.chunked:
         most = -(-model.window // block_tokens)
     return Blocks(byte, full, windowed, most if windowed else 0, -int(-keeps.state // byte))
+
+
+def _whole_numbers(one: float, other: float) -> tuple[int, int]:
+    """Small ones in the ratio of two sizes, to a thousandth."""
+    if one > other:
+        return _whole_numbers(other, one)[::-1]
+    if one * LARGEST_SHARE < other:
+        return 1, round(other / one)
+    return Fraction(one / other).limit_denominator(LARGEST_SHARE).as_integer_ratio()

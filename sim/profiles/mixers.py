@@ -14,14 +14,6 @@ PROMPT_CHUNK: dict[Form, int] = {"gated-delta": 64, "delta-by-channel": 64, "sta
 """Tokens of a prompt that kernels take at once: those of flash-linear-attention, of Mamba-2 as the configurations of
 Nemotron-H have it, and of MiniMax's lightning attention."""
 
-PROMPT_FLOP_PER_CYCLE = 310.0
-"""That a multiprocessor does for prompts: chunked kernels of the gated delta rule take 470 to 600 cycles for a token
-and a head of 128 by 128, on H200, B200 and GB200 alike (vLLM 0.22, AIConfigurator's tables of kernels), far from what
-tensor cores or memory could. Taken for the other forms too."""
-
-CHANNEL_CYCLES = 1.4
-"""Of a multiprocessor, for a token and a channel of the convolution before it, in the same tables (1.1 to 1.8)."""
-
 STATE_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
@@ -62,7 +54,7 @@ class Recurrence:
     def kept_bytes(self) -> int:
         """Of a sequence in one layer, the tokens kept for the convolution included; each decoded token reads and
         writes them."""
-        return self.values * self.state_bytes + 2 * self.channels * max(0, self.taps - 1)
+        return self.values * self.state_bytes + 2 * self.channels * (self.taps - 1)
 
     @property
     def flop(self) -> int:
@@ -82,12 +74,6 @@ class Recurrence:
         sums = chunk * self.heads * self.value_dim
         solved = 2 * (scores + sums) + scores if delta else 0
         return scores + sums + solved + (6 if delta else 4) * self.values + 2 * self.channels * self.taps
-
-    @property
-    def prompt_cycles(self) -> float:
-        """Of a multiprocessor, for a token of a prompt in one layer."""
-        convolved = 2 * self.channels * self.taps
-        return (self.prompt_flop - convolved) / PROMPT_FLOP_PER_CYCLE + CHANNEL_CYCLES * self.channels
 
     @property
     def moved_values(self) -> int:

@@ -45,11 +45,13 @@ from sim.profiles.kernel_time import (
     KernelTime,
     Number,
     ProductLaw,
+    chunks_time,
     product_time,
     quantise_time,
+    recurrence_time,
     reduce_time,
 )
-from sim.profiles.layers import Attention, Layers, Mixture, Product
+from sim.profiles.layers import Attention, Layers, Mixture, Product, Recurrence
 from sim.profiles.model import ModelShape
 from sim.profiles.step_energy import kernel_joules
 from sim.profiles.terms import Device, Layout, Precision, Stack
@@ -102,7 +104,7 @@ class Run:
     ``power`` is relative to that of other kernels.
     """
 
-    of: Product | Mixture | Attention | Collective | Quantise | str
+    of: Product | Mixture | Attention | Recurrence | Collective | Quantise | str
     rows: Number
     count: Number
     time: KernelTime
@@ -163,7 +165,9 @@ def iteration_cost(
     sampled = [tokens, np.minimum(tokens, 1.0 * layout.data), np.minimum(tokens, most_sampled)]
     body = list(iteration_runs(layers, model, device, stack, layout, precision, tokens=tokens))
     heads = [list(head_runs(layers, model, device, stack, precision, rows / layout.data)) for rows in sampled]
-    kinds = [_sum([*body, *head], device, known) for head in heads]
+    prompts = [0.0 * tokens, tokens, tokens - sampled[BOTH]]
+    states = [list(recurrence_runs(layers, device, rows / layout.data)) for rows in prompts]
+    kinds = [_sum([*body, *state, *head], device, known) for state, head in zip(states, heads, strict=True)]
     kernels, links = stacked([kind[0] for kind in kinds]), np.stack([kind[1] for kind in kinds])
     launches, quantising = _launches(model, stack, tokens / layout.data, kernels.computing + kernels.streaming + links)
     hop_s, hop_j = _hops(model, layout, tokens)
@@ -254,6 +258,19 @@ def iteration_runs(
         floor_s = DECODING.floor_cycles / device.clock_hz
         yield Run(part, rows, part.layers, KernelTime(0.0, 0.0, floor_s + 0.0 * rows))
     yield from _collectives(model, device, stack, layout, tokens)
+
+
+def recurrence_runs(layers: Layers, device: Device, prompt: Floats) -> Iterator[Run]:
+    """Recurrences over so many tokens of one prompt, and beside them, for sequences that decode, the launches alone:
+    the states that these read and write are counted by sequences."""
+    for part in layers.recurrences:
+        chunks = chunks_time(
+            1.0, prompt, heads=part.heads, flop=part.prompt_flop, channels=part.channels, machine=device.machine
+        )
+        floor_s = np.where(prompt > 0.0, chunks.floor_s, recurrence_time(0.0, 0.0, machine=device.machine).floor_s)
+        byte = ACTIVATION_BYTES * part.moved_values * prompt
+        time = KernelTime(chunks.computing_s, chunks.streaming_s, floor_s)
+        yield Run(part, prompt, part.layers, time, flop=part.prompt_flop * prompt, byte=byte)
 
 
 def head_runs(

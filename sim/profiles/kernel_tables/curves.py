@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,12 +69,14 @@ class Curve:
     known: Known
 
     @classmethod
-    def of(cls, x: npt.NDArray[np.generic], y: Floats, way: int = MEASURED) -> Curve | None:
-        """Of rows in any order, the fastest of those of equal size; None of none."""
+    def of(cls, x: npt.NDArray[Any], y: Floats, way: int = MEASURED) -> Curve | None:
+        """Of rows in any order, the fastest of those of equal size; None of none with a size."""
+        x = np.asarray(x, dtype=np.float64)
+        x, y = x[x > 0.0], y[x > 0.0]
         if not len(x):
             return None
         order = np.lexsort((y, x))
-        sizes, first = np.unique(np.asarray(x, dtype=np.float64)[order], return_index=True)
+        sizes, first = np.unique(x[order], return_index=True)
         return cls(sizes, y[order][first], np.full(len(sizes), way, dtype=np.int8))
 
     def below(self, other: Curve | None) -> Curve:

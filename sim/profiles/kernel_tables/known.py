@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sim.profiles.capped_step import PAIR, READ, WINDOW_PAIR, WINDOW_READ
 from sim.profiles.kernel_tables.attentions import Lengths, Line
 from sim.profiles.kernel_tables.curves import ROOFLINE, WAYS, Answer, Floats
 from sim.profiles.kernel_tables.lookup import Lookup
@@ -22,11 +23,7 @@ from sim.profiles.step import (
     COMPUTE,
     DECODES,
     MEMORY,
-    PAIR,
     PROMPTS,
-    READ,
-    WINDOW_PAIR,
-    WINDOW_READ,
     Collective,
     IterationCost,
     Quantise,

@@ -22,6 +22,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "fp8-block": ("fp8_block", "fp8"),
     "int8": (),
     "int4": ("int4_wo",),
+    "nvfp4": ("nvfp4",),
     "mxfp4": ("w4a8_mxfp4_mxfp8", "w4a16_mxfp4"),
 }
 """As ``products.FORMATS``. Blackwell multiplies mxfp4 with activations in mxfp8, others with activations in 16 bits."""
@@ -35,7 +36,7 @@ def mixture(shelf: Shelf, roof: Roof, shape: Experts, tokens: Floats, word: str,
     whole = shelf.table("moe", "moe_perf")
     if whole is None:
         return None
-    for name in FORMATS[word]:
+    for name in FORMATS.get(word, ()):
         table = whole.where(moe_dtype=name, distribution=popularity)
         if not len(table):
             continue

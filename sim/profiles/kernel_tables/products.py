@@ -29,6 +29,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "fp8-block": ("fp8_block", "fp8"),
     "int8": ("int8_wo",),
     "int4": ("int4_wo",),
+    "nvfp4": ("nvfp4",),
     "mxfp4": ("bfloat16",),
 }
 """What the tables call a format of weights, the likest first. In mxfp4 a mixture quantises its experts alone."""
@@ -44,7 +45,7 @@ class Products:
 
     def product(self, n: int, k: int, rows: Floats, word: str) -> Answer | None:
         """s of ``rows`` by ``k`` times ``k`` by ``n``; None where no such format was measured."""
-        for name in FORMATS[word]:
+        for name in FORMATS.get(word, ()):
             if name not in self._grids:
                 self._grids[name] = _Grid.of(self._shelf, name)
             grid = self._grids[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,12 @@ class Table:
     columns: Mapping[str, Numbers]
     words: Mapping[str, Sequence[str]]
     origin: str
+    file: str
 
     def __getitem__(self, name: str) -> Numbers:
+        """A column of numbers. Raises ``InputError`` for one that is not there, or is none."""
+        if name not in self.columns or name in self.words:
+            raise InputError.one(self.file, f"is no table of kernels: it has no column of numbers '{name}'")
         return self.columns[name]
 
     def __contains__(self, name: str) -> bool:
@@ -56,7 +60,8 @@ class Table:
 
     def rows(self, keep: npt.NDArray[np.bool_]) -> Table:
         """The rows that are kept."""
-        return Table({name: column[keep] for name, column in self.columns.items()}, self.words, self.origin)
+        columns = {name: column[keep] for name, column in self.columns.items()}
+        return replace(self, columns=columns)
 
     def __len__(self) -> int:
         return len(self.columns["seconds"])
@@ -143,11 +148,13 @@ def _read(path: Path, origin: str) -> Table:
             else:
                 columns[name] = column.to_numpy()
         latency = np.asarray(columns.pop("latency"), dtype=np.float64)
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise InputError.one(path, f"is no table of kernels: {error}") from None
+    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
+        raise InputError.one(str(path), f"is no table of kernels: {error}") from None
+    if "latency" in words:
+        raise InputError.one(str(path), "is no table of kernels: its latencies are words")
     told = (latency > 0.0) & np.isfinite(latency)  # differences of two kernels may be lost in their noise
     if not told.any():
-        raise InputError.one(path, "has no latency above zero")
+        raise InputError.one(str(path), "has no latency above zero")
     columns["seconds"] = SECONDS_PER_MS * latency
-    table = Table(columns, words, origin)
+    table = Table(columns, words, origin, str(path))
     return table if told.all() else table.rows(told)
