@@ -76,7 +76,6 @@ def tables() -> dict[tuple[str, str, str, str], list[dict[str, Any]]]:
         (*attention, "context_attention_perf"): list(_prompts()),
         ("moe", "vllm", "0.19.0", "moe_perf"): list(_mixtures()),
         ("comm", "vllm", VERSION, "custom_allreduce_perf"): list(_reduces()),
-        ("quantize", "vllm", VERSION, "computescale_perf"): list(_quantising(1e-6)),
         ("quantize", "vllm", VERSION, "scale_matrix_perf"): list(_quantising(2e-6)),
     }
 

@@ -163,6 +163,17 @@ def test_a_launch_is_no_kernel(shelf: Shelf) -> None:
     assert large.seconds[0] == pytest.approx(1.1 * made.gemm_s(4096, 16384, 16384, 1.0))
 
 
+def test_quantising_is_one_pass(shelf: Shelf) -> None:
+    rows = np.array([1.0, 4096.0])
+    found = Products(shelf, ROOF).quantising(4096, rows)
+    assert found is not None
+    assert (found.known == MEASURED).all()
+    assert found.seconds.tolist() == pytest.approx([2e-6 + 3.0 * m * 4096 / made.BYTE_PER_S for m in rows])
+    beyond = Products(shelf, ROOF).quantising(2 * made.SIDES[-1], rows)
+    assert beyond is not None
+    assert (beyond.known == ROOFLINE).all()
+
+
 def test_experts_stand_in_for_those_alike_alone(shelf: Shelf) -> None:
     tokens = np.array([1.0, 64.0, 4096.0])
     own = Experts(4096, 1536, 8, 128, 1, 8)

@@ -18,6 +18,7 @@ from sim.profiles.kernel_tables.package import installed
 
 MODELS = {
     "MiniMaxAI/MiniMax-M2.5": ("minimax-m2.5", "fp8", "block"),
+    "meta-llama/Llama-3.1-70B": ("llama-3.1-70b", "fp8", "tensor"),
     "openai/gpt-oss-120b": ("gpt-oss-120b", "mxfp4", "tensor"),
 }
 """Profiles, weights, and how fp8 is scaled."""
@@ -25,7 +26,7 @@ NODES = {"h100_sxm": "dgx-h100", "h200_sxm": "hgx-h200", "b200_sxm": "dgx-b200"}
 PRECISIONS = {"fp8": ("fp8",), "mxfp4": ("fp4", "fp8")}
 """Of weights, as the rows have them: gpt-oss is published in mxfp4 alone, whatever its activations."""
 OLDEST = (0, 15)
-"""Releases of 2026, as the stack's."""
+"""Releases of 2026, as the stack's; rows of late 2025 that name none are taken too."""
 SHORTEST = 0.8
 """Lengths are drawn between this share of what a row says and all of it, as InferenceX draws them."""
 GPUS = 8
@@ -53,15 +54,17 @@ def measurements() -> pd.DataFrame:
     key = ["backend_version", "model_path", "system", "isl", "osl", "batch_size", "tp_size", "attention_dp_size"]
     key += ["moe_tp_size", "moe_ep_size"]
     measured = ["silicon_ttft_ms", "silicon_tpot_ms"]
-    table = table.fillna({name: 1.0 for name in key if name.endswith("_size")})
+    table = table.fillna({"backend_version": "of 2025", **{name: 1.0 for name in key if name.endswith("_size")}})
     spread, gpus = table["moe_tp_size"] * table["moe_ep_size"], table["tp_size"] * table["attention_dp_size"]
     table = table[((spread == 1.0) | (spread == gpus)) & (gpus <= GPUS)]  # others say no layout of one node
     return table.groupby(key)[measured].median().reset_index()
 
 
 def version(release: object) -> tuple[int, ...]:
-    """Its numbers; of a nightly build, none."""
-    return tuple(int(part) for part in str(release).split(".") if part.isdigit())
+    """Its numbers; of a nightly build, none; of a row that names none, the oldest that is taken."""
+    if not isinstance(release, str):  # a hole in the table
+        return OLDEST
+    return tuple(int(part) for part in release.split(".") if part.isdigit())
 
 
 def scenario(row: Any, steps: dict[str, Any]) -> dict[str, Any]:

@@ -54,23 +54,19 @@ class Products:
         return None
 
     def quantising(self, k: int, rows: Floats) -> Answer | None:
-        """s of finding the scales of ``rows`` of ``k`` activations, and of scaling them to 8 bits."""
-        total = None
-        for name in ("computescale_perf", "scale_matrix_perf"):
-            table = self._shelf.table("quantize", name)
-            if table is None:
-                return None
-            inside = float(np.clip(k, table["k"].min(), table["k"].max()))
-            parts = []
-            for depth, weight in neighbours(_axis(table["k"]), inside):
-                at = table.where(k=depth)
-                curve = Curve.of(at["m"], at["seconds"])
-                assert curve is not None
-                parts.append((curve.at(rows, lambda m: m), weight))
-            one = between(parts)
-            one = one if inside == k else one.times(k / inside).at_most(ROOFLINE)
-            total = one if total is None else total.plus(one)
-        return total
+        """s of scaling ``rows`` of ``k`` activations to 8 bits in one pass, by scales that are known or found in it."""
+        table = self._shelf.table("quantize", "scale_matrix_perf")
+        if table is None:
+            return None
+        inside = float(np.clip(k, table["k"].min(), table["k"].max()))
+        parts = []
+        for depth, weight in neighbours(_axis(table["k"]), inside):
+            at = table.where(k=depth)
+            curve = Curve.of(at["m"], at["seconds"])
+            assert curve is not None
+            parts.append((curve.at(rows, lambda m: m), weight))
+        found = between(parts)
+        return found if inside == k else found.times(k / inside).at_most(ROOFLINE)
 
 
 @dataclass(frozen=True, eq=False)
