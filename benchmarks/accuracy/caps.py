@@ -3,6 +3,10 @@
 Two ways to hold out. By network: constants from the other networks, on all boards. By board: constants from the other
 board's jobs and from an A100's kernels by clock and cap, so that nothing is fitted to the board that is judged.
 
+Held out of the fits, not of the choices: the form, the share of gaps and of traffic, where a board at its limit starts
+from, and that PCIe boards draw 15 % of their limit still were chosen with these rows in sight. (With idle power instead
+of those 15 % a V100's time was 8.2 % off, before the base clock came in.)
+
 Data: the traces of Zeus (You, Chung, Chowdhury, NSDI 2023), of PCIe boards. Judged where the cap binds: below the job's
 uncapped power. Rows of other boards of the same form are judged as they are by ``other_boards``, with the constants
 that ship.

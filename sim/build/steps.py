@@ -19,18 +19,24 @@ def roofline(_spec: Roofline, around: Stepping) -> IterationCost:
 
 
 def measured(spec: MeasuredSteps, around: Stepping) -> IterationCost:
-    """Times from a table, energy from the roofline; a cap still lengthens what would exceed it.
+    """Times from a table, which are those without a cap; energy from the roofline. A cap slows by as much as it slows
+    the roofline.
 
     Raises ``InputError`` for a table that cannot be read.
     """
     cost = around.deployment.roofline(around.cap_w, around.longest_prompt)
+    free = cost
+    if around.cap_w < float(around.deployment.gpu.tdp.value):
+        free = around.deployment.roofline(float(around.deployment.gpu.tdp.value), around.longest_prompt)
+    capped_s, free_s = (made.table[:, :, :2].max(axis=2) for made in (cost, free))
+    slower = np.divide(capped_s, free_s, out=np.ones_like(free_s), where=free_s > 0.0)
     times = read_step_table(spec.file)
     tokens = np.arange(cost.table.shape[1], dtype=np.float64)
     table, slope = cost.table.copy(), cost.slope.copy()
     slope[:2] = 0.0
     table[:, :, 1] = 0.0
     prompt_s = times.at("prompt", tokens)
-    table[0, :, 0], table[1, :, 0], table[2, :, 0] = times.at("decode", tokens), prompt_s, spec.mixed * prompt_s
+    table[:, :, 0] = slower * np.stack([times.at("decode", tokens), prompt_s, spec.mixed * prompt_s])
     return replace(cost, table=table, slope=slope)
 
 

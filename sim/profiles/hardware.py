@@ -37,8 +37,9 @@ class CoreClock(Spec):
     """How voltage follows the clock (see ``profiles.clock``): what a binding power cap does to speed and energy.
 
     ``memory_share`` of the energy of a byte is the memory's own. ``still`` is what no clock takes away from a loaded
-    board; without it, ``idle``. ``lowest`` is a share of the highest clock. ``base`` and ``boost`` are the clocks of
-    the data sheet and ``least_cap`` the lowest limit that the driver takes: facts, by which nothing is computed.
+    board; without it, ``idle``. ``lowest`` is a share of the highest clock. ``base`` and
+    ``boost`` are the clocks of the data sheet: at its limit a board is taken to run half way between (see
+    ``profiles.capped``). ``least_cap`` is the lowest limit that the driver takes: a fact, by which nothing is computed.
     """
 
     floor: Sourced[PositiveFraction]
