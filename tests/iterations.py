@@ -49,7 +49,8 @@ def cost_of(
     most_sampled: float | None = None,
     **changes: Any,
 ) -> IterationCost:
-    """For 0 to ``most_tokens`` tokens, of which ``most_sampled`` or all are sampled at most; ``model`` in place of the architecture's."""
+    """For 0 to ``most_tokens`` tokens, of which ``most_sampled`` or all are sampled at most; ``model`` in place of the
+    architecture's."""
     where = at if at is not None else layout(1)
     return iteration_cost(
         layers_of(architecture).on(int(np.asarray(where.tensor))),

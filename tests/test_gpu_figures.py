@@ -37,9 +37,10 @@ def test_every_gpu_knows_what_its_driver_reports_and_what_every_flop_costs(name:
     # The vendor's GB lies between 1e9 B, less what error correction takes, and 2**30 B of the chips as they are.
     assert 0.99 <= gpu.memory.held_bytes / float(gpu.memory.capacity.value) <= 1.074
     for precision, joule in gpu.power.energy_per_flop.items():
-        # At the vendor's peak, which a power limit keeps out of reach, the order of magnitude is the board's power.
+        # At the vendor's peak, which a power limit keeps out of reach, the order of magnitude is the board's power: the
+        # newest boards would take two to three times their limit at their highest voltage.
         dynamic_w = float(joule.value) * float(gpu.peak[precision].value)
-        assert 0.25 * float(gpu.tdp.value) < dynamic_w < 1.7 * float(gpu.tdp.value), precision
+        assert 0.25 * float(gpu.tdp.value) < dynamic_w < 3.0 * float(gpu.tdp.value), precision
 
 
 @pytest.mark.parametrize("name", GPUS)

@@ -95,7 +95,7 @@ def test_a_kernel_draws_power_for_as_long_as_it_runs() -> None:
 
 def test_the_boards_limit_holds_power_and_not_time() -> None:
     """Times are measured under it: a lower limit takes no longer. What decodes with contexts half as long to read as
-    the weights asks for some 560 W, and gets less than 400."""
+    the weights asks for some 560 W, and gets 400 at most."""
     free, held = (cost_of(DENSE, device=replace(H100, active_w=400.0, cap_w=w, limit_w=w)) for w in (2000.0, 400.0))
     assert (held.table[..., :2] == free.table[..., :2]).all()
 
@@ -103,10 +103,10 @@ def test_the_boards_limit_holds_power_and_not_time() -> None:
         reads = 0.5 * cost.table[DECODES, 64, MEMORY] / cost.slope[MEMORY, READ]
         a_read = cost.slope[:, READ] + cost.slope[:, PAIR]
         whole = cost.table[DECODES, 64] + reads * a_read + 64 * cost.slope[:, SEQUENCE]
-        return float(H100.loaded_w + whole[ENERGY] / whole[MEMORY])
+        return float(H100.loaded_w + whole[ENERGY] / whole[:ENERGY].max())
 
     assert watts(free) > 500.0
-    assert 370.0 < watts(held) < 400.0
+    assert 370.0 < watts(held) <= 400.0 * (1 + 1e-9)
 
 
 def test_sampling_goes_with_the_logits_of_those_sampled() -> None:

@@ -18,7 +18,8 @@ from scipy.stats import poisson
 
 from benchmarks.accuracy.campaign import Window, requests_of, window
 from benchmarks.accuracy.serving_stack import WEIGHTS, Configuration, Rows, deployment, with_constants
-from sim.profiles.step import ENERGY, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ, iteration_cost
+from sim.profiles.capped_step import CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
+from sim.profiles.step import ENERGY, iteration_cost
 from sim.profiles.terms import columns
 
 Floats = npt.NDArray[np.float64]
@@ -44,13 +45,12 @@ class Configurations:
     def of(cls, table: pd.DataFrame, models: list[Any]) -> Configurations:
         """From rows of the table and each row's model."""
         rows = [
-            deployment(_layout_of(row, model)).terms(0.0)
-            for row, model in zip(table.to_dict("records"), models, strict=True)
+            deployment(_layout_of(row, model)).terms(0.0) for row, model in zip(records(table), models, strict=True)
         ]
         layers, shapes, devices, stacks, layouts, sizes = (columns(part) for part in zip(*rows, strict=True))
         weights = table["weight_precision"].to_numpy()[:, np.newaxis]
         terms = Rows(layers, shapes, devices, stacks, layouts, sizes, weights == "fp8", weights == "mxfp4")
-        seen = [window_of(row) for row in table.to_dict("records")]
+        seen = [window_of(row) for row in records(table)]
         begun = np.array([[each.begun] for each in seen])
         chance = np.asarray(poisson.pmf(np.arange(MOST + 1.0), begun), dtype=np.float64) @ _shares()
         return cls(
@@ -67,6 +67,11 @@ def _shares() -> Floats:
     """Of every number of prompts (row), what its chance counts at each of ``PROMPTS``: linear interpolation."""
     several = np.arange(MOST + 1.0)
     return np.array([np.interp(several, PROMPTS, own) for own in np.eye(len(PROMPTS))]).T
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows by the names of their columns."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def asked_of(row: Mapping[str, Any]) -> int:
@@ -163,7 +168,7 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
         WINDOW_PAIR: rows.users * near + PROMPTS * prompt * short / 2.0,
         WINDOW_READ: rows.users * near + 0.0 * PROMPTS,
         SEQUENCE: rows.users + PROMPTS,
-        6: 0.0 * rows.users + PROMPTS,
+        CHUNK: 0.0 * rows.users + PROMPTS,
     }
     more = [sum(cost.slope[row, place] * n for place, n in counts.items()) for row in range(ENERGY + 1)]
     whole = np.stack([own[..., row] + of_counts for row, of_counts in enumerate(more)])

@@ -34,6 +34,7 @@ from benchmarks.accuracy.mean_field import (
     predict,
     prompt_tokens,
     prompt_work_s,
+    records,
     window_of,
 )
 from benchmarks.accuracy.serving_stack import CONSTANTS, WEIGHTS, Bench, Configuration
@@ -125,14 +126,15 @@ def estimated(table: pd.DataFrame) -> Fit:
 def simulated(table: pd.DataFrame, constants: Mapping[str, float]) -> pd.DataFrame:
     """Watts of a GPU, J per output token and seconds between tokens of each row, by running it."""
     rows = Configurations.of(table, [model_of(model) for model in table["model_id"]])
-    _, mean_s, _ = predict(rows, constants)
+    _, mean_s, step_s = predict(rows, constants)
     found = []
     with Bench(constants) as bench:
-        for row, interval_s in zip(table.to_dict("records"), mean_s, strict=True):
-            at = configuration({str(name): value for name, value in row.items()}, float(interval_s), constants)
+        for row, interval_s, free_s in zip(records(table), mean_s, step_s, strict=True):
+            at = configuration(row, float(interval_s), constants)
             watts, joules, ended_s = _measured(bench.run(at), at, asked_of(row))
             served = bench.run(replace(at, seconds=ended_s)).summary["serving"]["w"]
-            found.append((watts, joules, served.get("decode_iteration_s", served["itl_s"])["p50"]))
+            # Where every iteration holds a prompt, what one without takes is known from the cost alone.
+            found.append((watts, joules, served.get("decode_iteration_s", {"p50": float(free_s)})["p50"]))
     return pd.DataFrame(found, columns=list(MEASURES), index=table.index)
 
 

@@ -26,8 +26,8 @@ def kernel_joules(
     once more from the second-level cache, ``scores`` the exponentials of attention. ``power`` is relative to all this.
     """
     seconds = np.asarray(seconds)
-    operations = power * (flop_j + again * device.joule_per_l2_byte + scores * device.joule_per_score)
+    operations = np.asarray(power * (flop_j + again * device.joule_per_l2_byte + scores * device.joule_per_score))
     moved, active = power * byte * device.joule_per_byte, power * seconds * device.active_w
     # What a byte costs in memory passes whatever the cores' clock; the rest is cores that wait for it.
-    apart = moved * (device.clock.memory_share if device.clock is not None else 1.0)
+    apart = np.asarray(moved * (device.clock.memory_share if device.clock is not None else 1.0))
     return Joules(operations, active + moved - apart, seconds * device.waiting_w, apart)
