@@ -5,9 +5,9 @@ medians of TTFT and TPOT, and requests per second over the whole run. Iterations
 newest stack, once by the measured kernels of the optional package, where it is installed.
 
 The measurements hold more than kernels. Waves of equal requests begin with a pause of 0.4 to 0.7 s that does not grow
-with their tokens, and prompts of more than 8,192 tokens pass at some 20,000 tokens/s, a third of what their kernels
-take. The same publisher's rows of the same model on the same boards some weeks later (``inferencex``, vLLM 0.18: a TTFT
-of 0.11 s and a TPOT of 8 ms where here stand 0.48 s and 13.6 ms) have neither, and are met without a fit.
+with their tokens, and prompts of more than 8,192 tokens pass at some 20,000 tokens/s, a third of the rate at which
+their kernels do. The same publisher's rows of the same model on the same boards some weeks later (``inferencex``, vLLM
+0.18: a TTFT of 0.11 s and a TPOT of 8 ms where here stand 0.48 s and 13.6 ms) have neither.
 """
 
 from __future__ import annotations
