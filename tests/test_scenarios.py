@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 import sim
 from sim.loading.scenario import load_scenario, shipped_scenarios
 from sim.profiles import Catalog, GPUProfile
+from sim.profiles.kernel_power import drawn_w
 from sim.spec.schema import scenario_schema
 from tests.catalogued import uncatalogued
 from tests.small import small
@@ -98,11 +99,13 @@ def test_a_job_given_as_steps_follows_the_roofline() -> None:
     )
     rows = results.ledger()
     mine = rows[(rows.owner == "tune") & (rows.component == "gpu")]
+    asked_w = dynamic_j / 8 / step_s
+    dynamic_j *= float(drawn_w(asked_w, gpu.tdp.value - gpu.power.loaded.value)) / asked_w
     assert mine.energy_j.sum() == pytest.approx(1000 * (dynamic_j + 8 * gpu.power.loaded.value * step_s), rel=1e-9)
 
 
-def test_a_binding_power_limit_slows_the_steps_down() -> None:
-    """At full efficiency the same step would draw more than the TDP: the power meets it and the step takes longer."""
+def test_a_binding_power_limit_holds_the_power_of_stated_steps_not_their_time() -> None:
+    """At full efficiency the same step asks for more than the TDP: the power nears it; the step takes what was stated."""
     data = small()
     del data["workloads"]["api"]
     work = {
@@ -121,8 +124,14 @@ def test_a_binding_power_limit_slows_the_steps_down() -> None:
     rows = results.ledger()
     mine = rows[(rows.owner == "tune") & (rows.component == "gpu")]
     hours = results.at("jobs.tune.gpu_hours") / 8
-    assert hours * 3600 > 1000 * 10e15 / (8 * 312e12)
-    assert mine.energy_j.sum() / (8 * hours * 3600) == pytest.approx(float(gpu.tdp.value), rel=1e-9)
+    assert hours * 3600 == pytest.approx(1000 * 10e15 / (8 * 312e12), rel=1e-9)
+    tdp_w, loaded_w = float(gpu.tdp.value), float(gpu.power.loaded.value)
+    asked_w = 10e15 / 8 * gpu.power.energy_per_flop["bf16"].value + 1e12 * gpu.power.energy_per_byte.value
+    asked_w /= hours * 3.6
+    assert loaded_w + asked_w > tdp_w
+    drawn = mine.energy_j.sum() / (8 * hours * 3600)
+    assert drawn == pytest.approx(loaded_w + float(drawn_w(asked_w, tdp_w - loaded_w)), rel=1e-9)
+    assert 0.9 * tdp_w < drawn <= tdp_w
 
 
 def sim_gpu() -> GPUProfile:
