@@ -313,6 +313,10 @@ def test_what_the_tables_do_not_have_is_told_before_a_run() -> None:
     joint["workloads"]["w"]["lengths"] = {"kind": "joint", "file": "nowhere.csv"}
     with pytest.raises(InputError, match=r"step_time\.lengths: required where the workload has no 'lengths'"):
         load_scenario(joint)
+    narrow = scenario()
+    narrow["workloads"]["w"]["precision"]["weights"] = "fp8"
+    with pytest.raises(InputError, match=r"step_time\.fp8: required with weights in fp8: block .* or tensor"):
+        load_scenario(narrow)
     mi300x = scenario()
     mi300x["cluster"]["nodes"][0]["profile"] = "mi300x-8-gpu"
     with pytest.raises(InputError, match="'amd-mi300x' has no tables of its own"):

@@ -38,6 +38,8 @@ def problems(spec: KernelSteps, deployment: Deployment) -> Iterator[tuple[str, s
         yield "system", f"'{deployment.gpu.name}' has no tables of its own  ({known}); name a folder of the tables"
     elif spec.version not in (found := versions(installed.folder(system), spec.framework)):
         yield "version", f"{spec.framework} was not measured in it on {system}  ({', '.join(found) or 'in none'})"
+    if spec.fp8 is None and deployment.spec.precision.weights == "fp8":
+        yield "fp8", "required with weights in fp8: block (as DeepSeek, Qwen3-FP8, MiniMax publish them) or tensor"
     if spec.lengths is None and not isinstance(deployment.spec.lengths, SeparateLengths):
         message = "required where the workload has no 'lengths' of kind 'separate': {prompt: 1000, context: 1200}"
         yield "lengths", message

@@ -66,7 +66,8 @@ class KernelSteps(StepTime):
     """Iteration times summed from measured kernels, and what the stack adds beside them (``coldaisle[kernels]``).
 
     ``version`` is the framework's in the tables, and ``system`` their folder, by default that of the GPU's profile.
-    ``fp8`` says how weights in fp8 are scaled: by tensor or in blocks. ``popularity`` is how tokens choose experts.
+    ``fp8`` says how weights in fp8 are scaled, by tensor or in blocks (kernels differ threefold), and is needed where
+    there are such. ``popularity`` is how tokens choose experts.
     ``lengths`` are those of the workload; needed where it has no ``lengths`` of kind ``separate``.
     """
 
@@ -74,7 +75,7 @@ class KernelSteps(StepTime):
     framework: Literal["vllm", "sglang", "trtllm"]
     version: str
     system: str | None = None
-    fp8: Literal["tensor", "block"] = "tensor"
+    fp8: Literal["tensor", "block"] | None = None
     popularity: Literal["balanced", "power_law_1.01", "power_law_1.2"] = "power_law_1.2"
     lengths: TypicalLengths | None = None
 
