@@ -148,7 +148,7 @@ def test_an_efficiency_that_a_lower_clock_reaches_is_no_slower_for_the_limit() -
     mine = rows[(rows.owner == "tune") & (rows.component == "gpu")]
     makespan_s = results.at("jobs.tune.makespan_s")
     assert makespan_s == pytest.approx(1000 * 10e15 / (8 * flop_per_s), rel=1e-9)
-    assert mine.energy_j.sum() / (8 * makespan_s) == pytest.approx(float(gpu.tdp.value), rel=1e-9)
+    assert 0.9 * gpu.tdp.value < mine.energy_j.sum() / (8 * makespan_s) < gpu.tdp.value
 
 
 def sim_gpu() -> GPUProfile:

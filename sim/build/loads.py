@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sim.profiles.capped import Board, job_under_cap
 from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, saved_w, voltage
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
+from sim.profiles.kernel_power import drawn_w
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
 from sim.spec.workloads import GPUHours, Load, Steps, ThroughputLoad, Training
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
@@ -40,7 +41,7 @@ def gpu_watts(load: Load, gpu: GPUProfile) -> tuple[float, float]:
         return active_w, float(load.loaded) if load.loaded is not None else min(loaded_w, active_w)
     if load.kind == "nameplate":
         return float(gpu.tdp.value), float(gpu.tdp.value)
-    return min(_asked_w(load, gpu), float(gpu.tdp.value)), loaded_w
+    return _within_limit_w(_asked_w(load, gpu), gpu), loaded_w
 
 
 def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
@@ -55,14 +56,26 @@ def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
 
 
 def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
-    """W that a rate of work asks for at the highest clock."""
+    """W that a rate of work asks for at the highest clock: multiprocessors at work all the time, where that is known."""
     return gpu_power_w(
-        loaded_w=float(gpu.power.loaded.value),
+        loaded_w=float(gpu.power.loaded.value) + _active_w(gpu),
         flop_per_s=load.compute,
         joule_per_flop=gpu.power.energy_per_flop[load.precision].value,
         byte_per_s=load.memory_traffic,
         joule_per_byte=gpu.power.energy_per_byte.value,
     )
+
+
+def _active_w(gpu: GPUProfile) -> float:
+    """W of multiprocessors at work on nothing in particular; in the energies of operations where it is not told apart."""
+    return float(gpu.power.active.value) if gpu.power.active is not None else 0.0
+
+
+def _within_limit_w(asked_w: float, gpu: GPUProfile) -> float:
+    """What the TDP lets a board draw of what is asked: softly where the board's power follows ``kernel_power``, whose
+    law that is."""
+    tdp_w = float(gpu.tdp.value)
+    return float(drawn_w(asked_w, tdp_w)) if gpu.power.active is not None else min(asked_w, tdp_w)
 
 
 @dataclass(frozen=True)
@@ -115,9 +128,9 @@ class StepsOfGang:
         """Seconds and J beyond loaded: a lower clock, and where that is too little, waiting."""
         step_s, dynamic_j = self.step_s, sum(self.joules)
         if self.curve is not None:
-            operations, traffic, links = (np.array(part) for part in self.joules)
+            operations, traffic, links, active = (np.array(part) for part in self.joules)
             own = self.curve.memory_share
-            joules = Joules(operations, (1.0 - own) * traffic, np.array(0.0), own * traffic + links)
+            joules = Joules(operations, (1.0 - own) * traffic + active, np.array(0.0), own * traffic + links)
             other_s = np.array(self.step_s - max(self.core_s, self.memory_s))
 
             def seconds(clock: Floats) -> Floats:
@@ -175,29 +188,33 @@ def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Step
         link_efficiency=work.efficiency.link,
         overhead_s=work.overhead * SECONDS_PER_NS,
     )
+    core_s = flop / (gpu.peak[work.precision].value * work.efficiency.compute)
+    memory_s = byte / (gpu.memory.bandwidth.value * work.efficiency.memory)
     joules = np.array(
         [
             flop * gpu.power.energy_per_flop[work.precision].value,
             byte * gpu.power.energy_per_byte.value,
             link_byte * joule_per_link_byte,
+            max(core_s, memory_s) * _active_w(gpu),
         ]
     )
     # A stated efficiency that a lower clock still reaches within the TDP was reached there: what the limit holds back
     # of the power lengthens no step. One that only the highest clock reaches meets the limit, and slows.
-    curve, asked_w = clock_curve(gpu), float(joules.sum()) / free_s
-    room_w = float(gpu.tdp.value - gpu.power.loaded.value)
-    held = 1.0
-    if curve is not None and asked_w > room_w:
+    curve, loaded_w = clock_curve(gpu), float(gpu.power.loaded.value)
+    asked_w = loaded_w + float(joules.sum()) / free_s
+    saved_j = 0.0
+    if curve is not None:
         clock = max(LOWEST_CLOCK, work.efficiency.compute)
-        saved = joules[0] * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
-        held = room_w / asked_w if asked_w - saved / free_s <= room_w else 1.0
+        saved_j = joules[0] * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
+    reached = asked_w - saved_j / free_s <= gpu.tdp.value and asked_w > loaded_w
+    held = (_within_limit_w(asked_w, gpu) - loaded_w) / (asked_w - loaded_w) if reached else 1.0
     return StepsOfGang(
         steps=work.steps,
         step_s=free_s,
-        core_s=flop / (gpu.peak[work.precision].value * work.efficiency.compute),
-        memory_s=byte / (gpu.memory.bandwidth.value * work.efficiency.memory),
+        core_s=core_s,
+        memory_s=memory_s,
         joules=tuple(float(j) for j in held * joules),
-        loaded_w=float(gpu.power.loaded.value),
+        loaded_w=loaded_w,
         tdp_w=float(gpu.tdp.value),
         curve=curve,
     )
