@@ -56,7 +56,7 @@ def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
 
 
 def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
-    """W that a rate of work asks for at the highest clock: multiprocessors at work all the time, where that is known."""
+    """W that a rate of work asks for at the highest clock; multiprocessors are at work all the time."""
     return gpu_power_w(
         loaded_w=float(gpu.power.loaded.value) + _active_w(gpu),
         flop_per_s=load.compute,
@@ -67,7 +67,7 @@ def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
 
 
 def _active_w(gpu: GPUProfile) -> float:
-    """W of multiprocessors at work on nothing in particular; in the energies of operations where it is not told apart."""
+    """W of multiprocessors at work on nothing in particular, where energies of operations do not hold it."""
     return float(gpu.power.active.value) if gpu.power.active is not None else 0.0
 
 
