@@ -105,7 +105,7 @@ def test_a_job_given_as_steps_follows_the_roofline() -> None:
 
 
 def test_a_binding_power_limit_holds_the_power_of_stated_steps_not_their_time() -> None:
-    """At full efficiency the same step asks for more than the TDP: the power nears it; the step takes what was stated."""
+    """At full efficiency the same step asks for more than the TDP: the power nears it, the time is the stated one."""
     data = small()
     del data["workloads"]["api"]
     work = {
