@@ -11,7 +11,6 @@ import numpy.typing as npt
 from sim.profiles.capped import Board, job_under_cap
 from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, saved_w, voltage
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
-from sim.profiles.kernel_power import drawn_w
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
 from sim.spec.workloads import GPUHours, Load, Steps, ThroughputLoad, Training
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
@@ -41,8 +40,7 @@ def gpu_watts(load: Load, gpu: GPUProfile) -> tuple[float, float]:
         return active_w, float(load.loaded) if load.loaded is not None else min(loaded_w, active_w)
     if load.kind == "nameplate":
         return float(gpu.tdp.value), float(gpu.tdp.value)
-    beyond_w = _asked_w(load, gpu) - loaded_w
-    return loaded_w + float(drawn_w(beyond_w, float(gpu.tdp.value) - loaded_w)), loaded_w
+    return min(_asked_w(load, gpu), float(gpu.tdp.value)), loaded_w
 
 
 def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
@@ -184,9 +182,15 @@ def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Step
             link_byte * joule_per_link_byte,
         ]
     )
-    # Efficiencies are those achieved within the TDP: what it holds back of the power is in them, not a longer step.
-    asked_w, room_w = float(joules.sum()) / free_s, float(gpu.tdp.value - gpu.power.loaded.value)
-    held = float(drawn_w(asked_w, room_w)) / asked_w if asked_w else 1.0
+    # A stated efficiency that a lower clock still reaches within the TDP was reached there: what the limit holds back
+    # of the power lengthens no step. One that only the highest clock reaches meets the limit, and slows.
+    curve, asked_w = clock_curve(gpu), float(joules.sum()) / free_s
+    room_w = float(gpu.tdp.value - gpu.power.loaded.value)
+    held = 1.0
+    if curve is not None and asked_w > room_w:
+        clock = max(LOWEST_CLOCK, work.efficiency.compute)
+        saved = joules[0] * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
+        held = room_w / asked_w if asked_w - saved / free_s <= room_w else 1.0
     return StepsOfGang(
         steps=work.steps,
         step_s=free_s,
@@ -195,7 +199,7 @@ def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Step
         joules=tuple(float(j) for j in held * joules),
         loaded_w=float(gpu.power.loaded.value),
         tdp_w=float(gpu.tdp.value),
-        curve=clock_curve(gpu),
+        curve=curve,
     )
 
 
