@@ -24,6 +24,7 @@ import sim
 from benchmarks import splitwise, splitwise_rules
 from benchmarks.bare_loop import served
 from benchmarks.table import Row
+from sim.profiles.kernel_tables.package import installed
 from sim.units import NS_PER_S
 
 GIBIBYTE = 1 << 30
@@ -82,7 +83,7 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def rows(*, quick: bool) -> list[Row]:
     """All of it; ``quick`` shrinks the long ones and says so."""
     sim.run(_poisson(1000, "round-robin"))  # compiled, or read from the cache
-    return [*_azure(), *_throughput(quick=quick), *_twins(quick=quick), *_billion(quick=quick)]
+    return [*_azure(), *_throughput(quick=quick), *_kernels(quick=quick), *_twins(quick=quick), *_billion(quick=quick)]
 
 
 def _azure() -> Sequence[Row]:
@@ -144,6 +145,33 @@ def _throughput(*, quick: bool) -> Sequence[Row]:
     result.append(Row("a bare loop of heap and arithmetic", bare, "M/s", note="no features"))
     result.append(Row("share of the bare loop, round robin", result[0].value / bare, "", note="1 would be the limit"))
     return result
+
+
+def _kernels(*, quick: bool) -> Sequence[Row]:
+    """Measured kernels against the roofline: what reading and summing them adds to a run, by turns, the best of each.
+
+    At a rate that both keep up with: where queues grow, the slower of the two is another run, with other iterations.
+    """
+    if installed() is None:
+        print("aiconfigurator-core is not installed: measured kernels are left out")
+        return []
+    scenarios = [_poisson(2_000_000, "round-robin", rate="800 request/s") for _ in range(2)]
+    steps = {"kind": "kernels", "framework": "vllm", "version": "0.24.0"}
+    scenarios[1]["workloads"]["chat"]["step_time"] = steps
+    first_s = _computed(scenarios[1])
+    turns = [[_computed(scenario) for scenario in scenarios] for _ in range(2 if quick else 5)]
+    roofline_s, kernels_s = (min(of) for of in zip(*turns, strict=True))
+    note = (
+        f"2,000,000 requests, {kernels_s:.2f} against {roofline_s:.2f} s of CPU; {first_s:.2f} s with tables read anew"
+    )
+    return [Row("step_time: kernels / roofline", kernels_s / roofline_s, "", 1.15, note)]
+
+
+def _computed(scenario: dict[str, Any]) -> float:
+    """CPU seconds of a run, which runs in one thread: others on the machine lengthen what a clock shows."""
+    began = time.process_time()
+    sim.run(scenario)
+    return time.process_time() - began
 
 
 def _bare(requests: int) -> float:

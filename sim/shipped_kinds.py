@@ -113,6 +113,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.workloads:Inference": "sim.build.work:inference",
         "sim.spec.serving:Serving": "sim.build.work:serving",
     },
+    "step time": {
+        "sim.spec.steps:Roofline": "sim.build.steps:roofline",
+        "sim.spec.steps:MeasuredSteps": "sim.build.steps:measured",
+        "sim.spec.steps:KernelSteps": "sim.build.steps:kernels",
+    },
     "scheduler": {
         "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
     },

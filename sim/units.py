@@ -84,6 +84,7 @@ cm2 = 1e-4 * m2 = _ = cm²
 mm2 = 1e-6 * m2 = _ = mm²
 degree = [angle] = deg = _ = degrees
 kelvin = [temperature] = K
+hertz = 1 / second = Hz
 byte = [information] = B = _ = bytes
 flop = [operation] = FLOP = _ = FLOPs = flops
 USD = [usd]
@@ -92,6 +93,7 @@ GBP = [gbp]
 AUD = [aud]
 CAD = [cad]
 request = [request] = _ = requests
+hertz = 1 / second = Hz
 percent = 0.01 = % = _
 """
 
@@ -101,6 +103,7 @@ _SI_UNIT = {
     "power": "W",
     "energy": "J",
     "duration": "s",
+    "frequency": "Hz",
     "carbon intensity": "g/J",
     "mass of CO2e": "g",
     "carbon per power": "g/W",
@@ -143,6 +146,7 @@ _EXAMPLE = {
     "water per energy": "1.8 L/kWh",
     "fuel per energy": "0.27 L/kWh",
     "request rate": "3 requests/s",
+    "frequency": "1410 MHz",
     "operation rate": "312 TFLOP/s",
     "operations": "4.2 EFLOP",
     "energy per operation": "1.2 pJ/FLOP",

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from tests.grid_files import START, hour_of, maps_json, price_csv, time_units, watttime_json
+from tests.kernel_tables import VERSION
 from tests.plants import COOLING, plant_spec
 from tests.test_publishers_files import _australia, _charts, _eia930, _entsoe_py, _uk
 from tests.test_weather import _epw, _open_meteo
@@ -52,6 +53,7 @@ def write_files(folder: Path) -> None:
     _epw(folder).rename(folder / "weather.epw")
     _tmy3(folder / "tmy3.csv", 60)
     _open_meteo(folder).rename(folder / "open_meteo.json")
+    (folder / "steps.csv").write_text("phase,tokens,time_ms\nprompt,100,20\nprompt,1000,90\ndecode,1,9\ndecode,64,14\n")
     (folder / "client.csv").write_text("0,5.0,2.0,Gamma,0.25,0.8\n600,0,,,,\n")
     window = {"input_tokens": "{10: 0.5, 30: 0.5}", "output_tokens": "{7: 1.0}"}
     (folder / "client.json").write_text(json.dumps({"0": window}))
@@ -215,6 +217,10 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "difficulty": {"of": {"kind": "uniform"}, "up_to": {"near": 0.4}, "beyond": "far"},
     },
     "difficulty": {"beta": {"alpha": 2.0, "beta": 3.0}, "column": {"column": "hardness"}},
+    "step time": {
+        "measured": {"file": "steps.csv", "mixed": 1.1},
+        "kernels": {"framework": "vllm", "version": VERSION},
+    },
     "token law": {
         "constant": {"tokens": 100},
         "uniform": {"low": 10, "high": 20},

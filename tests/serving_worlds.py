@@ -155,6 +155,9 @@ def worlds(draw: st.DrawFn) -> World:
     if split:
         roles = [plan.PREFILL if i % 2 == 0 else plan.DECODE for i in range(replicas)]
     closed = draw(st.sampled_from([0, 0, 0, 5]))
+    window = draw(st.sampled_from([0, 0, 20, 7]))
+    windowed = draw(st.sampled_from([0, 1, 5])) if window else 0
+    full = draw(st.sampled_from([1, 2] if hashed or not windowed else [0, 1, 2]))
     settings = Settings(
         max_num_seqs=seats,
         max_num_batched_tokens=draw(st.integers(seats * (1 + draft), 120)),
@@ -163,7 +166,12 @@ def worlds(draw: st.DrawFn) -> World:
         watermark_blocks=draw(st.integers(0, 2)),
         swap=draw(st.booleans()),
         hash_blocks=hashed,
-        window=draw(st.sampled_from([0, 0, 20])),
+        window=window,
+        chunked=bool(window) and draw(st.booleans()),
+        kv_full=full,
+        kv_windowed=windowed,
+        kv_window_blocks=-(-window // block) + 1 if windowed else 0,
+        kv_state=draw(st.sampled_from([0, 0, 3])),
         draft_tokens=draft,
         accept=tuple(int(0.7 ** (i + 1) * 2**53) for i in range(draft)),
         router=draw(st.sampled_from(range(len(ROUTERS)))),
@@ -177,7 +185,10 @@ def worlds(draw: st.DrawFn) -> World:
         think_ns=draw(st.sampled_from([0, 7_000_000])),
         transfer_ns=draw(st.integers(0, 5_000_000)),
         transfer_per_token=draw(st.integers(0, 1 << 30)),
+        transfer_per_window_token=draw(st.integers(0, 1 << 30)) if window else 0,
+        transfer_nj=draw(st.integers(0, 10**6)),
         transfer_nj_per_token=draw(st.integers(0, 10**6)),
+        transfer_nj_per_window_token=draw(st.integers(0, 10**6)) if window else 0,
         slo_ttft_ns=200_000_000,
         slo_tpot_ns=30_000_000,
         seed=draw(st.integers(0, 2**63 - 1)),
@@ -203,7 +214,7 @@ def worlds(draw: st.DrawFn) -> World:
         for a, b in pairwise(edges)
     ]
     most = int((prompt + output).max()) + draft
-    room = -(-most // block) + draw(st.integers(0, 60 * 16 // block))
+    room = settings.kv_blocks(most) + draw(st.integers(0, 60 * 16 // block)) * draw(st.integers(1, settings.kv_step))
     costs = [draw(step_costs()), draw(step_costs())]
     energy = costs[0].table[:, :, plan.ENERGY], costs[0].slope[plan.ENERGY]
     costs[1].table[:, :, plan.ENERGY], costs[1].slope[plan.ENERGY] = energy

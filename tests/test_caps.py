@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -21,8 +20,8 @@ from sim.engine.training import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.errors import RunError
 from sim.profiles import Catalog
-from sim.profiles.clock import clock_under_cap, energy_ratio, slowdown
-from sim.profiles.hardware import clock_curve
+from sim.profiles.capped import job_under_cap
+from sim.profiles.hardware import board_of
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.spec.workloads import GPUHours, Steps
@@ -103,27 +102,20 @@ def test_a_cap_is_met_and_never_speeds_work_up(cap_w: float, work: GPUHours | St
     assert active_w <= min(cap_w, free.active_w) * (1 + 1e-9)
     loaded_w = free.loaded_w
     assert (active_w - loaded_w) / rate <= (free.active_w - loaded_w) * (1 + 1e-6)  # dynamic J of the same work
-    if cap_w >= free.active_w:
-        assert (rate, active_w) == (1.0, free.active_w)
+    peaks_w = free.active_w if work.kind == "steps" else free.active_w + 0.35 * (TDP_W - free.active_w)
+    if cap_w >= peaks_w * (1 + 1e-9):
+        assert rate == 1.0
+        assert active_w == pytest.approx(free.active_w)
 
 
-@given(st.floats(150.0, 349.0))
-def test_the_rate_follows_the_clock_model(cap_w: float) -> None:
-    """Work given in hours has core share 1, so its rate is the clock: the highest whose power meets the cap."""
-    curve = clock_curve(GPU)
-    assert curve is not None
-    loaded_w = float(GPU.power.loaded.value)
-    one = np.array(1.0)
-    clock = clock_under_cap(
-        np.array(cap_w), loaded_w=np.array(loaded_w), full_w=np.array(350.0), core_share=one, curve=curve
-    )
-    rate, active_w = rate_under_cap(measured(), 8, GPU)(cap_w)
-    dynamic_w = 270.0 if math.isclose(loaded_w, 80.0) else 350.0 - loaded_w
-    unheld_w = loaded_w + dynamic_w * float(energy_ratio(clock, curve) / slowdown(clock, one))
-    assert rate <= float(clock) * (1 + 1e-9)
-    if unheld_w <= cap_w * (1 + 1e-9):  # the clock alone is enough: no waiting beside it
-        assert rate == pytest.approx(float(clock), rel=1e-9)
-        assert active_w == pytest.approx(unheld_w, rel=1e-9)
+@given(st.floats(100.0, TDP_W), st.floats(120.0, TDP_W))
+def test_work_given_in_hours_is_capped_as_a_job_of_phases_and_gaps(cap_w: float, full_w: float) -> None:
+    board = board_of(GPU)
+    assert board is not None
+    watts, slower = job_under_cap(np.array(cap_w), np.array(full_w), board)
+    rate, active_w = rate_under_cap(measured(full_w), 8, GPU)(cap_w)
+    assert rate == pytest.approx(1.0 / float(slower), rel=1e-6)
+    assert active_w == pytest.approx(max(float(watts), float(GPU.power.loaded.value)), rel=1e-9)
 
 
 @given(st.floats(100.0, 350.0), st.floats(100.0, 350.0))

@@ -1,4 +1,4 @@
-"""Tiles of a mixture's kernels: what they pad, how they load, and which shapes are tuned."""
+"""A mixture's kernels in an iteration: which experts a GPU is asked for, and what its tiles and its slices cost."""
 
 from __future__ import annotations
 
@@ -11,71 +11,109 @@ from hypothesis import strategies as st
 
 from sim.build.deployment import Deployment
 from sim.profiles.catalog import Catalog
-from sim.profiles.experts import expert_work, tile_rows
-from sim.profiles.model import distinct_experts, shape
-from sim.profiles.terms import Device, Layout, Precision, Stack, Tiles
+from sim.profiles.experts import asked_experts, expert_work
+from sim.profiles.kernel_time import MixtureLaw, mixture_time
+from sim.profiles.layers import Mixture
+from sim.profiles.model import distinct_experts
+from sim.profiles.terms import Stack
 from sim.spec.serving import Replicas, Serving
+from tests.iterations import H100, IN_16_BITS, PLAIN, layout
 
-H100 = Device(989.5e12, 3.35e12, 450e9, 121.7, 700.0, 0.57e-12, 150e-12, 52e-12, vector_flop_per_s=67e12)
-PLAIN = Stack(0.65, 0.8, 0.7, 0.75, 1.0, 1e-3, 2e-5, 1e-5, 1.2e-5, 25e9)
-MIXTURE = shape(Catalog().model("qwen3-30b-a3b").architecture)
-SIZE = Precision(2.0 * MIXTURE.resident_parameters, 2.0 * MIXTURE.expert_parameters, 2.0)
-FOUR = Layout(4, 1, 1, True, 450e9, 1e-5, 0.0)
-TILES = Tiles(16, 1.0, 64, 27.0)
+MIXTURE = Mixture(layers=48, experts=128, per_token=8, hidden=2048, width=768)
+FOUR = layout(4, expert=True)
 TOKENS = np.arange(1.0, 4097.0)
+LAW = MixtureLaw(compute=0.7, memory=0.9, passes=4.0, floor_cycles=60000.0)
 
 
-@given(st.integers(1, 64), st.integers(64, 256), st.floats(0.0, 4.0), st.integers(1, 512))
-def test_a_tile_is_computed_whole_and_no_row_twice(few: int, many: int, until: float, held: int) -> None:
-    asked = distinct_experts(MIXTURE.experts, MIXTURE.experts_per_token, TOKENS)
-    routed = MIXTURE.experts_per_token * TOKENS
-    rows = tile_rows(Tiles(few, until, many, 0.0), routed, asked, TOKENS, held)
-    assert (rows >= routed).all()
-    assert (rows >= asked * few - 1e-9).all()  # an expert that is asked computes a tile
-    assert (rows <= routed + asked * many).all()  # and never a whole tile more than it needs
-    assert (tile_rows(None, routed, asked, TOKENS, held) == routed).all()
+def seconds(routed: float, asked: float, *, hidden: float = 2048.0, width: float = 768.0) -> float:
+    time = mixture_time(
+        routed, asked, hidden, width, everyones=routed, first=2.0, bytes_each=2.0, flop_per_s=989.5e12,
+        machine=H100.machine, law=LAW,
+    )  # fmt: skip
+    return float(np.asarray(time.seconds))
 
 
-def test_padding_fades_as_tiles_fill() -> None:
-    tokens = np.array([2.0**n for n in range(12, 24)])
-    asked = np.full(len(tokens), float(MIXTURE.experts))
-    routed = MIXTURE.experts_per_token * tokens
-    waste = tile_rows(TILES, routed, asked, tokens, 32.0) / routed - 1.0
-    assert waste[1:] == pytest.approx(0.5 * waste[:-1])  # half a tile an expert, whatever there is to do
+@given(st.integers(1, 10_000), st.integers(1, 128))
+def test_no_mixture_beats_its_roofline(routed: int, asked: int) -> None:
+    """Padded tiles are computed whole, and every expert that is asked is read once."""
+    asked = min(asked, routed)
+    an_expert = 3.0 * 2048 * 768
+    took = seconds(float(routed), float(asked))
+    assert took > asked * an_expert * 2.0 / (3.35e12 * 0.9)
+    assert took > 2.0 * routed * an_expert / (989.5e12 * 0.7)
+    assert took > 60000.0 / 1.83e9
+    assert seconds(float(routed + asked), float(asked)) >= took  # a row more for each expert
 
 
-def test_tiles_grow_with_the_tokens_for_each_expert_that_a_gpu_holds() -> None:
-    """128 experts over 4 GPUs: up to 32 tokens an iteration has small tiles; with twice as many GPUs, up to 16."""
-    for gpus, last in ((4, 32), (8, 16)):
-        at = replace(FOUR, tensor=gpus)
-        work = expert_work(MIXTURE, H100, replace(PLAIN, tiles=TILES), at, SIZE, TOKENS)
-        small = expert_work(MIXTURE, H100, replace(PLAIN, tiles=replace(TILES, few_until=1e9)), at, SIZE, TOKENS)
-        same = work.padding_flop == small.padding_flop
-        assert same[: last - 1].all()
-        assert not same[last:].any()
+def test_large_mixtures_compute_at_their_efficiency() -> None:
+    """A million rows of 128 experts: what padding, floors and memory add is small beside their FLOP and the passes."""
+    rows = 1e6
+    flop_s = 2.0 * rows * 3 * 2048 * 768 / (989.5e12 * 0.7)
+    passes_s = 4.0 * 2.0 * rows * (2048 + 768) / (3.35e12 * 0.9)
+    assert seconds(rows, 128.0) == pytest.approx(flop_s + passes_s, rel=0.02)
 
 
-def test_large_tiles_leave_a_faster_memory_idle() -> None:
-    """Their kernels take as long as their loads: with ever faster memory no less than 27 FLOP a byte, and where memory
-    is slow, what memory takes."""
-    stack = replace(PLAIN, tiles=replace(TILES, few_until=0.0))
-    slow, fast = replace(H100, byte_per_s=1e10), replace(H100, byte_per_s=1e16)
-    byte = expert_work(MIXTURE, fast, stack, FOUR, SIZE, TOKENS).byte
-    loads_s = 27.0 * byte / H100.vector_flop_per_s
-    assert expert_work(MIXTURE, fast, stack, FOUR, SIZE, TOKENS).slowest_s == pytest.approx(loads_s)
-    assert expert_work(MIXTURE, slow, stack, FOUR, SIZE, TOKENS).slowest_s == pytest.approx(byte / (1e10 * 0.7))
-    both = expert_work(MIXTURE, H100, stack, FOUR, SIZE, TOKENS).slowest_s
-    assert (both >= loads_s).all()
-    assert (both <= loads_s + byte / (3.35e12 * 0.7)).all()
+def test_few_rows_cost_what_their_experts_weigh() -> None:
+    """Twice the experts, a row each, twice the time beyond the floor; their tiles hide behind their bytes."""
+    floor_s = 60000.0 / 1.83e9
+    small, large = (seconds(n, n) - floor_s for n in (32.0, 64.0))
+    assert large / small == pytest.approx(2.0, rel=0.05)
+    assert large == pytest.approx(64 * 3 * 2048 * 768 * 2.0 / (3.35e12 * 0.9), rel=0.15)
 
 
-def test_without_tiles_memory_alone_decides() -> None:
-    work = expert_work(MIXTURE, replace(H100, vector_flop_per_s=0.0), PLAIN, FOUR, SIZE, TOKENS)
-    assert work.slowest_s == pytest.approx(work.byte / (3.35e12 * 0.7))
-    assert (work.padding_flop == 0.0).all()
+@given(st.sampled_from([2, 4, 8]), st.floats(0.0, 2.0))
+def test_spread_experts_are_shared_out(gpus: int, skew: float) -> None:
+    """Every GPU reads its share of what all are asked for; sliced, all read a slice of each: the same bytes."""
+    stack = replace(PLAIN, expert_skew=skew)
+    asked = distinct_experts(128, 8, TOKENS, skew)
+    for at in (layout(gpus, expert=True), layout(gpus)):
+        work = expert_work(MIXTURE, H100, stack, at, IN_16_BITS, TOKENS)
+        assert work.byte == pytest.approx(asked * 3 * 2048 * 768 * 2.0 / gpus)
+        assert work.flop == pytest.approx(2.0 * TOKENS * 8 * 3 * 2048 * 768 / gpus)
 
 
-def coefficients(model: str, weights: str, *, board: str = "h100-sxm-80gb", stack: str = "vllm-2025") -> Stack:
+def test_the_gpu_with_most_experts_decides() -> None:
+    even = expert_work(MIXTURE, H100, PLAIN, FOUR, IN_16_BITS, TOKENS)
+    uneven = expert_work(MIXTURE, H100, replace(PLAIN, expert_imbalance=1.0), FOUR, IN_16_BITS, TOKENS)
+    assert (np.asarray(uneven.time.seconds) >= np.asarray(even.time.seconds)).all()
+    assert np.all(uneven.byte == even.byte)
+
+
+def test_the_busiest_gpu_computes_more_of_many_tokens() -> None:
+    """Where some experts are popular; alike popular, all GPUs compute the same once all experts are asked."""
+    uneven = replace(PLAIN, expert_imbalance=1.0)
+    skewed = replace(uneven, expert_skew=1.0)
+    computing = [
+        np.asarray(expert_work(MIXTURE, H100, stack, at, IN_16_BITS, np.array([65536.0])).time.computing_s)[0]
+        for stack in (PLAIN, uneven, skewed)
+        for at in (FOUR, layout(4))
+    ]
+    even, sliced = computing[0], computing[1]
+    assert computing[2] == pytest.approx(even, rel=1e-6)
+    assert computing[3] == computing[5] == sliced
+    assert 1.1 * even < computing[4] < 1.5 * even
+
+
+def test_crowded_kernels_take_longer_where_tokens_outnumber_experts() -> None:
+    """128 experts on 4 GPUs: beyond 32 tokens."""
+    crowded = expert_work(MIXTURE, H100, replace(PLAIN, expert_crowded=1.5), FOUR, IN_16_BITS, TOKENS).time
+    plain = expert_work(MIXTURE, H100, PLAIN, FOUR, IN_16_BITS, TOKENS).time
+    ratio = np.asarray(crowded.streaming_s) / np.asarray(plain.streaming_s)
+    assert ratio[:32] == pytest.approx(1.0)
+    assert ratio[32:] == pytest.approx(1.5)
+    assert (np.asarray(crowded.floor_s) == np.asarray(plain.floor_s)).all()
+
+
+def test_configurations_are_asked_apart() -> None:
+    """Rows of different mixtures at once."""
+    experts, each = np.array([[128.0], [8.0], [128.0]]), np.array([[8.0], [2.0], [8.0]])
+    found = asked_experts(experts, each, TOKENS[np.newaxis], np.array([[0.0], [1.0], [0.0]]))
+    assert found[0] == pytest.approx(distinct_experts(128, 8, TOKENS))
+    assert found[1] == pytest.approx(distinct_experts(8, 2, TOKENS, 1.0))
+    assert (found[2] == found[0]).all()
+
+
+def coefficients(model: str, weights: str, *, board: str = "h100-sxm-80gb", stack: str = "vllm-2026") -> Stack:
     """Of eight GPUs with experts spread over them."""
     workload = {
         "kind": "serving", "model": model, "stack": stack, "precision": {"weights": weights},
@@ -95,15 +133,16 @@ def coefficients(model: str, weights: str, *, board: str = "h100-sxm-80gb", stac
     return Deployment.of(spec, spec.replicas, gpu, node, catalog).coefficients()
 
 
-def test_the_stack_knows_which_shapes_are_tuned() -> None:
-    tuned = coefficients("deepseek-v3", "fp8", board="b200-sxm-180gb")
-    assert tuned.tiles == Tiles(16, 2.0, 64, 0.0)
-    assert tuned.expert_floor == 0.0
-    other = coefficients("qwen3-235b-a22b", "fp8", board="b200-sxm-180gb")
-    assert other.tiles is not None
-    assert other.tiles.few_until == 0.0  # blocks of fp8: always large
-    assert other.tiles.issue > 0.0
-    assert other.expert_floor > 0.0
-    assert coefficients("qwen3-235b-a22b", "bf16").tiles == replace(other.tiles, few_until=1.0)
-    assert coefficients("qwen3-235b-a22b", "bf16", stack="generic-2025").tiles is None
-    assert coefficients("gpt-oss-120b", "mxfp4").tiles is None  # other kernels
+def test_a_stack_has_kernels_by_generation_and_precision() -> None:
+    """No shape of a model is in it: what differs is the GPU, and what its weights are kept in."""
+    stack = Catalog().stack("vllm-2026")
+    for board, generation in (("h100-sxm-80gb", "hopper"), ("b200-sxm-180gb", "blackwell")):
+        for weights, kernels in (("bf16", stack.experts), ("fp8", stack.quantised["fp8"].experts)):
+            own = kernels[generation]  # type: ignore[index]
+            for model in ("qwen3-235b-a22b", "deepseek-v3"):
+                found = coefficients(model, weights, board=board)
+                assert found.expert_efficiency == own.memory_efficiency.value
+                assert found.expert_compute_efficiency == own.compute_efficiency.value
+                assert found.expert_passes == own.passes.value
+                assert found.expert_cycles == own.cycles.value
+    assert coefficients("qwen3-235b-a22b", "bf16", stack="generic-2025").expert_cycles == Stack.expert_cycles

@@ -74,13 +74,10 @@ def test_a_clock_curve_is_found_again(floor: float, slope: float) -> None:
 
 
 def test_capped_jobs_are_predicted_beyond_those_fitted() -> None:
-    truth = {
-        "floor": 0.6, "slope": 1.0, "memory_share": 0.1, "loaded_share": 0.15, "cap_share": 0.95,
-        "core_share": 0.5, "core_share_rise": 0.5,
-    }  # fmt: skip
+    truth = {"floor": 0.7, "slope": 1.4, "contrast": 0.4}
     full, cap = (x.ravel() for x in np.meshgrid(np.linspace(160, 300, 12), [100.0, 125.0, 150.0]))
-    blank = np.ones(len(full))
-    made = CappedJobs(cap, blank, blank, full, blank * 100.0, blank * 300.0)
+    one = np.ones(len(full))
+    made = CappedJobs(cap, one, one, full, one * 100.0, one * 300.0, one * 45.0, one * 30.0, one * 0.15, one * 0.9)
     w, s = predict_jobs(made, truth)
     made = replace(made, watts=w, seconds=s)
     known = full < 230

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -36,9 +37,32 @@ def test_every_gpu_knows_what_its_driver_reports_and_what_every_flop_costs(name:
     # The vendor's GB lies between 1e9 B, less what error correction takes, and 2**30 B of the chips as they are.
     assert 0.99 <= gpu.memory.held_bytes / float(gpu.memory.capacity.value) <= 1.074
     for precision, joule in gpu.power.energy_per_flop.items():
-        # At the vendor's peak, which a power limit keeps out of reach, the order of magnitude is the board's power.
+        # At the vendor's peak, which a power limit keeps out of reach, the order of magnitude is the board's power: the
+        # newest boards would take two to three times their limit at their highest voltage.
         dynamic_w = float(joule.value) * float(gpu.peak[precision].value)
-        assert 0.25 * float(gpu.tdp.value) < dynamic_w < 1.7 * float(gpu.tdp.value), precision
+        assert 0.25 * float(gpu.tdp.value) < dynamic_w < 3.0 * float(gpu.tdp.value), precision
+
+
+@pytest.mark.parametrize("name", GPUS)
+def test_multiprocessors_at_their_clock_make_up_the_peak(name: str) -> None:
+    """A multiprocessor does a power of two of FLOP a cycle in 16 bits: 256 without tensor cores, up to 8,192."""
+    gpu = CATALOG.gpu(name)
+    assert gpu.chip is not None
+    peak = float(gpu.peak["bf16" if "bf16" in gpu.peak else "fp16"].value)
+    a_cycle = peak / (gpu.chip.multiprocessors.value * float(gpu.chip.clock.value))
+    assert math.log2(a_cycle) == pytest.approx(round(math.log2(a_cycle)), abs=0.02)
+    assert 250 < a_cycle < 8300
+
+
+def test_serving_asks_for_the_chip() -> None:
+    """Times of kernels follow from it: without, a deployment says what is missing and what it is."""
+    spec: Any = sim.load(scenario(tensor_parallel=4)).scenario.workloads["c"]
+    bare = CATALOG.gpu("nvidia-h100-sxm-80gb").model_copy(update={"chip": None})
+    deployment = Deployment.of(spec, spec.replicas, bare, CATALOG.node("dgx-h100"), CATALOG)
+    (problem,) = deployment.problems()
+    assert problem[0] == "stack"
+    assert "has no 'chip' in its profile" in problem[1]
+    assert "'multiprocessors'" in problem[1]
 
 
 def scenario(**replicas: Any) -> dict[str, Any]:

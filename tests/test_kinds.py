@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 import sim
 from sim import kinds
 from sim.accounting.amortization import first_life_g
+from sim.build.deployment import Deployment
 from sim.build.embodied import plant_carbon
 from sim.build.facility import building, cooling
 from sim.build.grid import ewif_signal, grid_series
@@ -47,10 +50,12 @@ from sim.spec.cluster import Cluster as ClusterSpec
 from sim.spec.policies import Cap
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Destination
+from sim.spec.serving import Serving
 from sim.units import DAY_NS, HOUR_NS
 from sim.workload.traces import trace_formats
 from tests import test_publishers_files
 from tests.grid_files import ORIGIN
+from tests.kernel_tables import install
 from tests.kind_examples import EXAMPLES, HOURS, OTHER_START, write_files
 from tests.onsite_worlds import clear, imbalance_w, storage_imbalance_j
 from tests.plants import weather
@@ -335,6 +340,24 @@ def difficulties_are_told_or_drawn(spec: Any) -> None:
         assert ((drawn >= 0.0) & (drawn <= 1.0)).all()
 
 
+def iterations_take_time(spec: Any) -> None:
+    """An iteration with a token in it takes time and energy; contexts, sequences and chunks only add to both."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        install(Path(folder))
+        patch.syspath_prepend(folder)
+        written = {**EXAMPLES["workload"]["serving"], "kind": "serving", "step_time": spec.model_dump()}
+        made = Serving.model_validate(written)
+        gpu, node = CATALOG.gpu("nvidia-h100-sxm-80gb"), CATALOG.node("dgx-h100")
+        assert made.replicas is not None
+        deployment = Deployment.of(made, made.replicas, gpu, node, CATALOG)
+        cost = deployment.cost(gpu.tdp.value, 1000)
+    assert np.isfinite(cost.table).all()
+    assert np.isfinite(cost.slope).all()
+    assert (cost.slope >= 0.0).all()
+    assert (cost.table[:, 1:, :2].max(axis=2) > 0.0).all()
+    assert (cost.table[:, 1:, 3] > 0.0).all()
+
+
 def schedulers_place_what_there_is(spec: Any) -> None:
     made = scheduler(ClusterSpec.model_construct(nodes=[], scheduler=spec))
     assert content_hash(made), "the key of a run sees into it"
@@ -404,6 +427,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "workload": work_is_paid_for,
     "route rule": rules_send_each_request_to_one_place,
     "difficulty": difficulties_are_told_or_drawn,
+    "step time": iterations_take_time,
     "scheduler": schedulers_place_what_there_is,
 }
 

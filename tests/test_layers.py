@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "signals": {"errors", "units", "instants", "plain", "reading"},
     "rng": set(),
     "memo": set(),
-    "profiles": BASE,
+    "profiles": BASE | {"memo"},
     "onsite": {"errors", "units", "signals", "instants", "reading"},
     "workload": BASE | {"signals", "rng", "memo", "profiles"},
     "engine": {"errors", "units", "signals", "rng", "profiles", "workload", "instants", "reading"},

@@ -19,7 +19,8 @@ def test_kernels_multiply_the_weights_of_the_model(name: str) -> None:
     mixture = kernels.mixture
     experts = mixture.layers * mixture.per_token * mixture.matrices * mixture.hidden * mixture.width if mixture else 0
     slack = 3 * whole.hidden * whole.layers if architecture.kind == "parameters" else 0
-    assert abs(2 * (kernels.multiplied + experts) - whole.matmul_flop_per_token) <= 2 * slack
+    states = sum(part.layers * part.prompt_flop for part in kernels.recurrences)
+    assert abs(2 * (kernels.multiplied + experts) + states - whole.matmul_flop_per_token) <= 2 * slack
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -27,7 +28,8 @@ def test_kernels_attend_to_what_the_model_does(name: str) -> None:
     """FLOP of a pair, full and within windows."""
     architecture = Catalog().model(name).architecture
     whole = shape(architecture)
-    for windowed, expected in ((False, whole.attention_flop_full), (True, whole.attention_flop_windowed)):
+    scored = sum(part.layers * part.pair_flop // 2 for part in layers_of(architecture).indexers)  # in 8 bits
+    for windowed, expected in ((False, whole.attention_flop_full - scored), (True, whole.attention_flop_windowed)):
         parts = [part for part in layers_of(architecture).attentions if bool(part.window) == windowed]
         assert sum(2 * p.layers * p.heads * (p.head_dim + p.value_dim) for p in parts) == expected
 

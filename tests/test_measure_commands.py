@@ -21,7 +21,7 @@ from sim.measure.judge.validation_text import parse_tolerances
 from sim.measure.recording import Device, Recording, write
 from sim.profiles.catalog import read_gpu, read_profile
 from sim.profiles.clock import ClockCurve
-from sim.profiles.hardware import CPUProfile
+from sim.profiles.hardware import CPUProfile, still_w
 from sim.results.results import Results
 from sim.units import NS_PER_S
 from tests.test_fits import TRUE, suite_recording
@@ -242,12 +242,13 @@ def test_tolerances_are_read_as_people_write_them() -> None:
     assert parse_tolerances(["10", "energy=5%"]) == {"mape": 0.1, "energy": 0.05}
 
 
-LOADED_W = float(read_gpu("nvidia-a100-sxm-80gb").power.loaded.value)
+A100 = read_gpu("nvidia-a100-sxm-80gb")
+LOADED_W = float(A100.power.loaded.value)
 
 
 def clock_csv(folder: Path, *, works: tuple[str, ...] = ("stream", "solver"), lie: str = "") -> Path:
     """What two kinds of work on a board with a known curve would measure: one follows the clock, one does not."""
-    truth = ClockCurve(0.65, 1.5, 0.1)
+    truth = ClockCurve(0.65, 1.5, 0.25, clocked_w=LOADED_W - still_w(A100))
     lines = ["work,clock_mhz,cap_w,power_w,time_s,remark"]
     for name in works:
         share, full_w = (1.0, 380.0) if name == "solver" else (0.0, 250.0)

@@ -6,89 +6,94 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.accuracy import mlenergy
+from benchmarks.accuracy import form, mlenergy
+from benchmarks.accuracy.campaign import requests_of, window
 from benchmarks.accuracy.mean_field import Configurations, predict
-from benchmarks.accuracy.serving_stack import streaming_share
+from sim.build.deployment import Deployment
+from sim.profiles.capped_step import PAIR, READ, SEQUENCE
 from sim.profiles.catalog import Catalog
+from sim.profiles.step import DECODES, ENERGY
+from sim.spec.serving import Replicas, Serving
 
-pytestmark = pytest.mark.shared_data
+measured = pytest.mark.shared_data
 
 
-def test_the_simulator_agrees_with_the_mean_field_that_it_is_fitted_by() -> None:
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return mlenergy.measurements()
+
+
+@pytest.fixture(scope="module")
+def constants(table: pd.DataFrame) -> dict[str, float]:
+    return dict(mlenergy.fitted(table))
+
+
+@measured
+def test_the_simulator_agrees_with_the_mean_field_that_it_is_fitted_by(
+    table: pd.DataFrame, constants: dict[str, float]
+) -> None:
     """Every twelfth row; the medians of what the two differ by. A closed loop is not quite at its mean."""
-    table = mlenergy.measurements()
-    constants = mlenergy.fitted(table)
     chosen = table.iloc[::12]
     found = mlenergy.simulated(chosen, constants)
-    rows = Configurations.of(chosen, [mlenergy.shape_of(model) for model in chosen["model_id"]])
+    rows = Configurations.of(chosen, [mlenergy.model_of(model) for model in chosen["model_id"]])
     watts, mean_s, step_s = predict(rows, constants)
     joules = watts * chosen["num_gpus"].to_numpy() * mean_s / chosen["avg_batch_size"].to_numpy()
     for ours, theirs in ((found["watts"], watts), (found["joules"], joules), (found["itl_s"], step_s)):
-        assert float(np.median(np.abs(ours.to_numpy() / theirs - 1.0))) < 0.05
+        assert float(np.median(np.abs(ours.to_numpy() / theirs - 1.0))) < 0.02
 
 
-def test_held_out_families_are_predicted_better_than_by_their_neighbours_mean() -> None:
+@measured
+def test_held_out_families_are_predicted_better_than_by_their_neighbours_mean(table: pd.DataFrame) -> None:
     """The naive guess: the mean of the other families on the same board with as many GPUs."""
-    table = mlenergy.measurements()
     judged = table["arch_group"] == "32.0_32.0_Qwen"
-    constants = mlenergy.fitted(table[~judged])
+    known = mlenergy.fitted(table[~judged])
     clean = table[judged & table["clean"]]
-    found = mlenergy.simulated(clean, constants)
+    found = mlenergy.simulated(clean, known)
     others = table[~judged].groupby(["gpu_model", "num_gpus"])
     for ours, theirs in (("watts", "watts"), ("joules", "energy_per_token_joules"), ("itl_s", "itl_s")):
-        measured = clean[theirs].to_numpy()
+        truth = clean[theirs].to_numpy()
         means = others[theirs].mean()
         naive = np.array([means[key] for key in zip(clean["gpu_model"], clean["num_gpus"], strict=True)])
-        off, guess = np.abs(found[ours].to_numpy() / measured - 1.0), np.abs(naive / measured - 1.0)
+        off, guess = np.abs(found[ours].to_numpy() / truth - 1.0), np.abs(naive / truth - 1.0)
         assert off.mean() < guess.mean()
+        assert off.mean() < 0.11
 
 
-def test_the_stack_that_ships_is_the_fit_to_all_rows() -> None:
-    """And what H100 and B200 draw while they wait and while they stream, as shares of their TDP."""
-    constants = mlenergy.fitted(mlenergy.measurements(), computing_share=mlenergy.GEMM)
+@measured
+def test_the_stack_that_ships_is_the_fit_to_all_rows(constants: dict[str, float]) -> None:
     stack = Catalog().stack("vllm-2025")
-    assert stack.launch is not None
-    assert stack.expert_layer is not None
-    assert stack.prompt is not None
-    assert stack.expert_skew is not None
-    assert stack.routed_passes is not None
-    assert stack.context_power is not None
     told = {
-        "memory_efficiency": float(stack.memory_efficiency.value),
-        "expert_efficiency": float(stack.expert_efficiency.value),
-        "overlap": float(stack.overlap.value),
-        "layer_s": float(stack.layer.value) * 1e-9,
-        "expert_layer_s": float(stack.expert_layer.value) * 1e-9,
-        "sequence_s": float(stack.sequence.value) * 1e-9,
-        "prompt_s": float(stack.prompt.value) * 1e-9,
-        "launch_s": float(stack.launch.value) * 1e-9,
-        "expert_skew": float(stack.expert_skew.value),
-        "routed_passes": float(stack.routed_passes.value),
-        "context_power": float(stack.context_power.value),
+        "iteration_s": stack.iteration,
+        "layer_s": stack.layer,
+        "launch_s": stack.launch,
+        "expert_launch_s": stack.expert_launch,
+        "prompt_s": stack.prompt,
+        "fp8_layer_s": stack.quantised["fp8"].layer,
     }
-    assert told == pytest.approx({name: constants[name] for name in told}, rel=0.02)
-    assert stack.tiles is not None
-    assert float(stack.tiles.issue.value) == pytest.approx(constants["tile_issue"], rel=0.02)
-    for weights, kernels in stack.quantised.items():
-        efficiency = constants["expert_efficiency"] * constants.get(f"{weights}_efficiency", 1.0)
-        assert float(kernels.expert_efficiency.value) == pytest.approx(efficiency, rel=0.02)
-        power = constants["expert_power"] * constants[f"{weights}_power"]
-        assert float(kernels.expert_power.value) == pytest.approx(power, rel=0.02)
-    for name in ("nvidia-h100-sxm-80gb", "nvidia-b200-sxm-180gb"):
-        gpu = Catalog().gpu(name)
-        assert gpu.power.waiting is not None
-        tdp = float(gpu.tdp.value)
-        assert float(gpu.power.waiting.value) / tdp == pytest.approx(constants["waiting_share"], rel=0.02)
-        streaming = float(gpu.power.energy_per_byte.value) * float(gpu.memory.bandwidth.value) / tdp
-        share = streaming_share(float(gpu.memory.bandwidth.value), tdp, constants)
-        assert streaming == pytest.approx(share, rel=0.02)
+    for name, entry in told.items():
+        assert entry is not None
+        assert float(entry.value) * 1e-9 == pytest.approx(constants[name], rel=0.02)
+    plain = {
+        "expert_crowded": stack.expert_crowded,
+        "expert_skew": stack.expert_skew,
+        "expert_imbalance": stack.expert_imbalance,
+        "routed_passes": stack.routed_passes,
+        "logit_bytes": stack.logit_bytes,
+        "fp8_power": stack.quantised["fp8"].expert_power,
+        "mxfp4_power": stack.quantised["mxfp4"].expert_power,
+    }
+    for name, share in plain.items():
+        assert share is not None
+        assert float(share.value) == pytest.approx(constants[name], rel=0.02)
+    assert stack.logits_per_second is not None
+    assert 1.0 / float(stack.logits_per_second.value) == pytest.approx(constants["logit_s"], rel=0.02)
 
 
+@measured
 @pytest.mark.parametrize("split", ["alternate", pytest.param("other_board", marks=pytest.mark.slow)])
-def test_what_is_judged_is_not_seen_by_the_fit(split: str) -> None:
+def test_what_is_judged_is_not_seen_by_the_fit(table: pd.DataFrame, split: str) -> None:
     """Rows that lie about what was measured change nothing of what is predicted for them. (For families the masks are
     those of ``fitting.held_out``, which has a test of its own.)"""
-    table = mlenergy.measurements()
     splits = {"alternate": mlenergy.alternate, "other_board": mlenergy.other_board}[split]
 
     def predicted(of: pd.DataFrame) -> pd.DataFrame:
@@ -104,3 +109,88 @@ def test_what_is_judged_is_not_seen_by_the_fit(split: str) -> None:
     assert (predicted(lying) == honest).all(axis=None)
     lying.loc[~judged, ["watts", "itl_s", "mean_s"]] *= 3.0
     assert (predicted(lying) != honest).any(axis=None)  # those that are fitted are believed
+
+
+def test_a_window_ends_young_where_few_wait_and_is_stationary_where_many_do() -> None:
+    """Lengths all alike: 2 n requests in n slots end their first generation together, half a length behind on average;
+    mixed ones in a long queue have E[L^2] / 2 E[L] tokens behind them (renewal theory)."""
+    alike = window(np.array([1000.0]), np.ones(1), batch=100, requests=200)
+    assert alike.age == pytest.approx(500.0, rel=0.01)
+    assert alike.iterations == pytest.approx(1000.0)
+    lengths = np.array([100.0, 900.0])
+    long = window(lengths, np.ones(2), batch=20, requests=20_000)
+    assert long.age == pytest.approx((lengths**2).mean() / 2.0 / lengths.mean(), rel=0.02)
+    assert long.begun == pytest.approx(20 / 500.0, rel=0.05)
+
+
+def test_servers_were_asked_at_least_what_they_batch_but_for_the_largest() -> None:
+    for task in ("gpqa", "lm-arena-chat"):
+        assert all(requests_of(task, batch) > batch for batch in (8, 128, 512, 2048, 4096))
+
+
+def test_the_form_is_the_frozen_one() -> None:
+    assert form.told().startswith("form frozen 2026-"), "freeze it anew: python -m benchmarks.accuracy.form"
+
+
+# What whole servers do, without any data beside
+
+
+def one_gpu(
+    model: str,
+    gpus: int = 1,
+    stack: str = "vllm-2025",
+    board: str = "h100-sxm-80gb",
+    guess: dict[str, object] | None = None,
+) -> Deployment:
+    workload = {
+        "kind": "serving", "model": model, "stack": stack, "precision": {"weights": "bf16"},
+        "replicas": {"count": 1, "tensor_parallel": gpus},
+        "batching": {"max_num_seqs": 512, "max_num_batched_tokens": 8192},
+        "routing": "round-robin", "arrivals": {"kind": "closed-loop", "concurrency": 8}, "cpu_load": 0.1,
+        "lengths": {
+            "kind": "separate",
+            "prompt": {"kind": "constant", "tokens": 64}, "output": {"kind": "constant", "tokens": 64},
+        },
+    } | ({"speculative": guess} if guess is not None else {})  # fmt: skip
+    spec, catalog = Serving.model_validate(workload), Catalog()
+    assert isinstance(spec.replicas, Replicas)
+    node = catalog.node("dgx-a100" if board.startswith("a100") else "dgx-h100")
+    return Deployment.of(spec, spec.replicas, catalog.gpu(f"nvidia-{board}"), node, catalog)
+
+
+def decoding(at: Deployment, users: int, context: int, guesses: int = 0) -> tuple[float, float]:
+    """s of an iteration in which ``users`` decode, and J of all GPUs."""
+    limit_w = float(at.gpu.tdp.value)
+    cost = at.cost(limit_w, 64)
+    verified = users * (1 + guesses)
+    whole = cost.table[DECODES, verified] + verified * context * (cost.slope[:, PAIR] + cost.slope[:, READ])
+    whole = whole + users * cost.slope[:, SEQUENCE]
+    seconds = float(whole[:ENERGY].max())
+    loaded_w = float(at.gpu.power.loaded.value) * at.replicas.gpus
+    return seconds, float(whole[ENERGY]) + seconds * loaded_w
+
+
+def test_power_climbs_with_the_batch_towards_the_limit() -> None:
+    """A dense 8B model on one H100; ML.ENERGY measured 610 to 691 W at 64 to 512 with prompts in between."""
+    watts = [j / s for s, j in (decoding(one_gpu("llama-3.1-8b"), users, 500) for users in (1, 8, 64, 128))]
+    assert watts == sorted(watts)
+    assert 560.0 < watts[-1] < 700.0
+
+
+@pytest.mark.parametrize(("gpus", "low", "high"), [(2, -0.45, -0.30), (4, -0.66, -0.48)])
+def test_tensor_parallelism_shortens_the_time_between_tokens(gpus: int, low: float, high: float) -> None:
+    """Of an 8B model for one user; published -40 and -61 % (Fernandez and others, arXiv:2504.17674)."""
+    alone_s, alone_j = decoding(one_gpu("llama-3.1-8b", board="a100-sxm-80gb"), 1, 500)
+    shared_s, shared_j = decoding(one_gpu("llama-3.1-8b", gpus, board="a100-sxm-80gb"), 1, 500)
+    assert low < shared_s / alone_s - 1.0 < high
+    assert shared_j > alone_j
+
+
+def test_speculation_saves_energy_for_one_user_and_loses_it_for_many() -> None:
+    """Published: -29 % alone, +26 % at 128 (the same paper): verifying multiplies compute-bound work."""
+    guess: dict[str, object] = {"draft_tokens": 5, "acceptance": 0.7, "draft_model": "llama-3.2-1b"}
+    accepted = sum(0.7**n for n in range(6))
+    for users, saves in ((1, True), (128, False)):
+        plain = decoding(one_gpu("llama-3.1-8b", stack="vllm-2026"), users, 500)[1]
+        guessing = decoding(one_gpu("llama-3.1-8b", stack="vllm-2026", guess=guess), users, 500, guesses=5)[1]
+        assert (guessing / accepted < 0.85 * plain) if saves else (guessing / accepted > 1.1 * plain)

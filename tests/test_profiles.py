@@ -14,6 +14,7 @@ from sim.engine.draws import Share, node_draws
 from sim.errors import InputError
 from sim.profiles import Catalog, GPUProfile, NodeProfile
 from sim.profiles.catalog import read_profile, shipped_folder
+from sim.profiles.kernel_power import drawn_w
 from sim.profiles.power import capped_step_s, cpu_power_w, gpu_power_w
 from sim.results.files import to_yaml
 from tests.test_bad_input import coldaisle
@@ -80,12 +81,14 @@ def test_a_node_at_rest_draws_less_than_at_work_and_both_are_plausible(name: str
 
 @pytest.mark.parametrize("name", GPUS)
 def test_dense_work_at_the_sustained_rate_stays_near_the_cap(name: str) -> None:
-    """Energy per FLOP was derived from that rate and the cap; a slip of a unit would be far outside."""
+    """What it asks for at the highest clock is beyond the cap on some boards, and what it draws is near it; a slip of a
+    unit would be far outside."""
     gpu = CATALOG.gpu(name)
     for precision, rate in gpu.sustained.items():
         joule = gpu.power.energy_per_flop[precision].value
-        watts = float(gpu.power.loaded.value) + float(rate.value) * joule
-        assert 0.7 * gpu.tdp.value < watts < 1.1 * gpu.tdp.value
+        asked_w = float(gpu.power.loaded.value) + float(rate.value) * joule
+        assert asked_w < 2.0 * gpu.tdp.value
+        assert 0.7 * gpu.tdp.value < drawn_w(asked_w, float(gpu.tdp.value)) <= gpu.tdp.value
         assert rate.value <= gpu.peak[precision].value
 
 

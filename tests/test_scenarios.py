@@ -125,6 +125,32 @@ def test_a_binding_power_limit_slows_the_steps_down() -> None:
     assert mine.energy_j.sum() / (8 * hours * 3600) == pytest.approx(float(gpu.tdp.value), rel=1e-9)
 
 
+def test_an_efficiency_that_a_lower_clock_reaches_is_no_slower_for_the_limit() -> None:
+    """A B200 at half of its peak asks for more than its TDP at the highest clock, and does the same at a lower one."""
+    gpu = Catalog().gpu("nvidia-b200-sxm-180gb")
+    flop_per_s = 0.5 * float(gpu.peak["bf16"].value)
+    assert float(gpu.power.loaded.value) + flop_per_s * float(gpu.power.energy_per_flop["bf16"].value) > gpu.tdp.value
+    data = small()
+    del data["workloads"]["api"]
+    data["cluster"]["nodes"] = [{"profile": "dgx-b200", "count": 1}]
+    data["workloads"]["tune"]["work"] = {
+        "kind": "steps",
+        "steps": 1000,
+        "flops": "10 PFLOP",
+        "precision": "bf16",
+        "memory_traffic": "0 B",
+        "link_traffic": "0 B",
+        "efficiency": {"compute": 0.5, "memory": 1.0, "link": 1.0},
+        "overhead": "0 s",
+    }
+    results = sim.run(data)
+    rows = results.ledger()
+    mine = rows[(rows.owner == "tune") & (rows.component == "gpu")]
+    makespan_s = results.at("jobs.tune.makespan_s")
+    assert makespan_s == pytest.approx(1000 * 10e15 / (8 * flop_per_s), rel=1e-9)
+    assert mine.energy_j.sum() / (8 * makespan_s) == pytest.approx(float(gpu.tdp.value), rel=1e-9)
+
+
 def sim_gpu() -> GPUProfile:
     """The A100 profile of the small scenario's nodes."""
     return Catalog().gpu("nvidia-a100-sxm-80gb")

@@ -11,31 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.engine.serving.plan import padded_tokens
-from sim.profiles.catalog import Catalog
-from sim.profiles.model import shape
-from sim.profiles.step import CHUNK, COMPUTE, ENERGY, MEMORY, READ, SEQUENCE, iteration_cost
-from sim.profiles.terms import Device, Layout, Precision, Stack
+from sim.profiles.capped_step import CHUNK, PAIR, READ, SEQUENCE
+from sim.profiles.kernel_time import DECODING
+from sim.profiles.layers import layers_of
+from sim.profiles.model import Architecture, shape
+from sim.profiles.step import BOTH, COMPUTE, DECODES, ENERGY, MEMORY, PROMPTS, IterationCost, iteration_cost
+from sim.profiles.terms import Device, Layout, Precision, Stack, columns
+from tests.iterations import H100, IN_16_BITS, PLAIN, cost_of, layout, named
 
 Floats = npt.NDArray[np.float64]
 
-H100 = Device(989.5e12, 3.35e12, 450e9, 121.7, 700.0, 0.57e-12, 150e-12, 52e-12)
-PLAIN = Stack(0.65, 0.8, 0.7, 0.75, 1.0, 1e-3, 2e-5, 1e-5, 1.2e-5, 25e9)
-MIXTURE = shape(Catalog().model("qwen3-30b-a3b").architecture)
-DENSE = shape(Catalog().model("llama-3.1-8b").architecture)
+MIXTURE = named("qwen3-30b-a3b")
+DENSE = named("llama-3.1-8b")
 
 
-def layout(gpus: int, *, expert: bool = False, data: int = 1) -> Layout:
-    return Layout(gpus, data, 1, expert, 450e9, 1e-5, 0.0)
-
-
-def seconds_and_joules(stack: Stack, device: Device = H100, **changes: object) -> tuple[Floats, Floats]:
+def seconds_and_joules(
+    stack: Stack, device: Device = H100, *, model: Architecture = MIXTURE, at: Layout | None = None
+) -> tuple[Floats, Floats]:
     """Of decode iterations by tokens (1..4096)."""
-    model = changes.get("model", MIXTURE)
-    at = changes.get("at", layout(4, expert=True))
-    assert isinstance(at, Layout)
-    size = Precision(2.0 * model.resident_parameters, 2.0 * model.expert_parameters, 2.0)  # type: ignore[attr-defined]
-    cost = iteration_cost(model, device, stack, at, size, most_tokens=4096, block_tokens=16)  # type: ignore[arg-type]
-    table = cost.table[0, 1:]
+    cost = cost_of(model, stack, device, at=at if at is not None else layout(4, expert=True), most_tokens=4096)
+    table = cost.table[DECODES, 1:]
     return table[:, [COMPUTE, MEMORY]].max(axis=1), table[:, ENERGY]
 
 
@@ -65,15 +60,16 @@ def test_popular_experts_leave_others_untouched() -> None:
 
 
 def test_kernels_launched_one_by_one_hide_behind_a_busy_gpu() -> None:
-    """Beyond the largest graph the host's 600 us a layer show only as far as the GPU is faster."""
+    """Beyond the largest graph the host's 600 us a layer show only as far as the GPU's kernels are faster."""
     eager = replace(PLAIN, launch_s=600e-6, graph_tokens=512)
     seconds, plain = seconds_and_joules(eager, model=DENSE, at=layout(1))[0], seconds_and_joules(
         PLAIN, model=DENSE, at=layout(1)
     )[0]  # fmt: skip
     assert seconds[:512] == pytest.approx(plain[:512])
-    assert seconds[512] >= 600e-6 * DENSE.layers
+    layers = shape(DENSE).layers
+    assert seconds[512] >= 600e-6 * layers
     assert seconds[512] > plain[512]
-    gaps_s = PLAIN.layer_s * DENSE.layers
+    gaps_s = PLAIN.layer_s * layers
     assert seconds[-1] == pytest.approx(plain[-1] - gaps_s)  # 4,096 tokens keep the GPU busy longer than the host
 
 
@@ -85,95 +81,94 @@ def test_waiting_draws_power_for_as_long_as_it_lasts() -> None:
     assert seconds_and_joules(PLAIN)[1] == pytest.approx(seconds_and_joules(patient)[1])  # without it, none
 
 
-def test_kernels_of_experts_draw_power_for_as_long_as_they_fall_short_of_memory() -> None:
-    """At the memory's own efficiency a byte of experts costs what any byte costs; at half, the time lost draws too."""
-    waiting = replace(H100, waiting_w=200.0)
-    same = replace(PLAIN, expert_efficiency=PLAIN.memory_efficiency)
-    once_s, once = seconds_and_joules(same, waiting)
-    assert seconds_and_joules(replace(same, expert_power=3.0), waiting)[1] == pytest.approx(once)
-    slow = replace(same, expert_efficiency=0.5 * PLAIN.memory_efficiency, expert_power=3.0)
-    slow_s, slower = seconds_and_joules(slow, waiting)
+def test_a_kernel_draws_power_for_as_long_as_it_runs() -> None:
+    """Half the memory's efficiency moves the same bytes: what is more is multiprocessors at work for longer."""
+    working = replace(H100, active_w=200.0)
+    same = replace(PLAIN, expert_efficiency=PLAIN.memory_efficiency, expert_power=1.5)
+    once_s, once = seconds_and_joules(same, working)
+    slow = replace(same, expert_efficiency=0.5 * PLAIN.memory_efficiency)
+    slow_s, slower = seconds_and_joules(slow, working)
     lost_s = slow_s[:64] - once_s[:64]  # few tokens: memory decides the time of an iteration
-    assert slower[:64] - once[:64] == pytest.approx(4 * 3.0 * 200.0 * lost_s)
+    assert slower[:64] - once[:64] == pytest.approx(4 * 1.5 * 200.0 * lost_s, rel=1e-6)
     assert (lost_s > 0.0).all()
 
 
-def test_a_byte_of_the_cache_may_cost_more_than_one_of_weights() -> None:
-    size = Precision(2.0 * DENSE.resident_parameters, 0.0, 2.0)
-    plain, dear = (
-        iteration_cost(DENSE, H100, stack, layout(1), size, most_tokens=16, block_tokens=16)
-        for stack in (PLAIN, replace(PLAIN, context_power=1.5))
-    )
-    assert dear.slope[ENERGY, READ] == pytest.approx(1.5 * plain.slope[ENERGY, READ])
-    assert (dear.slope[[COMPUTE, MEMORY]] == plain.slope[[COMPUTE, MEMORY]]).all()
-    assert (dear.table == plain.table).all()
+def test_the_boards_limit_holds_power_and_not_time() -> None:
+    """Times are measured under it: a lower limit takes no longer. What decodes with contexts half as long to read as
+    the weights asks for some 560 W, and gets 400 at most."""
+    free, held = (cost_of(DENSE, device=replace(H100, active_w=400.0, cap_w=w, limit_w=w)) for w in (2000.0, 400.0))
+    assert (held.table[..., :2] == free.table[..., :2]).all()
+
+    def watts(cost: IterationCost) -> float:
+        reads = 0.5 * cost.table[DECODES, 64, MEMORY] / cost.slope[MEMORY, READ]
+        a_read = cost.slope[:, READ] + cost.slope[:, PAIR]
+        whole = cost.table[DECODES, 64] + reads * a_read + 64 * cost.slope[:, SEQUENCE]
+        return float(H100.loaded_w + whole[ENERGY] / whole[:ENERGY].max())
+
+    assert watts(free) > 500.0
+    assert 370.0 < watts(held) <= 400.0 * (1 + 1e-9)
+
+
+def test_sampling_goes_with_the_logits_of_those_sampled() -> None:
+    """All tokens of decodes, one of a prompt alone."""
+    stack = replace(PLAIN, logit_s=1e-10, logit_byte=100.0)
+    plain, sorting = (cost_of(DENSE, each, most_tokens=64).table for each in (PLAIN, stack))
+    vocabulary, tokens = shape(DENSE).vocabulary, np.arange(65.0)
+    more_s, more_j = (sorting[..., row] - plain[..., row] for row in (COMPUTE, ENERGY))
+    assert more_s[DECODES] == pytest.approx(1e-10 * vocabulary * tokens)
+    assert more_s[PROMPTS, 1:] == pytest.approx(np.full(64, 1e-10 * vocabulary))
+    assert more_j[DECODES] == pytest.approx(100.0 * H100.joule_per_byte * vocabulary * tokens)
 
 
 def test_host_work_comes_by_the_chunk_and_by_the_sequence() -> None:
-    size = Precision(2.0 * DENSE.resident_parameters, 0.0, 2.0)
-    stack = replace(PLAIN, prompt_s=0.02)
-    cost = iteration_cost(DENSE, H100, stack, layout(1), size, most_tokens=16, block_tokens=16)
+    """And by tiles of attention: one for each layer and cached head of a sequence."""
+    cost, calm = cost_of(DENSE, replace(PLAIN, prompt_s=0.02)), cost_of(DENSE, replace(PLAIN, sequence_s=0.0))
     assert cost.slope[COMPUTE, CHUNK] == cost.slope[MEMORY, CHUNK] == pytest.approx(0.02)
-    assert cost.slope[COMPUTE, SEQUENCE] == pytest.approx(PLAIN.sequence_s)
+    assert cost.slope[COMPUTE, SEQUENCE] - calm.slope[COMPUTE, SEQUENCE] == pytest.approx(PLAIN.sequence_s)
+    assert calm.slope[COMPUTE, SEQUENCE] == pytest.approx(32 * 8 * DECODING.tile_s(H100.machine))
 
 
 def test_recurrent_state_is_read_and_written_whole_by_every_token() -> None:
-    state = replace(DENSE, state_values=10_000_000)
-    size = Precision(2.0 * DENSE.resident_parameters, 0.0, 2.0)
-    with_state, without = (
-        iteration_cost(model, H100, PLAIN, layout(1), size, most_tokens=16, block_tokens=16) for model in (state, DENSE)
-    )
+    state = replace(shape(DENSE), state_values=10_000_000)
+    with_state, without = (cost_of(DENSE, model=model) for model in (state, shape(DENSE)))
     more = with_state.slope[MEMORY, SEQUENCE] - without.slope[MEMORY, SEQUENCE]
     assert more == pytest.approx(2 * 4 * 10_000_000 / (3.35e12 * 0.8))
 
 
 def test_only_data_parallel_ranks_send_tokens_to_their_experts() -> None:
     """Where attention is sliced, all GPUs have all tokens: expert parallelism adds no messages."""
-    sliced, spread = seconds_and_joules(PLAIN, at=layout(4))[0], seconds_and_joules(PLAIN, at=layout(4, expert=True))[0]
+    late = replace(PLAIN, link_latency_s=1e-3)
+    sliced, spread = (
+        seconds_and_joules(late, at=at)[0] - seconds_and_joules(PLAIN, at=at)[0]
+        for at in (layout(4), layout(4, expert=True))
+    )
     assert spread == pytest.approx(sliced)
-    ranks = Layout(1, 4, 1, True, 450e9, 1e-5, 0.0)
+    ranks = layout(1, data=4, expert=True)
     slower = (
         seconds_and_joules(replace(PLAIN, link_latency_s=1e-3), at=ranks)[0] - seconds_and_joules(PLAIN, at=ranks)[0]
     )
-    assert slower == pytest.approx(np.full(len(slower), 2 * MIXTURE.moe_layers * (1e-3 - PLAIN.link_latency_s)))
+    assert slower == pytest.approx(np.full(len(slower), 2 * shape(MIXTURE).moe_layers * (1e-3 - PLAIN.link_latency_s)))
 
 
-@given(st.floats(0.0, 1.0))
-def test_a_floor_streams_experts_that_nobody_asked_for(floor: float) -> None:
-    """Up to all of them, which thousands of tokens ask for anyway."""
-    asked_s, asked_j = seconds_and_joules(PLAIN)
-    seconds, joules = seconds_and_joules(replace(PLAIN, expert_floor=floor))
-    assert (seconds >= asked_s - 1e-12).all()
-    assert (joules >= asked_j - 1e-9).all()
-    assert seconds[-1] == pytest.approx(asked_s[-1], rel=1e-6)
-    every = seconds_and_joules(replace(PLAIN, expert_floor=1.0))[0]
-    assert (seconds <= every + 1e-12).all()
-
-
-def test_quantising_takes_time_in_graphs_and_its_own_power() -> None:
-    waiting = replace(H100, waiting_w=200.0)
+def test_quantised_experts_take_time_in_graphs() -> None:
+    """Small kernels, at work: a layer of a mixture each. One by one, launches hide them or cost more than that."""
+    working = replace(H100, waiting_w=50.0, active_w=200.0)
     stack = replace(PLAIN, launch_s=600e-6, graph_tokens=512)
-    plain_s, plain_j = seconds_and_joules(stack, waiting, model=DENSE, at=layout(1))
-    with_s, with_j = seconds_and_joules(
-        replace(stack, quantise_s=50e-6, quantise_power=2.0), waiting, model=DENSE, at=layout(1)
-    )
-    more_s = 50e-6 * DENSE.layers
+    plain_s, plain_j = seconds_and_joules(stack, working)
+    with_s, with_j = seconds_and_joules(replace(stack, quantise_s=50e-6), working)
+    more_s = 50e-6 * shape(MIXTURE).moe_layers
     assert with_s[:512] == pytest.approx(plain_s[:512] + more_s)
-    assert with_j[:512] == pytest.approx(plain_j[:512] + 2.0 * 200.0 * more_s)
-    assert with_s[512:] == pytest.approx(plain_s[512:])  # one by one, launches hide it or cost more than that
+    assert with_j[:512] == pytest.approx(plain_j[:512] + 4 * 250.0 * more_s)
+    assert with_s[512:] == pytest.approx(plain_s[512:])
 
 
 def test_an_encoder_runs_once_for_all_prompts_of_an_iteration() -> None:
-    size = Precision(2.0 * DENSE.resident_parameters, 0.0, 2.0)
     waiting = replace(H100, waiting_w=200.0)
-    costs = [
-        iteration_cost(DENSE, waiting, stack, layout(2), size, most_tokens=64, block_tokens=16)
-        for stack in (PLAIN, replace(PLAIN, encoder_s=30e-3))
-    ]
+    costs = [cost_of(DENSE, stack, waiting, at=layout(2)) for stack in (PLAIN, replace(PLAIN, encoder_s=30e-3))]
     more = costs[1].table - costs[0].table
-    assert (more[0] == 0.0).all()
-    assert more[1:, 1:, :2] == pytest.approx(30e-3)
-    assert more[1:, 1:, ENERGY] == pytest.approx(2 * 30e-3 * 200.0)
+    assert (more[DECODES] == 0.0).all()
+    assert more[[PROMPTS, BOTH], 1:, :2] == pytest.approx(30e-3)
+    assert more[[PROMPTS, BOTH], 1:, ENERGY] == pytest.approx(2 * 30e-3 * (700.0 - H100.loaded_w))  # at the limit
     assert (costs[1].slope == costs[0].slope).all()
 
 
@@ -181,17 +176,13 @@ def test_data_parallel_ranks_pay_for_what_all_of_them_route() -> None:
     """With as many tokens a rank, time in memory grows with the number of ranks; a single rank pays nothing."""
     stack = replace(PLAIN, routed_passes=5.0)
     for data, costs in ((1, False), (4, True)):
-        at = Layout(1, data, 1, True, 450e9, 1e-5, 0.0) if data > 1 else layout(4, expert=True)
+        at = layout(1, data=data, expert=True) if data > 1 else layout(4, expert=True)
         plain, routed = seconds_and_joules(PLAIN, at=at)[0], seconds_and_joules(stack, at=at)[0]
         assert (routed > plain).all() if costs else (routed == plain).all()
     more = []
     for data in (4, 8):
-        at = Layout(1, data, 1, True, 450e9, 1e-5, 0.0)
-        size = Precision(2.0 * MIXTURE.resident_parameters, 2.0 * MIXTURE.expert_parameters, 2.0)
         both = [
-            iteration_cost(MIXTURE, H100, each, at, size, most_tokens=8192, block_tokens=16).table[
-                1, 1000 * data, MEMORY
-            ]
+            cost_of(MIXTURE, each, at=layout(1, data=data, expert=True), most_tokens=8000).table[1, 1000 * data, MEMORY]
             for each in (PLAIN, stack)
         ]
         more.append(both[1] - both[0])
@@ -210,3 +201,68 @@ def test_ranks_are_padded_to_the_largest(ranks: int, decoded: int, chunks: int, 
         assert padded >= ranks * prompt  # the others compute as much for nothing
     each = ranks * 7
     assert padded_tokens(ranks, each, ranks * chunks * 5, ranks * chunks) == each + ranks * chunks * 5  # spread evenly
+
+
+def test_the_output_head_has_rows_for_what_is_sampled() -> None:
+    """Of a prompt its last token alone: a prompt of 512 tokens costs less than 512 sequences that decode, by what the
+    head takes more for 512 rows than for one; beside sequences, no more rows than there can be sequences."""
+    table = cost_of(DENSE, most_tokens=512).table[:, :, COMPUTE]
+    a, s = layers_of(DENSE), shape(DENSE)
+    few = iteration_cost(
+        a, s, H100, PLAIN, layout(1), IN_16_BITS, tokens=np.arange(513.0), most_sampled=32.0, block_tokens=16
+    ).table[:, :, COMPUTE]
+    assert (table[DECODES, 2:] > table[PROMPTS, 2:]).all()
+    head_flop = 2.0 * 511 * s.vocabulary * s.hidden
+    assert table[DECODES, 512] - table[PROMPTS, 512] < head_flop / (0.65 * 989.5e12)
+    assert (few[[DECODES, PROMPTS]] == table[[DECODES, PROMPTS]]).all()
+    assert few[BOTH, 32] == table[BOTH, 32]
+    assert few[BOTH, 512] < table[BOTH, 512]
+
+
+def test_kernels_follow_one_another() -> None:
+    """An iteration takes at least the bytes' time and the FLOP's time of each of its products, added up."""
+    seconds = seconds_and_joules(PLAIN, model=DENSE, at=layout(1))[0]
+    for tokens in (1, 64, 512, 4096):
+        parts = sum(
+            p.count * max(2.0 * tokens * p.n * p.k / (0.65 * 989.5e12), 2.0 * p.n * p.k / (0.8 * 3.35e12))
+            for p in layers_of(DENSE).products
+            if p.rows == "tokens"
+        )
+        assert parts < seconds[tokens - 1] < 1.6 * parts + PLAIN.iteration_s + 32 * 60e-6
+
+
+def test_many_configurations_at_once_cost_what_each_costs() -> None:
+    """Whatever they are made of: dense and mixtures, other boards, other numbers of GPUs."""
+    rows = []
+    for name, at, device, precision in (
+        ("llama-3.1-8b", layout(1), H100, IN_16_BITS),
+        ("qwen3-30b-a3b", layout(4, expert=True), H100, IN_16_BITS),
+        ("deepseek-v3", layout(8), replace(H100, byte_per_s=8e12, peak_flop_per_s=2e15), Precision(1.0, 1.0, 1.0, 1.0)),
+        ("qwen3-235b-a22b", layout(1, data=8, expert=True), replace(H100, multiprocessors=148.0), IN_16_BITS),
+    ):
+        a = named(name)
+        rows.append((layers_of(a).on(int(np.asarray(at.tensor))), shape(a), device, PLAIN, at, precision))
+    tokens = np.array([1.0, 7.0, 64.0, 513.0, 3000.0])
+    each = [iteration_cost(*row, tokens=tokens, most_sampled=100.0, block_tokens=16) for row in rows]
+    joined = [columns(column) for column in zip(*rows, strict=True)]
+    most = np.full((len(rows), 1), 100.0)
+    once = iteration_cost(*joined, tokens=tokens, most_sampled=most, block_tokens=16)
+    for place, one in enumerate(each):
+        assert once.table[:, place] == pytest.approx(one.table, rel=1e-12)
+        assert once.slope[:, :, place, 0] == pytest.approx(one.slope, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "qwen3-30b-a3b", "deepseek-v3"])
+def test_more_tokens_never_take_less(name: str) -> None:
+    """Tiles make steps, and no step leads down: libraries take the tile and the split that serve best."""
+    seconds = cost_of(named(name), at=layout(4, expert=name != "llama-3.1-8b"), most_tokens=2048).table[:, 1:, COMPUTE]
+    assert (np.diff(seconds, axis=1) >= -1e-12).all()
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-70b", "qwen3-32b"])
+def test_two_gpus_have_half_of_the_work_each(name: str) -> None:
+    """But for all-reduces and what every kernel and iteration takes: large products take half as long, to tiles."""
+    free = replace(PLAIN, iteration_s=0.0, layer_s=0.0, link_latency_s=0.0)
+    wide = replace(H100, link_byte_per_s=1e18)
+    one, two = (cost_of(named(name), free, wide, at=layout(n), most_tokens=4096).table[1, 4096, MEMORY] for n in (1, 2))
+    assert one / two == pytest.approx(2.0, rel=0.02)

@@ -8,11 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.accuracy import caps, clocks, load_curves, mlenergy, power_traces, training_nodes
+from benchmarks.accuracy import (
+    caps,
+    clocks,
+    decode_caps,
+    kernel_times,
+    load_curves,
+    minimax,
+    mlenergy,
+    power_traces,
+    training_nodes,
+)
 from benchmarks.table import Row
 
 
 def rows(*, quick: bool) -> Sequence[Row]:
     """One row for each measure; ``quick`` simulates fewer of the serving configurations."""
-    found = [row for part in (clocks, caps, load_curves, training_nodes, power_traces) for row in part.rows()]
-    return [*found, *mlenergy.rows(quick=quick)]
+    found = [
+        row for part in (clocks, caps, decode_caps, load_curves, training_nodes, power_traces) for row in part.rows()
+    ]
+    return [*found, *kernel_times.rows(), *minimax.rows(quick=quick), *mlenergy.rows(quick=quick)]

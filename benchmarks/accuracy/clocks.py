@@ -6,19 +6,26 @@ without a cap. Data: M. Giordano, gpu-power-frequency-benchmarks.
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
 from sim.measure.accuracy import errors
+from sim.measure.fit.cap import Kernels
 from sim.measure.fit.clock import ClockRows, curve_of, fit_curve, predict
 from sim.profiles.catalog import Catalog
+from sim.profiles.clock import ClockCurve
+from sim.profiles.hardware import still_w
 
 FILE = MEASURED / "a100_clock_by_powercap.csv"
 HIGHEST_MHZ, HIGHEST_W = 1410, 300
-LOADED_W = float(Catalog().gpu("nvidia-a100-sxm-80gb").power.loaded.value)
+_BOARD = Catalog().gpu("nvidia-a100-sxm-80gb")
+LOADED_W = float(_BOARD.power.loaded.value)
 """Of the SXM board, as a run has it; this one ends at 300 W, a PCIe card, whose rest the table does not tell."""
+CLOCKED_W = LOADED_W - still_w(_BOARD)
 CORE_SHARE = {"babelstream": 0.0, "pi-solver": 1.0}
 """By what the kernels are: a memory stream and arithmetic in registers."""
 
@@ -40,6 +47,16 @@ def _rows(bench: str) -> ClockRows:
     )
 
 
+def kernels() -> Kernels | None:
+    """Both kernels, for fits beside jobs on other boards; None where the table is not here."""
+    if not FILE.is_file():
+        return None
+    both = [_rows(bench) for bench in CORE_SHARE]
+    together = ClockRows(*(np.concatenate([getattr(rows, f.name) for rows in both]) for f in fields(ClockRows)))
+    memory_share = fit_curve(together, loaded_w=LOADED_W, clocked_w=CLOCKED_W).values["memory_share"]
+    return Kernels(together, LOADED_W, ClockCurve(0.7, 1.4, memory_share, CLOCKED_W))
+
+
 def rows() -> list[Row]:
     """Power and time, each kernel held out in turn; the naive guess is the uncapped point itself."""
     if not FILE.is_file():
@@ -47,9 +64,9 @@ def rows() -> list[Row]:
         return []
     watts, seconds, naive_w, naive_s = [], [], [], []
     for known, judged in (("pi-solver", "babelstream"), ("babelstream", "pi-solver")):
-        values = fit_curve(_rows(known), loaded_w=LOADED_W).values
+        values = fit_curve(_rows(known), loaded_w=LOADED_W, clocked_w=CLOCKED_W).values
         points = _rows(judged)
-        w, s = predict(points, curve_of(values), LOADED_W)
+        w, s = predict(points, curve_of(values, CLOCKED_W), LOADED_W)
         watts.append(errors(w, points.watts).mape)
         seconds.append(errors(s, points.seconds).mape)
         naive_w.append(errors(points.full_w, points.watts).mape)

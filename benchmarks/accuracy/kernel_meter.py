@@ -1,15 +1,14 @@
 """What the meter shows of a kernel: NVML's mean of the last second, sampled during a short run of launches.
 
 On Hopper and Blackwell ``nvmlDeviceGetPowerUsage`` is the mean of one second. The campaign (NVIDIA's AIConfigurator,
-``collector/helper.py``, Apache-2.0) samples it every 0.1 s from the first launch to the last, of so many launches as take
-one second, but never more than 3,000: 30 ms for a kernel of 10 us. So the reading of a short kernel is mostly of what
-ran in the second before: warm-up launches of the same kernel, a pause in which the next kernel is set up (and now and
-then compiled, for seconds), and the kernels measured before it. Checked on kernels whose run follows a pause of seconds:
-their readings rise with the run as the mean of one second does, with nothing fitted.
-
-Rows stand in the files in the order in which they were done. Half of the rows are not here, and several GPUs shared one
-queue, so what ran before on the same GPU is known on average only: the mean of what stands before, and of the other
-formats of the same shape, which came in turn.
+``collector/helper.py``, Apache-2.0) samples it every 0.1 s from the first launch to the last, of so many launches as
+take one second, but never more than 3,000: 30 ms for a kernel of 10 us. So the reading of a short kernel is mostly of
+what ran in the second before: warm-up launches of the same kernel, a pause in which the next kernel is set up (and now
+and then compiled, for seconds), and the kernels measured before it. Checked on kernels whose run follows a pause of
+seconds: their readings rise with the run as the mean of one second does, with nothing fitted. Rows stand in the files
+in the order in which they were done. Half of the rows are not here, and several GPUs shared one queue, so what ran
+before on the same GPU is known on average only: the mean of what stands before, and of the other formats of the same
+shape, which came in turn.
 """
 
 from __future__ import annotations

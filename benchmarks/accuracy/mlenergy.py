@@ -1,13 +1,14 @@
 """vLLM on H100 and B200 as ML.ENERGY measured it: power, energy per token and time between tokens.
 
-The constants of the stack (``serving_stack``) are fitted on some configurations; others are then simulated, each as a
-closed loop at its published concurrency. Three ways to hold out: every second batch size, whole families of models, and
-all of B200. Input lengths are not published: one constant a task. The median time between tokens is compared with an
-iteration that holds no prompt: over most iterations it is what was measured, so prompts must have come in bunches.
+Kernels are known from tables of kernels; what whole servers add (``serving_stack.CONSTANTS``) is fitted on some
+configurations; others are then simulated as they were measured (``campaign``): a closed loop at its published
+concurrency, all users at once, and a window that ends when the queue is empty. Three ways to hold out: every second
+batch size, whole families of models, and all of B200. Input lengths are not published: one constant a task. The median
+time between tokens is compared with an iteration that holds no prompt: over most iterations it is what was measured,
+so prompts must have come in bunches.
 
-What is held out is held out of the fit. The form of the model was chosen with all rows in sight: which coefficients
-there are, where they start and how strongly they are drawn there, and the bounds of prompt lengths, which the KV memory
-of full configurations suggests.
+What is held out is held out of the fit. The form was chosen with all rows in sight, and is frozen since: ``form`` says
+how and when, and every row whether it still is that form.
 
 "Clean" leaves out one cell of the data (B200, one GPU, gpqa, image and video), where hosts stalled.
 """
@@ -16,35 +17,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.accuracy.mean_field import Configurations, encoder_s, pictures_of, predict, prompt_tokens, prompt_work_s
+from benchmarks.accuracy import aiconfigurator
+from benchmarks.accuracy.form import told
+from benchmarks.accuracy.mean_field import (
+    Configurations,
+    asked_of,
+    encoder_s,
+    pictures_of,
+    predict,
+    prompt_tokens,
+    prompt_work_s,
+    records,
+    window_of,
+)
 from benchmarks.accuracy.serving_stack import CONSTANTS, WEIGHTS, Bench, Configuration
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
-from sim.measure.fit.least_squares import Bound, fit, held_out
-from sim.profiles.catalog import Catalog
-from sim.profiles.model import ModelShape, ParameterCounts, shape
+from sim.measure.fit.least_squares import Fit, fit, held_out
+from sim.results.results import Results
+from sim.units import SECONDS_PER_NS
 
 Floats = npt.NDArray[np.float64]
 
 FILE = MEASURED / "mlenergy_v3_calibration.csv"
 LENGTHS = MEASURED / "mlenergy_v3_output_lengths"
-NEMOTRON = {
-    "name": "nemotron-nano-9b-v2",
-    "architecture": {
-        "kind": "parameters", "total": 8_888_227_328, "active": 8_888_227_328, "layers": 56, "hidden": 4480,
-        "heads": 40, "kv_heads": 8, "head_dim": 128, "kv_values_per_token": 8192, "vocabulary": 131072,
-        "state_values": 35_389_440,
-    },
-}  # fmt: skip
-"""Four attention layers, 27 of Mamba-2 with 128 heads of 80 x 128 state values (arXiv:2508.14444)."""
-MODELS: dict[str, Any] = {
-    "Nemotron": NEMOTRON,
+MODELS = {
+    "Nemotron": "nemotron-nano-9b-v2",
     "235B": "qwen3-235b-a22b",
     "480B": "qwen3-coder-480b-a35b",
     "30B-A3B": "qwen3-30b-a3b",
@@ -63,11 +68,8 @@ DOUBTFUL = 0.15
 """Weight of rows that are not clean in a fit."""
 PRIOR = 0.6
 """What a constant at the other end of its bounds counts as, in relative errors: where rows tell nothing, it stays."""
-GEMM = Bound(0.8, 0.795, 0.805)
-"""Energy per FLOP of a large product at the power limit, as a share of the TDP at full rate: 0.57 pJ/FLOP on H100. Left
-free, the fit asks for more than twice that (prompts and decodes share iterations in ways that no row tells apart)."""
-RESIDENCES = 12.0
-"""How long a loop is simulated, in residence times of a request."""
+AFTER = 1.1
+"""How long a loop is simulated beyond its window, in longest answers: until all that began in it have ended."""
 MOST_TOKENS = 32768
 
 
@@ -81,9 +83,7 @@ def measurements() -> pd.DataFrame:
     table["clean"] = ~(one_b200 & table["task"].isin(STALLED))
     histograms = [_histogram(model, task) for model, task in zip(table["model_id"], table["task"], strict=True)]
     table["bins"] = pd.Series(histograms, index=table.index, dtype=object)
-    table["residual"] = [
-        float((w * t**2).sum() / (w * t).sum() / 2.0 / ((w * t).sum() / w.sum())) for t, w in histograms
-    ]
+    table["nickname_of_group"] = table.groupby("arch_group")["nickname"].transform("min")
     key = ["model_id", "task", "gpu_model", "num_gpus", "weight_precision"]
     table["turn"] = table.groupby(key)["max_num_seqs"].rank().astype(int)
     return table
@@ -97,57 +97,62 @@ def _histogram(model_id: str, task: str) -> tuple[Floats, Floats]:
     return (edges[1:] + edges[:-1]) / 2.0, counts
 
 
-def model_of(model_id: str) -> Any:
-    """The name in the catalog, or an inline architecture."""
+def model_of(model_id: str) -> str:
+    """The name in the catalog."""
     return next(model for part, model in MODELS.items() if part in model_id)
 
 
-def shape_of(model_id: str) -> ModelShape:
-    """Of a row's model."""
-    model = model_of(model_id)
-    if isinstance(model, str):
-        return shape(Catalog().model(model).architecture)
-    return shape(ParameterCounts.model_validate(model["architecture"]))
+def fitted(table: pd.DataFrame) -> Mapping[str, float]:
+    """The constants, from these rows alone, drawn weakly to where they start (a family may be the only one to tell)."""
+    return estimated(table).values
 
 
-def fitted(table: pd.DataFrame, **held: Bound) -> Mapping[str, float]:
-    """The constants, from these rows alone, drawn weakly to where they start (a family may be the only one to tell).
-
-    ``held`` narrows the bounds of some: the stack that ships is fitted with ``computing_share=GEMM``.
-    """
-    bounds = {**CONSTANTS, **held}
-    rows = Configurations.of(table, [shape_of(model) for model in table["model_id"]])
+def estimated(table: pd.DataFrame) -> Fit:
+    """The constants and their covariance."""
+    rows = Configurations.of(table, [model_of(model) for model in table["model_id"]])
     weight = np.where(table["clean"], 1.0, DOUBTFUL)
     watts, mean_s, itl_s = (table[name].to_numpy(np.float64) for name in ("watts", "mean_s", "itl_s"))
 
     def residuals(constants: Mapping[str, float]) -> Floats:
         w, mean, step = predict(rows, constants)
-        prior = [PRIOR * (constants[name] - b.start) / (b.high - b.low) for name, b in bounds.items()]
+        prior = [PRIOR * (constants[name] - b.start) / (b.high - b.low) for name, b in CONSTANTS.items()]
         power, rate, interval = np.log(w / watts), np.log(mean / mean_s), np.log(step / itl_s)
         parts = [weight * power, weight * rate, weight * (power + rate), 0.7 * weight * interval]
         return np.concatenate([*parts, np.array(prior)])
 
-    return fit(residuals, bounds).values
+    return fit(residuals, CONSTANTS)
 
 
 def simulated(table: pd.DataFrame, constants: Mapping[str, float]) -> pd.DataFrame:
     """Watts of a GPU, J per output token and seconds between tokens of each row, by running it."""
-    rows = Configurations.of(table, [shape_of(model) for model in table["model_id"]])
-    _, mean_s, _ = predict(rows, constants)
+    rows = Configurations.of(table, [model_of(model) for model in table["model_id"]])
+    _, mean_s, step_s = predict(rows, constants)
     found = []
     with Bench(constants) as bench:
-        for row, interval_s in zip(table.to_dict("records"), mean_s, strict=True):
-            at = configuration({str(name): value for name, value in row.items()}, float(interval_s), constants)
-            results = bench.run(at)
-            served = results.summary["serving"]["w"]
-            gpu = results.energy.where(lambda key: key.component == "gpu" and key.owner == "w")
-            watts = gpu.total_j() / at.seconds / at.gpus
-            tokens = served["output_tokens"] / served["completed"]
-            inside = served["batch_size_mean"] + served["queue_length_mean"]  # where the KV cache is full, some wait
-            rate = inside * tokens / served["e2e_s"]["mean"]  # Little's law
-            step = served.get("decode_iteration_s", served["itl_s"])["p50"]
-            found.append((watts, watts * at.gpus / rate, step))
-    return pd.DataFrame(found, columns=["watts", "joules", "itl_s"], index=table.index)
+        for row, interval_s, free_s in zip(records(table), mean_s, step_s, strict=True):
+            at = configuration(row, float(interval_s), constants)
+            watts, joules, ended_s = _measured(bench.run(at), at, asked_of(row))
+            served = bench.run(replace(at, seconds=ended_s)).summary["serving"]["w"]
+            # Where every iteration holds a prompt, what one without takes is known from the cost alone.
+            found.append((watts, joules, served.get("decode_iteration_s", {"p50": float(free_s)})["p50"]))
+    return pd.DataFrame(found, columns=list(MEASURES), index=table.index)
+
+
+def _measured(results: Results, at: Configuration, asked: int) -> tuple[float, float, float]:
+    """W of a GPU and J per output token in the window of ``asked`` requests (``campaign``), and s until it ends."""
+    requests = results.requests()
+    arrival, first, done = (requests[f"{name}_ns"].to_numpy(np.float64) for name in ("arrival", "first_token", "done"))
+    began = float(np.sort(first)[min(at.users, len(first)) - 1])
+    ended = max(float(np.sort(arrival)[min(asked, len(arrival)) - 1]), began + 1e9)
+    inside = np.clip(np.minimum(done, ended) - np.maximum(first, began), 0.0, None)
+    tokens = float((requests["output_tokens"].to_numpy() * inside / np.maximum(done - first, 1.0)).sum())
+    ledger = results.ledger()
+    gpu = ledger[(ledger["component"] == "gpu") & (ledger["owner"] == "w")]
+    start, end = gpu["start_ns"].to_numpy(np.float64), gpu["end_ns"].to_numpy(np.float64)
+    share = np.clip(np.minimum(end, ended) - np.maximum(start, began), 0.0, None) / (end - start)
+    joules = float((gpu["energy_j"].to_numpy() * share).sum())
+    window_s = (ended - began) * SECONDS_PER_NS
+    return joules / window_s / at.gpus, joules / max(tokens, 1.0), ended * SECONDS_PER_NS
 
 
 def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[str, float]) -> Configuration:
@@ -168,7 +173,7 @@ def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[
         prompt_work_s=max(0.0, prompt_work_s(row["task"], constants) - constants["prompt_s"]),
         encoder_s=encoder_s(row["task"], constants),
         output={"kind": "histogram", "tokens": tokens.tolist(), "weights": counts.tolist()},
-        seconds=RESIDENCES * interval_s * row["avg_output_len"],
+        seconds=interval_s * (window_of(row).iterations + AFTER * float(tokens.max())),
     )
 
 
@@ -180,8 +185,8 @@ def rows(*, quick: bool) -> list[Row]:
     table = measurements()
     every = 8 if quick else 1
     judged = {
-        "alternate batches": (alternate(table), (8.0, 11.0, 12.0), (8.0, 11.0, 12.0)),
-        "families held out": (families(table), (9.0, 13.0, 12.0), (9.0, 14.0, 14.0)),
+        "alternate batches": (alternate(table), (6.0, 9.0, 8.0), (8.0, 11.0, 12.0)),
+        "families held out": (families(table), (8.0, 11.0, 10.0), (9.0, 14.0, 14.0)),
         "B200 from H100": (other_board(table), (11.0, None, 14.0), (None, None, None)),
     }
     found = []
@@ -189,6 +194,8 @@ def rows(*, quick: bool) -> list[Row]:
         ours = pd.concat([simulated(part.iloc[::every], fitted(known)) for known, part in splits])
         guess = pd.concat([naive(known, part.iloc[::every]) for known, part in splits])
         found += _summed_up(case, table, ours, guess, clean, whole)
+        if case != "B200 from H100":
+            found += aiconfigurator.beside(case, table, ours["itl_s"])
     return found
 
 
@@ -251,7 +258,14 @@ def _summed_up(
         note += (
             f" (reach {median_reach:g}: {'ok' if np.median(off) <= median_reach else 'MISSED'})" if median_reach else ""
         )
-        result.append(
-            Row(f"ML.ENERGY, {case}, {label}", float(off[clean].mean()), "%", mean_reach, f"{note}; {len(off)} rows")
-        )
+        note += f"; {len(off)} rows; {told()}"
+        if case == "families held out":
+            note += f"; {_by_family(measured['nickname_of_group'], off, clean)}"
+        result.append(Row(f"ML.ENERGY, {case}, {label}", float(off[clean].mean()), "%", mean_reach, note))
     return result
+
+
+def _by_family(groups: pd.Series, off: Floats, clean: npt.NDArray[np.bool_]) -> str:
+    """The mean error of every family's clean rows, the worst first."""
+    means = pd.Series(off[clean]).groupby(groups.to_numpy()[clean]).mean().sort_values(ascending=False)
+    return "by family, the worst first: " + ", ".join(f"{name} {mean:.0f}" for name, mean in means.items())

@@ -82,7 +82,9 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
     if c["looked_up_tokens"]:
         metrics["prefix_cache_hit_rate"] = c["cached_tokens"] / c["looked_up_tokens"]
     if c["kv_iterations"]:
-        metrics["kv_occupancy"] = c["kv_tokens"] / c["kv_iterations"] / (log.kv_blocks * log.block_tokens)
+        full, windowed, state = log.kv_weights
+        held = full * c["kv_tokens"] + windowed * c["kv_window_tokens"] + state * log.block_tokens * c["kv_sequences"]
+        metrics["kv_occupancy"] = held / c["kv_iterations"] / (log.kv_blocks * log.block_tokens)
         metrics["kv_occupancy_peak"] = c["peak_blocks"] / log.most_kv_blocks
     metrics["batch_size_mean"] = c["running_area_ns"] / log.replica_ns if log.replica_ns else 0.0
     metrics["queue_length_mean"] = c["waiting_area_ns"] / ledger.end_ns
@@ -107,6 +109,8 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
         }
     metrics |= zero_load(own)
     metrics["gpu_hours"] = float(own.where(lambda key: key.component == "gpu").slot_ns.sum()) / HOUR_NS
+    if log.step_shares:
+        metrics["step_time_shares"] = {kind: dict(ways) for kind, ways in log.step_shares.items()}
     metrics["engine"] = log.engine
     return metrics
 

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 
-from sim.build.step_table import read_step_table
+from sim.kinds import builder
+from sim.profiles.capped_step import BLOCK
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
-from sim.profiles.model import ModelShape, shape
+from sim.profiles.kv import Blocks, Kept, blocks, kept
+from sim.profiles.layers import Layers, layers_of
+from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
-from sim.profiles.step import Drafting, IterationCost, iteration_cost, kv_bytes_per_token
-from sim.profiles.terms import Device, Layout, Stack, Tiles
+from sim.profiles.step import Drafting, Floats, IterationCost, Known, iteration_cost
+from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
-from sim.spec.serving import MeasuredSteps, Replicas, Serving
+from sim.spec.serving import Replicas, Serving
 from sim.units import SECONDS_PER_NS
 
-BITS = {"bf16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25}
-"""Of a weight. int4 with a 16-bit scale for 128 weights; mxfp4 with an 8-bit scale for 32 (OCP MX v1.0)."""
+BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25, "nvfp4": 4.5}
+"""Of a weight. int4 with a 16-bit scale for 128 weights; mxfp4 with an 8-bit scale for 32 (OCP MX v1.0), nvfp4 with one
+for 16 (Pretraining Large Language Models with NVFP4, arXiv:2509.25149, section 2)."""
 
-ARITHMETIC: dict[str, Precision] = {"bf16": "bf16", "fp8": "fp8", "int8": "int8", "int4": "bf16", "mxfp4": "bf16"}
-"""What weights are multiplied in where nothing is said: four-bit weights are unpacked to bf16."""
+ARITHMETIC: dict[str, Precision] = {
+    "bf16": "bf16", "fp16": "fp16", "fp8": "fp8", "int8": "int8", "int4": "bf16", "mxfp4": "bf16", "nvfp4": "fp4",
+}  # fmt: skip
+"""What weights are multiplied in where nothing is said: int4 and mxfp4 are unpacked to 16 bits, which are fp16 on GPUs
+without bf16."""
+
+OPERAND_BYTES: dict[Precision, float] = {"fp8": 1.0, "int8": 1.0, "fp6": 1.0, "fp4": 0.5625}
+"""Of a value that is multiplied, where activations are quantised; 2 elsewhere."""
+IN_16_BITS = Bytes(2.0, 2.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -32,11 +45,11 @@ class Deployment:
 
     spec: Serving
     replicas: Replicas
-    model: ModelShape
+    architecture: Architecture
     gpu: GPUProfile
     node: NodeProfile
     stack: StackProfile
-    draft: ModelShape | None
+    drafter: Architecture | None
 
     @classmethod
     def of(cls, spec: Serving, replicas: Replicas, gpu: GPUProfile, node: NodeProfile, catalog: Catalog) -> Deployment:
@@ -45,8 +58,18 @@ class Deployment:
             catalog.model(spec.model).architecture if isinstance(spec.model, str) else spec.model.architecture
         )
         guess = spec.speculative.draft_model if spec.speculative is not None else None
-        draft = shape(catalog.model(guess).architecture) if guess is not None else None
-        return cls(spec, replicas, shape(architecture), gpu, node, catalog.stack(spec.stack), draft)
+        draft = catalog.model(guess).architecture if guess is not None else None
+        return cls(spec, replicas, architecture, gpu, node, catalog.stack(spec.stack), draft)
+
+    @cached_property
+    def model(self) -> ModelShape:
+        """The model summed up."""
+        return with_index_keys(shape(self.architecture), BITS[self.spec.precision.kv] / 8.0)
+
+    @cached_property
+    def draft(self) -> ModelShape | None:
+        """The draft model summed up, where there is one."""
+        return shape(self.drafter) if self.drafter is not None else None
 
     def problems(self) -> list[tuple[str, str]]:
         """What speaks against it: the field of the workload, and why."""
@@ -68,8 +91,13 @@ class Deployment:
             found.append(
                 ("precision", f"'{gpu.name}' has no peak rate and energy per FLOP for {self.arithmetic}  ({known})")
             )
-        if self.model.moe_layers and self.stack.tiles is not None and "fp32" not in gpu.peak:
-            found.append(("stack", f"'{self.stack.name}' needs the fp32 peak of '{gpu.name}' for a mixture's tiles"))
+        if not {"bf16", "fp16"} & gpu.peak.keys():
+            found.append(
+                ("precision", f"'{gpu.name}' has no peak rate for bf16 or fp16, in which attention is computed")
+            )
+        if gpu.chip is None:
+            says = "which times of kernels follow from: 'multiprocessors', and the 'clock' its peaks are stated at"
+            found.append(("stack", f"'{gpu.name}' has no 'chip' in its profile, {says}"))
         if r.gpus > 1 and gpu.link.energy_per_byte is None:
             found.append((self._widest(), f"'{gpu.name}' has no energy per byte of its link in its profile"))
         for cap in self.caps():
@@ -87,7 +115,12 @@ class Deployment:
     @property
     def arithmetic(self) -> Precision:
         """What the weights are multiplied in."""
-        return self.spec.precision.compute or ARITHMETIC[self.spec.precision.weights]
+        weights = self.spec.precision.weights
+        if self.spec.precision.compute is not None:
+            return self.spec.precision.compute
+        if weights in ("int4", "mxfp4") and "bf16" not in self.gpu.peak:
+            return "fp16"
+        return ARITHMETIC[weights]
 
     def caps(self) -> list[float]:
         """W of each GPU, in the order of the schedule; the TDP first where the schedule begins later."""
@@ -103,24 +136,28 @@ class Deployment:
     # Memory
 
     def bytes(self) -> Bytes:
-        """Bytes of resident weights, an expert, and a KV value.
+        """Bytes of a dense weight, one of an expert, a KV value, and an operand.
 
-        The output head keeps 16 bits beside quantised weights. In mxfp4 a mixture quantises its experts alone: that is
-        how gpt-oss is published (arXiv:2508.10925, section 2.1: 60.8 GiB for the larger one).
+        In mxfp4 a mixture quantises its experts alone: that is how gpt-oss is published (arXiv:2508.10925, section 2.1:
+        60.8 GiB for the larger one).
         """
         bits = BITS[self.spec.precision.weights]
         experts_alone = self.spec.precision.weights == "mxfp4" and self.model.moe_layers
-        kept = self.model.resident_parameters if experts_alone else self.model.vocabulary * self.model.hidden
-        resident_bits = self.model.resident_parameters * bits + kept * (16.0 - bits)
-        return Bytes(resident_bits / 8.0, self.model.expert_parameters * bits / 8.0, BITS[self.spec.precision.kv] / 8.0)
+        dense = 16.0 if experts_alone else bits
+        return Bytes(
+            dense / 8.0, bits / 8.0, BITS[self.spec.precision.kv] / 8.0, OPERAND_BYTES.get(self.arithmetic, 2.0)
+        )
 
     def weights_bytes_per_gpu(self) -> float:
         """B on one GPU. The input embeddings, which no iteration reads as a whole, are held in 16 bits too."""
         r, m, size = self.replicas, self.model, self.bytes()
         held_only = m.parameters - m.resident_parameters - m.moe_layers * m.experts * m.expert_parameters
-        dense = (size.resident_bytes + 2.0 * held_only) / r.tensor_parallel
-        experts = m.moe_layers * m.experts * size.expert_bytes / (r.tensor_parallel * r.data_parallel)
-        return (dense + experts) / r.pipeline_parallel
+        head = m.vocabulary * m.hidden  # kept in 16 bits beside quantised weights
+        resident_bytes = (m.resident_parameters - head) * size.dense_bytes + 2.0 * head
+        dense = (resident_bytes + 2.0 * held_only) / r.tensor_parallel
+        experts = m.moe_layers * m.experts * m.expert_parameters * size.expert_bytes
+        experts = experts / (r.tensor_parallel * r.data_parallel)
+        return float((dense + experts) / r.pipeline_parallel)
 
     def draft_bytes_per_gpu(self) -> float:
         """B of the draft model's weights on one GPU, in 16 bits and spread like the model's; 0 without one."""
@@ -134,20 +171,45 @@ class Deployment:
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
         return self.gpu.memory.held_bytes * usable - self.weights_bytes_per_gpu() - self.draft_bytes_per_gpu()
 
+    def kept(self) -> Kept:
+        """What a tensor-parallel group keeps of a sequence; of a draft model's, as if it had no window."""
+        tensor = self.replicas.tensor_parallel
+        found = kept(self.model, self.bytes(), tensor)
+        if self.draft is not None:
+            found = found.plus(kept(self.draft, IN_16_BITS, tensor).as_if_full())
+        return found
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """How the KV cache is counted."""
+        spec = self.spec.speculative
+        return blocks(
+            self.kept(),
+            self.model,
+            block_tokens=self.spec.batching.block_tokens,
+            verified_tokens=1 + (spec.draft_tokens if spec is not None else 0),
+            whole_prefixes=self.spec.batching.prefix_cache,
+        )
+
     def kv_blocks(self) -> int:
         """Blocks of a pipeline lane."""
         r = self.replicas
-        a_token = kv_bytes_per_token(self.model, self.bytes(), r.tensor_parallel) / r.tensor_parallel
-        if self.draft is not None:
-            drafted = kv_bytes_per_token(self.draft, _bytes_of_draft(self.draft), r.tensor_parallel)
-            a_token += drafted / r.tensor_parallel
-        tokens = self.kv_bytes_per_gpu() * r.data_parallel / a_token  # layers and lanes both count pipeline stages once
-        return max(0, int(tokens // self.spec.batching.block_tokens))
+        a_gpu = self.blocks.byte / r.tensor_parallel  # layers and lanes both count pipeline stages once
+        return max(0, int(self.kv_bytes_per_gpu() * r.data_parallel // a_gpu))
+
+    def longest_context(self) -> float:
+        """Tokens of the longest sequence that fits; without end where all layers have a window."""
+        held = self.blocks
+        most: float = (self.kv_blocks() - held.state) // held.step
+        if most >= held.window_blocks and held.windowed:
+            spent = held.state + held.windowed * held.window_blocks
+            most = (self.kv_blocks() - spent) // held.full if held.full else math.inf
+        return most * self.spec.batching.block_tokens
 
     def misfit(self) -> str | None:
         """Why the model does not fit, with the arithmetic; None if it does."""
-        blocks = self.kv_blocks() if self.kv_bytes_per_gpu() > 0 else 0
-        if blocks >= 64:
+        tokens = self.longest_context() if self.kv_bytes_per_gpu() > 0 else 0.0
+        if tokens >= 64 * self.spec.batching.block_tokens:
             return None
         gigabyte = 1e9
         r = self.replicas
@@ -158,6 +220,7 @@ class Deployment:
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
         drafts = self.draft_bytes_per_gpu() / gigabyte
         beside = f" and the draft model {drafts:.1f} GB" if drafts else ""
+        blocks = max(0, int(tokens // self.spec.batching.block_tokens))
         left = f"{capacity * usable - per_gpu - drafts:.1f} GB for the KV cache, {blocks} blocks"
         bits = self.spec.precision.weights
         return (
@@ -194,8 +257,13 @@ class Deployment:
         joule = float(gpu.link.energy_per_byte.value) if gpu.link.energy_per_byte is not None else 0.0
         if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
             rate, joule = min(rate, float(network.bandwidth)), float(network.energy_per_byte)
+        assert gpu.chip is not None  # a problem otherwise
+        in_16_bits: Literal["bf16", "fp16"] = "bf16" if "bf16" in gpu.peak else "fp16"
         return Device(
             peak_flop_per_s=float(gpu.peak[self.arithmetic].value),
+            peak16_flop_per_s=float(gpu.peak[in_16_bits].value),
+            multiprocessors=float(gpu.chip.multiprocessors.value),
+            clock_hz=float(gpu.chip.clock.value),
             byte_per_s=float(gpu.memory.bandwidth.value),
             link_byte_per_s=rate,
             loaded_w=float(gpu.power.loaded.value),
@@ -205,7 +273,11 @@ class Deployment:
             joule_per_link_byte=joule,
             clock=clock_curve(gpu),
             waiting_w=float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0,
-            vector_flop_per_s=float(gpu.peak["fp32"].value) if "fp32" in gpu.peak else 0.0,
+            active_w=_number(gpu.power.active),
+            joule_per_l2_byte=_number(gpu.power.energy_per_l2_byte),
+            joule_per_score=_number(gpu.power.energy_per_score),
+            joule16_per_flop=float(gpu.power.energy_per_flop[in_16_bits].value),
+            limit_w=float(gpu.tdp.value),
         )
 
     def coefficients(self) -> Stack:
@@ -215,12 +287,25 @@ class Deployment:
         if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
             latency_s = network.latency * SECONDS_PER_NS
         kernels = {str(name): own for name, own in s.quantised.items()}.get(self.spec.precision.weights)
+        own = kernels if kernels is not None else s
+        experts = own.experts.get(self.gpu.chip.generation) if self.gpu.chip is not None else None
         return Stack(
-            compute_efficiency=float(s.compute_efficiency.value),
-            memory_efficiency=float(s.memory_efficiency.value),
-            expert_efficiency=float((kernels.expert_efficiency if kernels is not None else s.expert_efficiency).value),
+            compute_efficiency=_number(own.compute_efficiency, float(s.compute_efficiency.value)),
+            compute16_efficiency=float(s.compute_efficiency.value),
+            memory_efficiency=_number(own.memory_efficiency, float(s.memory_efficiency.value)),
+            expert_efficiency=float((experts.memory_efficiency if experts else own.expert_efficiency).value),
+            expert_compute_efficiency=_some(
+                experts.compute_efficiency if experts else None,
+                own.expert_compute_efficiency,
+                s.expert_compute_efficiency,
+            ),
+            expert_passes=_number(experts.passes if experts else None, float(Stack.expert_passes)),
+            expert_cycles=_number(experts.cycles if experts else None, float(Stack.expert_cycles)),
+            expert_crowded=_number(own.expert_crowded, 1.0),
+            attention_efficiency=_some(s.attention_efficiency),
+            context_efficiency=_some(s.context_efficiency),
+            choosy=0.0 if kernels is not None and kernels.tiles == "by-rows" else 1.0,
             link_efficiency=float(s.link_efficiency.value),
-            overlap=float(s.overlap.value),
             iteration_s=float(s.iteration.value) * SECONDS_PER_NS,
             layer_s=_seconds(s.layer),
             sequence_s=float(s.sequence.value) * SECONDS_PER_NS,
@@ -228,105 +313,129 @@ class Deployment:
             swap_byte_per_s=float(s.swap_bandwidth.value),
             expert_layer_s=_seconds(s.expert_layer),
             launch_s=_seconds(s.launch) + (_seconds(kernels.launch) if kernels is not None else 0.0),
-            graph_tokens=int(s.graph_tokens.value) if s.graph_tokens is not None else 0,
+            graph_tokens=float(s.graph_tokens.value) if s.graph_tokens is not None else np.inf,
             prompt_s=_seconds(s.prompt) + self.spec.prompt_work * SECONDS_PER_NS,
             link_latency_per_gpu_s=_seconds(s.link_latency_per_gpu),
             expert_power=_number(kernels.expert_power if kernels is not None else s.expert_power, 1.0),
             expert_imbalance=_number(s.expert_imbalance),
             expert_skew=_number(s.expert_skew),
-            expert_floor=_number(kernels.expert_floor) if kernels is not None and not self.tuned else 0.0,
             expert_launch_s=_seconds(s.expert_launch),
             quantise_s=_seconds(kernels.layer) if kernels is not None else 0.0,
-            quantise_power=_number(kernels.layer_power, 1.0) if kernels is not None else 1.0,
             encoder_s=self.spec.encoder_work * SECONDS_PER_NS,
             routed_passes=_number(s.routed_passes),
-            context_power=_number(s.context_power, 1.0),
-            tiles=self._tiles(kernels.tiles if kernels is not None else "as-other-weights"),
+            logit_byte=_number(s.logit_bytes),
+            logit_s=1.0 / float(s.logits_per_second.value) if s.logits_per_second is not None else 0.0,
         )
-
-    @property
-    def tuned(self) -> bool:
-        """Whether the stack's authors tuned its tiles to the experts as one GPU holds them."""
-        return self.stack.is_tuned(*self.held_experts, self.spec.precision.weights, self.gpu.name)
-
-    @property
-    def held_experts(self) -> tuple[int, int]:
-        """Experts that a GPU holds (parts of, where they are sliced), and the width of each; 0, 0 of a dense model."""
-        m, r = self.model, self.replicas
-        gpus = r.tensor_parallel * r.data_parallel
-        width = m.expert_width
-        return (m.experts // gpus, width) if r.expert_parallel else (m.experts, width // gpus)
-
-    def _tiles(self, how: str) -> Tiles | None:
-        tiles = self.stack.tiles
-        if tiles is None or how == "none":
-            return None
-        few, many = int(tiles.few.value), int(tiles.many.value)
-        if self.tuned:
-            return Tiles(few, float(tiles.tuned_until.value), many, 0.0)
-        return Tiles(few, 0.0 if how == "large" else float(tiles.few_until.value), many, float(tiles.issue.value))
 
     def most_tokens(self, longest_prompt: int) -> int:
         """The largest batch an iteration can hold."""
-        batching, spec = self.spec.batching, self.spec.speculative
-        verified = batching.max_num_seqs * (1 + (spec.draft_tokens if spec is not None else 0))
+        batching = self.spec.batching
         whole = 0 if batching.prefill == "chunked" else longest_prompt
-        most = max(batching.max_num_batched_tokens, verified, whole)
-        return most * self.ranks + verified + (self.ranks if self.ranks > 1 else 0)
+        most = max(batching.max_num_batched_tokens, self.verified, whole)
+        return most * self.ranks + self.verified + (self.ranks if self.ranks > 1 else 0)
+
+    @property
+    def verified(self) -> int:
+        """Tokens that decode at most: one of each sequence, and those guessed."""
+        spec = self.spec.speculative
+        return self.spec.batching.max_num_seqs * (1 + (spec.draft_tokens if spec is not None else 0))
+
+    def _layers(self, architecture: Architecture) -> Layers:
+        """One GPU's kernels of a model."""
+        return layers_of(architecture).on(self.replicas.tensor_parallel)
 
     @property
     def ranks(self) -> int:
         """Data-parallel ranks that are padded to the largest; a measured table says what it says."""
-        return 1 if self.spec.step_time.kind == "measured" else self.replicas.data_parallel
+        return self.replicas.data_parallel if self.spec.step_time.pads_ranks else 1
+
+    @property
+    def layers(self) -> Layers:
+        """The kernels of one GPU."""
+        return self._layers(self.architecture)
+
+    def terms(self, cap_w: float) -> tuple[Layers, ModelShape, Device, Stack, Layout, Bytes]:
+        """What an iteration's cost is made of."""
+        return self.layers, self.model, self.device(cap_w), self.coefficients(), self.layout(), self.bytes()
 
     def cost(self, cap_w: float, longest_prompt: int) -> IterationCost:
         """Cost of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
-        tokens = self.most_tokens(longest_prompt)
+        made: IterationCost = builder(self.spec.step_time)(self.spec.step_time, Stepping(self, cap_w, longest_prompt))
+        return made
+
+    def roofline(
+        self,
+        cap_w: float,
+        longest_prompt: int,
+        *,
+        known: Known | None = None,
+        layers: Layers | None = None,
+        tokens: Floats | None = None,
+    ) -> IterationCost:
+        """The same from profiles alone, or with kernels as ``known``; of ``layers`` where not of all that a GPU has,
+        and of these numbers of ``tokens`` where not of all that there may be."""
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
-        draft = self._drafting(self.draft, device, stack, layout) if self.draft is not None else None
-        size = self.spec.batching.block_tokens
+        draft = self._drafting(self.drafter, device, stack, layout) if self.drafter is not None else None
         cost = iteration_cost(
-            self.model, device, stack, layout, self.bytes(), most_tokens=tokens, block_tokens=size, draft=draft
+            layers or self.layers,
+            self.model,
+            device,
+            stack,
+            layout,
+            self.bytes(),
+            tokens=np.arange(self.most_tokens(longest_prompt) + 1.0) if tokens is None else tokens,
+            most_sampled=float(self.verified * self.ranks),
+            block_tokens=self.spec.batching.block_tokens,
+            draft=draft,
+            known=known,
         )
-        if self.spec.step_time.kind == "measured":
-            return self._measured(cost, self.spec.step_time)
+        cost.slope[:, BLOCK] /= self.blocks.step  # of a token's KV in all layers before
         return cost
 
-    def _drafting(self, model: ModelShape, device: Device, stack: Stack, layout: Layout) -> Drafting:
+    def _drafting(self, drafter: Architecture, device: Device, stack: Stack, layout: Layout) -> Drafting:
         """The draft model's iterations, one token a sequence: exact for one sequence and for ``max_num_seqs``, linear
         between. Its contexts and its own prefill are left out: it is small."""
         assert self.spec.speculative is not None
         guesses, most = self.spec.speculative.draft_tokens, self.spec.batching.max_num_seqs
-        alone = iteration_cost(model, device, stack, layout, _bytes_of_draft(model), most_tokens=most, block_tokens=16)
+        alone = iteration_cost(
+            self._layers(drafter),
+            shape(drafter),
+            device,
+            stack,
+            layout,
+            IN_16_BITS,
+            tokens=np.array([1.0, float(most)]),
+            most_sampled=float(most),
+            block_tokens=16,
+        )
         seconds, joules = alone.table[0, :, :3].max(axis=1), alone.table[0, :, 3]
         rise = 1.0 / max(most - 1, 1)
-        slower_s, more_j = float(seconds[most] - seconds[1]) * rise, float(joules[most] - joules[1]) * rise
+        slower_s, more_j = float(seconds[1] - seconds[0]) * rise, float(joules[1] - joules[0]) * rise
         return Drafting(
-            seconds=guesses * (float(seconds[1]) - slower_s),
-            joules=guesses * (float(joules[1]) - more_j),
+            seconds=guesses * (float(seconds[0]) - slower_s),
+            joules=guesses * (float(joules[0]) - more_j),
             seconds_per_sequence=guesses * slower_s,
             joules_per_sequence=guesses * more_j,
         )
 
-    def _measured(self, cost: IterationCost, steps: MeasuredSteps) -> IterationCost:
-        """Times from a table, energy from the roofline; a cap still lengthens what would exceed it."""
-        times = read_step_table(steps.file)
-        tokens = np.arange(cost.table.shape[1], dtype=np.float64)
-        table, slope = cost.table.copy(), cost.slope.copy()
-        slope[:2] = 0.0
-        table[:, :, 1] = 0.0
-        prompt_s = times.at("prompt", tokens)
-        table[0, :, 0], table[1, :, 0], table[2, :, 0] = times.at("decode", tokens), prompt_s, steps.mixed * prompt_s
-        return replace(cost, table=table, slope=slope)
+
+@dataclass(frozen=True)
+class Stepping:
+    """What the times of iterations are built for: a deployment under a power cap, and the longest prompt it meets."""
+
+    deployment: Deployment
+    cap_w: float
+    longest_prompt: int
 
 
 def _seconds(duration: Sourced[Any] | None) -> float:
     return float(duration.value) * SECONDS_PER_NS if duration is not None else 0.0
 
 
+def _some(*entries: Sourced[Any] | None) -> float | None:
+    """The first there is."""
+    return next((float(entry.value) for entry in entries if entry is not None), None)
+
+
 def _number(entry: Sourced[Any] | None, otherwise: float = 0.0) -> float:
     return float(entry.value) if entry is not None else otherwise
-
-
-def _bytes_of_draft(model: ModelShape) -> Bytes:
-    return Bytes(2.0 * model.resident_parameters, 2.0 * model.expert_parameters, 2.0)

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
-from sim.profiles.clock import ClockCurve, clock_under_cap, energy_ratio, slowdown
-from sim.profiles.hardware import GPUProfile, clock_curve
+from sim.profiles.capped import Board, job_under_cap
+from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, saved_w, voltage
+from sim.profiles.hardware import GPUProfile, board_of, clock_curve
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
-from sim.spec.workloads import GPUHours, Load, Steps, Training
+from sim.spec.workloads import GPUHours, Load, Steps, ThroughputLoad, Training
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
 from sim.workload.schedule import expected_ns
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -36,43 +40,66 @@ def gpu_watts(load: Load, gpu: GPUProfile) -> tuple[float, float]:
         return active_w, float(load.loaded) if load.loaded is not None else min(loaded_w, active_w)
     if load.kind == "nameplate":
         return float(gpu.tdp.value), float(gpu.tdp.value)
-    active_w = gpu_power_w(
-        loaded_w=loaded_w,
+    return min(_asked_w(load, gpu), float(gpu.tdp.value)), loaded_w
+
+
+def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
+    """W that a rate of work takes at the least: at the lowest clock that still computes it, where one is known."""
+    curve = clock_curve(gpu)
+    asked_w = _asked_w(load, gpu)
+    if curve is None:
+        return asked_w
+    clock = max(LOWEST_CLOCK, load.compute / float(gpu.peak[load.precision].value))
+    operations_w = load.compute * float(gpu.power.energy_per_flop[load.precision].value)
+    return asked_w - operations_w * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
+
+
+def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
+    """W that a rate of work asks for at the highest clock."""
+    return gpu_power_w(
+        loaded_w=float(gpu.power.loaded.value),
         flop_per_s=load.compute,
         joule_per_flop=gpu.power.energy_per_flop[load.precision].value,
         byte_per_s=load.memory_traffic,
         joule_per_byte=gpu.power.energy_per_byte.value,
     )
-    return active_w, loaded_w
 
 
 @dataclass(frozen=True)
 class Hours:
-    """Work of a gang given by its time. It is taken to slow down as the clock does: its time on memory and links is
-    not known."""
+    """Work of a gang given by its time and mean power: what it is made of is not known (see ``profiles.capped``)."""
 
     work_ns: float
     active_w: float
     loaded_w: float
-    curve: ClockCurve | None
+    board: Board | None
 
     def under(self, cap_w: float | None) -> GangWork:
-        """The work under a cap of so many W on each GPU, or without one."""
-        if cap_w is None or self.active_w <= cap_w:
+        """The work under a cap of so many W on each GPU, or without one.
+
+        Where nothing is known of the board's clock, a cap is pure delay.
+        """
+        if cap_w is None:
             return GangWork(max(1, round(self.work_ns)), self.active_w, self.loaded_w)
-        slower, dynamic_j = _under_cap(1.0, self.active_w - self.loaded_w, self.loaded_w, 1.0, self.curve, cap_w)
-        return GangWork(max(1, round(self.work_ns * slower)), self.loaded_w + dynamic_j / slower, self.loaded_w)
+        if self.board is None:
+            slower = capped_step_s(1.0, dynamic_j=self.active_w - self.loaded_w, loaded_w=self.loaded_w, cap_w=cap_w)
+            watts = self.loaded_w + (self.active_w - self.loaded_w) / slower
+        else:
+            watts, slower = (float(x) for x in job_under_cap(np.array(cap_w), np.array(self.active_w), self.board))
+            watts = max(watts, min(self.loaded_w, self.active_w, cap_w))  # as loaded power is counted, at any clock
+        return GangWork(max(1, round(self.work_ns * slower)), watts, self.loaded_w)
 
 
 @dataclass(frozen=True)
 class StepsOfGang:
-    """Work of a gang in steps: of one of them on one GPU the seconds, the joules beyond loaded power, and the share of
-    the time that follows the clock of the cores."""
+    """Work of a gang in steps: of one of them on one GPU the seconds, those of the cores and of memory, and the joules
+    beyond loaded power of operations, of bytes of memory and of links."""
 
     steps: int
     step_s: float
-    dynamic_j: float
-    core_share: float
+    core_s: float
+    memory_s: float
+    joules: tuple[float, ...]
     loaded_w: float
     tdp_w: float
     curve: ClockCurve | None
@@ -80,9 +107,28 @@ class StepsOfGang:
     def under(self, cap_w: float | None) -> GangWork:
         """The work under a cap of so many W on each GPU; it never draws more than its TDP."""
         limit_w = self.tdp_w if cap_w is None else min(cap_w, self.tdp_w)
-        step_s, dynamic_j = _under_cap(self.step_s, self.dynamic_j, self.loaded_w, self.core_share, self.curve, limit_w)
+        step_s, dynamic_j = self._at(limit_w)
         work_ns = max(1, round(step_s * NS_PER_S * self.steps))
         return GangWork(work_ns, self.loaded_w + dynamic_j / step_s, self.loaded_w)
+
+    def _at(self, limit_w: float) -> tuple[float, float]:
+        """Seconds and J beyond loaded: a lower clock, and where that is too little, waiting."""
+        step_s, dynamic_j = self.step_s, sum(self.joules)
+        if self.curve is not None:
+            operations, traffic, links = (np.array(part) for part in self.joules)
+            own = self.curve.memory_share
+            joules = Joules(operations, (1.0 - own) * traffic, np.array(0.0), own * traffic + links)
+            other_s = np.array(self.step_s - max(self.core_s, self.memory_s))
+
+            def seconds(clock: Floats) -> Floats:
+                return np.asarray(np.maximum(self.core_s / clock, self.memory_s) + other_s)
+
+            clock = capped_clock(seconds, joules, other_s, cap_w=limit_w, loaded_w=self.loaded_w, curve=self.curve)
+            step_s = float(seconds(clock))
+            worked_s = max(self.core_s, self.memory_s)
+            slower = np.array((step_s - float(other_s)) / worked_s if worked_s > 0.0 else 1.0)
+            dynamic_j = float(joules.at(clock, slower, self.curve) - saved_w(clock, self.curve) * step_s)
+        return capped_step_s(step_s, dynamic_j=dynamic_j, loaded_w=self.loaded_w, cap_w=limit_w), dynamic_j
 
 
 @dataclass(frozen=True)
@@ -114,7 +160,7 @@ def rate_under_cap(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> RateUn
 
 def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | StepsOfGang:
     if work.kind == "gpu-hours":
-        return Hours(work.gpu_hours * HOUR_NS / gpus, *gpu_watts(work.load, gpu), clock_curve(gpu))
+        return Hours(work.gpu_hours * HOUR_NS / gpus, *gpu_watts(work.load, gpu), board_of(gpu))
     flop, byte, link_byte = work.flops / gpus, work.memory_traffic / gpus, work.link_traffic / gpus
     joule_per_link_byte = float(gpu.link.energy_per_byte.value) if gpu.link.energy_per_byte is not None else 0.0
     free_s = roofline_step_s(
@@ -129,25 +175,31 @@ def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Step
         link_efficiency=work.efficiency.link,
         overhead_s=work.overhead * SECONDS_PER_NS,
     )
-    joule_per_flop = gpu.power.energy_per_flop[work.precision].value
-    dynamic_j = gpu_power_w(
-        loaded_w=0.0,
-        flop_per_s=flop,
-        joule_per_flop=joule_per_flop,
-        byte_per_s=byte,
-        joule_per_byte=gpu.power.energy_per_byte.value,
-        link_byte_per_s=link_byte,
-        joule_per_link_byte=joule_per_link_byte,
-    )  # over one second of which everything happens: the step's joules beyond the loaded power
-    compute_s = flop / (gpu.peak[work.precision].value * work.efficiency.compute)
+    joules = np.array(
+        [
+            flop * gpu.power.energy_per_flop[work.precision].value,
+            byte * gpu.power.energy_per_byte.value,
+            link_byte * joule_per_link_byte,
+        ]
+    )
+    # A stated efficiency that a lower clock still reaches within the TDP was reached there: what the limit holds back
+    # of the power lengthens no step. One that only the highest clock reaches meets the limit, and slows.
+    curve, asked_w = clock_curve(gpu), float(joules.sum()) / free_s
+    room_w = float(gpu.tdp.value - gpu.power.loaded.value)
+    held = 1.0
+    if curve is not None and asked_w > room_w:
+        clock = max(LOWEST_CLOCK, work.efficiency.compute)
+        saved = joules[0] * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
+        held = room_w / asked_w if asked_w - saved / free_s <= room_w else 1.0
     return StepsOfGang(
         steps=work.steps,
         step_s=free_s,
-        dynamic_j=dynamic_j,
-        core_share=min(1.0, compute_s / free_s),
+        core_s=flop / (gpu.peak[work.precision].value * work.efficiency.compute),
+        memory_s=byte / (gpu.memory.bandwidth.value * work.efficiency.memory),
+        joules=tuple(float(j) for j in held * joules),
         loaded_w=float(gpu.power.loaded.value),
         tdp_w=float(gpu.tdp.value),
-        curve=clock_curve(gpu),
+        curve=curve,
     )
 
 
@@ -160,24 +212,6 @@ def job_ns(job: Training, gpu: GPUProfile) -> int:
         int(every.every) if every is not None else None,
         int(every.write) if every is not None else 0,
     )
-
-
-def _under_cap(
-    step_s: float, dynamic_j: float, loaded_w: float, core_share: float, curve: ClockCurve | None, cap_w: float
-) -> tuple[float, float]:
-    """Seconds and J beyond loaded of a step under a cap: a lower clock, and where that is too little, waiting."""
-    if curve is not None:
-        share = np.array(core_share)
-        clock = clock_under_cap(
-            np.array(cap_w),
-            loaded_w=np.array(loaded_w),
-            full_w=np.array(loaded_w + dynamic_j / step_s),
-            core_share=share,
-            curve=curve,
-        )
-        step_s *= float(slowdown(clock, share))
-        dynamic_j *= float(energy_ratio(clock, curve))
-    return capped_step_s(step_s, dynamic_j=dynamic_j, loaded_w=loaded_w, cap_w=cap_w), dynamic_j
 
 
 def can_be_capped(work: GPUHours | Steps) -> bool:

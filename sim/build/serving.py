@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
 
 from sim.build.caps import FiniteChanges, cap_at
 from sim.build.deployment import Deployment
+from sim.build.kernel_steps import Kind, known_shares
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
 from sim.engine.serving.plan import Settings, StepCost
 from sim.engine.serving.service import Autoscale, Keep, KeepAll, KeepSample, ReplicaGroup, ServingPlan
-from sim.profiles.step import kv_bytes_per_token
 from sim.rng import Streams
 from sim.spec.requests import ClosedLoopUsers
 from sim.spec.scenario import Outputs, Sample
 from sim.spec.serving import ColdStart, Serving
+from sim.spec.steps import KernelSteps
 from sim.units import J_PER_NJ, NS_PER_S
 from sim.workload.prefixes import KvBlocks
 from sim.workload.requests import RequestSource
@@ -69,7 +71,24 @@ def serving_plan(
         engine=spec.engine,
         skipped_rows=source.trace.report.skipped if isinstance(source, Replay) else 0,
         trace_problems=tuple(map(str, source.trace.report.problems)) if isinstance(source, Replay) else (),
+        step_shares=_step_shares(spec, found),
     )
+
+
+def _step_shares(spec: Serving, found: Mapping[str, Deployment]) -> dict[str, dict[str, float]]:
+    """How the times of iterations are known, where kernels were measured: of decodes and of prompts, on whose GPUs they
+    run."""
+    if not isinstance(spec.step_time, KernelSteps):
+        return {}
+    of_kind: dict[Kind, Deployment | None] = {
+        "decode": found.get("decode", found.get("replicas")),
+        "prompt": found.get("prefill", found.get("replicas")),
+    }
+    return {
+        kind: asdict(known_shares(spec.step_time, deployment, kind))
+        for kind, deployment in of_kind.items()
+        if deployment is not None
+    }
 
 
 def kept(outputs: Outputs, name: str, streams: Streams) -> Callable[[], Keep]:
@@ -96,7 +115,7 @@ def _group(
     times = _cap_times(deployment)
     caps = deployment.caps()
     starts = times if times and times[0] == 0 else [0, *times]
-    longest = deployment.kv_blocks() * spec.batching.block_tokens
+    longest = int(min(deployment.longest_context(), LONGEST_PROMPT))
     by_cap: dict[float, int] = {}
     schedule = []
     for change_ns in [0, *changes]:
@@ -104,7 +123,7 @@ def _group(
         cap_w = min([cap_w, *(cap for each in limits if (cap := cap_at(each, change_ns)) is not None)])
         if cap_w not in by_cap:
             by_cap[cap_w] = len(costs)
-            cost = deployment.cost(cap_w, min(longest, LONGEST_PROMPT))
+            cost = deployment.cost(cap_w, longest)
             costs.append(StepCost.of(cost.table, cost.slope, deployment.ranks))
         schedule.append(by_cap[cap_w])
     between, most = replicas.range, replicas.most
@@ -148,19 +167,24 @@ def _settings(
     spec: Serving, found: Mapping[str, Deployment], rng: np.random.Generator, *, caching: bool, rows: bool
 ) -> Settings:
     batching, client, slo = spec.batching, spec.client, spec.slo
-    blocks = min(deployment.kv_blocks() for deployment in found.values())
+    kv_blocks = min(deployment.kv_blocks() for deployment in found.values())
+    counted = [deployment.blocks for deployment in found.values()]
     guess = spec.speculative
     loop = spec.arrivals if isinstance(spec.arrivals, ClosedLoopUsers) else None
-    hand_ns, hand_per_token, hand_nj = _hand_over(spec, found)
     return Settings(
         max_num_seqs=batching.max_num_seqs,
         max_num_batched_tokens=batching.max_num_batched_tokens,
         prefill=PREFILL[batching.prefill],
         block_tokens=batching.block_tokens,
-        watermark_blocks=int(batching.watermark * blocks),
+        watermark_blocks=int(batching.watermark * kv_blocks),
         swap=batching.preemption == "swap",
         hash_blocks=int(caching),  # ``KvBlocks`` gives the ids of single KV blocks
         window=max(deployment.model.window for deployment in found.values()),
+        chunked=any(deployment.model.chunked for deployment in found.values()),
+        kv_full=counted[0].full,
+        kv_windowed=counted[0].windowed,
+        kv_window_blocks=counted[0].window_blocks,
+        kv_state=max(each.state for each in counted),
         draft_tokens=guess.draft_tokens if guess is not None else 0,
         accept=tuple(int(guess.acceptance ** (i + 1) * 2.0**53) for i in range(guess.draft_tokens)) if guess else (),
         router=p.ROUTERS[spec.routing],
@@ -171,9 +195,7 @@ def _settings(
         priorities=spec.priorities,
         concurrency=loop.concurrency if loop is not None else 0,
         think_ns=int(loop.think_time) if loop is not None else 0,
-        transfer_ns=hand_ns,
-        transfer_per_token=hand_per_token,
-        transfer_nj_per_token=hand_nj,
+        **_hand_over(spec, found),
         slo_ttft_ns=-1 if slo is None or slo.ttft is None else int(slo.ttft),
         slo_tpot_ns=-1 if slo is None or slo.tpot is None else int(slo.tpot),
         slo_e2e_ns=-1 if slo is None or slo.e2e is None else int(slo.e2e),
@@ -182,13 +204,21 @@ def _settings(
     )
 
 
-def _hand_over(spec: Serving, found: Mapping[str, Deployment]) -> tuple[int, int, int]:
-    """Hand-over of a KV cache to decode: ns, 2**-16 ns a token, nJ a token. All GPUs of a replica send at once."""
+def _hand_over(spec: Serving, found: Mapping[str, Deployment]) -> dict[str, int]:
+    """What handing a sequence over to decode takes: all that is kept of it. All GPUs of a replica send at once."""
     network, prefill = spec.network, found.get("prefill")
     if network is None or prefill is None:
-        return 0, 0, 0
-    tensor = prefill.replicas.tensor_parallel
-    a_token = kv_bytes_per_token(prefill.model, prefill.bytes(), tensor)
-    seconds = a_token / (float(network.bandwidth) * tensor)
-    nanojoule = a_token * float(network.energy_per_byte) / J_PER_NJ
-    return int(network.latency), round(seconds * NS_PER_S * (1 << p.FRACTION_BITS)), round(nanojoule)
+        return {}
+    keeps = prefill.kept()
+    ns_per_byte = NS_PER_S / (float(network.bandwidth) * prefill.replicas.tensor_parallel)
+    nj_per_byte = float(network.energy_per_byte) / J_PER_NJ
+    if not prefill.blocks.windowed:
+        keeps = keeps.as_if_full()
+    return {
+        "transfer_ns": int(network.latency) + round(keeps.state * ns_per_byte),
+        "transfer_per_token": round(keeps.full * ns_per_byte * (1 << p.FRACTION_BITS)),
+        "transfer_per_window_token": round(keeps.windowed * ns_per_byte * (1 << p.FRACTION_BITS)),
+        "transfer_nj": round(keeps.state * nj_per_byte),
+        "transfer_nj_per_token": round(keeps.full * nj_per_byte),
+        "transfer_nj_per_window_token": round(keeps.windowed * nj_per_byte),
+    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from sim.build.loads import gpu_watts
+from sim.build.loads import gpu_watts, least_w
 from sim.build.resolved import Resolved
 from sim.checks.files import file_problems
 from sim.checks.ledger_size import bin_problems
@@ -345,10 +345,12 @@ def _load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
         if load.memory_traffic > gpu.memory.bandwidth.value:
             yield (*at, "memory_traffic"), f"is above the bandwidth of '{gpu.name}', {gpu.memory.bandwidth.value.text}"
             return
+        least, tdp = least_w(load, gpu), gpu.tdp.value
+        if least > tdp:
+            yield at, f"would draw {least:.0f} W on '{gpu.name}', above its TDP of {tdp.text}; lower the rates"
+        return
     active_w, loaded_w = gpu_watts(load, gpu)
-    if load.kind == "throughput" and active_w > gpu.tdp.value:
-        yield at, f"would draw {active_w:.0f} W on '{gpu.name}', above its TDP of {gpu.tdp.value.text}; lower the rates"
-    elif active_w < loaded_w:
+    if active_w < loaded_w:
         yield at, f"draws {active_w:g} W at work and {loaded_w:g} W loaded without work; work cannot lower power"
     elif load.kind == "measured" and active_w < LEAST_OF_IDLE * gpu.power.idle.value:
         idle = gpu.power.idle.value.text

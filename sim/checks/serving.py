@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from sim.build.kernel_steps import problems as kernel_problems
+from sim.build.kernel_steps import remark
 from sim.build.resolved import Resolved
 from sim.build.step_table import read_step_table
 from sim.checks.routes import where_written
@@ -15,6 +17,7 @@ from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
 from sim.spec.requests import Clients, JointLengths, Lengths, ServeGen, TraceReplay
 from sim.spec.serving import Serving
+from sim.spec.steps import KernelSteps, MeasuredSteps
 from sim.units import DAY_NS, NS_PER_S
 from sim.workload.servegen import read_lengths, read_windows
 from sim.workload.traces import Trace, read_trace, trace_formats
@@ -128,9 +131,24 @@ def against_catalog(resolved: Resolved) -> Found:
                 read(profile) if profile is not None else None
             except InputError as error:
                 yield (*path, *field), error.problems[0].message
+        told: set[tuple[str, str]] = set()
         for group, deployment in resolved.deployments[name].items():
+            if isinstance(spec.step_time, KernelSteps):
+                found = [each for each in kernel_problems(spec.step_time, deployment) if each not in told]
+                told |= set(found)
+                yield from (((*path, "step_time", *([field] if field else [])), why) for field, why in found)
             for where, message in deployment.problems():
                 yield (*path, where) if where == "precision" else (*path, group, where), message
+
+
+def remarks(resolved: Resolved) -> Iterator[str]:
+    """What is possible and should be known: how little was measured of what measured kernels are to time."""
+    for name, spec in resolved.serving.items():
+        if isinstance(spec.step_time, KernelSteps):
+            for group, deployment in resolved.deployments[name].items():
+                told = remark(spec.step_time, deployment)
+                if told is not None:
+                    yield f"workloads.{name}.{group}: {told}"
 
 
 def files(name: str, spec: Serving, start: datetime | None, document: Document) -> Iterator[Problem]:
@@ -174,7 +192,7 @@ def _readers(spec: Serving) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
             yield from _rows_of(("arrivals", "clients", i, "lengths"), stream.lengths)
     if lengths is not None:
         yield from _rows_of(("lengths",), lengths)
-    if steps.kind == "measured":
+    if isinstance(steps, MeasuredSteps):
         yield ("step_time", "file"), partial(read_step_table, steps.file)
 
 

@@ -104,12 +104,18 @@ class Throttle:
     def _cap_w(self, job: TrainingJob, share: float) -> float:
         return job.loaded_w + share * (job.active_w_without(self._source) - job.loaded_w)
 
+    def _active_w(self, job: TrainingJob, share: float) -> float:
+        """What a GPU of the job draws then; all of it is without a cap."""
+        if share == 1.0:
+            return job.active_w_without(self._source)
+        return job.active_w_under(self._source, self._cap_w(job, share))
+
     def _power_w(self, machines: Counter[_Machine], share: float) -> float:
-        """What the site would draw with its jobs at ``share`` of what they draw above loaded power."""
+        """What the site would draw with its jobs capped at ``share`` of what they draw above loaded power."""
         total_w = 0.0
         for (hardware, state, shares), count in machines.items():
             supposed = tuple(
-                replace(held, gpu_w=self._cap_w(self._jobs[held.owner], share))
+                replace(held, gpu_w=self._active_w(self._jobs[held.owner], share))
                 if held.state == "active" and held.owner in self._jobs
                 else held
                 for held in shares

@@ -117,8 +117,15 @@ class TrainingJob:
 
     def active_w_without(self, source: str) -> float:
         """Power of one GPU at work, W, if ``source`` did not cap it."""
-        caps_w = [cap_w for name, cap_w in self._caps_w.items() if name != source]
+        caps_w = self._others_w(source)
         return self._under(min(caps_w))[1] if caps_w else self._plan.active_w
+
+    def active_w_under(self, source: str, cap_w: float) -> float:
+        """The same if ``source`` capped it at ``cap_w``: its gaps may leave it below that."""
+        return self._under(min([cap_w, *self._others_w(source)]))[1]
+
+    def _others_w(self, source: str) -> list[float]:
+        return [cap_w for name, cap_w in self._caps_w.items() if name != source]
 
     def record(self) -> JobRecord:
         """What is known of the job now; one still at work keeps what it has done so far."""

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.profiles.clock import ClockCurve
+from sim.profiles.capped import Board
+from sim.profiles.clock import LOWEST_CLOCK, ClockCurve
 from sim.profiles.sourced import (
     Confidence,
     Embodied,
@@ -19,31 +20,44 @@ from sim.profiles.sourced import (
     SourcedEnergyPerByte,
     SourcedEnergyPerOperation,
     SourcedExponent,
+    SourcedFrequency,
     SourcedMass,
     SourcedNodePower,
     SourcedPower,
     SourcedPowerPerByte,
     SourcedRate,
 )
-from sim.quantities import Bytes, ConversionEfficiency, Fraction, Mass, PositiveArea, PositiveFraction
+from sim.quantities import Bytes, ConversionEfficiency, Fraction, Frequency, Mass, PositiveArea, PositiveFraction
 from sim.validation import Spec
 
 Precision = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4"]
 
 
 class CoreClock(Spec):
-    """How voltage follows the clock (see ``profiles.clock``): what a binding power cap does to speed and energy."""
+    """How voltage follows the clock (see ``profiles.clock``): what a binding power cap does to speed and energy.
+
+    ``memory_share`` of the energy of a byte is the memory's own. ``still`` is what no clock takes away from a loaded
+    board; without it, ``idle``. ``lowest`` is a share of the highest clock. ``base`` and
+    ``boost`` are the clocks of the data sheet: at its limit a board is taken to run half way between (see
+    ``profiles.capped``). ``least_cap`` is the lowest limit that the driver takes: a fact, by which nothing is computed.
+    """
 
     floor: Sourced[PositiveFraction]
     slope: Sourced[Annotated[float, Field(gt=0.0, le=5.0)]]
     memory_share: Sourced[Fraction]
+    still: SourcedPower | None = None
+    lowest: Sourced[PositiveFraction] | None = None
+    base: Sourced[Frequency] | None = None
+    boost: Sourced[Frequency] | None = None
+    least_cap: SourcedPower | None = None
 
 
 class GPUPower(Spec):
     """State power in W, and the energy of work beyond ``loaded``: J per FLOP by precision, J per byte of memory.
 
     ``waiting`` is what a board draws beyond ``loaded`` while it waits between the kernels of an iteration, clocked up;
-    without it, none. ``clock`` says what a lower clock saves; without it a cap saves no energy per operation.
+    without it, none; ``active`` what it draws more while a kernel runs, beside its operations and bytes. ``clock``
+    says what a lower clock saves; without it a cap saves no energy per operation.
     ``unit_spread`` is the standard deviation of power between units of the model, as a share.
     """
 
@@ -52,6 +66,9 @@ class GPUPower(Spec):
     energy_per_flop: dict[Precision, SourcedEnergyPerOperation] = Field(min_length=1)
     energy_per_byte: SourcedEnergyPerByte
     waiting: SourcedPower | None = None
+    active: SourcedPower | None = None
+    energy_per_l2_byte: SourcedEnergyPerByte | None = None
+    energy_per_score: SourcedEnergyPerOperation | None = None
     clock: CoreClock | None = None
     unit_spread: Sourced[Fraction] | None = None
 
@@ -136,14 +153,28 @@ class GPUMaterials(Spec):
     vendor_total: SourcedMass | None = None
 
 
+Generation = Literal["pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "cdna2", "cdna3"]
+
+
+class Chip(Spec):
+    """The multiprocessors (compute units) that share the peaks, and the clock the peaks are stated at: how large a
+    kernel must be to keep all of them at work, and how long a short one takes, follow from these. Stacks have kernels
+    of their own for some generations."""
+
+    generation: Generation
+    multiprocessors: Sourced[Annotated[int, Field(ge=1, le=100_000, strict=True)]]
+    clock: SourcedFrequency
+
+
 class GPUProfile(Profile):
-    """One accelerator."""
+    """One accelerator. Serving needs its ``chip``."""
 
     kind: Literal["gpu"]
     tdp: SourcedPower
     power: GPUPower
     peak: dict[Precision, SourcedRate] = Field(min_length=1)
     sustained: dict[Precision, SourcedRate] = Field(default_factory=dict)
+    chip: Chip | None = None
     memory: Memory
     link: Link
     embodied: Embodied
@@ -154,6 +185,9 @@ class GPUProfile(Profile):
     def _states_rise(self) -> GPUProfile:
         if not self.power.idle.value <= self.power.loaded.value < self.tdp.value:
             raise PydanticCustomError("order", "needs idle <= loaded < tdp")
+        clock = self.power.clock
+        if clock is not None and clock.still is not None and not clock.still.value <= self.power.loaded.value:
+            raise PydanticCustomError("order", "needs clock.still <= loaded")
         return self
 
 
@@ -162,7 +196,42 @@ def clock_curve(gpu: GPUProfile) -> ClockCurve | None:
     clock = gpu.power.clock
     if clock is None:
         return None
-    return ClockCurve(float(clock.floor.value), float(clock.slope.value), float(clock.memory_share.value))
+    return ClockCurve(
+        float(clock.floor.value),
+        float(clock.slope.value),
+        float(clock.memory_share.value),
+        clocked_w=float(gpu.power.loaded.value) - still_w(gpu),
+        lowest=float(clock.lowest.value) if clock.lowest is not None else LOWEST_CLOCK,
+    )
+
+
+def still_w(gpu: GPUProfile) -> float:
+    """What no clock takes away from a loaded board, W."""
+    clock = gpu.power.clock
+    return float((clock.still if clock is not None and clock.still is not None else gpu.power.idle).value)
+
+
+def _base(gpu: GPUProfile) -> float:
+    """The base clock as a share of the boost clock; 1, so no throttling is known of, where the profile has not both."""
+    clock = gpu.power.clock
+    if clock is None or clock.base is None or clock.boost is None:
+        return 1.0
+    return float(clock.base.value) / float(clock.boost.value)
+
+
+def board_of(gpu: GPUProfile) -> Board | None:
+    """What ``profiles.capped`` needs to know of a board, or None where its profile does not say how its clock acts."""
+    curve = clock_curve(gpu)
+    if curve is None:
+        return None
+    of_memory = float(gpu.power.energy_per_byte.value) * float(curve.memory_share)
+    return Board(
+        limit_w=float(gpu.tdp.value),
+        still_w=still_w(gpu),
+        memory_w=of_memory * float(gpu.memory.bandwidth.value),
+        curve=curve,
+        base=_base(gpu),
+    )
 
 
 class CPUPower(Spec):

@@ -82,7 +82,9 @@ def work_j(work: KernelWork, power: KernelPower) -> Number:
     return operations + moved + work.scores * power.joule_per_score
 
 
-def asked_w(work: KernelWork, seconds: Number, power: KernelPower, *, busy: Number = 1.0, toggle: Number = 1.0) -> Number:
+def asked_w(
+    work: KernelWork, seconds: Number, power: KernelPower, *, busy: Number = 1.0, toggle: Number = 1.0
+) -> Number:
     """W that launches ``seconds`` apart would draw if there were no limit.
 
     ``busy`` is the share of that time in which the kernel runs: 1 within a graph, less where a host is slower than the
@@ -98,7 +100,9 @@ def drawn_w(asked: Number, limit_w: Number) -> Number:
     return asked * (1.0 + ratio**LIMIT_ORDER) ** (-1.0 / LIMIT_ORDER)
 
 
-def power_w(work: KernelWork, seconds: Number, power: KernelPower, *, busy: Number = 1.0, toggle: Number = 1.0) -> Number:
+def power_w(
+    work: KernelWork, seconds: Number, power: KernelPower, *, busy: Number = 1.0, toggle: Number = 1.0
+) -> Number:
     """W of a kernel launched every ``seconds``; arguments broadcast. Never below rest where rest is below the limit:
     what is held back is what comes beyond."""
     beyond = asked_w(work, seconds, power, busy=busy, toggle=toggle) - power.rest_w

@@ -1,10 +1,10 @@
 """What kernels of language models do: FLOP, bytes from memory and from the second-level cache, exponentials.
 
-A kernel cuts its result into tiles, one to a multiprocessor, and every tile takes the rows and columns it needs from the
-second-level cache: so operands cross the fabric as often as there are tiles that need them, and memory once, if they do
-not stay in the cache from one launch to the next. Form: Kwon and others, "Understanding reuse, performance, and hardware
-cost of DNN dataflow", MICRO 2019, doi 10.1145/3352460.3358252; Dao, "FlashAttention-2", arXiv:2307.08691 (tiles of
-queries that pass over all keys). Arguments broadcast.
+A kernel cuts its result into tiles, one to a multiprocessor, and every tile takes the rows and columns it needs from
+the second-level cache: so operands cross the fabric as often as there are tiles that need them, and memory once, if
+they do not stay in the cache from one launch to the next. Form: Kwon and others, "Understanding reuse, performance,
+and hardware cost of DNN dataflow", MICRO 2019, doi 10.1145/3352460.3358252; Dao, "FlashAttention-2", arXiv:2307.08691
+(tiles of queries that pass over all keys). Arguments broadcast.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from sim.profiles.kernel_power import KernelWork, Number
 
 TILE = 128
-"""Rows and columns of a result that one multiprocessor makes at a time (wgmma and tcgen05 kernels; CUTLASS defaults)."""
+"""Rows and columns of a result that one multiprocessor makes at a time (wgmma, tcgen05 kernels; CUTLASS defaults)."""
 SPLIT_DEPTH = 1024
 """A deep product with few tiles is split along its depth, so that more multiprocessors take part, at most 8-fold."""
 DECODE_TILE = 256
@@ -61,7 +61,9 @@ def causal_pairs(queries: Number, before: Number, window: Number) -> Number:
     """Pairs of a query and a key it sees: queries at the end of ``before`` tokens, each of which sees those up to its
     own and at most ``window`` of them."""
     growing = np.clip(window - before, 0.0, queries)
-    return growing * before + growing * (growing + 1.0) / 2.0 + (queries - growing) * np.minimum(window, before + queries)
+    return (
+        growing * before + growing * (growing + 1.0) / 2.0 + (queries - growing) * np.minimum(window, before + queries)
+    )
 
 
 def attention_work(

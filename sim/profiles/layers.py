@@ -13,10 +13,14 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Literal
 
-from sim.profiles.model import ParameterCounts, Transformer, shape
+from sim.profiles.architecture import LatentAttention, ParameterCounts, Transformer
+from sim.profiles.mixers import Indexer, Recurrence, Split, projections, recurrence_of
+from sim.profiles.model import indexer_of, shape
+
+__all__ = ["Attention", "Indexer", "Layers", "Mixture", "Product", "Recurrence", "layers_of"]
 
 Rows = Literal["tokens", "sequences"]
-Split = Literal["columns", "rows", "whole"]
+Reach = Literal["last", "chunk", "chosen"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Attention:
     """``layers`` in which each of ``heads`` attends over a cache of ``kv_heads``, of ``window`` tokens (0: all).
 
     Keys have ``head_dim`` values and values ``value_dim``. ``latent``: all heads read one vector of ``head_dim`` values
-    whose first ``value_dim`` serve as the value too (multi-head latent attention in its absorbed form).
+    whose first ``value_dim`` serve as the value too (multi-head latent attention in its absorbed form). ``reach`` says
+    which tokens the window holds: the last ones, those of the present chunk of so many, or those an indexer chose.
     """
 
     layers: int
@@ -57,6 +62,7 @@ class Attention:
     value_dim: int
     window: int = 0
     latent: bool = False
+    reach: Reach = "last"
 
     def on(self, tensor: int) -> Attention:
         """One GPU's share of a group of ``tensor``; a head of the cache is kept whole."""
@@ -82,11 +88,17 @@ class Layers:
     products: tuple[Product, ...]
     attentions: tuple[Attention, ...]
     mixture: Mixture | None
+    recurrences: tuple[Recurrence, ...] = ()
+    indexers: tuple[Indexer, ...] = ()
 
     def on(self, tensor: int) -> Layers:
         """One GPU's share in a tensor-parallel group; experts stay whole, as ``profiles.experts`` spreads them."""
-        products = tuple(product.on(tensor) for product in self.products)
-        return Layers(products, tuple(part.on(tensor) for part in self.attentions), self.mixture)
+        return replace(
+            self,
+            products=tuple(product.on(tensor) for product in self.products),
+            attentions=tuple(part.on(tensor) for part in self.attentions),
+            recurrences=tuple(part.on(tensor) for part in self.recurrences),
+        )
 
     @property
     def multiplied(self) -> int:
@@ -102,32 +114,64 @@ def layers_of(architecture: Transformer | ParameterCounts) -> Layers:
 
 @layers_of.register
 def _(a: Transformer) -> Layers:
-    moe_layers = 0 if a.moe is None else a.layers - a.moe.dense_layers
+    moe_layers = 0 if a.moe is None else a.networks - a.moe.dense_layers
     matrices = 3 if a.gated_ffn else 2
-    products = [*_projections(a), *_network(a.hidden, a.ffn or 0, a.layers - moe_layers, gated=a.gated_ffn)]
+    products = [*_projections(a), *_recurrent(a), *_indexing(a)]
+    products += _network(a.hidden, a.ffn or 0, a.networks - moe_layers, gated=a.gated_ffn)
     mixture = None
     if a.moe is not None:
+        if a.moe.shared_gate:
+            products.append(Product(1, a.hidden, moe_layers, split="whole", quantised=False))
         products.append(Product(a.moe.experts, a.hidden, moe_layers, split="whole", quantised=False))
         products += _network(a.hidden, a.moe.shared_ffn, moe_layers, gated=a.gated_ffn)
         mixture = Mixture(moe_layers, a.moe.experts, a.moe.experts_per_token, a.hidden, a.moe.ffn, matrices)
     products.append(Product(a.vocabulary, a.hidden, 1, rows="sequences", quantised=False))
-    return Layers(tuple(products), _attentions(a), mixture)
+    index = indexer_of(a)
+    return Layers(
+        tuple(products),
+        _attentions(a),
+        mixture,
+        recurrences=(recurrence_of(a.recurrent),) if a.recurrent is not None else (),
+        indexers=(index,) if index is not None else (),
+    )
 
 
 def _projections(a: Transformer) -> list[Product]:
     """Before and after attention."""
     if a.latent is None:
         q, kv = a.heads * a.head_dim, a.kv_heads * a.head_dim
-        return [Product(q + 2 * kv, a.hidden, a.layers), Product(a.hidden, q, a.layers, split="rows")]
-    m = a.latent
+        into = (2 if a.gated_attention else 1) * q + 2 * kv
+        return [Product(into, a.hidden, a.attending), Product(a.hidden, q, a.attending, split="rows")]
+    return _latent_projections(a, a.latent)
+
+
+def _latent_projections(a: Transformer, m: LatentAttention) -> list[Product]:
     head = m.nope_head_dim + m.rope_head_dim
-    down = m.q_lora_rank + m.kv_lora_rank + m.rope_head_dim
+    down = (m.q_lora_rank or 0) + m.kv_lora_rank + m.rope_head_dim
     return [
-        Product(down, a.hidden, a.layers, split="whole"),
-        Product(a.heads * head, m.q_lora_rank, a.layers),
+        Product(down, a.hidden, a.attending, split="whole"),
+        Product(a.heads * head, m.q_lora_rank if m.q_lora_rank is not None else a.hidden, a.attending),
         # Absorbed: queries into the latent space before attention, results out of it after.
-        Product(a.heads * (m.nope_head_dim + m.v_head_dim), m.kv_lora_rank, a.layers),
-        Product(a.hidden, a.heads * m.v_head_dim, a.layers, split="rows"),
+        Product(a.heads * (m.nope_head_dim + m.v_head_dim), m.kv_lora_rank, a.attending),
+        Product(a.hidden, a.heads * m.v_head_dim, a.attending, split="rows"),
+    ]
+
+
+def _recurrent(a: Transformer) -> list[Product]:
+    """Before and after recurrences."""
+    if a.recurrent is None:
+        return []
+    return [Product(n, k, a.recurrent.layers, split=split) for n, k, split in projections(a.recurrent, a.hidden)]
+
+
+def _indexing(a: Transformer) -> list[Product]:
+    """Queries, keys and weights of an indexer; every GPU has them whole."""
+    index = indexer_of(a)
+    if index is None or a.latent is None or a.latent.q_lora_rank is None:
+        return []
+    return [
+        Product(index.heads * index.head_dim, a.latent.q_lora_rank, index.layers, split="whole"),
+        Product(index.head_dim + index.heads, a.hidden, index.layers, split="whole", quantised=False),
     ]
 
 
@@ -141,13 +185,16 @@ def _network(hidden: int, width: int, layers: int, *, gated: bool) -> list[Produ
 def _attentions(a: Transformer) -> tuple[Attention, ...]:
     if a.latent is not None:
         m = a.latent
-        return (Attention(a.layers, a.heads, 1, m.kv_lora_rank + m.rope_head_dim, m.kv_lora_rank, latent=True),)
-    window = a.sliding_window
-    sliding = window.layers if window is not None else 0
-    whole = Attention(a.layers - sliding, a.heads, a.kv_heads, a.head_dim, a.head_dim)
+        latent = Attention(a.attending, a.heads, 1, m.kv_lora_rank + m.rope_head_dim, m.kv_lora_rank, latent=True)
+        index = indexer_of(a)
+        return (replace(latent, window=index.top_k, reach="chosen") if index is not None else latent,)
+    window = a.windowed
+    reaching = window.layers if window is not None else 0
+    whole = Attention(a.attending - reaching, a.heads, a.kv_heads, a.head_dim, a.head_dim)
     parts = [whole] if whole.layers else []
     if window is not None:
-        parts.append(replace(whole, layers=sliding, window=window.window))
+        reach: Reach = "last" if a.chunked_attention is None else "chunk"
+        parts.append(replace(whole, layers=reaching, window=window.reach, reach=reach))
     return tuple(parts)
 
 

@@ -6,130 +6,25 @@ publishers' own in tests/test_models.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 from scipy.special import ndtri
 
+from sim.profiles.architecture import Architecture, Natural, ParameterCounts, Transformer
+from sim.profiles.mixers import Indexer, projections, recurrence_of, small_parameters
 from sim.profiles.sourced import Profile
-from sim.validation import Spec
+
+__all__ = ["Architecture", "ModelProfile", "ModelShape", "ParameterCounts", "Transformer", "shape"]
 
 Floats = npt.NDArray[np.float64]
 
+STATE_WORD_BYTES = 4
 CLASSES = 32
 """Of experts by popularity, each as many."""
-Natural = Annotated[int, Field(ge=1, le=10**16, strict=True)]
-Whole = Annotated[int, Field(ge=0, le=10**16, strict=True)]
-
-
-class Experts(Spec):
-    """A mixture of experts in every layer but the first ``dense_layers``; ``shared_ffn`` is what every token uses."""
-
-    experts: Natural
-    experts_per_token: Natural
-    ffn: Natural
-    shared_ffn: Whole = 0
-    dense_layers: Whole = 0
-    router_bias: bool = False
-    bias: bool = False
-
-    @model_validator(mode="after")
-    def _enough(self) -> Experts:
-        if self.experts_per_token > self.experts:
-            raise PydanticCustomError("order", "needs experts_per_token <= experts")
-        return self
-
-
-class SlidingWindow(Spec):
-    """``layers`` of the model attend to the last ``window`` tokens only."""
-
-    window: Natural
-    layers: Natural
-
-
-class LatentAttention(Spec):
-    """Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1)."""
-
-    q_lora_rank: Natural
-    kv_lora_rank: Natural
-    rope_head_dim: Natural
-    nope_head_dim: Natural
-    v_head_dim: Natural
-
-
-class Transformer(Spec):
-    """A decoder as its configuration states it; ``norms`` a layer, each of one vector (rms) or two (layer)."""
-
-    kind: Literal["transformer"]
-    layers: Natural
-    hidden: Natural
-    heads: Natural
-    kv_heads: Natural
-    head_dim: Natural
-    ffn: Natural | None = None
-    gated_ffn: bool = True
-    vocabulary: Natural
-    tied_embeddings: bool = False
-    norm: Literal["rms", "layer"] = "rms"
-    norms: Natural = 2
-    qk_norm: bool = False
-    qkv_bias: bool = False
-    output_bias: bool = False
-    ffn_bias: bool = False
-    positions: Whole = 0
-    embedding_norm: bool = False
-    attention_sinks: bool = False
-    moe: Experts | None = None
-    sliding_window: SlidingWindow | None = None
-    latent: LatentAttention | None = None
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Transformer:
-        if self.heads % self.kv_heads:
-            raise PydanticCustomError("order", "kv_heads must divide heads")
-        if self.sliding_window is not None and self.sliding_window.layers > self.layers:
-            raise PydanticCustomError("order", "has more windowed layers than layers")
-        dense = self.layers if self.moe is None else self.moe.dense_layers
-        if dense > self.layers or (dense > 0) != (self.ffn is not None):
-            raise PydanticCustomError("ffn", "needs 'ffn' where it has dense layers, and only there")
-        return self
-
-
-class ParameterCounts(Spec):
-    """A model of which no more is known than its size; what serving must know beside it is asked for, not guessed."""
-
-    kind: Literal["parameters"]
-    total: Natural
-    active: Natural
-    layers: Natural
-    hidden: Natural
-    heads: Natural
-    kv_heads: Natural
-    head_dim: Natural
-    kv_values_per_token: Natural
-    vocabulary: Natural
-    experts: Natural | None = None
-    experts_per_token: Natural | None = None
-    state_values: Whole = 0
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> ParameterCounts:
-        mixture = self.experts is not None and self.experts_per_token is not None
-        if self.active > self.total or (self.active < self.total) != mixture:
-            raise PydanticCustomError(
-                "order", "needs experts and experts_per_token where active < total, and only there"
-            )
-        if mixture and not (self.experts or 0) > (self.experts_per_token or 0):
-            raise PydanticCustomError("order", "needs experts_per_token < experts")
-        return self
-
-
-Architecture = Annotated[Transformer | ParameterCounts, Field(discriminator="kind")]
 
 
 class ModelProfile(Profile):
@@ -137,7 +32,7 @@ class ModelProfile(Profile):
 
     kind: Literal["model"]
     source: str
-    native_precision: Literal["bf16", "fp16", "fp8", "mxfp4"]
+    native_precision: Literal["bf16", "fp16", "fp8", "mxfp4", "nvfp4"]
     context_tokens: Natural
     note: str | None = None
     architecture: Architecture
@@ -148,9 +43,14 @@ class ModelShape:
     """What serving needs of a model, all integers.
 
     ``resident_parameters`` are read by every iteration whatever is in it: all but routed experts and the embeddings
-    that are only looked up. FLOP are of multiplications with weights per token (output head included), and of
-    attention per pair of a token and a token it attends to. KV values are per token over all layers of a kind;
-    ``state_values`` are a sequence's recurrent state, which every token reads and writes whole.
+    that are only looked up. FLOP are of multiplications with weights per token (output head included; recurrences' as
+    a prompt has them are with them), and of
+    attention per pair of a token and a token it attends to. KV values are per token over all layers of a kind.
+    ``window`` are tokens that layers of the second kind reach: the last ones, or (``chunked``) those of the chunk that
+    a token is in, or, where ``keeps_all``, those that an indexer chooses from a context that is kept whole. Its keys
+    take ``index_bytes_per_token``, and its pairs count among the full ones: in 8 bits, half as many FLOP of 16 bits.
+    ``layers`` are pairs of something that takes in tokens before and a network, however an architecture numbers them.
+    ``state_values`` are a sequence's states in words of 32 bits, which every token reads and writes whole.
     """
 
     parameters: int
@@ -172,11 +72,15 @@ class ModelShape:
     attention_flop_full: int
     attention_flop_windowed: int
     state_values: int = 0
+    chunked: bool = False
+    keeps_all: bool = False
+    index_bytes_per_token: int = 0
+    expert_matrices: int = 3
 
     @property
     def expert_width(self) -> int:
-        """Hidden units of an expert, gated as all that are in use are: three matrices of this by ``hidden``."""
-        return self.expert_parameters // (3 * self.hidden)
+        """Hidden units of an expert: its matrices are of this by ``hidden``."""
+        return self.expert_parameters // (self.expert_matrices * self.hidden)
 
 
 @singledispatch
@@ -190,26 +94,49 @@ def _attention(a: Transformer) -> tuple[int, int, int, int]:
     if a.latent is not None:
         m = a.latent
         head = m.nope_head_dim + m.rope_head_dim
-        weights = a.hidden * m.q_lora_rank + m.q_lora_rank * a.heads * head
+        queries = a.hidden if m.q_lora_rank is None else m.q_lora_rank
+        weights = queries * a.heads * head + (a.hidden * m.q_lora_rank if m.q_lora_rank is not None else 0)
         weights += a.hidden * (m.kv_lora_rank + m.rope_head_dim)
         weights += m.kv_lora_rank * a.heads * (m.nope_head_dim + m.v_head_dim) + a.heads * m.v_head_dim * a.hidden
         # Decoding in the absorbed form: each head's query and output live in the latent space.
         flop = 2 * a.heads * (2 * m.kv_lora_rank + m.rope_head_dim)
-        return weights, m.q_lora_rank + m.kv_lora_rank, m.kv_lora_rank + m.rope_head_dim, flop
+        return weights, (m.q_lora_rank or 0) + m.kv_lora_rank, m.kv_lora_rank + m.rope_head_dim, flop
     q, kv = a.heads * a.head_dim, a.kv_heads * a.head_dim
-    weights = 2 * a.hidden * q + 2 * a.hidden * kv
+    weights = (3 if a.gated_attention else 2) * a.hidden * q + 2 * a.hidden * kv
     other = (q + 2 * kv if a.qkv_bias else 0) + (a.hidden if a.output_bias else 0)
     other += (2 * a.head_dim if a.qk_norm else 0) + (a.heads if a.attention_sinks else 0)
     return weights, other, 2 * kv, 4 * q
 
 
+def indexer_of(a: Transformer) -> Indexer | None:
+    """What chooses the tokens that attention reads, if anything does."""
+    sparse = a.sparse_attention
+    return Indexer(sparse.layers, sparse.heads, sparse.head_dim, sparse.top_k) if sparse is not None else None
+
+
+def _mixing(a: Transformer) -> tuple[int, int]:
+    """What takes in tokens before, in all layers: weights multiplied, other parameters."""
+    weights, other, _, _ = _attention(a)
+    multiplied, unmultiplied = a.attending * weights, a.attending * other
+    if a.recurrent is not None:
+        multiplied += a.recurrent.layers * sum(n * k for n, k, _ in projections(a.recurrent, a.hidden))
+        unmultiplied += a.recurrent.layers * small_parameters(a.recurrent)
+    index = indexer_of(a)
+    if index is not None and a.latent is not None:
+        queries = index.heads * index.head_dim * (a.latent.q_lora_rank or 0)
+        multiplied += index.layers * (queries + a.hidden * (index.head_dim + index.heads))
+        unmultiplied += index.layers * 2 * index.head_dim  # a layer norm of its keys
+    return multiplied, unmultiplied
+
+
 @shape.register
 def _(a: Transformer) -> ModelShape:
-    attention, other, kv_values, pair_flop = _attention(a)
+    _, _, kv_values, pair_flop = _attention(a)
+    multiplied, unmultiplied = _mixing(a)
     matrices = 3 if a.gated_ffn else 2
     norm = a.hidden * (2 if a.norm == "layer" else 1)
-    moe_layers = 0 if a.moe is None else a.layers - a.moe.dense_layers
-    dense_layers = a.layers - moe_layers
+    moe_layers = 0 if a.moe is None else a.networks - a.moe.dense_layers
+    dense_layers = a.networks - moe_layers
     ffn = a.ffn or 0
     dense = matrices * a.hidden * ffn
     dense_other = ((matrices - 1) * ffn + a.hidden) if a.ffn_bias else 0
@@ -221,16 +148,16 @@ def _(a: Transformer) -> ModelShape:
         expert = expert_weights + (((matrices - 1) * a.moe.ffn + a.hidden) if a.moe.bias else 0)
         router = a.hidden * a.moe.experts
         router_other = a.moe.experts if a.moe.router_bias else 0
-        shared = matrices * a.hidden * a.moe.shared_ffn
-    multiplied = a.layers * attention + dense_layers * dense + moe_layers * (router + shared) + embedding
-    unmultiplied = a.layers * (other + a.norms * norm) + dense_layers * dense_other + moe_layers * router_other + norm
+        shared = matrices * a.hidden * a.moe.shared_ffn + (a.hidden if a.moe.shared_gate else 0)
+    multiplied += dense_layers * dense + moe_layers * (router + shared) + embedding
+    unmultiplied += a.layers * a.norms * norm + dense_layers * dense_other + moe_layers * router_other + norm
     unmultiplied += norm if a.embedding_norm else 0
     resident = multiplied + unmultiplied
     experts = a.moe.experts if a.moe is not None else 0
     per_token = a.moe.experts_per_token if a.moe is not None else 0
-    windowed = a.sliding_window.layers if a.sliding_window is not None else 0
-    full = a.layers - windowed
-    return ModelShape(
+    windowed = a.windowed.layers if a.windowed is not None else 0
+    full = a.attending - windowed
+    found = ModelShape(
         parameters=resident + looked_up + moe_layers * experts * expert,
         active_parameters=resident + moe_layers * per_token * expert,
         resident_parameters=resident,
@@ -238,18 +165,57 @@ def _(a: Transformer) -> ModelShape:
         moe_layers=moe_layers,
         experts=experts,
         experts_per_token=per_token,
-        layers=a.layers,
+        layers=-(-a.parts // 2),
         hidden=a.hidden,
         vocabulary=a.vocabulary,
         heads=a.heads,
         kv_heads=1 if a.latent is not None else a.kv_heads,
-        window=a.sliding_window.window if a.sliding_window is not None else 0,
+        window=0 if a.windowed is None else a.windowed.reach,
         kv_values_per_token_full=full * kv_values,
         kv_values_per_token_windowed=windowed * kv_values,
         matmul_flop_per_token=2 * (multiplied + moe_layers * per_token * expert_weights),
         attention_flop_full=full * pair_flop,
         attention_flop_windowed=windowed * pair_flop,
+        chunked=a.chunked_attention is not None,
+        expert_matrices=matrices,
     )
+    return _with_state(_with_indexer(found, indexer_of(a)), a)
+
+
+def _with_indexer(found: ModelShape, index: Indexer | None) -> ModelShape:
+    """Attention reaches what an indexer chooses; its own keys and pairs are those of the whole context."""
+    if index is None:
+        return found
+    return replace(
+        found,
+        window=index.top_k,
+        keeps_all=True,
+        kv_values_per_token_full=0,
+        kv_values_per_token_windowed=found.kv_values_per_token_full,
+        attention_flop_full=index.layers * index.pair_flop // 2,  # in 8 bits
+        attention_flop_windowed=found.attention_flop_full,
+        index_bytes_per_token=index.layers * index.key_bytes,
+    )
+
+
+def _with_state(found: ModelShape, a: Transformer) -> ModelShape:
+    """A sequence's states, and what a token does with them."""
+    if a.recurrent is None:
+        return found
+    part = recurrence_of(a.recurrent)
+    return replace(
+        found,
+        state_values=-(-part.layers * part.kept_bytes // STATE_WORD_BYTES),
+        matmul_flop_per_token=found.matmul_flop_per_token + part.layers * part.prompt_flop,
+    )
+
+
+def with_index_keys(found: ModelShape, kv_value_bytes: float) -> ModelShape:
+    """The keys of an indexer, kept in 8 bits, counted among values of the KV cache of so many bytes each."""
+    if not found.index_bytes_per_token:
+        return found
+    keys = round(found.index_bytes_per_token / kv_value_bytes)
+    return replace(found, kv_values_per_token_full=found.kv_values_per_token_full + keys)
 
 
 @shape.register

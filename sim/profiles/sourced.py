@@ -15,6 +15,7 @@ from sim.quantities import (
     DevicePower,
     EnergyPerByte,
     EnergyPerOperation,
+    Frequency,
     NodePower,
     OperationRate,
     PositiveDuration,
@@ -64,6 +65,7 @@ class Sourced(Spec, Generic[Value]):
 
 SourcedPower = Sourced[DevicePower]
 SourcedNodePower = Sourced[NodePower]
+SourcedFrequency = Sourced[Frequency]
 SourcedRate = Sourced[OperationRate]
 SourcedBytes = Sourced[Bytes]
 SourcedByteRate = Sourced[ByteRate]

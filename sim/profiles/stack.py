@@ -11,65 +11,56 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.profiles.hardware import Generation
 from sim.profiles.sourced import Profile, Sourced, SourcedByteRate, SourcedDuration
-from sim.quantities import Fraction, PositiveFraction
+from sim.quantities import PositiveFraction
 from sim.validation import Spec
 
 SourcedFraction = Sourced[PositiveFraction]
+SourcedCount = Sourced[Annotated[float, Field(ge=0.0, le=1e7)]]
 SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=20.0)]]
-SourcedRows = Sourced[Annotated[int, Field(ge=1, le=10**9, strict=True)]]
-SourcedTokens = Sourced[Annotated[float, Field(ge=0.0, le=1e9)]]
-Weights = Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
+Weights = Literal["bf16", "fp16", "fp8", "int8", "int4", "mxfp4", "nvfp4"]
 
 
-class TunedShape(Spec):
-    """A shape of experts whose tiles the stack's authors tuned on a GPU: experts that one GPU holds and their width
-    (of one GPU's slice, where they are sliced)."""
+class ExpertKernels(Spec):
+    """A mixture's kernels: achieved fractions of the peaks, ``passes`` of what is routed through memory, and ``cycles``
+    of the multiprocessors' clock for all they launch."""
 
-    experts: Annotated[int, Field(ge=1, le=10**9, strict=True)]
-    width: Annotated[int, Field(ge=1, le=10**9, strict=True)]
-    weights: Weights
-    gpu: str
-    source: str
-
-
-class ExpertTiles(Spec):
-    """Tiles of a kernel, as ``profiles.terms.Tiles`` explains them.
-
-    Shapes in ``tuned`` have ``tuned_until`` for ``few_until``, and no ``issue``.
-    """
-
-    few: SourcedRows
-    few_until: SourcedTokens
-    many: SourcedRows
-    issue: SourcedTokens
-    tuned_until: SourcedTokens
-    tuned: list[TunedShape] = Field(default_factory=list)
+    compute_efficiency: SourcedFraction
+    memory_efficiency: SourcedFraction
+    passes: SourcedCount
+    cycles: SourcedCount
 
 
 class QuantisedKernels(Spec):
-    """What kernels for weights of one precision achieve, where that is not what the stack's others do: for experts,
-    and what quantising activations adds to every layer, within a graph (and its power, relative to waiting) and when
-    launched one by one. ``tiles: large`` are always large unless tuned; ``none`` are for kernels that use no tiles."""
+    """What kernels for weights of one precision achieve, where that is not what the stack's others do, and what
+    quantising activations adds to every layer beside its own kernels, within a graph (and its power, relative to
+    waiting) and when launched one by one. ``tiles: by-rows`` are chosen by the rows alone, as kernels do that no
+    library tunes."""
 
     expert_efficiency: SourcedFraction
     expert_power: SourcedShare
-    expert_floor: Sourced[Fraction] | None = None
+    compute_efficiency: SourcedFraction | None = None
+    memory_efficiency: SourcedFraction | None = None
+    expert_compute_efficiency: SourcedFraction | None = None
     layer: SourcedDuration | None = None
-    layer_power: SourcedShare | None = None
+    expert_crowded: SourcedShare | None = None
     launch: SourcedDuration | None = None
-    tiles: Literal["as-other-weights", "large", "none"] = "as-other-weights"
+    tiles: Literal["best", "by-rows"] = "best"
+    experts: dict[Generation, ExpertKernels] = Field(default_factory=dict)
 
 
 class StackProfile(Profile):
-    """Coefficients of a stack, as ``profiles.terms`` explains them; one that is left out is without effect."""
+    """Coefficients of a stack, as ``profiles.terms`` explains them; one that is left out is without effect.
+
+    ``experts`` are a mixture's kernels on GPUs of a generation, where they differ from the stack's others.
+    """
 
     kind: Literal["stack"]
     compute_efficiency: SourcedFraction
     memory_efficiency: SourcedFraction
     expert_efficiency: SourcedFraction
     link_efficiency: SourcedFraction
-    overlap: Sourced[Fraction]
     iteration: SourcedDuration
     layer: SourcedDuration
     sequence: SourcedDuration
@@ -87,17 +78,17 @@ class StackProfile(Profile):
     expert_skew: SourcedShare | None = None
     expert_launch: SourcedDuration | None = None
     routed_passes: Sourced[Annotated[float, Field(ge=0.0, le=1e9)]] | None = None
-    context_power: SourcedShare | None = None
-    tiles: ExpertTiles | None = None
-    quantised: dict[Literal["fp8", "int8", "int4", "mxfp4"], QuantisedKernels] = Field(default_factory=dict)
+    logit_bytes: SourcedCount | None = None
+    logits_per_second: Sourced[Annotated[float, Field(gt=0.0, le=1e15)]] | None = None
+    expert_compute_efficiency: SourcedFraction | None = None
+    expert_crowded: SourcedShare | None = None
+    experts: dict[Generation, ExpertKernels] = Field(default_factory=dict)
+    attention_efficiency: SourcedFraction | None = None
+    context_efficiency: SourcedFraction | None = None
+    quantised: dict[Literal["fp8", "int8", "int4", "mxfp4", "nvfp4"], QuantisedKernels] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _graphs_end_somewhere(self) -> StackProfile:
         if (self.launch is None) != (self.graph_tokens is None):
             raise PydanticCustomError("order", "needs both 'launch' and 'graph_tokens', or neither")
         return self
-
-    def is_tuned(self, experts: int, width: int, weights: str, gpu: str) -> bool:
-        """Whether the tiles of experts of this shape, as one GPU holds them, are tuned."""
-        shapes = self.tiles.tuned if self.tiles is not None else []
-        return any((s.experts, s.width, s.weights, s.gpu) == (experts, width, weights, gpu) for s in shapes)

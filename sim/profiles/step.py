@@ -1,43 +1,70 @@
-"""Time and energy of one iteration of a language model on a group of GPUs: a roofline as pure functions.
+"""Time and energy of one iteration of a language model on a group of GPUs: the sum of its kernels, as pure functions.
 
-Work of an iteration: every resident weight is read once, every expert that some token is routed to is read once, each
-token is multiplied with the weights it uses, and attends to its context in the KV cache. Time is the longer of compute
-and memory (or part of their sum, where they overlap only in part), plus communication and the stack's own overheads;
-energy is what that work costs beyond the power of a loaded GPU. What experts take is in ``profiles.experts``. A power
-cap binds every iteration by itself: its clock falls until its own mean power meets the cap (see ``_clock``), where real
-boards let what is short exceed the cap and average it.
+Kernels follow one another: every product with weights (``layers``), every mixture's experts, the collectives, and what
+a layer launches beside them, each by its own law (``kernel_time``), and the stack's host work on top. Attention over
+contexts is counted by slopes, in compute for pairs of tokens and in memory for what is read of the cache; of these the
+longer decides. What sampling takes goes with the logits of those sampled. Energy is what the work costs beyond the
+power of a loaded GPU: each kernel's by its own law, limited at the board's limit, and waiting between them. A power cap
+binds every iteration by itself: its clock falls until its own mean power meets the cap (``work``), where real boards
+let what is short exceed the cap and average it.
 
-What it leaves out: activations (small beside weights and KV), that some GPUs compute more tokens than others, and
-contention between links.
-References: Williams, Waterman, Patterson, "Roofline", CACM 2009, doi 10.1145/1498765.1498785; Choi et al., "A roofline
-model of energy", IPDPS 2013, doi 10.1109/IPDPS.2013.77; Shoeybi et al., "Megatron-LM", arXiv:1909.08053 (two
-all-reduces a layer); Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002 (ring all-reduce).
+The same functions serve one configuration at all numbers of tokens, and many configurations at a few (fields of their
+arguments are arrays then, see ``terms``).
+
+What it leaves out: that some GPUs compute more tokens than others, and contention between links.
+References: Choi et al., "A roofline model of energy", IPDPS 2013, doi 10.1109/IPDPS.2013.77; Shoeybi et al.,
+"Megatron-LM", arXiv:1909.08053 (two all-reduces a layer).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.profiles.clock import energy_ratio, highest_clock
+from sim.profiles.capped_step import (
+    BLOCK,
+    CHUNK,
+    PAIR,
+    READ,
+    SEQUENCE,
+    WINDOW_PAIR,
+    WINDOW_READ,
+    Work,
+    capped_cost,
+    stacked,
+)
+from sim.profiles.clock import Joules
 from sim.profiles.experts import expert_work
+from sim.profiles.kernel_time import (
+    ACTIVATION_BYTES,
+    DECODING,
+    KernelTime,
+    Number,
+    ProductLaw,
+    chunks_time,
+    product_time,
+    quantise_time,
+    recurrence_time,
+    reduce_time,
+)
+from sim.profiles.layers import Attention, Layers, Mixture, Product, Recurrence
 from sim.profiles.model import ModelShape
+from sim.profiles.step_energy import kernel_joules
 from sim.profiles.terms import Device, Layout, Precision, Stack
 
 Floats = npt.NDArray[np.float64]
 
 COMPUTE, MEMORY, CAPPED, ENERGY = range(4)
-PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 
-WITH_DECODES = (0, 2)
-"""Kinds of iterations in which sequences decode: alone, and beside prompts."""
-WITH_PROMPTS = slice(1, 3)
-"""Kinds of iterations that hold prompts: alone, and beside decodes."""
+DECODES, PROMPTS, BOTH = range(3)
+"""Kinds of iterations: sequences decode alone, prompts alone, one beside the other."""
 
-ACTIVATION_BYTES = 2.0
-"""Activations travel between GPUs in 16 bits."""
+L2_TILE = 128.0
+"""Rows and columns of the tiles in which products take their operands from the second-level cache."""
 STATE_BYTES = 4.0
 """Recurrent state is kept in 32 bits (mamba_ssm_cache_dtype of the published configurations)."""
 
@@ -53,183 +80,343 @@ class Drafting:
 
 
 @dataclass(frozen=True)
+class Collective:
+    """All-reduces in a tensor-parallel group, or gathers and scatters between ranks, of ``byte_per_token``."""
+
+    among: str
+    byte_per_token: Number
+
+
+@dataclass(frozen=True)
+class Quantise:
+    """Operands of ``k`` values, of 16 bits, to be quantised."""
+
+    k: Number
+
+
+@dataclass(frozen=True)
+class Run:
+    """``count`` launches of a kernel on each GPU in an iteration; the rest is of one launch.
+
+    ``of`` says what it is and of which shape, ``rows`` how many rows it works on, by tokens. ``time`` is of the slowest
+    GPU, which the others wait for, and ``own`` the mean GPU's, where they differ; FLOP and B are the mean's;
+    B of ``again`` are read once more from the second-level cache. ``low``: multiplied in the precision of the weights.
+    ``power`` is relative to that of other kernels.
+    """
+
+    of: Product | Mixture | Attention | Recurrence | Collective | Quantise | str
+    rows: Number
+    count: Number
+    time: KernelTime
+    flop: Number = 0.0
+    byte: Number = 0.0
+    again: Number = 0.0
+    link_byte: Number = 0.0
+    low: Number | npt.NDArray[np.bool_] = 1.0
+    own: KernelTime | None = None
+    power: Number = 1.0
+
+
+class Known(Protocol):
+    """Times that were measured."""
+
+    def seconds(self, run: Run) -> Floats | None:
+        """Of one launch by tokens, or None for the law's own."""
+        ...
+
+
+@dataclass(frozen=True)
 class IterationCost:
-    """``table`` (3, tokens + 1, 4) and ``slope`` (4, 7): rows compute, memory, capped in s and energy in J, as
-    ``engine.serving.plan.StepCost`` has them in integers."""
+    """``table`` (3, tokens, 4) and ``slope`` (4, 7): rows compute, memory, capped in s and energy in J, as
+    ``engine.serving.plan.StepCost`` has them in integers. Of many configurations (3, rows, tokens, 4), (4, 7, rows, 1).
+    """
 
     table: Floats
     slope: Floats
 
 
-def kv_copies(model: ModelShape, tensor: int) -> float:
+def kv_copies(model: ModelShape, tensor: Number) -> Number:
     """How often a token's KV cache is held by a tensor-parallel group: once, unless there are fewer heads than GPUs."""
-    return max(1.0, tensor / model.kv_heads)
+    return np.maximum(1.0, tensor / model.kv_heads)
 
 
 def iteration_cost(
+    layers: Layers,
     model: ModelShape,
     device: Device,
     stack: Stack,
     layout: Layout,
     precision: Precision,
     *,
-    most_tokens: int,
+    tokens: Floats,
+    most_sampled: Number,
     block_tokens: int,
     draft: Drafting | None = None,
+    known: Known | None = None,
 ) -> IterationCost:
     """The cost of an iteration by tokens in its batch, and its slopes in context, sequences and swapped blocks.
 
-    Tokens are those of all data-parallel ranks, evenly spread or padded to that (``plan.padded_tokens``). ``draft``
-    comes on top wherever there are decodes.
+    ``layers`` are one GPU's (``Layers.on``). ``tokens`` are those of all data-parallel ranks, evenly spread or padded
+    to that (``plan.padded_tokens``). Of those that decode, all are sampled; of a prompt the last one: beside prompts
+    the output head has ``most_sampled`` rows at most, and one for prompts alone. ``draft`` comes on top wherever there
+    are decodes.
     """
-    tokens = np.arange(most_tokens + 1, dtype=np.float64)
-    gpus = float(layout.gpus)
-    flop = model.matmul_flop_per_token * tokens / gpus
-    dense_byte = precision.resident_bytes / layout.tensor + 0.0 * tokens
-    experts = expert_work(model, device, stack, layout, precision, tokens)
-    kv_write = (model.kv_values_per_token_full + model.kv_values_per_token_windowed) * precision.kv_value_bytes
-    copies = kv_copies(model, layout.tensor)
-    written = kv_write * copies * tokens / gpus
-    if layout.data > 1 and layout.expert:
-        a_token = model.moe_layers * model.experts_per_token * model.hidden * ACTIVATION_BYTES
-        written = written + stack.routed_passes * a_token * tokens
-    link_byte, link_s, hop_j = _communication(model, stack, device, layout, tokens)
+    busy = np.asarray(tokens > 0.0, dtype=np.float64)
+    sampled = [tokens, np.minimum(tokens, 1.0 * layout.data), np.minimum(tokens, most_sampled)]
+    body = list(iteration_runs(layers, model, device, stack, layout, precision, tokens=tokens))
+    heads = [list(head_runs(layers, model, device, stack, precision, rows / layout.data)) for rows in sampled]
+    prompts = [0.0 * tokens, tokens, tokens - sampled[BOTH]]
+    states = [list(recurrence_runs(layers, device, rows / layout.data)) for rows in prompts]
+    kinds = [_sum([*body, *state, *head], device, known) for state, head in zip(states, heads, strict=True)]
+    kernels, links = stacked([kind[0] for kind in kinds]), np.stack([kind[1] for kind in kinds])
+    launches, quantising = _launches(model, stack, tokens / layout.data, kernels.computing + kernels.streaming + links)
+    hop_s, hop_j = _hops(model, layout, tokens)
+    gpus = layout.gpus
+    idle_s = launches + quantising + stack.iteration_s
+    # What a graph launches between the kernels are small kernels; a host that is late is waited for.
+    small_s = np.where(tokens / layout.data > stack.graph_tokens, 0.0, launches)
+    small_s = small_s * np.sqrt(np.minimum(1.0, tokens / layout.data / device.multiprocessors)) + quantising
+    waiting_j = idle_s * device.waiting_w + small_s * device.active_w
+    between = Work.of(0.0, 0.0, idle_s + hop_s, Joules(0.0 * links, 0.0 * links, waiting_j, hop_j / gpus))
+    slopes = _slopes(layers, model, device, stack, layout, precision, block_tokens)
+    decoding = np.stack([sampled[2], 0.0 * sampled[2], sampled[2]])
+    cost = capped_cost(device, kernels.plus(between), slopes, np.broadcast_to(decoding, links.shape))
+    table, energy = cost.table[:2].copy(), gpus * cost.table[2]
 
-    flop = flop + experts.padding_flop
-    compute = flop / (device.peak_flop_per_s * stack.compute_efficiency)
-    memory = (dense_byte + written) / (device.byte_per_s * stack.memory_efficiency) + experts.slowest_s
-    launches, quantising = _launches(model, stack, tokens / layout.data, np.maximum(compute, memory) + link_s)
-    other = link_s + stack.iteration_s + launches + quantising
-    energy = gpus * (
-        flop * device.joule_per_flop
-        + (dense_byte + written + experts.byte) * device.joule_per_byte
-        + experts.short_s * stack.expert_power * device.waiting_w
-        + link_byte * device.joule_per_link_byte
-        + (other + (stack.quantise_power - 1.0) * quantising) * device.waiting_w
-    )
-    energy = energy + hop_j
-    slopes = _slopes(model, device, stack, layout, precision, copies, block_tokens)
-    hidden = 1.0 - stack.overlap
-    clock, left = _clock(device, compute, memory, other, energy, hidden, gpus)
-    compute, energy = compute / clock, energy * left
-    headroom_w = gpus * (device.cap_w - device.loaded_w)
-
-    table = np.zeros((3, most_tokens + 1, 4))
-    table[:, :, COMPUTE] = compute + hidden * memory + other
-    table[:, :, MEMORY] = memory + hidden * compute + other
-    table[:, :, ENERGY] = energy
-    table[WITH_PROMPTS, 1:, :2] += stack.encoder_s
-    table[WITH_PROMPTS, 1:, ENERGY] += gpus * stack.encoder_s * device.waiting_w
+    table[:, [PROMPTS, BOTH]] += stack.encoder_s * busy
+    # An encoder of pictures multiplies large matrices: it asks for the limit.
+    encoding_w = np.minimum(device.limit_w, device.cap_w) - device.loaded_w
+    energy[[PROMPTS, BOTH]] += gpus * stack.encoder_s * busy * encoding_w
+    slope = np.stack([*cost.slope[:2], 0.0 * cost.slope[2], gpus * cost.slope[2]])
     if draft is not None:
-        for kind in WITH_DECODES:
-            table[kind, 1:, :2] += draft.seconds
-            table[kind, 1:, ENERGY] += draft.joules
-    table[:, :, CAPPED] = table[:, :, ENERGY] / headroom_w
-    slope = np.zeros((4, 7))
-    slope[COMPUTE] = slopes[0] + hidden * slopes[1] + slopes[2]
-    slope[MEMORY] = slopes[1] + hidden * slopes[0] + slopes[2]
-    slope[ENERGY] = slopes[3]
-    if draft is not None:
+        table[:, [DECODES, BOTH]] += draft.seconds * busy
+        energy[[DECODES, BOTH]] += draft.joules * busy
         slope[[COMPUTE, MEMORY], SEQUENCE] += draft.seconds_per_sequence
         slope[ENERGY, SEQUENCE] += draft.joules_per_sequence
+    headroom_w = gpus * (device.cap_w - device.loaded_w)
+    whole = np.stack([*table, energy / headroom_w, energy], axis=-1)
     slope[CAPPED] = slope[ENERGY] / headroom_w
-    return IterationCost(table, slope)
+    return IterationCost(whole, slope)
 
 
-def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -> tuple[Floats, Floats]:
-    """Seconds that launches add to an iteration (gaps within a graph, or what the GPU outruns the host by), and those
-    that quantising activations adds. ``tokens`` are a rank's."""
-    gaps = stack.layer_s * model.layers + stack.expert_layer_s * model.moe_layers
-    quantising = stack.quantise_s * model.layers + 0.0 * tokens
-    if not stack.launch_s:
-        return gaps + 0.0 * tokens, quantising
-    late = np.maximum(stack.launch_s * model.layers + stack.expert_launch_s * model.moe_layers - work_s, 0.0)
-    eager = tokens > stack.graph_tokens
-    return np.where(eager, late, gaps), np.where(eager, 0.0, quantising)
+def _sum(runs: list[Run], device: Device, known: Known | None) -> tuple[Work, Floats]:
+    """Of all launches on one GPU, and s of links among it."""
+    nothing = 0.0 * np.asarray(runs[0].rows)
+    whole = Work.of(nothing, nothing, nothing, Joules(nothing, nothing, nothing, nothing))
+    links = nothing
+    for run in runs:
+        measured = known.seconds(run) if known is not None else None
+        faster = 1.0 if measured is None else measured / np.maximum(run.time.seconds, 1e-30)
+        time, own = run.time * faster, (run.own if run.own is not None else run.time) * faster
+        if isinstance(run.of, Collective):
+            taken_s = np.asarray(time.seconds)
+            link_j = np.asarray(run.link_byte * device.joule_per_link_byte)
+            joules = Joules(nothing, nothing, taken_s * device.waiting_w, link_j)
+            whole = whole.plus(Work.of(nothing, nothing, taken_s, joules), run.count)
+            links = links + run.count * taken_s
+            continue
+        joule_per_flop = np.where(np.asarray(run.low) > 0.0, device.joule_per_flop, device.joule16_per_flop)
+        flop_j = run.flop * joule_per_flop
+        joules = kernel_joules(own.seconds, device, flop_j=flop_j, byte=run.byte, again=run.again, power=run.power)
+        late_j = (time.seconds - own.seconds) * device.waiting_w
+        joules = replace(joules, waiting=joules.waiting + late_j)
+        whole = whole.plus(Work.of(time.computing_s, time.streaming_s, time.floor_s, joules), run.count)
+    return whole, links
 
 
-def _clock(
-    device: Device, compute: Floats, memory: Floats, other: Floats, energy_j: Floats, hidden: float, gpus: float
-) -> tuple[Floats, Floats]:
-    """The clock at which the work of the tokens alone meets the cap, and what is left of its energy, by tokens.
-
-    What contexts add to an iteration is held to the cap by ``CAPPED``, at this clock's energy for the tokens.
-    """
-    curve = device.clock
-    if curve is None:
-        return np.ones_like(compute), np.ones_like(compute)
-
-    def over(clock: Floats) -> npt.NDArray[np.bool_]:
-        slowed = compute / clock
-        seconds = np.maximum(slowed + hidden * memory, memory + hidden * slowed) + other
-        return np.asarray(energy_j * energy_ratio(clock, curve) > gpus * (device.cap_w - device.loaded_w) * seconds)
-
-    clock = highest_clock(over, compute.shape)
-    return clock, energy_ratio(clock, curve)
-
-
-def _slopes(
+def iteration_runs(
+    layers: Layers,
     model: ModelShape,
     device: Device,
     stack: Stack,
     layout: Layout,
     precision: Precision,
-    copies: float,
+    *,
+    tokens: Floats,
+) -> Iterator[Run]:
+    """Every kernel of an iteration but the output head's and what attention does by context."""
+    rows = tokens / layout.data
+    memory = device.byte_per_s * stack.memory_efficiency
+    passed = 0.0 * rows
+    for product in layers.products:
+        if product.rows == "tokens":
+            yield _product(product, device, stack, precision, rows)
+            yield from _quantising(product, device, stack, precision, rows)
+            passed = passed + product.count * (product.n + product.k) * ACTIVATION_BYTES * rows
+    kv_write = (model.kv_values_per_token_full + model.kv_values_per_token_windowed) * precision.kv_value_bytes
+    passed = passed + kv_write * kv_copies(model, layout.tensor) * tokens / layout.gpus
+    if layers.mixture is not None:
+        mixture = layers.mixture
+        work = expert_work(mixture, device, stack, layout, precision, tokens)
+        yield Run(
+            mixture, tokens, mixture.layers, work.time, work.flop, work.byte, own=work.own, power=stack.expert_power
+        )
+        routed = mixture.layers * mixture.per_token * mixture.hidden * ACTIVATION_BYTES * tokens
+        passed = passed + np.where((layout.data > 1) & (layout.expert > 0), stack.routed_passes * routed, 0.0)
+    yield Run("small", rows, 1.0, KernelTime(0.0, passed / memory, 0.0), byte=passed)
+    for part in layers.attentions:
+        floor_s = DECODING.floor_cycles / device.clock_hz
+        yield Run(part, rows, part.layers, KernelTime(0.0, 0.0, floor_s + 0.0 * rows))
+    yield from _collectives(model, device, stack, layout, tokens)
+
+
+def recurrence_runs(layers: Layers, device: Device, prompt: Floats) -> Iterator[Run]:
+    """Recurrences over so many tokens of one prompt, and beside them, for sequences that decode, the launches alone:
+    the states that these read and write are counted by sequences."""
+    for part in layers.recurrences:
+        chunks = chunks_time(
+            1.0, prompt, heads=part.heads, flop=part.prompt_flop, channels=part.channels, machine=device.machine
+        )
+        floor_s = np.where(prompt > 0.0, chunks.floor_s, recurrence_time(0.0, 0.0, machine=device.machine).floor_s)
+        byte = ACTIVATION_BYTES * part.moved_values * prompt
+        time = KernelTime(chunks.computing_s, chunks.streaming_s, floor_s)
+        yield Run(part, prompt, part.layers, time, flop=part.prompt_flop * prompt, byte=byte)
+
+
+def head_runs(
+    layers: Layers, model: ModelShape, device: Device, stack: Stack, precision: Precision, sampled: Floats
+) -> Iterator[Run]:
+    """The output head for so many ``sampled`` rows of a rank, and sampling from its logits."""
+    for product in layers.products:
+        if product.rows == "sequences":
+            yield _product(product, device, stack, precision, sampled)
+    logits = sampled * model.vocabulary
+    time = KernelTime(logits * stack.logit_s, 0.0 * logits, 0.0 * logits)
+    yield Run("sample", sampled, 1.0, time, byte=stack.logit_byte * logits, low=0.0)
+
+
+def _product(product: Product, device: Device, stack: Stack, precision: Precision, rows: Floats) -> Run:
+    """A product of so many rows, in the precision of the weights, or in 16 bits what is not quantised."""
+    low = np.asarray(product.quantised, dtype=np.bool_)
+    compute16 = stack.compute16_efficiency if stack.compute16_efficiency is not None else stack.compute_efficiency
+    law = ProductLaw(
+        np.where(low, stack.compute_efficiency, compute16),
+        stack.memory_efficiency,
+        choosy=np.where(low, stack.choosy, 1.0),
+    )
+    weight_bytes = np.where(low, precision.dense_bytes, ACTIVATION_BYTES)
+    operand_bytes = np.where(low, precision.operand_bytes, ACTIVATION_BYTES)
+    n, k = product.n, product.k
+    time = product_time(
+        rows,
+        n,
+        k,
+        weight_bytes=weight_bytes,
+        operand_bytes=operand_bytes,
+        flop_per_s=np.where(low, device.peak_flop_per_s, device.peak16_flop_per_s),
+        machine=device.machine,
+        law=law,
+    )
+    byte = n * k * weight_bytes
+    again = (np.ceil(rows / L2_TILE) - 1.0) * byte + np.ceil(n / L2_TILE) * rows * k * operand_bytes
+    return Run(product, rows, product.count, time, 2.0 * rows * n * k, byte, again=np.maximum(again, 0.0), low=low)
+
+
+def _quantising(product: Product, device: Device, stack: Stack, precision: Precision, rows: Floats) -> Iterator[Run]:
+    """What quantises the operand of a product, if anything does."""
+    some = np.asarray(product.quantised, dtype=np.bool_) & (np.asarray(precision.operand_bytes) < ACTIVATION_BYTES)
+    if some.any():
+        time = quantise_time(rows, product.k, machine=device.machine, memory=stack.memory_efficiency)
+        byte = (ACTIVATION_BYTES + precision.operand_bytes) * product.k * rows
+        yield Run(Quantise(product.k), rows, np.where(some, 1.0 * product.count, 0.0), time, byte=byte)
+
+
+def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -> tuple[Floats, Floats]:
+    """Seconds that launches add to an iteration (gaps within a graph, or what the GPU outruns the host by), and those
+    that quantised experts add. ``tokens`` are a rank's."""
+    gaps = stack.layer_s * model.layers + stack.expert_layer_s * model.moe_layers
+    late = np.maximum(stack.launch_s * model.layers + stack.expert_launch_s * model.moe_layers - work_s, 0.0)
+    eager = tokens > stack.graph_tokens
+    return np.where(eager, late, gaps), np.where(eager, 0.0, stack.quantise_s * model.moe_layers)
+
+
+def _slopes(
+    layers: Layers,
+    model: ModelShape,
+    device: Device,
+    stack: Stack,
+    layout: Layout,
+    precision: Precision,
     block_tokens: int,
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Compute s, memory s, other s and J for a pair, a read, the same within a window, a sequence, a swapped block."""
-    gpus = float(layout.gpus)
-    pair_flop = np.array([model.attention_flop_full, model.attention_flop_windowed]) / gpus
-    read_byte = np.array([model.kv_values_per_token_full, model.kv_values_per_token_windowed], dtype=np.float64)
-    read_byte = read_byte * precision.kv_value_bytes * copies / gpus
-    compute, memory, other, energy = (np.zeros(7) for _ in range(4))
-    compute[[PAIR, WINDOW_PAIR]] = pair_flop / (device.peak_flop_per_s * stack.compute_efficiency)
-    memory[[READ, WINDOW_READ]] = read_byte / (device.byte_per_s * stack.memory_efficiency)
-    energy[[PAIR, WINDOW_PAIR]] = gpus * pair_flop * device.joule_per_flop
-    energy[[READ, WINDOW_READ]] = gpus * read_byte * device.joule_per_byte * stack.context_power
-    other[SEQUENCE] = stack.sequence_s / layout.data  # every rank has a scheduler of its own
-    other[CHUNK] = stack.prompt_s
-    energy[[SEQUENCE, CHUNK]] = gpus * other[[SEQUENCE, CHUNK]] * device.waiting_w
+) -> Work:
+    """Of one GPU, for a pair, a read, the same within a window, a sequence, a swapped block, a chunk."""
+    gpus, data = layout.gpus, layout.data
+    attention = stack.attention_efficiency if stack.attention_efficiency is not None else stack.compute_efficiency
+    context = stack.context_efficiency if stack.context_efficiency is not None else stack.memory_efficiency
+    pairs = {PAIR: model.attention_flop_full / gpus, WINDOW_PAIR: model.attention_flop_windowed / gpus}
+    a_value = precision.kv_value_bytes * kv_copies(model, layout.tensor) / gpus
+    reads = {READ: model.kv_values_per_token_full * a_value, WINDOW_READ: model.kv_values_per_token_windowed * a_value}
     state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
-    memory[SEQUENCE] = state_byte / (device.byte_per_s * stack.memory_efficiency)
-    energy[SEQUENCE] += gpus * state_byte * device.joule_per_byte * stack.context_power
-    block_byte = float(read_byte.sum()) * block_tokens
-    other[BLOCK] = block_byte / stack.swap_byte_per_s
-    energy[BLOCK] = gpus * block_byte * device.joule_per_byte
-    return compute, memory, other, energy
+    moved = reads | {SEQUENCE: state_byte}
+    scores: dict[int, Number] = {PAIR: 0.0, WINDOW_PAIR: 0.0}
+    for part in layers.attentions:
+        near = np.asarray(part.window) > 0
+        scores[PAIR] = scores[PAIR] + np.where(near, 0.0, part.layers * part.heads) / data
+        scores[WINDOW_PAIR] = scores[WINDOW_PAIR] + np.where(near, part.layers * part.heads, 0.0) / data
+    block_byte = (reads[READ] + reads[WINDOW_READ]) * block_tokens
+    # A tile of attention for each of a sequence's cached heads.
+    tiles = sum((part.layers * part.kv_heads for part in layers.attentions), 0.0)
+    tiles_s = tiles * DECODING.tile_s(device.machine) / data
+
+    of: dict[str, dict[int, Number]] = {name: {} for name in ("pairs", "reads", "other")}
+    joules: dict[str, dict[int, Number]] = {name: {} for name in ("operations", "working", "waiting", "apart")}
+
+    def kernel(place: int, seconds: Number, **work: Number) -> None:
+        spent = kernel_joules(seconds, device, **work)
+        for name in joules:
+            joules[name][place] = joules[name].get(place, 0.0) + getattr(spent, name)
+
+    for place, flop in pairs.items():
+        # Attention is a kernel for as long as it reads; what pairs cost is on top of that.
+        of["pairs"][place] = flop / (device.peak16_flop_per_s * attention)
+        kernel(place, 0.0 * flop, flop_j=flop * device.joule16_per_flop, scores=scores[place])
+    for place, byte in moved.items():
+        of["reads"][place] = byte / (device.byte_per_s * context)
+        kernel(place, of["reads"][place], byte=byte)
+    of["other"][SEQUENCE], of["other"][CHUNK] = stack.sequence_s / data, stack.prompt_s  # every rank has a scheduler
+    kernel(SEQUENCE, tiles_s)
+    of["other"][BLOCK] = block_byte / stack.swap_byte_per_s
+    for place in (SEQUENCE, CHUNK):
+        joules["waiting"][place] = joules["waiting"].get(place, 0.0) + of["other"][place] * device.waiting_w
+    of["other"][SEQUENCE] = of["other"][SEQUENCE] + tiles_s
+    joules["apart"][BLOCK] = block_byte * device.joule_per_byte
+
+    everything = [*of.values(), *joules.values()]
+    wide = np.broadcast_shapes(*(np.shape(value) for part in everything for value in part.values()))
+
+    def by_place(part: dict[int, Number]) -> Floats:
+        return np.stack([np.broadcast_to(part.get(place, 0.0), wide) for place in range(7)])
+
+    spent = Joules(*(by_place(joules[name]) for name in ("operations", "working", "waiting", "apart")))
+    nothing = np.zeros((7, *wide))
+    return Work(nothing, nothing, by_place(of["other"]), spent, by_place(of["pairs"]), by_place(of["reads"]))
 
 
-def _communication(
-    model: ModelShape, stack: Stack, device: Device, layout: Layout, tokens: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Bytes a GPU sends to its group (all-reduces, gathering for experts), s of it and of hops, J of pipeline hops."""
-    sent = 0.0 * tokens
-    seconds, hop_j = 0.0 * tokens, 0.0 * tokens
+def _collectives(model: ModelShape, device: Device, stack: Stack, layout: Layout, tokens: Floats) -> Iterator[Run]:
+    """All-reduces of tensor-parallel groups, and gathering for experts between data-parallel ranks."""
     rate = device.link_byte_per_s * stack.link_efficiency
-    here = tokens / layout.data  # tokens of one data-parallel rank
-    busy = tokens > 0
+    rows = tokens / layout.data
     latency_s = stack.link_latency_s + stack.link_latency_per_gpu_s * layout.gpus
-    if layout.tensor > 1:
-        share = 2.0 * (layout.tensor - 1) / layout.tensor
-        a_layer = 2.0 * share * here * model.hidden * ACTIVATION_BYTES
-        sent = sent + model.layers * a_layer
-        seconds = seconds + model.layers * (2.0 * latency_s * busy + a_layer / rate)
+    a_token = model.hidden * ACTIVATION_BYTES
+    tensor, data = layout.tensor, layout.data
+    if np.any(np.asarray(tensor) > 1.0):
+        time = reduce_time(a_token * rows, tensor, latency_s=latency_s, byte_per_s=rate)
+        sent = 2.0 * (tensor - 1.0) / tensor * a_token * rows
+        yield Run(Collective("tensor", a_token), rows, 2.0 * model.layers, time, link_byte=sent)
     # Where attention is sliced (tensor parallelism alone), every GPU has all tokens, and the second all-reduce brings
     # the experts' results together. Data-parallel ranks gather all tokens before the experts and scatter the results'
     # sums after them (vLLM's default way, "Expert Parallel Deployment" in its documentation).
-    if layout.expert and model.moe_layers and layout.data > 1:
-        a_layer = 2.0 * (layout.data - 1) * here * model.hidden * ACTIVATION_BYTES
-        sent = sent + model.moe_layers * a_layer
-        seconds = seconds + model.moe_layers * (2.0 * latency_s * busy + a_layer / rate)
-    if layout.pipeline > 1:
-        hop = tokens * model.hidden * ACTIVATION_BYTES
-        hops = layout.pipeline - 1
-        hop_j = hops * hop * layout.hop_joule_per_byte
-        seconds = seconds + hops * (layout.hop_latency_s * busy + hop / layout.hop_byte_per_s)
-    return sent, seconds, hop_j
+    spread = (np.asarray(layout.expert) > 0.0) & (np.asarray(data) > 1.0)
+    if spread.any():
+        sent = (data - 1.0) * rows * a_token * spread
+        time = KernelTime(0.0, sent / rate, np.where(rows > 0.0, latency_s, 0.0))
+        count = np.where(spread, 2.0 * model.moe_layers, 0.0)
+        yield Run(Collective("data", a_token), rows, count, time, link_byte=sent)
 
 
-def kv_bytes_per_token(model: ModelShape, precision: Precision, tensor: int) -> float:
-    """B that one token takes in the KV caches of a tensor-parallel group together."""
-    values = model.kv_values_per_token_full + model.kv_values_per_token_windowed
-    return values * precision.kv_value_bytes * kv_copies(model, tensor)
+def _hops(model: ModelShape, layout: Layout, tokens: Floats) -> tuple[Floats, Floats]:
+    """Seconds and joules of passing tokens from one pipeline stage to the next."""
+    hop = tokens * model.hidden * ACTIVATION_BYTES
+    hops = layout.pipeline - 1.0
+    seconds = hops * (layout.hop_latency_s * (tokens > 0.0) + hop / layout.hop_byte_per_s)
+    return seconds, hops * hop * layout.hop_joule_per_byte

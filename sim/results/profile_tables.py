@@ -15,7 +15,7 @@ from sim.documents import read_document
 from sim.profiles.catalog import Catalog
 from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
-from sim.profiles.model import ModelProfile, shape
+from sim.profiles.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
 from sim.profiles.sourced import Profile, Source, Sourced
 from sim.profiles.stack import StackProfile
 from sim.results.tables import plain_table
@@ -58,8 +58,23 @@ def _substances(profile: FuelsProfile) -> str:
 def _model_figures(profile: ModelProfile) -> tuple[str, str, str]:
     known = shape(profile.architecture)
     active = f"{known.active_parameters / 1e9:.3g} B" if known.moe_layers else ""
-    kv_kib = 2 * (known.kv_values_per_token_full + known.kv_values_per_token_windowed) / 1024
-    return f"{known.parameters / 1e9:.4g} B", active, f"{kv_kib:.4g} KiB"
+    values = known.kv_values_per_token_full + known.kv_values_per_token_windowed
+    return f"{known.parameters / 1e9:.4g} B", active, _kib(2 * values + known.index_bytes_per_token)
+
+
+def _kib(byte: int) -> str:
+    return f"{byte / 1024:.4g} KiB"
+
+
+def _kept_figures(known: ModelShape) -> Iterator[tuple[str, str]]:
+    """What of a token or a sequence is kept otherwise than the rest."""
+    if known.window and not known.keeps_all:
+        within = f"the {'chunk' if known.chunked else 'last'} of {known.window:,} tokens"
+        yield "of which within", f"{within}: {_kib(2 * known.kv_values_per_token_windowed)}"
+    if known.keeps_all:
+        yield "of which attention reads", f"{known.window:,} tokens that an indexer chooses"
+    if known.state_values:
+        yield "state of a sequence", f"{known.state_values * STATE_WORD_BYTES / 1e6:.4g} MB"
 
 
 def model_table(profile: ModelProfile) -> RenderableType:
@@ -71,6 +86,7 @@ def model_table(profile: ModelProfile) -> RenderableType:
         ("active for a token", f"{known.active_parameters:,}"),
         ("FLOP of a token", f"{known.matmul_flop_per_token:.4g} and {known.attention_flop_full:,} a context token"),
         ("KV cache of a token, 16 bits", _model_figures(profile)[2]),
+        *_kept_figures(known),
         ("published in", profile.native_precision),
         ("context", f"{profile.context_tokens:,} tokens"),
     )

@@ -7,9 +7,10 @@ from typing import Any
 
 from sim.results.catalogue import LATENCIES, grid
 from sim.results.catalogue.activity import MEMORY, QUEUES, SERVED, SPLIT, STATISTICS
-from sim.results.formats import Grid, seconds
+from sim.results.formats import Grid, percent, seconds
 
 SHOWN_PROBLEMS = 5
+LEAST_SHOWN = 0.005
 
 
 def service_grids(services: Mapping[str, Any]) -> list[Grid]:
@@ -27,6 +28,9 @@ def service_remarks(services: Mapping[str, Any]) -> list[str]:
         if "rejected_too_long" in service:
             count = f"{service['rejected_too_long']:,}"
             remarks.append(f"{name}: {count} requests were refused as longer than the KV cache of a replica.")
+        for kind, ways in service.get("step_time_shares", {}).items():
+            told = ", ".join(f"{percent(share)} {way}" for way, share in ways.items() if share >= LEAST_SHOWN)
+            remarks.append(f"{name}: time of a full {kind} iteration: {told}.")
         if "trace_rows_skipped" in service:
             problems = service.get("trace_problems", ())
             remarks.append(f"{name}: {service['trace_rows_skipped']:,} rows of its trace were left out, such as:")

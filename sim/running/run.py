@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -258,7 +258,19 @@ def _manifest(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] | N
     profiles = profiles_used(loaded.answers)
     inputs = sorted({Path(file) for file in input_files(scenario)})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    packages = ("coldaisle", "simpy", "numpy", "pydantic", "pint", "ruamel.yaml", "pyarrow", "scipy", "numba")
+    tables = {name for spec in loaded.answers.serving.values() for name in spec.step_time.packages if _is_here(name)}
+    packages = (
+        "coldaisle",
+        *sorted(tables),
+        "simpy",
+        "numpy",
+        "pydantic",
+        "pint",
+        "ruamel.yaml",
+        "pyarrow",
+        "scipy",
+        "numba",
+    )
     return {
         "scenario": loaded.source,
         "seed": scenario.seed,
@@ -279,6 +291,15 @@ def _manifest(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] | N
         "wall_s": wall_s,
         "peak_memory_bytes": peak,
     }
+
+
+def _is_here(package: str) -> bool:
+    """Whether it is installed; a run that is priced anew may come from where it was."""
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from sim.documents import KeyPath
 from sim.profiles.hardware import Precision as ComputePrecision
 from sim.profiles.model import Architecture
+from sim.profiles.stack import Weights
 from sim.quantities import (
     ByteRate,
     Bytes,
@@ -22,6 +23,7 @@ from sim.quantities import (
 )
 from sim.spec.cluster import Wanted
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
+from sim.spec.steps import Roofline, StepTime
 from sim.spec.work import Workload
 from sim.validation import LONGEST_NAME, Spec, mapping_or
 from sim.workload.routers import Router
@@ -40,10 +42,11 @@ ModelChoice = Annotated[Annotated[str, Tag("@word")] | Annotated[InlineModel, Ta
 
 
 class Precisions(Spec):
-    """Number formats of weights and KV cache, and of the arithmetic where it is another (four bits compute in bf16)."""
+    """Number formats of weights and KV cache, and of the arithmetic where it is another: int4 and mxfp4 compute in the
+    16 bits that the GPU has, nvfp4 in fp4."""
 
-    weights: Literal["bf16", "fp8", "int8", "int4", "mxfp4"]
-    kv: Literal["bf16", "fp8", "int8", "int4", "mxfp4"] = "bf16"
+    weights: Weights
+    kv: Weights = "bf16"
     compute: ComputePrecision | None = None
 
 
@@ -177,33 +180,6 @@ class Client(Spec):
     backoff: PositiveDuration = Field(default="1 s", validate_default=True)
 
 
-class Roofline(Spec):
-    """Iteration times from the model, the GPU's profile and the stack's coefficients."""
-
-    kind: Literal["roofline"] = "roofline"
-
-    @property
-    def files(self) -> tuple[tuple[KeyPath, str], ...]:
-        """None are read."""
-        return ()
-
-
-class MeasuredSteps(Spec):
-    """Iteration times from a table: a CSV of ``phase`` (prompt, decode), ``tokens`` in the batch, ``time_ms``.
-
-    Linear between rows, and beyond the last. ``mixed`` multiplies the time of an iteration that has both.
-    """
-
-    kind: Literal["measured"]
-    file: str
-    mixed: float = Field(default=1.0, ge=1.0, le=10.0)
-
-    @property
-    def files(self) -> tuple[tuple[KeyPath, str], ...]:
-        """The table."""
-        return ((("file",), self.file),)
-
-
 class Serving(Workload):
     """A language model served token by token with continuous batching."""
 
@@ -229,7 +205,7 @@ class Serving(Workload):
         validate_default=True,
         description="What an encoder of images or sounds adds to an iteration with prompts, however many.",
     )
-    step_time: Annotated[Roofline | MeasuredSteps, Field(discriminator="kind")] = Field(default_factory=Roofline)
+    step_time: StepTime = Field(default_factory=Roofline)
     routing: Router
     queue_limit: int | None = Field(
         default=None, ge=0, le=10**9, strict=True, description="Waiting at one replica; unlimited."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -84,10 +84,14 @@ class ServingLog:
     ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (7, SKETCH_SIZE) of ``SKETCHES``; ``rows``
     (n, 16) as ``ROW_COLUMNS``, of which there may be more than memory is for. ``phase_w`` are W of the loaded GPUs of a
     lane that prefills and of one that decodes, by which a request's share of time becomes energy. ``kv_blocks`` are
-    those of a lane that decodes, ``most_kv_blocks`` of any lane; ``handed_j`` are J that hand-overs took from GPUs
-    outside of iterations, each told at ``handed_ns``, in or at the end of the bin of the ledger that holds it;
-    ``replica_ns`` integrates the replicas that are up over time. ``unit_scale`` is what its GPUs drew at work over what
-    their model would have. ``trace_problems`` are the first of the ``skipped_rows`` of its trace, with line and reason.
+    those of a lane that decodes, ``most_kv_blocks`` of any lane; ``kv_weights`` how many of them ``block_tokens`` of a
+    sequence take in layers that keep all and in those with a window, and a sequence for its state; ``handed_j`` are J
+    that hand-overs took from GPUs outside of iterations, each told at ``handed_ns``, in or at the end of the bin of
+    the ledger that holds it; ``replica_ns`` integrates the replicas that are up over time. ``unit_scale`` is what its
+    GPUs drew at work over what their model would have. ``trace_problems`` are the first of the
+    ``skipped_rows`` of its trace, with line and reason.
+    ``step_shares`` say of an iteration of decodes and of one of prompts what share of its time is known in which way,
+    where kernels were measured.
     """
 
     workload: str
@@ -99,6 +103,7 @@ class ServingLog:
     kv_blocks: int
     most_kv_blocks: int
     block_tokens: int
+    kv_weights: tuple[int, int, int]
     phase_w: dict[str, float]
     unit_scale: float
     handed_ns: Ints
@@ -110,3 +115,4 @@ class ServingLog:
     sampled: bool
     skipped_rows: int
     trace_problems: tuple[str, ...]
+    step_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

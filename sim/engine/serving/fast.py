@@ -64,12 +64,14 @@ class FastPool:
         self._counts = memory["counts"].view(np.int64)  # by the places of ``COUNTS``
         n, seats, size = len(roles), settings.max_num_seqs, settings.block_tokens
         leaves = 1 << max(0, (n - 1).bit_length())
-        entries = sum(kv_blocks) // settings.hash_blocks + n if settings.hash_blocks else 0
+        entries = sum(kv_blocks) // settings.kv_hashed + n if settings.hash_blocks else 0
         buckets = 1 << max(4, (2 * entries).bit_length())
         future = seats + 64 + settings.concurrency
         finished = FIRST_ROWS + seats if settings.rows else seats + 16
         stated = {name: value for name, value in asdict(settings).items() if name != "accept"} | {
             "block_shift": size.bit_length() - 1 if size & (size - 1) == 0 else -1,
+            "kv_step": settings.kv_step,
+            "kv_hashed": settings.kv_hashed,
             "largest": p.largest_request(roles, kv_blocks),
             "slots_room": FIRST_SLOTS,
             "n_leaves": leaves,

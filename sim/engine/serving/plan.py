@@ -101,7 +101,12 @@ class Settings:
     watermark_blocks: int = 0
     swap: bool = False
     hash_blocks: int = 0  # KV blocks in one hashed block of a prompt; 0: no prefix caching
-    window: int = 0  # sliding attention window in tokens; 0: none
+    window: int = 0  # tokens that attention with a window reaches; 0: none
+    chunked: bool = False  # the window is the chunk of so many tokens that a token is in, not the last so many
+    kv_full: int = 1  # KV blocks that layers which keep all of a context take for ``block_tokens``
+    kv_windowed: int = 0  # and layers that keep no more than a window
+    kv_window_blocks: int = 0  # as often as this at most
+    kv_state: int = 0  # KV blocks that a sequence takes whatever its length, for states of recurrences
     draft_tokens: int = 0
     accept: tuple[int, ...] = ()  # of 2**53: chance that the first i + 1 drafted tokens are all accepted
     router: int = 0  # by ``ROUTERS``
@@ -115,7 +120,10 @@ class Settings:
     think_ns: int = 0
     transfer_ns: int = 0  # latency of handing a KV cache from prefill to decode
     transfer_per_token: int = 0  # 2**-16 ns
+    transfer_per_window_token: int = 0  # of the tokens within the window, on top
+    transfer_nj: int = 0
     transfer_nj_per_token: int = 0
+    transfer_nj_per_window_token: int = 0
     slo_ttft_ns: int = -1
     slo_tpot_ns: int = -1
     slo_e2e_ns: int = -1
@@ -131,6 +139,32 @@ class Settings:
     def verified_tokens(self) -> int:
         """Tokens a decoding sequence puts into an iteration."""
         return 1 + self.draft_tokens
+
+    @property
+    def kv_step(self) -> int:
+        """KV blocks that ``block_tokens`` more of a young sequence take."""
+        return self.kv_full + self.kv_windowed
+
+    @property
+    def kv_weights(self) -> tuple[int, int, int]:
+        """KV blocks of ``block_tokens`` in layers that keep all and in those with a window, and of a state."""
+        return self.kv_full, self.kv_windowed, self.kv_state
+
+    @property
+    def kv_hashed(self) -> int:
+        """KV blocks that requests share of a hashed block: of layers that keep all; others' are each one's own."""
+        return self.hash_blocks * self.kv_full
+
+    def kv_blocks(self, tokens: int) -> int:
+        """KV blocks of a sequence of so many tokens."""
+        blocks = ceil_div(tokens, self.block_tokens)
+        return self.kv_full * blocks + self.kv_windowed * min(blocks, self.kv_window_blocks) + self.kv_state
+
+    def within(self, tokens: int) -> int:
+        """How many of its ``tokens``, itself the last, a token reaches in layers with a window."""
+        if not self.window:
+            return 0
+        return (tokens - 1) % self.window + 1 if self.chunked else min(tokens, self.window)
 
 
 COUNTS = (
@@ -152,6 +186,8 @@ COUNTS = (
     "transferred_tokens",
     "iterations",
     "kv_tokens",  # context tokens summed over iterations
+    "kv_window_tokens",  # and of these within the window
+    "kv_sequences",  # sequences that decode, summed over iterations
     "kv_iterations",  # iterations with a decode
     "good",  # completed within every stated SLO
     "waiting_area_ns",  # integral over time of requests waiting

@@ -66,6 +66,8 @@ class Request(Record):
     """Tokens of the longest prompt of its closed batch."""
     swapped: int
     """Whether its KV cache lies in the host's memory."""
+    kv_grows: int
+    """Whether its layers with a window keep more with every token, while it decodes."""
     held: int
     """Leading hashed blocks it holds a reference on."""
     first_hash: int
@@ -199,11 +201,14 @@ class Replica(Record):
     context: int
     """Tokens they attend to in the next iteration."""
     windowed: int
-    """The same within the sliding window."""
+    """The same within the window."""
     growing: int
     """Sequences whose context is still within the window."""
     residue: Rows[int]
-    """Sequences by the position within a KV block at which they decode, counted from ``iteration`` 0."""
+    """KV blocks that sequences take with their next block of tokens, by their position within one at which they decode,
+    counted from ``iteration`` 0."""
+    taking: int
+    """All of these."""
     finishes: Rows[int]
     """Heap of iteration << 24 | slot: when sequences finish. May hold stale entries."""
     n_finishes: int
@@ -221,6 +226,8 @@ class Replica(Record):
     alone_nj: int
     reads: int
     """Context tokens read by the decodes of the iteration."""
+    window_reads: int
+    """The same within the window."""
     share_ns: int
     """A sequence's share of the time of all decodes so far."""
     share_nj: int
@@ -304,6 +311,10 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     """Replicas behind one router: settings, by their names in ``plan.Settings``, state, and where all else is."""
 
     accept: Rows[int]
+    kv_step: int
+    """``Settings.kv_step``."""
+    kv_hashed: int
+    """``Settings.kv_hashed``."""
     block_shift: int
     """``block_tokens`` is two to this power; -1: no power of two."""
     largest: int

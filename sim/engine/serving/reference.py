@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.plan import Ints, Settings, StepCost, ceil_div, draw, largest_request
+from sim.engine.serving.plan import Ints, Settings, StepCost, draw, largest_request
 from sim.workload.requests import RequestChunk
 from sim.workload.routers import ROUTERS, Choice, choose
 
@@ -93,6 +93,7 @@ class Replica:
     nominal_ns: int = 0  # of the iteration, without the remainder carried into it
     decode_only: tuple[int, int] = (0, 0)
     reads: int = 0
+    window_reads: int = 0
     own_nj_per_read: int = 0
     booked_ns: int = 0
     booked_nj: int = 0
@@ -303,7 +304,7 @@ class ReferencePool:
         self._live[slot] = request
         self._ordinal += 1
         self.counts["arrived"] += 1
-        if ceil_div(prompt + output + self._set.draft_tokens, self._set.block_tokens) > self._largest:
+        if self._set.kv_blocks(prompt + output + self._set.draft_tokens) > self._largest:
             self.counts["too_long"] += 1
             self._finish(request, p.REJECTED)
         else:
@@ -371,9 +372,7 @@ class ReferencePool:
 
     def _kv_demand(self, replica: Replica) -> int:
         waiting = sum(
-            ceil_div(q.context if q.ready else q.target, self._set.block_tokens)
-            for queue in replica.waiting
-            for q in queue
+            self._set.kv_blocks(q.context if q.ready else q.target) for queue in replica.waiting for q in queue
         )
         return replica.used + waiting
 
@@ -383,7 +382,7 @@ class ReferencePool:
         tokens = max(request.context, request.target)
         if request.padded_output:
             tokens = request.padded_prompt + request.padded_output
-        return ceil_div(tokens, self._set.block_tokens)
+        return self._set.kv_blocks(tokens)
 
     def _hits(self, request: Request, replica: Replica) -> int:
         """Leading hashed blocks of a prompt that are in the cache; one token at least is always computed."""
@@ -398,8 +397,8 @@ class ReferencePool:
     def _refer(self, replica: Replica, block: int) -> None:
         if replica.references[block] == 0:
             del replica.unreferenced[block]
-            replica.cached -= self._set.hash_blocks
-            replica.used += self._set.hash_blocks
+            replica.cached -= self._set.kv_hashed
+            replica.used += self._set.kv_hashed
         replica.references[block] += 1
 
     def _take_blocks(self, replica: Replica, blocks: int) -> None:
@@ -407,18 +406,18 @@ class ReferencePool:
         while replica.used + replica.cached > replica.blocks:
             oldest, _ = replica.unreferenced.popitem(last=False)
             del replica.references[oldest]
-            replica.cached -= self._set.hash_blocks
+            replica.cached -= self._set.kv_hashed
         self.counts["peak_blocks"] = max(self.counts["peak_blocks"], replica.used)
 
     def _give_back_blocks(self, request: Request, replica: Replica) -> None:
-        hash_blocks = self._set.hash_blocks
-        replica.used -= self._held_blocks(request) - request.held * hash_blocks
+        hashed = self._set.kv_hashed
+        replica.used -= self._held_blocks(request) - request.held * hashed
         for block in reversed(request.hashes[: request.held]):
             replica.references[block] -= 1
             if replica.references[block] == 0:
                 replica.unreferenced[block] = None
-                replica.used -= hash_blocks
-                replica.cached += hash_blocks
+                replica.used -= hashed
+                replica.cached += hashed
         request.held = 0
 
     def _register_prefix(self, request: Request, replica: Replica) -> None:
@@ -426,7 +425,7 @@ class ReferencePool:
         for block in request.hashes[request.held :]:
             if block in replica.references:
                 self._refer(replica, block)
-                replica.used -= self._set.hash_blocks
+                replica.used -= self._set.kv_hashed
             else:
                 replica.references[block] = 1
             request.held += 1
@@ -469,8 +468,8 @@ class ReferencePool:
         return replica.blocks - replica.used
 
     def _decode_need(self, replica: Replica) -> int:
-        size, more = self._set.block_tokens, self._set.verified_tokens
-        return sum(ceil_div(q.context + more, size) - ceil_div(q.context, size) for q in replica.running if q.ready)
+        blocks, more = self._set.kv_blocks, self._set.verified_tokens
+        return sum(blocks(q.context + more) - blocks(q.context) for q in replica.running if q.ready)
 
     def _enter(self, replica: Replica, request: Request) -> None:
         replica.waiting[request.priority].popleft()
@@ -485,9 +484,9 @@ class ReferencePool:
         """Lets sequences whose context is computed join the decodes; returns the KV blocks swapped in for them."""
         swapped = 0
         while (head := self._head(replica)) is not None and head.ready:
-            blocks = ceil_div(head.context, self._set.block_tokens)
-            spare = self._room(replica) - self._decode_need(replica) - blocks - 1
-            watermark = self._set.watermark_blocks if replica.running else -1
+            blocks = self._set.kv_blocks(head.context)
+            spare = self._room(replica) - self._decode_need(replica) - blocks - self._set.kv_step
+            watermark = self._set.watermark_blocks if replica.running else -self._set.kv_step
             if len(replica.running) >= self._set.max_num_seqs or spare < watermark:
                 break
             self._enter(replica, head)
@@ -553,8 +552,8 @@ class ReferencePool:
             missing = head.target - hits * self._hash_tokens
             if not chunked and missing > budget and chunks:
                 break  # a prompt beyond the budget comes whole, as the only one of its iteration
-            revived = sum(self._set.hash_blocks for block in head.hashes[:hits] if replica.references[block] == 0)
-            blocks = ceil_div(head.target, self._set.block_tokens) - hits * self._set.hash_blocks
+            revived = sum(self._set.kv_hashed for block in head.hashes[:hits] if replica.references[block] == 0)
+            blocks = self._set.kv_blocks(head.target) - hits * self._set.kv_hashed
             watermark = self._set.watermark_blocks if replica.running else 0
             if self._room(replica) - revived - blocks < watermark:
                 break
@@ -583,7 +582,7 @@ class ReferencePool:
         while (head := self._head(replica)) is not None and len(batch) < self._set.max_num_seqs:
             longer, more = max(prompt, head.prompt), max(output, head.output)
             seats = len(batch) + 1
-            fits = seats * ceil_div(longer + more, self._set.block_tokens) <= replica.blocks
+            fits = seats * self._set.kv_blocks(longer + more) <= replica.blocks
             if batch and not (fits and seats * longer <= self._set.max_num_batched_tokens):
                 break
             prompt, output = longer, more
@@ -597,12 +596,12 @@ class ReferencePool:
     def _launch(
         self, replica: Replica, decoding: list[Request], chunks: list[tuple[Request, int]], swapped_blocks: int
     ) -> None:
-        verified, window = self._set.verified_tokens, self._set.window
-        alone = self._work([(q.context, verified) for q in decoding], window)
+        verified = self._set.verified_tokens
+        alone = self._work([(q.context, verified) for q in decoding])
         cost = replica.cost
         only = self._cost(cost, p.DECODES, len(decoding) * verified, alone, (len(decoding), swapped_blocks, 0))
         if chunks:
-            work = self._work([(self._begun(q), n) for q, n in chunks], window)
+            work = self._work([(self._begun(q), n) for q, n in chunks])
             prompt = sum(n for _, n in chunks)
             tokens = p.padded_tokens(cost.ranks, len(decoding) * verified, prompt, len(chunks))
             both = [a + b for a, b in zip(alone, work, strict=True)]
@@ -620,21 +619,20 @@ class ReferencePool:
         replica.decode_only = (max(only[:3]) >> p.FRACTION_BITS, only[p.ENERGY])
         replica.own_nj_per_read = int(cost.slope[p.ENERGY, p.PAIR] + cost.slope[p.ENERGY, p.READ])
         replica.booked_ns = replica.booked_nj = 0
-        replica.reads = alone[p.READ]
+        replica.reads, replica.window_reads = alone[p.READ], alone[p.WINDOW_READ]
 
     def _begun(self, request: Request) -> int:
         return 0 if request.padded_output else request.context
 
-    @staticmethod
-    def _work(parts: list[tuple[int, int]], window: int) -> list[int]:
+    def _work(self, parts: list[tuple[int, int]]) -> list[int]:
         """Pairs and reads, without and with a window, of new tokens (second) on a context (first) of each sequence."""
         work = [0, 0, 0, 0]
         for context, new in parts:
             work[p.PAIR] += new * context + new * (new + 1) // 2
             work[p.READ] += context + new
-            if window:
-                work[p.WINDOW_PAIR] += sum(min(context + i, window) for i in range(1, new + 1))
-                work[p.WINDOW_READ] += min(context + new, window + new - 1)
+            if self._set.window:
+                work[p.WINDOW_PAIR] += sum(self._set.within(context + i) for i in range(1, new + 1))
+                work[p.WINDOW_READ] += self._set.within(context + 1) + new - 1
         return work
 
     @staticmethod
@@ -668,6 +666,8 @@ class ReferencePool:
         if decoding:
             self.counts["kv_iterations"] += 1
             self.counts["kv_tokens"] += replica.reads
+            self.counts["kv_window_tokens"] += replica.window_reads
+            self.counts["kv_sequences"] += len(decoding)
             if not chunks:
                 self.counts["decode_iteration_ns"] += replica.end_ns - replica.start_ns
                 self._sketch("decode_iteration", replica.nominal_ns)
@@ -675,10 +675,10 @@ class ReferencePool:
         for request in decoding:
             tokens = self._emit(request)
             self._gap(request, replica.start_ns - request.last_ns + replica.nominal_ns, tokens)
-            over = ceil_div(request.context + self._set.verified_tokens, self._set.block_tokens)
+            over = self._set.kv_blocks(request.context + self._set.verified_tokens)
             request.context += tokens
             if not request.padded_output:
-                replica.used -= over - ceil_div(request.context, self._set.block_tokens)
+                replica.used -= over - self._set.kv_blocks(request.context)
             request.emitted += tokens
             self.counts["decoded_tokens"] += tokens
             if request.emitted >= (request.padded_output or request.output):
@@ -793,15 +793,17 @@ class ReferencePool:
         replica.assigned -= 1
         request.where = MOVING
         begin = max(self._now, replica.link_free_ns)
-        per_token = request.context * self._set.transfer_per_token >> p.FRACTION_BITS
-        replica.link_free_ns = begin + self._set.transfer_ns + per_token
+        fraction = request.context * self._set.transfer_per_token
+        fraction += min(request.context, self._set.window) * self._set.transfer_per_window_token
+        replica.link_free_ns = begin + self._set.transfer_ns + (fraction >> p.FRACTION_BITS)
         self._push(replica.link_free_ns, HANDED_OVER, request)
 
     def _handed_over(self, request: Request) -> None:
         source = request.replica
         assert source is not None
         self._give_back_blocks(request, source)
-        energy_nj = request.context * self._set.transfer_nj_per_token
+        energy_nj = self._set.transfer_nj + request.context * self._set.transfer_nj_per_token
+        energy_nj += min(request.context, self._set.window) * self._set.transfer_nj_per_window_token
         source.link_nj += energy_nj
         request.prefill_nj += energy_nj
         self.counts["transferred_tokens"] += request.context

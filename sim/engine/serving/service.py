@@ -7,7 +7,7 @@ Between such moments nothing of it runs in the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -100,6 +100,7 @@ class ServingPlan:
     engine: Engine
     skipped_rows: int  # of its trace, that could not be used
     trace_problems: tuple[str, ...]  # the first of them, with line and reason
+    step_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # how times of iterations are known
 
 
 @dataclass(eq=False)
@@ -203,6 +204,7 @@ class ServingService:
             kv_blocks=decodes.kv_blocks,
             most_kv_blocks=max(group.kv_blocks for group in self._plan.groups),
             block_tokens=self._plan.settings.block_tokens,
+            kv_weights=self._plan.settings.kv_weights,
             phase_w={"prefill": prefills.lane_w, "decode": decodes.lane_w},
             unit_scale=self._metered_j / self._nominal_j if self._nominal_j else 1.0,
             handed_ns=np.array([at_ns for at_ns, _ in self._handed], dtype=np.int64),
@@ -214,6 +216,7 @@ class ServingService:
             sampled=isinstance(self._keep, KeepSample),
             skipped_rows=self._plan.skipped_rows,
             trace_problems=self._plan.trace_problems,
+            step_shares=self._plan.step_shares,
         )
 
     def dismiss(self) -> None:

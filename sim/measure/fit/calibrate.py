@@ -191,7 +191,7 @@ def with_clock(
         known |= {"low": min(rounded, round(low, 4))} if low > 0.0 else {}
         return {"value": rounded, **known, "high": max(rounded, round(high, 4))}
 
-    profile["power"]["clock"] = {key: entry(key) for key in limits}
+    profile["power"]["clock"] = {**profile["power"].get("clock", {}), **{key: entry(key) for key in limits}}
     profile.pop("calibration", None)
     _check(profile, name)
     return profile

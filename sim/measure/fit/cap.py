@@ -1,70 +1,78 @@
-"""What a power cap does to a whole job of which only its uncapped power and time are known.
+"""The constants of ``profiles.capped`` from measured jobs under caps, beside kernels by clock and cap.
 
-A job is phases: kernels that draw more than its mean and gaps that draw less. The cap clips the phases, so under a
-binding cap the mean stays below it (``cap_share``); and how much of its time follows the clock shows in how hard it
-works the board (``core_share``, linear in mean power over TDP). The clock itself follows ``profiles.clock``.
+Jobs tell how they are made of phases and gaps, and their boards' curves of voltage only together with that; kernels of
+one board tell the curve. Fitted together, a third board is predicted from its data sheet (``Board``) alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.measure.fit.clock import ClockRows
+from sim.measure.fit.clock import predict as predict_kernels
 from sim.measure.fit.least_squares import Bound, Fit, fit
-from sim.profiles.clock import ClockCurve, clock_under_cap, power_w, slowdown
+from sim.profiles.capped import Board, JobLaw, job_under_cap
+from sim.profiles.clock import ClockCurve
 
 Floats = npt.NDArray[np.float64]
 
-CONSTANTS = {
-    "floor": Bound(0.6, 0.3, 0.95),
-    "slope": Bound(1.0, 0.4, 2.5),
-    "memory_share": Bound(0.1, 0.0, 0.5),
-    "loaded_share": Bound(0.15, 0.05, 0.3),
-    "cap_share": Bound(0.95, 0.8, 1.0),
-    "core_share": Bound(0.5, 0.05, 1.0),
-    "core_share_rise": Bound(0.5, 0.0, 1.5),
-}
-MIDDLE = 0.7
-"""Mean power over TDP at which ``core_share`` is stated."""
+CONSTANTS = {"floor": Bound(0.72, 0.5, 0.95), "slope": Bound(1.4, 0.4, 2.5), "contrast": Bound(0.4, 0.0, 1.0)}
+"""``JobLaw.waiting`` and ``traffic`` are judged: these data do not tell them apart from the contrast."""
 
 
 @dataclass(frozen=True)
 class CappedJobs:
-    """Measured jobs under caps (n,): the cap in W, mean W and seconds, the same uncapped, and the board's TDP."""
+    """Measured jobs under caps (n,): the cap in W, mean W and seconds, the same uncapped; and of the board its limit, W
+    still, W of its memory at full bandwidth, and its lowest and base clock as shares of the highest."""
 
     cap_w: Floats
     watts: Floats
     seconds: Floats
     full_w: Floats
     full_s: Floats
-    tdp_w: Floats
+    limit_w: Floats
+    still_w: Floats
+    memory_w: Floats
+    lowest: Floats
+    base: Floats
 
     def where(self, mask: npt.NDArray[np.bool_]) -> CappedJobs:
         """Some of them."""
-        return CappedJobs(**{name: getattr(self, name)[mask] for name in self.__dataclass_fields__})
+        return CappedJobs(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Rows of a board by clock and cap, what it draws loaded, and its curve but for the voltages to be fitted."""
+
+    rows: ClockRows
+    loaded_w: float
+    curve: ClockCurve
 
 
 def predict(jobs: CappedJobs, constants: Mapping[str, float]) -> tuple[Floats, Floats]:
     """Mean W and seconds of each job under its cap, from its uncapped point."""
-    curve = ClockCurve(constants["floor"], constants["slope"], constants["memory_share"])
-    worked = jobs.full_w / jobs.tdp_w
-    core = np.clip(constants["core_share"] + constants["core_share_rise"] * (worked - MIDDLE), 0.02, 1.0)
-    loaded_w = np.minimum(constants["loaded_share"] * jobs.tdp_w, 0.9 * jobs.full_w)
-    at_most_w = np.maximum(constants["cap_share"] * jobs.cap_w, 1.05 * loaded_w)
-    clock = clock_under_cap(at_most_w, loaded_w=loaded_w, full_w=jobs.full_w, core_share=core, curve=curve)
-    watts = power_w(clock, loaded_w=loaded_w, full_w=jobs.full_w, core_share=core, curve=curve)
-    return watts, jobs.full_s * slowdown(clock, core)
+    curve = ClockCurve(constants["floor"], constants["slope"], 1.0, lowest=jobs.lowest)
+    board = Board(jobs.limit_w, jobs.still_w, jobs.memory_w, curve, jobs.base)
+    watts, slower = job_under_cap(jobs.cap_w, jobs.full_w, board, JobLaw(contrast=constants["contrast"]))
+    return watts, jobs.full_s * slower
 
 
-def fit_jobs(jobs: CappedJobs) -> Fit:
-    """The constants that fit seconds and joules of ``jobs``."""
+def fit_jobs(jobs: CappedJobs, kernels: Kernels | None = None) -> Fit:
+    """The constants that fit seconds and joules of ``jobs``, and watts and seconds of ``kernels``."""
 
     def residuals(constants: Mapping[str, float]) -> Floats:
         watts, seconds = predict(jobs, constants)
         joules = np.log(watts * seconds / (jobs.watts * jobs.seconds))
-        return np.concatenate([np.log(seconds / jobs.seconds), joules])
+        found = [np.log(seconds / jobs.seconds), joules]
+        if kernels is not None:
+            curve = replace(kernels.curve, floor=constants["floor"], slope=constants["slope"])
+            w, s = predict_kernels(kernels.rows, curve, kernels.loaded_w)
+            found += [np.log(w / kernels.rows.watts), np.log(s / kernels.rows.seconds)]
+        return np.concatenate(found)
 
     return fit(residuals, CONSTANTS)

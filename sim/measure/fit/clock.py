@@ -13,7 +13,7 @@ from sim.profiles.clock import ClockCurve, clock_under_cap, power_w, slowdown
 
 Floats = npt.NDArray[np.float64]
 
-CURVE = {"floor": Bound(0.7, 0.6, 0.9), "slope": Bound(1.2, 0.5, 2.0), "memory_share": Bound(0.1, 0.0, 0.4)}
+CURVE = {"floor": Bound(0.7, 0.6, 0.9), "slope": Bound(1.2, 0.5, 2.0), "memory_share": Bound(0.25, 0.0, 0.6)}
 """Judged, not cited: the least voltage a chip works at is taken to be 0.6 to 0.9 of that at its highest clock. Without
 such bounds floor, slope and static power trade off against each other, and no table seen so far tells them apart."""
 
@@ -45,20 +45,21 @@ def predict(rows: ClockRows, curve: ClockCurve, loaded_w: float) -> tuple[Floats
     return watts, rows.full_s * slowdown(clock, share)
 
 
-def fit_curve(rows: ClockRows, *, loaded_w: float) -> Fit:
+def fit_curve(rows: ClockRows, *, loaded_w: float, clocked_w: float = 0.0) -> Fit:
     """``floor``, ``slope`` and ``memory_share`` that fit watts and seconds of ``rows``.
 
-    ``loaded_w`` is what the board draws at any clock without dynamic work. It is the profile's and not fitted: a curve
-    fitted beside another rest would be wrong in a run, which has the profile's.
+    ``loaded_w`` is what the board draws at its highest clock without dynamic work, ``clocked_w`` how much of that goes
+    with the clock. They are the profile's and not fitted: a curve fitted beside another rest would be wrong in a run,
+    which has the profile's.
     """
 
     def residuals(values: Mapping[str, float]) -> Floats:
-        watts, seconds = predict(rows, curve_of(values), loaded_w)
+        watts, seconds = predict(rows, curve_of(values, clocked_w), loaded_w)
         return np.concatenate([np.log(watts / rows.watts), np.log(seconds / rows.seconds)])
 
     return fit(residuals, CURVE)
 
 
-def curve_of(values: Mapping[str, float]) -> ClockCurve:
+def curve_of(values: Mapping[str, float], clocked_w: float = 0.0) -> ClockCurve:
     """The fitted constants as a curve."""
-    return ClockCurve(values["floor"], values["slope"], values["memory_share"])
+    return ClockCurve(values["floor"], values["slope"], values["memory_share"], clocked_w)

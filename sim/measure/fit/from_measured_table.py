@@ -14,6 +14,7 @@ from sim.measure.fit.clock import CURVE
 from sim.measure.fit.measured_clocks import calibrate_clock, is_clock_table, read_clock_table
 from sim.measure.fit.measured_loads import calibrate_load, is_load_table, read_load_table
 from sim.profiles.catalog import Catalog
+from sim.profiles.hardware import still_w
 
 
 def is_table(path: Path) -> bool:
@@ -29,12 +30,13 @@ def profile_from_table(
         raise InputError.one(str(path), "does not name its hardware; give the profile to start from: --base NAME")
     shown = f"{name}, from {base}"
     if is_clock_table(path):
-        loaded_w = float(catalog.gpu(base).power.loaded.value)
+        gpu = catalog.gpu(base)
+        loaded_w = float(gpu.power.loaded.value)
         table = read_clock_table(path)
         if len(table.work) < len(CURVE):
             message = f"needs {len(CURVE)} rows below its top clock and cap; it has {len(table.work)}"
             raise InputError.one(str(path), message)
-        clock = calibrate_clock(table, loaded_w=loaded_w)
+        clock = calibrate_clock(table, loaded_w=loaded_w, clocked_w=loaded_w - still_w(gpu))
         return with_clock(catalog.path(base), clock, name=name, file=path.name), clock_table(clock, shown)
     catalog.cpu(base)  # refuses what is no CPU
     load = calibrate_load(read_load_table(path))

@@ -91,13 +91,13 @@ def _core_shares(
     return shares
 
 
-def calibrate_clock(table: ClockTable, *, loaded_w: float) -> ClockCalibration:
+def calibrate_clock(table: ClockTable, *, loaded_w: float, clocked_w: float = 0.0) -> ClockCalibration:
     """The curve, and how well each work is told by the others."""
-    found = fit_curve(table.rows, loaded_w=loaded_w)
+    found = fit_curve(table.rows, loaded_w=loaded_w, clocked_w=clocked_w)
     if not others_tell(table.work.tolist(), least=len(CURVE)):
         return ClockCalibration(found, None, None)
     watts, seconds = np.zeros(len(table.work)), np.zeros(len(table.work))
     for known, judged in held_out(table.work.tolist()):
-        values = fit_curve(table.rows.where(known), loaded_w=loaded_w).values
-        watts[judged], seconds[judged] = predict(table.rows.where(judged), curve_of(values), loaded_w)
+        values = fit_curve(table.rows.where(known), loaded_w=loaded_w, clocked_w=clocked_w).values
+        watts[judged], seconds[judged] = predict(table.rows.where(judged), curve_of(values, clocked_w), loaded_w)
     return ClockCalibration(found, errors(watts, table.rows.watts), errors(seconds, table.rows.seconds))

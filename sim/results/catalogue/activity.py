@@ -174,6 +174,14 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("power_w_mean", "mean power", "W"),
         Quantity("power_w_at_zero_load", "power at zero load", "W"),
         Quantity("gpu_hours", "GPU-hours held", "GPU-hours", of=BY_TOKEN),
+        Quantity(
+            "step_time_shares.*.*",
+            "share of an iteration's time",
+            of=BY_TOKEN,
+            meaning="that measured kernels tell in this shape (measured), between shapes (interpolated), of another "
+            "shape or framework (borrowed), that only the roofline tells, and that no kernel is (beside); of as many "
+            "decodes as may run, and of as many tokens of prompts as an iteration holds",
+        ),
         Quantity("trace_rows_skipped", "rows of its trace left out", of=BY_TOKEN),
         Quantity("trace_problems.[]", "why rows of its trace were left out", kind=TEXT, of=BY_TOKEN),
         Quantity("engine", "engine", kind=TEXT, of=BY_TOKEN),

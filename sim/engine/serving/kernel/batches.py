@@ -5,6 +5,7 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.blocks import (
+    begun_blocks,
     blocks_at,
     blocks_of,
     context_of,
@@ -17,6 +18,7 @@ from sim.engine.serving.kernel.blocks import (
     refer,
     take_blocks,
     whole_blocks,
+    will_take,
 )
 from sim.engine.serving.kernel.costs import cost_of, decode_cost, growths, longest, padded, span_of
 from sim.engine.serving.kernel.queues import (
@@ -29,6 +31,7 @@ from sim.engine.serving.kernel.queues import (
     wait,
 )
 from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration
+from sim.engine.serving.kernel.windows import pairs_within, within
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import NEVER
 
@@ -91,8 +94,8 @@ def admit_ready(pool, replica):
         if not head.ready:
             break
         blocks = blocks_of(pool, head.context)
-        spare = replica.blocks - replica.used - decode_need(pool, replica) - blocks - 1
-        watermark = pool.watermark_blocks if replica.n_running else -1
+        spare = replica.blocks - replica.used - decode_need(pool, replica) - blocks - pool.kv_step
+        watermark = pool.watermark_blocks if replica.n_running else -pool.kv_step
         if replica.n_running >= pool.max_num_seqs or spare < watermark:
             break
         enter(pool, replica, head)
@@ -144,8 +147,8 @@ def admit(pool, replica, decodes, may_admit):
         first = head.first_hash
         for i in range(first, first + hits):
             if pool.entries[find(pool, replica, i)].refs == 0:
-                room -= pool.hash_blocks
-        blocks = blocks_of(pool, target) - hits * pool.hash_blocks
+                room -= pool.kv_hashed
+        blocks = blocks_of(pool, target) - hits * pool.kv_hashed
         if room - blocks < (pool.watermark_blocks if replica.n_running else 0):
             break
         enter(pool, replica, head)
@@ -252,7 +255,7 @@ def launch(pool, replica, d, swapped, preempted):
     replica.booked_ns = replica.booked_nj = 0
     steps = np.int64(NEVER)
     if pool.window:
-        steps = window_scan(pool, replica)
+        steps = window_scan(pool, replica, d)
     if replica.n_chunks or pool.draft_tokens:
         launch_mixed(pool, replica, d, swapped)
         return
@@ -269,8 +272,9 @@ def launch(pool, replica, d, swapped, preempted):
 
 
 @inner
-def window_scan(pool, replica):
-    """Contexts within the window, how many still grow, and how many iterations until the first stops growing."""
+def window_scan(pool, replica, d):
+    """Contexts within the window, how many still grow, and how many iterations until the first stops growing: in what
+    it reads, or (of those ``d`` in this iteration) in the KV blocks that its layers with a window take."""
     window = pool.window
     windowed, below, steps = np.int64(0), np.int64(0), np.int64(NEVER)
     slot = np.int64(-1)
@@ -280,12 +284,28 @@ def window_scan(pool, replica):
             break
         request = pool.requests[slot]
         reach = context_of(replica, request) + 1
-        windowed += min(reach, window)
-        if reach < window:
+        here = within(pool, reach)
+        windowed += here
+        if pool.chunked or here < window:
             below += 1
-            steps = min(steps, window - reach + 1)
+            steps = min(steps, window - here + 1)
+        if d and request.kv_grows:
+            begun = begun_blocks(pool, reach)
+            if begun < pool.kv_window_blocks:
+                steps = min(steps, (pool.kv_window_blocks - 1) * pool.block_tokens + 1 - reach)
+            else:
+                settle_within_window(pool, replica, request, reach)
     replica.windowed, replica.growing = windowed, below
     return steps
+
+
+@inner
+def settle_within_window(pool, replica, request, reach):
+    """The sequence holds all that its layers with a window keep: from now on these give back what they take."""
+    context = reach - 1
+    will_take(pool, replica, request, context, -1)
+    request.kv_grows = 0
+    will_take(pool, replica, request, context, 1)
 
 
 @inner
@@ -296,7 +316,7 @@ def plan_run(pool, replica, steps, a0, a1, a2):
         pop_finish(replica)
     k = min((finishes[0] >> 24) - replica.iteration, steps)
     room = replica.blocks - replica.used
-    if pool.prefill != p.STATIC and k > 1 and replica.decoding * (whole_blocks(pool, k - 1) + 1) > room:
+    if pool.prefill != p.STATIC and k > 1 and replica.taking * (whole_blocks(pool, k - 1) + 1) > room:
         first = replica.iteration
         fits = np.int64(1)
         while fits < k:
@@ -332,12 +352,11 @@ def launch_mixed(pool, replica, d, swapped):
                 break
             request = pool.requests[slot]
             context = context_of(replica, request)
-            for i in range(1, v + 1):
-                wpairs += min(context + i, window)
-            wreads += min(context + v, window + v - 1)
+            wpairs += pairs_within(pool, context, v)
+            wreads += within(pool, context + 1) + v - 1
     a0, a1, a2, e = cost_of(cost, cost.decodes[d * v], pairs, reads, wpairs, wreads, d, swapped, 0)
     replica.alone_ns, replica.alone_nj = longest(a0, a1, a2) >> FRACTION_BITS, e
-    replica.reads = reads
+    replica.reads, replica.window_reads = reads, wreads
     n = replica.n_chunks
     prompt = np.int64(0)
     if n:
@@ -349,9 +368,8 @@ def launch_mixed(pool, replica, d, swapped):
             pairs += new * context + new * (new + 1) // 2
             reads += context + new
             if window:
-                rising = min(max(window - context, 0), new)
-                wpairs += rising * context + rising * (rising + 1) // 2 + (new - rising) * window
-                wreads += min(context + new, window + new - 1)
+                wpairs += pairs_within(pool, context, new)
+                wreads += within(pool, context + 1) + new - 1
         tokens = padded(cost.ranks, d * v, prompt, n)
         base = cost.both[tokens] if d else cost.prompts[tokens]
         a0, a1, a2, e = cost_of(cost, base, pairs, reads, wpairs, wreads, d + n, swapped, n)

@@ -12,7 +12,14 @@ from sim.engine.serving.kernel.sketches import mix
 
 @inner
 def blocks_of(pool, tokens):
-    """KV blocks that hold so many tokens."""
+    """KV blocks of a sequence of so many tokens, as ``plan.Settings.kv_blocks``."""
+    n = begun_blocks(pool, tokens)
+    return pool.kv_full * n + pool.kv_windowed * min(n, pool.kv_window_blocks) + pool.kv_state
+
+
+@inner
+def begun_blocks(pool, tokens):
+    """Blocks of tokens, the last perhaps not full."""
     if pool.block_shift >= 0:
         return (tokens + pool.block_tokens - 1) >> pool.block_shift
     return (tokens + pool.block_tokens - 1) // pool.block_tokens
@@ -141,8 +148,8 @@ def refer(pool, replica, at):
     entry = pool.entries[at]
     if entry.refs == 0:
         unlink_unused(pool, replica, entry)
-        replica.cached -= pool.hash_blocks
-        replica.used += pool.hash_blocks
+        replica.cached -= pool.kv_hashed
+        replica.used += pool.kv_hashed
     entry.refs += 1
 
 
@@ -154,7 +161,7 @@ def take_blocks(pool, replica, blocks):
         oldest = replica.lru_head
         unlink_unused(pool, replica, pool.entries[oldest])
         remove(pool, oldest)
-        replica.cached -= pool.hash_blocks
+        replica.cached -= pool.kv_hashed
     if replica.used > pool.counts.peak_blocks:
         pool.counts.peak_blocks = replica.used
 
@@ -163,15 +170,15 @@ def take_blocks(pool, replica, blocks):
 def give_back_prefix(pool, replica, request):
     """The request no longer refers to the hashed blocks of its prompt, the last of them first."""
     held = request.held
-    replica.used += held * pool.hash_blocks
+    replica.used += held * pool.kv_hashed
     for i in range(request.first_hash + held - 1, request.first_hash - 1, -1):
         at = find(pool, replica, i)
         entry = pool.entries[at]
         entry.refs -= 1
         if entry.refs == 0:
             append_unused(pool, replica, at)
-            replica.used -= pool.hash_blocks
-            replica.cached += pool.hash_blocks
+            replica.used -= pool.kv_hashed
+            replica.cached += pool.kv_hashed
     request.held = 0
 
 
@@ -202,13 +209,27 @@ def register_prefix(pool, replica, request):
         at = find(pool, replica, i)
         if at >= 0:
             refer(pool, replica, at)
-            replica.used -= pool.hash_blocks
+            replica.used -= pool.kv_hashed
         else:
             insert(pool, replica, i)
         request.held += 1
 
 
 # What decodes take
+
+
+@inner
+def step_of(pool, request):
+    """KV blocks that the next block of its tokens takes."""
+    return pool.kv_full + pool.kv_windowed * request.kv_grows
+
+
+@inner
+def will_take(pool, replica, request, context, sign):
+    """The sequence, now of so many tokens, is counted among those that take KV blocks as they decode (or no longer)."""
+    step = sign * step_of(pool, request)
+    replica.residue[within_block(pool, context - replica.iteration)] += step
+    replica.taking += step
 
 
 @inner
@@ -238,7 +259,7 @@ def decode_need(pool, replica):
 def blocks_of_run(pool, replica, first, last):
     """KV blocks taken by iterations number ``first`` .. ``last - 1`` of the replica, none joining or leaving."""
     n = last - first
-    need = whole_blocks(pool, n) * replica.decoding
+    need = whole_blocks(pool, n) * replica.taking
     for i in range(first, first + within_block(pool, n)):
         need += blocks_at(pool, replica, i)
     return need

@@ -68,6 +68,8 @@ def end_mixed(pool, replica):
     if d:
         counts.kv_iterations += 1
         counts.kv_tokens += replica.reads
+        counts.kv_window_tokens += replica.window_reads
+        counts.kv_sequences += d
         if not n:
             counts.decode_iteration_ns += dt
             observe(pool, DECODE_ITERATION, replica.span >> FRACTION_BITS, 1)
@@ -265,5 +267,7 @@ def hand_over(pool, replica, request):
     replica.load.assigned -= 1
     request.where = MOVING
     begin = max(pool.now, replica.link_free_ns)
-    replica.link_free_ns = begin + pool.transfer_ns + (request.context * pool.transfer_per_token >> FRACTION_BITS)
+    fraction = request.context * pool.transfer_per_token
+    fraction += min(request.context, pool.window) * pool.transfer_per_window_token
+    replica.link_free_ns = begin + pool.transfer_ns + (fraction >> FRACTION_BITS)
     push(pool, replica.link_free_ns, HANDED_OVER, request.slot, request.stamp)

@@ -130,7 +130,8 @@ def handed_over(pool, request):
     source = pool.replicas[request.replica]
     give_back_blocks(pool, source, request)
     touch(pool, source)
-    energy = request.context * pool.transfer_nj_per_token
+    energy = pool.transfer_nj + request.context * pool.transfer_nj_per_token
+    energy += min(request.context, pool.window) * pool.transfer_nj_per_window_token
     source.link_nj += energy
     request.prefill_nj += energy
     pool.counts.transferred_tokens += request.context
@@ -306,6 +307,7 @@ def clear(pool, replica):
     replica.up = replica.draining = replica.busy = replica.start_ns = replica.remainder = 0
     replica.used = replica.cached = replica.link_free_ns = 0
     replica.decoding = replica.context = replica.windowed = replica.growing = replica.n_finishes = 0
+    replica.taking = 0
     replica.iteration = replica.run = replica.takes_part = replica.n_chunks = replica.prompt = 0
     replica.share_ns = replica.share_nj = replica.rest_ns = replica.rest_nj = 0
     replica.booked_ns = replica.booked_nj = replica.last_token_ns = replica.abandoned = replica.late = 0

@@ -4,7 +4,7 @@ import numpy as np
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
-from sim.engine.serving.kernel.blocks import blocks_of_run, take_blocks, within_block
+from sim.engine.serving.kernel.blocks import begun_blocks, blocks_of_run, take_blocks, will_take
 from sim.engine.serving.kernel.costs import (
     decode_cost,
     energy_growth,
@@ -36,7 +36,8 @@ def join(pool, replica, request):
         request.finish_key = 0
         return
     if not request.padded_output:
-        replica.residue[within_block(pool, context - replica.iteration)] += 1
+        request.kv_grows = begun_blocks(pool, context) < pool.kv_window_blocks
+        will_take(pool, replica, request, context, 1)
     output = request.padded_output if request.padded_output else request.output
     plan_finish(pool, replica, request, replica.iteration + output - request.emitted)
 
@@ -57,7 +58,7 @@ def leave_decode(pool, replica, request):
     replica.decoding -= 1
     replica.context -= before + turns + 1
     if not (pool.draft_tokens or request.padded_output):
-        replica.residue[within_block(pool, before + turns - replica.iteration)] -= 1
+        will_take(pool, replica, request, before + turns, -1)
 
 
 @inner
@@ -95,6 +96,9 @@ def apply(pool, replica, k, span, a0, a1, a2, e, g0, g1, g2, ge, waited_scan):
     counts.iterations += k
     counts.kv_iterations += k
     counts.kv_tokens += reads
+    counts.kv_sequences += k * d
+    if pool.window:
+        counts.kv_window_tokens += k * replica.windowed + replica.growing * pairs_of_k
     counts.decoded_tokens += k * d
     counts.decode_iteration_ns += dt
     if waited_scan:

@@ -1,0 +1,58 @@
+"""Whether the form of a model is the one that was frozen before it was scored.
+
+The protocol: forms are tried with all rows in sight; then the form is frozen (a date, and a hash of the files that hold
+it, ``FROZEN``); then it is scored, its constants fitted without the rows that are judged. Who changes the form later
+has seen scores, and every row says so until the form is frozen anew: ``python -m benchmarks.accuracy.form`` prints the
+hash of the form as it is.
+
+A hash is of what files say to Python: comments, docstrings and layout may change.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = (
+    "sim/profiles/capped_step.py",
+    "sim/profiles/experts.py",
+    "sim/profiles/kernel_power.py",
+    "sim/profiles/kernel_time.py",
+    "sim/profiles/step.py",
+    "sim/profiles/step_energy.py",
+    "benchmarks/accuracy/campaign.py",
+    "benchmarks/accuracy/mean_field.py",
+    "benchmarks/accuracy/serving_stack.py",
+)
+"""The cost of an iteration, and what whole servers are fitted with."""
+FROZEN = ("2026-11-29 17:00 UTC", "9e92b75ac22e")
+
+
+def form(files: tuple[str, ...] = FILES) -> str:
+    """Hash of the files' meaning, in 12 digits."""
+    digest = hashlib.sha256()
+    for file in files:
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):
+                node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+        digest.update(file.encode() + ast.dump(tree).encode())
+    return digest.hexdigest()[:12]
+
+
+def _is_text(node: ast.AST) -> bool:
+    """A docstring, or a string that stands for one below a constant."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def told() -> str:
+    """For the note of a row."""
+    when, known = FROZEN
+    return f"form frozen {when} ({known})" if form() == known else f"FORM CHANGED since it was frozen {when}"
+
+
+if __name__ == "__main__":
+    print(form())
