@@ -330,7 +330,26 @@ KINDS: dict[str, Callable[[pd.DataFrame, Board], Kernels]] = {
 }
 
 
-def read(board: Board, kind: str) -> Kernels | None:
-    """The kernels of a board of one kind; None where their file is not here."""
+SHAPES = {
+    "gemm": ("n", "k"),
+    "context_attention": ("num_heads", "num_key_value_heads", "head_dim", "window_size"),
+    "generation_attention": ("num_heads", "num_key_value_heads", "head_dim", "window_size"),
+    "encoder_attention": ("num_heads", "head_dim"),
+    "mla_context_module": ("model", "num_heads"),
+    "mla_generation_module": ("model", "num_heads"),
+    "moe": ("hidden_size", "inter_size", "topk", "num_experts"),
+}
+"""Columns that make a shape."""
+
+
+def read(board: Board, kind: str, *, share: float = 1.0) -> Kernels | None:
+    """The kernels of a board of one kind, of about a ``share`` of its shapes; None where their file is not here."""
     path = FOLDER / f"{board.file}_{kind}.parquet"
-    return KINDS[kind](pd.read_parquet(path), board) if path.is_file() else None
+    if not path.is_file():
+        return None
+    table = pd.read_parquet(path)
+    if share < 1.0:
+        shape = table.groupby([name for name in SHAPES[kind] if name in table], sort=True).ngroup()
+        rng = np.random.default_rng(0)
+        table = table[(rng.random(int(shape.max()) + 1) < share)[shape]].reset_index(drop=True)
+    return KINDS[kind](table, board)
