@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.accuracy.kernel_compiling import compiled
 from benchmarks.accuracy.kernel_meter import Ints, Runs, loops
 from benchmarks.accuracy.sources import MEASURED
 from sim.profiles.kernel_power import KernelWork, Number
@@ -77,7 +78,8 @@ FORMATS = {
 @dataclass(frozen=True)
 class Kernels:
     """Rows of one file: ``watts`` and ``seconds`` measured, ``work`` and ``runs`` known; ``shape`` and ``words`` name
-    their group and their precision. ``setting`` marks rows that were set up alike (a pause before each may be long)."""
+    their group and their precision. ``eager`` rows were launched one by one, and kernels of ``paused`` ones were compiled
+    just before."""
 
     watts: Floats
     seconds: Floats
@@ -86,7 +88,7 @@ class Kernels:
     busy: Number
     shape: npt.NDArray[np.str_]
     words: npt.NDArray[np.str_]
-    setting: Ints
+    eager: npt.NDArray[np.bool_]
     paused: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -136,7 +138,7 @@ def _kernels(
     word: str,
     lane: Ints | None = None,
     turn: Ints | None = None,
-    setting: Ints | None = None,
+    eager: npt.NDArray[np.bool_] | None = None,
     busy: Number = 1.0,
     paused: npt.NDArray[np.bool_] | None = None,
 ) -> Kernels:
@@ -152,7 +154,7 @@ def _kernels(
         busy,
         _names(table, *shape),
         table[word].to_numpy(np.str_),
-        nothing if setting is None else setting,
+        np.zeros(len(table), dtype=np.bool_) if eager is None else eager,
         np.zeros(len(table), dtype=np.bool_) if paused is None else paused,
     )
 
@@ -183,13 +185,17 @@ def products(table: pd.DataFrame, board: Board) -> Kernels:
             flop_s = 2.0 * m * n * k / (0.7 * board.flop_per_s * BF16 / kind.bits)
             byte_s = held / (1.3 * board.byte_per_s)
             busy[rows] = np.minimum(1.0, (np.maximum(flop_s, byte_s) + START_S) / seconds[rows])
+    eager = word == "fp8_block"
+    paused = np.zeros(len(table), dtype=np.bool_)
+    sizes = (table[name].to_numpy(np.int64)[eager] for name in ("m", "n", "k"))
+    paused[eager] = compiled(*sizes, board.multiprocessors, hopper=board is H200)
     lane = (word == "fp8").astype(np.int64)
     turns = table.assign(lane=lane)
     return _kernels(
         table, _merged(parts),
         launches=np.array([FORMATS[w].launches for w in word], dtype=np.float64), host_s=LAUNCH_S,
         shape=("n", "k"), word="gemm_dtype", lane=lane, turn=_codes(turns, "m", "n", "k", "lane"),
-        setting=_codes(table, "m", "n"), busy=busy, paused=word == "fp8_block",
+        busy=busy, eager=eager, paused=paused,
     )  # fmt: skip
 
 
@@ -312,7 +318,16 @@ def mixtures(table: pd.DataFrame, board: Board) -> Kernels:
             cold=missing(3.0 * (here * hidden * width)[rows] * kind.weight_bytes, board.cache_bytes),
         )  # fmt: skip
         parts.append((rows, work))
-    task = ("moe_dtype", "hidden_size", "inter_size", "topk", "num_experts", "moe_tp_size", "moe_ep_size", "distribution")
+    task = (
+        "moe_dtype",
+        "hidden_size",
+        "inter_size",
+        "topk",
+        "num_experts",
+        "moe_tp_size",
+        "moe_ep_size",
+        "distribution",
+    )
     return _kernels(
         table, _merged(parts), launches=np.where(even, 1.0, 5.0), host_s=MODULE_LAUNCH_S,
         shape=("hidden_size", "inter_size", "topk", "num_experts"), word="moe_dtype", lane=_codes(table, *task),

@@ -61,10 +61,10 @@ QUICK_SHARE = 0.25
 
 LAW = {
     "e16": (0.9, 0.4, 1.6),
-    "width": (0.85, 0.4, 1.2),
-    "l2": (50.0, 15.0, 120.0),
-    "hbm": (30.0, 15.0, 60.0),
-    "score": (60.0, 10.0, 150.0),
+    "width": (0.85, 0.6, 1.0),
+    "l2": (50.0, 25.0, 100.0),
+    "hbm": (30.0, 20.0, 45.0),
+    "score": (60.0, 20.0, 120.0),
     "active": (1.6, 0.8, 2.5),
     "unfilled": (0.3, 0.05, 1.0),
     "module": (0.3, 0.05, 1.0),
@@ -77,7 +77,8 @@ REST_W = {H200: (132.0, 120.0, 142.0), B200: (248.0, 228.0, 262.0), GB200: (225.
 PAUSES_S = (0.003, 0.01, 0.03, 0.1, 0.3, 0.7, 1.5)
 SPANS_S = (0.3, 0.7, 1.5, 4.0, 12.0)
 TURNS = (0.0, 0.3, 0.5, 0.7)
-PAUSED_S = (0.0, 0.3, 1.0, 3.0)
+EAGER_S = (0.0, 0.1, 0.3, 0.7, 1.5)
+COMPILE_S = 3.0
 PAUSE_SHARES = (0.0, 0.08, 0.2)
 
 
@@ -92,7 +93,7 @@ class Case:
     known: Mask
     unfilled: Mask
     habit: Habit = field(default_factory=lambda: Habit(0.03, 0.0, 1.0, 0.0))
-    compile_s: float = 0.0
+    eager_s: float = 0.0
 
     def toggle(self, law: Mapping[str, float]) -> Floats:
         """Share of the energy of real data that each row's operands take."""
@@ -107,9 +108,11 @@ class Case:
             law["hbm"] * 1e-12, law["score"] * 1e-12, self.board.limit_w,
         )  # fmt: skip
 
-    def pauses(self) -> Floats:
-        """s before each row's warm-up; longer where its kernel may have to be compiled."""
-        return np.where(self.kernels.paused, max(self.habit.pause_s, self.compile_s), self.habit.pause_s)
+    def pauses(self, habit: Habit | None = None, eager_s: float | None = None) -> Floats:
+        """s before each row's warm-up: longer without a graph, and seconds where its kernel is compiled first."""
+        pause_s = (habit or self.habit).pause_s
+        eager = max(pause_s, self.eager_s if eager_s is None else eager_s)
+        return np.where(self.kernels.paused, COMPILE_S, np.where(self.kernels.eager, eager, pause_s))
 
     def reading(self, law: Mapping[str, float], rest_w: float) -> Floats:
         """What the meter shows, W."""
@@ -167,17 +170,17 @@ def _find_habit(case: Case, law: Mapping[str, float], rest_w: float) -> None:
     beyond = np.asarray(watts) - rest_w
     gemm = case.kind == "gemm"
     best: tuple[float, Habit, float] | None = None
-    for pause, compiling in product(PAUSES_S, PAUSED_S if d.paused.any() else (0.0,)):
-        pause_s = np.where(d.paused, max(pause, compiling), pause)
+    for pause, eager in product(PAUSES_S, EAGER_S if d.eager.any() else (0.0,)):
+        pause_s = case.pauses(Habit(pause, 0.0, 1.0, 0.0), eager)
         own, before = shares(d.runs.loop_s, d.runs.warm_s, pause_s)
         for span, turn, share in product(SPANS_S, TURNS if gemm else (0.0,), (0.0,) if gemm else PAUSE_SHARES):
             habit = Habit(pause, share * case.board.limit_w, span, turn)
             shown = rest_w + _mixed(case, beyond, pause_s, own, before, habit)
             error = float(np.abs(shown / d.watts - 1.0)[case.known].mean())
             if best is None or error < best[0]:
-                best = (error, habit, compiling)
+                best = (error, habit, eager)
     assert best is not None
-    case.habit, case.compile_s = best[1:]
+    case.habit, case.eager_s = best[1:]
 
 
 def fitted(
@@ -237,7 +240,7 @@ def naive(case: Case) -> Floats:
         typical = np.array([150.0, 300.0 / flop[train].max(), 300.0 / max(byte[train].max(), 1.0)])
         fit = least_squares(
             lambda x: guess(x * typical, train) / d.watts[train] - 1.0, [1.0, 1.0, 1.0], bounds=(0.0, np.inf)
-        )  # noqa: B023
+        )
         result[rows] = guess(fit.x * typical, rows)
     return result
 
@@ -347,7 +350,7 @@ def _unseen_board(found: Sequence[Case]) -> list[Row]:
     if new is None or old is None:
         return []
     law, _ = fitted(seen, rounds=1)
-    stranger = replace(new, habit=old.habit, compile_s=old.compile_s)
+    stranger = replace(new, habit=old.habit, eager_s=old.eager_s)
     _, rest = fitted([stranger], rounds=1, law=law)
     off = stranger.reading(law, rest[GB200]) / stranger.kernels.watts - 1.0
     judged = ~stranger.known
