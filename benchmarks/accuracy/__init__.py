@@ -13,6 +13,7 @@ from benchmarks.accuracy import (
     clocks,
     decode_caps,
     kernel_times,
+    kernels,
     load_curves,
     minimax,
     mlenergy,
@@ -27,4 +28,10 @@ def rows(*, quick: bool) -> Sequence[Row]:
     found = [
         row for part in (clocks, caps, decode_caps, load_curves, training_nodes, power_traces) for row in part.rows()
     ]
-    return [*found, *kernel_times.rows(), *minimax.rows(quick=quick), *mlenergy.rows(quick=quick)]
+    return [
+        *found,
+        *kernel_times.rows(),
+        *kernels.rows(quick=quick),
+        *minimax.rows(quick=quick),
+        *mlenergy.rows(quick=quick),
+    ]

@@ -88,16 +88,15 @@ def shares(loop_s: Floats, warm_s: Floats, pause_s: Floats) -> tuple[Floats, Flo
 
 
 def queue_w(watts: Floats, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
-    """Mean W beyond rest of what stands before each row, over ``habit.span_s`` of runs and pauses of its lane."""
+    """Mean W beyond rest of what stands before each row, over ``habit.span_s`` of runs and pauses of its lane; at
+    rest before the first."""
     result = np.empty_like(watts)
     for lane in np.unique(runs.lane):
         rows = np.flatnonzero(runs.lane == lane)
         ends = np.concatenate([[0.0], np.cumsum(runs.busy_s[rows] + pause_s[rows])])
         joules = np.concatenate([[0.0], np.cumsum(runs.busy_s[rows] * watts[rows] + pause_s[rows] * habit.pause_w)])
         since = np.maximum(ends[:-1] - habit.span_s, 0.0)
-        mean = (joules[:-1] - np.interp(since, ends, joules)) / np.maximum(ends[:-1] - since, 1e-9)
-        mean[0] = watts[rows[0]]
-        result[rows] = mean
+        result[rows] = (joules[:-1] - np.interp(since, ends, joules)) / habit.span_s
     return result
 
 

@@ -1,0 +1,370 @@
+"""Measured kernels with their watts: files read into what the kernels did, how they were run, and whose shape they have.
+
+Shapes are groups that are held out whole: a matrix (n, k) with all its rows m; an attention (heads, cached heads, their
+size, window) with all its batches and contexts; a module of latent attention (model, heads); a mixture (hidden, width,
+experts, experts a token) however it is sliced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchmarks.accuracy.kernel_compiling import compiled
+from benchmarks.accuracy.kernel_meter import Ints, Runs, loops
+from benchmarks.accuracy.sources import MEASURED
+from sim.profiles.kernel_power import KernelWork, Number
+from sim.profiles.kernel_work import (
+    asked_experts,
+    attention_work,
+    causal_pairs,
+    missing,
+    mixture_work,
+    product_work,
+    together,
+)
+
+Floats = npt.NDArray[np.float64]
+
+FOLDER = MEASURED / "kernels"
+BF16, FP8, FP4 = 16, 8, 4
+
+
+@dataclass(frozen=True)
+class Board:
+    """Of its data sheet: file names, multiprocessors, B of second-level cache, B/s, FLOP/s at 16 bits, W of its limit."""
+
+    file: str
+    profile: str
+    multiprocessors: int
+    cache_bytes: float
+    byte_per_s: float
+    flop_per_s: float
+    limit_w: float
+
+
+H200 = Board("h200_sxm", "nvidia-h200-sxm-141gb", 132, 50e6, 4.8e12, 989.5e12, 700.0)
+B200 = Board("b200_sxm", "nvidia-b200-sxm-180gb", 148, 126e6, 7.7e12, 2250e12, 1000.0)
+GB200 = Board("gb200", "nvidia-gb200-186gb", 152, 126e6, 8.0e12, 2500e12, 1200.0)
+BOARDS = (H200, B200, GB200)
+
+
+@dataclass(frozen=True)
+class Format:
+    """Bits of its operations, B of a weight and of an operand, and how the campaign launched a product in it: how many
+    in an iteration, within a graph or one by one."""
+
+    bits: int
+    weight_bytes: float
+    operand_bytes: float
+    launches: int = 6
+    graph: bool = True
+
+
+FORMATS = {
+    "bfloat16": Format(BF16, 2.0, 2.0),
+    "fp8": Format(FP8, 1.0, 1.0),
+    "fp8_block": Format(FP8, 1.0, 1.0, launches=1, graph=False),
+    "nvfp4": Format(FP4, 0.5625, 0.5625, launches=1),
+}
+"""In the order in which the campaign takes them in turn; nvfp4 has a scale of 8 bits for 16 values."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Rows of one file: ``watts`` and ``seconds`` measured, ``work`` and ``runs`` known; ``shape`` and ``words`` name
+    their group and their precision. ``eager`` rows were launched one by one, and kernels of ``paused`` ones were compiled
+    just before."""
+
+    watts: Floats
+    seconds: Floats
+    work: KernelWork
+    runs: Runs
+    busy: Number
+    shape: npt.NDArray[np.str_]
+    words: npt.NDArray[np.str_]
+    eager: npt.NDArray[np.bool_]
+    paused: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.watts)
+
+
+def _columns(table: pd.DataFrame, *names: str) -> tuple[Floats, ...]:
+    return tuple(table[name].to_numpy(np.float64) for name in names)
+
+
+def _names(table: pd.DataFrame, *columns: str) -> npt.NDArray[np.str_]:
+    return table[list(columns)].astype(str).agg("/".join, axis=1).to_numpy(np.str_)
+
+
+def _codes(table: pd.DataFrame, *columns: str) -> Ints:
+    return table.groupby(list(columns), sort=False).ngroup().to_numpy(np.int64)
+
+
+def _merged(parts: list[tuple[npt.NDArray[np.bool_], KernelWork]]) -> KernelWork:
+    """Works of disjoint rows, each given for its own rows alone."""
+    size = len(parts[0][0])
+
+    def spread(value: Callable[[KernelWork], Number]) -> Floats:
+        whole = np.zeros(size)
+        for rows, work in parts:
+            whole[rows] = value(work)
+        return whole
+
+    bits = sorted({bits for _, work in parts for bits in work.flop})
+    flop: dict[int, Number] = {each: spread(lambda w, each=each: w.flop.get(each, 0.0)) for each in bits}  # type: ignore[misc]
+    return KernelWork(
+        flop,
+        spread(lambda w: w.l2_byte),
+        spread(lambda w: w.byte),
+        spread(lambda w: w.scores),
+        spread(lambda w: w.occupancy),
+    )
+
+
+def _kernels(
+    table: pd.DataFrame,
+    work: KernelWork,
+    *,
+    launches: Floats | int,
+    host_s: float,
+    shape: tuple[str, ...],
+    word: str,
+    lane: Ints | None = None,
+    turn: Ints | None = None,
+    eager: npt.NDArray[np.bool_] | None = None,
+    busy: Number = 1.0,
+    paused: npt.NDArray[np.bool_] | None = None,
+) -> Kernels:
+    seconds = table["latency"].to_numpy(np.float64) * 1e-3
+    nothing = np.zeros(len(table), dtype=np.int64)
+    loop_s, warm_s = loops(seconds, launches, host_s)
+    runs = Runs(loop_s, warm_s, nothing if lane is None else lane, np.arange(len(table)) if turn is None else turn)
+    return Kernels(
+        table["power"].to_numpy(np.float64),
+        seconds,
+        work,
+        runs,
+        busy,
+        _names(table, *shape),
+        table[word].to_numpy(np.str_),
+        np.zeros(len(table), dtype=np.bool_) if eager is None else eager,
+        np.zeros(len(table), dtype=np.bool_) if paused is None else paused,
+    )
+
+
+LAUNCH_S = 12e-6
+"""A launch of a product by the host, one by one."""
+START_S = 3e-6
+"""A kernel's start and end, of its own time where a host is slower."""
+
+
+def products(table: pd.DataFrame, board: Board) -> Kernels:
+    """Products in all formats. What is launched one by one keeps the GPU busy for its kernels' own time only."""
+    parts = []
+    word = table["gemm_dtype"].to_numpy(np.str_)
+    seconds = table["latency"].to_numpy(np.float64) * 1e-3
+    busy = np.ones(len(table))
+    for name, kind in FORMATS.items():
+        rows = word == name
+        m, n, k = _columns(table[rows], "m", "n", "k")
+        held = kind.launches * n * k * kind.weight_bytes + m * k * kind.operand_bytes + 2.0 * m * n
+        work = product_work(
+            m, n, k,
+            bits=kind.bits, weight_bytes=kind.weight_bytes, operand_bytes=kind.operand_bytes,
+            multiprocessors=board.multiprocessors, cold=missing(held, board.cache_bytes),
+        )  # fmt: skip
+        parts.append((rows, work))
+        if not kind.graph:
+            flop_s = 2.0 * m * n * k / (0.7 * board.flop_per_s * BF16 / kind.bits)
+            byte_s = held / (1.3 * board.byte_per_s)
+            busy[rows] = np.minimum(1.0, (np.maximum(flop_s, byte_s) + START_S) / seconds[rows])
+    eager = word == "fp8_block"
+    paused = np.zeros(len(table), dtype=np.bool_)
+    sizes = (table[name].to_numpy(np.int64)[eager] for name in ("m", "n", "k"))
+    paused[eager] = compiled(*sizes, board.multiprocessors, hopper=board is H200)
+    lane = (word == "fp8").astype(np.int64)
+    turns = table.assign(lane=lane)
+    return _kernels(
+        table, _merged(parts),
+        launches=np.array([FORMATS[w].launches for w in word], dtype=np.float64), host_s=LAUNCH_S,
+        shape=("n", "k"), word="gemm_dtype", lane=lane, turn=_codes(turns, "m", "n", "k", "lane"),
+        busy=busy, eager=eager, paused=paused,
+    )  # fmt: skip
+
+
+def _cache(table: pd.DataFrame) -> tuple[Floats, list[tuple[npt.NDArray[np.bool_], int]]]:
+    """B of a cached value, and which rows compute in which bits: those of the cache."""
+    narrow = (table["kv_cache_dtype"] == "fp8").to_numpy()
+    return np.where(narrow, 1.0, 2.0), [(~narrow, BF16), (narrow, FP8)]
+
+
+MODULE_LAUNCH_S = 5e-5
+
+
+def attentions(table: pd.DataFrame, board: Board) -> Kernels:
+    """Attention over prompts (with a prefix or without) or over the cache of sequences that decode."""
+    b, s, heads, kv, size, step, window = _columns(
+        table, "batch_size", "isl", "num_heads", "num_key_value_heads", "head_dim", "step", "window_size"
+    )
+    reach = np.where(window > 0, window, np.inf)
+    cache_bytes, halves = _cache(table)
+    pairs = causal_pairs(s, step, reach)
+    kept = np.minimum(step + s, reach + s - 1.0)
+    parts = []
+    for rows, bits in halves:
+        held = 2.0 * b * size * (s * heads * 2.0 + kept * kv * cache_bytes)
+        work = attention_work(
+            b[rows], s[rows], pairs[rows], kept[rows],
+            heads=heads[rows], kv_heads=kv[rows], key_dim=size[rows], value_dim=size[rows],
+            cache_bytes=cache_bytes[rows], bits=bits, multiprocessors=board.multiprocessors,
+            cold=missing(held, board.cache_bytes)[rows],
+        )  # fmt: skip
+        parts.append((rows, work))
+    shape = ("num_heads", "num_key_value_heads", "head_dim", "window_size")
+    return _kernels(
+        table, _merged(parts), launches=1, host_s=MODULE_LAUNCH_S, shape=shape, word="kv_cache_dtype"
+    )  # fmt: skip
+
+
+def encoders(table: pd.DataFrame, board: Board) -> Kernels:
+    """Attention of all tokens to all, without a cache."""
+    b, s, heads, size = _columns(table, "batch_size", "isl", "num_heads", "head_dim")
+    held = 8.0 * b * s * heads * size
+    work = attention_work(
+        b, s, s * s, s,
+        heads=heads, kv_heads=heads, key_dim=size, value_dim=size, cache_bytes=2.0, bits=BF16,
+        multiprocessors=board.multiprocessors, cold=missing(held, board.cache_bytes),
+    )  # fmt: skip
+    return _kernels(
+        table, work, launches=1, host_s=MODULE_LAUNCH_S, shape=("num_heads", "head_dim"), word="attn_dtype"
+    )  # fmt: skip
+
+
+HIDDEN, Q_RANK, KV_RANK, ROPE, NOPE, VALUE = 7168.0, 1536.0, 512.0, 64.0, 128.0, 128.0
+"""Of DeepSeek-V3 and its kin, as their configurations state them; the campaign changes the number of heads alone."""
+
+
+def latent_modules(table: pd.DataFrame, board: Board, *, prompts: bool) -> Kernels:
+    """Multi-head latent attention with all its projections: as they are over prompts, absorbed while decoding."""
+    b, s, heads, step = _columns(table, "batch_size", "isl", "num_heads", "step")
+    cache_bytes, _ = _cache(table)
+    words = table["gemm_type"].to_numpy(np.str_)
+    narrow = (table["mla_dtype"] == "fp8").to_numpy() if prompts else cache_bytes == 1.0
+    parts = []
+    for name, kind in FORMATS.items():
+        for eight in (False, True):
+            rows = (words == name) & (narrow == eight)
+            if not rows.any():
+                continue
+            h, m = heads[rows], (b * s)[rows]
+
+            def product(n: Number, k: Number, of: Format = kind, m: Floats = m) -> KernelWork:
+                return product_work(
+                    m, n, k, bits=of.bits, weight_bytes=of.weight_bytes, operand_bytes=of.operand_bytes,
+                    multiprocessors=board.multiprocessors,
+                )  # fmt: skip
+
+            kernels = [
+                product(Q_RANK + KV_RANK + ROPE, HIDDEN),
+                product(h * (NOPE + ROPE), Q_RANK),
+                product(HIDDEN, h * VALUE),
+            ]
+            if prompts:
+                kernels.append(product(h * (NOPE + VALUE), KV_RANK))
+                pairs = causal_pairs(s, step, np.inf)[rows]
+                key, value, kv_heads, held = NOPE + ROPE, VALUE, h, 2.0
+            else:
+                kernels.append(product(h * (NOPE + VALUE), KV_RANK, FORMATS["bfloat16"]))
+                pairs = (step + s)[rows]
+                key, value, kv_heads, held = KV_RANK + ROPE, KV_RANK, 1.0, cache_bytes[rows] * 0.53
+            kernels.append(
+                attention_work(
+                    b[rows], s[rows], pairs, (step + s)[rows],
+                    heads=h, kv_heads=kv_heads, key_dim=key, value_dim=value, cache_bytes=held,
+                    bits=FP8 if eight else BF16, multiprocessors=board.multiprocessors,
+                )
+            )  # fmt: skip
+            parts.append((rows, together(*kernels)))
+    return _kernels(
+        table, _merged(parts), launches=1, host_s=MODULE_LAUNCH_S, shape=("model", "num_heads"), word="gemm_type"
+    )  # fmt: skip
+
+
+def mixtures(table: pd.DataFrame, board: Board) -> Kernels:
+    """Experts of one GPU, with tokens spread evenly or by a power law (of which five draws are launched in turn)."""
+    tokens, hidden, inter, each, experts, slices, ranks = _columns(
+        table, "num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_tp_size", "moe_ep_size"
+    )
+    here, width, routed = experts / ranks, inter / slices, tokens * each / ranks
+    even = (table["distribution"] == "balanced").to_numpy()
+    reached = np.where(even, np.minimum(here, routed), asked_experts(0.5 * routed, here))
+    words = table["moe_dtype"].to_numpy(np.str_)
+    parts = []
+    for name, kind in FORMATS.items():
+        rows = words == name
+        if not rows.any():
+            continue
+        work = mixture_work(
+            tokens[rows], routed[rows], reached[rows],
+            hidden=hidden[rows], width=width[rows], bits=kind.bits, weight_bytes=kind.weight_bytes,
+            operand_bytes=kind.operand_bytes, multiprocessors=board.multiprocessors,
+            cold=missing(3.0 * (here * hidden * width)[rows] * kind.weight_bytes, board.cache_bytes),
+        )  # fmt: skip
+        parts.append((rows, work))
+    task = (
+        "moe_dtype",
+        "hidden_size",
+        "inter_size",
+        "topk",
+        "num_experts",
+        "moe_tp_size",
+        "moe_ep_size",
+        "distribution",
+    )
+    return _kernels(
+        table, _merged(parts), launches=np.where(even, 1.0, 5.0), host_s=MODULE_LAUNCH_S,
+        shape=("hidden_size", "inter_size", "topk", "num_experts"), word="moe_dtype", lane=_codes(table, *task),
+    )  # fmt: skip
+
+
+KINDS: dict[str, Callable[[pd.DataFrame, Board], Kernels]] = {
+    "gemm": products,
+    "context_attention": attentions,
+    "generation_attention": attentions,
+    "encoder_attention": encoders,
+    "mla_context_module": partial(latent_modules, prompts=True),
+    "mla_generation_module": partial(latent_modules, prompts=False),
+    "moe": mixtures,
+}
+
+
+SHAPES = {
+    "gemm": ("n", "k"),
+    "context_attention": ("num_heads", "num_key_value_heads", "head_dim", "window_size"),
+    "generation_attention": ("num_heads", "num_key_value_heads", "head_dim", "window_size"),
+    "encoder_attention": ("num_heads", "head_dim"),
+    "mla_context_module": ("model", "num_heads"),
+    "mla_generation_module": ("model", "num_heads"),
+    "moe": ("hidden_size", "inter_size", "topk", "num_experts"),
+}
+"""Columns that make a shape."""
+
+
+def read(board: Board, kind: str, *, share: float = 1.0) -> Kernels | None:
+    """The kernels of a board of one kind, of about a ``share`` of its shapes; None where their file is not here."""
+    path = FOLDER / f"{board.file}_{kind}.parquet"
+    if not path.is_file():
+        return None
+    table = pd.read_parquet(path)
+    if share < 1.0:
+        shape = table.groupby([name for name in SHAPES[kind] if name in table], sort=True).ngroup()
+        rng = np.random.default_rng(0)
+        table = table[(rng.random(int(shape.max()) + 1) < share)[shape]].reset_index(drop=True)
+    return KINDS[kind](table, board)

@@ -1,0 +1,361 @@
+"""Watts of single kernels: the law of ``profiles.kernel_power`` on shapes that its constants have not seen.
+
+Half of the shapes are known, by a hash of their names, and the other half is judged. Fitted to the known ones: the
+constants of the law, which all kinds and all three boards share (six, and how little energy unfilled operands take);
+each board's watts at rest; and how the campaign went on between runs, which the meter shows of short kernels
+(``kernel_meter``): four numbers for a board's products, three for another kind. A product's watts take twelve in all.
+
+**Unfilled operands.** The campaign does not fill the weights of products in 16 bits and in fp8 per tensor: they are
+what memory held. Where a copy is largest they are zeros, as the watts tell (``UNFILLED``: half of their neighbours' at
+the same rates), and its modules of latent attention run on such weights throughout. Both are told beside: with the
+share of energy that such operands take, a constant of the fit, and as if they were real data.
+
+GB200 is also judged from H200 and B200 alone: the law's constants are theirs, the meter's B200's, and its own are the
+limit of its data sheet and the watts at rest.
+
+The form of law and meter was chosen with all of these rows in sight, held-out shapes too: what is held out is held out
+of the fit alone. ``FROZEN`` says when, and the hash of the files that hold the form (``form``). The naive guess is a
+roofline of power with four constants for each board, kind and precision: rest, J/FLOP, J/byte, all under the limit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import least_squares
+
+from benchmarks.accuracy.form import form
+from benchmarks.accuracy.kernel_meter import Habit, queue_w, shares, turn_w
+from benchmarks.accuracy.kernel_rows import B200, BOARDS, FOLDER, GB200, H200, KINDS, Board, Kernels, read
+from benchmarks.table import Row
+from sim.profiles.kernel_power import KernelPower, power_w
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+FILES = (
+    "sim/profiles/kernel_power.py",
+    "sim/profiles/kernel_work.py",
+    "benchmarks/accuracy/kernel_meter.py",
+    "benchmarks/accuracy/kernel_rows.py",
+)
+FROZEN = ("2026-11-29 17:40 UTC", "")
+
+LONG_S = 1e-4
+FAMILIES = {
+    "gemm": ("gemm",),
+    "context attention": ("context_attention",),
+    "generation attention": ("generation_attention",),
+    "encoder attention": ("encoder_attention",),
+    "MLA": ("mla_context_module", "mla_generation_module"),
+    "MoE": ("moe",),
+}
+REACH = {"context attention": 14.0, "generation attention": 19.0, "MLA": 16.0, "MoE": 15.0}
+GEMM_LONG, GEMM_ALL, GB200_REACH = 10.0, 16.0, 15.0
+QUICK_SHARE = 0.25
+
+LAW = {
+    "e16": (0.9, 0.4, 1.6),
+    "width": (0.85, 0.6, 1.0),
+    "l2": (50.0, 25.0, 100.0),
+    "hbm": (30.0, 20.0, 45.0),
+    "score": (60.0, 20.0, 120.0),
+    "active": (1.6, 0.8, 2.5),
+    "unfilled": (0.3, 0.05, 1.0),
+    "module": (0.3, 0.05, 1.0),
+}
+"""Constants of the law, all boards', and their bounds: pJ/FLOP at 16 bits, its exponent by width, pJ/B from the
+second-level cache, pJ/B from memory, pJ a score, W a multiprocessor; shares of energy with unfilled operands, in
+products and in modules of latent attention."""
+REST_W = {H200: (132.0, 120.0, 142.0), B200: (248.0, 228.0, 262.0), GB200: (225.0, 210.0, 240.0)}
+
+PAUSES_S = (0.003, 0.01, 0.03, 0.1, 0.3, 0.7, 1.5)
+SPANS_S = (0.3, 0.7, 1.5, 4.0, 12.0)
+TURNS = (0.0, 0.3, 0.5, 0.7)
+EAGER_S = (0.0, 0.1, 0.3, 0.7, 1.5)
+COMPILE_S = 3.0
+PAUSE_SHARES = (0.0, 0.08, 0.2)
+
+
+@dataclass
+class Case:
+    """Kernels of a board of one kind: which shapes are known, which operands are unfilled, and how the campaign went
+    on between them."""
+
+    board: Board
+    kind: str
+    kernels: Kernels
+    known: Mask
+    unfilled: Mask
+    habit: Habit = field(default_factory=lambda: Habit(0.03, 0.0, 1.0, 0.0))
+    eager_s: float = 0.0
+
+    def toggle(self, law: Mapping[str, float]) -> Floats:
+        """Share of the energy of real data that each row's operands take."""
+        if self.kind.startswith("mla"):
+            return np.full(len(self.kernels), law["module"])
+        return np.where(self.unfilled, law["unfilled"], 1.0)
+
+    def power(self, law: Mapping[str, float], rest_w: float) -> KernelPower:
+        """Of this board."""
+        return KernelPower(
+            rest_w, law["active"] * self.board.multiprocessors, law["e16"] * 1e-12, law["width"], law["l2"] * 1e-12,
+            law["hbm"] * 1e-12, law["score"] * 1e-12, self.board.limit_w,
+        )  # fmt: skip
+
+    def pauses(self, habit: Habit | None = None, eager_s: float | None = None) -> Floats:
+        """s before each row's warm-up: longer without a graph, and seconds where its kernel is compiled first."""
+        pause_s = (habit or self.habit).pause_s
+        eager = max(pause_s, self.eager_s if eager_s is None else eager_s)
+        return np.where(self.kernels.paused, COMPILE_S, np.where(self.kernels.eager, eager, pause_s))
+
+    def reading(self, law: Mapping[str, float], rest_w: float) -> Floats:
+        """What the meter shows, W."""
+        d = self.kernels
+        watts = power_w(d.work, d.seconds, self.power(law, rest_w), busy=d.busy, toggle=self.toggle(law))
+        return self.shown(np.asarray(watts) - rest_w, rest_w)
+
+    def shown(self, beyond: Floats, rest_w: float) -> Floats:
+        """What the meter shows of kernels that draw so much ``beyond`` rest, W."""
+        pause_s = self.pauses()
+        own, before = shares(self.kernels.runs.loop_s, self.kernels.runs.warm_s, pause_s)
+        return rest_w + _mixed(self, beyond, pause_s, own, before, self.habit)
+
+
+def _mixed(case: Case, beyond: Floats, pause_s: Floats, own: Floats, before: Floats, habit: Habit) -> Floats:
+    past = queue_w(beyond, case.kernels.runs, pause_s, habit)
+    if habit.turn_share:
+        turn = turn_w(beyond, case.kernels.runs, pause_s, habit)
+        past = (1.0 - habit.turn_share) * past + habit.turn_share * turn
+    return own * beyond + before * past + (1.0 - own - before) * habit.pause_w
+
+
+def is_known(shapes: Sequence[str] | npt.NDArray[np.str_]) -> Mask:
+    """Whether constants may be fitted to a shape: about half, by a hash of its name."""
+    names, index = np.unique(np.asarray(shapes), return_inverse=True)
+    even = [hashlib.sha256(str(name).encode()).digest()[0] % 2 == 0 for name in names]
+    return np.array(even, dtype=np.bool_)[index]
+
+
+def unfilled(case_board: Board, kind: str, kernels: Kernels) -> Mask:
+    """Rows of products whose weights stayed zeros: of never filled weights, those of the largest matrices."""
+    if kind != "gemm":
+        return np.zeros(len(kernels), dtype=np.bool_)
+    n, k = (np.array([int(s.split("/")[i]) for s in kernels.shape]) for i in (0, 1))
+    never = np.isin(kernels.words, ["bfloat16", "fp8"])
+    if case_board is H200:
+        return never & (k == 65536)
+    return never & (n == 65536) & (k >= (10240 if case_board is B200 else 16384))
+
+
+def cases(*, quick: bool, boards: Sequence[Board] = BOARDS) -> list[Case]:
+    """All files that are here."""
+    found = []
+    for board, kind in product(boards, KINDS):
+        kernels = read(board, kind, share=QUICK_SHARE if quick else 1.0)
+        if kernels is not None:
+            found.append(Case(board, kind, kernels, is_known(kernels.shape), unfilled(board, kind, kernels)))
+    return found
+
+
+def _find_habit(case: Case, law: Mapping[str, float], rest_w: float) -> None:
+    """How the campaign went on, from the known shapes' readings."""
+    d = case.kernels
+    watts = power_w(d.work, d.seconds, case.power(law, rest_w), busy=d.busy, toggle=case.toggle(law))
+    beyond = np.asarray(watts) - rest_w
+    gemm = case.kind == "gemm"
+    best: tuple[float, Habit, float] | None = None
+    for pause, eager in product(PAUSES_S, EAGER_S if d.eager.any() else (0.0,)):
+        pause_s = case.pauses(Habit(pause, 0.0, 1.0, 0.0), eager)
+        own, before = shares(d.runs.loop_s, d.runs.warm_s, pause_s)
+        for span, turn, share in product(SPANS_S, TURNS if gemm else (0.0,), (0.0,) if gemm else PAUSE_SHARES):
+            habit = Habit(pause, share * case.board.limit_w, span, turn)
+            shown = rest_w + _mixed(case, beyond, pause_s, own, before, habit)
+            error = float(np.abs(shown / d.watts - 1.0)[case.known].mean())
+            if best is None or error < best[0]:
+                best = (error, habit, eager)
+    assert best is not None
+    case.habit, case.eager_s = best[1:]
+
+
+def fitted(
+    found: Sequence[Case], *, rounds: int = 2, most: int = 6, law: Mapping[str, float] | None = None
+) -> tuple[dict[str, float], dict[Board, float]]:
+    """Constants of the law and watts at rest from the known shapes of all these cases; sets each case's habit.
+
+    With a ``law`` given, only the watts at rest are fitted, and habits stay.
+    """
+    boards = [board for board in BOARDS if any(case.board is board for case in found)]
+    free = {} if law is not None else dict(LAW)
+    start = np.array([b[0] for b in free.values()] + [REST_W[board][0] for board in boards])
+    low = np.array([b[1] for b in free.values()] + [REST_W[board][1] for board in boards])
+    high = np.array([b[2] for b in free.values()] + [REST_W[board][2] for board in boards])
+
+    def split(x: Floats) -> tuple[dict[str, float], dict[Board, float]]:
+        constants = dict(law) if law is not None else dict(zip(free, map(float, x), strict=False))
+        return constants, dict(zip(boards, map(float, x[len(free) :]), strict=True))
+
+    def residuals(x: Floats) -> Floats:
+        constants, rest = split(x)
+        parts = []
+        for case in found:
+            off = np.log(case.reading(constants, rest[case.board]) / case.kernels.watts)[case.known]
+            parts.append(off * np.sqrt((2.0 if case.kind == "gemm" else 1.0) / len(off)))
+        return np.concatenate(parts) * 50.0
+
+    x = start
+    for _ in range(rounds):
+        if law is None:
+            constants, rest = split(x)
+            for case in found:
+                _find_habit(case, constants, rest[case.board])
+        x = least_squares(
+            residuals, x, bounds=(low, high), x_scale=start, loss="soft_l1", f_scale=0.05, max_nfev=most
+        ).x  # fmt: skip
+    return split(x)
+
+
+def naive(case: Case) -> Floats:
+    """A roofline of power for each precision: rest, J/FLOP and J/byte, under the limit."""
+    d = case.kernels
+    flop = np.asarray(sum(d.work.flop.values())) / d.seconds
+    byte = np.asarray(d.work.byte) / d.seconds
+    result = np.zeros(len(d))
+    for word in np.unique(d.words):
+        rows = d.words == word
+        train = np.flatnonzero(rows & case.known)
+        if not len(train):
+            result[rows] = np.nan
+            continue
+        train = train[:: max(1, len(train) // 2000)]
+
+        def guess(x: Floats, of: npt.NDArray[np.int64] | Mask) -> Floats:
+            return np.minimum(case.board.limit_w, x[0] + x[1] * flop[of] + x[2] * byte[of])
+
+        typical = np.array([150.0, 300.0 / flop[train].max(), 300.0 / max(byte[train].max(), 1.0)])
+        fit = least_squares(
+            lambda x: guess(x * typical, train) / d.watts[train] - 1.0, [1.0, 1.0, 1.0], bounds=(0.0, np.inf)
+        )
+        result[rows] = guess(fit.x * typical, rows)
+    return result
+
+
+def _percent(off: Floats, rows: Mask) -> float:
+    return float(100.0 * np.abs(off[rows]).mean())
+
+
+def _groups(cases_: Sequence[Case]) -> Iterator[tuple[Case, str]]:
+    for case in cases_:
+        for word in np.unique(case.kernels.words):
+            yield case, str(word)
+
+
+def _worst(case: Case, off: Floats, rows: Mask) -> str:
+    """The shape that is worst on average."""
+    names = case.kernels.shape[rows]
+    each = {name: float(np.abs(off[rows][names == name]).mean()) for name in np.unique(names)}
+    name = max(each, key=lambda shape: each[shape])
+    return f"worst shape {name}: {100.0 * each[name]:.0f} %"
+
+
+def told(files: tuple[str, ...] = FILES) -> str:
+    """Of the form, for the note of a row."""
+    when, known = FROZEN
+    state = f"frozen {when} ({known})" if form(files) == known else f"CHANGED since it was frozen {when}"
+    return f"form {state}, chosen with held-out shapes in sight"
+
+
+def _products(case: Case, off: Floats, plain: Floats, guess: Floats) -> list[Row]:
+    found = []
+    for _, word in _groups([case]):
+        judged = ~case.known & (case.kernels.words == word)
+        for name, rows, reach in (
+            ("over 0.1 ms", judged & (case.kernels.seconds > LONG_S), GEMM_LONG),
+            ("all", judged, GEMM_ALL),
+        ):
+            if not rows.any():
+                continue
+            note = f"naive {_percent(guess, rows):.0f} %; {_worst(case, off, rows)}; {int(rows.sum())} kernels"
+            if case.unfilled[rows].any():
+                note += (
+                    f"; taken for real data {_percent(plain, rows):.1f}, "
+                    f"without unfilled shapes {_percent(off, rows & ~case.unfilled):.1f}"
+                )
+            label = f"kernels, W, GEMM {word}, {case.board.file}, {name}"
+            found.append(Row(label, _percent(off, rows), "%", reach, note))
+    return found
+
+
+def _others(family: str, of: Sequence[Case], off: Mapping[int, Floats], guess: Mapping[int, Floats]) -> Row:
+    """The mean of boards, and of a board the mean of its kinds' rows; the worst precision named."""
+    boards: dict[str, list[float]] = {}
+    plain, words, count = [], {}, 0
+    for case in of:
+        judged = ~case.known
+        if not judged.any():
+            continue
+        boards.setdefault(case.board.file, []).append(_percent(off[id(case)], judged))
+        plain.append(_percent(guess[id(case)], judged & np.isfinite(guess[id(case)])))
+        count += int(judged.sum())
+        for word in np.unique(case.kernels.words):
+            rows = judged & (case.kernels.words == word)
+            if rows.any():
+                words[f"{case.board.file} {case.kind} {word}"] = _percent(off[id(case)], rows)
+    each = {board: float(np.mean(values)) for board, values in boards.items()}
+    worst = max(words, key=lambda name: words[name])
+    note = f"mean of boards: {', '.join(f'{board} {value:.1f}' for board, value in each.items())}; "
+    note += f"naive {np.mean(plain):.0f} %; worst {worst} {words[worst]:.0f} %; {count} kernels"
+    return Row(f"kernels, W, {family}", float(np.mean(list(each.values()))), "%", REACH.get(family), note)
+
+
+def rows(*, quick: bool) -> list[Row]:
+    """Mean errors of watts on shapes held out; ``quick`` takes a quarter of the shapes."""
+    if not FOLDER.is_dir():
+        print(f"{FOLDER.name} is not here: its rows are left out")
+        return []
+    found = cases(quick=quick)
+    law, rest = fitted(found)
+    off: dict[int, Floats] = {}
+    plain: dict[int, Floats] = {}
+    guess: dict[int, Floats] = {}
+    for case in found:
+        watts = case.kernels.watts
+        off[id(case)] = case.reading(law, rest[case.board]) / watts - 1.0
+        plain[id(case)] = case.reading({**law, "unfilled": 1.0, "module": 1.0}, rest[case.board]) / watts - 1.0
+        guess[id(case)] = naive(case) / watts - 1.0
+    result = []
+    for case in found:
+        if case.kind == "gemm":
+            result += _products(case, off[id(case)], plain[id(case)], guess[id(case)])
+    for family, kinds in FAMILIES.items():
+        of = [case for case in found if case.kind in kinds]
+        if family != "gemm" and of:
+            result.append(_others(family, of, off, guess))
+    result += _unseen_board(found)
+    constants = ", ".join(f"{name} {value:.3g}" for name, value in law.items())
+    constants += "; rest " + ", ".join(f"{board.file} {value:.0f} W" for board, value in rest.items())
+    return [replace(row, note=f"{row.note}; {told()}; {constants}") if i == 0 else row for i, row in enumerate(result)]
+
+
+def _unseen_board(found: Sequence[Case]) -> list[Row]:
+    """GB200's products by what H200 and B200 say."""
+    seen = [case for case in found if case.board is not GB200]
+    new = next((case for case in found if case.board is GB200 and case.kind == "gemm"), None)
+    old = next((case for case in seen if case.board is B200 and case.kind == "gemm"), None)
+    if new is None or old is None:
+        return []
+    law, _ = fitted(seen, rounds=1)
+    stranger = replace(new, habit=old.habit, eager_s=old.eager_s)
+    _, rest = fitted([stranger], rounds=1, law=law)
+    off = stranger.reading(law, rest[GB200]) / stranger.kernels.watts - 1.0
+    judged = ~stranger.known
+    each = {str(w): _percent(off, judged & (stranger.kernels.words == w)) for w in np.unique(stranger.kernels.words)}
+    long = _percent(off, judged & (stranger.kernels.seconds > LONG_S))
+    note = f"over 0.1 ms {long:.1f}; {', '.join(f'{word} {value:.0f}' for word, value in each.items())}; "
+    note += f"its own: limit and {rest[GB200]:.0f} W at rest"
+    return [Row("kernels, W, GEMM, gb200 from h200 and b200", _percent(off, judged), "%", GB200_REACH, note)]
