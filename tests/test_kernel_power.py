@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.accuracy import kernel_compiling, kernels
 from benchmarks.accuracy.kernel_meter import Habit, Runs, loops, reading_w, shares
-from benchmarks.accuracy.kernel_rows import B200, BOARDS, GB200, H200
+from benchmarks.accuracy.kernel_rows import B200, BOARDS, GB200, H200, Board
 from sim.profiles import Catalog
 from sim.profiles.kernel_power import KernelPower, KernelWork, asked_w, drawn_w, power_w, work_j
 from sim.profiles.kernel_work import asked_experts, attention_work, causal_pairs, missing, mixture_work, product_work
@@ -72,7 +72,7 @@ def test_joules_add_up_and_idle_multiprocessors_draw_less() -> None:
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.file)
-def test_profiles_hold_the_constants_of_the_law(board: kernels.Board) -> None:
+def test_profiles_hold_the_constants_of_the_law(board: Board) -> None:
     """What the engine takes from a GPU's profile is what kernels are judged with, to a few percent."""
     gpu = Catalog().gpu(board.profile)
     assert gpu.chip is not None

@@ -46,7 +46,7 @@ FILES = (
     "benchmarks/accuracy/kernel_meter.py",
     "benchmarks/accuracy/kernel_rows.py",
 )
-FROZEN = ("2026-11-29 17:40 UTC", "")
+FROZEN = ("2026-11-29 17:50 UTC", "96eacac2603a")
 
 LONG_S = 1e-4
 FAMILIES = {
@@ -141,18 +141,18 @@ def is_known(shapes: Sequence[str] | npt.NDArray[np.str_]) -> Mask:
     """Whether constants may be fitted to a shape: about half, by a hash of its name."""
     names, index = np.unique(np.asarray(shapes), return_inverse=True)
     even = [hashlib.sha256(str(name).encode()).digest()[0] % 2 == 0 for name in names]
-    return np.array(even, dtype=np.bool_)[index]
+    return np.asarray(np.array(even, dtype=np.bool_)[index])
 
 
-def unfilled(case_board: Board, kind: str, kernels: Kernels) -> Mask:
+def unfilled(board: Board, kind: str, kernels: Kernels) -> Mask:
     """Rows of products whose weights stayed zeros: of never filled weights, those of the largest matrices."""
     if kind != "gemm":
         return np.zeros(len(kernels), dtype=np.bool_)
     n, k = (np.array([int(s.split("/")[i]) for s in kernels.shape]) for i in (0, 1))
     never = np.isin(kernels.words, ["bfloat16", "fp8"])
-    if case_board is H200:
-        return never & (k == 65536)
-    return never & (n == 65536) & (k >= (10240 if case_board is B200 else 16384))
+    if board is H200:
+        return np.asarray(never & (k == 65536))
+    return np.asarray(never & (n == 65536) & (k >= (10240 if board is B200 else 16384)))
 
 
 def cases(*, quick: bool, boards: Sequence[Board] = BOARDS, kinds: Sequence[str] = tuple(KINDS)) -> list[Case]:
@@ -228,7 +228,7 @@ def _roofline(watts: Floats, flop: Floats, byte: Floats, limit_w: float) -> Floa
 
     def off(x: Floats) -> Floats:
         rest, flop_j, byte_j = x * typical
-        return np.minimum(limit_w, rest + flop_j * flop + byte_j * byte) / watts - 1.0
+        return np.asarray(np.minimum(limit_w, rest + flop_j * flop + byte_j * byte) / watts - 1.0)
 
     return np.asarray(least_squares(off, [1.0, 1.0, 1.0], bounds=(0.0, np.inf)).x * typical)
 
@@ -284,7 +284,8 @@ def _products(case: Case, off: Floats, plain: Floats, shipped: Floats, guess: Fl
         ):
             if not rows.any():
                 continue
-            note = f"constants as shipped {_percent(shipped, rows):.1f}; naive {_percent(guess, rows):.0f} %; {_worst(case, off, rows)}; {int(rows.sum())} kernels"
+            note = f"constants as shipped {_percent(shipped, rows):.1f}; naive {_percent(guess, rows):.0f} %; "
+            note += f"{_worst(case, off, rows)}; {int(rows.sum())} kernels"
             if case.unfilled[rows].any():
                 note += (
                     f"; taken for real data {_percent(plain, rows):.1f}, "
