@@ -87,7 +87,7 @@ PAUSE_SHARES = (0.0, 0.08, 0.2)
 @dataclass
 class Case:
     """Kernels of a board of one kind: which shapes are known, which operands are unfilled, and how the campaign went
-    on between them."""
+    on between them. ``parts`` keeps the pauses and shares of readings for the habit they are of, ``shares_of``."""
 
     board: Board
     kind: str
@@ -96,6 +96,8 @@ class Case:
     unfilled: Mask
     habit: Habit = field(default_factory=lambda: Habit(0.03, 0.0, 1.0, 0.0))
     eager_s: float = 0.0
+    parts: tuple[Floats, ...] = ()
+    shares_of: tuple[Habit, float] | None = None
 
     def toggle(self, law: Mapping[str, float]) -> Floats:
         """Share of the energy of real data that each row's operands take."""
@@ -124,8 +126,11 @@ class Case:
 
     def shown(self, beyond: Floats, rest_w: float) -> Floats:
         """What the meter shows of kernels that draw so much ``beyond`` rest, W."""
-        pause_s = self.pauses()
-        own, before = shares(self.kernels.runs.loop_s, self.kernels.runs.warm_s, pause_s)
+        if self.shares_of != (self.habit, self.eager_s):
+            pause_s = self.pauses()
+            self.parts = (pause_s, *shares(self.kernels.runs.loop_s, self.kernels.runs.warm_s, pause_s))
+            self.shares_of = (self.habit, self.eager_s)
+        pause_s, own, before = self.parts
         return rest_w + _mixed(self, beyond, pause_s, own, before, self.habit)
 
 
