@@ -18,6 +18,7 @@ DRIVERS_MIB = {  # what nvidia-smi prints as the board's total memory
     "nvidia-a100-sxm-40gb": 40_960,
     "nvidia-a100-sxm-80gb": 81_920,
     "nvidia-b200-sxm-180gb": 183_359,
+    "nvidia-gb200-186gb": 189_471,
     "nvidia-h100-sxm-80gb": 81_559,
     "nvidia-h200-sxm-141gb": 143_771,
     "nvidia-l4": 23_034,

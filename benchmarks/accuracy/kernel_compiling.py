@@ -1,10 +1,10 @@
 """Which kernels of the campaign were compiled just before they were measured: products of fp8 in blocks.
 
 DeepGEMM compiles a kernel when a tiling of a matrix is first asked for, which takes seconds, and the meter's last
-second is then one at rest. Which tiling it asks for follows from rows, columns, depth and multiprocessors by a published
-rule: on Hopper the one with the fewest cycles of the first- or second-level cache, on Blackwell one of a single wave,
-then of a pair of multiprocessors, then of the fewest waves, the fullest last one and the smallest tile. So what was
-compiled follows from the order of the rows and nothing is fitted.
+second is then one at rest. Which tiling it asks for follows from rows, columns, depth and multiprocessors by a rule
+that is published: on Hopper the one with the fewest cycles of the first- or second-level cache, on Blackwell one of a
+single wave, then of a pair of multiprocessors, then of the fewest waves, the fullest last one and the smallest tile. So
+what was compiled follows from the order of the rows, and nothing is fitted.
 
 Rule: DeepGEMM (MIT), ``csrc/jit_kernels/heuristics/sm90.hpp`` (commit 10747d4) and ``sm100.hpp`` (0274ad7). Left out:
 products of fewer than 32 rows on Hopper, which another library runs (FlashInfer): its first, of 17 rows, is taken to be

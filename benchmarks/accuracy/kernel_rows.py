@@ -1,4 +1,4 @@
-"""Measured kernels with their watts: files read into what the kernels did, how they were run, and whose shape they have.
+"""Measured kernels with their watts: files read into what the kernels did, how they were run, and their shapes.
 
 Shapes are groups that are held out whole: a matrix (n, k) with all its rows m; an attention (heads, cached heads, their
 size, window) with all its batches and contexts; a module of latent attention (model, heads); a mixture (hidden, width,
@@ -37,7 +37,7 @@ BF16, FP8, FP4 = 16, 8, 4
 
 @dataclass(frozen=True)
 class Board:
-    """Of its data sheet: file names, multiprocessors, B of second-level cache, B/s, FLOP/s at 16 bits, W of its limit."""
+    """Of its data sheet: file names, multiprocessors, B of second-level cache, B/s, FLOP/s at 16 bits, W at most."""
 
     file: str
     profile: str
@@ -77,9 +77,11 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Kernels:
-    """Rows of one file: ``watts`` and ``seconds`` measured, ``work`` and ``runs`` known; ``shape`` and ``words`` name
-    their group and their precision. ``eager`` rows were launched one by one, and kernels of ``paused`` ones were compiled
-    just before."""
+    """Rows of one file: ``watts`` and ``seconds`` measured, ``work`` and ``runs`` known.
+
+    ``shape`` and ``words`` name their group and their precision. ``eager`` rows were launched one by one, and kernels
+    of ``paused`` ones were compiled just before.
+    """
 
     watts: Floats
     seconds: Floats
@@ -104,7 +106,7 @@ def _names(table: pd.DataFrame, *columns: str) -> npt.NDArray[np.str_]:
 
 
 def _codes(table: pd.DataFrame, *columns: str) -> Ints:
-    return table.groupby(list(columns), sort=False).ngroup().to_numpy(np.int64)
+    return np.asarray(table.groupby(list(columns), sort=False).ngroup(), dtype=np.int64)
 
 
 def _merged(parts: list[tuple[npt.NDArray[np.bool_], KernelWork]]) -> KernelWork:
@@ -187,8 +189,8 @@ def products(table: pd.DataFrame, board: Board) -> Kernels:
             busy[rows] = np.minimum(1.0, (np.maximum(flop_s, byte_s) + START_S) / seconds[rows])
     eager = word == "fp8_block"
     paused = np.zeros(len(table), dtype=np.bool_)
-    sizes = (table[name].to_numpy(np.int64)[eager] for name in ("m", "n", "k"))
-    paused[eager] = compiled(*sizes, board.multiprocessors, hopper=board is H200)
+    rows_m, rows_n, rows_k = (table[name].to_numpy(np.int64)[eager] for name in ("m", "n", "k"))
+    paused[eager] = compiled(rows_m, rows_n, rows_k, board.multiprocessors, hopper=board is H200)
     lane = (word == "fp8").astype(np.int64)
     turns = table.assign(lane=lane)
     return _kernels(
@@ -215,8 +217,8 @@ def attentions(table: pd.DataFrame, board: Board) -> Kernels:
     )
     reach = np.where(window > 0, window, np.inf)
     cache_bytes, halves = _cache(table)
-    pairs = causal_pairs(s, step, reach)
-    kept = np.minimum(step + s, reach + s - 1.0)
+    pairs = np.asarray(causal_pairs(s, step, reach))
+    kept = np.asarray(np.minimum(step + s, reach + s - 1.0))
     parts = []
     for rows, bits in halves:
         held = 2.0 * b * size * (s * heads * 2.0 + kept * kv * cache_bytes)
@@ -224,7 +226,7 @@ def attentions(table: pd.DataFrame, board: Board) -> Kernels:
             b[rows], s[rows], pairs[rows], kept[rows],
             heads=heads[rows], kv_heads=kv[rows], key_dim=size[rows], value_dim=size[rows],
             cache_bytes=cache_bytes[rows], bits=bits, multiprocessors=board.multiprocessors,
-            cold=missing(held, board.cache_bytes)[rows],
+            cold=np.asarray(missing(held, board.cache_bytes))[rows],
         )  # fmt: skip
         parts.append((rows, work))
     shape = ("num_heads", "num_key_value_heads", "head_dim", "window_size")
@@ -278,7 +280,7 @@ def latent_modules(table: pd.DataFrame, board: Board, *, prompts: bool) -> Kerne
             ]
             if prompts:
                 kernels.append(product(h * (NOPE + VALUE), KV_RANK))
-                pairs = causal_pairs(s, step, np.inf)[rows]
+                pairs = np.asarray(causal_pairs(s, step, np.inf))[rows]
                 key, value, kv_heads, held = NOPE + ROPE, VALUE, h, 2.0
             else:
                 kernels.append(product(h * (NOPE + VALUE), KV_RANK, FORMATS["bfloat16"]))
