@@ -191,7 +191,7 @@ def test_shares_of_a_reading_are_shares(loop: float, warm: float, pause: float) 
 
 
 def test_a_tiling_is_compiled_once_for_a_matrix() -> None:
-    """Hopper: 2,048 rows of one matrix compile, the same tiling later does not, another matrix compiles anew."""
+    """Hopper: 4,096 rows of a matrix compile, the same tiling of fewer rows does not, another matrix compiles anew."""
     m, n, k = (
         np.array(each) for each in ([4096, 3841, 3840, 4096], [7168, 7168, 7168, 4096], [2048, 2048, 2048, 2048])
     )
