@@ -325,6 +325,14 @@ def test_what_the_tables_do_not_have_is_told_before_a_run() -> None:
 
 
 @pytest.mark.usefixtures("installed")
+def test_a_finished_run_is_priced_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = sim.run(scenario())
+    monkeypatch.setattr(package, "DISTRIBUTION", "aiconfigurator-core-that-nobody-installed")
+    priced = sim.account(ran, set={"site.grid.intensity": "1 gCO2e/kWh"})
+    assert priced.summary["energy_kwh"]["it"] == ran.summary["energy_kwh"]["it"]
+
+
+@pytest.mark.usefixtures("installed")
 def test_both_engines_run_on_them_alike_and_say_how_times_are_known() -> None:
     fast = scenario()
     fast["workloads"]["w"]["engine"] = "fast"
