@@ -308,7 +308,8 @@ def test_a_package_of_an_unknown_version_is_refused(tmp_path: Path, monkeypatch:
 def test_what_the_tables_do_not_have_is_told_before_a_run() -> None:
     assert "step_time.version: vllm was not measured in it on h100_sxm  (0.19.0, 0.24.0)" in refused(version="0.7")
     assert "step_time.framework" in refused(framework="tgi")
-    assert "on b200_sxm  (in none)" in refused(system="b200_sxm")
+    for stranger in ("b200_sxm", "nope", "../data/h100_sxm"):
+        assert f"step_time.system: no tables of '{stranger}' are installed  (h100_sxm)" in refused(system=stranger)
     joint = scenario()
     joint["workloads"]["w"]["lengths"] = {"kind": "joint", "file": "nowhere.csv"}
     with pytest.raises(InputError, match=r"step_time\.lengths: required where the workload has no 'lengths'"):
@@ -321,6 +322,14 @@ def test_what_the_tables_do_not_have_is_told_before_a_run() -> None:
     mi300x["cluster"]["nodes"][0]["profile"] = "mi300x-8-gpu"
     with pytest.raises(InputError, match="'amd-mi300x' has no tables of its own"):
         load_scenario(mi300x)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_finished_run_is_priced_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = sim.run(scenario())
+    monkeypatch.setattr(package, "DISTRIBUTION", "aiconfigurator-core-that-nobody-installed")
+    priced = sim.account(ran, set={"site.grid.intensity": "1 gCO2e/kWh"})
+    assert priced.summary["energy_kwh"]["it"] == ran.summary["energy_kwh"]["it"]
 
 
 @pytest.mark.usefixtures("installed")

@@ -187,3 +187,16 @@ def test_cpu_power_is_concave_between_its_ends() -> None:
 
     assert (power(0.0), power(1.0)) == (50.0, 250.0)
     assert power(0.5) > (power(0.0) + power(1.0)) / 2
+
+
+def test_no_value_of_a_profile_is_cut_short_in_a_narrow_terminal() -> None:
+    from rich.console import Console
+
+    from sim.results.profile_tables import profile_tables
+
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(profile_tables(Catalog().stack("vllm-2026")))
+    printed = shown.get()
+    assert "0.05 ms" in printed
+    assert "425 us" in printed

@@ -222,9 +222,9 @@ class Deployment:
         beside = f" and the draft model {drafts:.1f} GB" if drafts else ""
         blocks = max(0, int(tokens // self.spec.batching.block_tokens))
         left = f"{capacity * usable - per_gpu - drafts:.1f} GB for the KV cache, {blocks} blocks"
-        bits = self.spec.precision.weights
+        bits, gpus = self.spec.precision.weights, f"{r.gpus} GPU" if r.gpus == 1 else f"{r.gpus} GPUs"
         return (
-            f"does not fit: {self.model.parameters / 1e9:.4g} B parameters in {bits} over {r.gpus} GPUs are "
+            f"does not fit: {self.model.parameters / 1e9:.4g} B parameters in {bits} over {gpus} are "
             f"{per_gpu:.1f} GB each{beside}; '{self.gpu.name}' has {capacity:.1f} GB ({by}), of which the stack takes "
             f"{100 * usable:.0f} % = {capacity * usable:.1f} GB, which leaves {left}; "
             f"use more GPUs a replica or fewer bits a weight"

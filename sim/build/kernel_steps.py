@@ -36,6 +36,8 @@ def problems(spec: KernelSteps, deployment: Deployment) -> Iterator[tuple[str, s
     if system is None:
         known = ", ".join(package.SYSTEMS)
         yield "system", f"'{deployment.gpu.name}' has no tables of its own  ({known}); name a folder of the tables"
+    elif system not in (folders := installed.folders):
+        yield "system", f"no tables of '{system}' are installed  ({', '.join(folders)})"
     elif spec.version not in (found := versions(installed.folder(system), spec.framework)):
         yield "version", f"{spec.framework} was not measured in it on {system}  ({', '.join(found) or 'in none'})"
     if spec.fp8 is None and deployment.spec.precision.weights == "fp8":

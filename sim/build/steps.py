@@ -41,7 +41,8 @@ def measured(spec: MeasuredSteps, around: Stepping) -> IterationCost:
 
 
 def kernels(spec: KernelSteps, around: Stepping) -> IterationCost:
-    """Kernels from tables, all else from the stack, energy from the roofline; a cap slows them as the roofline's.
+    """Kernels from tables, all else from the stack, energy of work from the roofline; a cap slows them
+    as the roofline's.
 
     Raises ``InputError`` for tables that are not there or cannot be read.
     """

@@ -43,7 +43,8 @@ Found = Iterator[tuple[KeyPath, str]]
 def crosscheck(
     resolved: Resolved, document: Document, *, activity_files: bool, priced_only: bool = False
 ) -> list[Problem]:
-    """Every problem between the parts of a scenario; without ``activity_files`` the logs of arrivals are not opened.
+    """Every problem between the parts of a scenario; without ``activity_files`` the logs of arrivals are not opened,
+    and tables of kernels need not be installed.
 
     ``priced_only`` leaves out all that a run is given, where the same has held together before.
     """
@@ -58,13 +59,13 @@ def crosscheck(
         _functional_unit(parts),
     ]
     if not priced_only:
-        checks += _of_what_runs(resolved.of_run, document)
+        checks += _of_what_runs(resolved.of_run, document, kernel_tables=activity_files)
     found = [document.problem(where_written(document, path), message) for path, message in chain(*checks)]
     found += file_problems(resolved, document, activity_files=activity_files, most_requests=MOST_REQUESTS)
     return list(dict.fromkeys(found))  # workloads of one route have the same requests, and the same mistakes in them
 
 
-def _of_what_runs(resolved: Resolved, document: Document) -> list[Found]:
+def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool) -> list[Found]:
     """Checks of the machines and of the work, wherever they stand and whatever they are counted at."""
     checks = [
         links(document),
@@ -77,7 +78,7 @@ def _of_what_runs(resolved: Resolved, document: Document) -> list[Found]:
     if resolved.parts.cluster is None:
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
-    checks += [_loads(resolved), against_catalog(resolved)]
+    checks += [_loads(resolved), against_catalog(resolved, kernel_tables=kernel_tables)]
     if not resolved.hardware.unread:
         checks.append(cap_problems(resolved))
     return checks

@@ -115,8 +115,8 @@ def _hashes(path: KeyPath, spec: Serving) -> Found:
         yield (*path, "arrivals"), "clients must agree on the 'block_tokens' of their prefixes"
 
 
-def against_catalog(resolved: Resolved) -> Found:
-    """Unknown models and stacks; what does not fit its GPUs."""
+def against_catalog(resolved: Resolved, *, kernel_tables: bool) -> Found:
+    """Unknown models and stacks; what does not fit its GPUs, or lacks its ``kernel_tables`` where they are needed."""
     catalog = resolved.catalog
     for name, spec in resolved.serving.items():
         path: KeyPath = ("workloads", name)
@@ -133,7 +133,7 @@ def against_catalog(resolved: Resolved) -> Found:
                 yield (*path, *field), error.problems[0].message
         told: set[tuple[str, str]] = set()
         for group, deployment in resolved.deployments[name].items():
-            if isinstance(spec.step_time, KernelSteps):
+            if kernel_tables and isinstance(spec.step_time, KernelSteps):
                 found = [each for each in kernel_problems(spec.step_time, deployment) if each not in told]
                 told |= set(found)
                 yield from (((*path, "step_time", *([field] if field else [])), why) for field, why in found)

@@ -79,8 +79,8 @@ def load_scenario(
     """The scenario at a path, by the name of a shipped one, or from a plain mapping.
 
     ``overrides`` maps dotted paths to values (text is read as YAML). Without ``activity_files`` the logs of arrivals
-    are not opened: a finished run no longer needs them. The catalog is the one given, or else the scenario's own
-    profiles before the shipped ones. Raises ``InputError`` naming every problem.
+    are not opened, nor tables of kernels: a finished run no longer needs them. The catalog is the one given, or else
+    the scenario's own profiles before the shipped ones. Raises ``InputError`` naming every problem.
     """
     document, name, folders = read_scenario(source)
     problems = list(document.problems)

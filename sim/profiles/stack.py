@@ -33,10 +33,10 @@ class ExpertKernels(Spec):
 
 
 class QuantisedKernels(Spec):
-    """What kernels for weights of one precision achieve, where that is not what the stack's others do, and what
-    quantising activations adds to every layer beside its own kernels, within a graph (and its power, relative to
-    waiting) and when launched one by one. ``tiles: by-rows`` are chosen by the rows alone, as kernels do that no
-    library tunes."""
+    """What kernels for weights of one precision achieve, where that is not what the stack's others do, what their
+    experts draw, relative to other kernels of the same work, and what quantising activations adds to a mixture's layer
+    beside its own kernels, within a graph and when launched one by one. ``tiles: by-rows`` are chosen by the rows
+    alone, as kernels do that no library tunes."""
 
     expert_efficiency: SourcedFraction
     expert_power: SourcedShare

@@ -132,13 +132,16 @@ def profile_tables(profile: Profile) -> RenderableType:
     table = plain_table("number", "value", "known as", "source")
     table.columns[0].no_wrap = True
     notes: list[str] = []
+    widest = 0  # of the values, which are not cut short in a narrow terminal
     for path, sourced in _numbers(profile, ""):
         low, high = (getattr(bound, "text", "") if bound is not None else "" for bound in (sourced.low, sourced.high))
         text = getattr(sourced.value, "text", str(sourced.value))
         table.add_row(path, text, sourced.confidence, sourced.source)
+        widest = max(widest, len(text))
         said = [f"{low} to {high}." if low and high else "", sourced.note or ""]
         if any(said):
             notes.append(f"{path}: {' '.join(part for part in said if part)}")
+    table.columns[1].min_width = widest
     sources = [f"{key}: {_citation(source)}" for key, source in profile.sources.items()]
     return Group(
         Text(f"{profile.title}  ({profile.name})", style="bold"),

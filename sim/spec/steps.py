@@ -15,7 +15,7 @@ Tokens = Annotated[float, Field(ge=1.0, le=1e7)]
 
 
 class StepTime(Choice):
-    """How long iterations take; energy is the roofline's whatever the times."""
+    """How long iterations take."""
 
     family: ClassVar[str] = "step time"
     pads_ranks: ClassVar[bool] = True
@@ -41,7 +41,8 @@ class Roofline(StepTime):
 class MeasuredSteps(StepTime):
     """Iteration times from a table: a CSV of ``phase`` (prompt, decode), ``tokens`` in the batch, ``time_ms``.
 
-    Linear between rows, and beyond the last. ``mixed`` multiplies the time of an iteration that has both.
+    Linear between rows, and beyond the last. ``mixed`` multiplies the time of an iteration that has both. What an
+    iteration draws beyond loaded GPUs is the roofline's, in J, whatever the times.
     """
 
     pads_ranks: ClassVar[bool] = False
@@ -68,7 +69,8 @@ class KernelSteps(StepTime):
     ``version`` is the framework's in the tables, and ``system`` their folder, by default that of the GPU's profile.
     ``fp8`` says how weights in fp8 are scaled, by tensor or in blocks (kernels differ threefold), and is needed where
     there are such. ``popularity`` is how tokens choose experts.
-    ``lengths`` are those of the workload; needed where it has no ``lengths`` of kind ``separate``.
+    ``lengths`` are those of the workload; needed where it has no ``lengths`` of kind ``separate``. Energy of operations
+    and bytes is the roofline's, that of multiprocessors at work goes by the measured times.
     """
 
     kind: Literal["kernels"]

@@ -41,6 +41,11 @@ class Installed:
     record: Path
     systems: Path
 
+    @property
+    def folders(self) -> list[str]:
+        """GPUs that have tables, as their folders are named."""
+        return sorted(path.name for path in (self.systems / "data").glob("*") if path.is_dir())
+
     def folder(self, system: str) -> Path:
         """The tables of a GPU, by kind of kernel, framework and version."""
         return self.systems / "data" / system
