@@ -266,3 +266,12 @@ def test_two_gpus_have_half_of_the_work_each(name: str) -> None:
     wide = replace(H100, link_byte_per_s=1e18)
     one, two = (cost_of(named(name), free, wide, at=layout(n), most_tokens=4096).table[1, 4096, MEMORY] for n in (1, 2))
     assert one / two == pytest.approx(2.0, rel=0.02)
+
+
+def test_data_parallel_ranks_gather_tokens_however_experts_are_spread() -> None:
+    """Whole experts or slices of all: either way every GPU needs the tokens of all ranks."""
+    mixture = named("mixtral-8x7b")
+    for expert in (False, True):
+        free = replace(H100, link_byte_per_s=1e30)
+        slow, fast = (cost_of(mixture, device=device, at=layout(1, data=4, expert=expert)) for device in (H100, free))
+        assert (slow.table[0, 8:, COMPUTE] > fast.table[0, 8:, COMPUTE]).all()

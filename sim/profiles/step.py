@@ -406,7 +406,7 @@ def _collectives(model: ModelShape, device: Device, stack: Stack, layout: Layout
     # Where attention is sliced (tensor parallelism alone), every GPU has all tokens, and the second all-reduce brings
     # the experts' results together. Data-parallel ranks gather all tokens before the experts and scatter the results'
     # sums after them (vLLM's default way, "Expert Parallel Deployment" in its documentation).
-    spread = (np.asarray(layout.expert) > 0.0) & (np.asarray(data) > 1.0)
+    spread = (np.asarray(model.moe_layers) > 0) & (np.asarray(data) > 1.0)  # sliced experts need all tokens, too
     if spread.any():
         sent = (data - 1.0) * rows * a_token * spread
         time = KernelTime(0.0, sent / rate, np.where(rows > 0.0, latency_s, 0.0))
