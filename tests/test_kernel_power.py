@@ -13,8 +13,11 @@ from benchmarks.accuracy import kernel_compiling, kernels
 from benchmarks.accuracy.kernel_meter import Habit, Runs, loops, reading_w, shares
 from benchmarks.accuracy.kernel_rows import B200, BOARDS, GB200, H200, Board
 from sim.profiles import Catalog
+from sim.profiles.clock import Joules
 from sim.profiles.kernel_power import KernelPower, KernelWork, asked_w, drawn_w, power_w, work_j
 from sim.profiles.kernel_work import asked_experts, attention_work, causal_pairs, missing, mixture_work, product_work
+from sim.profiles.step_energy import kernel_joules
+from tests import iterations
 
 H200_POWER = KernelPower(130.0, 1.6 * 132, 0.9e-12, 0.85, 50e-12, 30e-12, 60e-12, 700.0)
 AMOUNTS = st.floats(0.0, 1e12)
@@ -219,3 +222,29 @@ def test_half_of_the_shapes_are_known_whatever_else_is_read() -> None:
     assert 0.4 < known.mean() < 0.6
     assert (kernels.is_known(names[::-1]) == known[::-1]).all()
     assert {B200.limit_w, GB200.limit_w} == {1000.0, 1200.0}
+
+
+@given(flop=AMOUNTS, byte=AMOUNTS, again=AMOUNTS, scores=AMOUNTS, seconds=SECONDS)
+def test_an_iteration_adds_up_what_the_law_of_a_kernel_says(
+    flop: float, byte: float, again: float, scores: float, seconds: float
+) -> None:
+    """Joules by how they answer a clock (``step_energy``) are those of the law, on a board that has its constants: a
+    byte of memory crosses the second-level cache once, and ``again`` as often more."""
+    power = Catalog().gpu("nvidia-h200-sxm-141gb").power
+    assert power.active is not None
+    assert power.energy_per_l2_byte is not None
+    assert power.energy_per_score is not None
+    device = replace(
+        iterations.H100,
+        active_w=float(power.active.value),
+        joule_per_byte=float(power.energy_per_byte.value),
+        joule_per_l2_byte=float(power.energy_per_l2_byte.value),
+        joule_per_score=float(power.energy_per_score.value),
+    )
+    spent = kernel_joules(
+        seconds, device, flop_j=flop * H200_POWER.flop_j(16), byte=byte, again=again, scores=scores
+    ).plus(Joules(*(np.array(0.0),) * 4), np.array(1.0))
+    work = a_work(flop, byte + again, byte, scores)
+    expected = (float(asked_w(work, seconds, H200_POWER)) - float(H200_POWER.rest_w)) * seconds
+    waited = seconds * device.waiting_w
+    assert float(spent.total) - waited == pytest.approx(expected, rel=1e-3)
