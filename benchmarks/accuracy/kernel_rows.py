@@ -120,7 +120,11 @@ def _merged(parts: list[tuple[npt.NDArray[np.bool_], KernelWork]]) -> KernelWork
         return whole
 
     bits = sorted({bits for _, work in parts for bits in work.flop})
-    flop: dict[int, Number] = {each: spread(lambda w, each=each: w.flop.get(each, 0.0)) for each in bits}  # type: ignore[misc]
+
+    def flop_in(each: int) -> Floats:
+        return spread(lambda work: work.flop.get(each, 0.0))
+
+    flop: dict[int, Number] = {each: flop_in(each) for each in bits}
     return KernelWork(
         flop,
         spread(lambda w: w.l2_byte),

@@ -174,5 +174,6 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
     whole = np.stack([own[..., row] + of_counts for row, of_counts in enumerate(more)])
     seconds, dynamic = whole[:ENERGY].max(axis=0), whole[ENERGY]
     mean_s = (seconds * rows.chance).sum(axis=1)
-    watts = at.device.loaded_w[:, 0] + (dynamic * rows.chance).sum(axis=1) / mean_s / gpus[:, 0]  # type: ignore[index]
+    loaded_w = np.asarray(at.device.loaded_w)[:, 0]
+    watts = loaded_w + (dynamic * rows.chance).sum(axis=1) / mean_s / np.asarray(gpus)[:, 0]
     return watts, mean_s, seconds[:, 0]

@@ -155,6 +155,7 @@ def columns(rows: Sequence[T]) -> T:
     """
     first: Any = next((row for row in rows if row is not None), None)
     found: Any = first
+    # To a checker, ``first`` is what any dataclass or number may be: which it is, is asked here.
     if is_dataclass(first):
         there = [_none_of(first) if row is None else row for row in rows]
         found = replace(first, **{f.name: columns([getattr(row, f.name) for row in there]) for f in fields(first)})  # type: ignore[type-var]
