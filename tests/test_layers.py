@@ -28,8 +28,9 @@ BASE = {
     "shipped_kinds",
     "content",
 }
-MODELS = {"signals", "rng", "memo", "weather", "profiles", "workload", "engine", "facility", "onsite", "accounting"}
-SCENARIO = BASE | {"signals", "profiles", "workload", "spec", "build", "checks", "loading"}
+MODELS = {"signals", "rng", "memo", "weather", "profiles", "training", "workload", "engine"}
+MODELS |= {"facility", "onsite", "accounting"}
+SCENARIO = BASE | {"signals", "profiles", "training", "workload", "spec", "build", "checks", "loading"}
 SHELL = {"cli/interrupts", "cli/options", "cli/progress"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -48,24 +49,25 @@ ALLOWED: dict[str, set[str]] = {
     "rng": set(),
     "memo": set(),
     "profiles": BASE | {"memo"},
+    "training": BASE | {"memo", "profiles"},
     "onsite": {"errors", "units", "signals", "instants", "reading"},
     "workload": BASE | {"signals", "rng", "memo", "profiles"},
     "engine": {"errors", "units", "signals", "rng", "profiles", "workload", "instants", "reading"},
     "weather": {"errors", "units", "signals", "instants", "plain", "reading", "possible"},
     "facility": {"errors", "units", "weather"},
     "accounting": {"errors", "units", "memo", "signals", "profiles", "workload", "facility", "onsite"},
-    "results": BASE | {"signals", "profiles", "workload", "facility", "accounting"},
-    "spec": BASE | {"signals", "profiles", "workload"},
+    "results": BASE | {"signals", "profiles", "training", "workload", "facility", "accounting"},
+    "spec": BASE | {"signals", "profiles", "training", "workload"},
     "build": BASE | MODELS | {"spec"},
-    "checks": BASE | {"signals", "weather", "profiles", "workload", "spec", "build"},
+    "checks": BASE | {"signals", "weather", "profiles", "training", "workload", "spec", "build"},
     "loading": BASE | {"profiles", "spec", "build", "checks"},
     "running": SCENARIO | MODELS | {"results"},
     "measure": BASE | {"signals", "profiles", "results"},
     "measure/readers": BASE | {"signals", "profiles", "results", "measure"},
     "measure/meters": BASE | {"results", "measure"},
     "measure/suite": BASE | {"measure", "measure/meters"},
-    "measure/fit": BASE | {"profiles", "results", "measure"},
-    "measure/judge": BASE | {"profiles", "accounting", "results", "measure", "measure/fit"},
+    "measure/fit": BASE | {"profiles", "training", "results", "measure"},
+    "measure/judge": BASE | {"profiles", "training", "accounting", "results", "measure", "measure/fit"},
     "measure/live": BASE | {"results", "measure", "measure/meters", "measure/suite"},
     "study": SCENARIO | {"rng", "memo", "accounting", "results", "running"},
     "study/uncertain": SCENARIO | {"rng", "accounting", "results", "running", "study"},
