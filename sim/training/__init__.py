@@ -1,1 +1,1 @@
-"""The training step from first principles: what a parallel job computes, moves and waits for, and what it draws meanwhile."""
+"""A training step from first principles: what a parallel job computes, moves and waits for, and what it draws."""

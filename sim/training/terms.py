@@ -19,8 +19,8 @@ Phase = Literal["compute", "communication", "bubble", "optimizer", "stall", "str
 @dataclass(frozen=True)
 class Spread:
     """Degrees of parallelism. A gang has ``data * tensor * pipeline * context`` GPUs; experts are spread over
-    ``expert * expert_tensor`` of the ``data * context * tensor`` GPUs of a stage. ``chunks`` of the model a stage holds (virtual
-    pipeline). ``shard_gpus`` share out what ``shard`` says (hybrid sharding, where fewer than all ranks)."""
+    ``expert * expert_tensor`` of the ``data * context * tensor`` GPUs of a stage. A stage holds ``chunks`` of the model
+    (virtual pipeline). ``shard_gpus`` share out what ``shard`` says (hybrid sharding, where fewer than all ranks)."""
 
     data: int
     tensor: int = 1
