@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf, prod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from sim.training.reach import Fabric, Reach, Span
 if TYPE_CHECKING:
     import networkx as nx
 
-    Graph = nx.Graph[Any]
+    Graph: TypeAlias = nx.Graph[Any]
 
 FEW = 2
 """Of equal things in a representative: two show what lies between them."""
