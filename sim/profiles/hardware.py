@@ -112,11 +112,15 @@ class Memory(Spec):
 
 
 class Link(Spec):
-    """The fabric between accelerators: total bidirectional B/s of one device."""
+    """The fabric between accelerators: total bidirectional B/s of one device.
+
+    Where its switches reduce by themselves (NVLink SHARP), ``in_switch`` is the share of the rate at which they do.
+    """
 
     name: str
     bandwidth: SourcedByteRate
     energy_per_byte: SourcedEnergyPerByte | None = None
+    in_switch: Sourced[PositiveFraction] | None = None
 
 
 Process = Literal["28nm", "20nm", "14nm", "10nm", "8nm", "7nm", "5nm", "3nm"]
@@ -338,6 +342,8 @@ class NodeProfile(Profile):
     standby: SourcedNodePower
     boot: Transition
     shutdown: Transition
+    liquid_share: Sourced[PositiveFraction] | None = None
+    link_domain: Sourced[Annotated[int, Field(ge=1, le=100_000, strict=True)]] | None = None
     not_metered: dict[Component | Literal["psu"], Annotated[str, Field(min_length=5)]] = Field(default_factory=dict)
     embodied: Embodied
     materials: NodeMaterials | None = None
