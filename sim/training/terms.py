@@ -77,7 +77,9 @@ class StepCost:
     ``exposed_s`` splits the communication by what it is for ("tensor", "data", "pipeline", "context", "expert"), and
     ``hidden_s`` says what of the same ran behind computation. ``model_flop`` is of forward and backward of the whole
     gang's step, ``hardware_flop`` with what is recomputed. ``flop`` by precision of arithmetic, ``byte`` of memory and
-    ``link_byte`` by fabric ("link", "network") are one GPU's and make its joules. ``tokens`` of the step.
+    ``link_byte`` by fabric ("link", "network") are one GPU's and make its joules. ``tokens`` of the step. In
+    ``memory_s`` of the computation memory sets the pace, whatever the cores' clock; ``optimizer_byte`` of ``byte`` are
+    moved by the optimizer.
     """
 
     seconds: Mapping[Phase, float]
@@ -88,6 +90,8 @@ class StepCost:
     byte: float
     link_byte: Mapping[str, float]
     recompute_s: float = 0.0
+    memory_s: float = 0.0
+    optimizer_byte: float = 0.0
     exposed_s: Mapping[str, float] = field(default_factory=dict)
     hidden_s: Mapping[str, float] = field(default_factory=dict)
 
