@@ -157,7 +157,9 @@ class GPUMaterials(Spec):
     vendor_total: SourcedMass | None = None
 
 
-Generation = Literal["pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "cdna2", "cdna3"]
+Generation = Literal[
+    "pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "blackwell-rtx", "cdna2", "cdna3", "cdna4"
+]
 
 
 class Chip(Spec):
@@ -171,7 +173,7 @@ class Chip(Spec):
 
 
 class GPUProfile(Profile):
-    """One accelerator. Serving needs its ``chip``."""
+    """One accelerator. Serving needs its ``chip``, which a TPU, made of a few large matrix units, has not."""
 
     kind: Literal["gpu"]
     tdp: SourcedPower
@@ -328,7 +330,12 @@ OPTIONAL_PARTS: tuple[Literal["storage", "nic", "fans", "board"], ...] = ("stora
 
 
 class NodeProfile(Profile):
-    """A whole server. A component it does not meter is named in ``not_metered`` with the reason, never taken as 0."""
+    """A whole server, or a rack sold as one. A component it does not meter is named in ``not_metered`` with the reason,
+    never taken as 0.
+
+    ``liquid_share`` is what cold plates take of its power at work, where it is built with them; ``link_domain`` counts
+    the accelerators that their own link joins, where they are more than the node's.
+    """
 
     kind: Literal["node"]
     gpus: Fitted | None = None
