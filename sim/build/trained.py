@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sim.accounting.training import StepPlan
+from sim.build.fabric import lacks_fabric, topology, torn_groups
 from sim.build.loads import GangWork
+from sim.build.machines import Machine
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile
 from sim.profiles.model import Architecture
@@ -19,6 +21,7 @@ from sim.training.memory import Memory, memory_bytes, usable_bytes
 from sim.training.power import ARITHMETIC, PoweredStep, phase_watts
 from sim.training.step import step_cost
 from sim.training.terms import Phase, Recipe, Spread, StepCost
+from sim.training.topology import Topology
 from sim.training.upkeep import evaluation_s, with_loading
 from sim.units import BYTES_PER_GB, NS_PER_S
 
@@ -88,16 +91,21 @@ class Trained:
     gpus: int
     architecture: Architecture
     gpu: GPUProfile
-    node: NodeProfile
+    machine: Machine
 
     @classmethod
-    def of(cls, work: ModelWork, gpus: int, gpu: GPUProfile, node: NodeProfile, catalog: Catalog) -> Trained:
+    def of(cls, work: ModelWork, gpus: int, gpu: GPUProfile, machine: Machine, catalog: Catalog) -> Trained:
         """Raises ``InputError`` for a model or a stack that is not there."""
         if isinstance(work.model, InlineModel):
             architecture = work.model.architecture
         else:
             architecture = catalog.model(work.model).architecture
-        return cls(work, gpus, architecture, gpu, node)
+        return cls(work, gpus, architecture, gpu, machine)
+
+    @property
+    def node(self) -> NodeProfile:
+        """One of those that the gang holds."""
+        return self.machine.node
 
     @cached_property
     def spread(self) -> Spread:
@@ -162,7 +170,7 @@ class Trained:
                 self.architecture, self.spread, self.recipe, self.gpus, uneven=self.work.parallel.uneven
             )
         ]
-        found += [*self._arithmetic(), *self._batch()]
+        found += [*self._arithmetic(), *self._batch(), *self._joined()]
         yield from found
         if not found:
             yield from self._misfit()
@@ -192,6 +200,21 @@ class Trained:
         evaluation = self.work.evaluation
         if evaluation is not None and evaluation.every > self.work.whole_steps:
             yield ("evaluation", "every"), f"never comes: the job has {self.work.whole_steps:,} steps"
+
+    def _joined(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """A gang of several GPUs needs what joins them, and a torus blocks of itself."""
+        lacks = lacks_fabric(self.machine, self.gpus)
+        if lacks is not None:
+            yield ("parallel",), lacks
+        elif self.gpus > 1 and self.gpu.link.energy_per_byte is None:
+            yield (), f"'{self.gpu.name}' has no energy per byte of its link in its profile"
+        elif self.spread.gpus == self.gpus:  # else told with the layout
+            yield from ((("parallel",), torn) for torn in torn_groups(self.topology, self.spread))
+
+    @cached_property
+    def topology(self) -> Topology:
+        """What joins the gang, which lacks nothing (``_joined``)."""
+        return topology(self.machine, self.gpus)
 
     def _misfit(self) -> Iterator[tuple[tuple[str, ...], str]]:
         memory, held = self.memory, self.gpu.memory.held_bytes
