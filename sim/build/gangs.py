@@ -30,6 +30,5 @@ def trained_in(work: ModelWork, gpus: int, label: str, resolved: Resolved) -> Tr
     """A model on a gang in a pool. Raises ``InputError`` for a model or a stack that is not there."""
     key = (id(work), gpus, label)  # the scenario holds its work, as long as there are answers about it
     if key not in resolved.trained:
-        node = resolved.machines[label].node
-        resolved.trained[key] = Trained.of(work, gpus, resolved.gpus[label], node, resolved.catalog)
+        resolved.trained[key] = Trained.of(work, gpus, resolved.machines[label], resolved.catalog)
     return resolved.trained[key]
