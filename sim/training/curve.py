@@ -32,6 +32,12 @@ class Curve:
         edges = np.concatenate([[0.0], np.cumsum(lasting[kept])])
         return cls(edges, level[kept], level[kept])
 
+    def then(self, more: Curve) -> Curve:
+        """This, and ``more`` after it."""
+        edges = np.concatenate([self.edges_s, self.edges_s[-1] + more.edges_s[1:]])
+        first, last = np.concatenate([self.first_w, more.first_w]), np.concatenate([self.last_w, more.last_w])
+        return Curve(edges, first, last)
+
     @property
     def seconds(self) -> float:
         """From the first edge to the last."""

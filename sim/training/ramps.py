@@ -16,15 +16,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from sim.training.curve import Curve, Floats
+from sim.training.curve import Curve, Floats, total
 
 CRITICAL_HZ = (0.1, 20.0)
 """The band in which utilities limit oscillations (arXiv:2508.14318, section 3)."""
 SAMPLES = 8192
 """Means of a step that its spectrum is taken of."""
+WINDOWS_S = (1.0, 10.0, 60.0)
+"""Over which ramps are told."""
+FLOORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Shares of a board's most for which the cost of a floor is told."""
+NEAR = 0.1
+"""Of the mean; the time in which power is as near to it is told."""
 SAME = 1e-12
 """Instants closer than this, relative, are one."""
 
@@ -151,3 +158,55 @@ def spectrum(curve: Curve) -> Spectrum:
 def smoothed(stages: Sequence[Curve], smoothing: Smoothing) -> list[Curve]:
     """Each stage's GPU with its board's smoothing."""
     return [smoothing.of(curve) for curve in stages]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a smoothing leaves and takes: the swing of all GPUs in W, and what is burned of the energy without it."""
+
+    swing_w: float
+    burned: float
+
+
+def cost_of(stages: Sequence[Curve], counts: Sequence[float], smoothing: Smoothing) -> Cost:
+    """Of a smoothing on every board of a job, of which there are ``counts`` in each stage."""
+    before, after = total(stages, counts), total(smoothed(stages, smoothing), counts)
+    return Cost(after.swing_w, max(0.0, after.joules / before.joules - 1.0))
+
+
+def burned_j(stages: Sequence[Curve], smoothing: Smoothing) -> float:
+    """J that a step of one GPU takes more with a smoothing, in the mean over stages of as many GPUs each."""
+    extra = [max(0.0, smoothing.of(curve).joules - curve.joules) for curve in stages]
+    return sum(extra) / len(extra)
+
+
+def statistics(
+    stages: Sequence[Curve], counts: Sequence[float], smoothing: Smoothing | None, loaded_w: float
+) -> dict[str, Any]:
+    """What a summary tells of a job's power within its steps; W are of all its GPUs together.
+
+    ``stages`` are without smoothing, of one GPU each; ``loaded_w`` is what one draws whose job has stopped.
+    """
+    bare = total(stages, counts)
+    drawn = bare if smoothing is None else total(smoothed(stages, smoothing), counts)
+    mean_w, found = drawn.mean_w, spectrum(drawn)
+    near_s = drawn.seconds_within((1.0 - NEAR) * mean_w, (1.0 + NEAR) * mean_w)
+    told: dict[str, Any] = {
+        "mean_w": mean_w,
+        "peak_w": drawn.peak_w,
+        "trough_w": drawn.trough_w,
+        "swing_w": drawn.swing_w,
+        "stop_w": drawn.peak_w - sum(counts) * loaded_w,
+        "step_hz": found.step_hz,
+        "strongest_hz": found.strongest_hz,
+        "strongest_w": found.amplitude_w,
+        "critical_share": found.critical_share,
+        "near_mean_share": near_s / drawn.seconds,
+        "largest_ramp_w_per_s": {f"{window:g}s": largest_ramp(drawn, window) for window in WINDOWS_S},
+    }
+    if smoothing is not None:
+        told["burned_share"] = max(0.0, drawn.joules / bare.joules - 1.0)
+        told["swing_w_unsmoothed"] = bare.swing_w
+    costs = {share: cost_of(stages, counts, Floor(share)) for share in FLOORS}
+    told["floors"] = [{"share": s, "swing_w": c.swing_w, "burned_share": c.burned} for s, c in costs.items()]
+    return told

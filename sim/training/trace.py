@@ -16,19 +16,19 @@ by as much between two exchanges.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sim.training.curve import Curve, total
 from sim.training.power import PoweredStep
-from sim.training.terms import Recipe, Spread, StepCost
+from sim.training.terms import Phase, Recipe, Spread, StepCost
 
 BY_LAYER = ("tensor", "context", "expert")
 """What layers exchange; data-parallel ranks do too where they share out the weights themselves."""
 MOST_PIECES = 20_000
-"""Of a stage's step: more is not seen at any resolution that a trace of some seconds has."""
+"""Of all stages' step together, where layers are drawn: more is slow, and not seen at any resolution that serves."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def shape_of(spread: Spread, recipe: Recipe, layers: int, resolution_s: float, s
     """Of a model of so many ``layers``, drawn as finely as ``resolution_s`` shows in a step of so many s."""
     micro_batches = recipe.micro_batches(spread)
     seen = max(1, int(step_s / resolution_s / (4 * micro_batches)))
-    most = max(1, MOST_PIECES // (4 * micro_batches))
+    most = max(1, MOST_PIECES // (4 * micro_batches * spread.pipeline))
     return StepShape(
         stages=spread.pipeline,
         stage_gpus=spread.gpus // spread.pipeline,
@@ -119,6 +119,16 @@ def stage_curve(powered: PoweredStep, cost: StepCost, shape: StepShape, stage: i
     wait(seconds.get("optimizer", 0.0), watts.get("optimizer", 0.0))
     wait(gathered_s, parts.communication_w)
     return Curve.steps(np.array(lasting), np.array(level))
+
+
+def stage_curves(
+    powered: PoweredStep, cost: StepCost, shape: StepShape, beside: Mapping[Phase, float] | None = None
+) -> list[Curve]:
+    """One step of one GPU of each stage, and after it what a job does ``beside`` its steps, spread over all of them:
+    s by phase of a step's part of all evaluations."""
+    after = [(seconds, powered.watts[phase]) for phase, seconds in (beside or {}).items()]
+    more = Curve.steps([s for s, _ in after], [w for _, w in after])
+    return [stage_curve(powered, cost, shape, stage).then(more) for stage in range(shape.stages)]
 
 
 def job_curve(stages: Sequence[Curve], shape: StepShape) -> Curve:
