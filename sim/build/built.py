@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.bins import Bins
+from sim.accounting.training import StepPlan
 from sim.build.caps import Capping
 from sim.build.places import Moved
 from sim.build.routes import RoutePlan
@@ -48,7 +49,7 @@ class Built:
     ``sites`` names the site of each pool. Each serving workload has what begins to keep its finished requests, and
     ``request_energies`` says whether each of them is told its energy. ``cappings`` are all caps, for the record, and
     ``caps`` those that training jobs follow; ``moved`` are jobs whose data went to another pool before they start;
-    ``others`` is work of the kinds that other packages add.
+    ``others`` is work of the kinds that other packages add; ``steps`` are those of models in training, by job.
     """
 
     seed: int
@@ -67,3 +68,4 @@ class Built:
     moved: tuple[Moved, ...]
     scheduler: Scheduler
     others: tuple[WorkPlan, ...]
+    steps: Mapping[str, StepPlan]

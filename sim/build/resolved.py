@@ -16,6 +16,7 @@ from operator import is_
 from typing import Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
+from sim.build.trained import Trained
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.memo import last_kept
@@ -216,6 +217,11 @@ class Resolved:
             site = self.site_named(throttle.site)
             found[i] = tuple(g for g in self.groups if site is not None and self.sites.get(g.pool) == site)
         return found
+
+    @cached_property
+    def trained(self) -> dict[tuple[int, int, str], Trained]:
+        """Models in training by the identity of their work, GPUs and the label of a pool; ``build.gangs`` fills it."""
+        return {}
 
     @cached_property
     def deployments(self) -> Mapping[str, Mapping[str, Deployment]]:

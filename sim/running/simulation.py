@@ -9,6 +9,7 @@ from typing import Any
 from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
+from sim.accounting.training import step_metrics
 from sim.build.built import Built
 from sim.build.caps import policy_log
 from sim.build.routes import moved_tokens, route_metrics, with_network
@@ -68,6 +69,9 @@ def ended(built: Built) -> Ended:
     ledger = with_network(ledger, built.routes, tokens)
     energies = {log.workload: request_energy(log, ledger) for log in outcome.serving} if built.request_energies else {}
     activity = _activity(outcome, ledger, energies)
+    for record in outcome.jobs:
+        if record.workload in built.steps:
+            activity["jobs"][record.workload]["step"] = step_metrics(built.steps[record.workload], record, ledger)
     if built.routes:
         activity["routes"] = route_metrics(built.routes, {log.workload: log for log in outcome.serving}, tokens)
     if built.moved:

@@ -44,7 +44,8 @@ class Recipe:
     """One step: ``global_batch`` sequences of ``sequence`` tokens, ``micro_batch`` of them at a time on each rank.
 
     ``lora_rank`` of adapters where all other weights are frozen; ``master_bytes`` and ``moment_bytes`` a parameter are
-    the optimizer's (Adam: 4 and 8 in 32 bits), ``gradient_bytes`` those gradients are summed in.
+    the optimizer's (Adam: 4 and 8 in 32 bits), ``gradient_bytes`` those gradients are summed in. ``mtp_modules``
+    predict further tokens, each with a layer of its own (multi-token prediction, arXiv:2412.19437).
     """
 
     sequence: int
@@ -57,6 +58,12 @@ class Recipe:
     gradient_bytes: float = 4.0
     master_bytes: float = 4.0
     moment_bytes: float = 8.0
+    mtp_modules: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Of a step."""
+        return self.global_batch * self.sequence
 
     def micro_batches(self, spread: Spread) -> int:
         """That each rank works through in a step; the global batch is a multiple (``layout.problems``)."""

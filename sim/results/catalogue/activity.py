@@ -6,7 +6,7 @@ from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, TEXT, At, Quant
 from sim.results.formats import count, hours, percent
 
 QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
-JOBS, SCHEDULES, ROUTES = "job", "schedule", "route"
+JOBS, SCHEDULES, STEPS, ROUTES = "job", "schedule", "step of", "route"
 """Tables of services, jobs and routes, by the head of their first column."""
 BY_TOKEN, QUEUE = "by token", "queue"
 """Kinds of services: model servers simulated token by token, and queues of requests."""
@@ -40,6 +40,18 @@ MOVING = (
     Quantity("egress.currency", "currency of the egress cost", kind=TEXT),
 )
 """What moving data between sites takes."""
+
+PHASES = (
+    ("compute", "computing", "compute", 1),
+    ("communication", "exposed communication", "exposed", 2),
+    ("bubble", "pipeline bubble", "bubble", 3),
+    ("optimizer", "optimizer", "", 0),
+    ("stall", "waiting for data", "", 0),
+    ("straggler", "waiting for the slowest", "", 0),
+)
+"""Of a step: its name, in words, as the head of a column, and the place of that."""
+MFU = "FLOP that the model needs of the peak in its products' precision; attention counts its causal half"
+HFU = "the same with what is computed again"
 
 ACTIVITY: tuple[Table, ...] = (
     table(
@@ -203,6 +215,36 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("makespan_s", "makespan", "s"),
         Quantity("cap_changes", "changes of its cap"),
         Quantity("slowed_by_caps_s", "slowed by caps", "s"),
+        optional=True,
+    ),
+    table(
+        "jobs.*.step",
+        Quantity("step_s", "step", "s", always=True, compared=1, columns=(At(STEPS, "takes"),)),
+        *(
+            Quantity(f"step_split_s.{phase}", word, "s", columns=(At(STEPS, head, place),) if head else ())
+            for phase, word, head, place in PHASES
+        ),
+        Quantity("evaluation_s", "evaluating, a step's part", "s"),
+        Quantity(
+            "exposed_s.*", "exposed communication for", "s", meaning="by what it is for, each on the critical path"
+        ),
+        Quantity("hidden_s.*", "communication behind computation for", "s"),
+        Quantity("mfu", "MFU", always=True, compared=2, columns=(At(STEPS, "MFU"),), form=percent, meaning=MFU),
+        Quantity("hfu", "HFU", always=True, columns=(At(STEPS, "HFU"),), form=percent, meaning=HFU),
+        Quantity(
+            "model_tflops_per_gpu", "model TFLOP/s per GPU", "TFLOP/s", always=True, columns=(At(STEPS, "TFLOP/s"),)
+        ),
+        Quantity("throughput_tok_per_s", "training throughput", "tokens/s", always=True, compared=3),
+        Quantity("throughput_tok_per_s_per_gpu", "throughput of a GPU", "tokens/s", always=True),
+        Quantity("steps", "steps done", always=True),
+        Quantity("tokens", "tokens trained on", always=True),
+        Quantity("memory_gb.*", "memory of a GPU for", "GB", meaning="on the GPU that needs most; `host` beside it"),
+        Quantity(
+            "gpu_energy_kwh.*",
+            "energy of its GPUs for",
+            "kWh",
+            meaning="phases of steps, evaluation, and, by the state of the meters, what GPUs drew held and not at work",
+        ),
         optional=True,
     ),
     table(
