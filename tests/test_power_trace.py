@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.accounting.watch import Watch, Watched, WatchingRecorder
+from sim.build.power_trace import Sampling, StepCurves, samples
 from sim.engine.meter import Draw
-from sim.results.power_trace import COLUMNS, Sampling, StepCurves, samples, trace_table
+from sim.results.frames import TRACE_COLUMNS, trace_table
 from sim.training.curve import Curve
 from sim.units import NS_PER_S
 
@@ -104,5 +105,5 @@ def test_samples_end_with_the_run_and_the_table_names_them() -> None:
     assert sampled(watched, 150.0, 152.0, 0.5).shape == (4, 0)
     edges = np.array([0, 1, 2], dtype=np.int64)
     table = trace_table([("a", edges, np.ones((4, 2))), ("b", edges, np.zeros((4, 2)))], 10)
-    assert table.column_names == ["start", "start_ns", "workload", *COLUMNS]
+    assert table.column_names == ["start", "start_ns", "workload", *TRACE_COLUMNS]
     assert table["workload"].to_pylist() == ["a", "a", "b", "b"]

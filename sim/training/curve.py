@@ -38,6 +38,10 @@ class Curve:
         first, last = np.concatenate([self.first_w, more.first_w]), np.concatenate([self.last_w, more.last_w])
         return Curve(edges, first, last)
 
+    def times(self, factor: float) -> Curve:
+        """So many times the power."""
+        return Curve(self.edges_s, factor * self.first_w, factor * self.last_w)
+
     @property
     def seconds(self) -> float:
         """From the first edge to the last."""

@@ -206,7 +206,7 @@ def statistics(
     }
     if smoothing is not None:
         told["burned_share"] = max(0.0, drawn.joules / bare.joules - 1.0)
-        told["swing_w_unsmoothed"] = bare.swing_w
+        told["unsmoothed_swing_w"] = bare.swing_w
     costs = {share: cost_of(stages, counts, Floor(share)) for share in FLOORS}
     told["floors"] = [{"share": s, "swing_w": c.swing_w, "burned_share": c.burned} for s, c in costs.items()]
     return told

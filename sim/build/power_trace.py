@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,10 @@ from sim.accounting.watch import Piece, Watched
 from sim.training.curve import Curve
 from sim.units import SECONDS_PER_NS
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-COLUMNS = ("gpu_w", "node_w", "gpus_w", "it_w")
+SERIES = 4
 """W of one GPU of the first pipeline stage, of one node, of all GPUs of the job, and of all IT booked to it."""
 
 
@@ -67,24 +64,24 @@ class Sampling:
 
 
 def samples(watched: Watched, pattern: Pattern, sampling: Sampling, gpus: int, node_gpus: int, run_ns: int) -> Floats:
-    """W by column (4, samples): means between edges, or over what the meter averages before the end of each."""
+    """W by series (4, samples): means between edges, or over what the meter averages before the end of each."""
     edges = sampling.edges_ns(run_ns)
     if len(edges) < 2:
-        return np.zeros((len(COLUMNS), 0))
+        return np.zeros((SERIES, 0))
     ends, begins = edges[1:], edges[:-1]
     if sampling.meter_ns:
         begins = np.maximum(ends - sampling.meter_ns, sampling.watched_from_ns)
     at_ns = np.union1d(begins, ends)
     joules = np.concatenate(
-        [np.zeros((len(COLUMNS), 1)), np.cumsum(_between(watched, pattern, at_ns, gpus, node_gpus), axis=1)], axis=1
+        [np.zeros((SERIES, 1)), np.cumsum(_between(watched, pattern, at_ns, gpus, node_gpus), axis=1)], axis=1
     )
     over_s = (ends - begins) * SECONDS_PER_NS
     return np.asarray((joules[:, np.searchsorted(at_ns, ends)] - joules[:, np.searchsorted(at_ns, begins)]) / over_s)
 
 
 def _between(watched: Watched, pattern: Pattern, at_ns: Ints, gpus: int, node_gpus: int) -> Floats:
-    """J by column (4, n - 1) between each two of ``at_ns`` (n,)."""
-    found = np.zeros((len(COLUMNS), len(at_ns) - 1))
+    """J by series (4, n - 1) between each two of ``at_ns`` (n,)."""
+    found = np.zeros((SERIES, len(at_ns) - 1))
     steps = sum(slot_s / gpus / pattern.behind(each_w).mean.seconds for each_w, slot_s in watched.worked_before.items())
     for piece in _intervals(watched.pieces):
         first = max(0, int(np.searchsorted(at_ns, piece.start_ns, side="right")) - 1)
@@ -127,22 +124,3 @@ def _intervals(pieces: Sequence[Piece]) -> list[Piece]:
         Piece(edges[i], edges[i + 1], at_work, int(slots), gpus_w, others_w)
         for (i, at_work), (slots, gpus_w, others_w) in sorted(sums.items())
     ]
-
-
-def trace_table(traces: Sequence[tuple[str, Ints, Floats]], start_ns: int) -> pa.Table:
-    """One row a sample and workload: its beginning in UTC and in ns from the start of the run, whose it is, and W.
-
-    ``traces`` are a workload's name, edges (n + 1,) and W by column (4, n).
-    """
-    import pyarrow as pa
-
-    begins = np.concatenate([edges[:-1] for _, edges, _ in traces])
-    which = np.concatenate([np.full(len(edges) - 1, i, dtype=np.int32) for i, (_, edges, _) in enumerate(traces)])
-    watts = np.concatenate([w for _, _, w in traces], axis=1)
-    columns = {
-        "start": pa.array(begins + start_ns, type=pa.timestamp("ns", tz="UTC")),
-        "start_ns": pa.array(begins),
-        "workload": pa.DictionaryArray.from_arrays(pa.array(which), pa.array([name for name, _, _ in traces])),
-        **{name: pa.array(watts[i]) for i, name in enumerate(COLUMNS)},
-    }
-    return pa.table(columns)
