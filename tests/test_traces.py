@@ -14,11 +14,20 @@ from sim.results.files import POWER_TRACE, read, write
 from sim.results.results import Results
 from sim.units import J_PER_KWH
 
+FABRIC = {
+    "kind": "rail",
+    "bandwidth": "50 GB/s",
+    "latency": "2 us",
+    "switch_latency": "0.3 us",
+    "energy_per_byte": "340 pJ/B",
+    "nodes_per_leaf": 32,
+    "oversubscription": 1,
+}
 SCENARIO: dict[str, Any] = {
     "name": "swings",
     "start": "2025-01-01T00:00:00Z",
     "site": {"name": "x", "grid": {"intensity": "100 gCO2e/kWh"}, "facility": {"kind": "fixed-pue", "pue": 1.1}},
-    "cluster": {"nodes": [{"profile": "dgx-h100", "count": 4}]},
+    "cluster": {"nodes": [{"profile": "dgx-h100", "count": 4, "fabric": FABRIC}]},
     "workloads": {
         "train": {
             "kind": "training",

@@ -51,7 +51,6 @@ def trained_in(job: Training, work: ModelWork, label: str, resolved: Resolved) -
     """The model of a job on its gang in a pool. Raises ``InputError`` for a model or a stack that is not there."""
     key = (id(work), job.gpus, label)  # the scenario holds its work, as long as there are answers about it
     if key not in resolved.trained:
-        node, smoothing = resolved.machines[label].node, boards_smoothing(job.smoothing)
-        found = Trained.of(work, job.gpus, resolved.gpus[label], node, resolved.catalog)
-        resolved.trained[key] = replace(found, smoothing=smoothing)
+        found = Trained.of(work, job.gpus, resolved.machines[label], resolved.catalog)
+        resolved.trained[key] = replace(found, smoothing=boards_smoothing(job.smoothing))
     return resolved.trained[key]

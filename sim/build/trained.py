@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 from sim.accounting.training import StepPlan
+from sim.build.fabric import lacks_fabric, topology, torn
 from sim.build.loads import GangWork
+from sim.build.resolved import Machine
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.profiles.hardware import GPUProfile
 from sim.profiles.model import Architecture
 from sim.spec.serving import InlineModel
 from sim.spec.training import ModelWork
@@ -21,7 +23,8 @@ from sim.training.memory import Memory, memory_bytes, usable_bytes
 from sim.training.power import ARITHMETIC, PoweredStep, phase_watts
 from sim.training.ramps import Smoothing, burned_j, smoothed, statistics
 from sim.training.step import step_cost
-from sim.training.terms import Phase, Recipe, Spread, StepCost
+from sim.training.terms import Phase, Recipe, Spread, StepCost, TrainingPrecision
+from sim.training.topology import Topology
 from sim.training.trace import StepShape, shape_of, stage_curves
 from sim.training.upkeep import evaluation_s, with_loading
 from sim.units import BYTES_PER_GB, NS_PER_S
@@ -116,18 +119,24 @@ class Trained:
     work: ModelWork
     gpus: int
     architecture: Architecture
+    machine: Machine
     gpu: GPUProfile
-    node: NodeProfile
     smoothing: Smoothing | None = None
 
     @classmethod
-    def of(cls, work: ModelWork, gpus: int, gpu: GPUProfile, node: NodeProfile, catalog: Catalog) -> Trained:
+    def of(cls, work: ModelWork, gpus: int, machine: Machine, catalog: Catalog) -> Trained:
         """Raises ``InputError`` for a model or a stack that is not there."""
         if isinstance(work.model, InlineModel):
             architecture = work.model.architecture
         else:
             architecture = catalog.model(work.model).architecture
-        return cls(work, gpus, architecture, gpu, node)
+        assert machine.gpu is not None  # or no gang would be looked for there
+        return cls(work, gpus, architecture, machine, machine.gpu)
+
+    @cached_property
+    def topology(self) -> Topology:
+        """Of the gang."""
+        return topology(self.machine, self.gpus)
 
     @cached_property
     def spread(self) -> Spread:
@@ -194,24 +203,49 @@ class Trained:
                 self.architecture, self.spread, self.recipe, self.gpus, uneven=self.work.parallel.uneven
             )
         ]
-        found += [*self._arithmetic(), *self._batch()]
+        found += [*self._arithmetic(), *self._batch(), *self._joined()]
         yield from found
         if not found:
             yield from self._misfit()
 
     def _arithmetic(self) -> Iterator[tuple[tuple[str, ...], str]]:
         gpu, precision = self.gpu, self.recipe.precision
-        arithmetic = ARITHMETIC[precision][0]
-        known = ", ".join(name for name, (on, _) in ARITHMETIC.items() if self._computes(on))
-        if not self._computes(arithmetic):
-            yield ("precision",), f"'{gpu.name}' has no peak rate and energy per FLOP for {arithmetic}  ({known})"
-        elif precision == "mxfp8" and gpu.chip is not None and gpu.chip.generation not in BLOCK_SCALED:
-            yield ("precision",), f"'{gpu.name}' multiplies no blocks with scales of their own; fp8 scales by tensor"
-        if arithmetic not in ("fp32", "tf32") and not self._computes("bf16"):
+        known = ", ".join(name for name in ARITHMETIC if name in get_args(TrainingPrecision) and self._computes(name))
+        if not self._computes(precision):
+            yield ("precision",), f"'{gpu.name}' has no peak rate and energy per FLOP for {precision}  ({known})"
+        elif precision not in ("fp32", "tf32") and not self._computes("bf16"):
             yield ("precision",), f"'{gpu.name}' has no peak rate for bf16, in which attention is computed"
 
-    def _computes(self, arithmetic: str) -> bool:
-        return arithmetic in self.gpu.peak and arithmetic in self.gpu.power.energy_per_flop
+    def _joined(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Links and fabrics that groups need."""
+        if self.gpus == 1:
+            return
+        if self.gpu.link.energy_per_byte is None:
+            yield ("parallel",), f"'{self.gpu.name}' has no energy per byte of its link in its profile"
+        missing = lacks_fabric(self.machine, self.gpus)
+        if missing is not None:
+            yield ("parallel",), missing
+        elif self.spread.gpus == self.gpus:
+            for field, (size, stride) in self._groups().items():
+                why = torn(self.topology, size, stride) if size > 1 else None
+                if why is not None:
+                    yield ("parallel", field), why
+
+    def _groups(self) -> dict[str, tuple[int, int]]:
+        """Sizes and strides of groups of ranks, in the order tensor, context, data, pipeline."""
+        s = self.spread
+        return {
+            "tensor": (s.tensor, 1),
+            "context": (s.context, s.tensor),
+            "data": (s.data, s.tensor * s.context),
+            "pipeline": (s.pipeline, s.tensor * s.context * s.data),
+            "expert": (s.expert, s.expert_tensor),
+        }
+
+    def _computes(self, precision: str) -> bool:
+        arithmetic, gpu = ARITHMETIC[precision][0], self.gpu
+        scaled = precision != "mxfp8" or gpu.chip is None or gpu.chip.generation in BLOCK_SCALED
+        return scaled and arithmetic in gpu.peak and arithmetic in gpu.power.energy_per_flop
 
     def _batch(self) -> Iterator[tuple[tuple[str, ...], str]]:
         stated, each = self.work.gradient_accumulation, self.recipe.micro_batch * self.spread.data
@@ -236,13 +270,11 @@ class Trained:
                 f"needs {memory.arithmetic()} on each GPU; '{self.gpu.name}' has {held / BYTES_PER_GB:.1f} GB, of "
                 f"which {usable / BYTES_PER_GB:.1f} GB can be filled{remedy}",
             )
-        there = float(self.node.dram.capacity.value)
-        needed = memory.host * min(self.gpus, self.node.slots)
+        node = self.machine.node
+        there, needed = float(node.dram.capacity.value), memory.host * min(self.gpus, node.slots)
         if needed > there:
-            sizes = (
-                f"{needed / BYTES_PER_GB:,.0f} GB of a host, and '{self.node.name}' has {there / BYTES_PER_GB:,.0f} GB"
-            )
-            yield ("offload",), f"would take {sizes}"
+            held_gb = f"{needed / BYTES_PER_GB:,.0f} GB of a host, and '{node.name}' has {there / BYTES_PER_GB:,.0f} GB"
+            yield ("offload",), f"would take {held_gb}"
 
     def _would_fit(self, usable: float) -> list[str]:
         """Single changes of the job that would make it fit."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from sim.training.reach import Fabric, Reach, Span
 from sim.training.topology import flow_byte_per_s
@@ -19,7 +19,7 @@ from sim.training.topology import flow_byte_per_s
 if TYPE_CHECKING:
     import networkx as nx
 
-    Graph = nx.Graph[Any]
+    Graph: TypeAlias = nx.Graph[Any]
 
 FEW = 4
 """Along a side of a representative: the fewest whose two ends are not neighbours already."""

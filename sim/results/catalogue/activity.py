@@ -230,11 +230,9 @@ ACTIVITY: tuple[Table, ...] = (
             "exposed_s.*", "exposed communication for", "s", meaning="by what it is for, each on the critical path"
         ),
         Quantity("hidden_s.*", "communication behind computation for", "s"),
-        Quantity("mfu", "MFU", always=True, compared=2, columns=(At(STEPS, "MFU"),), form=percent, meaning=MFU),
-        Quantity("hfu", "HFU", always=True, columns=(At(STEPS, "HFU"),), form=percent, meaning=HFU),
-        Quantity(
-            "model_tflops_per_gpu", "model TFLOP/s per GPU", "TFLOP/s", always=True, columns=(At(STEPS, "TFLOP/s"),)
-        ),
+        Quantity("mfu", "MFU", always=True, compared=2, columns=(At(STEPS, "MFU", 4),), form=percent, meaning=MFU),
+        Quantity("hfu", "HFU", always=True, columns=(At(STEPS, "HFU", 5),), form=percent, meaning=HFU),
+        Quantity("model_tflops_per_gpu", "model TFLOP/s per GPU", "TFLOP/s", always=True),
         Quantity("throughput_tok_per_s", "training throughput", "tokens/s", always=True, compared=3),
         Quantity("throughput_tok_per_s_per_gpu", "throughput of a GPU", "tokens/s", always=True),
         Quantity("steps", "steps done", always=True),
