@@ -5,26 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, get_args
 
 from sim.accounting.training import StepPlan
-from sim.build.fabric import lacks_fabric, topology, torn_groups
+from sim.build.fabric import lacks_fabric, topology, torn
 from sim.build.loads import GangWork
-from sim.build.machines import Machine
+from sim.build.resolved import Machine
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.profiles.hardware import GPUProfile
 from sim.profiles.model import Architecture
 from sim.spec.serving import InlineModel
 from sim.spec.training import ModelWork
+from sim.training.curve import Curve
 from sim.training.flops import training_flops
 from sim.training.layout import problems as layout_problems
 from sim.training.memory import Memory, memory_bytes, usable_bytes
 from sim.training.power import ARITHMETIC, PoweredStep, phase_watts
+from sim.training.ramps import Smoothing, burned_j, smoothed, statistics
+from sim.training.ranks import groups_of
 from sim.training.step import step_cost
-from sim.training.terms import Phase, Recipe, Spread, StepCost
+from sim.training.terms import Phase, Recipe, Spread, StepCost, TrainingPrecision
 from sim.training.topology import Topology
+from sim.training.trace import StepShape, shape_of, stage_curves
 from sim.training.upkeep import evaluation_s, with_loading
 from sim.units import BYTES_PER_GB, NS_PER_S
 
+FINEST_S = 1e-3
+"""As finely as steps are drawn over time: faster than a board's power follows."""
 FIELDS: Mapping[str, tuple[str, ...]] = {
     **{name: ("parallel", name) for name in ("data", "tensor", "pipeline", "chunks", "context", "expert")},
     **{name: ("parallel", name) for name in ("expert_tensor", "shard", "shard_gpus")},
@@ -46,7 +53,11 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class ModelOfGang:
-    """Work of a gang in steps of known cost: of each ``evaluate_every`` steps, ``evaluate_tokens`` pass forward."""
+    """Work of a gang in steps of known cost: of each ``evaluate_every`` steps, ``evaluate_tokens`` pass forward.
+
+    ``shape`` is how a step lies in time; ``smoothing`` what boards burn to swing less, which counts as a part of its
+    energy that takes no time.
+    """
 
     gpu: GPUProfile
     cost: StepCost
@@ -54,6 +65,8 @@ class ModelOfGang:
     forward_flop: float
     evaluate_every: int
     evaluate_tokens: int
+    shape: StepShape
+    smoothing: Smoothing | None
 
     def under(self, cap_w: float | None) -> GangWork:
         """The work under a cap of so many W on each GPU, or at the board's own limit."""
@@ -74,7 +87,24 @@ class ModelOfGang:
             taken = self._evaluation(powered)
             seconds["evaluation"] = sum(taken.values())
             joules["evaluation"] = sum(powered.watts[phase] * s for phase, s in taken.items())
+        if self.smoothing is not None:
+            joules["smoothing"] = burned_j(self._stages(powered), self.smoothing)
         return Split(seconds, joules)
+
+    def stages(self, cap_w: float | None) -> list[Curve]:
+        """A step over time, of one GPU of each pipeline stage, as its boards draw it."""
+        stages = self._stages(phase_watts(self.gpu, self.cost, cap_w))
+        return stages if self.smoothing is None else smoothed(stages, self.smoothing)
+
+    def ramps(self) -> dict[str, Any]:
+        """What a summary tells of its power within steps, without caps."""
+        counts = [float(self.shape.stage_gpus)] * self.shape.stages
+        stages = self._stages(phase_watts(self.gpu, self.cost))
+        return statistics(stages, counts, self.smoothing, float(self.gpu.power.loaded.value))
+
+    def _stages(self, powered: PoweredStep) -> list[Curve]:
+        beside = self._evaluation(powered) if self.evaluate_every else {}
+        return stage_curves(powered, self.cost, self.shape, beside)
 
     def _evaluation(self, powered: PoweredStep) -> dict[Phase, float]:
         """s by phase of all evaluations, a step's part."""
@@ -90,22 +120,24 @@ class Trained:
     work: ModelWork
     gpus: int
     architecture: Architecture
-    gpu: GPUProfile
     machine: Machine
+    gpu: GPUProfile
+    smoothing: Smoothing | None = None
 
     @classmethod
-    def of(cls, work: ModelWork, gpus: int, gpu: GPUProfile, machine: Machine, catalog: Catalog) -> Trained:
+    def of(cls, work: ModelWork, gpus: int, machine: Machine, catalog: Catalog) -> Trained:
         """Raises ``InputError`` for a model or a stack that is not there."""
         if isinstance(work.model, InlineModel):
             architecture = work.model.architecture
         else:
             architecture = catalog.model(work.model).architecture
-        return cls(work, gpus, architecture, gpu, machine)
+        assert machine.gpu is not None  # or no gang would be looked for there
+        return cls(work, gpus, architecture, machine, machine.gpu)
 
-    @property
-    def node(self) -> NodeProfile:
-        """One of those that the gang holds."""
-        return self.machine.node
+    @cached_property
+    def topology(self) -> Topology:
+        """Of the gang."""
+        return topology(self.machine, self.gpus)
 
     @cached_property
     def spread(self) -> Spread:
@@ -139,6 +171,8 @@ class Trained:
             forward_flop=training_flops(self.architecture, self.recipe).forward.total,
             evaluate_every=evaluation.every if evaluation is not None else 0,
             evaluate_tokens=evaluation.tokens if evaluation is not None else 0,
+            shape=shape_of(self.spread, self.recipe, self.architecture.layers, FINEST_S, self.cost.step_s),
+            smoothing=self.smoothing,
         )
 
     @property
@@ -177,17 +211,32 @@ class Trained:
 
     def _arithmetic(self) -> Iterator[tuple[tuple[str, ...], str]]:
         gpu, precision = self.gpu, self.recipe.precision
-        arithmetic = ARITHMETIC[precision][0]
-        known = ", ".join(name for name, (on, _) in ARITHMETIC.items() if self._computes(on))
-        if not self._computes(arithmetic):
-            yield ("precision",), f"'{gpu.name}' has no peak rate and energy per FLOP for {arithmetic}  ({known})"
-        elif precision == "mxfp8" and gpu.chip is not None and gpu.chip.generation not in BLOCK_SCALED:
-            yield ("precision",), f"'{gpu.name}' multiplies no blocks with scales of their own; fp8 scales by tensor"
-        if arithmetic not in ("fp32", "tf32") and not self._computes("bf16"):
+        known = ", ".join(name for name in ARITHMETIC if name in get_args(TrainingPrecision) and self._computes(name))
+        if not self._computes(precision):
+            yield ("precision",), f"'{gpu.name}' has no peak rate and energy per FLOP for {precision}  ({known})"
+        elif precision not in ("fp32", "tf32") and not self._computes("bf16"):
             yield ("precision",), f"'{gpu.name}' has no peak rate for bf16, in which attention is computed"
 
-    def _computes(self, arithmetic: str) -> bool:
-        return arithmetic in self.gpu.peak and arithmetic in self.gpu.power.energy_per_flop
+    def _joined(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Links and fabrics that groups need."""
+        if self.gpus == 1:
+            return
+        if self.gpu.link.energy_per_byte is None:
+            yield ("parallel",), f"'{self.gpu.name}' has no energy per byte of its link in its profile"
+            return
+        missing = lacks_fabric(self.machine, self.gpus)
+        if missing is not None:
+            yield ("parallel",), missing
+        elif self.spread.gpus == self.gpus:
+            for purpose, (size, stride) in groups_of(self.spread).items():
+                why = torn(self.topology, size, stride)
+                if why is not None:
+                    yield ("parallel", purpose.removesuffix("_data")), why
+
+    def _computes(self, precision: str) -> bool:
+        arithmetic, gpu = ARITHMETIC[precision][0], self.gpu
+        scaled = precision != "mxfp8" or gpu.chip is None or gpu.chip.generation in BLOCK_SCALED
+        return scaled and arithmetic in gpu.peak and arithmetic in gpu.power.energy_per_flop
 
     def _batch(self) -> Iterator[tuple[tuple[str, ...], str]]:
         stated, each = self.work.gradient_accumulation, self.recipe.micro_batch * self.spread.data
@@ -201,21 +250,6 @@ class Trained:
         if evaluation is not None and evaluation.every > self.work.whole_steps:
             yield ("evaluation", "every"), f"never comes: the job has {self.work.whole_steps:,} steps"
 
-    def _joined(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """A gang of several GPUs needs what joins them, and a torus blocks of itself."""
-        lacks = lacks_fabric(self.machine, self.gpus)
-        if lacks is not None:
-            yield ("parallel",), lacks
-        elif self.gpus > 1 and self.gpu.link.energy_per_byte is None:
-            yield (), f"'{self.gpu.name}' has no energy per byte of its link in its profile"
-        elif self.spread.gpus == self.gpus:  # else told with the layout
-            yield from ((("parallel",), torn) for torn in torn_groups(self.topology, self.spread))
-
-    @cached_property
-    def topology(self) -> Topology:
-        """What joins the gang, which lacks nothing (``_joined``)."""
-        return topology(self.machine, self.gpus)
-
     def _misfit(self) -> Iterator[tuple[tuple[str, ...], str]]:
         memory, held = self.memory, self.gpu.memory.held_bytes
         usable = usable_bytes(held)
@@ -227,13 +261,11 @@ class Trained:
                 f"needs {memory.arithmetic()} on each GPU; '{self.gpu.name}' has {held / BYTES_PER_GB:.1f} GB, of "
                 f"which {usable / BYTES_PER_GB:.1f} GB can be filled{remedy}",
             )
-        there = float(self.node.dram.capacity.value)
-        needed = memory.host * min(self.gpus, self.node.slots)
+        node = self.machine.node
+        there, needed = float(node.dram.capacity.value), memory.host * min(self.gpus, node.slots)
         if needed > there:
-            sizes = (
-                f"{needed / BYTES_PER_GB:,.0f} GB of a host, and '{self.node.name}' has {there / BYTES_PER_GB:,.0f} GB"
-            )
-            yield ("offload",), f"would take {sizes}"
+            held_gb = f"{needed / BYTES_PER_GB:,.0f} GB of a host, and '{node.name}' has {there / BYTES_PER_GB:,.0f} GB"
+            yield ("offload",), f"would take {held_gb}"
 
     def _would_fit(self, usable: float) -> list[str]:
         """Single changes of the job that would make it fit."""
