@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any, get_args
 
 from sim.accounting.training import StepPlan
-from sim.build.fabric import lacks_fabric, topology, torn
+from sim.build.fabric import lacks_fabric, topology, torn_groups
 from sim.build.loads import GangWork
-from sim.build.resolved import Machine
+from sim.build.machines import Machine
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
 from sim.profiles.model import Architecture
@@ -22,7 +22,6 @@ from sim.training.layout import problems as layout_problems
 from sim.training.memory import Memory, memory_bytes, usable_bytes
 from sim.training.power import ARITHMETIC, PoweredStep, phase_watts
 from sim.training.ramps import Smoothing, burned_j, smoothed, statistics
-from sim.training.ranks import groups_of
 from sim.training.step import step_cost
 from sim.training.terms import Phase, Recipe, Spread, StepCost, TrainingPrecision
 from sim.training.topology import Topology
@@ -228,10 +227,7 @@ class Trained:
         if missing is not None:
             yield ("parallel",), missing
         elif self.spread.gpus == self.gpus:
-            for purpose, (size, stride) in groups_of(self.spread).items():
-                why = torn(self.topology, size, stride)
-                if why is not None:
-                    yield ("parallel", purpose.removesuffix("_data")), why
+            yield from ((("parallel", field), why) for field, why in torn_groups(self.topology, self.spread))
 
     def _computes(self, precision: str) -> bool:
         arithmetic, gpu = ARITHMETIC[precision][0], self.gpu
