@@ -73,7 +73,8 @@ def torn_groups(at: Topology, spread: Spread) -> Iterator[tuple[str, str]]:
         if at.sides(size, stride) is None:
             yield (
                 purpose.removesuffix("_data"),
-                f"groups of {size} ranks, {stride} apart, are no blocks of a torus of {shape}; use divisors of its sides",
+                f"groups of {size} ranks, {stride} apart, are no blocks of a torus of {shape}; use divisors of its "
+                "sides",
             )
 
 

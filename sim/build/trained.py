@@ -66,6 +66,8 @@ class ModelOfGang:
     evaluate_tokens: int
     shape: StepShape
     smoothing: Smoothing | None
+    network_j: float
+    """Of a step, what one GPU's bytes cost between nodes: switches, cables and transceivers, counted with the GPU."""
 
     def under(self, cap_w: float | None) -> GangWork:
         """The work under a cap of so many W on each GPU, or at the board's own limit."""
@@ -86,6 +88,8 @@ class ModelOfGang:
             taken = self._evaluation(powered)
             seconds["evaluation"] = sum(taken.values())
             joules["evaluation"] = sum(powered.watts[phase] * s for phase, s in taken.items())
+        if self.network_j > 0.0:
+            joules["network"] = self.network_j
         if self.smoothing is not None:
             joules["smoothing"] = burned_j(self._stages(powered), self.smoothing)
         return Split(seconds, joules)
@@ -172,7 +176,13 @@ class Trained:
             evaluate_tokens=evaluation.tokens if evaluation is not None else 0,
             shape=shape_of(self.spread, self.recipe, self.architecture.layers, FINEST_S, self.cost.step_s),
             smoothing=self.smoothing,
+            network_j=self._network_j,
         )
+
+    @property
+    def _network_j(self) -> float:
+        sent = self.cost.link_byte.get("network", 0.0)
+        return sent * self.topology.joule_per_byte("network") if sent > 0.0 else 0.0
 
     @property
     def peak_flop_per_s(self) -> float:
