@@ -16,10 +16,12 @@ from sim.profiles.hardware import GPUProfile
 from sim.profiles.model import Architecture
 from sim.spec.serving import InlineModel
 from sim.spec.training import ModelWork
+from sim.training.compute import lacking
 from sim.training.flops import training_flops
 from sim.training.layout import problems as layout_problems
 from sim.training.memory import Memory, memory_bytes, usable_bytes
 from sim.training.power import ARITHMETIC, PoweredStep, phase_watts
+from sim.training.stack import TrainingStack, training_stack
 from sim.training.step import step_cost
 from sim.training.terms import Phase, Recipe, Spread, StepCost, TrainingPrecision
 from sim.training.topology import Topology
@@ -93,6 +95,7 @@ class Trained:
     architecture: Architecture
     machine: Machine
     gpu: GPUProfile
+    stack: TrainingStack
 
     @classmethod
     def of(cls, work: ModelWork, gpus: int, machine: Machine, catalog: Catalog) -> Trained:
@@ -102,7 +105,8 @@ class Trained:
         else:
             architecture = catalog.model(work.model).architecture
         assert machine.gpu is not None  # or no gang would be looked for there
-        return cls(work, gpus, architecture, machine, machine.gpu)
+        stack = training_stack(catalog.training_stack(work.stack))
+        return cls(work, gpus, architecture, machine, machine.gpu, stack)
 
     @cached_property
     def topology(self) -> Topology:
@@ -127,7 +131,7 @@ class Trained:
     @cached_property
     def cost(self) -> StepCost:
         """Of a step, at the boards' own limit."""
-        cost = step_cost(self.architecture, self.gpu, self.spread, self.recipe)
+        cost = step_cost(self.architecture, self.gpu, self.topology, self.stack, self.spread, self.recipe)
         return with_loading(cost, self.work.loading.tokens_per_second) if self.work.loading is not None else cost
 
     @cached_property
@@ -182,8 +186,8 @@ class Trained:
         known = ", ".join(name for name in ARITHMETIC if name in get_args(TrainingPrecision) and self._computes(name))
         if not self._computes(precision):
             yield ("precision",), f"'{gpu.name}' has no peak rate and energy per FLOP for {precision}  ({known})"
-        elif precision not in ("fp32", "tf32") and not self._computes("bf16"):
-            yield ("precision",), f"'{gpu.name}' has no peak rate for bf16, in which attention is computed"
+        elif (missing := lacking(gpu, self.recipe)) is not None:
+            yield ("precision",), missing
 
     def _joined(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Links and fabrics that groups need."""
