@@ -211,9 +211,11 @@ class _Drawer:
                     "sequence": tensor > 1 and self.often(), **self.some(data=gpus)}  # fmt: skip
         parallel = self.one(spread, {"shard": self.one("none", "parameters")}, {"shard": "parameters"})
         work = {"kind": "model", "model": self.one("llama-3.2-1b", "llama-3.2-1b", "llama-3.1-8b", "gpt-oss-20b"),
-                "stack": self.one("megatron-2026", "fsdp-2024"), "precision": self.one("bf16", "bf16", "bf16", "fp8", "fp32"),
-                "sequence": self.one(1024, 4096), "global_batch": self.one(840, 1680, 48), "micro_batch": self.one(1, 1, 2),
-                "recompute": self.one("none", "selective", "full", "full"), "parallel": parallel, "steps": self.number(1, 200),
+                "stack": self.one("megatron-2026", "fsdp-2024"),
+                "precision": self.one("bf16", "bf16", "bf16", "fp8", "fp32"),
+                "sequence": self.one(1024, 4096), "global_batch": self.one(840, 1680, 48),
+                "micro_batch": self.one(1, 1, 2), "recompute": self.one("none", "selective", "full", "full"),
+                "parallel": parallel, "steps": self.number(1, 200),
                 "optimizer": self.one("adam", {"name": "lion", "gradients": "bf16"})}  # fmt: skip
         work |= self.some(lora={"rank": 8}) if self.seldom() else {}
         return work | self.some(loading={"tokens_per_second": 50_000}, evaluation={"every": 5, "tokens": 10_000})

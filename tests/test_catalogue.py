@@ -39,7 +39,7 @@ from tests.training_worlds import training_world
 IN_NAMES = {
     "kwh": "kWh", "kg": "kg", "l": "L", "s": "s", "seconds": "s", "w": "W", "kw": "kW", "j": "J", "g": "g", "gb": "GB",
     "hours": "GPU-hours", "kg_per_kwh": "kg/kWh", "l_per_kwh": "L/kWh", "tok_per_s": "tokens/s",
-    "requests_per_s": "requests/s", "tflops": "TFLOP/s",
+    "requests_per_s": "requests/s", "tflops": "TFLOP/s", "hz": "Hz", "w_per_s": "W/s",
 }  # fmt: skip
 """Units as names carry them, and as people write them."""
 AFTER_A_UNIT = "mean|at_zero_load|per_request|per_output_token|per_unit|per_gpu"

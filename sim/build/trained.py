@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import get_args
+from typing import Any, get_args
 
 from sim.accounting.training import StepPlan
 from sim.build.fabric import lacks_fabric, topology, torn
@@ -17,17 +17,22 @@ from sim.profiles.model import Architecture
 from sim.spec.serving import InlineModel
 from sim.spec.training import ModelWork
 from sim.training.compute import lacking
+from sim.training.curve import Curve
 from sim.training.flops import training_flops
 from sim.training.layout import problems as layout_problems
 from sim.training.memory import Memory, memory_bytes, usable_bytes
 from sim.training.power import ARITHMETIC, PoweredStep, phase_watts
+from sim.training.ramps import Smoothing, burned_j, smoothed, statistics
 from sim.training.stack import TrainingStack, training_stack
 from sim.training.step import step_cost
 from sim.training.terms import Phase, Recipe, Spread, StepCost, TrainingPrecision
 from sim.training.topology import Topology
+from sim.training.trace import StepShape, shape_of, stage_curves
 from sim.training.upkeep import evaluation_s, with_loading
 from sim.units import BYTES_PER_GB, NS_PER_S
 
+FINEST_S = 1e-3
+"""As finely as steps are drawn over time: faster than a board's power follows."""
 FIELDS: Mapping[str, tuple[str, ...]] = {
     **{name: ("parallel", name) for name in ("data", "tensor", "pipeline", "chunks", "context", "expert")},
     **{name: ("parallel", name) for name in ("expert_tensor", "shard", "shard_gpus")},
@@ -49,7 +54,11 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class ModelOfGang:
-    """Work of a gang in steps of known cost: of each ``evaluate_every`` steps, ``evaluate_tokens`` pass forward."""
+    """Work of a gang in steps of known cost: of each ``evaluate_every`` steps, ``evaluate_tokens`` pass forward.
+
+    ``shape`` is how a step lies in time; ``smoothing`` what boards burn to swing less, which counts as a part of its
+    energy that takes no time.
+    """
 
     gpu: GPUProfile
     cost: StepCost
@@ -57,6 +66,8 @@ class ModelOfGang:
     forward_flop: float
     evaluate_every: int
     evaluate_tokens: int
+    shape: StepShape
+    smoothing: Smoothing | None
 
     def under(self, cap_w: float | None) -> GangWork:
         """The work under a cap of so many W on each GPU, or at the board's own limit."""
@@ -77,7 +88,24 @@ class ModelOfGang:
             taken = self._evaluation(powered)
             seconds["evaluation"] = sum(taken.values())
             joules["evaluation"] = sum(powered.watts[phase] * s for phase, s in taken.items())
+        if self.smoothing is not None:
+            joules["smoothing"] = burned_j(self._stages(powered), self.smoothing)
         return Split(seconds, joules)
+
+    def stages(self, cap_w: float | None) -> list[Curve]:
+        """A step over time, of one GPU of each pipeline stage, as its boards draw it."""
+        stages = self._stages(phase_watts(self.gpu, self.cost, cap_w))
+        return stages if self.smoothing is None else smoothed(stages, self.smoothing)
+
+    def ramps(self) -> dict[str, Any]:
+        """What a summary tells of its power within steps, without caps."""
+        counts = [float(self.shape.stage_gpus)] * self.shape.stages
+        stages = self._stages(phase_watts(self.gpu, self.cost))
+        return statistics(stages, counts, self.smoothing, float(self.gpu.power.loaded.value))
+
+    def _stages(self, powered: PoweredStep) -> list[Curve]:
+        beside = self._evaluation(powered) if self.evaluate_every else {}
+        return stage_curves(powered, self.cost, self.shape, beside)
 
     def _evaluation(self, powered: PoweredStep) -> dict[Phase, float]:
         """s by phase of all evaluations, a step's part."""
@@ -96,6 +124,7 @@ class Trained:
     machine: Machine
     gpu: GPUProfile
     stack: TrainingStack
+    smoothing: Smoothing | None = None
 
     @classmethod
     def of(cls, work: ModelWork, gpus: int, machine: Machine, catalog: Catalog) -> Trained:
@@ -145,6 +174,8 @@ class Trained:
             forward_flop=training_flops(self.architecture, self.recipe).forward.total,
             evaluate_every=evaluation.every if evaluation is not None else 0,
             evaluate_tokens=evaluation.tokens if evaluation is not None else 0,
+            shape=shape_of(self.spread, self.recipe, self.architecture.layers, FINEST_S, self.cost.step_s),
+            smoothing=self.smoothing,
         )
 
     @property

@@ -30,7 +30,7 @@ def models_fit(resolved: Resolved) -> Found:
         for label in labels:
             if label not in resolved.gpus:
                 continue  # told where it is named
-            for at, message in trained_in(job.work, job.gpus, label, resolved).problems():
+            for at, message in trained_in(job, job.work, label, resolved).problems():
                 if (at, message) not in told:  # pools of one kind of node
                     told.add((at, message))
                     yield (*path, *at), message

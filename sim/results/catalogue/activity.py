@@ -6,7 +6,7 @@ from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, TEXT, At, Quant
 from sim.results.formats import count, hours, percent
 
 QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
-JOBS, SCHEDULES, STEPS, ROUTES = "job", "schedule", "step of", "route"
+JOBS, SCHEDULES, STEPS, RAMPS, ROUTES = "job", "schedule", "step of", "power of", "route"
 """Tables of services, jobs and routes, by the head of their first column."""
 BY_TOKEN, QUEUE = "by token", "queue"
 """Kinds of services: model servers simulated token by token, and queues of requests."""
@@ -52,6 +52,7 @@ PHASES = (
 """Of a step: its name, in words, as the head of a column, and the place of that."""
 MFU = "FLOP that the model needs of the peak in its products' precision; attention counts its causal half"
 HFU = "the same with what is computed again"
+BURNED = "of the GPUs' energy at work without it"
 
 ACTIVITY: tuple[Table, ...] = (
     table(
@@ -243,6 +244,41 @@ ACTIVITY: tuple[Table, ...] = (
             "kWh",
             meaning="phases of steps, evaluation, and, by the state of the meters, what GPUs drew held and not at work",
         ),
+        optional=True,
+    ),
+    table(
+        "jobs.*.ramps",
+        Quantity(
+            "mean_w", "mean power", "W", columns=(At(RAMPS, "mean"),), meaning="of all GPUs of the job while it works"
+        ),
+        Quantity("peak_w", "most power", "W"),
+        Quantity("trough_w", "least power", "W"),
+        Quantity("swing_w", "swing within a step", "W", always=True, columns=(At(RAMPS, "swing"),)),
+        Quantity("unsmoothed_swing_w", "swing without smoothing", "W"),
+        Quantity(
+            "stop_w", "drop where it stops", "W", columns=(At(RAMPS, "stop"),), meaning="from the most to loaded GPUs"
+        ),
+        Quantity("step_hz", "frequency of steps", "Hz", always=True, columns=(At(RAMPS, "steps"),)),
+        Quantity("strongest_hz", "strongest harmonic", "Hz"),
+        Quantity("strongest_w", "its amplitude", "W"),
+        Quantity(
+            "critical_share",
+            "share of oscillation in 0.1 to 20 Hz",
+            columns=(At(RAMPS, "0.1-20 Hz"),),
+            form=percent,
+            meaning="of the sum of squares of amplitudes; the band that utilities limit (arXiv:2508.14318)",
+        ),
+        Quantity("near_mean_share", "share of time within 10 % of the mean"),
+        Quantity(
+            "largest_ramp_w_per_s.*",
+            "largest ramp over",
+            "W/s",
+            meaning="most change between two instants no further apart, over that time",
+        ),
+        Quantity("burned_share", "burned by smoothing", columns=(At(RAMPS, "burned"),), form=percent, meaning=BURNED),
+        Quantity("floors.[].share", "floor"),
+        Quantity("floors.[].swing_w", "swing with the floor", "W"),
+        Quantity("floors.[].burned_share", "burned by the floor", meaning=BURNED),
         optional=True,
     ),
     table(
