@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any, get_args
 
 from sim.accounting.training import StepPlan
-from sim.build.fabric import lacks_fabric, topology, torn
+from sim.build.fabric import lacks_fabric, topology, torn_groups
 from sim.build.loads import GangWork
-from sim.build.resolved import Machine
+from sim.build.machines import Machine
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
 from sim.profiles.model import Architecture
@@ -138,11 +138,6 @@ class Trained:
         return cls(work, gpus, architecture, machine, machine.gpu, stack)
 
     @cached_property
-    def topology(self) -> Topology:
-        """Of the gang."""
-        return topology(self.machine, self.gpus)
-
-    @cached_property
     def spread(self) -> Spread:
         """Over the gang."""
         return self.work.parallel.spread(self.gpus)
@@ -220,32 +215,6 @@ class Trained:
         elif (missing := lacking(gpu, self.recipe)) is not None:
             yield ("precision",), missing
 
-    def _joined(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Links and fabrics that groups need."""
-        if self.gpus == 1:
-            return
-        if self.gpu.link.energy_per_byte is None:
-            yield ("parallel",), f"'{self.gpu.name}' has no energy per byte of its link in its profile"
-        missing = lacks_fabric(self.machine, self.gpus)
-        if missing is not None:
-            yield ("parallel",), missing
-        elif self.spread.gpus == self.gpus:
-            for field, (size, stride) in self._groups().items():
-                why = torn(self.topology, size, stride) if size > 1 else None
-                if why is not None:
-                    yield ("parallel", field), why
-
-    def _groups(self) -> dict[str, tuple[int, int]]:
-        """Sizes and strides of groups of ranks, in the order tensor, context, data, pipeline."""
-        s = self.spread
-        return {
-            "tensor": (s.tensor, 1),
-            "context": (s.context, s.tensor),
-            "data": (s.data, s.tensor * s.context),
-            "pipeline": (s.pipeline, s.tensor * s.context * s.data),
-            "expert": (s.expert, s.expert_tensor),
-        }
-
     def _computes(self, precision: str) -> bool:
         arithmetic, gpu = ARITHMETIC[precision][0], self.gpu
         scaled = precision != "mxfp8" or gpu.chip is None or gpu.chip.generation in BLOCK_SCALED
@@ -262,6 +231,21 @@ class Trained:
         evaluation = self.work.evaluation
         if evaluation is not None and evaluation.every > self.work.whole_steps:
             yield ("evaluation", "every"), f"never comes: the job has {self.work.whole_steps:,} steps"
+
+    def _joined(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """A gang of several GPUs needs what joins them, and a torus blocks of itself."""
+        lacks = lacks_fabric(self.machine, self.gpus)
+        if lacks is not None:
+            yield ("parallel",), lacks
+        elif self.gpus > 1 and self.gpu.link.energy_per_byte is None:
+            yield ("parallel",), f"'{self.gpu.name}' has no energy per byte of its link in its profile"
+        elif self.spread.gpus == self.gpus:  # else told with the layout
+            yield from ((("parallel",), torn) for torn in torn_groups(self.topology, self.spread))
+
+    @cached_property
+    def topology(self) -> Topology:
+        """What joins the gang, which lacks nothing (``_joined``)."""
+        return topology(self.machine, self.gpus)
 
     def _misfit(self) -> Iterator[tuple[tuple[str, ...], str]]:
         memory, held = self.memory, self.gpu.memory.held_bytes
