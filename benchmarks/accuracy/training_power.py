@@ -190,7 +190,7 @@ def scaled(factor: float) -> dict[str, Work]:
 
 def rows() -> list[Row]:
     """Node power by benchmark, each held out whole; then jobs on older boards from their work alone."""
-    return [*mlperf_rows(), *zeus_rows()]
+    return [*mlperf_rows(), *several_nodes_rows(), *zeus_rows()]
 
 
 def mlperf_rows() -> list[Row]:
@@ -234,6 +234,49 @@ def mlperf_rows() -> list[Row]:
     constant = np.array([float(means.drop(name).mean()) for name in means.index])
     found.append(Row("  by the others' mean", 100 * errors(constant, measured).mape, "%", None, "no law at all"))
     return found
+
+
+def relative_rate(runs: pd.DataFrame, one_node: pd.DataFrame) -> Floats:
+    """Samples a GPU and s of runs on several nodes, relative to the mean on one of the same benchmark (runs,).
+
+    Samples of a run are told for benchmarks whose count differs from run to run; of the others the table holds the
+    data set, and as many passes over it are taken to reach the target, which larger batches exceed.
+    """
+    rate = runs["train_samples"] / runs["run_s"] / runs["n_nodes"]
+    alone = (one_node["train_samples"] / one_node["run_s"]).groupby(one_node["benchmark"]).mean()
+    return np.asarray(rate / runs["benchmark"].map(alone), dtype=np.float64)
+
+
+def several_nodes_w(nodes: Nodes, runs: pd.DataFrame, one_node: pd.DataFrame) -> Floats:
+    """Mean W of a node of runs on several: in kernels for so much less of the time as their samples come slower, and
+    waiting in collectives for the rest. The share on one node is of the benchmarks other than the one that is judged.
+    """
+    watts, relative = [], np.minimum(1.0, relative_rate(runs, one_node))
+    for name, share in zip(runs["benchmark"], relative, strict=True):
+        others = one_node[one_node["benchmark"] != name].groupby("benchmark")["mean_w_run"].mean()
+        works = [WORK.get(str(other), UNKNOWN) for other in others.index]
+        alone = share_in_kernels(nodes, works, others.to_numpy(np.float64))
+        watts.append(nodes.of(WORK.get(str(name), UNKNOWN), share * alone))
+    return np.array(watts)
+
+
+def several_nodes_rows() -> list[Row]:
+    """Runs on several nodes, where the table has any whose benchmark it also has on one."""
+    if not FILE.is_file():
+        return []
+    table = pd.read_csv(FILE)
+    one_node = table[table["n_nodes"] == 1]
+    runs = table[(table["n_nodes"] > 1) & table["benchmark"].isin(one_node["benchmark"])]
+    if runs.empty:
+        return []
+    runs = runs.groupby(["benchmark", "n_nodes"], as_index=False)[["train_samples", "run_s", "mean_w_run"]].mean()
+    measured = runs["mean_w_run"].to_numpy(np.float64)
+    carried = runs["benchmark"].map(one_node.groupby("benchmark")["mean_w_run"].mean()).to_numpy(np.float64)
+    predicted = several_nodes_w(Nodes.simulated(), runs, one_node)
+    note = f"carried from one node: {100 * errors(carried, measured).mape:.1f} %"
+    return [
+        Row("MLPerf Training on several nodes, node power", 100 * errors(predicted, measured).mape, "%", None, note)
+    ]
 
 
 def zeus_rows() -> list[Row]:

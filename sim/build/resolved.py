@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from operator import is_
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
 from sim.build.machines import Machine
+from sim.build.trained import Trained
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.memo import last_kept
@@ -32,9 +33,6 @@ from sim.spec.site import Place
 from sim.spec.work import Workload
 from sim.spec.workloads import Inference, Training
 from sim.validation import Spec
-
-if TYPE_CHECKING:
-    from sim.build.trained import Trained
 
 S = TypeVar("S", bound=Spec)
 Key = TypeVar("Key")
