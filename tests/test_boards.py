@@ -194,6 +194,10 @@ def test_racks_draw_what_is_published_of_them() -> None:
     # Morgan Stanley: 6.2 of about 6.6 kW of a tray are what hangs on cold plates, GPUs and Grace.
     tray = drawn("gb300-nvl72-tray")
     assert tray["gpu"] + tray["cpu"] + tray["dram"] == pytest.approx(6200, rel=0.01)
+    # NVIDIA's captures: a superchip at rest reads 467 W (GB200) and 488 W (GB300).
+    for name, superchip_w in (("gb200-nvl72-tray", 467), ("gb300-nvl72-tray", 488)):
+        rest = drawn(name, at_work=False)
+        assert rest["gpu"] + rest["cpu"] + rest["dram"] == pytest.approx(2 * superchip_w, rel=0.1)
     # The lowest limits that NVIDIA's Domain Power Service lets a tray keep sum to 1,000 W; at rest it draws more.
     assert 1000 < sum(drawn("gb200-nvl72-tray", at_work=False).values()) < 1800
 
