@@ -108,7 +108,7 @@ def _placed(
         truth = signals[site].get(place.signal)
         if truth is None:
             raise UnplacedError(((*path, "signal"), f"the grid of '{site}' has no {place.signal}"))
-        needs_ns = job_ns(job, resolved.gpus[label])
+        needs_ns = job_ns(job, resolved.gpus[label], resolved.machines[label].mtbf_ns(job.gpus))
         begin_ns = begins[label] = submit_ns + (transfer_ns if label != place.home else 0)
         rng = streams(f"place/{name}/{label}")
         try:

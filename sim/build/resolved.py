@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from operator import is_
 from typing import Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
+from sim.build.failures import failure_plan
 from sim.content import content_hash
+from sim.engine.failures import FailurePlan
 from sim.errors import InputError
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
@@ -44,23 +46,32 @@ class Machine:
     node: NodeProfile
     cpu: CPUProfile
     gpu: GPUProfile | None
+    failures: FailurePlan | None = None
 
     @property
     def slots(self) -> int:
-        """GPUs of all nodes of the pool."""
-        return self.pool.count * self.node.slots
+        """GPUs of all nodes of the pool that work is placed on."""
+        return self.pool.given_away * self.node.slots
+
+    def mtbf_ns(self, gpus: int) -> float | None:
+        """Mean time between interruptions of a gang on as few nodes as hold it; None where nothing fails."""
+        if self.failures is None:
+            return None
+        return 1.0 / self.failures.interruptions_per_ns(-(-gpus // self.node.slots))
 
 
 @dataclass(frozen=True, eq=False)
 class Machines:
     """By the label of the pool: those whose profiles could be read, and what is wrong with those of the others.
 
-    ``twice`` are the places in ``cluster.nodes`` of pools whose label is taken.
+    ``unread_failures`` are what is wrong with the profiles of failures of pools that are otherwise read. ``twice`` are
+    the places in ``cluster.nodes`` of pools whose label is taken.
     """
 
     found: Mapping[str, Machine]
     unread: Mapping[str, tuple[int, InputError]]
     twice: tuple[int, ...]
+    unread_failures: Mapping[int, InputError] = field(default_factory=dict)
 
 
 class Group(NamedTuple):
@@ -242,6 +253,7 @@ def _those(all_of_them: Mapping[Key, object], kind: type[S]) -> Mapping[Key, S]:
 def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
     found: dict[str, Machine] = {}
     unread: dict[str, tuple[int, InputError]] = {}
+    unread_failures: dict[int, InputError] = {}
     twice = []
     for i, pool in enumerate(cluster.nodes):
         if pool.label in found or pool.label in unread:
@@ -254,7 +266,12 @@ def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
             found[pool.label] = Machine(pool, node, cpu, gpu)
         except InputError as error:
             unread[pool.label] = (i, error)
-    return Machines(found, unread, tuple(twice))
+            continue
+        try:
+            found[pool.label] = replace(found[pool.label], failures=failure_plan(pool.failures, node.slots, catalog))
+        except InputError as error:
+            unread_failures[i] = error
+    return Machines(found, unread, tuple(twice), unread_failures)
 
 
 MOST_GIVEN = 8

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.build.caps import Capping, serving_caps
-from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap
-from sim.build.resolved import Resolved
+from sim.build.failures import interval_ns, recovery_plan
+from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap, waiting_w
+from sim.build.resolved import Machine, Resolved
 from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
 from sim.build.series import interval_counts, rate_signal, request_times
@@ -46,7 +47,7 @@ class Around:
 def training(spec: Training, around: Around) -> TrainingPlan:
     """A job, with its schedule decided."""
     pool = around.resolved.pool(around.name)
-    plan = _training(around.name, spec, pool, around.resolved.gpus[pool])
+    plan = _training(around.name, spec, around.resolved.machines[pool], around.resolved.gpus[pool])
     signals = around.signals[around.resolved.sites[pool]]
     return job_schedule(plan, spec, signals, around.streams(f"forecast/{around.name}"))
 
@@ -69,23 +70,28 @@ def inference(spec: Inference, around: Around) -> ServicePlan:
     return _service(around.name, spec, pool, gpu, parts, around.streams)
 
 
-def _training(name: str, spec: Training, pool: str, gpu: GPUProfile) -> TrainingPlan:
+def _training(name: str, spec: Training, machine: Machine, gpu: GPUProfile) -> TrainingPlan:
     work = gang_work(spec.work, spec.gpus, gpu)
+    mtbf_ns = machine.mtbf_ns(spec.gpus)
     return TrainingPlan(
         name=name,
-        pool=pool,
+        pool=machine.pool.label,
         gpus=spec.gpus,
         work_ns=work.work_ns,
         submit_ns=int(spec.start_after),
         setup_ns=int(spec.setup),
-        checkpoint_every_ns=int(spec.checkpoint.every) if spec.checkpoint is not None else None,
-        checkpoint_ns=int(spec.checkpoint.write) if spec.checkpoint is not None else 0,
+        checkpoint_every_ns=interval_ns(spec.checkpoint, mtbf_ns),
+        checkpoint_ns=spec.checkpoint.stall_ns if spec.checkpoint is not None else 0,
         time_limit_ns=int(spec.time_limit) if spec.time_limit is not None else None,
         on_failure=spec.on_failure,
         active_w=work.active_w,
         loaded_w=work.loaded_w,
         cpu_load=float(spec.cpu_load),
         under_cap=rate_under_cap(spec.work, spec.gpus, gpu) if can_be_capped(spec.work) else None,
+        checkpoint_behind_ns=spec.checkpoint.behind_ns if spec.checkpoint is not None else 0,
+        waiting_w=waiting_w(gpu, work.active_w, work.loaded_w),
+        idle_w=float(gpu.power.idle.value),
+        recovery=recovery_plan(spec.recovery, mtbf_ns) if spec.recovery is not None else None,
     )
 
 

@@ -11,6 +11,7 @@ from itertools import chain
 
 from sim.build.loads import gpu_watts, least_w
 from sim.build.resolved import Resolved
+from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
 from sim.checks.ledger_size import bin_problems
 from sim.checks.policies import cap_problems
@@ -78,7 +79,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     if resolved.parts.cluster is None:
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
-    checks += [_loads(resolved), against_catalog(resolved, kernel_tables=kernel_tables)]
+    checks += [failure_problems(resolved), _loads(resolved), against_catalog(resolved, kernel_tables=kernel_tables)]
     if not resolved.hardware.unread:
         checks.append(cap_problems(resolved))
     return checks

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
+from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile, Region
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.model import ModelProfile
@@ -20,7 +21,7 @@ from sim.profiles.stack import StackProfile
 from sim.validation import nearest, validate
 
 AnyProfile = Annotated[
-    GPUProfile | CPUProfile | NodeProfile | ModelProfile | StackProfile | FuelsProfile | GridsProfile,
+    GPUProfile | CPUProfile | NodeProfile | ModelProfile | StackProfile | FuelsProfile | GridsProfile | FailuresProfile,
     Field(discriminator="kind"),
 ]
 Kind = TypeVar("Kind", bound=Profile)
@@ -135,6 +136,10 @@ class Catalog:
     def stack(self, name: str) -> StackProfile:
         """A serving stack by name. Raises ``InputError``."""
         return self._of_kind(name, StackProfile)
+
+    def failures(self, name: str) -> FailuresProfile:
+        """A set of parts that fail by name. Raises ``InputError``."""
+        return self._of_kind(name, FailuresProfile)
 
     def fuels(self, name: str) -> FuelsProfile:
         """A set of factors of fuels by name. Raises ``InputError``."""

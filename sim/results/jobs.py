@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.results.catalogue import grid
-from sim.results.catalogue.activity import JOBS, SCHEDULES
+from sim.results.catalogue.activity import FAULT_ENERGY, FAULTS, JOBS, SCHEDULES
 from sim.results.formats import Grid, hours, number
 
 
 def job_grids(summary: Mapping[str, Any]) -> list[Grid]:
-    """Tables of all jobs, and of those with a schedule."""
+    """Tables of all jobs, of those with a schedule, and of those that recover from faults."""
     jobs = summary["jobs"]
     scheduled = {name: job for name, job in jobs.items() if "schedule" in job}
-    return [grid(JOBS, jobs), *([_schedules(scheduled)] if scheduled else [])]
+    recovering = {name: job for name, job in jobs.items() if "time_split_h" in job}
+    faults = [grid(view, recovering) for view in (FAULTS, FAULT_ENERGY)] if recovering else []
+    return [grid(JOBS, jobs), *([_schedules(scheduled)] if scheduled else []), *faults]
 
 
 def _schedules(jobs: Mapping[str, Any]) -> Grid:
