@@ -116,7 +116,7 @@ def reliability_metrics(record: ReliabilityRecord) -> dict[str, Any]:
     metrics: dict[str, Any] = {
         "interruptions_by_component": dict(sorted(record.interruptions.items())),
         "planned_stops": record.planned_stops,
-        "time_split_h": {name: ns / HOUR_NS for name, (ns, _) in record.activities.items()},
+        "time_split_s": {name: ns / NS_PER_S for name, (ns, _) in record.activities.items()},
         "energy_split_kwh": {name: joules / J_PER_KWH for name, (_, joules) in record.activities.items()},
     }
     if elapsed_ns:
@@ -124,7 +124,7 @@ def reliability_metrics(record: ReliabilityRecord) -> dict[str, Any]:
     if record.checkpoint_every_ns is not None:
         metrics["checkpoint_interval_s"] = record.checkpoint_every_ns / NS_PER_S
     if record.mtbf_ns is not None:
-        metrics["expected_mtbf_h"] = record.mtbf_ns / HOUR_NS
+        metrics["expected_mtbf_s"] = record.mtbf_ns / NS_PER_S
     if record.slowed_ns:
         metrics["slowed_by_stragglers_s"] = record.slowed_ns / NS_PER_S
     if record.corrupted:

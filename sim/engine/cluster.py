@@ -101,7 +101,7 @@ class Gang:
             self._form_group()
         if self._group is not None:
             self._group.set(replace(self._group.share, state=state, gpu_w=gpu_w, cpu_load=cpu_load))
-        for node, slots in self._metered_apart.items():
+        for node, slots in self.apart.items():
             node.hold(self, Share(self.owner, slots, state, gpu_w, cpu_load))
         self._gather()
 
@@ -114,7 +114,7 @@ class Gang:
         """Books everything its nodes drew up to now."""
         if self._group is not None:
             self._group.settle()
-        for node in self._metered_apart:
+        for node in self.apart:
             node.settle()
 
     def take(self, node: Node, slots: int) -> None:
@@ -124,7 +124,8 @@ class Gang:
             self._apart[node] = slots
 
     @property
-    def _metered_apart(self) -> dict[Node, int]:
+    def apart(self) -> dict[Node, int]:
+        """Its slots on nodes that have their own meters; all others are up and in one state."""
         return self.parts if self._group is None else self._apart
 
     def _form_group(self) -> None:
@@ -182,10 +183,12 @@ class Cluster:
         self._spares = dict(spares or {})
         self._standby = _Standby()
         self._slots: Counter[str] = Counter()
+        self._pools: dict[str, list[Node]] = {}
         for node in self.nodes:
             self._slots[node.pool] += node.hardware.slots
+            self._pools.setdefault(node.pool, []).append(node)
         for pool, kept in self._spares.items():
-            for node in [node for node in self.nodes if node.pool == pool][-kept.count :]:
+            for node in self._pools[pool][-kept.count :]:
                 self._keep_as_spare(node)
         self._idle_timeout_ns = idle_timeout_ns
         self._booting: dict[Node, simpy.Process] = {}
@@ -243,7 +246,7 @@ class Cluster:
         """
         spares = self._spares.get(gang.pool)
         replaced = bool(gang.lacks)
-        while gang.lacks or any(node.state != "on" for node in gang.parts):
+        while gang.lacks or any(node.state != "on" for node in gang.apart):
             self._supply(gang)
             if gang.lacks:
                 self._lacking[gang] = self.env.event()
@@ -251,17 +254,18 @@ class Cluster:
                     yield self._lacking[gang]
                 finally:
                     self._lacking.pop(gang, None)
-            coming = [self._bring_up(node) for node in gang.parts if node.state != "on"]
+            coming = [self._bring_up(node) for node in gang.apart if node.state != "on"]
             if coming:
                 yield self.env.all_of(coming)
         return spares.replace_ns if replaced and spares is not None else 0
 
     def _supply(self, gang: Gang) -> None:
         """Gives a gang what there is of what it lacks."""
-        there = [
-            node for node in self.nodes if node.pool == gang.pool and node.state in RANK and node not in gang.parts
+        fitting = [
+            node
+            for node in self._pools[gang.pool]
+            if (node.reserved or node.free) and node.state in RANK and node not in gang.parts
         ]
-        fitting = [node for node in there if node.reserved or node.free]
         fitting.sort(key=lambda node: (RANK[node.state], not node.reserved, node.free))
         for node in fitting:
             lacks = gang.lacks
@@ -284,7 +288,7 @@ class Cluster:
         spares = self._spares.get(node.pool)
         if spares is None or node.holders:
             return
-        if sum(other.reserved for other in self.nodes if other.pool == node.pool) < spares.count:
+        if sum(other.reserved for other in self._pools[node.pool]) < spares.count:
             node.reserved = True
             if spares.state == "hot":
                 slots = node.hardware.slots

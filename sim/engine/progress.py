@@ -29,10 +29,18 @@ class Tally:
         self.doing: Doing = "waiting"
         self.ns: dict[Doing, int] = {"work": 0, "checkpoint": 0, "detection": 0, "restart": 0, "stop": 0, "waiting": 0}
         self.joules: dict[Doing, float] = dict.fromkeys(self.ns, 0.0)
+        self._below: dict[Doing, float] = dict.fromkeys(self.ns, 0.0)
 
     def begin(self) -> None:
         """Counts time from now on."""
         self._since_ns = self._env.now_ns
+
+    def book(self, joules: float) -> None:
+        """Adds what was drawn for the present activity; what a sum rounds off is carried on (Kahan 1965)."""
+        before, more = self.joules[self.doing], joules - self._below[self.doing]
+        after = before + more
+        self._below[self.doing] = (after - before) - more
+        self.joules[self.doing] = after
 
     def turn_to(self, doing: Doing) -> None:
         """Something else begins, after the meters were settled."""
@@ -62,10 +70,12 @@ class TallyingRecorder:
         """Books every draw."""
         self._recorder.record(pool, draws, start_ns, end_ns)
         seconds = (end_ns - start_ns) * SECONDS_PER_NS
+        watts: dict[str, float] = {}
         for draw in draws:
-            tally = self._tallies.get(draw.owner)
-            if tally is not None:
-                tally.joules[tally.doing] += draw.watts * seconds
+            if draw.owner in self._tallies:
+                watts[draw.owner] = watts.get(draw.owner, 0.0) + draw.watts
+        for owner, drawn_w in watts.items():
+            self._tallies[owner].book(drawn_w * seconds)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def job_grids(summary: Mapping[str, Any]) -> list[Grid]:
     """Tables of all jobs, of those with a schedule, and of those that recover from faults."""
     jobs = summary["jobs"]
     scheduled = {name: job for name, job in jobs.items() if "schedule" in job}
-    recovering = {name: job for name, job in jobs.items() if "time_split_h" in job}
+    recovering = {name: job for name, job in jobs.items() if "time_split_s" in job}
     faults = [grid(view, recovering) for view in (FAULTS, FAULT_ENERGY)] if recovering else []
     return [grid(JOBS, jobs), *([_schedules(scheduled)] if scheduled else []), *faults]
 

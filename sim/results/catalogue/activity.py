@@ -226,16 +226,17 @@ ACTIVITY: tuple[Table, ...] = (
             form=percent,
             meaning="time at work that was kept, of all time since the job first started (ETTR)",
         ),
-        Quantity("expected_mtbf_h", "expected time between failures", "h", columns=(At(FAULTS, "MTBF, h"),)),
+        Quantity("expected_mtbf_s", "expected between failures", "s", columns=(At(FAULTS, "MTBF"),), form=hours),
         Quantity(
             "checkpoint_interval_s", "checkpoint after", "s", columns=(At(FAULTS, "checkpoint after"),), form=hours
         ),
         *(
             Quantity(
-                f"time_split_h.{name}",
+                f"time_split_s.{name}",
                 f"time {word}",
-                "h",
-                columns=(At(FAULTS, f"{head}, h"),) if head else (),
+                "s",
+                columns=(At(FAULTS, head),) if head else (),
+                form=hours,
                 meaning=meaning,
             )
             for name, word, head, meaning in ACTIVITIES
