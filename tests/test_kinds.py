@@ -21,6 +21,7 @@ from sim import kinds
 from sim.accounting.amortization import first_life_g
 from sim.build.deployment import Deployment
 from sim.build.embodied import plant_carbon
+from sim.build.fabric import Joined
 from sim.build.facility import building, cooling
 from sim.build.grid import ewif_signal, grid_series
 from sim.build.onsite import Around
@@ -51,6 +52,9 @@ from sim.spec.policies import Cap
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Destination
 from sim.spec.serving import Serving
+from sim.training.collectives import cost
+from sim.training.protocols import Library
+from sim.training.topology import Island
 from sim.units import DAY_NS, HOUR_NS
 from sim.workload.traces import trace_formats
 from tests import test_publishers_files
@@ -358,6 +362,14 @@ def iterations_take_time(spec: Any) -> None:
     assert (cost.table[:, 1:, 3] > 0.0).all()
 
 
+RECOVERY = {
+    "detection": {"crash": "1 min", "hang": "10 min", "silent": "1 h", "slow": "1 h"},
+    "schedule": "1 min",
+    "load": "1 min",
+    "warm_up": "1 min",
+}
+
+
 def failures_come_now_and_then(spec: Any) -> None:
     """At a rate above zero that grows with the nodes, and the same again; the key of a run sees into it."""
     plan = kinds.builder(spec)(spec, 8, CATALOG)
@@ -416,6 +428,20 @@ def _any_queue(made: Scheduler) -> None:
     assert start[0] is alone
 
 
+def fabrics_join_a_gang(spec: Any) -> None:
+    """A gang of 16 reaches itself, at a rate and for energy; what is alone crosses nothing."""
+    gang = Joined(16, 8, 8, Island(8, 4.5e11, 5e-11))
+    made = kinds.builder(spec)(spec, gang)
+    assert made.reach(1, 1).spans == ()
+    assert made.joule_per_byte("link") == 5e-11
+    reaches = [made.reach(2**i, 1) for i in range(1, 5)]
+    for reach in reaches:
+        assert sum(span.steps for span in reach.spans) >= reach.gpus.bit_length() - 1
+        assert all(span.unit_byte_per_s > 0.0 and span.gpu_byte_per_s > 0.0 for span in reach.spans)
+    taken = [cost("all-gather", 1e6, reach, Library(0.8, 0.8)).seconds for reach in reaches]
+    assert all(second > 0.0 for second in taken)
+
+
 LAWS: dict[str, Callable[[Any], None]] = {
     "facility": facility_only_adds,
     "cooling": cooling_takes_the_heat_out,
@@ -443,6 +469,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "step time": iterations_take_time,
     "failures": failures_come_now_and_then,
     "scheduler": schedulers_place_what_there_is,
+    "fabric": fabrics_join_a_gang,
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.build.gangs import gang_in
 from sim.build.loads import job_ns
 from sim.build.resolved import Resolved
 from sim.build.schedules import forecaster
@@ -108,7 +109,8 @@ def _placed(
         truth = signals[site].get(place.signal)
         if truth is None:
             raise UnplacedError(((*path, "signal"), f"the grid of '{site}' has no {place.signal}"))
-        needs_ns = job_ns(job, resolved.gpus[label], resolved.machines[label].mtbf_ns(job.gpus))
+        gang, mtbf_ns = gang_in(job, label, resolved), resolved.machines[label].mtbf_ns(job.gpus)
+        needs_ns = job_ns(job, gang, mtbf_ns)
         begin_ns = begins[label] = submit_ns + (transfer_ns if label != place.home else 0)
         rng = streams(f"place/{name}/{label}")
         try:

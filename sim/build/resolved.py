@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from operator import is_
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
 from sim.build.failures import failure_plan
@@ -33,6 +33,9 @@ from sim.spec.site import Place
 from sim.spec.work import Workload
 from sim.spec.workloads import Inference, Training
 from sim.validation import Spec
+
+if TYPE_CHECKING:
+    from sim.build.trained import Trained
 
 S = TypeVar("S", bound=Spec)
 Key = TypeVar("Key")
@@ -227,6 +230,11 @@ class Resolved:
             site = self.site_named(throttle.site)
             found[i] = tuple(g for g in self.groups if site is not None and self.sites.get(g.pool) == site)
         return found
+
+    @cached_property
+    def trained(self) -> dict[tuple[int, int, str], Trained]:
+        """Models in training by the identity of their work, GPUs and the label of a pool; ``build.gangs`` fills it."""
+        return {}
 
     @cached_property
     def deployments(self) -> Mapping[str, Mapping[str, Deployment]]:

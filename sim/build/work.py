@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from sim.build.caps import Capping, serving_caps
 from sim.build.failures import interval_ns, recovery_plan
-from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap, waiting_w
-from sim.build.resolved import Machine, Resolved
+from sim.build.gangs import gang_in
+from sim.build.loads import RateUnderCap, can_be_capped, gpu_watts, waiting_w
+from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
 from sim.build.series import interval_counts, rate_signal, request_times
@@ -47,7 +48,7 @@ class Around:
 def training(spec: Training, around: Around) -> TrainingPlan:
     """A job, with its schedule decided."""
     pool = around.resolved.pool(around.name)
-    plan = _training(around.name, spec, around.resolved.machines[pool], around.resolved.gpus[pool])
+    plan = training_plan(around.name, spec, pool, around.resolved)
     signals = around.signals[around.resolved.sites[pool]]
     return job_schedule(plan, spec, signals, around.streams(f"forecast/{around.name}"))
 
@@ -70,12 +71,14 @@ def inference(spec: Inference, around: Around) -> ServicePlan:
     return _service(around.name, spec, pool, gpu, parts, around.streams)
 
 
-def _training(name: str, spec: Training, machine: Machine, gpu: GPUProfile) -> TrainingPlan:
-    work = gang_work(spec.work, spec.gpus, gpu)
-    mtbf_ns = machine.mtbf_ns(spec.gpus)
+def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> TrainingPlan:
+    """A job in SI, that starts when it can."""
+    gang = gang_in(spec, pool, resolved)
+    work = gang.under(None)
+    gpu, mtbf_ns = resolved.gpus[pool], resolved.machines[pool].mtbf_ns(spec.gpus)
     return TrainingPlan(
         name=name,
-        pool=machine.pool.label,
+        pool=pool,
         gpus=spec.gpus,
         work_ns=work.work_ns,
         submit_ns=int(spec.start_after),
@@ -87,7 +90,7 @@ def _training(name: str, spec: Training, machine: Machine, gpu: GPUProfile) -> T
         active_w=work.active_w,
         loaded_w=work.loaded_w,
         cpu_load=float(spec.cpu_load),
-        under_cap=rate_under_cap(spec.work, spec.gpus, gpu) if can_be_capped(spec.work) else None,
+        under_cap=RateUnderCap(gang) if can_be_capped(spec.work) else None,
         checkpoint_behind_ns=spec.checkpoint.behind_ns if spec.checkpoint is not None else 0,
         waiting_w=waiting_w(gpu, work.active_w, work.loaded_w),
         idle_w=float(gpu.power.idle.value),

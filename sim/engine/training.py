@@ -104,6 +104,7 @@ class TrainingJob:
         self._active_w = self._capped_w = plan.active_w
         self._slowed_ns = 0
         self._cap_changes = 0
+        self._worked_ns: dict[float | None, int] = {}  # by the cap in W
         whole_ns = expected_ns(plan.work_ns, plan.setup_ns, plan.checkpoint_every_ns, plan.checkpoint_ns)
         self._leave = Leave(env, plan.schedule, plan.submit_ns, whole_ns)
         self.process = env.process(self._run())
@@ -159,6 +160,7 @@ class TrainingJob:
             checkpoints=self._checkpoints,
             slowed_ns=self._slowed_ns,
             cap_changes=self._cap_changes,
+            worked_ns=tuple(self._worked_ns.items()),
             schedule=self._leave.record(completed_ns),
             reliability=self._reliability(),
         )
@@ -182,6 +184,7 @@ class TrainingJob:
 
         The lowest cap of all sources counts.
         """
+        self._book()
         if cap_w is None:
             self._caps_w.pop(source, None)
         else:
@@ -189,7 +192,6 @@ class TrainingJob:
         rate, active_w = self._under(min(self._caps_w.values())) if self._caps_w else (1.0, self._plan.active_w)
         if (round(rate * FULL_RATE), active_w) == (self._capped_rate, self._capped_w):
             return
-        self._book()
         self._capped_rate, self._capped_w = round(rate * FULL_RATE), active_w
         self._cap_changes += 1
         self._set_rate()
@@ -387,10 +389,13 @@ class TrainingJob:
         elapsed_ns = now_ns - since_ns
         done_ns = min((elapsed_ns * self._rate) // FULL_RATE, self._goal_ns - self._unsaved_ns)
         self._unsaved_ns += done_ns
+        own_ns = elapsed_ns  # not waiting for a slow GPU
         if self._recovery is not None and self._recovery.slowest < 1.0:
-            self._recovery.slowed_ns += min((elapsed_ns * self._capped_rate) // FULL_RATE, elapsed_ns) - done_ns
-            elapsed_ns = (elapsed_ns * self._capped_rate) // FULL_RATE
-        self._slowed_ns += elapsed_ns - done_ns
+            own_ns = max(done_ns, (elapsed_ns * round(self._recovery.slowest * FULL_RATE)) // FULL_RATE)
+            self._recovery.slowed_ns += elapsed_ns - own_ns
+        self._slowed_ns += own_ns - done_ns
+        cap_w = min(self._caps_w.values()) if self._caps_w else None
+        self._worked_ns[cap_w] = self._worked_ns.get(cap_w, 0) + own_ns
         self._leave.worked(since_ns, now_ns)
         self._working_since_ns = now_ns
 

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
 from sim.quantities import Duration
+from sim.spec.fabric import FabricSpec
 from sim.spec.failures import NodesFail, SpareNodes
 from sim.validation import LONGEST_NAME, Spec
 
@@ -39,6 +40,9 @@ class NodePool(Spec):
     )
     failures: NodesFail | None = None
     spares: SpareNodes | None = Field(default=None, description="Which of them stand in for others; none, if absent.")
+    fabric: FabricSpec | None = Field(
+        default=None, description="What joins its nodes; needed where a model is trained on more than share a link."
+    )
 
     @property
     def label(self) -> str:
