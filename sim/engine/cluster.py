@@ -144,6 +144,14 @@ class Gang:
             del self._apart[node]
             node.join(group)
 
+    def take_out(self, fault: Fault) -> None:
+        """What it has noticed breaks the nodes that are broken."""
+        self._cluster.take_out(fault)
+
+    def refill(self) -> Generator[simpy.Event, object, int]:
+        """Waits until it has nodes in place of those lost; returns the ns that it takes to put spares in place."""
+        return self._cluster.refill(self)
+
     def release(self) -> None:
         """Gives everything back."""
         for node in self.parts:

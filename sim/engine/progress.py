@@ -20,7 +20,7 @@ from sim.workload.records import Activity
 Doing = Literal["work", "checkpoint", "detection", "restart", "stop", "waiting"]
 
 
-class Tally:
+class Spending:
     """What a job does, and the time and the joules that each activity has taken."""
 
     def __init__(self, env: Clock) -> None:
@@ -59,12 +59,12 @@ class Tally:
         self._since_ns = None
 
 
-class TallyingRecorder:
+class SpendingRecorder:
     """Passes on what is booked, and adds the joules of each owner to what that owner is doing."""
 
-    def __init__(self, recorder: Recorder, tallies: Mapping[str, Tally]) -> None:
+    def __init__(self, recorder: Recorder, spendings: Mapping[str, Spending]) -> None:
         self._recorder = recorder
-        self._tallies = tallies
+        self._spendings = spendings
 
     def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
         """Books every draw."""
@@ -72,10 +72,10 @@ class TallyingRecorder:
         seconds = (end_ns - start_ns) * SECONDS_PER_NS
         watts: dict[str, float] = {}
         for draw in draws:
-            if draw.owner in self._tallies:
+            if draw.owner in self._spendings:
                 watts[draw.owner] = watts.get(draw.owner, 0.0) + draw.watts
         for owner, drawn_w in watts.items():
-            self._tallies[owner].book(drawn_w * seconds)
+            self._spendings[owner].book(drawn_w * seconds)
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class Saved:
 class Checkpoints:
     """The checkpoints of a job, and what going back to them has lost."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, spending: Spending) -> None:
+        self._spending = spending
         self._saved: deque[Saved] = deque([Saved(0, 0, 0, 0, 0.0)])
         self.lost_ns = 0
         self.lost_spent_ns = 0
@@ -102,8 +102,8 @@ class Checkpoints:
     def take(self, now_ns: int, done_ns: int, *, durable_ns: int, keep_ns: int) -> None:
         """A checkpoint of the present state, safe at ``durable_ns``; of old ones those of the last ``keep_ns`` and the
         one before are kept."""
-        self._tally.count()
-        spent = self._tally.ns["work"], self._tally.joules["work"]
+        self._spending.count()
+        spent = self._spending.ns["work"], self._spending.joules["work"]
         self._saved.append(Saved(now_ns, durable_ns, done_ns, *self._kept(*spent)))
         while (
             len(self._saved) > 2 and self._saved[1].durable_ns <= now_ns and self._saved[1].taken_ns < now_ns - keep_ns
@@ -117,8 +117,8 @@ class Checkpoints:
         ):
             self._saved.pop()
         last = self._saved[-1]
-        self._tally.count()
-        spent_ns, spent_j = self._kept(self._tally.ns["work"], self._tally.joules["work"])
+        self._spending.count()
+        spent_ns, spent_j = self._kept(self._spending.ns["work"], self._spending.joules["work"])
         self.lost_ns += done_ns - last.done_ns
         self.lost_spent_ns += spent_ns - last.spent_ns
         self.lost_spent_j += spent_j - last.spent_j
@@ -130,8 +130,8 @@ class Checkpoints:
 
     def activities(self) -> dict[Activity, tuple[int, float]]:
         """ns and J by what they went into; they add up to all that was counted."""
-        self._tally.count()
-        ns, joules = self._tally.ns, self._tally.joules
+        self._spending.count()
+        ns, joules = self._spending.ns, self._spending.joules
         productive = self._kept(ns["work"], joules["work"])
         return {
             "productive": productive,

@@ -8,13 +8,14 @@ second fault during a recovery begins it again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Fault, Gang
+from sim.engine.cluster import Fault, Gang
+from sim.workload.records import Activity, ReliabilityRecord
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,14 @@ class RecoveryPlan:
 class Recovery:
     """The faults of one job: those that stop it now, and those that it bears until they are noticed."""
 
-    def __init__(self, env: Clock, cluster: Cluster, plan: RecoveryPlan) -> None:
+    def __init__(self, env: Clock, plan: RecoveryPlan) -> None:
         self.plan = plan
         self.stops: list[Fault] = []
         self.interruptions: Counter[str] = Counter()
         self.planned_stops = 0
-        self.slowed_ns = 0
         self.corrupted_ns: int | None = None
         self.over = False
         self._env = env
-        self._cluster = cluster
         self._process: simpy.Process | None = None
         self._slow: list[Fault] = []
         self._noticed = 0
@@ -110,7 +109,7 @@ class Recovery:
     def take_out(self, gang: Gang) -> None:
         """Takes broken nodes out of the gang, now that they are known."""
         for fault in self.stops[self._noticed :]:
-            self._cluster.take_out(fault)
+            gang.take_out(fault)
         self._noticed = len(self.stops)
         self._slow = [f for f in self._slow if f not in self.stops and any(node in gang.parts for node in f.nodes)]
 
@@ -135,6 +134,20 @@ class Recovery:
             yield self._env.wait(self.plan.stop_every_ns)
             if self._process is not None and not self.stops:
                 self._stop(Fault("planned stop", "planned", (), breaks=False))
+
+    def record(
+        self, activities: Mapping[Activity, tuple[int, float]], checkpoint_every_ns: int | None, slowed_ns: int
+    ) -> ReliabilityRecord:
+        """What is known now, with what time and joules went into."""
+        return ReliabilityRecord(
+            interruptions=dict(self.interruptions),
+            planned_stops=self.planned_stops,
+            slowed_ns=slowed_ns,
+            corrupted=self.corrupted_ns is not None,
+            activities=activities,
+            checkpoint_every_ns=checkpoint_every_ns,
+            mtbf_ns=self.plan.mtbf_ns,
+        )
 
     def _find_corruption(self, fault: Fault, since_ns: int) -> Generator[simpy.Event, object, None]:
         yield self._env.wait(self.plan.silent_ns)

@@ -21,7 +21,8 @@ from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster, Fault, Gang, NodeLost
 from sim.engine.draws import ShareState
 from sim.engine.leave import Leave
-from sim.engine.progress import Checkpoints, Doing, Saved, Tally
+from sim.engine.pace import Pace
+from sim.engine.progress import Checkpoints, Doing, Saved, Spending
 from sim.engine.recovery import Recovery, RecoveryPlan
 from sim.errors import RunError
 from sim.units import HOUR_NS
@@ -72,14 +73,12 @@ class Recapped:
 
 
 MOST_FAILURES = 10_000
-FULL_RATE = 1 << 60
-"""Rates are counted in integers, so that progress under any changes of rate adds up."""
 
 
 class TrainingJob:
     """One job, and how far it has come."""
 
-    def __init__(self, env: Clock, cluster: Cluster, plan: TrainingPlan, tally: Tally | None = None) -> None:
+    def __init__(self, env: Clock, cluster: Cluster, plan: TrainingPlan, spending: Spending | None = None) -> None:
         self._env = env
         self._cluster = cluster
         self._plan = plan
@@ -91,20 +90,15 @@ class TrainingJob:
         self._saved_ns = 0  # safe in a checkpoint
         self._unsaved_ns = 0  # done since
         self._working_since_ns: int | None = None
-        self._tally = tally if tally is not None else Tally(env)
-        self._checkpoint = Checkpoints(self._tally)
-        self._recovery = Recovery(env, cluster, plan.recovery) if plan.recovery is not None else None
+        self._spending = spending if spending is not None else Spending(env)
+        self._checkpoint = Checkpoints(self._spending)
+        self._recovery = Recovery(env, plan.recovery) if plan.recovery is not None else None
         self._interruptions = 0
         self._interruptions_at_checkpoint = 0
         self._checkpoints = 0
         self._told = False  # of a new cap, in this instant
         self._goal_ns = 0  # of unsaved work, where the present stretch ends
-        self._caps_w: dict[str, float] = {}
-        self._rate = self._capped_rate = FULL_RATE
-        self._active_w = self._capped_w = plan.active_w
-        self._slowed_ns = 0
-        self._cap_changes = 0
-        self._worked_ns: dict[float | None, int] = {}  # by the cap in W
+        self._pace = Pace(plan.active_w, plan.loaded_w, plan.waiting_w, plan.under_cap)
         whole_ns = expected_ns(plan.work_ns, plan.setup_ns, plan.checkpoint_every_ns, plan.checkpoint_ns)
         self._leave = Leave(env, plan.schedule, plan.submit_ns, whole_ns)
         self.process = env.process(self._run())
@@ -127,19 +121,15 @@ class TrainingJob:
     @property
     def cappable(self) -> bool:
         """Whether a cap changes what it draws."""
-        return self._plan.under_cap is not None
+        return self._pace.cappable
 
     def active_w_without(self, source: str) -> float:
         """Power of one GPU at work, W, if ``source`` did not cap it."""
-        caps_w = self._others_w(source)
-        return self._under(min(caps_w))[1] if caps_w else self._plan.active_w
+        return self._pace.without(source)
 
     def active_w_under(self, source: str, cap_w: float) -> float:
         """The same if ``source`` capped it at ``cap_w``: its gaps may leave it below that."""
-        return self._under(min([cap_w, *self._others_w(source)]))[1]
-
-    def _others_w(self, source: str) -> list[float]:
-        return [cap_w for name, cap_w in self._caps_w.items() if name != source]
+        return self._pace.capped_by(source, cap_w)
 
     def record(self) -> JobRecord:
         """What is known of the job now; one still at work keeps what it has done so far."""
@@ -158,26 +148,18 @@ class TrainingJob:
             held_ns=self._held_ns + self._holding_ns(),
             interruptions=self._interruptions,
             checkpoints=self._checkpoints,
-            slowed_ns=self._slowed_ns,
-            cap_changes=self._cap_changes,
-            worked_ns=tuple(self._worked_ns.items()),
+            slowed_ns=self._pace.slowed_ns,
+            cap_changes=self._pace.changes,
+            worked_ns=tuple(self._pace.worked_ns.items()),
             schedule=self._leave.record(completed_ns),
             reliability=self._reliability(),
         )
 
     def _reliability(self) -> ReliabilityRecord | None:
-        recovery = self._recovery
-        if recovery is None:
+        if self._recovery is None:
             return None
-        return ReliabilityRecord(
-            interruptions=dict(recovery.interruptions),
-            planned_stops=recovery.planned_stops,
-            slowed_ns=recovery.slowed_ns,
-            corrupted=recovery.corrupted_ns is not None,
-            activities=self._checkpoint.activities(),
-            checkpoint_every_ns=self._plan.checkpoint_every_ns,
-            mtbf_ns=recovery.plan.mtbf_ns,
-        )
+        activities, every_ns = self._checkpoint.activities(), self._plan.checkpoint_every_ns
+        return self._recovery.record(activities, every_ns, self._pace.straggling_ns)
 
     def cap(self, source: str, cap_w: float | None) -> None:
         """Caps the job: from now on ``source`` allows each GPU no more than ``cap_w``; None lifts it.
@@ -185,33 +167,13 @@ class TrainingJob:
         The lowest cap of all sources counts.
         """
         self._book()
-        if cap_w is None:
-            self._caps_w.pop(source, None)
-        else:
-            self._caps_w[source] = cap_w
-        rate, active_w = self._under(min(self._caps_w.values())) if self._caps_w else (1.0, self._plan.active_w)
-        if (round(rate * FULL_RATE), active_w) == (self._capped_rate, self._capped_w):
-            return
-        self._capped_rate, self._capped_w = round(rate * FULL_RATE), active_w
-        self._cap_changes += 1
-        self._set_rate()
+        if self._pace.cap(source, cap_w):
+            self._change_pace()
 
-    def _set_rate(self) -> None:
-        """Works on at the rate that caps and the slowest GPU leave; the others wait for that one meanwhile."""
-        rate, active_w = self._capped_rate, self._capped_w
-        slowest = self._recovery.slowest if self._recovery is not None else 1.0
-        if slowest < 1.0:
-            rate = round(rate * slowest)
-            active_w = slowest * active_w + (1.0 - slowest) * min(self._plan.waiting_w, active_w)
-        self._rate, self._active_w = rate, active_w
+    def _change_pace(self) -> None:
         if self._working_since_ns is not None and not self._told:
             self._told = True
             self.process.interrupt(Recapped())
-
-    def _under(self, cap_w: float) -> tuple[float, float]:
-        under_cap = self._plan.under_cap
-        assert under_cap is not None, f"'{self._plan.name}' takes no caps"
-        return under_cap(cap_w) if cap_w > self._plan.loaded_w else (0.0, self._plan.loaded_w)
 
     def _run(self) -> Generator[simpy.Event, object, None]:
         plan = self._plan
@@ -240,12 +202,12 @@ class TrainingJob:
                 self._held_ns += self._holding_ns()
                 self._gang = None
                 self._settle(gang)
-                self._tally.turn_to("waiting")
+                self._spending.turn_to("waiting")
                 if gang is not None:
                     self._cluster.withdraw(gang)
             self._give_up_if_hopeless()
         self._ended_ns = self._env.now_ns
-        self._tally.end()
+        self._spending.end()
         if self._recovery is not None:
             self._recovery.over = True
 
@@ -258,7 +220,7 @@ class TrainingJob:
                 self._env.process(self._kill_at_limit(plan.time_limit_ns))
             if self._recovery is not None and self._recovery.plan.stop_every_ns is not None:
                 self._env.process(self._recovery.stop_by_plan())
-            self._tally.begin()
+            self._spending.begin()
         self._turn_to(gang, "waiting", "loaded", plan.loaded_w)
         if self._recovery is None:
             yield from leave.restart(plan.setup_ns)
@@ -333,13 +295,13 @@ class TrainingJob:
             self._save(0)
             self._checkpoints += 1
         recovery.take_out(gang)
-        self._set_rate()
+        self._pace.slow_to(recovery.slowest)
         if recovery.service_ns:
             self._turn_to(gang, "stop", "idle", plan.idle_w)
             yield self._env.wait(recovery.service_ns)
             recovery.serviced()
         self._turn_to(gang, "restart", "idle", plan.idle_w)
-        replace_ns = yield from self._cluster.refill(gang)
+        replace_ns = yield from gang.refill()
         yield self._env.wait(replace_ns + times.schedule_ns)
         self._turn_to(gang, "restart", "loaded", plan.loaded_w)
         yield self._env.wait(times.load_ns)
@@ -349,13 +311,13 @@ class TrainingJob:
         assert self._recovery is not None
         self._book()
         self._recovery.hear(fault)
-        if fault.shows == "slow":
-            self._set_rate()
+        if self._pace.slow_to(self._recovery.slowest):
+            self._change_pace()
 
     def _turn_to(self, gang: Gang, doing: Doing, state: ShareState, gpu_w: float, cpu_load: float = 0.0) -> None:
         """Something else begins, at another power: what was drawn until now was drawn for what is over."""
         self._settle(gang)
-        self._tally.turn_to(doing)
+        self._spending.turn_to(doing)
         gang.set(state, gpu_w, cpu_load)
 
     def _settle(self, gang: Gang | None) -> None:
@@ -368,8 +330,8 @@ class TrainingJob:
             pause_ns = self._leave.until_pause(self._needs_ns())
             if pause_ns == 0:
                 return False
-            self._turn_to(gang, "work", "active", self._active_w, self._plan.cpu_load)
-            stretch_ns = self._at_rate(self._goal_ns - self._unsaved_ns)
+            self._turn_to(gang, "work", "active", self._pace.active_w, self._plan.cpu_load)
+            stretch_ns = self._pace.takes_ns(self._goal_ns - self._unsaved_ns)
             self._working_since_ns = self._env.now_ns
             try:
                 yield self._env.wait(stretch_ns if pause_ns is None else min(stretch_ns, pause_ns))
@@ -386,29 +348,16 @@ class TrainingJob:
         since_ns, now_ns = self._working_since_ns, self._env.now_ns
         if since_ns is None or since_ns == now_ns:
             return
-        elapsed_ns = now_ns - since_ns
-        done_ns = min((elapsed_ns * self._rate) // FULL_RATE, self._goal_ns - self._unsaved_ns)
-        self._unsaved_ns += done_ns
-        own_ns = elapsed_ns  # not waiting for a slow GPU
-        if self._recovery is not None and self._recovery.slowest < 1.0:
-            own_ns = max(done_ns, (elapsed_ns * round(self._recovery.slowest * FULL_RATE)) // FULL_RATE)
-            self._recovery.slowed_ns += elapsed_ns - own_ns
-        self._slowed_ns += own_ns - done_ns
-        cap_w = min(self._caps_w.values()) if self._caps_w else None
-        self._worked_ns[cap_w] = self._worked_ns.get(cap_w, 0) + own_ns
+        self._unsaved_ns += self._pace.done_ns(now_ns - since_ns, self._goal_ns - self._unsaved_ns)
         self._leave.worked(since_ns, now_ns)
         self._working_since_ns = now_ns
-
-    def _at_rate(self, work_ns: int) -> int:
-        """How long ``work_ns`` takes at the present rate; all but for ever where there is none."""
-        return -(-work_ns * FULL_RATE // max(1, self._rate))
 
     def _needs_ns(self) -> int:
         """How long the job still needs at work and for checkpoints, if nothing happens to it."""
         plan = self._plan
         left_ns = plan.work_ns - self._saved_ns - self._unsaved_ns
         held_ns = expected_ns(plan.work_ns - self._saved_ns, 0, plan.checkpoint_every_ns, plan.checkpoint_ns)
-        return held_ns - (plan.work_ns - self._saved_ns) + self._at_rate(left_ns)
+        return held_ns - (plan.work_ns - self._saved_ns) + self._pace.takes_ns(left_ns)
 
     def _save(self, behind_ns: int) -> None:
         """A checkpoint of all that is done, safe ``behind_ns`` from now."""

@@ -15,7 +15,7 @@ from sim.engine.draws import NodeHardware
 from sim.engine.failures import FailurePlan
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
-from sim.engine.progress import Tally, TallyingRecorder
+from sim.engine.progress import Spending, SpendingRecorder
 from sim.engine.scheduling import Scheduler
 from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan, ServingService
@@ -94,9 +94,9 @@ def simulate(
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
     env = Clock()
-    tallies = {plan.name: Tally(env) for plan in training if plan.recovery is not None}
-    if tallies:
-        recorder = TallyingRecorder(recorder, tallies)
+    spendings = {plan.name: Spending(env) for plan in training if plan.recovery is not None}
+    if spendings:
+        recorder = SpendingRecorder(recorder, spendings)
     of_pool = {
         pool.name: [
             Node(
@@ -113,7 +113,7 @@ def simulate(
     for pool in pools:
         if pool.failures is not None:
             pool.failures.begin(env, cluster, pool.name, of_pool[pool.name], streams)
-    jobs = [TrainingJob(env, cluster, plan, tallies.get(plan.name)) for plan in training]
+    jobs = [TrainingJob(env, cluster, plan, spendings.get(plan.name)) for plan in training]
     other_work = [plan.begin(env, cluster) for plan in others]
     running = [Service(env, cluster, plan) for plan in services]
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
