@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
 from sim.build.failures import failure_plan
+from sim.build.machines import Machine
 from sim.content import content_hash
-from sim.engine.failures import FailurePlan
 from sim.errors import InputError
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
-from sim.spec.cluster import Cluster, NodePool
+from sim.profiles.hardware import GPUProfile
+from sim.spec.cluster import Cluster
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
 from sim.spec.scenario import Scenario
@@ -39,28 +39,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Spec)
 Key = TypeVar("Key")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The nodes of one pool: of what they are made, and how many there are."""
-
-    pool: NodePool
-    node: NodeProfile
-    cpu: CPUProfile
-    gpu: GPUProfile | None
-    failures: FailurePlan | None = None
-
-    @property
-    def slots(self) -> int:
-        """GPUs of all nodes of the pool that work is placed on."""
-        return self.pool.given_away * self.node.slots
-
-    def mtbf_ns(self, gpus: int) -> float | None:
-        """Mean time between interruptions of a gang on as few nodes as hold it; None where nothing fails."""
-        if self.failures is None:
-            return None
-        return 1.0 / self.failures.interruptions_per_ns(-(-gpus // self.node.slots))
 
 
 @dataclass(frozen=True, eq=False)

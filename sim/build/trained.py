@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any, get_args
 
 from sim.accounting.training import StepPlan
-from sim.build.fabric import lacks_fabric, topology, torn
+from sim.build.fabric import lacks_fabric, topology, torn_groups
 from sim.build.loads import GangWork
-from sim.build.resolved import Machine
+from sim.build.machines import Machine
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
 from sim.profiles.model import Architecture
@@ -226,21 +226,7 @@ class Trained:
         if missing is not None:
             yield ("parallel",), missing
         elif self.spread.gpus == self.gpus:
-            for field, (size, stride) in self._groups().items():
-                why = torn(self.topology, size, stride) if size > 1 else None
-                if why is not None:
-                    yield ("parallel", field), why
-
-    def _groups(self) -> dict[str, tuple[int, int]]:
-        """Sizes and strides of groups of ranks, in the order tensor, context, data, pipeline."""
-        s = self.spread
-        return {
-            "tensor": (s.tensor, 1),
-            "context": (s.context, s.tensor),
-            "data": (s.data, s.tensor * s.context),
-            "pipeline": (s.pipeline, s.tensor * s.context * s.data),
-            "expert": (s.expert, s.expert_tensor),
-        }
+            yield from ((("parallel",), why) for why in torn_groups(self.topology, self.spread))
 
     def _computes(self, precision: str) -> bool:
         arithmetic, gpu = ARITHMETIC[precision][0], self.gpu
