@@ -20,6 +20,7 @@ from sim.build.built import Built
 from sim.build.places import UnplacedError, placed
 from sim.build.resolved import Resolved
 from sim.build.seen import Seen, shown
+from sim.build.traces import CappedPattern
 from sim.build.world import build
 from sim.checks import policies, routes
 from sim.checks.ledger_size import cut_problem
@@ -39,6 +40,8 @@ from sim.spec.scenario import Sample, Scenario
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sim.results.requests import RequestTables
 
 
@@ -50,7 +53,8 @@ def run_loaded(loaded: Loaded) -> Results:
     began = time.perf_counter()
     loaded = loaded.anew()  # files may have changed since it was read, and the manifest hashes them as they are now
     scenario = loaded.scenario
-    last = ended(built_of(loaded))
+    built = built_of(loaded)
+    last = ended(built)
     run = last.run
     summary = environmental(run, loaded)
     from sim.results.frames import job_table
@@ -63,6 +67,7 @@ def run_loaded(loaded: Loaded) -> Results:
         start_ns=scenario.start_ns,
         job_table=job_table(last.outcome.jobs),
         request_table=_requests(scenario, last),
+        trace_table=_traces(scenario, built, last),
     )
 
 
@@ -144,6 +149,7 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         start_ns=results.start_ns,
         job_table=results.job_table,
         request_table=results.request_table,
+        trace_table=results.trace_table,
     )
 
 
@@ -246,6 +252,22 @@ def _requests(scenario: Scenario, last: Ended) -> RequestTables | None:
     if outcome.services or not outcome.serving:
         queues = request_table(outcome.services, sample, Streams(scenario.seed)("outputs/requests"))
     return request_tables(outcome.serving, last.energies, queues)
+
+
+def _traces(scenario: Scenario, built: Built, last: Ended) -> pa.Table | None:
+    if not built.traces:
+        return None
+    from sim.build.power_trace import samples
+    from sim.results.frames import trace_table
+
+    caps = {record.workload: [cap_w for cap_w, _ in record.worked_ns] or [None] for record in last.outcome.jobs}
+    end_ns = last.outcome.end_ns
+    found = []
+    for plan in built.traces:
+        pattern = CappedPattern(plan, caps[plan.workload])
+        watts = samples(last.watched[plan.workload], pattern, plan.sampling, plan.gpus, plan.node_gpus, end_ns)
+        found.append((plan.workload, plan.sampling.edges_ns(end_ns), watts))
+    return trace_table(found, scenario.start_ns)
 
 
 def _manifest(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] | None = None) -> dict[str, Any]:

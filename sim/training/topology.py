@@ -18,16 +18,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf, prod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from sim.profiles.hardware import GPUProfile
 from sim.training.reach import Fabric, Reach, Span
 
 if TYPE_CHECKING:
     import networkx as nx
 
-    Graph = nx.Graph[Any]
+    Graph: TypeAlias = nx.Graph[Any]
 
 FEW = 2
 """Of equal things in a representative: two show what lies between them."""
@@ -71,6 +72,18 @@ class Network:
     tiers: tuple[Tier, ...]
     rails: bool = False
     in_switch: float = 0.0
+
+
+def island_of(gpu: GPUProfile, gpus: int) -> Island:
+    """So many of a board behind the switch of its link; its profile says what a byte of it costs."""
+    assert gpu.link.energy_per_byte is not None  # a problem otherwise
+    reduces = gpu.link.in_switch
+    return Island(
+        gpus,
+        float(gpu.link.bandwidth.value) / 2.0,  # the profile's is both directions together
+        float(gpu.link.energy_per_byte.value),
+        float(reduces.value) if reduces is not None else 0.0,
+    )
 
 
 def graph(island: Island, network: Network | None, islands: int) -> Graph:
@@ -159,7 +172,10 @@ def hops(made: Graph, one: Any, other: Any) -> int:
 class Topology(Protocol):
     """What a group of a layout crosses; ranks of a gang lie in order, islands and leaves filled one after the other."""
 
-    gpus: int
+    @property
+    def gpus(self) -> int:
+        """Of the gang, or that there are."""
+        ...
 
     def reach(self, size: int, stride: int) -> Reach:
         """Of groups of ``size`` ranks, ``stride`` apart."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from sim.training.reach import Fabric, Reach, Span
 from sim.training.topology import flow_byte_per_s
@@ -19,7 +19,7 @@ from sim.training.topology import flow_byte_per_s
 if TYPE_CHECKING:
     import networkx as nx
 
-    Graph = nx.Graph[Any]
+    Graph: TypeAlias = nx.Graph[Any]
 
 FEW = 4
 """Along a side of a representative: the fewest whose two ends are not neighbours already."""
@@ -76,6 +76,8 @@ class Torus:
 
     def sides(self, size: int, stride: int) -> tuple[Side, ...] | None:
         """How groups of ``size`` ranks, ``stride`` apart, lie along the sides; None where they are no blocks of it."""
+        if size == 1:
+            return ()
         found, spacing = [], stride
         for side in self.shape:
             if spacing >= side:
