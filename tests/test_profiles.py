@@ -77,6 +77,7 @@ def test_a_node_at_rest_draws_less_than_at_work_and_both_are_plausible(name: str
         "dgx-a100": 6500,
         "dgx-h100": 10200,
         "dgx-b200": 14300,
+        "dgx-b300": 14500,
         "gb200-nvl72": 120_000,
         "gb200-nvl72-tray": 6667,
         "gb300-nvl72": 142_000,

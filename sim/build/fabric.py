@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sim.build.resolved import Machine
+from sim.build.machines import Machine
 from sim.documents import KeyPath
 from sim.kinds import builder
 from sim.spec.fabric import FabricSpec, FatTree, Ports, Rail, TorusSpec
+from sim.training.ranks import groups_of
+from sim.training.terms import Spread
 from sim.training.topology import Island, Network, Switched, Tier, Topology, island_of, spread_evenly, switched
 from sim.training.torus import Torus
 from sim.units import SECONDS_PER_NS
@@ -62,12 +64,17 @@ def lacks_fabric(machine: Machine, gpus: int) -> str | None:
     )
 
 
-def torn(at: Topology, size: int, stride: int) -> str | None:
-    """Why groups of ``size`` ranks, ``stride`` apart, cannot be laid on a topology; None where they can."""
-    if not isinstance(at, Torus) or at.sides(size, stride) is not None:
-        return None
+def torn_groups(at: Topology, spread: Spread) -> Iterator[str]:
+    """Why groups of a layout cannot be laid on a topology: on a torus they must be blocks of it."""
+    if not isinstance(at, Torus):
+        return
     shape = " x ".join(str(side) for side in at.shape)
-    return f"groups of {size} ranks, {stride} apart, are no blocks of a torus of {shape}; use divisors of its sides"
+    for purpose, (size, stride) in groups_of(spread).items():
+        if at.sides(size, stride) is None:
+            yield (
+                f"{purpose.replace('_', ' ')}-parallel groups of {size} ranks, {stride} apart, are no blocks of a "
+                f"torus of {shape}; use degrees that divide its sides"
+            )
 
 
 def fabric_problems(machine: Machine) -> Iterator[tuple[KeyPath, str]]:

@@ -76,6 +76,8 @@ class Torus:
 
     def sides(self, size: int, stride: int) -> tuple[Side, ...] | None:
         """How groups of ``size`` ranks, ``stride`` apart, lie along the sides; None where they are no blocks of it."""
+        if size == 1:
+            return ()
         found, spacing = [], stride
         for side in self.shape:
             if spacing >= side:
