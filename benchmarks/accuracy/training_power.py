@@ -152,7 +152,7 @@ LORA: Mapping[str, Any] = {
     "optimizer": "adam",
     "lora": {"rank": 16},
 }
-"""The fine-tuning among the benchmarks, as the table says it (8 sequences in four micro-batches: two ranks of four GPUs)
+"""The fine-tuning of the benchmarks, as the table says it (8 sequences in four micro-batches: two ranks of four GPUs)
 and its rules do (packed sequences of 8,192 tokens, rank 16); that it runs in FP8 with tensor parallelism is assumed."""
 
 

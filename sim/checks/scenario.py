@@ -29,7 +29,7 @@ from sim.quantities import Price
 from sim.spec.battery import Battery, StatedStock
 from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
-from sim.spec.workloads import JobWork, Load
+from sim.spec.workloads import JobWork, Load, Training
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
 
@@ -383,3 +383,5 @@ def _functional_unit(parts: Parts) -> Found:
     workload = parts.workloads.get(unit.of)
     if workload is not None and unit.per not in ("run", *workload.counts):
         yield (*path, "per"), f"'{unit.of}' is {workload.kind} and counts no {unit.per}s"
+    elif unit.per == "trained-token" and isinstance(workload, Training) and workload.work.kind != "model":
+        yield (*path, "per"), f"'{unit.of}' has work of kind {workload.work.kind}, in which tokens are not known"

@@ -230,6 +230,8 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
         done = activity["serving"][wanted.of]["completed"] * (wanted.images_per_request or 1.0)
     elif wanted.per == "user-hour":
         done = (wanted.users or 0.0) * ledger.end_ns / HOUR_NS
+    elif wanted.per == "trained-token":
+        done = activity["jobs"][wanted.of]["step"]["tokens"]
     elif wanted.per == "gpu-hour":
         done = activity["jobs"][wanted.of]["gpu_hours"]
     else:
