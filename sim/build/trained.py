@@ -68,6 +68,8 @@ class ModelOfGang:
     evaluate_tokens: int
     shape: StepShape
     smoothing: Smoothing | None
+    network_j: float
+    """Of a step, what one GPU's bytes cost between nodes: switches, cables and transceivers, counted with the GPU."""
 
     def under(self, cap_w: float | None) -> GangWork:
         """The work under a cap of so many W on each GPU, or at the board's own limit."""
@@ -88,6 +90,8 @@ class ModelOfGang:
             taken = self._evaluation(powered)
             seconds["evaluation"] = sum(taken.values())
             joules["evaluation"] = sum(powered.watts[phase] * s for phase, s in taken.items())
+        if self.network_j > 0.0:
+            joules["network"] = self.network_j
         if self.smoothing is not None:
             joules["smoothing"] = burned_j(self._stages(powered), self.smoothing)
         return Split(seconds, joules)
@@ -171,7 +175,13 @@ class Trained:
             evaluate_tokens=evaluation.tokens if evaluation is not None else 0,
             shape=shape_of(self.spread, self.recipe, self.architecture.layers, FINEST_S, self.cost.step_s),
             smoothing=self.smoothing,
+            network_j=self._network_j,
         )
+
+    @property
+    def _network_j(self) -> float:
+        sent = self.cost.link_byte.get("network", 0.0)
+        return sent * self.topology.joule_per_byte("network") if sent > 0.0 else 0.0
 
     @property
     def peak_flop_per_s(self) -> float:
@@ -240,7 +250,7 @@ class Trained:
         elif self.gpus > 1 and self.gpu.link.energy_per_byte is None:
             yield ("parallel",), f"'{self.gpu.name}' has no energy per byte of its link in its profile"
         elif self.spread.gpus == self.gpus:  # else told with the layout
-            yield from ((("parallel",), torn) for torn in torn_groups(self.topology, self.spread))
+            yield from ((("parallel", field), why) for field, why in torn_groups(self.topology, self.spread))
 
     @cached_property
     def topology(self) -> Topology:

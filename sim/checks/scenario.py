@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from sim.build.loads import gpu_watts, least_w
+from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
 from sim.checks.fabric import fabrics_fit
 from sim.checks.files import file_problems
@@ -56,6 +57,7 @@ def crosscheck(
         _places(document),
         _weather_needed(parts),
         _stock_stated(parts),
+        _plates(resolved),
         _gpu_lifetime(document, catalog),
         _bill(parts, document, catalog),
         _functional_unit(parts),
@@ -152,6 +154,18 @@ def _weather_needed(parts: Parts) -> Found:
         for i, unit in enumerate(place.on_site):
             if unit.needs_sky:
                 yield (*path, "on_site", i), f"{unit.kind} needs the site's 'weather'; or give {unit.kind}-series"
+
+
+def _plates(resolved: Resolved) -> Found:
+    """A facility may leave what cold plates take to its nodes, each of which has to know."""
+    for path, place in resolved.parts.places.items():
+        if not left_to_profiles(place.facility):
+            continue
+        nodes = [machine.node for machine in standing(resolved, str(path[1]) if len(path) > 1 else None)]
+        lacking = next((f"the profile of '{node.name}' has none" for node in nodes if node.liquid_share is None), None)
+        if lacking is not None or not nodes:
+            at = (*path, "facility", "cooling", "liquid_share")
+            yield at, f"required: {lacking or 'no node stands there'} to take its place; give e.g. 0.75"
 
 
 def _stock_stated(parts: Parts) -> Found:
