@@ -329,6 +329,9 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("floors.[].share", "floor"),
         Quantity("floors.[].swing_w", "swing with the floor", "W"),
         Quantity("floors.[].burned_share", "burned by the floor", meaning=BURNED),
+        Quantity("ramp_limits.[].board_w_per_s", "ramp limit of a board", "W/s"),
+        Quantity("ramp_limits.[].swing_w", "swing with the ramp limit", "W"),
+        Quantity("ramp_limits.[].burned_share", "burned by the ramp limit", meaning=BURNED),
         optional=True,
     ),
     table(
