@@ -102,6 +102,14 @@ SITE: dict[str, Any] = {
 """Of the battery in Dallas: more sun than it takes, and a night without a grid for which its diesel is too small."""
 
 
+WITHIN_STEPS = {
+    "workloads.pretrain.work.loading": {"tokens_per_second": 1e5},
+    "workloads.pretrain.work.evaluation": {"every": 100, "tokens": 1_000_000},
+    "workloads.pretrain.smoothing": {"kind": "floor", "share": 0.8},
+}
+"""A job that waits for its data, evaluates, and swings less than it would."""
+
+
 def unit_in_name(path: str) -> str:
     """The unit that the names of a path carry, that of the innermost which carries one."""
     for name in reversed(path.split(".")):
@@ -175,6 +183,7 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     asked = trace(tmp_path, rows, on_bad_rows="skip")
     asked["workloads"]["chat"] |= {"slo": {"ttft": "1 s"}, "batching": {**SMALL["workloads"]["chat"]["batching"]}}
     yield sim.run(asked).summary
+    yield sim.run("llama-70b-training", set=WITHIN_STEPS).summary
 
 
 def test_all_that_runs_write_is_catalogued_and_all_that_is_catalogued_is_written(tmp_path: Path) -> None:

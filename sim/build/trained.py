@@ -223,7 +223,7 @@ class Trained:
         if not self._computes(precision):
             yield ("precision",), f"'{gpu.name}' has no peak rate and energy per FLOP for {precision}  ({known})"
         elif (missing := lacking(gpu, self.recipe)) is not None:
-            yield ("precision",), missing
+            yield ("stack",) if gpu.chip is None else ("precision",), missing
 
     def _computes(self, precision: str) -> bool:
         arithmetic, gpu = ARITHMETIC[precision][0], self.gpu
