@@ -13,6 +13,7 @@ from sim.build.loads import gpu_watts, least_w
 from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
 from sim.checks.fabric import fabrics_fit
+from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
 from sim.checks.ledger_size import bin_problems
 from sim.checks.policies import cap_problems
@@ -82,7 +83,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     if resolved.parts.cluster is None:
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
-    checks += [fabrics_fit(resolved), _loads(resolved), models_fit(resolved)]
+    checks += [failure_problems(resolved), fabrics_fit(resolved), _loads(resolved), models_fit(resolved)]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
         checks.append(cap_problems(resolved))

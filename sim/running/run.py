@@ -36,6 +36,7 @@ from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
 from sim.running.simulation import Ended, Simulated, ended, simulate
+from sim.spec.failures import ComponentFailures
 from sim.spec.scenario import Sample, Scenario
 from sim.units import HOUR_NS, MAX_NS
 
@@ -335,6 +336,10 @@ def profiles_used(resolved: Resolved) -> Sequence[str]:
     """Names of the profiles that a scenario rests on."""
     names = {name for spec in resolved.serving.values() for name in spec.profiles}
     for machine in resolved.machines.values():
+        failures = machine.pool.failures
+        names |= (
+            {failures.profile} if isinstance(failures, ComponentFailures) and failures.profile is not None else set()
+        )
         names |= {machine.node.name, machine.cpu.name} | ({machine.gpu.name} if machine.gpu is not None else set())
     return sorted(names)
 

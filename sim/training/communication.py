@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from sim.profiles.architecture import Transformer
 from sim.training.collectives import Cost, Kind, cost
-from sim.training.parameters import held
+from sim.training.parameters import Held
 from sim.training.protocols import Library
 from sim.training.reach import Reach
 from sim.training.terms import Recipe, Spread
@@ -150,11 +150,8 @@ def pipeline_parallel(
     return _carried("point-to-point", byte, groups.pipeline, library) * (2.0 * spread.chunks)
 
 
-def data_parallel(
-    architecture: Architecture, spread: Spread, recipe: Recipe, groups: Groups, library: Library
-) -> Carried:
+def data_parallel(own: Held, spread: Spread, recipe: Recipe, groups: Groups, library: Library) -> Carried:
     """Of a step of one stage. Where parameters are shared out it is layer by layer, for every micro-batch."""
-    own = held(architecture, spread, recipe, "first")
     dense, experts = own.shared, own.experts
     if recipe.lora_rank is not None:
         dense, experts = (own.adapters, 0.0) if spread.shard != "parameters" else (own.shared, own.experts)

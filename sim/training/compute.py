@@ -10,6 +10,7 @@ arXiv:2407.08608, section 3.1). What lies between products moves bytes, and hold
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -99,10 +100,7 @@ def kernels(work: Work, gpu: GPUProfile, stack: TrainingStack, recipe: Recipe) -
     own = {2.0: stack.compute16, 4.0: stack.compute16, 1.0: stack.compute8, 0.5: stack.compute4}
     rate = gpu.peak[arithmetic.peak].value * own[arithmetic.operand_bytes] * share
     p = work.products
-    quantised = (p[:, 6] > 0.0) | (not arithmetic.quantised)
-    rates = np.where(quantised, rate, rate16)
-    operand = np.where(quantised, arithmetic.operand_bytes, VALUE_BYTES)
-    once, streamed, byte = _once_s(p, rates, operand, machine, stack.memory)
+    once, streamed, byte = _once_s(work, float(rate), float(rate16), arithmetic, machine, stack.memory)
     count = p[:, 3]
     passes = count * np.array([p[:, 4], np.ones(len(p)), p[:, 5]])
     products_s = float((passes * once).sum())
@@ -132,12 +130,19 @@ def kernels(work: Work, gpu: GPUProfile, stack: TrainingStack, recipe: Recipe) -
     )
 
 
+@lru_cache(maxsize=1024)
 def _once_s(
-    p: Floats, rates: Floats, operand: Floats, machine: Machine, memory: float
+    work: Work, rate: float, rate16: float, arithmetic: Arithmetic, machine: Machine, memory: float
 ) -> tuple[Floats, Floats, Floats]:
     """Of the forward pass of each product, of its input's and of its weights' gradient, (3, products) each: s, of them
     s that memory paces, and B. Beside one matrix, a mixture's others are read; their gradients are written.
+
+    ``rate`` in FLOP/s is of products in the recipe's precision, ``rate16`` of those in 16 bits.
     """
+    p = work.products
+    quantised = (p[:, 6] > 0.0) | (not arithmetic.quantised)
+    rates = np.where(quantised, rate, rate16)
+    operand = np.where(quantised, arithmetic.operand_bytes, VALUE_BYTES)
     m, n, k, others = p[:, 0], p[:, 1], p[:, 2], p[:, 7] - 1.0
     rows, columns, terms = np.array([m, m, n]), np.array([n, k, k]), np.array([k, n, m])
     weights = np.array([operand, operand, operand])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from sim.training.layout import stage_slots
+from sim.training.terms import Spread
+
 
 def bubble_s(stage_s: float, stages: int, chunks: int) -> float:
     """s in which a stage idles, of a step whose micro-batches take a stage ``stage_s`` each.
@@ -13,7 +16,18 @@ def bubble_s(stage_s: float, stages: int, chunks: int) -> float:
     return (stages - 1) / chunks * stage_s
 
 
-def slowest_stage_s(model_s: float, head_s: float, stages: int, imbalance: float) -> float:
-    """s of a micro-batch on the stage that has most to do: its share of ``model_s``, and of the output head what other
-    stages' layers do not make up for (``imbalance``, in [0, 1])."""
-    return model_s / stages + imbalance * head_s * (1.0 - 1.0 / stages)
+def slowest_stage_s(
+    model_s: float, head_s: float, layers: int, spread: Spread, modules: int, imbalance: float
+) -> float:
+    """s of a micro-batch on the stage that has most to do, of ``model_s`` on all stages, ``head_s`` of it the head's.
+
+    Stages have equal numbers of layers, or of what stands for one (``layout.stage_slots``). Where the head does, the
+    last stage is a layer short; what the head takes more than that holds up the others by ``imbalance`` of it, since
+    frameworks move layers elsewhere.
+    """
+    if spread.pipeline == 1:
+        return model_s
+    slots, spare = stage_slots(layers, spread, modules)
+    layer_s = (model_s - head_s) / (layers + modules)
+    most_s = min(slots * spread.chunks, layers + modules) * layer_s
+    return most_s + imbalance * max(0.0, head_s - (layer_s if spare else 0.0))

@@ -22,8 +22,7 @@ from sim.training.communication import (
     tensor_parallel,
 )
 from sim.training.compute import ARITHMETIC, Kernels, kernels
-from sim.training.flops import hardware_flop, model_flop
-from sim.training.parameters import held
+from sim.training.parameters import Held
 from sim.training.pipeline import bubble_s, slowest_stage_s
 from sim.training.stack import TrainingStack
 from sim.training.terms import Phase, Recipe, Spread, StepCost
@@ -49,7 +48,7 @@ def step_cost(
     context = context_parallel(architecture, spread, recipe, groups, library)
     expert = expert_parallel(architecture, work, spread, recipe, groups, library)
     hop = pipeline_parallel(architecture, spread, recipe, groups, library)
-    data = data_parallel(architecture, spread, recipe, groups, library)
+    data = data_parallel(work.own, spread, recipe, groups, library)
 
     launched_s = _host_s(work, stack)
     computing_s = hypot(own.seconds, launched_s)
@@ -60,7 +59,9 @@ def step_cost(
         "expert": (stack.expert_exposed if hidden_expert else 1.0) * expert.seconds,
     }
     micro_s = computing_s + sum(shows.values())
-    slowest_s = slowest_stage_s(micro_s, own.head_s, stages, stack.head_imbalance)
+    slowest_s = slowest_stage_s(
+        micro_s, own.head_s, architecture.layers, spread, recipe.mtp_modules, stack.head_imbalance
+    )
     behind_s = slowest_s * (micro if spread.shard == "parameters" else 1.0)
     exposed = {name: seconds / stages * micro for name, seconds in shows.items()}
     exposed["pipeline"] = stack.data_exposed * hop.seconds * micro
@@ -69,7 +70,7 @@ def step_cost(
     total = {name: seconds / stages * micro for name, seconds in total.items()}
     total |= {"pipeline": hop.seconds * micro, "data": data.seconds}
 
-    optimizer_byte = _optimizer_byte(architecture, spread, recipe)
+    optimizer_byte = _optimizer_byte(work.own, spread, recipe)
     seconds: dict[Phase, float] = {
         "compute": computing_s / stages * micro,
         "communication": sum(exposed.values()),
@@ -83,8 +84,8 @@ def step_cost(
     return StepCost(
         seconds=seconds,
         tokens=recipe.tokens,
-        model_flop=model_flop(architecture, recipe),
-        hardware_flop=hardware_flop(architecture, recipe),
+        model_flop=work.model_flop,
+        hardware_flop=work.hardware_flop,
         flop=_flop(own, recipe, share),
         byte=own.byte * share + optimizer_byte,
         link_byte={"link": carried.link_byte, "network": carried.network_byte},
@@ -109,9 +110,8 @@ def _flop(own: Kernels, recipe: Recipe, share: float) -> dict[str, float]:
     return {"bf16": (own.flop - own.quantised_flop) * share, recipe.precision: own.quantised_flop * share}
 
 
-def _optimizer_byte(architecture: Transformer | ParameterCounts, spread: Spread, recipe: Recipe) -> float:
+def _optimizer_byte(own: Held, spread: Spread, recipe: Recipe) -> float:
     """B of memory: gradients are read, master weights and moments read and written, weights written."""
-    own = held(architecture, spread, recipe, "first")
     shared = 1 if spread.shard == "none" else spread.shard_gpus or spread.data * spread.context
     stage = spread.tensor * spread.context * spread.data
     experts = 1 if spread.shard == "none" else max(1, stage // (spread.expert * spread.expert_tensor))

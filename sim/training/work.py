@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from sim.profiles.architecture import ParameterCounts, Transformer
 from sim.profiles.layers import Attention, Layers, Mixture
-from sim.training.flops import pairs, predictor, training_layers
+from sim.training.flops import hardware_flop, model_flop, pairs, predictor, training_layers
+from sim.training.parameters import Held, held
 from sim.training.terms import Recipe, Spread
 
 Floats = npt.NDArray[np.float64]
@@ -51,13 +52,14 @@ class Rows(NamedTuple):
     matrices: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Work:
     """A micro-batch on one GPU. ``products`` has a row for each of ``Rows``, the output head's the last.
 
     ``attention_flop`` and ``scores`` (exponentials) are of all passes, recomputed ones included. ``values`` of 16 bits
     pass between products, ``routed_values`` of experts' widths, ``quantised_values`` are operands; ``logits`` those of
     the head. ``again`` and ``attention_again`` are forward passes of layers and of attention that are recomputed.
+    ``own`` are the parameters of a GPU of the first stage; FLOP are of the gang's step.
     """
 
     products: Floats
@@ -71,6 +73,9 @@ class Work:
     expert_layers: int
     again: float
     attention_again: float
+    own: Held
+    model_flop: float
+    hardware_flop: float
 
 
 @lru_cache(maxsize=4096)
@@ -120,6 +125,9 @@ def work_of(architecture: Architecture, spread: Spread, recipe: Recipe) -> Work:
         expert_layers=sum(part.mixture.layers * times for part, times in parts if part.mixture is not None),
         again=again,
         attention_again=attention_again,
+        own=held(architecture, spread, recipe, "first"),
+        model_flop=model_flop(architecture, recipe),
+        hardware_flop=hardware_flop(architecture, recipe),
     )
 
 

@@ -7,6 +7,7 @@ from sim.results.formats import count, hours, percent
 
 QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
 JOBS, SCHEDULES, STEPS, RAMPS, ROUTES = "job", "schedule", "step of", "power of", "route"
+FAULTS, FAULT_ENERGY = "faults of", "energy of job"
 """Tables of services, jobs and routes, by the head of their first column."""
 BY_TOKEN, QUEUE = "by token", "queue"
 """Kinds of services: model servers simulated token by token, and queues of requests."""
@@ -41,6 +42,16 @@ MOVING = (
 )
 """What moving data between sites takes."""
 
+ACTIVITIES = (
+    ("productive", "at work that was kept", "", ""),
+    ("lost", "at work that was lost", "lost", "work done since the checkpoint that a failure went back to"),
+    ("checkpoints", "of checkpoints", "checkpoints", "the GPUs stand still while state is saved"),
+    ("detection", "until faults were noticed", "detection", "the GPUs wait for one that is gone"),
+    ("restarts", "of restarts", "restarts", "replacing nodes, launching, loading and warming up"),
+    ("planned_stops", "of planned stops", "", ""),
+    ("waiting", "of waiting", "waiting", "booting, the first set-up, and pauses"),
+)
+"""What a job that recovers from faults spends its time and its energy on."""
 PHASES = (
     ("compute", "computing", "compute", 1),
     ("communication", "exposed communication", "exposed", 2),
@@ -216,6 +227,45 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("makespan_s", "makespan", "s"),
         Quantity("cap_changes", "changes of its cap"),
         Quantity("slowed_by_caps_s", "slowed by caps", "s"),
+        optional=True,
+    ),
+    table(
+        "jobs.*",
+        Quantity(
+            "effective_time_share",
+            "effective",
+            columns=(At(FAULTS, "effective"),),
+            form=percent,
+            meaning="time at work that was kept, of all time since the job first started (ETTR)",
+        ),
+        Quantity("expected_mtbf_s", "expected between failures", "s", columns=(At(FAULTS, "MTBF"),), form=hours),
+        Quantity(
+            "checkpoint_interval_s", "checkpoint after", "s", columns=(At(FAULTS, "checkpoint after"),), form=hours
+        ),
+        *(
+            Quantity(
+                f"time_split_s.{name}",
+                f"time {word}",
+                "s",
+                columns=(At(FAULTS, head),) if head else (),
+                form=hours,
+                meaning=meaning,
+            )
+            for name, word, head, meaning in ACTIVITIES
+        ),
+        *(
+            Quantity(
+                f"energy_split_kwh.{name}",
+                f"energy {word}",
+                "kWh",
+                columns=(At(FAULT_ENERGY, head or name),),
+            )
+            for name, word, head, _ in ACTIVITIES
+        ),
+        Quantity("interruptions_by_component.*", "failures of"),
+        Quantity("planned_stops", "planned stops"),
+        Quantity("slowed_by_stragglers_s", "slowed by stragglers", "s"),
+        Quantity("undetected_corruption", "wrong results nobody noticed", kind=FLAG),
         optional=True,
     ),
     table(
