@@ -15,8 +15,10 @@ from benchmarks.accuracy import (
     kernel_times,
     kernels,
     load_curves,
+    megatron,
     minimax,
     mlenergy,
+    mpt_fsdp,
     power_traces,
     training_power,
 )
@@ -30,6 +32,8 @@ def rows(*, quick: bool) -> Sequence[Row]:
     ]
     return [
         *found,
+        *megatron.rows(),
+        *mpt_fsdp.rows(),
         *kernel_times.rows(),
         *kernels.rows(quick=quick),
         *minimax.rows(quick=quick),

@@ -1,8 +1,9 @@
 """Tokens a second of measured trainings with Megatron-Core, each model predicted by a stack fitted to the others.
 
-The table is that of NVIDIA's Megatron-Bridge: Llama 3, DeepSeek V3, Qwen3 and gpt-oss on 8 to 1,024 GPUs. What its rows do not say, recomputation, offload, CUDA graphs, the kind of dispatcher, is not in the law, and neither is
-that the recipe of a model changed between releases. Naive is the mean FLOP/s of other models on the system in the
-precision (of the system, where there are none), by FLOP counted from the architecture.
+The table is that of NVIDIA's Megatron-Bridge: Llama 3, DeepSeek V3, Qwen3 and gpt-oss on 8 to 1,024 GPUs. What its rows
+do not say (recomputation, offload, CUDA graphs, how tokens are dispatched) is not in the law, and neither is that
+recipes changed between releases. Naive is the mean FLOP/s of other models on the system in the precision (of the
+system, where there are none), by FLOP counted from the architecture.
 """
 
 from __future__ import annotations

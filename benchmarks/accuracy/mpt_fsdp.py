@@ -1,4 +1,4 @@
-"""HFU of measured trainings of MPT with FSDP, each size predicted by a stack fitted to the others, and more GPUs from few.
+"""HFU of measured trainings of MPT with FSDP, each size predicted by a stack fitted to the others.
 
 The table is that of MosaicML's LLM Foundry: 125 M to 70 B parameters on 8 to 512 H100 and A100. Its MFU counts
 6 N FLOP a token and the whole square of attention, its HFU 8 N with recomputation, over the peak of the precision; an

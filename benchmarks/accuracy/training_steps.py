@@ -1,12 +1,11 @@
 """What the benchmarks of training steps share: which form is judged, the runs, and errors by group.
 
 The form was tried with all rows in sight: about forty variants of the law and of the weights of its fit, their scores
-on models held out before the authors' eyes. Among what was tried and left out: a time for each expert that a GPU has, tokens
-sent once to each island, an efficiency of experts' products of their own, the same for every precision of them. The
-values that constants are thought to have before a fit (``training_fit.MEGATRON``, ``FSDP``) are round numbers chosen
-then too, and count much for Megatron-Bridge (``Form.trust``), where two runs of one layout and release differ by more
-than the law's terms. Then the form was frozen, and scored as it stands here. ``python -m benchmarks.accuracy.training_steps``
-prints the hash of the form as it is.
+on models held out before the authors' eyes. Tried and left out: a time for each expert that a GPU has, tokens sent once
+to each island, an efficiency of experts' products of their own. The values that constants are thought to have before a
+fit (``training_fit.MEGATRON``, ``FSDP``) are round numbers chosen then too, and count much for Megatron-Bridge
+(``Form.trust``), where runs of one layout differ by more than the law's terms. Then the form was frozen, and scored as
+it stands here. ``python -m benchmarks.accuracy.training_steps`` prints the hash of the form as it is.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ FILES = (
     "sim/training/step.py",
     "sim/training/work.py",
 )
-FROZEN = ("2026-11-29 19:45 UTC", "")
+FROZEN = ("2026-11-29 19:51 UTC", "9b8e79ccf3eb")
 
 
 def told() -> str:
