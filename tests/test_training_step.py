@@ -110,7 +110,7 @@ def test_doubling_the_batch_never_lowers_mfu(
 @pytest.mark.parametrize("stack", STACKS)
 def test_recomputation_raises_hfu_and_not_mfu(stack: TrainingStack) -> None:
     spread = Spread(data=8, shard="parameters")
-    none, full = (cost(stack, spread, replace(RECIPE, recompute=r)) for r in ("none", "full"))  # type: ignore[arg-type]
+    none, full = (cost(stack, spread, replace(RECIPE, recompute=r)) for r in ("none", "full"))
     assert full.model_flop == none.model_flop
     assert full.step_s > none.step_s
     assert full.hardware_flop / full.step_s > none.hardware_flop / none.step_s
@@ -190,7 +190,7 @@ def test_hybrid_sharding_gathers_within_the_node() -> None:
 
 def test_offload_takes_time() -> None:
     spread = Spread(data=8, shard="parameters")
-    steps = [cost(FSDP, spread, replace(RECIPE, offload=o)) for o in ("none", "optimizer", "parameters")]  # type: ignore[arg-type]
+    steps = [cost(FSDP, spread, replace(RECIPE, offload=o)) for o in ("none", "optimizer", "parameters")]
     assert steps[0].seconds["optimizer"] < steps[1].seconds["optimizer"]
     assert steps[0].exposed_s["host"] == 0.0 < steps[2].exposed_s["host"]
 
