@@ -17,6 +17,7 @@ from sim.accounting.bins import Bins
 from sim.build.caps import Capping
 from sim.build.places import Moved
 from sim.build.routes import RoutePlan
+from sim.engine.campaign import CampaignPlan
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.scheduling import Scheduler
 from sim.engine.service import ServicePlan
@@ -47,8 +48,8 @@ class Built:
 
     ``sites`` names the site of each pool. Each serving workload has what begins to keep its finished requests, and
     ``request_energies`` says whether each of them is told its energy. ``cappings`` are all caps, for the record, and
-    ``caps`` those that training jobs follow; ``moved`` are jobs whose data went to another pool before they start;
-    ``others`` is work of the kinds that other packages add.
+    ``caps`` those that training jobs and campaigns follow; ``moved`` are jobs whose data went to another pool before
+    they start; ``others`` is work of the kinds that other packages add.
     """
 
     seed: int
@@ -67,3 +68,4 @@ class Built:
     moved: tuple[Moved, ...]
     scheduler: Scheduler
     others: tuple[WorkPlan, ...]
+    campaigns: tuple[CampaignPlan, ...]

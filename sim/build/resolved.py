@@ -21,6 +21,7 @@ from sim.errors import InputError
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.spec.campaign import CampaignSpec
 from sim.spec.cluster import Cluster, NodePool
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
@@ -127,9 +128,14 @@ class Resolved:
         return _those(self.parts.workloads, Serving)
 
     @cached_property
+    def campaigns(self) -> Mapping[str, CampaignSpec]:
+        """Campaigns by name."""
+        return _those(self.parts.workloads, CampaignSpec)
+
+    @cached_property
     def others(self) -> Mapping[str, Workload]:
         """Workloads of all other kinds, by name: what is known of them is what every workload answers."""
-        ours = {*self.jobs, *self.services, *self.serving}
+        ours = {*self.jobs, *self.services, *self.serving, *self.campaigns}
         return {name: workload for name, workload in self.parts.workloads.items() if name not in ours}
 
     @cached_property

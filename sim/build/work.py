@@ -46,7 +46,7 @@ class Around:
 def training(spec: Training, around: Around) -> TrainingPlan:
     """A job, with its schedule decided."""
     pool = around.resolved.pool(around.name)
-    plan = _training(around.name, spec, pool, around.resolved.gpus[pool])
+    plan = training_plan(around.name, spec, pool, around.resolved.gpus[pool])
     signals = around.signals[around.resolved.sites[pool]]
     return job_schedule(plan, spec, signals, around.streams(f"forecast/{around.name}"))
 
@@ -69,7 +69,8 @@ def inference(spec: Inference, around: Around) -> ServicePlan:
     return _service(around.name, spec, pool, gpu, parts, around.streams)
 
 
-def _training(name: str, spec: Training, pool: str, gpu: GPUProfile) -> TrainingPlan:
+def training_plan(name: str, spec: Training, pool: str, gpu: GPUProfile) -> TrainingPlan:
+    """A job in SI, that starts when it can."""
     work = gang_work(spec.work, spec.gpus, gpu)
     return TrainingPlan(
         name=name,

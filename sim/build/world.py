@@ -72,6 +72,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         moved=moved,
         scheduler=scheduler(parts.cluster),
         others=tuple(built[name] for name in resolved.others),
+        campaigns=tuple(built[name] for name in resolved.campaigns),
     )
 
 

@@ -116,6 +116,9 @@ def _times_and_names(resolved: Resolved) -> Found:
     for name, job in resolved.jobs.items():
         if duration_ns is not None and job.start_after >= duration_ns:
             yield ("workloads", name, "start_after"), "is not before the end of the run: the job would never start"
+    for name, campaign in resolved.campaigns.items():
+        if duration_ns is not None and campaign.start_after >= duration_ns:
+            yield ("workloads", name, "start_after"), "is not before the end of the run: no trial would ever start"
 
 
 def _places(document: Document) -> Found:
@@ -282,6 +285,11 @@ def _room(resolved: Resolved) -> Found:
         elif name in resolved.jobs and name not in resolved.choosing and gpus + services > there:
             services_hold = f", of which services hold {services:,}" if services else ""
             yield ("workloads", name, "gpus"), f"asks for {gpus:,} GPUs; '{label}' has {there:,}{services_hold}"
+        elif name in resolved.campaigns:
+            for path, _, size, _ in resolved.campaigns[name].sizes:
+                if size + services > there:
+                    asks = f"asks for {size:,} GPUs; '{label}' has {there:,}, of which services hold {services:,}"
+                    yield ("workloads", name, *path, "gpus"), asks
         elif name in resolved.others and gpus + services > there:
             yield (
                 ("workloads", name),
@@ -297,6 +305,9 @@ def _loads(resolved: Resolved) -> Found:
             continue
         if name in resolved.jobs:
             yield from _work_fits((*path, "work"), resolved.jobs[name].work, gpu)
+        elif name in resolved.campaigns:
+            for at, _, _, work in resolved.campaigns[name].sizes:
+                yield from _work_fits((*path, *at, "work"), work, gpu)
         elif name in resolved.services:
             yield from _load_fits((*path, "load"), resolved.services[name].load, gpu)
 

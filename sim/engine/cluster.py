@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import simpy
 
@@ -42,6 +43,7 @@ class Gang:
         self.ready: simpy.Event = cluster.env.event()
         self.parts: dict[Node, int] = {}
         self.placed_ns: int | None = None
+        self.on_placed: Callable[[], None] | None = None
         self.told_by: Callable[[Node, int, int], Activity] | None = None
         self._cluster = cluster
 
@@ -66,6 +68,16 @@ class Gang:
         self.parts.pop(node, None)
         if self.process is not None and self.process.is_alive:
             self.process.interrupt(NodeLost(node.name))
+
+
+class Lender(Protocol):
+    """Who gives gangs: the cluster, or what stands between it and a job."""
+
+    def request(self, owner: str, pool: str, slots: int, expected_ns: int | None = None) -> Gang:
+        """A gang for the calling process; wait for its ``ready`` before using it."""
+
+    def withdraw(self, gang: Gang) -> None:
+        """Takes it back, whether it waits, boots or runs."""
 
 
 class Cluster:
@@ -126,6 +138,8 @@ class Cluster:
     def _place(self, gang: Gang, chosen: dict[Node, int]) -> None:
         gang.parts = chosen
         gang.placed_ns = self.env.now_ns
+        if gang.on_placed is not None:
+            gang.on_placed()
         coming = []
         for node, slots in chosen.items():
             waits = node.state != "on"

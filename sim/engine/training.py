@@ -17,7 +17,7 @@ from typing import Literal
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Gang, NodeLost
+from sim.engine.cluster import Gang, Lender, NodeLost
 from sim.engine.leave import Leave
 from sim.errors import RunError
 from sim.units import HOUR_NS
@@ -30,7 +30,7 @@ class TrainingPlan:
     """A job in SI. ``work_ns`` is the productive time its whole gang needs; W are of one GPU.
 
     ``under_cap`` gives the rate of work (0..1) and the W at work under a cap of so many W; None where caps are not
-    allowed to touch it.
+    allowed to touch it. ``is_set_up``: the first gang it gets is one on which it has nothing to set up.
     """
 
     name: str
@@ -48,6 +48,7 @@ class TrainingPlan:
     cpu_load: float
     schedule: Schedule | None = None
     under_cap: Callable[[float], tuple[float, float]] | None = None
+    is_set_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ FULL_RATE = 1 << 60
 class TrainingJob:
     """One job, and how far it has come."""
 
-    def __init__(self, env: Clock, cluster: Cluster, plan: TrainingPlan) -> None:
+    def __init__(self, env: Clock, cluster: Lender, plan: TrainingPlan) -> None:
         self._env = env
         self._cluster = cluster
         self._plan = plan
@@ -205,12 +206,13 @@ class TrainingJob:
     def _attempt(self, gang: Gang) -> Generator[simpy.Event, object, bool]:
         """Works on one gang: True when all is done, False when the gang is given back for a pause."""
         plan, leave = self._plan, self._leave
+        setup_ns = 0 if plan.is_set_up and self._started_ns is None else plan.setup_ns
         if self._started_ns is None:
             self._started_ns = self._env.now_ns
             if plan.time_limit_ns is not None:
                 self._env.process(self._kill_at_limit(plan.time_limit_ns))
         gang.set("loaded", plan.loaded_w, 0.0)
-        yield from leave.restart(plan.setup_ns)
+        yield from leave.restart(setup_ns)
         while True:
             left = plan.work_ns - self._saved_ns
             stretch = min(left, plan.checkpoint_every_ns) if plan.checkpoint_every_ns is not None else left

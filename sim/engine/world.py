@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import simpy
 
+from sim.engine.campaign import Campaign, CampaignPlan
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
-from sim.engine.control import CapPlan, PowerLimit, Throttle, follow_caps
+from sim.engine.control import Capped, CapPlan, PowerLimit, Throttle, follow_caps
 from sim.engine.draws import NodeHardware
 from sim.engine.failures import break_now_and_then
 from sim.engine.meter import Recorder
@@ -18,12 +19,13 @@ from sim.engine.node import Node
 from sim.engine.scheduling import Scheduler
 from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan, ServingService
+from sim.engine.tally import Tally
 from sim.engine.training import TrainingJob, TrainingPlan
-from sim.engine.work import WorkPlan
+from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
 from sim.rng import Streams
 from sim.units import DAY_NS
-from sim.workload.records import JobRecord, ServiceLog, ThrottleRecord
+from sim.workload.records import CampaignRecord, JobRecord, ServiceLog, ThrottleRecord
 from sim.workload.serving_records import ServingLog
 
 GIVE_UP_NS = 100 * 365 * DAY_NS
@@ -57,6 +59,7 @@ class Outcome:
     serving: tuple[ServingLog, ...]
     events: int
     throttling: tuple[ThrottleRecord, ...] = ()
+    campaigns: tuple[CampaignRecord, ...] = ()
 
 
 def simulate(
@@ -73,6 +76,7 @@ def simulate(
     limits: Sequence[PowerLimit] = (),
     scheduler: Scheduler | None = None,
     others: Sequence[WorkPlan] = (),
+    campaigns: Sequence[CampaignPlan] = (),
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -88,6 +92,8 @@ def simulate(
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
     env = Clock()
+    tally = Tally(recorder)
+    recorder = tally if campaigns else recorder
     nodes = [
         Node(env, recorder, f"{pool.name}/{i}", pool.name, _units(pool, i, streams), powered=pool.powered)
         for pool in pools
@@ -103,17 +109,22 @@ def simulate(
             env.process(break_now_and_then(env, cluster, node, mtbf_ns=pool.mtbf_ns, repair_ns=pool.repair_ns, rng=rng))
     jobs = [TrainingJob(env, cluster, plan) for plan in training]
     other_work = [plan.begin(env, cluster) for plan in others]
+    searches = [Campaign(env, cluster, plan, tally) for plan in campaigns]
     running = [Service(env, cluster, plan) for plan in services]
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
-    by_name = {job.name: job for job in jobs}
+    by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
     for cap in caps:
         env.process(follow_caps(env, cap, by_name[cap.target]))
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
+    for search in searches:
+        search.throttles = throttles
     if duration_ns is not None:
         env.run(until=duration_ns)
     else:
         finished = [*(service.finished for service in running), *(service.finished for service in pools_running)]
-        _run_until_done(env, [*(job.process for job in (*jobs, *other_work)), *finished])
+        at_work: list[Work] = [*jobs, *other_work]
+        ended = [*(job.process for job in at_work), *(search.process for search in searches)]
+        _run_until_done(env, [*ended, *finished])
     if not env.now_ns:
         for service in pools_running:
             if service.log().counts["too_long"]:
@@ -128,6 +139,7 @@ def simulate(
         serving=tuple(service.log() for service in pools_running),
         events=next(env._eid),  # SimPy numbers its events and offers no other count of them
         throttling=tuple(record for throttle in throttles for record in throttle.records()),
+        campaigns=tuple(search.record() for search in searches),
     )
     for service in pools_running:
         service.dismiss()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.results.catalogue import grid
-from sim.results.catalogue.activity import JOBS, SCHEDULES
+from sim.results.catalogue.activity import CAMPAIGNS, JOBS, SCHEDULES
 from sim.results.formats import Grid, hours, number
 
 
@@ -24,6 +24,19 @@ def _schedules(jobs: Mapping[str, Any]) -> Grid:
         late = not job["schedule"].get("deadline_met", True)
         row[-1] += " (late)" if row[-1] and late else ""  # the delay comes last
     return header, rows
+
+
+def campaign_grids(summary: Mapping[str, Any]) -> list[Grid]:
+    """A table of all campaigns, and of each what its trials took by what became of them."""
+    campaigns = summary["campaigns"]
+    split = ["trials by outcome", "GPU-hours", "energy"]
+    rows = [
+        [f"{name}: {outcome}", number(gpu_hours), f"{number(one['energy_by_outcome_kwh'][outcome])} kWh"]
+        for name, one in campaigns.items()
+        for outcome, gpu_hours in one["gpu_hours_by_outcome"].items()
+        if gpu_hours
+    ]
+    return [grid(CAMPAIGNS, campaigns), (split, rows)]
 
 
 def throttle_remarks(summary: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import mass, number
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
-from sim.results.jobs import job_grids, throttle_remarks
+from sim.results.jobs import campaign_grids, job_grids, throttle_remarks
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, SECONDS_PER_NS
@@ -71,6 +71,9 @@ def _run(run: Results) -> str:
     parts.append("<h2>Who it is for</h2>" + _table(*workload_grid(summary)))
     if summary.get("jobs"):
         parts.append(_jobs(summary))
+    if summary.get("campaigns"):
+        grids = "".join(_table(header, rows) for header, rows in campaign_grids(summary))
+        parts.append(f"<h2>Campaigns</h2>{grids}")
     if summary.get("serving"):
         parts.append(_services(summary["serving"]))
     intervals = interval_grid(summary)

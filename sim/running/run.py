@@ -53,7 +53,7 @@ def run_loaded(loaded: Loaded) -> Results:
     last = ended(built_of(loaded))
     run = last.run
     summary = environmental(run, loaded)
-    from sim.results.frames import job_table
+    from sim.results.frames import job_table, trial_table
 
     return Results(
         summary={**summary, **run.activity, "events": run.events},
@@ -63,6 +63,7 @@ def run_loaded(loaded: Loaded) -> Results:
         start_ns=scenario.start_ns,
         job_table=job_table(last.outcome.jobs),
         request_table=_requests(scenario, last),
+        trial_table=trial_table(last.outcome.campaigns) if last.outcome.campaigns else None,
     )
 
 
@@ -144,6 +145,7 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         start_ns=results.start_ns,
         job_table=results.job_table,
         request_table=results.request_table,
+        trial_table=results.trial_table,
     )
 
 
@@ -225,10 +227,13 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
     elif wanted.per == "user-hour":
         done = (wanted.users or 0.0) * ledger.end_ns / HOUR_NS
     elif wanted.per == "gpu-hour":
-        done = activity["jobs"][wanted.of]["gpu_hours"]
+        done = {**activity["jobs"], **activity.get("campaigns", {})}[wanted.of]["gpu_hours"]
+    elif wanted.per == "trial":
+        done = float(activity["campaigns"][wanted.of]["trials"])
     else:
-        job = activity.get("jobs", {}).get(wanted.of)
+        job, campaign = activity.get("jobs", {}).get(wanted.of), activity.get("campaigns", {}).get(wanted.of)
         done = float(job["completed"]) if job is not None else 1.0
+        done = float(campaign["status"] != "unfinished") if campaign is not None else done
     count = f"{wanted.count:g} " if wanted.count != 1.0 else ""
     return Unit(f"{count}{wanted.per}{'s' if wanted.count != 1.0 else ''} of {wanted.of}", done / wanted.count)
 

@@ -96,6 +96,10 @@ class Steps(Spec):
         return self
 
 
+JobWork = Annotated[GPUHours | Steps, Field(discriminator="kind")]
+"""What the gang of a training job does."""
+
+
 class Checkpoint(Spec):
     """A checkpoint after every ``every`` of work; the GPUs wait loaded while it is written."""
 
@@ -111,7 +115,7 @@ class Training(Workload):
     kind: Literal["training"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
     gpus: int = Field(ge=1, le=MOST_GPUS, strict=True)
-    work: Annotated[GPUHours | Steps, Field(discriminator="kind")]
+    work: JobWork
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while the job works, e.g. 0.1.")
     start_after: Duration = Field(default="0 s", validate_default=True)
     setup: Duration = Field(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 JobStatus = Literal["completed", "killed", "unfinished"]
+TrialOutcome = Literal["kept", "killed", "cut"]
+"""Trained to the end; stopped by the rule of its campaign; cut off before it was judged."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,46 @@ class JobRecord:
     slowed_ns: int = 0
     cap_changes: int = 0
     schedule: ScheduleRecord | None = None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial of a campaign, which began at least one turn.
+
+    ``progress`` is the share of its whole training that it has shown something at, ``factor`` its work relative to the
+    stated one, ``gpus`` its largest gang. GPU time held while it trained (of which ``lost`` was thrown away) and while
+    it was evaluated, and the J of each, are apart. ``quality`` is lower for better, and only its rank means anything;
+    ``shown`` is what it showed of it last.
+    """
+
+    number: int
+    variant: int
+    factor: float
+    gpus: int
+    outcome: TrialOutcome
+    progress: float
+    started_ns: int | None
+    ended_ns: int | None
+    held_gpu_ns: int
+    lost_gpu_ns: int
+    evaluation_gpu_ns: int
+    interruptions: int
+    quality: float
+    shown: float | None
+    energy_j: float
+    evaluation_j: float
+
+
+@dataclass(frozen=True)
+class CampaignRecord:
+    """A campaign and its trials, in the order in which they began; ``ranked`` where its rule judges them."""
+
+    workload: str
+    submitted_ns: int
+    ended_ns: int
+    status: Literal["completed", "out-of-budget", "unfinished"]
+    ranked: bool
+    trials: tuple[TrialRecord, ...]
 
 
 @dataclass(frozen=True)

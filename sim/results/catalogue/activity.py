@@ -6,8 +6,8 @@ from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, TEXT, At, Quant
 from sim.results.formats import count, hours, percent
 
 QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
-JOBS, SCHEDULES, ROUTES = "job", "schedule", "route"
-"""Tables of services, jobs and routes, by the head of their first column."""
+JOBS, SCHEDULES, ROUTES, CAMPAIGNS = "job", "schedule", "route", "campaign"
+"""Tables of services, jobs, routes and campaigns, by the head of their first column."""
 BY_TOKEN, QUEUE = "by token", "queue"
 """Kinds of services: model servers simulated token by token, and queues of requests."""
 STATISTICS = ("mean", "p50", "p90", "p99")
@@ -219,6 +219,39 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("switching_s", "switching", "s"),
         Quantity("finish_delay_s", "delay", "s", columns=(At(SCHEDULES, "delay"),), form=hours),
         Quantity("deadline_met", "deadline met", kind=FLAG),
+        optional=True,
+    ),
+    table(
+        "campaigns.*",
+        Quantity("status", "ended", kind=TEXT, always=True),
+        Quantity("trials", "trials", always=True, columns=(At(CAMPAIGNS, "trials"),), form=count),
+        Quantity("kept", "trained to the end", always=True, columns=(At(CAMPAIGNS, "kept"),), form=count),
+        Quantity("killed", "stopped by the rule", always=True, columns=(At(CAMPAIGNS, "killed"),), form=count),
+        Quantity(
+            "cut", "cut off before they were judged", always=True, columns=(At(CAMPAIGNS, "cut off"),), form=count
+        ),
+        Quantity("gpu_hours", "GPU-hours held", "GPU-hours", always=True, columns=(At(CAMPAIGNS, "GPU-hours"),)),
+        Quantity(
+            "energy_kwh",
+            "energy of trials",
+            "kWh",
+            always=True,
+            columns=(At(CAMPAIGNS, "energy"),),
+            meaning="what machines drew for the trials of a campaign, training and evaluations",
+        ),
+        Quantity("lost_gpu_hours", "GPU-hours lost", "GPU-hours", always=True),
+        Quantity("interruptions", "failures"),
+        Quantity("makespan_s", "makespan", "s", columns=(At(CAMPAIGNS, "took"),), form=hours),
+        Quantity(
+            "best_rank",
+            "rank of the best found",
+            columns=(At(CAMPAIGNS, "best is"),),
+            form=lambda rank: f"no. {rank}",
+            absent="not judged",
+            meaning="among all trials that began, 1 for the truly best; only ranks of quality are modelled",
+        ),
+        Quantity("gpu_hours_by_outcome.*", "GPU-hours of trials by outcome", "GPU-hours"),
+        Quantity("energy_by_outcome_kwh.*", "energy of trials by outcome", "kWh"),
         optional=True,
     ),
     table(
