@@ -187,6 +187,30 @@ class _Drawer:
             job["schedule"] = self._schedule()
         return job
 
+    def campaign(self, pools: list[dict[str, Any]]) -> dict[str, Any]:
+        """A few trials that grow, are judged and run out of a budget."""
+        job = self.training(pools)
+        most = GPU_NODES[next(pool["profile"] for pool in pools if pool["name"] == job.get("pool", pools[0]["name"]))]
+        rungs = {"eta": self.number(2, 3), "rungs": self.number(1, 2), "promoted": self.one("continue", "anew"),
+                 "noise": self.one(0, 0.5)}  # fmt: skip
+        selection = self.one({"kind": "all", "trials": 3}, {"kind": "hyperband", **rungs},
+                             {"kind": "successive-halving", "trials": 7, **rungs},
+                             {"kind": "asha", "trials": 7, **rungs},
+                             {"kind": "median", "trials": 6, "grace": 0.2, "every": "30 %", "least": 1,
+                              "noise": 1.0})  # fmt: skip
+        size = self.one({"kind": "constant"}, {"kind": "exponential"}, {"kind": "lognormal", "cv": 0.5},
+                        {"kind": "choice", "values": [0.5, 2]},
+                        {"kind": "log-uniform", "low": 0.5, "high": 2})  # fmt: skip
+        gpus = min(job["gpus"], most)
+        growth = [{"at": "40 %", "gpus": self.number(1, most), "work": job["work"]}] if self.often() else []
+        trial = {"gpus": gpus, "work": job["work"]}
+        trials = [{"share": 0.25, **trial}, {"share": "75 %", **trial, "growth": growth}]
+        campaign = {"kind": "campaign", "pool": job.get("pool", pools[0]["name"]), "cpu_load": job["cpu_load"],
+                    "trials": trials, "size": size, "selection": selection, "at_once": self.number(1, 8),
+                    "setup": self.one("0 s", "1 min")}  # fmt: skip
+        campaign |= self.some(budget={"gpu_hours": 3}, evaluation={"each": "5 %", "last": "10 %"})
+        return campaign | {name: job[name] for name in ("start_after", "checkpoint") if name in job}
+
     def _signal(self) -> str:
         return str(self.one("carbon", "carbon", "price", "marginal"))
 
@@ -361,6 +385,8 @@ def scenarios(draw: st.DrawFn, *, serving: bool) -> dict[str, Any]:
         scenario["workloads"]["chat"] = d.serving(pools, d.requests())
     if not serving or d.seldom():
         scenario["workloads"] |= {f"job{i}": d.training(pools) for i in range(d.number(1, 2))}
+        if d.seldom():
+            scenario["workloads"]["search"] = d.campaign(pools)
         if d.often():
             scenario["workloads"]["api"] = d.inference(pools)
     policies = d.policies(scenario) if d.seldom() else []

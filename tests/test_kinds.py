@@ -309,8 +309,32 @@ def work_is_paid_for(spec: Any) -> None:
     energy = first["energy_kwh"]
     assert energy["by_workload"]["mine"] > 0.0
     assert math.isclose(sum(energy["by_workload"].values()), energy["it"], rel_tol=1e-12)
-    assert "mine" in first["jobs"] or "mine" in first["serving"]
+    assert any("mine" in first.get(part, {}) for part in ("jobs", "serving", "campaigns"))
     assert all(wanted.gpus >= 1 for wanted in spec.wanted)
+
+
+def rules_stop_some_and_keep_one(spec: Any) -> None:
+    """A rule trains at least one trial to the end, none twice up to one rung, and comes to an end."""
+    rule = kinds.builder(spec)(spec)
+    assert content_hash(rule), "the key of a run sees into it"
+    assert rule.rungs[-1] == 1.0
+    assert min(rule.rungs) > 0.0
+    selector, seen = rule.begun(), set()
+    rng = np.random.default_rng(1)
+    while (turn := selector.next()) is not None:
+        verdict = "on"
+        while verdict == "on":
+            assert turn not in seen
+            seen.add(turn)
+            verdict = selector.report(turn, float(rng.normal()))
+            turn = turn._replace(rung=turn.rung + 1)
+    assert max(turn.rung for turn in seen) == len(rule.rungs) - 1
+
+
+def factors_have_their_mean(spec: Any) -> None:
+    drawn = kinds.builder(spec)(spec)(np.random.default_rng(1), 20_000)
+    assert drawn.min() > 0.0
+    assert math.isclose(drawn.mean(), spec.mean, rel_tol=0.05)
 
 
 def between() -> Between:
@@ -425,6 +449,8 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "embodied plant": plants_are_made_once,
     "second life": second_lives_take_a_share,
     "workload": work_is_paid_for,
+    "selection": rules_stop_some_and_keep_one,
+    "factor law": factors_have_their_mean,
     "route rule": rules_send_each_request_to_one_place,
     "difficulty": difficulties_are_told_or_drawn,
     "step time": iterations_take_time,

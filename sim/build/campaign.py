@@ -38,7 +38,7 @@ def campaign(written: spec.CampaignSpec, around: Around) -> CampaignPlan:
         rule=rule,
         anew=written.selection.trained_anew,
         at_once=written.at_once,
-        budget_gpu_ns=round(budget.gpu_hours * HOUR_NS) if budget is not None else None,
+        budget_gpu_ns=int(budget.gpu_hours * HOUR_NS) if budget is not None else None,
         evaluated=float(evaluation.each) if evaluation is not None else 0.0,
         evaluated_at_end=float(evaluation.last) if evaluation is not None else 0.0,
     )

@@ -1,0 +1,384 @@
+"""Campaigns: what halving costs in closed form, whom rules keep, and that budgets and gangs are exact."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sim
+from sim.errors import InputError
+from sim.results.files import read, write
+from sim.results.results import Results
+from sim.rng import Stream
+from sim.workload.laws import Choice, Exponential, Lognormal, LogUniform, Same
+from sim.workload.selection import Asha, Halving, Hyperband, Median, Rule, Throughout, Turn, ladder
+from sim.workload.trials import Trials, shown
+from tests.small import small
+
+HOURS = {"kind": "gpu-hours", "gpu_hours": 9, "load": {"kind": "measured", "active": "350 W"}}
+HALVING = {"kind": "successive-halving", "trials": 27, "eta": 3, "rungs": 3, "promoted": "continue", "noise": 0.5}
+
+
+def campaign(**changes: Any) -> dict[str, Any]:
+    """27 trials of 9 GPU-hours on a GPU each, by halving."""
+    return {
+        "kind": "campaign",
+        "trials": [{"share": 1.0, "gpus": 1, "work": HOURS}],
+        "size": {"kind": "constant"},
+        "selection": HALVING,
+        "at_once": 16,
+        "cpu_load": 0.1,
+        "setup": "0 s",
+        **changes,
+    }
+
+
+def scenario(*, until: str | None = None, **changes: Any) -> dict[str, Any]:
+    """Two nodes of eight GPUs, and the campaign alone on them."""
+    data = small() | {"workloads": {"search": campaign(**changes)}}
+    data.pop("duration")
+    return data | ({"duration": until} if until else {})
+
+
+def run(**changes: Any) -> Results:
+    return sim.run(scenario(**changes))
+
+
+def found(results: Results) -> dict[str, Any]:
+    metrics: dict[str, Any] = results.summary["campaigns"]["search"]
+    return metrics
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+def halving_hours(trials: int, eta: int, rungs: int, *, anew: bool) -> float:
+    """Whole trainings' worth of work: n_k = floor(n / eta^k) trials reach the share eta^(k + 1 - rungs).
+
+    The sum over rungs of n_k (r_k - r_(k-1)), or of n_k r_k where each begins anew.
+    """
+    shares = [0.0, *(float(eta) ** (k + 1 - rungs) for k in range(rungs))]
+    return math.fsum(trials // eta**k * (shares[k + 1] - (0.0 if anew else shares[k])) for k in range(rungs))
+
+
+@pytest.mark.parametrize("promoted", ["continue", "anew"])
+@pytest.mark.parametrize(("trials", "eta", "rungs"), [(27, 3, 3), (16, 2, 5), (50, 4, 3), (10, 3, 1)])
+def test_halving_costs_what_its_sum_says(trials: int, eta: int, rungs: int, promoted: str) -> None:
+    selection = {**HALVING, "trials": trials, "eta": eta, "rungs": rungs, "promoted": promoted}
+    metrics = found(run(selection=selection))
+    expected = 9.0 * halving_hours(trials, eta, rungs, anew=promoted == "anew")
+    assert math.isclose(metrics["gpu_hours"], expected, rel_tol=1e-9)
+    assert metrics["trials"] == trials
+    assert metrics["kept"] == trials // eta ** (rungs - 1)
+    assert metrics["killed"] == trials - metrics["kept"]
+
+
+def test_all_brackets_of_hyperband_cost_about_the_same() -> None:
+    """Its design (arXiv:1603.06560, section 3.2): each bracket takes about as much. The sum is exact."""
+    rule = Hyperband(3, 4)
+    assert [sizes[0] for sizes in rule.brackets] == [27, 12, 6, 4]  # the paper's table 1 without its longest rung
+    selection = {"kind": "hyperband", "eta": 3, "rungs": 4, "promoted": "anew", "noise": 0.3}
+    metrics = found(run(selection=selection))
+    shares = ladder(3, 4)
+    each = [sum(n * r for n, r in zip(sizes, shares[-len(sizes) :], strict=True)) for sizes in rule.brackets]
+    assert metrics["trials"] == 49
+    assert math.isclose(metrics["gpu_hours"], 9.0 * sum(each), rel_tol=1e-9)
+    assert max(each) < 1.25 * min(each)
+
+
+def through(rule: Rule, shows: np.ndarray, workers: int) -> dict[int, int]:
+    """How far a rule lets each trial come, where ``workers`` finish in the order in which they began."""
+    selector = rule.begun()
+    at_work: list[Turn] = []
+    reached: dict[int, int] = {}
+    while True:
+        while len(at_work) < workers and (turn := selector.next()) is not None:
+            at_work.append(turn)
+        if not at_work:
+            return reached
+        turn = at_work.pop(0)
+        verdict = "on"
+        while verdict == "on":
+            reached[turn.trial] = turn.rung
+            verdict = selector.report(turn, float(shows[turn.trial, turn.rung]))
+            turn = turn._replace(rung=turn.rung + 1)
+
+
+RULES = st.one_of(
+    st.builds(Throughout, st.integers(1, 40)),
+    st.builds(Halving, st.integers(27, 90), st.integers(2, 3), st.integers(1, 4)),
+    st.builds(Asha, st.integers(27, 90), st.integers(2, 3), st.integers(1, 4)),
+    st.builds(Hyperband, st.integers(2, 4), st.integers(1, 4)),
+    st.builds(Median, st.integers(1, 60), st.sampled_from([0.1, 0.3]), st.sampled_from([0.1, 0.35]), st.integers(1, 5)),
+)
+
+
+@given(rule=RULES, workers=st.integers(1, 20), seed=st.integers(0, 1000))
+def test_without_noise_every_rule_keeps_the_best(rule: Rule, workers: int, seed: int) -> None:
+    """What is best at every rung is stopped by none. Every trial begins, one at least is trained to the end."""
+    quality = np.random.default_rng(seed).permutation(400).astype(float)
+    shows = np.repeat(quality[:, None], len(rule.rungs), axis=1)
+    reached = through(rule, shows, workers)
+    assert sorted(reached) == list(range(len(reached)))
+    last = len(rule.rungs) - 1
+    kept = [trial for trial, rung in reached.items() if rung == last]
+    assert kept
+    if not isinstance(rule, Hyperband):  # whose best may be in a bracket of few, or in one of many: both are kept
+        best = min(reached, key=lambda trial: quality[trial])
+        assert best in kept
+    assert rule.rungs[-1] == 1.0
+    assert list(rule.rungs) == sorted(set(rule.rungs))
+
+
+@given(trials=st.integers(27, 90), eta=st.integers(2, 3), steps=st.integers(2, 4), seed=st.integers(0, 1000))
+def test_who_waits_for_nobody_promotes_no_fewer(trials: int, eta: int, steps: int, seed: int) -> None:
+    """Of each rung of asynchronous halving one in eta goes on at least: the best of it in the end were of the best
+    when they came, and some that were then are no longer."""
+    rule = Asha(trials, eta, steps)
+    reached = through(rule, np.random.default_rng(seed).normal(size=(trials, steps)), 8)
+    there = [sum(at >= rung for at in reached.values()) for rung in range(steps)]
+    assert there[0] == trials
+    for here, on in pairwise(there):
+        assert here // eta <= on <= here
+
+
+def test_the_median_stops_half_of_those_that_come_late() -> None:
+    """With equal chances, a trial after ``least`` others is above their median half of the time: looked at once, of
+    n trials n/2 are stopped, as a binomial count of standard deviation sqrt(n)/2."""
+    trials = 2000
+    rule = Median(trials, grace=0.5, every=0.5, least=1)
+    shows = np.random.default_rng(3).normal(size=(trials, 2))
+    stopped = sum(rung == 0 for rung in through(rule, shows, 1).values())
+    assert abs(stopped - trials / 2) < 4 * math.sqrt(trials) / 2
+
+
+# --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noise", [0.2, 1.0])
+def test_what_is_shown_correlates_as_its_law_says(noise: float) -> None:
+    """1 / sqrt(1 + noise^2 (1/p - 1)) at a share p, and no error at the end; 20,000 draws tell it to 0.01."""
+    rungs = (1 / 9, 1 / 3, 1.0)
+    rng = np.random.default_rng(1)
+    quality = rng.standard_normal(20_000)
+    shows = np.array([shown(q, noise, rungs, rng) for q in quality.tolist()])
+    assert np.array_equal(shows[:, 2], quality)
+    for i, share in enumerate(rungs):
+        expected = 1.0 / math.sqrt(1.0 + noise**2 * (1.0 / share - 1.0))
+        assert abs(np.corrcoef(shows[:, i], quality)[0, 1] - expected) < 0.02
+    errors = shows - quality[:, None]
+    # of running means: the later error is the part of the earlier that has not been averaged away
+    covariance = np.cov(errors[:, 0], errors[:, 1])[0, 1]
+    assert math.isclose(covariance, noise**2 * (1.0 / rungs[1] - 1.0), rel_tol=0.05)
+
+
+def test_a_rule_changes_nothing_of_who_the_trials_are() -> None:
+    def trials(rungs: tuple[float, ...]) -> Trials:
+        return Trials(Stream(1, "campaign/search"), (0.5, 0.5), Lognormal(0.5), 0.4, rungs)
+
+    for number in (5, 0, 17):
+        one, other = trials((1.0,))[number], trials((0.1, 1.0))[number]
+        assert (one.variant, one.factor, one.quality) == (other.variant, other.factor, other.quality)
+
+
+def test_laws_have_their_means_and_ends() -> None:
+    for law, mean in (
+        (Same(), 1.0),
+        (Exponential(), 1.0),
+        (Lognormal(0.7), 1.0),
+        (LogUniform(0.25, 4.0), 3.75 / math.log(16.0)),
+        (Choice((0.5, 2.0), (0.25, 0.75)), 1.625),
+    ):
+        drawn = law(np.random.default_rng(2), 50_000)
+        assert drawn.min() > 0.0
+        assert math.isclose(drawn.mean(), mean, rel_tol=0.02)
+    assert math.isclose(Lognormal(0.7)(np.random.default_rng(2), 50_000).std(), 0.7, rel_tol=0.05)
+
+
+def test_more_noise_finds_worse() -> None:
+    """Over seeds, the rank of what is found rises with the error of what is judged by."""
+    ranks = []
+    for noise in (0.0, 3.0):
+        data = scenario(selection={**HALVING, "noise": noise})
+        ranks.append([found(sim.run(data | {"seed": seed}))["best_rank"] for seed in range(8)])
+    assert ranks[0] == [1] * 8
+    assert np.mean(ranks[1]) > 2.0
+
+
+# --- energy, gangs and budgets ----------------------------------------------------------------------------------------
+
+
+FAILING = {"profile": "dgx-a100", "count": 2, "failures": {"mtbf": "4 h", "repair": "20 min"}}
+
+
+def test_trials_add_up_to_the_meters() -> None:
+    """Energy of all trials is the energy of the workload, and their held time the GPUs' of the ledger; with set-up,
+    evaluations, failures, sizes and a budget that cuts it off."""
+    data = scenario(
+        trials=[
+            {"share": 0.5, "gpus": 1, "work": HOURS},
+            {"share": 0.5, "gpus": 4, "work": HOURS, "growth": [{"at": 0.3, "gpus": 8, "work": HOURS}]},
+        ],
+        size={"kind": "lognormal", "cv": 0.6},
+        setup="2 min",
+        checkpoint={"every": "20 min", "write": "1 min"},
+        evaluation={"each": 0.05, "last": 0.2},
+        budget={"gpu_hours": 40},
+    )
+    data["cluster"]["nodes"] = [FAILING]
+    results = sim.run(data)
+    metrics, trials = found(results), results.trials()
+    energy = results.at("energy_kwh.by_workload.search")
+    assert math.isclose(metrics["energy_kwh"], energy, rel_tol=1e-12)
+    assert math.isclose(trials.energy_kwh.sum() + trials.evaluation_kwh.sum(), energy, rel_tol=1e-12)
+    assert math.isclose(sum(metrics["energy_by_outcome_kwh"].values()), energy, rel_tol=1e-12)
+    gpus = results.energy.where(lambda key: key.owner == "search" and key.component == "gpu")
+    assert math.isclose(int(gpus.slot_ns.sum()) / sim.units.HOUR_NS, metrics["gpu_hours"], rel_tol=1e-12)
+    assert metrics["interruptions"] > 0
+    assert metrics["status"] == "out-of-budget"
+    assert {"kept", "killed", "cut"} >= set(trials.outcome)
+
+
+@given(
+    hours=st.floats(0.5, 70.0),
+    at_once=st.integers(1, 20),
+    kind=st.sampled_from(["all", "successive-halving", "asha", "median"]),
+)
+def test_a_budget_is_never_exceeded(hours: float, at_once: int, kind: str) -> None:
+    """And where it ends the campaign, less than a nanosecond of every GPU held is left of it."""
+    selection = {
+        "all": {"kind": "all", "trials": 27},
+        "successive-halving": HALVING,
+        "asha": {**HALVING, "kind": "asha"},
+        "median": {"kind": "median", "trials": 27, "noise": 0.5, "grace": 0.1, "every": 0.1, "least": 3},
+    }[kind]
+    metrics = found(run(selection=selection, at_once=at_once, budget={"gpu_hours": hours}, setup="90 s"))
+    assert metrics["gpu_hours"] <= hours * (1.0 + 1e-15)
+    if metrics["status"] == "out-of-budget":
+        assert hours - metrics["gpu_hours"] < 20 / sim.units.HOUR_NS + 1e-9
+        assert metrics["cut"] > 0
+    else:
+        assert metrics["cut"] == 0
+
+
+def test_a_stopped_trial_gives_its_gang_back_in_that_instant() -> None:
+    """On one node, a trial of eight GPUs after another: each begins when the one before is stopped or done."""
+    work = {"kind": "gpu-hours", "gpu_hours": 8, "load": {"kind": "measured", "active": "300 W"}}
+    data = scenario(
+        trials=[{"share": 1.0, "gpus": 8, "work": work}],
+        selection={"kind": "median", "trials": 30, "noise": 0.2, "grace": 0.25, "every": 0.25, "least": 2},
+        at_once=5,
+    )
+    data["cluster"]["nodes"] = [{"profile": "dgx-a100", "count": 1}]
+    results = sim.run(data)
+    trials = results.trials().sort_values("started_s")
+    assert found(results)["killed"] >= 5
+    assert trials.started_s.to_numpy()[1:] == pytest.approx(trials.ended_s.to_numpy()[:-1], abs=0.0)
+    held_s = trials.ended_s - trials.started_s
+    assert held_s.to_numpy() == pytest.approx(trials.progress.to_numpy() * 3600.0, rel=1e-12)
+    stopped = trials[trials.outcome == "killed"]
+    assert (stopped.progress < 1.0).all()
+    gpus = results.energy.where(lambda key: key.component == "gpu" and key.owner == "unallocated")
+    assert not int(gpus.slot_ns.sum()), "no GPU is idle between them"
+
+
+def test_one_trial_is_a_training_job() -> None:
+    """To the joule: the same gang, work, set-up and checkpoints give the same energy and the same time."""
+    own = {"setup": "5 min", "checkpoint": {"every": "10 min", "write": "1 min"}, "cpu_load": 0.1}
+    alone = run(trials=[{"share": 1.0, "gpus": 4, "work": HOURS}], selection={"kind": "all", "trials": 1}, **own)
+    data = small() | {"workloads": {"search": {"kind": "training", "gpus": 4, "work": HOURS, **own}}}
+    data.pop("duration")
+    job = sim.run(data)
+    assert alone.at("energy_kwh.by_workload.search") == job.at("energy_kwh.by_workload.search")
+    assert found(alone)["gpu_hours"] == job.at("jobs.search.gpu_hours")
+    assert found(alone)["makespan_s"] == job.at("jobs.search.makespan_s")
+    assert "best_rank" not in found(alone)
+
+
+def test_a_model_that_grows_takes_the_shares_of_its_sizes() -> None:
+    """A quarter of 8 GPU-hours on one GPU, half of 16 on two, a quarter of 40 on four, each after its set-up."""
+    sizes = [(1, 8.0), (2, 16.0), (4, 40.0)]
+    works = [{**HOURS, "gpu_hours": hours} for _, hours in sizes]
+    grown = [{"at": 0.25, "gpus": 2, "work": works[1]}, {"at": 0.75, "gpus": 4, "work": works[2]}]
+    trial = {"share": 1.0, "gpus": 1, "work": works[0], "growth": grown}
+    metrics = found(run(trials=[trial], selection={"kind": "all", "trials": 1}, setup="6 min"))
+    assert math.isclose(metrics["gpu_hours"], 2.0 + 8.0 + 10.0 + 0.1 * (1 + 2 + 4), rel_tol=1e-9)
+    assert math.isclose(metrics["makespan_s"], 3600 * (2.0 + 4.0 + 2.5 + 0.3), rel_tol=1e-9)
+
+
+def test_evaluations_are_forward_passes_on_the_gang_that_is_there() -> None:
+    """A third of the cost of training on as many samples, and no set-up of their own."""
+    selection = {"kind": "successive-halving", "trials": 9, "eta": 3, "rungs": 3, "promoted": "continue", "noise": 0.1}
+    metrics = found(run(selection=selection, evaluation={"each": 0.03, "last": 0.3}, setup="0 s"))
+    assert math.isclose(metrics["gpu_hours_by_outcome"]["evaluation"], 9.0 * (13 * 0.03 + 0.3) / 3.0, rel_tol=1e-9)
+    assert metrics["energy_by_outcome_kwh"]["evaluation"] > 0.0
+
+
+def test_no_more_run_at_once_than_may() -> None:
+    """27 trials of nine hours, five at a time: six times nine hours."""
+    assert found(run(at_once=5, selection={"kind": "all", "trials": 27}))["makespan_s"] == 6 * 9 * 3600
+
+
+def test_caps_and_limits_hold_trials_as_they_hold_jobs() -> None:
+    """Under half of the TDP of an A100 trials draw less and take longer; a site's limit is kept."""
+    free = run()
+    data = scenario()
+    when = {"kind": "daily", "since": "00:00", "until": "23:59"}
+    data["policies"] = [{"kind": "power-cap", "target": "search", "cap": "200 W", "when": when}]
+    capped = sim.run(data)
+    assert found(capped)["makespan_s"] > 1.2 * found(free)["makespan_s"]
+    assert found(capped)["energy_by_outcome_kwh"]["kept"] < found(free)["energy_by_outcome_kwh"]["kept"] * 1.05
+    data["policies"] = [{"kind": "throttle", "limit": "6 kW"}]
+    throttled = sim.run(data)
+    ledger = throttled.energy
+    mean_w = ledger.energy_j.sum(axis=0) / (np.diff(ledger.edges_ns) / 1e9)
+    assert mean_w.max() <= 6000.0 + 1e-3
+    assert throttled.at("throttling")
+    assert math.isclose(found(throttled)["energy_kwh"], throttled.at("energy_kwh.by_workload.search"), rel_tol=1e-12)
+
+
+def test_a_run_that_ends_first_leaves_its_trials_cut_off() -> None:
+    """After 90 minutes 16 trials have trained for an hour and rest; eleven others have half an hour behind them."""
+    results = run(until="90 min")
+    metrics = found(results)
+    assert (metrics["status"], metrics["trials"], metrics["cut"]) == ("unfinished", 27, 27)
+    assert math.isclose(metrics["gpu_hours"], 16 + 11 / 2, rel_tol=1e-12)
+    assert math.isclose(metrics["energy_kwh"], results.at("energy_kwh.by_workload.search"), rel_tol=1e-12)
+
+
+def test_trials_are_written_and_read(tmp_path: Path) -> None:
+    results = run()
+    write(results, tmp_path / "run")
+    again = read(tmp_path / "run")
+    assert again.trials().equals(results.trials())
+    priced = sim.account(again, set={"site.grid.intensity": "800 gCO2e/kWh"})
+    assert priced.summary["campaigns"] == results.summary["campaigns"]
+    with pytest.raises(KeyError, match="had no campaign"):
+        sim.run(small() | {"duration": "10 min"}).trials()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"trials": [{"share": 0.5, "gpus": 1, "work": HOURS}]}, "their shares must sum to 1, and sum to 0.5"),
+        ({"selection": {**HALVING, "trials": 8}}, "of 8 trials none reaches the last of 3 rungs; give 9 or more"),
+        ({"trials": [{"share": 1.0, "gpus": 17, "work": HOURS}]}, "asks for 17 GPUs; 'dgx-a100' has 16"),
+        ({"selection": {"kind": "all", "trials": 3, "noise": 0.1}}, "noise"),
+        ({"selection": {k: v for k, v in HALVING.items() if k != "noise"}}, "noise"),
+        (
+            {"trials": [{"share": 1.0, "gpus": 1, "work": HOURS, "growth": [{"at": 0.5, "gpus": 64, "work": HOURS}]}]},
+            "asks for 64 GPUs",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError) as error:
+        run(**changes)
+    assert says in str(error.value)
