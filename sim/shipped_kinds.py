@@ -113,6 +113,7 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.workloads:Inference": "sim.build.work:inference",
         "sim.spec.serving:Serving": "sim.build.work:serving",
         "sim.spec.campaign:CampaignSpec": "sim.build.campaign:campaign",
+        "sim.spec.federated:FederatedSpec": "sim.build.federated:federated",
     },
     "selection": {
         "sim.spec.campaign:AllTrials": "sim.build.campaign:throughout",
@@ -120,6 +121,10 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.campaign:AsynchronousHalving": "sim.build.campaign:asha",
         "sim.spec.campaign:HyperbandSelection": "sim.build.campaign:hyperband",
         "sim.spec.campaign:MedianStopping": "sim.build.campaign:median",
+    },
+    "aggregation": {
+        "sim.spec.federated:SynchronousRounds": "sim.build.federated:synchronous",
+        "sim.spec.federated:BufferedRounds": "sim.build.federated:buffered",
     },
     "factor law": {
         "sim.spec.factors:ConstantFactor": "sim.build.factors:constant",

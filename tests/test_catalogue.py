@@ -122,7 +122,7 @@ def test_a_quantity_stands_once() -> None:
 
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
-    assert HAPPENED == ("serving", "jobs", "throttling", "policies", "placements", "routes")
+    assert HAPPENED == ("serving", "jobs", "campaigns", "throttling", "policies", "placements", "routes")
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:

@@ -30,11 +30,11 @@ def campaign_metrics(record: CampaignRecord) -> dict[str, Any]:
         "lost_gpu_hours": sum(trial.lost_gpu_ns for trial in trials) / HOUR_NS,
         "interruptions": sum(trial.interruptions for trial in trials),
         "makespan_s": (record.ended_ns - record.submitted_ns) / NS_PER_S,
-        "gpu_hours_by_outcome": {
+        "by_outcome_gpu_hours": {
             **{name: sum(trial.held_gpu_ns for trial in those) / HOUR_NS for name, those in by_outcome.items()},
             "evaluation": evaluation_ns / HOUR_NS,
         },
-        "energy_by_outcome_kwh": {
+        "by_outcome_kwh": {
             **{name: sum(trial.energy_j for trial in those) / J_PER_KWH for name, those in by_outcome.items()},
             "evaluation": evaluation_j / J_PER_KWH,
         },

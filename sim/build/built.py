@@ -19,6 +19,7 @@ from sim.build.places import Moved
 from sim.build.routes import RoutePlan
 from sim.engine.campaign import CampaignPlan
 from sim.engine.control import CapPlan, PowerLimit
+from sim.engine.federated import FederatedPlan
 from sim.engine.scheduling import Scheduler
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
@@ -69,3 +70,4 @@ class Built:
     scheduler: Scheduler
     others: tuple[WorkPlan, ...]
     campaigns: tuple[CampaignPlan, ...]
+    federated: tuple[FederatedPlan, ...]

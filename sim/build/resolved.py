@@ -23,6 +23,7 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.spec.campaign import CampaignSpec
 from sim.spec.cluster import Cluster, NodePool
+from sim.spec.federated import FederatedSpec
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
 from sim.spec.scenario import Scenario
@@ -133,9 +134,14 @@ class Resolved:
         return _those(self.parts.workloads, CampaignSpec)
 
     @cached_property
+    def federated(self) -> Mapping[str, FederatedSpec]:
+        """Federated trainings by name."""
+        return _those(self.parts.workloads, FederatedSpec)
+
+    @cached_property
     def others(self) -> Mapping[str, Workload]:
         """Workloads of all other kinds, by name: what is known of them is what every workload answers."""
-        ours = {*self.jobs, *self.services, *self.serving, *self.campaigns}
+        ours = {*self.jobs, *self.services, *self.serving, *self.campaigns, *self.federated}
         return {name: workload for name, workload in self.parts.workloads.items() if name not in ours}
 
     @cached_property
@@ -192,11 +198,12 @@ class Resolved:
         A job that chooses its pool counts as at home until it is placed.
         """
         only = next(iter(self.gpus)) if len(self.gpus) == 1 else None
+        any_only = next(iter(self.machines)) if len(self.machines) == 1 else None
         return tuple(
             Group(name, wanted.field, label, wanted.gpus)
             for name, workload in self.parts.workloads.items()
             for wanted in workload.wanted
-            if (label := wanted.pool if wanted.pool is not None else only) is not None
+            if (label := wanted.pool or (any_only if wanted.any_node else only)) is not None
         )
 
     @cached_property

@@ -73,6 +73,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         scheduler=scheduler(parts.cluster),
         others=tuple(built[name] for name in resolved.others),
         campaigns=tuple(built[name] for name in resolved.campaigns),
+        federated=tuple(built[name] for name in resolved.federated),
     )
 
 

@@ -57,6 +57,7 @@ def crosscheck(
         _gpu_lifetime(document, catalog),
         _bill(parts, document, catalog),
         _functional_unit(parts),
+        _intensities_outside(resolved),
     ]
     if not priced_only:
         checks += _of_what_runs(resolved.of_run, document, kernel_tables=activity_files)
@@ -119,6 +120,9 @@ def _times_and_names(resolved: Resolved) -> Found:
     for name, campaign in resolved.campaigns.items():
         if duration_ns is not None and campaign.start_after >= duration_ns:
             yield ("workloads", name, "start_after"), "is not before the end of the run: no trial would ever start"
+    for name, fleet in resolved.federated.items():
+        if duration_ns is not None and fleet.start_after >= duration_ns:
+            yield ("workloads", name, "start_after"), "is not before the end of the run: no round would ever start"
 
 
 def _places(document: Document) -> Found:
@@ -250,9 +254,15 @@ def _pools(resolved: Resolved) -> Found:
         if name in resolved.choosing:
             continue  # told with what it chooses from
         path: KeyPath = ("workloads", name)
-        for field, label, _ in workload.wanted:
+        for field, label, _, any_node in workload.wanted:
             at: KeyPath = (*path, field, "pool") if field else (*path, "pool")
-            if label is not None and label not in there:
+            if any_node:
+                at = (*path, "server", "pool")
+                if label is None and len(there) > 1:
+                    yield at, f"required where there are several pools  ({', '.join(there)})"
+                elif label is not None and label not in there:
+                    yield at, f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
+            elif label is not None and label not in there:
                 yield at, f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
             elif label is None and len(gpus) > 1:
                 yield at, f"required where several pools have GPUs  ({', '.join(gpus)})"
@@ -272,7 +282,12 @@ def _room(resolved: Resolved) -> Found:
                 asks = f"{group.most} replicas of {group.gpus} GPUs"
                 total = f"services ask for {held[label]:,} GPUs of '{label}', which has {there:,}"
                 yield ("workloads", name, field, "count"), f"{asks}: {total}"
-    alone = [group for group in resolved.groups if not group.field and group.pool in resolved.gpus]
+    alone = [
+        group
+        for group in resolved.groups
+        if (group.pool in resolved.gpus and not group.field)
+        or (group.pool in resolved.machines and group.workload in resolved.federated)
+    ]
     for name, _, label, gpus in alone:
         held[label] = held.get(label, 0) + (gpus if name in resolved.services else 0)
     for name, _, label, gpus in alone:
@@ -290,6 +305,9 @@ def _room(resolved: Resolved) -> Found:
                 if size + services > there:
                     asks = f"asks for {size:,} GPUs; '{label}' has {there:,}, of which services hold {services:,}"
                     yield ("workloads", name, *path, "gpus"), asks
+        elif name in resolved.federated and gpus + services > there:
+            asks = f"asks for {gpus:,} slots; '{label}' has {there:,}, of which services hold {services:,}"
+            yield ("workloads", name, "server", "slots"), asks
         elif name in resolved.others and gpus + services > there:
             yield (
                 ("workloads", name),
@@ -376,6 +394,29 @@ def _service_laws(resolved: Resolved) -> Found:
             yield ("workloads", name, "service_time", "cv"), "required above zero for a lognormal law, e.g. 0.8"
         if law != "lognormal" and cv is not None:
             yield ("workloads", name, "service_time", "cv"), f"a {law} law takes no 'cv'"
+
+
+def _intensities_outside(resolved: Resolved) -> Found:
+    """Every kind of device of a federated workload has a carbon intensity, and nothing else has one there."""
+    accounting = resolved.parts.accounting
+    if accounting is None:
+        return
+    path: KeyPath = ("accounting", "outside")
+    for name, workload in resolved.federated.items():
+        lacking = [kind for kind in workload.devices if kind not in accounting.outside.get(name, {})]
+        if lacking:
+            ask = "required. We do not guess where users' devices are: give the carbon intensity there"
+            yield (*path, name), f"{ask}, of {', '.join(lacking)}"
+    for name, kinds in accounting.outside.items():
+        if name not in resolved.federated and name not in resolved.parts.names:
+            known = [*resolved.federated]
+            yield (*path, name), f"unknown workload '{name}'{nearest(name, known)}  ({', '.join(known)})"
+        elif name in resolved.parts.workloads and name not in resolved.federated:
+            yield (*path, name), f"'{name}' has no devices outside: it is {resolved.parts.workloads[name].kind}"
+        for kind in kinds if name in resolved.federated else ():
+            there = resolved.federated[name].devices
+            if kind not in there:
+                yield (*path, name, kind), f"'{name}' has no such devices{nearest(kind, there)}  ({', '.join(there)})"
 
 
 def _functional_unit(parts: Parts) -> Found:

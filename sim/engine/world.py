@@ -14,6 +14,7 @@ from sim.engine.cluster import Cluster
 from sim.engine.control import Capped, CapPlan, PowerLimit, Throttle, follow_caps
 from sim.engine.draws import NodeHardware
 from sim.engine.failures import break_now_and_then
+from sim.engine.federated import Federated, FederatedPlan
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
 from sim.engine.scheduling import Scheduler
@@ -25,7 +26,7 @@ from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
 from sim.rng import Streams
 from sim.units import DAY_NS
-from sim.workload.records import CampaignRecord, JobRecord, ServiceLog, ThrottleRecord
+from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
 from sim.workload.serving_records import ServingLog
 
 GIVE_UP_NS = 100 * 365 * DAY_NS
@@ -60,6 +61,7 @@ class Outcome:
     events: int
     throttling: tuple[ThrottleRecord, ...] = ()
     campaigns: tuple[CampaignRecord, ...] = ()
+    federated: tuple[FederatedRecord, ...] = ()
 
 
 def simulate(
@@ -77,6 +79,7 @@ def simulate(
     scheduler: Scheduler | None = None,
     others: Sequence[WorkPlan] = (),
     campaigns: Sequence[CampaignPlan] = (),
+    federated: Sequence[FederatedPlan] = (),
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -110,6 +113,7 @@ def simulate(
     jobs = [TrainingJob(env, cluster, plan) for plan in training]
     other_work = [plan.begin(env, cluster) for plan in others]
     searches = [Campaign(env, cluster, plan, tally) for plan in campaigns]
+    fleets = [Federated(env, cluster, plan, recorder) for plan in federated]
     running = [Service(env, cluster, plan) for plan in services]
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
     by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
@@ -123,7 +127,11 @@ def simulate(
     else:
         finished = [*(service.finished for service in running), *(service.finished for service in pools_running)]
         at_work: list[Work] = [*jobs, *other_work]
-        ended = [*(job.process for job in at_work), *(search.process for search in searches)]
+        ended = [
+            *(job.process for job in at_work),
+            *(search.process for search in searches),
+            *(fleet.process for fleet in fleets),
+        ]
         _run_until_done(env, [*ended, *finished])
     if not env.now_ns:
         for service in pools_running:
@@ -140,6 +148,7 @@ def simulate(
         events=next(env._eid),  # SimPy numbers its events and offers no other count of them
         throttling=tuple(record for throttle in throttles for record in throttle.records()),
         campaigns=tuple(search.record() for search in searches),
+        federated=tuple(fleet.record() for fleet in fleets),
     )
     for service in pools_running:
         service.dismiss()

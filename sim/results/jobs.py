@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.results.catalogue import grid
-from sim.results.catalogue.activity import CAMPAIGNS, JOBS, SCHEDULES
+from sim.results.catalogue.activity import CAMPAIGNS, FLEETS, JOBS, SCHEDULES
 from sim.results.formats import Grid, hours, number
 
 
@@ -31,12 +31,17 @@ def campaign_grids(summary: Mapping[str, Any]) -> list[Grid]:
     campaigns = summary["campaigns"]
     split = ["trials by outcome", "GPU-hours", "energy"]
     rows = [
-        [f"{name}: {outcome}", number(gpu_hours), f"{number(one['energy_by_outcome_kwh'][outcome])} kWh"]
+        [f"{name}: {outcome}", number(gpu_hours), f"{number(one['by_outcome_kwh'][outcome])} kWh"]
         for name, one in campaigns.items()
-        for outcome, gpu_hours in one["gpu_hours_by_outcome"].items()
+        for outcome, gpu_hours in one["by_outcome_gpu_hours"].items()
         if gpu_hours
     ]
     return [grid(CAMPAIGNS, campaigns), (split, rows)]
+
+
+def federated_grids(summary: Mapping[str, Any]) -> list[Grid]:
+    """A table of all federated trainings."""
+    return [grid(FLEETS, summary["federated"])]
 
 
 def throttle_remarks(summary: Mapping[str, Any]) -> list[str]:

@@ -228,12 +228,16 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
         done = (wanted.users or 0.0) * ledger.end_ns / HOUR_NS
     elif wanted.per == "gpu-hour":
         done = {**activity["jobs"], **activity.get("campaigns", {})}[wanted.of]["gpu_hours"]
+    elif wanted.per == "round":
+        done = float(activity["federated"][wanted.of]["rounds"])
     elif wanted.per == "trial":
         done = float(activity["campaigns"][wanted.of]["trials"])
     else:
         job, campaign = activity.get("jobs", {}).get(wanted.of), activity.get("campaigns", {}).get(wanted.of)
         done = float(job["completed"]) if job is not None else 1.0
         done = float(campaign["status"] != "unfinished") if campaign is not None else done
+        fleet = activity.get("federated", {}).get(wanted.of)
+        done = float(fleet["completed"]) if fleet is not None else done
     count = f"{wanted.count:g} " if wanted.count != 1.0 else ""
     return Unit(f"{count}{wanted.per}{'s' if wanted.count != 1.0 else ''} of {wanted.of}", done / wanted.count)
 

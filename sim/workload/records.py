@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from sim.workload.rounds import Counts
 
 JobStatus = Literal["completed", "killed", "unfinished"]
 TrialOutcome = Literal["kept", "killed", "cut"]
@@ -102,6 +105,28 @@ class CampaignRecord:
     status: Literal["completed", "out-of-budget", "unfinished"]
     ranked: bool
     trials: tuple[TrialRecord, ...]
+
+
+@dataclass(frozen=True)
+class FederatedRecord:
+    """A federated training: ``done`` of ``rounds`` rounds, those abandoned, and what became of clients in all of them.
+
+    ``samples`` are those of updates that counted, ``round_ns`` the times of rounds that did, without the server's own.
+    ``joules`` are by source and use (see ``sim.workload.rounds``); the server's are in the ledger alone.
+    """
+
+    workload: str
+    submitted_ns: int
+    ended_ns: int
+    completed: bool
+    rounds: int
+    done: int
+    abandoned: int
+    interruptions: int
+    samples: float
+    counts: Counts
+    round_ns: tuple[int, ...]
+    joules: Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ ACCOUNTS: tuple[Table, ...] = (
         Quantity("by_workload.*", "IT energy of", always=True),
         Quantity("by_state.*", "IT energy while", always=True),
         Quantity("network", "energy of networks between sites", row="drawn by networks between sites"),
+        Quantity("devices", "energy of users' devices", row="drawn by users' devices"),
         Quantity("on_site_pv", "made by the sun", shown=True),
         Quantity("on_site_wind", "made by the wind", shown=True),
         Quantity("on_site_other", "made by other plants on site", shown=True),

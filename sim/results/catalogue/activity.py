@@ -6,8 +6,8 @@ from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, TEXT, At, Quant
 from sim.results.formats import count, hours, percent
 
 QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
-JOBS, SCHEDULES, ROUTES, CAMPAIGNS = "job", "schedule", "route", "campaign"
-"""Tables of services, jobs, routes and campaigns, by the head of their first column."""
+JOBS, SCHEDULES, ROUTES, CAMPAIGNS, FLEETS = "job", "schedule", "route", "campaign", "federated"
+"""Tables of services, jobs, routes, campaigns and federated trainings, by the head of their first column."""
 BY_TOKEN, QUEUE = "by token", "queue"
 """Kinds of services: model servers simulated token by token, and queues of requests."""
 STATISTICS = ("mean", "p50", "p90", "p99")
@@ -250,8 +250,41 @@ ACTIVITY: tuple[Table, ...] = (
             absent="not judged",
             meaning="among all trials that began, 1 for the truly best; only ranks of quality are modelled",
         ),
-        Quantity("gpu_hours_by_outcome.*", "GPU-hours of trials by outcome", "GPU-hours"),
-        Quantity("energy_by_outcome_kwh.*", "energy of trials by outcome", "kWh"),
+        Quantity("by_outcome_gpu_hours.*", "GPU-hours of trials by outcome", "GPU-hours"),
+        Quantity("by_outcome_kwh.*", "energy of trials by outcome", "kWh"),
+        optional=True,
+    ),
+    table(
+        "federated.*",
+        Quantity("completed", "all rounds done", kind=FLAG, always=True),
+        Quantity("rounds", "rounds", always=True, columns=(At(FLEETS, "rounds"),), form=count),
+        Quantity("rounds_abandoned", "rounds abandoned", always=True),
+        Quantity("interruptions", "failures of the server"),
+        Quantity("clients", "clients asked", always=True, columns=(At(FLEETS, "clients"),), form=count),
+        Quantity("updates", "updates that counted", always=True, columns=(At(FLEETS, "updates"),), form=count),
+        Quantity("dropped_out", "clients that dropped out", always=True),
+        Quantity("late", "clients late or not needed", always=True),
+        Quantity("samples", "samples trained on for updates that counted", always=True),
+        Quantity("makespan_s", "makespan", "s", columns=(At(FLEETS, "took"),), form=hours),
+        Quantity("downloaded_gb", "downloaded by clients", "GB"),
+        Quantity("uploaded_gb", "uploaded by clients", "GB"),
+        Quantity("devices_kwh", "energy of devices", "kWh", always=True, columns=(At(FLEETS, "devices"),)),
+        Quantity("network_kwh", "energy of the network", "kWh", always=True, columns=(At(FLEETS, "network"),)),
+        Quantity("server_kwh", "energy of the server", "kWh", always=True, columns=(At(FLEETS, "server"),)),
+        Quantity(
+            "wasted_share",
+            "wasted",
+            columns=(At(FLEETS, "wasted"),),
+            form=percent,
+            meaning="of the energy of devices and their networks, what clients drew that dropped out, came late or were "
+            "not needed",
+        ),
+        optional=True,
+    ),
+    table(
+        "federated.*.round_s",
+        *(Quantity(name, f"time of a round, {name}") for name in STATISTICS),
+        unit="s",
         optional=True,
     ),
     table(
