@@ -211,6 +211,27 @@ class _Drawer:
         campaign |= self.some(budget={"gpu_hours": 3}, evaluation={"each": "5 %", "last": "10 %"})
         return campaign | {name: job[name] for name in ("start_after", "checkpoint") if name in job}
 
+    def federated(self, pools: list[dict[str, Any]]) -> dict[str, Any]:
+        """A few rounds of devices that drop out and come late."""
+        pool = self.one(*pools)
+        together = {"kind": "synchronous", "clients": self.number(1, 20), "over_selection": self.one(0, "30 %"),
+                    "deadline": self.one("20 s", "5 min"), "least": self.one(0, 0.1),
+                    "between": self.one("0 s", "1 min")}  # fmt: skip
+        in_turn = {"kind": "buffered", "at_once": self.number(1, 20), "buffer": self.number(1, 10),
+                   "deadline": self.one("1 min", "1 h")}  # fmt: skip
+        device = {"training": self.one("0 W", "4 W"), "idle": "1 W", "samples_per_second": self.one(0.5, 50)}
+        networks = {"wifi": {"energy": "0.03 kWh/GB", "download": "5 MB/s", "upload": "1 MB/s"},
+                    "mobile": {"energy": "0 J/B", "download": "1 MB/s", "upload": "0.2 MB/s"}}  # fmt: skip
+        return {"kind": "federated", "networks": networks, "samples": self.one(1, 400),
+                "server": {"pool": pool["name"], "slots": self.number(1, 2), "cpu_load": self.one(0, 1),
+                           "per_round": self.one("0 s", "5 s"), "per_update": self.one("0 s", "10 ms")},
+                "devices": {"home": {"share": 0.5, "network": "wifi", **device},
+                            "away": {"share": 0.5, "network": "mobile", **device}},
+                "spread": self.one({"kind": "constant"}, {"kind": "exponential"}), "drop_out": self.one(0, 0.3),
+                "download": self.one("0 B", "20 MB"), "upload": "1 MB", "aggregation": self.one(together, in_turn),
+                "rounds": self.one(3, {"at_large": 2, "critical_clients": 4}),
+                **self.some(start_after="5 min")}  # fmt: skip
+
     def _signal(self) -> str:
         return str(self.one("carbon", "carbon", "price", "marginal"))
 
@@ -346,6 +367,8 @@ class _Drawer:
                 building=building, network_share="100 kgCO2e", second_life=second_life, end_of_life=end
             )
             accounting["embodied"] = {"amortization": amortization, **embodied, **self.some(nodes="bill-of-materials")}
+        if "fleet" in scenario["workloads"]:
+            accounting["outside"] = {"fleet": {"home": "430 gCO2e/kWh", "away": "0 gCO2e/kWh"}}
         if self.seldom():
             name = self.one(*scenario["workloads"])
             accounting["functional_unit"] = {"of": name, "per": "run"}
@@ -387,6 +410,8 @@ def scenarios(draw: st.DrawFn, *, serving: bool) -> dict[str, Any]:
         scenario["workloads"] |= {f"job{i}": d.training(pools) for i in range(d.number(1, 2))}
         if d.seldom():
             scenario["workloads"]["search"] = d.campaign(pools)
+        if d.seldom():
+            scenario["workloads"]["fleet"] = d.federated(pools)
         if d.often():
             scenario["workloads"]["api"] = d.inference(pools)
     policies = d.policies(scenario) if d.seldom() else []

@@ -209,6 +209,20 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "cpu_load": 0.1,
             "engine": "reference",
         },
+        "federated": {
+            "server": {"slots": 1, "cpu_load": 0.2, "per_round": "2 s", "per_update": "10 ms"},
+            "devices": {
+                "phone": {"share": 1, "network": "wifi", "training": "4 W", "idle": "1 W", "samples_per_second": 50}
+            },
+            "networks": {"wifi": {"energy": "0.03 kWh/GB", "download": "5 MB/s", "upload": "1 MB/s"}},
+            "samples": 500,
+            "spread": {"kind": "exponential"},
+            "drop_out": 0.1,
+            "download": "10 MB",
+            "upload": "10 MB",
+            "aggregation": {"kind": "buffered", "at_once": 8, "buffer": 4, "deadline": "2 min"},
+            "rounds": 20,
+        },
         "campaign": {
             "trials": [{"share": 1.0, "gpus": 2, "work": WORK}],
             "size": {"kind": "constant"},
@@ -224,6 +238,10 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "asha": {**RUNGS, "trials": 9},
         "hyperband": RUNGS,
         "median": {"trials": 9, "noise": 0.3, "grace": 0.2, "every": 0.2, "least": 2},
+    },
+    "aggregation": {
+        "synchronous": {"clients": 5, "over_selection": 0.3, "deadline": "1 min", "least": 0.5, "between": "5 s"},
+        "buffered": {"at_once": 8, "buffer": 4, "deadline": "2 min"},
     },
     "factor law": {
         "lognormal": {"cv": 0.5},

@@ -18,6 +18,7 @@ from sim.quantities import (
     Fraction,
     PositiveDuration,
     PositiveFraction,
+    SmallRatio,
 )
 from sim.spec.cluster import Wanted
 from sim.spec.factors import FactorLaw
@@ -71,7 +72,7 @@ class SynchronousRounds(AggregationSpec):
 
     kind: Literal["synchronous"]
     clients: Clients = Field(description="Updates that end a round.")
-    over_selection: Annotated[Fraction, Field(description="Clients asked beyond that, e.g. '30 %'.")]
+    over_selection: Annotated[SmallRatio, Field(description="Clients asked beyond that, e.g. '30 %'.")]
     deadline: PositiveDuration = Field(description="When a round ends with those who are back, e.g. '10 min'.")
     least: Fraction = Field(description="Share of 'clients' below which a round at its deadline is abandoned.")
     between: Duration = Field(description="From the end of a round to the next one's clients.")

@@ -260,8 +260,8 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("rounds", "rounds", always=True, columns=(At(FLEETS, "rounds"),), form=count),
         Quantity("rounds_abandoned", "rounds abandoned", always=True),
         Quantity("interruptions", "failures of the server"),
-        Quantity("clients", "clients asked", always=True, columns=(At(FLEETS, "clients"),), form=count),
-        Quantity("updates", "updates that counted", always=True, columns=(At(FLEETS, "updates"),), form=count),
+        Quantity("clients", "clients asked", always=True),
+        Quantity("updates", "updates that counted", always=True),
         Quantity("dropped_out", "clients that dropped out", always=True),
         Quantity("late", "clients late or not needed", always=True),
         Quantity("samples", "samples trained on for updates that counted", always=True),
@@ -276,8 +276,8 @@ ACTIVITY: tuple[Table, ...] = (
             "wasted",
             columns=(At(FLEETS, "wasted"),),
             form=percent,
-            meaning="of the energy of devices and their networks, what clients drew that dropped out, came late or were "
-            "not needed",
+            meaning="of the energy of devices and their networks, that of clients that dropped out, came late or "
+            "were not needed",
         ),
         optional=True,
     ),
