@@ -218,7 +218,7 @@ class _Buffered:
             ended = Counts(1, int(fate == "counted"), int(fate == "lost"), int(fate == "late"), down, up)
             pieces.append((end_ns, self._watts.copy(), ended))
             use = 0 if fate == "counted" else 1
-            self._watts[kind, :, use] -= (device_w, network_w)
+            self._watts[kind, :, use] = np.maximum(self._watts[kind, :, use] - (device_w, network_w), 0.0)  # rounding
             self._now_ns = end_ns
             counted += fate == "counted"
             self._begin()
