@@ -114,6 +114,7 @@ DIMENSIONS: Mapping[str, Possible] = {
     "byte rate": Possible(0.0, 1e18, "at most 1 EB/s", "the fastest memory moves some 1e13 B/s"),
     "energy per byte": Possible(0.0, 10.0, "at most 10 J/B", "networks used 0.02 J/B in 2000: Aslan et al. 2018"),
     "power per byte": Possible(0.0, 1e-6, "at most 1 kW/GB", "memory draws 0.1 to 0.5 W/GB"),
+    "power ramp": Possible(0.0, 1e12, "at most 1 TW/s", "a board changes by some 1 kW in milliseconds"),
     "length": Possible(0.0, 1e8, "at most 100,000 km", "the Earth is 40,000 km around"),
     "area": Possible(0.0, 1e7, "at most 10 km2", "the largest campuses cover a few"),
     "speed": Possible(0.0, 150.0, "at most 150 m/s", "the fastest gust measured was 113 m/s: WMO, 2010"),

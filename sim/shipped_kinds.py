@@ -141,6 +141,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
     "scheduler": {
         "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
     },
+    "fabric": {
+        "sim.spec.fabric:Rail": "sim.build.fabric:rail",
+        "sim.spec.fabric:FatTree": "sim.build.fabric:fat_tree",
+        "sim.spec.fabric:TorusSpec": "sim.build.fabric:torus",
+    },
     "weather": {
         "sim.spec.weather:TypicalWeather": "sim.build.weather:typical",
         "sim.spec.weather:OpenMeteo": "sim.build.weather:open_meteo",

@@ -153,6 +153,8 @@ class _Drawer:
             if self.seldom():
                 pool |= {"idle_timeout": "5 min"}
             if self.seldom():
+                pool["fabric"] = self.fabric(pool["count"] * GPU_NODES[pool["profile"]])
+            if self.seldom():
                 pool |= {"failures": {"mtbf": self.one("2 h", "30 d"), "repair": "10 min"}}
             pools.append(pool)
         if self.seldom():
@@ -160,6 +162,15 @@ class _Drawer:
             if len(places) > 1:
                 pools[-1]["site"] = places[0]
         return pools
+
+    def fabric(self, gpus: int) -> dict[str, Any]:
+        """What joins nodes; a torus of as many accelerators as there are."""
+        ports = {"bandwidth": "25 GB/s", "latency": "2 us", "switch_latency": "0.3 us", "energy_per_byte": "340 pJ/B",
+                 **self.some(in_network=0.9)}  # fmt: skip
+        tiers = [{"nodes": 1, "oversubscription": 1.0}, {"nodes": 2, "oversubscription": 3.0}]
+        rail = {"kind": "rail", **ports, "nodes_per_leaf": self.one(1, 2), "oversubscription": self.one(1, 4)}
+        tree = {"kind": "fat-tree", **ports, "tiers": tiers}
+        return dict(self.one(rail, tree, {"kind": "torus", "shape": [gpus], "hop_latency": "1 us", "wraps": True}))
 
     # Work
 

@@ -14,7 +14,16 @@ import jsonschema
 import pytest
 
 import sim
-from sim.results.catalogue import COMPARED, COMPARED_SERVICES, HAPPENED, INTERVALS, QUANTITIES, explained, in_words
+from sim.results.catalogue import (
+    COMPARED,
+    COMPARED_SERVICES,
+    COMPARED_STEPS,
+    HAPPENED,
+    INTERVALS,
+    QUANTITIES,
+    explained,
+    in_words,
+)
 from sim.results.catalogue.quantity import NUMBER, TEXT, value_in
 from sim.results.compare import Comparison
 from sim.results.shape import lacks_of_summary, summary_schema
@@ -29,10 +38,10 @@ from tests.test_throttle_policy import scenario as throttled
 IN_NAMES = {
     "kwh": "kWh", "kg": "kg", "l": "L", "s": "s", "seconds": "s", "w": "W", "kw": "kW", "j": "J", "g": "g", "gb": "GB",
     "hours": "GPU-hours", "kg_per_kwh": "kg/kWh", "l_per_kwh": "L/kWh", "tok_per_s": "tokens/s",
-    "requests_per_s": "requests/s",
+    "requests_per_s": "requests/s", "tflops": "TFLOP/s", "hz": "Hz", "w_per_s": "W/s",
 }  # fmt: skip
 """Units as names carry them, and as people write them."""
-AFTER_A_UNIT = "mean|at_zero_load|per_request|per_output_token|per_unit"
+AFTER_A_UNIT = "mean|at_zero_load|per_request|per_output_token|per_unit|per_gpu"
 """What a name may say of a number after its unit."""
 NAMED = re.compile(rf"(?:.*?_)?({'|'.join(sorted(IN_NAMES, key=len, reverse=True))})(?:_(?:{AFTER_A_UNIT}))?")
 UNIT_NOT_IN_NAME = {"placements.*.forecast_mean_per_kwh.*"}
@@ -111,7 +120,7 @@ def test_a_name_carries_the_unit_of_its_quantity(one: Any) -> None:
 def test_a_quantity_stands_once() -> None:
     paths = [one.path for one in QUANTITIES]
     assert len(set(paths)) == len(paths)
-    for group in (COMPARED, COMPARED_SERVICES):
+    for group in (COMPARED, COMPARED_SERVICES, COMPARED_STEPS):
         assert [one.compared for one in group] == list(range(1, len(group) + 1))
     neighbours = {one.path: one for one in QUANTITIES}
     for one in QUANTITIES:

@@ -21,6 +21,7 @@ from sim import kinds
 from sim.accounting.amortization import first_life_g
 from sim.build.deployment import Deployment
 from sim.build.embodied import plant_carbon
+from sim.build.fabric import Joined
 from sim.build.facility import building, cooling
 from sim.build.grid import ewif_signal, grid_series
 from sim.build.onsite import Around
@@ -51,6 +52,9 @@ from sim.spec.policies import Cap
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Destination
 from sim.spec.serving import Serving
+from sim.training.collectives import cost
+from sim.training.protocols import Library
+from sim.training.topology import Island
 from sim.units import DAY_NS, HOUR_NS
 from sim.workload.fleet import DeviceClass, Fleet
 from sim.workload.laws import Lognormal
@@ -449,6 +453,20 @@ def _any_queue(made: Scheduler) -> None:
     assert start[0] is alone
 
 
+def fabrics_join_a_gang(spec: Any) -> None:
+    """A gang of 16 reaches itself, at a rate and for energy; what is alone crosses nothing."""
+    gang = Joined(16, 8, 8, Island(8, 4.5e11, 5e-11))
+    made = kinds.builder(spec)(spec, gang)
+    assert made.reach(1, 1).spans == ()
+    assert made.joule_per_byte("link") == 5e-11
+    reaches = [made.reach(2**i, 1) for i in range(1, 5)]
+    for reach in reaches:
+        assert sum(span.steps for span in reach.spans) >= reach.gpus.bit_length() - 1
+        assert all(span.unit_byte_per_s > 0.0 and span.gpu_byte_per_s > 0.0 for span in reach.spans)
+    taken = [cost("all-gather", 1e6, reach, Library(0.8, 0.8)).seconds for reach in reaches]
+    assert all(second > 0.0 for second in taken)
+
+
 LAWS: dict[str, Callable[[Any], None]] = {
     "facility": facility_only_adds,
     "cooling": cooling_takes_the_heat_out,
@@ -478,6 +496,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "difficulty": difficulties_are_told_or_drawn,
     "step time": iterations_take_time,
     "scheduler": schedulers_place_what_there_is,
+    "fabric": fabrics_join_a_gang,
 }
 
 

@@ -83,7 +83,7 @@ ALLOWED: dict[str, set[str]] = {
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }
 ONLY_IN_ENGINE = {"simpy"}
-NOT_AT_START = {"numpy", "pandas", "pyarrow", "pint", "pydantic", "ruamel", "simpy", "rich", "scipy"}
+NOT_AT_START = {"networkx", "numpy", "pandas", "pyarrow", "pint", "pydantic", "ruamel", "simpy", "rich", "scipy"}
 STARTS = {"", "cli", *SHELL, "errors"}  # what `coldaisle --help` imports
 
 

@@ -73,7 +73,16 @@ def test_a_node_at_rest_draws_less_than_at_work_and_both_are_plausible(name: str
     }
     off = sum(d.watts for d in node_draws(hardware, "off", ()))
     assert 0 < off < watts["idle"] < watts["full"]
-    limits_w = {"dgx-a100": 6500, "dgx-h100": 10200, "dgx-b200": 14300}  # the vendor's maxima
+    limits_w = {  # the vendor's maxima
+        "dgx-a100": 6500,
+        "dgx-h100": 10200,
+        "dgx-b200": 14300,
+        "dgx-b300": 14500,
+        "gb200-nvl72": 120_000,
+        "gb200-nvl72-tray": 6667,
+        "gb300-nvl72": 142_000,
+        "gb300-nvl72-tray": 142_000 / 18,
+    }
     assert watts["full"] < limits_w.get(name, 20_000)
     if name in limits_w:
         assert watts["full"] > 0.8 * limits_w[name]

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -48,7 +49,7 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_its_scenario_is_complete() -> None:
-    _, text, *_ = blocks("yaml")
+    (text,) = (text for text in blocks("yaml") if text.startswith("name:"))
     data = YAML(typ="safe").load(text)
     assert sim.check(data) == ()
     summary = sim.run(data).summary
@@ -58,7 +59,7 @@ def test_its_scenario_is_complete() -> None:
 
 def test_its_serving_workload_runs() -> None:
     """In its own words, on one server for ten minutes."""
-    written, *_ = (YAML(typ="safe").load(text) for text in blocks("yaml"))
+    written = _workloads("serving")
     world = {
         "name": "README",
         "start": "2025-01-01T00:00:00Z",
@@ -70,6 +71,24 @@ def test_its_serving_workload_runs() -> None:
     served = sim.run({**world, **written}).summary["serving"]["chat"]
     assert served["goodput_share"] > 0.9
     assert served["completed"] + served["unfinished"] == served["requests"]
+
+
+def test_its_training_workload_runs() -> None:
+    """In its own words, on the machines of the scenario that ships."""
+    written = _workloads("training")
+    job = sim.run("llama-70b-training", set={"workloads": written["workloads"]}).summary["jobs"]["pretrain"]
+    assert job["completed"] == 1
+    assert job["step"]["tokens"] >= 1e9
+
+
+def _workloads(kind: str) -> dict[str, Any]:
+    """The block that shows workloads of a kind alone."""
+    shown = (YAML(typ="safe").load(text) for text in blocks("yaml"))
+    return next(
+        dict(data)
+        for data in shown
+        if set(data) == {"workloads"} and {one["kind"] for one in data["workloads"].values()} == {kind}
+    )
 
 
 def test_the_table_it_prints_is_the_one_the_command_prints(tmp_path: Path) -> None:

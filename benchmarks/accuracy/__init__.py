@@ -18,7 +18,7 @@ from benchmarks.accuracy import (
     minimax,
     mlenergy,
     power_traces,
-    training_nodes,
+    training_power,
 )
 from benchmarks.table import Row
 
@@ -26,7 +26,7 @@ from benchmarks.table import Row
 def rows(*, quick: bool) -> Sequence[Row]:
     """One row for each measure; ``quick`` simulates fewer of the serving configurations."""
     found = [
-        row for part in (clocks, caps, decode_caps, load_curves, training_nodes, power_traces) for row in part.rows()
+        row for part in (clocks, caps, decode_caps, load_curves, training_power, power_traces) for row in part.rows()
     ]
     return [
         *found,

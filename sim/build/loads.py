@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, s
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
 from sim.profiles.kernel_power import drawn_w
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
-from sim.spec.workloads import GPUHours, Load, Steps, ThroughputLoad, Training
+from sim.spec.workloads import GPUHours, JobWork, Load, Steps, ThroughputLoad, Training
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
 from sim.workload.schedule import expected_ns
 
@@ -76,6 +77,16 @@ def _within_limit_w(asked_w: float, gpu: GPUProfile) -> float:
     law that is."""
     tdp_w = float(gpu.tdp.value)
     return float(drawn_w(asked_w, tdp_w)) if gpu.power.active is not None else min(asked_w, tdp_w)
+
+
+class Gang(Protocol):
+    """The work of a whole gang, which knows what a cap does to it; nothing changes in it."""
+
+    def __hash__(self) -> int: ...
+
+    def under(self, cap_w: float | None) -> GangWork:
+        """The work under a cap of so many W on each GPU, or without one."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -148,7 +159,7 @@ class StepsOfGang:
 class RateUnderCap:
     """From the cap in W of each GPU to the rate of work, relative to no cap, and the W at work."""
 
-    work: Hours | StepsOfGang
+    work: Gang
 
     def __call__(self, cap_w: float) -> tuple[float, float]:
         """The rate and the W of each GPU under ``cap_w``."""
@@ -156,22 +167,23 @@ class RateUnderCap:
 
 
 @lru_cache(maxsize=4096)
-def _rate_and_watts(work: Hours | StepsOfGang, cap_w: float) -> tuple[float, float]:
+def _rate_and_watts(work: Gang, cap_w: float) -> tuple[float, float]:
     capped = work.under(cap_w)
     return work.under(None).work_ns / capped.work_ns, capped.active_w
 
 
 def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile, cap_w: float | None = None) -> GangWork:
     """What a training job's work asks of each GPU of a gang of ``gpus``, under a cap of ``cap_w`` each if given."""
-    return _of_gang(work, gpus, gpu).under(cap_w)
+    return gang_of(work, gpus, gpu).under(cap_w)
 
 
 def rate_under_cap(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> RateUnderCap:
     """How fast a training job's work goes on a gang of ``gpus`` under a cap on each of them."""
-    return RateUnderCap(_of_gang(work, gpus, gpu))
+    return RateUnderCap(gang_of(work, gpus, gpu))
 
 
-def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | StepsOfGang:
+def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | StepsOfGang:
+    """The work of a gang of ``gpus`` whose cost is given."""
     if work.kind == "gpu-hours":
         return Hours(work.gpu_hours * HOUR_NS / gpus, *gpu_watts(work.load, gpu), board_of(gpu))
     flop, byte, link_byte = work.flops / gpus, work.memory_traffic / gpus, work.link_traffic / gpus
@@ -220,17 +232,17 @@ def _of_gang(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Step
     )
 
 
-def job_ns(job: Training, gpu: GPUProfile) -> int:
+def job_ns(job: Training, gang: Gang) -> int:
     """How long a job holds its gang if nothing happens to it, checkpoints included."""
     every = job.checkpoint
     return expected_ns(
-        gang_work(job.work, job.gpus, gpu).work_ns,
+        gang.under(None).work_ns,
         int(job.setup),
         int(every.every) if every is not None else None,
         int(every.write) if every is not None else 0,
     )
 
 
-def can_be_capped(work: GPUHours | Steps) -> bool:
+def can_be_capped(work: JobWork) -> bool:
     """Whether a cap changes what the work draws: nameplate power is counted, not drawn."""
     return not (work.kind == "gpu-hours" and work.load.kind == "nameplate")

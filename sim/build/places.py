@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.build.gangs import gang_in
 from sim.build.loads import job_ns
 from sim.build.resolved import Resolved
 from sim.build.schedules import forecaster
@@ -108,7 +109,7 @@ def _placed(
         truth = signals[site].get(place.signal)
         if truth is None:
             raise UnplacedError(((*path, "signal"), f"the grid of '{site}' has no {place.signal}"))
-        needs_ns = job_ns(job, resolved.gpus[label])
+        needs_ns = job_ns(job, gang_in(job, label, resolved))
         begin_ns = begins[label] = submit_ns + (transfer_ns if label != place.home else 0)
         rng = streams(f"place/{name}/{label}")
         try:

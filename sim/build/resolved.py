@@ -13,16 +13,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from operator import is_
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
+from sim.build.machines import Machine
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.hardware import GPUProfile
 from sim.spec.campaign import CampaignSpec
-from sim.spec.cluster import Cluster, NodePool
+from sim.spec.cluster import Cluster
 from sim.spec.federated import FederatedSpec
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
@@ -34,23 +35,11 @@ from sim.spec.work import Workload
 from sim.spec.workloads import Inference, Training
 from sim.validation import Spec
 
+if TYPE_CHECKING:
+    from sim.build.trained import Trained
+
 S = TypeVar("S", bound=Spec)
 Key = TypeVar("Key")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The nodes of one pool: of what they are made, and how many there are."""
-
-    pool: NodePool
-    node: NodeProfile
-    cpu: CPUProfile
-    gpu: GPUProfile | None
-
-    @property
-    def slots(self) -> int:
-        """GPUs of all nodes of the pool."""
-        return self.pool.count * self.node.slots
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +218,11 @@ class Resolved:
             site = self.site_named(throttle.site)
             found[i] = tuple(g for g in self.groups if site is not None and self.sites.get(g.pool) == site)
         return found
+
+    @cached_property
+    def trained(self) -> dict[tuple[int, int, str], Trained]:
+        """Models in training by the identity of their work, GPUs and the label of a pool; ``build.gangs`` fills it."""
+        return {}
 
     @cached_property
     def deployments(self) -> Mapping[str, Mapping[str, Deployment]]:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.build.caps import Capping, serving_caps
-from sim.build.loads import can_be_capped, gang_work, gpu_watts, rate_under_cap
+from sim.build.gangs import gang_in
+from sim.build.loads import RateUnderCap, can_be_capped, gpu_watts
 from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
@@ -46,7 +47,7 @@ class Around:
 def training(spec: Training, around: Around) -> TrainingPlan:
     """A job, with its schedule decided."""
     pool = around.resolved.pool(around.name)
-    plan = training_plan(around.name, spec, pool, around.resolved.gpus[pool])
+    plan = training_plan(around.name, spec, pool, around.resolved)
     signals = around.signals[around.resolved.sites[pool]]
     return job_schedule(plan, spec, signals, around.streams(f"forecast/{around.name}"))
 
@@ -69,9 +70,10 @@ def inference(spec: Inference, around: Around) -> ServicePlan:
     return _service(around.name, spec, pool, gpu, parts, around.streams)
 
 
-def training_plan(name: str, spec: Training, pool: str, gpu: GPUProfile) -> TrainingPlan:
+def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> TrainingPlan:
     """A job in SI, that starts when it can."""
-    work = gang_work(spec.work, spec.gpus, gpu)
+    gang = gang_in(spec, pool, resolved)
+    work = gang.under(None)
     return TrainingPlan(
         name=name,
         pool=pool,
@@ -86,7 +88,7 @@ def training_plan(name: str, spec: Training, pool: str, gpu: GPUProfile) -> Trai
         active_w=work.active_w,
         loaded_w=work.loaded_w,
         cpu_load=float(spec.cpu_load),
-        under_cap=rate_under_cap(spec.work, spec.gpus, gpu) if can_be_capped(spec.work) else None,
+        under_cap=RateUnderCap(gang) if can_be_capped(spec.work) else None,
     )
 
 

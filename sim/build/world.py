@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from sim.build.built import Built, LedgerBins
 from sim.build.caps import cappings, power_limits, training_caps
+from sim.build.gangs import step_plans, swings, trace_plans
 from sim.build.places import placed
 from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
@@ -74,6 +75,9 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         others=tuple(built[name] for name in resolved.others),
         campaigns=tuple(built[name] for name in resolved.campaigns),
         federated=tuple(built[name] for name in resolved.federated),
+        steps=step_plans(resolved),
+        swings=swings(resolved),
+        traces=trace_plans(resolved),
     )
 
 

@@ -11,11 +11,13 @@ from itertools import chain
 
 from sim.build.loads import gpu_watts, least_w
 from sim.build.resolved import Resolved
+from sim.checks.fabric import fabrics_fit
 from sim.checks.files import file_problems
 from sim.checks.ledger_size import bin_problems
 from sim.checks.policies import cap_problems
 from sim.checks.routes import held_to, links, where_written
 from sim.checks.serving import against_catalog, stands_alone
+from sim.checks.training import models_fit
 from sim.checks.turns import turn_problems
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
@@ -27,7 +29,7 @@ from sim.quantities import Price
 from sim.spec.battery import Battery, StatedStock
 from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
-from sim.spec.workloads import GPUHours, Load, Steps
+from sim.spec.workloads import JobWork, Load
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
 
@@ -79,7 +81,8 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     if resolved.parts.cluster is None:
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
-    checks += [_loads(resolved), against_catalog(resolved, kernel_tables=kernel_tables)]
+    checks += [fabrics_fit(resolved), _loads(resolved), models_fit(resolved)]
+    checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
         checks.append(cap_problems(resolved))
     return checks
@@ -350,10 +353,12 @@ def _choices(resolved: Resolved) -> Found:
             yield from _work_fits(("workloads", name, "work"), job.work, resolved.gpus[label])
 
 
-def _work_fits(path: KeyPath, work: GPUHours | Steps, gpu: GPUProfile) -> Found:
+def _work_fits(path: KeyPath, work: JobWork, gpu: GPUProfile) -> Found:
     if work.kind == "gpu-hours":
         yield from _load_fits((*path, "load"), work.load, gpu)
         return
+    if work.kind == "model":
+        return  # see models_fit
     for table, what in ((gpu.peak, "peak rate"), (gpu.power.energy_per_flop, "energy per FLOP")):
         if work.precision not in table:
             known = ", ".join(table)

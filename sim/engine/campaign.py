@@ -25,19 +25,19 @@ from sim.workload.trials import Drawn, Trials
 
 @dataclass(frozen=True)
 class Stage:
-    """What a trial is from a share of its progress on: ``whole`` is all of its training at that size."""
+    """What a trial is from a share of its progress on: ``whole`` is all of its training at that size, and ``forward``
+    what an evaluation takes relative to training on as many samples."""
 
     since: float
     whole: TrainingPlan
+    forward: float
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A kind of trial: its stages, the first from 0, and how long the evaluation of a whole training's worth of samples
-    takes, relative to training on them."""
+    """A kind of trial: its stages, the first from 0."""
 
     stages: tuple[Stage, ...]
-    forward: float
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Trial:
     def evaluation(self, samples: float) -> TrainingPlan:
         """Going forwards through ``samples``, relative to those of its whole training, as it is now."""
         stage = [stage for stage in self._variant.stages if stage.since < self.progress][-1]
-        work_ns = self._share_ns(stage, samples * self._variant.forward)
+        work_ns = self._share_ns(stage, samples * stage.forward)
         return replace(stage.whole, name=self.evaluation_name, work_ns=work_ns, checkpoint_every_ns=None)
 
     def _share_ns(self, stage: Stage, share: float) -> int:

@@ -92,6 +92,7 @@ class TrainingJob:
         self._active_w = plan.active_w
         self._slowed_ns = 0
         self._cap_changes = 0
+        self._worked_ns: dict[float | None, int] = {}  # by the cap in W
         whole_ns = expected_ns(plan.work_ns, plan.setup_ns, plan.checkpoint_every_ns, plan.checkpoint_ns)
         self._leave = Leave(env, plan.schedule, plan.submit_ns, whole_ns)
         self.process = env.process(self._run())
@@ -147,6 +148,7 @@ class TrainingJob:
             checkpoints=self._checkpoints,
             slowed_ns=self._slowed_ns,
             cap_changes=self._cap_changes,
+            worked_ns=tuple(self._worked_ns.items()),
             schedule=self._leave.record(completed_ns),
         )
 
@@ -155,6 +157,7 @@ class TrainingJob:
 
         The lowest cap of all sources counts.
         """
+        self._book()
         if cap_w is None:
             self._caps_w.pop(source, None)
         else:
@@ -162,7 +165,6 @@ class TrainingJob:
         rate, active_w = self._under(min(self._caps_w.values())) if self._caps_w else (1.0, self._plan.active_w)
         if (round(rate * FULL_RATE), active_w) == (self._rate, self._active_w):
             return
-        self._book()
         self._rate, self._active_w = round(rate * FULL_RATE), active_w
         self._cap_changes += 1
         if self._working_since_ns is not None and not self._told:
@@ -263,6 +265,8 @@ class TrainingJob:
         done_ns = min((elapsed_ns * self._rate) // FULL_RATE, self._goal_ns - self._unsaved_ns)
         self._unsaved_ns += done_ns
         self._slowed_ns += elapsed_ns - done_ns
+        cap_w = min(self._caps_w.values()) if self._caps_w else None
+        self._worked_ns[cap_w] = self._worked_ns.get(cap_w, 0) + elapsed_ns
         self._leave.worked(since_ns, now_ns)
         self._working_since_ns = now_ns
 

@@ -112,11 +112,15 @@ class Memory(Spec):
 
 
 class Link(Spec):
-    """The fabric between accelerators: total bidirectional B/s of one device."""
+    """The fabric between accelerators: total bidirectional B/s of one device.
+
+    Where its switches reduce by themselves (NVLink SHARP), ``in_switch`` is the share of the rate at which they do.
+    """
 
     name: str
     bandwidth: SourcedByteRate
     energy_per_byte: SourcedEnergyPerByte | None = None
+    in_switch: Sourced[PositiveFraction] | None = None
 
 
 Process = Literal["28nm", "20nm", "14nm", "10nm", "8nm", "7nm", "5nm", "3nm"]
@@ -153,7 +157,9 @@ class GPUMaterials(Spec):
     vendor_total: SourcedMass | None = None
 
 
-Generation = Literal["pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "cdna2", "cdna3"]
+Generation = Literal[
+    "pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "blackwell-rtx", "cdna2", "cdna3", "cdna4"
+]
 
 
 class Chip(Spec):
@@ -167,7 +173,7 @@ class Chip(Spec):
 
 
 class GPUProfile(Profile):
-    """One accelerator. Serving needs its ``chip``."""
+    """One accelerator. Serving needs its ``chip``, which a TPU, made of a few large matrix units, has not."""
 
     kind: Literal["gpu"]
     tdp: SourcedPower
@@ -324,7 +330,12 @@ OPTIONAL_PARTS: tuple[Literal["storage", "nic", "fans", "board"], ...] = ("stora
 
 
 class NodeProfile(Profile):
-    """A whole server. A component it does not meter is named in ``not_metered`` with the reason, never taken as 0."""
+    """A whole server, or a rack sold as one. A component it does not meter is named in ``not_metered`` with the reason,
+    never taken as 0.
+
+    ``liquid_share`` is what cold plates take of its power at work, where it is built with them; ``link_domain`` counts
+    the accelerators that their own link joins, where they are more than the node's.
+    """
 
     kind: Literal["node"]
     gpus: Fitted | None = None
@@ -338,6 +349,8 @@ class NodeProfile(Profile):
     standby: SourcedNodePower
     boot: Transition
     shutdown: Transition
+    liquid_share: Sourced[PositiveFraction] | None = None
+    link_domain: Sourced[Annotated[int, Field(ge=1, le=100_000, strict=True)]] | None = None
     not_metered: dict[Component | Literal["psu"], Annotated[str, Field(min_length=5)]] = Field(default_factory=dict)
     embodied: Embodied
     materials: NodeMaterials | None = None

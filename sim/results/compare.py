@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sim.results.catalogue import COMPARED, COMPARED_PARTS, COMPARED_SERVICES, Quantity
+from sim.results.catalogue import COMPARED, COMPARED_PARTS, COMPARED_SERVICES, COMPARED_STEPS, Quantity
 from sim.results.catalogue.quantity import value_in
 from sim.results.formats import mass, number
 from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
@@ -143,7 +143,8 @@ class Comparison:
 
 
 def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Difference]:
-    """Of the whole, where a run has it; of each part, where a run has it; of each service that both have."""
+    """Of the whole, where a run has it; of each part, where a run has it; of each service and each job with steps that
+    both have."""
     for one in COMPARED:
         if one.unit_in:  # two currencies, which no rate here converts, are not compared
             units = {value_in(summary, one.unit_keys) for summary in (first, other)} - {None}
@@ -158,6 +159,10 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator
     here, there = first.get("serving", {}), other.get("serving", {})
     for name in sorted({*here} & {*there}):
         for one in COMPARED_SERVICES:
+            yield from _difference(one, name, one.unit, here[name], there[name])
+    here, there = first.get("jobs", {}), other.get("jobs", {})
+    for name in sorted({*here} & {*there}):
+        for one in COMPARED_STEPS:
             yield from _difference(one, name, one.unit, here[name], there[name])
 
 

@@ -14,6 +14,9 @@ from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 from sim.workload.records import CampaignRecord, JobRecord, ServiceLog
 from sim.workload.serving_records import ROW_COLUMNS, STATUSES, ServingLog
 
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
 MOST_CELLS = 200_000_000
 _LEDGER = ("start_ns", "end_ns", *Key._fields, "energy_j", "slot_ns")
 
@@ -188,3 +191,24 @@ def serving_table(log: ServingLog, rows: npt.NDArray[np.int64], energy: RequestE
     if energy is not None:
         data |= dict(zip(("prefill_j", "decode_j", "overhead_j"), map(pa.array, energy.of(rows)), strict=True))
     return pa.table(data)
+
+
+TRACE_COLUMNS = ("gpu_w", "node_w", "gpus_w", "it_w")
+"""W of one GPU of the first pipeline stage, of one node, of all GPUs of the job, and of all IT booked to it."""
+
+
+def trace_table(traces: Sequence[tuple[str, Ints, Floats]], start_ns: int) -> pa.Table:
+    """One row a sample and workload: its beginning in UTC and in ns from the start of the run, whose it is, and W.
+
+    ``traces`` are a workload's name, edges (n + 1,) and W by column (4, n).
+    """
+    begins = np.concatenate([edges[:-1] for _, edges, _ in traces])
+    which = np.concatenate([np.full(len(edges) - 1, i, dtype=np.int32) for i, (_, edges, _) in enumerate(traces)])
+    watts = np.concatenate([w for _, _, w in traces], axis=1)
+    columns = {
+        "start": pa.array(begins + start_ns, type=pa.timestamp("ns", tz="UTC")),
+        "start_ns": pa.array(begins),
+        "workload": pa.DictionaryArray.from_arrays(pa.array(which), pa.array([name for name, _, _ in traces])),
+        **{name: pa.array(watts[i]) for i, name in enumerate(TRACE_COLUMNS)},
+    }
+    return pa.table(columns)

@@ -6,15 +6,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.results.catalogue import grid
-from sim.results.catalogue.activity import CAMPAIGNS, FLEETS, JOBS, SCHEDULES
+from sim.results.catalogue.activity import CAMPAIGNS, FLEETS, JOBS, PHASES, RAMPS, SCHEDULES, STEPS
 from sim.results.formats import Grid, hours, number
+
+PHASE_WORDS = {phase: word for phase, word, _, _ in PHASES}
 
 
 def job_grids(summary: Mapping[str, Any]) -> list[Grid]:
-    """Tables of all jobs, and of those with a schedule."""
+    """Tables of all jobs, of the steps of those that train a model, of the power within them where it is told, and of
+    those with a schedule."""
     jobs = summary["jobs"]
     scheduled = {name: job for name, job in jobs.items() if "schedule" in job}
-    return [grid(JOBS, jobs), *([_schedules(scheduled)] if scheduled else [])]
+    stepping = {name: job for name, job in jobs.items() if "step" in job}
+    swinging = {name: job for name, job in jobs.items() if "ramps" in job}
+    return [
+        grid(JOBS, jobs),
+        *([grid(STEPS, stepping)] if stepping else []),
+        *([grid(RAMPS, swinging)] if swinging else []),
+        *([_schedules(scheduled)] if scheduled else []),
+    ]
+
+
+def step_splits(summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """s of a step by its phase in PHASE_WORDS, for each job that trains a model."""
+    return {
+        name: {PHASE_WORDS[phase]: seconds for phase, seconds in job["step"]["step_split_s"].items()}
+        for name, job in summary["jobs"].items()
+        if "step" in job
+    }
 
 
 def _schedules(jobs: Mapping[str, Any]) -> Grid:

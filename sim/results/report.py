@@ -16,7 +16,7 @@ from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import mass, number
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
-from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttle_remarks
+from sim.results.jobs import PHASE_WORDS, campaign_grids, federated_grids, job_grids, step_splits, throttle_remarks
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, SECONDS_PER_NS
@@ -159,7 +159,15 @@ def _power(ledger: Ledger) -> str:
 def _jobs(summary: Mapping[str, Any]) -> str:
     grids = "".join(_table(header, rows) for header, rows in job_grids(summary))
     remarks = "".join(f"<p><b>{escape(remark)}</b></p>" for remark in throttle_remarks(summary))
-    return f"<h2>Jobs</h2>{grids}{remarks}"
+    return f"<h2>Jobs</h2>{grids}{_steps(step_splits(summary))}{remarks}"
+
+
+def _steps(splits: Mapping[str, Mapping[str, float]]) -> str:
+    """Where the time of each job's steps goes, one bar a job."""
+    if not splits:
+        return ""
+    there = [words for words in PHASE_WORDS.values() if any(words in split for split in splits.values())]
+    return f"<h3>A step of training</h3>{charts.legend(there)}{charts.stacked_bars(splits, there, 's')}"
 
 
 def _services(services: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ class Results:
     request_table: RequestTables | None
     draw_table: pa.Table | None = None
     trial_table: pa.Table | None = None
+    trace_table: pa.Table | None = None
 
     def ledger(self) -> pd.DataFrame:
         """One row per time bin and key: ``start`` (UTC), ``start_ns``, ``end_ns``, the key's names, J, slot-ns."""
@@ -68,6 +69,14 @@ class Results:
         if self.draw_table is None:
             raise KeyError("this run made no draws; give its scenario an 'uncertainty'")
         frame: pd.DataFrame = self.draw_table.to_pandas()
+        return frame
+
+    def power_trace(self) -> pd.DataFrame:
+        """One row a sample of a job that keeps its ``trace``: means of W until the next. Raises ``KeyError`` if none
+        does."""
+        if self.trace_table is None:
+            raise KeyError("this run kept no power over time; give a training job a 'trace'")
+        frame: pd.DataFrame = self.trace_table.to_pandas()
         return frame
 
     def at(self, path: str) -> Any:

@@ -20,6 +20,7 @@ from sim.build.built import Built
 from sim.build.places import UnplacedError, placed
 from sim.build.resolved import Resolved
 from sim.build.seen import Seen, shown
+from sim.build.traces import CappedPattern
 from sim.build.world import build
 from sim.checks import policies, routes
 from sim.checks.ledger_size import cut_problem
@@ -36,9 +37,12 @@ from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
 from sim.running.simulation import Ended, Simulated, ended, simulate
 from sim.spec.scenario import Sample, Scenario
+from sim.spec.training import ModelWork
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sim.results.requests import RequestTables
 
 
@@ -50,7 +54,8 @@ def run_loaded(loaded: Loaded) -> Results:
     began = time.perf_counter()
     loaded = loaded.anew()  # files may have changed since it was read, and the manifest hashes them as they are now
     scenario = loaded.scenario
-    last = ended(built_of(loaded))
+    built = built_of(loaded)
+    last = ended(built)
     run = last.run
     summary = environmental(run, loaded)
     from sim.results.frames import job_table, trial_table
@@ -64,6 +69,7 @@ def run_loaded(loaded: Loaded) -> Results:
         job_table=job_table(last.outcome.jobs),
         request_table=_requests(scenario, last),
         trial_table=trial_table(last.outcome.campaigns) if last.outcome.campaigns else None,
+        trace_table=_traces(scenario, built, last),
     )
 
 
@@ -146,6 +152,7 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         job_table=results.job_table,
         request_table=results.request_table,
         trial_table=results.trial_table,
+        trace_table=results.trace_table,
     )
 
 
@@ -257,6 +264,22 @@ def _requests(scenario: Scenario, last: Ended) -> RequestTables | None:
     return request_tables(outcome.serving, last.energies, queues)
 
 
+def _traces(scenario: Scenario, built: Built, last: Ended) -> pa.Table | None:
+    if not built.traces:
+        return None
+    from sim.build.power_trace import samples
+    from sim.results.frames import trace_table
+
+    caps = {record.workload: [cap_w for cap_w, _ in record.worked_ns] or [None] for record in last.outcome.jobs}
+    end_ns = last.outcome.end_ns
+    found = []
+    for plan in built.traces:
+        pattern = CappedPattern(plan, caps[plan.workload])
+        watts = samples(last.watched[plan.workload], pattern, plan.sampling, plan.gpus, plan.node_gpus, end_ns)
+        found.append((plan.workload, plan.sampling.edges_ns(end_ns), watts))
+    return trace_table(found, scenario.start_ns)
+
+
 def _manifest(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The manifest: who ran what, from which inputs; whatever may differ between runs of equal results, and more."""
     import hashlib
@@ -319,6 +342,10 @@ def _version(package: str) -> str:
 def profiles_used(resolved: Resolved) -> Sequence[str]:
     """Names of the profiles that a scenario rests on."""
     names = {name for spec in resolved.serving.values() for name in spec.profiles}
+    works = [job.work for job in resolved.jobs.values()]
+    works += [work for campaign in resolved.campaigns.values() for _, _, _, work in campaign.sizes]
+    trained = [work.model_profile for work in works if isinstance(work, ModelWork)]
+    names |= {name for name in trained if name is not None}
     for machine in resolved.machines.values():
         names |= {machine.node.name, machine.cpu.name} | ({machine.gpu.name} if machine.gpu is not None else set())
     return sorted(names)

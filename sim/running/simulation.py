@@ -11,6 +11,8 @@ from sim.accounting.federated import federated_metrics
 from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
+from sim.accounting.training import step_metrics
+from sim.accounting.watch import Watched, WatchingRecorder
 from sim.build.built import Built
 from sim.build.caps import policy_log
 from sim.build.routes import moved_tokens, route_metrics, with_network
@@ -31,11 +33,13 @@ class Simulated:
 
 @dataclass(frozen=True, eq=False)
 class Ended:
-    """A run with the logs of its jobs and requests, and the energy of requests where all of them have rows."""
+    """A run with the logs of its jobs and requests, the energy of requests where all of them have rows, and what was
+    drawn in the windows that traces are kept of."""
 
     run: Simulated
     outcome: Outcome
     energies: Mapping[str, RequestEnergy]
+    watched: Mapping[str, Watched]
 
 
 def simulate(built: Built) -> Simulated:
@@ -47,13 +51,14 @@ def ended(built: Built) -> Ended:
     """As ``simulate``, with all logs."""
     bins = built.bins.begun()
     recorder = LedgerRecorder(built.sites, bins)
+    watching = WatchingRecorder(recorder, [plan.watch for plan in built.traces])
     outcome = world.simulate(
         built.pools,
         built.training,
         built.services,
         duration_ns=built.duration_ns,
         streams=Streams(built.seed),
-        recorder=recorder,
+        recorder=watching if built.traces else recorder,
         serving=[(plan, keep()) for plan, keep in built.serving],
         next_edge=bins.next_look,
         caps=built.caps,
@@ -72,13 +77,18 @@ def ended(built: Built) -> Ended:
     ledger = with_network(ledger, built.routes, tokens)
     energies = {log.workload: request_energy(log, ledger) for log in outcome.serving} if built.request_energies else {}
     activity = _activity(outcome, ledger, energies)
+    for record in outcome.jobs:
+        if record.workload in built.steps:
+            activity["jobs"][record.workload]["step"] = step_metrics(built.steps[record.workload], record, ledger)
+        if record.workload in built.swings:
+            activity["jobs"][record.workload]["ramps"] = built.swings[record.workload].ramps()
     if built.routes:
         activity["routes"] = route_metrics(built.routes, {log.workload: log for log in outcome.serving}, tokens)
     if built.moved:
         activity["placements"] = {move.workload: move.as_dict() for move in built.moved}
     if built.cappings:
         activity["policies"] = policy_log(built.cappings, outcome.end_ns)
-    return Ended(Simulated(ledger, activity, outcome.events), outcome, energies)
+    return Ended(Simulated(ledger, activity, outcome.events), outcome, energies, watching.watched)
 
 
 def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEnergy]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sim.quantities import Duration, Fraction, PositiveFraction
 from sim.spec.cluster import Wanted
 from sim.spec.factors import FactorLaw
 from sim.spec.work import Workload
-from sim.spec.workloads import MOST_GPUS, Checkpoint, JobWork
+from sim.spec.workloads import MOST_GPUS, Checkpoint, JobWork, Training
 from sim.validation import Spec
 
 MOST_TRIALS = 100_000
@@ -230,3 +230,15 @@ class CampaignSpec(Workload):
         for i, kind in enumerate(self.trials):
             for path, since, gpus, work in kind.sizes:
                 yield ("trials", i, *path), since, gpus, work
+
+    def job(self, gpus: int, work: JobWork) -> Training:
+        """A whole training of one size, as a job by itself."""
+        return Training(
+            kind="training",
+            pool=self.pool,
+            gpus=gpus,
+            work=work,
+            cpu_load=self.cpu_load,
+            setup=self.setup,
+            checkpoint=self.checkpoint,
+        )

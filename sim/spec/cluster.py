@@ -8,6 +8,7 @@ from pydantic import Field
 
 from sim.kinds import Choice
 from sim.quantities import Duration, PositiveDuration
+from sim.spec.fabric import FabricSpec
 from sim.validation import LONGEST_NAME, Spec
 
 MOST_NODES = 100_000
@@ -45,6 +46,9 @@ class NodePool(Spec):
         default=None, description="Idle nodes shut down after this long; never, if absent."
     )
     failures: Failures | None = None
+    fabric: FabricSpec | None = Field(
+        default=None, description="What joins its nodes; needed where a model is trained on more than share a link."
+    )
 
     @property
     def label(self) -> str:

@@ -25,6 +25,8 @@ from sim.quantities import (
 from sim.spec.cluster import Wanted
 from sim.spec.schedules import JobSchedule, LowestPlace
 from sim.spec.times import StampsOfAny, Zone
+from sim.spec.traces import SmoothingChoice, Trace
+from sim.spec.training import ModelWork
 from sim.spec.work import Workload
 from sim.validation import Spec
 
@@ -96,7 +98,7 @@ class Steps(Spec):
         return self
 
 
-JobWork = Annotated[GPUHours | Steps, Field(discriminator="kind")]
+JobWork = Annotated[GPUHours | Steps | ModelWork, Field(discriminator="kind")]
 """What the gang of a training job does."""
 
 
@@ -128,11 +130,24 @@ class Training(Workload):
     on_failure: Literal["restart", "abort"] = "restart"
     schedule: JobSchedule | None = Field(default=None, description="When it may work; at once, if absent.")
     place: LowestPlace | None = Field(default=None, description="Chooses the pool, in place of 'pool'.")
+    smoothing: SmoothingChoice | None = Field(default=None, description="What its boards burn to swing less.")
+    trace: Trace | None = Field(default=None, description="Keeps its power over time, within steps.")
 
     @model_validator(mode="after")
     def _one_place(self) -> Training:
         if self.place is not None and self.pool is not None:
             raise PydanticCustomError("place", "give 'pool' or 'place', not both")
+        return self
+
+    @model_validator(mode="after")
+    def _within_steps(self) -> Training:
+        for name in ("smoothing", "trace"):
+            if getattr(self, name) is not None and self.work.kind != "model":
+                raise PydanticCustomError(
+                    "steps",
+                    "'{name}' needs work of kind model: of other work nothing within steps is known",
+                    {"name": name},
+                )
         return self
 
     @property

@@ -44,7 +44,8 @@ class Recipe:
     """One step: ``global_batch`` sequences of ``sequence`` tokens, ``micro_batch`` of them at a time on each rank.
 
     ``lora_rank`` of adapters where all other weights are frozen; ``master_bytes`` and ``moment_bytes`` a parameter are
-    the optimizer's (Adam: 4 and 8 in 32 bits), ``gradient_bytes`` those gradients are summed in.
+    the optimizer's (Adam: 4 and 8 in 32 bits), ``gradient_bytes`` those gradients are summed in. ``mtp_modules``
+    predict further tokens, each with a layer of its own (multi-token prediction, arXiv:2412.19437).
     """
 
     sequence: int
@@ -57,6 +58,12 @@ class Recipe:
     gradient_bytes: float = 4.0
     master_bytes: float = 4.0
     moment_bytes: float = 8.0
+    mtp_modules: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Of a step."""
+        return self.global_batch * self.sequence
 
     def micro_batches(self, spread: Spread) -> int:
         """That each rank works through in a step; the global batch is a multiple (``layout.problems``)."""
@@ -70,7 +77,9 @@ class StepCost:
     ``exposed_s`` splits the communication by what it is for ("tensor", "data", "pipeline", "context", "expert"), and
     ``hidden_s`` says what of the same ran behind computation. ``model_flop`` is of forward and backward of the whole
     gang's step, ``hardware_flop`` with what is recomputed. ``flop`` by precision of arithmetic, ``byte`` of memory and
-    ``link_byte`` by fabric ("link", "network") are one GPU's and make its joules. ``tokens`` of the step.
+    ``link_byte`` by fabric ("link", "network") are one GPU's and make its joules. ``tokens`` of the step. In
+    ``memory_s`` of the computation memory sets the pace, whatever the cores' clock; ``optimizer_byte`` of ``byte`` are
+    moved by the optimizer.
     """
 
     seconds: Mapping[Phase, float]
@@ -81,6 +90,8 @@ class StepCost:
     byte: float
     link_byte: Mapping[str, float]
     recompute_s: float = 0.0
+    memory_s: float = 0.0
+    optimizer_byte: float = 0.0
     exposed_s: Mapping[str, float] = field(default_factory=dict)
     hidden_s: Mapping[str, float] = field(default_factory=dict)
 

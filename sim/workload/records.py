@@ -47,7 +47,8 @@ class JobRecord:
     ``done_ns`` is the productive time kept, ``lost_ns`` productive time that a failure or a kill threw away,
     ``slowed_ns`` what power caps added to the time at work, ``held_ns`` the time its gang was held, from being placed
     to being released: ``done + lost + slowed <= held``, and the rest is booting, setting up, checkpoints, and pauses
-    in which it kept its gang. ``cap_changes`` counts how often a cap changed what it may draw.
+    in which it kept its gang. ``cap_changes`` counts how often a cap changed what it may draw, and ``worked_ns`` says
+    how long it was at work under which cap in W, None for no cap.
     """
 
     workload: str
@@ -64,6 +65,7 @@ class JobRecord:
     checkpoints: int
     slowed_ns: int = 0
     cap_changes: int = 0
+    worked_ns: tuple[tuple[float | None, int], ...] = ()
     schedule: ScheduleRecord | None = None
 
 

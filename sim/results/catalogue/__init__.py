@@ -21,6 +21,7 @@ from sim.results.formats import Grid
 __all__ = ["ACCOUNTS", "ACTIVITY", "QUANTITIES", "TABLES", "Quantity", "Table"]
 
 SERVICE = "serving.*."
+STEP = "jobs.*.step."
 TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY)
 QUANTITIES: tuple[Quantity, ...] = tuple(one for table in TABLES for one in table.quantities)
 
@@ -39,8 +40,10 @@ COMPARED_PARTS = _compared(lambda path: path.endswith(".*"))
 """Of each component or workload that one of two runs has."""
 COMPARED_SERVICES = _compared(lambda path: path.startswith(SERVICE))
 """Of each service that both runs have."""
+COMPARED_STEPS = _compared(lambda path: path.startswith(STEP))
+"""Of each job that both runs have and whose steps are known."""
 INTERVALS = (*COMPARED, *(one for one in QUANTITIES if one.interval))
-"""Of whole runs; each service has intervals of what is compared."""
+"""Of whole runs; each service, and each job with steps, has intervals of what is compared."""
 LATENCIES = {table.path.removeprefix(SERVICE): table.word for table in TABLES if table.word}
 """Times of services of which people are shown the distribution, and what they call them."""
 

@@ -6,7 +6,8 @@ from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, TEXT, At, Quant
 from sim.results.formats import count, hours, percent
 
 QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
-JOBS, SCHEDULES, ROUTES, CAMPAIGNS, FLEETS = "job", "schedule", "route", "campaign", "federated"
+JOBS, SCHEDULES, STEPS, RAMPS, ROUTES = "job", "schedule", "step of", "power of", "route"
+CAMPAIGNS, FLEETS = "campaign", "federated"
 """Tables of services, jobs, routes, campaigns and federated trainings, by the head of their first column."""
 BY_TOKEN, QUEUE = "by token", "queue"
 """Kinds of services: model servers simulated token by token, and queues of requests."""
@@ -40,6 +41,19 @@ MOVING = (
     Quantity("egress.currency", "currency of the egress cost", kind=TEXT),
 )
 """What moving data between sites takes."""
+
+PHASES = (
+    ("compute", "computing", "compute", 1),
+    ("communication", "exposed communication", "exposed", 2),
+    ("bubble", "pipeline bubble", "bubble", 3),
+    ("optimizer", "optimizer", "", 0),
+    ("stall", "waiting for data", "", 0),
+    ("straggler", "waiting for the slowest", "", 0),
+)
+"""Of a step: its name, in words, as the head of a column, and the place of that."""
+MFU = "FLOP that the model needs of the peak in its products' precision; attention counts its causal half"
+HFU = "the same with what is computed again"
+BURNED = "of the GPUs' energy at work without it"
 
 ACTIVITY: tuple[Table, ...] = (
     table(
@@ -203,6 +217,69 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("makespan_s", "makespan", "s"),
         Quantity("cap_changes", "changes of its cap"),
         Quantity("slowed_by_caps_s", "slowed by caps", "s"),
+        optional=True,
+    ),
+    table(
+        "jobs.*.step",
+        Quantity("step_s", "step", "s", always=True, compared=1, columns=(At(STEPS, "takes"),)),
+        *(
+            Quantity(f"step_split_s.{phase}", word, "s", columns=(At(STEPS, head, place),) if head else ())
+            for phase, word, head, place in PHASES
+        ),
+        Quantity("evaluation_s", "evaluating, a step's part", "s"),
+        Quantity(
+            "exposed_s.*", "exposed communication for", "s", meaning="by what it is for, each on the critical path"
+        ),
+        Quantity("hidden_s.*", "communication behind computation for", "s"),
+        Quantity("mfu", "MFU", always=True, compared=2, columns=(At(STEPS, "MFU", 4),), form=percent, meaning=MFU),
+        Quantity("hfu", "HFU", always=True, columns=(At(STEPS, "HFU", 5),), form=percent, meaning=HFU),
+        Quantity("model_tflops_per_gpu", "model TFLOP/s per GPU", "TFLOP/s", always=True),
+        Quantity("throughput_tok_per_s", "training throughput", "tokens/s", always=True, compared=3),
+        Quantity("throughput_tok_per_s_per_gpu", "throughput of a GPU", "tokens/s", always=True),
+        Quantity("steps", "steps done", always=True),
+        Quantity("tokens", "tokens trained on", always=True),
+        Quantity("memory_gb.*", "memory of a GPU for", "GB", meaning="on the GPU that needs most; `host` beside it"),
+        Quantity(
+            "gpu_energy_kwh.*",
+            "energy of its GPUs for",
+            "kWh",
+            meaning="phases of steps, evaluation, and, by the state of the meters, what GPUs drew held and not at work",
+        ),
+        optional=True,
+    ),
+    table(
+        "jobs.*.ramps",
+        Quantity(
+            "mean_w", "mean power", "W", columns=(At(RAMPS, "mean"),), meaning="of all GPUs of the job while it works"
+        ),
+        Quantity("peak_w", "most power", "W"),
+        Quantity("trough_w", "least power", "W"),
+        Quantity("swing_w", "swing within a step", "W", always=True, columns=(At(RAMPS, "swing"),)),
+        Quantity("unsmoothed_swing_w", "swing without smoothing", "W"),
+        Quantity(
+            "stop_w", "drop where it stops", "W", columns=(At(RAMPS, "stop"),), meaning="from the most to loaded GPUs"
+        ),
+        Quantity("step_hz", "frequency of steps", "Hz", always=True, columns=(At(RAMPS, "steps"),)),
+        Quantity("strongest_hz", "strongest harmonic", "Hz"),
+        Quantity("strongest_w", "its amplitude", "W"),
+        Quantity(
+            "critical_share",
+            "share of oscillation in 0.1 to 20 Hz",
+            columns=(At(RAMPS, "0.1-20 Hz"),),
+            form=percent,
+            meaning="of the sum of squares of amplitudes; the band that utilities limit (arXiv:2508.14318)",
+        ),
+        Quantity("near_mean_share", "share of time within 10 % of the mean"),
+        Quantity(
+            "largest_ramp_w_per_s.*",
+            "largest ramp over",
+            "W/s",
+            meaning="most change between two instants no further apart, over that time",
+        ),
+        Quantity("burned_share", "burned by smoothing", columns=(At(RAMPS, "burned"),), form=percent, meaning=BURNED),
+        Quantity("floors.[].share", "floor"),
+        Quantity("floors.[].swing_w", "swing with the floor", "W"),
+        Quantity("floors.[].burned_share", "burned by the floor", meaning=BURNED),
         optional=True,
     ),
     table(

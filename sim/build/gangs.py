@@ -1,0 +1,56 @@
+"""The work of a training job's gang in a pool, whichever way its work is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sim.accounting.training import StepPlan
+from sim.build.loads import Gang, gang_of
+from sim.build.resolved import Resolved
+from sim.build.traces import TracePlan, boards_smoothing
+from sim.build.trained import ModelOfGang, Trained
+from sim.spec.training import ModelWork
+from sim.spec.workloads import Training
+
+
+def gang_in(job: Training, label: str, resolved: Resolved) -> Gang:
+    """That of a job that has passed its checks, in the pool ``label``."""
+    if isinstance(job.work, ModelWork):
+        return trained_in(job, job.work, label, resolved).gang
+    return gang_of(job.work, job.gpus, resolved.gpus[label])
+
+
+def step_plans(resolved: Resolved) -> dict[str, StepPlan]:
+    """The steps of models in training, by the name of the job; all jobs have their pool."""
+    return {
+        name: trained_in(job, job.work, resolved.pool(name), resolved).plan
+        for name, job in resolved.jobs.items()
+        if isinstance(job.work, ModelWork)
+    }
+
+
+def swings(resolved: Resolved) -> dict[str, ModelOfGang]:
+    """The gangs of jobs whose power within steps is told: of those that smooth it, or keep it over time."""
+    return {
+        name: trained_in(job, job.work, resolved.pool(name), resolved).gang
+        for name, job in resolved.jobs.items()
+        if isinstance(job.work, ModelWork) and (job.smoothing is not None or job.trace is not None)
+    }
+
+
+def trace_plans(resolved: Resolved) -> tuple[TracePlan, ...]:
+    """Of each job that keeps its power over time."""
+    return tuple(
+        TracePlan.of(name, job.trace, gang, resolved.machines[resolved.pool(name)].node.slots)
+        for name, gang in swings(resolved).items()
+        if (job := resolved.jobs[name]).trace is not None
+    )
+
+
+def trained_in(job: Training, work: ModelWork, label: str, resolved: Resolved) -> Trained:
+    """The model of a job on its gang in a pool. Raises ``InputError`` for a model or a stack that is not there."""
+    key = (id(work), job.gpus, label)  # the scenario holds its work, as long as there are answers about it
+    if key not in resolved.trained:
+        found = Trained.of(work, job.gpus, resolved.machines[label], resolved.catalog)
+        resolved.trained[key] = replace(found, smoothing=boards_smoothing(job.smoothing))
+    return resolved.trained[key]

@@ -1,0 +1,58 @@
+"""A small whole scenario in which a model is trained, as plain data, for tests that change one thing in it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+RAIL = {
+    "kind": "rail",
+    "bandwidth": "50 GB/s",
+    "latency": "2 us",
+    "switch_latency": "0.3 us",
+    "energy_per_byte": "340 pJ/B",
+    "nodes_per_leaf": 32,
+    "oversubscription": 1,
+}
+
+_WORLD: dict[str, Any] = {
+    "name": "a model in training",
+    "seed": 1,
+    "start": "2026-01-01T00:00:00Z",
+    "site": {"grid": {"intensity": "400 gCO2e/kWh"}, "facility": {"kind": "fixed-pue", "pue": 1.2}},
+    "cluster": {"nodes": [{"profile": "dgx-h100", "count": 8, "fabric": RAIL}]},
+    "workloads": {
+        "llama": {
+            "kind": "training",
+            "gpus": 64,
+            "cpu_load": 0.1,
+            "work": {
+                "kind": "model",
+                "model": "llama-3.1-70b",
+                "stack": "megatron-2026",
+                "precision": "fp8",
+                "sequence": 8192,
+                "global_batch": 128,
+                "micro_batch": 1,
+                "steps": 100,
+                "recompute": "none",
+                "optimizer": "adam",
+                "parallel": {
+                    "tensor": 4,
+                    "pipeline": 8,
+                    "chunks": 5,
+                    "sequence": True,
+                    "shard": "optimizer",
+                },
+            },
+        },
+    },
+    "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
+}
+
+
+def training_world(**changes: Any) -> dict[str, Any]:
+    """A fresh copy: 70 B on 64 H100 in FP8, as NVIDIA measured it. ``changes`` are of the job's work."""
+    world = copy.deepcopy(_WORLD)
+    world["workloads"]["llama"]["work"] |= changes
+    return world
