@@ -21,6 +21,7 @@ from sim.workload.laws import Choice, Exponential, Lognormal, LogUniform, Same
 from sim.workload.selection import Asha, Halving, Hyperband, Median, Rule, Throughout, Turn, ladder
 from sim.workload.trials import Trials, shown
 from tests.small import small
+from tests.training_worlds import training_world
 
 HOURS = {"kind": "gpu-hours", "gpu_hours": 9, "load": {"kind": "measured", "active": "350 W"}}
 HALVING = {"kind": "successive-halving", "trials": 27, "eta": 3, "rungs": 3, "promoted": "continue", "noise": 0.5}
@@ -382,3 +383,64 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError) as error:
         run(**changes)
     assert says in str(error.value)
+
+
+# --- trials that train models -----------------------------------------------------------------------------------------
+
+
+def tuning(**work: Any) -> dict[str, Any]:
+    """Llama 3.1 8B on a node of eight, in bf16."""
+    small_batch = {"model": "llama-3.1-8b", "precision": "bf16", "global_batch": 16, "steps": 20}
+    spread = {"parallel": {"tensor": 4, "shard": "optimizer"}, "recompute": "full"}
+    written: dict[str, Any] = training_world(**{**small_batch, **spread, **work})["workloads"]["llama"]["work"]
+    return written
+
+
+def of_models(gpus: int = 8, **work: Any) -> dict[str, Any]:
+    data = scenario(
+        trials=[{"share": 1.0, "gpus": gpus, "work": tuning(**work)}],
+        selection={"kind": "all", "trials": 2},
+        evaluation={"each": 0.5, "last": 0},
+        setup="1 min",
+    )
+    return data | {"cluster": training_world()["cluster"]}
+
+
+def test_a_trial_may_train_a_model() -> None:
+    """As a job by itself does: the same energy and time, evaluations apart."""
+    data = of_models()
+    data["workloads"]["search"]["selection"] = {"kind": "all", "trials": 1}
+    del data["workloads"]["search"]["evaluation"]
+    job = {"kind": "training", "gpus": 8, "cpu_load": 0.1, "setup": "1 min", "work": tuning()}
+    alone = sim.run(data | {"workloads": {"search": job}})
+    search = sim.run(data)
+    assert search.at("energy_kwh.by_workload.search") == alone.at("energy_kwh.by_workload.search")
+    assert found(search)["gpu_hours"] == alone.at("jobs.search.gpu_hours")
+    assert "llama-3.1-8b" in search.manifest["profiles_sha256"]
+
+
+def test_frozen_weights_make_evaluation_dearer_beside_training() -> None:
+    """Relative to training on as many samples: with adapters the backward pass leaves out the gradients of weights, so
+    that the forward pass is a larger part; where activations are computed again, a smaller one."""
+    shares = {}
+    for name, work in (
+        ("full", {}),
+        ("kept", {"recompute": "selective", "micro_batch": 1}),
+        ("adapters", {"lora": {"rank": 16}}),
+    ):
+        trials = sim.run(of_models(**work)).trials()
+        training = trials.gpu_hours - 8 / 60
+        shares[name] = float((trials.evaluation_gpu_hours / (0.5 * training)).iloc[0])
+    assert shares["full"] < shares["kept"] < 1.0
+    assert shares["full"] < shares["adapters"] < 1.0
+
+
+def test_a_model_that_does_not_fit_a_trial_is_refused_where_it_stands() -> None:
+    data = of_models(model="llama-3.1-405b")
+    kind = data["workloads"]["search"]["trials"][0]
+    data["workloads"]["search"]["trials"] = [
+        {**kind, "work": tuning(), "growth": [{"at": 0.5, "gpus": 8, "work": kind["work"]}]}
+    ]
+    problems = sim.check(data)
+    assert [problem.path for problem in problems] == ["workloads.search.trials.0.growth.0.work.parallel"]
+    assert "weights" in problems[0].message
