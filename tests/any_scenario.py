@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sim.profiles.catalog import shipped_folder
+from tests.any_campaign import campaign, federated
 
 DATA = shipped_folder("scenarios") / "data"
 GPU_NODES = {"dgx-a100": 8, "dgx-h100": 8, "hgx-h200": 8, "l40s-server": 4, "jean-zay-v100-node": 4}
@@ -198,51 +199,6 @@ class _Drawer:
             job["schedule"] = self._schedule()
         return job
 
-    def campaign(self, pools: list[dict[str, Any]]) -> dict[str, Any]:
-        """A few trials that grow, are judged and run out of a budget."""
-        job = self.training(pools)
-        most = GPU_NODES[next(pool["profile"] for pool in pools if pool["name"] == job.get("pool", pools[0]["name"]))]
-        rungs = {"eta": self.number(2, 3), "rungs": self.number(1, 2), "promoted": self.one("continue", "anew"),
-                 "noise": self.one(0, 0.5)}  # fmt: skip
-        selection = self.one({"kind": "all", "trials": 3}, {"kind": "hyperband", **rungs},
-                             {"kind": "successive-halving", "trials": 7, **rungs},
-                             {"kind": "asha", "trials": 7, **rungs},
-                             {"kind": "median", "trials": 6, "grace": 0.2, "every": "30 %", "least": 1,
-                              "noise": 1.0})  # fmt: skip
-        size = self.one({"kind": "constant"}, {"kind": "exponential"}, {"kind": "lognormal", "cv": 0.5},
-                        {"kind": "choice", "values": [0.5, 2]},
-                        {"kind": "log-uniform", "low": 0.5, "high": 2})  # fmt: skip
-        gpus = min(job["gpus"], most)
-        growth = [{"at": "40 %", "gpus": self.number(1, most), "work": job["work"]}] if self.often() else []
-        trial = {"gpus": gpus, "work": job["work"]}
-        trials = [{"share": 0.25, **trial}, {"share": "75 %", **trial, "growth": growth}]
-        campaign = {"kind": "campaign", "pool": job.get("pool", pools[0]["name"]), "cpu_load": job["cpu_load"],
-                    "trials": trials, "size": size, "selection": selection, "at_once": self.number(1, 8),
-                    "setup": self.one("0 s", "1 min")}  # fmt: skip
-        campaign |= self.some(budget={"gpu_hours": 3}, evaluation={"each": "5 %", "last": "10 %"})
-        return campaign | {name: job[name] for name in ("start_after", "checkpoint") if name in job}
-
-    def federated(self, pools: list[dict[str, Any]]) -> dict[str, Any]:
-        """A few rounds of devices that drop out and come late."""
-        pool = self.one(*pools)
-        together = {"kind": "synchronous", "clients": self.number(1, 20), "over_selection": self.one(0, "30 %"),
-                    "deadline": self.one("20 s", "5 min"), "least": self.one(0, 0.1),
-                    "between": self.one("0 s", "1 min")}  # fmt: skip
-        in_turn = {"kind": "buffered", "at_once": self.number(1, 20), "buffer": self.number(1, 10),
-                   "deadline": self.one("1 min", "1 h")}  # fmt: skip
-        device = {"training": self.one("0 W", "4 W"), "idle": "1 W", "samples_per_second": self.one(0.5, 50)}
-        networks = {"wifi": {"energy": "0.03 kWh/GB", "download": "5 MB/s", "upload": "1 MB/s"},
-                    "mobile": {"energy": "0 J/B", "download": "1 MB/s", "upload": "0.2 MB/s"}}  # fmt: skip
-        return {"kind": "federated", "networks": networks, "samples": self.one(1, 400),
-                "server": {"pool": pool["name"], "slots": self.number(1, 2), "cpu_load": self.one(0, 1),
-                           "per_round": self.one("0 s", "5 s"), "per_update": self.one("0 s", "10 ms")},
-                "devices": {"home": {"share": 0.5, "network": "wifi", **device},
-                            "away": {"share": 0.5, "network": "mobile", **device}},
-                "spread": self.one({"kind": "constant"}, {"kind": "exponential"}), "drop_out": self.one(0, 0.3),
-                "download": self.one("0 B", "20 MB"), "upload": "1 MB", "aggregation": self.one(together, in_turn),
-                "rounds": self.one(3, {"at_large": 2, "critical_clients": 4}),
-                **self.some(start_after="5 min")}  # fmt: skip
-
     def _signal(self) -> str:
         return str(self.one("carbon", "carbon", "price", "marginal"))
 
@@ -420,9 +376,9 @@ def scenarios(draw: st.DrawFn, *, serving: bool) -> dict[str, Any]:
     if not serving or d.seldom():
         scenario["workloads"] |= {f"job{i}": d.training(pools) for i in range(d.number(1, 2))}
         if d.seldom():
-            scenario["workloads"]["search"] = d.campaign(pools)
+            scenario["workloads"]["search"] = campaign(d, d.training(pools), pools, GPU_NODES)
         if d.seldom():
-            scenario["workloads"]["fleet"] = d.federated(pools)
+            scenario["workloads"]["fleet"] = federated(d, pools)
         if d.often():
             scenario["workloads"]["api"] = d.inference(pools)
     policies = d.policies(scenario) if d.seldom() else []

@@ -55,12 +55,14 @@ class Machines:
 
 
 class Group(NamedTuple):
-    """GPUs that one workload may come to hold in one pool; ``field`` names the replicas of a serving workload."""
+    """GPUs that one workload may come to hold in one pool; ``field`` names the replicas of a serving workload. They may
+    be sockets where ``any_node`` will do."""
 
     workload: str
     field: str
     pool: str
     gpus: int
+    any_node: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +191,7 @@ class Resolved:
         only = next(iter(self.gpus)) if len(self.gpus) == 1 else None
         any_only = next(iter(self.machines)) if len(self.machines) == 1 else None
         return tuple(
-            Group(name, wanted.field, label, wanted.gpus)
+            Group(name, wanted.field, label, wanted.gpus, wanted.any_node)
             for name, workload in self.parts.workloads.items()
             for wanted in workload.wanted
             if (label := wanted.pool or (any_only if wanted.any_node else only)) is not None

@@ -11,6 +11,7 @@ from itertools import chain
 
 from sim.build.loads import gpu_watts, least_w
 from sim.build.resolved import Resolved
+from sim.checks.campaigns import intensities_outside, many_fit, many_start
 from sim.checks.fabric import fabrics_fit
 from sim.checks.files import file_problems
 from sim.checks.ledger_size import bin_problems
@@ -59,7 +60,7 @@ def crosscheck(
         _gpu_lifetime(document, catalog),
         _bill(parts, document, catalog),
         _functional_unit(parts),
-        _intensities_outside(resolved),
+        intensities_outside(resolved),
     ]
     if not priced_only:
         checks += _of_what_runs(resolved.of_run, document, kernel_tables=activity_files)
@@ -74,6 +75,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
         links(document),
         held_to(resolved),
         _times_and_names(resolved),
+        many_start(resolved),
         bin_problems(resolved),
         _service_laws(resolved),
         _serving(resolved),
@@ -120,12 +122,6 @@ def _times_and_names(resolved: Resolved) -> Found:
     for name, job in resolved.jobs.items():
         if duration_ns is not None and job.start_after >= duration_ns:
             yield ("workloads", name, "start_after"), "is not before the end of the run: the job would never start"
-    for name, campaign in resolved.campaigns.items():
-        if duration_ns is not None and campaign.start_after >= duration_ns:
-            yield ("workloads", name, "start_after"), "is not before the end of the run: no trial would ever start"
-    for name, fleet in resolved.federated.items():
-        if duration_ns is not None and fleet.start_after >= duration_ns:
-            yield ("workloads", name, "start_after"), "is not before the end of the run: no round would ever start"
 
 
 def _places(document: Document) -> Found:
@@ -276,7 +272,7 @@ def _pools(resolved: Resolved) -> Found:
 def _room(resolved: Resolved) -> Found:
     """GPUs enough: services hold theirs throughout, and beside them each job fits by itself."""
     held: dict[str, int] = {}
-    for name, field, label, gpus in resolved.groups:
+    for name, field, label, gpus, _ in resolved.groups:
         if name in resolved.serving and label in resolved.machines:
             held[label] = held.get(label, 0) + gpus
             there = resolved.machines[label].slots
@@ -285,15 +281,11 @@ def _room(resolved: Resolved) -> Found:
                 asks = f"{group.most} replicas of {group.gpus} GPUs"
                 total = f"services ask for {held[label]:,} GPUs of '{label}', which has {there:,}"
                 yield ("workloads", name, field, "count"), f"{asks}: {total}"
-    alone = [
-        group
-        for group in resolved.groups
-        if (group.pool in resolved.gpus and not group.field)
-        or (group.pool in resolved.machines and group.workload in resolved.federated)
-    ]
-    for name, _, label, gpus in alone:
+    gpus_in, any_in = resolved.gpus, resolved.machines
+    alone = [g for g in resolved.groups if not g.field and g.pool in (any_in if g.any_node else gpus_in)]
+    for name, _, label, gpus, _ in alone:
         held[label] = held.get(label, 0) + (gpus if name in resolved.services else 0)
-    for name, _, label, gpus in alone:
+    for name, _, label, gpus, _ in alone:
         there, services = resolved.machines[label].slots, held[label]
         if name in resolved.services and services > there:
             yield (
@@ -303,14 +295,8 @@ def _room(resolved: Resolved) -> Found:
         elif name in resolved.jobs and name not in resolved.choosing and gpus + services > there:
             services_hold = f", of which services hold {services:,}" if services else ""
             yield ("workloads", name, "gpus"), f"asks for {gpus:,} GPUs; '{label}' has {there:,}{services_hold}"
-        elif name in resolved.campaigns:
-            for path, _, size, _ in resolved.campaigns[name].sizes:
-                if size + services > there:
-                    asks = f"asks for {size:,} GPUs; '{label}' has {there:,}, of which services hold {services:,}"
-                    yield ("workloads", name, *path, "gpus"), asks
-        elif name in resolved.federated and gpus + services > there:
-            asks = f"asks for {gpus:,} slots; '{label}' has {there:,}, of which services hold {services:,}"
-            yield ("workloads", name, "server", "slots"), asks
+        elif name in resolved.campaigns or name in resolved.federated:
+            yield from many_fit(resolved, name, there, services)
         elif name in resolved.others and gpus + services > there:
             yield (
                 ("workloads", name),
@@ -320,7 +306,7 @@ def _room(resolved: Resolved) -> Found:
 
 def _loads(resolved: Resolved) -> Found:
     """What workloads ask of their GPUs, these give."""
-    for name, _, label, _ in resolved.groups:
+    for name, _, label, *_ in resolved.groups:
         gpu, path = resolved.gpus.get(label), ("workloads", name)
         if gpu is None or name in resolved.choosing:
             continue
@@ -399,29 +385,6 @@ def _service_laws(resolved: Resolved) -> Found:
             yield ("workloads", name, "service_time", "cv"), "required above zero for a lognormal law, e.g. 0.8"
         if law != "lognormal" and cv is not None:
             yield ("workloads", name, "service_time", "cv"), f"a {law} law takes no 'cv'"
-
-
-def _intensities_outside(resolved: Resolved) -> Found:
-    """Every kind of device of a federated workload has a carbon intensity, and nothing else has one there."""
-    accounting = resolved.parts.accounting
-    if accounting is None:
-        return
-    path: KeyPath = ("accounting", "outside")
-    for name, workload in resolved.federated.items():
-        lacking = [kind for kind in workload.devices if kind not in accounting.outside.get(name, {})]
-        if lacking:
-            ask = "required. We do not guess where users' devices are: give the carbon intensity there"
-            yield (*path, name), f"{ask}, of {', '.join(lacking)}"
-    for name, kinds in accounting.outside.items():
-        if name not in resolved.federated and name not in resolved.parts.names:
-            known = [*resolved.federated]
-            yield (*path, name), f"unknown workload '{name}'{nearest(name, known)}  ({', '.join(known)})"
-        elif name in resolved.parts.workloads and name not in resolved.federated:
-            yield (*path, name), f"'{name}' has no devices outside: it is {resolved.parts.workloads[name].kind}"
-        for kind in kinds if name in resolved.federated else ():
-            there = resolved.federated[name].devices
-            if kind not in there:
-                yield (*path, name, kind), f"'{name}' has no such devices{nearest(kind, there)}  ({', '.join(there)})"
 
 
 def _functional_unit(parts: Parts) -> Found:

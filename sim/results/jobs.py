@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.results.catalogue import grid
-from sim.results.catalogue.activity import CAMPAIGNS, FLEETS, JOBS, PHASES, RAMPS, SCHEDULES, STEPS
+from sim.results.catalogue.activity import JOBS, PHASES, RAMPS, SCHEDULES, STEPS
+from sim.results.catalogue.campaigns import CAMPAIGNS, FLEETS
 from sim.results.formats import Grid, hours, number
 
 PHASE_WORDS = {phase: word for phase, word, _, _ in PHASES}
