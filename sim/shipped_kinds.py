@@ -138,6 +138,9 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.steps:MeasuredSteps": "sim.build.steps:measured",
         "sim.spec.steps:KernelSteps": "sim.build.steps:kernels",
     },
+    "failures": {
+        "sim.spec.failures:ComponentFailures": "sim.build.failures:components",
+    },
     "scheduler": {
         "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
     },

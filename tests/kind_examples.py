@@ -187,6 +187,7 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "per-area": {"carbon": "1000 kgCO2e/m2", "area": "2000 m2", "lifetime": "50 years"},
     },
     "second life": {"share": {"share": 0.2}, "years": {"years": "3 years"}},
+    "failures": {"components": {"profile": "llama-3-herd", "repair": "12 h"}},
     "workload": {
         "training": {"gpus": 8, "work": WORK, "cpu_load": 0.1},
         "inference": {

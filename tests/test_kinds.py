@@ -408,6 +408,27 @@ def iterations_take_time(spec: Any) -> None:
     assert (cost.table[:, 1:, 3] > 0.0).all()
 
 
+RECOVERY = {
+    "detection": {"crash": "1 min", "hang": "10 min", "silent": "1 h", "slow": "1 h"},
+    "schedule": "1 min",
+    "load": "1 min",
+    "warm_up": "1 min",
+}
+
+
+def failures_come_now_and_then(spec: Any) -> None:
+    """At a rate above zero that grows with the nodes, and the same again; the key of a run sees into it."""
+    plan = kinds.builder(spec)(spec, 8, CATALOG)
+    assert 0.0 < plan.interruptions_per_ns(8) < plan.interruptions_per_ns(80)
+    assert content_hash(plan)
+    data = small() | {"duration": "30 d"}
+    data["workloads"]["tune"] |= {"recovery": RECOVERY}
+    data["cluster"] = {"nodes": [{"profile": "dgx-h100", "count": 40, "failures": spec.model_dump(mode="json")}]}
+    first, again = sim.run(data).summary, sim.run(data).summary
+    assert first == again
+    assert first["energy_kwh"]["by_state"]["failed"] > 0.0
+
+
 def schedulers_place_what_there_is(spec: Any) -> None:
     made = scheduler(ClusterSpec.model_construct(nodes=[], scheduler=spec))
     assert content_hash(made), "the key of a run sees into it"
@@ -495,6 +516,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "route rule": rules_send_each_request_to_one_place,
     "difficulty": difficulties_are_told_or_drawn,
     "step time": iterations_take_time,
+    "failures": failures_come_now_and_then,
     "scheduler": schedulers_place_what_there_is,
     "fabric": fabrics_join_a_gang,
 }

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from operator import is_
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
+from sim.build.failures import failure_plan
 from sim.build.machines import Machine
+from sim.build.trained import Trained
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.memo import last_kept
@@ -35,9 +37,6 @@ from sim.spec.work import Workload
 from sim.spec.workloads import Inference, Training
 from sim.validation import Spec
 
-if TYPE_CHECKING:
-    from sim.build.trained import Trained
-
 S = TypeVar("S", bound=Spec)
 Key = TypeVar("Key")
 
@@ -46,12 +45,14 @@ Key = TypeVar("Key")
 class Machines:
     """By the label of the pool: those whose profiles could be read, and what is wrong with those of the others.
 
-    ``twice`` are the places in ``cluster.nodes`` of pools whose label is taken.
+    ``unread_failures`` are what is wrong with the profiles of failures of pools that are otherwise read. ``twice`` are
+    the places in ``cluster.nodes`` of pools whose label is taken.
     """
 
     found: Mapping[str, Machine]
     unread: Mapping[str, tuple[int, InputError]]
     twice: tuple[int, ...]
+    unread_failures: Mapping[int, InputError] = field(default_factory=dict)
 
 
 class Group(NamedTuple):
@@ -251,6 +252,7 @@ def _those(all_of_them: Mapping[Key, object], kind: type[S]) -> Mapping[Key, S]:
 def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
     found: dict[str, Machine] = {}
     unread: dict[str, tuple[int, InputError]] = {}
+    unread_failures: dict[int, InputError] = {}
     twice = []
     for i, pool in enumerate(cluster.nodes):
         if pool.label in found or pool.label in unread:
@@ -263,7 +265,12 @@ def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
             found[pool.label] = Machine(pool, node, cpu, gpu)
         except InputError as error:
             unread[pool.label] = (i, error)
-    return Machines(found, unread, tuple(twice))
+            continue
+        try:
+            found[pool.label] = replace(found[pool.label], failures=failure_plan(pool.failures, node.slots, catalog))
+        except InputError as error:
+            unread_failures[i] = error
+    return Machines(found, unread, tuple(twice), unread_failures)
 
 
 MOST_GIVEN = 8

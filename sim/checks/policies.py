@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sim.build.gangs import gang_in
-from sim.build.loads import Gang, can_be_capped, gpu_watts, job_ns
+from sim.build.loads import can_be_capped, gpu_watts, job_ns
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
@@ -84,7 +84,8 @@ def signal_problems(resolved: Resolved, signals: Signals) -> Found:
         if problem is not None:
             yield (*path, "signal"), problem
         elif isinstance(written, Windowed):
-            for field, why in _windows(job, written, gang_in(job, pool, resolved), at_site[written.signal]):
+            gang, mtbf_ns = gang_in(job, pool, resolved), resolved.machines[pool].mtbf_ns(job.gpus)
+            for field, why in _windows(job, written, job_ns(job, gang, mtbf_ns), at_site[written.signal]):
                 yield (*path, field), why
     for i, policy in resolved.caps.items():
         compared = policy.condition.compared if policy.condition is not None else None
@@ -106,9 +107,9 @@ def _unseen(signal: str, level: object, known: Mapping[str, Signal]) -> str | No
     return None
 
 
-def _windows(job: Training, written: Windowed, gang: Gang, truth: Signal) -> Iterator[tuple[str, str]]:
+def _windows(job: Training, written: Windowed, needs_ns: int, truth: Signal) -> Iterator[tuple[str, str]]:
     """What is wrong with the window of a schedule: too short for the job, or too long for the series."""
-    needs_ns, submit_ns = job_ns(job, gang), int(job.start_after)
+    submit_ns = int(job.start_after)
     deadline_ns = written.deadline_ns(submit_ns, needs_ns)
     if deadline_ns < submit_ns + needs_ns:
         yield "deadline", f"the job takes {needs_ns / HOUR_NS:.4g} h and cannot be done by then if started at once"

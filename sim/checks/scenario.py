@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from itertools import chain
 
 from sim.build.loads import gpu_watts, least_w
+from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
 from sim.checks.campaigns import intensities_outside, many_fit, many_start
 from sim.checks.fabric import fabrics_fit
+from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
 from sim.checks.ledger_size import bin_problems
 from sim.checks.policies import cap_problems
@@ -30,7 +32,7 @@ from sim.quantities import Price
 from sim.spec.battery import Battery, StatedStock
 from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
-from sim.spec.workloads import JobWork, Load
+from sim.spec.workloads import JobWork, Load, Training
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
 
@@ -57,6 +59,7 @@ def crosscheck(
         _places(document),
         _weather_needed(parts),
         _stock_stated(parts),
+        _plates(resolved),
         _gpu_lifetime(document, catalog),
         _bill(parts, document, catalog),
         _functional_unit(parts),
@@ -83,7 +86,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     if resolved.parts.cluster is None:
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
-    checks += [fabrics_fit(resolved), _loads(resolved), models_fit(resolved)]
+    checks += [failure_problems(resolved), fabrics_fit(resolved), _loads(resolved), models_fit(resolved)]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
         checks.append(cap_problems(resolved))
@@ -155,6 +158,18 @@ def _weather_needed(parts: Parts) -> Found:
         for i, unit in enumerate(place.on_site):
             if unit.needs_sky:
                 yield (*path, "on_site", i), f"{unit.kind} needs the site's 'weather'; or give {unit.kind}-series"
+
+
+def _plates(resolved: Resolved) -> Found:
+    """A facility may leave what cold plates take to its nodes, each of which has to know."""
+    for path, place in resolved.parts.places.items():
+        if not left_to_profiles(place.facility):
+            continue
+        nodes = [machine.node for machine in standing(resolved, str(path[1]) if len(path) > 1 else None)]
+        lacking = next((f"the profile of '{node.name}' has none" for node in nodes if node.liquid_share is None), None)
+        if lacking is not None or not nodes:
+            at = (*path, "facility", "cooling", "liquid_share")
+            yield at, f"required: {lacking or 'no node stands there'} to take its place; give e.g. 0.75"
 
 
 def _stock_stated(parts: Parts) -> Found:
@@ -398,3 +413,5 @@ def _functional_unit(parts: Parts) -> Found:
     workload = parts.workloads.get(unit.of)
     if workload is not None and unit.per not in ("run", *workload.counts):
         yield (*path, "per"), f"'{unit.of}' is {workload.kind} and counts no {unit.per}s"
+    elif unit.per == "trained-token" and isinstance(workload, Training) and workload.work.kind != "model":
+        yield (*path, "per"), f"'{unit.of}' has work of kind {workload.work.kind}, in which tokens are not known"

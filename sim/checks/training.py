@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sim.build.gangs import trained_in
 from sim.build.resolved import Resolved
@@ -43,8 +43,13 @@ def _model_fits(path: KeyPath, job: Training, labels: Sequence[str], resolved: R
 
 
 def _unknown(path: KeyPath, work: ModelWork, resolved: Resolved) -> Found:
-    if work.model_profile is not None:
+    catalog = resolved.catalog
+    asked: list[tuple[str, str | None, Callable[[str], object]]] = [
+        ("model", work.model_profile, catalog.model),
+        ("stack", work.stack, catalog.training_stack),
+    ]
+    for field, profile, read in asked:
         try:
-            resolved.catalog.model(work.model_profile)
+            read(profile) if profile is not None else None
         except InputError as error:
-            yield from (((*path, "model"), problem.message) for problem in error.problems)
+            yield (*path, field), error.problems[0].message

@@ -105,7 +105,7 @@ class Slots:
 
     def has(self, slots: int) -> bool:
         """Whether a whole gang of so many is there already."""
-        return self._kept is not None and sum(self._kept.parts.values()) == self._kept.slots == slots
+        return self._kept is not None and self._kept.slots == slots and not self._kept.lacks
 
     def request(self, owner: str, pool: str, slots: int, expected_ns: int | None = None) -> Gang:
         """As ``Cluster.request``."""
@@ -124,8 +124,7 @@ class Slots:
 
     def withdraw(self, gang: Gang) -> None:
         """Keeps a whole gang that is set up; otherwise as ``Cluster.withdraw``."""
-        whole = gang.ready.triggered and sum(gang.parts.values()) == gang.slots
-        if whole:
+        if gang.ready.triggered and not gang.lacks:
             self._kept = gang
             return
         if gang.placed_ns is not None:

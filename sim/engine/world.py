@@ -10,13 +10,14 @@ import simpy
 
 from sim.engine.campaign import Campaign, CampaignPlan
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
+from sim.engine.cluster import Cluster, Spares
 from sim.engine.control import Capped, CapPlan, PowerLimit, Throttle, follow_caps
 from sim.engine.draws import NodeHardware
-from sim.engine.failures import break_now_and_then
+from sim.engine.failures import FailurePlan
 from sim.engine.federated import Federated, FederatedPlan
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
+from sim.engine.progress import Spending, SpendingRecorder
 from sim.engine.scheduling import Scheduler
 from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan, ServingService
@@ -35,7 +36,7 @@ GIVE_UP_NS = 100 * 365 * DAY_NS
 
 @dataclass(frozen=True)
 class Pool:
-    """``count`` nodes of one kind. ``idle_timeout_ns`` None keeps them powered; ``mtbf_ns`` None never breaks one.
+    """``count`` nodes of one kind. ``idle_timeout_ns`` None keeps them powered; without ``failures`` none ever breaks.
 
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
     """
@@ -45,9 +46,14 @@ class Pool:
     count: int
     powered: bool
     idle_timeout_ns: int | None
-    mtbf_ns: int | None
-    repair_ns: int
+    failures: FailurePlan | None = None
+    spares: Spares | None = None
     unit_spread: float = 0.0
+
+    def powered_at_first(self, i: int) -> bool:
+        """Whether the ``i``-th node is on at the start; cold spares, the last, are not."""
+        cold = self.spares is not None and self.spares.state == "cold"
+        return self.powered and not (cold and self.spares is not None and i >= self.count - self.spares.count)
 
 
 @dataclass(frozen=True)
@@ -97,20 +103,26 @@ def simulate(
     env = Clock()
     tally = Tally(recorder)
     recorder = tally if campaigns else recorder
-    nodes = [
-        Node(env, recorder, f"{pool.name}/{i}", pool.name, _units(pool, i, streams), powered=pool.powered)
+    spendings = {plan.name: Spending(env) for plan in training if plan.recovery is not None}
+    if spendings:
+        recorder = SpendingRecorder(recorder, spendings)
+    of_pool = {
+        pool.name: [
+            Node(
+                env, recorder, f"{pool.name}/{i}", pool.name, _units(pool, i, streams), powered=pool.powered_at_first(i)
+            )
+            for i in range(pool.count)
+        ]
         for pool in pools
-        for i in range(pool.count)
-    ]
+    }
+    nodes = [node for own in of_pool.values() for node in own]
     timeouts = {pool.name: pool.idle_timeout_ns for pool in pools if pool.idle_timeout_ns is not None}
-    cluster = Cluster(env, nodes, timeouts, scheduler)
-    by_pool = {pool.name: pool for pool in pools}
-    for node in nodes:
-        pool = by_pool[node.pool]
-        if pool.mtbf_ns is not None:
-            rng = streams(f"failures/{node.name}")
-            env.process(break_now_and_then(env, cluster, node, mtbf_ns=pool.mtbf_ns, repair_ns=pool.repair_ns, rng=rng))
-    jobs = [TrainingJob(env, cluster, plan) for plan in training]
+    spares = {pool.name: pool.spares for pool in pools if pool.spares is not None}
+    cluster = Cluster(env, nodes, timeouts, scheduler, spares)
+    for pool in pools:
+        if pool.failures is not None:
+            pool.failures.begin(env, cluster, pool.name, of_pool[pool.name], streams)
+    jobs = [TrainingJob(env, cluster, plan, spendings.get(plan.name)) for plan in training]
     other_work = [plan.begin(env, cluster) for plan in others]
     searches = [Campaign(env, cluster, plan, tally) for plan in campaigns]
     fleets = [Federated(env, cluster, plan, recorder) for plan in federated]

@@ -36,6 +36,7 @@ from sim.results.results import Results
 from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
 from sim.running.simulation import Ended, Simulated, ended, simulate
+from sim.spec.failures import ComponentFailures
 from sim.spec.scenario import Sample, Scenario
 from sim.spec.training import ModelWork
 from sim.units import HOUR_NS, MAX_NS
@@ -233,6 +234,8 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
         done = activity["serving"][wanted.of]["completed"] * (wanted.images_per_request or 1.0)
     elif wanted.per == "user-hour":
         done = (wanted.users or 0.0) * ledger.end_ns / HOUR_NS
+    elif wanted.per == "trained-token":
+        done = activity["jobs"][wanted.of]["step"]["tokens"]
     elif wanted.per == "gpu-hour":
         done = {**activity["jobs"], **activity.get("campaigns", {})}[wanted.of]["gpu_hours"]
     elif wanted.per == "round":
@@ -347,6 +350,10 @@ def profiles_used(resolved: Resolved) -> Sequence[str]:
     trained = [work.model_profile for work in works if isinstance(work, ModelWork)]
     names |= {name for name in trained if name is not None}
     for machine in resolved.machines.values():
+        failures = machine.pool.failures
+        names |= (
+            {failures.profile} if isinstance(failures, ComponentFailures) and failures.profile is not None else set()
+        )
         names |= {machine.node.name, machine.cpu.name} | ({machine.gpu.name} if machine.gpu is not None else set())
     return sorted(names)
 

@@ -27,11 +27,11 @@ class Luccioni2023Convention(Spec):
 
 
 class FunctionalUnit(Spec):
-    """What the SCI is per: ``count`` requests, images, output tokens, GPU-hours, user-hours, trials, rounds or
-    runs of ``of``."""
+    """What the SCI is per: ``count`` requests, images, output tokens, tokens trained on, GPU-hours,
+    user-hours, trials, rounds or runs of ``of``."""
 
     of: str
-    per: Literal["request", "image", "output-token", "gpu-hour", "user-hour", "trial", "round", "run"]
+    per: Literal["request", "image", "output-token", "trained-token", "gpu-hour", "user-hour", "trial", "round", "run"]
     count: float = Field(default=1.0, gt=0, le=1e15)
     images_per_request: float | None = Field(default=None, gt=0, le=1e6, description="Needed per image.")
     users: float | None = Field(default=None, gt=0, le=1e12, description="Served at a time; needed per user-hour.")

@@ -40,6 +40,28 @@ class ScheduleRecord:
     immediate_mean: float | None
 
 
+Activity = Literal["productive", "lost", "checkpoints", "detection", "restarts", "planned_stops", "waiting"]
+
+
+@dataclass(frozen=True)
+class ReliabilityRecord:
+    """What faults did to a job that recovers from them. ``interruptions`` are unexpected, by component.
+
+    ``activities`` say for how many ns since it first started, and with how many J since it was submitted, the gang was
+    at work that was kept or lost, stood still for checkpoints, had not noticed yet, was being restarted or serviced, or
+    waited (booting, set-up, pauses). ``slowed_ns`` is what slow parts added to the time at work. ``corrupted`` says
+    that wrong results nobody has noticed are in what was done. ``mtbf_ns`` is the mean expected for its gang.
+    """
+
+    interruptions: Mapping[str, int]
+    planned_stops: int
+    slowed_ns: int
+    corrupted: bool
+    activities: Mapping[Activity, tuple[int, float]]
+    checkpoint_every_ns: int | None
+    mtbf_ns: float | None
+
+
 @dataclass(frozen=True)
 class JobRecord:
     """One training job. Times in ns from the start of the run; ``started_ns`` is None if it never held its gang.
@@ -67,6 +89,7 @@ class JobRecord:
     cap_changes: int = 0
     worked_ns: tuple[tuple[float | None, int], ...] = ()
     schedule: ScheduleRecord | None = None
+    reliability: ReliabilityRecord | None = None
 
 
 @dataclass(frozen=True)
