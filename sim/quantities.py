@@ -270,6 +270,8 @@ ZoneName = Annotated[str, AfterValidator(_read_zone)]
 """The name of a time zone in the IANA database, such as ``Europe/Berlin``."""
 Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration", Nanoseconds)]
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration", Nanoseconds)]
+MTBF = Annotated[Quantity, *_quantity("duration", above=0.0)]
+"""A mean time in s that may be longer than any run, such as one part's between failures."""
 Lifetime = Annotated[Nanoseconds, *_field(_duration_reader(1, LIFETIME), "duration", Nanoseconds)]
 Allowance = Annotated[
     Nanoseconds | Share,

@@ -117,6 +117,9 @@ def _resolve(annotation: Any, loc: tuple[str | int, ...], data: Any) -> tuple[Ke
         if tagged and not (has(data, [str(part)]) and _kind(tagged[0]) is None):
             here = list(tagged)  # the tag of a union member: pydantic's word, not the user's
             continue
+        if part in ("@kinds", "@plain"):  # of models that have a kind, or one that has none
+            here = [m for m in here if _is_model(m) and (part == "@kinds") == (_kind(m) is not None)]
+            continue
         if str(part).startswith("@"):  # the tag of a quantity-or-mapping union
             here = [m for m in here if (part == "@mapping") == _is_model(m)]
             continue

@@ -91,7 +91,7 @@ def test_any_world_balances(world: tuple[list[Pool], list[TrainingPlan], list[Se
             assert int(mine.slot_ns.sum()) == 4 * p.count * duration_ns
     assert (ledger.energy_j >= 0).all()
     _never_above_full_power(pools, ledger.total_j(), duration_ns)
-    p_never_fails = {p.name: p.mtbf_ns is None for p in pools}
+    p_never_fails = {p.name: p.failures is None for p in pools}
     for plan, record in zip(jobs, outcome.jobs, strict=True):
         held = ledger.where(lambda k, n=plan.name: k.owner == n and k.component == "gpu")  # type: ignore[misc]
         active = held.where(lambda k: k.state == "active")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
 from sim.engine.draws import NodeHardware, Rest, Supply
+from sim.engine.failures import NodeFailures
 from sim.engine.meter import Draw
 from sim.engine.service import ServicePlan
 from sim.engine.training import TrainingPlan
@@ -41,16 +42,18 @@ def hardware(*, slots: int = 4, supply: bool = True, boot_s: int = 100, shutdown
 
 
 def pool(count: int = 1, **changes: object) -> Pool:
-    """``count`` such nodes, always on and never failing unless ``changes`` say otherwise."""
+    """``count`` such nodes, always on and never failing unless ``changes`` say otherwise: whole nodes do, with an
+    ``mtbf_ns`` and a ``repair_ns``."""
     values: dict[str, object] = {
         "name": "pool",
         "hardware": hardware(),
         "count": count,
         "powered": True,
         "idle_timeout_ns": None,
-        "mtbf_ns": None,
-        "repair_ns": 0,
     }
+    mtbf_ns, repair_ns = changes.pop("mtbf_ns", None), changes.pop("repair_ns", 0)
+    if mtbf_ns is not None:
+        values["failures"] = NodeFailures(mtbf_ns, repair_ns)  # type: ignore[arg-type]
     return Pool(**{**values, **changes})  # type: ignore[arg-type]
 
 

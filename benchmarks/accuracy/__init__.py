@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from benchmarks.accuracy import (
     caps,
     clocks,
+    collectives,
     decode_caps,
     kernel_times,
     kernels,
@@ -34,6 +35,7 @@ def rows(*, quick: bool) -> Sequence[Row]:
         *found,
         *megatron.rows(),
         *mpt_fsdp.rows(),
+        *collectives.rows(),
         *kernel_times.rows(),
         *kernels.rows(quick=quick),
         *minimax.rows(quick=quick),

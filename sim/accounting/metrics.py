@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.accounting.ledger import WAN, Ledger
+from sim.accounting.ledger import OUTSIDE, Ledger
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
-from sim.workload.records import JobRecord, ScheduleRecord, ServiceLog, ThrottleRecord
+from sim.workload.records import JobRecord, ReliabilityRecord, ScheduleRecord, ServiceLog, ThrottleRecord
 
 
 def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:
@@ -20,8 +20,8 @@ def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:
 
 
 def it_of(ledger: Ledger, owner: str) -> Ledger:
-    """Rows of an owner's IT equipment: networks between sites are nobody's machines."""
-    return ledger.where(lambda key: key.owner == owner and key.component != WAN)
+    """Rows of an owner's IT equipment: networks and users' devices are none of a site's machines."""
+    return ledger.where(lambda key: key.owner == owner and key.component not in OUTSIDE)
 
 
 def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
@@ -100,6 +100,35 @@ def job_metrics(records: Sequence[JobRecord]) -> dict[str, Any]:
     schedules = [record.schedule for record in records if record.schedule is not None]
     if schedules:
         metrics["schedule"] = schedule_metrics(schedules[0])  # a workload is one job
+    reliability = [record.reliability for record in records if record.reliability is not None]
+    if reliability:
+        metrics |= reliability_metrics(reliability[0])
+    return metrics
+
+
+def reliability_metrics(record: ReliabilityRecord) -> dict[str, Any]:
+    """Figures of a job that recovers from faults. Its time since it first started and its energy are split alike.
+
+    ``effective_time_share`` is the time at work that was kept, of that since it first started: the effective training
+    time ratio (ETTR) of Kokolis and others (2024, arXiv:2410.21680), without the first wait in the queue.
+    """
+    elapsed_ns = sum(ns for ns, _ in record.activities.values())
+    metrics: dict[str, Any] = {
+        "interruptions_by_component": dict(sorted(record.interruptions.items())),
+        "planned_stops": record.planned_stops,
+        "time_split_s": {name: ns / NS_PER_S for name, (ns, _) in record.activities.items()},
+        "energy_split_kwh": {name: joules / J_PER_KWH for name, (_, joules) in record.activities.items()},
+    }
+    if elapsed_ns:
+        metrics["effective_time_share"] = record.activities["productive"][0] / elapsed_ns
+    if record.checkpoint_every_ns is not None:
+        metrics["checkpoint_interval_s"] = record.checkpoint_every_ns / NS_PER_S
+    if record.mtbf_ns is not None:
+        metrics["expected_mtbf_s"] = record.mtbf_ns / NS_PER_S
+    if record.slowed_ns:
+        metrics["slowed_by_stragglers_s"] = record.slowed_ns / NS_PER_S
+    if record.corrupted:
+        metrics["undetected_corruption"] = True
     return metrics
 
 

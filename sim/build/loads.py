@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sim.build.failures import interval_ns
 from sim.profiles.capped import Board, job_under_cap
 from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, saved_w, voltage
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
@@ -232,15 +233,16 @@ def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Steps
     )
 
 
-def job_ns(job: Training, gang: Gang) -> int:
-    """How long a job holds its gang if nothing happens to it, checkpoints included."""
-    every = job.checkpoint
-    return expected_ns(
-        gang.under(None).work_ns,
-        int(job.setup),
-        int(every.every) if every is not None else None,
-        int(every.write) if every is not None else 0,
-    )
+def job_ns(job: Training, gang: Gang, mtbf_ns: float | None) -> int:
+    """How long a job holds its gang if nothing happens to it, checkpoints included; ``mtbf_ns`` is of its gang."""
+    stall_ns = job.checkpoint.stall_ns if job.checkpoint is not None else 0
+    return expected_ns(gang.under(None).work_ns, int(job.setup), interval_ns(job.checkpoint, mtbf_ns), stall_ns)
+
+
+def waiting_w(gpu: GPUProfile, active_w: float, loaded_w: float) -> float:
+    """W of a GPU that waits for others in a collective: clocked up, and never more than at work."""
+    beyond_w = float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0
+    return min(loaded_w + beyond_w, active_w)
 
 
 def can_be_capped(work: JobWork) -> bool:

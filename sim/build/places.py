@@ -109,7 +109,8 @@ def _placed(
         truth = signals[site].get(place.signal)
         if truth is None:
             raise UnplacedError(((*path, "signal"), f"the grid of '{site}' has no {place.signal}"))
-        needs_ns = job_ns(job, gang_in(job, label, resolved))
+        gang, mtbf_ns = gang_in(job, label, resolved), resolved.machines[label].mtbf_ns(job.gpus)
+        needs_ns = job_ns(job, gang, mtbf_ns)
         begin_ns = begins[label] = submit_ns + (transfer_ns if label != place.home else 0)
         rng = streams(f"place/{name}/{label}")
         try:

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from operator import is_
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
+from sim.build.failures import failure_plan
 from sim.build.machines import Machine
+from sim.build.trained import Trained
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
+from sim.spec.campaign import CampaignSpec
 from sim.spec.cluster import Cluster
+from sim.spec.federated import FederatedSpec
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
 from sim.spec.scenario import Scenario
@@ -33,9 +37,6 @@ from sim.spec.work import Workload
 from sim.spec.workloads import Inference, Training
 from sim.validation import Spec
 
-if TYPE_CHECKING:
-    from sim.build.trained import Trained
-
 S = TypeVar("S", bound=Spec)
 Key = TypeVar("Key")
 
@@ -44,21 +45,25 @@ Key = TypeVar("Key")
 class Machines:
     """By the label of the pool: those whose profiles could be read, and what is wrong with those of the others.
 
-    ``twice`` are the places in ``cluster.nodes`` of pools whose label is taken.
+    ``unread_failures`` are what is wrong with the profiles of failures of pools that are otherwise read. ``twice`` are
+    the places in ``cluster.nodes`` of pools whose label is taken.
     """
 
     found: Mapping[str, Machine]
     unread: Mapping[str, tuple[int, InputError]]
     twice: tuple[int, ...]
+    unread_failures: Mapping[int, InputError] = field(default_factory=dict)
 
 
 class Group(NamedTuple):
-    """GPUs that one workload may come to hold in one pool; ``field`` names the replicas of a serving workload."""
+    """GPUs that one workload may come to hold in one pool; ``field`` names the replicas of a serving workload. They may
+    be sockets where ``any_node`` will do."""
 
     workload: str
     field: str
     pool: str
     gpus: int
+    any_node: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +121,19 @@ class Resolved:
         return _those(self.parts.workloads, Serving)
 
     @cached_property
+    def campaigns(self) -> Mapping[str, CampaignSpec]:
+        """Campaigns by name."""
+        return _those(self.parts.workloads, CampaignSpec)
+
+    @cached_property
+    def federated(self) -> Mapping[str, FederatedSpec]:
+        """Federated trainings by name."""
+        return _those(self.parts.workloads, FederatedSpec)
+
+    @cached_property
     def others(self) -> Mapping[str, Workload]:
         """Workloads of all other kinds, by name: what is known of them is what every workload answers."""
-        ours = {*self.jobs, *self.services, *self.serving}
+        ours = {*self.jobs, *self.services, *self.serving, *self.campaigns, *self.federated}
         return {name: workload for name, workload in self.parts.workloads.items() if name not in ours}
 
     @cached_property
@@ -175,11 +190,12 @@ class Resolved:
         A job that chooses its pool counts as at home until it is placed.
         """
         only = next(iter(self.gpus)) if len(self.gpus) == 1 else None
+        any_only = next(iter(self.machines)) if len(self.machines) == 1 else None
         return tuple(
-            Group(name, wanted.field, label, wanted.gpus)
+            Group(name, wanted.field, label, wanted.gpus, wanted.any_node)
             for name, workload in self.parts.workloads.items()
             for wanted in workload.wanted
-            if (label := wanted.pool if wanted.pool is not None else only) is not None
+            if (label := wanted.pool or (any_only if wanted.any_node else only)) is not None
         )
 
     @cached_property
@@ -236,6 +252,7 @@ def _those(all_of_them: Mapping[Key, object], kind: type[S]) -> Mapping[Key, S]:
 def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
     found: dict[str, Machine] = {}
     unread: dict[str, tuple[int, InputError]] = {}
+    unread_failures: dict[int, InputError] = {}
     twice = []
     for i, pool in enumerate(cluster.nodes):
         if pool.label in found or pool.label in unread:
@@ -248,7 +265,12 @@ def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
             found[pool.label] = Machine(pool, node, cpu, gpu)
         except InputError as error:
             unread[pool.label] = (i, error)
-    return Machines(found, unread, tuple(twice))
+            continue
+        try:
+            found[pool.label] = replace(found[pool.label], failures=failure_plan(pool.failures, node.slots, catalog))
+        except InputError as error:
+            unread_failures[i] = error
+    return Machines(found, unread, tuple(twice), unread_failures)
 
 
 MOST_GIVEN = 8

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.build.caps import Capping, serving_caps
+from sim.build.failures import interval_ns, recovery_plan
 from sim.build.gangs import gang_in
-from sim.build.loads import RateUnderCap, can_be_capped, gpu_watts
+from sim.build.loads import RateUnderCap, can_be_capped, gpu_watts, waiting_w
 from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
@@ -74,6 +75,7 @@ def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> T
     """A job in SI, that starts when it can."""
     gang = gang_in(spec, pool, resolved)
     work = gang.under(None)
+    gpu, mtbf_ns = resolved.gpus[pool], resolved.machines[pool].mtbf_ns(spec.gpus)
     return TrainingPlan(
         name=name,
         pool=pool,
@@ -81,14 +83,18 @@ def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> T
         work_ns=work.work_ns,
         submit_ns=int(spec.start_after),
         setup_ns=int(spec.setup),
-        checkpoint_every_ns=int(spec.checkpoint.every) if spec.checkpoint is not None else None,
-        checkpoint_ns=int(spec.checkpoint.write) if spec.checkpoint is not None else 0,
+        checkpoint_every_ns=interval_ns(spec.checkpoint, mtbf_ns),
+        checkpoint_ns=spec.checkpoint.stall_ns if spec.checkpoint is not None else 0,
         time_limit_ns=int(spec.time_limit) if spec.time_limit is not None else None,
         on_failure=spec.on_failure,
         active_w=work.active_w,
         loaded_w=work.loaded_w,
         cpu_load=float(spec.cpu_load),
         under_cap=RateUnderCap(gang) if can_be_capped(spec.work) else None,
+        checkpoint_behind_ns=spec.checkpoint.behind_ns if spec.checkpoint is not None else 0,
+        waiting_w=waiting_w(gpu, work.active_w, work.loaded_w),
+        idle_w=float(gpu.power.idle.value),
+        recovery=recovery_plan(spec.recovery, mtbf_ns) if spec.recovery is not None else None,
     )
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from sim.build.built import Built, LedgerBins
 from sim.build.caps import cappings, power_limits, training_caps
+from sim.build.failures import spares
 from sim.build.gangs import step_plans, swings, trace_plans
 from sim.build.places import placed
 from sim.build.resolved import Resolved
@@ -42,8 +43,8 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
             count=machine.pool.count,
             powered=machine.pool.initially == "on",
             idle_timeout_ns=int(machine.pool.idle_timeout) if machine.pool.idle_timeout is not None else None,
-            mtbf_ns=int(machine.pool.failures.mtbf) if machine.pool.failures is not None else None,
-            repair_ns=int(machine.pool.failures.repair) if machine.pool.failures is not None else 0,
+            failures=machine.failures,
+            spares=spares(machine.pool, machine.gpu),
             unit_spread=_unit_spread(machine.gpu),
         )
         for label, machine in resolved.machines.items()
@@ -73,6 +74,8 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         moved=moved,
         scheduler=scheduler(parts.cluster),
         others=tuple(built[name] for name in resolved.others),
+        campaigns=tuple(built[name] for name in resolved.campaigns),
+        federated=tuple(built[name] for name in resolved.federated),
         steps=step_plans(resolved),
         swings=swings(resolved),
         traces=trace_plans(resolved),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sim.build.gangs import gang_in
-from sim.build.loads import Gang, can_be_capped, gpu_watts, job_ns
+from sim.build.loads import can_be_capped, gpu_watts, job_ns
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
@@ -44,17 +44,20 @@ def cap_problems(resolved: Resolved) -> Found:
                 message = "is an inference service, whose service times are given; a cap needs training or serving"
                 yield (*path, "target"), f"'{capped.workload}' {message}"
                 continue
-            if capped.workload in resolved.others:
+            if capped.workload in {**resolved.others, **resolved.federated}:
                 kind = parts.workloads[capped.workload].kind
                 yield (*path, "target"), f"'{capped.workload}' is of the kind '{kind}', which follows no caps"
                 continue
-            job = resolved.jobs.get(capped.workload)
-            if job is not None and job.work.kind == "gpu-hours":
-                if not can_be_capped(job.work):
-                    yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
-                    continue
-                loaded_w = gpu_watts(job.work.load, gpu)[1]
-            if job is None and policy.condition is not None and policy.condition.endless and parts.open_ended:
+            job, campaign = resolved.jobs.get(capped.workload), resolved.campaigns.get(capped.workload)
+            works = [job.work] if job is not None else []
+            works += [work for _, _, _, work in campaign.sizes] if campaign is not None else []
+            if not all(map(can_be_capped, works)):
+                yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
+                continue
+            own_w = [gpu_watts(work.load, gpu)[1] if work.kind == "gpu-hours" else loaded_w for work in works]
+            loaded_w = max(own_w, default=loaded_w)
+            endless = policy.condition is not None and policy.condition.endless
+            if not works and endless and parts.open_ended:
                 yield (*path, "when"), "a daily cap of a serving workload needs a scenario with a 'duration'"
             yield from _within_reach(path, policy, gpu, loaded_w)
 
@@ -81,7 +84,8 @@ def signal_problems(resolved: Resolved, signals: Signals) -> Found:
         if problem is not None:
             yield (*path, "signal"), problem
         elif isinstance(written, Windowed):
-            for field, why in _windows(job, written, gang_in(job, pool, resolved), at_site[written.signal]):
+            gang, mtbf_ns = gang_in(job, pool, resolved), resolved.machines[pool].mtbf_ns(job.gpus)
+            for field, why in _windows(job, written, job_ns(job, gang, mtbf_ns), at_site[written.signal]):
                 yield (*path, field), why
     for i, policy in resolved.caps.items():
         compared = policy.condition.compared if policy.condition is not None else None
@@ -103,9 +107,9 @@ def _unseen(signal: str, level: object, known: Mapping[str, Signal]) -> str | No
     return None
 
 
-def _windows(job: Training, written: Windowed, gang: Gang, truth: Signal) -> Iterator[tuple[str, str]]:
+def _windows(job: Training, written: Windowed, needs_ns: int, truth: Signal) -> Iterator[tuple[str, str]]:
     """What is wrong with the window of a schedule: too short for the job, or too long for the series."""
-    needs_ns, submit_ns = job_ns(job, gang), int(job.start_after)
+    submit_ns = int(job.start_after)
     deadline_ns = written.deadline_ns(submit_ns, needs_ns)
     if deadline_ns < submit_ns + needs_ns:
         yield "deadline", f"the job takes {needs_ns / HOUR_NS:.4g} h and cannot be done by then if started at once"

@@ -1,21 +1,24 @@
 """The machines and who holds them: whole gangs, which wait for slots, get them from the scheduler and give them back.
 
 Nodes that are off are booted when a gang is given slots there, on the account of that gang; with an idle timeout they
-are shut down again, on nobody's.
+are shut down again, on nobody's. Spares of a pool are kept from the scheduler: a gang that goes on without nodes it has
+lost is given spares first, then free nodes, or waits until one is mended.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.draws import Share, ShareState
+from sim.engine.draws import UNALLOCATED, Share, ShareState
+from sim.engine.group import FEWEST_NODES, NodeGroup
 from sim.engine.node import Activity, Node
-from sim.engine.scheduling import FirstCome, Scheduler, fault
+from sim.engine.scheduling import RANK, FirstCome, Scheduler, fault
 from sim.errors import RunError
 
 
@@ -26,10 +29,54 @@ class NodeLost:
     node: str
 
 
+Shows = Literal["crash", "hang", "silent", "slow", "planned"]
+"""How what happened is noticed: work ends, or stands still, or goes on with wrong results, or slowly; or on purpose."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fault:
+    """Something failed: what, how that shows, the ``nodes`` it was on, and what is left of the rate of work (0..1).
+
+    Where it ``breaks`` them, the nodes are away for ``repair_ns`` once it is noticed; None where whoever struck mends
+    them.
+    """
+
+    component: str
+    shows: Shows
+    nodes: tuple[Node, ...]
+    breaks: bool
+    repair_ns: int | None = None
+    rate: float = 1.0
+
+
+@dataclass(frozen=True)
+class Spares:
+    """``count`` nodes of a pool, its last, that stand in for others: powered with GPUs ``loaded`` at so many W (hot),
+    idle (warm) or off (cold). One takes ``replace_ns`` to be put in place."""
+
+    count: int
+    state: Literal["hot", "warm", "cold"]
+    replace_ns: int
+    loaded_w: float
+
+
+class _Standby:
+    """Holds hot spares: their GPUs are loaded, for nobody yet."""
+
+    def node_lost(self, node: Node) -> None:
+        """A spare that fails is mended as any node."""
+
+    def activity(self, _node: Node, _start_ns: int, _end_ns: int) -> Activity | None:
+        """Its share says it all."""
+        return None
+
+
 class Gang:
     """Slots held together by one process, from request to release; it moves between states as one.
 
     ``expected_ns`` is how long it is to hold them, if nothing happens to it; None for a service, which does not end.
+    ``hears`` is told of faults, where the gang goes on without the nodes it loses; else the loss of one interrupts its
+    process.
     """
 
     def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int, expected_ns: int | None) -> None:
@@ -42,19 +89,77 @@ class Gang:
         self.ready: simpy.Event = cluster.env.event()
         self.parts: dict[Node, int] = {}
         self.placed_ns: int | None = None
+        self.on_placed: Callable[[], None] | None = None
         self.told_by: Callable[[Node, int, int], Activity] | None = None
+        self.hears: Callable[[Fault], None] | None = None
         self._cluster = cluster
+        self._group: NodeGroup | None = None
+        self._apart: dict[Node, int] = {}
 
     def set(self, state: ShareState, gpu_w: float, cpu_load: float) -> None:
         """Puts every slot of the gang into ``state``, its GPUs at ``gpu_w`` each, its hosts' CPUs at ``cpu_load``."""
-        for node, slots in self.parts.items():
+        if self._group is None and len(self.parts) >= FEWEST_NODES and self.told_by is None:
+            self._form_group()
+        if self._group is not None:
+            share = self._group.share  # of another owner, where a job has left its gang to the next
+            self._group.set(replace(share, owner=self.owner, state=state, gpu_w=gpu_w, cpu_load=cpu_load))
+        for node, slots in self.apart.items():
             node.hold(self, Share(self.owner, slots, state, gpu_w, cpu_load))
+        self._gather()
+
+    @property
+    def lacks(self) -> int:
+        """Slots that it has lost."""
+        return self.slots - sum(self.parts.values())
+
+    def settle(self) -> None:
+        """Books everything its nodes drew up to now."""
+        if self._group is not None:
+            self._group.settle()
+        for node in self.apart:
+            node.settle()
+
+    def take(self, node: Node, slots: int) -> None:
+        """Holds ``slots`` of a node that it held nothing of."""
+        self.parts[node] = slots
+        if self._group is not None:
+            self._apart[node] = slots
+
+    @property
+    def apart(self) -> dict[Node, int]:
+        """Its slots on nodes that have their own meters; all others are up and in one state."""
+        return self.parts if self._group is None else self._apart
+
+    def _form_group(self) -> None:
+        whole = [node for node in self.parts if node.whole]
+        if len(whole) >= FEWEST_NODES:
+            self._group = whole[0].group_of(self)
+            self._apart = dict(self.parts)
+            self._gather()
+
+    def _gather(self) -> None:
+        """Meters together those of its nodes that it has whole and that are in the state of the others."""
+        group = self._group
+        if group is None or not self._apart:
+            return
+        for node in [node for node in self._apart if node.whole and node.shares == (group.share,)]:
+            del self._apart[node]
+            node.join(group)
+
+    def take_out(self, fault: Fault) -> None:
+        """What it has noticed breaks the nodes that are broken."""
+        self._cluster.take_out(fault)
+
+    def refill(self) -> Generator[simpy.Event, object, int]:
+        """Waits until it has nodes in place of those lost; returns the ns that it takes to put spares in place."""
+        return self._cluster.refill(self)
 
     def release(self) -> None:
         """Gives everything back."""
         for node in self.parts:
             node.release(self)
         self.parts.clear()
+        self._group, self._apart = None, {}
         self._cluster.slots_freed()
 
     def activity(self, node: Node, start_ns: int, end_ns: int) -> Activity | None:
@@ -62,25 +167,49 @@ class Gang:
         return self.told_by(node, start_ns, end_ns) if self.told_by is not None else None
 
     def node_lost(self, node: Node) -> None:
-        """Tells the process that holds the gang."""
+        """Tells the process that holds the gang, unless it hears of the fault itself."""
         self.parts.pop(node, None)
-        if self.process is not None and self.process.is_alive:
+        self._apart.pop(node, None)
+        if self.hears is None and self.process is not None and self.process.is_alive:
             self.process.interrupt(NodeLost(node.name))
+
+
+class Lender(Protocol):
+    """Who gives gangs: the cluster, or what stands between it and a job."""
+
+    def request(self, owner: str, pool: str, slots: int, expected_ns: int | None = None) -> Gang:
+        """A gang for the calling process; wait for its ``ready`` before using it."""
+
+    def withdraw(self, gang: Gang) -> None:
+        """Takes it back, whether it waits, boots or runs."""
 
 
 class Cluster:
     """The nodes, and the gangs that wait for them; first come first served, unless another scheduler is given."""
 
     def __init__(
-        self, env: Clock, nodes: Sequence[Node], idle_timeout_ns: dict[str, int], scheduler: Scheduler | None = None
+        self,
+        env: Clock,
+        nodes: Sequence[Node],
+        idle_timeout_ns: dict[str, int],
+        scheduler: Scheduler | None = None,
+        spares: Mapping[str, Spares] | None = None,
     ) -> None:
         self.env = env
         self.nodes = tuple(nodes)
         self._scheduler = scheduler if scheduler is not None else FirstCome()
         self._waiting: list[Gang] = []
+        self._lacking: dict[Gang, simpy.Event] = {}
+        self._spares = dict(spares or {})
+        self._standby = _Standby()
         self._slots: Counter[str] = Counter()
+        self._pools: dict[str, list[Node]] = {}
         for node in self.nodes:
             self._slots[node.pool] += node.hardware.slots
+            self._pools.setdefault(node.pool, []).append(node)
+        for pool, kept in self._spares.items():
+            for node in self._pools[pool][-kept.count :]:
+                self._keep_as_spare(node)
         self._idle_timeout_ns = idle_timeout_ns
         self._booting: dict[Node, simpy.Process] = {}
         self._watched_since_ns: dict[Node, int] = {}
@@ -108,10 +237,91 @@ class Cluster:
     def slots_freed(self) -> None:
         """Serves the queue after something was released or came up, and lets idle nodes think of shutting down."""
         self._serve()
-        for node in self.nodes:
+        for node in self.nodes if self._idle_timeout_ns else ():
             self._watch_idle(node)
 
+    def strike(self, fault: Fault) -> None:
+        """Something has failed. Gangs that hear of faults say when it is noticed; for others that is now, or never."""
+        holders = dict.fromkeys(holder for node in fault.nodes for holder in node.holders)
+        hearing = [holder for holder in holders if isinstance(holder, Gang) and holder.hears is not None]
+        unheard = not holders or len(hearing) < len(holders)
+        if fault.shows == "crash" or (fault.shows == "hang" and unheard):
+            self.take_out(fault)
+        for gang in hearing:
+            if gang.hears is not None:
+                gang.hears(fault)
+
+    def take_out(self, fault: Fault) -> None:
+        """Fails the nodes that are broken, and has them mended."""
+        for node in fault.nodes if fault.breaks else ():
+            if node.state == "on":
+                node.fail()
+                if fault.repair_ns is not None:
+                    self.env.process(self._mend(node, fault.repair_ns))
+
+    def refill(self, gang: Gang) -> Generator[simpy.Event, object, int]:
+        """Nodes in place of those that ``gang`` has lost: spares, free ones, or the next to be mended; all are up then.
+
+        Returns the ns that it takes to put them in place.
+        """
+        spares = self._spares.get(gang.pool)
+        replaced = bool(gang.lacks)
+        while gang.lacks or any(node.state != "on" for node in gang.apart):
+            self._supply(gang)
+            if gang.lacks:
+                self._lacking[gang] = self.env.event()
+                try:
+                    yield self._lacking[gang]
+                finally:
+                    self._lacking.pop(gang, None)
+            coming = [self._bring_up(node) for node in gang.apart if node.state != "on"]
+            if coming:
+                yield self.env.all_of(coming)
+        return spares.replace_ns if replaced and spares is not None else 0
+
+    def _supply(self, gang: Gang) -> None:
+        """Gives a gang what there is of what it lacks."""
+        fitting = [
+            node
+            for node in self._pools[gang.pool]
+            if (node.reserved or node.free) and node.state in RANK and node not in gang.parts
+        ]
+        fitting.sort(key=lambda node: (RANK[node.state], not node.reserved, node.free))
+        for node in fitting:
+            lacks = gang.lacks
+            if not lacks:
+                return
+            if node.reserved:
+                node.reserved = False
+                node.release(self._standby)
+            slots = min(node.free, lacks)
+            gang.take(node, slots)
+            state: ShareState = "idle" if node.state == "on" else "booting"
+            node.hold(gang, Share(gang.owner, slots, state, node.hardware.gpu_idle_w, 0.0))
+
+    def _mend(self, node: Node, repair_ns: int) -> Generator[simpy.Event, object, None]:
+        yield self.env.wait(repair_ns)
+        self.repair(node)
+
+    def _keep_as_spare(self, node: Node) -> None:
+        """Makes a node that nobody holds a spare, where its pool has too few."""
+        spares = self._spares.get(node.pool)
+        if spares is None or node.holders:
+            return
+        if sum(other.reserved for other in self._pools[node.pool]) < spares.count:
+            node.reserved = True
+            if spares.state == "hot":
+                slots = node.hardware.slots
+                node.hold(self._standby, Share(UNALLOCATED, slots, "loaded", spares.loaded_w, 0.0))
+
+    def _serve_lacking(self) -> None:
+        for gang, supplied in self._lacking.items():
+            self._supply(gang)
+            if not gang.lacks and not supplied.triggered:
+                supplied.succeed()
+
     def _serve(self) -> None:
+        self._serve_lacking()
         while self._waiting:
             start = self._scheduler.next(self._waiting, self.nodes, self.env.now_ns)
             if start is None:
@@ -126,6 +336,8 @@ class Cluster:
     def _place(self, gang: Gang, chosen: dict[Node, int]) -> None:
         gang.parts = chosen
         gang.placed_ns = self.env.now_ns
+        if gang.on_placed is not None:
+            gang.on_placed()
         coming = []
         for node, slots in chosen.items():
             waits = node.state != "on"
@@ -150,7 +362,13 @@ class Cluster:
     def _boot(self, node: Node) -> Generator[simpy.Event, object, None]:
         yield from node.boot()
         del self._booting[node]
+        if not node.holders:
+            self._serve_lacking()
+            self._keep_as_spare(node)
         self.slots_freed()
+        if node.reserved and self._spares[node.pool].state == "cold":
+            yield from node.shut_down()
+            self.slots_freed()
 
     def repair(self, node: Node) -> None:
         """Mends a failed node: it boots, on nobody's account."""

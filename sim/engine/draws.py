@@ -18,7 +18,7 @@ from sim.profiles.power import cpu_power_w, psu_loss_w
 UNALLOCATED = "unallocated"
 
 NodeState = Literal["off", "booting", "on", "stopping", "failed"]
-ShareState = Literal["booting", "idle", "loaded", "active"]
+ShareState = Literal["booting", "idle", "loaded", "waiting", "active"]
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,10 @@ class Meter:
             self.settle(now_ns)
             self._draws = draws
 
+    def resume(self, draws: Sequence[Draw], now_ns: int) -> None:
+        """From now on the node draws ``draws``; until now another meter booked what it drew."""
+        self._draws, self.since_ns = draws, now_ns
+
     def settle(self, now_ns: int) -> None:
         """Books what was drawn since the last change."""
         if now_ns > self.since_ns:

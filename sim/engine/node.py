@@ -10,6 +10,7 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.draws import NodeHardware, NodeState, Share, node_draws
+from sim.engine.group import NodeGroup
 from sim.engine.meter import Meter, Recorder
 
 
@@ -38,6 +39,9 @@ class Node:
     A holder may know only afterwards when it was at work (a compiled serving pool). Its span is then booked as one
     piece at work and one piece loaded, each at its mean power: energy and time by state are exact, and what is not
     linear in the node's power (supplies, the CPUs' curve) is taken at the means. Spans end at the ledger's bins.
+
+    A node that is ``reserved`` is a spare: it is not given away, but takes the place of one that failed. One in a group
+    is metered there, until something happens to it alone.
     """
 
     def __init__(
@@ -50,6 +54,9 @@ class Node:
         self.state: NodeState = "on" if powered else "off"
         self.idle_since_ns = env.now_ns
         self.on_change: Callable[[], None] | None = None
+        self.reserved = False
+        self._recorder = recorder
+        self._group: NodeGroup | None = None
         self._shares: dict[Holder, Share] = {}
         self._held = 0
         self._meter = Meter(recorder, pool, node_draws(hardware, self.state, ()), env.now_ns)
@@ -57,15 +64,26 @@ class Node:
     @property
     def shares(self) -> tuple[Share, ...]:
         """Shares of the node, as its holders have set them."""
-        return tuple(self._shares.values())
+        return tuple(self._shares.values()) if self._group is None else (self._group.share,)
+
+    @property
+    def holders(self) -> tuple[Holder, ...]:
+        """Who holds slots of it."""
+        return tuple(self._shares)
 
     @property
     def free(self) -> int:
-        """Slots nobody holds."""
-        return self.hardware.slots - self._held
+        """Slots that may be given away: nobody holds them, and the node is no spare."""
+        return 0 if self.reserved else self.hardware.slots - self._held
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is up and one holder has all of it."""
+        return self.state == "on" and len(self._shares) == 1 and self._held == self.hardware.slots
 
     def hold(self, holder: Holder, share: Share) -> None:
         """Gives ``holder`` its share, or replaces the one it has."""
+        self._leave_group()
         before = self._shares.get(holder)
         if before == share:
             return
@@ -77,6 +95,7 @@ class Node:
     def release(self, holder: Holder) -> None:
         """Takes back what ``holder`` has here, if anything."""
         if holder in self._shares:
+            self._leave_group()
             self.settle()
             self._held -= self._shares.pop(holder).slots
             self._changed()
@@ -95,16 +114,31 @@ class Node:
 
     def fail(self) -> None:
         """Kills the node: every share is gone, and every holder hears of it after the meters have been settled."""
+        self._leave_group()
         self.settle()
         holders = list(self._shares)
         self._shares.clear()
         self._held = 0
+        self.reserved = False
         self._become("failed")
         for holder in holders:
             holder.node_lost(self)
 
+    def group_of(self, holder: Holder) -> NodeGroup:
+        """A group, empty yet, of nodes in the state in which ``holder`` has this one."""
+        return NodeGroup(self.env, self._recorder, self.pool, holder, self._shares[holder])
+
+    def join(self, group: NodeGroup) -> None:
+        """Meters the node in ``group`` from now on, whose holder has all of it."""
+        self.settle()
+        self._group = group
+        group.add(self)
+
     def settle(self) -> None:
         """Books everything drawn up to now."""
+        if self._group is not None:
+            self._group.settle()
+            return
         now_ns, since_ns = self.env.now_ns, self._meter.since_ns
         if now_ns == since_ns:
             return
@@ -130,6 +164,15 @@ class Node:
             self._meter.set(node_draws(self.hardware, self.state, tuple(shares)), self._meter.since_ns)
             self._meter.settle(edge_ns)
         self._meter.set(node_draws(self.hardware, self.state, tuple(self._shares.values())), now_ns)
+
+    def _leave_group(self) -> None:
+        group = self._group
+        if group is None:
+            return
+        group.drop(self)
+        self._group = None
+        self._shares = {group.holder: group.share}
+        self._meter.resume(node_draws(self.hardware, self.state, self.shares), self.env.now_ns)
 
     def _become(self, state: NodeState) -> None:
         self.settle()

@@ -1,7 +1,8 @@
 """A training job on a gang of GPUs: set-up, work in stretches between checkpoints, and what failures cost it.
 
 Progress is counted in nanoseconds of productive work by the whole gang. What was done since the last checkpoint is lost
-with a node (or with a kill), and the energy it took stays booked to the job: lost work is paid for.
+with a node (or with a kill), and the energy it took stays booked to the job: lost work is paid for. A job without a
+``recovery`` gives its GPUs back then and asks for others; one with it keeps those that are well (``engine.recovery``).
 
 A schedule says when the job may work (``workload.schedule``). It starts no earlier, and pauses, until waiting longer
 would miss its deadline; from then on it works through. What it cannot foresee (failures, a queue for its GPUs, power
@@ -17,11 +18,15 @@ from typing import Literal
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Gang, NodeLost
+from sim.engine.cluster import Fault, Gang, Lender, NodeLost
+from sim.engine.draws import ShareState
 from sim.engine.leave import Leave
+from sim.engine.pace import Pace
+from sim.engine.progress import Checkpoints, Doing, Saved, Spending
+from sim.engine.recovery import Recovery, RecoveryPlan
 from sim.errors import RunError
 from sim.units import HOUR_NS
-from sim.workload.records import JobRecord, JobStatus
+from sim.workload.records import JobRecord, JobStatus, ReliabilityRecord
 from sim.workload.schedule import Schedule, expected_ns
 
 
@@ -29,8 +34,11 @@ from sim.workload.schedule import Schedule, expected_ns
 class TrainingPlan:
     """A job in SI. ``work_ns`` is the productive time its whole gang needs; W are of one GPU.
 
+    The gang stands still for ``checkpoint_ns`` at each checkpoint, which is safe ``checkpoint_behind_ns`` later: the
+    rest of it is written beside the work. ``waiting_w`` is drawn by a GPU that waits for others in a collective.
+
     ``under_cap`` gives the rate of work (0..1) and the W at work under a cap of so many W; None where caps are not
-    allowed to touch it.
+    allowed to touch it. ``is_set_up``: the first gang it gets is one on which it has nothing to set up.
     """
 
     name: str
@@ -48,6 +56,11 @@ class TrainingPlan:
     cpu_load: float
     schedule: Schedule | None = None
     under_cap: Callable[[float], tuple[float, float]] | None = None
+    checkpoint_behind_ns: int = 0
+    waiting_w: float = 0.0
+    idle_w: float = 0.0
+    recovery: RecoveryPlan | None = None
+    is_set_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,14 +74,12 @@ class Recapped:
 
 
 MOST_FAILURES = 10_000
-FULL_RATE = 1 << 60
-"""Rates are counted in integers, so that progress under any changes of rate adds up."""
 
 
 class TrainingJob:
     """One job, and how far it has come."""
 
-    def __init__(self, env: Clock, cluster: Cluster, plan: TrainingPlan) -> None:
+    def __init__(self, env: Clock, cluster: Lender, plan: TrainingPlan, spending: Spending | None = None) -> None:
         self._env = env
         self._cluster = cluster
         self._plan = plan
@@ -80,18 +91,15 @@ class TrainingJob:
         self._saved_ns = 0  # safe in a checkpoint
         self._unsaved_ns = 0  # done since
         self._working_since_ns: int | None = None
-        self._lost_ns = 0
+        self._spending = spending if spending is not None else Spending(env)
+        self._checkpoint = Checkpoints(self._spending)
+        self._recovery = Recovery(env, plan.recovery) if plan.recovery is not None else None
         self._interruptions = 0
         self._interruptions_at_checkpoint = 0
         self._checkpoints = 0
         self._told = False  # of a new cap, in this instant
         self._goal_ns = 0  # of unsaved work, where the present stretch ends
-        self._caps_w: dict[str, float] = {}
-        self._rate = FULL_RATE
-        self._active_w = plan.active_w
-        self._slowed_ns = 0
-        self._cap_changes = 0
-        self._worked_ns: dict[float | None, int] = {}  # by the cap in W
+        self._pace = Pace(plan.active_w, plan.loaded_w, plan.waiting_w, plan.under_cap)
         whole_ns = expected_ns(plan.work_ns, plan.setup_ns, plan.checkpoint_every_ns, plan.checkpoint_ns)
         self._leave = Leave(env, plan.schedule, plan.submit_ns, whole_ns)
         self.process = env.process(self._run())
@@ -114,19 +122,15 @@ class TrainingJob:
     @property
     def cappable(self) -> bool:
         """Whether a cap changes what it draws."""
-        return self._plan.under_cap is not None
+        return self._pace.cappable
 
     def active_w_without(self, source: str) -> float:
         """Power of one GPU at work, W, if ``source`` did not cap it."""
-        caps_w = self._others_w(source)
-        return self._under(min(caps_w))[1] if caps_w else self._plan.active_w
+        return self._pace.without(source)
 
     def active_w_under(self, source: str, cap_w: float) -> float:
         """The same if ``source`` capped it at ``cap_w``: its gaps may leave it below that."""
-        return self._under(min([cap_w, *self._others_w(source)]))[1]
-
-    def _others_w(self, source: str) -> list[float]:
-        return [cap_w for name, cap_w in self._caps_w.items() if name != source]
+        return self._pace.capped_by(source, cap_w)
 
     def record(self) -> JobRecord:
         """What is known of the job now; one still at work keeps what it has done so far."""
@@ -141,15 +145,22 @@ class TrainingJob:
             ended_ns=self._ended_ns if self._ended_ns is not None else self._env.now_ns,
             work_ns=self._plan.work_ns,
             done_ns=self._saved_ns + self._unsaved_ns,
-            lost_ns=self._lost_ns,
+            lost_ns=self._checkpoint.lost_ns,
             held_ns=self._held_ns + self._holding_ns(),
             interruptions=self._interruptions,
             checkpoints=self._checkpoints,
-            slowed_ns=self._slowed_ns,
-            cap_changes=self._cap_changes,
-            worked_ns=tuple(self._worked_ns.items()),
+            slowed_ns=self._pace.slowed_ns,
+            cap_changes=self._pace.changes,
+            worked_ns=tuple(self._pace.worked_ns.items()),
             schedule=self._leave.record(completed_ns),
+            reliability=self._reliability(),
         )
+
+    def _reliability(self) -> ReliabilityRecord | None:
+        if self._recovery is None:
+            return None
+        activities, every_ns = self._checkpoint.activities(), self._plan.checkpoint_every_ns
+        return self._recovery.record(activities, every_ns, self._pace.straggling_ns)
 
     def cap(self, source: str, cap_w: float | None) -> None:
         """Caps the job: from now on ``source`` allows each GPU no more than ``cap_w``; None lifts it.
@@ -157,23 +168,13 @@ class TrainingJob:
         The lowest cap of all sources counts.
         """
         self._book()
-        if cap_w is None:
-            self._caps_w.pop(source, None)
-        else:
-            self._caps_w[source] = cap_w
-        rate, active_w = self._under(min(self._caps_w.values())) if self._caps_w else (1.0, self._plan.active_w)
-        if (round(rate * FULL_RATE), active_w) == (self._rate, self._active_w):
-            return
-        self._rate, self._active_w = round(rate * FULL_RATE), active_w
-        self._cap_changes += 1
+        if self._pace.cap(source, cap_w):
+            self._change_pace()
+
+    def _change_pace(self) -> None:
         if self._working_since_ns is not None and not self._told:
             self._told = True
             self.process.interrupt(Recapped())
-
-    def _under(self, cap_w: float) -> tuple[float, float]:
-        under_cap = self._plan.under_cap
-        assert under_cap is not None, f"'{self._plan.name}' takes no caps"
-        return under_cap(cap_w) if cap_w > self._plan.loaded_w else (0.0, self._plan.loaded_w)
 
     def _run(self) -> Generator[simpy.Event, object, None]:
         plan = self._plan
@@ -188,10 +189,12 @@ class TrainingJob:
                 if (yield from self._attempt(gang)):
                     self._status = "completed"
             except simpy.Interrupt as interrupt:
-                self._lose_unsaved()
+                self._lose_unsaved(self._env.now_ns)
                 self._leave.abandon()
                 if isinstance(interrupt.cause, NodeLost):
                     self._interruptions += 1
+                    if self._recovery is not None:
+                        self._recovery.interruptions["node"] += 1
                     if plan.on_failure == "abort":
                         self._status = "killed"
                 else:
@@ -199,29 +202,50 @@ class TrainingJob:
             finally:
                 self._held_ns += self._holding_ns()
                 self._gang = None
+                self._settle(gang)
+                self._spending.turn_to("waiting")
                 if gang is not None:
                     self._cluster.withdraw(gang)
             self._give_up_if_hopeless()
         self._ended_ns = self._env.now_ns
+        self._spending.end()
+        if self._recovery is not None:
+            self._recovery.over = True
 
     def _attempt(self, gang: Gang) -> Generator[simpy.Event, object, bool]:
         """Works on one gang: True when all is done, False when the gang is given back for a pause."""
         plan, leave = self._plan, self._leave
+        setup_ns = 0 if plan.is_set_up and self._started_ns is None else plan.setup_ns
         if self._started_ns is None:
             self._started_ns = self._env.now_ns
             if plan.time_limit_ns is not None:
                 self._env.process(self._kill_at_limit(plan.time_limit_ns))
-        gang.set("loaded", plan.loaded_w, 0.0)
-        yield from leave.restart(plan.setup_ns)
+            if self._recovery is not None and self._recovery.plan.stop_every_ns is not None:
+                self._env.process(self._recovery.stop_by_plan())
+            self._spending.begin()
+        self._turn_to(gang, "waiting", "loaded", plan.loaded_w)
+        if self._recovery is None:
+            yield from leave.restart(setup_ns)
+            return (yield from self._work_through(gang))
+        gang.hears = self._hear
+        self._recovery.watch(self.process)
+        try:
+            return (yield from self._through_faults(gang, self._recovery))
+        finally:
+            gang.hears = None
+            self._recovery.watch(None)
+
+    def _work_through(self, gang: Gang) -> Generator[simpy.Event, object, bool]:
+        plan, leave = self._plan, self._leave
         while True:
             left = plan.work_ns - self._saved_ns
             stretch = min(left, plan.checkpoint_every_ns) if plan.checkpoint_every_ns is not None else left
             self._goal_ns = stretch
             while not (yield from self._work(gang)):
-                gang.set("loaded", plan.loaded_w, 0.0)
+                self._turn_to(gang, "waiting", "loaded", plan.loaded_w)
                 if leave.gives_back:
                     yield from leave.save()
-                    self._save()
+                    self._save(0)
                     leave.pause()
                     return False
                 leave.pause()
@@ -229,11 +253,78 @@ class TrainingJob:
                 leave.resume()
             if stretch == left:
                 return True
-            gang.set("loaded", plan.loaded_w, 0.0)
+            self._turn_to(gang, "checkpoint", "loaded", plan.loaded_w)
             yield self._env.wait(plan.checkpoint_ns)
-            self._save()
+            self._save(plan.checkpoint_behind_ns)
             self._checkpoints += 1
             self._interruptions_at_checkpoint = self._interruptions
+
+    def _through_faults(self, gang: Gang, recovery: Recovery) -> Generator[simpy.Event, object, bool]:
+        """Works on one gang whatever happens to it, after its first set-up."""
+        set_up = False
+        while True:
+            try:
+                if not set_up:
+                    yield from self._leave.restart(self._plan.setup_ns)
+                if recovery.stops:
+                    yield from self._recover(gang, recovery)
+                return (yield from self._work_through(gang))
+            except simpy.Interrupt as interrupt:
+                self._book()
+                self._working_since_ns = None
+                self._told = False
+                if isinstance(interrupt.cause, Recapped):
+                    continue
+                set_up = True
+                recovery.heard()
+                self._leave.abandon()
+                self._interruptions = recovery.interruptions.total()
+                aborts = self._plan.on_failure == "abort" and not recovery.orderly
+                if aborts or not isinstance(interrupt.cause, Fault):
+                    raise
+                self._give_up_if_hopeless()
+
+    def _recover(self, gang: Gang, recovery: Recovery) -> Generator[simpy.Event, object, None]:
+        """Notices, saves where that can still be done, replaces what is broken, loads, and goes on."""
+        plan, times = self._plan, recovery.plan
+        if not recovery.orderly:
+            recovery.restored(self._lose_unsaved(recovery.sound_until_ns).taken_ns)
+            self._turn_to(gang, "detection", "waiting", plan.waiting_w)
+            yield self._env.wait(recovery.unnoticed_ns)
+        elif self._unsaved_ns:
+            self._turn_to(gang, "checkpoint", "loaded", plan.loaded_w)
+            yield self._env.wait(plan.checkpoint_ns + plan.checkpoint_behind_ns)
+            self._save(0)
+            self._checkpoints += 1
+        recovery.take_out(gang)
+        self._pace.slow_to(recovery.slowest)
+        if recovery.service_ns:
+            self._turn_to(gang, "stop", "idle", plan.idle_w)
+            yield self._env.wait(recovery.service_ns)
+            recovery.serviced()
+        self._turn_to(gang, "restart", "idle", plan.idle_w)
+        replace_ns = yield from gang.refill()
+        yield self._env.wait(replace_ns + times.schedule_ns)
+        self._turn_to(gang, "restart", "loaded", plan.loaded_w)
+        yield self._env.wait(times.load_ns)
+        recovery.recovered()
+
+    def _hear(self, fault: Fault) -> None:
+        assert self._recovery is not None
+        self._book()
+        self._recovery.hear(fault)
+        if self._pace.slow_to(self._recovery.slowest):
+            self._change_pace()
+
+    def _turn_to(self, gang: Gang, doing: Doing, state: ShareState, gpu_w: float, cpu_load: float = 0.0) -> None:
+        """Something else begins, at another power: what was drawn until now was drawn for what is over."""
+        self._settle(gang)
+        self._spending.turn_to(doing)
+        gang.set(state, gpu_w, cpu_load)
+
+    def _settle(self, gang: Gang | None) -> None:
+        if self._recovery is not None and gang is not None:
+            gang.settle()
 
     def _work(self, gang: Gang) -> Generator[simpy.Event, object, bool]:
         """Works until the present stretch is done (True) or the job should pause (False)."""
@@ -241,8 +332,8 @@ class TrainingJob:
             pause_ns = self._leave.until_pause(self._needs_ns())
             if pause_ns == 0:
                 return False
-            gang.set("active", self._active_w, self._plan.cpu_load)
-            stretch_ns = self._at_rate(self._goal_ns - self._unsaved_ns)
+            self._turn_to(gang, "work", "active", self._pace.active_w, self._plan.cpu_load)
+            stretch_ns = self._pace.takes_ns(self._goal_ns - self._unsaved_ns)
             self._working_since_ns = self._env.now_ns
             try:
                 yield self._env.wait(stretch_ns if pause_ns is None else min(stretch_ns, pause_ns))
@@ -259,36 +350,36 @@ class TrainingJob:
         since_ns, now_ns = self._working_since_ns, self._env.now_ns
         if since_ns is None or since_ns == now_ns:
             return
-        elapsed_ns = now_ns - since_ns
-        done_ns = min((elapsed_ns * self._rate) // FULL_RATE, self._goal_ns - self._unsaved_ns)
-        self._unsaved_ns += done_ns
-        self._slowed_ns += elapsed_ns - done_ns
-        cap_w = min(self._caps_w.values()) if self._caps_w else None
-        self._worked_ns[cap_w] = self._worked_ns.get(cap_w, 0) + elapsed_ns
+        self._unsaved_ns += self._pace.done_ns(now_ns - since_ns, self._goal_ns - self._unsaved_ns)
         self._leave.worked(since_ns, now_ns)
         self._working_since_ns = now_ns
-
-    def _at_rate(self, work_ns: int) -> int:
-        """How long ``work_ns`` takes at the present rate; all but for ever where there is none."""
-        return -(-work_ns * FULL_RATE // max(1, self._rate))
 
     def _needs_ns(self) -> int:
         """How long the job still needs at work and for checkpoints, if nothing happens to it."""
         plan = self._plan
         left_ns = plan.work_ns - self._saved_ns - self._unsaved_ns
         held_ns = expected_ns(plan.work_ns - self._saved_ns, 0, plan.checkpoint_every_ns, plan.checkpoint_ns)
-        return held_ns - (plan.work_ns - self._saved_ns) + self._at_rate(left_ns)
+        return held_ns - (plan.work_ns - self._saved_ns) + self._pace.takes_ns(left_ns)
 
-    def _save(self) -> None:
+    def _save(self, behind_ns: int) -> None:
+        """A checkpoint of all that is done, safe ``behind_ns`` from now."""
+        self._settle(self._gang)
         self._saved_ns += self._unsaved_ns
         self._unsaved_ns = 0
+        now_ns = self._env.now_ns
+        keep_ns = self._recovery.plan.longest_ns if self._recovery is not None else 0
+        self._checkpoint.take(now_ns, self._saved_ns, durable_ns=now_ns + behind_ns, keep_ns=keep_ns)
 
-    def _lose_unsaved(self) -> None:
+    def _lose_unsaved(self, sound_until_ns: int) -> Saved:
+        """Goes back to the last checkpoint that is safe and was taken by ``sound_until_ns``."""
         self._book()
-        self._lost_ns += self._unsaved_ns
-        self._unsaved_ns = 0
+        self._settle(self._gang)
+        done_ns = self._saved_ns + self._unsaved_ns
+        last = self._checkpoint.go_back(self._env.now_ns, done_ns, sound_until_ns=sound_until_ns)
+        self._saved_ns, self._unsaved_ns = last.done_ns, 0
         self._working_since_ns = None
         self._told = False
+        return last
 
     def _holding_ns(self) -> int:
         """How long the present gang has been held, booting included."""

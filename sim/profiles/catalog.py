@@ -12,6 +12,7 @@ from pydantic import Field
 
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
+from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile, Region
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.model import ModelProfile
@@ -28,7 +29,8 @@ AnyProfile = Annotated[
     | StackProfile
     | TrainingStackProfile
     | FuelsProfile
-    | GridsProfile,
+    | GridsProfile
+    | FailuresProfile,
     Field(discriminator="kind"),
 ]
 Kind = TypeVar("Kind", bound=Profile)
@@ -147,6 +149,10 @@ class Catalog:
     def training_stack(self, name: str) -> TrainingStackProfile:
         """A training stack by name. Raises ``InputError``."""
         return self._of_kind(name, TrainingStackProfile)
+
+    def failures(self, name: str) -> FailuresProfile:
+        """A set of parts that fail by name. Raises ``InputError``."""
+        return self._of_kind(name, FailuresProfile)
 
     def fuels(self, name: str) -> FuelsProfile:
         """A set of factors of fuels by name. Raises ``InputError``."""

@@ -6,24 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.results.catalogue import grid
-from sim.results.catalogue.activity import JOBS, PHASES, RAMPS, SCHEDULES, STEPS
+from sim.results.catalogue.activity import FAULT_ENERGY, FAULTS, JOBS, PHASES, RAMPS, SCHEDULES, STEPS
+from sim.results.catalogue.campaigns import CAMPAIGNS, FLEETS
 from sim.results.formats import Grid, hours, number
 
 PHASE_WORDS = {phase: word for phase, word, _, _ in PHASES}
 
 
 def job_grids(summary: Mapping[str, Any]) -> list[Grid]:
-    """Tables of all jobs, of the steps of those that train a model, of the power within them where it is told, and of
-    those with a schedule."""
+    """Tables of all jobs, of the steps of those that train a model, of the power within them where it is told, of those
+    with a schedule, and of those that recover from faults."""
     jobs = summary["jobs"]
     scheduled = {name: job for name, job in jobs.items() if "schedule" in job}
     stepping = {name: job for name, job in jobs.items() if "step" in job}
     swinging = {name: job for name, job in jobs.items() if "ramps" in job}
+    recovering = {name: job for name, job in jobs.items() if "time_split_s" in job}
     return [
         grid(JOBS, jobs),
         *([grid(STEPS, stepping)] if stepping else []),
         *([grid(RAMPS, swinging)] if swinging else []),
         *([_schedules(scheduled)] if scheduled else []),
+        *((grid(view, recovering) for view in (FAULTS, FAULT_ENERGY)) if recovering else ()),
     ]
 
 
@@ -43,6 +46,24 @@ def _schedules(jobs: Mapping[str, Any]) -> Grid:
         late = not job["schedule"].get("deadline_met", True)
         row[-1] += " (late)" if row[-1] and late else ""  # the delay comes last
     return header, rows
+
+
+def campaign_grids(summary: Mapping[str, Any]) -> list[Grid]:
+    """A table of all campaigns, and of each what its trials took by what became of them."""
+    campaigns = summary["campaigns"]
+    split = ["trials by outcome", "GPU-hours", "energy"]
+    rows = [
+        [f"{name}: {outcome}", number(gpu_hours), f"{number(one['by_outcome_kwh'][outcome])} kWh"]
+        for name, one in campaigns.items()
+        for outcome, gpu_hours in one["by_outcome_gpu_hours"].items()
+        if gpu_hours
+    ]
+    return [grid(CAMPAIGNS, campaigns), (split, rows)]
+
+
+def federated_grids(summary: Mapping[str, Any]) -> list[Grid]:
+    """A table of all federated trainings."""
+    return [grid(FLEETS, summary["federated"])]
 
 
 def throttle_remarks(summary: Mapping[str, Any]) -> list[str]:

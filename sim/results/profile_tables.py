@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sim.documents import read_document
 from sim.profiles.catalog import Catalog
+from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
@@ -23,15 +24,17 @@ from sim.results.tables import plain_table
 
 
 def catalog_table(catalog: Catalog) -> RenderableType:
-    """Every profile with the figures one chooses by: machines, models, stacks, and facts about electricity."""
+    """Every profile with the figures one chooses by: machines, models, stacks, facts about electricity, failures."""
     machines = plain_table("machine", "power", "size", "embodied kg")
     models = plain_table("model", "parameters", "active", "KV of a token")
     stacks = plain_table("stack", "of", "title")
     electricity = plain_table("electricity", "basis", "of", "title")
-    for table in (machines, models, stacks, electricity):
+    failures = plain_table("failures", "parts", "title")
+    for table in (machines, models, stacks, electricity, failures):
         table.columns[0].no_wrap = True
     electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
     stacks.columns[2].no_wrap, stacks.columns[2].justify = False, "left"
+    failures.columns[2].no_wrap, failures.columns[2].justify = False, "left"
     for name in catalog.paths():
         profile = catalog.read(name)
         match profile:
@@ -45,11 +48,13 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 electricity.add_row(name, profile.basis or "", _substances(profile), profile.title)
             case GridsProfile():
                 electricity.add_row(name, profile.basis, f"{len(profile.regions)} regions", profile.title)
+            case FailuresProfile():
+                failures.add_row(name, str(len(profile.components)), profile.title)
             case _:
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
-    return Group(machines, models, stacks, electricity)
+    return Group(machines, models, stacks, electricity, failures)
 
 
 def _substances(profile: FuelsProfile) -> str:

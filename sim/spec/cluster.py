@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
-from sim.quantities import Duration, PositiveDuration
+from sim.quantities import Duration
 from sim.spec.fabric import FabricSpec
+from sim.spec.failures import NodesFail, SpareNodes
 from sim.validation import LONGEST_NAME, Spec
 
 MOST_NODES = 100_000
@@ -17,19 +19,14 @@ MOST_NODES = 100_000
 class Wanted(NamedTuple):
     """GPUs that a workload may come to hold at once in one pool; in the only one with GPUs, where none is named.
 
-    ``field`` names one of several groups of replicas, and is empty where a workload is all of one kind.
+    ``field`` names one of several groups of replicas, and is empty where a workload is all of one kind. Slots of
+    ``any_node`` may be sockets of a node without GPUs.
     """
 
     field: str
     pool: str | None
     gpus: int
-
-
-class Failures(Spec):
-    """Exponential times to failure of each node, and a constant time to repair before it boots again."""
-
-    mtbf: PositiveDuration
-    repair: Duration
+    any_node: bool = False
 
 
 class NodePool(Spec):
@@ -43,7 +40,8 @@ class NodePool(Spec):
     idle_timeout: Duration | None = Field(
         default=None, description="Idle nodes shut down after this long; never, if absent."
     )
-    failures: Failures | None = None
+    failures: NodesFail | None = None
+    spares: SpareNodes | None = Field(default=None, description="Which of them stand in for others; none, if absent.")
     fabric: FabricSpec | None = Field(
         default=None, description="What joins its nodes; needed where a model is trained on more than share a link."
     )
@@ -52,6 +50,17 @@ class NodePool(Spec):
     def label(self) -> str:
         """What the pool is called."""
         return self.name if self.name is not None else self.profile
+
+    @property
+    def given_away(self) -> int:
+        """Nodes that work is placed on: all but the spares."""
+        return self.count - (self.spares.count if self.spares is not None else 0)
+
+    @model_validator(mode="after")
+    def _nodes_left(self) -> NodePool:
+        if self.given_away < 1:
+            raise PydanticCustomError("spares", "has no more nodes than spares: 'count' includes them")
+        return self
 
 
 class SchedulerSpec(Choice):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
@@ -23,6 +23,7 @@ from sim.quantities import (
     SmallRatio,
 )
 from sim.spec.cluster import Wanted
+from sim.spec.failures import RecoveryTimes
 from sim.spec.schedules import JobSchedule, LowestPlace
 from sim.spec.times import StampsOfAny, Zone
 from sim.spec.traces import SmoothingChoice, Trace
@@ -101,18 +102,48 @@ class Steps(Spec):
 JobWork = Annotated[GPUHours | Steps | ModelWork, Field(discriminator="kind")]
 """What the gang of a training job does."""
 
+EveryOrLaw = Annotated[
+    Annotated[Literal["young", "daly"], Tag("@word")] | Annotated[PositiveDuration, Tag("@quantity")],
+    Discriminator(lambda value: "@word" if value in ("young", "daly") else "@quantity"),
+]
+
 
 class Checkpoint(Spec):
-    """A checkpoint after every ``every`` of work; the GPUs wait loaded while it is written."""
+    """A checkpoint after every ``every`` of work; the GPUs wait loaded while it is written.
 
-    every: PositiveDuration
+    With a ``stall`` they wait only that long, and the rest is written beside the work; until it is, a failure goes back
+    to the checkpoint before. ``young`` and ``daly`` find the interval from the MTBF of the job's nodes.
+    """
+
+    every: EveryOrLaw = Field(description="E.g. '1 h'; or young, daly, where the pool's failures are known.")
     write: Duration
+    stall: Duration | None = Field(
+        default=None, description="How long the GPUs wait, where writing goes on beside work."
+    )
+
+    @model_validator(mode="after")
+    def _written_in_time(self) -> Checkpoint:
+        if self.stall is not None and self.stall > self.write:
+            raise PydanticCustomError("stall", "cannot be longer than 'write', which it is a part of")
+        if isinstance(self.every, int) and self.behind_ns > self.every:
+            raise PydanticCustomError("stall", "the rest of the write ends after the next checkpoint: raise 'every'")
+        return self
+
+    @property
+    def stall_ns(self) -> int:
+        """How long the GPUs wait, ns."""
+        return int(self.write if self.stall is None else self.stall)
+
+    @property
+    def behind_ns(self) -> int:
+        """How long is written beside the work, ns."""
+        return int(self.write) - self.stall_ns
 
 
 class Training(Workload):
     """A job that holds a gang of GPUs until its work is done."""
 
-    counts: ClassVar[tuple[str, ...]] = ("gpu-hour",)
+    counts: ClassVar[tuple[str, ...]] = ("gpu-hour", "trained-token")
 
     kind: Literal["training"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
@@ -128,6 +159,9 @@ class Training(Workload):
         default=None, description="Killed this long after it first started, pauses included."
     )
     on_failure: Literal["restart", "abort"] = "restart"
+    recovery: RecoveryTimes | None = Field(
+        default=None, description="How it goes on after a fault; on other GPUs from its set-up, if absent."
+    )
     schedule: JobSchedule | None = Field(default=None, description="When it may work; at once, if absent.")
     place: LowestPlace | None = Field(default=None, description="Chooses the pool, in place of 'pool'.")
     smoothing: SmoothingChoice | None = Field(default=None, description="What its boards burn to swing less.")

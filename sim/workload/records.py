@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sim.workload.rounds import Counts
+
 JobStatus = Literal["completed", "killed", "unfinished"]
+TrialOutcome = Literal["kept", "killed", "cut"]
+"""Trained to the end; stopped by the rule of its campaign; cut off before it was judged."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,28 @@ class ScheduleRecord:
     forecast_mean: float | None
     actual_mean: float | None
     immediate_mean: float | None
+
+
+Activity = Literal["productive", "lost", "checkpoints", "detection", "restarts", "planned_stops", "waiting"]
+
+
+@dataclass(frozen=True)
+class ReliabilityRecord:
+    """What faults did to a job that recovers from them. ``interruptions`` are unexpected, by component.
+
+    ``activities`` say for how many ns since it first started, and with how many J since it was submitted, the gang was
+    at work that was kept or lost, stood still for checkpoints, had not noticed yet, was being restarted or serviced, or
+    waited (booting, set-up, pauses). ``slowed_ns`` is what slow parts added to the time at work. ``corrupted`` says
+    that wrong results nobody has noticed are in what was done. ``mtbf_ns`` is the mean expected for its gang.
+    """
+
+    interruptions: Mapping[str, int]
+    planned_stops: int
+    slowed_ns: int
+    corrupted: bool
+    activities: Mapping[Activity, tuple[int, float]]
+    checkpoint_every_ns: int | None
+    mtbf_ns: float | None
 
 
 @dataclass(frozen=True)
@@ -62,6 +89,69 @@ class JobRecord:
     cap_changes: int = 0
     worked_ns: tuple[tuple[float | None, int], ...] = ()
     schedule: ScheduleRecord | None = None
+    reliability: ReliabilityRecord | None = None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial of a campaign, which began at least one turn.
+
+    ``progress`` is the share of its whole training that it has shown something at, ``factor`` its work relative to the
+    stated one, ``gpus`` its largest gang. GPU time held while it trained (of which ``lost`` was thrown away) and while
+    it was evaluated, and the J of each, are apart. ``quality`` is lower for better, and only its rank means anything;
+    ``shown`` is what it showed of it last.
+    """
+
+    number: int
+    variant: int
+    factor: float
+    gpus: int
+    outcome: TrialOutcome
+    progress: float
+    started_ns: int | None
+    ended_ns: int | None
+    held_gpu_ns: int
+    lost_gpu_ns: int
+    evaluation_gpu_ns: int
+    interruptions: int
+    quality: float
+    shown: float | None
+    energy_j: float
+    evaluation_j: float
+
+
+@dataclass(frozen=True)
+class CampaignRecord:
+    """A campaign and its trials, in the order in which they began; ``ranked`` where its rule judges them."""
+
+    workload: str
+    submitted_ns: int
+    ended_ns: int
+    status: Literal["completed", "out-of-budget", "unfinished"]
+    ranked: bool
+    trials: tuple[TrialRecord, ...]
+
+
+@dataclass(frozen=True)
+class FederatedRecord:
+    """A federated training: ``done`` of ``rounds`` rounds, those abandoned, and what became of clients in all of them.
+
+    ``samples`` are those of updates that counted, ``round_ns`` the times of rounds that did, without the server's own.
+    ``joules`` are by source and use (see ``sim.workload.rounds``); the server's are in the ledger alone.
+    """
+
+    workload: str
+    submitted_ns: int
+    ended_ns: int
+    completed: bool
+    rounds: int
+    done: int
+    abandoned: int
+    interruptions: int
+    samples: float
+    counts: Counts
+    round_ns: tuple[int, ...]
+    joules: Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True)

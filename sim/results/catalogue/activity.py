@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, TEXT, At, Quantity, Table, table
+from sim.results.catalogue.campaigns import MANY
+from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, STATISTICS, TEXT, At, Quantity, Table, table
 from sim.results.formats import count, hours, percent
 
 QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
 JOBS, SCHEDULES, STEPS, RAMPS, ROUTES = "job", "schedule", "step of", "power of", "route"
+FAULTS, FAULT_ENERGY = "faults of", "energy of job"
 """Tables of services, jobs and routes, by the head of their first column."""
 BY_TOKEN, QUEUE = "by token", "queue"
 """Kinds of services: model servers simulated token by token, and queues of requests."""
-STATISTICS = ("mean", "p50", "p90", "p99")
 
 
 def _latency(
@@ -41,6 +42,16 @@ MOVING = (
 )
 """What moving data between sites takes."""
 
+ACTIVITIES = (
+    ("productive", "at work that was kept", "", ""),
+    ("lost", "at work that was lost", "lost", "work done since the checkpoint that a failure went back to"),
+    ("checkpoints", "of checkpoints", "checkpoints", "the GPUs stand still while state is saved"),
+    ("detection", "until faults were noticed", "detection", "the GPUs wait for one that is gone"),
+    ("restarts", "of restarts", "restarts", "replacing nodes, launching, loading and warming up"),
+    ("planned_stops", "of planned stops", "", ""),
+    ("waiting", "of waiting", "waiting", "booting, the first set-up, and pauses"),
+)
+"""What a job that recovers from faults spends its time and its energy on."""
 PHASES = (
     ("compute", "computing", "compute", 1),
     ("communication", "exposed communication", "exposed", 2),
@@ -219,6 +230,45 @@ ACTIVITY: tuple[Table, ...] = (
         optional=True,
     ),
     table(
+        "jobs.*",
+        Quantity(
+            "effective_time_share",
+            "effective",
+            columns=(At(FAULTS, "effective"),),
+            form=percent,
+            meaning="time at work that was kept, of all time since the job first started (ETTR)",
+        ),
+        Quantity("expected_mtbf_s", "expected between failures", "s", columns=(At(FAULTS, "MTBF"),), form=hours),
+        Quantity(
+            "checkpoint_interval_s", "checkpoint after", "s", columns=(At(FAULTS, "checkpoint after"),), form=hours
+        ),
+        *(
+            Quantity(
+                f"time_split_s.{name}",
+                f"time {word}",
+                "s",
+                columns=(At(FAULTS, head),) if head else (),
+                form=hours,
+                meaning=meaning,
+            )
+            for name, word, head, meaning in ACTIVITIES
+        ),
+        *(
+            Quantity(
+                f"energy_split_kwh.{name}",
+                f"energy {word}",
+                "kWh",
+                columns=(At(FAULT_ENERGY, head or name),),
+            )
+            for name, word, head, _ in ACTIVITIES
+        ),
+        Quantity("interruptions_by_component.*", "failures of"),
+        Quantity("planned_stops", "planned stops"),
+        Quantity("slowed_by_stragglers_s", "slowed by stragglers", "s"),
+        Quantity("undetected_corruption", "wrong results nobody noticed", kind=FLAG),
+        optional=True,
+    ),
+    table(
         "jobs.*.step",
         Quantity("step_s", "step", "s", always=True, compared=1, columns=(At(STEPS, "takes"),)),
         *(
@@ -249,16 +299,16 @@ ACTIVITY: tuple[Table, ...] = (
     table(
         "jobs.*.ramps",
         Quantity(
-            "mean_w", "mean power", "W", columns=(At(RAMPS, "mean"),), meaning="of all GPUs of the job while it works"
+            "mean_w", "mean power", "W", columns=(At(RAMPS, "mean W"),), meaning="of all GPUs of the job while it works"
         ),
         Quantity("peak_w", "most power", "W"),
         Quantity("trough_w", "least power", "W"),
-        Quantity("swing_w", "swing within a step", "W", always=True, columns=(At(RAMPS, "swing"),)),
+        Quantity("swing_w", "swing within a step", "W", always=True, columns=(At(RAMPS, "swing W"),)),
         Quantity("unsmoothed_swing_w", "swing without smoothing", "W"),
         Quantity(
-            "stop_w", "drop where it stops", "W", columns=(At(RAMPS, "stop"),), meaning="from the most to loaded GPUs"
+            "stop_w", "drop where it stops", "W", columns=(At(RAMPS, "stop W"),), meaning="from the most to loaded GPUs"
         ),
-        Quantity("step_hz", "frequency of steps", "Hz", always=True, columns=(At(RAMPS, "steps"),)),
+        Quantity("step_hz", "frequency of steps", "Hz", always=True, columns=(At(RAMPS, "steps Hz"),)),
         Quantity("strongest_hz", "strongest harmonic", "Hz"),
         Quantity("strongest_w", "its amplitude", "W"),
         Quantity(
@@ -279,6 +329,9 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("floors.[].share", "floor"),
         Quantity("floors.[].swing_w", "swing with the floor", "W"),
         Quantity("floors.[].burned_share", "burned by the floor", meaning=BURNED),
+        Quantity("ramp_limits.[].board_w_per_s", "ramp limit of a board", "W/s"),
+        Quantity("ramp_limits.[].swing_w", "swing with the ramp limit", "W"),
+        Quantity("ramp_limits.[].burned_share", "burned by the ramp limit", meaning=BURNED),
         optional=True,
     ),
     table(
@@ -297,6 +350,7 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("deadline_met", "deadline met", kind=FLAG),
         optional=True,
     ),
+    *MANY,
     table(
         "throttling.[]",
         Quantity("site", "site", kind=TEXT, always=True),

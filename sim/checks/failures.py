@@ -1,0 +1,61 @@
+"""What fails on a pool is known, jobs on it say how they notice it, and laws of checkpoints have an MTBF to go by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim.build.failures import how_they_show, parts
+from sim.build.resolved import Resolved
+from sim.documents import KeyPath
+from sim.spec.failures import ComponentFailures
+from sim.spec.workloads import Training
+from sim.validation import nearest
+
+Found = Iterator[tuple[KeyPath, str]]
+
+EXAMPLES = {"crash": "1 min", "hang": "10 min", "silent": "6 h", "slow": "1 h"}
+
+
+def failure_problems(resolved: Resolved) -> Found:
+    """Of pools and of training jobs."""
+    yield from _pools(resolved)
+    for name, job in resolved.jobs.items():
+        pools = job.place.pools if job.place is not None else [resolved.pools[name].get("")]
+        for label in pools:
+            if label is not None and label in resolved.machines:
+                yield from _job(("workloads", name), job, label, resolved)
+
+
+def _pools(resolved: Resolved) -> Found:
+    assert resolved.parts.cluster is not None
+    for i, error in resolved.hardware.unread_failures.items():
+        for problem in error.problems:
+            yield ("cluster", "nodes", i, "failures", "profile"), problem.message
+    for i, pool in enumerate(resolved.parts.cluster.nodes):
+        written = pool.failures
+        if i in resolved.hardware.unread_failures or not isinstance(written, ComponentFailures):
+            continue
+        known = parts(written, resolved.catalog)
+        for component in written.repairs:
+            if component not in known:
+                hint = f"{nearest(component, known)}  ({', '.join(known)})"
+                yield ("cluster", "nodes", i, "failures", "repairs", component), f"no component is called so{hint}"
+
+
+def _job(path: KeyPath, job: Training, label: str, resolved: Resolved) -> Found:
+    machine = resolved.machines[label]
+    if machine.pool.failures is None or machine.failures is None:
+        if job.checkpoint is not None and not isinstance(job.checkpoint.every, int) and machine.pool.failures is None:
+            law = job.checkpoint.every
+            yield (*path, "checkpoint", "every"), f"{law} needs an MTBF: '{label}' has no 'failures'; give e.g. '1 h'"
+        return
+    by_component = isinstance(machine.pool.failures, ComponentFailures)
+    if job.recovery is None:
+        if by_component:
+            remedy = "say how the job notices them and goes on: detection, schedule, load, warm_up"
+            yield (*path, "recovery"), f"required where '{label}' fails by component; {remedy}"
+        return
+    for component, shows in how_they_show(machine.pool.failures, resolved.catalog).items():
+        if getattr(job.recovery.detection, shows) is None:
+            message = f"required: '{component}' of '{label}' shows as {shows}; give e.g. '{EXAMPLES[shows]}'"
+            yield (*path, "recovery", "detection", shows), message
