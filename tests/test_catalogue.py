@@ -140,7 +140,7 @@ def test_a_quantity_stands_once() -> None:
 
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
-    assert HAPPENED == ("serving", "jobs", "throttling", "policies", "placements", "routes")
+    assert HAPPENED == ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
@@ -177,6 +177,8 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     when = {"kind": "daily", "since": "01:00", "until": "02:00"}
     cap = {"kind": "power-cap", "target": "tune", "cap": "250 W", "when": when}
     yield sim.run(throttled(small()["site"], {"kind": "throttle", "limit": "4.4 kW"}, cap)).summary
+    yield sim.run("automl-campaign", set={"workloads.search.budget": {"gpu_hours": 40}}).summary
+    yield sim.run("federated-fleet", set={"workloads.keyboard.rounds": 5}).summary
     waiting = {"loading": {"tokens_per_second": 80_000}, "evaluation": {"every": 50, "tokens": 10**6}}
     yield sim.run(training_world(**waiting)).summary
     rows = "2025-03-03 00:10:00,x,10\n2025-03-03 00:10:01,1500000,10\n2025-03-03 00:10:02,100,10\n"
