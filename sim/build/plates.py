@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.build.resolved import Machine, Resolved
+from sim.build.machines import Machine
+from sim.build.resolved import Resolved
 from sim.profiles.hardware import OPTIONAL_PARTS
 from sim.spec.facility import DirectToChip, Facility, PlantSpec
 
