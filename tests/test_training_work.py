@@ -16,7 +16,7 @@ from sim.results.jobs import job_grids
 from sim.results.report import report
 from sim.results.results import Results
 from sim.results.tables import run_tables
-from tests.training_worlds import training_world
+from tests.training_worlds import failing_world, training_world
 
 
 def problems(world: dict[str, Any], overrides: dict[str, Any] | None = None) -> list[tuple[str, str]]:
@@ -134,6 +134,15 @@ def test_energy_by_phase_is_the_meters_under_caps_too() -> None:
         assert kwh["loaded"] > 0.0
     assert step_of(capped)["gpu_energy_kwh"]["compute"] < step_of(free)["gpu_energy_kwh"]["compute"]
     assert step_of(capped)["step_s"] == step_of(free)["step_s"]  # of a step without caps
+
+
+def test_energy_by_phase_is_the_meters_whatever_happens() -> None:
+    """Failures of every kind, slow parts, spares, planned stops, data stalls, evaluations and smoothing together."""
+    results = sim.run(failing_world(steps=4000))
+    job, kwh = results.summary["jobs"]["llama"], step_of(results)["gpu_energy_kwh"]
+    assert sum(kwh.values()) * 3.6e6 == pytest.approx(gpu_j(results.energy), rel=1e-12)
+    assert job["interruptions"] > 0
+    assert {"compute", "stall", "evaluation", "smoothing", "network", "idle", "loaded"} <= kwh.keys()
 
 
 def test_tokens_are_whole_steps() -> None:
