@@ -300,16 +300,16 @@ ACTIVITY: tuple[Table, ...] = (
     table(
         "jobs.*.ramps",
         Quantity(
-            "mean_w", "mean power", "W", columns=(At(RAMPS, "mean"),), meaning="of all GPUs of the job while it works"
+            "mean_w", "mean power", "W", columns=(At(RAMPS, "mean W"),), meaning="of all GPUs of the job while it works"
         ),
         Quantity("peak_w", "most power", "W"),
         Quantity("trough_w", "least power", "W"),
-        Quantity("swing_w", "swing within a step", "W", always=True, columns=(At(RAMPS, "swing"),)),
+        Quantity("swing_w", "swing within a step", "W", always=True, columns=(At(RAMPS, "swing W"),)),
         Quantity("unsmoothed_swing_w", "swing without smoothing", "W"),
         Quantity(
-            "stop_w", "drop where it stops", "W", columns=(At(RAMPS, "stop"),), meaning="from the most to loaded GPUs"
+            "stop_w", "drop where it stops", "W", columns=(At(RAMPS, "stop W"),), meaning="from the most to loaded GPUs"
         ),
-        Quantity("step_hz", "frequency of steps", "Hz", always=True, columns=(At(RAMPS, "steps"),)),
+        Quantity("step_hz", "frequency of steps", "Hz", always=True, columns=(At(RAMPS, "steps Hz"),)),
         Quantity("strongest_hz", "strongest harmonic", "Hz"),
         Quantity("strongest_w", "its amplitude", "W"),
         Quantity(
