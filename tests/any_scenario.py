@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sim.profiles.catalog import shipped_folder
+from tests.any_campaign import campaign, federated
 
 DATA = shipped_folder("scenarios") / "data"
 GPU_NODES = {"dgx-a100": 8, "dgx-h100": 8, "hgx-h200": 8, "l40s-server": 4, "jean-zay-v100-node": 4}
@@ -355,6 +356,8 @@ class _Drawer:
                 building=building, network_share="100 kgCO2e", second_life=second_life, end_of_life=end
             )
             accounting["embodied"] = {"amortization": amortization, **embodied, **self.some(nodes="bill-of-materials")}
+        if "fleet" in scenario["workloads"]:
+            accounting["outside"] = {"fleet": {"home": "430 gCO2e/kWh", "away": "0 gCO2e/kWh"}}
         if self.seldom():
             name = self.one(*scenario["workloads"])
             accounting["functional_unit"] = {"of": name, "per": "run"}
@@ -394,6 +397,10 @@ def scenarios(draw: st.DrawFn, *, serving: bool) -> dict[str, Any]:
         scenario["workloads"]["chat"] = d.serving(pools, d.requests())
     if not serving or d.seldom():
         scenario["workloads"] |= {f"job{i}": d.training(pools) for i in range(d.number(1, 2))}
+        if d.seldom():
+            scenario["workloads"]["search"] = campaign(d, d.training(pools), pools, GPU_NODES)
+        if d.seldom():
+            scenario["workloads"]["fleet"] = federated(d, pools)
         if d.often():
             scenario["workloads"]["api"] = d.inference(pools)
     policies = d.policies(scenario) if d.seldom() else []

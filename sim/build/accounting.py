@@ -58,6 +58,11 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
         amortization=_amortization(embodied),
         embodied=_embodied(scenario.accounting, resolved.hardware, catalog, factors_of(embodied)),
         plants=_plants(embodied),
+        outside={
+            (name, kind): float(intensity)
+            for name, kinds in scenario.accounting.outside.items()
+            for kind, intensity in kinds.items()
+        },
     )
 
 

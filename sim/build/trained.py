@@ -96,6 +96,13 @@ class ModelOfGang:
             joules["smoothing"] = burned_j(self._stages(powered), self.smoothing)
         return Split(seconds, joules)
 
+    @property
+    def forward_share(self) -> float:
+        """What an evaluation takes, relative to training on as many tokens."""
+        seconds = phase_watts(self.gpu, self.cost).seconds
+        taken = evaluation_s(seconds, self.cost, self.forward_flop, self.cost.tokens)
+        return sum(taken.values()) / sum(seconds.values())
+
     def stages(self, cap_w: float | None) -> list[Curve]:
         """A step over time, of one GPU of each pipeline stage, as its boards draw it."""
         stages = self._stages(phase_watts(self.gpu, self.cost, cap_w))

@@ -47,9 +47,15 @@ class Size:
 
     @classmethod
     def of(cls, resolved: Resolved) -> Size:
-        """Of a run; an open-ended one lasts as long as its longest job, at least."""
+        """Of a run; an open-ended one lasts as long as its longest job or trial, at least."""
         parts = resolved.parts
         at_least_ns = [_least_ns(name, job, resolved) for name, job in resolved.jobs.items() if parts.open_ended]
+        at_least_ns += [
+            round(kind.work.gpu_hours * HOUR_NS / kind.gpus)
+            for campaign in resolved.campaigns.values()
+            for kind in campaign.trials
+            if kind.work.kind == "gpu-hours" and not kind.growth and parts.open_ended and campaign.budget is None
+        ]
         pools = len(parts.cluster.nodes) if parts.cluster is not None else 1
         return cls(max(at_least_ns, default=parts.duration_ns or 0), len(parts.names), pools)
 

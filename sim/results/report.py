@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.accounting.ledger import WAN, Ledger
+from sim.accounting.ledger import OUTSIDE, Ledger
 from sim.results import charts
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import HEADLINE
@@ -16,7 +16,7 @@ from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import mass, number
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
-from sim.results.jobs import PHASE_WORDS, job_grids, step_splits, throttle_remarks
+from sim.results.jobs import PHASE_WORDS, campaign_grids, federated_grids, job_grids, step_splits, throttle_remarks
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, SECONDS_PER_NS
@@ -78,6 +78,11 @@ def _run(run: Results) -> str:
         parts.append(_jobs(summary))
     if run.trace_table is not None:
         parts.append(_traces(run.power_trace()))
+    if summary.get("campaigns"):
+        grids = "".join(_table(header, rows) for header, rows in campaign_grids(summary))
+        parts.append(f"<h2>Campaigns</h2>{grids}")
+    if summary.get("federated"):
+        parts.append("<h2>Federated training</h2>" + "".join(_table(*grid) for grid in federated_grids(summary)))
     if summary.get("serving"):
         parts.append(_services(summary["serving"]))
     intervals = interval_grid(summary)
@@ -140,8 +145,8 @@ def _carbon_bars(runs: Mapping[str, Mapping[str, float]], names: Sequence[str]) 
 
 
 def _power(ledger: Ledger) -> str:
-    """Metered IT power by state over time; networks between sites are not on these meters."""
-    ledger = ledger.where(lambda key: key.component != WAN)
+    """Metered IT power by state over time; networks and users' devices are not on these meters."""
+    ledger = ledger.where(lambda key: key.component not in OUTSIDE)
     states = sorted({key.state for key in ledger.keys})
     groups = np.unique(np.linspace(0, len(ledger.edges_ns) - 1, MOST_STEPS + 1).astype(np.int64))
     edges = ledger.edges_ns[groups]

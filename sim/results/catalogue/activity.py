@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, TEXT, At, Quantity, Table, table
+from sim.results.catalogue.campaigns import MANY
+from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, STATISTICS, TEXT, At, Quantity, Table, table
 from sim.results.formats import count, hours, percent
 
 QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
@@ -11,7 +12,6 @@ FAULTS, FAULT_ENERGY = "faults of", "energy of job"
 """Tables of services, jobs and routes, by the head of their first column."""
 BY_TOKEN, QUEUE = "by token", "queue"
 """Kinds of services: model servers simulated token by token, and queues of requests."""
-STATISTICS = ("mean", "p50", "p90", "p99")
 
 
 def _latency(
@@ -351,6 +351,7 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("deadline_met", "deadline met", kind=FLAG),
         optional=True,
     ),
+    *MANY,
     table(
         "throttling.[]",
         Quantity("site", "site", kind=TEXT, always=True),
