@@ -117,6 +117,7 @@ def test_a_run_by_its_model() -> None:
     assert sum(step["exposed_s"].values()) == pytest.approx(step["step_split_s"]["communication"], rel=1e-9)
     assert sum(step["gpu_energy_kwh"].values()) * 3.6e6 == pytest.approx(gpu_j(results.energy), rel=1e-12)
     assert step["hfu"] == step["mfu"]
+    assert {"megatron-2026", "llama-3.1-70b"} <= results.manifest["profiles_sha256"].keys()
     assert step["throughput_tok_per_s"] == pytest.approx(step["tokens"] / (100 * step["step_s"]))
     assert 0.0 < step["mfu"] < 1.0
 

@@ -71,7 +71,7 @@ def failing_world(**changes: Any) -> dict[str, Any]:
     }
     world["cluster"]["nodes"][0] |= {
         "count": 9,
-        "failures": {"kind": "components", "repair": "30 min", "components": parts},
+        "failures": {"kind": "components", "repair": "30 min", "parts": parts},
         "spares": {"count": 1, "state": "warm", "replace": "5 min"},
     }
     world["workloads"]["llama"] |= {
