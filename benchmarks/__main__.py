@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import account, accuracy, serving, startup, study
+from benchmarks import account, accuracy, serving, startup, study, training
 from benchmarks.table import Row, show
 
 BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
     "serving": serving.rows,
     "startup": startup.rows,
     "study": study.rows,
+    "training": training.rows,
 }
 
 

@@ -112,6 +112,26 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.workloads:Training": "sim.build.work:training",
         "sim.spec.workloads:Inference": "sim.build.work:inference",
         "sim.spec.serving:Serving": "sim.build.work:serving",
+        "sim.spec.campaign:CampaignSpec": "sim.build.campaign:campaign",
+        "sim.spec.federated:FederatedSpec": "sim.build.federated:federated",
+    },
+    "selection": {
+        "sim.spec.campaign:AllTrials": "sim.build.campaign:throughout",
+        "sim.spec.campaign:SuccessiveHalving": "sim.build.campaign:halving",
+        "sim.spec.campaign:AsynchronousHalving": "sim.build.campaign:asha",
+        "sim.spec.campaign:HyperbandSelection": "sim.build.campaign:hyperband",
+        "sim.spec.campaign:MedianStopping": "sim.build.campaign:median",
+    },
+    "aggregation": {
+        "sim.spec.federated:SynchronousRounds": "sim.build.federated:synchronous",
+        "sim.spec.federated:BufferedRounds": "sim.build.federated:buffered",
+    },
+    "factor law": {
+        "sim.spec.factors:ConstantFactor": "sim.build.factors:constant",
+        "sim.spec.factors:ExponentialFactor": "sim.build.factors:exponential",
+        "sim.spec.factors:LognormalFactor": "sim.build.factors:lognormal",
+        "sim.spec.factors:LogUniformFactor": "sim.build.factors:log_uniform",
+        "sim.spec.factors:ChosenFactor": "sim.build.factors:choice",
     },
     "step time": {
         "sim.spec.steps:Roofline": "sim.build.steps:roofline",

@@ -86,6 +86,7 @@ degree = [angle] = deg = _ = degrees
 kelvin = [temperature] = K
 hertz = 1 / second = Hz
 byte = [information] = B = _ = bytes
+bit = 0.125 * byte = _ = bits
 flop = [operation] = FLOP = _ = FLOPs = flops
 USD = [usd]
 EUR = [eur]

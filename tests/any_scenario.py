@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sim.profiles.catalog import shipped_folder
+from tests.any_campaign import campaign, federated
 
 DATA = shipped_folder("scenarios") / "data"
 GPU_NODES = {"dgx-a100": 8, "dgx-h100": 8, "hgx-h200": 8, "l40s-server": 4, "jean-zay-v100-node": 4}
@@ -183,7 +184,12 @@ class _Drawer:
                  "efficiency": {"compute": 0.5, "memory": 0.8, "link": 0.6}}  # fmt: skip
         hours = {"kind": "gpu-hours", "gpu_hours": self.one(0.01, 1, 20), "load": load}
         gpus = self.number(1, GPU_NODES[pool["profile"]])
-        job = {"kind": "training", "gpus": gpus, "cpu_load": self.one(0, 0.1, 1.0), "work": self.one(hours, steps)}
+        job = {
+            "kind": "training",
+            "gpus": gpus,
+            "cpu_load": self.one(0, 0.1, 1.0),
+            "work": self.one(hours, steps, self._model(gpus)),
+        }
         job |= self.some(start_after="5 min", setup="1 min", checkpoint={"every": "10 min", "write": "30 s"})
         if self.seldom():
             job |= self.some(time_limit="20 min", on_failure="abort")
@@ -197,6 +203,23 @@ class _Drawer:
         if self.seldom():
             job["schedule"] = self._schedule()
         return job
+
+    def _model(self, gpus: int) -> dict[str, Any]:
+        """A model in training, laid out at random."""
+        tensor = self.one(1, 1, 2, 4)
+        spread = {"tensor": tensor, "pipeline": self.one(1, 1, 2), "context": self.one(1, 1, 2),
+                    "shard": self.one("none", "optimizer", "gradients", "parameters"),
+                    "sequence": tensor > 1 and self.often(), **self.some(data=gpus)}  # fmt: skip
+        parallel = self.one(spread, {"shard": self.one("none", "parameters")}, {"shard": "parameters"})
+        work = {"kind": "model", "model": self.one("llama-3.2-1b", "llama-3.2-1b", "llama-3.1-8b", "gpt-oss-20b"),
+                "stack": self.one("megatron-2026", "fsdp-2024"),
+                "precision": self.one("bf16", "bf16", "bf16", "fp8", "fp32"),
+                "sequence": self.one(1024, 4096), "global_batch": self.one(840, 1680, 48),
+                "micro_batch": self.one(1, 1, 2), "recompute": self.one("none", "selective", "full", "full"),
+                "parallel": parallel, "steps": self.number(1, 200),
+                "optimizer": self.one("adam", {"name": "lion", "gradients": "bf16"})}  # fmt: skip
+        work |= self.some(lora={"rank": 8}) if self.seldom() else {}
+        return work | self.some(loading={"tokens_per_second": 50_000}, evaluation={"every": 5, "tokens": 10_000})
 
     def _signal(self) -> str:
         return str(self.one("carbon", "carbon", "price", "marginal"))
@@ -333,6 +356,8 @@ class _Drawer:
                 building=building, network_share="100 kgCO2e", second_life=second_life, end_of_life=end
             )
             accounting["embodied"] = {"amortization": amortization, **embodied, **self.some(nodes="bill-of-materials")}
+        if "fleet" in scenario["workloads"]:
+            accounting["outside"] = {"fleet": {"home": "430 gCO2e/kWh", "away": "0 gCO2e/kWh"}}
         if self.seldom():
             name = self.one(*scenario["workloads"])
             accounting["functional_unit"] = {"of": name, "per": "run"}
@@ -372,6 +397,10 @@ def scenarios(draw: st.DrawFn, *, serving: bool) -> dict[str, Any]:
         scenario["workloads"]["chat"] = d.serving(pools, d.requests())
     if not serving or d.seldom():
         scenario["workloads"] |= {f"job{i}": d.training(pools) for i in range(d.number(1, 2))}
+        if d.seldom():
+            scenario["workloads"]["search"] = campaign(d, d.training(pools), pools, GPU_NODES)
+        if d.seldom():
+            scenario["workloads"]["fleet"] = federated(d, pools)
         if d.often():
             scenario["workloads"]["api"] = d.inference(pools)
     policies = d.policies(scenario) if d.seldom() else []

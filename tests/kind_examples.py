@@ -83,6 +83,7 @@ WORK = {"kind": "gpu-hours", "gpu_hours": 8, "load": {"kind": "measured", "activ
 FACTORS = {"factors": "dcrl-eia-lifecycle"}
 FIXED_LENGTHS = {"kind": "separate", "prompt": TOKENS, "output": TOKENS}
 
+RUNGS = {"eta": 3, "rungs": 3, "promoted": "continue", "noise": 0.3}
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "facility": {"fixed-pue": {"pue": 1.2}, "plant": plant_spec("adiabatic")},
     "cooling": {spec["kind"]: spec for spec in COOLING.values()},
@@ -209,6 +210,44 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "cpu_load": 0.1,
             "engine": "reference",
         },
+        "federated": {
+            "server": {"slots": 1, "cpu_load": 0.2, "per_round": "2 s", "per_update": "10 ms"},
+            "devices": {
+                "phone": {"share": 1, "network": "wifi", "training": "4 W", "idle": "1 W", "samples_per_second": 50}
+            },
+            "networks": {"wifi": {"energy": "0.03 kWh/GB", "download": "5 MB/s", "upload": "1 MB/s"}},
+            "samples": 500,
+            "spread": {"kind": "exponential"},
+            "drop_out": 0.1,
+            "download": "10 MB",
+            "upload": "10 MB",
+            "aggregation": {"kind": "buffered", "at_once": 8, "buffer": 4, "deadline": "2 min"},
+            "rounds": 20,
+        },
+        "campaign": {
+            "trials": [{"share": 1.0, "gpus": 2, "work": WORK}],
+            "size": {"kind": "constant"},
+            "selection": {"kind": "all", "trials": 6},
+            "at_once": 4,
+            "cpu_load": 0.1,
+            "setup": "1 min",
+        },
+    },
+    "selection": {
+        "all": {"trials": 9},
+        "successive-halving": {**RUNGS, "trials": 9},
+        "asha": {**RUNGS, "trials": 9},
+        "hyperband": RUNGS,
+        "median": {"trials": 9, "noise": 0.3, "grace": 0.2, "every": 0.2, "least": 2},
+    },
+    "aggregation": {
+        "synchronous": {"clients": 5, "over_selection": 0.3, "deadline": "1 min", "least": 0.5, "between": "5 s"},
+        "buffered": {"at_once": 8, "buffer": 4, "deadline": "2 min"},
+    },
+    "factor law": {
+        "lognormal": {"cv": 0.5},
+        "log-uniform": {"low": 0.5, "high": 2.0},
+        "choice": {"values": [0.5, 1.0, 4.0], "weights": [2, 1, 1]},
     },
     "route rule": {
         "lowest": {"signal": "carbon", "interval": "15 min"},

@@ -8,10 +8,14 @@ import pytest
 from rich.console import Console
 
 import sim
+from sim.build.plates import resolved_plates
 from sim.build.world import node_hardware
 from sim.engine.draws import Share, node_draws
 from sim.profiles import Catalog, NodeProfile
 from sim.results.profile_tables import profile_tables
+from sim.spec.facility import PlantSpec
+from tests.plants import COOLING, plant_spec
+from tests.test_added_kinds import DALLAS
 
 CATALOG = Catalog()
 
@@ -190,6 +194,10 @@ def test_racks_draw_what_is_published_of_them() -> None:
     # Morgan Stanley: 6.2 of about 6.6 kW of a tray are what hangs on cold plates, GPUs and Grace.
     tray = drawn("gb300-nvl72-tray")
     assert tray["gpu"] + tray["cpu"] + tray["dram"] == pytest.approx(6200, rel=0.01)
+    # NVIDIA's captures: a superchip at rest reads 467 W (GB200) and 488 W (GB300).
+    for name, superchip_w in (("gb200-nvl72-tray", 467), ("gb300-nvl72-tray", 488)):
+        rest = drawn(name, at_work=False)
+        assert rest["gpu"] + rest["cpu"] + rest["dram"] == pytest.approx(2 * superchip_w, rel=0.1)
     # The lowest limits that NVIDIA's Domain Power Service lets a tray keep sum to 1,000 W; at rest it draws more.
     assert 1000 < sum(drawn("gb200-nvl72-tray", at_work=False).values()) < 1800
 
@@ -202,6 +210,39 @@ def test_what_cold_plates_take_is_what_hangs_on_them(name: str) -> None:
     if "nvl72" in name:  # also Grace with its memory, two thirds of the adapters, and 180 W of switches a tray
         plates += watts["cpu"] + watts["dram"] + 0.67 * watts["nic"] + 180 * node.slots / 4
     assert float(node.liquid_share.value) == pytest.approx(plates / sum(watts.values()), abs=0.015)
+
+
+def plates(*nodes: str, **cooling: Any) -> dict[str, Any]:
+    """A hall of cold plates with one of each of these nodes."""
+    written = scenario(nodes[0], steps(CATALOG.node(nodes[0]).slots))
+    written["cluster"] = {"nodes": [{"profile": name, "count": 1} for name in nodes]}
+    written["workloads"]["w"]["pool"] = nodes[0]
+    chips = {**COOLING["direct-to-chip"], **cooling}
+    written["site"]["facility"] = {
+        **plant_spec("direct-to-chip"),
+        "cooling": {k: v for k, v in chips.items() if v is not None},
+    }
+    written["site"]["weather"] = {"kind": "month-hours", "file": str(DALLAS), "latitude": 32.9, "longitude": -97.0}
+    return written
+
+
+def test_cold_plates_may_take_what_the_profiles_of_their_nodes_say() -> None:
+    stated = sim.run(plates("gb300-nvl72", liquid_share=0.88)).summary["energy_kwh"]["overhead_by_component"]
+    left = sim.run(plates("gb300-nvl72", liquid_share=None)).summary["energy_kwh"]["overhead_by_component"]
+    assert left == pytest.approx(stated, rel=1e-12)
+    assert left != sim.run(plates("gb300-nvl72")).summary["energy_kwh"]["overhead_by_component"]  # 0.75
+    (problem,) = sim.check(plates("gb300-nvl72", "hgx-h800", liquid_share=None))
+    assert "the profile of 'hgx-h800' has none" in problem.message
+
+
+def test_cold_plates_of_several_nodes_take_their_shares_by_what_each_draws() -> None:
+    resolved = sim.load(plates("gb300-nvl72", "tpu-v5p-host", liquid_share=None)).answers
+    (name,) = resolved.places
+    made = resolved_plates(resolved.places[name].facility, name, resolved)
+    assert isinstance(made, PlantSpec)
+    rack_w, host_w = (sum(drawn(n).values()) - drawn(n)["psu_loss"] for n in ("gb300-nvl72", "tpu-v5p-host"))
+    expected = (0.88 * rack_w + 0.54 * host_w) / (rack_w + host_w)
+    assert made.cooling.liquid_share == pytest.approx(expected, rel=1e-12)  # type: ignore[attr-defined]
 
 
 def test_a_pod_of_ironwood_draws_nearly_10_mw() -> None:

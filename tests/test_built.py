@@ -109,7 +109,9 @@ def with_all() -> dict[str, Any]:
     return data
 
 
-@pytest.mark.parametrize("base", ["with_all", "geo-shifted-service", "rag-service"])
+@pytest.mark.parametrize(
+    "base", ["with_all", "geo-shifted-service", "rag-service", "automl-campaign", "federated-fleet"]
+)
 def test_any_one_thing_of_what_a_run_is_given_changes_the_key(base: str) -> None:
     built = built_of(load_scenario(with_all() if base == "with_all" else base))
     known = content_hash(built)

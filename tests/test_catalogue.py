@@ -34,6 +34,7 @@ from tests.test_places import regions
 from tests.test_readme import README
 from tests.test_serving_service import SMALL, trace
 from tests.test_throttle_policy import scenario as throttled
+from tests.training_worlds import training_world
 
 IN_NAMES = {
     "kwh": "kWh", "kg": "kg", "l": "L", "s": "s", "seconds": "s", "w": "W", "kw": "kW", "j": "J", "g": "g", "gb": "GB",
@@ -101,6 +102,14 @@ SITE: dict[str, Any] = {
 """Of the battery in Dallas: more sun than it takes, and a night without a grid for which its diesel is too small."""
 
 
+WITHIN_STEPS = {
+    "workloads.pretrain.work.loading": {"tokens_per_second": 1e5},
+    "workloads.pretrain.work.evaluation": {"every": 100, "tokens": 1_000_000},
+    "workloads.pretrain.smoothing": {"kind": "floor", "share": 0.8},
+}
+"""A job that waits for its data, evaluates, and swings less than it would."""
+
+
 def unit_in_name(path: str) -> str:
     """The unit that the names of a path carry, that of the innermost which carries one."""
     for name in reversed(path.split(".")):
@@ -131,7 +140,7 @@ def test_a_quantity_stands_once() -> None:
 
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
-    assert HAPPENED == ("serving", "jobs", "throttling", "policies", "placements", "routes")
+    assert HAPPENED == ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
@@ -211,10 +220,15 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     when = {"kind": "daily", "since": "01:00", "until": "02:00"}
     cap = {"kind": "power-cap", "target": "tune", "cap": "250 W", "when": when}
     yield sim.run(throttled(small()["site"], {"kind": "throttle", "limit": "4.4 kW"}, cap)).summary
+    yield sim.run("automl-campaign", set={"workloads.search.budget": {"gpu_hours": 40}}).summary
+    yield sim.run("federated-fleet", set={"workloads.keyboard.rounds": 5}).summary
+    waiting = {"loading": {"tokens_per_second": 80_000}, "evaluation": {"every": 50, "tokens": 10**6}}
+    yield sim.run(training_world(**waiting)).summary
     rows = "2025-03-03 00:10:00,x,10\n2025-03-03 00:10:01,1500000,10\n2025-03-03 00:10:02,100,10\n"
     asked = trace(tmp_path, rows, on_bad_rows="skip")
     asked["workloads"]["chat"] |= {"slo": {"ttft": "1 s"}, "batching": {**SMALL["workloads"]["chat"]["batching"]}}
     yield sim.run(asked).summary
+    yield sim.run("llama-70b-training", set=WITHIN_STEPS).summary
 
 
 def test_all_that_runs_write_is_catalogued_and_all_that_is_catalogued_is_written(tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def test_a_torus_has_a_place_for_each() -> None:
 def test_groups_that_no_torus_has_are_refused() -> None:
     torus = {"kind": "torus", "shape": [6, 4], "hop_latency": "1 us", "wraps": True}
     sim.load(model_job("dgx-h100", 3, 24, torus, tensor=2))
-    (problem, *_) = refused(model_job("dgx-h100", 3, 24, torus, tensor=4))
-    assert problem.path == "workloads.train.work.parallel"
-    assert "no blocks of a torus of 6 x 4; use degrees that divide its sides" in problem.message
+    problems = {problem.path: problem.message for problem in refused(model_job("dgx-h100", 3, 24, torus, tensor=4))}
+    assert set(problems) == {f"workloads.train.work.parallel.{field}" for field in ("tensor", "data")}
+    tensor = problems["workloads.train.work.parallel.tensor"]
+    assert "groups of 4 ranks, 1 apart, are no blocks of a torus of 6 x 4; use divisors of its sides" in tensor

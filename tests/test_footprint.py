@@ -15,7 +15,7 @@ from sim.accounting.ledger import Key
 
 NAMES = st.sampled_from(["a", "b", "c"])
 KEYS = st.builds(Key, NAMES, st.just("pool"), st.just("gpu"), NAMES, NAMES, st.sampled_from(["active", "idle"]))
-PARTS = st.sampled_from(["it", "building", "network"])
+PARTS = st.sampled_from(["it", "building", "network", "devices"])
 BLOCKS = st.lists(st.tuples(PARTS, st.lists(KEYS, max_size=4), st.integers(0, 2**31)), max_size=4)
 
 
@@ -40,7 +40,10 @@ def component_or_part(key: Key, part: Part) -> str:
 
 
 @given(
-    BLOCKS, BLOCKS, st.sampled_from([owner, component_or_part]), st.sampled_from(["it", "building", "network", None])
+    BLOCKS,
+    BLOCKS,
+    st.sampled_from([owner, component_or_part]),
+    st.sampled_from(["it", "building", "network", "devices", None]),
 )
 def test_sums_are_those_of_the_lines(
     blocks: list[tuple[Part, list[Key], int]],
@@ -63,5 +66,5 @@ def test_sums_are_those_of_the_lines(
 
     check(both, lines)
     check(both.at("a"), [line for line in lines if line[0].site == "a"])
-    check(both.inside(), [line for line in lines if line[1] != "network"])
+    check(both.inside(), [line for line in lines if line[1] not in ("network", "devices")])
     check(Footprint() + both, lines)

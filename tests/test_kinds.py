@@ -56,6 +56,8 @@ from sim.training.collectives import cost
 from sim.training.protocols import Library
 from sim.training.topology import Island
 from sim.units import DAY_NS, HOUR_NS
+from sim.workload.fleet import DeviceClass, Fleet
+from sim.workload.laws import Lognormal
 from sim.workload.traces import trace_formats
 from tests import test_publishers_files
 from tests.grid_files import ORIGIN
@@ -308,13 +310,57 @@ def second_lives_take_a_share(spec: Any) -> None:
 def work_is_paid_for(spec: Any) -> None:
     """Run by itself it draws energy, which with that of idle machines makes up the whole; and the same again."""
     data = small() | {"duration": "10 min", "workloads": {"mine": spec.model_dump(mode="json", exclude_none=True)}}
+    if spec.kind == "federated":
+        outside = dict.fromkeys(spec.devices, "430 gCO2e/kWh")
+        data["accounting"] = data["accounting"] | {"outside": {"mine": outside}}
     first, again = sim.run(data).summary, sim.run(data).summary
     assert first == again
     energy = first["energy_kwh"]
     assert energy["by_workload"]["mine"] > 0.0
     assert math.isclose(sum(energy["by_workload"].values()), energy["it"], rel_tol=1e-12)
-    assert "mine" in first["jobs"] or "mine" in first["serving"]
+    assert any("mine" in first.get(part, {}) for part in ("jobs", "serving", "campaigns", "federated"))
     assert all(wanted.gpus >= 1 for wanted in spec.wanted)
+
+
+def rules_stop_some_and_keep_one(spec: Any) -> None:
+    """A rule trains at least one trial to the end, none twice up to one rung, and comes to an end."""
+    rule = kinds.builder(spec)(spec)
+    assert content_hash(rule), "the key of a run sees into it"
+    assert rule.rungs[-1] == 1.0
+    assert min(rule.rungs) > 0.0
+    selector, seen = rule.begun(), set()
+    rng = np.random.default_rng(1)
+    while (turn := selector.next()) is not None:
+        verdict = "on"
+        while verdict == "on":
+            assert turn not in seen
+            seen.add(turn)
+            verdict = selector.report(turn, float(rng.normal()))
+            turn = turn._replace(rung=turn.rung + 1)
+    assert max(turn.rung for turn in seen) == len(rule.rungs) - 1
+
+
+def rounds_follow_one_another(spec: Any) -> None:
+    """Each ends after it begins, with as many updates as make one, and what has been drawn only grows in it."""
+    kind = DeviceClass("phone", 1.0, 4.0, 1.0, 20.0, 5e6, 1e6, 1e-7)
+    fleet = Fleet((kind,), 400.0, 1e6, 1e6, Lognormal(0.3), 0.1)
+    rule = kinds.builder(spec)(spec)
+    assert content_hash(rule), "the key of a run sees into it"
+    course, now_ns = rule.begun(fleet, np.random.default_rng(1)), 0
+    for _ in range(20):
+        one = course.next(now_ns)
+        assert one.start_ns <= now_ns <= one.end_ns
+        assert 0 <= one.updates <= spec.clients_per_round
+        whole, half = one.until(one.end_ns), one.until((one.start_ns + one.end_ns) // 2)
+        assert 0.0 < half.joules.sum() < whole.joules.sum()
+        assert whole.counts.counted == (one.updates if one.counts else 0)
+        now_ns = one.end_ns
+
+
+def factors_have_their_mean(spec: Any) -> None:
+    drawn = kinds.builder(spec)(spec)(np.random.default_rng(1), 20_000)
+    assert drawn.min() > 0.0
+    assert math.isclose(drawn.mean(), spec.mean, rel_tol=0.05)
 
 
 def between() -> Between:
@@ -464,6 +510,9 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "embodied plant": plants_are_made_once,
     "second life": second_lives_take_a_share,
     "workload": work_is_paid_for,
+    "selection": rules_stop_some_and_keep_one,
+    "factor law": factors_have_their_mean,
+    "aggregation": rounds_follow_one_another,
     "route rule": rules_send_each_request_to_one_place,
     "difficulty": difficulties_are_told_or_drawn,
     "step time": iterations_take_time,

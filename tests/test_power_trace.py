@@ -76,8 +76,11 @@ def test_a_window_within_a_run_knows_how_far_the_work_has_come() -> None:
     assert sampled(watched, 40.0, 43.0, 0.5)[0] == pytest.approx([300, 600, 600, 300, 600, 600])
 
 
-def test_another_mean_of_the_same_step_scales_it() -> None:
-    assert sampled(booked((0.0, 3.0, "active", 550.0)), 0.0, 1.5, 0.5)[0] == pytest.approx([660, 660, 330])
+def test_what_is_booked_beside_the_step_is_spread_evenly() -> None:
+    watts = sampled(booked((0.0, 3.0, "active", 520.0)), 0.0, 1.5, 0.5)
+    assert watts[0] == pytest.approx([620, 620, 320])
+    assert watts[1] == pytest.approx([1340, 1340, 740])
+    assert watts[2] == pytest.approx([2480, 2480, 1280])
 
 
 @given(st.integers(1, 30), st.floats(200.0, 700.0), st.integers(1, 40))

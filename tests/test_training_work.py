@@ -11,7 +11,9 @@ from rich.console import Console
 import sim
 from sim.accounting.ledger import Ledger
 from sim.profiles.catalog import Catalog
+from sim.results.compare import Comparison
 from sim.results.jobs import job_grids
+from sim.results.report import report
 from sim.results.results import Results
 from sim.results.tables import run_tables
 from tests.training_worlds import training_world
@@ -193,6 +195,52 @@ def test_an_architecture_may_be_written_out() -> None:
     known = Catalog().model("llama-3.1-70b").architecture.model_dump(mode="json", exclude_defaults=True)
     inline = step_of(sim.run(training_world(model={"architecture": {**known, "kind": "transformer"}})))
     assert inline == step_of(sim.run(training_world()))
+
+
+def test_tokens_may_be_what_the_sci_is_per() -> None:
+    """Carbon of a run by the tokens that it trained on; of GPU-hours no tokens are known."""
+    world = training_world()
+    world["accounting"]["functional_unit"] = {"of": "llama", "per": "trained-token", "count": 10**6}
+    summary = sim.run(world).summary
+    assert summary["kpi"]["sci_unit"] == "1e+06 trained-tokens of llama"
+    grams = summary["carbon_kg"]["total"] * 1000
+    assert summary["kpi"]["sci_g_per_unit"] == pytest.approx(grams / (100 * 128 * 8192 / 10**6))
+    hours = {"kind": "gpu-hours", "gpu_hours": 8, "load": {"kind": "nameplate"}}
+    ((at, message),) = problems(world, {"workloads.llama.work": hours})
+    assert (at, "tokens are not known" in message) == ("accounting.functional_unit.per", True)
+
+
+def test_steps_are_compared_drawn_and_uncertain() -> None:
+    """Two runs by their steps; a page with a bar; an interval where the layout's batch is uncertain."""
+    one, other = sim.run(training_world()), sim.run(training_world(recompute="full"))
+    (rows,) = Comparison.of(one, [other]).differences
+    found = {row.path: row for row in rows}
+    assert found["jobs.llama.step.step_s"].first == step_of(one)["step_s"]
+    assert found["jobs.llama.step.mfu"].other == step_of(other)["mfu"]
+    page = report([one, other])
+    assert page.count("A step of training") == 2
+    assert "<title>pipeline bubble: " in page
+    slow = {"kind": "uniform", "low": 50_000, "high": 90_000}
+    world = training_world(loading={"tokens_per_second": 60_000})
+    over = {"workloads.llama.work.loading.tokens_per_second": slow}
+    drawn = sim.run({**world, "uncertainty": {"draws": 8, "seeds": 1, "over": over}})
+    bounds = drawn.summary["intervals"]["jobs.llama.step.mfu"]
+    assert bounds["p05"] < bounds["p95"]
+
+
+def test_a_gang_without_multiprocessors_is_refused() -> None:
+    """Times of kernels follow from them."""
+    world = training_world(parallel={}, precision="bf16", model="llama-3.2-1b", global_batch=8)
+    world["cluster"]["nodes"] = [{"profile": "tpu-v5e-host", "count": 1}]
+    world["workloads"]["llama"]["gpus"] = 1
+    assert any(at == "stack" and "no 'chip'" in message for at, message in problems(world))
+
+
+def test_a_long_run_is_accounted_in_longer_bins() -> None:
+    """A job of years by its steps makes no ledger that memory cannot hold."""
+    results = sim.run(training_world(steps=10**7))
+    assert results.summary["simulated_s"] > 3 * 365 * 86400
+    assert len(results.energy.edges_ns) < 200_000
 
 
 def test_the_table_of_steps_fits_a_terminal() -> None:

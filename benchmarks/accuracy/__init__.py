@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from benchmarks.accuracy import (
     caps,
     clocks,
+    collectives,
     decode_caps,
     kernel_times,
     kernels,
@@ -30,6 +31,7 @@ def rows(*, quick: bool) -> Sequence[Row]:
     ]
     return [
         *found,
+        *collectives.rows(),
         *kernel_times.rows(),
         *kernels.rows(quick=quick),
         *minimax.rows(quick=quick),

@@ -119,28 +119,41 @@ def _board(name: str) -> GPUProfile:
 
 def node_w(gpu_mean_w: float) -> float:
     """Mean IT W of a training node but its fans, each GPU at ``gpu_mean_w``, by running it for an hour."""
+    load = {"kind": "measured", "active": f"{gpu_mean_w} W"}
+    return simulated_node_w({"kind": "gpu-hours", "gpu_hours": 8, "load": load})
+
+
+def simulated_node_w(work: Mapping[str, Any]) -> float:
+    """Mean IT W of a node of 8 H100 but its fans while it trains."""
     scenario: dict[str, Any] = {
-        "name": "an hour of training",
+        "name": "a node in training",
         "start": "2024-05-01T00:00:00Z",
         "site": {"name": "x", "grid": {"intensity": "1 gCO2e/kWh"}, "facility": {"kind": "fixed-pue", "pue": 1.0}},
         "cluster": {"nodes": [{"profile": "dgx-h100", "count": 1}]},
-        "workloads": {
-            "train": {
-                "kind": "training",
-                "gpus": 8,
-                "work": {
-                    "kind": "gpu-hours",
-                    "gpu_hours": 8,
-                    "load": {"kind": "measured", "active": f"{gpu_mean_w} W"},
-                },
-                "cpu_load": 0.2,
-            }
-        },
+        "workloads": {"train": {"kind": "training", "gpus": 8, "work": dict(work), "cpu_load": 0.2}},
         "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
     }
     summary = sim.run(scenario).summary
     parts = summary["energy_kwh"]["by_component"]
     return float(1000.0 * (summary["energy_kwh"]["it"] - parts["fans"]) / (summary["simulated_s"] / 3600.0))
+
+
+LORA: Mapping[str, Any] = {
+    "kind": "model",
+    "model": "llama-2-70b",
+    "stack": "megatron-2026",
+    "precision": "fp8",
+    "sequence": 8192,
+    "global_batch": 8,
+    "micro_batch": 1,
+    "steps": 400,
+    "parallel": {"tensor": 4, "sequence": True},
+    "recompute": "none",
+    "optimizer": "adam",
+    "lora": {"rank": 16},
+}
+"""The fine-tuning of the benchmarks, as the table says it (8 sequences in four micro-batches: two ranks of four GPUs)
+and its rules do (packed sequences of 8,192 tokens, rank 16); that it runs in FP8 with tensor parallelism is assumed."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +203,7 @@ def scaled(factor: float) -> dict[str, Work]:
 
 def rows() -> list[Row]:
     """Node power by benchmark, each held out whole; then jobs on older boards from their work alone."""
-    return [*mlperf_rows(), *zeus_rows()]
+    return [*mlperf_rows(), *several_nodes_rows(), *zeus_rows()]
 
 
 def mlperf_rows() -> list[Row]:
@@ -231,9 +244,57 @@ def mlperf_rows() -> list[Row]:
     for factor, words in ((0.5, "half"), (2.0, "twice")):
         again, _ = held_out_w(nodes, means, scaled(factor))
         found.append(Row(f"  with {words} the work", 100 * errors(again, measured).mape, "%", None, "of kernels"))
+    if "llama2_70b_lora" in means.index:
+        own = simulated_node_w(LORA)
+        note = "steps of a model in training, nothing fitted to watts"
+        error = 100 * abs(own / float(means["llama2_70b_lora"]) - 1.0)
+        found.append(Row("  llama2_70b_lora, from its own step", error, "%", None, note))
     constant = np.array([float(means.drop(name).mean()) for name in means.index])
     found.append(Row("  by the others' mean", 100 * errors(constant, measured).mape, "%", None, "no law at all"))
     return found
+
+
+def relative_rate(runs: pd.DataFrame, one_node: pd.DataFrame) -> Floats:
+    """Samples a GPU and s of runs on several nodes, relative to the mean on one of the same benchmark (runs,).
+
+    Samples of a run are told for benchmarks whose count differs from run to run; of the others the table holds the
+    data set, and as many passes over it are taken to reach the target, which larger batches exceed.
+    """
+    rate = runs["train_samples"] / runs["run_s"] / runs["n_nodes"]
+    alone = (one_node["train_samples"] / one_node["run_s"]).groupby(one_node["benchmark"]).mean()
+    return np.asarray(rate / runs["benchmark"].map(alone), dtype=np.float64)
+
+
+def several_nodes_w(nodes: Nodes, runs: pd.DataFrame, one_node: pd.DataFrame) -> Floats:
+    """Mean W of a node of runs on several: in kernels for so much less of the time as their samples come slower, and
+    waiting in collectives for the rest. The share on one node is of the benchmarks other than the one that is judged.
+    """
+    watts, relative = [], np.minimum(1.0, relative_rate(runs, one_node))
+    for name, share in zip(runs["benchmark"], relative, strict=True):
+        others = one_node[one_node["benchmark"] != name].groupby("benchmark")["mean_w_run"].mean()
+        works = [WORK.get(str(other), UNKNOWN) for other in others.index]
+        alone = share_in_kernels(nodes, works, others.to_numpy(np.float64))
+        watts.append(nodes.of(WORK.get(str(name), UNKNOWN), share * alone))
+    return np.array(watts)
+
+
+def several_nodes_rows() -> list[Row]:
+    """Runs on several nodes, where the table has any whose benchmark it also has on one."""
+    if not FILE.is_file():
+        return []
+    table = pd.read_csv(FILE)
+    one_node = table[table["n_nodes"] == 1]
+    runs = table[(table["n_nodes"] > 1) & table["benchmark"].isin(one_node["benchmark"])]
+    if runs.empty:
+        return []
+    runs = runs.groupby(["benchmark", "n_nodes"], as_index=False)[["train_samples", "run_s", "mean_w_run"]].mean()
+    measured = runs["mean_w_run"].to_numpy(np.float64)
+    carried = runs["benchmark"].map(one_node.groupby("benchmark")["mean_w_run"].mean()).to_numpy(np.float64)
+    predicted = several_nodes_w(Nodes.simulated(), runs, one_node)
+    note = f"carried from one node: {100 * errors(carried, measured).mape:.1f} %"
+    return [
+        Row("MLPerf Training on several nodes, node power", 100 * errors(predicted, measured).mape, "%", None, note)
+    ]
 
 
 def zeus_rows() -> list[Row]:

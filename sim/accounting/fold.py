@@ -14,7 +14,7 @@ import numpy as np
 from sim.accounting.amortization import time_share
 from sim.accounting.conventions import UNALLOCATED
 from sim.accounting.footprint import QUANTITIES, Footprint, Lines, Part
-from sim.accounting.ledger import WAN, Floats, Key, Ledger
+from sim.accounting.ledger import DEVICES, OUTSIDE, Floats, Key, Ledger
 from sim.accounting.plan import AccountingPlan, Amortization, EmbodiedItem, GridPlan, PlantItem
 from sim.accounting.site import SiteAccount, account_site
 from sim.accounting.stock import STORED
@@ -37,22 +37,22 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
     lines = Lines()
     accounts: dict[str, SiteAccount] = {}
     for name, site in plan.sites.items():
-        own = _at(counted, name, wan=False)
+        own = _at(counted, name, outside=False)
         account = accounts[name] = account_site(own.by_component, site, own.edges_ns)
         _operational(name, own, account, lines)
         for made in account.on_site_carbon:
             carbon = made.carbon_g
             made_g = (carbon.low, carbon.central, carbon.high)
             _shared_by_energy(made.unit.replace(" ", "_"), made_g, lines.footprint().at(name), lines)
-        _network(_at(ledger, name, wan=True), site.grid, lines)
+        _outside(_at(ledger, name, outside=True), site.grid, plan, lines)
     _embodied(ledger, plan, lines)
     _plants(ledger, plan.plants, lines)
     return lines.footprint(accounts)
 
 
-def _at(ledger: Ledger, site: str, *, wan: bool) -> Ledger:
-    """The rows of a site's own equipment, or (``wan``) of the networks that lead to it."""
-    return ledger.where(lambda key: key.site == site and (key.component == WAN) == wan)
+def _at(ledger: Ledger, site: str, *, outside: bool) -> Ledger:
+    """The rows of a site's own equipment, or of the networks that lead to it and the devices that it serves."""
+    return ledger.where(lambda key: key.site == site and (key.component in OUTSIDE) == outside)
 
 
 def _per_joule(account: SiteAccount) -> dict[str, Floats]:
@@ -89,8 +89,24 @@ def _operational(site: str, counted: Ledger, account: SiteAccount, lines: Lines)
         lines.add("building", [of[i] for i in some], tuple(taken), values[some])
 
 
+def _outside(rows: Ledger, grid: GridPlan, plan: AccountingPlan, lines: Lines) -> None:
+    """Adds energy of networks and devices, which no site cools, pays or contracts for.
+
+    Networks between sites are counted at the intensity of the site that receives, devices and their networks at that
+    of where they are.
+    """
+    if not rows.keys:
+        return
+    _network(rows.where(lambda key: (key.owner, key.hardware) not in plan.outside), grid, lines)
+    elsewhere = rows.where(lambda key: (key.owner, key.hardware) in plan.outside)
+    for key, energy_j in zip(elsewhere.keys, elsewhere.energy_j.sum(axis=1).tolist(), strict=True):
+        carbon_g = energy_j * plan.outside[key.owner, key.hardware]
+        values = np.array([[energy_j, carbon_g, carbon_g]])
+        part: Part = "devices" if key.component == DEVICES else "network"
+        lines.add(part, [key], ("energy_j", "operational_g", "market_g"), values)
+
+
 def _network(outside: Ledger, grid: GridPlan, lines: Lines) -> None:
-    """Adds energy of networks, at the intensity of the site that receives: not cooled, paid or contracted by it."""
     if not outside.keys:
         return
     rates = {name: grid.per_joule[name].on_bins(outside.edges_ns) for name in OF_NETWORKS if name in grid.per_joule}

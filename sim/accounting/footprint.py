@@ -17,7 +17,8 @@ import numpy.typing as npt
 from sim.accounting.ledger import Floats, Key
 from sim.accounting.site import SiteAccount
 
-Part = Literal["it", "building", "network"]
+Part = Literal["it", "building", "network", "devices"]
+OUTSIDE_PARTS: tuple[Part, ...] = ("network", "devices")
 Name = Callable[[Key, Part], str]
 Ints = npt.NDArray[np.int64]
 
@@ -53,7 +54,7 @@ def columns(quantities: Sequence[str]) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Names of every line; ``parts`` tells IT equipment from the building and from networks between sites.
+    """Names of every line; ``parts`` tells IT equipment from the building, from networks and from users' devices.
 
     How lines group is worked out once: the prices of one ledger share their labels.
     """
@@ -110,8 +111,8 @@ class Footprint:
         return self._only([i for i, key in enumerate(self.labels.keys) if key.site == site], accounts)
 
     def inside(self) -> Footprint:
-        """The lines of sites, without networks between them."""
-        return self._only([i for i, part in enumerate(self.labels.parts) if part != "network"], self.accounts)
+        """The lines of sites, without networks and users' devices."""
+        return self._only([i for i, part in enumerate(self.labels.parts) if part not in OUTSIDE_PARTS], self.accounts)
 
     def _only(self, lines: list[int], accounts: Mapping[str, SiteAccount]) -> Footprint:
         keys, parts = self.labels.keys, self.labels.parts

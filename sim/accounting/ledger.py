@@ -24,6 +24,10 @@ Name = TypeVar("Name", str, tuple[str, str])
 
 WAN = "wan"
 """The component of energy that networks between sites draw for an owner: no site's IT, and no site's building."""
+DEVICES = "devices"
+"""That of users' devices, which stand elsewhere. Where a row of either names a class of devices as its ``hardware``,
+networks are theirs."""
+OUTSIDE = frozenset({WAN, DEVICES})
 
 
 class Key(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.accounting.ledger import WAN, Ledger
+from sim.accounting.ledger import OUTSIDE, Ledger
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
 from sim.workload.records import JobRecord, ReliabilityRecord, ScheduleRecord, ServiceLog, ThrottleRecord
 
@@ -20,8 +20,8 @@ def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:
 
 
 def it_of(ledger: Ledger, owner: str) -> Ledger:
-    """Rows of an owner's IT equipment: networks between sites are nobody's machines."""
-    return ledger.where(lambda key: key.owner == owner and key.component != WAN)
+    """Rows of an owner's IT equipment: networks and users' devices are none of a site's machines."""
+    return ledger.where(lambda key: key.owner == owner and key.component not in OUTSIDE)
 
 
 def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:

@@ -172,7 +172,7 @@ class ByUse:
 
 @dataclass(frozen=True)
 class AccountingPlan:
-    """Everything the fold needs to price a ledger."""
+    """Everything the fold needs to price a ledger. ``outside`` is g/J where devices are, by workload and class."""
 
     convention: Convention
     sites: Mapping[str, SitePlan]
@@ -180,6 +180,7 @@ class AccountingPlan:
     amortization: Amortization
     embodied: tuple[EmbodiedItem, ...] = ()
     plants: tuple[PlantItem, ...] = ()
+    outside: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def embodied_water_known(self) -> bool:

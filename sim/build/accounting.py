@@ -19,6 +19,7 @@ from sim.build.embodied import factors_of, node_carbon, plant_carbon
 from sim.build.facility import building
 from sim.build.grid import ewif_signal, grid_series, withdrawal_signal
 from sim.build.onsite import onsite_plan
+from sim.build.plates import resolved_plates
 from sim.build.resolved import Machines, Resolved
 from sim.build.series import power_signal
 from sim.build.weather import sky, weather_series, weather_until_ns
@@ -49,7 +50,7 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
     """How the ledger of a scenario that has passed its checks is priced."""
     scenario, catalog = resolved.scenario, resolved.catalog
     embodied = scenario.accounting.embodied
-    sites = {name: _site(name, place, scenario, catalog) for name, place in resolved.places.items()}
+    sites = {name: _site(name, place, resolved) for name, place in resolved.places.items()}
     return AccountingPlan(
         convention=_convention(resolved),
         sites=sites,
@@ -57,10 +58,16 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
         amortization=_amortization(embodied),
         embodied=_embodied(scenario.accounting, resolved.hardware, catalog, factors_of(embodied)),
         plants=_plants(embodied),
+        outside={
+            (name, kind): float(intensity)
+            for name, kinds in scenario.accounting.outside.items()
+            for kind, intensity in kinds.items()
+        },
     )
 
 
-def _site(name: str, place: Place, scenario: Scenario, catalog: Catalog) -> SitePlan:
+def _site(name: str, place: Place, resolved: Resolved) -> SitePlan:
+    scenario, catalog = resolved.scenario, resolved.catalog
     start_ns, until_ns = scenario.start_ns, weather_until_ns(scenario.duration_ns)
     grid, reports = _grid(place, scenario, catalog)
     weather = None
@@ -76,7 +83,7 @@ def _site(name: str, place: Place, scenario: Scenario, catalog: Catalog) -> Site
             rng=Streams(scenario.seed)(f"on-site/{name}"),
         )
     return SitePlan(
-        building=building(place.facility, weather),
+        building=building(resolved_plates(place.facility, name, resolved), weather),
         grid=grid,
         reports=reports,
         weather_filled=weather.filled if weather is not None else 0,

@@ -20,7 +20,9 @@ from sim.build.places import Moved
 from sim.build.routes import RoutePlan
 from sim.build.traces import TracePlan
 from sim.build.trained import ModelOfGang
+from sim.engine.campaign import CampaignPlan
 from sim.engine.control import CapPlan, PowerLimit
+from sim.engine.federated import FederatedPlan
 from sim.engine.scheduling import Scheduler
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
@@ -50,9 +52,9 @@ class Built:
 
     ``sites`` names the site of each pool. Each serving workload has what begins to keep its finished requests, and
     ``request_energies`` says whether each of them is told its energy. ``cappings`` are all caps, for the record, and
-    ``caps`` those that training jobs follow; ``moved`` are jobs whose data went to another pool before they start;
-    ``others`` is work of the kinds that other packages add; ``steps`` are those of models in training, by job, and
-    ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time.
+    ``caps`` those that training jobs and campaigns follow; ``moved`` are jobs whose data went to another pool before
+    they start; ``others`` is work of the kinds that other packages add; ``steps`` are those of models in training, by
+    job, and ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time.
     """
 
     seed: int
@@ -71,6 +73,8 @@ class Built:
     moved: tuple[Moved, ...]
     scheduler: Scheduler
     others: tuple[WorkPlan, ...]
+    campaigns: tuple[CampaignPlan, ...]
+    federated: tuple[FederatedPlan, ...]
     steps: Mapping[str, StepPlan]
     swings: Mapping[str, ModelOfGang]
     traces: tuple[TracePlan, ...]

@@ -52,11 +52,11 @@ def cappings(resolved: Resolved, signals: Signals) -> list[Capping]:
 
 
 def training_caps(resolved: Resolved, found: Sequence[Capping]) -> tuple[CapPlan, ...]:
-    """Caps of training jobs, which follow them as they run."""
+    """Caps of training jobs and campaigns, which follow them as they run."""
     return tuple(
         CapPlan(capping.source, capping.capped.workload, capping.changes)
         for capping in found
-        if capping.capped.workload in resolved.jobs
+        if capping.capped.workload in {*resolved.jobs, *resolved.campaigns}
     )
 
 

@@ -64,16 +64,17 @@ def lacks_fabric(machine: Machine, gpus: int) -> str | None:
     )
 
 
-def torn_groups(at: Topology, spread: Spread) -> Iterator[str]:
-    """Why groups of a layout cannot be laid on a topology: on a torus they must be blocks of it."""
+def torn_groups(at: Topology, spread: Spread) -> Iterator[tuple[str, str]]:
+    """Degrees whose groups cannot be laid on a topology, and why: on a torus they must be blocks of it."""
     if not isinstance(at, Torus):
         return
     shape = " x ".join(str(side) for side in at.shape)
     for purpose, (size, stride) in groups_of(spread).items():
         if at.sides(size, stride) is None:
             yield (
-                f"{purpose.replace('_', ' ')}-parallel groups of {size} ranks, {stride} apart, are no blocks of a "
-                f"torus of {shape}; use degrees that divide its sides"
+                purpose.removesuffix("_data"),
+                f"groups of {size} ranks, {stride} apart, are no blocks of a torus of {shape}; use divisors of its "
+                "sides",
             )
 
 

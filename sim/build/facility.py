@@ -119,7 +119,8 @@ def adiabatic(written: spec.Adiabatic, heat_w: float) -> c.OutdoorAir:
 
 
 def direct_to_chip(written: spec.DirectToChip, heat_w: float) -> c.Liquid:
-    """Cold plates, and what is left to the hall's air."""
+    """Cold plates, and what is left to the hall's air; see ``resolved_plates`` where their share is not written."""
+    assert written.liquid_share is not None
     share = float(written.liquid_share)
     return _liquid(written.water, heat_w, share, cooling(written.rest, heat_w * (1.0 - share)) if share < 1 else None)
 

@@ -9,6 +9,7 @@ from sim.build.loads import Gang, gang_of
 from sim.build.resolved import Resolved
 from sim.build.traces import TracePlan, boards_smoothing
 from sim.build.trained import ModelOfGang, Trained
+from sim.errors import InputError
 from sim.spec.training import ModelWork
 from sim.spec.workloads import Training
 
@@ -18,6 +19,14 @@ def gang_in(job: Training, label: str, resolved: Resolved) -> Gang:
     if isinstance(job.work, ModelWork):
         return trained_in(job, job.work, label, resolved).gang
     return gang_of(job.work, job.gpus, resolved.gpus[label])
+
+
+def can_be_trained(job: Training, label: str, resolved: Resolved) -> bool:
+    """Whether nothing speaks against a job's model in a pool, so that its steps can be costed."""
+    try:
+        return isinstance(job.work, ModelWork) and not any(trained_in(job, job.work, label, resolved).problems())
+    except InputError:
+        return False  # told where the model and the stack are named
 
 
 def step_plans(resolved: Resolved) -> dict[str, StepPlan]:

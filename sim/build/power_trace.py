@@ -2,8 +2,8 @@
 
 Meters book a job at work at the mean power of its step. Here that mean is drawn as the step it is of: at any instant
 the GPUs are where the work done so far has brought them, through stops and changes of caps. What else a job's nodes
-draw (hosts, fans, losses of supplies) is as it was booked, at the mean, so that the energy of a whole number of steps
-is the ledger's.
+draw (hosts, fans, losses of supplies) is as it was booked, at the mean, and so is what GPUs are booked beside their
+step (bytes between nodes, units that draw more than others): the energy of a whole number of steps is the ledger's.
 """
 
 from __future__ import annotations
@@ -92,10 +92,11 @@ def _between(watched: Watched, pattern: Pattern, at_ns: Ints, gpus: int, node_gp
         others_w = piece.others_w
         if piece.at_work:
             curves = pattern.behind(each_w)
-            period_s, scale = curves.mean.seconds, each_w / curves.mean.mean_w
+            period_s, beside_w = curves.mean.seconds, each_w - curves.mean.mean_w
             at_s = np.asarray((steps % 1.0) * period_s + inside_s, dtype=np.float64)
             of_gpu, of_node, of_mean = (
-                scale * np.diff(curve.joules_to(at_s)) for curve in (curves.gpu, curves.node, curves.mean)
+                np.diff(curve.joules_to(at_s)) + gpus_there * beside_w * lasting_s
+                for curve, gpus_there in ((curves.gpu, 1), (curves.node, part), (curves.mean, 1))
             )
             steps += (piece.end_ns - piece.start_ns) * SECONDS_PER_NS / period_s
         else:

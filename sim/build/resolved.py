@@ -13,17 +13,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from operator import is_
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sim.build.deployment import Deployment
 from sim.build.failures import failure_plan
 from sim.build.machines import Machine
+from sim.build.trained import Trained
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
+from sim.spec.campaign import CampaignSpec
 from sim.spec.cluster import Cluster
+from sim.spec.federated import FederatedSpec
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
 from sim.spec.scenario import Scenario
@@ -33,9 +36,6 @@ from sim.spec.site import Place
 from sim.spec.work import Workload
 from sim.spec.workloads import Inference, Training
 from sim.validation import Spec
-
-if TYPE_CHECKING:
-    from sim.build.trained import Trained
 
 S = TypeVar("S", bound=Spec)
 Key = TypeVar("Key")
@@ -56,12 +56,14 @@ class Machines:
 
 
 class Group(NamedTuple):
-    """GPUs that one workload may come to hold in one pool; ``field`` names the replicas of a serving workload."""
+    """GPUs that one workload may come to hold in one pool; ``field`` names the replicas of a serving workload. They may
+    be sockets where ``any_node`` will do."""
 
     workload: str
     field: str
     pool: str
     gpus: int
+    any_node: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +121,19 @@ class Resolved:
         return _those(self.parts.workloads, Serving)
 
     @cached_property
+    def campaigns(self) -> Mapping[str, CampaignSpec]:
+        """Campaigns by name."""
+        return _those(self.parts.workloads, CampaignSpec)
+
+    @cached_property
+    def federated(self) -> Mapping[str, FederatedSpec]:
+        """Federated trainings by name."""
+        return _those(self.parts.workloads, FederatedSpec)
+
+    @cached_property
     def others(self) -> Mapping[str, Workload]:
         """Workloads of all other kinds, by name: what is known of them is what every workload answers."""
-        ours = {*self.jobs, *self.services, *self.serving}
+        ours = {*self.jobs, *self.services, *self.serving, *self.campaigns, *self.federated}
         return {name: workload for name, workload in self.parts.workloads.items() if name not in ours}
 
     @cached_property
@@ -178,11 +190,12 @@ class Resolved:
         A job that chooses its pool counts as at home until it is placed.
         """
         only = next(iter(self.gpus)) if len(self.gpus) == 1 else None
+        any_only = next(iter(self.machines)) if len(self.machines) == 1 else None
         return tuple(
-            Group(name, wanted.field, label, wanted.gpus)
+            Group(name, wanted.field, label, wanted.gpus, wanted.any_node)
             for name, workload in self.parts.workloads.items()
             for wanted in workload.wanted
-            if (label := wanted.pool if wanted.pool is not None else only) is not None
+            if (label := wanted.pool or (any_only if wanted.any_node else only)) is not None
         )
 
     @cached_property

@@ -16,12 +16,14 @@ from sim.profiles.hardware import GPUProfile
 from sim.profiles.model import Architecture
 from sim.spec.serving import InlineModel
 from sim.spec.training import ModelWork
+from sim.training.compute import lacking
 from sim.training.curve import Curve
 from sim.training.flops import training_flops
 from sim.training.layout import problems as layout_problems
 from sim.training.memory import Memory, memory_bytes, usable_bytes
 from sim.training.power import ARITHMETIC, PoweredStep, phase_watts
 from sim.training.ramps import Smoothing, burned_j, smoothed, statistics
+from sim.training.stack import TrainingStack, training_stack
 from sim.training.step import step_cost
 from sim.training.terms import Phase, Recipe, Spread, StepCost, TrainingPrecision
 from sim.training.topology import Topology
@@ -66,6 +68,8 @@ class ModelOfGang:
     evaluate_tokens: int
     shape: StepShape
     smoothing: Smoothing | None
+    network_j: float
+    """Of a step, what one GPU's bytes cost between nodes: switches, cables and transceivers, counted with the GPU."""
 
     def under(self, cap_w: float | None) -> GangWork:
         """The work under a cap of so many W on each GPU, or at the board's own limit."""
@@ -86,9 +90,18 @@ class ModelOfGang:
             taken = self._evaluation(powered)
             seconds["evaluation"] = sum(taken.values())
             joules["evaluation"] = sum(powered.watts[phase] * s for phase, s in taken.items())
+        if self.network_j > 0.0:
+            joules["network"] = self.network_j
         if self.smoothing is not None:
             joules["smoothing"] = burned_j(self._stages(powered), self.smoothing)
         return Split(seconds, joules)
+
+    @property
+    def forward_share(self) -> float:
+        """What an evaluation takes, relative to training on as many tokens."""
+        seconds = phase_watts(self.gpu, self.cost).seconds
+        taken = evaluation_s(seconds, self.cost, self.forward_flop, self.cost.tokens)
+        return sum(taken.values()) / sum(seconds.values())
 
     def stages(self, cap_w: float | None) -> list[Curve]:
         """A step over time, of one GPU of each pipeline stage, as its boards draw it."""
@@ -121,6 +134,7 @@ class Trained:
     architecture: Architecture
     machine: Machine
     gpu: GPUProfile
+    stack: TrainingStack
     smoothing: Smoothing | None = None
 
     @classmethod
@@ -131,12 +145,8 @@ class Trained:
         else:
             architecture = catalog.model(work.model).architecture
         assert machine.gpu is not None  # or no gang would be looked for there
-        return cls(work, gpus, architecture, machine, machine.gpu)
-
-    @cached_property
-    def topology(self) -> Topology:
-        """Of the gang."""
-        return topology(self.machine, self.gpus)
+        stack = training_stack(catalog.training_stack(work.stack))
+        return cls(work, gpus, architecture, machine, machine.gpu, stack)
 
     @cached_property
     def spread(self) -> Spread:
@@ -156,7 +166,7 @@ class Trained:
     @cached_property
     def cost(self) -> StepCost:
         """Of a step, at the boards' own limit."""
-        cost = step_cost(self.architecture, self.gpu, self.spread, self.recipe)
+        cost = step_cost(self.architecture, self.gpu, self.topology, self.stack, self.spread, self.recipe)
         return with_loading(cost, self.work.loading.tokens_per_second) if self.work.loading is not None else cost
 
     @cached_property
@@ -172,7 +182,13 @@ class Trained:
             evaluate_tokens=evaluation.tokens if evaluation is not None else 0,
             shape=shape_of(self.spread, self.recipe, self.architecture.layers, FINEST_S, self.cost.step_s),
             smoothing=self.smoothing,
+            network_j=self._network_j,
         )
+
+    @property
+    def _network_j(self) -> float:
+        sent = self.cost.link_byte.get("network", 0.0)
+        return sent * self.topology.joule_per_byte("network") if sent > 0.0 else 0.0
 
     @property
     def peak_flop_per_s(self) -> float:
@@ -213,20 +229,8 @@ class Trained:
         known = ", ".join(name for name in ARITHMETIC if name in get_args(TrainingPrecision) and self._computes(name))
         if not self._computes(precision):
             yield ("precision",), f"'{gpu.name}' has no peak rate and energy per FLOP for {precision}  ({known})"
-        elif precision not in ("fp32", "tf32") and not self._computes("bf16"):
-            yield ("precision",), f"'{gpu.name}' has no peak rate for bf16, in which attention is computed"
-
-    def _joined(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Links and fabrics that groups need."""
-        if self.gpus == 1:
-            return
-        if self.gpu.link.energy_per_byte is None:
-            yield ("parallel",), f"'{self.gpu.name}' has no energy per byte of its link in its profile"
-        missing = lacks_fabric(self.machine, self.gpus)
-        if missing is not None:
-            yield ("parallel",), missing
-        elif self.spread.gpus == self.gpus:
-            yield from ((("parallel",), why) for why in torn_groups(self.topology, self.spread))
+        elif (missing := lacking(gpu, self.recipe)) is not None:
+            yield ("stack",) if gpu.chip is None else ("precision",), missing
 
     def _computes(self, precision: str) -> bool:
         arithmetic, gpu = ARITHMETIC[precision][0], self.gpu
@@ -244,6 +248,21 @@ class Trained:
         evaluation = self.work.evaluation
         if evaluation is not None and evaluation.every > self.work.whole_steps:
             yield ("evaluation", "every"), f"never comes: the job has {self.work.whole_steps:,} steps"
+
+    def _joined(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """A gang of several GPUs needs what joins them, and a torus blocks of itself."""
+        lacks = lacks_fabric(self.machine, self.gpus)
+        if lacks is not None:
+            yield ("parallel",), lacks
+        elif self.gpus > 1 and self.gpu.link.energy_per_byte is None:
+            yield ("parallel",), f"'{self.gpu.name}' has no energy per byte of its link in its profile"
+        elif self.spread.gpus == self.gpus:  # else told with the layout
+            yield from ((("parallel", field), why) for field, why in torn_groups(self.topology, self.spread))
+
+    @cached_property
+    def topology(self) -> Topology:
+        """What joins the gang, which lacks nothing (``_joined``)."""
+        return topology(self.machine, self.gpus)
 
     def _misfit(self) -> Iterator[tuple[tuple[str, ...], str]]:
         memory, held = self.memory, self.gpu.memory.held_bytes

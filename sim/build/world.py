@@ -74,6 +74,8 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         moved=moved,
         scheduler=scheduler(parts.cluster),
         others=tuple(built[name] for name in resolved.others),
+        campaigns=tuple(built[name] for name in resolved.campaigns),
+        federated=tuple(built[name] for name in resolved.federated),
         steps=step_plans(resolved),
         swings=swings(resolved),
         traces=trace_plans(resolved),

@@ -15,10 +15,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from sim.build.gangs import can_be_trained, gang_in
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.quantities import Nanoseconds
 from sim.spec.scenario import DEFAULT_BIN, Outputs
+from sim.spec.workloads import Training
 from sim.units import DAY_NS, HOUR_NS
 
 Ints = npt.NDArray[np.int64]
@@ -45,12 +47,14 @@ class Size:
 
     @classmethod
     def of(cls, resolved: Resolved) -> Size:
-        """Of a run; an open-ended one lasts as long as its longest job, at least."""
+        """Of a run; an open-ended one lasts as long as its longest job or trial, at least."""
         parts = resolved.parts
-        at_least_ns = [
-            round(job.work.gpu_hours * HOUR_NS / job.gpus)
-            for job in resolved.jobs.values()
-            if job.work.kind == "gpu-hours" and parts.open_ended
+        at_least_ns = [_least_ns(name, job, resolved) for name, job in resolved.jobs.items() if parts.open_ended]
+        at_least_ns += [
+            round(kind.work.gpu_hours * HOUR_NS / kind.gpus)
+            for campaign in resolved.campaigns.values()
+            for kind in campaign.trials
+            if kind.work.kind == "gpu-hours" and not kind.growth and parts.open_ended and campaign.budget is None
         ]
         pools = len(parts.cluster.nodes) if parts.cluster is not None else 1
         return cls(max(at_least_ns, default=parts.duration_ns or 0), len(parts.names), pools)
@@ -81,6 +85,16 @@ class Size:
             f"{bins:,} bins of {step.text} and about {self.rows:,} rows ({COMPONENTS} components x {STATES} states of "
             f"{self.workloads:,} workloads, and of idle pools) are {bins * self.rows:,} cells"
         )
+
+
+def _least_ns(name: str, job: Training, resolved: Resolved) -> int:
+    """How long a job works at the least, where that is known: its place may not be, or its layout be refused."""
+    if job.work.kind == "gpu-hours":
+        return round(job.work.gpu_hours * HOUR_NS / job.gpus)
+    labels = [label for label in resolved.pools[name].values() if label in resolved.gpus]
+    if job.work.kind == "steps" or not labels or not can_be_trained(job, labels[0], resolved):
+        return 0
+    return gang_in(job, labels[0], resolved).under(None).work_ns
 
 
 MOST = f"a ledger holds {MOST_CELLS:,} cells in at most {MOST_BINS:,} bins"

@@ -44,17 +44,20 @@ def cap_problems(resolved: Resolved) -> Found:
                 message = "is an inference service, whose service times are given; a cap needs training or serving"
                 yield (*path, "target"), f"'{capped.workload}' {message}"
                 continue
-            if capped.workload in resolved.others:
+            if capped.workload in {**resolved.others, **resolved.federated}:
                 kind = parts.workloads[capped.workload].kind
                 yield (*path, "target"), f"'{capped.workload}' is of the kind '{kind}', which follows no caps"
                 continue
-            job = resolved.jobs.get(capped.workload)
-            if job is not None and job.work.kind == "gpu-hours":
-                if not can_be_capped(job.work):
-                    yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
-                    continue
-                loaded_w = gpu_watts(job.work.load, gpu)[1]
-            if job is None and policy.condition is not None and policy.condition.endless and parts.open_ended:
+            job, campaign = resolved.jobs.get(capped.workload), resolved.campaigns.get(capped.workload)
+            works = [job.work] if job is not None else []
+            works += [work for _, _, _, work in campaign.sizes] if campaign is not None else []
+            if not all(map(can_be_capped, works)):
+                yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
+                continue
+            own_w = [gpu_watts(work.load, gpu)[1] if work.kind == "gpu-hours" else loaded_w for work in works]
+            loaded_w = max(own_w, default=loaded_w)
+            endless = policy.condition is not None and policy.condition.endless
+            if not works and endless and parts.open_ended:
                 yield (*path, "when"), "a daily cap of a serving workload needs a scenario with a 'duration'"
             yield from _within_reach(path, policy, gpu, loaded_w)
 

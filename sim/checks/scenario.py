@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from itertools import chain
 
 from sim.build.loads import gpu_watts, least_w
+from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
+from sim.checks.campaigns import intensities_outside, many_fit, many_start
 from sim.checks.fabric import fabrics_fit
 from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
@@ -30,7 +32,7 @@ from sim.quantities import Price
 from sim.spec.battery import Battery, StatedStock
 from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
-from sim.spec.workloads import JobWork, Load
+from sim.spec.workloads import JobWork, Load, Training
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
 
@@ -57,9 +59,11 @@ def crosscheck(
         _places(document),
         _weather_needed(parts),
         _stock_stated(parts),
+        _plates(resolved),
         _gpu_lifetime(document, catalog),
         _bill(parts, document, catalog),
         _functional_unit(parts),
+        intensities_outside(resolved),
     ]
     if not priced_only:
         checks += _of_what_runs(resolved.of_run, document, kernel_tables=activity_files)
@@ -74,6 +78,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
         links(document),
         held_to(resolved),
         _times_and_names(resolved),
+        many_start(resolved),
         bin_problems(resolved),
         _service_laws(resolved),
         _serving(resolved),
@@ -153,6 +158,18 @@ def _weather_needed(parts: Parts) -> Found:
         for i, unit in enumerate(place.on_site):
             if unit.needs_sky:
                 yield (*path, "on_site", i), f"{unit.kind} needs the site's 'weather'; or give {unit.kind}-series"
+
+
+def _plates(resolved: Resolved) -> Found:
+    """A facility may leave what cold plates take to its nodes, each of which has to know."""
+    for path, place in resolved.parts.places.items():
+        if not left_to_profiles(place.facility):
+            continue
+        nodes = [machine.node for machine in standing(resolved, str(path[1]) if len(path) > 1 else None)]
+        lacking = next((f"the profile of '{node.name}' has none" for node in nodes if node.liquid_share is None), None)
+        if lacking is not None or not nodes:
+            at = (*path, "facility", "cooling", "liquid_share")
+            yield at, f"required: {lacking or 'no node stands there'} to take its place; give e.g. 0.75"
 
 
 def _stock_stated(parts: Parts) -> Found:
@@ -251,9 +268,15 @@ def _pools(resolved: Resolved) -> Found:
         if name in resolved.choosing:
             continue  # told with what it chooses from
         path: KeyPath = ("workloads", name)
-        for field, label, _ in workload.wanted:
+        for field, label, _, any_node in workload.wanted:
             at: KeyPath = (*path, field, "pool") if field else (*path, "pool")
-            if label is not None and label not in there:
+            if any_node:
+                at = (*path, "server", "pool")
+                if label is None and len(there) > 1:
+                    yield at, f"required where there are several pools  ({', '.join(there)})"
+                elif label is not None and label not in there:
+                    yield at, f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
+            elif label is not None and label not in there:
                 yield at, f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
             elif label is None and len(gpus) > 1:
                 yield at, f"required where several pools have GPUs  ({', '.join(gpus)})"
@@ -264,7 +287,7 @@ def _pools(resolved: Resolved) -> Found:
 def _room(resolved: Resolved) -> Found:
     """GPUs enough: services hold theirs throughout, and beside them each job fits by itself."""
     held: dict[str, int] = {}
-    for name, field, label, gpus in resolved.groups:
+    for name, field, label, gpus, _ in resolved.groups:
         if name in resolved.serving and label in resolved.machines:
             held[label] = held.get(label, 0) + gpus
             there = resolved.machines[label].slots
@@ -273,10 +296,11 @@ def _room(resolved: Resolved) -> Found:
                 asks = f"{group.most} replicas of {group.gpus} GPUs"
                 total = f"services ask for {held[label]:,} GPUs of '{label}', which has {there:,}"
                 yield ("workloads", name, field, "count"), f"{asks}: {total}"
-    alone = [group for group in resolved.groups if not group.field and group.pool in resolved.gpus]
-    for name, _, label, gpus in alone:
+    gpus_in, any_in = resolved.gpus, resolved.machines
+    alone = [g for g in resolved.groups if not g.field and g.pool in (any_in if g.any_node else gpus_in)]
+    for name, _, label, gpus, _ in alone:
         held[label] = held.get(label, 0) + (gpus if name in resolved.services else 0)
-    for name, _, label, gpus in alone:
+    for name, _, label, gpus, _ in alone:
         there, services = resolved.machines[label].slots, held[label]
         if name in resolved.services and services > there:
             yield (
@@ -286,6 +310,8 @@ def _room(resolved: Resolved) -> Found:
         elif name in resolved.jobs and name not in resolved.choosing and gpus + services > there:
             services_hold = f", of which services hold {services:,}" if services else ""
             yield ("workloads", name, "gpus"), f"asks for {gpus:,} GPUs; '{label}' has {there:,}{services_hold}"
+        elif name in resolved.campaigns or name in resolved.federated:
+            yield from many_fit(resolved, name, there, services)
         elif name in resolved.others and gpus + services > there:
             yield (
                 ("workloads", name),
@@ -295,12 +321,15 @@ def _room(resolved: Resolved) -> Found:
 
 def _loads(resolved: Resolved) -> Found:
     """What workloads ask of their GPUs, these give."""
-    for name, _, label, _ in resolved.groups:
+    for name, _, label, *_ in resolved.groups:
         gpu, path = resolved.gpus.get(label), ("workloads", name)
         if gpu is None or name in resolved.choosing:
             continue
         if name in resolved.jobs:
             yield from _work_fits((*path, "work"), resolved.jobs[name].work, gpu)
+        elif name in resolved.campaigns:
+            for at, _, _, work in resolved.campaigns[name].sizes:
+                yield from _work_fits((*path, *at, "work"), work, gpu)
         elif name in resolved.services:
             yield from _load_fits((*path, "load"), resolved.services[name].load, gpu)
 
@@ -384,3 +413,5 @@ def _functional_unit(parts: Parts) -> Found:
     workload = parts.workloads.get(unit.of)
     if workload is not None and unit.per not in ("run", *workload.counts):
         yield (*path, "per"), f"'{unit.of}' is {workload.kind} and counts no {unit.per}s"
+    elif unit.per == "trained-token" and isinstance(workload, Training) and workload.work.kind != "model":
+        yield (*path, "per"), f"'{unit.of}' has work of kind {workload.work.kind}, in which tokens are not known"

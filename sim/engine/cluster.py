@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import simpy
 
@@ -89,6 +89,7 @@ class Gang:
         self.ready: simpy.Event = cluster.env.event()
         self.parts: dict[Node, int] = {}
         self.placed_ns: int | None = None
+        self.on_placed: Callable[[], None] | None = None
         self.told_by: Callable[[Node, int, int], Activity] | None = None
         self.hears: Callable[[Fault], None] | None = None
         self._cluster = cluster
@@ -100,7 +101,8 @@ class Gang:
         if self._group is None and len(self.parts) >= FEWEST_NODES and self.told_by is None:
             self._form_group()
         if self._group is not None:
-            self._group.set(replace(self._group.share, state=state, gpu_w=gpu_w, cpu_load=cpu_load))
+            share = self._group.share  # of another owner, where a job has left its gang to the next
+            self._group.set(replace(share, owner=self.owner, state=state, gpu_w=gpu_w, cpu_load=cpu_load))
         for node, slots in self.apart.items():
             node.hold(self, Share(self.owner, slots, state, gpu_w, cpu_load))
         self._gather()
@@ -170,6 +172,16 @@ class Gang:
         self._apart.pop(node, None)
         if self.hears is None and self.process is not None and self.process.is_alive:
             self.process.interrupt(NodeLost(node.name))
+
+
+class Lender(Protocol):
+    """Who gives gangs: the cluster, or what stands between it and a job."""
+
+    def request(self, owner: str, pool: str, slots: int, expected_ns: int | None = None) -> Gang:
+        """A gang for the calling process; wait for its ``ready`` before using it."""
+
+    def withdraw(self, gang: Gang) -> None:
+        """Takes it back, whether it waits, boots or runs."""
 
 
 class Cluster:
@@ -324,6 +336,8 @@ class Cluster:
     def _place(self, gang: Gang, chosen: dict[Node, int]) -> None:
         gang.parts = chosen
         gang.placed_ns = self.env.now_ns
+        if gang.on_placed is not None:
+            gang.on_placed()
         coming = []
         for node, slots in chosen.items():
             waits = node.state != "on"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import simpy
 
@@ -29,14 +30,21 @@ MOST_STEPS = 60
 
 @dataclass(frozen=True, eq=False)
 class CapPlan:
-    """A cap on every GPU of one training job. ``source`` names who asks: each source has one cap at a time."""
+    """A cap on every GPU of a job or campaign. ``source`` names who asks: each source has one cap at a time."""
 
     source: str
     target: str
     changes: Changes
 
 
-def follow_caps(env: Clock, plan: CapPlan, job: TrainingJob) -> Generator[simpy.Event, object, None]:
+class Capped(Protocol):
+    """What takes caps: a training job, or a campaign of them."""
+
+    def cap(self, source: str, cap_w: float | None) -> None:
+        """From now on ``source`` allows each GPU no more than ``cap_w``; None lifts it."""
+
+
+def follow_caps(env: Clock, plan: CapPlan, job: Capped) -> Generator[simpy.Event, object, None]:
     """Tells ``job`` of every change at its instant."""
     for at_ns, cap_w in plan.changes():
         if at_ns > env.now_ns:
@@ -71,6 +79,15 @@ class Throttle:
         for node in self._nodes:
             node.on_change = self._look_soon
         env.process(self._follow())
+
+    def join(self, job: TrainingJob) -> None:
+        """Holds ``job``, too, from now on, if it is of the site and can be capped."""
+        if job.cappable and job.pool in self._limit.pools:
+            self._jobs[job.name] = job
+
+    def leave(self, job: TrainingJob) -> None:
+        """Forgets a job that is over."""
+        self._jobs.pop(job.name, None)
 
     def records(self) -> tuple[ThrottleRecord, ...]:
         """Every time the limit was binding; the last may last still."""

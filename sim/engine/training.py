@@ -18,7 +18,7 @@ from typing import Literal
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Fault, Gang, NodeLost
+from sim.engine.cluster import Fault, Gang, Lender, NodeLost
 from sim.engine.draws import ShareState
 from sim.engine.leave import Leave
 from sim.engine.pace import Pace
@@ -38,7 +38,7 @@ class TrainingPlan:
     rest of it is written beside the work. ``waiting_w`` is drawn by a GPU that waits for others in a collective.
 
     ``under_cap`` gives the rate of work (0..1) and the W at work under a cap of so many W; None where caps are not
-    allowed to touch it.
+    allowed to touch it. ``is_set_up``: the first gang it gets is one on which it has nothing to set up.
     """
 
     name: str
@@ -60,6 +60,7 @@ class TrainingPlan:
     waiting_w: float = 0.0
     idle_w: float = 0.0
     recovery: RecoveryPlan | None = None
+    is_set_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ MOST_FAILURES = 10_000
 class TrainingJob:
     """One job, and how far it has come."""
 
-    def __init__(self, env: Clock, cluster: Cluster, plan: TrainingPlan, spending: Spending | None = None) -> None:
+    def __init__(self, env: Clock, cluster: Lender, plan: TrainingPlan, spending: Spending | None = None) -> None:
         self._env = env
         self._cluster = cluster
         self._plan = plan
@@ -214,6 +215,7 @@ class TrainingJob:
     def _attempt(self, gang: Gang) -> Generator[simpy.Event, object, bool]:
         """Works on one gang: True when all is done, False when the gang is given back for a pause."""
         plan, leave = self._plan, self._leave
+        setup_ns = 0 if plan.is_set_up and self._started_ns is None else plan.setup_ns
         if self._started_ns is None:
             self._started_ns = self._env.now_ns
             if plan.time_limit_ns is not None:
@@ -223,7 +225,7 @@ class TrainingJob:
             self._spending.begin()
         self._turn_to(gang, "waiting", "loaded", plan.loaded_w)
         if self._recovery is None:
-            yield from leave.restart(plan.setup_ns)
+            yield from leave.restart(setup_ns)
             return (yield from self._work_through(gang))
         gang.hears = self._hear
         self._recovery.watch(self.process)

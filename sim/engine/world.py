@@ -8,23 +8,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 import simpy
 
+from sim.engine.campaign import Campaign, CampaignPlan
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster, Spares
-from sim.engine.control import CapPlan, PowerLimit, Throttle, follow_caps
+from sim.engine.control import Capped, CapPlan, PowerLimit, Throttle, follow_caps
 from sim.engine.draws import NodeHardware
 from sim.engine.failures import FailurePlan
+from sim.engine.federated import Federated, FederatedPlan
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
 from sim.engine.progress import Spending, SpendingRecorder
 from sim.engine.scheduling import Scheduler
 from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan, ServingService
+from sim.engine.tally import Tally
 from sim.engine.training import TrainingJob, TrainingPlan
-from sim.engine.work import WorkPlan
+from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
 from sim.rng import Streams
 from sim.units import DAY_NS
-from sim.workload.records import JobRecord, ServiceLog, ThrottleRecord
+from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
 from sim.workload.serving_records import ServingLog
 
 GIVE_UP_NS = 100 * 365 * DAY_NS
@@ -63,6 +66,8 @@ class Outcome:
     serving: tuple[ServingLog, ...]
     events: int
     throttling: tuple[ThrottleRecord, ...] = ()
+    campaigns: tuple[CampaignRecord, ...] = ()
+    federated: tuple[FederatedRecord, ...] = ()
 
 
 def simulate(
@@ -79,6 +84,8 @@ def simulate(
     limits: Sequence[PowerLimit] = (),
     scheduler: Scheduler | None = None,
     others: Sequence[WorkPlan] = (),
+    campaigns: Sequence[CampaignPlan] = (),
+    federated: Sequence[FederatedPlan] = (),
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -94,6 +101,8 @@ def simulate(
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
     env = Clock()
+    tally = Tally(recorder)
+    recorder = tally if campaigns else recorder
     spendings = {plan.name: Spending(env) for plan in training if plan.recovery is not None}
     if spendings:
         recorder = SpendingRecorder(recorder, spendings)
@@ -115,17 +124,27 @@ def simulate(
             pool.failures.begin(env, cluster, pool.name, of_pool[pool.name], streams)
     jobs = [TrainingJob(env, cluster, plan, spendings.get(plan.name)) for plan in training]
     other_work = [plan.begin(env, cluster) for plan in others]
+    searches = [Campaign(env, cluster, plan, tally) for plan in campaigns]
+    fleets = [Federated(env, cluster, plan, recorder) for plan in federated]
     running = [Service(env, cluster, plan) for plan in services]
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
-    by_name = {job.name: job for job in jobs}
+    by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
     for cap in caps:
         env.process(follow_caps(env, cap, by_name[cap.target]))
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
+    for search in searches:
+        search.throttles = throttles
     if duration_ns is not None:
         env.run(until=duration_ns)
     else:
         finished = [*(service.finished for service in running), *(service.finished for service in pools_running)]
-        _run_until_done(env, [*(job.process for job in (*jobs, *other_work)), *finished])
+        at_work: list[Work] = [*jobs, *other_work]
+        ended = [
+            *(job.process for job in at_work),
+            *(search.process for search in searches),
+            *(fleet.process for fleet in fleets),
+        ]
+        _run_until_done(env, [*ended, *finished])
     if not env.now_ns:
         for service in pools_running:
             if service.log().counts["too_long"]:
@@ -140,6 +159,8 @@ def simulate(
         serving=tuple(service.log() for service in pools_running),
         events=next(env._eid),  # SimPy numbers its events and offers no other count of them
         throttling=tuple(record for throttle in throttles for record in throttle.records()),
+        campaigns=tuple(search.record() for search in searches),
+        federated=tuple(fleet.record() for fleet in fleets),
     )
     for service in pools_running:
         service.dismiss()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import Field
 
@@ -18,10 +18,19 @@ from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.sourced import Profile
 from sim.profiles.stack import StackProfile
+from sim.profiles.training_stack import TrainingStackProfile
 from sim.validation import nearest, validate
 
 AnyProfile = Annotated[
-    GPUProfile | CPUProfile | NodeProfile | ModelProfile | StackProfile | FuelsProfile | GridsProfile | FailuresProfile,
+    GPUProfile
+    | CPUProfile
+    | NodeProfile
+    | ModelProfile
+    | StackProfile
+    | TrainingStackProfile
+    | FuelsProfile
+    | GridsProfile
+    | FailuresProfile,
     Field(discriminator="kind"),
 ]
 Kind = TypeVar("Kind", bound=Profile)
@@ -108,8 +117,8 @@ class Catalog:
 
     def _of_kind(self, name: str, kind: type[Kind]) -> Kind:
         if (name, kind) not in self._known:
-            wanted = kind.__name__.removesuffix("Profile").lower()
-            path = self.path(name, wanted)
+            (wanted,) = get_args(kind.model_fields["kind"].annotation)
+            path = self.path(name, wanted.removeprefix("training-"))  # both kinds of stacks lie in one folder
             profile = read_profile(path)
             if not isinstance(profile, kind):
                 raise InputError.one(str(path), f"is a {profile.kind} profile where a {wanted} is needed")
@@ -136,6 +145,10 @@ class Catalog:
     def stack(self, name: str) -> StackProfile:
         """A serving stack by name. Raises ``InputError``."""
         return self._of_kind(name, StackProfile)
+
+    def training_stack(self, name: str) -> TrainingStackProfile:
+        """A training stack by name. Raises ``InputError``."""
+        return self._of_kind(name, TrainingStackProfile)
 
     def failures(self, name: str) -> FailuresProfile:
         """A set of parts that fail by name. Raises ``InputError``."""

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from sim.results.results import Results
 
 LEDGER, JOBS, REQUESTS = "ledger.parquet", "jobs.parquet", "requests.parquet"
-DRAWS, POWER_TRACE = "draws.parquet", "power_trace.parquet"
+DRAWS, POWER_TRACE, TRIALS = "draws.parquet", "power_trace.parquet", "trials.parquet"
 SUMMARY, SCENARIO, MANIFEST = "summary.json", "scenario.yaml", "manifest.json"
-NAMES = frozenset({LEDGER, JOBS, REQUESTS, DRAWS, POWER_TRACE, SUMMARY, SCENARIO, MANIFEST})
+NAMES = frozenset({LEDGER, JOBS, REQUESTS, DRAWS, POWER_TRACE, TRIALS, SUMMARY, SCENARIO, MANIFEST})
 """All that a run writes."""
 
 
@@ -97,6 +97,8 @@ def _write_all(results: Results, folder: Path) -> None:
         _write_groups(results.request_table, folder / REQUESTS)
     if results.draw_table is not None:
         pq.write_table(results.draw_table, folder / DRAWS, compression="zstd")
+    if results.trial_table is not None:
+        pq.write_table(results.trial_table, folder / TRIALS, compression="zstd")
     if results.trace_table is not None:
         pq.write_table(results.trace_table, folder / POWER_TRACE, compression="zstd")
     (folder / SUMMARY).write_text(to_json(results.summary), encoding="utf-8")
@@ -169,5 +171,6 @@ def read(folder: Path) -> Results:
         job_table=read_parquet(folder / JOBS),
         request_table=RequestTables.of(read_parquet(folder / REQUESTS)) if REQUESTS in hashes else None,
         draw_table=read_parquet(folder / DRAWS) if DRAWS in hashes else None,
+        trial_table=read_parquet(folder / TRIALS) if TRIALS in hashes else None,
         trace_table=read_parquet(folder / POWER_TRACE) if POWER_TRACE in hashes else None,
     )

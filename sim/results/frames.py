@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from sim.accounting.ledger import Key, Ledger
 from sim.accounting.serving import RequestEnergy
-from sim.units import NS_PER_S
-from sim.workload.records import JobRecord, ServiceLog
+from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
+from sim.workload.records import CampaignRecord, JobRecord, ServiceLog
 from sim.workload.serving_records import ROW_COLUMNS, STATUSES, ServingLog
 
 Floats = npt.NDArray[np.float64]
@@ -102,6 +102,47 @@ def job_table(records: Sequence[JobRecord]) -> pa.Table:
             "lost_s": seconds([r.lost_ns for r in records]),
             "interruptions": pa.array([r.interruptions for r in records], type=pa.int64()),
             "checkpoints": pa.array([r.checkpoints for r in records], type=pa.int64()),
+        }
+    )
+
+
+def trial_table(records: Sequence[CampaignRecord]) -> pa.Table:
+    """One row a trial of a campaign, in the order in which they began; times in seconds from the start of the run.
+
+    ``quality`` and ``shown`` are lower for better, and mean nothing but ranks.
+    """
+    rows = [(record.workload, trial) for record in records for trial in record.trials]
+    trials = [trial for _, trial in rows]
+
+    def seconds(values: Sequence[int | None]) -> pa.Array:
+        return pa.array([None if ns is None else ns / NS_PER_S for ns in values], type=pa.float64())
+
+    def whole(name: str) -> pa.Array:
+        return pa.array([getattr(trial, name) for trial in trials], type=pa.int64())
+
+    def real(name: str, unit: float = 1.0) -> pa.Array:
+        values = [getattr(trial, name) for trial in trials]
+        return pa.array([None if value is None else value / unit for value in values], type=pa.float64())
+
+    return pa.table(
+        {
+            "workload": pa.array([name for name, _ in rows], type=pa.string()),
+            "trial": whole("number"),
+            "kind": whole("variant"),
+            "size": real("factor"),
+            "gpus": whole("gpus"),
+            "outcome": pa.array([trial.outcome for trial in trials], type=pa.string()),
+            "progress": real("progress"),
+            "started_s": seconds([trial.started_ns for trial in trials]),
+            "ended_s": seconds([trial.ended_ns for trial in trials]),
+            "gpu_hours": real("held_gpu_ns", HOUR_NS),
+            "lost_gpu_hours": real("lost_gpu_ns", HOUR_NS),
+            "evaluation_gpu_hours": real("evaluation_gpu_ns", HOUR_NS),
+            "energy_kwh": real("energy_j", J_PER_KWH),
+            "evaluation_kwh": real("evaluation_j", J_PER_KWH),
+            "interruptions": whole("interruptions"),
+            "quality": real("quality"),
+            "shown": real("shown"),
         }
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sim.results.catalogue import grid
 from sim.results.catalogue.activity import FAULT_ENERGY, FAULTS, JOBS, PHASES, RAMPS, SCHEDULES, STEPS
+from sim.results.catalogue.campaigns import CAMPAIGNS, FLEETS
 from sim.results.formats import Grid, hours, number
 
 PHASE_WORDS = {phase: word for phase, word, _, _ in PHASES}
@@ -45,6 +46,24 @@ def _schedules(jobs: Mapping[str, Any]) -> Grid:
         late = not job["schedule"].get("deadline_met", True)
         row[-1] += " (late)" if row[-1] and late else ""  # the delay comes last
     return header, rows
+
+
+def campaign_grids(summary: Mapping[str, Any]) -> list[Grid]:
+    """A table of all campaigns, and of each what its trials took by what became of them."""
+    campaigns = summary["campaigns"]
+    split = ["trials by outcome", "GPU-hours", "energy"]
+    rows = [
+        [f"{name}: {outcome}", number(gpu_hours), f"{number(one['by_outcome_kwh'][outcome])} kWh"]
+        for name, one in campaigns.items()
+        for outcome, gpu_hours in one["by_outcome_gpu_hours"].items()
+        if gpu_hours
+    ]
+    return [grid(CAMPAIGNS, campaigns), (split, rows)]
+
+
+def federated_grids(summary: Mapping[str, Any]) -> list[Grid]:
+    """A table of all federated trainings."""
+    return [grid(FLEETS, summary["federated"])]
 
 
 def throttle_remarks(summary: Mapping[str, Any]) -> list[str]:

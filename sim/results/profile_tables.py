@@ -19,6 +19,7 @@ from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
 from sim.profiles.sourced import Profile, Source, Sourced
 from sim.profiles.stack import StackProfile
+from sim.profiles.training_stack import TrainingStackProfile
 from sim.results.tables import plain_table
 
 
@@ -26,19 +27,21 @@ def catalog_table(catalog: Catalog) -> RenderableType:
     """Every profile with the figures one chooses by: machines, models, stacks, facts about electricity, failures."""
     machines = plain_table("machine", "power", "size", "embodied kg")
     models = plain_table("model", "parameters", "active", "KV of a token")
-    stacks = plain_table("serving stack", "title")
+    stacks = plain_table("stack", "of", "title")
     electricity = plain_table("electricity", "basis", "of", "title")
     failures = plain_table("failures", "parts", "title")
     for table in (machines, models, stacks, electricity, failures):
         table.columns[0].no_wrap = True
     electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
-    stacks.columns[1].no_wrap, stacks.columns[1].justify = False, "left"
+    stacks.columns[2].no_wrap, stacks.columns[2].justify = False, "left"
     failures.columns[2].no_wrap, failures.columns[2].justify = False, "left"
     for name in catalog.paths():
         profile = catalog.read(name)
         match profile:
             case StackProfile():
-                stacks.add_row(name, profile.title)
+                stacks.add_row(name, "serving", profile.title)
+            case TrainingStackProfile():
+                stacks.add_row(name, "training", profile.title)
             case ModelProfile():
                 models.add_row(name, *_model_figures(profile))
             case FuelsProfile():

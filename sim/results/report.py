@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.accounting.ledger import WAN, Ledger
+from sim.accounting.ledger import OUTSIDE, Ledger
 from sim.results import charts
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import HEADLINE
@@ -16,11 +16,16 @@ from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import mass, number
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
-from sim.results.jobs import PHASE_WORDS, job_grids, step_splits, throttle_remarks
+from sim.results.jobs import PHASE_WORDS, campaign_grids, federated_grids, job_grids, step_splits, throttle_remarks
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, SECONDS_PER_NS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_SAMPLES = 1500
+"""Samples drawn of a job's power within steps, of which there may be millions."""
 MOST_STEPS = 400
 """Bins drawn in a power chart; a longer run is drawn by the mean power of equal groups of bins."""
 
@@ -71,6 +76,13 @@ def _run(run: Results) -> str:
     parts.append("<h2>Who it is for</h2>" + _table(*workload_grid(summary)))
     if summary.get("jobs"):
         parts.append(_jobs(summary))
+    if run.trace_table is not None:
+        parts.append(_traces(run.power_trace()))
+    if summary.get("campaigns"):
+        grids = "".join(_table(header, rows) for header, rows in campaign_grids(summary))
+        parts.append(f"<h2>Campaigns</h2>{grids}")
+    if summary.get("federated"):
+        parts.append("<h2>Federated training</h2>" + "".join(_table(*grid) for grid in federated_grids(summary)))
     if summary.get("serving"):
         parts.append(_services(summary["serving"]))
     intervals = interval_grid(summary)
@@ -133,8 +145,8 @@ def _carbon_bars(runs: Mapping[str, Mapping[str, float]], names: Sequence[str]) 
 
 
 def _power(ledger: Ledger) -> str:
-    """Metered IT power by state over time; networks between sites are not on these meters."""
-    ledger = ledger.where(lambda key: key.component != WAN)
+    """Metered IT power by state over time; networks and users' devices are not on these meters."""
+    ledger = ledger.where(lambda key: key.component not in OUTSIDE)
     states = sorted({key.state for key in ledger.keys})
     groups = np.unique(np.linspace(0, len(ledger.edges_ns) - 1, MOST_STEPS + 1).astype(np.int64))
     edges = ledger.edges_ns[groups]
@@ -163,6 +175,25 @@ def _steps(splits: Mapping[str, Mapping[str, float]]) -> str:
         return ""
     there = [words for words in PHASE_WORDS.values() if any(words in split for split in splits.values())]
     return f"<h3>A step of training</h3>{charts.legend(there)}{charts.stacked_bars(splits, there, 's')}"
+
+
+def _traces(samples: pd.DataFrame) -> str:
+    """Power over time of jobs that keep it: all of their GPUs, within steps."""
+    drawn = []
+    for name, own in samples.groupby("workload", observed=True):
+        begins_s, watts = own["start_ns"].to_numpy() * SECONDS_PER_NS, own["gpus_w"].to_numpy() / 1000.0
+        spacing_s = begins_s[1] - begins_s[0] if len(begins_s) > 1 else 1.0
+        edges_s = np.append(begins_s, begins_s[-1] + spacing_s)
+        groups = np.unique(np.linspace(0, len(watts), MOST_SAMPLES + 1).astype(np.int64))
+        if len(groups) - 1 == len(watts):
+            series = {"GPUs": watts.tolist()}
+        else:
+            ends = {"most": np.maximum, "least": np.minimum}
+            series = {word: end.reduceat(watts, groups[:-1]).tolist() for word, end in ends.items()}
+        chart = charts.lines(edges_s[groups].tolist(), series, "kW", "seconds from the start")
+        drawn.append(f"<h3>{escape(str(name))}</h3>{chart}")
+    note = f"Of more than {MOST_SAMPLES} samples, the most and the least of each group of them."
+    return f'<h2>Power within steps</h2>{"".join(drawn)}<p class="note">All GPUs of the job. {note}</p>'
 
 
 def _services(services: Mapping[str, Any]) -> str:

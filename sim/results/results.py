@@ -20,8 +20,8 @@ class Results:
     """``summary`` is ``summary.json``; ``scenario`` the resolved scenario; ``manifest`` versions, hashes, wall time.
 
     ``energy`` is the physical ledger, before any accounting convention. The tables are Arrow; ``ledger()``,
-    ``requests()`` and ``jobs()`` give them as tidy pandas frames. ``request_table`` is None unless it was asked for;
-    its rows are made as they are asked for, from a temporary file where they are many.
+    ``requests()``, ``jobs()`` and ``trials()`` give them as tidy pandas frames. ``request_table`` is None unless it was
+    asked for; its rows are made as they are asked for, from a temporary file where they are many.
     """
 
     summary: dict[str, Any]
@@ -32,6 +32,7 @@ class Results:
     job_table: pa.Table
     request_table: RequestTables | None
     draw_table: pa.Table | None = None
+    trial_table: pa.Table | None = None
     trace_table: pa.Table | None = None
 
     def ledger(self) -> pd.DataFrame:
@@ -44,6 +45,13 @@ class Results:
     def jobs(self) -> pd.DataFrame:
         """One row a training job."""
         frame: pd.DataFrame = self.job_table.to_pandas()
+        return frame
+
+    def trials(self) -> pd.DataFrame:
+        """One row a trial of a campaign. Raises ``KeyError`` where there was none."""
+        if self.trial_table is None:
+            raise KeyError("this run had no campaign; give it a workload of the kind 'campaign'")
+        frame: pd.DataFrame = self.trial_table.to_pandas()
         return frame
 
     def requests(self) -> pd.DataFrame:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.accounting.fold import fold
-from sim.accounting.footprint import Footprint, Name, Part
+from sim.accounting.footprint import OUTSIDE_PARTS, Footprint, Name, Part
 from sim.accounting.indicators import exceeded_limits, indicators
-from sim.accounting.ledger import WAN, Key, Ledger
+from sim.accounting.ledger import DEVICES, OUTSIDE, Key, Ledger
 from sim.accounting.plan import AccountingPlan, SitePlan
 from sim.accounting.site import SiteAccount
 from sim.accounting.stock import STORED, StockChange
@@ -93,7 +93,7 @@ def _of(footprint: Footprint, plan: AccountingPlan, sites: Sequence[str]) -> dic
     if stored:
         summary["stored_energy"] = stored
     carbon = summary["carbon_kg"]
-    if "network" in energy:  # the indicators are of the data center, which networks between sites are outside of
+    if {"network", "devices"} & energy.keys():  # the indicators are of the data center, which these are outside of
         inside = footprint.inside()
         carbon, water = _carbon(inside, plans), _water(inside, plan, plans)
     summary["kpi"] = indicators(energy, carbon, water, accounts)
@@ -117,6 +117,8 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
     }
     if "network" in footprint.labels.parts:
         energy["network"] = footprint.total("energy_j", part="network") / J_PER_KWH
+    if "devices" in footprint.labels.parts:
+        energy["devices"] = footprint.total("energy_j", part="devices") / J_PER_KWH
     served = [account.served for account in footprint.accounts.values() if account.served is not None]
     if served:
         powers = {
@@ -144,20 +146,21 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
         return {label: grams / G_PER_KG for label, grams in _kept(footprint.by(name, *quantities)).items()}
 
     scope1, credit = kg("scope1_g"), kg("credit_g")
-    network = footprint.total("operational_g", part="network") / G_PER_KG  # carriers buy it: scope 3
+    # carriers buy the energy of networks and users that of their devices: scope 3
+    outside = sum(footprint.total("operational_g", part=part) for part in OUTSIDE_PARTS) / G_PER_KG
     carbon: dict[str, Any] = {
         "operational_location": kg("operational_g"),
         "embodied": kg("embodied_g"),
         "total": kg("operational_g", "embodied_g"),
     }
-    scopes = {"scope_1": scope1, "scope_2_location": carbon["operational_location"] - scope1 - network}
+    scopes = {"scope_1": scope1, "scope_2_location": carbon["operational_location"] - scope1 - outside}
     if all(site.market is not None for site in plans):
         carbon["operational_market"] = kg("market_g")
-        scopes["scope_2_market"] = carbon["operational_market"] - scope1 - network
+        scopes["scope_2_market"] = carbon["operational_market"] - scope1 - outside
     if all(site.grid.marginal is not None for site in plans):
         carbon["marginal_effect"] = kg("marginal_g", "scope1_g")
     carbon |= {
-        "scopes": {**scopes, "scope_3": carbon["embodied"] + network},
+        "scopes": {**scopes, "scope_3": carbon["embodied"] + outside},
         "by_component": parts(_component_or_building, "operational_g", "embodied_g"),
         "by_workload": parts(_owner, "operational_g", "embodied_g"),
         "operational_by_state": parts(_state, "operational_g"),
@@ -250,7 +253,7 @@ def _boundary(
 ) -> dict[str, Any]:
     """What counts and what does not: the convention beside the meters, and what nobody metered or modelled."""
     of_it = sorted(ledger.by_component.items())
-    metered = {name: float(joules.sum()) / J_PER_KWH for name, joules in of_it if name != WAN}
+    metered = {name: float(joules.sum()) / J_PER_KWH for name, joules in of_it if name not in OUTSIDE}
     energy_j = footprint.column("energy_j").tolist()
     lines = zip(footprint.labels.keys, footprint.labels.parts, energy_j, strict=True)
     counted = {key.component for key, part, joules in lines if part != "building" and joules}
@@ -278,6 +281,11 @@ def _boundary(
         "end of life (give accounting.embodied.end_of_life)": "end_of_life" in made,
     }
     missing += [what for what, there in outside.items() if not there]
+    if any(key.component == DEVICES for key in ledger.keys):
+        missing += [
+            "embodied carbon of users' devices",
+            "water and marginal effect of users' devices and their networks",
+        ]
     boundary: dict[str, Any] = {
         "convention": plan.convention.name,
         "metered_it_kwh": sum(metered.values()),

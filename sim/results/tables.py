@@ -14,7 +14,7 @@ from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import Grid, mass, number, share
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
-from sim.results.jobs import job_grids, throttle_remarks
+from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttle_remarks
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, NS_PER_S
 
@@ -37,6 +37,10 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     if summary.get("jobs"):
         parts += [grid_table(grid) for grid in job_grids(summary)]
         parts += [Text(remark, style="yellow") for remark in throttle_remarks(summary)]
+    if summary.get("campaigns"):
+        parts += [grid_table(grid) for grid in campaign_grids(summary)]
+    if summary.get("federated"):
+        parts += [grid_table(grid) for grid in federated_grids(summary)]
     if summary.get("serving"):
         parts += [grid_table(grid) for grid in service_grids(summary["serving"])]
         parts += [Text(remark, style="dim") for remark in service_remarks(summary["serving"])]

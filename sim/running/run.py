@@ -38,6 +38,7 @@ from sim.rng import Streams
 from sim.running.simulation import Ended, Simulated, ended, simulate
 from sim.spec.failures import ComponentFailures
 from sim.spec.scenario import Sample, Scenario
+from sim.spec.training import ModelWork
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run_loaded(loaded: Loaded) -> Results:
     last = ended(built)
     run = last.run
     summary = environmental(run, loaded)
-    from sim.results.frames import job_table
+    from sim.results.frames import job_table, trial_table
 
     return Results(
         summary={**summary, **run.activity, "events": run.events},
@@ -68,6 +69,7 @@ def run_loaded(loaded: Loaded) -> Results:
         start_ns=scenario.start_ns,
         job_table=job_table(last.outcome.jobs),
         request_table=_requests(scenario, last),
+        trial_table=trial_table(last.outcome.campaigns) if last.outcome.campaigns else None,
         trace_table=_traces(scenario, built, last),
     )
 
@@ -150,6 +152,7 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         start_ns=results.start_ns,
         job_table=results.job_table,
         request_table=results.request_table,
+        trial_table=results.trial_table,
         trace_table=results.trace_table,
     )
 
@@ -231,11 +234,20 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
         done = activity["serving"][wanted.of]["completed"] * (wanted.images_per_request or 1.0)
     elif wanted.per == "user-hour":
         done = (wanted.users or 0.0) * ledger.end_ns / HOUR_NS
+    elif wanted.per == "trained-token":
+        done = activity["jobs"][wanted.of]["step"]["tokens"]
     elif wanted.per == "gpu-hour":
-        done = activity["jobs"][wanted.of]["gpu_hours"]
+        done = {**activity["jobs"], **activity.get("campaigns", {})}[wanted.of]["gpu_hours"]
+    elif wanted.per == "round":
+        done = float(activity["federated"][wanted.of]["rounds"])
+    elif wanted.per == "trial":
+        done = float(activity["campaigns"][wanted.of]["trials"])
     else:
-        job = activity.get("jobs", {}).get(wanted.of)
+        job, campaign = activity.get("jobs", {}).get(wanted.of), activity.get("campaigns", {}).get(wanted.of)
         done = float(job["completed"]) if job is not None else 1.0
+        done = float(campaign["status"] != "unfinished") if campaign is not None else done
+        fleet = activity.get("federated", {}).get(wanted.of)
+        done = float(fleet["completed"]) if fleet is not None else done
     count = f"{wanted.count:g} " if wanted.count != 1.0 else ""
     return Unit(f"{count}{wanted.per}{'s' if wanted.count != 1.0 else ''} of {wanted.of}", done / wanted.count)
 
@@ -333,6 +345,10 @@ def _version(package: str) -> str:
 def profiles_used(resolved: Resolved) -> Sequence[str]:
     """Names of the profiles that a scenario rests on."""
     names = {name for spec in resolved.serving.values() for name in spec.profiles}
+    works = [job.work for job in resolved.jobs.values()]
+    works += [work for campaign in resolved.campaigns.values() for _, _, _, work in campaign.sizes]
+    trained = [work.model_profile for work in works if isinstance(work, ModelWork)]
+    names |= {name for name in trained if name is not None}
     for machine in resolved.machines.values():
         failures = machine.pool.failures
         names |= (

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sim.accounting.campaigns import campaign_metrics
+from sim.accounting.federated import federated_metrics
 from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
@@ -63,6 +65,8 @@ def ended(built: Built) -> Ended:
         limits=built.limits,
         scheduler=built.scheduler,
         others=built.others,
+        campaigns=built.campaigns,
+        federated=built.federated,
     )
     for move in built.moved:
         end_ns = min(move.end_ns, outcome.end_ns)
@@ -94,6 +98,10 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
         "serving": services,
         "jobs": {record.workload: job_metrics([record]) for record in outcome.jobs},
     }
+    if outcome.campaigns:
+        activity["campaigns"] = {record.workload: campaign_metrics(record) for record in outcome.campaigns}
+    if outcome.federated:
+        activity["federated"] = {record.workload: federated_metrics(record, ledger) for record in outcome.federated}
     if outcome.throttling:
         activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
     return activity

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.quantities import Lifetime, NodePower
+from sim.quantities import CarbonIntensity, Lifetime, NodePower
 from sim.spec.embodied import Embodied
 from sim.validation import Spec
 
@@ -27,10 +27,11 @@ class Luccioni2023Convention(Spec):
 
 
 class FunctionalUnit(Spec):
-    """What the SCI is per: ``count`` requests, images, output tokens, GPU-hours, user-hours or runs of ``of``."""
+    """What the SCI is per: ``count`` requests, images, output tokens, tokens trained on, GPU-hours,
+    user-hours, trials, rounds or runs of ``of``."""
 
     of: str
-    per: Literal["request", "image", "output-token", "gpu-hour", "user-hour", "run"]
+    per: Literal["request", "image", "output-token", "trained-token", "gpu-hour", "user-hour", "trial", "round", "run"]
     count: float = Field(default=1.0, gt=0, le=1e15)
     images_per_request: float | None = Field(default=None, gt=0, le=1e6, description="Needed per image.")
     users: float | None = Field(default=None, gt=0, le=1e12, description="Served at a time; needed per user-hour.")
@@ -55,3 +56,7 @@ class Accounting(Spec):
     )
     embodied: Embodied = Field(default_factory=Embodied)
     functional_unit: FunctionalUnit | None = None
+    outside: dict[str, dict[str, CarbonIntensity]] = Field(
+        default_factory=dict,
+        description="Carbon intensity where the devices of a federated workload are, by workload and kind of device.",
+    )

@@ -19,12 +19,14 @@ MOST_NODES = 100_000
 class Wanted(NamedTuple):
     """GPUs that a workload may come to hold at once in one pool; in the only one with GPUs, where none is named.
 
-    ``field`` names one of several groups of replicas, and is empty where a workload is all of one kind.
+    ``field`` names one of several groups of replicas, and is empty where a workload is all of one kind. Slots of
+    ``any_node`` may be sockets of a node without GPUs.
     """
 
     field: str
     pool: str | None
     gpus: int
+    any_node: bool = False
 
 
 class NodePool(Spec):

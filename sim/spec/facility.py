@@ -167,7 +167,9 @@ class DirectToChip(CoolingSpec):
     """Cold plates take ``liquid_share`` of the heat; the air of the hall keeps the rest."""
 
     kind: Literal["direct-to-chip"]
-    liquid_share: PositiveFraction = Field(description="Of the IT heat, e.g. 0.75.")
+    liquid_share: PositiveFraction | None = Field(
+        default=None, description="Of the IT heat, e.g. 0.75; if absent, as the profiles of its nodes have it."
+    )
     water: WarmWater
     rest: AirCooling = Field(description="What cools the hall's air.")
 

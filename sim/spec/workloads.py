@@ -143,7 +143,7 @@ class Checkpoint(Spec):
 class Training(Workload):
     """A job that holds a gang of GPUs until its work is done."""
 
-    counts: ClassVar[tuple[str, ...]] = ("gpu-hour",)
+    counts: ClassVar[tuple[str, ...]] = ("gpu-hour", "trained-token")
 
     kind: Literal["training"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")

@@ -79,7 +79,7 @@ def _pipeline(a: Transformer | ParameterCounts, spread: Spread, recipe: Recipe, 
     chunks, layers = spread.pipeline * spread.chunks, a.layers + recipe.mtp_modules
     if spread.chunks > 1 and spread.pipeline == 1:
         yield "chunks", f"{spread.chunks} chunks interleave the stages of a pipeline, and 'pipeline' is 1"
-    if chunks > a.layers:
+    if chunks > layers + SPARE_SLOTS:
         yield "pipeline", f"{spread.pipeline} stages of {spread.chunks} chunks are more than the {a.layers} layers"
     elif not uneven and all((layers + spare) % chunks for spare in range(SPARE_SLOTS + 1)):
         near = [n for n in range(1, a.layers + 1) if any((layers + s) % n == 0 for s in range(SPARE_SLOTS + 1))]

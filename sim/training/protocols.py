@@ -49,8 +49,6 @@ OWN_SHARE = 0.4
 """What a GPU's own shard takes of a library that copies it from one buffer into the other, in that of one it sends:
 with two GPUs a gather reaches 0.75 of the bandwidth that it reaches with eight (derived from NCCL's measured
 times on A100 and H100 in AIConfigurator 0.12; other systems agree, see ``benchmarks accuracy``)."""
-NVLINK_SHARP = {"hopper": 0.85, "blackwell": 0.74}
-"""What is left of the link's rate where NVSwitches reduce, by the generation of the chip (nvlsEfficiency, ibid.)."""
 
 
 @dataclass(frozen=True)

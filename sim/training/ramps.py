@@ -30,6 +30,8 @@ WINDOWS_S = (1.0, 10.0, 60.0)
 """Over which ramps are told."""
 FLOORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Shares of a board's most for which the cost of a floor is told."""
+LIMITS_W_PER_S = (100.0, 1_000.0, 10_000.0)
+"""Ramps of one board for which the cost of such a limit is told."""
 NEAR = 0.1
 """Of the mean; the time in which power is as near to it is told."""
 SAME = 1e-12
@@ -209,4 +211,8 @@ def statistics(
         told["unsmoothed_swing_w"] = bare.swing_w
     costs = {share: cost_of(stages, counts, Floor(share)) for share in FLOORS}
     told["floors"] = [{"share": s, "swing_w": c.swing_w, "burned_share": c.burned} for s, c in costs.items()]
+    limits = {ramp: cost_of(stages, counts, RampLimit(ramp)) for ramp in LIMITS_W_PER_S}
+    told["ramp_limits"] = [
+        {"board_w_per_s": ramp, "swing_w": c.swing_w, "burned_share": c.burned} for ramp, c in limits.items()
+    ]
     return told

@@ -1,29 +1,121 @@
-"""A stand-in for the laws of a step, until they are there."""
+"""The time of one step of a training job, split into what it goes into: a law of few constants (``TrainingStack``).
+
+A micro-batch's kernels and the host that launches them hide each other but in part; its collectives show as far as no
+computation is behind them (``communication``). The stage with most to do paces the pipeline, which fills and drains
+(``pipeline``). Gradients are summed behind what is left, the optimizer passes its states through memory, and all wait
+for the slowest GPU.
+"""
 
 from __future__ import annotations
 
+from math import hypot, log
+
 from sim.profiles.architecture import ParameterCounts, Transformer
 from sim.profiles.hardware import GPUProfile
-from sim.training.flops import hardware_flop, model_flop
-from sim.training.power import ARITHMETIC
-from sim.training.terms import Recipe, Spread, StepCost
+from sim.training.communication import (
+    Groups,
+    context_parallel,
+    data_parallel,
+    expert_parallel,
+    exposed_behind,
+    pipeline_parallel,
+    tensor_parallel,
+)
+from sim.training.compute import ARITHMETIC, Kernels, kernels
+from sim.training.parameters import Held
+from sim.training.pipeline import bubble_s, slowest_stage_s
+from sim.training.stack import TrainingStack
+from sim.training.terms import Phase, Recipe, Spread, StepCost
+from sim.training.topology import Topology
+from sim.training.work import Work, work_of
 
 
-def step_cost(a: Transformer | ParameterCounts, gpu: GPUProfile, spread: Spread, recipe: Recipe) -> StepCost:
-    """Half of the peak, a tenth of it exposed."""
-    hardware = hardware_flop(a, recipe)
-    compute_s = hardware / spread.gpus / (0.5 * float(gpu.peak[ARITHMETIC[recipe.precision][0]].value))
-    m = recipe.micro_batches(spread)
-    bubble_s = compute_s * (spread.pipeline - 1) / (spread.chunks * m)
-    exposed = 0.1 * compute_s if spread.gpus > 1 else 0.0
-    return StepCost(
-        seconds={"compute": compute_s, "communication": exposed, "bubble": bubble_s, "optimizer": 0.01 * compute_s},
-        tokens=recipe.tokens,
-        model_flop=model_flop(a, recipe),
-        hardware_flop=hardware,
-        flop={recipe.precision: hardware / spread.gpus},
-        byte=hardware / spread.gpus / 200.0,
-        link_byte={"link": exposed * 100e9},
-        exposed_s={"data": exposed} if exposed else {},
-        hidden_s={},
+def step_cost(
+    architecture: Transformer | ParameterCounts,
+    gpu: GPUProfile,
+    topology: Topology,
+    stack: TrainingStack,
+    spread: Spread,
+    recipe: Recipe,
+) -> StepCost:
+    """One step of a gang that fits (``layout``, ``memory``) on boards that can be costed (``compute.lacking``)."""
+    work = work_of(architecture, spread, recipe)
+    own = kernels(work, gpu, stack, recipe)
+    groups, library = Groups.of(spread, topology), stack.library
+    micro, stages = recipe.micro_batches(spread), spread.pipeline
+
+    tensor = tensor_parallel(architecture, spread, recipe, groups, library)
+    context = context_parallel(architecture, spread, recipe, groups, library)
+    expert = expert_parallel(architecture, work, spread, recipe, groups, library)
+    hop = pipeline_parallel(architecture, spread, recipe, groups, library)
+    data = data_parallel(work.own, spread, recipe, groups, library)
+
+    launched_s = _host_s(work, stack)
+    computing_s = hypot(own.seconds, launched_s)
+    hidden_expert = spread.chunks > 1 and groups.expert.islands > 1
+    shows = {
+        "tensor": stack.tensor_exposed * tensor.seconds,
+        "context": exposed_behind(context.seconds, own.attention_s, stack.tensor_exposed),
+        "expert": (stack.expert_exposed if hidden_expert else 1.0) * expert.seconds,
+    }
+    micro_s = computing_s + sum(shows.values())
+    slowest_s = slowest_stage_s(
+        micro_s, own.head_s, architecture.layers, spread, recipe.mtp_modules, stack.head_imbalance
     )
+    behind_s = slowest_s * (micro if spread.shard == "parameters" else 1.0)
+    exposed = {name: seconds / stages * micro for name, seconds in shows.items()}
+    exposed["pipeline"] = stack.data_exposed * hop.seconds * micro
+    exposed["data"] = exposed_behind(data.seconds, behind_s, stack.data_exposed)
+    total = {"tensor": tensor.seconds, "context": context.seconds, "expert": expert.seconds}
+    total = {name: seconds / stages * micro for name, seconds in total.items()}
+    total |= {"pipeline": hop.seconds * micro, "data": data.seconds}
+
+    optimizer_byte = _optimizer_byte(work.own, spread, recipe)
+    seconds: dict[Phase, float] = {
+        "compute": computing_s / stages * micro,
+        "communication": sum(exposed.values()),
+        "bubble": bubble_s(slowest_s, stages, spread.chunks) + (slowest_s - micro_s / stages) * micro,
+        "optimizer": optimizer_byte / (gpu.memory.bandwidth.value * stack.memory),
+        "stall": 0.0,
+    }
+    seconds["straggler"] = stack.straggling * log(spread.gpus) * sum(seconds.values())
+    share = micro / stages
+    carried = (tensor + context + expert) * share + hop * micro + data
+    return StepCost(
+        seconds=seconds,
+        tokens=recipe.tokens,
+        model_flop=work.model_flop,
+        hardware_flop=work.hardware_flop,
+        flop=_flop(own, recipe, share),
+        byte=own.byte * share + optimizer_byte,
+        link_byte={"link": carried.link_byte, "network": carried.network_byte},
+        recompute_s=own.again_s * share,
+        memory_s=min(own.memory_s, computing_s) * share,
+        optimizer_byte=optimizer_byte,
+        exposed_s=exposed,
+        hidden_s={name: max(0.0, total[name] - exposed[name]) for name in exposed},
+    )
+
+
+def _host_s(work: Work, stack: TrainingStack) -> float:
+    """s that the host takes to launch a micro-batch of the whole model, recomputation included."""
+    once = stack.layer_s * work.layers + stack.expert_layer_s * work.expert_layers
+    return once * (1.0 + work.again / 3.0)
+
+
+def _flop(own: Kernels, recipe: Recipe, share: float) -> dict[str, float]:
+    """By precision of arithmetic: attention, head and routers stay in 16 bits."""
+    if not ARITHMETIC[recipe.precision].quantised:
+        return {recipe.precision: own.flop * share}
+    return {"bf16": (own.flop - own.quantised_flop) * share, recipe.precision: own.quantised_flop * share}
+
+
+def _optimizer_byte(own: Held, spread: Spread, recipe: Recipe) -> float:
+    """B of memory: gradients are read, master weights and moments read and written, weights written."""
+    shared = 1 if spread.shard == "none" else spread.shard_gpus or spread.data * spread.context
+    stage = spread.tensor * spread.context * spread.data
+    experts = 1 if spread.shard == "none" else max(1, stage // (spread.expert * spread.expert_tensor))
+    each = recipe.gradient_bytes + 2.0 * (recipe.master_bytes + recipe.moment_bytes) + 2.0
+    if recipe.lora_rank is not None:
+        return own.adapters / shared * each
+    return (own.shared / shared + own.experts / experts) * each

@@ -151,7 +151,7 @@ def flow_byte_per_s(made: Graph, of: Iterable[Any], to: Iterable[Any]) -> float:
 
 def only(made: Graph, fabric: Fabric) -> Graph:
     """The part of one fabric."""
-    kept: Graph = made.edge_subgraph([(a, b) for a, b, to in made.edges(data="fabric") if to == fabric])
+    kept: Graph = made.edge_subgraph([(a, b) for a, b, edge in made.edges(data=True) if edge["fabric"] == fabric])
     return kept
 
 

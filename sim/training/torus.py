@@ -40,12 +40,12 @@ def torus_graph(shape: tuple[int, ...], byte_per_s: float, hop_s: float, *, wrap
     """
     import networkx as nx
 
-    made: Graph = nx.grid_graph(dim=list(reversed(shape)), periodic=[wraps and side > FEW // 2 for side in shape][::-1])
+    rings: Any = [wraps and side > FEW // 2 for side in reversed(shape)]
+    made: Graph = nx.grid_graph(dim=list(reversed(shape)), periodic=rings)
     if len(shape) == 1:
         made = nx.relabel_nodes(made, {node: (node,) for node in made})
-    nx.set_edge_attributes(made, byte_per_s / (2 * len(shape)), "capacity")
-    nx.set_edge_attributes(made, hop_s, "latency_s")
-    nx.set_edge_attributes(made, "link", "fabric")
+    for _, _, edge in made.edges(data=True):
+        edge |= {"capacity": byte_per_s / (2 * len(shape)), "latency_s": hop_s, "fabric": "link"}
     return made
 
 

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sim.workload.rounds import Counts
+
 JobStatus = Literal["completed", "killed", "unfinished"]
+TrialOutcome = Literal["kept", "killed", "cut"]
+"""Trained to the end; stopped by the rule of its campaign; cut off before it was judged."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,68 @@ class JobRecord:
     worked_ns: tuple[tuple[float | None, int], ...] = ()
     schedule: ScheduleRecord | None = None
     reliability: ReliabilityRecord | None = None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial of a campaign, which began at least one turn.
+
+    ``progress`` is the share of its whole training that it has shown something at, ``factor`` its work relative to the
+    stated one, ``gpus`` its largest gang. GPU time held while it trained (of which ``lost`` was thrown away) and while
+    it was evaluated, and the J of each, are apart. ``quality`` is lower for better, and only its rank means anything;
+    ``shown`` is what it showed of it last.
+    """
+
+    number: int
+    variant: int
+    factor: float
+    gpus: int
+    outcome: TrialOutcome
+    progress: float
+    started_ns: int | None
+    ended_ns: int | None
+    held_gpu_ns: int
+    lost_gpu_ns: int
+    evaluation_gpu_ns: int
+    interruptions: int
+    quality: float
+    shown: float | None
+    energy_j: float
+    evaluation_j: float
+
+
+@dataclass(frozen=True)
+class CampaignRecord:
+    """A campaign and its trials, in the order in which they began; ``ranked`` where its rule judges them."""
+
+    workload: str
+    submitted_ns: int
+    ended_ns: int
+    status: Literal["completed", "out-of-budget", "unfinished"]
+    ranked: bool
+    trials: tuple[TrialRecord, ...]
+
+
+@dataclass(frozen=True)
+class FederatedRecord:
+    """A federated training: ``done`` of ``rounds`` rounds, those abandoned, and what became of clients in all of them.
+
+    ``samples`` are those of updates that counted, ``round_ns`` the times of rounds that did, without the server's own.
+    ``joules`` are by source and use (see ``sim.workload.rounds``); the server's are in the ledger alone.
+    """
+
+    workload: str
+    submitted_ns: int
+    ended_ns: int
+    completed: bool
+    rounds: int
+    done: int
+    abandoned: int
+    interruptions: int
+    samples: float
+    counts: Counts
+    round_ns: tuple[int, ...]
+    joules: Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True)

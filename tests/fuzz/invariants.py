@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.accounting.ledger import WAN
+from sim.accounting.ledger import OUTSIDE
 from sim.results.files import to_json
 from sim.results.results import Results
 from sim.results.shape import lacks_of_summary
@@ -91,7 +91,7 @@ def _ledger(results: Results) -> None:
     if convention != "physical":
         return
     inside = sum(
-        float(row.sum()) for key, row in zip(ledger.keys, ledger.energy_j, strict=True) if key.component != WAN
+        float(row.sum()) for key, row in zip(ledger.keys, ledger.energy_j, strict=True) if key.component not in OUTSIDE
     )
     _equal("ledger and energy_kwh.it", inside / J_PER_KWH, results.summary["boundary"]["metered_it_kwh"])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, TEXT, At, Quantity, Table, table
+from sim.results.catalogue.campaigns import MANY
+from sim.results.catalogue.quantity import FLAG, NUMBER_OR_NULL, STATISTICS, TEXT, At, Quantity, Table, table
 from sim.results.formats import count, hours, percent
 
 QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
@@ -11,7 +12,6 @@ FAULTS, FAULT_ENERGY = "faults of", "energy of job"
 """Tables of services, jobs and routes, by the head of their first column."""
 BY_TOKEN, QUEUE = "by token", "queue"
 """Kinds of services: model servers simulated token by token, and queues of requests."""
-STATISTICS = ("mean", "p50", "p90", "p99")
 
 
 def _latency(
@@ -299,16 +299,16 @@ ACTIVITY: tuple[Table, ...] = (
     table(
         "jobs.*.ramps",
         Quantity(
-            "mean_w", "mean power", "W", columns=(At(RAMPS, "mean"),), meaning="of all GPUs of the job while it works"
+            "mean_w", "mean power", "W", columns=(At(RAMPS, "mean W"),), meaning="of all GPUs of the job while it works"
         ),
         Quantity("peak_w", "most power", "W"),
         Quantity("trough_w", "least power", "W"),
-        Quantity("swing_w", "swing within a step", "W", always=True, columns=(At(RAMPS, "swing"),)),
+        Quantity("swing_w", "swing within a step", "W", always=True, columns=(At(RAMPS, "swing W"),)),
         Quantity("unsmoothed_swing_w", "swing without smoothing", "W"),
         Quantity(
-            "stop_w", "drop where it stops", "W", columns=(At(RAMPS, "stop"),), meaning="from the most to loaded GPUs"
+            "stop_w", "drop where it stops", "W", columns=(At(RAMPS, "stop W"),), meaning="from the most to loaded GPUs"
         ),
-        Quantity("step_hz", "frequency of steps", "Hz", always=True, columns=(At(RAMPS, "steps"),)),
+        Quantity("step_hz", "frequency of steps", "Hz", always=True, columns=(At(RAMPS, "steps Hz"),)),
         Quantity("strongest_hz", "strongest harmonic", "Hz"),
         Quantity("strongest_w", "its amplitude", "W"),
         Quantity(
@@ -329,6 +329,9 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("floors.[].share", "floor"),
         Quantity("floors.[].swing_w", "swing with the floor", "W"),
         Quantity("floors.[].burned_share", "burned by the floor", meaning=BURNED),
+        Quantity("ramp_limits.[].board_w_per_s", "ramp limit of a board", "W/s"),
+        Quantity("ramp_limits.[].swing_w", "swing with the ramp limit", "W"),
+        Quantity("ramp_limits.[].burned_share", "burned by the ramp limit", meaning=BURNED),
         optional=True,
     ),
     table(
@@ -347,6 +350,7 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("deadline_met", "deadline met", kind=FLAG),
         optional=True,
     ),
+    *MANY,
     table(
         "throttling.[]",
         Quantity("site", "site", kind=TEXT, always=True),

@@ -16,6 +16,9 @@ NUMBER_OR_NULL: Kind = (*NUMBER, type(None))
 TEXT: Kind = (str,)
 FLAG: Kind = (bool,)
 
+STATISTICS = ("mean", "p50", "p90", "p99")
+"""Of a distribution."""
+
 Form = Callable[[Any], str]
 FORMS: Mapping[str, Form] = {
     "kWh": lambda kwh: f"{number(kwh)} kWh",

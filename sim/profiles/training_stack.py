@@ -1,0 +1,47 @@
+"""Training stacks: what a training framework makes of the hardware, as the constants of a step's time.
+
+``sim.training.stack`` says what each is. A framework gets faster from release to release (6 % in the median between
+NVIDIA's containers of 2025 and 2026, a mixture of experts half as much again), so a stack is of a year.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sim.profiles.sourced import Profile, Sourced, SourcedDuration
+from sim.quantities import Fraction, PositiveFraction
+
+Efficiency = Sourced[PositiveFraction]
+Share = Sourced[Fraction]
+Exponent = Sourced[Annotated[float, Field(ge=0.0, le=2.0)]]
+Passes = Sourced[Annotated[float, Field(ge=1.0, le=1000.0)]]
+
+
+class TrainingStackProfile(Profile):
+    """Constants of a framework; none has a default, as each decides what a step takes."""
+
+    kind: Literal["training-stack"]
+    year: Sourced[Annotated[float, Field(ge=2015.0, le=2100.0)]]
+    compute_efficiency: Efficiency
+    compute8_efficiency: Efficiency
+    compute4_efficiency: Efficiency
+    attention_efficiency: Efficiency
+    memory_efficiency: Efficiency
+    watt_exponent: Exponent
+    attention_watt_exponent: Exponent
+    passes: Passes
+    expert_passes: Passes
+    logit_bytes: Sourced[Annotated[float, Field(ge=2.0, le=1000.0)]]
+    layer: SourcedDuration
+    expert_layer: SourcedDuration
+    link_efficiency: Efficiency
+    network_efficiency: Efficiency
+    latency: Sourced[Annotated[float, Field(gt=0.0, le=100.0)]]
+    tensor_exposed: Share
+    expert_exposed: Share
+    data_exposed: Share
+    head_imbalance: Share
+    straggling: Sourced[Annotated[float, Field(ge=0.0, le=1.0)]]
+    progress: Sourced[Annotated[float, Field(ge=0.0, le=5.0)]]

@@ -1,0 +1,57 @@
+"""What trials of a campaign are like, drawn before any is trained, and what each shows of its quality on the way.
+
+The quality of a trial is a standard normal number, lower is better: only ranks mean anything. What it shows after a
+share p of its training is that number plus an error, as if the training were a sum of equal, independent pieces of
+evidence of which p have been seen: a Brownian motion W of variance noise**2 at 1 has W(p)/p - W(1) of variance
+noise**2 (1/p - 1), so that at the end it shows what it is. The correlation of what is shown with the quality is
+1 / sqrt(1 + noise**2 (1/p - 1)), and the errors of one trial at two rungs are correlated as those of running means are.
+
+Left out: that quality depends on a trial's size, that curves cross for reasons of their own, and what a search learns
+from one trial for the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.rng import Stream
+from sim.workload.laws import Law
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One trial: which variant it is, its work relative to what is stated, its quality, and what it ``shows`` at each
+    rung."""
+
+    variant: int
+    factor: float
+    quality: float
+    shows: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Trials:
+    """All trials, each by its number, from a stream of its own: a rule changes nothing of who they are."""
+
+    stream: Stream
+    weights: tuple[float, ...]
+    factors: Law
+    noise: float
+    rungs: tuple[float, ...]
+
+    def __getitem__(self, number: int) -> Drawn:
+        """The trial of that number."""
+        rng = Stream(self.stream.seed, f"{self.stream.name}/{number}")()
+        variant = int(rng.choice(len(self.weights), p=np.array(self.weights)))
+        factor = float(self.factors(rng, 1)[0])
+        quality = float(rng.standard_normal())
+        return Drawn(variant, factor, quality, shown(quality, self.noise, self.rungs, rng))
+
+
+def shown(quality: float, noise: float, rungs: tuple[float, ...], rng: np.random.Generator) -> tuple[float, ...]:
+    """What a trial of some ``quality`` shows at rising ``rungs`` of its training, the last of them 1."""
+    ahead = 1.0 / np.array(rungs[::-1]) - 1.0  # rises from 0 at the end of the training
+    steps = np.sqrt(np.diff(ahead, prepend=0.0)) * rng.standard_normal(len(rungs))
+    return tuple((quality + noise * np.cumsum(steps))[::-1].tolist())
