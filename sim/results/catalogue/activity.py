@@ -292,7 +292,8 @@ ACTIVITY: tuple[Table, ...] = (
             "gpu_energy_kwh.*",
             "energy of its GPUs for",
             "kWh",
-            meaning="phases of steps, evaluation, and, by the state of the meters, what GPUs drew held and not at work",
+            meaning="phases of steps, bytes between nodes (`network`), evaluation, and, by the state of the meters, "
+            "what GPUs drew held and not at work",
         ),
         optional=True,
     ),
