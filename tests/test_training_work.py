@@ -16,7 +16,7 @@ from sim.results.jobs import job_grids
 from sim.results.report import report
 from sim.results.results import Results
 from sim.results.tables import run_tables
-from tests.training_worlds import training_world
+from tests.training_worlds import failing_world, training_world
 
 
 def problems(world: dict[str, Any], overrides: dict[str, Any] | None = None) -> list[tuple[str, str]]:
@@ -136,6 +136,15 @@ def test_energy_by_phase_is_the_meters_under_caps_too() -> None:
     assert step_of(capped)["step_s"] == step_of(free)["step_s"]  # of a step without caps
 
 
+def test_energy_by_phase_is_the_meters_whatever_happens() -> None:
+    """Failures of every kind, slow parts, spares, planned stops, data stalls, evaluations and smoothing together."""
+    results = sim.run(failing_world(steps=4000))
+    job, kwh = results.summary["jobs"]["llama"], step_of(results)["gpu_energy_kwh"]
+    assert sum(kwh.values()) * 3.6e6 == pytest.approx(gpu_j(results.energy), rel=1e-12)
+    assert job["interruptions"] > 0
+    assert {"compute", "stall", "evaluation", "smoothing", "network", "idle", "loaded"} <= kwh.keys()
+
+
 def test_tokens_are_whole_steps() -> None:
     """As many as train on no fewer."""
     world = training_world(tokens=3.5 * 128 * 8192)
@@ -243,14 +252,14 @@ def test_a_long_run_is_accounted_in_longer_bins() -> None:
     assert len(results.energy.edges_ns) < 200_000
 
 
-def test_the_table_of_steps_fits_a_terminal() -> None:
-    """80 columns, a name of twelve letters included."""
-    results = sim.run(training_world(evaluation={"every": 25, "tokens": 10**6}))
+def test_all_tables_of_a_job_fit_a_terminal() -> None:
+    """80 columns, with a long name; what is too wide is turned, and nothing is cut off."""
+    results = sim.run(failing_world(steps=2000))
     summary = {**results.summary, "jobs": {"pretrain-70b": results.summary["jobs"]["llama"]}}
-    header, rows = job_grids(summary)[1]
-    assert header[:2] == ["step of", "takes"]
-    assert rows[0][0] == "pretrain-70b"
     out = StringIO()
     Console(file=out, width=80).print(run_tables("a run", summary))
-    assert max(len(line.rstrip()) for line in out.getvalue().splitlines()) <= 80
-    assert "MFU" in out.getvalue()
+    shown = out.getvalue()
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
+    assert "…" not in shown
+    assert all(head in shown for grid in job_grids(summary) for head in grid[0])
+    assert all(cell in shown for grid in job_grids(summary) for row in grid[1] for cell in row)

@@ -258,7 +258,7 @@ ACTIVITY: tuple[Table, ...] = (
                 f"energy_split_kwh.{name}",
                 f"energy {word}",
                 "kWh",
-                columns=(At(FAULT_ENERGY, head or name),),
+                columns=(At(FAULT_ENERGY, head or name.replace("_", " ")),),
             )
             for name, word, head, _ in ACTIVITIES
         ),
