@@ -41,7 +41,7 @@ def step_splits(summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def unproductive(summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """kWh of each job that recovers from faults by what they went into, in ACTIVITY_WORDS, but for work that was kept."""
+    """kWh of each job that recovers from faults by what they went into, but for work that was kept."""
     return {
         name: {ACTIVITY_WORDS[what]: kwh for what, kwh in job["energy_split_kwh"].items() if what in ACTIVITY_WORDS}
         for name, job in summary["jobs"].items()
