@@ -13,9 +13,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from benchmarks.accuracy.sources import MEASURED
-from benchmarks.accuracy.training_steps import Floats, by_model, carried_over, held_out_errors, off, runs_of, told
+from benchmarks.accuracy.training_steps import (
+    Floats,
+    by_model,
+    carried_over,
+    held_out_errors,
+    off,
+    runs_of,
+    told,
+    weighing_less,
+)
 from benchmarks.table import Row
-from sim.measure.fit.training_fit import MEGATRON_FORM
+from sim.measure.fit.training_fit import MEGATRON_FORM, tokens_per_s
 from sim.measure.fit.training_table import Run
 from sim.training.flops import training_flops
 
@@ -50,6 +59,7 @@ def rows() -> list[Row]:
             10.0,
             between,
         ),
+        *_without_a_fit(runs),
         *by_model("Megatron-Bridge", runs, errors),
     ]
     systems = np.array([run.system for run in runs])
@@ -69,6 +79,19 @@ def rows() -> list[Row]:
         error, bias = 100 * float(np.abs(crossed).mean()), 100 * float(crossed.mean())
         found.append(Row(f"Megatron-Bridge, {case}", error, "%", reach, f"{len(own_runs)} runs, bias {bias:+.0f} %"))
     return found
+
+
+def _without_a_fit(runs: Sequence[Run]) -> list[Row]:
+    """What the constants that were thought of beforehand do to the scores."""
+    less = np.abs(held_out_errors(runs, weighing_less(MEGATRON_FORM)))
+    none = np.abs(off(tokens_per_s(runs, MEGATRON_FORM.thought_of), runs))
+    return [
+        Row(f"Megatron-Bridge, {case}", 100 * float(e.mean()), "%", None, f"median {100 * float(np.median(e)):.1f} %")
+        for case, e in (
+            ("model held out, a fifth of the weight of what was thought before", less),
+            ("as was thought before, without a fit", none),
+        )
+    ]
 
 
 def _naive(runs: Sequence[Run]) -> Floats:
