@@ -27,6 +27,11 @@ def rows() -> list[Row]:
     many, own = carried_over(runs, FSDP_FORM, lambda run: run.gpus > FEW_GPUS)
     worst = max(range(len(own)), key=lambda i: abs(float(many[i])))
     note = f"naive 14 %, median {100 * np.median(np.abs(errors)):.1f} %, {told()}"
+    boards = []
+    for board in ("a100_80gb", "h100_80gb"):
+        crossed, there = carried_over(runs, FSDP_FORM, lambda run, board=board: run.system == board)  # type: ignore[misc]
+        error = 100 * float(np.abs(crossed).mean())
+        boards.append(Row(f"MPT/FSDP, all {board} from the other board", error, "%", None, f"{len(there)} runs"))
     return [
         Row("MPT/FSDP, HFU, size held out", 100 * float(np.abs(errors).mean()), "%", 6.0, note),
         *by_model("MPT/FSDP", runs, errors),
@@ -37,4 +42,5 @@ def rows() -> list[Row]:
             5.0,
             f"{len(own)} runs, worst {own[worst].model} on {own[worst].gpus} GPUs {100 * float(many[worst]):+.0f} %",
         ),
+        *boards,
     ]
