@@ -158,46 +158,6 @@ def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
     assert found == {*boxes, ("environment.py", "IT energy"), ("uncertain.py", "carbon_kg.total")}
 
 
-FAILING: dict[str, Any] = {
-    "duration": "6 d",
-    "cluster": {
-        "nodes": [
-            {
-                "profile": "dgx-h100",
-                "count": 5,
-                "spares": {"count": 1, "state": "warm", "replace": "1 min"},
-                "failures": {
-                    "kind": "components",
-                    "parts": {
-                        "gpu": {"kind": "device", "per": "gpu", "shows": "crash", "mtbf": "2000 h"},
-                        "sdc": {"kind": "device", "per": "gpu", "shows": "silent", "mtbf": "200 h"},
-                        "fan": {"kind": "slowdown", "per": "node", "rate": 0.8, "mtbf": "100 h"},
-                    },
-                    "repair": "6 h",
-                },
-            }
-        ]
-    },
-    "workloads": {
-        "train": {
-            "kind": "training",
-            "gpus": 32,
-            "work": {"kind": "gpu-hours", "gpu_hours": 100000, "load": {"kind": "measured", "active": "600 W"}},
-            "cpu_load": 0.1,
-            "checkpoint": {"every": "young", "write": "2 min", "stall": "10 s"},
-            "recovery": {
-                "detection": {"crash": "1 min", "silent": "30 h", "slow": "5 h"},
-                "schedule": "1 min",
-                "load": "2 min",
-                "warm_up": "1 min",
-                "planned": {"every": "30 h", "takes": "20 min"},
-            },
-        }
-    },
-}
-"""A job that recovers from faults, wrong results of the last day not noticed yet at the end."""
-
-
 def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     """Small runs in which everything that a summary may hold happens."""
     whole = small()
@@ -214,9 +174,6 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     yield sim.run("geo-shifted-service", set={"duration": "20 min"}).summary
     yield sim.run("solar-and-battery", set=SITE).summary
     yield sim.run(regions()).summary
-    failing = sim.run({**small(), **FAILING}).summary
-    assert failing["jobs"]["train"]["undetected_corruption"]
-    yield failing
     when = {"kind": "daily", "since": "01:00", "until": "02:00"}
     cap = {"kind": "power-cap", "target": "tune", "cap": "250 W", "when": when}
     yield sim.run(throttled(small()["site"], {"kind": "throttle", "limit": "4.4 kW"}, cap)).summary

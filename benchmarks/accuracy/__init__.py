@@ -16,8 +16,10 @@ from benchmarks.accuracy import (
     kernel_times,
     kernels,
     load_curves,
+    megatron,
     minimax,
     mlenergy,
+    mpt_fsdp,
     power_traces,
     training_power,
 )
@@ -31,6 +33,8 @@ def rows(*, quick: bool) -> Sequence[Row]:
     ]
     return [
         *found,
+        *megatron.rows(),
+        *mpt_fsdp.rows(),
         *collectives.rows(),
         *kernel_times.rows(),
         *kernels.rows(quick=quick),

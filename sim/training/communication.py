@@ -17,6 +17,7 @@ from sim.profiles.architecture import Transformer
 from sim.training.collectives import Cost, Kind, cost
 from sim.training.parameters import Held
 from sim.training.protocols import Library
+from sim.training.ranks import groups_of
 from sim.training.reach import Reach
 from sim.training.terms import Recipe, Spread
 from sim.training.topology import Topology
@@ -48,11 +49,16 @@ class Carried:
 
 @dataclass(frozen=True)
 class Groups:
-    """The groups of a layout on its topology, in Megatron's order of ranks: tensor, context, data, pipeline."""
+    """The groups of a layout on its topology, in Megatron's order of ranks: tensor, context, data, pipeline.
+
+    ``data`` are the ranks that share states out, all of a stage or as many as hybrid sharding says; ``replicas`` those
+    that hold the same share.
+    """
 
     tensor: Reach
     context: Reach
     data: Reach
+    replicas: Reach
     expert: Reach
     expert_data: Reach
     pipeline: Reach
@@ -60,17 +66,7 @@ class Groups:
     @classmethod
     def of(cls, spread: Spread, topology: Topology) -> Groups:
         """Those of ``spread``: experts lie on neighbouring ranks of a stage."""
-        inner = spread.tensor * spread.context
-        stage = inner * spread.data
-        experts = spread.expert * spread.expert_tensor
-        return cls(
-            tensor=topology.reach(spread.tensor, 1),
-            context=topology.reach(spread.context, spread.tensor),
-            data=topology.reach(spread.data * spread.context, spread.tensor),
-            expert=topology.reach(spread.expert, spread.expert_tensor),
-            expert_data=topology.reach(max(1, stage // experts), experts),
-            pipeline=topology.reach(spread.pipeline, stage),
-        )
+        return cls(**{purpose: topology.reach(*ranks) for purpose, ranks in groups_of(spread).items()})
 
 
 def _carried(kind: Kind, byte: float, reach: Reach, library: Library) -> Carried:
@@ -153,12 +149,16 @@ def pipeline_parallel(
 def data_parallel(own: Held, spread: Spread, recipe: Recipe, groups: Groups, library: Library) -> Carried:
     """Of a step of one stage. Where parameters are shared out it is layer by layer, for every micro-batch."""
     dense, experts = own.shared, own.experts
-    if recipe.lora_rank is not None:
-        dense, experts = (own.adapters, 0.0) if spread.shard != "parameters" else (own.shared, own.experts)
+    if recipe.lora_rank is not None and spread.shard != "parameters":
+        dense, experts = own.adapters, 0.0
     found = Carried()
     for parameters, reach in ((dense, groups.data), (experts, groups.expert_data)):
         if reach.gpus > 1 and parameters:
             found = found + _summed(parameters, own.layers, reach, spread, recipe, library)
+    trained = own.adapters if recipe.lora_rank is not None else dense
+    if groups.replicas.gpus > 1 and trained:
+        share = trained * recipe.gradient_bytes / groups.data.gpus
+        found = found + _carried("all-reduce", share, groups.replicas, library)
     return found
 
 
@@ -172,7 +172,7 @@ def _summed(parameters: float, layers: int, reach: Reach, spread: Spread, recipe
         gathers, times = 1.0, layers
     each = parameters / layers
     gathered = _carried("all-gather", each * VALUE_BYTES, reach, library) * (gathers * times)
-    scattered = _carried("reduce-scatter", each * min(recipe.gradient_bytes, 4.0), reach, library) * times
+    scattered = _carried("reduce-scatter", each * recipe.gradient_bytes, reach, library) * times
     return gathered + (scattered if recipe.lora_rank is None else Carried())
 
 

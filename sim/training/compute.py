@@ -100,7 +100,9 @@ def kernels(work: Work, gpu: GPUProfile, stack: TrainingStack, recipe: Recipe) -
     own = {2.0: stack.compute16, 4.0: stack.compute16, 1.0: stack.compute8, 0.5: stack.compute4}
     rate = gpu.peak[arithmetic.peak].value * own[arithmetic.operand_bytes] * share
     p = work.products
-    once, streamed, byte = _once_s(work, float(rate), float(rate16), arithmetic, machine, stack.memory)
+    once, streamed, byte = _once_s(
+        work, float(rate), float(rate16), arithmetic, machine, stack.memory, recipe.gradient_bytes
+    )
     count = p[:, 3]
     passes = count * np.array([p[:, 4], np.ones(len(p)), p[:, 5]])
     products_s = float((passes * once).sum())
@@ -132,10 +134,16 @@ def kernels(work: Work, gpu: GPUProfile, stack: TrainingStack, recipe: Recipe) -
 
 @lru_cache(maxsize=1024)
 def _once_s(
-    work: Work, rate: float, rate16: float, arithmetic: Arithmetic, machine: Machine, memory: float
+    work: Work,
+    rate: float,
+    rate16: float,
+    arithmetic: Arithmetic,
+    machine: Machine,
+    memory: float,
+    gradient_bytes: float,
 ) -> tuple[Floats, Floats, Floats]:
     """Of the forward pass of each product, of its input's and of its weights' gradient, (3, products) each: s, of them
-    s that memory paces, and B. Beside one matrix, a mixture's others are read; their gradients are written.
+    s that memory paces, and B. Beside one matrix, a mixture's others are read, and gradients are added to.
 
     ``rate`` in FLOP/s is of products in the recipe's precision, ``rate16`` of those in 16 bits.
     """
@@ -157,7 +165,7 @@ def _once_s(
         machine=machine,
         law=law,
     )
-    more = others * n * k * np.array([operand, operand, np.full(len(p), VALUE_BYTES)])
+    more = others * n * k * np.array([operand, operand, np.full(len(p), 2.0 * gradient_bytes)])
     more_s = more / (machine.byte_per_s * memory)
     byte = columns * terms * weights + rows * terms * weights + VALUE_BYTES * rows * columns + more
     return np.asarray(time.seconds + more_s), np.asarray(time.streaming_s + more_s), byte

@@ -21,13 +21,15 @@ def slowest_stage_s(
 ) -> float:
     """s of a micro-batch on the stage that has most to do, of ``model_s`` on all stages, ``head_s`` of it the head's.
 
-    Stages have equal numbers of layers, or of what stands for one (``layout.stage_slots``). Where the head does, the
-    last stage is a layer short; what the head takes more than that holds up the others by ``imbalance`` of it, since
-    frameworks move layers elsewhere.
+    Stages of equal numbers of layers, or of what stands for one (``layout.stage_slots``), are as far behind the mean as
+    layers do not divide, and the last one by what the head takes beyond the layer in whose place it is; ``imbalance``
+    of that is left where frameworks move layers elsewhere. Never less than the mean.
     """
+    mean_s = model_s / spread.pipeline
     if spread.pipeline == 1:
-        return model_s
+        return mean_s
     slots, spare = stage_slots(layers, spread, modules)
     layer_s = (model_s - head_s) / (layers + modules)
-    most_s = min(slots * spread.chunks, layers + modules) * layer_s
-    return most_s + imbalance * max(0.0, head_s - (layer_s if spare else 0.0))
+    most = min(slots * spread.chunks, layers + modules)
+    worst_s = max(most * layer_s, (most - (1 if spare else 0)) * layer_s + head_s, mean_s)
+    return mean_s + imbalance * (worst_s - mean_s)

@@ -22,7 +22,7 @@ from sim.training.communication import (
     tensor_parallel,
 )
 from sim.training.compute import ARITHMETIC, Kernels, kernels
-from sim.training.parameters import Held
+from sim.training.optimizer import fetched_behind_s, optimizer_bytes, optimizer_s
 from sim.training.pipeline import bubble_s, slowest_stage_s
 from sim.training.stack import TrainingStack
 from sim.training.terms import Phase, Recipe, Spread, StepCost
@@ -66,16 +66,18 @@ def step_cost(
     exposed = {name: seconds / stages * micro for name, seconds in shows.items()}
     exposed["pipeline"] = stack.data_exposed * hop.seconds * micro
     exposed["data"] = exposed_behind(data.seconds, behind_s, stack.data_exposed)
+    fetched_s = fetched_behind_s(work.own, spread, recipe)
+    exposed["host"] = exposed_behind(fetched_s, slowest_s * micro, stack.data_exposed)
     total = {"tensor": tensor.seconds, "context": context.seconds, "expert": expert.seconds}
     total = {name: seconds / stages * micro for name, seconds in total.items()}
-    total |= {"pipeline": hop.seconds * micro, "data": data.seconds}
+    total |= {"pipeline": hop.seconds * micro, "data": data.seconds, "host": fetched_s}
 
-    optimizer_byte = _optimizer_byte(work.own, spread, recipe)
+    optimizer_byte = optimizer_bytes(work.own, spread, recipe)
     seconds: dict[Phase, float] = {
         "compute": computing_s / stages * micro,
         "communication": sum(exposed.values()),
         "bubble": bubble_s(slowest_s, stages, spread.chunks) + (slowest_s - micro_s / stages) * micro,
-        "optimizer": optimizer_byte / (gpu.memory.bandwidth.value * stack.memory),
+        "optimizer": optimizer_s(work.own, optimizer_byte, gpu, stack, spread, recipe),
         "stall": 0.0,
     }
     seconds["straggler"] = stack.straggling * log(spread.gpus) * sum(seconds.values())
@@ -108,14 +110,3 @@ def _flop(own: Kernels, recipe: Recipe, share: float) -> dict[str, float]:
     if not ARITHMETIC[recipe.precision].quantised:
         return {recipe.precision: own.flop * share}
     return {"bf16": (own.flop - own.quantised_flop) * share, recipe.precision: own.quantised_flop * share}
-
-
-def _optimizer_byte(own: Held, spread: Spread, recipe: Recipe) -> float:
-    """B of memory: gradients are read, master weights and moments read and written, weights written."""
-    shared = 1 if spread.shard == "none" else spread.shard_gpus or spread.data * spread.context
-    stage = spread.tensor * spread.context * spread.data
-    experts = 1 if spread.shard == "none" else max(1, stage // (spread.expert * spread.expert_tensor))
-    each = recipe.gradient_bytes + 2.0 * (recipe.master_bytes + recipe.moment_bytes) + 2.0
-    if recipe.lora_rank is not None:
-        return own.adapters / shared * each
-    return (own.shared / shared + own.experts / experts) * each

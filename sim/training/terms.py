@@ -74,10 +74,10 @@ class Recipe:
 class StepCost:
     """One step of the gang: the disjoint ``seconds`` by phase, and the work of the mean GPU.
 
-    ``exposed_s`` splits the communication by what it is for ("tensor", "data", "pipeline", "context", "expert"), and
-    ``hidden_s`` says what of the same ran behind computation. ``model_flop`` is of forward and backward of the whole
-    gang's step, ``hardware_flop`` with what is recomputed. ``flop`` by precision of arithmetic, ``byte`` of memory and
-    ``link_byte`` by fabric ("link", "network") are one GPU's and make its joules. ``tokens`` of the step. In
+    ``exposed_s`` splits the communication by what it is for ("tensor", "data", "pipeline", "context", "expert",
+    "host"), and ``hidden_s`` says what of the same ran behind computation. ``model_flop`` is of forward and backward of
+    the whole gang's step, ``hardware_flop`` with what is recomputed. ``flop`` by precision of arithmetic, ``byte`` of
+    memory and ``link_byte`` by fabric ("link", "network") are one GPU's and make its joules. ``tokens`` of the step. In
     ``memory_s`` of the computation memory sets the pace, whatever the cores' clock; ``optimizer_byte`` of ``byte`` are
     moved by the optimizer.
     """

@@ -13,19 +13,28 @@ from sim.measure.fit.calibration_text import clock_table, load_table
 from sim.measure.fit.clock import CURVE
 from sim.measure.fit.measured_clocks import calibrate_clock, is_clock_table, read_clock_table
 from sim.measure.fit.measured_loads import calibrate_load, is_load_table, read_load_table
+from sim.measure.fit.training_profile import calibrated_stack, stack_table
+from sim.measure.fit.training_table import is_training_table
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import still_w
 
 
 def is_table(path: Path) -> bool:
-    """Whether the file is a table by clock and cap, or by load."""
-    return is_clock_table(path) or is_load_table(path)
+    """Whether the file is a table by clock and cap, by load, or of training runs."""
+    return is_clock_table(path) or is_load_table(path) or is_training_table(path)
 
 
 def profile_from_table(
     path: Path, base: str | None, catalog: Catalog, name: str
 ) -> tuple[dict[str, Any], RenderableType]:
     """The profile ``name`` as plain data, and what to show of it. Raises ``InputError``."""
+    if is_training_table(path):
+        if base is None:
+            raise InputError.one(
+                str(path), "does not name its framework; give the training stack to start from: --base NAME"
+            )
+        stack, found = calibrated_stack(path, base, catalog, name)
+        return stack, stack_table(found, f"{name}, from {base}")
     if base is None:
         raise InputError.one(str(path), "does not name its hardware; give the profile to start from: --base NAME")
     shown = f"{name}, from {base}"

@@ -1,0 +1,91 @@
+"""What the benchmarks of training steps share: which form is judged, the runs, and errors by group.
+
+The form was tried with all rows in sight: about forty variants of the law and of the weights of its fit, their scores
+on models held out before the authors' eyes. Tried and left out: a time for each expert that a GPU has, tokens sent once
+to each island, an efficiency of experts' products of their own. The values that constants are thought to have before a
+fit (``training_fit.MEGATRON``, ``FSDP``) are round numbers chosen then too, and count much for Megatron-Bridge
+(``Form.trust``), where runs of one layout differ by more than the law's terms. Then the form was frozen, and scored as
+it stands here. ``python -m benchmarks.accuracy.training_steps`` prints the hash of the form as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.accuracy.form import form
+from benchmarks.table import Row
+from sim.measure.fit.training_fit import Form, fit_stack, held_out_tokens_per_s, tokens_per_s
+from sim.measure.fit.training_table import Run, training_runs
+from sim.profiles.catalog import Catalog
+
+Floats = npt.NDArray[np.float64]
+
+FILES = (
+    "sim/measure/fit/training_fit.py",
+    "sim/training/communication.py",
+    "sim/training/compute.py",
+    "sim/training/pipeline.py",
+    "sim/training/stack.py",
+    "sim/training/step.py",
+    "sim/training/work.py",
+)
+FROZEN = ("2026-11-29 19:51 UTC", "9b8e79ccf3eb")
+
+
+def told() -> str:
+    """For the note of a row."""
+    when, known = FROZEN
+    return f"form frozen {when} ({known})" if form(FILES) == known else f"FORM CHANGED since it was frozen {when}"
+
+
+def runs_of(file: Path) -> list[Run]:
+    """The runs of a table; says which rows are left out, as models or machines that nobody described."""
+    if not file.is_file():
+        print(f"{file.name} is not here: its rows are left out")
+        return []
+    runs, wrong = training_runs(file, Catalog())
+    for problem in wrong:
+        print(f"left out: {problem}")
+    return runs
+
+
+def off(predicted: Floats, runs: Sequence[Run]) -> Floats:
+    """Relative errors, signed."""
+    return np.asarray(predicted / np.array([run.tokens_per_s for run in runs]) - 1.0)
+
+
+def by_model(case: str, runs: Sequence[Run], errors: Floats) -> list[Row]:
+    """A row for each model held out, the worst one named."""
+    models = np.array([run.model for run in runs])
+    mean = {model: 100 * float(np.abs(errors[models == model]).mean()) for model in sorted(set(models))}
+    worst = max(mean, key=mean.__getitem__)
+    return [
+        Row(
+            f"{case}: {model} held out",
+            value,
+            "%",
+            None,
+            f"{int((models == model).sum())} runs, bias {100 * float(errors[models == model].mean()):+.0f} %"
+            + (", the worst" if model == worst else ""),
+        )
+        for model, value in mean.items()
+    ]
+
+
+def carried_over(runs: Sequence[Run], shape: Form, judged: Callable[[Run], bool]) -> tuple[Floats, list[Run]]:
+    """Errors on the runs that are ``judged``, by a stack fitted to the others."""
+    others, own = [run for run in runs if not judged(run)], [run for run in runs if judged(run)]
+    return off(tokens_per_s(own, fit_stack(others, shape)), own), own
+
+
+def held_out_errors(runs: Sequence[Run], shape: Form) -> Floats:
+    """Of every run, by a stack fitted without its model."""
+    return off(held_out_tokens_per_s(runs, shape), runs)
+
+
+if __name__ == "__main__":
+    print(form(FILES))
