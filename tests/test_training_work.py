@@ -253,6 +253,26 @@ def test_an_architecture_may_be_written_out() -> None:
     assert inline == step_of(sim.run(training_world()))
 
 
+def test_a_job_that_chooses_its_pool_takes_the_steps_of_its_boards() -> None:
+    """B200 on the cleaner grid: the same step is faster there, and the schedule knows for how long it holds them."""
+    world = training_world()
+    site = world.pop("site")
+    grids = {"near": "400 gCO2e/kWh", "clean": "100 gCO2e/kWh"}
+    world |= {"duration": "1 d", "sites": {name: {**site, "grid": {"intensity": g}} for name, g in grids.items()}}
+    home = {**world["cluster"]["nodes"][0], "name": "home", "site": "near"}
+    world["cluster"]["nodes"] = [home, {**home, "profile": "dgx-b200", "name": "away", "site": "clean"}]
+    transfer = {"data": "1 GB", "bandwidth": "1 GB/s", "energy": "0.06 kWh/GB", "cost": "0.05 USD/GB"}
+    forecast = {"kind": "perfect"}
+    stays = {**world["workloads"]["llama"], "pool": "home"}
+    choice = {"kind": "lowest", "signal": "carbon", "pools": ["home", "away"], "home": "home"}
+    moves = {**world["workloads"]["llama"], "place": {**choice, "transfer": transfer, "forecast": forecast}}
+    moves["schedule"] = {"kind": "flexible-start", "signal": "carbon", "within": "6 h", "forecast": forecast}
+    here, there = (sim.run({**world, "workloads": {"llama": job}}) for job in (stays, moves))
+    assert there.summary["placements"]["llama"]["pool"] == "away"
+    assert step_of(there)["step_s"] < 0.7 * step_of(here)["step_s"]
+    assert there.summary["jobs"]["llama"]["schedule"]["deadline_met"]
+
+
 def test_tokens_may_be_what_the_sci_is_per() -> None:
     """Carbon of a run by the tokens that it trained on; of GPU-hours no tokens are known."""
     world = training_world()

@@ -4,8 +4,9 @@ Counted tensor by tensor as Korthikanti et al. do (arXiv:2205.05198, section 4),
 a number for each row instead of the scores (Dao et al., arXiv:2205.14135), and without dropout. For a GPT layer
 in 16 bits that is 32 s b h + 4 a s b: their 34 s b h less two masks of a byte, and 4 bytes a head for 5 a s² b.
 
-What the kernel keeps is all that ``selective`` recomputation saves then; ``full`` keeps a layer's input alone
-and, while a layer is worked on, what that one keeps. Inputs of products with quantised weights are kept quantised.
+``selective`` recomputation keeps no results of norms and non-linearities, nor what comes out of latent vectors or what
+attention's kernel keeps; ``full`` keeps a layer's input alone and, while a layer is worked on, what that one keeps.
+Inputs of products with quantised weights are kept quantised.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sim.profiles.architecture import ParameterCounts, Transformer
-from sim.profiles.layers import Attention, layers_of
+from sim.profiles.layers import layers_of
 from sim.profiles.mixers import PROMPT_CHUNK
 from sim.profiles.model import shape
 from sim.training.flops import predictor, training_layers
@@ -38,11 +39,13 @@ LOGIT_WORDS = 1.5
 @dataclass(frozen=True)
 class PerToken:
     """Bytes that a layer keeps of one token: ``whole`` on every tensor-parallel rank unless they share the sequence,
-    ``cut`` among them in any case, ``rows`` what attention's kernel keeps (cut too), and the layer's ``input``."""
+    ``cut`` among them in any case; ``cheap_whole`` and ``cheap_cut`` those of them that are cheap to compute again; and
+    the layer's ``input``."""
 
     whole: float
     cut: float
-    rows: float
+    cheap_whole: float
+    cheap_cut: float
     input: float
 
     def on(self, spread: Spread, recipe: Recipe) -> float:
@@ -50,8 +53,9 @@ class PerToken:
         shared = spread.tensor if spread.sequence_parallel else 1
         if recipe.recompute == "full":
             return self.input / shared
-        rows = 0.0 if recipe.recompute == "selective" else self.rows
-        return self.whole / shared + (self.cut + rows) / spread.tensor
+        if recipe.recompute == "selective":
+            return (self.whole - self.cheap_whole) / shared + (self.cut - self.cheap_cut) / spread.tensor
+        return self.whole / shared + self.cut / spread.tensor
 
 
 def value_bytes(precision: TrainingPrecision) -> float:
@@ -63,13 +67,13 @@ def in_flight(spread: Spread, micro_batches: int, stage: Stage) -> float:
     """Micro-batches whose activations a stage holds at once, each of all of its layers.
 
     One forward, one backward: as many as there are stages behind, itself included. Interleaved, the first holds
-    p v + p - 1 chunks of 1 / v of its layers (arXiv:2205.05198, section 4.2.3), the last p (v - 1) + 1.
+    p v + p - 1 chunks of 1 / v of its layers (arXiv:2205.05198, section 4.2.3), each further one two fewer.
     """
     p, v = spread.pipeline, spread.chunks
+    rank = {"first": 0, "second": 1, "last": p - 1}[stage]
     if v == 1:
-        return float(min(micro_batches, p if stage == "first" else 1))
-    chunks = p * v + p - 1 if stage == "first" else p * (v - 1) + 1
-    return min(micro_batches * v, chunks) / v
+        return float(min(micro_batches, p - rank))
+    return min(micro_batches * v, p * (v - 1) + 2 * (p - rank) - 1) / v
 
 
 def activation_bytes(
@@ -84,7 +88,7 @@ def activation_bytes(
     if recipe.recompute == "full":
         worked = sparse if held.moe_layers else dense
         shared = spread.tensor if spread.sequence_parallel else 1
-        found += tokens * (worked.whole / shared + (worked.cut + worked.rows) / spread.tensor)
+        found += tokens * (worked.whole / shared + worked.cut / spread.tensor)
     if ends:
         word = value_bytes(recipe.precision)
         final = 2 * word * architecture.hidden / (spread.tensor if spread.sequence_parallel else 1)
@@ -101,52 +105,62 @@ def per_token(architecture: Transformer | ParameterCounts, recipe: Recipe, *, ex
     """What a layer keeps of a token, with a dense network or with experts."""
     a, word, kept = architecture, value_bytes(recipe.precision), KEPT_BYTES[recipe.precision]
     norms, inputs = (a.norms, a.parts / a.layers) if isinstance(a, Transformer) else (2, 2.0)
-    mixed, rows = _mixing(a, word, kept)
+    mixed = _mixing(a, word, kept)
     network = _experts(a, word, kept) if experts else _network(a, word, kept)
-    whole = norms * word * a.hidden + inputs * kept * a.hidden
-    return PerToken(whole=whole, cut=mixed + network, rows=rows, input=word * a.hidden)
+    return PerToken(
+        whole=norms * word * a.hidden + inputs * kept * a.hidden,
+        cut=mixed[0] + network[0],
+        cheap_whole=inputs * kept * a.hidden,
+        cheap_cut=mixed[1] + network[1],
+        input=word * a.hidden,
+    )
 
 
 def _mixing(a: Transformer | ParameterCounts, word: float, kept: float) -> tuple[float, float]:
-    """Bytes of queries, keys, values, states and results in the mean layer, and of the kernels' rows."""
+    """Bytes of queries, keys, values, states and results in the mean layer, and those cheap to compute again."""
     layers = training_layers(a)
-    found = sum(part.layers * _attention(part, word, kept) for part in layers.attentions)
-    rows = sum(part.layers * ROW_BYTES * part.heads for part in layers.attentions)
+    latent = isinstance(a, Transformer) and a.latent is not None
+    found = cheap = 0.0
+    for part in layers.attentions:
+        rows = ROW_BYTES * part.heads
+        taken = word * (part.heads * part.head_dim + part.kv_heads * (part.head_dim + part.value_dim))
+        results = part.heads * part.value_dim
+        again = 0.0 if kept == word else kept * results  # a result is the next product's input, in another precision
+        found += part.layers * (rows + taken + word * results + again)
+        cheap += part.layers * (rows + again + (taken if latent else 0.0))
     if isinstance(a, Transformer):
         if a.latent is not None:
-            latent = (a.latent.q_lora_rank or 0) + a.latent.kv_lora_rank + a.latent.rope_head_dim
-            found += a.attending * (word + kept) * latent
+            narrow = (a.latent.q_lora_rank or 0) + a.latent.kv_lora_rank + a.latent.rope_head_dim
+            found += a.attending * (word + kept) * narrow
+            cheap += a.attending * kept * narrow
         if a.gated_attention:
             found += a.attending * word * a.heads * a.head_dim
     for state in layers.recurrences:
         values = state.values * state.state_bytes / PROMPT_CHUNK[state.form]
         found += state.layers * (word * state.moved_values + values + kept * state.heads * state.value_dim)
-    return found / a.layers, rows / a.layers
+    return found / a.layers, cheap / a.layers
 
 
-def _attention(part: Attention, word: float, kept: float) -> float:
-    queries, keys, values = part.heads * part.head_dim, part.kv_heads * part.head_dim, part.kv_heads * part.value_dim
-    results = part.heads * part.value_dim
-    again = 0.0 if kept == word else kept * results  # a result is the next product's input, in another precision
-    return word * (queries + keys + values + results) + again
-
-
-def _network(a: Transformer | ParameterCounts, word: float, kept: float) -> float:
+def _network(a: Transformer | ParameterCounts, word: float, kept: float) -> tuple[float, float]:
     if isinstance(a, Transformer):
-        return dense_networks(a) * _hidden(a.ffn or 0, gated=a.gated_ffn, word=word, kept=kept)
+        found, cheap = _hidden(a.ffn or 0, gated=a.gated_ffn, word=word, kept=kept)
+        return dense_networks(a) * found, dense_networks(a) * cheap
     width = max((p.k for p in layers_of(a).products if p.split == "rows"), default=0)
     return _hidden(width, gated=True, word=word, kept=kept)
 
 
-def _experts(a: Transformer | ParameterCounts, word: float, kept: float) -> float:
-    """Tokens as they are sent to experts, what those keep, and what comes back; shared ones beside."""
-    found = shape(a)
+def _experts(a: Transformer | ParameterCounts, word: float, kept: float) -> tuple[float, float]:
+    """Tokens as they are sent to experts, and what those keep; shared ones beside. Results are weighed before an
+    expert's last product, so that it keeps none."""
+    whole = shape(a)
     gated = a.gated_ffn if isinstance(a, Transformer) else True
-    each = kept * a.hidden + _hidden(found.expert_width, gated=gated, word=word, kept=kept) + word * a.hidden
+    each, cheap = _hidden(whole.expert_width, gated=gated, word=word, kept=kept)
     shared = a.moe.shared_ffn if isinstance(a, Transformer) and a.moe is not None else 0
-    return found.experts_per_token * each + _hidden(shared, gated=gated, word=word, kept=kept)
+    beside, cheap_beside = _hidden(shared, gated=gated, word=word, kept=kept)
+    asked = whole.experts_per_token
+    return asked * (kept * a.hidden + each) + beside, asked * cheap + cheap_beside
 
 
-def _hidden(width: int, *, gated: bool, word: float, kept: float) -> float:
-    """Of a feed-forward network: what its non-linearity takes, and what the second product takes."""
-    return (2 if gated else 1) * word * width + kept * width
+def _hidden(width: int, *, gated: bool, word: float, kept: float) -> tuple[float, float]:
+    """Of a feed-forward network: what its non-linearity takes and what the second product takes, which is cheap."""
+    return (2 if gated else 1) * word * width + kept * width, kept * width

@@ -139,8 +139,10 @@ def forward_flop(architecture: Transformer | ParameterCounts, sequence: int, mtp
 def training_flops(architecture: Transformer | ParameterCounts, recipe: Recipe) -> TrainingFlops:
     """FLOP of a token of a step; a step has ``recipe.global_batch * recipe.sequence`` of them.
 
-    Recomputed are, ``selective``: scores and weighted sums of attention (arXiv:2205.05198, section 5), ``full``: all
-    but the output head (Narayanan et al., arXiv:2104.04473, equation 2). Adapters (Hu et al., arXiv:2106.09685) lie on
+    Recomputed are, ``selective``: what takes much memory and little arithmetic, which is attention (arXiv:2205.05198,
+    section 5) and what leads out of latent vectors (DeepSeek-V3, arXiv:2412.19437, section 3.2.3; its norms and
+    non-linearities count no FLOP), ``full``: all but the output head (Narayanan et al., arXiv:2104.04473, equation 2).
+    Adapters (Hu et al., arXiv:2106.09685) lie on
     all matrices of layers but routers; all else is frozen then. That the lowest layer needs no gradient of
     its input is left out.
     """
@@ -154,7 +156,7 @@ def training_flops(architecture: Transformer | ParameterCounts, recipe: Recipe) 
         backward = frozen + GRADIENTS * (unweighted + adapters)
     recomputed = {
         "none": 0.0,
-        "selective": forward.attention,
+        "selective": forward.attention + _latent_up_flop(architecture, recipe.mtp_modules),
         "full": forward.products + unweighted + adapters,
     }[recipe.recompute]
     return TrainingFlops(forward, adapters, backward, recomputed)
@@ -168,6 +170,21 @@ def model_flop(architecture: Transformer | ParameterCounts, recipe: Recipe) -> f
 def hardware_flop(architecture: Transformer | ParameterCounts, recipe: Recipe) -> float:
     """FLOP of a step of the gang, with what is recomputed."""
     return training_flops(architecture, recipe).hardware * recipe.tokens
+
+
+def latent_up(architecture: Transformer | ParameterCounts, product: Product) -> bool:
+    """Whether a product makes queries, keys and values of latent vectors."""
+    if not isinstance(architecture, Transformer) or architecture.latent is None:
+        return False
+    ranks = (architecture.latent.q_lora_rank, architecture.latent.kv_lora_rank)
+    return product.split == "columns" and product.k in ranks
+
+
+def _latent_up_flop(architecture: Transformer | ParameterCounts, mtp_modules: int) -> float:
+    found = sum(2.0 * p.count * p.n * p.k for p in layers_of(architecture).products if latent_up(architecture, p))
+    if not mtp_modules or not isinstance(architecture, Transformer):
+        return found
+    return found + mtp_modules * _latent_up_flop(predictor(architecture), 0)
 
 
 def adapters_of(layers: Layers, head: tuple[int, int]) -> tuple[Product, ...]:

@@ -53,7 +53,9 @@ class Memory:
 
 def memory_bytes(architecture: Transformer | ParameterCounts, recipe: Recipe, spread: Spread) -> Memory:
     """What a layout needs of each GPU, on the stage that needs most."""
-    stages: tuple[Stage, ...] = ("first",) if spread.pipeline == 1 else ("first", "last")
+    stages: tuple[Stage, ...] = ("first", "last") if spread.pipeline > 1 else ("first",)
+    if spread.pipeline > len(stages):
+        stages = (*stages, "second")
     return max((_of_stage(architecture, recipe, spread, stage) for stage in stages), key=lambda found: found.total)
 
 

@@ -16,8 +16,9 @@ from sim.training.flops import adapters_of, predictor, training_layers
 from sim.training.layout import stage_slots
 from sim.training.terms import Recipe, Spread
 
-Stage = Literal["first", "last"]
-"""Of a pipeline: the first holds most activations and the embedding, the last head and logits. One stage is both."""
+Stage = Literal["first", "second", "last"]
+"""Of a pipeline: the first holds most activations and the embedding, the last head and logits, and the second most
+layers with experts, where the first has dense ones. One stage is first and last."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ def stage_layers(
     if stage == "first":
         layers = min(architecture.layers, counted - (1 if spare == 2 else 0))
         return layers, max(0, min(moe, layers - (architecture.layers - moe)))
+    if stage == "second":
+        dense = max(0, architecture.layers - moe - slots + (1 if spare == 2 else 0))
+        return counted, max(0, min(moe, counted - min(dense, slots)))
     layers = max(1, counted - recipe.mtp_modules - (1 if spare else 0))
     return layers, min(layers, moe)
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sim.profiles.architecture import ParameterCounts, Transformer
 from sim.profiles.layers import Attention, Layers, Mixture
-from sim.training.flops import hardware_flop, model_flop, pairs, predictor, training_layers
+from sim.training.flops import hardware_flop, latent_up, model_flop, pairs, predictor, training_layers
 from sim.training.parameters import Held, held
 from sim.training.terms import Recipe, Spread
 
@@ -81,7 +81,7 @@ class Work:
 @lru_cache(maxsize=4096)
 def work_of(architecture: Architecture, spread: Spread, recipe: Recipe) -> Work:
     """Counts of a micro-batch. Full recomputation computes layers again but for what nothing else needs, their last
-    product; selective, attention."""
+    product; selective, attention, what leads out of latent vectors, norms and non-linearities."""
     layers = training_layers(architecture)
     modules = recipe.mtp_modules if isinstance(architecture, Transformer) else 0
     parts = [(layers, 1)]
@@ -117,8 +117,8 @@ def work_of(architecture: Architecture, spread: Spread, recipe: Recipe) -> Work:
         products=products,
         attention_flop=counted.flop * (1.0 + BACKWARD_ATTENTION + attention_again),
         scores=counted.scores * (2.0 + attention_again),
-        values=counted.values * (1.0 + again / 3.0),
-        routed_values=counted.routed * (1.0 + again / 3.0),
+        values=counted.values * (1.0 + attention_again / 3.0),  # norms and non-linearities, in selective too
+        routed_values=counted.routed * (1.0 + attention_again / 3.0),
         quantised_values=float((quantised[:, 0] * quantised[:, 3] * (quantised[:, 1] + quantised[:, 2])).sum()),
         logits=tokens * head.n * head.times,
         layers=architecture.layers + modules,
@@ -171,7 +171,8 @@ def _products(a: Architecture, part: Layers, spread: Spread, recipe: Recipe, tim
         own = product.on(spread.tensor)
         last = product.split == "rows" and product.k == (a.ffn if isinstance(a, Transformer) else None)
         m = alone if product.split == "whole" else tokens
-        forward = 1.0 if last else 1.0 + again
+        cheap = recipe.recompute == "selective" and latent_up(a, product)
+        forward = 2.0 if cheap else 1.0 if last else 1.0 + again
         found.append(Rows(m, own.n, own.k, own.count * times, forward, trained, float(own.quantised)))
     mixture = part.mixture
     if mixture is not None:
