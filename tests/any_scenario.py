@@ -156,13 +156,29 @@ class _Drawer:
             if self.seldom():
                 pool["fabric"] = self.fabric(pool["count"] * GPU_NODES[pool["profile"]])
             if self.seldom():
-                pool |= {"failures": {"mtbf": self.one("2 h", "30 d"), "repair": "10 min"}}
+                pool |= {"failures": self.failures()}
+            if pool["count"] > 1 and self.seldom():
+                pool["spares"] = {"count": 1, "state": self.one("hot", "warm", "cold"), "replace": "1 min"}
             pools.append(pool)
         if self.seldom():
             pools.append({"profile": "cpu-2s-epyc-9654", "count": 1, "name": "hosts"})
             if len(places) > 1:
                 pools[-1]["site"] = places[0]
         return pools
+
+    def failures(self) -> dict[str, Any]:
+        """Of whole nodes, or of parts that show in every way."""
+        nodes = {"mtbf": self.one("2 h", "30 d"), "repair": "10 min"}
+        shows = self.one("crash", "hang", "silent")
+        parts = {
+            "gpu": {"kind": "device", "per": "gpu", "mtbf": self.one("20 h", "900 d"), "shows": shows,
+                    **self.one({}, {"shape": 0.7, "fleet": self.one("new", "settled")})},
+            "switch": {"kind": "switch", "nodes": self.one(1, 2, 64), "mtbf": "3 d", "shows": "hang"},
+            "bug": {"kind": "process", "per": "node", "mtbf": "1 d", "shows": "crash"},
+            "fan": {"kind": "slowdown", "per": "node", "mtbf": "12 h", "rate": 0.5},
+        }  # fmt: skip
+        by_parts: dict[str, Any] = {"kind": "components", "parts": parts, "repair": "10 min"}
+        return by_parts if self.often() else nodes
 
     def fabric(self, gpus: int) -> dict[str, Any]:
         """What joins nodes; a torus of as many accelerators as there are."""
@@ -190,7 +206,14 @@ class _Drawer:
             "cpu_load": self.one(0, 0.1, 1.0),
             "work": self.one(hours, steps, self._model(gpus)),
         }
-        job |= self.some(start_after="5 min", setup="1 min", checkpoint={"every": "10 min", "write": "30 s"})
+        detection = {"crash": "1 min", "hang": "5 min", "silent": "20 min", "slow": "10 min"}
+        recovery = {"detection": detection, "schedule": "30 s", "load": "1 min", "warm_up": "0 s",
+                    **self.some(planned={"every": "30 min", "takes": "2 min"})}  # fmt: skip
+        checkpoint = {"every": "10 min", "write": "30 s", **self.some(stall="5 s")}
+        job |= self.some(start_after="5 min", setup="1 min", checkpoint=checkpoint)
+        by_parts = any(p.get("failures", {}).get("kind") for p in pools)
+        if by_parts or self.seldom():
+            job["recovery"] = recovery
         if self.seldom():
             job |= self.some(time_limit="20 min", on_failure="abort")
         homes = [p["name"] for p in pools if p["profile"] in GPU_NODES]

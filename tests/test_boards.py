@@ -245,6 +245,12 @@ def test_cold_plates_of_several_nodes_take_their_shares_by_what_each_draws() -> 
     assert made.cooling.liquid_share == pytest.approx(expected, rel=1e-12)  # type: ignore[attr-defined]
 
 
+def test_fans_take_little_where_plates_take_the_heat() -> None:
+    for name in NODES:
+        share = drawn(name)["fans"] / sum(drawn(name).values())
+        assert (share < 0.02) == ("nvl72" in name), name
+
+
 def test_a_pod_of_ironwood_draws_nearly_10_mw() -> None:
     """Google's figure for 9,216 chips. With every chip at its derived limit and hosts that do little it is up to 15 %
     more; at the lowest limit that the profile gives, about that."""

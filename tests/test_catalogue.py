@@ -34,7 +34,7 @@ from tests.test_places import regions
 from tests.test_readme import README
 from tests.test_serving_service import SMALL, trace
 from tests.test_throttle_policy import scenario as throttled
-from tests.training_worlds import training_world
+from tests.training_worlds import failing_world
 
 IN_NAMES = {
     "kwh": "kWh", "kg": "kg", "l": "L", "s": "s", "seconds": "s", "w": "W", "kw": "kW", "j": "J", "g": "g", "gb": "GB",
@@ -177,10 +177,9 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     when = {"kind": "daily", "since": "01:00", "until": "02:00"}
     cap = {"kind": "power-cap", "target": "tune", "cap": "250 W", "when": when}
     yield sim.run(throttled(small()["site"], {"kind": "throttle", "limit": "4.4 kW"}, cap)).summary
+    yield sim.run(failing_world()).summary
     yield sim.run("automl-campaign", set={"workloads.search.budget": {"gpu_hours": 40}}).summary
     yield sim.run("federated-fleet", set={"workloads.keyboard.rounds": 5}).summary
-    waiting = {"loading": {"tokens_per_second": 80_000}, "evaluation": {"every": 50, "tokens": 10**6}}
-    yield sim.run(training_world(**waiting)).summary
     rows = "2025-03-03 00:10:00,x,10\n2025-03-03 00:10:01,1500000,10\n2025-03-03 00:10:02,100,10\n"
     asked = trace(tmp_path, rows, on_bad_rows="skip")
     asked["workloads"]["chat"] |= {"slo": {"ttft": "1 s"}, "batching": {**SMALL["workloads"]["chat"]["batching"]}}

@@ -207,6 +207,32 @@ def test_a_torus_uses_every_link() -> None:
     assert hops_s == pytest.approx(RING[0].launch_s + 30 * (RING[0].link_s + 1e-6), rel=1e-3)
 
 
+HOPPER = switched(4096, SHARP, Network(50e9, 2e-6, 3e-7, 1e-10, (Tier(32, 1.0),), rails=True))
+AMPERE = switched(64, Island(8, 300e9, 5e-11), Network(25e9, 2e-6, 3e-7, 1e-10, (Tier(32, 1.0),), rails=True))
+
+
+@pytest.mark.parametrize(
+    ("at", "gpus", "byte", "algorithm", "published"),
+    [
+        (HOPPER, 8, 8e9, None, 480e9),  # "peak busBw of ~480GB/s", NVIDIA, nccl-tests issue 212
+        (HOPPER, 8, 8e9, "ring", 370e9),  # "370GB/s ... when running with NCCL_ALGO=RING", ibid.
+        (HOPPER, 16, 8e9, None, 430e9),  # two nodes, 8 x 400 Gbit/s: nccl issue 1221
+        (HOPPER, 16, 8e9, "ring", 330e9),  # the same without NVLink SHARP
+        (HOPPER, 32, 8e9, "ring", 320e9),  # four nodes, ibid.
+        (HOPPER, 1984, 512 * 2.0**20, None, 350e9),  # 248 nodes of H200: nccl-tests issue 283
+        (AMPERE, 16, 8e9, "ring", 192e9),  # DGX A100, 8 x 200 Gbit/s: NVIDIA, nccl issue 1576
+    ],
+)
+def test_published_bus_bandwidths(
+    at: Switched, gpus: int, byte: float, algorithm: Algorithm | None, published: float
+) -> None:
+    """One library for all, of shares that large messages reach within a node (AIConfigurator) and nothing of these."""
+    library = Library(0.77, 0.95)
+    assert bus_byte_per_s("all-reduce", byte, at.reach(gpus, 1), library, algorithm) == pytest.approx(
+        published, rel=0.16
+    )
+
+
 def test_costs_are_kept() -> None:
     reach = cluster().reach(8, 1)
     assert isinstance(cost("all-reduce", 1e6, reach, LIBRARY), Cost)

@@ -8,6 +8,7 @@ import pytest
 
 import sim
 from sim.build.fabric import topology
+from sim.build.gangs import gang_in
 from sim.build.resolved import Resolved
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
@@ -142,3 +143,35 @@ def test_groups_that_no_torus_has_are_refused() -> None:
     assert set(problems) == {f"workloads.train.work.parallel.{field}" for field in ("tensor", "data")}
     tensor = problems["workloads.train.work.parallel.tensor"]
     assert "groups of 4 ranks, 1 apart, are no blocks of a torus of 6 x 4; use divisors of its sides" in tensor
+
+
+def test_bytes_between_nodes_cost_what_the_fabric_says() -> None:
+    """Of 16 GPUs on two nodes; the same on a fabric whose bytes are free draws that much less, and is as fast."""
+
+    def work(fabric: dict[str, Any]) -> Any:
+        scenario = sim.load(model_job("dgx-h100", 2, 16, fabric)).scenario
+        resolved = Resolved.of(scenario, Catalog())
+        return gang_in(resolved.jobs["train"], "here", resolved)
+
+    paid, free = work(RAIL), work({**RAIL, "energy_per_byte": "0 J/B"})
+    sent = paid.cost.link_byte["network"]
+    assert sent > 0.0
+    assert paid.split(None).joules["network"] == pytest.approx(sent * 340e-12)
+    assert "network" not in free.split(None).joules
+    assert paid.under(None).work_ns == free.under(None).work_ns
+    step_s = sum(paid.split(None).seconds.values())
+    extra_w = paid.under(None).active_w - free.under(None).active_w
+    assert extra_w * step_s == pytest.approx(sent * 340e-12, rel=1e-6)
+
+
+def test_a_wider_fabric_is_no_slower() -> None:
+    """Ports, latencies and uplinks each show in a job's time."""
+
+    def step_s(**changes: Any) -> float:
+        return float(sim.run(model_job("dgx-h100", 8, 64, {**TREE, **changes})).at("jobs.train.step.step_s"))
+
+    plain = step_s()
+    assert step_s(bandwidth="25 GB/s") > plain
+    assert step_s(latency="200 us") > plain
+    assert step_s(tiers=[{"nodes": 2, "oversubscription": 8.0}]) > plain
+    assert step_s(bandwidth="400 GB/s") < plain

@@ -90,6 +90,8 @@ def test_profiles_hold_the_constants_of_the_law(board: Board) -> None:
     assert float(power.active.value) == pytest.approx(start["active"] * board.multiprocessors, rel=0.01)
     assert power.energy_per_byte is not None
     assert float(power.energy_per_byte.value) == pytest.approx((start["l2"] + start["hbm"]) * 1e-12)
+    assert power.clock is not None  # what the memory takes of a byte answers no lower clock of the cores
+    assert float(power.clock.memory_share.value) == pytest.approx(start["hbm"] / (start["l2"] + start["hbm"]), rel=0.01)
 
 
 # What kernels do

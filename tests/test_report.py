@@ -17,6 +17,7 @@ from sim.results.formats import mass
 from sim.results.report import report
 from tests.small import small
 from tests.test_bad_input import coldaisle
+from tests.training_worlds import failing_world
 
 VOID = {"meta", "line", "rect", "polygon", "br", "hr", "img", "link"}
 
@@ -113,3 +114,15 @@ def test_the_page_of_a_site_with_everything_shows_its_accounts() -> None:
     for shown in ("made by the sun", "operational carbon (market-based)", "CFE 24/7", "tower fan", "on-site water"):
         assert shown in page
     assert "{&#x27;" not in page  # no mapping printed as it is
+
+
+def test_the_page_draws_what_faults_cost_a_job() -> None:
+    """All that was not productive, by what it went into; and the tables of time and energy."""
+    results = sim.run(failing_world())
+    page = report([results])
+    checked(page)
+    split = results.summary["jobs"]["llama"]["energy_split_kwh"]
+    for word, kwh in (("lost", split["lost"]), ("restarts", split["restarts"])):
+        assert f"<title>{word}: {kwh:,.4g} kWh</title>" in page
+    assert "productive:" not in page
+    assert "Energy beside productive work" in page

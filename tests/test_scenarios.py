@@ -25,11 +25,12 @@ def test_a_shipped_scenario_runs_and_balances(name: str) -> None:
     json.dumps(summary, allow_nan=False)
     assert uncatalogued(summary) == []
     assert sum(summary["energy_kwh"]["by_workload"].values()) == pytest.approx(summary["energy_kwh"]["it"], rel=1e-12)
+    cut_short = sim.load(name).scenario.duration is not None  # a window of a longer training
     carbon = summary["carbon_kg"]
     assert sum(carbon["by_component"].values()) == pytest.approx(carbon["total"], rel=1e-12)
     for group in ("jobs", "serving"):
         for result in summary.get(group, {}).values():
-            assert result.get("unfinished", 0) == 0 or group == "serving"
+            assert result.get("unfinished", 0) == 0 or group == "serving" or cut_short
 
 
 @pytest.mark.parametrize("name", sorted(shipped_scenarios()))

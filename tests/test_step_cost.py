@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.engine.serving.plan import padded_tokens
-from sim.profiles.capped_step import CHUNK, PAIR, READ, SEQUENCE
+from sim.profiles.capped_step import CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
+from sim.profiles.clock import ClockCurve
 from sim.profiles.kernel_time import DECODING
 from sim.profiles.layers import layers_of
 from sim.profiles.model import Architecture, shape
@@ -118,6 +119,67 @@ def test_sampling_goes_with_the_logits_of_those_sampled() -> None:
     assert more_s[DECODES] == pytest.approx(1e-10 * vocabulary * tokens)
     assert more_s[PROMPTS, 1:] == pytest.approx(np.full(64, 1e-10 * vocabulary))
     assert more_j[DECODES] == pytest.approx(100.0 * H100.joule_per_byte * vocabulary * tokens)
+
+
+def test_sampling_moves_its_bytes_no_faster_than_the_memory_does() -> None:
+    """However many logits a second a kernel might take."""
+    plain, sampling = (cost_of(DENSE, each, most_tokens=64).table for each in (PLAIN, replace(PLAIN, logit_byte=26.0)))
+    more_s = sampling[DECODES, :, MEMORY] - plain[DECODES, :, MEMORY]
+    byte = 26.0 * shape(DENSE).vocabulary * np.arange(65.0)
+    assert more_s == pytest.approx(byte / (H100.byte_per_s * PLAIN.memory_efficiency))
+
+
+@given(st.floats(1e-6, 1e-4), st.sampled_from([0, 5]))
+def test_a_host_that_schedules_ahead_is_waited_for_only_where_it_takes_longer(sequence_s: float, guesses: int) -> None:
+    """The longer of both counts, and what is waited draws what waiting draws; verified tokens are one sequence's."""
+    sequences = np.arange(513.0) / (1 + guesses)
+    free, ahead = (
+        cost_of(DENSE, replace(PLAIN, sequence_s=each, ahead=1.0), most_tokens=512, guesses=guesses)
+        for each in (0.0, sequence_s)
+    )
+    assert (ahead.slope == free.slope).all()
+    kernels_s = free.table[DECODES, :, COMPUTE] - PLAIN.iteration_s
+    more_s = ahead.table[DECODES, :, COMPUTE] - free.table[DECODES, :, COMPUTE]
+    assert more_s == pytest.approx(np.maximum(sequence_s * sequences - kernels_s, 0.0), abs=1e-12)
+    more_j = ahead.table[DECODES, :, ENERGY] - free.table[DECODES, :, ENERGY]
+    assert more_j == pytest.approx(more_s * H100.waiting_w, abs=1e-6)
+
+
+def test_what_contexts_draw_is_a_matter_of_reading_them_and_not_of_the_largest_batch() -> None:
+    """The board's limit holds large products; reading alone stays below it."""
+    busy = replace(H100, active_w=200.0, joule_per_byte=80e-12, limit_w=700.0)
+    few, many = (cost_of(DENSE, device=busy, most_tokens=most, most_sampled=most) for most in (8, 1024))
+    assert many.slope[ENERGY] == pytest.approx(few.slope[ENERGY])
+    a_read = few.slope[ENERGY, READ] / few.slope[MEMORY, READ]
+    asked_w = busy.waiting_w + busy.active_w + 0.8 * busy.byte_per_s * busy.joule_per_byte
+    assert 0.95 * asked_w < a_read < asked_w
+
+
+@given(
+    st.sampled_from(["llama-3.2-1b", "llama-3.1-8b", "qwen3-30b-a3b", "gemma-3-12b"]),
+    st.lists(st.floats(0.2, 1.1), min_size=2, max_size=4, unique=True).map(sorted),
+    st.integers(1, 512),
+    st.floats(0.0, 20000.0),
+    st.booleans(),
+)
+def test_a_lower_cap_is_never_faster(model: str, caps: list[float], users: int, context: float, prompts: bool) -> None:
+    """Of whatever batch and context, beside prompts or not; and what is drawn keeps to the cap."""
+    board = replace(
+        H100, active_w=200.0, waiting_w=20.0, joule_per_flop=0.9e-12, joule16_per_flop=0.9e-12, joule_per_byte=80e-12,
+        joule_per_score=60e-12, joule_per_l2_byte=50e-12, limit_w=700.0, clock=ClockCurve(0.66, 1.4, 0.375, 20.0),
+    )  # fmt: skip
+    fastest = np.inf
+    for share in caps:
+        cap_w = share * board.limit_w
+        cost = cost_of(named(model), device=replace(board, cap_w=cap_w), most_tokens=1024, most_sampled=512)
+        tokens, kind = (users + 300, BOTH) if prompts else (users, DECODES)
+        both = [PAIR, READ, WINDOW_PAIR, WINDOW_READ]
+        whole = cost.table[kind, tokens] + users * (cost.slope[:, SEQUENCE] + context * cost.slope[:, both].sum(axis=1))
+        whole = whole + (cost.slope[:, CHUNK] + 300 * 150 * cost.slope[:, PAIR] if prompts else 0.0)
+        seconds = float(whole[:ENERGY].max())
+        assert seconds <= fastest * (1 + 1e-9)
+        fastest = seconds
+        assert whole[ENERGY] / seconds <= (cap_w - board.loaded_w) * (1 + 1e-9)
 
 
 def test_host_work_comes_by_the_chunk_and_by_the_sequence() -> None:

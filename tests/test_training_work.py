@@ -11,12 +11,13 @@ from rich.console import Console
 import sim
 from sim.accounting.ledger import Ledger
 from sim.profiles.catalog import Catalog
+from sim.results.catalogue.quantity import value_in
 from sim.results.compare import Comparison
 from sim.results.jobs import job_grids
 from sim.results.report import report
 from sim.results.results import Results
 from sim.results.tables import run_tables
-from tests.training_worlds import training_world
+from tests.training_worlds import failing_world, training_world
 
 
 def problems(world: dict[str, Any], overrides: dict[str, Any] | None = None) -> list[tuple[str, str]]:
@@ -116,6 +117,7 @@ def test_a_run_by_its_model() -> None:
     assert sum(step["exposed_s"].values()) == pytest.approx(step["step_split_s"]["communication"], rel=1e-9)
     assert sum(step["gpu_energy_kwh"].values()) * 3.6e6 == pytest.approx(gpu_j(results.energy), rel=1e-12)
     assert step["hfu"] == step["mfu"]
+    assert {"megatron-2026", "llama-3.1-70b"} <= results.manifest["profiles_sha256"].keys()
     assert step["throughput_tok_per_s"] == pytest.approx(step["tokens"] / (100 * step["step_s"]))
     assert 0.0 < step["mfu"] < 1.0
 
@@ -136,11 +138,65 @@ def test_energy_by_phase_is_the_meters_under_caps_too() -> None:
     assert step_of(capped)["step_s"] == step_of(free)["step_s"]  # of a step without caps
 
 
+def test_energy_by_phase_is_the_meters_whatever_happens() -> None:
+    """Failures of every kind, slow parts, spares, planned stops, data stalls, evaluations and smoothing together."""
+    results = sim.run(failing_world(steps=4000))
+    job, kwh = results.summary["jobs"]["llama"], step_of(results)["gpu_energy_kwh"]
+    assert sum(kwh.values()) * 3.6e6 == pytest.approx(gpu_j(results.energy), rel=1e-12)
+    assert job["interruptions"] > 0
+    assert {"compute", "stall", "evaluation", "smoothing", "network", "idle", "loaded"} <= kwh.keys()
+
+
 def test_tokens_are_whole_steps() -> None:
     """As many as train on no fewer."""
     world = training_world(tokens=3.5 * 128 * 8192)
     del world["workloads"]["llama"]["work"]["steps"]
     assert step_of(sim.run(world))["steps"] == 4.0
+
+
+MIXTURE = {
+    "model": "gpt-oss-20b",
+    "precision": "bf16",
+    "recompute": "full",
+    "parallel": {"expert": 8, "shard": "optimizer"},
+}
+FELT: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({}, {"stack": "fsdp-2024"}, "step_s"),
+    ({"recompute": "full"}, {"precision": "bf16"}, "step_s"),
+    ({}, {"sequence": 4096}, "throughput_tok_per_s"),
+    ({}, {"global_batch": 256}, "throughput_tok_per_s"),
+    ({}, {"micro_batch": 2, "recompute": "full"}, "memory_gb.activations"),
+    ({}, {"parallel.tensor": 8}, "step_s"),
+    ({}, {"parallel.pipeline": 4, "recompute": "full"}, "step_split_s.bubble"),
+    ({}, {"parallel.chunks": 1}, "step_split_s.bubble"),
+    ({}, {"parallel.context": 2}, "exposed_s.context"),
+    ({}, {"parallel.sequence": False, "recompute": "full"}, "memory_gb.activations"),
+    ({}, {"parallel.shard": "gradients"}, "memory_gb.gradients"),
+    ({}, {"recompute": "full"}, "hfu"),
+    ({}, {"optimizer": "lion"}, "memory_gb.optimizer"),
+    ({}, {"optimizer": {"name": "adam", "moments": "bf16"}}, "memory_gb.optimizer"),
+    ({}, {"optimizer": {"name": "adam", "master": "none"}}, "memory_gb.optimizer"),
+    ({}, {"optimizer": {"name": "adam", "gradients": "bf16"}}, "memory_gb.gradients"),
+    ({}, {"lora": {"rank": 16}}, "step_s"),
+    ({}, {"mtp_modules": 1, "parallel.chunks": 1, "parallel.uneven": True}, "model_tflops_per_gpu"),
+    ({}, {"evaluation": {"every": 10, "tokens": 10**6}}, "evaluation_s"),
+    ({}, {"loading": {"tokens_per_second": 1e4}}, "step_split_s.stall"),
+    (MIXTURE, {"parallel.expert": 16}, "memory_gb.weights"),
+    (MIXTURE, {"parallel.expert_tensor": 2}, "memory_gb.weights"),
+    (MIXTURE, {"parallel.shard": "parameters", "parallel.shard_gpus": 8}, "memory_gb.optimizer"),
+    (MIXTURE, {"offload": "optimizer"}, "memory_gb.host"),
+]
+
+
+@pytest.mark.parametrize(("work", "changes", "felt"), FELT, ids=[str(row[1]) for row in FELT])
+def test_no_field_is_accepted_and_ignored(work: dict[str, Any], changes: dict[str, Any], felt: str) -> None:
+    """Each changes what it is about."""
+    overrides = {f"workloads.llama.work.{name}": value for name, value in changes.items()}
+    before, after = sim.run(training_world(**work)), sim.run(training_world(**work), set=overrides)
+    keys = ("step", *felt.split("."))
+    one, other = (value_in(results.summary["jobs"]["llama"], keys) for results in (before, after))
+    assert other is not None
+    assert one != pytest.approx(other)
 
 
 def test_recomputing_raises_hfu_and_not_mfu_by_more_than_time() -> None:
@@ -243,14 +299,14 @@ def test_a_long_run_is_accounted_in_longer_bins() -> None:
     assert len(results.energy.edges_ns) < 200_000
 
 
-def test_the_table_of_steps_fits_a_terminal() -> None:
-    """80 columns, a name of twelve letters included."""
-    results = sim.run(training_world(evaluation={"every": 25, "tokens": 10**6}))
+def test_all_tables_of_a_job_fit_a_terminal() -> None:
+    """80 columns, with a long name; what is too wide is turned, and nothing is cut off."""
+    results = sim.run(failing_world(steps=2000))
     summary = {**results.summary, "jobs": {"pretrain-70b": results.summary["jobs"]["llama"]}}
-    header, rows = job_grids(summary)[1]
-    assert header[:2] == ["step of", "takes"]
-    assert rows[0][0] == "pretrain-70b"
     out = StringIO()
     Console(file=out, width=80).print(run_tables("a run", summary))
-    assert max(len(line.rstrip()) for line in out.getvalue().splitlines()) <= 80
-    assert "MFU" in out.getvalue()
+    shown = out.getvalue()
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
+    assert "…" not in shown
+    assert all(head in shown for grid in job_grids(summary) for head in grid[0])
+    assert all(cell in shown for grid in job_grids(summary) for row in grid[1] for cell in row)

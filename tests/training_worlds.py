@@ -56,3 +56,34 @@ def training_world(**changes: Any) -> dict[str, Any]:
     world = copy.deepcopy(_WORLD)
     world["workloads"]["llama"]["work"] |= changes
     return world
+
+
+def failing_world(**changes: Any) -> dict[str, Any]:
+    """The same for some days, with everything that can happen to a job: parts that fail in every way and slow it down,
+    a spare, stops on purpose, loaders that are too slow, evaluations, boards that smooth their power."""
+    waiting = {"loading": {"tokens_per_second": 80_000}, "evaluation": {"every": 50, "tokens": 10**6}}
+    world = training_world(**{"steps": 20_000, **waiting, **changes})
+    parts = {
+        "gpu": {"kind": "device", "per": "gpu", "mtbf": "300 h", "shows": "crash"},
+        "nic": {"kind": "device", "per": "gpu", "mtbf": "600 h", "shows": "hang"},
+        "core": {"kind": "device", "per": "gpu", "mtbf": "900 h", "shows": "silent"},
+        "fan": {"kind": "slowdown", "per": "node", "mtbf": "30 h", "rate": 0.9},
+    }
+    world["cluster"]["nodes"][0] |= {
+        "count": 9,
+        "failures": {"kind": "components", "repair": "30 min", "parts": parts},
+        "spares": {"count": 1, "state": "warm", "replace": "5 min"},
+    }
+    world["workloads"]["llama"] |= {
+        "checkpoint": {"every": "1 h", "write": "1 min"},
+        "recovery": {
+            "detection": {"crash": "1 min", "hang": "10 min", "silent": "1000 h", "slow": "20 min"},
+            "schedule": "1 min",
+            "load": "2 min",
+            "warm_up": "1 min",
+            "planned": {"every": "10 h", "takes": "20 min"},
+        },
+        "smoothing": {"kind": "floor", "share": 0.9},
+        "trace": {"start": "1 h", "window": "20 s", "resolution": "10 ms"},
+    }
+    return world

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -37,6 +37,8 @@ without bf16."""
 OPERAND_BYTES: dict[Precision, float] = {"fp8": 1.0, "int8": 1.0, "fp6": 1.0, "fp4": 0.5625}
 """Of a value that is multiplied, where activations are quantised; 2 elsewhere."""
 IN_16_BITS = Bytes(2.0, 2.0, 2.0)
+LOGIT_BYTES = 4.0
+"""Logits are of 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -182,12 +184,11 @@ class Deployment:
     @cached_property
     def blocks(self) -> Blocks:
         """How the KV cache is counted."""
-        spec = self.spec.speculative
         return blocks(
             self.kept(),
             self.model,
             block_tokens=self.spec.batching.block_tokens,
-            verified_tokens=1 + (spec.draft_tokens if spec is not None else 0),
+            verified_tokens=1 + self.guesses,
             whole_prefixes=self.spec.batching.prefix_cache,
         )
 
@@ -325,6 +326,7 @@ class Deployment:
             routed_passes=_number(s.routed_passes),
             logit_byte=_number(s.logit_bytes),
             logit_s=1.0 / float(s.logits_per_second.value) if s.logits_per_second is not None else 0.0,
+            ahead=float(s.scheduling is not None and s.scheduling.value == "ahead"),
         )
 
     def most_tokens(self, longest_prompt: int) -> int:
@@ -337,8 +339,12 @@ class Deployment:
     @property
     def verified(self) -> int:
         """Tokens that decode at most: one of each sequence, and those guessed."""
-        spec = self.spec.speculative
-        return self.spec.batching.max_num_seqs * (1 + (spec.draft_tokens if spec is not None else 0))
+        return self.spec.batching.max_num_seqs * (1 + self.guesses)
+
+    @property
+    def guesses(self) -> int:
+        """Tokens that are guessed of each sequence."""
+        return self.spec.speculative.draft_tokens if self.spec.speculative is not None else 0
 
     def _layers(self, architecture: Architecture) -> Layers:
         """One GPU's kernels of a model."""
@@ -386,6 +392,7 @@ class Deployment:
             tokens=np.arange(self.most_tokens(longest_prompt) + 1.0) if tokens is None else tokens,
             most_sampled=float(self.verified * self.ranks),
             block_tokens=self.spec.batching.block_tokens,
+            guesses=self.guesses,
             draft=draft,
             known=known,
         )
@@ -394,9 +401,10 @@ class Deployment:
 
     def _drafting(self, drafter: Architecture, device: Device, stack: Stack, layout: Layout) -> Drafting:
         """The draft model's iterations, one token a sequence: exact for one sequence and for ``max_num_seqs``, linear
-        between. Its contexts and its own prefill are left out: it is small."""
-        assert self.spec.speculative is not None
-        guesses, most = self.spec.speculative.draft_tokens, self.spec.batching.max_num_seqs
+        between. Its contexts and its own prefill are left out: it is small. Nothing is scheduled between its tokens,
+        which are its likeliest: that reads each logit once."""
+        stack = replace(stack, sequence_s=0.0, logit_s=0.0, logit_byte=LOGIT_BYTES)
+        guesses, most = self.guesses, self.spec.batching.max_num_seqs
         alone = iteration_cost(
             self._layers(drafter),
             shape(drafter),

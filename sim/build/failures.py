@@ -40,7 +40,7 @@ def components(written: spec.ComponentFailures, slots: int, catalog: Catalog) ->
 def parts(written: spec.ComponentFailures, catalog: Catalog) -> Mapping[str, Any]:
     """Every part that fails by its name. Raises ``InputError`` for an unknown profile."""
     profiled = catalog.failures(written.profile).components if written.profile is not None else {}
-    return {**profiled, **written.components}
+    return {**profiled, **written.parts}
 
 
 def _plain(value: Any) -> Any:

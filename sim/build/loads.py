@@ -16,6 +16,7 @@ from sim.profiles.hardware import GPUProfile, board_of, clock_curve
 from sim.profiles.kernel_power import drawn_w
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
 from sim.spec.workloads import GPUHours, JobWork, Load, Steps, ThroughputLoad, Training
+from sim.training.power import polling_w
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
 from sim.workload.schedule import expected_ns
 
@@ -240,9 +241,8 @@ def job_ns(job: Training, gang: Gang, mtbf_ns: float | None) -> int:
 
 
 def waiting_w(gpu: GPUProfile, active_w: float, loaded_w: float) -> float:
-    """W of a GPU that waits for others in a collective: clocked up, and never more than at work."""
-    beyond_w = float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0
-    return min(loaded_w + beyond_w, active_w)
+    """W of a GPU that waits for others in a collective (``training.power``), and never more than at work."""
+    return min(loaded_w + polling_w(gpu) - float(gpu.power.loaded.value), active_w)
 
 
 def can_be_capped(work: JobWork) -> bool:

@@ -251,10 +251,12 @@ class Trained:
 
     def _joined(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """A gang of several GPUs needs what joins them, and a torus blocks of itself."""
+        if self.gpus == 1:
+            return
         lacks = lacks_fabric(self.machine, self.gpus)
         if lacks is not None:
             yield ("parallel",), lacks
-        elif self.gpus > 1 and self.gpu.link.energy_per_byte is None:
+        elif self.gpu.link.energy_per_byte is None:
             yield ("parallel",), f"'{self.gpu.name}' has no energy per byte of its link in its profile"
         elif self.spread.gpus == self.gpus:  # else told with the layout
             yield from ((("parallel", field), why) for field, why in torn_groups(self.topology, self.spread))

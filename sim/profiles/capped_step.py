@@ -27,12 +27,11 @@ Floats = npt.NDArray[np.float64]
 
 PAIR, READ, WINDOW_PAIR, WINDOW_READ, SEQUENCE, BLOCK, CHUNK = range(7)
 """Slopes of a cost, as ``engine.serving.plan`` names them."""
-REACH = 4.0
-"""Time of reading contexts at the far end of the line, relative to that of reading the weights: further than batches
-go. Up to there a lower cap is hardly ever faster: by 3 % at the worst seen, of a small model with 512 sequences. A
-quarter of it changes the time of LLaMA-65B on 4 A100 at 150 W by 1 %."""
+JOULES = 2
+"""The last row of a cost."""
 HELD = 0.5
-"""The same, where what the board's own limit holds back is reckoned."""
+"""Time of reading contexts, relative to that of reading the weights, where what the board's own limit holds back of an
+iteration is reckoned."""
 ENERGIES = ("operations", "working", "waiting", "apart")
 TIMES = ("computing", "streaming", "other", "pairs", "reads")
 
@@ -111,29 +110,46 @@ def capped_cost(device: Device, work: Work, slopes: Work, decoding: Floats) -> C
         found = np.take_along_axis(np.broadcast_to(values, decoding.shape)[0], most, axis=-1)
         return found if decoding.ndim > 2 else found[0]
 
-    begun, reading = work.plus(slopes.at(SEQUENCE), decoding), slopes.at(_a_read(slopes))
-    a_read = np.asarray(reading.reads)
-    reads = np.where(a_read > 0.0, at_most(begun.streaming) / np.where(a_read > 0.0, a_read, 1.0), 0.0)
-    held = _held(device, begun.plus(reading, HELD * reads * decoding / np.maximum(at_most(decoding), 1.0)))
-    work, begun, slopes = work.held(held), begun.held(held), slopes.held(at_most(held))
+    a_read = np.asarray(slopes.at(_a_read(slopes)).reads)
+    begun_s = at_most(work.plus(slopes.at(SEQUENCE), decoding).streaming)
+    reads = np.where(a_read > 0.0, begun_s / np.where(a_read > 0.0, a_read, 1.0), 0.0)
+    shortly = HELD * reads * decoding / np.maximum(at_most(decoding), 1.0)
+    held = _held(device, work, slopes, decoding, shortly)
+    work, slopes = work.held(held), slopes.held(_share(device, slopes))
     if device.clock is None or np.all(np.asarray(device.cap_w) >= np.asarray(device.limit_w)):
         free = [*work.rows(1.0), np.broadcast_to(work.joules.total, held.shape)]
         return CappedCost(np.stack(free), np.stack([*slopes.rows(1.0), slopes.joules.total]))
     cap = _Cap(device.cap_w, device.loaded_w, device.clock)
+    slope = cap.each(slopes)
+    # Where sequences only decode, the table is what the whole iteration takes at its clock, less its sequences.
+    sequences = np.stack([decoding[0], 0.0 * decoding[1], 0.0 * decoding[2]])
+    begun = work.plus(slopes.at(SEQUENCE), sequences)
     clock = cap.clock(begun)
-    table = np.stack([*work.rows(clock), np.maximum(cap.joules(work, clock), 0.0)])
-    near = begun.map(at_most)
-    return CappedCost(table, _line(cap, near, slopes, REACH * reads))
+    energy = cap.joules(begun, clock) - sequences * slope[JOULES, SEQUENCE]
+    return CappedCost(np.stack([*work.rows(clock), np.maximum(energy, 0.0)]), slope)
 
 
-def _held(device: Device, whole: Work) -> Floats:
-    """What the board's own limit leaves of the energy, in times that were measured under that limit.
-
-    A board averages over tens of milliseconds: it is the whole iteration that the limit holds, not each kernel.
-    """
-    asked_w = whole.joules.total / np.maximum(whole.seconds(1.0), 1e-30)
+def _share(device: Device, work: Work) -> Floats:
+    """What the board's own limit leaves of the energy of some work, in times that were measured under that limit."""
+    asked_w = work.joules.total / np.maximum(work.seconds(1.0), 1e-30)
     drawn = np.asarray(drawn_w(asked_w, device.limit_w - device.loaded_w))
     return np.where(asked_w > 0.0, drawn / np.maximum(asked_w, 1e-30), 1.0)
+
+
+def _held(device: Device, work: Work, slopes: Work, decoding: Floats, reads: Floats) -> Floats:
+    """The same of ``work`` in iterations with so many ``decoding`` and ``reads``, whose slopes are held by themselves.
+
+    A board averages over tens of milliseconds: it is the whole iteration that the limit holds, not each kernel. With
+    these reads it is exact, and where there is nothing but reading; between, what is drawn is the line through both.
+    """
+    sequence, read = slopes.at(SEQUENCE), slopes.at(_a_read(slopes))
+    sequences_j, reads_j = (part.joules.total * _share(device, part) for part in (sequence, read))
+    begun = work.plus(sequence, decoding)
+    whole = begun.plus(read, reads)
+    most_j = (device.limit_w - device.loaded_w) * begun.seconds(1.0)
+    own_j = np.minimum(whole.joules.total * _share(device, whole) - reads * reads_j, most_j) - decoding * sequences_j
+    asked_j = work.joules.total
+    return np.where(asked_j > 0.0, np.clip(own_j / np.maximum(asked_j, 1e-30), 0.0, 1.0), 1.0)
 
 
 @dataclass(frozen=True)
@@ -157,30 +173,18 @@ class _Cap:
         slower = np.where(free_s > 0.0, (taken_s - work.other) / np.where(free_s > 0.0, free_s, 1.0), 1.0)
         return np.asarray(work.joules.at(clock, slower, self.curve) - saved_w(clock, self.curve) * taken_s)
 
-
-def _line(cap: _Cap, near: Work, slopes: Work, reads: Floats) -> Floats:
-    """The slopes under a cap: ``near`` is the most decodes without contexts, the far end has so many ``reads``."""
-    both = _a_read(slopes)
-    far = near.plus(slopes.at(both), reads)
-    at_near, at_far = cap.clock(near), cap.clock(far)
-    each = np.full(len(slopes.other), at_far)
-    each[SEQUENCE] = at_near
-    slope = _slopes_at(cap, slopes, each)
-    if reads > 0.0 and at_far < 1.0:
-        pair, read = both
-        ends = [np.array([*end.rows(at), cap.joules(end, at)]) for end, at in ((near, at_near), (far, at_far))]
-        slope[:, read] = np.maximum((ends[1] - ends[0]) / reads - slope[:, pair], 0.0)
-    return slope
+    def each(self, slopes: Work) -> Floats:
+        """The rows of slopes, each at the clock at which it meets the cap by itself. What a loaded board saves is taken
+        off once: the time of a token's pairs hides behind that of its reads."""
+        clock = self.clock(slopes)
+        energy = self.joules(slopes, clock)
+        for pair, read in ((PAIR, READ), (WINDOW_PAIR, WINDOW_READ)):
+            energy[pair] += float(saved_w(clock[pair], self.curve) * slopes.pairs[pair] / clock[pair])
+            both = slopes.at([pair, read])
+            energy[read] = self.joules(both, self.clock(both)) - energy[pair]
+        return np.stack([*slopes.rows(clock), np.maximum(energy, 0.0)])
 
 
 def _a_read(slopes: Work) -> list[int]:
     """The slopes of attending to one token of a context; within a window where no layer attends to all."""
     return [PAIR, READ] if np.any(slopes.reads[READ] > 0.0) else [WINDOW_PAIR, WINDOW_READ]
-
-
-def _slopes_at(cap: _Cap, slopes: Work, clock: Floats) -> Floats:
-    """The rows of slopes at a clock each. What a loaded board saves is taken off where times are sure to add up: not of
-    the pairs, whose time hides behind that of reading."""
-    energy = slopes.joules.at(clock, np.ones_like(clock), cap.curve)
-    energy = energy - saved_w(clock, cap.curve) * (slopes.streaming + slopes.reads + slopes.other)
-    return np.stack([*slopes.rows(clock), np.maximum(energy, 0.0)])

@@ -54,6 +54,7 @@ class StackProfile(Profile):
     """Coefficients of a stack, as ``profiles.terms`` explains them; one that is left out is without effect.
 
     ``experts`` are a mixture's kernels on GPUs of a generation, where they differ from the stack's others.
+    ``scheduling: ahead`` prepares the next iteration while the GPU is at this one.
     """
 
     kind: Literal["stack"]
@@ -78,6 +79,7 @@ class StackProfile(Profile):
     expert_skew: SourcedShare | None = None
     expert_launch: SourcedDuration | None = None
     routed_passes: Sourced[Annotated[float, Field(ge=0.0, le=1e9)]] | None = None
+    scheduling: Sourced[Literal["in-turn", "ahead"]] | None = None
     logit_bytes: SourcedCount | None = None
     logits_per_second: Sourced[Annotated[float, Field(gt=0.0, le=1e15)]] | None = None
     expert_compute_efficiency: SourcedFraction | None = None

@@ -151,6 +151,7 @@ def iteration_cost(
     tokens: Floats,
     most_sampled: Number,
     block_tokens: int,
+    guesses: int = 0,
     draft: Drafting | None = None,
     known: Known | None = None,
 ) -> IterationCost:
@@ -158,8 +159,8 @@ def iteration_cost(
 
     ``layers`` are one GPU's (``Layers.on``). ``tokens`` are those of all data-parallel ranks, evenly spread or padded
     to that (``plan.padded_tokens``). Of those that decode, all are sampled; of a prompt the last one: beside prompts
-    the output head has ``most_sampled`` rows at most, and one for prompts alone. ``draft`` comes on top wherever there
-    are decodes.
+    the output head has ``most_sampled`` rows at most, and one for prompts alone. Decodes bring ``guesses`` to verify
+    beside their token. ``draft`` comes on top wherever there are decodes.
     """
     busy = np.asarray(tokens > 0.0, dtype=np.float64)
     sampled = [tokens, np.minimum(tokens, 1.0 * layout.data), np.minimum(tokens, most_sampled)]
@@ -169,18 +170,21 @@ def iteration_cost(
     states = [list(recurrence_runs(layers, device, rows / layout.data)) for rows in prompts]
     kinds = [_sum([*body, *state, *head], device, known) for state, head in zip(states, heads, strict=True)]
     kernels, links = stacked([kind[0] for kind in kinds]), np.stack([kind[1] for kind in kinds])
-    launches, quantising = _launches(model, stack, tokens / layout.data, kernels.computing + kernels.streaming + links)
+    work_s = kernels.computing + kernels.streaming
+    launches, quantising = _launches(model, stack, tokens / layout.data, work_s + links)
     hop_s, hop_j = _hops(model, layout, tokens)
     gpus = layout.gpus
-    idle_s = launches + quantising + stack.iteration_s
+    decodes = np.broadcast_to(sampled[BOTH], links.shape[1:])
+    decoding = np.stack([decodes, 0.0 * decodes, decodes])
+    late_s = _late(stack, decoding / layout.data / (1.0 + guesses), work_s + kernels.other + launches)
+    idle_s = launches + quantising + stack.iteration_s + late_s
     # What a graph launches between the kernels are small kernels; a host that is late is waited for.
     small_s = np.where(tokens / layout.data > stack.graph_tokens, 0.0, launches)
     small_s = small_s * np.sqrt(np.minimum(1.0, tokens / layout.data / device.multiprocessors)) + quantising
     waiting_j = idle_s * device.waiting_w + small_s * device.active_w
     between = Work.of(0.0, 0.0, idle_s + hop_s, Joules(0.0 * links, 0.0 * links, waiting_j, hop_j / gpus))
     slopes = _slopes(layers, model, device, stack, layout, precision, block_tokens)
-    decoding = np.stack([sampled[2], 0.0 * sampled[2], sampled[2]])
-    cost = capped_cost(device, kernels.plus(between), slopes, np.broadcast_to(decoding, links.shape))
+    cost = capped_cost(device, kernels.plus(between), slopes, decoding)
     table, energy = cost.table[:2].copy(), gpus * cost.table[2]
 
     table[:, [PROMPTS, BOTH]] += stack.encoder_s * busy
@@ -281,8 +285,10 @@ def head_runs(
         if product.rows == "sequences":
             yield _product(product, device, stack, precision, sampled)
     logits = sampled * model.vocabulary
-    time = KernelTime(logits * stack.logit_s, 0.0 * logits, 0.0 * logits)
-    yield Run("sample", sampled, 1.0, time, byte=stack.logit_byte * logits, low=0.0)
+    byte = stack.logit_byte * logits
+    computing_s = logits * stack.logit_s
+    streaming_s = np.maximum(byte / (device.byte_per_s * stack.memory_efficiency) - computing_s, 0.0)
+    yield Run("sample", sampled, 1.0, KernelTime(computing_s, streaming_s, 0.0 * logits), byte=byte, low=0.0)
 
 
 def _product(product: Product, device: Device, stack: Stack, precision: Precision, rows: Floats) -> Run:
@@ -330,6 +336,12 @@ def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -
     return np.where(eager, late, gaps), np.where(eager, 0.0, stack.quantise_s * model.moe_layers)
 
 
+def _late(stack: Stack, sequences: Floats, work_s: Floats) -> Floats:
+    """Seconds that a host which schedules the next iteration meanwhile is still at it when the GPU is done with a
+    rank's so many ``sequences``, of contexts that take no time to read."""
+    return np.asarray(stack.ahead * np.maximum(stack.sequence_s * sequences - work_s, 0.0))
+
+
 def _slopes(
     layers: Layers,
     model: ModelShape,
@@ -373,7 +385,8 @@ def _slopes(
     for place, byte in moved.items():
         of["reads"][place] = byte / (device.byte_per_s * context)
         kernel(place, of["reads"][place], byte=byte)
-    of["other"][SEQUENCE], of["other"][CHUNK] = stack.sequence_s / data, stack.prompt_s  # every rank has a scheduler
+    # Every rank has a scheduler.
+    of["other"][SEQUENCE], of["other"][CHUNK] = (1.0 - stack.ahead) * stack.sequence_s / data, stack.prompt_s
     kernel(SEQUENCE, tiles_s)
     of["other"][BLOCK] = block_byte / stack.swap_byte_per_s
     for place in (SEQUENCE, CHUNK):

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.results.catalogue import grid
-from sim.results.catalogue.activity import FAULT_ENERGY, FAULTS, JOBS, PHASES, RAMPS, SCHEDULES, STEPS
+from sim.results.catalogue.activity import ACTIVITIES, FAULT_ENERGY, FAULTS, JOBS, PHASES, RAMPS, SCHEDULES, STEPS
 from sim.results.catalogue.campaigns import CAMPAIGNS, FLEETS
 from sim.results.formats import Grid, hours, number
 
+ACTIVITY_WORDS = {name: head or word.removeprefix("of ") for name, word, head, _ in ACTIVITIES if name != "productive"}
 PHASE_WORDS = {phase: word for phase, word, _, _ in PHASES}
 
 
@@ -36,6 +37,15 @@ def step_splits(summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         name: {PHASE_WORDS[phase]: seconds for phase, seconds in job["step"]["step_split_s"].items()}
         for name, job in summary["jobs"].items()
         if "step" in job
+    }
+
+
+def unproductive(summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """kWh of each job that recovers from faults by what they went into, but for work that was kept."""
+    return {
+        name: {ACTIVITY_WORDS[what]: kwh for what, kwh in job["energy_split_kwh"].items() if what in ACTIVITY_WORDS}
+        for name, job in summary["jobs"].items()
+        if "energy_split_kwh" in job
     }
 
 

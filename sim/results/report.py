@@ -16,7 +16,16 @@ from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import mass, number
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
-from sim.results.jobs import PHASE_WORDS, campaign_grids, federated_grids, job_grids, step_splits, throttle_remarks
+from sim.results.jobs import (
+    ACTIVITY_WORDS,
+    PHASE_WORDS,
+    campaign_grids,
+    federated_grids,
+    job_grids,
+    step_splits,
+    throttle_remarks,
+    unproductive,
+)
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, SECONDS_PER_NS
@@ -166,7 +175,7 @@ def _power(ledger: Ledger) -> str:
 def _jobs(summary: Mapping[str, Any]) -> str:
     grids = "".join(_table(header, rows) for header, rows in job_grids(summary))
     remarks = "".join(f"<p><b>{escape(remark)}</b></p>" for remark in throttle_remarks(summary))
-    return f"<h2>Jobs</h2>{grids}{_steps(step_splits(summary))}{remarks}"
+    return f"<h2>Jobs</h2>{grids}{_steps(step_splits(summary))}{_faults(unproductive(summary))}{remarks}"
 
 
 def _steps(splits: Mapping[str, Mapping[str, float]]) -> str:
@@ -175,6 +184,14 @@ def _steps(splits: Mapping[str, Mapping[str, float]]) -> str:
         return ""
     there = [words for words in PHASE_WORDS.values() if any(words in split for split in splits.values())]
     return f"<h3>A step of training</h3>{charts.legend(there)}{charts.stacked_bars(splits, there, 's')}"
+
+
+def _faults(splits: Mapping[str, Mapping[str, float]]) -> str:
+    """What faults cost each job that recovers from them, and how it is spread, one bar a job."""
+    if not any(kwh for split in splits.values() for kwh in split.values()):
+        return ""
+    there = [word for word in ACTIVITY_WORDS.values() if any(split[word] for split in splits.values())]
+    return f"<h3>Energy beside productive work</h3>{charts.legend(there)}{charts.stacked_bars(splits, there, 'kWh')}"
 
 
 def _traces(samples: pd.DataFrame) -> str:

@@ -18,6 +18,10 @@ from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttl
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, NS_PER_S
 
+TERMINAL = 80
+GAP = 3
+"""Columns of letters: of a terminal, and between those of a table."""
+
 
 def plain_table(*columns: str) -> Table:
     """A table without frame: text in its first column, numbers to the right in the others."""
@@ -79,12 +83,24 @@ def _totals(summary: Mapping[str, Any]) -> Table:
 
 
 def grid_table(grid: Grid) -> Table:
-    """A header and its rows."""
-    header, rows = grid
+    """A header and its rows; turned, a line for each of its columns, where they would not fit beside one another."""
+    header, rows = turned(grid) if _wide(grid) > TERMINAL > _wide(turned(grid)) else grid
     table = plain_table(*header)
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def turned(grid: Grid) -> Grid:
+    """Its columns as rows."""
+    header, rows = grid
+    return [header[0], *(row[0] for row in rows)], [list(line) for line in zip(header, *rows, strict=True)][1:]
+
+
+def _wide(grid: Grid) -> int:
+    """Letters of a line of it, with what stands between columns."""
+    header, rows = grid
+    return sum(max(map(len, column)) + GAP for column in zip(header, *rows, strict=True)) - 1
 
 
 def _boundary(boundary: Mapping[str, Any]) -> Text:

@@ -347,8 +347,7 @@ def profiles_used(resolved: Resolved) -> Sequence[str]:
     names = {name for spec in resolved.serving.values() for name in spec.profiles}
     works = [job.work for job in resolved.jobs.values()]
     works += [work for campaign in resolved.campaigns.values() for _, _, _, work in campaign.sizes]
-    trained = [work.model_profile for work in works if isinstance(work, ModelWork)]
-    names |= {name for name in trained if name is not None}
+    names |= {name for work in works if isinstance(work, ModelWork) for name in work.profiles}
     for machine in resolved.machines.values():
         failures = machine.pool.failures
         names |= (

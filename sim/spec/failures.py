@@ -35,14 +35,14 @@ class ComponentFailures(FailureLaw):
 
     kind: Literal["components"]
     profile: str | None = Field(default=None, description="E.g. llama-3-herd, meta-rsc-1, azure-servers.")
-    components: dict[str, PlainPart] = Field(default_factory=dict)
+    parts: dict[str, PlainPart] = Field(default_factory=dict)
     repair: Duration = Field(description="From taking a node out to booting it again, e.g. '12 h'.")
     repairs: dict[str, Duration] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _some(self) -> ComponentFailures:
-        if self.profile is None and not self.components:
-            raise PydanticCustomError("failures", "needs a 'profile', 'components' of its own, or both")
+        if self.profile is None and not self.parts:
+            raise PydanticCustomError("failures", "needs a 'profile', 'parts' of its own, or both")
         return self
 
 

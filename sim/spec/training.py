@@ -142,6 +142,11 @@ class ModelWork(Spec):
         return self.model if isinstance(self.model, str) else None
 
     @property
+    def profiles(self) -> tuple[str, ...]:
+        """Names of those of its stack and its model."""
+        return (self.stack,) if self.model_profile is None else (self.stack, self.model_profile)
+
+    @property
     def kept(self) -> Optimizer:
         """What its optimizer keeps."""
         return self.optimizer if isinstance(self.optimizer, Optimizer) else Optimizer(name=self.optimizer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
@@ -105,6 +105,7 @@ JobWork = Annotated[GPUHours | Steps | ModelWork, Field(discriminator="kind")]
 EveryOrLaw = Annotated[
     Annotated[Literal["young", "daly"], Tag("@word")] | Annotated[PositiveDuration, Tag("@quantity")],
     Discriminator(lambda value: "@word" if value in ("young", "daly") else "@quantity"),
+    WithJsonSchema({"type": "string", "description": "duration, or young, daly", "examples": ["30 min", "daly"]}),
 ]
 
 

@@ -153,15 +153,21 @@ def _rises(span: Span) -> float:
 
 
 def _tree(reach: Reach) -> Way:
-    """Up the trees and down: each island sends the buffer once up and once down, along a chain within."""
+    """Up the trees and down, along a chain within each island; of two islands each sends half of the buffer up one
+    tree, and half down the other."""
     part = 2.0 * (reach.gpus - 1) / reach.gpus
     legs = tuple(
         _leg(span, 2 * (reach.beside - 1 if reach.network else span.steps), part)
         if span.fabric == "link"
-        else _leg(span, 2.0 * _rises(span), 2.0)
+        else _leg(span, 2.0 * _rises(span), _up_and_down(reach))
         for span in reach.spans
     )
     return Way((Stage(legs, TREE),), *_parts(reach, part))
+
+
+def _up_and_down(reach: Reach) -> float:
+    """The part of the buffer that an island sends, up and down two trees of which it is a leaf in one."""
+    return 2.0 * (reach.islands - 1) / reach.islands
 
 
 def _hierarchical(reach: Reach) -> Way:
@@ -184,16 +190,18 @@ def _in_switch(reach: Reach) -> Way | None:
     """
     if not all(span.in_switch for span in reach.link) or not any(span.in_switch for span in reach.spans):
         return None
-    beside, islands = reach.beside, reach.islands
+    beside = reach.beside
     up = 1.0 + 1.0 / beside
     legs = [_leg(span, 1, up / span.in_switch) for span in reach.link]
     for span in reach.network:
         adds = span.in_switch > 0.0
         legs.append(
-            _leg(span, 1 if adds else 2.0 * _rises(span), 1.0 / span.in_switch if adds else 2.0 / TREE[-1].share)
+            _leg(span, 1, 1.0 / span.in_switch)
+            if adds
+            else _leg(span, 2.0 * _rises(span), _up_and_down(reach) / TREE[-1].share)
         )
     adding = bool(reach.network) and reach.network[0].in_switch > 0.0
-    sent = (1.0 if adding else 2.0 * (islands - 1) / islands) / beside
+    sent = (1.0 if adding else _up_and_down(reach)) / beside
     return Way((Stage(tuple(legs), SWITCH),), up if reach.link else 0.0, sent if reach.network else 0.0)
 
 

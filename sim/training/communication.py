@@ -17,6 +17,7 @@ from sim.profiles.architecture import Transformer
 from sim.training.collectives import Cost, Kind, cost
 from sim.training.parameters import Held
 from sim.training.protocols import Library
+from sim.training.ranks import groups_of
 from sim.training.reach import Reach
 from sim.training.terms import Recipe, Spread
 from sim.training.topology import Topology
@@ -65,19 +66,7 @@ class Groups:
     @classmethod
     def of(cls, spread: Spread, topology: Topology) -> Groups:
         """Those of ``spread``: experts lie on neighbouring ranks of a stage."""
-        inner = spread.tensor * spread.context
-        stage = inner * spread.data
-        experts = spread.expert * spread.expert_tensor
-        sharing = spread.shard_gpus or spread.data * spread.context
-        return cls(
-            tensor=topology.reach(spread.tensor, 1),
-            context=topology.reach(spread.context, spread.tensor),
-            data=topology.reach(sharing, spread.tensor),
-            replicas=topology.reach(spread.data * spread.context // sharing, spread.tensor * sharing),
-            expert=topology.reach(spread.expert, spread.expert_tensor),
-            expert_data=topology.reach(max(1, stage // experts), experts),
-            pipeline=topology.reach(spread.pipeline, stage),
-        )
+        return cls(**{purpose: topology.reach(*ranks) for purpose, ranks in groups_of(spread).items()})
 
 
 def _carried(kind: Kind, byte: float, reach: Reach, library: Library) -> Carried:

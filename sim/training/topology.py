@@ -143,7 +143,8 @@ def flow_byte_per_s(made: Graph, of: Iterable[Any], to: Iterable[Any]) -> float:
     """B/s that the nodes ``of`` can send ``to`` the others together: the maximum flow."""
     import networkx as nx
 
-    whole = made.copy()
+    whole: Graph = nx.Graph()
+    whole.add_weighted_edges_from(made.edges(data="capacity"), weight="capacity")
     whole.add_edges_from((("all", "of"), node) for node in of)  # without a capacity: unbounded
     whole.add_edges_from((("all", "to"), node) for node in to)
     return float(nx.maximum_flow_value(whole, ("all", "of"), ("all", "to")))
@@ -274,32 +275,30 @@ def switched(gpus: int, island: Island, network: Network | None, *, beside: int 
     Without a ``network`` the gang is one island. Rates and latencies are read off the graph of a representative.
     """
     each = beside if beside is not None else island.gpus
-    made, stand_ins = _representative(island, network)
-    ends = [node for node in made if node[0] == "gpu"]
-    first = ends[0]
-    links = only(made, "link")
-    peers = [node for node in ends if node[1] == first[1] and node != first]
-    own = flow_byte_per_s(links, [first], peers) if peers else island.byte_per_s
-    levels = [Level("link", float(each), own, 0.0, island.in_switch)]
+    levels = [Level("link", float(each), _link_byte_per_s(island), 0.0, island.in_switch)]
+    if network is None:
+        return Switched(gpus, tuple(levels), island.joule_per_byte, 0.0)
+    made, stand_ins = _representative(network)
     below = 1
-    for unit, islands in stand_ins if network is not None else ():
-        assert network is not None
-        mine = [node for node in ends if node[1] < below]
-        others = [node for node in ends if below <= node[1] < islands]
+    for unit, islands in stand_ins:
+        mine, others = ([("gpu", i, 0) for i in span] for span in (range(below), range(below, islands)))
         if others:
-            rate = flow_byte_per_s(only(made, "network"), mine, others) / len(mine)
-            away_s = latency_s(only(made, "network"), first, ("gpu", others[0][1], first[2]))
+            rate = flow_byte_per_s(made, mine, others) / len(mine)
+            away_s = latency_s(made, mine[0], others[0])
             levels.append(Level("network", unit * each, rate, away_s, network.in_switch))
         below = islands
-    return Switched(gpus, tuple(levels), island.joule_per_byte, network.joule_per_byte if network is not None else 0.0)
+    return Switched(gpus, tuple(levels), island.joule_per_byte, network.joule_per_byte)
 
 
-def _representative(island: Island, network: Network | None) -> tuple[Graph, list[tuple[float, int]]]:
-    """A graph with two of everything at most, and by level of the network: islands under one block of it, those of the
-    real one and those of the graph."""
-    few = replace(island, gpus=min(FEW, island.gpus))
-    if network is None:
-        return graph(few, None, 1), []
+def _link_byte_per_s(island: Island) -> float:
+    """B/s from one GPU of an island to the others."""
+    made = graph(replace(island, gpus=FEW), None, 1)
+    return flow_byte_per_s(made, [("gpu", 0, 0)], [("gpu", 0, 1)])
+
+
+def _representative(network: Network) -> tuple[Graph, list[tuple[float, int]]]:
+    """The network of islands of one GPU (all ranks of an island are alike), two of everything at most; and by level:
+    islands under one block of it, those of the real one and those of the graph."""
     tiers, stand_ins = [], []
     real, drawn = 1, 1
     for tier in network.tiers:
@@ -308,4 +307,5 @@ def _representative(island: Island, network: Network | None) -> tuple[Graph, lis
         tiers.append(replace(tier, islands=drawn))
         stand_ins.append((float(real), drawn))
     stand_ins.append((inf, FEW * drawn))
-    return graph(few, replace(network, tiers=tuple(tiers)), FEW * drawn), stand_ins
+    one = Island(1, 1.0, 0.0)
+    return only(graph(one, replace(network, tiers=tuple(tiers)), FEW * drawn), "network"), stand_ins

@@ -11,6 +11,7 @@ ASHA (Li et al. 2018, arXiv:1810.05934, algorithm 2). The median rule is that of
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -200,18 +201,16 @@ class _Asha:
     def __init__(self, rule: Asha) -> None:
         self._rule = rule
         self._begun = 0
-        self._shown: list[list[tuple[float, int]]] = [[] for _ in range(rule.steps)]
-        self._promoted: list[set[int]] = [set() for _ in range(rule.steps)]
+        self._shown: list[list[tuple[float, int]]] = [[] for _ in range(rule.steps)]  # of each rung, the best first
+        self._resting: list[list[tuple[float, int]]] = [[] for _ in range(rule.steps)]  # those of them not promoted
         self.stopped: set[int] = set()  # none while any that rests may still be promoted
 
     def next(self) -> Turn | None:
         """The highest promotion that there is, else a new trial."""
         for rung in reversed(range(self._rule.steps - 1)):
-            shown, promoted = self._shown[rung], self._promoted[rung]
-            for trial in best(shown, len(shown) // self._rule.eta):
-                if trial not in promoted:
-                    promoted.add(trial)
-                    return Turn(trial, rung + 1)
+            shown, resting = self._shown[rung], self._resting[rung]
+            if resting and bisect_left(shown, resting[0]) < len(shown) // self._rule.eta:
+                return Turn(resting.pop(0)[1], rung + 1)
         if self._begun == self._rule.trials:
             return None
         self._begun += 1
@@ -219,7 +218,8 @@ class _Asha:
 
     def report(self, turn: Turn, shown: float) -> Verdict:
         """Remembers it."""
-        self._shown[turn.rung].append((shown, turn.trial))
+        insort(self._shown[turn.rung], (shown, turn.trial))
+        insort(self._resting[turn.rung], (shown, turn.trial))
         return "done" if turn.rung == self._rule.steps - 1 else "rest"
 
 

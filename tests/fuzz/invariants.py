@@ -39,10 +39,25 @@ def must_hold(results: Results) -> None:
     for name, site in summary.get("sites", {}).items():
         _energy(site["energy_kwh"], f"sites.{name}.energy_kwh")
     _carbon(summary["carbon_kg"])
+    _recovered(results)
     for part in (summary, *summary.get("sites", {}).values()):
         pue = part["kpi"].get("pue")
         if pue is not None and not pue >= 1.0 - ROUNDING:
             raise NonsenseError("PUE below 1")
+
+
+def _recovered(results: Results) -> None:
+    """What a job that recovers from faults drew went into something, all of it."""
+    for name, job in results.summary["jobs"].items():
+        split = job.get("energy_split_kwh")
+        if split is None:
+            continue
+        own = results.energy.where(lambda key, name=name: key.owner == name and key.component not in OUTSIDE)  # type: ignore[misc]
+        drawn_kwh = own.total_j() / J_PER_KWH
+        if not math.isclose(sum(split.values()), drawn_kwh, rel_tol=ROUNDING, abs_tol=LEFT_OF_SUMS):
+            raise NonsenseError("activities of a job that do not add up to its energy")
+        if min(split.values()) < -LEFT_OF_SUMS or not 0.0 <= job.get("effective_time_share", 0.0) <= 1.0:
+            raise NonsenseError("a share of a job's time or energy that cannot be")
 
 
 def same_again(one: Results, two: Results) -> None:

@@ -258,7 +258,7 @@ ACTIVITY: tuple[Table, ...] = (
                 f"energy_split_kwh.{name}",
                 f"energy {word}",
                 "kWh",
-                columns=(At(FAULT_ENERGY, head or name),),
+                columns=(At(FAULT_ENERGY, head or name.replace("_", " ")),),
             )
             for name, word, head, _ in ACTIVITIES
         ),
@@ -292,7 +292,8 @@ ACTIVITY: tuple[Table, ...] = (
             "gpu_energy_kwh.*",
             "energy of its GPUs for",
             "kWh",
-            meaning="phases of steps, evaluation, and, by the state of the meters, what GPUs drew held and not at work",
+            meaning="phases of steps, bytes between nodes (`network`), evaluation, and, by the state of the meters, "
+            "what GPUs drew held and not at work",
         ),
         optional=True,
     ),
