@@ -10,8 +10,8 @@ for GB200 (MPT as now). But what was thought of Megatron's constants before a fi
 numbers near those of fits to all rows: alone, without any fit, they erred by 10.4 %, and with a twenty-fifth of their
 weight the scores were 16.1, 11.2 and 17.6. They told the judged rows. So they were replaced by numbers from elsewhere,
 three sets of which were scored (14.6, 9.8, 12.5; 14.1, 11.6, 14.2; 14.1, 9.7, 12.1 %), the last of them kept, and the
-form frozen anew. Rows tell what these do alone, and what is left of the scores with a fifth of their weight. Hashed anew
-at 20:20, since the order of ranks moved to a file of its own: no score changes.
+form frozen anew. Rows tell what these do alone, and what is left of the scores with a fifth of their weight. Hashed
+anew at 20:20, since the order of ranks moved to a file of its own: no score changes.
 """
 
 from __future__ import annotations
