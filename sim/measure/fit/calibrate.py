@@ -76,7 +76,7 @@ LEAST_SHARED = 2
 """Words that a board's model and a profile's name must share: the maker and the chip."""
 
 BY_CARD = "pcie"
-"""A board for a slot says so in the name that its driver gives it; those on a baseboard say it in many ways, or none."""
+"""A board for a slot says so in the name that its driver gives; those on a baseboard say it in many ways, or none."""
 
 
 def _words(name: str) -> set[str]:
