@@ -32,7 +32,8 @@ def test_whatever_passes_its_checks_has_every_answer(name: str) -> None:
         name for name, workload in loaded.scenario.workloads.items() for _ in workload.wanted
     ]
     for group in whole.groups:
-        assert group.pool in whole.gpus
+        assert group.pool in whole.machines
+        assert group.any_node or group.pool in whole.gpus
         assert whole.sites[group.pool] in whole.places
     assert set(whole.held) == set(range(len(loaded.scenario.policies)))
     for name, spec in whole.serving.items():
