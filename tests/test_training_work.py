@@ -11,7 +11,6 @@ from rich.console import Console
 import sim
 from sim.accounting.ledger import Ledger
 from sim.profiles.catalog import Catalog
-from sim.results.catalogue.quantity import value_in
 from sim.results.compare import Comparison
 from sim.results.jobs import job_grids
 from sim.results.report import report
@@ -152,51 +151,6 @@ def test_tokens_are_whole_steps() -> None:
     world = training_world(tokens=3.5 * 128 * 8192)
     del world["workloads"]["llama"]["work"]["steps"]
     assert step_of(sim.run(world))["steps"] == 4.0
-
-
-MIXTURE = {
-    "model": "gpt-oss-20b",
-    "precision": "bf16",
-    "recompute": "full",
-    "parallel": {"expert": 8, "shard": "optimizer"},
-}
-FELT: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-    ({}, {"stack": "fsdp-2024"}, "step_s"),
-    ({"recompute": "full"}, {"precision": "bf16"}, "step_s"),
-    ({}, {"sequence": 4096}, "throughput_tok_per_s"),
-    ({}, {"global_batch": 256}, "throughput_tok_per_s"),
-    ({}, {"micro_batch": 2, "recompute": "full"}, "memory_gb.activations"),
-    ({}, {"parallel.tensor": 8}, "step_s"),
-    ({}, {"parallel.pipeline": 4, "recompute": "full"}, "step_split_s.bubble"),
-    ({}, {"parallel.chunks": 1}, "step_split_s.bubble"),
-    ({}, {"parallel.context": 2}, "exposed_s.context"),
-    ({}, {"parallel.sequence": False, "recompute": "full"}, "memory_gb.activations"),
-    ({}, {"parallel.shard": "gradients"}, "memory_gb.gradients"),
-    ({}, {"recompute": "full"}, "hfu"),
-    ({}, {"optimizer": "lion"}, "memory_gb.optimizer"),
-    ({}, {"optimizer": {"name": "adam", "moments": "bf16"}}, "memory_gb.optimizer"),
-    ({}, {"optimizer": {"name": "adam", "master": "none"}}, "memory_gb.optimizer"),
-    ({}, {"optimizer": {"name": "adam", "gradients": "bf16"}}, "memory_gb.gradients"),
-    ({}, {"lora": {"rank": 16}}, "step_s"),
-    ({}, {"mtp_modules": 1, "parallel.chunks": 1, "parallel.uneven": True}, "model_tflops_per_gpu"),
-    ({}, {"evaluation": {"every": 10, "tokens": 10**6}}, "evaluation_s"),
-    ({}, {"loading": {"tokens_per_second": 1e4}}, "step_split_s.stall"),
-    (MIXTURE, {"parallel.expert": 16}, "memory_gb.weights"),
-    (MIXTURE, {"parallel.expert_tensor": 2}, "memory_gb.weights"),
-    (MIXTURE, {"parallel.shard": "parameters", "parallel.shard_gpus": 8}, "memory_gb.optimizer"),
-    (MIXTURE, {"offload": "optimizer"}, "memory_gb.host"),
-]
-
-
-@pytest.mark.parametrize(("work", "changes", "felt"), FELT, ids=[str(row[1]) for row in FELT])
-def test_no_field_is_accepted_and_ignored(work: dict[str, Any], changes: dict[str, Any], felt: str) -> None:
-    """Each changes what it is about."""
-    overrides = {f"workloads.llama.work.{name}": value for name, value in changes.items()}
-    before, after = sim.run(training_world(**work)), sim.run(training_world(**work), set=overrides)
-    keys = ("step", *felt.split("."))
-    one, other = (value_in(results.summary["jobs"]["llama"], keys) for results in (before, after))
-    assert other is not None
-    assert one != pytest.approx(other)
 
 
 def test_recomputing_raises_hfu_and_not_mfu_by_more_than_time() -> None:
