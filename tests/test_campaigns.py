@@ -255,7 +255,7 @@ def test_trials_are_written_and_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"trials": [{"share": 0.5, "gpus": 1, "work": HOURS}]}, "their shares must sum to 1, and sum to 0.5"),
+        ({"trials": [{"share": 0.5, "gpus": 1, "work": HOURS}]}, "shares of 'trials' must sum to 1, and sum to 0.5"),
         ({"selection": {**HALVING, "trials": 8}}, "of 8 trials none reaches the last of 3 rungs; give 9 or more"),
         ({"trials": [{"share": 1.0, "gpus": 17, "work": HOURS}]}, "asks for 17 GPUs; 'dgx-a100' has 16"),
         ({"selection": {"kind": "all", "trials": 3, "noise": 0.1}}, "noise"),

@@ -78,6 +78,7 @@ def test_a_law_of_checkpoints_needs_an_mtbf() -> None:
     [
         ({"every": "1 h", "write": "1 min", "stall": "2 min"}, "longer than 'write'"),
         ({"every": "1 min", "write": "5 min", "stall": "10 s"}, "after the next checkpoint"),
+        ({"every": "daly", "write": "0 s"}, "give 'write' more than no time"),
     ],
 )
 def test_checkpoints_that_cannot_be_are_refused(checkpoint: dict[str, str], says: str) -> None:
@@ -105,6 +106,14 @@ def test_checkpoints_that_cannot_be_are_refused(checkpoint: dict[str, str], says
 def test_failures_that_do_not_hold_together_are_refused(failures: Any, path: str, says: str) -> None:
     found = told(scenario(failures))
     assert any(says in message for at, message in found.items() if at == f"cluster.nodes.0.{path}"), found
+
+
+def test_planned_stops_leave_time_for_work() -> None:
+    """A job that is stopped again as soon as it has started up would never end."""
+    planned = {"every": "24 min", "takes": "20 min"}
+    found = told(scenario(recovery={**RECOVERY, "planned": planned}))
+    assert "raise 'every'" in found["workloads.train.recovery"]
+    sim.check(scenario(recovery={**RECOVERY, "planned": {**planned, "every": "25 min"}}))
 
 
 def test_spares_leave_room_for_work() -> None:

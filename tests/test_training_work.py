@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -11,11 +12,13 @@ from rich.console import Console
 import sim
 from sim.accounting.ledger import Ledger
 from sim.profiles.catalog import Catalog
+from sim.results.catalogue import columns_of
+from sim.results.catalogue.activity import STEPS
 from sim.results.compare import Comparison
 from sim.results.jobs import job_grids
 from sim.results.report import report
 from sim.results.results import Results
-from sim.results.tables import run_tables
+from sim.results.tables import comparison_tables, run_tables
 from tests.training_worlds import failing_world, training_world
 
 
@@ -284,3 +287,25 @@ def test_all_tables_of_a_job_fit_a_terminal() -> None:
     assert "…" not in shown
     assert all(head in shown for grid in job_grids(summary) for head in grid[0])
     assert all(cell in shown for grid in job_grids(summary) for row in grid[1] for cell in row)
+
+
+def test_a_step_is_shown_with_all_its_phases() -> None:
+    """What a step takes is the sum of the columns beside it, so that no part of it is out of sight."""
+    job = sim.run(training_world(loading={"tokens_per_second": 60_000})).summary["jobs"]["llama"]
+    shown = {one.path.rpartition(".")[2] for _, one in columns_of(STEPS)}
+    assert set(job["step"]["step_split_s"]) <= shown
+    assert sum(job["step"]["step_split_s"].values()) == pytest.approx(job["step"]["step_s"], rel=1e-12)
+
+
+def test_a_comparison_of_trainings_is_whole_in_a_terminal() -> None:
+    """Large numbers break at their units before labels are cut off."""
+    one, other = sim.run(training_world()), sim.run(training_world(recompute="full"))
+    compared = Comparison.of(one, [other])
+    (rows,) = compared.differences
+    large = tuple(replace(row, first=50 * (row.first or 0.0), other=5 * (row.other or 0.0)) for row in rows)
+    out = StringIO()
+    Console(file=out, width=80).print(comparison_tables(replace(compared, differences=(large,))))
+    shown = out.getvalue()
+    assert "…" not in shown
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
+    assert all(word in shown for row in large for word in row.cells[0].split())
