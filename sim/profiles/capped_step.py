@@ -1,11 +1,11 @@
 """An iteration under a limit of power: its clock, and its cost at that clock, by tokens and as slopes in context.
 
 Times of kernels are as they were measured under the board's own limit, so at that limit watts are held and times stay.
-Under a lower cap the clock falls until the iteration's mean power meets it. An iteration without a cap is affine in its
-context, and one under a cap is not: the more is read, the lower the clock. So the cost is exact at two points, for any
-number of decodes without a context to read, and for the most of them with contexts that take ``REACH`` times as long to
-read as the weights do; in between and beyond it is the line through both. Where both are bound by the cap, power is the
-cap on the whole of that line; elsewhere the engine's third time, energy over headroom, keeps it from being exceeded.
+Under a lower cap the clock falls until the mean power meets it. An iteration without a cap is affine in its context,
+and one under a cap is not: the more is read, the more the whole is like reading. Here reading keeps to the cap by
+itself, at its own clock, and so does the iteration without contexts. That is exact where there are none and where there
+is little else; between, one that averaged over both would be somewhat faster. Each part takes the longer the lower the
+cap, so the sum does, too: a lower cap is never faster.
 
 A board averages over more than one iteration and lets short ones exceed the cap; here each keeps to it by itself.
 """

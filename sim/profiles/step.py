@@ -1,19 +1,18 @@
 """Time and energy of one iteration of a language model on a group of GPUs: the sum of its kernels, as pure functions.
 
 Kernels follow one another: every product with weights (``layers``), every mixture's experts, the collectives, and what
-a layer launches beside them, each by its own law (``kernel_time``), and the stack's host work on top. Attention over
+a layer launches beside them, each by its own law (``kernel_time``), and on top the stack's host work, or what of it a
+host that schedules ahead does not hide behind the kernels. Attention over
 contexts is counted by slopes, in compute for pairs of tokens and in memory for what is read of the cache; of these the
 longer decides. What sampling takes goes with the logits of those sampled. Energy is what the work costs beyond the
 power of a loaded GPU: each kernel's by its own law, limited at the board's limit, and waiting between them. A power cap
-binds every iteration by itself: its clock falls until its own mean power meets the cap (``work``), where real boards
-let what is short exceed the cap and average it.
+binds every iteration by itself (``capped_step``), where real boards let what is short exceed the cap and average it.
 
 The same functions serve one configuration at all numbers of tokens, and many configurations at a few (fields of their
 arguments are arrays then, see ``terms``).
 
 What it leaves out: that some GPUs compute more tokens than others, and contention between links.
-References: Choi et al., "A roofline model of energy", IPDPS 2013, doi 10.1109/IPDPS.2013.77; Shoeybi et al.,
-"Megatron-LM", arXiv:1909.08053 (two all-reduces a layer).
+Reference: Choi et al., "A roofline model of energy", IPDPS 2013, doi 10.1109/IPDPS.2013.77.
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ from sim.profiles.capped_step import (
     stacked,
 )
 from sim.profiles.clock import Joules
+from sim.profiles.collectives import collective_runs, hops
 from sim.profiles.experts import expert_work
 from sim.profiles.kernel_time import (
     ACTIVATION_BYTES,
@@ -49,10 +49,10 @@ from sim.profiles.kernel_time import (
     product_time,
     quantise_time,
     recurrence_time,
-    reduce_time,
 )
-from sim.profiles.layers import Attention, Layers, Mixture, Product, Recurrence
+from sim.profiles.layers import Layers, Product
 from sim.profiles.model import ModelShape
+from sim.profiles.runs import Collective, Quantise, Run
 from sim.profiles.step_energy import kernel_joules
 from sim.profiles.terms import Device, Layout, Precision, Stack
 
@@ -77,44 +77,6 @@ class Drafting:
     joules: float
     seconds_per_sequence: float
     joules_per_sequence: float
-
-
-@dataclass(frozen=True)
-class Collective:
-    """All-reduces in a tensor-parallel group, or gathers and scatters between ranks, of ``byte_per_token``."""
-
-    among: str
-    byte_per_token: Number
-
-
-@dataclass(frozen=True)
-class Quantise:
-    """Operands of ``k`` values, of 16 bits, to be quantised."""
-
-    k: Number
-
-
-@dataclass(frozen=True)
-class Run:
-    """``count`` launches of a kernel on each GPU in an iteration; the rest is of one launch.
-
-    ``of`` says what it is and of which shape, ``rows`` how many rows it works on, by tokens. ``time`` is of the slowest
-    GPU, which the others wait for, and ``own`` the mean GPU's, where they differ; FLOP and B are the mean's;
-    B of ``again`` are read once more from the second-level cache. ``low``: multiplied in the precision of the weights.
-    ``power`` is relative to that of other kernels.
-    """
-
-    of: Product | Mixture | Attention | Recurrence | Collective | Quantise | str
-    rows: Number
-    count: Number
-    time: KernelTime
-    flop: Number = 0.0
-    byte: Number = 0.0
-    again: Number = 0.0
-    link_byte: Number = 0.0
-    low: Number | npt.NDArray[np.bool_] = 1.0
-    own: KernelTime | None = None
-    power: Number = 1.0
 
 
 class Known(Protocol):
@@ -172,7 +134,7 @@ def iteration_cost(
     kernels, links = stacked([kind[0] for kind in kinds]), np.stack([kind[1] for kind in kinds])
     work_s = kernels.computing + kernels.streaming
     launches, quantising = _launches(model, stack, tokens / layout.data, work_s + links)
-    hop_s, hop_j = _hops(model, layout, tokens)
+    hop_s, hop_j = hops(model, layout, tokens)
     gpus = layout.gpus
     decodes = np.broadcast_to(sampled[BOTH], links.shape[1:])
     decoding = np.stack([decodes, 0.0 * decodes, decodes])
@@ -261,7 +223,7 @@ def iteration_runs(
     for part in layers.attentions:
         floor_s = DECODING.floor_cycles / device.clock_hz
         yield Run(part, rows, part.layers, KernelTime(0.0, 0.0, floor_s + 0.0 * rows))
-    yield from _collectives(model, device, stack, layout, tokens)
+    yield from collective_runs(model, device, stack, layout, tokens)
 
 
 def recurrence_runs(layers: Layers, device: Device, prompt: Floats) -> Iterator[Run]:
@@ -403,33 +365,3 @@ def _slopes(
     spent = Joules(*(by_place(joules[name]) for name in ("operations", "working", "waiting", "apart")))
     nothing = np.zeros((7, *wide))
     return Work(nothing, nothing, by_place(of["other"]), spent, by_place(of["pairs"]), by_place(of["reads"]))
-
-
-def _collectives(model: ModelShape, device: Device, stack: Stack, layout: Layout, tokens: Floats) -> Iterator[Run]:
-    """All-reduces of tensor-parallel groups, and gathering for experts between data-parallel ranks."""
-    rate = device.link_byte_per_s * stack.link_efficiency
-    rows = tokens / layout.data
-    latency_s = stack.link_latency_s + stack.link_latency_per_gpu_s * layout.gpus
-    a_token = model.hidden * ACTIVATION_BYTES
-    tensor, data = layout.tensor, layout.data
-    if np.any(np.asarray(tensor) > 1.0):
-        time = reduce_time(a_token * rows, tensor, latency_s=latency_s, byte_per_s=rate)
-        sent = 2.0 * (tensor - 1.0) / tensor * a_token * rows
-        yield Run(Collective("tensor", a_token), rows, 2.0 * model.layers, time, link_byte=sent)
-    # Where attention is sliced (tensor parallelism alone), every GPU has all tokens, and the second all-reduce brings
-    # the experts' results together. Data-parallel ranks gather all tokens before the experts and scatter the results'
-    # sums after them (vLLM's default way, "Expert Parallel Deployment" in its documentation).
-    spread = (np.asarray(model.moe_layers) > 0) & (np.asarray(data) > 1.0)  # sliced experts need all tokens, too
-    if spread.any():
-        sent = (data - 1.0) * rows * a_token * spread
-        time = KernelTime(0.0, sent / rate, np.where(rows > 0.0, latency_s, 0.0))
-        count = np.where(spread, 2.0 * model.moe_layers, 0.0)
-        yield Run(Collective("data", a_token), rows, count, time, link_byte=sent)
-
-
-def _hops(model: ModelShape, layout: Layout, tokens: Floats) -> tuple[Floats, Floats]:
-    """Seconds and joules of passing tokens from one pipeline stage to the next."""
-    hop = tokens * model.hidden * ACTIVATION_BYTES
-    hops = layout.pipeline - 1.0
-    seconds = hops * (layout.hop_latency_s * (tokens > 0.0) + hop / layout.hop_byte_per_s)
-    return seconds, hops * hop * layout.hop_joule_per_byte

@@ -18,16 +18,14 @@ from sim.profiles.kernel_tables.curves import ROOFLINE, WAYS, Answer, Floats
 from sim.profiles.kernel_tables.lookup import Lookup
 from sim.profiles.kernel_tables.roof import Experts
 from sim.profiles.layers import Attention, Layers, Mixture, Product
+from sim.profiles.runs import Collective, Quantise, Run
 from sim.profiles.step import (
     BOTH,
     COMPUTE,
     DECODES,
     MEMORY,
     PROMPTS,
-    Collective,
     IterationCost,
-    Quantise,
-    Run,
 )
 from sim.profiles.terms import Layout
 
