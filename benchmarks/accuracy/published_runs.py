@@ -32,12 +32,13 @@ OF_RECIPE = frozenset(field.name for field in fields(Recipe))
 
 @dataclass(frozen=True)
 class Family:
-    """Runs of one source on one system, and what about them is assumed."""
+    """Runs of one source on one system, what about them is assumed, and which constant of the stack they tell of."""
 
     name: str
     source: str
     stack: str
     assumed: str
+    tells: str | None
     runs: tuple[Run, ...]
 
 
@@ -53,7 +54,7 @@ def _family(told: Mapping[str, Any], file: Mapping[str, Any]) -> Family:
         raise ValueError(f"{told['name']}: no source is called {told['source']}")
     system = file["systems"][told["system"]]
     runs = [_run({**told["shared"], **each}, told, system, file["models"]) for each in told["runs"]]
-    return Family(told["name"], told["source"], told["stack"], told["assumed"], tuple(runs))
+    return Family(told["name"], told["source"], told["stack"], told["assumed"], told.get("tells"), tuple(runs))
 
 
 def _run(row: dict[str, Any], family: Mapping[str, Any], system: Mapping[str, Any], models: Mapping[str, Any]) -> Run:
