@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.measure.fit.training_fit import FSDP_FORM, MEGATRON_FORM, SOFT
+from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
 from sim.quantities import Quantity
 from sim.training.communication import HIDING
@@ -21,7 +22,7 @@ from sim.training.stack import TrainingStack, training_stack
 from sim.training.step import step_cost
 from sim.training.terms import Recipe, Spread, StepCost
 from sim.training.topology import Island, Network, Switched, Tier, switched
-from sim.training.work import work_of
+from sim.training.work import Work, work_of
 
 CATALOG = Catalog()
 H100 = CATALOG.gpu("nvidia-h100-sxm-80gb")
@@ -223,6 +224,22 @@ def test_a_board_with_more_watts_for_its_peak_achieves_more_of_it_until_its_limi
     shares = [with_limit(watts) for watts in (350.0, 700.0, 800.0, 1400.0, 2800.0)]
     assert shares[0] < shares[1] < shares[2] < shares[3] == shares[4] == MEGATRON.unthrottled
     assert shares[1] == pytest.approx(1.0, rel=1e-3)
+
+
+@given(times=st.integers(1, 8))
+def test_what_is_handled_of_routed_rows_is_no_wider_than_the_model(times: int) -> None:
+    """All that wider experts add passes as a dense network's activations do."""
+    assert isinstance(QWEN, Transformer)
+    assert QWEN.moe is not None
+    spread = Spread(data=8, expert=8)
+
+    def counted(width: int) -> Work:
+        wide = QWEN.moe.model_copy(update={"ffn": width})  # type: ignore[union-attr]  # asserted above
+        return work_of(QWEN.model_copy(update={"moe": wide}), spread, RECIPE)
+
+    narrow, as_wide, wider = (counted(width) for width in (QWEN.hidden // 2, QWEN.hidden, times * QWEN.hidden))
+    assert as_wide.routed_values == wider.routed_values == pytest.approx(2.0 * narrow.routed_values, rel=1e-12)
+    assert wider.values - as_wide.values == pytest.approx((times - 1) * as_wide.routed_values, rel=1e-9, abs=1.0)
 
 
 def test_boards_that_cannot_be_costed_are_named() -> None:
