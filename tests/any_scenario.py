@@ -422,6 +422,7 @@ def scenarios(draw: st.DrawFn, *, serving: bool) -> dict[str, Any]:
         scenario["workloads"] |= {f"job{i}": d.training(pools) for i in range(d.number(1, 2))}
         if d.seldom():
             scenario["workloads"]["search"] = campaign(d, d.training(pools), pools, GPU_NODES)
+            noticed(pools, scenario["workloads"]["search"]["pool"])
         if d.seldom():
             scenario["workloads"]["fleet"] = federated(d, pools)
         if d.often():
@@ -434,3 +435,12 @@ def scenarios(draw: st.DrawFn, *, serving: bool) -> dict[str, Any]:
     if d.seldom():
         scenario["uncertainty"] = d.uncertainty(scenario)
     return scenario
+
+
+def noticed(pools: list[dict[str, Any]], name: str) -> None:
+    """Leaves of the failures of a pool those that trials of a campaign notice."""
+    for pool in pools:
+        if pool["name"] == name and "parts" in pool.get("failures", {}):
+            parts = pool["failures"]["parts"]
+            parts.pop("fan", None)
+            parts["gpu"]["shows"] = "crash"

@@ -255,7 +255,7 @@ def test_trials_are_written_and_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"trials": [{"share": 0.5, "gpus": 1, "work": HOURS}]}, "their shares must sum to 1, and sum to 0.5"),
+        ({"trials": [{"share": 0.5, "gpus": 1, "work": HOURS}]}, "shares of 'trials' must sum to 1, and sum to 0.5"),
         ({"selection": {**HALVING, "trials": 8}}, "of 8 trials none reaches the last of 3 rungs; give 9 or more"),
         ({"trials": [{"share": 1.0, "gpus": 17, "work": HOURS}]}, "asks for 17 GPUs; 'dgx-a100' has 16"),
         ({"selection": {"kind": "all", "trials": 3, "noise": 0.1}}, "noise"),
@@ -270,6 +270,36 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError) as error:
         run(**changes)
     assert says in str(error.value)
+
+
+def on_failing(failures: dict[str, Any] | None, **changes: Any) -> dict[str, Any]:
+    data = scenario(**changes)
+    if failures is not None:
+        data["cluster"]["nodes"][0]["failures"] = failures
+    return data
+
+
+@pytest.mark.parametrize("every", ["young", "daly"])
+def test_laws_of_checkpoints_need_failures_in_campaigns_too(every: str) -> None:
+    """They were taken for no checkpoints at all."""
+    laws = {"checkpoint": {"every": every, "write": "20 s"}}
+    (problem,) = sim.check(on_failing(None, **laws))
+    assert (problem.path, "needs an MTBF" in problem.message) == ("workloads.search.checkpoint.every", True)
+    assert not sim.check(on_failing({"mtbf": "20 h", "repair": "1 h"}, **laws))
+
+
+@pytest.mark.parametrize("part", [{"kind": "device", "shows": "silent"}, {"kind": "slowdown", "rate": 0.5}])
+def test_failures_that_no_trial_would_notice_are_refused(part: dict[str, Any]) -> None:
+    """They were accepted, and no number changed."""
+    parts = {"bad": {**part, "per": "node", "mtbf": "20 h"}}
+    (problem,) = sim.check(on_failing({"kind": "components", "repair": "1 h", "parts": parts}))
+    assert (problem.path, "do not notice bad of" in problem.message) == ("workloads.search", True)
+
+
+def test_failures_by_component_interrupt_trials() -> None:
+    parts = {"gpu": {"kind": "device", "per": "gpu", "mtbf": "20 h", "shows": "crash"}}
+    failing = on_failing({"kind": "components", "repair": "1 h", "parts": parts})
+    assert found(sim.run(failing))["interruptions"] > 0
 
 
 # --- trials that train models -----------------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ def test_a_law_of_checkpoints_needs_an_mtbf() -> None:
     [
         ({"every": "1 h", "write": "1 min", "stall": "2 min"}, "longer than 'write'"),
         ({"every": "1 min", "write": "5 min", "stall": "10 s"}, "after the next checkpoint"),
+        ({"every": "daly", "write": "0 s"}, "give 'write' more than no time"),
     ],
 )
 def test_checkpoints_that_cannot_be_are_refused(checkpoint: dict[str, str], says: str) -> None:
@@ -107,6 +108,14 @@ def test_failures_that_do_not_hold_together_are_refused(failures: Any, path: str
     assert any(says in message for at, message in found.items() if at == f"cluster.nodes.0.{path}"), found
 
 
+def test_planned_stops_leave_time_for_work() -> None:
+    """A job that is stopped again as soon as it has started up would never end."""
+    planned = {"every": "24 min", "takes": "20 min"}
+    found = told(scenario(recovery={**RECOVERY, "planned": planned}))
+    assert "raise 'every'" in found["workloads.train.recovery"]
+    sim.check(scenario(recovery={**RECOVERY, "planned": {**planned, "every": "25 min"}}))
+
+
 def test_spares_leave_room_for_work() -> None:
     data = scenario()
     data["cluster"]["nodes"][0]["spares"] = {"count": 3, "state": "warm", "replace": "1 min"}
@@ -129,5 +138,6 @@ def test_llama_3_405b_is_interrupted_as_often_as_it_was_and_effective_for_most_o
     assert sum(job["interruptions_by_component"].values()) == job["interruptions"]
     assert job["effective_time_share"] > 0.90
     assert job["planned_stops"] in (46, 47)
+    assert 0.38 <= job["step"]["mfu"] <= 0.43  # 41 % in table 4; chunks of the pipeline are assumed
     assert job["expected_mtbf_s"] == pytest.approx(54 * 86400 / 419, rel=1e-6)
     assert sum(job["time_split_s"].values()) == pytest.approx(54 * 86400, rel=1e-12)

@@ -261,6 +261,11 @@ def test_rounds_that_nobody_finishes_are_told() -> None:
         run(aggregation={**ROUNDS, "deadline": "1 s", "between": "0 s"})
 
 
+def test_a_buffer_that_is_never_full_is_told() -> None:
+    with pytest.raises(RunError, match=r"'keyboard' had no update of 100,000 clients .* give it a longer one"):
+        run(aggregation={**BUFFERED, "deadline": "1 ms"})
+
+
 def test_a_server_on_gpus_waits_loaded() -> None:
     data = scenario()
     data["cluster"] = {"nodes": [{"profile": "dgx-a100", "count": 1}]}
@@ -277,10 +282,11 @@ def test_a_server_on_gpus_waits_loaded() -> None:
     [
         ({"outside": {"home": "430 gCO2e/kWh"}}, "We do not guess where users' devices are"),
         ({"outside": {**OUTSIDE, "hom": "1 gCO2e/kWh"}}, "'keyboard' has no such devices; did you mean 'home'?"),
-        ({"drop_out": 1}, "no update would ever come"),
+        ({"drop_out": 1}, "'drop_out' must be below 1: no update would ever come"),
         ({"server": {"slots": 3, "cpu_load": 0, "per_round": "0 s", "per_update": "0 s"}}, "asks for 3 slots"),
         ({"networks": {"wifi": federated()["networks"]["wifi"]}}, "'away' is on 'mobile', none of 'networks'  (wifi)"),
         ({"aggregation": {**ROUNDS}}, "between"),
+        ({"rounds": 0}, "workloads.keyboard.rounds: must be at least 1, and is 0"),
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, Any], says: str) -> None:

@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 import sim
 from sim.cli.command import app
 from sim.errors import InputError, RunError
+from sim.measure.fit.calibrate import base_for
 from sim.measure.fit.clock import ClockRows
 from sim.measure.fit.clock import predict as predict_clock
 from sim.measure.judge.recordings import against_run
 from sim.measure.judge.validation_text import parse_tolerances
 from sim.measure.recording import Device, Recording, write
-from sim.profiles.catalog import read_gpu, read_profile
+from sim.profiles.catalog import Catalog, read_gpu, read_profile
 from sim.profiles.clock import ClockCurve
 from sim.profiles.hardware import CPUProfile, still_w
 from sim.results.results import Results
@@ -236,6 +237,30 @@ def test_a_board_without_a_name_needs_a_base(tmp_path: Path) -> None:
     done = run("calibrate", str(tmp_path / "a.parquet"), "--out", str(tmp_path / "x.yaml"))
     assert isinstance(done.exception, InputError)
     assert "--base NAME" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("driver", "profile"),
+    [
+        ("NVIDIA H100 80GB HBM3", "nvidia-h100-sxm-80gb"),
+        ("NVIDIA H100 PCIe", "nvidia-h100-pcie-80gb"),
+        ("NVIDIA H200", "nvidia-h200-sxm-141gb"),
+        ("NVIDIA H800", "nvidia-h800-sxm-80gb"),
+        ("NVIDIA A100-SXM4-80GB", "nvidia-a100-sxm-80gb"),
+        ("NVIDIA A100-SXM4-40GB", "nvidia-a100-sxm-40gb"),
+        ("NVIDIA A100 80GB PCIe", "nvidia-a100-pcie-80gb"),
+        ("Tesla V100-SXM2-32GB", "nvidia-v100-sxm2-32gb"),
+        ("Tesla V100-PCIE-16GB", "nvidia-v100-pcie-16gb"),
+        ("NVIDIA B200", "nvidia-b200-sxm-180gb"),
+        ("NVIDIA GB200", "nvidia-gb200-186gb"),
+        ("NVIDIA GB300", "nvidia-gb300-279gb"),
+        ("NVIDIA L40S", "nvidia-l40s"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "nvidia-rtx-pro-6000-server"),
+    ],
+)
+def test_a_drivers_name_means_one_profile(driver: str, profile: str) -> None:
+    recording = replace(suite_recording(), devices=(Device("gpu0", "gpu", driver),))
+    assert base_for([recording], Catalog(), None)[0] == profile
 
 
 def test_tolerances_are_read_as_people_write_them() -> None:

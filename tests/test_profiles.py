@@ -167,6 +167,16 @@ def test_one_s_own_profiles_come_first(tmp_path: Path) -> None:
     assert isinstance(catalog.read("nvidia-l4"), GPUProfile)
 
 
+def test_a_stack_of_another_kind_is_refused_with_those_that_are() -> None:
+    """Both kinds of stacks lie in one folder; only those that fit are named."""
+    for name in ("vllm-2026", "no-such-stack"):
+        with pytest.raises(InputError, match=r"\(fsdp-2024, megatron-2026\)"):
+            Catalog().training_stack(name)
+    with pytest.raises(InputError, match=r"\(generic-2025, .*vllm-2026\)") as refused:
+        Catalog().stack("megatron-2026")
+    assert "fsdp" not in str(refused.value)
+
+
 def test_the_command_shows_every_number_with_its_source(tmp_path: Path) -> None:
     shown = coldaisle("profiles", cwd=tmp_path)
     assert shown.returncode == 0

@@ -97,7 +97,7 @@ def plain(seconds: dict[Phase, float], exposed: dict[str, float] | None = None) 
         "stall": 140.0,
         "straggler": 160.0,
     }
-    return PoweredStep(seconds, {phase: watts[phase] for phase in seconds}, 140.0, 700.0), cost
+    return PoweredStep(seconds, {phase: watts[phase] for phase in seconds}), cost
 
 
 def test_a_pipeline_fills_and_drains_stage_by_stage() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -11,12 +12,13 @@ from rich.console import Console
 import sim
 from sim.accounting.ledger import Ledger
 from sim.profiles.catalog import Catalog
-from sim.results.catalogue.quantity import value_in
+from sim.results.catalogue import columns_of
+from sim.results.catalogue.activity import STEPS
 from sim.results.compare import Comparison
 from sim.results.jobs import job_grids
 from sim.results.report import report
 from sim.results.results import Results
-from sim.results.tables import run_tables
+from sim.results.tables import comparison_tables, run_tables
 from tests.training_worlds import failing_world, training_world
 
 
@@ -155,51 +157,6 @@ def test_tokens_are_whole_steps() -> None:
     world = training_world(tokens=3.5 * 128 * 8192)
     del world["workloads"]["llama"]["work"]["steps"]
     assert step_of(sim.run(world))["steps"] == 4.0
-
-
-MIXTURE = {
-    "model": "gpt-oss-20b",
-    "precision": "bf16",
-    "recompute": "full",
-    "parallel": {"expert": 8, "shard": "optimizer"},
-}
-FELT: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-    ({}, {"stack": "fsdp-2024"}, "step_s"),
-    ({"recompute": "full"}, {"precision": "bf16"}, "step_s"),
-    ({}, {"sequence": 4096}, "throughput_tok_per_s"),
-    ({}, {"global_batch": 256}, "throughput_tok_per_s"),
-    ({}, {"micro_batch": 2, "recompute": "full"}, "memory_gb.activations"),
-    ({}, {"parallel.tensor": 8}, "step_s"),
-    ({}, {"parallel.pipeline": 4, "recompute": "full"}, "step_split_s.bubble"),
-    ({}, {"parallel.chunks": 1}, "step_split_s.bubble"),
-    ({}, {"parallel.context": 2}, "exposed_s.context"),
-    ({}, {"parallel.sequence": False, "recompute": "full"}, "memory_gb.activations"),
-    ({}, {"parallel.shard": "gradients"}, "memory_gb.gradients"),
-    ({}, {"recompute": "full"}, "hfu"),
-    ({}, {"optimizer": "lion"}, "memory_gb.optimizer"),
-    ({}, {"optimizer": {"name": "adam", "moments": "bf16"}}, "memory_gb.optimizer"),
-    ({}, {"optimizer": {"name": "adam", "master": "none"}}, "memory_gb.optimizer"),
-    ({}, {"optimizer": {"name": "adam", "gradients": "bf16"}}, "memory_gb.gradients"),
-    ({}, {"lora": {"rank": 16}}, "step_s"),
-    ({}, {"mtp_modules": 1, "parallel.chunks": 1, "parallel.uneven": True}, "model_tflops_per_gpu"),
-    ({}, {"evaluation": {"every": 10, "tokens": 10**6}}, "evaluation_s"),
-    ({}, {"loading": {"tokens_per_second": 1e4}}, "step_split_s.stall"),
-    (MIXTURE, {"parallel.expert": 16}, "memory_gb.weights"),
-    (MIXTURE, {"parallel.expert_tensor": 2}, "memory_gb.weights"),
-    (MIXTURE, {"parallel.shard": "parameters", "parallel.shard_gpus": 8}, "memory_gb.optimizer"),
-    (MIXTURE, {"offload": "optimizer"}, "memory_gb.host"),
-]
-
-
-@pytest.mark.parametrize(("work", "changes", "felt"), FELT, ids=[str(row[1]) for row in FELT])
-def test_no_field_is_accepted_and_ignored(work: dict[str, Any], changes: dict[str, Any], felt: str) -> None:
-    """Each changes what it is about."""
-    overrides = {f"workloads.llama.work.{name}": value for name, value in changes.items()}
-    before, after = sim.run(training_world(**work)), sim.run(training_world(**work), set=overrides)
-    keys = ("step", *felt.split("."))
-    one, other = (value_in(results.summary["jobs"]["llama"], keys) for results in (before, after))
-    assert other is not None
-    assert one != pytest.approx(other)
 
 
 def test_recomputing_raises_hfu_and_not_mfu_by_more_than_time() -> None:
@@ -342,3 +299,25 @@ def test_an_older_release_takes_longer_for_the_same_work() -> None:
     assert step_of(older)["step_s"] > 1.1 * step_of(now)["step_s"]
     assert older.at("jobs.llama.gpu_hours") > 1.1 * now.at("jobs.llama.gpu_hours")
     assert step_of(older)["mfu"] < step_of(now)["mfu"]
+
+
+def test_a_step_is_shown_with_all_its_phases() -> None:
+    """What a step takes is the sum of the columns beside it, so that no part of it is out of sight."""
+    job = sim.run(training_world(loading={"tokens_per_second": 60_000})).summary["jobs"]["llama"]
+    shown = {one.path.rpartition(".")[2] for _, one in columns_of(STEPS)}
+    assert set(job["step"]["step_split_s"]) <= shown
+    assert sum(job["step"]["step_split_s"].values()) == pytest.approx(job["step"]["step_s"], rel=1e-12)
+
+
+def test_a_comparison_of_trainings_is_whole_in_a_terminal() -> None:
+    """Large numbers break at their units before labels are cut off."""
+    one, other = sim.run(training_world()), sim.run(training_world(recompute="full"))
+    compared = Comparison.of(one, [other])
+    (rows,) = compared.differences
+    large = tuple(replace(row, first=50 * (row.first or 0.0), other=5 * (row.other or 0.0)) for row in rows)
+    out = StringIO()
+    Console(file=out, width=80).print(comparison_tables(replace(compared, differences=(large,))))
+    shown = out.getvalue()
+    assert "…" not in shown
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
+    assert all(word in shown for row in large for word in row.cells[0].split())

@@ -1,4 +1,4 @@
-"""What fails on a pool is known, jobs on it say how they notice it, and laws of checkpoints have an MTBF to go by."""
+"""What fails on a pool is known, jobs on it notice it or say how, and laws of checkpoints have an MTBF to go by."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from sim.build.failures import how_they_show, parts
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
+from sim.spec.campaign import CampaignSpec
 from sim.spec.failures import ComponentFailures
-from sim.spec.workloads import Training
+from sim.spec.workloads import Checkpoint, Training
 from sim.validation import nearest
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -24,6 +25,10 @@ def failure_problems(resolved: Resolved) -> Found:
         for label in pools:
             if label is not None and label in resolved.machines:
                 yield from _job(("workloads", name), job, label, resolved)
+    for name, campaign in resolved.campaigns.items():
+        label = resolved.pools[name].get("")
+        if label is not None and label in resolved.machines:
+            yield from _campaign(("workloads", name), campaign, label, resolved)
 
 
 def _pools(resolved: Resolved) -> Found:
@@ -45,9 +50,7 @@ def _pools(resolved: Resolved) -> Found:
 def _job(path: KeyPath, job: Training, label: str, resolved: Resolved) -> Found:
     machine = resolved.machines[label]
     if machine.pool.failures is None or machine.failures is None:
-        if job.checkpoint is not None and not isinstance(job.checkpoint.every, int) and machine.pool.failures is None:
-            law = job.checkpoint.every
-            yield (*path, "checkpoint", "every"), f"{law} needs an MTBF: '{label}' has no 'failures'; give e.g. '1 h'"
+        yield from _law_without_mtbf(path, job.checkpoint, label, resolved)
         return
     by_component = isinstance(machine.pool.failures, ComponentFailures)
     if job.recovery is None:
@@ -59,3 +62,23 @@ def _job(path: KeyPath, job: Training, label: str, resolved: Resolved) -> Found:
         if getattr(job.recovery.detection, shows) is None:
             message = f"required: '{component}' of '{label}' shows as {shows}; give e.g. '{EXAMPLES[shows]}'"
             yield (*path, "recovery", "detection", shows), message
+
+
+def _campaign(path: KeyPath, campaign: CampaignSpec, label: str, resolved: Resolved) -> Found:
+    """Its trials give their GPUs back at a failure; they notice nothing that does not end their work."""
+    machine = resolved.machines[label]
+    if machine.pool.failures is None or machine.failures is None:
+        yield from _law_without_mtbf(path, campaign.checkpoint, label, resolved)
+        return
+    shows = how_they_show(machine.pool.failures, resolved.catalog)
+    unnoticed = sorted(component for component, how in shows.items() if how in ("silent", "slow"))
+    if unnoticed:
+        remedy = "give its pool 'parts' of its own that show as crash or hang, or run it as training jobs"
+        yield path, f"trials do not notice {', '.join(unnoticed)} of '{label}' (silent or slow); {remedy}"
+
+
+def _law_without_mtbf(path: KeyPath, checkpoint: Checkpoint | None, label: str, resolved: Resolved) -> Found:
+    if checkpoint is None or isinstance(checkpoint.every, int) or resolved.machines[label].pool.failures is not None:
+        return
+    law = checkpoint.every
+    yield (*path, "checkpoint", "every"), f"{law} needs an MTBF: '{label}' has no 'failures'; give e.g. '1 h'"

@@ -287,8 +287,8 @@ class Campaign:
         trial = self._trials.get(number)
         if trial is None:
             trial = self._trials[number] = Trial(number, self._plan.trials[number], self._plan)
-            self._tally.open(trial.name, self._plan.name)
-            self._tally.open(trial.evaluation_name, self._plan.name)
+            self._tally.follow(trial.name, self._plan.name)
+            self._tally.follow(trial.evaluation_name, self._plan.name)
         return trial
 
     def _train(self, trial: Trial, turn: Turn) -> Generator[simpy.Event, object, None]:

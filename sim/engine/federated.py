@@ -20,7 +20,7 @@ from sim.rng import Stream
 from sim.units import SECONDS_PER_NS
 from sim.workload.fleet import Fleet
 from sim.workload.records import FederatedRecord
-from sim.workload.rounds import SOURCES, USES, Aggregation, Counts, Course, Round
+from sim.workload.rounds import MOST_IN_VAIN, SOURCES, USES, Aggregation, Counts, Course, NoUpdateError, Round
 
 MOST_ABANDONED = 10_000
 
@@ -100,7 +100,7 @@ class Federated:
         plan = self._plan
         gang.set("loaded", plan.loaded_w, 0.0)
         while True:
-            self._round = self._course.next(self._env.now_ns)
+            self._round = self._next()
             yield self._env.wait(max(0, self._round.end_ns - self._env.now_ns))
             over = self._round
             self._book(over.end_ns)
@@ -115,6 +115,15 @@ class Federated:
             else:
                 self._give_up_if_hopeless()
             yield self._env.wait(plan.aggregation.waits_ns)
+
+    def _next(self) -> Round:
+        try:
+            return self._course.next(self._env.now_ns)
+        except NoUpdateError:
+            raise RunError(
+                f"'{self._plan.name}' had no update of {MOST_IN_VAIN:,} clients in a row: too few are back by the "
+                "deadline; give it a longer one, or a lower 'drop_out'"
+            ) from None
 
     def _book(self, until_ns: int) -> None:
         """Books what the round has drawn by ``until_ns``, and that it is over."""

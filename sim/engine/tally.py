@@ -17,7 +17,7 @@ class Tally:
         self._workload_of: dict[str, str] = {}
         self._joules: dict[str, float] = {}
 
-    def open(self, owner: str, workload: str) -> None:
+    def follow(self, owner: str, workload: str) -> None:
         """From now on what ``owner`` draws is booked to ``workload``."""
         self._workload_of[owner] = workload
         self._joules[owner] = 0.0

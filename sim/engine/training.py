@@ -356,10 +356,9 @@ class TrainingJob:
 
     def _needs_ns(self) -> int:
         """How long the job still needs at work and for checkpoints, if nothing happens to it."""
-        plan = self._plan
-        left_ns = plan.work_ns - self._saved_ns - self._unsaved_ns
-        held_ns = expected_ns(plan.work_ns - self._saved_ns, 0, plan.checkpoint_every_ns, plan.checkpoint_ns)
-        return held_ns - (plan.work_ns - self._saved_ns) + self._pace.takes_ns(left_ns)
+        plan, left_ns = self._plan, self._plan.work_ns - self._saved_ns
+        held_ns = expected_ns(left_ns, 0, plan.checkpoint_every_ns, plan.checkpoint_ns)
+        return held_ns - left_ns + self._pace.takes_ns(left_ns - self._unsaved_ns)
 
     def _save(self, behind_ns: int) -> None:
         """A checkpoint of all that is done, safe ``behind_ns`` from now."""
@@ -383,8 +382,8 @@ class TrainingJob:
 
     def _holding_ns(self) -> int:
         """How long the present gang has been held, booting included."""
-        placed_ns = self._gang.placed_ns if self._gang is not None else None
-        return self._env.now_ns - placed_ns if placed_ns is not None else 0
+        gang = self._gang
+        return self._env.now_ns - gang.placed_ns if gang is not None and gang.placed_ns is not None else 0
 
     def _give_up_if_hopeless(self) -> None:
         if self._interruptions - self._interruptions_at_checkpoint > MOST_FAILURES and self._status == "unfinished":

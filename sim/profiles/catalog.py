@@ -106,10 +106,23 @@ class Catalog:
         """The file of one profile. Raises ``InputError`` with the nearest name (of that ``kind``, if one is given)."""
         paths = self.paths()
         if name not in paths:
-            fitting = [other for other, path in paths.items() if kind is None or path.parent.name in (kind, f"{kind}s")]
+            fitting = self._fitting(kind)
             hint = f"{nearest(name, fitting)}  ({', '.join(fitting)})"
             raise InputError.one("<profiles>", f"unknown profile '{name}'{hint}")
         return paths[name]
+
+    def _fitting(self, kind: str | None) -> list[str]:
+        """Names of a kind by the folder they lie in; both kinds of stacks lie in one, and are read to be told apart."""
+        folder = kind.removeprefix("training-") if kind is not None else None
+        names = [name for name, path in self.paths().items() if folder in (None, *_folders(path))]
+        return names if folder != "stack" else [name for name in names if self._says(name) == kind]
+
+    def _says(self, name: str) -> str | None:
+        """The kind that a profile says it is of; None if it cannot be read."""
+        try:
+            return self.read(name).kind
+        except InputError:
+            return None
 
     def read(self, name: str) -> AnyProfile:
         """Any profile by name. Raises ``InputError``."""
@@ -118,10 +131,11 @@ class Catalog:
     def _of_kind(self, name: str, kind: type[Kind]) -> Kind:
         if (name, kind) not in self._known:
             (wanted,) = get_args(kind.model_fields["kind"].annotation)
-            path = self.path(name, wanted.removeprefix("training-"))  # both kinds of stacks lie in one folder
+            path = self.path(name, wanted)
             profile = read_profile(path)
             if not isinstance(profile, kind):
-                raise InputError.one(str(path), f"is a {profile.kind} profile where a {wanted} is needed")
+                allowed = ", ".join(self._fitting(wanted))
+                raise InputError.one(str(path), f"is a {profile.kind} profile where a {wanted} is needed  ({allowed})")
             self._known[name, kind] = profile
         known: Kind = self._known[name, kind]
         return known
@@ -190,3 +204,8 @@ def _read_kind(name: str, kind: type[Kind]) -> Kind:
     if not isinstance(profile, kind):
         raise InputError.one(name, f"is the profile of a {profile.kind}, not of a {wanted}")
     return profile
+
+
+def _folders(path: Path) -> tuple[str, str]:
+    """What a folder is called, and one thing in it."""
+    return path.parent.name, path.parent.name.removesuffix("s")

@@ -23,11 +23,12 @@ GAP = 3
 """Columns of letters: of a terminal, and between those of a table."""
 
 
-def plain_table(*columns: str) -> Table:
-    """A table without frame: text in its first column, numbers to the right in the others."""
+def plain_table(*columns: str, wraps: bool = False) -> Table:
+    """A table without frame: text in its first column, numbers to the right in the others, which ``wraps`` lets break
+    at their units where all would not fit."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=i > 0)
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=i > 0 and not wraps)
     return table
 
 
@@ -85,7 +86,7 @@ def _totals(summary: Mapping[str, Any]) -> Table:
 def grid_table(grid: Grid) -> Table:
     """A header and its rows; turned, a line for each of its columns, where they would not fit beside one another."""
     header, rows = turned(grid) if _wide(grid) > TERMINAL > _wide(turned(grid)) else grid
-    table = plain_table(*header)
+    table = plain_table(*header, wraps=_wide((header, rows)) > TERMINAL)
     for row in rows:
         table.add_row(*row)
     return table

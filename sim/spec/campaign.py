@@ -146,7 +146,7 @@ class MedianStopping(_Judged):
     @model_validator(mode="after")
     def _not_too_often(self) -> MedianStopping:
         if self.every < 1e-3:
-            raise PydanticCustomError("every", "must be at least 0.1 %")
+            raise PydanticCustomError("every", "'every' must be at least 0.1 %")
         return self
 
 
@@ -176,7 +176,7 @@ class TrialKind(Spec):
     def _grows_in_order(self) -> TrialKind:
         shares = [float(growth.at) for growth in self.growth]
         if shares != sorted(set(shares)) or shares[-1:] == [1.0]:
-            raise PydanticCustomError("growth", "must be in the order of 'at', each below 1 and once")
+            raise PydanticCustomError("growth", "'growth' must be in the order of 'at', each below 1 and once")
         return self
 
 
@@ -216,7 +216,9 @@ class CampaignSpec(Workload):
     def _shares_are_all(self) -> CampaignSpec:
         total = sum(kind.share for kind in self.trials)
         if abs(total - 1.0) > 1e-9:
-            raise PydanticCustomError("trials", "their shares must sum to 1, and sum to {sum}", {"sum": f"{total:g}"})
+            raise PydanticCustomError(
+                "trials", "shares of 'trials' must sum to 1, and sum to {sum}", {"sum": f"{total:g}"}
+            )
         return self
 
     @property

@@ -96,3 +96,13 @@ class RecoveryTimes(Spec):
     load: Duration = Field(description="Loading the checkpoint, e.g. '3 min'.")
     warm_up: Duration = Field(description="From there to full speed: compiling, filling of pipelines, e.g. '2 min'.")
     planned: PlannedStops | None = None
+
+    @model_validator(mode="after")
+    def _works_between_stops(self) -> RecoveryTimes:
+        away = sum(map(int, (self.schedule, self.load, self.warm_up)))
+        if self.planned is not None and self.planned.every <= self.planned.takes + away:
+            raise PydanticCustomError(
+                "planned",
+                "'planned' stops leave no time for work: raise 'every' above 'takes' + 'schedule' + 'load' + 'warm_up'",
+            )
+        return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
@@ -24,7 +24,7 @@ from sim.spec.cluster import Wanted
 from sim.spec.factors import FactorLaw
 from sim.spec.work import Workload
 from sim.spec.workloads import MOST_GPUS
-from sim.validation import Spec
+from sim.validation import Spec, mapping_or
 
 MOST_CLIENTS = 1_000_000
 MOST_ROUNDS = 10_000_000
@@ -42,7 +42,7 @@ class AccessNetwork(Spec):
     @model_validator(mode="after")
     def _moves(self) -> AccessNetwork:
         if not (self.download and self.upload):
-            raise PydanticCustomError("rate", "must be above zero both ways")
+            raise PydanticCustomError("rate", "'download' and 'upload' must be above zero")
         return self
 
 
@@ -133,20 +133,24 @@ class FederatedSpec(Workload):
     download: Bytes = Field(description="Of the model, by each client, e.g. '20 MB'.")
     upload: Bytes = Field(description="Of an update.")
     aggregation: AggregationSpec
-    rounds: Rounds | RoundsByClients
+    rounds: Annotated[
+        Annotated[Rounds, Tag("@number")] | Annotated[RoundsByClients, Tag("@mapping")], mapping_or("@number")
+    ]
     start_after: Duration = Field(default="0 s", validate_default=True)
 
     @model_validator(mode="after")
     def _whole(self) -> FederatedSpec:
         total = sum(kind.share for kind in self.devices.values())
         if abs(total - 1.0) > 1e-9:
-            raise PydanticCustomError("devices", "their shares must sum to 1, and sum to {sum}", {"sum": f"{total:g}"})
+            raise PydanticCustomError(
+                "devices", "shares of 'devices' must sum to 1, and sum to {sum}", {"sum": f"{total:g}"}
+            )
         for name, kind in self.devices.items():
             if kind.network not in self.networks:
                 known = {"device": name, "name": kind.network, "known": ", ".join(self.networks)}
                 raise PydanticCustomError("network", "'{device}' is on '{name}', none of 'networks'  ({known})", known)
         if self.drop_out == 1.0:
-            raise PydanticCustomError("drop_out", "must be below 1: no update would ever come")
+            raise PydanticCustomError("drop_out", "'drop_out' must be below 1: no update would ever come")
         return self
 
     @property

@@ -49,8 +49,8 @@ class Parallel(Spec):
     ``data`` follows from the others where it is left out. A pipeline's stages hold ``chunks`` of the model each
     (virtual stages, interleaved); ``expert`` x ``expert_tensor`` of the other ranks share out the experts. With
     ``sequence``, tensor-parallel ranks share what lies between their products. ``shard`` is what data-parallel ranks
-    share out (ZeRO stages 1, 2 and 3; the last is FSDP), over all of them or over ``shard_gpus``. ``uneven``: the
-    layers of stages are listed by hand.
+    share out (ZeRO stages 1, 2 and 3; the last is FSDP), over all of them or over ``shard_gpus``. ``uneven``:
+    stages may differ by a layer, where these do not divide; the fullest then paces the others.
     """
 
     data: Degree | None = None

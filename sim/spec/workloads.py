@@ -125,7 +125,10 @@ class Checkpoint(Spec):
     @model_validator(mode="after")
     def _written_in_time(self) -> Checkpoint:
         if self.stall is not None and self.stall > self.write:
-            raise PydanticCustomError("stall", "cannot be longer than 'write', which it is a part of")
+            raise PydanticCustomError("stall", "'stall' cannot be longer than 'write', which it is a part of")
+        if not isinstance(self.every, int) and not self.write:
+            message = "{law} weighs what a checkpoint costs: give 'write' more than no time, or 'every' as a duration"
+            raise PydanticCustomError("write", message, {"law": self.every})
         if isinstance(self.every, int) and self.behind_ns > self.every:
             raise PydanticCustomError("stall", "the rest of the write ends after the next checkpoint: raise 'every'")
         return self

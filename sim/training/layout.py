@@ -23,7 +23,7 @@ SPARE_SLOTS = 2
 def problems(
     architecture: Transformer | ParameterCounts, spread: Spread, recipe: Recipe, gpus: int, *, uneven: bool = False
 ) -> list[Problem]:
-    """All that is wrong with a layout on a gang of ``gpus``; ``uneven`` stages hold what the user's own list says."""
+    """All that is wrong with a layout on a gang of ``gpus``; ``uneven`` stages may differ by a layer."""
     found: list[Problem] = [*_gang(spread, gpus)]
     found += _tensor(architecture, spread)
     found += _pipeline(architecture, spread, recipe, uneven=uneven)

@@ -55,16 +55,10 @@ COPIES = 2.0
 
 @dataclass(frozen=True)
 class PoweredStep:
-    """One step of one GPU: the disjoint ``seconds`` and the mean W in them, by phase, under a cap if there is one.
-
-    ``checkpoint_w`` is drawn while a checkpoint is written and no kernel runs, ``evaluation_w`` while the model only
-    reads: forward passes of the same kernels.
-    """
+    """One step of one GPU: the disjoint ``seconds`` and the mean W in them, by phase, under a cap if there is one."""
 
     seconds: Mapping[Phase, float]
     watts: Mapping[Phase, float]
-    checkpoint_w: float
-    evaluation_w: float
 
     @property
     def step_s(self) -> float:
@@ -141,8 +135,7 @@ def phase_watts(gpu: GPUProfile, cost: StepCost, cap_w: float | None = None) -> 
             seconds[phase], watts[phase] = work[phase].under(gpu, limit_w)
         else:
             watts[phase] = min(still.get(phase, waiting_w(gpu)), limit_w)
-    between_w = min(waiting_w(gpu), limit_w)
-    return PoweredStep(seconds, watts, checkpoint_w=between_w, evaluation_w=watts.get("compute", between_w))
+    return PoweredStep(seconds, watts)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ USES = ("active", "wasted")
 SOURCES = ("devices", "wan")
 """Who drew it; components in the ledger."""
 DRAWN_AT_A_TIME = 4096
+MOST_IN_VAIN = 100_000
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,10 @@ class Buffered:
         return _Buffered(self, fleet, rng)
 
 
+class NoUpdateError(Exception):
+    """Of ``MOST_IN_VAIN`` clients in a row none has sent an update: the buffer would never be full."""
+
+
 class _Clients:
     """Sessions one by one, drawn many at a time: s that each takes, whether it reports, its bytes, and its mean W by
     class, source and use."""
@@ -212,7 +217,7 @@ class _Buffered:
             for _ in range(self._rule.at_once):
                 self._begin()
         pieces: list[tuple[int, Floats, Counts]] = []
-        counted, start_ns = 0, self._now_ns
+        counted, start_ns, in_vain = 0, self._now_ns, 0
         while counted < self._rule.buffer:
             end_ns, _, kind, fate, device_w, network_w, down, up = heapq.heappop(self._heap)
             ended = Counts(1, int(fate == "counted"), int(fate == "lost"), int(fate == "late"), down, up)
@@ -221,6 +226,9 @@ class _Buffered:
             self._watts[kind, :, use] = np.maximum(self._watts[kind, :, use] - (device_w, network_w), 0.0)  # rounding
             self._now_ns = end_ns
             counted += fate == "counted"
+            in_vain = 0 if fate == "counted" else in_vain + 1
+            if in_vain > MOST_IN_VAIN:
+                raise NoUpdateError
             self._begin()
         return _InTurn(start_ns, pieces, counted)
 

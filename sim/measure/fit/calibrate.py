@@ -63,7 +63,7 @@ def base_for(recordings: Sequence[Recording], catalog: Catalog, name: str | None
     shared = {
         candidate: len(words & _words(candidate))
         for candidate, path in catalog.paths().items()
-        if path.parent.name == "gpus"
+        if path.parent.name == "gpus" and (BY_CARD in words or BY_CARD not in _words(candidate))
     }
     most = max(shared.values(), default=0)
     best = [candidate for candidate, count in shared.items() if count == most]
@@ -74,6 +74,9 @@ def base_for(recordings: Sequence[Recording], catalog: Catalog, name: str | None
 
 LEAST_SHARED = 2
 """Words that a board's model and a profile's name must share: the maker and the chip."""
+
+BY_CARD = "pcie"
+"""A board for a slot says so in the name that its driver gives; those on a baseboard say it in many ways, or none."""
 
 
 def _words(name: str) -> set[str]:

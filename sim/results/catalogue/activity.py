@@ -56,9 +56,9 @@ PHASES = (
     ("compute", "computing", "compute", 1),
     ("communication", "exposed communication", "exposed", 2),
     ("bubble", "pipeline bubble", "bubble", 3),
-    ("optimizer", "optimizer", "", 0),
-    ("stall", "waiting for data", "", 0),
-    ("straggler", "waiting for the slowest", "", 0),
+    ("optimizer", "optimizer", "optimizer", 4),
+    ("stall", "waiting for data", "data", 5),
+    ("straggler", "waiting for the slowest", "slowest", 6),
 )
 """Of a step: its name, in words, as the head of a column, and the place of that."""
 MFU = "FLOP that the model needs of the peak in its products' precision; attention counts its causal half"
@@ -272,7 +272,7 @@ ACTIVITY: tuple[Table, ...] = (
         "jobs.*.step",
         Quantity("step_s", "step", "s", always=True, compared=1, columns=(At(STEPS, "takes"),)),
         *(
-            Quantity(f"step_split_s.{phase}", word, "s", columns=(At(STEPS, head, place),) if head else ())
+            Quantity(f"step_split_s.{phase}", word, "s", columns=(At(STEPS, head, place),), absent="-")
             for phase, word, head, place in PHASES
         ),
         Quantity("evaluation_s", "evaluating, a step's part", "s"),
@@ -280,8 +280,8 @@ ACTIVITY: tuple[Table, ...] = (
             "exposed_s.*", "exposed communication for", "s", meaning="by what it is for, each on the critical path"
         ),
         Quantity("hidden_s.*", "communication behind computation for", "s"),
-        Quantity("mfu", "MFU", always=True, compared=2, columns=(At(STEPS, "MFU", 4),), form=percent, meaning=MFU),
-        Quantity("hfu", "HFU", always=True, columns=(At(STEPS, "HFU", 5),), form=percent, meaning=HFU),
+        Quantity("mfu", "MFU", always=True, compared=2, columns=(At(STEPS, "MFU", 7),), form=percent, meaning=MFU),
+        Quantity("hfu", "HFU", always=True, columns=(At(STEPS, "HFU", 8),), form=percent, meaning=HFU),
         Quantity("model_tflops_per_gpu", "model TFLOP/s per GPU", "TFLOP/s", always=True),
         Quantity("throughput_tok_per_s", "training throughput", "tokens/s", always=True, compared=3),
         Quantity("throughput_tok_per_s_per_gpu", "throughput of a GPU", "tokens/s", always=True),
