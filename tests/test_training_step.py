@@ -11,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.measure.fit.training_fit import FSDP_FORM, MEGATRON_FORM, SOFT
+from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
+from sim.quantities import Quantity
 from sim.training.communication import HIDING
-from sim.training.compute import kernels, lacking
+from sim.training.compute import cooled, kernels, lacking
 from sim.training.flops import training_flops
 from sim.training.pipeline import bubble_s, slowest_stage_s
 from sim.training.stack import TrainingStack, training_stack
 from sim.training.step import step_cost
 from sim.training.terms import Recipe, Spread, StepCost
 from sim.training.topology import Island, Network, Switched, Tier, switched
-from sim.training.work import work_of
+from sim.training.work import Work, work_of
 
 CATALOG = Catalog()
 H100 = CATALOG.gpu("nvidia-h100-sxm-80gb")
@@ -202,6 +204,42 @@ def test_a_stack_of_another_year_is_slower_where_it_launches() -> None:
     assert (
         cost(older, Spread(data=8), architecture=QWEN).step_s > cost(MEGATRON, Spread(data=8), architecture=QWEN).step_s
     )
+
+
+def test_software_before_the_first_release_is_slower_by_a_rate_of_its_own_and_comes_back() -> None:
+    first, early = MEGATRON.as_of(MEGATRON.first_year), MEGATRON.as_of(MEGATRON.first_year - 3.0)
+    assert first.compute16 == MEGATRON.compute16
+    assert log(first.compute16 / early.compute16) == pytest.approx(3.0 * MEGATRON.kernel_progress, rel=1e-12)
+    assert log(early.layer_s / first.layer_s) == pytest.approx(3.0 * MEGATRON.kernel_progress, rel=1e-12)
+    back = early.as_of(MEGATRON.year)
+    for name in ("compute16", "compute8", "attention", "passes", "layer_s", "expert_passes"):
+        assert getattr(back, name) == pytest.approx(getattr(MEGATRON, name), rel=1e-12)
+
+
+def test_a_board_with_more_watts_for_its_peak_achieves_more_of_it_until_its_limit_holds_it_no_longer() -> None:
+    def with_limit(watts: float) -> float:
+        board = H100.model_copy(update={"tdp": H100.tdp.model_copy(update={"value": Quantity(watts)})})
+        return cooled(board, MEGATRON.watt_exponent, MEGATRON.unthrottled)
+
+    shares = [with_limit(watts) for watts in (350.0, 700.0, 800.0, 1400.0, 2800.0)]
+    assert shares[0] < shares[1] < shares[2] < shares[3] == shares[4] == MEGATRON.unthrottled
+    assert shares[1] == pytest.approx(1.0, rel=1e-3)
+
+
+@given(times=st.integers(1, 8))
+def test_what_is_handled_of_routed_rows_is_no_wider_than_the_model(times: int) -> None:
+    """All that wider experts add passes as a dense network's activations do."""
+    assert isinstance(QWEN, Transformer)
+    assert QWEN.moe is not None
+    spread = Spread(data=8, expert=8)
+
+    def counted(width: int) -> Work:
+        wide = QWEN.moe.model_copy(update={"ffn": width})  # type: ignore[union-attr]  # asserted above
+        return work_of(QWEN.model_copy(update={"moe": wide}), spread, RECIPE)
+
+    narrow, as_wide, wider = (counted(width) for width in (QWEN.hidden // 2, QWEN.hidden, times * QWEN.hidden))
+    assert as_wide.routed_values == wider.routed_values == pytest.approx(2.0 * narrow.routed_values, rel=1e-12)
+    assert wider.values - as_wide.values == pytest.approx((times - 1) * as_wide.routed_values, rel=1e-9, abs=1.0)
 
 
 def test_boards_that_cannot_be_costed_are_named() -> None:

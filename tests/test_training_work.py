@@ -44,6 +44,9 @@ REFUSED = [
     ({"precision": "int8"}, "precision", "mxfp8"),
     ({"model": "llama-3-70b"}, "model", "did you mean"),
     ({"stack": "megatron"}, "stack", "megatron-2026"),
+    ({"as_of": 2030}, "as_of", "'megatron-2026' is of 2026.42: it tells of older releases"),
+    ({"as_of": "last year"}, "as_of", "number"),
+    ({"stack": "fsdp-2024", "as_of": 2023}, "as_of", "nothing in it tells of other years"),
     ({"steps": None}, "", "needs either 'steps' or 'tokens'"),
     ({"tokens": 1e9}, "", "needs either 'steps' or 'tokens'"),
     ({"recompute": None}, "recompute", "required"),
@@ -287,6 +290,15 @@ def test_all_tables_of_a_job_fit_a_terminal() -> None:
     assert "…" not in shown
     assert all(head in shown for grid in job_grids(summary) for head in grid[0])
     assert all(cell in shown for grid in job_grids(summary) for row in grid[1] for cell in row)
+
+
+def test_an_older_release_takes_longer_for_the_same_work() -> None:
+    """In the step and in the hours of the job; the stack's own year changes nothing."""
+    now, same, older = (sim.run(training_world(**year)) for year in ({}, {"as_of": 2026.42}, {"as_of": 2023}))
+    assert step_of(same)["step_s"] == pytest.approx(step_of(now)["step_s"], rel=1e-12)
+    assert step_of(older)["step_s"] > 1.1 * step_of(now)["step_s"]
+    assert older.at("jobs.llama.gpu_hours") > 1.1 * now.at("jobs.llama.gpu_hours")
+    assert step_of(older)["mfu"] < step_of(now)["mfu"]
 
 
 def test_a_step_is_shown_with_all_its_phases() -> None:

@@ -21,6 +21,7 @@ from benchmarks.accuracy import (
     mlenergy,
     mpt_fsdp,
     power_traces,
+    published_training,
     training_power,
 )
 from benchmarks.table import Row
@@ -35,6 +36,7 @@ def rows(*, quick: bool) -> Sequence[Row]:
         *found,
         *megatron.rows(),
         *mpt_fsdp.rows(),
+        *published_training.rows(),
         *collectives.rows(),
         *kernel_times.rows(),
         *kernels.rows(quick=quick),

@@ -164,9 +164,14 @@ class Trained:
         return memory_bytes(self.architecture, self.recipe, self.spread)
 
     @cached_property
+    def release(self) -> TrainingStack:
+        """The stack of the year that is asked for."""
+        return self.stack if self.work.as_of is None else self.stack.as_of(self.work.as_of)
+
+    @cached_property
     def cost(self) -> StepCost:
         """Of a step, at the boards' own limit."""
-        cost = step_cost(self.architecture, self.gpu, self.topology, self.stack, self.spread, self.recipe)
+        cost = step_cost(self.architecture, self.gpu, self.topology, self.release, self.spread, self.recipe)
         return with_loading(cost, self.work.loading.tokens_per_second) if self.work.loading is not None else cost
 
     @cached_property
@@ -219,10 +224,17 @@ class Trained:
                 self.architecture, self.spread, self.recipe, self.gpus, uneven=self.work.parallel.uneven
             )
         ]
-        found += [*self._arithmetic(), *self._batch(), *self._joined()]
+        found += [*self._released(), *self._arithmetic(), *self._batch(), *self._joined()]
         yield from found
         if not found:
             yield from self._misfit()
+
+    def _released(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        year, name, stack = self.work.as_of, self.work.stack, self.stack
+        if year is not None and not stack.progress and not stack.kernel_progress:
+            yield ("as_of",), f"'{name}' is of {stack.year:.0f}, and nothing in it tells of other years; leave it out"
+        elif year is not None and year > stack.year:
+            yield ("as_of",), f"'{name}' is of {stack.year:g}: it tells of older releases, and of none after it"
 
     def _arithmetic(self) -> Iterator[tuple[tuple[str, ...], str]]:
         gpu, precision = self.gpu, self.recipe.precision

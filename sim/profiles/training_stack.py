@@ -31,6 +31,7 @@ class TrainingStackProfile(Profile):
     memory_efficiency: Efficiency
     watt_exponent: Exponent
     attention_watt_exponent: Exponent
+    unthrottled: Sourced[Annotated[float, Field(ge=1.0, le=3.0)]]
     passes: Passes
     expert_passes: Passes
     logit_bytes: Sourced[Annotated[float, Field(ge=2.0, le=1000.0)]]
@@ -45,3 +46,5 @@ class TrainingStackProfile(Profile):
     head_imbalance: Share
     straggling: Sourced[Annotated[float, Field(ge=0.0, le=1.0)]]
     progress: Sourced[Annotated[float, Field(ge=0.0, le=5.0)]]
+    kernel_progress: Sourced[Annotated[float, Field(ge=0.0, le=1.0)]]
+    first_year: Sourced[Annotated[float, Field(ge=2015.0, le=2100.0)]]

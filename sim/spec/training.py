@@ -106,12 +106,19 @@ class ModelWork(Spec):
     """Work given as the training of a model: its time, power and memory follow from model, layout, hardware and stack.
 
     ``precision`` is that of the products. ``recompute``: what the backward pass computes again instead of keeping it
-    (``selective``: attention; ``full``: layers). ``offload`` keeps that on the host.
+    (``selective``: attention; ``full``: layers). ``offload`` keeps that on the host. ``as_of`` is the year of the
+    stack's release that runs, where it is an older one.
     """
 
     kind: Literal["model"]
     model: ModelChoice
     stack: str
+    as_of: float | None = Field(
+        default=None,
+        ge=2015.0,
+        le=2100.0,
+        description="Year of the stack's release that runs; the stack's own, if absent.",
+    )
     precision: TrainingPrecision
     sequence: Count = Field(description="Tokens of a sequence.")
     global_batch: Count = Field(description="Sequences of a step.")

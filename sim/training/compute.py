@@ -84,9 +84,10 @@ def lacking(gpu: GPUProfile, recipe: Recipe) -> str | None:
     return f"{gpu.name} has no {' nor '.join(missing)} among its peaks" if missing else None
 
 
-def cooled(gpu: GPUProfile, exponent: float) -> float:
-    """How much more of its peak a board achieves than an H100, by the watts it may draw for each FLOP/s."""
-    return float((gpu.peak["bf16"].value / gpu.tdp.value / REFERENCE_FLOP_PER_J) ** -exponent)
+def cooled(gpu: GPUProfile, exponent: float, unthrottled: float) -> float:
+    """How much more of its peak a board achieves than an H100, by the watts it may draw for each FLOP/s, up to where
+    its limit no longer holds it."""
+    return min(float((gpu.peak["bf16"].value / gpu.tdp.value / REFERENCE_FLOP_PER_J) ** -exponent), unthrottled)
 
 
 def kernels(work: Work, gpu: GPUProfile, stack: TrainingStack, recipe: Recipe) -> Kernels:
@@ -95,7 +96,7 @@ def kernels(work: Work, gpu: GPUProfile, stack: TrainingStack, recipe: Recipe) -
     machine = Machine(gpu.chip.multiprocessors.value, gpu.chip.clock.value, gpu.memory.bandwidth.value)
     arithmetic = ARITHMETIC[recipe.precision]
     byte_per_s = machine.byte_per_s * stack.memory
-    share = cooled(gpu, stack.watt_exponent)
+    share = cooled(gpu, stack.watt_exponent, stack.unthrottled)
     rate16 = gpu.peak["bf16"].value * stack.compute16 * share
     own = {2.0: stack.compute16, 4.0: stack.compute16, 1.0: stack.compute8, 0.5: stack.compute4}
     rate = gpu.peak[arithmetic.peak].value * own[arithmetic.operand_bytes] * share
@@ -108,7 +109,8 @@ def kernels(work: Work, gpu: GPUProfile, stack: TrainingStack, recipe: Recipe) -
     products_s = float((passes * once).sum())
     flop = 2.0 * p[:, 0] * p[:, 1] * p[:, 2] * passes.sum(0)
     scores_per_s = EXPONENTIALS_PER_CYCLE * machine.multiprocessors * machine.clock_hz
-    attention_rate = gpu.peak["bf16"].value * stack.attention * cooled(gpu, stack.attention_watt_exponent)
+    attention_share = stack.attention * cooled(gpu, stack.attention_watt_exponent, stack.unthrottled)
+    attention_rate = gpu.peak["bf16"].value * attention_share
     attention_s = work.attention_flop / attention_rate + work.scores / scores_per_s
     moved = VALUE_BYTES * (stack.passes * work.values + stack.expert_passes * work.routed_values)
     logits = stack.logit_bytes * work.logits
@@ -117,14 +119,14 @@ def kernels(work: Work, gpu: GPUProfile, stack: TrainingStack, recipe: Recipe) -
         moved += (QUANTISED_BYTES[recipe.precision] + transposed) * work.quantised_values
     between_s = float((moved + logits) / byte_per_s)
     forward_again = float(((p[:, 4] - 1.0) * count * once[0]).sum())
-    attention_share = work.attention_again / (1.0 + 2.5 + work.attention_again)
+    of_attention = work.attention_again / (1.0 + 2.5 + work.attention_again)
     head_s = float((passes[:, -1] * once[:, -1]).sum() + logits / byte_per_s)
     return Kernels(
         products_s=products_s,
         attention_s=float(attention_s),
         between_s=between_s,
         head_s=head_s,
-        again_s=forward_again + float(attention_s) * attention_share + between_s * work.again / (3.0 + work.again),
+        again_s=forward_again + float(attention_s) * of_attention + between_s * work.again / (3.0 + work.again),
         memory_s=between_s + float((passes * streamed).sum()),
         flop=float(flop.sum()) + work.attention_flop,
         quantised_flop=float(flop[p[:, 6] > 0.0].sum()),

@@ -2,7 +2,7 @@
 
 Shares are achieved fractions of the data sheet's peaks and never exceed 1. Those of arithmetic are an H100's; boards
 that could compute more for each watt that they may draw are throttled more (``watt_exponent``), those that could
-compute less, less.
+compute less, less, until they are not throttled at all (``unthrottled``).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class TrainingStack:
     pipeline ranks. ``head_imbalance``: how much of the output head's time the last stage is behind the others.
     ``straggling``: what the slowest GPU adds to a step, for each factor e of GPUs. ``progress``: by which rate a year
     the host's times and experts' handling fall from release to release, ``year`` the release the constants are of.
+    Before ``first_year``, the earliest release that tells of it, all that is not the network's got faster by
+    ``kernel_progress`` a year. ``unthrottled``: of an H100's shares, what a board achieves that its limit never holds.
     """
 
     compute16: float
@@ -41,6 +43,7 @@ class TrainingStack:
     memory: float
     watt_exponent: float
     attention_watt_exponent: float
+    unthrottled: float
     passes: float
     expert_passes: float
     logit_bytes: float
@@ -55,6 +58,8 @@ class TrainingStack:
     head_imbalance: float
     straggling: float
     progress: float
+    kernel_progress: float
+    first_year: float
     year: float
 
     @property
@@ -64,9 +69,16 @@ class TrainingStack:
 
     def as_of(self, year: float) -> TrainingStack:
         """The same framework as released in another ``year`` (2025.75 is September 2025)."""
-        slower = exp(self.progress * (self.year - year))
+        first = self.first_year
+        early = exp(self.kernel_progress * (min(self.year, first) - min(year, first)))
+        slower = exp(self.progress * (max(self.year, first) - max(year, first))) * early
         return replace(
             self,
+            compute16=self.compute16 / early,
+            compute8=self.compute8 / early,
+            compute4=self.compute4 / early,
+            attention=self.attention / early,
+            passes=self.passes * early,
             layer_s=self.layer_s * slower,
             expert_layer_s=self.expert_layer_s * slower,
             expert_passes=self.expert_passes * slower,
@@ -84,6 +96,7 @@ def training_stack(profile: TrainingStackProfile) -> TrainingStack:
         memory=profile.memory_efficiency.value,
         watt_exponent=profile.watt_exponent.value,
         attention_watt_exponent=profile.attention_watt_exponent.value,
+        unthrottled=profile.unthrottled.value,
         passes=profile.passes.value,
         expert_passes=profile.expert_passes.value,
         logit_bytes=profile.logit_bytes.value,
@@ -98,5 +111,7 @@ def training_stack(profile: TrainingStackProfile) -> TrainingStack:
         head_imbalance=profile.head_imbalance.value,
         straggling=profile.straggling.value,
         progress=profile.progress.value,
+        kernel_progress=profile.kernel_progress.value,
+        first_year=profile.first_year.value,
         year=profile.year.value,
     )

@@ -57,9 +57,9 @@ class Work:
     """A micro-batch on one GPU. ``products`` has a row for each of ``Rows``, the output head's the last.
 
     ``attention_flop`` and ``scores`` (exponentials) are of all passes, recomputed ones included. ``values`` of 16 bits
-    pass between products, ``routed_values`` of experts' widths, ``quantised_values`` are operands; ``logits`` those of
-    the head. ``again`` and ``attention_again`` are forward passes of layers and of attention that are recomputed.
-    ``own`` are the parameters of a GPU of the first stage; FLOP are of the gang's step.
+    pass between products, ``routed_values`` are of experts' widths up to the model's, ``quantised_values`` are
+    operands; ``logits`` those of the head. ``again`` and ``attention_again`` are forward passes of layers and of
+    attention that are recomputed. ``own`` are the parameters of a GPU of the first stage; FLOP are of the gang's step.
     """
 
     products: Floats
@@ -153,10 +153,12 @@ class _Counted:
         self.values += ROTATED_VALUES * tokens * turned * each.layers
 
     def route(self, mixture: Mixture, tokens: float, gate: float) -> None:
-        """What sorts a GPU's ``tokens`` to experts, and their activations."""
+        """What sorts a GPU's ``tokens`` to experts, and their activations. What is dispatched and padded is as wide as
+        the model: beyond its width, an expert's activations pass as often as any network's."""
         rows = tokens * mixture.per_token * mixture.layers
-        self.values += rows * SORTED_VALUES * mixture.hidden
-        self.routed += rows * gate * mixture.width
+        handled = min(mixture.width, mixture.hidden)
+        self.values += rows * (SORTED_VALUES * mixture.hidden + gate * (mixture.width - handled))
+        self.routed += rows * gate * handled
 
 
 def _products(a: Architecture, part: Layers, spread: Spread, recipe: Recipe, times: int) -> list[Rows]:
