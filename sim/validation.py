@@ -112,8 +112,10 @@ def _resolve(annotation: Any, loc: tuple[str | int, ...], data: Any) -> tuple[Ke
     """Pydantic's location -> (the path as written in the file, the models that stand there)."""
     path: list[str | int] = []
     here = _members(annotation)
-    for part in loc:
+    for i, part in enumerate(loc):
         tagged = [m for m in here if _is_model(m) and _kind(m) == part]
+        if i and part == loc[i - 1] and any(part in m.model_fields for m in tagged):
+            tagged = []  # the field 'model' of the kind 'model', after its tag
         if tagged and not (has(data, [str(part)]) and _kind(tagged[0]) is None):
             here = list(tagged)  # the tag of a union member: pydantic's word, not the user's
             continue

@@ -91,6 +91,41 @@ def test_rows_that_cannot_be_read_are_each_named(tmp_path: Path) -> None:
         read_training_table(table, CATALOG)
 
 
+GOOD = "26.04,pre-training,LLAMA3_8B,DGX-H100,8,BF16,128,1,8192,8,1,1,1,1,,,14451,"
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "column", "says"),
+    [
+        (",14451,", f",{figure},", "tokens_per_s_per_gpu", f"must be a number above zero, and is '{figure}'")
+        for figure in ("", "nan", "inf", "0", "-5", "many")
+    ]
+    + [
+        (",128,1,", ",128,0,", "mbs", "at least 1, and is '0'"),
+        (",128,1,", ",-128,1,", "gbs", "at least 1, and is '-128'"),
+        (",8192,", ",1e3,", "sequence", "at least 1, and is '1e3'"),
+        ("H100,8,", "H100,,", "gpus", "at least 1, and is ''"),
+        ("DGX-H100", "DGX-H10", "system", "did you mean 'DGX-H100'?"),
+        ("BF16", "INT3", "precision", "unknown 'INT3'"),
+        ("26.04", "26", "release", "a year and a month"),
+    ],
+)
+def test_a_cell_that_is_no_number_or_name_is_told_by_its_column(
+    tmp_path: Path, there: str, instead: str, column: str, says: str
+) -> None:
+    """What would be NaN in the fit, or another number than is written, is refused where it stands."""
+    _, (wrong,) = training_runs(bridge(tmp_path / "t.csv", GOOD.replace(there, instead, 1)), CATALOG)
+    assert (wrong.line, wrong.path) == (2, column)
+    assert says in wrong.message
+
+
+def test_columns_that_are_missing_are_named(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text(BRIDGE_HEADER.replace("pp,cp,vp", "cp") + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match="without columns pp, vp"):
+        read_training_table(table, CATALOG)
+
+
 def made_up(tmp_path: Path, faster: float = 1.0) -> Path:
     """Runs as the shipped stack has them, all ``faster`` by one factor."""
     sizes = {(size, gpus): 1.0 for size in ("1b", "3b", "7b") for gpus in (8, 16, 32)}

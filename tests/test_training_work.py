@@ -70,6 +70,26 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], path: str, says: str
     assert any(at in (path, "workloads.llama.work") and says in message for at, message in found), found
 
 
+def test_problems_of_a_written_architecture_have_their_place_and_the_names_allowed() -> None:
+    """The field 'model' is named as its kind, whose tag stands before it in what pydantic says."""
+    written = {"kind": "transformer", "moe": {"experts": 8, "ffn": 4, "experts_per_tokn": 2}}
+    world = training_world()
+    world["workloads"]["llama"]["work"]["model"] = {"architecture": written}
+    found = dict(problems(world))
+    at = "model.architecture"
+    assert "did you mean 'experts_per_token'?" in found[f"{at}.moe.experts_per_tokn"]
+    assert found[f"{at}.layers"].startswith("required")
+
+
+def test_what_no_number_of_replicas_makes_fit_is_not_said_to() -> None:
+    """Activations are not shared out among replicas; weights are."""
+    world = training_world(precision="bf16", parallel={"shard": "parameters"}, recompute="full", sequence=2**20)
+    ((_, message),) = problems(world)
+    assert message.endswith("activations alone do not: compute them again, or raise 'tensor' or 'context'")
+    ((_, message),) = problems(training_world(model="deepseek-v3", parallel={"shard": "parameters"}, recompute="full"))
+    assert "share it among more GPUs" in message
+
+
 def test_the_arithmetic_of_what_does_not_fit_is_told() -> None:
     """Weights, gradients, optimizer and activations, as ``memory`` reckons them; and a fabric where a gang leaves a
     node."""

@@ -283,7 +283,12 @@ class Trained:
         usable = usable_bytes(held)
         if memory.total > usable:
             tried = self._would_fit(usable)
-            remedy = f"; {' or '.join(tried)} would fit" if tried else "; more GPUs to share it among would fit"
+            if tried:
+                remedy = f"; {' or '.join(tried)} would fit"
+            elif memory.activations > usable:  # that no number of replicas shares out
+                remedy = "; activations alone do not: compute them again, or raise 'tensor' or 'context'"
+            else:
+                remedy = "; share it among more GPUs: by 'shard', 'tensor', 'pipeline' or, of experts, 'expert'"
             yield (
                 ("parallel",),
                 f"needs {memory.arithmetic()} on each GPU; '{self.gpu.name}' has {held / BYTES_PER_GB:.1f} GB, of "

@@ -11,8 +11,10 @@ recipe: the note then has its tokens a second, and the row is two runs.
 
 from __future__ import annotations
 
+import io
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,16 +27,19 @@ from sim.measure.fit.measured_csv import has_columns
 from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
+from sim.reading import read_text
 from sim.training.compute import lacking
 from sim.training.layout import problems
 from sim.training.terms import Recipe, Spread, TrainingPrecision
 from sim.training.topology import Island, Network, Switched, Tier, spread_evenly, switched
 from sim.training.work import Architecture
+from sim.validation import nearest
 
 BRIDGE = ("release", "phase", "model", "system", "gpus", "precision", "gbs", "mbs", "sequence", "fsdp", "tp", "pp",
           "cp", "vp", "ep", "tokens_per_s_per_gpu")  # fmt: skip
 FOUNDRY = ("model", "sequence", "gpus", "gpu", "micro_batch", "grad_accumulation", "global_batch",
            "tokens_per_s_per_gpu", "precision", "sharding", "activation_recompute")  # fmt: skip
+MEASURED = "tokens_per_s_per_gpu"
 PRECISIONS: Mapping[str, TrainingPrecision] = {
     "BF16": "bf16",
     "FP8": "fp8",
@@ -101,8 +106,8 @@ class Run:
 
 
 def is_training_table(path: Path) -> bool:
-    """Whether the file is a table of training runs."""
-    return has_columns(path, BRIDGE) or has_columns(path, FOUNDRY)
+    """Whether the file is a table of training runs, by the column that all of them have; others may be missing."""
+    return has_columns(path, [MEASURED])
 
 
 def is_bridge_table(path: Path) -> bool:
@@ -122,7 +127,7 @@ def read_training_table(path: Path, catalog: Catalog) -> list[Run]:
 
 def training_runs(path: Path, catalog: Catalog) -> tuple[list[Run], list[Problem]]:
     """The runs of a table, and what is wrong with the rows that are none."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = _cells(path)
     read = _bridge if set(BRIDGE) <= set(table.columns) else _foundry
     found: list[Run] = []
     wrong: list[Problem] = []
@@ -130,8 +135,8 @@ def training_runs(path: Path, catalog: Catalog) -> tuple[list[Run], list[Problem
         line, cells = i + 2, {str(name): str(cell) for name, cell in row.items()}
         try:
             runs = list(read(cells, catalog, line))
-        except (KeyError, ValueError) as error:
-            wrong.append(Problem(str(path), line, "", f"cannot be read: {error}"))
+        except _CellError as error:
+            wrong.append(Problem(str(path), line, error.column, str(error)))
             continue
         for run in runs:
             bad = problems(run.architecture, run.spread, run.recipe, run.gpus, uneven=True)
@@ -140,6 +145,55 @@ def training_runs(path: Path, catalog: Catalog) -> tuple[list[Run], list[Problem
             wrong += [Problem(str(path), line, field, message) for field, message in bad]
             found += [run] if not bad else []
     return found, wrong
+
+
+class _CellError(ValueError):
+    """What is wrong with the cell of a column."""
+
+    def __init__(self, column: str, message: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+def _cells(path: Path) -> pd.DataFrame:
+    """The rows as text. Raises ``InputError`` where this is no CSV, or lacks columns of the header it is nearer to."""
+    try:
+        table = pd.read_csv(io.StringIO(read_text(path), newline=""), dtype=str, keep_default_na=False)
+    except ValueError as error:  # pandas' ParserError is one
+        raise InputError.one(str(path), f"cannot be read as CSV: {error}") from None
+    table.columns = table.columns.str.strip()
+    absent = min(([name for name in header if name not in table.columns] for header in (BRIDGE, FOUNDRY)), key=len)
+    if absent:
+        raise InputError.one(str(path), f"is a table of training runs without columns {', '.join(absent)}", line=1)
+    return table
+
+
+def _one_of(row: Mapping[str, str], column: str, known: Iterable[str]) -> str:
+    """A cell that is one of the known names."""
+    names = [*known]
+    if row[column] not in names:
+        raise _CellError(column, f"unknown '{row[column]}'{nearest(row[column], names)}  ({', '.join(names)})")
+    return row[column]
+
+
+def _measured(row: Mapping[str, str]) -> float:
+    """Tokens a second, above zero and finite."""
+    cell = row[MEASURED]
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise _CellError(MEASURED, f"must be a number above zero, and is '{cell}'")
+    return value
+
+
+def _count(row: Mapping[str, str], column: str, which: int = 0) -> int:
+    """A whole number of at least 1: the first of a cell, or the one in brackets."""
+    value = _number(row[column], which) if re.fullmatch(r"\s*\d+\s*(\(.*\)\s*)?", row[column]) else 0
+    if value < 1:
+        raise _CellError(column, f"must be a whole number of at least 1, and is '{row[column]}'")
+    return value
 
 
 def topology_of(system: System, gpu: GPUProfile, gpus: int) -> Switched:
@@ -155,25 +209,26 @@ def topology_of(system: System, gpu: GPUProfile, gpus: int) -> Switched:
 def _bridge(row: dict[str, str], catalog: Catalog, line: int) -> Iterator[Run]:
     """A row of Megatron-Bridge: one run, or two where its note has a second figure in brackets."""
     second = re.search(r"tokens_per_s_per_gpu printed as \d+ \((\d+)\)", row.get("note", ""))
-    yield _bridge_run(row, catalog, line, 0, float(row["tokens_per_s_per_gpu"]))
+    yield _bridge_run(row, catalog, line, 0, _measured(row))
     if second:
         yield _bridge_run(row, catalog, line, 1, float(second.group(1)))
 
 
 def _bridge_run(row: dict[str, str], catalog: Catalog, line: int, which: int, tokens_per_s: float) -> Run:
-    system = SYSTEMS[row["system"]]
-    gpus = int(row["gpus"])
+    system = SYSTEMS[_one_of(row, "system", SYSTEMS)]
+    gpus = _count(row, "gpus")
     tensor, pipeline, context, chunks, expert = (max(1, _number(row[k], which)) for k in ("tp", "pp", "cp", "vp", "ep"))
     named = re.findall(r"[A-Z0-9-]+", row["precision"])
-    precision = PRECISIONS[named[min(which, len(named) - 1)]] if named else UNSTATED[which]
+    asked = {"precision": named[min(which, len(named) - 1)]} if named else None
+    precision = PRECISIONS[_one_of(asked, "precision", PRECISIONS)] if asked is not None else UNSTATED[which]
     if which:  # A cell without brackets may be of the first recipe alone: what has no room was smaller in the second.
         expert = min(expert, gpus // pipeline)
     gpu = catalog.gpu(system.gpu)
     hopper = gpu.chip is not None and gpu.chip.generation == "hopper"
     name = re.sub(r"\s*\(.*", "", row["model"])
-    architecture = catalog.model(profile_named(name, tuple(catalog.paths()))).architecture
+    architecture = catalog.model(_model(name, catalog)).architecture
     mtp = "deepseek" in name.lower() and "w/o MTP" not in row["model"]
-    year, month = (int(part) for part in row["release"].split(".")[:2])
+    year, month = _release(row["release"])
     return Run(
         model=name,
         system=row["system"],
@@ -181,7 +236,7 @@ def _bridge_run(row: dict[str, str], catalog: Catalog, line: int, which: int, to
         gpus=gpus,
         architecture=architecture,
         spread=Spread(
-            data=gpus // (tensor * pipeline * context),
+            data=max(1, gpus // (tensor * pipeline * context)),
             tensor=tensor,
             pipeline=pipeline,
             context=context,
@@ -191,9 +246,9 @@ def _bridge_run(row: dict[str, str], catalog: Catalog, line: int, which: int, to
             sequence_parallel=tensor > 1,
         ),
         recipe=Recipe(
-            sequence=int(row["sequence"]),
-            global_batch=_number(row["gbs"], which),
-            micro_batch=_number(row["mbs"], which),
+            sequence=_count(row, "sequence"),
+            global_batch=_count(row, "gbs", which),
+            micro_batch=_count(row, "mbs", which),
             precision="fp8" if hopper and precision == "mxfp8" else precision,
             lora_rank=16 if row["phase"] == "lora" else None,
             gradient_bytes=2.0,
@@ -206,6 +261,21 @@ def _bridge_run(row: dict[str, str], catalog: Catalog, line: int, which: int, to
     )
 
 
+def _model(name: str, catalog: Catalog) -> str:
+    try:
+        return profile_named(name, tuple(catalog.paths()))
+    except ValueError as error:
+        raise _CellError("model", str(error)) from None
+
+
+def _release(cell: str) -> tuple[int, int]:
+    """Year of this century and month: ``26.06.01`` -> (26, 6)."""
+    found = re.match(r"(\d\d)\.(\d\d)(\.|$)", cell)
+    if found is None:
+        raise _CellError("release", f"must be a year and a month, e.g. 26.06, and is '{cell}'")
+    return int(found[1]), int(found[2])
+
+
 def _number(cell: str, which: int) -> int:
     """The first number of a cell, or the one in brackets where there is one; 0 where there is none."""
     found = re.findall(r"\d+", cell)
@@ -214,26 +284,26 @@ def _number(cell: str, which: int) -> int:
 
 def _foundry(row: dict[str, str], catalog: Catalog, line: int) -> Iterator[Run]:
     """A row of LLM Foundry."""
-    system = SYSTEMS[row["gpu"]]
-    gpu, gpus, sequence = catalog.gpu(system.gpu), int(row["gpus"]), int(row["sequence"])
+    system = SYSTEMS[_one_of(row, "gpu", SYSTEMS)]
+    gpu, gpus, sequence = catalog.gpu(system.gpu), _count(row, "gpus"), _count(row, "sequence")
     yield Run(
         model=row["model"],
         system=row["gpu"],
         gpu=gpu,
         gpus=gpus,
-        architecture=mpt(row["model"], sequence),
+        architecture=mpt(_one_of(row, "model", MPT), sequence),
         spread=Spread(data=gpus, shard="parameters" if row["sharding"] == "FULL_SHARD" else "gradients"),
         recipe=Recipe(
             sequence=sequence,
-            global_batch=int(row["global_batch"]),
-            micro_batch=int(row["micro_batch"]),
-            precision=PRECISIONS[row["precision"]],
+            global_batch=_count(row, "global_batch"),
+            micro_batch=_count(row, "micro_batch"),
+            precision=PRECISIONS[_one_of(row, "precision", PRECISIONS)],
             recompute="full" if row["activation_recompute"] == "True" else "none",
             gradient_bytes=2.0,
         ),
         topology=topology_of(system, gpu, gpus),
         year=2024.0,
-        tokens_per_s=float(row["tokens_per_s_per_gpu"]),
+        tokens_per_s=_measured(row),
         line=line,
     )
 
