@@ -242,6 +242,15 @@ def test_what_is_handled_of_routed_rows_is_no_wider_than_the_model(times: int) -
     assert wider.values - as_wide.values == pytest.approx((times - 1) * as_wide.routed_values, rel=1e-9, abs=1.0)
 
 
+def test_scalar_units_are_not_throttled_as_matrix_units_are() -> None:
+    # A B200 has 75 TFLOP/s in 32 bits where an H100 has 67, and both less than their limits let through.
+    recipe = replace(RECIPE, precision="fp32", global_batch=8)
+    taken = [
+        step_cost(LLAMA_8B, gpu, nodes(8), MEGATRON, Spread(8, shard="parameters"), recipe) for gpu in (H100, B200)
+    ]
+    assert taken[1].seconds["compute"] < taken[0].seconds["compute"]
+
+
 def test_boards_that_cannot_be_costed_are_named() -> None:
     a100 = CATALOG.gpu("nvidia-a100-sxm-80gb")
     assert lacking(H100, RECIPE) is None

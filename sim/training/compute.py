@@ -78,7 +78,10 @@ class Kernels:
 def lacking(gpu: GPUProfile, recipe: Recipe) -> str | None:
     """Why a board cannot be costed for a recipe: an arithmetic that it does not have, or a chip nobody described."""
     if gpu.chip is None:
-        return f"{gpu.name} has no 'chip' in its profile, from which times of kernels follow"
+        return (
+            f"{gpu.name} has no 'chip' in its profile, from which times of kernels follow; give the work as 'steps' or "
+            "'gpu-hours' there"
+        )
     peaks = {"bf16", ARITHMETIC[recipe.precision].peak}
     missing = sorted(peak for peak in peaks if peak not in gpu.peak)
     return f"{gpu.name} has no {' nor '.join(missing)} among its peaks" if missing else None
@@ -99,7 +102,9 @@ def kernels(work: Work, gpu: GPUProfile, stack: TrainingStack, recipe: Recipe) -
     share = cooled(gpu, stack.watt_exponent, stack.unthrottled)
     rate16 = gpu.peak["bf16"].value * stack.compute16 * share
     own = {2.0: stack.compute16, 4.0: stack.compute16, 1.0: stack.compute8, 0.5: stack.compute4}
-    rate = gpu.peak[arithmetic.peak].value * own[arithmetic.operand_bytes] * share
+    # Scalar units in 32 bits are not what a board's limit throttles: its peak in matrix units says nothing of them.
+    held = 1.0 if arithmetic.peak == "fp32" else share
+    rate = gpu.peak[arithmetic.peak].value * own[arithmetic.operand_bytes] * held
     p = work.products
     once, streamed, byte = _once_s(
         work, float(rate), float(rate16), arithmetic, machine, stack.memory, recipe.gradient_bytes
