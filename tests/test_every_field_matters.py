@@ -238,6 +238,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
         "steps": ("model", {f"{WORK}.steps": 200}, "jobs.llama.makespan_s"),
         "tokens": ("tokens", {f"{WORK}.tokens": 1e9}, "jobs.llama.makespan_s"),
         "recompute": ("model", {f"{WORK}.recompute": "selective"}, f"{STEP}.hfu"),
+        "as_of": ("model", {f"{WORK}.as_of": 2025.0}, f"{STEP}.step_s"),
         "offload": ("model", {f"{WORK}.offload": "optimizer"}, f"{STEP}.step_s"),
         "mtp_modules": (
             "recomputed",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sim.engine.serving.plan import padded_tokens
@@ -162,6 +162,7 @@ def test_what_contexts_draw_is_a_matter_of_reading_them_and_not_of_the_largest_b
     st.floats(0.0, 20000.0),
     st.booleans(),
 )
+@example("llama-3.1-8b", [0.75, 1.0], 1, 0.0, True)
 def test_a_lower_cap_is_never_faster(model: str, caps: list[float], users: int, context: float, prompts: bool) -> None:
     """Of whatever batch and context, beside prompts or not; and what is drawn keeps to the cap."""
     board = replace(

@@ -148,6 +148,9 @@ def _held(device: Device, work: Work, slopes: Work, decoding: Floats, reads: Flo
     whole = begun.plus(read, reads)
     most_j = (device.limit_w - device.loaded_w) * begun.seconds(1.0)
     own_j = np.minimum(whole.joules.total * _share(device, whole) - reads * reads_j, most_j) - decoding * sequences_j
+    # Beside prompts there may be fewer that decode than that, down to none: the limit holds there, too.
+    alone_j = (device.limit_w - device.loaded_w) * work.seconds(1.0)
+    own_j = np.concatenate([own_j[:1], np.minimum(own_j, alone_j)[1:]])
     asked_j = work.joules.total
     return np.where(asked_j > 0.0, np.clip(own_j / np.maximum(asked_j, 1e-30), 0.0, 1.0), 1.0)
 
