@@ -52,7 +52,7 @@ NODES = {  # accelerators of the node, and those that their own link joins
     "trn2-server": (16, 64),
 }
 LIQUID = {"gb200-nvl72-tray", "gb300-nvl72-tray", "gb200-nvl72", "gb300-nvl72", "tpu-v5p-host", "tpu-7x-host"}
-SERVING = [name for name in NODES if CATALOG.gpu(CATALOG.node(name).gpus.profile).chip is not None]  # type: ignore[union-attr]
+SERVING = [name for name in NODES if CATALOG.gpu(CATALOG.node(name).gpus.profile).chip is not None]  # type: ignore[union-attr]  # every node of these has GPUs
 
 
 def drawn(name: str, *, cpu_load: float = 1.0, at_work: bool = True) -> dict[str, float]:
@@ -155,7 +155,7 @@ def test_a_training_job_of_steps_runs_on_every_node(name: str) -> None:
     energy = run.ledger()
     busy = energy[(energy.component == "gpu") & (energy.owner == "w")].energy_j.sum()
     assert busy > 0
-    gpu = CATALOG.gpu(CATALOG.node(name).gpus.profile)  # type: ignore[union-attr]
+    gpu = CATALOG.gpu(CATALOG.node(name).gpus.profile)  # type: ignore[union-attr]  # every node of these has GPUs
     step_s = max(1e15 / (0.5 * float(gpu.peak["bf16"].value)), 1e12 / (0.8 * float(gpu.memory.bandwidth.value)))
     assert busy <= CATALOG.node(name).slots * float(gpu.tdp.value) * 100 * (2 * step_s + 0.25)
 
@@ -242,7 +242,7 @@ def test_cold_plates_of_several_nodes_take_their_shares_by_what_each_draws() -> 
     assert isinstance(made, PlantSpec)
     rack_w, host_w = (sum(drawn(n).values()) - drawn(n)["psu_loss"] for n in ("gb300-nvl72", "tpu-v5p-host"))
     expected = (0.88 * rack_w + 0.54 * host_w) / (rack_w + host_w)
-    assert made.cooling.liquid_share == pytest.approx(expected, rel=1e-12)  # type: ignore[attr-defined]
+    assert made.cooling.liquid_share == pytest.approx(expected, rel=1e-12)  # type: ignore[attr-defined]  # the facility is a plant with cold plates
 
 
 def test_fans_take_little_where_plates_take_the_heat() -> None:

@@ -38,7 +38,7 @@ def hazard(**changes: object) -> Hazard:
         "shows": "crash",
         "repair_ns": 0,
     }
-    return Hazard(**{**values, **changes})  # type: ignore[arg-type]
+    return Hazard(**{**values, **changes})  # type: ignore[arg-type]  # fields of several types in one mapping
 
 
 def poisson_bounds(mean: float, confidence: float) -> tuple[float, float]:
@@ -127,11 +127,11 @@ def test_a_switch_takes_the_nodes_that_hang_on_it() -> None:
     law = hazard(nodes=4)
     assert law.parts(10) == 3
     names = [f"n{i}" for i in range(10)]
-    assert law.struck(1, names) == ("n4", "n5", "n6", "n7")  # type: ignore[arg-type,comparison-overlap]
-    assert law.struck(2, names) == ("n8", "n9")  # type: ignore[arg-type,comparison-overlap]
+    assert law.struck(1, names) == ("n4", "n5", "n6", "n7")  # type: ignore[arg-type,comparison-overlap]  # names stand in for nodes
+    assert law.struck(2, names) == ("n8", "n9")  # type: ignore[arg-type,comparison-overlap]  # names stand in for nodes
     gpus = hazard(per_node=8)
     assert gpus.parts(10) == 80
-    assert [gpus.struck(part, names) for part in (0, 7, 8, 79)] == [("n0",), ("n0",), ("n1",), ("n9",)]  # type: ignore[arg-type,comparison-overlap]
+    assert [gpus.struck(part, names) for part in (0, 7, 8, 79)] == [("n0",), ("n0",), ("n1",), ("n9",)]  # type: ignore[arg-type,comparison-overlap]  # names stand in for nodes
 
 
 def test_the_profile_of_llama_3_gives_419_interruptions_in_54_days() -> None:

@@ -124,7 +124,7 @@ def test_a_hang_is_noticed_by_its_timeout_and_its_node_replaced() -> None:
 @pytest.mark.parametrize("state", ["hot", "warm", "cold"])
 def test_spares_are_ready_sooner_the_more_they_draw(state: str) -> None:
     crash = Script(((H // 2, "crash", (0,), True),))
-    kept = Spares(1, state, 45 * S, 80.0)  # type: ignore[arg-type]
+    kept = Spares(1, state, 45 * S, 80.0)  # type: ignore[arg-type]  # a parameter is a str, not a Literal
     outcome, ledger = run([pool(3, failures=crash, spares=kept)], [recovering(work_ns=H)])
     boots = 100 * S if state == "cold" else 0
     assert outcome.end_ns == H // 2 + 60 * S + boots + 45 * S + AGAIN + H
@@ -242,7 +242,7 @@ def hazards(*shows: Shows, mtbf_ns: int = 40 * H, repair_ns: int | None = 3 * H)
 def test_whatever_happens_all_time_and_energy_is_accounted_for(
     seed: int, stall_s: int, behind_s: int, kept: str | None
 ) -> None:
-    spares = Spares(2, kept, 45 * S, 80.0) if kept is not None else None  # type: ignore[arg-type]
+    spares = Spares(2, kept, 45 * S, 80.0) if kept is not None else None  # type: ignore[arg-type]  # a parameter is a str, not a Literal
     plan = recovering(
         work_ns=50 * H,
         setup_ns=90 * S,
@@ -258,7 +258,7 @@ def test_whatever_happens_all_time_and_energy_is_accounted_for(
     assert record.interruptions == sum(reliability(outcome).interruptions.values())
     check_sums(outcome, ledger)
     for component in ("gpu", "cpu", "psu_loss"):
-        rows = ledger.where(lambda key, component=component: key.component == component)  # type: ignore[misc]
+        rows = ledger.where(lambda key, component=component: key.component == component)  # type: ignore[misc]  # mypy infers no lambda with a default
         assert int(rows.slot_ns.sum()) == 20 * outcome.end_ns, "every slot is somebody's at any time"
     if record.status == "completed":
         assert record.done_ns == 50 * H

@@ -151,7 +151,7 @@ def test_frozen_weights_cost_no_gradients_of_weights(name: str, rank: int) -> No
 @given(reach=st.integers(1, 600), sequence=st.integers(1, 500), kind=st.sampled_from(["last", "chunk", "chosen"]))
 def test_pairs_of_tokens_are_those_that_one_would_count(reach: int, sequence: int, kind: str) -> None:
     """Token by token: all before it, the last few, or those since its chunk began."""
-    part = Attention(1, 1, 1, 1, 1, window=reach, reach=kind)  # type: ignore[arg-type]
+    part = Attention(1, 1, 1, 1, 1, window=reach, reach=kind)  # type: ignore[arg-type]  # a parameter is a str, not a Literal
     met = [(i % reach if kind == "chunk" else min(i, reach - 1)) + 1 for i in range(sequence)]
     assert pairs(part, sequence) == pytest.approx(sum(met) / sequence)
 

@@ -45,7 +45,7 @@ def nodes(gpus: int, byte_per_s: float = 450e9, port: float = 50e9, latency_s: f
 def cost(stack: TrainingStack, spread: Spread, recipe: Recipe = RECIPE, **other: object) -> StepCost:
     architecture = other.get("architecture", LLAMA_8B)
     topology = other.get("topology", nodes(spread.gpus))
-    return step_cost(architecture, H100, topology, stack, spread, recipe)  # type: ignore[arg-type]
+    return step_cost(architecture, H100, topology, stack, spread, recipe)  # type: ignore[arg-type]  # the others are objects by their names
 
 
 def mfu(found: StepCost, gpus: int) -> float:
@@ -100,7 +100,7 @@ def test_doubling_the_batch_never_lowers_mfu(
     stack: TrainingStack, data: int, tensor: int, pipeline: int, micro: int, steps: int
 ) -> None:
     shard = "parameters" if pipeline == 1 else "optimizer"
-    spread = Spread(data, tensor, pipeline, shard=shard, sequence_parallel=tensor > 1)  # type: ignore[arg-type]
+    spread = Spread(data, tensor, pipeline, shard=shard, sequence_parallel=tensor > 1)  # type: ignore[arg-type]  # a drawn word is a str, not a Literal
     recipe = replace(RECIPE, global_batch=data * micro * steps, micro_batch=micro)
     own = mfu(cost(stack, spread, recipe), spread.gpus)
     more_micro_batches = replace(recipe, global_batch=2 * recipe.global_batch)

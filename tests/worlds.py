@@ -53,7 +53,7 @@ def pool(count: int = 1, **changes: object) -> Pool:
     }
     mtbf_ns, repair_ns = changes.pop("mtbf_ns", None), changes.pop("repair_ns", 0)
     if mtbf_ns is not None:
-        values["failures"] = NodeFailures(mtbf_ns, repair_ns)  # type: ignore[arg-type]
+        values["failures"] = NodeFailures(mtbf_ns, repair_ns)  # type: ignore[arg-type]  # values of several types in one mapping
     return Pool(**{**values, **changes})  # type: ignore[arg-type]
 
 

@@ -86,7 +86,7 @@ def step_metrics(plan: StepPlan, record: JobRecord, ledger: Ledger) -> dict[str,
 def gpu_energy_j(plan: StepPlan, record: JobRecord, ledger: Ledger) -> dict[str, float]:
     """J of the job's GPUs by phase, and of what else they were held for, by state. They add up to the ledger's."""
     own = it_of(ledger, record.workload).where(lambda key: key.component == "gpu")
-    by_state = {state: float(own.where(lambda key, s=state: key.state == s).total_j()) for state in _states(own)}  # type: ignore[misc]
+    by_state = {state: float(own.where(lambda key, s=state: key.state == s).total_j()) for state in _states(own)}  # type: ignore[misc]  # mypy infers no lambda with a default
     at_work_j = by_state.pop("active", 0.0)
     joules: dict[str, float] = {}
     for cap_w, worked_ns in record.worked_ns:
