@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from sim.units import NS_PER_S
+from sim.accounting.batch import job_gpu_hours
+from sim.units import NS_PER_S, SECONDS_PER_HOUR
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES, Allocations
 from sim.workload.jobs.batch import Batch, Inventory, batch_of_run
 from sim.workload.jobs.table import JobTable
@@ -122,3 +124,31 @@ def tables(draw: st.DrawFn, most: int = 30) -> JobTable:
         user=ints(*draw(st.lists(st.integers(-1, 3), min_size=n, max_size=n))),
         names={"user": ["ann", "bob", "cid", "dan"]},
     )
+
+
+def a_batch() -> Batch:
+    """Jobs of users, accounts, queues and kinds, some with deadlines, on ten slots for a minute, with their energy."""
+    n = 20
+    who = np.arange(n) % 3
+    jobs = table(
+        [0.5 * i for i in range(n)],
+        [5.0 + i for i in range(n)],
+        [1 + i % 5 for i in range(n)],
+        user=who,
+        account=who % 2,
+        queue=who % 2,
+        kind=who,
+        deadline_ns=np.where(who == 0, 20 * NS_PER_S, -1),
+        names={
+            "user": ["ann", "bob", "cid"],
+            "account": ["chem", "ml"],
+            "queue": ["day", "night"],
+            "kind": ["train", "tune", "test"],
+        },
+    )
+    return fifo_with_joules(jobs)
+
+
+def fifo_with_joules(jobs: JobTable) -> Batch:
+    batch = fifo(jobs, inventory(2, 5), 60 * NS_PER_S)
+    return replace(batch, joules=400.0 * SECONDS_PER_HOUR * job_gpu_hours(batch))

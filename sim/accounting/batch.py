@@ -237,7 +237,7 @@ def _fairness(batch: Batch, held: dict[int, int]) -> dict[str, float]:
     fair = {}
     hours = np.array([held[code] / GPU_HOUR for code in sorted(held) if code != UNKNOWN])
     if hours.any():
-        fair["fairness_of_gpu_hours"] = jain(hours)
+        fair["fairness_of_shares"] = jain(hours)
     judged = batch.ended & (users != UNKNOWN)
     if judged.any():
         slowdown = bounded_slowdown(batch)[judged]
