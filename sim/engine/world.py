@@ -15,10 +15,10 @@ from sim.engine.control import Capped, CapPlan, PowerLimit, Throttle, follow_cap
 from sim.engine.draws import NodeHardware
 from sim.engine.failures import FailurePlan
 from sim.engine.federated import Federated, FederatedPlan
+from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
 from sim.engine.progress import Spending, SpendingRecorder
-from sim.engine.scheduling import Scheduler
 from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan, ServingService
 from sim.engine.tally import Tally
