@@ -43,6 +43,7 @@ def log_of(stints: Sequence[dict[str, Any]]) -> Allocations:
         first_place=firsts(places),
         node=ints(*(node for own in places for node in own)),
         milli=ints(*(milli for own in places for milli in own.values())),
+        cpu_share=np.ones(sum(map(len, places))),
         first_pace=firsts(paces),
         pace_start_ns=ints(*(start for start, _, _ in flat)),
         pace_state=ints(*(PACE_STATES.index(state) for _, state, _ in flat)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Literal
 
@@ -184,22 +184,19 @@ def own_log(log: Allocations, first_row: int, n: int) -> Allocations:
     own = np.flatnonzero((log.job >= first_row) & (log.job < first_row + n))
     places, first_place = _segments(log.first_place, own)
     paces, first_pace = _segments(log.first_pace, own)
-    return replace(
-        log,
-        job=log.job[own] - first_row,
-        start_ns=log.start_ns[own],
-        end_ns=log.end_ns[own],
-        outcome=log.outcome[own],
-        first_place=first_place,
-        node=log.node[places],
-        milli=log.milli[places],
-        first_pace=first_pace,
-        pace_start_ns=log.pace_start_ns[paces],
-        pace_state=log.pace_state[paces],
-        pace_gpu_w=log.pace_gpu_w[paces],
-        pace_cpu_load=log.pace_cpu_load[paces],
-        pace_rate=log.pace_rate[paces],
-    )
+    rows = {"places": places, "paces": paces, "stints": own}
+    cut = {name: getattr(log, name)[rows[of]] for name, of in _COLUMNS.items() if len(getattr(log, name))}
+    cut["job"] = cut.get("job", log.job) - first_row
+    return replace(log, **cut, first_place=first_place, first_pace=first_pace)
+
+
+_OF_PLACES = ("node", "milli", "cpu_share")
+_COLUMNS = {
+    one.name: "places" if one.name in _OF_PLACES else "paces" if one.name.startswith("pace_") else "stints"
+    for one in fields(Allocations)
+    if not one.name.startswith("first_")
+}
+"""Of what each column of a log has a row. One that is empty is left to its default."""
 
 
 def _segments(first: Ints, own: Ints) -> tuple[Ints, Ints]:
