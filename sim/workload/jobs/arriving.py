@@ -30,7 +30,7 @@ _STEP_NS = HOUR_NS // 4
 
 @dataclass(frozen=True)
 class Weeks:
-    """Weights of the local hours (24 of them) and weekdays (7, from Monday), each of mean 1, by the clock of ``zone``."""
+    """Weights of the local hours (24) and of the weekdays (7, from Monday), each of mean 1, by the clock of ``zone``."""
 
     hours: tuple[float, ...]
     days: tuple[float, ...]
@@ -43,7 +43,7 @@ class Weeks:
         if self.zone is not None:
             clock = clock + offsets_ns(self.zone, clock)
         hour, day = clock % DAY_NS // HOUR_NS, (clock // DAY_NS + 3) % 7  # 1970-01-01 was a Thursday
-        return np.asarray(self.hours)[hour] * np.asarray(self.days)[day]
+        return np.asarray(np.asarray(self.hours)[hour] * np.asarray(self.days)[day])
 
 
 def scale(weeks: Weeks | None, until_ns: int) -> tuple[Ints, Floats]:

@@ -29,8 +29,8 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Ends:
-    """How many fail or are given up (``failed``, ``cancelled``), and whether they do so ``early``: at an instant of what
-    would have been their run, each as likely. Else the law of runs is of all jobs, however they end."""
+    """How many fail or are given up (``failed``, ``cancelled``), and whether they do so ``early``: at an instant of
+    what would have been their run, each as likely. Else the law of runs is of all jobs, however they end."""
 
     failed: float
     cancelled: float
@@ -191,7 +191,9 @@ class JobLaw:
         queues, types = _codes(kind.queue for kind in self.kinds), _codes(kind.gpu_type for kind in self.kinds)
         chosen = {name: self._rng(name).random((2, count)) for name in ("spot", "deadlines", "slack", "elastic")}
         late = np.array([(k.deadlines.share, k.deadlines.low, k.deadlines.high) for k in self.kinds])[bodies.kind].T
-        due = submit_ns + np.ceil(bodies.run_ns * (late[1] + (late[2] - late[1]) * chosen["deadlines"][1])).astype(np.int64)
+        due = submit_ns + np.ceil(bodies.run_ns * (late[1] + (late[2] - late[1]) * chosen["deadlines"][1])).astype(
+            np.int64
+        )
         grows = np.array([(k.elastic.share, k.elastic.least, k.elastic.most) for k in self.kinds])[bodies.kind].T
         elastic = (chosen["elastic"][0] < grows[0]) & (gpus > 0) & (part == 0)
         return JobTable(

@@ -36,7 +36,7 @@ OF_TOP = 0.89
 class LimitLaw(Protocol):
     """What is asked for, once it is known how long jobs would run."""
 
-    def __call__(self, run_ns: Ints, rng: np.random.Generator) -> Ints:
+    def __call__(self, run_ns: Ints, rng: np.random.Generator, /) -> Ints:
         """Limits (n,) ns of jobs that would run for ``run_ns`` (n,); UNKNOWN for none."""
         ...
 
@@ -97,25 +97,25 @@ class Estimates:
         left = np.maximum(left, 0)
         waiting = np.ones(len(run_ns), bool)
         waiting[too_short] = False
-        # From the longest runs down, those who have the same choice draw from what is left of it. How many choices there
-        # are at each step does not depend on what was drawn before: all ways are equally likely.
+        # From the longest runs down, those who have the same choice draw from what is left of it. How many choices
+        # there are at each step does not depend on what was drawn before: all ways are equally likely.
         for value in range(len(values) - 1, -1, -1):
             asking = rng.permutation(np.flatnonzero(waiting & (least == value)))
             served = min(len(asking), int(left[value:].sum()))
             drawn = rng.multivariate_hypergeometric(left[value:], served, method="marginals")
             chosen[asking[:served]] = value + np.repeat(np.arange(len(drawn)), drawn)
             left[value:] -= drawn
-        return values[chosen]
+        return np.asarray(values[chosen])
 
 
 def _some(rows: Ints, count: float, rng: np.random.Generator) -> Ints:
     """As many of ``rows`` as asked for, or all."""
-    return rng.choice(rows, min(len(rows), max(0, round(count))), replace=False, shuffle=False)
+    return np.asarray(rng.choice(rows, min(len(rows), max(0, round(count))), replace=False, shuffle=False))
 
 
 def _rounded(shares: npt.NDArray[np.float64], count: int) -> Ints:
-    """``count`` split by ``shares``: whole numbers that sum to it, each less than 1 away (by rounding the running sum)."""
-    return np.diff(np.rint(np.concatenate([[0.0], np.cumsum(shares)]) / shares.sum() * count)).astype(np.int64)
+    """``count`` split by ``shares``: whole numbers that sum to it, each at most 1 away: the running sum is rounded."""
+    return np.asarray(np.diff(np.rint(np.concatenate([[0.0], np.cumsum(shares)]) / shares.sum() * count)), np.int64)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""How long jobs run: laws of seconds, each of which can be held below a longest run, with its mean known in closed form.
+"""How long jobs run: laws of seconds, each of which can be held below a longest run, its mean in closed form.
 
-A law is asked for draws given that they do not exceed ``top`` (n,), s, which may be infinite. Held below it a law is cut
-and scaled (truncated), not piled up at the end: what ends jobs at one instant are time limits, see ``limits``.
+A law is asked for draws given that they do not exceed ``top`` (n,), s, which may be infinite. Held below it a law is
+cut and scaled (truncated), not piled up at the end: what ends jobs at one instant are time limits, see ``limits``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RunLaw(Protocol):
 
 def mean_s(law: RunLaw, top: Floats) -> Floats:
     """The mean run given that it is not longer than ``top``, s, of its shape."""
-    return law.below(top) / law.cdf(top)
+    return np.asarray(law.below(top) / law.cdf(top))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Constant:
 
     def below(self, seconds: Floats) -> Floats:
         """All or none."""
-        return self.seconds * self.cdf(seconds)
+        return np.asarray(self.seconds * self.cdf(seconds))
 
     def draw(self, top: Floats, _rng: np.random.Generator) -> Floats:
         """As many of them; whoever asks for shorter ones gets those."""

@@ -40,26 +40,35 @@ def one_of(shares: tuple[float, ...], uniform: Floats) -> npt.NDArray[np.int64]:
     return np.searchsorted(edges[:-1] / edges[-1], uniform, side="right").astype(np.int64)
 
 
-def powers_of_two(mean_gpus: float, most_gpus: int) -> Sizes:
-    """1, 2, 4 ... ``most_gpus`` GPUs, each of them so many times rarer than the one before that the mean is as given.
+def powers_of_two(mean_gpus: float, most_gpus: int, single: float | None) -> Sizes:
+    """1, 2, 4 ... ``most_gpus`` GPUs, a power of two, each of them rarer (or more frequent) by one and the same factor
+    than the one before it, so that the mean is ``mean_gpus``. A share of ``single`` takes one, where it is given, and
+    the factor holds from two on.
 
-    The law of largest entropy of the exponent k for a given mean of 2**k would fall faster than any geometric; traces fall
-    slower, and geometrically is the plain middle. Raises ``ValueError`` where no such law has that mean: one must be
-    the likeliest, so that it lies between 1 and that of equal shares.
+    Raises ``ValueError`` where no such law has that mean.
     """
     from scipy.optimize import brentq
 
     powers = 2 ** np.arange(int(most_gpus).bit_length(), dtype=np.int64)
-    if powers[-1] != most_gpus:
+    apart = 0 if single is None else 1
+    steps = np.arange(len(powers) - apart, dtype=np.float64)
+
+    def shares(log_ratio: float) -> Floats:
+        weights = np.exp(log_ratio * steps - max(0.0, log_ratio * steps[-1]))
+        weights /= weights.sum()
+        return weights if single is None else np.concatenate([[single], (1.0 - single) * weights])
+
+    def fault(log_ratio: float) -> float:
+        return float(shares(log_ratio) @ powers) - mean_gpus
+
+    if most_gpus != powers[-1]:
         raise ValueError(f"{most_gpus} is no power of two")
+    if len(steps) < 2 or not fault(-_STEEPEST) < 0.0 < fault(_STEEPEST):
+        least, most = fault(-_STEEPEST) + mean_gpus, fault(_STEEPEST) + mean_gpus
+        raise ValueError(f"a mean of {mean_gpus:g} GPUs does not lie between {least:g} and {most:g}")
+    chosen = shares(float(brentq(fault, -_STEEPEST, _STEEPEST, xtol=1e-14)))
+    return Sizes(tuple(int(p) * MILLI for p in powers), tuple(chosen.tolist()))
 
-    def shares(ratio: float) -> Floats:
-        weights: Floats = ratio ** np.arange(len(powers), dtype=np.float64)
-        return weights / weights.sum()
 
-    if not 1.0 <= mean_gpus <= powers.mean():
-        raise ValueError(f"a mean of {mean_gpus:g} GPUs lies beyond 1 to {powers.mean():g}, that of equal shares")
-    if len(powers) == 1 or mean_gpus == 1.0:
-        return Sizes((MILLI,), (1.0,))
-    ratio = float(brentq(lambda q: float(shares(q) @ powers) - mean_gpus, 0.0, 1.0, xtol=1e-15))
-    return Sizes(tuple(int(p) * MILLI for p in powers), tuple(shares(ratio).tolist()))
+_STEEPEST = 40.0
+"""Of the logarithm of that factor: 2**-57, with which no job has the next size."""
