@@ -231,10 +231,12 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "job trace": {
         "swf": "sim.workload.jobs.swf:SWF",
+        "slurm": "sim.workload.jobs.slurm:SLURM",
         "alibaba-2023": "sim.workload.jobs.alibaba_pods:ALIBABA_2023",
         "alibaba-2025": "sim.workload.jobs.alibaba_pods:ALIBABA_2025",
         "alibaba-2026": "sim.workload.jobs.alibaba_pods:ALIBABA_2026",
         "gaia": "sim.workload.jobs.gaia:GAIA",
+        "coldaisle": "sim.workload.jobs.plain:COLDAISLE",
     },
     "recording": {
         "nvidia-smi": "sim.measure.readers.nvidia_smi",
