@@ -6,7 +6,7 @@ several where it was preempted, resized or restarted. Within a stint what it doe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -34,7 +34,9 @@ class Allocations:
     ``pace_start_ns``, ``pace_state`` (a code), ``pace_gpu_w`` W of each of its GPUs (of a whole one, where it holds a
     part: scaled by its milli), ``pace_cpu_load`` 0..1 on the CPUs that are its, ``pace_rate`` of work, 0..1.
 
-    ``nodes`` names the nodes (``pool/i``); stints are in the order in which they began.
+    A NaN of W or of load in an active pace is what the job's ``Loads`` say at that much work done; ``done_ns`` is work
+    that was done and kept when the stint began (none given: none), ``cpus`` the part 0..1 of each node's CPUs that is its
+    (none given: as its slots). Nodes are numbered as the fleet lists them; stints are in the order in which they began.
     """
 
     job: Ints
@@ -50,6 +52,8 @@ class Allocations:
     pace_gpu_w: Floats
     pace_cpu_load: Floats
     pace_rate: Floats
+    done_ns: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    cpus: Floats = field(default_factory=lambda: np.empty(0, np.float64))
 
     def __len__(self) -> int:
         return len(self.job)

@@ -112,9 +112,7 @@ class JobTable:
 
 
 COLUMNS = tuple(one.name for one in fields(JobTable) if one.name not in ("job_id", "names", "loads"))
-_TYPES = {
-    name: np.float64 if name in ("gpu_w", "cpu_load", "recorded_j") else np.int64 for name in COLUMNS
-}
+_TYPES = {name: np.float64 if name in ("gpu_w", "cpu_load", "recorded_j") else np.int64 for name in COLUMNS}
 _FILL = {
     "gpu_milli": 0,
     "priority": 0,
