@@ -2,9 +2,11 @@
 
 The rest power of a component belongs to owners by the slots they hold, and what work adds to it belongs to those at
 work. Slots nobody holds are ``unallocated``. A part of a slot is held in thousandths and draws so much of a whole one.
-Who has work on the host's CPUs alone, and no slots, answers for what it adds to them and to the supplies' losses. While a node boots or shuts down it draws its transition power; off or
-failed, its standby power at the wall, booked under ``board`` (the management controller) or ``cpu`` where the profile
-meters no board. Power-supply loss follows from the DC sum, so it is not linear in load, and is shared by DC power.
+Who has work on the host's CPUs alone, and no slots, answers for what it adds to them and to the supplies' losses.
+
+While a node boots or shuts down it draws its transition power; off or failed, its standby power at the wall, booked
+under ``board`` (the management controller) or ``cpu`` where the profile meters no board. Power-supply loss follows from
+the DC sum, so it is not linear in load, and is shared by DC power.
 """
 
 from __future__ import annotations
@@ -73,7 +75,7 @@ class NodeHardware:
 
 @dataclass(frozen=True)
 class Share:
-    """Slots of a node held by one owner: W of each of its GPUs, and its load in 0..1 on the host's CPUs that go with them.
+    """Slots of a node held by one owner: W of each of its GPUs, and its load 0..1 on the CPUs that go with them.
 
     ``milli`` are thousandths of a slot beyond the whole ones. ``host_load`` is load on all CPUs of the host beyond
     those that go with its slots, 0..1 of them all.

@@ -16,7 +16,8 @@ class Draw(NamedTuple):
     """What one component of one node draws for one owner in one state, until something changes.
 
     ``slots`` counts accelerators (or sockets, in a node without them) held by the owner, and ``milli`` thousandths of
-    one beyond them; over all draws of a component they add up to the node's. ``hardware`` is the profile that the watts and the embodied carbon belong to.
+    one beyond them; over all draws of a component they add up to the node's. ``hardware`` is the profile that the watts
+    and the embodied carbon belong to.
     """
 
     hardware: str

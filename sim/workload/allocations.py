@@ -35,8 +35,9 @@ class Allocations:
     part: scaled by its milli), ``pace_cpu_load`` 0..1 on the CPUs that are its, ``pace_rate`` of work, 0..1.
 
     A NaN of W or of load in an active pace is what the job's ``Loads`` say at that much work done; ``done_ns`` is work
-    that was done and kept when the stint began (none given: none), ``cpus`` the part 0..1 of each node's CPUs that is its
-    (none given: as its slots). Nodes are numbered as the fleet lists them; stints are in the order in which they began.
+    that was done and kept when the stint began (none given: none), ``cpus`` the part 0..1 of each node's CPUs that is
+    its (none given: as its slots). Nodes are numbered as the fleet lists them; stints are in the order in which they
+    began.
     """
 
     job: Ints

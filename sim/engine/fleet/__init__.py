@@ -1,0 +1,1 @@
+"""Jobs as rows: the capacity of all pools in arrays, who holds what of it, and what that draws."""
