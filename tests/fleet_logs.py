@@ -1,4 +1,4 @@
-"""Logs of small fleets as Hypothesis draws them, and the slow way to their energy: machines with meters of their own."""
+"""Logs of small fleets as Hypothesis draws them, and the slow way to their energy: machines with meters."""
 
 from __future__ import annotations
 
@@ -64,17 +64,15 @@ def cases(draw: st.DrawFn) -> Case:
 
     Nobody has more than there is: each node is filled from the left, stint by stint. Spans are from 1 ns to an hour.
     """
-    kinds = (host(gpus=True, supply=True), host(gpus=False, supply=draw(st.booleans())))
-    kinds = (*kinds, host(gpus=True, supply=True, scale=1.1))
+    plain = host(gpus=False, supply=draw(st.booleans()))
+    kinds = (host(gpus=True, supply=True), plain, host(gpus=True, supply=True, scale=1.1))
     n = draw(st.integers(1, 4))
     kind_of = [draw(st.integers(0, 2)) for _ in range(n)]
     nodes = FleetNodes(POOLS, np.array([int(kind == 1) for kind in kind_of]), kinds, np.array(kind_of, dtype=np.int64))
     jobs = draw(st.integers(1, 5))
     loads = draw(loads_of(jobs))
     free_from = [[(0, kinds[kind].slots * MILLI)] for kind in kind_of]  # (instant, thousandths) that are free then
-    stints = [
-        draw(stint_of(draw(st.integers(0, jobs - 1)), nodes, free_from, loads)) for _ in range(draw(st.integers(0, 6)))
-    ]
+    stints = [draw(stint_of(draw(st.integers(0, jobs - 1)), nodes, free_from)) for _ in range(draw(st.integers(0, 6)))]
     stints = sorted((one for one in stints if one.places), key=lambda one: one.start)
     last = max((one.end for one in stints), default=0)
     end_ns = last + draw(st.integers(0 if last else 1, 10**12))
@@ -103,9 +101,7 @@ def loads_of(draw: st.DrawFn, jobs: int) -> Loads:
 
 
 @st.composite
-def stint_of(
-    draw: st.DrawFn, job: int, nodes: FleetNodes, free_from: list[list[tuple[int, int]]], loads: Loads
-) -> Stint:
+def stint_of(draw: st.DrawFn, job: int, nodes: FleetNodes, free_from: list[list[tuple[int, int]]]) -> Stint:
     """A stint on nodes that have room for it from some instant on; it has the slots for good, until it ends."""
     pool = draw(st.integers(0, 1))
     whole = draw(st.booleans())
@@ -124,7 +120,7 @@ def stint_of(
     for node, want, _ in places:
         _take(free_from[node], want, end)
     paces, at = [], start
-    for i in range(draw(st.integers(1, 3))):
+    for _ in range(draw(st.integers(1, 3))):
         state = draw(st.integers(0, len(PACE_STATES) - 1))
         by_loads = PACE_STATES[state] == "active" and draw(st.booleans())
         watts = np.nan if by_loads else draw(WATTS)
@@ -189,7 +185,7 @@ def log_of(stints: Sequence[Stint]) -> Allocations:
         pace_cpu_load=np.array([pace[3] for pace in paces], dtype=np.float64),
         pace_rate=np.array([pace[4] for pace in paces], dtype=np.float64),
         done_ns=ints([one.done for one in stints]),
-        cpus=np.array([place[2] for place in places], dtype=np.float64),
+        cpu_share=np.array([place[2] for place in places], dtype=np.float64),
     )
 
 
@@ -229,7 +225,7 @@ def metered(case: Case) -> Ledger:
     for at, _, what in sorted(todo, key=lambda one: one[:2]):
         if at > env.now_ns:
             env.run(until=at)
-        _do(what, log, case)  # type: ignore[arg-type]  # tuples of three shapes
+        _do(what, log)  # type: ignore[arg-type]  # tuples of three shapes
     if case.end_ns > env.now_ns:
         env.run(until=case.end_ns)
     for machine in machines:
@@ -237,11 +233,11 @@ def metered(case: Case) -> Ledger:
     return books.ledger(case.end_ns)
 
 
-def _do(what: tuple, log: Allocations, case: Case) -> None:  # type: ignore[type-arg]
+def _do(what: tuple, log: Allocations) -> None:  # type: ignore[type-arg]
     if len(what) == 4:
         machine, holder, share, place = what
         slots, milli = divmod(int(log.milli[place]), MILLI)
-        host_load = share.cpu_load * float(log.cpus[place])
+        host_load = share.cpu_load * float(log.cpu_share[place])
         machine.hold(holder, replace(share, slots=slots, milli=milli, cpu_load=0.0, host_load=host_load))
     elif isinstance(what[1], str):
         what[0]._become(what[1])

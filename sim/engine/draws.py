@@ -11,7 +11,7 @@ the DC sum, so it is not linear in load, and is shared by DC power.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -66,6 +66,10 @@ class NodeHardware:
     shutdown_ns: int
     shutdown_w: float
     gpu_scale: float = 1.0
+
+    def with_scale(self, gpu_scale: float) -> NodeHardware:
+        """The same hardware with units that draw otherwise."""
+        return self if gpu_scale == self.gpu_scale else replace(self, gpu_scale=gpu_scale)
 
     @property
     def standing(self) -> str:

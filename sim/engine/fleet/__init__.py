@@ -1,1 +1,1 @@
-"""Jobs as rows: the capacity of all pools in arrays, who holds what of it, and what that draws."""
+"""The fleet: what all pools can hold, who waits for it, and who decides which of them starts next, and where."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.engine.draws import NodeHardware, NodeState, ShareState
-from sim.workload.allocations import MILLI, PACE_STATES, Allocations
+from sim.workload.allocations import PACE_STATES, Allocations
 from sim.workload.jobs.table import Loads
 
 Ints = npt.NDArray[np.int64]
@@ -22,6 +22,7 @@ HOLDER_STATES: tuple[ShareState | NodeState, ...] = (*PACE_STATES, "off", "stopp
 """States of slots, by code: those of paces, and those of slots that nobody holds on a node that is not on."""
 OF_NOBODY = (4, 0, 1, 5, 6)
 """The state of slots that nobody holds, by the state of their node."""
+HOLDER_STATE_COUNT = len(HOLDER_STATES)
 ACTIVE = PACE_STATES.index("active")
 
 NEVER = 2**62
@@ -30,12 +31,16 @@ WHOLE_RATE = 1.0
 
 @dataclass(frozen=True, eq=False)
 class FleetNodes:
-    """The nodes of a fleet, as its log numbers them: each of a pool and of a kind of hardware, by code (nodes,)."""
+    """The nodes of a fleet, as its log numbers them: each of a pool and of a kind of hardware, by code (nodes,).
+
+    Those that are not ``logged`` have meters of their own: nothing of them is booked by the log (none given: all are).
+    """
 
     pools: tuple[str, ...]
     pool_of: Ints
     hardware: tuple[NodeHardware, ...]
     kind_of: Ints
+    logged: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
     def __len__(self) -> int:
         return len(self.pool_of)
@@ -82,17 +87,21 @@ def logged(
     loads: Loads | None,
     end_ns: int,
 ) -> LoggedRun:
-    """A log made complete: its optional columns, and loads for every job. Nothing is copied that need not be."""
-    places = len(log.node)
-    slots = np.array([kind.slots for kind in nodes.hardware], dtype=np.int64)[nodes.kind_of]
-    whole = Allocations(
-        **{name: np.ascontiguousarray(column) for name, column in vars(log).items() if name not in ("done_ns", "cpus")},
-        done_ns=log.done_ns if len(log.done_ns) else np.zeros(len(log), dtype=np.int64),
-        cpus=log.cpus if len(log.cpus) or not places else log.milli / (slots[log.node] * MILLI),
-    )
+    """A log made complete, cut to the stints on nodes that it books, none of which goes on after the run.
+
+    Nothing is copied that need not be.
+    """
+    if not len(nodes.logged):
+        nodes = replace(nodes, logged=np.ones(len(nodes), dtype=np.bool_))
+    if not len(log.done_ns):
+        log = replace(log, done_ns=np.zeros(len(log), dtype=np.int64))
+    booked = nodes.logged[log.node[log.first_place[:-1]]] if len(log) else np.empty(0, np.bool_)
+    if not booked.all():
+        log = log.stints(np.flatnonzero(booked))
+    log = replace(log, end_ns=np.minimum(log.end_ns, end_ns))
     if loads is None:
         loads = Loads(np.zeros(len(owner_of) + 1, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
-    return LoggedRun(whole, nodes, states, tuple(owners), owner_of, loads, end_ns)
+    return LoggedRun(log, nodes, states, tuple(owners), owner_of, loads, end_ns)
 
 
 def reached_ns(left_ns: int, rate: float) -> int:

@@ -11,17 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from sim.engine.fleet.logged import FleetNodes, Ints, LoggedRun, PowerStates, logged
-from sim.engine.fleet.metering_columns import (
-    Families,
-    books_for,
-    energy_of_jobs,
-    hand_over,
-    kinds_of,
-    log_of,
-    nodes_of,
-    seats_for,
-    states_of,
-)
 from sim.engine.fleet.metering_plain import fold_plainly
 from sim.engine.meter import BinnedRecorder
 from sim.workload.allocations import Allocations
@@ -58,18 +47,17 @@ def pieces(run: LoggedRun) -> int:
     """About how many times a node begins to draw something else."""
     log, loads = run.log, run.loads
     changes = np.diff(log.first_pace) + (loads.first[log.job + 1] - loads.first[log.job])
-    return int((np.diff(log.first_place) * changes).sum()) + 2 * len(run.nodes) + len(run.states.node)
+    return int((np.diff(log.first_place) * changes).sum()) + 2 * int(run.nodes.logged.sum()) + len(run.states.node)
 
 
 def fold_compiled(run: LoggedRun, recorder: BinnedRecorder) -> JobEnergy:
     """Books what a log says was drawn, by the compiled fold."""
-    from sim.engine.fleet.metering_kernel import fold
+    from sim.engine.fleet.metering_columns import Families, books_for, energy_of_jobs, hand_over, memory_of
+    from sim.engine.fleet.metering_kernel import call
 
     families = Families(run.nodes)
-    log = log_of(run)
-    books = books_for(run, families, log, recorder.edges_ns(run.end_ns))
-    seats = seats_for(log, len(run.nodes))
-    watts = np.zeros((len(seats.stint), max(1, families.columns)))
-    fold(kinds_of(families), nodes_of(run, families), states_of(run), log, books, seats, watts)
+    books = books_for(run, families, recorder.edges_ns(run.end_ns))
+    memory, _kept = memory_of(run, families, books)
+    call(memory.address)
     hand_over(books, families, run.owners, recorder)
-    return energy_of_jobs(books, run, log)
+    return energy_of_jobs(books, run)

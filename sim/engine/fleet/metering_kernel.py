@@ -1,342 +1,375 @@
 """The fold over a log, compiled: ``metering_plain`` said again for Numba, and held equal to it.
 
-Nodes that a stint has whole, and that are on all the while, draw alike: they are one node, so many times. Every other
-node is swept alone, from event to event: a stint begins or ends on it, a pace or a load changes, it boots or fails.
-Between events what each holder draws is a row of ``watts`` (``draws.node_draws`` in columns: the first row is what
-nobody holds), and is booked bin by bin.
+Nodes that a stint has whole, and that are on all the while, draw alike but for their GPUs' units: they are one node, so
+many times, and their power supplies' losses are added one by one. Every other node is swept alone, from event to event:
+a stint begins or ends on it, a pace or a load changes, it boots or fails. Between events what each holder draws is a
+row of ``watts`` (``draws.node_draws`` in columns; row 0 is what nobody holds), and is booked bin by bin.
 """
 
 import numpy as np
 
-from sim.engine.fleet.logged import ACTIVE, BOOTING, FAILED, NEVER, OF_NOBODY, OFF, ON, STOPPING, reached_ns, work_ns
-from sim.engine.serving.compiled import entry, inner
+from sim.engine.fleet.logged import (
+    ACTIVE,
+    BOOTING,
+    FAILED,
+    HOLDER_STATE_COUNT,
+    NEVER,
+    OF_NOBODY,
+    OFF,
+    ON,
+    reached_ns,
+    work_ns,
+)
+from sim.engine.fleet.metering_records import Fold
+from sim.engine.serving.compiled import at, entry, inner
 from sim.units import SECONDS_PER_NS
 from sim.workload.allocations import MILLI
 
+fold_at = at(Fold)
 reached = inner(reached_ns)
 work = inner(work_ns)
 NOBODY = 0
 
 
 @inner
-def sit(seats, i, log, stint, milli, cpus):
-    """Seat ``i`` is taken by a stint, before its first pace has begun."""
-    first = log.first_pace[stint]
-    seats.stint[i], seats.milli[i], seats.cpus[i] = stint, milli, cpus
-    seats.pace[i], seats.since_ns[i] = first, log.pace_start_ns[first]
-    seats.done_ns[i] = log.done_ns[stint]
-    seats.load[i] = log.first_load[log.job[stint]]
+def sit(fold, seat, stint, milli, cpu_share):
+    """A stint takes a seat, before its first pace has begun."""
+    first = fold.first_pace[stint]
+    seat.stint, seat.owner, seat.milli, seat.cpu_share = stint, fold.owner[stint], milli, cpu_share
+    seat.pace, seat.since_ns = first, fold.pace_start_ns[first]
+    seat.done_ns, seat.end_ns = fold.done_ns[stint], fold.end_ns[stint]
+    seat.load = fold.first_load[fold.job[stint]]
 
 
 @inner
-def move(seats, i, j):
-    """Who sits at ``i`` goes to ``j``."""
-    seats.stint[j], seats.milli[j], seats.cpus[j] = seats.stint[i], seats.milli[i], seats.cpus[i]
-    seats.pace[j], seats.since_ns[j], seats.done_ns[j] = seats.pace[i], seats.since_ns[i], seats.done_ns[i]
-    seats.load[j], seats.next_ns[j], seats.state[j] = seats.load[i], seats.next_ns[i], seats.state[i]
-    seats.gpu_w[j], seats.cpu_load[j] = seats.gpu_w[i], seats.cpu_load[i]
+def move(seat, to):
+    """Who sits here goes there."""
+    to.stint, to.owner, to.milli, to.cpu_share = seat.stint, seat.owner, seat.milli, seat.cpu_share
+    to.pace, to.since_ns, to.done_ns, to.load = seat.pace, seat.since_ns, seat.done_ns, seat.load
+    to.end_ns, to.next_ns, to.state = seat.end_ns, seat.next_ns, seat.state
+    to.gpu_w, to.cpu_load = seat.gpu_w, seat.cpu_load
 
 
 @inner
-def advance(seats, i, log, now):
-    """What seat ``i`` does at an instant of its stint, not before the one it was asked for last, and until when."""
-    stint, pace = seats.stint[i], seats.pace[i]
-    last, end = log.first_pace[stint + 1], log.end_ns[stint]
-    while pace + 1 < last and log.pace_start_ns[pace + 1] <= now:
-        until = log.pace_start_ns[pace + 1]
-        seats.done_ns[i] += work(log.pace_rate[pace], until - seats.since_ns[i])
-        seats.since_ns[i] = until
+def advance(fold, seat, now):
+    """What a seat does at an instant of its stint, not before the one it was asked for last, and until when."""
+    stint, pace = seat.stint, seat.pace
+    last = fold.first_pace[stint + 1]
+    while pace + 1 < last and fold.pace_start_ns[pace + 1] <= now:
+        until = fold.pace_start_ns[pace + 1]
+        seat.done_ns += work(fold.pace_rate[pace], until - seat.since_ns)
+        seat.since_ns = until
         pace += 1
-    seats.pace[i] = pace
-    upto = end if pace + 1 == last else min(end, log.pace_start_ns[pace + 1])
-    watts, load = log.pace_gpu_w[pace], log.pace_cpu_load[pace]
-    if log.pace_state[pace] == ACTIVE and (np.isnan(watts) or np.isnan(load)):
-        row, rows = seats.load[i], log.first_load[log.job[stint] + 1]
-        done, since, rate = seats.done_ns[i], seats.since_ns[i], log.pace_rate[pace]
+    seat.pace = pace
+    upto = seat.end_ns
+    if pace + 1 < last:
+        upto = min(upto, fold.pace_start_ns[pace + 1])
+    state, watts, load = fold.pace_state[pace], fold.pace_gpu_w[pace], fold.pace_cpu_load[pace]
+    if state == ACTIVE and (np.isnan(watts) or np.isnan(load)):
+        row, rows = seat.load, fold.first_load[fold.job[stint] + 1]
+        rate = fold.pace_rate[pace]
         while row + 1 < rows:
-            change = reached(log.load_offset_ns[row + 1] - done, rate)
-            if change > now - since:
-                upto = min(upto, since + min(change, NEVER - since))
+            change = reached(fold.load_offset_ns[row + 1] - seat.done_ns, rate)
+            if change > now - seat.since_ns:
+                upto = min(upto, seat.since_ns + min(change, NEVER - seat.since_ns))
                 break
             row += 1
-        seats.load[i] = row
+        seat.load = row
         if np.isnan(watts):
-            watts = log.load_gpu_w[row]
+            watts = fold.load_gpu_w[row]
         if np.isnan(load):
-            load = log.load_cpu_load[row]
-    seats.next_ns[i], seats.state[i] = upto, log.pace_state[pace]
-    seats.gpu_w[i], seats.cpu_load[i] = watts, load
+            load = fold.load_cpu_load[row]
+    seat.next_ns, seat.state, seat.gpu_w, seat.cpu_load = upto, state, watts, load
 
 
 @inner
-def efficiency(kinds, kind, dc_w):
-    """Of the power supplies at a DC load; see ``profiles.power.psu_loss_w``."""
-    first, last = kinds.first_point[kind], kinds.first_point[kind + 1] - 1
-    load = dc_w / kinds.rated_w[kind]
-    if load <= kinds.point_load[first]:
-        return kinds.point_efficiency[first]
-    for i in range(first + 1, last + 1):
-        if load <= kinds.point_load[i]:
-            share = (load - kinds.point_load[i - 1]) / (kinds.point_load[i] - kinds.point_load[i - 1])
-            before, after = kinds.point_efficiency[i - 1], kinds.point_efficiency[i]
-            return before + share * (after - before)
-    return kinds.point_efficiency[last]
+def loss_factor(kind, dc_w):
+    """W lost in the power supplies for each W of a DC load; see ``profiles.power.psu_loss_w``."""
+    load, last = dc_w / kind.rated_w, kind.n_points - 1
+    if load <= kind.points[0].load:
+        return 1.0 / kind.points[0].efficiency - 1.0
+    for i in range(1, last + 1):
+        after = kind.points[i]
+        if load <= after.load:
+            before = kind.points[i - 1]
+            share = (load - before.load) / (after.load - before.load)
+            return 1.0 / (before.efficiency + share * (after.efficiency - before.efficiency)) - 1.0
+    return 1.0 / kind.points[last].efficiency - 1.0
 
 
 @inner
-def draw(kinds, kind, state, seats, n, watts):
-    """W of a node by holder and component, for the ``n`` seats taken; returns what nobody holds, in thousandths."""
-    whole = kinds.slots[kind] * MILLI
+def draw(fold, kind, scale, state, n):
+    """W of a node by holder and column, for the ``n`` seats taken."""
+    seats, watts, columns = fold.seats, fold.watts, fold.n_columns
+    whole = kind.slots * MILLI
     free = whole
     for i in range(1, n + 1):
-        free -= seats.milli[i]
-    seats.milli[NOBODY] = free
-    columns = kinds.columns[kind]
+        free -= seats[i].milli
+    seats[NOBODY].milli = free
     if state in (OFF, FAILED):
         for i in range(n + 1):
-            for c in range(columns):
-                watts[i, c] = 0.0
-            watts[i, kinds.standing[kind]] = kinds.standby_w[kind] * (seats.milli[i] / whole)
-        return free
-    scale, cpu = kinds.gpu_scale[kind], 0
-    if kinds.has_gpu[kind]:
+            for c in range(kind.columns):
+                watts[i * columns + c] = 0.0
+            watts[i * columns + kind.standing] = kind.standby_w * (seats[i].milli / whole)
+        return
+    cpu, load = 0, 0.0
+    if kind.has_gpu:
         cpu = 1
-        watts[NOBODY, 0] = free / MILLI * kinds.gpu_idle_w[kind] * scale
-        for i in range(1, n + 1):
-            watts[i, 0] = seats.milli[i] / MILLI * seats.gpu_w[i] * scale
-    load = 0.0
+        watts[0] = free / MILLI * kind.gpu_idle_w * scale
     for i in range(1, n + 1):
-        if seats.state[i] == ACTIVE:
-            load += seats.cpu_load[i] * seats.cpus[i]
+        seat = seats[i]
+        if cpu:
+            watts[i * columns] = seat.milli / MILLI * seat.gpu_w * scale
+        if seat.state == ACTIVE:
+            load += seat.cpu_load * seat.cpu_share
     per_load_w = 0.0
     if load > 0.0:
-        more_w = (kinds.cpu_full_w[kind] - kinds.cpu_idle_w[kind]) * load ** kinds.cpu_exponent[kind]
-        per_load_w = kinds.sockets[kind] * more_w / load
-    idle_w = kinds.sockets[kind] * kinds.cpu_idle_w[kind]
-    first = kinds.first_part[kind]
+        per_load_w = kind.sockets * (kind.cpu_full_w - kind.cpu_idle_w) * load**kind.cpu_exponent / load
+    idle_w = kind.sockets * kind.cpu_idle_w
+    dc = cpu + 1 + kind.n_parts
     total_w = 0.0
     for i in range(n + 1):
-        share = seats.milli[i] / whole
-        at_work = i != NOBODY and seats.state[i] == ACTIVE
-        watts[i, cpu] = idle_w * share + (per_load_w * seats.cpu_load[i] * seats.cpus[i] if at_work else 0.0)
-        for k in range(first, kinds.first_part[kind + 1]):
-            watts[i, cpu + 1 + k - first] = (kinds.part_active_w[k] if at_work else kinds.part_idle_w[k]) * share
-        for c in range(cpu + 1 + kinds.first_part[kind + 1] - first):
-            total_w += watts[i, c]
-    if state in (BOOTING, STOPPING):
-        wanted_w = kinds.boot_w[kind] if state == BOOTING else kinds.shutdown_w[kind]
-        in_transition(kinds, kind, seats, n, watts, cpu, total_w, wanted_w)
+        seat, first = seats[i], i * columns
+        share = seat.milli / whole
+        at_work = i != NOBODY and seat.state == ACTIVE
+        watts[first + cpu] = idle_w * share
+        if at_work:
+            watts[first + cpu] += per_load_w * seat.cpu_load * seat.cpu_share
+        for k in range(kind.n_parts):
+            part = kind.parts[k]
+            watts[first + cpu + 1 + k] = (part.active_w if at_work else part.idle_w) * share
+        for c in range(dc):
+            total_w += watts[first + c]
+    if state != ON:
+        wanted_w = kind.boot_w if state == BOOTING else kind.shutdown_w
+        in_transition(fold, whole, n, cpu, dc, total_w, wanted_w)
         total_w = wanted_w
-    if kinds.rated_w[kind] > 0.0:
-        losses = 1.0 / efficiency(kinds, kind, total_w) - 1.0
+    if kind.n_points:
+        factor = loss_factor(kind, total_w)
         for i in range(n + 1):
             own_w = 0.0
-            for c in range(columns - 1):
-                own_w += watts[i, c]
-            watts[i, columns - 1] = own_w * losses
-    return free
+            for c in range(dc):
+                own_w += watts[i * columns + c]
+            watts[i * columns + dc] = own_w * factor
 
 
 @inner
-def in_transition(kinds, kind, seats, n, watts, cpu, rest_w, wanted_w):
+def in_transition(fold, whole, n, cpu, dc, rest_w, wanted_w):
     """The power of a node on its way up or down: more than at rest is CPUs at work, less is all parts scaled alike."""
-    dc = cpu + 1 + kinds.first_part[kind + 1] - kinds.first_part[kind]
+    watts, columns = fold.watts, fold.n_columns
     for i in range(n + 1):
         if wanted_w >= rest_w:
-            watts[i, cpu] += (wanted_w - rest_w) * (seats.milli[i] / (kinds.slots[kind] * MILLI))
+            watts[i * columns + cpu] += (wanted_w - rest_w) * (fold.seats[i].milli / whole)
         else:
             for c in range(dc):
-                watts[i, c] *= wanted_w / rest_w
+                watts[i * columns + c] *= wanted_w / rest_w
 
 
 @inner
-def book(books, block, stint, active, watts, columns, milli, times, start, end, at):
-    """Books a row of watts, ``times`` over, from ``start`` in bin ``at`` to ``end``. ``stint`` -1 is nobody's."""
-    whole, part = milli // MILLI * times, milli % MILLI
+def block_of(fold, kind, owner, state):
+    """Where the books have the slots of a kind of node that an owner holds in a state."""
+    return fold.block[(kind.family * (fold.n_owners + 1) + owner) * HOLDER_STATE_COUNT + state]
+
+
+@inner
+def book(fold, block, stint, active, row, columns, milli, slots, start, end, bin_):
+    """Books row ``row`` of the watts from ``start`` in a bin to ``end``: ``slots`` whole ones and ``milli`` beyond
+    them. Stint -1 is nobody's."""
+    watts, first = fold.watts, row * fold.n_columns
     total_w = 0.0
     for c in range(columns):
-        total_w += watts[c]
+        total_w += watts[first + c]
+    held = slots + milli / MILLI
     while start < end:
-        until = min(end, books.edges_ns[at + 1])
+        until = min(end, fold.edges_ns[bin_ + 1])
         span = until - start
-        seconds = span * SECONDS_PER_NS * times
+        seconds = span * SECONDS_PER_NS
+        at_bin = block * fold.n_bins + bin_
         for c in range(columns):
-            books.energy_j[block, at, c] += watts[c] * seconds
-        books.slot_ns[block, at] += whole * span
-        if part:  # a slot's thousandths are of one node; in two steps, so that no product overflows
-            rest = books.milli_ns[block, at] + part * (span % MILLI)
-            books.slot_ns[block, at] += part * (span // MILLI) + rest // MILLI
-            books.milli_ns[block, at] = rest % MILLI
+            fold.energy_j[at_bin * fold.n_columns + c] += watts[first + c] * seconds
+        fold.slot_ns[at_bin] += slots * span
+        if milli:  # in two steps, so that no product overflows
+            rest = fold.milli_ns[at_bin] + milli * (span % MILLI)
+            fold.slot_ns[at_bin] += milli * (span // MILLI) + rest // MILLI
+            fold.milli_ns[at_bin] = rest % MILLI
         if stint >= 0:
-            row = books.first[stint] + at - books.first_bin[stint]
-            books.stint_j[row] += total_w * seconds
-            books.stint_slot_s[row] += milli / MILLI * seconds
+            mine = fold.first[stint] + bin_ - fold.first_bin[stint]
+            fold.stint_j[mine] += total_w * seconds
+            fold.stint_slot_s[mine] += held * seconds
             if active:
-                books.stint_active_s[row] += milli / MILLI * seconds
+                fold.stint_active_s[mine] += held * seconds
         start = until
-        at += 1
+        bin_ += 1
 
 
 @inner
-def on_throughout(states, node, start, end):
+def next_bin(fold, bin_, now):
+    """The bin that an instant is in, from one before it on."""
+    while bin_ + 1 < fold.n_bins and fold.edges_ns[bin_ + 1] <= now:
+        bin_ += 1
+    return bin_
+
+
+@inner
+def on_throughout(fold, machine, start, end):
     """Whether a node is on from one instant to another."""
-    low, high = states.first[node], states.first[node + 1]
-    begin = low
+    first, last = machine.first_change, machine.first_change + machine.n_changes
+    low, high = first, last
     while low < high:  # the first change after the start
         middle = (low + high) // 2
-        if states.start_ns[middle] <= start:
+        if fold.change_ns[middle] <= start:
             low = middle + 1
         else:
             high = middle
-    if low > begin and states.state[low - 1] != ON:
+    if low > first and fold.change_state[low - 1] != ON:
         return False
-    while low < states.first[node + 1] and states.start_ns[low] < end:
-        if states.state[low] != ON:
+    while low < last and fold.change_ns[low] < end:
+        if fold.change_state[low] != ON:
             return False
         low += 1
     return True
 
 
 @inner
-def part_of_group(kinds, nodes, states, log, place, stint):
-    """Whether a stint has this node to itself and on, from its beginning to its end."""
-    node = log.node[place]
-    if nodes.has_hosted[node] or log.milli[place] != kinds.slots[nodes.kind_of[node]] * MILLI:
-        return False
-    return on_throughout(states, node, log.start_ns[stint], log.end_ns[stint])
-
-
-@inner
-def fold_groups(kinds, nodes, states, log, books, seats, watts, counts, grouped):
-    """Books what stints draw on nodes that they have to themselves, kind by kind, and notes which these are."""
-    touched = np.empty(len(counts), np.int64)
-    cpus_of = np.empty(len(counts), np.float64)
-    for stint in range(len(log.job)):
-        if log.start_ns[stint] >= log.end_ns[stint]:
-            continue
-        n = 0
-        for place in range(log.first_place[stint], log.first_place[stint + 1]):
-            if part_of_group(kinds, nodes, states, log, place, stint):
-                kind = nodes.kind_of[log.node[place]]
-                if counts[kind] and cpus_of[kind] != log.cpus[place]:
-                    continue  # has other CPUs than its likes: it is swept
-                grouped[place] = 1
-                if not counts[kind]:
-                    touched[n] = kind
-                    cpus_of[kind] = log.cpus[place]
+def groups(fold):
+    """Books what stints draw on nodes that they have to themselves, and notes which these are: those of the kind, and
+    with the part of the CPUs, of the first of them."""
+    for stint in range(fold.n_stints):
+        start, end = fold.start_ns[stint], fold.end_ns[stint]
+        n, kind_number, cpu_share = 0, -1, 0.0
+        if start < end:
+            for place in range(fold.first_place[stint], fold.first_place[stint + 1]):
+                machine = fold.machines[fold.node[place]]
+                whole = fold.kinds[machine.kind].slots * MILLI
+                if machine.hosts or fold.milli[place] != whole or not on_throughout(fold, machine, start, end):
+                    continue
+                if not n:
+                    kind_number, cpu_share = machine.kind, fold.cpu_share[place]
+                if machine.kind == kind_number and fold.cpu_share[place] == cpu_share:
+                    fold.grouped[place] = 1
+                    fold.scales[n] = machine.gpu_scale
                     n += 1
-                counts[kind] += 1
+        if n:
+            group(fold, fold.kinds[kind_number], n, stint, cpu_share)
+
+
+@inner
+def group(fold, kind, n, stint, cpu_share):
+    """Books what a stint draws on ``n`` nodes of a kind, all of them its own."""
+    scales, scale, alike = 0.0, fold.scales[0], True
+    for i in range(n):
+        scales += fold.scales[i]
+        alike = alike and fold.scales[i] == scale
+    seat, watts, first = fold.seats[1], fold.watts, fold.n_columns
+    sit(fold, seat, stint, kind.slots * MILLI, cpu_share)
+    now, bin_ = fold.start_ns[stint], fold.first_bin[stint]
+    while now < seat.end_ns:
+        advance(fold, seat, now)
+        draw(fold, kind, scale, ON, 1)
+        if alike:
+            for c in range(kind.columns):
+                watts[first + c] *= n
+        else:
+            of_all(fold, kind, n, scales)
+        block = block_of(fold, kind, seat.owner, seat.state)
+        book(fold, block, stint, seat.state == ACTIVE, 1, kind.columns, 0, n * kind.slots, now, seat.next_ns, bin_)
+        now = seat.next_ns
+        bin_ = next_bin(fold, bin_, now)
+
+
+@inner
+def of_all(fold, kind, n, scales):
+    """Row 1 of the watts, of a node whose GPUs are like those of the first, as the sum of ``n`` whose GPUs are not."""
+    watts, first, dc = fold.watts, fold.n_columns, kind.columns - (1 if kind.n_points else 0)
+    others_w = 0.0
+    for c in range(1, dc):
+        others_w += watts[first + c]
+        watts[first + c] *= n
+    gpus_w = fold.seats[1].gpu_w * kind.slots
+    watts[first] = gpus_w * scales
+    if kind.n_points:
+        losses_w = 0.0
         for i in range(n):
-            kind = touched[i]
-            fold_group(kinds, kind, counts[kind], cpus_of[kind], log, books, seats, watts, stint)
-            counts[kind] = 0
+            dc_w = others_w + gpus_w * fold.scales[i]
+            losses_w += dc_w * loss_factor(kind, dc_w)
+        watts[first + dc] = losses_w
 
 
 @inner
-def fold_group(kinds, kind, times, cpus, log, books, seats, watts, stint):
-    """Books what a stint draws on ``times`` nodes of a kind, all of them its own."""
-    milli, columns = kinds.slots[kind] * MILLI, kinds.columns[kind]
-    now, end, at = log.start_ns[stint], log.end_ns[stint], books.first_bin[stint]
-    owner = log.owner[stint]
-    sit(seats, 1, log, stint, milli, cpus)
-    while now < end:
-        advance(seats, 1, log, now)
-        draw(kinds, kind, ON, seats, 1, watts)
-        block, active = books.block[kinds.family[kind], owner, seats.state[1]], seats.state[1] == ACTIVE
-        book(books, block, stint, active, watts[1], columns, milli, times, now, seats.next_ns[1], at)
-        now = seats.next_ns[1]
-        while at + 1 < len(books.edges_ns) - 1 and books.edges_ns[at + 1] <= now:
-            at += 1
-
-
-@inner
-def sweep(kinds, nodes, states, log, books, seats, watts, node, order, first, last, grouped, stint_of):
-    """Books everything of one node but what its groups have booked; ``order[first:last]`` are its places in time."""
-    kind = nodes.kind_of[node]
-    columns, nobody = kinds.columns[kind], len(books.block[0]) - 1
-    end_ns = books.edges_ns[-1]
-    change, changes = states.first[node], states.first[node + 1]
-    state, n, now, at = ON, 0, 0, 0
+def sweep(fold, machine):
+    """Books everything of one node but what groups have booked."""
+    kind, seats = fold.kinds[machine.kind], fold.seats
+    place, places = machine.first_place, machine.first_place + machine.n_places
+    change, changes = machine.first_change, machine.first_change + machine.n_changes
+    end_ns = fold.edges_ns[fold.n_bins]
+    state, n, now, bin_ = ON, 0, 0, 0
     while now < end_ns:
-        while change < changes and states.start_ns[change] <= now:
-            state = states.state[change]
+        while change < changes and fold.change_ns[change] <= now:
+            state = fold.change_state[change]
             change += 1
         i = 1
         while i <= n:
-            if log.end_ns[seats.stint[i]] <= now:
-                move(seats, n, i)
+            if seats[i].end_ns <= now:
+                move(seats[n], seats[i])
                 n -= 1
-                continue
-            if seats.next_ns[i] <= now:
-                advance(seats, i, log, now)
-            i += 1
+            else:
+                if seats[i].next_ns <= now:
+                    advance(fold, seats[i], now)
+                i += 1
         away = now
-        while first < last and log.start_ns[stint_of[order[first]]] <= now:
-            place = order[first]
-            stint = stint_of[place]
-            first += 1
-            if log.end_ns[stint] <= now:
-                continue
-            if grouped[place]:
-                away = log.end_ns[stint]
-                break
-            n += 1
-            sit(seats, n, log, stint, log.milli[place], log.cpus[place])
-            advance(seats, n, log, now)
-        if away > now:
-            now = away
-        else:
-            until = end_ns if change == changes else min(end_ns, states.start_ns[change])
-            if first < last:
-                until = min(until, log.start_ns[stint_of[order[first]]])
+        while place < places and away == now and fold.start_ns[fold.stint_of[fold.order[place]]] <= now:
+            taken = fold.order[place]
+            stint = fold.stint_of[taken]
+            place += 1
+            if fold.grouped[taken]:
+                away = fold.end_ns[stint]
+            elif fold.end_ns[stint] > now:
+                n += 1
+                sit(fold, seats[n], stint, fold.milli[taken], fold.cpu_share[taken])
+                advance(fold, seats[n], now)
+        if away == now:
+            until = end_ns
+            if change < changes:
+                until = min(until, fold.change_ns[change])
+            if place < places:
+                until = min(until, fold.start_ns[fold.stint_of[fold.order[place]]])
             for i in range(1, n + 1):
-                until = min(until, seats.next_ns[i])
-            free = draw(kinds, kind, state, seats, n, watts)
-            family = kinds.family[kind]
+                until = min(until, seats[i].next_ns)
+            draw(fold, kind, machine.gpu_scale, state, n)
             for i in range(1, n + 1):
-                stint, active = seats.stint[i], seats.state[i] == ACTIVE
-                block = books.block[family, log.owner[stint], seats.state[i]]
-                book(books, block, stint, active, watts[i], columns, seats.milli[i], 1, now, until, at)
+                seat = seats[i]
+                block, active = block_of(fold, kind, seat.owner, seat.state), seat.state == ACTIVE
+                slots, milli = seat.milli // MILLI, seat.milli % MILLI
+                book(fold, block, seat.stint, active, i, kind.columns, milli, slots, now, until, bin_)
+            free = seats[NOBODY].milli
             if free:
-                block = books.block[family, nobody, OF_NOBODY[state]]
-                book(books, block, -1, False, watts[NOBODY], columns, free, 1, now, until, at)
-            now = until
-        while at + 1 < len(books.edges_ns) - 1 and books.edges_ns[at + 1] <= now:
-            at += 1
+                block = block_of(fold, kind, fold.n_owners, OF_NOBODY[state])
+                book(fold, block, -1, False, NOBODY, kind.columns, free % MILLI, free // MILLI, now, until, bin_)
+            away = until
+        now = away
+        bin_ = next_bin(fold, bin_, now)
 
 
 @entry
-def fold(kinds, nodes, states, log, books, seats, watts):
-    """Books all that a log says was drawn, into ``books``."""
-    places = len(log.node)
-    stint_of = np.empty(places, np.int64)
-    begins = np.zeros(len(nodes.kind_of) + 1, np.int64)
-    for stint in range(len(log.job)):
-        for place in range(log.first_place[stint], log.first_place[stint + 1]):
-            stint_of[place] = stint
-            begins[log.node[place] + 1] += 1
-    begins = np.cumsum(begins)
-    order, filled = np.empty(places, np.int64), begins[:-1].copy()
-    for place in range(places):  # stints are in the order of time, so each node's places are
-        node = log.node[place]
-        order[filled[node]] = place
-        filled[node] += 1
-    grouped = np.zeros(places, np.uint8)
-    fold_groups(kinds, nodes, states, log, books, seats, watts, np.zeros(len(kinds.slots), np.int64), grouped)
-    for node in range(len(nodes.kind_of)):
-        sweep(
-            kinds,
-            nodes,
-            states,
-            log,
-            books,
-            seats,
-            watts,
-            node,
-            order,
-            begins[node],
-            begins[node + 1],
-            grouped,
-            stint_of,
-        )
-    return places
+def call(address):
+    """Books all that a log says was drawn."""
+    fold = fold_at(address)
+    for stint in range(fold.n_stints):
+        for place in range(fold.first_place[stint], fold.first_place[stint + 1]):
+            fold.stint_of[place] = stint
+            fold.machines[fold.node[place]].n_places += 1
+    filled = 0
+    for node in range(fold.n_nodes):
+        machine = fold.machines[node]
+        machine.first_place = filled
+        filled += machine.n_places
+        machine.n_places = 0
+    for place in range(fold.n_places):  # stints are in the order of time, so each node's places are
+        machine = fold.machines[fold.node[place]]
+        fold.order[machine.first_place + machine.n_places] = place
+        machine.n_places += 1
+    groups(fold)
+    for node in range(fold.n_nodes):
+        if fold.machines[node].swept:
+            sweep(fold, fold.machines[node])
+    return fold.n_places

@@ -77,7 +77,7 @@ def fold_plainly(run: LoggedRun, recorder: BinnedRecorder) -> JobEnergy:
     for node, start_ns, state in zip(*(column.tolist() for column in vars(run.states).values()), strict=True):
         changes[node].append((start_ns, state))
     drawn: dict[tuple[int, int, int], list[float]] = {}
-    for node in range(len(run.nodes)):
+    for node in np.flatnonzero(run.nodes.logged).tolist():
         pool = int(run.nodes.pool_of[node])
         hardware = run.nodes.hardware[run.nodes.kind_of[node]]
         for start_ns, end_ns, state, there in _spans(held[node], changes[node], run.end_ns):
@@ -100,7 +100,7 @@ def _held_by(run: LoggedRun, stint: int) -> Iterator[tuple[int, Held]]:
     pieces = list(pieces_of(run, stint))
     ends = [*(piece.start_ns for piece in pieces[1:]), min(int(log.end_ns[stint]), run.end_ns)][: len(pieces)]
     for place in range(int(log.first_place[stint]), int(log.first_place[stint + 1])):
-        node, cpus = int(log.node[place]), float(log.cpus[place])
+        node, cpus = int(log.node[place]), float(log.cpu_share[place])
         slots, milli = divmod(int(log.milli[place]), MILLI)
         for piece, end_ns in zip(pieces, ends, strict=True):
             if piece.start_ns < end_ns:
