@@ -154,6 +154,8 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         request_table=results.request_table,
         trial_table=results.trial_table,
         trace_table=results.trace_table,
+        stint_table=results.stint_table,
+        cluster_table=results.cluster_table,
     )
 
 
