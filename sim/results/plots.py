@@ -19,7 +19,7 @@ from sim.units import DAY_NS, HOUR_NS, NS_PER_S
 
 Floats = npt.NDArray[np.float64]
 
-LEFT, RIGHT, TOP, BOTTOM = 84, 14, 20, 36
+LEFT, RIGHT, TOP, BOTTOM = 84, 26, 20, 36
 HEIGHT = 240
 SHADES = 10
 """Steps between nothing and everything."""
