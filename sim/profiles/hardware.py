@@ -173,7 +173,10 @@ class Chip(Spec):
 
 
 class GPUProfile(Profile):
-    """One accelerator. Serving needs its ``chip``, which a TPU, made of a few large matrix units, has not."""
+    """One accelerator. Serving needs its ``chip``, which a TPU, made of a few large matrix units, has not.
+
+    ``slices`` names the profile of how it can be cut (MIG); without it, it cannot.
+    """
 
     kind: Literal["gpu"]
     tdp: SourcedPower
@@ -183,6 +186,7 @@ class GPUProfile(Profile):
     chip: Chip | None = None
     memory: Memory
     link: Link
+    slices: str | None = None
     embodied: Embodied
     materials: GPUMaterials | None = None
     calibration: Calibration | None = None
