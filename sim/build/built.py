@@ -23,7 +23,7 @@ from sim.build.trained import ModelOfGang
 from sim.engine.campaign import CampaignPlan
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.federated import FederatedPlan
-from sim.engine.scheduling import Scheduler
+from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
 from sim.engine.training import TrainingPlan
