@@ -42,7 +42,8 @@ def test_nothing_is_ever_given_twice(name: str, data: st.DataObject) -> None:
     geometry = CATALOG.slices(name).geometry
     there: list[Placed] = []
     for _ in range(data.draw(st.integers(1, 14))):
-        if there and data.draw(st.booleans()):
+        leaves: bool = data.draw(st.booleans())
+        if there and leaves:
             there.remove(data.draw(st.sampled_from(there)))
             continue
         kind = data.draw(st.sampled_from(sorted(geometry.kinds)))

@@ -192,9 +192,11 @@ class GPUProfile(Profile):
     calibration: Calibration | None = None
 
     @model_validator(mode="after")
-    def _states_rise(self) -> GPUProfile:
+    def _holds_together(self) -> GPUProfile:
         if not self.power.idle.value <= self.power.loaded.value < self.tdp.value:
             raise PydanticCustomError("order", "needs idle <= loaded < tdp")
+        if self.slices is not None and self.chip is None:
+            raise PydanticCustomError("chip", "'slices' needs the 'chip', whose multiprocessors they share out")
         clock = self.power.clock
         if clock is not None and clock.still is not None and not clock.still.value <= self.power.loaded.value:
             raise PydanticCustomError("order", "needs clock.still <= loaded")
