@@ -143,6 +143,12 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.steps:MeasuredSteps": "sim.build.steps:measured",
         "sim.spec.steps:KernelSteps": "sim.build.steps:kernels",
     },
+    "sharing": {
+        "sim.spec.sharing:ExclusiveSharing": "sim.build.sharing:exclusive",
+        "sim.spec.sharing:InstanceSharing": "sim.build.sharing:instances",
+        "sim.spec.sharing:MPSSharing": "sim.build.sharing:at_once",
+        "sim.spec.sharing:TimeSliceSharing": "sim.build.sharing:time_slices",
+    },
     "failures": {
         "sim.spec.failures:ComponentFailures": "sim.build.failures:components",
     },
