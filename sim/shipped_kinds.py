@@ -144,6 +144,13 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
     "scheduler": {
         "sim.spec.schedulers:Fifo": "sim.build.schedulers:fifo",
         "sim.spec.schedulers:EasyBackfill": "sim.build.schedulers:easy",
+        "sim.spec.schedulers:Conservative": "sim.build.schedulers:conservative",
+        "sim.spec.schedulers:Shortest": "sim.build.schedulers:shortest",
+        "sim.spec.schedulers:Deadline": "sim.build.schedulers:deadline",
+        "sim.spec.schedulers:FairShare": "sim.build.schedulers:fair_share",
+        "sim.spec.schedulers:Priority": "sim.build.schedulers:priority",
+        "sim.spec.schedulers:Spot": "sim.build.schedulers:spot",
+        "sim.spec.schedulers:CarbonAware": "sim.build.schedulers:carbon_aware",
     },
     "placement": {
         "sim.spec.placements:AnyPlace": "sim.build.schedulers:anywhere",
