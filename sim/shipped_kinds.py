@@ -184,7 +184,19 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.job_laws:TsafrirLimits": "sim.build.generated_jobs:tsafrir",
     },
     "scheduler": {
-        "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
+        "sim.spec.schedulers:Fifo": "sim.build.schedulers:fifo",
+        "sim.spec.schedulers:EasyBackfill": "sim.build.schedulers:easy",
+        "sim.spec.schedulers:Conservative": "sim.build.schedulers:conservative",
+        "sim.spec.schedulers:Shortest": "sim.build.schedulers:shortest",
+        "sim.spec.schedulers:Deadline": "sim.build.schedulers:deadline",
+        "sim.spec.schedulers:FairShare": "sim.build.schedulers:fair_share",
+        "sim.spec.schedulers:Priority": "sim.build.schedulers:priority",
+        "sim.spec.schedulers:Spot": "sim.build.schedulers:spot",
+        "sim.spec.schedulers:CarbonAware": "sim.build.schedulers:carbon_aware",
+    },
+    "placement": {
+        "sim.spec.placements:AnyPlace": "sim.build.schedulers:anywhere",
+        "sim.spec.placements:PackedPlace": "sim.build.schedulers:packed",
     },
     "fabric": {
         "sim.spec.fabric:Rail": "sim.build.fabric:rail",
