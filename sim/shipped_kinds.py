@@ -141,6 +141,9 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
     "failures": {
         "sim.spec.failures:ComponentFailures": "sim.build.failures:components",
     },
+    "job source": {
+        "sim.spec.job_source:TraceJobs": "sim.build.job_source:trace",
+    },
     "scheduler": {
         "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
     },

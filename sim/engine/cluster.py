@@ -81,8 +81,9 @@ class Gang:
     """Slots held together by one process, from request to release; it moves between states as one.
 
     ``expected_ns`` is how long it is to hold them, if nothing happens to it; None for a service, which does not end.
-    ``hears`` is told of faults, where the gang goes on without the nodes it loses; else the loss of one interrupts its
-    process.
+    ``hears`` is told of faults, where the gang goes on without the nodes it loses; else ``on_lost`` of the loss of one,
+    or that interrupts its process. ``asks_soon``: the scheduler is asked by whoever has released it, behind all that
+    happens in the instant.
     """
 
     def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int, expected_ns: int | None) -> None:
@@ -98,6 +99,8 @@ class Gang:
         self.placed_ns: int | None = None
         self.on_placed: Callable[[], None] | None = None
         self.on_preempt: Callable[[], None] | None = None
+        self.on_lost: Callable[[Node], None] | None = None
+        self.asks_soon = False
         self.told_by: Callable[[Node, int, int], Activity] | None = None
         self.hears: Callable[[Fault], None] | None = None
         self._cluster = cluster
@@ -180,6 +183,9 @@ class Gang:
         self.parts.pop(node, None)
         self._apart.pop(node, None)
         self._cluster.told(self)
+        if self.on_lost is not None:
+            self.on_lost(node)
+            return
         if self.hears is None and self.process is not None and self.process.is_alive:
             self.process.interrupt(NodeLost(node.name))
 
@@ -267,7 +273,11 @@ class Cluster:
         """A gang has given back all that it held, if anything."""
         if gang.request is not None:
             self.fleet.release(gang.request)
-        self.slots_freed()
+        if not gang.asks_soon:
+            self.slots_freed()
+            return
+        self._serve_lacking()
+        self._watch_changed()
 
     def told(self, gang: Gang) -> None:
         """A gang has other nodes than it was given."""
@@ -375,6 +385,7 @@ class Cluster:
         gang = request.gang
         assert gang is not None
         chosen = {self._numbered[place.node]: place.slots for place in places}
+        gang.pool = self.pool_of(places)
         gang.parts = chosen
         gang.placed_ns = self.env.now_ns
         if gang.on_placed is not None:
@@ -389,6 +400,11 @@ class Cluster:
             gang.ready.succeed()
             return
         self.env.process(self._announce(gang, coming))
+
+    def pool_of(self, places: Places) -> str:
+        """The pool of places."""
+        machines = self.fleet.machines
+        return machines.pools[machines.pool_of[places[0].node]].name
 
     def preempt(self, request: Request) -> None:
         """A gang that can be preempted is told to make room."""
