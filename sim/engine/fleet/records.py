@@ -5,17 +5,18 @@ Everything is an int64: times in ns from the start of the run, slots whole, flag
 ``NEVER`` where a time does not come. A job is told by its row, a node by its number over all pools.
 """
 
+from sim.engine.fleet.request import NEVER_NS
 from sim.engine.serving.compiled import Record, Rows
 
-NEVER = (1 << 62) - 1
-"""A limit or an instant that does not come; a job that waits without a limit has it, too."""
+NEVER = NEVER_NS
+"""The limit of a job that has none."""
 ABSENT = 1 << 62
-"""Of a row that does not wait, in the tree of limits of its size."""
+"""An instant that does not come; of a row that does not wait, in the tree of limits of its size."""
 
-FIFO, SHORTEST, EASY = range(3)
-"""Who starts next."""
 BY_ARRIVAL, BY_LIMIT = range(2)
-"""In which order backfill looks at those that wait."""
+"""In which order those that wait are looked at."""
+NO_BACKFILL, EASY, GREEDY = range(3)
+"""Behind a head that has no room: nobody starts; those that do not delay it; whoever has room."""
 ANYWHERE, PACKED = range(2)
 """Where."""
 DONE, NEED_PLACES = range(2)
@@ -25,14 +26,14 @@ WORD = 64
 """Nodes in a word of a set."""
 BLOCK = 64
 """Entries that a block of the list of dues has room for."""
+SLOT_BITS = 16
+"""Of a place in one word: the number of its node stands above so many bits, in which its slots stand."""
 
 
 class Job(Record):
     """A row of the table; what is asked of it and what became of it."""
 
     submit_ns: int
-    run_ns: int
-    """How long it will hold its machines: cut off at its limit."""
     limit_ns: int
     """What its user said."""
     size: int
@@ -50,7 +51,7 @@ class Job(Record):
 
 class Size(Record):
     """Jobs that ask for the same machines. ``limits`` is a tree of the least of the limits of those that wait, its
-    leaves in the order of arrival; ``rows`` gives the job of each leaf."""
+    leaves in the order of arrival; ``members`` gives the row of each leaf."""
 
     slots: int
     nodes: int
@@ -61,13 +62,12 @@ class Size(Record):
     waiting: int
     leaves: int
     limits: Rows[int]
-    rows: Rows[int]
+    members: Rows[int]
 
 
 class Level(Record):
     """The nodes of a pool with so many free slots: a set of bits, and a bit of ``full`` for each word that is not 0."""
 
-    n: int
     words: Rows[int]
     full: Rows[int]
 
@@ -82,9 +82,21 @@ class Pool(Record):
     """Of one node."""
     free: int
     """Slots of all."""
+    held_ns: Rows[int]
+    """How long each row would hold its machines here."""
     n_full: int
     """Words of ``Level.full``."""
     levels: Rows[Level]
+    counts: Rows[int]
+    """How many nodes have so many free slots."""
+    later_ns: int
+    """An instant: ``later`` and ``later_counts`` are ``free`` and ``counts`` as they would be, if everybody who is to
+    end until then had ended now."""
+    later_free: int
+    later_counts: Rows[int]
+    spare: int
+    """Slots beyond what the head of the queue needs, at the time of its reservation; below zero where they are too
+    few."""
     order: Rows[int]
     """Blocks of its dues, those due first in front."""
     n_blocks: int
@@ -109,9 +121,14 @@ class Block(Record):
 class Fleet(Record):
     """All of it."""
 
-    scheduler: int
-    order: int
+    head_by: int
+    """In which order somebody comes first."""
+    backfill: int
+    behind_by: int
+    """In which order those behind are looked at."""
     placement: int
+    imagines: int
+    """Whether machines are imagined as they will be; else free slots are counted, which are all that counts."""
     now_ns: int
     until_ns: int
     """Nothing that happens then or later is seen."""
@@ -130,6 +147,8 @@ class Fleet(Record):
     n_pools: int
     free: Rows[int]
     """Free slots of each node."""
+    later: Rows[int]
+    """The same at the ``later_ns`` of its pool."""
     pool_of: Rows[int]
     """The pool of each node."""
     ends: Rows[End]
@@ -139,7 +158,7 @@ class Fleet(Record):
     spare_blocks: Rows[int]
     n_spare: int
     places: Rows[int]
-    """A place a word: the number of the node above, its slots in the lowest ``SLOT_BITS``."""
+    """A place a word."""
     n_places: int
     places_room: int
     most_places: int
@@ -149,6 +168,3 @@ class Fleet(Record):
     n_stints: int
     events: int
     """Ends and arrivals that were seen."""
-
-
-SLOT_BITS = 16

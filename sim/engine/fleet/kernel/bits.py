@@ -22,7 +22,6 @@ def trailing_zeros(typing, word):  # noqa: ARG001 (Numba gives both)
 def put(level, i):
     """Node ``i`` of the pool is in the set."""
     word = i >> 6
-    level.n += 1
     level.words[word] |= np.int64(1) << (i & 63)
     level.full[word >> 6] |= np.int64(1) << (word & 63)
 
@@ -31,7 +30,6 @@ def put(level, i):
 def drop(level, i):
     """Node ``i`` of the pool is no longer in the set."""
     word = i >> 6
-    level.n -= 1
     left = level.words[word] & ~(np.int64(1) << (i & 63))
     level.words[word] = left
     if left == 0:

@@ -1,9 +1,10 @@
-"""Who starts next, and in which pool: the rules of ``FirstCome``, ``Shortest`` and ``Easy``."""
+"""Who starts next, and in which pool: a head, and those behind it, as ``in_order`` and ``behind`` have it."""
 
 import numpy as np
 
 from sim.engine.fleet.kernel import dues, ends
-from sim.engine.fleet.kernel.places import fits, take
+from sim.engine.fleet.kernel.places import change, change_later, choose, fits
+from sim.engine.fleet.kernel.reservation import leaves_room, reserve
 from sim.engine.fleet.kernel.waiting import (
     first_come,
     first_of,
@@ -13,7 +14,7 @@ from sim.engine.fleet.kernel.waiting import (
     shortest_of,
     stop_waiting,
 )
-from sim.engine.fleet.records import BY_LIMIT, DONE, EASY, FIFO, NEED_PLACES, NEVER, SHORTEST
+from sim.engine.fleet.records import BY_LIMIT, DONE, EASY, GREEDY, NEED_PLACES, NO_BACKFILL
 from sim.engine.serving.compiled import inner
 
 
@@ -31,120 +32,99 @@ def pool_for(fleet, size):
 def start(fleet, row, p):
     """A job starts in a pool that has room for it."""
     job = fleet.jobs[row]
+    pool = fleet.pools[p]
     stop_waiting(fleet, row)
-    take(fleet, row, p)
     job.start_ns = fleet.now_ns
+    job.pool = p
+    job.first_place = fleet.n_places
+    job.places = choose(fleet, fleet.sizes[job.size], pool)
+    fleet.n_places += job.places
+    change(fleet, pool, job.first_place, job.places, -1)
     fleet.stints[fleet.n_stints] = row
     fleet.n_stints += 1
-    ends.push(fleet, fleet.now_ns + job.run_ns, row)
-    if fleet.scheduler == EASY:
-        dues.insert(fleet, fleet.pools[p], due_of(job), row)
+    ends.push(fleet, fleet.now_ns + pool.held_ns[row], row)
+    if fleet.backfill == EASY:
+        due_ns = fleet.now_ns + job.limit_ns
+        dues.insert(fleet, pool, due_ns, row)
+        if fleet.imagines and due_ns > pool.later_ns:
+            change_later(fleet, pool, job.first_place, job.places, -1)
 
 
 @inner
-def due_of(job):
-    """When a job that runs will give back what it holds, if its user is right."""
-    return job.start_ns + job.limit_ns if job.limit_ns < NEVER else np.int64(NEVER)
+def end(fleet, row):
+    """A job gives back what it holds."""
+    job = fleet.jobs[row]
+    pool = fleet.pools[job.pool]
+    job.end_ns = fleet.now_ns
+    change(fleet, pool, job.first_place, job.places, 1)
+    if fleet.backfill == EASY:
+        due_ns = job.start_ns + job.limit_ns
+        dues.remove(fleet, pool, due_ns, row)
+        if fleet.imagines and due_ns > pool.later_ns:
+            change_later(fleet, pool, job.first_place, job.places, 1)
 
 
 @inner
 def ask(fleet):
     """Starts who may start, until nobody does; returns NEED_PLACES where there is no room to write that down."""
     fleet.asking = 1
-    while fleet.n_waiting:
+    while fleet.n_waiting and some_free(fleet):
         if fleet.n_places + fleet.most_places > fleet.places_room:
             return NEED_PLACES
-        head = shortest(fleet) if fleet.scheduler == SHORTEST else first_come(fleet)
+        head = shortest(fleet) if fleet.head_by == BY_LIMIT else first_come(fleet)
         p = pool_for(fleet, fleet.sizes[fleet.jobs[head].size])
         if p >= 0:
             start(fleet, head, p)
-        elif fleet.scheduler != EASY or not backfill(fleet, head):
+        elif fleet.backfill == NO_BACKFILL or not pass_by(fleet, fleet.sizes[fleet.jobs[head].size]):
             break
     fleet.asking = 0
     return DONE
 
 
 @inner
-def backfill(fleet, head):
-    """Starts one that waits behind the head, if any may."""
-    if not has_candidates(fleet, head):
-        return False
-    held, shadow_ns, extra = reserve(fleet, fleet.sizes[fleet.jobs[head].size])
-    span_ns = shadow_ns - fleet.now_ns
-    found = np.int64(-1)
-    where = np.int64(-1)
+def some_free(fleet):
+    """Whether anything is free at all."""
+    return most_free(fleet) > 0
+
+
+@inner
+def most_free(fleet):
+    """Free slots of the pool that has most."""
+    most = np.int64(0)
+    for p in range(fleet.n_pools):
+        most = max(most, fleet.pools[p].free)
+    return most
+
+
+@inner
+def pass_by(fleet, head):
+    """Starts the first behind a head of this size that may, if any."""
+    by_limit = fleet.behind_by == BY_LIMIT
+    most = most_free(fleet)
+    found, where = np.int64(-1), np.int64(-1)
+    span_ns = np.int64(-1)
     for i in range(fleet.n_sizes):
         size = fleet.sizes[i]
+        if size.slots > most:
+            break  # and so are all that follow
         if size.waiting == 0:
             continue
-        # It cannot be the head: that fits nowhere.
-        for j in range(size.n_pools):
-            p = size.pools[j]
-            pool = fleet.pools[p]
-            if not fits(fleet, size, pool):
+        p = pool_for(fleet, size)
+        if p < 0:
+            continue
+        if fleet.backfill == EASY and span_ns < 0:
+            span_ns = reserve(fleet, head) - fleet.now_ns
+        row = shortest_of(size) if by_limit else first_of(size)
+        if found >= 0 and is_before(fleet, found, row, by_limit):
+            continue
+        if fleet.backfill != GREEDY and fleet.jobs[row].limit_ns > span_ns and not leaves_room(fleet, head, size, p):
+            if size.limits[1] > span_ns:
                 continue
-            within = span_ns if p == held and size.slots > extra else np.int64(NEVER)
-            if size.limits[1] > within:
+            row = first_within(size, span_ns)
+            if found >= 0 and is_before(fleet, found, row, by_limit):
                 continue
-            row = candidate(fleet, size, within)
-            if is_before(fleet, row, found, fleet.order == BY_LIMIT) and row != found:
-                found, where = row, p
+        found, where = row, p
     if found < 0:
         return False
     start(fleet, found, where)
     return True
-
-
-@inner
-def candidate(fleet, size, within_ns):
-    """Of those of a size whose limit is within this, the one that is looked at first."""
-    if fleet.order == BY_LIMIT:
-        return shortest_of(size)
-    return first_of(size) if within_ns >= NEVER else first_within(size, within_ns)
-
-
-@inner
-def has_candidates(fleet, head):
-    """Whether anybody that waits would find room now."""
-    for i in range(fleet.n_sizes):
-        size = fleet.sizes[i]
-        if size.waiting and pool_for(fleet, size) >= 0:
-            return True
-    return False
-
-
-@inner
-def reserve(fleet, size):
-    """Where and when the head will start, by what users say, and how many slots are left beside it then: a pool, an
-    instant and slots; pool -1 and ``NEVER`` where no end is in sight."""
-    held, at_ns, extra = np.int64(-1), np.int64(NEVER), np.int64(0)
-    for i in range(size.n_pools):
-        p = size.pools[i]
-        pool = fleet.pools[p]
-        if size.slots > pool.count * pool.slots:
-            continue
-        when, left = room_at(fleet, size, pool)
-        if held < 0 or when < at_ns:
-            held, at_ns, extra = p, when, left
-    return held, at_ns, extra
-
-
-@inner
-def room_at(fleet, size, pool):
-    """When there will be so many free slots in a pool, if users are right, and how many are left beside them then."""
-    free = pool.free
-    place = np.int64(0)
-    while place < pool.n_blocks and free + fleet.blocks[pool.order[place]].slots < size.slots:
-        free += fleet.blocks[pool.order[place]].slots
-        place += 1
-    at_ns = np.int64(NEVER)
-    while place < pool.n_blocks:
-        block = fleet.blocks[pool.order[place]]
-        for i in range(block.n):
-            due = block.dues[i]
-            if free >= size.slots and due.at_ns > at_ns:
-                return at_ns, free - size.slots
-            free += dues.slots_of(fleet, due)
-            at_ns = max(due.at_ns, fleet.now_ns)
-        place += 1
-    return at_ns, free - size.slots

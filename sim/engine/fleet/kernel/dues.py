@@ -3,7 +3,9 @@
 Two blocks that follow one another have more than half a block's entries between them, so that there are few.
 """
 
-from sim.engine.fleet.records import BLOCK
+import numpy as np
+
+from sim.engine.fleet.records import ABSENT, BLOCK
 from sim.engine.serving.compiled import inner
 
 
@@ -134,3 +136,31 @@ def is_joined(fleet, pool, place):
     move_tail(fleet, other, 0, block)
     remove_block(fleet, pool, place + 1)
     return True
+
+
+@inner
+def position(fleet, pool, at_ns):
+    """Where the first stands that is due after an instant: a place in the order of blocks, and one in the block."""
+    if pool.n_blocks == 0:
+        return np.int64(0), np.int64(0)
+    place = block_of(fleet, pool, at_ns, np.int64(ABSENT))
+    return place, entry_of(fleet.blocks[pool.order[place]], at_ns, np.int64(ABSENT))
+
+
+@inner
+def next_due(fleet, pool, after_ns):
+    """The first due after an instant, or ABSENT."""
+    place, i = position(fleet, pool, after_ns)
+    if place < pool.n_blocks and i == fleet.blocks[pool.order[place]].n:
+        place += 1
+        i = np.int64(0)
+    return fleet.blocks[pool.order[place]].dues[i].at_ns if place < pool.n_blocks else np.int64(ABSENT)
+
+
+@inner
+def last_due(fleet, pool, until_ns):
+    """The last due until an instant, that included, or -1."""
+    place, i = position(fleet, pool, until_ns)
+    if i == 0:
+        return np.int64(-1)  # only in the first block: any other begins with one that is due by then
+    return fleet.blocks[pool.order[place]].dues[i - 1].at_ns

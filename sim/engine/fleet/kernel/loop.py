@@ -1,32 +1,21 @@
 """Ends and arrivals, one instant after the other, and the one way into the compiled kernel."""
 
-from sim.engine.fleet.kernel import dues, ends
-from sim.engine.fleet.kernel.decisions import ask, due_of
-from sim.engine.fleet.kernel.places import give
+from sim.engine.fleet.kernel import ends
+from sim.engine.fleet.kernel.decisions import ask, end
 from sim.engine.fleet.kernel.waiting import wait
-from sim.engine.fleet.records import DONE, EASY, NEVER, Fleet
+from sim.engine.fleet.records import ABSENT, DONE, NEED_PLACES, Fleet
 from sim.engine.serving.compiled import at, entry, inner
 
 fleet_at = at(Fleet)
 
 
 @inner
-def end(fleet, row):
-    """A job gives back what it holds."""
-    job = fleet.jobs[row]
-    job.end_ns = fleet.now_ns
-    give(fleet, row)
-    if fleet.scheduler == EASY:
-        dues.remove(fleet, fleet.pools[job.pool], due_of(job), row)
-
-
-@inner
 def advance(fleet):
     """Everything before ``until_ns``: at each instant ends, then arrivals, then one question."""
     if fleet.asking and ask(fleet) != DONE:
-        return fleet.asking
+        return NEED_PLACES
     while True:
-        now = fleet.ends[0].at_ns if fleet.n_ends else NEVER
+        now = fleet.ends[0].at_ns if fleet.n_ends else ABSENT
         if fleet.next_job < fleet.n_jobs:
             now = min(now, fleet.jobs[fleet.next_job].submit_ns)
         if now >= fleet.until_ns:
@@ -43,7 +32,7 @@ def advance(fleet):
                 fleet.events += 1
             fleet.next_job += 1
         if ask(fleet) != DONE:
-            return fleet.asking
+            return NEED_PLACES
 
 
 @entry

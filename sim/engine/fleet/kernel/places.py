@@ -10,25 +10,35 @@ from sim.engine.serving.compiled import inner
 @inner
 def fits(fleet, size, pool):
     """Whether a job of this size could start in a pool now."""
-    if size.slots > pool.free:
+    return has_room(fleet, size, pool, pool.free, pool.counts)
+
+
+@inner
+def fits_later(fleet, size, pool):
+    """Whether one could start in a pool as that is imagined."""
+    return has_room(fleet, size, pool, pool.later_free, pool.later_counts)
+
+
+@inner
+def has_room(fleet, size, pool, free, counts):
+    """Whether a job could start where ``free`` slots are on so many nodes with each number of them."""
+    if size.slots > free:
         return False
     if size.nodes:
-        return nodes_with(pool, size.slots // size.nodes) >= size.nodes
+        return nodes_with(pool, counts, size.slots // size.nodes) >= size.nodes
     if fleet.placement == ANYWHERE:
         return True
     whole = size.slots // pool.slots
     rest = size.slots - whole * pool.slots
-    if rest:
-        return pool.levels[pool.slots].n >= whole and nodes_with(pool, rest) > whole
-    return pool.levels[pool.slots].n >= whole
+    return counts[pool.slots] >= whole and (rest == 0 or nodes_with(pool, counts, rest) > whole)
 
 
 @inner
-def nodes_with(pool, slots):
+def nodes_with(pool, counts, slots):
     """How many nodes have at least so many free slots."""
     n = np.int64(0)
     for free in range(slots, pool.slots + 1):
-        n += pool.levels[free].n
+        n += counts[free]
     return n
 
 
@@ -42,15 +52,14 @@ def choose(fleet, size, pool):
     whole = size.slots // pool.slots
     rest = size.slots - whole * pool.slots
     n = np.int64(0)
-    level = pool.levels[pool.slots]
     i = np.int64(-1)
     while n < whole:
-        i = following(level, pool.n_full, i + 1)
+        i = following(pool.levels[pool.slots], pool.n_full, i + 1)
         note(fleet, n, pool.first + i, pool.slots)
         n += 1
     if rest:
         free = rest
-        while free < pool.slots and pool.levels[free].n == 0:
+        while free < pool.slots and pool.counts[free] == 0:
             free += 1
         after = i + 1 if free == pool.slots else np.int64(0)
         note(fleet, n, pool.first + following(pool.levels[free], pool.n_full, after), rest)
@@ -63,15 +72,15 @@ def choose_any(fleet, pool, missing):
     """Any slots, of the fullest nodes first."""
     n = np.int64(0)
     for free in range(1, pool.slots + 1):
-        level = pool.levels[free]
-        i = following(level, pool.n_full, 0) if level.n else np.int64(-1)
+        i = following(pool.levels[free], pool.n_full, 0)
         while i >= 0:
-            note(fleet, n, pool.first + i, min(free, missing))
+            taken = min(free, missing)
+            note(fleet, n, pool.first + i, taken)
             n += 1
-            missing -= min(free, missing)
+            missing -= taken
             if missing == 0:
                 return n
-            i = following(level, pool.n_full, i + 1)
+            i = following(pool.levels[free], pool.n_full, i + 1)
     return n
 
 
@@ -80,14 +89,13 @@ def choose_nodes(fleet, pool, each, nodes):
     """Equal parts on so many nodes, the fullest that have room first."""
     n = np.int64(0)
     for free in range(each, pool.slots + 1):
-        level = pool.levels[free]
-        i = following(level, pool.n_full, 0) if level.n else np.int64(-1)
+        i = following(pool.levels[free], pool.n_full, 0)
         while i >= 0:
             note(fleet, n, pool.first + i, each)
             n += 1
             if n == nodes:
                 return n
-            i = following(level, pool.n_full, i + 1)
+            i = following(pool.levels[free], pool.n_full, i + 1)
     return n
 
 
@@ -98,36 +106,42 @@ def note(fleet, n, node, slots):
 
 
 @inner
-def change(fleet, pool, node, slots):
-    """A node has so many more free slots."""
-    before = fleet.free[node]
-    fleet.free[node] = before + slots
-    drop(pool.levels[before], node - pool.first)
-    put(pool.levels[before + slots], node - pool.first)
+def node_of(place):
+    """The node of a place."""
+    return place >> SLOT_BITS
 
 
 @inner
-def take(fleet, row, p):
-    """A job takes the places that ``choose`` gives it in this pool."""
-    job = fleet.jobs[row]
-    pool = fleet.pools[p]
-    size = fleet.sizes[job.size]
-    job.pool = p
-    job.first_place = fleet.n_places
-    job.places = choose(fleet, size, pool)
-    fleet.n_places += job.places
-    pool.free -= size.slots
-    for at in range(job.first_place, job.first_place + job.places):
-        place = fleet.places[at]
-        change(fleet, pool, place >> SLOT_BITS, -(place & ((1 << SLOT_BITS) - 1)))
+def slots_of(place):
+    """The slots of a place."""
+    return place & ((1 << SLOT_BITS) - 1)
 
 
 @inner
-def give(fleet, row):
-    """A job gives back all that it holds."""
-    job = fleet.jobs[row]
-    pool = fleet.pools[job.pool]
-    pool.free += fleet.sizes[job.size].slots
-    for at in range(job.first_place, job.first_place + job.places):
+def change(fleet, pool, first, count, sign):
+    """The nodes of places have more free slots (``sign`` 1), or fewer (-1)."""
+    for at in range(first, first + count):
         place = fleet.places[at]
-        change(fleet, pool, place >> SLOT_BITS, place & ((1 << SLOT_BITS) - 1))
+        node = node_of(place)
+        before = fleet.free[node]
+        after = before + sign * slots_of(place)
+        fleet.free[node] = after
+        pool.free += after - before
+        pool.counts[before] -= 1
+        pool.counts[after] += 1
+        drop(pool.levels[before], node - pool.first)
+        put(pool.levels[after], node - pool.first)
+
+
+@inner
+def change_later(fleet, pool, first, count, sign):
+    """The same of the nodes as they are imagined."""
+    for at in range(first, first + count):
+        place = fleet.places[at]
+        node = node_of(place)
+        before = fleet.later[node]
+        after = before + sign * slots_of(place)
+        fleet.later[node] = after
+        pool.later_free += after - before
+        pool.later_counts[before] -= 1
+        pool.later_counts[after] += 1

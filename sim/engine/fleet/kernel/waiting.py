@@ -53,7 +53,7 @@ def first_within(size, limit_ns):
         node *= 2
         if tree[node] > limit_ns:
             node += 1
-    return size.rows[node - size.leaves]
+    return size.members[node - size.leaves]
 
 
 @inner
@@ -70,13 +70,11 @@ def shortest_of(size):
 
 @inner
 def is_before(fleet, row, other, by_limit):
-    """Whether a job comes before another in the order in which they are looked at; -1 is behind all."""
-    if other < 0:
-        return True
+    """Whether a job comes before another in the order in which they are looked at."""
     if by_limit:
-        limit, than = fleet.jobs[row].limit_ns, fleet.jobs[other].limit_ns
-        if limit != than:
-            return limit < than
+        limit_ns, than_ns = fleet.jobs[row].limit_ns, fleet.jobs[other].limit_ns
+        if limit_ns != than_ns:
+            return limit_ns < than_ns
     return row < other
 
 
@@ -98,6 +96,6 @@ def shortest(fleet):
         size = fleet.sizes[i]
         if size.waiting:
             row = shortest_of(size)
-            if is_before(fleet, row, found, True):
+            if found < 0 or is_before(fleet, row, found, True):
                 found = row
     return found
