@@ -145,7 +145,12 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.job_source:TraceJobs": "sim.build.job_source:trace",
     },
     "scheduler": {
-        "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
+        "sim.spec.schedulers:Fifo": "sim.build.schedulers:fifo",
+        "sim.spec.schedulers:EasyBackfill": "sim.build.schedulers:easy",
+    },
+    "placement": {
+        "sim.spec.placements:AnyPlace": "sim.build.schedulers:anywhere",
+        "sim.spec.placements:PackedPlace": "sim.build.schedulers:packed",
     },
     "fabric": {
         "sim.spec.fabric:Rail": "sim.build.fabric:rail",

@@ -33,9 +33,9 @@ from sim.build.weather import weather_series
 from sim.content import content_hash
 from sim.engine.clock import Clock
 from sim.engine.fleet.fleet import Fleet as MachineFleet
-from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.request import Places, Request
-from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.errors import SignalRangeError
 from sim.kinds import Choice, Kind
 from sim.measure.readers import formats
@@ -60,7 +60,7 @@ from sim.units import DAY_NS, HOUR_NS
 from sim.workload.fleet import DeviceClass, Fleet
 from sim.workload.laws import Lognormal
 from sim.workload.traces import trace_formats
-from tests import test_publishers_files
+from tests import fleets, test_publishers_files
 from tests.grid_files import ORIGIN
 from tests.kernel_tables import install
 from tests.kind_examples import EXAMPLES, HOURS, OTHER_START, write_files
@@ -470,6 +470,36 @@ def _any_queue(made: Scheduler) -> None:
     assert [one.owner for one in held.started] == ["alone"], "who has all machines to itself starts"
 
 
+def placements_find_room(spec: Any) -> None:
+    """What is named can be given; whoever may be counted has room where so much is free; and more room harms nobody."""
+    made: Placement = kinds.builder(spec)(spec)
+    assert content_hash(made), "the key of a run sees into it"
+
+    @given(fleets.pools(), fleets.asked(), fleets.asked())
+    def check(pools: list[PoolShape], held: list[dict[str, Any]], asked: list[dict[str, Any]]) -> None:
+        machines = Machines(pools)
+        given_away = []
+        for one in fleets.requests(held, len(pools)):
+            places = made.places(one, machines)
+            if places is not None:
+                assert machines.has_room(one, places)
+                machines.take(one, places)
+                given_away.append((one, places))
+        before = [made.places(one, machines) for one in fleets.requests(asked, len(pools))]
+        for one, places in zip(fleets.requests(asked, len(pools)), before, strict=True):
+            assert places is None or machines.has_room(one, places)
+            for pool in one.pools:
+                if made.by_count(one, machines, pool) and machines.free_slots[pool] >= one.slots:
+                    assert places is not None
+        for one, places in given_away:
+            machines.give(one, places)
+        for one, places in zip(fleets.requests(asked, len(pools)), before, strict=True):
+            assert places is None or made.places(one, machines) is not None
+        assert machines.free_slots == [pool.count * pool.slots for pool in pools]
+
+    check()
+
+
 class Held:
     """Notes who starts."""
 
@@ -533,6 +563,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "step time": iterations_take_time,
     "failures": failures_come_now_and_then,
     "scheduler": schedulers_place_what_there_is,
+    "placement": placements_find_room,
     "fabric": fabrics_join_a_gang,
 }
 

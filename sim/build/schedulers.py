@@ -1,12 +1,16 @@
-"""The schedulers a scenario may choose, each with its spec: who of the gangs that wait starts next, and where."""
+"""Builds the scheduler that a scenario chooses, and its placement."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from sim.engine.fleet.scheduling import FirstCome, Scheduler
+from sim.engine.fleet.placements.anywhere import Anywhere
+from sim.engine.fleet.placements.packed import Packed
+from sim.engine.fleet.schedulers.easy import Easy
+from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.kinds import builder
-from sim.spec.cluster import Cluster, SchedulerSpec
+from sim.spec import placements as places
+from sim.spec import schedulers as specs
+from sim.spec.cluster import Cluster
 
 
 def scheduler(cluster: Cluster) -> Scheduler:
@@ -17,12 +21,29 @@ def scheduler(cluster: Cluster) -> Scheduler:
     return made
 
 
-class Fifo(SchedulerSpec):
-    """First come first served: a gang that waits for GPUs holds up those behind it."""
+def placement(spec: places.PlacementSpec | None) -> Placement:
+    """A placement: any slots, where none is named."""
+    if spec is None:
+        return Anywhere()
+    made: Placement = builder(spec)(spec)
+    return made
 
-    kind: Literal["fifo"]
 
-
-def fifo(_spec: Fifo) -> FirstCome:
+def fifo(spec: specs.Fifo) -> FirstCome:
     """First come first served."""
-    return FirstCome()
+    return FirstCome(placement(spec.placement))
+
+
+def easy(spec: specs.EasyBackfill) -> Easy:
+    """EASY backfill."""
+    return Easy(spec.candidates, placement(spec.placement))
+
+
+def anywhere(_spec: places.AnyPlace) -> Anywhere:
+    """Any slots."""
+    return Anywhere()
+
+
+def packed(_spec: places.PackedPlace) -> Packed:
+    """As few nodes as can be."""
+    return Packed()

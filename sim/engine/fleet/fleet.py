@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Protocol
 
@@ -54,6 +55,8 @@ class Fleet:
         self._waiting: list[Request] = []
         self._running: dict[Request, Holding] = {}
         self._holding: dict[Request, Holding] = {}
+        self._ends: list[list[tuple[int, int, Request]]] = [[] for _ in pools]
+        self._end_of: dict[Request, tuple[int, tuple[int, int, Request]]] = {}
         self._usages: dict[tuple[str, int | None], Usage] = {}
         self._asked_soon = False
         self._again_ns: int | None = None
@@ -77,6 +80,10 @@ class Fleet:
     def running(self) -> Collection[Request]:
         """Who holds machines, in the order in which they started."""
         return self._running.keys()
+
+    def ends(self, pool: int) -> Sequence[tuple[int, int, Request]]:
+        """Who holds machines of a pool, by when they are to give them back."""
+        return self._ends[pool]
 
     def usage(self, by: str, half_life_ns: int | None) -> dict[str, float]:
         """Slot-seconds held until now by ``user``, ``account`` or ``queue``; counted from the first question on, which
@@ -125,7 +132,9 @@ class Fleet:
             request.ran_ns += self.now_ns - request.started_ns
         request.started_ns = None
         request.leaving = False
-        self._running.pop(request, None)
+        if self._running.pop(request, None) is not None:
+            pool, end = self._end_of.pop(request)
+            del self._ends[pool][bisect_left(self._ends[pool], end)]
         self._changed()
 
     def ask_soon(self) -> None:
@@ -162,6 +171,10 @@ class Fleet:
             holding = self._running[request] = self._holding.pop(request)
             request.places = decision.places
             request.started_ns = self.now_ns
+            end = (self.now_ns + max(0, request.asked_ns - request.ran_ns), request.seq, request)
+            pool = self.machines.pool_of[decision.places[0].node]
+            insort(self._ends[pool], end)
+            self._end_of[request] = pool, end
             self.machines.take(request, decision.places)
             self._count(request, _milli(decision.places))
             holding.start(request, decision.places)

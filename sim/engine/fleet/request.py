@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 WHOLE = 1000
 """Thousandths of a slot in a slot."""
+NEVER_NS = 1 << 60
+"""The time limit of one that has none: 36 years, longer than any run."""
 
 
 class Place(NamedTuple):
@@ -139,6 +141,11 @@ class Request:
     def held_slots(self) -> int:
         """Whole slots that it holds now."""
         return sum(place.slots for place in self.places)
+
+    @property
+    def asked_ns(self) -> int:
+        """How long its user says it takes; ``NEVER_NS`` where nobody says."""
+        return self.limit_ns if self.limit_ns is not None else NEVER_NS
 
     @property
     def due_ns(self) -> int | None:
