@@ -15,10 +15,14 @@ import numpy.typing as npt
 from sim.engine.fleet import records as k
 from sim.engine.fleet.fast import FastFleet, Held, Rules
 from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.placements.anywhere import Anywhere
+from sim.engine.fleet.placements.packed import Packed
 from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, RowsRecord
 from sim.engine.fleet.request import WHOLE
 from sim.engine.fleet.row import FULL_RATE
-from sim.engine.fleet.scheduling import Anywhere, FirstCome, Scheduler
+from sim.engine.fleet.schedulers.easy import Easy
+from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.scheduling import Scheduler
 from sim.workload.allocations import OUTCOMES, PACE_STATES, Allocations
 from sim.workload.jobs.table import UNKNOWN
 
@@ -26,7 +30,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-PLACEMENTS: dict[type, int] = {Anywhere: k.ANYWHERE}
+PLACEMENTS: dict[type, int] = {Anywhere: k.ANYWHERE, Packed: k.PACKED}
 _STATUS = {name: code for code, name in enumerate(ROW_STATUS)}
 _OUTCOME = {name: code for code, name in enumerate(OUTCOMES)}
 _PACE = {name: code for code, name in enumerate(PACE_STATES)}
@@ -45,10 +49,13 @@ class FastRun:
 
 
 def rules_of(scheduler: Scheduler) -> Rules | None:
-    """A scheduler by its codes; None for one that the kernel does not know."""
-    if type(scheduler) is not FirstCome or type(scheduler.placement) not in PLACEMENTS:
-        return None
-    return k.BY_ARRIVAL, k.NO_BACKFILL, k.BY_ARRIVAL, PLACEMENTS[type(scheduler.placement)]
+    """A scheduler by its codes; None for one that the kernel does not know, one derived from those it knows too."""
+    if type(scheduler) is FirstCome and type(scheduler.placement) in PLACEMENTS:
+        return k.BY_ARRIVAL, k.NO_BACKFILL, k.BY_ARRIVAL, PLACEMENTS[type(scheduler.placement)]
+    if type(scheduler) is Easy and type(scheduler.placement) in PLACEMENTS:
+        behind_by = k.BY_LIMIT if scheduler.candidates == "shortest" else k.BY_ARRIVAL
+        return k.BY_ARRIVAL, k.EASY, behind_by, PLACEMENTS[type(scheduler.placement)]
+    return None
 
 
 def suits(pools: Sequence[PoolShape], plans: Sequence[JobsPlan], scheduler: Scheduler) -> bool:
