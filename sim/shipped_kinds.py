@@ -224,6 +224,13 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
         "ragpulse": "sim.workload.trace_formats:RAGPULSE",
         "coldaisle": "sim.workload.trace_formats:COLDAISLE",
     },
+    "job trace": {
+        "swf": "sim.workload.jobs.swf:SWF",
+        "alibaba-2023": "sim.workload.jobs.alibaba_pods:ALIBABA_2023",
+        "alibaba-2025": "sim.workload.jobs.alibaba_pods:ALIBABA_2025",
+        "alibaba-2026": "sim.workload.jobs.alibaba_pods:ALIBABA_2026",
+        "gaia": "sim.workload.jobs.gaia:GAIA",
+    },
     "recording": {
         "nvidia-smi": "sim.measure.readers.nvidia_smi",
         "amd-smi": "sim.measure.readers.amd_smi",
