@@ -48,7 +48,8 @@ def test_draws_follow_the_law_that_is_cut(made: RunLaw) -> None:
     top = 5000.0
     runs = made.draw(np.full(20_000, top), np.random.default_rng(5))
     assert runs.max() <= top
-    assert stats.kstest(runs, lambda x: made.cdf(x) / made.cdf(np.array(top))).pvalue > 1e-4
+    uniform = made.cdf(runs) / made.cdf(np.array(top))
+    assert stats.kstest(uniform, "uniform").pvalue > 1e-4
 
 
 def test_each_run_keeps_to_its_own_longest() -> None:
@@ -128,7 +129,7 @@ def test_the_number_of_jobs_is_that_of_a_poisson_process() -> None:
     counts = np.array([len(drawn(seed=seed)) for seed in range(60)])
     assert abs(counts.mean() - 9600) < 4 * np.sqrt(9600 / 60)
     # (n - 1) s^2 / sigma^2 is chi squared: 1e-4 on each side
-    low, high = stats.chi2.ppf([1e-4, 1 - 1e-4], 59) * 9600 / 59
+    low, high = (float(stats.chi2.ppf(p, 59)) * 9600 / 59 for p in (1e-4, 1 - 1e-4))
     assert low < counts.var(ddof=1) < high
 
 
@@ -148,7 +149,7 @@ DAYS = [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.5]
 @pytest.mark.parametrize("volume", [{"rate": "100 jobs/h"}, {"load": {"utilisation": 1.0, "gpus": 100}}])
 def test_jobs_come_by_local_hours_and_weekdays(volume: dict[str, object]) -> None:
     """Over four weeks each hour and each weekday has its share, none comes on a day of weight 0, and the rate is the
-    mean over a week. 2025-03-03 was a Monday; Sydney is 11 hours ahead of UTC then, without a change until April 6th."""
+    mean over a week. 2025-03-03 was a Monday; Sydney is 11 hours ahead of UTC then, until April 6th."""
     start_ns = 1_740_960_000 * NS_PER_S  # 2025-03-03T00:00:00Z
     jobs = drawn(
         start_ns,
@@ -257,14 +258,14 @@ def test_every_way_to_give_out_limits_is_equally_likely() -> None:
 
 
 def test_twenty_values_of_which_the_longest_is_the_commonest() -> None:
-    """What Tsafrir et al. 2005 found in four traces: few values, 5 minutes to 18 hours among them, and the longest first
+    """What Tsafrir et al. 2005 found in four traces: few values, 5 minutes to 18 hours among them, the longest first
     (22 % of all jobs by their model, 24 % once the jobs beyond the twenty are given to them)."""
     made = Popular(36 * HOUR_NS, 0.0).estimates(np.random.default_rng(1))
     assert len(made.limits_ns) == 20
     assert made.limits_ns[-1] == 36 * HOUR_NS
     assert {5 * MINUTE_NS, HOUR_NS, 18 * HOUR_NS} <= set(made.limits_ns)
     assert max(made.shares) == made.shares[-1]
-    # ranks 2..20: sum of 14.0491 exp(-0.177531 x) + 0.462513 = 67.3 %, so that 89 - 67.3 = 21.7 % are left for the first
+    # ranks 2..20: sum of 14.0491 exp(-0.177531 x) + 0.462513 = 67.3 %, so that 89 - 67.3 = 21.7 % are left for the 1st
     assert made.shares[-1] == pytest.approx(0.217 / 0.89, abs=0.002)
     assert sum(made.shares) == pytest.approx(1.0)
 
@@ -324,7 +325,7 @@ def test_shares_of_what_else_a_job_may_be() -> None:
     ):
         assert abs(np.mean(found) - share) < 4 * np.sqrt(share * (1 - share) / len(jobs))
     stretch = (jobs.deadline_ns - jobs.submit_ns)[has] / jobs.run_ns[has]
-    assert 2.0 <= stretch.min()
+    assert stretch.min() >= 2.0
     assert stretch.max() == pytest.approx(3.0, abs=0.01)
     assert set(jobs.min_gpus[elastic].tolist()) == {2}  # 1.8, upwards
     assert set(jobs.max_gpus[elastic].tolist()) == {15}  # 15.6, downwards
