@@ -114,6 +114,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.serving:Serving": "sim.build.work:serving",
         "sim.spec.campaign:CampaignSpec": "sim.build.campaign:campaign",
         "sim.spec.federated:FederatedSpec": "sim.build.federated:federated",
+        "sim.spec.jobs:Jobs": "sim.build.jobs:jobs",
+    },
+    "speed-up": {
+        "sim.spec.jobs:Amdahl": "sim.build.jobs:amdahl",
+        "sim.spec.jobs:Goodput": "sim.build.jobs:power_law",
     },
     "selection": {
         "sim.spec.campaign:AllTrials": "sim.build.campaign:throughout",

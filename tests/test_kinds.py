@@ -32,9 +32,10 @@ from sim.build.schedules import Job, forecaster
 from sim.build.weather import weather_series
 from sim.content import content_hash
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Gang
-from sim.engine.node import Node
-from sim.engine.scheduling import Scheduler, fault
+from sim.engine.fleet.fleet import Fleet as MachineFleet
+from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.request import Places, Request
+from sim.engine.fleet.scheduling import Scheduler
 from sim.errors import SignalRangeError
 from sim.kinds import Choice, Kind
 from sim.measure.readers import formats
@@ -66,7 +67,6 @@ from tests.kind_examples import EXAMPLES, HOURS, OTHER_START, write_files
 from tests.onsite_worlds import clear, imbalance_w, storage_imbalance_j
 from tests.plants import weather
 from tests.small import small
-from tests.worlds import Tape, hardware
 
 CATALOG = Catalog()
 DAY = HOURS * HOUR_NS
@@ -436,42 +436,57 @@ def schedulers_place_what_there_is(spec: Any) -> None:
 
 
 @st.composite
-def _queues(draw: st.DrawFn) -> tuple[list[tuple[str, bool]], list[tuple[str, int, int | None]]]:
-    nodes = draw(st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), min_size=1, max_size=5))
-    jobs = st.tuples(st.sampled_from("ab"), st.integers(1, 12), st.none() | st.integers(1, DAY_NS))
-    return nodes, draw(st.lists(jobs, min_size=1, max_size=6))
+def _queues(draw: st.DrawFn) -> tuple[list[PoolShape], list[tuple[int, int, int | None]]]:
+    pool = st.tuples(st.integers(1, 4), st.integers(1, 8), st.booleans())
+    pools = [
+        PoolShape(f"p{i}", count, slots, powered=powered)
+        for i, (count, slots, powered) in enumerate(draw(st.lists(pool, min_size=1, max_size=2)))
+    ]
+    jobs = st.tuples(st.integers(0, len(pools) - 1), st.integers(1, 12), st.none() | st.integers(1, DAY_NS))
+    return pools, draw(st.lists(jobs, min_size=1, max_size=6))
 
 
 def _any_queue(made: Scheduler) -> None:
     @given(_queues())
-    def check(queue: tuple[list[tuple[str, bool]], list[tuple[str, int, int | None]]]) -> None:
-        """It never gives more than there is, names each gang once, and comes to an end."""
-        clock = Clock()
-        nodes = [
-            Node(clock, Tape(), f"n{i}", pool, hardware(), powered=powered)
-            for i, (pool, powered) in enumerate(queue[0])
-        ]
-        cluster = Cluster(clock, nodes, {}, made)
-        waiting = [Gang(cluster, f"j{i}", pool, slots, ns) for i, (pool, slots, ns) in enumerate(queue[1])]
-        free = {node: node.free for node in nodes}
-        start = made.next(waiting, nodes, 0) if waiting else None
-        while start is not None:
-            assert fault(start, waiting) is None
-            gang, chosen = start
-            waiting.remove(gang)
-            for node, slots in chosen.items():
-                free[node] -= slots
-                cluster._place(gang, dict(chosen)) if node is next(iter(chosen)) else None
-                assert free[node] == node.free >= 0
-            start = made.next(waiting, nodes, 0) if waiting else None
+    def check(queue: tuple[list[PoolShape], list[tuple[int, int, int | None]]]) -> None:
+        """It never gives more than there is, names each request once, and comes to an end."""
+        pools, jobs = queue
+        env, held = Clock(), Held()
+        fleet = MachineFleet(env, pools, made)
+        for pool, slots, ns in jobs:
+            fleet.submit(Request("j", fleet.number(), (pool,), slots, 0, ns), held)
+        fleet.ask()  # which refuses what cannot be given
+        for i, shape in enumerate(pools):
+            places = [place for one in held.started for place in one.places if fleet.machines.pool_of[place.node] == i]
+            given = sum(place.slots for place in places)
+            assert given + fleet.machines.free_slots[i] == shape.count * shape.slots
+        assert len({id(one) for one in held.started}) == len(held.started) == len(jobs) - len(fleet.waiting)
 
     check()
-    clock = Clock()
-    nodes = [Node(clock, Tape(), f"n{i}", "a", hardware(), powered=True) for i in range(2)]
-    alone = Gang(Cluster(clock, nodes, {}, made), "alone", "a", nodes[0].hardware.slots, HOUR_NS)
-    start = made.next([alone], nodes, 0)
-    assert start is not None, "a gang that has all machines to itself starts"
-    assert start[0] is alone
+    held = Held()
+    fleet = MachineFleet(Clock(), [PoolShape("a", 2, 8)], made)
+    fleet.submit(Request("alone", fleet.number(), (0,), 8, 0, HOUR_NS), held)
+    fleet.ask()
+    assert [one.owner for one in held.started] == ["alone"], "who has all machines to itself starts"
+
+
+class Held:
+    """Notes who starts."""
+
+    def __init__(self) -> None:
+        self.started: list[Request] = []
+
+    def start(self, request: Request, _places: Places) -> None:
+        """Notes it."""
+        self.started.append(request)
+
+    def preempt(self, request: Request) -> None:
+        """Nothing is preempted where all came at once."""
+        raise AssertionError(request)
+
+    def resize(self, request: Request, places: Places) -> None:
+        """Nor is anything elastic."""
+        raise AssertionError(request, places)
 
 
 def fabrics_join_a_gang(spec: Any) -> None:

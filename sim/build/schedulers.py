@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sim.engine.scheduling import FirstCome, Scheduler
+from sim.engine.fleet.scheduling import FirstCome, Scheduler
 from sim.kinds import builder
 from sim.spec.cluster import Cluster, SchedulerSpec
 

@@ -41,7 +41,8 @@ class Node:
     linear in the node's power (supplies, the CPUs' curve) is taken at the means. Spans end at the ledger's bins.
 
     A node that is ``reserved`` is a spare: it is not given away, but takes the place of one that failed. One in a group
-    is metered there, until something happens to it alone.
+    is metered there, until something happens to it alone. ``on_free`` is called whenever what of it may be given away
+    may have changed.
     """
 
     def __init__(
@@ -54,12 +55,24 @@ class Node:
         self.state: NodeState = "on" if powered else "off"
         self.idle_since_ns = env.now_ns
         self.on_change: Callable[[], None] | None = None
-        self.reserved = False
+        self.on_free: Callable[[Node], None] | None = None
+        self._reserved = False
         self._recorder = recorder
         self._group: NodeGroup | None = None
         self._shares: dict[Holder, Share] = {}
         self._held = 0
         self._meter = Meter(recorder, pool, node_draws(hardware, self.state, ()), env.now_ns)
+
+    @property
+    def reserved(self) -> bool:
+        """Whether it is a spare."""
+        return self._reserved
+
+    @reserved.setter
+    def reserved(self, reserved: bool) -> None:
+        self._reserved = reserved
+        if self.on_free is not None:
+            self.on_free(self)
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -119,7 +132,7 @@ class Node:
         holders = list(self._shares)
         self._shares.clear()
         self._held = 0
-        self.reserved = False
+        self._reserved = False
         self._become("failed")
         for holder in holders:
             holder.node_lost(self)
@@ -183,5 +196,7 @@ class Node:
         if not self._held:
             self.idle_since_ns = self.env.now_ns
         self._meter.set(node_draws(self.hardware, self.state, tuple(self._shares.values())), self.env.now_ns)
+        if self.on_free is not None:
+            self.on_free(self)
         if self.on_change is not None:
             self.on_change()

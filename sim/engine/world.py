@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,10 +15,14 @@ from sim.engine.control import Capped, CapPlan, PowerLimit, Throttle, follow_cap
 from sim.engine.draws import NodeHardware
 from sim.engine.failures import FailurePlan
 from sim.engine.federated import Federated, FederatedPlan
+from sim.engine.fleet.fleet import Fleet
+from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.plan import JobsPlan, RowsRecord
+from sim.engine.fleet.rows import Rows
+from sim.engine.fleet.scheduling import FirstCome, Scheduler
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
 from sim.engine.progress import Spending, SpendingRecorder
-from sim.engine.scheduling import Scheduler
 from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan, ServingService
 from sim.engine.tally import Tally
@@ -26,7 +30,9 @@ from sim.engine.training import TrainingJob, TrainingPlan
 from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
 from sim.rng import Streams
+from sim.signals import Signal
 from sim.units import DAY_NS
+from sim.workload.allocations import Allocations
 from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
 from sim.workload.serving_records import ServingLog
 
@@ -39,6 +45,9 @@ class Pool:
     """``count`` nodes of one kind. ``idle_timeout_ns`` None keeps them powered; without ``failures`` none ever breaks.
 
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
+    ``cpu_milli`` thousandths of cores and ``memory_mib`` of a node count where they are not None; ``shared``: parts of
+    a GPU may be given away; ``racks`` is the rack of each node. A ``logged`` pool is held by rows of tables of jobs
+    alone and its nodes are steady: they have no meters, but the log of who held them tells what they drew.
     """
 
     name: str
@@ -49,6 +58,36 @@ class Pool:
     failures: FailurePlan | None = None
     spares: Spares | None = None
     unit_spread: float = 0.0
+    cpu_milli: int | None = None
+    memory_mib: int | None = None
+    shared: bool = False
+    racks: tuple[int, ...] = ()
+    logged: bool = False
+
+    @property
+    def shape(self) -> PoolShape:
+        """What it can hold."""
+        return PoolShape(
+            self.name,
+            self.count,
+            self.hardware.slots,
+            self.cpu_milli,
+            self.memory_mib,
+            self.shared,
+            self.racks,
+            self.powered,
+        )
+
+    @property
+    def steady(self) -> bool:
+        """Whether its nodes are on from the start to the end, and alike: nothing happens to them but work."""
+        return (
+            self.powered
+            and self.idle_timeout_ns is None
+            and self.failures is None
+            and self.spares is None
+            and not self.unit_spread
+        )
 
     def powered_at_first(self, i: int) -> bool:
         """Whether the ``i``-th node is on at the start; cold spares, the last, are not."""
@@ -68,6 +107,8 @@ class Outcome:
     throttling: tuple[ThrottleRecord, ...] = ()
     campaigns: tuple[CampaignRecord, ...] = ()
     federated: tuple[FederatedRecord, ...] = ()
+    rows: tuple[RowsRecord, ...] = ()
+    allocations: Allocations | None = None
 
 
 def simulate(
@@ -86,6 +127,8 @@ def simulate(
     others: Sequence[WorkPlan] = (),
     campaigns: Sequence[CampaignPlan] = (),
     federated: Sequence[FederatedPlan] = (),
+    rows: Sequence[JobsPlan] = (),
+    signals: Mapping[str, Mapping[str, Signal]] | None = None,
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -93,7 +136,8 @@ def simulate(
 
     ``caps`` and ``limits`` change what training jobs may draw while they run. A limit does not know what a serving pool
     draws at an instant (it is told afterwards), so the two do not go together. Without a ``scheduler`` it is first come
-    first served. ``others`` is work of other kinds, whose records stand with those of the training jobs.
+    first served. ``others`` is work of other kinds, whose records stand with those of the training jobs. ``rows`` are
+    tables of jobs. ``signals`` are those that a scheduler sees, by pool.
 
     Raises ``RunError`` where the work cannot end.
     """
@@ -114,14 +158,18 @@ def simulate(
             for i in range(pool.count)
         ]
         for pool in pools
+        if not pool.logged
     }
     nodes = [node for own in of_pool.values() for node in own]
     timeouts = {pool.name: pool.idle_timeout_ns for pool in pools if pool.idle_timeout_ns is not None}
     spares = {pool.name: pool.spares for pool in pools if pool.spares is not None}
-    cluster = Cluster(env, nodes, timeouts, scheduler, spares)
+    fleet = Fleet(env, [pool.shape for pool in pools], scheduler if scheduler is not None else FirstCome(), signals)
+    cluster = Cluster(env, nodes, timeouts, spares=spares, fleet=fleet)
     for pool in pools:
         if pool.failures is not None:
             pool.failures.begin(env, cluster, pool.name, of_pool[pool.name], streams)
+    metered = frozenset(pool.name for pool in pools if not pool.logged)
+    tables = Rows(env, fleet, cluster, rows, metered) if rows else None
     jobs = [TrainingJob(env, cluster, plan, spendings.get(plan.name)) for plan in training]
     other_work = [plan.begin(env, cluster) for plan in others]
     searches = [Campaign(env, cluster, plan, tally) for plan in campaigns]
@@ -143,6 +191,7 @@ def simulate(
             *(job.process for job in at_work),
             *(search.process for search in searches),
             *(fleet.process for fleet in fleets),
+            *((tables.finished,) if tables is not None else ()),
         ]
         _run_until_done(env, [*ended, *finished])
     if not env.now_ns:
@@ -161,6 +210,8 @@ def simulate(
         throttling=tuple(record for throttle in throttles for record in throttle.records()),
         campaigns=tuple(search.record() for search in searches),
         federated=tuple(fleet.record() for fleet in fleets),
+        rows=tables.records() if tables is not None else (),
+        allocations=tables.log.allocations(env.now_ns) if tables is not None else None,
     )
     for service in pools_running:
         service.dismiss()

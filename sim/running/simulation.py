@@ -67,6 +67,8 @@ def ended(built: Built) -> Ended:
         others=built.others,
         campaigns=built.campaigns,
         federated=built.federated,
+        rows=built.batches,
+        signals=built.signals,
     )
     for move in built.moved:
         end_ns = min(move.end_ns, outcome.end_ns)

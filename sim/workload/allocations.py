@@ -29,12 +29,14 @@ MILLI = 1000
 @dataclass(frozen=True, eq=False)
 class Allocations:
     """Columns. Stint ``s``: ``job[s]`` (a row over all tables of the run), ``start_ns``, ``end_ns``, ``outcome``; its
-    nodes are ``node[first_place[s]:first_place[s + 1]]`` with so many ``milli`` of slots on each; it has the paces
-    ``first_pace[s]`` to ``first_pace[s + 1]``, the first from ``start_ns`` on. A pace lasts until the next begins:
-    ``pace_start_ns``, ``pace_state`` (a code), ``pace_gpu_w`` W of each of its GPUs (of a whole one, where it holds a
-    part: scaled by its milli), ``pace_cpu_load`` 0..1 on the CPUs that are its, ``pace_rate`` of work, 0..1.
+    nodes are ``node[first_place[s]:first_place[s + 1]]`` with so many ``milli`` of slots on each, and ``cpu_share``
+    (0..1) of the node's CPUs (by slots, where nobody says how many it asked for); it has the paces ``first_pace[s]`` to
+    ``first_pace[s + 1]``, the first from ``start_ns`` on. A pace lasts until the next begins: ``pace_start_ns``,
+    ``pace_state`` (a code), ``pace_gpu_w`` W of each of its GPUs (of a whole one, where it holds a part: scaled by its
+    milli), ``pace_cpu_load`` 0..1 on the CPUs that are its, ``pace_rate`` of work, 0..1.
 
-    ``nodes`` names the nodes (``pool/i``); stints are in the order in which they began.
+    Nodes are numbered over all pools in the order of the scenario. Stints are in the order in which they began; paces
+    are in the order of their stints, within one by time.
     """
 
     job: Ints
@@ -44,6 +46,7 @@ class Allocations:
     first_place: Ints
     node: Ints
     milli: Ints
+    cpu_share: Floats
     first_pace: Ints
     pace_start_ns: Ints
     pace_state: Ints
