@@ -3,6 +3,7 @@ there."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
     checks a scenario has read them before.
     """
     parts = around.resolved.parts
-    table = table_of(around.name, spec, around.resolved, around.streams)
+    table = table_of(around.name, spec, around.resolved)
     problems = table_problems(spec, table, around.resolved, around.name)
     if problems:
         raise InputError.one(f"workloads.{around.name}", problems[0][1])
@@ -61,10 +62,23 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
     )
 
 
-def table_of(name: str, spec: Jobs, resolved: Resolved, streams: Streams) -> JobTable:
+MOST_TABLES = 8
+_TABLES: OrderedDict[tuple[object, ...], tuple[Jobs, JobTable]] = OrderedDict()
+"""The last that were made, by the workload they are of: a check and the run after it ask for the same."""
+
+
+def table_of(name: str, spec: Jobs, resolved: Resolved) -> JobTable:
     """The jobs of a workload, in the times of the run. Raises ``InputError`` for files that cannot be used."""
     parts = resolved.parts
-    return jobs_of(spec.source, JobsAsked(name, parts.start_ns, parts.duration_ns, streams))
+    key = (id(spec), name, parts.start_ns, parts.duration_ns, parts.seed)
+    known = _TABLES.get(key)
+    if known is not None and known[0] is spec:
+        return known[1]
+    table = jobs_of(spec.source, JobsAsked(name, parts.start_ns, parts.duration_ns, Streams(parts.seed)))
+    _TABLES[key] = (spec, table)
+    while len(_TABLES) > MOST_TABLES:
+        _TABLES.popitem(last=False)
+    return table
 
 
 def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ from sim.build.jobs import table_of, table_problems
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.errors import InputError
-from sim.rng import Streams
 from sim.validation import nearest
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -49,7 +48,7 @@ def tables_fit(resolved: Resolved) -> Found:
         ):
             continue
         try:
-            table = table_of(name, spec, resolved, Streams(resolved.parts.seed))
+            table = table_of(name, spec, resolved)
         except InputError as error:
             for problem in error.problems:
                 line = f", line {problem.line}" if problem.line is not None else ""
