@@ -31,13 +31,14 @@ from sim.build.requests import Asked, length_law, request_source
 from sim.build.routes import Between
 from sim.build.schedulers import scheduler
 from sim.build.schedules import Job, forecaster
+from sim.build.sharing import sharing_of
 from sim.build.weather import weather_series
 from sim.content import content_hash
 from sim.engine.clock import Clock
 from sim.engine.fleet.fleet import Fleet as MachineFleet
-from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.request import Places, Request
-from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.errors import SignalRangeError
 from sim.kinds import Choice, Kind
 from sim.measure.readers import formats
@@ -46,6 +47,7 @@ from sim.onsite.loop import CHARGE, DISCHARGE, FOLLOW, REST
 from sim.onsite.plan import OnsitePlan
 from sim.onsite.thresholds import Rule
 from sim.profiles.catalog import Catalog
+from sim.profiles.sharing import Demand, shared
 from sim.rng import Streams
 from sim.shipped_kinds import SHIPPED
 from sim.signals import Signal
@@ -64,7 +66,7 @@ from sim.workload.fleet import DeviceClass, Fleet
 from sim.workload.jobs.table import COLUMNS, LABELS, UNKNOWN, JobTable
 from sim.workload.laws import Lognormal
 from sim.workload.traces import trace_formats
-from tests import test_publishers_files
+from tests import fleets, test_publishers_files
 from tests.grid_files import ORIGIN
 from tests.kernel_tables import install
 from tests.kind_examples import EXAMPLES, HOURS, ONE_GPU_HOUR, OTHER_START, write_files
@@ -474,6 +476,36 @@ def _any_queue(made: Scheduler) -> None:
     assert [one.owner for one in held.started] == ["alone"], "who has all machines to itself starts"
 
 
+def placements_find_room(spec: Any) -> None:
+    """What is named can be given; whoever may be counted has room where so much is free; and more room harms nobody."""
+    made: Placement = kinds.builder(spec)(spec)
+    assert content_hash(made), "the key of a run sees into it"
+
+    @given(fleets.pools(), fleets.asked(), fleets.asked())
+    def check(pools: list[PoolShape], held: list[dict[str, Any]], asked: list[dict[str, Any]]) -> None:
+        machines = Machines(pools)
+        given_away = []
+        for one in fleets.requests(held, len(pools)):
+            places = made.places(one, machines)
+            if places is not None:
+                assert machines.has_room(one, places)
+                machines.take(one, places)
+                given_away.append((one, places))
+        before = [made.places(one, machines) for one in fleets.requests(asked, len(pools))]
+        for one, places in zip(fleets.requests(asked, len(pools)), before, strict=True):
+            assert places is None or machines.has_room(one, places)
+            for pool in one.pools:
+                if made.by_count(one, machines, pool) and machines.free_slots[pool] >= one.slots:
+                    assert places is not None
+        for one, places in given_away:
+            machines.give(one, places)
+        for one, places in zip(fleets.requests(asked, len(pools)), before, strict=True):
+            assert places is None or made.places(one, machines) is not None
+        assert machines.free_slots == [pool.count * pool.slots for pool in pools]
+
+    check()
+
+
 class Held:
     """Notes who starts."""
 
@@ -570,6 +602,22 @@ def limits_are_said_for_every_job(spec: Any) -> None:
         assert np.mean(limit_ns < run_ns) <= getattr(spec, "killed", 0.0) + 1 / 5000
 
 
+def sharing_slows_and_keeps_what_there_is(spec: Any) -> None:
+    """A job alone has what it reserved; two together slow each other or do not fit; nothing is over-allocated."""
+    gpu = CATALOG.gpu("nvidia-h100-sxm-80gb")
+    made = sharing_of(spec, gpu, CATALOG)
+    assert content_hash(made)
+    small_one = Demand(0.02, 0.02, 0.2, 0.1, held=0.1, work_w=50.0)
+    alone = shared(made, [small_one], rest_w=100.0, limit_w=700.0)
+    assert alone.rates[0] == pytest.approx(1.0, abs=0.03)
+    assert alone.gpu_w == pytest.approx(100.0 + 50.0 * alone.rates[0])
+    assert not made.fits([small_one] * 200)
+    if made.fits([small_one] * 2):
+        both = shared(made, [small_one] * 2, rest_w=100.0, limit_w=700.0)
+        assert all(rate <= alone.rates[0] + 1e-12 for rate in both.rates)
+        assert both.gpu_w == pytest.approx(100.0 + 50.0 * sum(both.rates))
+
+
 LAWS: dict[str, Callable[[Any], None]] = {
     "facility": facility_only_adds,
     "cooling": cooling_takes_the_heat_out,
@@ -600,12 +648,14 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "step time": iterations_take_time,
     "failures": failures_come_now_and_then,
     "scheduler": schedulers_place_what_there_is,
+    "placement": placements_find_room,
     "fabric": fabrics_join_a_gang,
     "job source": jobs_come_in_order,
     "job arrivals": jobs_are_submitted_as_often_as_asked,
     "job size": sizes_have_their_mean,
     "run time": runs_follow_their_law,
     "time limits": limits_are_said_for_every_job,
+    "sharing": sharing_slows_and_keeps_what_there_is,
 }
 
 

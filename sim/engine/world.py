@@ -19,7 +19,8 @@ from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.plan import JobsPlan, RowsRecord
 from sim.engine.fleet.rows import Rows
-from sim.engine.fleet.scheduling import FirstCome, Scheduler
+from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
 from sim.engine.progress import Spending, SpendingRecorder
