@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.accounting.ledger import Ledger
 from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON, RANKS, Machines, PoolShape
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, Keeps
@@ -231,7 +232,10 @@ def test_nodes_with_and_without_meters_draw_the_same(
             book_log([own], [one], outcome, recorder)
         ledgers.append(recorder.ledger(outcome.end_ns))
     first, second = ledgers
-    held = lambda ledger: [i for i, key in enumerate(ledger.keys) if ledger.slot_ns[i].any()]  # noqa: E731
+
+    def held(ledger: Ledger) -> list[int]:
+        return [i for i in range(len(ledger.keys)) if ledger.slot_ns[i].any()]
+
     mine, others = held(first), held(second)
     assert [first.keys[i] for i in mine] == [second.keys[i] for i in others]
     assert np.array_equal(first.slot_ns[mine], second.slot_ns[others])
