@@ -18,7 +18,7 @@ from sim.engine.federated import Federated, FederatedPlan
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.plan import JobsPlan, RowsRecord
-from sim.engine.fleet.rows import Rows
+from sim.engine.fleet.rows import Rows, RowsOfPool
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.meter import Recorder
@@ -188,7 +188,10 @@ def simulate(
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
     by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
     for cap in caps:
-        env.process(follow_caps(env, cap, by_name[cap.target]))
+        if tables is not None and cap.pool:
+            env.process(follow_caps(env, cap, RowsOfPool(tables, cap.target, cap.pool)))
+        else:
+            env.process(follow_caps(env, cap, by_name[cap.target]))
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     for search in searches:
         search.throttles = throttles
