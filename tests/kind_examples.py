@@ -61,6 +61,9 @@ def write_files(folder: Path) -> None:
     (folder / "trace.csv").write_text(
         trace + "".join(f"{(START + timedelta(minutes=i)).isoformat()},{100 + i},{10 + i}\n" for i in range(60))
     )
+    (folder / "jobs.csv").write_text(
+        "submit_s,run_s,gpus\n" + "".join(f"{60 * i},{300 + i},{1 + i % 4}\n" for i in range(60))
+    )
 
 
 SERIES = {"file": "plain.csv", "column": "value"}
@@ -147,6 +150,7 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "above": {"signal": "carbon", "level": "36 gCO2e/kWh"},
         "daily": {"since": "22:00", "until": "06:00", "zone": "Europe/Berlin"},
     },
+    "job source": {"trace": {"file": "jobs.csv"}},
     "schedule": {
         "flexible-start": {"signal": "carbon", "within": "6 h", "forecast": {"kind": "perfect"}},
         "pause-resume": {

@@ -24,6 +24,7 @@ from sim.build.embodied import plant_carbon
 from sim.build.fabric import Joined
 from sim.build.facility import building, cooling
 from sim.build.grid import ewif_signal, grid_series
+from sim.build.job_source import JobsAsked, jobs_of
 from sim.build.onsite import Around
 from sim.build.requests import Asked, length_law, request_source
 from sim.build.routes import Between
@@ -57,6 +58,8 @@ from sim.training.protocols import Library
 from sim.training.topology import Island
 from sim.units import DAY_NS, HOUR_NS
 from sim.workload.fleet import DeviceClass, Fleet
+from sim.workload.jobs.table import COLUMNS
+from sim.workload.jobs.traces import job_formats
 from sim.workload.laws import Lognormal
 from sim.workload.traces import trace_formats
 from tests import test_publishers_files
@@ -474,6 +477,19 @@ def _any_queue(made: Scheduler) -> None:
     assert start[0] is alone
 
 
+def sources_give_jobs_in_order(spec: Any) -> None:
+    """Jobs of a run: submitted within it, none before the one before it, each asking for something; the same again."""
+    asked = JobsAsked("test", ORIGIN, HOUR_NS, Streams(1))
+    table, again = jobs_of(spec, asked), jobs_of(spec, asked)
+    assert len(table) > 0
+    assert all(np.array_equal(getattr(table, name), getattr(again, name), equal_nan=True) for name in COLUMNS)
+    assert (np.diff(table.submit_ns) >= 0).all()
+    assert table.submit_ns[0] >= 0
+    assert table.submit_ns[-1] < HOUR_NS
+    assert (table.run_ns > 0).all()
+    assert ((table.gpus > 0) | (table.gpu_milli > 0) | (table.cpu_milli > 0)).all()
+
+
 def fabrics_join_a_gang(spec: Any) -> None:
     """A gang of 16 reaches itself, at a rate and for energy; what is alone crosses nothing."""
     gang = Joined(16, 8, 8, Island(8, 4.5e11, 5e-11))
@@ -517,6 +533,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "difficulty": difficulties_are_told_or_drawn,
     "step time": iterations_take_time,
     "failures": failures_come_now_and_then,
+    "job source": sources_give_jobs_in_order,
     "scheduler": schedulers_place_what_there_is,
     "fabric": fabrics_join_a_gang,
 }
@@ -537,6 +554,10 @@ def test_formats_of_traces_and_recordings_are_told_apart() -> None:
         assert form.name == name
         assert form.columns
         assert len({(one.json, one.columns) for one in trace_formats().values()}) == len(trace_formats())
+    for called, of_jobs in job_formats().items():
+        assert of_jobs.name == called
+        assert of_jobs.columns
+        assert not of_jobs.fits("a,b,c")
     blank = Text("blank.csv", ("a,b,c",))
     for reader in formats():
         assert reader.NAME
