@@ -114,6 +114,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.serving:Serving": "sim.build.work:serving",
         "sim.spec.campaign:CampaignSpec": "sim.build.campaign:campaign",
         "sim.spec.federated:FederatedSpec": "sim.build.federated:federated",
+        "sim.spec.jobs:Jobs": "sim.build.jobs:jobs",
+    },
+    "speed-up": {
+        "sim.spec.jobs:Amdahl": "sim.build.jobs:amdahl",
+        "sim.spec.jobs:Goodput": "sim.build.jobs:power_law",
     },
     "selection": {
         "sim.spec.campaign:AllTrials": "sim.build.campaign:throughout",
@@ -138,14 +143,60 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.steps:MeasuredSteps": "sim.build.steps:measured",
         "sim.spec.steps:KernelSteps": "sim.build.steps:kernels",
     },
+    "sharing": {
+        "sim.spec.sharing:ExclusiveSharing": "sim.build.sharing:exclusive",
+        "sim.spec.sharing:InstanceSharing": "sim.build.sharing:instances",
+        "sim.spec.sharing:MPSSharing": "sim.build.sharing:at_once",
+        "sim.spec.sharing:TimeSliceSharing": "sim.build.sharing:time_slices",
+    },
     "failures": {
         "sim.spec.failures:ComponentFailures": "sim.build.failures:components",
     },
     "job source": {
         "sim.spec.job_source:TraceJobs": "sim.build.job_source:trace",
+        "sim.spec.generated_jobs:GeneratedJobs": "sim.build.generated_jobs:generated",
+    },
+    "job arrivals": {
+        "sim.spec.generated_jobs:PoissonJobs": "sim.build.generated_jobs:poisson",
+        "sim.spec.generated_jobs:GammaJobs": "sim.build.generated_jobs:gamma",
+        "sim.spec.generated_jobs:WeibullJobs": "sim.build.generated_jobs:weibull_gaps",
+    },
+    "job size": {
+        "sim.spec.job_laws:ConstantSize": "sim.build.generated_jobs:constant_size",
+        "sim.spec.job_laws:SizeShares": "sim.build.generated_jobs:shares",
+        "sim.spec.job_laws:PowerSizes": "sim.build.generated_jobs:powers",
+        "sim.spec.job_laws:OnCPUs": "sim.build.generated_jobs:on_cpus",
+        "sim.spec.job_laws:FittedSize": "sim.build.generated_jobs:fitted_size",
+    },
+    "run time": {
+        "sim.spec.job_laws:ConstantRun": "sim.build.generated_jobs:constant_run",
+        "sim.spec.job_laws:LognormalRun": "sim.build.generated_jobs:lognormal",
+        "sim.spec.job_laws:WeibullRun": "sim.build.generated_jobs:weibull_run",
+        "sim.spec.job_laws:ExponentialRun": "sim.build.generated_jobs:exponential",
+        "sim.spec.job_laws:MixedRun": "sim.build.generated_jobs:mixture",
+        "sim.spec.job_laws:FittedRun": "sim.build.generated_jobs:fitted_run",
+    },
+    "time limits": {
+        "sim.spec.job_laws:NoLimits": "sim.build.generated_jobs:no_limits",
+        "sim.spec.job_laws:ExactLimits": "sim.build.generated_jobs:exact",
+        "sim.spec.job_laws:MultipleLimits": "sim.build.generated_jobs:multiple",
+        "sim.spec.job_laws:EstimatedLimits": "sim.build.generated_jobs:estimates",
+        "sim.spec.job_laws:TsafrirLimits": "sim.build.generated_jobs:tsafrir",
     },
     "scheduler": {
-        "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
+        "sim.spec.schedulers:Fifo": "sim.build.schedulers:fifo",
+        "sim.spec.schedulers:EasyBackfill": "sim.build.schedulers:easy",
+        "sim.spec.schedulers:Conservative": "sim.build.schedulers:conservative",
+        "sim.spec.schedulers:Shortest": "sim.build.schedulers:shortest",
+        "sim.spec.schedulers:Deadline": "sim.build.schedulers:deadline",
+        "sim.spec.schedulers:FairShare": "sim.build.schedulers:fair_share",
+        "sim.spec.schedulers:Priority": "sim.build.schedulers:priority",
+        "sim.spec.schedulers:Spot": "sim.build.schedulers:spot",
+        "sim.spec.schedulers:CarbonAware": "sim.build.schedulers:carbon_aware",
+    },
+    "placement": {
+        "sim.spec.placements:AnyPlace": "sim.build.schedulers:anywhere",
+        "sim.spec.placements:PackedPlace": "sim.build.schedulers:packed",
     },
     "fabric": {
         "sim.spec.fabric:Rail": "sim.build.fabric:rail",

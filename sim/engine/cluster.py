@@ -15,11 +15,18 @@ from typing import Literal, Protocol
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.draws import UNALLOCATED, Share, ShareState
+from sim.engine.draws import UNALLOCATED, NodeState, Share, ShareState
+from sim.engine.fleet.fleet import Fleet
+from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON, PoolShape
+from sim.engine.fleet.request import Place, Places, Request
+from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.group import FEWEST_NODES, NodeGroup
 from sim.engine.node import Activity, Node
-from sim.engine.scheduling import RANK, FirstCome, Scheduler, fault
 from sim.errors import RunError
+
+RANK: Mapping[NodeState, int] = {"on": ON, "booting": BOOTING, "off": OFF}
+"""States in which a node may be given away, those that are ready soonest first."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,9 @@ class Gang:
     """Slots held together by one process, from request to release; it moves between states as one.
 
     ``expected_ns`` is how long it is to hold them, if nothing happens to it; None for a service, which does not end.
-    ``hears`` is told of faults, where the gang goes on without the nodes it loses; else the loss of one interrupts its
-    process.
+    ``hears`` is told of faults, where the gang goes on without the nodes it loses; else ``on_lost`` of the loss of one,
+    or that interrupts its process. ``asks_soon``: the scheduler is asked by whoever has released it, behind all that
+    happens in the instant.
     """
 
     def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int, expected_ns: int | None) -> None:
@@ -85,11 +93,15 @@ class Gang:
         self.slots = slots
         self.expected_ns = expected_ns
         self.asked_ns = cluster.env.now_ns
+        self.request: Request | None = None
         self.process: simpy.Process | None = cluster.env.active_process
         self.ready: simpy.Event = cluster.env.event()
         self.parts: dict[Node, int] = {}
         self.placed_ns: int | None = None
         self.on_placed: Callable[[], None] | None = None
+        self.on_preempt: Callable[[], None] | None = None
+        self.on_lost: Callable[[Node], None] | None = None
+        self.asks_soon = False
         self.told_by: Callable[[Node, int, int], Activity] | None = None
         self.hears: Callable[[Fault], None] | None = None
         self._cluster = cluster
@@ -124,6 +136,7 @@ class Gang:
         self.parts[node] = slots
         if self._group is not None:
             self._apart[node] = slots
+        self._cluster.told(self)
 
     @property
     def apart(self) -> dict[Node, int]:
@@ -160,7 +173,7 @@ class Gang:
             node.release(self)
         self.parts.clear()
         self._group, self._apart = None, {}
-        self._cluster.slots_freed()
+        self._cluster.released(self)
 
     def activity(self, node: Node, start_ns: int, end_ns: int) -> Activity | None:
         """What the gang did, where ``told_by`` knows it afterwards; otherwise its state, as set, says it all."""
@@ -170,6 +183,10 @@ class Gang:
         """Tells the process that holds the gang, unless it hears of the fault itself."""
         self.parts.pop(node, None)
         self._apart.pop(node, None)
+        self._cluster.told(self)
+        if self.on_lost is not None:
+            self.on_lost(node)
+            return
         if self.hears is None and self.process is not None and self.process.is_alive:
             self.process.interrupt(NodeLost(node.name))
 
@@ -185,7 +202,7 @@ class Lender(Protocol):
 
 
 class Cluster:
-    """The nodes, and the gangs that wait for them; first come first served, unless another scheduler is given."""
+    """The nodes that gangs hold, in a fleet: its own, first come first served, unless one is given."""
 
     def __init__(
         self,
@@ -194,11 +211,21 @@ class Cluster:
         idle_timeout_ns: dict[str, int],
         scheduler: Scheduler | None = None,
         spares: Mapping[str, Spares] | None = None,
+        fleet: Fleet | None = None,
     ) -> None:
+        """The nodes of a pool follow one another. ``scheduler`` is that of the fleet, where none is given."""
         self.env = env
         self.nodes = tuple(nodes)
-        self._scheduler = scheduler if scheduler is not None else FirstCome()
-        self._waiting: list[Gang] = []
+        if fleet is None:
+            fleet = Fleet(env, pool_shapes(nodes), scheduler if scheduler is not None else FirstCome())
+        self.fleet = fleet
+        self._number = {}
+        seen: Counter[str] = Counter()
+        for node in self.nodes:
+            self._number[node] = fleet.machines.first[fleet.machines.number[node.pool]] + seen[node.pool]
+            seen[node.pool] += 1
+        self._numbered = {number: node for node, number in self._number.items()}
+        self._changed: dict[Node, None] = {}
         self._lacking: dict[Gang, simpy.Event] = {}
         self._spares = dict(spares or {})
         self._standby = _Standby()
@@ -207,14 +234,16 @@ class Cluster:
         for node in self.nodes:
             self._slots[node.pool] += node.hardware.slots
             self._pools.setdefault(node.pool, []).append(node)
+        for node in self.nodes:
+            node.on_free = self._count
+            self._count(node)
         for pool, kept in self._spares.items():
             for node in self._pools[pool][-kept.count :]:
                 self._keep_as_spare(node)
         self._idle_timeout_ns = idle_timeout_ns
         self._booting: dict[Node, simpy.Process] = {}
         self._watched_since_ns: dict[Node, int] = {}
-        for node in self.nodes:
-            self._watch_idle(node)
+        self._watch_changed()
 
     def request(self, owner: str, pool: str, slots: int, expected_ns: int | None = None) -> Gang:
         """A gang of ``slots`` of one pool for the calling process; wait for its ``ready`` before using it.
@@ -224,21 +253,42 @@ class Cluster:
         if not 1 <= slots <= self._slots[pool]:
             raise RunError(f"'{owner}' asks for {slots:,} slots of pool '{pool}', which has {self._slots[pool]:,}")
         gang = Gang(self, owner, pool, slots, expected_ns)
-        self._waiting.append(gang)
-        self._serve()
+        number = self.fleet.machines.number[pool]
+        request = Request(owner, self.fleet.number(), (number,), slots, self.env.now_ns, expected_ns, gang=gang)
+        gang.request = request
+        self.submit(request)
         return gang
+
+    def submit(self, request: Request) -> None:
+        """A gang waits for its slots from now on."""
+        self.fleet.submit(request, self)
+        self._serve()
 
     def withdraw(self, gang: Gang) -> None:
         """Drops a gang whether it waits, boots or runs."""
-        if gang in self._waiting:
-            self._waiting.remove(gang)
+        if gang.request is not None:
+            self.fleet.withdraw(gang.request)
         gang.release()
+
+    def released(self, gang: Gang) -> None:
+        """A gang has given back all that it held, if anything."""
+        if gang.request is not None:
+            self.fleet.release(gang.request)
+        if not gang.asks_soon:
+            self.slots_freed()
+            return
+        self._serve_lacking()
+        self._watch_changed()
+
+    def told(self, gang: Gang) -> None:
+        """A gang has other nodes than it was given."""
+        if gang.request is not None and gang.request.started_ns is not None:
+            gang.request.places = tuple(Place(self._number[node], slots) for node, slots in gang.parts.items())
 
     def slots_freed(self) -> None:
         """Serves the queue after something was released or came up, and lets idle nodes think of shutting down."""
         self._serve()
-        for node in self.nodes if self._idle_timeout_ns else ():
-            self._watch_idle(node)
+        self._watch_changed()
 
     def strike(self, fault: Fault) -> None:
         """Something has failed. Gangs that hear of faults say when it is noticed; for others that is now, or never."""
@@ -322,18 +372,21 @@ class Cluster:
 
     def _serve(self) -> None:
         self._serve_lacking()
-        while self._waiting:
-            start = self._scheduler.next(self._waiting, self.nodes, self.env.now_ns)
-            if start is None:
-                return
-            wrong = fault(start, self._waiting)
-            if wrong is not None:
-                raise RunError(f"the scheduler ({type(self._scheduler).__name__}) {wrong}")
-            gang, chosen = start
-            self._waiting.remove(gang)
-            self._place(gang, dict(chosen))
+        self.fleet.ask()
 
-    def _place(self, gang: Gang, chosen: dict[Node, int]) -> None:
+    def _count(self, node: Node) -> None:
+        """Tells the fleet what of a node may be given away, whatever has changed."""
+        self._changed[node] = None
+        self.fleet.machines.move(self._number[node], RANK.get(node.state, AWAY), node.free)
+
+    # What the fleet asks of those who hold its requests
+
+    def start(self, request: Request, places: Places) -> None:
+        """A gang gets its slots; nodes that are off are booted for it."""
+        gang = request.gang
+        assert gang is not None
+        chosen = {self._numbered[place.node]: place.slots for place in places}
+        gang.pool = self.pool_of(places)
         gang.parts = chosen
         gang.placed_ns = self.env.now_ns
         if gang.on_placed is not None:
@@ -348,6 +401,22 @@ class Cluster:
             gang.ready.succeed()
             return
         self.env.process(self._announce(gang, coming))
+
+    def pool_of(self, places: Places) -> str:
+        """The pool of places."""
+        machines = self.fleet.machines
+        return machines.pools[machines.pool_of[places[0].node]].name
+
+    def preempt(self, request: Request) -> None:
+        """A gang that can be preempted is told to make room."""
+        gang = request.gang
+        assert gang is not None
+        assert gang.on_preempt is not None  # or it would not have been asked
+        gang.on_preempt()
+
+    def resize(self, request: Request, _places: Places) -> None:
+        """Gangs keep their size."""
+        raise RunError(f"the scheduler changes the size of '{request.owner}', whose gang keeps its size")
 
     def _announce(self, gang: Gang, coming: list[simpy.Process]) -> Generator[simpy.Event, object, None]:
         yield self.env.all_of(coming)
@@ -374,6 +443,12 @@ class Cluster:
         """Mends a failed node: it boots, on nobody's account."""
         self._bring_up(node)
 
+    def _watch_changed(self) -> None:
+        changed, self._changed = self._changed, {}
+        if self._idle_timeout_ns:
+            for node in sorted(changed, key=self._number.__getitem__):
+                self._watch_idle(node)
+
     def _watch_idle(self, node: Node) -> None:
         timeout_ns = self._idle_timeout_ns.get(node.pool)
         if timeout_ns is None or node.state != "on" or node.free < node.hardware.slots:
@@ -388,3 +463,11 @@ class Cluster:
         if idle:
             yield from node.shut_down()
             self.slots_freed()
+
+
+def pool_shapes(nodes: Sequence[Node]) -> list[PoolShape]:
+    """The pools of nodes that follow one another, as a fleet counts them."""
+    pools: dict[str, list[Node]] = {}
+    for node in nodes:
+        pools.setdefault(node.pool, []).append(node)
+    return [PoolShape(pool, len(own), own[0].hardware.slots) for pool, own in pools.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,10 +15,15 @@ from sim.engine.control import Capped, CapPlan, PowerLimit, Throttle, follow_cap
 from sim.engine.draws import NodeHardware
 from sim.engine.failures import FailurePlan
 from sim.engine.federated import Federated, FederatedPlan
+from sim.engine.fleet.fleet import Fleet
+from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.plan import JobsPlan, RowsRecord
+from sim.engine.fleet.rows import Rows
+from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
 from sim.engine.progress import Spending, SpendingRecorder
-from sim.engine.scheduling import Scheduler
 from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan, ServingService
 from sim.engine.tally import Tally
@@ -26,12 +31,18 @@ from sim.engine.training import TrainingJob, TrainingPlan
 from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
 from sim.rng import Streams
+from sim.signals import Signal
 from sim.units import DAY_NS
+from sim.workload.allocations import Allocations
 from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
 from sim.workload.serving_records import ServingLog
 
 GIVE_UP_NS = 100 * 365 * DAY_NS
 """Simulated time after which work that never ends is reported instead of simulated."""
+NEVER_DONE = "the work was not done within 100 simulated years; give the scenario a 'duration'"
+NO_TIME = "the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'"
+FEWEST_COMPILED = 5000
+"""Rows of tables of jobs that the compiled fleet takes: fewer are done before it is loaded. Both give the same."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,9 @@ class Pool:
     """``count`` nodes of one kind. ``idle_timeout_ns`` None keeps them powered; without ``failures`` none ever breaks.
 
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
+    ``cpu_milli`` thousandths of cores and ``memory_mib`` of a node count where they are not None; ``shared``: parts of
+    a GPU may be given away; ``racks`` is the rack of each node. A ``logged`` pool is held by rows of tables of jobs
+    alone and its nodes are steady: they have no meters, but the log of who held them tells what they drew.
     """
 
     name: str
@@ -49,6 +63,36 @@ class Pool:
     failures: FailurePlan | None = None
     spares: Spares | None = None
     unit_spread: float = 0.0
+    cpu_milli: int | None = None
+    memory_mib: int | None = None
+    shared: bool = False
+    racks: tuple[int, ...] = ()
+    logged: bool = False
+
+    @property
+    def shape(self) -> PoolShape:
+        """What it can hold."""
+        return PoolShape(
+            self.name,
+            self.count,
+            self.hardware.slots,
+            self.cpu_milli,
+            self.memory_mib,
+            self.shared,
+            self.racks,
+            self.powered,
+        )
+
+    @property
+    def steady(self) -> bool:
+        """Whether its nodes are on from the start to the end, and alike: nothing happens to them but work."""
+        return (
+            self.powered
+            and self.idle_timeout_ns is None
+            and self.failures is None
+            and self.spares is None
+            and not self.unit_spread
+        )
 
     def powered_at_first(self, i: int) -> bool:
         """Whether the ``i``-th node is on at the start; cold spares, the last, are not."""
@@ -68,6 +112,8 @@ class Outcome:
     throttling: tuple[ThrottleRecord, ...] = ()
     campaigns: tuple[CampaignRecord, ...] = ()
     federated: tuple[FederatedRecord, ...] = ()
+    rows: tuple[RowsRecord, ...] = ()
+    allocations: Allocations | None = None
 
 
 def simulate(
@@ -86,6 +132,8 @@ def simulate(
     others: Sequence[WorkPlan] = (),
     campaigns: Sequence[CampaignPlan] = (),
     federated: Sequence[FederatedPlan] = (),
+    rows: Sequence[JobsPlan] = (),
+    signals: Mapping[str, Mapping[str, Signal]] | None = None,
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -93,13 +141,19 @@ def simulate(
 
     ``caps`` and ``limits`` change what training jobs may draw while they run. A limit does not know what a serving pool
     draws at an instant (it is told afterwards), so the two do not go together. Without a ``scheduler`` it is first come
-    first served. ``others`` is work of other kinds, whose records stand with those of the training jobs.
+    first served. ``others`` is work of other kinds, whose records stand with those of the training jobs. ``rows`` are
+    tables of jobs. ``signals`` are those that a scheduler sees, by pool.
 
     Raises ``RunError`` where the work cannot end.
     """
     limited = {pool for limit in limits for pool in limit.pools}
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
+    others_run = any((training, services, serving, caps, limits, others, campaigns, federated))
+    if sum(len(plan.table) for plan in rows) >= FEWEST_COMPILED and not others_run and all(p.logged for p in pools):
+        outcome = _compiled([pool.shape for pool in pools], rows, scheduler or FirstCome(), duration_ns)
+        if outcome is not None:
+            return outcome
     env = Clock()
     tally = Tally(recorder)
     recorder = tally if campaigns else recorder
@@ -114,14 +168,18 @@ def simulate(
             for i in range(pool.count)
         ]
         for pool in pools
+        if not pool.logged
     }
     nodes = [node for own in of_pool.values() for node in own]
     timeouts = {pool.name: pool.idle_timeout_ns for pool in pools if pool.idle_timeout_ns is not None}
     spares = {pool.name: pool.spares for pool in pools if pool.spares is not None}
-    cluster = Cluster(env, nodes, timeouts, scheduler, spares)
+    fleet = Fleet(env, [pool.shape for pool in pools], scheduler if scheduler is not None else FirstCome(), signals)
+    cluster = Cluster(env, nodes, timeouts, spares=spares, fleet=fleet)
     for pool in pools:
         if pool.failures is not None:
             pool.failures.begin(env, cluster, pool.name, of_pool[pool.name], streams)
+    metered = frozenset(pool.name for pool in pools if not pool.logged)
+    tables = Rows(env, fleet, cluster, rows, metered) if rows else None
     jobs = [TrainingJob(env, cluster, plan, spendings.get(plan.name)) for plan in training]
     other_work = [plan.begin(env, cluster) for plan in others]
     searches = [Campaign(env, cluster, plan, tally) for plan in campaigns]
@@ -143,13 +201,14 @@ def simulate(
             *(job.process for job in at_work),
             *(search.process for search in searches),
             *(fleet.process for fleet in fleets),
+            *((tables.finished,) if tables is not None else ()),
         ]
         _run_until_done(env, [*ended, *finished])
     if not env.now_ns:
         for service in pools_running:
             if service.log().counts["too_long"]:
                 raise RunError(f"no request of '{service.name}' fits the KV cache of a replica: nothing can be served")
-        raise RunError("the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'")
+        raise RunError(NO_TIME)
     for node in nodes:
         node.settle()
     outcome = Outcome(
@@ -161,10 +220,28 @@ def simulate(
         throttling=tuple(record for throttle in throttles for record in throttle.records()),
         campaigns=tuple(search.record() for search in searches),
         federated=tuple(fleet.record() for fleet in fleets),
+        rows=tables.records() if tables is not None else (),
+        allocations=tables.log.allocations(env.now_ns) if tables is not None else None,
     )
     for service in pools_running:
         service.dismiss()
     return outcome
+
+
+def _compiled(
+    pools: Sequence[PoolShape], rows: Sequence[JobsPlan], scheduler: Scheduler, duration_ns: int | None
+) -> Outcome | None:
+    """The same by the compiled fleet; None where it does not know how."""
+    from sim.engine.fleet.fast_rows import run_rows, suits  # Numba takes half a second to import
+
+    if not suits(pools, rows, scheduler):
+        return None
+    run = run_rows(pools, rows, scheduler, duration_ns=duration_ns, give_up_ns=GIVE_UP_NS)
+    if duration_ns is None and not run.finished:
+        raise RunError(NEVER_DONE)
+    if not run.end_ns:
+        raise RunError(NO_TIME)
+    return Outcome(run.end_ns, (), (), (), run.events, rows=run.records, allocations=run.allocations)
 
 
 def _units(pool: Pool, i: int, streams: Streams) -> NodeHardware:
@@ -182,4 +259,4 @@ def _run_until_done(env: Clock, work: Sequence[simpy.Event]) -> None:
     except RuntimeError as error:
         raise RunError(f"the run came to a stop before its work was done: {error}") from None
     if not done.triggered:
-        raise RunError("the work was not done within 100 simulated years; give the scenario a 'duration'")
+        raise RunError(NEVER_DONE)

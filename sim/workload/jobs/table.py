@@ -38,7 +38,7 @@ LABELS = ("user", "account", "queue", "kind", "gpu_type")
 
 @dataclass(frozen=True, eq=False)
 class Loads:
-    """How hard jobs work over time: piecewise constant from ``offset_ns`` (since the job's start, of work done) on.
+    """How hard jobs work over time: piecewise constant from ``offset_ns`` (of work done since the job's start) on.
 
     Job ``i`` has the rows ``first[i]`` to ``first[i + 1]`` (none: constant); the first of them is at offset 0, offsets
     rise. ``gpu_w`` is W of one GPU (NaN where not known), ``cpu_load`` the load of the host's CPUs that are its, 0..1.
@@ -54,13 +54,13 @@ class Loads:
 class JobTable:
     """``n`` jobs. Each column has shape (n,); those not given are unknown, or none.
 
-    ``submit_ns`` does not fall. ``run_ns`` is how long it is at work on all that it asks for, uninterrupted; ``limit_ns``
-    what its user asked for, after which it is killed. Resources: ``gpus`` whole GPUs in total, or ``gpu_milli`` (1..999)
-    thousandths of one; ``nodes`` of equal shares where it says how many; ``cpu_milli`` thousandths of cores and
-    ``memory_mib`` MiB in total, UNKNOWN where they do not count. ``min_gpus``..``max_gpus`` is what an elastic job may
-    have. ``slack_ns`` is how much later it may start than it could. ``gpu_w`` is the mean W of one GPU at work (NaN where
-    not known), ``cpu_load`` the load on the CPUs that are its. ``recorded_*`` is what happened in the trace, in the
-    times of the run, with the J that it recorded.
+    ``submit_ns`` does not fall. ``run_ns`` is how long it is at work on all that it asks for, uninterrupted;
+    ``limit_ns`` what its user asked for, after which it is killed. Resources: ``gpus`` whole GPUs in total, or
+    ``gpu_milli`` (1..999) thousandths of one; ``nodes`` of equal shares where it says how many; ``cpu_milli``
+    thousandths of cores and ``memory_mib`` MiB in total, UNKNOWN where they do not count. ``min_gpus``..``max_gpus`` is
+    what an elastic job may have. ``slack_ns`` is how much later it may start than it could. ``gpu_w`` is the mean W of
+    one GPU at work (NaN where not known), ``cpu_load`` the load on the CPUs that are its. ``recorded_*`` is what
+    happened in the trace, in the times of the run, with the J that it recorded.
     """
 
     submit_ns: Ints
@@ -112,9 +112,7 @@ class JobTable:
 
 
 COLUMNS = tuple(one.name for one in fields(JobTable) if one.name not in ("job_id", "names", "loads"))
-_TYPES = {
-    name: np.float64 if name in ("gpu_w", "cpu_load", "recorded_j") else np.int64 for name in COLUMNS
-}
+_TYPES = {name: np.float64 if name in ("gpu_w", "cpu_load", "recorded_j") else np.int64 for name in COLUMNS}
 _FILL = {
     "gpu_milli": 0,
     "priority": 0,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sim.engine.cluster import Gang
-from sim.engine.node import Node
-from sim.engine.scheduling import Start, packed
+from sim.engine.fleet.scheduling import Anywhere, Decision, Start, View
 from sim.spec.cluster import SchedulerSpec
 
 
@@ -22,12 +19,16 @@ class ShortestFirst(SchedulerSpec):
 class Shortest:
     """Long jobs may wait for ever: that is its price."""
 
-    def next(self, waiting: Sequence[Gang], nodes: Sequence[Node], _now_ns: int) -> Start | None:
+    def next(self, view: View) -> Decision | None:
         """The shortest that fits; of equals, the one that came first."""
-        for gang in sorted(waiting, key=lambda gang: gang.expected_ns or 0):
-            chosen = packed(gang, nodes)
-            if chosen is not None:
-                return gang, chosen
+        for request in sorted(view.waiting, key=lambda request: request.limit_ns or 0):
+            places = Anywhere().places(request, view.machines)
+            if places is not None:
+                return Start(request, places)
+        return None
+
+    def ask_again_ns(self, _view: View) -> int | None:
+        """It waits for nothing but room."""
         return None
 
 

@@ -1,0 +1,345 @@
+"""What is free: every node of every pool in arrays, with an index that finds the next place without a walk.
+
+A slot is a GPU, or a socket of a node without. Nodes are numbered over all pools in the order of the scenario. The
+index holds, for each pool and each state in which nodes may be given away, the nodes with so many free slots as a set
+of bits, so that the first of the fullest is found in a time that hardly grows with their number.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.engine.fleet.request import WHOLE, Place, Places, Request
+
+Ints = npt.NDArray[np.int64]
+
+ON, BOOTING, OFF, AWAY = range(4)
+"""States as the index sees them, those that are ready soonest first; nodes that are ``AWAY`` are not given away."""
+RANKS = (ON, BOOTING, OFF)
+HELD = -1
+"""Of a slot that may be shared: somebody has all of it, undivided."""
+
+
+@dataclass(frozen=True)
+class PoolShape:
+    """``count`` nodes with ``slots`` each. ``cpu_milli`` and ``memory_mib`` are of a node, None where they do not
+    count; ``rack_of`` gives the rack of each node (all in one, where it is empty), ``shared`` says that parts of a slot
+    may be given away."""
+
+    name: str
+    count: int
+    slots: int
+    cpu_milli: int | None = None
+    memory_mib: int | None = None
+    shared: bool = False
+    rack_of: tuple[int, ...] = ()
+    powered: bool = True
+
+
+class Machines:
+    """The nodes of a fleet. ``free`` whole slots, ``cpu_free``, ``memory_free`` and ``rank`` are views of shape
+    (nodes,) that change as slots are taken; only ``take``, ``give`` and ``move`` change them."""
+
+    def __init__(self, pools: Sequence[PoolShape]) -> None:
+        self.pools = tuple(pools)
+        self.number = {pool.name: i for i, pool in enumerate(pools)}
+        firsts = np.concatenate([[0], np.cumsum([pool.count for pool in pools])]).astype(np.int64)
+        self.first: tuple[int, ...] = tuple(firsts.tolist())
+        total: int = self.first[-1]
+        of_node = np.repeat(np.arange(len(pools)), [pool.count for pool in pools])
+        self.pool_of = array("q", of_node.tolist())
+        self.slots = array("q", np.array([pool.slots for pool in pools], np.int64)[of_node].tolist())
+        self._free = array("q", self.slots)
+        self._rank = array("q", [ON if pools[i].powered else OFF for i in of_node.tolist()])
+        self._cpu = array("q", [_or_all(pools[i].cpu_milli) for i in of_node.tolist()])
+        self._memory = array("q", [_or_all(pools[i].memory_mib) for i in of_node.tolist()])
+        self.free: Ints = np.frombuffer(self._free, np.int64)
+        self.rank: Ints = np.frombuffer(self._rank, np.int64)
+        self.cpu_free: Ints = np.frombuffer(self._cpu, np.int64)
+        self.memory_free: Ints = np.frombuffer(self._memory, np.int64)
+        self.rack: Ints = np.concatenate(
+            [np.array(pool.rack_of or [0] * pool.count, np.int64) for pool in pools] or [np.empty(0, np.int64)]
+        )
+        self.parts: dict[int, list[int]] = {
+            node: [WHOLE] * pool.slots
+            for pool, first in zip(pools, self.first, strict=False)
+            if pool.shared
+            for node in range(first, first + pool.count)
+        }
+        """Thousandths left of every slot, of the nodes whose slots may be shared; ``HELD`` where one has it whole.
+        A list is never changed, but replaced."""
+        self._with_part: list[dict[int, int]] = [{} for _ in pools]
+        self._lefts: list[list[int]] = [[] for _ in pools]
+        self.free_slots = [pool.count * pool.slots for pool in pools]
+        """Whole slots of each pool that may be given away, in whatever state their nodes are that may be."""
+        self._bits = [[[0] * (pool.slots + 1) for _ in RANKS] for pool in pools]
+        for i, pool in enumerate(pools):
+            self._bits[i][ON if pool.powered else OFF][pool.slots] = (1 << pool.count) - 1
+        self.nodes = total
+
+    def __len__(self) -> int:
+        return self.nodes
+
+    def of_pool(self, pool: int) -> range:
+        """The nodes of a pool."""
+        return range(self.first[pool], self.first[pool + 1])
+
+    def copy(self) -> Machines:
+        """The same, to be changed on its own: what would be free, if."""
+        twin = object.__new__(Machines)
+        twin.pools, twin.number, twin.first, twin.nodes = self.pools, self.number, self.first, self.nodes
+        twin.pool_of, twin.slots, twin.rack = self.pool_of, self.slots, self.rack
+        twin._free, twin._rank, twin._cpu, twin._memory = self._free[:], self._rank[:], self._cpu[:], self._memory[:]
+        twin.free = np.frombuffer(twin._free, np.int64)
+        twin.rank = np.frombuffer(twin._rank, np.int64)
+        twin.cpu_free = np.frombuffer(twin._cpu, np.int64)
+        twin.memory_free = np.frombuffer(twin._memory, np.int64)
+        twin.parts = self.parts.copy()
+        twin.free_slots = self.free_slots[:]
+        twin._bits = [[sets[:] for sets in by_rank] for by_rank in self._bits]
+        twin._with_part = [sets.copy() for sets in self._with_part]
+        twin._lefts = [lefts[:] for lefts in self._lefts]
+        return twin
+
+    def imagine_plenty(self) -> None:
+        """CPUs and memory do not count any more: only for copies."""
+        self.cpu_free[:] = _PLENTY
+        self.memory_free[:] = _PLENTY
+
+    def imagine_free(self, pool: int, at_least: Sequence[int]) -> None:
+        """Nodes of a pool have so many free slots, and are on: only for copies. ``at_least[k]`` is the set of those
+        with k or more."""
+        low, high = self.first[pool], self.first[pool + 1]
+        size = high - low
+        free = np.zeros(size, np.int64)
+        exact = [a & ~b for a, b in zip(at_least, [*at_least[1:], 0], strict=True)]
+        for bits in at_least[1:]:
+            raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8)
+            free += np.unpackbits(raw, count=size, bitorder="little")
+        self._bits[pool] = [exact, *([0] * len(exact) for _ in RANKS[1:])]
+        self.free_slots[pool] = int(free.sum())
+        self.free[low:high] = free
+        self.rank[low:high] = np.where(self.rank[low:high] == AWAY, AWAY, ON)
+
+    def with_free(self, pool: int, rank: int, slots: int) -> Iterator[int]:
+        """Nodes of a pool in a state with exactly so many free slots, in the order of the scenario."""
+        return self._in_order(pool, self._bits[pool][rank][slots])
+
+    def _in_order(self, pool: int, bits: int) -> Iterator[int]:
+        first = self.first[pool]
+        if not bits:
+            return
+        if bits.bit_count() > 64:
+            size = self.pools[pool].count
+            raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8)
+            for node in np.flatnonzero(np.unpackbits(raw, bitorder="little")).tolist():
+                yield first + node
+            return
+        while bits:
+            low = bits & -bits
+            yield first + low.bit_length() - 1
+            bits ^= low
+
+    def how_many(self, pool: int, rank: int, slots: int) -> int:
+        """How many nodes of a pool in a state have exactly so many free slots."""
+        return self._bits[pool][rank][slots].bit_count()
+
+    def with_room(self, pool: int, slots: int) -> int:
+        """The nodes of a pool with at least so many free slots, whatever their state, as a set of bits."""
+        found = 0
+        for by_free in self._bits[pool]:
+            for bits in by_free[slots:]:
+                found |= bits
+        return found
+
+    def fullest_part(self, request: Request, pool: int) -> tuple[int, int] | None:
+        """The node and the slot with the least left that has the part of a slot that a request asks for, on a node that
+        has what it asks for beside it; a whole one on the fullest such node, where no slot that is shared has it."""
+        lefts = self._lefts[pool]
+        for left in lefts[bisect_left(lefts, request.milli) :]:
+            for node in self._in_order(pool, self._with_part[pool][left]):
+                if self._rank[node] != AWAY and self.holds(request, node):
+                    return node, self.parts[node].index(left)
+        for rank in RANKS:
+            for free in range(1, self.pools[pool].slots + 1):
+                for node in self.with_free(pool, rank, free):
+                    if node in self.parts and self.holds(request, node):
+                        return node, self.parts[node].index(WHOLE)
+        return None
+
+    def first_beside(self, request: Request, pool: int) -> int | None:
+        """The first node, of those that are ready soonest, with the CPUs and the memory that a request asks for."""
+        low, high = self.first[pool], self.first[pool + 1]
+        room = (self.cpu_free[low:high] >= request.cpu_milli) & (self.memory_free[low:high] >= request.memory_mib)
+        ranks = self.rank[low:high]
+        for rank in RANKS:
+            fits = room & (ranks == rank)
+            at = int(fits.argmax()) if len(fits) else 0
+            if len(fits) and fits[at]:
+                return low + at
+        return None
+
+    def holds(self, request: Request, node: int) -> bool:
+        """Whether a node has the CPUs and the memory for all of a request."""
+        return self._cpu[node] >= request.cpu_milli and self._memory[node] >= request.memory_mib
+
+    def has_room(self, request: Request, places: Places) -> bool:
+        """Whether places can be given to a request: all of its slots, on nodes of one of its pools that have them."""
+        if sum(place.slots for place in places) != request.slots and not request.elastic:
+            return False
+        if len({place.node for place in places}) < len(places) or len({self.pool_of[p.node] for p in places}) != 1:
+            return False
+        if self.pool_of[places[0].node] not in request.pools:
+            return False
+        for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
+            node = place.node
+            if self._rank[node] == AWAY or not 0 <= place.slots <= self._free[node]:
+                return False
+            if cpu > self._cpu[node] or memory > self._memory[node]:
+                return False
+            if place.milli:
+                if node not in self.parts or self.parts[node][place.slot] < place.milli:
+                    return False
+                if self.parts[node][place.slot] == WHOLE and place.slots >= self._free[node]:
+                    return False
+        return True
+
+    def take(self, request: Request, places: Places) -> None:
+        """Gives places to a request. Slots of a gang are counted by those who meter its nodes (``move``)."""
+        self._take(request, places, slots=request.gang is None)
+
+    def give(self, request: Request, places: Places) -> None:
+        """Takes places back from a request."""
+        self._give(request, places, slots=request.gang is None)
+
+    def imagine_taken(self, request: Request, places: Places) -> None:
+        """As ``take``, whoever counts its slots: only for copies."""
+        self._take(request, places, slots=True)
+
+    def imagine_given(self, request: Request, places: Places) -> None:
+        """As ``give``, whoever counts its slots: only for copies."""
+        self._give(request, places, slots=True)
+
+    def _take(self, request: Request, places: Places, *, slots: bool) -> None:
+        for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
+            node = place.node
+            self._cpu[node] -= cpu
+            self._memory[node] -= memory
+            if not slots:
+                continue
+            self._change(node, -place.slots, self._rank[node])
+            if node in self.parts:
+                self._take_parts(node, place)
+
+    def _give(self, request: Request, places: Places, *, slots: bool) -> None:
+        for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
+            node = place.node
+            self._cpu[node] += cpu
+            self._memory[node] += memory
+            if not slots:
+                continue
+            if node in self.parts:
+                self._give_parts(node, place)
+            self._change(node, place.slots, self._rank[node])
+
+    def move(self, node: int, rank: int, free: int | None = None) -> None:
+        """A node is in another state; with ``free``, somebody else counts its slots and says how many are free."""
+        self._change(node, 0 if free is None else free - self._free[node], rank)
+
+    def _change(self, node: int, slots: int, rank: int) -> None:
+        before, was = self._free[node], self._rank[node]
+        after = before + slots
+        if after == before and was == rank:
+            return
+        pool = self.pool_of[node]
+        bit = 1 << (node - self.first[pool])
+        by_rank = self._bits[pool]
+        if was != AWAY:
+            by_rank[was][before] ^= bit
+            self.free_slots[pool] -= before
+        if rank != AWAY:
+            by_rank[rank][after] |= bit
+            self.free_slots[pool] += after
+        self._free[node] = after
+        self._rank[node] = rank
+
+    def _take_parts(self, node: int, place: Place) -> None:
+        parts = self.parts[node][:]
+        left = place.slots
+        for i, part in enumerate(parts):
+            if not left:
+                break
+            if part == WHOLE and not (place.milli and i == place.slot):
+                parts[i] = HELD
+                left -= 1
+        if place.milli:
+            if parts[place.slot] == WHOLE:
+                self._change(node, -1, self._rank[node])
+            parts[place.slot] -= place.milli
+        self._part(node, parts)
+
+    def _give_parts(self, node: int, place: Place) -> None:
+        parts = self.parts[node][:]
+        left = place.slots
+        for i in range(len(parts) - 1, -1, -1):
+            if not left:
+                break
+            if parts[i] == HELD:  # which of several is nobody's concern
+                parts[i] = WHOLE
+                left -= 1
+        if place.milli:
+            parts[place.slot] += place.milli
+            if parts[place.slot] == WHOLE:
+                self._change(node, 1, self._rank[node])
+        self._part(node, parts)
+
+    def _part(self, node: int, parts: list[int]) -> None:
+        """Slots of a node have so much left; the index follows."""
+        before, self.parts[node] = set(self.parts[node]), parts
+        after = set(parts)
+        pool = self.pool_of[node]
+        bit = 1 << (node - self.first[pool])
+        sets, lefts = self._with_part[pool], self._lefts[pool]
+        for left in before - after:
+            if 0 < left < WHOLE:
+                sets[left] ^= bit
+                if not sets[left]:
+                    del sets[left]
+                    del lefts[bisect_left(lefts, left)]
+        for left in after - before:
+            if 0 < left < WHOLE:
+                if left not in sets:
+                    insort(lefts, left)
+                    sets[left] = 0
+                sets[left] |= bit
+
+
+_PLENTY = 1 << 60
+
+
+def _or_all(given: int | None) -> int:
+    return _PLENTY if given is None else given
+
+
+def _beside(request: Request, places: Places) -> list[tuple[int, int]]:
+    """CPUs and memory on each of the places, by their slots (by their number, where it has none); they add up."""
+    cpu, memory = request.cpu_milli, request.memory_mib
+    if len(places) == 1:
+        return [(cpu, memory)]
+    if not cpu and not memory:
+        return [(0, 0)] * len(places)
+    weights = [place.total_milli for place in places]
+    if not sum(weights):
+        weights = [1] * len(places)
+    shares, done, whole = [], 0, sum(weights)
+    for weight in weights:
+        low, high = done, done + weight
+        shares.append((cpu * high // whole - cpu * low // whole, memory * high // whole - memory * low // whole))
+        done = high
+    return shares

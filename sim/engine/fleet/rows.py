@@ -1,0 +1,168 @@
+"""Rows of tables of jobs in a fleet: they come, wait, run, and leave a log of who held what.
+
+At one instant whoever ends comes first and whoever is submitted next, and the scheduler is asked once, after all of
+them; so what happens does not depend on the order of rows but for jobs that are alike, which keep that of their file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+
+import numpy as np
+import simpy
+
+from sim.engine.clock import Clock
+from sim.engine.cluster import Cluster
+from sim.engine.fleet.fleet import Fleet
+from sim.engine.fleet.gang_row import GangRow
+from sim.engine.fleet.log import AllocationLog
+from sim.engine.fleet.machines import Machines
+from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, RowsRecord, RowStatus
+from sim.engine.fleet.request import Request
+from sim.engine.fleet.row import Row
+from sim.workload.jobs.table import UNKNOWN, JobTable
+
+_CODE = {name: code for code, name in enumerate(ROW_STATUS)}
+
+
+class Rows:
+    """All tables of a run. ``metered`` pools have nodes with meters of their own, in ``cluster``; the nodes of the
+    others are metered by the log, when the run is over."""
+
+    def __init__(
+        self, env: Clock, fleet: Fleet, cluster: Cluster, plans: Sequence[JobsPlan], metered: frozenset[str]
+    ) -> None:
+        self.env = env
+        self.fleet = fleet
+        self.cluster = cluster
+        self.log = AllocationLog()
+        self.plans = tuple(plans)
+        self.running: dict[int, Row] = {}
+        """By their number over all tables; whoever limits power looks here."""
+        self._metered = metered
+        sizes = [len(plan.table) for plan in plans]
+        self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64).tolist()
+        total = self.first[-1]
+        self._status = np.zeros(total, np.int64)
+        self.done_ns, self.lost_ns = np.zeros(total, np.int64), np.zeros(total, np.int64)
+        self._ended_ns = np.full(total, UNKNOWN, np.int64)
+        self.preempted, self.failed = np.zeros(total, np.int64), np.zeros(total, np.int64)
+        self._open = total
+        self.finished: simpy.Event = env.event()
+        self._labels = [_labels(plan.table) for plan in plans]
+        self._choices = [
+            tuple(tuple(fleet.machines.number[pool] for pool in pools) for pools in plan.choices) for plan in plans
+        ]
+        self.process = env.process(self._submit_all())
+
+    def set_status(self, number: int, status: RowStatus) -> None:
+        """A row stands otherwise from now on; the last of all to end ends the run, if nothing else goes on."""
+        self._status[number] = _CODE[status]
+        if status in ("completed", "killed", "refused"):
+            self._ended_ns[number] = self.env.now_ns
+            self._open -= 1
+            if not self._open:
+                self.finished.succeed()
+
+    def records(self) -> tuple[RowsRecord, ...]:
+        """What has become of the rows until now, by workload."""
+        for row in self.running.values():
+            row.advance()
+        spans = [slice(low, high) for low, high in zip(self.first[:-1], self.first[1:], strict=True)]
+        return tuple(
+            RowsRecord(
+                plan.name,
+                span.start,
+                self._status[span].copy(),
+                self.done_ns[span].copy(),
+                self.lost_ns[span].copy(),
+                self._ended_ns[span].copy(),
+                self.preempted[span].copy(),
+                self.failed[span].copy(),
+            )
+            for plan, span in zip(self.plans, spans, strict=True)
+        )
+
+    def _submit_all(self) -> Generator[simpy.Event, object, None]:
+        """Submits each row at its time; rows of one instant in the order of their workloads and files."""
+        if not self._open:
+            self.finished.succeed()
+            return
+        submit = np.concatenate([plan.table.submit_ns for plan in self.plans])
+        of_plan = np.repeat(np.arange(len(self.plans)), np.diff(self.first))
+        order = np.argsort(submit, kind="stable")
+        times, firsts = np.unique(submit[order], return_index=True)
+        bounds = [*firsts.tolist(), len(order)]
+        for k, at_ns in enumerate(times.tolist()):
+            if at_ns > self.env.now_ns:
+                yield self.env.wait(at_ns - self.env.now_ns)
+            for number in order[bounds[k] : bounds[k + 1]].tolist():
+                self._submit(int(of_plan[number]), number)
+            self.fleet.ask_soon()
+
+    def _submit(self, which: int, number: int) -> None:
+        plan = self.plans[which]
+        i = number - self.first[which]
+        request = self._request(which, plan, i, number)
+        if not can_ever_hold(request, self.fleet.machines):
+            self.set_status(number, "refused")
+            return
+        metered = any(pool in self._metered for pool in plan.choices[plan.choice[i]])
+        row: Row = (GangRow if metered else Row)(self, plan, i, number, request)
+        self.set_status(number, "waiting")
+        row.submit()
+
+    def _request(self, which: int, plan: JobsPlan, i: int, number: int) -> Request:
+        table, labels = plan.table, self._labels[which]
+        limit_ns = int(table.limit_ns[i])
+        deadline_ns = int(table.deadline_ns[i])
+        return Request(
+            plan.name,
+            self.fleet.number(),
+            self._choices[which][plan.choice[i]],
+            int(plan.slots[i]),
+            self.env.now_ns,
+            limit_ns if limit_ns != UNKNOWN else None,
+            row=number,
+            milli=int(table.gpu_milli[i]),
+            nodes=max(0, int(table.nodes[i])),
+            cpu_milli=max(0, int(table.cpu_milli[i])),
+            memory_mib=max(0, int(table.memory_mib[i])),
+            user=labels["user"](i),
+            account=labels["account"](i),
+            queue=labels["queue"](i),
+            kind=labels["kind"](i),
+            priority=int(table.priority[i]),
+            spot=bool(table.spot[i]),
+            deadline_ns=deadline_ns if deadline_ns != UNKNOWN else None,
+            slack_ns=int(table.slack_ns[i]),
+            least=max(0, int(table.min_gpus[i])),
+            most=max(0, int(table.max_gpus[i])),
+        )
+
+
+def _labels(table: JobTable) -> dict[str, Callable[[int], str]]:
+    """What each row is called in each column of names; nothing where it has none."""
+
+    def named(column: str) -> Callable[[int], str]:
+        codes, names = getattr(table, column), table.names.get(column, ())
+        return lambda i: names[codes[i]] if codes[i] != UNKNOWN else ""
+
+    return {column: named(column) for column in ("user", "account", "queue", "kind")}
+
+
+def can_ever_hold(request: Request, machines: Machines) -> bool:
+    """Whether one of its pools, all of it free, has room for a request."""
+    for pool in request.pools:
+        shape = machines.pools[pool]
+        if request.slots > shape.count * shape.slots or (request.milli and not shape.shared):
+            continue
+        nodes = request.nodes or 1
+        if request.nodes and (request.slots % nodes or request.slots // nodes > shape.slots or nodes > shape.count):
+            continue
+        spread = request.nodes or -(-request.slots // shape.slots) or 1
+        most_nodes = shape.count if request.slots and not request.nodes else spread
+        cpu = shape.cpu_milli is None or request.cpu_milli <= shape.cpu_milli * most_nodes
+        if cpu and (shape.memory_mib is None or request.memory_mib <= shape.memory_mib * most_nodes):
+            return True
+    return False
