@@ -250,9 +250,13 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
     "job trace": {
         "swf": "sim.workload.jobs.swf:SWF",
         "slurm": "sim.workload.jobs.slurm:SLURM",
+        "alibaba-2020": "sim.workload.jobs.alibaba_2020:ALIBABA_2020",
         "alibaba-2023": "sim.workload.jobs.alibaba_pods:ALIBABA_2023",
         "alibaba-2025": "sim.workload.jobs.alibaba_pods:ALIBABA_2025",
         "alibaba-2026": "sim.workload.jobs.alibaba_pods:ALIBABA_2026",
+        "philly": "sim.workload.jobs.philly:PHILLY",
+        "helios": "sim.workload.jobs.helios:HELIOS",
+        "acme": "sim.workload.jobs.helios:ACME",
         "gaia": "sim.workload.jobs.gaia:GAIA",
         "coldaisle": "sim.workload.jobs.plain:COLDAISLE",
     },

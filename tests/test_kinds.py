@@ -65,6 +65,7 @@ from sim.training.topology import Island
 from sim.units import DAY_NS, HOUR_NS
 from sim.workload.fleet import DeviceClass, Fleet
 from sim.workload.jobs.table import COLUMNS, LABELS, UNKNOWN, JobTable
+from sim.workload.jobs.traces import job_formats
 from sim.workload.laws import Lognormal
 from sim.workload.traces import trace_formats
 from tests import fleets, test_publishers_files
@@ -686,6 +687,10 @@ def test_formats_of_traces_and_recordings_are_told_apart() -> None:
         assert form.name == name
         assert form.columns
         assert len({(one.json, one.columns) for one in trace_formats().values()}) == len(trace_formats())
+    for called, of_jobs in job_formats().items():
+        assert of_jobs.name == called
+        assert of_jobs.columns
+        assert not of_jobs.fits("a,b,c")
     blank = Text("blank.csv", ("a,b,c",))
     for reader in formats():
         assert reader.NAME
