@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON, RANKS, Machines, PoolShape
 from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, Keeps
 from sim.engine.fleet.request import Place, Request
-from sim.engine.fleet.scheduling import Anywhere, Decision, FirstCome, Preempt, Start, View
+from sim.engine.fleet.scheduling import Decision, Preempt, Start, View
 from sim.engine.world import Outcome
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES, Allocations
