@@ -6,6 +6,7 @@ where it is preempted, saving its state. Under a cap it works at a lower rate fr
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -78,7 +79,7 @@ class Row:
 
     def preempt(self, _request: Request) -> None:
         """It makes room: at once, or once its state is saved."""
-        self._advance()
+        self.advance()
         self._rows.preempted[self.number] += 1
         keeps = self.plan.keeps
         if not keeps.saves:
@@ -91,7 +92,7 @@ class Row:
 
     def resize(self, _request: Request, places: Places) -> None:
         """It goes on with more or fewer slots, once it has restarted there."""
-        self._advance()
+        self.advance()
         self._end_stint("resized")
         self._hold(places)
         self._begin(self.plan.keeps.restart_ns)
@@ -110,7 +111,8 @@ class Row:
     @property
     def active_w(self) -> float:
         """W of one of its GPUs at work without a cap, in the pool where it stands."""
-        return float(self.plan.active_w[self.pool][self.i])
+        watts = float(self.plan.active_w[self.pool][self.i])
+        return float(self.plan.mean_w[self.i]) if math.isnan(watts) else watts
 
     @property
     def loaded_w(self) -> float:
@@ -131,14 +133,14 @@ class Row:
             caps[source] = cap_w
         self._caps_w = caps or None
         if self._doing == "working":
-            self._advance()
+            self.advance()
             self._work()
 
     def pause(self) -> None:
         """It stands still, its state loaded, until it is resumed."""
         self._paused = True
         if self._doing == "working":
-            self._advance()
+            self.advance()
             self._stand_still()
 
     def resume(self) -> None:
@@ -154,7 +156,12 @@ class Row:
         self.pool = machines.pools[machines.pool_of[places[0].node]].name
         milli = [place.total_milli for place in places]
         self._stint = self._rows.log.begin(
-            self.number, self._rows.env.now_ns, [place.node for place in places], milli, self._cpu_shares(places, milli)
+            self.number,
+            self._rows.env.now_ns,
+            [place.node for place in places],
+            milli,
+            self._cpu_shares(places, milli),
+            self._todo_ns - self._left_ns,
         )
         self._rows.running[self.number] = self
         self._rows.set_status(self.number, "running")
@@ -190,25 +197,28 @@ class Row:
     def _work(self) -> None:
         """Works at the present rate until it is done."""
         rate, watts = 1.0, self.active_w
+        told_w = float(self.plan.active_w[self.pool][self.i])  # NaN: by its loads
         here = self._here
         if self._caps_w is not None and here.under_cap is not None:
             cap_w = min(self._caps_w.values())
             if cap_w < watts:
                 rate, watts = here.under_cap(watts, cap_w) if cap_w > here.loaded_w else (0.0, here.loaded_w)
+                told_w = watts
         rate *= here.speed
         held = self.request.held_slots
         if held != self.request.slots and self.plan.speed_up is not None:
             rate *= self.plan.speed_up(held, self.request.slots)
         self._rate = round(rate * FULL_RATE)
         takes_ns = -(-self._left_ns * FULL_RATE // self._rate) if self._rate else None
-        self._do("working", "active", watts, self._rate / FULL_RATE, takes_ns, self._done)
+        self._do("working", "active", told_w, self._rate / FULL_RATE, takes_ns, self._done)
 
     def _do(
         self, doing: Doing, state: PaceState, gpu_w: float, rate: float, takes_ns: int | None, then: object
     ) -> None:
         """Does something from now on, for so long (None: until told otherwise, or killed)."""
         now_ns = self._rows.env.now_ns
-        self._doing, self._since_ns, self.gpu_w = doing, now_ns, gpu_w
+        self._doing, self._since_ns = doing, now_ns
+        self.gpu_w = self.active_w if math.isnan(gpu_w) else gpu_w
         cpu_load = float(self.plan.cpu_load[self.i]) if state == "active" else 0.0
         self._pace(state, gpu_w, cpu_load, rate)
         self._token += 1
@@ -231,7 +241,7 @@ class Row:
             assert callable(then)
             then()
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Counts what it has done up to now."""
         if self._doing == "working":
             now_ns = self._rows.env.now_ns
@@ -249,11 +259,11 @@ class Row:
         self._started = left_ns < self._todo_ns
 
     def _done(self) -> None:
-        self._advance()
+        self.advance()
         self._finish("completed")
 
     def _kill(self) -> None:
-        self._advance()
+        self.advance()
         self._finish("killed")
 
     def _finish(self, outcome: Literal["completed", "killed"]) -> None:

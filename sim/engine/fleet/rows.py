@@ -66,6 +66,8 @@ class Rows:
 
     def records(self) -> tuple[RowsRecord, ...]:
         """What has become of the rows until now, by workload."""
+        for row in self.running.values():
+            row.advance()
         spans = [slice(low, high) for low, high in zip(self.first[:-1], self.first[1:], strict=True)]
         return tuple(
             RowsRecord(
@@ -136,6 +138,7 @@ class Rows:
             slack_ns=int(table.slack_ns[i]),
             least=max(0, int(table.min_gpus[i])),
             most=max(0, int(table.max_gpus[i])),
+            speed_up=plan.speed_up,
         )
 
 
