@@ -174,12 +174,16 @@ def batch_of_run(
     ``refused`` and ``joules`` are (n,), in the order of the table.
     """
     n = int(np.searchsorted(table.submit_ns, end_ns, side="left"))
-    own, came = own_log(log, first_row, n), table.take(np.arange(n))
+    own = own_log(log, first_row, n)
+    came = table if n == len(table) else table.take(np.arange(n))
     ends = ends_of(came, own, end_ns, refused[:n])
     return Batch(workload, came, own, ends, inventory, pools, end_ns, joules[:n] if joules is not None else None)
 
 
 def own_log(log: Allocations, first_row: int, n: int) -> Allocations:
     """The stints of ``n`` jobs from row ``first_row`` of all tables on; their ``job`` is then a row of their own."""
-    own = log.stints(np.flatnonzero((log.job >= first_row) & (log.job < first_row + n)))
+    rows = np.flatnonzero((log.job >= first_row) & (log.job < first_row + n))
+    if len(rows) == len(log) and not first_row:
+        return log
+    own = log.stints(rows)
     return replace(own, job=own.job - first_row)
