@@ -154,7 +154,12 @@ class Row:
         self.pool = machines.pools[machines.pool_of[places[0].node]].name
         milli = [place.total_milli for place in places]
         self._stint = self._rows.log.begin(
-            self.number, self._rows.env.now_ns, [place.node for place in places], milli, self._cpu_shares(places, milli)
+            self.number,
+            self._rows.env.now_ns,
+            [place.node for place in places],
+            milli,
+            self._cpu_shares(places, milli),
+            self._todo_ns - self._left_ns,
         )
         self._rows.running[self.number] = self
         self._rows.set_status(self.number, "running")
