@@ -18,21 +18,20 @@ class AllocationLog:
 
     def __init__(self) -> None:
         self._job, self._start, self._end, self._outcome = array("q"), array("q"), array("q"), array("q")
-        self._done = array("q")
         self._first_place = array("q", [0])
+        self._done = array("q")
         self._node, self._milli, self._cpu = array("q"), array("q"), array("d")
         self._pace_stint, self._pace_start, self._pace_state = array("q"), array("q"), array("q")
         self._pace_w, self._pace_cpu, self._pace_rate = array("d"), array("d"), array("d")
 
     def begin(
-        self, job: int, now_ns: int, nodes: list[int], milli: list[int], cpu_share: list[float], done_ns: int = 0
+        self, job: int, now_ns: int, nodes: list[int], milli: list[int], cpu_share: list[float], done_ns: int
     ) -> int:
-        """Job ``job``, with ``done_ns`` of work done, has so much of these nodes from now on; gives the number of the
-        stint."""
+        """Job ``job`` has so much of these nodes from now on, with so much work done; gives the number of the stint."""
+        self._done.append(done_ns)
         self._job.append(job)
         self._start.append(now_ns)
         self._end.append(OPEN)
-        self._done.append(done_ns)
         self._outcome.append(_OUTCOME["unfinished"])
         self._node.extend(nodes)
         self._milli.extend(milli)
@@ -65,7 +64,6 @@ class AllocationLog:
             job=np.array(self._job, np.int64),
             start_ns=np.array(self._start, np.int64),
             end_ns=ends,
-            done_ns=np.array(self._done, np.int64),
             outcome=np.array(self._outcome, np.int64),
             first_place=np.array(self._first_place, np.int64),
             node=np.array(self._node, np.int64),
@@ -77,4 +75,5 @@ class AllocationLog:
             pace_gpu_w=np.array(self._pace_w, np.float64)[order],
             pace_cpu_load=np.array(self._pace_cpu, np.float64)[order],
             pace_rate=np.array(self._pace_rate, np.float64)[order],
+            done_ns=np.array(self._done, np.int64),
         )
