@@ -163,7 +163,12 @@ def simulate(
     of_pool = {
         pool.name: [
             Node(
-                env, recorder, f"{pool.name}/{i}", pool.name, _units(pool, i, streams), powered=pool.powered_at_first(i)
+                env,
+                recorder,
+                f"{pool.name}/{i}",
+                pool.name,
+                units_of(pool, i, streams),
+                powered=pool.powered_at_first(i),
             )
             for i in range(pool.count)
         ]
@@ -247,8 +252,8 @@ def _compiled(
     return Outcome(run.end_ns, (), (), (), run.events, rows=run.records, allocations=run.allocations)
 
 
-def _units(pool: Pool, i: int, streams: Streams) -> NodeHardware:
-    """The hardware of one node, its GPUs drawn from their fleet: lognormal factors of mean 1, taken together."""
+def units_of(pool: Pool, i: int, streams: Streams) -> NodeHardware:
+    """The hardware of node ``i`` of a pool, its GPUs drawn from their fleet: lognormal factors of mean 1, together."""
     if not pool.unit_spread or pool.hardware.gpu is None:
         return pool.hardware
     drawn = streams(f"units/{pool.name}/{i}").normal(0.0, pool.unit_spread, pool.hardware.slots)
