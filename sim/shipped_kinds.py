@@ -143,6 +143,12 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.steps:MeasuredSteps": "sim.build.steps:measured",
         "sim.spec.steps:KernelSteps": "sim.build.steps:kernels",
     },
+    "sharing": {
+        "sim.spec.sharing:ExclusiveSharing": "sim.build.sharing:exclusive",
+        "sim.spec.sharing:InstanceSharing": "sim.build.sharing:instances",
+        "sim.spec.sharing:MPSSharing": "sim.build.sharing:at_once",
+        "sim.spec.sharing:TimeSliceSharing": "sim.build.sharing:time_slices",
+    },
     "failures": {
         "sim.spec.failures:ComponentFailures": "sim.build.failures:components",
     },
@@ -180,6 +186,13 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
     "scheduler": {
         "sim.spec.schedulers:Fifo": "sim.build.schedulers:fifo",
         "sim.spec.schedulers:EasyBackfill": "sim.build.schedulers:easy",
+        "sim.spec.schedulers:Conservative": "sim.build.schedulers:conservative",
+        "sim.spec.schedulers:Shortest": "sim.build.schedulers:shortest",
+        "sim.spec.schedulers:Deadline": "sim.build.schedulers:deadline",
+        "sim.spec.schedulers:FairShare": "sim.build.schedulers:fair_share",
+        "sim.spec.schedulers:Priority": "sim.build.schedulers:priority",
+        "sim.spec.schedulers:Spot": "sim.build.schedulers:spot",
+        "sim.spec.schedulers:CarbonAware": "sim.build.schedulers:carbon_aware",
     },
     "placement": {
         "sim.spec.placements:AnyPlace": "sim.build.schedulers:anywhere",
@@ -236,10 +249,12 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "job trace": {
         "swf": "sim.workload.jobs.swf:SWF",
+        "slurm": "sim.workload.jobs.slurm:SLURM",
         "alibaba-2023": "sim.workload.jobs.alibaba_pods:ALIBABA_2023",
         "alibaba-2025": "sim.workload.jobs.alibaba_pods:ALIBABA_2025",
         "alibaba-2026": "sim.workload.jobs.alibaba_pods:ALIBABA_2026",
         "gaia": "sim.workload.jobs.gaia:GAIA",
+        "coldaisle": "sim.workload.jobs.plain:COLDAISLE",
     },
     "recording": {
         "nvidia-smi": "sim.measure.readers.nvidia_smi",

@@ -29,6 +29,7 @@ from sim.build.requests import Asked, length_law, request_source
 from sim.build.routes import Between
 from sim.build.schedulers import scheduler
 from sim.build.schedules import Job, forecaster
+from sim.build.sharing import sharing_of
 from sim.build.weather import weather_series
 from sim.content import content_hash
 from sim.engine.clock import Clock
@@ -44,6 +45,7 @@ from sim.onsite.loop import CHARGE, DISCHARGE, FOLLOW, REST
 from sim.onsite.plan import OnsitePlan
 from sim.onsite.thresholds import Rule
 from sim.profiles.catalog import Catalog
+from sim.profiles.sharing import Demand, shared
 from sim.rng import Streams
 from sim.shipped_kinds import SHIPPED
 from sim.signals import Signal
@@ -533,6 +535,22 @@ def fabrics_join_a_gang(spec: Any) -> None:
     assert all(second > 0.0 for second in taken)
 
 
+def sharing_slows_and_keeps_what_there_is(spec: Any) -> None:
+    """A job alone has what it reserved; two together slow each other or do not fit; nothing is over-allocated."""
+    gpu = CATALOG.gpu("nvidia-h100-sxm-80gb")
+    made = sharing_of(spec, gpu, CATALOG)
+    assert content_hash(made)
+    small_one = Demand(0.02, 0.02, 0.2, 0.1, held=0.1, work_w=50.0)
+    alone = shared(made, [small_one], rest_w=100.0, limit_w=700.0)
+    assert alone.rates[0] == pytest.approx(1.0, abs=0.03)
+    assert alone.gpu_w == pytest.approx(100.0 + 50.0 * alone.rates[0])
+    assert not made.fits([small_one] * 200)
+    if made.fits([small_one] * 2):
+        both = shared(made, [small_one] * 2, rest_w=100.0, limit_w=700.0)
+        assert all(rate <= alone.rates[0] + 1e-12 for rate in both.rates)
+        assert both.gpu_w == pytest.approx(100.0 + 50.0 * sum(both.rates))
+
+
 LAWS: dict[str, Callable[[Any], None]] = {
     "facility": facility_only_adds,
     "cooling": cooling_takes_the_heat_out,
@@ -565,6 +583,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "scheduler": schedulers_place_what_there_is,
     "placement": placements_find_room,
     "fabric": fabrics_join_a_gang,
+    "sharing": sharing_slows_and_keeps_what_there_is,
 }
 
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.packed import Packed
+from sim.engine.fleet.schedulers.carbon_aware import WaitWithinSlack
+from sim.engine.fleet.schedulers.conservative import Conservative
+from sim.engine.fleet.schedulers.deadline import Deadline
 from sim.engine.fleet.schedulers.easy import Easy
+from sim.engine.fleet.schedulers.fair_share import FairShare
 from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.schedulers.priority import Priority
+from sim.engine.fleet.schedulers.shortest import Shortest
+from sim.engine.fleet.schedulers.spot import Spot
 from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.kinds import builder
 from sim.spec import placements as places
@@ -37,6 +44,43 @@ def fifo(spec: specs.Fifo) -> FirstCome:
 def easy(spec: specs.EasyBackfill) -> Easy:
     """EASY backfill."""
     return Easy(spec.candidates, placement(spec.placement))
+
+
+def conservative(spec: specs.Conservative) -> Conservative:
+    """Conservative backfill."""
+    return Conservative(spec.depth, placement(spec.placement))
+
+
+def shortest(spec: specs.Shortest) -> Shortest:
+    """Shortest first."""
+    return Shortest(spec.backfill, placement(spec.placement))
+
+
+def deadline(spec: specs.Deadline) -> Deadline:
+    """Earliest deadline, or least slack, first."""
+    return Deadline(spec.urgency, spec.late, spec.backfill, placement(spec.placement))
+
+
+def fair_share(spec: specs.FairShare) -> FairShare:
+    """Fair share with decay."""
+    half_life_ns = None if spec.half_life == "never" else int(spec.half_life)
+    shares = tuple(sorted(spec.shares.items()))
+    return FairShare(spec.by, half_life_ns, shares, spec.others, spec.backfill, placement(spec.placement))
+
+
+def priority(spec: specs.Priority) -> Priority:
+    """By priority, with or without preemption."""
+    return Priority(spec.preemption, spec.aging, spec.backfill, placement(spec.placement))
+
+
+def spot(spec: specs.Spot) -> Spot:
+    """Spot jobs behind all others."""
+    return Spot(builder(spec.regular)(spec.regular), placement(spec.placement))
+
+
+def carbon_aware(spec: specs.CarbonAware) -> WaitWithinSlack:
+    """Waits within slack."""
+    return WaitWithinSlack(spec.signal, builder(spec.then)(spec.then))
 
 
 def anywhere(_spec: places.AnyPlace) -> Anywhere:

@@ -11,16 +11,11 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.request import Places, Request
-from sim.engine.fleet.scheduling import Preempt, Resize, Scheduler, Start, fault
-from sim.engine.fleet.usage import Usage
+from sim.engine.fleet.scheduling import Decision, Preempt, Reserve, Scheduler, Start, fault
+from sim.engine.fleet.usage import LABELS, Usage
 from sim.errors import RunError
 from sim.signals import Signal
 
-LABELS: Mapping[str, Callable[[Request], str]] = {
-    "user": lambda request: request.user,
-    "account": lambda request: request.account,
-    "queue": lambda request: request.queue,
-}
 MOST_DECISIONS = 1_000_000
 """At one instant; a scheduler that names more goes in a circle."""
 
@@ -88,12 +83,19 @@ class Fleet:
     def usage(self, by: str, half_life_ns: int | None) -> dict[str, float]:
         """Slot-seconds held until now by ``user``, ``account`` or ``queue``; counted from the first question on, which
         is asked before anything starts."""
+        return self._usage(by, half_life_ns).now(self.now_ns)
+
+    def held(self, by: str) -> Mapping[str, int]:
+        """Thousandths of slots that each holds now."""
+        return self._usage(by, None).held_milli
+
+    def _usage(self, by: str, half_life_ns: int | None) -> Usage:
         key = (by, half_life_ns)
         if key not in self._usages:
             self._usages[key] = Usage(LABELS[by], half_life_ns)
             for request in self._running:
                 self._usages[key].change(request, _milli(request.places), self.now_ns)
-        return self._usages[key].now(self.now_ns)
+        return self._usages[key]
 
     def signal(self, pool: int, name: str) -> Signal | None:
         """A signal of the site of a pool."""
@@ -163,10 +165,14 @@ class Fleet:
         """A node is in another state, or somebody who counts its slots says how many are free."""
         self.machines.move(node, rank, free)
 
-    def _do(self, decision: Start | Preempt | Resize) -> None:
+    def _do(self, decision: Decision) -> None:
+        if isinstance(decision, Reserve):
+            for request, at_ns, places in decision.promises:
+                request.promise = at_ns, places
+            return
         request = decision.request
         if isinstance(decision, Start):
-            request.waits = False
+            request.waits, request.promise = False, None
             self._waiting.remove(request)
             holding = self._running[request] = self._holding.pop(request)
             request.places = decision.places

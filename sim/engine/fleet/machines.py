@@ -107,6 +107,26 @@ class Machines:
         twin._lefts = [lefts[:] for lefts in self._lefts]
         return twin
 
+    def imagine_plenty(self) -> None:
+        """CPUs and memory do not count any more: only for copies."""
+        self.cpu_free[:] = _PLENTY
+        self.memory_free[:] = _PLENTY
+
+    def imagine_free(self, pool: int, at_least: Sequence[int]) -> None:
+        """Nodes of a pool have so many free slots, and are on: only for copies. ``at_least[k]`` is the set of those
+        with k or more."""
+        low, high = self.first[pool], self.first[pool + 1]
+        size = high - low
+        free = np.zeros(size, np.int64)
+        exact = [a & ~b for a, b in zip(at_least, [*at_least[1:], 0], strict=True)]
+        for bits in at_least[1:]:
+            raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8)
+            free += np.unpackbits(raw, count=size, bitorder="little")
+        self._bits[pool] = [exact, *([0] * len(exact) for _ in RANKS[1:])]
+        self.free_slots[pool] = int(free.sum())
+        self.free[low:high] = free
+        self.rank[low:high] = np.where(self.rank[low:high] == AWAY, AWAY, ON)
+
     def with_free(self, pool: int, rank: int, slots: int) -> Iterator[int]:
         """Nodes of a pool in a state with exactly so many free slots, in the order of the scenario."""
         return self._in_order(pool, self._bits[pool][rank][slots])

@@ -7,7 +7,7 @@ fleet does what is named, and refuses what cannot be.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,7 +43,14 @@ class Resize:
     places: Places
 
 
-Decision = Start | Preempt | Resize
+@dataclass(frozen=True)
+class Reserve:
+    """When and where requests that wait shall start: promises that the fleet keeps for the scheduler, and shows it."""
+
+    promises: tuple[tuple[Request, int, Places], ...]
+
+
+Decision = Start | Preempt | Resize | Reserve
 
 
 class View(Protocol):
@@ -70,6 +77,10 @@ class View(Protocol):
     def usage(self, by: str, half_life_ns: int | None) -> dict[str, float]:
         """Slot-seconds that each ``user``, ``account`` or ``queue`` has held until now, decayed by half in each half
         life (None: not at all)."""
+        ...
+
+    def held(self, by: str) -> Mapping[str, int]:
+        """Thousandths of slots that each ``user``, ``account`` or ``queue`` holds now."""
         ...
 
     def signal(self, pool: int, name: str) -> Signal | None:
@@ -105,8 +116,11 @@ class Placement(Protocol):
 
 def fault(decision: object, view: View) -> str | None:
     """What is wrong with what a scheduler names; None where it can be done."""
+    if isinstance(decision, Reserve):
+        late = next((request for request, _, _ in decision.promises if not request.waits), None)
+        return f"promises machines to '{late.owner}', which does not wait" if late is not None else None
     if not isinstance(decision, Start | Preempt | Resize):
-        return f"gives {type(decision).__name__}, not a Start, a Preempt or a Resize"
+        return f"gives {type(decision).__name__}, not a Start, a Preempt, a Resize or a Reserve"
     request = decision.request
     if isinstance(decision, Start):
         if not isinstance(request, Request) or not request.waits:

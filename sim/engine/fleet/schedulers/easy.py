@@ -11,6 +11,7 @@ from typing import Literal
 from sim.engine.fleet.placements.anywhere import ANYWHERE
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.schedulers.queueing import behind
+from sim.engine.fleet.schedulers.shortest import by_time
 from sim.engine.fleet.scheduling import Decision, Placement, Start, View
 
 Candidates = Literal["first-come", "shortest"]
@@ -55,14 +56,10 @@ class Easy:
             return Start(head, places)
         rest: Iterator[Request] = islice(waiting, 1, None)
         if self.candidates == "shortest":
-            rest = iter(sorted(rest, key=_by_time))
+            rest = iter(sorted(rest, key=by_time))
         return behind(head, rest, self.placement, view)
 
     def ask_again_ns(self, _view: View) -> int | None:
         """Somebody must end before anything changes: an end that is due and does not come moves no reservation
         nearer."""
         return None
-
-
-def _by_time(request: Request) -> tuple[int, int]:
-    return request.asked_ns, request.seq

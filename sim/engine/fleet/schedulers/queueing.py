@@ -40,6 +40,12 @@ def first_with_room(queue: Iterable[Request], placement: Placement, machines: Ma
     return None
 
 
+def none_may_start(view: View) -> bool:
+    """Whether nobody can have room, as far as slots are counted: the cheap way out of a full fleet."""
+    machines = view.machines
+    return not any(may_have_room(request, machines) for request in view.waiting)
+
+
 def may_have_room(request: Request, machines: Machines) -> bool:
     """Whether some pool has as many free slots, wherever they are: cheap, and so asked first."""
     slots, free = request.slots, machines.free_slots
