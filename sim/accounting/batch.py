@@ -20,6 +20,7 @@ from sim.accounting.queueing import queue_steps
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES
 from sim.workload.jobs.batch import ENDS, Batch, segment_sums
+from sim.workload.jobs.laws import offered_load
 from sim.workload.jobs.table import UNKNOWN
 
 Ints = npt.NDArray[np.int64]
@@ -65,6 +66,9 @@ def batch_metrics(batch: Batch) -> dict[str, Any]:
         "queue_length_mean": queue_milli_ns / batch.end_ns,
         "queue_length_max": queue_max,
     }
+    gpus = batch.inventory.of(batch.pools) // MILLI
+    if gpus and bool((table.gpus > 0).any() or (table.gpu_milli > 0).any()):
+        metrics["offered_load"] = offered_load(table, gpus, batch.end_ns)
     if started.any():
         metrics["wait_s"] = _distribution(wait_ns[started] * SECONDS_PER_NS)
     if ended.any():

@@ -245,7 +245,8 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
     elif wanted.per == "trained-token":
         done = activity["jobs"][wanted.of]["step"]["tokens"]
     elif wanted.per == "gpu-hour":
-        done = {**activity["jobs"], **activity.get("campaigns", {})}[wanted.of]["gpu_hours"]
+        held = {**activity["jobs"], **activity.get("campaigns", {}), **activity.get("batch", {})}
+        done = held[wanted.of]["gpu_hours"]
     elif wanted.per == "round":
         done = float(activity["federated"][wanted.of]["rounds"])
     elif wanted.per == "trial":
