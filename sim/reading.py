@@ -1,8 +1,8 @@
 """Reads files that are not trusted: one guarded way for bytes, text, CSV, JSON and Parquet, used by every reader.
 
-Only regular files are opened: a pipe would block, a device never ends. What is packed (gzip, told by its first bytes)
-is unpacked up to a stated limit, and to ``MOST_UNPACKED`` times its size where that is less, so that a small file can
-neither fill the memory nor take minutes to be refused. JSON may nest ``DEEPEST`` levels and hold
+Only regular files are opened: a pipe would block, a device never ends. What is packed (gzip, or zip of one file, told
+by its first bytes) is unpacked up to a stated limit, and to ``MOST_UNPACKED`` times its size where that is less, so
+that a small file can neither fill the memory nor take minutes to be refused. JSON may nest ``DEEPEST`` levels and hold
 numbers that are finite and no longer than ``LONGEST_NUMBER`` digits. A table may hold ``LONGEST_LINE`` characters a
 line and, of Parquet, ``MOST_CELLS`` cells and ``MOST_BYTES`` of text. Every failure is an ``InputError`` with the file,
 and the line where there is one.
@@ -17,6 +17,7 @@ import json
 import math
 import os
 import stat
+import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +40,10 @@ UNPACKED_AT_LEAST, MOST_UNPACKED = 64 << 20, 100
 shrinks more holds one thing over and over."""
 LONGEST_LINE = 1 << 17
 MOST_CELLS = 1 << 29
-_GZIP_MAGIC = b"\x1f\x8b"
+LARGEST_LISTING = 1 << 20
+"""Bytes of what a zip file says of its contents, which is held whole."""
+_GZIP_MAGIC, _ZIP_MAGIC, _ZIP_END = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
+_ZIP_TAIL, _ZIP_LISTING = 22 + 65_535, slice(12, 16)
 _PIECE = 1 << 20
 
 
@@ -89,7 +93,7 @@ def open_regular(path: Path, file: str | None = None) -> Iterator[IO[bytes]]:
 
 
 def unpacked_limit(stream: IO[bytes], most: int) -> int:
-    """How many bytes an open gzip file may unpack to where a reader takes ``most``."""
+    """How many bytes an open packed file may unpack to where a reader takes ``most``."""
     return min(most, max(UNPACKED_AT_LEAST, MOST_UNPACKED * os.fstat(stream.fileno()).st_size))
 
 
@@ -101,26 +105,63 @@ def up_to(stream: IO[bytes] | gzip.GzipFile, most: int) -> bytes:
     return content.getvalue()
 
 
-def read_bytes(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -> bytes:
-    """All of the file at ``path``, unpacked if it is gzip, up to ``most`` bytes. Raises ``InputError``."""
-    name = str(path) if file is None else file
-    with open_regular(path, name) as stream:
+@contextmanager
+def _unpacked(stream: IO[bytes], file: str, most: int) -> Iterator[tuple[Any, int, bool]]:
+    """What an open file holds, unpacked if it is packed, how much of it may be read, and whether it was packed."""
+    magic = stream.read(len(_ZIP_MAGIC))
+    stream.seek(0)
+    try:
+        if magic.startswith(_GZIP_MAGIC):
+            yield gzip.GzipFile(fileobj=stream), unpacked_limit(stream, most), True
+        elif magic == _ZIP_MAGIC:
+            with _only_member(stream, file) as member:
+                yield member, unpacked_limit(stream, most), True
+        else:
+            yield stream, most, False
+    except EOFError:
+        packed = "zip" if magic == _ZIP_MAGIC else "gzip"
+        raise InputError.one(file, f"is {packed} that ends too early: it was cut off") from None
+    except zipfile.BadZipFile as error:
+        raise InputError.one(file, f"is zip that cannot be read, or was cut off: {error}") from None
+    except (OSError, zlib.error) as error:
+        raise InputError.one(file, f"cannot be read: {error}") from None
+
+
+@contextmanager
+def _only_member(stream: IO[bytes], file: str) -> Iterator[IO[bytes]]:
+    """The one file in a zip file."""
+    stream.seek(max(0, os.fstat(stream.fileno()).st_size - _ZIP_TAIL))
+    _, found, end = stream.read().rpartition(_ZIP_END)
+    if not found:
+        raise InputError.one(file, "is zip that ends too early: it was cut off")
+    if int.from_bytes((found + end)[_ZIP_LISTING], "little") > LARGEST_LISTING:
+        raise InputError.one(file, "is zip of more than can be read; unpack it")
+    with zipfile.ZipFile(stream) as packed:
+        members = [one for one in packed.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
+        if len(members) != 1:
+            raise InputError.one(
+                file, f"is zip of {len(members):,} files, and one is read; unpack the one that is meant"
+            )
         try:
-            packed = stream.read(2) == _GZIP_MAGIC
-            stream.seek(0)
-            most = unpacked_limit(stream, most) if packed else most
-            content = up_to(gzip.GzipFile(fileobj=stream) if packed else stream, most + 1)
-        except EOFError:
-            raise InputError.one(name, "is gzip that ends too early: it was cut off") from None
-        except (OSError, zlib.error) as error:
-            raise InputError.one(name, f"cannot be read: {error}") from None
-    if len(content) > most:
-        raise InputError.one(name, f"{'unpacks to' if packed else 'holds'} more than {most:,} bytes; split it")
+            member = packed.open(members[0])
+        except (NotImplementedError, RuntimeError) as error:  # of another method, or with a password
+            raise InputError.one(file, f"is zip that cannot be unpacked: {error}") from None
+        with member:
+            yield member
+
+
+def read_bytes(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -> bytes:
+    """All of the file at ``path``, unpacked if it is packed, up to ``most`` bytes. Raises ``InputError``."""
+    name = str(path) if file is None else file
+    with open_regular(path, name) as stream, _unpacked(stream, name, most) as (unpacked, limit, packed):
+        content = up_to(unpacked, limit + 1)
+    if len(content) > limit:
+        raise InputError.one(name, f"{'unpacks to' if packed else 'holds'} more than {limit:,} bytes; split it")
     return content
 
 
 def read_text(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -> str:
-    """The UTF-8 text in ``path``, plain or gzip. Raises ``InputError``."""
+    """The UTF-8 text in ``path``, plain or packed. Raises ``InputError``."""
     name = str(path) if file is None else file
     try:
         return read_bytes(path, name, most=most).decode("utf-8-sig")
@@ -148,22 +189,14 @@ class _Limited(io.RawIOBase):
 
 @contextmanager
 def open_text(path: Path, file: str | None = None, *, most: int = MOST_STREAMED) -> Iterator[IO[str]]:
-    """The UTF-8 text in ``path``, plain or gzip, to be read bit by bit. Raises ``InputError``, then too."""
+    """The UTF-8 text in ``path``, plain or packed, to be read bit by bit. Raises ``InputError``, then too."""
     name = str(path) if file is None else file
-    with open_regular(path, name) as stream:
+    with open_regular(path, name) as stream, _unpacked(stream, name, most) as (unpacked, limit, _):
         try:
-            packed = stream.read(2) == _GZIP_MAGIC
-            stream.seek(0)
-            unpacked: Any = gzip.GzipFile(fileobj=stream) if packed else stream
-            most = unpacked_limit(stream, most) if packed else most
-            limited = io.BufferedReader(_Limited(unpacked, name, most))
+            limited = io.BufferedReader(_Limited(unpacked, name, limit))
             yield io.TextIOWrapper(limited, encoding="utf-8-sig", newline="")
-        except EOFError:
-            raise InputError.one(name, "is gzip that ends too early: it was cut off") from None
         except UnicodeDecodeError as error:
             raise InputError.one(name, f"is not UTF-8 text ({error.reason})") from None
-        except (OSError, zlib.error) as error:
-            raise InputError.one(name, f"cannot be read: {error}") from None
         except csv.Error as error:
             raise InputError.one(name, f"is not a CSV table: {error}") from None
 
@@ -241,7 +274,7 @@ def read_parquet(path: Path, file: str | None = None, *, columns: Sequence[str] 
 
 
 def read_json(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -> Any:
-    """The JSON value in ``path``, plain or gzip. Raises ``InputError``."""
+    """The JSON value in ``path``, plain or packed. Raises ``InputError``."""
     name = str(path) if file is None else file
     return parse_json(read_text(path, name, most=most), name)
 

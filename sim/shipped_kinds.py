@@ -114,6 +114,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.serving:Serving": "sim.build.work:serving",
         "sim.spec.campaign:CampaignSpec": "sim.build.campaign:campaign",
         "sim.spec.federated:FederatedSpec": "sim.build.federated:federated",
+        "sim.spec.jobs:Jobs": "sim.build.jobs:jobs",
+    },
+    "speed-up": {
+        "sim.spec.jobs:Amdahl": "sim.build.jobs:amdahl",
+        "sim.spec.jobs:Goodput": "sim.build.jobs:power_law",
     },
     "selection": {
         "sim.spec.campaign:AllTrials": "sim.build.campaign:throughout",
@@ -140,6 +145,37 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
     },
     "failures": {
         "sim.spec.failures:ComponentFailures": "sim.build.failures:components",
+    },
+    "job source": {
+        "sim.spec.job_source:TraceJobs": "sim.build.job_source:trace",
+        "sim.spec.generated_jobs:GeneratedJobs": "sim.build.generated_jobs:generated",
+    },
+    "job arrivals": {
+        "sim.spec.generated_jobs:PoissonJobs": "sim.build.generated_jobs:poisson",
+        "sim.spec.generated_jobs:GammaJobs": "sim.build.generated_jobs:gamma",
+        "sim.spec.generated_jobs:WeibullJobs": "sim.build.generated_jobs:weibull_gaps",
+    },
+    "job size": {
+        "sim.spec.job_laws:ConstantSize": "sim.build.generated_jobs:constant_size",
+        "sim.spec.job_laws:SizeShares": "sim.build.generated_jobs:shares",
+        "sim.spec.job_laws:PowerSizes": "sim.build.generated_jobs:powers",
+        "sim.spec.job_laws:OnCPUs": "sim.build.generated_jobs:on_cpus",
+        "sim.spec.job_laws:FittedSize": "sim.build.generated_jobs:fitted_size",
+    },
+    "run time": {
+        "sim.spec.job_laws:ConstantRun": "sim.build.generated_jobs:constant_run",
+        "sim.spec.job_laws:LognormalRun": "sim.build.generated_jobs:lognormal",
+        "sim.spec.job_laws:WeibullRun": "sim.build.generated_jobs:weibull_run",
+        "sim.spec.job_laws:ExponentialRun": "sim.build.generated_jobs:exponential",
+        "sim.spec.job_laws:MixedRun": "sim.build.generated_jobs:mixture",
+        "sim.spec.job_laws:FittedRun": "sim.build.generated_jobs:fitted_run",
+    },
+    "time limits": {
+        "sim.spec.job_laws:NoLimits": "sim.build.generated_jobs:no_limits",
+        "sim.spec.job_laws:ExactLimits": "sim.build.generated_jobs:exact",
+        "sim.spec.job_laws:MultipleLimits": "sim.build.generated_jobs:multiple",
+        "sim.spec.job_laws:EstimatedLimits": "sim.build.generated_jobs:estimates",
+        "sim.spec.job_laws:TsafrirLimits": "sim.build.generated_jobs:tsafrir",
     },
     "scheduler": {
         "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
@@ -192,6 +228,13 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
         "qwen-bailian": "sim.workload.trace_formats:QWEN_BAILIAN",
         "ragpulse": "sim.workload.trace_formats:RAGPULSE",
         "coldaisle": "sim.workload.trace_formats:COLDAISLE",
+    },
+    "job trace": {
+        "swf": "sim.workload.jobs.swf:SWF",
+        "alibaba-2023": "sim.workload.jobs.alibaba_pods:ALIBABA_2023",
+        "alibaba-2025": "sim.workload.jobs.alibaba_pods:ALIBABA_2025",
+        "alibaba-2026": "sim.workload.jobs.alibaba_pods:ALIBABA_2026",
+        "gaia": "sim.workload.jobs.gaia:GAIA",
     },
     "recording": {
         "nvidia-smi": "sim.measure.readers.nvidia_smi",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NS_PER_S = 1_000_000_000
 SECONDS_PER_NS = 1e-9
 SECONDS_PER_HOUR = 3600
+MINUTE_NS = 60 * NS_PER_S
 HOUR_NS = SECONDS_PER_HOUR * NS_PER_S
 DAY_NS = 24 * HOUR_NS
 LEAP_YEAR_NS = 366 * DAY_NS
@@ -94,6 +95,7 @@ GBP = [gbp]
 AUD = [aud]
 CAD = [cad]
 request = [request] = _ = requests
+job = [job] = _ = jobs
 hertz = 1 / second = Hz
 percent = 0.01 = % = _
 """
@@ -117,6 +119,7 @@ _SI_UNIT = {
     "water per energy": "L/J",
     "fuel per energy": "L/J",
     "request rate": "request/s",
+    "job rate": "job/s",
     "operation rate": "FLOP/s",
     "operations": "FLOP",
     "energy per operation": "J/FLOP",
@@ -148,6 +151,7 @@ _EXAMPLE = {
     "water per energy": "1.8 L/kWh",
     "fuel per energy": "0.27 L/kWh",
     "request rate": "3 requests/s",
+    "job rate": "40 jobs/h",
     "frequency": "1410 MHz",
     "operation rate": "312 TFLOP/s",
     "operations": "4.2 EFLOP",
@@ -189,7 +193,7 @@ def _factor(unit: str, si_unit: str) -> float | None:
     registry = _registry()
     try:
         quantity = registry.Quantity(1.0, registry.parse_units(unit) if unit else "")
-        for name in ("request",):  # a bare '3 /s' counts requests: the one pseudo-unit people leave out
+        for name in ("request", "job"):  # a bare '3 /s' counts requests or jobs: pseudo-units that people leave out
             if si_unit == f"{name}/s" and quantity.check("1/[time]"):
                 quantity = quantity * registry.Quantity(1.0, name)
         return float(quantity.to(registry.parse_units(si_unit) if si_unit else "").magnitude)

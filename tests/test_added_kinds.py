@@ -283,9 +283,9 @@ def test_a_spec_that_cannot_be_read_is_its_packages_fault(monkeypatch: pytest.Mo
         ),
         (
             SPEC.replace("{word}", "odd")
-            + "class Never:\n    def next(self, waiting, nodes, now_ns):\n        return waiting[0].nothing\n"
+            + "class Never:\n    def next(self, view):\n        return view.waiting[0].nothing\n"
             + "def made(_):\n    return Never()\nKINDS = Kind(Mine, made)\n",
-            "fails: AttributeError: 'Gang' object has no attribute 'nothing'",
+            "fails: AttributeError: 'Request' object has no attribute 'nothing'",
         ),
     ],
 )

@@ -14,8 +14,10 @@ import jsonschema
 import pytest
 
 import sim
+from sim.accounting.batch import batch_metrics
 from sim.results.catalogue import (
     COMPARED,
+    COMPARED_JOBS,
     COMPARED_SERVICES,
     COMPARED_STEPS,
     HAPPENED,
@@ -28,6 +30,7 @@ from sim.results.catalogue.quantity import NUMBER, TEXT, value_in
 from sim.results.compare import Comparison
 from sim.results.shape import lacks_of_summary, summary_schema
 from tests.catalogued import leaves, quantity_of, uncatalogued
+from tests.job_batches import a_batch
 from tests.small import small
 from tests.test_bad_input import coldaisle
 from tests.test_places import regions
@@ -42,7 +45,7 @@ IN_NAMES = {
     "requests_per_s": "requests/s", "tflops": "TFLOP/s", "hz": "Hz", "w_per_s": "W/s",
 }  # fmt: skip
 """Units as names carry them, and as people write them."""
-AFTER_A_UNIT = "mean|at_zero_load|per_request|per_output_token|per_unit|per_gpu"
+AFTER_A_UNIT = "mean|at_zero_load|per_request|per_output_token|per_unit|per_gpu|per_gpu_hour"
 """What a name may say of a number after its unit."""
 NAMED = re.compile(rf"(?:.*?_)?({'|'.join(sorted(IN_NAMES, key=len, reverse=True))})(?:_(?:{AFTER_A_UNIT}))?")
 UNIT_NOT_IN_NAME = {"placements.*.forecast_mean_per_kwh.*"}
@@ -129,7 +132,7 @@ def test_a_name_carries_the_unit_of_its_quantity(one: Any) -> None:
 def test_a_quantity_stands_once() -> None:
     paths = [one.path for one in QUANTITIES]
     assert len(set(paths)) == len(paths)
-    for group in (COMPARED, COMPARED_SERVICES, COMPARED_STEPS):
+    for group in (COMPARED, COMPARED_SERVICES, COMPARED_STEPS, COMPARED_JOBS):
         assert [one.compared for one in group] == list(range(1, len(group) + 1))
     neighbours = {one.path: one for one in QUANTITIES}
     for one in QUANTITIES:
@@ -140,7 +143,8 @@ def test_a_quantity_stands_once() -> None:
 
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
-    assert HAPPENED == ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
+    earlier = ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
+    assert (*earlier, "batch") == HAPPENED
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
@@ -185,6 +189,7 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     asked["workloads"]["chat"] |= {"slo": {"ttft": "1 s"}, "batching": {**SMALL["workloads"]["chat"]["batching"]}}
     yield sim.run(asked).summary
     yield sim.run("llama-70b-training", set=WITHIN_STEPS).summary
+    yield {**sim.run(small()).summary, "batch": {"research": batch_metrics(a_batch())}}
 
 
 def test_all_that_runs_write_is_catalogued_and_all_that_is_catalogued_is_written(tmp_path: Path) -> None:

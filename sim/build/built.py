@@ -23,12 +23,14 @@ from sim.build.trained import ModelOfGang
 from sim.engine.campaign import CampaignPlan
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.federated import FederatedPlan
+from sim.engine.fleet.plan import JobsPlan
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
 from sim.engine.training import TrainingPlan
 from sim.engine.work import WorkPlan
 from sim.engine.world import Pool
+from sim.signals import Signal
 
 Ints = npt.NDArray[np.int64]
 
@@ -53,8 +55,9 @@ class Built:
     ``sites`` names the site of each pool. Each serving workload has what begins to keep its finished requests, and
     ``request_energies`` says whether each of them is told its energy. ``cappings`` are all caps, for the record, and
     ``caps`` those that training jobs and campaigns follow; ``moved`` are jobs whose data went to another pool before
-    they start; ``others`` is work of the kinds that other packages add; ``steps`` are those of models in training, by
-    job, and ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time.
+    they start; ``batches`` are tables of jobs, and ``signals`` what a scheduler may see of the site of each pool, where
+    it looks at it; ``others`` is work of the kinds that other packages add; ``steps`` are those of models in training,
+    by job, and ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time.
     """
 
     seed: int
@@ -75,6 +78,8 @@ class Built:
     others: tuple[WorkPlan, ...]
     campaigns: tuple[CampaignPlan, ...]
     federated: tuple[FederatedPlan, ...]
+    batches: tuple[JobsPlan, ...]
+    signals: Mapping[str, Mapping[str, Signal]]
     steps: Mapping[str, StepPlan]
     swings: Mapping[str, ModelOfGang]
     traces: tuple[TracePlan, ...]

@@ -27,6 +27,7 @@ from sim.profiles.hardware import GPUProfile
 from sim.spec.campaign import CampaignSpec
 from sim.spec.cluster import Cluster
 from sim.spec.federated import FederatedSpec
+from sim.spec.jobs import Jobs
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
 from sim.spec.scenario import Scenario
@@ -131,9 +132,14 @@ class Resolved:
         return _those(self.parts.workloads, FederatedSpec)
 
     @cached_property
+    def batches(self) -> Mapping[str, Jobs]:
+        """Workloads of jobs as rows, by name."""
+        return _those(self.parts.workloads, Jobs)
+
+    @cached_property
     def others(self) -> Mapping[str, Workload]:
         """Workloads of all other kinds, by name: what is known of them is what every workload answers."""
-        ours = {*self.jobs, *self.services, *self.serving, *self.campaigns, *self.federated}
+        ours = {*self.jobs, *self.services, *self.serving, *self.campaigns, *self.federated, *self.batches}
         return {name: workload for name, workload in self.parts.workloads.items() if name not in ours}
 
     @cached_property

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +12,7 @@ from sim.build.built import Built, LedgerBins
 from sim.build.caps import cappings, power_limits, training_caps
 from sim.build.failures import spares
 from sim.build.gangs import step_plans, swings, trace_plans
+from sim.build.jobs import MILLI, logged, memory_mib
 from sim.build.places import placed
 from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
@@ -17,11 +21,13 @@ from sim.build.seen import Carried, Cuts, Seen
 from sim.build.weather import weather_until_ns
 from sim.build.work import Around
 from sim.engine.draws import NodeHardware, Rest, Supply
+from sim.engine.fleet.plan import JobsPlan
 from sim.engine.world import Pool
 from sim.kinds import builder
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
 from sim.rng import Streams
+from sim.spec.cluster import NodePool
 
 Ints = npt.NDArray[np.int64]
 
@@ -36,19 +42,6 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
     assert parts.cluster is not None
     streams = Streams(seed)
     resolved, moved = placed(resolved, seen.signals, streams)
-    pools = tuple(
-        Pool(
-            name=label,
-            hardware=node_hardware(machine.node, machine.gpu, resolved.catalog),
-            count=machine.pool.count,
-            powered=machine.pool.initially == "on",
-            idle_timeout_ns=int(machine.pool.idle_timeout) if machine.pool.idle_timeout is not None else None,
-            failures=machine.failures,
-            spares=spares(machine.pool, machine.gpu),
-            unit_spread=_unit_spread(machine.gpu),
-        )
-        for label, machine in resolved.machines.items()
-    )
     caps = cappings(resolved, seen.signals)
     routes = route_plans(resolved, seen.signals, streams)
     sent = {name: to for route in routes.values() for name, to in route.to.items()}
@@ -56,6 +49,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
     for name, workload in resolved.parts.workloads.items():
         around = Around(name, resolved, seen.signals, streams, tuple(caps), sent.get(name))
         built[name] = builder(workload)(workload, around)
+    pools = _pools(resolved, [built[name] for name in resolved.batches])
     step_ns, start_ns = parts.outputs.bin_ns, parts.start_ns
     return Built(
         seed=seed,
@@ -76,10 +70,42 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         others=tuple(built[name] for name in resolved.others),
         campaigns=tuple(built[name] for name in resolved.campaigns),
         federated=tuple(built[name] for name in resolved.federated),
+        batches=tuple(built[name] for name in resolved.batches),
+        signals={},
         steps=step_plans(resolved),
         swings=swings(resolved),
         traces=trace_plans(resolved),
     )
+
+
+def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
+    """The machines, and what of them counts for rows of tables of jobs."""
+    parts = {pool for plan in batches if bool((plan.table.gpu_milli > 0).any()) for pool in plan.pools}
+    held = {pool for plan in batches for pool in plan.pools}
+    pools = tuple(
+        Pool(
+            name=label,
+            hardware=node_hardware(machine.node, machine.gpu, resolved.catalog),
+            count=machine.pool.count,
+            powered=machine.pool.initially == "on",
+            idle_timeout_ns=int(machine.pool.idle_timeout) if machine.pool.idle_timeout is not None else None,
+            failures=machine.failures,
+            spares=spares(machine.pool, machine.gpu),
+            unit_spread=_unit_spread(machine.gpu),
+            cpu_milli=machine.cpu.cores * machine.node.cpus.count * MILLI if label in held else None,
+            memory_mib=memory_mib(resolved, label) if label in held else None,
+            shared=label in parts,
+            racks=racks(machine.pool),
+        )
+        for label, machine in resolved.machines.items()
+    )
+    alone = logged(resolved, {pool.name: pool.steady for pool in pools})
+    return tuple(replace(pool, logged=pool.name in alone) for pool in pools)
+
+
+def racks(pool: NodePool) -> tuple[int, ...]:
+    """The rack of each node, where racks are told apart."""
+    return tuple(i // pool.rack_nodes for i in range(pool.count)) if pool.rack_nodes is not None else ()
 
 
 def _unit_spread(gpu: GPUProfile | None) -> float:

@@ -16,6 +16,7 @@ from sim.checks.campaigns import intensities_outside, many_fit, many_start
 from sim.checks.fabric import fabrics_fit
 from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
+from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.policies import cap_problems
 from sim.checks.routes import held_to, links, where_written
@@ -87,6 +88,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
     checks += [failure_problems(resolved), fabrics_fit(resolved), _loads(resolved), models_fit(resolved)]
+    checks += [jobs_fit(resolved), *([tables_fit(resolved)] if kernel_tables else [])]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
         checks.append(cap_problems(resolved))

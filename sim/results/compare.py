@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sim.results.catalogue import COMPARED, COMPARED_PARTS, COMPARED_SERVICES, COMPARED_STEPS, Quantity
+from sim.results.catalogue import COMPARED, COMPARED_JOBS, COMPARED_PARTS, COMPARED_SERVICES, COMPARED_STEPS, Quantity
 from sim.results.catalogue.quantity import value_in
 from sim.results.formats import mass, number
 from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
@@ -143,8 +143,8 @@ class Comparison:
 
 
 def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Difference]:
-    """Of the whole, where a run has it; of each part, where a run has it; of each service and each job with steps that
-    both have."""
+    """Of the whole, where a run has it; of each part, where a run has it; of each service, each job with steps and
+    each workload of jobs that both have."""
     for one in COMPARED:
         if one.unit_in:  # two currencies, which no rate here converts, are not compared
             units = {value_in(summary, one.unit_keys) for summary in (first, other)} - {None}
@@ -156,14 +156,11 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator
         for part in sorted({*here, *there}):
             path = one.path.replace("*", part)
             yield Difference(path, f"{one.label} {part}", one.unit, here.get(part), there.get(part))
-    here, there = first.get("serving", {}), other.get("serving", {})
-    for name in sorted({*here} & {*there}):
-        for one in COMPARED_SERVICES:
-            yield from _difference(one, name, one.unit, here[name], there[name])
-    here, there = first.get("jobs", {}), other.get("jobs", {})
-    for name in sorted({*here} & {*there}):
-        for one in COMPARED_STEPS:
-            yield from _difference(one, name, one.unit, here[name], there[name])
+    for part, compared in (("serving", COMPARED_SERVICES), ("jobs", COMPARED_STEPS), ("batch", COMPARED_JOBS)):
+        here, there = first.get(part, {}), other.get(part, {})
+        for name in sorted({*here} & {*there}):
+            for one in compared:
+                yield from _difference(one, name, one.unit, here[name], there[name])
 
 
 def _difference(one: Quantity, name: str, unit: str, here: Any, there: Any) -> Iterator[Difference]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sim.accounting.batch import batch_metrics
 from sim.accounting.campaigns import campaign_metrics
 from sim.accounting.federated import federated_metrics
 from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
@@ -20,6 +21,8 @@ from sim.engine import world
 from sim.engine.meter import Draw
 from sim.engine.world import Outcome
 from sim.rng import Streams
+from sim.running.batches import batches
+from sim.workload.jobs.batch import Batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,7 @@ class Ended:
     outcome: Outcome
     energies: Mapping[str, RequestEnergy]
     watched: Mapping[str, Watched]
+    batches: tuple[Batch, ...] = ()
 
 
 def simulate(built: Built) -> Simulated:
@@ -67,6 +71,8 @@ def ended(built: Built) -> Ended:
         others=built.others,
         campaigns=built.campaigns,
         federated=built.federated,
+        rows=built.batches,
+        signals=built.signals,
     )
     for move in built.moved:
         end_ns = min(move.end_ns, outcome.end_ns)
@@ -88,7 +94,10 @@ def ended(built: Built) -> Ended:
         activity["placements"] = {move.workload: move.as_dict() for move in built.moved}
     if built.cappings:
         activity["policies"] = policy_log(built.cappings, outcome.end_ns)
-    return Ended(Simulated(ledger, activity, outcome.events), outcome, energies, watching.watched)
+    rows = batches(built, outcome, None)
+    if rows:
+        activity["batch"] = {batch.workload: batch_metrics(batch) for batch in rows}
+    return Ended(Simulated(ledger, activity, outcome.events), outcome, energies, watching.watched, rows)
 
 
 def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEnergy]) -> dict[str, Any]:

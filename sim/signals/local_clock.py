@@ -46,3 +46,22 @@ def hours_over(start_ns: int, end_ns: int, zone: str | None = None) -> tuple[Int
     hour = np.concatenate(index)
     months = (hour // HOURS).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % MONTHS
     return np.concatenate([*edges, [last * HOUR_NS - offset]]), months, hour % HOURS
+
+
+def readings_ns(zone: tzinfo, clock_ns: Ints) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+    """Instants in ns since 1970 at which a zone's clock shows ``clock_ns`` (n,), which is written as if it were UTC.
+
+    The first and the second, the same unless a change of clock makes the hour come twice, and which of them never were,
+    since clocks went forward over them: each (n,).
+    """
+    if not len(clock_ns):
+        return clock_ns, clock_ns, np.zeros(0, dtype=bool)
+    spans = list(spans_of_offset(zone, int(clock_ns.min()) - 2 * DAY_NS, int(clock_ns.max()) + 2 * DAY_NS))
+    starts, ends, offsets = np.array(spans, dtype=np.int64).T
+    shown_from, shown_until = starts + offsets, ends + offsets
+    last = np.searchsorted(shown_from, clock_ns, side="right") - 1
+    before = np.maximum(last - 1, 0)
+    second = clock_ns - offsets[last]
+    twice = clock_ns < shown_until[before]
+    first = np.where(twice, clock_ns - offsets[before], second)
+    return first, second, (clock_ns >= shown_until[last]) & ~twice

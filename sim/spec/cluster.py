@@ -42,6 +42,9 @@ class NodePool(Spec):
     )
     failures: NodesFail | None = None
     spares: SpareNodes | None = Field(default=None, description="Which of them stand in for others; none, if absent.")
+    rack_nodes: int | None = Field(
+        default=None, ge=1, le=MOST_NODES, strict=True, description="Nodes in a rack; all in one, if absent."
+    )
     fabric: FabricSpec | None = Field(
         default=None, description="What joins its nodes; needed where a model is trained on more than share a link."
     )

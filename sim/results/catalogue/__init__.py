@@ -15,6 +15,7 @@ from typing import Any
 
 from sim.results.catalogue.accounts import ACCOUNTS
 from sim.results.catalogue.activity import ACTIVITY
+from sim.results.catalogue.batch import BATCH
 from sim.results.catalogue.quantity import Quantity, Table
 from sim.results.formats import Grid
 
@@ -22,10 +23,11 @@ __all__ = ["ACCOUNTS", "ACTIVITY", "QUANTITIES", "TABLES", "Quantity", "Table"]
 
 SERVICE = "serving.*."
 STEP = "jobs.*.step."
-TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY)
+OF_JOBS = "batch.*."
+TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY, *BATCH)
 QUANTITIES: tuple[Quantity, ...] = tuple(one for table in TABLES for one in table.quantities)
 
-HAPPENED = tuple(dict.fromkeys(table.path.partition(".")[0] for table in ACTIVITY))
+HAPPENED = tuple(dict.fromkeys(table.path.partition(".")[0] for table in (*ACTIVITY, *BATCH)))
 """Parts of a summary that say what happened in a run, which re-pricing keeps."""
 
 
@@ -42,9 +44,13 @@ COMPARED_SERVICES = _compared(lambda path: path.startswith(SERVICE))
 """Of each service that both runs have."""
 COMPARED_STEPS = _compared(lambda path: path.startswith(STEP))
 """Of each job that both runs have and whose steps are known."""
+COMPARED_JOBS = _compared(lambda path: path.startswith(OF_JOBS))
+"""Of each workload of jobs as rows that both runs have."""
 INTERVALS = (*COMPARED, *(one for one in QUANTITIES if one.interval))
-"""Of whole runs; each service, and each job with steps, has intervals of what is compared."""
-LATENCIES = {table.path.removeprefix(SERVICE): table.word for table in TABLES if table.word}
+"""Of whole runs; each service, each job with steps and each workload of jobs has intervals of what is compared."""
+LATENCIES = {
+    table.path.removeprefix(SERVICE): table.word for table in TABLES if table.word and table.path.startswith(SERVICE)
+}
 """Times of services of which people are shown the distribution, and what they call them."""
 
 

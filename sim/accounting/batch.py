@@ -1,0 +1,257 @@
+"""Jobs as rows condensed into the figures by which schedulers are compared: waits, slowdown, utilisation, makespan.
+
+Slot-time is summed in integers (thousandths of a GPU times ns), so that utilisation times capacity times time is what
+was allocated, to the last digit. The bounded slowdown of a job is turnaround / max(time at work, 10 s), at least 1:
+D. G. Feitelson, L. Rudolph, "Metrics and Benchmarking for Parallel Job Scheduling", JSSPP 1998, LNCS 1459, 1-24.
+Fairness is (sum x)^2 / (n sum x^2): R. Jain, D. Chiu, W. Hawe, "A Quantitative Measure of Fairness", DEC-TR-301, 1984.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import mul
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.accounting.metrics import distribution
+from sim.accounting.queueing import queue_steps
+from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
+from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES
+from sim.workload.jobs.batch import ENDS, Batch, segment_sums
+from sim.workload.jobs.table import UNKNOWN
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+BOUND_NS = 10 * NS_PER_S
+"""Jobs that are shorter count as if they took so long, in their slowdown."""
+ROUNDING_NS = 1_000
+"""What work at a rate below 1 may be off by, since stints end at whole ns."""
+MOST_NAMED = 10
+"""Users, accounts, queues and kinds that are told by name; the others come to ``OTHERS``."""
+OTHERS, NOBODY = "(others)", "(not known)"
+PREEMPTED, KILLED, RESIZED, FAILED = (OUTCOMES.index(name) for name in ("preempted", "killed", "resized", "failed"))
+SHARED = ("user", "account", "queue", "kind")
+GPU_HOUR = MILLI * HOUR_NS
+
+
+def batch_metrics(batch: Batch) -> dict[str, Any]:
+    """Figures of one workload of jobs over the whole run; what nothing is known of is absent."""
+    table, ended = batch.table, batch.ended
+    of_stints = [*map(mul, batch.stint_milli.tolist(), batch.stint_ns.tolist())]
+    held, at_work = sum(of_stints), _at_work_milli_ns(batch)
+    capacity = batch.inventory.of(batch.pools) * batch.end_ns
+    started = batch.stints > 0
+    wait_ns = batch.first_start_ns - table.submit_ns
+    queue_max, queue_milli_ns = _queue(batch)
+    metrics: dict[str, Any] = {
+        "jobs": len(table),
+        **{name: int((batch.ends.state == code).sum()) for code, name in enumerate(ENDS)},
+        "never_started": int((~started).sum()),
+        "gpu_hours": held / GPU_HOUR,
+        "at_work_gpu_hours": at_work / GPU_HOUR,
+        "lost_gpu_hours": lost_milli_ns(batch) / GPU_HOUR,
+        "killed_gpu_hours": _killed_milli_ns(batch) / GPU_HOUR,
+        "capacity_gpu_hours": capacity / GPU_HOUR,
+        "utilisation": held / capacity,
+        "at_work_utilisation": at_work / capacity,
+        "preemptions": int(sent_back(batch).sum()),
+        "resizes": int((batch.log.outcome == RESIZED).sum()),
+        "failures": int((batch.log.outcome == FAILED).sum()),
+        "queue_length_mean": queue_milli_ns / batch.end_ns,
+        "queue_length_max": queue_max,
+    }
+    if started.any():
+        metrics["wait_s"] = _distribution(wait_ns[started] * SECONDS_PER_NS)
+    if ended.any():
+        turnaround_ns = (batch.ends.end_ns - table.submit_ns)[ended]
+        metrics["turnaround_s"] = _distribution(turnaround_ns * SECONDS_PER_NS)
+        metrics["bounded_slowdown"] = _distribution(bounded_slowdown(batch)[ended])
+        metrics["makespan_s"] = int(batch.ends.end_ns[ended].max() - table.submit_ns.min()) / NS_PER_S
+    due = table.deadline_ns != UNKNOWN
+    if due.any():
+        metrics["deadlines"] = int(due.sum())
+        metrics["deadlines_missed"] = int(missed(batch).sum())
+    if batch.joules is not None:
+        metrics["energy_kwh"] = float(batch.joules.sum()) / J_PER_KWH
+        if held:
+            metrics["energy_kwh_per_gpu_hour"] = metrics["energy_kwh"] / metrics["gpu_hours"]
+    return metrics | _shares(batch, of_stints)
+
+
+def held_milli_ns(batch: Batch) -> int:
+    """Thousandths of slots times ns that the jobs held, exactly."""
+    return _dot(batch.stint_milli, batch.stint_ns)
+
+
+def job_gpu_hours(batch: Batch) -> Floats:
+    """GPU-hours that each job held (n,)."""
+    hours = batch.stint_milli / MILLI * (batch.stint_ns / HOUR_NS)
+    return np.bincount(batch.log.job, weights=hours, minlength=len(batch.table)).astype(np.float64)
+
+
+def bounded_slowdown(batch: Batch) -> Floats:
+    """Of each job (n,), of use where it ended: turnaround over the time it would have taken by itself, bounded.
+
+    That time is what its work takes uninterrupted, or for how long it held anything, where it was killed before.
+    """
+    alone_ns = np.minimum(batch.table.run_ns, batch.held_ns)
+    turnaround_ns = batch.ends.end_ns - batch.table.submit_ns
+    return np.maximum(1.0, turnaround_ns / np.maximum(alone_ns, BOUND_NS))
+
+
+def sent_back(batch: Batch) -> Bools:
+    """Stints (s,) after which the job was back in the queue for another one's sake: preempted, saved or killed."""
+    log = batch.log
+    last = np.zeros(len(log), np.bool_)
+    last[batch.last_stint[batch.stints > 0]] = True
+    killed_for_good = last & (batch.ends.state[log.job] == ENDS.index("killed"))
+    outcome = log.outcome
+    back: Bools = (outcome == PREEMPTED) | ((outcome == KILLED) & ~killed_for_good)
+    return back
+
+
+def missed(batch: Batch) -> Bools:
+    """Jobs (n,) with a deadline that were not done by it, among those whose deadline lies within the run."""
+    table, ends = batch.table, batch.ends
+    due = (table.deadline_ns != UNKNOWN) & (table.deadline_ns <= batch.end_ns)
+    done = (ends.state == ENDS.index("completed")) & (ends.end_ns <= table.deadline_ns)
+    late: Bools = due & ~done
+    return late
+
+
+def lost_milli_ns(batch: Batch) -> int:
+    """Slot-time at work whose work had to be done again, or was thrown away when a job was sent back for good.
+
+    A completed job has lost what it worked beyond its ``run_ns``, in its last stints' own measure: each stint's time at
+    work is charged in proportion. Of one that is not complete, stints that were killed before its last are lost.
+    """
+    log, done = batch.log, batch.ends.state == ENDS.index("completed")
+    work_ns = stint_work_ns(batch)
+    paced_ns = np.bincount(log.job, weights=work_ns, minlength=len(batch.table))
+    over = done & (paced_ns - batch.table.run_ns > ROUNDING_NS)
+    share = np.zeros(len(batch.table))
+    share[over] = 1.0 - batch.table.run_ns[over] / paced_ns[over]
+    at_work_ns = _stint_at_work_ns(batch)
+    stints = share[log.job] > 0
+    lost = float((share[log.job[stints]] * at_work_ns[stints] * batch.stint_milli[stints]).sum())
+    thrown = sent_back(batch) & (log.outcome == KILLED) & ~done[log.job]
+    return round(lost) + _dot(batch.stint_milli[thrown], at_work_ns[thrown])
+
+
+def stint_work_ns(batch: Batch) -> Floats:
+    """Work done in each stint (s,), in ns of a job at full rate."""
+    work = _pace_ns(batch) * batch.log.pace_rate
+    return _by_stint(batch, work)
+
+
+def _killed_milli_ns(batch: Batch) -> int:
+    killed = (batch.ends.state == ENDS.index("killed"))[batch.log.job]
+    return _dot(batch.stint_milli[killed], batch.stint_ns[killed])
+
+
+def _pace_ns(batch: Batch) -> Ints:
+    """How long each pace lasted (p,)."""
+    log = batch.log
+    ends = np.empty_like(log.pace_start_ns)
+    ends[:-1] = log.pace_start_ns[1:]
+    paced = log.first_pace[1:] > log.first_pace[:-1]
+    ends[log.first_pace[1:][paced] - 1] = log.end_ns[paced]
+    return ends - log.pace_start_ns
+
+
+def _by_stint(batch: Batch, of_pace: Floats) -> Floats:
+    stint = np.repeat(np.arange(len(batch.log)), np.diff(batch.log.first_pace))
+    return np.bincount(stint, weights=of_pace, minlength=len(batch.log)).astype(np.float64)
+
+
+def _stint_at_work_ns(batch: Batch) -> Ints:
+    """How long each stint was at work (s,): active, at a rate above none."""
+    log = batch.log
+    working = (log.pace_state == PACE_STATES.index("active")) & (log.pace_rate > 0.0)
+    return segment_sums(np.where(working, _pace_ns(batch), 0), log.first_pace)
+
+
+def _at_work_milli_ns(batch: Batch) -> int:
+    return _dot(batch.stint_milli, _stint_at_work_ns(batch))
+
+
+def _queue(batch: Batch) -> tuple[int, int]:
+    """The longest queue, and job-ns spent in it, of those who wait for their first start or for another one."""
+    _, length = queue_steps(batch)
+    return int(length.max(initial=0)), sum(batch.queued_ns.tolist())
+
+
+def _distribution(values: npt.NDArray[np.floating]) -> dict[str, float]:
+    return {**distribution(values), "max": float(values.max())}
+
+
+def _dot(left: Ints, right: Ints) -> int:
+    """Their product, summed exactly: a cluster's slot-ns over a year are more than 64 bits hold."""
+    return sum(map(mul, left.tolist(), right.tolist()))
+
+
+def _shares(batch: Batch, of_stints: Sequence[int]) -> dict[str, Any]:
+    """Who held what: GPU-hours of the largest users, accounts, queues and kinds of jobs, and how even users fare."""
+    table, log = batch.table, batch.log
+    shares: dict[str, Any] = {}
+    for label in SHARED:
+        codes = getattr(table, label)
+        if not (codes != UNKNOWN).any():
+            continue
+        held = _sums_by(codes[log.job], of_stints)
+        shares[f"by_{label}_gpu_hours"] = _largest(held, table.names.get(label, ()))
+        if label == "user":
+            shares["users"] = len(np.unique(codes[codes != UNKNOWN]))
+            shares |= _fairness(batch, held)
+    return shares
+
+
+def _sums_by(codes: Ints, of_stints: Sequence[int]) -> dict[int, int]:
+    """Slot-time by code, exactly."""
+    sums: dict[int, int] = {}
+    for code, milli_ns in zip(codes.tolist(), of_stints, strict=True):
+        sums[code] = sums.get(code, 0) + milli_ns
+    return sums
+
+
+def _largest(held: dict[int, int], names: Sequence[str]) -> dict[str, float]:
+    ranked = sorted((code for code in held if code != UNKNOWN), key=lambda code: (-held[code], code))
+    top = {_name(code, names): held[code] / GPU_HOUR for code in ranked[:MOST_NAMED]}
+    others = sum(held[code] for code in ranked[MOST_NAMED:])
+    rest = {OTHERS: others / GPU_HOUR} if others else {}
+    unknown = {NOBODY: held[UNKNOWN] / GPU_HOUR} if UNKNOWN in held else {}
+    return {**top, **rest, **unknown}
+
+
+def _name(code: int, names: Sequence[str]) -> str:
+    return names[code] if code < len(names) else str(code)
+
+
+def _fairness(batch: Batch, held: dict[int, int]) -> dict[str, float]:
+    """Jain's index over users of what they held, and of the mean bounded slowdown of their jobs that ended."""
+    users = batch.table.user
+    fair = {}
+    hours = np.array([held[code] / GPU_HOUR for code in sorted(held) if code != UNKNOWN])
+    if hours.any():
+        fair["fairness_of_shares"] = jain(hours)
+    judged = batch.ended & (users != UNKNOWN)
+    if judged.any():
+        slowdown = bounded_slowdown(batch)[judged]
+        counts = np.bincount(users[judged])
+        there = counts > 0
+        means = np.bincount(users[judged], weights=slowdown)[there] / counts[there]
+        fair["fairness_of_slowdown"] = jain(means)
+    return fair
+
+
+def jain(values: Floats) -> float:
+    """Jain's index of values of which one at least is not 0: 1 where all are equal, 1/n where one has everything.
+
+    >>> jain(np.array([3.0, 3.0, 3.0])), jain(np.array([1.0, 0.0]))
+    (1.0, 0.5)
+    """
+    return float(values.sum() ** 2 / (len(values) * (values**2).sum()))

@@ -1,0 +1,112 @@
+"""Step functions of a run of jobs, how many wait, run, and hold what, and their means and peaks over bins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.workload.allocations import MILLI
+from sim.workload.jobs.batch import Batch
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class OnBins:
+    """A step function over the bins between the edges asked for: its mean in each, and the most it was (b,)."""
+
+    mean: Floats
+    most: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterSeries:
+    """What a cluster did over time: slots held in each pool beside all that it has, and jobs waiting and running.
+
+    ``held`` has a pool's thousandths of slots as so many slots; ``capacity`` its slots.
+    """
+
+    edges_ns: Ints
+    held: dict[str, OnBins]
+    capacity: dict[str, float]
+    waiting: dict[str, OnBins]
+    running: dict[str, OnBins]
+
+
+def steps(at_ns: Ints, change: Ints) -> tuple[Ints, Ints]:
+    """Instants at which a sum of changes is another than before, and the sum from each on; changes of one instant are
+    one.
+
+    >>> [part.tolist() for part in steps(np.array([5, 0, 5]), np.array([1, 2, -3]))]
+    [[0, 5], [2, 0]]
+    """
+    if not len(at_ns):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    order = np.argsort(at_ns, kind="stable")
+    sorted_ns, sorted_change = at_ns[order], change[order]
+    first = np.flatnonzero(np.concatenate([[True], np.diff(sorted_ns) > 0]))
+    return sorted_ns[first], np.cumsum(np.add.reduceat(sorted_change, first))
+
+
+def on_bins(at_ns: Ints, level: Ints, edges_ns: Ints) -> OnBins:
+    """Mean and most of steps (0 before the first) over the bins between ``edges_ns`` (b + 1,), which rise."""
+    cuts = np.union1d(at_ns, edges_ns)
+    cuts = cuts[(cuts >= edges_ns[0]) & (cuts < edges_ns[-1])]
+    padded = np.concatenate([[0], level])
+    levels = padded[np.searchsorted(at_ns, cuts, side="right")].astype(np.float64)
+    lengths = np.diff(np.append(cuts, edges_ns[-1])).astype(np.float64)
+    begins = np.searchsorted(cuts, edges_ns[:-1])
+    mean = np.add.reduceat(levels * lengths, begins) / np.diff(edges_ns)
+    return OnBins(mean, np.maximum.reduceat(levels, begins))
+
+
+def queue_steps(batch: Batch) -> tuple[Ints, Ints]:
+    """How many jobs wait, for their first start or sent back. One that starts as it comes never waited."""
+    table, log, ends = batch.table, batch.log, batch.ends
+    leave_ns = ends.end_ns  # leaves the queue for good, or ends what it held, which cancels out
+    at_ns = np.concatenate([table.submit_ns, log.start_ns, log.end_ns, leave_ns])
+    one = np.ones(len(log), np.int64)
+    came = np.ones(len(table), np.int64)
+    return steps(at_ns, np.concatenate([came, -one, one, -came]))
+
+
+def running_steps(batch: Batch) -> tuple[Ints, Ints]:
+    """How many jobs hold something."""
+    one = np.ones(len(batch.log), np.int64)
+    return steps(np.concatenate([batch.log.start_ns, batch.log.end_ns]), np.concatenate([one, -one]))
+
+
+def cluster_series(batches: Sequence[Batch], edges_ns: Ints) -> ClusterSeries:
+    """Of one or more workloads of one cluster over the bins between ``edges_ns``; pools are those that any may use."""
+    inventory = batches[0].inventory
+    used = [name for name in inventory.pools if any(name in batch.pools for batch in batches)]
+    held, capacity = {}, {}
+    for name in used:
+        code = [*inventory.pools].index(name)
+        changes = list(_held_changes(batches, inventory.pool == code))
+        at_ns, level = steps(*(np.concatenate(parts) for parts in zip(*changes, strict=True)))
+        one = on_bins(at_ns, level, edges_ns)
+        held[name] = OnBins(one.mean / MILLI, one.most / MILLI)
+        capacity[name] = inventory.of([name]) / MILLI
+    return ClusterSeries(
+        edges_ns,
+        held,
+        capacity,
+        {batch.workload: on_bins(*queue_steps(batch), edges_ns) for batch in batches},
+        {batch.workload: on_bins(*running_steps(batch), edges_ns) for batch in batches},
+    )
+
+
+def _held_changes(batches: Sequence[Batch], nodes: npt.NDArray[np.bool_]) -> Iterator[tuple[Ints, Ints]]:
+    """Instants and changes of thousandths of slots held on some of the nodes."""
+    for batch in batches:
+        log = batch.log
+        stint = np.repeat(np.arange(len(log)), np.diff(log.first_place))
+        here = nodes[log.node]
+        milli = log.milli[here]
+        yield log.start_ns[stint[here]], milli
+        yield log.end_ns[stint[here]], -milli

@@ -1,0 +1,254 @@
+"""Jobs as rows, as written -> the plan that the engine follows: what each asks of which pool, and what it draws
+there."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.build.job_source import JobsAsked, jobs_of
+from sim.build.loads import Hours, gpu_watts
+from sim.build.resolved import Resolved
+from sim.build.work import Around
+from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs
+from sim.errors import InputError
+from sim.kinds import builder
+from sim.profiles.hardware import GPUProfile, board_of
+from sim.rng import Streams
+from sim.spec.jobs import Amdahl, Goodput, JobLoad, Jobs, SaveJob
+from sim.spec.workloads import MeasuredLoad, NameplateLoad, ThroughputLoad
+from sim.units import NS_PER_S
+from sim.validation import nearest
+from sim.workload.jobs.table import UNKNOWN, JobTable
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+MIB = 1 << 20
+MILLI = 1000
+
+
+def jobs(spec: Jobs, around: Around) -> JobsPlan:
+    """The table of a workload, and what each of its rows finds in its pools.
+
+    Raises ``InputError`` for files that cannot be used and jobs that lack what the workload takes from them; whoever
+    checks a scenario has read them before.
+    """
+    parts = around.resolved.parts
+    table = table_of(around.name, spec, around.resolved)
+    problems = table_problems(spec, table, around.resolved, around.name)
+    if problems:
+        raise InputError.one(f"workloads.{around.name}", problems[0][1])
+    assert parts.cluster is not None
+    labels = tuple(around.resolved.pools[around.name].values())
+    choices, choice = _choices(spec, table, labels)
+    return JobsPlan(
+        name=around.name,
+        table=table,
+        slots=_slots(table, labels, around.resolved),
+        choices=choices,
+        choice=choice,
+        pools={label: _pool(spec, label, around.resolved) for label in labels},
+        active_w={label: _active_w(spec.load, table, around.resolved.gpus.get(label)) for label in labels},
+        cpu_load=_cpu_load(spec, table),
+        keeps=_keeps(spec),
+        kills=spec.time_limits == "kill",
+        setup_ns=int(spec.setup),
+        speed_up=builder(spec.speed_up)(spec.speed_up) if spec.speed_up is not None else None,
+    )
+
+
+MOST_TABLES = 8
+_TABLES: OrderedDict[tuple[object, ...], tuple[Jobs, JobTable]] = OrderedDict()
+"""The last that were made, by the workload they are of: a check and the run after it ask for the same."""
+
+
+def table_of(name: str, spec: Jobs, resolved: Resolved) -> JobTable:
+    """The jobs of a workload, in the times of the run. Raises ``InputError`` for files that cannot be used."""
+    parts = resolved.parts
+    key = (id(spec), name, parts.start_ns, parts.duration_ns, parts.seed)
+    known = _TABLES.get(key)
+    if known is not None and known[0] is spec:
+        return known[1]
+    table = jobs_of(spec.source, JobsAsked(name, parts.start_ns, parts.duration_ns, Streams(parts.seed)))
+    _TABLES[key] = (spec, table)
+    while len(_TABLES) > MOST_TABLES:
+        _TABLES.popitem(last=False)
+    return table
+
+
+def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -> list[tuple[str, str]]:
+    """What its jobs lack that a workload takes from them: the field of the workload, and why."""
+    labels = [*resolved.pools[name].values()]
+    found = []
+    if not len(table):
+        found.append(("source", "holds no job of this run"))
+    if any(label in resolved.gpus for label in labels) and spec.load is not None:
+        found += _unknown_watts(spec.load, table)
+    if spec.cpu_load == "trace" and not table.loads and bool(np.isnan(table.cpu_load).any()):
+        count = int(np.isnan(table.cpu_load).sum())
+        found.append(("cpu_load", f"{count:,} jobs have no load of their CPUs in the trace: give one for all"))
+    if spec.gpu_types:
+        types = table.names.get("gpu_type", ())
+        used = [types[code] for code in np.unique(table.gpu_type).tolist() if code != UNKNOWN]
+        lost = [one for one in used if one not in spec.gpu_types]
+        if lost:
+            known = ", ".join(spec.gpu_types)
+            found.append(("gpu_types", f"jobs ask for '{lost[0]}'{nearest(lost[0], spec.gpu_types)}  ({known})"))
+    return found
+
+
+def _unknown_watts(load: JobLoad, table: JobTable) -> list[tuple[str, str]]:
+    on_gpus = (table.gpus > 0) | (table.gpu_milli > 0)
+    if load.kind == "trace":
+        lacking = int((np.isnan(table.gpu_w) & on_gpus).sum())
+        if lacking and table.loads is None:
+            return [("load", f"the trace has no watts of {lacking:,} jobs: give a load of kind measured or by-kind")]
+    if load.kind == "by-kind" and load.other is None:
+        names = table.names.get("kind", ())
+        used = [names[code] if code != UNKNOWN else "" for code in np.unique(table.kind[on_gpus]).tolist()]
+        lost = [one for one in used if one not in load.kinds]
+        if lost:
+            hint = f"{nearest(lost[0], load.kinds)}  ({', '.join(load.kinds)})"
+            told = f"there are jobs of kind '{lost[0]}'{hint}" if lost[0] else "there are jobs of no stated kind"
+            return [("load", f"{told}; give 'other' for all that are not listed")]
+    return []
+
+
+def _choices(spec: Jobs, table: JobTable, labels: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], ...], Ints]:
+    """The pools that each job may stand in: of its type of GPU, or else all."""
+    n = len(table)
+    if not spec.gpu_types:
+        return (labels,), np.zeros(n, np.int64)
+    types = table.names.get("gpu_type", ())
+    choices = (labels, *((pool,) for pool in spec.gpu_types.values()))
+    of_type = {name: i + 1 for i, name in enumerate(spec.gpu_types)}
+    to = np.array([of_type.get(name, 0) for name in types] + [0], np.int64)
+    return choices, to[table.gpu_type]  # UNKNOWN is the last
+
+
+def _slots(table: JobTable, labels: tuple[str, ...], resolved: Resolved) -> Ints:
+    """Whole slots: GPUs; or, in pools without, sockets for as many cores as a job asks for."""
+    if any(label in resolved.gpus for label in labels):
+        return table.gpus
+    machine = resolved.machines[labels[0]]
+    cores = machine.cpu.cores * MILLI
+    asked = -(-np.maximum(table.cpu_milli, 0) // cores)
+    return np.where(table.gpus > 0, table.gpus, np.where(table.cpu_milli > 0, 0, asked))
+
+
+def _pool(spec: Jobs, label: str, resolved: Resolved) -> PoolForJobs:
+    machine, gpu = resolved.machines[label], resolved.gpus.get(label)
+    loaded_w, idle_w = 0.0, 0.0
+    if gpu is not None:
+        idle_w = float(gpu.power.idle.value)
+        one = spec.load if isinstance(spec.load, ThroughputLoad | MeasuredLoad | NameplateLoad) else None
+        loaded_w = gpu_watts(one, gpu)[1] if one is not None else float(gpu.power.loaded.value)
+    return PoolForJobs(
+        speed=float(spec.speeds.get(label, 1.0)),
+        loaded_w=loaded_w,
+        idle_w=idle_w,
+        under_cap=UnderCap(gpu, loaded_w) if gpu is not None and not _is_nameplate(spec.load) else None,
+        cpu_milli=machine.cpu.cores * machine.node.cpus.count * MILLI,
+    )
+
+
+def _is_nameplate(load: JobLoad | None) -> bool:
+    return load is not None and load.kind == "nameplate"
+
+
+@dataclass(frozen=True)
+class UnderCap:
+    """What a cap does to a job of which its mean power is known (see ``profiles.capped``)."""
+
+    gpu: GPUProfile
+    loaded_w: float
+
+    def __call__(self, active_w: float, cap_w: float) -> tuple[float, float]:
+        """The rate of work (0..1) and W under the cap."""
+        work = Hours(NS_PER_S, active_w, min(self.loaded_w, active_w), board_of(self.gpu)).under(cap_w)
+        return min(1.0, NS_PER_S / work.work_ns), work.active_w
+
+
+def _active_w(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> Floats:
+    n = len(table)
+    if gpu is None or load is None:
+        return np.zeros(n)
+    if load.kind == "trace":
+        return table.gpu_w
+    if load.kind != "by-kind":
+        return np.full(n, gpu_watts(load, gpu)[0])
+    other = gpu_watts(load.other, gpu)[0] if load.other is not None else np.nan
+    names = table.names.get("kind", ())
+    by_code = [gpu_watts(load.kinds[name], gpu)[0] if name in load.kinds else other for name in names]
+    return np.array([*by_code, other])[table.kind]  # UNKNOWN is the last
+
+
+def _cpu_load(spec: Jobs, table: JobTable) -> Floats:
+    if isinstance(spec.cpu_load, str):
+        return table.cpu_load
+    return np.full(len(table), float(spec.cpu_load))
+
+
+def _keeps(spec: Jobs) -> Keeps:
+    kept = spec.preemption
+    if isinstance(kept, SaveJob):
+        every = int(kept.every) if kept.every is not None else None
+        return Keeps(True, int(kept.save), int(kept.restart), every)
+    return Keeps(False, again=kept.then == "wait-again")
+
+
+@dataclass(frozen=True)
+class AmdahlSpeed:
+    """Amdahl 1967: the serial share is no faster on more slots."""
+
+    parallel: float
+
+    def __call__(self, slots: int, asked: int) -> float:
+        """The rate on ``slots`` relative to that on those it asks for."""
+        return self._of(slots) / self._of(asked)
+
+    def _of(self, slots: int) -> float:
+        return 1.0 / (1.0 - self.parallel + self.parallel / slots)
+
+
+@dataclass(frozen=True)
+class PowerSpeed:
+    """slots^exponent."""
+
+    exponent: float
+
+    def __call__(self, slots: int, asked: int) -> float:
+        """The rate on ``slots`` relative to that on those it asks for."""
+        return float((slots / asked) ** self.exponent)
+
+
+def amdahl(spec: Amdahl) -> AmdahlSpeed:
+    """By Amdahl's law."""
+    return AmdahlSpeed(float(spec.parallel))
+
+
+def power_law(spec: Goodput) -> PowerSpeed:
+    """By a power of the slots."""
+    return PowerSpeed(float(spec.exponent))
+
+
+def memory_mib(resolved: Resolved, label: str) -> int:
+    """MiB of a node of a pool."""
+    return int(float(resolved.machines[label].node.dram.capacity.value) // MIB)
+
+
+def logged(resolved: Resolved, steady: Mapping[str, bool]) -> frozenset[str]:
+    """Pools that rows alone hold and whose nodes are steady, together with all that their rows may stand in."""
+    of_rows = {name: set(resolved.pools[name].values()) for name in resolved.batches}
+    others = {g.pool for g in resolved.groups if g.workload not in resolved.batches}
+    found = {pool for pools in of_rows.values() for pool in pools if steady[pool] and pool not in others}
+    while True:
+        fewer = found - {pool for pools in of_rows.values() if not pools <= found for pool in pools}
+        if fewer == found:
+            return frozenset(found)
+        found = fewer

@@ -1,0 +1,58 @@
+"""What is wrong with jobs as rows: their pools, what they draw, and what their tables lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim.build.jobs import table_of, table_problems
+from sim.build.resolved import Resolved
+from sim.documents import KeyPath
+from sim.errors import InputError
+from sim.validation import nearest
+
+Found = Iterator[tuple[KeyPath, str]]
+
+
+def jobs_fit(resolved: Resolved) -> Found:
+    """Types that lead to no pool of theirs, speeds and loads that are needed, and an end where jobs have none."""
+    for name, spec in resolved.batches.items():
+        path: KeyPath = ("workloads", name)
+        labels = [*resolved.pools[name].values()]
+        if spec.source.endless and resolved.parts.open_ended:
+            yield (*path, "source"), "jobs never stop coming: give the scenario a 'duration'"
+        for kind, label in spec.gpu_types.items():
+            if label not in labels:
+                yield (*path, "gpu_types", kind), f"is none of its pools{nearest(label, labels)}  ({', '.join(labels)})"
+        for label in spec.speeds:
+            if label not in labels:
+                yield (*path, "speeds", label), f"is none of its pools{nearest(label, labels)}  ({', '.join(labels)})"
+        there = [label for label in labels if label in resolved.machines]
+        gpus = {resolved.gpus[label].name if label in resolved.gpus else None for label in there}
+        lacking = [label for label in there if label not in spec.speeds]
+        if len(gpus) > 1 and lacking:
+            yield (
+                (*path, "speeds"),
+                f"its pools differ in their GPUs: say how fast jobs run in each, relative to their run times; "
+                f"{', '.join(lacking)} lacking",
+            )
+        if gpus - {None} and spec.load is None:
+            yield (*path, "load"), "required: what does a GPU draw at work?"
+
+
+def tables_fit(resolved: Resolved) -> Found:
+    """Sources that cannot be read, and jobs that lack what their workload takes from them."""
+    for name, spec in resolved.batches.items():
+        path: KeyPath = ("workloads", name)
+        if resolved.parts.start is None or any(
+            label not in resolved.machines for label in resolved.pools[name].values()
+        ):
+            continue
+        try:
+            table = table_of(name, spec, resolved)
+        except InputError as error:
+            for problem in error.problems:
+                line = f", line {problem.line}" if problem.line is not None else ""
+                yield (*path, "source"), f"{problem.file}{line}: {problem.message}"
+            continue
+        for field, message in table_problems(spec, table, resolved, name):
+            yield (*path, field), message

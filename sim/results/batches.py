@@ -1,0 +1,46 @@
+"""Jobs as rows, as headers and rows of text: the terminal and the report show the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sim.results.catalogue import grid
+from sim.results.catalogue.batch import ENDED, SHARES, SPREAD, USE, WAITING
+from sim.results.formats import Grid, hours, number, ratio, share
+
+MOST_ROWS = 5
+"""Of users and so on, in a table; the summary has more."""
+
+
+def batch_grids(summary: Mapping[str, Any]) -> list[Grid]:
+    """Of each workload of jobs: how they ended, how long they waited, what they held, and who held most."""
+    batches = summary["batch"]
+    return [
+        grid(ENDED, batches),
+        _waits(batches),
+        grid(USE, batches),
+        *(_shares(name, one, label) for name, one in batches.items() for label in _told(one)),
+    ]
+
+
+def _waits(batches: Mapping[str, Any]) -> Grid:
+    rows = [
+        [f"{name}: {word}", *((hours if key.endswith("_s") else ratio)(one[key][statistic]) for statistic in SPREAD)]
+        for name, one in batches.items()
+        for key, word in WAITING.items()
+        if key in one
+    ]
+    return ["over jobs", *SPREAD], rows
+
+
+def _told(one: Mapping[str, Any]) -> Iterator[str]:
+    """By what GPU-hours of a workload are known, where it is more than one that has them."""
+    yield from (label for label in SHARES if len(one.get(f"by_{label}_gpu_hours", ())) > 1)
+
+
+def _shares(name: str, one: Mapping[str, Any], label: str) -> Grid:
+    held = one[f"by_{label}_gpu_hours"]
+    largest = dict(sorted(held.items(), key=lambda item: -item[1])[:MOST_ROWS])
+    rows = [[who, number(gpu_hours), share(gpu_hours, one["gpu_hours"])] for who, gpu_hours in largest.items()]
+    return [f"{name}: {label}", "GPU-hours", "share"], rows

@@ -1,0 +1,106 @@
+"""Reads job traces in their native formats, told by their headers, into a table of jobs.
+
+A row that cannot be used is counted and named by line with the reason; whether that stops the run is the user's choice.
+What is odd about a row and has a rule is counted with the rule. Times are since the first job was submitted. What a
+trace leaves open (a job that never started has no run time) stays UNKNOWN here; ``replay`` asks what is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sim.errors import InputError
+from sim.kinds import named
+from sim.memo import kept_while_unchanged
+from sim.reading import open_regular, open_text
+from sim.workload.jobs.formats import JobFormat, Opened, Terms, header
+from sim.workload.jobs.gathering import Gathering
+from sim.workload.jobs.report import JobReport
+from sim.workload.jobs.table import JobTable
+
+FAMILY = "job trace"
+AS_TOLD = Terms()
+"""Nothing that the file does not say."""
+HEAD = 1 << 16
+"""Characters from the beginning of a file among which is what tells its format."""
+
+
+@dataclass(frozen=True, eq=False)
+class JobTrace:
+    """All jobs of a file by submission, times since the first; ``first_ns`` is when that was, since 1970, where the
+    trace says, and ``last_ns`` the last instant that it tells of, since the first."""
+
+    table: JobTable
+    first_ns: int | None
+    last_ns: int
+    report: JobReport
+
+
+def job_formats() -> dict[str, JobFormat]:
+    """Every format by its name, those that ship first. Raises ``InputError`` for a package that cannot be used."""
+    return named(FAMILY)
+
+
+def read_jobs(path: Path, wanted: str | None = None, *, terms: Terms = AS_TOLD, skip: bool = False) -> JobTrace:
+    """The jobs of a trace file, plain or packed.
+
+    Raises ``InputError`` for a file of no known format or without a job, for what a format needs to be told and is not
+    (``terms``), and (unless ``skip``) with rows that cannot be used.
+    """
+    second = None
+    if terms.tasks is not None:
+        with open_regular(terms.tasks):
+            told = terms.tasks.stat()
+        second = (told.st_ino, told.st_mtime_ns, told.st_size)
+    return _read(path, wanted, terms, skip, second)
+
+
+@kept_while_unchanged(most=4)
+def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _second: tuple[int, ...] | None) -> JobTrace:
+    file = str(path)
+    gathered, by_clock = Gathering(), False
+    with _opened(path, terms) as opened:
+        form = _pick(opened, wanted)
+        report = opened.report
+        report.format = form.name
+        for block in form.read(opened):
+            block.cells.finish()
+            by_clock = block.by_clock
+            columns = block.columns
+            usable = ~np.isin(columns.line, block.cells.line[block.cells.bad])
+            if usable.any():
+                gathered.add(columns if usable.all() else columns.take(np.flatnonzero(usable)))
+    if not skip:
+        report.raise_if_any(file)
+    if not gathered.parts:
+        report.raise_if_any(file)
+        raise InputError.one(file, "holds no jobs")
+    table, first, last = gathered.table()
+    report.jobs = len(table)
+    return JobTrace(table, first if by_clock else None, last - first, report)
+
+
+@contextmanager
+def _opened(path: Path, terms: Terms) -> Iterator[Opened]:
+    with open_text(path) as text:
+        head = text.read(HEAD)
+        if not head.strip():
+            raise InputError.one(str(path), "is empty; it needs a header or records, and rows")
+        yield Opened(path, head, text, terms, JobReport(""))
+
+
+def _pick(opened: Opened, wanted: str | None) -> JobFormat:
+    formats = job_formats()
+    fitting = [form for form in formats.values() if wanted in (None, form.name) and form.fits(opened.head)]
+    if fitting:
+        return max(fitting, key=lambda form: len(form.columns))
+    known = "; ".join(f"{form.name}: {', '.join(form.columns)}" for form in formats.values())
+    asked = f" of the format '{wanted}'" if wanted else " of any known format"
+    begins = ", ".join(header(opened.head))
+    shown = begins if len(begins) <= 200 else begins[:197] + "..."
+    raise InputError.one(opened.file, f"is not{asked}; it begins: {shown}  ({known})", line=1)
