@@ -124,5 +124,6 @@ class Breaker:
         return self.curve.trips_in_s(heat, watts / self.rating_w)
 
     def settled(self, watts: float) -> float:
-        """Heat after it carried ``watts`` for long; at most what does not open it."""
-        return min(self.curve.settled(watts / self.rating_w), 1.0)
+        """Heat after it carried ``watts`` for long; none where it would have opened: it has just been closed."""
+        multiple = watts / self.rating_w
+        return self.curve.settled(multiple) if self.curve.trips_in_s(0.0, multiple) == NEVER_S else 0.0

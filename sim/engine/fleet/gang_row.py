@@ -57,11 +57,8 @@ class GangRow(Row):
         """A node of it has failed: it goes back to its last checkpoint, and waits for other machines."""
         if self._stint < 0:
             return
-        self._advance()
         self._rows.failed[self.number] += 1
-        every_ns = self.plan.keeps.every_ns
-        done_ns = self._todo_ns - self._left_ns
-        self._lose(self._todo_ns - (done_ns // every_ns * every_ns if every_ns is not None else 0))
+        self._back_to_checkpoint()
         self._make_room("failed", again=True)
 
     def _pace(self, state: PaceState, gpu_w: float, cpu_load: float, rate: float) -> None:

@@ -26,7 +26,8 @@ What = Literal["cap", "pause", "shed"]
 Whom = Literal["training", "serving", "all"]
 UNCAPPED = np.inf
 STEPS = 40
-"""Halvings of a level: 1e-12 of a board's power."""
+CLOSE = 1e-4
+"""A level is found once what is drawn is within this share below the target; in at most so many halvings."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,13 @@ def _least(before: Setting, rung: Rung, draws: Draws, target_w: float, number: i
             return _applied(before, rung, whole, too_high, number)
         for _ in range(STEPS):
             middle = 0.5 * (enough + too_high)
-            if draws(_applied(before, rung, whole, middle, number)) <= target_w:
-                enough = middle
-            else:
+            drawn_w = draws(_applied(before, rung, whole, middle, number))
+            if drawn_w > target_w:
                 too_high = middle
+                continue
+            enough = middle
+            if drawn_w >= target_w * (1.0 - CLOSE):
+                break
         return _applied(before, rung, whole, enough, number)
     too_few, many = 0, len(rung.loads)
     while many - too_few > 1:
