@@ -59,7 +59,7 @@ class Meter:
         self._spans.append((pool, start_ns, end_ns, sum(draw.watts for draw in draws)))
 
     def steps(self, *pools: str) -> tuple[np.ndarray, np.ndarray]:
-        """Instants of change (k + 1,), and W of all nodes of pools (all, if none is named) from each to the next (k,)."""
+        """Instants of change (k + 1,), and W of all nodes of ``pools`` (of all) from each to the next (k,)."""
         spans = [span[1:] for span in self._spans if not pools or span[0] in pools]
         starts, ends, watts = (np.array(column) for column in zip(*spans, strict=True))
         edges = np.unique(np.concatenate([starts, ends]))
@@ -124,7 +124,7 @@ def domain(first: int, last: int, limit_w: float, **more: object) -> DomainPlan:
         "release": 0.9,
         "release_ns": 60 * NS_PER_S,
     }
-    limit = more.pop("limit", None) or Signal.constant(limit_w, "W")
+    limit = more.pop("limit", None) or (Signal.constant(limit_w, "W") if limit_w < np.inf else None)
     name, nodes = "+".join(pools), tuple((pool, first, last) for pool in pools)  # type: ignore[attr-defined]
     return DomainPlan(name, "row", nodes, limit, **{**given, **more})  # type: ignore[arg-type]
 

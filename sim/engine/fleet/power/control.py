@@ -112,7 +112,8 @@ class PowerControl:
     @staticmethod
     def _edges(plan: DomainPlan) -> list[int]:
         calls = [edge for call in plan.calls for edge in (call.start_ns, call.end_ns)]
-        return [*(int(edge) for edge in plan.limit.edges_ns[1:-1].tolist()), *calls]
+        own = plan.limit.edges_ns[1:-1].tolist() if plan.limit is not None else []
+        return [*own, *calls]
 
     # What it does
 
@@ -156,7 +157,7 @@ class PowerControl:
         now_ns, plan = self._env.now_ns, domain.plan
         calls_w = [call.limit_w for call in plan.calls if call.start_ns <= now_ns < call.end_ns]
         coming_w = [call.limit_w for call in self._prepared.get(domain, ()) if now_ns < call.end_ns]
-        limit_w = min([plan.limit.at(now_ns), *calls_w])
+        limit_w = min([plan.limit.at(now_ns) if plan.limit is not None else np.inf, *calls_w])
         domain.see(self._live.drawn_w(domain.nodes), limit_w, min([limit_w, *coming_w]), now_ns)
 
     def _hold(self, domain: Domain, now_ns: int) -> None:
@@ -172,8 +173,6 @@ class PowerControl:
             self._wake(release_ns)
         elif release_ns is not None:
             domain.release(self._live, now_ns)
-            if domain.books.episode is not None:
-                self._wake(now_ns + max(1, domain.plan.release_ns))
         self._take_in()
         self._see(domain)
 

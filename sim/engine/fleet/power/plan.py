@@ -26,14 +26,14 @@ class Call:
 class DomainPlan:
     """Nodes that share power: pool, first and last (not included) of each run of them.
 
-    An excess over ``limit`` is answered after ``answer_ns``, down to the share ``target`` of it; once the domain draws
+    An excess over ``limit`` (None: there is none, but what calls say) is answered after ``answer_ns``, down to the share ``target`` of it; once the domain draws
     less than the share ``release`` for ``release_ns``, as much is given back as the target has room for.
     """
 
     name: str
     level: Level
     nodes: tuple[tuple[str, int, int], ...]
-    limit: Signal
+    limit: Signal | None
     answers: tuple[Answer, ...] = ()
     answer_ns: int = 0
     target: float = 1.0
