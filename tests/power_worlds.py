@@ -114,9 +114,8 @@ def plan(
     )
 
 
-def domain(first: int, last: int, limit_w: float, **more: object) -> DomainPlan:
+def domain(first: int, last: int, limit_w: float, pools: Sequence[str] = ("gpus",), **more: object) -> DomainPlan:
     """Nodes ``first`` to ``last`` (not included) of each of ``pools`` (the one, if absent), together under a limit."""
-    pools = more.pop("pools", ("gpus",))
     given: dict[str, object] = {
         "answers": LADDER,
         "answer_ns": 10 * NS_PER_S,
@@ -125,7 +124,7 @@ def domain(first: int, last: int, limit_w: float, **more: object) -> DomainPlan:
         "release_ns": 60 * NS_PER_S,
     }
     limit = more.pop("limit", None) or (Signal.constant(limit_w, "W") if limit_w < np.inf else None)
-    name, nodes = "+".join(pools), tuple((pool, first, last) for pool in pools)  # type: ignore[attr-defined]
+    name, nodes = "+".join(pools), tuple((pool, first, last) for pool in pools)
     return DomainPlan(name, "row", nodes, limit, **{**given, **more})  # type: ignore[arg-type]
 
 

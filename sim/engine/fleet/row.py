@@ -6,6 +6,7 @@ where it is preempted, saving its state. Under a cap it works at a lower rate fr
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -48,6 +49,7 @@ class Row:
         "number",
         "plan",
         "pool",
+        "present_cpu",
         "request",
     )
 
@@ -57,7 +59,7 @@ class Row:
         self.number = number
         self.request = request
         self.pool = ""
-        self.gpu_w = 0.0
+        self.gpu_w = self.present_cpu = 0.0
         self._rows = rows
         self._left_ns = self._todo_ns = int(plan.table.run_ns[i])
         self._rate = FULL_RATE
@@ -83,7 +85,7 @@ class Row:
 
     def preempt(self, _request: Request) -> None:
         """It makes room: at once, or once its state is saved."""
-        self._advance()
+        self.advance()
         self._rows.preempted[self.number] += 1
         keeps = self.plan.keeps
         if not keeps.saves:
@@ -96,7 +98,7 @@ class Row:
 
     def resize(self, _request: Request, places: Places) -> None:
         """It goes on with more or fewer slots, once it has restarted there."""
-        self._advance()
+        self.advance()
         self._end_stint("resized")
         self._hold(places)
         self._begin(self.plan.keeps.restart_ns)
@@ -115,7 +117,8 @@ class Row:
     @property
     def active_w(self) -> float:
         """W of one of its GPUs at work without a cap, in the pool where it stands."""
-        return float(self.plan.active_w[self.pool][self.i])
+        watts = float(self.plan.active_w[self.pool][self.i])
+        return float(self.plan.mean_w[self.i]) if math.isnan(watts) else watts
 
     @property
     def loaded_w(self) -> float:
@@ -136,7 +139,7 @@ class Row:
             caps[source] = cap_w
         self._caps_w = caps or None
         if self._doing == "working":
-            self._advance()
+            self.advance()
             self._work()
 
     @property
@@ -148,8 +151,9 @@ class Row:
 
     @property
     def cpu_load(self) -> float:
-        """Load of the CPUs that are its while it works."""
-        return float(self.plan.cpu_load[self.i])
+        """Load of the CPUs that are its while it works; the last that its loads said, where those say it."""
+        told = float(self.plan.cpu_load[self.i])
+        return self.present_cpu if math.isnan(told) else told
 
     @property
     def would_work(self) -> bool:
@@ -169,8 +173,11 @@ class Row:
 
     def active_w_under(self, source: str, cap_w: float | None) -> float:
         """W of one of its GPUs at work if ``source`` capped it at ``cap_w`` (None: not), beside all others."""
-        caps = {**(self._caps_w or {}), source: cap_w if cap_w is not None else float("inf")}
-        return self._capped(caps)[1]
+        caps = {**(self._caps_w or {}), source: cap_w if cap_w is not None else math.inf}
+        watts = self._capped(caps)[1]
+        if self._doing == "working" and math.isnan(self.plan.active_w[self.pool][self.i]) and watts == self.active_w:
+            return min([self.gpu_w, *caps.values()])  # at this instant, by its loads
+        return watts
 
     def hold_back(self) -> bool:
         """It has machines and leaves them idle until it is let go, if it has not begun before this instant."""
@@ -193,7 +200,7 @@ class Row:
         """It stands still, its state loaded, until it is resumed."""
         self._paused = True
         if self._doing == "working":
-            self._advance()
+            self.advance()
             self._stand_still()
 
     def resume(self) -> None:
@@ -209,9 +216,16 @@ class Row:
         self.pool = machines.pools[machines.pool_of[places[0].node]].name
         milli = [place.total_milli for place in places]
         self._stint = self._rows.log.begin(
-            self.number, self._rows.env.now_ns, [place.node for place in places], milli, self._cpu_shares(places, milli)
+            self.number,
+            self._rows.env.now_ns,
+            [place.node for place in places],
+            milli,
+            self._cpu_shares(places, milli),
+            self._todo_ns - self._left_ns,
         )
         self._rows.running[self.number] = self
+        caps = self._rows.caps.get((self.plan.name, self.pool))
+        self._caps_w = {**caps} if caps else None
         self._rows.set_status(self.number, "running")
 
     def _cpu_shares(self, places: Places, milli: list[int]) -> list[float]:
@@ -246,13 +260,16 @@ class Row:
     def _work(self) -> None:
         """Works at the present rate until it is done."""
         rate, watts = self._capped(self._caps_w)
+        told_w = float(self.plan.active_w[self.pool][self.i])  # NaN: by its loads
+        if watts < self.active_w:
+            told_w = watts
         rate *= self._here.speed
         held = self.request.held_slots
         if held != self.request.slots and self.plan.speed_up is not None:
             rate *= self.plan.speed_up(held, self.request.slots)
         self._rate = round(rate * FULL_RATE)
         takes_ns = -(-self._left_ns * FULL_RATE // self._rate) if self._rate else None
-        self._do("working", "active", watts, self._rate / FULL_RATE, takes_ns, self._done)
+        self._do("working", "active", told_w, self._rate / FULL_RATE, takes_ns, self._done)
 
     def _capped(self, caps_w: dict[str, float] | None) -> tuple[float, float]:
         """The rate of work relative to that without caps, and W of a GPU at work."""
@@ -276,7 +293,8 @@ class Row:
     ) -> None:
         """Does something from now on, for so long (None: until told otherwise, or killed)."""
         now_ns = self._rows.env.now_ns
-        self._doing, self._since_ns, self.gpu_w = doing, now_ns, gpu_w
+        self._doing, self._since_ns = doing, now_ns
+        self.gpu_w = self.active_w if math.isnan(gpu_w) else gpu_w
         cpu_load = float(self.plan.cpu_load[self.i]) if state == "active" else 0.0
         self._pace(state, gpu_w, cpu_load, rate)
         self._token += 1
@@ -299,7 +317,7 @@ class Row:
             assert callable(then)
             then()
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Counts what it has done up to now."""
         if self._doing == "working":
             now_ns = self._rows.env.now_ns
@@ -318,17 +336,17 @@ class Row:
 
     def _back_to_checkpoint(self) -> None:
         """What was done since the last of its checkpoints is lost."""
-        self._advance()
+        self.advance()
         every_ns = self.plan.keeps.every_ns
         done_ns = self._todo_ns - self._left_ns
         self._lose(self._todo_ns - (done_ns // every_ns * every_ns if every_ns is not None else 0))
 
     def _done(self) -> None:
-        self._advance()
+        self.advance()
         self._finish("completed")
 
     def _kill(self) -> None:
-        self._advance()
+        self.advance()
         self._finish("killed")
 
     def _finish(self, outcome: Literal["completed", "killed"]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.results.catalogue.quantity import STATISTICS, At, Quantity, Table, table
+from sim.results.catalogue.quantity import STATISTICS, TEXT, At, Quantity, Table, table
 from sim.results.formats import count, hours, percent, ratio
 
 ENDED, USE = "jobs of", "use by"
@@ -80,6 +80,14 @@ BATCH: tuple[Table, ...] = (
             form=percent,
             meaning="the same without boots, checkpoints, restarts and pauses",
         ),
+        Quantity(
+            "offered_load",
+            "offered load",
+            columns=(At(USE, "asked for"),),
+            form=percent,
+            meaning="GPU time that jobs ask for, until they end or are killed, over that of their pools: also of those "
+            "that work beyond the run",
+        ),
         Quantity("gpu_hours", "GPU-hours held", "GPU-hours", always=True, compared=6, columns=(At(USE, "GPU-hours"),)),
         Quantity("at_work_gpu_hours", "GPU-hours at work", "GPU-hours", always=True),
         Quantity("capacity_gpu_hours", "GPU-hours there were", "GPU-hours", always=True),
@@ -107,6 +115,7 @@ BATCH: tuple[Table, ...] = (
         Quantity(
             "energy_kwh_per_gpu_hour", "energy per GPU-hour", "kWh", compared=8, columns=(At(USE, "per GPU-hour"),)
         ),
+        Quantity("source_notes.[]", "what was made of odd rows of its trace, and what was left out", kind=TEXT),
         Quantity("users", "users"),
         Quantity(
             "fairness_of_shares",

@@ -7,17 +7,21 @@ trace leaves open (a job that never started has no run time) stays UNKNOWN here;
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
 
 from sim.errors import InputError
 from sim.kinds import named
 from sim.memo import kept_while_unchanged
-from sim.reading import open_regular, open_text
+from sim.reading import open_regular, open_text, read_parquet
 from sim.workload.jobs.formats import JobFormat, Opened, Terms, header
 from sim.workload.jobs.gathering import Gathering
 from sim.workload.jobs.report import JobReport
@@ -26,6 +30,7 @@ from sim.workload.jobs.table import JobTable
 FAMILY = "job trace"
 AS_TOLD = Terms()
 """Nothing that the file does not say."""
+PARQUET = b"PAR1"
 HEAD = 1 << 16
 """Characters from the beginning of a file among which is what tells its format."""
 
@@ -44,6 +49,14 @@ class JobTrace:
 def job_formats() -> dict[str, JobFormat]:
     """Every format by its name, those that ship first. Raises ``InputError`` for a package that cannot be used."""
     return named(FAMILY)
+
+
+def is_job_trace(path: Path) -> bool:
+    """Whether a file begins as a trace of jobs does, in any format known. Raises ``InputError`` for one that cannot be
+    read."""
+    with open_text(path) as text:
+        head = text.read(HEAD)
+    return bool(head.strip()) and any(form.fits(head) for form in job_formats().values())
 
 
 def read_jobs(path: Path, wanted: str | None = None, *, terms: Terms = AS_TOLD, skip: bool = False) -> JobTrace:
@@ -72,7 +85,7 @@ def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _second: tup
             block.cells.finish()
             by_clock = block.by_clock
             columns = block.columns
-            usable = ~np.isin(columns.line, block.cells.line[block.cells.bad])
+            usable = ~block.cells.bad[columns.row]
             if usable.any():
                 gathered.add(columns if usable.all() else columns.take(np.flatnonzero(usable)))
     if not skip:
@@ -87,18 +100,36 @@ def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _second: tup
 
 @contextmanager
 def _opened(path: Path, terms: Terms) -> Iterator[Opened]:
-    with open_text(path) as text:
+    with _text(path) as text:
         head = text.read(HEAD)
         if not head.strip():
             raise InputError.one(str(path), "is empty; it needs a header or records, and rows")
         yield Opened(path, head, text, terms, JobReport(""))
 
 
+@contextmanager
+def _text(path: Path) -> Iterator[IO[str]]:
+    """The text of a file; of Parquet, its table as CSV, a header and a line a row."""
+    with open_regular(path) as stream:
+        columnar = stream.read(len(PARQUET)) == PARQUET
+    if not columnar:
+        with open_text(path) as text:
+            yield text
+        return
+    written = pa.BufferOutputStream()
+    pacsv.write_csv(read_parquet(path), written)
+    yield io.TextIOWrapper(pa.BufferReader(written.getvalue()), encoding="utf-8", newline="")
+
+
 def _pick(opened: Opened, wanted: str | None) -> JobFormat:
     formats = job_formats()
     fitting = [form for form in formats.values() if wanted in (None, form.name) and form.fits(opened.head)]
     if fitting:
-        return max(fitting, key=lambda form: len(form.columns))
+        form = max(fitting, key=lambda form: len(form.columns))
+        idle = [name for name, said in vars(opened.terms).items() if said is not None and name not in form.uses]
+        if idle:
+            raise InputError.one(opened.file, f"is of the format '{form.name}', of which '{idle[0]}' says nothing")
+        return form
     known = "; ".join(f"{form.name}: {', '.join(form.columns)}" for form in formats.values())
     asked = f" of the format '{wanted}'" if wanted else " of any known format"
     begins = ", ".join(header(opened.head))

@@ -116,24 +116,26 @@ class Supposed:
         m = len(self._nodes)
         self._gpu_w, self._cpu, self._work = np.zeros(m), np.zeros(m), np.zeros(m)
         number = {gang: k for k, gang in enumerate(loads)}
-        places: list[tuple[int, int, float, float, float, float]] = []
+        places: list[tuple[int, int, float, float, float, float, float]] = []
         for k, i in enumerate(self._nodes.tolist()):
             node = live.nodes[i]
             hardware, held = node.hardware, 0.0
             for holder, share in zip(node.holders, live.shares(node), strict=True):
-                held += share.slots
-                part = share.slots / hardware.slots
+                held += share.amount
+                part = share.amount / hardware.slots
+                cpu = share.cpu_load * part + share.host_load if share.state == "active" else 0.0
                 if isinstance(holder, Gang) and holder in number:
-                    places.append((number[holder], k, share.slots, part, share.gpu_w, hardware.gpu_idle_w))
+                    cpu = cpu or loads[holder].cpu_load * part
+                    places.append((number[holder], k, share.amount, part, cpu, share.gpu_w, hardware.gpu_idle_w))
                     continue
-                self._gpu_w[k] += share.slots * share.gpu_w
+                self._gpu_w[k] += share.amount * share.gpu_w
                 if share.state == "active":
-                    self._cpu[k] += share.cpu_load * part
+                    self._cpu[k] += cpu
                     self._work[k] += part
             self._gpu_w[k] += (hardware.slots - held) * hardware.gpu_idle_w
-        columns = np.array(places, np.float64).reshape(-1, 6).T
+        columns = np.array(places, np.float64).reshape(-1, 7).T
         self._of_load, self._of_node = columns[0].astype(np.int64), columns[1].astype(np.int64)
-        self._slots, self._part, self._now_w, self._idle_w = columns[2:]
+        self._slots, self._part, self._cpu_part, self._now_w, self._idle_w = columns[2:]
         self._board_w = np.array([live.board_w.get(load.pool, load.full_w) for load in self.loads])
         self._works = np.array([load.would_work(source) for load in self.loads], np.bool_)
         self._held = np.array([load.held for load in self.loads], np.bool_)
@@ -141,7 +143,6 @@ class Supposed:
         self._can_cap = [load.cappable for load in self.loads]
         self.can_stop = np.array([load.can_stop and not load.leaving for load in self.loads], np.bool_)
         self._loaded_w = np.array([load.loaded_w for load in self.loads])
-        self._cpu_load = np.array([load.cpu_load for load in self.loads])
         self.priority = np.array([load.priority for load in self.loads], np.int64)
         self.serves = np.array([load.serves for load in self.loads], np.bool_)
         self.order = np.array([load.order for load in self.loads], np.int64)
@@ -166,10 +167,10 @@ class Supposed:
         each_w = np.where(told[self._of_load], watts[self._of_load], self._now_w)
         each_w = np.where(gone[self._of_load], self._idle_w, each_w)
         m = len(self._nodes)
-        at_work = np.where(works[self._of_load], self._part, 0.0)
+        at_work = works[self._of_load]
         gpu_w = self._gpu_w + np.bincount(self._of_node, each_w * self._slots, m)
-        cpu = self._cpu + np.bincount(self._of_node, at_work * self._cpu_load[self._of_load], m)
-        work = self._work + np.bincount(self._of_node, at_work, m)
+        cpu = self._cpu + np.bincount(self._of_node, np.where(at_work, self._cpu_part, 0.0), m)
+        work = self._work + np.bincount(self._of_node, np.where(at_work, self._part, 0.0), m)
         return self._fixed_w + float(self._live.plugs.watts(self._nodes, gpu_w, cpu, work).sum())
 
     def _w_under(self, i: int, cap_w: float | None) -> float:
