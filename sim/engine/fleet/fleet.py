@@ -163,6 +163,12 @@ class Fleet:
             )
         self._ask_again()
 
+    def preempt(self, request: Request) -> None:
+        """A request that runs makes room, although no scheduler has said so. Ask afterwards."""
+        request.leaving = True
+        self._running[request].preempt(request)
+        self._changed()
+
     def moved(self, node: int, rank: int, free: int | None = None) -> None:
         """A node is in another state, or somebody who counts its slots says how many are free."""
         self.machines.move(node, rank, free)

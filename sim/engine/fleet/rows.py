@@ -39,6 +39,8 @@ class Rows:
         self.plans = tuple(plans)
         self.running: dict[int, Row] = {}
         """By their number over all tables; whoever limits power looks here."""
+        self.capped: dict[tuple[str, str, float, float], tuple[float, float]] = {}
+        """The rate and the W of jobs under caps that were asked for: by workload, pool, W without, and cap."""
         self.caps: dict[tuple[str, str], dict[str, float]] = {}
         """Those of policies, by workload and pool and then by who asks: rows that start find them."""
         self._metered = metered
