@@ -45,7 +45,10 @@ def cappings(resolved: Resolved, signals: Signals) -> list[Capping]:
     found = []
     for i, policy in resolved.caps.items():
         for capped in resolved.held[i]:
-            watts = policy.watts(float(resolved.gpus[capped.pool].tdp.value))
+            machine = resolved.machines[capped.pool]
+            assert machine.board is not None  # or nothing could be capped there
+            # A cap is of a board, which its instances share alike.
+            watts = [cap_w / machine.slots_per_board for cap_w in policy.watts(float(machine.board.tdp.value))]
             changes = builder(policy)(policy, watts, signals[resolved.sites[capped.pool]], start_ns)
             found.append(Capping(f"policies.{i}", policy.kind, capped, changes))
     return found

@@ -59,7 +59,9 @@ def cap_problems(resolved: Resolved) -> Found:
             endless = policy.condition is not None and policy.condition.endless
             if not works and endless and parts.open_ended:
                 yield (*path, "when"), "a daily cap of a serving workload needs a scenario with a 'duration'"
-            yield from _within_reach(path, policy, gpu, loaded_w)
+            machine = resolved.machines[capped.pool]
+            assert machine.board is not None
+            yield from _within_reach(path, policy, machine.board, loaded_w * machine.slots_per_board)
 
 
 def _within_reach(path: KeyPath, policy: Cap, gpu: GPUProfile, loaded_w: float) -> Found:

@@ -21,6 +21,7 @@ from sim.checks.ledger_size import bin_problems
 from sim.checks.policies import cap_problems
 from sim.checks.routes import held_to, links, where_written
 from sim.checks.serving import against_catalog, stands_alone
+from sim.checks.slices import instances_alone
 from sim.checks.training import models_fit
 from sim.checks.turns import turn_problems
 from sim.documents import Document, KeyPath
@@ -87,7 +88,8 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     if resolved.parts.cluster is None:
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
-    checks += [failure_problems(resolved), fabrics_fit(resolved), _loads(resolved), models_fit(resolved)]
+    checks += [failure_problems(resolved), fabrics_fit(resolved), instances_alone(resolved)]
+    checks += [_loads(resolved), models_fit(resolved)]
     checks += [jobs_fit(resolved), *([tables_fit(resolved)] if kernel_tables else [])]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
@@ -101,10 +103,10 @@ def _machines(resolved: Resolved) -> Found:
     for i in resolved.hardware.twice:
         label = resolved.parts.cluster.nodes[i].label
         yield ("cluster", "nodes", i), f"duplicate name '{label}'; give each pool a 'name' of its own"
-    for i, error in resolved.hardware.unread.values():
+    for i, field, error in resolved.hardware.unread.values():
         for problem in error.problems:
             inside = problem.file != "<profiles>"
-            yield ("cluster", "nodes", i, "profile"), f"{problem}" if inside else problem.message
+            yield ("cluster", "nodes", i, field), f"{problem}" if inside else problem.message
 
 
 def _times_and_names(resolved: Resolved) -> Found:

@@ -19,6 +19,7 @@ UNALLOCATED = "unallocated"
 
 NodeState = Literal["off", "booting", "on", "stopping", "failed"]
 ShareState = Literal["booting", "idle", "loaded", "waiting", "active"]
+CLOCKED_UP: frozenset[ShareState] = frozenset(("loaded", "waiting", "active"))
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Supply:
 class NodeHardware:
     """One kind of node in SI. ``gpu`` is None for a node without accelerators; ``slots`` are then its sockets.
 
-    ``gpu_scale`` is what the units of one node draw, relative to their model.
+    ``gpu_scale`` is what the units of one node draw, relative to their model. Where GPUs are cut, ``gpu_slots`` of the
+    slots are one GPU, which is clocked up as soon as one of them is in use: those that are free then draw
+    ``gpu_awake_w``.
     """
 
     name: str
@@ -62,6 +65,8 @@ class NodeHardware:
     shutdown_ns: int
     shutdown_w: float
     gpu_scale: float = 1.0
+    gpu_slots: int = 1
+    gpu_awake_w: float = 0.0
 
     @property
     def standing(self) -> str:
@@ -120,7 +125,8 @@ def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: int, idle_
         scale = hardware.gpu_scale
         draws = [Draw(hardware.gpu, "gpu", s.owner, s.state, s.slots * s.gpu_w * scale, s.slots) for s in shares]
         if free:
-            draws.append(Draw(hardware.gpu, "gpu", UNALLOCATED, idle_state, free * hardware.gpu_idle_w * scale, free))
+            watts = _free_w(hardware, shares, free) * scale
+            draws.append(Draw(hardware.gpu, "gpu", UNALLOCATED, idle_state, watts, free))
     loads = [share.cpu_load * share.slots / hardware.slots if share.state == "active" else 0.0 for share in shares]
     idle_w = hardware.sockets * hardware.cpu_idle_w
     socket_w = cpu_power_w(
@@ -132,6 +138,16 @@ def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: int, idle_
         work_w = (part.active_w - part.idle_w) * sum(at_work)
         draws += _shared(hardware, part.component, shares, free, idle_state, part.idle_w, work_w, at_work)
     return draws
+
+
+def _free_w(hardware: NodeHardware, shares: tuple[Share, ...], free: float) -> float:
+    """W of the slots that nobody holds: those on GPUs that somebody uses in part are clocked up with them.
+
+    Slots are taken to fill one GPU after the other, so that as few as can be are in use.
+    """
+    used = sum(share.slots for share in shares if share.state in CLOCKED_UP)
+    awake = min(free, -used % hardware.gpu_slots)
+    return awake * hardware.gpu_awake_w + (free - awake) * hardware.gpu_idle_w
 
 
 def _shared(

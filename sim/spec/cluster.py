@@ -29,6 +29,30 @@ class Wanted(NamedTuple):
     any_node: bool = False
 
 
+class MIGSpec(Spec):
+    """Each GPU cut into instances, all of one kind: a slot of the pool is then an instance, and its GPU too.
+
+    What is asked of a GPU of such a pool, in watts, in hours or in numbers, is asked of an instance.
+    """
+
+    layout: list[str] = Field(
+        min_length=1, max_length=16, description="The instances on each GPU, e.g. [3g.40gb, 3g.40gb]."
+    )
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> MIGSpec:
+        if len(set(self.layout)) > 1:
+            raise PydanticCustomError(
+                "mig", "the slots of a pool are of one size: give all instances of 'layout' the same kind"
+            )
+        return self
+
+    @property
+    def instance(self) -> str:
+        """The kind of its instances."""
+        return self.layout[0]
+
+
 class NodePool(Spec):
     """``count`` nodes of one profile. ``name`` defaults to the profile's and must be unique in the cluster."""
 
@@ -45,6 +69,7 @@ class NodePool(Spec):
     rack_nodes: int | None = Field(
         default=None, ge=1, le=MOST_NODES, strict=True, description="Nodes in a rack; all in one, if absent."
     )
+    mig: MIGSpec | None = Field(default=None, description="How its GPUs are cut (MIG); they are whole, if absent.")
     fabric: FabricSpec | None = Field(
         default=None, description="What joins its nodes; needed where a model is trained on more than share a link."
     )
@@ -58,6 +83,12 @@ class NodePool(Spec):
     def given_away(self) -> int:
         """Nodes that work is placed on: all but the spares."""
         return self.count - (self.spares.count if self.spares is not None else 0)
+
+    @model_validator(mode="after")
+    def _joined_whole(self) -> NodePool:
+        if self.mig is not None and self.fabric is not None:
+            raise PydanticCustomError("mig", "'fabric' joins whole GPUs: instances of 'mig' do not reach each other")
+        return self
 
     @model_validator(mode="after")
     def _nodes_left(self) -> NodePool:
