@@ -184,7 +184,19 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.job_laws:TsafrirLimits": "sim.build.generated_jobs:tsafrir",
     },
     "scheduler": {
-        "sim.build.schedulers:Fifo": "sim.build.schedulers:fifo",
+        "sim.spec.schedulers:Fifo": "sim.build.schedulers:fifo",
+        "sim.spec.schedulers:EasyBackfill": "sim.build.schedulers:easy",
+        "sim.spec.schedulers:Conservative": "sim.build.schedulers:conservative",
+        "sim.spec.schedulers:Shortest": "sim.build.schedulers:shortest",
+        "sim.spec.schedulers:Deadline": "sim.build.schedulers:deadline",
+        "sim.spec.schedulers:FairShare": "sim.build.schedulers:fair_share",
+        "sim.spec.schedulers:Priority": "sim.build.schedulers:priority",
+        "sim.spec.schedulers:Spot": "sim.build.schedulers:spot",
+        "sim.spec.schedulers:CarbonAware": "sim.build.schedulers:carbon_aware",
+    },
+    "placement": {
+        "sim.spec.placements:AnyPlace": "sim.build.schedulers:anywhere",
+        "sim.spec.placements:PackedPlace": "sim.build.schedulers:packed",
     },
     "fabric": {
         "sim.spec.fabric:Rail": "sim.build.fabric:rail",
@@ -237,10 +249,12 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "job trace": {
         "swf": "sim.workload.jobs.swf:SWF",
+        "slurm": "sim.workload.jobs.slurm:SLURM",
         "alibaba-2023": "sim.workload.jobs.alibaba_pods:ALIBABA_2023",
         "alibaba-2025": "sim.workload.jobs.alibaba_pods:ALIBABA_2025",
         "alibaba-2026": "sim.workload.jobs.alibaba_pods:ALIBABA_2026",
         "gaia": "sim.workload.jobs.gaia:GAIA",
+        "coldaisle": "sim.workload.jobs.plain:COLDAISLE",
     },
     "recording": {
         "nvidia-smi": "sim.measure.readers.nvidia_smi",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -196,3 +197,10 @@ def test_a_workload_has_its_own_stints_of_the_log_of_a_run() -> None:
     alone = log_of([{**stint, "job": stint["job"] - 1} for stint in stints[1:3]])
     for name in ("job", "start_ns", "end_ns", "outcome", "first_place", "node", "milli", "first_pace", "pace_start_ns"):
         assert getattr(own, name).tolist() == getattr(alone, name).tolist(), name
+
+
+def test_the_offered_load_is_what_jobs_ask_for_until_they_are_killed() -> None:
+    """100 s on one GPU and 10 s (limit 4 s) on four, of four GPUs for 200 s: (100 + 16) / 800."""
+    jobs = replace(table([0, 10], [100, 10], [1, 4]), limit_ns=ints(-1, 4 * NS_PER_S))
+    metrics = batch_metrics(fifo(jobs, inventory(), 200 * NS_PER_S))
+    assert metrics["offered_load"] == pytest.approx(116 / 800)

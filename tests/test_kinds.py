@@ -23,7 +23,9 @@ from sim.build.deployment import Deployment
 from sim.build.embodied import plant_carbon
 from sim.build.fabric import Joined
 from sim.build.facility import building, cooling
+from sim.build.generated_jobs import job_size, run_time, time_limits
 from sim.build.grid import ewif_signal, grid_series
+from sim.build.job_source import JobsAsked, jobs_of
 from sim.build.onsite import Around
 from sim.build.requests import Asked, length_law, request_source
 from sim.build.routes import Between
@@ -34,9 +36,9 @@ from sim.build.weather import weather_series
 from sim.content import content_hash
 from sim.engine.clock import Clock
 from sim.engine.fleet.fleet import Fleet as MachineFleet
-from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.request import Places, Request
-from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.errors import SignalRangeError
 from sim.kinds import Choice, Kind
 from sim.measure.readers import formats
@@ -51,6 +53,7 @@ from sim.shipped_kinds import SHIPPED
 from sim.signals import Signal
 from sim.signals.grid.series import GridSeries
 from sim.spec.cluster import Cluster as ClusterSpec
+from sim.spec.generated_jobs import GeneratedJobs
 from sim.spec.policies import Cap
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Destination
@@ -60,12 +63,13 @@ from sim.training.protocols import Library
 from sim.training.topology import Island
 from sim.units import DAY_NS, HOUR_NS
 from sim.workload.fleet import DeviceClass, Fleet
+from sim.workload.jobs.table import COLUMNS, LABELS, UNKNOWN, JobTable
 from sim.workload.laws import Lognormal
 from sim.workload.traces import trace_formats
-from tests import test_publishers_files
+from tests import fleets, test_publishers_files
 from tests.grid_files import ORIGIN
 from tests.kernel_tables import install
-from tests.kind_examples import EXAMPLES, HOURS, OTHER_START, write_files
+from tests.kind_examples import EXAMPLES, HOURS, ONE_GPU_HOUR, OTHER_START, write_files
 from tests.onsite_worlds import clear, imbalance_w, storage_imbalance_j
 from tests.plants import weather
 from tests.small import small
@@ -472,6 +476,36 @@ def _any_queue(made: Scheduler) -> None:
     assert [one.owner for one in held.started] == ["alone"], "who has all machines to itself starts"
 
 
+def placements_find_room(spec: Any) -> None:
+    """What is named can be given; whoever may be counted has room where so much is free; and more room harms nobody."""
+    made: Placement = kinds.builder(spec)(spec)
+    assert content_hash(made), "the key of a run sees into it"
+
+    @given(fleets.pools(), fleets.asked(), fleets.asked())
+    def check(pools: list[PoolShape], held: list[dict[str, Any]], asked: list[dict[str, Any]]) -> None:
+        machines = Machines(pools)
+        given_away = []
+        for one in fleets.requests(held, len(pools)):
+            places = made.places(one, machines)
+            if places is not None:
+                assert machines.has_room(one, places)
+                machines.take(one, places)
+                given_away.append((one, places))
+        before = [made.places(one, machines) for one in fleets.requests(asked, len(pools))]
+        for one, places in zip(fleets.requests(asked, len(pools)), before, strict=True):
+            assert places is None or machines.has_room(one, places)
+            for pool in one.pools:
+                if made.by_count(one, machines, pool) and machines.free_slots[pool] >= one.slots:
+                    assert places is not None
+        for one, places in given_away:
+            machines.give(one, places)
+        for one, places in zip(fleets.requests(asked, len(pools)), before, strict=True):
+            assert places is None or made.places(one, machines) is not None
+        assert machines.free_slots == [pool.count * pool.slots for pool in pools]
+
+    check()
+
+
 class Held:
     """Notes who starts."""
 
@@ -503,6 +537,69 @@ def fabrics_join_a_gang(spec: Any) -> None:
         assert all(span.unit_byte_per_s > 0.0 and span.gpu_byte_per_s > 0.0 for span in reach.spans)
     taken = [cost("all-gather", 1e6, reach, Library(0.8, 0.8)).seconds for reach in reaches]
     assert all(second > 0.0 for second in taken)
+
+
+def jobs_come_in_order(spec: Any) -> None:
+    """Within the run, each of some work, and the same again; what is not known is not 0."""
+    asked = JobsAsked("test", ORIGIN, DAY_NS, Streams(1))
+    table, again = jobs_of(spec, asked), jobs_of(spec, asked)
+    assert len(table)
+    assert (np.diff(table.submit_ns) >= 0).all()
+    assert ((table.submit_ns >= 0) & (table.submit_ns < DAY_NS)).all()
+    assert (table.run_ns > 0).all()
+    assert ((table.gpus >= 0) & (table.gpu_milli >= 0) & (table.gpu_milli < 1000)).all()
+    assert all(len(table.names[label]) > getattr(table, label).max() for label in LABELS if label in table.names)
+    for name in COLUMNS:
+        assert np.array_equal(getattr(table, name), getattr(again, name), equal_nan=True)
+
+
+def _jobs_with(**changes: Any) -> JobTable:
+    written = example(kinds.kinds("job source")[1].spec, "generated").model_dump() | changes
+    return jobs_of(GeneratedJobs.model_validate(written), JobsAsked("test", ORIGIN, 10 * DAY_NS, Streams(1)))
+
+
+def jobs_are_submitted_as_often_as_asked(spec: Any) -> None:
+    """20 an hour, by a rate or by the load of 20 GPUs with jobs of one GPU-hour: as many as that, within four standard
+    deviations of so many gaps with the largest coefficient of variation here."""
+    table = _jobs_with(arrivals=spec.model_dump())
+    assert abs(len(table) - 4800) < 4 * 2 * 4800**0.5
+
+
+def sizes_have_their_mean(spec: Any) -> None:
+    sizes = job_size(spec)
+    assert sum(sizes.shares) == pytest.approx(1.0)
+    drawn = sizes(np.random.default_rng(1), 200_000) / 1000
+    assert abs(drawn.mean() - sizes.mean_gpus) <= 4 * drawn.std() / 200_000**0.5
+    kind = {**ONE_GPU_HOUR, "gpus": spec.model_dump()}
+    table = _jobs_with(jobs=[kind])
+    assert {*(table.gpus * 1000 + table.gpu_milli).tolist()} <= {*sizes.milli}
+
+
+def runs_follow_their_law(spec: Any) -> None:
+    """A share that does not fall and ends at 1, of which draws have the median, and a mean that grows with the cut."""
+    law = run_time(spec)
+    at = np.geomspace(1.0, 1e9, 50)
+    assert (np.diff(law.cdf(at)) >= 0.0).all()
+    assert float(law.cdf(np.array(np.inf))) == 1.0
+    assert (np.diff(law.below(at)) >= -1e-9).all()
+    runs = law.draw(np.full(20_000, np.inf), np.random.default_rng(1))
+    assert (runs > 0.0).all()
+    below, up_to = (float(law.cdf(np.array(np.median(runs) * f))) for f in (1 - 1e-9, 1 + 1e-9))
+    assert below - 0.02 < 0.5 < up_to + 0.02
+
+
+def limits_are_said_for_every_job(spec: Any) -> None:
+    """None at all or one for each; no shorter than the run but for the share that is killed; the key sees into it."""
+    law = time_limits(spec)
+    assert content_hash(law)
+    run_ns = np.random.default_rng(1).integers(1, DAY_NS, 5000)
+    limit_ns = law(run_ns, np.random.default_rng(2))
+    assert np.array_equal(limit_ns, law(run_ns, np.random.default_rng(2)))
+    if spec.kind == "none":
+        assert (limit_ns == UNKNOWN).all()
+    else:
+        assert (limit_ns > 0).all()
+        assert np.mean(limit_ns < run_ns) <= getattr(spec, "killed", 0.0) + 1 / 5000
 
 
 def sharing_slows_and_keeps_what_there_is(spec: Any) -> None:
@@ -551,7 +648,13 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "step time": iterations_take_time,
     "failures": failures_come_now_and_then,
     "scheduler": schedulers_place_what_there_is,
+    "placement": placements_find_room,
     "fabric": fabrics_join_a_gang,
+    "job source": jobs_come_in_order,
+    "job arrivals": jobs_are_submitted_as_often_as_asked,
+    "job size": sizes_have_their_mean,
+    "run time": runs_follow_their_law,
+    "time limits": limits_are_said_for_every_job,
     "sharing": sharing_slows_and_keeps_what_there_is,
 }
 

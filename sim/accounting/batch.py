@@ -8,7 +8,7 @@ Fairness is (sum x)^2 / (n sum x^2): R. Jain, D. Chiu, W. Hawe, "A Quantitative 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import mul
 from typing import Any
 
@@ -20,6 +20,7 @@ from sim.accounting.queueing import queue_steps
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES
 from sim.workload.jobs.batch import ENDS, Batch, segment_sums
+from sim.workload.jobs.laws import offered_load
 from sim.workload.jobs.table import UNKNOWN
 
 Ints = npt.NDArray[np.int64]
@@ -34,6 +35,8 @@ MOST_NAMED = 10
 """Users, accounts, queues and kinds that are told by name; the others come to ``OTHERS``."""
 OTHERS, NOBODY = "(others)", "(not known)"
 PREEMPTED, KILLED, RESIZED, FAILED = (OUTCOMES.index(name) for name in ("preempted", "killed", "resized", "failed"))
+AT_ONCE = 1 << 16
+"""Rows that are summed as Python's whole numbers at once."""
 SHARED = ("user", "account", "queue", "kind")
 GPU_HOUR = MILLI * HOUR_NS
 
@@ -41,8 +44,7 @@ GPU_HOUR = MILLI * HOUR_NS
 def batch_metrics(batch: Batch) -> dict[str, Any]:
     """Figures of one workload of jobs over the whole run; what nothing is known of is absent."""
     table, ended = batch.table, batch.ended
-    of_stints = [*map(mul, batch.stint_milli.tolist(), batch.stint_ns.tolist())]
-    held, at_work = sum(of_stints), _at_work_milli_ns(batch)
+    held, at_work = held_milli_ns(batch), _at_work_milli_ns(batch)
     capacity = batch.inventory.of(batch.pools) * batch.end_ns
     started = batch.stints > 0
     wait_ns = batch.first_start_ns - table.submit_ns
@@ -64,6 +66,9 @@ def batch_metrics(batch: Batch) -> dict[str, Any]:
         "queue_length_mean": queue_milli_ns / batch.end_ns,
         "queue_length_max": queue_max,
     }
+    gpus = batch.inventory.of(batch.pools) // MILLI
+    if gpus and bool((table.gpus > 0).any() or (table.gpu_milli > 0).any()):
+        metrics["offered_load"] = offered_load(table, gpus, batch.end_ns)
     if started.any():
         metrics["wait_s"] = _distribution(wait_ns[started] * SECONDS_PER_NS)
     if ended.any():
@@ -79,7 +84,7 @@ def batch_metrics(batch: Batch) -> dict[str, Any]:
         metrics["energy_kwh"] = float(batch.joules.sum()) / J_PER_KWH
         if held:
             metrics["energy_kwh_per_gpu_hour"] = metrics["energy_kwh"] / metrics["gpu_hours"]
-    return metrics | _shares(batch, of_stints)
+    return metrics | _shares(batch)
 
 
 def held_milli_ns(batch: Batch) -> int:
@@ -191,10 +196,17 @@ def _distribution(values: npt.NDArray[np.floating]) -> dict[str, float]:
 
 def _dot(left: Ints, right: Ints) -> int:
     """Their product, summed exactly: a cluster's slot-ns over a year are more than 64 bits hold."""
-    return sum(map(mul, left.tolist(), right.tolist()))
+    return sum(sum(products) for _, products in _products(left, right))
 
 
-def _shares(batch: Batch, of_stints: Sequence[int]) -> dict[str, Any]:
+def _products(left: Ints, right: Ints) -> Iterator[tuple[slice, Iterator[int]]]:
+    """Products of two columns as whole numbers without bound, some rows at a time."""
+    for first in range(0, len(left), AT_ONCE):
+        rows = slice(first, first + AT_ONCE)
+        yield rows, map(mul, left[rows].tolist(), right[rows].tolist())
+
+
+def _shares(batch: Batch) -> dict[str, Any]:
     """Who held what: GPU-hours of the largest users, accounts, queues and kinds of jobs, and how even users fare."""
     table, log = batch.table, batch.log
     shares: dict[str, Any] = {}
@@ -202,7 +214,7 @@ def _shares(batch: Batch, of_stints: Sequence[int]) -> dict[str, Any]:
         codes = getattr(table, label)
         if not (codes != UNKNOWN).any():
             continue
-        held = _sums_by(codes[log.job], of_stints)
+        held = _sums_by(codes[log.job], batch)
         shares[f"by_{label}_gpu_hours"] = _largest(held, table.names.get(label, ()))
         if label == "user":
             shares["users"] = len(np.unique(codes[codes != UNKNOWN]))
@@ -210,11 +222,12 @@ def _shares(batch: Batch, of_stints: Sequence[int]) -> dict[str, Any]:
     return shares
 
 
-def _sums_by(codes: Ints, of_stints: Sequence[int]) -> dict[int, int]:
-    """Slot-time by code, exactly."""
+def _sums_by(codes: Ints, batch: Batch) -> dict[int, int]:
+    """Slot-time by the code of each stint, exactly."""
     sums: dict[int, int] = {}
-    for code, milli_ns in zip(codes.tolist(), of_stints, strict=True):
-        sums[code] = sums.get(code, 0) + milli_ns
+    for rows, products in _products(batch.stint_milli, batch.stint_ns):
+        for code, milli_ns in zip(codes[rows].tolist(), products, strict=True):
+            sums[code] = sums.get(code, 0) + milli_ns
     return sums
 
 

@@ -54,12 +54,14 @@ def steps(at_ns: Ints, change: Ints) -> tuple[Ints, Ints]:
 
 def on_bins(at_ns: Ints, level: Ints, edges_ns: Ints) -> OnBins:
     """Mean and most of steps (0 before the first) over the bins between ``edges_ns`` (b + 1,), which rise."""
-    cuts = np.union1d(at_ns, edges_ns)
-    cuts = cuts[(cuts >= edges_ns[0]) & (cuts < edges_ns[-1])]
-    padded = np.concatenate([[0], level])
-    levels = padded[np.searchsorted(at_ns, cuts, side="right")].astype(np.float64)
+    inside = slice(*np.searchsorted(at_ns, (edges_ns[0], edges_ns[-1])))
+    before = np.concatenate([[0], level])
+    where = np.searchsorted(at_ns[inside], edges_ns[:-1], side="left")
+    cuts = np.insert(at_ns[inside], where, edges_ns[:-1])
+    in_force = before[np.searchsorted(at_ns, edges_ns[:-1], side="right")]
+    levels = np.insert(level[inside], where, in_force).astype(np.float64)
     lengths = np.diff(np.append(cuts, edges_ns[-1])).astype(np.float64)
-    begins = np.searchsorted(cuts, edges_ns[:-1])
+    begins = where + np.arange(len(where))
     mean = np.add.reduceat(levels * lengths, begins) / np.diff(edges_ns)
     return OnBins(mean, np.maximum.reduceat(levels, begins))
 

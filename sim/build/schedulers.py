@@ -1,12 +1,23 @@
-"""The schedulers a scenario may choose, each with its spec: who of the gangs that wait starts next, and where."""
+"""Builds the scheduler that a scenario chooses, and its placement."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from sim.engine.fleet.scheduling import FirstCome, Scheduler
+from sim.engine.fleet.placements.anywhere import Anywhere
+from sim.engine.fleet.placements.packed import Packed
+from sim.engine.fleet.schedulers.carbon_aware import WaitWithinSlack
+from sim.engine.fleet.schedulers.conservative import Conservative
+from sim.engine.fleet.schedulers.deadline import Deadline
+from sim.engine.fleet.schedulers.easy import Easy
+from sim.engine.fleet.schedulers.fair_share import FairShare
+from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.schedulers.priority import Priority
+from sim.engine.fleet.schedulers.shortest import Shortest
+from sim.engine.fleet.schedulers.spot import Spot
+from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.kinds import builder
-from sim.spec.cluster import Cluster, SchedulerSpec
+from sim.spec import placements as places
+from sim.spec import schedulers as specs
+from sim.spec.cluster import Cluster
 
 
 def scheduler(cluster: Cluster) -> Scheduler:
@@ -17,12 +28,66 @@ def scheduler(cluster: Cluster) -> Scheduler:
     return made
 
 
-class Fifo(SchedulerSpec):
-    """First come first served: a gang that waits for GPUs holds up those behind it."""
+def placement(spec: places.PlacementSpec | None) -> Placement:
+    """A placement: any slots, where none is named."""
+    if spec is None:
+        return Anywhere()
+    made: Placement = builder(spec)(spec)
+    return made
 
-    kind: Literal["fifo"]
 
-
-def fifo(_spec: Fifo) -> FirstCome:
+def fifo(spec: specs.Fifo) -> FirstCome:
     """First come first served."""
-    return FirstCome()
+    return FirstCome(placement(spec.placement))
+
+
+def easy(spec: specs.EasyBackfill) -> Easy:
+    """EASY backfill."""
+    return Easy(spec.candidates, placement(spec.placement))
+
+
+def conservative(spec: specs.Conservative) -> Conservative:
+    """Conservative backfill."""
+    return Conservative(spec.depth, placement(spec.placement))
+
+
+def shortest(spec: specs.Shortest) -> Shortest:
+    """Shortest first."""
+    return Shortest(spec.backfill, placement(spec.placement))
+
+
+def deadline(spec: specs.Deadline) -> Deadline:
+    """Earliest deadline, or least slack, first."""
+    return Deadline(spec.urgency, spec.late, spec.backfill, placement(spec.placement))
+
+
+def fair_share(spec: specs.FairShare) -> FairShare:
+    """Fair share with decay."""
+    half_life_ns = None if spec.half_life == "never" else int(spec.half_life)
+    shares = tuple(sorted(spec.shares.items()))
+    return FairShare(spec.by, half_life_ns, shares, spec.others, spec.backfill, placement(spec.placement))
+
+
+def priority(spec: specs.Priority) -> Priority:
+    """By priority, with or without preemption."""
+    return Priority(spec.preemption, spec.aging, spec.backfill, placement(spec.placement))
+
+
+def spot(spec: specs.Spot) -> Spot:
+    """Spot jobs behind all others."""
+    return Spot(builder(spec.regular)(spec.regular), placement(spec.placement))
+
+
+def carbon_aware(spec: specs.CarbonAware) -> WaitWithinSlack:
+    """Waits within slack."""
+    return WaitWithinSlack(spec.signal, builder(spec.then)(spec.then))
+
+
+def anywhere(_spec: places.AnyPlace) -> Anywhere:
+    """Any slots."""
+    return Anywhere()
+
+
+def packed(_spec: places.PackedPlace) -> Packed:
+    """As few nodes as can be."""
+    return Packed()

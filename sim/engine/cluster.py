@@ -19,7 +19,8 @@ from sim.engine.draws import UNALLOCATED, NodeState, Share, ShareState
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON, PoolShape
 from sim.engine.fleet.request import Place, Places, Request
-from sim.engine.fleet.scheduling import FirstCome, Scheduler
+from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.group import FEWEST_NODES, NodeGroup
 from sim.engine.node import Activity, Node
 from sim.errors import RunError

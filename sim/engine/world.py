@@ -19,7 +19,8 @@ from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.plan import JobsPlan, RowsRecord
 from sim.engine.fleet.rows import Rows
-from sim.engine.fleet.scheduling import FirstCome, Scheduler
+from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
 from sim.engine.progress import Spending, SpendingRecorder
@@ -38,6 +39,10 @@ from sim.workload.serving_records import ServingLog
 
 GIVE_UP_NS = 100 * 365 * DAY_NS
 """Simulated time after which work that never ends is reported instead of simulated."""
+NEVER_DONE = "the work was not done within 100 simulated years; give the scenario a 'duration'"
+NO_TIME = "the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'"
+FEWEST_COMPILED = 5000
+"""Rows of tables of jobs that the compiled fleet takes: fewer are done before it is loaded. Both give the same."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,11 @@ def simulate(
     limited = {pool for limit in limits for pool in limit.pools}
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
+    others_run = any((training, services, serving, caps, limits, others, campaigns, federated))
+    if sum(len(plan.table) for plan in rows) >= FEWEST_COMPILED and not others_run and all(p.logged for p in pools):
+        outcome = _compiled([pool.shape for pool in pools], rows, scheduler or FirstCome(), duration_ns)
+        if outcome is not None:
+            return outcome
     env = Clock()
     tally = Tally(recorder)
     recorder = tally if campaigns else recorder
@@ -198,7 +208,7 @@ def simulate(
         for service in pools_running:
             if service.log().counts["too_long"]:
                 raise RunError(f"no request of '{service.name}' fits the KV cache of a replica: nothing can be served")
-        raise RunError("the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'")
+        raise RunError(NO_TIME)
     for node in nodes:
         node.settle()
     outcome = Outcome(
@@ -218,6 +228,22 @@ def simulate(
     return outcome
 
 
+def _compiled(
+    pools: Sequence[PoolShape], rows: Sequence[JobsPlan], scheduler: Scheduler, duration_ns: int | None
+) -> Outcome | None:
+    """The same by the compiled fleet; None where it does not know how."""
+    from sim.engine.fleet.fast_rows import run_rows, suits  # Numba takes half a second to import
+
+    if not suits(pools, rows, scheduler):
+        return None
+    run = run_rows(pools, rows, scheduler, duration_ns=duration_ns, give_up_ns=GIVE_UP_NS)
+    if duration_ns is None and not run.finished:
+        raise RunError(NEVER_DONE)
+    if not run.end_ns:
+        raise RunError(NO_TIME)
+    return Outcome(run.end_ns, (), (), (), run.events, rows=run.records, allocations=run.allocations)
+
+
 def _units(pool: Pool, i: int, streams: Streams) -> NodeHardware:
     """The hardware of one node, its GPUs drawn from their fleet: lognormal factors of mean 1, taken together."""
     if not pool.unit_spread or pool.hardware.gpu is None:
@@ -233,4 +259,4 @@ def _run_until_done(env: Clock, work: Sequence[simpy.Event]) -> None:
     except RuntimeError as error:
         raise RunError(f"the run came to a stop before its work was done: {error}") from None
     if not done.triggered:
-        raise RunError("the work was not done within 100 simulated years; give the scenario a 'duration'")
+        raise RunError(NEVER_DONE)

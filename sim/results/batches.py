@@ -17,11 +17,18 @@ def batch_grids(summary: Mapping[str, Any]) -> list[Grid]:
     """Of each workload of jobs: how they ended, how long they waited, what they held, and who held most."""
     batches = summary["batch"]
     return [
-        grid(ENDED, batches),
+        _filled(grid(ENDED, batches)),
         _waits(batches),
-        grid(USE, batches),
+        _filled(grid(USE, batches)),
         *(_shares(name, one, label) for name, one in batches.items() for label in _told(one)),
     ]
+
+
+def _filled(grid: Grid) -> Grid:
+    """Without columns in which nothing stands."""
+    header, rows = grid
+    there = [i for i in range(len(header)) if i == 0 or any(row[i] for row in rows)]
+    return [header[i] for i in there], [[row[i] for i in there] for row in rows]
 
 
 def _waits(batches: Mapping[str, Any]) -> Grid:

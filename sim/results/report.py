@@ -10,8 +10,10 @@ import numpy as np
 
 from sim.accounting.ledger import OUTSIDE, Ledger
 from sim.results import charts
+from sim.results.batches import batch_grids
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import HEADLINE
+from sim.results.cluster_report import cluster_pictures
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import mass, number
@@ -48,8 +50,14 @@ th:first-child,td:first-child{text-align:left}tr.total td{font-weight:600;border
 .headline div{background:#f4f6f8;border-radius:6px;padding:.6rem 1rem;flex:1 1 9rem}
 .headline b{display:block;font-size:1.35rem}.note{color:#555;font-size:.9rem}
 svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#444}.grid{stroke:#e4e4e4}
+figure{margin:1.2rem 0;break-inside:avoid}h3{font-size:1rem}h4{font-size:.9rem;margin:.4rem 0 0;font-weight:500}
+.job{stroke:#fff;stroke-width:.4}
 .legend span{margin-right:1rem;white-space:nowrap}
 .legend i{display:inline-block;width:.8em;height:.8em;margin-right:.35em}
+@media (prefers-color-scheme:dark){body{background:#15181b;color:#e4e4e4}h2,th,td{border-color:#333}
+.headline div{background:#22272c}.note{color:#aaa}svg text{fill:#bbb}.grid{stroke:#333}svg rect[fill="#fff"]{fill:none}
+.job{stroke:#15181b}}
+@media print{body{max-width:none;margin:0}svg,i,.headline div{break-inside:avoid;print-color-adjust:exact}}
 """
 
 
@@ -85,6 +93,8 @@ def _run(run: Results) -> str:
     parts.append("<h2>Who it is for</h2>" + _table(*workload_grid(summary)))
     if summary.get("jobs"):
         parts.append(_jobs(summary))
+    if summary.get("batch"):
+        parts.append(_batches(run))
     if run.trace_table is not None:
         parts.append(_traces(run.power_trace()))
     if summary.get("campaigns"):
@@ -176,6 +186,14 @@ def _jobs(summary: Mapping[str, Any]) -> str:
     grids = "".join(_table(header, rows) for header, rows in job_grids(summary))
     remarks = "".join(f"<p><b>{escape(remark)}</b></p>" for remark in throttle_remarks(summary))
     return f"<h2>Jobs</h2>{grids}{_steps(step_splits(summary))}{_faults(unproductive(summary))}{remarks}"
+
+
+def _batches(run: Results) -> str:
+    grids = "".join(_table(header, rows) for header, rows in batch_grids(run.summary))
+    pictures = ""
+    if run.stint_table is not None and run.cluster_table is not None:
+        pictures = cluster_pictures(run.stint_table, run.cluster_table, run.job_table)
+    return f"<h2>The cluster and its jobs</h2>{grids}{pictures}"
 
 
 def _steps(splits: Mapping[str, Mapping[str, float]]) -> str:

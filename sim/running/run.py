@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
+from sim.accounting.queueing import cluster_series
 from sim.build.accounting import accounting_plan
 from sim.build.built import Built
 from sim.build.places import UnplacedError, placed
@@ -60,6 +61,9 @@ def run_loaded(loaded: Loaded) -> Results:
     run = last.run
     summary = environmental(run, loaded)
     from sim.results.frames import job_table, trial_table
+    from sim.results.job_rows import cluster_rows, jobs_table, stint_rows
+
+    rows = last.batches
 
     return Results(
         summary={**summary, **run.activity, "events": run.events},
@@ -67,10 +71,12 @@ def run_loaded(loaded: Loaded) -> Results:
         manifest=_manifest(loaded, time.perf_counter() - began),
         energy=run.ledger,
         start_ns=scenario.start_ns,
-        job_table=job_table(last.outcome.jobs),
+        job_table=jobs_table(job_table(last.outcome.jobs), rows),
         request_table=_requests(scenario, last),
         trial_table=trial_table(last.outcome.campaigns) if last.outcome.campaigns else None,
         trace_table=_traces(scenario, built, last),
+        stint_table=stint_rows(rows) if rows else None,
+        cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns)) if rows else None,
     )
 
 
@@ -154,6 +160,8 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         request_table=results.request_table,
         trial_table=results.trial_table,
         trace_table=results.trace_table,
+        stint_table=results.stint_table,
+        cluster_table=results.cluster_table,
     )
 
 
@@ -237,7 +245,8 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
     elif wanted.per == "trained-token":
         done = activity["jobs"][wanted.of]["step"]["tokens"]
     elif wanted.per == "gpu-hour":
-        done = {**activity["jobs"], **activity.get("campaigns", {})}[wanted.of]["gpu_hours"]
+        held = {**activity["jobs"], **activity.get("campaigns", {}), **activity.get("batch", {})}
+        done = held[wanted.of]["gpu_hours"]
     elif wanted.per == "round":
         done = float(activity["federated"][wanted.of]["rounds"])
     elif wanted.per == "trial":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Protocol
 
@@ -10,16 +11,11 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.request import Places, Request
-from sim.engine.fleet.scheduling import Preempt, Resize, Scheduler, Start, fault
-from sim.engine.fleet.usage import Usage
+from sim.engine.fleet.scheduling import Decision, Preempt, Reserve, Scheduler, Start, fault
+from sim.engine.fleet.usage import LABELS, Usage
 from sim.errors import RunError
 from sim.signals import Signal
 
-LABELS: Mapping[str, Callable[[Request], str]] = {
-    "user": lambda request: request.user,
-    "account": lambda request: request.account,
-    "queue": lambda request: request.queue,
-}
 MOST_DECISIONS = 1_000_000
 """At one instant; a scheduler that names more goes in a circle."""
 
@@ -54,6 +50,8 @@ class Fleet:
         self._waiting: list[Request] = []
         self._running: dict[Request, Holding] = {}
         self._holding: dict[Request, Holding] = {}
+        self._ends: list[list[tuple[int, int, Request]]] = [[] for _ in pools]
+        self._end_of: dict[Request, tuple[int, tuple[int, int, Request]]] = {}
         self._usages: dict[tuple[str, int | None], Usage] = {}
         self._asked_soon = False
         self._again_ns: int | None = None
@@ -78,15 +76,26 @@ class Fleet:
         """Who holds machines, in the order in which they started."""
         return self._running.keys()
 
+    def ends(self, pool: int) -> Sequence[tuple[int, int, Request]]:
+        """Who holds machines of a pool, by when they are to give them back."""
+        return self._ends[pool]
+
     def usage(self, by: str, half_life_ns: int | None) -> dict[str, float]:
         """Slot-seconds held until now by ``user``, ``account`` or ``queue``; counted from the first question on, which
         is asked before anything starts."""
+        return self._usage(by, half_life_ns).now(self.now_ns)
+
+    def held(self, by: str) -> Mapping[str, int]:
+        """Thousandths of slots that each holds now."""
+        return self._usage(by, None).held_milli
+
+    def _usage(self, by: str, half_life_ns: int | None) -> Usage:
         key = (by, half_life_ns)
         if key not in self._usages:
             self._usages[key] = Usage(LABELS[by], half_life_ns)
             for request in self._running:
                 self._usages[key].change(request, _milli(request.places), self.now_ns)
-        return self._usages[key].now(self.now_ns)
+        return self._usages[key]
 
     def signal(self, pool: int, name: str) -> Signal | None:
         """A signal of the site of a pool."""
@@ -125,7 +134,9 @@ class Fleet:
             request.ran_ns += self.now_ns - request.started_ns
         request.started_ns = None
         request.leaving = False
-        self._running.pop(request, None)
+        if self._running.pop(request, None) is not None:
+            pool, end = self._end_of.pop(request)
+            del self._ends[pool][bisect_left(self._ends[pool], end)]
         self._changed()
 
     def ask_soon(self) -> None:
@@ -154,14 +165,22 @@ class Fleet:
         """A node is in another state, or somebody who counts its slots says how many are free."""
         self.machines.move(node, rank, free)
 
-    def _do(self, decision: Start | Preempt | Resize) -> None:
+    def _do(self, decision: Decision) -> None:
+        if isinstance(decision, Reserve):
+            for request, at_ns, places in decision.promises:
+                request.promise = at_ns, places
+            return
         request = decision.request
         if isinstance(decision, Start):
-            request.waits = False
+            request.waits, request.promise = False, None
             self._waiting.remove(request)
             holding = self._running[request] = self._holding.pop(request)
             request.places = decision.places
             request.started_ns = self.now_ns
+            end = (self.now_ns + max(0, request.asked_ns - request.ran_ns), request.seq, request)
+            pool = self.machines.pool_of[decision.places[0].node]
+            insort(self._ends[pool], end)
+            self._end_of[request] = pool, end
             self.machines.take(request, decision.places)
             self._count(request, _milli(decision.places))
             holding.start(request, decision.places)

@@ -57,7 +57,7 @@ class GangRow(Row):
         """A node of it has failed: it goes back to its last checkpoint, and waits for other machines."""
         if self._stint < 0:
             return
-        self._advance()
+        self.advance()
         self._rows.failed[self.number] += 1
         every_ns = self.plan.keeps.every_ns
         done_ns = self._todo_ns - self._left_ns

@@ -8,6 +8,7 @@ of bits, so that the first of the fullest is found in a time that hardly grows w
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -71,7 +72,10 @@ class Machines:
             if pool.shared
             for node in range(first, first + pool.count)
         }
-        """Thousandths left of every slot, of the nodes whose slots may be shared; ``HELD`` where one has it whole."""
+        """Thousandths left of every slot, of the nodes whose slots may be shared; ``HELD`` where one has it whole.
+        A list is never changed, but replaced."""
+        self._with_part: list[dict[int, int]] = [{} for _ in pools]
+        self._lefts: list[list[int]] = [[] for _ in pools]
         self.free_slots = [pool.count * pool.slots for pool in pools]
         """Whole slots of each pool that may be given away, in whatever state their nodes are that may be."""
         self._bits = [[[0] * (pool.slots + 1) for _ in RANKS] for pool in pools]
@@ -86,9 +90,49 @@ class Machines:
         """The nodes of a pool."""
         return range(self.first[pool], self.first[pool + 1])
 
+    def copy(self) -> Machines:
+        """The same, to be changed on its own: what would be free, if."""
+        twin = object.__new__(Machines)
+        twin.pools, twin.number, twin.first, twin.nodes = self.pools, self.number, self.first, self.nodes
+        twin.pool_of, twin.slots, twin.rack = self.pool_of, self.slots, self.rack
+        twin._free, twin._rank, twin._cpu, twin._memory = self._free[:], self._rank[:], self._cpu[:], self._memory[:]
+        twin.free = np.frombuffer(twin._free, np.int64)
+        twin.rank = np.frombuffer(twin._rank, np.int64)
+        twin.cpu_free = np.frombuffer(twin._cpu, np.int64)
+        twin.memory_free = np.frombuffer(twin._memory, np.int64)
+        twin.parts = self.parts.copy()
+        twin.free_slots = self.free_slots[:]
+        twin._bits = [[sets[:] for sets in by_rank] for by_rank in self._bits]
+        twin._with_part = [sets.copy() for sets in self._with_part]
+        twin._lefts = [lefts[:] for lefts in self._lefts]
+        return twin
+
+    def imagine_plenty(self) -> None:
+        """CPUs and memory do not count any more: only for copies."""
+        self.cpu_free[:] = _PLENTY
+        self.memory_free[:] = _PLENTY
+
+    def imagine_free(self, pool: int, at_least: Sequence[int]) -> None:
+        """Nodes of a pool have so many free slots, and are on: only for copies. ``at_least[k]`` is the set of those
+        with k or more."""
+        low, high = self.first[pool], self.first[pool + 1]
+        size = high - low
+        free = np.zeros(size, np.int64)
+        exact = [a & ~b for a, b in zip(at_least, [*at_least[1:], 0], strict=True)]
+        for bits in at_least[1:]:
+            raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8)
+            free += np.unpackbits(raw, count=size, bitorder="little")
+        self._bits[pool] = [exact, *([0] * len(exact) for _ in RANKS[1:])]
+        self.free_slots[pool] = int(free.sum())
+        self.free[low:high] = free
+        self.rank[low:high] = np.where(self.rank[low:high] == AWAY, AWAY, ON)
+
     def with_free(self, pool: int, rank: int, slots: int) -> Iterator[int]:
         """Nodes of a pool in a state with exactly so many free slots, in the order of the scenario."""
-        bits, first = self._bits[pool][rank][slots], self.first[pool]
+        return self._in_order(pool, self._bits[pool][rank][slots])
+
+    def _in_order(self, pool: int, bits: int) -> Iterator[int]:
+        first = self.first[pool]
         if not bits:
             return
         if bits.bit_count() > 64:
@@ -105,6 +149,41 @@ class Machines:
     def how_many(self, pool: int, rank: int, slots: int) -> int:
         """How many nodes of a pool in a state have exactly so many free slots."""
         return self._bits[pool][rank][slots].bit_count()
+
+    def with_room(self, pool: int, slots: int) -> int:
+        """The nodes of a pool with at least so many free slots, whatever their state, as a set of bits."""
+        found = 0
+        for by_free in self._bits[pool]:
+            for bits in by_free[slots:]:
+                found |= bits
+        return found
+
+    def fullest_part(self, request: Request, pool: int) -> tuple[int, int] | None:
+        """The node and the slot with the least left that has the part of a slot that a request asks for, on a node that
+        has what it asks for beside it; a whole one on the fullest such node, where no slot that is shared has it."""
+        lefts = self._lefts[pool]
+        for left in lefts[bisect_left(lefts, request.milli) :]:
+            for node in self._in_order(pool, self._with_part[pool][left]):
+                if self._rank[node] != AWAY and self.holds(request, node):
+                    return node, self.parts[node].index(left)
+        for rank in RANKS:
+            for free in range(1, self.pools[pool].slots + 1):
+                for node in self.with_free(pool, rank, free):
+                    if node in self.parts and self.holds(request, node):
+                        return node, self.parts[node].index(WHOLE)
+        return None
+
+    def first_beside(self, request: Request, pool: int) -> int | None:
+        """The first node, of those that are ready soonest, with the CPUs and the memory that a request asks for."""
+        low, high = self.first[pool], self.first[pool + 1]
+        room = (self.cpu_free[low:high] >= request.cpu_milli) & (self.memory_free[low:high] >= request.memory_mib)
+        ranks = self.rank[low:high]
+        for rank in RANKS:
+            fits = room & (ranks == rank)
+            at = int(fits.argmax()) if len(fits) else 0
+            if len(fits) and fits[at]:
+                return low + at
+        return None
 
     def holds(self, request: Request, node: int) -> bool:
         """Whether a node has the CPUs and the memory for all of a request."""
@@ -133,23 +212,37 @@ class Machines:
 
     def take(self, request: Request, places: Places) -> None:
         """Gives places to a request. Slots of a gang are counted by those who meter its nodes (``move``)."""
+        self._take(request, places, slots=request.gang is None)
+
+    def give(self, request: Request, places: Places) -> None:
+        """Takes places back from a request."""
+        self._give(request, places, slots=request.gang is None)
+
+    def imagine_taken(self, request: Request, places: Places) -> None:
+        """As ``take``, whoever counts its slots: only for copies."""
+        self._take(request, places, slots=True)
+
+    def imagine_given(self, request: Request, places: Places) -> None:
+        """As ``give``, whoever counts its slots: only for copies."""
+        self._give(request, places, slots=True)
+
+    def _take(self, request: Request, places: Places, *, slots: bool) -> None:
         for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
             node = place.node
             self._cpu[node] -= cpu
             self._memory[node] -= memory
-            if request.gang is not None:
+            if not slots:
                 continue
             self._change(node, -place.slots, self._rank[node])
             if node in self.parts:
                 self._take_parts(node, place)
 
-    def give(self, request: Request, places: Places) -> None:
-        """Takes places back from a request."""
+    def _give(self, request: Request, places: Places, *, slots: bool) -> None:
         for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
             node = place.node
             self._cpu[node] += cpu
             self._memory[node] += memory
-            if request.gang is not None:
+            if not slots:
                 continue
             if node in self.parts:
                 self._give_parts(node, place)
@@ -177,7 +270,7 @@ class Machines:
         self._rank[node] = rank
 
     def _take_parts(self, node: int, place: Place) -> None:
-        parts = self.parts[node]
+        parts = self.parts[node][:]
         left = place.slots
         for i, part in enumerate(parts):
             if not left:
@@ -189,9 +282,10 @@ class Machines:
             if parts[place.slot] == WHOLE:
                 self._change(node, -1, self._rank[node])
             parts[place.slot] -= place.milli
+        self._part(node, parts)
 
     def _give_parts(self, node: int, place: Place) -> None:
-        parts = self.parts[node]
+        parts = self.parts[node][:]
         left = place.slots
         for i in range(len(parts) - 1, -1, -1):
             if not left:
@@ -203,6 +297,27 @@ class Machines:
             parts[place.slot] += place.milli
             if parts[place.slot] == WHOLE:
                 self._change(node, 1, self._rank[node])
+        self._part(node, parts)
+
+    def _part(self, node: int, parts: list[int]) -> None:
+        """Slots of a node have so much left; the index follows."""
+        before, self.parts[node] = set(self.parts[node]), parts
+        after = set(parts)
+        pool = self.pool_of[node]
+        bit = 1 << (node - self.first[pool])
+        sets, lefts = self._with_part[pool], self._lefts[pool]
+        for left in before - after:
+            if 0 < left < WHOLE:
+                sets[left] ^= bit
+                if not sets[left]:
+                    del sets[left]
+                    del lefts[bisect_left(lefts, left)]
+        for left in after - before:
+            if 0 < left < WHOLE:
+                if left not in sets:
+                    insort(lefts, left)
+                    sets[left] = 0
+                sets[left] |= bit
 
 
 _PLENTY = 1 << 60

@@ -6,6 +6,7 @@ job. How long it will really run is not among what it sees.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 WHOLE = 1000
 """Thousandths of a slot in a slot."""
+NEVER_NS = 1 << 60
+"""The time limit of one that has none: 36 years, longer than any run."""
 
 
 class Place(NamedTuple):
@@ -39,10 +42,12 @@ class Request:
     runs within one. It asks for ``slots`` whole ones (GPUs, or sockets of a node without), or ``milli`` thousandths of
     one; on ``nodes`` nodes in equal parts where that is not 0, else on any; with ``cpu_milli`` and ``memory_mib`` in
     all, 0 where they do not count. ``limit_ns`` is what its user says it takes, None where nobody says.
-    ``least``..``most`` slots are what an elastic job may have. ``gang`` is there where it is no row.
+    ``least``..``most`` slots are what an elastic job may have, ``speed_up`` its rate of work from those it has and
+    those it asks for. ``gang`` is there where it is no row.
 
     While it runs, ``places`` are its nodes and ``started_ns`` when this stint began; ``leaving`` while it saves its
-    state to make room; ``waits`` while it has none and wants some. ``ran_ns`` is how long it has held machines in
+    state to make room; ``waits`` while it has none and wants some, and ``promise`` says when and where it shall start,
+    where a scheduler has said so. ``ran_ns`` is how long it has held machines in
     stints before this one.
     """
 
@@ -63,12 +68,14 @@ class Request:
         "places",
         "pools",
         "priority",
+        "promise",
         "queue",
         "ran_ns",
         "row",
         "seq",
         "slack_ns",
         "slots",
+        "speed_up",
         "spot",
         "started_ns",
         "submit_ns",
@@ -100,6 +107,7 @@ class Request:
         slack_ns: int = 0,
         least: int = 0,
         most: int = 0,
+        speed_up: Callable[[int, int], float] | None = None,
         gang: Gang | None = None,
     ) -> None:
         self.owner = owner
@@ -123,12 +131,14 @@ class Request:
         self.slack_ns = slack_ns
         self.least = least or slots
         self.most = most or slots
+        self.speed_up = speed_up
         self.gang = gang
         self.places: Places = ()
         self.started_ns: int | None = None
         self.leaving = False
         self.waits = False
         self.ran_ns = 0
+        self.promise: tuple[int, Places] | None = None
 
     @property
     def elastic(self) -> bool:
@@ -139,6 +149,11 @@ class Request:
     def held_slots(self) -> int:
         """Whole slots that it holds now."""
         return sum(place.slots for place in self.places)
+
+    @property
+    def asked_ns(self) -> int:
+        """How long its user says it takes; ``NEVER_NS`` where nobody says."""
+        return self.limit_ns if self.limit_ns is not None else NEVER_NS
 
     @property
     def due_ns(self) -> int | None:

@@ -78,7 +78,7 @@ class Row:
 
     def preempt(self, _request: Request) -> None:
         """It makes room: at once, or once its state is saved."""
-        self._advance()
+        self.advance()
         self._rows.preempted[self.number] += 1
         keeps = self.plan.keeps
         if not keeps.saves:
@@ -91,7 +91,7 @@ class Row:
 
     def resize(self, _request: Request, places: Places) -> None:
         """It goes on with more or fewer slots, once it has restarted there."""
-        self._advance()
+        self.advance()
         self._end_stint("resized")
         self._hold(places)
         self._begin(self.plan.keeps.restart_ns)
@@ -131,14 +131,14 @@ class Row:
             caps[source] = cap_w
         self._caps_w = caps or None
         if self._doing == "working":
-            self._advance()
+            self.advance()
             self._work()
 
     def pause(self) -> None:
         """It stands still, its state loaded, until it is resumed."""
         self._paused = True
         if self._doing == "working":
-            self._advance()
+            self.advance()
             self._stand_still()
 
     def resume(self) -> None:
@@ -231,7 +231,7 @@ class Row:
             assert callable(then)
             then()
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Counts what it has done up to now."""
         if self._doing == "working":
             now_ns = self._rows.env.now_ns
@@ -249,11 +249,11 @@ class Row:
         self._started = left_ns < self._todo_ns
 
     def _done(self) -> None:
-        self._advance()
+        self.advance()
         self._finish("completed")
 
     def _kill(self) -> None:
-        self._advance()
+        self.advance()
         self._finish("killed")
 
     def _finish(self, outcome: Literal["completed", "killed"]) -> None:

@@ -66,6 +66,8 @@ class Rows:
 
     def records(self) -> tuple[RowsRecord, ...]:
         """What has become of the rows until now, by workload."""
+        for row in self.running.values():
+            row.advance()
         spans = [slice(low, high) for low, high in zip(self.first[:-1], self.first[1:], strict=True)]
         return tuple(
             RowsRecord(

@@ -7,13 +7,16 @@ fleet does what is named, and refuses what cannot be.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sim.engine.fleet.machines import RANKS, Machines
-from sim.engine.fleet.request import Place, Places, Request
+from sim.engine.fleet.machines import Machines
+from sim.engine.fleet.placements.anywhere import Anywhere
+from sim.engine.fleet.request import Places, Request
 from sim.signals import Signal
+
+__all__ = ["Anywhere"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,14 @@ class Resize:
     places: Places
 
 
-Decision = Start | Preempt | Resize
+@dataclass(frozen=True)
+class Reserve:
+    """When and where requests that wait shall start: promises that the fleet keeps for the scheduler, and shows it."""
+
+    promises: tuple[tuple[Request, int, Places], ...]
+
+
+Decision = Start | Preempt | Resize | Reserve
 
 
 class View(Protocol):
@@ -58,9 +68,19 @@ class View(Protocol):
     @property
     def machines(self) -> Machines: ...
 
+    def ends(self, pool: int) -> Sequence[tuple[int, int, Request]]:
+        """Who holds machines of a pool, in the order in which they will give them back, if their users were right: when
+        that is in ns, their number, and the request. One without a time limit is counted as if its limit were
+        ``NEVER_NS``."""
+        ...
+
     def usage(self, by: str, half_life_ns: int | None) -> dict[str, float]:
         """Slot-seconds that each ``user``, ``account`` or ``queue`` has held until now, decayed by half in each half
         life (None: not at all)."""
+        ...
+
+    def held(self, by: str) -> Mapping[str, int]:
+        """Thousandths of slots that each ``user``, ``account`` or ``queue`` holds now."""
         ...
 
     def signal(self, pool: int, name: str) -> Signal | None:
@@ -83,109 +103,24 @@ class Scheduler(Protocol):
 
 
 class Placement(Protocol):
-    """Chooses the places of a request."""
+    """Chooses the places of a request. Who has room keeps it as more comes free: what is chosen may change, not whether
+    there is anything to choose."""
 
     def places(self, request: Request, machines: Machines) -> Places | None:
         """Where it could start now; None where there is no room."""
 
-
-@dataclass(frozen=True)
-class Anywhere:
-    """Any slots of one pool: the fullest powered nodes first, then those on their way up, then those to be booted. A
-    request on so many nodes takes equal parts of as many; one for part of a slot takes the fullest slot that has it."""
-
-    def places(self, request: Request, machines: Machines) -> Places | None:
-        """In the first of its pools that has room."""
-        for pool in request.pools:
-            found = _anywhere(request, machines, pool)
-            if found is not None:
-                return found
-        return None
-
-
-def _anywhere(request: Request, machines: Machines, pool: int) -> Places | None:
-    if request.milli or not request.slots:
-        return part_or_none(request, machines, pool)
-    if request.slots > machines.free_slots[pool]:
-        return None
-    if request.nodes:
-        return on_equal_nodes(request, machines, pool)
-    most = machines.pools[pool].slots
-    bare = not request.cpu_milli and not request.memory_mib
-    chosen: list[Place] = []
-    missing = request.slots
-    for rank in RANKS:
-        for free in range(1, most + 1):
-            for node in machines.with_free(pool, rank, free):
-                taken = min(free, missing)
-                if not bare and not _fits_part(request, machines, node, taken):
-                    continue
-                chosen.append(Place(node, taken))
-                missing -= taken
-                if not missing:
-                    return tuple(chosen)
-    return None
-
-
-def _fits_part(request: Request, machines: Machines, node: int, slots: int) -> bool:
-    """Whether a node has what goes with so many of the slots (rounded up, so that sums never lack)."""
-    cpu = -(-request.cpu_milli * slots // request.slots)
-    memory = -(-request.memory_mib * slots // request.slots)
-    return bool(machines.cpu_free[node] >= cpu and machines.memory_free[node] >= memory)
-
-
-def on_equal_nodes(request: Request, machines: Machines, pool: int) -> Places | None:
-    """Equal parts on as many nodes as it asks for, the fullest that have room first."""
-    each = request.slots // request.nodes
-    chosen: list[Place] = []
-    for rank in RANKS:
-        for free in range(each, machines.pools[pool].slots + 1):
-            for node in machines.with_free(pool, rank, free):
-                if _fits_part(request, machines, node, each):
-                    chosen.append(Place(node, each))
-                    if len(chosen) == request.nodes:
-                        return tuple(chosen)
-    return None
-
-
-def part_or_none(request: Request, machines: Machines, pool: int) -> Places | None:
-    """A part of one slot, the fullest that has it; or no slot, beside its CPUs on the first node that has them."""
-    best: tuple[int, int, int] | None = None
-    for node in machines.of_pool(pool):
-        if machines.rank[node] not in RANKS or not machines.holds(request, node):
-            continue
-        if not request.milli:
-            return (Place(node, 0),)
-        for slot, left in enumerate(machines.parts.get(node, ())):
-            if left >= request.milli and (best is None or left < best[0]):
-                best = (left, node, slot)
-    return (Place(best[1], 0, request.milli, best[2]),) if best is not None else None
-
-
-@dataclass(frozen=True)
-class FirstCome:
-    """First come first served: a request at the head of the queue waits for room and holds up those behind it. No
-    backfill."""
-
-    placement: Placement = Anywhere()
-
-    def next(self, view: View) -> Decision | None:
-        """The head of the queue, as soon as there is room for it."""
-        if not view.waiting:
-            return None
-        head = view.waiting[0]
-        places = self.placement.places(head, view.machines)
-        return Start(head, places) if places is not None else None
-
-    def ask_again_ns(self, _view: View) -> int | None:
-        """It waits for room alone."""
-        return None
+    def by_count(self, request: Request, machines: Machines, pool: int) -> bool:
+        """Whether a request has room in a pool whenever as many slots are free there as it asks for, so that nobody
+        need look at nodes. False is always right, and slow."""
 
 
 def fault(decision: object, view: View) -> str | None:
     """What is wrong with what a scheduler names; None where it can be done."""
+    if isinstance(decision, Reserve):
+        late = next((request for request, _, _ in decision.promises if not request.waits), None)
+        return f"promises machines to '{late.owner}', which does not wait" if late is not None else None
     if not isinstance(decision, Start | Preempt | Resize):
-        return f"gives {type(decision).__name__}, not a Start, a Preempt or a Resize"
+        return f"gives {type(decision).__name__}, not a Start, a Preempt, a Resize or a Reserve"
     request = decision.request
     if isinstance(decision, Start):
         if not isinstance(request, Request) or not request.waits:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sim.engine.fleet.request import Request
 from sim.units import SECONDS_PER_NS
+
+LABELS: Mapping[str, Callable[[Request], str]] = {
+    "user": lambda request: request.user,
+    "account": lambda request: request.account,
+    "queue": lambda request: request.queue,
+}
+"""What may be counted apart."""
 
 
 class Usage:
@@ -26,6 +33,11 @@ class Usage:
         self._used[name] = self._at(name, now_ns)
         self._as_of_ns[name] = now_ns
         self._held[name] = self._held.get(name, 0) + slots_milli
+
+    @property
+    def held_milli(self) -> dict[str, int]:
+        """Thousandths of slots that each holds now, of all who ever held any."""
+        return self._held
 
     def now(self, now_ns: int) -> dict[str, float]:
         """Slot-seconds of all who ever held any."""

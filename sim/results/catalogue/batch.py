@@ -80,6 +80,14 @@ BATCH: tuple[Table, ...] = (
             form=percent,
             meaning="the same without boots, checkpoints, restarts and pauses",
         ),
+        Quantity(
+            "offered_load",
+            "offered load",
+            columns=(At(USE, "asked for"),),
+            form=percent,
+            meaning="GPU time that jobs ask for, until they end or are killed, over that of their pools: also of those "
+            "that work beyond the run",
+        ),
         Quantity("gpu_hours", "GPU-hours held", "GPU-hours", always=True, compared=6, columns=(At(USE, "GPU-hours"),)),
         Quantity("at_work_gpu_hours", "GPU-hours at work", "GPU-hours", always=True),
         Quantity("capacity_gpu_hours", "GPU-hours there were", "GPU-hours", always=True),

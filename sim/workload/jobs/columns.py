@@ -13,12 +13,15 @@ from sim.workload.jobs.table import UNKNOWN
 
 UNEQUAL = "have nodes of unequal shares: how many nodes is left open"
 OVER = "ran for longer than they asked for"
+NOBODY = ("", "(null)", "None", "nan", "NaN", "NA", "-1")
+"""Of a user, an account, a queue, a kind or a type of GPU: the trace does not say."""
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
     """Jobs (n,). ``submit``, ``start`` and ``end`` are instants in ns, ABSENT where there is none; ``run`` is ns,
-    ABSENT where it is not known. ``numbers`` are columns of ``JobTable`` by name; ``labels`` and ``job_id`` are texts.
+    ABSENT where it is not known. ``numbers`` are columns of ``JobTable`` by name; ``labels`` and ``job_id`` are texts,
+    and labels that are one of ``nobody`` say nothing.
     """
 
     line: Ints
@@ -29,6 +32,7 @@ class Columns:
     numbers: dict[str, Ints | Floats]
     labels: dict[str, pa.Array]
     job_id: pa.Array
+    nobody: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.line)
@@ -60,6 +64,7 @@ def held_together(
     job_id: str | None,
     numbers: dict[str, Ints | Floats],
     labels: dict[str, str | pa.Array],
+    nobody: tuple[str, ...] = NOBODY,
 ) -> Columns:
     """The rows of a block as jobs, those that contradict themselves complained of; bad ones are still among them.
 
@@ -93,7 +98,7 @@ def held_together(
         cells.note((limit != ABSENT) & (ran > limit), OVER)
     texts = {name: cells.text(one) if isinstance(one, str) else one for name, one in labels.items()}
     called = pa.array(cells.line).cast(pa.string()) if job_id is None else cells.text(job_id)
-    return Columns(cells.line, submit, start, end, ran, asked, texts, called)
+    return Columns(cells.line, submit, start, end, ran, asked, texts, called, nobody)
 
 
 def _early(later: int, earlier: int, what: str, before: str) -> str:

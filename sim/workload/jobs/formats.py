@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -87,9 +87,12 @@ def under_header(
     by_clock: bool,
     separator: str = ",",
     quoted: bool = True,
-    more: Mapping[str, str] | None = None,
+    whole: tuple[str, Callable[[str], str]] | None = None,
 ) -> Reader:
-    """A reader of a table with a header, from what makes jobs of a block of it. ``more`` renames columns."""
+    """A reader of a table with a header, from what makes jobs of a block of it.
+
+    ``whole`` is a column, and what of it keeps rows in one block.
+    """
 
     def reader(opened: Opened) -> Iterator[Read]:
         before, _, after = opened.head.partition("\n")
@@ -97,14 +100,31 @@ def under_header(
         while not before.strip():
             before, _, after = after.partition("\n")
             first += 1
-        names = [(more or {}).get(name, name) for name in header(before, separator)]
+        names = header(before, separator)
         twice = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
         if twice is not None:
             raise InputError.one(opened.file, f"has two columns '{twice}'", line=first)
         names = [name or f"column {i + 1}" for i, name in enumerate(names)]
-        yield from rows_of(opened, names, after, first + 1, read, by_clock=by_clock, separator=separator, quoted=quoted)
+        together = None if whole is None else _field(names.index(whole[0]), separator, whole[1])
+        rows = rows_of(
+            opened,
+            names,
+            after,
+            first + 1,
+            read,
+            by_clock=by_clock,
+            separator=separator,
+            quoted=quoted,
+            together=together,
+        )
+        yield from rows
 
     return reader
+
+
+def _field(at: int, separator: str, read: Callable[[str], str]) -> Callable[[str], str]:
+    """What ``read`` makes of one field of a line."""
+    return lambda line: read((line.split(separator, at + 1) + [""] * (at + 1))[at])
 
 
 def rows_of(
@@ -118,12 +138,14 @@ def rows_of(
     separator: str = ",",
     quoted: bool = True,
     smoothed: Callable[[str], str] | None = None,
+    together: Callable[[str], str] | None = None,
 ) -> Iterator[Read]:
     """The blocks of a table without its header, which begins with the lines ``carried`` at number ``first``.
 
-    ``smoothed`` makes lines of the table of those that are written.
+    ``smoothed`` makes lines of the table of those that are written; ``together`` is as of ``blocks``.
     """
-    for lines in blocks(opened.rest, opened.file, first=first, carried=carried, smoothed=smoothed):
+    rest, file = opened.rest, opened.file
+    for lines in blocks(rest, file, first=first, carried=carried, smoothed=smoothed, together=together):
         table = as_table(lines, names, separator, opened.file, quoted=quoted)
         cells = Cells(table, opened.file, opened.report)
         if not lines.ended and len(table.line) and not any(one.cut for one in table.odd):

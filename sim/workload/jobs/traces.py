@@ -7,17 +7,21 @@ trace leaves open (a job that never started has no run time) stays UNKNOWN here;
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
 
 from sim.errors import InputError
 from sim.kinds import named
 from sim.memo import kept_while_unchanged
-from sim.reading import open_regular, open_text
+from sim.reading import open_regular, open_text, read_parquet
 from sim.workload.jobs.formats import JobFormat, Opened, Terms, header
 from sim.workload.jobs.gathering import Gathering
 from sim.workload.jobs.report import JobReport
@@ -26,6 +30,7 @@ from sim.workload.jobs.table import JobTable
 FAMILY = "job trace"
 AS_TOLD = Terms()
 """Nothing that the file does not say."""
+PARQUET = b"PAR1"
 HEAD = 1 << 16
 """Characters from the beginning of a file among which is what tells its format."""
 
@@ -87,11 +92,25 @@ def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _second: tup
 
 @contextmanager
 def _opened(path: Path, terms: Terms) -> Iterator[Opened]:
-    with open_text(path) as text:
+    with _text(path) as text:
         head = text.read(HEAD)
         if not head.strip():
             raise InputError.one(str(path), "is empty; it needs a header or records, and rows")
         yield Opened(path, head, text, terms, JobReport(""))
+
+
+@contextmanager
+def _text(path: Path) -> Iterator[IO[str]]:
+    """The text of a file; of Parquet, its table as CSV, a header and a line a row."""
+    with open_regular(path) as stream:
+        columnar = stream.read(len(PARQUET)) == PARQUET
+    if not columnar:
+        with open_text(path) as text:
+            yield text
+        return
+    written = pa.BufferOutputStream()
+    pacsv.write_csv(read_parquet(path), written)
+    yield io.TextIOWrapper(pa.BufferReader(written.getvalue()), encoding="utf-8", newline="")
 
 
 def _pick(opened: Opened, wanted: str | None) -> JobFormat:

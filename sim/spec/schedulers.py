@@ -1,0 +1,132 @@
+"""Who of those that wait starts next: the schedulers that a scenario may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from sim.quantities import PositiveDuration
+from sim.spec.cluster import SchedulerSpec
+from sim.spec.placements import PlacementSpec
+
+Weight = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Backfill = Annotated[
+    Literal["none", "easy", "greedy"],
+    Field(
+        description="Behind the first that has no room: nobody starts; those that do not delay it; or whoever has room."
+    ),
+]
+
+
+class Placed(SchedulerSpec):
+    """A scheduler that has a placement."""
+
+    placement: PlacementSpec | None = Field(
+        default=None, description="On which nodes a job starts; {kind: anywhere}, if absent."
+    )
+
+
+class Fifo(Placed):
+    """First come first served: whoever waits for GPUs holds up those behind it."""
+
+    kind: Literal["fifo"]
+
+
+class EasyBackfill(Placed):
+    """EASY backfill: first come first served, but whoever does not delay the first may start before it, by the times
+    that users ask for."""
+
+    kind: Literal["easy"]
+    candidates: Literal["first-come", "shortest"] = Field(
+        default="first-come", description="In what order those behind the first are tried."
+    )
+
+
+class Conservative(Placed):
+    """Conservative backfill: every job that waits is promised a time, and nobody passes who would move one."""
+
+    kind: Literal["conservative"]
+    depth: int = Field(
+        default=1000, ge=1, strict=True, description="How many of the queue are promised something; no others start."
+    )
+
+
+class Passing(Placed):
+    """A scheduler with an order of its own."""
+
+    backfill: Backfill
+
+
+class Shortest(Passing):
+    """Shortest first, by the time that users ask for; those without a time limit last."""
+
+    example: ClassVar[Mapping[str, Any]] = {"backfill": "greedy"}
+
+    kind: Literal["shortest"]
+
+
+class Deadline(Passing):
+    """Earliest deadline first, or least slack first; jobs without a deadline come after those that have one."""
+
+    example: ClassVar[Mapping[str, Any]] = {"urgency": "deadline", "late": "last", "backfill": "easy"}
+
+    kind: Literal["deadline"]
+    urgency: Literal["deadline", "slack"] = Field(
+        description="By the deadline, or by how long a job can still wait, by the time that it asks for."
+    )
+    late: Literal["first", "last"] = Field(
+        description="Whether jobs that can meet their deadline no more keep their place, or come last."
+    )
+
+
+class FairShare(Passing):
+    """Fair share: who has held least over its share of late comes first, with all its jobs."""
+
+    example: ClassVar[Mapping[str, Any]] = {
+        "by": "account",
+        "half_life": "7 d",
+        "shares": {"physics": 2},
+        "others": 1,
+        "backfill": "easy",
+    }
+
+    kind: Literal["fair-share"]
+    by: Literal["user", "account", "queue"]
+    half_life: PositiveDuration | Literal["never"] = Field(
+        description="How long until half of what was held is forgotten; 'never': nothing is."
+    )
+    shares: dict[str, Weight] = Field(default_factory=dict, description="Shares of those that are named.")
+    others: Weight = Field(description="The share of each that is not named.")
+
+
+class Priority(Passing):
+    """The highest priority first; those that run at a lower one may have to make room."""
+
+    example: ClassVar[Mapping[str, Any]] = {"preemption": "lower", "backfill": "easy"}
+
+    kind: Literal["priority"]
+    preemption: Literal["none", "lower"] = Field(
+        description="Whether jobs of lower priority make room, by their workload's own rule: saved, or killed."
+    )
+    aging: float = Field(default=0.0, ge=0.0, description="Priority that is added for each hour since submission.")
+
+
+class Spot(Placed):
+    """Spot jobs take what all others leave, and make room at once; ``regular`` schedules the others."""
+
+    example: ClassVar[Mapping[str, Any]] = {"regular": {"kind": "easy"}}
+
+    kind: Literal["spot"]
+    regular: SchedulerSpec
+
+
+class CarbonAware(SchedulerSpec):
+    """Jobs with slack wait for the cleanest (or cheapest) time within it; ``then`` schedules those that may start."""
+
+    example: ClassVar[Mapping[str, Any]] = {"signal": "carbon", "then": {"kind": "easy"}}
+
+    kind: Literal["carbon-aware"]
+    signal: Literal["carbon", "marginal", "price"]
+    then: SchedulerSpec

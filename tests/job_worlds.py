@@ -1,0 +1,89 @@
+"""Small tables of jobs, pools for them, and a run of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sim.accounting.bins import Bins
+from sim.accounting.ledger import LedgerRecorder
+from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs, UnderCap
+from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.world import Outcome, Pool, simulate
+from sim.rng import Streams
+from sim.units import HOUR_NS
+from sim.workload.jobs.table import JobTable
+from tests.worlds import hardware
+
+
+def table(submit: Sequence[int], run: Sequence[int], gpus: Sequence[int], **columns: Any) -> JobTable:
+    """Jobs in the order given."""
+    given = {name: np.array(values) for name, values in columns.items() if name not in ("names", "loads", "job_id")}
+    rest = {name: columns[name] for name in ("names", "loads", "job_id") if name in columns}
+    needed = {"submit_ns": submit, "run_ns": run, "gpus": gpus}
+    return JobTable(**{name: np.array(values, np.int64) for name, values in needed.items()}, **given, **rest)  # type: ignore[arg-type]  # columns by name
+
+
+def plan(
+    jobs: JobTable,
+    pools: Mapping[str, float] | None = None,
+    *,
+    name: str = "batch",
+    keeps: Keeps | None = None,
+    watts: float = 400.0,
+    under_cap: UnderCap | None = None,
+    **fields: Any,
+) -> JobsPlan:
+    """All jobs may stand in all pools (name -> speed)."""
+    pools = pools if pools is not None else {"a": 1.0}
+    n = len(jobs)
+    return JobsPlan(
+        name=name,
+        table=jobs,
+        slots=jobs.gpus,
+        choices=(tuple(pools),),
+        choice=np.zeros(n, np.int64),
+        pools={pool: PoolForJobs(speed, 90.0, 50.0, under_cap, None) for pool, speed in pools.items()},
+        active_w={pool: np.full(n, watts) for pool in pools},
+        cpu_load=np.full(n, 0.25),
+        keeps=keeps if keeps is not None else Keeps(saves=False),
+        **fields,
+    )
+
+
+def pool(name: str = "a", count: int = 2, *, logged: bool = True, **fields: Any) -> Pool:
+    """Steady nodes, metered by the log unless said otherwise."""
+    return Pool(
+        name,
+        fields.pop("hardware", hardware()),
+        count,
+        True,
+        fields.pop("idle_timeout_ns", None),
+        logged=logged,
+        **fields,
+    )
+
+
+def run(
+    pools: Sequence[Pool],
+    plans: Sequence[JobsPlan],
+    scheduler: Scheduler | None = None,
+    duration_ns: int | None = None,
+    **more: Any,
+) -> tuple[Outcome, LedgerRecorder]:
+    """What became of the jobs, and the ledger that grew meanwhile."""
+    recorder = LedgerRecorder({one.name: "site" for one in pools}, Bins(HOUR_NS, []))
+    outcome = simulate(
+        pools,
+        (),
+        (),
+        duration_ns=duration_ns,
+        streams=Streams(1),
+        recorder=recorder,
+        rows=plans,
+        scheduler=scheduler,
+        **more,
+    )
+    return outcome, recorder
