@@ -50,6 +50,10 @@ class Machine:
         """GPUs of all nodes of the pool that work is placed on."""
         return self.pool.given_away * self.node.slots
 
+    def slots_of(self, sockets: int) -> int:
+        """Slots of a node that go with so many of its sockets: the GPUs that hang on them, rounded up."""
+        return -(-sockets * self.node.slots // self.node.cpus.count)
+
     def mtbf_ns(self, gpus: int) -> float | None:
         """Mean time between interruptions of a gang on as few nodes as hold it; None where nothing fails."""
         if self.failures is None:

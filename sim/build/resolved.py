@@ -26,7 +26,7 @@ from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
 from sim.spec.campaign import CampaignSpec
-from sim.spec.cluster import Cluster
+from sim.spec.cluster import Cluster, Wanted
 from sim.spec.federated import FederatedSpec
 from sim.spec.jobs import Jobs
 from sim.spec.parts import Parts
@@ -200,11 +200,22 @@ class Resolved:
         only = next(iter(self.gpus)) if len(self.gpus) == 1 else None
         any_only = next(iter(self.machines)) if len(self.machines) == 1 else None
         return tuple(
-            Group(name, wanted.field, label, wanted.gpus, wanted.any_node)
+            Group(name, wanted.field, label, self._slots(wanted, label), wanted.any_node)
             for name, workload in self.parts.workloads.items()
             for wanted in workload.wanted
             if (label := wanted.pool or (any_only if wanted.any_node else only)) is not None
         )
+
+    def _slots(self, wanted: Wanted, label: str) -> int:
+        """Slots that are asked for of a pool; sockets of one that is not there count as such."""
+        if not wanted.sockets:
+            return wanted.gpus
+        machine = self.machines.get(label)
+        return wanted.gpus * (machine.slots_of(wanted.sockets) if machine is not None else wanted.sockets)
+
+    def gang_slots(self, job: Training, label: str) -> int:
+        """Slots of a job's gang in a pool."""
+        return self.machines[label].slots_of(job.sockets) if job.sockets else job.gpus
 
     @cached_property
     def pools(self) -> Mapping[str, Mapping[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
-from sim.spec.workloads import JobWork
+from sim.spec.workloads import TrainingWork
 
 Found = Iterator[tuple[KeyPath, str]]
 
@@ -31,7 +31,7 @@ def instances_alone(resolved: Resolved) -> Found:
                     yield (*path, *at, *asks), f"its GPUs exchange data, and {why}"
 
 
-def _speaks(work: JobWork, gpus: int) -> KeyPath:
+def _speaks(work: TrainingWork, gpus: int) -> KeyPath:
     """Which field says that GPUs of a gang exchange data; none if nothing does."""
     if work.kind == "steps" and work.link_traffic:
         return ("work", "link_traffic")

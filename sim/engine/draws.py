@@ -87,7 +87,8 @@ class Share:
     """Slots of a node held by one owner: W of each of its GPUs, and its load 0..1 on the CPUs that go with them.
 
     ``milli`` are thousandths of a slot beyond the whole ones. ``host_load`` is load on all CPUs of the host beyond
-    those that go with its slots, 0..1 of them all.
+    those that go with its slots, 0..1 of them all. ``on_hosts``: it works on the CPUs alone, so that its GPUs are idle
+    and of the rest of the node only the memory works with it.
     """
 
     owner: str
@@ -97,6 +98,7 @@ class Share:
     cpu_load: float
     milli: int = 0
     host_load: float = 0.0
+    on_hosts: bool = False
 
     @property
     def amount(self) -> float:
@@ -175,9 +177,11 @@ def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots, idl
     )
     draws += _shared(hardware, "cpu", shares, free, idle_state, idle_w, hardware.sockets * socket_w - idle_w, loads)
     at_work = [share.amount / hardware.slots if share.state == "active" else 0.0 for share in shares]
+    on_gpus = [0.0 if share.on_hosts else weight for share, weight in zip(shares, at_work, strict=True)]
     for part in hardware.parts:
-        work_w = (part.active_w - part.idle_w) * sum(at_work)
-        draws += _shared(hardware, part.component, shares, free, idle_state, part.idle_w, work_w, at_work)
+        weights = at_work if hardware.gpu is None or part.component == "dram" else on_gpus
+        work_w = (part.active_w - part.idle_w) * sum(weights)
+        draws += _shared(hardware, part.component, shares, free, idle_state, part.idle_w, work_w, weights)
     return draws
 
 
@@ -188,7 +192,7 @@ def _free_w(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots) -> f
     """
     if hardware.gpu_slots == 1:
         return free.amount * hardware.gpu_idle_w
-    used = sum(share.amount for share in shares if share.state in CLOCKED_UP)
+    used = sum(share.amount for share in shares if share.state in CLOCKED_UP and not share.on_hosts)
     awake = min(free.amount, -used % hardware.gpu_slots)
     return awake * hardware.gpu_awake_w + (free.amount - awake) * hardware.gpu_idle_w
 

@@ -20,13 +20,15 @@ class Wanted(NamedTuple):
     """GPUs that a workload may come to hold at once in one pool; in the only one with GPUs, where none is named.
 
     ``field`` names one of several groups of replicas, and is empty where a workload is all of one kind. Slots of
-    ``any_node`` may be sockets of a node without GPUs.
+    ``any_node`` may be sockets of a node without GPUs. ``sockets`` above 0: it asks for ``gpus`` times so many sockets
+    of hosts instead, and for the slots that go with them.
     """
 
     field: str
     pool: str | None
     gpus: int
     any_node: bool = False
+    sockets: int = 0
 
 
 class MIGSpec(Spec):
