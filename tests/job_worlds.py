@@ -9,11 +9,14 @@ import numpy as np
 
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import LedgerRecorder
+from sim.engine.fleet.logged import FleetNodes, PowerStates
+from sim.engine.fleet.metering import meter
 from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs, UnderCap
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.units import HOUR_NS
+from sim.workload.job_energy import JobEnergy
 from sim.workload.jobs.table import JobTable
 from tests.worlds import hardware
 
@@ -87,3 +90,26 @@ def run(
         **more,
     )
     return outcome, recorder
+
+
+def book_log(pools: Sequence[Pool], plans: Sequence[JobsPlan], outcome: Outcome, recorder: LedgerRecorder) -> JobEnergy:
+    """Books what nodes without meters drew, from the log of who held them."""
+    assert outcome.allocations is not None
+    pool_of = np.repeat(np.arange(len(pools)), [one.count for one in pools]).astype(np.int64)
+    nodes = FleetNodes(
+        pools=tuple(one.name for one in pools),
+        pool_of=pool_of,
+        hardware=tuple(one.hardware for one in pools),
+        kind_of=pool_of,
+        logged=np.repeat([one.logged for one in pools], [one.count for one in pools]),
+    )
+    return meter(
+        outcome.allocations,
+        nodes,
+        PowerStates.always_on(),
+        owners=[one.name for one in plans],
+        owner_of=np.repeat(np.arange(len(plans)), [len(one.table) for one in plans]).astype(np.int64),
+        loads=None,
+        end_ns=outcome.end_ns,
+        recorder=recorder,
+    )

@@ -10,14 +10,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.accounting.ledger import Ledger
 from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON, RANKS, Machines, PoolShape
+from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, Keeps
 from sim.engine.fleet.request import Place, Request
+from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Decision, Preempt, Start, View
 from sim.engine.world import Outcome
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES, Allocations
-from tests.job_worlds import plan, pool, run, table
+from tests.job_worlds import book_log, plan, pool, run, table
 
 S, H = NS_PER_S, HOUR_NS
 
@@ -212,6 +215,31 @@ def test_nodes_with_and_without_meters_see_the_same_jobs(
         assert np.array_equal(getattr(first, name), getattr(second, name)), name
     for name in ("status", "done_ns", "lost_ns", "ended_ns", "preempted"):
         assert np.array_equal(getattr(row, name), getattr(other, name)), name
+
+
+@given(tables(), kept, st.booleans(), st.none() | st.integers(1, 60))
+def test_nodes_with_and_without_meters_draw_the_same(
+    drawn: dict[str, Any], keeps: Keeps, meddling: bool, until: int | None
+) -> None:
+    """To the last digit but for rounding, in every row and bin of the ledger."""
+    scheduler = Meddling(5 * S) if meddling else FirstCome()
+    ledgers = []
+    for logged in (True, False):
+        one = plan(columns(drawn), keeps=keeps, setup_ns=S)
+        own = pool(logged=logged)
+        outcome, recorder = run([own], [one], scheduler, until * S if until else None)
+        if logged:
+            book_log([own], [one], outcome, recorder)
+        ledgers.append(recorder.ledger(outcome.end_ns))
+    first, second = ledgers
+
+    def held(ledger: Ledger) -> list[int]:
+        return [i for i in range(len(ledger.keys)) if ledger.slot_ns[i].any()]
+
+    mine, others = held(first), held(second)
+    assert [first.keys[i] for i in mine] == [second.keys[i] for i in others]
+    assert np.array_equal(first.slot_ns[mine], second.slot_ns[others])
+    np.testing.assert_allclose(first.energy_j[mine], second.energy_j[others], rtol=1e-12, atol=1e-9)
 
 
 # --- what becomes of a job --------------------------------------------------------------------------------------------

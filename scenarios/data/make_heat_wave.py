@@ -1,7 +1,7 @@
 """Writes heat_wave.json: eight made-up days of a heat wave in Dallas, hour by hour, as Open-Meteo would give them.
 
-A typical July day of dallas.csv, which rises by up to 8 K on the fourth and fifth day and falls again; the water in the air
-stays what it is, so that its relative humidity falls (Magnus' formula: Alduchov and Eskridge 1996,
+A typical July day of dallas.csv, which rises by up to 8 K on the fourth and fifth day and falls again; the water in the
+air stays what it is, so that its relative humidity falls (Magnus' formula: Alduchov and Eskridge 1996,
 doi:10.1175/1520-0450(1996)035<0601:IMFAOS>2.0.CO;2).
 """
 

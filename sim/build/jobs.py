@@ -54,6 +54,7 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
         choice=choice,
         pools={label: _pool(spec, label, around.resolved) for label in labels},
         active_w={label: _active_w(spec.load, table, around.resolved.gpus.get(label)) for label in labels},
+        mean_w=_mean_w(spec.load, table),
         cpu_load=_cpu_load(spec, table),
         keeps=_keeps(spec),
         kills=spec.time_limits == "kill",
@@ -89,8 +90,8 @@ def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -
         found.append(("source", "holds no job of this run"))
     if any(label in resolved.gpus for label in labels) and spec.load is not None:
         found += _unknown_watts(spec.load, table)
-    if spec.cpu_load == "trace" and not table.loads and bool(np.isnan(table.cpu_load).any()):
-        count = int(np.isnan(table.cpu_load).sum())
+    count = int((np.isnan(table.cpu_load) & ~_has_loads(table)).sum())
+    if spec.cpu_load == "trace" and count:
         found.append(("cpu_load", f"{count:,} jobs have no load of their CPUs in the trace: give one for all"))
     if spec.gpu_types:
         types = table.names.get("gpu_type", ())
@@ -105,8 +106,8 @@ def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -
 def _unknown_watts(load: JobLoad, table: JobTable) -> list[tuple[str, str]]:
     on_gpus = (table.gpus > 0) | (table.gpu_milli > 0)
     if load.kind == "trace":
-        lacking = int((np.isnan(table.gpu_w) & on_gpus).sum())
-        if lacking and table.loads is None:
+        lacking = int((np.isnan(table.gpu_w) & on_gpus & ~_has_loads(table)).sum())
+        if lacking:
             return [("load", f"the trace has no watts of {lacking:,} jobs: give a load of kind measured or by-kind")]
     if load.kind == "by-kind" and load.other is None:
         names = table.names.get("kind", ())
@@ -179,7 +180,7 @@ def _active_w(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> 
     if gpu is None or load is None:
         return np.zeros(n)
     if load.kind == "trace":
-        return table.gpu_w
+        return np.where(_has_loads(table), np.nan, table.gpu_w)
     if load.kind != "by-kind":
         return np.full(n, gpu_watts(load, gpu)[0])
     other = gpu_watts(load.other, gpu)[0] if load.other is not None else np.nan
@@ -190,8 +191,27 @@ def _active_w(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> 
 
 def _cpu_load(spec: Jobs, table: JobTable) -> Floats:
     if isinstance(spec.cpu_load, str):
-        return table.cpu_load
+        return np.where(_has_loads(table), np.nan, table.cpu_load)
     return np.full(len(table), float(spec.cpu_load))
+
+
+def _has_loads(table: JobTable) -> npt.NDArray[np.bool_]:
+    """Which jobs have loads over time."""
+    if table.loads is None:
+        return np.zeros(len(table), np.bool_)
+    return np.diff(table.loads.first) > 0
+
+
+def _mean_w(load: JobLoad | None, table: JobTable) -> Floats:
+    """W of a GPU of each job that has loads over time, in the mean over its work; those of the others are known."""
+    loads = table.loads
+    if loads is None or load is None or load.kind != "trace":
+        return np.empty(0)
+    ends = np.append(loads.offset_ns[1:], 0)
+    ends[loads.first[1:][_has_loads(table)] - 1] = table.run_ns[_has_loads(table)]
+    of_job = np.repeat(np.arange(len(table)), np.diff(loads.first))
+    joules = np.bincount(of_job, weights=loads.gpu_w * np.maximum(ends - loads.offset_ns, 0), minlength=len(table))
+    return np.where(_has_loads(table), joules / table.run_ns, table.gpu_w)
 
 
 def _keeps(spec: Jobs) -> Keeps:

@@ -21,7 +21,7 @@ from sim.engine import world
 from sim.engine.meter import Draw
 from sim.engine.world import Outcome
 from sim.rng import Streams
-from sim.running.batches import batches
+from sim.running.batches import batches, job_energy
 from sim.workload.jobs.batch import Batch
 
 
@@ -78,6 +78,7 @@ def ended(built: Built) -> Ended:
         end_ns = min(move.end_ns, outcome.end_ns)
         if move.watts and end_ns > move.start_ns:
             recorder.record(move.pool, [Draw("", WAN, move.workload, "active", move.watts, 0)], move.start_ns, end_ns)
+    drawn = job_energy(built, outcome, recorder)
     ledger = recorder.ledger(outcome.end_ns)
     tokens = moved_tokens(ledger, built.routes)
     ledger = with_network(ledger, built.routes, tokens)
@@ -94,7 +95,7 @@ def ended(built: Built) -> Ended:
         activity["placements"] = {move.workload: move.as_dict() for move in built.moved}
     if built.cappings:
         activity["policies"] = policy_log(built.cappings, outcome.end_ns)
-    rows = batches(built, outcome, None)
+    rows = batches(built, outcome, drawn.energy.joules(len(drawn.labels)) if drawn is not None else None)
     if rows:
         activity["batch"] = {batch.workload: batch_metrics(batch) for batch in rows}
     return Ended(Simulated(ledger, activity, outcome.events), outcome, energies, watching.watched, rows)

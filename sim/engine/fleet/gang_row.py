@@ -3,14 +3,17 @@ sleep."""
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import simpy
 
 from sim.engine.cluster import Gang
 from sim.engine.fleet.plan import JobsPlan
 from sim.engine.fleet.request import Request
-from sim.engine.fleet.row import Row
+from sim.engine.fleet.row import FULL_RATE, Row
 from sim.workload.allocations import Outcome, PaceState
 
 if TYPE_CHECKING:
@@ -66,8 +69,30 @@ class GangRow(Row):
 
     def _pace(self, state: PaceState, gpu_w: float, cpu_load: float, rate: float) -> None:
         super()._pace(state, gpu_w, cpu_load, rate)
+        if math.isnan(gpu_w) or math.isnan(cpu_load):
+            self._follow(gpu_w, cpu_load, rate, self._token + 1, None)
+            return
         assert self._gang is not None
         self._gang.set(state, gpu_w, cpu_load)
+
+    def _follow(self, gpu_w: float, cpu_load: float, rate: float, token: int, _event: simpy.Event | None) -> None:
+        """Draws what its loads say at so much work done, and again when they say something else."""
+        if _event is not None and token != self._token:
+            return
+        loads, rows = self.plan.table.loads, self._rows
+        assert loads is not None
+        assert self._gang is not None
+        self.advance()
+        done_ns = self._todo_ns - self._left_ns
+        own = slice(int(loads.first[self.i]), int(loads.first[self.i + 1]))
+        at = own.start + int(np.searchsorted(loads.offset_ns[own], done_ns, side="right")) - 1
+        watts = float(loads.gpu_w[at]) if math.isnan(gpu_w) else gpu_w
+        self._gang.set("active", watts, float(loads.cpu_load[at]) if math.isnan(cpu_load) else cpu_load)
+        if at + 1 < own.stop and rate > 0.0:
+            wait_ns = -(-(int(loads.offset_ns[at + 1]) - done_ns) * FULL_RATE // round(rate * FULL_RATE))
+            due = rows.env.wait(wait_ns)
+            assert due.callbacks is not None
+            due.callbacks.append(partial(self._follow, gpu_w, cpu_load, rate, token))
 
     def _end_stint(self, outcome: Outcome) -> None:
         super()._end_stint(outcome)

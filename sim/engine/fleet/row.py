@@ -6,6 +6,7 @@ where it is preempted, saving its state. Under a cap it works at a lower rate fr
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -110,7 +111,8 @@ class Row:
     @property
     def active_w(self) -> float:
         """W of one of its GPUs at work without a cap, in the pool where it stands."""
-        return float(self.plan.active_w[self.pool][self.i])
+        watts = float(self.plan.active_w[self.pool][self.i])
+        return float(self.plan.mean_w[self.i]) if math.isnan(watts) else watts
 
     @property
     def loaded_w(self) -> float:
@@ -154,7 +156,12 @@ class Row:
         self.pool = machines.pools[machines.pool_of[places[0].node]].name
         milli = [place.total_milli for place in places]
         self._stint = self._rows.log.begin(
-            self.number, self._rows.env.now_ns, [place.node for place in places], milli, self._cpu_shares(places, milli)
+            self.number,
+            self._rows.env.now_ns,
+            [place.node for place in places],
+            milli,
+            self._cpu_shares(places, milli),
+            self._todo_ns - self._left_ns,
         )
         self._rows.running[self.number] = self
         self._rows.set_status(self.number, "running")
@@ -190,25 +197,28 @@ class Row:
     def _work(self) -> None:
         """Works at the present rate until it is done."""
         rate, watts = 1.0, self.active_w
+        told_w = float(self.plan.active_w[self.pool][self.i])  # NaN: by its loads
         here = self._here
         if self._caps_w is not None and here.under_cap is not None:
             cap_w = min(self._caps_w.values())
             if cap_w < watts:
                 rate, watts = here.under_cap(watts, cap_w) if cap_w > here.loaded_w else (0.0, here.loaded_w)
+                told_w = watts
         rate *= here.speed
         held = self.request.held_slots
         if held != self.request.slots and self.plan.speed_up is not None:
             rate *= self.plan.speed_up(held, self.request.slots)
         self._rate = round(rate * FULL_RATE)
         takes_ns = -(-self._left_ns * FULL_RATE // self._rate) if self._rate else None
-        self._do("working", "active", watts, self._rate / FULL_RATE, takes_ns, self._done)
+        self._do("working", "active", told_w, self._rate / FULL_RATE, takes_ns, self._done)
 
     def _do(
         self, doing: Doing, state: PaceState, gpu_w: float, rate: float, takes_ns: int | None, then: object
     ) -> None:
         """Does something from now on, for so long (None: until told otherwise, or killed)."""
         now_ns = self._rows.env.now_ns
-        self._doing, self._since_ns, self.gpu_w = doing, now_ns, gpu_w
+        self._doing, self._since_ns = doing, now_ns
+        self.gpu_w = self.active_w if math.isnan(gpu_w) else gpu_w
         cpu_load = float(self.plan.cpu_load[self.i]) if state == "active" else 0.0
         self._pace(state, gpu_w, cpu_load, rate)
         self._token += 1

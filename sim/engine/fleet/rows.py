@@ -138,6 +138,7 @@ class Rows:
             slack_ns=int(table.slack_ns[i]),
             least=max(0, int(table.min_gpus[i])),
             most=max(0, int(table.max_gpus[i])),
+            speed_up=plan.speed_up,
         )
 
 
