@@ -197,6 +197,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
     "placement": {
         "sim.spec.placements:AnyPlace": "sim.build.schedulers:anywhere",
         "sim.spec.placements:PackedPlace": "sim.build.schedulers:packed",
+        "sim.spec.placements:SpreadPlace": "sim.build.schedulers:spread",
+        "sim.spec.placements:TopologyPlace": "sim.build.schedulers:topology",
+        "sim.spec.placements:BestFitPlace": "sim.build.schedulers:best_fit",
+        "sim.spec.placements:FgdPlace": "sim.build.schedulers:fgd",
+        "sim.spec.placements:LeastPowerPlace": "sim.build.schedulers:least_power",
     },
     "fabric": {
         "sim.spec.fabric:Rail": "sim.build.fabric:rail",

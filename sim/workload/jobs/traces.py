@@ -47,6 +47,14 @@ def job_formats() -> dict[str, JobFormat]:
     return named(FAMILY)
 
 
+def is_job_trace(path: Path) -> bool:
+    """Whether a file begins as a trace of jobs does, in any format known. Raises ``InputError`` for one that cannot be
+    read."""
+    with open_text(path) as text:
+        head = text.read(HEAD)
+    return bool(head.strip()) and any(form.fits(head) for form in job_formats().values())
+
+
 def read_jobs(path: Path, wanted: str | None = None, *, terms: Terms = AS_TOLD, skip: bool = False) -> JobTrace:
     """The jobs of a trace file, plain or packed.
 
