@@ -71,6 +71,11 @@ class SchedulerSpec(Choice):
 
     family: ClassVar[str] = "scheduler"
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The signals that it looks at, of the site of each pool: ``carbon``, ``marginal`` or ``price``."""
+        return ()
+
 
 class Cluster(Spec):
     """All pools, and the scheduler of their GPUs."""

@@ -121,6 +121,11 @@ class Spot(Placed):
     kind: Literal["spot"]
     regular: SchedulerSpec
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """What the other looks at."""
+        return self.regular.looks_at
+
 
 class CarbonAware(SchedulerSpec):
     """Jobs with slack wait for the cleanest (or cheapest) time within it; ``then`` schedules those that may start."""
@@ -130,3 +135,8 @@ class CarbonAware(SchedulerSpec):
     kind: Literal["carbon-aware"]
     signal: Literal["carbon", "marginal", "price"]
     then: SchedulerSpec
+
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """Its signal, and what the other looks at."""
+        return (self.signal, *self.then.looks_at)
