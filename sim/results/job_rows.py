@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sim.accounting.batch import bounded_slowdown, job_gpu_hours, sent_back
 from sim.accounting.queueing import ClusterSeries, OnBins
-from sim.units import J_PER_KWH, SECONDS_PER_NS
+from sim.units import J_PER_KWH, NS_PER_S
 from sim.workload.allocations import OUTCOMES
 from sim.workload.jobs.batch import ENDS, NEVER, Batch, DomainSeries
 from sim.workload.jobs.table import LABELS, UNKNOWN, JobTable
@@ -138,7 +138,7 @@ def cluster_rows(series: ClusterSeries, domains: Sequence[DomainSeries] = ()) ->
 
 
 def _seconds(ns: Ints, there: Bools | None = None) -> pa.Array:
-    return pa.array(ns * SECONDS_PER_NS, mask=None if there is None else ~there)
+    return pa.array(ns / NS_PER_S, mask=None if there is None else ~there)
 
 
 def _known(values: Ints) -> pa.Array:

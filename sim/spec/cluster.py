@@ -76,6 +76,11 @@ class SchedulerSpec(Choice):
         """The signals that it looks at, of the site of each pool: ``carbon``, ``marginal`` or ``price``."""
         return ()
 
+    @property
+    def names_pools(self) -> tuple[str, ...]:
+        """Pools that it names, which must be there."""
+        return ()
+
 
 class Cluster(Spec):
     """All pools, and the scheduler of their GPUs."""

@@ -27,6 +27,11 @@ class Placed(SchedulerSpec):
         default=None, description="On which nodes a job starts; {kind: anywhere}, if absent."
     )
 
+    @property
+    def names_pools(self) -> tuple[str, ...]:
+        """Those of its placement."""
+        return self.placement.names_pools if self.placement is not None else ()
+
 
 class Fifo(Placed):
     """First come first served: whoever waits for GPUs holds up those behind it."""
@@ -126,6 +131,11 @@ class Spot(Placed):
         """What the other looks at."""
         return self.regular.looks_at
 
+    @property
+    def names_pools(self) -> tuple[str, ...]:
+        """Its own and those of the other."""
+        return super().names_pools + self.regular.names_pools
+
 
 class CarbonAware(SchedulerSpec):
     """Jobs with slack wait for the cleanest (or cheapest) time within it; ``then`` schedules those that may start."""
@@ -140,3 +150,8 @@ class CarbonAware(SchedulerSpec):
     def looks_at(self) -> tuple[str, ...]:
         """Its signal, and what the other looks at."""
         return (self.signal, *self.then.looks_at)
+
+    @property
+    def names_pools(self) -> tuple[str, ...]:
+        """Those of the other."""
+        return self.then.names_pools
