@@ -266,7 +266,8 @@ def _pools(resolved: Resolved) -> Found:
     """Every workload finds its GPUs in pools that are there and have some."""
     unread, gpus = resolved.hardware.unread, resolved.gpus
     there = [*resolved.machines, *unread]
-    scheduler = resolved.parts.cluster.scheduler
+    cluster = resolved.parts.cluster
+    scheduler = cluster.scheduler if cluster is not None else None
     for label in dict.fromkeys(scheduler.names_pools if scheduler is not None else ()):
         if label not in there:
             yield ("cluster", "scheduler"), f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
