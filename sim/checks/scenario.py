@@ -268,9 +268,9 @@ def _pools(resolved: Resolved) -> Found:
     there = [*resolved.machines, *unread]
     cluster = resolved.parts.cluster
     scheduler = cluster.scheduler if cluster is not None else None
-    for label in dict.fromkeys(scheduler.names_pools if scheduler is not None else ()):
-        if label not in there:
-            yield ("cluster", "scheduler"), f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
+    for named in dict.fromkeys(scheduler.names_pools if scheduler is not None else ()):
+        if named not in there:
+            yield ("cluster", "scheduler"), f"unknown pool '{named}'{nearest(named, there)}  ({', '.join(there)})"
     for name, workload in resolved.parts.workloads.items():
         if name in resolved.choosing:
             continue  # told with what it chooses from
