@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +28,7 @@ from sim.kinds import builder
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
 from sim.rng import Streams
+from sim.signals import Signal
 from sim.spec.cluster import NodePool
 
 Ints = npt.NDArray[np.int64]
@@ -72,11 +73,21 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         campaigns=tuple(built[name] for name in resolved.campaigns),
         federated=tuple(built[name] for name in resolved.federated),
         batches=tuple(built[name] for name in resolved.batches),
-        signals={},
+        signals=_looked_at(resolved, seen.signals),
         steps=step_plans(resolved),
         swings=swings(resolved),
         traces=trace_plans(resolved),
     )
+
+
+def _looked_at(resolved: Resolved, shown: Mapping[str, Mapping[str, Signal]]) -> dict[str, dict[str, Signal]]:
+    """What the scheduler looks at of the site of each pool; nothing more, since what is seen counts in the key."""
+    assert resolved.parts.cluster is not None
+    chosen = resolved.parts.cluster.scheduler
+    names = dict.fromkeys(chosen.looks_at if chosen is not None else ())
+    if not names:
+        return {}
+    return {pool: {name: shown[site][name] for name in names} for pool, site in resolved.sites.items()}
 
 
 def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:

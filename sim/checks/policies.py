@@ -104,6 +104,10 @@ def signal_problems(resolved: Resolved, signals: Signals) -> Found:
                 problem = _unseen(*compared, signals[resolved.sites[pool]])
                 if problem is not None:
                     yield ("policies", i, "when", "signal"), problem
+    scheduler = resolved.parts.cluster.scheduler if resolved.parts.cluster is not None else None
+    for signal in dict.fromkeys(scheduler.looks_at if scheduler is not None else ()):
+        for pool in sorted(pool for pool in resolved.sites if signal not in signals[resolved.sites[pool]]):
+            yield ("cluster", "scheduler"), f"{_unseen(signal, None, {})}, which the scheduler looks at (pool '{pool}')"
     yield from _throttled(resolved)
 
 

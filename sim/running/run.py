@@ -142,7 +142,9 @@ def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     """What the policies and routes of a scenario ask of signals that these do not give; a run refuses it."""
     resolved, document = loaded.answers, loaded.document
     scheduled = any(job.schedule is not None or job.place is not None for job in resolved.jobs.values())
-    if not scheduled and not resolved.parts.policies and not resolved.parts.routes:
+    scheduler = resolved.parts.cluster.scheduler if resolved.parts.cluster is not None else None
+    looking = scheduler is not None and bool(scheduler.looks_at)
+    if not scheduled and not looking and not resolved.parts.policies and not resolved.parts.routes:
         return ()
     signals = {name: shown(site.grid) for name, site in accounting_plan(resolved).sites.items()}
     try:
