@@ -64,6 +64,7 @@ from sim.training.topology import Island
 from sim.units import DAY_NS, HOUR_NS
 from sim.workload.fleet import DeviceClass, Fleet
 from sim.workload.jobs.table import COLUMNS, LABELS, UNKNOWN, JobTable
+from sim.workload.jobs.traces import job_formats
 from sim.workload.laws import Lognormal
 from sim.workload.traces import trace_formats
 from tests import fleets, test_publishers_files
@@ -324,7 +325,7 @@ def work_is_paid_for(spec: Any) -> None:
     energy = first["energy_kwh"]
     assert energy["by_workload"]["mine"] > 0.0
     assert math.isclose(sum(energy["by_workload"].values()), energy["it"], rel_tol=1e-12)
-    assert any("mine" in first.get(part, {}) for part in ("jobs", "serving", "campaigns", "federated"))
+    assert any("mine" in first.get(part, {}) for part in ("jobs", "serving", "campaigns", "federated", "batch"))
     assert all(wanted.gpus >= 1 for wanted in spec.wanted)
 
 
@@ -558,6 +559,17 @@ def _jobs_with(**changes: Any) -> JobTable:
     return jobs_of(GeneratedJobs.model_validate(written), JobsAsked("test", ORIGIN, 10 * DAY_NS, Streams(1)))
 
 
+def elastic_jobs_gain_less_and_less(spec: Any) -> None:
+    """1 on what is asked for; more slots never slow a job, and each adds no more than the one before it."""
+    speed = kinds.builder(spec)(spec)
+    assert content_hash(speed)
+    rates = np.array([speed(slots, 4) for slots in range(1, 33)])
+    assert rates[3] == 1.0
+    assert (np.diff(rates) >= 0.0).all()
+    assert (np.diff(rates, 2) <= 1e-12).all()
+    assert (rates[3:] <= np.arange(4, 33) / 4).all()
+
+
 def jobs_are_submitted_as_often_as_asked(spec: Any) -> None:
     """20 an hour, by a rate or by the load of 20 GPUs with jobs of one GPU-hour: as many as that, within four standard
     deviations of so many gaps with the largest coefficient of variation here."""
@@ -650,6 +662,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "scheduler": schedulers_place_what_there_is,
     "placement": placements_find_room,
     "fabric": fabrics_join_a_gang,
+    "speed-up": elastic_jobs_gain_less_and_less,
     "job source": jobs_come_in_order,
     "job arrivals": jobs_are_submitted_as_often_as_asked,
     "job size": sizes_have_their_mean,
@@ -674,6 +687,10 @@ def test_formats_of_traces_and_recordings_are_told_apart() -> None:
         assert form.name == name
         assert form.columns
         assert len({(one.json, one.columns) for one in trace_formats().values()}) == len(trace_formats())
+    for called, of_jobs in job_formats().items():
+        assert of_jobs.name == called
+        assert of_jobs.columns
+        assert not of_jobs.fits("a,b,c")
     blank = Text("blank.csv", ("a,b,c",))
     for reader in formats():
         assert reader.NAME

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from sim.accounting.metrics import distribution
 from sim.accounting.queueing import queue_steps
-from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
+from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES
 from sim.workload.jobs.batch import ENDS, Batch, segment_sums
 from sim.workload.jobs.laws import offered_load
@@ -70,16 +70,18 @@ def batch_metrics(batch: Batch) -> dict[str, Any]:
     if gpus and bool((table.gpus > 0).any() or (table.gpu_milli > 0).any()):
         metrics["offered_load"] = offered_load(table, gpus, batch.end_ns)
     if started.any():
-        metrics["wait_s"] = _distribution(wait_ns[started] * SECONDS_PER_NS)
+        metrics["wait_s"] = _distribution(wait_ns[started] / NS_PER_S)
     if ended.any():
         turnaround_ns = (batch.ends.end_ns - table.submit_ns)[ended]
-        metrics["turnaround_s"] = _distribution(turnaround_ns * SECONDS_PER_NS)
+        metrics["turnaround_s"] = _distribution(turnaround_ns / NS_PER_S)
         metrics["bounded_slowdown"] = _distribution(bounded_slowdown(batch)[ended])
         metrics["makespan_s"] = int(batch.ends.end_ns[ended].max() - table.submit_ns.min()) / NS_PER_S
     due = table.deadline_ns != UNKNOWN
     if due.any():
         metrics["deadlines"] = int(due.sum())
         metrics["deadlines_missed"] = int(missed(batch).sum())
+    if table.told:
+        metrics["source_notes"] = list(table.told)
     if batch.joules is not None:
         metrics["energy_kwh"] = float(batch.joules.sum()) / J_PER_KWH
         if held:

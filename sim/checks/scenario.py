@@ -268,6 +268,11 @@ def _pools(resolved: Resolved) -> Found:
     """Every workload finds its GPUs in pools that are there and have some."""
     unread, gpus = resolved.hardware.unread, resolved.gpus
     there = [*resolved.machines, *unread]
+    cluster = resolved.parts.cluster
+    scheduler = cluster.scheduler if cluster is not None else None
+    for named in dict.fromkeys(scheduler.names_pools if scheduler is not None else ()):
+        if named not in there:
+            yield ("cluster", "scheduler"), f"unknown pool '{named}'{nearest(named, there)}  ({', '.join(there)})"
     for name, workload in resolved.parts.workloads.items():
         if name in resolved.choosing:
             continue  # told with what it chooses from

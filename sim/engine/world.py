@@ -18,7 +18,9 @@ from sim.engine.federated import Federated, FederatedPlan
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.plan import JobsPlan, RowsRecord
-from sim.engine.fleet.rows import Rows
+from sim.engine.fleet.power.control import PowerControl
+from sim.engine.fleet.power.plan import PowerPlan
+from sim.engine.fleet.rows import Rows, RowsOfPool
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.meter import Recorder
@@ -34,6 +36,7 @@ from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import DAY_NS
 from sim.workload.allocations import Allocations
+from sim.workload.power_records import PowerLog
 from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
 from sim.workload.serving_records import ServingLog
 
@@ -114,6 +117,7 @@ class Outcome:
     federated: tuple[FederatedRecord, ...] = ()
     rows: tuple[RowsRecord, ...] = ()
     allocations: Allocations | None = None
+    power: PowerLog | None = None
 
 
 def simulate(
@@ -134,6 +138,7 @@ def simulate(
     federated: Sequence[FederatedPlan] = (),
     rows: Sequence[JobsPlan] = (),
     signals: Mapping[str, Mapping[str, Signal]] | None = None,
+    power: PowerPlan | None = None,
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -163,7 +168,12 @@ def simulate(
     of_pool = {
         pool.name: [
             Node(
-                env, recorder, f"{pool.name}/{i}", pool.name, _units(pool, i, streams), powered=pool.powered_at_first(i)
+                env,
+                recorder,
+                f"{pool.name}/{i}",
+                pool.name,
+                units_of(pool, i, streams),
+                powered=pool.powered_at_first(i),
             )
             for i in range(pool.count)
         ]
@@ -188,10 +198,16 @@ def simulate(
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
     by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
     for cap in caps:
-        env.process(follow_caps(env, cap, by_name[cap.target]))
+        if tables is not None and cap.pool:
+            env.process(follow_caps(env, cap, RowsOfPool(tables, cap.target, cap.pool)))
+        else:
+            env.process(follow_caps(env, cap, by_name[cap.target]))
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     for search in searches:
         search.throttles = throttles
+    shared = (
+        PowerControl(env, power, cluster, nodes, tables, {job.name: job for job in jobs}) if power is not None else None
+    )
     if duration_ns is not None:
         env.run(until=duration_ns)
     else:
@@ -221,6 +237,7 @@ def simulate(
         campaigns=tuple(search.record() for search in searches),
         federated=tuple(fleet.record() for fleet in fleets),
         rows=tables.records() if tables is not None else (),
+        power=shared.log() if shared is not None else None,
         allocations=tables.log.allocations(env.now_ns) if tables is not None else None,
     )
     for service in pools_running:
@@ -244,8 +261,8 @@ def _compiled(
     return Outcome(run.end_ns, (), (), (), run.events, rows=run.records, allocations=run.allocations)
 
 
-def _units(pool: Pool, i: int, streams: Streams) -> NodeHardware:
-    """The hardware of one node, its GPUs drawn from their fleet: lognormal factors of mean 1, taken together."""
+def units_of(pool: Pool, i: int, streams: Streams) -> NodeHardware:
+    """The hardware of node ``i`` of a pool, its GPUs drawn from their fleet: lognormal factors of mean 1, together."""
     if not pool.unit_spread or pool.hardware.gpu is None:
         return pool.hardware
     drawn = streams(f"units/{pool.name}/{i}").normal(0.0, pool.unit_spread, pool.hardware.slots)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sim.accounting.batch import bounded_slowdown, job_gpu_hours, sent_back
 from sim.accounting.queueing import ClusterSeries, OnBins
-from sim.units import J_PER_KWH, SECONDS_PER_NS
+from sim.units import J_PER_KWH, NS_PER_S
 from sim.workload.allocations import OUTCOMES
 from sim.workload.jobs.batch import ENDS, NEVER, Batch, DomainSeries
 from sim.workload.jobs.table import LABELS, UNKNOWN, JobTable
@@ -67,7 +67,19 @@ def jobs_table(trainings: pa.Table, batches: Sequence[Batch]) -> pa.Table:
     """All jobs of a run: trainings, then jobs as rows; what either kind does not have is null."""
     if not batches:
         return trainings
-    return pa.concat_tables([trainings, *map(job_rows, batches)], promote_options="permissive").combine_chunks()
+    tables = [trainings, *map(job_rows, batches)]
+    schema = pa.unify_schemas([table.schema for table in tables], promote_options="permissive")
+    rows = [_under(schema, table) for table in tables if len(table)]  # one alone is not copied
+    return pa.concat_tables(rows).combine_chunks() if len(rows) > 1 else rows[0]
+
+
+def _under(schema: pa.Schema, table: pa.Table) -> pa.Table:
+    """A table with all columns of a schema, null where it has none."""
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def stint_rows(batches: Sequence[Batch]) -> pa.Table:
@@ -138,7 +150,7 @@ def cluster_rows(series: ClusterSeries, domains: Sequence[DomainSeries] = ()) ->
 
 
 def _seconds(ns: Ints, there: Bools | None = None) -> pa.Array:
-    return pa.array(ns * SECONDS_PER_NS, mask=None if there is None else ~there)
+    return pa.array(ns / NS_PER_S, mask=None if there is None else ~there)
 
 
 def _known(values: Ints) -> pa.Array:
