@@ -197,6 +197,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
     "placement": {
         "sim.spec.placements:AnyPlace": "sim.build.schedulers:anywhere",
         "sim.spec.placements:PackedPlace": "sim.build.schedulers:packed",
+        "sim.spec.placements:SpreadPlace": "sim.build.schedulers:spread",
+        "sim.spec.placements:TopologyPlace": "sim.build.schedulers:topology",
+        "sim.spec.placements:BestFitPlace": "sim.build.schedulers:best_fit",
+        "sim.spec.placements:FgdPlace": "sim.build.schedulers:fgd",
+        "sim.spec.placements:LeastPowerPlace": "sim.build.schedulers:least_power",
     },
     "fabric": {
         "sim.spec.fabric:Rail": "sim.build.fabric:rail",
@@ -250,9 +255,13 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
     "job trace": {
         "swf": "sim.workload.jobs.swf:SWF",
         "slurm": "sim.workload.jobs.slurm:SLURM",
+        "alibaba-2020": "sim.workload.jobs.alibaba_2020:ALIBABA_2020",
         "alibaba-2023": "sim.workload.jobs.alibaba_pods:ALIBABA_2023",
         "alibaba-2025": "sim.workload.jobs.alibaba_pods:ALIBABA_2025",
         "alibaba-2026": "sim.workload.jobs.alibaba_pods:ALIBABA_2026",
+        "philly": "sim.workload.jobs.philly:PHILLY",
+        "helios": "sim.workload.jobs.helios:HELIOS",
+        "acme": "sim.workload.jobs.helios:ACME",
         "gaia": "sim.workload.jobs.gaia:GAIA",
         "coldaisle": "sim.workload.jobs.plain:COLDAISLE",
     },

@@ -168,7 +168,7 @@ def test_without_the_package_its_kinds_are_unknown_and_with_it_they_are_in_the_s
     (tmp_path / "s.yaml").write_text(json.dumps(scenario))
     refused = command("check", "s.yaml", cwd=tmp_path, path=tmp_path)
     assert refused.returncode == 2
-    assert "unknown 'shortest-first'  (fifo)" in refused.stderr + refused.stdout
+    assert "unknown 'shortest-first'; did you mean 'shortest'?" in refused.stderr + refused.stdout
     assert '"shortest-first"' in command("schema", cwd=tmp_path, path=installed).stdout
 
 

@@ -1,5 +1,4 @@
-"""Writes carbon_price_hourly.csv: what a made-up consumer pays for a MWh of the grid ``sun_and_gas``, USD, by carbon
-price.
+"""Writes carbon_price_hourly.csv: USD that a made-up consumer pays for a MWh of ``sun_and_gas``, by carbon price.
 
 Electricity is a tariff with cheap nights (22:00 to 06:00, UTC): 45 USD/MWh, and 65 by day. On top comes the carbon
 price of what is emitted, at the grid's average intensity of the hour: 50 USD a tonne leave the nights the cheapest, 150

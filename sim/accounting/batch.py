@@ -80,6 +80,8 @@ def batch_metrics(batch: Batch) -> dict[str, Any]:
     if due.any():
         metrics["deadlines"] = int(due.sum())
         metrics["deadlines_missed"] = int(missed(batch).sum())
+    if table.told:
+        metrics["source_notes"] = list(table.told)
     if batch.joules is not None:
         metrics["energy_kwh"] = float(batch.joules.sum()) / J_PER_KWH
         if held:

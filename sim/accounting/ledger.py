@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,7 @@ class Drawing(Protocol):
     def slots(self) -> int: ...
     @property
     def milli(self) -> int: ...
+    def of(self, owner: str) -> Self: ...
 
 
 @dataclass(frozen=True, eq=False)

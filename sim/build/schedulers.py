@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from sim.engine.fleet.placements.anywhere import Anywhere
+from sim.engine.fleet.placements.best_fit import BestFit
+from sim.engine.fleet.placements.fgd import LeastFragmentation, TypicalTask
+from sim.engine.fleet.placements.least_power import LeastPower
 from sim.engine.fleet.placements.packed import Packed
+from sim.engine.fleet.placements.spread import Spread
+from sim.engine.fleet.placements.topology import Topology
 from sim.engine.fleet.schedulers.carbon_aware import WaitWithinSlack
 from sim.engine.fleet.schedulers.conservative import Conservative
 from sim.engine.fleet.schedulers.deadline import Deadline
@@ -18,6 +25,8 @@ from sim.kinds import builder
 from sim.spec import placements as places
 from sim.spec import schedulers as specs
 from sim.spec.cluster import Cluster
+
+MIB = 1 << 20
 
 
 def scheduler(cluster: Cluster) -> Scheduler:
@@ -91,3 +100,40 @@ def anywhere(_spec: places.AnyPlace) -> Anywhere:
 def packed(_spec: places.PackedPlace) -> Packed:
     """As few nodes as can be."""
     return Packed()
+
+
+def spread(_spec: places.SpreadPlace) -> Spread:
+    """The emptiest nodes."""
+    return Spread()
+
+
+def topology(spec: places.TopologyPlace) -> Topology:
+    """Few racks."""
+    return Topology(spec.most_racks)
+
+
+def best_fit(_spec: places.BestFitPlace) -> BestFit:
+    """Where least is left."""
+    return BestFit()
+
+
+def fgd(spec: places.FgdPlace) -> LeastFragmentation:
+    """Where least is fragmented; shares are of all that are named."""
+    whole = sum(task.share for task in spec.typical)
+    return LeastFragmentation(
+        tuple(
+            TypicalTask(
+                task.share / whole,
+                task.gpus,
+                task.gpu_milli,
+                round(1000 * task.cpus),
+                math.ceil(task.memory / MIB),
+            )
+            for task in spec.typical
+        )
+    )
+
+
+def least_power(spec: places.LeastPowerPlace) -> LeastPower:
+    """Efficient pools first, as few nodes awake as can be."""
+    return LeastPower(tuple(spec.order))

@@ -54,10 +54,14 @@ def cap_problems(resolved: Resolved) -> Found:
             if not all(map(can_be_capped, works)):
                 yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
                 continue
+            batch = resolved.batches.get(capped.workload)
+            if batch is not None and batch.load is not None and batch.load.kind == "nameplate":
+                yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
+                continue
             own_w = [gpu_watts(work.load, gpu)[1] if work.kind == "gpu-hours" else loaded_w for work in works]
             loaded_w = max(own_w, default=loaded_w)
             endless = policy.condition is not None and policy.condition.endless
-            if not works and endless and parts.open_ended:
+            if not works and batch is None and endless and parts.open_ended:
                 yield (*path, "when"), "a daily cap of a serving workload needs a scenario with a 'duration'"
             yield from _within_reach(path, policy, gpu, loaded_w)
 
@@ -139,6 +143,9 @@ def _throttled(resolved: Resolved) -> Found:
         if policy.limit is None and not resolved.places[name].facility.has_limits:
             yield (*path, "limit"), "required: the facility of the site is a fixed PUE, which says nothing of a limit"
         for group in resolved.held[i]:
+            if group.workload in resolved.batches:
+                message = "has jobs as rows, which a throttle does not slow; give it a power cap, or power limits"
+                yield (*path, "site"), f"'{group.workload}' at '{name}' {message}"
             if group.workload in resolved.serving:
                 message = "is a serving workload, which is not throttled; give it a power cap"
                 yield (*path, "site"), f"'{group.workload}' at '{name}' {message}"

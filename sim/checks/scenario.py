@@ -266,6 +266,10 @@ def _pools(resolved: Resolved) -> Found:
     """Every workload finds its GPUs in pools that are there and have some."""
     unread, gpus = resolved.hardware.unread, resolved.gpus
     there = [*resolved.machines, *unread]
+    scheduler = resolved.parts.cluster.scheduler
+    for label in dict.fromkeys(scheduler.names_pools if scheduler is not None else ()):
+        if label not in there:
+            yield ("cluster", "scheduler"), f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
     for name, workload in resolved.parts.workloads.items():
         if name in resolved.choosing:
             continue  # told with what it chooses from

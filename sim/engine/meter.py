@@ -28,6 +28,10 @@ class Draw(NamedTuple):
     slots: int
     milli: int = 0
 
+    def of(self, owner: str) -> Draw:
+        """The same, for another."""
+        return self._replace(owner=owner)
+
 
 class Recorder(Protocol):
     """What books draws: all that the engine knows of a ledger."""

@@ -18,7 +18,7 @@ from sim.engine.federated import Federated, FederatedPlan
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.plan import JobsPlan, RowsRecord
-from sim.engine.fleet.rows import Rows
+from sim.engine.fleet.rows import Rows, RowsOfPool
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.meter import Recorder
@@ -163,7 +163,12 @@ def simulate(
     of_pool = {
         pool.name: [
             Node(
-                env, recorder, f"{pool.name}/{i}", pool.name, _units(pool, i, streams), powered=pool.powered_at_first(i)
+                env,
+                recorder,
+                f"{pool.name}/{i}",
+                pool.name,
+                units_of(pool, i, streams),
+                powered=pool.powered_at_first(i),
             )
             for i in range(pool.count)
         ]
@@ -188,7 +193,10 @@ def simulate(
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
     by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
     for cap in caps:
-        env.process(follow_caps(env, cap, by_name[cap.target]))
+        if tables is not None and cap.pool:
+            env.process(follow_caps(env, cap, RowsOfPool(tables, cap.target, cap.pool)))
+        else:
+            env.process(follow_caps(env, cap, by_name[cap.target]))
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     for search in searches:
         search.throttles = throttles
@@ -244,8 +252,8 @@ def _compiled(
     return Outcome(run.end_ns, (), (), (), run.events, rows=run.records, allocations=run.allocations)
 
 
-def _units(pool: Pool, i: int, streams: Streams) -> NodeHardware:
-    """The hardware of one node, its GPUs drawn from their fleet: lognormal factors of mean 1, taken together."""
+def units_of(pool: Pool, i: int, streams: Streams) -> NodeHardware:
+    """The hardware of node ``i`` of a pool, its GPUs drawn from their fleet: lognormal factors of mean 1, together."""
     if not pool.unit_spread or pool.hardware.gpu is None:
         return pool.hardware
     drawn = streams(f"units/{pool.name}/{i}").normal(0.0, pool.unit_spread, pool.hardware.slots)

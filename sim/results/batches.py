@@ -24,6 +24,11 @@ def batch_grids(summary: Mapping[str, Any]) -> list[Grid]:
     ]
 
 
+def batch_remarks(summary: Mapping[str, Any]) -> list[str]:
+    """What a reader of the grids should know beside them: of which rows of a trace something was made, and what."""
+    return [f"{name}: {note}" for name, one in summary["batch"].items() for note in one.get("source_notes", ())]
+
+
 def _filled(grid: Grid) -> Grid:
     """Without columns in which nothing stands."""
     header, rows = grid

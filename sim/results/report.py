@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.accounting.ledger import OUTSIDE, Ledger
 from sim.results import charts
-from sim.results.batches import batch_grids
+from sim.results.batches import batch_grids, batch_remarks
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import HEADLINE
 from sim.results.cluster_report import cluster_pictures
@@ -193,7 +193,8 @@ def _batches(run: Results) -> str:
     pictures = ""
     if run.stint_table is not None and run.cluster_table is not None:
         pictures = cluster_pictures(run.stint_table, run.cluster_table, run.job_table)
-    return f"<h2>The cluster and its jobs</h2>{grids}{pictures}"
+    remarks = "".join(f'<p class="note">{escape(remark)}</p>' for remark in batch_remarks(run.summary))
+    return f"<h2>The cluster and its jobs</h2>{grids}{remarks}{pictures}"
 
 
 def _steps(splits: Mapping[str, Mapping[str, float]]) -> str:

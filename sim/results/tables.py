@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sim.results.batches import batch_grids
+from sim.results.batches import batch_grids, batch_remarks
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import Grid, mass, number, share
@@ -45,6 +45,7 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
         parts += [Text(remark, style="yellow") for remark in throttle_remarks(summary)]
     if summary.get("batch"):
         parts += [grid_table(grid) for grid in batch_grids(summary)]
+        parts += [Text(remark, style="dim") for remark in batch_remarks(summary)]
     if summary.get("campaigns"):
         parts += [grid_table(grid) for grid in campaign_grids(summary)]
     if summary.get("federated"):

@@ -71,6 +71,11 @@ class SchedulerSpec(Choice):
 
     family: ClassVar[str] = "scheduler"
 
+    @property
+    def names_pools(self) -> tuple[str, ...]:
+        """Pools that it names, which must be there."""
+        return ()
+
 
 class Cluster(Spec):
     """All pools, and the scheduler of their GPUs."""

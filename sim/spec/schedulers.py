@@ -27,6 +27,11 @@ class Placed(SchedulerSpec):
         default=None, description="On which nodes a job starts; {kind: anywhere}, if absent."
     )
 
+    @property
+    def names_pools(self) -> tuple[str, ...]:
+        """Those of its placement."""
+        return self.placement.names_pools if self.placement is not None else ()
+
 
 class Fifo(Placed):
     """First come first served: whoever waits for GPUs holds up those behind it."""
@@ -121,6 +126,11 @@ class Spot(Placed):
     kind: Literal["spot"]
     regular: SchedulerSpec
 
+    @property
+    def names_pools(self) -> tuple[str, ...]:
+        """Its own and those of the other."""
+        return super().names_pools + self.regular.names_pools
+
 
 class CarbonAware(SchedulerSpec):
     """Jobs with slack wait for the cleanest (or cheapest) time within it; ``then`` schedules those that may start."""
@@ -130,3 +140,8 @@ class CarbonAware(SchedulerSpec):
     kind: Literal["carbon-aware"]
     signal: Literal["carbon", "marginal", "price"]
     then: SchedulerSpec
+
+    @property
+    def names_pools(self) -> tuple[str, ...]:
+        """Those of the other."""
+        return self.then.names_pools

@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float64]
 
 WHOSE = ("workload", "user", "account", "queue")
 """What jobs are told apart by, apart from themselves."""
+COLUMNS = ("job", "pool", "bin", "energy_j", "slot_s", "active_slot_s")
+"""Of their energy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,30 @@ class JobEnergy:
         begin, end = np.searchsorted(self.job, (first, first + jobs))
         own = slice(begin, end)
         return np.bincount(self.job[own] - first, weights=self.energy_j[own], minlength=jobs).astype(np.float64)
+
+
+def merged(one: JobEnergy, other: JobEnergy) -> JobEnergy:
+    """What jobs drew in two parts of a fleet of the same pools and bins; no job drew in both in one bin."""
+    if not len(one) or not len(other):
+        return one if len(one) else other
+    columns = {name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in COLUMNS}
+    order = np.lexsort((columns["pool"], columns["bin"], columns["job"]))
+    return JobEnergy(one.pools, one.edges_ns, **{name: column[order] for name, column in columns.items()})
+
+
+_BETWEEN = "\t"
+"""Of the name of a workload and the number of a job."""
+
+
+def owner_of_job(workload: str, job: int) -> str:
+    """Whose slots are a job's, where they must be told from those of others of its workload."""
+    return f"{workload}{_BETWEEN}{job}"
+
+
+def job_of_owner(owner: str) -> tuple[int | None, str]:
+    """The job that an owner is and its workload, or None and the owner."""
+    workload, between, job = owner.partition(_BETWEEN)
+    return (int(job), workload) if between else (None, owner)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from sim.engine.fleet.plan import JobsPlan
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.row import FULL_RATE, Row
 from sim.workload.allocations import Outcome, PaceState
+from sim.workload.job_energy import owner_of_job
 
 if TYPE_CHECKING:
     from sim.engine.fleet.rows import Rows
@@ -38,7 +39,8 @@ class GangRow(Row):
     def _new_gang(self) -> None:
         """A gang is placed once; whoever waits again does so with another."""
         request = self.request
-        gang = self._gang = Gang(self._rows.cluster, request.owner, "", request.slots, request.limit_ns)
+        owner = owner_of_job(request.owner, self.number)
+        gang = self._gang = Gang(self._rows.cluster, owner, "", request.slots, request.limit_ns)
         gang.request, request.gang = request, gang
         gang.process = None
         gang.asks_soon = True

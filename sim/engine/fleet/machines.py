@@ -173,6 +173,10 @@ class Machines:
                         return node, self.parts[node].index(WHOLE)
         return None
 
+    def whole_slot(self, node: int) -> int:
+        """The first slot, of a node whose slots may be shared, that nobody has any of."""
+        return self.parts[node].index(WHOLE)
+
     def first_beside(self, request: Request, pool: int) -> int | None:
         """The first node, of those that are ready soonest, with the CPUs and the memory that a request asks for."""
         low, high = self.first[pool], self.first[pool + 1]

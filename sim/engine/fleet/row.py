@@ -164,6 +164,8 @@ class Row:
             self._todo_ns - self._left_ns,
         )
         self._rows.running[self.number] = self
+        caps = self._rows.caps.get((self.plan.name, self.pool))
+        self._caps_w = {**caps} if caps else None
         self._rows.set_status(self.number, "running")
 
     def _cpu_shares(self, places: Places, milli: list[int]) -> list[float]:

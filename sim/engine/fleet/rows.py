@@ -7,6 +7,7 @@ them; so what happens does not depend on the order of rows but for jobs that are
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import simpy
@@ -39,6 +40,8 @@ class Rows:
         self.plans = tuple(plans)
         self.running: dict[int, Row] = {}
         """By their number over all tables; whoever limits power looks here."""
+        self.caps: dict[tuple[str, str], dict[str, float]] = {}
+        """Those of policies, by workload and pool and then by who asks: rows that start find them."""
         self._metered = metered
         sizes = [len(plan.table) for plan in plans]
         self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64).tolist()
@@ -63,6 +66,18 @@ class Rows:
             self._open -= 1
             if not self._open:
                 self.finished.succeed()
+
+    def cap(self, workload: str, pool: str, source: str, cap_w: float | None) -> None:
+        """From now on ``source`` allows each GPU of a workload's rows in a pool no more than ``cap_w``; None lifts
+        it."""
+        caps = self.caps.setdefault((workload, pool), {})
+        if cap_w is None:
+            caps.pop(source, None)
+        else:
+            caps[source] = cap_w
+        for row in [*self.running.values()]:
+            if row.plan.name == workload and row.pool == pool:
+                row.cap(source, cap_w)
 
     def records(self) -> tuple[RowsRecord, ...]:
         """What has become of the rows until now, by workload."""
@@ -140,6 +155,19 @@ class Rows:
             most=max(0, int(table.max_gpus[i])),
             speed_up=plan.speed_up,
         )
+
+
+@dataclass(frozen=True)
+class RowsOfPool:
+    """All rows of one workload in one pool, as one that takes caps."""
+
+    rows: Rows
+    workload: str
+    pool: str
+
+    def cap(self, source: str, cap_w: float | None) -> None:
+        """From now on ``source`` allows each GPU no more than ``cap_w``; None lifts it."""
+        self.rows.cap(self.workload, self.pool, source, cap_w)
 
 
 def _labels(table: JobTable) -> dict[str, Callable[[int], str]]:

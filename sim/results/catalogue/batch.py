@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.results.catalogue.quantity import STATISTICS, At, Quantity, Table, table
+from sim.results.catalogue.quantity import STATISTICS, TEXT, At, Quantity, Table, table
 from sim.results.formats import count, hours, percent, ratio
 
 ENDED, USE = "jobs of", "use by"
@@ -115,6 +115,7 @@ BATCH: tuple[Table, ...] = (
         Quantity(
             "energy_kwh_per_gpu_hour", "energy per GPU-hour", "kWh", compared=8, columns=(At(USE, "per GPU-hour"),)
         ),
+        Quantity("source_notes.[]", "what was made of odd rows of its trace, and what was left out", kind=TEXT),
         Quantity("users", "users"),
         Quantity(
             "fairness_of_shares",

@@ -40,7 +40,7 @@ class Cells:
         self._reasons: dict[int, str] = {}
         self.line = table.line
         self.bad: Bools = np.zeros(len(table.line), dtype=bool)
-        self.odd = {one.line: one for one in table.odd}
+        self.odd = table.odd
         self._rows = len(table.line) + len(table.odd)
 
     def __len__(self) -> int:
@@ -166,13 +166,14 @@ class Cells:
 
     def finish(self) -> None:
         """Tells the report of every row, and of every line that is none, in the order of the file."""
-        said = {int(self.line[row]): reason for row, reason in self._reasons.items()}
-        for line, one in self.odd.items():
+        said = [(int(self.line[row]), reason) for row, reason in self._reasons.items()]
+        for one in self.odd:
             what = "is the last and was cut off: it has" if one.cut else "has"
-            said[line] = f"{what} {one.fields} fields where there are {len(self._columns)}: {short(one.text)}"
+            told = f"{what} {one.fields} fields where there are {len(self._columns)}: {short(one.text)}"
+            said.append((one.line, told))
         self._report.rows += self._rows
-        for line in sorted(said):
-            self._report.complain(self._file, line, said[line])
+        for line, reason in sorted(said):
+            self._report.complain(self._file, line, reason)
 
 
 _CLOSE = 1e-6

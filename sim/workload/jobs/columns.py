@@ -19,11 +19,12 @@ NOBODY = ("", "(null)", "None", "nan", "NaN", "NA", "-1")
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Jobs (n,). ``submit``, ``start`` and ``end`` are instants in ns, ABSENT where there is none; ``run`` is ns,
-    ABSENT where it is not known. ``numbers`` are columns of ``JobTable`` by name; ``labels`` and ``job_id`` are texts,
-    and labels that are one of ``nobody`` say nothing.
+    """Jobs (n,), each of a ``row`` of its block. ``submit``, ``start`` and ``end`` are instants in ns, ABSENT where
+    there is none; ``run`` is ns, ABSENT where it is not known. ``numbers`` are columns of ``JobTable`` by name;
+    ``labels`` and ``job_id`` are texts, and labels that are one of ``nobody`` say nothing.
     """
 
+    row: Ints
     line: Ints
     submit: Ints
     start: Ints
@@ -42,7 +43,7 @@ class Columns:
         at = pa.array(rows)
         return replace(
             self,
-            **{name: getattr(self, name)[rows] for name in ("line", "submit", "start", "end", "run")},
+            **{name: getattr(self, name)[rows] for name in ("row", "line", "submit", "start", "end", "run")},
             numbers={name: values[rows] for name, values in self.numbers.items()},
             labels={name: texts.take(at) for name, texts in self.labels.items()},
             job_id=self.job_id.take(at),
@@ -98,7 +99,7 @@ def held_together(
         cells.note((limit != ABSENT) & (ran > limit), OVER)
     texts = {name: cells.text(one) if isinstance(one, str) else one for name, one in labels.items()}
     called = pa.array(cells.line).cast(pa.string()) if job_id is None else cells.text(job_id)
-    return Columns(cells.line, submit, start, end, ran, asked, texts, called, nobody)
+    return Columns(np.arange(len(cells)), cells.line, submit, start, end, ran, asked, texts, called, nobody)
 
 
 def _early(later: int, earlier: int, what: str, before: str) -> str:

@@ -61,13 +61,14 @@ Reader = Callable[[Opened], Iterator[Read]]
 @dataclass(frozen=True)
 class JobFormat:
     """A format by its name. ``fits`` tells it from a file's beginning; of several that fit, the one with the most
-    ``columns`` is meant.
+    ``columns`` is meant. ``uses`` names the ``Terms`` that say something of such a file.
     """
 
     name: str
     columns: tuple[str, ...]
     fits: Callable[[str], bool]
     read: Reader
+    uses: tuple[str, ...] = ()
 
 
 def header(head: str, separator: str = ",") -> list[str]:

@@ -221,4 +221,4 @@ def write_jobs(table: JobTable, path: Path) -> None:
     pacsv.write_csv(whole, path)
 
 
-COLDAISLE = JobFormat("coldaisle", ("submit_s", "run_s", "gpus"), fits, read)
+COLDAISLE = JobFormat("coldaisle", ("submit_s", "run_s", "gpus"), fits, read, uses=("zone",))

@@ -212,4 +212,4 @@ def _put_together(cells: Cells, jobs: Columns, het: Bools, asked: Asked) -> Bool
     return others
 
 
-SLURM = JobFormat("slurm", NEEDED, has_columns(*NEEDED, separator="|"), read)
+SLURM = JobFormat("slurm", NEEDED, has_columns(*NEEDED, separator="|"), read, uses=("zone", "processors"))

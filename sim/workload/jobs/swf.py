@@ -132,4 +132,4 @@ def _from(zero: int, times: Ints) -> Ints:
     return np.where(times == ABSENT, ABSENT, times + zero)
 
 
-SWF = JobFormat("swf", COLUMNS, fits, read)
+SWF = JobFormat("swf", COLUMNS, fits, read, uses=("processors",))

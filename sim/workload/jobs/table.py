@@ -60,7 +60,8 @@ class JobTable:
     thousandths of cores and ``memory_mib`` MiB in total, UNKNOWN where they do not count. ``min_gpus``..``max_gpus`` is
     what an elastic job may have. ``slack_ns`` is how much later it may start than it could. ``gpu_w`` is the mean W of
     one GPU at work (NaN where not known), ``cpu_load`` the load on the CPUs that are its. ``recorded_*`` is what
-    happened in the trace, in the times of the run, with the J that it recorded.
+    happened in the trace, in the times of the run, with the J that it recorded. ``told`` is what whoever made the table
+    has to say of it: rows that were left out, and rules that were applied to others.
     """
 
     submit_ns: Ints
@@ -92,6 +93,7 @@ class JobTable:
     job_id: Sequence[str] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     loads: Loads | None = None
+    told: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         n = len(self.submit_ns)
@@ -111,7 +113,7 @@ class JobTable:
         return replace(self, **taken, job_id=ids, loads=_loads_of(self.loads, rows))
 
 
-COLUMNS = tuple(one.name for one in fields(JobTable) if one.name not in ("job_id", "names", "loads"))
+COLUMNS = tuple(one.name for one in fields(JobTable) if one.name not in ("job_id", "names", "loads", "told"))
 _TYPES = {name: np.float64 if name in ("gpu_w", "cpu_load", "recorded_j") else np.int64 for name in COLUMNS}
 _FILL = {
     "gpu_milli": 0,

@@ -85,7 +85,7 @@ def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _second: tup
             block.cells.finish()
             by_clock = block.by_clock
             columns = block.columns
-            usable = ~np.isin(columns.line, block.cells.line[block.cells.bad])
+            usable = ~block.cells.bad[columns.row]
             if usable.any():
                 gathered.add(columns if usable.all() else columns.take(np.flatnonzero(usable)))
     if not skip:
@@ -125,7 +125,11 @@ def _pick(opened: Opened, wanted: str | None) -> JobFormat:
     formats = job_formats()
     fitting = [form for form in formats.values() if wanted in (None, form.name) and form.fits(opened.head)]
     if fitting:
-        return max(fitting, key=lambda form: len(form.columns))
+        form = max(fitting, key=lambda form: len(form.columns))
+        idle = [name for name, said in vars(opened.terms).items() if said is not None and name not in form.uses]
+        if idle:
+            raise InputError.one(opened.file, f"is of the format '{form.name}', of which '{idle[0]}' says nothing")
+        return form
     known = "; ".join(f"{form.name}: {', '.join(form.columns)}" for form in formats.values())
     asked = f" of the format '{wanted}'" if wanted else " of any known format"
     begins = ", ".join(header(opened.head))

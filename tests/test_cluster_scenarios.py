@@ -1,0 +1,44 @@
+"""What the shipped scenarios of clusters say of themselves, and the made-up files that they read."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim.loading.scenario import load_scenario
+from sim.running.run import run_loaded
+
+SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
+
+
+def run(name: str, **changes: str) -> dict[str, Any]:
+    """The summary of a shipped scenario with some values changed; ``__`` stands for a dot."""
+    given = {path.replace("__", "."): value for path, value in changes.items()}
+    return run_loaded(load_scenario(SCENARIOS / f"{name}.yaml", given)).summary
+
+
+@pytest.mark.parametrize(
+    ("script", "file"), [("make_carbon_price", "carbon_price_hourly.csv"), ("make_heat_wave", "heat_wave.json")]
+)
+def test_made_up_files_are_what_their_scripts_write(script: str, file: str, tmp_path: Path) -> None:
+    for needed in ("grid_intensity_hourly.csv", "dallas.csv", f"{script}.py"):
+        (tmp_path / needed).write_bytes((SCENARIOS / "data" / needed).read_bytes())
+    runpy.run_path(str(tmp_path / f"{script}.py"), run_name="__main__")
+    assert (tmp_path / file).read_bytes() == (SCENARIOS / "data" / file).read_bytes()
+
+
+def test_backfill_shortens_waits_and_users_who_knew_would_shorten_them_more() -> None:
+    """On the same jobs, of which those who would be killed are left out by letting all run on."""
+    run_on = {"workloads__research__time_limits": "run-on", "cluster__scheduler__placement": "{kind: anywhere}"}
+    waits = {
+        name: run("research-cluster", **run_on, **changes)["batch"]["research"]["wait_s"]["mean"]
+        for name, changes in (
+            ("fifo", {"cluster__scheduler__kind": "fifo"}),
+            ("easy", {}),
+            ("exact", {"workloads__research__source__limits": "{kind: exact}"}),
+        )
+    }
+    assert waits["exact"] < waits["easy"] < waits["fifo"] / 2
