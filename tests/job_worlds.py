@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sim.accounting.bins import Bins
+from sim.accounting.job_tally import JobTally
 from sim.accounting.ledger import LedgerRecorder
 from sim.engine.fleet.logged import FleetNodes, PowerStates
 from sim.engine.fleet.metering import meter
@@ -77,14 +78,15 @@ def run(
     **more: Any,
 ) -> tuple[Outcome, LedgerRecorder]:
     """What became of the jobs, and the ledger that grew meanwhile."""
-    recorder = LedgerRecorder({one.name: "site" for one in pools}, Bins(HOUR_NS, []))
+    bins = Bins(HOUR_NS, [])
+    recorder = LedgerRecorder({one.name: "site" for one in pools}, bins)
     outcome = simulate(
         pools,
         (),
         (),
         duration_ns=duration_ns,
         streams=Streams(1),
-        recorder=recorder,
+        recorder=JobTally(recorder, bins),
         rows=plans,
         scheduler=scheduler,
         **more,

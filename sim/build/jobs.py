@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +91,7 @@ def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -
         found.append(("source", "holds no job of this run"))
     if any(label in resolved.gpus for label in labels) and spec.load is not None:
         found += _unknown_watts(spec.load, table)
-    count = int((np.isnan(table.cpu_load) & ~_has_loads(table)).sum())
+    count = int((np.isnan(table.cpu_load) & ~_tell(table, "cpu_load")).sum())
     if spec.cpu_load == "trace" and count:
         found.append(("cpu_load", f"{count:,} jobs have no load of their CPUs in the trace: give one for all"))
     if spec.gpu_types:
@@ -106,7 +107,7 @@ def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -
 def _unknown_watts(load: JobLoad, table: JobTable) -> list[tuple[str, str]]:
     on_gpus = (table.gpus > 0) | (table.gpu_milli > 0)
     if load.kind == "trace":
-        lacking = int((np.isnan(table.gpu_w) & on_gpus & ~_has_loads(table)).sum())
+        lacking = int((np.isnan(table.gpu_w) & on_gpus & ~_tell(table, "gpu_w")).sum())
         if lacking:
             return [("load", f"the trace has no watts of {lacking:,} jobs: give a load of kind measured or by-kind")]
     if load.kind == "by-kind" and load.other is None:
@@ -180,7 +181,7 @@ def _active_w(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> 
     if gpu is None or load is None:
         return np.zeros(n)
     if load.kind == "trace":
-        return np.where(_has_loads(table), np.nan, table.gpu_w)
+        return np.where(_tell(table, "gpu_w"), np.nan, table.gpu_w)
     if load.kind != "by-kind":
         return np.full(n, gpu_watts(load, gpu)[0])
     other = gpu_watts(load.other, gpu)[0] if load.other is not None else np.nan
@@ -191,15 +192,20 @@ def _active_w(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> 
 
 def _cpu_load(spec: Jobs, table: JobTable) -> Floats:
     if isinstance(spec.cpu_load, str):
-        return np.where(_has_loads(table), np.nan, table.cpu_load)
+        return np.where(_tell(table, "cpu_load"), np.nan, table.cpu_load)
     return np.full(len(table), float(spec.cpu_load))
 
 
-def _has_loads(table: JobTable) -> npt.NDArray[np.bool_]:
-    """Which jobs have loads over time."""
-    if table.loads is None:
+def _tell(table: JobTable, column: Literal["gpu_w", "cpu_load"]) -> npt.NDArray[np.bool_]:
+    """Which jobs have loads over time that tell a column throughout."""
+    loads = table.loads
+    if loads is None:
         return np.zeros(len(table), np.bool_)
-    return np.diff(table.loads.first) > 0
+    rows = np.diff(loads.first)
+    lacking = np.bincount(
+        np.repeat(np.arange(len(table)), rows)[np.isnan(getattr(loads, column))], minlength=len(table)
+    )
+    return (rows > 0) & (lacking == 0)
 
 
 def _mean_w(load: JobLoad | None, table: JobTable) -> Floats:
@@ -207,11 +213,13 @@ def _mean_w(load: JobLoad | None, table: JobTable) -> Floats:
     loads = table.loads
     if loads is None or load is None or load.kind != "trace":
         return np.empty(0)
+    told = _tell(table, "gpu_w")
     ends = np.append(loads.offset_ns[1:], 0)
-    ends[loads.first[1:][_has_loads(table)] - 1] = table.run_ns[_has_loads(table)]
+    has = np.diff(loads.first) > 0
+    ends[loads.first[1:][has] - 1] = table.run_ns[has]
     of_job = np.repeat(np.arange(len(table)), np.diff(loads.first))
     joules = np.bincount(of_job, weights=loads.gpu_w * np.maximum(ends - loads.offset_ns, 0), minlength=len(table))
-    return np.where(_has_loads(table), joules / table.run_ns, table.gpu_w)
+    return np.where(told, joules / table.run_ns, table.gpu_w)
 
 
 def _keeps(spec: Jobs) -> Keeps:

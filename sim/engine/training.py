@@ -21,7 +21,7 @@ from sim.engine.clock import Clock
 from sim.engine.cluster import Fault, Gang, Lender, NodeLost
 from sim.engine.draws import ShareState
 from sim.engine.leave import Leave
-from sim.engine.pace import Pace
+from sim.engine.pace import FULL_RATE, Pace
 from sim.engine.progress import Checkpoints, Doing, Saved, Spending
 from sim.engine.recovery import Recovery, RecoveryPlan
 from sim.errors import RunError
@@ -118,6 +118,26 @@ class TrainingJob:
     def loaded_w(self) -> float:
         """Power of one GPU, W, held and not at work."""
         return self._plan.loaded_w
+
+    @property
+    def full_w(self) -> float:
+        """Power of one GPU at work, W, without any cap."""
+        return self._plan.active_w
+
+    @property
+    def cpu_load(self) -> float:
+        """Load of the CPUs that are its while it works."""
+        return self._plan.cpu_load
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it works now, at whatever rate."""
+        return self._working_since_ns is not None
+
+    @property
+    def kept_rate(self) -> float:
+        """What caps leave of its rate of work, 0..1."""
+        return self._pace.rate / FULL_RATE
 
     @property
     def cappable(self) -> bool:
