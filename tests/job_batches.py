@@ -141,6 +141,7 @@ def a_batch() -> Batch:
         queue=who % 2,
         kind=who,
         deadline_ns=np.where(who == 0, 20 * NS_PER_S, -1),
+        told=("2 jobs never started: left out",),
         names={
             "user": ["ann", "bob", "cid"],
             "account": ["chem", "ml"],
