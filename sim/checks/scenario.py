@@ -266,10 +266,11 @@ def _pools(resolved: Resolved) -> Found:
     """Every workload finds its GPUs in pools that are there and have some."""
     unread, gpus = resolved.hardware.unread, resolved.gpus
     there = [*resolved.machines, *unread]
-    scheduler = resolved.parts.cluster.scheduler
-    for label in dict.fromkeys(scheduler.names_pools if scheduler is not None else ()):
-        if label not in there:
-            yield ("cluster", "scheduler"), f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
+    cluster = resolved.parts.cluster
+    scheduler = cluster.scheduler if cluster is not None else None
+    for named in dict.fromkeys(scheduler.names_pools if scheduler is not None else ()):
+        if named not in there:
+            yield ("cluster", "scheduler"), f"unknown pool '{named}'{nearest(named, there)}  ({', '.join(there)})"
     for name, workload in resolved.parts.workloads.items():
         if name in resolved.choosing:
             continue  # told with what it chooses from
