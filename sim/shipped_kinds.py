@@ -42,6 +42,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.policies:PowerCap": "sim.build.caps:power_cap",
         "sim.spec.policies:DemandResponse": "sim.build.caps:demand_response",
         "sim.spec.policies:Throttle": "sim.build.caps:throttle",
+        "sim.spec.power_limits:PowerLimits": "sim.build.power_limits:power_plan",
+    },
+    "breaker curve": {
+        "sim.spec.power_limits:ThermalMagneticCurve": "sim.build.power_limits:thermal_magnetic",
+        "sim.spec.power_limits:ElectronicCurve": "sim.build.power_limits:electronic",
     },
     "condition": {
         "sim.spec.policies:Above": "sim.build.caps:above",

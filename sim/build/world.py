@@ -15,6 +15,7 @@ from sim.build.gangs import step_plans, swings, trace_plans
 from sim.build.jobs import MILLI, logged, memory_mib
 from sim.build.machines import Machine
 from sim.build.places import placed
+from sim.build.power_limits import limited_pools, shared_power
 from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
 from sim.build.schedulers import scheduler
@@ -65,6 +66,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         request_energies=parts.outputs.requests == "all",
         caps=training_caps(resolved, caps),
         cappings=tuple(caps),
+        power=shared_power(resolved, lambda site: seen.ask(Carried(site, weather_until_ns(parts.duration_ns)))),
         limits=power_limits(resolved, lambda site: seen.ask(Carried(site, weather_until_ns(parts.duration_ns)))),
         routes=routes,
         moved=moved,
@@ -111,7 +113,8 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
         )
         for label, machine in resolved.machines.items()
     )
-    alone = logged(resolved, {pool.name: pool.steady for pool in pools})
+    under = {pool for policy in resolved.shared_power.values() for pool in limited_pools(policy, resolved)}
+    alone = logged(resolved, {pool.name: pool.steady and pool.name not in under for pool in pools})
     return tuple(replace(pool, logged=pool.name in alone) for pool in pools)
 
 

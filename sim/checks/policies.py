@@ -25,7 +25,7 @@ def cap_problems(resolved: Resolved) -> Found:
     """Unknown targets, what cannot be capped, and caps outside what a board can be held to."""
     parts, gpus = resolved.parts, resolved.gpus
     for i, unasked in enumerate(parts.policies):
-        if i not in resolved.caps and i not in resolved.throttles:
+        if i not in {**resolved.caps, **resolved.throttles, **resolved.shared_power}:
             why = "nothing asks a policy of this kind; what a package adds is a sim.spec.policies.Cap"
             yield ("policies", i, "kind"), f"'{unasked.kind}': {why}"
     for i, policy in resolved.caps.items():

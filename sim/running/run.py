@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sim.accounting.attribution import attribute
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
+from sim.accounting.power_limits import domain_series
 from sim.accounting.queueing import cluster_series
 from sim.build.accounting import accounting_plan
 from sim.build.built import Built
@@ -68,6 +69,7 @@ def run_loaded(loaded: Loaded) -> Results:
     from sim.results.job_rows import cluster_rows, jobs_table, stint_rows
 
     rows = last.batches
+    domains = domain_series(last.outcome.power, run.ledger.edges_ns)
 
     return Results(
         summary={**summary, **_summed(attributed), **run.activity, "events": run.events},
@@ -80,7 +82,7 @@ def run_loaded(loaded: Loaded) -> Results:
         trial_table=trial_table(last.outcome.campaigns) if last.outcome.campaigns else None,
         trace_table=_traces(scenario, built, last),
         stint_table=stint_rows(rows) if rows else None,
-        cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns)) if rows else None,
+        cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns), domains) if rows else None,
         job_energy_table=job_energy_table(run.job_energy) if run.job_energy is not None else None,
         attribution_table=attributed.table if attributed is not None else None,
     )
