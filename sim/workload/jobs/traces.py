@@ -50,7 +50,7 @@ def job_formats() -> dict[str, JobFormat]:
 def is_job_trace(path: Path) -> bool:
     """Whether a file begins as a trace of jobs does, in any format known. Raises ``InputError`` for one that cannot be
     read."""
-    with open_text(path) as text:
+    with text_of(path) as text:
         head = text.read(HEAD)
     return bool(head.strip()) and any(form.fits(head) for form in job_formats().values())
 
