@@ -95,16 +95,11 @@ def _run(run: Results) -> str:
     parts.append("<h2>Who it is for</h2>" + _table(*workload_grid(summary)))
     if summary.get("jobs"):
         parts.append(_jobs(summary))
-<<<<<<< HEAD
-    if summary.get("batch"):
-        parts.append(_batches(run))
+    if summary.get("batch") or run.cluster_table is not None:
+        parts.append(_cluster(run))
     if summary.get("power_limits"):
         grids = "".join(_table(header, rows) for header, rows in power_grids(summary))
         parts.append(f"<h2>Shared power</h2>{grids}")
-=======
-    if summary.get("batch") or run.cluster_table is not None:
-        parts.append(_cluster(run))
->>>>>>> show
     if run.trace_table is not None:
         parts.append(_traces(run.power_trace()))
     if summary.get("campaigns"):
