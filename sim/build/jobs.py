@@ -205,7 +205,7 @@ def _tell(table: JobTable, column: Literal["gpu_w", "cpu_load"]) -> npt.NDArray[
     lacking = np.bincount(
         np.repeat(np.arange(len(table)), rows)[np.isnan(getattr(loads, column))], minlength=len(table)
     )
-    return (rows > 0) & (lacking == 0)
+    return np.asarray((rows > 0) & (lacking == 0))
 
 
 def _mean_w(load: JobLoad | None, table: JobTable) -> Floats:
@@ -271,10 +271,14 @@ def memory_mib(resolved: Resolved, label: str) -> int:
 
 
 def logged(resolved: Resolved, steady: Mapping[str, bool]) -> frozenset[str]:
-    """Pools that rows alone hold and whose nodes are steady, together with all that their rows may stand in."""
+    """Pools that rows alone hold and whose nodes are steady, together with all that their rows may stand in.
+
+    What a GPU draws that is cut depends on all of its instances, which machines know and the log of one job does not.
+    """
     of_rows = {name: set(resolved.pools[name].values()) for name in resolved.batches}
     others = {g.pool for g in resolved.groups if g.workload not in resolved.batches}
-    found = {pool for pools in of_rows.values() for pool in pools if steady[pool] and pool not in others}
+    whole = {label for label, machine in resolved.machines.items() if machine.uncut is None}
+    found = {pool for pools in of_rows.values() for pool in pools if steady[pool] and pool in whole - others}
     while True:
         fewer = found - {pool for pools in of_rows.values() if not pools <= found for pool in pools}
         if fewer == found:

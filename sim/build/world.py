@@ -13,6 +13,7 @@ from sim.build.caps import cappings, power_limits, training_caps
 from sim.build.failures import spares
 from sim.build.gangs import step_plans, swings, trace_plans
 from sim.build.jobs import MILLI, logged, memory_mib
+from sim.build.machines import Machine
 from sim.build.places import placed
 from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
@@ -85,7 +86,7 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
     pools = tuple(
         Pool(
             name=label,
-            hardware=node_hardware(machine.node, machine.gpu, resolved.catalog),
+            hardware=_hardware(machine, resolved.catalog),
             count=machine.pool.count,
             powered=machine.pool.initially == "on",
             idle_timeout_ns=int(machine.pool.idle_timeout) if machine.pool.idle_timeout is not None else None,
@@ -101,6 +102,14 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
     )
     alone = logged(resolved, {pool.name: pool.steady for pool in pools})
     return tuple(replace(pool, logged=pool.name in alone) for pool in pools)
+
+
+def _hardware(machine: Machine, catalog: Catalog) -> NodeHardware:
+    """The watts of a node, whose GPUs may be cut."""
+    made = node_hardware(machine.node, machine.gpu, catalog)
+    if machine.uncut is None or machine.gpu is None:
+        return made
+    return replace(made, gpu_slots=machine.slots_per_board, gpu_awake_w=float(machine.gpu.power.loaded.value))
 
 
 def racks(pool: NodePool) -> tuple[int, ...]:
