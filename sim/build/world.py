@@ -13,7 +13,9 @@ from sim.build.caps import cappings, power_limits, training_caps
 from sim.build.failures import spares
 from sim.build.gangs import step_plans, swings, trace_plans
 from sim.build.jobs import MILLI, logged, memory_mib
+from sim.build.machines import Machine
 from sim.build.places import placed
+from sim.build.power_limits import limited_pools, shared_power
 from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
 from sim.build.schedulers import scheduler
@@ -64,6 +66,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         request_energies=parts.outputs.requests == "all",
         caps=training_caps(resolved, caps),
         cappings=tuple(caps),
+        power=shared_power(resolved, lambda site: seen.ask(Carried(site, weather_until_ns(parts.duration_ns)))),
         limits=power_limits(resolved, lambda site: seen.ask(Carried(site, weather_until_ns(parts.duration_ns)))),
         routes=routes,
         moved=moved,
@@ -96,7 +99,7 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
     pools = tuple(
         Pool(
             name=label,
-            hardware=node_hardware(machine.node, machine.gpu, resolved.catalog),
+            hardware=_hardware(machine, resolved.catalog),
             count=machine.pool.count,
             powered=machine.pool.initially == "on",
             idle_timeout_ns=int(machine.pool.idle_timeout) if machine.pool.idle_timeout is not None else None,
@@ -110,8 +113,17 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
         )
         for label, machine in resolved.machines.items()
     )
-    alone = logged(resolved, {pool.name: pool.steady for pool in pools})
+    under = {pool for policy in resolved.shared_power.values() for pool in limited_pools(policy, resolved)}
+    alone = logged(resolved, {pool.name: pool.steady and pool.name not in under for pool in pools})
     return tuple(replace(pool, logged=pool.name in alone) for pool in pools)
+
+
+def _hardware(machine: Machine, catalog: Catalog) -> NodeHardware:
+    """The watts of a node, whose GPUs may be cut."""
+    made = node_hardware(machine.node, machine.gpu, catalog)
+    if machine.uncut is None or machine.gpu is None:
+        return made
+    return replace(made, gpu_slots=machine.slots_per_board, gpu_awake_w=float(machine.gpu.power.loaded.value))
 
 
 def racks(pool: NodePool) -> tuple[int, ...]:

@@ -18,6 +18,8 @@ from sim.engine.federated import Federated, FederatedPlan
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.plan import JobsPlan, RowsRecord
+from sim.engine.fleet.power.control import PowerControl
+from sim.engine.fleet.power.plan import PowerPlan
 from sim.engine.fleet.rows import Rows, RowsOfPool
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
@@ -34,6 +36,7 @@ from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import DAY_NS
 from sim.workload.allocations import Allocations
+from sim.workload.power_records import PowerLog
 from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
 from sim.workload.serving_records import ServingLog
 
@@ -114,6 +117,7 @@ class Outcome:
     federated: tuple[FederatedRecord, ...] = ()
     rows: tuple[RowsRecord, ...] = ()
     allocations: Allocations | None = None
+    power: PowerLog | None = None
 
 
 def simulate(
@@ -134,6 +138,7 @@ def simulate(
     federated: Sequence[FederatedPlan] = (),
     rows: Sequence[JobsPlan] = (),
     signals: Mapping[str, Mapping[str, Signal]] | None = None,
+    power: PowerPlan | None = None,
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -200,6 +205,9 @@ def simulate(
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     for search in searches:
         search.throttles = throttles
+    shared = (
+        PowerControl(env, power, cluster, nodes, tables, {job.name: job for job in jobs}) if power is not None else None
+    )
     if duration_ns is not None:
         env.run(until=duration_ns)
     else:
@@ -229,6 +237,7 @@ def simulate(
         campaigns=tuple(search.record() for search in searches),
         federated=tuple(fleet.record() for fleet in fleets),
         rows=tables.records() if tables is not None else (),
+        power=shared.log() if shared is not None else None,
         allocations=tables.log.allocations(env.now_ns) if tables is not None else None,
     )
     for service in pools_running:

@@ -62,11 +62,8 @@ class GangRow(Row):
         """A node of it has failed: it goes back to its last checkpoint, and waits for other machines."""
         if self._stint < 0:
             return
-        self.advance()
         self._rows.failed[self.number] += 1
-        every_ns = self.plan.keeps.every_ns
-        done_ns = self._todo_ns - self._left_ns
-        self._lose(self._todo_ns - (done_ns // every_ns * every_ns if every_ns is not None else 0))
+        self._back_to_checkpoint()
         self._make_room("failed", again=True)
 
     def _pace(self, state: PaceState, gpu_w: float, cpu_load: float, rate: float) -> None:
@@ -89,7 +86,9 @@ class GangRow(Row):
         own = slice(int(loads.first[self.i]), int(loads.first[self.i + 1]))
         at = own.start + int(np.searchsorted(loads.offset_ns[own], done_ns, side="right")) - 1
         watts = float(loads.gpu_w[at]) if math.isnan(gpu_w) else gpu_w
-        self._gang.set("active", watts, float(loads.cpu_load[at]) if math.isnan(cpu_load) else cpu_load)
+        self.gpu_w = min([watts, *(self._caps_w or {}).values()])
+        self.present_cpu = float(loads.cpu_load[at]) if math.isnan(cpu_load) else cpu_load
+        self._gang.set("active", self.gpu_w, self.present_cpu)
         if at + 1 < own.stop and rate > 0.0:
             wait_ns = -(-(int(loads.offset_ns[at + 1]) - done_ns) * FULL_RATE // round(rate * FULL_RATE))
             due = rows.env.wait(wait_ns)

@@ -82,6 +82,9 @@ class Machines:
         for i, pool in enumerate(pools):
             self._bits[i][ON if pool.powered else OFF][pool.slots] = (1 << pool.count) - 1
         self.nodes = total
+        self._closed: dict[int, int] = {}
+        self.headroom_w: npt.NDArray[np.float64] = np.full(total, np.inf)
+        """W that the tightest of a node's power domains leaves, as whoever limits power last saw it."""
 
     def __len__(self) -> int:
         return self.nodes
@@ -254,7 +257,21 @@ class Machines:
 
     def move(self, node: int, rank: int, free: int | None = None) -> None:
         """A node is in another state; with ``free``, somebody else counts its slots and says how many are free."""
+        if node in self._closed:
+            self._closed[node] = rank
+            rank = AWAY
         self._change(node, 0 if free is None else free - self._free[node], rank)
+
+    def close(self, node: int) -> None:
+        """Nothing more of a node is given away, whatever its state, until it is opened; who holds slots keeps them."""
+        if node not in self._closed:
+            self._closed[node] = self._rank[node]
+            self._change(node, 0, AWAY)
+
+    def open(self, node: int) -> None:
+        """A node that was closed is given away again, in the state in which it is."""
+        if node in self._closed:
+            self._change(node, 0, self._closed.pop(node))
 
     def _change(self, node: int, slots: int, rank: int) -> None:
         before, was = self._free[node], self._rank[node]

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 FULL_RATE = 1 << 40
 """Rates are counted in integers, so that progress under any changes of rate adds up."""
 
-Doing = Literal["nothing", "starting", "working", "paused", "saving"]
+MOST_CAPPED = 1 << 16
+"""Jobs under caps whose pace is kept."""
+
+Doing = Literal["nothing", "held", "starting", "working", "paused", "saving"]
 
 
 class Row:
     """What is left of the job, and what it does at present."""
 
     __slots__ = (
+        "_begun_ns",
         "_caps_w",
         "_doing",
         "_left_ns",
@@ -45,6 +49,7 @@ class Row:
         "number",
         "plan",
         "pool",
+        "present_cpu",
         "request",
     )
 
@@ -54,7 +59,7 @@ class Row:
         self.number = number
         self.request = request
         self.pool = ""
-        self.gpu_w = 0.0
+        self.gpu_w = self.present_cpu = 0.0
         self._rows = rows
         self._left_ns = self._todo_ns = int(plan.table.run_ns[i])
         self._rate = FULL_RATE
@@ -62,6 +67,7 @@ class Row:
         self._doing: Doing = "nothing"
         self._token = 0
         self._stint = -1
+        self._begun_ns = 0
         self._started = False
         self._paused = False
         self._caps_w: dict[str, float] | None = None
@@ -136,6 +142,60 @@ class Row:
             self.advance()
             self._work()
 
+    @property
+    def kept_rate(self) -> float:
+        """What caps leave of the rate at which it would work here; 0 where it stands still."""
+        if self._doing != "working":
+            return 0.0 if self._doing in ("paused", "held") else 1.0
+        return self._capped(self._caps_w)[0]
+
+    @property
+    def cpu_load(self) -> float:
+        """Load of the CPUs that are its while it works; the last that its loads said, where those say it."""
+        told = float(self.plan.cpu_load[self.i])
+        return self.present_cpu if math.isnan(told) else told
+
+    @property
+    def would_work(self) -> bool:
+        """Whether it works, or would if it were let."""
+        sets_up = self.plan.keeps.restart_ns if self._started else self.plan.setup_ns
+        return self._doing in ("working", "paused") or (self._doing == "held" and not sets_up)
+
+    @property
+    def held_back(self) -> bool:
+        """Whether it has machines and leaves them idle."""
+        return self._doing == "held"
+
+    @property
+    def save_ns(self) -> int:
+        """How long it takes to write its state; 0 where it keeps none."""
+        return self.plan.keeps.save_ns if self.plan.keeps.saves else 0
+
+    def active_w_under(self, source: str, cap_w: float | None) -> float:
+        """W of one of its GPUs at work if ``source`` capped it at ``cap_w`` (None: not), beside all others."""
+        caps = {**(self._caps_w or {}), source: cap_w if cap_w is not None else math.inf}
+        watts = self._capped(caps)[1]
+        if self._doing == "working" and math.isnan(self.plan.active_w[self.pool][self.i]) and watts == self.active_w:
+            return min([self.gpu_w, *caps.values()])  # at this instant, by its loads
+        return watts
+
+    def hold_back(self) -> bool:
+        """It has machines and leaves them idle until it is let go, if it has not begun before this instant."""
+        if self._doing in ("starting", "working", "paused") and self._begun_ns == self._rows.env.now_ns:
+            self._do("held", "idle", self._here.idle_w, 0.0, None, self._kill)
+        return self._doing == "held"
+
+    def let_go(self) -> None:
+        """It begins."""
+        if self._doing == "held":
+            self._set_up()
+
+    def shed(self) -> None:
+        """Its machines are taken from it now: it goes back to its last checkpoint, and waits for others."""
+        self._rows.preempted[self.number] += 1
+        self._back_to_checkpoint()
+        self._make_room("killed", again=True)
+
     def pause(self) -> None:
         """It stands still, its state loaded, until it is resumed."""
         self._paused = True
@@ -178,6 +238,7 @@ class Row:
         return [part / (WHOLE * slots) for part in milli]
 
     def _set_up(self) -> None:
+        self._begun_ns = self._rows.env.now_ns
         self._begin(self.plan.keeps.restart_ns if self._started else self.plan.setup_ns)
 
     def _begin(self, takes_ns: int) -> None:
@@ -194,25 +255,38 @@ class Row:
             self._work()
 
     def _stand_still(self) -> None:
-        self._do("paused", "loaded", self._here.loaded_w, 0.0, None, self._kill)
+        self._do("paused", "loaded", min(self._here.loaded_w, self.active_w), 0.0, None, self._kill)
 
     def _work(self) -> None:
         """Works at the present rate until it is done."""
-        rate, watts = 1.0, self.active_w
+        rate, watts = self._capped(self._caps_w)
         told_w = float(self.plan.active_w[self.pool][self.i])  # NaN: by its loads
-        here = self._here
-        if self._caps_w is not None and here.under_cap is not None:
-            cap_w = min(self._caps_w.values())
-            if cap_w < watts:
-                rate, watts = here.under_cap(watts, cap_w) if cap_w > here.loaded_w else (0.0, here.loaded_w)
-                told_w = watts
-        rate *= here.speed
+        if watts < self.active_w:
+            told_w = watts
+        rate *= self._here.speed
         held = self.request.held_slots
         if held != self.request.slots and self.plan.speed_up is not None:
             rate *= self.plan.speed_up(held, self.request.slots)
         self._rate = round(rate * FULL_RATE)
         takes_ns = -(-self._left_ns * FULL_RATE // self._rate) if self._rate else None
         self._do("working", "active", told_w, self._rate / FULL_RATE, takes_ns, self._done)
+
+    def _capped(self, caps_w: dict[str, float] | None) -> tuple[float, float]:
+        """The rate of work relative to that without caps, and W of a GPU at work."""
+        here, watts = self._here, self.active_w
+        if caps_w is None or here.under_cap is None:
+            return 1.0, watts
+        cap_w = min(caps_w.values())
+        if cap_w >= watts:
+            return 1.0, watts
+        if cap_w <= here.loaded_w:
+            return 0.0, min(here.loaded_w, watts)
+        known, key = self._rows.capped, (self.plan.name, self.pool, watts, cap_w)
+        if key not in known:
+            if len(known) >= MOST_CAPPED:
+                known.clear()
+            known[key] = here.under_cap(watts, cap_w)
+        return known[key]
 
     def _do(
         self, doing: Doing, state: PaceState, gpu_w: float, rate: float, takes_ns: int | None, then: object
@@ -259,6 +333,13 @@ class Row:
         self._rows.lost_ns[self.number] += lost_ns
         self._rows.done_ns[self.number] -= lost_ns
         self._started = left_ns < self._todo_ns
+
+    def _back_to_checkpoint(self) -> None:
+        """What was done since the last of its checkpoints is lost."""
+        self.advance()
+        every_ns = self.plan.keeps.every_ns
+        done_ns = self._todo_ns - self._left_ns
+        self._lose(self._todo_ns - (done_ns // every_ns * every_ns if every_ns is not None else 0))
 
     def _done(self) -> None:
         self.advance()
