@@ -47,7 +47,7 @@ def cappings(resolved: Resolved, signals: Signals) -> list[Capping]:
         for capped in resolved.held[i]:
             machine = resolved.machines[capped.pool]
             if machine.board is None:
-                continue  # rows of a table of jobs may stand in pools without
+                continue  # rows of a table of jobs may stand in pools without GPUs
             # A cap is of a board, which its instances share alike.
             watts = [cap_w / machine.slots_per_board for cap_w in policy.watts(float(machine.board.tdp.value))]
             changes = builder(policy)(policy, watts, signals[resolved.sites[capped.pool]], start_ns)
