@@ -198,6 +198,8 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.schedulers:Priority": "sim.build.schedulers:priority",
         "sim.spec.schedulers:Spot": "sim.build.schedulers:spot",
         "sim.spec.schedulers:CarbonAware": "sim.build.schedulers:carbon_aware",
+        "sim.spec.schedulers:Quotas": "sim.build.schedulers:quotas",
+        "sim.spec.schedulers:Elastic": "sim.build.schedulers:elastic",
     },
     "placement": {
         "sim.spec.placements:AnyPlace": "sim.build.schedulers:anywhere",

@@ -22,6 +22,7 @@ from sim.engine.fleet.row import FULL_RATE
 from sim.engine.fleet.rows import Rows
 from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.schedulers.shortest import Shortest
 from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.units import HOUR_NS
 from sim.workload.allocations import Allocations
@@ -35,7 +36,8 @@ def schedulers() -> st.SearchStrategy[Scheduler]:
     """All that the kernel knows."""
     placements: st.SearchStrategy[Placement] = st.sampled_from([Anywhere(), Packed()])
     easy = st.builds(Easy, st.sampled_from(["first-come", "shortest"]), placements)
-    return st.one_of(st.builds(FirstCome, placements), easy, easy)
+    shortest = st.builds(Shortest, st.sampled_from(["none", "easy", "greedy"]), placements)
+    return st.one_of(st.builds(FirstCome, placements), easy, easy, shortest)
 
 
 def plain(

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_type_hints
@@ -330,16 +329,6 @@ def work_is_paid_for(spec: Any) -> None:
     assert all(wanted.gpus >= 1 for wanted in spec.wanted)
 
 
-def more_slots_are_faster(spec: Any) -> None:
-    """No slower on more, no faster than as many times, and as it is on those that were asked for."""
-    speed = kinds.builder(spec)(spec)
-    assert content_hash(speed), "the key of a run sees into it"
-    assert speed(8, 8) == 1.0
-    rates = [speed(slots, 4) for slots in range(1, 17)]
-    assert all(low < high for low, high in pairwise(rates))
-    assert all(rate <= slots / 4 or slots < 4 for slots, rate in enumerate(rates, 1))
-
-
 def rules_stop_some_and_keep_one(spec: Any) -> None:
     """A rule trains at least one trial to the end, none twice up to one rung, and comes to an end."""
     rule = kinds.builder(spec)(spec)
@@ -570,17 +559,6 @@ def _jobs_with(**changes: Any) -> JobTable:
     return jobs_of(GeneratedJobs.model_validate(written), JobsAsked("test", ORIGIN, 10 * DAY_NS, Streams(1)))
 
 
-def elastic_jobs_gain_less_and_less(spec: Any) -> None:
-    """1 on what is asked for; more slots never slow a job, and each adds no more than the one before it."""
-    speed = kinds.builder(spec)(spec)
-    assert content_hash(speed)
-    rates = np.array([speed(slots, 4) for slots in range(1, 33)])
-    assert rates[3] == 1.0
-    assert (np.diff(rates) >= 0.0).all()
-    assert (np.diff(rates, 2) <= 1e-12).all()
-    assert (rates[3:] <= np.arange(4, 33) / 4).all()
-
-
 def jobs_are_submitted_as_often_as_asked(spec: Any) -> None:
     """20 an hour, by a rate or by the load of 20 GPUs with jobs of one GPU-hour: as many as that, within four standard
     deviations of so many gaps with the largest coefficient of variation here."""
@@ -663,7 +641,6 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "embodied plant": plants_are_made_once,
     "second life": second_lives_take_a_share,
     "workload": work_is_paid_for,
-    "speed-up": more_slots_are_faster,
     "selection": rules_stop_some_and_keep_one,
     "factor law": factors_have_their_mean,
     "aggregation": rounds_follow_one_another,
@@ -674,7 +651,6 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "scheduler": schedulers_place_what_there_is,
     "placement": placements_find_room,
     "fabric": fabrics_join_a_gang,
-    "speed-up": elastic_jobs_gain_less_and_less,
     "job source": jobs_come_in_order,
     "job arrivals": jobs_are_submitted_as_often_as_asked,
     "job size": sizes_have_their_mean,

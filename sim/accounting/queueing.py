@@ -37,7 +37,7 @@ class ClusterSeries:
     running: dict[str, OnBins]
 
 
-def steps(at_ns: Ints, change: Ints) -> tuple[Ints, Ints]:
+def steps(at_ns: Ints, change: npt.NDArray[np.signedinteger]) -> tuple[Ints, Ints]:
     """Instants at which a sum of changes is another than before, and the sum from each on; changes of one instant are
     one.
 
@@ -47,9 +47,10 @@ def steps(at_ns: Ints, change: Ints) -> tuple[Ints, Ints]:
     if not len(at_ns):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     order = np.argsort(at_ns, kind="stable")
-    sorted_ns, sorted_change = at_ns[order], change[order]
-    first = np.flatnonzero(np.concatenate([[True], np.diff(sorted_ns) > 0]))
-    return sorted_ns[first], np.cumsum(np.add.reduceat(sorted_change, first))
+    sorted_ns = at_ns[order]
+    first = np.flatnonzero(np.concatenate([[True], sorted_ns[1:] > sorted_ns[:-1]]))
+    sums = np.add.reduceat(change[order], first, dtype=np.int64)
+    return sorted_ns[first], np.cumsum(sums, out=sums)
 
 
 def on_bins(at_ns: Ints, level: Ints, edges_ns: Ints) -> OnBins:
@@ -69,17 +70,19 @@ def on_bins(at_ns: Ints, level: Ints, edges_ns: Ints) -> OnBins:
 def queue_steps(batch: Batch) -> tuple[Ints, Ints]:
     """How many jobs wait, for their first start or sent back. One that starts as it comes never waited."""
     table, log, ends = batch.table, batch.log, batch.ends
-    leave_ns = ends.end_ns  # leaves the queue for good, or ends what it held, which cancels out
-    at_ns = np.concatenate([table.submit_ns, log.start_ns, log.end_ns, leave_ns])
-    one = np.ones(len(log), np.int64)
-    came = np.ones(len(table), np.int64)
-    return steps(at_ns, np.concatenate([came, -one, one, -came]))
+    ended = batch.ended
+    back = np.ones(len(log), np.bool_)  # after the last stint of a job that ended nobody waits
+    back[batch.last_stint[ended]] = False
+    at_ns = np.concatenate([table.submit_ns, log.start_ns, log.end_ns[back], ends.end_ns[~ended]])
+    came, began, again, left = len(table), len(log), int(back.sum()), int((~ended).sum())
+    change = np.repeat(np.array([1, -1, 1, -1], np.int8), [came, began, again, left])
+    return steps(at_ns, change)
 
 
 def running_steps(batch: Batch) -> tuple[Ints, Ints]:
     """How many jobs hold something."""
-    one = np.ones(len(batch.log), np.int64)
-    return steps(np.concatenate([batch.log.start_ns, batch.log.end_ns]), np.concatenate([one, -one]))
+    change = np.repeat(np.array([1, -1], np.int8), len(batch.log))
+    return steps(np.concatenate([batch.log.start_ns, batch.log.end_ns]), change)
 
 
 def cluster_series(batches: Sequence[Batch], edges_ns: Ints) -> ClusterSeries:

@@ -20,7 +20,7 @@ def sharing_of(spec: SharingSpec, gpu: GPUProfile, catalog: Catalog) -> Sharing:
 def slices_of(gpu: GPUProfile, catalog: Catalog) -> SlicesProfile:
     """How a GPU can be cut. Raises ``InputError`` where its profile does not say."""
     if gpu.slices is None:
-        raise InputError.one(gpu.name, f"cannot be cut: the profile of '{gpu.name}' names no 'slices'")
+        raise InputError.one("<profiles>", f"'{gpu.name}' cannot be cut: its profile names no 'slices'")
     return catalog.slices(gpu.slices)
 
 

@@ -67,7 +67,19 @@ def jobs_table(trainings: pa.Table, batches: Sequence[Batch]) -> pa.Table:
     """All jobs of a run: trainings, then jobs as rows; what either kind does not have is null."""
     if not batches:
         return trainings
-    return pa.concat_tables([trainings, *map(job_rows, batches)], promote_options="permissive").combine_chunks()
+    tables = [trainings, *map(job_rows, batches)]
+    schema = pa.unify_schemas([table.schema for table in tables], promote_options="permissive")
+    rows = [_under(schema, table) for table in tables if len(table)]  # one alone is not copied
+    return pa.concat_tables(rows).combine_chunks() if len(rows) > 1 else rows[0]
+
+
+def _under(schema: pa.Schema, table: pa.Table) -> pa.Table:
+    """A table with all columns of a schema, null where it has none."""
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def stint_rows(batches: Sequence[Batch]) -> pa.Table:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sim.accounting.ledger import OUTSIDE, Ledger
 from sim.results import charts
+from sim.results.attribution import attribution_grids
 from sim.results.batches import batch_grids, batch_remarks
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import HEADLINE
@@ -193,7 +194,8 @@ def _jobs(summary: Mapping[str, Any]) -> str:
 
 
 def _batches(run: Results) -> str:
-    grids = "".join(_table(header, rows) for header, rows in batch_grids(run.summary))
+    shown = [*attribution_grids(run.summary), *batch_grids(run.summary)]
+    grids = "".join(_table(header, rows) for header, rows in shown)
     pictures = ""
     if run.stint_table is not None and run.cluster_table is not None:
         pictures = cluster_pictures(run.stint_table, run.cluster_table, run.job_table)

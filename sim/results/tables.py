@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sim.results.attribution import attribution_grids
 from sim.results.batches import batch_grids, batch_remarks
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
@@ -44,6 +45,7 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     if summary.get("jobs"):
         parts += [grid_table(grid) for grid in job_grids(summary)]
         parts += [Text(remark, style="yellow") for remark in throttle_remarks(summary)]
+    parts += [grid_table(grid) for grid in attribution_grids(summary)]
     if summary.get("batch"):
         parts += [grid_table(grid) for grid in batch_grids(summary)]
         parts += [Text(remark, style="dim") for remark in batch_remarks(summary)]

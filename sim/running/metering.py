@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -12,10 +11,8 @@ from sim.accounting.ledger import LedgerRecorder
 from sim.build.built import Built
 from sim.engine.fleet.logged import FleetNodes, PowerStates
 from sim.engine.fleet.metering import meter
-from sim.engine.fleet.plan import JobsPlan
 from sim.engine.world import Outcome, Pool, units_of
 from sim.rng import Streams
-from sim.workload.allocations import PACE_STATES, Allocations
 from sim.workload.job_energy import JobsEnergy, labels_of, merged
 from sim.workload.jobs.table import Loads
 
@@ -33,7 +30,7 @@ def energy_of_jobs(
     loads = loads_of([plan.table.loads for plan in built.batches], sizes)
     nodes = fleet_nodes(built.pools, Streams(built.seed))
     energy = meter(
-        at_their_loads(outcome.allocations, built.batches, loads) if loads is not None else outcome.allocations,
+        outcome.allocations,
         nodes,
         states,
         owners=[plan.name for plan in built.batches],
@@ -81,21 +78,3 @@ def loads_of(each: Sequence[Loads | None], sizes: Sequence[int]) -> Loads | None
         gpu_w=np.concatenate([one.gpu_w for one in there]),
         cpu_load=np.concatenate([one.cpu_load for one in there]),
     )
-
-
-def at_their_loads(log: Allocations, plans: Sequence[JobsPlan], loads: Loads) -> Allocations:
-    """A log in which jobs at work whose watts are those of the trace draw what their loads say.
-
-    A job under a cap draws what the cap leaves of its mean power all the while. Loads of CPUs are in the log already:
-    it has no number where the trace gave none for a whole job.
-    """
-    rows = np.diff(loads.first)
-    unknown = np.zeros(len(rows), dtype=np.bool_)
-    unknown[np.repeat(np.arange(len(rows)), rows)[np.isnan(loads.gpu_w)]] = True
-    traced = [any(watts is plan.table.gpu_w for watts in plan.active_w.values()) for plan in plans]
-    by_loads = (rows > 0) & ~unknown & np.repeat(traced, [len(plan.table) for plan in plans])
-    mean_w = np.concatenate([plan.table.gpu_w for plan in plans])
-    job = np.repeat(log.job, np.diff(log.first_pace))
-    at_work = log.pace_state == PACE_STATES.index("active")
-    free = by_loads[job] & at_work & (log.pace_gpu_w == mean_w[job])
-    return replace(log, pace_gpu_w=np.where(free, np.nan, log.pace_gpu_w))

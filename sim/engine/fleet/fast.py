@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from sim.engine.fleet import records as k
 from sim.engine.fleet.kernel.loop import call
-from sim.engine.fleet.machines import Machines, PoolShape
+from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.placements.anywhere import ANYWHERE
+from sim.engine.fleet.possible import Possible
 from sim.engine.fleet.request import Request
-from sim.engine.fleet.rows import can_ever_hold
 from sim.engine.serving.compiled import is_kept
 
 Ints = npt.NDArray[np.int64]
@@ -117,14 +118,14 @@ class FastFleet:
         pools_of = [np.array(pools, np.int64) for pools in choices]
         self._owned.extend(pools_of)
         sizes = np.zeros(len(keys), k.Size.dtype)
-        machines = Machines(self._pools)
         can_start = np.zeros(len(keys), bool)
+        can_ever_hold = Possible(self._pools, [ANYWHERE])  # equal nodes and nothing else that counts: packed or not
         for i, key in enumerate(keys.tolist()):
             which = key % len(choices)
             asked, on = divmod(key // len(choices), by_nodes)
             sizes[i]["slots"], sizes[i]["nodes"] = asked, on
             sizes[i]["pools"], sizes[i]["n_pools"] = pools_of[which].ctypes.data, len(choices[which])
-            can_start[i] = can_ever_hold(Request("", 0, choices[which], asked, 0, None, nodes=on), machines)
+            can_start[i] = can_ever_hold(Request("", 0, choices[which], asked, 0, None, nodes=on))
         sizes["leaves"] = leaves
         sizes["limits"] = self._own(limits) + 8 * offsets
         sizes["members"] = self._own(order.astype(np.int64)) + 8 * firsts

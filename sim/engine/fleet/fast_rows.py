@@ -22,6 +22,8 @@ from sim.engine.fleet.request import WHOLE
 from sim.engine.fleet.row import FULL_RATE
 from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.schedulers.queueing import Backfill
+from sim.engine.fleet.schedulers.shortest import Shortest
 from sim.engine.fleet.scheduling import Scheduler
 from sim.workload.allocations import OUTCOMES, PACE_STATES, Allocations
 from sim.workload.jobs.table import UNKNOWN
@@ -31,6 +33,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 PLACEMENTS: dict[type, int] = {Anywhere: k.ANYWHERE, Packed: k.PACKED}
+BACKFILLS: dict[Backfill, int] = {"none": k.NO_BACKFILL, "easy": k.EASY, "greedy": k.GREEDY}
 _STATUS = {name: code for code, name in enumerate(ROW_STATUS)}
 _OUTCOME = {name: code for code, name in enumerate(OUTCOMES)}
 _PACE = {name: code for code, name in enumerate(PACE_STATES)}
@@ -50,19 +53,23 @@ class FastRun:
 
 def rules_of(scheduler: Scheduler) -> Rules | None:
     """A scheduler by its codes; None for one that the kernel does not know, one derived from those it knows too."""
-    if type(scheduler) is FirstCome and type(scheduler.placement) in PLACEMENTS:
-        return k.BY_ARRIVAL, k.NO_BACKFILL, k.BY_ARRIVAL, PLACEMENTS[type(scheduler.placement)]
-    if type(scheduler) is Easy and type(scheduler.placement) in PLACEMENTS:
-        behind_by = k.BY_LIMIT if scheduler.candidates == "shortest" else k.BY_ARRIVAL
-        return k.BY_ARRIVAL, k.EASY, behind_by, PLACEMENTS[type(scheduler.placement)]
-    return None
+    if not isinstance(scheduler, FirstCome | Shortest | Easy) or type(scheduler) not in (FirstCome, Shortest, Easy):
+        return None
+    placement = PLACEMENTS.get(type(scheduler.placement))
+    if placement is None:
+        return None
+    if isinstance(scheduler, FirstCome):
+        return k.BY_ARRIVAL, k.NO_BACKFILL, k.BY_ARRIVAL, placement
+    if isinstance(scheduler, Shortest):
+        return k.BY_LIMIT, BACKFILLS[scheduler.backfill], k.BY_LIMIT, placement
+    return k.BY_ARRIVAL, k.EASY, k.BY_LIMIT if scheduler.candidates == "shortest" else k.BY_ARRIVAL, placement
 
 
 def suits(pools: Sequence[PoolShape], plans: Sequence[JobsPlan], scheduler: Scheduler) -> bool:
     """Whether the kernel gives what the plain fleet would give."""
     if rules_of(scheduler) is None:
         return False
-    if not all(pool.powered and pool.slots < 1 << k.SLOT_BITS for pool in pools):
+    if not all(pool.powered and not pool.shared and pool.slots < 1 << k.SLOT_BITS for pool in pools):
         return False
     cpus_count = any(pool.cpu_milli is not None for pool in pools)
     memory_counts = any(pool.memory_mib is not None for pool in pools)
@@ -127,8 +134,8 @@ def run_rows(
     )
     until_ns = duration_ns if duration_ns is not None else give_up_ns
     held = fleet.run(until_ns)
-    done_ns, killed = _done_ns(rows, held)
     end_ns = duration_ns if duration_ns is not None else held.last_ns
+    done_ns, killed = _done_ns(rows, held, end_ns)
     return FastRun(
         records=_records(plans, rows, held, done_ns, killed, until_ns),
         allocations=_allocations(plans, pools, rows, held, killed, end_ns),
@@ -186,15 +193,16 @@ def takes_ns(work_ns: Ints, rate: Ints) -> Ints:
     return taken
 
 
-def _done_ns(rows: _Submitted, held: Held) -> tuple[Ints, Bools]:
-    """Work that each row has done when it ended, and whether it was killed by its limit."""
-    ended = held.end_ns >= 0
+def _done_ns(rows: _Submitted, held: Held, end_ns: int) -> tuple[Ints, Bools]:
+    """Work that each row has done at its end or that of the run, and whether it was killed by its limit."""
+    ended, running = held.end_ns >= 0, (held.start_ns >= 0) & (held.end_ns < 0)
     rate = rows.rates[rows.plan, held.pool]
-    span_ns = held.end_ns - held.start_ns
+    span_ns = np.where(running, end_ns, held.end_ns) - held.start_ns
     killed = ended & (span_ns < rows.setup_ns + takes_ns(rows.run_ns, rate))
     done_ns = np.where(ended, rows.run_ns, 0)
-    done_ns[killed] = np.maximum(span_ns - rows.setup_ns, 0)[killed]
-    for i in np.flatnonzero(killed & (rate != FULL_RATE)).tolist():
+    cut = killed | running
+    done_ns[cut] = np.maximum(span_ns - rows.setup_ns, 0)[cut]
+    for i in np.flatnonzero(cut & (rate != FULL_RATE)).tolist():
         done_ns[i] = min(int(rows.run_ns[i]), int(done_ns[i]) * int(rate[i]) // FULL_RATE)
     return done_ns, killed
 
@@ -264,6 +272,7 @@ def _allocations(
         pace_gpu_w=gpu_w,
         pace_cpu_load=cpu_load,
         pace_rate=rate,
+        done_ns=np.zeros(len(stints), np.int64),
     )
 
 

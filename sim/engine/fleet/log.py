@@ -75,5 +75,5 @@ class AllocationLog:
             pace_gpu_w=np.array(self._pace_w, np.float64)[order],
             pace_cpu_load=np.array(self._pace_cpu, np.float64)[order],
             pace_rate=np.array(self._pace_rate, np.float64)[order],
-            done_ns=np.array(self._done, np.int64),
+            done_ns=np.array(self._done if any(self._done) else (), np.int64),
         )

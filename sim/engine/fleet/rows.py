@@ -17,7 +17,6 @@ from sim.engine.cluster import Cluster
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.gang_row import GangRow
 from sim.engine.fleet.log import AllocationLog
-from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, RowsRecord, RowStatus
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.row import Row
@@ -121,7 +120,7 @@ class Rows:
         plan = self.plans[which]
         i = number - self.first[which]
         request = self._request(which, plan, i, number)
-        if not can_ever_hold(request, self.fleet.machines):
+        if not self.fleet.can_ever_hold(request):
             self.set_status(number, "refused")
             return
         metered = any(pool in self._metered for pool in plan.choices[plan.choice[i]])
@@ -180,20 +179,3 @@ def _labels(table: JobTable) -> dict[str, Callable[[int], str]]:
         return lambda i: names[codes[i]] if codes[i] != UNKNOWN else ""
 
     return {column: named(column) for column in ("user", "account", "queue", "kind")}
-
-
-def can_ever_hold(request: Request, machines: Machines) -> bool:
-    """Whether one of its pools, all of it free, has room for a request."""
-    for pool in request.pools:
-        shape = machines.pools[pool]
-        if request.slots > shape.count * shape.slots or (request.milli and not shape.shared):
-            continue
-        nodes = request.nodes or 1
-        if request.nodes and (request.slots % nodes or request.slots // nodes > shape.slots or nodes > shape.count):
-            continue
-        spread = request.nodes or -(-request.slots // shape.slots) or 1
-        most_nodes = shape.count if request.slots and not request.nodes else spread
-        cpu = shape.cpu_milli is None or request.cpu_milli <= shape.cpu_milli * most_nodes
-        if cpu and (shape.memory_mib is None or request.memory_mib <= shape.memory_mib * most_nodes):
-            return True
-    return False

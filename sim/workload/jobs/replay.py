@@ -158,6 +158,8 @@ def _scaled(times: Ints, rate_scale: float) -> Ints:
 def _moved(table: JobTable, submit: Ints, *, recorded: bool) -> dict[str, Any]:
     """The other instants of each job, as far from its submission as they were."""
     by = submit - table.submit_ns
+    if recorded and not by.any():
+        return {}
 
     def shifted(times: Ints) -> Ints:
         return np.where(times == UNKNOWN, UNKNOWN, times + by)

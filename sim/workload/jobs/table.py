@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +99,7 @@ class JobTable:
         n = len(self.submit_ns)
         for name in COLUMNS:
             if not len(getattr(self, name)) and n:
-                object.__setattr__(self, name, np.full(n, _FILL.get(name, UNKNOWN), _TYPES[name]))
+                object.__setattr__(self, name, np.broadcast_to(_TYPES[name](_FILL.get(name, UNKNOWN)), n))
         assert all(len(getattr(self, name)) == n for name in COLUMNS)
         assert not n or bool(np.all(np.diff(self.submit_ns) >= 0)), "jobs are in the order of their submission"
 
@@ -108,7 +108,9 @@ class JobTable:
 
     def take(self, rows: Ints) -> JobTable:
         """These rows, in this order, which must be that of their submission."""
-        taken = {name: getattr(self, name)[rows] for name in COLUMNS}
+        if len(rows) == len(self) and np.array_equal(rows, np.arange(len(self))):
+            return self
+        taken: dict[str, Any] = {name: _taken(getattr(self, name), rows) for name in COLUMNS}
         ids = [self.job_id[i] for i in rows.tolist()] if len(self.job_id) else ()
         return replace(self, **taken, job_id=ids, loads=_loads_of(self.loads, rows))
 
@@ -125,6 +127,11 @@ _FILL = {
     "cpu_load": np.nan,
     "recorded_j": np.nan,
 }
+
+
+def _taken(column: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
+    """Rows of a column; of one that nobody has given, no more memory than that takes."""
+    return column[rows] if any(column.strides) else np.broadcast_to(column[:1], len(rows))
 
 
 def _loads_of(loads: Loads | None, rows: Ints) -> Loads | None:
