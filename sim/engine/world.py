@@ -45,8 +45,9 @@ GIVE_UP_NS = 100 * 365 * DAY_NS
 """Simulated time after which work that never ends is reported instead of simulated."""
 NEVER_DONE = "the work was not done within 100 simulated years; give the scenario a 'duration'"
 NO_TIME = "the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'"
-FEWEST_COMPILED = 5000
-"""Rows of tables of jobs that the compiled fleet takes: fewer are done before it is loaded. Both give the same."""
+FEWEST_COMPILED = 20_000
+"""Slots that all rows of jobs ask for together, from which on the compiled fleet takes them: fewer are given before it is
+loaded. Both leave the same."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,8 @@ def simulate(
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
     others_run = any((training, services, serving, caps, limits, others, campaigns, federated))
-    if sum(len(plan.table) for plan in rows) >= FEWEST_COMPILED and not others_run and all(p.logged for p in pools):
+    asked = sum(int(plan.slots.sum()) for plan in rows)
+    if asked >= FEWEST_COMPILED and not others_run and all(pool.logged for pool in pools):
         outcome = _compiled([pool.shape for pool in pools], rows, scheduler or FirstCome(), duration_ns)
         if outcome is not None:
             return outcome
