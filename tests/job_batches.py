@@ -149,6 +149,7 @@ def a_batch() -> Batch:
             "kind": ["train", "tune", "test"],
         },
     )
+    jobs = replace(jobs, told=("20 left out: ran for 0 s",))
     return fifo_with_joules(jobs)
 
 

@@ -31,6 +31,7 @@ from sim.spec.federated import FederatedSpec
 from sim.spec.jobs import Jobs
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
+from sim.spec.power_limits import PowerLimits
 from sim.spec.scenario import Scenario
 from sim.spec.schedules import LowestPlace
 from sim.spec.serving import Serving
@@ -153,6 +154,11 @@ class Resolved:
     def throttles(self) -> Mapping[int, Throttle]:
         """Policies that throttle a site, by their place in ``policies``."""
         return _those(dict(enumerate(self.parts.policies)), Throttle)
+
+    @cached_property
+    def shared_power(self) -> Mapping[int, PowerLimits]:
+        """Policies that limit power that is shared, by their place in ``policies``."""
+        return _those(dict(enumerate(self.parts.policies)), PowerLimits)
 
     # Machines and sites
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from sim.build.gangs import step_plans, swings, trace_plans
 from sim.build.jobs import MILLI, logged, memory_mib
 from sim.build.machines import Machine
 from sim.build.places import placed
+from sim.build.power_limits import limited_pools, shared_power
 from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
 from sim.build.schedulers import scheduler
@@ -28,6 +29,7 @@ from sim.kinds import builder
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
 from sim.rng import Streams
+from sim.signals import Signal
 from sim.spec.cluster import NodePool
 
 Ints = npt.NDArray[np.int64]
@@ -64,6 +66,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         request_energies=parts.outputs.requests == "all",
         caps=training_caps(resolved, caps),
         cappings=tuple(caps),
+        power=shared_power(resolved, lambda site: seen.ask(Carried(site, weather_until_ns(parts.duration_ns)))),
         limits=power_limits(resolved, lambda site: seen.ask(Carried(site, weather_until_ns(parts.duration_ns)))),
         routes=routes,
         moved=moved,
@@ -72,11 +75,21 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         campaigns=tuple(built[name] for name in resolved.campaigns),
         federated=tuple(built[name] for name in resolved.federated),
         batches=tuple(built[name] for name in resolved.batches),
-        signals={},
+        signals=_looked_at(resolved, seen.signals),
         steps=step_plans(resolved),
         swings=swings(resolved),
         traces=trace_plans(resolved),
     )
+
+
+def _looked_at(resolved: Resolved, shown: Mapping[str, Mapping[str, Signal]]) -> dict[str, dict[str, Signal]]:
+    """What the scheduler looks at of the site of each pool; nothing more, since what is seen counts in the key."""
+    assert resolved.parts.cluster is not None
+    chosen = resolved.parts.cluster.scheduler
+    names = dict.fromkeys(chosen.looks_at if chosen is not None else ())
+    if not names:
+        return {}
+    return {pool: {name: shown[site][name] for name in names} for pool, site in resolved.sites.items()}
 
 
 def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
@@ -100,7 +113,8 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
         )
         for label, machine in resolved.machines.items()
     )
-    alone = logged(resolved, {pool.name: pool.steady for pool in pools})
+    under = {pool for policy in resolved.shared_power.values() for pool in limited_pools(policy, resolved)}
+    alone = logged(resolved, {pool.name: pool.steady and pool.name not in under for pool in pools})
     return tuple(replace(pool, logged=pool.name in alone) for pool in pools)
 
 

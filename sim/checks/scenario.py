@@ -19,6 +19,7 @@ from sim.checks.files import file_problems
 from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.policies import cap_problems
+from sim.checks.power_limits import shared_power_problems
 from sim.checks.routes import held_to, links, where_written
 from sim.checks.serving import against_catalog, stands_alone
 from sim.checks.slices import instances_alone
@@ -94,6 +95,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
         checks.append(cap_problems(resolved))
+        checks.append(shared_power_problems(resolved))
     return checks
 
 

@@ -29,6 +29,7 @@ from sim.results.jobs import (
     throttle_remarks,
     unproductive,
 )
+from sim.results.power_limits import power_grids
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, SECONDS_PER_NS
@@ -96,6 +97,9 @@ def _run(run: Results) -> str:
         parts.append(_jobs(summary))
     if summary.get("batch") or run.cluster_table is not None:
         parts.append(_cluster(run))
+    if summary.get("power_limits"):
+        grids = "".join(_table(header, rows) for header, rows in power_grids(summary))
+        parts.append(f"<h2>Shared power</h2>{grids}")
     if run.trace_table is not None:
         parts.append(_traces(run.power_trace()))
     if summary.get("campaigns"):

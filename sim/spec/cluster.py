@@ -105,6 +105,11 @@ class SchedulerSpec(Choice):
     family: ClassVar[str] = "scheduler"
 
     @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The signals that it looks at, of the site of each pool: ``carbon``, ``marginal`` or ``price``."""
+        return ()
+
+    @property
     def names_pools(self) -> tuple[str, ...]:
         """Pools that it names, which must be there."""
         return ()
