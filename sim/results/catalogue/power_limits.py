@@ -6,7 +6,7 @@ from sim.results.catalogue.quantity import TEXT, At, Quantity, Table, table
 from sim.results.formats import count, hours, number
 from sim.units import W_PER_KW
 
-DOMAINS, ASKED = "power of", "slowed by power"
+DOMAINS, ASKED = "power domain", "slowed by power"
 """Tables of domains and workloads, by the head of their first column."""
 
 
@@ -34,7 +34,7 @@ def _costs(view: str) -> tuple[Quantity, ...]:
 POWER_LIMITS: tuple[Table, ...] = (
     table(
         "power_limits.domains.*",
-        Quantity("level", "level", kind=TEXT, always=True, columns=(At(DOMAINS, "level"),)),
+        Quantity("level", "level", kind=TEXT, always=True, columns=(At(DOMAINS, "level"),), form=str),
         Quantity("mean_w", "mean power", "W", always=True, columns=(At(DOMAINS, "mean"),), form=kilowatts),
         Quantity("most_w", "most power", "W", always=True, columns=(At(DOMAINS, "most"),), form=kilowatts),
         Quantity("least_limit_w", "least limit", "W", columns=(At(DOMAINS, "limit"),), form=kilowatts),
