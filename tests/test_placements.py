@@ -69,7 +69,7 @@ def test_gangs_stand_in_as_few_racks_as_can_be() -> None:
     assert nodes(Topology().places(request(8, nodes=4), machines)) == [(0, 2), (1, 2), (2, 2), (3, 2)]
     machines = filled(pool, {0: 1, 4: 1, 5: 1})
     assert nodes(Topology().places(request(24), machines)) == [(1, 8), (2, 8), (3, 8)]
-    assert nodes(Topology().places(request(20), machines)) == [(1, 8), (2, 8), (0, 4)]
+    assert nodes(Topology().places(request(20), machines)) == [(6, 8), (7, 8), (4, 4)]
 
 
 @given(st.lists(st.integers(0, 4), min_size=12, max_size=12), st.integers(1, 40))
@@ -186,15 +186,16 @@ def test_least_fragmentation_wastes_less_than_best_fit_on_pods_of_alibaba() -> N
     table = read_jobs(PODS).table
     half = len(table) // 2
     typical = typical_tasks(table.take(np.arange(half)))
-    order = np.random.default_rng(1).permutation(np.arange(half, len(table)))[:1500]
-    allocated, wasted = {}, {}
-    for name, placement in (("best fit", BestFit()), ("fgd", LeastFragmentation(typical))):
-        machines = Machines([PoolShape("a", 60, 8, 96_000, 786_432, shared=True)])
-        curve = fill(table, order.tolist(), placement, machines)
-        allocated[name] = curve[-1]
-        wasted[name] = fragmentation(typical, machines, 0) * (480 - curve[-1])
-    assert allocated["fgd"] > allocated["best fit"]
-    assert wasted["fgd"] < wasted["best fit"]
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(np.arange(half, len(table)))[:1500]
+        allocated, wasted = {}, {}
+        for name, placement in (("best fit", BestFit()), ("fgd", LeastFragmentation(typical))):
+            machines = Machines([PoolShape("a", 60, 8, 96_000, 786_432, shared=True)])
+            curve = fill(table, order.tolist(), placement, machines)
+            allocated[name] = curve[-1]
+            wasted[name] = fragmentation(typical, machines, 0) * (480 - curve[-1])
+        assert allocated["fgd"] > allocated["best fit"]
+        assert wasted["fgd"] < wasted["best fit"]
 
 
 def fill(table: JobTable, rows: list[int], placement: Placement, machines: Machines) -> list[float]:
