@@ -107,6 +107,8 @@ class Machines:
     def copy(self) -> Machines:
         """The same, to be changed on its own: what would be free, if."""
         twin = object.__new__(Machines)
+        twin._closed = self._closed.copy()
+        twin.power_room = None  # what power there will be then nobody knows
         twin.pools, twin.number, twin.first, twin.nodes = self.pools, self.number, self.first, self.nodes
         twin.pool_of, twin.slots, twin.rack = self.pool_of, self.slots, self.rack
         twin._free, twin._rank, twin._cpu, twin._memory = self._free[:], self._rank[:], self._cpu[:], self._memory[:]
