@@ -66,3 +66,28 @@ def test_a_scheduler_that_looks_at_a_price_needs_one() -> None:
     loaded = load_scenario(SCENARIOS / "spot-training.yaml", {"site.grid.price": "null"})
     with pytest.raises(InputError, match="the grid of its site has no price, which the scheduler looks at"):
         run_loaded(loaded)
+
+
+def test_halves_of_gpus_take_twice_the_jobs_and_serve_slower() -> None:
+    """On whole GPUs the same jobs find eight places in place of sixteen, and an instance decodes no faster than its
+    GPU."""
+    halves, whole = run("mig-node"), run("mig-node", cluster__nodes__0__mig="null")
+    assert halves["batch"]["training"]["capacity_gpu_hours"] == 2 * whole["batch"]["training"]["capacity_gpu_hours"]
+    assert halves["batch"]["training"]["completed"] > whole["batch"]["training"]["completed"]
+    waits = [one["batch"]["training"]["wait_s"]["mean"] for one in (halves, whole)]
+    assert waits[0] < waits[1] / 10
+    speeds = [one["serving"]["chat"]["tpot_s"]["p50"] for one in (halves, whole)]
+    assert speeds[0] > speeds[1]
+
+
+def test_limits_of_a_row_are_never_exceeded_longer_than_an_answer_takes() -> None:
+    limited, free = run("oversubscribed-row"), run("oversubscribed-row", policies="[]")
+    domains = limited["power_limits"]["domains"]
+    for domain in domains.values():
+        assert domain["episodes"] > 0
+        assert 0.0 < domain["longest_over_s"] <= domain["answer_s"] + 1e-6
+        assert domain["trips"] == 0
+    assert domains["plant"]["least_limit_w"] < 150e3, "the heat takes the plant below the row"
+    late = [one["batch"]["research"]["turnaround_s"]["mean"] for one in (limited, free)]
+    assert late[0] > late[1]
+    assert "power_limits" not in free

@@ -245,7 +245,7 @@ def test_nodes_with_and_without_meters_draw_the_same(
 
 @given(st.booleans(), st.integers(1, 12), st.floats(0.3, 3.0))
 def test_a_job_draws_what_its_loads_say_of_the_work_that_is_done(preempted: bool, comes: int, speed: float) -> None:
-    """100 W for the first 5 s of work and 500 W for the rest, however fast it goes; the same with meters and without."""
+    """100 W for the first 5 s of work and 500 W for the rest, however fast it goes; with meters and without."""
     own = Loads(np.array([0, 2, 2]), np.array([0, 5 * S]), np.array([100.0, 500.0]), np.array([0.1, 0.9]))
     ledgers = []
     for logged in (True, False):

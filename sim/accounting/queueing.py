@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.workload.allocations import MILLI
-from sim.workload.jobs.batch import Batch
+from sim.workload.jobs.batch import Batch, Inventory
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+NOTHING = Inventory((), np.empty(0, np.int64), (), np.empty(0, np.int64))
+"""The nodes of a run without jobs as rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +90,12 @@ def running_steps(batch: Batch) -> tuple[Ints, Ints]:
 
 
 def cluster_series(batches: Sequence[Batch], edges_ns: Ints) -> ClusterSeries:
-    """Of one or more workloads of one cluster over the bins between ``edges_ns``; pools are those that any may use."""
-    inventory = batches[0].inventory
-    used = [name for name in inventory.pools if any(name in batch.pools for batch in batches)]
+    """Of all workloads of one cluster over the bins between ``edges_ns``; pools are those that any may use."""
+    inventory = batches[0].inventory if batches else NOTHING
     held, capacity = {}, {}
-    for name in used:
-        code = [*inventory.pools].index(name)
+    for code, name in enumerate(inventory.pools):
+        if not any(name in batch.pools for batch in batches):
+            continue
         changes = list(_held_changes(batches, inventory.pool == code))
         at_ns, level = steps(*(np.concatenate(parts) for parts in zip(*changes, strict=True)))
         one = on_bins(at_ns, level, edges_ns)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from sim.build.deployment import Deployment
 from sim.build.failures import failure_plan
 from sim.build.machines import Machine
+from sim.build.sharing import shared_gpu
 from sim.build.slices import cut
 from sim.build.trained import Trained
 from sim.content import content_hash
@@ -297,6 +298,13 @@ def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
             except InputError as error:
                 del found[pool.label]
                 unread[pool.label] = (i, "mig", error)
+                continue
+        if pool.sharing is not None:
+            try:
+                shared_gpu(pool.sharing, found[pool.label], catalog)
+            except InputError as error:
+                del found[pool.label]
+                unread[pool.label] = (i, "sharing", error)
                 continue
         try:
             found[pool.label] = replace(found[pool.label], failures=failure_plan(pool.failures, node.slots, catalog))

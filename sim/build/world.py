@@ -20,6 +20,7 @@ from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
 from sim.build.schedulers import scheduler
 from sim.build.seen import Carried, Cuts, Seen
+from sim.build.sharing import shared_gpu
 from sim.build.weather import weather_until_ns
 from sim.build.work import Around
 from sim.engine.draws import NodeHardware, Rest, Supply
@@ -27,6 +28,7 @@ from sim.engine.fleet.plan import JobsPlan
 from sim.engine.world import Pool
 from sim.kinds import builder
 from sim.profiles.catalog import Catalog
+from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
 from sim.rng import Streams
 from sim.signals import Signal
@@ -109,6 +111,7 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
             cpu_milli=machine.cpu.cores * machine.node.cpus.count * MILLI if label in held else None,
             memory_mib=memory_mib(resolved, label) if label in held else None,
             shared=label in parts,
+            sharing=_sharing(machine, resolved.catalog) if label in parts else None,
             racks=racks(machine.pool),
         )
         for label, machine in resolved.machines.items()
@@ -116,6 +119,10 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
     under = {pool for policy in resolved.shared_power.values() for pool in limited_pools(policy, resolved)}
     alone = logged(resolved, {pool.name: pool.steady and pool.name not in under for pool in pools})
     return tuple(replace(pool, logged=pool.name in alone) for pool in pools)
+
+
+def _sharing(machine: Machine, catalog: Catalog) -> SharedGPU | None:
+    return shared_gpu(machine.pool.sharing, machine, catalog) if machine.pool.sharing is not None else None
 
 
 def _hardware(machine: Machine, catalog: Catalog) -> NodeHardware:

@@ -82,7 +82,7 @@ def run_loaded(loaded: Loaded) -> Results:
         trial_table=trial_table(last.outcome.campaigns) if last.outcome.campaigns else None,
         trace_table=_traces(scenario, built, last),
         stint_table=stint_rows(rows) if rows else None,
-        cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns), domains) if rows else None,
+        cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns), domains) if rows or domains else None,
         job_energy_table=job_energy_table(run.job_energy) if run.job_energy is not None else None,
         attribution_table=attributed.table if attributed is not None else None,
     )
