@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,16 @@ class PoolShape:
     rack_of: tuple[int, ...] = ()
     powered: bool = True
     sharing: SharedGPU | None = None
+
+
+class PowerRoom(Protocol):
+    """What limits of power leave at one instant, to be spent on the places of one request."""
+
+    def left_w(self, node: int) -> float:
+        """W that the tightest of a node's domains leaves."""
+
+    def take_w(self, node: int, watts: float) -> None:
+        """So much of it is spent on a node."""
 
 
 class Machines:
@@ -89,8 +100,8 @@ class Machines:
             self._bits[i][ON if pool.powered else OFF][pool.slots] = (1 << pool.count) - 1
         self.nodes = total
         self._closed: dict[int, int] = {}
-        self.headroom_w: npt.NDArray[np.float64] = np.full(total, np.inf)
-        """W that the tightest of a node's power domains leaves, as whoever limits power last saw it."""
+        self.power_room: Callable[[float], PowerRoom] | None = None
+        """What limits of power leave now, if a slot that comes to work adds so many W; None where there are none."""
 
     def __len__(self) -> int:
         return self.nodes
@@ -102,6 +113,8 @@ class Machines:
     def copy(self) -> Machines:
         """The same, to be changed on its own: what would be free, if."""
         twin = object.__new__(Machines)
+        twin._closed = self._closed.copy()
+        twin.power_room = None  # what power there will be then nobody knows
         twin.pools, twin.number, twin.first, twin.nodes = self.pools, self.number, self.first, self.nodes
         twin.pool_of, twin.slots, twin.rack = self.pool_of, self.slots, self.rack
         twin._free, twin._rank, twin._cpu, twin._memory = self._free[:], self._rank[:], self._cpu[:], self._memory[:]
