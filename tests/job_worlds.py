@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.units import HOUR_NS
 from sim.workload.job_energy import JobEnergy
-from sim.workload.jobs.table import JobTable
+from sim.workload.jobs.table import JobTable, Loads
 from tests.worlds import hardware
 
 
@@ -94,7 +95,13 @@ def run(
     return outcome, recorder
 
 
-def book_log(pools: Sequence[Pool], plans: Sequence[JobsPlan], outcome: Outcome, recorder: LedgerRecorder) -> JobEnergy:
+def book_log(
+    pools: Sequence[Pool],
+    plans: Sequence[JobsPlan],
+    outcome: Outcome,
+    recorder: LedgerRecorder,
+    loads: Loads | None = None,
+) -> JobEnergy:
     """Books what nodes without meters drew, from the log of who held them."""
     assert outcome.allocations is not None
     pool_of = np.repeat(np.arange(len(pools)), [one.count for one in pools]).astype(np.int64)
@@ -111,7 +118,52 @@ def book_log(pools: Sequence[Pool], plans: Sequence[JobsPlan], outcome: Outcome,
         PowerStates.always_on(),
         owners=[one.name for one in plans],
         owner_of=np.repeat(np.arange(len(plans)), [len(one.table) for one in plans]).astype(np.int64),
-        loads=None,
+        loads=loads,
         end_ns=outcome.end_ns,
         recorder=recorder,
     )
+
+
+JOBS: dict[str, Any] = {
+    "name": "jobs",
+    "seed": 1,
+    "start": "2025-03-03T00:00:00Z",
+    "duration": "12 h",
+    "site": {
+        "grid": {"intensity": "400 gCO2e/kWh", "price": "0.2 USD/kWh"},
+        "facility": {"kind": "fixed-pue", "pue": 1.25},
+        "water": {"wue": "1.8 L/kWh", "ewif": "3.1 L/kWh"},
+    },
+    "cluster": {"nodes": [{"profile": "dgx-a100", "count": 2, "name": "a100"}], "scheduler": {"kind": "easy"}},
+    "workloads": {
+        "research": {
+            "kind": "jobs",
+            "source": {
+                "kind": "generated",
+                "arrivals": {"kind": "poisson", "rate": "4 jobs/h"},
+                "jobs": [
+                    {
+                        "name": "experiment",
+                        "share": 1,
+                        "gpus": {"kind": "powers-of-two", "mean": 3, "most": 16},
+                        "run": {"kind": "lognormal", "median": "10 min", "mean": "1 h"},
+                        "longest": "6 h",
+                    }
+                ],
+                "limits": {"kind": "multiple", "most": 2},
+                "accounts": [
+                    {"name": "vision", "share": "60 %", "users": 3, "zipf": 1.0},
+                    {"name": "physics", "share": "40 %", "users": 2, "zipf": 1.0},
+                ],
+            },
+            "load": {"kind": "measured", "active": "300 W"},
+            "cpu_load": 0.2,
+        }
+    },
+    "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
+}
+
+
+def jobs_scenario(**accounting: Any) -> dict[str, Any]:
+    """Half a day of jobs on two nodes, with things changed in its accounting."""
+    return copy.deepcopy(JOBS | {"accounting": JOBS["accounting"] | accounting})

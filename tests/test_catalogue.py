@@ -31,6 +31,7 @@ from sim.results.compare import Comparison
 from sim.results.shape import lacks_of_summary, summary_schema
 from tests.catalogued import leaves, quantity_of, uncatalogued
 from tests.job_batches import a_batch
+from tests.job_worlds import jobs_scenario
 from tests.small import small
 from tests.test_bad_input import coldaisle
 from tests.test_places import regions
@@ -144,7 +145,7 @@ def test_a_quantity_stands_once() -> None:
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
     earlier = ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
-    assert (*earlier, "batch") == HAPPENED
+    assert (*earlier, "batch", "power_limits") == HAPPENED
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
@@ -190,6 +191,10 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     yield sim.run(asked).summary
     yield sim.run("llama-70b-training", set=WITHIN_STEPS).summary
     yield {**sim.run(small()).summary, "batch": {"research": batch_metrics(a_batch())}}
+    shared = jobs_scenario()
+    bought = {"residual_mix": "500 gCO2e/kWh", "contracts": []}
+    shared["site"]["grid"] = {**shared["site"]["grid"], "marginal": "600 gCO2e/kWh", "market": bought}
+    yield sim.run(shared).summary
 
 
 def test_all_that_runs_write_is_catalogued_and_all_that_is_catalogued_is_written(tmp_path: Path) -> None:

@@ -327,3 +327,56 @@ def test_what_is_written_reaches_the_reader(tmp_path: Path) -> None:
     tasks.write_text("j1,worker,1.0,Terminated,110.0,900.0,600.0,29.3,100.0,T4\n")
     assert jobs_of(source(jobs, tasks=str(tasks)), asked()).recorded_start_ns.tolist() == [10 * NS_PER_S]
     assert source(jobs, tasks=str(tasks)).files == ((("file",), str(jobs)), (("tasks",), str(tasks)))
+
+
+# --- No field is accepted and ignored ---------------------------------------------------------------------------------
+
+SIDE_FILES = {
+    "jobs.csv": PLAIN,
+    "local.csv": "submit_local,run_s,gpus\n2024-01-02T10:00:00,1,1\n",
+    "gaia.csv": "arrival_time,length,cpus\n0,0.5,2\n",
+    "bad.csv": "submit_s,run_s,gpus\n0,1,1\n5,x,1\n",
+    "pai.csv": "j1,i1,ann,Terminated,100.0,900.0\n",
+    "tasks.csv": "j1,worker,1.0,Terminated,110.0,900.0,600.0,29.3,100.0,T4\n",
+    "named.csv": JOBS,
+    "loads.csv": LOADS,
+}
+GAIA = {"file": "gaia.csv", "processors": "slots", "time_unit": "hours"}
+FELT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "kind": ({}, {"file": "named.csv"}),  # what it is, with another file: the field has one word
+    "file": ({}, {"file": "named.csv"}),
+    "tasks": ({"file": "pai.csv"}, {"file": "pai.csv", "tasks": "tasks.csv"}),
+    "loads": ({"file": "named.csv"}, {"file": "named.csv", "loads": "loads.csv"}),
+    "format": (GAIA, {**GAIA, "format": "swf"}),
+    "zone": ({"file": "local.csv", "align": "clock", "zone": "UTC"}, {"file": "local.csv", "zone": "Asia/Shanghai"}),
+    "processors": (GAIA, {**GAIA, "processors": "cores"}),
+    "time_unit": (GAIA, {**GAIA, "time_unit": "seconds"}),
+    "on_bad_rows": ({"file": "bad.csv"}, {"file": "bad.csv", "on_bad_rows": "skip"}),
+    "never_started": (ALL, {**ALL, "never_started": "31 s"}),
+    "unfinished": (ALL, {**ALL, "unfinished": "31 s"}),
+    "zero_runtime": (ALL, {**ALL, "zero_runtime": "leave-out"}),
+    "align": (ALL, {**ALL, "align": "clock"}),
+    "window": (ALL, {**ALL, "window": {"start": "15 min"}}),
+    "rate_scale": (ALL, {**ALL, "rate_scale": 2}),
+    "jobs": (ALL, {**ALL, "jobs": 2}),
+}
+
+
+def test_every_field_is_felt(tmp_path: Path) -> None:
+    for name, text in SIDE_FILES.items():
+        (tmp_path / name).write_text(text)
+
+    def outcome(written: dict[str, Any]) -> tuple[Any, ...]:
+        files = {name: str(tmp_path / written[name]) for name in ("tasks", "loads") if name in written}
+        made = source(
+            tmp_path / written.get("file", "jobs.csv"), **{k: v for k, v in written.items() if k != "file"} | files
+        )
+        try:
+            table = jobs_of(made, asked(START_NS - HOUR_NS))
+        except InputError as error:
+            return (str(error),)
+        return tuple(getattr(table, name).tobytes() for name in COLUMNS), str(table.told)
+
+    assert set(FELT) == set(TraceJobs.model_fields)
+    for field, (before, after) in FELT.items():
+        assert outcome(before) != outcome(after), field

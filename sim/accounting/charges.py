@@ -19,6 +19,8 @@ EVERYWHERE = "cpu"
 """The component that every node has, whose slots are the node's."""
 ROUNDING = 1e-9
 """Of what a workload drew: what its jobs did not and is smaller is rounding."""
+ROUNDED_S = 1e-8
+"""Slots x s: a ledger rounds parts of slots to a ns in each row, of which an owner has one a state."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +92,9 @@ def charges_of(ledger: Ledger, sites: Sequence[str], jobs: JobsEnergy) -> Charge
     sums = (energy.energy_j, energy.slot_s, energy.active_slot_s)
     rest = there[:, :nobody].copy()
     place = (owner * len(pools) + pool) * bins + energy.bin
-    for left, all_of_it, column in zip(rest, there, sums, strict=True):
+    for left, all_of_it, column, least in zip(rest, there, sums, (0.0, ROUNDED_S, ROUNDED_S), strict=True):
         left -= np.bincount(place, column, left.size).reshape(left.shape)
-        left[np.abs(left) <= ROUNDING * all_of_it[:nobody]] = 0.0
+        left[left <= ROUNDING * all_of_it[:nobody] + least] = 0.0
     rest_owner, rest_pool, rest_bin = np.nonzero(rest.any(axis=0))
     more = rest[:, rest_owner, rest_pool, rest_bin]
     return Charges(

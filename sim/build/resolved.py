@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from sim.build.deployment import Deployment
 from sim.build.failures import failure_plan
 from sim.build.machines import Machine
+from sim.build.sharing import shared_gpu
 from sim.build.slices import cut
 from sim.build.trained import Trained
 from sim.content import content_hash
@@ -31,6 +32,7 @@ from sim.spec.federated import FederatedSpec
 from sim.spec.jobs import Jobs
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
+from sim.spec.power_limits import PowerLimits
 from sim.spec.scenario import Scenario
 from sim.spec.schedules import LowestPlace
 from sim.spec.serving import Serving
@@ -153,6 +155,11 @@ class Resolved:
     def throttles(self) -> Mapping[int, Throttle]:
         """Policies that throttle a site, by their place in ``policies``."""
         return _those(dict(enumerate(self.parts.policies)), Throttle)
+
+    @cached_property
+    def shared_power(self) -> Mapping[int, PowerLimits]:
+        """Policies that limit power that is shared, by their place in ``policies``."""
+        return _those(dict(enumerate(self.parts.policies)), PowerLimits)
 
     # Machines and sites
 
@@ -291,6 +298,13 @@ def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
             except InputError as error:
                 del found[pool.label]
                 unread[pool.label] = (i, "mig", error)
+                continue
+        if pool.sharing is not None:
+            try:
+                shared_gpu(pool.sharing, found[pool.label], catalog)
+            except InputError as error:
+                del found[pool.label]
+                unread[pool.label] = (i, "sharing", error)
                 continue
         try:
             found[pool.label] = replace(found[pool.label], failures=failure_plan(pool.failures, node.slots, catalog))

@@ -25,7 +25,7 @@ def cap_problems(resolved: Resolved) -> Found:
     """Unknown targets, what cannot be capped, and caps outside what a board can be held to."""
     parts, gpus = resolved.parts, resolved.gpus
     for i, unasked in enumerate(parts.policies):
-        if i not in resolved.caps and i not in resolved.throttles:
+        if i not in {**resolved.caps, **resolved.throttles, **resolved.shared_power}:
             why = "nothing asks a policy of this kind; what a package adds is a sim.spec.policies.Cap"
             yield ("policies", i, "kind"), f"'{unasked.kind}': {why}"
     for i, policy in resolved.caps.items():
@@ -104,6 +104,10 @@ def signal_problems(resolved: Resolved, signals: Signals) -> Found:
                 problem = _unseen(*compared, signals[resolved.sites[pool]])
                 if problem is not None:
                     yield ("policies", i, "when", "signal"), problem
+    scheduler = resolved.parts.cluster.scheduler if resolved.parts.cluster is not None else None
+    for signal in dict.fromkeys(scheduler.looks_at if scheduler is not None else ()):
+        for pool in sorted(pool for pool in resolved.sites if signal not in signals[resolved.sites[pool]]):
+            yield ("cluster", "scheduler"), f"{_unseen(signal, None, {})}, which the scheduler looks at (pool '{pool}')"
     yield from _throttled(resolved)
 
 

@@ -19,9 +19,10 @@ from sim.checks.files import file_problems
 from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.policies import cap_problems
+from sim.checks.power_limits import shared_power_problems
 from sim.checks.routes import held_to, links, where_written
 from sim.checks.serving import against_catalog, stands_alone
-from sim.checks.slices import instances_alone
+from sim.checks.slices import instances_alone, shared_by_somebody
 from sim.checks.training import models_fit
 from sim.checks.turns import turn_problems
 from sim.documents import Document, KeyPath
@@ -89,11 +90,13 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
     checks += [failure_problems(resolved), fabrics_fit(resolved), instances_alone(resolved)]
+    checks.append(shared_by_somebody(resolved))
     checks += [_loads(resolved), models_fit(resolved)]
     checks += [jobs_fit(resolved), *([tables_fit(resolved)] if kernel_tables else [])]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
         checks.append(cap_problems(resolved))
+        checks.append(shared_power_problems(resolved))
     return checks
 
 

@@ -1,4 +1,4 @@
-"""What work cannot do on instances of cut GPUs (MIG): reach each other by the GPUs' link."""
+"""What work cannot do on instances of cut GPUs (MIG): reach each other by the GPUs' link; and GPUs that are shared."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ def instances_alone(resolved: Resolved) -> Found:
             for at, _, gpus, work in resolved.campaigns[name].sizes:
                 if asks := _speaks(work, gpus):
                     yield (*path, *at, *asks), f"its GPUs exchange data, and {why}"
+
+
+def shared_by_somebody(resolved: Resolved) -> Found:
+    """Pools that say how parts of their GPUs are shared, where no job can ask for any."""
+    assert resolved.parts.cluster is not None
+    theirs = {label for name in resolved.batches for label in resolved.pools[name].values()}
+    for i, pool in enumerate(resolved.parts.cluster.nodes):
+        if pool.sharing is not None and pool.label not in theirs:
+            yield ("cluster", "nodes", i, "sharing"), "only jobs (kind: jobs) ask for parts of GPUs, and none runs here"
 
 
 def _speaks(work: TrainingWork, gpus: int) -> KeyPath:

@@ -32,6 +32,7 @@ from sim.engine.tally import Tally
 from sim.engine.training import TrainingJob, TrainingPlan
 from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
+from sim.profiles.gpu_parts import SharedGPU
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import DAY_NS
@@ -55,7 +56,7 @@ class Pool:
 
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
     ``cpu_milli`` thousandths of cores and ``memory_mib`` of a node count where they are not None; ``shared``: parts of
-    a GPU may be given away; ``racks`` is the rack of each node. A ``logged`` pool is held by rows of tables of jobs
+    a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node. A ``logged`` pool is held by rows of tables of jobs
     alone and its nodes are steady: they have no meters, but the log of who held them tells what they drew.
     """
 
@@ -72,6 +73,7 @@ class Pool:
     shared: bool = False
     racks: tuple[int, ...] = ()
     logged: bool = False
+    sharing: SharedGPU | None = None
 
     @property
     def shape(self) -> PoolShape:
@@ -85,6 +87,7 @@ class Pool:
             self.shared,
             self.racks,
             self.powered,
+            self.sharing,
         )
 
     @property

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LEDGER, JOBS, REQUESTS = "ledger.parquet", "jobs.parquet", "requests.parquet"
 DRAWS, POWER_TRACE, TRIALS = "draws.parquet", "power_trace.parquet", "trials.parquet"
 STINTS, CLUSTER = "stints.parquet", "cluster.parquet"
+JOB_ENERGY, ATTRIBUTION = "job_energy.parquet", "attribution.parquet"
 SUMMARY, SCENARIO, MANIFEST = "summary.json", "scenario.yaml", "manifest.json"
 OPTIONAL = {
     DRAWS: "draw_table",
@@ -27,6 +28,8 @@ OPTIONAL = {
     POWER_TRACE: "trace_table",
     STINTS: "stint_table",
     CLUSTER: "cluster_table",
+    JOB_ENERGY: "job_energy_table",
+    ATTRIBUTION: "attribution_table",
 }
 """Tables that some runs have, by their file."""
 NAMES = frozenset({LEDGER, JOBS, REQUESTS, *OPTIONAL, SUMMARY, SCENARIO, MANIFEST})

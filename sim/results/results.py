@@ -36,6 +36,8 @@ class Results:
     trace_table: pa.Table | None = None
     stint_table: pa.Table | None = None
     cluster_table: pa.Table | None = None
+    job_energy_table: pa.Table | None = None
+    attribution_table: pa.Table | None = None
 
     def ledger(self) -> pd.DataFrame:
         """One row per time bin and key: ``start`` (UTC), ``start_ns``, ``end_ns``, the key's names, J, slot-ns."""
@@ -70,6 +72,27 @@ class Results:
         if self.cluster_table is None:
             raise KeyError("this run had no jobs as rows; give it a workload of the kind 'jobs'")
         frame: pd.DataFrame = self.cluster_table.to_pandas()
+        return frame
+
+    def job_energy(self) -> pd.DataFrame:
+        """One row for each job as a row and time bin in which it held anything: whose it is, J of IT energy,
+        slot-seconds.
+
+        Raises ``KeyError`` where there was no workload of jobs.
+        """
+        if self.job_energy_table is None:
+            raise KeyError("this run had no jobs as rows; give it a workload of the kind 'jobs'")
+        frame: pd.DataFrame = self.job_energy_table.to_pandas()
+        return frame
+
+    def attribution(self) -> pd.DataFrame:
+        """One row a job as a row that ever held anything: the energy, carbon, water and cost that it answers for.
+
+        Raises ``KeyError`` where there was no workload of jobs.
+        """
+        if self.attribution_table is None:
+            raise KeyError("this run had no jobs as rows; give it a workload of the kind 'jobs'")
+        frame: pd.DataFrame = self.attribution_table.to_pandas()
         return frame
 
     def requests(self) -> pd.DataFrame:

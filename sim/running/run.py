@@ -7,14 +7,16 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.accounting.attribution import attribute
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
+from sim.accounting.power_limits import domain_series
 from sim.accounting.queueing import cluster_series
 from sim.build.accounting import accounting_plan
 from sim.build.built import Built
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sim.results.requests import RequestTables
+    from sim.workload.job_energy import JobsEnergy
 
 
 def run_loaded(loaded: Loaded) -> Results:
@@ -60,13 +63,16 @@ def run_loaded(loaded: Loaded) -> Results:
     last = ended(built)
     run = last.run
     summary = environmental(run, loaded)
+    attributed = attribution(run.job_energy, run.ledger, loaded) if run.job_energy is not None else None
+    from sim.results.attribution import job_energy_table
     from sim.results.frames import job_table, trial_table
     from sim.results.job_rows import cluster_rows, jobs_table, stint_rows
 
     rows = last.batches
+    domains = domain_series(last.outcome.power, run.ledger.edges_ns)
 
     return Results(
-        summary={**summary, **run.activity, "events": run.events},
+        summary={**summary, **_summed(attributed), **run.activity, "events": run.events},
         scenario=loaded.resolved(),
         manifest=_manifest(loaded, time.perf_counter() - began),
         energy=run.ledger,
@@ -76,7 +82,9 @@ def run_loaded(loaded: Loaded) -> Results:
         trial_table=trial_table(last.outcome.campaigns) if last.outcome.campaigns else None,
         trace_table=_traces(scenario, built, last),
         stint_table=stint_rows(rows) if rows else None,
-        cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns)) if rows else None,
+        cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns), domains) if rows or domains else None,
+        job_energy_table=job_energy_table(run.job_energy) if run.job_energy is not None else None,
+        attribution_table=attributed.table if attributed is not None else None,
     )
 
 
@@ -110,11 +118,35 @@ def environmental(run: Simulated, loaded: Loaded) -> dict[str, Any]:
     return _environmental(loaded.document, loaded.answers, plan, run.ledger, run.activity)
 
 
+@dataclass(frozen=True, eq=False)
+class Attributed:
+    """What jobs answer for: the part of the summary, and a row a job."""
+
+    summary: Mapping[str, Any]
+    table: pa.Table
+
+
+def attribution(jobs: JobsEnergy, ledger: Ledger, loaded: Loaded) -> Attributed:
+    """What the jobs of a run answer for, under a scenario that would have simulated the same. Raises as ``reprice``."""
+    from sim.results.attribution import attribution_summary, attribution_table
+
+    plan = accounting_plan(loaded.answers)
+    found = attribute(ledger, plan, jobs, loaded.scenario.accounting.attribution.idle)
+    return Attributed(attribution_summary(found, plan), attribution_table(found, plan))
+
+
+def _summed(found: Attributed | None) -> dict[str, Any]:
+    """The part of the summary that a run without jobs has not."""
+    return {"attribution": found.summary} if found is not None else {}
+
+
 def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     """What the policies and routes of a scenario ask of signals that these do not give; a run refuses it."""
     resolved, document = loaded.answers, loaded.document
     scheduled = any(job.schedule is not None or job.place is not None for job in resolved.jobs.values())
-    if not scheduled and not resolved.parts.policies and not resolved.parts.routes:
+    scheduler = resolved.parts.cluster.scheduler if resolved.parts.cluster is not None else None
+    looking = scheduler is not None and bool(scheduler.looks_at)
+    if not scheduled and not looking and not resolved.parts.policies and not resolved.parts.routes:
         return ()
     signals = {name: shown(site.grid) for name, site in accounting_plan(resolved).sites.items()}
     try:
@@ -145,9 +177,15 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     loaded = load_scenario(results.scenario, overrides, catalog, activity_files=False)
     run = run_of(results)
     summary = environmental(run, loaded)
+    attributed = None
+    if results.job_energy_table is not None:
+        from sim.results.attribution import jobs_energy_of
+
+        drawn = jobs_energy_of(results.job_energy_table, results.energy)
+        attributed = attribution(drawn, results.energy, loaded)
     manifest = _manifest(loaded, time.perf_counter() - began, results.manifest["inputs_sha256"])
     return Results(
-        summary={**summary, **run.activity, "events": run.events},
+        summary={**summary, **_summed(attributed), **run.activity, "events": run.events},
         scenario=loaded.resolved(),
         manifest={
             **{name: results.manifest[name] for name in ("bin_chosen",) if name in results.manifest},
@@ -162,6 +200,8 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         trace_table=results.trace_table,
         stint_table=results.stint_table,
         cluster_table=results.cluster_table,
+        job_energy_table=results.job_energy_table,
+        attribution_table=attributed.table if attributed is not None else None,
     )
 
 

@@ -11,6 +11,7 @@ from sim.kinds import Choice
 from sim.quantities import Duration
 from sim.spec.fabric import FabricSpec
 from sim.spec.failures import NodesFail, SpareNodes
+from sim.spec.sharing import SharingSpec
 from sim.validation import LONGEST_NAME, Spec
 
 MOST_NODES = 100_000
@@ -72,6 +73,11 @@ class NodePool(Spec):
         default=None, ge=1, le=MOST_NODES, strict=True, description="Nodes in a rack; all in one, if absent."
     )
     mig: MIGSpec | None = Field(default=None, description="How its GPUs are cut (MIG); they are whole, if absent.")
+    sharing: SharingSpec | None = Field(
+        default=None,
+        description="How jobs that ask for parts of a GPU share one; absent: nobody disturbs anybody, as long as the "
+        "parts add up.",
+    )
     fabric: FabricSpec | None = Field(
         default=None, description="What joins its nodes; needed where a model is trained on more than share a link."
     )
@@ -90,6 +96,8 @@ class NodePool(Spec):
     def _joined_whole(self) -> NodePool:
         if self.mig is not None and self.fabric is not None:
             raise PydanticCustomError("mig", "'fabric' joins whole GPUs: instances of 'mig' do not reach each other")
+        if self.mig is not None and self.sharing is not None:
+            raise PydanticCustomError("mig", "'sharing' is of whole GPUs; 'mig' has cut these already")
         return self
 
     @model_validator(mode="after")
@@ -103,6 +111,11 @@ class SchedulerSpec(Choice):
     """Who of those that wait for GPUs gets them next."""
 
     family: ClassVar[str] = "scheduler"
+
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The signals that it looks at, of the site of each pool: ``carbon``, ``marginal`` or ``price``."""
+        return ()
 
     @property
     def names_pools(self) -> tuple[str, ...]:
