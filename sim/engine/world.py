@@ -46,8 +46,8 @@ GIVE_UP_NS = 100 * 365 * DAY_NS
 NEVER_DONE = "the work was not done within 100 simulated years; give the scenario a 'duration'"
 NO_TIME = "the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'"
 FEWEST_COMPILED = 20_000
-"""Slots that all rows of jobs ask for together, from which on the compiled fleet takes them: fewer are given before it is
-loaded. Both leave the same."""
+"""Slots that all rows of jobs ask for together, from which on the compiled fleet takes them: fewer are given before it
+is loaded. Both leave the same."""
 
 
 @dataclass(frozen=True)
