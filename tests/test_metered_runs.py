@@ -15,15 +15,13 @@ import sim
 from sim.build.built import Built
 from sim.loading.scenario import load_scenario
 from sim.results.files import read, write
-from sim.running.metering import at_their_loads, loads_of
+from sim.running.metering import loads_of
 from sim.running.run import built_of, reprice
 from sim.running.simulation import simulate
 from sim.units import J_PER_KWH
-from sim.workload.allocations import PACE_STATES
 from sim.workload.job_energy import COLUMNS, job_of_owner, labels_of, owner_of_job
 from sim.workload.jobs.table import UNKNOWN, Loads
-from tests.fleet_logs import Stint, log_of
-from tests.job_worlds import jobs_scenario, plan, table
+from tests.job_worlds import jobs_scenario, table
 from tests.worlds import S
 
 
@@ -131,21 +129,13 @@ def test_the_name_of_a_jobs_slots_tells_both(workload: str, job: int) -> None:
     assert job_of_owner(workload) == (None, workload)
 
 
-def test_jobs_at_work_draw_what_their_loads_say_unless_a_cap_keeps_them() -> None:
-    """Job 0 has loads of its own watts, job 1 of CPUs alone, job 2 none; and the second table has no loads at all."""
+def test_the_loads_of_some_tables_stand_one_after_the_other() -> None:
     own = Loads(
-        np.array([0, 2, 3, 3]), np.array([0, 5 * S, 0]), np.array([100.0, 500.0, np.nan]), np.array([0.1, 0.2, 0.3])
+        np.array([0, 2, 3, 3]), np.array([0, 5 * S, 0]), np.array([100.0, 500.0, 1.0]), np.array([0.1, 0.2, 0.3])
     )
-    jobs = table([0, 0, 0], [10 * S] * 3, [1] * 3, gpu_w=[300.0, 300.0, 300.0], loads=own)
-    plans = [replace(plan(jobs), active_w={"a": jobs.gpu_w}), plan(table([0], [10 * S], [1], gpu_w=[400.0]))]
-    loads = loads_of([one.table.loads for one in plans], [3, 1])
+    loads = loads_of([None, own, None, own], [2, 3, 1, 3])
     assert loads is not None
-    assert loads.first.tolist() == [0, 2, 3, 3, 3]
-    assert loads.offset_ns.tolist() == [0, 5 * S, 0]
-    active, loaded = PACE_STATES.index("active"), PACE_STATES.index("loaded")
-    paces = [(0, active, 300.0, 0.0, 1.0), (S, active, 250.0, 0.0, 0.8), (2 * S, loaded, 300.0, 0.0, 0.0)]
-    log = log_of([Stint(job, 0, 10 * S, [(0, 1000, 0.25)], paces, 0) for job in range(4)])
-    found = at_their_loads(log, plans, loads).pace_gpu_w.reshape(4, 3)
-    assert np.isnan(found).tolist() == [[True, False, False], *[[False] * 3] * 3]
-    assert at_their_loads(log, [plan(jobs), plans[1]], loads).pace_gpu_w.tolist() == log.pace_gpu_w.tolist()
+    assert loads.first.tolist() == [0, 0, 0, 2, 3, 3, 3, 5, 6, 6]
+    assert loads.offset_ns.tolist() == [0, 5 * S, 0] * 2
+    assert loads.gpu_w.tolist() == [100.0, 500.0, 1.0] * 2
     assert loads_of([None, None], [3, 1]) is None
