@@ -42,6 +42,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.policies:PowerCap": "sim.build.caps:power_cap",
         "sim.spec.policies:DemandResponse": "sim.build.caps:demand_response",
         "sim.spec.policies:Throttle": "sim.build.caps:throttle",
+        "sim.spec.power_limits:PowerLimits": "sim.build.power_limits:power_plan",
+    },
+    "breaker curve": {
+        "sim.spec.power_limits:ThermalMagneticCurve": "sim.build.power_limits:thermal_magnetic",
+        "sim.spec.power_limits:ElectronicCurve": "sim.build.power_limits:electronic",
     },
     "condition": {
         "sim.spec.policies:Above": "sim.build.caps:above",
@@ -193,6 +198,8 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.schedulers:Priority": "sim.build.schedulers:priority",
         "sim.spec.schedulers:Spot": "sim.build.schedulers:spot",
         "sim.spec.schedulers:CarbonAware": "sim.build.schedulers:carbon_aware",
+        "sim.spec.schedulers:Quotas": "sim.build.schedulers:quotas",
+        "sim.spec.schedulers:Elastic": "sim.build.schedulers:elastic",
     },
     "placement": {
         "sim.spec.placements:AnyPlace": "sim.build.schedulers:anywhere",

@@ -19,7 +19,7 @@ from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.units import HOUR_NS
 from sim.workload.job_energy import JobEnergy
-from sim.workload.jobs.table import JobTable
+from sim.workload.jobs.table import JobTable, Loads
 from tests.worlds import hardware
 
 
@@ -95,7 +95,13 @@ def run(
     return outcome, recorder
 
 
-def book_log(pools: Sequence[Pool], plans: Sequence[JobsPlan], outcome: Outcome, recorder: LedgerRecorder) -> JobEnergy:
+def book_log(
+    pools: Sequence[Pool],
+    plans: Sequence[JobsPlan],
+    outcome: Outcome,
+    recorder: LedgerRecorder,
+    loads: Loads | None = None,
+) -> JobEnergy:
     """Books what nodes without meters drew, from the log of who held them."""
     assert outcome.allocations is not None
     pool_of = np.repeat(np.arange(len(pools)), [one.count for one in pools]).astype(np.int64)
@@ -112,7 +118,7 @@ def book_log(pools: Sequence[Pool], plans: Sequence[JobsPlan], outcome: Outcome,
         PowerStates.always_on(),
         owners=[one.name for one in plans],
         owner_of=np.repeat(np.arange(len(plans)), [len(one.table) for one in plans]).astype(np.int64),
-        loads=None,
+        loads=loads,
         end_ns=outcome.end_ns,
         recorder=recorder,
     )

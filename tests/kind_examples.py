@@ -220,16 +220,6 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "cpu_load": 0.1,
             "engine": "reference",
         },
-        "jobs": {
-            "source": {
-                "kind": "generated",
-                "arrivals": {"kind": "poisson", "rate": "200 jobs/h"},
-                "jobs": [ONE_GPU_HOUR],
-                "limits": {"kind": "none"},
-            },
-            "load": WORK["load"],
-            "cpu_load": 0.1,
-        },
         "federated": {
             "server": {"slots": 1, "cpu_load": 0.2, "per_round": "2 s", "per_update": "10 ms"},
             "devices": {
@@ -290,7 +280,6 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "accounts": [{"name": "all", "share": 1, "users": 3, "zipf": 1}],
         },
     },
-    "speed-up": {"amdahl": {"parallel": 0.9}, "power": {"exponent": 0.8}},
     "job arrivals": {
         "poisson": {"rate": "20 jobs/h", "pattern": {"trace": "nasa-ipsc-1993", "zone": "Europe/Berlin"}},
         "gamma": {"rate": "20 jobs/h", "cv": 2.0},

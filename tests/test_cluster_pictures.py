@@ -158,6 +158,18 @@ def test_power_stands_against_its_limit_and_many_limits_are_rows() -> None:
     assert SHADES == 10
 
 
+def test_limits_of_trainings_alone_are_drawn_without_jobs_as_rows() -> None:
+    whole = np.ones(len(EDGES) - 1)
+    feed = DomainSeries("feed a", "feed", EDGES, 3e3 * whole, 4e3 * whole, np.inf * whole)
+    results = sim.run(small())
+    rows = cluster_rows(cluster_series([], EDGES), [feed])
+    page = report([replace(results, cluster_table=rows)])
+    checked(page)
+    assert "Power by feed against its limit" in page
+    assert "Power of feed a over time: at most 4 kW, without a limit" in page
+    assert "Slots held" not in page
+
+
 def test_a_run_in_which_nothing_started_is_drawn_without_waits() -> None:
     batch = fifo(table([0], [10], [9]), inventory(), 5 * NS_PER_S)
     drawn = pictures(batch)

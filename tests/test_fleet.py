@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +20,7 @@ from sim.engine.fleet.scheduling import Decision, Preempt, Start, View
 from sim.engine.world import Outcome
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES, Allocations
+from sim.workload.jobs.table import Loads
 from tests.job_worlds import book_log, plan, pool, run, table
 
 S, H = NS_PER_S, HOUR_NS
@@ -240,6 +241,27 @@ def test_nodes_with_and_without_meters_draw_the_same(
     assert [first.keys[i] for i in mine] == [second.keys[i] for i in others]
     assert np.array_equal(first.slot_ns[mine], second.slot_ns[others])
     np.testing.assert_allclose(first.energy_j[mine], second.energy_j[others], rtol=1e-12, atol=1e-9)
+
+
+@given(st.booleans(), st.integers(1, 12), st.floats(0.3, 3.0))
+def test_a_job_draws_what_its_loads_say_of_the_work_that_is_done(preempted: bool, comes: int, speed: float) -> None:
+    """100 W for the first 5 s of work and 500 W for the rest, however fast it goes; with meters and without."""
+    own = Loads(np.array([0, 2, 2]), np.array([0, 5 * S]), np.array([100.0, 500.0]), np.array([0.1, 0.9]))
+    ledgers = []
+    for logged in (True, False):
+        jobs = table([0, comes * S], [10 * S, S], [8, 8], loads=own)
+        one = plan(jobs, {"a": speed}, keeps=Keeps(True, S, S))
+        watts = {"a": np.array([np.nan, 400.0])}
+        one = replace(one, active_w=watts, mean_w=np.array([300.0, 400.0]), cpu_load=np.array([np.nan, 0.2]))
+        mine = pool(logged=logged)
+        outcome, recorder = run([mine], [one], Meddling(S) if preempted else FirstCome())
+        if logged:
+            book_log([mine], [one], outcome, recorder, own)
+        ledgers.append(recorder.ledger(outcome.end_ns))
+        other = 8 * 400.0 / speed
+        gpu = ledgers[-1].where(lambda key: (key.component, key.owner, key.state) == ("gpu", "batch", "active"))
+        assert np.isclose(gpu.total_j(), 8 * 5 * (100.0 + 500.0) / speed + other, rtol=1e-6)
+    np.testing.assert_allclose(ledgers[0].energy_j.sum(axis=1), ledgers[1].energy_j.sum(axis=1), rtol=1e-8)
 
 
 # --- what becomes of a job --------------------------------------------------------------------------------------------

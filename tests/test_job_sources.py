@@ -261,3 +261,122 @@ def test_a_name_over_lines_is_not_written(tmp_path: Path) -> None:
     table = JobTable(one * 0, one, one, user=one * 0, names={"user": ("two\nlines",)})
     with pytest.raises(ValueError, match="goes over lines"):
         write_jobs(table, tmp_path / "jobs.csv")
+
+
+# --- Loads over time --------------------------------------------------------------------------------------------------
+
+JOBS = "job_id,submit_s,run_s,gpus\nb,10,100,2\na,0,60,1\nc,20,30,1\n"
+LOADS = "job_id,offset_s,gpu_w,cpu_load\na,0,400,0.5\nb,0,100,\nb,25,300,\na,30,200,0.1\n"
+
+
+def _with_loads(tmp_path: Path, loads: str) -> JobTable:
+    (tmp_path / "jobs.csv").write_text(JOBS)
+    (tmp_path / "loads.csv").write_text(loads)
+    return jobs_of(source(tmp_path / "jobs.csv", loads=str(tmp_path / "loads.csv")), asked())
+
+
+def test_loads_over_time_follow_their_jobs(tmp_path: Path) -> None:
+    table = _with_loads(tmp_path, LOADS)
+    assert list(table.job_id) == ["a", "b", "c"]
+    assert table.loads is not None
+    assert table.loads.first.tolist() == [0, 2, 4, 4]
+    assert (table.loads.offset_ns // NS_PER_S).tolist() == [0, 30, 0, 25]
+    assert table.loads.gpu_w.tolist() == [400.0, 200.0, 100.0, 300.0]
+    # means over the run: (30 s x 400 W + 30 s x 200 W) / 60 s, and (25 s x 100 W + 75 s x 300 W) / 100 s
+    assert table.gpu_w.tolist()[:2] == [300.0, 250.0]
+    assert np.isnan(table.gpu_w[2])
+    assert table.cpu_load.tolist()[0] == pytest.approx(0.3)
+    assert np.isnan(table.cpu_load[1:]).all()
+
+
+@pytest.mark.parametrize(
+    ("loads", "says"),
+    [
+        (LOADS + "d,0,1,1\n", "loads.csv:6: is of no job of the trace: 'd'"),
+        (LOADS + "c,5,1,1\n", "loads.csv:6: is the first of its job, and not at 0"),
+        (LOADS + "b,20,1,1\n", "loads.csv:6: is not after the row of its job before"),
+        (LOADS + "c,0,-1,1\n", "a gpu_w below 0"),
+        (LOADS + "c,0,1,2\n", "a cpu_load that is not from 0 to 1"),
+        ("job_id,offset_s,watts\na,0,1\n", "a column 'watts' that says nothing"),
+        ("job_id,gpu_w\na,1\n", "needs the columns job_id, offset_s"),
+        ("job_id,offset_s,gpu_w\n", "holds no loads"),
+    ],
+)
+def test_loads_that_cannot_be_used(tmp_path: Path, loads: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        _with_loads(tmp_path, loads)
+    assert says in str(caught.value)
+
+
+def test_what_is_written_reaches_the_reader(tmp_path: Path) -> None:
+    """Each field that says what a trace does not changes what is read."""
+    gaia = tmp_path / "gaia.csv"
+    gaia.write_text("arrival_time,length,cpus\n0,0.5,2\n")
+    as_slots = jobs_of(source(gaia, processors="slots", time_unit="hours"), asked())
+    as_cores = jobs_of(source(gaia, processors="cores", time_unit="seconds", format="gaia"), asked())
+    assert (as_slots.gpus.tolist(), as_slots.run_ns.tolist()) == ([2], [HOUR_NS // 2])
+    assert (as_cores.cpu_milli.tolist(), as_cores.run_ns.tolist()) == ([2000], [NS_PER_S // 2])
+    with pytest.raises(InputError, match="is not of the format 'swf'"):
+        jobs_of(source(gaia, processors="slots", format="swf"), asked())
+    local = tmp_path / "local.csv"
+    local.write_text("submit_local,run_s,gpus\n2024-01-02T10:00:00,1,1\n")
+    firsts = [trace_of(source(local, zone=zone)).first_ns for zone in ("UTC", "Asia/Shanghai")]
+    assert firsts == [START_NS, START_NS - 8 * HOUR_NS]
+    jobs, tasks = tmp_path / "jobs.csv", tmp_path / "tasks.csv"
+    jobs.write_text("j1,i1,ann,Terminated,100.0,900.0\n")
+    tasks.write_text("j1,worker,1.0,Terminated,110.0,900.0,600.0,29.3,100.0,T4\n")
+    assert jobs_of(source(jobs, tasks=str(tasks)), asked()).recorded_start_ns.tolist() == [10 * NS_PER_S]
+    assert source(jobs, tasks=str(tasks)).files == ((("file",), str(jobs)), (("tasks",), str(tasks)))
+
+
+# --- No field is accepted and ignored ---------------------------------------------------------------------------------
+
+SIDE_FILES = {
+    "jobs.csv": PLAIN,
+    "local.csv": "submit_local,run_s,gpus\n2024-01-02T10:00:00,1,1\n",
+    "gaia.csv": "arrival_time,length,cpus\n0,0.5,2\n",
+    "bad.csv": "submit_s,run_s,gpus\n0,1,1\n5,x,1\n",
+    "pai.csv": "j1,i1,ann,Terminated,100.0,900.0\n",
+    "tasks.csv": "j1,worker,1.0,Terminated,110.0,900.0,600.0,29.3,100.0,T4\n",
+    "named.csv": JOBS,
+    "loads.csv": LOADS,
+}
+GAIA = {"file": "gaia.csv", "processors": "slots", "time_unit": "hours"}
+FELT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "kind": ({}, {"file": "named.csv"}),  # what it is, with another file: the field has one word
+    "file": ({}, {"file": "named.csv"}),
+    "tasks": ({"file": "pai.csv"}, {"file": "pai.csv", "tasks": "tasks.csv"}),
+    "loads": ({"file": "named.csv"}, {"file": "named.csv", "loads": "loads.csv"}),
+    "format": (GAIA, {**GAIA, "format": "swf"}),
+    "zone": ({"file": "local.csv", "align": "clock", "zone": "UTC"}, {"file": "local.csv", "zone": "Asia/Shanghai"}),
+    "processors": (GAIA, {**GAIA, "processors": "cores"}),
+    "time_unit": (GAIA, {**GAIA, "time_unit": "seconds"}),
+    "on_bad_rows": ({"file": "bad.csv"}, {"file": "bad.csv", "on_bad_rows": "skip"}),
+    "never_started": (ALL, {**ALL, "never_started": "31 s"}),
+    "unfinished": (ALL, {**ALL, "unfinished": "31 s"}),
+    "zero_runtime": (ALL, {**ALL, "zero_runtime": "leave-out"}),
+    "align": (ALL, {**ALL, "align": "clock"}),
+    "window": (ALL, {**ALL, "window": {"start": "15 min"}}),
+    "rate_scale": (ALL, {**ALL, "rate_scale": 2}),
+    "jobs": (ALL, {**ALL, "jobs": 2}),
+}
+
+
+def test_every_field_is_felt(tmp_path: Path) -> None:
+    for name, text in SIDE_FILES.items():
+        (tmp_path / name).write_text(text)
+
+    def outcome(written: dict[str, Any]) -> tuple[Any, ...]:
+        files = {name: str(tmp_path / written[name]) for name in ("tasks", "loads") if name in written}
+        made = source(
+            tmp_path / written.get("file", "jobs.csv"), **{k: v for k, v in written.items() if k != "file"} | files
+        )
+        try:
+            table = jobs_of(made, asked(START_NS - HOUR_NS))
+        except InputError as error:
+            return (str(error),)
+        return tuple(getattr(table, name).tobytes() for name in COLUMNS), str(table.told)
+
+    assert set(FELT) == set(TraceJobs.model_fields)
+    for field, (before, after) in FELT.items():
+        assert outcome(before) != outcome(after), field

@@ -559,17 +559,6 @@ def _jobs_with(**changes: Any) -> JobTable:
     return jobs_of(GeneratedJobs.model_validate(written), JobsAsked("test", ORIGIN, 10 * DAY_NS, Streams(1)))
 
 
-def elastic_jobs_gain_less_and_less(spec: Any) -> None:
-    """1 on what is asked for; more slots never slow a job, and each adds no more than the one before it."""
-    speed = kinds.builder(spec)(spec)
-    assert content_hash(speed)
-    rates = np.array([speed(slots, 4) for slots in range(1, 33)])
-    assert rates[3] == 1.0
-    assert (np.diff(rates) >= 0.0).all()
-    assert (np.diff(rates, 2) <= 1e-12).all()
-    assert (rates[3:] <= np.arange(4, 33) / 4).all()
-
-
 def jobs_are_submitted_as_often_as_asked(spec: Any) -> None:
     """20 an hour, by a rate or by the load of 20 GPUs with jobs of one GPU-hour: as many as that, within four standard
     deviations of so many gaps with the largest coefficient of variation here."""
@@ -662,7 +651,6 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "scheduler": schedulers_place_what_there_is,
     "placement": placements_find_room,
     "fabric": fabrics_join_a_gang,
-    "speed-up": elastic_jobs_gain_less_and_less,
     "job source": jobs_come_in_order,
     "job arrivals": jobs_are_submitted_as_often_as_asked,
     "job size": sizes_have_their_mean,

@@ -131,22 +131,25 @@ def missed(batch: Batch) -> Bools:
 
 
 def lost_milli_ns(batch: Batch) -> int:
-    """Slot-time at work whose work had to be done again, or was thrown away when a job was sent back for good.
+    """Slot-time at work of work that was not kept: what a stint had done beyond where the job's next one began, and
+    all of a job that was killed to make room and has not begun again.
 
-    A completed job has lost what it worked beyond its ``run_ns``, in its last stints' own measure: each stint's time at
-    work is charged in proportion. Of one that is not complete, stints that were killed before its last are lost.
+    Work is turned into slot-time at the pace of the stint in which it was lost.
     """
-    log, done = batch.log, batch.ends.state == ENDS.index("completed")
-    work_ns = stint_work_ns(batch)
-    paced_ns = np.bincount(log.job, weights=work_ns, minlength=len(batch.table))
-    over = done & (paced_ns - batch.table.run_ns > ROUNDING_NS)
-    share = np.zeros(len(batch.table))
-    share[over] = 1.0 - batch.table.run_ns[over] / paced_ns[over]
+    log, work_ns = batch.log, stint_work_ns(batch)
+    order = np.argsort(log.job, kind="stable")  # stints of a job stand in the order in which they began
+    more = log.job[order][1:] == log.job[order][:-1]
+    before, after = order[:-1][more], order[1:][more]
+    kept_ns = log.done_ns if len(log.done_ns) else np.zeros(len(log), np.int64)
+    lost_ns = np.zeros(len(log))
+    lost_ns[before] = kept_ns[before] + work_ns[before] - kept_ns[after]
+    last = batch.last_stint[batch.stints > 0]
+    thrown = last[sent_back(batch)[last] & (log.outcome[last] == KILLED)]
+    lost_ns[thrown] = kept_ns[thrown] + work_ns[thrown]
+    lost_ns[lost_ns <= ROUNDING_NS] = 0.0
     at_work_ns = _stint_at_work_ns(batch)
-    stints = share[log.job] > 0
-    lost = float((share[log.job[stints]] * at_work_ns[stints] * batch.stint_milli[stints]).sum())
-    thrown = sent_back(batch) & (log.outcome == KILLED) & ~done[log.job]
-    return round(lost) + _dot(batch.stint_milli[thrown], at_work_ns[thrown])
+    per_work = np.divide(at_work_ns, work_ns, out=np.ones(len(log)), where=work_ns > 0.0)
+    return _dot(batch.stint_milli, np.rint(lost_ns * per_work).astype(np.int64))
 
 
 def stint_work_ns(batch: Batch) -> Floats:

@@ -45,9 +45,11 @@ def cappings(resolved: Resolved, signals: Signals) -> list[Capping]:
     found = []
     for i, policy in resolved.caps.items():
         for capped in resolved.held[i]:
-            if capped.pool not in resolved.gpus:
-                continue  # rows of a table of jobs may stand in pools without
-            watts = policy.watts(float(resolved.gpus[capped.pool].tdp.value))
+            machine = resolved.machines[capped.pool]
+            if machine.board is None:
+                continue  # rows of a table of jobs may stand in pools without GPUs
+            # A cap is of a board, which its instances share alike.
+            watts = [cap_w / machine.slots_per_board for cap_w in policy.watts(float(machine.board.tdp.value))]
             changes = builder(policy)(policy, watts, signals[resolved.sites[capped.pool]], start_ns)
             found.append(Capping(f"policies.{i}", policy.kind, capped, changes))
     return found

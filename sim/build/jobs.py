@@ -97,7 +97,7 @@ def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -
     if spec.gpu_types:
         types = table.names.get("gpu_type", ())
         used = [types[code] for code in np.unique(table.gpu_type).tolist() if code != UNKNOWN]
-        lost = [one for one in used if one not in spec.gpu_types]
+        lost = [one for one in used if not _pools_of(one, spec)]
         if lost:
             known = ", ".join(spec.gpu_types)
             found.append(("gpu_types", f"jobs ask for '{lost[0]}'{nearest(lost[0], spec.gpu_types)}  ({known})"))
@@ -126,11 +126,17 @@ def _choices(spec: Jobs, table: JobTable, labels: tuple[str, ...]) -> tuple[tupl
     n = len(table)
     if not spec.gpu_types:
         return (labels,), np.zeros(n, np.int64)
-    types = table.names.get("gpu_type", ())
-    choices = (labels, *((pool,) for pool in spec.gpu_types.values()))
-    of_type = {name: i + 1 for i, name in enumerate(spec.gpu_types)}
-    to = np.array([of_type.get(name, 0) for name in types] + [0], np.int64)
+    found = [_pools_of(name, spec) or labels for name in table.names.get("gpu_type", ())]
+    choices = (labels, *dict.fromkeys(found))
+    to = np.array([*(choices.index(pools, 1) for pools in found), 0], np.int64)
     return choices, to[table.gpu_type]  # UNKNOWN is the last
+
+
+def _pools_of(gpu_type: str, spec: Jobs) -> tuple[str, ...]:
+    """The pools for a type of GPU, or for any of some types (``V100M16|V100M32``, as Alibaba writes them)."""
+    if gpu_type in spec.gpu_types:
+        return (spec.gpu_types[gpu_type],)
+    return tuple(dict.fromkeys(spec.gpu_types[one] for one in gpu_type.split("|") if one in spec.gpu_types))
 
 
 def _slots(table: JobTable, labels: tuple[str, ...], resolved: Resolved) -> Ints:
@@ -205,7 +211,7 @@ def _tell(table: JobTable, column: Literal["gpu_w", "cpu_load"]) -> npt.NDArray[
     lacking = np.bincount(
         np.repeat(np.arange(len(table)), rows)[np.isnan(getattr(loads, column))], minlength=len(table)
     )
-    return (rows > 0) & (lacking == 0)
+    return np.asarray((rows > 0) & (lacking == 0))
 
 
 def _mean_w(load: JobLoad | None, table: JobTable) -> Floats:
@@ -271,10 +277,14 @@ def memory_mib(resolved: Resolved, label: str) -> int:
 
 
 def logged(resolved: Resolved, steady: Mapping[str, bool]) -> frozenset[str]:
-    """Pools that rows alone hold and whose nodes are steady, together with all that their rows may stand in."""
+    """Pools that rows alone hold and whose nodes are steady, together with all that their rows may stand in.
+
+    What a GPU draws that is cut depends on all of its instances, which machines know and the log of one job does not.
+    """
     of_rows = {name: set(resolved.pools[name].values()) for name in resolved.batches}
     others = {g.pool for g in resolved.groups if g.workload not in resolved.batches}
-    found = {pool for pools in of_rows.values() for pool in pools if steady[pool] and pool not in others}
+    whole = {label for label, machine in resolved.machines.items() if machine.uncut is None}
+    found = {pool for pools in of_rows.values() for pool in pools if steady[pool] and pool in whole - others}
     while True:
         fewer = found - {pool for pools in of_rows.values() if not pools <= found for pool in pools}
         if fewer == found:

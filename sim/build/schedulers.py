@@ -15,9 +15,11 @@ from sim.engine.fleet.schedulers.carbon_aware import WaitWithinSlack
 from sim.engine.fleet.schedulers.conservative import Conservative
 from sim.engine.fleet.schedulers.deadline import Deadline
 from sim.engine.fleet.schedulers.easy import Easy
+from sim.engine.fleet.schedulers.elastic import Elastic
 from sim.engine.fleet.schedulers.fair_share import FairShare
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.schedulers.priority import Priority
+from sim.engine.fleet.schedulers.quotas import Quota, Quotas
 from sim.engine.fleet.schedulers.shortest import Shortest
 from sim.engine.fleet.schedulers.spot import Spot
 from sim.engine.fleet.scheduling import Placement, Scheduler
@@ -90,6 +92,21 @@ def spot(spec: specs.Spot) -> Spot:
 def carbon_aware(spec: specs.CarbonAware) -> WaitWithinSlack:
     """Waits within slack."""
     return WaitWithinSlack(spec.signal, builder(spec.then)(spec.then))
+
+
+def quotas(spec: specs.Quotas) -> Quotas:
+    """Queues that borrow from each other; no queue of a trace has an empty name."""
+    queues = tuple(_quota(name, quota) for name, quota in spec.queues.items())
+    return Quotas(queues, _quota("", spec.others), spec.reclaim, spec.within, placement(spec.placement))
+
+
+def _quota(name: str, quota: specs.Quota) -> Quota:
+    return Quota(name, quota.slots, quota.borrow, quota.cohort)
+
+
+def elastic(spec: specs.Elastic) -> Elastic:
+    """Jobs that grow and shrink."""
+    return Elastic(int(spec.every), placement(spec.placement))
 
 
 def anywhere(_spec: places.AnyPlace) -> Anywhere:

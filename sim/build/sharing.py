@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from sim.build.machines import Machine
 from sim.errors import InputError
 from sim.kinds import builder
 from sim.profiles.catalog import Catalog
+from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.hardware import GPUProfile
 from sim.profiles.sharing import AtOnce, Exclusive, Instances, Sharing, TimeSlices
 from sim.profiles.slices import SlicesProfile
@@ -20,8 +22,19 @@ def sharing_of(spec: SharingSpec, gpu: GPUProfile, catalog: Catalog) -> Sharing:
 def slices_of(gpu: GPUProfile, catalog: Catalog) -> SlicesProfile:
     """How a GPU can be cut. Raises ``InputError`` where its profile does not say."""
     if gpu.slices is None:
-        raise InputError.one(gpu.name, f"cannot be cut: the profile of '{gpu.name}' names no 'slices'")
+        raise InputError.one("<profiles>", f"'{gpu.name}' cannot be cut: its profile names no 'slices'")
     return catalog.slices(gpu.slices)
+
+
+def shared_gpu(spec: SharingSpec, machine: Machine, catalog: Catalog) -> SharedGPU:
+    """One of its GPUs, and the way in which it is shared. Raises ``InputError`` where none is, or not so."""
+    gpu = machine.gpu
+    if gpu is None:
+        raise InputError.one("<profiles>", f"'{machine.node.name}' has no GPUs to share")
+    power = gpu.power
+    return SharedGPU(
+        sharing_of(spec, gpu, catalog), float(power.idle.value), float(power.loaded.value), float(gpu.tdp.value)
+    )
 
 
 def exclusive(_spec: ExclusiveSharing, _gpu: GPUProfile, _catalog: Catalog) -> Exclusive:

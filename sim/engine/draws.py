@@ -23,6 +23,7 @@ UNALLOCATED = "unallocated"
 
 NodeState = Literal["off", "booting", "on", "stopping", "failed"]
 ShareState = Literal["booting", "idle", "loaded", "waiting", "active"]
+CLOCKED_UP: frozenset[ShareState] = frozenset(("loaded", "waiting", "active"))
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Supply:
 class NodeHardware:
     """One kind of node in SI. ``gpu`` is None for a node without accelerators; ``slots`` are then its sockets.
 
-    ``gpu_scale`` is what the units of one node draw, relative to their model.
+    ``gpu_scale`` is what the units of one node draw, relative to their model. Where GPUs are cut, ``gpu_slots`` of the
+    slots are one GPU, which is clocked up as soon as one of them is in use: those that are free then draw
+    ``gpu_awake_w``.
     """
 
     name: str
@@ -66,6 +69,8 @@ class NodeHardware:
     shutdown_ns: int
     shutdown_w: float
     gpu_scale: float = 1.0
+    gpu_slots: int = 1
+    gpu_awake_w: float = 0.0
 
     def with_scale(self, gpu_scale: float) -> NodeHardware:
         """The same hardware with units that draw otherwise."""
@@ -82,7 +87,8 @@ class Share:
     """Slots of a node held by one owner: W of each of its GPUs, and its load 0..1 on the CPUs that go with them.
 
     ``milli`` are thousandths of a slot beyond the whole ones. ``host_load`` is load on all CPUs of the host beyond
-    those that go with its slots, 0..1 of them all.
+    those that go with its slots, 0..1 of them all. ``on_hosts``: it works on the CPUs alone, so that its GPUs are idle
+    and of the rest of the node only the memory works with it.
     """
 
     owner: str
@@ -92,6 +98,7 @@ class Share:
     cpu_load: float
     milli: int = 0
     host_load: float = 0.0
+    on_hosts: bool = False
 
     @property
     def amount(self) -> float:
@@ -158,7 +165,7 @@ def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots, idl
             watts = share.amount * share.gpu_w * scale
             draws.append(Draw(hardware.gpu, "gpu", share.owner, share.state, watts, share.slots, share.milli))
         if free != NO_SLOTS:
-            watts = free.amount * hardware.gpu_idle_w * scale
+            watts = _free_w(hardware, shares, free) * scale
             draws.append(Draw(hardware.gpu, "gpu", UNALLOCATED, idle_state, watts, *free))
     loads = [
         share.cpu_load * share.amount / hardware.slots + share.host_load if share.state == "active" else 0.0
@@ -170,10 +177,24 @@ def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots, idl
     )
     draws += _shared(hardware, "cpu", shares, free, idle_state, idle_w, hardware.sockets * socket_w - idle_w, loads)
     at_work = [share.amount / hardware.slots if share.state == "active" else 0.0 for share in shares]
+    on_gpus = [0.0 if share.on_hosts else weight for share, weight in zip(shares, at_work, strict=True)]
     for part in hardware.parts:
-        work_w = (part.active_w - part.idle_w) * sum(at_work)
-        draws += _shared(hardware, part.component, shares, free, idle_state, part.idle_w, work_w, at_work)
+        weights = at_work if hardware.gpu is None or part.component == "dram" else on_gpus
+        work_w = (part.active_w - part.idle_w) * sum(weights)
+        draws += _shared(hardware, part.component, shares, free, idle_state, part.idle_w, work_w, weights)
     return draws
+
+
+def _free_w(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots) -> float:
+    """W of the slots that nobody holds: those on GPUs that somebody uses in part are clocked up with them.
+
+    Slots are taken to fill one GPU after the other, so that as few as can be are in use.
+    """
+    if hardware.gpu_slots == 1:
+        return free.amount * hardware.gpu_idle_w
+    used = sum(share.amount for share in shares if share.state in CLOCKED_UP and not share.on_hosts)
+    awake = min(free.amount, -used % hardware.gpu_slots)
+    return awake * hardware.gpu_awake_w + (free.amount - awake) * hardware.gpu_idle_w
 
 
 def _shared(

@@ -32,6 +32,7 @@ from sim.engine.tally import Tally
 from sim.engine.training import TrainingJob, TrainingPlan
 from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
+from sim.profiles.gpu_parts import SharedGPU
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import DAY_NS
@@ -44,8 +45,9 @@ GIVE_UP_NS = 100 * 365 * DAY_NS
 """Simulated time after which work that never ends is reported instead of simulated."""
 NEVER_DONE = "the work was not done within 100 simulated years; give the scenario a 'duration'"
 NO_TIME = "the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'"
-FEWEST_COMPILED = 5000
-"""Rows of tables of jobs that the compiled fleet takes: fewer are done before it is loaded. Both give the same."""
+FEWEST_COMPILED = 20_000
+"""Slots that all rows of jobs ask for together, from which on the compiled fleet takes them: fewer are given before it is
+loaded. Both leave the same."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Pool:
 
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
     ``cpu_milli`` thousandths of cores and ``memory_mib`` of a node count where they are not None; ``shared``: parts of
-    a GPU may be given away; ``racks`` is the rack of each node. A ``logged`` pool is held by rows of tables of jobs
+    a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node. A ``logged`` pool is held by rows of tables of jobs
     alone and its nodes are steady: they have no meters, but the log of who held them tells what they drew.
     """
 
@@ -71,6 +73,7 @@ class Pool:
     shared: bool = False
     racks: tuple[int, ...] = ()
     logged: bool = False
+    sharing: SharedGPU | None = None
 
     @property
     def shape(self) -> PoolShape:
@@ -84,6 +87,7 @@ class Pool:
             self.shared,
             self.racks,
             self.powered,
+            self.sharing,
         )
 
     @property
@@ -155,7 +159,8 @@ def simulate(
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
     others_run = any((training, services, serving, caps, limits, others, campaigns, federated))
-    if sum(len(plan.table) for plan in rows) >= FEWEST_COMPILED and not others_run and all(p.logged for p in pools):
+    asked = sum(int(plan.slots.sum()) for plan in rows)
+    if asked >= FEWEST_COMPILED and not others_run and all(pool.logged for pool in pools):
         outcome = _compiled([pool.shape for pool in pools], rows, scheduler or FirstCome(), duration_ns)
         if outcome is not None:
             return outcome

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sim.results.catalogue import grid
-from sim.results.catalogue.batch import ENDED, SHARES, SPREAD, USE, WAITING
+from sim.results.catalogue.batch import ENDED, SHARED, SHARES, SPREAD, USE, WAITING
 from sim.results.formats import Grid, hours, number, ratio, share
 
 MOST_ROWS = 5
@@ -20,6 +20,7 @@ def batch_grids(summary: Mapping[str, Any]) -> list[Grid]:
         _filled(grid(ENDED, batches)),
         _waits(batches),
         _filled(grid(USE, batches)),
+        *([shared] if len((shared := _filled(grid(SHARED, batches)))[0]) > 1 else []),
         *(_shares(name, one, label) for name, one in batches.items() for label in _told(one)),
     ]
 

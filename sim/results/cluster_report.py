@@ -32,9 +32,12 @@ SHORTEST_S = 1.0
 POWER, KILO = "power of ", 1000.0
 
 
-def cluster_pictures(stints: pa.Table, cluster: pa.Table, jobs: pa.Table) -> str:
-    """All pictures of the jobs of a run, each under its title; from the tables that a run writes."""
+def cluster_pictures(stints: pa.Table | None, cluster: pa.Table, jobs: pa.Table) -> str:
+    """All pictures of the cluster of a run, each under its title; from the tables that a run writes. Without jobs as
+    rows there are no ``stints``, and power against its limits is all."""
     series = cluster_series_of(cluster)
+    if stints is None:
+        return "".join(_power(series))
     parts = [
         _picture("Slots held", _held(series)),
         _picture("Jobs waiting and running", _queue(series)),

@@ -29,6 +29,7 @@ from sim.results.jobs import (
     throttle_remarks,
     unproductive,
 )
+from sim.results.power_limits import power_grids
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, SECONDS_PER_NS
@@ -94,8 +95,11 @@ def _run(run: Results) -> str:
     parts.append("<h2>Who it is for</h2>" + _table(*workload_grid(summary)))
     if summary.get("jobs"):
         parts.append(_jobs(summary))
-    if summary.get("batch"):
-        parts.append(_batches(run))
+    if summary.get("batch") or run.cluster_table is not None:
+        parts.append(_cluster(run))
+    if summary.get("power_limits"):
+        grids = "".join(_table(header, rows) for header, rows in power_grids(summary))
+        parts.append(f"<h2>Shared power</h2>{grids}")
     if run.trace_table is not None:
         parts.append(_traces(run.power_trace()))
     if summary.get("campaigns"):
@@ -189,13 +193,15 @@ def _jobs(summary: Mapping[str, Any]) -> str:
     return f"<h2>Jobs</h2>{grids}{_steps(step_splits(summary))}{_faults(unproductive(summary))}{remarks}"
 
 
-def _batches(run: Results) -> str:
-    shown = [*attribution_grids(run.summary), *batch_grids(run.summary)]
-    grids = "".join(_table(header, rows) for header, rows in shown)
-    pictures = ""
-    if run.stint_table is not None and run.cluster_table is not None:
+def _cluster(run: Results) -> str:
+    """Jobs as rows with their figures, and what there is to draw of the cluster over time."""
+    grids = remarks = pictures = ""
+    if run.summary.get("batch"):
+        shown = [*attribution_grids(run.summary), *batch_grids(run.summary)]
+        grids = "".join(_table(header, rows) for header, rows in shown)
+        remarks = "".join(f'<p class="note">{escape(remark)}</p>' for remark in batch_remarks(run.summary))
+    if run.cluster_table is not None:
         pictures = cluster_pictures(run.stint_table, run.cluster_table, run.job_table)
-    remarks = "".join(f'<p class="note">{escape(remark)}</p>' for remark in batch_remarks(run.summary))
     return f"<h2>The cluster and its jobs</h2>{grids}{remarks}{pictures}"
 
 

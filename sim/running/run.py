@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sim.accounting.attribution import attribute
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
+from sim.accounting.power_limits import domain_series
 from sim.accounting.queueing import cluster_series
 from sim.build.accounting import accounting_plan
 from sim.build.built import Built
@@ -68,6 +69,7 @@ def run_loaded(loaded: Loaded) -> Results:
     from sim.results.job_rows import cluster_rows, jobs_table, stint_rows
 
     rows = last.batches
+    domains = domain_series(last.outcome.power, run.ledger.edges_ns)
 
     return Results(
         summary={**summary, **_summed(attributed), **run.activity, "events": run.events},
@@ -80,7 +82,7 @@ def run_loaded(loaded: Loaded) -> Results:
         trial_table=trial_table(last.outcome.campaigns) if last.outcome.campaigns else None,
         trace_table=_traces(scenario, built, last),
         stint_table=stint_rows(rows) if rows else None,
-        cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns)) if rows else None,
+        cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns), domains) if rows or domains else None,
         job_energy_table=job_energy_table(run.job_energy) if run.job_energy is not None else None,
         attribution_table=attributed.table if attributed is not None else None,
     )
@@ -142,7 +144,9 @@ def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     """What the policies and routes of a scenario ask of signals that these do not give; a run refuses it."""
     resolved, document = loaded.answers, loaded.document
     scheduled = any(job.schedule is not None or job.place is not None for job in resolved.jobs.values())
-    if not scheduled and not resolved.parts.policies and not resolved.parts.routes:
+    scheduler = resolved.parts.cluster.scheduler if resolved.parts.cluster is not None else None
+    looking = scheduler is not None and bool(scheduler.looks_at)
+    if not scheduled and not looking and not resolved.parts.policies and not resolved.parts.routes:
         return ()
     signals = {name: shown(site.grid) for name, site in accounting_plan(resolved).sites.items()}
     try:
@@ -398,7 +402,9 @@ def profiles_used(resolved: Resolved) -> Sequence[str]:
         names |= (
             {failures.profile} if isinstance(failures, ComponentFailures) and failures.profile is not None else set()
         )
-        names |= {machine.node.name, machine.cpu.name} | ({machine.gpu.name} if machine.gpu is not None else set())
+        board = machine.board
+        names |= {machine.whole_node.name, machine.cpu.name} | ({board.name} if board is not None else set())
+        names |= {board.slices} if machine.uncut is not None and board is not None and board.slices else set()
     return sorted(names)
 
 

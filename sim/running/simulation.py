@@ -12,6 +12,7 @@ from sim.accounting.federated import federated_metrics
 from sim.accounting.job_tally import JobTally
 from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
+from sim.accounting.power_limits import power_metrics
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.accounting.training import step_metrics
 from sim.accounting.watch import Watched, WatchingRecorder
@@ -75,6 +76,7 @@ def ended(built: Built) -> Ended:
         next_edge=bins.next_look,
         caps=built.caps,
         limits=built.limits,
+        power=built.power,
         scheduler=built.scheduler,
         others=built.others,
         campaigns=built.campaigns,
@@ -122,6 +124,8 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
         activity["campaigns"] = {record.workload: campaign_metrics(record) for record in outcome.campaigns}
     if outcome.federated:
         activity["federated"] = {record.workload: federated_metrics(record, ledger) for record in outcome.federated}
+    if outcome.power is not None:
+        activity["power_limits"] = power_metrics(outcome.power)
     if outcome.throttling:
         activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
     return activity

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from sim.quantities import PositiveDuration
 from sim.spec.cluster import SchedulerSpec
 from sim.spec.placements import PlacementSpec
+from sim.validation import Spec
 
 Weight = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Backfill = Annotated[
@@ -127,6 +129,11 @@ class Spot(Placed):
     regular: SchedulerSpec
 
     @property
+    def looks_at(self) -> tuple[str, ...]:
+        """What the other looks at."""
+        return self.regular.looks_at
+
+    @property
     def names_pools(self) -> tuple[str, ...]:
         """Its own and those of the other."""
         return super().names_pools + self.regular.names_pools
@@ -142,6 +149,55 @@ class CarbonAware(SchedulerSpec):
     then: SchedulerSpec
 
     @property
+    def looks_at(self) -> tuple[str, ...]:
+        """Its signal, and what the other looks at."""
+        return (self.signal, *self.then.looks_at)
+
+    @property
     def names_pools(self) -> tuple[str, ...]:
         """Those of the other."""
         return self.then.names_pools
+
+
+class Quota(Spec):
+    """Slots of a queue: its own, and how many more it may borrow of those that others in its cohort do not use."""
+
+    slots: int = Field(ge=0, strict=True)
+    borrow: int = Field(ge=0, strict=True)
+    cohort: str = Field(default="", description="Queues of one cohort borrow from each other; all are, if absent.")
+
+    @model_validator(mode="after")
+    def _some(self) -> Quota:
+        if not self.slots + self.borrow:
+            raise PydanticCustomError("quota", "has no slots and may borrow none: its jobs would wait for ever")
+        return self
+
+
+class Quotas(Placed):
+    """Queues with quotas, in GPUs, that borrow from each other and take back what is theirs."""
+
+    example: ClassVar[Mapping[str, Any]] = {
+        "queues": {"research": {"slots": 4, "borrow": 4}},
+        "others": {"slots": 12, "borrow": 4},
+        "reclaim": "any",
+        "within": "passing",
+    }
+
+    kind: Literal["quotas"]
+    queues: dict[str, Quota] = Field(min_length=1)
+    others: Quota = Field(description="What all queues that are not named have together.")
+    reclaim: Literal["never", "lower-priority", "any"] = Field(
+        description="From which jobs of queues that have borrowed, a queue takes back its own."
+    )
+    within: Literal["strict", "passing"] = Field(
+        description="Whether the first of a queue holds up those behind it in that queue."
+    )
+
+
+class Elastic(Placed):
+    """First come first served; elastic jobs shrink to let others in, and grow into what is free."""
+
+    example: ClassVar[Mapping[str, Any]] = {"every": "10 min"}
+
+    kind: Literal["elastic"]
+    every: PositiveDuration = Field(description="How often sizes are chosen anew, while nobody waits.")

@@ -69,7 +69,7 @@ def suits(pools: Sequence[PoolShape], plans: Sequence[JobsPlan], scheduler: Sche
     """Whether the kernel gives what the plain fleet would give."""
     if rules_of(scheduler) is None:
         return False
-    if not all(pool.powered and pool.slots < 1 << k.SLOT_BITS for pool in pools):
+    if not all(pool.powered and not pool.shared and pool.slots < 1 << k.SLOT_BITS for pool in pools):
         return False
     cpus_count = any(pool.cpu_milli is not None for pool in pools)
     memory_counts = any(pool.memory_mib is not None for pool in pools)

@@ -137,8 +137,7 @@ class Fleet:
         request.started_ns = None
         request.leaving = False
         if self._running.pop(request, None) is not None:
-            pool, end = self._end_of.pop(request)
-            del self._ends[pool][bisect_left(self._ends[pool], end)]
+            self._expect_no_more(request)
         self._changed()
 
     def ask_soon(self) -> None:
@@ -185,15 +184,14 @@ class Fleet:
             holding = self._running[request] = self._holding.pop(request)
             request.places = decision.places
             request.started_ns = self.now_ns
-            end = (self.now_ns + max(0, request.asked_ns - request.ran_ns), request.seq, request)
             pool = self.machines.pool_of[decision.places[0].node]
-            insort(self._ends[pool], end)
-            self._end_of[request] = pool, end
+            self._expect(request, pool, self.now_ns + max(0, request.asked_ns - request.ran_ns))
             self.machines.take(request, decision.places)
             self._count(request, _milli(decision.places))
             holding.start(request, decision.places)
         elif isinstance(decision, Preempt):
             request.leaving = True
+            self._expect(request, self._expect_no_more(request), self.now_ns)
             self._running[request].preempt(request)
         else:
             self._resize(request, decision.places)
@@ -222,6 +220,16 @@ class Fleet:
         self._waiting.insert(at, request)
         self._holding[request] = holding
         self._changed()
+
+    def _expect(self, request: Request, pool: int, due_ns: int) -> None:
+        end = (due_ns, request.seq, request)
+        insort(self._ends[pool], end)
+        self._end_of[request] = pool, end
+
+    def _expect_no_more(self, request: Request) -> int:
+        pool, end = self._end_of.pop(request)
+        del self._ends[pool][bisect_left(self._ends[pool], end)]
+        return pool
 
     def _count(self, request: Request, milli: int) -> None:
         for usage in self._usages.values():

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.engine.fleet.request import WHOLE, Place, Places, Request
+from sim.profiles.gpu_parts import Part, SharedGPU
 
 Ints = npt.NDArray[np.int64]
 
@@ -30,7 +31,7 @@ HELD = -1
 class PoolShape:
     """``count`` nodes with ``slots`` each. ``cpu_milli`` and ``memory_mib`` are of a node, None where they do not
     count; ``rack_of`` gives the rack of each node (all in one, where it is empty), ``shared`` says that parts of a slot
-    may be given away."""
+    may be given away, and ``sharing`` to whom at once, where that is more than a sum."""
 
     name: str
     count: int
@@ -40,6 +41,7 @@ class PoolShape:
     shared: bool = False
     rack_of: tuple[int, ...] = ()
     powered: bool = True
+    sharing: SharedGPU | None = None
 
 
 class Machines:
@@ -74,6 +76,8 @@ class Machines:
         }
         """Thousandths left of every slot, of the nodes whose slots may be shared; ``HELD`` where one has it whole.
         A list is never changed, but replaced."""
+        self._there: dict[tuple[int, int], tuple[Part, ...]] = {}
+        """Who has parts of a slot, by node and slot, in pools where that matters."""
         self._with_part: list[dict[int, int]] = [{} for _ in pools]
         self._lefts: list[list[int]] = [[] for _ in pools]
         self.free_slots = [pool.count * pool.slots for pool in pools]
@@ -104,6 +108,7 @@ class Machines:
         twin.cpu_free = np.frombuffer(twin._cpu, np.int64)
         twin.memory_free = np.frombuffer(twin._memory, np.int64)
         twin.parts = self.parts.copy()
+        twin._there = self._there.copy()
         twin.free_slots = self.free_slots[:]
         twin._bits = [[sets[:] for sets in by_rank] for by_rank in self._bits]
         twin._with_part = [sets.copy() for sets in self._with_part]
@@ -168,13 +173,20 @@ class Machines:
         for left in lefts[bisect_left(lefts, request.milli) :]:
             for node in self._in_order(pool, self._with_part[pool][left]):
                 if self._rank[node] != AWAY and self.holds(request, node):
-                    return node, self.parts[node].index(left)
+                    for slot, found in enumerate(self.parts[node]):
+                        if found == left and self.shares(node, slot, request.milli):
+                            return node, slot
         for rank in RANKS:
             for free in range(1, self.pools[pool].slots + 1):
                 for node in self.with_free(pool, rank, free):
                     if node in self.parts and self.holds(request, node):
                         return node, self.parts[node].index(WHOLE)
         return None
+
+    def shares(self, node: int, slot: int, milli: int) -> bool:
+        """Whether those who have parts of a slot leave room for another, as far as it is not a matter of their sum."""
+        sharing = self.pools[self.pool_of[node]].sharing
+        return sharing is None or sharing.start(self._there.get((node, slot), ()), milli) is not None
 
     def whole_slot(self, node: int) -> int:
         """The first slot, of a node whose slots may be shared, that nobody has any of."""
@@ -215,6 +227,8 @@ class Machines:
                     return False
                 if self.parts[node][place.slot] == WHOLE and place.slots >= self._free[node]:
                     return False
+                if not self.shares(node, place.slot, place.milli):
+                    return False
         return True
 
     def take(self, request: Request, places: Places) -> None:
@@ -243,6 +257,8 @@ class Machines:
             self._change(node, -place.slots, self._rank[node])
             if node in self.parts:
                 self._take_parts(node, place)
+                if place.milli:
+                    self._join(request, place)
 
     def _give(self, request: Request, places: Places, *, slots: bool) -> None:
         for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
@@ -253,6 +269,8 @@ class Machines:
                 continue
             if node in self.parts:
                 self._give_parts(node, place)
+                if place.milli:
+                    self._leave(request, place)
             self._change(node, place.slots, self._rank[node])
 
     def move(self, node: int, rank: int, free: int | None = None) -> None:
@@ -319,6 +337,19 @@ class Machines:
             if parts[place.slot] == WHOLE:
                 self._change(node, 1, self._rank[node])
         self._part(node, parts)
+
+    def _join(self, request: Request, place: Place) -> None:
+        sharing = self.pools[self.pool_of[place.node]].sharing
+        if sharing is not None:
+            there = self._there.get((place.node, place.slot), ())
+            start = sharing.start(there, place.milli)
+            assert start is not None, "there was room"
+            self._there[place.node, place.slot] = (*there, Part(request.seq, place.milli, start))
+
+    def _leave(self, request: Request, place: Place) -> None:
+        there = self._there.pop((place.node, place.slot), ())
+        if left := tuple(part for part in there if part.holder != request.seq):
+            self._there[place.node, place.slot] = left
 
     def _part(self, node: int, parts: list[int]) -> None:
         """Slots of a node have so much left; the index follows."""

@@ -14,6 +14,8 @@ import simpy
 
 from sim.engine.fleet.plan import JobsPlan, PoolForJobs
 from sim.engine.fleet.request import WHOLE, Places, Request
+from sim.engine.fleet.sharers import GPU
+from sim.profiles.gpu_parts import Terms
 from sim.workload.allocations import Outcome, PaceState
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Row:
         "_begun_ns",
         "_caps_w",
         "_doing",
+        "_gpu",
         "_left_ns",
         "_paused",
         "_rate",
@@ -42,6 +45,7 @@ class Row:
         "_since_ns",
         "_started",
         "_stint",
+        "_terms",
         "_todo_ns",
         "_token",
         "gpu_w",
@@ -71,6 +75,8 @@ class Row:
         self._started = False
         self._paused = False
         self._caps_w: dict[str, float] | None = None
+        self._gpu: GPU | None = None
+        self._terms: Terms | None = None
 
     # What the fleet asks of it
 
@@ -124,6 +130,11 @@ class Row:
     def loaded_w(self) -> float:
         """W of one of its GPUs that is held and not at work."""
         return self._here.loaded_w
+
+    @property
+    def work_w(self) -> float:
+        """W that work adds to one of its GPUs, without a cap."""
+        return max(0.0, self.active_w - self._here.loaded_w)
 
     @property
     def at_work(self) -> bool:
@@ -209,6 +220,18 @@ class Row:
         if self._doing == "paused":
             self._work()
 
+    # What whoever shares its GPU asks of it
+
+    def share(self, terms: Terms) -> None:
+        """Others on its GPU do something else from now on: it goes so fast, and so much of rest power is its."""
+        self._terms = terms
+        if self._doing == "working":
+            self.advance()
+            self._work()
+        elif self._doing != "nothing":
+            self.gpu_w = terms.rest_w
+            self._pace("idle" if self._doing == "held" else "loaded", terms.rest_w, 0.0, 0.0)
+
     # What happens to it
 
     def _hold(self, places: Places) -> None:
@@ -226,6 +249,7 @@ class Row:
         self._rows.running[self.number] = self
         caps = self._rows.caps.get((self.plan.name, self.pool))
         self._caps_w = {**caps} if caps else None
+        self._gpu = self._rows.sharers.join(self, places)
         self._rows.set_status(self.number, "running")
 
     def _cpu_shares(self, places: Places, milli: list[int]) -> list[float]:
@@ -263,6 +287,10 @@ class Row:
         told_w = float(self.plan.active_w[self.pool][self.i])  # NaN: by its loads
         if watts < self.active_w:
             told_w = watts
+        if self._gpu is not None:
+            self._terms = self._rows.sharers.does(self, self._gpu, at_work=True)
+            rate *= self._terms.rate
+            told_w = self._terms.rest_w + self._terms.rate * max(0.0, watts - self._here.loaded_w)
         rate *= self._here.speed
         held = self.request.held_slots
         if held != self.request.slots and self.plan.speed_up is not None:
@@ -294,6 +322,9 @@ class Row:
         """Does something from now on, for so long (None: until told otherwise, or killed)."""
         now_ns = self._rows.env.now_ns
         self._doing, self._since_ns = doing, now_ns
+        if self._gpu is not None and doing != "working":
+            self._terms = self._rows.sharers.does(self, self._gpu, at_work=False)
+            gpu_w = self._terms.rest_w
         self.gpu_w = self.active_w if math.isnan(gpu_w) else gpu_w
         cpu_load = float(self.plan.cpu_load[self.i]) if state == "active" else 0.0
         self._pace(state, gpu_w, cpu_load, rate)
@@ -376,6 +407,9 @@ class Row:
         self._token += 1
         self._doing = "nothing"
         self._rows.log.end(self._stint, self._rows.env.now_ns, outcome)
+        gpu, self._gpu, self._terms = self._gpu, None, None
+        if gpu is not None:
+            self._rows.sharers.leave(self, gpu)
         self._rows.running.pop(self.number, None)
 
     def _give_back(self) -> None:

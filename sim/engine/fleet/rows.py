@@ -20,6 +20,7 @@ from sim.engine.fleet.log import AllocationLog
 from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, RowsRecord, RowStatus
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.row import Row
+from sim.engine.fleet.sharers import Sharers
 from sim.workload.jobs.table import UNKNOWN, JobTable
 
 _CODE = {name: code for code, name in enumerate(ROW_STATUS)}
@@ -43,6 +44,7 @@ class Rows:
         """The rate and the W of jobs under caps that were asked for: by workload, pool, W without, and cap."""
         self.caps: dict[tuple[str, str], dict[str, float]] = {}
         """Those of policies, by workload and pool and then by who asks: rows that start find them."""
+        self.sharers = Sharers(fleet.machines)
         self._metered = metered
         sizes = [len(plan.table) for plan in plans]
         self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64).tolist()

@@ -71,7 +71,7 @@ class View(Protocol):
     def ends(self, pool: int) -> Sequence[tuple[int, int, Request]]:
         """Who holds machines of a pool, in the order in which they will give them back, if their users were right: when
         that is in ns, their number, and the request. One without a time limit is counted as if its limit were
-        ``NEVER_NS``."""
+        ``NEVER_NS``; one that is told to make room is due from then on."""
         ...
 
     def usage(self, by: str, half_life_ns: int | None) -> dict[str, float]:

@@ -22,7 +22,7 @@ WORDS = {
     "wait_p99": "wait p99",
     "utilisation": "share of slots held",
     "makespan": "first submission to last end",
-    "energy": "energy of jobs",
+    "energy": "energy that was metered",
 }
 """Measures by name, as people are shown them; the names are those of tolerances."""
 

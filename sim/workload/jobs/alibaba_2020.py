@@ -32,12 +32,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sim.errors import InputError
-from sim.reading import open_text
 from sim.units import BYTES_PER_GB, PERCENT
 from sim.workload.jobs.cells import ABSENT, Cells, Ints
 from sim.workload.jobs.columns import Columns, held_together
 from sim.workload.jobs.formats import JobFormat, Opened, Read, header, rows_of
 from sim.workload.jobs.lines import as_table, blocks
+from sim.workload.jobs.opening import HEAD, text_of
 from sim.workload.jobs.states import CODE, state_of
 from sim.workload.jobs.table import UNKNOWN
 
@@ -93,8 +93,8 @@ def read(opened: Opened) -> Iterator[Read]:
         told = "is a table of jobs, in which what they ask for is not: name the table of tasks in 'tasks'"
         raise InputError.one(opened.file, told, line=1)
     known = _submitted(opened)
-    with open_text(tasks) as text:
-        head = text.read(len(opened.head) or 1)
+    with text_of(tasks) as text:
+        head = text.read(HEAD)
         if not of_tasks(head):
             raise InputError.one(str(tasks), f"is no table of tasks: {', '.join(TASKS)}", line=1)
         yield from _tasks(Opened(Path(tasks), head, text, opened.terms, opened.report), known)

@@ -20,13 +20,14 @@ UNENDED = "the last line, which has no end of line: read as it stands, and perha
 class Terms:
     """What a user must say where a trace does not: its zone, what a processor is, and in which unit its times are.
 
-    ``tasks`` is the second file of a trace that has two.
+    ``tasks`` is the second file of a trace that has two; ``loads`` is a table of what its jobs draw over time.
     """
 
     zone: str | None = None
     processors: Literal["slots", "cores"] | None = None
     time_unit: Literal["seconds", "hours"] | None = None
     tasks: Path | None = None
+    loads: Path | None = None
 
 
 @dataclass(frozen=True)

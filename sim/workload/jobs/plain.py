@@ -32,7 +32,6 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from sim.errors import InputError
-from sim.units import HOUR_NS, NS_PER_S
 from sim.validation import nearest
 from sim.workload.jobs.cells import ABSENT, Cells, Floats, Ints
 from sim.workload.jobs.columns import Columns, constant, held_together
@@ -40,8 +39,8 @@ from sim.workload.jobs.formats import JobFormat, Opened, Read, header, under_hea
 from sim.workload.jobs.states import state_of
 from sim.workload.jobs.table import LABELS, RECORDED, UNKNOWN, JobTable
 from sim.workload.jobs.times import Clock
+from sim.workload.jobs.units import UNITS
 
-UNITS = {"ns": 1, "ms": NS_PER_S // 1000, "s": NS_PER_S, "min": 60 * NS_PER_S, "h": HOUR_NS}
 CLOCKS = ("utc", "local")
 INSTANTS = ("submit", "deadline", "recorded_start", "recorded_end")
 DURATIONS = ("run", "limit", "slack")

@@ -29,7 +29,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -163,6 +162,8 @@ def _joules(cells: Cells, steps: Bools) -> Floats:
 
 def _as_jobs(cells: Cells, jobs: Columns, asked: Asked) -> Columns:
     """Rows as jobs: parts of a het job put together, tasks of an array that never started apart."""
+    import pandas as pd  # a quarter of a second, which no other trace need wait for
+
     tasks = np.ones(len(cells), dtype=np.int64)
     pending = cells.matches("JobID", r"_\[")
     if pending.any():
@@ -182,6 +183,8 @@ def _as_jobs(cells: Cells, jobs: Columns, asked: Asked) -> Columns:
 
 def _put_together(cells: Cells, jobs: Columns, het: Bools, asked: Asked) -> Bools:
     """Adds what each part of a het job asks for to its first part's row; the rows (n,) of its other parts."""
+    import pandas as pd
+
     rows = np.flatnonzero(het)
     called = pd.Series(cells.text("JobID").filter(pa.array(het)).to_pylist(), dtype=object)
     nth = called.groupby(called).cumcount()

@@ -6,6 +6,7 @@ Source: the manual pages of sacct and slurm.conf (SchedMD).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from sim.workload.trace_formats import BadRowError, short
@@ -22,6 +23,7 @@ MOST_TASKS = 1 << 20
 WHOLE = 1000
 
 
+@lru_cache(maxsize=1 << 17)
 def time_s(text: str) -> float:
     """Seconds of ``[D-]HH:MM:SS``, ``MM:SS`` or of either with a fraction, which only processor times have."""
     found = _TIME.match(text)

@@ -15,7 +15,6 @@ from itertools import product
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -127,6 +126,8 @@ def _parsed(column: pa.StringArray, rows: Bools) -> Ints:
     chosen = column if rows.all() else column.filter(pa.array(rows))
     if not len(chosen):
         return np.empty(0, dtype=np.int64)
+    import pandas as pd  # a quarter of a second, which traces that count seconds need not wait for
+
     texts = chosen.dictionary_encode()
     read = pd.to_datetime(
         pd.Series(texts.dictionary.to_pylist(), dtype=object), format="ISO8601", utc=True, errors="coerce"

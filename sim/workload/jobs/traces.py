@@ -7,32 +7,28 @@ trace leaves open (a job that never started has no run time) stays UNKNOWN here;
 
 from __future__ import annotations
 
-import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pacsv
 
 from sim.errors import InputError
 from sim.kinds import named
 from sim.memo import kept_while_unchanged
-from sim.reading import open_regular, open_text, read_parquet
+from sim.reading import open_regular
 from sim.workload.jobs.formats import JobFormat, Opened, Terms, header
 from sim.workload.jobs.gathering import Gathering
+from sim.workload.jobs.loads_table import with_loads
+from sim.workload.jobs.opening import HEAD, text_of
 from sim.workload.jobs.report import JobReport
 from sim.workload.jobs.table import JobTable
 
 FAMILY = "job trace"
 AS_TOLD = Terms()
 """Nothing that the file does not say."""
-PARQUET = b"PAR1"
-HEAD = 1 << 16
-"""Characters from the beginning of a file among which is what tells its format."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +50,7 @@ def job_formats() -> dict[str, JobFormat]:
 def is_job_trace(path: Path) -> bool:
     """Whether a file begins as a trace of jobs does, in any format known. Raises ``InputError`` for one that cannot be
     read."""
-    with open_text(path) as text:
+    with text_of(path) as text:
         head = text.read(HEAD)
     return bool(head.strip()) and any(form.fits(head) for form in job_formats().values())
 
@@ -65,16 +61,17 @@ def read_jobs(path: Path, wanted: str | None = None, *, terms: Terms = AS_TOLD, 
     Raises ``InputError`` for a file of no known format or without a job, for what a format needs to be told and is not
     (``terms``), and (unless ``skip``) with rows that cannot be used.
     """
-    second = None
-    if terms.tasks is not None:
-        with open_regular(terms.tasks):
-            told = terms.tasks.stat()
-        second = (told.st_ino, told.st_mtime_ns, told.st_size)
-    return _read(path, wanted, terms, skip, second)
+    return _read(path, wanted, terms, skip, tuple(_state(one) for one in (terms.tasks, terms.loads) if one is not None))
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    with open_regular(path) as stream:
+        told = os.fstat(stream.fileno())
+    return told.st_ino, told.st_mtime_ns, told.st_size
 
 
 @kept_while_unchanged(most=4)
-def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _second: tuple[int, ...] | None) -> JobTrace:
+def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _others: tuple[tuple[int, ...], ...]) -> JobTrace:
     file = str(path)
     gathered, by_clock = Gathering(), False
     with _opened(path, terms) as opened:
@@ -95,30 +92,18 @@ def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _second: tup
         raise InputError.one(file, "holds no jobs")
     table, first, last = gathered.table()
     report.jobs = len(table)
+    if terms.loads is not None:
+        table = with_loads(table, terms.loads)
     return JobTrace(table, first if by_clock else None, last - first, report)
 
 
 @contextmanager
 def _opened(path: Path, terms: Terms) -> Iterator[Opened]:
-    with _text(path) as text:
+    with text_of(path) as text:
         head = text.read(HEAD)
         if not head.strip():
             raise InputError.one(str(path), "is empty; it needs a header or records, and rows")
         yield Opened(path, head, text, terms, JobReport(""))
-
-
-@contextmanager
-def _text(path: Path) -> Iterator[IO[str]]:
-    """The text of a file; of Parquet, its table as CSV, a header and a line a row."""
-    with open_regular(path) as stream:
-        columnar = stream.read(len(PARQUET)) == PARQUET
-    if not columnar:
-        with open_text(path) as text:
-            yield text
-        return
-    written = pa.BufferOutputStream()
-    pacsv.write_csv(read_parquet(path), written)
-    yield io.TextIOWrapper(pa.BufferReader(written.getvalue()), encoding="utf-8", newline="")
 
 
 def _pick(opened: Opened, wanted: str | None) -> JobFormat:
@@ -126,7 +111,9 @@ def _pick(opened: Opened, wanted: str | None) -> JobFormat:
     fitting = [form for form in formats.values() if wanted in (None, form.name) and form.fits(opened.head)]
     if fitting:
         form = max(fitting, key=lambda form: len(form.columns))
-        idle = [name for name, said in vars(opened.terms).items() if said is not None and name not in form.uses]
+        idle = [
+            name for name, said in vars(opened.terms).items() if said is not None and name not in (*form.uses, "loads")
+        ]
         if idle:
             raise InputError.one(opened.file, f"is of the format '{form.name}', of which '{idle[0]}' says nothing")
         return form

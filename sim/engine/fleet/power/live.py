@@ -55,9 +55,8 @@ class Live:
             i = self.number[node]
             self.watts[i] = self._node_w(node)
             holders = tuple(holder for holder in node.holders if isinstance(holder, Gang))
-            for gang in self._on[i]:
-                if gang not in holders and not gang.parts and gang in self.loads:
-                    gone.append(self.loads.pop(gang))
+            left = [gang for gang in self._on[i] if gang not in holders and not gang.parts and gang in self.loads]
+            gone += [self.loads.pop(gang) for gang in left]
             for gang in holders:
                 if gang not in self.loads:
                     self._take_in(gang)

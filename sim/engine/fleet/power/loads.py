@@ -258,7 +258,7 @@ class JobLoad:
 
     def pause(self, source: str) -> None:
         """See ``Load``."""
-        raise AssertionError("a training job is capped, not paused")
+        raise AssertionError(f"a training job is capped, not paused, by the {source}")
 
     def resume(self, source: str) -> None:
         """See ``Load``."""
@@ -272,7 +272,7 @@ class JobLoad:
 
     def shed(self, *, saving: bool) -> float:
         """See ``Load``."""
-        raise AssertionError("a training job is capped, not shed")
+        raise AssertionError(f"a training job is capped, not shed (saving: {saving})")
 
     def forget(self) -> None:
         """See ``Load``."""

@@ -26,8 +26,9 @@ class Call:
 class DomainPlan:
     """Nodes that share power: pool, first and last (not included) of each run of them.
 
-    An excess over ``limit`` (None: there is none, but what calls say) is answered after ``answer_ns``, down to the share ``target`` of it; once the domain draws
-    less than the share ``release`` for ``release_ns``, as much is given back as the target has room for.
+    An excess over ``limit`` (None: there is none, but what calls say) is answered after ``answer_ns``, down to the
+    share ``target`` of it; once the domain draws less than the share ``release`` for ``release_ns``, as much is given
+    back as the target has room for.
     """
 
     name: str

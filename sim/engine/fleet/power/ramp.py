@@ -43,6 +43,11 @@ class Rising:
         self._watts = watts
         self._since_ns = now_ns
 
+    def let(self, watts: float, now_ns: int) -> None:
+        """So much is drawn from ``now_ns`` on, whatever the ramp says; what comes after rises from there."""
+        self.draw(watts, now_ns)
+        self._envelope_w = max(self._envelope_w, watts - self._ramp.jump_w)
+
     def _envelope(self, now_ns: int) -> float:
         if now_ns == self._since_ns:
             return self._envelope_w

@@ -58,7 +58,7 @@ class Ramping:
             self._restrict(live, take_in, ceiling_w)
             watts = live.drawn_w(domain.nodes)
             domain.books.ramp_exceeded_w = max(domain.books.ramp_exceeded_w, watts - ceiling_w)
-        self._rising.draw(watts, now_ns)
+        self._rising.let(watts, now_ns)
         self._drew = {load: (load.at_work, load.w_under("", None)) for load in live.on(domain.nodes).values()}
         return bool(self._held)
 
@@ -87,6 +87,7 @@ class Ramping:
         """What brings the domain under the ceiling. A rise that no step has room for is let through after a whole step,
         of the first load alone; or it would wait for ever."""
         ladder, n = self._ladder(supposed), len(supposed.loads)
+        ceiling_w *= 1.0 + ROUNDING
         setting = climb(ladder, supposed.draws, ceiling_w, n)
         waited = ceiling_w - watts >= self._ramp.jump_w * (1.0 - ROUNDING)
         while ladder and waited and supposed.draws(setting) <= watts * (1.0 + ROUNDING):

@@ -27,9 +27,9 @@ class Easy:
     1. While the head (the first in ``waiting``) has room by the placement, it starts there.
     2. A head without room is given a reservation. Every request that runs is expected to end at ``due``: when it
        started, plus the time that its user asked for, less what it has run before; a user who said nothing asked for
-       ``NEVER_NS``. Who is past its due (``due <= now``) is expected to end at ``now + 1``. The *shadow time* is the
-       earliest ``due`` at which the placement has room for the head, all being given back that is due then or before,
-       and nothing else changing. What is free then and the head does not need is *extra*.
+       ``NEVER_NS``. Who is past its due (``due <= now``), or told to make room, is expected to end at ``now + 1``. The
+       *shadow time* is the earliest ``due`` at which the placement has room for the head, all being given back that is
+       due then or before, and nothing else changing. What is free then and the head does not need is *extra*.
     3. Those behind the head are tried in the order in which they came, or by the time asked for, then as they came. The
        first starts that has room now by the placement, at the places that this names, and that either is to end by then
        (``now + asked <= shadow``), or leaves the head its room: on the machines of the shadow time, with these places

@@ -23,8 +23,8 @@ class Elastic:
     When nobody waits, every ``every_ns`` the slots of each pool that are free or held by elastic jobs are dealt anew:
     each has its least, and slot after slot goes to the job that gains most speed by it, as long as somebody gains. That
     is the best there is where speed-up curves are concave. ``speed_up`` counts relative to what a job asks for. A job
-    that has no curve, or asks for nodes, keeps its size; so does one that loses more than it gains: what a change costs
-    is up to the workload, and ``every_ns`` says how often one may come.
+    that has no curve, or asks for nodes, keeps its size. What a change costs is up to the workload, and is not weighed:
+    ``every_ns`` says how often one may come.
     """
 
     every_ns: int

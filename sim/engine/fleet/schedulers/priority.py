@@ -20,10 +20,10 @@ class Priority:
     """The highest priority comes first, of equals the one that came first; ``aging_per_h`` is added for each hour since
     it was submitted.
 
-    With preemption, the first that has no room is made room for by those that run at a lower priority (without aging,
-    so that nobody is driven out only to come back older): the lowest first, of equals the one that started last, and
-    only those that help. They save their state or are killed as their workload says, and wait again. While they do,
-    nobody passes but those that leave the first its room.
+    With preemption, the first that has no room is made room for by those that run at a lower priority, with and without
+    aging (so that nobody is driven out only to come back before it): the lowest first, of equals the one that started
+    last, and only those that help. They save their state or are killed as their workload says, and wait again. While
+    they do, nobody passes but those that leave the first its room.
     """
 
     preemption: Preemption
@@ -45,7 +45,11 @@ class Priority:
         head = queue[0]
         backfill = self.backfill
         if self.preemption == "lower" and self.placement.places(head, view.machines) is None:
-            lower = [one for one in view.running if one.priority < head.priority and can_make_room(one)]
+            lower = [
+                one
+                for one in view.running
+                if one.priority < head.priority and key(one) > key(head) and can_make_room(one)
+            ]
             lower.sort(key=lambda one: (one.priority, -(one.started_ns or 0), -one.seq))
             leave = victims(head, lower, self.placement, view)
             if leave:
