@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import account, accuracy, serving, startup, study, training
+from benchmarks import account, accuracy, cluster, job_laws, job_traces, serving, startup, study, training
 from benchmarks.table import Row, show
 
 BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
     "account": account.rows,
     "accuracy": accuracy.rows,
+    "cluster": cluster.rows,
+    "job-laws": job_laws.rows,
+    "job-traces": job_traces.rows,
     "serving": serving.rows,
     "startup": startup.rows,
     "study": study.rows,

@@ -136,18 +136,18 @@ def _only_member(stream: IO[bytes], file: str) -> Iterator[IO[bytes]]:
         raise InputError.one(file, "is zip that ends too early: it was cut off")
     if int.from_bytes((found + end)[_ZIP_LISTING], "little") > LARGEST_LISTING:
         raise InputError.one(file, "is zip of more than can be read; unpack it")
-    with zipfile.ZipFile(stream) as packed:
-        members = [one for one in packed.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
-        if len(members) != 1:
-            raise InputError.one(
-                file, f"is zip of {len(members):,} files, and one is read; unpack the one that is meant"
-            )
-        try:
-            member = packed.open(members[0])
-        except (NotImplementedError, RuntimeError) as error:  # of another method, or with a password
-            raise InputError.one(file, f"is zip that cannot be unpacked: {error}") from None
-        with member:
-            yield member
+    try:
+        packed = zipfile.ZipFile(stream)
+        held = [one for one in packed.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
+        if len(held) != 1:
+            raise InputError.one(file, f"is zip of {len(held):,} files, and one is read; unpack the one that is meant")
+        if held[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError.one(file, "is zip packed in another way than by deflate; unpack it")
+        member = packed.open(held[0])
+    except (NotImplementedError, RuntimeError, ValueError) as error:  # of another version, with a password, or damaged
+        raise InputError.one(file, f"is zip that cannot be unpacked: {error}") from None
+    with packed, member:
+        yield member
 
 
 def read_bytes(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -> bytes:

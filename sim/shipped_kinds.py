@@ -42,6 +42,11 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.policies:PowerCap": "sim.build.caps:power_cap",
         "sim.spec.policies:DemandResponse": "sim.build.caps:demand_response",
         "sim.spec.policies:Throttle": "sim.build.caps:throttle",
+        "sim.spec.power_limits:PowerLimits": "sim.build.power_limits:power_plan",
+    },
+    "breaker curve": {
+        "sim.spec.power_limits:ThermalMagneticCurve": "sim.build.power_limits:thermal_magnetic",
+        "sim.spec.power_limits:ElectronicCurve": "sim.build.power_limits:electronic",
     },
     "condition": {
         "sim.spec.policies:Above": "sim.build.caps:above",
@@ -143,6 +148,12 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.steps:MeasuredSteps": "sim.build.steps:measured",
         "sim.spec.steps:KernelSteps": "sim.build.steps:kernels",
     },
+    "sharing": {
+        "sim.spec.sharing:ExclusiveSharing": "sim.build.sharing:exclusive",
+        "sim.spec.sharing:InstanceSharing": "sim.build.sharing:instances",
+        "sim.spec.sharing:MPSSharing": "sim.build.sharing:at_once",
+        "sim.spec.sharing:TimeSliceSharing": "sim.build.sharing:time_slices",
+    },
     "failures": {
         "sim.spec.failures:ComponentFailures": "sim.build.failures:components",
     },
@@ -197,6 +208,7 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.placements:TopologyPlace": "sim.build.schedulers:topology",
         "sim.spec.placements:BestFitPlace": "sim.build.schedulers:best_fit",
         "sim.spec.placements:FgdPlace": "sim.build.schedulers:fgd",
+        "sim.spec.placements:HeadroomPlace": "sim.build.schedulers:headroom",
         "sim.spec.placements:LeastPowerPlace": "sim.build.schedulers:least_power",
     },
     "fabric": {
@@ -250,10 +262,16 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "job trace": {
         "swf": "sim.workload.jobs.swf:SWF",
+        "slurm": "sim.workload.jobs.slurm:SLURM",
+        "alibaba-2020": "sim.workload.jobs.alibaba_2020:ALIBABA_2020",
         "alibaba-2023": "sim.workload.jobs.alibaba_pods:ALIBABA_2023",
         "alibaba-2025": "sim.workload.jobs.alibaba_pods:ALIBABA_2025",
         "alibaba-2026": "sim.workload.jobs.alibaba_pods:ALIBABA_2026",
+        "philly": "sim.workload.jobs.philly:PHILLY",
+        "helios": "sim.workload.jobs.helios:HELIOS",
+        "acme": "sim.workload.jobs.helios:ACME",
         "gaia": "sim.workload.jobs.gaia:GAIA",
+        "coldaisle": "sim.workload.jobs.plain:COLDAISLE",
     },
     "recording": {
         "nvidia-smi": "sim.measure.readers.nvidia_smi",

@@ -26,7 +26,7 @@ def ints(*values: int) -> Any:
 
 def log_of(stints: Sequence[dict[str, Any]]) -> Allocations:
     """A log of stints, each with ``job``, ``start``, ``end`` (ns), ``outcome``, ``places`` {node: milli}, and perhaps
-    ``paces`` [(start, state, rate)]; by default active at full rate throughout."""
+    ``paces`` [(start, state, rate)] (by default active at full rate throughout) and ``done`` (ns kept from before)."""
     stints = sorted(stints, key=lambda one: one["start"])
     paces = [one.get("paces", [(one["start"], "active", 1.0)]) for one in stints]
     places = [one["places"] for one in stints]
@@ -50,6 +50,7 @@ def log_of(stints: Sequence[dict[str, Any]]) -> Allocations:
         pace_gpu_w=np.full(len(flat), 400.0),
         pace_cpu_load=np.full(len(flat), 0.2),
         pace_rate=np.array([rate for _, _, rate in flat], dtype=np.float64),
+        done_ns=ints(*(one.get("done", 0) for one in stints)),
     )
 
 
@@ -140,6 +141,7 @@ def a_batch() -> Batch:
         queue=who % 2,
         kind=who,
         deadline_ns=np.where(who == 0, 20 * NS_PER_S, -1),
+        told=("2 jobs never started: left out",),
         names={
             "user": ["ann", "bob", "cid"],
             "account": ["chem", "ml"],
@@ -147,6 +149,7 @@ def a_batch() -> Batch:
             "kind": ["train", "tune", "test"],
         },
     )
+    jobs = replace(jobs, told=("20 left out: ran for 0 s",))
     return fifo_with_joules(jobs)
 
 

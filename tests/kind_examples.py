@@ -58,6 +58,9 @@ def write_files(folder: Path) -> None:
     window = {"input_tokens": "{10: 0.5, 30: 0.5}", "output_tokens": "{7: 1.0}"}
     (folder / "client.json").write_text(json.dumps({"0": window}))
     trace = "timestamp_utc,prompt_tokens,output_tokens\n"
+    (folder / "jobs.csv").write_text(
+        "arrival_time,length,cpus\n" + "".join(f"{60 * i},{300 + i},{1 + i % 4}\n" for i in range(50))
+    )
     (folder / "trace.csv").write_text(
         trace + "".join(f"{(START + timedelta(minutes=i)).isoformat()},{100 + i},{10 + i}\n" for i in range(60))
     )
@@ -84,6 +87,13 @@ FACTORS = {"factors": "dcrl-eia-lifecycle"}
 FIXED_LENGTHS = {"kind": "separate", "prompt": TOKENS, "output": TOKENS}
 
 RUNGS = {"eta": 3, "rungs": 3, "promoted": "continue", "noise": 0.3}
+ONE_GPU_HOUR = {
+    "name": "one",
+    "share": 1,
+    "gpus": {"kind": "constant", "gpus": 1},
+    "run": {"kind": "constant", "time": "1 h"},
+}
+
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "facility": {"fixed-pue": {"pue": 1.2}, "plant": plant_spec("adiabatic")},
     "cooling": {spec["kind"]: spec for spec in COOLING.values()},
@@ -260,6 +270,40 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "step time": {
         "measured": {"file": "steps.csv", "mixed": 1.1},
         "kernels": {"framework": "vllm", "version": VERSION},
+    },
+    "job source": {
+        "trace": {"file": "jobs.csv", "processors": "slots", "time_unit": "seconds"},
+        "generated": {
+            "arrivals": {"kind": "poisson", "rate": "200 jobs/h"},
+            "jobs": [ONE_GPU_HOUR],
+            "limits": {"kind": "none"},
+            "accounts": [{"name": "all", "share": 1, "users": 3, "zipf": 1}],
+        },
+    },
+    "job arrivals": {
+        "poisson": {"rate": "20 jobs/h", "pattern": {"trace": "nasa-ipsc-1993", "zone": "Europe/Berlin"}},
+        "gamma": {"rate": "20 jobs/h", "cv": 2.0},
+        "weibull": {"load": {"utilisation": 0.5, "gpus": 40}, "cv": 0.5},
+    },
+    "job size": {
+        "constant": {"gpus": 4},
+        "shares": {"of": [{"gpus": 0.25, "share": 0.5}, {"gpus": 8, "share": 0.5}]},
+        "powers-of-two": {"mean": 3.0, "most": 64},
+        "cpus": {"cores": 8},
+        "fitted": {"trace": "helios-2020"},
+    },
+    "run time": {
+        "constant": {"time": "1 h"},
+        "lognormal": {"median": "10 min", "sigma": 1.5},
+        "weibull": {"mean": "1 h", "shape": 0.7},
+        "exponential": {"mean": "1 h"},
+        "mixture": {"of": [{"share": 1, "run": {"kind": "exponential", "mean": "1 h"}}]},
+        "fitted": {"trace": "philly-2017"},
+    },
+    "time limits": {
+        "multiple": {"most": 4},
+        "estimates": {"values": [{"limit": "1 h", "share": 0.4}, {"limit": "1 d", "share": 0.6}], "killed": 0.1},
+        "tsafrir": {"longest": "2 d", "killed": 0.1},
     },
     "token law": {
         "constant": {"tokens": 100},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,7 @@ from sim.accounting.batch import batch_metrics, bounded_slowdown, held_milli_ns,
 from sim.accounting.queueing import cluster_series, on_bins, queue_steps, steps
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import MILLI
-from sim.workload.jobs.batch import ENDS, own_log
+from sim.workload.jobs.batch import ENDS, Ends, own_log
 from sim.workload.jobs.table import JobTable
 from tests.job_batches import batch_of, fifo, ints, inventory, log_of, table, tables
 
@@ -111,6 +112,7 @@ def test_preempted_work_is_charged() -> None:
             "end": 115 * second,
             "outcome": "completed",
             "places": two,
+            "done": 60 * second,
             "paces": [(70 * second, "idle", 0.0), (75 * second, "active", 1.0)],
         },
     ]
@@ -123,6 +125,44 @@ def test_preempted_work_is_charged() -> None:
     assert on["lost_gpu_hours"] == 0.0
     assert on["gpu_hours"] - on["at_work_gpu_hours"] == pytest.approx(2 * 5 / 3600)
     assert again["queue_length_mean"] == on["queue_length_mean"] == 10 / 200
+
+
+@given(st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 1000)), min_size=2, max_size=6), st.integers(1, 4))
+def test_what_was_worked_is_what_was_kept_and_what_was_lost(spans: list[tuple[int, int]], gpus: int) -> None:
+    """A job that is stopped again and again, each time going back to what it had kept; at half the rate in every other
+    stint, of which a lost second takes two."""
+    stints: list[dict[str, Any]] = []
+    now = kept = lost = 0
+    for i, (works, keeps) in enumerate(spans):
+        last = i == len(spans) - 1
+        slower = 1 if i % 2 else 2
+        stint = {
+            "job": 0,
+            "start": now * NS_PER_S,
+            "end": (now + works * slower) * NS_PER_S,
+            "outcome": "completed" if last else "failed",
+            "places": {0: gpus * MILLI},
+            "paces": [(now * NS_PER_S, "active", 1.0 / slower)],
+            "done": kept * NS_PER_S,
+        }
+        stints.append(stint)
+        after = kept + works if last else min(keeps, kept + works)
+        lost += (kept + works - after) * slower
+        now, kept = now + works * slower, after
+    jobs = table([0], [kept], [gpus])
+    metrics = batch_metrics(batch_of(jobs, stints, inventory(), now * NS_PER_S + 1))
+    assert metrics["failures"] == len(spans) - 1
+    assert metrics["lost_gpu_hours"] == pytest.approx(gpus * lost / 3600, rel=1e-9)
+
+
+def test_a_job_killed_to_make_room_that_still_waits_has_lost_all() -> None:
+    stints = [{"job": 0, "start": 0, "end": 60 * NS_PER_S, "outcome": "killed", "places": {0: 2 * MILLI}}]
+    batch = batch_of(table([0], [100], [2]), stints, inventory(), 200 * NS_PER_S)
+    waits = replace(batch, ends=Ends(ints(ENDS.index("unfinished")), ints(200 * NS_PER_S)))
+    metrics = batch_metrics(waits)
+    assert (metrics["unfinished"], metrics["preemptions"], metrics["killed_gpu_hours"]) == (1, 1, 0.0)
+    assert metrics["lost_gpu_hours"] == metrics["gpu_hours"] == pytest.approx(120 / 3600)
+    assert metrics["queue_length_mean"] == 140 / 200
 
 
 def test_a_job_killed_by_its_limit_is_killed_and_not_preempted() -> None:
@@ -196,3 +236,10 @@ def test_a_workload_has_its_own_stints_of_the_log_of_a_run() -> None:
     alone = log_of([{**stint, "job": stint["job"] - 1} for stint in stints[1:3]])
     for name in ("job", "start_ns", "end_ns", "outcome", "first_place", "node", "milli", "first_pace", "pace_start_ns"):
         assert getattr(own, name).tolist() == getattr(alone, name).tolist(), name
+
+
+def test_the_offered_load_is_what_jobs_ask_for_until_they_are_killed() -> None:
+    """100 s on one GPU and 10 s (limit 4 s) on four, of four GPUs for 200 s: (100 + 16) / 800."""
+    jobs = replace(table([0, 10], [100, 10], [1, 4]), limit_ns=ints(-1, 4 * NS_PER_S))
+    metrics = batch_metrics(fifo(jobs, inventory(), 200 * NS_PER_S))
+    assert metrics["offered_load"] == pytest.approx(116 / 800)

@@ -11,7 +11,7 @@ import pytest
 
 import sim
 from sim.results.results import Results
-from sim.spec.workloads import Inference
+from sim.spec.workloads import Inference, MeasuredLoad
 from sim.units import J_PER_KWH
 
 WALL_HOURS = 1_082_990 / 384
@@ -152,7 +152,7 @@ def test_the_scenario_holds_what_the_first_three_days_give(shared_data: Path) ->
     workload = sim.load("bloom-inference").scenario.workloads["api"]
     host_w = (195.92 + 17.51) / 412 * 1000  # the study's DRAM and CPU energy over its 412 h
     assert isinstance(workload, Inference)
-    assert workload.load.kind == "measured"
+    assert isinstance(workload.load, MeasuredLoad)
     assert workload.load.loaded is not None
     assert 16 * workload.load.loaded + host_w == pytest.approx(fit[0], rel=2e-4)
     assert 16 * workload.load.active + host_w == pytest.approx(fit[1], rel=2e-4)

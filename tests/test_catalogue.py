@@ -15,6 +15,7 @@ import pytest
 
 import sim
 from sim.accounting.batch import batch_metrics
+from sim.results.attribution import attribution_grids
 from sim.results.catalogue import (
     COMPARED,
     COMPARED_JOBS,
@@ -31,6 +32,7 @@ from sim.results.compare import Comparison
 from sim.results.shape import lacks_of_summary, summary_schema
 from tests.catalogued import leaves, quantity_of, uncatalogued
 from tests.job_batches import a_batch
+from tests.job_worlds import jobs_scenario
 from tests.small import small
 from tests.test_bad_input import coldaisle
 from tests.test_places import regions
@@ -144,7 +146,7 @@ def test_a_quantity_stands_once() -> None:
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
     earlier = ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
-    assert (*earlier, "batch") == HAPPENED
+    assert (*earlier, "batch", "power_limits") == HAPPENED
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
@@ -190,6 +192,10 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     yield sim.run(asked).summary
     yield sim.run("llama-70b-training", set=WITHIN_STEPS).summary
     yield {**sim.run(small()).summary, "batch": {"research": batch_metrics(a_batch())}}
+    shared = jobs_scenario()
+    bought = {"residual_mix": "500 gCO2e/kWh", "contracts": []}
+    shared["site"]["grid"] = {**shared["site"]["grid"], "marginal": "600 gCO2e/kWh", "market": bought}
+    yield sim.run(shared).summary
 
 
 def test_all_that_runs_write_is_catalogued_and_all_that_is_catalogued_is_written(tmp_path: Path) -> None:
@@ -253,3 +259,12 @@ def test_the_readme_explains_quantities_as_the_catalogue_does() -> None:
     text = README.read_text(encoding="utf-8")
     table = text.partition("| quantity |")[2].partition("\n\n")[0].splitlines()[2:]
     assert table == rows
+
+
+def test_tables_of_items_of_a_list_have_their_columns_once() -> None:
+    """What users answer for stands in a list, a row a user: each table has the columns of its own list."""
+    rows = [{"name": "ann", "jobs": 3, "energy_kwh": 2.0, "carbon_kg": 1.0}, {"name": "bob", "jobs": 1}]
+    attribution = {f"by_{word}": rows if word == "user" else [] for word in ("user", "account", "queue")}
+    ((header, lines),) = attribution_grids({"attribution": attribution})
+    assert header == ["user", "jobs", "energy", "carbon"]
+    assert lines == [["ann", "3", "2 kWh", "1 kg"], ["bob", "1", "", ""]]

@@ -48,6 +48,8 @@ from sim.study.sweep.run import sweep
 from sim.weather.epw import read_epw
 from sim.weather.open_meteo import read_open_meteo
 from sim.weather.tmy3 import read_tmy3
+from sim.workload.jobs.formats import Terms as JobTerms
+from sim.workload.jobs.traces import read_jobs
 from sim.workload.servegen import read_lengths, read_windows
 from sim.workload.traces import read_trace
 from tests.small import small
@@ -66,6 +68,9 @@ READERS: list[tuple[str, Callable[[Path], Any]]] = [
     ("t.csv", read_trace),
     ("l.json", read_lengths),
     ("c.csv", read_windows),
+    ("j.csv", read_jobs),
+    ("j.swf", lambda path: read_jobs(path, terms=JobTerms(processors="slots"))),
+    ("j.parquet", read_jobs),
     ("s.csv", lambda path: read_step_table(str(path))),
     ("m.csv", lambda path: read_columns(path, "work", ["power_w"])),
     ("r.parquet", read_recording),

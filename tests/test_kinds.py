@@ -23,12 +23,15 @@ from sim.build.deployment import Deployment
 from sim.build.embodied import plant_carbon
 from sim.build.fabric import Joined
 from sim.build.facility import building, cooling
+from sim.build.generated_jobs import job_size, run_time, time_limits
 from sim.build.grid import ewif_signal, grid_series
+from sim.build.job_source import JobsAsked, jobs_of
 from sim.build.onsite import Around
 from sim.build.requests import Asked, length_law, request_source
 from sim.build.routes import Between
 from sim.build.schedulers import scheduler
 from sim.build.schedules import Job, forecaster
+from sim.build.sharing import sharing_of
 from sim.build.weather import weather_series
 from sim.content import content_hash
 from sim.engine.clock import Clock
@@ -44,11 +47,13 @@ from sim.onsite.loop import CHARGE, DISCHARGE, FOLLOW, REST
 from sim.onsite.plan import OnsitePlan
 from sim.onsite.thresholds import Rule
 from sim.profiles.catalog import Catalog
+from sim.profiles.sharing import Demand, shared
 from sim.rng import Streams
 from sim.shipped_kinds import SHIPPED
 from sim.signals import Signal
 from sim.signals.grid.series import GridSeries
 from sim.spec.cluster import Cluster as ClusterSpec
+from sim.spec.generated_jobs import GeneratedJobs
 from sim.spec.policies import Cap
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Destination
@@ -58,12 +63,14 @@ from sim.training.protocols import Library
 from sim.training.topology import Island
 from sim.units import DAY_NS, HOUR_NS
 from sim.workload.fleet import DeviceClass, Fleet
+from sim.workload.jobs.table import COLUMNS, LABELS, UNKNOWN, JobTable
+from sim.workload.jobs.traces import job_formats
 from sim.workload.laws import Lognormal
 from sim.workload.traces import trace_formats
 from tests import fleets, test_publishers_files
 from tests.grid_files import ORIGIN
 from tests.kernel_tables import install
-from tests.kind_examples import EXAMPLES, HOURS, OTHER_START, write_files
+from tests.kind_examples import EXAMPLES, HOURS, ONE_GPU_HOUR, OTHER_START, write_files
 from tests.onsite_worlds import clear, imbalance_w, storage_imbalance_j
 from tests.plants import weather
 from tests.small import small
@@ -318,7 +325,7 @@ def work_is_paid_for(spec: Any) -> None:
     energy = first["energy_kwh"]
     assert energy["by_workload"]["mine"] > 0.0
     assert math.isclose(sum(energy["by_workload"].values()), energy["it"], rel_tol=1e-12)
-    assert any("mine" in first.get(part, {}) for part in ("jobs", "serving", "campaigns", "federated"))
+    assert any("mine" in first.get(part, {}) for part in ("jobs", "serving", "campaigns", "federated", "batch"))
     assert all(wanted.gpus >= 1 for wanted in spec.wanted)
 
 
@@ -533,6 +540,85 @@ def fabrics_join_a_gang(spec: Any) -> None:
     assert all(second > 0.0 for second in taken)
 
 
+def jobs_come_in_order(spec: Any) -> None:
+    """Within the run, each of some work, and the same again; what is not known is not 0."""
+    asked = JobsAsked("test", ORIGIN, DAY_NS, Streams(1))
+    table, again = jobs_of(spec, asked), jobs_of(spec, asked)
+    assert len(table)
+    assert (np.diff(table.submit_ns) >= 0).all()
+    assert ((table.submit_ns >= 0) & (table.submit_ns < DAY_NS)).all()
+    assert (table.run_ns > 0).all()
+    assert ((table.gpus >= 0) & (table.gpu_milli >= 0) & (table.gpu_milli < 1000)).all()
+    assert all(len(table.names[label]) > getattr(table, label).max() for label in LABELS if label in table.names)
+    for name in COLUMNS:
+        assert np.array_equal(getattr(table, name), getattr(again, name), equal_nan=True)
+
+
+def _jobs_with(**changes: Any) -> JobTable:
+    written = example(kinds.kinds("job source")[1].spec, "generated").model_dump() | changes
+    return jobs_of(GeneratedJobs.model_validate(written), JobsAsked("test", ORIGIN, 10 * DAY_NS, Streams(1)))
+
+
+def jobs_are_submitted_as_often_as_asked(spec: Any) -> None:
+    """20 an hour, by a rate or by the load of 20 GPUs with jobs of one GPU-hour: as many as that, within four standard
+    deviations of so many gaps with the largest coefficient of variation here."""
+    table = _jobs_with(arrivals=spec.model_dump())
+    assert abs(len(table) - 4800) < 4 * 2 * 4800**0.5
+
+
+def sizes_have_their_mean(spec: Any) -> None:
+    sizes = job_size(spec)
+    assert sum(sizes.shares) == pytest.approx(1.0)
+    drawn = sizes(np.random.default_rng(1), 200_000) / 1000
+    assert abs(drawn.mean() - sizes.mean_gpus) <= 4 * drawn.std() / 200_000**0.5
+    kind = {**ONE_GPU_HOUR, "gpus": spec.model_dump()}
+    table = _jobs_with(jobs=[kind])
+    assert {*(table.gpus * 1000 + table.gpu_milli).tolist()} <= {*sizes.milli}
+
+
+def runs_follow_their_law(spec: Any) -> None:
+    """A share that does not fall and ends at 1, of which draws have the median, and a mean that grows with the cut."""
+    law = run_time(spec)
+    at = np.geomspace(1.0, 1e9, 50)
+    assert (np.diff(law.cdf(at)) >= 0.0).all()
+    assert float(law.cdf(np.array(np.inf))) == 1.0
+    assert (np.diff(law.below(at)) >= -1e-9).all()
+    runs = law.draw(np.full(20_000, np.inf), np.random.default_rng(1))
+    assert (runs > 0.0).all()
+    below, up_to = (float(law.cdf(np.array(np.median(runs) * f))) for f in (1 - 1e-9, 1 + 1e-9))
+    assert below - 0.02 < 0.5 < up_to + 0.02
+
+
+def limits_are_said_for_every_job(spec: Any) -> None:
+    """None at all or one for each; no shorter than the run but for the share that is killed; the key sees into it."""
+    law = time_limits(spec)
+    assert content_hash(law)
+    run_ns = np.random.default_rng(1).integers(1, DAY_NS, 5000)
+    limit_ns = law(run_ns, np.random.default_rng(2))
+    assert np.array_equal(limit_ns, law(run_ns, np.random.default_rng(2)))
+    if spec.kind == "none":
+        assert (limit_ns == UNKNOWN).all()
+    else:
+        assert (limit_ns > 0).all()
+        assert np.mean(limit_ns < run_ns) <= getattr(spec, "killed", 0.0) + 1 / 5000
+
+
+def sharing_slows_and_keeps_what_there_is(spec: Any) -> None:
+    """A job alone has what it reserved; two together slow each other or do not fit; nothing is over-allocated."""
+    gpu = CATALOG.gpu("nvidia-h100-sxm-80gb")
+    made = sharing_of(spec, gpu, CATALOG)
+    assert content_hash(made)
+    small_one = Demand(0.02, 0.02, 0.2, 0.1, held=0.1, work_w=50.0)
+    alone = shared(made, [small_one], rest_w=100.0, limit_w=700.0)
+    assert alone.rates[0] == pytest.approx(1.0, abs=0.03)
+    assert alone.gpu_w == pytest.approx(100.0 + 50.0 * alone.rates[0])
+    assert not made.fits([small_one] * 200)
+    if made.fits([small_one] * 2):
+        both = shared(made, [small_one] * 2, rest_w=100.0, limit_w=700.0)
+        assert all(rate <= alone.rates[0] + 1e-12 for rate in both.rates)
+        assert both.gpu_w == pytest.approx(100.0 + 50.0 * sum(both.rates))
+
+
 LAWS: dict[str, Callable[[Any], None]] = {
     "facility": facility_only_adds,
     "cooling": cooling_takes_the_heat_out,
@@ -565,6 +651,12 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "scheduler": schedulers_place_what_there_is,
     "placement": placements_find_room,
     "fabric": fabrics_join_a_gang,
+    "job source": jobs_come_in_order,
+    "job arrivals": jobs_are_submitted_as_often_as_asked,
+    "job size": sizes_have_their_mean,
+    "run time": runs_follow_their_law,
+    "time limits": limits_are_said_for_every_job,
+    "sharing": sharing_slows_and_keeps_what_there_is,
 }
 
 
@@ -583,6 +675,10 @@ def test_formats_of_traces_and_recordings_are_told_apart() -> None:
         assert form.name == name
         assert form.columns
         assert len({(one.json, one.columns) for one in trace_formats().values()}) == len(trace_formats())
+    for called, of_jobs in job_formats().items():
+        assert of_jobs.name == called
+        assert of_jobs.columns
+        assert not of_jobs.fits("a,b,c")
     blank = Text("blank.csv", ("a,b,c",))
     for reader in formats():
         assert reader.NAME

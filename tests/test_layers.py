@@ -67,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "measure/meters": BASE | {"results", "measure"},
     "measure/suite": BASE | {"measure", "measure/meters"},
     "measure/fit": BASE | {"profiles", "training", "results", "measure"},
-    "measure/judge": BASE | {"profiles", "training", "accounting", "results", "measure", "measure/fit"},
+    "measure/judge": BASE | {"profiles", "workload", "training", "accounting", "results", "measure", "measure/fit"},
     "measure/live": BASE | {"results", "measure", "measure/meters", "measure/suite"},
     "study": SCENARIO | {"rng", "memo", "accounting", "results", "running"},
     "study/uncertain": SCENARIO | {"rng", "accounting", "results", "running", "study"},

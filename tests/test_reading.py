@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from sim.errors import InputError
-from sim.reading import DEEPEST, MOST_BYTES, exists, is_file, read_bytes, read_json, read_text
+from sim.reading import DEEPEST, MOST_BYTES, exists, is_file, open_text, read_bytes, read_json, read_text
 
 
 def refused(path: Path, most: int = MOST_BYTES) -> str:
@@ -60,6 +62,54 @@ def test_gzip_that_is_cut_or_damaged_is_refused(tmp_path: Path) -> None:
     assert "ends too early" in refused(path)
     path.write_bytes(packed[:100] + b"\xff" * 50 + packed[150:])
     assert "cannot be read" in refused(path)
+
+
+def zipped(path: Path, **members: bytes) -> Path:
+    """A zip file of members by name."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
+    return path
+
+
+def test_zip_of_one_file_is_unpacked(tmp_path: Path) -> None:
+    one = zipped(tmp_path / "one.zip", **{"folder/": b"", "folder/a.json": b"[1]", "__MACOSX/._a.json": b"x"})
+    assert read_json(one) == [1]
+    with open_text(one) as text:
+        assert text.read() == "[1]"
+    with pytest.raises(InputError, match="is zip of 2 files"):
+        read_bytes(zipped(tmp_path / "two.zip", a=b"1", b=b"2"))
+
+
+def test_zip_is_bounded_as_gzip_is(tmp_path: Path) -> None:
+    bomb = zipped(tmp_path / "bomb.zip", a=b" " * 1_000_000)
+    with pytest.raises(InputError, match="unpacks to more than 100,000 bytes"):
+        read_bytes(bomb, most=100_000)
+    with pytest.raises(InputError, match="unpacks to more than 100,000 bytes"), open_text(bomb, most=100_000) as text:
+        text.read()
+    many = zipped(tmp_path / "many.zip", **{f"{i:0200}": b"" for i in range(5_000)})
+    with pytest.raises(InputError, match="more than can be read"):
+        read_bytes(many)
+
+
+def test_zip_that_is_cut_damaged_or_locked_is_refused(tmp_path: Path) -> None:
+    content = os.urandom(500)
+    path = zipped(tmp_path / "a.zip", a=content)
+    whole = path.read_bytes()
+    for length in (10, 300, len(whole) - 10):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match="cut off"):
+            read_bytes(path)
+    for byte in range(len(b"PK\x03\x04"), len(whole)):
+        path.write_bytes(whole[:byte] + bytes([whole[byte] ^ 0xFF]) + whole[byte + 1 :])
+        with contextlib.suppress(InputError):  # what is damaged is refused, or it was of no matter
+            assert read_bytes(path) == content
+    locked = bytearray(whole)
+    locked[6] |= 1
+    locked[whole.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(bytes(locked))
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        read_bytes(path)
 
 
 @pytest.mark.parametrize("depth", [DEEPEST + 1, 5_000, 200_000])

@@ -66,7 +66,7 @@ def test_what_is_written_reaches_the_scheduler(written: dict[str, Any], change: 
         ({"kind": "spot", "regular": {"kind": "easy", "placement": {"kind": "best"}}}, "unknown 'best'"),
         (QUOTAS | {"others": {"slots": 0, "borrow": 0}}, "would wait for ever"),
         ({"kind": "fair-share", "by": "user", "half_life": "7 d", "backfill": "easy"}, "required"),
-        (SHARES | {"others": 0}, "greater than 0"),
+        (SHARES | {"others": 0}, "must be above 0"),
         ({"kind": "fifo", "placement": {"kind": "fgd", "typical": [TYPICAL | {"gpus": 1}]}}, "or for a part of one"),
         ({"kind": "elastic"}, "required"),
     ],

@@ -8,7 +8,7 @@ Fairness is (sum x)^2 / (n sum x^2): R. Jain, D. Chiu, W. Hawe, "A Quantitative 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import mul
 from typing import Any
 
@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from sim.accounting.metrics import distribution
 from sim.accounting.queueing import queue_steps
-from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
+from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES
 from sim.workload.jobs.batch import ENDS, Batch, segment_sums
+from sim.workload.jobs.laws import offered_load
 from sim.workload.jobs.table import UNKNOWN
 
 Ints = npt.NDArray[np.int64]
@@ -34,6 +35,8 @@ MOST_NAMED = 10
 """Users, accounts, queues and kinds that are told by name; the others come to ``OTHERS``."""
 OTHERS, NOBODY = "(others)", "(not known)"
 PREEMPTED, KILLED, RESIZED, FAILED = (OUTCOMES.index(name) for name in ("preempted", "killed", "resized", "failed"))
+AT_ONCE = 1 << 16
+"""Rows that are summed as Python's whole numbers at once."""
 SHARED = ("user", "account", "queue", "kind")
 GPU_HOUR = MILLI * HOUR_NS
 
@@ -41,8 +44,7 @@ GPU_HOUR = MILLI * HOUR_NS
 def batch_metrics(batch: Batch) -> dict[str, Any]:
     """Figures of one workload of jobs over the whole run; what nothing is known of is absent."""
     table, ended = batch.table, batch.ended
-    of_stints = [*map(mul, batch.stint_milli.tolist(), batch.stint_ns.tolist())]
-    held, at_work = sum(of_stints), _at_work_milli_ns(batch)
+    held, at_work = held_milli_ns(batch), _at_work_milli_ns(batch)
     capacity = batch.inventory.of(batch.pools) * batch.end_ns
     started = batch.stints > 0
     wait_ns = batch.first_start_ns - table.submit_ns
@@ -64,22 +66,27 @@ def batch_metrics(batch: Batch) -> dict[str, Any]:
         "queue_length_mean": queue_milli_ns / batch.end_ns,
         "queue_length_max": queue_max,
     }
+    gpus = batch.inventory.of(batch.pools) // MILLI
+    if gpus and bool((table.gpus > 0).any() or (table.gpu_milli > 0).any()):
+        metrics["offered_load"] = offered_load(table, gpus, batch.end_ns)
     if started.any():
-        metrics["wait_s"] = _distribution(wait_ns[started] * SECONDS_PER_NS)
+        metrics["wait_s"] = _distribution(wait_ns[started] / NS_PER_S)
     if ended.any():
         turnaround_ns = (batch.ends.end_ns - table.submit_ns)[ended]
-        metrics["turnaround_s"] = _distribution(turnaround_ns * SECONDS_PER_NS)
+        metrics["turnaround_s"] = _distribution(turnaround_ns / NS_PER_S)
         metrics["bounded_slowdown"] = _distribution(bounded_slowdown(batch)[ended])
         metrics["makespan_s"] = int(batch.ends.end_ns[ended].max() - table.submit_ns.min()) / NS_PER_S
     due = table.deadline_ns != UNKNOWN
     if due.any():
         metrics["deadlines"] = int(due.sum())
         metrics["deadlines_missed"] = int(missed(batch).sum())
+    if table.told:
+        metrics["source_notes"] = list(table.told)
     if batch.joules is not None:
         metrics["energy_kwh"] = float(batch.joules.sum()) / J_PER_KWH
         if held:
             metrics["energy_kwh_per_gpu_hour"] = metrics["energy_kwh"] / metrics["gpu_hours"]
-    return metrics | _shares(batch, of_stints)
+    return metrics | _shares(batch)
 
 
 def held_milli_ns(batch: Batch) -> int:
@@ -124,22 +131,25 @@ def missed(batch: Batch) -> Bools:
 
 
 def lost_milli_ns(batch: Batch) -> int:
-    """Slot-time at work whose work had to be done again, or was thrown away when a job was sent back for good.
+    """Slot-time at work of work that was not kept: what a stint had done beyond where the job's next one began, and
+    all of a job that was killed to make room and has not begun again.
 
-    A completed job has lost what it worked beyond its ``run_ns``, in its last stints' own measure: each stint's time at
-    work is charged in proportion. Of one that is not complete, stints that were killed before its last are lost.
+    Work is turned into slot-time at the pace of the stint in which it was lost.
     """
-    log, done = batch.log, batch.ends.state == ENDS.index("completed")
-    work_ns = stint_work_ns(batch)
-    paced_ns = np.bincount(log.job, weights=work_ns, minlength=len(batch.table))
-    over = done & (paced_ns - batch.table.run_ns > ROUNDING_NS)
-    share = np.zeros(len(batch.table))
-    share[over] = 1.0 - batch.table.run_ns[over] / paced_ns[over]
+    log, work_ns = batch.log, stint_work_ns(batch)
+    order = np.argsort(log.job, kind="stable")  # stints of a job stand in the order in which they began
+    more = log.job[order][1:] == log.job[order][:-1]
+    before, after = order[:-1][more], order[1:][more]
+    kept_ns = log.done_ns if len(log.done_ns) else np.zeros(len(log), np.int64)
+    lost_ns = np.zeros(len(log))
+    lost_ns[before] = kept_ns[before] + work_ns[before] - kept_ns[after]
+    last = batch.last_stint[batch.stints > 0]
+    thrown = last[sent_back(batch)[last] & (log.outcome[last] == KILLED)]
+    lost_ns[thrown] = kept_ns[thrown] + work_ns[thrown]
+    lost_ns[lost_ns <= ROUNDING_NS] = 0.0
     at_work_ns = _stint_at_work_ns(batch)
-    stints = share[log.job] > 0
-    lost = float((share[log.job[stints]] * at_work_ns[stints] * batch.stint_milli[stints]).sum())
-    thrown = sent_back(batch) & (log.outcome == KILLED) & ~done[log.job]
-    return round(lost) + _dot(batch.stint_milli[thrown], at_work_ns[thrown])
+    per_work = np.divide(at_work_ns, work_ns, out=np.ones(len(log)), where=work_ns > 0.0)
+    return _dot(batch.stint_milli, np.rint(lost_ns * per_work).astype(np.int64))
 
 
 def stint_work_ns(batch: Batch) -> Floats:
@@ -191,10 +201,17 @@ def _distribution(values: npt.NDArray[np.floating]) -> dict[str, float]:
 
 def _dot(left: Ints, right: Ints) -> int:
     """Their product, summed exactly: a cluster's slot-ns over a year are more than 64 bits hold."""
-    return sum(map(mul, left.tolist(), right.tolist()))
+    return sum(sum(products) for _, products in _products(left, right))
 
 
-def _shares(batch: Batch, of_stints: Sequence[int]) -> dict[str, Any]:
+def _products(left: Ints, right: Ints) -> Iterator[tuple[slice, Iterator[int]]]:
+    """Products of two columns as whole numbers without bound, some rows at a time."""
+    for first in range(0, len(left), AT_ONCE):
+        rows = slice(first, first + AT_ONCE)
+        yield rows, map(mul, left[rows].tolist(), right[rows].tolist())
+
+
+def _shares(batch: Batch) -> dict[str, Any]:
     """Who held what: GPU-hours of the largest users, accounts, queues and kinds of jobs, and how even users fare."""
     table, log = batch.table, batch.log
     shares: dict[str, Any] = {}
@@ -202,7 +219,7 @@ def _shares(batch: Batch, of_stints: Sequence[int]) -> dict[str, Any]:
         codes = getattr(table, label)
         if not (codes != UNKNOWN).any():
             continue
-        held = _sums_by(codes[log.job], of_stints)
+        held = _sums_by(codes[log.job], batch)
         shares[f"by_{label}_gpu_hours"] = _largest(held, table.names.get(label, ()))
         if label == "user":
             shares["users"] = len(np.unique(codes[codes != UNKNOWN]))
@@ -210,11 +227,12 @@ def _shares(batch: Batch, of_stints: Sequence[int]) -> dict[str, Any]:
     return shares
 
 
-def _sums_by(codes: Ints, of_stints: Sequence[int]) -> dict[int, int]:
-    """Slot-time by code, exactly."""
+def _sums_by(codes: Ints, batch: Batch) -> dict[int, int]:
+    """Slot-time by the code of each stint, exactly."""
     sums: dict[int, int] = {}
-    for code, milli_ns in zip(codes.tolist(), of_stints, strict=True):
-        sums[code] = sums.get(code, 0) + milli_ns
+    for rows, products in _products(batch.stint_milli, batch.stint_ns):
+        for code, milli_ns in zip(codes[rows].tolist(), products, strict=True):
+            sums[code] = sums.get(code, 0) + milli_ns
     return sums
 
 

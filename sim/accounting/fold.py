@@ -37,25 +37,25 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
     lines = Lines()
     accounts: dict[str, SiteAccount] = {}
     for name, site in plan.sites.items():
-        own = _at(counted, name, outside=False)
+        own = at_site(counted, name, outside=False)
         account = accounts[name] = account_site(own.by_component, site, own.edges_ns)
         _operational(name, own, account, lines)
         for made in account.on_site_carbon:
             carbon = made.carbon_g
             made_g = (carbon.low, carbon.central, carbon.high)
             _shared_by_energy(made.unit.replace(" ", "_"), made_g, lines.footprint().at(name), lines)
-        _outside(_at(ledger, name, outside=True), site.grid, plan, lines)
+        _outside(at_site(ledger, name, outside=True), site.grid, plan, lines)
     _embodied(ledger, plan, lines)
     _plants(ledger, plan.plants, lines)
     return lines.footprint(accounts)
 
 
-def _at(ledger: Ledger, site: str, *, outside: bool) -> Ledger:
+def at_site(ledger: Ledger, site: str, *, outside: bool) -> Ledger:
     """The rows of a site's own equipment, or of the networks that lead to it and the devices that it serves."""
     return ledger.where(lambda key: key.site == site and (key.component in OUTSIDE) == outside)
 
 
-def _per_joule(account: SiteAccount) -> dict[str, Floats]:
+def per_joule(account: SiteAccount) -> dict[str, Floats]:
     """Carbon, water and cost of a joule consumed at the site in each bin, by quantity of a line; not on-site water."""
     facility = account.facility_j
     rate = np.divide(1.0, facility, out=np.zeros_like(facility), where=facility > 0.0)
@@ -69,9 +69,9 @@ def _per_joule(account: SiteAccount) -> dict[str, Floats]:
 
 
 def _operational(site: str, counted: Ledger, account: SiteAccount, lines: Lines) -> None:
-    per_joule = _per_joule(account)
-    quantities = ("energy_j", *per_joule)
-    rates = np.column_stack([np.ones_like(account.it_j), *per_joule.values()])
+    rates_of = per_joule(account)
+    quantities = ("energy_j", *rates_of)
+    rates = np.column_stack([np.ones_like(account.it_j), *rates_of.values()])
     lines.add("it", counted.keys, quantities, counted.energy_j @ rates)
     keys, shares = _shares(site, counted)
     extras: tuple[tuple[Mapping[str, Floats], Part], ...] = ((account.extra_j, "it"), (account.overhead_j, "building"))
@@ -133,7 +133,9 @@ def _shares(site: str, counted: Ledger) -> tuple[list[Key], Floats]:
 
 
 @last_kept
-def _devices(ledger: Ledger, devices: tuple[EmbodiedItem, ...], amortization: Amortization) -> tuple[list[Key], Floats]:
+def devices_of(
+    ledger: Ledger, devices: tuple[EmbodiedItem, ...], amortization: Amortization
+) -> tuple[list[Key], Floats]:
     """Embodied amounts of each row and kind of device that it held: g as low, central and high, L, and g of credit."""
     items: dict[tuple[str, str], list[EmbodiedItem]] = {}
     for item in devices:
@@ -152,7 +154,7 @@ def _devices(ledger: Ledger, devices: tuple[EmbodiedItem, ...], amortization: Am
 
 def _embodied(ledger: Ledger, plan: AccountingPlan, lines: Lines) -> None:
     """Adds the embodied carbon of devices, by the slots that rows held."""
-    keys, values = _devices(ledger, plan.embodied, plan.amortization)
+    keys, values = devices_of(ledger, plan.embodied, plan.amortization)
     lines.add("it", keys, (*MADE, "embodied_l", "credit_g"), values)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.bins import Bins
 from sim.units import SECONDS_PER_NS
+from sim.workload.allocations import MILLI
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -56,6 +57,9 @@ class Drawing(Protocol):
     def watts(self) -> float: ...
     @property
     def slots(self) -> int: ...
+    @property
+    def milli(self) -> int: ...
+    def of(self, owner: str) -> Self: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +68,8 @@ class Ledger:
 
     ``energy_j`` and ``slot_ns`` are (keys, bins) between ``edges_ns`` (bins + 1,), in ns from the start of the run.
     ``slot_ns`` is accelerator-slots times time, an integer; in the row of a whole-node component it counts the slots of
-    the node that the owner held. Keys are sorted.
+    the node that the owner held. Where parts of slots were held it is rounded to the ns, so that the rows of a
+    component still add up to all slots. Keys are sorted.
     """
 
     edges_ns: Ints
@@ -135,19 +140,33 @@ class LedgerRecorder:
         self._rows: dict[tuple[str, str, str, str, str], int] = {}
         self._energy: list[Floats] = []
         self._slots: list[Ints] = []
+        self._milli: dict[int, Ints] = {}  # of rows that held parts of slots: thousandths of them x ns, below 1000
         self._columns = 0
 
     def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int) -> None:
         """Books every draw from ``start_ns`` to ``end_ns``."""
-        bins = self._bins
-        bins.reach(end_ns)
-        if len(bins.edges) - 1 > self._columns:
-            self._widen(len(bins.edges) - 1)
-        first = bins.index(start_ns)
-        if end_ns <= bins.edges[first + 1]:
+        self._reach(end_ns)
+        edges = self._bins.edges
+        first = self._bins.index(start_ns)
+        if end_ns <= edges[first + 1]:
             self._record_within(pool, draws, first, end_ns - start_ns)
         else:
             self._record_across(pool, draws, first, start_ns, end_ns)
+
+    def edges_ns(self, end_ns: int) -> Ints:
+        """Edges of the bins up to ``end_ns`` > 0, which is the last of them."""
+        self._reach(end_ns)
+        count = self._bins.index(end_ns - 1) + 1
+        return np.array([*self._bins.edges[:count], end_ns], dtype=np.int64)
+
+    def add(self, pool: str, draw: Drawing, energy_j: Floats, slot_ns: Ints, milli_ns: Ints) -> None:
+        """Books what was integrated elsewhere, in the first bins: J, slots x ns, and thousandths of slots x ns beyond
+        them, below 2**62. Of ``draw`` only its names count."""
+        row, count = self._row(pool, draw), len(energy_j)
+        self._energy[row][:count] += energy_j
+        self._slots[row][:count] += slot_ns
+        if milli_ns.any():
+            self._add_milli(row, slice(count), milli_ns)
 
     def ledger(self, end_ns: int) -> Ledger:
         """The ledger of what was booked, its last bin ending at ``end_ns``."""
@@ -155,11 +174,17 @@ class LedgerRecorder:
         self._widen(max(self._columns, len(self._bins.edges) - 1))
         count = self._bins.index(end_ns - 1) + 1 if end_ns else 0
         edges = np.array([*self._bins.edges[:count], end_ns], dtype=np.int64)
+        self._round_parts()
         rows = [
             (Key(self._site_of[key[0]], *key), self._energy[row][:count], self._slots[row][:count])
             for key, row in self._rows.items()
         ]
         return Ledger.of(edges, rows)
+
+    def _reach(self, end_ns: int) -> None:
+        self._bins.reach(end_ns)
+        if len(self._bins.edges) - 1 > self._columns:
+            self._widen(len(self._bins.edges) - 1)
 
     def _row(self, pool: str, draw: Drawing) -> int:
         key = (pool, draw.hardware, draw.component, draw.owner, draw.state)
@@ -176,6 +201,10 @@ class LedgerRecorder:
             row = self._row(pool, draw)
             self._energy[row][column] += draw.watts * seconds
             self._slots[row][column] += draw.slots * span_ns
+            if draw.milli:
+                whole, rest = divmod(draw.milli * span_ns, MILLI)
+                self._slots[row][column] += whole
+                self._add_milli(row, slice(column, column + 1), np.array([rest], dtype=np.int64))
 
     def _record_across(self, pool: str, draws: Sequence[Drawing], first: int, start_ns: int, end_ns: int) -> None:
         last = self._bins.index(end_ns - 1)
@@ -186,10 +215,35 @@ class LedgerRecorder:
             row = self._row(pool, draw)
             self._energy[row][first : last + 1] += draw.watts * seconds
             self._slots[row][first : last + 1] += draw.slots * spans
+            if draw.milli:
+                thousands, ns = np.divmod(spans, MILLI)
+                self._slots[row][first : last + 1] += draw.milli * thousands
+                self._add_milli(row, slice(first, last + 1), draw.milli * ns)
+
+    def _add_milli(self, row: int, columns: slice, milli_ns: Ints) -> None:
+        parts = self._milli.get(row)
+        if parts is None:
+            parts = self._milli[row] = np.zeros(self._columns, dtype=np.int64)
+        whole, parts[columns] = np.divmod(parts[columns] + milli_ns, MILLI)
+        self._slots[row][columns] += whole
+
+    def _round_parts(self) -> None:
+        """Rounds parts of slots x ns, which are whole over all rows of a component, so that they stay so."""
+        together: dict[tuple[str, str, str], list[tuple[tuple[str, str], int]]] = {}
+        for (pool, hardware, component, owner, state), row in self._rows.items():
+            if row in self._milli:
+                together.setdefault((pool, hardware, component), []).append(((owner, state), row))
+        for named in together.values():
+            carried = np.zeros(self._columns, dtype=np.int64)
+            for _, row in sorted(named):
+                whole, carried = np.divmod(carried + self._milli.pop(row), MILLI)
+                self._slots[row] += whole
 
     def _widen(self, columns: int) -> None:
         more = columns - self._columns
         if more > 0:
             self._energy = [np.concatenate([row, np.zeros(more)]) for row in self._energy]
-            self._slots = [np.concatenate([row, np.zeros(more, dtype=np.int64)]) for row in self._slots]
+            nothing = np.zeros(more, dtype=np.int64)
+            self._slots = [np.concatenate([row, nothing]) for row in self._slots]
+            self._milli = {row: np.concatenate([parts, nothing]) for row, parts in self._milli.items()}
             self._columns = columns

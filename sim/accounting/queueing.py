@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.workload.allocations import MILLI
-from sim.workload.jobs.batch import Batch
+from sim.workload.jobs.batch import Batch, Inventory
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+NOTHING = Inventory((), np.empty(0, np.int64), (), np.empty(0, np.int64))
+"""The nodes of a run without jobs as rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +41,7 @@ class ClusterSeries:
     running: dict[str, OnBins]
 
 
-def steps(at_ns: Ints, change: Ints) -> tuple[Ints, Ints]:
+def steps(at_ns: Ints, change: npt.NDArray[np.signedinteger]) -> tuple[Ints, Ints]:
     """Instants at which a sum of changes is another than before, and the sum from each on; changes of one instant are
     one.
 
@@ -47,19 +51,22 @@ def steps(at_ns: Ints, change: Ints) -> tuple[Ints, Ints]:
     if not len(at_ns):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     order = np.argsort(at_ns, kind="stable")
-    sorted_ns, sorted_change = at_ns[order], change[order]
-    first = np.flatnonzero(np.concatenate([[True], np.diff(sorted_ns) > 0]))
-    return sorted_ns[first], np.cumsum(np.add.reduceat(sorted_change, first))
+    sorted_ns = at_ns[order]
+    first = np.flatnonzero(np.concatenate([[True], sorted_ns[1:] > sorted_ns[:-1]]))
+    sums = np.add.reduceat(change[order], first, dtype=np.int64)
+    return sorted_ns[first], np.cumsum(sums, out=sums)
 
 
 def on_bins(at_ns: Ints, level: Ints, edges_ns: Ints) -> OnBins:
     """Mean and most of steps (0 before the first) over the bins between ``edges_ns`` (b + 1,), which rise."""
-    cuts = np.union1d(at_ns, edges_ns)
-    cuts = cuts[(cuts >= edges_ns[0]) & (cuts < edges_ns[-1])]
-    padded = np.concatenate([[0], level])
-    levels = padded[np.searchsorted(at_ns, cuts, side="right")].astype(np.float64)
+    inside = slice(*np.searchsorted(at_ns, (edges_ns[0], edges_ns[-1])))
+    before = np.concatenate([[0], level])
+    where = np.searchsorted(at_ns[inside], edges_ns[:-1], side="left")
+    cuts = np.insert(at_ns[inside], where, edges_ns[:-1])
+    in_force = before[np.searchsorted(at_ns, edges_ns[:-1], side="right")]
+    levels = np.insert(level[inside], where, in_force).astype(np.float64)
     lengths = np.diff(np.append(cuts, edges_ns[-1])).astype(np.float64)
-    begins = np.searchsorted(cuts, edges_ns[:-1])
+    begins = where + np.arange(len(where))
     mean = np.add.reduceat(levels * lengths, begins) / np.diff(edges_ns)
     return OnBins(mean, np.maximum.reduceat(levels, begins))
 
@@ -67,26 +74,28 @@ def on_bins(at_ns: Ints, level: Ints, edges_ns: Ints) -> OnBins:
 def queue_steps(batch: Batch) -> tuple[Ints, Ints]:
     """How many jobs wait, for their first start or sent back. One that starts as it comes never waited."""
     table, log, ends = batch.table, batch.log, batch.ends
-    leave_ns = ends.end_ns  # leaves the queue for good, or ends what it held, which cancels out
-    at_ns = np.concatenate([table.submit_ns, log.start_ns, log.end_ns, leave_ns])
-    one = np.ones(len(log), np.int64)
-    came = np.ones(len(table), np.int64)
-    return steps(at_ns, np.concatenate([came, -one, one, -came]))
+    ended = batch.ended
+    back = np.ones(len(log), np.bool_)  # after the last stint of a job that ended nobody waits
+    back[batch.last_stint[ended]] = False
+    at_ns = np.concatenate([table.submit_ns, log.start_ns, log.end_ns[back], ends.end_ns[~ended]])
+    came, began, again, left = len(table), len(log), int(back.sum()), int((~ended).sum())
+    change = np.repeat(np.array([1, -1, 1, -1], np.int8), [came, began, again, left])
+    return steps(at_ns, change)
 
 
 def running_steps(batch: Batch) -> tuple[Ints, Ints]:
     """How many jobs hold something."""
-    one = np.ones(len(batch.log), np.int64)
-    return steps(np.concatenate([batch.log.start_ns, batch.log.end_ns]), np.concatenate([one, -one]))
+    change = np.repeat(np.array([1, -1], np.int8), len(batch.log))
+    return steps(np.concatenate([batch.log.start_ns, batch.log.end_ns]), change)
 
 
 def cluster_series(batches: Sequence[Batch], edges_ns: Ints) -> ClusterSeries:
-    """Of one or more workloads of one cluster over the bins between ``edges_ns``; pools are those that any may use."""
-    inventory = batches[0].inventory
-    used = [name for name in inventory.pools if any(name in batch.pools for batch in batches)]
+    """Of all workloads of one cluster over the bins between ``edges_ns``; pools are those that any may use."""
+    inventory = batches[0].inventory if batches else NOTHING
     held, capacity = {}, {}
-    for name in used:
-        code = [*inventory.pools].index(name)
+    for code, name in enumerate(inventory.pools):
+        if not any(name in batch.pools for batch in batches):
+            continue
         changes = list(_held_changes(batches, inventory.pool == code))
         at_ns, level = steps(*(np.concatenate(parts) for parts in zip(*changes, strict=True)))
         one = on_bins(at_ns, level, edges_ns)

@@ -191,13 +191,13 @@ def _embodied(
     server_ns = int(accounting.server_lifetime)
     items: dict[tuple[str, str], EmbodiedItem] = {}
     for machine in machines.found.values():
-        node, gpu = machine.node, machine.gpu
-        carbon = node_carbon(node, spec, catalog, gpu_lifetime_ns=gpu_ns, server_lifetime_ns=server_ns)
+        node, gpu, board = machine.node, machine.gpu, machine.board
+        carbon = node_carbon(machine.whole_node, spec, catalog, gpu_lifetime_ns=gpu_ns, server_lifetime_ns=server_ns)
         stands_for_server = "board" if node.board is not None else "cpu"
         made = dict(carbon.first_life_g)
-        if gpu is not None and gpu_ns is not None:
-            water_l = embodied_water_l(gpu, factors)
-            item = EmbodiedItem("gpu", gpu.name, "gpu", 1, *made["gpu"], lifetime_ns=gpu_ns, water_l=water_l)
+        if gpu is not None and board is not None and gpu_ns is not None:
+            water_l, slots = embodied_water_l(board, factors), machine.slots_per_board
+            item = EmbodiedItem("gpu", gpu.name, "gpu", slots, *made["gpu"], lifetime_ns=gpu_ns, water_l=water_l)
             items[gpu.name, "gpu"] = item
         whole_node: dict[str, tuple[float, float, float]] = {
             device: grams for device, grams in made.items() if device != "gpu"

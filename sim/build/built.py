@@ -24,6 +24,7 @@ from sim.engine.campaign import CampaignPlan
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.federated import FederatedPlan
 from sim.engine.fleet.plan import JobsPlan
+from sim.engine.fleet.power.plan import PowerPlan
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
@@ -72,6 +73,7 @@ class Built:
     caps: tuple[CapPlan, ...]
     cappings: tuple[Capping, ...]
     limits: tuple[PowerLimit, ...]
+    power: PowerPlan | None
     routes: Mapping[str, RoutePlan]
     moved: tuple[Moved, ...]
     scheduler: Scheduler

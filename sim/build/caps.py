@@ -45,18 +45,27 @@ def cappings(resolved: Resolved, signals: Signals) -> list[Capping]:
     found = []
     for i, policy in resolved.caps.items():
         for capped in resolved.held[i]:
-            watts = policy.watts(float(resolved.gpus[capped.pool].tdp.value))
+            machine = resolved.machines[capped.pool]
+            if machine.board is None:
+                continue  # rows of a table of jobs may stand in pools without GPUs
+            # A cap is of a board, which its instances share alike.
+            watts = [cap_w / machine.slots_per_board for cap_w in policy.watts(float(machine.board.tdp.value))]
             changes = builder(policy)(policy, watts, signals[resolved.sites[capped.pool]], start_ns)
             found.append(Capping(f"policies.{i}", policy.kind, capped, changes))
     return found
 
 
 def training_caps(resolved: Resolved, found: Sequence[Capping]) -> tuple[CapPlan, ...]:
-    """Caps of training jobs and campaigns, which follow them as they run."""
+    """Caps of training jobs, campaigns and rows of tables of jobs, which follow them as they run."""
     return tuple(
-        CapPlan(capping.source, capping.capped.workload, capping.changes)
+        CapPlan(
+            capping.source,
+            capping.capped.workload,
+            capping.changes,
+            capping.capped.pool if capping.capped.workload in resolved.batches else "",
+        )
         for capping in found
-        if capping.capped.workload in {*resolved.jobs, *resolved.campaigns}
+        if capping.capped.workload in {*resolved.jobs, *resolved.campaigns, *resolved.batches}
     )
 
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sim.accounting.training import StepPlan
-from sim.build.loads import Gang, gang_of
+from sim.build.loads import Gang, Hours, gang_of
 from sim.build.resolved import Resolved
 from sim.build.traces import TracePlan, boards_smoothing
 from sim.build.trained import ModelOfGang, Trained
 from sim.errors import InputError
 from sim.spec.training import ModelWork
-from sim.spec.workloads import Training
+from sim.spec.workloads import SocketHours, Training
+from sim.units import HOUR_NS
 
 
 def gang_in(job: Training, label: str, resolved: Resolved) -> Gang:
     """That of a job that has passed its checks, in the pool ``label``."""
     if isinstance(job.work, ModelWork):
         return trained_in(job, job.work, label, resolved).gang
+    if isinstance(job.work, SocketHours):
+        gpu = resolved.gpus.get(label)
+        idle_w = float(gpu.power.idle.value) if gpu is not None else 0.0
+        return Hours(job.work.socket_hours * HOUR_NS / job.sockets, idle_w, idle_w, None)
     return gang_of(job.work, job.gpus, resolved.gpus[label])
 
 

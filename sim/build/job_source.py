@@ -36,8 +36,8 @@ def jobs_of(source: spec.JobSource, asked: JobsAsked) -> JobTable:
 
 def trace_of(source: spec.TraceJobs) -> JobTrace:
     """All that a trace holds, with the report of its rows. Raises ``InputError`` for files that cannot be used."""
-    tasks = None if source.tasks is None else Path(source.tasks)
-    terms = Terms(source.zone, source.processors, source.time_unit, tasks)
+    tasks, loads = (None if one is None else Path(one) for one in (source.tasks, source.loads))
+    terms = Terms(source.zone, source.processors, source.time_unit, tasks, loads)
     return read_jobs(Path(source.file), source.format, terms=terms, skip=source.on_bad_rows == "skip")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +55,7 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
         choice=choice,
         pools={label: _pool(spec, label, around.resolved) for label in labels},
         active_w={label: _active_w(spec.load, table, around.resolved.gpus.get(label)) for label in labels},
+        mean_w=_mean_w(spec.load, table),
         cpu_load=_cpu_load(spec, table),
         keeps=_keeps(spec),
         kills=spec.time_limits == "kill",
@@ -89,13 +91,13 @@ def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -
         found.append(("source", "holds no job of this run"))
     if any(label in resolved.gpus for label in labels) and spec.load is not None:
         found += _unknown_watts(spec.load, table)
-    if spec.cpu_load == "trace" and not table.loads and bool(np.isnan(table.cpu_load).any()):
-        count = int(np.isnan(table.cpu_load).sum())
+    count = int((np.isnan(table.cpu_load) & ~_tell(table, "cpu_load")).sum())
+    if spec.cpu_load == "trace" and count:
         found.append(("cpu_load", f"{count:,} jobs have no load of their CPUs in the trace: give one for all"))
     if spec.gpu_types:
         types = table.names.get("gpu_type", ())
         used = [types[code] for code in np.unique(table.gpu_type).tolist() if code != UNKNOWN]
-        lost = [one for one in used if one not in spec.gpu_types]
+        lost = [one for one in used if not _pools_of(one, spec)]
         if lost:
             known = ", ".join(spec.gpu_types)
             found.append(("gpu_types", f"jobs ask for '{lost[0]}'{nearest(lost[0], spec.gpu_types)}  ({known})"))
@@ -105,8 +107,8 @@ def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -
 def _unknown_watts(load: JobLoad, table: JobTable) -> list[tuple[str, str]]:
     on_gpus = (table.gpus > 0) | (table.gpu_milli > 0)
     if load.kind == "trace":
-        lacking = int((np.isnan(table.gpu_w) & on_gpus).sum())
-        if lacking and table.loads is None:
+        lacking = int((np.isnan(table.gpu_w) & on_gpus & ~_tell(table, "gpu_w")).sum())
+        if lacking:
             return [("load", f"the trace has no watts of {lacking:,} jobs: give a load of kind measured or by-kind")]
     if load.kind == "by-kind" and load.other is None:
         names = table.names.get("kind", ())
@@ -124,11 +126,17 @@ def _choices(spec: Jobs, table: JobTable, labels: tuple[str, ...]) -> tuple[tupl
     n = len(table)
     if not spec.gpu_types:
         return (labels,), np.zeros(n, np.int64)
-    types = table.names.get("gpu_type", ())
-    choices = (labels, *((pool,) for pool in spec.gpu_types.values()))
-    of_type = {name: i + 1 for i, name in enumerate(spec.gpu_types)}
-    to = np.array([of_type.get(name, 0) for name in types] + [0], np.int64)
+    found = [_pools_of(name, spec) or labels for name in table.names.get("gpu_type", ())]
+    choices = (labels, *dict.fromkeys(found))
+    to = np.array([*(choices.index(pools, 1) for pools in found), 0], np.int64)
     return choices, to[table.gpu_type]  # UNKNOWN is the last
+
+
+def _pools_of(gpu_type: str, spec: Jobs) -> tuple[str, ...]:
+    """The pools for a type of GPU, or for any of some types (``V100M16|V100M32``, as Alibaba writes them)."""
+    if gpu_type in spec.gpu_types:
+        return (spec.gpu_types[gpu_type],)
+    return tuple(dict.fromkeys(spec.gpu_types[one] for one in gpu_type.split("|") if one in spec.gpu_types))
 
 
 def _slots(table: JobTable, labels: tuple[str, ...], resolved: Resolved) -> Ints:
@@ -179,7 +187,7 @@ def _active_w(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> 
     if gpu is None or load is None:
         return np.zeros(n)
     if load.kind == "trace":
-        return table.gpu_w
+        return np.where(_tell(table, "gpu_w"), np.nan, table.gpu_w)
     if load.kind != "by-kind":
         return np.full(n, gpu_watts(load, gpu)[0])
     other = gpu_watts(load.other, gpu)[0] if load.other is not None else np.nan
@@ -190,8 +198,34 @@ def _active_w(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> 
 
 def _cpu_load(spec: Jobs, table: JobTable) -> Floats:
     if isinstance(spec.cpu_load, str):
-        return table.cpu_load
+        return np.where(_tell(table, "cpu_load"), np.nan, table.cpu_load)
     return np.full(len(table), float(spec.cpu_load))
+
+
+def _tell(table: JobTable, column: Literal["gpu_w", "cpu_load"]) -> npt.NDArray[np.bool_]:
+    """Which jobs have loads over time that tell a column throughout."""
+    loads = table.loads
+    if loads is None:
+        return np.zeros(len(table), np.bool_)
+    rows = np.diff(loads.first)
+    lacking = np.bincount(
+        np.repeat(np.arange(len(table)), rows)[np.isnan(getattr(loads, column))], minlength=len(table)
+    )
+    return np.asarray((rows > 0) & (lacking == 0))
+
+
+def _mean_w(load: JobLoad | None, table: JobTable) -> Floats:
+    """W of a GPU of each job that has loads over time, in the mean over its work; those of the others are known."""
+    loads = table.loads
+    if loads is None or load is None or load.kind != "trace":
+        return np.empty(0)
+    told = _tell(table, "gpu_w")
+    ends = np.append(loads.offset_ns[1:], 0)
+    has = np.diff(loads.first) > 0
+    ends[loads.first[1:][has] - 1] = table.run_ns[has]
+    of_job = np.repeat(np.arange(len(table)), np.diff(loads.first))
+    joules = np.bincount(of_job, weights=loads.gpu_w * np.maximum(ends - loads.offset_ns, 0), minlength=len(table))
+    return np.where(told, joules / table.run_ns, table.gpu_w)
 
 
 def _keeps(spec: Jobs) -> Keeps:
@@ -243,10 +277,14 @@ def memory_mib(resolved: Resolved, label: str) -> int:
 
 
 def logged(resolved: Resolved, steady: Mapping[str, bool]) -> frozenset[str]:
-    """Pools that rows alone hold and whose nodes are steady, together with all that their rows may stand in."""
+    """Pools that rows alone hold and whose nodes are steady, together with all that their rows may stand in.
+
+    What a GPU draws that is cut depends on all of its instances, which machines know and the log of one job does not.
+    """
     of_rows = {name: set(resolved.pools[name].values()) for name in resolved.batches}
     others = {g.pool for g in resolved.groups if g.workload not in resolved.batches}
-    found = {pool for pools in of_rows.values() for pool in pools if steady[pool] and pool not in others}
+    whole = {label for label, machine in resolved.machines.items() if machine.uncut is None}
+    found = {pool for pools in of_rows.values() for pool in pools if steady[pool] and pool in whole - others}
     while True:
         fewer = found - {pool for pools in of_rows.values() if not pools <= found for pool in pools}
         if fewer == found:

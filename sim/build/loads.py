@@ -15,7 +15,7 @@ from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, s
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
 from sim.profiles.kernel_power import drawn_w
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
-from sim.spec.workloads import GPUHours, JobWork, Load, Steps, ThroughputLoad, Training
+from sim.spec.workloads import GPUHours, Load, Steps, ThroughputLoad, Training, TrainingWork
 from sim.training.power import polling_w
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
 from sim.workload.schedule import expected_ns
@@ -245,6 +245,6 @@ def waiting_w(gpu: GPUProfile, active_w: float, loaded_w: float) -> float:
     return min(loaded_w + polling_w(gpu) - float(gpu.power.loaded.value), active_w)
 
 
-def can_be_capped(work: JobWork) -> bool:
-    """Whether a cap changes what the work draws: nameplate power is counted, not drawn."""
-    return not (work.kind == "gpu-hours" and work.load.kind == "nameplate")
+def can_be_capped(work: TrainingWork) -> bool:
+    """Whether a cap on GPUs changes what the work draws: nameplate power is counted, not drawn, and CPUs are none."""
+    return work.kind != "socket-hours" and not (work.kind == "gpu-hours" and work.load.kind == "nameplate")

@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sim.engine.failures import FailurePlan
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.spec.cluster import NodePool
 
 
+class Uncut(NamedTuple):
+    """What a machine of instances is made of: its node and its GPU whole, and the instances on each of these."""
+
+    node: NodeProfile
+    gpu: GPUProfile
+    instances: int
+
+
 @dataclass(frozen=True)
 class Machine:
-    """The nodes of one pool: of what they are made, and how many there are."""
+    """The nodes of one pool: of what they are made, and how many there are. Where its GPUs are cut, ``gpu`` is an
+    instance, ``node`` one whose slots are instances, and ``uncut`` what there is in hardware."""
 
     pool: NodePool
     node: NodeProfile
     cpu: CPUProfile
     gpu: GPUProfile | None
     failures: FailurePlan | None = None
+    uncut: Uncut | None = None
+
+    @property
+    def whole_node(self) -> NodeProfile:
+        """The node as it is built."""
+        return self.node if self.uncut is None else self.uncut.node
+
+    @property
+    def board(self) -> GPUProfile | None:
+        """The GPU as it is built."""
+        return self.gpu if self.uncut is None else self.uncut.gpu
+
+    @property
+    def slots_per_board(self) -> int:
+        """Slots that are one GPU in hardware."""
+        return 1 if self.uncut is None else self.uncut.instances
 
     @property
     def slots(self) -> int:
         """GPUs of all nodes of the pool that work is placed on."""
         return self.pool.given_away * self.node.slots
+
+    def slots_of(self, sockets: int) -> int:
+        """Slots of a node that go with so many of its sockets: the GPUs that hang on them, rounded up."""
+        return -(-sockets * self.node.slots // self.node.cpus.count)
 
     def mtbf_ns(self, gpus: int) -> float | None:
         """Mean time between interruptions of a gang on as few nodes as hold it; None where nothing fails."""

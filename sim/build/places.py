@@ -109,7 +109,7 @@ def _placed(
         truth = signals[site].get(place.signal)
         if truth is None:
             raise UnplacedError(((*path, "signal"), f"the grid of '{site}' has no {place.signal}"))
-        gang, mtbf_ns = gang_in(job, label, resolved), resolved.machines[label].mtbf_ns(job.gpus)
+        gang, mtbf_ns = gang_in(job, label, resolved), resolved.machines[label].mtbf_ns(resolved.gang_slots(job, label))
         needs_ns = job_ns(job, gang, mtbf_ns)
         begin_ns = begins[label] = submit_ns + (transfer_ns if label != place.home else 0)
         rng = streams(f"place/{name}/{label}")

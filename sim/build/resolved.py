@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 from sim.build.deployment import Deployment
 from sim.build.failures import failure_plan
 from sim.build.machines import Machine
+from sim.build.sharing import shared_gpu
+from sim.build.slices import cut
 from sim.build.trained import Trained
 from sim.content import content_hash
 from sim.errors import InputError
@@ -25,11 +27,12 @@ from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
 from sim.spec.campaign import CampaignSpec
-from sim.spec.cluster import Cluster
+from sim.spec.cluster import Cluster, Wanted
 from sim.spec.federated import FederatedSpec
 from sim.spec.jobs import Jobs
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
+from sim.spec.power_limits import PowerLimits
 from sim.spec.scenario import Scenario
 from sim.spec.schedules import LowestPlace
 from sim.spec.serving import Serving
@@ -46,12 +49,13 @@ Key = TypeVar("Key")
 class Machines:
     """By the label of the pool: those whose profiles could be read, and what is wrong with those of the others.
 
-    ``unread_failures`` are what is wrong with the profiles of failures of pools that are otherwise read. ``twice`` are
-    the places in ``cluster.nodes`` of pools whose label is taken.
+    Of the latter each has the place of its pool in ``cluster.nodes`` and the field that is wrong. ``unread_failures``
+    are what is wrong with the profiles of failures of pools that are otherwise read. ``twice`` are the places of pools
+    whose label is taken.
     """
 
     found: Mapping[str, Machine]
-    unread: Mapping[str, tuple[int, InputError]]
+    unread: Mapping[str, tuple[int, str, InputError]]
     twice: tuple[int, ...]
     unread_failures: Mapping[int, InputError] = field(default_factory=dict)
 
@@ -152,6 +156,11 @@ class Resolved:
         """Policies that throttle a site, by their place in ``policies``."""
         return _those(dict(enumerate(self.parts.policies)), Throttle)
 
+    @cached_property
+    def shared_power(self) -> Mapping[int, PowerLimits]:
+        """Policies that limit power that is shared, by their place in ``policies``."""
+        return _those(dict(enumerate(self.parts.policies)), PowerLimits)
+
     # Machines and sites
 
     @cached_property
@@ -198,11 +207,22 @@ class Resolved:
         only = next(iter(self.gpus)) if len(self.gpus) == 1 else None
         any_only = next(iter(self.machines)) if len(self.machines) == 1 else None
         return tuple(
-            Group(name, wanted.field, label, wanted.gpus, wanted.any_node)
+            Group(name, wanted.field, label, self._slots(wanted, label), wanted.any_node)
             for name, workload in self.parts.workloads.items()
             for wanted in workload.wanted
             if (label := wanted.pool or (any_only if wanted.any_node else only)) is not None
         )
+
+    def _slots(self, wanted: Wanted, label: str) -> int:
+        """Slots that are asked for of a pool; sockets of one that is not there count as such."""
+        if not wanted.sockets:
+            return wanted.gpus
+        machine = self.machines.get(label)
+        return wanted.gpus * (machine.slots_of(wanted.sockets) if machine is not None else wanted.sockets)
+
+    def gang_slots(self, job: Training, label: str) -> int:
+        """Slots of a job's gang in a pool."""
+        return self.machines[label].slots_of(job.sockets) if job.sockets else job.gpus
 
     @cached_property
     def pools(self) -> Mapping[str, Mapping[str, str]]:
@@ -257,7 +277,7 @@ def _those(all_of_them: Mapping[Key, object], kind: type[S]) -> Mapping[Key, S]:
 @last_kept
 def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
     found: dict[str, Machine] = {}
-    unread: dict[str, tuple[int, InputError]] = {}
+    unread: dict[str, tuple[int, str, InputError]] = {}
     unread_failures: dict[int, InputError] = {}
     twice = []
     for i, pool in enumerate(cluster.nodes):
@@ -270,8 +290,22 @@ def _machines(cluster: Cluster, catalog: Catalog) -> Machines:
             gpu = catalog.gpu(node.gpus.profile) if node.gpus is not None else None
             found[pool.label] = Machine(pool, node, cpu, gpu)
         except InputError as error:
-            unread[pool.label] = (i, error)
+            unread[pool.label] = (i, "profile", error)
             continue
+        if pool.mig is not None:
+            try:
+                found[pool.label] = cut(found[pool.label], pool.mig, catalog)
+            except InputError as error:
+                del found[pool.label]
+                unread[pool.label] = (i, "mig", error)
+                continue
+        if pool.sharing is not None:
+            try:
+                shared_gpu(pool.sharing, found[pool.label], catalog)
+            except InputError as error:
+                del found[pool.label]
+                unread[pool.label] = (i, "sharing", error)
+                continue
         try:
             found[pool.label] = replace(found[pool.label], failures=failure_plan(pool.failures, node.slots, catalog))
         except InputError as error:

@@ -20,7 +20,6 @@ from sim.build.serving import kept, serving_plan
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
 from sim.engine.training import TrainingPlan
-from sim.profiles.hardware import GPUProfile
 from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts
@@ -67,19 +66,19 @@ def serving(spec: Serving, around: Around) -> tuple[ServingPlan, Callable[[], Ke
 def inference(spec: Inference, around: Around) -> ServicePlan:
     """A service with its arrivals."""
     pool = around.resolved.pool(around.name)
-    gpu, parts = around.resolved.gpus[pool], around.resolved.parts
-    return _service(around.name, spec, pool, gpu, parts, around.streams)
+    return _service(around.name, spec, pool, around.resolved, around.streams)
 
 
 def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> TrainingPlan:
     """A job in SI, that starts when it can."""
     gang = gang_in(spec, pool, resolved)
     work = gang.under(None)
-    gpu, mtbf_ns = resolved.gpus[pool], resolved.machines[pool].mtbf_ns(spec.gpus)
+    gpu, slots = resolved.gpus.get(pool), resolved.gang_slots(spec, pool)
+    mtbf_ns = resolved.machines[pool].mtbf_ns(slots)
     return TrainingPlan(
         name=name,
         pool=pool,
-        gpus=spec.gpus,
+        gpus=slots,
         work_ns=work.work_ns,
         submit_ns=int(spec.start_after),
         setup_ns=int(spec.setup),
@@ -92,20 +91,25 @@ def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> T
         cpu_load=float(spec.cpu_load),
         under_cap=RateUnderCap(gang) if can_be_capped(spec.work) else None,
         checkpoint_behind_ns=spec.checkpoint.behind_ns if spec.checkpoint is not None else 0,
-        waiting_w=waiting_w(gpu, work.active_w, work.loaded_w),
-        idle_w=float(gpu.power.idle.value),
+        waiting_w=waiting_w(gpu, work.active_w, work.loaded_w) if gpu is not None else 0.0,
+        idle_w=float(gpu.power.idle.value) if gpu is not None else 0.0,
+        on_hosts=spec.sockets > 0,
         recovery=recovery_plan(spec.recovery, mtbf_ns) if spec.recovery is not None else None,
     )
 
 
-def _service(name: str, spec: Inference, pool: str, gpu: GPUProfile, parts: Parts, streams: Streams) -> ServicePlan:
-    active_w, loaded_w = gpu_watts(spec.load, gpu)
+def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams: Streams) -> ServicePlan:
+    gpu, machine, parts = resolved.gpus.get(pool), resolved.machines[pool], resolved.parts
+    active_w = loaded_w = float(gpu.power.idle.value) if gpu is not None else 0.0
+    if spec.load is not None and gpu is not None:
+        active_w, loaded_w = gpu_watts(spec.load, gpu)
+    sockets = spec.sockets_per_replica
     arrivals_ns, open_until_ns = _arrivals(name, spec, parts, streams)
     return ServicePlan(
         name=name,
         pool=pool,
         replicas=spec.replicas,
-        gpus_per_replica=spec.gpus_per_replica,
+        gpus_per_replica=machine.slots_of(sockets) if sockets else spec.gpus_per_replica,
         arrivals_ns=arrivals_ns,
         open_until_ns=open_until_ns,
         first_ns=int(spec.service_time.first),
@@ -118,6 +122,7 @@ def _service(name: str, spec: Inference, pool: str, gpu: GPUProfile, parts: Part
         active_w=active_w,
         loaded_w=loaded_w,
         cpu_load=float(spec.cpu_load),
+        on_hosts=sockets > 0,
     )
 
 

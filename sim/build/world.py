@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +13,14 @@ from sim.build.caps import cappings, power_limits, training_caps
 from sim.build.failures import spares
 from sim.build.gangs import step_plans, swings, trace_plans
 from sim.build.jobs import MILLI, logged, memory_mib
+from sim.build.machines import Machine
 from sim.build.places import placed
+from sim.build.power_limits import limited_pools, shared_power
 from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
 from sim.build.schedulers import scheduler
 from sim.build.seen import Carried, Cuts, Seen
+from sim.build.sharing import shared_gpu
 from sim.build.weather import weather_until_ns
 from sim.build.work import Around
 from sim.engine.draws import NodeHardware, Rest, Supply
@@ -25,8 +28,10 @@ from sim.engine.fleet.plan import JobsPlan
 from sim.engine.world import Pool
 from sim.kinds import builder
 from sim.profiles.catalog import Catalog
+from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
 from sim.rng import Streams
+from sim.signals import Signal
 from sim.spec.cluster import NodePool
 
 Ints = npt.NDArray[np.int64]
@@ -63,6 +68,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         request_energies=parts.outputs.requests == "all",
         caps=training_caps(resolved, caps),
         cappings=tuple(caps),
+        power=shared_power(resolved, lambda site: seen.ask(Carried(site, weather_until_ns(parts.duration_ns)))),
         limits=power_limits(resolved, lambda site: seen.ask(Carried(site, weather_until_ns(parts.duration_ns)))),
         routes=routes,
         moved=moved,
@@ -71,11 +77,21 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         campaigns=tuple(built[name] for name in resolved.campaigns),
         federated=tuple(built[name] for name in resolved.federated),
         batches=tuple(built[name] for name in resolved.batches),
-        signals={},
+        signals=_looked_at(resolved, seen.signals),
         steps=step_plans(resolved),
         swings=swings(resolved),
         traces=trace_plans(resolved),
     )
+
+
+def _looked_at(resolved: Resolved, shown: Mapping[str, Mapping[str, Signal]]) -> dict[str, dict[str, Signal]]:
+    """What the scheduler looks at of the site of each pool; nothing more, since what is seen counts in the key."""
+    assert resolved.parts.cluster is not None
+    chosen = resolved.parts.cluster.scheduler
+    names = dict.fromkeys(chosen.looks_at if chosen is not None else ())
+    if not names:
+        return {}
+    return {pool: {name: shown[site][name] for name in names} for pool, site in resolved.sites.items()}
 
 
 def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
@@ -85,7 +101,7 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
     pools = tuple(
         Pool(
             name=label,
-            hardware=node_hardware(machine.node, machine.gpu, resolved.catalog),
+            hardware=_hardware(machine, resolved.catalog),
             count=machine.pool.count,
             powered=machine.pool.initially == "on",
             idle_timeout_ns=int(machine.pool.idle_timeout) if machine.pool.idle_timeout is not None else None,
@@ -95,12 +111,26 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
             cpu_milli=machine.cpu.cores * machine.node.cpus.count * MILLI if label in held else None,
             memory_mib=memory_mib(resolved, label) if label in held else None,
             shared=label in parts,
+            sharing=_sharing(machine, resolved.catalog) if label in parts else None,
             racks=racks(machine.pool),
         )
         for label, machine in resolved.machines.items()
     )
-    alone = logged(resolved, {pool.name: pool.steady for pool in pools})
+    under = {pool for policy in resolved.shared_power.values() for pool in limited_pools(policy, resolved)}
+    alone = logged(resolved, {pool.name: pool.steady and pool.name not in under for pool in pools})
     return tuple(replace(pool, logged=pool.name in alone) for pool in pools)
+
+
+def _sharing(machine: Machine, catalog: Catalog) -> SharedGPU | None:
+    return shared_gpu(machine.pool.sharing, machine, catalog) if machine.pool.sharing is not None else None
+
+
+def _hardware(machine: Machine, catalog: Catalog) -> NodeHardware:
+    """The watts of a node, whose GPUs may be cut."""
+    made = node_hardware(machine.node, machine.gpu, catalog)
+    if machine.uncut is None or machine.gpu is None:
+        return made
+    return replace(made, gpu_slots=machine.slots_per_board, gpu_awake_w=float(machine.gpu.power.loaded.value))
 
 
 def racks(pool: NodePool) -> tuple[int, ...]:

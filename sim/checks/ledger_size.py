@@ -91,6 +91,8 @@ def _least_ns(name: str, job: Training, resolved: Resolved) -> int:
     """How long a job works at the least, where that is known: its place may not be, or its layout be refused."""
     if job.work.kind == "gpu-hours":
         return round(job.work.gpu_hours * HOUR_NS / job.gpus)
+    if job.work.kind == "socket-hours":
+        return round(job.work.socket_hours * HOUR_NS / job.sockets)
     labels = [label for label in resolved.pools[name].values() if label in resolved.gpus]
     if job.work.kind == "steps" or not labels or not can_be_trained(job, labels[0], resolved):
         return 0

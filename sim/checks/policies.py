@@ -25,7 +25,7 @@ def cap_problems(resolved: Resolved) -> Found:
     """Unknown targets, what cannot be capped, and caps outside what a board can be held to."""
     parts, gpus = resolved.parts, resolved.gpus
     for i, unasked in enumerate(parts.policies):
-        if i not in resolved.caps and i not in resolved.throttles:
+        if i not in {**resolved.caps, **resolved.throttles, **resolved.shared_power}:
             why = "nothing asks a policy of this kind; what a package adds is a sim.spec.policies.Cap"
             yield ("policies", i, "kind"), f"'{unasked.kind}': {why}"
     for i, policy in resolved.caps.items():
@@ -49,17 +49,26 @@ def cap_problems(resolved: Resolved) -> Found:
                 yield (*path, "target"), f"'{capped.workload}' is of the kind '{kind}', which follows no caps"
                 continue
             job, campaign = resolved.jobs.get(capped.workload), resolved.campaigns.get(capped.workload)
+            if job is not None and job.sockets:
+                yield (*path, "target"), f"'{capped.workload}' works on CPUs, which no cap on GPUs slows"
+                continue
             works = [job.work] if job is not None else []
             works += [work for _, _, _, work in campaign.sizes] if campaign is not None else []
             if not all(map(can_be_capped, works)):
                 yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
                 continue
+            batch = resolved.batches.get(capped.workload)
+            if batch is not None and batch.load is not None and batch.load.kind == "nameplate":
+                yield (*path, "target"), f"'{capped.workload}' counts its GPUs at nameplate power, capped or not"
+                continue
             own_w = [gpu_watts(work.load, gpu)[1] if work.kind == "gpu-hours" else loaded_w for work in works]
             loaded_w = max(own_w, default=loaded_w)
             endless = policy.condition is not None and policy.condition.endless
-            if not works and endless and parts.open_ended:
+            if not works and batch is None and endless and parts.open_ended:
                 yield (*path, "when"), "a daily cap of a serving workload needs a scenario with a 'duration'"
-            yield from _within_reach(path, policy, gpu, loaded_w)
+            machine = resolved.machines[capped.pool]
+            assert machine.board is not None
+            yield from _within_reach(path, policy, machine.board, loaded_w * machine.slots_per_board)
 
 
 def _within_reach(path: KeyPath, policy: Cap, gpu: GPUProfile, loaded_w: float) -> Found:
@@ -84,7 +93,8 @@ def signal_problems(resolved: Resolved, signals: Signals) -> Found:
         if problem is not None:
             yield (*path, "signal"), problem
         elif isinstance(written, Windowed):
-            gang, mtbf_ns = gang_in(job, pool, resolved), resolved.machines[pool].mtbf_ns(job.gpus)
+            slots = resolved.gang_slots(job, pool)
+            gang, mtbf_ns = gang_in(job, pool, resolved), resolved.machines[pool].mtbf_ns(slots)
             for field, why in _windows(job, written, job_ns(job, gang, mtbf_ns), at_site[written.signal]):
                 yield (*path, field), why
     for i, policy in resolved.caps.items():
@@ -94,6 +104,10 @@ def signal_problems(resolved: Resolved, signals: Signals) -> Found:
                 problem = _unseen(*compared, signals[resolved.sites[pool]])
                 if problem is not None:
                     yield ("policies", i, "when", "signal"), problem
+    scheduler = resolved.parts.cluster.scheduler if resolved.parts.cluster is not None else None
+    for signal in dict.fromkeys(scheduler.looks_at if scheduler is not None else ()):
+        for pool in sorted(pool for pool in resolved.sites if signal not in signals[resolved.sites[pool]]):
+            yield ("cluster", "scheduler"), f"{_unseen(signal, None, {})}, which the scheduler looks at (pool '{pool}')"
     yield from _throttled(resolved)
 
 
@@ -139,6 +153,9 @@ def _throttled(resolved: Resolved) -> Found:
         if policy.limit is None and not resolved.places[name].facility.has_limits:
             yield (*path, "limit"), "required: the facility of the site is a fixed PUE, which says nothing of a limit"
         for group in resolved.held[i]:
+            if group.workload in resolved.batches:
+                message = "has jobs as rows, which a throttle does not slow; give it a power cap, or power limits"
+                yield (*path, "site"), f"'{group.workload}' at '{name}' {message}"
             if group.workload in resolved.serving:
                 message = "is a serving workload, which is not throttled; give it a power cap"
                 yield (*path, "site"), f"'{group.workload}' at '{name}' {message}"

@@ -19,8 +19,10 @@ from sim.checks.files import file_problems
 from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.policies import cap_problems
+from sim.checks.power_limits import shared_power_problems
 from sim.checks.routes import held_to, links, where_written
 from sim.checks.serving import against_catalog, stands_alone
+from sim.checks.slices import instances_alone, shared_by_somebody
 from sim.checks.training import models_fit
 from sim.checks.turns import turn_problems
 from sim.documents import Document, KeyPath
@@ -33,7 +35,7 @@ from sim.quantities import Price
 from sim.spec.battery import Battery, StatedStock
 from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
-from sim.spec.workloads import JobWork, Load, Training
+from sim.spec.workloads import Load, Training, TrainingWork
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
 
@@ -87,11 +89,14 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     if resolved.parts.cluster is None:
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
-    checks += [failure_problems(resolved), fabrics_fit(resolved), _loads(resolved), models_fit(resolved)]
+    checks += [failure_problems(resolved), fabrics_fit(resolved), instances_alone(resolved)]
+    checks.append(shared_by_somebody(resolved))
+    checks += [_loads(resolved), models_fit(resolved)]
     checks += [jobs_fit(resolved), *([tables_fit(resolved)] if kernel_tables else [])]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
         checks.append(cap_problems(resolved))
+        checks.append(shared_power_problems(resolved))
     return checks
 
 
@@ -101,10 +106,10 @@ def _machines(resolved: Resolved) -> Found:
     for i in resolved.hardware.twice:
         label = resolved.parts.cluster.nodes[i].label
         yield ("cluster", "nodes", i), f"duplicate name '{label}'; give each pool a 'name' of its own"
-    for i, error in resolved.hardware.unread.values():
+    for i, field, error in resolved.hardware.unread.values():
         for problem in error.problems:
             inside = problem.file != "<profiles>"
-            yield ("cluster", "nodes", i, "profile"), f"{problem}" if inside else problem.message
+            yield ("cluster", "nodes", i, field), f"{problem}" if inside else problem.message
 
 
 def _times_and_names(resolved: Resolved) -> Found:
@@ -275,10 +280,10 @@ def _pools(resolved: Resolved) -> Found:
         if name in resolved.choosing:
             continue  # told with what it chooses from
         path: KeyPath = ("workloads", name)
-        for field, label, _, any_node in workload.wanted:
+        for field, label, _, any_node, _ in workload.wanted:
             at: KeyPath = (*path, field, "pool") if field else (*path, "pool")
             if any_node:
-                at = (*path, "server", "pool")
+                at = (*path, "server", "pool") if name in resolved.federated else at
                 if label is None and len(there) > 1:
                     yield at, f"required where there are several pools  ({', '.join(there)})"
                 elif label is not None and label not in there:
@@ -312,11 +317,13 @@ def _room(resolved: Resolved) -> Found:
         if name in resolved.services and services > there:
             yield (
                 ("workloads", name, "replicas"),
-                f"services ask for {services:,} GPUs of '{label}', which has {there:,}",
+                f"services ask for {services:,} {_what(resolved, label)} of '{label}', which has {there:,}",
             )
         elif name in resolved.jobs and name not in resolved.choosing and gpus + services > there:
             services_hold = f", of which services hold {services:,}" if services else ""
-            yield ("workloads", name, "gpus"), f"asks for {gpus:,} GPUs; '{label}' has {there:,}{services_hold}"
+            field = "sockets" if resolved.jobs[name].sockets else "gpus"
+            asks = f"asks for {gpus:,} {_what(resolved, label)}"
+            yield ("workloads", name, field), f"{asks}; '{label}' has {there:,}{services_hold}"
         elif name in resolved.campaigns or name in resolved.federated:
             yield from many_fit(resolved, name, there, services)
         elif name in resolved.others and gpus + services > there:
@@ -324,6 +331,11 @@ def _room(resolved: Resolved) -> Found:
                 ("workloads", name),
                 f"asks for {gpus:,} GPUs; '{label}' has {there:,}, of which services hold {services:,}",
             )
+
+
+def _what(resolved: Resolved, label: str) -> str:
+    """What the slots of a pool are."""
+    return "GPUs" if label in resolved.gpus else "sockets"
 
 
 def _loads(resolved: Resolved) -> Found:
@@ -338,7 +350,9 @@ def _loads(resolved: Resolved) -> Found:
             for at, _, _, work in resolved.campaigns[name].sizes:
                 yield from _work_fits((*path, *at, "work"), work, gpu)
         elif name in resolved.services:
-            yield from _load_fits((*path, "load"), resolved.services[name].load, gpu)
+            load = resolved.services[name].load
+            if load is not None:
+                yield from _load_fits((*path, "load"), load, gpu)
 
 
 def _choices(resolved: Resolved) -> Found:
@@ -361,12 +375,12 @@ def _choices(resolved: Resolved) -> Found:
             yield from _work_fits(("workloads", name, "work"), job.work, resolved.gpus[label])
 
 
-def _work_fits(path: KeyPath, work: JobWork, gpu: GPUProfile) -> Found:
+def _work_fits(path: KeyPath, work: TrainingWork, gpu: GPUProfile) -> Found:
     if work.kind == "gpu-hours":
         yield from _load_fits((*path, "load"), work.load, gpu)
         return
-    if work.kind == "model":
-        return  # see models_fit
+    if work.kind == "model" or work.kind == "socket-hours":
+        return  # see models_fit; of sockets nothing is asked that a GPU could lack
     for table, what in ((gpu.peak, "peak rate"), (gpu.power.energy_per_flop, "energy per FLOP")):
         if work.precision not in table:
             known = ", ".join(table)

@@ -125,32 +125,52 @@ def calibrate(
 
 def validate(
     measurement: Annotated[
-        Path, typer.Argument(metavar="MEASUREMENT", help="A recording, in any format it reads, or a measured CSV.")
+        Path,
+        typer.Argument(
+            metavar="MEASUREMENT", help="A recording or job trace, in any format it reads, or a measured CSV."
+        ),
     ],
     scenario: Annotated[
-        str | None, typer.Option("--scenario", metavar="FILE", help="Run this, and compare power over time.")
+        str | None,
+        typer.Option("--scenario", metavar="FILE", help="Run this, and compare power over time, or jobs and machines."),
     ] = None,
     profile: Annotated[
         str | None,
         typer.Option("--profile", metavar="NAME", help="Compare each phase of known work, or row of a table."),
     ] = None,
     assignments: SetOption = None,
+    workload: Annotated[
+        str | None,
+        typer.Option(
+            "--workload", metavar="NAME", help="The workload that runs a job trace, where jobs are in several."
+        ),
+    ] = None,
     tolerance: Annotated[
         list[str] | None,
-        typer.Option("--tolerance", metavar="NAME=PERCENT", help="Exit 1 past it: mape=10, energy=5, bias, peak, p95."),
+        typer.Option(
+            "--tolerance",
+            metavar="NAME=PERCENT",
+            help="Exit 1 past it: mape=10, energy=5, bias, peak, p95; wait=10, utilisation, makespan, wait_p90.",
+        ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw measured and simulated power.")
+        Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw what was measured and what was simulated.")
     ] = None,
     zone: ZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold the simulator against measured power, and print how wrong it is.
+    """Hold the simulator against measured power, or against a job trace, and print how wrong it is.
 
     Recordings are coldaisle's own or of nvidia-smi, amd-smi, rocm-smi, Prometheus (DCGM, node_exporter, Kepler,
     Scaphandre), Zeus, CodeCarbon, MLPerf, Scaphandre, PowerJoular, EnergiBridge, turbostat or perf. Measured tables are
-    those that calibrate reads; they are held against a --profile.
+    those that calibrate reads; they are held against a --profile. Job traces are SWF, sacct and those of clusters;
+    their jobs run in the scenario, and waits, slots held, makespan and energy are compared with what was recorded.
     """
+    if scenario is not None and profile is None and _is_job_trace(measurement):
+        _validate_jobs(measurement, scenario, assignments or [], workload, tolerance or [], plot, zone, as_json=as_json)
+        return
+    if workload is not None:
+        raise InputError.one("--workload", "is for traces of jobs, which are held against a --scenario")
     from sim.loading.scenario import load_scenario, parse_assignments
     from sim.measure.judge.measured_tables import against_table, is_table
     from sim.measure.judge.recordings import against_profile, against_run
@@ -187,6 +207,53 @@ def validate(
         sys.stdout.write(to_json(as_dict(found)))
     else:
         show_tables(validation_table(found))
+    past = exceeded(found, tolerances)
+    if past:
+        raise RunError("; ".join(past))
+
+
+def _is_job_trace(path: Path) -> bool:
+    """Whether a file begins as a trace of jobs does."""
+    from sim.workload.jobs.traces import is_job_trace
+
+    try:
+        return is_job_trace(path)
+    except InputError:
+        return False  # why it cannot be read, reading it as a recording will say
+
+
+def _validate_jobs(
+    trace: Path,
+    scenario: str,
+    assignments: list[str],
+    workload: str | None,
+    tolerance: list[str],
+    plot: Path | None,
+    zone: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    from sim.loading.scenario import parse_assignments
+    from sim.measure.judge.job_traces import compare
+    from sim.measure.judge.job_traces_text import comparison_table, exceeded, parse_tolerances, picture
+    from sim.results.atomic import marked, refuse_unusable, write_text
+    from sim.results.charts import DRAWN
+    from sim.results.files import to_json
+    from sim.running.replay import replayed
+
+    tolerances = parse_tolerances(tolerance)
+    drawn = marked(DRAWN)
+    if plot is not None:
+        refuse_unusable(plot, folder=False, ours=drawn)
+    _zone(zone)
+    batch, name = replayed(scenario, trace, parse_assignments(assignments), workload=workload, zone=zone)
+    found = compare(str(trace), batch, name)
+    if plot is not None:
+        write_text(picture(found), plot, ours=drawn)
+    if as_json:
+        sys.stdout.write(to_json(found.as_dict()))
+    else:
+        show_tables(comparison_table(found))
     past = exceeded(found, tolerances)
     if past:
         raise RunError("; ".join(past))

@@ -84,7 +84,7 @@ class Gang:
     ``expected_ns`` is how long it is to hold them, if nothing happens to it; None for a service, which does not end.
     ``hears`` is told of faults, where the gang goes on without the nodes it loses; else ``on_lost`` of the loss of one,
     or that interrupts its process. ``asks_soon``: the scheduler is asked by whoever has released it, behind all that
-    happens in the instant.
+    happens in the instant. ``on_hosts``: it works on the CPUs of its nodes alone.
     """
 
     def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int, expected_ns: int | None) -> None:
@@ -102,6 +102,7 @@ class Gang:
         self.on_preempt: Callable[[], None] | None = None
         self.on_lost: Callable[[Node], None] | None = None
         self.asks_soon = False
+        self.on_hosts = False
         self.told_by: Callable[[Node, int, int], Activity] | None = None
         self.hears: Callable[[Fault], None] | None = None
         self._cluster = cluster
@@ -116,7 +117,7 @@ class Gang:
             share = self._group.share  # of another owner, where a job has left its gang to the next
             self._group.set(replace(share, owner=self.owner, state=state, gpu_w=gpu_w, cpu_load=cpu_load))
         for node, slots in self.apart.items():
-            node.hold(self, Share(self.owner, slots, state, gpu_w, cpu_load))
+            node.hold(self, Share(self.owner, slots, state, gpu_w, cpu_load, on_hosts=self.on_hosts))
         self._gather()
 
     @property

@@ -30,11 +30,13 @@ MOST_STEPS = 60
 
 @dataclass(frozen=True, eq=False)
 class CapPlan:
-    """A cap on every GPU of a job or campaign. ``source`` names who asks: each source has one cap at a time."""
+    """A cap on every GPU of a job or campaign, or of the rows of a table of jobs in one ``pool``. ``source`` names who
+    asks: each source has one cap at a time."""
 
     source: str
     target: str
     changes: Changes
+    pool: str = ""
 
 
 class Capped(Protocol):

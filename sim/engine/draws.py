@@ -1,24 +1,29 @@
 """What each component of a node draws, and for whom: a pure function of the node's state and its reservations.
 
 The rest power of a component belongs to owners by the slots they hold, and what work adds to it belongs to those at
-work. Slots nobody holds are ``unallocated``. While a node boots or shuts down it draws its transition power; off or
-failed, its standby power at the wall, booked under ``board`` (the management controller) or ``cpu`` where the profile
-meters no board. Power-supply loss follows from the DC sum, so it is not linear in load, and is shared by DC power.
+work. Slots nobody holds are ``unallocated``. A part of a slot is held in thousandths and draws so much of a whole one.
+Who has work on the host's CPUs alone, and no slots, answers for what it adds to them and to the supplies' losses.
+
+While a node boots or shuts down it draws its transition power; off or failed, its standby power at the wall, booked
+under ``board`` (the management controller) or ``cpu`` where the profile meters no board. Power-supply loss follows from
+the DC sum, so it is not linear in load, and is shared by DC power.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sim.engine.meter import Draw
 from sim.profiles.power import cpu_power_w, psu_loss_w
+from sim.workload.allocations import MILLI
 
 UNALLOCATED = "unallocated"
 
 NodeState = Literal["off", "booting", "on", "stopping", "failed"]
 ShareState = Literal["booting", "idle", "loaded", "waiting", "active"]
+CLOCKED_UP: frozenset[ShareState] = frozenset(("loaded", "waiting", "active"))
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,9 @@ class Supply:
 class NodeHardware:
     """One kind of node in SI. ``gpu`` is None for a node without accelerators; ``slots`` are then its sockets.
 
-    ``gpu_scale`` is what the units of one node draw, relative to their model.
+    ``gpu_scale`` is what the units of one node draw, relative to their model. Where GPUs are cut, ``gpu_slots`` of the
+    slots are one GPU, which is clocked up as soon as one of them is in use: those that are free then draw
+    ``gpu_awake_w``.
     """
 
     name: str
@@ -62,6 +69,12 @@ class NodeHardware:
     shutdown_ns: int
     shutdown_w: float
     gpu_scale: float = 1.0
+    gpu_slots: int = 1
+    gpu_awake_w: float = 0.0
+
+    def with_scale(self, gpu_scale: float) -> NodeHardware:
+        """The same hardware with units that draw otherwise."""
+        return self if gpu_scale == self.gpu_scale else replace(self, gpu_scale=gpu_scale)
 
     @property
     def standing(self) -> str:
@@ -71,25 +84,55 @@ class NodeHardware:
 
 @dataclass(frozen=True)
 class Share:
-    """Slots of a node held by one owner: W of each of its GPUs, and its load on the host's CPUs in 0..1."""
+    """Slots of a node held by one owner: W of each of its GPUs, and its load 0..1 on the CPUs that go with them.
+
+    ``milli`` are thousandths of a slot beyond the whole ones. ``host_load`` is load on all CPUs of the host beyond
+    those that go with its slots, 0..1 of them all. ``on_hosts``: it works on the CPUs alone, so that its GPUs are idle
+    and of the rest of the node only the memory works with it.
+    """
 
     owner: str
     slots: int
     state: ShareState
     gpu_w: float
     cpu_load: float
+    milli: int = 0
+    host_load: float = 0.0
+    on_hosts: bool = False
+
+    @property
+    def amount(self) -> float:
+        """Slots, with parts of them."""
+        return self.slots + self.milli / MILLI
+
+
+class Slots(NamedTuple):
+    """Slots, and thousandths of one beyond them."""
+
+    slots: int
+    milli: int
+
+    @property
+    def amount(self) -> float:
+        """Slots, with parts of them."""
+        return self.slots + self.milli / MILLI
+
+
+NO_SLOTS = Slots(0, 0)
 
 
 @lru_cache(maxsize=4096)
 def node_draws(hardware: NodeHardware, state: NodeState, shares: tuple[Share, ...]) -> tuple[Draw, ...]:
-    """Every draw of a node. In each component the slots add up to ``hardware.slots``; all watts to the wall power."""
-    free = hardware.slots - sum(share.slots for share in shares)
+    """Every draw of a node. In each component the slots add up to ``hardware.slots``, all watts to the wall power."""
+    held = sum(share.slots * MILLI + share.milli for share in shares)
+    free = Slots(*divmod(hardware.slots * MILLI - held, MILLI))
     # Outside "on" the slots are unallocated, unless an owner has the node boot for it.
     idle_state = "idle" if state == "on" else state
-    holders: dict[tuple[str, str], int] = {}
+    holders: dict[tuple[str, str], Slots] = {}
     for share in shares:
-        holders[share.owner, share.state] = holders.get((share.owner, share.state), 0) + share.slots
-    if free:
+        before = holders.get((share.owner, share.state), NO_SLOTS)
+        holders[share.owner, share.state] = Slots(before.slots + share.slots, before.milli + share.milli)
+    if free != NO_SLOTS:
         holders[UNALLOCATED, idle_state] = free
     if state in ("off", "failed"):
         return _standing(hardware, holders)
@@ -105,40 +148,60 @@ def _components(hardware: NodeHardware) -> list[tuple[str, str]]:
     return [*gpus, *rest, *([("psu_loss", hardware.name)] if hardware.supply is not None else [])]
 
 
-def _standing(hardware: NodeHardware, holders: dict[tuple[str, str], int]) -> tuple[Draw, ...]:
+def _standing(hardware: NodeHardware, holders: dict[tuple[str, str], Slots]) -> tuple[Draw, ...]:
     draws = []
     for component, device in _components(hardware):
         watts = hardware.standby_w if component == hardware.standing else 0.0
         for (owner, state), slots in holders.items():
-            draws.append(Draw(device, component, owner, state, watts * slots / hardware.slots, slots))
+            draws.append(Draw(device, component, owner, state, watts * slots.amount / hardware.slots, *slots))
     return tuple(draws)
 
 
-def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: int, idle_state: str) -> list[Draw]:
-    draws = []
+def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots, idle_state: str) -> list[Draw]:
+    draws: list[Draw] = []
     if hardware.gpu is not None:
         scale = hardware.gpu_scale
-        draws = [Draw(hardware.gpu, "gpu", s.owner, s.state, s.slots * s.gpu_w * scale, s.slots) for s in shares]
-        if free:
-            draws.append(Draw(hardware.gpu, "gpu", UNALLOCATED, idle_state, free * hardware.gpu_idle_w * scale, free))
-    loads = [share.cpu_load * share.slots / hardware.slots if share.state == "active" else 0.0 for share in shares]
+        for share in shares:
+            watts = share.amount * share.gpu_w * scale
+            draws.append(Draw(hardware.gpu, "gpu", share.owner, share.state, watts, share.slots, share.milli))
+        if free != NO_SLOTS:
+            watts = _free_w(hardware, shares, free) * scale
+            draws.append(Draw(hardware.gpu, "gpu", UNALLOCATED, idle_state, watts, *free))
+    loads = [
+        share.cpu_load * share.amount / hardware.slots + share.host_load if share.state == "active" else 0.0
+        for share in shares
+    ]
     idle_w = hardware.sockets * hardware.cpu_idle_w
     socket_w = cpu_power_w(
         sum(loads), idle_w=hardware.cpu_idle_w, full_w=hardware.cpu_full_w, exponent=hardware.cpu_exponent
     )
     draws += _shared(hardware, "cpu", shares, free, idle_state, idle_w, hardware.sockets * socket_w - idle_w, loads)
-    at_work = [share.slots / hardware.slots if share.state == "active" else 0.0 for share in shares]
+    at_work = [share.amount / hardware.slots if share.state == "active" else 0.0 for share in shares]
+    on_gpus = [0.0 if share.on_hosts else weight for share, weight in zip(shares, at_work, strict=True)]
     for part in hardware.parts:
-        work_w = (part.active_w - part.idle_w) * sum(at_work)
-        draws += _shared(hardware, part.component, shares, free, idle_state, part.idle_w, work_w, at_work)
+        weights = at_work if hardware.gpu is None or part.component == "dram" else on_gpus
+        work_w = (part.active_w - part.idle_w) * sum(weights)
+        draws += _shared(hardware, part.component, shares, free, idle_state, part.idle_w, work_w, weights)
     return draws
+
+
+def _free_w(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots) -> float:
+    """W of the slots that nobody holds: those on GPUs that somebody uses in part are clocked up with them.
+
+    Slots are taken to fill one GPU after the other, so that as few as can be are in use.
+    """
+    if hardware.gpu_slots == 1:
+        return free.amount * hardware.gpu_idle_w
+    used = sum(share.amount for share in shares if share.state in CLOCKED_UP and not share.on_hosts)
+    awake = min(free.amount, -used % hardware.gpu_slots)
+    return awake * hardware.gpu_awake_w + (free.amount - awake) * hardware.gpu_idle_w
 
 
 def _shared(
     hardware: NodeHardware,
     component: str,
     shares: tuple[Share, ...],
-    free: int,
+    free: Slots,
     idle_state: str,
     idle_w: float,
     work_w: float,
@@ -148,10 +211,11 @@ def _shared(
     total = sum(weights)
     draws = []
     for share, weight in zip(shares, weights, strict=True):
-        watts = idle_w * share.slots / hardware.slots + (work_w * weight / total if total else 0.0)
-        draws.append(Draw(hardware.name, component, share.owner, share.state, watts, share.slots))
-    if free:
-        draws.append(Draw(hardware.name, component, UNALLOCATED, idle_state, idle_w * free / hardware.slots, free))
+        watts = idle_w * share.amount / hardware.slots + (work_w * weight / total if total else 0.0)
+        draws.append(Draw(hardware.name, component, share.owner, share.state, watts, share.slots, share.milli))
+    if free != NO_SLOTS:
+        watts = idle_w * free.amount / hardware.slots
+        draws.append(Draw(hardware.name, component, UNALLOCATED, idle_state, watts, *free))
     return draws
 
 
@@ -165,11 +229,14 @@ def _in_transition(hardware: NodeHardware, rest: list[Draw], total_w: float) -> 
         return [draw._replace(watts=draw.watts * total_w / rest_w) for draw in rest]
     surplus = (total_w - rest_w) / hardware.slots
     return [
-        draw._replace(watts=draw.watts + surplus * draw.slots) if draw.component == "cpu" else draw for draw in rest
+        draw._replace(watts=draw.watts + surplus * Slots(draw.slots, draw.milli).amount)
+        if draw.component == "cpu"
+        else draw
+        for draw in rest
     ]
 
 
-def _losses(hardware: NodeHardware, dc: list[Draw], holders: dict[tuple[str, str], int]) -> list[Draw]:
+def _losses(hardware: NodeHardware, dc: list[Draw], holders: dict[tuple[str, str], Slots]) -> list[Draw]:
     if hardware.supply is None:
         return []
     dc_w = sum(draw.watts for draw in dc)
@@ -182,6 +249,6 @@ def _losses(hardware: NodeHardware, dc: list[Draw], holders: dict[tuple[str, str
     draws = []
     for (owner, state), slots in holders.items():
         own_w = sum(draw.watts for draw in dc if draw.owner == owner and draw.state == state)
-        share = own_w / dc_w if dc_w > 0.0 else slots / hardware.slots
-        draws.append(Draw(hardware.name, "psu_loss", owner, state, loss_w * share, slots))
+        share = own_w / dc_w if dc_w > 0.0 else slots.amount / hardware.slots
+        draws.append(Draw(hardware.name, "psu_loss", owner, state, loss_w * share, *slots))
     return draws

@@ -67,9 +67,9 @@ class NodeGroup:
             return
         self.settle()
         self.share = share
-        first = next(iter(self._nodes), None)
-        if first is not None and first.on_change is not None:
-            first.on_change()  # who looks at one node of a pool looks at all of them
+        for node in self._nodes:
+            if node.on_change is not None:
+                node.on_change()
 
     def settle(self) -> None:
         """Books what was drawn up to now."""

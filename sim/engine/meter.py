@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
 
 class Draw(NamedTuple):
     """What one component of one node draws for one owner in one state, until something changes.
 
-    ``slots`` counts accelerators (or sockets, in a node without them) held by the owner; over all draws of a component
-    they add up to the node's. ``hardware`` is the profile that the watts and the embodied carbon belong to.
+    ``slots`` counts accelerators (or sockets, in a node without them) held by the owner, and ``milli`` thousandths of
+    one beyond them; over all draws of a component they add up to the node's. ``hardware`` is the profile that the watts
+    and the embodied carbon belong to.
     """
 
     hardware: str
@@ -19,6 +26,11 @@ class Draw(NamedTuple):
     state: str
     watts: float
     slots: int
+    milli: int = 0
+
+    def of(self, owner: str) -> Draw:
+        """The same, for another."""
+        return self._replace(owner=owner)
 
 
 class Recorder(Protocol):
@@ -26,6 +38,19 @@ class Recorder(Protocol):
 
     def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
         """Books every draw, held from ``start_ns`` to ``end_ns``."""
+
+
+class BinnedRecorder(Recorder, Protocol):
+    """One that also takes what was integrated elsewhere, bin by bin: a million draws at once."""
+
+    def edges_ns(self, end_ns: int) -> Ints:
+        """Edges of its bins up to ``end_ns``, which is the last of them."""
+
+    def add(self, pool: str, draw: Draw, energy_j: Floats, slot_ns: Ints, milli_ns: Ints) -> None:
+        """Books J, slots times ns, and thousandths of slots times ns beyond them, in each bin of ``edges_ns``.
+
+        Of ``draw`` only its names count.
+        """
 
 
 class Meter:

@@ -12,6 +12,7 @@ from sim.engine.clock import Clock
 from sim.engine.draws import NodeHardware, NodeState, Share, node_draws
 from sim.engine.group import NodeGroup
 from sim.engine.meter import Meter, Recorder
+from sim.workload.allocations import MILLI
 
 
 class Activity(NamedTuple):
@@ -31,6 +32,10 @@ class Holder(Protocol):
 
     def activity(self, node: Node, start_ns: int, end_ns: int) -> Activity | None:
         """What it did on the node in that span, if its share does not say; spans of a node follow one another."""
+
+
+def _milli(share: Share) -> int:
+    return share.slots * MILLI + share.milli
 
 
 class Node:
@@ -60,7 +65,7 @@ class Node:
         self._recorder = recorder
         self._group: NodeGroup | None = None
         self._shares: dict[Holder, Share] = {}
-        self._held = 0
+        self._held = 0  # thousandths of slots
         self._meter = Meter(recorder, pool, node_draws(hardware, self.state, ()), env.now_ns)
 
     @property
@@ -86,13 +91,13 @@ class Node:
 
     @property
     def free(self) -> int:
-        """Slots that may be given away: nobody holds them, and the node is no spare."""
-        return 0 if self.reserved else self.hardware.slots - self._held
+        """Whole slots that may be given away: nobody holds any part of them, and the node is no spare."""
+        return 0 if self.reserved else (self.hardware.slots * MILLI - self._held) // MILLI
 
     @property
     def whole(self) -> bool:
         """Whether it is up and one holder has all of it."""
-        return self.state == "on" and len(self._shares) == 1 and self._held == self.hardware.slots
+        return self.state == "on" and len(self._shares) == 1 and self.shares[0].slots == self.hardware.slots
 
     def hold(self, holder: Holder, share: Share) -> None:
         """Gives ``holder`` its share, or replaces the one it has."""
@@ -102,7 +107,7 @@ class Node:
             return
         self.settle()
         self._shares[holder] = share
-        self._held += share.slots - (before.slots if before is not None else 0)
+        self._held += _milli(share) - (_milli(before) if before is not None else 0)
         self._changed()
 
     def release(self, holder: Holder) -> None:
@@ -110,7 +115,7 @@ class Node:
         if holder in self._shares:
             self._leave_group()
             self.settle()
-            self._held -= self._shares.pop(holder).slots
+            self._held -= _milli(self._shares.pop(holder))
             self._changed()
 
     def boot(self) -> Generator[simpy.Event, object, None]:
@@ -193,7 +198,7 @@ class Node:
         self._changed()
 
     def _changed(self) -> None:
-        if not self._held:
+        if not self._shares:
             self.idle_since_ns = self.env.now_ns
         self._meter.set(node_draws(self.hardware, self.state, tuple(self._shares.values())), self.env.now_ns)
         if self.on_free is not None:

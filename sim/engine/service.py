@@ -29,6 +29,7 @@ class ServicePlan:
     random factor, None where there is none.
 
     The service stays open until ``open_until_ns`` at least: a log of intervals without requests is still time.
+    ``on_hosts``: it works on the CPUs alone, and the GPUs of its slots are idle.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ServicePlan:
     active_w: float
     loaded_w: float
     cpu_load: float
+    on_hosts: bool = False
 
 
 class _Collector:
@@ -108,6 +110,7 @@ class Service:
         plan = self._plan
         while True:
             gang = self._cluster.request(plan.name, plan.pool, plan.gpus_per_replica)
+            gang.on_hosts = plan.on_hosts
             try:
                 yield gang.ready
                 gang.set("loaded", plan.loaded_w, 0.0)

@@ -29,12 +29,13 @@ class Tally:
     def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
         """Books every draw from ``start_ns`` to ``end_ns``."""
         seconds = (end_ns - start_ns) * SECONDS_PER_NS
-        told: dict[tuple[str, str, str, str], tuple[float, int]] = {}
-        for hardware, component, owner, state, watts, slots in draws:
+        told: dict[tuple[str, str, str, str], tuple[float, int, int]] = {}
+        for hardware, component, owner, state, watts, slots, milli in draws:
             workload = self._workload_of.get(owner)
             if workload is not None:
                 self._joules[owner] += watts * seconds
             key = (hardware, component, workload if workload is not None else owner, state)
             before = told.get(key)
-            told[key] = (watts, slots) if before is None else (before[0] + watts, before[1] + slots)
+            parts = (watts, slots, milli)
+            told[key] = parts if before is None else (before[0] + watts, before[1] + slots, before[2] + milli)
         self._recorder.record(pool, [Draw(*key, *sums) for key, sums in told.items()], start_ns, end_ns)

@@ -21,7 +21,7 @@ from sim.engine.clock import Clock
 from sim.engine.cluster import Fault, Gang, Lender, NodeLost
 from sim.engine.draws import ShareState
 from sim.engine.leave import Leave
-from sim.engine.pace import Pace
+from sim.engine.pace import FULL_RATE, Pace
 from sim.engine.progress import Checkpoints, Doing, Saved, Spending
 from sim.engine.recovery import Recovery, RecoveryPlan
 from sim.errors import RunError
@@ -38,7 +38,8 @@ class TrainingPlan:
     rest of it is written beside the work. ``waiting_w`` is drawn by a GPU that waits for others in a collective.
 
     ``under_cap`` gives the rate of work (0..1) and the W at work under a cap of so many W; None where caps are not
-    allowed to touch it. ``is_set_up``: the first gang it gets is one on which it has nothing to set up.
+    allowed to touch it. ``is_set_up``: the first gang it gets is one on which it has nothing to set up. ``on_hosts``:
+    it works on the CPUs alone, and the GPUs of its slots are idle.
     """
 
     name: str
@@ -61,6 +62,7 @@ class TrainingPlan:
     idle_w: float = 0.0
     recovery: RecoveryPlan | None = None
     is_set_up: bool = False
+    on_hosts: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,26 @@ class TrainingJob:
     def loaded_w(self) -> float:
         """Power of one GPU, W, held and not at work."""
         return self._plan.loaded_w
+
+    @property
+    def full_w(self) -> float:
+        """Power of one GPU at work, W, without any cap."""
+        return self._plan.active_w
+
+    @property
+    def cpu_load(self) -> float:
+        """Load of the CPUs that are its while it works."""
+        return self._plan.cpu_load
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it works now, at whatever rate."""
+        return self._working_since_ns is not None
+
+    @property
+    def kept_rate(self) -> float:
+        """What caps leave of its rate of work, 0..1."""
+        return self._pace.rate / FULL_RATE
 
     @property
     def cappable(self) -> bool:
@@ -185,6 +207,7 @@ class TrainingJob:
                 yield from self._leave.wait_to_start(self._needs_ns(), plan.setup_ns)
                 expected_ns = plan.setup_ns + self._needs_ns()
                 gang = self._gang = self._cluster.request(plan.name, plan.pool, plan.gpus, expected_ns)
+                gang.on_hosts = plan.on_hosts
                 yield gang.ready
                 if (yield from self._attempt(gang)):
                     self._status = "completed"

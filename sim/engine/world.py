@@ -18,7 +18,9 @@ from sim.engine.federated import Federated, FederatedPlan
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.plan import JobsPlan, RowsRecord
-from sim.engine.fleet.rows import Rows
+from sim.engine.fleet.power.control import PowerControl
+from sim.engine.fleet.power.plan import PowerPlan
+from sim.engine.fleet.rows import Rows, RowsOfPool
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.meter import Recorder
@@ -30,15 +32,22 @@ from sim.engine.tally import Tally
 from sim.engine.training import TrainingJob, TrainingPlan
 from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
+from sim.profiles.gpu_parts import SharedGPU
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import DAY_NS
 from sim.workload.allocations import Allocations
+from sim.workload.power_records import PowerLog
 from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
 from sim.workload.serving_records import ServingLog
 
 GIVE_UP_NS = 100 * 365 * DAY_NS
 """Simulated time after which work that never ends is reported instead of simulated."""
+NEVER_DONE = "the work was not done within 100 simulated years; give the scenario a 'duration'"
+NO_TIME = "the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'"
+FEWEST_COMPILED = 20_000
+"""Slots that all rows of jobs ask for together, from which on the compiled fleet takes them: fewer are given before it
+is loaded. Both leave the same."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,9 @@ class Pool:
 
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
     ``cpu_milli`` thousandths of cores and ``memory_mib`` of a node count where they are not None; ``shared``: parts of
-    a GPU may be given away; ``racks`` is the rack of each node. A ``logged`` pool is held by rows of tables of jobs
-    alone and its nodes are steady: they have no meters, but the log of who held them tells what they drew.
+    a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node. A ``logged`` pool is held by
+    rows of tables of jobs alone and its nodes are steady: they have no meters, but the log of who held them tells what
+    they drew.
     """
 
     name: str
@@ -64,6 +74,7 @@ class Pool:
     shared: bool = False
     racks: tuple[int, ...] = ()
     logged: bool = False
+    sharing: SharedGPU | None = None
 
     @property
     def shape(self) -> PoolShape:
@@ -77,6 +88,7 @@ class Pool:
             self.shared,
             self.racks,
             self.powered,
+            self.sharing,
         )
 
     @property
@@ -110,6 +122,7 @@ class Outcome:
     federated: tuple[FederatedRecord, ...] = ()
     rows: tuple[RowsRecord, ...] = ()
     allocations: Allocations | None = None
+    power: PowerLog | None = None
 
 
 def simulate(
@@ -130,6 +143,7 @@ def simulate(
     federated: Sequence[FederatedPlan] = (),
     rows: Sequence[JobsPlan] = (),
     signals: Mapping[str, Mapping[str, Signal]] | None = None,
+    power: PowerPlan | None = None,
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -145,6 +159,12 @@ def simulate(
     limited = {pool for limit in limits for pool in limit.pools}
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
+    others_run = any((training, services, serving, caps, limits, others, campaigns, federated))
+    asked = sum(int(plan.slots.sum()) for plan in rows)
+    if asked >= FEWEST_COMPILED and not others_run and all(pool.logged for pool in pools):
+        outcome = _compiled([pool.shape for pool in pools], rows, scheduler or FirstCome(), duration_ns)
+        if outcome is not None:
+            return outcome
     env = Clock()
     tally = Tally(recorder)
     recorder = tally if campaigns else recorder
@@ -154,7 +174,12 @@ def simulate(
     of_pool = {
         pool.name: [
             Node(
-                env, recorder, f"{pool.name}/{i}", pool.name, _units(pool, i, streams), powered=pool.powered_at_first(i)
+                env,
+                recorder,
+                f"{pool.name}/{i}",
+                pool.name,
+                units_of(pool, i, streams),
+                powered=pool.powered_at_first(i),
             )
             for i in range(pool.count)
         ]
@@ -179,10 +204,16 @@ def simulate(
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
     by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
     for cap in caps:
-        env.process(follow_caps(env, cap, by_name[cap.target]))
+        if tables is not None and cap.pool:
+            env.process(follow_caps(env, cap, RowsOfPool(tables, cap.target, cap.pool)))
+        else:
+            env.process(follow_caps(env, cap, by_name[cap.target]))
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     for search in searches:
         search.throttles = throttles
+    shared = (
+        PowerControl(env, power, cluster, nodes, tables, {job.name: job for job in jobs}) if power is not None else None
+    )
     if duration_ns is not None:
         env.run(until=duration_ns)
     else:
@@ -199,7 +230,7 @@ def simulate(
         for service in pools_running:
             if service.log().counts["too_long"]:
                 raise RunError(f"no request of '{service.name}' fits the KV cache of a replica: nothing can be served")
-        raise RunError("the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'")
+        raise RunError(NO_TIME)
     for node in nodes:
         node.settle()
     outcome = Outcome(
@@ -212,6 +243,7 @@ def simulate(
         campaigns=tuple(search.record() for search in searches),
         federated=tuple(fleet.record() for fleet in fleets),
         rows=tables.records() if tables is not None else (),
+        power=shared.log() if shared is not None else None,
         allocations=tables.log.allocations(env.now_ns) if tables is not None else None,
     )
     for service in pools_running:
@@ -219,8 +251,24 @@ def simulate(
     return outcome
 
 
-def _units(pool: Pool, i: int, streams: Streams) -> NodeHardware:
-    """The hardware of one node, its GPUs drawn from their fleet: lognormal factors of mean 1, taken together."""
+def _compiled(
+    pools: Sequence[PoolShape], rows: Sequence[JobsPlan], scheduler: Scheduler, duration_ns: int | None
+) -> Outcome | None:
+    """The same by the compiled fleet; None where it does not know how."""
+    from sim.engine.fleet.fast_rows import run_rows, suits  # Numba takes half a second to import
+
+    if not suits(pools, rows, scheduler):
+        return None
+    run = run_rows(pools, rows, scheduler, duration_ns=duration_ns, give_up_ns=GIVE_UP_NS)
+    if duration_ns is None and not run.finished:
+        raise RunError(NEVER_DONE)
+    if not run.end_ns:
+        raise RunError(NO_TIME)
+    return Outcome(run.end_ns, (), (), (), run.events, rows=run.records, allocations=run.allocations)
+
+
+def units_of(pool: Pool, i: int, streams: Streams) -> NodeHardware:
+    """The hardware of node ``i`` of a pool, its GPUs drawn from their fleet: lognormal factors of mean 1, together."""
     if not pool.unit_spread or pool.hardware.gpu is None:
         return pool.hardware
     drawn = streams(f"units/{pool.name}/{i}").normal(0.0, pool.unit_spread, pool.hardware.slots)
@@ -234,4 +282,4 @@ def _run_until_done(env: Clock, work: Sequence[simpy.Event]) -> None:
     except RuntimeError as error:
         raise RunError(f"the run came to a stop before its work was done: {error}") from None
     if not done.triggered:
-        raise RunError("the work was not done within 100 simulated years; give the scenario a 'duration'")
+        raise RunError(NEVER_DONE)

@@ -16,6 +16,7 @@ from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile, Region
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.model import ModelProfile
+from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile
 from sim.profiles.stack import StackProfile
 from sim.profiles.training_stack import TrainingStackProfile
@@ -30,7 +31,8 @@ AnyProfile = Annotated[
     | TrainingStackProfile
     | FuelsProfile
     | GridsProfile
-    | FailuresProfile,
+    | FailuresProfile
+    | SlicesProfile,
     Field(discriminator="kind"),
 ]
 Kind = TypeVar("Kind", bound=Profile)
@@ -167,6 +169,10 @@ class Catalog:
     def failures(self, name: str) -> FailuresProfile:
         """A set of parts that fail by name. Raises ``InputError``."""
         return self._of_kind(name, FailuresProfile)
+
+    def slices(self, name: str) -> SlicesProfile:
+        """The ways to cut a GPU by name. Raises ``InputError``."""
+        return self._of_kind(name, SlicesProfile)
 
     def fuels(self, name: str) -> FuelsProfile:
         """A set of factors of fuels by name. Raises ``InputError``."""

@@ -173,7 +173,10 @@ class Chip(Spec):
 
 
 class GPUProfile(Profile):
-    """One accelerator. Serving needs its ``chip``, which a TPU, made of a few large matrix units, has not."""
+    """One accelerator. Serving needs its ``chip``, which a TPU, made of a few large matrix units, has not.
+
+    ``slices`` names the profile of how it can be cut (MIG); without it, it cannot.
+    """
 
     kind: Literal["gpu"]
     tdp: SourcedPower
@@ -183,14 +186,17 @@ class GPUProfile(Profile):
     chip: Chip | None = None
     memory: Memory
     link: Link
+    slices: str | None = None
     embodied: Embodied
     materials: GPUMaterials | None = None
     calibration: Calibration | None = None
 
     @model_validator(mode="after")
-    def _states_rise(self) -> GPUProfile:
+    def _holds_together(self) -> GPUProfile:
         if not self.power.idle.value <= self.power.loaded.value < self.tdp.value:
             raise PydanticCustomError("order", "needs idle <= loaded < tdp")
+        if self.slices is not None and self.chip is None:
+            raise PydanticCustomError("chip", "'slices' needs the 'chip', whose multiprocessors they share out")
         clock = self.power.clock
         if clock is not None and clock.still is not None and not clock.still.value <= self.power.loaded.value:
             raise PydanticCustomError("order", "needs clock.still <= loaded")

@@ -19,8 +19,20 @@ if TYPE_CHECKING:
 
 LEDGER, JOBS, REQUESTS = "ledger.parquet", "jobs.parquet", "requests.parquet"
 DRAWS, POWER_TRACE, TRIALS = "draws.parquet", "power_trace.parquet", "trials.parquet"
+STINTS, CLUSTER = "stints.parquet", "cluster.parquet"
+JOB_ENERGY, ATTRIBUTION = "job_energy.parquet", "attribution.parquet"
 SUMMARY, SCENARIO, MANIFEST = "summary.json", "scenario.yaml", "manifest.json"
-NAMES = frozenset({LEDGER, JOBS, REQUESTS, DRAWS, POWER_TRACE, TRIALS, SUMMARY, SCENARIO, MANIFEST})
+OPTIONAL = {
+    DRAWS: "draw_table",
+    TRIALS: "trial_table",
+    POWER_TRACE: "trace_table",
+    STINTS: "stint_table",
+    CLUSTER: "cluster_table",
+    JOB_ENERGY: "job_energy_table",
+    ATTRIBUTION: "attribution_table",
+}
+"""Tables that some runs have, by their file."""
+NAMES = frozenset({LEDGER, JOBS, REQUESTS, *OPTIONAL, SUMMARY, SCENARIO, MANIFEST})
 """All that a run writes."""
 
 
@@ -95,12 +107,10 @@ def _write_all(results: Results, folder: Path) -> None:
     pq.write_table(results.job_table, folder / JOBS, compression="zstd")
     if results.request_table is not None:
         _write_groups(results.request_table, folder / REQUESTS)
-    if results.draw_table is not None:
-        pq.write_table(results.draw_table, folder / DRAWS, compression="zstd")
-    if results.trial_table is not None:
-        pq.write_table(results.trial_table, folder / TRIALS, compression="zstd")
-    if results.trace_table is not None:
-        pq.write_table(results.trace_table, folder / POWER_TRACE, compression="zstd")
+    for name, attribute in OPTIONAL.items():
+        table = getattr(results, attribute)
+        if table is not None:
+            pq.write_table(table, folder / name, compression="zstd")
     (folder / SUMMARY).write_text(to_json(results.summary), encoding="utf-8")
     (folder / SCENARIO).write_text(to_yaml(results.scenario), encoding="utf-8")
     files = sorted(path for path in folder.iterdir())
@@ -170,7 +180,5 @@ def read(folder: Path) -> Results:
         start_ns=start_ns,
         job_table=read_parquet(folder / JOBS),
         request_table=RequestTables.of(read_parquet(folder / REQUESTS)) if REQUESTS in hashes else None,
-        draw_table=read_parquet(folder / DRAWS) if DRAWS in hashes else None,
-        trial_table=read_parquet(folder / TRIALS) if TRIALS in hashes else None,
-        trace_table=read_parquet(folder / POWER_TRACE) if POWER_TRACE in hashes else None,
+        **{attribute: read_parquet(folder / name) for name, attribute in OPTIONAL.items() if name in hashes},
     )

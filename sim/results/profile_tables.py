@@ -17,6 +17,7 @@ from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
+from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile, Source, Sourced
 from sim.profiles.stack import StackProfile
 from sim.profiles.training_stack import TrainingStackProfile
@@ -24,17 +25,19 @@ from sim.results.tables import plain_table
 
 
 def catalog_table(catalog: Catalog) -> RenderableType:
-    """Every profile with the figures one chooses by: machines, models, stacks, facts about electricity, failures."""
+    """Every profile with the figures one chooses by: machines, models, stacks, electricity, failures, slices."""
     machines = plain_table("machine", "power", "size", "embodied kg")
     models = plain_table("model", "parameters", "active", "KV of a token")
     stacks = plain_table("stack", "of", "title")
     electricity = plain_table("electricity", "basis", "of", "title")
     failures = plain_table("failures", "parts", "title")
-    for table in (machines, models, stacks, electricity, failures):
+    slices = plain_table("slices", "kinds", "title")
+    for table in (machines, models, stacks, electricity, failures, slices):
         table.columns[0].no_wrap = True
     electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
     stacks.columns[2].no_wrap, stacks.columns[2].justify = False, "left"
-    failures.columns[2].no_wrap, failures.columns[2].justify = False, "left"
+    for table in (failures, slices):
+        table.columns[2].no_wrap, table.columns[2].justify = False, "left"
     for name in catalog.paths():
         profile = catalog.read(name)
         match profile:
@@ -50,11 +53,13 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 electricity.add_row(name, profile.basis, f"{len(profile.regions)} regions", profile.title)
             case FailuresProfile():
                 failures.add_row(name, str(len(profile.components)), profile.title)
+            case SlicesProfile():
+                slices.add_row(name, str(len(profile.slices)), profile.title)
             case _:
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
-    return Group(machines, models, stacks, electricity, failures)
+    return Group(machines, models, stacks, electricity, failures, slices)
 
 
 def _substances(profile: FuelsProfile) -> str:

@@ -10,11 +10,14 @@ import numpy as np
 
 from sim.accounting.ledger import OUTSIDE, Ledger
 from sim.results import charts
+from sim.results.attribution import attribution_grids
+from sim.results.batches import batch_grids, batch_remarks
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import HEADLINE
+from sim.results.cluster_report import cluster_pictures
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
-from sim.results.formats import mass, number
+from sim.results.formats import mass, number, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import (
     ACTIVITY_WORDS,
@@ -26,6 +29,7 @@ from sim.results.jobs import (
     throttle_remarks,
     unproductive,
 )
+from sim.results.power_limits import power_grids
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, SECONDS_PER_NS
@@ -38,6 +42,9 @@ MOST_SAMPLES = 1500
 MOST_STEPS = 400
 """Bins drawn in a power chart; a longer run is drawn by the mean power of equal groups of bins."""
 
+MOST_COLUMNS = 11
+"""Of a table; one with more is turned, a line for each of its columns, where that is less."""
+
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;max-width:900px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid #ddd;padding-bottom:.2rem}
@@ -48,8 +55,14 @@ th:first-child,td:first-child{text-align:left}tr.total td{font-weight:600;border
 .headline div{background:#f4f6f8;border-radius:6px;padding:.6rem 1rem;flex:1 1 9rem}
 .headline b{display:block;font-size:1.35rem}.note{color:#555;font-size:.9rem}
 svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#444}.grid{stroke:#e4e4e4}
+figure{margin:1.2rem 0;break-inside:avoid}h3{font-size:1rem}h4{font-size:.9rem;margin:.4rem 0 0;font-weight:500}
+.job{stroke:#fff;stroke-width:.4}
 .legend span{margin-right:1rem;white-space:nowrap}
 .legend i{display:inline-block;width:.8em;height:.8em;margin-right:.35em}
+@media (prefers-color-scheme:dark){body{background:#15181b;color:#e4e4e4}h2,th,td{border-color:#333}
+.headline div{background:#22272c}.note{color:#aaa}svg text{fill:#bbb}.grid{stroke:#333}svg rect[fill="#fff"]{fill:none}
+.job{stroke:#15181b}}
+@media print{body{max-width:none;margin:0}svg,i,.headline div{break-inside:avoid;print-color-adjust:exact}}
 """
 
 
@@ -71,6 +84,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, total: Seque
     def line(cells: Sequence[str], tag: str = "td") -> str:
         return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
 
+    if len(header) > MOST_COLUMNS and total is None and len(rows) < len(header):
+        header, rows = turned((header, [[*row] for row in rows]))
     body = "".join(f"<tr>{line(row)}</tr>" for row in rows)
     last = f'<tr class="total">{line(total)}</tr>' if total is not None else ""
     return f"<table><tr>{line(header, 'th')}</tr>{body}{last}</table>"
@@ -85,6 +100,11 @@ def _run(run: Results) -> str:
     parts.append("<h2>Who it is for</h2>" + _table(*workload_grid(summary)))
     if summary.get("jobs"):
         parts.append(_jobs(summary))
+    if summary.get("batch") or run.cluster_table is not None:
+        parts.append(_cluster(run))
+    if summary.get("power_limits"):
+        grids = "".join(_table(header, rows) for header, rows in power_grids(summary))
+        parts.append(f"<h2>Shared power</h2>{grids}")
     if run.trace_table is not None:
         parts.append(_traces(run.power_trace()))
     if summary.get("campaigns"):
@@ -176,6 +196,18 @@ def _jobs(summary: Mapping[str, Any]) -> str:
     grids = "".join(_table(header, rows) for header, rows in job_grids(summary))
     remarks = "".join(f"<p><b>{escape(remark)}</b></p>" for remark in throttle_remarks(summary))
     return f"<h2>Jobs</h2>{grids}{_steps(step_splits(summary))}{_faults(unproductive(summary))}{remarks}"
+
+
+def _cluster(run: Results) -> str:
+    """Jobs as rows with their figures, and what there is to draw of the cluster over time."""
+    grids = remarks = pictures = ""
+    if run.summary.get("batch"):
+        shown = [*attribution_grids(run.summary), *batch_grids(run.summary)]
+        grids = "".join(_table(header, rows) for header, rows in shown)
+        remarks = "".join(f'<p class="note">{escape(remark)}</p>' for remark in batch_remarks(run.summary))
+    if run.cluster_table is not None:
+        pictures = cluster_pictures(run.stint_table, run.cluster_table, run.job_table)
+    return f"<h2>The cluster and its jobs</h2>{grids}{remarks}{pictures}"
 
 
 def _steps(splits: Mapping[str, Mapping[str, float]]) -> str:

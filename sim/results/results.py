@@ -34,6 +34,10 @@ class Results:
     draw_table: pa.Table | None = None
     trial_table: pa.Table | None = None
     trace_table: pa.Table | None = None
+    stint_table: pa.Table | None = None
+    cluster_table: pa.Table | None = None
+    job_energy_table: pa.Table | None = None
+    attribution_table: pa.Table | None = None
 
     def ledger(self) -> pd.DataFrame:
         """One row per time bin and key: ``start`` (UTC), ``start_ns``, ``end_ns``, the key's names, J, slot-ns."""
@@ -43,7 +47,7 @@ class Results:
         return frame
 
     def jobs(self) -> pd.DataFrame:
-        """One row a training job."""
+        """One row a job: of a training, or of a workload of jobs."""
         frame: pd.DataFrame = self.job_table.to_pandas()
         return frame
 
@@ -52,6 +56,43 @@ class Results:
         if self.trial_table is None:
             raise KeyError("this run had no campaign; give it a workload of the kind 'campaign'")
         frame: pd.DataFrame = self.trial_table.to_pandas()
+        return frame
+
+    def stints(self) -> pd.DataFrame:
+        """One row each time a job of a workload of jobs held something: on which nodes, from when to when. Raises
+        ``KeyError`` where there was no such workload."""
+        if self.stint_table is None:
+            raise KeyError("this run had no jobs as rows; give it a workload of the kind 'jobs'")
+        frame: pd.DataFrame = self.stint_table.to_pandas()
+        return frame
+
+    def cluster(self) -> pd.DataFrame:
+        """One row a time bin of each series of a cluster of jobs: slots held, jobs waiting and running, and power under
+        limits. Raises ``KeyError`` where there was no workload of jobs."""
+        if self.cluster_table is None:
+            raise KeyError("this run had no jobs as rows; give it a workload of the kind 'jobs'")
+        frame: pd.DataFrame = self.cluster_table.to_pandas()
+        return frame
+
+    def job_energy(self) -> pd.DataFrame:
+        """One row for each job as a row and time bin in which it held anything: whose it is, J of IT energy,
+        slot-seconds.
+
+        Raises ``KeyError`` where there was no workload of jobs.
+        """
+        if self.job_energy_table is None:
+            raise KeyError("this run had no jobs as rows; give it a workload of the kind 'jobs'")
+        frame: pd.DataFrame = self.job_energy_table.to_pandas()
+        return frame
+
+    def attribution(self) -> pd.DataFrame:
+        """One row a job as a row that ever held anything: the energy, carbon, water and cost that it answers for.
+
+        Raises ``KeyError`` where there was no workload of jobs.
+        """
+        if self.attribution_table is None:
+            raise KeyError("this run had no jobs as rows; give it a workload of the kind 'jobs'")
+        frame: pd.DataFrame = self.attribution_table.to_pandas()
         return frame
 
     def requests(self) -> pd.DataFrame:

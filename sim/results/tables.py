@@ -10,12 +10,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sim.results.batches import batch_grids
+from sim.results.attribution import attribution_grids
+from sim.results.batches import batch_grids, batch_remarks
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
-from sim.results.formats import Grid, mass, number, share
+from sim.results.formats import Grid, mass, number, share, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttle_remarks
+from sim.results.power_limits import power_grids
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, NS_PER_S
 
@@ -43,8 +45,12 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     if summary.get("jobs"):
         parts += [grid_table(grid) for grid in job_grids(summary)]
         parts += [Text(remark, style="yellow") for remark in throttle_remarks(summary)]
+    parts += [grid_table(grid) for grid in attribution_grids(summary)]
     if summary.get("batch"):
         parts += [grid_table(grid) for grid in batch_grids(summary)]
+        parts += [Text(remark, style="dim") for remark in batch_remarks(summary)]
+    if summary.get("power_limits"):
+        parts += [grid_table(grid) for grid in power_grids(summary)]
     if summary.get("campaigns"):
         parts += [grid_table(grid) for grid in campaign_grids(summary)]
     if summary.get("federated"):
@@ -93,12 +99,6 @@ def grid_table(grid: Grid) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
-
-
-def turned(grid: Grid) -> Grid:
-    """Its columns as rows."""
-    header, rows = grid
-    return [header[0], *(row[0] for row in rows)], [list(line) for line in zip(header, *rows, strict=True)][1:]
 
 
 def _wide(grid: Grid) -> int:

@@ -7,14 +7,17 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.accounting.attribution import attribute
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
+from sim.accounting.power_limits import domain_series
+from sim.accounting.queueing import cluster_series
 from sim.build.accounting import accounting_plan
 from sim.build.built import Built
 from sim.build.places import UnplacedError, placed
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sim.results.requests import RequestTables
+    from sim.workload.job_energy import JobsEnergy
 
 
 def run_loaded(loaded: Loaded) -> Results:
@@ -59,18 +63,28 @@ def run_loaded(loaded: Loaded) -> Results:
     last = ended(built)
     run = last.run
     summary = environmental(run, loaded)
+    attributed = attribution(run.job_energy, run.ledger, loaded) if run.job_energy is not None else None
+    from sim.results.attribution import job_energy_table
     from sim.results.frames import job_table, trial_table
+    from sim.results.job_rows import cluster_rows, jobs_table, stint_rows
+
+    rows = last.batches
+    domains = domain_series(last.outcome.power, run.ledger.edges_ns)
 
     return Results(
-        summary={**summary, **run.activity, "events": run.events},
+        summary={**summary, **_summed(attributed), **run.activity, "events": run.events},
         scenario=loaded.resolved(),
         manifest=_manifest(loaded, time.perf_counter() - began),
         energy=run.ledger,
         start_ns=scenario.start_ns,
-        job_table=job_table(last.outcome.jobs),
+        job_table=jobs_table(job_table(last.outcome.jobs), rows),
         request_table=_requests(scenario, last),
         trial_table=trial_table(last.outcome.campaigns) if last.outcome.campaigns else None,
         trace_table=_traces(scenario, built, last),
+        stint_table=stint_rows(rows) if rows else None,
+        cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns), domains) if rows or domains else None,
+        job_energy_table=job_energy_table(run.job_energy) if run.job_energy is not None else None,
+        attribution_table=attributed.table if attributed is not None else None,
     )
 
 
@@ -104,11 +118,35 @@ def environmental(run: Simulated, loaded: Loaded) -> dict[str, Any]:
     return _environmental(loaded.document, loaded.answers, plan, run.ledger, run.activity)
 
 
+@dataclass(frozen=True, eq=False)
+class Attributed:
+    """What jobs answer for: the part of the summary, and a row a job."""
+
+    summary: Mapping[str, Any]
+    table: pa.Table
+
+
+def attribution(jobs: JobsEnergy, ledger: Ledger, loaded: Loaded) -> Attributed:
+    """What the jobs of a run answer for, under a scenario that would have simulated the same. Raises as ``reprice``."""
+    from sim.results.attribution import attribution_summary, attribution_table
+
+    plan = accounting_plan(loaded.answers)
+    found = attribute(ledger, plan, jobs, loaded.scenario.accounting.attribution.idle)
+    return Attributed(attribution_summary(found, plan), attribution_table(found, plan))
+
+
+def _summed(found: Attributed | None) -> dict[str, Any]:
+    """The part of the summary that a run without jobs has not."""
+    return {"attribution": found.summary} if found is not None else {}
+
+
 def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     """What the policies and routes of a scenario ask of signals that these do not give; a run refuses it."""
     resolved, document = loaded.answers, loaded.document
     scheduled = any(job.schedule is not None or job.place is not None for job in resolved.jobs.values())
-    if not scheduled and not resolved.parts.policies and not resolved.parts.routes:
+    scheduler = resolved.parts.cluster.scheduler if resolved.parts.cluster is not None else None
+    looking = scheduler is not None and bool(scheduler.looks_at)
+    if not scheduled and not looking and not resolved.parts.policies and not resolved.parts.routes:
         return ()
     signals = {name: shown(site.grid) for name, site in accounting_plan(resolved).sites.items()}
     try:
@@ -139,9 +177,15 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
     loaded = load_scenario(results.scenario, overrides, catalog, activity_files=False)
     run = run_of(results)
     summary = environmental(run, loaded)
+    attributed = None
+    if results.job_energy_table is not None:
+        from sim.results.attribution import jobs_energy_of
+
+        drawn = jobs_energy_of(results.job_energy_table, results.energy)
+        attributed = attribution(drawn, results.energy, loaded)
     manifest = _manifest(loaded, time.perf_counter() - began, results.manifest["inputs_sha256"])
     return Results(
-        summary={**summary, **run.activity, "events": run.events},
+        summary={**summary, **_summed(attributed), **run.activity, "events": run.events},
         scenario=loaded.resolved(),
         manifest={
             **{name: results.manifest[name] for name in ("bin_chosen",) if name in results.manifest},
@@ -154,6 +198,10 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         request_table=results.request_table,
         trial_table=results.trial_table,
         trace_table=results.trace_table,
+        stint_table=results.stint_table,
+        cluster_table=results.cluster_table,
+        job_energy_table=results.job_energy_table,
+        attribution_table=attributed.table if attributed is not None else None,
     )
 
 
@@ -237,7 +285,8 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
     elif wanted.per == "trained-token":
         done = activity["jobs"][wanted.of]["step"]["tokens"]
     elif wanted.per == "gpu-hour":
-        done = {**activity["jobs"], **activity.get("campaigns", {})}[wanted.of]["gpu_hours"]
+        held = {**activity["jobs"], **activity.get("campaigns", {}), **activity.get("batch", {})}
+        done = held[wanted.of]["gpu_hours"]
     elif wanted.per == "round":
         done = float(activity["federated"][wanted.of]["rounds"])
     elif wanted.per == "trial":
@@ -353,7 +402,9 @@ def profiles_used(resolved: Resolved) -> Sequence[str]:
         names |= (
             {failures.profile} if isinstance(failures, ComponentFailures) and failures.profile is not None else set()
         )
-        names |= {machine.node.name, machine.cpu.name} | ({machine.gpu.name} if machine.gpu is not None else set())
+        board = machine.board
+        names |= {machine.whole_node.name, machine.cpu.name} | ({board.name} if board is not None else set())
+        names |= {board.slices} if machine.uncut is not None and board is not None and board.slices else set()
     return sorted(names)
 
 

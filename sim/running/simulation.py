@@ -9,8 +9,10 @@ from typing import Any
 from sim.accounting.batch import batch_metrics
 from sim.accounting.campaigns import campaign_metrics
 from sim.accounting.federated import federated_metrics
+from sim.accounting.job_tally import JobTally
 from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
+from sim.accounting.power_limits import power_metrics
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.accounting.training import step_metrics
 from sim.accounting.watch import Watched, WatchingRecorder
@@ -18,20 +20,25 @@ from sim.build.built import Built
 from sim.build.caps import policy_log
 from sim.build.routes import moved_tokens, route_metrics, with_network
 from sim.engine import world
+from sim.engine.fleet.logged import PowerStates
 from sim.engine.meter import Draw
 from sim.engine.world import Outcome
 from sim.rng import Streams
 from sim.running.batches import batches
+from sim.running.metering import energy_of_jobs
+from sim.workload.job_energy import JobsEnergy
 from sim.workload.jobs.batch import Batch
 
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """What a run did, before anything is priced. ``activity`` is the summary's part that no price changes."""
+    """What a run did, before anything is priced. ``activity`` is the summary's part that no price changes;
+    ``job_energy`` what the jobs of tables drew, where there are any."""
 
     ledger: Ledger
     activity: Mapping[str, Any]
     events: int
+    job_energy: JobsEnergy | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +63,20 @@ def ended(built: Built) -> Ended:
     bins = built.bins.begun()
     recorder = LedgerRecorder(built.sites, bins)
     watching = WatchingRecorder(recorder, [plan.watch for plan in built.traces])
+    books = watching if built.traces else recorder
+    tally = JobTally(books, bins)
     outcome = world.simulate(
         built.pools,
         built.training,
         built.services,
         duration_ns=built.duration_ns,
         streams=Streams(built.seed),
-        recorder=watching if built.traces else recorder,
+        recorder=tally if built.batches else books,
         serving=[(plan, keep()) for plan, keep in built.serving],
         next_edge=bins.next_look,
         caps=built.caps,
         limits=built.limits,
+        power=built.power,
         scheduler=built.scheduler,
         others=built.others,
         campaigns=built.campaigns,
@@ -78,6 +88,7 @@ def ended(built: Built) -> Ended:
         end_ns = min(move.end_ns, outcome.end_ns)
         if move.watts and end_ns > move.start_ns:
             recorder.record(move.pool, [Draw("", WAN, move.workload, "active", move.watts, 0)], move.start_ns, end_ns)
+    job_energy = energy_of_jobs(built, outcome, PowerStates.always_on(), recorder, tally)
     ledger = recorder.ledger(outcome.end_ns)
     tokens = moved_tokens(ledger, built.routes)
     ledger = with_network(ledger, built.routes, tokens)
@@ -94,10 +105,12 @@ def ended(built: Built) -> Ended:
         activity["placements"] = {move.workload: move.as_dict() for move in built.moved}
     if built.cappings:
         activity["policies"] = policy_log(built.cappings, outcome.end_ns)
-    rows = batches(built, outcome, None)
+    joules = job_energy.energy.joules(len(job_energy.labels)) if job_energy is not None else None
+    rows = batches(built, outcome, joules)
     if rows:
         activity["batch"] = {batch.workload: batch_metrics(batch) for batch in rows}
-    return Ended(Simulated(ledger, activity, outcome.events), outcome, energies, watching.watched, rows)
+    run = Simulated(ledger, activity, outcome.events, job_energy)
+    return Ended(run, outcome, energies, watching.watched, rows)
 
 
 def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEnergy]) -> dict[str, Any]:
@@ -111,6 +124,8 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
         activity["campaigns"] = {record.workload: campaign_metrics(record) for record in outcome.campaigns}
     if outcome.federated:
         activity["federated"] = {record.workload: federated_metrics(record, ledger) for record in outcome.federated}
+    if outcome.power is not None:
+        activity["power_limits"] = power_metrics(outcome.power)
     if outcome.throttling:
         activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
     return activity

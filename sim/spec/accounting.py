@@ -46,6 +46,16 @@ class FunctionalUnit(Spec):
         return self
 
 
+class Attribution(Spec):
+    """What jobs, and users, accounts and queues answer for: their own, and by a rule what nobody held.
+
+    ``apart`` leaves that nobody's. ``by-use`` gives it in each bin to those who were on the same pool, by the energy
+    that they drew there; ``by-reservation`` by the slots that they held, at work or not.
+    """
+
+    idle: Literal["apart", "by-use", "by-reservation"] = "apart"
+
+
 class Accounting(Spec):
     """Lifetimes have no default: they decide the embodied share."""
 
@@ -56,6 +66,7 @@ class Accounting(Spec):
     )
     embodied: Embodied = Field(default_factory=Embodied)
     functional_unit: FunctionalUnit | None = None
+    attribution: Attribution = Field(default_factory=Attribution)
     outside: dict[str, dict[str, CarbonIntensity]] = Field(
         default_factory=dict,
         description="Carbon intensity where the devices of a federated workload are, by workload and kind of device.",

@@ -11,6 +11,7 @@ from sim.kinds import Choice
 from sim.quantities import Duration
 from sim.spec.fabric import FabricSpec
 from sim.spec.failures import NodesFail, SpareNodes
+from sim.spec.sharing import SharingSpec
 from sim.validation import LONGEST_NAME, Spec
 
 MOST_NODES = 100_000
@@ -20,13 +21,39 @@ class Wanted(NamedTuple):
     """GPUs that a workload may come to hold at once in one pool; in the only one with GPUs, where none is named.
 
     ``field`` names one of several groups of replicas, and is empty where a workload is all of one kind. Slots of
-    ``any_node`` may be sockets of a node without GPUs.
+    ``any_node`` may be sockets of a node without GPUs. ``sockets`` above 0: it asks for ``gpus`` times so many sockets
+    of hosts instead, and for the slots that go with them.
     """
 
     field: str
     pool: str | None
     gpus: int
     any_node: bool = False
+    sockets: int = 0
+
+
+class MIGSpec(Spec):
+    """Each GPU cut into instances, all of one kind: a slot of the pool is then an instance, and its GPU too.
+
+    What is asked of a GPU of such a pool, in watts, in hours or in numbers, is asked of an instance.
+    """
+
+    layout: list[str] = Field(
+        min_length=1, max_length=16, description="The instances on each GPU, e.g. [3g.40gb, 3g.40gb]."
+    )
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> MIGSpec:
+        if len(set(self.layout)) > 1:
+            raise PydanticCustomError(
+                "mig", "the slots of a pool are of one size: give all instances of 'layout' the same kind"
+            )
+        return self
+
+    @property
+    def instance(self) -> str:
+        """The kind of its instances."""
+        return self.layout[0]
 
 
 class NodePool(Spec):
@@ -45,6 +72,12 @@ class NodePool(Spec):
     rack_nodes: int | None = Field(
         default=None, ge=1, le=MOST_NODES, strict=True, description="Nodes in a rack; all in one, if absent."
     )
+    mig: MIGSpec | None = Field(default=None, description="How its GPUs are cut (MIG); they are whole, if absent.")
+    sharing: SharingSpec | None = Field(
+        default=None,
+        description="How jobs that ask for parts of a GPU share one; absent: nobody disturbs anybody, as long as the "
+        "parts add up.",
+    )
     fabric: FabricSpec | None = Field(
         default=None, description="What joins its nodes; needed where a model is trained on more than share a link."
     )
@@ -60,6 +93,14 @@ class NodePool(Spec):
         return self.count - (self.spares.count if self.spares is not None else 0)
 
     @model_validator(mode="after")
+    def _joined_whole(self) -> NodePool:
+        if self.mig is not None and self.fabric is not None:
+            raise PydanticCustomError("mig", "'fabric' joins whole GPUs: instances of 'mig' do not reach each other")
+        if self.mig is not None and self.sharing is not None:
+            raise PydanticCustomError("mig", "'sharing' is of whole GPUs; 'mig' has cut these already")
+        return self
+
+    @model_validator(mode="after")
     def _nodes_left(self) -> NodePool:
         if self.given_away < 1:
             raise PydanticCustomError("spares", "has no more nodes than spares: 'count' includes them")
@@ -70,6 +111,11 @@ class SchedulerSpec(Choice):
     """Who of those that wait for GPUs gets them next."""
 
     family: ClassVar[str] = "scheduler"
+
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The signals that it looks at, of the site of each pool: ``carbon``, ``marginal`` or ``price``."""
+        return ()
 
     @property
     def names_pools(self) -> tuple[str, ...]:

@@ -55,6 +55,9 @@ class TraceJobs(JobSource):
     kind: Literal["trace"]
     file: str
     tasks: str | None = Field(default=None, description="The table of tasks beside Alibaba's table of jobs of 2020.")
+    loads: str | None = Field(
+        default=None, description="A table of what jobs draw over time: job_id, offset_s, gpu_w, cpu_load."
+    )
     format: Annotated[str, NameIn("job trace")] | None = None
     zone: Zone = None
     processors: Literal["slots", "cores"] | None = Field(
@@ -77,7 +80,11 @@ class TraceJobs(JobSource):
     zero_runtime: Literal["leave-out"] | PositiveDuration | None = Field(
         default=None, description="Jobs that started and ran for 0 s: leave them out, or how long they run."
     )
-    align: Literal["start", "clock"] = "start"
+    align: Literal["start", "clock"] = Field(
+        default="start",
+        description="Whether the run starts with the trace (or its window), or by the trace's clock: jobs submitted "
+        "before the run starts are left out then.",
+    )
     window: JobWindow | None = None
     rate_scale: Rate = 1.0
     jobs: Annotated[int, Field(ge=1, strict=True)] | None = Field(
@@ -86,6 +93,6 @@ class TraceJobs(JobSource):
 
     @property
     def files(self) -> tuple[tuple[KeyPath, str], ...]:
-        """The trace, and its second table where there is one."""
-        second = () if self.tasks is None else ((("tasks",), self.tasks),)
-        return ((("file",), self.file), *second)
+        """The trace, and the tables beside it."""
+        beside: dict[str, str | None] = {"file": self.file, "tasks": self.tasks, "loads": self.loads}
+        return tuple(((name,), file) for name, file in beside.items() if file is not None)

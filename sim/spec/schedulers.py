@@ -129,6 +129,11 @@ class Spot(Placed):
     regular: SchedulerSpec
 
     @property
+    def looks_at(self) -> tuple[str, ...]:
+        """What the other looks at."""
+        return self.regular.looks_at
+
+    @property
     def names_pools(self) -> tuple[str, ...]:
         """Its own and those of the other."""
         return super().names_pools + self.regular.names_pools
@@ -142,6 +147,11 @@ class CarbonAware(SchedulerSpec):
     kind: Literal["carbon-aware"]
     signal: Literal["carbon", "marginal", "price"]
     then: SchedulerSpec
+
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """Its signal, and what the other looks at."""
+        return (self.signal, *self.then.looks_at)
 
     @property
     def names_pools(self) -> tuple[str, ...]:

@@ -100,6 +100,17 @@ class Steps(Spec):
 
 
 JobWork = Annotated[GPUHours | Steps | ModelWork, Field(discriminator="kind")]
+"""What a gang of GPUs does."""
+
+
+class SocketHours(Spec):
+    """Work of hosts' CPUs alone, given as hours of their sockets; the job's ``cpu_load`` says how hard they work."""
+
+    kind: Literal["socket-hours"]
+    socket_hours: float = Field(gt=0, le=1e10)
+
+
+TrainingWork = Annotated[GPUHours | Steps | ModelWork | SocketHours, Field(discriminator="kind")]
 """What the gang of a training job does."""
 
 EveryOrLaw = Annotated[
@@ -145,14 +156,17 @@ class Checkpoint(Spec):
 
 
 class Training(Workload):
-    """A job that holds a gang of GPUs until its work is done."""
+    """A job that holds a gang of GPUs until its work is done; or of sockets, with the GPUs that hang on them idle."""
 
     counts: ClassVar[tuple[str, ...]] = ("gpu-hour", "trained-token")
 
     kind: Literal["training"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
-    gpus: int = Field(ge=1, le=MOST_GPUS, strict=True)
-    work: JobWork
+    gpus: int = Field(default=0, ge=0, le=MOST_GPUS, strict=True, description="Of the gang; or give 'sockets'.")
+    sockets: int = Field(
+        default=0, ge=0, le=MOST_GPUS, strict=True, description="Of hosts, for work of kind socket-hours."
+    )
+    work: TrainingWork
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while the job works, e.g. 0.1.")
     start_after: Duration = Field(default="0 s", validate_default=True)
     setup: Duration = Field(
@@ -170,6 +184,16 @@ class Training(Workload):
     place: LowestPlace | None = Field(default=None, description="Chooses the pool, in place of 'pool'.")
     smoothing: SmoothingChoice | None = Field(default=None, description="What its boards burn to swing less.")
     trace: Trace | None = Field(default=None, description="Keeps its power over time, within steps.")
+
+    @model_validator(mode="after")
+    def _gpus_or_sockets(self) -> Training:
+        if (self.gpus > 0) == (self.sockets > 0):
+            raise PydanticCustomError("gpus", "needs either 'gpus' or 'sockets' above zero")
+        if (self.work.kind == "socket-hours") != (self.sockets > 0):
+            raise PydanticCustomError("sockets", "'sockets' and work of kind socket-hours go together")
+        if self.sockets and self.place is not None:
+            raise PydanticCustomError("place", "'place' chooses among pools of GPUs; give 'pool'")
+        return self
 
     @model_validator(mode="after")
     def _one_place(self) -> Training:
@@ -191,6 +215,8 @@ class Training(Workload):
     @property
     def wanted(self) -> tuple[Wanted, ...]:
         """Its gang; in the pool where its data lies, as long as it has not chosen one."""
+        if self.sockets:
+            return (Wanted("", self.pool, 1, any_node=True, sockets=self.sockets),)
         return (Wanted("", self.place.home if self.place is not None else self.pool, self.gpus),)
 
 
@@ -253,14 +279,22 @@ class Batching(Spec):
 
 
 class Inference(Workload):
-    """A service of equal replicas that share one queue, first come first served."""
+    """A service of equal replicas that share one queue, first come first served.
+
+    They stand on GPUs; or on sockets of hosts, and then the GPUs that hang on these are theirs, and idle.
+    """
 
     counts: ClassVar[tuple[str, ...]] = ("request", "image", "user-hour")
 
     kind: Literal["inference"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
     replicas: int = Field(ge=1, le=MOST_GPUS, strict=True)
-    gpus_per_replica: int = Field(ge=1, le=MOST_GPUS, strict=True)
+    gpus_per_replica: int = Field(
+        default=0, ge=0, le=MOST_GPUS, strict=True, description="Or give 'sockets_per_replica'."
+    )
+    sockets_per_replica: int = Field(
+        default=0, ge=0, le=MOST_GPUS, strict=True, description="Of hosts, for a service on CPUs."
+    )
     arrivals: Arrivals
     service_time: ServiceTime
     batching: Batching = Field(default_factory=Batching)
@@ -271,9 +305,17 @@ class Inference(Workload):
         strict=True,
         description="Requests that may wait; more are rejected. Unlimited, if absent.",
     )
-    load: Load
+    load: Load | None = Field(default=None, description="What a GPU draws; needed where it has GPUs, and only there.")
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
     start_up: Duration = Field(default="0 s", validate_default=True, description="Loading the model onto a replica.")
+
+    @model_validator(mode="after")
+    def _gpus_or_sockets(self) -> Inference:
+        if (self.gpus_per_replica > 0) == (self.sockets_per_replica > 0):
+            raise PydanticCustomError("gpus", "needs either 'gpus_per_replica' or 'sockets_per_replica' above zero")
+        if (self.load is None) == (self.gpus_per_replica > 0):
+            raise PydanticCustomError("load", "'load' is what its GPUs draw: required with them, and with them alone")
+        return self
 
     @property
     def files(self) -> tuple[tuple[KeyPath, str], ...]:
@@ -283,4 +325,6 @@ class Inference(Workload):
     @property
     def wanted(self) -> tuple[Wanted, ...]:
         """All of its replicas."""
+        if self.sockets_per_replica:
+            return (Wanted("", self.pool, self.replicas, any_node=True, sockets=self.sockets_per_replica),)
         return (Wanted("", self.pool, self.replicas * self.gpus_per_replica),)

@@ -6,7 +6,7 @@ several where it was preempted, resized or restarted. Within a stint what it doe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -35,6 +35,9 @@ class Allocations:
     ``pace_state`` (a code), ``pace_gpu_w`` W of each of its GPUs (of a whole one, where it holds a part: scaled by its
     milli), ``pace_cpu_load`` 0..1 on the CPUs that are its, ``pace_rate`` of work, 0..1.
 
+    A NaN of W or of load in an active pace is what the job's ``Loads`` say at that much work done; ``done_ns`` is work
+    that was done and kept when the stint began (none given: none).
+
     Nodes are numbered over all pools in the order of the scenario. Stints are in the order in which they began; paces
     are in the order of their stints, within one by time.
     """
@@ -53,6 +56,26 @@ class Allocations:
     pace_gpu_w: Floats
     pace_cpu_load: Floats
     pace_rate: Floats
+    done_ns: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.job)
+
+    def stints(self, rows: Ints) -> Allocations:
+        """Those stints alone, in this order, with all that is theirs."""
+        first_place, places = _ranges(self.first_place, rows)
+        first_pace, paces = _ranges(self.first_pace, rows)
+        by_place = {name: getattr(self, name)[places] for name in ("node", "milli", "cpu_share")}
+        by_pace = {name: column[paces] for name, column in vars(self).items() if name.startswith("pace_")}
+        own = {name: getattr(self, name)[rows] for name in ("job", "start_ns", "end_ns", "outcome")}
+        done_ns = self.done_ns[rows] if len(self.done_ns) else self.done_ns
+        return Allocations(
+            first_place=first_place, first_pace=first_pace, done_ns=done_ns, **own, **by_place, **by_pace
+        )
+
+
+def _ranges(first: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Where the ranges of some rows begin once they stand one after the other, and what was in them."""
+    counts = first[rows + 1] - first[rows]
+    begins = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return begins, np.repeat(first[rows] - begins[:-1], counts) + np.arange(begins[-1])

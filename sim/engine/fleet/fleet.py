@@ -10,6 +10,7 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.fleet.machines import Machines, PoolShape
+from sim.engine.fleet.possible import Possible, placements_of
 from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.scheduling import Decision, Preempt, Reserve, Scheduler, Start, fault
 from sim.engine.fleet.usage import LABELS, Usage
@@ -53,6 +54,7 @@ class Fleet:
         self._ends: list[list[tuple[int, int, Request]]] = [[] for _ in pools]
         self._end_of: dict[Request, tuple[int, tuple[int, int, Request]]] = {}
         self._usages: dict[tuple[str, int | None], Usage] = {}
+        self.can_ever_hold = Possible(pools, placements_of(scheduler))
         self._asked_soon = False
         self._again_ns: int | None = None
         self._seq = 0
@@ -159,6 +161,12 @@ class Fleet:
                 f"the scheduler ({type(self._scheduler).__name__}) goes in a circle: it never stops deciding"
             )
         self._ask_again()
+
+    def preempt(self, request: Request) -> None:
+        """A request that runs makes room, although no scheduler has said so. Ask afterwards."""
+        request.leaving = True
+        self._running[request].preempt(request)
+        self._changed()
 
     def moved(self, node: int, rank: int, free: int | None = None) -> None:
         """A node is in another state, or somebody who counts its slots says how many are free."""

@@ -3,15 +3,19 @@ sleep."""
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import simpy
 
 from sim.engine.cluster import Gang
 from sim.engine.fleet.plan import JobsPlan
 from sim.engine.fleet.request import Request
-from sim.engine.fleet.row import Row
+from sim.engine.fleet.row import FULL_RATE, Row
 from sim.workload.allocations import Outcome, PaceState
+from sim.workload.job_energy import owner_of_job
 
 if TYPE_CHECKING:
     from sim.engine.fleet.rows import Rows
@@ -35,7 +39,8 @@ class GangRow(Row):
     def _new_gang(self) -> None:
         """A gang is placed once; whoever waits again does so with another."""
         request = self.request
-        gang = self._gang = Gang(self._rows.cluster, request.owner, "", request.slots, request.limit_ns)
+        owner = owner_of_job(request.owner, self.number)
+        gang = self._gang = Gang(self._rows.cluster, owner, "", request.slots, request.limit_ns)
         gang.request, request.gang = request, gang
         gang.process = None
         gang.asks_soon = True
@@ -57,17 +62,38 @@ class GangRow(Row):
         """A node of it has failed: it goes back to its last checkpoint, and waits for other machines."""
         if self._stint < 0:
             return
-        self._advance()
         self._rows.failed[self.number] += 1
-        every_ns = self.plan.keeps.every_ns
-        done_ns = self._todo_ns - self._left_ns
-        self._lose(self._todo_ns - (done_ns // every_ns * every_ns if every_ns is not None else 0))
+        self._back_to_checkpoint()
         self._make_room("failed", again=True)
 
     def _pace(self, state: PaceState, gpu_w: float, cpu_load: float, rate: float) -> None:
         super()._pace(state, gpu_w, cpu_load, rate)
+        if math.isnan(gpu_w) or math.isnan(cpu_load):
+            self._follow(gpu_w, cpu_load, rate, self._token + 1, None)
+            return
         assert self._gang is not None
         self._gang.set(state, gpu_w, cpu_load)
+
+    def _follow(self, gpu_w: float, cpu_load: float, rate: float, token: int, _event: simpy.Event | None) -> None:
+        """Draws what its loads say at so much work done, and again when they say something else."""
+        if _event is not None and token != self._token:
+            return
+        loads, rows = self.plan.table.loads, self._rows
+        assert loads is not None
+        assert self._gang is not None
+        self.advance()
+        done_ns = self._todo_ns - self._left_ns
+        own = slice(int(loads.first[self.i]), int(loads.first[self.i + 1]))
+        at = own.start + int(np.searchsorted(loads.offset_ns[own], done_ns, side="right")) - 1
+        watts = float(loads.gpu_w[at]) if math.isnan(gpu_w) else gpu_w
+        self.gpu_w = min([watts, *(self._caps_w or {}).values()])
+        self.present_cpu = float(loads.cpu_load[at]) if math.isnan(cpu_load) else cpu_load
+        self._gang.set("active", self.gpu_w, self.present_cpu)
+        if at + 1 < own.stop and rate > 0.0:
+            wait_ns = -(-(int(loads.offset_ns[at + 1]) - done_ns) * FULL_RATE // round(rate * FULL_RATE))
+            due = rows.env.wait(wait_ns)
+            assert due.callbacks is not None
+            due.callbacks.append(partial(self._follow, gpu_w, cpu_load, rate, token))
 
     def _end_stint(self, outcome: Outcome) -> None:
         super()._end_stint(outcome)

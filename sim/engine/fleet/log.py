@@ -19,12 +19,16 @@ class AllocationLog:
     def __init__(self) -> None:
         self._job, self._start, self._end, self._outcome = array("q"), array("q"), array("q"), array("q")
         self._first_place = array("q", [0])
+        self._done = array("q")
         self._node, self._milli, self._cpu = array("q"), array("q"), array("d")
         self._pace_stint, self._pace_start, self._pace_state = array("q"), array("q"), array("q")
         self._pace_w, self._pace_cpu, self._pace_rate = array("d"), array("d"), array("d")
 
-    def begin(self, job: int, now_ns: int, nodes: list[int], milli: list[int], cpu_share: list[float]) -> int:
-        """Job ``job`` has so much of these nodes from now on; gives the number of the stint."""
+    def begin(
+        self, job: int, now_ns: int, nodes: list[int], milli: list[int], cpu_share: list[float], done_ns: int
+    ) -> int:
+        """Job ``job`` has so much of these nodes from now on, with so much work done; gives the number of the stint."""
+        self._done.append(done_ns)
         self._job.append(job)
         self._start.append(now_ns)
         self._end.append(OPEN)
@@ -71,4 +75,5 @@ class AllocationLog:
             pace_gpu_w=np.array(self._pace_w, np.float64)[order],
             pace_cpu_load=np.array(self._pace_cpu, np.float64)[order],
             pace_rate=np.array(self._pace_rate, np.float64)[order],
+            done_ns=np.array(self._done if any(self._done) else (), np.int64),
         )

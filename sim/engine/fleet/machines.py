@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.engine.fleet.request import WHOLE, Place, Places, Request
+from sim.profiles.gpu_parts import Part, SharedGPU
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,7 +34,7 @@ HELD = -1
 class PoolShape:
     """``count`` nodes with ``slots`` each. ``cpu_milli`` and ``memory_mib`` are of a node, None where they do not
     count; ``rack_of`` gives the rack of each node (all in one, where it is empty), ``shared`` says that parts of a slot
-    may be given away."""
+    may be given away, and ``sharing`` to whom at once, where that is more than a sum."""
 
     name: str
     count: int
@@ -42,6 +44,17 @@ class PoolShape:
     shared: bool = False
     rack_of: tuple[int, ...] = ()
     powered: bool = True
+    sharing: SharedGPU | None = None
+
+
+class PowerRoom(Protocol):
+    """What limits of power leave at one instant, to be spent on the places of one request."""
+
+    def left_w(self, node: int) -> float:
+        """W that the tightest of a node's domains leaves."""
+
+    def take_w(self, node: int, watts: float) -> None:
+        """So much of it is spent on a node."""
 
 
 class Machines:
@@ -76,6 +89,8 @@ class Machines:
         }
         """Thousandths left of every slot, of the nodes whose slots may be shared; ``HELD`` where one has it whole.
         A list is never changed, but replaced."""
+        self._there: dict[tuple[int, int], tuple[Part, ...]] = {}
+        """Who has parts of a slot, by node and slot, in pools where that matters."""
         self._with_part: list[dict[int, int]] = [{} for _ in pools]
         self._lefts: list[list[int]] = [[] for _ in pools]
         self.free_slots = [pool.count * pool.slots for pool in pools]
@@ -84,6 +99,9 @@ class Machines:
         for i, pool in enumerate(pools):
             self._bits[i][ON if pool.powered else OFF][pool.slots] = (1 << pool.count) - 1
         self.nodes = total
+        self._closed: dict[int, int] = {}
+        self.power_room: Callable[[float], PowerRoom] | None = None
+        """What limits of power leave now, if a slot that comes to work adds so many W; None where there are none."""
 
     def __len__(self) -> int:
         return self.nodes
@@ -95,6 +113,8 @@ class Machines:
     def copy(self) -> Machines:
         """The same, to be changed on its own: what would be free, if."""
         twin = object.__new__(Machines)
+        twin._closed = self._closed.copy()
+        twin.power_room = None  # what power there will be then nobody knows
         twin.pools, twin.number, twin.first, twin.nodes = self.pools, self.number, self.first, self.nodes
         twin.pool_of, twin.slots, twin.rack = self.pool_of, self.slots, self.rack
         twin._free, twin._rank, twin._cpu, twin._memory = self._free[:], self._rank[:], self._cpu[:], self._memory[:]
@@ -103,6 +123,7 @@ class Machines:
         twin.cpu_free = np.frombuffer(twin._cpu, np.int64)
         twin.memory_free = np.frombuffer(twin._memory, np.int64)
         twin.parts = self.parts.copy()
+        twin._there = self._there.copy()
         twin.free_slots = self.free_slots[:]
         twin._bits = [[sets[:] for sets in by_rank] for by_rank in self._bits]
         twin._with_part = [sets.copy() for sets in self._with_part]
@@ -166,13 +187,20 @@ class Machines:
         for left in lefts[bisect_left(lefts, request.milli) :]:
             for node in self._in_order(pool, self._with_part[pool][left]):
                 if self._rank[node] != AWAY and self.holds(request, node):
-                    return node, self.parts[node].index(left)
+                    for slot, found in enumerate(self.parts[node]):
+                        if found == left and self.shares(node, slot, request.milli):
+                            return node, slot
         for rank in RANKS:
             for free in range(1, self.pools[pool].slots + 1):
                 for node in self.with_free(pool, rank, free):
                     if node in self.parts and self.holds(request, node):
                         return node, self.parts[node].index(WHOLE)
         return None
+
+    def shares(self, node: int, slot: int, milli: int) -> bool:
+        """Whether those who have parts of a slot leave room for another, as far as it is not a matter of their sum."""
+        sharing = self.pools[self.pool_of[node]].sharing
+        return sharing is None or sharing.start(self._there.get((node, slot), ()), milli) is not None
 
     def whole_slot(self, node: int) -> int:
         """The first slot, of a node whose slots may be shared, that nobody has any of."""
@@ -213,6 +241,8 @@ class Machines:
                     return False
                 if self.parts[node][place.slot] == WHOLE and place.slots >= self._free[node]:
                     return False
+                if not self.shares(node, place.slot, place.milli):
+                    return False
         return True
 
     def take(self, request: Request, places: Places) -> None:
@@ -241,6 +271,8 @@ class Machines:
             self._change(node, -place.slots, self._rank[node])
             if node in self.parts:
                 self._take_parts(node, place)
+                if place.milli:
+                    self._join(request, place)
 
     def _give(self, request: Request, places: Places, *, slots: bool) -> None:
         for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
@@ -251,11 +283,27 @@ class Machines:
                 continue
             if node in self.parts:
                 self._give_parts(node, place)
+                if place.milli:
+                    self._leave(request, place)
             self._change(node, place.slots, self._rank[node])
 
     def move(self, node: int, rank: int, free: int | None = None) -> None:
         """A node is in another state; with ``free``, somebody else counts its slots and says how many are free."""
+        if node in self._closed:
+            self._closed[node] = rank
+            rank = AWAY
         self._change(node, 0 if free is None else free - self._free[node], rank)
+
+    def close(self, node: int) -> None:
+        """Nothing more of a node is given away, whatever its state, until it is opened; who holds slots keeps them."""
+        if node not in self._closed:
+            self._closed[node] = self._rank[node]
+            self._change(node, 0, AWAY)
+
+    def open(self, node: int) -> None:
+        """A node that was closed is given away again, in the state in which it is."""
+        if node in self._closed:
+            self._change(node, 0, self._closed.pop(node))
 
     def _change(self, node: int, slots: int, rank: int) -> None:
         before, was = self._free[node], self._rank[node]
@@ -303,6 +351,19 @@ class Machines:
             if parts[place.slot] == WHOLE:
                 self._change(node, 1, self._rank[node])
         self._part(node, parts)
+
+    def _join(self, request: Request, place: Place) -> None:
+        sharing = self.pools[self.pool_of[place.node]].sharing
+        if sharing is not None:
+            there = self._there.get((place.node, place.slot), ())
+            start = sharing.start(there, place.milli)
+            assert start is not None, "there was room"
+            self._there[place.node, place.slot] = (*there, Part(request.seq, place.milli, start))
+
+    def _leave(self, request: Request, place: Place) -> None:
+        there = self._there.pop((place.node, place.slot), ())
+        if left := tuple(part for part in there if part.holder != request.seq):
+            self._there[place.node, place.slot] = left
 
     def _part(self, node: int, parts: list[int]) -> None:
         """Slots of a node have so much left; the index follows."""

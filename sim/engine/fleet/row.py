@@ -6,6 +6,7 @@ where it is preempted, saving its state. Under a cap it works at a lower rate fr
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +14,8 @@ import simpy
 
 from sim.engine.fleet.plan import JobsPlan, PoolForJobs
 from sim.engine.fleet.request import WHOLE, Places, Request
+from sim.engine.fleet.sharers import GPU
+from sim.profiles.gpu_parts import Terms
 from sim.workload.allocations import Outcome, PaceState
 
 if TYPE_CHECKING:
@@ -21,15 +24,20 @@ if TYPE_CHECKING:
 FULL_RATE = 1 << 40
 """Rates are counted in integers, so that progress under any changes of rate adds up."""
 
-Doing = Literal["nothing", "starting", "working", "paused", "saving"]
+MOST_CAPPED = 1 << 16
+"""Jobs under caps whose pace is kept."""
+
+Doing = Literal["nothing", "held", "starting", "working", "paused", "saving"]
 
 
 class Row:
     """What is left of the job, and what it does at present."""
 
     __slots__ = (
+        "_begun_ns",
         "_caps_w",
         "_doing",
+        "_gpu",
         "_left_ns",
         "_paused",
         "_rate",
@@ -37,6 +45,7 @@ class Row:
         "_since_ns",
         "_started",
         "_stint",
+        "_terms",
         "_todo_ns",
         "_token",
         "gpu_w",
@@ -44,6 +53,7 @@ class Row:
         "number",
         "plan",
         "pool",
+        "present_cpu",
         "request",
     )
 
@@ -53,7 +63,7 @@ class Row:
         self.number = number
         self.request = request
         self.pool = ""
-        self.gpu_w = 0.0
+        self.gpu_w = self.present_cpu = 0.0
         self._rows = rows
         self._left_ns = self._todo_ns = int(plan.table.run_ns[i])
         self._rate = FULL_RATE
@@ -61,9 +71,12 @@ class Row:
         self._doing: Doing = "nothing"
         self._token = 0
         self._stint = -1
+        self._begun_ns = 0
         self._started = False
         self._paused = False
         self._caps_w: dict[str, float] | None = None
+        self._gpu: GPU | None = None
+        self._terms: Terms | None = None
 
     # What the fleet asks of it
 
@@ -78,7 +91,7 @@ class Row:
 
     def preempt(self, _request: Request) -> None:
         """It makes room: at once, or once its state is saved."""
-        self._advance()
+        self.advance()
         self._rows.preempted[self.number] += 1
         keeps = self.plan.keeps
         if not keeps.saves:
@@ -91,7 +104,7 @@ class Row:
 
     def resize(self, _request: Request, places: Places) -> None:
         """It goes on with more or fewer slots, once it has restarted there."""
-        self._advance()
+        self.advance()
         self._end_stint("resized")
         self._hold(places)
         self._begin(self.plan.keeps.restart_ns)
@@ -110,12 +123,18 @@ class Row:
     @property
     def active_w(self) -> float:
         """W of one of its GPUs at work without a cap, in the pool where it stands."""
-        return float(self.plan.active_w[self.pool][self.i])
+        watts = float(self.plan.active_w[self.pool][self.i])
+        return float(self.plan.mean_w[self.i]) if math.isnan(watts) else watts
 
     @property
     def loaded_w(self) -> float:
         """W of one of its GPUs that is held and not at work."""
         return self._here.loaded_w
+
+    @property
+    def work_w(self) -> float:
+        """W that work adds to one of its GPUs, without a cap."""
+        return max(0.0, self.active_w - self._here.loaded_w)
 
     @property
     def at_work(self) -> bool:
@@ -131,14 +150,68 @@ class Row:
             caps[source] = cap_w
         self._caps_w = caps or None
         if self._doing == "working":
-            self._advance()
+            self.advance()
             self._work()
+
+    @property
+    def kept_rate(self) -> float:
+        """What caps leave of the rate at which it would work here; 0 where it stands still."""
+        if self._doing != "working":
+            return 0.0 if self._doing in ("paused", "held") else 1.0
+        return self._capped(self._caps_w)[0]
+
+    @property
+    def cpu_load(self) -> float:
+        """Load of the CPUs that are its while it works; the last that its loads said, where those say it."""
+        told = float(self.plan.cpu_load[self.i])
+        return self.present_cpu if math.isnan(told) else told
+
+    @property
+    def would_work(self) -> bool:
+        """Whether it works, or would if it were let."""
+        sets_up = self.plan.keeps.restart_ns if self._started else self.plan.setup_ns
+        return self._doing in ("working", "paused") or (self._doing == "held" and not sets_up)
+
+    @property
+    def held_back(self) -> bool:
+        """Whether it has machines and leaves them idle."""
+        return self._doing == "held"
+
+    @property
+    def save_ns(self) -> int:
+        """How long it takes to write its state; 0 where it keeps none."""
+        return self.plan.keeps.save_ns if self.plan.keeps.saves else 0
+
+    def active_w_under(self, source: str, cap_w: float | None) -> float:
+        """W of one of its GPUs at work if ``source`` capped it at ``cap_w`` (None: not), beside all others."""
+        caps = {**(self._caps_w or {}), source: cap_w if cap_w is not None else math.inf}
+        watts = self._capped(caps)[1]
+        if self._doing == "working" and math.isnan(self.plan.active_w[self.pool][self.i]) and watts == self.active_w:
+            return min([self.gpu_w, *caps.values()])  # at this instant, by its loads
+        return watts
+
+    def hold_back(self) -> bool:
+        """It has machines and leaves them idle until it is let go, if it has not begun before this instant."""
+        if self._doing in ("starting", "working", "paused") and self._begun_ns == self._rows.env.now_ns:
+            self._do("held", "idle", self._here.idle_w, 0.0, None, self._kill)
+        return self._doing == "held"
+
+    def let_go(self) -> None:
+        """It begins."""
+        if self._doing == "held":
+            self._set_up()
+
+    def shed(self) -> None:
+        """Its machines are taken from it now: it goes back to its last checkpoint, and waits for others."""
+        self._rows.preempted[self.number] += 1
+        self._back_to_checkpoint()
+        self._make_room("killed", again=True)
 
     def pause(self) -> None:
         """It stands still, its state loaded, until it is resumed."""
         self._paused = True
         if self._doing == "working":
-            self._advance()
+            self.advance()
             self._stand_still()
 
     def resume(self) -> None:
@@ -147,6 +220,18 @@ class Row:
         if self._doing == "paused":
             self._work()
 
+    # What whoever shares its GPU asks of it
+
+    def share(self, terms: Terms) -> None:
+        """Others on its GPU do something else from now on: it goes so fast, and so much of rest power is its."""
+        self._terms = terms
+        if self._doing == "working":
+            self.advance()
+            self._work()
+        elif self._doing != "nothing":
+            self.gpu_w = terms.rest_w
+            self._pace("idle" if self._doing == "held" else "loaded", terms.rest_w, 0.0, 0.0)
+
     # What happens to it
 
     def _hold(self, places: Places) -> None:
@@ -154,9 +239,17 @@ class Row:
         self.pool = machines.pools[machines.pool_of[places[0].node]].name
         milli = [place.total_milli for place in places]
         self._stint = self._rows.log.begin(
-            self.number, self._rows.env.now_ns, [place.node for place in places], milli, self._cpu_shares(places, milli)
+            self.number,
+            self._rows.env.now_ns,
+            [place.node for place in places],
+            milli,
+            self._cpu_shares(places, milli),
+            self._todo_ns - self._left_ns,
         )
         self._rows.running[self.number] = self
+        caps = self._rows.caps.get((self.plan.name, self.pool))
+        self._caps_w = {**caps} if caps else None
+        self._gpu = self._rows.sharers.join(self, places)
         self._rows.set_status(self.number, "running")
 
     def _cpu_shares(self, places: Places, milli: list[int]) -> list[float]:
@@ -169,6 +262,7 @@ class Row:
         return [part / (WHOLE * slots) for part in milli]
 
     def _set_up(self) -> None:
+        self._begun_ns = self._rows.env.now_ns
         self._begin(self.plan.keeps.restart_ns if self._started else self.plan.setup_ns)
 
     def _begin(self, takes_ns: int) -> None:
@@ -185,30 +279,53 @@ class Row:
             self._work()
 
     def _stand_still(self) -> None:
-        self._do("paused", "loaded", self._here.loaded_w, 0.0, None, self._kill)
+        self._do("paused", "loaded", min(self._here.loaded_w, self.active_w), 0.0, None, self._kill)
 
     def _work(self) -> None:
         """Works at the present rate until it is done."""
-        rate, watts = 1.0, self.active_w
-        here = self._here
-        if self._caps_w is not None and here.under_cap is not None:
-            cap_w = min(self._caps_w.values())
-            if cap_w < watts:
-                rate, watts = here.under_cap(watts, cap_w) if cap_w > here.loaded_w else (0.0, here.loaded_w)
-        rate *= here.speed
+        rate, watts = self._capped(self._caps_w)
+        told_w = float(self.plan.active_w[self.pool][self.i])  # NaN: by its loads
+        if watts < self.active_w:
+            told_w = watts
+        if self._gpu is not None:
+            self._terms = self._rows.sharers.does(self, self._gpu, at_work=True)
+            rate *= self._terms.rate
+            told_w = self._terms.rest_w + self._terms.rate * max(0.0, watts - self._here.loaded_w)
+        rate *= self._here.speed
         held = self.request.held_slots
         if held != self.request.slots and self.plan.speed_up is not None:
             rate *= self.plan.speed_up(held, self.request.slots)
         self._rate = round(rate * FULL_RATE)
         takes_ns = -(-self._left_ns * FULL_RATE // self._rate) if self._rate else None
-        self._do("working", "active", watts, self._rate / FULL_RATE, takes_ns, self._done)
+        self._do("working", "active", told_w, self._rate / FULL_RATE, takes_ns, self._done)
+
+    def _capped(self, caps_w: dict[str, float] | None) -> tuple[float, float]:
+        """The rate of work relative to that without caps, and W of a GPU at work."""
+        here, watts = self._here, self.active_w
+        if caps_w is None or here.under_cap is None:
+            return 1.0, watts
+        cap_w = min(caps_w.values())
+        if cap_w >= watts:
+            return 1.0, watts
+        if cap_w <= here.loaded_w:
+            return 0.0, min(here.loaded_w, watts)
+        known, key = self._rows.capped, (self.plan.name, self.pool, watts, cap_w)
+        if key not in known:
+            if len(known) >= MOST_CAPPED:
+                known.clear()
+            known[key] = here.under_cap(watts, cap_w)
+        return known[key]
 
     def _do(
         self, doing: Doing, state: PaceState, gpu_w: float, rate: float, takes_ns: int | None, then: object
     ) -> None:
         """Does something from now on, for so long (None: until told otherwise, or killed)."""
         now_ns = self._rows.env.now_ns
-        self._doing, self._since_ns, self.gpu_w = doing, now_ns, gpu_w
+        self._doing, self._since_ns = doing, now_ns
+        if self._gpu is not None and doing != "working":
+            self._terms = self._rows.sharers.does(self, self._gpu, at_work=False)
+            gpu_w = self._terms.rest_w
+        self.gpu_w = self.active_w if math.isnan(gpu_w) else gpu_w
         cpu_load = float(self.plan.cpu_load[self.i]) if state == "active" else 0.0
         self._pace(state, gpu_w, cpu_load, rate)
         self._token += 1
@@ -231,7 +348,7 @@ class Row:
             assert callable(then)
             then()
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Counts what it has done up to now."""
         if self._doing == "working":
             now_ns = self._rows.env.now_ns
@@ -248,12 +365,19 @@ class Row:
         self._rows.done_ns[self.number] -= lost_ns
         self._started = left_ns < self._todo_ns
 
+    def _back_to_checkpoint(self) -> None:
+        """What was done since the last of its checkpoints is lost."""
+        self.advance()
+        every_ns = self.plan.keeps.every_ns
+        done_ns = self._todo_ns - self._left_ns
+        self._lose(self._todo_ns - (done_ns // every_ns * every_ns if every_ns is not None else 0))
+
     def _done(self) -> None:
-        self._advance()
+        self.advance()
         self._finish("completed")
 
     def _kill(self) -> None:
-        self._advance()
+        self.advance()
         self._finish("killed")
 
     def _finish(self, outcome: Literal["completed", "killed"]) -> None:
@@ -283,6 +407,9 @@ class Row:
         self._token += 1
         self._doing = "nothing"
         self._rows.log.end(self._stint, self._rows.env.now_ns, outcome)
+        gpu, self._gpu, self._terms = self._gpu, None, None
+        if gpu is not None:
+            self._rows.sharers.leave(self, gpu)
         self._rows.running.pop(self.number, None)
 
     def _give_back(self) -> None:

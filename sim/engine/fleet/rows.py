@@ -7,6 +7,7 @@ them; so what happens does not depend on the order of rows but for jobs that are
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import simpy
@@ -16,10 +17,10 @@ from sim.engine.cluster import Cluster
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.gang_row import GangRow
 from sim.engine.fleet.log import AllocationLog
-from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, RowsRecord, RowStatus
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.row import Row
+from sim.engine.fleet.sharers import Sharers
 from sim.workload.jobs.table import UNKNOWN, JobTable
 
 _CODE = {name: code for code, name in enumerate(ROW_STATUS)}
@@ -39,6 +40,11 @@ class Rows:
         self.plans = tuple(plans)
         self.running: dict[int, Row] = {}
         """By their number over all tables; whoever limits power looks here."""
+        self.capped: dict[tuple[str, str, float, float], tuple[float, float]] = {}
+        """The rate and the W of jobs under caps that were asked for: by workload, pool, W without, and cap."""
+        self.caps: dict[tuple[str, str], dict[str, float]] = {}
+        """Those of policies, by workload and pool and then by who asks: rows that start find them."""
+        self.sharers = Sharers(fleet.machines)
         self._metered = metered
         sizes = [len(plan.table) for plan in plans]
         self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64).tolist()
@@ -64,8 +70,22 @@ class Rows:
             if not self._open:
                 self.finished.succeed()
 
+    def cap(self, workload: str, pool: str, source: str, cap_w: float | None) -> None:
+        """From now on ``source`` allows each GPU of a workload's rows in a pool no more than ``cap_w``; None lifts
+        it."""
+        caps = self.caps.setdefault((workload, pool), {})
+        if cap_w is None:
+            caps.pop(source, None)
+        else:
+            caps[source] = cap_w
+        for row in [*self.running.values()]:
+            if row.plan.name == workload and row.pool == pool:
+                row.cap(source, cap_w)
+
     def records(self) -> tuple[RowsRecord, ...]:
         """What has become of the rows until now, by workload."""
+        for row in self.running.values():
+            row.advance()
         spans = [slice(low, high) for low, high in zip(self.first[:-1], self.first[1:], strict=True)]
         return tuple(
             RowsRecord(
@@ -102,7 +122,7 @@ class Rows:
         plan = self.plans[which]
         i = number - self.first[which]
         request = self._request(which, plan, i, number)
-        if not can_ever_hold(request, self.fleet.machines):
+        if not self.fleet.can_ever_hold(request):
             self.set_status(number, "refused")
             return
         metered = any(pool in self._metered for pool in plan.choices[plan.choice[i]])
@@ -140,6 +160,19 @@ class Rows:
         )
 
 
+@dataclass(frozen=True)
+class RowsOfPool:
+    """All rows of one workload in one pool, as one that takes caps."""
+
+    rows: Rows
+    workload: str
+    pool: str
+
+    def cap(self, source: str, cap_w: float | None) -> None:
+        """From now on ``source`` allows each GPU no more than ``cap_w``; None lifts it."""
+        self.rows.cap(self.workload, self.pool, source, cap_w)
+
+
 def _labels(table: JobTable) -> dict[str, Callable[[int], str]]:
     """What each row is called in each column of names; nothing where it has none."""
 
@@ -148,20 +181,3 @@ def _labels(table: JobTable) -> dict[str, Callable[[int], str]]:
         return lambda i: names[codes[i]] if codes[i] != UNKNOWN else ""
 
     return {column: named(column) for column in ("user", "account", "queue", "kind")}
-
-
-def can_ever_hold(request: Request, machines: Machines) -> bool:
-    """Whether one of its pools, all of it free, has room for a request."""
-    for pool in request.pools:
-        shape = machines.pools[pool]
-        if request.slots > shape.count * shape.slots or (request.milli and not shape.shared):
-            continue
-        nodes = request.nodes or 1
-        if request.nodes and (request.slots % nodes or request.slots // nodes > shape.slots or nodes > shape.count):
-            continue
-        spread = request.nodes or -(-request.slots // shape.slots) or 1
-        most_nodes = shape.count if request.slots and not request.nodes else spread
-        cpu = shape.cpu_milli is None or request.cpu_milli <= shape.cpu_milli * most_nodes
-        if cpu and (shape.memory_mib is None or request.memory_mib <= shape.memory_mib * most_nodes):
-            return True
-    return False

@@ -1,9 +1,9 @@
-"""How the serving kernel is compiled: its records by the names of their fields, and a cache that knows what it holds.
+"""How kernels are compiled: its records by the names of their fields, and a cache that knows what it holds.
 
-A record is a class whose annotations are its fields, each of eight bytes: an ``int``, the address of ``Rows`` (of
-ints or of other records), or a record within the record. NumPy lays memory out by ``dtype``; the compiled code is given
-addresses and reads and writes the very same fields (``request.ready``, ``pool.requests[slot]``), without the ten
-words and the counted references that an array is at every call.
+A record is a class whose annotations are its fields, each of eight bytes: an ``int``, a ``float``, the address of
+``Rows`` (of those or of other records), or a record within the record. NumPy lays memory out by ``dtype``; the compiled
+code is given addresses and reads and writes the very same fields (``request.ready``, ``pool.requests[slot]``), without
+the ten words and the counted references that an array is at every call.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from numba.extending import intrinsic, lower_builtin, register_model
 
 T = TypeVar("T")
 WORD = 8
+_NUMBERS = {int: types.int64, float: types.float64}
 
 
 class Rows(Generic[T]):
@@ -53,24 +54,27 @@ class Record:
         cls.rows = {name: _laid(*get_args(kind)) for name, kind in fields.items() if get_args(kind)}
         cls.dtype = np.dtype([(name, _laid(kind)) for name, kind in fields.items()])
         kinds = [(name, _compiled(kind), cls.dtype.fields[name][1]) for name, kind in fields.items()]
-        cls.compiled = _RecordType(cls.__name__, kinds, cls.dtype.itemsize)
+        of = cls.__module__.removeprefix("sim.engine.")  # two kernels may each have a Pool, and both be loaded
+        cls.compiled = _RecordType(f"{of}.{cls.__name__}", kinds, cls.dtype.itemsize)
 
 
 def _laid(kind: Any) -> "np.dtype[Any]":
     """What NumPy lays out for a field: a record where it stands, an int or an address else."""
+    if kind is float:
+        return np.dtype(np.float64)
     return kind.dtype if inspect.isclass(kind) and issubclass(kind, Record) else np.dtype(np.int64)
 
 
 def _compiled(kind: Any) -> types.Type:
     """The compiler's type of a field."""
-    if kind is int:
-        return types.int64
+    if kind in _NUMBERS:
+        return _NUMBERS[kind]
     if not get_args(kind):
         return kind.compiled
     (row,) = get_args(kind)
     if get_origin(kind) is At:
         return _AtType(row.compiled)
-    return types.CPointer(types.int64) if row is int else _RowsType(row.compiled)
+    return types.CPointer(_NUMBERS[row]) if row in _NUMBERS else _RowsType(row.compiled)
 
 
 class _RecordType(types.Record):

@@ -50,13 +50,14 @@ def _sparks(found: Validation) -> Text:
     known = ~np.isnan(found.measured_w)
     rows = (("measured ", found.measured_w), ("simulated", found.predicted_w))
     text = "\n".join(
-        f"{label}  {_spark(series, high)}  {number(float(series[known].mean()))} W" for label, series in rows
+        f"{label}  {spark(series, high)}  {number(float(series[known].mean()))} W" for label, series in rows
     )
     gaps = "" if known.all() else f"; {UNKNOWN} where it was not measured, which the means leave out"
     return Text(f"{text}\nfrom 0 to {number(high)} W{gaps}\n")
 
 
-def _spark(series: Floats, high: float) -> str:
+def spark(series: Floats, high: float) -> str:
+    """A series as a line of shades, from 0 to ``high``."""
     parts = np.array_split(series, min(PLOT_COLUMNS, len(series)))
     return "".join(UNKNOWN if np.isnan(part).any() else _shade(float(part.mean()) / high) for part in parts)
 

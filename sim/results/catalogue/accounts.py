@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sim.results.catalogue.quantity import TEXT, At, Quantity, Table, table
-from sim.results.formats import percent, ratio
+from sim.results.formats import count, percent, ratio
 
 SITES, HEADLINE, STUDY = "site", "headline", "study"
 """A row a site, what the page says of water first, and what the best points of a study are best in."""
+
+SHARERS = ("user", "account", "queue")
+"""Whose jobs are: the heads of tables of what they answer for."""
+AMOUNTS = (
+    Quantity("jobs", "jobs", always=True, columns=tuple(At(word, "jobs", 0) for word in SHARERS), form=count),
+    Quantity("it_kwh", "IT energy", "kWh", always=True),
+    Quantity("energy_kwh", "energy", "kWh", always=True, columns=tuple(At(word, "energy", 1) for word in SHARERS)),
+    Quantity("operational_kg", "operational carbon", "kg", always=True),
+    Quantity("operational_market_kg", "operational carbon, market-based", "kg"),
+    Quantity("marginal_effect_kg", "marginal effect", "kg"),
+    Quantity("embodied_kg", "embodied carbon", "kg", always=True),
+    Quantity("carbon_kg", "carbon", "kg", always=True, columns=tuple(At(word, "carbon", 2) for word in SHARERS)),
+    Quantity("onsite_l", "on-site water", "L"),
+    Quantity("offsite_l", "off-site water", "L"),
+    Quantity("water_l", "water on site and off", "L", columns=tuple(At(word, "water", 3) for word in SHARERS)),
+    Quantity("embodied_l", "embodied water", "L"),
+    Quantity("cost", "energy cost", columns=tuple(At(word, "cost", 4) for word in SHARERS)),
+)
+"""What users and others answer for."""
+
+
+def _answers(path: str, *named: Quantity) -> Table:
+    amounts = AMOUNTS if named else AMOUNTS[2:]  # nobody has no jobs, and drew nothing itself
+    own = [
+        replace(one, columns=tuple(at for at in one.columns if path.startswith(f"by_{at.view}."))) for one in amounts
+    ]
+    return table(f"attribution.{path}", *named, *own, optional=True)
+
 
 ACCOUNTS: tuple[Table, ...] = (
     table(
@@ -221,6 +251,14 @@ ACCOUNTS: tuple[Table, ...] = (
         Quantity("estimator", "how shares of the variance are estimated", kind=TEXT),
         optional=True,
     ),
+    table(
+        "attribution",
+        Quantity("idle", "who answers for idle machines", kind=TEXT, always=True),
+        Quantity("currency", "currency of the costs", kind=TEXT),
+        optional=True,
+    ),
+    *(_answers(f"by_{word}.[]", Quantity("name", word, kind=TEXT, always=True)) for word in ("workload", *SHARERS)),
+    _answers("unallocated"),
     table(
         "boundary",
         Quantity("convention", "accounting convention", kind=TEXT, always=True),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sim.results.catalogue.quantity import STATISTICS, At, Quantity, Table, table
+from sim.results.catalogue.quantity import STATISTICS, TEXT, At, Quantity, Table, table
 from sim.results.formats import count, hours, percent, ratio
 
-ENDED, USE = "jobs of", "use by"
+ENDED, USE, SHARED = "jobs of", "use by", "energy and shares of"
 """Tables of workloads of jobs, by the head of their first column."""
 SHARES = ("user", "account", "queue", "kind")
 """By what GPU-hours are told."""
@@ -80,6 +80,14 @@ BATCH: tuple[Table, ...] = (
             form=percent,
             meaning="the same without boots, checkpoints, restarts and pauses",
         ),
+        Quantity(
+            "offered_load",
+            "offered load",
+            columns=(At(USE, "asked for"),),
+            form=percent,
+            meaning="GPU time that jobs ask for, until they end or are killed, over that of their pools: also of those "
+            "that work beyond the run",
+        ),
         Quantity("gpu_hours", "GPU-hours held", "GPU-hours", always=True, compared=6, columns=(At(USE, "GPU-hours"),)),
         Quantity("at_work_gpu_hours", "GPU-hours at work", "GPU-hours", always=True),
         Quantity("capacity_gpu_hours", "GPU-hours there were", "GPU-hours", always=True),
@@ -103,23 +111,24 @@ BATCH: tuple[Table, ...] = (
             form=hours,
             meaning="first submission to last end",
         ),
-        Quantity("energy_kwh", "energy of jobs", "kWh", columns=(At(USE, "energy"),)),
+        Quantity("energy_kwh", "energy of jobs", "kWh", columns=(At(SHARED, "energy"),)),
         Quantity(
-            "energy_kwh_per_gpu_hour", "energy per GPU-hour", "kWh", compared=8, columns=(At(USE, "per GPU-hour"),)
+            "energy_kwh_per_gpu_hour", "energy per GPU-hour", "kWh", compared=8, columns=(At(SHARED, "per GPU-hour"),)
         ),
+        Quantity("source_notes.[]", "what was made of odd rows of its trace, and what was left out", kind=TEXT),
         Quantity("users", "users"),
         Quantity(
             "fairness_of_shares",
             "fairness of shares",
             form=ratio,
-            columns=(At(USE, "fair shares"),),
+            columns=(At(SHARED, "fair shares"),),
             meaning="Jain's index over users of GPU-hours held: 1 where all had the same, 1/n where one had all",
         ),
         Quantity(
             "fairness_of_slowdown",
             "fairness of slowdown",
             form=ratio,
-            columns=(At(USE, "fair slowdown"),),
+            columns=(At(SHARED, "fair slowdown"),),
             meaning="Jain's index over users of the mean bounded slowdown of their jobs",
         ),
         *(Quantity(f"by_{label}_gpu_hours.*", f"GPU-hours by {label}", "GPU-hours") for label in SHARES),

@@ -30,7 +30,7 @@ _STEP_NS = HOUR_NS // 4
 
 @dataclass(frozen=True)
 class Weeks:
-    """Weights of the local hours (24) and of the weekdays (7, from Monday), each of mean 1, by the clock of ``zone``."""
+    """Weights of the local hours (24) and the weekdays (7, from Monday), each of mean 1, by the clock of ``zone``."""
 
     hours: tuple[float, ...]
     days: tuple[float, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -174,33 +174,16 @@ def batch_of_run(
     ``refused`` and ``joules`` are (n,), in the order of the table.
     """
     n = int(np.searchsorted(table.submit_ns, end_ns, side="left"))
-    own, came = own_log(log, first_row, n), table.take(np.arange(n))
+    own = own_log(log, first_row, n)
+    came = table if n == len(table) else table.take(np.arange(n))
     ends = ends_of(came, own, end_ns, refused[:n])
     return Batch(workload, came, own, ends, inventory, pools, end_ns, joules[:n] if joules is not None else None)
 
 
 def own_log(log: Allocations, first_row: int, n: int) -> Allocations:
     """The stints of ``n`` jobs from row ``first_row`` of all tables on; their ``job`` is then a row of their own."""
-    own = np.flatnonzero((log.job >= first_row) & (log.job < first_row + n))
-    places, first_place = _segments(log.first_place, own)
-    paces, first_pace = _segments(log.first_pace, own)
-    rows = {"places": places, "paces": paces, "stints": own}
-    cut = {name: getattr(log, name)[rows[of]] for name, of in _COLUMNS.items() if len(getattr(log, name))}
-    cut["job"] = cut.get("job", log.job) - first_row
-    return replace(log, **cut, first_place=first_place, first_pace=first_pace)
-
-
-_OF_PLACES = ("node", "milli", "cpu_share")
-_COLUMNS = {
-    one.name: "places" if one.name in _OF_PLACES else "paces" if one.name.startswith("pace_") else "stints"
-    for one in fields(Allocations)
-    if not one.name.startswith("first_")
-}
-"""Of what each column of a log has a row. One that is empty is left to its default."""
-
-
-def _segments(first: Ints, own: Ints) -> tuple[Ints, Ints]:
-    """Positions of what some segments hold, and where each begins among them."""
-    counts = first[own + 1] - first[own]
-    begins = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return np.repeat(first[own] - begins[:-1], counts) + np.arange(begins[-1]), begins
+    rows = np.flatnonzero((log.job >= first_row) & (log.job < first_row + n))
+    if len(rows) == len(log) and not first_row:
+        return log
+    own = log.stints(rows)
+    return replace(own, job=own.job - first_row)

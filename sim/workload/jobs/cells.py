@@ -40,7 +40,8 @@ class Cells:
         self._reasons: dict[int, str] = {}
         self.line = table.line
         self.bad: Bools = np.zeros(len(table.line), dtype=bool)
-        self.odd = {one.line: one for one in table.odd}
+        self.odd = table.odd
+        self._rows = len(table.line) + len(table.odd)
 
     def __len__(self) -> int:
         return len(self.line)
@@ -63,9 +64,22 @@ class Cells:
         lines = self.line[rows & ~self.bad]
         self._report.note(rule, lines[:MOST_LINES].tolist(), len(lines))
 
+    def leave_out(self, rows: Bools, rule: str) -> None:
+        """Rows that are no jobs, by a rule: as if they were not there, and before anything is read of the others."""
+        self.note(rows, rule)
+        if rows.any():
+            kept = pa.array(~rows)
+            self._columns = {name: column.filter(kept) for name, column in self._columns.items()}
+            self.line, self.bad = self.line[~rows], self.bad[~rows]
+
     def is_one_of(self, name: str, words: Sequence[str]) -> Bools:
         """Which cells are one of ``words``."""
         found = pc.is_in(self._columns[name], value_set=pa.array(words, pa.string()))
+        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+
+    def matches(self, name: str, pattern: str) -> Bools:
+        """Which cells hold something of a regular expression."""
+        found = pc.match_substring_regex(self._columns[name], pattern)
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
 
     def numbers(self, name: str, unknown: Sequence[str] = ("",)) -> Floats:
@@ -107,8 +121,22 @@ class Cells:
         return np.where(known & ~wrong, rounded, UNKNOWN).astype(np.int64)
 
     def seconds(self, name: str, unknown: Sequence[str] = ("",), *, ns: int = NS_PER_S) -> Ints:
-        """ns (n,) of times or durations in a unit of ``ns``, ABSENT where the cell is one of ``unknown``."""
-        return self.ns_of(name, self.numbers(name, unknown), ns=ns)
+        """ns (n,) of times or durations in a unit of ``ns``, ABSENT where the cell is one of ``unknown``.
+
+        Whole numbers are exact.
+        """
+        column = self._columns[name]
+        try:
+            known = pc.if_else(pa.array(~self.is_one_of(name, unknown)), column, pa.scalar(None, pa.string()))
+            whole = pc.cast(known, pa.int64())
+        except pa.ArrowInvalid:
+            return self.ns_of(name, self.numbers(name, unknown), ns=ns)
+        values = pc.fill_null(whole, 0).to_numpy(zero_copy_only=False)
+        beyond = np.abs(values) >= MAX_NS // ns
+        if beyond.any():
+            return self.ns_of(name, self.numbers(name, unknown), ns=ns)
+        written = np.asarray(whole.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+        return np.where(written, values * ns, ABSENT).astype(np.int64)
 
     def ns_of(self, name: str, numbers: Floats, *, ns: int = NS_PER_S) -> Ints:
         """As ``seconds``, of numbers that were read already (NaN: none)."""
@@ -138,13 +166,14 @@ class Cells:
 
     def finish(self) -> None:
         """Tells the report of every row, and of every line that is none, in the order of the file."""
-        said = {int(self.line[row]): reason for row, reason in self._reasons.items()}
-        for line, one in self.odd.items():
+        said = [(int(self.line[row]), reason) for row, reason in self._reasons.items()]
+        for one in self.odd:
             what = "is the last and was cut off: it has" if one.cut else "has"
-            said[line] = f"{what} {one.fields} fields where there are {len(self._columns)}: {short(one.text)}"
-        self._report.rows += len(self.line) + len(self.odd)
-        for line in sorted(said):
-            self._report.complain(self._file, line, said[line])
+            told = f"{what} {one.fields} fields where there are {len(self._columns)}: {short(one.text)}"
+            said.append((one.line, told))
+        self._report.rows += self._rows
+        for line, reason in sorted(said):
+            self._report.complain(self._file, line, reason)
 
 
 _CLOSE = 1e-6

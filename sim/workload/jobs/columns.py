@@ -13,14 +13,18 @@ from sim.workload.jobs.table import UNKNOWN
 
 UNEQUAL = "have nodes of unequal shares: how many nodes is left open"
 OVER = "ran for longer than they asked for"
+NOBODY = ("", "(null)", "None", "nan", "NaN", "NA", "-1")
+"""Of a user, an account, a queue, a kind or a type of GPU: the trace does not say."""
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Jobs (n,). ``submit``, ``start`` and ``end`` are instants in ns, ABSENT where there is none; ``run`` is ns,
-    ABSENT where it is not known. ``numbers`` are columns of ``JobTable`` by name; ``labels`` and ``job_id`` are texts.
+    """Jobs (n,), each of a ``row`` of its block. ``submit``, ``start`` and ``end`` are instants in ns, ABSENT where
+    there is none; ``run`` is ns, ABSENT where it is not known. ``numbers`` are columns of ``JobTable`` by name;
+    ``labels`` and ``job_id`` are texts, and labels that are one of ``nobody`` say nothing.
     """
 
+    row: Ints
     line: Ints
     submit: Ints
     start: Ints
@@ -29,6 +33,7 @@ class Columns:
     numbers: dict[str, Ints | Floats]
     labels: dict[str, pa.Array]
     job_id: pa.Array
+    nobody: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.line)
@@ -38,7 +43,7 @@ class Columns:
         at = pa.array(rows)
         return replace(
             self,
-            **{name: getattr(self, name)[rows] for name in ("line", "submit", "start", "end", "run")},
+            **{name: getattr(self, name)[rows] for name in ("row", "line", "submit", "start", "end", "run")},
             numbers={name: values[rows] for name, values in self.numbers.items()},
             labels={name: texts.take(at) for name, texts in self.labels.items()},
             job_id=self.job_id.take(at),
@@ -60,6 +65,7 @@ def held_together(
     job_id: str | None,
     numbers: dict[str, Ints | Floats],
     labels: dict[str, str | pa.Array],
+    nobody: tuple[str, ...] = NOBODY,
 ) -> Columns:
     """The rows of a block as jobs, those that contradict themselves complained of; bad ones are still among them.
 
@@ -93,7 +99,7 @@ def held_together(
         cells.note((limit != ABSENT) & (ran > limit), OVER)
     texts = {name: cells.text(one) if isinstance(one, str) else one for name, one in labels.items()}
     called = pa.array(cells.line).cast(pa.string()) if job_id is None else cells.text(job_id)
-    return Columns(cells.line, submit, start, end, ran, asked, texts, called)
+    return Columns(np.arange(len(cells)), cells.line, submit, start, end, ran, asked, texts, called, nobody)
 
 
 def _early(later: int, earlier: int, what: str, before: str) -> str:

@@ -2,10 +2,10 @@
 
 Two origins. Of ``philly-2017``, ``helios-2020``, ``acme-*`` and ``alibaba-pai-2020`` nobody needs the trace: moments
 are published (Hu et al. 2024, data/cluster_summary.csv of AcmeTrace), and the laws are those that have them
-(``fitting.from_moments``). They are exact where they were fitted (mean and median run, GPU time, mean size) and nowhere else: how
-sizes spread beyond one GPU is assumed geometric. Of the others the first half of the jobs was fitted, by the order of
-their submission, and the second half judged; ``note`` says how far off it is, and ``python -m benchmarks job-laws``
-shows all families.
+(``fitting.from_moments``). They are exact where they were fitted (mean and median run, GPU time, mean size), and
+nowhere else: how sizes spread beyond one GPU is assumed geometric. Of the others the first half of the jobs was fitted,
+by the order of their submission, and the second half judged; ``note`` says how far off it is, and ``python -m
+benchmarks job-laws`` shows all families.
 """
 
 from __future__ import annotations

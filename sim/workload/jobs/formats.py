@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -20,13 +20,14 @@ UNENDED = "the last line, which has no end of line: read as it stands, and perha
 class Terms:
     """What a user must say where a trace does not: its zone, what a processor is, and in which unit its times are.
 
-    ``tasks`` is the second file of a trace that has two.
+    ``tasks`` is the second file of a trace that has two; ``loads`` is a table of what its jobs draw over time.
     """
 
     zone: str | None = None
     processors: Literal["slots", "cores"] | None = None
     time_unit: Literal["seconds", "hours"] | None = None
     tasks: Path | None = None
+    loads: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,14 @@ Reader = Callable[[Opened], Iterator[Read]]
 @dataclass(frozen=True)
 class JobFormat:
     """A format by its name. ``fits`` tells it from a file's beginning; of several that fit, the one with the most
-    ``columns`` is meant.
+    ``columns`` is meant. ``uses`` names the ``Terms`` that say something of such a file.
     """
 
     name: str
     columns: tuple[str, ...]
     fits: Callable[[str], bool]
     read: Reader
+    uses: tuple[str, ...] = ()
 
 
 def header(head: str, separator: str = ",") -> list[str]:
@@ -87,9 +89,12 @@ def under_header(
     by_clock: bool,
     separator: str = ",",
     quoted: bool = True,
-    more: Mapping[str, str] | None = None,
+    whole: tuple[str, Callable[[str], str]] | None = None,
 ) -> Reader:
-    """A reader of a table with a header, from what makes jobs of a block of it. ``more`` renames columns."""
+    """A reader of a table with a header, from what makes jobs of a block of it.
+
+    ``whole`` is a column, and what of it keeps rows in one block.
+    """
 
     def reader(opened: Opened) -> Iterator[Read]:
         before, _, after = opened.head.partition("\n")
@@ -97,14 +102,31 @@ def under_header(
         while not before.strip():
             before, _, after = after.partition("\n")
             first += 1
-        names = [(more or {}).get(name, name) for name in header(before, separator)]
+        names = header(before, separator)
         twice = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
         if twice is not None:
             raise InputError.one(opened.file, f"has two columns '{twice}'", line=first)
         names = [name or f"column {i + 1}" for i, name in enumerate(names)]
-        yield from rows_of(opened, names, after, first + 1, read, by_clock=by_clock, separator=separator, quoted=quoted)
+        together = None if whole is None else _field(names.index(whole[0]), separator, whole[1])
+        rows = rows_of(
+            opened,
+            names,
+            after,
+            first + 1,
+            read,
+            by_clock=by_clock,
+            separator=separator,
+            quoted=quoted,
+            together=together,
+        )
+        yield from rows
 
     return reader
+
+
+def _field(at: int, separator: str, read: Callable[[str], str]) -> Callable[[str], str]:
+    """What ``read`` makes of one field of a line."""
+    return lambda line: read((line.split(separator, at + 1) + [""] * (at + 1))[at])
 
 
 def rows_of(
@@ -118,12 +140,14 @@ def rows_of(
     separator: str = ",",
     quoted: bool = True,
     smoothed: Callable[[str], str] | None = None,
+    together: Callable[[str], str] | None = None,
 ) -> Iterator[Read]:
     """The blocks of a table without its header, which begins with the lines ``carried`` at number ``first``.
 
-    ``smoothed`` makes lines of the table of those that are written.
+    ``smoothed`` makes lines of the table of those that are written; ``together`` is as of ``blocks``.
     """
-    for lines in blocks(opened.rest, opened.file, first=first, carried=carried, smoothed=smoothed):
+    rest, file = opened.rest, opened.file
+    for lines in blocks(rest, file, first=first, carried=carried, smoothed=smoothed, together=together):
         table = as_table(lines, names, separator, opened.file, quoted=quoted)
         cells = Cells(table, opened.file, opened.report)
         if not lines.ended and len(table.line) and not any(one.cut for one in table.odd):

@@ -79,4 +79,4 @@ def _jobs(cells: Cells, ns: int, *, slots: bool) -> Columns:
     )
 
 
-GAIA = JobFormat("gaia", NAMES, has_columns(*NAMES), read)
+GAIA = JobFormat("gaia", NAMES, has_columns(*NAMES), read, uses=("processors", "time_unit"))

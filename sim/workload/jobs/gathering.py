@@ -16,8 +16,6 @@ from sim.workload.jobs.columns import Columns
 from sim.workload.jobs.table import COLUMNS, UNKNOWN, JobTable
 
 REAL = ("gpu_w", "cpu_load", "recorded_j")
-NOBODY = ("", "(null)", "None", "nan", "NaN", "NA", "-1")
-"""Of a user, an account, a queue, a kind or a type of GPU: the trace does not say."""
 
 
 @dataclass
@@ -31,15 +29,16 @@ class Gathering:
 
     def add(self, columns: Columns) -> None:
         """The jobs of one more block, all of which can be used."""
-        self.labels.append({name: self._coded(name, texts) for name, texts in columns.labels.items()})
+        said = {name: self._coded(name, texts, columns.nobody) for name, texts in columns.labels.items()}
+        self.labels.append(said)
         self.ids.append(columns.job_id.to_pylist())
         self.parts.append(columns.without_texts())
 
-    def _coded(self, name: str, texts: pa.Array) -> Ints:
+    def _coded(self, name: str, texts: pa.Array, nobody: tuple[str, ...]) -> Ints:
         known = self.codes.setdefault(name, {})
         encoded = texts if pa.types.is_dictionary(texts.type) else pc.dictionary_encode(texts)
         words = encoded.dictionary.to_pylist()
-        codes = [UNKNOWN if word is None or word in NOBODY else known.setdefault(word, len(known)) for word in words]
+        codes = [UNKNOWN if word is None or word in nobody else known.setdefault(word, len(known)) for word in words]
         indices = pc.fill_null(encoded.indices, len(words)).to_numpy(zero_copy_only=False)
         return np.asarray(np.array([*codes, UNKNOWN], dtype=np.int64)[indices])
 
@@ -54,6 +53,9 @@ class Gathering:
         last = max(int(values.max()) for values in (submit, start, end))
         present = {name for part in self.parts for name in part.numbers}
         numbers: dict[str, Any] = {name: self._number(name)[order] for name in COLUMNS if name in present}
+        if "deadline_ns" in numbers:
+            deadline = numbers["deadline_ns"]
+            numbers["deadline_ns"] = np.where(deadline == ABSENT, UNKNOWN, deadline - first)
         labels: dict[str, Any] = {
             name: np.concatenate(
                 [one.get(name, np.full(len(part), UNKNOWN)) for one, part in zip(self.labels, self.parts, strict=True)]

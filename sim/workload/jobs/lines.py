@@ -60,10 +60,12 @@ def blocks(
     carried: str = "",
     size: int = BLOCK,
     smoothed: Callable[[str], str] | None = None,
+    together: Callable[[str], str] | None = None,
 ) -> Iterator[Lines]:
     """The lines of an open file from number ``first`` on, those in ``carried`` before what is still to be read.
 
-    ``smoothed`` makes as many other lines of some. Raises ``InputError`` for a line of more than ``size`` characters.
+    ``smoothed`` makes as many other lines of some. Lines of which ``together`` says the same stay in one block, as far
+    as one holds them. Raises ``InputError`` for a line of more than ``size`` characters.
     """
     made = smoothed or (lambda lines: lines)
     while True:
@@ -76,9 +78,26 @@ def blocks(
         whole, end, carried = held.rpartition("\n")
         if len(carried) > size:
             raise InputError.one(file, f"has a line of more than {size:,} characters", line=first + whole.count("\n"))
+        if end and together is not None:
+            before = _before_the_last(whole, together)
+            if len(whole) - len(before) <= size:
+                carried = f"{whole.removeprefix(before).removeprefix(end)}{end}{carried}"
+                whole, end = before, end if before else ""
         if end:
             yield Lines(made(whole + end), first, ended=True)
             first += whole.count("\n") + 1
+
+
+def _before_the_last(text: str, together: Callable[[str], str]) -> str:
+    """Lines without the last and those before it that belong to it."""
+    before, _, line = text.rpartition("\n")
+    last = together(line)
+    while before:
+        shorter, _, line = before.rpartition("\n")
+        if together(line) != last:
+            break
+        before = shorter
+    return before
 
 
 def as_table(lines: Lines, names: Sequence[str], separator: str, file: str, *, quoted: bool) -> Table:

@@ -85,7 +85,10 @@ def replayed(trace: JobTrace, file: str, rules: Rules, span: Span) -> Replayed:
     if not len(rows):
         why = "; ".join(f"{count:,} {reason}" for reason, count in left.items())
         raise InputError.one(file, f"leaves no job to run: {why}")
-    moved = replace(table, run_ns=run, **_moved(table, submit, recorded=span.rate_scale == 1.0), submit_ns=submit)
+    told = [*trace.report.told(), *(f"{count:,} left out: {reason}" for reason, count in left.items())]
+    moved = replace(
+        table, run_ns=run, told=told, **_moved(table, submit, recorded=span.rate_scale == 1.0), submit_ns=submit
+    )
     return Replayed(moved.take(rows), left)
 
 
@@ -155,6 +158,8 @@ def _scaled(times: Ints, rate_scale: float) -> Ints:
 def _moved(table: JobTable, submit: Ints, *, recorded: bool) -> dict[str, Any]:
     """The other instants of each job, as far from its submission as they were."""
     by = submit - table.submit_ns
+    if recorded and not by.any():
+        return {}
 
     def shifted(times: Ints) -> Ints:
         return np.where(times == UNKNOWN, UNKNOWN, times + by)

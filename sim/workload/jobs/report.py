@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from sim.workload.traces import TraceReport
 
-MOST_LINES = 20
+MOST_LINES, MOST_PROBLEMS = 5, 5
+"""Of one rule, and of rows that cannot be used, that are shown by line."""
 
 
 @dataclass
@@ -35,7 +36,10 @@ class JobReport(TraceReport):
     def told(self) -> Iterator[str]:
         """The counts and each rule in a line of text."""
         yield f"{self.format}: {self.rows:,} rows, {self.jobs:,} jobs, {self.skipped:,} rows that cannot be used"
+        for problem in self.problems[:MOST_PROBLEMS]:
+            yield f"line {problem.line} {problem.message}"
         for rule, note in self.notes.items():
             shown = ", ".join(str(line) for line in note.lines)
             more = note.count - len(note.lines)
-            yield f"{note.count:,} {rule} (line {shown}{f' and {more:,} more' if more else ''})"
+            which = f"line{'s' if note.count > 1 else ''} {shown}{f' and {more:,} more' if more else ''}"
+            yield f"{note.count:,} {rule} ({which})"

@@ -52,7 +52,7 @@ class Constant:
 
     def draw(self, top: Floats, _rng: np.random.Generator) -> Floats:
         """As many of them; whoever asks for shorter ones gets those."""
-        return np.minimum(np.full(len(top), self.seconds), top)
+        return np.asarray(np.minimum(self.seconds, top))
 
 
 @dataclass(frozen=True)

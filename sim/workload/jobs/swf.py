@@ -51,7 +51,7 @@ COLUMNS = (
     "preceding job",
     "think time",
 )
-NONE = ("-1",)
+NONE, BURST = ("-1",), ("2", "3", "4")
 KIB_PER_MIB = 1024
 BURSTS = "are bursts of a job that has a line of its own: left out"
 ALLOCATED = "do not say how many processors were requested: as many as were allocated"
@@ -90,6 +90,7 @@ def _tabbed(text: str) -> str:
 
 
 def _jobs(cells: Cells, zero: int, *, slots: bool) -> Columns:
+    cells.leave_out(cells.is_one_of("status", BURST), BURSTS)
     submit, wait, run = (cells.seconds(name, NONE) for name in ("submit", "wait", "run"))
     cells.complain((submit != ABSENT) & (submit < 0), lambda _: "was submitted before the trace began")
     start = np.where((wait == ABSENT) | (submit == ABSENT), ABSENT, submit + wait)
@@ -98,7 +99,6 @@ def _jobs(cells: Cells, zero: int, *, slots: bool) -> Columns:
     without = requested <= 0
     processors = np.where(without, allocated, requested)
     status = cells.counts("status", NONE)
-    bursts = np.isin(status, (2, 3, 4))
     state = constant(cells, CODE["unknown"])
     for code, meant in STATES.items():
         state[status == code] = meant
@@ -107,7 +107,10 @@ def _jobs(cells: Cells, zero: int, *, slots: bool) -> Columns:
     run = np.where(never, ABSENT, run)
     kib = cells.numbers("requested memory", NONE)
     memory = cells.whole("requested memory", np.ceil(kib * np.maximum(processors, 0) / KIB_PER_MIB))
-    jobs = held_together(
+    cells.note(without & (allocated > 0), ALLOCATED)
+    cells.note(~without & (allocated > 0) & (allocated != requested), FEWER)
+    cells.note(~cells.is_one_of("preceding job", NONE), FOLLOWS)
+    return held_together(
         cells,
         submit=_from(zero, submit),
         start=_from(zero, start),
@@ -123,15 +126,10 @@ def _jobs(cells: Cells, zero: int, *, slots: bool) -> Columns:
         },
         labels={"user": "user", "account": "group", "kind": "executable", "queue": "queue"},
     )
-    cells.note(bursts, BURSTS)
-    cells.note(~bursts & without & (allocated > 0), ALLOCATED)
-    cells.note(~bursts & ~without & (allocated > 0) & (allocated != requested), FEWER)
-    cells.note(~bursts & ~cells.is_one_of("preceding job", NONE), FOLLOWS)
-    return jobs.take(np.flatnonzero(~bursts)) if bursts.any() else jobs
 
 
 def _from(zero: int, times: Ints) -> Ints:
     return np.where(times == ABSENT, ABSENT, times + zero)
 
 
-SWF = JobFormat("swf", COLUMNS, fits, read)
+SWF = JobFormat("swf", COLUMNS, fits, read, uses=("processors",))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +60,8 @@ class JobTable:
     thousandths of cores and ``memory_mib`` MiB in total, UNKNOWN where they do not count. ``min_gpus``..``max_gpus`` is
     what an elastic job may have. ``slack_ns`` is how much later it may start than it could. ``gpu_w`` is the mean W of
     one GPU at work (NaN where not known), ``cpu_load`` the load on the CPUs that are its. ``recorded_*`` is what
-    happened in the trace, in the times of the run, with the J that it recorded.
+    happened in the trace, in the times of the run, with the J that it recorded. ``told`` is what whoever made the table
+    has to say of it: rows that were left out, and rules that were applied to others.
     """
 
     submit_ns: Ints
@@ -92,12 +93,13 @@ class JobTable:
     job_id: Sequence[str] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     loads: Loads | None = None
+    told: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         n = len(self.submit_ns)
         for name in COLUMNS:
             if not len(getattr(self, name)) and n:
-                object.__setattr__(self, name, np.full(n, _FILL.get(name, UNKNOWN), _TYPES[name]))
+                object.__setattr__(self, name, np.broadcast_to(_TYPES[name](_FILL.get(name, UNKNOWN)), n))
         assert all(len(getattr(self, name)) == n for name in COLUMNS)
         assert not n or bool(np.all(np.diff(self.submit_ns) >= 0)), "jobs are in the order of their submission"
 
@@ -106,12 +108,14 @@ class JobTable:
 
     def take(self, rows: Ints) -> JobTable:
         """These rows, in this order, which must be that of their submission."""
-        taken = {name: getattr(self, name)[rows] for name in COLUMNS}
+        if len(rows) == len(self) and np.array_equal(rows, np.arange(len(self))):
+            return self
+        taken: dict[str, Any] = {name: _taken(getattr(self, name), rows) for name in COLUMNS}
         ids = [self.job_id[i] for i in rows.tolist()] if len(self.job_id) else ()
         return replace(self, **taken, job_id=ids, loads=_loads_of(self.loads, rows))
 
 
-COLUMNS = tuple(one.name for one in fields(JobTable) if one.name not in ("job_id", "names", "loads"))
+COLUMNS = tuple(one.name for one in fields(JobTable) if one.name not in ("job_id", "names", "loads", "told"))
 _TYPES = {name: np.float64 if name in ("gpu_w", "cpu_load", "recorded_j") else np.int64 for name in COLUMNS}
 _FILL = {
     "gpu_milli": 0,
@@ -123,6 +127,11 @@ _FILL = {
     "cpu_load": np.nan,
     "recorded_j": np.nan,
 }
+
+
+def _taken(column: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
+    """Rows of a column; of one that nobody has given, no more memory than that takes."""
+    return column[rows] if any(column.strides) else np.broadcast_to(column[:1], len(rows))
 
 
 def _loads_of(loads: Loads | None, rows: Ints) -> Loads | None:

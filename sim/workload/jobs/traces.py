@@ -7,27 +7,29 @@ trace leaves open (a job that never started has no run time) stays UNKNOWN here;
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from sim.errors import InputError
 from sim.kinds import named
 from sim.memo import kept_while_unchanged
-from sim.reading import open_regular, open_text
+from sim.reading import open_regular
 from sim.workload.jobs.formats import JobFormat, Opened, Terms, header
 from sim.workload.jobs.gathering import Gathering
+from sim.workload.jobs.loads_table import with_loads
+from sim.workload.jobs.opening import HEAD, text_of
 from sim.workload.jobs.report import JobReport
 from sim.workload.jobs.table import JobTable
 
 FAMILY = "job trace"
 AS_TOLD = Terms()
 """Nothing that the file does not say."""
-HEAD = 1 << 16
-"""Characters from the beginning of a file among which is what tells its format."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,22 +48,31 @@ def job_formats() -> dict[str, JobFormat]:
     return named(FAMILY)
 
 
+def is_job_trace(path: Path) -> bool:
+    """Whether a file begins as a trace of jobs does, in any format known. Raises ``InputError`` for one that cannot be
+    read."""
+    with text_of(path) as text:
+        head = text.read(HEAD)
+    return bool(head.strip()) and any(form.fits(head) for form in job_formats().values())
+
+
 def read_jobs(path: Path, wanted: str | None = None, *, terms: Terms = AS_TOLD, skip: bool = False) -> JobTrace:
     """The jobs of a trace file, plain or packed.
 
     Raises ``InputError`` for a file of no known format or without a job, for what a format needs to be told and is not
     (``terms``), and (unless ``skip``) with rows that cannot be used.
     """
-    second = None
-    if terms.tasks is not None:
-        with open_regular(terms.tasks):
-            told = terms.tasks.stat()
-        second = (told.st_ino, told.st_mtime_ns, told.st_size)
-    return _read(path, wanted, terms, skip, second)
+    return _read(path, wanted, terms, skip, tuple(_state(one) for one in (terms.tasks, terms.loads) if one is not None))
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    with open_regular(path) as stream:
+        told = os.fstat(stream.fileno())
+    return told.st_ino, told.st_mtime_ns, told.st_size
 
 
 @kept_while_unchanged(most=4)
-def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _second: tuple[int, ...] | None) -> JobTrace:
+def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _others: tuple[tuple[int, ...], ...]) -> JobTrace:
     file = str(path)
     gathered, by_clock = Gathering(), False
     with _opened(path, terms) as opened:
@@ -72,7 +83,7 @@ def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _second: tup
             block.cells.finish()
             by_clock = block.by_clock
             columns = block.columns
-            usable = ~np.isin(columns.line, block.cells.line[block.cells.bad])
+            usable = ~block.cells.bad[columns.row]
             if usable.any():
                 gathered.add(columns if usable.all() else columns.take(np.flatnonzero(usable)))
     if not skip:
@@ -81,13 +92,16 @@ def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _second: tup
         report.raise_if_any(file)
         raise InputError.one(file, "holds no jobs")
     table, first, last = gathered.table()
+    pa.default_memory_pool().release_unused()  # what the text took
     report.jobs = len(table)
+    if terms.loads is not None:
+        table = with_loads(table, terms.loads)
     return JobTrace(table, first if by_clock else None, last - first, report)
 
 
 @contextmanager
 def _opened(path: Path, terms: Terms) -> Iterator[Opened]:
-    with open_text(path) as text:
+    with text_of(path) as text:
         head = text.read(HEAD)
         if not head.strip():
             raise InputError.one(str(path), "is empty; it needs a header or records, and rows")
@@ -98,7 +112,13 @@ def _pick(opened: Opened, wanted: str | None) -> JobFormat:
     formats = job_formats()
     fitting = [form for form in formats.values() if wanted in (None, form.name) and form.fits(opened.head)]
     if fitting:
-        return max(fitting, key=lambda form: len(form.columns))
+        form = max(fitting, key=lambda form: len(form.columns))
+        idle = [
+            name for name, said in vars(opened.terms).items() if said is not None and name not in (*form.uses, "loads")
+        ]
+        if idle:
+            raise InputError.one(opened.file, f"is of the format '{form.name}', of which '{idle[0]}' says nothing")
+        return form
     known = "; ".join(f"{form.name}: {', '.join(form.columns)}" for form in formats.values())
     asked = f" of the format '{wanted}'" if wanted else " of any known format"
     begins = ", ".join(header(opened.head))

@@ -35,18 +35,23 @@ def candidates(request: Request, machines: Machines, pool: int) -> Candidates:
     fits &= machines.cpu_free[low:high] >= request.cpu_milli
     fits &= machines.memory_free[low:high] >= request.memory_mib
     left = lefts(machines, pool)
+    room = left >= request.milli
+    if request.milli and machines.pools[pool].sharing is not None:
+        shared = room & (left < WHOLE) & fits[:, None]
+        for i, k in np.argwhere(shared).tolist():
+            room[i, k] = machines.shares(low + i, k, request.milli)
     if request.milli:
-        fits &= (left >= request.milli).any(axis=1)
+        fits &= room.any(axis=1)
     if fits.any():
         fits &= rank == rank[fits].min()
     nodes = np.flatnonzero(fits)
     if not request.milli:
         return Candidates(nodes + low, np.full(len(nodes), -1), left[nodes])
-    own = left[nodes]
+    own, has_room = left[nodes], room[nodes]
     first_alike = np.ones(own.shape, bool)
     for i in range(1, own.shape[1]):
-        first_alike[:, i] = (own[:, :i] != own[:, i : i + 1]).all(axis=1)
-    at, slot = np.nonzero((own >= request.milli) & first_alike)
+        first_alike[:, i] = ((own[:, :i] != own[:, i : i + 1]) | ~has_room[:, :i]).all(axis=1)
+    at, slot = np.nonzero(has_room & first_alike)
     return Candidates(nodes[at] + low, slot, own[at])
 
 

@@ -1,0 +1,80 @@
+"""What shared limits of power did in a run, for its summary: each domain, and what answers cost each workload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.units import NS_PER_S, SECONDS_PER_NS
+from sim.workload.jobs.batch import DomainSeries
+from sim.workload.power_records import Cost, DomainRecord, PowerLog, binned
+
+Ints = npt.NDArray[np.int64]
+
+
+def power_metrics(log: PowerLog) -> dict[str, Any]:
+    """``domains``, inner ones first, and ``workloads`` that were asked for less."""
+    costs: dict[str, Cost] = {}
+    for record in log.domains:
+        for episode in record.episodes:
+            for workload, cost in episode.costs:
+                costs[workload] = costs.get(workload, Cost()) + cost
+    return {
+        "domains": {record.name: _domain(record, log.end_ns) for record in log.domains},
+        "workloads": {name: _cost(cost) for name, cost in sorted(costs.items())},
+    }
+
+
+def _domain(record: DomainRecord, end_ns: int) -> dict[str, Any]:
+    spans_s = np.diff(np.append(record.at_ns, end_ns)) * SECONDS_PER_NS
+    limited = np.isfinite(record.limit_w)
+    row: dict[str, Any] = {
+        "level": record.level,
+        "mean_w": float(record.watts @ spans_s / spans_s.sum()),
+        "most_w": float(record.watts.max()),
+    }
+    if limited.any():
+        over_w = np.maximum(record.watts - record.limit_w, 0.0)
+        row["least_limit_w"] = float(record.limit_w[limited].min())
+        row["over_s"] = float(spans_s[over_w > 0.0].sum())
+        row["over_j"] = float(over_w @ spans_s)
+        row["longest_over_s"] = max((one.longest_over_ns for one in record.episodes), default=0) / NS_PER_S
+        row["answer_s"] = record.answer_ns / NS_PER_S
+    cost = sum((cost for one in record.episodes for _, cost in one.costs), Cost())
+    return {
+        **row,
+        "episodes": len(record.episodes),
+        "held_s": sum(one.end_ns - one.start_ns for one in record.episodes) / NS_PER_S,
+        "unmet": sum(one.unmet for one in record.episodes),
+        "capped": sum(one.capped for one in record.episodes),
+        "paused": sum(one.paused for one in record.episodes),
+        "shed": sum(one.shed for one in record.episodes),
+        "trips": len(record.trips),
+        "ramp_exceeded_w": max(0.0, record.ramp_exceeded_w),
+        "ramp_wait_slot_s": record.held_slot_s,
+        **_cost(cost),
+    }
+
+
+def _cost(cost: Cost) -> dict[str, float]:
+    return {
+        "slowed_slot_s": cost.slowed_slot_s,
+        "lost_slot_s": cost.lost_slot_s,
+        "shaved_j": cost.shaved_j,
+        "extra_j": cost.extra_j,
+        "lost_j": cost.lost_j,
+    }
+
+
+def domain_series(log: PowerLog | None, edges_ns: Ints) -> Sequence[DomainSeries]:
+    """Power of each domain between the edges of a ledger, as pictures show it."""
+    if log is None:
+        return ()
+    found = []
+    for record in log.domains:
+        mean, most, least = binned(record, edges_ns, log.end_ns)
+        found.append(DomainSeries(record.name, record.level, edges_ns, mean, most, least))
+    return found

@@ -1,0 +1,98 @@
+"""What is wrong with shared limits of power: whom they are of, whether they nest, and whether they can be kept at
+all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from sim.build.power_limits import domains_of, pools_of
+from sim.build.resolved import Resolved
+from sim.build.world import node_hardware
+from sim.documents import KeyPath
+from sim.engine.draws import node_draws
+from sim.spec.power_limits import PowerDomain
+from sim.units import W_PER_KW
+from sim.validation import nearest
+
+Found = Iterator[tuple[KeyPath, str]]
+
+
+def shared_power_problems(resolved: Resolved) -> Found:
+    """Of the one policy that there may be."""
+    for k, (i, policy) in enumerate(resolved.shared_power.items()):
+        if k:
+            yield ("policies", i, "kind"), "there is a policy of this kind already: write all domains in one"
+            continue
+        sets: dict[str, list[frozenset[tuple[str, int]]]] = {}
+        for name, spec in policy.domains.items():
+            path: KeyPath = ("policies", i, "domains", name)
+            for pool in spec.pools or ():
+                if pool not in resolved.machines and pool not in resolved.hardware.unread:
+                    known = ", ".join(resolved.machines)
+                    yield (*path, "pools"), f"unknown pool '{pool}'{nearest(pool, resolved.machines)}  ({known})"
+            if spec.per == "gpu":
+                yield from _of_boards(path, spec, resolved)
+                continue
+            yield from _of_its_size(path, spec, resolved)
+            several = [nodes for _, nodes in domains_of(spec, resolved)]
+            sets[name] = [
+                frozenset((pool, node) for pool, first, last in nodes for node in range(first, last))
+                for nodes in several
+            ]
+            yield from _within_reach(path, spec, resolved)
+        yield from _nested(("policies", i, "domains"), sets)
+
+
+def _of_boards(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
+    for pool in pools_of(spec, resolved):
+        gpu = resolved.gpus.get(pool)
+        if gpu is None:
+            yield (*path, "pools"), f"pool '{pool}' has no GPUs"
+            continue
+        loaded_w, tdp_w = float(gpu.power.loaded.value), float(gpu.tdp.value)
+        assert isinstance(spec.limit, float)
+        if not loaded_w < spec.limit <= tdp_w:
+            bounds = f"the {loaded_w:g} W loaded and {tdp_w:g} W TDP of '{gpu.name}'"
+            yield (*path, "limit"), f"{float(spec.limit):g} W is not between {bounds}"
+
+
+def _of_its_size(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
+    for pool in pools_of(spec, resolved):
+        if spec.per == "rack" and spec.nodes is None and resolved.machines[pool].pool.rack_nodes is None:
+            yield (*path, "nodes"), f"required: pool '{pool}' does not say how many nodes are in a rack ('rack_nodes')"
+    if spec.limit == "plant":
+        for site in dict.fromkeys(resolved.sites.values()):
+            if site in resolved.places and not resolved.places[site].facility.has_limits:
+                yield (*path, "limit"), f"the facility of '{site}' is a fixed PUE, which says nothing of a limit"
+
+
+def _within_reach(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
+    """No answer brings machines below what they draw with nobody on them."""
+    written: list[tuple[KeyPath, float]] = [(("limit",), spec.limit)] if isinstance(spec.limit, float) else []
+    written += [(("changes", k, "limit"), change.limit) for k, change in enumerate(spec.changes)]
+    written += [(("calls", k, "limit"), call.limit) for k, call in enumerate(spec.calls)]
+    several = [nodes for _, nodes in domains_of(spec, resolved)]
+    each_w = {pool: _rest_w(pool, resolved) for pool in pools_of(spec, resolved)}
+    rest_w = max((sum(each_w[pool] * (b - a) for pool, a, b in nodes) for nodes in several), default=0.0)
+    for field, limit_w in written:
+        if spec.answers and float(limit_w) < rest_w:
+            least = f"{rest_w / W_PER_KW:,.3g} kW that its machines draw with nobody on them"
+            yield (*path, *field), f"{float(limit_w) / W_PER_KW:,.3g} kW is below the {least}"
+
+
+def _rest_w(pool: str, resolved: Resolved) -> float:
+    machine = resolved.machines[pool]
+    return sum(draw.watts for draw in node_draws(node_hardware(machine.node, machine.gpu, resolved.catalog), "on", ()))
+
+
+def _nested(path: KeyPath, sets: dict[str, list[frozenset[tuple[str, int]]]]) -> Found:
+    """Domains are a tree: of two that have nodes in common one lies within the other."""
+    for one, other in combinations(sets, 2):
+        owner = {node: i for i, nodes in enumerate(sets[one]) for node in nodes}
+        for nodes in sets[other]:
+            touched = {owner[node] for node in nodes if node in owner}
+            crossed = [i for i in touched if not (sets[one][i] <= nodes or nodes <= sets[one][i])]
+            if crossed:
+                yield (*path, other), f"cuts across '{one}': of two domains one must lie within the other"
+                break

@@ -1,0 +1,39 @@
+"""Which requests could ever start: those that would find places if all machines were free and up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
+
+from sim.engine.fleet.machines import Machines, PoolShape
+from sim.engine.fleet.placements.anywhere import ANYWHERE
+from sim.engine.fleet.request import Request
+from sim.engine.fleet.scheduling import Placement
+
+
+class Possible:
+    """Asks placements once for each kind of request."""
+
+    def __init__(self, pools: Sequence[PoolShape], placements: Sequence[Placement]) -> None:
+        """All that some ``placements`` could do with ``pools``."""
+        self._machines = Machines([replace(pool, powered=True) for pool in pools])
+        self._placements = placements
+        self._known: dict[tuple[object, ...], bool] = {}
+
+    def __call__(self, request: Request) -> bool:
+        """Whether one of them finds places for it."""
+        asks = (request.slots, request.milli, request.nodes, request.cpu_milli, request.memory_mib, request.pools)
+        if asks not in self._known:
+            self._known[asks] = any(one.places(request, self._machines) is not None for one in self._placements)
+        return self._known[asks]
+
+
+def placements_of(scheduler: object) -> list[Placement]:
+    """How a scheduler, and those that it asks, choose places; anywhere, where it does not say."""
+    found: list[Placement] = []
+    for inner in (getattr(scheduler, one.name) for one in fields(scheduler)) if is_dataclass(scheduler) else ():
+        if hasattr(inner, "places"):
+            found.append(inner)
+        elif hasattr(inner, "next"):
+            found += placements_of(inner)
+    return found or [ANYWHERE]

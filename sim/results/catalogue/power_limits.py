@@ -1,0 +1,58 @@
+"""What shared limits of power did: to each domain, and to the workloads that were asked for less."""
+
+from __future__ import annotations
+
+from sim.results.catalogue.quantity import TEXT, At, Quantity, Table, table
+from sim.results.formats import count, hours, number
+from sim.units import W_PER_KW
+
+DOMAINS, ASKED = "power domain", "slowed by power"
+"""Tables of domains and workloads, by the head of their first column."""
+
+
+def kilowatts(watts: float) -> str:
+    """kW."""
+    return f"{number(watts / W_PER_KW)} kW"
+
+
+def _costs(view: str) -> tuple[Quantity, ...]:
+    return (
+        Quantity("slowed_slot_s", "slot-seconds of work put off", "s", always=True, columns=(At(view, "put off"),)),
+        Quantity("lost_slot_s", "slot-seconds of work lost", "s", always=True, columns=(At(view, "lost"),)),
+        Quantity("shaved_j", "not drawn by GPUs that were slowed", "J", always=True),
+        Quantity(
+            "extra_j",
+            "drawn more for the same work",
+            "J",
+            always=True,
+            meaning="by GPUs that were slowed; negative where a lower clock, and voltage, saves more than time costs",
+        ),
+        Quantity("lost_j", "drawn for work that was lost", "J", always=True),
+    )
+
+
+POWER_LIMITS: tuple[Table, ...] = (
+    table(
+        "power_limits.domains.*",
+        Quantity("level", "level", kind=TEXT, always=True, columns=(At(DOMAINS, "level"),), form=str),
+        Quantity("mean_w", "mean power", "W", always=True, columns=(At(DOMAINS, "mean"),), form=kilowatts),
+        Quantity("most_w", "most power", "W", always=True, columns=(At(DOMAINS, "most"),), form=kilowatts),
+        Quantity("least_limit_w", "least limit", "W", columns=(At(DOMAINS, "limit"),), form=kilowatts),
+        Quantity("over_s", "above the limit", "s", columns=(At(DOMAINS, "above it"),), form=hours),
+        Quantity("over_j", "energy above the limit", "J"),
+        Quantity("longest_over_s", "longest time above the limit", "s", columns=(At(DOMAINS, "longest"),)),
+        Quantity("answer_s", "stated time of answers", "s"),
+        Quantity("episodes", "times the limit was met", always=True, columns=(At(DOMAINS, "times"),), form=count),
+        Quantity("held_s", "held under the limit", "s", always=True),
+        Quantity("unmet", "times answers were too little", always=True, columns=(At(DOMAINS, "unmet"),), form=count),
+        Quantity("capped", "jobs capped", always=True, columns=(At(DOMAINS, "capped"),), form=count),
+        Quantity("paused", "jobs paused", always=True, columns=(At(DOMAINS, "paused"),), form=count),
+        Quantity("shed", "jobs shed", always=True, columns=(At(DOMAINS, "shed"),), form=count),
+        Quantity("trips", "times its breaker opened", always=True, columns=(At(DOMAINS, "trips"),), form=count),
+        Quantity("ramp_exceeded_w", "rise beyond the ramp", "W", always=True),
+        Quantity("ramp_wait_slot_s", "slot-seconds that waited for the ramp", "s", always=True),
+        *_costs(DOMAINS),
+        optional=True,
+    ),
+    table("power_limits.workloads.*", *_costs(ASKED), optional=True),
+)

@@ -1,0 +1,181 @@
+"""Who held which node when: each job by itself where they can be told apart, else how full groups of nodes were.
+
+Drawn from ``stints.parquet``, which has all that is needed: its metadata has the pools.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sim.accounting.queueing import on_bins, steps
+from sim.results.charts import colour, legend
+from sim.results.plots import Bar, Time, bars, shades
+from sim.units import SECONDS_PER_NS
+from sim.workload.allocations import MILLI
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+MOST_NODES, MOST_BARS = 32, 2500
+"""Beyond which nodes are drawn in groups."""
+MOST_GROUPS, MOST_COLUMNS = 48, 300
+MOST_OWNERS = 8
+OTHERS = "#999999"
+"""The colour of jobs of those who held less."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What was held, a row a place: the stint, its node among all, its thousandths of slots."""
+
+    stints: pa.Table
+    stint: Ints
+    node: Ints
+    milli: Ints
+    start_ns: Ints
+    end_ns: Ints
+    pools: Mapping[str, tuple[int, int]]
+    """Nodes of each pool, and thousandths of slots of one."""
+    run_ns: int
+
+    @classmethod
+    def of(cls, stints: pa.Table) -> Held:
+        """What a table of stints says."""
+        about = stints.schema.metadata
+        pools = {
+            name: (int(pool["nodes"]), int(pool["milli"]) // int(pool["nodes"]))
+            for name, pool in json.loads(about[b"pools"]).items()
+        }
+        firsts = dict(zip(pools, np.cumsum([0, *(nodes for nodes, _ in pools.values())]).tolist(), strict=False))
+        nodes = stints["nodes"].combine_chunks()
+        counts = np.diff(nodes.offsets.to_numpy())
+        stint = np.repeat(np.arange(len(stints)), counts)
+        places = nodes.flatten().dictionary_encode()
+        number = [firsts[name.rpartition("/")[0]] + int(name.rpartition("/")[2]) for name in _names(places)]
+        codes = places.indices.to_numpy()
+        milli = stints["milli"].combine_chunks().flatten().to_numpy().astype(np.int64)
+        start_ns, end_ns = (stints[name].to_numpy()[stint] for name in ("start_ns", "end_ns"))
+        node = np.array(number, np.int64)[codes] if len(number) else np.empty(0, np.int64)
+        return cls(stints, stint, node, milli, start_ns, end_ns, pools, int(about[b"end_ns"]))
+
+    @property
+    def nodes(self) -> int:
+        """Of all pools."""
+        return sum(nodes for nodes, _ in self.pools.values())
+
+
+def _names(places: pa.DictionaryArray) -> list[str]:
+    names: list[str] = places.dictionary.to_pylist()
+    return names
+
+
+Owners = Callable[[], Mapping[tuple[str, int], str]]
+"""Tells, when asked, whose the rows of each workload are."""
+
+
+def gantt(stints: pa.Table, owners: Owners) -> str:
+    """The picture with its legend and a note on how to read it."""
+    held = Held.of(stints)
+    if held.nodes <= MOST_NODES and len(held.node) <= MOST_BARS:
+        return _each(held, owners())
+    return _grouped(held)
+
+
+def _each(held: Held, owner_of: Mapping[tuple[str, int], str]) -> str:
+    edges = np.array([0, held.run_ns])
+    time = Time.of(edges)
+    per_ns = float(time.edges[-1]) / held.run_ns
+    rows = [f"{pool}/{i}" for pool, (nodes, _) in held.pools.items() for i in range(nodes)]
+    slots = [milli for nodes, milli in held.pools.values() for _ in range(nodes)]
+    workloads, numbers, jobs = (held.stints[name].to_pylist() for name in ("workload", "row", "job"))
+    owners = [owner_of.get(key, key[0]) for key in zip(workloads, numbers, strict=True)]
+    largest = _largest(owners, held)
+    lanes = [_Lanes(milli) for milli in slots]
+    boxes = []
+    for place in range(len(held.node)):  # in the order in which they began
+        stint, node = int(held.stint[place]), int(held.node[place])
+        begin, end, owner = int(held.start_ns[place]), int(held.end_ns[place]), owners[stint]
+        shade = colour(largest.index(owner)) if owner in largest else OTHERS
+        hours = f"{begin * SECONDS_PER_NS:,.0f} to {end * SECONDS_PER_NS:,.0f} s"
+        words = f"{jobs[stint]} ({owner}): {held.milli[place] / MILLI:g} on {rows[node]}, {hours}"
+        for top, milli in lanes[node].take(int(held.milli[place]), begin, end):
+            at = (top / slots[node], milli / slots[node])
+            boxes.append(Bar(node, begin * per_ns, end * per_ns, *at, shade, words))
+    alt = f"Jobs by node over time: {len(held.stints):,} stints on {len(rows)} nodes"
+    grey = " Grey: others." if len(largest) < len(set(owners)) else ""
+    note = f'<p class="note">A row is a node, a bar what a job held of its slots; hover for which job.{grey}</p>'
+    return f"{legend(largest)}{bars(time, rows, boxes, alt)}{note}"
+
+
+def _largest(owners: Sequence[str], held: Held) -> list[str]:
+    """The owners that held most."""
+    weights: dict[str, float] = {}
+    for stint, milli, ns in zip(
+        held.stint.tolist(), held.milli.tolist(), (held.end_ns - held.start_ns).tolist(), strict=True
+    ):
+        weights[owners[stint]] = weights.get(owners[stint], 0.0) + milli * ns
+    return sorted(weights, key=lambda owner: (-weights[owner], owner))[:MOST_OWNERS]
+
+
+class _Lanes:
+    """Slots of one node as lanes, so that jobs on it are drawn below each other and none over another."""
+
+    def __init__(self, milli: int) -> None:
+        self._taken: list[tuple[int, int, int]] = []  # begin and end in the node, and when it is free again
+        self._milli = milli
+
+    def take(self, milli: int, now_ns: int, end_ns: int) -> list[tuple[int, int]]:
+        """Where something of this size is drawn until ``end_ns``: the first gaps, in several pieces if need be."""
+        self._taken = sorted(one for one in self._taken if one[2] > now_ns)
+        pieces, at, left = [], 0, milli
+        for low, high, _ in [*self._taken, (self._milli, self._milli, 0)]:
+            size = min(left, low - at)
+            if size > 0:
+                pieces.append((at, size))
+                left -= size
+            at = max(at, high)
+        self._taken += [(top, top + size, end_ns) for top, size in pieces]
+        return pieces
+
+
+def _grouped(held: Held) -> str:
+    edges_ns = np.unique(np.linspace(0, held.run_ns, MOST_COLUMNS + 1).astype(np.int64))
+    time = Time.of(edges_ns)
+    rows: list[str] = []
+    firsts: list[int] = []
+    sizes: list[int] = []
+    at = 0
+    for pool, (nodes, milli) in held.pools.items():
+        groups = max(1, min(nodes, round(MOST_GROUPS * nodes / held.nodes)))
+        cuts = np.linspace(0, nodes, groups + 1).astype(np.int64).tolist()
+        for low, high in pairwise(cuts):
+            rows.append(f"{pool}/{low}" if high - low == 1 else f"{pool}/{low}-{high - 1}")
+            firsts.append(at + low)
+            sizes.append(milli * (high - low))
+        at += nodes
+    group = np.searchsorted(np.array(firsts), held.node, side="right") - 1
+    order = np.argsort(group, kind="stable")
+    bounds = np.searchsorted(group[order], np.arange(len(rows) + 1))
+    mean, most = np.zeros((len(rows), len(edges_ns) - 1)), np.zeros((len(rows), len(edges_ns) - 1))
+    for i, size in enumerate(sizes):
+        own = order[bounds[i] : bounds[i + 1]]
+        at_ns = np.concatenate([held.start_ns[own], held.end_ns[own]])
+        level = steps(at_ns, np.concatenate([held.milli[own], -held.milli[own]]))
+        found = on_bins(*level, edges_ns)
+        mean[i], most[i] = found.mean / size, found.most / size
+    alt = (
+        f"Share of slots held by node over time: {held.nodes:,} nodes in {len(rows)} rows, "
+        f"{100 * float(np.average(mean.mean(axis=1), weights=sizes)):.0f} % in the mean"
+    )
+    note = (
+        f'<p class="note">Of {held.nodes:,} nodes in {len(rows)} rows: how much of their slots was held in the mean '
+        "of a column, the darker the more; in the lower part of each row, the most at any instant of it.</p>"
+    )
+    return shades(time, rows, mean, most, alt, unit="nodes") + note
