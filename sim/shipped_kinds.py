@@ -208,6 +208,7 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.placements:TopologyPlace": "sim.build.schedulers:topology",
         "sim.spec.placements:BestFitPlace": "sim.build.schedulers:best_fit",
         "sim.spec.placements:FgdPlace": "sim.build.schedulers:fgd",
+        "sim.spec.placements:HeadroomPlace": "sim.build.schedulers:headroom",
         "sim.spec.placements:LeastPowerPlace": "sim.build.schedulers:least_power",
     },
     "fabric": {

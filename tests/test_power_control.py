@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.engine.fleet.placements.headroom import Headroom
 from sim.engine.fleet.plan import Keeps
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import Call
 from sim.engine.fleet.power.ramp import Ramp
+from sim.engine.fleet.schedulers.easy import Easy
+from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.profiles.breakers import Breaker, ThermalMagnetic
 from sim.signals import Signal
 from sim.units import NS_PER_S
@@ -281,3 +284,23 @@ def test_limits_of_a_gpu_hold_at_every_instant() -> None:
     _, free = run(plan([{"at": 100, "run": 600, "gpus": 8, "watts": 400.0}]), [], nodes=1)
     assert outcome.allocations is not None
     assert meter.steps()[1].max() == pytest.approx(free.steps()[1].max())
+
+
+@settings(max_examples=40, deadline=None)
+@given(jobs, st.floats(8500.0, 12000.0), st.floats(13000.0, 24000.0), st.sampled_from([0.0, 20.0]), st.booleans())
+def test_a_placement_by_headroom_never_exceeds_a_limit(
+    some: list[dict[str, float]], rack_w: float, feed_w: float, setup_s: float, easy: bool
+) -> None:
+    """Without any answer: jobs wait where there is no power for them. Each slot is reckoned with at what a board, and
+    the host of a single slot, draw at most; each limit has room for the largest job on idle machines."""
+    domains = [domain(0, 2, rack_w, pools=(rack,), answers=()) for rack in RACKS]
+    domains.append(domain(0, 2, feed_w, pools=RACKS, answers=()))
+    some = [{**one, "gpus": min(one["gpus"], 8)} for one in some]
+    host_w = 2 * 220.0 * (0.1 / 8) ** 0.8 + 50.0 / 8
+    placement = Headroom((BOARD_W - IDLE_W + host_w) / 0.9)
+    scheduler = Easy("first-come", placement) if easy else FirstCome(placement)
+    outcome, meter = run(plan(some, setup_s=setup_s, pools=RACKS), domains, duration_s=None, scheduler=scheduler)
+    for rack in RACKS:
+        assert meter.longest_over_s(rack_w, rack) == 0.0
+    assert meter.longest_over_s(feed_w) == 0.0
+    assert np.all(only(outcome.rows).lost_ns == 0)

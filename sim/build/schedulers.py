@@ -7,6 +7,7 @@ import math
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.best_fit import BestFit
 from sim.engine.fleet.placements.fgd import LeastFragmentation, TypicalTask
+from sim.engine.fleet.placements.headroom import Headroom
 from sim.engine.fleet.placements.least_power import LeastPower
 from sim.engine.fleet.placements.packed import Packed
 from sim.engine.fleet.placements.spread import Spread
@@ -149,6 +150,11 @@ def fgd(spec: places.FgdPlace) -> LeastFragmentation:
             for task in spec.typical
         )
     )
+
+
+def headroom(spec: places.HeadroomPlace) -> Headroom:
+    """Where power is left."""
+    return Headroom(float(spec.slot))
 
 
 def least_power(spec: places.LeastPowerPlace) -> LeastPower:

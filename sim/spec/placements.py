@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
-from sim.quantities import Bytes
+from sim.quantities import Bytes, PositiveDevicePower
 from sim.validation import Spec
 
 
@@ -86,6 +86,15 @@ class FgdPlace(PlacementSpec):
 
     kind: Literal["fgd"]
     typical: list[TypicalJob] = Field(min_length=1, description="What the jobs to come ask for.")
+
+
+class HeadroomPlace(PlacementSpec):
+    """Where shared limits of power leave most; a job waits where they do not leave enough for it."""
+
+    example: ClassVar[Mapping[str, Any]] = {"slot": "450 W"}
+
+    kind: Literal["headroom"]
+    slot: PositiveDevicePower = Field(description="W at the plugs that a GPU (or socket) at work adds, host included.")
 
 
 class LeastPowerPlace(PlacementSpec):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ Ints = npt.NDArray[np.int64]
 ON, BOOTING, OFF, AWAY = range(4)
 """States as the index sees them, those that are ready soonest first; nodes that are ``AWAY`` are not given away."""
 RANKS = (ON, BOOTING, OFF)
+SOON = 32
+"""Nodes of a set that are found one by one; most who look take the first."""
 HELD = -1
 """Of a slot that may be shared: somebody has all of it, undivided."""
 
@@ -42,6 +45,16 @@ class PoolShape:
     rack_of: tuple[int, ...] = ()
     powered: bool = True
     sharing: SharedGPU | None = None
+
+
+class PowerRoom(Protocol):
+    """What limits of power leave at one instant, to be spent on the places of one request."""
+
+    def left_w(self, node: int) -> float:
+        """W that the tightest of a node's domains leaves."""
+
+    def take_w(self, node: int, watts: float) -> None:
+        """So much of it is spent on a node."""
 
 
 class Machines:
@@ -87,8 +100,8 @@ class Machines:
             self._bits[i][ON if pool.powered else OFF][pool.slots] = (1 << pool.count) - 1
         self.nodes = total
         self._closed: dict[int, int] = {}
-        self.headroom_w: npt.NDArray[np.float64] = np.full(total, np.inf)
-        """W that the tightest of a node's power domains leaves, as whoever limits power last saw it."""
+        self.power_room: Callable[[float], PowerRoom] | None = None
+        """What limits of power leave now, if a slot that comes to work adds so many W; None where there are none."""
 
     def __len__(self) -> int:
         return self.nodes
@@ -100,6 +113,8 @@ class Machines:
     def copy(self) -> Machines:
         """The same, to be changed on its own: what would be free, if."""
         twin = object.__new__(Machines)
+        twin._closed = self._closed.copy()
+        twin.power_room = None  # what power there will be then nobody knows
         twin.pools, twin.number, twin.first, twin.nodes = self.pools, self.number, self.first, self.nodes
         twin.pool_of, twin.slots, twin.rack = self.pool_of, self.slots, self.rack
         twin._free, twin._rank, twin._cpu, twin._memory = self._free[:], self._rank[:], self._cpu[:], self._memory[:]
@@ -141,18 +156,17 @@ class Machines:
 
     def _in_order(self, pool: int, bits: int) -> Iterator[int]:
         first = self.first[pool]
-        if not bits:
-            return
-        if bits.bit_count() > 64:
+        soon = SOON
+        while bits and soon:
+            low = bits & -bits
+            yield first + low.bit_length() - 1
+            bits ^= low
+            soon -= 1
+        if bits:  # whoever goes through many is better served by all at once
             size = self.pools[pool].count
             raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8)
             for node in np.flatnonzero(np.unpackbits(raw, bitorder="little")).tolist():
                 yield first + node
-            return
-        while bits:
-            low = bits & -bits
-            yield first + low.bit_length() - 1
-            bits ^= low
 
     def how_many(self, pool: int, rank: int, slots: int) -> int:
         """How many nodes of a pool in a state have exactly so many free slots."""

@@ -45,21 +45,22 @@ class Topology:
         eligible = _eligible(request, machines, pool, each)
         racks = machines.rack[eligible]
         names, room = np.unique(racks, return_counts=True)
-        chosen = _fewest(names.tolist(), room.tolist(), count + (rest > 0))
-        if chosen is None and rest:
-            chosen = _fewest(names.tolist(), room.tolist(), count)  # the rest shares a node with others
-        if chosen is None:
+        ways: list[tuple[int, list[Place]]] = []
+        for nodes in dict.fromkeys((count, count + (rest > 0))):  # the rest on a node with others, or on one of its own
+            chosen = _fewest(names.tolist(), room.tolist(), nodes)
+            if chosen is None:
+                continue
+            places = [Place(node, each) for rack in chosen for node in eligible[racks == rack].tolist()][:count]
+            if rest:
+                node = _for_rest(request, machines, pool, rest, chosen, [place.node for place in places])
+                if node is None:
+                    continue
+                places.append(Place(node, rest))
+            ways.append((len({int(machines.rack[place.node]) for place in places}), places))
+        crossed, best = min(ways, key=lambda way: way[0], default=(0, None))
+        if best is None or (self.most_racks is not None and crossed > self.most_racks):
             return None
-        nodes = np.concatenate([eligible[racks == rack] for rack in chosen]).tolist()
-        places = [Place(node, each) for node in nodes[:count]]
-        if rest:
-            node = _for_rest(request, machines, pool, rest, chosen, nodes[:count])
-            if node is None:
-                return None
-            places.append(Place(node, rest))
-        if self.most_racks is not None and len({int(machines.rack[place.node]) for place in places}) > self.most_racks:
-            return None
-        return tuple(places)
+        return tuple(best)
 
 
 def _eligible(request: Request, machines: Machines, pool: int, each: int) -> Ints:

@@ -16,7 +16,7 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
+from sim.engine.cluster import Cluster, Gang
 from sim.engine.fleet.power.domain import Domain
 from sim.engine.fleet.power.live import Live
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
@@ -30,6 +30,22 @@ from sim.workload.power_records import PowerLog, Trip
 BOARD = "limit of the board"
 LONGEST_S = 1e9
 """A breaker that carries its load for longer does so for ever."""
+
+
+class Room:
+    """What each domain leaves, spent as places are chosen."""
+
+    def __init__(self, left_w: list[float], domains_of: Mapping[int, Sequence[int]]) -> None:
+        self._left_w, self._domains_of = left_w, domains_of
+
+    def left_w(self, node: int) -> float:
+        """See ``PowerRoom``."""
+        return min((self._left_w[k] for k in self._domains_of.get(node, ())), default=np.inf)
+
+    def take_w(self, node: int, watts: float) -> None:
+        """See ``PowerRoom``."""
+        for k in self._domains_of.get(node, ()):
+            self._left_w[k] -= watts
 
 
 class PowerControl:
@@ -64,6 +80,13 @@ class PowerControl:
         self._prepared: dict[Domain, list[Call]] = {}
         self._down: dict[Domain, list[Node]] = {}
         self._closed = np.zeros(len(self._live.nodes), np.bool_)
+        self._domains_of: dict[int, list[int]] = {number: [] for number in self._of_fleet}
+        for k, domain in enumerate(self._domains):
+            for i in domain.nodes.tolist():
+                self._domains_of[self._of_fleet[i]].append(k)
+        self._left_w = [np.inf] * len(self._domains)
+        self._asked_for_room = False
+        self._machines.power_room = self._room
         self._awaited = False
         self._begun = False
         for node in nodes:
@@ -141,7 +164,7 @@ class PowerControl:
             self._see(domain)
             domain.note_slowed()
             self._break(domain, now_ns)
-        self._tell_placements()
+        self._close_full()
 
     def _take_in(self) -> None:
         """Sees what has changed on nodes since it was last asked, in this instant or before."""
@@ -200,15 +223,11 @@ class PowerControl:
             self._prepared.setdefault(domain, []).append(call)
             self._look_soon()
 
-    def _tell_placements(self) -> None:
-        """Keeps the scheduler from domains that have no room, and tells placements how much room the others have."""
-        headroom_w = np.full(len(self._live.nodes), np.inf)
+    def _close_full(self) -> None:
+        """Keeps the scheduler from domains that have no room, and asks it again where there is more."""
         closed = np.zeros(len(self._live.nodes), np.bool_)
         for domain in self._domains:
-            left_w = min(domain.limit_w, domain.goal_w) - domain.watts
-            headroom_w[domain.nodes] = np.minimum(headroom_w[domain.nodes], left_w)
             closed[domain.nodes] |= domain.closed
-        self._machines.headroom_w[self._of_fleet] = headroom_w
         changed = np.flatnonzero(closed != self._closed)
         self._closed = closed
         for i in changed.tolist():
@@ -216,8 +235,30 @@ class PowerControl:
                 self._machines.close(self._of_fleet[i])
             else:
                 self._machines.open(self._of_fleet[i])
-        if len(changed):
+        left_w = [domain.left_w for domain in self._domains]
+        more = self._asked_for_room and any(now > before for now, before in zip(left_w, self._left_w, strict=True))
+        self._left_w = left_w
+        if len(changed) or more:
+            self._asked_for_room = False
             self._cluster.fleet.ask_soon()
+
+    def _room(self, slot_w: float) -> Room:
+        """What is left now, less what those will draw that have started and are not at work yet."""
+        self._asked_for_room = True
+        room = Room([domain.left_w for domain in self._domains], self._domains_of)
+        for gang, load in self._live.loads.items():
+            if not load.at_work:
+                self._set_aside(room, gang, slot_w)
+        for request in reversed(list(self._cluster.fleet.running)):
+            if request.started_ns != self._env.now_ns:
+                break
+            if request.gang is not None and request.gang not in self._live.loads:
+                self._set_aside(room, request.gang, slot_w)
+        return room
+
+    def _set_aside(self, room: Room, gang: Gang, slot_w: float) -> None:
+        for node, slots in gang.parts.items():
+            room.take_w(self._of_fleet[self._live.number[node]], slots * slot_w)
 
     # Breakers
 

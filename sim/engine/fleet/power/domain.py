@@ -98,9 +98,9 @@ class Domain:
         self._calm_since_ns = (self._calm_since_ns if self._calm_since_ns is not None else now_ns) if calm else None
 
     @property
-    def over(self) -> bool:
-        """Whether it draws more than it may."""
-        return self._over_since_ns is not None
+    def left_w(self) -> float:
+        """What it leaves up to its target."""
+        return min(self.limit_w, self.goal_w) * self.plan.target - self.watts
 
     def answers_ns(self) -> int | None:
         """When an excess is answered; None where there is none."""
