@@ -29,6 +29,8 @@ from sim.workload.allocations import Allocations
 from sim.workload.jobs.table import UNKNOWN, JobTable
 
 GIVE_UP_NS = 1 << 59
+CPU_MILLI, MEMORY_MIB = 3000, 700
+"""What stands beside a slot, where that counts."""
 SEED = st.integers(0, 2**32 - 1)
 
 
@@ -54,7 +56,11 @@ def plain(
 def drawn_pools(rng: np.random.Generator, most_nodes: int) -> list[PoolShape]:
     """A pool or several."""
     sizes = rng.integers(1, [most_nodes + 1, 5], (rng.integers(1, 4), 2))
-    return [PoolShape(f"p{i}", count, slots) for i, (count, slots) in enumerate(sizes.tolist())]
+    counted = rng.random() < 0.5
+    return [
+        PoolShape(f"p{i}", count, slots, *((CPU_MILLI * slots, MEMORY_MIB * slots) if counted else ()))
+        for i, (count, slots) in enumerate(sizes.tolist())
+    ]
 
 
 def drawn_plan(
@@ -72,7 +78,15 @@ def drawn_plan(
     if setup_ns:
         limit_ns[limit_ns == setup_ns] += 1
     run_ns = rng.integers(1 if setup_ns else 0, 50, n)
-    table = JobTable(np.sort(rng.integers(0, 2 * n + 2, n)), run_ns, slots, nodes=nodes, limit_ns=limit_ns)
+    table = JobTable(
+        np.sort(rng.integers(0, 2 * n + 2, n)),
+        run_ns,
+        slots,
+        nodes=nodes,
+        limit_ns=limit_ns,
+        cpu_milli=rng.integers(-1, CPU_MILLI * slots + 1),
+        memory_mib=rng.integers(-1, MEMORY_MIB * slots + 1),
+    )
     choices = tuple(tuple(rng.permutation(names)[: rng.integers(1, len(names) + 1)].tolist()) for _ in range(2))
     return JobsPlan(
         name,
@@ -80,7 +94,7 @@ def drawn_plan(
         slots,
         choices,
         rng.integers(0, 2, n),
-        {pool: PoolForJobs(float(rng.choice([1.0, 0.7, 1.3])), 50.0, 20.0, None, None) for pool in names},
+        {pool: PoolForJobs(float(rng.choice([1.0, 0.7, 1.3])), 50.0, 20.0, None, 12_000) for pool in names},
         {pool: rng.random(n) for pool in names},
         rng.random(n),
         Keeps(saves=True),
@@ -146,11 +160,12 @@ def test_it_leaves_to_the_plain_fleet_what_it_does_not_know() -> None:
         """One of its own."""
 
     bare, counting = PoolShape("p", 2, 4), PoolShape("p", 2, 4, cpu_milli=4000)
-    asks_cpus = plan(cpu_milli=np.array([1000]))
     assert suits([bare], [plan()], FirstCome())
     assert suits([counting], [plan()], FirstCome())
-    assert suits([bare], [asks_cpus], FirstCome())
-    assert not suits([counting], [asks_cpus], FirstCome())
+    assert suits([counting], [plan(cpu_milli=np.array([1000]))], FirstCome())
+    assert suits([bare], [plan(cpu_milli=np.array([1001]))], FirstCome())
+    assert not suits([counting], [plan(cpu_milli=np.array([1001]))], FirstCome())
+    assert not suits([PoolShape("p", 2, 4, shared=True)], [plan()], FirstCome())
     assert not suits([bare], [plan(gpu_milli=np.array([500]))], FirstCome())
     assert not suits([bare], [plan()], Other())
     assert not suits([PoolShape("p", 2, 4, powered=False)], [plan()], FirstCome())
