@@ -56,8 +56,9 @@ class Pool:
 
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
     ``cpu_milli`` thousandths of cores and ``memory_mib`` of a node count where they are not None; ``shared``: parts of
-    a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node. A ``logged`` pool is held by rows of tables of jobs
-    alone and its nodes are steady: they have no meters, but the log of who held them tells what they drew.
+    a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node. A ``logged`` pool is held by
+    rows of tables of jobs alone and its nodes are steady: they have no meters, but the log of who held them tells what
+    they drew.
     """
 
     name: str
