@@ -55,13 +55,14 @@ from sim.signals.grid.series import GridSeries
 from sim.spec.cluster import Cluster as ClusterSpec
 from sim.spec.generated_jobs import GeneratedJobs
 from sim.spec.policies import Cap
+from sim.spec.power_limits import PowerLimits
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Destination
 from sim.spec.serving import Serving
 from sim.training.collectives import cost
 from sim.training.protocols import Library
 from sim.training.topology import Island
-from sim.units import DAY_NS, HOUR_NS
+from sim.units import DAY_NS, HOUR_NS, NS_PER_S
 from sim.workload.fleet import DeviceClass, Fleet
 from sim.workload.jobs.table import COLUMNS, LABELS, UNKNOWN, JobTable
 from sim.workload.jobs.traces import job_formats
@@ -231,9 +232,24 @@ def policies_cap(spec: Any) -> None:
         made = kinds.builder(spec)(spec, watts, SEEN, ORIGIN)
         changes_follow_one_another(made, watts[0])
         assert content_hash(made), "the key of a run sees into it"
+    elif isinstance(spec, PowerLimits):
+        plan = kinds.builder(spec)(spec, sim.load(small()).answers, lambda _site: Signal.constant(5e5, "W"))
+        assert [domain.nodes for domain in plan.domains] == [(("dgx-a100", i, i + 1),) for i in range(2)]
+        assert content_hash(plan), "the key of a run sees into it"
     else:
         limit = kinds.builder(spec)(spec, lambda: Signal.constant(5e5, "W"))
         assert (limit.values >= 0.0).all()
+
+
+def breakers_open_sooner_under_more(spec: Any) -> None:
+    """It opens where it is said to, and sooner the more it carries; what it holds for ever warms it to no trip."""
+    curve = kinds.builder(spec)(spec)
+    assert content_hash(curve)
+    assert curve.trips_in_s(0.0, float(spec.opens_at)) == pytest.approx(int(spec.after) / NS_PER_S)
+    times = [curve.trips_in_s(0.0, multiple) for multiple in np.linspace(1.0, 20.0, 60).tolist()]
+    assert times == sorted(times, reverse=True)
+    assert (times[0], times[-1]) == (np.inf, 0.0)
+    assert curve.settled(1.0) < 1.0
 
 
 def conditions_come_and_go(spec: Any) -> None:
@@ -630,6 +646,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "battery dispatch": dispatch_tells_the_battery,
     "battery bounds": bounds_are_apart,
     "policy": policies_cap,
+    "breaker curve": breakers_open_sooner_under_more,
     "condition": conditions_come_and_go,
     "schedule": schedules_let_a_job_be_done,
     "forecast": forecasts_cover_their_window,

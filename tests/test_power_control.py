@@ -19,12 +19,14 @@ from sim.engine.fleet.power.plan import Call
 from sim.engine.fleet.power.ramp import Ramp
 from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.world import Pool, simulate
 from sim.profiles.breakers import Breaker, ThermalMagnetic
+from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import NS_PER_S
-from sim.workload.allocations import OUTCOMES
+from sim.workload.allocations import OUTCOMES, PACE_STATES
 from sim.workload.power_records import binned
-from tests.power_worlds import BOARD_W, HARDWARE, IDLE_W, domain, plan, run
+from tests.power_worlds import BOARD_W, HARDWARE, IDLE_W, Meter, domain, plan, run
 
 Record = TypeVar("Record")
 IDLE_NODE_W = 755.6  # a node with nobody on it, by its meter; see the first test
@@ -304,3 +306,20 @@ def test_a_placement_by_headroom_never_exceeds_a_limit(
         assert meter.longest_over_s(rack_w, rack) == 0.0
     assert meter.longest_over_s(feed_w) == 0.0
     assert np.all(only(outcome.rows).lost_ns == 0)
+
+
+def test_so_many_idle_nodes_are_kept_warm() -> None:
+    """Four nodes, all idle from 100 s on, with a timeout of 60 s and one to be kept: three are shut down, and the job
+    that comes next starts at once on the one that is left."""
+    some = [{"at": 0, "run": 100, "gpus": 32}, {"at": 1000, "run": 100, "gpus": 8}]
+    pool = Pool("gpus", HARDWARE, 4, powered=True, idle_timeout_ns=60 * NS_PER_S, keep_warm=1)
+    meter = Meter()
+    outcome = simulate(
+        [pool], [], [], duration_ns=2000 * NS_PER_S, streams=Streams(1), recorder=meter, rows=[plan(some)]
+    )
+    log = outcome.allocations
+    assert log is not None
+    assert log.pace_start_ns[log.pace_state == PACE_STATES.index("active")].tolist() == [0, 1000 * NS_PER_S]
+    edges, watts = meter.steps()
+    asleep = watts[np.searchsorted(edges, 900 * NS_PER_S, side="right") - 1]
+    assert asleep == pytest.approx(IDLE_NODE_W + 3 * HARDWARE.standby_w, abs=0.1)

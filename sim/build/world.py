@@ -113,6 +113,7 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
             shared=label in parts,
             sharing=_sharing(machine, resolved.catalog) if label in parts else None,
             racks=racks(machine.pool),
+            keep_warm=machine.pool.keep_warm,
         )
         for label, machine in resolved.machines.items()
     )

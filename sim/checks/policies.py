@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from sim.build.gangs import gang_in
 from sim.build.loads import can_be_capped, gpu_watts, job_ns
 from sim.build.resolved import Resolved
+from sim.checks.power_limits import plants_without_limits
 from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
 from sim.quantities import Price
@@ -109,6 +110,7 @@ def signal_problems(resolved: Resolved, signals: Signals) -> Found:
         for pool in sorted(pool for pool in resolved.sites if signal not in signals[resolved.sites[pool]]):
             yield ("cluster", "scheduler"), f"{_unseen(signal, None, {})}, which the scheduler looks at (pool '{pool}')"
     yield from _throttled(resolved)
+    yield from plants_without_limits(resolved)
 
 
 def _unseen(signal: str, level: object, known: Mapping[str, Signal]) -> str | None:

@@ -44,6 +44,16 @@ def shared_power_problems(resolved: Resolved) -> Found:
         yield from _nested(("policies", i, "domains"), sets)
 
 
+def plants_without_limits(resolved: Resolved) -> Found:
+    """Sites whose plant is to say what they carry, and does not."""
+    for i, policy in resolved.shared_power.items():
+        for name, spec in policy.domains.items():
+            for site in dict.fromkeys(resolved.sites.values()) if spec.limit == "plant" else ():
+                if not resolved.places[site].facility.has_limits:
+                    why = f"the facility of '{site}' is a fixed PUE, which says nothing of a limit"
+                    yield ("policies", i, "domains", name, "limit"), why
+
+
 def _of_boards(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
     for pool in pools_of(spec, resolved):
         gpu = resolved.gpus.get(pool)
@@ -61,10 +71,6 @@ def _of_its_size(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
     for pool in pools_of(spec, resolved):
         if spec.per == "rack" and spec.nodes is None and resolved.machines[pool].pool.rack_nodes is None:
             yield (*path, "nodes"), f"required: pool '{pool}' does not say how many nodes are in a rack ('rack_nodes')"
-    if spec.limit == "plant":
-        for site in dict.fromkeys(resolved.sites.values()):
-            if site in resolved.places and not resolved.places[site].facility.has_limits:
-                yield (*path, "limit"), f"the facility of '{site}' is a fixed PUE, which says nothing of a limit"
 
 
 def _within_reach(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:

@@ -213,6 +213,7 @@ class Cluster:
         scheduler: Scheduler | None = None,
         spares: Mapping[str, Spares] | None = None,
         fleet: Fleet | None = None,
+        keep_warm: Mapping[str, int] | None = None,
     ) -> None:
         """The nodes of a pool follow one another. ``scheduler`` is that of the fleet, where none is given."""
         self.env = env
@@ -242,6 +243,7 @@ class Cluster:
             for node in self._pools[pool][-kept.count :]:
                 self._keep_as_spare(node)
         self._idle_timeout_ns = idle_timeout_ns
+        self._keep_warm = dict(keep_warm or {})
         self._booting: dict[Node, simpy.Process] = {}
         self._watched_since_ns: dict[Node, int] = {}
         self._watch_changed()
@@ -461,9 +463,13 @@ class Cluster:
     def _stop_if_still_idle(self, node: Node, since_ns: int, timeout_ns: int) -> Generator[simpy.Event, object, None]:
         yield self.env.wait(max(0, since_ns + timeout_ns - self.env.now_ns))
         idle = node.state == "on" and node.free == node.hardware.slots and node.idle_since_ns == since_ns
-        if idle:
+        if idle and self._idle(node.pool) > self._keep_warm.get(node.pool, 0):
             yield from node.shut_down()
             self.slots_freed()
+
+    def _idle(self, pool: str) -> int:
+        """Nodes that are on with nobody on them."""
+        return sum(node.state == "on" and node.free == node.hardware.slots for node in self._pools[pool])
 
 
 def pool_shapes(nodes: Sequence[Node]) -> list[PoolShape]:

@@ -74,6 +74,7 @@ class Pool:
     shared: bool = False
     racks: tuple[int, ...] = ()
     logged: bool = False
+    keep_warm: int = 0
     sharing: SharedGPU | None = None
 
     @property
@@ -190,7 +191,8 @@ def simulate(
     timeouts = {pool.name: pool.idle_timeout_ns for pool in pools if pool.idle_timeout_ns is not None}
     spares = {pool.name: pool.spares for pool in pools if pool.spares is not None}
     fleet = Fleet(env, [pool.shape for pool in pools], scheduler if scheduler is not None else FirstCome(), signals)
-    cluster = Cluster(env, nodes, timeouts, spares=spares, fleet=fleet)
+    warm = {pool.name: pool.keep_warm for pool in pools}
+    cluster = Cluster(env, nodes, timeouts, spares=spares, fleet=fleet, keep_warm=warm)
     for pool in pools:
         if pool.failures is not None:
             pool.failures.begin(env, cluster, pool.name, of_pool[pool.name], streams)

@@ -67,6 +67,9 @@ class NodePool(Spec):
     idle_timeout: Duration | None = Field(
         default=None, description="Idle nodes shut down after this long; never, if absent."
     )
+    keep_warm: int = Field(
+        default=0, ge=0, strict=True, description="So many idle nodes stay on, whatever 'idle_timeout' says."
+    )
     failures: NodesFail | None = None
     spares: SpareNodes | None = Field(default=None, description="Which of them stand in for others; none, if absent.")
     rack_nodes: int | None = Field(

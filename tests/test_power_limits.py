@@ -1,0 +1,61 @@
+"""Shared limits of power in a scenario: what is refused, and a run from its file to its summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import sim
+from tests.small import small
+
+ANSWERS = {
+    "answers": [{"kind": "cap", "whom": "all", "floor": "40 %"}, {"kind": "shed", "whom": "all"}],
+    "answer_time": "10 s",
+    "release": {"below": "90 %", "after": "1 min"},
+}
+
+
+def limited(**domains: dict[str, Any]) -> dict[str, Any]:
+    scenario = small()
+    scenario["policies"] = [{"kind": "power-limits", "domains": domains}]
+    return scenario
+
+
+@pytest.mark.parametrize(
+    ("domains", "path", "why"),
+    [
+        ({"row": {"per": "row"}}, "domains.row", "does nothing"),
+        ({"row": {"per": "row", "limit": "1 kW", **ANSWERS}}, "row.limit", "draw with nobody on them"),
+        ({"rack": {"per": "rack", "limit": "9 kW"}}, "rack.nodes", "rack_nodes"),
+        ({"row": {"per": "row", "pools": ["dgx-a10"], "limit": "9 kW"}}, "row.pools", "did you mean 'dgx-a100'"),
+        ({"gpu": {"per": "gpu", "limit": "900 W"}}, "gpu.limit", "TDP"),
+        ({"gpu": {"per": "gpu", "limit": "300 W", **ANSWERS}}, "domains.gpu", "has only a 'limit'"),
+        ({"row": {"per": "row", "limit": "9 kW", "answers": ANSWERS["answers"]}}, "domains.row", "'answer_time'"),
+        ({"site": {"per": "site", "limit": "plant"}}, "site.limit", "fixed PUE"),
+        ({"row": {"per": "row", "limit": "plant"}}, "domains.row", "only a whole 'site'"),
+    ],
+)
+def test_what_cannot_be_is_refused(domains: dict[str, Any], path: str, why: str) -> None:
+    found = sim.check(limited(**domains))
+    assert any(path in problem.path and why in problem.message for problem in found), found
+
+
+def test_domains_that_cross_are_refused() -> None:
+    scenario = limited(a={"per": "row", "nodes": 2, "limit": "9 kW"}, b={"per": "row", "nodes": 3, "limit": "9 kW"})
+    scenario["cluster"]["nodes"][0]["count"] = 6
+    assert any("must lie within the other" in problem.message for problem in sim.check(scenario))
+
+
+def test_a_training_job_is_slowed_and_a_service_is_not() -> None:
+    """Two nodes of 8 A100s: the job on one comes down so that the row keeps its limit, but for the answer time, and
+    takes longer; the energy of the domain is that of all machines."""
+    free = sim.run(small()).summary
+    run = sim.run(limited(row={"per": "row", "limit": "6.2 kW", **ANSWERS}))
+    row = run.summary["power_limits"]["domains"]["row"]
+    assert row["most_w"] > 6200.0
+    assert 0.0 < row["longest_over_s"] <= 10.0
+    assert row["unmet"] == 0
+    assert run.summary["power_limits"]["workloads"].keys() == {"tune"}
+    assert run.summary["jobs"]["tune"]["makespan_s"] > free["jobs"]["tune"]["makespan_s"]
+    assert row["mean_w"] * 6 * 3600.0 == pytest.approx(run.energy.energy_j.sum(), rel=1e-9)
