@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.engine import world
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.fleet.fast_rows import run_rows, suits, takes_ns
@@ -18,6 +19,7 @@ from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.packed import Packed
 from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs, RowsRecord
+from sim.engine.fleet.power.plan import PowerPlan
 from sim.engine.fleet.row import FULL_RATE
 from sim.engine.fleet.rows import Rows
 from sim.engine.fleet.schedulers.easy import Easy
@@ -27,6 +29,7 @@ from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.units import HOUR_NS
 from sim.workload.allocations import Allocations
 from sim.workload.jobs.table import UNKNOWN, JobTable
+from tests import job_worlds
 
 GIVE_UP_NS = 1 << 59
 CPU_MILLI, MEMORY_MIB = 3000, 700
@@ -185,3 +188,21 @@ def test_every_node_of_a_pool_is_given_away_once(count: int) -> None:
     log = run_rows(pools, [plan], FirstCome(Packed()), duration_ns=None, give_up_ns=GIVE_UP_NS).allocations
     assert log.node.tolist() == [*range(count), 0]
     assert log.start_ns.tolist() == [0] * count + [HOUR_NS]
+
+
+def test_only_runs_of_jobs_that_nothing_acts_back_on_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else there is in a run, limits of power among it, must see each start and end."""
+    taken: list[bool] = []
+
+    def compiled(*_: object) -> None:
+        taken.append(True)
+
+    monkeypatch.setattr(world, "_compiled", compiled)
+    monkeypatch.setattr(world, "FEWEST_COMPILED", 1)
+    jobs = job_worlds.plan(job_worlds.table([0], [HOUR_NS], [1]))
+    job_worlds.run([job_worlds.pool()], [jobs])
+    assert taken.pop()
+    nothing = PowerPlan((), frozenset(), {"a": 400.0}, {})
+    job_worlds.run([job_worlds.pool(logged=False)], [jobs])
+    job_worlds.run([job_worlds.pool()], [jobs], power=nothing)
+    assert not taken

@@ -160,7 +160,7 @@ def simulate(
     limited = {pool for limit in limits for pool in limit.pools}
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
-    others_run = any((training, services, serving, caps, limits, others, campaigns, federated))
+    others_run = power is not None or any((training, services, serving, caps, limits, others, campaigns, federated))
     asked = sum(int(plan.slots.sum()) for plan in rows)
     if asked >= FEWEST_COMPILED and not others_run and all(pool.logged for pool in pools):
         outcome = _compiled([pool.shape for pool in pools], rows, scheduler or FirstCome(), duration_ns)
