@@ -190,7 +190,7 @@ def test_who_is_preempted_leaves_and_comes_back() -> None:
     submit, runs, milli = (np.array(column, np.int64) for column in zip(*jobs, strict=True))
     made = plan(table(submit * S, runs * S, np.zeros(2), gpu_milli=milli, **limits), keeps=Keeps(saves=False))
     gpu = SharedGPU(way, IDLE_W, REST_W, 500.0)
-    outcome, _ = run([pool(count=1, hardware=hardware(slots=1), shared=True, sharing=gpu)], [made], Easy(Packed()))
+    outcome, _ = run([pool(count=1, hardware=hardware(slots=1), shared=True, sharing=gpu)], [made], Easy("first-come", Packed()))
     slower = way.slowdowns([Demand.asked(0.5)] * 2)[0]
     assert outcome.rows[0].ended_ns[0] == 50 * S
     assert outcome.rows[0].ended_ns[1] == pytest.approx((50 + 100 - 50 / slower) * S)
