@@ -17,7 +17,7 @@ from sim.engine.fleet.usage import LABELS, Usage
 from sim.errors import RunError
 from sim.signals import Signal
 
-MOST_DECISIONS = 1_000_000
+MOST_DECISIONS = 100_000
 """At one instant; a scheduler that names more goes in a circle."""
 
 
