@@ -188,13 +188,9 @@ def test_who_is_killed_leaves_the_gpu_to_the_others() -> None:
     limit_ns = [50 * S, 10_000 * S]
     made = plan(table([0, 0], [100 * S] * 2, [0, 0], gpu_milli=[500, 500], limit_ns=limit_ns), keeps=Keeps(saves=False))
     gpu = SharedGPU(way, IDLE_W, REST_W, 500.0)
-<<<<<<< HEAD
     outcome, _ = run(
         [pool(count=1, hardware=hardware(slots=1), shared=True, sharing=gpu)], [made], Easy("first-come", Packed())
     )
-=======
-    outcome, _ = run([pool(count=1, hardware=hardware(slots=1), shared=True, sharing=gpu)], [made], Easy("first-come", Packed()))
->>>>>>> sched
     slower = way.slowdowns([Demand.asked(0.5)] * 2)[0]
     assert outcome.rows[0].ended_ns[0] == 50 * S
     assert outcome.rows[0].ended_ns[1] == pytest.approx((50 + 100 - 50 / slower) * S)
