@@ -23,7 +23,7 @@ from sim.build.seen import Carried, Cuts, Seen
 from sim.build.sharing import shared_gpu
 from sim.build.weather import weather_until_ns
 from sim.build.work import Around
-from sim.engine.draws import NodeHardware, Rest, Supply
+from sim.engine.draws import NodeHardware, Rest, Supply, node_draws
 from sim.engine.fleet.plan import JobsPlan
 from sim.engine.world import Pool
 from sim.kinds import builder
@@ -175,3 +175,9 @@ def node_hardware(node: NodeProfile, gpu: GPUProfile | None, catalog: Catalog) -
         shutdown_ns=int(node.shutdown.duration.value),
         shutdown_w=float(node.shutdown.power.value),
     )
+
+
+def rest_w(pool: str, resolved: Resolved) -> float:
+    """W of a node of a pool that is on, with nobody on it."""
+    machine = resolved.machines[pool]
+    return sum(draw.watts for draw in node_draws(node_hardware(machine.node, machine.gpu, resolved.catalog), "on", ()))

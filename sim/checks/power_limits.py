@@ -8,9 +8,8 @@ from itertools import combinations
 
 from sim.build.power_limits import domains_of, pools_of
 from sim.build.resolved import Resolved
-from sim.build.world import node_hardware
+from sim.build.world import rest_w
 from sim.documents import KeyPath
-from sim.engine.draws import node_draws
 from sim.spec.power_limits import PowerDomain
 from sim.units import W_PER_KW
 from sim.validation import nearest
@@ -79,17 +78,12 @@ def _within_reach(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found
     written += [(("changes", k, "limit"), change.limit) for k, change in enumerate(spec.changes)]
     written += [(("calls", k, "limit"), call.limit) for k, call in enumerate(spec.calls)]
     several = [nodes for _, nodes in domains_of(spec, resolved)]
-    each_w = {pool: _rest_w(pool, resolved) for pool in pools_of(spec, resolved)}
-    rest_w = max((sum(each_w[pool] * (b - a) for pool, a, b in nodes) for nodes in several), default=0.0)
+    each_w = {pool: rest_w(pool, resolved) for pool in pools_of(spec, resolved)}
+    least_w = max((sum(each_w[pool] * (b - a) for pool, a, b in nodes) for nodes in several), default=0.0)
     for field, limit_w in written:
-        if spec.answers and float(limit_w) < rest_w:
-            least = f"{rest_w / W_PER_KW:,.3g} kW that its machines draw with nobody on them"
+        if spec.answers and float(limit_w) < least_w:
+            least = f"{least_w / W_PER_KW:,.3g} kW that its machines draw with nobody on them"
             yield (*path, *field), f"{float(limit_w) / W_PER_KW:,.3g} kW is below the {least}"
-
-
-def _rest_w(pool: str, resolved: Resolved) -> float:
-    machine = resolved.machines[pool]
-    return sum(draw.watts for draw in node_draws(node_hardware(machine.node, machine.gpu, resolved.catalog), "on", ()))
 
 
 def _nested(path: KeyPath, sets: dict[str, list[frozenset[tuple[str, int]]]]) -> Found:
