@@ -94,12 +94,12 @@ system = {"start_time": 0, "equivalence": {"processor": {"core": 1}}, "groups": 
 with open("system.json", "w") as written:
     json.dump(system, written)
 scheduler = {"fifo": FirstInFirstOut, "easy": EASYBackfilling}[rule](FirstFit())
-began = time.perf_counter()
+began = time.process_time()
 simulator = Simulator(file, "system.json", scheduler, scheduling_output=False, statistics_output=False,
                       show_statistics=False, RESULTS_FOLDER_NAME="results")
 simulator.start_simulation()
 waits = simulator.mapper.wtimes
-print(json.dumps({"seconds": time.perf_counter() - began, "jobs": len(waits), "mean_wait_s": sum(waits) / len(waits)}))
+print(json.dumps({"cpu_s": time.process_time() - began, "jobs": len(waits), "mean_wait_s": sum(waits) / len(waits)}))
 '''
 
 LEAF = '''
@@ -111,7 +111,7 @@ from leaf.application import Task
 from leaf.infrastructure import Infrastructure, Node
 from leaf.power import PowerMeter, PowerModelNode
 file, count = sys.argv[1], int(sys.argv[2])
-began = time.perf_counter()
+began = time.process_time()
 with open(file) as table:
     jobs = [(int(row["submit_s"]), int(row["run_s"]), int(row["gpus"])) for row in csv.DictReader(table)]
 env = simpy.Environment()
@@ -134,5 +134,5 @@ env.process(arrivals(env))
 env.process(meter.run(env))
 env.run(until=86400)
 joules = sum(float(one) for one in meter.measurements) * 60
-print(json.dumps({"seconds": time.perf_counter() - began, "jobs": len(jobs), "joules": joules}))
+print(json.dumps({"cpu_s": time.process_time() - began, "jobs": len(jobs), "joules": joules}))
 '''

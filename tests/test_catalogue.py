@@ -15,6 +15,7 @@ import pytest
 
 import sim
 from sim.accounting.batch import batch_metrics
+from sim.results.attribution import attribution_grids
 from sim.results.catalogue import (
     COMPARED,
     COMPARED_JOBS,
@@ -258,3 +259,12 @@ def test_the_readme_explains_quantities_as_the_catalogue_does() -> None:
     text = README.read_text(encoding="utf-8")
     table = text.partition("| quantity |")[2].partition("\n\n")[0].splitlines()[2:]
     assert table == rows
+
+
+def test_tables_of_items_of_a_list_have_their_columns_once() -> None:
+    """What users answer for stands in a list, a row a user: each table has the columns of its own list."""
+    rows = [{"name": "ann", "jobs": 3, "energy_kwh": 2.0, "carbon_kg": 1.0}, {"name": "bob", "jobs": 1}]
+    attribution = {f"by_{word}": rows if word == "user" else [] for word in ("user", "account", "queue")}
+    ((header, lines),) = attribution_grids({"attribution": attribution})
+    assert header == ["user", "jobs", "energy", "carbon"]
+    assert lines == [["ann", "3", "2 kWh", "1 kg"], ["bob", "1", "", ""]]

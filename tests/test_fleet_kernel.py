@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.engine import world
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.fleet.fast_rows import run_rows, suits, takes_ns
@@ -18,6 +19,7 @@ from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.packed import Packed
 from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs, RowsRecord
+from sim.engine.fleet.power.plan import PowerPlan
 from sim.engine.fleet.row import FULL_RATE
 from sim.engine.fleet.rows import Rows
 from sim.engine.fleet.schedulers.easy import Easy
@@ -27,8 +29,11 @@ from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.units import HOUR_NS
 from sim.workload.allocations import Allocations
 from sim.workload.jobs.table import UNKNOWN, JobTable
+from tests import job_worlds
 
 GIVE_UP_NS = 1 << 59
+CPU_MILLI, MEMORY_MIB = 3000, 700
+"""What stands beside a slot, where that counts."""
 SEED = st.integers(0, 2**32 - 1)
 
 
@@ -54,7 +59,11 @@ def plain(
 def drawn_pools(rng: np.random.Generator, most_nodes: int) -> list[PoolShape]:
     """A pool or several."""
     sizes = rng.integers(1, [most_nodes + 1, 5], (rng.integers(1, 4), 2))
-    return [PoolShape(f"p{i}", count, slots) for i, (count, slots) in enumerate(sizes.tolist())]
+    counted = rng.random() < 0.5
+    return [
+        PoolShape(f"p{i}", count, slots, *((CPU_MILLI * slots, MEMORY_MIB * slots) if counted else ()))
+        for i, (count, slots) in enumerate(sizes.tolist())
+    ]
 
 
 def drawn_plan(
@@ -72,7 +81,15 @@ def drawn_plan(
     if setup_ns:
         limit_ns[limit_ns == setup_ns] += 1
     run_ns = rng.integers(1 if setup_ns else 0, 50, n)
-    table = JobTable(np.sort(rng.integers(0, 2 * n + 2, n)), run_ns, slots, nodes=nodes, limit_ns=limit_ns)
+    table = JobTable(
+        np.sort(rng.integers(0, 2 * n + 2, n)),
+        run_ns,
+        slots,
+        nodes=nodes,
+        limit_ns=limit_ns,
+        cpu_milli=rng.integers(-1, CPU_MILLI * slots + 1),
+        memory_mib=rng.integers(-1, MEMORY_MIB * slots + 1),
+    )
     choices = tuple(tuple(rng.permutation(names)[: rng.integers(1, len(names) + 1)].tolist()) for _ in range(2))
     return JobsPlan(
         name,
@@ -80,7 +97,7 @@ def drawn_plan(
         slots,
         choices,
         rng.integers(0, 2, n),
-        {pool: PoolForJobs(float(rng.choice([1.0, 0.7, 1.3])), 50.0, 20.0, None, None) for pool in names},
+        {pool: PoolForJobs(float(rng.choice([1.0, 0.7, 1.3])), 50.0, 20.0, None, 12_000) for pool in names},
         {pool: rng.random(n) for pool in names},
         rng.random(n),
         Keeps(saves=True),
@@ -146,11 +163,12 @@ def test_it_leaves_to_the_plain_fleet_what_it_does_not_know() -> None:
         """One of its own."""
 
     bare, counting = PoolShape("p", 2, 4), PoolShape("p", 2, 4, cpu_milli=4000)
-    asks_cpus = plan(cpu_milli=np.array([1000]))
     assert suits([bare], [plan()], FirstCome())
     assert suits([counting], [plan()], FirstCome())
-    assert suits([bare], [asks_cpus], FirstCome())
-    assert not suits([counting], [asks_cpus], FirstCome())
+    assert suits([counting], [plan(cpu_milli=np.array([1000]))], FirstCome())
+    assert suits([bare], [plan(cpu_milli=np.array([1001]))], FirstCome())
+    assert not suits([counting], [plan(cpu_milli=np.array([1001]))], FirstCome())
+    assert not suits([PoolShape("p", 2, 4, shared=True)], [plan()], FirstCome())
     assert not suits([bare], [plan(gpu_milli=np.array([500]))], FirstCome())
     assert not suits([bare], [plan()], Other())
     assert not suits([PoolShape("p", 2, 4, powered=False)], [plan()], FirstCome())
@@ -170,3 +188,21 @@ def test_every_node_of_a_pool_is_given_away_once(count: int) -> None:
     log = run_rows(pools, [plan], FirstCome(Packed()), duration_ns=None, give_up_ns=GIVE_UP_NS).allocations
     assert log.node.tolist() == [*range(count), 0]
     assert log.start_ns.tolist() == [0] * count + [HOUR_NS]
+
+
+def test_only_runs_of_jobs_that_nothing_acts_back_on_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else there is in a run, limits of power among it, must see each start and end."""
+    taken: list[bool] = []
+
+    def compiled(*_: object) -> None:
+        taken.append(True)
+
+    monkeypatch.setattr(world, "_compiled", compiled)
+    monkeypatch.setattr(world, "FEWEST_COMPILED", 1)
+    jobs = job_worlds.plan(job_worlds.table([0], [HOUR_NS], [1]))
+    job_worlds.run([job_worlds.pool()], [jobs])
+    assert taken.pop()
+    nothing = PowerPlan((), frozenset(), {"a": 400.0}, {})
+    job_worlds.run([job_worlds.pool(logged=False)], [jobs])
+    job_worlds.run([job_worlds.pool()], [jobs], power=nothing)
+    assert not taken

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import sim
 from sim.accounting.batch import batch_metrics
 from sim.accounting.queueing import cluster_series
+from sim.results.compare import Comparison
 from sim.results.files import read, write
 from sim.results.job_rows import cluster_rows, cluster_series_of, job_rows, jobs_table, stint_rows
 from sim.units import J_PER_KWH, NS_PER_S
@@ -109,3 +110,35 @@ def test_a_run_with_jobs_is_written_and_read_back(tmp_path: Path) -> None:
     assert set(again.cluster()["series"]) == {"held", "waiting", "running"}
     with pytest.raises(KeyError):
         results.stints()
+
+
+def test_runs_are_compared_by_what_happened_to_their_jobs() -> None:
+    """The same jobs on twice the slots: waits, slowdown, use and energy per GPU-hour stand beside each other."""
+    results = sim.run(small())
+    batch = a_batch()
+    roomy = fifo(batch.table, inventory(4, 5), batch.end_ns)
+    runs = [
+        replace(results, summary={**results.summary, "batch": {"research": batch_metrics(b)}}) for b in (batch, roomy)
+    ]
+    (rows,) = Comparison.of(runs[0], runs[1:]).differences
+    there = {row.path: row for row in rows if row.path.startswith("batch.")}
+    assert [row.path for row in there.values()][:2] == ["batch.research.wait_s.mean", "batch.research.wait_s.p50"]
+    wait = there["batch.research.wait_s.mean"]
+    assert wait.label == "research waited mean"
+    assert wait.change is not None
+    assert wait.change < 0.0
+    completed = there["batch.research.completed"]
+    assert completed.other is not None
+    assert completed.first is not None
+    assert completed.other >= completed.first
+    assert there["batch.research.energy_kwh_per_gpu_hour"].other is None  # nobody worked it out
+
+
+def test_a_run_that_is_priced_anew_keeps_its_jobs(tmp_path: Path) -> None:
+    whole = sim.run("research-cluster", set={"duration": "6 h"})
+    other = sim.account(whole, set={"site.grid.intensity": "57 gCO2e/kWh"})
+    assert other.summary["batch"] == whole.summary["batch"]
+    assert other.stint_table is whole.stint_table
+    assert other.cluster_table is whole.cluster_table
+    write(other, tmp_path / "run")
+    assert read(tmp_path / "run").jobs().equals(whole.jobs())

@@ -178,10 +178,11 @@ def test_a_large_log_is_folded_by_the_compiled_code(monkeypatch: pytest.MonkeyPa
     for name in ("fold_plainly", "fold_compiled"):
         monkeypatch.setattr(metering, name, lambda *_, name=name: told.append(name))
     nodes = FleetNodes(POOLS, np.zeros(1, np.int64), (host(gpus=True, supply=False),), np.zeros(1, np.int64))
-    for stints in (1, metering.MOST_PLAIN):
+    cut = replace(nodes, hardware=(replace(nodes.hardware[0], gpu_slots=2, gpu_awake_w=80.0),))
+    for stints, there in ((1, nodes), (metering.MOST_PLAIN, nodes), (metering.MOST_PLAIN, cut)):
         log = log_of([replace(HALF_A_GPU, start=i, end=i + 1) for i in range(stints)])
         books = LedgerRecorder(dict.fromkeys(POOLS, "site"), Bins(S))
         on = PowerStates.always_on()
         whose = np.zeros(1, np.int64)
-        metering.meter(log, nodes, on, owners=OWNERS, owner_of=whose, loads=None, end_ns=S, recorder=books)
-    assert told == ["fold_plainly", "fold_compiled"]
+        metering.meter(log, there, on, owners=OWNERS, owner_of=whose, loads=None, end_ns=S, recorder=books)
+    assert told == ["fold_plainly", "fold_compiled", "fold_plainly"]

@@ -151,16 +151,16 @@ def test_shortest_first() -> None:
 
 @pytest.mark.parametrize("half_life_ns", [None, 600 * S])
 def test_fair_share_converges_to_shares(half_life_ns: int | None) -> None:
-    """Three users with shares 4, 2 and 1 always want all: after 7,000 jobs of a slot each has had its part."""
+    """Three users with shares 4, 2 and 1 always want all: after 700 jobs of a slot each has had its part."""
     scheduler = FairShare("user", half_life_ns, (("a", 4.0), ("b", 2.0)), 1.0, "none")
-    queue = [Job(0, 10 * S, 1, None, more={"user": user}) for user in "abc" for _ in range(3000)]
-    played = Played([PoolShape("p", 1, 7)], scheduler, queue).run(until_ns=5000 * S)
+    queue = [Job(0, 10 * S, 1, None, more={"user": user}) for user in "abc" for _ in range(600)]
+    played = Played([PoolShape("p", 1, 7)], scheduler, queue).run(until_ns=1000 * S)
     held: Counter[str] = Counter()
     for stint in played.stints:
         held[queue[stint.job].more["user"]] += 1
-    assert held["a"] + held["b"] + held["c"] == 7 * 500
-    assert held["a"] / held.total() == pytest.approx(4 / 7, abs=0.01)
-    assert held["b"] / held.total() == pytest.approx(2 / 7, abs=0.01)
+    assert held.total() == 7 * 100
+    assert held["a"] / held.total() == pytest.approx(4 / 7, abs=0.02)
+    assert held["b"] / held.total() == pytest.approx(2 / 7, abs=0.02)
 
 
 def test_fair_share_forgets() -> None:
@@ -197,8 +197,8 @@ def test_who_saves_its_state_holds_machines_meanwhile_and_loses_nothing() -> Non
     urgent = Job(10 * S, 20 * S, 8, more={"priority": 5})
     tiny = Job(11 * S, S, 1)
     played = Played(NODE, Priority("lower", 0.0, "greedy"), [low, urgent, tiny]).run()
-    assert starts(played) == [0, 15, 35]
-    assert played.completed[0] == (35 + 90 + 1) * S or played.completed[0] == (35 + 90) * S
+    assert starts(played) == [0, 15, 125], "nobody takes what is being given back, and the first is first again"
+    assert played.completed[0] == (35 + 90) * S
 
 
 def test_age_overtakes_priority() -> None:
@@ -298,7 +298,7 @@ def test_the_first_of_a_strict_queue_holds_up_its_own_queue_alone() -> None:
     ]
     others = Quota("", 0, 8, "")
     assert starts(Played(NODE, Quotas(QUEUES, others, "never", "strict"), queue).run()) == [0, 10, 10, 1]
-    assert starts(Played(NODE, Quotas(QUEUES, others, "never", "passing"), queue).run()) == [0, 11, 1, 1]
+    assert starts(Played(NODE, Quotas(QUEUES, others, "never", "passing"), queue).run()) == [0, 10, 1, 1]
 
 
 def test_a_job_with_slack_waits_for_the_cleanest_time_within_it() -> None:

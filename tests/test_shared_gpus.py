@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,13 +55,14 @@ class Played:
 
 def play(way: Sharing | None, rows: Sequence[tuple[int, int, int]], *, limit_w: float = 500.0, **more: Any) -> Played:
     """Rows (s of submission, s of run time, milli) on one GPU, unless told otherwise."""
-    submit, runs, milli = (np.array(column, np.int64) for column in zip(*rows, strict=True))
-    jobs = plan(table(submit * S, runs * S, np.zeros(len(rows)), gpu_milli=milli), **more.pop("plan", {}))
+    submit, runs, milli = ([*column] for column in zip(*rows, strict=True))
+    jobs = table([s * S for s in submit], [s * S for s in runs], [0] * len(rows), gpu_milli=milli)
+    made = plan(jobs, **more.pop("plan", {}))
     node = more.pop("hardware", hardware(slots=1, supply=False))
     gpu = SharedGPU(way, IDLE_W, REST_W, limit_w) if way is not None else None
     pools = [pool(count=1, hardware=node, shared=True, sharing=gpu)]
-    outcome, recorder = run(pools, [jobs], more.pop("scheduler", FirstCome(Packed())), **more)
-    book_log(pools, [jobs], outcome, recorder)
+    outcome, recorder = run(pools, [made], FirstCome(Packed()), **more)
+    book_log(pools, [made], outcome, recorder)
     gpu_j = float(recorder.ledger(outcome.end_ns).by_component["gpu"].sum())
     assert outcome.allocations is not None
     return Played(outcome.rows[0].ended_ns.tolist(), gpu_j, outcome.end_ns, outcome.allocations)
@@ -182,15 +182,15 @@ def test_machines_give_nobody_a_part_that_does_not_fit(name: str, parts: list[in
     assert all(Packed().places(Request("j", 99, (0,), 0, 0, None, milli=999), machines) for _ in range(1))
 
 
-def test_who_is_preempted_leaves_and_comes_back() -> None:
+def test_who_is_killed_leaves_the_gpu_to_the_others() -> None:
     """A job killed at its limit frees the others, who go on at their own pace."""
-    jobs = [(0, 100, 500), (0, 100, 500)]
-    limits = {"limit_ns": np.array([50 * S, 10_000 * S], np.int64)}
     way = AtOnce(0.0, 48)
-    submit, runs, milli = (np.array(column, np.int64) for column in zip(*jobs, strict=True))
-    made = plan(table(submit * S, runs * S, np.zeros(2), gpu_milli=milli, **limits), keeps=Keeps(saves=False))
+    limit_ns = [50 * S, 10_000 * S]
+    made = plan(table([0, 0], [100 * S] * 2, [0, 0], gpu_milli=[500, 500], limit_ns=limit_ns), keeps=Keeps(saves=False))
     gpu = SharedGPU(way, IDLE_W, REST_W, 500.0)
-    outcome, _ = run([pool(count=1, hardware=hardware(slots=1), shared=True, sharing=gpu)], [made], Easy(Packed()))
+    outcome, _ = run(
+        [pool(count=1, hardware=hardware(slots=1), shared=True, sharing=gpu)], [made], Easy("first-come", Packed())
+    )
     slower = way.slowdowns([Demand.asked(0.5)] * 2)[0]
     assert outcome.rows[0].ended_ns[0] == 50 * S
     assert outcome.rows[0].ended_ns[1] == pytest.approx((50 + 100 - 50 / slower) * S)

@@ -46,8 +46,8 @@ GIVE_UP_NS = 100 * 365 * DAY_NS
 NEVER_DONE = "the work was not done within 100 simulated years; give the scenario a 'duration'"
 NO_TIME = "the run is over as soon as it begins: its work takes no time; give the scenario a 'duration'"
 FEWEST_COMPILED = 20_000
-"""Slots that all rows of jobs ask for together, from which on the compiled fleet takes them: fewer are given before it is
-loaded. Both leave the same."""
+"""Slots that all rows of jobs ask for together, from which on the compiled fleet takes them: fewer are given before it
+is loaded. Both leave the same."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ class Pool:
 
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
     ``cpu_milli`` thousandths of cores and ``memory_mib`` of a node count where they are not None; ``shared``: parts of
-    a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node. A ``logged`` pool is held by rows of tables of jobs
-    alone and its nodes are steady: they have no meters, but the log of who held them tells what they drew.
+    a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node. A ``logged`` pool is held by
+    rows of tables of jobs alone and its nodes are steady: they have no meters, but the log of who held them tells what
+    they drew.
     """
 
     name: str
@@ -159,7 +160,7 @@ def simulate(
     limited = {pool for limit in limits for pool in limit.pools}
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
-    others_run = any((training, services, serving, caps, limits, others, campaigns, federated))
+    others_run = power is not None or any((training, services, serving, caps, limits, others, campaigns, federated))
     asked = sum(int(plan.slots.sum()) for plan in rows)
     if asked >= FEWEST_COMPILED and not others_run and all(pool.logged for pool in pools):
         outcome = _compiled([pool.shape for pool in pools], rows, scheduler or FirstCome(), duration_ns)

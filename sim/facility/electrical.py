@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +52,8 @@ def curve_through(loads: Sequence[float], efficiencies: Sequence[float]) -> Loss
     """
     x = np.asarray(loads, dtype=np.float64)
     losses = x * (1.0 / np.asarray(efficiencies, dtype=np.float64) - 1.0)
+    from scipy.optimize import nnls  # a fifth of a second to import
+
     parts, _ = nnls(np.column_stack([np.ones_like(x), x, x * x]), losses)
     return LossCurve(*(float(part) for part in parts))
 

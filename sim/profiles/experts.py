@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from sim.profiles.kernel_time import KernelTime, MixtureLaw, Number, mixture_time
 from sim.profiles.layers import Mixture
@@ -88,6 +87,8 @@ def _busier(mixture: Mixture, stack: Stack, layout: Layout) -> Number:
     own = mixture.experts / layout.gpus
     spread = np.sqrt(np.maximum(1.0 - own / mixture.experts, 0.0) / np.maximum(own, 1e-30))
     unequal = _unequal(mixture.experts, mixture.per_token, stack.expert_skew)
+    from scipy.special import ndtri  # a fifth of a second to import
+
     above = np.maximum(ndtri((layout.gpus - 0.375) / (layout.gpus + 0.25)), 0.0)
     busier = 1.0 + stack.expert_imbalance * above * unequal * spread
     return np.where(np.asarray(layout.expert) > 0.0, busier, 1.0)
@@ -117,6 +118,8 @@ def _experts_read(experts: Number, stack: Stack, layout: Layout, asked: Floats) 
     own = np.maximum(experts / gpus, 1e-30)
     share = asked / experts
     variance = own * share * (1.0 - share) * (1.0 - own / experts) / np.maximum(1.0 - 1.0 / experts, 1e-30)
+    from scipy.special import ndtri  # a fifth of a second to import
+
     above = ndtri((gpus - 0.375) / (gpus + 0.25))
     ahead = stack.expert_imbalance * above * np.sqrt(np.maximum(variance, 0.0))
     return mean, np.where(whole & (np.asarray(gpus) > 1.0), np.minimum(own, mean + ahead), mean)

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from sim.profiles.architecture import Architecture, Natural, ParameterCounts, Transformer
 from sim.profiles.mixers import Indexer, projections, recurrence_of, small_parameters
@@ -254,6 +253,8 @@ def popularity(experts: int, per_token: int, skew: float) -> Floats:
     k/E, since a token asks k different experts. That experts specialise, so that texts of one kind ask some far more
     often than others: Muennighoff et al., "OLMoE", arXiv:2409.02060, section 5. The form of the law is ours.
     """
+    from scipy.special import ndtri  # a fifth of a second to import
+
     weight = np.exp(skew * ndtri((np.arange(CLASSES) + 0.5) / CLASSES))
     certain = np.zeros(CLASSES, dtype=np.bool_)
     while True:

@@ -12,6 +12,7 @@ from sim.accounting.attribution import Attribution, Shares, Word
 from sim.accounting.footprint import QUANTITIES
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
+from sim.errors import InputError
 from sim.results.catalogue import grid
 from sim.results.catalogue.accounts import SHARERS
 from sim.results.formats import Grid
@@ -50,8 +51,15 @@ def _named(codes: Ints, names: Sequence[str]) -> pa.Array:
 def jobs_energy_of(table: pa.Table, ledger: Ledger) -> JobsEnergy:
     """What jobs drew, back from its table; those without a row in it are not there.
 
-    Raises ``KeyError``, ``ValueError`` or ``ArrowException`` for another table.
+    Raises ``InputError`` for a table that does not go with the ledger.
     """
+    try:
+        return _jobs_energy(table, ledger)
+    except (pa.ArrowException, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise InputError.one("job_energy.parquet", f"is none of this run: {str(error)[:200]}") from None
+
+
+def _jobs_energy(table: pa.Table, ledger: Ledger) -> JobsEnergy:
     names, codes = {}, {}
     for word in (*WHOSE, "pool"):
         column = table[word]
@@ -64,8 +72,11 @@ def jobs_energy_of(table: pa.Table, ledger: Ledger) -> JobsEnergy:
     bins = np.searchsorted(ledger.edges_ns[:-1], start_ns)
     if not (ledger.edges_ns[:-1][np.minimum(bins, len(ledger.edges_ns) - 2)] == start_ns).all():
         raise ValueError("it has other bins than the ledger")
-    if not all(np.isfinite(column).all() for column in sums.values()):
+    if not all(np.isfinite(column).all() and (column >= 0.0).all() for column in sums.values()):
         raise ValueError("it has energies that are none")
+    for word, known in (("pool", {key.pool for key in ledger.keys}), ("workload", {key.owner for key in ledger.keys})):
+        if not {names[word][code] for code in np.unique(codes[word]).tolist()} <= known:
+            raise ValueError(f"it has a {word} that the ledger has not")
     new = np.ones(len(row), dtype=np.bool_)
     new[1:] = (row[1:] != row[:-1]) | (codes["workload"][1:] != codes["workload"][:-1])
     job, at = np.cumsum(new) - 1, bins.astype(np.int64)

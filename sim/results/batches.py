@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sim.accounting.batch import NOBODY, OTHERS
 from sim.results.catalogue import grid
 from sim.results.catalogue.batch import ENDED, SHARED, SHARES, SPREAD, USE, WAITING
-from sim.results.formats import Grid, hours, number, ratio, share
+from sim.results.formats import Grid, hours, number, share
 
 MOST_ROWS = 5
 """Of users and so on, in a table; the summary has more."""
@@ -39,7 +40,7 @@ def _filled(grid: Grid) -> Grid:
 
 def _waits(batches: Mapping[str, Any]) -> Grid:
     rows = [
-        [f"{name}: {word}", *((hours if key.endswith("_s") else ratio)(one[key][statistic]) for statistic in SPREAD)]
+        [f"{name}: {word}", *((hours if key.endswith("_s") else number)(one[key][statistic]) for statistic in SPREAD)]
         for name, one in batches.items()
         for key, word in WAITING.items()
         if key in one
@@ -54,6 +55,9 @@ def _told(one: Mapping[str, Any]) -> Iterator[str]:
 
 def _shares(name: str, one: Mapping[str, Any], label: str) -> Grid:
     held = one[f"by_{label}_gpu_hours"]
-    largest = dict(sorted(held.items(), key=lambda item: -item[1])[:MOST_ROWS])
-    rows = [[who, number(gpu_hours), share(gpu_hours, one["gpu_hours"])] for who, gpu_hours in largest.items()]
+    named = [who for who in held if who not in (OTHERS, NOBODY)]
+    largest = {who: held[who] for who in named[:MOST_ROWS]}
+    others = sum(held[who] for who in named[MOST_ROWS:]) + held.get(OTHERS, 0.0)
+    shown = {**largest, **({OTHERS: others} if others else {}), **({NOBODY: held[NOBODY]} if NOBODY in held else {})}
+    rows = [[who, number(gpu_hours), share(gpu_hours, one["gpu_hours"])] for who, gpu_hours in shown.items()]
     return [f"{name}: {label}", "GPU-hours", "share"], rows

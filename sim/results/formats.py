@@ -61,3 +61,9 @@ def share(part: float, whole: float) -> str:
 def percent(value: float | None) -> str:
     """A share as a percentage, or nothing where there is none."""
     return f"{100 * value:.1f} %" if value is not None else ""
+
+
+def turned(grid: Grid) -> Grid:
+    """Its columns as rows."""
+    header, rows = grid
+    return [header[0], *(row[0] for row in rows)], [list(line) for line in zip(header, *rows, strict=True)][1:]

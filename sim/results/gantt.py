@@ -23,7 +23,7 @@ from sim.workload.allocations import MILLI
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-MOST_NODES, MOST_BARS = 32, 1200
+MOST_NODES, MOST_BARS = 32, 2500
 """Beyond which nodes are drawn in groups."""
 MOST_GROUPS, MOST_COLUMNS = 48, 300
 MOST_OWNERS = 8

@@ -197,7 +197,8 @@ def distribution_curves(curves: Mapping[str, tuple[Floats, Floats]], low: float,
         at = x(10.0**decade)
         parts.append(
             f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{base}" class="grid"/>'
-            f'<text x="{at:.1f}" y="{base + 16}" text-anchor="middle">{tick_label(10.0**decade)}</text>'
+            f'<text x="{at:.1f}" y="{base + 16}" text-anchor="{"end" if decade == last else "middle"}">'
+            f"{tick_label(10.0**decade)}</text>"
         )
     for i, (seconds, shares) in enumerate(curves.values()):
         points, before = [], 0.0

@@ -17,7 +17,7 @@ from sim.results.catalogue.accounts import HEADLINE
 from sim.results.cluster_report import cluster_pictures
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
-from sim.results.formats import mass, number
+from sim.results.formats import mass, number, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import (
     ACTIVITY_WORDS,
@@ -41,6 +41,9 @@ MOST_SAMPLES = 1500
 """Samples drawn of a job's power within steps, of which there may be millions."""
 MOST_STEPS = 400
 """Bins drawn in a power chart; a longer run is drawn by the mean power of equal groups of bins."""
+
+MOST_COLUMNS = 11
+"""Of a table; one with more is turned, a line for each of its columns, where that is less."""
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;max-width:900px;margin:2rem auto;padding:0 1rem}
@@ -81,6 +84,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, total: Seque
     def line(cells: Sequence[str], tag: str = "td") -> str:
         return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
 
+    if len(header) > MOST_COLUMNS and total is None and len(rows) < len(header):
+        header, rows = turned((header, [[*row] for row in rows]))
     body = "".join(f"<tr>{line(row)}</tr>" for row in rows)
     last = f'<tr class="total">{line(total)}</tr>' if total is not None else ""
     return f"<table><tr>{line(header, 'th')}</tr>{body}{last}</table>"

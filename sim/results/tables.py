@@ -14,7 +14,7 @@ from sim.results.attribution import attribution_grids
 from sim.results.batches import batch_grids, batch_remarks
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
-from sim.results.formats import Grid, mass, number, share
+from sim.results.formats import Grid, mass, number, share, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttle_remarks
 from sim.results.power_limits import power_grids
@@ -99,12 +99,6 @@ def grid_table(grid: Grid) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
-
-
-def turned(grid: Grid) -> Grid:
-    """Its columns as rows."""
-    header, rows = grid
-    return [header[0], *(row[0] for row in rows)], [list(line) for line in zip(header, *rows, strict=True)][1:]
 
 
 def _wide(grid: Grid) -> int:

@@ -1,7 +1,8 @@
 """Rows of tables of jobs in the compiled fleet: the twin of ``rows`` where nothing acts back on jobs.
 
-That is: logged pools that are always on, whole slots, no CPUs or memory that count, and a scheduler that the kernel
-knows, none of which preempts or changes the size of a job. Nobody caps, pauses or breaks anything.
+That is: logged pools that are always on, whole slots, CPUs and memory that are there wherever slots are, and a
+scheduler that the kernel knows, none of which preempts or changes the size of a job. Nobody caps, pauses or breaks
+anything.
 """
 
 from __future__ import annotations
@@ -71,17 +72,22 @@ def suits(pools: Sequence[PoolShape], plans: Sequence[JobsPlan], scheduler: Sche
         return False
     if not all(pool.powered and not pool.shared and pool.slots < 1 << k.SLOT_BITS for pool in pools):
         return False
-    cpus_count = any(pool.cpu_milli is not None for pool in pools)
-    memory_counts = any(pool.memory_mib is not None for pool in pools)
-    return all(_is_plain(plan, cpus_count, memory_counts) for plan in plans)
+    return all(_is_plain(plan, [pool for pool in pools if pool.name in plan.pools]) for plan in plans)
 
 
-def _is_plain(plan: JobsPlan, cpus_count: bool, memory_counts: bool) -> bool:
+def _is_plain(plan: JobsPlan, pools: Sequence[PoolShape]) -> bool:
+    """Whether its rows ask for whole slots, and for no more beside each than stands beside one in every pool: where a
+    slot is free its CPUs and memory are, too."""
     table = plan.table
     if np.any(table.gpu_milli > 0) or np.any(plan.slots < 1):
         return False
-    if (cpus_count and np.any(table.cpu_milli > 0)) or (memory_counts and np.any(table.memory_mib > 0)):
-        return False
+    for asked, of_node in (
+        (table.cpu_milli, [pool.cpu_milli for pool in pools]),
+        (table.memory_mib, [pool.memory_mib for pool in pools]),
+    ):
+        each = int((-(-np.maximum(asked, 0) // plan.slots)).max(initial=0))
+        if any(most is not None and each * pool.slots > most for pool, most in zip(pools, of_node, strict=True)):
+            return False
     # Whoever ends in the very instant in which its set-up does ends behind the question of that instant.
     return not plan.setup_ns or not np.any((table.run_ns == 0) | (table.limit_ns == plan.setup_ns))
 
@@ -272,7 +278,6 @@ def _allocations(
         pace_gpu_w=gpu_w,
         pace_cpu_load=cpu_load,
         pace_rate=rate,
-        done_ns=np.zeros(len(stints), np.int64),
     )
 
 

@@ -24,6 +24,8 @@ Ints = npt.NDArray[np.int64]
 ON, BOOTING, OFF, AWAY = range(4)
 """States as the index sees them, those that are ready soonest first; nodes that are ``AWAY`` are not given away."""
 RANKS = (ON, BOOTING, OFF)
+SOON = 32
+"""Nodes of a set that are found one by one; most who look take the first."""
 HELD = -1
 """Of a slot that may be shared: somebody has all of it, undivided."""
 
@@ -154,18 +156,17 @@ class Machines:
 
     def _in_order(self, pool: int, bits: int) -> Iterator[int]:
         first = self.first[pool]
-        if not bits:
-            return
-        if bits.bit_count() > 64:
+        soon = SOON
+        while bits and soon:
+            low = bits & -bits
+            yield first + low.bit_length() - 1
+            bits ^= low
+            soon -= 1
+        if bits:  # whoever goes through many is better served by all at once
             size = self.pools[pool].count
             raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8)
             for node in np.flatnonzero(np.unpackbits(raw, bitorder="little")).tolist():
                 yield first + node
-            return
-        while bits:
-            low = bits & -bits
-            yield first + low.bit_length() - 1
-            bits ^= low
 
     def how_many(self, pool: int, rank: int, slots: int) -> int:
         """How many nodes of a pool in a state have exactly so many free slots."""

@@ -38,7 +38,8 @@ def meter(
     same jobs. No node may be over-allocated. Energy is exact to rounding, slots times time to the ns.
     """
     run = logged(log, nodes, states, owners=owners, owner_of=owner_of, loads=loads, end_ns=end_ns)
-    if pieces(run) <= MOST_PLAIN:
+    cut = any(kind.gpu_slots > 1 for kind in nodes.hardware)  # rest power by what else is held of a GPU: plainly alone
+    if cut or pieces(run) <= MOST_PLAIN:
         return fold_plainly(run, recorder)
     return fold_compiled(run, recorder)
 

@@ -54,7 +54,8 @@ class Record:
         cls.rows = {name: _laid(*get_args(kind)) for name, kind in fields.items() if get_args(kind)}
         cls.dtype = np.dtype([(name, _laid(kind)) for name, kind in fields.items()])
         kinds = [(name, _compiled(kind), cls.dtype.fields[name][1]) for name, kind in fields.items()]
-        cls.compiled = _RecordType(cls.__name__, kinds, cls.dtype.itemsize)
+        of = cls.__module__.removeprefix("sim.engine.")  # two kernels may each have a Pool, and both be loaded
+        cls.compiled = _RecordType(f"{of}.{cls.__name__}", kinds, cls.dtype.itemsize)
 
 
 def _laid(kind: Any) -> "np.dtype[Any]":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sim.results.catalogue.quantity import TEXT, At, Quantity, Table, table
 from sim.results.formats import count, percent, ratio
 
@@ -29,8 +31,11 @@ AMOUNTS = (
 
 
 def _answers(path: str, *named: Quantity) -> Table:
-    there = AMOUNTS if named else AMOUNTS[2:]  # nobody has no jobs, and drew nothing itself
-    return table(f"attribution.{path}", *named, *there, optional=True)
+    amounts = AMOUNTS if named else AMOUNTS[2:]  # nobody has no jobs, and drew nothing itself
+    own = [
+        replace(one, columns=tuple(at for at in one.columns if path.startswith(f"by_{at.view}."))) for one in amounts
+    ]
+    return table(f"attribution.{path}", *named, *own, optional=True)
 
 
 ACCOUNTS: tuple[Table, ...] = (

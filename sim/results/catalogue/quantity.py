@@ -77,8 +77,8 @@ class Quantity:
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """Where it stands in a summary or, of a site, a job, a service and so on, in its own table."""
-        return (*self.path.rpartition("*.")[2].split("."),)
+        """Where it stands in a summary or, of a site, a job, a service, an item of a list and so on, in its table."""
+        return (*self.path.replace("[].", "*.").rpartition("*.")[2].split("."),)
 
     @property
     def unit_keys(self) -> tuple[str, ...]:

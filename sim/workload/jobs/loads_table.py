@@ -38,15 +38,17 @@ def with_loads(table: JobTable, path: Path) -> JobTable:
     file = str(path)
     ids = pa.array(list(table.job_id), pa.string())
     twice = pc.value_counts(ids).filter(pc.greater(pc.value_counts(ids).field("counts"), 1))
-    parts = [_of_jobs(cells, unit, ids) for cells, unit in _read(path)]
-    job, offset, gpu_w, cpu_load, line = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    parts = [list(_of_jobs(cells, unit, ids)) for cells, unit in _read(path)]
+    job, offset, gpu_w, cpu_load, line = (np.concatenate([part.pop(0) for part in parts]) for _ in range(5))
+    pa.default_memory_pool().release_unused()  # what the text took
     for one in twice.field("values").to_pylist():
         if np.isin(pc.index_in(pa.scalar(one), value_set=ids).as_py(), job):
             raise InputError.one(
                 file, f"has loads of the job {short(repr(one))}, which comes more than once in the trace"
             )
-    order = np.argsort(job, kind="stable")
-    job, offset, gpu_w, cpu_load, line = (column[order] for column in (job, offset, gpu_w, cpu_load, line))
+    if np.any(np.diff(job) < 0):
+        order = np.argsort(job, kind="stable")
+        job, offset, gpu_w, cpu_load, line = (column[order] for column in (job, offset, gpu_w, cpu_load, line))
     begins = np.diff(job, prepend=-1) != 0
     late, back = begins & (offset != 0), ~begins & (np.diff(offset, prepend=-1) <= 0)
     for wrong, told in (
@@ -103,6 +105,8 @@ def _of_jobs(cells: Cells, unit: str, ids: pa.Array) -> tuple[Ints, Ints, Floats
 
 def _means(loads: Loads, values: Floats, run_ns: Ints) -> Floats:
     """Mean over the run time of each job (n,); NaN where it has no rows, or one that is not known."""
+    if np.all(np.isnan(values)):
+        return np.full(len(run_ns), np.nan)
     rows = np.diff(loads.first)
     job = np.repeat(np.arange(len(rows)), rows)
     until = np.append(loads.offset_ns[1:], 0)

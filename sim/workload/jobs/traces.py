@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from sim.errors import InputError
 from sim.kinds import named
@@ -91,6 +92,7 @@ def _read(path: Path, wanted: str | None, terms: Terms, skip: bool, _others: tup
         report.raise_if_any(file)
         raise InputError.one(file, "holds no jobs")
     table, first, last = gathered.table()
+    pa.default_memory_pool().release_unused()  # what the text took
     report.jobs = len(table)
     if terms.loads is not None:
         table = with_loads(table, terms.loads)

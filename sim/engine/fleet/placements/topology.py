@@ -13,6 +13,7 @@ from sim.engine.fleet.placements.parts import first_pool, fullest, part_or_none
 from sim.engine.fleet.request import Place, Places, Request
 
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -42,37 +43,44 @@ class Topology:
             return (Place(node, request.slots),) if node is not None else None
         each = request.slots // request.nodes if request.nodes else size
         count, rest = divmod(request.slots, each)
-        eligible = _eligible(request, machines, pool, each)
-        racks = machines.rack[eligible]
-        names, room = np.unique(racks, return_counts=True)
-        chosen = _fewest(names.tolist(), room.tolist(), count + (rest > 0))
-        if chosen is None and rest:
-            chosen = _fewest(names.tolist(), room.tolist(), count)  # the rest shares a node with others
-        if chosen is None:
+        low = machines.first[pool]
+        racks = machines.rack[low : machines.first[pool + 1]]
+        fits = _fits(request, machines, pool, each)
+        room = np.bincount(racks[fits])
+        names = np.flatnonzero(room)
+        ways: list[tuple[int, list[Place]]] = []
+        for nodes in dict.fromkeys((count, count + (rest > 0))):  # the rest on a node with others, or on one of its own
+            chosen = _fewest(names.tolist(), room[names].tolist(), nodes)
+            if chosen is None:
+                continue
+            found = [_fullest_first(np.flatnonzero(fits & (racks == rack)) + low, machines) for rack in chosen]
+            places = [Place(node, each) for node in np.concatenate(found).tolist()[:count]]
+            if rest:
+                node = _for_rest(request, machines, pool, rest, chosen, [place.node for place in places])
+                if node is None:
+                    continue
+                places.append(Place(node, rest))
+            ways.append((len({int(machines.rack[place.node]) for place in places}), places))
+        crossed, best = min(ways, key=lambda way: way[0], default=(0, None))
+        if best is None or (self.most_racks is not None and crossed > self.most_racks):
             return None
-        nodes = np.concatenate([eligible[racks == rack] for rack in chosen]).tolist()
-        places = [Place(node, each) for node in nodes[:count]]
-        if rest:
-            node = _for_rest(request, machines, pool, rest, chosen, nodes[:count])
-            if node is None:
-                return None
-            places.append(Place(node, rest))
-        if self.most_racks is not None and len({int(machines.rack[place.node]) for place in places}) > self.most_racks:
-            return None
-        return tuple(places)
+        return tuple(best)
 
 
-def _eligible(request: Request, machines: Machines, pool: int, each: int) -> Ints:
-    """Nodes with so many free slots and what goes with them, the fullest first within those that are on, then on their
-    way up, then off."""
+def _fits(request: Request, machines: Machines, pool: int, each: int) -> Flags:
+    """Which nodes of a pool have so many free slots and what goes with them."""
     low, high = machines.first[pool], machines.first[pool + 1]
-    free, rank = machines.free[low:high], machines.rank[low:high]
-    cpu = each * -(-request.cpu_milli // request.slots)
-    memory = each * -(-request.memory_mib // request.slots)
-    fits = (free >= each) & (rank != AWAY)
-    fits &= (machines.cpu_free[low:high] >= cpu) & (machines.memory_free[low:high] >= memory)
-    found = np.flatnonzero(fits)
-    return found[np.lexsort((found, free[found], rank[found]))] + low
+    fits: Flags = (machines.free[low:high] >= each) & (machines.rank[low:high] != AWAY)
+    if request.cpu_milli:
+        fits &= machines.cpu_free[low:high] >= each * -(-request.cpu_milli // request.slots)
+    if request.memory_mib:
+        fits &= machines.memory_free[low:high] >= each * -(-request.memory_mib // request.slots)
+    return fits
+
+
+def _fullest_first(nodes: Ints, machines: Machines) -> Ints:
+    """Those that are on before those on their way up, then those to be booted; of these the fullest first."""
+    return nodes[np.lexsort((nodes, machines.free[nodes], machines.rank[nodes]))]
 
 
 def _fewest(racks: list[int], room: list[int], nodes: int) -> list[int] | None:
@@ -93,9 +101,9 @@ def _for_rest(
     request: Request, machines: Machines, pool: int, rest: int, racks: list[int], taken: list[int]
 ) -> int | None:
     """The fullest node with room for the rest, in one of the racks where there is one."""
-    found = _eligible(request, machines, pool, rest)
-    found = found[~np.isin(found, taken)]
-    if not len(found):
-        return None
-    near = found[np.isin(machines.rack[found], racks)]
-    return int((near if len(near) else found)[0])
+    low = machines.first[pool]
+    fits = _fits(request, machines, pool, rest)
+    fits[np.array(taken, np.int64) - low] = False
+    near = fits & np.isin(machines.rack[low : low + len(fits)], racks)
+    found = np.flatnonzero(near if near.any() else fits) + low
+    return int(_fullest_first(found, machines)[0]) if len(found) else None

@@ -23,7 +23,7 @@ class Priority:
     With preemption, the first that has no room is made room for by those that run at a lower priority, with and without
     aging (so that nobody is driven out only to come back before it): the lowest first, of equals the one that started
     last, and only those that help. They save their state or are killed as their workload says, and wait again. While
-    they do, nobody passes but those that leave the first its room.
+    they leave, nobody starts.
     """
 
     preemption: Preemption
@@ -43,7 +43,6 @@ class Priority:
 
         queue = sorted(view.waiting, key=key)
         head = queue[0]
-        backfill = self.backfill
         if self.preemption == "lower" and self.placement.places(head, view.machines) is None:
             lower = [
                 one
@@ -52,11 +51,9 @@ class Priority:
             ]
             lower.sort(key=lambda one: (one.priority, -(one.started_ns or 0), -one.seq))
             leave = victims(head, lower, self.placement, view)
-            if leave:
-                return Preempt(leave[0])
-            if leave is not None and backfill == "greedy":
-                backfill = "easy"  # what is given back is for the head
-        return in_order(iter(queue), backfill, self.placement, view)
+            if leave is not None:
+                return Preempt(leave[0]) if leave else None  # what is given back is for the head
+        return in_order(iter(queue), self.backfill, self.placement, view)
 
     def ask_again_ns(self, _view: View) -> int | None:
         """Ages change the order, but starts need room."""
