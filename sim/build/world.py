@@ -177,7 +177,7 @@ def node_hardware(node: NodeProfile, gpu: GPUProfile | None, catalog: Catalog) -
     )
 
 
-def rest_w_of(pool: str, resolved: Resolved) -> float:
-    """W of a node of a pool that is on and that nobody holds."""
+def rest_w(pool: str, resolved: Resolved) -> float:
+    """W of a node of a pool that is on, with nobody on it."""
     machine = resolved.machines[pool]
     return sum(draw.watts for draw in node_draws(node_hardware(machine.node, machine.gpu, resolved.catalog), "on", ()))

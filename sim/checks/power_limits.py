@@ -8,7 +8,7 @@ from itertools import combinations
 
 from sim.build.power_limits import domains_of, pools_of
 from sim.build.resolved import Resolved
-from sim.build.world import rest_w_of
+from sim.build.world import rest_w
 from sim.documents import KeyPath
 from sim.spec.power_limits import PowerDomain
 from sim.units import W_PER_KW
@@ -78,11 +78,11 @@ def _within_reach(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found
     written += [(("changes", k, "limit"), change.limit) for k, change in enumerate(spec.changes)]
     written += [(("calls", k, "limit"), call.limit) for k, call in enumerate(spec.calls)]
     several = [nodes for _, nodes in domains_of(spec, resolved)]
-    each_w = {pool: rest_w_of(pool, resolved) for pool in pools_of(spec, resolved)}
-    rest_w = max((sum(each_w[pool] * (b - a) for pool, a, b in nodes) for nodes in several), default=0.0)
+    each_w = {pool: rest_w(pool, resolved) for pool in pools_of(spec, resolved)}
+    least_w = max((sum(each_w[pool] * (b - a) for pool, a, b in nodes) for nodes in several), default=0.0)
     for field, limit_w in written:
-        if spec.answers and float(limit_w) < rest_w:
-            least = f"{rest_w / W_PER_KW:,.3g} kW that its machines draw with nobody on them"
+        if spec.answers and float(limit_w) < least_w:
+            least = f"{least_w / W_PER_KW:,.3g} kW that its machines draw with nobody on them"
             yield (*path, *field), f"{float(limit_w) / W_PER_KW:,.3g} kW is below the {least}"
 
 
