@@ -17,7 +17,7 @@ from sim.accounting.queueing import cluster_series, on_bins, queue_steps, steps
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import MILLI
 from sim.workload.jobs.batch import ENDS, Ends, own_log
-from sim.workload.jobs.table import JobTable
+from sim.workload.jobs.table import RECORDED, JobTable
 from tests.job_batches import batch_of, fifo, ints, inventory, log_of, table, tables
 
 RUNS = st.integers(1, 3 * 10**5)
@@ -243,3 +243,19 @@ def test_the_offered_load_is_what_jobs_ask_for_until_they_are_killed() -> None:
     jobs = replace(table([0, 10], [100, 10], [1, 4]), limit_ns=ints(-1, 4 * NS_PER_S))
     metrics = batch_metrics(fifo(jobs, inventory(), 200 * NS_PER_S))
     assert metrics["offered_load"] == pytest.approx(116 / 800)
+
+
+def test_what_became_of_jobs_is_as_their_law_says_but_for_those_killed_here() -> None:
+    """One GPU for an hour each: done, failed, cancelled; and one of two hours whose limit is one."""
+    hour = 3600
+    jobs = replace(
+        table([0, 0, 0, 0], [hour, hour, hour, 2 * hour], [1, 1, 1, 1]),
+        recorded_state=ints(*(RECORDED.index(name) for name in ("completed", "failed", "cancelled", "completed"))),
+    )
+    batch = fifo(jobs, inventory(), 2 * HOUR_NS)
+    assert batch_metrics(batch)["by_outcome_gpu_hours"] == {"completed": 3.0, "failed": 1.0, "cancelled": 1.0}
+    killed = replace(batch, ends=replace(batch.ends, state=ints(*batch.ends.state[:3], ENDS.index("killed"))))
+    told = {"timeout": 2.0, "completed": 1.0, "failed": 1.0, "cancelled": 1.0}
+    assert batch_metrics(killed)["by_outcome_gpu_hours"] == told
+    nothing = replace(batch, table=replace(batch.table, recorded_state=ints(0, 0, 0, 0)))
+    assert "by_outcome_gpu_hours" not in batch_metrics(nothing)

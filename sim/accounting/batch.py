@@ -21,7 +21,7 @@ from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES
 from sim.workload.jobs.batch import ENDS, Batch, segment_sums
 from sim.workload.jobs.laws import offered_load
-from sim.workload.jobs.table import UNKNOWN
+from sim.workload.jobs.table import RECORDED, UNKNOWN
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -224,7 +224,20 @@ def _shares(batch: Batch) -> dict[str, Any]:
         if label == "user":
             shares["users"] = len(np.unique(codes[codes != UNKNOWN]))
             shares |= _fairness(batch, held)
+    outcome = _outcomes(batch)
+    if (outcome != UNKNOWN).any():
+        shares["by_outcome_gpu_hours"] = _largest(_sums_by(outcome[log.job], batch), RECORDED)
     return shares
+
+
+def _outcomes(batch: Batch) -> Ints:
+    """What became of each job (n,), as a code into ``RECORDED``: as its trace or its law says, but for those that ran
+    into their time limit here; UNKNOWN where neither says anything."""
+    said = batch.table.recorded_state
+    if not (said != 0).any():
+        return np.full(len(said), UNKNOWN)
+    killed = batch.ends.state == ENDS.index("killed")
+    return np.where(killed, RECORDED.index("timeout"), np.where(said != 0, said, UNKNOWN))
 
 
 def _sums_by(codes: Ints, batch: Batch) -> dict[int, int]:

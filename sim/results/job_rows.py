@@ -13,7 +13,7 @@ from sim.accounting.queueing import ClusterSeries, OnBins
 from sim.units import J_PER_KWH, NS_PER_S
 from sim.workload.allocations import OUTCOMES
 from sim.workload.jobs.batch import ENDS, NEVER, Batch, DomainSeries
-from sim.workload.jobs.table import LABELS, UNKNOWN, JobTable
+from sim.workload.jobs.table import LABELS, RECORDED, UNKNOWN, JobTable
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -53,6 +53,7 @@ def job_rows(batch: Batch) -> pa.Table:
         "gpu_hours": pa.array(job_gpu_hours(batch)),
         "stints": pa.array(batch.stints),
         "preemptions": pa.array(np.bincount(batch.log.job[sent_back(batch)], minlength=len(table)).astype(np.int64)),
+        "recorded_state": _coded(table.recorded_state, RECORDED, table.recorded_state != 0),
         "recorded_started_s": _seconds(table.recorded_start_ns, table.recorded_start_ns != UNKNOWN),
         "recorded_ended_s": _seconds(table.recorded_end_ns, table.recorded_end_ns != UNKNOWN),
         "recorded_kwh": pa.array(table.recorded_j / J_PER_KWH, mask=np.isnan(table.recorded_j)),

@@ -7,7 +7,7 @@ from sim.results.formats import count, hours, percent, ratio
 
 ENDED, USE, SHARED = "jobs of", "use by", "energy and shares of"
 """Tables of workloads of jobs, by the head of their first column."""
-SHARES = ("user", "account", "queue", "kind")
+SHARES = ("user", "account", "queue", "kind", "outcome")
 """By what GPU-hours are told."""
 WAITING = {"wait_s": "waited", "turnaround_s": "turnaround", "bounded_slowdown": "bounded slowdown"}
 """Distributions over jobs, and what people are shown them as."""
