@@ -191,6 +191,20 @@ def test_what_is_shed_loses_its_work_and_does_not_come_back_while_there_is_no_ro
     assert cost.lost_j == pytest.approx(80.0 * 650.0)
 
 
+def test_a_domain_whose_ladder_was_too_short_takes_work_again_once_it_is_calm() -> None:
+    """Caps alone do not bring two nodes at work below 7 kW; when they are done the next job starts, alone within it."""
+    some = [{"at": 0, "run": 100, "gpus": 16}, {"at": 50, "run": 100, "gpus": 8}]
+    cap = Answer("cap", "all", 0.9)
+    outcome, _ = run(plan(some), [domain(0, 2, 7000.0, answers=(cap,))], duration_s=2000.0)
+    log, record = outcome.allocations, only(outcome.rows)
+    assert log is not None
+    assert outcome.power is not None
+    first, *_ = only(outcome.power.domains).episodes
+    assert first.unmet
+    assert np.all(record.done_ns == 100 * NS_PER_S)
+    assert log.start_ns[1] == first.end_ns == log.end_ns[0] + 60 * NS_PER_S
+
+
 def test_a_call_with_notice_leaves_time_to_save() -> None:
     """Known 15 min before, with 5 min to save: the job that must go begins to save 5 min before and loses nothing, and
     the limit of the call holds from its first instant. Without notice its work is lost."""

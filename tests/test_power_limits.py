@@ -27,6 +27,7 @@ def limited(**domains: dict[str, Any]) -> dict[str, Any]:
     [
         ({"row": {"per": "row"}}, "domains.row", "does nothing"),
         ({"row": {"per": "row", "limit": "1 kW", **ANSWERS}}, "row.limit", "draw with nobody on them"),
+        ({"row": {"per": "row", "limit": "3 kW", **ANSWERS}}, "row.release.below", "never be taken back"),
         ({"rack": {"per": "rack", "limit": "9 kW"}}, "rack.nodes", "rack_nodes"),
         ({"row": {"per": "row", "pools": ["dgx-a10"], "limit": "9 kW"}}, "row.pools", "did you mean 'dgx-a100'"),
         ({"gpu": {"per": "gpu", "limit": "900 W"}}, "gpu.limit", "TDP"),

@@ -84,6 +84,10 @@ def _within_reach(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found
         if spec.answers and float(limit_w) < least_w:
             least = f"{least_w / W_PER_KW:,.3g} kW that its machines draw with nobody on them"
             yield (*path, *field), f"{float(limit_w) / W_PER_KW:,.3g} kW is below the {least}"
+        elif spec.release is not None and "calls" not in field and limit_w * float(spec.release.below) < least_w:
+            calm = f"{float(spec.release.below):.0%} of {float(limit_w) / W_PER_KW:,.3g} kW"
+            least = f"{least_w / W_PER_KW:,.3g} kW that its machines draw with nobody on them"
+            yield (*path, "release", "below"), f"{calm} is below the {least}: what is asked would never be taken back"
 
 
 def _nested(path: KeyPath, sets: dict[str, list[frozenset[tuple[str, int]]]]) -> Found:

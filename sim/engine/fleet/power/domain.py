@@ -135,7 +135,8 @@ class Domain:
         episode.called = episode.called or ahead_ns is not None
         episode.rungs = max(episode.rungs, setting.rungs)
         drawn_w = supposed.draws(setting)
-        episode.unmet = episode.unmet or drawn_w > target_w * (1.0 + ROUNDING)
+        unmet = drawn_w > target_w * (1.0 + ROUNDING)
+        episode.unmet = episode.unmet or unmet
         if np.any(setting.shed):
             kept = Setting(setting.level, setting.paused, np.zeros_like(setting.shed))
             self._gone_w += supposed.draws(kept) - drawn_w
@@ -146,7 +147,7 @@ class Domain:
         ):
             if level < np.inf:
                 self._levels[serves, priority] = level
-        self.closed = self.closed or episode.unmet or bool(np.any(setting.paused | setting.shed))
+        self.closed = self.closed or unmet or bool(np.any(setting.paused | setting.shed))
 
     def would_shed(self, live: Live, limit_w: float) -> bool:
         """Whether somebody would have to go for it to draw no more than that."""
