@@ -314,7 +314,7 @@ class Row:
         limit_ns = self.request.limit_ns
         if self.plan.kills and limit_ns is not None and doing != "saving":
             assert self.request.started_ns is not None
-            left_ns = max(0, self.request.started_ns + limit_ns - self.request.ran_ns - now_ns)
+            left_ns = max(0, self.request.started_ns + limit_ns - self.request.spent_ns - now_ns)
             if takes_ns is None or left_ns < takes_ns:
                 takes_ns, then = left_ns, self._kill
         if takes_ns is not None:
@@ -376,6 +376,10 @@ class Row:
         self._end_stint(outcome)
         self._give_back()
         if again:
+            if self._left_ns == self._todo_ns:
+                self.request.anew_ns = (
+                    self.request.ran_ns
+                )  # it begins anew, and so does its time limit, as where jobs are requeued
             self._rows.set_status(self.number, "waiting")
             self._again()
         else:
