@@ -127,7 +127,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     ),
     "both": world(**BOTH),
     "sleep": world(**{f"{NODE}.idle_timeout": "5 min", f"{W}.source.arrivals.rate": "1 jobs/h"}),
-    "mps": world(**PARTS, **{f"{NODE}.sharing": {"kind": "mps", "contention": 0.1, "clients": 3}}),
+    "mps": world(**PARTS, **{f"{NODE}.sharing": {"kind": "mps", "contention": 0.1, "memory_bound": 0.5, "clients": 3}}),
     "sliced": world(
         **PARTS,
         **{f"{NODE}.sharing": {"kind": "time-slicing", "quantum": "2 ms", "switch": "0.4 ms", "replicas": 3}},
@@ -201,6 +201,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
     sharing.InstanceSharing: {},
     sharing.MPSSharing: {
         "contention": ("mps", {f"{NODE}.sharing.contention": 0.0}, BATCH),
+        "memory_bound": ("mps", {f"{NODE}.sharing.memory_bound": 0.1}, BATCH),
         "clients": ("mps", {f"{NODE}.sharing.clients": 1}, BATCH),
     },
     sharing.TimeSliceSharing: {
@@ -272,7 +273,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
         ),
     },
     power.ElectronicCurve: {
-        "pickup": ("electronic breaker", {f"{DOMAIN}.breaker.curve.pickup": 1.4}, LIMIT),
+        "pickup": ("electronic breaker", {f"{DOMAIN}.breaker.curve.pickup": 1.49}, LIMIT),
         "opens_at": ("electronic breaker", {f"{DOMAIN}.breaker.curve.opens_at": 1.2}, LIMIT),
         "after": ("electronic breaker", {f"{DOMAIN}.breaker.curve.after": "20 min"}, LIMIT),
         "at_once": (

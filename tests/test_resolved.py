@@ -35,7 +35,7 @@ def test_whatever_passes_its_checks_has_every_answer(name: str) -> None:
         assert group.pool in whole.machines
         assert group.any_node or group.pool in whole.gpus
         assert whole.sites[group.pool] in whole.places
-    assert set(whole.held) == set(range(len(loaded.scenario.policies)))
+    assert {*whole.held, *whole.shared_power} == set(range(len(loaded.scenario.policies)))
     for name, spec in whole.serving.items():
         assert list(whole.deployments[name]) == [field for field, _ in spec.groups]
 
