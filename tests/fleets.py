@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import simpy
@@ -183,20 +185,34 @@ class Played:
 
 
 def overbooked(played: Played) -> list[str]:
-    """Where more was held at once than there is: every boundary of every stint, counted anew by brute force."""
+    """Where more was held at once than there is: slots, parts of one, CPUs and memory, at every boundary of every
+    stint, counted anew by brute force. What a job asks for beside its slots lies on its nodes by their slots."""
     machines, wrong = played.fleet.machines, []
     for at_ns in sorted({stint.start_ns for stint in played.stints}):
         slots: Counter[int] = Counter()
         parts: Counter[tuple[int, int]] = Counter()
+        cpus: Counter[int] = Counter()
+        memory: Counter[int] = Counter()
         for stint in played.stints:
             if stint.start_ns <= at_ns and (stint.end_ns > at_ns or stint.end_ns < 0):
+                request = played.requests[stint.job]
+                whole = sum(place.slots for place in stint.places)
                 for place in stint.places:
                     slots[place.node] += place.slots
                     if place.milli:
                         parts[place.node, place.slot] += place.milli
-        whole = slots + Counter(node for node, _ in parts)
-        wrong += [f"node {node} at {at_ns}" for node, held in whole.items() if held > machines.slots[node]]
-        wrong += [f"slot {slot} at {at_ns}" for slot, held in parts.items() if held > 1000]
+                    share = Fraction(place.slots, whole) if whole else Fraction(1, len(stint.places))
+                    cpus[place.node] += math.floor(request.cpu_milli * share)
+                    memory[place.node] += math.floor(request.memory_mib * share)
+        held = slots + Counter(node for node, _ in parts)
+        wrong += [f"node {node} at {at_ns}" for node, n in held.items() if n > machines.slots[node]]
+        wrong += [f"slot {slot} at {at_ns}" for slot, n in parts.items() if n > 1000]
+        shape_of = {node: machines.pools[machines.pool_of[node]] for node in cpus}
+        for what, counted, name in (("CPUs", cpus, "cpu_milli"), ("memory", memory, "memory_mib")):
+            for node, n in counted.items():
+                there = getattr(shape_of[node], name)
+                if there is not None and n > there:
+                    wrong.append(f"{what} of node {node} at {at_ns}")
     return wrong
 
 

@@ -106,9 +106,10 @@ def test_nothing_is_given_twice_and_each_job_is_done_once(name: str) -> None:
     check()
 
 
-@pytest.mark.parametrize("name", ["fifo", "shortest", "easy", "conservative", "deadline", "priority"])
+@pytest.mark.parametrize("name", EVERY)
 def test_the_order_of_jobs_in_the_file_counts_for_equals_alone(name: str) -> None:
     """Jobs of different submit times, in any order in the file, start alike."""
+    step = Signal(np.array([0, 40 * S, 80 * S, HOUR_NS]), np.array([2.0, 1.0, 3.0]), "g/J")
 
     @given(any_jobs(), st.randoms())
     def check(queue: list[Job], random: Any) -> None:
@@ -116,8 +117,8 @@ def test_the_order_of_jobs_in_the_file_counts_for_equals_alone(name: str) -> Non
             job.submit_ns += i
         shuffled = list(range(len(queue)))
         random.shuffle(shuffled)
-        plain = Played(TWO, EVERY[name], queue).run()
-        other = Played(TWO, EVERY[name], [queue[i] for i in shuffled]).run()
+        plain = Played(TWO, EVERY[name], queue, carbon=step).run()
+        other = Played(TWO, EVERY[name], [queue[i] for i in shuffled], carbon=step).run()
         assert [plain.start_ns(i) for i in shuffled] == [other.start_ns(k) for k in range(len(queue))]
 
     check()

@@ -1,0 +1,141 @@
+"""Slots, parts of them, instances, CPUs and memory: whoever schedules and wherever it places, no more is held at any
+instant than there is. The checker counts for itself, from who ran when and what each had asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.placements.anywhere import Anywhere
+from sim.engine.fleet.placements.best_fit import BestFit
+from sim.engine.fleet.placements.fgd import LeastFragmentation, TypicalTask
+from sim.engine.fleet.placements.headroom import Headroom
+from sim.engine.fleet.placements.least_power import LeastPower
+from sim.engine.fleet.placements.packed import Packed
+from sim.engine.fleet.placements.spread import Spread
+from sim.engine.fleet.placements.topology import Topology
+from sim.engine.fleet.request import Request
+from sim.engine.fleet.schedulers.conservative import Conservative
+from sim.engine.fleet.schedulers.easy import Easy
+from sim.engine.fleet.schedulers.priority import Priority
+from sim.engine.fleet.schedulers.shortest import Shortest
+from sim.engine.fleet.scheduling import Placement, Scheduler
+from sim.profiles.catalog import Catalog
+from sim.profiles.gpu_parts import SharedGPU
+from sim.profiles.sharing import Instances
+from tests.fleets import Job, Played, overbooked, partial_gangs
+
+S = 1_000_000_000
+TYPICAL = (TypicalTask(0.5, 0, 500, 4000, 1000), TypicalTask(0.5, 2, 0, 8000, 8000))
+PLACEMENTS: tuple[Placement, ...] = (
+    Anywhere(),
+    Packed(),
+    Spread(),
+    Topology(),
+    BestFit(),
+    LeastFragmentation(TYPICAL),
+    LeastPower(("b", "a")),
+    Headroom(450.0),
+)
+GEOMETRY = Catalog().slices("nvidia-mig-a100-80gb").geometry
+CUT = SharedGPU(
+    Instances(GEOMETRY, {name: kind.compute / GEOMETRY.compute for name, kind in GEOMETRY.kinds.items()}),
+    50.0,
+    90.0,
+    400.0,
+)
+
+
+def scheduled(placement: Placement) -> tuple[Scheduler, ...]:
+    """By those that start, promise and preempt in different ways."""
+    return (
+        Shortest("greedy", placement),
+        Easy("first-come", placement),
+        Conservative(20, placement),
+        Priority("lower", 0.0, "greedy", placement),
+    )
+
+
+@st.composite
+def queues(draw: st.DrawFn) -> list[Job]:
+    """Jobs that each fit into the first pool: whole slots, equal parts on nodes, parts of a slot, or CPUs alone."""
+    found = []
+    for _ in range(draw(st.integers(2, 16))):
+        beside = {
+            "cpu_milli": draw(st.sampled_from([0, 1000, 5000, 16_000])),
+            "memory_mib": draw(st.sampled_from([0, 7_000, 20_000, 32_000])),
+        }
+        slots = 0
+        match draw(st.sampled_from(["whole", "equal", "part", "part", "part", "cpus"])):
+            case "whole":
+                slots = draw(st.integers(1, 8))
+            case "equal":
+                slots, beside["nodes"] = draw(st.sampled_from([2, 4])), 2
+            case "part":
+                beside["milli"] = draw(st.sampled_from([100, 142, 280, 400, 400]) | st.integers(1, 999))
+            case _:
+                beside["cpu_milli"] = draw(st.integers(1, 16_000))
+        run_s = draw(st.integers(1, 30))
+        more: dict[str, Any] = {**beside, "priority": draw(st.integers(0, 2))}
+        found.append(
+            Job(draw(st.integers(0, 20)) * S, run_s * S, slots, run_s * S * draw(st.integers(1, 3)), more=more)
+        )
+    return found
+
+
+def pools(*, cut: bool) -> list[PoolShape]:
+    """Two racks of nodes whose CPUs and memory run out before their slots do, and one node more."""
+    sharing = CUT if cut else None
+    return [
+        PoolShape("a", 3, 4, 16_000, 32_000, True, (0, 0, 1), sharing=sharing),
+        PoolShape("b", 1, 2, 4000, None, True, sharing=sharing),
+    ]
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["parts", "instances"])
+@pytest.mark.parametrize("placement", PLACEMENTS, ids=lambda one: type(one).__name__)
+def test_no_more_is_held_than_there_is(placement: Placement, cut: bool) -> None:
+    """And all of a job or nothing, and all is free when all that can ever run have run."""
+
+    @given(queues(), st.integers(0, 3))
+    def check(queue: list[Job], which: int) -> None:
+        shapes = pools(cut=cut)
+        played = Played(shapes, scheduled(placement)[which], queue)
+        can = [i for i, job in enumerate(queue) if _ever(played, job)]
+        queue = [queue[i] for i in can]
+        played = Played(shapes, scheduled(placement)[which], queue).run()
+        assert not overbooked(played)
+        assert not partial_gangs(played)
+        assert sorted(played.completed) == list(range(len(queue)))
+        assert played.fleet.machines.free_slots == [12, 2]
+        assert played.fleet.machines.cpu_free[:4].tolist() == [16_000] * 3 + [4000]
+        assert played.fleet.machines.memory_free[:3].tolist() == [32_000] * 3
+        if cut:
+            assert not _slices_beyond_the_gpu(played)
+
+    check()
+
+
+def _ever(played: Played, job: Job) -> bool:
+    return played.fleet.can_ever_hold(Request("j", 0, (0, 1), job.slots, 0, job.limit_ns, **job.more))
+
+
+def _slices_beyond_the_gpu(played: Played) -> list[str]:
+    """Where those on one GPU need more slices than it has, each on the smallest instance that has its part."""
+    wrong = []
+    for at_ns in sorted({stint.start_ns for stint in played.stints}):
+        memory: Counter[tuple[int, int]] = Counter()
+        for stint in played.stints:
+            if stint.start_ns <= at_ns < stint.end_ns:
+                milli = played.requests[stint.job].milli
+                for place in stint.places:
+                    if place.milli:
+                        kinds = [kind for kind in GEOMETRY.kinds.values() if 1000 * kind.compute >= 7 * milli]
+                        memory[place.node, place.slot] += min(kind.memory for kind in kinds)
+        wrong += [f"GPU {gpu} at {at_ns}" for gpu, held in memory.items() if held > 8]
+    return wrong
