@@ -1,4 +1,4 @@
-"""What a run tells of jobs in several tables can be put together again."""
+"""What a run tells of jobs: in several tables that can be put together again, and of jobs whose nodes boot for them."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def test_tables_of_jobs_are_joined_by_workload_and_row(tmp_path: Path) -> None:
     assert joules[("k", 1)] / 3.6e6 == pytest.approx(jobs.set_index(by)["energy_kwh"][("k", 1)], rel=1e-12)
     held = found.stints().merge(jobs, on=by, validate="many_to_one")
     assert (held["job_x"] == held["job_y"]).all()
+
+
+def test_boots_do_not_count_against_a_time_limit(tmp_path: Path) -> None:
+    """Both ask for exactly as long as they run, or for a second less; their node is off when they come."""
+    data = scenario(tmp_path, RIGHT, initially="off", idle_timeout="10 min")
+    (tmp_path / "jobs.csv").write_text("submit_s,run_s,gpus,limit_s\n0,600,4,600\n0,600,4,599\n")
+    jobs = sim.run(data).jobs()
+    assert jobs["status"].tolist() == ["completed", "killed"]
+    boot_s = jobs["ended_s"][0] - 600.0
+    assert boot_s > 0.0
+    assert jobs["ended_s"][1] == pytest.approx(boot_s + 599.0)
