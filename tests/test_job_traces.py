@@ -169,6 +169,18 @@ ROWS = (
 )
 
 
+def test_who_never_started_may_have_been_given_nothing(tmp_path: Path) -> None:
+    """AllocTRES alone is empty for them: nobody knows what they asked for, and that is no bad row."""
+    head = "JobID|User|State|Submit|Start|End|Elapsed|AllocTRES"
+    ran = "1|ann|COMPLETED|2024-01-02T10:00:00|2024-01-02T10:00:00|2024-01-02T11:00:00|01:00:00|cpu=8,gres/gpu=2"
+    gone = "2|bob|CANCELLED by 1001|2024-01-02T10:01:00|None|2024-01-02T10:30:00|00:00:00|"
+    trace = read(tmp_path, f"{head}\n{ran}\n{gone}\n", UTC)
+    assert trace.table.gpus.tolist() == [2]
+    assert any("what they asked for is not in the trace" in told for told in trace.report.told())
+    with pytest.raises(InputError, match="asks for no GPU and no core"):
+        read(tmp_path, f"{head}\n{ran.replace('cpu=8,gres/gpu=2', '')}\n", UTC)
+
+
 @pytest.mark.parametrize("parsable", [False, True], ids=["-P", "-p"])
 def test_sacct(tmp_path: Path, parsable: bool) -> None:
     trace = read(tmp_path, slurm(*ROWS, parsable=parsable), UTC)

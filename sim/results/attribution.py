@@ -30,11 +30,11 @@ SUMS = ("energy_j", "slot_s", "active_slot_s")
 def job_energy_table(jobs: JobsEnergy) -> pa.Table:
     """A row for each job and bin of the ledger in which it held anything.
 
-    ``job`` is its row in the table of its workload, ``start_ns`` the beginning of the bin from the start of the run,
-    ``energy_j`` IT energy: the rows of a workload sum to its rows in the ledger.
+    ``row`` is its row in the table of its workload, as in ``jobs.parquet``, ``start_ns`` the beginning of the bin from
+    the start of the run, ``energy_j`` IT energy: the rows of a workload sum to its rows in the ledger.
     """
     energy, labels = jobs.energy, jobs.labels
-    columns: dict[str, pa.Array] = {"job": pa.array(labels.row[energy.job])}
+    columns: dict[str, pa.Array] = {"row": pa.array(labels.row[energy.job])}
     for word in WHOSE:
         columns[word] = _named(getattr(labels, word)[energy.job], labels.names[word])
     columns["pool"] = _named(energy.pool, energy.pools)
@@ -67,7 +67,7 @@ def _jobs_energy(table: pa.Table, ledger: Ledger) -> JobsEnergy:
         column = column.unify_dictionaries().combine_chunks()
         names[word] = tuple(column.dictionary.to_pylist())
         codes[word] = np.asarray(column.indices.fill_null(UNKNOWN)).astype(np.int64)
-    row, start_ns = _ints(table, "job"), _ints(table, "start_ns")
+    row, start_ns = _ints(table, "row"), _ints(table, "start_ns")
     sums = {name: _floats(table, name) for name in SUMS}
     bins = np.searchsorted(ledger.edges_ns[:-1], start_ns)
     if not (ledger.edges_ns[:-1][np.minimum(bins, len(ledger.edges_ns) - 2)] == start_ns).all():
@@ -132,7 +132,7 @@ def _told(values: Floats, plan: AccountingPlan) -> dict[str, Floats]:
 def attribution_table(found: Attribution, plan: AccountingPlan) -> pa.Table:
     """A row for each job that ever held anything, with all that it answers for."""
     labels, n = found.labels, len(found.jobs)
-    columns: dict[str, pa.Array] = {"job": pa.array(labels.row[found.jobs])}
+    columns: dict[str, pa.Array] = {"row": pa.array(labels.row[found.jobs])}
     for word in WHOSE:
         columns[word] = _named(getattr(labels, word)[found.jobs], labels.names[word])
     columns["it_kwh"] = pa.array(found.it_j[:n] / J_PER_KWH)

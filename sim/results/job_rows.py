@@ -35,6 +35,7 @@ def job_rows(batch: Batch) -> pa.Table:
     columns: dict[str, pa.Array] = {
         "workload": _word(batch.workload, len(table)),
         "job": pa.array(table.job_id, pa.string()) if len(table.job_id) else _numbers(len(table)),
+        "row": pa.array(np.arange(len(table))),
         "status": _coded(batch.ends.state, ENDS),
         **{label: _named(table, label) for label in LABELS},
         "pool": _pools(batch, started),

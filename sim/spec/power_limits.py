@@ -79,7 +79,9 @@ class RampSpec(Spec):
     """Power rises by no more than ``up`` over any span of time and one ``step`` beyond it."""
 
     up: PowerRamp = Field(description="E.g. '50 kW/min'.")
-    step: PositiveDuration = Field(description="Power goes up in steps of this; what a host adds must fit in one.")
+    step: PositiveDuration = Field(
+        description="Power goes up once in so long, e.g. '10 s'; what a host adds must fit in one such step."
+    )
 
 
 class BreakerCurve(Choice):

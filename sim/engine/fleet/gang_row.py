@@ -63,6 +63,8 @@ class GangRow(Row):
 
     def _ready(self, _event: simpy.Event) -> None:
         if self._gang is not None and self._gang.parts and self._doing == "nothing":
+            assert self.request.started_ns is not None
+            self.request.uncounted_ns += self._rows.env.now_ns - self.request.started_ns
             self._set_up()
 
     def _lost(self, _node: Node) -> None:

@@ -47,13 +47,12 @@ class Request:
 
     While it runs, ``places`` are its nodes and ``started_ns`` when this stint began; ``leaving`` while it saves its
     state to make room; ``waits`` while it has none and wants some, and ``promise`` says when and where it shall start,
-    where a scheduler has said so. ``ran_ns`` is how long it has held machines in
-    stints before this one, and ``anew_ns`` how long it had when it last began from the start.
+    where a scheduler has said so. ``ran_ns`` is how long it has held machines in stints before this one, and
+    ``uncounted_ns`` what is not held against its limit: before it last began from the start, and while nodes booted.
     """
 
     __slots__ = (
         "account",
-        "anew_ns",
         "cpu_milli",
         "deadline_ns",
         "gang",
@@ -80,6 +79,7 @@ class Request:
         "spot",
         "started_ns",
         "submit_ns",
+        "uncounted_ns",
         "user",
         "waits",
     )
@@ -139,7 +139,7 @@ class Request:
         self.leaving = False
         self.waits = False
         self.ran_ns = 0
-        self.anew_ns = 0
+        self.uncounted_ns = 0
         self.promise: tuple[int, Places] | None = None
 
     @property
@@ -155,7 +155,7 @@ class Request:
     @property
     def spent_ns(self) -> int:
         """What it has used of the time that its user asked for, in stints before this one."""
-        return self.ran_ns - self.anew_ns
+        return self.ran_ns - self.uncounted_ns
 
     @property
     def asked_ns(self) -> int:

@@ -377,7 +377,7 @@ class Row:
         self._give_back()
         if again:
             if self._left_ns == self._todo_ns:
-                self.request.anew_ns = (
+                self.request.uncounted_ns = (
                     self.request.ran_ns
                 )  # it begins anew, and so does its time limit, as where jobs are requeued
             self._rows.set_status(self.number, "waiting")

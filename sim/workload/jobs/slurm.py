@@ -10,6 +10,7 @@ Source: the manual page of sacct (SchedMD). Times are of the cluster's clock, wi
 | the same id again (``-D``) | each time is a job of its own, counted |
 | ``Unknown``, ``None`` as a time | none |
 | PENDING, or CANCELLED without a start or any resources | it never started |
+| the same, and no resources in any column | left out, counted: AllocTRES alone does not say what they asked for |
 | ``CANCELLED by 1001`` | cancelled, whoever did it |
 | RUNNING and the like | unfinished; Elapsed is as long as it is seen to run |
 | Eligible after Submit | in the queue from then on (it waited for a job or a date before), counted |
@@ -53,6 +54,7 @@ HELD = "were held back until they were eligible: in the queue from then on"
 SUSPENDED = "were at work for less than from start to end (suspended): for as long as Elapsed says"
 PENDING = "stand for several tasks of an array that never started"
 NEVER = "never started"
+LOST = "never started, and what they asked for is not in the trace: left out"
 MINUTE_S = 60
 
 
@@ -93,6 +95,7 @@ def _jobs(cells: Cells, opened: Opened, *, clock: Clock) -> Columns:
         held = (eligible > submitted) & in_time
         cells.note(held, HELD)
         submitted = np.where(held, eligible, submitted)
+    lost = never & (asked.gpus <= 0) & (asked.milli <= 0) & (asked.cpu_milli <= 0) & ~cells.matches("JobID", r"\+")
     jobs = held_together(
         cells,
         submit=submitted,
@@ -102,7 +105,7 @@ def _jobs(cells: Cells, opened: Opened, *, clock: Clock) -> Columns:
         state=state,
         job_id="JobID",
         numbers={
-            "gpus": asked.gpus,
+            "gpus": np.where(lost, 1, asked.gpus),  # anything, as they are left out
             "gpu_milli": asked.milli,
             "nodes": asked.nodes,
             "cpu_milli": asked.cpu_milli,
@@ -121,8 +124,9 @@ def _jobs(cells: Cells, opened: Opened, *, clock: Clock) -> Columns:
     )
     ran_long = (ran != ABSENT) & (start != ABSENT) & (ended != ABSENT) & (ended - start > ran)
     cells.note(ran_long, SUSPENDED)
-    cells.note(never, NEVER)
-    return _as_jobs(cells, jobs, asked)
+    cells.note(never & ~lost, NEVER)
+    cells.note(lost, LOST)
+    return _as_jobs(cells, jobs, asked, lost)
 
 
 def _elapsed(cells: Cells, opened: Opened) -> Ints:
@@ -160,8 +164,8 @@ def _joules(cells: Cells, steps: Bools) -> Floats:
     return np.where(np.isnan(joules) & (of_steps > 0.0), of_steps, joules)
 
 
-def _as_jobs(cells: Cells, jobs: Columns, asked: Asked) -> Columns:
-    """Rows as jobs: parts of a het job put together, tasks of an array that never started apart."""
+def _as_jobs(cells: Cells, jobs: Columns, asked: Asked, lost: Bools) -> Columns:
+    """Rows as jobs but the ``lost``: parts of a het job put together, tasks of an array that never started apart."""
     import pandas as pd  # a quarter of a second, which no other trace need wait for
 
     tasks = np.ones(len(cells), dtype=np.int64)
@@ -170,7 +174,7 @@ def _as_jobs(cells: Cells, jobs: Columns, asked: Asked) -> Columns:
         tasks[pending] = np.nan_to_num(cells.mapped("JobID", tasks_of), nan=1.0)[pending].astype(np.int64)
         cells.note(pending & (tasks > 1), PENDING)
     het = cells.matches("JobID", r"\+")
-    kept = np.ones(len(cells), dtype=bool)
+    kept = ~lost
     if het.any():
         cells.note(het, HET)
         kept &= ~_put_together(cells, jobs, het, asked)
