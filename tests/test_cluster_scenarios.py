@@ -31,6 +31,7 @@ def test_made_up_files_are_what_their_scripts_write(script: str, file: str, tmp_
     assert (tmp_path / file).read_bytes() == (SCENARIOS / "data" / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_backfill_shortens_waits_and_users_who_knew_would_shorten_them_more() -> None:
     """On the same jobs, of which those who would be killed are left out by letting all run on."""
     run_on = {"workloads__research__time_limits": "run-on", "cluster__scheduler__placement": "{kind: anywhere}"}
@@ -45,6 +46,7 @@ def test_backfill_shortens_waits_and_users_who_knew_would_shorten_them_more() ->
     assert waits["exact"] < waits["easy"] < waits["fifo"] / 2
 
 
+@pytest.mark.slow
 def test_a_carbon_price_moves_jobs_that_can_wait_to_cleaner_hours() -> None:
     """Without one they wait for cheap nights, which are dirtier than not waiting at all; by the intensity itself they
     are cleanest. What they draw is the same, but for what preemptions take."""

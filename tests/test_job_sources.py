@@ -60,6 +60,8 @@ def test_what_a_trace_leaves_open_is_asked_for(plain: Path) -> None:
     assert [line for line, _ in said] == [3, 4, 5]
     asked_for = ("'never_started'", "'zero_runtime'", "'unfinished'")
     assert all(name in message for (_, message), name in zip(said, asked_for, strict=True))
+    assert all("leave-out, or how long" in message for _, message in said[:2]), "what may be written there"
+    assert "as-recorded" in said[2][1]
     with pytest.raises(InputError, match="1 jobs ran for 0 s"):
         jobs_of(source(plain, **{**ALL, "zero_runtime": None}), asked())
 
@@ -203,6 +205,7 @@ def tables(draw: st.DrawFn) -> JobTable:
     start = np.where(column(st.booleans().map(int)), submit + column(NS), UNKNOWN)
     ends = (start != UNKNOWN) & (column(st.booleans().map(int)) == 1)
     names = {label: tuple(draw(st.lists(NAMES, unique=True, max_size=3))) for label in LABELS}
+    least, more = column(_or_unknown(st.integers(0, 100))), column(_or_unknown(st.integers(0, 100)))
     return JobTable(
         submit_ns=submit,
         run_ns=np.where(ends, np.maximum(column(_or_unknown(NS)), 0), column(_or_unknown(NS))),
@@ -215,8 +218,8 @@ def tables(draw: st.DrawFn) -> JobTable:
         spot=column(st.integers(0, 1)),
         deadline_ns=column(_or_unknown(NS)),
         slack_ns=column(NS),
-        min_gpus=column(_or_unknown(st.integers(0, 100))),
-        max_gpus=column(_or_unknown(st.integers(0, 100))),
+        min_gpus=np.minimum(least, gpus),
+        max_gpus=np.where(more == UNKNOWN, UNKNOWN, gpus + more),
         **{label: column(st.integers(UNKNOWN, len(names[label]) - 1)) for label in LABELS},
         gpu_w=real(1e4),
         cpu_load=real(1.0),

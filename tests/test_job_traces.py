@@ -477,6 +477,9 @@ def test_a_table_of_any_format_may_be_parquet(tmp_path: Path) -> None:
     [
         ("", "is empty"),
         ("a,b\n1,2\n", "is not of any known format"),
+        ("submit_s,runtime,gpus\n0,60,1\n", "closest is coldaisle, of which it lacks: run_s"),
+        ("submit_s,run_s,gpus,min_gpus,max_gpus\n0,60,4,5,8\n", "min_gpus of 5, more than the 4 gpus"),
+        ("submit_s,run_s,gpus,min_gpus,max_gpus\n0,60,4,2,3\n", "max_gpus of 3, less than the 4 gpus"),
         (PODS.split("\n")[0] + "\n", "holds no jobs"),
         ("; MaxProcs: 4\n", "holds no jobs"),
         (PODS.replace("b,", 'b,"'), "has a quotation mark without its other"),

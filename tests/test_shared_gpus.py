@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
+from sim.accounting.bins import Bins
+from sim.accounting.ledger import LedgerRecorder
+from sim.engine.failures import NodeFailures
 from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.placements.best_fit import BestFit
 from sim.engine.fleet.placements.packed import Packed
-from sim.engine.fleet.plan import Keeps
+from sim.engine.fleet.plan import ROW_STATUS, Keeps
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.world import simulate
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.sharing import AtOnce, Demand, Exclusive, Instances, Sharing, TimeSlices, shared
-from sim.units import NS_PER_S
+from sim.rng import Streams
+from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import PACE_STATES, Allocations
 from tests.job_worlds import book_log, plan, pool, run, table
 from tests.small import small
-from tests.worlds import hardware
+from tests.worlds import hardware, job
 
 S = NS_PER_S
 IDLE_W, REST_W, WORK_W = 50.0, 90.0, 400.0
@@ -276,3 +281,80 @@ def test_it_is_refused_where_nobody_asks_for_parts() -> None:
     data["cluster"]["nodes"][0]["sharing"] = {"kind": "exclusive"}
     with pytest.raises(InputError, match="only jobs"):
         sim.run(data)
+
+
+whatever = st.lists(
+    st.tuples(st.integers(0, 200), st.integers(1, 100), st.sampled_from([0, 250, 500, 999, 1000, 2000]), st.booleans()),
+    min_size=1,
+    max_size=8,
+).map(sorted)
+
+
+def alike(way: Sharing | None, rows: Sequence[tuple[int, int, int, bool]], **fields: Any) -> list[Any]:
+    """Rows (s of submission and run time, thousandths of GPUs, whether they ask for two cores of eight) on one node of
+    two GPUs, metered by the log and by itself: when each ended, and J by component."""
+    submit, runs, milli, asks = ([*column] for column in zip(*rows, strict=True))
+    jobs = table(
+        [s * S for s in submit],
+        [s * S for s in runs],
+        [one // 1000 for one in milli],
+        gpu_milli=[one % 1000 for one in milli],
+        cpu_milli=[2000 if cores or not one else 0 for cores, one in zip(asks, milli, strict=True)],
+    )
+    found = []
+    for logged in (True, False):
+        made = plan(jobs, setup_ns=3 * S)
+        made = replace(made, pools={"a": replace(made.pools["a"], cpu_milli=8000)})
+        gpu = SharedGPU(way, IDLE_W, REST_W, 500.0) if way is not None else None
+        node = hardware(slots=2)
+        pools = [pool(count=1, hardware=node, logged=logged, shared=True, sharing=gpu, cpu_milli=8000, **fields)]
+        outcome, recorder = run(pools, [made], FirstCome(Packed()))
+        book_log(pools, [made], outcome, recorder)
+        joules = recorder.ledger(outcome.end_ns).by_component
+        found.append((outcome.rows[0].ended_ns.tolist(), {name: float(j.sum()) for name, j in joules.items()}))
+    return found
+
+
+@given(st.sampled_from([None, *sorted(WAYS)]), whatever)
+def test_nodes_with_meters_of_their_own_draw_the_same(name: str | None, rows: list[tuple[int, int, int, bool]]) -> None:
+    """Parts of GPUs, jobs on CPUs alone and whole GPUs on one node."""
+    by_log, by_meter = alike(WAYS[name] if name is not None else None, rows)
+    assert by_meter[0] == by_log[0]
+    assert by_meter[1] == pytest.approx(by_log[1], rel=1e-9)
+
+
+def test_jobs_for_parts_beside_a_gang_of_another_workload() -> None:
+    """A training that holds one of two GPUs leaves the other for parts: two halves at once, and a third one after."""
+    jobs = table([1 * S] * 3, [3600 * S] * 3, [0] * 3, gpu_milli=[500] * 3)
+    shape = pool(count=1, hardware=hardware(slots=2), logged=False, shared=True)
+    recorder = LedgerRecorder({"a": "site"}, Bins(HOUR_NS, []))
+    gang = job(pool="a", gpus=1, work_ns=4 * HOUR_NS)
+    outcome = simulate([shape], [gang], (), duration_ns=None, streams=Streams(1), recorder=recorder, rows=[plan(jobs)])
+    assert outcome.rows[0].ended_ns.tolist() == [3601 * S, 3601 * S, 7201 * S]
+
+
+def test_parts_on_a_node_that_fails_wait_for_another() -> None:
+    """All rows of a GPU lose it at once, and all work is done in the end."""
+    jobs = table([0] * 6, [4 * 3600 * S] * 6, [0] * 6, gpu_milli=[250] * 6)
+    gpu = SharedGPU(WAYS["mps"], IDLE_W, REST_W, 500.0)
+    failing = NodeFailures(2 * HOUR_NS, 600 * S)
+    pools = [pool(count=2, hardware=hardware(slots=1), logged=False, shared=True, sharing=gpu, failures=failing)]
+    outcome, _ = run(pools, [plan(jobs, keeps=Keeps(True, 0, 0, 600 * S))], FirstCome(Packed()))
+    record = outcome.rows[0]
+    assert record.failed.sum() > 3
+    assert [ROW_STATUS[code] for code in record.status] == ["completed"] * 6
+    assert record.done_ns.tolist() == [4 * 3600 * S] * 6
+
+
+def test_a_node_with_a_job_on_its_cpus_does_not_go_to_sleep() -> None:
+    jobs = table([0], [3600 * S], [0], cpu_milli=[2000])
+    made = plan(jobs)
+    made = replace(made, pools={"a": replace(made.pools["a"], cpu_milli=8000)})
+    pools = [pool(count=1, hardware=hardware(), logged=False, idle_timeout_ns=60 * S, cpu_milli=8000)]
+    outcome, recorder = run(pools, [made], FirstCome(Packed()), duration_ns=2 * 3600 * S)
+    assert outcome.rows[0].ended_ns.tolist() == [3600 * S]
+    ledger = recorder.ledger(outcome.end_ns)
+    idle_j = sum(float(j.sum()) for (_, state), j in ledger.by_owner_and_state.items() if state == "idle")
+    work_j = sum(float(j.sum()) for (owner, _), j in ledger.by_owner_and_state.items() if owner == "batch")
+    assert idle_j > 3600 * 300.0, "it idles at 4 x 50 W and more while the job runs"
+    assert work_j > 0.0

@@ -142,7 +142,7 @@ def test_what_fits() -> None:
 
 
 def test_a_gpu_without_slices_is_told() -> None:
-    with pytest.raises(InputError, match="'nvidia-l4' names no 'slices'"):
+    with pytest.raises(InputError, match="'nvidia-l4' cannot be cut: its profile names no 'slices'"):
         sharing_of(InstanceSharing(kind="mig"), CATALOG.gpu("nvidia-l4"), CATALOG)
 
 

@@ -84,7 +84,8 @@ class Gang:
     ``expected_ns`` is how long it is to hold them, if nothing happens to it; None for a service, which does not end.
     ``hears`` is told of faults, where the gang goes on without the nodes it loses; else ``on_lost`` of the loss of one,
     or that interrupts its process. ``asks_soon``: the scheduler is asked by whoever has released it, behind all that
-    happens in the instant. ``on_hosts``: it works on the CPUs of its nodes alone.
+    happens in the instant. ``on_hosts``: it works on the CPUs of its nodes alone. ``milli`` thousandths of one slot are
+    its, where it has no whole ones, and ``cpu_share`` of the CPUs of each node, where that does not go by slots.
     """
 
     def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int, expected_ns: int | None) -> None:
@@ -103,6 +104,8 @@ class Gang:
         self.on_lost: Callable[[Node], None] | None = None
         self.asks_soon = False
         self.on_hosts = False
+        self.milli = 0
+        self.cpu_share: Mapping[Node, float] = {}
         self.told_by: Callable[[Node, int, int], Activity] | None = None
         self.hears: Callable[[Fault], None] | None = None
         self._cluster = cluster
@@ -111,14 +114,21 @@ class Gang:
 
     def set(self, state: ShareState, gpu_w: float, cpu_load: float) -> None:
         """Puts every slot of the gang into ``state``, its GPUs at ``gpu_w`` each, its hosts' CPUs at ``cpu_load``."""
-        if self._group is None and len(self.parts) >= FEWEST_NODES and self.told_by is None:
+        if self._group is None and len(self.parts) >= FEWEST_NODES and self.told_by is None and not self.cpu_share:
             self._form_group()
         if self._group is not None:
             share = self._group.share  # of another owner, where a job has left its gang to the next
             self._group.set(replace(share, owner=self.owner, state=state, gpu_w=gpu_w, cpu_load=cpu_load))
-        for node, slots in self.apart.items():
-            node.hold(self, Share(self.owner, slots, state, gpu_w, cpu_load, on_hosts=self.on_hosts))
+        for node in self.apart:
+            node.hold(self, self.share_of(node, state, gpu_w, cpu_load))
         self._gather()
+
+    def share_of(self, node: Node, state: ShareState, gpu_w: float, cpu_load: float) -> Share:
+        """What it has of a node of its."""
+        slots, cpus = self.parts[node], self.cpu_share.get(node)
+        if cpus is None:
+            return Share(self.owner, slots, state, gpu_w, cpu_load, on_hosts=self.on_hosts)
+        return Share(self.owner, slots, state, gpu_w, 0.0, self.milli, cpu_load * cpus)
 
     @property
     def lacks(self) -> int:
@@ -286,7 +296,14 @@ class Cluster:
     def told(self, gang: Gang) -> None:
         """A gang has other nodes than it was given."""
         if gang.request is not None and gang.request.started_ns is not None:
-            gang.request.places = tuple(Place(self._number[node], slots) for node, slots in gang.parts.items())
+            request, machines = gang.request, self.fleet.machines
+            before = {place.node: place for place in request.places}
+            after = ((self._number[node], slots) for node, slots in gang.parts.items())
+            machines.give(request, request.places)
+            request.places = tuple(
+                before[i]._replace(slots=slots) if i in before else Place(i, slots) for i, slots in after
+            )
+            machines.take(request, request.places)
 
     def slots_freed(self) -> None:
         """Serves the queue after something was released or came up, and lets idle nodes think of shutting down."""
@@ -337,9 +354,9 @@ class Cluster:
         fitting = [
             node
             for node in self._pools[gang.pool]
-            if (node.reserved or node.free) and node.state in RANK and node not in gang.parts
+            if (node.reserved or self._free(node)) and node.state in RANK and node not in gang.parts
         ]
-        fitting.sort(key=lambda node: (RANK[node.state], not node.reserved, node.free))
+        fitting.sort(key=lambda node: (RANK[node.state], not node.reserved, self._free(node)))
         for node in fitting:
             lacks = gang.lacks
             if not lacks:
@@ -347,7 +364,7 @@ class Cluster:
             if node.reserved:
                 node.reserved = False
                 node.release(self._standby)
-            slots = min(node.free, lacks)
+            slots = min(self._free(node), lacks)
             gang.take(node, slots)
             state: ShareState = "idle" if node.state == "on" else "booting"
             node.hold(gang, Share(gang.owner, slots, state, node.hardware.gpu_idle_w, 0.0))
@@ -380,7 +397,17 @@ class Cluster:
     def _count(self, node: Node) -> None:
         """Tells the fleet what of a node may be given away, whatever has changed."""
         self._changed[node] = None
-        self.fleet.machines.move(self._number[node], RANK.get(node.state, AWAY), node.free)
+        number, machines = self._number[node], self.fleet.machines
+        rank = RANK.get(node.state, AWAY)
+        if machines.counts(number):
+            machines.move(number, AWAY if node.reserved else rank)
+        else:
+            machines.move(number, rank, node.free)
+
+    def _free(self, node: Node) -> int:
+        """Whole slots of a node that may be given away."""
+        number, machines = self._number[node], self.fleet.machines
+        return int(machines.free[number]) if machines.counts(number) and not node.reserved else node.free
 
     # What the fleet asks of those who hold its requests
 
@@ -395,9 +422,9 @@ class Cluster:
         if gang.on_placed is not None:
             gang.on_placed()
         coming = []
-        for node, slots in chosen.items():
+        for node in chosen:
             waits = node.state != "on"
-            node.hold(gang, Share(gang.owner, slots, "booting" if waits else "idle", node.hardware.gpu_idle_w, 0.0))
+            node.hold(gang, gang.share_of(node, "booting" if waits else "idle", node.hardware.gpu_idle_w, 0.0))
             if waits:
                 coming.append(self._bring_up(node))
         if not coming:
@@ -454,7 +481,7 @@ class Cluster:
 
     def _watch_idle(self, node: Node) -> None:
         timeout_ns = self._idle_timeout_ns.get(node.pool)
-        if timeout_ns is None or node.state != "on" or node.free < node.hardware.slots:
+        if timeout_ns is None or node.state != "on" or node.free < node.hardware.slots or node.holders:
             return
         if self._watched_since_ns.get(node) != node.idle_since_ns:
             self._watched_since_ns[node] = node.idle_since_ns
@@ -463,6 +490,7 @@ class Cluster:
     def _stop_if_still_idle(self, node: Node, since_ns: int, timeout_ns: int) -> Generator[simpy.Event, object, None]:
         yield self.env.wait(max(0, since_ns + timeout_ns - self.env.now_ns))
         idle = node.state == "on" and node.free == node.hardware.slots and node.idle_since_ns == since_ns
+        idle &= not node.holders
         if idle and self._idle(node.pool) > self._keep_warm.get(node.pool, 0):
             yield from node.shut_down()
             self.slots_freed()

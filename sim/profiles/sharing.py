@@ -212,7 +212,7 @@ def shared(sharing: Sharing, demands: Sequence[Demand], *, rest_w: float, limit_
 
     ``rest_w < limit_w``. Work beyond the limit is held back in all jobs alike.
     """
-    rates = [1.0 / slower for slower in sharing.slowdowns(demands)]
+    rates = [min(1.0, 1.0 / slower) for slower in sharing.slowdowns(demands)]  # 1 but for rounding, alone
     work_w = sum(rate * one.work_w for rate, one in zip(rates, demands, strict=True))
     held = min(1.0, (limit_w - rest_w) / work_w) if work_w > 0.0 else 1.0
     shares = sharing.rest_shares(demands)

@@ -52,6 +52,13 @@ class GangRow(Row):
 
     def _placed(self) -> None:
         self._hold(self.request.places)
+        request, gang = self.request, self._gang
+        assert gang is not None
+        places = request.places
+        shares = self._cpu_shares(places, [place.total_milli for place in places])
+        gang.milli = request.milli
+        if request.cpu_milli or not request.slots:
+            gang.cpu_share = dict(zip(gang.parts, shares, strict=True))
         self._rows.log.pace(self._stint, self._rows.env.now_ns, "booting", self._here.idle_w, 0.0, 0.0)
 
     def _ready(self, _event: simpy.Event) -> None:

@@ -246,12 +246,19 @@ class Machines:
         return True
 
     def take(self, request: Request, places: Places) -> None:
-        """Gives places to a request. Slots of a gang are counted by those who meter its nodes (``move``)."""
-        self._take(request, places, slots=request.gang is None)
+        """Gives places to a request. Slots of a gang, if not shared, are counted by who meters its nodes (``move``)."""
+        self._take(request, places, slots=request.gang is None or self._counted(places))
 
     def give(self, request: Request, places: Places) -> None:
         """Takes places back from a request."""
-        self._give(request, places, slots=request.gang is None)
+        self._give(request, places, slots=request.gang is None or self._counted(places))
+
+    def counts(self, node: int) -> bool:
+        """Whether the slots of a node are counted here, whoever holds them: those that are shared."""
+        return self.pools[self.pool_of[node]].shared
+
+    def _counted(self, places: Places) -> bool:
+        return bool(places) and self.counts(places[0].node)
 
     def imagine_taken(self, request: Request, places: Places) -> None:
         """As ``take``, whoever counts its slots: only for copies."""

@@ -415,7 +415,7 @@ class Row:
         self._rows.log.end(self._stint, self._rows.env.now_ns, outcome)
         gpu, self._gpu, self._terms = self._gpu, None, None
         if gpu is not None:
-            self._rows.sharers.leave(self, gpu)
+            self._rows.sharers.leave(self, gpu, tell=outcome != "failed")
         self._rows.running.pop(self.number, None)
 
     def _give_back(self) -> None:

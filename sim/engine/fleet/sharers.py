@@ -38,13 +38,13 @@ class Sharers:
         there[row] = at_work
         return self._settle(gpu, row, tell=changed)[row]
 
-    def leave(self, row: Row, gpu: GPU) -> None:
-        """It gives its part back."""
+    def leave(self, row: Row, gpu: GPU, *, tell: bool) -> None:
+        """It gives its part back. Others are not told where their node has failed: they are about to leave, too."""
         del self._there[gpu][row]
-        if self._there[gpu]:
-            self._settle(gpu, row, tell=True)
-        else:
+        if not self._there[gpu]:
             del self._there[gpu]
+        elif tell:
+            self._settle(gpu, row, tell=True)
 
     def _settle(self, gpu: GPU, of: Row, *, tell: bool) -> dict[Row, Terms]:
         there = self._there[gpu]

@@ -103,6 +103,7 @@ def _jobs(cells: Cells, _opened: Opened, *, clocks: dict[str, Clock]) -> Columns
         if name in cells:
             counted = cells.counts(name)
             numbers[name] = np.where(counted == UNKNOWN, 0, counted) if name == "priority" else counted
+    _sizes(cells, numbers)
     for name in REALS:
         if name in cells:
             numbers[name] = cells.numbers(name)
@@ -134,6 +135,20 @@ def _jobs(cells: Cells, _opened: Opened, *, clocks: dict[str, Clock]) -> Columns
         labels={name: name for name in LABELS if name in cells},
         nobody=("",),
     )
+
+
+def _sizes(cells: Cells, numbers: dict[str, Ints | Floats]) -> None:
+    """Complains of elastic jobs whose least is more than they ask for, or whose most is less."""
+    gpus = numbers["gpus"]
+    for name, other, wrong in (("min_gpus", "more", np.greater), ("max_gpus", "less", np.less)):
+        if name in numbers:
+            bound = numbers[name]
+            odd = (bound != UNKNOWN) & (gpus != UNKNOWN) & wrong(bound, gpus)
+            cells.complain(odd, partial(_uneven, name, bound, other, gpus))
+
+
+def _uneven(name: str, bound: Ints | Floats, other: str, gpus: Ints | Floats, row: int) -> str:
+    return f"has a {name} of {bound[row]}, {other} than the {gpus[row]} gpus that it asks for"
 
 
 def _below(name: str, _row: int) -> str:

@@ -130,7 +130,7 @@ def _run_times(trace: JobTrace, rules: Rules) -> tuple[Ints, _Open]:
         elif isinstance(rule, int):
             run[which] = rule
         else:
-            found.unsaid.append((f"{what}: say what is meant in '{name}'", which))
+            found.unsaid.append((f"{what}: say what is meant in '{name}' ({_CHOICES[name]})", which))
     return run, found
 
 
@@ -138,6 +138,11 @@ _WHAT = {
     "never_started": "never started",
     "unfinished": "had not ended, or are of an unknown run time",
     "zero_runtime": "ran for 0 s",
+}
+_CHOICES = {
+    "never_started": "leave-out, or how long they would have run, e.g. '1 h'",
+    "unfinished": "leave-out, as-recorded, or how long they run, e.g. '1 h'",
+    "zero_runtime": "leave-out, or how long they run, e.g. '1 s'",
 }
 
 

@@ -8,7 +8,7 @@ trace leaves open (a job that never started has no run time) stays UNKNOWN here;
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +121,17 @@ def _pick(opened: Opened, wanted: str | None) -> JobFormat:
         return form
     known = "; ".join(f"{form.name}: {', '.join(form.columns)}" for form in formats.values())
     asked = f" of the format '{wanted}'" if wanted else " of any known format"
-    begins = ", ".join(header(opened.head))
+    names = header(opened.head)
+    begins = ", ".join(names)
     shown = begins if len(begins) <= 200 else begins[:197] + "..."
-    raise InputError.one(opened.file, f"is not{asked}; it begins: {shown}  ({known})", line=1)
+    close = "" if wanted else _closest(names, tuple(formats.values()))
+    raise InputError.one(opened.file, f"is not{asked}; it begins: {shown}{close}  ({known})", line=1)
+
+
+def _closest(names: Sequence[str], formats: Sequence[JobFormat]) -> str:
+    """The format that shares most columns with a header, if more than one, and which of its columns are not there."""
+    form = max(formats, key=lambda form: (len(set(form.columns) & set(names)), -len(form.columns)))
+    lacking = [name for name in form.columns if name not in names]
+    if len(form.columns) - len(lacking) < 2:
+        return ""
+    return f"; closest is {form.name}, of which it lacks: {', '.join(lacking)}"
