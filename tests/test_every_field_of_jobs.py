@@ -102,7 +102,6 @@ HOURS = {
     "column": "east",
     "unit": "1 gCO2e/kWh",
 }
-TRAFFIC = {"kind": "throughput", "compute": "100 TFLOP/s", "precision": "bf16", "memory_traffic": "1.5 TB/s"}
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": world(),
     "elastic": world(**ELASTIC),
@@ -128,9 +127,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     ),
     "both": world(**BOTH),
     "sleep": world(**{f"{NODE}.idle_timeout": "5 min", f"{W}.source.arrivals.rate": "1 jobs/h"}),
-    "mps": world(
-        **PARTS, **{f"{W}.load": TRAFFIC, f"{NODE}.sharing": {"kind": "mps", "contention": 0.1, "clients": 3}}
-    ),
+    "mps": world(**PARTS, **{f"{NODE}.sharing": {"kind": "mps", "contention": 0.1, "clients": 3}}),
     "sliced": world(
         **PARTS,
         **{f"{NODE}.sharing": {"kind": "time-slicing", "quantum": "2 ms", "switch": "0.4 ms", "replicas": 3}},

@@ -242,32 +242,11 @@ def test_a_scenario_with_parts_of_gpus(tmp_path: Path) -> None:
         )
 
 
-def test_traffic_with_memory_slows_the_others_and_contention_adds_to_it(tmp_path: Path) -> None:
-    """Four quarters on a GPU that take a quarter each of its bandwidth; one alone takes what the trace says."""
-
-    def makespan_s(tb_per_s: float, contention: float, jobs: int = 8) -> float:
-        data = world(tmp_path, sharing={"kind": "mps", "contention": contention})
-        data["workloads"]["parts"]["source"]["jobs"] = jobs
-        data["workloads"]["parts"]["load"] = {
-            "kind": "throughput",
-            "compute": "50 TFLOP/s",
-            "precision": "bf16",
-            "memory_traffic": f"{tb_per_s} TB/s",
-        }
-        found: float = sim.run(data).summary["batch"]["parts"]["makespan_s"]
-        return found
-
-    light, heavy, contended = makespan_s(0.01, 0.0), makespan_s(1.9, 0.0), makespan_s(1.9, 0.15)
-    assert 3600.0 < light < heavy < contended
-    assert makespan_s(1.9, 0.15, jobs=1) == pytest.approx(3600.0)
-
-
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
         ({"profile": "jean-zay-v100-node", "sharing": {"kind": "mig"}}, "cannot be cut"),
         ({"profile": "cpu-2s-epyc-9654", "sharing": {"kind": "exclusive"}}, "has no GPUs to share"),
-        ({"sharing": {"kind": "mps", "contention": 0.1}}, "no load of jobs here tells"),
         ({"mig": {"layout": ["1g.10gb"]}, "sharing": {"kind": "exclusive"}}, "'mig' has cut these already"),
     ],
 )

@@ -56,11 +56,6 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
         pools={label: _pool(spec, label, around.resolved) for label in labels},
         active_w={label: _active_w(spec.load, table, around.resolved.gpus.get(label)) for label in labels},
         mean_w=_mean_w(spec.load, table),
-        traffic={
-            label: _traffic(spec.load, table, gpu)
-            for label, gpu in around.resolved.gpus.items()
-            if label in labels and tells_traffic(spec.load)
-        },
         cpu_load=_cpu_load(spec, table),
         keeps=_keeps(spec),
         kills=spec.time_limits == "kill",
@@ -199,26 +194,6 @@ def _active_w(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> 
     names = table.names.get("kind", ())
     by_code = [gpu_watts(load.kinds[name], gpu)[0] if name in load.kinds else other for name in names]
     return np.array([*by_code, other])[table.kind]  # UNKNOWN is the last
-
-
-def tells_traffic(load: JobLoad | None) -> bool:
-    """Whether a load says of any job what it moves to and from its GPU's memory."""
-    if load is None or load.kind != "by-kind":
-        return load is not None and load.kind == "throughput"
-    return any(one.kind == "throughput" for one in (*load.kinds.values(), load.other) if one is not None)
-
-
-def _traffic(load: JobLoad | None, table: JobTable, gpu: GPUProfile) -> Floats:
-    """Share of the memory's bandwidth that a GPU at work takes; 0 of jobs whose load does not say."""
-
-    def of(one: JobLoad | None) -> float:
-        told = float(one.memory_traffic) if isinstance(one, ThroughputLoad) else 0.0
-        return min(1.0, told / float(gpu.memory.bandwidth.value))
-
-    if load is None or load.kind != "by-kind":
-        return np.full(len(table), of(load))
-    names = table.names.get("kind", ())
-    return np.array([*(of(load.kinds.get(name, load.other)) for name in names), of(load.other)])[table.kind]
 
 
 def _cpu_load(spec: Jobs, table: JobTable) -> Floats:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.build.jobs import tells_traffic
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
-from sim.spec.sharing import MPSSharing
 from sim.spec.workloads import TrainingWork
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -40,11 +38,6 @@ def shared_by_somebody(resolved: Resolved) -> Found:
     for i, pool in enumerate(resolved.parts.cluster.nodes):
         if pool.sharing is not None and pool.label not in theirs:
             yield ("cluster", "nodes", i, "sharing"), "only jobs (kind: jobs) ask for parts of GPUs, and none runs here"
-        elif isinstance(pool.sharing, MPSSharing) and pool.sharing.contention:
-            own = [spec for name, spec in resolved.batches.items() if pool.label in resolved.pools[name].values()]
-            if not any(tells_traffic(spec.load) for spec in own):
-                why = "is of memory traffic, of which no load of jobs here tells: give one of kind throughput, or 0"
-                yield ("cluster", "nodes", i, "sharing", "contention"), why
 
 
 def _speaks(work: TrainingWork, gpus: int) -> KeyPath:

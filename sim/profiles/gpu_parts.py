@@ -26,13 +26,11 @@ class Part(NamedTuple):
 
 
 class Tenant(NamedTuple):
-    """Who has a part of a GPU. While it is at work it adds ``work_w`` to the GPU's rest power, if nobody slows it, and
-    takes ``traffic`` of the bandwidth of the GPU's memory (0..1; 0 where nobody says)."""
+    """Who has a part of a GPU. While it is at work it adds ``work_w`` to the GPU's rest power, if nobody slows it."""
 
     milli: int
     work_w: float
     at_work: bool
-    traffic: float = 0.0
 
 
 class Terms(NamedTuple):
@@ -48,8 +46,8 @@ class SharedGPU:
     """One GPU and the way in which it is shared. ``idle_w`` is its power with nobody on it, ``rest_w`` with somebody
     who does not work, ``limit_w`` the most that it takes.
 
-    What is known of a tenant is its part of the GPU (it takes so much of the multiprocessors' time and no more), and
-    its traffic with memory, where its load tells it. Its run time is that on such a part alone.
+    All that is known of a tenant is its part of the GPU: it takes so much of the multiprocessors' time and no more, and
+    its run time is that on such a part alone.
     """
 
     sharing: Sharing
@@ -92,11 +90,9 @@ class SharedGPU:
         return self._terms[tenants]
 
     def _settled(self, tenants: tuple[Tenant, ...]) -> tuple[Terms, ...]:
-        alone = [self.sharing.slowdowns([_asked(one.milli, traffic=one.traffic)])[0] for one in tenants]
+        alone = [self.sharing.slowdowns([_asked(one.milli)])[0] for one in tenants]
         demands = [
-            _asked(one.milli, one.work_w * slower, one.traffic)
-            if one.at_work
-            else Demand(0.0, 0.0, 0.0, one.milli / MILLI)
+            _asked(one.milli, one.work_w * slower) if one.at_work else Demand(0.0, 0.0, 0.0, one.milli / MILLI)
             for one, slower in zip(tenants, alone, strict=True)
         ]
         found = shared(self.sharing, demands, rest_w=self.rest_w, limit_w=self.limit_w)
@@ -109,5 +105,5 @@ class SharedGPU:
         )
 
 
-def _asked(milli: int, work_w: float = 0.0, traffic: float = 0.0) -> Demand:
-    return Demand.asked(milli / MILLI, memory=traffic, work_w=work_w)
+def _asked(milli: int, work_w: float = 0.0) -> Demand:
+    return Demand.asked(milli / MILLI, work_w=work_w)

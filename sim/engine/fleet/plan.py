@@ -51,8 +51,7 @@ class JobsPlan:
     """One workload of rows. ``slots`` are whole ones that each asks for; row ``i`` may stand in the pools
     ``choices[choice[i]]``, preferred first. ``active_w`` is W of one GPU at work by pool, of shape (rows,), and
     ``cpu_load`` the load of its CPUs then; NaN where the row's loads in the table tell it, of which ``mean_w`` (rows,)
-    is the mean. ``traffic`` (rows,) by pool is the share of the memory's bandwidth that it takes of a GPU at work,
-    where its load tells that.
+    is the mean.
 
     ``kills``: a job that has held its machines for its time limit is killed. ``speed_up`` gives the rate of an elastic
     job from its slots and those it asks for.
@@ -71,7 +70,6 @@ class JobsPlan:
     setup_ns: int = 0
     speed_up: Callable[[int, int], float] | None = None
     mean_w: Floats = field(default_factory=lambda: np.empty(0))
-    traffic: Mapping[str, Floats] = field(default_factory=dict)
 
 
 RowStatus = Literal["coming", "waiting", "running", "completed", "killed", "refused"]

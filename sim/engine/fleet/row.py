@@ -137,12 +137,6 @@ class Row:
         return max(0.0, self.active_w - self._here.loaded_w)
 
     @property
-    def traffic(self) -> float:
-        """Of the bandwidth of its GPU's memory, what it takes of a whole one at work; 0 where its load does not say."""
-        told = self.plan.traffic.get(self.pool)
-        return float(told[self.i]) if told is not None else 0.0
-
-    @property
     def at_work(self) -> bool:
         """Whether it works, and is not setting up, saving or paused."""
         return self._doing == "working"
