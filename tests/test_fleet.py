@@ -277,6 +277,17 @@ def test_a_job_is_killed_at_its_limit_and_no_later() -> None:
     assert ran_on.rows[0].ended_ns.tolist() == [10 * S, 10 * S]
 
 
+def test_who_begins_anew_does_so_with_its_whole_limit() -> None:
+    """A job of 20 s with a limit of 21 s loses its first 6 s; where it keeps them, its limit goes on, too."""
+    jobs = table([0, 6 * S], [20 * S, 5 * S], [8, 8], limit_ns=[21 * S, 9 * S])
+    anew, _ = run([pool()], [plan(jobs)], Meddling(S))
+    assert [ROW_STATUS[code] for code in anew.rows[0].status] == ["completed", "completed"]
+    assert anew.rows[0].ended_ns.tolist() == [(6 + 5 + 20) * S, 11 * S]
+    on, _ = run([pool()], [plan(jobs, keeps=Keeps(True, 2 * S, 3 * S))], Meddling(S))
+    assert [ROW_STATUS[code] for code in on.rows[0].status] == ["killed", "completed"]
+    assert on.rows[0].ended_ns.tolist() == [(8 + 5 + 21 - 8) * S, 13 * S]
+
+
 def test_preempted_work_is_kept_where_it_was_saved_and_lost_where_not() -> None:
     """Eight slots; the first has them all, the second comes after 6 s and takes 5 s."""
     jobs = table([0, 6 * S], [20 * S, 5 * S], [8, 8])

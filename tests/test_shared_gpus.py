@@ -43,7 +43,7 @@ MIG = Instances(GEOMETRY, {name: kind.compute / GEOMETRY.compute for name, kind 
 WAYS: dict[str, Sharing] = {
     "exclusive": Exclusive(),
     "mig": MIG,
-    "mps": AtOnce(0.1, 48),
+    "mps": AtOnce(0.1, 48, 0.3),
     "time-slicing": TimeSlices(2_000_000, 390_000, 4),
 }
 
@@ -85,7 +85,7 @@ def test_alone_it_goes_as_the_trace_says_and_the_gpu_rests_on_its_account() -> N
 def test_two_halves(name: str) -> None:
     """Both at once for as long as it takes by the law, or one after the other."""
     way = WAYS[name]
-    half = Demand.asked(0.5, work_w=0.5 * (WORK_W - REST_W) * way.slowdowns([Demand.asked(0.5)])[0])
+    half = way.asked(0.5, 0.5 * (WORK_W - REST_W) * way.slowdowns([way.asked(0.5, 0.0)])[0])
     played = play(way, [(0, 100, 500), (0, 100, 500)])
     if not way.fits([half, half]):
         assert played.ended_ns == [100 * S, 200 * S]
@@ -129,9 +129,9 @@ def test_joules_are_those_of_who_was_there(
         assert sum(milli for milli, _ in there) <= 1000
         demands = []
         for milli, state in there:
-            alone = way.slowdowns([Demand.asked(milli / 1000)])[0]
+            alone = way.slowdowns([way.asked(milli / 1000, 0.0)])[0]
             work_w = (WORK_W - REST_W) * milli / 1000 * alone
-            at_work = Demand.asked(milli / 1000, work_w=work_w)
+            at_work = way.asked(milli / 1000, work_w)
             demands.append(at_work if state == "active" else Demand(0.0, 0.0, 0.0, milli / 1000))
         assert way.fits(demands)
         gpu_w = shared(way, demands, rest_w=REST_W, limit_w=limit).gpu_w if demands else IDLE_W
@@ -177,7 +177,7 @@ def test_machines_give_nobody_a_part_that_does_not_fit(name: str, parts: list[in
         twin = machines.copy()
         for gpu in {(one.places[0].node, one.places[0].slot) for one in held}:
             there = [one for one in held if (one.places[0].node, one.places[0].slot) == gpu]
-            assert way.fits([Demand.asked(one.milli / 1000) for one in there])
+            assert way.fits([way.asked(one.milli / 1000, 0.0) for one in there])
         for one in held:
             twin.imagine_given(one, one.places)
         assert twin.free_slots == [4]
@@ -196,7 +196,7 @@ def test_who_is_killed_leaves_the_gpu_to_the_others() -> None:
     outcome, _ = run(
         [pool(count=1, hardware=hardware(slots=1), shared=True, sharing=gpu)], [made], Easy("first-come", Packed())
     )
-    slower = way.slowdowns([Demand.asked(0.5)] * 2)[0]
+    slower = way.slowdowns([way.asked(0.5, 0.0)] * 2)[0]
     assert outcome.rows[0].ended_ns[0] == 50 * S
     assert outcome.rows[0].ended_ns[1] == pytest.approx((50 + 100 - 50 / slower) * S)
 
@@ -226,7 +226,7 @@ def test_a_scenario_with_parts_of_gpus(tmp_path: Path) -> None:
     ways: dict[str, dict[str, Any]] = {
         "sum": {},
         "mig": {"sharing": {"kind": "mig"}},
-        "mps": {"sharing": {"kind": "mps", "contention": 0.0}},
+        "mps": {"sharing": {"kind": "mps", "contention": 0.0, "memory_bound": 0.0}},
         "exclusive": {"sharing": {"kind": "exclusive"}},
     }
     found = {name: sim.run(world(tmp_path, **fields)).summary for name, fields in ways.items()}

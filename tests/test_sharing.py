@@ -65,7 +65,9 @@ def test_nothing_is_used_beyond_what_there_is(way: Sharing, jobs: list[Demand]) 
 @given(demands(1))
 def test_alone_under_any_way_but_slices_it_is_as_on_a_gpu_of_its_own(jobs: list[Demand]) -> None:
     """Time slicing and MPS cost a job nothing as long as nobody else is there; nor does an instance of everything."""
-    assert shared(MPS, jobs, rest_w=1.0, limit_w=1e4) == shared(Exclusive(), jobs, rest_w=1.0, limit_w=1e4)
+    at_once, whole = (shared(way, jobs, rest_w=1.0, limit_w=1e4) for way in (MPS, Exclusive()))
+    assert at_once.rates == pytest.approx(whole.rates)
+    assert at_once.gpu_w == pytest.approx(whole.gpu_w)
     assert SLICED.slowdowns(jobs) == pytest.approx((1.0,))
     assert SEVENTHS.slowdown(jobs[0], "7g.40gb") == pytest.approx(1.0)
 
@@ -139,6 +141,7 @@ def test_what_fits() -> None:
     assert SEVENTHS.fits([Demand.asked(0.428)] * 2)
     assert not SEVENTHS.fits([Demand.asked(1 / 7, held=0.2)] * 5)  # four of them take all memory slices
     assert Demand.asked(0.3) == Demand(0.3, 0.0, 0.3, 0.3)
+    assert Demand.asked(0.5, memory_bound=0.64) == Demand(0.3, 0.4, 0.5, 0.5)
 
 
 def test_a_gpu_without_slices_is_told() -> None:

@@ -54,7 +54,7 @@ def instances(_spec: InstanceSharing, gpu: GPUProfile, catalog: Catalog) -> Inst
 
 def at_once(spec: MPSSharing, _gpu: GPUProfile, _catalog: Catalog) -> AtOnce:
     """MPS."""
-    return AtOnce(float(spec.contention), spec.clients)
+    return AtOnce(float(spec.contention), spec.clients, float(spec.memory_bound))
 
 
 def time_slices(spec: TimeSliceSharing, _gpu: GPUProfile, _catalog: Catalog) -> TimeSlices:

@@ -14,7 +14,14 @@ Found = Iterator[tuple[KeyPath, str]]
 
 
 def jobs_fit(resolved: Resolved) -> Found:
-    """Types that lead to no pool of theirs, speeds and loads that are needed, and an end where jobs have none."""
+    """Types that lead to no pool of theirs, speeds and loads that are needed, and an end where jobs have none; and a
+    scheduler of elastic jobs where all keep their size."""
+    cluster = resolved.parts.cluster
+    keep = [name for name, spec in resolved.batches.items() if spec.speed_up is None]
+    chosen = cluster.scheduler if cluster is not None else None
+    if chosen is not None and chosen.kind == "elastic" and len(keep) == len(resolved.batches):
+        where = f"give workloads.{keep[0]} a 'speed_up'" if keep else "there is no workload of kind 'jobs'"
+        yield ("cluster", "scheduler"), f"no job is elastic: {where}, or choose another scheduler"
     for name, spec in resolved.batches.items():
         path: KeyPath = ("workloads", name)
         labels = [*resolved.pools[name].values()]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from sim.build.loads import gpu_watts, least_w
 from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
 from sim.checks.campaigns import intensities_outside, many_fit, many_start
@@ -18,6 +17,7 @@ from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
 from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
+from sim.checks.loads import loads_fit, work_fits
 from sim.checks.policies import cap_problems
 from sim.checks.power_limits import shared_power_problems
 from sim.checks.routes import held_to, links, where_written
@@ -30,18 +30,15 @@ from sim.errors import InputError, Problem
 from sim.plain import as_mapping, as_text, under
 from sim.possible import NODE_POWER, POWER
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
 from sim.quantities import Price
 from sim.spec.battery import Battery, StatedStock
 from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
-from sim.spec.workloads import Load, Training, TrainingWork
+from sim.spec.workloads import Training
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
 
 RESERVED = ("unallocated",)
-LEAST_OF_IDLE = 0.5
-"""Units of one model differ, and so do hosts; a share of the profile's idle power below this is no such difference."""
 MOST_REQUESTS = 100_000_000
 
 
@@ -91,7 +88,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
     checks += [failure_problems(resolved), fabrics_fit(resolved), instances_alone(resolved)]
     checks.append(shared_by_somebody(resolved))
-    checks += [_loads(resolved), models_fit(resolved)]
+    checks += [loads_fit(resolved), models_fit(resolved)]
     checks += [jobs_fit(resolved), *([tables_fit(resolved)] if kernel_tables else [])]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
@@ -338,23 +335,6 @@ def _what(resolved: Resolved, label: str) -> str:
     return "GPUs" if label in resolved.gpus else "sockets"
 
 
-def _loads(resolved: Resolved) -> Found:
-    """What workloads ask of their GPUs, these give."""
-    for name, _, label, *_ in resolved.groups:
-        gpu, path = resolved.gpus.get(label), ("workloads", name)
-        if gpu is None or name in resolved.choosing:
-            continue
-        if name in resolved.jobs:
-            yield from _work_fits((*path, "work"), resolved.jobs[name].work, gpu)
-        elif name in resolved.campaigns:
-            for at, _, _, work in resolved.campaigns[name].sizes:
-                yield from _work_fits((*path, *at, "work"), work, gpu)
-        elif name in resolved.services:
-            load = resolved.services[name].load
-            if load is not None:
-                yield from _load_fits((*path, "load"), load, gpu)
-
-
 def _choices(resolved: Resolved) -> Found:
     """A job that chooses its pool must fit every one of them."""
     for name, place in resolved.choosing.items():
@@ -372,46 +352,7 @@ def _choices(resolved: Resolved) -> Found:
             slots = resolved.machines[label].slots
             if job.gpus > slots:
                 yield (*at, "pools", i), f"'{label}' has {slots:,} of the {job.gpus:,} GPUs"
-            yield from _work_fits(("workloads", name, "work"), job.work, resolved.gpus[label])
-
-
-def _work_fits(path: KeyPath, work: TrainingWork, gpu: GPUProfile) -> Found:
-    if work.kind == "gpu-hours":
-        yield from _load_fits((*path, "load"), work.load, gpu)
-        return
-    if work.kind == "model" or work.kind == "socket-hours":
-        return  # see models_fit; of sockets nothing is asked that a GPU could lack
-    for table, what in ((gpu.peak, "peak rate"), (gpu.power.energy_per_flop, "energy per FLOP")):
-        if work.precision not in table:
-            known = ", ".join(table)
-            yield (*path, "precision"), f"'{gpu.name}' has no {what} for {work.precision}  ({known})"
-    if work.link_traffic and gpu.link.energy_per_byte is None:
-        yield (*path, "link_traffic"), f"'{gpu.name}' has no energy per byte of its link in its profile"
-
-
-def _load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
-    if load.kind == "throughput":
-        if load.precision not in gpu.power.energy_per_flop or load.precision not in gpu.peak:
-            known = ", ".join(name for name in gpu.peak if name in gpu.power.energy_per_flop)
-            yield (*at, "precision"), f"'{gpu.name}' has no power and peak for {load.precision}  ({known})"
-            return
-        peak = gpu.peak[load.precision].value
-        if load.compute > peak:
-            yield (*at, "compute"), f"{load.compute.text} is above the peak of '{gpu.name}', {peak.text}"
-            return
-        if load.memory_traffic > gpu.memory.bandwidth.value:
-            yield (*at, "memory_traffic"), f"is above the bandwidth of '{gpu.name}', {gpu.memory.bandwidth.value.text}"
-            return
-        least, tdp = least_w(load, gpu), gpu.tdp.value
-        if least > tdp:
-            yield at, f"would draw {least:.0f} W on '{gpu.name}', above its TDP of {tdp.text}; lower the rates"
-        return
-    active_w, loaded_w = gpu_watts(load, gpu)
-    if active_w < loaded_w:
-        yield at, f"draws {active_w:g} W at work and {loaded_w:g} W loaded without work; work cannot lower power"
-    elif load.kind == "measured" and active_w < LEAST_OF_IDLE * gpu.power.idle.value:
-        idle = gpu.power.idle.value.text
-        yield (*at, "active"), f"is less than half of what '{gpu.name}' draws idle, {idle}: that is another device"
+            yield from work_fits(("workloads", name, "work"), job.work, resolved.gpus[label])
 
 
 def _service_laws(resolved: Resolved) -> Found:

@@ -399,7 +399,7 @@ class Cluster:
         self._changed[node] = None
         number, machines = self._number[node], self.fleet.machines
         rank = RANK.get(node.state, AWAY)
-        if machines.counts(number):
+        if number in machines.parts:
             machines.move(number, AWAY if node.reserved else rank)
         else:
             machines.move(number, rank, node.free)
@@ -407,7 +407,7 @@ class Cluster:
     def _free(self, node: Node) -> int:
         """Whole slots of a node that may be given away."""
         number, machines = self._number[node], self.fleet.machines
-        return int(machines.free[number]) if machines.counts(number) and not node.reserved else node.free
+        return int(machines.free[number]) if number in machines.parts and not node.reserved else node.free
 
     # What the fleet asks of those who hold its requests
 

@@ -73,8 +73,8 @@ class SharedGPU:
 
     def _start(self, there: tuple[tuple[int, int], ...], milli: int) -> int | None:
         if not isinstance(self.sharing, Instances):
-            return UNCUT if self.sharing.fits([_asked(one) for one, _ in (*there, (milli, UNCUT))]) else None
-        kinds = self.sharing.kinds([_asked(one) for one, _ in (*there, (milli, UNCUT))])
+            return UNCUT if self.sharing.fits([self._asked(one) for one, _ in (*there, (milli, UNCUT))]) else None
+        kinds = self.sharing.kinds([self._asked(one) for one, _ in (*there, (milli, UNCUT))])
         assert None not in kinds, "more than a whole GPU"
         taken = [Placed(str(kind), start) for kind, (_, start) in zip(kinds, there, strict=False)]
         placed = self.sharing.geometry.place(taken, str(kinds[-1]))
@@ -90,9 +90,9 @@ class SharedGPU:
         return self._terms[tenants]
 
     def _settled(self, tenants: tuple[Tenant, ...]) -> tuple[Terms, ...]:
-        alone = [self.sharing.slowdowns([_asked(one.milli)])[0] for one in tenants]
+        alone = [self.sharing.slowdowns([self._asked(one.milli)])[0] for one in tenants]
         demands = [
-            _asked(one.milli, one.work_w * slower) if one.at_work else Demand(0.0, 0.0, 0.0, one.milli / MILLI)
+            self._asked(one.milli, one.work_w * slower) if one.at_work else Demand(0.0, 0.0, 0.0, one.milli / MILLI)
             for one, slower in zip(tenants, alone, strict=True)
         ]
         found = shared(self.sharing, demands, rest_w=self.rest_w, limit_w=self.limit_w)
@@ -104,6 +104,5 @@ class SharedGPU:
             for one, rate, slower, share in zip(tenants, found.rates, alone, shares, strict=True)
         )
 
-
-def _asked(milli: int, work_w: float = 0.0) -> Demand:
-    return Demand.asked(milli / MILLI, work_w=work_w)
+    def _asked(self, milli: int, work_w: float = 0.0) -> Demand:
+        return self.sharing.asked(milli / MILLI, work_w)

@@ -62,9 +62,13 @@ class Demand:
         assert max(self.compute, self.memory) <= self.busy + 1e-9 <= 1.0 + 2e-9, "works while nothing of it runs"
 
     @classmethod
-    def asked(cls, reserved: float, *, memory: float = 0.0, held: float = 0.0, work_w: float = 0.0) -> Demand:
-        """Of a job of which no more is known than the part of a GPU that it asked for: it uses that, and no more."""
-        return cls(min(reserved, sqrt(1.0 - memory**2)), memory, max(reserved, memory), reserved, held, work_w)
+    def asked(cls, reserved: float, *, memory_bound: float = 0.0, held: float = 0.0, work_w: float = 0.0) -> Demand:
+        """Of a job of which no more is known than the part of a GPU that it asked for: it keeps that busy and no more.
+
+        ``memory_bound`` (0..1) of what it does there is memory's, and the rest is the multiprocessors'.
+        """
+        compute, memory = reserved * sqrt(1.0 - memory_bound), reserved * sqrt(memory_bound)
+        return cls(compute, memory, reserved, reserved, held, work_w)
 
     @property
     def host(self) -> float:
@@ -74,6 +78,10 @@ class Demand:
 
 class Sharing(Protocol):
     """A way of sharing one GPU."""
+
+    def asked(self, reserved: float, work_w: float) -> Demand:
+        """What a job does of which no more is known than its part of a GPU, and the W that it adds on a whole one."""
+        ...
 
     def fits(self, demands: Sequence[Demand]) -> bool:
         """Whether all of them may be on one GPU at once."""
@@ -88,8 +96,14 @@ class Sharing(Protocol):
         ...
 
 
+class _ByPart:
+    def asked(self, reserved: float, work_w: float) -> Demand:
+        """See ``Sharing``."""
+        return Demand.asked(reserved, work_w=work_w)
+
+
 @dataclass(frozen=True)
-class Exclusive:
+class Exclusive(_ByPart):
     """One job a GPU, whatever part of it it asked for."""
 
     def fits(self, demands: Sequence[Demand]) -> bool:
@@ -106,7 +120,7 @@ class Exclusive:
 
 
 @dataclass(frozen=True)
-class Instances:
+class Instances(_ByPart):
     """Each job on the smallest instance that has what it asked for, isolated from all others (MIG).
 
     ``multiprocessors`` are the shares of the whole board that a kind of instance has; a cut board does not give all
@@ -145,10 +159,16 @@ class AtOnce:
     """All jobs at once, their kernels side by side (MPS).
 
     ``contention``: a byte of others costs so much more than its share of the bandwidth, because it takes a cache line.
+    ``memory_bound`` is of jobs of which only the part is known.
     """
 
     contention: float
     clients: int
+    memory_bound: float = 0.0
+
+    def asked(self, reserved: float, work_w: float) -> Demand:
+        """See ``Sharing``."""
+        return Demand.asked(reserved, memory_bound=self.memory_bound, work_w=work_w)
 
     def fits(self, demands: Sequence[Demand]) -> bool:
         """No more than the whole GPU is given away, nor more of its memory than there is."""
@@ -169,7 +189,7 @@ class AtOnce:
 
 
 @dataclass(frozen=True)
-class TimeSlices:
+class TimeSlices(_ByPart):
     """One job after the other for ``quantum_ns``, and ``switch_ns`` lost wherever another has work too.
 
     ``replicas`` is how many may share the GPU, whatever they ask for; memory is not shared out, but all must fit.

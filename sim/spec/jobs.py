@@ -109,7 +109,8 @@ class Jobs(Workload):
     )
     time_limits: Literal["kill", "run-on"] = Field(
         default="kill",
-        description="What happens to a job that has held its machines for as long as its user asked for.",
+        description="What happens to a job that has held its machines for as long as its user asked for, since it last "
+        "began from the start.",
     )
     preemption: Preemption = Field(
         default_factory=lambda: KillJob(kind="kill"), description="What becomes of one that must make room."

@@ -37,11 +37,14 @@ class MPSSharing(SharingSpec):
     No measurement that gives it alone is known to us; Li et al. (arXiv:2207.11428) let every further job cost 15 %.
     """
 
-    example: ClassVar[dict[str, Any]] = {"contention": 0.15}
+    example: ClassVar[dict[str, Any]] = {"contention": 0.15, "memory_bound": 0.5}
 
     kind: Literal["mps"]
     contention: Fraction = Field(
         description="For what others' traffic displaces from the cache; 0 to 15 % is published."
+    )
+    memory_bound: Fraction = Field(
+        description="Of what a job does on its part of the GPU, how much is memory's; the rest is the multiprocessors'."
     )
     clients: int = Field(default=MPS_CLIENTS, ge=1, le=1000, strict=True)
 

@@ -185,7 +185,7 @@ class Fleet:
             request.places = decision.places
             request.started_ns = self.now_ns
             pool = self.machines.pool_of[decision.places[0].node]
-            self._expect(request, pool, self.now_ns + max(0, request.asked_ns - request.ran_ns))
+            self._expect(request, pool, self.now_ns + max(0, request.asked_ns - request.spent_ns))
             self.machines.take(request, decision.places)
             self._count(request, _milli(decision.places))
             holding.start(request, decision.places)

@@ -55,7 +55,7 @@ class GangRow(Row):
         request, gang = self.request, self._gang
         assert gang is not None
         places = request.places
-        shares = self._cpu_shares(places, [place.total_milli for place in places])
+        shares = self._rows.cpu_shares(request, self._here, places)
         gang.milli = request.milli
         if request.cpu_milli or not request.slots:
             gang.cpu_share = dict(zip(gang.parts, shares, strict=True))

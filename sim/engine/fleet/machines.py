@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.engine.fleet.request import WHOLE, Place, Places, Request
-from sim.profiles.gpu_parts import Part, SharedGPU
+from sim.engine.fleet.tenancy import Tenancy
+from sim.profiles.gpu_parts import SharedGPU
 
 Ints = npt.NDArray[np.int64]
 
@@ -89,8 +90,7 @@ class Machines:
         }
         """Thousandths left of every slot, of the nodes whose slots may be shared; ``HELD`` where one has it whole.
         A list is never changed, but replaced."""
-        self._there: dict[tuple[int, int], tuple[Part, ...]] = {}
-        """Who has parts of a slot, by node and slot, in pools where that matters."""
+        self._tenancy = Tenancy([pool.sharing for pool in pools])
         self._with_part: list[dict[int, int]] = [{} for _ in pools]
         self._lefts: list[list[int]] = [[] for _ in pools]
         self.free_slots = [pool.count * pool.slots for pool in pools]
@@ -123,7 +123,7 @@ class Machines:
         twin.cpu_free = np.frombuffer(twin._cpu, np.int64)
         twin.memory_free = np.frombuffer(twin._memory, np.int64)
         twin.parts = self.parts.copy()
-        twin._there = self._there.copy()
+        twin._tenancy = self._tenancy.copy()
         twin.free_slots = self.free_slots[:]
         twin._bits = [[sets[:] for sets in by_rank] for by_rank in self._bits]
         twin._with_part = [sets.copy() for sets in self._with_part]
@@ -199,8 +199,7 @@ class Machines:
 
     def shares(self, node: int, slot: int, milli: int) -> bool:
         """Whether those who have parts of a slot leave room for another, as far as it is not a matter of their sum."""
-        sharing = self.pools[self.pool_of[node]].sharing
-        return sharing is None or sharing.start(self._there.get((node, slot), ()), milli) is not None
+        return self._tenancy.allows(self.pool_of[node], node, slot, milli)
 
     def whole_slot(self, node: int) -> int:
         """The first slot, of a node whose slots may be shared, that nobody has any of."""
@@ -247,18 +246,11 @@ class Machines:
 
     def take(self, request: Request, places: Places) -> None:
         """Gives places to a request. Slots of a gang, if not shared, are counted by who meters its nodes (``move``)."""
-        self._take(request, places, slots=request.gang is None or self._counted(places))
+        self._take(request, places, slots=request.gang is None)
 
     def give(self, request: Request, places: Places) -> None:
         """Takes places back from a request."""
-        self._give(request, places, slots=request.gang is None or self._counted(places))
-
-    def counts(self, node: int) -> bool:
-        """Whether the slots of a node are counted here, whoever holds them: those that are shared."""
-        return self.pools[self.pool_of[node]].shared
-
-    def _counted(self, places: Places) -> bool:
-        return bool(places) and self.counts(places[0].node)
+        self._give(request, places, slots=request.gang is None)
 
     def imagine_taken(self, request: Request, places: Places) -> None:
         """As ``take``, whoever counts its slots: only for copies."""
@@ -273,25 +265,25 @@ class Machines:
             node = place.node
             self._cpu[node] -= cpu
             self._memory[node] -= memory
-            if not slots:
+            if not slots and node not in self.parts:
                 continue
             self._change(node, -place.slots, self._rank[node])
             if node in self.parts:
                 self._take_parts(node, place)
                 if place.milli:
-                    self._join(request, place)
+                    self._tenancy.join(self.pool_of[node], request, place)
 
     def _give(self, request: Request, places: Places, *, slots: bool) -> None:
         for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
             node = place.node
             self._cpu[node] += cpu
             self._memory[node] += memory
-            if not slots:
+            if not slots and node not in self.parts:
                 continue
             if node in self.parts:
                 self._give_parts(node, place)
                 if place.milli:
-                    self._leave(request, place)
+                    self._tenancy.leave(request, place)
             self._change(node, place.slots, self._rank[node])
 
     def move(self, node: int, rank: int, free: int | None = None) -> None:
@@ -358,19 +350,6 @@ class Machines:
             if parts[place.slot] == WHOLE:
                 self._change(node, 1, self._rank[node])
         self._part(node, parts)
-
-    def _join(self, request: Request, place: Place) -> None:
-        sharing = self.pools[self.pool_of[place.node]].sharing
-        if sharing is not None:
-            there = self._there.get((place.node, place.slot), ())
-            start = sharing.start(there, place.milli)
-            assert start is not None, "there was room"
-            self._there[place.node, place.slot] = (*there, Part(request.seq, place.milli, start))
-
-    def _leave(self, request: Request, place: Place) -> None:
-        there = self._there.pop((place.node, place.slot), ())
-        if left := tuple(part for part in there if part.holder != request.seq):
-            self._there[place.node, place.slot] = left
 
     def _part(self, node: int, parts: list[int]) -> None:
         """Slots of a node have so much left; the index follows."""

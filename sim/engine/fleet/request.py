@@ -48,11 +48,12 @@ class Request:
     While it runs, ``places`` are its nodes and ``started_ns`` when this stint began; ``leaving`` while it saves its
     state to make room; ``waits`` while it has none and wants some, and ``promise`` says when and where it shall start,
     where a scheduler has said so. ``ran_ns`` is how long it has held machines in
-    stints before this one.
+    stints before this one, and ``anew_ns`` how long it had when it last began from the start.
     """
 
     __slots__ = (
         "account",
+        "anew_ns",
         "cpu_milli",
         "deadline_ns",
         "gang",
@@ -138,6 +139,7 @@ class Request:
         self.leaving = False
         self.waits = False
         self.ran_ns = 0
+        self.anew_ns = 0
         self.promise: tuple[int, Places] | None = None
 
     @property
@@ -151,6 +153,11 @@ class Request:
         return sum(place.slots for place in self.places)
 
     @property
+    def spent_ns(self) -> int:
+        """What it has used of the time that its user asked for, in stints before this one."""
+        return self.ran_ns - self.anew_ns
+
+    @property
     def asked_ns(self) -> int:
         """How long its user says it takes; ``NEVER_NS`` where nobody says."""
         return self.limit_ns if self.limit_ns is not None else NEVER_NS
@@ -160,4 +167,4 @@ class Request:
         """When it will give back what it holds, if its user was right; None where nobody says."""
         if self.started_ns is None or self.limit_ns is None:
             return None
-        return self.started_ns + max(0, self.limit_ns - self.ran_ns)
+        return self.started_ns + max(0, self.limit_ns - self.spent_ns)

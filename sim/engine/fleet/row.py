@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import simpy
 
 from sim.engine.fleet.plan import JobsPlan, PoolForJobs
-from sim.engine.fleet.request import WHOLE, Places, Request
+from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.sharers import GPU
 from sim.profiles.gpu_parts import Terms
 from sim.workload.allocations import Outcome, PaceState
@@ -45,7 +45,6 @@ class Row:
         "_since_ns",
         "_started",
         "_stint",
-        "_terms",
         "_todo_ns",
         "_token",
         "gpu_w",
@@ -76,7 +75,6 @@ class Row:
         self._paused = False
         self._caps_w: dict[str, float] | None = None
         self._gpu: GPU | None = None
-        self._terms: Terms | None = None
 
     # What the fleet asks of it
 
@@ -130,11 +128,6 @@ class Row:
     def loaded_w(self) -> float:
         """W of one of its GPUs that is held and not at work."""
         return self._here.loaded_w
-
-    @property
-    def work_w(self) -> float:
-        """W that work adds to one of its GPUs, without a cap."""
-        return max(0.0, self.active_w - self._here.loaded_w)
 
     @property
     def at_work(self) -> bool:
@@ -224,7 +217,6 @@ class Row:
 
     def share(self, terms: Terms) -> None:
         """Others on its GPU do something else from now on: it goes so fast, and so much of rest power is its."""
-        self._terms = terms
         if self._doing == "working":
             self.advance()
             self._work()
@@ -243,7 +235,7 @@ class Row:
             self._rows.env.now_ns,
             [place.node for place in places],
             milli,
-            self._cpu_shares(places, milli),
+            self._rows.cpu_shares(self.request, self._here, places),
             self._todo_ns - self._left_ns,
         )
         self._rows.running[self.number] = self
@@ -251,15 +243,6 @@ class Row:
         self._caps_w = {**caps} if caps else None
         self._gpu = self._rows.sharers.join(self, places)
         self._rows.set_status(self.number, "running")
-
-    def _cpu_shares(self, places: Places, milli: list[int]) -> list[float]:
-        """Of the CPUs of each node: what it asked for, or else as many as of its slots."""
-        asked, of_node = self.request.cpu_milli, self._here.cpu_milli
-        if asked and of_node is not None:
-            whole = sum(milli)
-            return [asked * (part / whole if whole else 1.0 / len(places)) / of_node for part in milli]
-        slots = self._rows.fleet.machines.pools[self._rows.fleet.machines.number[self.pool]].slots
-        return [part / (WHOLE * slots) for part in milli]
 
     def _set_up(self) -> None:
         self._begun_ns = self._rows.env.now_ns
@@ -288,9 +271,9 @@ class Row:
         if watts < self.active_w:
             told_w = watts
         if self._gpu is not None:
-            self._terms = self._rows.sharers.does(self, self._gpu, at_work=True)
-            rate *= self._terms.rate
-            told_w = self._terms.rest_w + self._terms.rate * max(0.0, watts - self._here.loaded_w)
+            terms = self._rows.sharers.does(self, self._gpu, at_work=True)
+            rate *= terms.rate
+            told_w = terms.rest_w + terms.rate * max(0.0, watts - self._here.loaded_w)
         rate *= self._here.speed
         held = self.request.held_slots
         if held != self.request.slots and self.plan.speed_up is not None:
@@ -323,8 +306,7 @@ class Row:
         now_ns = self._rows.env.now_ns
         self._doing, self._since_ns = doing, now_ns
         if self._gpu is not None and doing != "working":
-            self._terms = self._rows.sharers.does(self, self._gpu, at_work=False)
-            gpu_w = self._terms.rest_w
+            gpu_w = self._rows.sharers.does(self, self._gpu, at_work=False).rest_w
         self.gpu_w = self.active_w if math.isnan(gpu_w) else gpu_w
         cpu_load = float(self.plan.cpu_load[self.i]) if state == "active" else 0.0
         self._pace(state, gpu_w, cpu_load, rate)
@@ -332,7 +314,7 @@ class Row:
         limit_ns = self.request.limit_ns
         if self.plan.kills and limit_ns is not None and doing != "saving":
             assert self.request.started_ns is not None
-            left_ns = max(0, self.request.started_ns + limit_ns - self.request.ran_ns - now_ns)
+            left_ns = max(0, self.request.started_ns + limit_ns - self.request.spent_ns - now_ns)
             if takes_ns is None or left_ns < takes_ns:
                 takes_ns, then = left_ns, self._kill
         if takes_ns is not None:
@@ -394,6 +376,10 @@ class Row:
         self._end_stint(outcome)
         self._give_back()
         if again:
+            if self._left_ns == self._todo_ns:
+                self.request.anew_ns = (
+                    self.request.ran_ns
+                )  # it begins anew, and so does its time limit, as where jobs are requeued
             self._rows.set_status(self.number, "waiting")
             self._again()
         else:
@@ -407,7 +393,7 @@ class Row:
         self._token += 1
         self._doing = "nothing"
         self._rows.log.end(self._stint, self._rows.env.now_ns, outcome)
-        gpu, self._gpu, self._terms = self._gpu, None, None
+        gpu, self._gpu = self._gpu, None
         if gpu is not None:
             self._rows.sharers.leave(self, gpu, tell=outcome != "failed")
         self._rows.running.pop(self.number, None)

@@ -17,8 +17,8 @@ from sim.engine.cluster import Cluster
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.gang_row import GangRow
 from sim.engine.fleet.log import AllocationLog
-from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, RowsRecord, RowStatus
-from sim.engine.fleet.request import Request
+from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, PoolForJobs, RowsRecord, RowStatus
+from sim.engine.fleet.request import WHOLE, Places, Request
 from sim.engine.fleet.row import Row
 from sim.engine.fleet.sharers import Sharers
 from sim.workload.jobs.table import UNKNOWN, JobTable
@@ -100,6 +100,17 @@ class Rows:
             )
             for plan, span in zip(self.plans, spans, strict=True)
         )
+
+    def cpu_shares(self, request: Request, here: PoolForJobs, places: Places) -> list[float]:
+        """Of the CPUs of each node of some places: what a request asks for, or else as many as of its slots."""
+        milli = [place.total_milli for place in places]
+        if request.cpu_milli and here.cpu_milli is not None:
+            whole = sum(milli)
+            return [
+                request.cpu_milli * (part / whole if whole else 1.0 / len(places)) / here.cpu_milli for part in milli
+            ]
+        slots = self.fleet.machines.slots
+        return [part / (WHOLE * slots[place.node]) for part, place in zip(milli, places, strict=True)]
 
     def _submit_all(self) -> Generator[simpy.Event, object, None]:
         """Submits each row at its time; rows of one instant in the order of their workloads and files."""

@@ -66,4 +66,4 @@ class Sharers:
 
 def _tenant(row: Row, at_work: bool) -> Tenant:
     milli = row.request.places[0].milli
-    return Tenant(milli, row.work_w * milli / MILLI, at_work)
+    return Tenant(milli, max(0.0, row.active_w - row.loaded_w) * milli / MILLI, at_work)

@@ -119,7 +119,7 @@ class _Plan:
 
 def _left_ns(request: Request) -> int:
     """What it still asks for, no less than an ns."""
-    return max(1, request.asked_ns - request.ran_ns)
+    return max(1, request.asked_ns - request.spent_ns)
 
 
 def _in_one(request: Request, pool: int) -> Request:

@@ -1,0 +1,88 @@
+"""Whether GPUs can do what workloads say that they do, and draw what they say that they draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim.build.loads import gpu_watts, least_w
+from sim.build.resolved import Resolved
+from sim.documents import KeyPath
+from sim.profiles.hardware import GPUProfile
+from sim.spec.jobs import JobLoad
+from sim.spec.workloads import Load, TrainingWork
+
+LEAST_OF_IDLE = 0.5
+"""Units of one model differ, and so do hosts; a share of the profile's idle power below this is no such difference."""
+
+Found = Iterator[tuple[KeyPath, str]]
+
+
+def loads_fit(resolved: Resolved) -> Found:
+    """What workloads ask of their GPUs, these give."""
+    for name, _, label, *_ in resolved.groups:
+        gpu, path = resolved.gpus.get(label), ("workloads", name)
+        if gpu is None or name in resolved.choosing:
+            continue
+        if name in resolved.jobs:
+            yield from work_fits((*path, "work"), resolved.jobs[name].work, gpu)
+        elif name in resolved.campaigns:
+            for at, _, _, work in resolved.campaigns[name].sizes:
+                yield from work_fits((*path, *at, "work"), work, gpu)
+        elif name in resolved.services:
+            load = resolved.services[name].load
+            if load is not None:
+                yield from _load_fits((*path, "load"), load, gpu)
+        elif name in resolved.batches:
+            for at, load in _loads_of_jobs(resolved.batches[name].load):
+                yield from _load_fits((*path, "load", *at), load, gpu)
+
+
+def _loads_of_jobs(load: JobLoad | None) -> Iterator[tuple[KeyPath, Load]]:
+    """The loads that a workload of jobs states, with where; none where its trace does."""
+    if load is None or load.kind == "trace":
+        return
+    if load.kind != "by-kind":
+        yield (), load
+        return
+    yield from ((("kinds", kind), one) for kind, one in load.kinds.items())
+    if load.other is not None:
+        yield ("other",), load.other
+
+
+def work_fits(path: KeyPath, work: TrainingWork, gpu: GPUProfile) -> Found:
+    if work.kind == "gpu-hours":
+        yield from _load_fits((*path, "load"), work.load, gpu)
+        return
+    if work.kind == "model" or work.kind == "socket-hours":
+        return  # see models_fit; of sockets nothing is asked that a GPU could lack
+    for table, what in ((gpu.peak, "peak rate"), (gpu.power.energy_per_flop, "energy per FLOP")):
+        if work.precision not in table:
+            known = ", ".join(table)
+            yield (*path, "precision"), f"'{gpu.name}' has no {what} for {work.precision}  ({known})"
+    if work.link_traffic and gpu.link.energy_per_byte is None:
+        yield (*path, "link_traffic"), f"'{gpu.name}' has no energy per byte of its link in its profile"
+
+
+def _load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
+    if load.kind == "throughput":
+        if load.precision not in gpu.power.energy_per_flop or load.precision not in gpu.peak:
+            known = ", ".join(name for name in gpu.peak if name in gpu.power.energy_per_flop)
+            yield (*at, "precision"), f"'{gpu.name}' has no power and peak for {load.precision}  ({known})"
+            return
+        peak = gpu.peak[load.precision].value
+        if load.compute > peak:
+            yield (*at, "compute"), f"{load.compute.text} is above the peak of '{gpu.name}', {peak.text}"
+            return
+        if load.memory_traffic > gpu.memory.bandwidth.value:
+            yield (*at, "memory_traffic"), f"is above the bandwidth of '{gpu.name}', {gpu.memory.bandwidth.value.text}"
+            return
+        least, tdp = least_w(load, gpu), gpu.tdp.value
+        if least > tdp:
+            yield at, f"would draw {least:.0f} W on '{gpu.name}', above its TDP of {tdp.text}; lower the rates"
+        return
+    active_w, loaded_w = gpu_watts(load, gpu)
+    if active_w < loaded_w:
+        yield at, f"draws {active_w:g} W at work and {loaded_w:g} W loaded without work; work cannot lower power"
+    elif load.kind == "measured" and active_w < LEAST_OF_IDLE * gpu.power.idle.value:
+        idle = gpu.power.idle.value.text
+        yield (*at, "active"), f"is less than half of what '{gpu.name}' draws idle, {idle}: that is another device"
