@@ -127,7 +127,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     ),
     "both": world(**BOTH),
     "sleep": world(**{f"{NODE}.idle_timeout": "5 min", f"{W}.source.arrivals.rate": "1 jobs/h"}),
-    "mps": world(**PARTS, **{f"{NODE}.sharing": {"kind": "mps", "contention": 0.1, "clients": 3}}),
+    "mps": world(**PARTS, **{f"{NODE}.sharing": {"kind": "mps", "contention": 0.1, "clients": 3, "memory_bound": 0.5}}),
     "sliced": world(
         **PARTS,
         **{f"{NODE}.sharing": {"kind": "time-slicing", "quantum": "2 ms", "switch": "0.4 ms", "replicas": 3}},
@@ -201,6 +201,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
     sharing.InstanceSharing: {},
     sharing.MPSSharing: {
         "contention": ("mps", {f"{NODE}.sharing.contention": 0.0}, BATCH),
+        "memory_bound": ("mps", {f"{NODE}.sharing.memory_bound": 0.1}, BATCH),
         "clients": ("mps", {f"{NODE}.sharing.clients": 1}, BATCH),
     },
     sharing.TimeSliceSharing: {
