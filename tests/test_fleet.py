@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -298,6 +299,24 @@ def test_preempted_work_is_kept_where_it_was_saved_and_lost_where_not() -> None:
     assert killed.rows[0].lost_ns.tolist() == [6 * S, 0]
     gone, _ = run([pool()], [plan(jobs, keeps=Keeps(False, again=False))], Meddling(S))
     assert [ROW_STATUS[code] for code in gone.rows[0].status] == ["killed", "completed"]
+
+
+@given(st.integers(1, 15), st.booleans())
+def test_who_is_preempted_pays_for_all_that_it_drew(comes: int, logged: bool) -> None:
+    """Work that is killed and done again costs it as much each time; and its slot-hours are counted so."""
+    jobs = table([0, comes * S], [20 * S, 5 * S], [8, 8])
+    alone, recorder = run([pool()], [plan(table([0], [20 * S], [8]))])
+    watts = book_log([pool()], [plan(jobs)], alone, recorder).joules(1)[0] / 20.0
+    mine, one = pool(logged=logged), plan(jobs)
+    outcome, recorder = run([mine], [one], Meddling(S))
+    assert outcome.rows[0].lost_ns.tolist() == [comes * S, 0]
+    if logged:
+        energy = book_log([mine], [one], outcome, recorder)
+        assert energy.joules(2) == pytest.approx([watts * (comes + 20), watts * 5], rel=1e-9)
+        slot_s = np.bincount(energy.job, weights=energy.slot_s)
+        assert slot_s.tolist() == pytest.approx([8 * (comes + 20), 8 * 5])
+    drawn_j = float(recorder.ledger(outcome.end_ns).where(lambda key: key.owner == "batch").total_j())
+    assert drawn_j == pytest.approx(watts * (comes + 20 + 5), rel=1e-6)
 
 
 def test_a_pool_twice_as_fast_takes_half_the_time() -> None:

@@ -4,6 +4,7 @@ instant than there is. The checker counts for itself, from who ran when and what
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -22,9 +23,10 @@ from sim.engine.fleet.placements.topology import Topology
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.schedulers.conservative import Conservative
 from sim.engine.fleet.schedulers.easy import Easy
+from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.schedulers.priority import Priority
 from sim.engine.fleet.schedulers.shortest import Shortest
-from sim.engine.fleet.scheduling import Placement, Scheduler
+from sim.engine.fleet.scheduling import Decision, Placement, Scheduler, View
 from sim.profiles.catalog import Catalog
 from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.sharing import Instances
@@ -117,6 +119,53 @@ def test_no_more_is_held_than_there_is(placement: Placement, cut: bool) -> None:
         assert played.fleet.machines.memory_free[:3].tolist() == [32_000] * 3
         if cut:
             assert not _slices_beyond_the_gpu(played)
+
+    check()
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Asks another scheduler, and notes of each head without room when it would have some if nobody else started: once
+    those that run have given back what they hold, one after the other, at their limits."""
+
+    inner: Scheduler
+    placement: Placement
+    latest_ns: dict[int, list[int]] = field(default_factory=dict)
+
+    def next(self, view: View) -> Decision | None:
+        """What the other says."""
+        head = view.waiting[0] if view.waiting else None
+        if head is not None and self.placement.places(head, view.machines) is None:
+            machines = view.machines.copy()
+            for one in sorted(view.running, key=lambda one: one.due_ns or 0):
+                machines.imagine_given(one, one.places)
+                if self.placement.places(head, machines) is not None:
+                    self.latest_ns.setdefault(head.row, []).append(one.due_ns or 0)
+                    break
+            else:
+                raise AssertionError("it never fits")
+        return self.inner.next(view)
+
+    def ask_again_ns(self, view: View) -> int | None:
+        """What the other says."""
+        return self.inner.ask_again_ns(view)
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["parts", "instances"])
+@pytest.mark.parametrize("placement", PLACEMENTS, ids=lambda one: type(one).__name__)
+def test_backfill_never_delays_the_head_whatever_it_asks_for(placement: Placement, cut: bool) -> None:
+    """With parts of GPUs, CPUs, memory and several pools, under any placement: no head starts later than if nobody else
+    had been started, where nobody runs longer than was asked for."""
+
+    @given(queues())
+    def check(queue: list[Job]) -> None:
+        shapes = pools(cut=cut)
+        played = Played(shapes, FirstCome(placement), queue)
+        queue = [job for job in queue if _ever(played, job)]
+        watched = Watched(Easy("first-come", placement), placement)
+        played = Played(shapes, watched, queue).run()
+        for i, latest in watched.latest_ns.items():
+            assert played.start_ns(i) <= min(latest)
 
     check()
 

@@ -48,6 +48,14 @@ def test_domains_that_cross_are_refused() -> None:
     assert any("must lie within the other" in problem.message for problem in sim.check(scenario))
 
 
+def test_answers_that_nobody_hears_are_refused() -> None:
+    """Services are not slowed: where they are alone, a ladder would be climbed for nothing."""
+    scenario = limited(row={"per": "row", "limit": "6 kW", **ANSWERS})
+    assert not sim.check(scenario)
+    del scenario["workloads"]["tune"]
+    assert any("here are only api" in problem.message for problem in sim.check(scenario))
+
+
 def test_a_training_job_is_slowed_and_a_service_is_not() -> None:
     """Two nodes of 8 A100s: the job on one comes down so that the row keeps its limit, but for the answer time, and
     takes longer; the energy of the domain is that of all machines."""

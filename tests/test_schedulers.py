@@ -356,6 +356,16 @@ def test_elastic_jobs_shrink_for_others_and_grow_when_they_are_gone() -> None:
     assert starts(rigid.run()) == [0, 100], "without a curve it keeps its size"
 
 
+def test_who_asks_for_more_than_there_is_runs_smaller_if_it_may() -> None:
+    """12 slots of 8, and 6 would do: possible under a scheduler that starts it smaller, and under no other."""
+    stretchy = {"least": 6, "most": 12, "speed_up": half_power}
+    for scheduler, can in ((Elastic(10 * S), True), (Spot(Elastic(10 * S)), True), (FirstCome(), False)):
+        played = Played(NODE, scheduler, [Job(0, 10 * S, 12, more=stretchy)]).run(100 * S)
+        assert played.fleet.can_ever_hold(played.requests[0]) == can == bool(played.completed)
+        if can:
+            assert [place.slots for place in played.stints[0].places] == [8]
+
+
 def test_slots_go_to_whoever_gains_most() -> None:
     """Of a job whose speed is n and one whose speed is sqrt n, the first gets all it may have before the second has
     two; the sum of speeds is the best of all ways to deal 10 slots."""

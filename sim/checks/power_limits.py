@@ -34,6 +34,7 @@ def shared_power_problems(resolved: Resolved) -> Found:
                 yield from _of_boards(path, spec, resolved)
                 continue
             yield from _of_its_size(path, spec, resolved)
+            yield from _heard(path, spec, resolved)
             several = [nodes for _, nodes in domains_of(spec, resolved)]
             sets[name] = [
                 frozenset((pool, node) for pool, first, last in nodes for node in range(first, last))
@@ -70,6 +71,15 @@ def _of_its_size(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
     for pool in pools_of(spec, resolved):
         if spec.per == "rack" and spec.nodes is None and resolved.machines[pool].pool.rack_nodes is None:
             yield (*path, "nodes"), f"required: pool '{pool}' does not say how many nodes are in a rack ('rack_nodes')"
+
+
+def _heard(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
+    """Answers are asked of jobs: trainings, and rows of tables."""
+    own = pools_of(spec, resolved)
+    there = {group.workload for group in resolved.groups if group.pool in own}
+    if spec.answers and there and not any(name in resolved.jobs or name in resolved.batches for name in there):
+        others = ", ".join(sorted(there))
+        yield (*path, "answers"), f"would do nothing: they are asked of trainings and jobs, and here are only {others}"
 
 
 def _within_reach(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:

@@ -10,7 +10,7 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.fleet.machines import Machines, PoolShape
-from sim.engine.fleet.possible import Possible, placements_of
+from sim.engine.fleet.possible import Possible, placements_of, starts_smaller
 from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.scheduling import Decision, Preempt, Reserve, Scheduler, Start, fault
 from sim.engine.fleet.usage import LABELS, Usage
@@ -54,7 +54,7 @@ class Fleet:
         self._ends: list[list[tuple[int, int, Request]]] = [[] for _ in pools]
         self._end_of: dict[Request, tuple[int, tuple[int, int, Request]]] = {}
         self._usages: dict[tuple[str, int | None], Usage] = {}
-        self.can_ever_hold = Possible(pools, placements_of(scheduler))
+        self.can_ever_hold = Possible(pools, placements_of(scheduler), shrinks=starts_smaller(scheduler))
         self._asked_soon = False
         self._again_ns: int | None = None
         self._seq = 0
