@@ -50,7 +50,7 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
     return JobsPlan(
         name=around.name,
         table=table,
-        slots=_slots(table, labels, around.resolved),
+        slots=table.gpus,
         choices=choices,
         choice=choice,
         pools={label: _pool(spec, label, around.resolved) for label in labels},
@@ -137,16 +137,6 @@ def _pools_of(gpu_type: str, spec: Jobs) -> tuple[str, ...]:
     if gpu_type in spec.gpu_types:
         return (spec.gpu_types[gpu_type],)
     return tuple(dict.fromkeys(spec.gpu_types[one] for one in gpu_type.split("|") if one in spec.gpu_types))
-
-
-def _slots(table: JobTable, labels: tuple[str, ...], resolved: Resolved) -> Ints:
-    """Whole slots: GPUs; or, in pools without, sockets for as many cores as a job asks for."""
-    if any(label in resolved.gpus for label in labels):
-        return table.gpus
-    machine = resolved.machines[labels[0]]
-    cores = machine.cpu.cores * MILLI
-    asked = -(-np.maximum(table.cpu_milli, 0) // cores)
-    return np.where(table.gpus > 0, table.gpus, np.where(table.cpu_milli > 0, 0, asked))
 
 
 def _pool(spec: Jobs, label: str, resolved: Resolved) -> PoolForJobs:
