@@ -194,8 +194,8 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     yield {**sim.run(small()).summary, "batch": {"research": batch_metrics(a_batch())}}
     limited = jobs_scenario()
     limited["workloads"]["research"]["source"]["arrivals"]["rate"] = "8 jobs/h"
-    answers = [{"kind": "cap", "whom": "all", "floor": "40 %"}, {"kind": "shed", "whom": "all"}]
-    row = {"per": "row", "limit": "6 kW", "answers": answers, "answer_time": "10 s"}
+    answers: list[Any] = [{"kind": "cap", "whom": "all", "floor": "40 %"}, {"kind": "shed", "whom": "all"}]
+    row: dict[str, Any] = {"per": "row", "limit": "6 kW", "answers": answers, "answer_time": "10 s"}
     row |= {"release": {"below": "90 %", "after": "1 min"}, "ramp": {"up": "1 kW/min", "step": "1 min"}}
     row["calls"] = [{"start": "3 h", "duration": "2 h", "limit": "5 kW", "notice": "30 min"}]
     curve = {"kind": "electronic", "pickup": 1.05, "opens_at": 1.5, "after": "5 min", "at_once": 10}
