@@ -17,6 +17,7 @@ from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, Keeps
 from sim.engine.fleet.request import Place, Request
 from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.schedulers.quotas import Quota, Quotas
 from sim.engine.fleet.scheduling import Decision, Preempt, Start, View
 from sim.engine.world import Outcome
 from sim.units import HOUR_NS, NS_PER_S
@@ -329,6 +330,14 @@ def test_a_pool_twice_as_fast_takes_half_the_time() -> None:
 def test_who_can_never_fit_is_refused_and_holds_up_nobody() -> None:
     jobs = table([0, 0], [S, S], [9, 8])
     outcome, _ = run([pool()], [plan(jobs)])
+    assert [ROW_STATUS[code] for code in outcome.rows[0].status] == ["refused", "completed"]
+
+
+def test_who_asks_for_more_than_its_queue_may_ever_hold_is_refused() -> None:
+    """Two slots of its own and one that it may borrow: a job of four waits for ever, if nobody says so."""
+    quota = Quotas((Quota("q", 2, 1, ""),), Quota("", 6, 0, ""), "never", "strict")
+    jobs = table([0, 0], [S, S], [4, 3], queue=[0, 0], names={"queue": ("q",)})
+    outcome, _ = run([pool()], [plan(jobs)], quota)
     assert [ROW_STATUS[code] for code in outcome.rows[0].status] == ["refused", "completed"]
 
 

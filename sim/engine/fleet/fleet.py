@@ -10,7 +10,7 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.fleet.machines import Machines, PoolShape
-from sim.engine.fleet.possible import Possible, placements_of, starts_smaller
+from sim.engine.fleet.possible import Possible, could_admit, placements_of, starts_smaller
 from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.scheduling import Decision, Preempt, Reserve, Scheduler, Start, fault
 from sim.engine.fleet.usage import LABELS, Usage
@@ -54,7 +54,7 @@ class Fleet:
         self._ends: list[list[tuple[int, int, Request]]] = [[] for _ in pools]
         self._end_of: dict[Request, tuple[int, tuple[int, int, Request]]] = {}
         self._usages: dict[tuple[str, int | None], Usage] = {}
-        self.can_ever_hold = Possible(pools, placements_of(scheduler), shrinks=starts_smaller(scheduler))
+        self._could_hold = Possible(pools, placements_of(scheduler), shrinks=starts_smaller(scheduler))
         self._asked_soon = False
         self._again_ns: int | None = None
         self._seq = 0
@@ -102,6 +102,10 @@ class Fleet:
     def signal(self, pool: int, name: str) -> Signal | None:
         """A signal of the site of a pool."""
         return self._signals.get(self.machines.pools[pool].name, {}).get(name)
+
+    def can_ever_hold(self, request: Request) -> bool:
+        """Whether a request could ever start: were all machines free and up, and nobody at work."""
+        return could_admit(self._scheduler, request) and self._could_hold(request)
 
     # What changes it
 

@@ -9,6 +9,7 @@ from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.placements.anywhere import ANYWHERE
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.schedulers.elastic import Elastic, sized, stretches
+from sim.engine.fleet.schedulers.spot import Spot
 from sim.engine.fleet.scheduling import Placement
 
 
@@ -31,6 +32,17 @@ class Possible:
         if asks not in self._known:
             self._known[asks] = any(one.places(request, self._machines) is not None for one in self._placements)
         return self._known[asks]
+
+
+def could_admit(scheduler: object, request: Request) -> bool:
+    """Whether a scheduler, and those that it asks, would let a request start if nobody held anything."""
+    own = getattr(scheduler, "could_admit", None)
+    if own is not None and not own(request):
+        return False
+    if request.spot and isinstance(scheduler, Spot):  # which starts those itself
+        return True
+    inner = (getattr(scheduler, one.name) for one in fields(scheduler)) if is_dataclass(scheduler) else ()
+    return all(could_admit(one, request) for one in inner if hasattr(one, "next"))
 
 
 def starts_smaller(scheduler: object) -> bool:

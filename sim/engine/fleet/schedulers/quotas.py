@@ -75,6 +75,10 @@ class Quotas:
         """It waits for room and quota, which come when somebody ends."""
         return None
 
+    def could_admit(self, request: Request) -> bool:
+        """Whether a request would be admitted if nobody held anything."""
+        return self._allows(request, {})
+
     def _quota(self, request: Request) -> Quota:
         return next((quota for quota in self.queues if quota.name == request.queue), self.others)
 
