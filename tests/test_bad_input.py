@@ -602,7 +602,8 @@ def test_a_battery_needs_no_sun(tmp_path: Path) -> None:
     ("path", "value", "said"),
     [
         ("seed", "one", "must be a whole number, and is 'one'"),
-        ("workloads.tune.gpus", 0, "must be at least 1, and is 0"),
+        ("workloads.api.replicas", 0, "must be at least 1, and is 0"),
+        ("workloads.tune.gpus", 0, "needs either 'gpus' or 'sockets' above zero"),
         ("workloads.tune.work.gpu_hours", "16 h", "must be a number, and is '16 h'"),
         ("workloads.tune.work.gpu_hours", 0, "must be above 0, and is 0"),
         ("name", "x" * 201, "must have at most 200 characters"),
