@@ -234,6 +234,16 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "aggregation": {"kind": "buffered", "at_once": 8, "buffer": 4, "deadline": "2 min"},
             "rounds": 20,
         },
+        "jobs": {
+            "source": {
+                "kind": "generated",
+                "arrivals": {"kind": "poisson", "rate": "200 jobs/h"},
+                "jobs": [ONE_GPU_HOUR],
+                "limits": {"kind": "none"},
+            },
+            "load": WORK["load"],
+            "cpu_load": 0.1,
+        },
         "campaign": {
             "trials": [{"share": 1.0, "gpus": 2, "work": WORK}],
             "size": {"kind": "constant"},
@@ -243,6 +253,7 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "setup": "1 min",
         },
     },
+    "speed-up": {"amdahl": {"parallel": 0.9}, "power": {"exponent": 0.8}},
     "selection": {
         "all": {"trials": 9},
         "successive-halving": {**RUNGS, "trials": 9},

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_type_hints
@@ -345,6 +346,16 @@ def work_is_paid_for(spec: Any) -> None:
     assert all(wanted.gpus >= 1 for wanted in spec.wanted)
 
 
+def more_slots_are_faster(spec: Any) -> None:
+    """No slower on more, no faster than as many times, and as it is on those that were asked for."""
+    speed = kinds.builder(spec)(spec)
+    assert content_hash(speed), "the key of a run sees into it"
+    assert speed(8, 8) == 1.0
+    rates = [speed(slots, 4) for slots in range(1, 17)]
+    assert all(low < high for low, high in pairwise(rates))
+    assert all(rate <= slots / 4 or slots < 4 for slots, rate in enumerate(rates, 1))
+
+
 def rules_stop_some_and_keep_one(spec: Any) -> None:
     """A rule trains at least one trial to the end, none twice up to one rung, and comes to an end."""
     rule = kinds.builder(spec)(spec)
@@ -658,6 +669,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "embodied plant": plants_are_made_once,
     "second life": second_lives_take_a_share,
     "workload": work_is_paid_for,
+    "speed-up": more_slots_are_faster,
     "selection": rules_stop_some_and_keep_one,
     "factor law": factors_have_their_mean,
     "aggregation": rounds_follow_one_another,
