@@ -24,6 +24,7 @@ from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES, Allocations
 from sim.workload.jobs.table import Loads
 from tests.job_worlds import book_log, plan, pool, run, table
+from tests.worlds import hardware
 
 S, H = NS_PER_S, HOUR_NS
 
@@ -325,6 +326,27 @@ def test_a_pool_twice_as_fast_takes_half_the_time() -> None:
     outcome, _ = run([pool("fast")], [plan(jobs, {"fast": 2.0})])
     assert outcome.end_ns == 5 * S
     assert outcome.rows[0].done_ns.tolist() == [10 * S]
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_jobs_that_ask_for_cores_hold_their_part_of_the_sockets(logged: bool) -> None:
+    """Two nodes of four sockets with eight cores each: a job of 16 cores has half a node, and what that draws at
+    rest."""
+    jobs = table([0, 0, 0], [10 * S, 10 * S, 10 * S], [0, 0, 0], cpu_milli=[16_000, 16_000, 32_000])
+    one = plan(jobs, watts=0.0)
+    here = replace(one.pools["a"], cpu_milli=32_000, sockets=4)
+    without = replace(hardware(), gpu=None, gpu_idle_w=0.0, sockets=4)
+    own = pool(logged=logged, hardware=without, cpu_milli=32_000)
+    one = replace(one, pools={"a": here})
+    outcome, recorder = run([own], [one])
+    log = outcome.allocations
+    assert log is not None
+    assert sorted(log.milli.tolist()) == [2 * MILLI, 2 * MILLI, 4 * MILLI]
+    assert outcome.end_ns == 10 * S
+    if logged:
+        book_log([own], [one], outcome, recorder)
+    ledger = recorder.ledger(outcome.end_ns)
+    assert {key.owner for i, key in enumerate(ledger.keys) if ledger.slot_ns[i].any()} == {"batch"}
 
 
 def test_who_can_never_fit_is_refused_and_holds_up_nobody() -> None:

@@ -152,6 +152,7 @@ def _pool(spec: Jobs, label: str, resolved: Resolved) -> PoolForJobs:
         idle_w=idle_w,
         under_cap=UnderCap(gpu, loaded_w) if gpu is not None and not _is_nameplate(spec.load) else None,
         cpu_milli=machine.cpu.cores * machine.node.cpus.count * MILLI,
+        sockets=machine.node.slots if gpu is None else 0,
     )
 
 

@@ -56,7 +56,7 @@ class GangRow(Row):
         assert gang is not None
         places = request.places
         shares = self._rows.cpu_shares(request, self._here, places)
-        gang.milli = request.milli
+        gang.milli = request.milli or (0 if request.slots else self._rows.held_milli(request, self._here, places)[0])
         if request.cpu_milli or not request.slots:
             gang.cpu_share = dict(zip(gang.parts, shares, strict=True))
         self._rows.log.pace(self._stint, self._rows.env.now_ns, "booting", self._here.idle_w, 0.0, 0.0)

@@ -37,13 +37,16 @@ class Keeps:
 @dataclass(frozen=True)
 class PoolForJobs:
     """What rows find in a pool: how fast they run there, relative to their ``run_ns``; what a GPU draws that is held
-    and not at work; what a cap does, where that is known; and the thousandths of cores of a node."""
+    and not at work; what a cap does, where that is known; and the thousandths of cores of a node. In a pool without
+    GPUs ``sockets`` are those of a node: jobs that ask for cores hold as much of them.
+    """
 
     speed: float
     loaded_w: float
     idle_w: float
     under_cap: UnderCap | None
     cpu_milli: int | None
+    sockets: int = 0
 
 
 @dataclass(frozen=True, eq=False)

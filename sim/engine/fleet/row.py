@@ -229,7 +229,7 @@ class Row:
     def _hold(self, places: Places) -> None:
         machines = self._rows.fleet.machines
         self.pool = machines.pools[machines.pool_of[places[0].node]].name
-        milli = [place.total_milli for place in places]
+        milli = self._rows.held_milli(self.request, self._here, places)
         self._stint = self._rows.log.begin(
             self.number,
             self._rows.env.now_ns,

@@ -101,6 +101,14 @@ class Rows:
             for plan, span in zip(self.plans, spans, strict=True)
         )
 
+    @staticmethod
+    def held_milli(request: Request, here: PoolForJobs, places: Places) -> list[int]:
+        """Thousandths of the slots of each node of some places that a request holds: those it is given, or as much of
+        the sockets as it asks for of their cores."""
+        if here.sockets and here.cpu_milli is not None and not (request.slots or request.milli):
+            return [request.cpu_milli * here.sockets * WHOLE // here.cpu_milli] * len(places)
+        return [place.total_milli for place in places]
+
     def cpu_shares(self, request: Request, here: PoolForJobs, places: Places) -> list[float]:
         """Of the CPUs of each node of some places: what a request asks for, or else as many as of its slots."""
         milli = [place.total_milli for place in places]
