@@ -54,6 +54,8 @@ def tables_fit(resolved: Resolved) -> Found:
             label not in resolved.machines for label in resolved.pools[name].values()
         ):
             continue
+        if spec.source.endless and resolved.parts.duration_ns is None:
+            continue  # none is written, or it did not parse: told there
         try:
             table = table_of(name, spec, resolved)
         except InputError as error:
