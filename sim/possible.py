@@ -106,6 +106,7 @@ DIMENSIONS: Mapping[str, Possible] = {
         0.08 / KWH, 10.0 / KWH, "from 0.08 to 10 L/kWh", "a litre of diesel holds 10 kWh, and no engine uses all of it"
     ),
     "request rate": Possible(0.0, 1e9, "at most 1e9 requests/s", "the busiest services see some 1e7"),
+    "job rate": Possible(0.0, 1e6, "at most 1e6 jobs/s", "the busiest clusters start some 100"),
     "frequency": Possible(0.0, 1e11, "at most 100 GHz", "processors run at 0.2 to 6 GHz"),
     "operation rate": Possible(0.0, 1e20, "at most 100 EFLOP/s for one device", "the fastest reach some 1e16"),
     "operations": Possible(0.0, 1e32, "at most 1e32 FLOP", "the largest trainings take some 1e27: Epoch AI"),

@@ -5,7 +5,6 @@ Drawn from ``stints.parquet``, which has all that is needed: its metadata has th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sim.accounting.queueing import on_bins, steps
+from sim.reading import parse_json
 from sim.results.charts import colour, legend
 from sim.results.plots import Bar, Time, bars, shades
 from sim.units import SECONDS_PER_NS
@@ -51,7 +51,7 @@ class Held:
         about = stints.schema.metadata
         pools = {
             name: (int(pool["nodes"]), int(pool["milli"]) // int(pool["nodes"]))
-            for name, pool in json.loads(about[b"pools"]).items()
+            for name, pool in parse_json(about[b"pools"].decode(), "stints").items()
         }
         firsts = dict(zip(pools, np.cumsum([0, *(nodes for nodes, _ in pools.values())]).tolist(), strict=False))
         nodes = stints["nodes"].combine_chunks()

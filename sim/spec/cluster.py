@@ -68,7 +68,11 @@ class NodePool(Spec):
         default=None, description="Idle nodes shut down after this long; never, if absent."
     )
     keep_warm: int = Field(
-        default=0, ge=0, strict=True, description="So many idle nodes stay on, whatever 'idle_timeout' says."
+        default=0,
+        ge=0,
+        le=MOST_NODES,
+        strict=True,
+        description="So many idle nodes stay on, whatever 'idle_timeout' says.",
     )
     failures: NodesFail | None = None
     spares: SpareNodes | None = Field(default=None, description="Which of them stand in for others; none, if absent.")

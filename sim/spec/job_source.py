@@ -87,7 +87,7 @@ class TraceJobs(JobSource):
     )
     window: JobWindow | None = None
     rate_scale: Rate = 1.0
-    jobs: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+    jobs: Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)] | None = Field(
         default=None, description="At most so many, from the first on."
     )
 

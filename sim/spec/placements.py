@@ -48,7 +48,11 @@ class TopologyPlace(PlacementSpec):
 
     kind: Literal["topology"]
     most_racks: int | None = Field(
-        default=None, ge=1, strict=True, description="A gang waits for so few; any number will do, if absent."
+        default=None,
+        ge=1,
+        le=100_000,
+        strict=True,
+        description="A gang waits for so few; any number will do, if absent.",
     )
 
 
@@ -61,10 +65,10 @@ class BestFitPlace(PlacementSpec):
 class TypicalJob(Spec):
     """What a share of the jobs asks for of one node."""
 
-    share: float = Field(gt=0.0, allow_inf_nan=False, description="Relative to the other shares.")
-    gpus: int = Field(default=0, ge=0, strict=True)
+    share: float = Field(gt=0.0, le=1e12, allow_inf_nan=False, description="Relative to the other shares.")
+    gpus: int = Field(default=0, ge=0, le=10_000_000, strict=True)
     gpu_milli: int = Field(default=0, ge=0, lt=1000, strict=True, description="Thousandths of one GPU.")
-    cpus: float = Field(ge=0.0, allow_inf_nan=False)
+    cpus: float = Field(ge=0.0, le=1e9, allow_inf_nan=False)
     memory: Bytes
 
     @model_validator(mode="after")

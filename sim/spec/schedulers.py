@@ -13,7 +13,9 @@ from sim.spec.cluster import SchedulerSpec
 from sim.spec.placements import PlacementSpec
 from sim.validation import Spec
 
-Weight = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+MOST_SLOTS = 10_000_000
+"""The largest sites that are announced hold some 1e6."""
+Weight = Annotated[float, Field(gt=0.0, le=1e12, allow_inf_nan=False)]
 Backfill = Annotated[
     Literal["none", "easy", "greedy"],
     Field(
@@ -56,7 +58,11 @@ class Conservative(Placed):
 
     kind: Literal["conservative"]
     depth: int = Field(
-        default=1000, ge=1, strict=True, description="How many of the queue are promised something; no others start."
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        strict=True,
+        description="How many of the queue are promised something; no others start.",
     )
 
 
@@ -117,7 +123,9 @@ class Priority(Passing):
     preemption: Literal["none", "lower"] = Field(
         description="Whether jobs of lower priority make room, by their workload's own rule: saved, or killed."
     )
-    aging: float = Field(default=0.0, ge=0.0, description="Priority that is added for each hour since submission.")
+    aging: float = Field(
+        default=0.0, ge=0.0, le=1e9, description="Priority that is added for each hour since submission."
+    )
 
 
 class Spot(Placed):
@@ -162,8 +170,8 @@ class CarbonAware(SchedulerSpec):
 class Quota(Spec):
     """Slots of a queue: its own, and how many more it may borrow of those that others in its cohort do not use."""
 
-    slots: int = Field(ge=0, strict=True)
-    borrow: int = Field(ge=0, strict=True)
+    slots: int = Field(ge=0, le=MOST_SLOTS, strict=True)
+    borrow: int = Field(ge=0, le=MOST_SLOTS, strict=True)
     cohort: str = Field(default="", description="Queues of one cohort borrow from each other; all are, if absent.")
 
     @model_validator(mode="after")

@@ -293,13 +293,13 @@ class Machines:
             rank = AWAY
         self._change(node, 0 if free is None else free - self._free[node], rank)
 
-    def close(self, node: int) -> None:
+    def withhold(self, node: int) -> None:
         """Nothing more of a node is given away, whatever its state, until it is opened; who holds slots keeps them."""
         if node not in self._closed:
             self._closed[node] = self._rank[node]
             self._change(node, 0, AWAY)
 
-    def open(self, node: int) -> None:
+    def offer(self, node: int) -> None:
         """A node that was closed is given away again, in the state in which it is."""
         if node in self._closed:
             self._change(node, 0, self._closed.pop(node))

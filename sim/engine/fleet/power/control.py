@@ -232,9 +232,9 @@ class PowerControl:
         self._closed = closed
         for i in changed.tolist():
             if closed[i]:
-                self._machines.close(self._of_fleet[i])
+                self._machines.withhold(self._of_fleet[i])
             else:
-                self._machines.open(self._of_fleet[i])
+                self._machines.offer(self._of_fleet[i])
         left_w = [domain.left_w for domain in self._domains]
         more = self._asked_for_room and any(now > before for now, before in zip(left_w, self._left_w, strict=True))
         self._left_w = left_w
