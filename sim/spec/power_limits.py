@@ -66,7 +66,7 @@ class LimitChange(Spec):
 
 
 class PowerCall(Spec):
-    """A call to draw no more than ``limit`` for a time, known ``notice`` before it ``start``s, which counts from the
+    """A call to draw no more than ``limit`` for a time, known ``notice`` before its ``start``, which counts from the
     start of the run."""
 
     start: Duration

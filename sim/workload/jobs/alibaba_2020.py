@@ -3,20 +3,18 @@
 Source: Weng et al., "MLaaS in the Wild", NSDI 2022, and the description beside the trace in alibaba/clusterdata. A row
 of the table of tasks is a job here: tasks of a job are launched and end one by one. Rules:
 
-| what the trace has | what is made of it |
-|---|---|
-| both tables | a task is submitted when its job was, by that job's user; its start and end are its own |
-| the tasks alone | submitted when they start; no users |
-| the jobs alone | what they ask for is not in it: refused |
-| a task of no job in the table | as of the tasks alone, counted |
-| plan_gpu, plan_cpu in % | hundredths of a GPU and of a core, of each of inst_num instances; empty: none |
-| plan_gpu below 100, several instances | each instance is a job of its own, on a part of a GPU, counted |
-| plan_gpu above 100 that is no whole GPUs | rounded up, counted |
-| plan_mem | GB of each instance |
-| no start_time | never started |
-| no end_time | unfinished |
-| task_name (ps, worker, ...) | the kind of job |
-| times | s since an instant that is not told, on which the hour of the day is right in UTC+8 |
+- both tables: a task is submitted when its job was, by that job's user; its start and end are its own
+- the tasks alone: submitted when they start; no users
+- the jobs alone: what they ask for is not in it: refused
+- a task of no job in the table: as of the tasks alone, counted
+- plan_gpu, plan_cpu in %: hundredths of a GPU and of a core, of each of inst_num instances; empty: none
+- plan_gpu below 100, several instances: each instance is a job of its own, on a part of a GPU, counted
+- plan_gpu above 100 that is no whole GPUs: rounded up, counted
+- plan_mem: GB of each instance
+- no start_time: never started
+- no end_time: unfinished
+- task_name (ps, worker, ...): the kind of job
+- times: s since an instant that is not told, on which the hour of the day is right in UTC+8
 """
 
 from __future__ import annotations

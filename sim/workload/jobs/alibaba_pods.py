@@ -4,21 +4,19 @@ Sources: Weng et al., "Beware of Fragmentation", ATC 2023 (2023); Yang et al., "
 Learning Recommendation Models at Scale", NSDI 2025 (2025); Duan et al., "GFS", ASPLOS 2026 (2026); and the descriptions
 beside the traces in alibaba/clusterdata. Rules:
 
-| what the trace has | what is made of it |
-|---|---|
-| 2023: no scheduled_time | never scheduled: it never started, and has no run time |
-| 2023: phase Running, with a deletion_time | it ran until it was deleted, as services do: completed |
-| 2023: gpu_milli below 1000 with num_gpu 1 | so many thousandths of one GPU |
-| 2023: gpu_spec ``A|B`` | one type of GPU of that name, to be mapped to pools as such; none: any |
-| 2023: qos | the queue |
-| 2025: no creation_time | it was there before the trace began: submitted and started when that does |
-| 2025: no scheduled_time though it was created | it never started |
-| 2025: no deletion_time | it outlived the trace: unfinished |
-| 2025: role, app_name | the kind of job, the account |
-| 2026: gpu_request, cpu_request | of each of worker_num workers |
-| 2026: a fraction of a GPU | a part of one; in each of several workers, a whole one each, counted |
-| 2026: job_type Spot | may be preempted |
-| 2026: no start | none is recorded |
+- 2023: no scheduled_time: never scheduled: it never started, and has no run time
+- 2023: phase Running, with a deletion_time: it ran until it was deleted, as services do: completed
+- 2023: gpu_milli below 1000 with num_gpu 1: so many thousandths of one GPU
+- 2023: gpu_spec ``A: B``; one type of GPU of that name, to be mapped to pools as such; none: any
+- 2023: qos: the queue
+- 2025: no creation_time: it was there before the trace began: submitted and started when that does
+- 2025: no scheduled_time though it was created: it never started
+- 2025: no deletion_time: it outlived the trace: unfinished
+- 2025: role, app_name: the kind of job, the account
+- 2026: gpu_request, cpu_request: of each of worker_num workers
+- 2026: a fraction of a GPU: a part of one; in each of several workers, a whole one each, counted
+- 2026: job_type Spot: may be preempted
+- 2026: no start: none is recorded
 """
 
 from __future__ import annotations

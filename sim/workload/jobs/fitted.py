@@ -85,9 +85,9 @@ MOMENTS: Mapping[str, Moments] = {
     "acme-seren-2023": Moments(1414.335, 122.0, 1209604.0, 5.68, 1024, 21510624587.0 / 663813, None),
     "acme-kalos-2023": Moments(1259.689, 124.0, 625740.0, 26.77, 1024, 5333180199.0 / 19907, 0.5),
 }
-"""As published: avg_run_time_gpu, med_run_time_gpu, max_run_time_gpu, avg_gpu_num, max_gpu, and complete_, cancel_ and
-fail_gpu_time summed over gpu_job_num. A geometric law of Kalos would have a median of two GPUs, and published is one:
-the least share of one-GPU jobs with that median is taken there."""
+"""As published: avg_run_time_gpu, med_run_time_gpu, max_run_time_gpu, avg_gpu_num, max_gpu, and the GPU time of jobs
+that were completed, cancelled and failed, summed over gpu_job_num. A geometric law of Kalos would have a median of two
+GPUs, and published is one: the least share of one-GPU jobs with that median is taken there."""
 
 _GEOMETRIC = "mean and largest size as published; powers of two, each as much rarer than the last: assumed"
 _SOLVED = "lognormal with the published mean and median run and GPU time a job, cut at the published longest run"

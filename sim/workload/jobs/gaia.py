@@ -3,14 +3,12 @@
 Source: Hanafy et al., "Going Green for Less Green: Optimizing the Cost of Reducing Cloud Carbon Emissions", ASPLOS
 2024, and its repository, where files called ``…-100k`` are in hours and ``pai_1k`` is in seconds. Rules:
 
-| what the trace has | what is made of it |
-|---|---|
-| time_unit written | what it says |
-| a length above 1,440 | as hours it were a job of more than two months: seconds |
-| a file called ``…100k…`` without such a length | hours |
-| any other | must be said |
-| cpus | what ``processors`` says: slots or cores |
-| no start and no end | a job waited for nothing: no start is recorded |
+- time_unit written: what it says
+- a length above 1,440: as hours it were a job of more than two months: seconds
+- a file called ``…100k…`` without such a length: hours
+- any other: must be said
+- cpus: what ``processors`` says: slots or cores
+- no start and no end: a job waited for nothing: no start is recorded
 """
 
 from __future__ import annotations

@@ -4,17 +4,15 @@ Sources: Hu et al., "Characterization and Prediction of Deep Learning Workloads 
 (doi:10.1145/3458817.3476223); Hu et al., "Characterization of Large Language Model Development in the Datacenter", NSDI
 2024 (arXiv:2403.07648); and the descriptions beside the traces (HeliosData, AcmeTrace). Rules:
 
-| what the trace has | what is made of it |
-|---|---|
-| Helios: times without an offset | on the clock of the zone that the user names |
-| Acme: times with one | as written (+08:00 of Seren, +00:00 of Kalos) |
-| no start_time | it never started, unless its state says that it runs |
-| start_time and end_time | what it ran; ``duration`` does not count, which in Kalos holds the wait too |
-| no end_time | unfinished |
-| ``queue`` | the wait in s, and no queue; the queue is Helios' virtual cluster, ``vc`` |
-| gpu_num, cpu_num | of the job in all |
-| Kalos: mem_per_pod_GB | of each of its nodes |
-| Acme: type | the kind of job |
+- Helios: times without an offset: on the clock of the zone that the user names
+- Acme: times with one: as written (+08:00 of Seren, +00:00 of Kalos)
+- no start_time: it never started, unless its state says that it runs
+- start_time and end_time: what it ran; ``duration`` does not count, which in Kalos holds the wait too
+- no end_time: unfinished
+- ``queue``: the wait in s, and no queue; the queue is Helios' virtual cluster, ``vc``
+- gpu_num, cpu_num: of the job in all
+- Kalos: mem_per_pod_GB: of each of its nodes
+- Acme: type: the kind of job
 """
 
 from __future__ import annotations

@@ -3,17 +3,15 @@
 Source: Jeon et al., "Analysis of Large-Scale Multi-Tenant GPU Clusters for DNN Training Workloads", ATC 2019
 (arXiv:1901.05758), and the description beside the trace (philly-traces). Rules:
 
-| what the trace has | what is made of it |
-|---|---|
-| times without an offset | on the clock of the zone that the user names |
-| several attempts | one job: it runs for as long as they did together, from the first's start to the last's end |
-| no attempt, or none that says its GPUs | what it asked for is unknown: left out, counted |
-| an attempt without a start, or without an end and not the last | left out of the run time, counted |
-| the last attempt without an end | unfinished |
-| attempts on unequal numbers of GPUs | the most of them, counted |
-| machines with unequal numbers of GPUs | how many nodes is left open, counted |
-| Pass, Killed, Failed | completed, cancelled, failed |
-| vc | the queue |
+- times without an offset: on the clock of the zone that the user names
+- several attempts: one job: it runs for as long as they did together, from the first's start to the last's end
+- no attempt, or none that says its GPUs: what it asked for is unknown: left out, counted
+- an attempt without a start, or without an end and not the last: left out of the run time, counted
+- the last attempt without an end: unfinished
+- attempts on unequal numbers of GPUs: the most of them, counted
+- machines with unequal numbers of GPUs: how many nodes is left open, counted
+- Pass, Killed, Failed: completed, cancelled, failed
+- vc: the queue
 """
 
 from __future__ import annotations

@@ -1,20 +1,18 @@
 """A plain table of jobs, CSV or Parquet, with columns called as those of ``JobTable`` are, and units in their names.
 
-| column | what it is |
-|---|---|
-| ``submit_utc``, ``submit_local`` | when it is submitted, as ISO 8601; ``local`` is of the zone that is named |
-| ``submit_s`` (``_ns``, ``_ms``, ``_min``, ``_h``) | when it is submitted since any beginning |
-| ``run_s`` (or another unit) | how long it runs; without it, from its recorded start to its end |
-| ``gpus`` | GPUs in all; less than one is a part of one |
-| ``gpu_milli`` | thousandths of one GPU instead |
-| ``nodes``, ``min_gpus``, ``max_gpus`` | nodes of equal shares; what an elastic job may have |
-| ``cores`` or ``cpu_milli`` | cores in all |
-| ``memory_mib`` or ``memory_gib`` | memory in all |
-| ``limit_s``, ``slack_s``, ``deadline_…`` | its time limit, how much later it may start, when it must have ended |
-| ``priority``, ``spot`` | a whole number; 1 or true where it may be preempted |
-| ``gpu_w``, ``cpu_load`` | mean W of one of its GPUs at work; load on its cores, 0 to 1 |
-| ``user``, ``account``, ``queue``, ``kind``, ``gpu_type``, ``job_id`` | texts |
-| ``recorded_start_…``, ``recorded_end_…``, ``recorded_state``, ``recorded_j`` | what happened, and J |
+- ``submit_utc``, ``submit_local``: when it is submitted, as ISO 8601; ``local`` is of the zone that is named
+- ``submit_s`` (``_ns``, ``_ms``, ``_min``, ``_h``): when it is submitted since any beginning
+- ``run_s`` (or another unit): how long it runs; without it, from its recorded start to its end
+- ``gpus``: GPUs in all; less than one is a part of one
+- ``gpu_milli``: thousandths of one GPU instead
+- ``nodes``, ``min_gpus``, ``max_gpus``: nodes of equal shares; what an elastic job may have
+- ``cores`` or ``cpu_milli``: cores in all
+- ``memory_mib`` or ``memory_gib``: memory in all
+- ``limit_s``, ``slack_s``, ``deadline_…``: its time limit, how much later it may start, when it must have ended
+- ``priority``, ``spot``: a whole number; 1 or true where it may be preempted
+- ``gpu_w``, ``cpu_load``: mean W of one of its GPUs at work; load on its cores, 0 to 1
+- ``user``, ``account``, ``queue``, ``kind``, ``gpu_type``, ``job_id``: texts
+- ``recorded_start_…``, ``recorded_end_…``, ``recorded_state``, ``recorded_j``: what happened, and J
 
 An empty cell says nothing; a column that is none of these is refused. ``write_jobs`` writes what ``read_jobs`` reads.
 """

@@ -2,26 +2,24 @@
 
 Source: the manual page of sacct (SchedMD). Times are of the cluster's clock, without a zone: the user names it. Rules:
 
-| what the trace has | what is made of it |
-|---|---|
-| step rows ``89.batch``, ``89.0`` | left out, counted; their ConsumedEnergyRaw is the job's where that has none |
-| het job ``1853+0``, ``1853+1`` | one job that asks for all of it, from the first start to the last end |
-| array ``12_4`` | a job of its own; ``12_[5-9%2]`` are five that never started |
-| the same id again (``-D``) | each time is a job of its own, counted |
-| ``Unknown``, ``None`` as a time | none |
-| PENDING, or CANCELLED without a start or any resources | it never started |
-| the same, and no resources in any column | left out, counted: AllocTRES alone does not say what they asked for |
-| ``CANCELLED by 1001`` | cancelled, whoever did it |
-| RUNNING and the like | unfinished; Elapsed is as long as it is seen to run |
-| Eligible after Submit | in the queue from then on (it waited for a job or a date before), counted |
-| Elapsed | how long it is at work, suspended time left out; else from Start to End |
-| Timelimit UNLIMITED, Partition_Limit | no time limit |
-| AllocTRES, else ReqTRES, AllocGRES, ReqGRES | resources; without all of them, NCPUS are what ``processors`` says |
-| ``gres/gpu:a100=4`` | four GPUs of the type a100; several types are one type ``a100+h100`` |
-| ``gres/mps=50`` | half a GPU; ``gres/shard`` cannot be used: how many make a GPU is not written |
-| ReqMem ``4Gn``, ``2Gc`` | of each node, of each core, where no mem stands among the resources |
-| ConsumedEnergyRaw 0 or beyond all sense | no energy was recorded |
-| Partition, QOS | the queue, the kind of job |
+- step rows ``89.batch``, ``89.0``: left out, counted; their ConsumedEnergyRaw is the job's where that has none
+- het job ``1853+0``, ``1853+1``: one job that asks for all of it, from the first start to the last end
+- array ``12_4``: a job of its own; ``12_[5-9%2]`` are five that never started
+- the same id again (``-D``): each time is a job of its own, counted
+- ``Unknown``, ``None`` as a time: none
+- PENDING, or CANCELLED without a start or any resources: it never started
+- the same, and no resources in any column: left out, counted: AllocTRES alone does not say what they asked for
+- ``CANCELLED by 1001``: cancelled, whoever did it
+- RUNNING and the like: unfinished; Elapsed is as long as it is seen to run
+- Eligible after Submit: in the queue from then on (it waited for a job or a date before), counted
+- Elapsed: how long it is at work, suspended time left out; else from Start to End
+- Timelimit UNLIMITED, Partition_Limit: no time limit
+- AllocTRES, else ReqTRES, AllocGRES, ReqGRES: resources; without all of them, NCPUS are what ``processors`` says
+- ``gres/gpu:a100=4``: four GPUs of the type a100; several types are one type ``a100+h100``
+- ``gres/mps=50``: half a GPU; ``gres/shard`` cannot be used: how many make a GPU is not written
+- ReqMem ``4Gn``, ``2Gc``: of each node, of each core, where no mem stands among the resources
+- ConsumedEnergyRaw 0 or beyond all sense: no energy was recorded
+- Partition, QOS: the queue, the kind of job
 """
 
 from __future__ import annotations

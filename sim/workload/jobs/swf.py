@@ -3,17 +3,15 @@
 Source: Chapin et al., "Benchmarks and standards for the evaluation of parallel job schedulers", JSSPP 1999, and the
 definition of the format (version 2.2) of the Parallel Workloads Archive. Rules:
 
-| what the trace has | what is made of it |
-|---|---|
-| -1 | not known |
-| requested processors | what the job asks for; the allocated ones where those are -1 or 0 |
-| wait -1 | the start is not known (an archive may give starts as submissions: read its header) |
-| run time -1 | not known: an unfinished job; status 5 and no processors or no run time: never started |
-| requested time -1 | no time limit; run times beyond the limit stay as they are, counted |
-| requested memory | kB of each processor |
-| status 2, 3, 4 | bursts of a job whose summary is another line: left out, counted |
-| preceding job, think time | which job waits for which is not replayed: counted |
-| UnixStartTime | the instant that times count from; without it there is no clock |
+- -1: not known
+- requested processors: what the job asks for; the allocated ones where those are -1 or 0
+- wait -1: the start is not known (an archive may give starts as submissions: read its header)
+- run time -1: not known: an unfinished job; status 5 and no processors or no run time: never started
+- requested time -1: no time limit; run times beyond the limit stay as they are, counted
+- requested memory: kB of each processor
+- status 2, 3, 4: bursts of a job whose summary is another line: left out, counted
+- preceding job, think time: which job waits for which is not replayed: counted
+- UnixStartTime: the instant that times count from; without it there is no clock
 """
 
 from __future__ import annotations
