@@ -56,7 +56,7 @@ def halves(trace: str) -> tuple[Half, Half]:
     milli = np.maximum(jobs.gpus, 0) * MILLI + jobs.gpu_milli
     used = np.flatnonzero((milli > 0) & (jobs.run_ns >= NS_PER_S))
     first, second = np.split(used, [len(used) // 2])
-    return tuple(Half(jobs.run_ns[rows] / NS_PER_S, milli[rows]) for rows in (first, second))  # type: ignore[return-value]
+    return tuple(Half(jobs.run_ns[rows] / NS_PER_S, milli[rows]) for rows in (first, second))  # type: ignore[return-value]  # two of them
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def metered(case: Case) -> Ledger:
     return books.ledger(case.end_ns)
 
 
-def _do(what: tuple, log: Allocations) -> None:  # type: ignore[type-arg]
+def _do(what: tuple, log: Allocations) -> None:  # type: ignore[type-arg]  # tuples of three shapes
     if len(what) == 4:
         machine, holder, share, place = what
         slots, milli = divmod(int(log.milli[place]), MILLI)

@@ -115,7 +115,7 @@ class Played:
 
     def _come(self) -> Generator[simpy.Event, object, None]:
         order = sorted(range(len(self.jobs)), key=lambda i: self.jobs[i].submit_ns)
-        self.requests = [None] * len(self.jobs)  # type: ignore[list-item]
+        self.requests = [None] * len(self.jobs)  # type: ignore[list-item]  # filled as jobs come
         for i in order:
             job = self.jobs[i]
             if job.submit_ns > self.env.now_ns:

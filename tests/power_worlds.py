@@ -125,7 +125,7 @@ def domain(first: int, last: int, limit_w: float, pools: Sequence[str] = ("gpus"
     }
     limit = more.pop("limit", None) or (Signal.constant(limit_w, "W") if limit_w < np.inf else None)
     name, nodes = "+".join(pools), tuple((pool, first, last) for pool in pools)
-    return DomainPlan(name, "row", nodes, limit, **{**given, **more})  # type: ignore[arg-type]
+    return DomainPlan(name, "row", nodes, limit, **{**given, **more})  # type: ignore[arg-type]  # fields by name, of several types
 
 
 def run(
@@ -135,7 +135,7 @@ def run(
     meter = Meter()
     pools = [Pool(name, HARDWARE, nodes, powered=True, idle_timeout_ns=None) for name in jobs.pools]
     boards_w = dict.fromkeys(jobs.pools, BOARD_W)
-    power = PowerPlan(tuple(domains), frozenset({"serve"}), boards_w, more.pop("gpu_cap_w", {}))  # type: ignore[arg-type]
+    power = PowerPlan(tuple(domains), frozenset({"serve"}), boards_w, more.pop("gpu_cap_w", {}))  # type: ignore[arg-type]  # fields by name, of several types
     outcome = simulate(
         pools,
         [],
@@ -145,6 +145,6 @@ def run(
         recorder=meter,
         rows=[jobs],
         power=power if domains or power.gpu_cap_w else None,
-        **more,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]  # fields by name, of several types
     )
     return outcome, meter

@@ -104,7 +104,7 @@ def test_a_run_with_jobs_is_written_and_read_back(tmp_path: Path) -> None:
     assert again.summary == whole.summary
     frame = again.jobs()
     assert len(frame) == 1 + len(batch.table)  # the training comes first
-    assert frame["energy_kwh"].sum() == pytest.approx(batch.joules.sum() / J_PER_KWH)  # type: ignore[union-attr]
+    assert frame["energy_kwh"].sum() == pytest.approx(batch.joules.sum() / J_PER_KWH)  # type: ignore[union-attr]  # this batch has joules
     assert frame["status"].tolist()[0] == results.job_table["status"].to_pylist()[0]
     assert again.stints()["nodes"].map(len).sum() == len(batch.log.node)
     assert set(again.cluster()["series"]) == {"held", "waiting", "running"}

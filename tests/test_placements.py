@@ -29,7 +29,7 @@ PODS = Path("../shared/data/jobs/alibaba_gpu_2023_pods.csv.gz")
 
 def request(slots: int = 0, **more: int) -> Request:
     """Asks in the only pool."""
-    return Request("j", 0, (0,), slots, 0, None, **more)  # type: ignore[arg-type]
+    return Request("j", 0, (0,), slots, 0, None, **more)  # type: ignore[arg-type]  # fields by name, of several types
 
 
 def nodes(places: Places | None) -> list[tuple[int, int]]:

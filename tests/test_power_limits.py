@@ -22,6 +22,13 @@ def limited(**domains: dict[str, Any]) -> dict[str, Any]:
     return scenario
 
 
+BREAKER = {
+    "rating": "7 kW",
+    "curve": {"kind": "electronic", "pickup": 1.05, "opens_at": 3, "after": "96 s", "at_once": 15},
+    "reclose": "1 h",
+}
+
+
 @pytest.mark.parametrize(
     ("domains", "path", "why"),
     [
@@ -35,6 +42,11 @@ def limited(**domains: dict[str, Any]) -> dict[str, Any]:
         ({"row": {"per": "row", "limit": "9 kW", "answers": ANSWERS["answers"]}}, "domains.row", "'answer_time'"),
         ({"site": {"per": "site", "limit": "plant"}}, "site.limit", "fixed PUE"),
         ({"row": {"per": "row", "limit": "plant"}}, "domains.row", "only a whole 'site'"),
+        (
+            {"row": {"per": "row", "limit": "9 kW", "breaker": BREAKER}},
+            "row.breaker.rating",
+            "carries 7.35 kW",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(domains: dict[str, Any], path: str, why: str) -> None:

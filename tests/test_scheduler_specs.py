@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 
+import sim
 from sim.build.schedulers import scheduler
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.spec.cluster import Cluster
+from tests.job_worlds import jobs_scenario
 from tests.small import small
 
 EASY = {"kind": "easy"}
 SHARES = {"kind": "fair-share", "by": "user", "half_life": "7 d", "others": 1, "backfill": "easy"}
 TYPICAL = {"share": 1, "gpu_milli": 500, "cpus": 4, "memory": "16 GiB"}
-QUOTAS = {
+QUOTAS: dict[str, Any] = {
     "kind": "quotas",
     "queues": {"a": {"slots": 4, "borrow": 0}},
     "others": {"slots": 4, "borrow": 4},
@@ -77,3 +79,21 @@ def test_what_cannot_be_is_refused(written: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError) as refused:
         load_scenario(data)
     assert told in str(refused.value)
+
+
+def test_names_that_no_job_has_are_told() -> None:
+    """Of shares, quotas and kinds that serve; one of several may have none, and a workload is a name, too."""
+    data = jobs_scenario()
+    limits = {"row": {"per": "row", "limit": "90 kW"}}
+    shares = SHARES | {"by": "account", "shares": {"alll": 2}}
+    for written, path, told in (
+        ({"regular": shares, "kind": "spot"}, "cluster.scheduler.regular.shares", "has the account 'alll'"),
+        (QUOTAS, "cluster.scheduler.queues", "no job has the queue 'a'"),
+        (QUOTAS | {"queues": {"a": QUOTAS["queues"]["a"], "research": QUOTAS["queues"]["a"]}}, "", ""),
+    ):
+        data["cluster"]["scheduler"] = written
+        found = [(problem.path, problem.message) for problem in sim.check(data)]
+        assert [one[0] for one in found] == ([path] if path else [])
+        assert not path or told in found[0][1]
+    data = jobs_scenario() | {"policies": [{"kind": "power-limits", "domains": limits, "serving": ["chat"]}]}
+    assert [problem.path for problem in sim.check(data)] == ["policies.0.serving"]

@@ -82,7 +82,7 @@ def test_backfill_never_delays_the_head_of_the_queue(candidates: str, placement:
 
     @given(jobs(over=3))
     def check(queue: list[Job]) -> None:
-        watched = Watched(Easy(candidates, placement), placement)  # type: ignore[arg-type]
+        watched = Watched(Easy(candidates, placement), placement)  # type: ignore[arg-type]  # drawn from both words
         played = Played(SHAPES, watched, queue).run()
         for i, latest in watched.latest_ns.items():
             assert played.start_ns(i) <= min(latest)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sim.build.jobs import table_of, table_problems
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.errors import InputError
 from sim.validation import nearest
+from sim.workload.jobs.table import JobTable
 
 Found = Iterator[tuple[KeyPath, str]]
+
+MOST_SHOWN = 12
 
 
 def jobs_fit(resolved: Resolved) -> Found:
@@ -47,7 +50,8 @@ def jobs_fit(resolved: Resolved) -> Found:
 
 
 def tables_fit(resolved: Resolved) -> Found:
-    """Sources that cannot be read, and jobs that lack what their workload takes from them."""
+    """Sources that cannot be read, jobs that lack what their workload takes from them, and names that no job has."""
+    tables = []
     for name, spec in resolved.batches.items():
         path: KeyPath = ("workloads", name)
         if resolved.parts.start is None or any(
@@ -63,5 +67,28 @@ def tables_fit(resolved: Resolved) -> Found:
                 line = f", line {problem.line}" if problem.line is not None else ""
                 yield (*path, "source"), f"{problem.file}{line}: {problem.message}"
             continue
+        tables.append(table)
         for field, message in table_problems(spec, table, resolved, name):
             yield (*path, field), message
+    if len(tables) == len(resolved.batches):
+        yield from _names_of_nobody(resolved, tables)
+
+
+def _names_of_nobody(resolved: Resolved, tables: Sequence[JobTable]) -> Found:
+    """Users, accounts, queues or kinds that a scheduler or a policy names of which not one has a job: what is said of
+    them would be said of nobody. A few may have none: a queue of which others borrow. Who has no name goes by that of
+    its workload."""
+    cluster = resolved.parts.cluster
+    scheduler = cluster.scheduler if cluster is not None else None
+    asked: list[tuple[KeyPath, str, Iterable[str]]] = []
+    if scheduler is not None:
+        asked += [(("cluster", "scheduler", *at), by, names) for at, by, names in scheduler.names_of_jobs]
+    for i, policy in resolved.shared_power.items():
+        asked.append((("policies", i, "serving"), "kind", policy.serving))
+    for path, by, names in asked:
+        known = [*dict.fromkeys(name for table in tables for name in table.names.get(by, ()))]
+        known += [*resolved.parts.names] if by != "kind" else []
+        named = [*names]
+        if named and not set(named) & set(known):
+            shown = ", ".join(known[:MOST_SHOWN]) + (", ..." if len(known) > MOST_SHOWN else "")
+            yield path, f"no job has the {by} '{named[0]}'{nearest(named[0], known)}  ({shown or 'jobs have none'})"

@@ -41,6 +41,7 @@ def shared_power_problems(resolved: Resolved) -> Found:
                 for nodes in several
             ]
             yield from _within_reach(path, spec, resolved)
+            yield from _carried(path, spec)
         yield from _nested(("policies", i, "domains"), sets)
 
 
@@ -52,6 +53,16 @@ def plants_without_limits(resolved: Resolved) -> Found:
                 if not resolved.places[site].facility.has_limits:
                     why = f"the facility of '{site}' is a fixed PUE, which says nothing of a limit"
                     yield ("policies", i, "domains", name, "limit"), why
+
+
+def _carried(path: KeyPath, spec: PowerDomain) -> Found:
+    """A breaker that opens below the limit of its own domain."""
+    if spec.breaker is None or not isinstance(spec.limit, float) or spec.breaker.curve.carries is None:
+        return
+    carried_w = float(spec.breaker.rating) * spec.breaker.curve.carries
+    if spec.limit > carried_w:
+        why = f"carries {carried_w / W_PER_KW:,.3g} kW, and opens within the limit of {spec.limit / W_PER_KW:,.3g} kW"
+        yield (*path, "breaker", "rating"), f"{why}: raise it, or lower the limit"
 
 
 def _of_boards(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:

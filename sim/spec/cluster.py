@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.documents import KeyPath
 from sim.kinds import Choice
 from sim.quantities import Duration
 from sim.spec.fabric import FabricSpec
@@ -127,6 +128,11 @@ class SchedulerSpec(Choice):
     @property
     def names_pools(self) -> tuple[str, ...]:
         """Pools that it names, which must be there."""
+        return ()
+
+    @property
+    def names_of_jobs(self) -> tuple[tuple[KeyPath, str, tuple[str, ...]], ...]:
+        """Users, accounts or queues that it names: where below it, which of these, and their names."""
         return ()
 
 

@@ -89,6 +89,11 @@ class BreakerCurve(Choice):
 
     family: ClassVar[str] = "breaker curve"
 
+    @property
+    def carries(self) -> float | None:
+        """Of its rating, what it carries for ever; None where it does not say."""
+        return None
+
 
 class ThermalMagneticCurve(BreakerCurve):
     """A bimetal and a magnet: it carries ``holds`` for ever, opens ``after`` a time at ``opens_at`` from cold, and at
@@ -101,6 +106,11 @@ class ThermalMagneticCurve(BreakerCurve):
     opens_at: AtLeastOne
     after: PositiveDuration
     at_once: AtLeastOne
+
+    @property
+    def carries(self) -> float:
+        """Up to where it does not open."""
+        return self.holds
 
     @model_validator(mode="after")
     def _rising(self) -> ThermalMagneticCurve:
@@ -119,6 +129,11 @@ class ElectronicCurve(BreakerCurve):
     opens_at: AtLeastOne
     after: PositiveDuration
     at_once: AtLeastOne
+
+    @property
+    def carries(self) -> float:
+        """Up to where it does not open."""
+        return self.pickup
 
     @model_validator(mode="after")
     def _rising(self) -> ElectronicCurve:

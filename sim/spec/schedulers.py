@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.documents import KeyPath
 from sim.quantities import PositiveDuration
 from sim.spec.cluster import SchedulerSpec
 from sim.spec.placements import PlacementSpec
@@ -113,6 +114,11 @@ class FairShare(Passing):
     shares: dict[str, Weight] = Field(default_factory=dict, description="Shares of those that are named.")
     others: Weight = Field(description="The share of each that is not named.")
 
+    @property
+    def names_of_jobs(self) -> tuple[tuple[KeyPath, str, tuple[str, ...]], ...]:
+        """Who has a share of its own."""
+        return ((("shares",), self.by, tuple(self.shares)),)
+
 
 class Priority(Passing):
     """The highest priority first; those that run at a lower one may have to make room."""
@@ -146,6 +152,11 @@ class Spot(Placed):
         """Its own and those of the other."""
         return super().names_pools + self.regular.names_pools
 
+    @property
+    def names_of_jobs(self) -> tuple[tuple[KeyPath, str, tuple[str, ...]], ...]:
+        """Those of the other."""
+        return tuple((("regular", *at), by, names) for at, by, names in self.regular.names_of_jobs)
+
 
 class CarbonAware(SchedulerSpec):
     """Jobs with slack wait for the cleanest (or cheapest) time within it; ``then`` schedules those that may start."""
@@ -165,6 +176,11 @@ class CarbonAware(SchedulerSpec):
     def names_pools(self) -> tuple[str, ...]:
         """Those of the other."""
         return self.then.names_pools
+
+    @property
+    def names_of_jobs(self) -> tuple[tuple[KeyPath, str, tuple[str, ...]], ...]:
+        """Those of the other."""
+        return tuple((("then", *at), by, names) for at, by, names in self.then.names_of_jobs)
 
 
 class Quota(Spec):
@@ -200,6 +216,11 @@ class Quotas(Placed):
     within: Literal["strict", "passing"] = Field(
         description="Whether the first of a queue holds up those behind it in that queue."
     )
+
+    @property
+    def names_of_jobs(self) -> tuple[tuple[KeyPath, str, tuple[str, ...]], ...]:
+        """Queues with quotas."""
+        return ((("queues",), "queue", tuple(self.queues)),)
 
 
 class Elastic(Placed):

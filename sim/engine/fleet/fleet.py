@@ -167,8 +167,9 @@ class Fleet:
         self._ask_again()
 
     def preempt(self, request: Request) -> None:
-        """A request that runs makes room, although no scheduler has said so. Ask afterwards."""
+        """A request that runs makes room, whether a scheduler has said so or somebody else. Ask afterwards."""
         request.leaving = True
+        self._expect(request, self._expect_no_more(request), self.now_ns)
         self._running[request].preempt(request)
         self._changed()
 
@@ -193,13 +194,12 @@ class Fleet:
             self.machines.take(request, decision.places)
             self._count(request, _milli(decision.places))
             holding.start(request, decision.places)
+            self._changed()
         elif isinstance(decision, Preempt):
-            request.leaving = True
-            self._expect(request, self._expect_no_more(request), self.now_ns)
-            self._running[request].preempt(request)
+            self.preempt(request)
         else:
             self._resize(request, decision.places)
-        self._changed()
+            self._changed()
 
     def _resize(self, request: Request, places: Places) -> None:
         before = request.places

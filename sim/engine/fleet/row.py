@@ -376,10 +376,8 @@ class Row:
         self._end_stint(outcome)
         self._give_back()
         if again:
-            if self._left_ns == self._todo_ns:
-                self.request.uncounted_ns = (
-                    self.request.ran_ns
-                )  # it begins anew, and so does its time limit, as where jobs are requeued
+            if self._left_ns == self._todo_ns:  # begun anew, and so is its time limit, as where jobs are requeued
+                self.request.uncounted_ns = self.request.ran_ns
             self._rows.set_status(self.number, "waiting")
             self._again()
         else:

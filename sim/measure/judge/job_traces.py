@@ -238,7 +238,7 @@ def _held(start_ns: Ints, end_ns: Ints, milli: Ints, edges: Ints) -> Floats:
 
 
 def _remarks(batch: Batch, over_time: OverTime) -> tuple[str, ...]:
-    table, remarks = batch.table, []
+    table, remarks = batch.table, [*batch.table.told]
     beyond = float(over_time.recorded.max())
     if beyond > 1.0 + 1e-9:
         told = (
