@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.accounting.ledger import Ledger
-from sim.engine import cluster as engine_cluster
+from sim.engine import gang as engine_gang
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Fault, Shows, Spares
+from sim.engine.cluster import Cluster, Spares
 from sim.engine.draws import node_draws
 from sim.engine.failures import ComponentFailures, Hazard
+from sim.engine.gang import Fault, Shows
 from sim.engine.node import Node
 from sim.engine.recovery import RecoveryPlan
 from sim.engine.training import TrainingPlan
@@ -270,7 +271,7 @@ def test_nodes_metered_together_draw_what_they_draw_alone(monkeypatch: pytest.Mo
     plan = recovering(gpus=27, work_ns=60 * H, checkpoint_every_ns=H, checkpoint_ns=60 * S)
     found = []
     for fewest in (2, 10_000):
-        monkeypatch.setattr(engine_cluster, "FEWEST_NODES", fewest)
+        monkeypatch.setattr(engine_gang, "FEWEST_NODES", fewest)
         found.append(run([failing], [plan], duration_ns=150 * H, seed=4))
     (together, joined), (alone, single) = found
     assert together.jobs[0].interruptions == alone.jobs[0].interruptions > 5

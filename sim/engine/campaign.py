@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Gang
+from sim.engine.cluster import Cluster
 from sim.engine.control import Throttle
+from sim.engine.gang import Gang
 from sim.engine.tally import Tally
 from sim.engine.training import Killed, TrainingJob, TrainingPlan
 from sim.workload.records import CampaignRecord, JobRecord, TrialOutcome, TrialRecord

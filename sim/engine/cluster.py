@@ -8,9 +8,9 @@ lost is given spares first, then free nodes, or waits until one is mended.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import simpy
 
@@ -21,39 +21,12 @@ from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON, PoolShape
 from sim.engine.fleet.request import Place, Places, Request
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
-from sim.engine.group import FEWEST_NODES, NodeGroup
+from sim.engine.gang import Fault, Gang
 from sim.engine.node import Activity, Node
 from sim.errors import RunError
 
 RANK: Mapping[NodeState, int] = {"on": ON, "booting": BOOTING, "off": OFF}
 """States in which a node may be given away, those that are ready soonest first."""
-
-
-@dataclass(frozen=True)
-class NodeLost:
-    """The reason of an interrupt: the process's gang has just lost this node."""
-
-    node: str
-
-
-Shows = Literal["crash", "hang", "silent", "slow", "planned"]
-"""How what happened is noticed: work ends, or stands still, or goes on with wrong results, or slowly; or on purpose."""
-
-
-@dataclass(frozen=True, eq=False)
-class Fault:
-    """Something failed: what, how that shows, the ``nodes`` it was on, and what is left of the rate of work (0..1).
-
-    Where it ``breaks`` them, the nodes are away for ``repair_ns`` once it is noticed; None where whoever struck mends
-    them.
-    """
-
-    component: str
-    shows: Shows
-    nodes: tuple[Node, ...]
-    breaks: bool
-    repair_ns: int | None = None
-    rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -76,140 +49,6 @@ class _Standby:
     def activity(self, _node: Node, _start_ns: int, _end_ns: int) -> Activity | None:
         """Its share says it all."""
         return None
-
-
-class Gang:
-    """Slots held together by one process, from request to release; it moves between states as one.
-
-    ``expected_ns`` is how long it is to hold them, if nothing happens to it; None for a service, which does not end.
-    ``hears`` is told of faults, where the gang goes on without the nodes it loses; else ``on_lost`` of the loss of one,
-    or that interrupts its process. ``asks_soon``: the scheduler is asked by whoever has released it, behind all that
-    happens in the instant. ``on_hosts``: it works on the CPUs of its nodes alone. ``milli`` thousandths of one slot are
-    its, where it has no whole ones, and ``cpu_share`` of the CPUs of each node, where that does not go by slots.
-    """
-
-    def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int, expected_ns: int | None) -> None:
-        self.owner = owner
-        self.pool = pool
-        self.slots = slots
-        self.expected_ns = expected_ns
-        self.asked_ns = cluster.env.now_ns
-        self.request: Request | None = None
-        self.process: simpy.Process | None = cluster.env.active_process
-        self.ready: simpy.Event = cluster.env.event()
-        self.parts: dict[Node, int] = {}
-        self.placed_ns: int | None = None
-        self.on_placed: Callable[[], None] | None = None
-        self.on_preempt: Callable[[], None] | None = None
-        self.on_lost: Callable[[Node], None] | None = None
-        self.asks_soon = False
-        self.on_hosts = False
-        self.milli = 0
-        self.cpu_share: Mapping[Node, float] = {}
-        self.told_by: Callable[[Node, int, int], Activity] | None = None
-        self.hears: Callable[[Fault], None] | None = None
-        self._cluster = cluster
-        self._group: NodeGroup | None = None
-        self._apart: dict[Node, int] = {}
-
-    def set(self, state: ShareState, gpu_w: float, cpu_load: float) -> None:
-        """Puts every slot of the gang into ``state``, its GPUs at ``gpu_w`` each, its hosts' CPUs at ``cpu_load``."""
-        if self._group is None and len(self.parts) >= FEWEST_NODES and self.told_by is None and not self.cpu_share:
-            self._form_group()
-        if self._group is not None:
-            share = self._group.share  # of another owner, where a job has left its gang to the next
-            self._group.set(replace(share, owner=self.owner, state=state, gpu_w=gpu_w, cpu_load=cpu_load))
-        for node in self.apart:
-            node.hold(self, self.share_of(node, state, gpu_w, cpu_load))
-        self._gather()
-
-    def share_of(self, node: Node, state: ShareState, gpu_w: float, cpu_load: float) -> Share:
-        """What it has of a node of its."""
-        slots, cpus = self.parts[node], self.cpu_share.get(node)
-        if cpus is None:
-            return Share(self.owner, slots, state, gpu_w, cpu_load, on_hosts=self.on_hosts)
-        return Share(self.owner, slots, state, gpu_w, 0.0, self.milli, cpu_load * cpus)
-
-    @property
-    def lacks(self) -> int:
-        """Slots that it has lost."""
-        return self.slots - sum(self.parts.values())
-
-    def settle(self) -> None:
-        """Books everything its nodes drew up to now."""
-        if self._group is not None:
-            self._group.settle()
-        for node in self.apart:
-            node.settle()
-
-    def take(self, node: Node, slots: int) -> None:
-        """Holds ``slots`` of a node that it held nothing of."""
-        self.parts[node] = slots
-        if self._group is not None:
-            self._apart[node] = slots
-        self._cluster.told(self)
-
-    @property
-    def apart(self) -> dict[Node, int]:
-        """Its slots on nodes that have their own meters; all others are up and in one state."""
-        return self.parts if self._group is None else self._apart
-
-    def _form_group(self) -> None:
-        whole = [node for node in self.parts if node.whole]
-        if len(whole) >= FEWEST_NODES:
-            self._group = whole[0].group_of(self)
-            self._apart = dict(self.parts)
-            self._gather()
-
-    def _gather(self) -> None:
-        """Meters together those of its nodes that it has whole and that are in the state of the others."""
-        group = self._group
-        if group is None or not self._apart:
-            return
-        for node in [node for node in self._apart if node.whole and node.shares == (group.share,)]:
-            del self._apart[node]
-            node.join(group)
-
-    def take_out(self, fault: Fault) -> None:
-        """What it has noticed breaks the nodes that are broken."""
-        self._cluster.take_out(fault)
-
-    def refill(self) -> Generator[simpy.Event, object, int]:
-        """Waits until it has nodes in place of those lost; returns the ns that it takes to put spares in place."""
-        return self._cluster.refill(self)
-
-    def release(self) -> None:
-        """Gives everything back."""
-        for node in self.parts:
-            node.release(self)
-        self.parts.clear()
-        self._group, self._apart = None, {}
-        self._cluster.released(self)
-
-    def activity(self, node: Node, start_ns: int, end_ns: int) -> Activity | None:
-        """What the gang did, where ``told_by`` knows it afterwards; otherwise its state, as set, says it all."""
-        return self.told_by(node, start_ns, end_ns) if self.told_by is not None else None
-
-    def node_lost(self, node: Node) -> None:
-        """Tells the process that holds the gang, unless it hears of the fault itself."""
-        self.parts.pop(node, None)
-        self._apart.pop(node, None)
-        self._cluster.told(self)
-        if self.on_lost is not None:
-            self.on_lost(node)
-            return
-        if self.hears is None and self.process is not None and self.process.is_alive:
-            self.process.interrupt(NodeLost(node.name))
-
-
-class Lender(Protocol):
-    """Who gives gangs: the cluster, or what stands between it and a job."""
-
-    def request(self, owner: str, pool: str, slots: int, expected_ns: int | None = None) -> Gang:
-        """A gang for the calling process; wait for its ``ready`` before using it."""
-
-    def withdraw(self, gang: Gang) -> None:
-        """Takes it back, whether it waits, boots or runs."""
 
 
 class Cluster:

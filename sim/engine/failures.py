@@ -21,7 +21,8 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Fault, Shows
+from sim.engine.cluster import Cluster
+from sim.engine.gang import Fault, Shows
 from sim.engine.node import Node
 from sim.rng import Streams
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Gang
+from sim.engine.cluster import Cluster
+from sim.engine.gang import Gang
 from sim.engine.meter import Draw, Recorder
 from sim.errors import RunError
 from sim.rng import Stream

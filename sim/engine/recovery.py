@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Fault, Gang
+from sim.engine.gang import Fault, Gang
 from sim.workload.records import Activity, ReliabilityRecord
 
 

@@ -19,7 +19,8 @@ import numpy.typing as npt
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Gang
+from sim.engine.cluster import Cluster
+from sim.engine.gang import Gang
 from sim.workload.records import ServiceLog
 
 

@@ -18,8 +18,8 @@ from typing import Literal
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Fault, Gang, Lender, NodeLost
 from sim.engine.draws import ShareState
+from sim.engine.gang import Fault, Gang, Lender, NodeLost
 from sim.engine.leave import Leave
 from sim.engine.pace import FULL_RATE, Pace
 from sim.engine.progress import Checkpoints, Doing, Saved, Spending

@@ -26,7 +26,8 @@ from sim.kinds import plugins
 from sim.loading.scenario import Loaded
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
-from sim.running.run import built_of, input_files
+from sim.running.manifest import input_files
+from sim.running.run import built_of
 from sim.spec.scenario import Scenario
 from sim.validation import Spec
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import simpy
 
-from sim.engine.cluster import Gang
 from sim.engine.fleet.plan import JobsPlan
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.row import FULL_RATE, Row
+from sim.engine.gang import Gang
 from sim.workload.allocations import Outcome, PaceState
 from sim.workload.job_energy import owner_of_job
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sim.engine.cluster import Gang
+    from sim.engine.gang import Gang
 
 WHOLE = 1000
 """Thousandths of a slot in a slot."""

@@ -15,7 +15,8 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Gang
+from sim.engine.cluster import Cluster
+from sim.engine.gang import Gang
 from sim.engine.node import Activity, Node
 from sim.engine.serving import plan as p
 from sim.engine.serving.plan import Ints, Settings, StepCost

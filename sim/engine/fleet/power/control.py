@@ -16,12 +16,13 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Gang
+from sim.engine.cluster import Cluster
 from sim.engine.fleet.power.domain import Domain
 from sim.engine.fleet.power.live import Live
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramping import Ramping
 from sim.engine.fleet.rows import Rows
+from sim.engine.gang import Gang
 from sim.engine.node import Node
 from sim.engine.training import TrainingJob
 from sim.units import NS_PER_S

@@ -14,12 +14,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.cluster import Gang
 from sim.engine.fleet.power.account import Books, Open
 from sim.engine.fleet.power.ladder import Rung, Setting, climb, rungs
 from sim.engine.fleet.power.live import Live, Supposed
 from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.power.plan import DomainPlan
+from sim.engine.gang import Gang
 from sim.units import SECONDS_PER_NS
 
 Ints = npt.NDArray[np.int64]

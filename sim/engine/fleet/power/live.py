@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.cluster import Gang
 from sim.engine.draws import Share, node_draws
 from sim.engine.fleet.power.ladder import Setting
 from sim.engine.fleet.power.loads import JobLoad, Load, RowLoad
 from sim.engine.fleet.power.machines import Plugs
 from sim.engine.fleet.rows import Rows
+from sim.engine.gang import Gang
 from sim.engine.node import Node
 from sim.engine.training import TrainingJob
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sim.engine.cluster import Gang
 from sim.engine.fleet.row import Row
 from sim.engine.fleet.rows import Rows
+from sim.engine.gang import Gang
 from sim.engine.training import TrainingJob
 from sim.units import SECONDS_PER_NS
 

@@ -1,0 +1,106 @@
+"""The manifest of a run: who ran what, from which inputs, on which profiles."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sim.build.accounting import accounting_plan
+from sim.build.resolved import Resolved
+from sim.documents import named_files
+from sim.kinds import plugins
+from sim.loading.scenario import Loaded
+from sim.spec.failures import ComponentFailures
+from sim.spec.scenario import Scenario
+from sim.spec.training import ModelWork
+
+
+def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The manifest: who ran what, from which inputs; whatever may differ between runs of equal results, and more."""
+    import hashlib
+
+    from sim.results.files import sha256, to_json
+
+    scenario, catalog = loaded.scenario, loaded.catalog
+    profiles = profiles_used(loaded.answers)
+    inputs = sorted({Path(file) for file in input_files(scenario)})
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    tables = {name for spec in loaded.answers.serving.values() for name in spec.step_time.packages if _is_here(name)}
+    packages = (
+        "coldaisle",
+        *sorted(tables),
+        "simpy",
+        "numpy",
+        "pydantic",
+        "pint",
+        "ruamel.yaml",
+        "pyarrow",
+        "scipy",
+        "numba",
+    )
+    return {
+        "scenario": loaded.source,
+        "seed": scenario.seed,
+        "scenario_sha256": hashlib.sha256(to_json(loaded.resolved()).encode()).hexdigest(),
+        "profiles_sha256": {name: sha256(catalog.path(name)) for name in profiles},
+        "inputs_sha256": {
+            str(path): sha256(path) if path.is_file() else (known_sha256 or {})[str(path)] for path in inputs
+        },
+        "series": {
+            site: {name: asdict(report) for name, report in own.reports.items()}
+            | ({"weather": {"filled": own.weather_filled}} if own.weather_filled else {})
+            for site, own in accounting_plan(loaded.answers).sites.items()
+            if own.reports or own.weather_filled
+        },
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        **({"plugins": added} if (added := plugins()) else {}),
+        **({"bin_chosen": loaded.bin_chosen} if loaded.bin_chosen is not None else {}),
+        "wall_s": wall_s,
+        "peak_memory_bytes": peak,
+    }
+
+
+def _is_here(package: str) -> bool:
+    """Whether it is installed; a run that is priced anew may come from where it was."""
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=64)
+def _version(package: str) -> str:
+    return version(package)
+
+
+def profiles_used(resolved: Resolved) -> Sequence[str]:
+    """Names of the profiles that a scenario rests on."""
+    names = {name for spec in resolved.serving.values() for name in spec.profiles}
+    works = [job.work for job in resolved.jobs.values()]
+    works += [work for campaign in resolved.campaigns.values() for _, _, _, work in campaign.sizes]
+    names |= {name for work in works if isinstance(work, ModelWork) for name in work.profiles}
+    for machine in resolved.machines.values():
+        failures = machine.pool.failures
+        names |= (
+            {failures.profile} if isinstance(failures, ComponentFailures) and failures.profile is not None else set()
+        )
+        board = machine.board
+        names |= {machine.whole_node.name, machine.cpu.name} | ({board.name} if board is not None else set())
+        names |= {board.slices} if machine.uncut is not None and board is not None and board.slices else set()
+    return sorted(names)
+
+
+def input_files(scenario: Scenario) -> list[str]:
+    """Every file that a scenario reads, as it names them."""
+    places = [place.model_dump(mode="json") for place in scenario.places.values()]
+    files = [holder[name] for holder, name, _ in named_files(places)]
+    files += [scenario.accounting.embodied.factors] if scenario.accounting.embodied.factors is not None else []
+    return files + [file for workload in scenario.asked.values() for _, file in workload.files]
