@@ -240,7 +240,8 @@ def simulate(
         jobs=tuple(job.record() for job in (*jobs, *other_work)),
         services=tuple(service.log() for service in running),
         serving=tuple(service.log() for service in pools_running),
-        events=next(env._eid),  # SimPy numbers its events and offers no other count of them
+        # SimPy numbers its events and offers no other count of them
+        events=next(env._eid) + sum(service.skipped_events for service in pools_running),
         throttling=tuple(record for throttle in throttles for record in throttle.records()),
         campaigns=tuple(search.record() for search in searches),
         federated=tuple(fleet.record() for fleet in fleets),

@@ -168,6 +168,8 @@ class Replica(Record):
     waiting: Rows[Queue]
     """By class: requests that are not in a batch."""
     n_waiting: int
+    awaited: int
+    """KV blocks that these will take, where routers compare them."""
     running: Rows[Queue]
     """By class: requests admitted, in the order of admission."""
     n_running: int
@@ -351,6 +353,17 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     ends: Rows[int]
     """Tree of the least ``Replica.end_ns``: the root at 1, the children of i at 2 i and 2 i + 1."""
     n_leaves: int
+    weights: Rows[int]
+    """Trees of what routers compare, as ``ends``, one for each role of replicas."""
+    heaviest: Rows[int]
+    """The same negated, for the most; where routers ``balance``."""
+    compared: int
+    """What ``weights`` are, or 0 where the router compares nothing."""
+    balances: int
+    idle_ends: int
+    """Whether ``advance`` ends where nothing is left to do, once all arrivals are known."""
+    instants: int
+    """At which anything has happened by itself."""
     future: Rows[Event]
     future_room: int
     n_future: int
@@ -381,7 +394,10 @@ NEVER = 1 << 62
 DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS = range(5)
 """Why the kernel returns: it is done, or ``fast`` must see to something first."""
 
-ADVANCE, SETTLE, HAND_OUT, KILL, SEND_AGAIN = range(5)
+BY_REQUESTS, BY_TOKENS, BY_KV = range(1, 4)
+"""``Pool.compared``."""
+
+ADVANCE, SETTLE, HAND_OUT, KILL, SEND_AGAIN, OPEN_OR_CLOSE = range(6)
 """What ``fast`` wants of the kernel."""
 
 RETRY, HANDED_OVER, DEADLINE, USER = range(4)

@@ -1,44 +1,12 @@
-"""KV blocks: what requests hold of them, and the prefixes that stay in the cache behind them.
-
-Blocks are nearly always a power of two, and a division takes longer than all else a request needs of its blocks.
-"""
+"""KV blocks: what requests hold of them, and the prefixes that stay in the cache behind them."""
 
 import numpy as np
 
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.queues import next_decoding
+from sim.engine.serving.kernel.shapes import blocks_of, whole_blocks, within_block
 from sim.engine.serving.kernel.sketches import mix
-
-
-@inner
-def blocks_of(pool, tokens):
-    """KV blocks of a sequence of so many tokens, as ``plan.Settings.kv_blocks``."""
-    n = begun_blocks(pool, tokens)
-    return pool.kv_full * n + pool.kv_windowed * min(n, pool.kv_window_blocks) + pool.kv_state
-
-
-@inner
-def begun_blocks(pool, tokens):
-    """Blocks of tokens, the last perhaps not full."""
-    if pool.block_shift >= 0:
-        return (tokens + pool.block_tokens - 1) >> pool.block_shift
-    return (tokens + pool.block_tokens - 1) // pool.block_tokens
-
-
-@inner
-def within_block(pool, tokens):
-    """Tokens in the last block, if it is not full."""
-    if pool.block_shift >= 0:
-        return tokens & (pool.block_tokens - 1)
-    return tokens % pool.block_tokens
-
-
-@inner
-def whole_blocks(pool, tokens):
-    """Full blocks."""
-    if pool.block_shift >= 0:
-        return tokens >> pool.block_shift
-    return tokens // pool.block_tokens
+from sim.engine.serving.kernel.weights import used_less
 
 
 @inner
@@ -188,6 +156,7 @@ def give_back_blocks(pool, replica, request):
     replica.used -= held_blocks(pool, replica, request)
     if request.held:
         give_back_prefix(pool, replica, request)
+    used_less(pool, replica)
 
 
 @inner
@@ -213,6 +182,7 @@ def register_prefix(pool, replica, request):
         else:
             insert(pool, replica, i)
         request.held += 1
+    used_less(pool, replica)
 
 
 # What decodes take

@@ -4,10 +4,10 @@ import numpy as np
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
-from sim.engine.serving.kernel.blocks import blocks_of, hits_of
+from sim.engine.serving.kernel.blocks import hits_of
 from sim.engine.serving.kernel.runs import cut
 from sim.engine.serving.kernel.sketches import draw, mix
-from sim.engine.serving.records import NEVER
+from sim.engine.serving.kernel.weights import lightest, set_weight, spread, weight_of
 from sim.workload.routers import ROUTERS
 
 ROUND_ROBIN = ROUTERS.index("round-robin")
@@ -29,55 +29,35 @@ def route(pool, request, role, turn):
     if router == ROUND_ROBIN:
         return in_turn(choices)
     if router == FEWEST_TOKENS:
-        return fewest_tokens(pool, choices)
+        return lightest(pool, role)
     if router == RANDOM:
         return choices.replicas[np.int64(draw(pool.seed, request.ordinal, turn) % np.uint64(choices.n))]
     if router == POWER_OF_TWO:
         return better_of_two(pool, choices, request, turn)
     if router == LEAST_KV:
-        return least_kv(pool, choices)
+        return least_kv(pool, role)
     if role != p.DECODE and router == SESSION and request.session >= 0:
         return of_session(pool, choices, request)
     if role != p.DECODE and router == PREFIX and request.hashes:
-        best = most_cached(pool, choices, request)
+        best = most_cached(pool, choices, request, role)
         if best >= 0:
             return best
-    return fewest_requests(pool, choices)
+    return lightest(pool, role)
 
 
 @inner
 def in_turn(choices):
     """The one after the last chosen; after the last of them, the first."""
-    i = np.int64(0)
-    while i < choices.n and choices.replicas[i] < choices.following:
-        i += 1
-    chosen = choices.replicas[i if i < choices.n else 0]
+    low, high = np.int64(0), choices.n
+    while low < high:
+        middle = (low + high) >> 1
+        if choices.replicas[middle] < choices.following:
+            low = middle + 1
+        else:
+            high = middle
+    chosen = choices.replicas[low if low < choices.n else 0]
     choices.following = chosen + 1
     return chosen
-
-
-@inner
-def fewest_requests(pool, choices):
-    """The one with the fewest requests; of several, the first."""
-    best, least = np.int64(-1), np.int64(NEVER)
-    for i in range(choices.n):
-        r = choices.replicas[i]
-        assigned = pool.loads[r].assigned
-        if assigned < least:
-            best, least = r, assigned
-    return best
-
-
-@inner
-def fewest_tokens(pool, choices):
-    """The one with the fewest tokens to compute; of several, the first."""
-    best, least = np.int64(-1), np.int64(NEVER)
-    for i in range(choices.n):
-        r = choices.replicas[i]
-        pending = pool.loads[r].pending
-        if pending < least:
-            best, least = r, pending
-    return best
 
 
 @inner
@@ -95,22 +75,19 @@ def better_of_two(pool, choices, request, turn):
 
 
 @inner
-def least_kv(pool, choices):
-    """The one whose requests use and await the fewest KV blocks; of several, the first."""
-    best, least = np.int64(-1), np.int64(0)
-    for i in range(choices.n):
-        replica = pool.replicas[choices.replicas[i]]
+def least_kv(pool, role):
+    """The one whose requests use and await the fewest KV blocks; of several, the first.
+
+    Who seems least is brought up to the present: if it is what it seemed, no other can be less.
+    """
+    while True:
+        replica = pool.replicas[lightest(pool, role)]
+        seemed = pool.weights[2 * pool.n_leaves * replica.role + pool.n_leaves + replica.index]
         cut(pool, replica)
-        demand = replica.used
-        for c in range(pool.priorities):
-            slot = replica.waiting[c].head
-            while slot >= 0:
-                waiting = pool.requests[slot]
-                demand += blocks_of(pool, waiting.context if waiting.ready else waiting.target)
-                slot = waiting.next
-        if best < 0 or demand < least:
-            best, least = replica.index, demand
-    return best
+        weight = weight_of(pool, replica)
+        if weight == seemed:
+            return replica.index
+        set_weight(pool, replica, weight)
 
 
 @inner
@@ -127,13 +104,9 @@ def of_session(pool, choices, request):
 
 
 @inner
-def most_cached(pool, choices, request):
+def most_cached(pool, choices, request, role):
     """The one that holds most of the prompt's prefix; -1 where none does, or where loads differ too much."""
-    lowest, highest = np.int64(NEVER), np.int64(0)
-    for i in range(choices.n):
-        assigned = pool.loads[choices.replicas[i]].assigned
-        lowest, highest = min(lowest, assigned), max(highest, assigned)
-    if highest - lowest > pool.balance_requests:
+    if spread(pool, role) > pool.balance_requests:
         return np.int64(-1)
     best, most, load = np.int64(-1), np.int64(0), np.int64(0)
     for i in range(choices.n):
