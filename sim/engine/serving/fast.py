@@ -19,6 +19,7 @@ from sim.workload.routers import ROUTERS
 
 FIRST_SLOTS = 1024
 FIRST_ROWS = 1 << 14
+FIRST_BUCKETS = 1 << 12
 COSTS = {"compute": p.COMPUTE, "memory": p.MEMORY, "capped": p.CAPPED, "energy": p.ENERGY}
 COMPARED = {"round-robin": 0, "random": 0, "power-of-two": 0, "fewest-tokens": k.BY_TOKENS, "least-kv": k.BY_KV}
 """What routers compare of all replicas, where it is not the number of their requests."""
@@ -68,7 +69,8 @@ class FastPool:
         n, seats, size = len(roles), settings.max_num_seqs, settings.block_tokens
         leaves = 1 << max(0, (n - 1).bit_length())
         entries = sum(kv_blocks) // settings.kv_hashed + n if settings.hash_blocks else 0
-        buckets = 1 << max(4, (2 * entries).bit_length())
+        most_buckets = 1 << max(4, (2 * entries).bit_length())
+        buckets = min(most_buckets, FIRST_BUCKETS)
         future = seats + 64 + settings.concurrency
         finished = FIRST_ROWS + seats if settings.rows else seats + 16
         compared = COMPARED.get(ROUTERS[settings.router], k.BY_REQUESTS)
@@ -85,6 +87,7 @@ class FastPool:
             "future_room": future,
             "finishes_room": 2 * seats + 16,
             "n_buckets": buckets,
+            "most_buckets": most_buckets,
             "finished_room": finished,
             "backlog": (-1, -1),
         }
@@ -107,6 +110,9 @@ class FastPool:
             "future": future,
             "buckets": buckets if entries else 0,
             "entries": entries,
+            "key_buckets": buckets if entries and balances else 0,
+            "keys": entries if balances else 0,
+            "aside": n if balances else 0,
             "sketch": len(p.SKETCHES) * p.SKETCH_SIZE,
             "finished": finished,
         }
@@ -115,8 +121,6 @@ class FastPool:
         self._rows["accept"][:] = settings.accept
         for tree in ("ends", "weights", "heaviest"):
             self._rows[tree][:] = k.NEVER
-        self._rows["buckets"][:] = -1
-        self._rows["entries"]["chain"] = np.arange(1, entries + 1)
         laid = np.zeros(len(costs), k.Cost.dtype)
         for cost, row in zip(costs, laid, strict=True):
             self._lay_cost(cost, row)
@@ -171,6 +175,8 @@ class FastPool:
                 self._grow_slots()
             elif reason == k.NEED_FUTURE:
                 self._grow_future(0)
+            elif reason == k.NEED_BUCKETS:
+                self._grow_buckets()
             else:
                 self._flush_rows()
         self._drain_counts()
@@ -305,6 +311,15 @@ class FastPool:
         room = 2 * int(self._pool["future_room"]) + more
         self._grow("future", room)
         self._pool["future_room"] = room
+
+    def _grow_buckets(self) -> None:
+        """The tables of the prefix cache are hashed anew into four times as many buckets."""
+        count = min(4 * int(self._pool["n_buckets"]), int(self._pool["most_buckets"]))
+        self._place("buckets", np.zeros(count, np.int64))
+        if len(self._rows["key_buckets"]):
+            self._place("key_buckets", np.zeros(count, np.int64))
+        self._pool["n_buckets"] = count
+        call(self._address, k.REHASH, 0)
 
     def _make_room_for(self, requests: int) -> None:
         """Makes room for as many requests sent again, each of which may be rejected, retried or given a deadline."""

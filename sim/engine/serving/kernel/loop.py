@@ -5,7 +5,7 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import at, entry, inner
 from sim.engine.serving.kernel.batches import begin_touched
-from sim.engine.serving.kernel.blocks import give_back_blocks, pending_of, remove
+from sim.engine.serving.kernel.blocks import give_back_blocks, pending_of, rehash, remove
 from sim.engine.serving.kernel.ends import end
 from sim.engine.serving.kernel.lives import finish, give_up, lose, reset
 from sim.engine.serving.kernel.queues import (
@@ -33,11 +33,13 @@ from sim.engine.serving.records import (
     KILL,
     MOVING,
     NEED_ARRIVALS,
+    NEED_BUCKETS,
     NEED_FUTURE,
     NEED_ROWS,
     NEED_SLOTS,
     NEVER,
     OPEN_OR_CLOSE,
+    REHASH,
     RETRY,
     RUNNING,
     SEND_AGAIN,
@@ -228,6 +230,8 @@ def advance(pool, until):
             return NEED_FUTURE
         if pool.n_finished + pool.max_num_seqs + 8 > pool.finished_room:
             return NEED_ROWS
+        if pool.n_entries > pool.n_buckets and pool.n_buckets < pool.most_buckets:
+            return NEED_BUCKETS
         if now == ends:
             move_to(pool, now)
             end(pool, pool.replicas[first_to_end(pool)])
@@ -303,10 +307,10 @@ def kill(pool, replica):
             pool.sent[count] = slot
             count += 1
     for bucket in range(pool.n_buckets if pool.hash_blocks else 0):
-        at = pool.buckets[bucket]
+        at = pool.buckets[bucket] - 1
         while at >= 0:
             entry = pool.entries[at]
-            following = entry.chain
+            following = entry.chain - 1
             if entry.replica == replica.index:
                 remove(pool, at)
             at = following
@@ -353,6 +357,8 @@ def call(address, command, argument):
         hand_out_backlog(pool)
     elif command == SEND_AGAIN:
         send_again(pool, argument)
+    elif command == REHASH:
+        rehash(pool)
     else:
         replica = pool.replicas[argument]
         if command == KILL:

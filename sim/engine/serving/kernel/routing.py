@@ -4,10 +4,11 @@ import numpy as np
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
-from sim.engine.serving.kernel.blocks import hits_of
+from sim.engine.serving.kernel.blocks import find, hits_at_most, hits_of
+from sim.engine.serving.kernel.holders import key_of
 from sim.engine.serving.kernel.runs import cut
 from sim.engine.serving.kernel.sketches import draw, mix
-from sim.engine.serving.kernel.weights import lightest, set_weight, spread, weight_of
+from sim.engine.serving.kernel.weights import close_leaf, lightest, set_weight, spread, weight_of
 from sim.workload.routers import ROUTERS
 
 ROUND_ROBIN = ROUTERS.index("round-robin")
@@ -39,7 +40,7 @@ def route(pool, request, role, turn):
     if role != p.DECODE and router == SESSION and request.session >= 0:
         return of_session(pool, choices, request)
     if role != p.DECODE and router == PREFIX and request.hashes:
-        best = most_cached(pool, choices, request, role)
+        best = most_cached(pool, request, role)
         if best >= 0:
             return best
     return lightest(pool, role)
@@ -104,15 +105,72 @@ def of_session(pool, choices, request):
 
 
 @inner
-def most_cached(pool, choices, request, role):
-    """The one that holds most of the prompt's prefix; -1 where none does, or where loads differ too much."""
+def most_cached(pool, request, role):
+    """The one that holds most of the prompt's prefix, of several the one with fewest requests, of these the first; -1
+    where none holds any, or where loads differ too much."""
     if spread(pool, role) > pool.balance_requests:
         return np.int64(-1)
-    best, most, load = np.int64(-1), np.int64(0), np.int64(0)
-    for i in range(choices.n):
-        replica = pool.replicas[choices.replicas[i]]
-        cut(pool, replica)
-        found = hits_of(pool, replica, request)
-        if found > most or (found and found == most and replica.load.assigned < load):
-            best, most, load = replica.index, found, replica.load.assigned
+    depth, limit = np.int64(0), hits_at_most(pool, request)
+    while depth < limit and key_of(pool, request.first_hash + depth) >= 0:
+        depth += 1
+    while depth > 0:
+        best = best_holder(pool, request, role, depth)
+        if best >= 0:
+            return best
+        depth -= 1  # who seemed to hold so much is closed, or has given up some of it by now
+    return np.int64(-1)
+
+
+@inner
+def best_holder(pool, request, role, depth):
+    """The one with fewest requests of those that hold the first ``depth`` hashed blocks of the prompt, or -1.
+
+    Where few replicas have the last of them, these are looked at; else all, the one with fewest requests first.
+    """
+    at = key_of(pool, request.first_hash + depth - 1)
+    if at < 0:
+        return np.int64(-1)
+    if 4 * pool.keys[at].count > pool.open[role].n:
+        return first_holder(pool, request, role, depth)
+    best, least = np.int64(-1), np.int64(0)
+    entry_at = pool.keys[at].first
+    while entry_at >= 0:
+        entry = pool.entries[entry_at]
+        following = entry.alike
+        replica = pool.replicas[entry.replica]
+        fits = (replica.role == role or replica.role == p.ANY) and replica.up and not replica.draining
+        assigned = replica.load.assigned
+        better = best < 0 or assigned < least or (assigned == least and replica.index < best)
+        if fits and better and holds(pool, replica, request, depth):
+            best, least = replica.index, assigned
+        entry_at = following
     return best
+
+
+@inner
+def first_holder(pool, request, role, depth):
+    """The same, found by setting aside those that have fewer requests and do not hold them."""
+    n = np.int64(0)
+    found = np.int64(-1)
+    while found < 0 and n < pool.open[role].n:
+        replica = pool.replicas[lightest(pool, role)]
+        if holds(pool, replica, request, depth):
+            found = replica.index
+        else:
+            pool.aside[n] = replica.index
+            n += 1
+            close_leaf(pool, replica)
+    for i in range(n):
+        replica = pool.replicas[pool.aside[i]]
+        set_weight(pool, replica, weight_of(pool, replica))
+    return found
+
+
+@inner
+def holds(pool, replica, request, depth):
+    """Whether a replica holds the first ``depth`` hashed blocks of the prompt: now, when its decodes have taken what
+    they took."""
+    if find(pool, replica, request.first_hash + depth - 1) < 0:
+        return False
+    cut(pool, replica)
+    return hits_of(pool, replica, request) >= depth

@@ -59,6 +59,12 @@ def set_weight(pool, replica, weight):
 
 
 @inner
+def close_leaf(pool, replica):
+    """The replica may be given nothing, as far as the trees are concerned."""
+    set_weight(pool, replica, np.int64(NEVER))
+
+
+@inner
 def weigh(pool, replica):
     """Requests or tokens of a replica have changed."""
     if pool.compared and pool.compared != BY_KV and replica.up and not replica.draining:
@@ -78,8 +84,10 @@ def used_less(pool, replica):
 def open_or_close(pool, replica):
     """A replica may be given requests from now on, or none any longer."""
     if pool.compared:
-        is_open = replica.up and not replica.draining
-        set_weight(pool, replica, weight_of(pool, replica) if is_open else np.int64(NEVER))
+        if replica.up and not replica.draining:
+            set_weight(pool, replica, weight_of(pool, replica))
+        else:
+            close_leaf(pool, replica)
 
 
 @inner
