@@ -262,7 +262,7 @@ class FastPool:
 
     @property
     def instants(self) -> int:
-        """Number of instants at which anything has happened by itself."""
+        """Number of instants at which it stopped by itself: runs of iterations have none within."""
         return int(self._pool["instants"])
 
     @property
