@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sim.documents import read_document
 from sim.profiles.catalog import Catalog
+from sim.profiles.conventions import ConventionProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
@@ -32,11 +33,12 @@ def catalog_table(catalog: Catalog) -> RenderableType:
     electricity = plain_table("electricity", "basis", "of", "title")
     failures = plain_table("failures", "parts", "title")
     slices = plain_table("slices", "kinds", "title")
-    for table in (machines, models, stacks, electricity, failures, slices):
+    conventions = plain_table("convention", "lines", "title")
+    for table in (machines, models, stacks, electricity, failures, slices, conventions):
         table.columns[0].no_wrap = True
     electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
     stacks.columns[2].no_wrap, stacks.columns[2].justify = False, "left"
-    for table in (failures, slices):
+    for table in (failures, slices, conventions):
         table.columns[2].no_wrap, table.columns[2].justify = False, "left"
     for name in catalog.paths():
         profile = catalog.read(name)
@@ -55,6 +57,8 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 failures.add_row(name, str(len(profile.components)), profile.title)
             case SlicesProfile():
                 slices.add_row(name, str(len(profile.slices)), profile.title)
+            case ConventionProfile():
+                conventions.add_row(name, str(len(profile.lines) + len(profile.added)), profile.title)
             case _:
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
