@@ -26,7 +26,7 @@ from sim.results.tables import plain_table
 
 
 def catalog_table(catalog: Catalog) -> RenderableType:
-    """Every profile with the figures one chooses by: machines, models, stacks, electricity, failures, slices."""
+    """Every profile with the figures one chooses by: machines, models, stacks, electricity, failures, slices, conventions."""
     machines = plain_table("machine", "power", "size", "embodied kg")
     models = plain_table("model", "parameters", "active", "KV of a token")
     stacks = plain_table("stack", "of", "title")
@@ -63,7 +63,7 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
-    return Group(machines, models, stacks, electricity, failures, slices)
+    return Group(machines, models, stacks, electricity, failures, slices, conventions)
 
 
 def _substances(profile: FuelsProfile) -> str:
