@@ -18,6 +18,7 @@ from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.profiles.conventions import PARTS, ConventionProfile, PerModule
+from sim.results.report import report
 from sim.results.results import Results
 from sim.units import J_PER_KWH
 from tests.small import small
@@ -391,15 +392,16 @@ def test_one_s_own_convention_is_a_file(tmp_path: Path, run: Results) -> None:
 
 
 def test_the_difference_to_the_meters_is_shown(tmp_path: Path) -> None:
-    shown = coldaisle(
-        "run", "bloom-training-physical", "--set", "accounting.convention.kind=profile",
-        "accounting.convention.profile=codecarbon-2", "--out", "out", cwd=tmp_path,
-    )  # fmt: skip
+    convention = {"accounting.convention": under("codecarbon-2")}
+    results = sim.run("bloom-training-physical", set=convention)
+    page = report([results])
+    assert "The convention beside the meters" in page
+    assert "fans: not counted" in page
+    told = ("--set", "accounting.convention.kind=profile", "accounting.convention.profile=codecarbon-2")
+    shown = coldaisle("run", "bloom-training-physical", *told, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "by the meters" in shown.stdout
-    assert "fans: not counted" in shown.stdout.replace("\n", " ")
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "The convention beside the meters" in page
+    assert results.manifest["convention_sha256"].keys() == {"codecarbon-2"}
     listed = coldaisle("profiles", "luccioni-2023", cwd=tmp_path)
     assert "idle_nodes" in listed.stdout
 
