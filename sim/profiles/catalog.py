@@ -20,6 +20,7 @@ from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile
 from sim.profiles.stack import StackProfile
 from sim.profiles.training_stack import TrainingStackProfile
+from sim.profiles.units import UnitsProfile
 from sim.validation import nearest, validate
 
 AnyProfile = Annotated[
@@ -32,7 +33,8 @@ AnyProfile = Annotated[
     | FuelsProfile
     | GridsProfile
     | FailuresProfile
-    | SlicesProfile,
+    | SlicesProfile
+    | UnitsProfile,
     Field(discriminator="kind"),
 ]
 Kind = TypeVar("Kind", bound=Profile)
@@ -173,6 +175,10 @@ class Catalog:
     def slices(self, name: str) -> SlicesProfile:
         """The ways to cut a GPU by name. Raises ``InputError``."""
         return self._of_kind(name, SlicesProfile)
+
+    def units(self, name: str) -> UnitsProfile:
+        """How units of a model differ, by name. Raises ``InputError``."""
+        return self._of_kind(name, UnitsProfile)
 
     def fuels(self, name: str) -> FuelsProfile:
         """A set of factors of fuels by name. Raises ``InputError``."""
