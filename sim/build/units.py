@@ -22,12 +22,10 @@ def drawn(written: spec.DrawnUnits, _catalog: Catalog) -> UnitEffect:
 
 
 def of_profile(written: spec.UnitsOfProfile, catalog: Catalog) -> UnitEffect:
-    """By the law of a profile, or measured ones. Raises ``InputError`` for an unknown profile; the checks say so before."""
+    """By the law of a profile, or measured ones. Raises ``InputError`` for an unknown profile."""
     profile = catalog.units(written.profile)
     if written.units is not None:
         known = [profile.units[name] for name in written.units]
         return UnitEffect(profile.of, KnownUnits(tuple(u.active for u in known), tuple(u.idle for u in known)))
-    law = LognormalUnits(
-        float(profile.active.value), float(profile.idle.value), float(profile.correlation.value)
-    )
+    law = LognormalUnits(float(profile.active.value), float(profile.idle.value), float(profile.correlation.value))
     return UnitEffect(profile.of, law)

@@ -210,6 +210,11 @@ def read_cpu(name: str) -> CPUProfile:
     return _read_kind(name, CPUProfile)
 
 
+def read_units(name: str) -> UnitsProfile:
+    """A profile of how units differ, likewise."""
+    return _read_kind(name, UnitsProfile)
+
+
 def _read_kind(name: str, kind: type[Kind]) -> Kind:
     path, wanted = Path(name), kind.__name__.removesuffix("Profile")
     profile = read_profile(path if path.suffix == ".yaml" else Catalog().path(name, wanted.lower()))

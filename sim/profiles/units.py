@@ -28,8 +28,8 @@ class UnitsFit(Spec):
     """What a fit to measured units rests on, and how wrong it is.
 
     ``idle_w`` and ``full_w`` are the fleet's mean at load 0 and 1, ``exponent`` the shape between them (see
-    ``profiles.power.load_rise``). ``errors`` are mean absolute relative errors of readings that were held out: of a unit's
-    later readings by its own factors (``own_unit``) and by the fleet's mean (``fleet``).
+    ``profiles.power.load_rise``). ``errors`` are mean absolute relative errors of readings that were held out: of a
+    unit's later readings by its own factors (``own_unit``) and by the fleet's mean (``fleet``).
     """
 
     table: str
@@ -41,9 +41,9 @@ class UnitsFit(Spec):
 
 
 class UnitsProfile(Profile):
-    """Units of one model, GPUs or whole nodes: the coefficients of variation of their factors (of power above rest, and
-    at rest) between units, and the correlation of the factors' logarithms. ``noise`` is that of one reading around its unit.
-    ``units`` are measured ones, by name."""
+    """Units of one model, GPUs or whole nodes: the coefficients of variation of their factors (of power above rest,
+    and at rest) between units, and the correlation of the factors' logarithms. ``noise`` is that of one reading around
+    its unit. ``units`` are measured ones, by name."""
 
     kind: Literal["units"]
     of: Literal["gpu", "node"]

@@ -89,7 +89,7 @@ class NodePool(Spec):
     )
     unit_effect: UnitEffectSpec | None = Field(
         default=None,
-        description="How its units differ in what they draw; as the profile of its GPUs says ('unit_spread'), if absent.",
+        description="How its units differ in what they draw; as its GPUs' profile says ('unit_spread'), if absent.",
     )
     fabric: FabricSpec | None = Field(
         default=None, description="What joins its nodes; needed where a model is trained on more than share a link."

@@ -54,4 +54,3 @@ class UnitsOfProfile(UnitEffectSpec):
     def profiles(self) -> tuple[str, ...]:
         """The one it names."""
         return (self.profile,)
-
