@@ -237,3 +237,16 @@ def test_a_table_that_tells_too_little_is_refused(tmp_path: Path, text: str, say
     (tmp_path / "few.csv").write_text(text)
     with pytest.raises(InputError, match=says):
         profile_from_table(tmp_path / "few.csv", "dgx-h100", Catalog(), "mine")
+
+
+def test_tables_beside_a_trace_stand_beside_the_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read from another folder, a scenario means its own."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "jobs.csv").write_text("job_id,submit_s,run_s,gpus\na,0,3600,1\n")
+    (tmp_path / "there" / "loads.csv").write_text("job_id,offset_s,gpu_w,cpu_load\na,0,300,0.1\n")
+    world = {key: value for key, value in small().items() if key != "outputs"}
+    source = {"kind": "trace", "file": "jobs.csv", "loads": "loads.csv"}
+    world["workloads"] = {"rows": {"kind": "jobs", "source": source, "load": {"kind": "trace"}, "cpu_load": "trace"}}
+    (tmp_path / "there" / "rows.yaml").write_text(to_yaml(world))
+    monkeypatch.chdir(tmp_path)
+    assert sim.check("there/rows.yaml") == ()
