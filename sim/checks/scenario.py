@@ -12,6 +12,7 @@ from itertools import chain
 from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
 from sim.checks.campaigns import intensities_outside, many_fit, many_start
+from sim.checks.conventions import convention_problems
 from sim.checks.fabric import fabrics_fit
 from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
@@ -65,6 +66,7 @@ def crosscheck(
         _bill(parts, document, catalog),
         _functional_unit(parts),
         intensities_outside(resolved),
+        convention_problems(resolved),
     ]
     if not priced_only:
         checks += _of_what_runs(resolved.of_run, document, kernel_tables=activity_files)

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
+from sim.profiles.conventions import ConventionProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile, Region
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
@@ -34,7 +35,8 @@ AnyProfile = Annotated[
     | GridsProfile
     | FailuresProfile
     | SlicesProfile
-    | UnitsProfile,
+    | UnitsProfile
+    | ConventionProfile,
     Field(discriminator="kind"),
 ]
 Kind = TypeVar("Kind", bound=Profile)
@@ -171,6 +173,10 @@ class Catalog:
     def failures(self, name: str) -> FailuresProfile:
         """A set of parts that fail by name. Raises ``InputError``."""
         return self._of_kind(name, FailuresProfile)
+
+    def convention(self, name: str) -> ConventionProfile:
+        """An accounting convention by name. Raises ``InputError``."""
+        return self._of_kind(name, ConventionProfile)
 
     def slices(self, name: str) -> SlicesProfile:
         """The ways to cut a GPU by name. Raises ``InputError``."""

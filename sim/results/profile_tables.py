@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sim.documents import read_document
 from sim.profiles.catalog import Catalog
+from sim.profiles.conventions import ConventionProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
@@ -26,7 +27,7 @@ from sim.results.tables import plain_table
 
 
 def catalog_table(catalog: Catalog) -> RenderableType:
-    """Every profile with the figures one chooses by: machines, models, stacks, electricity, failures, slices."""
+    """Every profile with the figures one chooses by: machines, models, stacks, electricity, failures, slices, conventions."""
     machines = plain_table("machine", "power", "size", "embodied kg")
     models = plain_table("model", "parameters", "active", "KV of a token")
     stacks = plain_table("stack", "of", "title")
@@ -34,11 +35,12 @@ def catalog_table(catalog: Catalog) -> RenderableType:
     failures = plain_table("failures", "parts", "title")
     slices = plain_table("slices", "kinds", "title")
     units = plain_table("units", "above rest", "at rest", "title")
-    for table in (machines, models, stacks, electricity, failures, slices, units):
+    conventions = plain_table("convention", "lines", "title")
+    for table in (machines, models, stacks, electricity, failures, slices, units, conventions):
         table.columns[0].no_wrap = True
     electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
     stacks.columns[2].no_wrap, stacks.columns[2].justify = False, "left"
-    for table in (failures, slices):
+    for table in (failures, slices, conventions):
         table.columns[2].no_wrap, table.columns[2].justify = False, "left"
     units.columns[3].no_wrap, units.columns[3].justify = False, "left"
     for name in catalog.paths():
@@ -61,11 +63,13 @@ def catalog_table(catalog: Catalog) -> RenderableType:
             case UnitsProfile():
                 spreads = (f"{100 * float(value):.3g} %" for value in (profile.active.value, profile.idle.value))
                 units.add_row(name, *spreads, profile.title)
+            case ConventionProfile():
+                conventions.add_row(name, str(len(profile.lines) + len(profile.added)), profile.title)
             case _:
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
-    return Group(machines, models, stacks, electricity, failures, slices, units)
+    return Group(machines, models, stacks, electricity, failures, slices, units, conventions)
 
 
 def _substances(profile: FuelsProfile) -> str:
