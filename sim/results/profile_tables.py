@@ -27,7 +27,7 @@ from sim.results.tables import plain_table
 
 
 def catalog_table(catalog: Catalog) -> RenderableType:
-    """Every profile with the figures one chooses by: machines, models, stacks, electricity, failures, slices, conventions."""
+    """Every profile with the figures one chooses by, a table for each sort."""
     machines = plain_table("machine", "power", "size", "embodied kg")
     models = plain_table("model", "parameters", "active", "KV of a token")
     stacks = plain_table("stack", "of", "title")
