@@ -65,11 +65,11 @@ def savings(grid: Path, within: str, modes: tuple[str, ...]) -> dict[str, float]
 @pytest.mark.shared_data
 @pytest.mark.parametrize("grid", ["CISO", "ERCO"])
 def test_late_starts_and_pauses_save_as_dodge_found_on_recorded_grids(grid: str, shared_data: Path) -> None:
-    """Dodge et al. 2022: a late start saves less the longer a job; pausing as much at least, and a long job far more."""
+    """Dodge et al. 2022: late starts save less the longer a job (of eight days 1.5 % at most), pauses no less."""
     file = shared_data / f"grid/eia_2022_{grid}.csv.gz"
     day = savings(file, "24 h", ("late", "pausing"))
     assert day["tune-late"] > day["pretrain-late"] > day["language-late"] > 0.0
-    assert day["language-late"] < 0.06
+    assert day["language-late"] < 0.015
     for name in HOURS:
         assert day[f"{name}-pausing"] >= day[f"{name}-late"] - 1e-9
     twice = savings(file, "100 %", ("pausing",))
