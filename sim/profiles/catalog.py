@@ -22,6 +22,7 @@ from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile
 from sim.profiles.stack import StackProfile
 from sim.profiles.training_stack import TrainingStackProfile
+from sim.profiles.units import UnitsProfile
 from sim.validation import nearest, validate
 
 AnyProfile = Annotated[
@@ -36,6 +37,7 @@ AnyProfile = Annotated[
     | GridsProfile
     | FailuresProfile
     | SlicesProfile
+    | UnitsProfile
     | ConventionProfile,
     Field(discriminator="kind"),
 ]
@@ -186,6 +188,10 @@ class Catalog:
         """The ways to cut a GPU by name. Raises ``InputError``."""
         return self._of_kind(name, SlicesProfile)
 
+    def units(self, name: str) -> UnitsProfile:
+        """How units of a model differ, by name. Raises ``InputError``."""
+        return self._of_kind(name, UnitsProfile)
+
     def fuels(self, name: str) -> FuelsProfile:
         """A set of factors of fuels by name. Raises ``InputError``."""
         return self._of_kind(name, FuelsProfile)
@@ -214,6 +220,11 @@ def read_gpu(name: str) -> GPUProfile:
 def read_cpu(name: str) -> CPUProfile:
     """A CPU profile, likewise."""
     return _read_kind(name, CPUProfile)
+
+
+def read_units(name: str) -> UnitsProfile:
+    """A profile of how units differ, likewise."""
+    return _read_kind(name, UnitsProfile)
 
 
 def _read_kind(name: str, kind: type[Kind]) -> Kind:

@@ -23,24 +23,27 @@ from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile, Source, Sourced
 from sim.profiles.stack import StackProfile
 from sim.profiles.training_stack import TrainingStackProfile
+from sim.profiles.units import UnitsProfile
 from sim.results.tables import plain_table
 
 
 def catalog_table(catalog: Catalog) -> RenderableType:
-    """Every profile with the figures one chooses by: machines, models, stacks, electricity, failures, and so on."""
+    """Every profile with the figures one chooses by, a table for each sort."""
     machines = plain_table("machine", "power", "size", "embodied kg")
     models = plain_table("model", "parameters", "active", "KV of a token")
     stacks = plain_table("stack", "of", "title")
     electricity = plain_table("electricity", "basis", "of", "title")
     failures = plain_table("failures", "parts", "title")
     slices = plain_table("slices", "kinds", "title")
+    units = plain_table("units", "above rest", "at rest", "title")
     conventions = plain_table("convention", "lines", "title")
-    for table in (machines, models, stacks, electricity, failures, slices, conventions):
+    for table in (machines, models, stacks, electricity, failures, slices, units, conventions):
         table.columns[0].no_wrap = True
     electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
     stacks.columns[2].no_wrap, stacks.columns[2].justify = False, "left"
     for table in (failures, slices, conventions):
         table.columns[2].no_wrap, table.columns[2].justify = False, "left"
+    units.columns[3].no_wrap, units.columns[3].justify = False, "left"
     for name in catalog.paths():
         profile = catalog.read(name)
         match profile:
@@ -58,13 +61,16 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 failures.add_row(name, str(len(profile.components)), profile.title)
             case SlicesProfile():
                 slices.add_row(name, str(len(profile.slices)), profile.title)
+            case UnitsProfile():
+                spreads = (f"{100 * float(value):.3g} %" for value in (profile.active.value, profile.idle.value))
+                units.add_row(name, *spreads, profile.title)
             case ConventionProfile():
                 conventions.add_row(name, str(len(profile.lines) + len(profile.added)), profile.title)
             case _:
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
-    return Group(machines, models, stacks, electricity, failures, slices, conventions)
+    return Group(machines, models, stacks, electricity, failures, slices, units, conventions)
 
 
 def _substances(profile: FuelsProfile) -> str:

@@ -95,6 +95,8 @@ def profiles_used(resolved: Resolved) -> Sequence[str]:
         names |= (
             {failures.profile} if isinstance(failures, ComponentFailures) and failures.profile is not None else set()
         )
+        effect = machine.pool.unit_effect
+        names |= set(effect.profiles) if effect is not None else set()
         board = machine.board
         names |= {machine.whole_node.name, machine.cpu.name} | ({board.name} if board is not None else set())
         names |= {board.slices} if machine.uncut is not None and board is not None and board.slices else set()

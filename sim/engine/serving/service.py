@@ -273,7 +273,7 @@ class ServingService:
             joules = link_w * (span_ns - active_ns) * SECONDS_PER_NS * replica.gang.parts[node]
             self._handed.append((end_ns, joules * node.hardware.gpu_scale))
         self._nominal_j += active_w * active_ns
-        self._metered_j += active_w * active_ns * node.hardware.gpu_scale
+        self._metered_j += (active_w * node.hardware.gpu_scale + node.hardware.gpu_offset_w) * active_ns
         return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load)
 
     def _forget(self, replica: _Replica) -> None:
