@@ -23,7 +23,11 @@ from sim.quantities import (
     SmallRatio,
 )
 from sim.spec.cluster import Wanted
+from sim.spec.early_exit import EarlyExit
 from sim.spec.failures import RecoveryTimes
+from sim.spec.provisioning import StartUpOfService
+from sim.spec.requests import RoutedArrivals
+from sim.spec.result_cache import ResultCache
 from sim.spec.schedules import JobSchedule, LowestPlace
 from sim.spec.times import StampsOfAny, Zone
 from sim.spec.traces import SmoothingChoice, Trace
@@ -259,7 +263,8 @@ class RateLog(Spec):
     unit: RequestRate = Field(description="What one unit of the column is, e.g. '1 request/s'.")
 
 
-Arrivals = Annotated[PoissonArrivals | RateLog | IntervalLog | RequestLog, Field(discriminator="kind")]
+OwnArrivals = PoissonArrivals | RateLog | IntervalLog | RequestLog
+Arrivals = Annotated[OwnArrivals | RoutedArrivals, Field(discriminator="kind")]
 
 
 class ServiceTime(Spec):
@@ -307,7 +312,11 @@ class Inference(Workload):
     )
     load: Load | None = Field(default=None, description="What a GPU draws; needed where it has GPUs, and only there.")
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
-    start_up: Duration = Field(default="0 s", validate_default=True, description="Loading the model onto a replica.")
+    start_up: StartUpOfService = Field(
+        default="0 s", validate_default=True, description="Loading the model onto a replica, or what that takes."
+    )
+    early_exit: EarlyExit | None = Field(default=None, description="Where easy requests leave the network.")
+    cache: ResultCache | None = Field(default=None, description="A memo of results that is looked into first.")
 
     @model_validator(mode="after")
     def _gpus_or_sockets(self) -> Inference:
@@ -320,7 +329,8 @@ class Inference(Workload):
     @property
     def files(self) -> tuple[tuple[KeyPath, str], ...]:
         """The log of its arrivals, with its path below the workload."""
-        return () if self.arrivals.kind == "poisson" else ((("arrivals", "file"), self.arrivals.file),)
+        file = getattr(self.arrivals, "file", None)
+        return ((("arrivals", "file"), file),) if file is not None else ()
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
