@@ -20,7 +20,7 @@ from sim.checks.ledger_size import bin_problems
 from sim.checks.loads import loads_fit, work_fits
 from sim.checks.policies import cap_problems
 from sim.checks.power_limits import shared_power_problems
-from sim.checks.routes import held_to, links, where_written
+from sim.checks.routes import held_to, links, relays, where_written
 from sim.checks.serving import against_catalog, stands_alone
 from sim.checks.slices import instances_alone, shared_by_somebody
 from sim.checks.training import models_fit
@@ -77,6 +77,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     checks = [
         links(document),
         held_to(resolved),
+        relays(resolved),
         _times_and_names(resolved),
         many_start(resolved),
         bin_problems(resolved),

@@ -53,7 +53,8 @@ class Zipf:
 
         def keys(chunk: RequestChunk) -> Ints:
             drawn = np.searchsorted(upto, rng.random(len(chunk)) * upto[-1], side="right")
-            return np.minimum(drawn, self.catalogue - 1).astype(np.int64)
+            found: Ints = np.minimum(drawn, self.catalogue - 1).astype(np.int64)
+            return found
 
         return keys
 
