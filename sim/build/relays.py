@@ -13,9 +13,10 @@ from sim.accounting.ledger import Key, Ledger
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.build.routes import RoutePlan, Told
-from sim.build.work import own_arrivals
+from sim.build.work import arrivals_of
 from sim.kinds import builder
 from sim.rng import Streams
+from sim.spec.requests import RoutedArrivals
 from sim.spec.result_cache import KeyColumn, RepeatedSamples, ResultCache, ZipfPopularity
 from sim.spec.routes import ByCascade, Route
 from sim.spec.serving import Serving
@@ -92,7 +93,8 @@ def _of_workload(
     source: RequestSource
     open_until_ns = 0
     if isinstance(workload, Inference):
-        times_ns, until_ns = own_arrivals(name, workload, parts, streams)
+        assert not isinstance(workload.arrivals, RoutedArrivals)  # a route has a memo of its own
+        times_ns, until_ns = arrivals_of(name, workload.arrivals, parts, streams)
         source, open_until_ns = Listed(times_ns), until_ns
     else:
         key = cache.keys.of_trace

@@ -264,7 +264,8 @@ class RateLog(Spec):
 
 
 OwnArrivals = PoissonArrivals | RateLog | IntervalLog | RequestLog
-Arrivals = Annotated[OwnArrivals | RoutedArrivals, Field(discriminator="kind")]
+Arrivals = Annotated[OwnArrivals, Field(discriminator="kind")]
+OwnOrRouted = Annotated[OwnArrivals | RoutedArrivals, Field(discriminator="kind")]
 
 
 class ServiceTime(Spec):
@@ -300,7 +301,7 @@ class Inference(Workload):
     sockets_per_replica: int = Field(
         default=0, ge=0, le=MOST_GPUS, strict=True, description="Of hosts, for a service on CPUs."
     )
-    arrivals: Arrivals
+    arrivals: OwnOrRouted
     service_time: ServiceTime
     batching: Batching = Field(default_factory=Batching)
     queue_limit: int | None = Field(
