@@ -187,6 +187,8 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     yield sim.run(failing_world()).summary
     yield sim.run("automl-campaign", set={"workloads.search.budget": {"gpu_hours": 40}}).summary
     yield sim.run("federated-fleet", set={"workloads.keyboard.rounds": 5}).summary
+    edge = {"workloads.detector.places.edge.queue_limit": 0, "duration": "20 s"}
+    yield sim.run("split-detector", set=edge).summary
     rows = "2025-03-03 00:10:00,x,10\n2025-03-03 00:10:01,1500000,10\n2025-03-03 00:10:02,100,10\n"
     asked = trace(tmp_path, rows, on_bad_rows="skip")
     asked["workloads"]["chat"] |= {"slo": {"ttft": "1 s"}, "batching": {**SMALL["workloads"]["chat"]["batching"]}}

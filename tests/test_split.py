@@ -129,7 +129,11 @@ def test_between_places_only_what_lies_between_them_is_crossed() -> None:
 
 # --- sums -------------------------------------------------------------------------------------------------------------
 
-BUSY = {"arrivals__rate": "60 request/s", "places__edge__law": "exponential", "devices__phone__count": 3}
+BUSY: dict[str, Any] = {
+    "arrivals__rate": "60 request/s",
+    "places__edge__law": "exponential",
+    "devices__phone__count": 3,
+}
 
 
 @pytest.mark.parametrize("changes", [{}, BUSY, {**BUSY, "spread": EXPONENTIAL, "stages__head__leaves": 0.4}])
@@ -159,7 +163,7 @@ def test_what_is_told_is_what_the_ledger_holds(changes: dict[str, Any], until: s
 
 def test_devices_that_are_kept_are_held_and_made_for_all_of_the_time() -> None:
     """Three boards for two minutes of three years, whatever they do meanwhile: 3 x 60 kg x 120 s / 3 years."""
-    made = {"devices__phone__standby": "0.5 W", "devices__phone__embodied": "60 kgCO2e"}
+    made: dict[str, Any] = {"devices__phone__standby": "0.5 W", "devices__phone__embodied": "60 kgCO2e"}
     results = sim.run(scenario(accounting={"device_lifetime": "3 years"}, **BUSY, **made))
     ledger = results.energy
     held_ns = sum(held for key, held in zip(ledger.keys, ledger.held_ns, strict=True) if key.component == DEVICES)

@@ -64,7 +64,7 @@ FELT: dict[type[Spec], dict[str, tuple[dict[str, Any], str]]] = {
         "queue_limit": ({f"{EDGE}.queue_limit": 0}, "split.seer.rejected"),
         "load": ({f"{EDGE}.load.active": "40 W"}, "split.seer.by_place.edge.energy_kwh"),
         "cpu_load": ({f"{EDGE}.cpu_load": 0.9}, "split.seer.by_place.edge.energy_kwh"),
-        "start_up": ({f"{EDGE}.start_up": "30 s"}, "split.seer.by_place.edge.queue_s.p99"),
+        "start_up": ({f"{EDGE}.start_up": "3 s"}, "split.seer.by_place.edge.queue_s.p99"),
     },
     split.PlaceBatching: {
         "max_batch": ({f"{EDGE}.batching.max_batch": 2}, "split.seer.by_place.edge"),
