@@ -276,6 +276,8 @@ class _Drawer:
         image = {"image": "5 GB", "image_bandwidth": "0.5 GB/s", "weights": "1 GB", "weights_bandwidth": "1 GB/s"}
         start = self.one("30 s", {**image, **self.some(kept=True, cached="50 %", unpack="1 GB/s", launch="2 s")})
         more = self.some(early_exit={"of": {"kind": "uniform"}, "exits": exits}, cache=self.memo())
+        scale = {"min": self.number(0, 1), "target": 1.5, "interval": "30 s", "settle": "1 min"}
+        more |= self.some(autoscale=scale)
         return service | more | self.some(batching=batching, queue_limit=self.one(0, 5), start_up=start)
 
     def memo(self) -> dict[str, Any]:

@@ -62,6 +62,40 @@ def test_what_a_node_keeps_it_does_not_pull_again() -> None:
     assert kept["e2e_s"]["mean"] < pulled["e2e_s"]["mean"]
 
 
+SCALE = {"min": 0, "target": 1.0, "interval": "10 s", "settle": "1 min"}
+RARE = {"arrivals": {"kind": "poisson", "rate": "0.002 /s"}}
+
+
+def test_replicas_that_come_and_go_pay_for_each_start() -> None:
+    """A request every 500 s, a minute of patience: nearly each pays 65 s, and the GPU is free in between."""
+    day = {"duration": "24 h"}
+    scaled = sim.run(alone(**RARE, start_up=IMAGE, autoscale=SCALE), set=day)
+    stays = sim.run(alone(**RARE, start_up=IMAGE), set=day)
+    api = scaled.at("serving.api")
+    assert api["completed"] + api["unfinished"] == api["requests"] == stays.at("serving.api.requests")
+    # a gap of 500 s is exponential: exp(-60/500) = 0.89 of them are longer than the patience
+    assert 0.7 * api["requests"] < api["cold_starts"] < api["requests"]
+    assert 65.0 < api["e2e_s"]["p90"] < 65.0 + 10.0 + 0.5 + 1.0  # and at most an interval until it is looked at
+    # up for the request, the patience and what is left of intervals
+    assert api["replicas_mean"] < 0.3
+    assert api["replicas_mean"] * 24 * 3600 > 60.0 * api["cold_starts"]
+    assert scaled.at("energy_kwh.by_component.gpu") < stays.at("energy_kwh.by_component.gpu")
+    debloated = sim.run(alone(**RARE, start_up={**IMAGE, "image": "2 GB"}, autoscale=SCALE), set=day)
+    assert debloated.at("serving.api.e2e_s.mean") < api["e2e_s"]["mean"] - 30.0
+
+
+def test_replicas_follow_what_is_asked() -> None:
+    """Four requests at once want a replica each at a target of one; erlangs are the mean of what is busy."""
+    asked = {"arrivals": {"kind": "poisson", "rate": "4 /s"}, "service_time": {"law": "exponential", "first": "1 s"}}
+    scaled = sim.run(alone(**asked, replicas=8, autoscale={**SCALE, "min": 1}), set={"duration": "2 h"})
+    api = scaled.at("serving.api")
+    assert api["utilisation"] * api["replicas_mean"] == pytest.approx(4.0, rel=0.05)  # Little's law
+    assert 4.0 < api["replicas_mean"] <= 8.0
+    assert api["completed"] + api["unfinished"] == api["requests"]
+    with pytest.raises(InputError, match="min <= initial <= replicas"):
+        load_scenario(alone(**asked, replicas=2, autoscale={**SCALE, "min": 3}))
+
+
 def test_weights_are_needed_where_nothing_says_them() -> None:
     lacking = {name: part for name, part in IMAGE.items() if name != "weights"}
     with pytest.raises(InputError, match="required"):

@@ -19,6 +19,7 @@ from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
 from sim.build.series import interval_counts, rate_signal, request_times
 from sim.build.serving import kept, serving_plan
+from sim.engine.queue import Scaling
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, KeepNone, ServingPlan
 from sim.engine.training import TrainingPlan
@@ -27,7 +28,7 @@ from sim.signals import Signal
 from sim.spec.parts import Parts
 from sim.spec.requests import RoutedArrivals
 from sim.spec.serving import Serving
-from sim.spec.workloads import Arrivals, Inference, IntervalLog, PoissonArrivals, RateLog, Training
+from sim.spec.workloads import Arrivals, Inference, IntervalLog, PoissonArrivals, QueueAutoscale, RateLog, Training
 from sim.workload import arrivals as arrival
 from sim.workload.factors import Exponential, Lognormal
 from sim.workload.requests import RequestSource
@@ -132,8 +133,14 @@ def _service(
         cpu_load=float(spec.cpu_load),
         on_hosts=sockets > 0,
         exits=early_exits(name, spec.early_exit, streams) if spec.early_exit is not None else None,
+        scaling=_scaling(spec.autoscale) if spec.autoscale is not None else None,
         relayed=spec.cache is not None or (sent is not None and sent.relayed),
     )
+
+
+def _scaling(written: QueueAutoscale) -> Scaling:
+    initial = written.initial if written.initial is not None else written.min
+    return Scaling(written.min, initial, written.target, int(written.interval), int(written.settle))
 
 
 NONE = np.zeros(0, dtype=np.int64)

@@ -11,7 +11,7 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
-from sim.engine.queue import Asked, Queue
+from sim.engine.queue import Asked, Queue, Scaling
 from sim.workload.early_exit import EarlyExits
 from sim.workload.provisioning import StartUp
 from sim.workload.records import ServiceLog
@@ -46,6 +46,7 @@ class ServicePlan:
     cpu_load: float
     on_hosts: bool = False
     exits: EarlyExits | None = None
+    scaling: Scaling | None = None
     relayed: bool = False
 
 

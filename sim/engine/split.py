@@ -16,7 +16,7 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.meter import Recorder
-from sim.engine.queue import Asked, Queue
+from sim.engine.queue import Asked, Queue, Scaling
 from sim.engine.user_devices import InTransit, UserDevices
 from sim.rng import Stream
 from sim.workload.early_exit import EarlyExits
@@ -49,6 +49,7 @@ class PlacePlan:
     cpu_load: float
     on_hosts: bool
     exits: EarlyExits | None = None
+    scaling: Scaling | None = None
 
 
 @dataclass(frozen=True, eq=False)

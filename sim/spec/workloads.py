@@ -284,6 +284,16 @@ class Batching(Spec):
     max_wait: Duration = Field(default="0 s", validate_default=True)
 
 
+class QueueAutoscale(Spec):
+    """Keeps ``target`` requests, waiting or served, at each replica, of which there are ``replicas`` at most."""
+
+    min: int = Field(ge=0, le=MOST_GPUS, strict=True)
+    initial: int | None = Field(default=None, ge=0, le=MOST_GPUS, strict=True, description="'min', if absent.")
+    target: float = Field(gt=0, le=1e6)
+    interval: PositiveDuration
+    settle: Duration = Field(description="How long fewer must have been wanted before one is taken away.")
+
+
 class Inference(Workload):
     """A service of equal replicas that share one queue, first come first served.
 
@@ -318,6 +328,18 @@ class Inference(Workload):
     )
     early_exit: EarlyExit | None = Field(default=None, description="Where easy requests leave the network.")
     cache: ResultCache | None = Field(default=None, description="A memo of results that is looked into first.")
+    autoscale: QueueAutoscale | None = Field(
+        default=None, description="Replicas that come and go; all stay, if absent."
+    )
+
+    @model_validator(mode="after")
+    def _scales_within(self) -> Inference:
+        rule = self.autoscale
+        if rule is not None:
+            initial = rule.initial if rule.initial is not None else rule.min
+            if not rule.min <= initial <= self.replicas:
+                raise PydanticCustomError("autoscale", "needs min <= initial <= replicas")
+        return self
 
     @model_validator(mode="after")
     def _gpus_or_sockets(self) -> Inference:

@@ -178,7 +178,8 @@ class ServiceLog:
     ``arrival <= start <= done`` for each finished request. ``rejected_ns`` holds the arrivals turned away at a full
     queue, ``open_ns`` the arrivals still waiting or in service when the run ended. ``batches`` counts service starts.
     ``exits`` counts requests by where they left a network that has early exits; ``start_up_ns`` is what ``start_ups``
-    of replicas took together, by the size of an image or as it was stated.
+    of replicas took together, by the size of an image or as it was stated. ``replica_ns`` integrates the replicas that
+    are up over time, where they come and go.
     """
 
     workload: str
@@ -195,6 +196,7 @@ class ServiceLog:
     start_ups: int = 0
     start_up_ns: int = 0
     from_image: bool = False
+    replica_ns: int | None = None
 
     @property
     def requests(self) -> int:
