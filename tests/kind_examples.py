@@ -307,6 +307,17 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "shares": {"shares": {"near": 0.7, "far": 0.3}},
         "prompt-tokens": {"up_to": {"near": 100}, "beyond": "far"},
         "difficulty": {"of": {"kind": "uniform"}, "up_to": {"near": 0.4}, "beyond": "far"},
+        "cascade": {
+            "of": {"kind": "uniform"},
+            "up_to": {"near": 0.4},
+            "beyond": "far",
+            "verifier": {"time": "20 ms", "energy": "0.5 J"},
+        },
+    },
+    "popularity": {
+        "zipf": {"catalogue": 50, "exponent": 0.8},
+        "repeated": {"samples": 10, "times": 3},
+        "column": {"column": "question"},
     },
     "difficulty": {"beta": {"alpha": 2.0, "beta": 3.0}, "column": {"column": "hardness"}},
     "step time": {

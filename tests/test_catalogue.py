@@ -34,6 +34,7 @@ from sim.results.shape import lacks_of_summary, summary_schema
 from tests.catalogued import leaves, quantity_of, uncatalogued
 from tests.job_batches import a_batch
 from tests.job_worlds import jobs_scenario
+from tests.relay_worlds import EXITS, IMAGE, alone, cascade, memo
 from tests.small import small
 from tests.test_bad_input import coldaisle
 from tests.test_places import regions
@@ -210,6 +211,8 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     row["breaker"] = {"rating": "6 kW", "curve": curve, "reclose": "30 min"}
     limited["policies"] = [{"kind": "power-limits", "domains": {"row": row}}]
     yield sim.run(limited).summary
+    yield sim.run(cascade(cache=memo())).summary
+    yield sim.run(alone(cache=memo(of_route=False), early_exit=EXITS, start_up=IMAGE)).summary
     shared = jobs_scenario()
     bought = {"residual_mix": "500 gCO2e/kWh", "contracts": []}
     shared["site"]["grid"] = {**shared["site"]["grid"], "marginal": "600 gCO2e/kWh", "market": bought}

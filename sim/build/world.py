@@ -16,6 +16,7 @@ from sim.build.jobs import MILLI, logged, memory_mib
 from sim.build.machines import Machine
 from sim.build.places import placed
 from sim.build.power_limits import limited_pools, shared_power
+from sim.build.relays import relay_plans
 from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
 from sim.build.schedulers import scheduler
@@ -83,6 +84,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         steps=step_plans(resolved),
         swings=swings(resolved),
         traces=trace_plans(resolved),
+        relays=relay_plans(resolved, routes, streams),
     )
 
 

@@ -21,7 +21,7 @@ from sim.checks.ledger_size import bin_problems
 from sim.checks.loads import loads_fit, work_fits
 from sim.checks.policies import cap_problems
 from sim.checks.power_limits import shared_power_problems
-from sim.checks.routes import held_to, links, where_written
+from sim.checks.routes import held_to, links, relays, where_written
 from sim.checks.serving import against_catalog, stands_alone
 from sim.checks.slices import instances_alone, shared_by_somebody
 from sim.checks.split import devices_are_made, places_have_room, split_problems
@@ -82,6 +82,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     checks = [
         links(document),
         held_to(resolved),
+        relays(resolved),
         _times_and_names(resolved),
         many_start(resolved),
         bin_problems(resolved),

@@ -26,7 +26,9 @@ from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
 from sim.engine.progress import Spending, SpendingRecorder
+from sim.engine.relay import QueueRelay
 from sim.engine.service import Service, ServicePlan
+from sim.engine.serving.relay import ServingRelay
 from sim.engine.serving.service import Keep, ServingPlan, ServingService
 from sim.engine.split import Split, SplitPlan
 from sim.engine.tally import Tally
@@ -41,6 +43,7 @@ from sim.units import DAY_NS
 from sim.workload.allocations import Allocations
 from sim.workload.power_records import PowerLog
 from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
+from sim.workload.relays import RelayLog, RelayPlan
 from sim.workload.serving_records import ServingLog
 from sim.workload.split_records import SplitRecord
 
@@ -135,6 +138,7 @@ class Outcome:
     rows: tuple[RowsRecord, ...] = ()
     allocations: Allocations | None = None
     power: PowerLog | None = None
+    relays: tuple[RelayLog, ...] = ()
 
 
 def simulate(
@@ -157,6 +161,7 @@ def simulate(
     rows: Sequence[JobsPlan] = (),
     signals: Mapping[str, Mapping[str, Signal]] | None = None,
     power: PowerPlan | None = None,
+    relays: Sequence[RelayPlan] = (),
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -165,7 +170,8 @@ def simulate(
     ``caps`` and ``limits`` change what training jobs may draw while they run. A limit does not know what a serving pool
     draws at an instant (it is told afterwards), so the two do not go together. Without a ``scheduler`` it is first come
     first served. ``others`` is work of other kinds, whose records stand with those of the training jobs. ``rows`` are
-    tables of jobs. ``signals`` are those that a scheduler sees, by pool.
+    tables of jobs. ``signals`` are those that a scheduler sees, by pool. ``relays`` hand requests to services and
+    serving workloads that have none of their own.
 
     Raises ``RunError`` where the work cannot end.
     """
@@ -219,6 +225,7 @@ def simulate(
     staged = [Split(env, cluster, plan, recorder) for plan in split]
     running = [Service(env, cluster, plan) for plan in services]
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
+    passing_on = [_relay(env, plan, running, pools_running) for plan in relays]
     by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
     for cap in caps:
         if tables is not None and cap.pool:
@@ -268,10 +275,22 @@ def simulate(
         rows=tables.records() if tables is not None else (),
         power=shared.log() if shared is not None else None,
         allocations=tables.log.allocations(env.now_ns) if tables is not None else None,
+        relays=tuple(relay.log() for relay in passing_on),
     )
     for service in pools_running:
         service.dismiss()
     return outcome
+
+
+def _relay(
+    env: Clock, plan: RelayPlan, services: Sequence[Service], serving: Sequence[ServingService]
+) -> QueueRelay | ServingRelay:
+    """The relay of a plan, between services of the one kind or of the other."""
+    by_token = {service.name: service for service in serving}
+    if all(name in by_token for name in plan.to):
+        return ServingRelay(plan, [by_token[name] for name in plan.to])
+    queues = {service.name: service for service in services}
+    return QueueRelay(env, plan, [queues[name] for name in plan.to])
 
 
 def _compiled(

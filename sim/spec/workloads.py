@@ -23,7 +23,11 @@ from sim.quantities import (
     SmallRatio,
 )
 from sim.spec.cluster import Wanted
+from sim.spec.early_exit import EarlyExit
 from sim.spec.failures import RecoveryTimes
+from sim.spec.provisioning import StartUpOfService
+from sim.spec.requests import RoutedArrivals
+from sim.spec.result_cache import ResultCache
 from sim.spec.schedules import JobSchedule, LowestPlace
 from sim.spec.times import StampsOfAny, Zone
 from sim.spec.traces import SmoothingChoice, Trace
@@ -259,7 +263,9 @@ class RateLog(Spec):
     unit: RequestRate = Field(description="What one unit of the column is, e.g. '1 request/s'.")
 
 
-Arrivals = Annotated[PoissonArrivals | RateLog | IntervalLog | RequestLog, Field(discriminator="kind")]
+OwnArrivals = PoissonArrivals | RateLog | IntervalLog | RequestLog
+Arrivals = Annotated[OwnArrivals, Field(discriminator="kind")]
+OwnOrRouted = Annotated[OwnArrivals | RoutedArrivals, Field(discriminator="kind")]
 
 
 class ServiceTime(Spec):
@@ -276,6 +282,16 @@ class Batching(Spec):
 
     max_batch: int = Field(default=1, ge=1, le=1_000_000, strict=True)
     max_wait: Duration = Field(default="0 s", validate_default=True)
+
+
+class QueueAutoscale(Spec):
+    """Keeps ``target`` requests, waiting or served, at each replica, of which there are ``replicas`` at most."""
+
+    min: int = Field(ge=0, le=MOST_GPUS, strict=True)
+    initial: int | None = Field(default=None, ge=0, le=MOST_GPUS, strict=True, description="'min', if absent.")
+    target: float = Field(gt=0, le=1e6)
+    interval: PositiveDuration
+    settle: Duration = Field(description="How long fewer must have been wanted before one is taken away.")
 
 
 class Inference(Workload):
@@ -295,7 +311,7 @@ class Inference(Workload):
     sockets_per_replica: int = Field(
         default=0, ge=0, le=MOST_GPUS, strict=True, description="Of hosts, for a service on CPUs."
     )
-    arrivals: Arrivals
+    arrivals: OwnOrRouted
     service_time: ServiceTime
     batching: Batching = Field(default_factory=Batching)
     queue_limit: int | None = Field(
@@ -307,7 +323,23 @@ class Inference(Workload):
     )
     load: Load | None = Field(default=None, description="What a GPU draws; needed where it has GPUs, and only there.")
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
-    start_up: Duration = Field(default="0 s", validate_default=True, description="Loading the model onto a replica.")
+    start_up: StartUpOfService = Field(
+        default="0 s", validate_default=True, description="Loading the model onto a replica, or what that takes."
+    )
+    early_exit: EarlyExit | None = Field(default=None, description="Where easy requests leave the network.")
+    cache: ResultCache | None = Field(default=None, description="A memo of results that is looked into first.")
+    autoscale: QueueAutoscale | None = Field(
+        default=None, description="Replicas that come and go; all stay, if absent."
+    )
+
+    @model_validator(mode="after")
+    def _scales_within(self) -> Inference:
+        rule = self.autoscale
+        if rule is not None:
+            initial = rule.initial if rule.initial is not None else rule.min
+            if not rule.min <= initial <= self.replicas:
+                raise PydanticCustomError("autoscale", "needs min <= initial <= replicas")
+        return self
 
     @model_validator(mode="after")
     def _gpus_or_sockets(self) -> Inference:
@@ -320,7 +352,8 @@ class Inference(Workload):
     @property
     def files(self) -> tuple[tuple[KeyPath, str], ...]:
         """The log of its arrivals, with its path below the workload."""
-        return () if self.arrivals.kind == "poisson" else ((("arrivals", "file"), self.arrivals.file),)
+        file = getattr(self.arrivals, "file", None)
+        return ((("arrivals", "file"), file),) if file is not None else ()
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:

@@ -177,6 +177,9 @@ class ServiceLog:
 
     ``arrival <= start <= done`` for each finished request. ``rejected_ns`` holds the arrivals turned away at a full
     queue, ``open_ns`` the arrivals still waiting or in service when the run ended. ``batches`` counts service starts.
+    ``exits`` counts requests by where they left a network that has early exits; ``start_up_ns`` is what ``start_ups``
+    of replicas took together, by the size of an image or as it was stated. ``replica_ns`` integrates the replicas that
+    are up over time, where they come and go.
     """
 
     workload: str
@@ -189,6 +192,11 @@ class ServiceLog:
     batches: int = 0
     busy_ns: int = 0
     retries: int = 0
+    exits: dict[str, int] = field(default_factory=dict)
+    start_ups: int = 0
+    start_up_ns: int = 0
+    from_image: bool = False
+    replica_ns: int | None = None
 
     @property
     def requests(self) -> int:
