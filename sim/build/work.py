@@ -12,6 +12,7 @@ from sim.build.caps import Capping, serving_caps
 from sim.build.failures import interval_ns, recovery_plan
 from sim.build.gangs import gang_in
 from sim.build.loads import RateUnderCap, can_be_capped, gpu_watts, waiting_w
+from sim.build.passes import batches
 from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
@@ -23,8 +24,9 @@ from sim.engine.training import TrainingPlan
 from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts
+from sim.spec.passes import Roofline
 from sim.spec.serving import Serving
-from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
+from sim.spec.workloads import Backlog, Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
 from sim.workload import arrivals as arrival
 from sim.workload.factors import Exponential, Lognormal
 
@@ -104,6 +106,16 @@ def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams:
     if spec.load is not None and gpu is not None:
         active_w, loaded_w = gpu_watts(spec.load, gpu)
     sockets = spec.sockets_per_replica
+    first_ns = further_ns = 0
+    by_size: tuple[tuple[int, float], ...] = ()
+    factor = None
+    if isinstance(spec.service_time, Roofline):
+        device = gpu if gpu is not None and not sockets else machine.cpu
+        by_size = batches(spec.service_time, spec.batching.max_batch, device)
+        loaded_w = float(gpu.power.loaded.value) if gpu is not None and not sockets else loaded_w
+    else:
+        first_ns, further_ns = int(spec.service_time.first), int(spec.service_time.further)
+        factor = _factor(spec.service_time, streams.named(f"service/{name}"))
     arrivals_ns, open_until_ns = _arrivals(name, spec, parts, streams)
     return ServicePlan(
         name=name,
@@ -112,9 +124,9 @@ def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams:
         gpus_per_replica=machine.slots_of(sockets) if sockets else spec.gpus_per_replica,
         arrivals_ns=arrivals_ns,
         open_until_ns=open_until_ns,
-        first_ns=int(spec.service_time.first),
-        further_ns=int(spec.service_time.further),
-        factor=_factor(spec.service_time, streams.named(f"service/{name}")),
+        first_ns=first_ns,
+        further_ns=further_ns,
+        factor=factor,
         max_batch=spec.batching.max_batch,
         max_wait_ns=int(spec.batching.max_wait),
         queue_limit=spec.queue_limit,
@@ -123,6 +135,7 @@ def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams:
         loaded_w=loaded_w,
         cpu_load=float(spec.cpu_load),
         on_hosts=sockets > 0,
+        by_size=by_size,
     )
 
 
@@ -133,6 +146,8 @@ def _arrivals(name: str, spec: Inference, parts: Parts, streams: Streams) -> tup
     if isinstance(spec.arrivals, PoissonArrivals):
         assert duration_ns is not None  # the cross-check has refused it otherwise
         return arrival.poisson(float(spec.arrivals.rate), duration_ns, rng), duration_ns
+    if isinstance(spec.arrivals, Backlog):
+        return np.zeros(spec.arrivals.requests, dtype=np.int64), 0
     if isinstance(spec.arrivals, RateLog):
         rates = rate_signal(spec.arrivals, parts.start_ns)
         until_ns = duration_ns if duration_ns is not None else rates.last_ns

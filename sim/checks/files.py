@@ -26,7 +26,7 @@ from sim.spec.onsite import needs_sky
 from sim.spec.requests import TraceReplay
 from sim.spec.routes import Route
 from sim.spec.site import Grid, Place
-from sim.spec.workloads import IntervalLog, RateLog, RequestLog
+from sim.spec.workloads import Backlog, IntervalLog, PoissonArrivals, RateLog, RequestLog
 from sim.units import LEAP_YEAR_NS, MAX_NS
 from sim.weather.series import WeatherSeries
 from sim.workload.traces import read_trace
@@ -50,7 +50,7 @@ def file_problems(resolved: Resolved, document: Document, *, activity_files: boo
         for name, route in parts.routes.items():
             check.difficulty(name, route)
         for name, arrivals in parts.arrivals.items():
-            if arrivals.kind != "poisson":
+            if not isinstance(arrivals, (Backlog, PoissonArrivals)):
                 check.arrivals(name, arrivals)
     return check.problems
 

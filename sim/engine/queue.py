@@ -1,9 +1,10 @@
 """Equal replicas that share one queue: a service-time law, a batching law, and a limit on who may wait.
 
 Requests wait first come first served. A free replica takes up to ``max_batch`` of them; if there are fewer, it may wait
-``max_wait`` after the first for more. A batch of b takes (first + (b - 1) x each further) x a random factor of mean 1.
-Its GPUs are ``active`` meanwhile and ``loaded`` in between: a served model draws power at zero load. Requests in a
-batch whose node fails return to the head of the queue. Whoever asks is told when its request is done or turned away.
+``max_wait`` after the first for more. A batch of b takes (first + (b - 1) x each further) x a random factor of mean 1,
+or what is known of its size. Its GPUs are ``active`` meanwhile and ``loaded`` in between: a served model draws power
+at zero load. Requests in a batch whose node fails return to the head of the queue. Whoever asks is told when its
+request is done or turned away.
 Token-level batching of language models is another kind of workload.
 """
 
@@ -58,6 +59,10 @@ class Replicas(Protocol):
     def cpu_load(self) -> float: ...
     @property
     def on_hosts(self) -> bool: ...
+    @property
+    def by_size(self) -> tuple[tuple[int, float], ...]:
+        """ns of a batch of 1, 2, ... requests and W of a GPU meanwhile, up to ``max_batch``; if empty, ``first_ns``,
+        ``further_ns`` and ``active_w`` hold."""
 
 
 class Asked(NamedTuple):
@@ -173,24 +178,25 @@ class Queue:
 
     def _serve(self, replica: int, gang: Gang) -> Generator[simpy.Event, object, None]:
         env, plan, log, answers = self._env, self._plan, self._log, self._answers
-        active = False
+        active_w: float | None = None
         while True:
             if not self._queue:
-                if active:
+                if active_w is not None:
                     gang.set("loaded", plan.loaded_w, 0.0)
-                    active = False
+                    active_w = None
                 yield from self._wait_for_work(replica)
             batch = self._in_service.setdefault(replica, [])
             while self._queue and len(batch) < plan.max_batch:
                 batch.append(self._queue.popleft())
             if len(batch) < plan.max_batch and plan.max_wait_ns:
-                if active:
+                if active_w is not None:
                     gang.set("loaded", plan.loaded_w, 0.0)
-                    active = False
+                    active_w = None
                 yield from self._collect(batch)
-            if not active:
-                gang.set("active", plan.active_w, plan.cpu_load)
-                active = True
+            of_batch_w = plan.by_size[len(batch) - 1][1] if plan.by_size else plan.active_w
+            if active_w != of_batch_w:
+                gang.set("active", of_batch_w, plan.cpu_load)
+                active_w = of_batch_w
             start_ns = env.now_ns
             yield env.wait(self._service_ns(len(batch)))
             log.busy_ns += env.now_ns - start_ns
@@ -227,5 +233,7 @@ class Queue:
                 self._collectors.remove(collector)
 
     def _service_ns(self, size: int) -> int:
+        if self._plan.by_size:
+            return self._plan.by_size[size - 1][0]
         mean_ns = self._plan.first_ns + (size - 1) * self._plan.further_ns
         return mean_ns if self._factor is None else max(1, round(mean_ns * self._factor()))

@@ -21,7 +21,8 @@ class ServicePlan:
     random factor, None where there is none.
 
     The service stays open until ``open_until_ns`` at least: a log of intervals without requests is still time.
-    ``on_hosts``: it works on the CPUs alone, and the GPUs of its slots are idle.
+    ``on_hosts``: it works on the CPUs alone, and the GPUs of its slots are idle. ``by_size``: ns and W of batches of
+    each size, where these do not follow from ``first_ns`` and ``further_ns``.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ServicePlan:
     loaded_w: float
     cpu_load: float
     on_hosts: bool = False
+    by_size: tuple[tuple[int, float], ...] = ()
 
 
 class Service:

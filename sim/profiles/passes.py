@@ -4,7 +4,8 @@ Whatever is no language model served token by token (an encoder, a detector, a c
 with a decoder) is so many passes through one or more networks. A pass takes as long as the slower of arithmetic and
 memory (``profiles.power.roofline_step_s``), or as long as the host takes to launch its kernels, where that is longer:
 launches run ahead of the device, so the two overlap (Fernandez, Kahn, Na, Bisk, Strubell, "The framework tax",
-EMNLP 2023, arXiv:2302.06117). Weights are read once a pass whatever the batch; operations and other bytes are a request's.
+EMNLP 2023, arXiv:2302.06117). Weights are read once a pass whatever the batch; operations and other bytes are a
+request's.
 
 It does not promise how far kernels stay below the roofline: that is stated, as efficiencies.
 """
@@ -19,7 +20,7 @@ from sim.profiles.power import roofline_step_s
 
 @dataclass(frozen=True)
 class Pass:
-    """``times`` passes in sequence; of each, a request's FLOP and B, B of weights that a batch shares, and s of launches."""
+    """``times`` passes in sequence; of each a request's FLOP and B, B of weights that a batch shares, s of launches."""
 
     times: int
     flop: float
@@ -30,7 +31,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Device:
-    """Achieved FLOP/s and B/s of one device, and J of an operation, of a byte and of a second at work beyond waiting."""
+    """Achieved FLOP/s and B/s of one device, and J of an operation, of a byte and of a second at work."""
 
     flop_per_s: float
     byte_per_s: float

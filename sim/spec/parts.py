@@ -21,10 +21,6 @@ from sim.spec.work import Workload
 from sim.spec.workloads import (
     Arrivals,
     Inference,
-    IntervalLog,
-    PoissonArrivals,
-    RateLog,
-    RequestLog,
 )
 from sim.validation import validate
 
@@ -65,7 +61,7 @@ class Parts:
     names: tuple[str, ...] = ()
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
-    arrivals: Mapping[str, PoissonArrivals | RateLog | IntervalLog | RequestLog] = field(default_factory=dict)
+    arrivals: Mapping[str, Arrivals] = field(default_factory=dict)
 
     @classmethod
     def of(cls, scenario: Scenario) -> Parts:
