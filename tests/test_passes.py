@@ -89,8 +89,7 @@ def test_a_socket_decodes_as_fast_as_intel_measured(parameters: float, byte: flo
     """32 tokens on one Xeon 8480+, one sequence. LLaMA 7B in bf16 takes 2.689 s, by which memory is used to 52 %.
 
     The others are predicted from that. Intel Extension for Transformers, docs/release_data.md, September 2023: in fp32
-    and bf16 by PyTorch, in 4 bits (groups of 32: 4.98 bits a weight) by its own runtime, of which the time of a next token is
-    known.
+    and bf16 by PyTorch; in 4 bits (groups of 32: 4.98 bits a weight) by its own runtime, next tokens alone.
     """
     cpu = CATALOG.cpu("intel-xeon-platinum-8480c")
     spec = _roofline(
