@@ -18,7 +18,8 @@ from sim.spec.passes import Roofline
 from tests.small import small
 
 CATALOG = Catalog()
-DEVICE = Device(flop_per_s=1e13, byte_per_s=1e12, joule_per_flop=1e-12, joule_per_byte=1e-10, active_w=50.0)
+DEVICE = Device(byte_per_s=1e12, joule_per_byte=1e-10, active_w=50.0)
+RATE: dict[str, float] = {"flop_per_s": 1e13, "joule_per_flop": 1e-12}
 AMOUNT = st.floats(0.0, 1e12)
 PASSES = st.builds(
     Pass,
@@ -27,6 +28,8 @@ PASSES = st.builds(
     byte=st.floats(0.0, 1e9),
     shared_byte=st.floats(1.0, 1e10),
     launch_s=st.floats(0.0, 0.1),
+    flop_per_s=st.just(1e13),
+    joule_per_flop=st.just(1e-12),
 )
 
 
@@ -42,9 +45,9 @@ def test_a_batch_is_never_slower_than_its_requests_one_by_one(passes: list[Pass]
 
 
 def test_its_limits_are_arithmetic_memory_and_launches() -> None:
-    compute = Pass(times=10, flop=1e13, byte=0.0, shared_byte=1e9, launch_s=0.1)
-    memory = Pass(times=10, flop=1e9, byte=0.0, shared_byte=1e12, launch_s=0.1)
-    launch = Pass(times=10, flop=1e9, byte=0.0, shared_byte=1e9, launch_s=0.1)
+    compute = Pass(times=10, flop=1e13, byte=0.0, shared_byte=1e9, launch_s=0.1, **RATE)
+    memory = Pass(times=10, flop=1e9, byte=0.0, shared_byte=1e12, launch_s=0.1, **RATE)
+    launch = Pass(times=10, flop=1e9, byte=0.0, shared_byte=1e9, launch_s=0.1, **RATE)
     assert [batch_cost([one], 1, DEVICE, host_s=0.0)[0] for one in (compute, memory, launch)] == pytest.approx(
         [10, 10, 1]
     )
@@ -106,10 +109,14 @@ def test_a_socket_decodes_as_fast_as_intel_measured(parameters: float, byte: flo
         ({"load": {"kind": "measured", "active": "300 W"}}, "leave 'load' out"),
         ({"gpus_per_replica": 2}, "one GPU or one socket"),
         ({"batching": {"max_batch": 5000}}, "'max_batch' is at most"),
-        ({"service_time.precision": "fp4"}, "has no power and peak for fp4"),
+        ({"service_time.precision": "fp4"}, "has no peak .and power. for fp4"),
+        ({"service_time.passes.network.precision": "fp6"}, "passes.network.precision: .* for fp6"),
         ({"service_time.passes": {}}, "passes: must not be empty"),
         ({"service_time.passes.network": {"flops": "0 FLOP", "weights": "0 B"}}, "all of its costs are zero"),
-        ({"gpus_per_replica": 0, "sockets_per_replica": 1, "service_time.precision": "bf16"}, "has no peak for bf16"),
+        (
+            {"gpus_per_replica": 0, "sockets_per_replica": 1, "service_time.precision": "bf16"},
+            "has no peak .and power. for bf16",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, Any], says: str) -> None:

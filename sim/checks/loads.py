@@ -68,22 +68,26 @@ def work_fits(path: KeyPath, work: TrainingWork, gpu: GPUProfile) -> Found:
 
 
 def _passes_fit(name: str, service: Inference, resolved: Resolved) -> Found:
-    """The device that passes run on has peaks for their precision."""
-    asked, at = service.service_time, ("workloads", name, "service_time", "precision")
+    """The device that passes run on has peaks for their precisions."""
+    asked, at = service.service_time, ("workloads", name, "service_time")
     label = next(iter(resolved.pools[name].values()), "")
     if not isinstance(asked, Roofline) or label not in resolved.machines:
         return
-    if not service.sockets_per_replica:
-        gpu = resolved.gpus.get(label)
-        if gpu is not None and (asked.precision not in gpu.peak or asked.precision not in gpu.power.energy_per_flop):
-            known = ", ".join(one for one in gpu.peak if one in gpu.power.energy_per_flop)
-            yield at, f"'{gpu.name}' has no power and peak for {asked.precision}  ({known})"
-        return
-    cpu = resolved.machines[label].cpu
-    if cpu.rates is None:
-        yield (*at[:-1], "law"), f"'{cpu.name}' has no 'rates' in its profile: state its service time as measured"
-    elif asked.precision not in cpu.rates.peak:
-        yield at, f"'{cpu.name}' has no peak for {asked.precision}  ({', '.join(cpu.rates.peak)})"
+    gpu, cpu = resolved.gpus.get(label), resolved.machines[label].cpu
+    if service.sockets_per_replica:
+        if cpu.rates is None:
+            yield (*at, "law"), f"'{cpu.name}' has no 'rates' in its profile: state its service time as measured"
+            return
+        device, known = cpu.name, [str(one) for one in cpu.rates.peak]
+    elif gpu is not None:
+        device, known = gpu.name, [str(one) for one in gpu.peak if one in gpu.power.energy_per_flop]
+    else:
+        return  # it has no GPU to run on, which is told elsewhere
+    wanted: dict[KeyPath, str] = {("precision",): asked.precision}
+    wanted |= {("passes", each, "precision"): one.precision for each, one in asked.passes.items() if one.precision}
+    for where, precision in wanted.items():
+        if precision not in known:
+            yield (*at, *where), f"'{device}' has no peak (and power) for {precision}  ({', '.join(known)})"
 
 
 def _load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:

@@ -20,22 +20,23 @@ from sim.profiles.power import roofline_step_s
 
 @dataclass(frozen=True)
 class Pass:
-    """``times`` passes in sequence; of each a request's FLOP and B, B of weights that a batch shares, s of launches."""
+    """``times`` passes in sequence: of each a request's FLOP and B, B of weights that a batch shares, s of launches,
+    and the FLOP/s that are achieved and J of an operation in its precision."""
 
     times: int
     flop: float
     byte: float
     shared_byte: float
     launch_s: float
+    flop_per_s: float
+    joule_per_flop: float = 0.0
 
 
 @dataclass(frozen=True)
 class Device:
-    """Achieved FLOP/s and B/s of one device, and J of an operation, of a byte and of a second at work."""
+    """Achieved B/s of one device, and J of a byte and of a second at work."""
 
-    flop_per_s: float
     byte_per_s: float
-    joule_per_flop: float = 0.0
     joule_per_byte: float = 0.0
     active_w: float = 0.0
 
@@ -50,7 +51,7 @@ def batch_cost(passes: Sequence[Pass], size: int, device: Device, *, host_s: flo
         flop, byte = size * each.flop, each.shared_byte + size * each.byte
         kernels_s = roofline_step_s(
             flop=flop,
-            peak_flop_per_s=device.flop_per_s,
+            peak_flop_per_s=each.flop_per_s,
             byte=byte,
             peak_byte_per_s=device.byte_per_s,
             link_byte=0.0,
@@ -62,6 +63,6 @@ def batch_cost(passes: Sequence[Pass], size: int, device: Device, *, host_s: flo
         )
         total_s += each.times * max(kernels_s, each.launch_s)
         busy_s += each.times * kernels_s
-        of_pass = flop * device.joule_per_flop + byte * device.joule_per_byte + kernels_s * device.active_w
+        of_pass = flop * each.joule_per_flop + byte * device.joule_per_byte + kernels_s * device.active_w
         joules += each.times * of_pass
     return total_s, busy_s, joules

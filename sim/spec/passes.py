@@ -33,6 +33,7 @@ class NetworkPass(Spec):
     traffic: Bytes = Field(default="0 B", validate_default=True, description="Activations and caches of one request.")
     weights: Bytes
     launch: Duration = Field(default="0 s", validate_default=True, description="Host time to launch a pass.")
+    precision: Precision | None = Field(default=None, description="Of its arithmetic; the service's, if absent.")
 
     @model_validator(mode="after")
     def _takes_time(self) -> NetworkPass:
