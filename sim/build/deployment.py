@@ -305,6 +305,7 @@ class Deployment:
             expert_crowded=_number(own.expert_crowded, 1.0),
             attention_efficiency=_some(s.attention_efficiency),
             context_efficiency=_some(s.context_efficiency),
+            context_passes=_number(s.context_passes, 1.0),
             choosy=0.0 if kernels is not None and kernels.tiles == "by-rows" else 1.0,
             link_efficiency=float(s.link_efficiency.value),
             iteration_s=float(s.iteration.value) * SECONDS_PER_NS,

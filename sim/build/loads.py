@@ -44,7 +44,7 @@ def gpu_watts(load: Load, gpu: GPUProfile) -> tuple[float, float]:
         return active_w, float(load.loaded) if load.loaded is not None else min(loaded_w, active_w)
     if load.kind == "nameplate":
         return float(gpu.tdp.value), float(gpu.tdp.value)
-    return _within_limit_w(_asked_w(load, gpu), gpu), loaded_w
+    return within_limit_w(_asked_w(load, gpu), gpu), loaded_w
 
 
 def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
@@ -61,7 +61,7 @@ def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
 def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
     """W that a rate of work asks for at the highest clock; multiprocessors are at work all the time."""
     return gpu_power_w(
-        loaded_w=float(gpu.power.loaded.value) + _active_w(gpu),
+        loaded_w=float(gpu.power.loaded.value) + cores_active_w(gpu),
         flop_per_s=load.compute,
         joule_per_flop=gpu.power.energy_per_flop[load.precision].value,
         byte_per_s=load.memory_traffic,
@@ -69,12 +69,12 @@ def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
     )
 
 
-def _active_w(gpu: GPUProfile) -> float:
+def cores_active_w(gpu: GPUProfile) -> float:
     """W of multiprocessors at work on nothing in particular, where energies of operations do not hold it."""
     return float(gpu.power.active.value) if gpu.power.active is not None else 0.0
 
 
-def _within_limit_w(asked_w: float, gpu: GPUProfile) -> float:
+def within_limit_w(asked_w: float, gpu: GPUProfile) -> float:
     """What the TDP lets a board draw of what is asked: softly where the board's power follows ``kernel_power``, whose
     law that is."""
     tdp_w = float(gpu.tdp.value)
@@ -209,7 +209,7 @@ def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Steps
             flop * gpu.power.energy_per_flop[work.precision].value,
             byte * gpu.power.energy_per_byte.value,
             link_byte * joule_per_link_byte,
-            max(core_s, memory_s) * _active_w(gpu),
+            max(core_s, memory_s) * cores_active_w(gpu),
         ]
     )
     # A stated efficiency that a lower clock still reaches within the TDP was reached there: what the limit holds back
@@ -221,7 +221,7 @@ def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Steps
         clock = max(LOWEST_CLOCK, work.efficiency.compute)
         saved_j = joules[0] * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
     reached = asked_w - saved_j / free_s <= gpu.tdp.value and asked_w > loaded_w
-    held = (_within_limit_w(asked_w, gpu) - loaded_w) / (asked_w - loaded_w) if reached else 1.0
+    held = (within_limit_w(asked_w, gpu) - loaded_w) / (asked_w - loaded_w) if reached else 1.0
     return StepsOfGang(
         steps=work.steps,
         step_s=free_s,

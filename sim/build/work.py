@@ -13,6 +13,7 @@ from sim.build.early_exit import early_exits
 from sim.build.failures import interval_ns, recovery_plan
 from sim.build.gangs import gang_in
 from sim.build.loads import RateUnderCap, can_be_capped, gpu_watts, waiting_w
+from sim.build.passes import batches
 from sim.build.provisioning import of_service
 from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
@@ -26,9 +27,19 @@ from sim.engine.training import TrainingPlan
 from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts
+from sim.spec.passes import Roofline
 from sim.spec.requests import RoutedArrivals
 from sim.spec.serving import Serving
-from sim.spec.workloads import Arrivals, Inference, IntervalLog, PoissonArrivals, QueueAutoscale, RateLog, Training
+from sim.spec.workloads import (
+    Arrivals,
+    Backlog,
+    Inference,
+    IntervalLog,
+    PoissonArrivals,
+    QueueAutoscale,
+    RateLog,
+    Training,
+)
 from sim.workload import arrivals as arrival
 from sim.workload.factors import Exponential, Lognormal
 from sim.workload.requests import RequestSource
@@ -112,7 +123,18 @@ def _service(
     active_w = loaded_w = float(gpu.power.idle.value) if gpu is not None else 0.0
     if spec.load is not None and gpu is not None:
         active_w, loaded_w = gpu_watts(spec.load, gpu)
-    sockets, law = spec.sockets_per_replica, spec.service_time
+    sockets = spec.sockets_per_replica
+    first_ns = further_ns = 0
+    by_size: tuple[tuple[int, float], ...] = ()
+    factor = None
+    if isinstance(spec.service_time, Roofline):
+        device = gpu if gpu is not None and not sockets else machine.cpu
+        by_size = batches(spec.service_time, spec.batching.max_batch, device)
+        loaded_w = float(gpu.power.loaded.value) if gpu is not None and not sockets else loaded_w
+    else:
+        law = spec.service_time
+        first_ns, further_ns = int(law.first), int(law.further)
+        factor = service_factor(law.law, law.cv, streams.named(f"service/{name}"))
     arrivals_ns, open_until_ns = _asked(name, spec, parts, streams, sent)
     return ServicePlan(
         name=name,
@@ -121,9 +143,9 @@ def _service(
         gpus_per_replica=machine.slots_of(sockets) if sockets else spec.gpus_per_replica,
         arrivals_ns=arrivals_ns,
         open_until_ns=open_until_ns,
-        first_ns=int(law.first),
-        further_ns=int(law.further),
-        factor=service_factor(law.law, law.cv, streams.named(f"service/{name}")),
+        first_ns=first_ns,
+        further_ns=further_ns,
+        factor=factor,
         max_batch=spec.batching.max_batch,
         max_wait_ns=int(spec.batching.max_wait),
         queue_limit=spec.queue_limit,
@@ -135,6 +157,7 @@ def _service(
         exits=early_exits(name, spec.early_exit, streams) if spec.early_exit is not None else None,
         scaling=_scaling(spec.autoscale) if spec.autoscale is not None else None,
         relayed=spec.cache is not None or (sent is not None and sent.relayed),
+        by_size=by_size,
     )
 
 
@@ -169,6 +192,8 @@ def arrivals_of(name: str, spec: Arrivals, parts: Parts, streams: Streams) -> tu
     if isinstance(spec, PoissonArrivals):
         assert duration_ns is not None  # the cross-check has refused it otherwise
         return arrival.poisson(float(spec.rate), duration_ns, rng), duration_ns
+    if isinstance(spec, Backlog):
+        return np.zeros(spec.requests, dtype=np.int64), 0
     if isinstance(spec, RateLog):
         rates = rate_signal(spec, parts.start_ns)
         until_ns = duration_ns if duration_ns is not None else rates.last_ns

@@ -27,7 +27,7 @@ from sim.spec.requests import TraceReplay
 from sim.spec.routes import Route
 from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
-from sim.spec.workloads import IntervalLog, RateLog, RequestLog
+from sim.spec.workloads import Backlog, IntervalLog, PoissonArrivals, RateLog, RequestLog
 from sim.units import LEAP_YEAR_NS, MAX_NS
 from sim.weather.series import WeatherSeries
 from sim.workload.traces import Trace, read_trace
@@ -53,7 +53,7 @@ def file_problems(resolved: Resolved, document: Document, *, activity_files: boo
         for name, workload in resolved.serving.items():
             check.keys(name, workload)
         for name, arrivals in parts.arrivals.items():
-            if arrivals.kind != "poisson":
+            if not isinstance(arrivals, (Backlog, PoissonArrivals)):
                 check.arrivals(name, arrivals)
     return check.problems
 

@@ -37,6 +37,7 @@ from sim.quantities import Price
 from sim.spec.battery import Battery, StatedStock
 from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
+from sim.spec.passes import Roofline
 from sim.spec.workloads import Training
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
@@ -365,6 +366,8 @@ def _choices(resolved: Resolved) -> Found:
 
 def _service_laws(resolved: Resolved) -> Found:
     for name, service in resolved.services.items():
+        if isinstance(service.service_time, Roofline):
+            continue
         law, cv = service.service_time.law, service.service_time.cv
         if law == "lognormal" and (cv is None or cv <= 0):
             yield ("workloads", name, "service_time", "cv"), "required above zero for a lognormal law, e.g. 0.8"

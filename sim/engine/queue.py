@@ -1,11 +1,11 @@
 """Equal replicas that share one queue: a service-time law, a batching law, and a limit on who may wait.
 
 Requests wait first come first served. A free replica takes up to ``max_batch`` of them; if there are fewer, it may wait
-``max_wait`` after the first for more. A batch of b takes (first + (b - 1) x each further) x a random factor of mean 1.
-Its GPUs are ``active`` meanwhile and ``loaded`` in between: a served model draws power at zero load. Requests in a
-batch whose node fails return to the head of the queue. Whoever asks is told when its request is done or turned away.
-Where its network has early exits, a batch goes through it in segments and gets smaller on the way. Token-level batching
-of language models is another kind of workload.
+``max_wait`` after the first for more. A batch of b takes (first + (b - 1) x each further) x a random factor of mean 1,
+or what is known of its size. Its GPUs are ``active`` meanwhile and ``loaded`` in between: a served model draws power
+at zero load. Requests in a batch whose node fails return to the head of the queue. Whoever asks is told when its
+request is done or turned away. Where its network has early exits, a batch goes through it in segments and gets smaller
+on the way. Token-level batching of language models is another kind of workload.
 """
 
 from __future__ import annotations
@@ -68,6 +68,10 @@ class Replicas(Protocol):
     def exits(self) -> EarlyExits | None: ...
     @property
     def scaling(self) -> Scaling | None: ...
+    @property
+    def by_size(self) -> tuple[tuple[int, float], ...]:
+        """ns of a batch of 1, 2, ... requests and W of a GPU meanwhile, up to ``max_batch``; if empty, ``first_ns``,
+        ``further_ns`` and ``active_w`` hold."""
 
 
 @dataclass(frozen=True)
@@ -267,12 +271,12 @@ class Queue:
 
     def _serve(self, replica: int, gang: Gang) -> Generator[simpy.Event, object, None]:
         env, plan, log, answers = self._env, self._plan, self._log, self._answers
-        active = False
+        active_w: float | None = None
         while replica in self._wanted:
             if not self._queue:
-                if active:
+                if active_w is not None:
                     gang.set("loaded", plan.loaded_w, 0.0)
-                    active = False
+                    active_w = None
                 yield from self._wait_for_work(replica)
                 if replica not in self._in_service:
                     return  # woken to go
@@ -280,13 +284,14 @@ class Queue:
             while self._queue and len(batch) < plan.max_batch:
                 batch.append(self._queue.popleft())
             if len(batch) < plan.max_batch and plan.max_wait_ns:
-                if active:
+                if active_w is not None:
                     gang.set("loaded", plan.loaded_w, 0.0)
-                    active = False
+                    active_w = None
                 yield from self._collect(batch)
-            if not active:
-                gang.set("active", plan.active_w, plan.cpu_load)
-                active = True
+            of_batch_w = self._whole(len(batch))[1]
+            if active_w != of_batch_w:
+                gang.set("active", of_batch_w, plan.cpu_load)
+                active_w = of_batch_w
             start_ns = env.now_ns
             if plan.exits is None:
                 yield env.wait(self._service_ns(len(batch)))
@@ -309,8 +314,8 @@ class Queue:
         done: list[Asked] = []
         for i, (share, load, name) in enumerate(zip(exits.segments, exits.loads, self._log.exits, strict=True)):
             self._done(done, start_ns)
-            gang.set("active", plan.loaded_w + load * (plan.active_w - plan.loaded_w), plan.cpu_load)
-            whole_ns = plan.first_ns + (len(batch) - 1) * plan.further_ns
+            whole_ns, active_w = self._whole(len(batch))
+            gang.set("active", plan.loaded_w + load * (active_w - plan.loaded_w), plan.cpu_load)
             yield self._env.wait(max(1, round(whole_ns * factor * share)))
             done = [asked for asked in batch if asked.leaves == i]
             batch[:] = [asked for asked in batch if asked.leaves > i]
@@ -351,5 +356,12 @@ class Queue:
                 self._collectors.remove(collector)
 
     def _service_ns(self, size: int) -> int:
-        mean_ns = self._plan.first_ns + (size - 1) * self._plan.further_ns
+        mean_ns, _ = self._whole(size)
         return mean_ns if self._factor is None else max(1, round(mean_ns * self._factor()))
+
+    def _whole(self, size: int) -> tuple[int, float]:
+        """Mean ns of a batch, and W of a GPU meanwhile."""
+        plan = self._plan
+        if plan.by_size:
+            return plan.by_size[size - 1]
+        return plan.first_ns + (size - 1) * plan.further_ns, plan.active_w

@@ -26,6 +26,8 @@ class ServicePlan:
     The service stays open until ``open_until_ns`` at least: a log of intervals without requests is still time.
     ``on_hosts``: it works on the CPUs alone, and the GPUs of its slots are idle. One that is ``relayed`` has no
     arrivals of its own: it is handed its requests, and closed when no more can come.
+    ``by_size``: ns and W of batches of
+    each size, where these do not follow from ``first_ns`` and ``further_ns``.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ServicePlan:
     exits: EarlyExits | None = None
     scaling: Scaling | None = None
     relayed: bool = False
+    by_size: tuple[tuple[int, float], ...] = ()
 
 
 class Service:

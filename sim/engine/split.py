@@ -50,6 +50,7 @@ class PlacePlan:
     on_hosts: bool
     exits: EarlyExits | None = None
     scaling: Scaling | None = None
+    by_size: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -321,7 +321,7 @@ def _slopes(
     a_value = precision.kv_value_bytes * kv_copies(model, layout.tensor) / gpus
     reads = {READ: model.kv_values_per_token_full * a_value, WINDOW_READ: model.kv_values_per_token_windowed * a_value}
     state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
-    moved = reads | {SEQUENCE: state_byte}
+    moved = {place: stack.context_passes * byte for place, byte in reads.items()} | {SEQUENCE: state_byte}
     scores: dict[int, Number] = {PAIR: 0.0, WINDOW_PAIR: 0.0}
     for part in layers.attentions:
         near = np.asarray(part.window) > 0

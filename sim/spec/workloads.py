@@ -25,6 +25,7 @@ from sim.quantities import (
 from sim.spec.cluster import Wanted
 from sim.spec.early_exit import EarlyExit
 from sim.spec.failures import RecoveryTimes
+from sim.spec.passes import MOST_IN_BATCH, Roofline
 from sim.spec.provisioning import StartUpOfService
 from sim.spec.requests import RoutedArrivals
 from sim.spec.result_cache import ResultCache
@@ -263,7 +264,14 @@ class RateLog(Spec):
     unit: RequestRate = Field(description="What one unit of the column is, e.g. '1 request/s'.")
 
 
-OwnArrivals = PoissonArrivals | RateLog | IntervalLog | RequestLog
+class Backlog(Spec):
+    """So many requests, all there from the start: a job whose end is that of the last of them."""
+
+    kind: Literal["backlog"]
+    requests: int = Field(ge=1, le=10_000_000, strict=True)
+
+
+OwnArrivals = Backlog | PoissonArrivals | RateLog | IntervalLog | RequestLog
 Arrivals = Annotated[OwnArrivals, Field(discriminator="kind")]
 OwnOrRouted = Annotated[OwnArrivals | RoutedArrivals, Field(discriminator="kind")]
 
@@ -275,6 +283,10 @@ class ServiceTime(Spec):
     first: PositiveDuration
     further: Duration = Field(default="0 s", validate_default=True)
     cv: SmallRatio | None = Field(default=None, description="Coefficient of variation of the lognormal factor.")
+
+
+ServiceLaw = Annotated[ServiceTime | Roofline, Field(discriminator="law")]
+"""Of a batch: as measured, or from what is computed."""
 
 
 class Batching(Spec):
@@ -312,7 +324,7 @@ class Inference(Workload):
         default=0, ge=0, le=MOST_GPUS, strict=True, description="Of hosts, for a service on CPUs."
     )
     arrivals: OwnOrRouted
-    service_time: ServiceTime
+    service_time: ServiceLaw
     batching: Batching = Field(default_factory=Batching)
     queue_limit: int | None = Field(
         default=None,
@@ -321,7 +333,9 @@ class Inference(Workload):
         strict=True,
         description="Requests that may wait; more are rejected. Unlimited, if absent.",
     )
-    load: Load | None = Field(default=None, description="What a GPU draws; needed where it has GPUs, and only there.")
+    load: Load | None = Field(
+        default=None, description="What a GPU draws; needed where it has GPUs, and follows from a roofline."
+    )
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
     start_up: StartUpOfService = Field(
         default="0 s", validate_default=True, description="Loading the model onto a replica, or what that takes."
@@ -345,8 +359,20 @@ class Inference(Workload):
     def _gpus_or_sockets(self) -> Inference:
         if (self.gpus_per_replica > 0) == (self.sockets_per_replica > 0):
             raise PydanticCustomError("gpus", "needs either 'gpus_per_replica' or 'sockets_per_replica' above zero")
+        if isinstance(self.service_time, Roofline):
+            return self._of_passes()
         if (self.load is None) == (self.gpus_per_replica > 0):
             raise PydanticCustomError("load", "'load' is what its GPUs draw: required with them, and with them alone")
+        return self
+
+    def _of_passes(self) -> Inference:
+        if self.load is not None:
+            raise PydanticCustomError("load", "a roofline says what its GPUs draw: leave 'load' out")
+        if max(self.gpus_per_replica, self.sockets_per_replica) != 1:
+            raise PydanticCustomError("roofline", "a roofline is that of one GPU or one socket: raise 'replicas'")
+        if self.batching.max_batch > MOST_IN_BATCH:
+            message = "of a roofline, 'max_batch' is at most {most}"
+            raise PydanticCustomError("roofline", message, {"most": MOST_IN_BATCH})
         return self
 
     @property
