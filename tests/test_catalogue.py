@@ -146,7 +146,7 @@ def test_a_quantity_stands_once() -> None:
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
     earlier = ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
-    assert (*earlier, "batch", "power_limits") == HAPPENED
+    assert (*earlier, "batch", "power_limits", "methods") == HAPPENED
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sim.accounting.bins import Bins
 from sim.accounting.training import StepPlan
 from sim.build.caps import Capping
+from sim.build.method_uses import MethodsPlan
 from sim.build.places import Moved
 from sim.build.routes import RoutePlan
 from sim.build.traces import TracePlan
@@ -58,7 +59,8 @@ class Built:
     ``caps`` those that training jobs and campaigns follow; ``moved`` are jobs whose data went to another pool before
     they start; ``batches`` are tables of jobs, and ``signals`` what a scheduler may see of the site of each pool, where
     it looks at it; ``others`` is work of the kinds that other packages add; ``steps`` are those of models in training,
-    by job, and ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time.
+    by job, and ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time;
+    ``methods`` are told with what was done.
     """
 
     seed: int
@@ -85,3 +87,4 @@ class Built:
     steps: Mapping[str, StepPlan]
     swings: Mapping[str, ModelOfGang]
     traces: tuple[TracePlan, ...]
+    methods: Mapping[str, MethodsPlan]

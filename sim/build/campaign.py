@@ -48,7 +48,7 @@ def campaign(written: spec.CampaignSpec, around: Around) -> CampaignPlan:
 def _variant(kind: spec.TrialKind, written: spec.CampaignSpec, name: str, pool: str, resolved: Resolved) -> Variant:
     stages = []
     for _, since, gpus, work in kind.sizes:
-        job = written.job(gpus, work)
+        job = written.job(gpus, work, kind.methods)
         forward = FORWARD
         if isinstance(job.work, ModelWork):
             forward = trained_in(job, job.work, pool, resolved).gang.forward_share

@@ -12,6 +12,7 @@ from sim.build.caps import Capping, serving_caps
 from sim.build.failures import interval_ns, recovery_plan
 from sim.build.gangs import gang_in
 from sim.build.loads import RateUnderCap, can_be_capped, gpu_watts, waiting_w
+from sim.build.methods import effect_of
 from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
@@ -20,6 +21,7 @@ from sim.build.serving import kept, serving_plan
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
 from sim.engine.training import TrainingPlan
+from sim.profiles.methods import Effect
 from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts
@@ -103,6 +105,9 @@ def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams:
     active_w = loaded_w = float(gpu.power.idle.value) if gpu is not None else 0.0
     if spec.load is not None and gpu is not None:
         active_w, loaded_w = gpu_watts(spec.load, gpu)
+    effect = effect_of(spec.methods, active_w, resolved.catalog) if spec.methods else Effect()
+    active_w *= effect.power
+    loaded_w = min(loaded_w, active_w) if spec.methods else loaded_w
     sockets = spec.sockets_per_replica
     arrivals_ns, open_until_ns = _arrivals(name, spec, parts, streams)
     return ServicePlan(
@@ -112,8 +117,8 @@ def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams:
         gpus_per_replica=machine.slots_of(sockets) if sockets else spec.gpus_per_replica,
         arrivals_ns=arrivals_ns,
         open_until_ns=open_until_ns,
-        first_ns=int(spec.service_time.first),
-        further_ns=int(spec.service_time.further),
+        first_ns=max(1, round(spec.service_time.first * effect.longer)),
+        further_ns=round(spec.service_time.further * effect.longer),
         factor=_factor(spec.service_time, streams.named(f"service/{name}")),
         max_batch=spec.batching.max_batch,
         max_wait_ns=int(spec.batching.max_wait),

@@ -14,6 +14,7 @@ from sim.build.failures import spares
 from sim.build.gangs import step_plans, swings, trace_plans
 from sim.build.jobs import MILLI, logged, memory_mib
 from sim.build.machines import Machine
+from sim.build.method_uses import method_plans
 from sim.build.places import placed
 from sim.build.power_limits import limited_pools, shared_power
 from sim.build.resolved import Resolved
@@ -81,6 +82,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         steps=step_plans(resolved),
         swings=swings(resolved),
         traces=trace_plans(resolved),
+        methods=method_plans(resolved),
     )
 
 

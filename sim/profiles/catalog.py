@@ -15,6 +15,7 @@ from sim.errors import InputError, Problem
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile, Region
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.methods import MethodProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile
@@ -32,7 +33,8 @@ AnyProfile = Annotated[
     | FuelsProfile
     | GridsProfile
     | FailuresProfile
-    | SlicesProfile,
+    | SlicesProfile
+    | MethodProfile,
     Field(discriminator="kind"),
 ]
 Kind = TypeVar("Kind", bound=Profile)
@@ -173,6 +175,10 @@ class Catalog:
     def slices(self, name: str) -> SlicesProfile:
         """The ways to cut a GPU by name. Raises ``InputError``."""
         return self._of_kind(name, SlicesProfile)
+
+    def method(self, name: str) -> MethodProfile:
+        """What a method was measured to change, by name. Raises ``InputError``."""
+        return self._of_kind(name, MethodProfile)
 
     def fuels(self, name: str) -> FuelsProfile:
         """A set of factors of fuels by name. Raises ``InputError``."""

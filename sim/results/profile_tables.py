@@ -16,6 +16,7 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.methods import MethodProfile
 from sim.profiles.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
 from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile, Source, Sourced
@@ -25,18 +26,20 @@ from sim.results.tables import plain_table
 
 
 def catalog_table(catalog: Catalog) -> RenderableType:
-    """Every profile with the figures one chooses by: machines, models, stacks, electricity, failures, slices."""
+    """Every profile with the figures one chooses by: machines, models, stacks, electricity, failures, slices,
+    methods."""
     machines = plain_table("machine", "power", "size", "embodied kg")
     models = plain_table("model", "parameters", "active", "KV of a token")
     stacks = plain_table("stack", "of", "title")
     electricity = plain_table("electricity", "basis", "of", "title")
     failures = plain_table("failures", "parts", "title")
     slices = plain_table("slices", "kinds", "title")
-    for table in (machines, models, stacks, electricity, failures, slices):
+    methods = plain_table("method", "work x time x power", "title")
+    for table in (machines, models, stacks, electricity, failures, slices, methods):
         table.columns[0].no_wrap = True
     electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
     stacks.columns[2].no_wrap, stacks.columns[2].justify = False, "left"
-    for table in (failures, slices):
+    for table in (failures, slices, methods):
         table.columns[2].no_wrap, table.columns[2].justify = False, "left"
     for name in catalog.paths():
         profile = catalog.read(name)
@@ -55,11 +58,21 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 failures.add_row(name, str(len(profile.components)), profile.title)
             case SlicesProfile():
                 slices.add_row(name, str(len(profile.slices)), profile.title)
+            case MethodProfile():
+                methods.add_row(name, _factors(profile), profile.title)
             case _:
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
-    return Group(machines, models, stacks, electricity, failures, slices)
+    return Group(machines, models, stacks, electricity, failures, slices, methods)
+
+
+def _factors(profile: MethodProfile) -> str:
+    def told(factor: object) -> str:
+        return f"{factor.value:.3g}" if isinstance(factor, Sourced) else "unknown"
+
+    power = f"-{profile.power_saved.value.text}" if profile.power_saved is not None else told(profile.power)
+    return f"{told(profile.work)} x {told(profile.time)} x {power}"
 
 
 def _substances(profile: FuelsProfile) -> str:

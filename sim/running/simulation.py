@@ -18,6 +18,7 @@ from sim.accounting.training import step_metrics
 from sim.accounting.watch import Watched, WatchingRecorder
 from sim.build.built import Built
 from sim.build.caps import policy_log
+from sim.build.method_uses import method_metrics
 from sim.build.routes import moved_tokens, route_metrics, with_network
 from sim.engine import world
 from sim.engine.fleet.logged import PowerStates
@@ -105,6 +106,8 @@ def ended(built: Built) -> Ended:
         activity["placements"] = {move.workload: move.as_dict() for move in built.moved}
     if built.cappings:
         activity["policies"] = policy_log(built.cappings, outcome.end_ns)
+    if built.methods:
+        activity["methods"] = method_metrics(built.methods)
     joules = job_energy.energy.joules(len(job_energy.labels)) if job_energy is not None else None
     rows = batches(built, outcome, joules)
     if rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -13,6 +13,7 @@ from sim.kinds import Choice
 from sim.quantities import Duration, Fraction, PositiveFraction
 from sim.spec.cluster import Wanted
 from sim.spec.factors import FactorLaw
+from sim.spec.methods import MethodChoice, Methods
 from sim.spec.work import Workload
 from sim.spec.workloads import MOST_GPUS, Checkpoint, JobWork, Training
 from sim.validation import Spec
@@ -165,6 +166,7 @@ class TrialKind(Spec):
     gpus: int = Field(ge=1, le=MOST_GPUS, strict=True)
     work: JobWork
     growth: list[Growth] = Field(default_factory=list, max_length=100)
+    methods: Methods
 
     @property
     def sizes(self) -> tuple[tuple[KeyPath, float, int, JobWork], ...]:
@@ -233,7 +235,7 @@ class CampaignSpec(Workload):
             for path, since, gpus, work in kind.sizes:
                 yield ("trials", i, *path), since, gpus, work
 
-    def job(self, gpus: int, work: JobWork) -> Training:
+    def job(self, gpus: int, work: JobWork, methods: Sequence[MethodChoice] = ()) -> Training:
         """A whole training of one size, as a job by itself."""
         return Training(
             kind="training",
@@ -243,4 +245,5 @@ class CampaignSpec(Workload):
             cpu_load=self.cpu_load,
             setup=self.setup,
             checkpoint=self.checkpoint,
+            methods=list(methods),
         )

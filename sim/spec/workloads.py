@@ -24,6 +24,7 @@ from sim.quantities import (
 )
 from sim.spec.cluster import Wanted
 from sim.spec.failures import RecoveryTimes
+from sim.spec.methods import Methods
 from sim.spec.schedules import JobSchedule, LowestPlace
 from sim.spec.times import StampsOfAny, Zone
 from sim.spec.traces import SmoothingChoice, Trace
@@ -184,6 +185,7 @@ class Training(Workload):
     place: LowestPlace | None = Field(default=None, description="Chooses the pool, in place of 'pool'.")
     smoothing: SmoothingChoice | None = Field(default=None, description="What its boards burn to swing less.")
     trace: Trace | None = Field(default=None, description="Keeps its power over time, within steps.")
+    methods: Methods
 
     @model_validator(mode="after")
     def _gpus_or_sockets(self) -> Training:
@@ -308,6 +310,7 @@ class Inference(Workload):
     load: Load | None = Field(default=None, description="What a GPU draws; needed where it has GPUs, and only there.")
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
     start_up: Duration = Field(default="0 s", validate_default=True, description="Loading the model onto a replica.")
+    methods: Methods
 
     @model_validator(mode="after")
     def _gpus_or_sockets(self) -> Inference:

@@ -16,6 +16,7 @@ from typing import Any
 from sim.results.catalogue.accounts import ACCOUNTS
 from sim.results.catalogue.activity import ACTIVITY
 from sim.results.catalogue.batch import BATCH
+from sim.results.catalogue.methods import OF_METHODS
 from sim.results.catalogue.power_limits import POWER_LIMITS
 from sim.results.catalogue.quantity import Quantity, Table
 from sim.results.formats import Grid
@@ -25,10 +26,12 @@ __all__ = ["ACCOUNTS", "ACTIVITY", "QUANTITIES", "TABLES", "Quantity", "Table"]
 SERVICE = "serving.*."
 STEP = "jobs.*.step."
 OF_JOBS = "batch.*."
-TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY, *BATCH, *POWER_LIMITS)
+TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY, *BATCH, *POWER_LIMITS, *OF_METHODS)
 QUANTITIES: tuple[Quantity, ...] = tuple(one for table in TABLES for one in table.quantities)
 
-HAPPENED = tuple(dict.fromkeys(table.path.partition(".")[0] for table in (*ACTIVITY, *BATCH, *POWER_LIMITS)))
+HAPPENED = tuple(
+    dict.fromkeys(table.path.partition(".")[0] for table in (*ACTIVITY, *BATCH, *POWER_LIMITS, *OF_METHODS))
+)
 """Parts of a summary that say what happened in a run, which re-pricing keeps."""
 
 
