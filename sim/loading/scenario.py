@@ -147,12 +147,20 @@ def shipped_scenarios() -> dict[str, Path]:
     return {path.stem: path for path in sorted(shipped_folder("scenarios").glob("*.yaml"))}
 
 
+def published_scenarios() -> dict[str, Path]:
+    """Every scenario that comes with a published record, by name."""
+    return {path.stem: path for path in sorted((shipped_folder("scenarios") / "published").glob("*.yaml"))}
+
+
 def scenario_path(source: str | Path) -> Path:
     """A file as given, or the shipped scenario of that name. Raises ``InputError`` where there is neither."""
     path = Path(source)
     shipped = shipped_scenarios()
     if not _usable(path):
         raise InputError.one(repr(str(source)[:80]), "is no usable path")
+    published = published_scenarios()
+    if not path.exists() and str(source).removeprefix("published/") in published:
+        return published[str(source).removeprefix("published/")]
     if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         if path.suffix == "" and not path.exists():
             raise InputError.one(str(source), "no such file")

@@ -13,6 +13,7 @@ from sim.quantities import Nanoseconds, PositiveDuration
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
 from sim.spec.policies import Policy
+from sim.spec.published import PublishedRecord
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Route
 from sim.spec.serving import Serving
@@ -107,6 +108,10 @@ class Scenario(Spec):
     outputs: Outputs = Field(default_factory=Outputs)
     uncertainty: Uncertainty | None = Field(
         default=None, description="Distributions of numbers in this scenario, for intervals and sensitivities."
+    )
+
+    published: PublishedRecord | None = Field(
+        default=None, description="What a paper reports of this; changes no run, and is held against it by 'reproduce'."
     )
 
     @property
