@@ -172,6 +172,11 @@ class UncertainScenario:
             return _from_ranges(self._loaded.scenario, self._loaded.catalog, problem)
         if law.kind == "calibration":
             return _calibrated(path, self._loaded.scenario, self._loaded.catalog, problem)
+        growth = self._loaded.scenario.growth
+        grown = {number.path: name for name, number in growth.numbers.items()} if growth is not None else {}
+        if path in grown:
+            problem(f"is decided by growth: give growth.numbers.{grown[path]}.now, or its laws, a distribution")
+            return None
         written, unit, centre = self._variants.base(path), law.unit, law.centre
         lost = self._leads_nowhere(path) if written is None else None
         if lost is not None:
