@@ -172,7 +172,8 @@ class ByUse:
 
 @dataclass(frozen=True)
 class AccountingPlan:
-    """Everything the fold needs to price a ledger. ``outside`` is g/J where devices are, by workload and class."""
+    """Everything the fold needs to price a ledger. ``outside`` is g/J where devices are, by workload and class.
+    ``phases`` are workloads by the phase of a project; ``break_even`` where it is asked for."""
 
     convention: Convention
     sites: Mapping[str, SitePlan]
@@ -181,6 +182,8 @@ class AccountingPlan:
     embodied: tuple[EmbodiedItem, ...] = ()
     plants: tuple[PlantItem, ...] = ()
     outside: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    phases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    break_even: bool = False
 
     @property
     def embodied_water_known(self) -> bool:

@@ -35,6 +35,8 @@ def campaign(written: spec.CampaignSpec, around: Around) -> CampaignPlan:
             factors=factor_law(written.size),
             noise=written.selection.noise_of_curves,
             rungs=rule.rungs,
+            failing=float(written.failed.share) if written.failed is not None else 0.0,
+            fails_within=float(written.failed.within) if written.failed is not None else 1.0,
         ),
         rule=rule,
         anew=written.selection.trained_anew,

@@ -19,6 +19,7 @@ from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.loads import loads_fit, work_fits
 from sim.checks.methods import methods_fit
+from sim.checks.phases import phases_whole
 from sim.checks.policies import cap_problems
 from sim.checks.power_limits import shared_power_problems
 from sim.checks.routes import held_to, links, where_written
@@ -64,6 +65,7 @@ def crosscheck(
         _gpu_lifetime(document, catalog),
         _bill(parts, document, catalog),
         _functional_unit(parts),
+        phases_whole(resolved),
         intensities_outside(resolved),
     ]
     if not priced_only:

@@ -31,6 +31,7 @@ from sim.results.jobs import (
 )
 from sim.results.methods import method_grids, method_remarks
 from sim.results.power_limits import power_grids
+from sim.results.project import project_grids
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, SECONDS_PER_NS
@@ -99,6 +100,7 @@ def _run(run: Results) -> str:
         parts.append(f"<p>{escape(str(run.scenario['description']))}</p>")
     parts += [_headline(summary), _carbon(summary), _accounts(summary), _power(run.energy)]
     parts.append("<h2>Who it is for</h2>" + _table(*workload_grid(summary)))
+    parts += [_table(*grid) for grid in project_grids(summary)]
     if summary.get("jobs"):
         parts.append(_jobs(summary))
     if summary.get("batch") or run.cluster_table is not None:

@@ -189,6 +189,17 @@ class EvaluationSpec(Spec):
     last: Fraction = Field(description="After a whole training.")
 
 
+class FailedRuns(Spec):
+    """Trials that come to nothing: code that crashes, trainings that diverge. Each fails, or does not, by itself.
+
+    It does so at a share of its training that is uniform between none and ``within``; what it held until then is spent,
+    and it shows nothing.
+    """
+
+    share: PositiveFraction = Field(description="Of all trials that begin.")
+    within: PositiveFraction = Field(description="Latest share of the training at which one fails, e.g. 5 % or 1.")
+
+
 class GPUBudget(Spec):
     """What ends a campaign, whatever is under way: GPU time held by its trials, evaluations included."""
 
@@ -209,6 +220,7 @@ class CampaignSpec(Workload):
     at_once: int = Field(ge=1, le=MOST_TRIALS, strict=True, description="Trials that may be under way together.")
     budget: GPUBudget | None = Field(default=None, description="No limit, if absent.")
     evaluation: EvaluationSpec | None = Field(default=None, description="None, if absent.")
+    failed: FailedRuns | None = Field(default=None, description="None fails of itself, if absent.")
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a trial works, e.g. 0.1.")
     start_after: Duration = Field(default="0 s", validate_default=True)
     setup: Duration = Field(description="From holding a gang to the first step: whenever a trial gets one.")

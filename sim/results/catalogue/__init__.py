@@ -18,6 +18,7 @@ from sim.results.catalogue.activity import ACTIVITY
 from sim.results.catalogue.batch import BATCH
 from sim.results.catalogue.methods import OF_METHODS
 from sim.results.catalogue.power_limits import POWER_LIMITS
+from sim.results.catalogue.project import PROJECT
 from sim.results.catalogue.quantity import Quantity, Table
 from sim.results.formats import Grid
 
@@ -26,7 +27,7 @@ __all__ = ["ACCOUNTS", "ACTIVITY", "QUANTITIES", "TABLES", "Quantity", "Table"]
 SERVICE = "serving.*."
 STEP = "jobs.*.step."
 OF_JOBS = "batch.*."
-TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY, *BATCH, *POWER_LIMITS, *OF_METHODS)
+TABLES: tuple[Table, ...] = (*ACCOUNTS, *PROJECT, *ACTIVITY, *BATCH, *POWER_LIMITS, *OF_METHODS)
 QUANTITIES: tuple[Quantity, ...] = tuple(one for table in TABLES for one in table.quantities)
 
 HAPPENED = tuple(
