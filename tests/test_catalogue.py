@@ -36,6 +36,7 @@ from tests.job_worlds import jobs_scenario
 from tests.small import small
 from tests.test_bad_input import coldaisle
 from tests.test_places import regions
+from tests.test_project import project, search
 from tests.test_readme import README
 from tests.test_serving_service import SMALL, trace
 from tests.test_throttle_policy import scenario as throttled
@@ -184,6 +185,16 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     cap = {"kind": "power-cap", "target": "tune", "cap": "250 W", "when": when}
     yield sim.run(throttled(small()["site"], {"kind": "throttle", "limit": "4.4 kW"}, cap)).summary
     yield sim.run(failing_world()).summary
+    whole_project = project()
+    whole_project["growth"] = {
+        "since": 2024,
+        "year": 2025,
+        "laws": {"clean": {"kind": "yearly", "rate": -0.1}},
+        "numbers": {"grid": {"path": "site.grid.intensity", "now": "400 gCO2e/kWh", "times": ["clean"]}},
+    }
+    whole_project["workloads"]["tune"]["methods"] = [{"profile": "gptq-3-bit", "power": 1}]
+    yield sim.run(whole_project).summary
+    yield sim.run(search({"kind": "all", "trials": 8}, {"share": 0.5, "within": 0.5})).summary
     yield sim.run("automl-campaign", set={"workloads.search.budget": {"gpu_hours": 40}}).summary
     yield sim.run("federated-fleet", set={"workloads.keyboard.rounds": 5}).summary
     rows = "2025-03-03 00:10:00,x,10\n2025-03-03 00:10:01,1500000,10\n2025-03-03 00:10:02,100,10\n"

@@ -12,9 +12,7 @@ from sim.accounting.project import BreakEven, Taken, break_even, by_phase
 from sim.results.catalogue import grid
 from sim.results.catalogue.project import BREAK_EVENS, PHASES
 from sim.results.formats import Grid
-from sim.units import DAY_NS, G_PER_KG, HOUR_NS, J_PER_KWH
-
-DAYS_PER_YEAR = 365.25
+from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
 
 def project_summary(ledger: Ledger, plan: AccountingPlan, footprint: Footprint) -> dict[str, Any]:
@@ -58,10 +56,9 @@ def _project(phases: Mapping[str, Taken], idle: Taken) -> dict[str, Any]:
 
 def _told(one: BreakEven) -> dict[str, float]:
     return {
-        "use_h": one.central_ns / HOUR_NS,
-        "low_h": one.low_ns / HOUR_NS,
-        "high_h": one.high_ns / HOUR_NS,
-        "years": one.central_ns / DAY_NS / DAYS_PER_YEAR,
+        "use_s": one.central_ns * SECONDS_PER_NS,
+        "use_low_s": one.low_ns * SECONDS_PER_NS,
+        "use_high_s": one.high_ns * SECONDS_PER_NS,
         "of_lifetime": one.of_lifetime,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.results.catalogue.quantity import At, Quantity, Table, table
-from sim.results.formats import percent, ratio
+from sim.results.formats import hours, percent
 
 PHASES, BREAK_EVENS = "phase", "operation equals making"
 """Their tables, by the head of the first column."""
@@ -18,18 +18,16 @@ OF_A_PHASE = (
 )
 OF_USE = (
     Quantity(
-        "use_h",
-        "hours until operation has emitted what making did",
-        "h",
+        "use_s",
+        "use until operation has emitted what making did",
+        "s",
         always=True,
-        columns=(At(BREAK_EVENS, "after hours"),),
+        columns=(At(BREAK_EVENS, "after a use of"),),
+        form=hours,
         meaning="(time held x carbon of making a device, over all devices) / operational carbon; no lifetime is in it",
     ),
-    Quantity("low_h", "the same at the low end of what making took", "h", always=True),
-    Quantity("high_h", "the same at the high end", "h", always=True),
-    Quantity(
-        "years", "the same without a pause", "years", always=True, columns=(At(BREAK_EVENS, "years"),), form=ratio
-    ),
+    Quantity("use_low_s", "the same at the low end of what making took", "s", always=True),
+    Quantity("use_high_s", "the same at the high end of what making took", "s", always=True),
     Quantity(
         "of_lifetime", "share of the lifetime", always=True, columns=(At(BREAK_EVENS, "of lifetime"),), form=percent
     ),
