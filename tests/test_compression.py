@@ -17,8 +17,14 @@ from sim.profiles.model import shape
 from sim.training.flops import forward_flop
 from tests.training_worlds import training_world
 
-LLAMA = Catalog().model("llama-3.1-8b").architecture
-assert isinstance(LLAMA, Transformer)
+
+def llama() -> Transformer:
+    architecture = Catalog().model("llama-3.1-8b").architecture
+    assert isinstance(architecture, Transformer)
+    return architecture
+
+
+LLAMA = llama()
 
 
 def test_pruned_layers_go_with_their_weights_and_operations() -> None:

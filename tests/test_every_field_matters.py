@@ -368,7 +368,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
         "within": ("failing trials", {f"{JOB}.failed.within": 0.1}, "campaigns.llama.by_outcome_gpu_hours"),
     },
     compression.Pruning: {
-        "layers": ("model", {f"{WORK}.pruning": {"layers": 64}}, f"{STEP}.step_s"),
+        "layers": ("model", {f"{WORK}.pruning": {"layers": 40}}, f"{STEP}.step_s"),
         "networks": ("model", {f"{WORK}.pruning": {"networks": 0.5}}, f"{STEP}.step_s"),
         "heads": ("model", {f"{WORK}.pruning": {"heads": 0.5}}, f"{STEP}.step_s"),
     },

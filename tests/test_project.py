@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import sim
 from sim.rng import Streams
-from sim.workload.laws import Same
+from sim.workload.laws import Law, LogUniform
 from sim.workload.trials import Trials
 from tests.small import small
 
@@ -104,6 +104,9 @@ def test_break_even_asks_for_no_rule_of_amortisation() -> None:
 # Trials that fail
 
 
+SAME: Law = LogUniform(0.5, 2.0)
+
+
 def search(selection: dict[str, Any], failed: dict[str, Any] | None) -> dict[str, Any]:
     data = small()
     del data["duration"]
@@ -145,7 +148,7 @@ def test_failed_trials_are_told_and_end_no_campaign(rule: dict[str, Any]) -> Non
 def test_failures_follow_their_law_and_change_nobody_else() -> None:
     """30 % of 8,000 trials (three standard deviations are 1.5 points), uniform up to half of their training."""
     fails = [
-        Trials(Streams(seed).named("campaign/search"), (1.0,), Same(), 0.5, (1.0,), 0.3, 0.5)[i]
+        Trials(Streams(seed).named("campaign/search"), (1.0,), SAME, 0.5, (1.0,), 0.3, 0.5)[i]
         for seed in range(4)
         for i in range(2000)
     ]
@@ -153,7 +156,7 @@ def test_failures_follow_their_law_and_change_nobody_else() -> None:
     assert len(at) / 8000 == pytest.approx(0.3, abs=0.0154)
     assert sum(at) / len(at) == pytest.approx(0.25, abs=3 * 0.5 / math.sqrt(12 * len(at)))
     assert 0.0 < min(at) < max(at) <= 0.5
-    plain = Trials(Streams(0).named("campaign/search"), (1.0,), Same(), 0.5, (1.0,))
+    plain = Trials(Streams(0).named("campaign/search"), (1.0,), SAME, 0.5, (1.0,))
     assert [replace(trial, fails_at=None) for trial in fails[:50]] == [plain[i] for i in range(50)]
 
 
