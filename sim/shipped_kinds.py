@@ -126,6 +126,7 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.serving:Serving": "sim.build.work:serving",
         "sim.spec.campaign:CampaignSpec": "sim.build.campaign:campaign",
         "sim.spec.federated:FederatedSpec": "sim.build.federated:federated",
+        "sim.spec.split:SplitSpec": "sim.build.split:split",
         "sim.spec.jobs:Jobs": "sim.build.jobs:jobs",
     },
     "speed-up": {

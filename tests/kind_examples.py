@@ -227,6 +227,37 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "cpu_load": 0.1,
             "engine": "reference",
         },
+        "split": {
+            "arrivals": {"kind": "poisson", "rate": "5 request/s"},
+            "devices": {
+                "phone": {
+                    "count": 10,
+                    "network": "wifi",
+                    "working": "4 W",
+                    "transferring": "2 W",
+                    "waiting": "1 W",
+                    "compute": "0.1 TFLOP/s",
+                }
+            },
+            "networks": {
+                "wifi": {"energy": "0.03 kWh/GB", "download": "5 MB/s", "upload": "1 MB/s", "latency": "5 ms"}
+            },
+            "places": {
+                "edge": {
+                    "replicas": 1,
+                    "gpus_per_replica": 1,
+                    "law": "exponential",
+                    "load": {"kind": "measured", "active": "200 W"},
+                    "cpu_load": 0.1,
+                }
+            },
+            "input": "150 kB",
+            "stages": {
+                "head": {"at": "device", "work": "1 GFLOP", "output": "20 kB", "leaves": 0.2},
+                "tail": {"at": "edge", "time": {"edge": "20 ms"}},
+            },
+            "reply": "1 kB",
+        },
         "federated": {
             "server": {"slots": 1, "cpu_load": 0.2, "per_round": "2 s", "per_update": "10 ms"},
             "devices": {

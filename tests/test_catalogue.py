@@ -147,7 +147,7 @@ def test_a_quantity_stands_once() -> None:
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
     earlier = ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
-    assert (*earlier, "batch", "power_limits", "methods") == HAPPENED
+    assert (*earlier, "batch", "power_limits", "split", "methods") == HAPPENED
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
@@ -197,6 +197,8 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     yield sim.run(search({"kind": "all", "trials": 8}, {"share": 0.5, "within": 0.5})).summary
     yield sim.run("automl-campaign", set={"workloads.search.budget": {"gpu_hours": 40}}).summary
     yield sim.run("federated-fleet", set={"workloads.keyboard.rounds": 5}).summary
+    edge = {"workloads.detector.places.edge.queue_limit": 0, "duration": "20 s"}
+    yield sim.run("split-detector", set=edge).summary
     rows = "2025-03-03 00:10:00,x,10\n2025-03-03 00:10:01,1500000,10\n2025-03-03 00:10:02,100,10\n"
     asked = trace(tmp_path, rows, on_bad_rows="skip")
     asked["workloads"]["chat"] |= {"slo": {"ttft": "1 s"}, "batching": {**SMALL["workloads"]["chat"]["batching"]}}

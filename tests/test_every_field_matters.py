@@ -17,7 +17,7 @@ import sim
 from sim import kinds
 from sim.profiles import failures as parts
 from sim.results.results import Results
-from sim.spec import campaign, compression, factors, failures, federated, traces, training
+from sim.spec import campaign, compression, factors, failures, federated, networks, traces, training
 from sim.spec import fabric as fabrics
 from sim.spec.workloads import Checkpoint, Training
 from sim.validation import Spec
@@ -428,6 +428,11 @@ FELT: dict[type[Spec], dict[str, Change]] = {
     federated.DeviceKind: {
         "share": ("fleet", {f"{JOB}.devices.home.share": 0.5, f"{JOB}.devices.away.share": 0.5}, "federated.llama"),
         "network": ("fleet", {f"{JOB}.devices.home.network": "mobile"}, "federated.llama.network_kwh"),
+        "profile": (
+            "fleet",
+            {f"{JOB}.devices.home.profile": "jetson-nano", f"{JOB}.devices.home.training": None},
+            "federated.llama.devices_kwh",
+        ),
         "training": ("fleet", {f"{JOB}.devices.home.training": "8 W"}, "federated.llama.devices_kwh"),
         "idle": ("fleet", {f"{JOB}.devices.home.idle": "2 W"}, "federated.llama.devices_kwh"),
         "samples_per_second": (
@@ -436,7 +441,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
             "federated.llama.makespan_s",
         ),
     },
-    federated.AccessNetwork: {
+    networks.AccessNetwork: {
         "energy": ("fleet", {f"{JOB}.networks.wifi.energy": "0.06 kWh/GB"}, "federated.llama.network_kwh"),
         "download": ("fleet", {f"{JOB}.networks.wifi.download": "1 MB/s"}, "federated.llama.makespan_s"),
         "upload": ("fleet", {f"{JOB}.networks.wifi.upload": "0.3 MB/s"}, "federated.llama.makespan_s"),

@@ -334,7 +334,7 @@ def second_lives_take_a_share(spec: Any) -> None:
 def work_is_paid_for(spec: Any) -> None:
     """Run by itself it draws energy, which with that of idle machines makes up the whole; and the same again."""
     data = small() | {"duration": "10 min", "workloads": {"mine": spec.model_dump(mode="json", exclude_none=True)}}
-    if spec.kind == "federated":
+    if spec.kind in ("federated", "split"):
         outside = dict.fromkeys(spec.devices, "430 gCO2e/kWh")
         data["accounting"] = data["accounting"] | {"outside": {"mine": outside}}
     first, again = sim.run(data).summary, sim.run(data).summary
@@ -342,7 +342,9 @@ def work_is_paid_for(spec: Any) -> None:
     energy = first["energy_kwh"]
     assert energy["by_workload"]["mine"] > 0.0
     assert math.isclose(sum(energy["by_workload"].values()), energy["it"], rel_tol=1e-12)
-    assert any("mine" in first.get(part, {}) for part in ("jobs", "serving", "campaigns", "federated", "batch"))
+    assert any(
+        "mine" in first.get(part, {}) for part in ("jobs", "serving", "campaigns", "federated", "split", "batch")
+    )
     assert all(wanted.gpus >= 1 for wanted in spec.wanted)
 
 

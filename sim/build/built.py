@@ -29,6 +29,7 @@ from sim.engine.fleet.power.plan import PowerPlan
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
+from sim.engine.split import SplitPlan
 from sim.engine.training import TrainingPlan
 from sim.engine.work import WorkPlan
 from sim.engine.world import Pool
@@ -82,6 +83,7 @@ class Built:
     others: tuple[WorkPlan, ...]
     campaigns: tuple[CampaignPlan, ...]
     federated: tuple[FederatedPlan, ...]
+    split: tuple[SplitPlan, ...]
     batches: tuple[JobsPlan, ...]
     signals: Mapping[str, Mapping[str, Signal]]
     steps: Mapping[str, StepPlan]

@@ -26,7 +26,7 @@ from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts
 from sim.spec.serving import Serving
-from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
+from sim.spec.workloads import Arrivals, Inference, IntervalLog, PoissonArrivals, RateLog, Training
 from sim.workload import arrivals as arrival
 from sim.workload.factors import Exponential, Lognormal
 
@@ -108,8 +108,8 @@ def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams:
     effect = effect_of(spec.methods, active_w, resolved.catalog) if spec.methods else Effect()
     active_w *= effect.power
     loaded_w = min(loaded_w, active_w) if spec.methods else loaded_w
-    sockets = spec.sockets_per_replica
-    arrivals_ns, open_until_ns = _arrivals(name, spec, parts, streams)
+    sockets, law = spec.sockets_per_replica, spec.service_time
+    arrivals_ns, open_until_ns = arrivals_of(name, spec.arrivals, parts, streams)
     return ServicePlan(
         name=name,
         pool=pool,
@@ -117,9 +117,9 @@ def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams:
         gpus_per_replica=machine.slots_of(sockets) if sockets else spec.gpus_per_replica,
         arrivals_ns=arrivals_ns,
         open_until_ns=open_until_ns,
-        first_ns=max(1, round(spec.service_time.first * effect.longer)),
-        further_ns=round(spec.service_time.further * effect.longer),
-        factor=_factor(spec.service_time, streams.named(f"service/{name}")),
+        first_ns=max(1, round(law.first * effect.longer)),
+        further_ns=round(law.further * effect.longer),
+        factor=service_factor(law.law, law.cv, streams.named(f"service/{name}")),
         max_batch=spec.batching.max_batch,
         max_wait_ns=int(spec.batching.max_wait),
         queue_limit=spec.queue_limit,
@@ -131,33 +131,33 @@ def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams:
     )
 
 
-def _arrivals(name: str, spec: Inference, parts: Parts, streams: Streams) -> tuple[Ints, int]:
+def arrivals_of(name: str, spec: Arrivals, parts: Parts, streams: Streams) -> tuple[Ints, int]:
     """Arrivals within the run, and the time until which more may come: the end of the run, or else of the log."""
     rng = streams(f"arrivals/{name}")
     duration_ns = parts.duration_ns
-    if isinstance(spec.arrivals, PoissonArrivals):
+    if isinstance(spec, PoissonArrivals):
         assert duration_ns is not None  # the cross-check has refused it otherwise
-        return arrival.poisson(float(spec.arrivals.rate), duration_ns, rng), duration_ns
-    if isinstance(spec.arrivals, RateLog):
-        rates = rate_signal(spec.arrivals, parts.start_ns)
+        return arrival.poisson(float(spec.rate), duration_ns, rng), duration_ns
+    if isinstance(spec, RateLog):
+        rates = rate_signal(spec, parts.start_ns)
         until_ns = duration_ns if duration_ns is not None else rates.last_ns
         return arrival.poisson_by_rate(rates, until_ns, rng), until_ns
-    if isinstance(spec.arrivals, IntervalLog):
-        log = interval_counts(spec.arrivals, parts.start_ns)
+    if isinstance(spec, IntervalLog):
+        log = interval_counts(spec, parts.start_ns)
         times = (
             arrival.spread_evenly(log.edges_ns, log.counts)
-            if spec.arrivals.within == "even"
+            if spec.within == "even"
             else arrival.spread_at_random(log.edges_ns, log.counts, rng)
         )
         until_ns = duration_ns if duration_ns is not None else int(log.edges_ns[-1])
     else:
-        times = request_times(spec.arrivals, parts.start_ns)
+        times = request_times(spec, parts.start_ns)
         until_ns = duration_ns if duration_ns is not None else int(times[-1]) + 1
     return times[(times >= 0) & (times < until_ns)], until_ns
 
 
-def _factor(spec: ServiceTime, stream: Stream) -> Exponential | Lognormal | None:
+def service_factor(law: str, cv: float | None, stream: Stream) -> Exponential | Lognormal | None:
     """Draws of mean 1, or None for a constant service time."""
-    if spec.law == "constant":
+    if law == "constant":
         return None
-    return Exponential(stream) if spec.law == "exponential" else Lognormal(float(spec.cv or 0.0), stream)
+    return Exponential(stream) if law == "exponential" else Lognormal(float(cv or 0.0), stream)

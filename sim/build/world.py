@@ -77,6 +77,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         others=tuple(built[name] for name in resolved.others),
         campaigns=tuple(built[name] for name in resolved.campaigns),
         federated=tuple(built[name] for name in resolved.federated),
+        split=tuple(built[name] for name in resolved.split),
         batches=tuple(built[name] for name in resolved.batches),
         signals=_looked_at(resolved, seen.signals),
         steps=step_plans(resolved),

@@ -31,10 +31,10 @@ def loads_fit(resolved: Resolved) -> Found:
         elif name in resolved.services:
             load = resolved.services[name].load
             if load is not None:
-                yield from _load_fits((*path, "load"), load, gpu)
+                yield from load_fits((*path, "load"), load, gpu)
         elif name in resolved.batches:
             for at, load in _loads_of_jobs(resolved.batches[name].load):
-                yield from _load_fits((*path, "load", *at), load, gpu)
+                yield from load_fits((*path, "load", *at), load, gpu)
 
 
 def _loads_of_jobs(load: JobLoad | None) -> Iterator[tuple[KeyPath, Load]]:
@@ -51,7 +51,7 @@ def _loads_of_jobs(load: JobLoad | None) -> Iterator[tuple[KeyPath, Load]]:
 
 def work_fits(path: KeyPath, work: TrainingWork, gpu: GPUProfile) -> Found:
     if work.kind == "gpu-hours":
-        yield from _load_fits((*path, "load"), work.load, gpu)
+        yield from load_fits((*path, "load"), work.load, gpu)
         return
     if work.kind == "model" or work.kind == "socket-hours":
         return  # see models_fit; of sockets nothing is asked that a GPU could lack
@@ -63,7 +63,8 @@ def work_fits(path: KeyPath, work: TrainingWork, gpu: GPUProfile) -> Found:
         yield (*path, "link_traffic"), f"'{gpu.name}' has no energy per byte of its link in its profile"
 
 
-def _load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
+def load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
+    """A load that is stated against what a GPU can do and draw."""
     if load.kind == "throughput":
         if load.precision not in gpu.power.energy_per_flop or load.precision not in gpu.peak:
             known = ", ".join(name for name in gpu.peak if name in gpu.power.energy_per_flop)

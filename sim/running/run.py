@@ -274,7 +274,8 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
     if wanted.per == "output-token":
         done = activity["serving"][wanted.of]["output_tokens"]
     elif wanted.per in ("request", "image"):
-        done = activity["serving"][wanted.of]["completed"] * (wanted.images_per_request or 1.0)
+        served = {**activity["serving"], **activity.get("split", {})}
+        done = served[wanted.of]["completed"] * (wanted.images_per_request or 1.0)
     elif wanted.per == "user-hour":
         done = (wanted.users or 0.0) * ledger.end_ns / HOUR_NS
     elif wanted.per == "trained-token":
@@ -306,8 +307,9 @@ def _requests(scenario: Scenario, last: Ended) -> RequestTables | None:
     sample = wanted.sample if isinstance(wanted, Sample) else None
     queues = None
     outcome = last.outcome
-    if outcome.services or not outcome.serving:
-        queues = request_table(outcome.services, sample, Streams(scenario.seed)("outputs/requests"))
+    if outcome.services or outcome.split or not outcome.serving:
+        logs = [*outcome.services, *(record.requests() for record in outcome.split)]
+        queues = request_table(logs, sample, Streams(scenario.seed)("outputs/requests"))
     return request_tables(outcome.serving, last.energies, queues)
 
 

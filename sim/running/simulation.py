@@ -14,6 +14,7 @@ from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
 from sim.accounting.power_limits import power_metrics
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
+from sim.accounting.split import split_metrics
 from sim.accounting.training import step_metrics
 from sim.accounting.watch import Watched, WatchingRecorder
 from sim.build.built import Built
@@ -82,6 +83,7 @@ def ended(built: Built) -> Ended:
         others=built.others,
         campaigns=built.campaigns,
         federated=built.federated,
+        split=built.split,
         rows=built.batches,
         signals=built.signals,
     )
@@ -127,6 +129,8 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
         activity["campaigns"] = {record.workload: campaign_metrics(record) for record in outcome.campaigns}
     if outcome.federated:
         activity["federated"] = {record.workload: federated_metrics(record, ledger) for record in outcome.federated}
+    if outcome.split:
+        activity["split"] = {record.workload: split_metrics(record, ledger) for record in outcome.split}
     if outcome.power is not None:
         activity["power_limits"] = power_metrics(outcome.power)
     if outcome.throttling:

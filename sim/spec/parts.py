@@ -17,6 +17,7 @@ from sim.spec.policies import Policy
 from sim.spec.routes import Route
 from sim.spec.scenario import Instant, Outputs, Scenario
 from sim.spec.site import Grid, Place
+from sim.spec.split import SplitSpec
 from sim.spec.work import Workload
 from sim.spec.workloads import (
     Arrivals,
@@ -90,7 +91,7 @@ class Parts:
             names=tuple(workloads),
             workloads=workloads,
             routes=scenario.routes,
-            arrivals={name: w.arrivals for name, w in workloads.items() if isinstance(w, Inference)},
+            arrivals={name: w.arrivals for name, w in workloads.items() if isinstance(w, Inference | SplitSpec)},
         )
 
     def of_run(self) -> Parts:
@@ -124,7 +125,7 @@ class Parts:
 
         names = tuple(document.mapping("workloads"))
         workloads = {name: part(Workload, "workloads", name) for name in names}
-        queues = [name for name in names if document.at("workloads", name, "kind") == "inference"]
+        queues = [name for name in names if document.at("workloads", name, "kind") in ("inference", "split")]
         arrivals = {name: part(Arrivals, "workloads", name, "arrivals") for name in queues}
         start, end = part(Instant, "start"), part(Instant, "end")
         duration = part(PositiveDuration, "duration")
