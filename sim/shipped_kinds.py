@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SHIPPED: Mapping[str, Mapping[str, str]] = {
+    "growth": {
+        "sim.spec.growth:YearlyGrowth": "sim.build.growth:yearly",
+        "sim.spec.growth:DoublingGrowth": "sim.build.growth:doubles",
+        "sim.spec.growth:ReachedGrowth": "sim.build.growth:reaches",
+        "sim.spec.growth:SaturatingGrowth": "sim.build.growth:saturates",
+        "sim.spec.growth:TableGrowth": "sim.build.growth:table",
+    },
     "facility": {
         "sim.spec.facility:FixedPUE": "sim.build.facility:fixed_pue",
         "sim.spec.facility:PlantSpec": "sim.build.facility:plant",

@@ -95,6 +95,13 @@ ONE_GPU_HOUR = {
 }
 
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
+    "growth": {
+        "yearly": {"rate": -0.036},
+        "doubles": {"every": 3},
+        "reaches": {"times": 24.4, "by": 2030},
+        "saturates": {"share": 0.1, "doubling": 2},
+        "table": {"values": {2020: 475, 2024: 445, 2027: 400}},
+    },
     "facility": {"fixed-pue": {"pue": 1.2}, "plant": plant_spec("adiabatic")},
     "cooling": {spec["kind"]: spec for spec in COOLING.values()},
     "grid intensity": {

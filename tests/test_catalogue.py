@@ -38,6 +38,7 @@ from tests.relay_worlds import EXITS, IMAGE, alone, cascade, memo
 from tests.small import small
 from tests.test_bad_input import coldaisle
 from tests.test_places import regions
+from tests.test_project import project, search
 from tests.test_readme import README
 from tests.test_serving_service import SMALL, trace
 from tests.test_throttle_policy import scenario as throttled
@@ -148,7 +149,7 @@ def test_a_quantity_stands_once() -> None:
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
     earlier = ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
-    assert (*earlier, "batch", "power_limits", "split") == HAPPENED
+    assert (*earlier, "batch", "power_limits", "split", "methods") == HAPPENED
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
@@ -191,6 +192,16 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     cap = {"kind": "power-cap", "target": "tune", "cap": "250 W", "when": when}
     yield sim.run(throttled(small()["site"], {"kind": "throttle", "limit": "4.4 kW"}, cap)).summary
     yield sim.run(failing_world()).summary
+    whole_project = project()
+    whole_project["growth"] = {
+        "since": 2024,
+        "year": 2025,
+        "laws": {"clean": {"kind": "yearly", "rate": -0.1}},
+        "numbers": {"grid": {"path": "site.grid.intensity", "now": "400 gCO2e/kWh", "times": ["clean"]}},
+    }
+    whole_project["workloads"]["tune"]["methods"] = [{"profile": "gptq-3-bit", "power": 1}]
+    yield sim.run(whole_project).summary
+    yield sim.run(search({"kind": "all", "trials": 8}, {"share": 0.5, "within": 0.5})).summary
     yield sim.run("automl-campaign", set={"workloads.search.budget": {"gpu_hours": 40}}).summary
     yield sim.run("federated-fleet", set={"workloads.keyboard.rounds": 5}).summary
     edge = {"workloads.detector.places.edge.queue_limit": 0, "duration": "20 s"}

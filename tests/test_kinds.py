@@ -680,7 +680,17 @@ def units_draw_their_fleet_s_mean(spec: Any) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(again, made.drawn(8, np.random.default_rng(7), 3), strict=True))
 
 
+def growth_is_one_where_it_begins(spec: Any) -> None:
+    """And stays above zero and finite in every year that it tells of."""
+    law = kinds.builder(spec)(spec)
+    first, last = spec.years
+    assert law.level(2024.0, 2024.0) == pytest.approx(1.0)
+    for year in np.linspace(max(first, 2000.0), min(last, 2050.0), 7).tolist():
+        assert 0.0 < law.level(2024.0, year) < math.inf
+
+
 LAWS: dict[str, Callable[[Any], None]] = {
+    "growth": growth_is_one_where_it_begins,
     "facility": facility_only_adds,
     "cooling": cooling_takes_the_heat_out,
     "grid intensity": partial(sources_give_signals, "intensity"),

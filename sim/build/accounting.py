@@ -70,6 +70,8 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
             for name, kinds in scenario.accounting.outside.items()
             for kind, intensity in kinds.items()
         },
+        phases={phase: tuple(names) for phase, names in scenario.accounting.phases.items()},
+        break_even=scenario.accounting.break_even,
     )
     convention = scenario.accounting.convention
     if isinstance(convention, ProfileConvention):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sim.accounting.bins import Bins
 from sim.accounting.training import StepPlan
 from sim.build.caps import Capping
+from sim.build.method_uses import MethodsPlan
 from sim.build.places import Moved
 from sim.build.routes import RoutePlan
 from sim.build.traces import TracePlan
@@ -62,6 +63,7 @@ class Built:
     it looks at it; ``others`` is work of the kinds that other packages add; ``steps`` are those of models in training,
     by job, and ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time;
     ``relays`` hand requests from memos and from one place to the next.
+    ``methods`` are told with what was done.
     """
 
     seed: int
@@ -89,4 +91,5 @@ class Built:
     steps: Mapping[str, StepPlan]
     swings: Mapping[str, ModelOfGang]
     traces: tuple[TracePlan, ...]
+    methods: Mapping[str, MethodsPlan]
     relays: tuple[RelayPlan, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from sim.profiles.capped import Board, job_under_cap
 from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, saved_w, voltage
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
 from sim.profiles.kernel_power import drawn_w
+from sim.profiles.methods import Effect
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
 from sim.spec.workloads import GPUHours, Load, Steps, ThroughputLoad, Training, TrainingWork
 from sim.training.power import polling_w
@@ -231,6 +232,28 @@ def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Steps
         loaded_w=loaded_w,
         tdp_w=float(gpu.tdp.value),
         curve=curve,
+    )
+
+
+def changed(work: Hours | StepsOfGang, effect: Effect) -> Hours | StepsOfGang:
+    """The work of a gang under methods: longer or shorter by theirs, at their share of the mean power at work.
+
+    Of steps the power beyond loaded follows, each part in proportion; GPUs that wait loaded draw what they drew.
+    """
+    if isinstance(work, Hours):
+        active_w = work.active_w * effect.power
+        return replace(
+            work, work_ns=work.work_ns * effect.longer, active_w=active_w, loaded_w=min(work.loaded_w, active_w)
+        )
+    free_j = sum(work.joules)
+    wanted_j = max(0.0, effect.power * (work.loaded_w + free_j / work.step_s) - work.loaded_w) * work.step_s
+    more = effect.longer * (wanted_j / free_j if free_j > 0.0 else 0.0)
+    return replace(
+        work,
+        step_s=work.step_s * effect.longer,
+        core_s=work.core_s * effect.longer,
+        memory_s=work.memory_s * effect.longer,
+        joules=tuple(j * more for j in work.joules),
     )
 
 

@@ -13,6 +13,7 @@ from sim.build.early_exit import early_exits
 from sim.build.failures import interval_ns, recovery_plan
 from sim.build.gangs import gang_in
 from sim.build.loads import RateUnderCap, can_be_capped, gpu_watts, waiting_w
+from sim.build.methods import effect_of
 from sim.build.passes import batches
 from sim.build.provisioning import of_service
 from sim.build.resolved import Resolved
@@ -24,6 +25,7 @@ from sim.engine.queue import Scaling
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, KeepNone, ServingPlan
 from sim.engine.training import TrainingPlan
+from sim.profiles.methods import Effect
 from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts
@@ -116,6 +118,14 @@ def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> T
     )
 
 
+def _with_methods(ns: int, watts: float, spec: Inference, resolved: Resolved) -> tuple[int, float]:
+    """Time and watts of a batch by a roofline, under the methods of its service."""
+    if not spec.methods:
+        return ns, watts
+    effect = effect_of(spec.methods, watts, resolved.catalog)
+    return max(1, round(ns * effect.longer)), watts * effect.power
+
+
 def _service(
     name: str, spec: Inference, pool: str, resolved: Resolved, streams: Streams, sent: Sent | None
 ) -> ServicePlan:
@@ -123,17 +133,23 @@ def _service(
     active_w = loaded_w = float(gpu.power.idle.value) if gpu is not None else 0.0
     if spec.load is not None and gpu is not None:
         active_w, loaded_w = gpu_watts(spec.load, gpu)
+    effect = effect_of(spec.methods, active_w, resolved.catalog) if spec.methods else Effect()
+    active_w *= effect.power
+    loaded_w = min(loaded_w, active_w) if spec.methods else loaded_w
     sockets = spec.sockets_per_replica
     first_ns = further_ns = 0
     by_size: tuple[tuple[int, float], ...] = ()
     factor = None
     if isinstance(spec.service_time, Roofline):
         device = gpu if gpu is not None and not sockets else machine.cpu
-        by_size = batches(spec.service_time, spec.batching.max_batch, device)
+        by_size = tuple(
+            _with_methods(ns, watts, spec, resolved)
+            for ns, watts in batches(spec.service_time, spec.batching.max_batch, device)
+        )
         loaded_w = float(gpu.power.loaded.value) if gpu is not None and not sockets else loaded_w
     else:
         law = spec.service_time
-        first_ns, further_ns = int(law.first), int(law.further)
+        first_ns, further_ns = max(1, round(law.first * effect.longer)), round(law.further * effect.longer)
         factor = service_factor(law.law, law.cv, streams.named(f"service/{name}"))
     arrivals_ns, open_until_ns = _asked(name, spec, parts, streams, sent)
     return ServicePlan(

@@ -14,6 +14,7 @@ from sim.build.failures import spares
 from sim.build.gangs import step_plans, swings, trace_plans
 from sim.build.jobs import MILLI, logged, memory_mib
 from sim.build.machines import Machine
+from sim.build.method_uses import method_plans
 from sim.build.places import placed
 from sim.build.power_limits import limited_pools, shared_power
 from sim.build.relays import relay_plans
@@ -85,6 +86,7 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         swings=swings(resolved),
         traces=trace_plans(resolved),
         relays=relay_plans(resolved, routes, streams),
+        methods=method_plans(resolved),
     )
 
 

@@ -19,6 +19,8 @@ from sim.checks.files import file_problems
 from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.loads import loads_fit, work_fits
+from sim.checks.methods import methods_fit
+from sim.checks.phases import phases_whole
 from sim.checks.policies import cap_problems
 from sim.checks.power_limits import shared_power_problems
 from sim.checks.routes import held_to, links, relays, where_written
@@ -67,6 +69,7 @@ def crosscheck(
         _gpu_lifetime(document, catalog),
         _bill(parts, document, catalog),
         _functional_unit(parts),
+        phases_whole(resolved),
         intensities_outside(resolved),
         devices_are_made(resolved),
         convention_problems(resolved),
@@ -95,7 +98,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
     checks += [failure_problems(resolved), fabrics_fit(resolved), instances_alone(resolved)]
     checks += [shared_by_somebody(resolved), units_fit(resolved)]
-    checks += [loads_fit(resolved), models_fit(resolved), split_problems(resolved)]
+    checks += [loads_fit(resolved), models_fit(resolved), methods_fit(resolved), split_problems(resolved)]
     checks += [jobs_fit(resolved), *([tables_fit(resolved)] if kernel_tables else [])]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:

@@ -17,6 +17,7 @@ from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile, Region
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.methods import MethodProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile
@@ -38,6 +39,7 @@ AnyProfile = Annotated[
     | FailuresProfile
     | SlicesProfile
     | UnitsProfile
+    | MethodProfile
     | ConventionProfile,
     Field(discriminator="kind"),
 ]
@@ -191,6 +193,10 @@ class Catalog:
     def units(self, name: str) -> UnitsProfile:
         """How units of a model differ, by name. Raises ``InputError``."""
         return self._of_kind(name, UnitsProfile)
+
+    def method(self, name: str) -> MethodProfile:
+        """What a method was measured to change, by name. Raises ``InputError``."""
+        return self._of_kind(name, MethodProfile)
 
     def fuels(self, name: str) -> FuelsProfile:
         """A set of factors of fuels by name. Raises ``InputError``."""

@@ -18,6 +18,7 @@ from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.methods import MethodProfile
 from sim.profiles.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
 from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile, Source, Sourced
@@ -37,11 +38,12 @@ def catalog_table(catalog: Catalog) -> RenderableType:
     slices = plain_table("slices", "kinds", "title")
     units = plain_table("units", "above rest", "at rest", "title")
     conventions = plain_table("convention", "lines", "title")
-    for table in (machines, models, stacks, electricity, failures, slices, units, conventions):
+    methods = plain_table("method", "work x time x power", "title")
+    for table in (machines, models, stacks, electricity, failures, slices, units, conventions, methods):
         table.columns[0].no_wrap = True
     electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
     stacks.columns[2].no_wrap, stacks.columns[2].justify = False, "left"
-    for table in (failures, slices, conventions):
+    for table in (failures, slices, conventions, methods):
         table.columns[2].no_wrap, table.columns[2].justify = False, "left"
     units.columns[3].no_wrap, units.columns[3].justify = False, "left"
     for name in catalog.paths():
@@ -66,11 +68,21 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 units.add_row(name, *spreads, profile.title)
             case ConventionProfile():
                 conventions.add_row(name, str(len(profile.lines) + len(profile.added)), profile.title)
+            case MethodProfile():
+                methods.add_row(name, _factors(profile), profile.title)
             case _:
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
-    return Group(machines, models, stacks, electricity, failures, slices, units, conventions)
+    return Group(machines, models, stacks, electricity, failures, slices, units, conventions, methods)
+
+
+def _factors(profile: MethodProfile) -> str:
+    def told(factor: object) -> str:
+        return f"{factor.value:.3g}" if isinstance(factor, Sourced) else "unknown"
+
+    power = f"-{profile.power_saved.value.text}" if profile.power_saved is not None else told(profile.power)
+    return f"{told(profile.work)} x {told(profile.time)} x {power}"
 
 
 def _substances(profile: FuelsProfile) -> str:

@@ -16,6 +16,7 @@ from sim.accounting.ledger import DEVICES, OUTSIDE, Key, Ledger
 from sim.accounting.plan import AccountingPlan, SitePlan, Told
 from sim.accounting.site import SiteAccount
 from sim.accounting.stock import STORED, StockChange
+from sim.results.project import project_summary
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
 
@@ -74,6 +75,7 @@ def environmental_summary(
     ]
     if limits:
         summary["limits_exceeded"] = limits
+    summary |= project_summary(ledger, plan, footprint)
     summary["intervals"] = {}  # until something is uncertain
     summary["boundary"] = _boundary(ledger, footprint, plan, not_metered)
     if plan.told is not None:

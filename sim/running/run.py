@@ -14,6 +14,7 @@ from sim.accounting.power_limits import domain_series
 from sim.accounting.queueing import cluster_series
 from sim.build.accounting import accounting_plan
 from sim.build.built import Built
+from sim.build.growth import growth_metrics
 from sim.build.places import UnplacedError, placed
 from sim.build.resolved import Resolved
 from sim.build.seen import Seen, shown
@@ -254,6 +255,8 @@ def _environmental(
         name: {str(part): why for part, why in reasons.items()} for name, reasons in nodes.items() if reasons
     }
     summary = environmental_summary(ledger, plan, not_metered, _unit(resolved.scenario, activity, ledger))
+    if resolved.scenario.growth is not None:
+        summary["growth"] = growth_metrics(resolved.scenario.growth)
     moves = [moved for part in ("placements", "routes") for moved in activity.get(part, {}).values()]
     egress = [moved["egress"] for moved in moves if "egress" in moved]  # a route that moves nothing pays nothing
     if egress:

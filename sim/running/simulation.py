@@ -19,6 +19,7 @@ from sim.accounting.training import step_metrics
 from sim.accounting.watch import Watched, WatchingRecorder
 from sim.build.built import Built
 from sim.build.caps import policy_log
+from sim.build.method_uses import method_metrics
 from sim.build.relays import cache_metrics, with_relays
 from sim.build.route_metrics import route_metrics
 from sim.build.routes import moved_tokens, with_network
@@ -119,6 +120,8 @@ def ended(built: Built) -> Ended:
         activity["placements"] = {move.workload: move.as_dict() for move in built.moved}
     if built.cappings:
         activity["policies"] = policy_log(built.cappings, outcome.end_ns)
+    if built.methods:
+        activity["methods"] = method_metrics(built.methods)
     joules = job_energy.energy.joules(len(job_energy.labels)) if job_energy is not None else None
     rows = batches(built, outcome, joules)
     if rows:

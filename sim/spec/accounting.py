@@ -10,7 +10,9 @@ from pydantic_core import PydanticCustomError
 from sim.profiles.sourced import Name
 from sim.quantities import PUE, CarbonIntensity, Lifetime, NodePower, PositiveFraction, WaterIntensity
 from sim.spec.embodied import Embodied
-from sim.validation import Spec
+from sim.validation import LONGEST_NAME, Spec
+
+PhaseName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]*$", max_length=LONGEST_NAME)]
 
 
 class PhysicalConvention(Spec):
@@ -89,6 +91,14 @@ class Accounting(Spec):
     embodied: Embodied = Field(default_factory=Embodied)
     functional_unit: FunctionalUnit | None = None
     attribution: Attribution = Field(default_factory=Attribution)
+    phases: dict[PhaseName, list[str]] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="A project's phases (experiments, training, inference), each with its workloads; all of them once.",
+    )
+    break_even: bool = Field(
+        default=False, description="Tells after how much use operation has emitted what making the machines did."
+    )
     outside: dict[str, dict[str, CarbonIntensity]] = Field(
         default_factory=dict,
         description="Carbon intensity where users' devices are (federated, split), by workload and kind of device.",

@@ -21,6 +21,7 @@ from sim.quantities import (
     PositiveFraction,
 )
 from sim.spec.cluster import Wanted
+from sim.spec.compression import Compression
 from sim.spec.provisioning import StartUpOfModel
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
 from sim.spec.result_cache import ResultCache
@@ -182,6 +183,7 @@ class Serving(Workload):
     model: ModelChoice
     stack: str
     precision: Precisions
+    compression: Compression | None = Field(default=None, description="What is taken away of the model beforehand.")
     replicas: Replicas | None = None
     prefill: Replicas | None = Field(default=None, description="With 'decode': a disaggregated deployment.")
     decode: Replicas | None = None

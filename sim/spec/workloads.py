@@ -25,6 +25,7 @@ from sim.quantities import (
 from sim.spec.cluster import Wanted
 from sim.spec.early_exit import EarlyExit
 from sim.spec.failures import RecoveryTimes
+from sim.spec.methods import Methods
 from sim.spec.passes import MOST_IN_BATCH, Roofline
 from sim.spec.provisioning import StartUpOfService
 from sim.spec.requests import RoutedArrivals
@@ -189,6 +190,7 @@ class Training(Workload):
     place: LowestPlace | None = Field(default=None, description="Chooses the pool, in place of 'pool'.")
     smoothing: SmoothingChoice | None = Field(default=None, description="What its boards burn to swing less.")
     trace: Trace | None = Field(default=None, description="Keeps its power over time, within steps.")
+    methods: Methods
 
     @model_validator(mode="after")
     def _gpus_or_sockets(self) -> Training:
@@ -345,6 +347,8 @@ class Inference(Workload):
     autoscale: QueueAutoscale | None = Field(
         default=None, description="Replicas that come and go; all stay, if absent."
     )
+
+    methods: Methods
 
     @model_validator(mode="after")
     def _scales_within(self) -> Inference:

@@ -10,7 +10,7 @@ from typing import Literal
 from sim.workload.rounds import Counts
 
 JobStatus = Literal["completed", "killed", "unfinished"]
-TrialOutcome = Literal["kept", "killed", "cut"]
+TrialOutcome = Literal["kept", "killed", "cut", "failed"]
 """Trained to the end; stopped by the rule of its campaign; cut off before it was judged."""
 
 
@@ -122,7 +122,8 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class CampaignRecord:
-    """A campaign and its trials, in the order in which they began; ``ranked`` where its rule judges them."""
+    """A campaign and its trials, in the order in which they began; ``ranked`` where its rule judges them, ``failing``
+    where some come to nothing of themselves."""
 
     workload: str
     submitted_ns: int
@@ -130,6 +131,7 @@ class CampaignRecord:
     status: Literal["completed", "out-of-budget", "unfinished"]
     ranked: bool
     trials: tuple[TrialRecord, ...]
+    failing: bool = False
 
 
 @dataclass(frozen=True)
