@@ -236,7 +236,7 @@ def _defined(name: str, value: str, units: Mapping[str, _Unit]) -> _Unit:
 def _number(text: str) -> float:
     base, _, power = text.partition("**")
     if power:
-        return int(base) ** int(power)
+        return float(int(base) ** int(power))
     return int(text) if text.isdecimal() else float(text)
 
 
