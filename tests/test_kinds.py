@@ -474,7 +474,7 @@ def failures_come_now_and_then(spec: Any) -> None:
     assert 0.0 < plan.interruptions_per_ns(8) < plan.interruptions_per_ns(80)
     assert content_hash(plan)
     data = small() | {"duration": "10 d"}
-    data["workloads"]["tune"] |= {"recovery": RECOVERY}
+    data["workloads"] = {"tune": data["workloads"]["tune"] | {"recovery": RECOVERY}}
     data["cluster"] = {"nodes": [{"profile": "dgx-h100", "count": 40, "failures": spec.model_dump(mode="json")}]}
     first, again = sim.run(data).summary, sim.run(data).summary
     assert first == again
