@@ -14,7 +14,7 @@ LEAST, MOST = 0.05, 0.55
 def load(hour: int) -> float:
     """Share of the radiated power at an hour of the day."""
     evening = 0.5 + 0.5 * math.cos(2.0 * math.pi * (hour - 21) / 24.0)
-    return round(LEAST + (MOST - LEAST) * evening * math.sqrt(evening), 3)
+    return round(LEAST + (MOST - LEAST) * math.pow(evening, 1.5), 3)
 
 
 def main() -> None:

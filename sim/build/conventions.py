@@ -21,6 +21,7 @@ from sim.facility.building import FixedPUE
 from sim.profiles import conventions as terms
 from sim.signals import Signal
 from sim.spec.accounting import Given, Luccioni2023Convention, PhysicalConvention, ProfileConvention
+from sim.units import BYTES_PER_GB
 
 LUCCIONI = "luccioni-2023"
 Problems = Iterator[tuple[tuple[str, ...], str]]
@@ -124,9 +125,16 @@ def _slot_w(count: terms.Nameplate | terms.PerByte | terms.PerModule, basis: str
             return float(machine.cpu.tdp.value) * float(count.share) * _devices_per_slot("socket", machine)
         tdp_w = float(machine.gpu.tdp.value) if machine.gpu is not None else 0.0
         return tdp_w * float(count.share)
-    capacity_b = float(machine.node.dram.capacity.value)
+    capacity_b = sold_as_b(float(machine.node.dram.capacity.value))
     node_w = float(count.power) * capacity_b if isinstance(count, terms.PerByte) else modules_w(count, capacity_b)
     return node_w / machine.node.slots
+
+
+def sold_as_b(capacity_b: float) -> float:
+    """A host's memory by the GB that its modules are sold as, which are of 1024^3 bytes: a capacity that is a whole
+    number of these is given so, any other already by the name of the modules."""
+    gib = capacity_b / 2**30
+    return gib * BYTES_PER_GB if gib.is_integer() else capacity_b
 
 
 def modules_w(rule: terms.PerModule, capacity_b: float) -> float:

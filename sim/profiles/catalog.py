@@ -13,9 +13,11 @@ from pydantic import Field
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
 from sim.profiles.conventions import ConventionProfile
+from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile, Region
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.methods import MethodProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile
@@ -28,6 +30,7 @@ AnyProfile = Annotated[
     GPUProfile
     | CPUProfile
     | NodeProfile
+    | DeviceProfile
     | ModelProfile
     | StackProfile
     | TrainingStackProfile
@@ -36,6 +39,7 @@ AnyProfile = Annotated[
     | FailuresProfile
     | SlicesProfile
     | UnitsProfile
+    | MethodProfile
     | ConventionProfile,
     Field(discriminator="kind"),
 ]
@@ -158,6 +162,10 @@ class Catalog:
         """A node by name. Raises ``InputError``."""
         return self._of_kind(name, NodeProfile)
 
+    def device(self, name: str) -> DeviceProfile:
+        """A user's device by name. Raises ``InputError``."""
+        return self._of_kind(name, DeviceProfile)
+
     def model(self, name: str) -> ModelProfile:
         """A language model by name. Raises ``InputError``."""
         return self._of_kind(name, ModelProfile)
@@ -185,6 +193,10 @@ class Catalog:
     def units(self, name: str) -> UnitsProfile:
         """How units of a model differ, by name. Raises ``InputError``."""
         return self._of_kind(name, UnitsProfile)
+
+    def method(self, name: str) -> MethodProfile:
+        """What a method was measured to change, by name. Raises ``InputError``."""
+        return self._of_kind(name, MethodProfile)
 
     def fuels(self, name: str) -> FuelsProfile:
         """A set of factors of fuels by name. Raises ``InputError``."""

@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sim.results.catalogue.accounts import COUNTS
 from sim.results.formats import Grid, mass, number
-
-ROWS = (
-    ("IT energy", "it_kwh", "kWh"),
-    ("facility energy", "facility_kwh", "kWh"),
-    ("operational carbon", "operational_kg", "kg"),
-    ("embodied carbon", "embodied_kg", "kg"),
-    ("carbon", "total_kg", "kg"),
-    ("on-site water", "onsite_water_l", "L"),
-    ("off-site water", "offsite_water_l", "L"),
-)
 
 
 def convention_grid(summary: Mapping[str, Any]) -> Grid | None:
@@ -24,11 +15,11 @@ def convention_grid(summary: Mapping[str, Any]) -> Grid | None:
     if told is None:
         return None
     rows = []
-    for label, name, unit in ROWS:
-        ours, meters = told["counted"].get(name), told["physical"].get(name)
+    for one in COUNTS:
+        ours, meters = told["counted"].get(one.path), told["physical"].get(one.path)
         if ours is not None or meters is not None:
             share = f"{ours / meters:.2f}" if ours is not None and meters else ""
-            rows.append([label, _shown(ours, unit), _shown(meters, unit), share])
+            rows.append([one.label, _shown(ours, one.unit), _shown(meters, one.unit), share])
     return ("counted under the convention", "counted", "by the meters", "ratio"), rows
 
 
