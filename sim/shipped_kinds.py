@@ -52,6 +52,10 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.policies:Above": "sim.build.caps:above",
         "sim.spec.policies:Daily": "sim.build.caps:daily",
     },
+    "unit effect": {
+        "sim.spec.units:DrawnUnits": "sim.build.units:drawn",
+        "sim.spec.units:UnitsOfProfile": "sim.build.units:of_profile",
+    },
     "schedule": {
         "sim.spec.schedules:FlexibleStart": "sim.build.schedules:flexible_start",
         "sim.spec.schedules:PauseResume": "sim.build.schedules:pause_resume",

@@ -15,6 +15,7 @@ import pytest
 
 import sim
 from sim.accounting.batch import batch_metrics
+from sim.profiles.catalog import shipped_folder
 from sim.results.attribution import attribution_grids
 from sim.results.catalogue import (
     COMPARED,
@@ -176,6 +177,11 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     whole["uncertainty"] = {"draws": 8, "seeds": 2, "over": {"accounting.gpu_lifetime": lifetime}}
     yield sim.run(whole).summary
     yield sim.run("bloom-training").summary
+    own = shipped_folder("hardware_profiles") / "conventions" / "sci.yaml"
+    text = own.read_text(encoding="utf-8").replace("name: sci\n", "name: sci-with-water\n")
+    (tmp_path / "sci-with-water.yaml").write_text(text.replace("water: {kind: nothing", "water: {kind: site"), "utf-8")
+    convention = {"kind": "profile", "profile": "sci-with-water"}
+    yield sim.run({**small(), "profiles": str(tmp_path)}, set={"accounting.convention": convention}).summary
     yield sim.run("flexible-training").summary
     yield sim.run("bloom-inference", set={"end": None, "duration": "2 h"}).summary
     yield sim.run("geo-shifted-service", set={"duration": "20 min"}).summary

@@ -33,6 +33,7 @@ from sim.build.routes import Between, Told
 from sim.build.schedulers import scheduler
 from sim.build.schedules import Job, forecaster
 from sim.build.sharing import sharing_of
+from sim.build.units import unit_effect
 from sim.build.weather import weather_series
 from sim.content import content_hash
 from sim.engine.clock import Clock
@@ -663,6 +664,22 @@ def sharing_slows_and_keeps_what_there_is(spec: Any) -> None:
         assert both.gpu_w == pytest.approx(100.0 + 50.0 * sum(both.rates))
 
 
+def units_draw_their_fleet_s_mean(spec: Any) -> None:
+    """Factors above zero, the same for the same stream, of mean 1 over many units; the key sees into the law."""
+    made = unit_effect(spec, CATALOG)
+    assert made is not None
+    assert content_hash(made)
+    drawn = np.array(
+        made.drawn(20_000, np.random.default_rng(1), 0)
+        if made.of == "gpu"
+        else [np.concatenate([made.drawn(1, np.random.default_rng([1, i]), i)[k] for i in range(3000)]) for k in (0, 1)]
+    )
+    assert (drawn > 0.0).all()
+    assert np.abs(drawn.mean(axis=1) - 1.0) == pytest.approx(0.0, abs=4 * float(drawn.std()) / drawn.shape[1] ** 0.5)
+    again = made.drawn(8, np.random.default_rng(7), 3)
+    assert all(np.array_equal(a, b) for a, b in zip(again, made.drawn(8, np.random.default_rng(7), 3), strict=True))
+
+
 LAWS: dict[str, Callable[[Any], None]] = {
     "facility": facility_only_adds,
     "cooling": cooling_takes_the_heat_out,
@@ -676,6 +693,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "policy": policies_cap,
     "breaker curve": breakers_open_sooner_under_more,
     "condition": conditions_come_and_go,
+    "unit effect": units_draw_their_fleet_s_mean,
     "schedule": schedules_let_a_job_be_done,
     "forecast": forecasts_cover_their_window,
     "arrivals": requests_come_in_order,

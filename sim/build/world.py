@@ -22,6 +22,7 @@ from sim.build.routes import route_plans
 from sim.build.schedulers import scheduler
 from sim.build.seen import Carried, Cuts, Seen
 from sim.build.sharing import shared_gpu
+from sim.build.units import unit_effect
 from sim.build.weather import weather_until_ns
 from sim.build.work import Around
 from sim.engine.draws import NodeHardware, Rest, Supply, node_draws
@@ -117,6 +118,7 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
             sharing=_sharing(machine, resolved.catalog) if label in parts else None,
             racks=racks(machine.pool),
             keep_warm=machine.pool.keep_warm,
+            unit_effect=unit_effect(machine.pool.unit_effect, resolved.catalog),
         )
         for label, machine in resolved.machines.items()
     )

@@ -12,6 +12,7 @@ from itertools import chain
 from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
 from sim.checks.campaigns import intensities_outside, many_fit, many_start
+from sim.checks.conventions import convention_problems
 from sim.checks.fabric import fabrics_fit
 from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
@@ -26,6 +27,7 @@ from sim.checks.slices import instances_alone, shared_by_somebody
 from sim.checks.split import devices_are_made, places_have_room, split_problems
 from sim.checks.training import models_fit
 from sim.checks.turns import turn_problems
+from sim.checks.units import units_fit
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.plain import as_mapping, as_text, under
@@ -66,6 +68,7 @@ def crosscheck(
         _functional_unit(parts),
         intensities_outside(resolved),
         devices_are_made(resolved),
+        convention_problems(resolved),
     ]
     if not priced_only:
         checks += _of_what_runs(resolved.of_run, document, kernel_tables=activity_files)
@@ -90,7 +93,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
     checks += [failure_problems(resolved), fabrics_fit(resolved), instances_alone(resolved)]
-    checks.append(shared_by_somebody(resolved))
+    checks += [shared_by_somebody(resolved), units_fit(resolved)]
     checks += [loads_fit(resolved), models_fit(resolved), split_problems(resolved)]
     checks += [jobs_fit(resolved), *([tables_fit(resolved)] if kernel_tables else [])]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))

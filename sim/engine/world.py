@@ -33,6 +33,7 @@ from sim.engine.serving.service import Keep, ServingPlan, ServingService
 from sim.engine.split import Split, SplitPlan
 from sim.engine.tally import Tally
 from sim.engine.training import TrainingJob, TrainingPlan
+from sim.engine.units import UnitEffect
 from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
 from sim.profiles.gpu_parts import SharedGPU
@@ -60,6 +61,7 @@ class Pool:
     """``count`` nodes of one kind. ``idle_timeout_ns`` None keeps them powered; without ``failures`` none ever breaks.
 
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
+    A ``unit_effect`` says more of its units, and comes before it.
     ``cpu_milli`` thousandths of cores and ``memory_mib`` of a node count where they are not None; ``shared``: parts of
     a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node. A ``logged`` pool is held by
     rows of tables of jobs alone and its nodes are steady: they have no meters, but the log of who held them tells what
@@ -81,6 +83,7 @@ class Pool:
     logged: bool = False
     keep_warm: int = 0
     sharing: SharedGPU | None = None
+    unit_effect: UnitEffect | None = None
 
     @property
     def shape(self) -> PoolShape:
@@ -98,14 +101,19 @@ class Pool:
         )
 
     @property
+    def has_units(self) -> bool:
+        """Whether its nodes draw otherwise, each in its own way."""
+        return self.unit_effect is not None or self.unit_spread > 0.0
+
+    @property
     def steady(self) -> bool:
-        """Whether its nodes are on from the start to the end, and alike: nothing happens to them but work."""
+        """Whether its nodes are on from the start to the end: nothing happens to them but work."""
         return (
             self.powered
             and self.idle_timeout_ns is None
             and self.failures is None
             and self.spares is None
-            and not self.unit_spread
+            and not (self.unit_spread and self.unit_effect is None)
         )
 
     def powered_at_first(self, i: int) -> bool:
@@ -258,7 +266,8 @@ def simulate(
         jobs=tuple(job.record() for job in (*jobs, *other_work)),
         services=tuple(service.log() for service in running),
         serving=tuple(service.log() for service in pools_running),
-        events=next(env._eid),  # SimPy numbers its events and offers no other count of them
+        # SimPy numbers its events and offers no other count of them
+        events=next(env._eid) + sum(service.skipped_events for service in pools_running),
         throttling=tuple(record for throttle in throttles for record in throttle.records()),
         campaigns=tuple(search.record() for search in searches),
         federated=tuple(fleet.record() for fleet in fleets),
@@ -301,7 +310,9 @@ def _compiled(
 
 
 def units_of(pool: Pool, i: int, streams: Streams) -> NodeHardware:
-    """The hardware of node ``i`` of a pool, its GPUs drawn from their fleet: lognormal factors of mean 1, together."""
+    """The hardware of node ``i`` of a pool, its units drawn from their fleet: lognormal factors of mean 1, together."""
+    if pool.unit_effect is not None:
+        return pool.unit_effect.on(pool.hardware, streams(f"unit-effect/{pool.name}/{i}"), i)
     if not pool.unit_spread or pool.hardware.gpu is None:
         return pool.hardware
     drawn = streams(f"units/{pool.name}/{i}").normal(0.0, pool.unit_spread, pool.hardware.slots)

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
+from sim.profiles.conventions import ConventionProfile
 from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile, Region
@@ -21,6 +22,7 @@ from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile
 from sim.profiles.stack import StackProfile
 from sim.profiles.training_stack import TrainingStackProfile
+from sim.profiles.units import UnitsProfile
 from sim.validation import nearest, validate
 
 AnyProfile = Annotated[
@@ -34,7 +36,9 @@ AnyProfile = Annotated[
     | FuelsProfile
     | GridsProfile
     | FailuresProfile
-    | SlicesProfile,
+    | SlicesProfile
+    | UnitsProfile
+    | ConventionProfile,
     Field(discriminator="kind"),
 ]
 Kind = TypeVar("Kind", bound=Profile)
@@ -176,9 +180,17 @@ class Catalog:
         """A set of parts that fail by name. Raises ``InputError``."""
         return self._of_kind(name, FailuresProfile)
 
+    def convention(self, name: str) -> ConventionProfile:
+        """An accounting convention by name. Raises ``InputError``."""
+        return self._of_kind(name, ConventionProfile)
+
     def slices(self, name: str) -> SlicesProfile:
         """The ways to cut a GPU by name. Raises ``InputError``."""
         return self._of_kind(name, SlicesProfile)
+
+    def units(self, name: str) -> UnitsProfile:
+        """How units of a model differ, by name. Raises ``InputError``."""
+        return self._of_kind(name, UnitsProfile)
 
     def fuels(self, name: str) -> FuelsProfile:
         """A set of factors of fuels by name. Raises ``InputError``."""
@@ -208,6 +220,11 @@ def read_gpu(name: str) -> GPUProfile:
 def read_cpu(name: str) -> CPUProfile:
     """A CPU profile, likewise."""
     return _read_kind(name, CPUProfile)
+
+
+def read_units(name: str) -> UnitsProfile:
+    """A profile of how units differ, likewise."""
+    return _read_kind(name, UnitsProfile)
 
 
 def _read_kind(name: str, kind: type[Kind]) -> Kind:

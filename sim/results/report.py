@@ -16,6 +16,7 @@ from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import HEADLINE
 from sim.results.cluster_report import cluster_pictures
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
+from sim.results.conventions import convention_grid, convention_remarks
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import mass, number, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
@@ -121,7 +122,7 @@ def _run(run: Results) -> str:
     if intervals is not None:
         remark = f'<p class="note">{escape(interval_remark(summary))}</p>'
         parts += ["<h2>Intervals</h2>", _table(*intervals), remark]
-    parts += [_boundary(summary["boundary"]), _provenance(run.manifest)]
+    parts += [_convention(summary), _boundary(summary["boundary"]), _provenance(run.manifest)]
     return "".join(parts)
 
 
@@ -252,6 +253,14 @@ def _services(services: Mapping[str, Any]) -> str:
     grids = "".join(_table(header, rows) for header, rows in service_grids(services))
     remarks = "".join(f'<p class="note">{escape(remark)}</p>' for remark in service_remarks(services))
     return f"<h2>Services</h2>{grids}{remarks}"
+
+
+def _convention(summary: Mapping[str, Any]) -> str:
+    grid = convention_grid(summary)
+    if grid is None:
+        return ""
+    terms = "".join(f"<li>{escape(remark)}</li>" for remark in convention_remarks(summary))
+    return f"<h2>The convention beside the meters</h2>{_table(*grid)}<ul>{terms}</ul>"
 
 
 def _boundary(boundary: Mapping[str, Any]) -> str:

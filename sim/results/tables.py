@@ -13,6 +13,7 @@ from rich.text import Text
 from sim.results.attribution import attribution_grids
 from sim.results.batches import batch_grids, batch_remarks
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
+from sim.results.conventions import convention_grid, convention_remarks
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import Grid, mass, number, share, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
@@ -63,6 +64,9 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     intervals = interval_grid(summary)
     if intervals is not None:
         parts += [grid_table(intervals), Text(interval_remark(summary), style="dim")]
+    counted = convention_grid(summary)
+    if counted is not None:
+        parts += [grid_table(counted), *(Text(remark, style="dim") for remark in convention_remarks(summary))]
     parts.append(_boundary(summary["boundary"]))
     return Group(*parts)
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.quantities import CarbonIntensity, Lifetime, NodePower
+from sim.profiles.sourced import Name
+from sim.quantities import PUE, CarbonIntensity, Lifetime, NodePower, PositiveFraction, WaterIntensity
 from sim.spec.embodied import Embodied
 from sim.validation import Spec
 
@@ -24,6 +25,24 @@ class Luccioni2023Convention(Spec):
     kind: Literal["luccioni-2023"]
     infrastructure: NodePower
     idle: NodePower
+
+
+class Given(Spec):
+    """What a convention asks of the case: numbers that its profile leaves open. ``power`` is by the name of a line."""
+
+    power: dict[Name, NodePower] = Field(default_factory=dict)
+    pue: PUE | None = None
+    intensity: CarbonIntensity | None = None
+    wue: WaterIntensity | None = None
+    utilisation: PositiveFraction | None = None
+
+
+class ProfileConvention(Spec):
+    """A convention that a profile states, term by term: those that ship are in ``hardware_profiles/conventions``."""
+
+    kind: Literal["profile"]
+    profile: Name
+    given: Given = Field(default_factory=Given)
 
 
 class FunctionalUnit(Spec):
@@ -64,9 +83,9 @@ class Accounting(Spec):
     device_lifetime: Lifetime | None = Field(
         default=None, description="Of users' devices, whose making does not count without it; e.g. '3 years'."
     )
-    convention: Annotated[PhysicalConvention | Luccioni2023Convention, Field(discriminator="kind")] = Field(
-        default_factory=PhysicalConvention
-    )
+    convention: Annotated[
+        PhysicalConvention | Luccioni2023Convention | ProfileConvention, Field(discriminator="kind")
+    ] = Field(default_factory=PhysicalConvention)
     embodied: Embodied = Field(default_factory=Embodied)
     functional_unit: FunctionalUnit | None = None
     attribution: Attribution = Field(default_factory=Attribution)

@@ -37,8 +37,10 @@ class Pool(Protocol):
     @property
     def sketches(self) -> Ints: ...
     @property
+    def instants(self) -> int: ...
+    @property
     def in_system(self) -> int: ...
-    def advance(self, until_ns: int) -> None: ...
+    def advance(self, until_ns: int, *, idle_ends: bool = False) -> int: ...
     def next_event_ns(self) -> int: ...
     def start(self, index: int) -> None: ...
     def drain(self, index: int) -> None: ...
@@ -172,11 +174,13 @@ class ServingService:
         self._handed: list[tuple[int, float]] = []
         self._nominal_j = self._metered_j = 0.0
         self._replica_ns = 0
-        self._most_up = 0
+        self._up = self._most_up = 0
         self._cold_starts = 0
         self._images = {group: Images(group.start_up) for group in plan.groups}
         self._cap = 0
         self.finished = env.event()
+        self.skipped_events = 0
+        """Instants of the pool that the clock did not stop at, and would have without looking ahead."""
         for group in plan.groups:
             for replica in [r for r in self._replicas if r.group is group][: group.initial]:
                 replica.wanted = True
@@ -298,7 +302,7 @@ class ServingService:
             joules = link_w * (span_ns - active_ns) * SECONDS_PER_NS * replica.gang.parts[node]
             self._handed.append((end_ns, joules * node.hardware.gpu_scale))
         self._nominal_j += active_w * active_ns
-        self._metered_j += active_w * active_ns * node.hardware.gpu_scale
+        self._metered_j += (active_w * node.hardware.gpu_scale + node.hardware.gpu_offset_w) * active_ns
         return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load)
 
     def _forget(self, replica: _Replica) -> None:
@@ -353,7 +357,8 @@ class ServingService:
         gang.told_by = lambda node, start_ns, end_ns: self._activity(replica, node, start_ns, end_ns)
         replica.gang, replica.up, replica.draining = gang, True, False
         replica.since_ns = self._env.now_ns
-        self._most_up = max(self._most_up, sum(r.up for r in self._replicas))
+        self._up += 1
+        self._most_up = max(self._most_up, self._up)
         for lane in replica.lanes:
             self._pool.set_cost(lane, replica.group.costs[self._cap])
         for lane in replica.lanes:
@@ -361,6 +366,7 @@ class ServingService:
 
     def _go_down(self, replica: _Replica) -> None:
         self._replica_ns += self._env.now_ns - replica.since_ns
+        self._up -= 1
         replica.up = replica.draining = replica.leaving = False
         replica.gang = None
 
@@ -387,14 +393,39 @@ class ServingService:
             yield env.wait(plan.open_until_ns)
         while True:
             self._advance()
-            if self._all_fed and not self._pool.in_system and self._pool.next_event_ns() < 0:
+            if self._is_over:
                 self.finished.succeed()
                 return
+            over_ns = self._over_before(env.next_ns)
+            if over_ns is not None:
+                yield env.wait(over_ns - env.now_ns)
+                continue
             next_ns = self._relay.look_ns() if self._relay is not None else self._pool.next_event_ns()
             if self._relay is None and not self._all_fed and not plan.settings.concurrency:
                 next_ns = max(next_ns, self._last_arrival_ns)  # more arrivals follow these
             # Nothing is due where everything waits for a replica to come up; look again when one may have.
             yield env.wait(max(1, next_ns - env.now_ns) if next_ns >= 0 else NS_PER_S)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing is left to be done, nor will anything come."""
+        return self._all_fed and not self._pool.in_system and self._pool.next_event_ns() < 0
+
+    def _over_before(self, next_ns: int | None) -> int | None:
+        """When the last request is over, if that is before anything else happens, at ``next_ns``; else None.
+
+        Nobody looks at the pool until then, so it may be ahead of the clock.
+        """
+        env = self._env
+        if self._relay is not None or not self._all_fed or next_ns is None or next_ns <= env.now_ns + 1:
+            return None
+        before = self._pool.instants
+        at_ns = self._pool.advance(next_ns - 1, idle_ends=True)
+        self.skipped_events += self._pool.instants - before
+        if not self._is_over:
+            return None
+        self.skipped_events -= 1  # of these the clock comes to one
+        return at_ns
 
     # Scaling
 
