@@ -15,8 +15,9 @@ from sim.build.provisioning import from_image
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
+from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Settings, StepCost
-from sim.engine.serving.service import Autoscale, Keep, KeepAll, KeepSample, ReplicaGroup, ServingPlan
+from sim.engine.serving.service import Autoscale, ReplicaGroup, ServingPlan
 from sim.rng import Streams
 from sim.spec.provisioning import ColdStart
 from sim.spec.requests import ClosedLoopUsers

@@ -23,7 +23,8 @@ from sim.build.series import interval_counts, rate_signal, request_times
 from sim.build.serving import kept, serving_plan
 from sim.engine.queue import Scaling
 from sim.engine.service import ServicePlan
-from sim.engine.serving.service import Keep, KeepNone, ServingPlan
+from sim.engine.serving.keep import Keep, KeepNone
+from sim.engine.serving.service import ServingPlan
 from sim.engine.training import TrainingPlan
 from sim.profiles.methods import Effect
 from sim.rng import Stream, Streams

@@ -28,8 +28,9 @@ from sim.engine.node import Node
 from sim.engine.progress import Spending, SpendingRecorder
 from sim.engine.relay import QueueRelay
 from sim.engine.service import Service, ServicePlan
+from sim.engine.serving.keep import Keep
 from sim.engine.serving.relay import ServingRelay
-from sim.engine.serving.service import Keep, ServingPlan, ServingService
+from sim.engine.serving.service import ServingPlan, ServingService
 from sim.engine.split import Split, SplitPlan
 from sim.engine.tally import Tally
 from sim.engine.training import TrainingJob, TrainingPlan
