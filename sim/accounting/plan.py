@@ -186,7 +186,8 @@ class AccountingPlan:
     """Everything the fold needs to price a ledger. ``outside`` is g/J where devices are, by workload and class.
 
     ``at_purchase``: making a device counts whole in the run, not by the part of its lifetime. ``told`` is there where a
-    profile's convention counts.
+    profile's convention counts. ``phases`` are workloads by the phase of a project; ``break_even`` where it is asked
+    for.
     """
 
     convention: Convention
@@ -198,6 +199,8 @@ class AccountingPlan:
     outside: Mapping[tuple[str, str], float] = field(default_factory=dict)
     at_purchase: bool = False
     told: Told | None = None
+    phases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    break_even: bool = False
 
     @property
     def embodied_water_known(self) -> bool:

@@ -30,9 +30,11 @@ from sim.results.jobs import (
     throttle_remarks,
     unproductive,
 )
+from sim.results.methods import method_grids, method_remarks
 from sim.results.power_limits import power_grids
+from sim.results.project import project_grids
 from sim.results.results import Results
-from sim.results.services import service_grids, service_remarks
+from sim.results.services import service_grids, service_remarks, split_grids
 from sim.units import HOUR_NS, SECONDS_PER_NS
 
 if TYPE_CHECKING:
@@ -99,6 +101,7 @@ def _run(run: Results) -> str:
         parts.append(f"<p>{escape(str(run.scenario['description']))}</p>")
     parts += [_headline(summary), _carbon(summary), _accounts(summary), _power(run.energy)]
     parts.append("<h2>Who it is for</h2>" + _table(*workload_grid(summary)))
+    parts += [_table(*grid) for grid in project_grids(summary)]
     if summary.get("jobs"):
         parts.append(_jobs(summary))
     if summary.get("batch") or run.cluster_table is not None:
@@ -108,11 +111,17 @@ def _run(run: Results) -> str:
         parts.append(f"<h2>Shared power</h2>{grids}")
     if run.trace_table is not None:
         parts.append(_traces(run.power_trace()))
+    if summary.get("methods"):
+        notes = "".join(f'<p class="note">{escape(remark)}</p>' for remark in method_remarks(summary))
+        parts.append("<h2>Methods</h2>" + "".join(_table(*grid) for grid in method_grids(summary)) + notes)
     if summary.get("campaigns"):
         grids = "".join(_table(header, rows) for header, rows in campaign_grids(summary))
         parts.append(f"<h2>Campaigns</h2>{grids}")
     if summary.get("federated"):
         parts.append("<h2>Federated training</h2>" + "".join(_table(*grid) for grid in federated_grids(summary)))
+    if summary.get("split"):
+        grids = "".join(_table(header, rows) for header, rows in split_grids(summary["split"]))
+        parts.append(f"<h2>In stages on devices and machines</h2>{grids}")
     if summary.get("serving"):
         parts.append(_services(summary["serving"]))
     intervals = interval_grid(summary)

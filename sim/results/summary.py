@@ -16,6 +16,7 @@ from sim.accounting.ledger import DEVICES, OUTSIDE, Key, Ledger
 from sim.accounting.plan import AccountingPlan, SitePlan, Told
 from sim.accounting.site import SiteAccount
 from sim.accounting.stock import STORED, StockChange
+from sim.results.project import project_summary
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
 
@@ -74,6 +75,7 @@ def environmental_summary(
     ]
     if limits:
         summary["limits_exceeded"] = limits
+    summary |= project_summary(ledger, plan, footprint)
     summary["intervals"] = {}  # until something is uncertain
     summary["boundary"] = _boundary(ledger, footprint, plan, not_metered)
     if plan.told is not None:
@@ -325,11 +327,11 @@ def _boundary(
         "end of life (give accounting.embodied.end_of_life)": "end_of_life" in made,
     }
     missing += [what for what, there in outside.items() if not there]
-    if any(key.component == DEVICES for key in ledger.keys):
-        missing += [
-            "embodied carbon of users' devices",
-            "water and marginal effect of users' devices and their networks",
-        ]
+    devices = {key.hardware for key in ledger.keys if key.component == DEVICES}
+    if devices:
+        held = {item.hardware for item in plan.embodied if item.component == DEVICES}
+        missing += [] if devices <= held else ["embodied carbon of users' devices"]
+        missing += ["water and marginal effect of users' devices and their networks"]
     boundary: dict[str, Any] = {
         "convention": plan.convention.name,
         "metered_it_kwh": sum(metered.values()),

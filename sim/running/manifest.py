@@ -14,6 +14,7 @@ from typing import Any
 
 from sim.build.accounting import accounting_plan
 from sim.build.conventions import convention_profile
+from sim.build.method_uses import profiles_of_methods
 from sim.build.resolved import Resolved
 from sim.documents import named_files
 from sim.kinds import plugins
@@ -87,6 +88,7 @@ def _version(package: str) -> str:
 def profiles_used(resolved: Resolved) -> Sequence[str]:
     """Names of the profiles that a scenario rests on."""
     names = {name for spec in resolved.serving.values() for name in spec.profiles}
+    names |= profiles_of_methods(resolved)
     works = [job.work for job in resolved.jobs.values()]
     works += [work for campaign in resolved.campaigns.values() for _, _, _, work in campaign.sizes]
     names |= {name for work in works if isinstance(work, ModelWork) for name in work.profiles}
@@ -95,6 +97,8 @@ def profiles_used(resolved: Resolved) -> Sequence[str]:
         names |= (
             {failures.profile} if isinstance(failures, ComponentFailures) and failures.profile is not None else set()
         )
+        effect = machine.pool.unit_effect
+        names |= set(effect.profiles) if effect is not None else set()
         board = machine.board
         names |= {machine.whole_node.name, machine.cpu.name} | ({board.name} if board is not None else set())
         names |= {board.slices} if machine.uncut is not None and board is not None and board.slices else set()

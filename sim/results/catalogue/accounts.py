@@ -197,6 +197,13 @@ ACCOUNTS: tuple[Table, ...] = (
         may_be_empty=True,
         per_site=True,
     ),
+    table(
+        "growth",
+        Quantity("year", "year", always=True),
+        Quantity("since", "year of the numbers as written", always=True),
+        Quantity("laws.*", "times as much as in that year", always=True),
+        optional=True,
+    ),
     table("egress_cost", Quantity("*", "egress cost", shown=True), optional=True),
     table(
         "kpi",
