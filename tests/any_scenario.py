@@ -385,7 +385,14 @@ class _Drawer:
     def accounting(self, scenario: dict[str, Any]) -> dict[str, Any]:
         accounting: dict[str, Any] = {"gpu_lifetime": "5 years", "server_lifetime": "6 years"}
         if self.seldom():
-            accounting["convention"] = {"kind": "luccioni-2023", "infrastructure": "1 kW", "idle": "2 kW"}
+            given = {"pue": 1.1, "intensity": "385 gCO2e/kWh"}
+            profiled = self.one({"profile": "tdp-hours", "given": given}, {"profile": "codecarbon-3"},
+                                {"profile": "ghg-protocol-location"}, {"profile": "sci"})  # fmt: skip
+            on_site = any(
+                place.get("on_site") for place in (scenario.get("site", {}), *scenario.get("sites", {}).values())
+            )
+            luccioni = {"kind": "luccioni-2023", "infrastructure": "1 kW", "idle": "2 kW"}
+            accounting["convention"] = luccioni if on_site else self.one(luccioni, {"kind": "profile", **profiled})
         if self.seldom():
             amortization = self.one({"kind": "time"}, {"kind": "expected-utilisation", "utilisation": 0.8},
                                     {"kind": "use", "active_lifetime": "20000 h"})  # fmt: skip

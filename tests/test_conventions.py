@@ -138,7 +138,11 @@ def test_codecarbon_2_is_nvml_and_half_the_tdp_and_three_watts_for_eight_gb(run:
     held = slot_hours(run, "cpu", "reserved") / 8
     gb = sold_as_b(float(NODE.dram.capacity.value)) / 1e9
     assert by["gpu"] == pytest.approx(metered_kwh(run, ("gpu",), "reserved"), rel=1e-9)
-    assert by["cpu"] == pytest.approx(0.5 * 2 * TDP_KW["cpu"] * held, rel=1e-9)
+    assert by["cpu"] == pytest.approx(0.5 * TDP_KW["cpu"] * held, rel=1e-9)  # of one socket, which 2.x takes for all
+    both = counted(run, "codecarbon-constant-cpu")["energy_kwh"]["by_component"]
+    assert both["cpu"] == pytest.approx(0.5 * 2 * TDP_KW["cpu"] * held, rel=1e-9)
+    unknown = counted(run, "codecarbon-2-unknown-cpu")["energy_kwh"]["by_component"]
+    assert unknown["cpu"] == pytest.approx(0.0425 * held, rel=1e-9)
     assert by["ram"] == pytest.approx(3.0 / 8.0 * gb / 1e3 * held, rel=1e-9)
 
 

@@ -121,10 +121,12 @@ def _rule(line: terms.Line, given_w: float | None, machines: Mapping[str, Machin
 
 def _slot_w(count: terms.Nameplate | terms.PerByte | terms.PerModule, basis: str, machine: Machine) -> float:
     if isinstance(count, terms.Nameplate):
-        if basis == "cpu":
-            return float(machine.cpu.tdp.value) * float(count.share) * _devices_per_slot("socket", machine)
-        tdp_w = float(machine.gpu.tdp.value) if machine.gpu is not None else 0.0
-        return tdp_w * float(count.share)
+        board = machine.gpu if basis == "gpu" else machine.cpu
+        tdp_w = float(board.tdp.value) if board is not None else 0.0
+        alone = count.per == "node"
+        if basis == "gpu":  # a slot's TDP is an instance's where boards are cut
+            return tdp_w * float(count.share) / (machine.node.slots if alone else 1)
+        return tdp_w * float(count.share) * _devices_per_slot("node" if alone else "socket", machine)
     capacity_b = sold_as_b(float(machine.node.dram.capacity.value))
     node_w = float(count.power) * capacity_b if isinstance(count, terms.PerByte) else modules_w(count, capacity_b)
     return node_w / machine.node.slots
@@ -265,7 +267,7 @@ def _count(count: terms.Count, power: object) -> str:
         case terms.Metered():
             return "the meters"
         case terms.Nameplate():
-            return f"{_text(count.share)} of the TDP"
+            return f"{_text(count.share)} of the TDP{' of one a node' if count.per == 'node' else ''}"
         case terms.Mean():
             return f"{_text(power if power is not None else count.power)} a {count.per}"
         case terms.PerByte():

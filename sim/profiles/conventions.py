@@ -60,10 +60,11 @@ class Metered(Spec):
 
 
 class Nameplate(Spec):
-    """``share`` of the thermal design power of a GPU or of a socket, whatever it does."""
+    """``share`` of the thermal design power of each GPU or socket, whatever it does; or of one of them a node."""
 
     kind: Literal["tdp"]
     share: PositiveFraction
+    per: Literal["device", "node"] = "device"
 
 
 class Mean(Spec):
