@@ -21,6 +21,7 @@ from sim.results.catalogue import (
     COMPARED,
     COMPARED_JOBS,
     COMPARED_SERVICES,
+    COMPARED_STAGED,
     COMPARED_STEPS,
     HAPPENED,
     INTERVALS,
@@ -137,7 +138,7 @@ def test_a_name_carries_the_unit_of_its_quantity(one: Any) -> None:
 def test_a_quantity_stands_once() -> None:
     paths = [one.path for one in QUANTITIES]
     assert len(set(paths)) == len(paths)
-    for group in (COMPARED, COMPARED_SERVICES, COMPARED_STEPS, COMPARED_JOBS):
+    for group in (COMPARED, COMPARED_SERVICES, COMPARED_STEPS, COMPARED_JOBS, COMPARED_STAGED):
         assert [one.compared for one in group] == list(range(1, len(group) + 1))
     neighbours = {one.path: one for one in QUANTITIES}
     for one in QUANTITIES:

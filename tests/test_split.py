@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import sim
 from sim.accounting.ledger import DEVICES, WAN
 from sim.errors import InputError
+from sim.results.compare import Comparison
 from sim.results.results import Results
 from sim.units import J_PER_KWH, NS_PER_S
 from sim.workload.stages import Course, Network, move
@@ -347,8 +348,12 @@ def test_a_bottleneck_sends_less_for_some_work_more() -> None:
 
 
 def test_placements_are_asked_by_the_same_devices_at_the_same_times() -> None:
-    here, there = (found(run(**all_at(place))) for place in ("edge", "cloud"))
-    assert here["requests"] == there["requests"]
+    """And stand beside each other in a comparison."""
+    here, there = (run(**all_at(place)) for place in ("edge", "cloud"))
+    assert found(here)["requests"] == found(there)["requests"]
+    (rows,) = Comparison.of(here, [there]).differences
+    (row,) = [row for row in rows if row.path == "split.seer.e2e_s.mean"]
+    assert (row.first, row.other) == tuple(found(of)["e2e_s"]["mean"] for of in (here, there))
 
 
 def test_each_answered_request_has_its_row() -> None:

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sim.results.catalogue import COMPARED, COMPARED_JOBS, COMPARED_PARTS, COMPARED_SERVICES, COMPARED_STEPS, Quantity
+from sim.results.catalogue import (
+    COMPARED,
+    COMPARED_JOBS,
+    COMPARED_PARTS,
+    COMPARED_SERVICES,
+    COMPARED_STAGED,
+    COMPARED_STEPS,
+    Quantity,
+)
 from sim.results.catalogue.quantity import value_in
 from sim.results.formats import mass, number
 from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
@@ -144,7 +152,7 @@ class Comparison:
 
 def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Difference]:
     """Of the whole, where a run has it; of each part, where a run has it; of each service, each job with steps and
-    each workload of jobs that both have."""
+    each workload of jobs or in stages that both have."""
     for one in COMPARED:
         if one.unit_in:  # two currencies, which no rate here converts, are not compared
             units = {value_in(summary, one.unit_keys) for summary in (first, other)} - {None}
@@ -156,7 +164,8 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator
         for part in sorted({*here, *there}):
             path = one.path.replace("*", part)
             yield Difference(path, f"{one.label} {part}", one.unit, here.get(part), there.get(part))
-    for part, compared in (("serving", COMPARED_SERVICES), ("jobs", COMPARED_STEPS), ("batch", COMPARED_JOBS)):
+    named = {"serving": COMPARED_SERVICES, "jobs": COMPARED_STEPS, "batch": COMPARED_JOBS, "split": COMPARED_STAGED}
+    for part, compared in named.items():
         here, there = first.get(part, {}), other.get(part, {})
         for name in sorted({*here} & {*there}):
             for one in compared:

@@ -28,6 +28,7 @@ __all__ = ["ACCOUNTS", "ACTIVITY", "QUANTITIES", "TABLES", "Quantity", "Table"]
 SERVICE = "serving.*."
 STEP = "jobs.*.step."
 OF_JOBS = "batch.*."
+IN_STAGES = "split.*."
 TABLES: tuple[Table, ...] = (*ACCOUNTS, *PROJECT, *ACTIVITY, *BATCH, *POWER_LIMITS, *SPLIT, *OF_METHODS)
 QUANTITIES: tuple[Quantity, ...] = tuple(one for table in TABLES for one in table.quantities)
 
@@ -52,8 +53,11 @@ COMPARED_STEPS = _compared(lambda path: path.startswith(STEP))
 """Of each job that both runs have and whose steps are known."""
 COMPARED_JOBS = _compared(lambda path: path.startswith(OF_JOBS))
 """Of each workload of jobs as rows that both runs have."""
+COMPARED_STAGED = _compared(lambda path: path.startswith(IN_STAGES))
+"""Of each workload in stages that both runs have."""
 INTERVALS = (*COMPARED, *(one for one in QUANTITIES if one.interval))
-"""Of whole runs; each service, each job with steps and each workload of jobs has intervals of what is compared."""
+"""Of whole runs; each service, each job with steps and each workload of jobs or in stages has intervals of what is
+compared."""
 LATENCIES = {
     table.path.removeprefix(SERVICE): table.word for table in TABLES if table.word and table.path.startswith(SERVICE)
 }

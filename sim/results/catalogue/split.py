@@ -20,7 +20,7 @@ SPLIT: tuple[Table, ...] = (
         "split.*",
         Quantity("requests", "requests", always=True, columns=(At(STAGED, "requests"),), form=count),
         Quantity("completed", "answered", always=True, columns=(At(STAGED, "answered"),), form=count),
-        Quantity("rejected", "refused", always=True, columns=(At(STAGED, "refused"),), form=count),
+        Quantity("rejected", "refused", always=True, compared=7, columns=(At(STAGED, "refused"),), form=count),
         Quantity("unfinished", "under way at the end", always=True, form=count),
         Quantity("devices_kwh", "energy of devices", "kWh", always=True),
         Quantity("network_kwh", "energy of the network", "kWh", always=True),
@@ -31,11 +31,26 @@ SPLIT: tuple[Table, ...] = (
             "energy_j_per_request.devices",
             "energy of devices",
             "J",
+            compared=4,
             columns=(At(STAGED, "devices, J"),),
             meaning="all that users' devices drew, per request that was answered",
         ),
-        Quantity("energy_j_per_request.network", "network", "J", columns=(At(STAGED, "network, J"),)),
-        Quantity("energy_j_per_request.machines", "machines", "J", columns=(At(STAGED, "machines, J"),)),
+        Quantity(
+            "energy_j_per_request.network",
+            "energy of networks",
+            "J",
+            compared=5,
+            columns=(At(STAGED, "network, J"),),
+            meaning="of all networks that its bytes crossed, per request that was answered",
+        ),
+        Quantity(
+            "energy_j_per_request.machines",
+            "energy of machines",
+            "J",
+            compared=6,
+            columns=(At(STAGED, "machines, J"),),
+            meaning="of all places, those that stood loaded included, per request that was answered",
+        ),
         Quantity("energy_j_per_request.total", "all of it", "J"),
         Quantity("left_after.*", "requests that left after a stage"),
         optional=True,
@@ -43,8 +58,13 @@ SPLIT: tuple[Table, ...] = (
     table(
         "split.*.e2e_s",
         *(
-            Quantity(name, f"end to end, {name}", columns=(At(STAGED_TIME, name),) if name in ("mean", "p99") else ())
-            for name in STATISTICS
+            Quantity(
+                name,
+                f"end to end, {name}",
+                compared=place,
+                columns=(At(STAGED_TIME, name),) if name in ("mean", "p99") else (),
+            )
+            for name, place in zip(STATISTICS, (1, 2, 0, 3), strict=True)
         ),
         unit="s",
         optional=True,

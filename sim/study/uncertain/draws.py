@@ -20,7 +20,7 @@ from sim.documents import Document
 from sim.errors import RunError
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
-from sim.results.catalogue import COMPARED_JOBS, COMPARED_SERVICES, COMPARED_STEPS, INTERVALS
+from sim.results.catalogue import COMPARED_JOBS, COMPARED_SERVICES, COMPARED_STAGED, COMPARED_STEPS, INTERVALS
 from sim.results.catalogue.quantity import value_in
 from sim.study.processes import Processes
 from sim.study.uncertain.scenario import UncertainScenario
@@ -48,6 +48,7 @@ def results_of(summary: Mapping[str, Any]) -> dict[str, float]:
     stepping = [name for name, job in summary.get("jobs", {}).items() if "step" in job]
     paths += [("jobs", name, *one.keys) for name in stepping for one in COMPARED_STEPS]
     paths += [("batch", name, *one.keys) for name in summary.get("batch", {}) for one in COMPARED_JOBS]
+    paths += [("split", name, *one.keys) for name in summary.get("split", {}) for one in COMPARED_STAGED]
     values = {".".join(path): value_at(summary, path) for path in paths}
     return {path: value for path, value in values.items() if value is not None}
 
