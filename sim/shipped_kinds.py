@@ -90,11 +90,17 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.routes:ByShares": "sim.build.routes:by_shares",
         "sim.spec.routes:BySize": "sim.build.routes:by_size",
         "sim.spec.routes:ByDifficulty": "sim.build.routes:by_difficulty",
+        "sim.spec.routes:ByCascade": "sim.build.routes:by_cascade",
     },
     "difficulty": {
-        "sim.spec.routes:UniformDifficulty": "sim.build.routes:uniform",
-        "sim.spec.routes:BetaDifficulty": "sim.build.routes:beta",
-        "sim.spec.routes:DifficultyColumn": "sim.build.routes:column",
+        "sim.spec.difficulty:UniformDifficulty": "sim.build.routes:uniform",
+        "sim.spec.difficulty:BetaDifficulty": "sim.build.routes:beta",
+        "sim.spec.difficulty:DifficultyColumn": "sim.build.routes:column",
+    },
+    "popularity": {
+        "sim.spec.result_cache:ZipfPopularity": "sim.build.relays:zipf",
+        "sim.spec.result_cache:RepeatedSamples": "sim.build.relays:repeated",
+        "sim.spec.result_cache:KeyColumn": "sim.build.relays:recorded",
     },
     "contract": {
         "sim.spec.market:PPA": "sim.build.accounting:ppa",
@@ -119,6 +125,7 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.serving:Serving": "sim.build.work:serving",
         "sim.spec.campaign:CampaignSpec": "sim.build.campaign:campaign",
         "sim.spec.federated:FederatedSpec": "sim.build.federated:federated",
+        "sim.spec.split:SplitSpec": "sim.build.split:split",
         "sim.spec.jobs:Jobs": "sim.build.jobs:jobs",
     },
     "speed-up": {

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sim.profiles.catalog import shipped_folder
-from tests.any_campaign import campaign, federated
+from tests.any_campaign import campaign, federated, staged
 
 DATA = shipped_folder("scenarios") / "data"
 GPU_NODES = {"dgx-a100": 8, "dgx-h100": 8, "hgx-h200": 8, "l40s-server": 4, "jean-zay-v100-node": 4}
@@ -381,6 +381,8 @@ class _Drawer:
             accounting["embodied"] = {"amortization": amortization, **embodied, **self.some(nodes="bill-of-materials")}
         if "fleet" in scenario["workloads"]:
             accounting["outside"] = {"fleet": {"home": "430 gCO2e/kWh", "away": "0 gCO2e/kWh"}}
+        if "relay" in scenario["workloads"]:
+            accounting.setdefault("outside", {})["relay"] = {"home": "430 gCO2e/kWh", "away": "0 gCO2e/kWh"}
         if self.seldom():
             name = self.one(*scenario["workloads"])
             accounting["functional_unit"] = {"of": name, "per": "run"}
@@ -425,6 +427,8 @@ def scenarios(draw: st.DrawFn, *, serving: bool) -> dict[str, Any]:
             noticed(pools, scenario["workloads"]["search"]["pool"])
         if d.seldom():
             scenario["workloads"]["fleet"] = federated(d, pools)
+        if d.seldom():
+            scenario["workloads"]["relay"] = staged(d, pools, GPU_NODES)
         if d.often():
             scenario["workloads"]["api"] = d.inference(pools)
     policies = d.policies(scenario) if d.seldom() else []

@@ -33,6 +33,7 @@ from sim.results.shape import lacks_of_summary, summary_schema
 from tests.catalogued import leaves, quantity_of, uncatalogued
 from tests.job_batches import a_batch
 from tests.job_worlds import jobs_scenario
+from tests.relay_worlds import EXITS, IMAGE, alone, cascade, memo
 from tests.small import small
 from tests.test_bad_input import coldaisle
 from tests.test_places import regions
@@ -146,7 +147,7 @@ def test_a_quantity_stands_once() -> None:
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
     earlier = ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
-    assert (*earlier, "batch", "power_limits") == HAPPENED
+    assert (*earlier, "batch", "power_limits", "split") == HAPPENED
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
@@ -186,6 +187,8 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     yield sim.run(failing_world()).summary
     yield sim.run("automl-campaign", set={"workloads.search.budget": {"gpu_hours": 40}}).summary
     yield sim.run("federated-fleet", set={"workloads.keyboard.rounds": 5}).summary
+    edge = {"workloads.detector.places.edge.queue_limit": 0, "duration": "20 s"}
+    yield sim.run("split-detector", set=edge).summary
     rows = "2025-03-03 00:10:00,x,10\n2025-03-03 00:10:01,1500000,10\n2025-03-03 00:10:02,100,10\n"
     asked = trace(tmp_path, rows, on_bad_rows="skip")
     asked["workloads"]["chat"] |= {"slo": {"ttft": "1 s"}, "batching": {**SMALL["workloads"]["chat"]["batching"]}}
@@ -202,6 +205,8 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     row["breaker"] = {"rating": "6 kW", "curve": curve, "reclose": "30 min"}
     limited["policies"] = [{"kind": "power-limits", "domains": {"row": row}}]
     yield sim.run(limited).summary
+    yield sim.run(cascade(cache=memo())).summary
+    yield sim.run(alone(cache=memo(of_route=False), early_exit=EXITS, start_up=IMAGE)).summary
     shared = jobs_scenario()
     bought = {"residual_mix": "500 gCO2e/kWh", "contracts": []}
     shared["site"]["grid"] = {**shared["site"]["grid"], "marginal": "600 gCO2e/kWh", "market": bought}

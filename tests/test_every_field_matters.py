@@ -17,7 +17,7 @@ import sim
 from sim import kinds
 from sim.profiles import failures as parts
 from sim.results.results import Results
-from sim.spec import campaign, factors, failures, federated, traces, training
+from sim.spec import campaign, factors, failures, federated, networks, traces, training
 from sim.spec import fabric as fabrics
 from sim.spec.workloads import Checkpoint, Training
 from sim.validation import Spec
@@ -424,7 +424,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
             "federated.llama.makespan_s",
         ),
     },
-    federated.AccessNetwork: {
+    networks.AccessNetwork: {
         "energy": ("fleet", {f"{JOB}.networks.wifi.energy": "0.06 kWh/GB"}, "federated.llama.network_kwh"),
         "download": ("fleet", {f"{JOB}.networks.wifi.download": "1 MB/s"}, "federated.llama.makespan_s"),
         "upload": ("fleet", {f"{JOB}.networks.wifi.upload": "0.3 MB/s"}, "federated.llama.makespan_s"),

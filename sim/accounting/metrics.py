@@ -51,6 +51,10 @@ def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
             "throughput_requests_per_s": len(done) / seconds,
             "energy_j_per_request": energy_j / len(done),
         }
+    if log.exits:
+        metrics["exit_shares"] = {name: count / max(1, len(done)) for name, count in log.exits.items()}
+    if log.from_image and log.start_ups:
+        metrics["start_up_s"] = log.start_up_ns / log.start_ups * SECONDS_PER_NS
     metrics["utilisation"] = log.busy_ns / (log.replicas * ledger.end_ns)
     metrics["power_w_mean"] = energy_j / seconds
     return metrics | zero_load(own)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sim.accounting.conventions import Convention, Luccioni2023, Physical
+from sim.accounting.ledger import DEVICES
 from sim.accounting.market import Contract, Market
 from sim.accounting.plan import (
     AccountingPlan,
@@ -56,7 +59,10 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
         sites=sites,
         currency=next((site.grid.currency for site in sites.values() if site.grid.price is not None), None),
         amortization=_amortization(embodied),
-        embodied=_embodied(scenario.accounting, resolved.hardware, catalog, factors_of(embodied)),
+        embodied=(
+            *_embodied(scenario.accounting, resolved.hardware, catalog, factors_of(embodied)),
+            *_devices(resolved, scenario.accounting),
+        ),
         plants=_plants(embodied),
         outside={
             (name, kind): float(intensity)
@@ -215,6 +221,21 @@ def _embodied(
                 credit_g=carbon.end.credit_g if carbon.end is not None and label == "end_of_life" else 0.0,
             )
     return tuple(items.values())
+
+
+def _devices(resolved: Resolved, accounting: Accounting) -> Iterator[EmbodiedItem]:
+    """Each kind of users' devices once, by the time that they have to do with work here."""
+    if accounting.device_lifetime is None:
+        return
+    kinds = {kind: one for written in resolved.split.values() for kind, one in written.devices.items()}
+    for kind, one in kinds.items():
+        if one.embodied is not None:
+            made = (float(one.embodied),) * 3
+        else:
+            assert one.profile is not None  # or it would not have passed
+            known = resolved.catalog.device(one.profile).embodied
+            made = (float(known.low.value), float(known.central.value), float(known.high.value))
+        yield EmbodiedItem("devices", kind, DEVICES, 1, *made, lifetime_ns=int(accounting.device_lifetime))
 
 
 @last_kept

@@ -28,10 +28,12 @@ from sim.engine.fleet.power.plan import PowerPlan
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.service import ServicePlan
 from sim.engine.serving.service import Keep, ServingPlan
+from sim.engine.split import SplitPlan
 from sim.engine.training import TrainingPlan
 from sim.engine.work import WorkPlan
 from sim.engine.world import Pool
 from sim.signals import Signal
+from sim.workload.relays import RelayPlan
 
 Ints = npt.NDArray[np.int64]
 
@@ -58,7 +60,8 @@ class Built:
     ``caps`` those that training jobs and campaigns follow; ``moved`` are jobs whose data went to another pool before
     they start; ``batches`` are tables of jobs, and ``signals`` what a scheduler may see of the site of each pool, where
     it looks at it; ``others`` is work of the kinds that other packages add; ``steps`` are those of models in training,
-    by job, and ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time.
+    by job, and ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time;
+    ``relays`` hand requests from memos and from one place to the next.
     """
 
     seed: int
@@ -80,8 +83,10 @@ class Built:
     others: tuple[WorkPlan, ...]
     campaigns: tuple[CampaignPlan, ...]
     federated: tuple[FederatedPlan, ...]
+    split: tuple[SplitPlan, ...]
     batches: tuple[JobsPlan, ...]
     signals: Mapping[str, Mapping[str, Signal]]
     steps: Mapping[str, StepPlan]
     swings: Mapping[str, ModelOfGang]
     traces: tuple[TracePlan, ...]
+    relays: tuple[RelayPlan, ...] = ()

@@ -16,6 +16,7 @@ from sim.build.jobs import MILLI, logged, memory_mib
 from sim.build.machines import Machine
 from sim.build.places import placed
 from sim.build.power_limits import limited_pools, shared_power
+from sim.build.relays import relay_plans
 from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
 from sim.build.schedulers import scheduler
@@ -76,11 +77,13 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         others=tuple(built[name] for name in resolved.others),
         campaigns=tuple(built[name] for name in resolved.campaigns),
         federated=tuple(built[name] for name in resolved.federated),
+        split=tuple(built[name] for name in resolved.split),
         batches=tuple(built[name] for name in resolved.batches),
         signals=_looked_at(resolved, seen.signals),
         steps=step_plans(resolved),
         swings=swings(resolved),
         traces=trace_plans(resolved),
+        relays=relay_plans(resolved, routes, streams),
     )
 
 

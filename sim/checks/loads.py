@@ -35,10 +35,10 @@ def loads_fit(resolved: Resolved) -> Found:
         elif name in resolved.services:
             load = resolved.services[name].load
             if load is not None:
-                yield from _load_fits((*path, "load"), load, gpu)
+                yield from load_fits((*path, "load"), load, gpu)
         elif name in resolved.batches:
             for at, load in _loads_of_jobs(resolved.batches[name].load):
-                yield from _load_fits((*path, "load", *at), load, gpu)
+                yield from load_fits((*path, "load", *at), load, gpu)
 
 
 def _loads_of_jobs(load: JobLoad | None) -> Iterator[tuple[KeyPath, Load]]:
@@ -55,7 +55,7 @@ def _loads_of_jobs(load: JobLoad | None) -> Iterator[tuple[KeyPath, Load]]:
 
 def work_fits(path: KeyPath, work: TrainingWork, gpu: GPUProfile) -> Found:
     if work.kind == "gpu-hours":
-        yield from _load_fits((*path, "load"), work.load, gpu)
+        yield from load_fits((*path, "load"), work.load, gpu)
         return
     if work.kind == "model" or work.kind == "socket-hours":
         return  # see models_fit; of sockets nothing is asked that a GPU could lack
@@ -90,7 +90,8 @@ def _passes_fit(name: str, service: Inference, resolved: Resolved) -> Found:
             yield (*at, *where), f"'{device}' has no peak (and power) for {precision}  ({', '.join(known)})"
 
 
-def _load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
+def load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
+    """A load that is stated against what a GPU can do and draw."""
     if load.kind == "throughput":
         if load.precision not in gpu.power.energy_per_flop or load.precision not in gpu.peak:
             known = ", ".join(name for name in gpu.peak if name in gpu.power.energy_per_flop)

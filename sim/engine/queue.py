@@ -4,8 +4,8 @@ Requests wait first come first served. A free replica takes up to ``max_batch`` 
 ``max_wait`` after the first for more. A batch of b takes (first + (b - 1) x each further) x a random factor of mean 1,
 or what is known of its size. Its GPUs are ``active`` meanwhile and ``loaded`` in between: a served model draws power
 at zero load. Requests in a batch whose node fails return to the head of the queue. Whoever asks is told when its
-request is done or turned away.
-Token-level batching of language models is another kind of workload.
+request is done or turned away. Where its network has early exits, a batch goes through it in segments and gets smaller
+on the way. Token-level batching of language models is another kind of workload.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
+from sim.engine.images import Images
+from sim.workload.early_exit import EarlyExits
+from sim.workload.provisioning import StartUp
 from sim.workload.records import ServiceLog
 
 
@@ -50,7 +53,7 @@ class Replicas(Protocol):
     @property
     def queue_limit(self) -> int | None: ...
     @property
-    def load_ns(self) -> int: ...
+    def start_up(self) -> StartUp: ...
     @property
     def active_w(self) -> float: ...
     @property
@@ -60,16 +63,19 @@ class Replicas(Protocol):
     @property
     def on_hosts(self) -> bool: ...
     @property
+    def exits(self) -> EarlyExits | None: ...
+    @property
     def by_size(self) -> tuple[tuple[int, float], ...]:
         """ns of a batch of 1, 2, ... requests and W of a GPU meanwhile, up to ``max_batch``; if empty, ``first_ns``,
         ``further_ns`` and ``active_w`` hold."""
 
 
 class Asked(NamedTuple):
-    """A request: when it arrived at the queue, and who is told of it."""
+    """A request: when it arrived at the queue, who is told of it, and the number of the exit that it leaves at."""
 
     arrival_ns: int
     asker: int
+    leaves: int = 0
 
 
 class Answers(Protocol):
@@ -98,7 +104,12 @@ class Queue:
         self._cluster = cluster
         self._plan = plan
         self._answers = answers
-        self._log = ServiceLog(plan.name, plan.replicas)
+        names = (*plan.exits.names, "end") if plan.exits is not None else ()
+        self._log = ServiceLog(
+            plan.name, plan.replicas, exits=dict.fromkeys(names, 0), from_image=plan.start_up.from_image
+        )
+        self._leaving = plan.exits.begun() if plan.exits is not None else None
+        self._images = Images(plan.start_up)
         self._factor = plan.factor() if plan.factor is not None else None
         self._queue: deque[Asked] = deque()
         self._idle: deque[tuple[int, simpy.Event]] = deque()
@@ -123,6 +134,8 @@ class Queue:
 
     def ask(self, asked: Asked) -> bool:
         """Takes a request in; says whether there was room for it."""
+        if self._leaving is not None:
+            asked = asked._replace(leaves=self._leaving())
         if self._collectors:
             self._join(asked)
         elif self._idle:
@@ -142,8 +155,12 @@ class Queue:
             try:
                 yield gang.ready
                 gang.set("loaded", plan.loaded_w, 0.0)
-                if plan.load_ns:
-                    yield self._env.wait(plan.load_ns)
+                load_ns = self._images.wait_ns(gang)
+                if load_ns:
+                    yield self._env.wait(load_ns)
+                self._images.pulled(gang)
+                self._log.start_ups += 1
+                self._log.start_up_ns += load_ns
                 yield from self._serve(replica, gang)
             except simpy.Interrupt:
                 killed = self._in_service.pop(replica, [])
@@ -198,17 +215,45 @@ class Queue:
                 gang.set("active", of_batch_w, plan.cpu_load)
                 active_w = of_batch_w
             start_ns = env.now_ns
-            yield env.wait(self._service_ns(len(batch)))
+            if plan.exits is None:
+                yield env.wait(self._service_ns(len(batch)))
+                done = batch
+            else:
+                done = yield from self._in_segments(plan.exits, batch, start_ns, gang)
             log.busy_ns += env.now_ns - start_ns
             log.batches += 1
-            for asked in batch:
-                log.arrival_ns.append(asked.arrival_ns)
-                log.start_ns.append(start_ns)
-                log.done_ns.append(env.now_ns)
             del self._in_service[replica]
-            for asked in batch:
-                answers.done(asked, start_ns)
+            self._done(done, start_ns)
             answers.idle()
+
+    def _in_segments(
+        self, exits: EarlyExits, batch: list[Asked], start_ns: int, gang: Gang
+    ) -> Generator[simpy.Event, object, list[Asked]]:
+        """Takes a batch through a network with exits; ``batch`` holds what is still in it. Returns those that leave
+        last."""
+        plan = self._plan
+        factor = self._factor() if self._factor is not None else 1.0
+        done: list[Asked] = []
+        for i, (share, load, name) in enumerate(zip(exits.segments, exits.loads, self._log.exits, strict=True)):
+            self._done(done, start_ns)
+            gang.set("active", plan.loaded_w + load * (plan.active_w - plan.loaded_w), plan.cpu_load)
+            whole_ns = plan.first_ns + (len(batch) - 1) * plan.further_ns
+            yield self._env.wait(max(1, round(whole_ns * factor * share)))
+            done = [asked for asked in batch if asked.leaves == i]
+            batch[:] = [asked for asked in batch if asked.leaves > i]
+            self._log.exits[name] += len(done)
+            if not batch:
+                break
+        return done
+
+    def _done(self, batch: list[Asked], start_ns: int) -> None:
+        log, now_ns = self._log, self._env.now_ns
+        for asked in batch:
+            log.arrival_ns.append(asked.arrival_ns)
+            log.start_ns.append(start_ns)
+            log.done_ns.append(now_ns)
+        for asked in batch:
+            self._answers.done(asked, start_ns)
 
     def _wait_for_work(self, replica: int) -> Generator[simpy.Event, object, None]:
         entry = (replica, self._env.event())

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
+from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile, Region
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
@@ -26,6 +27,7 @@ AnyProfile = Annotated[
     GPUProfile
     | CPUProfile
     | NodeProfile
+    | DeviceProfile
     | ModelProfile
     | StackProfile
     | TrainingStackProfile
@@ -153,6 +155,10 @@ class Catalog:
     def node(self, name: str) -> NodeProfile:
         """A node by name. Raises ``InputError``."""
         return self._of_kind(name, NodeProfile)
+
+    def device(self, name: str) -> DeviceProfile:
+        """A user's device by name. Raises ``InputError``."""
+        return self._of_kind(name, DeviceProfile)
 
     def model(self, name: str) -> ModelProfile:
         """A language model by name. Raises ``InputError``."""

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sim.documents import read_document
 from sim.profiles.catalog import Catalog
+from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
@@ -125,7 +126,7 @@ def _kilograms(grams: float) -> str:
     return f"{grams / 1000:.0f}"
 
 
-def _figures(profile: GPUProfile | CPUProfile | NodeProfile) -> tuple[str, str]:
+def _figures(profile: GPUProfile | CPUProfile | NodeProfile | DeviceProfile) -> tuple[str, str]:
     match profile:
         case GPUProfile():
             power = profile.power
@@ -133,6 +134,8 @@ def _figures(profile: GPUProfile | CPUProfile | NodeProfile) -> tuple[str, str]:
             return watts, profile.memory.capacity.value.text
         case CPUProfile():
             return f"{profile.power.idle.value:.0f} / {profile.power.full.value:.0f} W", f"{profile.cores} cores"
+        case DeviceProfile():
+            return f"{profile.power.idle.value:.2g} / {profile.power.working.value:.2g} W", "a user's device"
         case _:
             count, what = (profile.gpus.count, "GPU") if profile.gpus is not None else (profile.cpus.count, "CPU")
             return f"off {profile.standby.value:.0f} W", f"{count} {what}{'s' if count > 1 else ''}"

@@ -31,7 +31,7 @@ from sim.results.jobs import (
 )
 from sim.results.power_limits import power_grids
 from sim.results.results import Results
-from sim.results.services import service_grids, service_remarks
+from sim.results.services import service_grids, service_remarks, split_grids
 from sim.units import HOUR_NS, SECONDS_PER_NS
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ def _run(run: Results) -> str:
         parts.append(f"<h2>Campaigns</h2>{grids}")
     if summary.get("federated"):
         parts.append("<h2>Federated training</h2>" + "".join(_table(*grid) for grid in federated_grids(summary)))
+    if summary.get("split"):
+        grids = "".join(_table(header, rows) for header, rows in split_grids(summary["split"]))
+        parts.append(f"<h2>In stages on devices and machines</h2>{grids}")
     if summary.get("serving"):
         parts.append(_services(summary["serving"]))
     intervals = interval_grid(summary)

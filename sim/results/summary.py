@@ -281,11 +281,11 @@ def _boundary(
         "end of life (give accounting.embodied.end_of_life)": "end_of_life" in made,
     }
     missing += [what for what, there in outside.items() if not there]
-    if any(key.component == DEVICES for key in ledger.keys):
-        missing += [
-            "embodied carbon of users' devices",
-            "water and marginal effect of users' devices and their networks",
-        ]
+    devices = {key.hardware for key in ledger.keys if key.component == DEVICES}
+    if devices:
+        held = {item.hardware for item in plan.embodied if item.component == DEVICES}
+        missing += [] if devices <= held else ["embodied carbon of users' devices"]
+        missing += ["water and marginal effect of users' devices and their networks"]
     boundary: dict[str, Any] = {
         "convention": plan.convention.name,
         "metered_it_kwh": sum(metered.values()),

@@ -18,7 +18,7 @@ from sim.results.formats import Grid, mass, number, share, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttle_remarks
 from sim.results.power_limits import power_grids
-from sim.results.services import service_grids, service_remarks
+from sim.results.services import service_grids, service_remarks, split_grids
 from sim.units import HOUR_NS, NS_PER_S
 
 TERMINAL = 80
@@ -55,6 +55,8 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
         parts += [grid_table(grid) for grid in campaign_grids(summary)]
     if summary.get("federated"):
         parts += [grid_table(grid) for grid in federated_grids(summary)]
+    if summary.get("split"):
+        parts += [grid_table(grid) for grid in split_grids(summary["split"])]
     if summary.get("serving"):
         parts += [grid_table(grid) for grid in service_grids(summary["serving"])]
         parts += [Text(remark, style="dim") for remark in service_remarks(summary["serving"])]

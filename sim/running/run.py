@@ -271,7 +271,9 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
     if wanted.per == "output-token":
         done = activity["serving"][wanted.of]["output_tokens"]
     elif wanted.per in ("request", "image"):
-        done = activity["serving"][wanted.of]["completed"] * (wanted.images_per_request or 1.0)
+        served = {**activity["serving"], **activity.get("split", {})}[wanted.of]
+        answered = served["completed"] + served.get("cache", {}).get("hits", 0)
+        done = answered * (wanted.images_per_request or 1.0)
     elif wanted.per == "user-hour":
         done = (wanted.users or 0.0) * ledger.end_ns / HOUR_NS
     elif wanted.per == "trained-token":

@@ -61,6 +61,9 @@ class Accounting(Spec):
 
     gpu_lifetime: Lifetime | None = Field(default=None, description="We do not guess a lifetime: give e.g. '5 years'.")
     server_lifetime: Lifetime = Field(description="We do not guess a lifetime: give e.g. '6 years'.")
+    device_lifetime: Lifetime | None = Field(
+        default=None, description="Of users' devices, whose making does not count without it; e.g. '3 years'."
+    )
     convention: Annotated[PhysicalConvention | Luccioni2023Convention, Field(discriminator="kind")] = Field(
         default_factory=PhysicalConvention
     )
@@ -69,5 +72,5 @@ class Accounting(Spec):
     attribution: Attribution = Field(default_factory=Attribution)
     outside: dict[str, dict[str, CarbonIntensity]] = Field(
         default_factory=dict,
-        description="Carbon intensity where the devices of a federated workload are, by workload and kind of device.",
+        description="Carbon intensity where users' devices are (federated, split), by workload and kind of device.",
     )

@@ -10,11 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
 from sim.quantities import (
-    ByteRate,
     Bytes,
     DevicePower,
     Duration,
-    EnergyPerByte,
     Fraction,
     PositiveDuration,
     PositiveFraction,
@@ -22,6 +20,7 @@ from sim.quantities import (
 )
 from sim.spec.cluster import Wanted
 from sim.spec.factors import FactorLaw
+from sim.spec.networks import AccessNetwork
 from sim.spec.work import Workload
 from sim.spec.workloads import MOST_GPUS
 from sim.validation import Spec, mapping_or
@@ -30,20 +29,6 @@ MOST_CLIENTS = 1_000_000
 MOST_ROUNDS = 10_000_000
 Clients = Annotated[int, Field(ge=1, le=MOST_CLIENTS, strict=True)]
 Rounds = Annotated[int, Field(ge=1, le=MOST_ROUNDS, strict=True)]
-
-
-class AccessNetwork(Spec):
-    """What a device's bytes go over: energy of all equipment between it and the server, and the rates of one device."""
-
-    energy: EnergyPerByte = Field(description="e.g. '0.03 kWh/GB'.")
-    download: ByteRate = Field(description="e.g. '5 MB/s'.")
-    upload: ByteRate
-
-    @model_validator(mode="after")
-    def _moves(self) -> AccessNetwork:
-        if not (self.download and self.upload):
-            raise PydanticCustomError("rate", "'download' and 'upload' must be above zero")
-        return self
 
 
 class DeviceKind(Spec):

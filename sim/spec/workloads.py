@@ -23,8 +23,12 @@ from sim.quantities import (
     SmallRatio,
 )
 from sim.spec.cluster import Wanted
+from sim.spec.early_exit import EarlyExit
 from sim.spec.failures import RecoveryTimes
 from sim.spec.passes import MOST_IN_BATCH, Roofline
+from sim.spec.provisioning import StartUpOfService
+from sim.spec.requests import RoutedArrivals
+from sim.spec.result_cache import ResultCache
 from sim.spec.schedules import JobSchedule, LowestPlace
 from sim.spec.times import StampsOfAny, Zone
 from sim.spec.traces import SmoothingChoice, Trace
@@ -267,7 +271,9 @@ class Backlog(Spec):
     requests: int = Field(ge=1, le=10_000_000, strict=True)
 
 
-Arrivals = Annotated[Backlog | PoissonArrivals | RateLog | IntervalLog | RequestLog, Field(discriminator="kind")]
+OwnArrivals = Backlog | PoissonArrivals | RateLog | IntervalLog | RequestLog
+Arrivals = Annotated[OwnArrivals, Field(discriminator="kind")]
+OwnOrRouted = Annotated[OwnArrivals | RoutedArrivals, Field(discriminator="kind")]
 
 
 class ServiceTime(Spec):
@@ -307,7 +313,7 @@ class Inference(Workload):
     sockets_per_replica: int = Field(
         default=0, ge=0, le=MOST_GPUS, strict=True, description="Of hosts, for a service on CPUs."
     )
-    arrivals: Arrivals
+    arrivals: OwnOrRouted
     service_time: ServiceLaw
     batching: Batching = Field(default_factory=Batching)
     queue_limit: int | None = Field(
@@ -321,7 +327,11 @@ class Inference(Workload):
         default=None, description="What a GPU draws; needed where it has GPUs, and follows from a roofline."
     )
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
-    start_up: Duration = Field(default="0 s", validate_default=True, description="Loading the model onto a replica.")
+    start_up: StartUpOfService = Field(
+        default="0 s", validate_default=True, description="Loading the model onto a replica, or what that takes."
+    )
+    early_exit: EarlyExit | None = Field(default=None, description="Where easy requests leave the network.")
+    cache: ResultCache | None = Field(default=None, description="A memo of results that is looked into first.")
 
     @model_validator(mode="after")
     def _gpus_or_sockets(self) -> Inference:
@@ -338,6 +348,10 @@ class Inference(Workload):
             raise PydanticCustomError("load", "a roofline says what its GPUs draw: leave 'load' out")
         if max(self.gpus_per_replica, self.sockets_per_replica) != 1:
             raise PydanticCustomError("roofline", "a roofline is that of one GPU or one socket: raise 'replicas'")
+        if self.early_exit is not None:
+            raise PydanticCustomError(
+                "roofline", "a roofline has no early exits: what they take is not stated"
+            )
         if self.batching.max_batch > MOST_IN_BATCH:
             message = "of a roofline, 'max_batch' is at most {most}"
             raise PydanticCustomError("roofline", message, {"most": MOST_IN_BATCH})
@@ -346,11 +360,8 @@ class Inference(Workload):
     @property
     def files(self) -> tuple[tuple[KeyPath, str], ...]:
         """The log of its arrivals, with its path below the workload."""
-        return (
-            ()
-            if isinstance(self.arrivals, Backlog | PoissonArrivals)
-            else ((("arrivals", "file"), self.arrivals.file),)
-        )
+        file = getattr(self.arrivals, "file", None)
+        return ((("arrivals", "file"), file),) if file is not None else ()
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:

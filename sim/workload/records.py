@@ -177,6 +177,8 @@ class ServiceLog:
 
     ``arrival <= start <= done`` for each finished request. ``rejected_ns`` holds the arrivals turned away at a full
     queue, ``open_ns`` the arrivals still waiting or in service when the run ended. ``batches`` counts service starts.
+    ``exits`` counts requests by where they left a network that has early exits; ``start_up_ns`` is what ``start_ups``
+    of replicas took together, by the size of an image or as it was stated.
     """
 
     workload: str
@@ -189,6 +191,10 @@ class ServiceLog:
     batches: int = 0
     busy_ns: int = 0
     retries: int = 0
+    exits: dict[str, int] = field(default_factory=dict)
+    start_ups: int = 0
+    start_up_ns: int = 0
+    from_image: bool = False
 
     @property
     def requests(self) -> int:

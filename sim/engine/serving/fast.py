@@ -56,6 +56,7 @@ class FastPool:
         self._counted = dict.fromkeys(p.COUNTS, 0)
         self._taken: list[Ints] = []
         self._hashes_used = 0
+        self._unknown = False  # more may come, of which nothing is known yet
         self._owned: list[npt.NDArray[Any]] = []
         self._rows: dict[str, npt.NDArray[Any]] = {}
         memory = np.zeros(1, k.Pool.dtype)
@@ -150,6 +151,9 @@ class FastPool:
 
     def advance(self, until_ns: int) -> None:
         """Simulates everything up to and including ``until_ns``."""
+        if self._unknown:
+            self._pool["n_arrivals"] = self._pool["next_arrival"]  # ask again
+            self._unknown = False
         while (reason := call(self._address, k.ADVANCE, until_ns)) != k.DONE:
             if reason == k.NEED_ARRIVALS:
                 self._feed()
@@ -318,6 +322,9 @@ class FastPool:
             self._pool["closed"] = 1
             return
         n = len(chunk.arrival_ns)
+        if not n:
+            self._await_more()
+            return
         if n > len(self._rows["arrivals"]):
             self._grow("arrivals", n)
         rows = self._rows["arrivals"][:n]
@@ -335,6 +342,14 @@ class FastPool:
             self._hashes_used += more
         self._pool["next_arrival"], self._pool["n_arrivals"] = 0, n
         self._drain_counts()
+
+    def _await_more(self) -> None:
+        """Nothing comes as far as is known: an arrival that never comes stands there until something else is."""
+        if not len(self._rows["arrivals"]):
+            self._grow("arrivals", 1)
+        self._rows["arrivals"]["arrival_ns"][0] = k.NEVER
+        self._pool["next_arrival"], self._pool["n_arrivals"] = 0, 1
+        self._unknown = True
 
     def _make_room_for_hashes(self, more: int) -> None:
         """Room for the hashes of new arrivals: those of finished requests are forgotten, then the rows grow."""

@@ -17,10 +17,13 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
+from sim.engine.images import Images
 from sim.engine.node import Activity, Node
 from sim.engine.serving import plan as p
 from sim.engine.serving.plan import Ints, Settings, StepCost
+from sim.engine.serving.relay import ServingRelay, in_kv_blocks
 from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
+from sim.workload.provisioning import StartUp
 from sim.workload.requests import RequestChunk, RequestSource
 from sim.workload.row_spool import RowSpool
 from sim.workload.serving_records import ServingLog
@@ -78,7 +81,7 @@ class ReplicaGroup:
     costs: tuple[int, ...]  # index of the cost under each cap of the plan's schedule
     loaded_w: float
     cpu_load: float
-    load_ns: int
+    start_up: StartUp
 
     @property
     def lane_w(self) -> float:
@@ -102,6 +105,7 @@ class ServingPlan:
     skipped_rows: int  # of its trace, that could not be used
     trace_problems: tuple[str, ...]  # the first of them, with line and reason
     step_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # how times of iterations are known
+    relayed: bool = False  # handed its requests by a relay, which hears of those that are finished
 
 
 @dataclass(eq=False)
@@ -156,6 +160,8 @@ class ServingService:
         self._chunks = plan.source.chunks()
         self._last_arrival_ns = 0
         self._all_fed = False
+        self._relay: ServingRelay | None = None
+        self._place = 0
         self._pool = make_pool(plan.engine, plan.settings, plan.step_costs, plan.groups, self._more)
         self._replicas: list[_Replica] = []
         lane = 0
@@ -168,6 +174,7 @@ class ServingService:
         self._replica_ns = 0
         self._most_up = 0
         self._cold_starts = 0
+        self._images = {group: Images(group.start_up) for group in plan.groups}
         self._cap = 0
         self.finished = env.event()
         for group in plan.groups:
@@ -220,6 +227,21 @@ class ServingService:
             step_shares=self._plan.step_shares,
         )
 
+    def feed_by(self, relay: ServingRelay, place: int) -> None:
+        """From now on ``relay`` hands it its requests, as its place of that number."""
+        self._relay, self._place = relay, place
+
+    def bring(self, until_ns: int) -> Ints:
+        """Simulates everything up to and including an instant; returns rows (n, 16) of requests that are finished."""
+        self._pool.advance(until_ns)
+        rows = self._pool.take_rows()
+        self._keep.add(rows)
+        return rows
+
+    def next_event_ns(self) -> int:
+        """The earliest instant at which anything can happen to what it has by itself, or -1."""
+        return self._pool.next_event_ns()
+
     def dismiss(self) -> None:
         """Gives up the pool, at the end.
 
@@ -234,6 +256,10 @@ class ServingService:
     # The pool
 
     def _more(self) -> RequestChunk | None:
+        if self._plan.relayed:
+            chunk = self._relay.more(self._place) if self._relay is not None else None
+            self._all_fed = chunk is None
+            return in_kv_blocks(chunk, self._plan.source) if chunk is not None else None
         if self._plan.settings.rows and isinstance(self._keep, KeepAll):  # between two looks there may be millions
             self._keep.add(self._pool.take_rows())
         chunk = next(self._chunks, None)
@@ -244,6 +270,9 @@ class ServingService:
         return chunk
 
     def _advance(self) -> None:
+        if self._relay is not None:
+            self._relay.bring(self._env.now_ns)
+            return
         self._pool.advance(self._env.now_ns)
         if self._plan.settings.rows:
             self._keep.add(self._pool.take_rows())
@@ -284,6 +313,7 @@ class ServingService:
         Then come a gang, a cold start, and service until it is drained, cancelled or its node dies.
         """
         env, group = self._env, replica.group
+        images = self._images[group]
         while True:
             gang: Gang | None = None
             try:
@@ -293,9 +323,11 @@ class ServingService:
                 gang = self._cluster.request(self._plan.name, group.pool, group.gpus)
                 yield gang.ready
                 gang.set("loaded", group.loaded_w, 0.0)
-                if group.load_ns:
+                load_ns = images.wait_ns(gang)
+                if load_ns:
                     self._cold_starts += 1
-                    yield env.wait(group.load_ns)
+                    yield env.wait(load_ns)
+                images.pulled(gang)
                 self._come_up(replica, gang)
                 replica.wake = env.event()
                 yield replica.wake
@@ -358,8 +390,8 @@ class ServingService:
             if self._all_fed and not self._pool.in_system and self._pool.next_event_ns() < 0:
                 self.finished.succeed()
                 return
-            next_ns = self._pool.next_event_ns()
-            if not self._all_fed and not plan.settings.concurrency:
+            next_ns = self._relay.look_ns() if self._relay is not None else self._pool.next_event_ns()
+            if self._relay is None and not self._all_fed and not plan.settings.concurrency:
                 next_ns = max(next_ns, self._last_arrival_ns)  # more arrivals follow these
             # Nothing is due where everything waits for a replica to come up; look again when one may have.
             yield env.wait(max(1, next_ns - env.now_ns) if next_ns >= 0 else NS_PER_S)
@@ -456,6 +488,17 @@ class KeepAll:
     def rows(self) -> RowSpool:
         """All rows so far."""
         return self._spool
+
+
+class KeepNone:
+    """A rule that keeps no row."""
+
+    def add(self, rows: Ints) -> None:
+        """Forgets rows (n, 16)."""
+
+    def rows(self) -> RowSpool:
+        """None."""
+        return RowSpool()
 
 
 class KeepSample:

@@ -18,6 +18,7 @@ from sim.results.catalogue.activity import ACTIVITY
 from sim.results.catalogue.batch import BATCH
 from sim.results.catalogue.power_limits import POWER_LIMITS
 from sim.results.catalogue.quantity import Quantity, Table
+from sim.results.catalogue.split import SPLIT
 from sim.results.formats import Grid
 
 __all__ = ["ACCOUNTS", "ACTIVITY", "QUANTITIES", "TABLES", "Quantity", "Table"]
@@ -25,10 +26,10 @@ __all__ = ["ACCOUNTS", "ACTIVITY", "QUANTITIES", "TABLES", "Quantity", "Table"]
 SERVICE = "serving.*."
 STEP = "jobs.*.step."
 OF_JOBS = "batch.*."
-TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY, *BATCH, *POWER_LIMITS)
+TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY, *BATCH, *POWER_LIMITS, *SPLIT)
 QUANTITIES: tuple[Quantity, ...] = tuple(one for table in TABLES for one in table.quantities)
 
-HAPPENED = tuple(dict.fromkeys(table.path.partition(".")[0] for table in (*ACTIVITY, *BATCH, *POWER_LIMITS)))
+HAPPENED = tuple(dict.fromkeys(table.path.partition(".")[0] for table in (*ACTIVITY, *BATCH, *POWER_LIMITS, *SPLIT)))
 """Parts of a summary that say what happened in a run, which re-pricing keeps."""
 
 
