@@ -416,6 +416,11 @@ FELT: dict[type[Spec], dict[str, Change]] = {
     federated.DeviceKind: {
         "share": ("fleet", {f"{JOB}.devices.home.share": 0.5, f"{JOB}.devices.away.share": 0.5}, "federated.llama"),
         "network": ("fleet", {f"{JOB}.devices.home.network": "mobile"}, "federated.llama.network_kwh"),
+        "profile": (
+            "fleet",
+            {f"{JOB}.devices.home.profile": "jetson-nano", f"{JOB}.devices.home.training": None},
+            "federated.llama.devices_kwh",
+        ),
         "training": ("fleet", {f"{JOB}.devices.home.training": "8 W"}, "federated.llama.devices_kwh"),
         "idle": ("fleet", {f"{JOB}.devices.home.idle": "2 W"}, "federated.llama.devices_kwh"),
         "samples_per_second": (

@@ -351,6 +351,18 @@ def test_placements_are_asked_by_the_same_devices_at_the_same_times() -> None:
     assert here["requests"] == there["requests"]
 
 
+def test_each_answered_request_has_its_row() -> None:
+    results = sim.run(scenario(**BUSY) | {"outputs": {"bin": "1 min", "requests": "all"}})
+    rows, metrics = results.requests(), found(results)
+    assert len(rows) == metrics["completed"]
+    assert (rows["start_ns"] >= rows["arrival_ns"]).all()
+    assert math.isclose(
+        (rows["done_ns"] - rows["arrival_ns"]).mean() / NS_PER_S, metrics["e2e_s"]["mean"], rel_tol=1e-9
+    )
+    waited_s = (rows["start_ns"] - rows["arrival_ns"]).mean() / NS_PER_S
+    assert math.isclose(waited_s, metrics["parts_s"]["device_queue"], rel_tol=1e-9)
+
+
 def test_the_same_seed_gives_the_same_run() -> None:
     assert run(**BUSY).summary == run(**BUSY).summary
 

@@ -18,6 +18,13 @@ Found = Iterator[tuple[KeyPath, str]]
 
 def devices_known(resolved: Resolved) -> Found:
     """Profiles of devices are there, have the peaks that are asked of them, and watts that rise with work."""
+    for name, fleet in resolved.federated.items():
+        for kind, client in fleet.devices.items():
+            if client.profile is not None:
+                try:
+                    resolved.catalog.device(client.profile)
+                except InputError as error:
+                    yield ("workloads", name, "devices", kind, "profile"), error.problems[0].message
     for name, written in resolved.split.items():
         for kind, one in written.devices.items():
             path: KeyPath = ("workloads", name, "devices", kind)

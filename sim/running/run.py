@@ -305,8 +305,9 @@ def _requests(scenario: Scenario, last: Ended) -> RequestTables | None:
     sample = wanted.sample if isinstance(wanted, Sample) else None
     queues = None
     outcome = last.outcome
-    if outcome.services or not outcome.serving:
-        queues = request_table(outcome.services, sample, Streams(scenario.seed)("outputs/requests"))
+    if outcome.services or outcome.split or not outcome.serving:
+        logs = [*outcome.services, *(record.requests() for record in outcome.split)]
+        queues = request_table(logs, sample, Streams(scenario.seed)("outputs/requests"))
     return request_tables(outcome.serving, last.energies, queues)
 
 

@@ -32,13 +32,24 @@ Rounds = Annotated[int, Field(ge=1, le=MOST_ROUNDS, strict=True)]
 
 
 class DeviceKind(Spec):
-    """One kind of device: how many of the clients it is, what it draws, and how fast it trains."""
+    """One kind of device: how many of the clients it is, what it draws, and how fast it trains. What is not written of
+    its watts stands in its profile."""
 
     share: PositiveFraction = Field(description="Of all clients; the shares sum to 1.")
     network: str = Field(description="One of 'networks'.")
-    training: DevicePower = Field(description="Drawn for it while it trains, e.g. '4 W'.")
-    idle: DevicePower = Field(description="Drawn for it while it transfers and does not train, e.g. '1 W'.")
+    profile: str | None = Field(default=None, description="A profile of kind 'device'.")
+    training: DevicePower | None = Field(default=None, description="Drawn for it while it trains, e.g. '4 W'.")
+    idle: DevicePower | None = Field(
+        default=None, description="Drawn for it while it transfers and does not train, e.g. '1 W'."
+    )
     samples_per_second: float = Field(gt=0, le=1e12, description="That it trains on.")
+
+    @model_validator(mode="after")
+    def _known(self) -> DeviceKind:
+        lacking = [name for name in ("training", "idle") if getattr(self, name) is None]
+        if self.profile is None and lacking:
+            raise PydanticCustomError("watts", "needs {lacking}, or a 'profile'", {"lacking": ", ".join(lacking)})
+        return self
 
 
 class AggregationSpec(Choice):

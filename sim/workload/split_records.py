@@ -52,3 +52,9 @@ class SplitRecord:
     up_byte: float
     down_byte: float
     places: Mapping[str, tuple[str, ServiceLog]]
+
+    def requests(self) -> ServiceLog:
+        """Its answered requests end to end, as those of a service: each starts when its device has time for it."""
+        log, waited_ns = self.log, self.log.parts[PARTS.index("device_queue")]
+        starts = array("q", (came + waited for came, waited in zip(log.arrival_ns, waited_ns, strict=True)))
+        return ServiceLog(self.workload, 1, log.arrival_ns, starts, log.done_ns)
