@@ -20,6 +20,7 @@ from tests.small import small
 CATALOG = Catalog()
 DEVICE = Device(byte_per_s=1e12, joule_per_byte=1e-10, active_w=50.0)
 RATE: dict[str, float] = {"flop_per_s": 1e13, "joule_per_flop": 1e-12}
+EXITS = {"of": {"kind": "uniform"}, "exits": {"first": {"up_to": 0.5, "after": 0.3, "classifier": 0.01}}}
 AMOUNT = st.floats(0.0, 1e12)
 PASSES = st.builds(
     Pass,
@@ -108,6 +109,7 @@ def test_a_socket_decodes_as_fast_as_intel_measured(parameters: float, byte: flo
     [
         ({"load": {"kind": "measured", "active": "300 W"}}, "leave 'load' out"),
         ({"gpus_per_replica": 2}, "one GPU or one socket"),
+        ({"early_exit": EXITS}, "has no early exits"),
         ({"batching": {"max_batch": 5000}}, "'max_batch' is at most"),
         ({"service_time.precision": "fp4"}, "has no peak .and power. for fp4"),
         ({"service_time.passes.network.precision": "fp6"}, "passes.network.precision: .* for fp6"),

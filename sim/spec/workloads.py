@@ -374,6 +374,10 @@ class Inference(Workload):
             raise PydanticCustomError("load", "a roofline says what its GPUs draw: leave 'load' out")
         if max(self.gpus_per_replica, self.sockets_per_replica) != 1:
             raise PydanticCustomError("roofline", "a roofline is that of one GPU or one socket: raise 'replicas'")
+        if self.early_exit is not None:
+            raise PydanticCustomError(
+                "roofline", "a roofline has no early exits: what they take is not stated"
+            )
         if self.batching.max_batch > MOST_IN_BATCH:
             message = "of a roofline, 'max_batch' is at most {most}"
             raise PydanticCustomError("roofline", message, {"most": MOST_IN_BATCH})
