@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
@@ -31,5 +33,6 @@ def test_columns_are_arrows_own(whole: list[int], real: list[float | None], word
 def test_numbers_keep_their_type_and_their_order_whatever_their_strides(whole: list[int], every: int) -> None:
     values = np.array(whole, dtype=np.int64)[::every]
     for kind in (np.int64, np.int32, np.float64):
-        _same(numbers(values.astype(kind)[::-1]), pa.array(values.astype(kind)[::-1].copy()))
+        backwards: Any = values.astype(kind)[::-1]
+        _same(numbers(backwards), pa.array(backwards.copy()))
     _same(instants(values), pa.array(values.copy(), type=pa.timestamp("ns", tz="UTC")))
