@@ -222,3 +222,11 @@ def test_checking_loads_nothing_that_only_some_scenarios_need() -> None:
     code = "import sim, sys; assert not sim.check('bloom-training'); print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {name.partition(".")[0] for name in shown.stdout.split()} & NOT_TO_CHECK == set()
+
+
+def test_a_run_without_jobs_as_rows_loads_no_pandas(tmp_path: Path) -> None:
+    """Nor does what writes it: Arrow would load it to ask whether a column is pandas'."""
+    code = "import sim, sys; from sim.results.files import write; from pathlib import Path; "
+    code += f"write(sim.run('bloom-training'), Path({str(tmp_path / 'run')!r})); print('pandas' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "False"

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sim.accounting.ledger import Key, Ledger
 from sim.accounting.serving import RequestEnergy
+from sim.results.columns import instants, numbers, reals, texts, wholes
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 from sim.workload.records import CampaignRecord, JobRecord, ServiceLog
 from sim.workload.serving_records import ROW_COLUMNS, STATUSES, ServingLog
@@ -26,16 +27,16 @@ def ledger_table(ledger: Ledger, start_ns: int) -> pa.Table:
     bins, keys = np.nonzero((ledger.slot_ns.T != 0) | (ledger.energy_j.T != 0.0))
     starts, ends = ledger.edges_ns[:-1][bins], ledger.edges_ns[1:][bins]
     columns: dict[str, pa.Array] = {
-        "start": pa.array(starts + start_ns, type=pa.timestamp("ns", tz="UTC")),
-        "start_ns": pa.array(starts),
-        "end_ns": pa.array(ends),
+        "start": instants(starts + start_ns),
+        "start_ns": numbers(starts),
+        "end_ns": numbers(ends),
     }
     for name in Key._fields:
         words = sorted({getattr(key, name) for key in ledger.keys})
         index = np.array([words.index(getattr(key, name)) for key in ledger.keys], dtype=np.int32)
-        columns[name] = pa.DictionaryArray.from_arrays(pa.array(index[keys]), pa.array(words))
-    columns["energy_j"] = pa.array(ledger.energy_j.T[bins, keys])
-    columns["slot_ns"] = pa.array(ledger.slot_ns.T[bins, keys])
+        columns[name] = pa.DictionaryArray.from_arrays(numbers(index[keys]), texts(words))
+    columns["energy_j"] = numbers(ledger.energy_j.T[bins, keys])
+    columns["slot_ns"] = numbers(ledger.slot_ns.T[bins, keys])
     table = pa.table(columns)
     return table.replace_schema_metadata({"start_ns": str(start_ns), "end_ns": str(ledger.end_ns)})
 
@@ -86,13 +87,13 @@ def job_table(records: Sequence[JobRecord]) -> pa.Table:
     """One row a job, times in seconds from the start of the run."""
 
     def seconds(values: Sequence[int | None]) -> pa.Array:
-        return pa.array([None if ns is None else ns / NS_PER_S for ns in values], type=pa.float64())
+        return reals([None if ns is None else ns / NS_PER_S for ns in values])
 
     return pa.table(
         {
-            "workload": pa.array([r.workload for r in records], type=pa.string()),
-            "status": pa.array([r.status for r in records], type=pa.string()),
-            "gpus": pa.array([r.gpus for r in records], type=pa.int64()),
+            "workload": texts([r.workload for r in records]),
+            "status": texts([r.status for r in records]),
+            "gpus": wholes([r.gpus for r in records]),
             "submitted_s": seconds([r.submitted_ns for r in records]),
             "started_s": seconds([r.started_ns for r in records]),
             "ended_s": seconds([r.ended_ns for r in records]),
@@ -100,8 +101,8 @@ def job_table(records: Sequence[JobRecord]) -> pa.Table:
             "work_s": seconds([r.work_ns for r in records]),
             "done_s": seconds([r.done_ns for r in records]),
             "lost_s": seconds([r.lost_ns for r in records]),
-            "interruptions": pa.array([r.interruptions for r in records], type=pa.int64()),
-            "checkpoints": pa.array([r.checkpoints for r in records], type=pa.int64()),
+            "interruptions": wholes([r.interruptions for r in records]),
+            "checkpoints": wholes([r.checkpoints for r in records]),
         }
     )
 
@@ -115,23 +116,23 @@ def trial_table(records: Sequence[CampaignRecord]) -> pa.Table:
     trials = [trial for _, trial in rows]
 
     def seconds(values: Sequence[int | None]) -> pa.Array:
-        return pa.array([None if ns is None else ns / NS_PER_S for ns in values], type=pa.float64())
+        return reals([None if ns is None else ns / NS_PER_S for ns in values])
 
     def whole(name: str) -> pa.Array:
-        return pa.array([getattr(trial, name) for trial in trials], type=pa.int64())
+        return wholes([getattr(trial, name) for trial in trials])
 
     def real(name: str, unit: float = 1.0) -> pa.Array:
         values = [getattr(trial, name) for trial in trials]
-        return pa.array([None if value is None else value / unit for value in values], type=pa.float64())
+        return reals([None if value is None else value / unit for value in values])
 
     return pa.table(
         {
-            "workload": pa.array([name for name, _ in rows], type=pa.string()),
+            "workload": texts([name for name, _ in rows]),
             "trial": whole("number"),
             "kind": whole("variant"),
             "size": real("factor"),
             "gpus": whole("gpus"),
-            "outcome": pa.array([trial.outcome for trial in trials], type=pa.string()),
+            "outcome": texts([trial.outcome for trial in trials]),
             "progress": real("progress"),
             "started_s": seconds([trial.started_ns for trial in trials]),
             "ended_s": seconds([trial.ended_ns for trial in trials]),
