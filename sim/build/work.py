@@ -141,7 +141,7 @@ def _service(
     first_ns = further_ns = 0
     by_size: tuple[tuple[int, float], ...] = ()
     factor = None
-    if isinstance(law, Roofline):
+    if isinstance(spec.service_time, Roofline):
         device = gpu if gpu is not None and not sockets else machine.cpu
         by_size = tuple(
             _with_methods(ns, watts, spec, resolved)

@@ -31,7 +31,7 @@ from sim.spec.cluster import Wanted
 from sim.spec.factors import FactorLaw
 from sim.spec.networks import NetworkWithLatency
 from sim.spec.work import Workload
-from sim.spec.workloads import MOST_GPUS, Arrivals, Backlog, Load, PoissonArrivals
+from sim.spec.workloads import MOST_GPUS, Arrivals, Load
 from sim.validation import Spec, mapping_or, nearest
 
 DEVICE = "device"
