@@ -95,6 +95,13 @@ ONE_GPU_HOUR = {
 }
 
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
+    "growth": {
+        "yearly": {"rate": -0.036},
+        "doubles": {"every": 3},
+        "reaches": {"times": 24.4, "by": 2030},
+        "saturates": {"share": 0.1, "doubling": 2},
+        "table": {"values": {2020: 475, 2024: 445, 2027: 400}},
+    },
     "facility": {"fixed-pue": {"pue": 1.2}, "plant": plant_spec("adiabatic")},
     "cooling": {spec["kind"]: spec for spec in COOLING.values()},
     "grid intensity": {
@@ -307,6 +314,17 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "shares": {"shares": {"near": 0.7, "far": 0.3}},
         "prompt-tokens": {"up_to": {"near": 100}, "beyond": "far"},
         "difficulty": {"of": {"kind": "uniform"}, "up_to": {"near": 0.4}, "beyond": "far"},
+        "cascade": {
+            "of": {"kind": "uniform"},
+            "up_to": {"near": 0.4},
+            "beyond": "far",
+            "verifier": {"time": "20 ms", "energy": "0.5 J"},
+        },
+    },
+    "popularity": {
+        "zipf": {"catalogue": 50, "exponent": 0.8},
+        "repeated": {"samples": 10, "times": 3},
+        "column": {"column": "question"},
     },
     "difficulty": {"beta": {"alpha": 2.0, "beta": 3.0}, "column": {"column": "hardness"}},
     "step time": {

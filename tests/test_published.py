@@ -391,3 +391,16 @@ def test_the_readme_has_the_table_that_the_command_prints(reproduced: list[Repro
 def test_every_record_reads_by_itself() -> None:
     for name in published_scenarios():
         assert read_record(name, published_scenarios()).id == name
+
+
+def test_every_topic_is_answered_and_every_record_has_one() -> None:
+    folder = published_scenarios()["bloom-train-dynamic"].parent
+    rows = [
+        line.split(" | ") for line in (folder / "README.md").read_text(encoding="utf-8").splitlines() if "](" in line
+    ]
+    rows = [row for row in rows if len(row) == 4]
+    assert len(rows) >= 23
+    links = {link for row in rows for link in re.findall(r"\]\(([^)]+\.yaml)\)", row[1])}
+    assert all((folder / link).is_file() for link in links)
+    assert {f"{name}.yaml" for name in published_scenarios()} - links == set()
+    assert all(shows.strip() and cannot.strip(" |") for _, _, shows, cannot in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.accounting.conventions import Convention, Luccioni2023, Physical
+from sim.accounting.conventions import Convention, Physical
 from sim.accounting.ledger import DEVICES
 from sim.accounting.market import Contract, Market
 from sim.accounting.plan import (
@@ -18,6 +18,7 @@ from sim.accounting.plan import (
     PlantItem,
     SitePlan,
 )
+from sim.build.conventions import luccioni, under
 from sim.build.embodied import factors_of, node_carbon, plant_carbon
 from sim.build.facility import building
 from sim.build.grid import ewif_signal, grid_series, withdrawal_signal
@@ -37,7 +38,7 @@ from sim.signals.gaps import GapReport
 from sim.signals.grid.mix import IS_A, weighted
 from sim.signals.grid.series import GridSeries
 from sim.spec import market as market_spec
-from sim.spec.accounting import Accounting, Luccioni2023Convention
+from sim.spec.accounting import Accounting, Luccioni2023Convention, ProfileConvention
 from sim.spec.embodied import Embodied, ExpectedUtilisation, TimeAmortization, UseAmortization
 from sim.spec.grid import IntensitySource, MixWater, PriceSource
 from sim.spec.onsite import needs_sky
@@ -54,7 +55,7 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
     scenario, catalog = resolved.scenario, resolved.catalog
     embodied = scenario.accounting.embodied
     sites = {name: _site(name, place, resolved) for name, place in resolved.places.items()}
-    return AccountingPlan(
+    plan = AccountingPlan(
         convention=_convention(resolved),
         sites=sites,
         currency=next((site.grid.currency for site in sites.values() if site.grid.price is not None), None),
@@ -69,7 +70,13 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
             for name, kinds in scenario.accounting.outside.items()
             for kind, intensity in kinds.items()
         },
+        phases={phase: tuple(names) for phase, names in scenario.accounting.phases.items()},
+        break_even=scenario.accounting.break_even,
     )
+    convention = scenario.accounting.convention
+    if isinstance(convention, ProfileConvention):
+        return under(plan, catalog.convention(convention.profile), convention.given, resolved)
+    return plan
 
 
 def _site(name: str, place: Place, resolved: Resolved) -> SitePlan:
@@ -182,8 +189,7 @@ def _grid(place: Place, scenario: Scenario, catalog: Catalog) -> tuple[GridPlan,
 def _convention(resolved: Resolved) -> Convention:
     spec = resolved.scenario.accounting.convention
     if isinstance(spec, Luccioni2023Convention):
-        tdp_w = {gpu.name: float(gpu.tdp.value) for gpu in resolved.gpus.values()}
-        return Luccioni2023(tdp_w, float(spec.infrastructure), float(spec.idle))
+        return luccioni(spec, resolved)
     return Physical()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sim.build.factors import factor_law
 from sim.build.loads import gpu_watts
+from sim.build.provisioning import of_service
 from sim.build.resolved import Resolved
 from sim.build.work import Around, arrivals_of, service_factor
 from sim.engine.split import PlacePlan, SplitPlan
@@ -98,7 +99,7 @@ def _place(place: str, written: SplitSpec, around: Around) -> PlacePlan:
         max_batch=batching.max_batch if batching is not None else 1,
         max_wait_ns=int(batching.max_wait) if batching is not None else 0,
         queue_limit=spec.queue_limit,
-        load_ns=int(spec.start_up),
+        start_up=of_service(spec.start_up),
         active_w=active_w,
         loaded_w=loaded_w,
         cpu_load=float(spec.cpu_load),

@@ -9,7 +9,8 @@ from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
 from sim.spec.jobs import JobLoad
-from sim.spec.workloads import Load, TrainingWork
+from sim.spec.passes import Roofline
+from sim.spec.workloads import Inference, Load, TrainingWork
 
 LEAST_OF_IDLE = 0.5
 """Units of one model differ, and so do hosts; a share of the profile's idle power below this is no such difference."""
@@ -19,6 +20,9 @@ Found = Iterator[tuple[KeyPath, str]]
 
 def loads_fit(resolved: Resolved) -> Found:
     """What workloads ask of their GPUs, these give."""
+    for name, service in resolved.services.items():
+        if isinstance(service.service_time, Roofline):
+            yield from _passes_fit(name, service, resolved)
     for name, _, label, *_ in resolved.groups:
         gpu, path = resolved.gpus.get(label), ("workloads", name)
         if gpu is None or name in resolved.choosing:
@@ -61,6 +65,29 @@ def work_fits(path: KeyPath, work: TrainingWork, gpu: GPUProfile) -> Found:
             yield (*path, "precision"), f"'{gpu.name}' has no {what} for {work.precision}  ({known})"
     if work.link_traffic and gpu.link.energy_per_byte is None:
         yield (*path, "link_traffic"), f"'{gpu.name}' has no energy per byte of its link in its profile"
+
+
+def _passes_fit(name: str, service: Inference, resolved: Resolved) -> Found:
+    """The device that passes run on has peaks for their precisions."""
+    asked, at = service.service_time, ("workloads", name, "service_time")
+    label = next(iter(resolved.pools[name].values()), "")
+    if not isinstance(asked, Roofline) or label not in resolved.machines:
+        return
+    gpu, cpu = resolved.gpus.get(label), resolved.machines[label].cpu
+    if service.sockets_per_replica:
+        if cpu.rates is None:
+            yield (*at, "law"), f"'{cpu.name}' has no 'rates' in its profile: state its service time as measured"
+            return
+        device, known = cpu.name, [str(one) for one in cpu.rates.peak]
+    elif gpu is not None:
+        device, known = gpu.name, [str(one) for one in gpu.peak if one in gpu.power.energy_per_flop]
+    else:
+        return  # it has no GPU to run on, which is told elsewhere
+    wanted: dict[KeyPath, str] = {("precision",): asked.precision}
+    wanted |= {("passes", each, "precision"): one.precision for each, one in asked.passes.items() if one.precision}
+    for where, precision in wanted.items():
+        if precision not in known:
+            yield (*at, *where), f"'{device}' has no peak (and power) for {precision}  ({', '.join(known)})"
 
 
 def load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:

@@ -12,20 +12,24 @@ from itertools import chain
 from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
 from sim.checks.campaigns import intensities_outside, many_fit, many_start
+from sim.checks.conventions import convention_problems
 from sim.checks.fabric import fabrics_fit
 from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
 from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.loads import loads_fit, work_fits
+from sim.checks.methods import methods_fit
+from sim.checks.phases import phases_whole
 from sim.checks.policies import cap_problems
 from sim.checks.power_limits import shared_power_problems
-from sim.checks.routes import held_to, links, where_written
+from sim.checks.routes import held_to, links, relays, where_written
 from sim.checks.serving import against_catalog, stands_alone
 from sim.checks.slices import instances_alone, shared_by_somebody
 from sim.checks.split import devices_are_made, places_have_room, split_problems
 from sim.checks.training import models_fit
 from sim.checks.turns import turn_problems
+from sim.checks.units import units_fit
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.plain import as_mapping, as_text, under
@@ -35,6 +39,7 @@ from sim.quantities import Price
 from sim.spec.battery import Battery, StatedStock
 from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
+from sim.spec.passes import Roofline
 from sim.spec.workloads import Training
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
@@ -64,8 +69,10 @@ def crosscheck(
         _gpu_lifetime(document, catalog),
         _bill(parts, document, catalog),
         _functional_unit(parts),
+        phases_whole(resolved),
         intensities_outside(resolved),
         devices_are_made(resolved),
+        convention_problems(resolved),
     ]
     if not priced_only:
         checks += _of_what_runs(resolved.of_run, document, kernel_tables=activity_files)
@@ -79,6 +86,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     checks = [
         links(document),
         held_to(resolved),
+        relays(resolved),
         _times_and_names(resolved),
         many_start(resolved),
         bin_problems(resolved),
@@ -89,8 +97,8 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
     checks += [failure_problems(resolved), fabrics_fit(resolved), instances_alone(resolved)]
-    checks.append(shared_by_somebody(resolved))
-    checks += [loads_fit(resolved), models_fit(resolved), split_problems(resolved)]
+    checks += [shared_by_somebody(resolved), units_fit(resolved)]
+    checks += [loads_fit(resolved), models_fit(resolved), methods_fit(resolved), split_problems(resolved)]
     checks += [jobs_fit(resolved), *([tables_fit(resolved)] if kernel_tables else [])]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
@@ -361,6 +369,8 @@ def _choices(resolved: Resolved) -> Found:
 
 def _service_laws(resolved: Resolved) -> Found:
     for name, service in resolved.services.items():
+        if isinstance(service.service_time, Roofline):
+            continue
         law, cv = service.service_time.law, service.service_time.cv
         if law == "lognormal" and (cv is None or cv <= 0):
             yield ("workloads", name, "service_time", "cv"), "required above zero for a lognormal law, e.g. 0.8"

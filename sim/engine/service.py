@@ -11,8 +11,11 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
-from sim.engine.queue import Asked, Queue
+from sim.engine.queue import Asked, Queue, Scaling
+from sim.workload.early_exit import EarlyExits
+from sim.workload.provisioning import StartUp
 from sim.workload.records import ServiceLog
+from sim.workload.relays import Passing
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +24,10 @@ class ServicePlan:
     random factor, None where there is none.
 
     The service stays open until ``open_until_ns`` at least: a log of intervals without requests is still time.
-    ``on_hosts``: it works on the CPUs alone, and the GPUs of its slots are idle.
+    ``on_hosts``: it works on the CPUs alone, and the GPUs of its slots are idle. One that is ``relayed`` has no
+    arrivals of its own: it is handed its requests, and closed when no more can come.
+    ``by_size``: ns and W of batches of
+    each size, where these do not follow from ``first_ns`` and ``further_ns``.
     """
 
     name: str
@@ -36,11 +42,15 @@ class ServicePlan:
     max_batch: int
     max_wait_ns: int
     queue_limit: int | None
-    load_ns: int
+    start_up: StartUp
     active_w: float
     loaded_w: float
     cpu_load: float
     on_hosts: bool = False
+    exits: EarlyExits | None = None
+    scaling: Scaling | None = None
+    relayed: bool = False
+    by_size: tuple[tuple[int, float], ...] = ()
 
 
 class Service:
@@ -51,16 +61,46 @@ class Service:
         self._plan = plan
         self._queue = Queue(env, cluster, plan, self)
         self._arrived_all = False
+        self._relayed: dict[int, Passing] = {}
+        self._entered = 0
+        self.on_end: Callable[[Passing, bool], None] | None = None
+        """Hears of relayed requests that are over: whose, and whether they were served."""
         self.finished = env.event()
-        env.process(self._arrive())
+        if not plan.relayed:
+            env.process(self._arrive())
         self._queue.open()
+
+    @property
+    def name(self) -> str:
+        """Name of the workload."""
+        return self._plan.name
 
     def log(self) -> ServiceLog:
         """The log, with everything that waits or is served now among the open requests."""
         return self._queue.log()
 
-    def done(self, asked: Asked, start_ns: int) -> None:
-        """Its log says it."""
+    def enter(self, passing: Passing) -> None:
+        """A request that was relayed is here, now."""
+        self._entered += 1
+        number = self._entered
+        self._relayed[number] = passing
+        if not self._queue.ask(Asked(self._env.now_ns, number)):
+            self._over(number, served=False)
+
+    def close(self) -> None:
+        """No more requests will come."""
+        self._arrived_all = True
+        self.idle()
+
+    def done(self, asked: Asked, start_ns: int) -> None:  # noqa: ARG002  (see ``Answers``)
+        """Its log says it; a relay hears of its own."""
+        if asked.asker in self._relayed:
+            self._over(asked.asker, served=True)
+
+    def _over(self, number: int, *, served: bool) -> None:
+        passing = self._relayed.pop(number)
+        if self.on_end is not None:
+            self.on_end(passing, served)
 
     def idle(self) -> None:
         """Finished, once all have come and gone."""
@@ -75,5 +115,4 @@ class Service:
             self._queue.ask(Asked(arrival_ns, 0))
         if plan.open_until_ns > self._env.now_ns:
             yield self._env.wait(plan.open_until_ns - self._env.now_ns)
-        self._arrived_all = True
-        self.idle()
+        self.close()

@@ -16,9 +16,11 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.meter import Recorder
-from sim.engine.queue import Asked, Queue
+from sim.engine.queue import Asked, Queue, Scaling
 from sim.engine.user_devices import InTransit, UserDevices
 from sim.rng import Stream
+from sim.workload.early_exit import EarlyExits
+from sim.workload.provisioning import StartUp
 from sim.workload.split_records import ACTIVE, PARTS, STANDBY, TRANSFERRING, WAITING, SplitLog, SplitRecord
 from sim.workload.stages import ON_DEVICE, Course, DeviceKind, Leg, Move
 
@@ -41,11 +43,14 @@ class PlacePlan:
     max_batch: int
     max_wait_ns: int
     queue_limit: int | None
-    load_ns: int
+    start_up: StartUp
     active_w: float
     loaded_w: float
     cpu_load: float
     on_hosts: bool
+    exits: EarlyExits | None = None
+    scaling: Scaling | None = None
+    by_size: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -239,7 +239,8 @@ class SplitSpec(Workload):
     @property
     def files(self) -> tuple[tuple[KeyPath, str], ...]:
         """The log of its arrivals, with its path below the workload."""
-        return () if self.arrivals.kind == "poisson" else ((("arrivals", "file"), self.arrivals.file),)
+        file = getattr(self.arrivals, "file", None)
+        return ((("arrivals", "file"), file),) if file is not None else ()
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
