@@ -59,7 +59,9 @@ ALLOWED: dict[str, set[str]] = {
     "facility": {"errors", "units", "weather"},
     "accounting": {"errors", "units", "memo", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "training", "workload", "facility", "accounting"},
-    "spec": BASE | {"signals", "profiles", "training", "workload"},
+    "published/expression": {"plain"},
+    "published/tolerance": set(),
+    "spec": BASE | {"signals", "profiles", "training", "workload", "published/expression", "published/tolerance"},
     "build": BASE | MODELS | {"spec"},
     "checks": BASE | {"signals", "weather", "profiles", "training", "workload", "spec", "build"},
     "loading": BASE | {"profiles", "spec", "build", "checks"},
@@ -75,12 +77,13 @@ ALLOWED: dict[str, set[str]] = {
     "study/uncertain": SCENARIO | {"rng", "accounting", "results", "running", "study"},
     "study/sweep": SCENARIO | {"rng", "accounting", "results", "running", "study", "study/uncertain"},
     "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
+    "published": SCENARIO | {"published/expression", "published/tolerance", "results", "running", "study"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
     "cli/options": set(),
     "cli": SCENARIO
     | SHELL
-    | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", ""}
+    | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
     | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }

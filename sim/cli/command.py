@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sim.cli import measure as cli_measure
+from sim.cli import published as cli_published
 from sim.cli import study as cli_study
 from sim.cli import uncertain as cli_uncertain
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
@@ -247,6 +248,7 @@ def schema(
 
 cli_measure.register(app)
 cli_study.register(app)
+cli_published.register(app)
 cli_uncertain.register(app)
 
 
