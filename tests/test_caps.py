@@ -284,7 +284,7 @@ def test_a_cap_is_looked_up_by_its_instant() -> None:
 
 
 def test_a_limit_and_serving_do_not_go_together() -> None:
-    from sim.engine.serving.service import KeepAll
+    from sim.engine.serving.keep import KeepAll
 
     class Plan:
         groups = (type("Group", (), {"pool": "pool"}),)

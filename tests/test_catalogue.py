@@ -202,6 +202,14 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     row["breaker"] = {"rating": "6 kW", "curve": curve, "reclose": "30 min"}
     limited["policies"] = [{"kind": "power-limits", "domains": {"row": row}}]
     yield sim.run(limited).summary
+    slow_serving = copy.deepcopy(SMALL)
+    slow_serving["duration"] = "2 min"
+    slow_serving["workloads"]["chat"]["slo"] = {"ttft": "1 s"}
+    rung = {"kind": "cap", "whom": "serving", "floor": "40 %"}
+    row = {"per": "row", "limit": "6 kW", "answers": [rung], "answer_time": "10 s"}
+    row["release"] = {"below": "90 %", "after": "1 min"}
+    slow_serving["policies"] = [{"kind": "power-limits", "domains": {"row": row}}]
+    yield sim.run(slow_serving).summary
     shared = jobs_scenario()
     bought = {"residual_mix": "500 gCO2e/kWh", "contracts": []}
     shared["site"]["grid"] = {**shared["site"]["grid"], "marginal": "600 gCO2e/kWh", "market": bought}

@@ -27,7 +27,8 @@ from sim.engine.fleet.plan import JobsPlan
 from sim.engine.fleet.power.plan import PowerPlan
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.service import ServicePlan
-from sim.engine.serving.service import Keep, ServingPlan
+from sim.engine.serving.keep import Keep
+from sim.engine.serving.service import ServingPlan
 from sim.engine.training import TrainingPlan
 from sim.engine.work import WorkPlan
 from sim.engine.world import Pool

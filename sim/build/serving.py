@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
@@ -14,8 +14,9 @@ from sim.build.kernel_steps import Kind, known_shares
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
+from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Settings, StepCost
-from sim.engine.serving.service import Autoscale, Keep, KeepAll, KeepSample, ReplicaGroup, ServingPlan
+from sim.engine.serving.service import Autoscale, ReplicaGroup, ServingPlan
 from sim.rng import Streams
 from sim.spec.requests import ClosedLoopUsers
 from sim.spec.scenario import Outputs, Sample
@@ -116,16 +117,17 @@ def _group(
     caps = deployment.caps()
     starts = times if times and times[0] == 0 else [0, *times]
     longest = int(min(deployment.longest_context(), LONGEST_PROMPT))
+    under_cap = CostUnderCap(deployment, longest)
     by_cap: dict[float, int] = {}
-    schedule = []
+    schedule, caps_w = [], []
     for change_ns in [0, *changes]:
         cap_w = next(cap for start, cap in reversed(list(zip(starts, caps, strict=True))) if start <= change_ns)
         cap_w = min([cap_w, *(cap for each in limits if (cap := cap_at(each, change_ns)) is not None)])
         if cap_w not in by_cap:
             by_cap[cap_w] = len(costs)
-            cost = deployment.cost(cap_w, longest)
-            costs.append(StepCost.of(cost.table, cost.slope, deployment.ranks))
+            costs.append(under_cap(cap_w))
         schedule.append(by_cap[cap_w])
+        caps_w.append(float(cap_w))
     between, most = replicas.range, replicas.most
     least = between.min if between is not None else most
     initial = between.initial if between is not None and between.initial is not None else least
@@ -139,10 +141,25 @@ def _group(
         lanes=replicas.pipeline_parallel,
         kv_blocks=deployment.kv_blocks(),
         costs=tuple(schedule),
+        caps_w=tuple(caps_w),
+        under_cap=under_cap,
         loaded_w=float(deployment.gpu.power.loaded.value),
         cpu_load=float(spec.cpu_load),
         load_ns=_load_ns(spec, deployment),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class CostUnderCap:
+    """What an iteration of a deployment costs under a cap of so many W on each GPU."""
+
+    deployment: Deployment
+    longest_prompt: int
+
+    def __call__(self, cap_w: float) -> StepCost:
+        """The cost, as the engine takes it."""
+        cost = self.deployment.cost(cap_w, self.longest_prompt)
+        return StepCost.of(cost.table, cost.slope, self.deployment.ranks)
 
 
 LONGEST_PROMPT = 1 << 17

@@ -11,20 +11,23 @@ import numpy.typing as npt
 from sim.build.caps import Capping, serving_caps
 from sim.build.failures import interval_ns, recovery_plan
 from sim.build.gangs import gang_in
-from sim.build.loads import RateUnderCap, can_be_capped, gpu_watts, waiting_w
+from sim.build.loads import Hours, RateUnderCap, can_be_capped, gpu_watts, waiting_w
 from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
 from sim.build.series import interval_counts, rate_signal, request_times
 from sim.build.serving import kept, serving_plan
 from sim.engine.service import ServicePlan
-from sim.engine.serving.service import Keep, ServingPlan
+from sim.engine.serving.keep import Keep
+from sim.engine.serving.service import ServingPlan
 from sim.engine.training import TrainingPlan
+from sim.profiles.hardware import GPUProfile, board_of
 from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts
 from sim.spec.serving import Serving
 from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
+from sim.units import NS_PER_S
 from sim.workload import arrivals as arrival
 from sim.workload.factors import Exponential, Lognormal
 
@@ -123,7 +126,16 @@ def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams:
         loaded_w=loaded_w,
         cpu_load=float(spec.cpu_load),
         on_hosts=sockets > 0,
+        under_cap=_service_under_cap(spec, gpu, active_w, loaded_w) if gpu is not None else None,
     )
+
+
+def _service_under_cap(spec: Inference, gpu: GPUProfile, active_w: float, loaded_w: float) -> RateUnderCap | None:
+    """What a cap does to service times: of what they are made is not known, only what a GPU draws meanwhile, so that
+    they stretch as those of a training given by its hours do."""
+    if spec.load is None or spec.load.kind == "nameplate":
+        return None  # counted, not drawn
+    return RateUnderCap(Hours(NS_PER_S, active_w, loaded_w, board_of(gpu)))
 
 
 def _arrivals(name: str, spec: Inference, parts: Parts, streams: Streams) -> tuple[Ints, int]:

@@ -5,6 +5,9 @@ Requests wait first come first served. A free replica takes up to ``max_batch`` 
 Its GPUs are ``active`` meanwhile and ``loaded`` in between: a served model draws power at zero load. Requests in a
 batch whose node fails return to the head of the queue. Token-level batching of language models is another kind of
 workload.
+
+Under a power cap a replica serves more slowly, changed at the very instant; paused, it stands still with its batch, and
+is given no other; shed, it gives its GPUs back, with its batch as after a failure, and waits for others.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
+from sim.engine.pace import FULL_RATE, Pace, UnderCap
+from sim.units import SECONDS_PER_NS
 from sim.workload.records import ServiceLog
 
 
@@ -30,7 +35,8 @@ class ServicePlan:
     random factor, None where there is none.
 
     The service stays open until ``open_until_ns`` at least: a log of intervals without requests is still time.
-    ``on_hosts``: it works on the CPUs alone, and the GPUs of its slots are idle.
+    ``on_hosts``: it works on the CPUs alone, and the GPUs of its slots are idle. ``under_cap`` gives the rate of
+    serving (0..1) and the W at work under a cap; None where caps are not allowed to touch it.
     """
 
     name: str
@@ -50,6 +56,17 @@ class ServicePlan:
     loaded_w: float
     cpu_load: float
     on_hosts: bool = False
+    under_cap: UnderCap | None = None
+
+
+@dataclass(frozen=True)
+class Repaced:
+    """The reason of an interrupt of a replica that serves: it goes at another pace from now on."""
+
+
+@dataclass(frozen=True)
+class Shed:
+    """The reason of an interrupt of a replica: it is to give its machines back."""
 
 
 class _Collector:
@@ -58,6 +75,75 @@ class _Collector:
     def __init__(self, batch: list[int], full: simpy.Event) -> None:
         self.batch = batch
         self.full = full
+
+
+class Replica:
+    """One replica, and what power leaves of its pace. ``left_ns`` of its batch are to be served at full rate."""
+
+    def __init__(self, env: Clock, plan: ServicePlan, number: int) -> None:
+        self.number = number
+        self.pace = Pace(plan.active_w, plan.loaded_w, plan.loaded_w, plan.under_cap)
+        self.process: simpy.Process | None = None
+        self.gang: Gang | None = None
+        self.paused = False
+        self.work_ns = self.left_ns = 0
+        self.shed = False  # and not up again
+        self._env = env
+        self._since_ns: int | None = None
+        self._told = False  # in this instant
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has all of its machines."""
+        return self.gang is not None and not self.gang.lacks
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it serves a batch, at whatever rate."""
+        return self._since_ns is not None and not self.paused
+
+    @property
+    def rate(self) -> float:
+        """What is left of its rate of serving, 0..1."""
+        return 0.0 if self.paused else self.pace.rate / FULL_RATE
+
+    @property
+    def serves(self) -> bool:
+        """Whether it has a batch, though it may stand still."""
+        return self._since_ns is not None
+
+    def begin(self, work_ns: int) -> None:
+        """A batch that takes so long at full rate."""
+        self.work_ns = self.left_ns = work_ns
+
+    def takes_ns(self) -> int:
+        """Works from now on; how long the rest takes at this pace."""
+        self._since_ns, self._told = self._env.now_ns, False
+        return FULL_RATE if self.paused else self.pace.takes_ns(self.left_ns)  # paused: until it is told
+
+    def book(self) -> None:
+        """Counts what was done since it was last counted, at the pace of that time."""
+        if self._since_ns is not None:
+            elapsed_ns = self._env.now_ns - self._since_ns
+            self.left_ns -= 0 if self.paused else self.pace.done_ns(elapsed_ns, self.left_ns)
+            self._since_ns = self._env.now_ns
+
+    def stop(self) -> None:
+        """It works no longer."""
+        self._since_ns = None
+
+    def cap(self, source: str, cap_w: float | None) -> None:
+        """From now on ``source`` allows each GPU no more than ``cap_w``; None lifts it."""
+        self.book()
+        if self.pace.cap(source, cap_w):
+            self.tell()
+
+    def tell(self) -> None:
+        """Something has changed that it must know, if it serves; whoever has lost a node is about to hear of that."""
+        if self._since_ns is not None and not self._told and self.whole:
+            assert self.process is not None
+            self._told = True
+            self.process.interrupt(Repaced())
 
 
 class Service:
@@ -72,12 +158,65 @@ class Service:
         self._queue: deque[int] = deque()
         self._idle: deque[tuple[int, simpy.Event]] = deque()
         self._collectors: deque[_Collector] = deque()
+        self._aside: dict[int, simpy.Event] = {}  # idle replicas that are paused
+        self._replicas = [Replica(env, plan, number) for number in range(plan.replicas)]
+        self._of_gang: dict[Gang, Replica] = {}
         self._in_service: dict[int, list[int]] = {}
         self._arrived_all = False
         self.finished = env.event()
         env.process(self._arrive())
-        for replica in range(plan.replicas):
-            env.process(self._replica(replica))
+        for replica in self._replicas:
+            replica.process = env.process(self._replica(replica))
+
+    @property
+    def plan(self) -> ServicePlan:
+        """What it is."""
+        return self._plan
+
+    @property
+    def lacks_replicas(self) -> bool:
+        """Whether a replica has been shed and is not up again."""
+        return any(replica.shed for replica in self._replicas)
+
+    def counts(self) -> dict[str, int]:
+        """None: its log has every request."""
+        return {}
+
+    def replica_on(self, gang: Gang) -> Replica | None:
+        """The replica that holds a gang."""
+        return self._of_gang.get(gang)
+
+    def pause(self, replica: Replica) -> None:
+        """It stands still with its batch and is given no other."""
+        replica.book()
+        replica.paused = True
+        replica.tell()
+        for entry in [entry for entry in self._idle if entry[0] == replica.number]:
+            self._idle.remove(entry)
+            self._aside[replica.number] = entry[1]
+
+    def resume(self, replica: Replica) -> None:
+        """It goes on."""
+        replica.book()
+        replica.paused = False
+        replica.tell()
+        if replica.number in self._aside:
+            self._idle.append((replica.number, self._aside.pop(replica.number)))
+        self._hand_out()
+
+    def shed(self, replica: Replica) -> float:
+        """It gives its machines back; slot-seconds of work on its batch that are lost."""
+        if not replica.whole:
+            return 0.0
+        lost_ns = 0
+        if replica.serves:
+            replica.book()
+            lost_ns = replica.work_ns - replica.left_ns
+            replica.stop()
+        replica.shed = True
+        assert replica.process is not None
+        replica.process.interrupt(Shed())
+        return lost_ns * SECONDS_PER_NS * self._plan.gpus_per_replica
 
     def log(self) -> ServiceLog:
         """The log, with everything that waits or is served now among the open requests."""
@@ -107,22 +246,28 @@ class Service:
         if self._arrived_all and not self._queue and not self._in_service and not self.finished.triggered:
             self.finished.succeed()
 
-    def _replica(self, replica: int) -> Generator[simpy.Event, object, None]:
+    def _replica(self, replica: Replica) -> Generator[simpy.Event, object, None]:
         plan = self._plan
         while True:
             gang = self._cluster.request(plan.name, plan.pool, plan.gpus_per_replica)
             gang.on_hosts = plan.on_hosts
             try:
                 yield gang.ready
+                self._of_gang[gang] = replica
+                replica.gang = gang
                 gang.set("loaded", plan.loaded_w, 0.0)
                 if plan.load_ns:
                     yield self._env.wait(plan.load_ns)
+                replica.shed = False
                 yield from self._serve(replica, gang)
             except simpy.Interrupt:
-                killed = self._in_service.pop(replica, [])
+                replica.stop()
+                killed = self._in_service.pop(replica.number, [])
                 self._queue.extendleft(reversed(killed))
                 self._log.retries += len(killed)
             finally:
+                self._of_gang.pop(gang, None)
+                replica.gang = None
                 self._cluster.withdraw(gang)
             self._hand_out()
 
@@ -149,16 +294,16 @@ class Service:
         self._in_service[replica] = [arrival_ns]
         woken.succeed()
 
-    def _serve(self, replica: int, gang: Gang) -> Generator[simpy.Event, object, None]:
+    def _serve(self, replica: Replica, gang: Gang) -> Generator[simpy.Event, object, None]:
         env, plan, log = self._env, self._plan, self._log
         active = False
         while True:
-            if not self._queue:
+            if not self._queue or replica.paused:
                 if active:
                     gang.set("loaded", plan.loaded_w, 0.0)
                     active = False
                 yield from self._wait_for_work(replica)
-            batch = self._in_service.setdefault(replica, [])
+            batch = self._in_service.setdefault(replica.number, [])
             while self._queue and len(batch) < plan.max_batch:
                 batch.append(self._queue.popleft())
             if len(batch) < plan.max_batch and plan.max_wait_ns:
@@ -166,26 +311,46 @@ class Service:
                     gang.set("loaded", plan.loaded_w, 0.0)
                     active = False
                 yield from self._collect(batch)
-            if not active:
-                gang.set("active", plan.active_w, plan.cpu_load)
-                active = True
             start_ns = env.now_ns
-            yield env.wait(self._service_ns(len(batch)))
+            yield from self._work(replica, gang, len(batch))
+            active = True
             log.busy_ns += env.now_ns - start_ns
             log.batches += 1
             for arrival_ns in batch:
                 log.arrival_ns.append(arrival_ns)
                 log.start_ns.append(start_ns)
                 log.done_ns.append(env.now_ns)
-            del self._in_service[replica]
+            del self._in_service[replica.number]
             self._finish_if_done()
 
-    def _wait_for_work(self, replica: int) -> Generator[simpy.Event, object, None]:
-        entry = (replica, self._env.event())
-        self._idle.append(entry)
+    def _work(self, replica: Replica, gang: Gang, size: int) -> Generator[simpy.Event, object, None]:
+        """Serves a batch of so many, at the pace that power leaves."""
+        replica.begin(self._service_ns(size))
+        while True:
+            if replica.paused:
+                gang.set("loaded", self._plan.loaded_w, 0.0)
+            else:
+                gang.set("active", replica.pace.active_w, self._plan.cpu_load)
+            try:
+                yield self._env.wait(replica.takes_ns())
+            except simpy.Interrupt as interrupt:
+                if not isinstance(interrupt.cause, Repaced):
+                    raise
+            replica.book()
+            if not replica.left_ns:
+                break
+        replica.stop()
+
+    def _wait_for_work(self, replica: Replica) -> Generator[simpy.Event, object, None]:
+        entry = (replica.number, self._env.event())
+        if replica.paused:
+            self._aside[replica.number] = entry[1]
+        else:
+            self._idle.append(entry)
         try:
             yield entry[1]
         finally:
+            self._aside.pop(replica.number, None)
             if entry in self._idle:
                 self._idle.remove(entry)
 

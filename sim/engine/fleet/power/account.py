@@ -88,7 +88,7 @@ class Books:
     def slowed(self, load: Load, span_ns: int, full_w: float, drawn_w: float, rate: float) -> None:
         """A load worked at a part of its rate for so long."""
         assert self.episode is not None
-        slot_s = span_ns * SECONDS_PER_NS * load.slots
+        slot_s = span_ns * SECONDS_PER_NS * load.traits.slots
         self._cost(
             load,
             Cost(
@@ -100,12 +100,12 @@ class Books:
 
     def lost(self, load: Load, lost_slot_s: float) -> None:
         """Work of a load is lost."""
-        self._cost(load, Cost(lost_slot_s=lost_slot_s, lost_j=lost_slot_s * load.full_w))
+        self._cost(load, Cost(lost_slot_s=lost_slot_s, lost_j=lost_slot_s * load.traits.full_w))
 
     def _cost(self, load: Load, cost: Cost) -> None:
         assert self.episode is not None
         costs = self.episode.costs
-        costs[load.workload] = costs.get(load.workload, Cost()) + cost
+        costs[load.traits.workload] = costs.get(load.traits.workload, Cost()) + cost
 
     def close(self, now_ns: int) -> None:
         """The episode is over."""

@@ -74,8 +74,8 @@ class Domain:
         for load, (_, paused) in self._asked.items():
             full_w, drawn_w = load.w_under(self.source, None), load.w_under("", None)
             if paused:
-                self._slowed.append((load, full_w, min(load.loaded_w, full_w), 0.0))
-            elif load.at_work and drawn_w < full_w:
+                self._slowed.append((load, full_w, min(load.traits.loaded_w, full_w), 0.0))
+            elif load.traits.paced and load.at_work and drawn_w < full_w:
                 self._slowed.append((load, full_w, drawn_w, load.rate))
 
     def see(self, watts: float, limit_w: float, goal_w: float, now_ns: int) -> None:
@@ -143,7 +143,10 @@ class Domain:
         self._ask(loads, supposed, setting, ahead_ns or 0)
         self._levels = {}
         for level, serves, priority in zip(
-            setting.level.tolist(), (load.serves for load in supposed.loads), supposed.priority.tolist(), strict=True
+            setting.level.tolist(),
+            (load.traits.serves for load in supposed.loads),
+            supposed.priority.tolist(),
+            strict=True,
         ):
             if level < np.inf:
                 self._levels[serves, priority] = level
@@ -174,9 +177,9 @@ class Domain:
         if not self._levels:
             return
         for load in live.on(self.nodes).values():
-            level = self._levels.get((load.serves, load.priority))
-            if load not in self._asked and level is not None and load.cappable:
-                self._set(load, level * live.board_w[load.pool], False)
+            level = self._levels.get((load.traits.serves, load.traits.priority))
+            if load not in self._asked and level is not None and load.traits.cappable:
+                self._set(load, level * live.board_w[load.traits.pool], False)
 
     def forget(self, load: Load) -> None:
         """A load runs here no longer."""
@@ -184,8 +187,10 @@ class Domain:
 
     def _ladder(self, supposed: Supposed) -> list[Rung]:
         ladder = rungs(self.plan.answers, supposed.priority, supposed.serves, supposed.order)
-        can_stop = supposed.can_stop
-        return [rung if rung.what == "cap" else Rung(rung.what, rung.loads[can_stop[rung.loads]]) for rung in ladder]
+        can = {"pause": supposed.can_pause, "shed": supposed.can_shed}
+        return [
+            rung if rung.what == "cap" else Rung(rung.what, rung.loads[can[rung.what][rung.loads]]) for rung in ladder
+        ]
 
     def _ask(self, loads: Mapping[Gang, Load], supposed: Supposed, setting: Setting, ahead_ns: int) -> None:
         episode = self.books.episode
@@ -193,7 +198,7 @@ class Domain:
         for i, (load, cap_w) in enumerate(zip(loads.values(), supposed.caps_w(setting), strict=True)):
             if setting.shed[i]:
                 self._asked.pop(load, None)
-                lost = load.shed(saving=0 < load.save_ns <= ahead_ns)
+                lost = load.shed(saving=0 < load.traits.save_ns <= ahead_ns)
                 self.books.lost(load, lost)
                 episode.shed += 1
                 continue
@@ -207,12 +212,12 @@ class Domain:
         load.cap(self.source, cap_w)
         if paused:
             load.pause(self.source)
-            episode.paused.add(load.order)
+            episode.paused.add(load.traits.order)
         else:
             load.resume(self.source)
         if cap_w is not None or paused:
             self._asked[load] = (cap_w, paused)
-            if cap_w is not None and cap_w < load.full_w:
-                episode.capped.add(load.order)
+            if cap_w is not None and cap_w < load.traits.full_w:
+                episode.capped.add(load.traits.order)
         else:
             self._asked.pop(load, None)
