@@ -36,6 +36,7 @@ from tests.job_worlds import jobs_scenario
 from tests.small import small
 from tests.test_bad_input import coldaisle
 from tests.test_places import regions
+from tests.test_power_alone import row_of
 from tests.test_readme import README
 from tests.test_serving_service import SMALL, trace
 from tests.test_throttle_policy import scenario as throttled
@@ -202,6 +203,7 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     row["breaker"] = {"rating": "6 kW", "curve": curve, "reclose": "30 min"}
     limited["policies"] = [{"kind": "power-limits", "domains": {"row": row}}]
     yield sim.run(limited).summary
+    yield sim.run(row_of("6.6 kW")).summary
     slow_serving = copy.deepcopy(SMALL)
     slow_serving["duration"] = "2 min"
     slow_serving["workloads"]["chat"]["slo"] = {"ttft": "1 s"}

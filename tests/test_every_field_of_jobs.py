@@ -148,7 +148,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     ),
     "kinds in a row": changed(
         world(**TWO, policies=limited(limit="5 kW", answers=SHED, **ANSWERED)["policies"]),
-        {"policies.0.serving": ["serve"]},
+        {"policies.0.serving": ["serve"], **{f"{W}.source.jobs.{k}.gpus.most": 8 for k in (0, 1)}},
     ),
     "small row": {**small(), "policies": limited(limit="6.2 kW", answers=[CAP], **ANSWERED)["policies"]},
     "serving row": {**SERVING, "policies": limited(limit="6.5 kW", answers=[CAP], **ANSWERED)["policies"]},
@@ -236,7 +236,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
     },
     power.CapAnswer: {
         "whom": ("kinds in a row", {f"{DOMAIN}.answers.0.whom": "training"}, LIMIT),
-        "floor": ("row", {f"{DOMAIN}.answers.0.floor": "80 %"}, LIMIT),
+        "floor": ("row", {f"{DOMAIN}.answers.0.floor": "60 %"}, LIMIT),
     },
     power.PauseAnswer: {"whom": ("kinds in a row", {f"{DOMAIN}.answers.1.whom": "training"}, LIMIT)},
     power.ShedAnswer: {

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
+from sim.units import HOUR_NS, J_PER_NJ, NS_PER_S, SECONDS_PER_NS, W_PER_KW
 from sim.workload.jobs.batch import DomainSeries
-from sim.workload.power_records import Cost, DomainRecord, LimitedRequests, PowerLog, binned
+from sim.workload.power_records import AboveAlone, Cost, DomainRecord, LimitedRequests, PowerLog, binned
 from sim.workload.records import ServiceLog
 from sim.workload.serving_records import ServingLog
 
@@ -37,12 +37,26 @@ def power_metrics(
         for one in serving
         if one.workload in log.requests
     }
+    alone = [_too_large(record.name, one) for record in log.domains for one in record.killed]
     return {
+        **({"killed": len(alone), "killed_jobs": alone[:MOST_TOLD]} if alone else {}),
         "domains": {record.name: _domain(record, log.end_ns) for record in log.domains},
         "workloads": {
             name: {**_cost(costs.get(name, Cost())), **told.get(name, {})} for name in sorted({*costs, *told})
         },
     }
+
+
+MOST_TOLD = 10
+
+
+def _too_large(domain: str, one: AboveAlone) -> str:
+    """Which job was killed, and why."""
+    slots = f"{one.slots:g} {'slot' if one.slots == 1 else 'slots'}"
+    leaves = f"'{domain}' leaves {one.most_w / W_PER_KW:,.3g} kW at the most"
+    draws = f"would draw {one.watts / W_PER_KW:,.3g} kW with nobody beside it"
+    after = f"killed after {one.at_ns / HOUR_NS:,.3g} h"
+    return f"row {one.row} of '{one.workload}' ({slots}), {after}: {leaves}, and {draws}"
 
 
 def requests_in_queue(log: ServiceLog, limited: LimitedRequests) -> dict[str, float]:

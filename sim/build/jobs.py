@@ -54,7 +54,7 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
         choices=choices,
         choice=choice,
         pools={label: _pool(spec, label, around.resolved) for label in labels},
-        active_w={label: _active_w(spec.load, table, around.resolved.gpus.get(label)) for label in labels},
+        active_w={label: active_watts(spec.load, table, around.resolved.gpus.get(label)) for label in labels},
         mean_w=_mean_w(spec.load, table),
         cpu_load=_cpu_load(spec, table),
         keeps=_keeps(spec),
@@ -173,7 +173,8 @@ class UnderCap:
         return min(1.0, NS_PER_S / work.work_ns), work.active_w
 
 
-def _active_w(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> Floats:
+def active_watts(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> Floats:
+    """W of a GPU of each job at work (n,); NaN where its loads tell it over time."""
     n = len(table)
     if gpu is None or load is None:
         return np.zeros(n)

@@ -17,7 +17,7 @@ from sim.results.environment import account_rows, component_grid, limit_remarks,
 from sim.results.formats import Grid, mass, number, share, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttle_remarks
-from sim.results.power_limits import power_grids
+from sim.results.power_limits import power_grids, power_remarks
 from sim.results.services import service_grids, service_remarks
 from sim.units import HOUR_NS, NS_PER_S
 
@@ -51,6 +51,7 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
         parts += [Text(remark, style="dim") for remark in batch_remarks(summary)]
     if summary.get("power_limits"):
         parts += [grid_table(grid) for grid in power_grids(summary)]
+        parts += [Text(remark, style="dim") for remark in power_remarks(summary)]
     if summary.get("campaigns"):
         parts += [grid_table(grid) for grid in campaign_grids(summary)]
     if summary.get("federated"):

@@ -79,11 +79,25 @@ class Trip:
     loads: int
 
 
+@dataclass(frozen=True)
+class AboveAlone:
+    """A job was killed: with nobody beside it, and as low as the ladder goes, its domain would draw ``watts``, and
+    leaves ``most_w`` from then on at the most."""
+
+    workload: str
+    row: int
+    slots: float
+    at_ns: int
+    watts: float
+    most_w: float
+
+
 @dataclass(frozen=True, eq=False)
 class DomainRecord:
     """One domain over a run. Columns of shape (changes,): from ``at_ns`` on it draws ``watts`` and may ``limit_w``
     (inf: any); ``answer_ns`` is the stated time of its answers, ``ramp_exceeded_w`` the most by which power rose
-    faster than it should have and ``held_slot_s`` the slot-seconds that loads waited for the ramp."""
+    faster than it should have and ``held_slot_s`` the slot-seconds that loads waited for the ramp. ``killed`` are jobs
+    for which it never had room."""
 
     name: str
     level: Level
@@ -95,6 +109,7 @@ class DomainRecord:
     trips: tuple[Trip, ...]
     ramp_exceeded_w: float = 0.0
     held_slot_s: float = 0.0
+    killed: tuple[AboveAlone, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

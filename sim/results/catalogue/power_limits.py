@@ -68,6 +68,18 @@ _SERVED: tuple[Quantity, ...] = (
 
 POWER_LIMITS: tuple[Table, ...] = (
     table(
+        "power_limits",
+        Quantity(
+            "killed",
+            "jobs killed that no limit has room for",
+            row="jobs killed by power",
+            form=count,
+            meaning="each is above its domain's limit with nobody beside it, as low as the ladder goes",
+        ),
+        Quantity("killed_jobs.[]", "which jobs, and why", kind=TEXT),
+        optional=True,
+    ),
+    table(
         "power_limits.domains.*",
         Quantity("level", "level", kind=TEXT, always=True, columns=(At(DOMAINS, "level"),), form=str),
         Quantity("mean_w", "mean power", "W", always=True, columns=(At(DOMAINS, "mean"),), form=kilowatts),

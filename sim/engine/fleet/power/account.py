@@ -10,7 +10,7 @@ import numpy as np
 from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.power.plan import DomainPlan
 from sim.units import SECONDS_PER_NS
-from sim.workload.power_records import Cost, DomainRecord, Episode, Trip
+from sim.workload.power_records import AboveAlone, Cost, DomainRecord, Episode, Trip
 
 
 @dataclass
@@ -63,6 +63,7 @@ class Books:
         self._at, self._watts, self._limit = array("q"), array("d"), array("d")
         self.ramp_exceeded_w = 0.0
         self.held_slot_s = 0.0
+        self.killed: list[AboveAlone] = []
 
     def draw(self, now_ns: int, watts: float, limit_w: float) -> None:
         """From now on so much is drawn, and so much may be."""
@@ -127,4 +128,5 @@ class Books:
             tuple(self.trips),
             self.ramp_exceeded_w,
             self.held_slot_s,
+            tuple(self.killed),
         )

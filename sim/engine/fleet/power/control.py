@@ -72,8 +72,14 @@ class PowerControl:
         self._of_fleet = [
             machines.first[machines.number[node.pool]] + i - first[node.pool] for i, node in enumerate(self._live.nodes)
         ]
+        sent_away: set[int] = set()
         self._domains = [
-            Domain(one, np.concatenate([np.arange(first[p] + a, first[p] + b) for p, a, b in one.nodes]), env.now_ns)
+            Domain(
+                one,
+                np.concatenate([np.arange(first[p] + a, first[p] + b) for p, a, b in one.nodes]),
+                env.now_ns,
+                sent_away,
+            )
             for one in plan.domains
         ]
         self._ramps = {d: Ramping(d, d.plan.ramp) for d in self._domains if d.plan.ramp is not None}

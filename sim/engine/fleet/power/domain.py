@@ -21,8 +21,10 @@ from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.power.plan import DomainPlan
 from sim.engine.gang import Gang
 from sim.units import SECONDS_PER_NS
+from sim.workload.power_records import AboveAlone
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 ROUNDING = 1e-9
 """Sums of watts that are equal differ by less, as a share."""
@@ -32,8 +34,10 @@ class Domain:
     """Its state. ``watts`` and ``limit_w`` are those of the last look; ``goal_w`` is the limit that it comes down to,
     ahead of a call."""
 
-    def __init__(self, plan: DomainPlan, nodes: Ints, now_ns: int) -> None:
+    def __init__(self, plan: DomainPlan, nodes: Ints, now_ns: int, sent_away: set[int]) -> None:
+        """``sent_away`` are jobs, by their order, that a domain like this, or this, was too small for before."""
         self.plan = plan
+        self._sent_away = sent_away
         self.nodes = nodes
         self.source = f"limit of {plan.name}"
         self.books = Books(plan)
@@ -49,6 +53,7 @@ class Domain:
         self._asked: dict[Load, tuple[float | None, bool]] = {}
         self._levels: dict[tuple[bool, int], float] = {}
         self._gone_w = 0.0
+        self._to_kill: dict[Load, AboveAlone] = {}
         self._slowed: list[tuple[Load, float, float, float]] = []
 
     # Time
@@ -134,11 +139,12 @@ class Domain:
         episode = self.books.episode
         episode.called = episode.called or ahead_ns is not None
         episode.rungs = max(episode.rungs, setting.rungs)
+        hopeless = self._hopeless_ones(supposed, setting, now_ns)
         drawn_w = supposed.draws(setting)
         unmet = drawn_w > target_w * (1.0 + ROUNDING)
         episode.unmet = episode.unmet or unmet
         if np.any(setting.shed):
-            kept = Setting(setting.level, setting.paused, np.zeros_like(setting.shed))
+            kept = Setting(setting.level, setting.paused, hopeless)  # for whom no room is kept
             self._gone_w += supposed.draws(kept) - drawn_w
         self._ask(loads, supposed, setting, ahead_ns or 0)
         self._levels = {}
@@ -192,13 +198,44 @@ class Domain:
             rung if rung.what == "cap" else Rung(rung.what, rung.loads[can[rung.what][rung.loads]]) for rung in ladder
         ]
 
+    def _hopeless_ones(self, supposed: Supposed, setting: Setting, now_ns: int) -> Bools:
+        """Those of the jobs that stand still or go for which it never has room, with nobody beside them.
+
+        One that goes may find room elsewhere; the second time, or if it would stand still, it is to be killed, and goes
+        in the setting, too.
+        """
+        hopeless = np.zeros(len(supposed.loads), np.bool_)
+        most_w = self.plan.most_w(now_ns)
+        stopped = supposed.can_be_killed & (setting.paused | setting.shed)
+        for i in np.flatnonzero(stopped).tolist() if most_w < np.inf else []:
+            load = supposed.loads[i]
+            watts = supposed.draws_alone(i, self._lowest(load))
+            if watts <= most_w * (1.0 + ROUNDING):
+                continue
+            hopeless[i] = True
+            if setting.shed[i] and load.traits.order not in self._sent_away:
+                self._sent_away.add(load.traits.order)
+                continue
+            one = load.traits
+            setting.paused[i], setting.shed[i] = False, True
+            self._to_kill[load] = AboveAlone(one.workload, one.row, one.slots, now_ns, watts, most_w)
+        return hopeless
+
+    def _lowest(self, load: Load) -> float:
+        whom = ("all", "serving" if load.traits.serves else "training")
+        return min((one.floor for one in self.plan.answers if one.what == "cap" and one.whom in whom), default=np.inf)
+
     def _ask(self, loads: Mapping[Gang, Load], supposed: Supposed, setting: Setting, ahead_ns: int) -> None:
         episode = self.books.episode
         assert episode is not None
         for i, (load, cap_w) in enumerate(zip(loads.values(), supposed.caps_w(setting), strict=True)):
             if setting.shed[i]:
                 self._asked.pop(load, None)
-                lost = load.shed(saving=0 < load.traits.save_ns <= ahead_ns)
+                if load in self._to_kill:
+                    self.books.killed.append(self._to_kill.pop(load))
+                    lost = load.kill()
+                else:
+                    lost = load.shed(saving=0 < load.traits.save_ns <= ahead_ns)
                 self.books.lost(load, lost)
                 episode.shed += 1
                 continue

@@ -32,6 +32,7 @@ class RowLoad:
             can_pause=True,
             can_shed=True,
             save_ns=row.save_ns,
+            row=row.i,
         )
         self._asked = Asked(row.cap, row.pause, row.resume)
         self.cap, self.pause, self.resume = self._asked.cap, self._asked.pause, self._asked.resume
@@ -73,8 +74,15 @@ class RowLoad:
         if saving:
             self._rows.fleet.preempt(self.row.request)
             return 0.0
+        return self._shed(for_good=False)
+
+    def kill(self) -> float:
+        """See ``Load``."""
+        return self._shed(for_good=True)
+
+    def _shed(self, *, for_good: bool) -> float:
         before_ns = int(self._rows.lost_ns[self.row.number])
-        self.row.shed()
+        self.row.shed(for_good=for_good)
         lost_ns = int(self._rows.lost_ns[self.row.number]) - before_ns
         return lost_ns * SECONDS_PER_NS * self.traits.slots
 
@@ -153,3 +161,7 @@ class JobLoad:
     def shed(self, *, saving: bool) -> float:
         """See ``Load``."""
         raise AssertionError(f"'{self.traits.workload}' is capped, not shed (saving: {saving})")
+
+    def kill(self) -> float:
+        """See ``Load``."""
+        raise AssertionError(f"'{self.traits.workload}' is capped, not killed")

@@ -23,6 +23,7 @@ from sim.engine.node import Node
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 class Live:
@@ -140,6 +141,7 @@ class Supposed:
         self._can_cap = [one.cappable for one in traits]
         stays = np.array([not load.leaving for load in self.loads], np.bool_)
         self.can_pause = np.array([one.can_pause for one in traits], np.bool_) & stays
+        self.can_be_killed = np.array([one.row >= 0 for one in traits], np.bool_) & stays & self._works
         self.can_shed = np.array([one.can_shed for one in traits], np.bool_) & stays
         self._loaded_w = np.array([one.loaded_w for one in traits])
         self.priority = np.array([one.priority for one in traits], np.int64)
@@ -152,14 +154,24 @@ class Supposed:
         levels = (setting.level * self._board_w).tolist()
         return [cap_w if can and cap_w < np.inf else None for cap_w, can in zip(levels, self._can_cap, strict=True)]
 
+    def draws_alone(self, i: int, level: float) -> float:
+        """W of the domain with load ``i`` at work at a level of its cap, and nobody beside it."""
+        none = Setting.none(len(self.loads))
+        none.level[i] = level
+        gone = np.ones(len(self.loads), np.bool_)
+        gone[i] = False
+        return self._drawn(none, gone, gone)
+
     def draws(self, setting: Setting) -> float:
         """W of the domain under a setting."""
+        gone = (setting.shed & self.can_shed) | self._leaves
+        return self._drawn(setting, gone, gone | (setting.paused & self.can_pause))
+
+    def _drawn(self, setting: Setting, gone: Bools, still: Bools) -> float:
         watts = self._loaded_w.copy()
         for i, cap_w in enumerate(self.caps_w(setting)):
             if self._works[i]:
                 watts[i] = self._w_under(i, cap_w)
-        gone = (setting.shed & self.can_shed) | self._leaves
-        still = gone | (setting.paused & self.can_pause)
         works = self._works & ~still
         watts = np.where(self._works & still, np.minimum(self._loaded_w, watts), watts)
         told = self._works | self._held  # of all others their state, which nothing that is asked for changes

@@ -20,7 +20,7 @@ class Traits:
 
     ``order`` is when it came, against others; ``save_ns`` how long it takes to save its state before it is shed;
     ``cpu_load`` is of the CPUs that are its while it works. Where it is not ``paced`` nobody knows, as it works, what a
-    cap takes of its rate: its requests tell.
+    cap takes of its rate: its requests tell. ``row`` is that of its table, if it is of one.
     """
 
     workload: str
@@ -37,6 +37,7 @@ class Traits:
     can_shed: bool
     save_ns: int = 0
     paced: bool = True
+    row: int = -1
 
 
 class Load(Protocol):
@@ -91,6 +92,9 @@ class Load(Protocol):
 
     def shed(self, *, saving: bool) -> float:
         """It gives its machines back, with its state saved or at once; slot-seconds of work that are lost."""
+
+    def kill(self) -> float:
+        """It gives its machines back for good, if it is a row of a table; slot-seconds of work that are lost."""
 
     def forget(self) -> None:
         """It runs here no longer: whatever was asked of it is taken back."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.ramp import Ramp
 from sim.profiles.breakers import Breaker
@@ -44,6 +46,13 @@ class DomainPlan:
     ramp: Ramp | None = None
     breaker: Breaker | None = None
     reclose_ns: int = 0
+
+    def most_w(self, now_ns: int) -> float:
+        """The most that it comes down to from now on, calls left aside."""
+        if self.limit is None:
+            return np.inf
+        ahead = self.limit.edges_ns[1:] > now_ns
+        return float(self.limit.values[ahead].max()) * self.target if ahead.any() else np.inf
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,6 +81,10 @@ class ServiceLoad:
         """See ``Load``."""
         return self._service.shed(self._replica)
 
+    def kill(self) -> float:
+        """See ``Load``."""
+        raise AssertionError("a service does not end")
+
 
 class ReplicaLoad:
     """A replica of a serving workload, up or coming up. ``read_w`` is what one of its GPUs drew at the last reading,
@@ -163,6 +167,10 @@ class ReplicaLoad:
         """See ``Load``: what is lost is told by its requests, which begin anew."""
         self._service.shed(self._replica)
         return 0.0
+
+    def kill(self) -> float:
+        """See ``Load``."""
+        raise AssertionError("a service does not end")
 
 
 def _not_paused() -> None:
