@@ -284,8 +284,10 @@ def _remarks(batch: Batch, over_time: OverTime) -> tuple[str, ...]:
         remarks.append(told)
     early = (table.recorded_start_ns != UNKNOWN) & (table.recorded_start_ns < table.submit_ns)
     if early.any():
-        remarks.append(f"{int(early.sum()):,} jobs started before they were submitted, as recorded.")
+        they = "job started before it was" if early.sum() == 1 else "jobs started before they were"
+        remarks.append(f"{int(early.sum()):,} {they} submitted, as recorded.")
     open_ = int((batch.ends.state == ENDS.index("unfinished")).sum())
     if open_:
-        remarks.append(f"The run ended before {open_:,} jobs had; the makespan is of those that ended in both.")
+        they = "job" if open_ == 1 else "jobs"
+        remarks.append(f"The run ended before {open_:,} {they} had; the makespan is of those that ended in both.")
     return tuple(remarks)
