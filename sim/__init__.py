@@ -48,7 +48,7 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
         loaded = load(source, set=set)
     except InputError as error:
         return error.problems
-    from sim.study.sweep.check_points import problems_of
+    from sim.study.sweep.problems import problems_of
 
     return problems_of(loaded)
 

@@ -122,12 +122,14 @@ class Document:
 
 
 def named_files(data: Any, path: KeyPath = ()) -> Iterator[tuple[dict[str, Any], str, KeyPath]]:
-    """Every ``file:`` in plain data, ``embodied: {factors:}``, and the folder of ``profiles:`` at its root, if a text.
+    """Every ``file:`` in plain data, the tables beside that of a ``source:`` of jobs, ``embodied: {factors:}``, and the
+    folder of ``profiles:`` at its root, if a text.
 
     Yields the mapping that holds it, its name in there, and its path.
     """
     for key, value in inside(data):
         named = key == "file" or (key == "profiles" and not path) or (key == "factors" and path[-1:] == ("embodied",))
+        named |= key in ("tasks", "loads") and path[-1:] == ("source",)
         if named and as_text(value):
             yield data, key, (*path, key)
         elif type(value) in (dict, list):

@@ -14,25 +14,29 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from operator import or_
 from pathlib import Path
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
-from pydantic import Field, GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic.errors import PydanticUserError
-from pydantic_core import CoreSchema, core_schema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from sim.errors import InputError
 from sim.shipped_kinds import SHIPPED, SHIPPED_NAMES
 from sim.validation import Spec
 
 GROUP = "coldaisle.kinds"
+
+_DESCRIBED: ContextVar[frozenset[type]] = ContextVar("_DESCRIBED", default=frozenset())
+"""Families that a JSON schema is being made of."""
 
 
 class Choice(Spec):
@@ -54,14 +58,70 @@ class Choice(Spec):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """That of the kind, or what looks up which of the kinds below this class is meant.
+
+        The checks of a kind are made ready when one is first met: most scenarios name few of those that there are.
+        """
+        if not _words(cls):
+            return core_schema.no_info_plain_validator_function(cls._chosen)
+        try:
+            return super().__get_pydantic_core_schema__(source, handler)
+        except PydanticUserError as error:
+            raise _unusable(cls, error) from error
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """That of the kind, or of the union of all kinds below this class, told apart by ``kind``."""
         if _words(cls):
-            try:
-                return super().__get_pydantic_core_schema__(source, handler)
-            except PydanticUserError as error:
-                raise _unusable(cls, error) from error
-        any_of_them: Any = reduce(or_, cls.alternatives())
-        return handler.generate_schema(Annotated[any_of_them, Field(discriminator="kind")])
+            return handler(schema)
+        whole = {word: _core(spec) for word, spec in _by_word(cls).items()}
+        described = _DESCRIBED.get()
+        if cls in described:  # a kind that holds others of its family: a schema may point at itself, not hold itself
+            whole = {word: core_schema.definition_reference_schema(_ref(core)) for word, core in whole.items()}
+        token = _DESCRIBED.set(described | {cls})
+        try:
+            return handler(core_schema.tagged_union_schema(whole, "kind"))
+        finally:
+            _DESCRIBED.reset(token)
+
+    @classmethod
+    def _chosen(cls, value: Any) -> Any:
+        """``value`` as the kind that it names. Complaints are those of a tagged union, and name the tag."""
+        word = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+        spec = _by_word(cls).get(word) if isinstance(word, str) else None
+        checks = _refusal(cls) if spec is None else _validator(spec, str(word))
+        return checks.validate_python(value)
+
+
+@cache
+def _by_word(base: type[Choice]) -> dict[str, type[Spec]]:
+    """The kinds below a class, by what is written as ``kind``."""
+    return {word: spec for spec in base.alternatives() for word in _words(spec)}
+
+
+@cache
+def _validator(spec: type[Spec], word: str) -> SchemaValidator:
+    """The checks of one kind, which put its name into the place of what they complain of."""
+    return SchemaValidator(core_schema.tagged_union_schema({word: _core(spec)}, "kind"))
+
+
+@cache
+def _refusal(base: type[Choice]) -> SchemaValidator:
+    """What complains where none of the kinds below a class is named."""
+    words: dict[Any, CoreSchema] = {word: core_schema.any_schema() for word in _by_word(base)}
+    return SchemaValidator(core_schema.tagged_union_schema(words, "kind"))
+
+
+def _ref(core: Any) -> str:
+    """The name that pydantic gave to a model's schema."""
+    return str(core["schema"]["ref"] if core["type"] == "definitions" else core["ref"])
+
+
+def _core(spec: type[Spec]) -> Any:
+    """The schema of a model for pydantic's core, made ready if it is not."""
+    adapter = TypeAdapter(spec)
+    adapter.rebuild()
+    return adapter.core_schema
 
 
 def _unusable(spec: type[Choice], error: PydanticUserError) -> Exception:
@@ -70,7 +130,7 @@ def _unusable(spec: type[Choice], error: PydanticUserError) -> Exception:
     return error if point is None else _refused(point, f"has a spec, {spec.__name__}, that cannot be read: {error}")
 
 
-def _words(spec: type[Choice]) -> tuple[str, ...]:
+def _words(spec: type[Spec]) -> tuple[str, ...]:
     """What is written as ``kind`` for such a spec; nothing for the base of a family."""
     field = spec.model_fields.get("kind")
     return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()

@@ -224,6 +224,7 @@ PositiveDevicePower = Annotated[Quantity, *_quantity("power", above=0.0, possibl
 NodePower = Annotated[Quantity, *_quantity("power", possible=NODE_POWER)]
 """Of a whole node, or of a part of it."""
 PositivePower = Annotated[Quantity, *_quantity("power", above=0.0)]
+Energy = Annotated[Quantity, *_quantity("energy")]
 PositiveEnergy = Annotated[Quantity, *_quantity("energy", above=0.0)]
 CarbonIntensity = Annotated[Quantity, *_quantity("carbon intensity")]
 CarbonMass = Annotated[Quantity, *_quantity("mass of CO2e")]

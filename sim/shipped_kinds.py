@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SHIPPED: Mapping[str, Mapping[str, str]] = {
+    "growth": {
+        "sim.spec.growth:YearlyGrowth": "sim.build.growth:yearly",
+        "sim.spec.growth:DoublingGrowth": "sim.build.growth:doubles",
+        "sim.spec.growth:ReachedGrowth": "sim.build.growth:reaches",
+        "sim.spec.growth:SaturatingGrowth": "sim.build.growth:saturates",
+        "sim.spec.growth:TableGrowth": "sim.build.growth:table",
+    },
     "facility": {
         "sim.spec.facility:FixedPUE": "sim.build.facility:fixed_pue",
         "sim.spec.facility:PlantSpec": "sim.build.facility:plant",
@@ -52,6 +59,10 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.policies:Above": "sim.build.caps:above",
         "sim.spec.policies:Daily": "sim.build.caps:daily",
     },
+    "unit effect": {
+        "sim.spec.units:DrawnUnits": "sim.build.units:drawn",
+        "sim.spec.units:UnitsOfProfile": "sim.build.units:of_profile",
+    },
     "schedule": {
         "sim.spec.schedules:FlexibleStart": "sim.build.schedules:flexible_start",
         "sim.spec.schedules:PauseResume": "sim.build.schedules:pause_resume",
@@ -90,11 +101,17 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.routes:ByShares": "sim.build.routes:by_shares",
         "sim.spec.routes:BySize": "sim.build.routes:by_size",
         "sim.spec.routes:ByDifficulty": "sim.build.routes:by_difficulty",
+        "sim.spec.routes:ByCascade": "sim.build.routes:by_cascade",
     },
     "difficulty": {
-        "sim.spec.routes:UniformDifficulty": "sim.build.routes:uniform",
-        "sim.spec.routes:BetaDifficulty": "sim.build.routes:beta",
-        "sim.spec.routes:DifficultyColumn": "sim.build.routes:column",
+        "sim.spec.difficulty:UniformDifficulty": "sim.build.routes:uniform",
+        "sim.spec.difficulty:BetaDifficulty": "sim.build.routes:beta",
+        "sim.spec.difficulty:DifficultyColumn": "sim.build.routes:column",
+    },
+    "popularity": {
+        "sim.spec.result_cache:ZipfPopularity": "sim.build.relays:zipf",
+        "sim.spec.result_cache:RepeatedSamples": "sim.build.relays:repeated",
+        "sim.spec.result_cache:KeyColumn": "sim.build.relays:recorded",
     },
     "contract": {
         "sim.spec.market:PPA": "sim.build.accounting:ppa",
@@ -119,6 +136,7 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         "sim.spec.serving:Serving": "sim.build.work:serving",
         "sim.spec.campaign:CampaignSpec": "sim.build.campaign:campaign",
         "sim.spec.federated:FederatedSpec": "sim.build.federated:federated",
+        "sim.spec.split:SplitSpec": "sim.build.split:split",
         "sim.spec.jobs:Jobs": "sim.build.jobs:jobs",
     },
     "speed-up": {

@@ -1,8 +1,8 @@
 """Quantities as people write them, turned once into SI: W, J, g, L, B, FLOP, and integer nanoseconds.
 
-Everything past this module is SI: this is the only place with a 3600 or a 1e3 in it. Pint does the conversion from a
-registry of our own that knows the units of this field and no others, so that ``700 furlong`` is refused and a slip such
-as ``57 kWh/gCO2e`` is caught by its dimension. The number itself is read here, never evaluated as an expression.
+Everything past this module is SI: this and ``sim.conversion``, which holds the table of units, are the only places with
+a 3600 or a 1e3 in them. The table knows the units of this field and no others, so that ``700 furlong`` is refused and a
+slip such as ``57 kWh/gCO2e`` is caught by its dimension. The number itself is read here, and never evaluated.
 
 A year is the Julian year of 365.25 days. ``g`` and ``gCO2e`` are one unit. GB is 1e9 bytes, GiB is 2**30.
 """
@@ -12,14 +12,10 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
+from sim import conversion
 from sim.errors import QuantityError
 from sim.plain import as_number, as_text, as_whole
-
-if TYPE_CHECKING:
-    import pint
 
 NS_PER_S = 1_000_000_000
 SECONDS_PER_NS = 1e-9
@@ -48,57 +44,6 @@ M_PER_S_PER_KNOT = 1852 / 3600
 
 MAX_NS = 2**62
 """Times and durations stay below this (146 years), so that sums of two still fit an int64."""
-
-_DEFINITIONS = """
-pico- = 1e-12 = p-
-nano- = 1e-9 = n-
-micro- = 1e-6 = u- = µ-
-milli- = 1e-3 = m-
-kilo- = 1e3 = k-
-mega- = 1e6 = M-
-giga- = 1e9 = G-
-tera- = 1e12 = T-
-peta- = 1e15 = P-
-exa- = 1e18 = E-
-kibi- = 2**10 = Ki-
-mebi- = 2**20 = Mi-
-gibi- = 2**30 = Gi-
-tebi- = 2**40 = Ti-
-second = [time] = s = _ = seconds
-minute = 60 * second = min = _ = minutes
-hour = 3600 * second = h = _ = hours = hr
-day = 24 * hour = d = _ = days
-week = 7 * day = _ = weeks
-year = 365.25 * day = a = _ = years = yr
-joule = [energy] = J
-watt = joule / second = W
-watthour = watt * hour = Wh
-gram = [mass] = g = _ = gCO2e = gCO2eq = gCO2
-tonne = 1e6 * gram = t = _ = tCO2e = tCO2eq = tCO2 = tonnes
-pound = 453.59237 * gram = lb = _ = lbs = lbCO2e
-litre = [volume] = L = _ = l = liter = litres = liters
-m3 = 1000 * litre = _ = m³
-gallon = 3.785411784 * litre = gal = _ = gallons
-metre = [length] = m = _ = meter = metres = meters
-m2 = metre * metre = _ = m²
-cm2 = 1e-4 * m2 = _ = cm²
-mm2 = 1e-6 * m2 = _ = mm²
-degree = [angle] = deg = _ = degrees
-kelvin = [temperature] = K
-hertz = 1 / second = Hz
-byte = [information] = B = _ = bytes
-bit = 0.125 * byte = _ = bits
-flop = [operation] = FLOP = _ = FLOPs = flops
-USD = [usd]
-EUR = [eur]
-GBP = [gbp]
-AUD = [aud]
-CAD = [cad]
-request = [request] = _ = requests
-job = [job] = _ = jobs
-hertz = 1 / second = Hz
-percent = 0.01 = % = _
-"""
 
 CURRENCIES = ("USD", "EUR", "GBP", "AUD", "CAD")
 
@@ -176,31 +121,6 @@ _UNIT = re.compile(r"/?[^\W\d_%][\w³]*(?:\s*[/*]\s*[^\W\d_%][\w³]*)*|%|")
 _LONGEST = 80
 
 
-@lru_cache(maxsize=1)
-def _registry() -> pint.UnitRegistry[float]:
-    import pint
-
-    registry: pint.UnitRegistry[float] = pint.UnitRegistry(None)
-    registry.load_definitions(_DEFINITIONS.strip().splitlines())
-    return registry
-
-
-@lru_cache(maxsize=512)
-def _factor(unit: str, si_unit: str) -> float | None:
-    """SI value of one ``unit``, or None where its dimension is another than that of ``si_unit``."""
-    import pint
-
-    registry = _registry()
-    try:
-        quantity = registry.Quantity(1.0, registry.parse_units(unit) if unit else "")
-        for name in ("request", "job"):  # a bare '3 /s' counts requests or jobs: pseudo-units that people leave out
-            if si_unit == f"{name}/s" and quantity.check("1/[time]"):
-                quantity = quantity * registry.Quantity(1.0, name)
-        return float(quantity.to(registry.parse_units(si_unit) if si_unit else "").magnitude)
-    except pint.DimensionalityError:
-        return None
-
-
 def example(dimension: str) -> str:
     """How people write a quantity of ``dimension``, for messages and schemas."""
     return _EXAMPLE[dimension]
@@ -238,12 +158,10 @@ def _split(value: object, dimension: str) -> tuple[str, str]:
 
 
 def _scale(value: object, dimension: str, si_unit: str) -> tuple[str, float]:
-    import pint
-
     number, unit = _split(value, dimension)
     try:
-        factor = _factor(unit, si_unit)
-    except (pint.UndefinedUnitError, pint.DefinitionSyntaxError, ValueError):
+        factor = conversion.factor(unit, si_unit)
+    except conversion.UnknownUnitError:
         raise QuantityError(f"unknown unit in {value!r}; write {_a(dimension)} like '{_EXAMPLE[dimension]}'") from None
     if factor is None:
         raise QuantityError(f"{value!r} is not {_a(dimension)}; write it like '{_EXAMPLE[dimension]}'")

@@ -1,4 +1,4 @@
-"""Campaigns and federated trainings drawn at random, for whole scenarios."""
+"""Campaigns, federated trainings and work in stages drawn at random, for whole scenarios."""
 
 from __future__ import annotations
 
@@ -64,3 +64,32 @@ def federated(d: Drawing, pools: list[dict[str, Any]]) -> dict[str, Any]:
             "download": d.one("0 B", "20 MB"), "upload": "1 MB", "aggregation": d.one(together, in_turn),
             "rounds": d.one(3, {"at_large": 2, "critical_clients": 4}),
             **d.some(start_after="5 min")}  # fmt: skip
+
+
+def staged(d: Drawing, pools: list[dict[str, Any]], gpu_nodes: Mapping[str, int]) -> dict[str, Any]:
+    """Three stages wherever they may run, on two kinds of devices, over up to two networks."""
+    with_gpus = [pool for pool in pools if pool["profile"] in gpu_nodes]
+    places = {}
+    for number, pool in enumerate(with_gpus[:2]):
+        law = d.one({"law": "constant"}, {"law": "exponential"}, {"law": "lognormal", "cv": 0.5})
+        batching = {"max_batch": d.number(1, 4), "max_wait": d.one("0 s", "10 ms"), "further": 0.3}
+        places[f"place{number}"] = {"pool": pool["name"], "replicas": d.number(1, 2), "gpus_per_replica": 1, **law,
+                                    "compute": d.one("1 TFLOP/s", {"precision": "fp16", "efficiency": 0.2}),
+                                    "load": {"kind": "measured", "active": "200 W"}, "cpu_load": 0.05,
+                                    **d.some(over=["wan"], batching=batching, queue_limit=d.one(0, 3),
+                                             start_up="20 s")}  # fmt: skip
+    here = [d.one("device", *places) for _ in range(3)]
+    networks = {"wifi": {"energy": d.one("0 J/B", "0.03 kWh/GB"), "download": "5 MB/s", "upload": "1 MB/s",
+                         "latency": d.one("0 s", "5 ms")},
+                "wan": {"energy": "0.01 kWh/GB", "download": "50 MB/s", "upload": "9 MB/s",
+                        "latency": "20 ms"}}  # fmt: skip
+    watts = {"working": d.one("1 W", "5 W"), "transferring": "1 W", "waiting": d.one("0 W", "1 W")}
+    device = {"count": d.number(1, 50), "network": "wifi", **watts, "compute": "0.1 TFLOP/s"}
+    stages = {f"stage{i}": {"at": at, "work": d.one("1 GFLOP", "50 GFLOP"),
+                            **({"output": d.one("0 B", "20 kB")} if i < 2 else {}),
+                            **({"leaves": 0.4} if i < 2 and at == "device" else {})}
+              for i, at in enumerate(here)}  # fmt: skip
+    return {"kind": "split", "arrivals": {"kind": "poisson", "rate": d.one("0.05 /s", "0.5 /s")},
+            "devices": {"home": device, "away": {**device, **d.some(standby="0 W")}}, "networks": networks,
+            "places": places, "input": d.one("0 B", "200 kB"), "stages": stages, "reply": d.one("0 B", "1 kB"),
+            **d.some(spread={"kind": "exponential"})}  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sim.profiles.catalog import shipped_folder
-from tests.any_campaign import campaign, federated
+from tests.any_campaign import campaign, federated, staged
 
 DATA = shipped_folder("scenarios") / "data"
 GPU_NODES = {"dgx-a100": 8, "dgx-h100": 8, "hgx-h200": 8, "l40s-server": 4, "jean-zay-v100-node": 4}
@@ -272,7 +272,20 @@ class _Drawer:
                    "arrivals": arrivals, "service_time": {**law, "first": "2 s", **self.some(further="0.1 s")},
                    "load": {"kind": "measured", "active": "200 W"}, "cpu_load": 0.05}  # fmt: skip
         batching = {"max_batch": self.number(1, 8), "max_wait": self.one("0 s", "1 s")}
-        return service | self.some(batching=batching, queue_limit=self.one(0, 5), start_up="30 s")
+        exits = {"first": {"up_to": 0.5, "after": 0.3, "classifier": 0.02}}
+        image = {"image": "5 GB", "image_bandwidth": "0.5 GB/s", "weights": "1 GB", "weights_bandwidth": "1 GB/s"}
+        start = self.one("30 s", {**image, **self.some(kept=True, cached="50 %", unpack="1 GB/s", launch="2 s")})
+        more = self.some(early_exit={"of": {"kind": "uniform"}, "exits": exits}, cache=self.memo())
+        scale = {"min": self.number(0, 1), "target": 1.5, "interval": "30 s", "settle": "1 min"}
+        more |= self.some(autoscale=scale)
+        return service | more | self.some(batching=batching, queue_limit=self.one(0, 5), start_up=start)
+
+    def memo(self) -> dict[str, Any]:
+        """Of a few results."""
+        keys = self.one({"kind": "zipf", "catalogue": 20, "exponent": 0.8},
+                        {"kind": "repeated", "samples": 5, "times": 3})  # fmt: skip
+        lookup = {"time": self.one("0 s", "50 ms"), "energy": "1 J"}
+        return {"keys": keys, "capacity": self.one(3, 100), "lookup": lookup}
 
     def requests(self) -> dict[str, Any]:
         """What a serving workload or a route is asked."""
@@ -342,12 +355,15 @@ class _Drawer:
         for name in names:
             scenario["workloads"][name] = self.serving(pools, {"arrivals": {"kind": "routed", "route": "all"}}, prompts)
         shares = dict(zip(names, ([0.5, 0.5], [0.25, 0.25, 0.5])[len(names) - 2], strict=True))
+        judged = dict(zip(names[:-1], (0.4, 0.7), strict=False))
         by = self.one({"kind": "shares", "shares": shares}, {"kind": "nearest", "interval": "1 min"},
-                      {"kind": "lowest", "signal": self._signal(), "interval": "15 min"})  # fmt: skip
-        limits = {} if by["kind"] == "shares" else self.some(most="0.2 request/s")
+                      {"kind": "lowest", "signal": self._signal(), "interval": "15 min"},
+                      {"kind": "cascade", "of": {"kind": "beta", "alpha": 2, "beta": 3}, "up_to": judged,
+                       "beyond": names[-1], "verifier": {"time": "20 ms", "energy": "1 J"}})  # fmt: skip
+        limits = {} if by["kind"] in ("shares", "cascade") else self.some(most="0.2 request/s")
         to = {name: {"latency": f"{10 * i} ms", **limits} for i, name in enumerate(names)}
-        route = {**prompts, "to": to, "by": by}
-        if self.often():
+        route = {**prompts, "to": to, "by": by, **self.some(cache={**self.memo(), "at": names[0]})}
+        if by["kind"] != "cascade" and "cache" not in route and self.often():
             transfer = {"bytes_per_token": "8 B", "energy": "0.06 kWh/GB", "cost": "0.05 USD/GB"}
             route |= {"home": names[0], "transfer": transfer}
         scenario["routes"] = {"all": route}
@@ -381,6 +397,8 @@ class _Drawer:
             accounting["embodied"] = {"amortization": amortization, **embodied, **self.some(nodes="bill-of-materials")}
         if "fleet" in scenario["workloads"]:
             accounting["outside"] = {"fleet": {"home": "430 gCO2e/kWh", "away": "0 gCO2e/kWh"}}
+        if "relay" in scenario["workloads"]:
+            accounting.setdefault("outside", {})["relay"] = {"home": "430 gCO2e/kWh", "away": "0 gCO2e/kWh"}
         if self.seldom():
             name = self.one(*scenario["workloads"])
             accounting["functional_unit"] = {"of": name, "per": "run"}
@@ -425,6 +443,8 @@ def scenarios(draw: st.DrawFn, *, serving: bool) -> dict[str, Any]:
             noticed(pools, scenario["workloads"]["search"]["pool"])
         if d.seldom():
             scenario["workloads"]["fleet"] = federated(d, pools)
+        if d.seldom():
+            scenario["workloads"]["relay"] = staged(d, pools, GPU_NODES)
         if d.often():
             scenario["workloads"]["api"] = d.inference(pools)
     policies = d.policies(scenario) if d.seldom() else []

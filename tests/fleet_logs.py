@@ -24,7 +24,7 @@ OWNERS = ("research", "spot")
 
 def host(*, gpus: bool, supply: bool, scale: float = 1.0) -> NodeHardware:
     """A node of four GPUs, or of two sockets alone."""
-    node = replace(hardware(supply=supply), gpu_scale=scale)
+    node = replace(hardware(supply=supply), gpu_scale=scale, gpu_offset_w=(scale - 1.0) * 30.0)
     return node if gpus else replace(node, name="host", slots=2, sockets=2, gpu=None, gpu_idle_w=0.0)
 
 

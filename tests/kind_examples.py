@@ -95,6 +95,13 @@ ONE_GPU_HOUR = {
 }
 
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
+    "growth": {
+        "yearly": {"rate": -0.036},
+        "doubles": {"every": 3},
+        "reaches": {"times": 24.4, "by": 2030},
+        "saturates": {"share": 0.1, "doubling": 2},
+        "table": {"values": {2020: 475, 2024: 445, 2027: 400}},
+    },
     "facility": {"fixed-pue": {"pue": 1.2}, "plant": plant_spec("adiabatic")},
     "cooling": {spec["kind"]: spec for spec in COOLING.values()},
     "grid intensity": {
@@ -220,6 +227,37 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "cpu_load": 0.1,
             "engine": "reference",
         },
+        "split": {
+            "arrivals": {"kind": "poisson", "rate": "5 request/s"},
+            "devices": {
+                "phone": {
+                    "count": 10,
+                    "network": "wifi",
+                    "working": "4 W",
+                    "transferring": "2 W",
+                    "waiting": "1 W",
+                    "compute": "0.1 TFLOP/s",
+                }
+            },
+            "networks": {
+                "wifi": {"energy": "0.03 kWh/GB", "download": "5 MB/s", "upload": "1 MB/s", "latency": "5 ms"}
+            },
+            "places": {
+                "edge": {
+                    "replicas": 1,
+                    "gpus_per_replica": 1,
+                    "law": "exponential",
+                    "load": {"kind": "measured", "active": "200 W"},
+                    "cpu_load": 0.1,
+                }
+            },
+            "input": "150 kB",
+            "stages": {
+                "head": {"at": "device", "work": "1 GFLOP", "output": "20 kB", "leaves": 0.2},
+                "tail": {"at": "edge", "time": {"edge": "20 ms"}},
+            },
+            "reply": "1 kB",
+        },
         "federated": {
             "server": {"slots": 1, "cpu_load": 0.2, "per_round": "2 s", "per_update": "10 ms"},
             "devices": {
@@ -276,6 +314,17 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "shares": {"shares": {"near": 0.7, "far": 0.3}},
         "prompt-tokens": {"up_to": {"near": 100}, "beyond": "far"},
         "difficulty": {"of": {"kind": "uniform"}, "up_to": {"near": 0.4}, "beyond": "far"},
+        "cascade": {
+            "of": {"kind": "uniform"},
+            "up_to": {"near": 0.4},
+            "beyond": "far",
+            "verifier": {"time": "20 ms", "energy": "0.5 J"},
+        },
+    },
+    "popularity": {
+        "zipf": {"catalogue": 50, "exponent": 0.8},
+        "repeated": {"samples": 10, "times": 3},
+        "column": {"column": "question"},
     },
     "difficulty": {"beta": {"alpha": 2.0, "beta": 3.0}, "column": {"column": "hardness"}},
     "step time": {

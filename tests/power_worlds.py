@@ -17,6 +17,7 @@ from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import NS_PER_S
 from sim.workload.jobs.table import JobTable
+from sim.workload.provisioning import StartUp
 
 BOARD_W, LOADED_W, IDLE_W = 700.0, 120.0, 60.0
 HARDWARE = NodeHardware(
@@ -144,11 +145,11 @@ def service(arrivals_s: Sequence[float], **changes: object) -> ServicePlan:
         "max_batch": 1,
         "max_wait_ns": 0,
         "queue_limit": None,
-        "load_ns": 0,
+        "start_up": StartUp(0, 0),
         "active_w": 650.0,
         "loaded_w": LOADED_W,
         "cpu_load": 0.0,
-        "under_cap": lambda cap_w: half_as_fast_at_half_the_power(650.0, min(cap_w, 650.0)),
+        "under_cap": lambda active_w, cap_w: half_as_fast_at_half_the_power(active_w, min(cap_w, active_w)),
     }
     return ServicePlan(**{**values, **changes})  # type: ignore[arg-type]  # fields by name, of several types
 

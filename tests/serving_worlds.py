@@ -25,7 +25,7 @@ MS = 1_000_000 << plan.FRACTION_BITS
 class Pool(Protocol):
     """What the tests use of a pool."""
 
-    def advance(self, until_ns: int) -> None: ...
+    def advance(self, until_ns: int, *, idle_ends: bool = False) -> int: ...
     def start(self, index: int) -> None: ...
     def drain(self, index: int) -> None: ...
     def kill(self, index: int) -> None: ...
@@ -34,6 +34,8 @@ class Pool(Protocol):
     def take_energy(self, index: int) -> tuple[int, int, int]: ...
     def take_rows(self) -> Ints: ...
     def next_event_ns(self) -> int: ...
+    @property
+    def instants(self) -> int: ...
     @property
     def in_system(self) -> int: ...
     @property
@@ -140,8 +142,8 @@ def step_costs(draw: st.DrawFn) -> StepCost:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """Anything the engines know, in small."""
+def worlds(draw: st.DrawFn, most_replicas: int = 5, most_requests: int = 60) -> World:
+    """Anything the engines know, in small; with many replicas for the trees that routers ask."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     block = draw(st.sampled_from([1, 3, 16]))
     prefill = draw(st.sampled_from([plan.CHUNKED, plan.CHUNKED, plan.PRIORITIZED, plan.MIXED, plan.STATIC]))
@@ -150,7 +152,7 @@ def worlds(draw: st.DrawFn) -> World:
     hashed = 0 if static else draw(st.sampled_from([0, 0, 1, 2]))
     seats = draw(st.integers(1, 12))
     split = not static and draw(st.booleans()) and draw(st.booleans())
-    replicas = draw(st.integers(1, 5)) + split
+    replicas = draw(st.integers(1, most_replicas)) + split
     roles = [plan.ANY] * replicas
     if split:
         roles = [plan.PREFILL if i % 2 == 0 else plan.DECODE for i in range(replicas)]
@@ -194,18 +196,21 @@ def worlds(draw: st.DrawFn) -> World:
         seed=draw(st.integers(0, 2**63 - 1)),
         rows=True,
     )
-    n = draw(st.integers(1, 60))
+    n = draw(st.integers(1, most_requests))
     gap_ns = draw(st.sampled_from([1_000_000, 10_000_000, 60_000_000]))
     arrivals = np.cumsum(rng.integers(0, 2 * gap_ns, n) * (rng.random(n) < 0.8))
     prompt = rng.integers(1, draw(st.sampled_from([10, 150])), n)
     output = rng.integers(1, draw(st.sampled_from([3, 80])), n)
     hash_tokens = max(1, hashed * block)
     lists = []
+    chained = draw(st.sampled_from([True, True, False]))
     for i in range(n):
         family, own = int(rng.integers(0, 3)), int(rng.integers(0, prompt[i] // hash_tokens + 1))
         lists.append(
             [family * 1000 + j if j < own else 10_000 + 100 * i + j for j in range(int(prompt[i]) // hash_tokens + 1)]
         )
+    if not chained:  # blocks that may follow upon any other
+        lists = [[one % 7 for one in of] if i % 2 else of for i, of in enumerate(lists)]
     session = rng.integers(-1, 4, n)
     priority = rng.integers(0, 4, n)
     edges = sorted({0, n, *draw(st.lists(st.integers(0, n), max_size=8))})
@@ -250,6 +255,7 @@ def observe(world: World, engine: str) -> list[object]:
     for index in range(len(world.roles)):
         pool.start(index)
     end = 3_600 * 10**9
+    seen.append(pool.advance(end, idle_ends=True))
     pool.advance(end)
     seen.append(pool.in_system)
     seen.append([pool.load(i) for i in range(len(world.roles))])

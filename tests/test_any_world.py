@@ -19,6 +19,7 @@ from sim.engine.service import ServicePlan
 from sim.engine.training import TrainingJob, TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
+from sim.workload.provisioning import StartUp
 from tests.test_service import service
 from tests.worlds import H, S, Tape, hardware, job, pool, run
 
@@ -73,7 +74,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Pool], list[TrainingPlan], list[Servic
                 max_batch=draw(st.integers(1, 4)),
                 max_wait_ns=draw(st.integers(0, H // 2)),
                 queue_limit=draw(st.none() | st.integers(0, 5)),
-                load_ns=draw(st.integers(0, H)),
+                start_up=StartUp(draw(st.integers(0, H)), draw(st.integers(0, H))),
             )
         )
     return pools, jobs, services, draw(st.integers(1, 24 * H))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sim.accounting.attribution import Attribution, IdleRule, attribute
 from sim.accounting.bins import Bins
-from sim.accounting.conventions import UNALLOCATED, Convention, Luccioni2023, Physical
+from sim.accounting.conventions import UNALLOCATED, ByTerms, Convention, Line, Metered, PerSlot, Physical
 from sim.accounting.fold import fold
 from sim.accounting.footprint import QUANTITIES
 from sim.accounting.ledger import Ledger, LedgerRecorder
@@ -40,7 +40,13 @@ from tests.worlds import S
 
 RULES: tuple[IdleRule, ...] = get_args(IdleRule)
 SITES = {"gpus": "north", "cpus": "south"}
-CONVENTIONS: tuple[Convention, ...] = (Physical(), Luccioni2023({"gpu": 700.0}, 300.0, 200.0))
+LUCCIONI = ByTerms(
+    "luccioni-2023",
+    (Line("gpu", ("gpu",), "reserved", PerSlot({"gpus": 700.0}, "gpu")),),
+    {"infrastructure": 300.0, "idle_nodes": 200.0},
+)
+AT_WORK = ByTerms("narrow", (Line("at_work", ("gpu", "cpu"), "active", Metered()),), holders_alone=True)
+CONVENTIONS: tuple[Convention, ...] = (Physical(), LUCCIONI, AT_WORK)
 AMORTIZATIONS: tuple[Amortization, ...] = (ByTime(), ByExpectedUtilisation(0.85), ByUse(LEAP_YEAR_NS // 2))
 ACTIVE = PACE_STATES.index("active")
 

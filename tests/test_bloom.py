@@ -11,7 +11,7 @@ import pytest
 
 import sim
 from sim.results.results import Results
-from sim.spec.workloads import Inference, MeasuredLoad
+from sim.spec.workloads import Inference, MeasuredLoad, ServiceTime
 from sim.units import J_PER_KWH
 
 WALL_HOURS = 1_082_990 / 384
@@ -156,6 +156,7 @@ def test_the_scenario_holds_what_the_first_three_days_give(shared_data: Path) ->
     assert workload.load.loaded is not None
     assert 16 * workload.load.loaded + host_w == pytest.approx(fit[0], rel=2e-4)
     assert 16 * workload.load.active + host_w == pytest.approx(fit[1], rel=2e-4)
+    assert isinstance(workload.service_time, ServiceTime)
     assert workload.service_time.first / 1e9 == pytest.approx(fit[2], rel=2e-4)
 
 

@@ -110,7 +110,7 @@ def with_all() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "base", ["with_all", "geo-shifted-service", "rag-service", "automl-campaign", "federated-fleet"]
+    "base", ["with_all", "geo-shifted-service", "rag-service", "automl-campaign", "federated-fleet", "split-detector"]
 )
 def test_any_one_thing_of_what_a_run_is_given_changes_the_key(base: str) -> None:
     built = built_of(load_scenario(with_all() if base == "with_all" else base))

@@ -15,6 +15,7 @@ import pytest
 
 import sim
 from sim.accounting.batch import batch_metrics
+from sim.profiles.catalog import shipped_folder
 from sim.results.attribution import attribution_grids
 from sim.results.catalogue import (
     COMPARED,
@@ -33,10 +34,12 @@ from sim.results.shape import lacks_of_summary, summary_schema
 from tests.catalogued import leaves, quantity_of, uncatalogued
 from tests.job_batches import a_batch
 from tests.job_worlds import jobs_scenario
+from tests.relay_worlds import EXITS, IMAGE, alone, cascade, memo
 from tests.small import small
 from tests.test_bad_input import coldaisle
 from tests.test_places import regions
 from tests.test_power_alone import row_of
+from tests.test_project import project, search
 from tests.test_readme import README
 from tests.test_serving_service import SMALL, trace
 from tests.test_throttle_policy import scenario as throttled
@@ -147,7 +150,7 @@ def test_a_quantity_stands_once() -> None:
 
 def test_what_re_pricing_keeps_comes_in_the_order_of_earlier_versions() -> None:
     earlier = ("serving", "jobs", "campaigns", "federated", "throttling", "policies", "placements", "routes")
-    assert (*earlier, "batch", "power_limits") == HAPPENED
+    assert (*earlier, "batch", "power_limits", "split", "methods") == HAPPENED
 
 
 def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
@@ -176,6 +179,11 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     whole["uncertainty"] = {"draws": 8, "seeds": 2, "over": {"accounting.gpu_lifetime": lifetime}}
     yield sim.run(whole).summary
     yield sim.run("bloom-training").summary
+    own = shipped_folder("hardware_profiles") / "conventions" / "sci.yaml"
+    text = own.read_text(encoding="utf-8").replace("name: sci\n", "name: sci-with-water\n")
+    (tmp_path / "sci-with-water.yaml").write_text(text.replace("water: {kind: nothing", "water: {kind: site"), "utf-8")
+    convention = {"kind": "profile", "profile": "sci-with-water"}
+    yield sim.run({**small(), "profiles": str(tmp_path)}, set={"accounting.convention": convention}).summary
     yield sim.run("flexible-training").summary
     yield sim.run("bloom-inference", set={"end": None, "duration": "2 h"}).summary
     yield sim.run("geo-shifted-service", set={"duration": "20 min"}).summary
@@ -185,8 +193,20 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     cap = {"kind": "power-cap", "target": "tune", "cap": "250 W", "when": when}
     yield sim.run(throttled(small()["site"], {"kind": "throttle", "limit": "4.4 kW"}, cap)).summary
     yield sim.run(failing_world()).summary
+    whole_project = project()
+    whole_project["growth"] = {
+        "since": 2024,
+        "year": 2025,
+        "laws": {"clean": {"kind": "yearly", "rate": -0.1}},
+        "numbers": {"grid": {"path": "site.grid.intensity", "now": "400 gCO2e/kWh", "times": ["clean"]}},
+    }
+    whole_project["workloads"]["tune"]["methods"] = [{"profile": "gptq-3-bit", "power": 1}]
+    yield sim.run(whole_project).summary
+    yield sim.run(search({"kind": "all", "trials": 8}, {"share": 0.5, "within": 0.5})).summary
     yield sim.run("automl-campaign", set={"workloads.search.budget": {"gpu_hours": 40}}).summary
     yield sim.run("federated-fleet", set={"workloads.keyboard.rounds": 5}).summary
+    edge = {"workloads.detector.places.edge.queue_limit": 0, "duration": "20 s"}
+    yield sim.run("split-detector", set=edge).summary
     rows = "2025-03-03 00:10:00,x,10\n2025-03-03 00:10:01,1500000,10\n2025-03-03 00:10:02,100,10\n"
     asked = trace(tmp_path, rows, on_bad_rows="skip")
     asked["workloads"]["chat"] |= {"slo": {"ttft": "1 s"}, "batching": {**SMALL["workloads"]["chat"]["batching"]}}
@@ -212,6 +232,8 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     row["release"] = {"below": "90 %", "after": "1 min"}
     slow_serving["policies"] = [{"kind": "power-limits", "domains": {"row": row}}]
     yield sim.run(slow_serving).summary
+    yield sim.run(cascade(cache=memo())).summary
+    yield sim.run(alone(cache=memo(of_route=False), early_exit=EXITS, start_up=IMAGE)).summary
     shared = jobs_scenario()
     bought = {"residual_mix": "500 gCO2e/kWh", "contracts": []}
     shared["site"]["grid"] = {**shared["site"]["grid"], "marginal": "600 gCO2e/kWh", "market": bought}

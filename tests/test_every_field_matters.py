@@ -17,7 +17,7 @@ import sim
 from sim import kinds
 from sim.profiles import failures as parts
 from sim.results.results import Results
-from sim.spec import campaign, factors, failures, federated, traces, training
+from sim.spec import campaign, compression, factors, failures, federated, networks, traces, training
 from sim.spec import fabric as fabrics
 from sim.spec.workloads import Checkpoint, Training
 from sim.validation import Spec
@@ -31,6 +31,7 @@ MIXTURE = {
     "parallel": {"expert": 8, "shard": "optimizer"},
 }
 HOURS = {"kind": "gpu-hours", "gpu_hours": 9, "load": {"kind": "measured", "active": "350 W"}}
+METHOD = {"name": "mine", "family": "kernels", "work": 1, "time": 0.5, "power": 1, "source": "a test"}
 LADDER = {"eta": 3, "rungs": 3, "promoted": "continue", "noise": 0.5}
 SYNCHRONOUS = {"kind": "synchronous", "clients": 20, "over_selection": 0.5, "deadline": "100 s", "least": 0.9}
 SMALL: dict[str, Any] = {"model": "llama-3.2-1b", "parallel": {"shard": "none"}}
@@ -135,6 +136,7 @@ def _saving(**checkpoint: Any) -> dict[str, Any]:
 
 
 WORLDS: dict[str, dict[str, Any]] = {
+    "failing trials": _search(failed={"share": 0.4, "within": 1.0}),
     "model": training_world(),
     "recomputed": training_world(recompute="full"),
     "mixture": training_world(**MIXTURE),
@@ -359,6 +361,16 @@ FELT: dict[type[Spec], dict[str, Change]] = {
         "share": ("search", {f"{JOB}.trials.0.share": 0.9, f"{JOB}.trials.1.share": 0.1}, "campaigns.llama.gpu_hours"),
         "gpus": ("search", {f"{JOB}.trials.0.gpus": 2}, "campaigns.llama.makespan_s"),
         "work": ("search", {f"{JOB}.trials.0.work.gpu_hours": 12}, "campaigns.llama.gpu_hours"),
+        "methods": ("search", {f"{JOB}.trials.0.methods": [METHOD]}, "campaigns.llama.gpu_hours"),
+    },
+    campaign.FailedRuns: {
+        "share": ("failing trials", {f"{JOB}.failed.share": 0.9}, "campaigns.llama.failed"),
+        "within": ("failing trials", {f"{JOB}.failed.within": 0.1}, "campaigns.llama.by_outcome_gpu_hours"),
+    },
+    compression.Pruning: {
+        "layers": ("model", {f"{WORK}.pruning": {"layers": 40}}, f"{STEP}.step_s"),
+        "networks": ("model", {f"{WORK}.pruning": {"networks": 0.5}}, f"{STEP}.step_s"),
+        "heads": ("model", {f"{WORK}.pruning": {"heads": 0.5}}, f"{STEP}.step_s"),
     },
     campaign.Growth: {
         "at": ("search", {f"{JOB}.trials.1.growth.0.at": 0.1}, "campaigns.llama.gpu_hours"),
@@ -416,6 +428,11 @@ FELT: dict[type[Spec], dict[str, Change]] = {
     federated.DeviceKind: {
         "share": ("fleet", {f"{JOB}.devices.home.share": 0.5, f"{JOB}.devices.away.share": 0.5}, "federated.llama"),
         "network": ("fleet", {f"{JOB}.devices.home.network": "mobile"}, "federated.llama.network_kwh"),
+        "profile": (
+            "fleet",
+            {f"{JOB}.devices.home.profile": "jetson-nano", f"{JOB}.devices.home.training": None},
+            "federated.llama.devices_kwh",
+        ),
         "training": ("fleet", {f"{JOB}.devices.home.training": "8 W"}, "federated.llama.devices_kwh"),
         "idle": ("fleet", {f"{JOB}.devices.home.idle": "2 W"}, "federated.llama.devices_kwh"),
         "samples_per_second": (
@@ -424,7 +441,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
             "federated.llama.makespan_s",
         ),
     },
-    federated.AccessNetwork: {
+    networks.AccessNetwork: {
         "energy": ("fleet", {f"{JOB}.networks.wifi.energy": "0.06 kWh/GB"}, "federated.llama.network_kwh"),
         "download": ("fleet", {f"{JOB}.networks.wifi.download": "1 MB/s"}, "federated.llama.makespan_s"),
         "upload": ("fleet", {f"{JOB}.networks.wifi.upload": "0.3 MB/s"}, "federated.llama.makespan_s"),
@@ -450,8 +467,10 @@ ROOTS: tuple[type[Spec], ...] = (training.ModelWork, campaign.CampaignSpec, fede
 FAMILIES = ("fabric", "failures")
 OF_JOBS = ("checkpoint", "recovery", "smoothing", "trace")
 """Fields of a training job that this is about; what is there of every job is tested elsewhere."""
-ELSEWHERE = {"InlineModel", "GPUHours", "Steps"}
-"""Architectures change FLOP and memory in ``test_training_flops``; work of other kinds is tested with its own."""
+ELSEWHERE = {"InlineModel", "GPUHours", "Steps", "OwnMethod", "CompletedMethod"}
+"""Methods and their factors are in ``test_methods``.
+
+Architectures change FLOP and memory in ``test_training_flops``; work of other kinds is tested with its own."""
 
 
 def _below(annotation: Any) -> Iterator[type[Spec]]:

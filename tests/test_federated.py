@@ -277,9 +277,24 @@ def test_a_server_on_gpus_waits_loaded() -> None:
     assert math.isclose(gpu.total_j(), held_s * loaded_w, rel_tol=1e-9)
 
 
+DEVICES_OF = federated()["devices"]
+NO_WATTS = {name: value for name, value in DEVICES_OF["home"].items() if name != "training"}
+
+
+def test_watts_of_a_device_may_stand_in_its_profile() -> None:
+    """A Jetson Nano at 6.8 W while it trains and 3 W while it transfers, as if they were written."""
+    plain = {name: value for name, value in NO_WATTS.items() if name != "idle"}
+    away = DEVICES_OF["away"]
+    named = run(devices={"home": {**plain, "profile": "jetson-nano"}, "away": away})
+    written = run(devices={"home": {**plain, "training": "6.8 W", "idle": "3 W"}, "away": away})
+    assert found(named) == found(written)
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
+        ({"devices": {"home": NO_WATTS, "away": DEVICES_OF["away"]}}, "needs training, or a 'profile'"),
+        ({"devices": {"home": {**NO_WATTS, "profile": "pi"}, "away": DEVICES_OF["away"]}}, "unknown profile 'pi'"),
         ({"outside": {"home": "430 gCO2e/kWh"}}, "We do not guess where users' devices are"),
         ({"outside": {**OUTSIDE, "hom": "1 gCO2e/kWh"}}, "'keyboard' has no such devices; did you mean 'home'?"),
         ({"drop_out": 1}, "'drop_out' must be below 1: no update would ever come"),

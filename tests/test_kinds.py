@@ -29,10 +29,11 @@ from sim.build.grid import ewif_signal, grid_series
 from sim.build.job_source import JobsAsked, jobs_of
 from sim.build.onsite import Around
 from sim.build.requests import Asked, length_law, request_source
-from sim.build.routes import Between
+from sim.build.routes import Between, Told
 from sim.build.schedulers import scheduler
 from sim.build.schedules import Job, forecaster
 from sim.build.sharing import sharing_of
+from sim.build.units import unit_effect
 from sim.build.weather import weather_series
 from sim.content import content_hash
 from sim.engine.clock import Clock
@@ -68,6 +69,7 @@ from sim.workload.fleet import DeviceClass, Fleet
 from sim.workload.jobs.table import COLUMNS, LABELS, UNKNOWN, JobTable
 from sim.workload.jobs.traces import job_formats
 from sim.workload.laws import Lognormal
+from sim.workload.requests import plain_chunk
 from sim.workload.traces import trace_formats
 from tests import fleets, test_publishers_files
 from tests.grid_files import ORIGIN
@@ -334,7 +336,7 @@ def second_lives_take_a_share(spec: Any) -> None:
 def work_is_paid_for(spec: Any) -> None:
     """Run by itself it draws energy, which with that of idle machines makes up the whole; and the same again."""
     data = small() | {"duration": "10 min", "workloads": {"mine": spec.model_dump(mode="json", exclude_none=True)}}
-    if spec.kind == "federated":
+    if spec.kind in ("federated", "split"):
         outside = dict.fromkeys(spec.devices, "430 gCO2e/kWh")
         data["accounting"] = data["accounting"] | {"outside": {"mine": outside}}
     first, again = sim.run(data).summary, sim.run(data).summary
@@ -342,7 +344,9 @@ def work_is_paid_for(spec: Any) -> None:
     energy = first["energy_kwh"]
     assert energy["by_workload"]["mine"] > 0.0
     assert math.isclose(sum(energy["by_workload"].values()), energy["it"], rel_tol=1e-12)
-    assert any("mine" in first.get(part, {}) for part in ("jobs", "serving", "campaigns", "federated", "batch"))
+    assert any(
+        "mine" in first.get(part, {}) for part in ("jobs", "serving", "campaigns", "federated", "split", "batch")
+    )
     assert all(wanted.gpus >= 1 for wanted in spec.wanted)
 
 
@@ -405,6 +409,9 @@ def between() -> Between:
 def rules_send_each_request_to_one_place(spec: Any) -> None:
     """To a place that there is, the same again each time, and conversations where they began unless they may move."""
     rule = kinds.builder(spec)(spec, between())
+    if isinstance(rule, Told):
+        difficulties_are_told_or_drawn(spec.of)  # of which the engine makes one place after the other
+        return
     asked = Asked("test", None, None, ORIGIN, HOUR_NS, Streams(1))
     for chunk in request_source(example(kinds.kinds("arrivals")[5].spec, "clients"), asked).chunks():  # type: ignore[arg-type]
         talking = replace(chunk, session=np.arange(len(chunk)) // 3)
@@ -422,6 +429,17 @@ def difficulties_are_told_or_drawn(spec: Any) -> None:
     if told.drawn is not None:
         drawn = told.drawn()(1000)
         assert ((drawn >= 0.0) & (drawn <= 1.0)).all()
+
+
+def keys_are_the_same_however_a_stream_is_cut(spec: Any) -> None:
+    """And some of them come again."""
+    law = kinds.builder(spec)(spec, "test", Streams(1))
+    zeros = np.zeros(200, dtype=np.int64)
+    whole = replace(plain_chunk(zeros, zeros + 1, zeros + 1), key=np.arange(200) % 7)
+    at_once, by_rows = law.begun(), law.begun()
+    keys = at_once(whole)
+    assert keys.tolist() == [key for i in range(200) for key in by_rows(whole.between(i, i + 1)).tolist()]
+    assert 1 < len(set(keys.tolist())) < 200
 
 
 def iterations_take_time(spec: Any) -> None:
@@ -456,7 +474,7 @@ def failures_come_now_and_then(spec: Any) -> None:
     assert 0.0 < plan.interruptions_per_ns(8) < plan.interruptions_per_ns(80)
     assert content_hash(plan)
     data = small() | {"duration": "10 d"}
-    data["workloads"]["tune"] |= {"recovery": RECOVERY}
+    data["workloads"] = {"tune": data["workloads"]["tune"] | {"recovery": RECOVERY}}
     data["cluster"] = {"nodes": [{"profile": "dgx-h100", "count": 40, "failures": spec.model_dump(mode="json")}]}
     first, again = sim.run(data).summary, sim.run(data).summary
     assert first == again
@@ -646,7 +664,33 @@ def sharing_slows_and_keeps_what_there_is(spec: Any) -> None:
         assert both.gpu_w == pytest.approx(100.0 + 50.0 * sum(both.rates))
 
 
+def units_draw_their_fleet_s_mean(spec: Any) -> None:
+    """Factors above zero, the same for the same stream, of mean 1 over many units; the key sees into the law."""
+    made = unit_effect(spec, CATALOG)
+    assert made is not None
+    assert content_hash(made)
+    drawn = np.array(
+        made.drawn(20_000, np.random.default_rng(1), 0)
+        if made.of == "gpu"
+        else [np.concatenate([made.drawn(1, np.random.default_rng([1, i]), i)[k] for i in range(3000)]) for k in (0, 1)]
+    )
+    assert (drawn > 0.0).all()
+    assert np.abs(drawn.mean(axis=1) - 1.0) == pytest.approx(0.0, abs=4 * float(drawn.std()) / drawn.shape[1] ** 0.5)
+    again = made.drawn(8, np.random.default_rng(7), 3)
+    assert all(np.array_equal(a, b) for a, b in zip(again, made.drawn(8, np.random.default_rng(7), 3), strict=True))
+
+
+def growth_is_one_where_it_begins(spec: Any) -> None:
+    """And stays above zero and finite in every year that it tells of."""
+    law = kinds.builder(spec)(spec)
+    first, last = spec.years
+    assert law.level(2024.0, 2024.0) == pytest.approx(1.0)
+    for year in np.linspace(max(first, 2000.0), min(last, 2050.0), 7).tolist():
+        assert 0.0 < law.level(2024.0, year) < math.inf
+
+
 LAWS: dict[str, Callable[[Any], None]] = {
+    "growth": growth_is_one_where_it_begins,
     "facility": facility_only_adds,
     "cooling": cooling_takes_the_heat_out,
     "grid intensity": partial(sources_give_signals, "intensity"),
@@ -659,6 +703,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "policy": policies_cap,
     "breaker curve": breakers_open_sooner_under_more,
     "condition": conditions_come_and_go,
+    "unit effect": units_draw_their_fleet_s_mean,
     "schedule": schedules_let_a_job_be_done,
     "forecast": forecasts_cover_their_window,
     "arrivals": requests_come_in_order,
@@ -675,6 +720,7 @@ LAWS: dict[str, Callable[[Any], None]] = {
     "aggregation": rounds_follow_one_another,
     "route rule": rules_send_each_request_to_one_place,
     "difficulty": difficulties_are_told_or_drawn,
+    "popularity": keys_are_the_same_however_a_stream_is_cut,
     "step time": iterations_take_time,
     "failures": failures_come_now_and_then,
     "scheduler": schedulers_place_what_there_is,

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # is allowed. A part of a package is a room of its own where it stands here; else it belongs to the package.
 BASE = {
     "errors",
+    "conversion",
     "units",
     "instants",
     "plain",
@@ -34,7 +35,8 @@ SCENARIO = BASE | {"signals", "profiles", "training", "workload", "spec", "build
 SHELL = {"cli/interrupts", "cli/options", "cli/progress"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "units": {"errors", "plain"},
+    "conversion": set(),
+    "units": {"errors", "plain", "conversion"},
     "instants": {"errors", "units"},
     "plain": set(),
     "reading": {"errors"},
@@ -57,7 +59,9 @@ ALLOWED: dict[str, set[str]] = {
     "facility": {"errors", "units", "weather"},
     "accounting": {"errors", "units", "memo", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "training", "workload", "facility", "accounting"},
-    "spec": BASE | {"signals", "profiles", "training", "workload"},
+    "published/expression": {"plain"},
+    "published/tolerance": set(),
+    "spec": BASE | {"signals", "profiles", "training", "workload", "published/expression", "published/tolerance"},
     "build": BASE | MODELS | {"spec"},
     "checks": BASE | {"signals", "weather", "profiles", "training", "workload", "spec", "build"},
     "loading": BASE | {"profiles", "spec", "build", "checks"},
@@ -73,12 +77,13 @@ ALLOWED: dict[str, set[str]] = {
     "study/uncertain": SCENARIO | {"rng", "accounting", "results", "running", "study"},
     "study/sweep": SCENARIO | {"rng", "accounting", "results", "running", "study", "study/uncertain"},
     "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
+    "published": SCENARIO | {"published/expression", "published/tolerance", "results", "running", "study"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
     "cli/options": set(),
     "cli": SCENARIO
     | SHELL
-    | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", ""}
+    | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
     | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }
@@ -207,3 +212,13 @@ def test_starting_the_command_loads_nothing_heavy() -> None:
     code = "import sys, sim.cli.command; print(*{name.partition('.')[0] for name in sys.modules})"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(shown.stdout.split()) & NOT_AT_START == set()
+
+
+NOT_TO_CHECK = {"networkx", "numba", "pandas", "pint", "pyarrow", "rich", "scipy"}
+"""What ``coldaisle check`` of a scenario without traces, laws of draws and odd units does without."""
+
+
+def test_checking_loads_nothing_that_only_some_scenarios_need() -> None:
+    code = "import sim, sys; assert not sim.check('bloom-training'); print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {name.partition(".")[0] for name in shown.stdout.split()} & NOT_TO_CHECK == set()

@@ -146,6 +146,7 @@ HARDWARE = NodeHardware(
     shutdown_ns=0,
     shutdown_w=300.0,
     gpu_scale=1.03,
+    gpu_offset_w=-2.5,
 )
 
 

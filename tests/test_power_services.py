@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from sim.engine.node import Node
 from sim.engine.training import TrainingJob
 from sim.units import NS_PER_S
 from sim.workload.power_records import LimitedRequests
+from sim.workload.provisioning import StartUp
 from sim.workload.records import ServiceLog
 from tests.power_worlds import HARDWARE, LOADED_W, Meter, domain, plan, run, service
 from tests.test_power_control import jobs
@@ -37,10 +39,10 @@ def done_at(log: ServiceLog) -> np.ndarray:
     return np.frombuffer(log.done_ns, np.int64)[order]
 
 
-def as_slow_as_it_draws_less(cap_w: float) -> tuple[float, float]:
+def as_slow_as_it_draws_less(active_w: float, cap_w: float) -> tuple[float, float]:
     """Pure delay: the rate is the dynamic power that is left."""
-    cap_w = min(cap_w, 650.0)
-    return (cap_w - LOADED_W) / (650.0 - LOADED_W), cap_w
+    cap_w = min(cap_w, active_w)
+    return (cap_w - LOADED_W) / (active_w - LOADED_W), cap_w
 
 
 @settings(max_examples=40, deadline=None)
@@ -68,7 +70,7 @@ def test_no_limit_is_exceeded_for_longer_than_the_answer_takes_by_services_and_j
         asked,
         replicas=3,
         gpus_per_replica=4,
-        load_ns=load_s * NS_PER_S,
+        start_up=StartUp(load_s * NS_PER_S, load_s * NS_PER_S),
         max_batch=batch,
         max_wait_ns=3 * NS_PER_S,
         further_ns=NS_PER_S,
@@ -133,7 +135,7 @@ def test_a_job_whose_cap_is_lifted_as_its_node_dies_starts_again() -> None:
     env, meter = Clock(), Meter()
     node = Node(env, meter, "pool/0", "pool", HARDWARE, powered=True)
     cluster = Cluster(env, [node], {})
-    running = TrainingJob(env, cluster, job(under_cap=as_slow_as_it_draws_less))
+    running = TrainingJob(env, cluster, job(under_cap=partial(as_slow_as_it_draws_less, 350.0)))
 
     def dies() -> Any:
         yield env.wait(H // 4)

@@ -17,6 +17,7 @@ from sim.rng import Streams
 from sim.units import NS_PER_S
 from sim.workload.arrivals import poisson
 from sim.workload.factors import Exponential, Lognormal
+from sim.workload.provisioning import StartUp
 from sim.workload.records import ServiceLog
 from tests.worlds import H, S, pool, run
 
@@ -38,7 +39,7 @@ def service(arrivals_ns: Ints, **changes: object) -> ServicePlan:
         "max_batch": 1,
         "max_wait_ns": 0,
         "queue_limit": None,
-        "load_ns": 0,
+        "start_up": StartUp(0, 0),
         "active_w": 350.0,
         "loaded_w": 80.0,
         "cpu_load": 0.5,
@@ -203,7 +204,7 @@ def test_requests_open_at_the_end_are_neither_lost_nor_finished() -> None:
 def test_a_failure_returns_its_batch_to_the_queue() -> None:
     arrivals = np.arange(0, 20 * H, 10 * S, dtype=np.int64)
     failing = pool(2, mtbf_ns=2 * H, repair_ns=600 * S)
-    plan = service(arrivals, first_ns=9 * S, load_ns=30 * S, replicas=2)
+    plan = service(arrivals, first_ns=9 * S, start_up=StartUp(30 * S, 30 * S), replicas=2)
     outcome, ledger = run([failing], [], [plan], seed=2)
     (log,) = outcome.services
     assert log.retries > 0

@@ -16,6 +16,19 @@ def test_the_engines_agree(world: World) -> None:
     assert observe(world, "fast") == observe(world, "reference")
 
 
+@given(worlds(most_replicas=40, most_requests=120))
+@settings(max_examples=40)
+def test_the_engines_agree_on_who_is_asked_among_many(world: World) -> None:
+    assert observe(world, "fast") == observe(world, "reference")
+
+
+@pytest.mark.slow
+@given(worlds(most_replicas=300, most_requests=900))
+@settings(max_examples=300)
+def test_the_engines_agree_with_hundreds_of_replicas(world: World) -> None:
+    assert observe(world, "fast") == observe(world, "reference")
+
+
 @pytest.mark.slow
 @given(worlds())
 @settings(max_examples=3000)

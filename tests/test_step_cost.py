@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sim.engine.serving.plan import padded_tokens
-from sim.profiles.capped_step import CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
+from sim.profiles.capped_step import BLOCK, CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
 from sim.profiles.clock import ClockCurve
 from sim.profiles.kernel_time import DECODING
 from sim.profiles.layers import layers_of
@@ -338,3 +338,12 @@ def test_data_parallel_ranks_gather_tokens_however_experts_are_spread() -> None:
         free = replace(H100, link_byte_per_s=1e30)
         slow, fast = (cost_of(mixture, device=device, at=layout(1, data=4, expert=expert)) for device in (H100, free))
         assert (slow.table[0, 8:, COMPUTE] > fast.table[0, 8:, COMPUTE]).all()
+
+
+def test_a_cache_that_is_copied_costs_as_often_as_it_is_moved() -> None:
+    """Time and energy of what attention reads go with the passes over it; what is swapped or kept does not."""
+    once, often = cost_of(DENSE).slope, cost_of(DENSE, replace(PLAIN, context_passes=11.0)).slope
+    for row in (MEMORY, ENERGY):
+        assert often[row, READ] == pytest.approx(11.0 * once[row, READ], rel=1e-6)
+        assert often[row, BLOCK] == pytest.approx(once[row, BLOCK])
+        assert often[row, SEQUENCE] == pytest.approx(once[row, SEQUENCE])

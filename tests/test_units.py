@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
+import sys
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim import units
+from sim import conversion, units
 from sim.errors import QuantityError
 
 
@@ -98,3 +102,49 @@ def test_a_price_keeps_its_currency_and_may_be_negative() -> None:
     assert si == pytest.approx(-12.5 / 3.6e9, rel=1e-15)
     with pytest.raises(QuantityError, match="USD, EUR, GBP"):
         units.parse_price("3 FRF/kWh")
+
+
+UNITS, PREFIXES = conversion._table()
+WRITTEN = [prefix + name for prefix in ("", *PREFIXES) for name in UNITS]
+PLAIN = [name for name in WRITTEN if conversion._product(name) is not None]
+
+
+def _said(how: Callable[[str, str], float | None], unit: str, si_unit: str) -> float | str | None:
+    try:
+        return how(unit, si_unit)
+    except conversion.UnknownUnitError:
+        return "unknown"
+
+
+@pytest.mark.parametrize("si_unit", sorted({*units._SI_UNIT.values(), "USD/J", "AUD/B"}))
+def test_a_factor_is_pints_to_the_last_bit(si_unit: str) -> None:
+    """Of every name that has the dimension, over one and another where it is a quotient, and of chance products."""
+    chosen = random.Random(si_unit)
+    above, _, below = si_unit.partition("/")
+    tops = _of_the_dimension_of(above)
+    bottoms = _of_the_dimension_of(below) if below else [""]
+    asked = {f"{top}/{chosen.choice(bottoms)}".rstrip("/") for top in tops}
+    asked |= {f"{chosen.choice(tops)}/{bottom}".rstrip("/") for bottom in bottoms}
+    a, b, c = (chosen.choices(PLAIN, k=20) for _ in range(3))
+    asked |= {f"{x}{chosen.choice('*/')}{y}{chosen.choice('*/')}{z}" for x, y, z in zip(a, b, c, strict=True)}
+    for unit in asked | {"", "%", "1/s", "1/h"}:
+        assert _said(conversion.factor, unit, si_unit) == _said(conversion.by_pint, unit, si_unit), unit
+
+
+def _of_the_dimension_of(unit: str) -> list[str]:
+    product = conversion._product(unit)
+    assert product is not None
+    wanted = conversion._dimension(product)
+    return [name for name in PLAIN if conversion._dimension(conversion._product(name) or {}) == wanted] or [unit]
+
+
+def test_the_plain_names_are_nearly_all() -> None:
+    assert len(PLAIN) > 0.9 * len(WRITTEN)
+    assert "W" in PLAIN
+    assert "m²" not in PLAIN
+
+
+def test_what_is_shipped_is_read_without_pint() -> None:
+    code = "import sim, sys; sim.check('chat-service'); sim.check('solar-and-battery'); print('pint' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "False"

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from sim.accounting.charges import Charges, charges_of
 from sim.accounting.conventions import UNALLOCATED
-from sim.accounting.fold import MADE, at_site, devices_of, fold, per_joule
+from sim.accounting.fold import MADE, at_site, embodied_of, fold, per_joule
 from sim.accounting.footprint import QUANTITIES, Footprint, columns
 from sim.accounting.ledger import Floats, Ledger
 from sim.accounting.plan import AccountingPlan
@@ -143,7 +143,7 @@ def _rates(
 def _add_devices(ledger: Ledger, plan: AccountingPlan, charges: Charges, values: Floats, idle: Floats) -> None:
     """Adds the embodied carbon of devices, by slots held: at work, and otherwise, as their rows were charged."""
     at = columns(OF_DEVICES)
-    keys, made = devices_of(ledger, plan.embodied, plan.amortization)
+    keys, made = embodied_of(ledger, plan)
     owners = {name: i for i, name in enumerate(charges.workloads)}
     pools = {name: i for i, name in enumerate(charges.pools)}
     charged = np.zeros((2, len(owners), len(pools), len(at)))

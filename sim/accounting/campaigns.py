@@ -18,7 +18,8 @@ def campaign_metrics(record: CampaignRecord) -> dict[str, Any]:
     trainings if there are any, else of those that came furthest. Only ranks are modelled; see ``sim.workload.trials``.
     """
     trials = record.trials
-    by_outcome = {outcome: [trial for trial in trials if trial.outcome == outcome] for outcome in OUTCOMES}
+    outcomes: tuple[TrialOutcome, ...] = (*OUTCOMES, "failed") if record.failing else OUTCOMES
+    by_outcome = {outcome: [trial for trial in trials if trial.outcome == outcome] for outcome in outcomes}
     evaluation_ns = sum(trial.evaluation_gpu_ns for trial in trials)
     evaluation_j = sum(trial.evaluation_j for trial in trials)
     metrics: dict[str, Any] = {

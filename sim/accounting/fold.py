@@ -7,7 +7,8 @@ is nobody's. Embodied carbon = the device's embodied carbon x time held / lifeti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from sim.accounting.amortization import time_share
 from sim.accounting.conventions import UNALLOCATED
 from sim.accounting.footprint import QUANTITIES, Footprint, Lines, Part
 from sim.accounting.ledger import DEVICES, OUTSIDE, Floats, Key, Ledger
-from sim.accounting.plan import AccountingPlan, Amortization, EmbodiedItem, GridPlan, PlantItem
+from sim.accounting.plan import AccountingPlan, Amortization, EmbodiedItem, GridPlan
 from sim.accounting.site import SiteAccount, account_site
 from sim.accounting.stock import STORED
 from sim.memo import last_kept
@@ -43,10 +44,11 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
         for made in account.on_site_carbon:
             carbon = made.carbon_g
             made_g = (carbon.low, carbon.central, carbon.high)
-            _shared_by_energy(made.unit.replace(" ", "_"), made_g, lines.footprint().at(name), lines)
-        _outside(at_site(ledger, name, outside=True), site.grid, plan, lines)
+            _shared_by_energy(made.unit.replace(" ", "_"), made_g, lines.footprint().at(name), lines, name)
+        if plan.convention.counts_outside:
+            _outside(at_site(ledger, name, outside=True), site.grid, plan, lines)
     _embodied(ledger, plan, lines)
-    _plants(ledger, plan.plants, lines)
+    _plants(ledger, plan, lines)
     return lines.footprint(accounts)
 
 
@@ -152,22 +154,31 @@ def devices_of(
     return keys, np.array(rows).reshape(len(keys), 5)
 
 
+def embodied_of(ledger: Ledger, plan: AccountingPlan) -> tuple[list[Key], Floats]:
+    """``devices_of`` what answers for devices under the plan; bought whole, their lifetime is the run."""
+    devices = plan.embodied
+    if plan.at_purchase:
+        devices = tuple(replace(item, lifetime_ns=ledger.end_ns) for item in devices)
+    return devices_of(plan.convention.held(ledger), devices, plan.amortization)
+
+
 def _embodied(ledger: Ledger, plan: AccountingPlan, lines: Lines) -> None:
     """Adds the embodied carbon of devices, by the slots that rows held."""
-    keys, values = devices_of(ledger, plan.embodied, plan.amortization)
+    keys, values = embodied_of(ledger, plan)
     lines.add("it", keys, (*MADE, "embodied_l", "credit_g"), values)
 
 
-def _plants(ledger: Ledger, plants: Sequence[PlantItem], lines: Lines) -> None:
+def _plants(ledger: Ledger, plan: AccountingPlan, lines: Lines) -> None:
     """Adds the embodied carbon of buildings and their plant, by time."""
-    for item in plants:
-        share = time_share(ledger.end_ns, item.lifetime_ns)
+    for item in plan.plants:
+        share = 1.0 if plan.at_purchase else time_share(ledger.end_ns, item.lifetime_ns)
         made_g = (item.low_g * share, item.central_g * share, item.high_g * share)
-        _shared_by_energy(item.label, made_g, lines.footprint(), lines)
+        _shared_by_energy(item.label, made_g, lines.footprint(), lines, next(iter(plan.sites)))
 
 
-def _shared_by_energy(label: str, grams: tuple[float, float, float], among: Footprint, lines: Lines) -> None:
-    """Adds what serves a whole site, or all of them, shared by IT energy; nobody's where there was none."""
+def _shared_by_energy(label: str, grams: tuple[float, float, float], among: Footprint, lines: Lines, site: str) -> None:
+    """Adds what serves a whole site, or all of them, shared by IT energy; nobody's where there was none, at ``site``
+    where nothing counts at all."""
     by_owner: dict[tuple[str, str, str], float] = {}
     labels = among.labels
     for key, part, joules in zip(labels.keys, labels.parts, among.column("energy_j").tolist(), strict=True):
@@ -176,7 +187,7 @@ def _shared_by_energy(label: str, grams: tuple[float, float, float], among: Foot
             by_owner[name] = by_owner.get(name, 0.0) + joules
     total = sum(by_owner.values())
     if not total:
-        by_owner, total = {(labels.keys[0].site if labels.keys else "", UNALLOCATED, "idle"): 1.0}, 1.0
-    keys = [Key(site, "", "", f"embodied_{label}", owner, state) for site, owner, state in by_owner]
+        by_owner, total = {(labels.keys[0].site if labels.keys else site, UNALLOCATED, "idle"): 1.0}, 1.0
+    keys = [Key(at, "", "", f"embodied_{label}", owner, state) for at, owner, state in by_owner]
     shares = np.array(list(by_owner.values())) / total
     lines.add("it", keys, MADE, np.outer(shares, grams))

@@ -51,7 +51,16 @@ def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
             "throughput_requests_per_s": len(done) / seconds,
             "energy_j_per_request": energy_j / len(done),
         }
-    metrics["utilisation"] = log.busy_ns / (log.replicas * ledger.end_ns)
+    if log.exits:
+        metrics["exit_shares"] = {name: count / max(1, len(done)) for name, count in log.exits.items()}
+    if log.from_image and log.start_ups:
+        metrics["start_up_s"] = log.start_up_ns / log.start_ups * SECONDS_PER_NS
+    if log.replica_ns is None:
+        metrics["utilisation"] = log.busy_ns / (log.replicas * ledger.end_ns)
+    else:
+        metrics["utilisation"] = log.busy_ns / log.replica_ns if log.replica_ns else 0.0
+        metrics["replicas_mean"] = log.replica_ns / ledger.end_ns
+        metrics["cold_starts"] = log.start_ups
     metrics["power_w_mean"] = energy_j / seconds
     return metrics | zero_load(own)
 

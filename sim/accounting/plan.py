@@ -171,8 +171,24 @@ class ByUse:
 
 
 @dataclass(frozen=True)
+class Told:
+    """A convention as people are told of it: its title, its terms, the carbon of a kWh that it counts (``location``,
+    ``market``, ``marginal``, ``stated``), and the plan that counts what the meters read."""
+
+    title: str
+    terms: Mapping[str, str]
+    carbon: str
+    physical: AccountingPlan
+
+
+@dataclass(frozen=True)
 class AccountingPlan:
-    """Everything the fold needs to price a ledger. ``outside`` is g/J where devices are, by workload and class."""
+    """Everything the fold needs to price a ledger. ``outside`` is g/J where devices are, by workload and class.
+
+    ``at_purchase``: making a device counts whole in the run, not by the part of its lifetime. ``told`` is there where a
+    profile's convention counts. ``phases`` are workloads by the phase of a project; ``break_even`` where it is asked
+    for.
+    """
 
     convention: Convention
     sites: Mapping[str, SitePlan]
@@ -181,6 +197,10 @@ class AccountingPlan:
     embodied: tuple[EmbodiedItem, ...] = ()
     plants: tuple[PlantItem, ...] = ()
     outside: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    at_purchase: bool = False
+    told: Told | None = None
+    phases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    break_even: bool = False
 
     @property
     def embodied_water_known(self) -> bool:

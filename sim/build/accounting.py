@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sim.accounting.conventions import Convention, Luccioni2023, Physical
+from collections.abc import Iterator
+
+from sim.accounting.conventions import Convention, Physical
+from sim.accounting.ledger import DEVICES
 from sim.accounting.market import Contract, Market
 from sim.accounting.plan import (
     AccountingPlan,
@@ -15,6 +18,7 @@ from sim.accounting.plan import (
     PlantItem,
     SitePlan,
 )
+from sim.build.conventions import luccioni, under
 from sim.build.embodied import factors_of, node_carbon, plant_carbon
 from sim.build.facility import building
 from sim.build.grid import ewif_signal, grid_series, withdrawal_signal
@@ -34,7 +38,7 @@ from sim.signals.gaps import GapReport
 from sim.signals.grid.mix import IS_A, weighted
 from sim.signals.grid.series import GridSeries
 from sim.spec import market as market_spec
-from sim.spec.accounting import Accounting, Luccioni2023Convention
+from sim.spec.accounting import Accounting, Luccioni2023Convention, ProfileConvention
 from sim.spec.embodied import Embodied, ExpectedUtilisation, TimeAmortization, UseAmortization
 from sim.spec.grid import IntensitySource, MixWater, PriceSource
 from sim.spec.onsite import needs_sky
@@ -51,19 +55,28 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
     scenario, catalog = resolved.scenario, resolved.catalog
     embodied = scenario.accounting.embodied
     sites = {name: _site(name, place, resolved) for name, place in resolved.places.items()}
-    return AccountingPlan(
+    plan = AccountingPlan(
         convention=_convention(resolved),
         sites=sites,
         currency=next((site.grid.currency for site in sites.values() if site.grid.price is not None), None),
         amortization=_amortization(embodied),
-        embodied=_embodied(scenario.accounting, resolved.hardware, catalog, factors_of(embodied)),
+        embodied=(
+            *_embodied(scenario.accounting, resolved.hardware, catalog, factors_of(embodied)),
+            *_devices(resolved, scenario.accounting),
+        ),
         plants=_plants(embodied),
         outside={
             (name, kind): float(intensity)
             for name, kinds in scenario.accounting.outside.items()
             for kind, intensity in kinds.items()
         },
+        phases={phase: tuple(names) for phase, names in scenario.accounting.phases.items()},
+        break_even=scenario.accounting.break_even,
     )
+    convention = scenario.accounting.convention
+    if isinstance(convention, ProfileConvention):
+        return under(plan, catalog.convention(convention.profile), convention.given, resolved)
+    return plan
 
 
 def _site(name: str, place: Place, resolved: Resolved) -> SitePlan:
@@ -176,8 +189,7 @@ def _grid(place: Place, scenario: Scenario, catalog: Catalog) -> tuple[GridPlan,
 def _convention(resolved: Resolved) -> Convention:
     spec = resolved.scenario.accounting.convention
     if isinstance(spec, Luccioni2023Convention):
-        tdp_w = {gpu.name: float(gpu.tdp.value) for gpu in resolved.gpus.values()}
-        return Luccioni2023(tdp_w, float(spec.infrastructure), float(spec.idle))
+        return luccioni(spec, resolved)
     return Physical()
 
 
@@ -215,6 +227,21 @@ def _embodied(
                 credit_g=carbon.end.credit_g if carbon.end is not None and label == "end_of_life" else 0.0,
             )
     return tuple(items.values())
+
+
+def _devices(resolved: Resolved, accounting: Accounting) -> Iterator[EmbodiedItem]:
+    """Each kind of users' devices once, by the time that they have to do with work here."""
+    if accounting.device_lifetime is None:
+        return
+    kinds = {kind: one for written in resolved.split.values() for kind, one in written.devices.items()}
+    for kind, one in kinds.items():
+        if one.embodied is not None:
+            made = (float(one.embodied),) * 3
+        else:
+            assert one.profile is not None  # or it would not have passed
+            known = resolved.catalog.device(one.profile).embodied
+            made = (float(known.low.value), float(known.central.value), float(known.high.value))
+        yield EmbodiedItem("devices", kind, DEVICES, 1, *made, lifetime_ns=int(accounting.device_lifetime))
 
 
 @last_kept

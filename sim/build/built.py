@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sim.accounting.bins import Bins
 from sim.accounting.training import StepPlan
 from sim.build.caps import Capping
+from sim.build.method_uses import MethodsPlan
 from sim.build.places import Moved
 from sim.build.routes import RoutePlan
 from sim.build.traces import TracePlan
@@ -29,10 +30,12 @@ from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.service import ServicePlan
 from sim.engine.serving.keep import Keep
 from sim.engine.serving.service import ServingPlan
+from sim.engine.split import SplitPlan
 from sim.engine.training import TrainingPlan
 from sim.engine.work import WorkPlan
 from sim.engine.world import Pool
 from sim.signals import Signal
+from sim.workload.relays import RelayPlan
 
 Ints = npt.NDArray[np.int64]
 
@@ -59,7 +62,9 @@ class Built:
     ``caps`` those that training jobs and campaigns follow; ``moved`` are jobs whose data went to another pool before
     they start; ``batches`` are tables of jobs, and ``signals`` what a scheduler may see of the site of each pool, where
     it looks at it; ``others`` is work of the kinds that other packages add; ``steps`` are those of models in training,
-    by job, and ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time.
+    by job, and ``swings`` those of them whose power within steps is told; ``traces`` are what is kept of it over time;
+    ``relays`` hand requests from memos and from one place to the next.
+    ``methods`` are told with what was done.
     """
 
     seed: int
@@ -81,8 +86,11 @@ class Built:
     others: tuple[WorkPlan, ...]
     campaigns: tuple[CampaignPlan, ...]
     federated: tuple[FederatedPlan, ...]
+    split: tuple[SplitPlan, ...]
     batches: tuple[JobsPlan, ...]
     signals: Mapping[str, Mapping[str, Signal]]
     steps: Mapping[str, StepPlan]
     swings: Mapping[str, ModelOfGang]
     traces: tuple[TracePlan, ...]
+    methods: Mapping[str, MethodsPlan]
+    relays: tuple[RelayPlan, ...] = ()

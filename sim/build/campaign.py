@@ -35,6 +35,8 @@ def campaign(written: spec.CampaignSpec, around: Around) -> CampaignPlan:
             factors=factor_law(written.size),
             noise=written.selection.noise_of_curves,
             rungs=rule.rungs,
+            failing=float(written.failed.share) if written.failed is not None else 0.0,
+            fails_within=float(written.failed.within) if written.failed is not None else 1.0,
         ),
         rule=rule,
         anew=written.selection.trained_anew,
@@ -48,7 +50,7 @@ def campaign(written: spec.CampaignSpec, around: Around) -> CampaignPlan:
 def _variant(kind: spec.TrialKind, written: spec.CampaignSpec, name: str, pool: str, resolved: Resolved) -> Variant:
     stages = []
     for _, since, gpus, work in kind.sizes:
-        job = written.job(gpus, work)
+        job = written.job(gpus, work, kind.methods)
         forward = FORWARD
         if isinstance(job.work, ModelWork):
             forward = trained_in(job, job.work, pool, resolved).gang.forward_share

@@ -9,6 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sim.build.compression import (
+    compressed_layers,
+    compressed_shape,
+    compression_problems,
+    left_of,
+    unstored_bytes,
+)
 from sim.kinds import builder
 from sim.profiles.capped_step import BLOCK
 from sim.profiles.catalog import Catalog
@@ -22,6 +29,7 @@ from sim.profiles.step import Drafting, Floats, IterationCost, Known, iteration_
 from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import Replicas, Serving
+from sim.spec.steps import KernelSteps
 from sim.units import SECONDS_PER_NS
 
 BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25, "nvfp4": 4.5}
@@ -52,6 +60,8 @@ class Deployment:
     node: NodeProfile
     stack: StackProfile
     drafter: Architecture | None
+    written: Architecture
+    """As it was before anything was taken away of it."""
 
     @classmethod
     def of(cls, spec: Serving, replicas: Replicas, gpu: GPUProfile, node: NodeProfile, catalog: Catalog) -> Deployment:
@@ -59,14 +69,18 @@ class Deployment:
         architecture = (
             catalog.model(spec.model).architecture if isinstance(spec.model, str) else spec.model.architecture
         )
+        written = architecture
+        pruning = spec.compression.pruning if spec.compression is not None else None
+        architecture = left_of(architecture, pruning)
         guess = spec.speculative.draft_model if spec.speculative is not None else None
         draft = catalog.model(guess).architecture if guess is not None else None
-        return cls(spec, replicas, architecture, gpu, node, catalog.stack(spec.stack), draft)
+        return cls(spec, replicas, architecture, gpu, node, catalog.stack(spec.stack), draft, written)
 
     @cached_property
     def model(self) -> ModelShape:
         """The model summed up."""
-        return with_index_keys(shape(self.architecture), BITS[self.spec.precision.kv] / 8.0)
+        left = compressed_shape(shape(self.architecture), self.architecture, self.spec.compression)
+        return with_index_keys(left, BITS[self.spec.precision.kv] / 8.0)
 
     @cached_property
     def draft(self) -> ModelShape | None:
@@ -77,6 +91,7 @@ class Deployment:
         """What speaks against it: the field of the workload, and why."""
         found = []
         r, spec, gpu = self.replicas, self.spec, self.gpu
+        found += self._compression()
         if r.data_parallel > 1 and not self.model.moe_layers:
             found.append(("data_parallel", "is for mixtures of experts; for a dense model raise 'count'"))
         if r.expert_parallel and not self.model.moe_layers:
@@ -108,6 +123,16 @@ class Deployment:
                 found.append(("power_cap", f"{cap:g} W is not between the {limits} of '{gpu.name}'"))
         misfit = self.misfit()
         return [*found, ("precision", misfit)] if misfit else found
+
+    def _compression(self) -> list[tuple[str, str]]:
+        """What speaks against what is taken away of it."""
+        compression = self.spec.compression
+        if compression is None:
+            return []
+        found = [("compression", f"{field}: {why}") for field, why in compression_problems(self.written, compression)]
+        if isinstance(self.spec.step_time, KernelSteps) and (compression.rank or compression.sparsity):
+            found.append(("compression", "measured kernels are those of whole, dense matrices; use the roofline"))
+        return found
 
     def _widest(self) -> str:
         """The field that spreads a replica the most."""
@@ -156,6 +181,7 @@ class Deployment:
         held_only = m.parameters - m.resident_parameters - m.moe_layers * m.experts * m.expert_parameters
         head = m.vocabulary * m.hidden  # kept in 16 bits beside quantised weights
         resident_bytes = (m.resident_parameters - head) * size.dense_bytes + 2.0 * head
+        resident_bytes -= unstored_bytes(self.architecture, self.spec.compression, BITS[self.spec.precision.weights])
         dense = (resident_bytes + 2.0 * held_only) / r.tensor_parallel
         experts = m.moe_layers * m.experts * m.expert_parameters * size.expert_bytes
         experts = experts / (r.tensor_parallel * r.data_parallel)
@@ -305,6 +331,7 @@ class Deployment:
             expert_crowded=_number(own.expert_crowded, 1.0),
             attention_efficiency=_some(s.attention_efficiency),
             context_efficiency=_some(s.context_efficiency),
+            context_passes=_number(s.context_passes, 1.0),
             choosy=0.0 if kernels is not None and kernels.tiles == "by-rows" else 1.0,
             link_efficiency=float(s.link_efficiency.value),
             iteration_s=float(s.iteration.value) * SECONDS_PER_NS,
@@ -358,7 +385,9 @@ class Deployment:
     @property
     def layers(self) -> Layers:
         """The kernels of one GPU."""
-        return self._layers(self.architecture)
+        bits = BITS[self.spec.precision.weights]
+        whole = compressed_layers(self.architecture, self.spec.compression, bits)
+        return whole.on(self.replicas.tensor_parallel)
 
     def terms(self, cap_w: float) -> tuple[Layers, ModelShape, Device, Stack, Layout, Bytes]:
         """What an iteration's cost is made of."""

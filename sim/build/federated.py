@@ -8,6 +8,7 @@ from sim.build.factors import factor_law
 from sim.build.work import Around
 from sim.engine.federated import FederatedPlan
 from sim.kinds import builder
+from sim.profiles.catalog import Catalog
 from sim.spec import federated as spec
 from sim.workload.fleet import DeviceClass, Fleet
 from sim.workload.rounds import Aggregation, Buffered, Synchronous, rounds_of
@@ -31,22 +32,23 @@ def federated(written: spec.FederatedSpec, around: Around) -> FederatedPlan:
         rounds=rounds,
         round_ns=int(server.per_round),
         update_ns=int(server.per_update),
-        fleet=_fleet(written),
+        fleet=_fleet(written, around.resolved.catalog),
         aggregation=aggregation,
         stream=around.streams.named(f"federated/{around.name}"),
     )
 
 
-def _fleet(written: spec.FederatedSpec) -> Fleet:
+def _fleet(written: spec.FederatedSpec, catalog: Catalog) -> Fleet:
     classes = []
     for name, kind in written.devices.items():
         network = written.networks[kind.network]
+        training_w, idle_w = _watts(kind, catalog)
         classes.append(
             DeviceClass(
                 name=name,
                 share=float(kind.share),
-                training_w=float(kind.training),
-                idle_w=float(kind.idle),
+                training_w=training_w,
+                idle_w=idle_w,
                 samples_per_s=kind.samples_per_second,
                 download_byte_per_s=float(network.download),
                 upload_byte_per_s=float(network.upload),
@@ -61,6 +63,17 @@ def _fleet(written: spec.FederatedSpec) -> Fleet:
         factors=factor_law(written.spread),
         drop_out=float(written.drop_out),
     )
+
+
+def _watts(kind: spec.DeviceKind, catalog: Catalog) -> tuple[float, float]:
+    """W of a device that trains, and of one that transfers: as written, or as its profile has them."""
+    written = (kind.training, kind.idle)
+    if kind.profile is None:
+        return float(kind.training or 0.0), float(kind.idle or 0.0)
+    power = catalog.device(kind.profile).power
+    known = (power.working.value, power.transferring.value)
+    training_w, idle_w = (float(w if w is not None else of) for w, of in zip(written, known, strict=True))
+    return training_w, idle_w
 
 
 def synchronous(written: spec.SynchronousRounds) -> Synchronous:

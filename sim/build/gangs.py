@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sim.accounting.training import StepPlan
-from sim.build.loads import Gang, Hours, gang_of
+from sim.build.loads import Gang, Hours, changed, gang_of
+from sim.build.methods import effect_of
 from sim.build.resolved import Resolved
 from sim.build.traces import TracePlan, boards_smoothing
 from sim.build.trained import ModelOfGang, Trained
@@ -23,7 +24,10 @@ def gang_in(job: Training, label: str, resolved: Resolved) -> Gang:
         gpu = resolved.gpus.get(label)
         idle_w = float(gpu.power.idle.value) if gpu is not None else 0.0
         return Hours(job.work.socket_hours * HOUR_NS / job.sockets, idle_w, idle_w, None)
-    return gang_of(job.work, job.gpus, resolved.gpus[label])
+    gang = gang_of(job.work, job.gpus, resolved.gpus[label])
+    if not job.methods:
+        return gang
+    return changed(gang, effect_of(job.methods, gang.under(None).active_w, resolved.catalog))
 
 
 def can_be_trained(job: Training, label: str, resolved: Resolved) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sim.errors import InputError
 from sim.kinds import builder
 from sim.rng import Streams
 from sim.spec import job_source as spec
-from sim.workload.jobs.formats import Terms
-from sim.workload.jobs.replay import Replayed, Rules, Span, replayed
 from sim.workload.jobs.table import JobTable
-from sim.workload.jobs.traces import JobTrace, read_jobs
+
+if TYPE_CHECKING:
+    from sim.workload.jobs.replay import Replayed
+    from sim.workload.jobs.traces import JobTrace
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ def jobs_of(source: spec.JobSource, asked: JobsAsked) -> JobTable:
 
 def trace_of(source: spec.TraceJobs) -> JobTrace:
     """All that a trace holds, with the report of its rows. Raises ``InputError`` for files that cannot be used."""
+    from sim.workload.jobs.formats import Terms  # readers of traces load pyarrow, which no other source needs
+    from sim.workload.jobs.traces import read_jobs
+
     tasks, loads = (None if one is None else Path(one) for one in (source.tasks, source.loads))
     terms = Terms(source.zone, source.processors, source.time_unit, tasks, loads)
     return read_jobs(Path(source.file), source.format, terms=terms, skip=source.on_bad_rows == "skip")
@@ -44,6 +49,8 @@ def trace_of(source: spec.TraceJobs) -> JobTrace:
 def replay_of(source: spec.TraceJobs, asked: JobsAsked) -> Replayed:
     """The jobs of a trace that a run is given, and how many were left out, why. Raises ``InputError`` as ``trace_of``,
     and for jobs that need a rule that is not written."""
+    from sim.workload.jobs.replay import Rules, Span, replayed
+
     trace = trace_of(source)
     window = source.window or spec.JobWindow()
     zero_ns = 0

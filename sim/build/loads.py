@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from sim.profiles.capped import Board, job_under_cap
 from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, saved_w, voltage
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
 from sim.profiles.kernel_power import drawn_w
+from sim.profiles.methods import Effect
 from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
 from sim.spec.workloads import GPUHours, Load, Steps, ThroughputLoad, Training, TrainingWork
 from sim.training.power import polling_w
@@ -44,7 +45,7 @@ def gpu_watts(load: Load, gpu: GPUProfile) -> tuple[float, float]:
         return active_w, float(load.loaded) if load.loaded is not None else min(loaded_w, active_w)
     if load.kind == "nameplate":
         return float(gpu.tdp.value), float(gpu.tdp.value)
-    return _within_limit_w(_asked_w(load, gpu), gpu), loaded_w
+    return within_limit_w(_asked_w(load, gpu), gpu), loaded_w
 
 
 def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
@@ -61,7 +62,7 @@ def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
 def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
     """W that a rate of work asks for at the highest clock; multiprocessors are at work all the time."""
     return gpu_power_w(
-        loaded_w=float(gpu.power.loaded.value) + _active_w(gpu),
+        loaded_w=float(gpu.power.loaded.value) + cores_active_w(gpu),
         flop_per_s=load.compute,
         joule_per_flop=gpu.power.energy_per_flop[load.precision].value,
         byte_per_s=load.memory_traffic,
@@ -69,12 +70,12 @@ def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
     )
 
 
-def _active_w(gpu: GPUProfile) -> float:
+def cores_active_w(gpu: GPUProfile) -> float:
     """W of multiprocessors at work on nothing in particular, where energies of operations do not hold it."""
     return float(gpu.power.active.value) if gpu.power.active is not None else 0.0
 
 
-def _within_limit_w(asked_w: float, gpu: GPUProfile) -> float:
+def within_limit_w(asked_w: float, gpu: GPUProfile) -> float:
     """What the TDP lets a board draw of what is asked: softly where the board's power follows ``kernel_power``, whose
     law that is."""
     tdp_w = float(gpu.tdp.value)
@@ -174,6 +175,19 @@ def _rate_and_watts(work: Gang, cap_w: float) -> tuple[float, float]:
     return work.under(None).work_ns / capped.work_ns, capped.active_w
 
 
+@dataclass(frozen=True)
+class UnderCap:
+    """What a cap does to a job of which its mean power is known (see ``profiles.capped``)."""
+
+    gpu: GPUProfile
+    loaded_w: float
+
+    def __call__(self, active_w: float, cap_w: float) -> tuple[float, float]:
+        """The rate of work (0..1) and W under the cap."""
+        work = Hours(NS_PER_S, active_w, min(self.loaded_w, active_w), board_of(self.gpu)).under(cap_w)
+        return min(1.0, NS_PER_S / work.work_ns), work.active_w
+
+
 def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile, cap_w: float | None = None) -> GangWork:
     """What a training job's work asks of each GPU of a gang of ``gpus``, under a cap of ``cap_w`` each if given."""
     return gang_of(work, gpus, gpu).under(cap_w)
@@ -209,7 +223,7 @@ def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Steps
             flop * gpu.power.energy_per_flop[work.precision].value,
             byte * gpu.power.energy_per_byte.value,
             link_byte * joule_per_link_byte,
-            max(core_s, memory_s) * _active_w(gpu),
+            max(core_s, memory_s) * cores_active_w(gpu),
         ]
     )
     # A stated efficiency that a lower clock still reaches within the TDP was reached there: what the limit holds back
@@ -221,7 +235,7 @@ def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Steps
         clock = max(LOWEST_CLOCK, work.efficiency.compute)
         saved_j = joules[0] * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
     reached = asked_w - saved_j / free_s <= gpu.tdp.value and asked_w > loaded_w
-    held = (_within_limit_w(asked_w, gpu) - loaded_w) / (asked_w - loaded_w) if reached else 1.0
+    held = (within_limit_w(asked_w, gpu) - loaded_w) / (asked_w - loaded_w) if reached else 1.0
     return StepsOfGang(
         steps=work.steps,
         step_s=free_s,
@@ -231,6 +245,28 @@ def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Steps
         loaded_w=loaded_w,
         tdp_w=float(gpu.tdp.value),
         curve=curve,
+    )
+
+
+def changed(work: Hours | StepsOfGang, effect: Effect) -> Hours | StepsOfGang:
+    """The work of a gang under methods: longer or shorter by theirs, at their share of the mean power at work.
+
+    Of steps the power beyond loaded follows, each part in proportion; GPUs that wait loaded draw what they drew.
+    """
+    if isinstance(work, Hours):
+        active_w = work.active_w * effect.power
+        return replace(
+            work, work_ns=work.work_ns * effect.longer, active_w=active_w, loaded_w=min(work.loaded_w, active_w)
+        )
+    free_j = sum(work.joules)
+    wanted_j = max(0.0, effect.power * (work.loaded_w + free_j / work.step_s) - work.loaded_w) * work.step_s
+    more = effect.longer * (wanted_j / free_j if free_j > 0.0 else 0.0)
+    return replace(
+        work,
+        step_s=work.step_s * effect.longer,
+        core_s=work.core_s * effect.longer,
+        memory_s=work.memory_s * effect.longer,
+        joules=tuple(j * more for j in work.joules),
     )
 
 

@@ -26,7 +26,7 @@ from sim.workload.traces import Replay, read_trace
 class Asked:
     """What arrivals may ask of the workload or route that they belong to.
 
-    ``name`` names its random streams; ``difficulty`` is a column of its trace to read with it.
+    ``name`` names its random streams; ``difficulty`` and ``key`` are columns of its trace to read with it.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Asked:
     streams: Streams
     difficulty: str | None = None
     priority: int = 0
+    key: str | None = None
 
 
 def request_source(arrivals: spec.RequestArrivals, asked: Asked) -> RequestSource:
@@ -199,6 +200,7 @@ def replay(arrivals: spec.TraceReplay, asked: Asked) -> Replay:
         skip=arrivals.on_bad_rows == "skip",
         block_tokens=arrivals.block_tokens,
         difficulty=asked.difficulty,
+        key=asked.key,
     )
     by_clock = arrivals.align == "clock" and trace.first_ns is not None
     return Replay(

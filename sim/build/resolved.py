@@ -37,6 +37,7 @@ from sim.spec.scenario import Scenario
 from sim.spec.schedules import LowestPlace
 from sim.spec.serving import Serving
 from sim.spec.site import Place
+from sim.spec.split import SplitSpec
 from sim.spec.work import Workload
 from sim.spec.workloads import Inference, Training
 from sim.validation import Spec
@@ -136,6 +137,11 @@ class Resolved:
         return _those(self.parts.workloads, FederatedSpec)
 
     @cached_property
+    def split(self) -> Mapping[str, SplitSpec]:
+        """Work in stages on devices and machines, by name."""
+        return _those(self.parts.workloads, SplitSpec)
+
+    @cached_property
     def batches(self) -> Mapping[str, Jobs]:
         """Workloads of jobs as rows, by name."""
         return _those(self.parts.workloads, Jobs)
@@ -143,7 +149,7 @@ class Resolved:
     @cached_property
     def others(self) -> Mapping[str, Workload]:
         """Workloads of all other kinds, by name: what is known of them is what every workload answers."""
-        ours = {*self.jobs, *self.services, *self.serving, *self.campaigns, *self.federated, *self.batches}
+        ours = {*self.jobs, *self.services, *self.serving, *self.campaigns, *self.federated, *self.split, *self.batches}
         return {name: workload for name, workload in self.parts.workloads.items() if name not in ours}
 
     @cached_property

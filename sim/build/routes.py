@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +16,22 @@ from sim.kinds import builder
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
+from sim.spec.difficulty import BetaDifficulty, DifficultyColumn, UniformDifficulty
+from sim.spec.requests import Lengths, SeparateLengths
 from sim.spec.routes import (
-    BetaDifficulty,
+    ByCascade,
     ByDifficulty,
     ByLowest,
     ByNearest,
     ByShares,
     BySize,
     Destination,
-    DifficultyColumn,
+    Route,
     RouteTransfer,
-    UniformDifficulty,
 )
 from sim.spec.serving import Serving
-from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
-from sim.workload.routing import Difficulties, Limits, Lowest, Routed, Shares, tokens_by_bin
-from sim.workload.serving_records import SKETCHES, ServingLog
+from sim.workload.requests import RequestSource
+from sim.workload.routing import Difficulties, Limits, Lowest, Routed, Rule, Shares, tokens_by_bin
 
 Floats = npt.NDArray[np.float64]
 Signals = Mapping[str, Mapping[str, Signal]]
@@ -39,12 +39,16 @@ Signals = Mapping[str, Mapping[str, Signal]]
 
 @dataclass(frozen=True, eq=False)
 class Sent:
-    """A workload at the end of a route: its requests, its pool and site, the latency of its users."""
+    """A workload at the end of a route: its requests, its pool and site, the latency of its users.
+
+    Where it is ``relayed`` these are all requests of the route, of which it is handed its own while the run goes on.
+    """
 
     pool: str
     site: str
-    requests: Routed
+    requests: RequestSource
     latency_ns: int
+    relayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,25 @@ class Transfer:
     currency: str
 
 
+class Told(NamedTuple):
+    """What a request is held to limits by; ``drawn`` where nothing of it says."""
+
+    by: Literal["prompt-tokens", "told", "drawn"]
+    drawn: Difficulties | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class RoutePlan:
-    """A route and the workloads it leads to. Those at ``home``, a site, are reached without a ``transfer``."""
+    """A route and the workloads it leads to. Those at ``home``, a site, are reached without a ``transfer``.
+
+    ``rule`` shares requests out, and ``told`` says how hard they are where they go from one place to the next.
+    """
 
     to: Mapping[str, Sent]
     home: str | None
     transfer: Transfer | None
+    rule: Rule | None = None
+    told: Told | None = None
 
 
 def route_plans(resolved: Resolved, signals: Signals, streams: Streams) -> dict[str, RoutePlan]:
@@ -74,24 +90,39 @@ def route_plans(resolved: Resolved, signals: Signals, streams: Streams) -> dict[
         pools = {to: resolved.pool(to) for to in route.to}
         sites = {to: resolved.sites[pool] for to, pool in pools.items()}
         between = Between(name, route.to, {to: signals[site] for to, site in sites.items()}, streams)
-        rule = builder(route.by)(route.by, between)
+        made = builder(route.by)(route.by, between)
+        rule: Rule | None = None if isinstance(made, Told) else made
+        told = made if isinstance(made, Told) else None
         asked = Asked(
             name,
-            route.lengths,
+            _lengths(route, resolved),
             route.prefix,
             parts.start_ns,
             parts.duration_ns,
             streams,
             route.difficulty_column,
+            key=route.key_column,
         )
         source = request_source(route.arrivals, asked)
         sent = {}
         for place, (to, destination) in enumerate(route.to.items()):
             latency_ns = int(destination.latency or 0)  # left out at one site, whose users are as far from all
-            sent[to] = Sent(pools[to], sites[to], Routed(source, rule, place, latency_ns // 2), latency_ns)
+            own = source if route.relayed or rule is None else Routed(source, rule, place, latency_ns // 2)
+            sent[to] = Sent(pools[to], sites[to], own, latency_ns, route.relayed)
         home = sites[route.home] if route.home is not None else None
-        found[name] = RoutePlan(sent, home, _transfer(route.transfer) if route.transfer is not None else None)
+        transfer = _transfer(route.transfer) if route.transfer is not None else None
+        found[name] = RoutePlan(sent, home, transfer, rule if route.relayed else None, told)
     return found
+
+
+ONE_TOKEN = {"kind": "constant", "tokens": 1}
+
+
+def _lengths(route: Route, resolved: Resolved) -> Lengths | None:
+    """Those that are written; of a token each where queues serve the route, for which tokens mean nothing."""
+    if any(to in resolved.services for to in route.to) and not route.arrivals.brings_lengths:
+        return SeparateLengths.model_validate({"kind": "separate", "prompt": ONE_TOKEN, "output": ONE_TOKEN})
+    return route.lengths
 
 
 def _transfer(written: RouteTransfer) -> Transfer:
@@ -139,18 +170,17 @@ def by_difficulty(by: ByDifficulty, between: Between) -> Limits:
     return _limits(by.up_to, by.beyond, by.conversations, between, builder(by.of)(by.of, between))
 
 
+def by_cascade(by: ByCascade, between: Between) -> Told:
+    """One place after the other; what tells how hard requests are."""
+    told: Told = builder(by.of)(by.of, between)
+    return told
+
+
 def _limits(up_to: Mapping[str, float], beyond: str, conversations: str, between: Between, told: Told) -> Limits:
     rising, to = sorted(up_to, key=lambda place: up_to[place]), list(between.to)
     limits = np.array([up_to[place] for place in rising], dtype=np.float64)
     places = np.array([to.index(place) for place in (*rising, beyond)], dtype=np.int64)
     return Limits(limits, places, told.by, conversations == "stay", told.drawn)
-
-
-class Told(NamedTuple):
-    """What a request is held to limits by; ``drawn`` where nothing of it says."""
-
-    by: Literal["prompt-tokens", "told", "drawn"]
-    drawn: Difficulties | None = None
 
 
 def uniform(_law: UniformDifficulty, between: Between) -> Told:
@@ -205,39 +235,3 @@ def with_network(ledger: Ledger, routes: Mapping[str, RoutePlan], moved: Mapping
                 key = Key(to.site, to.pool, "", WAN, name, "active")
                 rows.append((key, joules, np.zeros_like(ledger.slot_ns[0])))
     return Ledger.of(ledger.edges_ns, rows) if moved else ledger
-
-
-def route_metrics(
-    routes: Mapping[str, RoutePlan], logs: Mapping[str, ServingLog], moved: Mapping[str, Floats]
-) -> dict[str, Any]:
-    """What became of each route: who served how much, what was moved, and what users saw (means, in s)."""
-    found = {}
-    for name, route in routes.items():
-        counts = {to: logs[to].counts for to in route.to}
-        requests = {to: count["arrived"] for to, count in counts.items()}
-        total = sum(requests.values())
-        one: dict[str, Any] = {"requests": requests}
-        for path in ("ttft", "e2e"):
-            seen: dict[str, float] = {}
-            whole_ns = finished = 0
-            for to, count in counts.items():
-                done = int(logs[to].sketches[SKETCHES.index(path)].sum())
-                if done:
-                    taken_ns = count[f"{path}_ns"] + done * route.to[to].latency_ns
-                    seen[to] = taken_ns / done * SECONDS_PER_NS
-                    whole_ns, finished = whole_ns + taken_ns, finished + done
-            one[f"{path}_s"] = seen
-            if finished:
-                one[f"{path}_mean_s"] = whole_ns / finished * SECONDS_PER_NS
-        transfer = route.transfer
-        if transfer is not None:
-            away = [to for to in route.to if to in moved]
-            moved_bytes = sum(float(moved[to].sum()) for to in away) * transfer.bytes_per_token
-            one |= {
-                "moved_share": sum(requests[to] for to in away) / total if total else 0.0,
-                "moved_gb": moved_bytes / BYTES_PER_GB,
-                "network_kwh": moved_bytes * transfer.joule_per_byte / J_PER_KWH,
-                "egress": {"cost": moved_bytes * transfer.cost_per_byte, "currency": transfer.currency},
-            }
-        found[name] = one
-    return found

@@ -11,6 +11,7 @@ import numpy as np
 from sim.build.caps import FiniteChanges, cap_at
 from sim.build.deployment import Deployment
 from sim.build.kernel_steps import Kind, known_shares
+from sim.build.provisioning import from_image
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
@@ -18,12 +19,14 @@ from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Settings, StepCost
 from sim.engine.serving.service import Autoscale, ReplicaGroup, ServingPlan
 from sim.rng import Streams
+from sim.spec.provisioning import ColdStart
 from sim.spec.requests import ClosedLoopUsers
 from sim.spec.scenario import Outputs, Sample
-from sim.spec.serving import ColdStart, Serving
+from sim.spec.serving import Serving
 from sim.spec.steps import KernelSteps
 from sim.units import J_PER_NJ, NS_PER_S
 from sim.workload.prefixes import KvBlocks
+from sim.workload.provisioning import StartUp
 from sim.workload.requests import RequestSource
 from sim.workload.traces import Replay
 
@@ -145,7 +148,7 @@ def _group(
         under_cap=under_cap,
         loaded_w=float(deployment.gpu.power.loaded.value),
         cpu_load=float(spec.cpu_load),
-        load_ns=_load_ns(spec, deployment),
+        start_up=_start_up(spec, deployment),
     )
 
 
@@ -166,13 +169,12 @@ LONGEST_PROMPT = 1 << 17
 """Tokens of a prompt prefilled whole; longer ones need chunks."""
 
 
-def _load_ns(spec: Serving, deployment: Deployment) -> int:
-    start_up = spec.start_up
-    if not isinstance(start_up, ColdStart):
-        return int(start_up)
-    image_s = start_up.image / start_up.image_bandwidth
-    weights_s = deployment.weights_bytes_per_gpu() * deployment.replicas.gpus / start_up.weights_bandwidth
-    return round((image_s + weights_s) * NS_PER_S)
+def _start_up(spec: Serving, deployment: Deployment) -> StartUp:
+    written = spec.start_up
+    if not isinstance(written, ColdStart):
+        return StartUp(int(written), int(written))
+    weights_bytes = deployment.weights_bytes_per_gpu() * deployment.replicas.gpus
+    return from_image(written, weights_bytes)
 
 
 def _autoscale(spec: Serving) -> Autoscale | None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, get_args
 
 from sim.accounting.training import StepPlan
+from sim.build.compression import left_of, pruning_problem
 from sim.build.fabric import lacks_fabric, topology, torn_groups
 from sim.build.loads import GangWork
 from sim.build.machines import Machine
@@ -136,6 +137,8 @@ class Trained:
     gpu: GPUProfile
     stack: TrainingStack
     smoothing: Smoothing | None = None
+    written: Architecture | None = None
+    """As it was before anything was pruned."""
 
     @classmethod
     def of(cls, work: ModelWork, gpus: int, machine: Machine, catalog: Catalog) -> Trained:
@@ -144,9 +147,10 @@ class Trained:
             architecture = work.model.architecture
         else:
             architecture = catalog.model(work.model).architecture
+        written, architecture = architecture, left_of(architecture, work.pruning)
         assert machine.gpu is not None  # or no gang would be looked for there
         stack = training_stack(catalog.training_stack(work.stack))
-        return cls(work, gpus, architecture, machine, machine.gpu, stack)
+        return cls(work, gpus, architecture, machine, machine.gpu, stack, written=written)
 
     @cached_property
     def spread(self) -> Spread:
@@ -224,10 +228,16 @@ class Trained:
                 self.architecture, self.spread, self.recipe, self.gpus, uneven=self.work.parallel.uneven
             )
         ]
-        found += [*self._released(), *self._arithmetic(), *self._batch(), *self._joined()]
+        found += [*self._pruned(), *self._released(), *self._arithmetic(), *self._batch(), *self._joined()]
         yield from found
         if not found:
             yield from self._misfit()
+
+    def _pruned(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        if self.work.pruning is not None and self.written is not None:
+            why = pruning_problem(self.written, self.work.pruning)
+            if why is not None:
+                yield ("pruning",), why
 
     def _released(self) -> Iterator[tuple[tuple[str, ...], str]]:
         year, name, stack = self.work.as_of, self.work.stack, self.stack

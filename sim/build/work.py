@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.build.caps import Capping, serving_caps
+from sim.build.early_exit import early_exits
 from sim.build.failures import interval_ns, recovery_plan
 from sim.build.gangs import gang_in
-from sim.build.loads import Hours, RateUnderCap, can_be_capped, gpu_watts, waiting_w
+from sim.build.loads import RateUnderCap, UnderCap, can_be_capped, gpu_watts, waiting_w
+from sim.build.methods import effect_of
+from sim.build.passes import batches
+from sim.build.provisioning import of_service
 from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
 from sim.build.series import interval_counts, rate_signal, request_times
 from sim.build.serving import kept, serving_plan
+from sim.engine.queue import Scaling
 from sim.engine.service import ServicePlan
-from sim.engine.serving.keep import Keep
+from sim.engine.serving.keep import Keep, KeepNone
 from sim.engine.serving.service import ServingPlan
 from sim.engine.training import TrainingPlan
-from sim.profiles.hardware import GPUProfile, board_of
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.methods import Effect
 from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts
+from sim.spec.passes import Roofline
+from sim.spec.requests import RoutedArrivals
 from sim.spec.serving import Serving
-from sim.spec.workloads import Inference, IntervalLog, PoissonArrivals, RateLog, ServiceTime, Training
-from sim.units import NS_PER_S
+from sim.spec.workloads import (
+    Arrivals,
+    Backlog,
+    Inference,
+    IntervalLog,
+    PoissonArrivals,
+    QueueAutoscale,
+    RateLog,
+    Training,
+)
 from sim.workload import arrivals as arrival
 from sim.workload.factors import Exponential, Lognormal
+from sim.workload.requests import RequestSource
 
 Ints = npt.NDArray[np.int64]
 
@@ -61,15 +78,17 @@ def serving(spec: Serving, around: Around) -> tuple[ServingPlan, Callable[[], Ke
     assert parts.outputs is not None  # or it would not have passed
     asked = as_users_see(spec, sent.latency_ns) if sent is not None else spec
     limits = serving_caps(around.caps, name, parts.duration_ns)
-    source, rows = sent.requests if sent is not None else None, parts.outputs.requests != "none"
-    plan = serving_plan(name, asked, around.resolved, around.streams, limits, source, rows=rows)
-    return plan, kept(parts.outputs, name, around.streams)
+    source, wanted = sent.requests if sent is not None else None, parts.outputs.requests != "none"
+    relayed = spec.cache is not None or (sent is not None and sent.relayed)
+    plan = serving_plan(name, asked, around.resolved, around.streams, limits, source, rows=wanted or relayed)
+    plan = replace(plan, relayed=relayed)
+    return plan, kept(parts.outputs, name, around.streams) if wanted or not relayed else KeepNone
 
 
 def inference(spec: Inference, around: Around) -> ServicePlan:
     """A service with its arrivals."""
     pool = around.resolved.pool(around.name)
-    return _service(around.name, spec, pool, around.resolved, around.streams)
+    return _service(around.name, spec, pool, around.resolved, around.streams, around.sent)
 
 
 def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> TrainingPlan:
@@ -101,13 +120,40 @@ def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> T
     )
 
 
-def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams: Streams) -> ServicePlan:
+def _with_methods(ns: int, watts: float, spec: Inference, resolved: Resolved) -> tuple[int, float]:
+    """Time and watts of a batch by a roofline, under the methods of its service."""
+    if not spec.methods:
+        return ns, watts
+    effect = effect_of(spec.methods, watts, resolved.catalog)
+    return max(1, round(ns * effect.longer)), watts * effect.power
+
+
+def _service(
+    name: str, spec: Inference, pool: str, resolved: Resolved, streams: Streams, sent: Sent | None
+) -> ServicePlan:
     gpu, machine, parts = resolved.gpus.get(pool), resolved.machines[pool], resolved.parts
     active_w = loaded_w = float(gpu.power.idle.value) if gpu is not None else 0.0
     if spec.load is not None and gpu is not None:
         active_w, loaded_w = gpu_watts(spec.load, gpu)
+    effect = effect_of(spec.methods, active_w, resolved.catalog) if spec.methods else Effect()
+    active_w *= effect.power
+    loaded_w = min(loaded_w, active_w) if spec.methods else loaded_w
     sockets = spec.sockets_per_replica
-    arrivals_ns, open_until_ns = _arrivals(name, spec, parts, streams)
+    first_ns = further_ns = 0
+    by_size: tuple[tuple[int, float], ...] = ()
+    factor = None
+    if isinstance(spec.service_time, Roofline):
+        device = gpu if gpu is not None and not sockets else machine.cpu
+        by_size = tuple(
+            _with_methods(ns, watts, spec, resolved)
+            for ns, watts in batches(spec.service_time, spec.batching.max_batch, device)
+        )
+        loaded_w = float(gpu.power.loaded.value) if gpu is not None and not sockets else loaded_w
+    else:
+        law = spec.service_time
+        first_ns, further_ns = max(1, round(law.first * effect.longer)), round(law.further * effect.longer)
+        factor = service_factor(law.law, law.cv, streams.named(f"service/{name}"))
+    arrivals_ns, open_until_ns = _asked(name, spec, parts, streams, sent)
     return ServicePlan(
         name=name,
         pool=pool,
@@ -115,56 +161,86 @@ def _service(name: str, spec: Inference, pool: str, resolved: Resolved, streams:
         gpus_per_replica=machine.slots_of(sockets) if sockets else spec.gpus_per_replica,
         arrivals_ns=arrivals_ns,
         open_until_ns=open_until_ns,
-        first_ns=int(spec.service_time.first),
-        further_ns=int(spec.service_time.further),
-        factor=_factor(spec.service_time, streams.named(f"service/{name}")),
+        first_ns=first_ns,
+        further_ns=further_ns,
+        factor=factor,
         max_batch=spec.batching.max_batch,
         max_wait_ns=int(spec.batching.max_wait),
         queue_limit=spec.queue_limit,
-        load_ns=int(spec.start_up),
+        start_up=of_service(spec.start_up),
         active_w=active_w,
         loaded_w=loaded_w,
         cpu_load=float(spec.cpu_load),
         on_hosts=sockets > 0,
-        under_cap=_service_under_cap(spec, gpu, active_w, loaded_w) if gpu is not None else None,
+        under_cap=_service_under_cap(spec, gpu, loaded_w),
+        exits=early_exits(name, spec.early_exit, streams) if spec.early_exit is not None else None,
+        scaling=_scaling(spec.autoscale) if spec.autoscale is not None else None,
+        relayed=spec.cache is not None or (sent is not None and sent.relayed),
+        by_size=by_size,
     )
 
 
-def _service_under_cap(spec: Inference, gpu: GPUProfile, active_w: float, loaded_w: float) -> RateUnderCap | None:
+def _service_under_cap(spec: Inference, gpu: GPUProfile | None, loaded_w: float) -> UnderCap | None:
     """What a cap does to service times: of what they are made is not known, only what a GPU draws meanwhile, so that
-    they stretch as those of a training given by its hours do."""
-    if spec.load is None or spec.load.kind == "nameplate":
-        return None  # counted, not drawn
-    return RateUnderCap(Hours(NS_PER_S, active_w, loaded_w, board_of(gpu)))
+    they stretch as the work of a job of a table does. Nameplate power is counted, not drawn."""
+    if gpu is None or spec.load is None or spec.load.kind == "nameplate":
+        return None
+    return UnderCap(gpu, loaded_w)
 
 
-def _arrivals(name: str, spec: Inference, parts: Parts, streams: Streams) -> tuple[Ints, int]:
+def _scaling(written: QueueAutoscale) -> Scaling:
+    initial = written.initial if written.initial is not None else written.min
+    return Scaling(written.min, initial, written.target, int(written.interval), int(written.settle))
+
+
+NONE = np.zeros(0, dtype=np.int64)
+
+
+def _asked(name: str, spec: Inference, parts: Parts, streams: Streams, sent: Sent | None) -> tuple[Ints, int]:
+    """Arrivals that are known before the run, and the time until which more may come."""
+    if sent is not None:
+        until_ns = parts.duration_ns or 0
+        return (NONE if sent.relayed else times_of(sent.requests)), until_ns
+    if spec.cache is not None:
+        return NONE, 0
+    assert not isinstance(spec.arrivals, RoutedArrivals)  # a route that is there sends what it has
+    return arrivals_of(name, spec.arrivals, parts, streams)
+
+
+def times_of(source: RequestSource) -> Ints:
+    """When the requests of a stream come, ns (n,)."""
+    return np.concatenate([NONE, *(chunk.arrival_ns for chunk in source.chunks())])
+
+
+def arrivals_of(name: str, spec: Arrivals, parts: Parts, streams: Streams) -> tuple[Ints, int]:
     """Arrivals within the run, and the time until which more may come: the end of the run, or else of the log."""
     rng = streams(f"arrivals/{name}")
     duration_ns = parts.duration_ns
-    if isinstance(spec.arrivals, PoissonArrivals):
+    if isinstance(spec, PoissonArrivals):
         assert duration_ns is not None  # the cross-check has refused it otherwise
-        return arrival.poisson(float(spec.arrivals.rate), duration_ns, rng), duration_ns
-    if isinstance(spec.arrivals, RateLog):
-        rates = rate_signal(spec.arrivals, parts.start_ns)
+        return arrival.poisson(float(spec.rate), duration_ns, rng), duration_ns
+    if isinstance(spec, Backlog):
+        return np.zeros(spec.requests, dtype=np.int64), 0
+    if isinstance(spec, RateLog):
+        rates = rate_signal(spec, parts.start_ns)
         until_ns = duration_ns if duration_ns is not None else rates.last_ns
         return arrival.poisson_by_rate(rates, until_ns, rng), until_ns
-    if isinstance(spec.arrivals, IntervalLog):
-        log = interval_counts(spec.arrivals, parts.start_ns)
+    if isinstance(spec, IntervalLog):
+        log = interval_counts(spec, parts.start_ns)
         times = (
             arrival.spread_evenly(log.edges_ns, log.counts)
-            if spec.arrivals.within == "even"
+            if spec.within == "even"
             else arrival.spread_at_random(log.edges_ns, log.counts, rng)
         )
         until_ns = duration_ns if duration_ns is not None else int(log.edges_ns[-1])
     else:
-        times = request_times(spec.arrivals, parts.start_ns)
+        times = request_times(spec, parts.start_ns)
         until_ns = duration_ns if duration_ns is not None else int(times[-1]) + 1
     return times[(times >= 0) & (times < until_ns)], until_ns
 
 
-def _factor(spec: ServiceTime, stream: Stream) -> Exponential | Lognormal | None:
+def service_factor(law: str, cv: float | None, stream: Stream) -> Exponential | Lognormal | None:
     """Draws of mean 1, or None for a constant service time."""
-    if spec.law == "constant":
+    if law == "constant":
         return None
-    return Exponential(stream) if spec.law == "exponential" else Lognormal(float(spec.cv or 0.0), stream)
+    return Exponential(stream) if law == "exponential" else Lognormal(float(cv or 0.0), stream)

@@ -14,13 +14,16 @@ from sim.build.failures import spares
 from sim.build.gangs import step_plans, swings, trace_plans
 from sim.build.jobs import MILLI, logged, memory_mib
 from sim.build.machines import Machine
+from sim.build.method_uses import method_plans
 from sim.build.places import placed
 from sim.build.power_limits import limited_pools, shared_power
+from sim.build.relays import relay_plans
 from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
 from sim.build.schedulers import scheduler
 from sim.build.seen import Carried, Cuts, Seen
 from sim.build.sharing import shared_gpu
+from sim.build.units import unit_effect
 from sim.build.weather import weather_until_ns
 from sim.build.work import Around
 from sim.engine.draws import NodeHardware, Rest, Supply, node_draws
@@ -76,11 +79,14 @@ def build(resolved: Resolved, seen: Seen, seed: int) -> Built:
         others=tuple(built[name] for name in resolved.others),
         campaigns=tuple(built[name] for name in resolved.campaigns),
         federated=tuple(built[name] for name in resolved.federated),
+        split=tuple(built[name] for name in resolved.split),
         batches=tuple(built[name] for name in resolved.batches),
         signals=_looked_at(resolved, seen.signals),
         steps=step_plans(resolved),
         swings=swings(resolved),
         traces=trace_plans(resolved),
+        relays=relay_plans(resolved, routes, streams),
+        methods=method_plans(resolved),
     )
 
 
@@ -114,6 +120,7 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
             sharing=_sharing(machine, resolved.catalog) if label in parts else None,
             racks=racks(machine.pool),
             keep_warm=machine.pool.keep_warm,
+            unit_effect=unit_effect(machine.pool.unit_effect, resolved.catalog),
         )
         for label, machine in resolved.machines.items()
     )

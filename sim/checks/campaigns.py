@@ -37,23 +37,25 @@ def many_fit(resolved: Resolved, name: str, there: int, services: int) -> Found:
 
 
 def intensities_outside(resolved: Resolved) -> Found:
-    """Every kind of device of a federated workload has a carbon intensity, and nothing else has one there."""
+    """Every kind of users' devices has a carbon intensity, and nothing else has one there."""
     accounting = resolved.parts.accounting
     if accounting is None:
         return
     path: KeyPath = ("accounting", "outside")
-    for name, workload in resolved.federated.items():
-        lacking = [kind for kind in workload.devices if kind not in accounting.outside.get(name, {})]
+    elsewhere = {name: [*one.devices] for name, one in resolved.federated.items()}
+    elsewhere |= {name: [*one.devices] for name, one in resolved.split.items()}
+    for name, devices in elsewhere.items():
+        lacking = [kind for kind in devices if kind not in accounting.outside.get(name, {})]
         if lacking:
             ask = "required. We do not guess where users' devices are: give the carbon intensity there"
             yield (*path, name), f"{ask}, of {', '.join(lacking)}"
     for name, kinds in accounting.outside.items():
-        if name not in resolved.federated and name not in resolved.parts.names:
-            known = [*resolved.federated]
+        if name not in elsewhere and name not in resolved.parts.names:
+            known = [*elsewhere]
             yield (*path, name), f"unknown workload '{name}'{nearest(name, known)}  ({', '.join(known)})"
-        elif name in resolved.parts.workloads and name not in resolved.federated:
+        elif name in resolved.parts.workloads and name not in elsewhere:
             yield (*path, name), f"'{name}' has no devices outside: it is {resolved.parts.workloads[name].kind}"
-        for kind in kinds if name in resolved.federated else ():
-            there = resolved.federated[name].devices
+        for kind in kinds if name in elsewhere else ():
+            there = elsewhere[name]
             if kind not in there:
                 yield (*path, name, kind), f"'{name}' has no such devices{nearest(kind, there)}  ({', '.join(there)})"

@@ -25,11 +25,12 @@ from sim.spec.grid import IntensitySource, PriceSource
 from sim.spec.onsite import needs_sky
 from sim.spec.requests import TraceReplay
 from sim.spec.routes import Route
+from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
-from sim.spec.workloads import IntervalLog, RateLog, RequestLog
+from sim.spec.workloads import Backlog, IntervalLog, PoissonArrivals, RateLog, RequestLog
 from sim.units import LEAP_YEAR_NS, MAX_NS
 from sim.weather.series import WeatherSeries
-from sim.workload.traces import read_trace
+from sim.workload.traces import Trace, read_trace
 
 Read = TypeVar("Read")
 
@@ -48,16 +49,25 @@ def file_problems(resolved: Resolved, document: Document, *, activity_files: boo
         for name, workload in resolved.serving.items():
             check.problems += serving_files(name, workload, parts.start, document)
         for name, route in parts.routes.items():
-            check.difficulty(name, route)
+            check.columns(name, route)
+        for name, workload in resolved.serving.items():
+            check.keys(name, workload)
         for name, arrivals in parts.arrivals.items():
-            if arrivals.kind != "poisson":
+            if not isinstance(arrivals, (Backlog, PoissonArrivals)):
                 check.arrivals(name, arrivals)
     return check.problems
+
+
+def _opened(trace: TraceReplay, *, difficulty: str | None = None, key: str | None = None) -> Trace:
+    skip = trace.on_bad_rows == "skip"
+    opened: Trace = read_trace(Path(trace.file), trace.format, skip=skip, difficulty=difficulty, key=key)
+    return opened
 
 
 class _FileCheck:
     def __init__(self, resolved: Resolved, document: Document, most_requests: int) -> None:
         self.problems: list[Problem] = []
+        self._resolved = resolved
         self._catalog = resolved.catalog
         parts = resolved.parts
         self._bases: dict[str, Basis | None] = {}
@@ -163,18 +173,32 @@ class _FileCheck:
         except InputError:
             return None
 
-    def difficulty(self, name: str, route: Route) -> None:
-        """The column of a trace that a route goes by; what is wrong with the trace besides has been told."""
-        column, trace = route.difficulty_column, route.arrivals
-        if column is None or not isinstance(trace, TraceReplay):
+    def columns(self, name: str, route: Route) -> None:
+        """Columns of a trace that a route goes by; what is wrong with the trace besides has been told, where models
+        are asked what it says."""
+        trace, path = route.arrivals, ("routes", name)
+        if not isinstance(trace, TraceReplay):
             return
-        skip, file = trace.on_bad_rows == "skip", Path(trace.file)
+        queues = any(self._resolved.services.get(to) is not None for to in route.to)
+        if queues and self._reading((*path, "arrivals", "file"), lambda: _opened(trace)) is None:
+            return
+        if route.difficulty_column is not None:
+            self._column((*path, "by", "of", "column"), trace, difficulty=route.difficulty_column)
+        if route.key_column is not None:
+            self._column((*path, "cache", "keys", "column"), trace, key=route.key_column)
+
+    def keys(self, name: str, workload: Serving) -> None:
+        """The column of a trace that a workload's memo goes by."""
+        trace, cache = workload.arrivals, workload.cache
+        if isinstance(trace, TraceReplay) and cache is not None and cache.keys.of_trace is not None:
+            self._column(("workloads", name, "cache", "keys", "column"), trace, key=cache.keys.of_trace)
+
+    def _column(self, at: KeyPath, trace: TraceReplay, **column: str) -> None:
         try:
-            read_trace(file, trace.format, skip=skip)
+            _opened(trace)
         except InputError:
-            return
-        at: KeyPath = ("routes", name, "by", "of", "column")
-        self._reading(at, lambda: read_trace(file, trace.format, skip=skip, difficulty=column))
+            return  # told where the trace is named
+        self._reading(at, lambda: _opened(trace, **column))
 
     def arrivals(self, name: str, log: RateLog | IntervalLog | RequestLog) -> None:
         path: KeyPath = ("workloads", name, "arrivals", "file")

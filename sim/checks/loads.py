@@ -9,7 +9,8 @@ from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
 from sim.spec.jobs import JobLoad
-from sim.spec.workloads import Load, TrainingWork
+from sim.spec.passes import Roofline
+from sim.spec.workloads import Inference, Load, TrainingWork
 
 LEAST_OF_IDLE = 0.5
 """Units of one model differ, and so do hosts; a share of the profile's idle power below this is no such difference."""
@@ -19,6 +20,9 @@ Found = Iterator[tuple[KeyPath, str]]
 
 def loads_fit(resolved: Resolved) -> Found:
     """What workloads ask of their GPUs, these give."""
+    for name, service in resolved.services.items():
+        if isinstance(service.service_time, Roofline):
+            yield from _passes_fit(name, service, resolved)
     for name, _, label, *_ in resolved.groups:
         gpu, path = resolved.gpus.get(label), ("workloads", name)
         if gpu is None or name in resolved.choosing:
@@ -31,10 +35,10 @@ def loads_fit(resolved: Resolved) -> Found:
         elif name in resolved.services:
             load = resolved.services[name].load
             if load is not None:
-                yield from _load_fits((*path, "load"), load, gpu)
+                yield from load_fits((*path, "load"), load, gpu)
         elif name in resolved.batches:
             for at, load in _loads_of_jobs(resolved.batches[name].load):
-                yield from _load_fits((*path, "load", *at), load, gpu)
+                yield from load_fits((*path, "load", *at), load, gpu)
 
 
 def _loads_of_jobs(load: JobLoad | None) -> Iterator[tuple[KeyPath, Load]]:
@@ -51,7 +55,7 @@ def _loads_of_jobs(load: JobLoad | None) -> Iterator[tuple[KeyPath, Load]]:
 
 def work_fits(path: KeyPath, work: TrainingWork, gpu: GPUProfile) -> Found:
     if work.kind == "gpu-hours":
-        yield from _load_fits((*path, "load"), work.load, gpu)
+        yield from load_fits((*path, "load"), work.load, gpu)
         return
     if work.kind == "model" or work.kind == "socket-hours":
         return  # see models_fit; of sockets nothing is asked that a GPU could lack
@@ -63,7 +67,31 @@ def work_fits(path: KeyPath, work: TrainingWork, gpu: GPUProfile) -> Found:
         yield (*path, "link_traffic"), f"'{gpu.name}' has no energy per byte of its link in its profile"
 
 
-def _load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
+def _passes_fit(name: str, service: Inference, resolved: Resolved) -> Found:
+    """The device that passes run on has peaks for their precisions."""
+    asked, at = service.service_time, ("workloads", name, "service_time")
+    label = next(iter(resolved.pools[name].values()), "")
+    if not isinstance(asked, Roofline) or label not in resolved.machines:
+        return
+    gpu, cpu = resolved.gpus.get(label), resolved.machines[label].cpu
+    if service.sockets_per_replica:
+        if cpu.rates is None:
+            yield (*at, "law"), f"'{cpu.name}' has no 'rates' in its profile: state its service time as measured"
+            return
+        device, known = cpu.name, [str(one) for one in cpu.rates.peak]
+    elif gpu is not None:
+        device, known = gpu.name, [str(one) for one in gpu.peak if one in gpu.power.energy_per_flop]
+    else:
+        return  # it has no GPU to run on, which is told elsewhere
+    wanted: dict[KeyPath, str] = {("precision",): asked.precision}
+    wanted |= {("passes", each, "precision"): one.precision for each, one in asked.passes.items() if one.precision}
+    for where, precision in wanted.items():
+        if precision not in known:
+            yield (*at, *where), f"'{device}' has no peak (and power) for {precision}  ({', '.join(known)})"
+
+
+def load_fits(at: KeyPath, load: Load, gpu: GPUProfile) -> Found:
+    """A load that is stated against what a GPU can do and draw."""
     if load.kind == "throughput":
         if load.precision not in gpu.power.energy_per_flop or load.precision not in gpu.peak:
             known = ", ".join(name for name in gpu.peak if name in gpu.power.energy_per_flop)

@@ -45,7 +45,7 @@ def cap_problems(resolved: Resolved) -> Found:
                 message = "is an inference service, whose service times are given; a cap needs training or serving"
                 yield (*path, "target"), f"'{capped.workload}' {message}"
                 continue
-            if capped.workload in {**resolved.others, **resolved.federated}:
+            if capped.workload in {**resolved.others, **resolved.federated, **resolved.split}:
                 kind = parts.workloads[capped.workload].kind
                 yield (*path, "target"), f"'{capped.workload}' is of the kind '{kind}', which follows no caps"
                 continue

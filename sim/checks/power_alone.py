@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.jobs import UnderCap, active_watts
+from sim.build.jobs import active_watts
+from sim.build.loads import UnderCap
 from sim.build.power_limits import domains_of, pools_of
 from sim.build.resolved import Resolved
 from sim.build.world import rest_dc_w, rest_w

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Mapping
 from sim.build.resolved import Resolved
 from sim.documents import Document, KeyPath
 from sim.signals import Signal
+from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Route
+from sim.spec.serving import Serving
+from sim.spec.workloads import Inference
 from sim.validation import nearest
 from sim.workload.routing import room
 
@@ -82,6 +85,47 @@ def _shared_out(document: Document, at: KeyPath, to: list[str]) -> Found:
     for name in to:
         if name != beyond and name not in limited:
             yield (*at, "up_to"), f"needs a limit for '{name}', or make it 'beyond'"
+
+
+def relays(resolved: Resolved) -> Found:
+    """What memos, cascades and routes to queues leave out or ask for too much."""
+    parts = resolved.parts
+    for name, route in parts.routes.items():
+        at: KeyPath = ("routes", name)
+        queues = [to for to in route.to if to in resolved.services]
+        models = [to for to in route.to if to in resolved.serving]
+        if queues and models:
+            yield (*at, "to"), f"leads to queues of requests and to models: '{queues[0]}', '{models[0]}'; take one kind"
+        elif queues:
+            yield from _to_queues(at, route, open_ended=parts.open_ended)
+        if route.cache is not None and route.cache.at not in route.to:
+            yield (*at, "cache", "at"), f"is none of 'to'{nearest(route.cache.at, route.to)}  ({', '.join(route.to)})"
+    for name, workload in parts.workloads.items():
+        if isinstance(workload, Inference | Serving) and workload.cache is not None:
+            yield from _of_its_own(("workloads", name), workload)
+
+
+def _to_queues(at: KeyPath, route: Route, *, open_ended: bool) -> Found:
+    """A route to services whose times are given, for which tokens mean nothing."""
+    for field in ("lengths", "prefix", "transfer"):
+        if getattr(route, field) is not None:
+            yield (*at, field), "means nothing to queues of requests: leave it out"
+    if route.by.kind == "prompt-tokens":
+        yield (*at, "by"), "means nothing to queues of requests: share them out by difficulty, or by shares"
+    if open_ended and route.arrivals.endless:
+        yield (*at, "arrivals"), "never end; give the scenario a 'duration', or say how many 'requests'"
+
+
+def _of_its_own(at: KeyPath, workload: Inference | Serving) -> Found:
+    """A memo in front of one workload."""
+    assert workload.cache is not None
+    arrivals, column = workload.arrivals, workload.cache.keys.of_trace
+    if isinstance(arrivals, RoutedArrivals):
+        yield (*at, "cache"), f"comes before its route: write it under routes.{arrivals.route}"
+    elif arrivals.kind == "closed-loop":
+        yield (*at, "cache"), "needs open arrivals: users of a closed loop wait for the model itself"
+    elif column is not None and arrivals.kind != "trace":
+        yield (*at, "cache", "keys"), "a column of keys needs arrivals: {kind: trace, ...}"
 
 
 def _sites(resolved: Resolved, route: Route) -> set[str]:

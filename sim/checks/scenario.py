@@ -12,19 +12,24 @@ from itertools import chain
 from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
 from sim.checks.campaigns import intensities_outside, many_fit, many_start
+from sim.checks.conventions import convention_problems
 from sim.checks.fabric import fabrics_fit
 from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
 from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.loads import loads_fit, work_fits
+from sim.checks.methods import methods_fit
+from sim.checks.phases import phases_whole
 from sim.checks.policies import cap_problems
 from sim.checks.power_limits import shared_power_problems
-from sim.checks.routes import held_to, links, where_written
+from sim.checks.routes import held_to, links, relays, where_written
 from sim.checks.serving import against_catalog, stands_alone
 from sim.checks.slices import instances_alone, shared_by_somebody
+from sim.checks.split import devices_are_made, places_have_room, split_problems
 from sim.checks.training import models_fit
 from sim.checks.turns import turn_problems
+from sim.checks.units import units_fit
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.plain import as_mapping, as_text, under
@@ -34,6 +39,7 @@ from sim.quantities import Price
 from sim.spec.battery import Battery, StatedStock
 from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
+from sim.spec.passes import Roofline
 from sim.spec.workloads import Training
 from sim.units import SECONDS_PER_NS, W_PER_KW
 from sim.validation import nearest
@@ -63,7 +69,10 @@ def crosscheck(
         _gpu_lifetime(document, catalog),
         _bill(parts, document, catalog),
         _functional_unit(parts),
+        phases_whole(resolved),
         intensities_outside(resolved),
+        devices_are_made(resolved),
+        convention_problems(resolved),
     ]
     if not priced_only:
         checks += _of_what_runs(resolved.of_run, document, kernel_tables=activity_files)
@@ -77,6 +86,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     checks = [
         links(document),
         held_to(resolved),
+        relays(resolved),
         _times_and_names(resolved),
         many_start(resolved),
         bin_problems(resolved),
@@ -87,8 +97,8 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
         return [*checks, _named_profiles(document, resolved.catalog)]
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
     checks += [failure_problems(resolved), fabrics_fit(resolved), instances_alone(resolved)]
-    checks.append(shared_by_somebody(resolved))
-    checks += [loads_fit(resolved), models_fit(resolved)]
+    checks += [shared_by_somebody(resolved), units_fit(resolved)]
+    checks += [loads_fit(resolved), models_fit(resolved), methods_fit(resolved), split_problems(resolved)]
     checks += [jobs_fit(resolved), *([tables_fit(resolved)] if kernel_tables else [])]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
@@ -278,7 +288,8 @@ def _pools(resolved: Resolved) -> Found:
             continue  # told with what it chooses from
         path: KeyPath = ("workloads", name)
         for field, label, _, any_node, _ in workload.wanted:
-            at: KeyPath = (*path, field, "pool") if field else (*path, "pool")
+            within = (*path, "places") if name in resolved.split else path
+            at: KeyPath = (*within, field, "pool") if field else (*path, "pool")
             if any_node:
                 at = (*path, "server", "pool") if name in resolved.federated else at
                 if label is None and len(there) > 1:
@@ -290,7 +301,7 @@ def _pools(resolved: Resolved) -> Found:
             elif label is None and len(gpus) > 1:
                 yield at, f"required where several pools have GPUs  ({', '.join(gpus)})"
             elif (not gpus and not unread) if label is None else (label not in gpus and label not in unread):
-                yield path, "needs GPUs, and its pool has none"
+                yield (*within, field) if name in resolved.split else path, "needs GPUs, and its pool has none"
 
 
 def _room(resolved: Resolved) -> Found:
@@ -309,6 +320,7 @@ def _room(resolved: Resolved) -> Found:
     alone = [g for g in resolved.groups if not g.field and g.pool in (any_in if g.any_node else gpus_in)]
     for name, _, label, gpus, _ in alone:
         held[label] = held.get(label, 0) + (gpus if name in resolved.services else 0)
+    yield from places_have_room(resolved, held)
     for name, _, label, gpus, _ in alone:
         there, services = resolved.machines[label].slots, held[label]
         if name in resolved.services and services > there:
@@ -357,6 +369,8 @@ def _choices(resolved: Resolved) -> Found:
 
 def _service_laws(resolved: Resolved) -> Found:
     for name, service in resolved.services.items():
+        if isinstance(service.service_time, Roofline):
+            continue
         law, cv = service.service_time.law, service.service_time.cv
         if law == "lognormal" and (cv is None or cv <= 0):
             yield ("workloads", name, "service_time", "cv"), "required above zero for a lognormal law, e.g. 0.8"

@@ -138,7 +138,7 @@ def against_catalog(resolved: Resolved, *, kernel_tables: bool) -> Found:
                 told |= set(found)
                 yield from (((*path, "step_time", *([field] if field else [])), why) for field, why in found)
             for where, message in deployment.problems():
-                yield (*path, where) if where == "precision" else (*path, group, where), message
+                yield (*path, where) if where in ("precision", "compression") else (*path, group, where), message
 
 
 def remarks(resolved: Resolved) -> Iterator[str]:

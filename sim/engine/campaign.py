@@ -8,6 +8,7 @@ which another would exceed it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
@@ -148,6 +149,7 @@ class Trial:
         self.number = number
         self.drawn = drawn
         self.progress = 0.0
+        self.failed = False
         self.shown: float | None = None
         self.ended_ns: int | None = None
         self.job: TrainingJob | None = None
@@ -257,9 +259,12 @@ class Campaign:
             status="unfinished" if not ended else "out-of-budget" if self._spent else "completed",
             ranked=self._plan.rule.ranks,
             trials=tuple(trial.record(self._outcome(trial), self._tally) for trial in self._trials.values()),
+            failing=self._plan.trials.failing > 0.0,
         )
 
     def _outcome(self, trial: Trial) -> TrialOutcome:
+        if trial.failed:
+            return "failed"
         if trial.progress == 1.0:
             return "kept"
         judged = self._ended_ns is not None and not self._spent
@@ -311,13 +316,22 @@ class Campaign:
 
     def _take(self, trial: Trial, turn: Turn, slots: Slots) -> Generator[simpy.Event, object, None]:
         plan, selector = self._plan, self._selector
+        if trial.failed:  # among the best of a rung that has seen nothing else
+            selector.report(turn, math.inf)
+            return
         since = 0.0 if plan.anew else trial.progress
         verdict: Verdict = "on"
         while verdict == "on":
             until = plan.rule.rungs[turn.rung]
-            for part in trial.jobs(since, until):
+            fails_at = trial.drawn.fails_at
+            fails = fails_at is not None and fails_at <= until
+            for part in trial.jobs(since, until if fails_at is None else min(until, fails_at)):
                 if not (yield from self._do(trial, part, slots)):
                     return
+            if fails:
+                trial.failed = True
+                selector.report(turn, math.inf)  # worse than all others: whoever waits for a whole rung goes on
+                return
             trial.progress = since = until
             if plan.evaluated and not (yield from self._evaluate(trial, plan.evaluated, slots)):
                 return

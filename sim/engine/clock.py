@@ -19,6 +19,12 @@ class Clock(simpy.Environment):
         """The present, in ns from the start of the run."""
         return cast(int, self._now)
 
+    @property
+    def next_ns(self) -> int | None:
+        """When the next event is due, in ns; None where none is."""
+        following = self.peek()
+        return following if isinstance(following, int) else None
+
     def wait(self, delay_ns: int) -> simpy.Timeout:
         """An event ``delay_ns`` from now. Raises ``TypeError`` for anything but an int."""
         if type(delay_ns) is not int:

@@ -48,7 +48,8 @@ class Supply:
 class NodeHardware:
     """One kind of node in SI. ``gpu`` is None for a node without accelerators; ``slots`` are then its sockets.
 
-    ``gpu_scale`` is what the units of one node draw, relative to their model. Where GPUs are cut, ``gpu_slots`` of the
+    ``gpu_scale`` is what the units of one node draw, relative to their model, and ``gpu_offset_w`` what each slot draws
+    beside that. Where GPUs are cut, ``gpu_slots`` of the
     slots are one GPU, which is clocked up as soon as one of them is in use: those that are free then draw
     ``gpu_awake_w``.
     """
@@ -69,12 +70,15 @@ class NodeHardware:
     shutdown_ns: int
     shutdown_w: float
     gpu_scale: float = 1.0
+    gpu_offset_w: float = 0.0
     gpu_slots: int = 1
     gpu_awake_w: float = 0.0
 
-    def with_scale(self, gpu_scale: float) -> NodeHardware:
-        """The same hardware with units that draw otherwise."""
-        return self if gpu_scale == self.gpu_scale else replace(self, gpu_scale=gpu_scale)
+    @property
+    def as_model(self) -> NodeHardware:
+        """The same hardware with GPUs that draw as their model does."""
+        alike = self.gpu_scale == 1.0 and self.gpu_offset_w == 0.0
+        return self if alike else replace(self, gpu_scale=1.0, gpu_offset_w=0.0)
 
     @property
     def standing(self) -> str:
@@ -160,12 +164,12 @@ def _standing(hardware: NodeHardware, holders: dict[tuple[str, str], Slots]) -> 
 def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots, idle_state: str) -> list[Draw]:
     draws: list[Draw] = []
     if hardware.gpu is not None:
-        scale = hardware.gpu_scale
+        scale, offset_w = hardware.gpu_scale, hardware.gpu_offset_w
         for share in shares:
-            watts = share.amount * share.gpu_w * scale
+            watts = share.amount * share.gpu_w * scale + share.amount * offset_w
             draws.append(Draw(hardware.gpu, "gpu", share.owner, share.state, watts, share.slots, share.milli))
         if free != NO_SLOTS:
-            watts = _free_w(hardware, shares, free) * scale
+            watts = _free_w(hardware, shares, free) * scale + free.amount * offset_w
             draws.append(Draw(hardware.gpu, "gpu", UNALLOCATED, idle_state, watts, *free))
     loads = [
         share.cpu_load * share.amount / hardware.slots + share.host_load if share.state == "active" else 0.0

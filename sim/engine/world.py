@@ -27,11 +27,15 @@ from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
 from sim.engine.progress import Spending, SpendingRecorder
+from sim.engine.relay import QueueRelay
 from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.keep import Keep
+from sim.engine.serving.relay import ServingRelay
 from sim.engine.serving.service import ServingPlan, ServingService
+from sim.engine.split import Split, SplitPlan
 from sim.engine.tally import Tally
 from sim.engine.training import TrainingJob, TrainingPlan
+from sim.engine.units import UnitEffect
 from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
 from sim.profiles.gpu_parts import SharedGPU
@@ -41,7 +45,9 @@ from sim.units import DAY_NS
 from sim.workload.allocations import Allocations
 from sim.workload.power_records import PowerLog
 from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
+from sim.workload.relays import RelayLog, RelayPlan
 from sim.workload.serving_records import ServingLog
+from sim.workload.split_records import SplitRecord
 
 GIVE_UP_NS = 100 * 365 * DAY_NS
 """Simulated time after which work that never ends is reported instead of simulated."""
@@ -57,6 +63,7 @@ class Pool:
     """``count`` nodes of one kind. ``idle_timeout_ns`` None keeps them powered; without ``failures`` none ever breaks.
 
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
+    A ``unit_effect`` says more of its units, and comes before it.
     ``cpu_milli`` thousandths of cores and ``memory_mib`` of a node count where they are not None; ``shared``: parts of
     a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node. A ``logged`` pool is held by
     rows of tables of jobs alone and its nodes are steady: they have no meters, but the log of who held them tells what
@@ -78,6 +85,7 @@ class Pool:
     logged: bool = False
     keep_warm: int = 0
     sharing: SharedGPU | None = None
+    unit_effect: UnitEffect | None = None
 
     @property
     def shape(self) -> PoolShape:
@@ -95,14 +103,19 @@ class Pool:
         )
 
     @property
+    def has_units(self) -> bool:
+        """Whether its nodes draw otherwise, each in its own way."""
+        return self.unit_effect is not None or self.unit_spread > 0.0
+
+    @property
     def steady(self) -> bool:
-        """Whether its nodes are on from the start to the end, and alike: nothing happens to them but work."""
+        """Whether its nodes are on from the start to the end: nothing happens to them but work."""
         return (
             self.powered
             and self.idle_timeout_ns is None
             and self.failures is None
             and self.spares is None
-            and not self.unit_spread
+            and not (self.unit_spread and self.unit_effect is None)
         )
 
     def powered_at_first(self, i: int) -> bool:
@@ -123,9 +136,11 @@ class Outcome:
     throttling: tuple[ThrottleRecord, ...] = ()
     campaigns: tuple[CampaignRecord, ...] = ()
     federated: tuple[FederatedRecord, ...] = ()
+    split: tuple[SplitRecord, ...] = ()
     rows: tuple[RowsRecord, ...] = ()
     allocations: Allocations | None = None
     power: PowerLog | None = None
+    relays: tuple[RelayLog, ...] = ()
 
 
 def simulate(
@@ -144,9 +159,11 @@ def simulate(
     others: Sequence[WorkPlan] = (),
     campaigns: Sequence[CampaignPlan] = (),
     federated: Sequence[FederatedPlan] = (),
+    split: Sequence[SplitPlan] = (),
     rows: Sequence[JobsPlan] = (),
     signals: Mapping[str, Mapping[str, Signal]] | None = None,
     power: PowerPlan | None = None,
+    relays: Sequence[RelayPlan] = (),
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -155,14 +172,17 @@ def simulate(
     ``caps`` and ``limits`` change what training jobs may draw while they run. A limit does not know what a serving pool
     draws at an instant (it is told afterwards), so the two do not go together. Without a ``scheduler`` it is first come
     first served. ``others`` is work of other kinds, whose records stand with those of the training jobs. ``rows`` are
-    tables of jobs. ``signals`` are those that a scheduler sees, by pool.
+    tables of jobs. ``signals`` are those that a scheduler sees, by pool. ``relays`` hand requests to services and
+    serving workloads that have none of their own.
 
     Raises ``RunError`` where the work cannot end.
     """
     limited = {pool for limit in limits for pool in limit.pools}
     if any(group.pool in limited for plan, _ in serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
-    others_run = power is not None or any((training, services, serving, caps, limits, others, campaigns, federated))
+    others_run = power is not None or any(
+        (training, services, serving, caps, limits, others, campaigns, federated, split)
+    )
     asked = sum(int(plan.slots.sum()) for plan in rows)
     if asked >= FEWEST_COMPILED and not others_run and all(pool.logged for pool in pools):
         outcome = _compiled([pool.shape for pool in pools], rows, scheduler or FirstCome(), duration_ns)
@@ -204,8 +224,10 @@ def simulate(
     other_work = [plan.begin(env, cluster) for plan in others]
     searches = [Campaign(env, cluster, plan, tally) for plan in campaigns]
     fleets = [Federated(env, cluster, plan, recorder) for plan in federated]
+    staged = [Split(env, cluster, plan, recorder) for plan in split]
     running = [Service(env, cluster, plan) for plan in services]
     pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
+    passing_on = [_relay(env, plan, running, pools_running) for plan in relays]
     by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
     for cap in caps:
         if tables is not None and cap.pool:
@@ -215,12 +237,18 @@ def simulate(
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     for search in searches:
         search.throttles = throttles
-    held = Running(tables, {job.name: job for job in jobs}, searches, running, pools_running)
+    held = Running(
+        tables, {job.name: job for job in jobs}, searches, [service.queue for service in running], pools_running
+    )
     shared = PowerControl(env, power, cluster, nodes, held) if power is not None else None
     if duration_ns is not None:
         env.run(until=duration_ns)
     else:
-        finished = [*(service.finished for service in running), *(service.finished for service in pools_running)]
+        finished = [
+            *(service.finished for service in running),
+            *(service.finished for service in pools_running),
+            *(one.finished for one in staged),
+        ]
         at_work: list[Work] = [*jobs, *other_work]
         ended = [
             *(job.process for job in at_work),
@@ -241,17 +269,31 @@ def simulate(
         jobs=tuple(job.record() for job in (*jobs, *other_work)),
         services=tuple(service.log() for service in running),
         serving=tuple(service.log() for service in pools_running),
-        events=next(env._eid),  # SimPy numbers its events and offers no other count of them
+        # SimPy numbers its events and offers no other count of them
+        events=next(env._eid) + sum(service.skipped_events for service in pools_running),
         throttling=tuple(record for throttle in throttles for record in throttle.records()),
         campaigns=tuple(search.record() for search in searches),
         federated=tuple(fleet.record() for fleet in fleets),
+        split=tuple(one.record() for one in staged),
         rows=tables.records() if tables is not None else (),
         power=shared.log() if shared is not None else None,
         allocations=tables.log.allocations(env.now_ns) if tables is not None else None,
+        relays=tuple(relay.log() for relay in passing_on),
     )
     for service in pools_running:
         service.dismiss()
     return outcome
+
+
+def _relay(
+    env: Clock, plan: RelayPlan, services: Sequence[Service], serving: Sequence[ServingService]
+) -> QueueRelay | ServingRelay:
+    """The relay of a plan, between services of the one kind or of the other."""
+    by_token = {service.name: service for service in serving}
+    if all(name in by_token for name in plan.to):
+        return ServingRelay(plan, [by_token[name] for name in plan.to])
+    queues = {service.name: service for service in services}
+    return QueueRelay(env, plan, [queues[name] for name in plan.to])
 
 
 def _compiled(
@@ -271,7 +313,9 @@ def _compiled(
 
 
 def units_of(pool: Pool, i: int, streams: Streams) -> NodeHardware:
-    """The hardware of node ``i`` of a pool, its GPUs drawn from their fleet: lognormal factors of mean 1, together."""
+    """The hardware of node ``i`` of a pool, its units drawn from their fleet: lognormal factors of mean 1, together."""
+    if pool.unit_effect is not None:
+        return pool.unit_effect.on(pool.hardware, streams(f"unit-effect/{pool.name}/{i}"), i)
     if not pool.unit_spread or pool.hardware.gpu is None:
         return pool.hardware
     drawn = streams(f"units/{pool.name}/{i}").normal(0.0, pool.unit_spread, pool.hardware.slots)

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from sim.build.resolved import Resolved
-from sim.checks import serving
+from sim.checks import methods, serving
 from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
 from sim.checks.unusual import remarks
 from sim.documents import Document, KeyPath, Place, from_mapping, key_path, named_files, parse_value, read_document
 from sim.errors import InputError, Problem
+from sim.loading.growth import grow
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
@@ -62,7 +63,7 @@ class Loaded:
 
     def remarks(self) -> list[str]:
         """What is possible and unusual about it, a line each."""
-        return [*remarks(self.scenario), *serving.remarks(self.answers)]
+        return [*remarks(self.scenario), *serving.remarks(self.answers), *methods.remarks(self.answers)]
 
     def resolved(self) -> dict[str, Any]:
         """The scenario as plain data with every default and override made visible; loads back to an equal one."""
@@ -85,6 +86,7 @@ def load_scenario(
     document, name, folders = read_scenario(source)
     problems = list(document.problems)
     document = _override(document, overrides or {}, problems)
+    grow(document, overrides or {}, assign, problems)
     resolve_files(document, document.data, (), folders)
     refused = {problem.path for problem in problems}
     found: list[Problem] = []
@@ -107,6 +109,7 @@ def parts_of(source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any
     """The parts of a scenario under ``overrides``, as far as they parse; nothing else is checked."""
     document, _, folders = read_scenario(source)
     document = _override(document, overrides, [])
+    grow(document, overrides, assign, [])
     resolve_files(document, document.data, (), folders)
     return Parts.salvaged(document)
 
@@ -147,12 +150,20 @@ def shipped_scenarios() -> dict[str, Path]:
     return {path.stem: path for path in sorted(shipped_folder("scenarios").glob("*.yaml"))}
 
 
+def published_scenarios() -> dict[str, Path]:
+    """Every scenario that comes with a published record, by name."""
+    return {path.stem: path for path in sorted((shipped_folder("scenarios") / "published").glob("*.yaml"))}
+
+
 def scenario_path(source: str | Path) -> Path:
     """A file as given, or the shipped scenario of that name. Raises ``InputError`` where there is neither."""
     path = Path(source)
     shipped = shipped_scenarios()
     if not _usable(path):
         raise InputError.one(repr(str(source)[:80]), "is no usable path")
+    published = published_scenarios()
+    if not path.exists() and str(source).removeprefix("published/") in published:
+        return published[str(source).removeprefix("published/")]
     if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         if path.suffix == "" and not path.exists():
             raise InputError.one(str(source), "no such file")

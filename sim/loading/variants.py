@@ -20,6 +20,7 @@ from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
 from sim.documents import Document, Place, from_mapping, key_path, named_files
 from sim.errors import InputError, Problem
+from sim.loading.growth import grow, tops
 from sim.loading.scenario import Loaded, assign, catalog_of, copied, is_hole, resolve_files
 from sim.profiles.catalog import Catalog
 from sim.spec.parts import Parts
@@ -114,7 +115,11 @@ class Variants:
             where[keys] = place
             for length in range(1, len(keys)):
                 where.setdefault(keys[:length], place)
+        for top in tops(data) - fresh:
+            data[top] = copied(data[top])
+            fresh.add(top)
         document = Document(data, where)
+        grow(document, values, assign, problems)
         for top in fresh & data.keys():
             resolve_files(document, data[top], (top,), self._folders)
             _move(data[top], self._moved)
@@ -122,7 +127,7 @@ class Variants:
 
     def _from_sections(self, data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
         """``data`` with the sections that no override touches as they were validated before, defaults included."""
-        touched = set(map(_top, values))
+        touched = {*map(_top, values), *tops(data)}
         known = {name: section for name, section in self._untouched().items() if name not in touched}
         return {**data, **known}
 

@@ -12,27 +12,35 @@ from pydantic import Field
 
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
+from sim.profiles.conventions import ConventionProfile
+from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile, Region
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.methods import MethodProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile
 from sim.profiles.stack import StackProfile
 from sim.profiles.training_stack import TrainingStackProfile
+from sim.profiles.units import UnitsProfile
 from sim.validation import nearest, validate
 
 AnyProfile = Annotated[
     GPUProfile
     | CPUProfile
     | NodeProfile
+    | DeviceProfile
     | ModelProfile
     | StackProfile
     | TrainingStackProfile
     | FuelsProfile
     | GridsProfile
     | FailuresProfile
-    | SlicesProfile,
+    | SlicesProfile
+    | UnitsProfile
+    | MethodProfile
+    | ConventionProfile,
     Field(discriminator="kind"),
 ]
 Kind = TypeVar("Kind", bound=Profile)
@@ -154,6 +162,10 @@ class Catalog:
         """A node by name. Raises ``InputError``."""
         return self._of_kind(name, NodeProfile)
 
+    def device(self, name: str) -> DeviceProfile:
+        """A user's device by name. Raises ``InputError``."""
+        return self._of_kind(name, DeviceProfile)
+
     def model(self, name: str) -> ModelProfile:
         """A language model by name. Raises ``InputError``."""
         return self._of_kind(name, ModelProfile)
@@ -170,9 +182,21 @@ class Catalog:
         """A set of parts that fail by name. Raises ``InputError``."""
         return self._of_kind(name, FailuresProfile)
 
+    def convention(self, name: str) -> ConventionProfile:
+        """An accounting convention by name. Raises ``InputError``."""
+        return self._of_kind(name, ConventionProfile)
+
     def slices(self, name: str) -> SlicesProfile:
         """The ways to cut a GPU by name. Raises ``InputError``."""
         return self._of_kind(name, SlicesProfile)
+
+    def units(self, name: str) -> UnitsProfile:
+        """How units of a model differ, by name. Raises ``InputError``."""
+        return self._of_kind(name, UnitsProfile)
+
+    def method(self, name: str) -> MethodProfile:
+        """What a method was measured to change, by name. Raises ``InputError``."""
+        return self._of_kind(name, MethodProfile)
 
     def fuels(self, name: str) -> FuelsProfile:
         """A set of factors of fuels by name. Raises ``InputError``."""
@@ -202,6 +226,11 @@ def read_gpu(name: str) -> GPUProfile:
 def read_cpu(name: str) -> CPUProfile:
     """A CPU profile, likewise."""
     return _read_kind(name, CPUProfile)
+
+
+def read_units(name: str) -> UnitsProfile:
+    """A profile of how units differ, likewise."""
+    return _read_kind(name, UnitsProfile)
 
 
 def _read_kind(name: str, kind: type[Kind]) -> Kind:

@@ -260,13 +260,21 @@ class CPUPower(Spec):
         return self
 
 
+class CPURates(Spec):
+    """What one socket could at most: FLOP/s by precision at its base clock, and B/s of its memory."""
+
+    peak: dict[Precision, SourcedRate] = Field(min_length=1)
+    bandwidth: SourcedByteRate
+
+
 class CPUProfile(Profile):
-    """One CPU socket."""
+    """One CPU socket. Without ``rates``, how fast it computes is not known, and has to be stated as a service time."""
 
     kind: Literal["cpu"]
     cores: int = Field(ge=1, le=10_000)
     tdp: SourcedPower
     power: CPUPower
+    rates: CPURates | None = None
     embodied: Embodied
 
 

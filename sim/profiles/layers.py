@@ -29,7 +29,8 @@ class Product:
 
     ``rows``: every token, or only the one of each sequence whose next token is sampled. ``split`` says how tensor
     parallelism cuts the matrix: by columns (n), by rows (k), or not at all. ``quantised``: kept and multiplied in the
-    precision of the weights; routers and output heads stay in 16 bits.
+    precision of the weights; routers and output heads stay in 16 bits. Of a matrix with zeros in a pattern the share
+    ``density`` is multiplied, at ``rate`` times the rate of others, and the share ``stored`` of its bytes kept.
     """
 
     n: int
@@ -38,6 +39,9 @@ class Product:
     rows: Rows = "tokens"
     split: Split = "columns"
     quantised: bool = True
+    density: float = 1.0
+    stored: float = 1.0
+    rate: float = 1.0
 
     def on(self, tensor: int) -> Product:
         """One GPU's share of a group of ``tensor``."""

@@ -18,6 +18,7 @@ from sim.validation import Spec
 
 SourcedFraction = Sourced[PositiveFraction]
 SourcedCount = Sourced[Annotated[float, Field(ge=0.0, le=1e7)]]
+SourcedPasses = Sourced[Annotated[float, Field(ge=1.0, le=1000.0)]]
 SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=20.0)]]
 Weights = Literal["bf16", "fp16", "fp8", "int8", "int4", "mxfp4", "nvfp4"]
 
@@ -52,6 +53,7 @@ class QuantisedKernels(Spec):
 
 class StackProfile(Profile):
     """Coefficients of a stack, as ``profiles.terms`` explains them; one that is left out is without effect.
+    Of the cache every byte is moved ``context_passes`` times: once, where attention reads it in place.
 
     ``experts`` are a mixture's kernels on GPUs of a generation, where they differ from the stack's others.
     ``scheduling: ahead`` prepares the next iteration while the GPU is at this one.
@@ -87,6 +89,7 @@ class StackProfile(Profile):
     experts: dict[Generation, ExpertKernels] = Field(default_factory=dict)
     attention_efficiency: SourcedFraction | None = None
     context_efficiency: SourcedFraction | None = None
+    context_passes: SourcedPasses | None = None
     quantised: dict[Literal["fp8", "int8", "int4", "mxfp4", "nvfp4"], QuantisedKernels] = Field(default_factory=dict)
 
     @model_validator(mode="after")

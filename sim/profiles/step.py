@@ -262,7 +262,7 @@ def _product(product: Product, device: Device, stack: Stack, precision: Precisio
         stack.memory_efficiency,
         choosy=np.where(low, stack.choosy, 1.0),
     )
-    weight_bytes = np.where(low, precision.dense_bytes, ACTIVATION_BYTES)
+    weight_bytes = np.where(low, precision.dense_bytes, ACTIVATION_BYTES) * product.stored
     operand_bytes = np.where(low, precision.operand_bytes, ACTIVATION_BYTES)
     n, k = product.n, product.k
     time = product_time(
@@ -271,13 +271,14 @@ def _product(product: Product, device: Device, stack: Stack, precision: Precisio
         k,
         weight_bytes=weight_bytes,
         operand_bytes=operand_bytes,
-        flop_per_s=np.where(low, device.peak_flop_per_s, device.peak16_flop_per_s),
+        flop_per_s=np.where(low, device.peak_flop_per_s, device.peak16_flop_per_s) * product.rate,
         machine=device.machine,
         law=law,
     )
     byte = n * k * weight_bytes
     again = (np.ceil(rows / L2_TILE) - 1.0) * byte + np.ceil(n / L2_TILE) * rows * k * operand_bytes
-    return Run(product, rows, product.count, time, 2.0 * rows * n * k, byte, again=np.maximum(again, 0.0), low=low)
+    flop = 2.0 * rows * n * k * product.density
+    return Run(product, rows, product.count, time, flop, byte, again=np.maximum(again, 0.0), low=low)
 
 
 def _quantising(product: Product, device: Device, stack: Stack, precision: Precision, rows: Floats) -> Iterator[Run]:
@@ -321,7 +322,7 @@ def _slopes(
     a_value = precision.kv_value_bytes * kv_copies(model, layout.tensor) / gpus
     reads = {READ: model.kv_values_per_token_full * a_value, WINDOW_READ: model.kv_values_per_token_windowed * a_value}
     state_byte = 2.0 * model.state_values * STATE_BYTES / gpus  # read and written
-    moved = reads | {SEQUENCE: state_byte}
+    moved = {place: stack.context_passes * byte for place, byte in reads.items()} | {SEQUENCE: state_byte}
     scores: dict[int, Number] = {PAIR: 0.0, WINDOW_PAIR: 0.0}
     for part in layers.attentions:
         near = np.asarray(part.window) > 0

@@ -60,9 +60,10 @@ class Stack:
     ``compute_efficiency`` and ``memory_efficiency`` are of products with weights, ``compute16_efficiency`` of those
     that stay in 16 bits; ``expert_compute_efficiency`` and ``expert_efficiency`` the same of a mixture's experts;
     ``attention_efficiency`` of the peak by attention over prompts, ``context_efficiency`` of the memory by attention
-    over the cache. ``choosy`` kernels pick their tiles by shape (1) or by rows alone (0). A mixture's kernels launch
-    for ``expert_cycles`` of the multiprocessors' clock, and move what is routed through memory ``expert_passes``
-    times; where there are more tokens than experts on a GPU they take ``expert_crowded`` times as long.
+    over the cache, every byte of which is moved ``context_passes`` times. ``choosy`` kernels pick their tiles by shape
+    (1) or by rows alone (0). A mixture's kernels launch for ``expert_cycles`` of the multiprocessors' clock, and move
+    what is routed through memory ``expert_passes`` times; where there are more tokens than experts on a GPU they take
+    ``expert_crowded`` times as long.
 
     Beside the kernels: ``layer_s`` is what a layer launches more (norms, rotations, gaps) from a graph,
     ``expert_layer_s`` a mixture's on top; beyond ``graph_tokens`` (of a data-parallel rank) kernels are launched one by
@@ -93,6 +94,7 @@ class Stack:
     expert_compute_efficiency: Number | None = None
     attention_efficiency: Number | None = None
     context_efficiency: Number | None = None
+    context_passes: Number = 1.0
     choosy: Number = 1.0
     expert_cycles: Number = 50000.0
     expert_passes: Number = 3.0

@@ -13,31 +13,39 @@ from rich.text import Text
 
 from sim.documents import read_document
 from sim.profiles.catalog import Catalog
+from sim.profiles.conventions import ConventionProfile
+from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.methods import MethodProfile
 from sim.profiles.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
 from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile, Source, Sourced
 from sim.profiles.stack import StackProfile
 from sim.profiles.training_stack import TrainingStackProfile
+from sim.profiles.units import UnitsProfile
 from sim.results.tables import plain_table
 
 
 def catalog_table(catalog: Catalog) -> RenderableType:
-    """Every profile with the figures one chooses by: machines, models, stacks, electricity, failures, slices."""
+    """Every profile with the figures one chooses by, a table for each sort."""
     machines = plain_table("machine", "power", "size", "embodied kg")
     models = plain_table("model", "parameters", "active", "KV of a token")
     stacks = plain_table("stack", "of", "title")
     electricity = plain_table("electricity", "basis", "of", "title")
     failures = plain_table("failures", "parts", "title")
     slices = plain_table("slices", "kinds", "title")
-    for table in (machines, models, stacks, electricity, failures, slices):
+    units = plain_table("units", "above rest", "at rest", "title")
+    conventions = plain_table("convention", "lines", "title")
+    methods = plain_table("method", "work x time x power", "title")
+    for table in (machines, models, stacks, electricity, failures, slices, units, conventions, methods):
         table.columns[0].no_wrap = True
     electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
     stacks.columns[2].no_wrap, stacks.columns[2].justify = False, "left"
-    for table in (failures, slices):
+    for table in (failures, slices, conventions, methods):
         table.columns[2].no_wrap, table.columns[2].justify = False, "left"
+    units.columns[3].no_wrap, units.columns[3].justify = False, "left"
     for name in catalog.paths():
         profile = catalog.read(name)
         match profile:
@@ -55,11 +63,26 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 failures.add_row(name, str(len(profile.components)), profile.title)
             case SlicesProfile():
                 slices.add_row(name, str(len(profile.slices)), profile.title)
+            case UnitsProfile():
+                spreads = (f"{100 * float(value):.3g} %" for value in (profile.active.value, profile.idle.value))
+                units.add_row(name, *spreads, profile.title)
+            case ConventionProfile():
+                conventions.add_row(name, str(len(profile.lines) + len(profile.added)), profile.title)
+            case MethodProfile():
+                methods.add_row(name, _factors(profile), profile.title)
             case _:
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
-    return Group(machines, models, stacks, electricity, failures, slices)
+    return Group(machines, models, stacks, electricity, failures, slices, units, conventions, methods)
+
+
+def _factors(profile: MethodProfile) -> str:
+    def told(factor: object) -> str:
+        return f"{factor.value:.3g}" if isinstance(factor, Sourced) else "unknown"
+
+    power = f"-{profile.power_saved.value.text}" if profile.power_saved is not None else told(profile.power)
+    return f"{told(profile.work)} x {told(profile.time)} x {power}"
 
 
 def _substances(profile: FuelsProfile) -> str:
@@ -125,7 +148,7 @@ def _kilograms(grams: float) -> str:
     return f"{grams / 1000:.0f}"
 
 
-def _figures(profile: GPUProfile | CPUProfile | NodeProfile) -> tuple[str, str]:
+def _figures(profile: GPUProfile | CPUProfile | NodeProfile | DeviceProfile) -> tuple[str, str]:
     match profile:
         case GPUProfile():
             power = profile.power
@@ -133,6 +156,8 @@ def _figures(profile: GPUProfile | CPUProfile | NodeProfile) -> tuple[str, str]:
             return watts, profile.memory.capacity.value.text
         case CPUProfile():
             return f"{profile.power.idle.value:.0f} / {profile.power.full.value:.0f} W", f"{profile.cores} cores"
+        case DeviceProfile():
+            return f"{profile.power.idle.value:.2g} / {profile.power.working.value:.2g} W", "a user's device"
         case _:
             count, what = (profile.gpus.count, "GPU") if profile.gpus is not None else (profile.cpus.count, "CPU")
             return f"off {profile.standby.value:.0f} W", f"{count} {what}{'s' if count > 1 else ''}"
@@ -142,6 +167,8 @@ def profile_tables(profile: Profile) -> RenderableType:
     """One profile: every number with how it is known, then the sources."""
     if isinstance(profile, ModelProfile):
         return model_table(profile)
+    if isinstance(profile, ConventionProfile):
+        return convention_table(profile)
     table = plain_table("number", "value", "known as", "source")
     table.columns[0].no_wrap = True
     notes: list[str] = []
@@ -162,6 +189,38 @@ def profile_tables(profile: Profile) -> RenderableType:
         Text("\n".join(sources)),
         Text("\n".join(["", *notes]), style="dim"),
     )
+
+
+def convention_table(profile: ConventionProfile) -> RenderableType:
+    """A convention: each of its terms with how it is known, what it leaves out, and the sources."""
+    table = plain_table("term", "what counts", "known as", "source")
+    table.columns[0].no_wrap = True
+    table.columns[1].justify, table.columns[1].no_wrap = "left", False
+    whole = ("workloads", "building", "intensity", "water", "embodied", "outside")
+    for name, term in {**profile.lines, **profile.added, **{name: getattr(profile, name) for name in whole}}.items():
+        table.add_row(name, _term(term), term.confidence, term.source)
+    left_out = [f"not counted: {component}, {reason}" for component, reason in profile.not_counted.items()]
+    return Group(
+        Text(f"{profile.title}  ({profile.name})", style="bold"),
+        Text(profile.about),
+        table,
+        Text("\n".join(f"{key}: {_citation(source)}" for key, source in profile.sources.items())),
+        Text("\n".join(["", *left_out]), style="dim"),
+    )
+
+
+def _term(term: BaseModel) -> str:
+    """What is written of a term, beside where it is from."""
+    written = term.model_dump(exclude_none=True, exclude={"source", "confidence"})
+    return ", ".join(f"{name.replace('_', ' ')} {_plain_value(value)}" for name, value in written.items())
+
+
+def _plain_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name} {_plain_value(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return " ".join(_plain_value(item) for item in value)
+    return str(getattr(value, "text", value))
 
 
 def _numbers(value: Any, path: str) -> Iterator[tuple[str, Sourced[Any]]]:

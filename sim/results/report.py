@@ -16,6 +16,7 @@ from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import HEADLINE
 from sim.results.cluster_report import cluster_pictures
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
+from sim.results.conventions import convention_grid, convention_remarks
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import mass, number, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
@@ -29,9 +30,11 @@ from sim.results.jobs import (
     throttle_remarks,
     unproductive,
 )
+from sim.results.methods import method_grids, method_remarks
 from sim.results.power_limits import power_grids, power_remarks
+from sim.results.project import project_grids
 from sim.results.results import Results
-from sim.results.services import service_grids, service_remarks
+from sim.results.services import service_grids, service_remarks, split_grids
 from sim.units import HOUR_NS, SECONDS_PER_NS
 
 if TYPE_CHECKING:
@@ -98,6 +101,7 @@ def _run(run: Results) -> str:
         parts.append(f"<p>{escape(str(run.scenario['description']))}</p>")
     parts += [_headline(summary), _carbon(summary), _accounts(summary), _power(run.energy)]
     parts.append("<h2>Who it is for</h2>" + _table(*workload_grid(summary)))
+    parts += [_table(*grid) for grid in project_grids(summary)]
     if summary.get("jobs"):
         parts.append(_jobs(summary))
     if summary.get("batch") or run.cluster_table is not None:
@@ -108,18 +112,24 @@ def _run(run: Results) -> str:
         parts.append(f"<h2>Shared power</h2>{grids}{remarks}")
     if run.trace_table is not None:
         parts.append(_traces(run.power_trace()))
+    if summary.get("methods"):
+        notes = "".join(f'<p class="note">{escape(remark)}</p>' for remark in method_remarks(summary))
+        parts.append("<h2>Methods</h2>" + "".join(_table(*grid) for grid in method_grids(summary)) + notes)
     if summary.get("campaigns"):
         grids = "".join(_table(header, rows) for header, rows in campaign_grids(summary))
         parts.append(f"<h2>Campaigns</h2>{grids}")
     if summary.get("federated"):
         parts.append("<h2>Federated training</h2>" + "".join(_table(*grid) for grid in federated_grids(summary)))
+    if summary.get("split"):
+        grids = "".join(_table(header, rows) for header, rows in split_grids(summary["split"]))
+        parts.append(f"<h2>In stages on devices and machines</h2>{grids}")
     if summary.get("serving"):
         parts.append(_services(summary["serving"]))
     intervals = interval_grid(summary)
     if intervals is not None:
         remark = f'<p class="note">{escape(interval_remark(summary))}</p>'
         parts += ["<h2>Intervals</h2>", _table(*intervals), remark]
-    parts += [_boundary(summary["boundary"]), _provenance(run.manifest)]
+    parts += [_convention(summary), _boundary(summary["boundary"]), _provenance(run.manifest)]
     return "".join(parts)
 
 
@@ -250,6 +260,14 @@ def _services(services: Mapping[str, Any]) -> str:
     grids = "".join(_table(header, rows) for header, rows in service_grids(services))
     remarks = "".join(f'<p class="note">{escape(remark)}</p>' for remark in service_remarks(services))
     return f"<h2>Services</h2>{grids}{remarks}"
+
+
+def _convention(summary: Mapping[str, Any]) -> str:
+    grid = convention_grid(summary)
+    if grid is None:
+        return ""
+    terms = "".join(f"<li>{escape(remark)}</li>" for remark in convention_remarks(summary))
+    return f"<h2>The convention beside the meters</h2>{_table(*grid)}<ul>{terms}</ul>"
 
 
 def _boundary(boundary: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from sim.results.catalogue import LATENCIES, grid
 from sim.results.catalogue.activity import MEMORY, QUEUES, SERVED, SPLIT
 from sim.results.catalogue.quantity import STATISTICS
+from sim.results.catalogue.split import STAGED, STAGED_PLACES, STAGED_TIME
 from sim.results.formats import Grid, percent, seconds
 
 SHOWN_PROBLEMS = 5
@@ -20,6 +21,15 @@ def service_grids(services: Mapping[str, Any]) -> list[Grid]:
     queues = {name: service for name, service in services.items() if name not in tokens}
     grids = [grid(QUEUES, queues)] if queues else []
     return [*grids, _latencies(tokens), *(grid(view, tokens) for view in (SERVED, MEMORY, SPLIT))] if tokens else grids
+
+
+def split_grids(workloads: Mapping[str, Any]) -> list[Grid]:
+    """Grids of the summary's ``split``: requests and their joules, where their time goes, and the places."""
+    answered = {name: one for name, one in workloads.items() if "e2e_s" in one}
+    places = {f"{name} {place}": at for name, one in workloads.items() for place, at in one["by_place"].items()}
+    grids = [grid(STAGED, workloads)]
+    grids += [grid(STAGED_TIME, answered)] if answered else []
+    return grids + ([grid(STAGED_PLACES, places)] if places else [])
 
 
 def service_remarks(services: Mapping[str, Any]) -> list[str]:

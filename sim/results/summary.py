@@ -13,9 +13,10 @@ from sim.accounting.fold import fold
 from sim.accounting.footprint import OUTSIDE_PARTS, Footprint, Name, Part
 from sim.accounting.indicators import exceeded_limits, indicators
 from sim.accounting.ledger import DEVICES, OUTSIDE, Key, Ledger
-from sim.accounting.plan import AccountingPlan, SitePlan
+from sim.accounting.plan import AccountingPlan, SitePlan, Told
 from sim.accounting.site import SiteAccount
 from sim.accounting.stock import STORED, StockChange
+from sim.results.project import project_summary
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
 
 
@@ -74,8 +75,11 @@ def environmental_summary(
     ]
     if limits:
         summary["limits_exceeded"] = limits
+    summary |= project_summary(ledger, plan, footprint)
     summary["intervals"] = {}  # until something is uncertain
     summary["boundary"] = _boundary(ledger, footprint, plan, not_metered)
+    if plan.told is not None:
+        summary["convention"] = _convention(plan.told, footprint, plan, fold(ledger, plan.told.physical))
     summary["simulated_s"] = ledger.end_ns * SECONDS_PER_NS
     return summary
 
@@ -240,6 +244,46 @@ def _water(footprint: Footprint, plan: AccountingPlan, plans: Sequence[SitePlan]
     return water
 
 
+CARBON_OF: Mapping[str, tuple[str, ...]] = {
+    "location": ("operational_g",),
+    "stated": ("operational_g",),
+    "market": ("market_g",),
+    "marginal": ("marginal_g", "scope1_g"),
+}
+"""The quantities of a line that a convention counts as operational carbon, by what it takes a kWh to emit."""
+
+
+def _convention(told: Told, footprint: Footprint, plan: AccountingPlan, metered: Footprint) -> dict[str, Any]:
+    """What the convention counts, what the meters and the scenario's own factors come to, and the difference."""
+    counted = _figures(footprint, plan, told.carbon)
+    physical = _figures(metered, told.physical, "location")
+    more = {name: counted[name] - physical[name] for name in counted if name in physical}
+    return {
+        "title": told.title,
+        "carbon_of_a_kwh": told.carbon,
+        "terms": dict(told.terms),
+        "counted": counted,
+        "physical": physical,
+        "counted_less_physical": more,
+    }
+
+
+def _figures(footprint: Footprint, plan: AccountingPlan, carbon: str) -> dict[str, float]:
+    it_j, building_j = (footprint.total("energy_j", part=part) for part in ("it", "building"))
+    operational = footprint.total(*CARBON_OF[carbon]) / G_PER_KG
+    embodied = footprint.total("embodied_g") / G_PER_KG
+    figures = {
+        "it_kwh": it_j / J_PER_KWH,
+        "facility_kwh": (it_j + building_j) / J_PER_KWH,
+        "operational_kg": operational,
+        "embodied_kg": embodied,
+        "total_kg": operational + embodied,
+    }
+    known = _water(footprint, plan, list(plan.sites.values()))
+    water = {"onsite_water_l": known.get("onsite"), "offsite_water_l": known.get("offsite")}
+    return figures | {name: litres for name, litres in water.items() if litres is not None}
+
+
 def _stock_rule(stock: StockChange) -> str:
     taken = "at what the scenario states" if stock.stated else "from the grid at its mean over the run"
     return (
@@ -257,6 +301,8 @@ def _boundary(
     energy_j = footprint.column("energy_j").tolist()
     lines = zip(footprint.labels.keys, footprint.labels.parts, energy_j, strict=True)
     counted = {key.component for key, part, joules in lines if part != "building" and joules}
+    stands_for = plan.convention.components
+    counted |= {name for label in counted for name in stands_for.get(label, ())}
     left_out = {name: kwh for name, kwh in metered.items() if name not in counted and kwh}
     lacks: dict[str, list[str]] = {}
     for name, site in plan.sites.items():
@@ -281,11 +327,11 @@ def _boundary(
         "end of life (give accounting.embodied.end_of_life)": "end_of_life" in made,
     }
     missing += [what for what, there in outside.items() if not there]
-    if any(key.component == DEVICES for key in ledger.keys):
-        missing += [
-            "embodied carbon of users' devices",
-            "water and marginal effect of users' devices and their networks",
-        ]
+    devices = {key.hardware for key in ledger.keys if key.component == DEVICES}
+    if devices:
+        held = {item.hardware for item in plan.embodied if item.component == DEVICES}
+        missing += [] if devices <= held else ["embodied carbon of users' devices"]
+        missing += ["water and marginal effect of users' devices and their networks"]
     boundary: dict[str, Any] = {
         "convention": plan.convention.name,
         "metered_it_kwh": sum(metered.values()),

@@ -13,12 +13,15 @@ from rich.text import Text
 from sim.results.attribution import attribution_grids
 from sim.results.batches import batch_grids, batch_remarks
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
+from sim.results.conventions import convention_grid, convention_remarks
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
 from sim.results.formats import Grid, mass, number, share, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttle_remarks
+from sim.results.methods import method_grids, method_remarks
 from sim.results.power_limits import power_grids, power_remarks
-from sim.results.services import service_grids, service_remarks
+from sim.results.project import project_grids
+from sim.results.services import service_grids, service_remarks, split_grids
 from sim.units import HOUR_NS, NS_PER_S
 
 TERMINAL = 80
@@ -52,16 +55,25 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
     if summary.get("power_limits"):
         parts += [grid_table(grid) for grid in power_grids(summary)]
         parts += [Text(remark, style="dim") for remark in power_remarks(summary)]
+    parts += [grid_table(grid) for grid in project_grids(summary)]
+    if summary.get("methods"):
+        parts += [grid_table(grid) for grid in method_grids(summary)]
+        parts += [Text(remark, style="dim") for remark in method_remarks(summary)]
     if summary.get("campaigns"):
         parts += [grid_table(grid) for grid in campaign_grids(summary)]
     if summary.get("federated"):
         parts += [grid_table(grid) for grid in federated_grids(summary)]
+    if summary.get("split"):
+        parts += [grid_table(grid) for grid in split_grids(summary["split"])]
     if summary.get("serving"):
         parts += [grid_table(grid) for grid in service_grids(summary["serving"])]
         parts += [Text(remark, style="dim") for remark in service_remarks(summary["serving"])]
     intervals = interval_grid(summary)
     if intervals is not None:
         parts += [grid_table(intervals), Text(interval_remark(summary), style="dim")]
+    counted = convention_grid(summary)
+    if counted is not None:
+        parts += [grid_table(counted), *(Text(remark, style="dim") for remark in convention_remarks(summary))]
     parts.append(_boundary(summary["boundary"]))
     return Group(*parts)
 

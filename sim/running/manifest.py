@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from sim.build.accounting import accounting_plan
+from sim.build.conventions import convention_profile
+from sim.build.method_uses import profiles_of_methods
 from sim.build.resolved import Resolved
 from sim.documents import named_files
 from sim.kinds import plugins
@@ -30,6 +32,7 @@ def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] |
 
     scenario, catalog = loaded.scenario, loaded.catalog
     profiles = profiles_used(loaded.answers)
+    counted = convention_profile(scenario.accounting.convention)
     inputs = sorted({Path(file) for file in input_files(scenario)})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     tables = {name for spec in loaded.answers.serving.values() for name in spec.step_time.packages if _is_here(name)}
@@ -50,6 +53,7 @@ def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] |
         "seed": scenario.seed,
         "scenario_sha256": hashlib.sha256(to_json(loaded.resolved()).encode()).hexdigest(),
         "profiles_sha256": {name: sha256(catalog.path(name)) for name in profiles},
+        **({"convention_sha256": {counted: sha256(catalog.path(counted))}} if counted is not None else {}),
         "inputs_sha256": {
             str(path): sha256(path) if path.is_file() else (known_sha256 or {})[str(path)] for path in inputs
         },
@@ -84,6 +88,7 @@ def _version(package: str) -> str:
 def profiles_used(resolved: Resolved) -> Sequence[str]:
     """Names of the profiles that a scenario rests on."""
     names = {name for spec in resolved.serving.values() for name in spec.profiles}
+    names |= profiles_of_methods(resolved)
     works = [job.work for job in resolved.jobs.values()]
     works += [work for campaign in resolved.campaigns.values() for _, _, _, work in campaign.sizes]
     names |= {name for work in works if isinstance(work, ModelWork) for name in work.profiles}
@@ -92,6 +97,8 @@ def profiles_used(resolved: Resolved) -> Sequence[str]:
         names |= (
             {failures.profile} if isinstance(failures, ComponentFailures) and failures.profile is not None else set()
         )
+        effect = machine.pool.unit_effect
+        names |= set(effect.profiles) if effect is not None else set()
         board = machine.board
         names |= {machine.whole_node.name, machine.cpu.name} | ({board.name} if board is not None else set())
         names |= {board.slices} if machine.uncut is not None and board is not None and board.slices else set()

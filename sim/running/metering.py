@@ -46,7 +46,7 @@ def energy_of_jobs(
 def fleet_nodes(pools: Sequence[Pool], streams: Streams) -> FleetNodes:
     """The nodes of all pools, in the numbers of a log."""
     hardware = [
-        [units_of(pool, i, streams) for i in range(pool.count)] if pool.unit_spread and pool.logged else [pool.hardware]
+        [units_of(pool, i, streams) for i in range(pool.count)] if pool.logged and pool.has_units else [pool.hardware]
         for pool in pools
     ]
     firsts = np.cumsum([0, *(len(kinds) for kinds in hardware)])

@@ -14,6 +14,7 @@ from sim.accounting.power_limits import domain_series
 from sim.accounting.queueing import cluster_series
 from sim.build.accounting import accounting_plan
 from sim.build.built import Built
+from sim.build.growth import growth_metrics
 from sim.build.places import UnplacedError, placed
 from sim.build.resolved import Resolved
 from sim.build.seen import Seen, shown
@@ -254,6 +255,8 @@ def _environmental(
         name: {str(part): why for part, why in reasons.items()} for name, reasons in nodes.items() if reasons
     }
     summary = environmental_summary(ledger, plan, not_metered, _unit(resolved.scenario, activity, ledger))
+    if resolved.scenario.growth is not None:
+        summary["growth"] = growth_metrics(resolved.scenario.growth)
     moves = [moved for part in ("placements", "routes") for moved in activity.get(part, {}).values()]
     egress = [moved["egress"] for moved in moves if "egress" in moved]  # a route that moves nothing pays nothing
     if egress:
@@ -271,7 +274,9 @@ def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Un
     if wanted.per == "output-token":
         done = activity["serving"][wanted.of]["output_tokens"]
     elif wanted.per in ("request", "image"):
-        done = activity["serving"][wanted.of]["completed"] * (wanted.images_per_request or 1.0)
+        served = {**activity["serving"], **activity.get("split", {})}[wanted.of]
+        answered = served["completed"] + served.get("cache", {}).get("hits", 0)
+        done = answered * (wanted.images_per_request or 1.0)
     elif wanted.per == "user-hour":
         done = (wanted.users or 0.0) * ledger.end_ns / HOUR_NS
     elif wanted.per == "trained-token":
@@ -303,8 +308,9 @@ def _requests(scenario: Scenario, last: Ended) -> RequestTables | None:
     sample = wanted.sample if isinstance(wanted, Sample) else None
     queues = None
     outcome = last.outcome
-    if outcome.services or not outcome.serving:
-        queues = request_table(outcome.services, sample, Streams(scenario.seed)("outputs/requests"))
+    if outcome.services or outcome.split or not outcome.serving:
+        logs = [*outcome.services, *(record.requests() for record in outcome.split)]
+        queues = request_table(logs, sample, Streams(scenario.seed)("outputs/requests"))
     return request_tables(outcome.serving, last.energies, queues)
 
 

@@ -14,11 +14,15 @@ from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
 from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
 from sim.accounting.power_limits import power_metrics
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
+from sim.accounting.split import split_metrics
 from sim.accounting.training import step_metrics
 from sim.accounting.watch import Watched, WatchingRecorder
 from sim.build.built import Built
 from sim.build.caps import policy_log
-from sim.build.routes import moved_tokens, route_metrics, with_network
+from sim.build.method_uses import method_metrics
+from sim.build.relays import cache_metrics, with_relays
+from sim.build.route_metrics import route_metrics
+from sim.build.routes import moved_tokens, with_network
 from sim.engine import world
 from sim.engine.fleet.logged import PowerStates
 from sim.engine.meter import Draw
@@ -28,6 +32,8 @@ from sim.running.batches import batches
 from sim.running.metering import energy_of_jobs
 from sim.workload.job_energy import JobsEnergy
 from sim.workload.jobs.batch import Batch
+from sim.workload.records import ServiceLog
+from sim.workload.serving_records import ServingLog
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +87,10 @@ def ended(built: Built) -> Ended:
         others=built.others,
         campaigns=built.campaigns,
         federated=built.federated,
+        split=built.split,
         rows=built.batches,
         signals=built.signals,
+        relays=built.relays,
     )
     for move in built.moved:
         end_ns = min(move.end_ns, outcome.end_ns)
@@ -92,6 +100,7 @@ def ended(built: Built) -> Ended:
     ledger = recorder.ledger(outcome.end_ns)
     tokens = moved_tokens(ledger, built.routes)
     ledger = with_network(ledger, built.routes, tokens)
+    ledger = with_relays(ledger, outcome.relays, _stands(built))
     energies = {log.workload: request_energy(log, ledger) for log in outcome.serving} if built.request_energies else {}
     activity = _activity(outcome, ledger, energies)
     for record in outcome.jobs:
@@ -99,18 +108,34 @@ def ended(built: Built) -> Ended:
             activity["jobs"][record.workload]["step"] = step_metrics(built.steps[record.workload], record, ledger)
         if record.workload in built.swings:
             activity["jobs"][record.workload]["ramps"] = built.swings[record.workload].ramps()
+    for relay in outcome.relays:
+        if not relay.plan.of_route:
+            activity["serving"][relay.plan.name]["cache"] = cache_metrics(relay)
     if built.routes:
-        activity["routes"] = route_metrics(built.routes, {log.workload: log for log in outcome.serving}, tokens)
+        logs: dict[str, ServingLog | ServiceLog] = {log.workload: log for log in outcome.serving}
+        logs |= {log.workload: log for log in outcome.services}
+        relays = {relay.plan.name: relay for relay in outcome.relays if relay.plan.of_route}
+        activity["routes"] = route_metrics(built.routes, logs, tokens, relays)
     if built.moved:
         activity["placements"] = {move.workload: move.as_dict() for move in built.moved}
     if built.cappings:
         activity["policies"] = policy_log(built.cappings, outcome.end_ns)
+    if built.methods:
+        activity["methods"] = method_metrics(built.methods)
     joules = job_energy.energy.joules(len(job_energy.labels)) if job_energy is not None else None
     rows = batches(built, outcome, joules)
     if rows:
         activity["batch"] = {batch.workload: batch_metrics(batch) for batch in rows}
     run = Simulated(ledger, activity, outcome.events, job_energy)
     return Ended(run, outcome, energies, watching.watched, rows)
+
+
+def _stands(built: Built) -> dict[str, tuple[str, str, str]]:
+    """Site, pool and kind of node of each service, by its name."""
+    pools = {pool.name: pool for pool in built.pools}
+    holds = {plan.name: plan.pool for plan in built.services}
+    holds |= {plan.name: plan.groups[0].pool for plan, _ in built.serving}
+    return {name: (built.sites[pool], pool, pools[pool].hardware.name) for name, pool in holds.items()}
 
 
 def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEnergy]) -> dict[str, Any]:
@@ -124,6 +149,8 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
         activity["campaigns"] = {record.workload: campaign_metrics(record) for record in outcome.campaigns}
     if outcome.federated:
         activity["federated"] = {record.workload: federated_metrics(record, ledger) for record in outcome.federated}
+    if outcome.split:
+        activity["split"] = {record.workload: split_metrics(record, ledger) for record in outcome.split}
     if outcome.power is not None:
         activity["power_limits"] = power_metrics(outcome.power, outcome.services, outcome.serving)
     if outcome.throttling:

@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.quantities import CarbonIntensity, Lifetime, NodePower
+from sim.profiles.sourced import Name
+from sim.quantities import PUE, CarbonIntensity, Lifetime, NodePower, PositiveFraction, WaterIntensity
 from sim.spec.embodied import Embodied
-from sim.validation import Spec
+from sim.validation import LONGEST_NAME, Spec
+
+PhaseName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]*$", max_length=LONGEST_NAME)]
 
 
 class PhysicalConvention(Spec):
@@ -24,6 +27,24 @@ class Luccioni2023Convention(Spec):
     kind: Literal["luccioni-2023"]
     infrastructure: NodePower
     idle: NodePower
+
+
+class Given(Spec):
+    """What a convention asks of the case: numbers that its profile leaves open. ``power`` is by the name of a line."""
+
+    power: dict[Name, NodePower] = Field(default_factory=dict)
+    pue: PUE | None = None
+    intensity: CarbonIntensity | None = None
+    wue: WaterIntensity | None = None
+    utilisation: PositiveFraction | None = None
+
+
+class ProfileConvention(Spec):
+    """A convention that a profile states, term by term: those that ship are in ``hardware_profiles/conventions``."""
+
+    kind: Literal["profile"]
+    profile: Name
+    given: Given = Field(default_factory=Given)
 
 
 class FunctionalUnit(Spec):
@@ -61,13 +82,24 @@ class Accounting(Spec):
 
     gpu_lifetime: Lifetime | None = Field(default=None, description="We do not guess a lifetime: give e.g. '5 years'.")
     server_lifetime: Lifetime = Field(description="We do not guess a lifetime: give e.g. '6 years'.")
-    convention: Annotated[PhysicalConvention | Luccioni2023Convention, Field(discriminator="kind")] = Field(
-        default_factory=PhysicalConvention
+    device_lifetime: Lifetime | None = Field(
+        default=None, description="Of users' devices, whose making does not count without it; e.g. '3 years'."
     )
+    convention: Annotated[
+        PhysicalConvention | Luccioni2023Convention | ProfileConvention, Field(discriminator="kind")
+    ] = Field(default_factory=PhysicalConvention)
     embodied: Embodied = Field(default_factory=Embodied)
     functional_unit: FunctionalUnit | None = None
     attribution: Attribution = Field(default_factory=Attribution)
+    phases: dict[PhaseName, list[str]] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="A project's phases (experiments, training, inference), each with its workloads; all of them once.",
+    )
+    break_even: bool = Field(
+        default=False, description="Tells after how much use operation has emitted what making the machines did."
+    )
     outside: dict[str, dict[str, CarbonIntensity]] = Field(
         default_factory=dict,
-        description="Carbon intensity where the devices of a federated workload are, by workload and kind of device.",
+        description="Carbon intensity where users' devices are (federated, split), by workload and kind of device.",
     )

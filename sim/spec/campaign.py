@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -13,6 +13,7 @@ from sim.kinds import Choice
 from sim.quantities import Duration, Fraction, PositiveFraction
 from sim.spec.cluster import Wanted
 from sim.spec.factors import FactorLaw
+from sim.spec.methods import MethodChoice, Methods
 from sim.spec.work import Workload
 from sim.spec.workloads import MOST_GPUS, Checkpoint, JobWork, Training
 from sim.validation import Spec
@@ -165,6 +166,7 @@ class TrialKind(Spec):
     gpus: int = Field(ge=1, le=MOST_GPUS, strict=True)
     work: JobWork
     growth: list[Growth] = Field(default_factory=list, max_length=100)
+    methods: Methods
 
     @property
     def sizes(self) -> tuple[tuple[KeyPath, float, int, JobWork], ...]:
@@ -187,6 +189,17 @@ class EvaluationSpec(Spec):
     last: Fraction = Field(description="After a whole training.")
 
 
+class FailedRuns(Spec):
+    """Trials that come to nothing: code that crashes, trainings that diverge. Each fails, or does not, by itself.
+
+    It does so at a share of its training that is uniform between none and ``within``; what it held until then is spent,
+    and it shows nothing.
+    """
+
+    share: PositiveFraction = Field(description="Of all trials that begin.")
+    within: PositiveFraction = Field(description="Latest share of the training at which one fails, e.g. 5 % or 1.")
+
+
 class GPUBudget(Spec):
     """What ends a campaign, whatever is under way: GPU time held by its trials, evaluations included."""
 
@@ -207,6 +220,7 @@ class CampaignSpec(Workload):
     at_once: int = Field(ge=1, le=MOST_TRIALS, strict=True, description="Trials that may be under way together.")
     budget: GPUBudget | None = Field(default=None, description="No limit, if absent.")
     evaluation: EvaluationSpec | None = Field(default=None, description="None, if absent.")
+    failed: FailedRuns | None = Field(default=None, description="None fails of itself, if absent.")
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a trial works, e.g. 0.1.")
     start_after: Duration = Field(default="0 s", validate_default=True)
     setup: Duration = Field(description="From holding a gang to the first step: whenever a trial gets one.")
@@ -233,7 +247,7 @@ class CampaignSpec(Workload):
             for path, since, gpus, work in kind.sizes:
                 yield ("trials", i, *path), since, gpus, work
 
-    def job(self, gpus: int, work: JobWork) -> Training:
+    def job(self, gpus: int, work: JobWork, methods: Sequence[MethodChoice] = ()) -> Training:
         """A whole training of one size, as a job by itself."""
         return Training(
             kind="training",
@@ -243,4 +257,5 @@ class CampaignSpec(Workload):
             cpu_load=self.cpu_load,
             setup=self.setup,
             checkpoint=self.checkpoint,
+            methods=list(methods),
         )

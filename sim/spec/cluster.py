@@ -13,6 +13,7 @@ from sim.quantities import Duration
 from sim.spec.fabric import FabricSpec
 from sim.spec.failures import NodesFail, SpareNodes
 from sim.spec.sharing import SharingSpec
+from sim.spec.units import UnitEffectSpec
 from sim.validation import LONGEST_NAME, Spec
 
 MOST_NODES = 100_000
@@ -85,6 +86,10 @@ class NodePool(Spec):
         default=None,
         description="How jobs that ask for parts of a GPU share one; absent: nobody disturbs anybody, as long as the "
         "parts add up.",
+    )
+    unit_effect: UnitEffectSpec | None = Field(
+        default=None,
+        description="How its units differ in what they draw; as its GPUs' profile says ('unit_spread'), if absent.",
     )
     fabric: FabricSpec | None = Field(
         default=None, description="What joins its nodes; needed where a model is trained on more than share a link."

@@ -10,11 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
 from sim.quantities import (
-    ByteRate,
     Bytes,
     DevicePower,
     Duration,
-    EnergyPerByte,
     Fraction,
     PositiveDuration,
     PositiveFraction,
@@ -22,6 +20,7 @@ from sim.quantities import (
 )
 from sim.spec.cluster import Wanted
 from sim.spec.factors import FactorLaw
+from sim.spec.networks import AccessNetwork
 from sim.spec.work import Workload
 from sim.spec.workloads import MOST_GPUS
 from sim.validation import Spec, mapping_or
@@ -32,28 +31,25 @@ Clients = Annotated[int, Field(ge=1, le=MOST_CLIENTS, strict=True)]
 Rounds = Annotated[int, Field(ge=1, le=MOST_ROUNDS, strict=True)]
 
 
-class AccessNetwork(Spec):
-    """What a device's bytes go over: energy of all equipment between it and the server, and the rates of one device."""
-
-    energy: EnergyPerByte = Field(description="e.g. '0.03 kWh/GB'.")
-    download: ByteRate = Field(description="e.g. '5 MB/s'.")
-    upload: ByteRate
-
-    @model_validator(mode="after")
-    def _moves(self) -> AccessNetwork:
-        if not (self.download and self.upload):
-            raise PydanticCustomError("rate", "'download' and 'upload' must be above zero")
-        return self
-
-
 class DeviceKind(Spec):
-    """One kind of device: how many of the clients it is, what it draws, and how fast it trains."""
+    """One kind of device: how many of the clients it is, what it draws, and how fast it trains. What is not written of
+    its watts stands in its profile."""
 
     share: PositiveFraction = Field(description="Of all clients; the shares sum to 1.")
     network: str = Field(description="One of 'networks'.")
-    training: DevicePower = Field(description="Drawn for it while it trains, e.g. '4 W'.")
-    idle: DevicePower = Field(description="Drawn for it while it transfers and does not train, e.g. '1 W'.")
+    profile: str | None = Field(default=None, description="A profile of kind 'device'.")
+    training: DevicePower | None = Field(default=None, description="Drawn for it while it trains, e.g. '4 W'.")
+    idle: DevicePower | None = Field(
+        default=None, description="Drawn for it while it transfers and does not train, e.g. '1 W'."
+    )
     samples_per_second: float = Field(gt=0, le=1e12, description="That it trains on.")
+
+    @model_validator(mode="after")
+    def _known(self) -> DeviceKind:
+        lacking = [name for name in ("training", "idle") if getattr(self, name) is None]
+        if self.profile is None and lacking:
+            raise PydanticCustomError("watts", "needs {lacking}, or a 'profile'", {"lacking": ", ".join(lacking)})
+        return self
 
 
 class AggregationSpec(Choice):

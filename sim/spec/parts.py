@@ -14,21 +14,21 @@ from sim.quantities import PositiveDuration
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
 from sim.spec.policies import Policy
+from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Route
 from sim.spec.scenario import Instant, Outputs, Scenario
 from sim.spec.site import Grid, Place
+from sim.spec.split import SplitSpec
 from sim.spec.work import Workload
-from sim.spec.workloads import (
-    Arrivals,
-    Inference,
-    IntervalLog,
-    PoissonArrivals,
-    RateLog,
-    RequestLog,
-)
+from sim.spec.workloads import Arrivals, Inference, OwnArrivals
 from sim.validation import validate
 
 _NO_MATTER_OF_RUNS = frozenset({"scenario", "seed", "grids", "places", "accounting"})
+
+
+def _own(arrivals: Mapping[str, OwnArrivals | RoutedArrivals]) -> dict[str, OwnArrivals]:
+    """Those of services that have arrivals of their own."""
+    return {name: one for name, one in arrivals.items() if not isinstance(one, RoutedArrivals)}
 
 
 def place_paths(scenario: Scenario) -> dict[KeyPath, Place]:
@@ -65,7 +65,7 @@ class Parts:
     names: tuple[str, ...] = ()
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
-    arrivals: Mapping[str, PoissonArrivals | RateLog | IntervalLog | RequestLog] = field(default_factory=dict)
+    arrivals: Mapping[str, OwnArrivals] = field(default_factory=dict)
 
     @classmethod
     def of(cls, scenario: Scenario) -> Parts:
@@ -90,7 +90,7 @@ class Parts:
             names=tuple(workloads),
             workloads=workloads,
             routes=scenario.routes,
-            arrivals={name: w.arrivals for name, w in workloads.items() if isinstance(w, Inference)},
+            arrivals=_own({name: w.arrivals for name, w in workloads.items() if isinstance(w, Inference | SplitSpec)}),
         )
 
     def of_run(self) -> Parts:
@@ -124,7 +124,7 @@ class Parts:
 
         names = tuple(document.mapping("workloads"))
         workloads = {name: part(Workload, "workloads", name) for name in names}
-        queues = [name for name in names if document.at("workloads", name, "kind") == "inference"]
+        queues = [name for name in names if document.at("workloads", name, "kind") in ("inference", "split")]
         arrivals = {name: part(Arrivals, "workloads", name, "arrivals") for name in queues}
         start, end = part(Instant, "start"), part(Instant, "end")
         duration = part(PositiveDuration, "duration")
@@ -149,5 +149,5 @@ class Parts:
             names=names,
             workloads={name: workload for name, workload in workloads.items() if workload is not None},
             routes={name: route for name in routes if (route := part(Route, "routes", name)) is not None},
-            arrivals={name: arrival for name, arrival in arrivals.items() if arrival is not None},
+            arrivals=_own({name: arrival for name, arrival in arrivals.items() if arrival is not None}),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,17 +13,17 @@ from sim.quantities import (
     Bytes,
     DataPrice,
     Duration,
+    Energy,
     EnergyPerByte,
     PositiveDuration,
     PositiveFraction,
     RequestRate,
 )
+from sim.spec.difficulty import Difficulty, Level
 from sim.spec.requests import Lengths, OpenArrivals, Prefix, Tokens
+from sim.spec.result_cache import RouteCache
 from sim.spec.schedules import SignalName
 from sim.validation import Spec
-
-Shape = Annotated[float, Field(ge=0.01, le=1000.0, strict=True)]
-Level = Annotated[float, Field(ge=-1e9, le=1e9, strict=True)]
 
 
 class Destination(Spec):
@@ -112,6 +112,11 @@ def _rise(limits: Mapping[str, float], beyond: str) -> None:
         raise PydanticCustomError("beyond", "'{name}' has a limit in 'up_to' already", {"name": beyond})
 
 
+def _drawn_within(of: Difficulty, limits: Mapping[str, float]) -> None:
+    if of.of_trace is None and not all(0.0 < limit < 1.0 for limit in limits.values()):
+        raise PydanticCustomError("up_to", "must lie between 0 and 1, as the difficulties drawn do")
+
+
 class BySize(_ByLimits):
     """Sends requests by their prompt's tokens: to the first workload whose limit holds them."""
 
@@ -122,43 +127,6 @@ class BySize(_ByLimits):
     def _apart(self) -> BySize:
         _rise(self.up_to, self.beyond)
         return self
-
-
-class Difficulty(Choice):
-    """How hard requests are: drawn, or in a column of their trace."""
-
-    family: ClassVar[str] = "difficulty"
-
-    @property
-    def of_trace(self) -> str | None:
-        """The column that tells; None where it is drawn."""
-        return None
-
-
-class UniformDifficulty(Difficulty):
-    """A difficulty anywhere from 0 to 1, equally likely."""
-
-    kind: Literal["uniform"]
-
-
-class BetaDifficulty(Difficulty):
-    """A difficulty between 0 and 1, by a beta distribution of mean alpha / (alpha + beta)."""
-
-    kind: Literal["beta"]
-    alpha: Shape
-    beta: Shape
-
-
-class DifficultyColumn(Difficulty):
-    """A column (a field, in a JSON trace) of the trace that the route replays, of numbers on any scale."""
-
-    kind: Literal["column"]
-    column: Annotated[str, Field(min_length=1)]
-
-    @property
-    def of_trace(self) -> str:
-        """The one that is written."""
-        return self.column
 
 
 class ByDifficulty(_ByLimits):
@@ -176,8 +144,39 @@ class ByDifficulty(_ByLimits):
     @model_validator(mode="after")
     def _apart(self) -> ByDifficulty:
         _rise(self.up_to, self.beyond)
-        if self.of.of_trace is None and not all(0.0 < limit < 1.0 for limit in self.up_to.values()):
-            raise PydanticCustomError("up_to", "must lie between 0 and 1, as the difficulties drawn do")
+        _drawn_within(self.of, self.up_to)
+        return self
+
+
+class Verifier(Spec):
+    """What judges an answer before it is given: how long that takes, and what energy of the CPU beside the model."""
+
+    time: Duration
+    energy: Energy
+
+
+class ByCascade(RouteRule):
+    """Asks the place of the lowest limit first, and the next where that cannot answer; who asks waits for all of them.
+
+    An answer is judged by the ``verifier`` of its place, and given if the request is no harder than the limit there.
+    The last place is not judged. Which requests a model answers well is the user's to say.
+    """
+
+    kind: Literal["cascade"]
+    of: Difficulty
+    up_to: dict[str, Level] = Field(min_length=1, description="The hardest request that each answers.")
+    beyond: str = Field(description="The workload that answers what exceeds every limit.")
+    verifier: Verifier
+
+    @property
+    def difficulty_column(self) -> str | None:
+        """Where the difficulty is in one."""
+        return self.of.of_trace
+
+    @model_validator(mode="after")
+    def _apart(self) -> ByCascade:
+        _rise(self.up_to, self.beyond)
+        _drawn_within(self.of, self.up_to)
         return self
 
 
@@ -205,6 +204,17 @@ class Route(Spec):
         default=None, description="Needed with 'transfer': what is served at its site is not moved."
     )
     transfer: RouteTransfer | None = None
+    cache: RouteCache | None = Field(default=None, description="A memo of results that is looked into first.")
+
+    @property
+    def relayed(self) -> bool:
+        """Whether what becomes of a request at one place decides where it goes, or whether it goes anywhere."""
+        return self.cache is not None or isinstance(self.by, ByCascade)
+
+    @property
+    def key_column(self) -> str | None:
+        """The column of its trace that says which requests are the same, where a memo goes by one."""
+        return self.cache.keys.of_trace if self.cache is not None else None
 
     @property
     def difficulty_column(self) -> str | None:
@@ -231,4 +241,9 @@ class Route(Spec):
     def _difficulty_is_there(self) -> Route:
         if self.difficulty_column is not None and self.arrivals.kind != "trace":
             raise PydanticCustomError("by", "a column of difficulties needs arrivals: {k}", {"k": "{kind: trace, ...}"})
+        if self.key_column is not None and self.arrivals.kind != "trace":
+            raise PydanticCustomError("cache", "a column of keys needs arrivals: {k}", {"k": "{kind: trace, ...}"})
+        if self.relayed and self.transfer is not None:
+            message = "what a cascade or a memo sends between sites is not known: leave 'transfer' out"
+            raise PydanticCustomError("transfer", message)
         return self

@@ -12,7 +12,9 @@ from sim.instants import FIRST_YEAR, LAST_YEAR, epoch_ns
 from sim.quantities import Nanoseconds, PositiveDuration
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
+from sim.spec.growth import Growth
 from sim.spec.policies import Policy
+from sim.spec.published import PublishedRecord
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Route
 from sim.spec.serving import Serving
@@ -107,6 +109,13 @@ class Scenario(Spec):
     outputs: Outputs = Field(default_factory=Outputs)
     uncertainty: Uncertainty | None = Field(
         default=None, description="Distributions of numbers in this scenario, for intervals and sensitivities."
+    )
+
+    growth: Growth | None = Field(
+        default=None, description="The year that is meant, and how its numbers come from those of another year."
+    )
+    published: PublishedRecord | None = Field(
+        default=None, description="What a paper reports of this; changes no run, and is held against it by 'reproduce'."
     )
 
     @property

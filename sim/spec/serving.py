@@ -13,7 +13,6 @@ from sim.profiles.model import Architecture
 from sim.profiles.stack import Weights
 from sim.quantities import (
     ByteRate,
-    Bytes,
     DevicePower,
     Duration,
     EnergyPerByte,
@@ -22,7 +21,10 @@ from sim.quantities import (
     PositiveFraction,
 )
 from sim.spec.cluster import Wanted
+from sim.spec.compression import Compression
+from sim.spec.provisioning import StartUpOfModel
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
+from sim.spec.result_cache import ResultCache
 from sim.spec.steps import Roofline, StepTime
 from sim.spec.work import Workload
 from sim.validation import LONGEST_NAME, Spec, mapping_or
@@ -156,14 +158,6 @@ class Autoscale(Spec):
     settle: Duration = Field(description="How long fewer must have been wanted before one is taken away.")
 
 
-class ColdStart(Spec):
-    """What a new replica waits for: its image and its weights."""
-
-    image: Bytes
-    image_bandwidth: ByteRate
-    weights_bandwidth: ByteRate
-
-
 class SLO(Spec):
     """Goodput counts the requests that meet every limit stated here."""
 
@@ -189,6 +183,7 @@ class Serving(Workload):
     model: ModelChoice
     stack: str
     precision: Precisions
+    compression: Compression | None = Field(default=None, description="What is taken away of the model beforehand.")
     replicas: Replicas | None = None
     prefill: Replicas | None = Field(default=None, description="With 'decode': a disaggregated deployment.")
     decode: Replicas | None = None
@@ -213,14 +208,13 @@ class Serving(Workload):
     priorities: int = Field(default=1, ge=1, le=8, strict=True)
     client: Client = Field(default_factory=Client)
     autoscale: Autoscale | None = None
-    start_up: Annotated[
-        Annotated[Duration, Tag("@word")] | Annotated[ColdStart, Tag("@mapping")], mapping_or("@word")
-    ] = Field(default="0 s", validate_default=True)
+    start_up: StartUpOfModel = Field(default="0 s", validate_default=True)
     slo: SLO | None = None
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while an iteration runs, e.g. 0.1.")
     arrivals: RequestArrivals
     lengths: Lengths | None = None
     prefix: Prefix | None = None
+    cache: ResultCache | None = Field(default=None, description="A memo of results that is looked into first.")
     engine: Literal["fast", "reference"] = "fast"
 
     @model_validator(mode="after")

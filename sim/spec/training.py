@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.spec.compression import Pruning
 from sim.spec.serving import ModelChoice
 from sim.training.terms import Recipe, Recompute, Shard, Spread, TrainingPrecision
 from sim.validation import Spec, mapping_or
@@ -120,6 +121,7 @@ class ModelWork(Spec):
         description="Year of the stack's release that runs; the stack's own, if absent.",
     )
     precision: TrainingPrecision
+    pruning: Pruning | None = Field(default=None, description="What is taken out of the model beforehand.")
     sequence: Count = Field(description="Tokens of a sequence.")
     global_batch: Count = Field(description="Sequences of a step.")
     micro_batch: Count = Field(description="Sequences that a rank computes at a time.")

@@ -7,6 +7,7 @@
         site.grid.intensity: {kind: lognormal, cv: 10 %}
         site.facility.pue: {kind: triangular, low: 1.1, mode: 1.2, high: 1.4}
         embodied: {kind: from-profiles}
+        methods.mono-forward: {kind: from-profiles}
         profiles.my-gpu: {kind: calibration}
       groups:
         - {paths: [site.grid.intensity, site.water.ewif], correlation: 0.6}
@@ -178,7 +179,8 @@ class Empirical(Law):
 class FromProfiles(Law):
     """For ``embodied``: every profile's low, central and high as a triangular distribution, at the same place of all.
 
-    One place for all, because what is not known is how to count, which is the same for each.
+    One place for all, because what is not known is how to count, which is the same for each. For ``methods.<name>``:
+    each factor of a method that has a range in its profile, by itself.
     """
 
     kind: Literal["from-profiles"]
@@ -195,6 +197,7 @@ Distribution = Annotated[
 ]
 EMBODIED = "embodied"
 PROFILES = "profiles."
+METHODS = "methods."
 
 
 def _one_complaint(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -232,18 +235,22 @@ class Uncertainty(Spec):
     @model_validator(mode="after")
     def _holds_together(self) -> Uncertainty:
         for path, law in self.over.items():
-            if (law.kind == "from-profiles") != (path == EMBODIED):
-                raise _fail("'from-profiles' and the path 'embodied' go together, not with {p}", p=path)
+            if (law.kind == "from-profiles") != (path == EMBODIED or path.startswith(METHODS)):
+                raise _fail(
+                    "'from-profiles' goes with the paths 'embodied' and 'methods.<name>', and nothing else does, "
+                    "not with {p}",
+                    p=path,
+                )
             if (law.kind == "calibration") != path.startswith(PROFILES):
                 raise _fail("'calibration' goes with 'profiles.<gpu>' and nothing else does, not with {p}", p=path)
         counted = Counter(path for group in self.groups for path in group.paths)
         unknown = sorted(counted.keys() - self.over.keys())
         twice = sorted(path for path, count in counted.items() if count > 1)
-        joint = sorted(path for path in counted if path.startswith(PROFILES))
+        joint = sorted(path for path in counted if path.startswith((PROFILES, METHODS)))
         if unknown:
             raise _fail("groups name {p}, which 'over' does not", p=", ".join(unknown))
         if twice:
             raise _fail("{p} is in groups more than once", p=", ".join(twice))
         if joint:
-            raise _fail("{p} brings its own covariance and cannot join a group", p=", ".join(joint))
+            raise _fail("{p} is several numbers with a law of their own and cannot join a group", p=", ".join(joint))
         return self

@@ -23,7 +23,13 @@ from sim.quantities import (
     SmallRatio,
 )
 from sim.spec.cluster import Wanted
+from sim.spec.early_exit import EarlyExit
 from sim.spec.failures import RecoveryTimes
+from sim.spec.methods import Methods
+from sim.spec.passes import MOST_IN_BATCH, Roofline
+from sim.spec.provisioning import StartUpOfService
+from sim.spec.requests import RoutedArrivals
+from sim.spec.result_cache import ResultCache
 from sim.spec.schedules import JobSchedule, LowestPlace
 from sim.spec.times import StampsOfAny, Zone
 from sim.spec.traces import SmoothingChoice, Trace
@@ -184,6 +190,7 @@ class Training(Workload):
     place: LowestPlace | None = Field(default=None, description="Chooses the pool, in place of 'pool'.")
     smoothing: SmoothingChoice | None = Field(default=None, description="What its boards burn to swing less.")
     trace: Trace | None = Field(default=None, description="Keeps its power over time, within steps.")
+    methods: Methods
 
     @model_validator(mode="after")
     def _gpus_or_sockets(self) -> Training:
@@ -259,7 +266,16 @@ class RateLog(Spec):
     unit: RequestRate = Field(description="What one unit of the column is, e.g. '1 request/s'.")
 
 
-Arrivals = Annotated[PoissonArrivals | RateLog | IntervalLog | RequestLog, Field(discriminator="kind")]
+class Backlog(Spec):
+    """So many requests, all there from the start: a job whose end is that of the last of them."""
+
+    kind: Literal["backlog"]
+    requests: int = Field(ge=1, le=10_000_000, strict=True)
+
+
+OwnArrivals = Backlog | PoissonArrivals | RateLog | IntervalLog | RequestLog
+Arrivals = Annotated[OwnArrivals, Field(discriminator="kind")]
+OwnOrRouted = Annotated[OwnArrivals | RoutedArrivals, Field(discriminator="kind")]
 
 
 class ServiceTime(Spec):
@@ -271,11 +287,25 @@ class ServiceTime(Spec):
     cv: SmallRatio | None = Field(default=None, description="Coefficient of variation of the lognormal factor.")
 
 
+ServiceLaw = Annotated[ServiceTime | Roofline, Field(discriminator="law")]
+"""Of a batch: as measured, or from what is computed."""
+
+
 class Batching(Spec):
     """Up to ``max_batch`` requests are served together; a smaller batch waits ``max_wait`` after its first request."""
 
     max_batch: int = Field(default=1, ge=1, le=1_000_000, strict=True)
     max_wait: Duration = Field(default="0 s", validate_default=True)
+
+
+class QueueAutoscale(Spec):
+    """Keeps ``target`` requests, waiting or served, at each replica, of which there are ``replicas`` at most."""
+
+    min: int = Field(ge=0, le=MOST_GPUS, strict=True)
+    initial: int | None = Field(default=None, ge=0, le=MOST_GPUS, strict=True, description="'min', if absent.")
+    target: float = Field(gt=0, le=1e6)
+    interval: PositiveDuration
+    settle: Duration = Field(description="How long fewer must have been wanted before one is taken away.")
 
 
 class Inference(Workload):
@@ -295,8 +325,8 @@ class Inference(Workload):
     sockets_per_replica: int = Field(
         default=0, ge=0, le=MOST_GPUS, strict=True, description="Of hosts, for a service on CPUs."
     )
-    arrivals: Arrivals
-    service_time: ServiceTime
+    arrivals: OwnOrRouted
+    service_time: ServiceLaw
     batching: Batching = Field(default_factory=Batching)
     queue_limit: int | None = Field(
         default=None,
@@ -305,22 +335,55 @@ class Inference(Workload):
         strict=True,
         description="Requests that may wait; more are rejected. Unlimited, if absent.",
     )
-    load: Load | None = Field(default=None, description="What a GPU draws; needed where it has GPUs, and only there.")
+    load: Load | None = Field(
+        default=None, description="What a GPU draws; needed where it has GPUs, and follows from a roofline."
+    )
     cpu_load: Fraction = Field(description="Load of the hosts' CPUs while a batch is served, e.g. 0.1.")
-    start_up: Duration = Field(default="0 s", validate_default=True, description="Loading the model onto a replica.")
+    start_up: StartUpOfService = Field(
+        default="0 s", validate_default=True, description="Loading the model onto a replica, or what that takes."
+    )
+    early_exit: EarlyExit | None = Field(default=None, description="Where easy requests leave the network.")
+    cache: ResultCache | None = Field(default=None, description="A memo of results that is looked into first.")
+    autoscale: QueueAutoscale | None = Field(
+        default=None, description="Replicas that come and go; all stay, if absent."
+    )
+
+    methods: Methods
+
+    @model_validator(mode="after")
+    def _scales_within(self) -> Inference:
+        rule = self.autoscale
+        if rule is not None:
+            initial = rule.initial if rule.initial is not None else rule.min
+            if not rule.min <= initial <= self.replicas:
+                raise PydanticCustomError("autoscale", "needs min <= initial <= replicas")
+        return self
 
     @model_validator(mode="after")
     def _gpus_or_sockets(self) -> Inference:
         if (self.gpus_per_replica > 0) == (self.sockets_per_replica > 0):
             raise PydanticCustomError("gpus", "needs either 'gpus_per_replica' or 'sockets_per_replica' above zero")
+        if isinstance(self.service_time, Roofline):
+            return self._of_passes()
         if (self.load is None) == (self.gpus_per_replica > 0):
             raise PydanticCustomError("load", "'load' is what its GPUs draw: required with them, and with them alone")
+        return self
+
+    def _of_passes(self) -> Inference:
+        if self.load is not None:
+            raise PydanticCustomError("load", "a roofline says what its GPUs draw: leave 'load' out")
+        if max(self.gpus_per_replica, self.sockets_per_replica) != 1:
+            raise PydanticCustomError("roofline", "a roofline is that of one GPU or one socket: raise 'replicas'")
+        if self.batching.max_batch > MOST_IN_BATCH:
+            message = "of a roofline, 'max_batch' is at most {most}"
+            raise PydanticCustomError("roofline", message, {"most": MOST_IN_BATCH})
         return self
 
     @property
     def files(self) -> tuple[tuple[KeyPath, str], ...]:
         """The log of its arrivals, with its path below the workload."""
-        return () if self.arrivals.kind == "poisson" else ((("arrivals", "file"), self.arrivals.file),)
+        file = getattr(self.arrivals, "file", None)
+        return ((("arrivals", "file"), file),) if file is not None else ()
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:

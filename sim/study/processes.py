@@ -15,7 +15,7 @@ from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
 R = TypeVar("R")
-PRELOAD = ["sim.study.sweep.tasks", "sim.engine.serving.fast", "sim.study.at_first_use", "pint", "pyarrow"]
+PRELOAD = ["sim.study.sweep.tasks", "sim.engine.serving.fast", "sim.study.at_first_use", "scipy.special", "pyarrow"]
 """What a process of work needs sooner or later: loaded once, and not by each of them."""
 
 

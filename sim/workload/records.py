@@ -10,7 +10,7 @@ from typing import Literal
 from sim.workload.rounds import Counts
 
 JobStatus = Literal["completed", "killed", "unfinished"]
-TrialOutcome = Literal["kept", "killed", "cut"]
+TrialOutcome = Literal["kept", "killed", "cut", "failed"]
 """Trained to the end; stopped by the rule of its campaign; cut off before it was judged."""
 
 
@@ -122,7 +122,8 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class CampaignRecord:
-    """A campaign and its trials, in the order in which they began; ``ranked`` where its rule judges them."""
+    """A campaign and its trials, in the order in which they began; ``ranked`` where its rule judges them, ``failing``
+    where some come to nothing of themselves."""
 
     workload: str
     submitted_ns: int
@@ -130,6 +131,7 @@ class CampaignRecord:
     status: Literal["completed", "out-of-budget", "unfinished"]
     ranked: bool
     trials: tuple[TrialRecord, ...]
+    failing: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,9 @@ class ServiceLog:
 
     ``arrival <= start <= done`` for each finished request. ``rejected_ns`` holds the arrivals turned away at a full
     queue, ``open_ns`` the arrivals still waiting or in service when the run ended. ``batches`` counts service starts.
+    ``exits`` counts requests by where they left a network that has early exits; ``start_up_ns`` is what ``start_ups``
+    of replicas took together, by the size of an image or as it was stated. ``replica_ns`` integrates the replicas that
+    are up over time, where they come and go.
     """
 
     workload: str
@@ -189,6 +194,11 @@ class ServiceLog:
     batches: int = 0
     busy_ns: int = 0
     retries: int = 0
+    exits: dict[str, int] = field(default_factory=dict)
+    start_ups: int = 0
+    start_up_ns: int = 0
+    from_image: bool = False
+    replica_ns: int | None = None
 
     @property
     def requests(self) -> int:

@@ -26,7 +26,7 @@ class RequestChunk:
 
     ``session`` is -1 where there is none; priority 0 is the most urgent. Request i owns
     ``prefix_hashes[prefix_start[i] : prefix_start[i + 1]]``, the ids of its prompt's blocks in order. ``difficulty``
-    (n,) is there where a trace was read for it.
+    (n,) and ``key`` (n,), by which requests are the same, are there where a trace was read for them.
     """
 
     arrival_ns: Ints
@@ -37,6 +37,7 @@ class RequestChunk:
     prefix_start: Ints
     prefix_hashes: Ints
     difficulty: Floats | None = None
+    key: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.arrival_ns)
@@ -56,6 +57,7 @@ class RequestChunk:
             start,
             self.prefix_hashes[where],
             self.difficulty[rows] if self.difficulty is not None else None,
+            self.key[rows] if self.key is not None else None,
         )
 
     def between(self, begin: int, end: int) -> RequestChunk:
@@ -70,6 +72,7 @@ class RequestChunk:
             self.prefix_start[begin : end + 1] - first,
             self.prefix_hashes[first:last],
             self.difficulty[begin:end] if self.difficulty is not None else None,
+            self.key[begin:end] if self.key is not None else None,
         )
 
 
@@ -149,6 +152,21 @@ class Generated:
                 yield replace(chunk, priority=np.full(n, self.priority, dtype=np.int64)) if self.priority else chunk
             if last:
                 return
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """Requests at given times (n,), of whose tokens nothing is said."""
+
+    arrival_ns: Ints
+    block_tokens: int = 0
+
+    def chunks(self) -> Iterator[RequestChunk]:
+        """All of them; see ``RequestSource.chunks``."""
+        for begin in range(0, len(self.arrival_ns), CHUNK):
+            times = self.arrival_ns[begin : begin + CHUNK]
+            ones = np.ones(len(times), dtype=np.int64)
+            yield plain_chunk(times, ones, ones)
 
 
 @dataclass(frozen=True)

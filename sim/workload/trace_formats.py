@@ -24,8 +24,8 @@ NS_PER_MS = NS_PER_S // 1000
 class TraceRow:
     """A request: its time (ns, since 1970 or any other instant), its tokens, and what else its trace tells of it.
 
-    ``hashes`` are the blocks that its prompt begins with, None where the row has none; ``difficulty`` is kept only
-    where it was asked for.
+    ``hashes`` are the blocks that its prompt begins with, None where the row has none; ``difficulty`` and
+    ``key``, by which requests are the same, are kept only where they were asked for.
     """
 
     time_ns: int
@@ -35,6 +35,7 @@ class TraceRow:
     priority: int = 0
     hashes: Sequence[int] | None = None
     difficulty: float = 0.0
+    key: str = ""
 
 
 class BadRowError(ValueError):

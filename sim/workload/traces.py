@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,13 @@ LONGEST_LINE = 1 << 22
 FIRST_LINES = 20
 """Among which there must be a record that tells the format."""
 MOST_PROBLEMS = 20
+
+
+class Columns(NamedTuple):
+    """What a trace is read for besides, by the names of its columns or fields."""
+
+    difficulty: str | None
+    key: str | None
 
 
 @dataclass
@@ -82,21 +89,23 @@ def read_trace(
     skip: bool = False,
     block_tokens: int | None = None,
     difficulty: str | None = None,
+    key: str | None = None,
 ) -> Trace:
     """A trace file, plain or .gz; ``block_tokens`` of a hashed block, where they are not those of the format.
 
-    ``difficulty`` names the column (or field) of each request's difficulty. Raises ``InputError`` for a file of no
-    known format, without that column or a usable row, or (unless ``skip``) with rows that cannot be used. Blocks that
-    cannot be those of the prompt make a row such a one.
+    ``difficulty`` names the column (or field) of each request's difficulty, ``key`` that of what makes it the same as
+    another. Raises ``InputError`` for a file of no known format, without such a column or a usable row, or (unless
+    ``skip``) with rows that cannot be used. Blocks that cannot be those of the prompt make a row such a one.
     """
+    asked = Columns(difficulty, key)
     with open_text(path) as text:
         first = text.readline(LONGEST_LINE)
         if not first.strip():
             raise InputError.one(str(path), "is empty; it needs a header or records, and rows")
         if first.lstrip().startswith("{"):
-            found, rows = _json_rows(path, first, text, wanted, difficulty)
+            found, rows = _json_rows(path, first, text, wanted, asked)
         else:
-            found, rows = _csv_rows(path, first, text, wanted, difficulty)
+            found, rows = _csv_rows(path, first, text, wanted, asked)
         report = TraceReport(found.name)
         hashed = block_tokens or found.hashed_tokens
         kept: list[TraceRow] = []
@@ -115,7 +124,7 @@ def read_trace(
         if report.skipped:
             report.raise_if_any(str(path))
         raise InputError.one(str(path), "holds no requests")
-    return _trace(kept, found, hashed, report, rated=difficulty is not None)
+    return _trace(kept, found, hashed, report, asked)
 
 
 def _hold_against_its_prompt(row: TraceRow, found: TraceFormat, block_tokens: int) -> None:
@@ -139,12 +148,14 @@ def _hold_against_its_prompt(row: TraceRow, found: TraceFormat, block_tokens: in
         raise BadRowError(f"has {ids} hashed blocks{size} for a prompt of {row.prompt} tokens, {has}{remedy}")
 
 
-def _trace(rows: list[TraceRow], found: TraceFormat, block_tokens: int, report: TraceReport, *, rated: bool) -> Trace:
+def _trace(rows: list[TraceRow], found: TraceFormat, block_tokens: int, report: TraceReport, asked: Columns) -> Trace:
     rows.sort(key=lambda row: row.time_ns)  # stable: rows of one instant keep the order of the file
     names: dict[str, int] = {}
     sessions = [-1 if row.session is None else names.setdefault(row.session, len(names)) for row in rows]
     first_ns = rows[0].time_ns
     widths = [len(row.hashes or ()) for row in rows]
+    known: dict[str, int] = {}
+    keys = [known.setdefault(row.key, len(known)) for row in rows]
     chunk = RequestChunk(
         np.array([row.time_ns - first_ns for row in rows], dtype=np.int64),
         np.array([row.prompt for row in rows], dtype=np.int64),
@@ -153,7 +164,8 @@ def _trace(rows: list[TraceRow], found: TraceFormat, block_tokens: int, report: 
         np.array([row.priority for row in rows], dtype=np.int64),
         np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
         np.array([block for row in rows for block in row.hashes or ()], dtype=np.int64),
-        np.array([row.difficulty for row in rows], dtype=np.float64) if rated else None,
+        np.array([row.difficulty for row in rows], dtype=np.float64) if asked.difficulty is not None else None,
+        np.array(keys, dtype=np.int64) if asked.key is not None else None,
     )
     return Trace(chunk, first_ns if found.by_clock else None, block_tokens, report)
 
@@ -199,31 +211,33 @@ def _rated(row: TraceRow, value: Any) -> TraceRow:
     return replace(row, difficulty=number)
 
 
-def _has(path: Path, column: str | None, names: Sequence[str]) -> None:
-    if column is not None and column not in names:
-        told = f"has no column '{column}' of difficulties{nearest(column, names)}; it has: {', '.join(names)}"
-        raise InputError.one(str(path), told, line=1)
+def _has(path: Path, asked: Columns, names: Sequence[str]) -> None:
+    for column, what in ((asked.difficulty, "difficulties"), (asked.key, "keys")):
+        if column is not None and column not in names:
+            told = f"has no column '{column}' of {what}{nearest(column, names)}; it has: {', '.join(names)}"
+            raise InputError.one(str(path), told, line=1)
 
 
-def _reader(found: TraceFormat, difficulty: str | None) -> Callable[[Any], TraceRow]:
+def _reader(found: TraceFormat, asked: Columns) -> Callable[[Any], TraceRow]:
     """What reads the rows of one file in turn."""
     seen: dict[str, str] = {}
 
     def read(written: Any) -> TraceRow:
         row = found.read(written, seen)
-        return row if difficulty is None else _rated(row, written[difficulty])
+        row = row if asked.difficulty is None else _rated(row, written[asked.difficulty])
+        return row if asked.key is None else replace(row, key=str(written[asked.key]))
 
     return read
 
 
 def _csv_rows(
-    path: Path, first: str, text: IO[str], wanted: str | None, difficulty: str | None
+    path: Path, first: str, text: IO[str], wanted: str | None, asked: Columns
 ) -> tuple[TraceFormat, Iterator[tuple[int, Callable[[], TraceRow]]]]:
     names = [name.strip() for name in _cells_of(first, str(path), 1)]
     found = _pick(path, names, json=False, wanted=wanted)
-    _has(path, difficulty, names)
+    _has(path, asked, names)
     column = {name: i for i, name in enumerate(names)}
-    read = _reader(found, difficulty)
+    read = _reader(found, asked)
 
     def rows() -> Iterator[tuple[int, Callable[[], TraceRow]]]:
         lines = _lines(path, first, text)
@@ -236,15 +250,15 @@ def _csv_rows(
 
 
 def _json_rows(
-    path: Path, first: str, text: IO[str], wanted: str | None, difficulty: str | None
+    path: Path, first: str, text: IO[str], wanted: str | None, asked: Columns
 ) -> tuple[TraceFormat, Iterator[tuple[int, Callable[[], TraceRow]]]]:
     lines = list(islice(_lines(path, first, text), FIRST_LINES))
     record = next((found for found in map(_record, lines) if found), None)
     if record is None:
         raise InputError.one(str(path), f"has no JSON record in its first {len(lines)} lines", line=1)
     found = _pick(path, list(record), json=True, wanted=wanted)
-    _has(path, difficulty, list(record))
-    read = _reader(found, difficulty)
+    _has(path, asked, list(record))
+    read = _reader(found, asked)
 
     def rows() -> Iterator[tuple[int, Callable[[], TraceRow]]]:
         for number, line in chain(lines, _lines(path, text.readline(LONGEST_LINE), text, lines[-1][0] + 1)):
@@ -332,6 +346,7 @@ class Replay:
                 whole.prefix_start if hashed else np.zeros(len(whole) + 1, dtype=np.int64),
                 whole.prefix_hashes + lap * ids if hashed else np.zeros(0, dtype=np.int64),
                 whole.difficulty,
+                whole.key,
             )
             inside = arrival_ns >= 0
             if self.until_ns is not None:

@@ -22,24 +22,30 @@ from sim.workload.laws import Law
 
 @dataclass(frozen=True)
 class Drawn:
-    """One trial: which variant it is, its work relative to what is stated, its quality, and what it ``shows`` at each
-    rung."""
+    """One trial: which variant it is, its work relative to what is stated, its quality, what it ``shows`` at each
+    rung, and at which share of its training it fails, if it does."""
 
     variant: int
     factor: float
     quality: float
     shows: tuple[float, ...]
+    fails_at: float | None = None
 
 
 @dataclass(frozen=True)
 class Trials:
-    """All trials, each by its number, from a stream of its own: a rule changes nothing of who they are."""
+    """All trials, each by its number, from a stream of its own: a rule changes nothing of who they are.
+
+    A share of them is ``failing``, at a share of their training between 0 and ``fails_within``.
+    """
 
     stream: Stream
     weights: tuple[float, ...]
     factors: Law
     noise: float
     rungs: tuple[float, ...]
+    failing: float = 0.0
+    fails_within: float = 1.0
 
     def __getitem__(self, number: int) -> Drawn:
         """The trial of that number."""
@@ -47,7 +53,15 @@ class Trials:
         variant = int(rng.choice(len(self.weights), p=np.array(self.weights)))
         factor = float(self.factors(rng, 1)[0])
         quality = float(rng.standard_normal())
-        return Drawn(variant, factor, quality, shown(quality, self.noise, self.rungs, rng))
+        return Drawn(variant, factor, quality, shown(quality, self.noise, self.rungs, rng), self._fails_at(number))
+
+    def _fails_at(self, number: int) -> float | None:
+        """From draws of its own: that some fail changes nothing of who the others are."""
+        if not self.failing:
+            return None
+        rng = Stream(self.stream.seed, f"{self.stream.name}/{number}/failed")()
+        fails, at = rng.random(2)
+        return self.fails_within * (1.0 - float(at)) if fails < self.failing else None
 
 
 def shown(quality: float, noise: float, rungs: tuple[float, ...], rng: np.random.Generator) -> tuple[float, ...]:

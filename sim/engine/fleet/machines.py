@@ -190,9 +190,9 @@ class Machines:
                     for slot, found in enumerate(self.parts[node]):
                         if found == left and self.shares(node, slot, request.milli):
                             return node, slot
-        for rank in RANKS:
-            for free in range(1, self.pools[pool].slots + 1):
-                for node in self.with_free(pool, rank, free):
+        for by_free in self._bits[pool]:
+            for bits in filter(None, by_free[1:]):
+                for node in self._in_order(pool, bits):
                     if node in self.parts and self.holds(request, node):
                         return node, self.parts[node].index(WHOLE)
         return None

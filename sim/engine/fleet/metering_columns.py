@@ -43,7 +43,7 @@ class Families:
         self.of_kind: list[int] = []
         number = np.full((len(nodes.pools), len(nodes.hardware)), -1, dtype=np.int64)
         for pool, unit in dict.fromkeys(zip(nodes.pool_of.tolist(), nodes.kind_of.tolist(), strict=True)):
-            hardware = nodes.hardware[unit].with_scale(1.0)
+            hardware = nodes.hardware[unit].as_model
             kind = number[pool, unit] = kinds.setdefault((pool, hardware), len(kinds))
             if kind == len(self.hardware):
                 self.hardware.append(hardware)
@@ -102,7 +102,8 @@ def memory_of(run: LoggedRun, families: Families, books: Books) -> tuple[Memory,
     seats = int(places.max()) + 2
     machines = np.zeros(len(run.nodes), Machine.dtype)
     machines["kind"] = families.kind_of
-    machines["gpu_scale"] = np.array([unit.gpu_scale for unit in run.nodes.hardware])[run.nodes.kind_of]
+    for name in ("gpu_scale", "gpu_offset_w"):
+        machines[name] = np.array([getattr(unit, name) for unit in run.nodes.hardware])[run.nodes.kind_of]
     machines["first_change"], machines["n_changes"] = first_change[:-1], np.diff(first_change)
     machines["hosts"][log.node[log.milli == 0]] = 1
     machines["swept"] = run.nodes.logged
@@ -123,6 +124,7 @@ def memory_of(run: LoggedRun, families: Families, books: Books) -> tuple[Memory,
         "order": np.zeros(len(log.node), np.int64),
         "grouped": np.zeros(len(log.node), np.int64),
         "scales": np.zeros(int(np.diff(log.first_place).max(initial=0)) + 1),
+        "offsets_w": np.zeros(int(np.diff(log.first_place).max(initial=0)) + 1),
         **vars(books),
     }
     numbers = {

@@ -98,7 +98,7 @@ def loss_factor(kind, dc_w):
 
 
 @inner
-def draw(fold, kind, scale, state, n):
+def draw(fold, kind, scale, offset_w, state, n):
     """W of a node by holder and column, for the ``n`` seats taken."""
     seats, watts, columns = fold.seats, fold.watts, fold.n_columns
     whole = kind.slots * MILLI
@@ -115,11 +115,11 @@ def draw(fold, kind, scale, state, n):
     cpu, load = 0, 0.0
     if kind.has_gpu:
         cpu = 1
-        watts[0] = free / MILLI * kind.gpu_idle_w * scale
+        watts[0] = free / MILLI * kind.gpu_idle_w * scale + free / MILLI * offset_w
     for i in range(1, n + 1):
         seat = seats[i]
         if cpu:
-            watts[i * columns] = seat.milli / MILLI * seat.gpu_w * scale
+            watts[i * columns] = seat.milli / MILLI * seat.gpu_w * scale + seat.milli / MILLI * offset_w
         if seat.state == ACTIVE:
             load += seat.cpu_load * seat.cpu_share
     per_load_w = 0.0
@@ -247,7 +247,7 @@ def groups(fold):
                     kind_number, cpu_share = machine.kind, fold.cpu_share[place]
                 if machine.kind == kind_number and fold.cpu_share[place] == cpu_share:
                     fold.grouped[place] = 1
-                    fold.scales[n] = machine.gpu_scale
+                    fold.scales[n], fold.offsets_w[n] = machine.gpu_scale, machine.gpu_offset_w
                     n += 1
         if n:
             group(fold, fold.kinds[kind_number], n, stint, cpu_share)
@@ -256,21 +256,20 @@ def groups(fold):
 @inner
 def group(fold, kind, n, stint, cpu_share):
     """Books what a stint draws on ``n`` nodes of a kind, all of them its own."""
-    scales, scale, alike = 0.0, fold.scales[0], True
+    scale, offset_w, alike = fold.scales[0], fold.offsets_w[0], True
     for i in range(n):
-        scales += fold.scales[i]
-        alike = alike and fold.scales[i] == scale
+        alike = alike and fold.scales[i] == scale and fold.offsets_w[i] == offset_w
     seat, watts, first = fold.seats[1], fold.watts, fold.n_columns
     sit(fold, seat, stint, kind.slots * MILLI, cpu_share)
     now, bin_ = fold.start_ns[stint], fold.first_bin[stint]
     while now < seat.end_ns:
         advance(fold, seat, now)
-        draw(fold, kind, scale, ON, 1)
+        draw(fold, kind, scale, offset_w, ON, 1)
         if alike:
             for c in range(kind.columns):
                 watts[first + c] *= n
         else:
-            of_all(fold, kind, n, scales)
+            of_all(fold, kind, n)
         block = block_of(fold, kind, seat.owner, seat.state)
         book(fold, block, stint, seat.state == ACTIVE, 1, kind.columns, 0, n * kind.slots, now, seat.next_ns, bin_)
         now = seat.next_ns
@@ -278,7 +277,7 @@ def group(fold, kind, n, stint, cpu_share):
 
 
 @inner
-def of_all(fold, kind, n, scales):
+def of_all(fold, kind, n):
     """Row 1 of the watts, of a node whose GPUs are like those of the first, as the sum of ``n`` whose GPUs are not."""
     watts, first, dc = fold.watts, fold.n_columns, kind.columns - (1 if kind.n_points else 0)
     others_w = 0.0
@@ -286,12 +285,15 @@ def of_all(fold, kind, n, scales):
         others_w += watts[first + c]
         watts[first + c] *= n
     gpus_w = fold.seats[1].gpu_w * kind.slots
-    watts[first] = gpus_w * scales
-    if kind.n_points:
-        losses_w = 0.0
-        for i in range(n):
-            dc_w = others_w + gpus_w * fold.scales[i]
+    watts[first] = 0.0
+    losses_w = 0.0
+    for i in range(n):
+        boards_w = gpus_w * fold.scales[i] + fold.offsets_w[i] * kind.slots
+        watts[first] += boards_w
+        if kind.n_points:
+            dc_w = others_w + boards_w
             losses_w += dc_w * loss_factor(kind, dc_w)
+    if kind.n_points:
         watts[first + dc] = losses_w
 
 
@@ -335,7 +337,7 @@ def sweep(fold, machine):
                 until = min(until, fold.start_ns[fold.stint_of[fold.order[place]]])
             for i in range(1, n + 1):
                 until = min(until, seats[i].next_ns)
-            draw(fold, kind, machine.gpu_scale, state, n)
+            draw(fold, kind, machine.gpu_scale, machine.gpu_offset_w, state, n)
             for i in range(1, n + 1):
                 seat = seats[i]
                 block, active = block_of(fold, kind, seat.owner, seat.state), seat.state == ACTIVE

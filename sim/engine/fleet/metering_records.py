@@ -51,6 +51,7 @@ class Machine(Record):
 
     kind: int
     gpu_scale: float
+    gpu_offset_w: float
     first_change: int
     n_changes: int
     hosts: int
@@ -125,6 +126,7 @@ class Fold(Record):
     """Of each place: whether a group has booked it."""
     scales: Rows[float]
     """Room for those of the nodes of one group."""
+    offsets_w: Rows[float]
     edges_ns: Rows[int]
     n_bins: int
     n_columns: int

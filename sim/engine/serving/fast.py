@@ -15,10 +15,14 @@ from sim.engine.serving.compiled import is_kept
 from sim.engine.serving.kernel.loop import call
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.workload.requests import RequestChunk
+from sim.workload.routers import ROUTERS
 
 FIRST_SLOTS = 1024
 FIRST_ROWS = 1 << 14
+FIRST_BUCKETS = 1 << 12
 COSTS = {"compute": p.COMPUTE, "memory": p.MEMORY, "capped": p.CAPPED, "energy": p.ENERGY}
+COMPARED = {"round-robin": 0, "random": 0, "power-of-two": 0, "fewest-tokens": k.BY_TOKENS, "least-kv": k.BY_KV}
+"""What routers compare of all replicas, where it is not the number of their requests."""
 SLOPES = {
     "pair": p.PAIR,
     "read": p.READ,
@@ -56,6 +60,7 @@ class FastPool:
         self._counted = dict.fromkeys(p.COUNTS, 0)
         self._taken: list[Ints] = []
         self._hashes_used = 0
+        self._unknown = False  # more may come, of which nothing is known yet
         self._owned: list[npt.NDArray[Any]] = []
         self._rows: dict[str, npt.NDArray[Any]] = {}
         memory = np.zeros(1, k.Pool.dtype)
@@ -65,9 +70,12 @@ class FastPool:
         n, seats, size = len(roles), settings.max_num_seqs, settings.block_tokens
         leaves = 1 << max(0, (n - 1).bit_length())
         entries = sum(kv_blocks) // settings.kv_hashed + n if settings.hash_blocks else 0
-        buckets = 1 << max(4, (2 * entries).bit_length())
+        most_buckets = 1 << max(4, (2 * entries).bit_length())
+        buckets = min(most_buckets, FIRST_BUCKETS)
         future = seats + 64 + settings.concurrency
         finished = FIRST_ROWS + seats if settings.rows else seats + 16
+        compared = COMPARED.get(ROUTERS[settings.router], k.BY_REQUESTS)
+        balances = compared and ROUTERS[settings.router] == "prefix-affinity"
         stated = {name: value for name, value in asdict(settings).items() if name != "accept"} | {
             "block_shift": size.bit_length() - 1 if size & (size - 1) == 0 else -1,
             "kv_step": settings.kv_step,
@@ -75,9 +83,12 @@ class FastPool:
             "largest": p.largest_request(roles, kv_blocks),
             "slots_room": FIRST_SLOTS,
             "n_leaves": leaves,
+            "compared": compared,
+            "balances": balances,
             "future_room": future,
             "finishes_room": 2 * seats + 16,
             "n_buckets": buckets,
+            "most_buckets": most_buckets,
             "finished_room": finished,
             "backlog": (-1, -1),
         }
@@ -95,18 +106,22 @@ class FastPool:
             "touched": n,
             "loads": n,
             "ends": 2 * leaves,
+            "weights": 6 * leaves if compared else 0,
+            "heaviest": 6 * leaves if balances else 0,
             "future": future,
             "buckets": buckets if entries else 0,
             "entries": entries,
+            "key_buckets": buckets if entries and balances else 0,
+            "keys": entries if balances else 0,
+            "aside": n if balances else 0,
             "sketch": len(p.SKETCHES) * p.SKETCH_SIZE,
             "finished": finished,
         }
         for name, count in rows.items():
             self._place(name, np.zeros(count, k.Pool.rows[name]))
         self._rows["accept"][:] = settings.accept
-        self._rows["ends"][:] = k.NEVER
-        self._rows["buckets"][:] = -1
-        self._rows["entries"]["chain"] = np.arange(1, entries + 1)
+        for tree in ("ends", "weights", "heaviest"):
+            self._rows[tree][:] = k.NEVER
         self._costs: Ints = self._lay_costs(costs)
         self._open: Ints = np.zeros((3, n), dtype=np.int64)
         self._rows["open"]["replicas"] = self._addresses(self._open)
@@ -151,8 +166,15 @@ class FastPool:
 
     # What the control plane does and sees
 
-    def advance(self, until_ns: int) -> None:
-        """Simulates everything up to and including ``until_ns``."""
+    def advance(self, until_ns: int, *, idle_ends: bool = False) -> int:
+        """Simulates everything up to and including ``until_ns``; returns how far it is.
+
+        With ``idle_ends`` it goes no further than to where nothing is left to be done and nothing will arrive.
+        """
+        self._pool["idle_ends"] = idle_ends
+        if self._unknown:
+            self._pool["n_arrivals"] = self._pool["next_arrival"]  # ask again
+            self._unknown = False
         while (reason := call(self._address, k.ADVANCE, until_ns)) != k.DONE:
             if reason == k.NEED_ARRIVALS:
                 self._feed()
@@ -160,9 +182,12 @@ class FastPool:
                 self._grow_slots()
             elif reason == k.NEED_FUTURE:
                 self._grow_future(0)
+            elif reason == k.NEED_BUCKETS:
+                self._grow_buckets()
             else:
                 self._flush_rows()
         self._drain_counts()
+        return int(self._pool["now"])
 
     def next_event_ns(self) -> int:
         """The earliest instant at which anything can happen by itself, or -1. Cuts no run short."""
@@ -184,19 +209,19 @@ class FastPool:
         """Brings a replica up; what waited for one is handed out."""
         replica = self._rows["replicas"][index]
         replica["up"], replica["draining"] = 1, 0
-        self._list_open()
+        self._list_open(index)
         self._make_room_for(self.backlog)
         call(self._address, k.HAND_OUT, 0)
 
     def drain(self, index: int) -> None:
         """Drains a replica: it finishes what it has and is given nothing more."""
         self._rows["replicas"][index]["draining"] = 1
-        self._list_open()
+        self._list_open(index)
 
     def kill(self, index: int) -> None:
         """Takes a replica away with everything on it; its requests begin anew elsewhere."""
         lost = call(self._address, k.KILL, index)
-        self._list_open()
+        self._list_open(index)
         self._make_room_for(lost)
         call(self._address, k.SEND_AGAIN, lost)
 
@@ -248,6 +273,11 @@ class FastPool:
         return int(self._pool["n_slots"] - self._pool["n_free"])
 
     @property
+    def instants(self) -> int:
+        """Number of instants at which it stopped by itself: runs of iterations have none within."""
+        return int(self._pool["instants"])
+
+    @property
     def backlog(self) -> int:
         """Number of requests that wait because no replica is up."""
         return int(self._pool["n_backlog"])
@@ -294,6 +324,15 @@ class FastPool:
         self._grow("future", room)
         self._pool["future_room"] = room
 
+    def _grow_buckets(self) -> None:
+        """The tables of the prefix cache are hashed anew into four times as many buckets."""
+        count = min(4 * int(self._pool["n_buckets"]), int(self._pool["most_buckets"]))
+        self._place("buckets", np.zeros(count, np.int64))
+        if len(self._rows["key_buckets"]):
+            self._place("key_buckets", np.zeros(count, np.int64))
+        self._pool["n_buckets"] = count
+        call(self._address, k.REHASH, 0)
+
     def _make_room_for(self, requests: int) -> None:
         """Makes room for as many requests sent again, each of which may be rejected, retried or given a deadline."""
         if self._pool["n_future"] + 2 * requests + 8 > self._pool["future_room"]:
@@ -326,6 +365,9 @@ class FastPool:
             self._pool["closed"] = 1
             return
         n = len(chunk.arrival_ns)
+        if not n:
+            self._await_more()
+            return
         if n > len(self._rows["arrivals"]):
             self._grow("arrivals", n)
         rows = self._rows["arrivals"][:n]
@@ -344,6 +386,14 @@ class FastPool:
         self._pool["next_arrival"], self._pool["n_arrivals"] = 0, n
         self._drain_counts()
 
+    def _await_more(self) -> None:
+        """Nothing comes as far as is known: an arrival that never comes stands there until something else is."""
+        if not len(self._rows["arrivals"]):
+            self._grow("arrivals", 1)
+        self._rows["arrivals"]["arrival_ns"][0] = k.NEVER
+        self._pool["next_arrival"], self._pool["n_arrivals"] = 0, 1
+        self._unknown = True
+
     def _make_room_for_hashes(self, more: int) -> None:
         """Room for the hashes of new arrivals: those of finished requests are forgotten, then the rows grow."""
         place, requests = self._rows["hashes"], self._rows["requests"]
@@ -359,11 +409,21 @@ class FastPool:
         if at + more > len(place):
             self._grow("hashes", 2 * (at + more))
 
-    def _list_open(self) -> None:
-        """Who may be given requests, by role."""
-        r = self._rows["replicas"]
-        free = (r["up"] == 1) & (r["draining"] == 0)
+    def _list_open(self, index: int) -> None:
+        """A replica may be given requests from now on, or none any longer: lists by role, in the order of indices."""
+        replica = self._rows["replicas"][index]
+        is_open = bool(replica["up"] and not replica["draining"])
         for role, choices in enumerate(self._rows["open"]):
-            fitting = np.flatnonzero(free & np.isin(r["role"], (p.ANY, role)))
-            self._open[role, : len(fitting)] = fitting
-            choices["n"] = len(fitting)
+            if replica["role"] not in (p.ANY, role):
+                continue
+            n, listed = int(choices["n"]), self._open[role]
+            at = int(np.searchsorted(listed[:n], index))
+            was_open = at < n and listed[at] == index
+            if is_open and not was_open:
+                listed[at + 1 : n + 1] = listed[at:n].copy()
+                listed[at] = index
+                choices["n"] = n + 1
+            elif was_open and not is_open:
+                listed[at : n - 1] = listed[at + 1 : n].copy()
+                choices["n"] = n - 1
+        call(self._address, k.OPEN_OR_CLOSE, index)

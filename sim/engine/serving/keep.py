@@ -33,6 +33,17 @@ class KeepAll:
         return self._spool
 
 
+class KeepNone:
+    """A rule that keeps no row."""
+
+    def add(self, rows: Ints) -> None:
+        """Forgets rows (n, 16)."""
+
+    def rows(self) -> RowSpool:
+        """None."""
+        return RowSpool()
+
+
 class KeepSample:
     """A uniform sample of ``count`` rows, whatever the pieces in which they come.
 

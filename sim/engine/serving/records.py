@@ -168,6 +168,8 @@ class Replica(Record):
     waiting: Rows[Queue]
     """By class: requests that are not in a batch."""
     n_waiting: int
+    awaited: int
+    """KV blocks that these will take, where routers compare them."""
     running: Rows[Queue]
     """By class: requests admitted, in the order of admission."""
     n_running: int
@@ -264,18 +266,37 @@ class Event(Record):
     stamp: int
 
 
+class Key(Record):
+    """A hashed block that is in the prefix cache of a replica or of several; kept where routers ask who has it."""
+
+    key: int
+    count: int
+    """Replicas that have it."""
+    first: int
+    """One of its entries."""
+    chain: int
+    """Next key of its bucket, or of the free ones, plus 1; 0: none."""
+
+
 class Entry(Record):
     """A hashed block in the prefix cache of a replica."""
 
     key: int
     replica: int
+    """Its index; -1: the row is free."""
+    of: int
+    """Its row in ``Pool.keys``."""
+    alike: int
+    """Next entry of the same block on another replica, or -1."""
+    before: int
+    """The entry whose ``alike`` this one is, or -1."""
     refs: int
     """Requests that refer to it."""
     older: int
     """Next to be evicted before it, of those without references; -1: none."""
     newer: int
     chain: int
-    """Next entry of its bucket, or of the free ones."""
+    """Next entry of its bucket, or of the free ones, plus 1; 0: none."""
 
 
 class Arrival(Record):
@@ -351,6 +372,17 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     ends: Rows[int]
     """Tree of the least ``Replica.end_ns``: the root at 1, the children of i at 2 i and 2 i + 1."""
     n_leaves: int
+    weights: Rows[int]
+    """Trees of what routers compare, as ``ends``, one for each role of replicas."""
+    heaviest: Rows[int]
+    """The same negated, for the most; where routers ``balance``."""
+    compared: int
+    """What ``weights`` are, or 0 where the router compares nothing."""
+    balances: int
+    idle_ends: int
+    """Whether ``advance`` ends where nothing is left to do, once all arrivals are known."""
+    instants: int
+    """At which anything has happened by itself."""
     future: Rows[Event]
     future_room: int
     n_future: int
@@ -364,10 +396,22 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     finishes_room: int
     """Of each ``Replica.finishes``."""
     buckets: Rows[int]
-    """First entry of the prefix cache by hash, or -1."""
+    """First entry of the prefix cache by hash, plus 1; 0: none. Memory that is never used is never touched."""
     n_buckets: int
+    most_buckets: int
+    """More than these are not needed for all entries that there can be."""
     entries: Rows[Entry]
+    n_entries: int
+    """Rows of ``entries`` that have ever been used."""
     free_entry: int
+    """First of those that are free again, plus 1; 0: none."""
+    key_buckets: Rows[int]
+    """First key by hash, plus 1; 0: none. As many as ``buckets``."""
+    keys: Rows[Key]
+    n_keys: int
+    free_key: int
+    aside: Rows[int]
+    """Replicas that were looked at in vain."""
     sketch: Rows[int]
     """Sketch after sketch of ``SKETCHES``."""
     finished: Rows[Finished]
@@ -378,10 +422,13 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
 
 NEVER = 1 << 62
 
-DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS = range(5)
+DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS, NEED_BUCKETS = range(6)
 """Why the kernel returns: it is done, or ``fast`` must see to something first."""
 
-ADVANCE, SETTLE, HAND_OUT, KILL, SEND_AGAIN = range(5)
+BY_REQUESTS, BY_TOKENS, BY_KV = range(1, 4)
+"""``Pool.compared``."""
+
+ADVANCE, SETTLE, HAND_OUT, KILL, SEND_AGAIN, OPEN_OR_CLOSE, REHASH = range(7)
 """What ``fast`` wants of the kernel."""
 
 RETRY, HANDED_OVER, DEADLINE, USER = range(4)

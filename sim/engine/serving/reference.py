@@ -141,19 +141,24 @@ class ReferencePool:
         self._now = 0
         self._until = 0
         self._began = False
+        self.instants = 0
         self.counts = dict.fromkeys(p.COUNTS, 0)
         self.sketches: Ints = np.zeros((len(p.SKETCHES), p.SKETCH_SIZE), dtype=np.int64)
         self._rows: list[tuple[int, ...]] = []
 
     # What the control plane does and sees
 
-    def advance(self, until_ns: int) -> None:
-        """Simulates everything up to and including ``until_ns``."""
+    def advance(self, until_ns: int, *, idle_ends: bool = False) -> int:
+        """Simulates everything up to and including ``until_ns``; returns how far it is.
+
+        With ``idle_ends`` it goes no further than to where nothing is left to be done and nothing will arrive.
+        """
         if not self._began:
             self._began = True
             for _ in range(self._set.concurrency):
                 self._push(self._now, USER, None)
         while (now := self._next()) is not None and now <= until_ns:
+            self.instants += now > self._now
             self._pass(now)
             for replica in self._replicas:
                 if replica.busy and replica.end_ns == now:
@@ -163,7 +168,9 @@ class ReferencePool:
             while not self._set.concurrency and self._peek() == now:
                 self._arrive(self._arrivals.popleft())
             self._begin_iterations()
-        self._pass(until_ns)
+        if not (idle_ends and now is None and not self._live):
+            self._pass(until_ns)
+        return self._now
 
     def next_event_ns(self) -> int:
         """The earliest instant at which anything can happen by itself, or -1."""

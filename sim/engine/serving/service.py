@@ -18,12 +18,15 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
+from sim.engine.images import Images
 from sim.engine.node import Activity, Node
 from sim.engine.serving import plan as p
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.engine.serving.power import CostsUnderCaps, whole_w
+from sim.engine.serving.relay import ServingRelay, in_kv_blocks
 from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
+from sim.workload.provisioning import StartUp
 from sim.workload.requests import RequestChunk, RequestSource
 from sim.workload.serving_records import ServingLog
 
@@ -36,8 +39,10 @@ class Pool(Protocol):
     @property
     def sketches(self) -> Ints: ...
     @property
+    def instants(self) -> int: ...
+    @property
     def in_system(self) -> int: ...
-    def advance(self, until_ns: int) -> None: ...
+    def advance(self, until_ns: int, *, idle_ends: bool = False) -> int: ...
     def next_event_ns(self) -> int: ...
     def start(self, index: int) -> None: ...
     def drain(self, index: int) -> None: ...
@@ -86,7 +91,7 @@ class ReplicaGroup:
     under_cap: Callable[[float], StepCost]
     loaded_w: float
     cpu_load: float
-    load_ns: int
+    start_up: StartUp
 
     @property
     def lane_w(self) -> float:
@@ -110,6 +115,7 @@ class ServingPlan:
     skipped_rows: int  # of its trace, that could not be used
     trace_problems: tuple[str, ...]  # the first of them, with line and reason
     step_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # how times of iterations are known
+    relayed: bool = False  # handed its requests by a relay, which hears of those that are finished
 
 
 @dataclass(eq=False)
@@ -178,6 +184,8 @@ class ServingService:
         self._chunks = plan.source.chunks()
         self._last_arrival_ns = 0
         self._all_fed = False
+        self._relay: ServingRelay | None = None
+        self._place = 0
         self._pool = make_pool(plan.engine, plan.settings, plan.step_costs, plan.groups, self._more)
         self._replicas: list[ServingReplica] = []
         lane = 0
@@ -193,10 +201,13 @@ class ServingService:
         self._dynamic_nj = 0
         self._nominal_j = self._metered_j = 0.0
         self._replica_ns = 0
-        self._most_up = 0
+        self._up = self._most_up = 0
         self._cold_starts = 0
+        self._images = {group: Images(group.start_up) for group in plan.groups}
         self._cap = 0
         self.finished = env.event()
+        self.skipped_events = 0
+        """Instants of the pool that the clock did not stop at, and would have without looking ahead."""
         for group in plan.groups:
             for replica in [r for r in self._replicas if r.group is group][: group.initial]:
                 replica.wanted = True
@@ -247,6 +258,21 @@ class ServingService:
             step_shares=self._plan.step_shares,
         )
 
+    def feed_by(self, relay: ServingRelay, place: int) -> None:
+        """From now on ``relay`` hands it its requests, as its place of that number."""
+        self._relay, self._place = relay, place
+
+    def bring(self, until_ns: int) -> Ints:
+        """Simulates everything up to and including an instant; returns rows (n, 16) of requests that are finished."""
+        self._pool.advance(until_ns)
+        rows = self._pool.take_rows()
+        self._keep.add(rows)
+        return rows
+
+    def next_event_ns(self) -> int:
+        """The earliest instant at which anything can happen to what it has by itself, or -1."""
+        return self._pool.next_event_ns()
+
     def dismiss(self) -> None:
         """Gives up the pool, at the end.
 
@@ -261,6 +287,10 @@ class ServingService:
     # The pool
 
     def _more(self) -> RequestChunk | None:
+        if self._plan.relayed:
+            chunk = self._relay.more(self._place) if self._relay is not None else None
+            self._all_fed = chunk is None
+            return in_kv_blocks(chunk, self._plan.source) if chunk is not None else None
         if self._plan.settings.rows and isinstance(self._keep, KeepAll):  # between two looks there may be millions
             self._keep.add(self._pool.take_rows())
         chunk = next(self._chunks, None)
@@ -271,6 +301,9 @@ class ServingService:
         return chunk
 
     def _advance(self) -> None:
+        if self._relay is not None:
+            self._relay.bring(self._env.now_ns)
+            return
         self._pool.advance(self._env.now_ns)
         if self._plan.settings.rows:
             self._keep.add(self._pool.take_rows())
@@ -292,7 +325,7 @@ class ServingService:
             joules = link_w * (span_ns - active_ns) * SECONDS_PER_NS * replica.gang.parts[node]
             self._handed.append((end_ns, joules * node.hardware.gpu_scale))
         self._nominal_j += active_w * active_ns
-        self._metered_j += active_w * active_ns * node.hardware.gpu_scale
+        self._metered_j += (active_w * node.hardware.gpu_scale + node.hardware.gpu_offset_w) * active_ns
         return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load)
 
     def _take_energy(self, replica: ServingReplica) -> None:
@@ -372,6 +405,7 @@ class ServingService:
         Then come a gang, a cold start, and service until it is drained, cancelled or its node dies.
         """
         env, group = self._env, replica.group
+        images = self._images[group]
         while True:
             gang: Gang | None = None
             try:
@@ -382,9 +416,11 @@ class ServingService:
                 self._of_gang[gang] = replica
                 yield gang.ready
                 gang.set("loaded", group.loaded_w, 0.0)
-                if group.load_ns:
+                load_ns = images.wait_ns(gang)
+                if load_ns:
                     self._cold_starts += 1
-                    yield env.wait(group.load_ns)
+                    yield env.wait(load_ns)
+                images.pulled(gang)
                 self._come_up(replica, gang)
                 replica.wake = env.event()
                 yield replica.wake
@@ -410,7 +446,8 @@ class ServingService:
         gang.told_by = lambda node, start_ns, end_ns: self._activity(replica, node, start_ns, end_ns)
         replica.gang, replica.up, replica.draining, replica.shed = gang, True, False, False
         replica.since_ns = self._env.now_ns
-        self._most_up = max(self._most_up, sum(r.up for r in self._replicas))
+        self._up += 1
+        self._most_up = max(self._most_up, self._up)
         self._set_cost(replica)
         for lane in replica.lanes:
             self._pool.start(lane)
@@ -418,6 +455,7 @@ class ServingService:
 
     def _go_down(self, replica: ServingReplica) -> None:
         self._replica_ns += self._env.now_ns - replica.since_ns
+        self._up -= 1
         replica.up = replica.draining = replica.leaving = False
         replica.gang = None
 
@@ -445,14 +483,39 @@ class ServingService:
             yield env.wait(plan.open_until_ns)
         while True:
             self._advance()
-            if self._all_fed and not self._pool.in_system and self._pool.next_event_ns() < 0:
+            if self._is_over:
                 self.finished.succeed()
                 return
-            next_ns = self._pool.next_event_ns()
-            if not self._all_fed and not plan.settings.concurrency:
+            over_ns = self._over_before(env.next_ns)
+            if over_ns is not None:
+                yield env.wait(over_ns - env.now_ns)
+                continue
+            next_ns = self._relay.look_ns() if self._relay is not None else self._pool.next_event_ns()
+            if self._relay is None and not self._all_fed and not plan.settings.concurrency:
                 next_ns = max(next_ns, self._last_arrival_ns)  # more arrivals follow these
             # Nothing is due where everything waits for a replica to come up; look again when one may have.
             yield env.wait(max(1, next_ns - env.now_ns) if next_ns >= 0 else NS_PER_S)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing is left to be done, nor will anything come."""
+        return self._all_fed and not self._pool.in_system and self._pool.next_event_ns() < 0
+
+    def _over_before(self, next_ns: int | None) -> int | None:
+        """When the last request is over, if that is before anything else happens, at ``next_ns``; else None.
+
+        Nobody looks at the pool until then, so it may be ahead of the clock.
+        """
+        env = self._env
+        if self._relay is not None or not self._all_fed or next_ns is None or next_ns <= env.now_ns + 1:
+            return None
+        before = self._pool.instants
+        at_ns = self._pool.advance(next_ns - 1, idle_ends=True)
+        self.skipped_events += self._pool.instants - before
+        if not self._is_over:
+            return None
+        self.skipped_events -= 1  # of these the clock comes to one
+        return at_ns
 
     # Scaling
 

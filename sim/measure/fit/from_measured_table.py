@@ -13,6 +13,7 @@ from sim.measure.fit.calibration_text import clock_table, load_table
 from sim.measure.fit.clock import CURVE
 from sim.measure.fit.measured_clocks import calibrate_clock, is_clock_table, read_clock_table
 from sim.measure.fit.measured_loads import calibrate_load, is_load_table, read_load_table
+from sim.measure.fit.measured_units import is_unit_table, units_profile, units_table
 from sim.measure.fit.training_profile import calibrated_stack, stack_table
 from sim.measure.fit.training_table import is_training_table
 from sim.profiles.catalog import Catalog
@@ -20,8 +21,8 @@ from sim.profiles.hardware import still_w
 
 
 def is_table(path: Path) -> bool:
-    """Whether the file is a table by clock and cap, by load, or of training runs."""
-    return is_clock_table(path) or is_load_table(path) or is_training_table(path)
+    """Whether the file is a table by clock and cap, by load, of single units, or of training runs."""
+    return is_clock_table(path) or is_load_table(path) or is_unit_table(path) or is_training_table(path)
 
 
 def profile_from_table(
@@ -47,6 +48,9 @@ def profile_from_table(
             raise InputError.one(str(path), message)
         clock = calibrate_clock(table, loaded_w=loaded_w, clocked_w=loaded_w - still_w(gpu))
         return with_clock(catalog.path(base), clock, name=name, file=path.name), clock_table(clock, shown)
+    if is_unit_table(path):
+        profile, made = units_profile(path, base, catalog, name)
+        return profile, units_table(made, shown)
     catalog.cpu(base)  # refuses what is no CPU
     load = calibrate_load(read_load_table(path))
     return with_load_curve(catalog.path(base), load, name=name, file=path.name), load_table(load, shown)

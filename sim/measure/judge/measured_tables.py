@@ -1,8 +1,9 @@
 """A measured table against a profile: each row predicted by the profile's own curve, and how far off that is.
 
 A GPU's table by clock and cap is predicted from its rows at the highest clock without a cap, as ``calibrate`` does; a
-socket's table by load is predicted from the profile alone. A profile calibrated on the very table validates nothing: a
-remark says so where the profile names the file.
+socket's table by load is predicted from the profile alone, and a table of single units by each unit's factors, as far
+as the profile knows the unit, and else by the fleet's mean. A profile calibrated on the very table validates nothing:
+a remark says so where the profile names the file.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from sim.measure.fit.clock import predict
 from sim.measure.fit.from_measured_table import is_table
 from sim.measure.fit.measured_clocks import is_clock_table, read_clock_table
 from sim.measure.fit.measured_loads import read_load_table
+from sim.measure.fit.measured_units import is_unit_table, read_unit_table
 from sim.measure.judge.recordings import Validation
-from sim.profiles.catalog import read_cpu, read_gpu
+from sim.profiles.catalog import read_cpu, read_gpu, read_units
 from sim.profiles.hardware import CPUProfile, GPUProfile, clock_curve
-from sim.profiles.power import cpu_power_w
+from sim.profiles.power import cpu_power_w, load_rise
+from sim.profiles.units import UnitFactors, UnitsProfile
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,6 +35,8 @@ def against_table(path: Path, profile: str) -> Validation:
     """The table in ``path`` against the profile of that name (or file). Raises ``InputError``."""
     if is_clock_table(path):
         return _by_clock(path, read_gpu(profile))
+    if is_unit_table(path):
+        return _by_unit(path, read_units(profile))
     return _by_load(path, read_cpu(profile))
 
 
@@ -71,9 +76,25 @@ def _by_load(path: Path, cpu: CPUProfile) -> Validation:
     return _validation(path, cpu, watts, measured, labels, ())
 
 
+def _by_unit(path: Path, profile: UnitsProfile) -> Validation:
+    fit, readings = profile.fit, read_unit_table(path)
+    if fit is None:
+        raise InputError.one(str(path), f"'{profile.name}' says how units differ and not what they draw; calibrate one")
+    names = [readings.names[unit] for unit in readings.unit]
+    mean = UnitFactors(active=1.0, idle=1.0)
+    own = [profile.units.get(name, mean) for name in names]
+    rise = load_rise(readings.load, exponent=fit.exponent, cubic_share=0.0)
+    active, idle = (np.array([getattr(unit, which) for unit in own]) for which in ("active", "idle"))
+    watts = fit.idle_w * idle + (fit.full_w - fit.idle_w) * active * rise
+    labels = [f"{name} at {100 * load:.0f} %" for name, load in zip(names, readings.load, strict=True)]
+    unknown = len(set(names) - set(profile.units))
+    remarks = (f"{unknown} units are not in the profile: the fleet's mean stands for them.",) if unknown else ()
+    return _validation(path, profile, np.asarray(watts), readings.watts, labels, remarks)
+
+
 def _validation(
     path: Path,
-    profile: GPUProfile | CPUProfile,
+    profile: GPUProfile | CPUProfile | UnitsProfile,
     watts: Floats,
     measured: Floats,
     labels: list[str],

@@ -16,8 +16,11 @@ from typing import Any
 from sim.results.catalogue.accounts import ACCOUNTS
 from sim.results.catalogue.activity import ACTIVITY
 from sim.results.catalogue.batch import BATCH
+from sim.results.catalogue.methods import OF_METHODS
 from sim.results.catalogue.power_limits import POWER_LIMITS
+from sim.results.catalogue.project import PROJECT
 from sim.results.catalogue.quantity import Quantity, Table
+from sim.results.catalogue.split import SPLIT
 from sim.results.formats import Grid
 
 __all__ = ["ACCOUNTS", "ACTIVITY", "QUANTITIES", "TABLES", "Quantity", "Table"]
@@ -25,10 +28,12 @@ __all__ = ["ACCOUNTS", "ACTIVITY", "QUANTITIES", "TABLES", "Quantity", "Table"]
 SERVICE = "serving.*."
 STEP = "jobs.*.step."
 OF_JOBS = "batch.*."
-TABLES: tuple[Table, ...] = (*ACCOUNTS, *ACTIVITY, *BATCH, *POWER_LIMITS)
+TABLES: tuple[Table, ...] = (*ACCOUNTS, *PROJECT, *ACTIVITY, *BATCH, *POWER_LIMITS, *SPLIT, *OF_METHODS)
 QUANTITIES: tuple[Quantity, ...] = tuple(one for table in TABLES for one in table.quantities)
 
-HAPPENED = tuple(dict.fromkeys(table.path.partition(".")[0] for table in (*ACTIVITY, *BATCH, *POWER_LIMITS)))
+HAPPENED = tuple(
+    dict.fromkeys(table.path.partition(".")[0] for table in (*ACTIVITY, *BATCH, *POWER_LIMITS, *SPLIT, *OF_METHODS))
+)
 """Parts of a summary that say what happened in a run, which re-pricing keeps."""
 
 

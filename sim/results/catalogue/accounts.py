@@ -38,6 +38,18 @@ def _answers(path: str, *named: Quantity) -> Table:
     return table(f"attribution.{path}", *named, *own, optional=True)
 
 
+COUNTS = (
+    Quantity("it_kwh", "IT energy", "kWh", always=True),
+    Quantity("facility_kwh", "facility energy", "kWh", always=True),
+    Quantity("operational_kg", "operational carbon", "kg", always=True),
+    Quantity("embodied_kg", "embodied carbon", "kg", always=True),
+    Quantity("total_kg", "carbon", "kg", always=True),
+    Quantity("onsite_water_l", "on-site water", "L"),
+    Quantity("offsite_water_l", "off-site water", "L"),
+)
+"""What a convention comes to, and what stands beside it."""
+
+
 ACCOUNTS: tuple[Table, ...] = (
     table(
         "energy_kwh",
@@ -185,6 +197,13 @@ ACCOUNTS: tuple[Table, ...] = (
         may_be_empty=True,
         per_site=True,
     ),
+    table(
+        "growth",
+        Quantity("year", "year", always=True),
+        Quantity("since", "year of the numbers as written", always=True),
+        Quantity("laws.*", "times as much as in that year", always=True),
+        optional=True,
+    ),
     table("egress_cost", Quantity("*", "egress cost", shown=True), optional=True),
     table(
         "kpi",
@@ -267,6 +286,21 @@ ACCOUNTS: tuple[Table, ...] = (
         Quantity("stored_energy.[]", "how what is stored counts", kind=TEXT),
         Quantity("metered_but_not_counted_kwh.*", "metered and not counted", "kWh"),
         Quantity("not_metered.*.*", "why it is not metered", kind=TEXT),
+    ),
+    table(
+        "convention",
+        Quantity("title", "accounting convention in words", kind=TEXT, always=True),
+        Quantity("carbon_of_a_kwh", "which carbon of a kWh the convention counts", kind=TEXT, always=True),
+        Quantity("terms.*", "term of the convention", kind=TEXT, always=True),
+        optional=True,
+    ),
+    *(
+        table(f"convention.{name}", *(replace(one, label=f"{one.label} {says}") for one in COUNTS), optional=True)
+        for name, says in (
+            ("counted", "that the convention counts"),
+            ("physical", "by the meters and the scenario's factors"),
+            ("counted_less_physical", "that the convention counts beyond the meters"),
+        )
     ),
     table(
         "",

@@ -206,6 +206,15 @@ ACTIVITY: tuple[Table, ...] = (
             "shape or framework (borrowed), that only the roofline tells, and that no kernel is (beside); of as many "
             "decodes as may run, and of as many tokens of prompts as an iteration holds",
         ),
+        Quantity(
+            "exit_shares.*",
+            "share that left at",
+            of=QUEUE,
+            meaning="of answered requests, by the exit of the network at which they left; `end`: they went through",
+        ),
+        Quantity(
+            "start_up_s", "start-up of a replica", "s", of=QUEUE, meaning="mean, where an image and weights are brought"
+        ),
         Quantity("trace_rows_skipped", "rows of its trace left out", of=BY_TOKEN),
         Quantity("trace_problems.[]", "why rows of its trace were left out", kind=TEXT, of=BY_TOKEN),
         Quantity("engine", "engine", kind=TEXT, of=BY_TOKEN),
@@ -403,8 +412,32 @@ ACTIVITY: tuple[Table, ...] = (
             columns=(At(ROUTES, "E2E to users"),),
         ),
         Quantity("e2e_mean_s", "mean E2E to users", "s"),
+        Quantity("asked", "asked by users", meaning="of routes with a cascade or a memo"),
+        Quantity("answered.*", "answered by"),
+        Quantity("passed_on.*", "passed on to the next by"),
+        Quantity("lost", "refused or given up on the way"),
+        Quantity(
+            "answer_s.p50",
+            "p50 of the time to the answer",
+            "s",
+            meaning="with what was asked in vain before, and of hits of a memo",
+        ),
+        Quantity("answer_s.p90", "p90 of the time to the answer", "s"),
+        Quantity("answer_s.p99", "p99 of the time to the answer", "s"),
         Quantity("moved_share", "share of requests moved"),
         *MOVING,
         optional=True,
+    ),
+    *(
+        table(
+            f"{of}.*.cache",
+            Quantity("lookups", "looked up"),
+            Quantity("hits", "answered from the memo"),
+            Quantity("hit_rate", "hit rate", meaning="of all that was looked up"),
+            Quantity("evictions", "forgotten"),
+            Quantity("remembered", "remembered at the end"),
+            optional=True,
+        )
+        for of in ("serving", "routes")
     ),
 )

@@ -18,6 +18,7 @@ MANY: tuple[Table, ...] = (
         Quantity(
             "cut", "cut off before they were judged", always=True, columns=(At(CAMPAIGNS, "cut off"),), form=count
         ),
+        Quantity("failed", "came to nothing of themselves"),
         Quantity("gpu_hours", "GPU-hours held", "GPU-hours", always=True, columns=(At(CAMPAIGNS, "GPU-hours"),)),
         Quantity(
             "energy_kwh",

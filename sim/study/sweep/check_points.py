@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sim.build.accounting import accounting_plan
 from sim.errors import ColdaisleError, InputError, Problem
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
@@ -24,17 +23,6 @@ from sim.study.uncertain.scenario import UncertainScenario
 
 MOST_HELD = 8
 """Ledgers held in memory at a time, to price points as they are checked."""
-
-
-def problems_of(loaded: Loaded) -> tuple[Problem, ...]:
-    """What shows only when the parts of a checked scenario are put together, or its policies look at its signals."""
-    try:
-        accounting_plan(loaded.answers)
-        if loaded.scenario.uncertainty is not None:
-            UncertainScenario(loaded)
-        return unseen_signals(loaded)
-    except InputError as error:
-        return error.problems
 
 
 class Given(NamedTuple):

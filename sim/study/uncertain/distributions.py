@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
 from sim.rng import Streams
 
@@ -27,14 +26,14 @@ MOST_REDRAWS = 200
 
 def normal(mean: float, sd: float) -> Quantile:
     """Quantiles of the normal distribution."""
-    return lambda u: mean + sd * np.asarray(ndtri(u))
+    return lambda u: mean + sd * from_shares(u)
 
 
 def lognormal(cv: float, *, mean: float | None = None, median: float | None = None) -> Quantile:
     """Quantiles of the lognormal distribution with coefficient of variation ``cv``: s^2 = ln(1 + cv^2)."""
     variance = float(np.log1p(cv * cv))
     middle = median if median is not None else (mean or 0.0) * np.exp(-variance / 2.0)
-    return lambda u: middle * np.exp(np.sqrt(variance) * np.asarray(ndtri(u)))
+    return lambda u: middle * np.exp(np.sqrt(variance) * from_shares(u))
 
 
 def triangular(low: float, mode: float, high: float) -> Quantile:
@@ -82,7 +81,7 @@ def scores(streams: Streams, name: str, draws: int, design: Design) -> Floats:
     else:
         u = rng.uniform(size=draws)
     tiny = np.finfo(np.float64).tiny
-    return np.asarray(ndtri(np.clip(u, tiny, 1.0 - np.finfo(np.float64).epsneg)))
+    return from_shares(np.clip(u, tiny, 1.0 - np.finfo(np.float64).epsneg))
 
 
 def correlate(independent: Floats, correlation: float | Literal["comonotone"]) -> Floats:
@@ -117,11 +116,15 @@ def semidefinite_root(matrix: Floats) -> Floats:
 
 def shares(normal_scores: Floats) -> Floats:
     """Normal scores as shares in (0, 1), for quantile functions."""
+    from scipy.special import ndtr
+
     return np.clip(ndtr(normal_scores), np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
 
 
 def from_shares(u: Floats) -> Floats:
     """Normal scores of shares within (0, 1)."""
+    from scipy.special import ndtri  # a fifth of a second to import, which only draws need wait for
+
     return np.asarray(ndtri(u))
 
 

@@ -7,9 +7,8 @@ never simulated again: variants with one simulation key share a ledger.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -37,44 +36,13 @@ from sim.spec.uncertainty import (
 )
 from sim.study.points import Keys
 from sim.study.uncertain import distributions as laws
+from sim.study.uncertain.inputs import Changes, Input, with_value
+from sim.study.uncertain.methods import factors_of
 from sim.study.uncertain.spec_distributions import quantile_of
 
 Floats = npt.NDArray[np.float64]
 DIGITS = 12
 PLACE = Place("uncertainty", None)
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What one draw changes in a scenario: values by path, and profiles by their names and what they are of."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    profiles: dict[tuple[str, type], Any] = field(default_factory=dict)
-
-    def profile(self, profile: NodeProfile | GPUProfile, name: str, drawn: object) -> None:
-        """A profile, one part of which was drawn."""
-        known = self.profiles.get((profile.name, type(profile)), profile)
-        self.profiles[profile.name, type(profile)] = known.model_copy(update={name: drawn})
-
-
-class Input(ABC):
-    """What is drawn together, one score a column."""
-
-    path: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """What its scores are called."""
-        return (self.path,)
-
-    @abstractmethod
-    def draw(self, scores: Floats, into: Changes) -> None:
-        """Puts what its ``scores`` (columns,) come to ``into`` what the draw changes."""
-
-    def shown(self, scores: Floats) -> list[Any]:
-        """One column's ``scores`` (n,), as tables show them: the scores themselves."""
-        found: list[Any] = scores.tolist()
-        return found
 
 
 @dataclass(frozen=True)
@@ -154,10 +122,10 @@ class Calibrated(Input):
         for name, value in values.items():
             if name.startswith("flop/"):
                 precision: Any = name.removeprefix("flop/")
-                flops[precision] = _with_value(flops[precision], value)
+                flops[precision] = with_value(flops[precision], value)
         changed: dict[str, Any] = {"energy_per_flop": flops}
         if "byte" in values:
-            changed["energy_per_byte"] = _with_value(power.energy_per_byte, values["byte"])
+            changed["energy_per_byte"] = with_value(power.energy_per_byte, values["byte"])
         drawn = drawn.model_copy(update=changed)
         if not drawn.idle.value <= drawn.loaded.value < self.gpu.tdp.value:
             raise InputError.one(PLACE.file, "needs idle <= loaded < tdp", path=self.path)
@@ -165,11 +133,7 @@ class Calibrated(Input):
 
 
 def _sourced(power: GPUPower, name: str, value: float) -> Any:
-    return _with_value(getattr(power, name), value)
-
-
-def _with_value(known: Any, value: float) -> Any:
-    return known.model_copy(update={"value": Quantity.of(value, repr(value)), "low": None, "high": None})
+    return with_value(getattr(power, name), value)
 
 
 Group = tuple[tuple[str, ...], float | Literal["comonotone"]]
@@ -202,10 +166,17 @@ class UncertainScenario:
         def problem(message: str) -> None:
             problems.append(self._loaded.document.problem(("uncertainty", "over", path), message))
 
+        if law.kind == "from-profiles" and path != EMBODIED:
+            return factors_of(path, self._loaded.answers, problem)
         if law.kind == "from-profiles":
             return _from_ranges(self._loaded.scenario, self._loaded.catalog, problem)
         if law.kind == "calibration":
             return _calibrated(path, self._loaded.scenario, self._loaded.catalog, problem)
+        growth = self._loaded.scenario.growth
+        grown = {number.path: name for name, number in growth.numbers.items()} if growth is not None else {}
+        if path in grown:
+            problem(f"is decided by growth: give growth.numbers.{grown[path]}.now, or its laws, a distribution")
+            return None
         written, unit, centre = self._variants.base(path), law.unit, law.centre
         lost = self._leads_nowhere(path) if written is None else None
         if lost is not None:

@@ -97,7 +97,7 @@ class PowerControl:
         self._machines.power_room = self._room
         self._awaited = False
         self._begun = False
-        self._requests = RequestsUnderLimits(running.services, running.serving)
+        self._requests = RequestsUnderLimits(running.queues, running.serving)
         for service in running.serving:
             service.on_change = self._hear
         if running.serving and plan.readings_ns is not None:

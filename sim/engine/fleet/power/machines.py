@@ -48,7 +48,9 @@ class Plugs:
             cpu_w = hardware.cpu_idle_w + (hardware.cpu_full_w - hardware.cpu_idle_w) * np.where(
                 load > 0.0, load**hardware.cpu_exponent, 0.0
             )
-            boards_w = hardware.gpu_scale * gpu_w[those] if hardware.gpu is not None else 0.0
+            boards_w: Floats | float = 0.0
+            if hardware.gpu is not None:
+                boards_w = hardware.gpu_scale * gpu_w[those] + hardware.gpu_offset_w * hardware.slots
             dc_w = boards_w + hardware.sockets * cpu_w
             for part in hardware.parts:
                 dc_w = dc_w + part.idle_w + (part.active_w - part.idle_w) * at_work[those]

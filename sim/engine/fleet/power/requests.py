@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from sim.engine.fleet.power.services import ReplicaLoad, ServiceLoad
-from sim.engine.service import Service
+from sim.engine.queue import Queue
 from sim.engine.serving.service import ServingService
 from sim.workload.power_records import LimitedRequests
 
@@ -67,8 +67,8 @@ class _Spans:
 class RequestsUnderLimits:
     """The spans of all services of a run, by name."""
 
-    def __init__(self, services: Sequence[Service], serving: Sequence[ServingService]) -> None:
-        self._of: dict[str, _Spans] = {service.plan.name: _Spans(service) for service in services}
+    def __init__(self, queues: Sequence[Queue], serving: Sequence[ServingService]) -> None:
+        self._of: dict[str, _Spans] = {queue.plan.name: _Spans(queue) for queue in queues}
         self._of |= {service.name: _Spans(service) for service in serving}
 
     def note(self, loads: Iterable[ServiceLoad | ReplicaLoad], now_ns: int) -> None:

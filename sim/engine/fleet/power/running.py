@@ -12,7 +12,7 @@ from sim.engine.fleet.power.plan import PowerPlan
 from sim.engine.fleet.power.services import ReplicaLoad, ServiceLoad
 from sim.engine.fleet.rows import Rows
 from sim.engine.gang import Gang
-from sim.engine.service import Service
+from sim.engine.queue import Queue
 from sim.engine.serving.service import ServingService
 from sim.engine.training import TrainingJob
 
@@ -24,7 +24,7 @@ class Running:
     rows: Rows | None
     jobs: Mapping[str, TrainingJob]
     campaigns: Sequence[Campaign]
-    services: Sequence[Service]
+    queues: Sequence[Queue]
     serving: Sequence[ServingService]
 
     def load(self, gang: Gang, plan: PowerPlan) -> Load | None:
@@ -43,10 +43,10 @@ class Running:
         return self._of_service(gang, plan)
 
     def _of_service(self, gang: Gang, plan: PowerPlan) -> Load | None:
-        for service in self.services:
-            replica = service.replica_on(gang)
+        for queue in self.queues:
+            replica = queue.replica_on(gang)
             if replica is not None:
-                return ServiceLoad(service, replica, gang, plan.priority(service.plan.name))
+                return ServiceLoad(queue, replica, gang, plan.priority(queue.plan.name))
         for pool in self.serving:
             served = pool.replica_on(gang)
             if served is not None:

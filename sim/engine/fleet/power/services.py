@@ -13,21 +13,22 @@ import numpy as np
 from sim.engine.draws import Share
 from sim.engine.fleet.power.loads import Asked, Traits
 from sim.engine.gang import Gang
-from sim.engine.service import Replica, Service
+from sim.engine.queue import Queue
+from sim.engine.replica import Replica
 from sim.engine.serving.power import whole_w
 from sim.engine.serving.service import ServingReplica, ServingService
 
 
 class ServiceLoad:
-    """A replica of an inference service."""
+    """A replica of an inference service, one of those that share a queue."""
 
     held = False
     leaving = False
     over = False
 
-    def __init__(self, service: Service, replica: Replica, gang: Gang, priority: int) -> None:
-        plan = service.plan
-        self._service, self._replica = service, replica
+    def __init__(self, queue: Queue, replica: Replica, gang: Gang, priority: int) -> None:
+        plan = queue.plan
+        self._queue, self._replica = queue, replica
         self.traits = Traits(
             workload=plan.name,
             serves=True,
@@ -36,13 +37,13 @@ class ServiceLoad:
             slots=float(gang.slots),
             pool=plan.pool,
             loaded_w=plan.loaded_w,
-            full_w=plan.active_w,
+            full_w=queue.most_w,
             cpu_load=plan.cpu_load,
             cappable=replica.pace.cappable,
             can_pause=True,
             can_shed=True,
         )
-        self._asked = Asked(replica.cap, lambda: service.pause(replica), lambda: service.resume(replica))
+        self._asked = Asked(replica.cap, lambda: queue.pause(replica), lambda: queue.resume(replica))
         self.cap, self.pause, self.resume = self._asked.cap, self._asked.pause, self._asked.resume
         self.forget = self._asked.forget
 
@@ -79,7 +80,7 @@ class ServiceLoad:
 
     def shed(self, *, saving: bool) -> float:  # noqa: ARG002 (it has no state to save)
         """See ``Load``."""
-        return self._service.shed(self._replica)
+        return self._queue.shed(self._replica)
 
     def kill(self) -> float:
         """See ``Load``."""

@@ -5,9 +5,7 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.blocks import (
-    begun_blocks,
     blocks_at,
-    blocks_of,
     context_of,
     decode_need,
     find,
@@ -17,7 +15,6 @@ from sim.engine.serving.kernel.blocks import (
     pending_of,
     refer,
     take_blocks,
-    whole_blocks,
     will_take,
 )
 from sim.engine.serving.kernel.costs import cost_of, decode_cost, growths, longest, padded, span_of
@@ -31,6 +28,8 @@ from sim.engine.serving.kernel.queues import (
     wait,
 )
 from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration
+from sim.engine.serving.kernel.shapes import begun_blocks, blocks_of, whole_blocks
+from sim.engine.serving.kernel.weights import weigh
 from sim.engine.serving.kernel.windows import pairs_within, within
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import NEVER
@@ -61,6 +60,7 @@ def preempt(pool, replica, request):
         request.context = 0
         blocks = 0
     replica.load.pending += pending_of(request)
+    weigh(pool, replica)
     wait(pool, replica, request, True)
     return blocks
 
@@ -157,6 +157,7 @@ def admit(pool, replica, decodes, may_admit):
         head.held = hits
         head.context = hits * hash_tokens
         replica.load.pending -= hits * hash_tokens
+        weigh(pool, replica)
         take_blocks(pool, replica, blocks)
         if hash_tokens:
             pool.counts.looked_up_tokens += target

@@ -1,44 +1,13 @@
-"""KV blocks: what requests hold of them, and the prefixes that stay in the cache behind them.
-
-Blocks are nearly always a power of two, and a division takes longer than all else a request needs of its blocks.
-"""
+"""KV blocks: what requests hold of them, and the prefixes that stay in the cache behind them."""
 
 import numpy as np
 
 from sim.engine.serving.compiled import inner
+from sim.engine.serving.kernel.holders import key_bucket, list_holder, unlist_holder
 from sim.engine.serving.kernel.queues import next_decoding
+from sim.engine.serving.kernel.shapes import blocks_of, whole_blocks, within_block
 from sim.engine.serving.kernel.sketches import mix
-
-
-@inner
-def blocks_of(pool, tokens):
-    """KV blocks of a sequence of so many tokens, as ``plan.Settings.kv_blocks``."""
-    n = begun_blocks(pool, tokens)
-    return pool.kv_full * n + pool.kv_windowed * min(n, pool.kv_window_blocks) + pool.kv_state
-
-
-@inner
-def begun_blocks(pool, tokens):
-    """Blocks of tokens, the last perhaps not full."""
-    if pool.block_shift >= 0:
-        return (tokens + pool.block_tokens - 1) >> pool.block_shift
-    return (tokens + pool.block_tokens - 1) // pool.block_tokens
-
-
-@inner
-def within_block(pool, tokens):
-    """Tokens in the last block, if it is not full."""
-    if pool.block_shift >= 0:
-        return tokens & (pool.block_tokens - 1)
-    return tokens % pool.block_tokens
-
-
-@inner
-def whole_blocks(pool, tokens):
-    """Full blocks."""
-    if pool.block_shift >= 0:
-        return tokens >> pool.block_shift
-    return tokens // pool.block_tokens
+from sim.engine.serving.kernel.weights import used_less
 
 
 @inner
@@ -77,12 +46,12 @@ def bucket_of(pool, replica, key):
 def find(pool, replica, i):
     """Where the ``i``-th of the hashed blocks of prompts stands in a replica's cache, or -1."""
     key = pool.hashes[i]
-    at = pool.buckets[bucket_of(pool, replica.index, key)]
+    at = pool.buckets[bucket_of(pool, replica.index, key)] - 1
     while at >= 0:
         entry = pool.entries[at]
         if entry.key == key and entry.replica == replica.index:
             return at
-        at = entry.chain
+        at = entry.chain - 1
     return np.int64(-1)
 
 
@@ -90,29 +59,55 @@ def find(pool, replica, i):
 def insert(pool, replica, i):
     """The ``i``-th of the hashed blocks of prompts comes into the cache, with one reference."""
     key = pool.hashes[i]
-    at = pool.free_entry
+    at = pool.free_entry - 1
+    if at >= 0:
+        pool.free_entry = pool.entries[at].chain
+    else:
+        at = pool.n_entries
+        pool.n_entries += 1
     entry = pool.entries[at]
-    pool.free_entry = entry.chain
     bucket = bucket_of(pool, replica.index, key)
     entry.key, entry.replica, entry.refs, entry.chain = key, replica.index, 1, pool.buckets[bucket]
-    pool.buckets[bucket] = at
+    pool.buckets[bucket] = at + 1
+    if pool.balances:
+        list_holder(pool, at)
 
 
 @inner
 def remove(pool, at):
     """A hashed block leaves the cache."""
     entry = pool.entries[at]
-    bucket = bucket_of(pool, entry.replica, entry.key)
-    other = pool.buckets[bucket]
+    if pool.balances:
+        unlist_holder(pool, at)
+    entry.replica, replica = -1, entry.replica
+    bucket = bucket_of(pool, replica, entry.key)
+    other = pool.buckets[bucket] - 1
     if other == at:
         pool.buckets[bucket] = entry.chain
     else:
         before = pool.entries[other]
-        while before.chain != at:
-            before = pool.entries[before.chain]
+        while before.chain != at + 1:
+            before = pool.entries[before.chain - 1]
         before.chain = entry.chain
     entry.chain = pool.free_entry
-    pool.free_entry = at
+    pool.free_entry = at + 1
+
+
+@inner
+def rehash(pool):
+    """All entries and keys into their chains, in buckets that are empty as yet."""
+    for at in range(pool.n_entries):
+        entry = pool.entries[at]
+        if entry.replica >= 0:
+            bucket = bucket_of(pool, entry.replica, entry.key)
+            entry.chain = pool.buckets[bucket]
+            pool.buckets[bucket] = at + 1
+    for at in range(pool.n_keys):
+        known = pool.keys[at]
+        if known.count:
+            bucket = key_bucket(pool, known.key)
+            known.chain = pool.key_buckets[bucket]
+            pool.key_buckets[bucket] = at + 1
 
 
 @inner
@@ -188,14 +183,21 @@ def give_back_blocks(pool, replica, request):
     replica.used -= held_blocks(pool, replica, request)
     if request.held:
         give_back_prefix(pool, replica, request)
+    used_less(pool, replica)
+
+
+@inner
+def hits_at_most(pool, request):
+    """Leading hashed blocks that could be found: one token at least is always computed."""
+    return min(request.hashes, (request.target - 1) // (pool.hash_blocks * pool.block_tokens))
 
 
 @inner
 def hits_of(pool, replica, request):
-    """Leading hashed blocks found in the cache; one token at least is always computed."""
+    """Leading hashed blocks found in the cache."""
     if not pool.hash_blocks:
         return np.int64(0)
-    limit = min(request.hashes, (request.target - 1) // (pool.hash_blocks * pool.block_tokens))
+    limit = hits_at_most(pool, request)
     hits = np.int64(0)
     while hits < limit and find(pool, replica, request.first_hash + hits) >= 0:
         hits += 1
@@ -213,6 +215,7 @@ def register_prefix(pool, replica, request):
         else:
             insert(pool, replica, i)
         request.held += 1
+    used_less(pool, replica)
 
 
 # What decodes take

@@ -5,12 +5,14 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.batches import has_waited
-from sim.engine.serving.kernel.blocks import blocks_of, blocks_of_run, give_back_blocks, register_prefix, take_blocks
+from sim.engine.serving.kernel.blocks import blocks_of_run, give_back_blocks, register_prefix, take_blocks
 from sim.engine.serving.kernel.costs import decode_cost, energy_growth, energy_per_read, growths, span_of
 from sim.engine.serving.kernel.lives import finish, give_up
 from sim.engine.serving.kernel.queues import is_stale, next_decoding, pop_finish, push, stop_running
 from sim.engine.serving.kernel.runs import MASK, apply, book, join, leave_decode, observe_late, share, stand_still
+from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, STEP_GAP, draw, observe
+from sim.engine.serving.kernel.weights import used_less, weigh
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import HANDED_OVER, MOVING
 
@@ -144,6 +146,7 @@ def emit_drafted(pool, replica):
                 replica.context += tokens
                 pool.counts.decoded_tokens += tokens
             slot = request.next
+    used_less(pool, replica)
 
 
 # Who leaves
@@ -212,6 +215,7 @@ def chunk_done(pool, replica, request, tokens):
     else:
         replica.load.pending -= tokens
         request.context += tokens
+    weigh(pool, replica)
     if request.abandoned:
         if replica.begun == request.slot:
             replica.begun = -1
@@ -229,6 +233,7 @@ def chunk_done(pool, replica, request, tokens):
         step(pool, request, pool.now - request.last_ns)
     request.ready = 1
     replica.load.pending += 1
+    weigh(pool, replica)
     if request.emitted >= (padded if padded else request.output):
         depart(pool, replica, request)
         finish(pool, request, p.COMPLETED)
@@ -247,6 +252,7 @@ def depart(pool, replica, request):
     stop_running(pool, replica, request)
     replica.load.pending -= request.ready
     replica.load.assigned -= 1
+    weigh(pool, replica)
     pool.n_running -= 1
 
 
@@ -265,6 +271,7 @@ def hand_over(pool, replica, request):
     stop_running(pool, replica, request)
     replica.load.pending -= 1
     replica.load.assigned -= 1
+    weigh(pool, replica)
     request.where = MOVING
     begin = max(pool.now, replica.link_free_ns)
     fraction = request.context * pool.transfer_per_token

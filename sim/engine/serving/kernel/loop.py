@@ -5,7 +5,7 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import at, entry, inner
 from sim.engine.serving.kernel.batches import begin_touched
-from sim.engine.serving.kernel.blocks import blocks_of, give_back_blocks, pending_of, remove
+from sim.engine.serving.kernel.blocks import give_back_blocks, pending_of, rehash, remove
 from sim.engine.serving.kernel.ends import end
 from sim.engine.serving.kernel.lives import finish, give_up, lose, reset
 from sim.engine.serving.kernel.queues import (
@@ -21,6 +21,8 @@ from sim.engine.serving.kernel.queues import (
 )
 from sim.engine.serving.kernel.routing import route
 from sim.engine.serving.kernel.runs import cut, settle
+from sim.engine.serving.kernel.shapes import blocks_of
+from sim.engine.serving.kernel.weights import open_or_close, weigh
 from sim.engine.serving.records import (
     ADVANCE,
     AWAY,
@@ -31,10 +33,13 @@ from sim.engine.serving.records import (
     KILL,
     MOVING,
     NEED_ARRIVALS,
+    NEED_BUCKETS,
     NEED_FUTURE,
     NEED_ROWS,
     NEED_SLOTS,
     NEVER,
+    OPEN_OR_CLOSE,
+    REHASH,
     RETRY,
     RUNNING,
     SEND_AGAIN,
@@ -113,6 +118,7 @@ def dispatch(pool, request, role, turn):
     request.replica = r
     replica.load.assigned += 1
     replica.load.pending += pending_of(request)
+    weigh(pool, replica)
     wait(pool, replica, request, False)
     # Who cannot enter before the batch changes need not cut the run short.
     if not replica.busy:
@@ -160,6 +166,7 @@ def deadline(pool, request):
             stop_waiting(pool, replica, request)
             replica.load.pending -= pending_of(request)
             replica.load.assigned -= 1
+            weigh(pool, replica)
             cut(pool, replica)  # another head of the queue may fit
             if not replica.busy:
                 touch(pool, replica)
@@ -187,6 +194,14 @@ def pass_to(pool, now):
 
 
 @inner
+def move_to(pool, now):
+    """Something happens by itself."""
+    if now > pool.now:
+        pool.instants += 1
+        pass_to(pool, now)
+
+
+@inner
 def advance(pool, until):
     """Everything up to and including ``until``; returns DONE, or what the caller must see to before it calls again."""
     if not pool.began:
@@ -207,14 +222,18 @@ def advance(pool, until):
         if pool.n_touched and now > pool.now:
             begin_touched(pool)
             continue
+        if now == NEVER and pool.idle_ends and pool.n_free == pool.n_slots:
+            return DONE
         if now > until:
             break
         if pool.n_future + pool.max_num_seqs + 8 > pool.future_room:
             return NEED_FUTURE
         if pool.n_finished + pool.max_num_seqs + 8 > pool.finished_room:
             return NEED_ROWS
+        if pool.n_entries > pool.n_buckets and pool.n_buckets < pool.most_buckets:
+            return NEED_BUCKETS
         if now == ends:
-            pass_to(pool, now)
+            move_to(pool, now)
             end(pool, pool.replicas[first_to_end(pool)])
         elif now == due:
             event = pool.future[0]
@@ -224,7 +243,7 @@ def advance(pool, until):
                     return NEED_ARRIVALS
                 if pool.n_free == 0 and pool.n_slots == pool.slots_room:
                     return NEED_SLOTS
-            pass_to(pool, now)
+            move_to(pool, now)
             drop_first(pool)
             if kind == USER:
                 if pool.next_arrival < pool.n_arrivals:
@@ -234,7 +253,7 @@ def advance(pool, until):
         else:
             if pool.n_free == 0 and pool.n_slots == pool.slots_room:
                 return NEED_SLOTS
-            pass_to(pool, now)
+            move_to(pool, now)
             arrive(pool)
     pass_to(pool, until)
     return DONE
@@ -288,10 +307,10 @@ def kill(pool, replica):
             pool.sent[count] = slot
             count += 1
     for bucket in range(pool.n_buckets if pool.hash_blocks else 0):
-        at = pool.buckets[bucket]
+        at = pool.buckets[bucket] - 1
         while at >= 0:
             entry = pool.entries[at]
-            following = entry.chain
+            following = entry.chain - 1
             if entry.replica == replica.index:
                 remove(pool, at)
             at = following
@@ -303,7 +322,7 @@ def kill(pool, replica):
 def clear(pool, replica):
     """The replica is as it was before it first came up; what it has drawn since that was last taken stays."""
     replica.load.assigned = replica.load.pending = 0
-    replica.n_waiting = replica.n_running = 0
+    replica.n_waiting = replica.n_running = replica.awaited = 0
     replica.up = replica.draining = replica.busy = replica.start_ns = replica.remainder = 0
     replica.used = replica.cached = replica.link_free_ns = 0
     replica.decoding = replica.context = replica.windowed = replica.growing = replica.n_finishes = 0
@@ -338,10 +357,15 @@ def call(address, command, argument):
         hand_out_backlog(pool)
     elif command == SEND_AGAIN:
         send_again(pool, argument)
+    elif command == REHASH:
+        rehash(pool)
     else:
         replica = pool.replicas[argument]
         if command == KILL:
             return kill(pool, replica)
+        if command == OPEN_OR_CLOSE:
+            open_or_close(pool, replica)
+            return np.int64(DONE)
         settle(pool, replica)
         begin_touched(pool)
     return np.int64(DONE)

@@ -3,7 +3,9 @@
 import numpy as np
 
 from sim.engine.serving.compiled import inner
-from sim.engine.serving.records import RUNNING, WAITING
+from sim.engine.serving.kernel.shapes import blocks_of
+from sim.engine.serving.kernel.weights import first_least, set_leaf, used_less
+from sim.engine.serving.records import BY_KV, RUNNING, WAITING
 
 # When the present plan of each replica ends
 
@@ -12,30 +14,13 @@ from sim.engine.serving.records import RUNNING, WAITING
 def set_end(pool, replica, end):
     """When the replica's present plan ends, in the tree of earliest ends."""
     replica.end_ns = end
-    ends = pool.ends
-    node = pool.n_leaves + replica.index
-    ends[node] = end
-    node >>= 1
-    while node:
-        left, right = ends[2 * node], ends[2 * node + 1]
-        least = left if left <= right else right
-        if ends[node] == least:
-            break
-        ends[node] = least
-        node >>= 1
+    set_leaf(pool.ends, 0, pool.n_leaves, replica.index, end)
 
 
 @inner
 def first_to_end(pool):
     """Index of the replica whose plan ends first; of several, the first."""
-    ends = pool.ends
-    least = ends[1]
-    node = np.int64(1)
-    while node < pool.n_leaves:
-        node *= 2
-        if ends[node] != least:
-            node += 1
-    return node - pool.n_leaves
+    return first_least(pool.ends, 0, pool.n_leaves)
 
 
 @inner
@@ -235,6 +220,14 @@ def wait(pool, replica, request, first):
     replica.n_waiting += 1
     pool.n_waiting += 1
     request.where = WAITING
+    if pool.compared == BY_KV:
+        replica.awaited += awaited_by(pool, request)
+
+
+@inner
+def awaited_by(pool, request):
+    """KV blocks that a request which waits will take."""
+    return blocks_of(pool, request.context if request.ready else request.target)
 
 
 @inner
@@ -243,6 +236,9 @@ def stop_waiting(pool, replica, request):
     unlink(pool, replica.waiting[request.priority], request)
     replica.n_waiting -= 1
     pool.n_waiting -= 1
+    if pool.compared == BY_KV:
+        replica.awaited -= awaited_by(pool, request)
+        used_less(pool, replica)
 
 
 @inner

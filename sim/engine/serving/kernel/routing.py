@@ -4,10 +4,11 @@ import numpy as np
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
-from sim.engine.serving.kernel.blocks import blocks_of, hits_of
+from sim.engine.serving.kernel.blocks import find, hits_at_most, hits_of
+from sim.engine.serving.kernel.holders import key_of
 from sim.engine.serving.kernel.runs import cut
 from sim.engine.serving.kernel.sketches import draw, mix
-from sim.engine.serving.records import NEVER
+from sim.engine.serving.kernel.weights import close_leaf, lightest, set_weight, spread, weight_of
 from sim.workload.routers import ROUTERS
 
 ROUND_ROBIN = ROUTERS.index("round-robin")
@@ -29,55 +30,35 @@ def route(pool, request, role, turn):
     if router == ROUND_ROBIN:
         return in_turn(choices)
     if router == FEWEST_TOKENS:
-        return fewest_tokens(pool, choices)
+        return lightest(pool, role)
     if router == RANDOM:
         return choices.replicas[np.int64(draw(pool.seed, request.ordinal, turn) % np.uint64(choices.n))]
     if router == POWER_OF_TWO:
         return better_of_two(pool, choices, request, turn)
     if router == LEAST_KV:
-        return least_kv(pool, choices)
+        return least_kv(pool, role)
     if role != p.DECODE and router == SESSION and request.session >= 0:
         return of_session(pool, choices, request)
     if role != p.DECODE and router == PREFIX and request.hashes:
-        best = most_cached(pool, choices, request)
+        best = most_cached(pool, request, role)
         if best >= 0:
             return best
-    return fewest_requests(pool, choices)
+    return lightest(pool, role)
 
 
 @inner
 def in_turn(choices):
     """The one after the last chosen; after the last of them, the first."""
-    i = np.int64(0)
-    while i < choices.n and choices.replicas[i] < choices.following:
-        i += 1
-    chosen = choices.replicas[i if i < choices.n else 0]
+    low, high = np.int64(0), choices.n
+    while low < high:
+        middle = (low + high) >> 1
+        if choices.replicas[middle] < choices.following:
+            low = middle + 1
+        else:
+            high = middle
+    chosen = choices.replicas[low if low < choices.n else 0]
     choices.following = chosen + 1
     return chosen
-
-
-@inner
-def fewest_requests(pool, choices):
-    """The one with the fewest requests; of several, the first."""
-    best, least = np.int64(-1), np.int64(NEVER)
-    for i in range(choices.n):
-        r = choices.replicas[i]
-        assigned = pool.loads[r].assigned
-        if assigned < least:
-            best, least = r, assigned
-    return best
-
-
-@inner
-def fewest_tokens(pool, choices):
-    """The one with the fewest tokens to compute; of several, the first."""
-    best, least = np.int64(-1), np.int64(NEVER)
-    for i in range(choices.n):
-        r = choices.replicas[i]
-        pending = pool.loads[r].pending
-        if pending < least:
-            best, least = r, pending
-    return best
 
 
 @inner
@@ -95,22 +76,19 @@ def better_of_two(pool, choices, request, turn):
 
 
 @inner
-def least_kv(pool, choices):
-    """The one whose requests use and await the fewest KV blocks; of several, the first."""
-    best, least = np.int64(-1), np.int64(0)
-    for i in range(choices.n):
-        replica = pool.replicas[choices.replicas[i]]
+def least_kv(pool, role):
+    """The one whose requests use and await the fewest KV blocks; of several, the first.
+
+    Who seems least is brought up to the present: if it is what it seemed, no other can be less.
+    """
+    while True:
+        replica = pool.replicas[lightest(pool, role)]
+        seemed = pool.weights[2 * pool.n_leaves * replica.role + pool.n_leaves + replica.index]
         cut(pool, replica)
-        demand = replica.used
-        for c in range(pool.priorities):
-            slot = replica.waiting[c].head
-            while slot >= 0:
-                waiting = pool.requests[slot]
-                demand += blocks_of(pool, waiting.context if waiting.ready else waiting.target)
-                slot = waiting.next
-        if best < 0 or demand < least:
-            best, least = replica.index, demand
-    return best
+        weight = weight_of(pool, replica)
+        if weight == seemed:
+            return replica.index
+        set_weight(pool, replica, weight)
 
 
 @inner
@@ -127,19 +105,72 @@ def of_session(pool, choices, request):
 
 
 @inner
-def most_cached(pool, choices, request):
-    """The one that holds most of the prompt's prefix; -1 where none does, or where loads differ too much."""
-    lowest, highest = np.int64(NEVER), np.int64(0)
-    for i in range(choices.n):
-        assigned = pool.loads[choices.replicas[i]].assigned
-        lowest, highest = min(lowest, assigned), max(highest, assigned)
-    if highest - lowest > pool.balance_requests:
+def most_cached(pool, request, role):
+    """The one that holds most of the prompt's prefix, of several the one with fewest requests, of these the first; -1
+    where none holds any, or where loads differ too much."""
+    if spread(pool, role) > pool.balance_requests:
         return np.int64(-1)
-    best, most, load = np.int64(-1), np.int64(0), np.int64(0)
-    for i in range(choices.n):
-        replica = pool.replicas[choices.replicas[i]]
-        cut(pool, replica)
-        found = hits_of(pool, replica, request)
-        if found > most or (found and found == most and replica.load.assigned < load):
-            best, most, load = replica.index, found, replica.load.assigned
+    depth, limit = np.int64(0), hits_at_most(pool, request)
+    while depth < limit and key_of(pool, request.first_hash + depth) >= 0:
+        depth += 1
+    while depth > 0:
+        best = best_holder(pool, request, role, depth)
+        if best >= 0:
+            return best
+        depth -= 1  # who seemed to hold so much is closed, or has given up some of it by now
+    return np.int64(-1)
+
+
+@inner
+def best_holder(pool, request, role, depth):
+    """The one with fewest requests of those that hold the first ``depth`` hashed blocks of the prompt, or -1.
+
+    Where few replicas have the last of them, these are looked at; else all, the one with fewest requests first.
+    """
+    at = key_of(pool, request.first_hash + depth - 1)
+    if at < 0:
+        return np.int64(-1)
+    if 4 * pool.keys[at].count > pool.open[role].n:
+        return first_holder(pool, request, role, depth)
+    best, least = np.int64(-1), np.int64(0)
+    entry_at = pool.keys[at].first
+    while entry_at >= 0:
+        entry = pool.entries[entry_at]
+        following = entry.alike
+        replica = pool.replicas[entry.replica]
+        fits = (replica.role == role or replica.role == p.ANY) and replica.up and not replica.draining
+        assigned = replica.load.assigned
+        better = best < 0 or assigned < least or (assigned == least and replica.index < best)
+        if fits and better and holds(pool, replica, request, depth):
+            best, least = replica.index, assigned
+        entry_at = following
     return best
+
+
+@inner
+def first_holder(pool, request, role, depth):
+    """The same, found by setting aside those that have fewer requests and do not hold them."""
+    n = np.int64(0)
+    found = np.int64(-1)
+    while found < 0 and n < pool.open[role].n:
+        replica = pool.replicas[lightest(pool, role)]
+        if holds(pool, replica, request, depth):
+            found = replica.index
+        else:
+            pool.aside[n] = replica.index
+            n += 1
+            close_leaf(pool, replica)
+    for i in range(n):
+        replica = pool.replicas[pool.aside[i]]
+        set_weight(pool, replica, weight_of(pool, replica))
+    return found
+
+
+@inner
+def holds(pool, replica, request, depth):
+    """Whether a replica holds the first ``depth`` hashed blocks of the prompt: now, when its decodes have taken what
+    they took."""
+    if find(pool, replica, request.first_hash + depth - 1) < 0:
+        return False
+    cut(pool, replica)
+    return hits_of(pool, replica, request) >= depth

@@ -4,7 +4,7 @@ import numpy as np
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
-from sim.engine.serving.kernel.blocks import begun_blocks, blocks_of_run, take_blocks, will_take
+from sim.engine.serving.kernel.blocks import blocks_of_run, take_blocks, will_take
 from sim.engine.serving.kernel.costs import (
     decode_cost,
     energy_growth,
@@ -15,6 +15,7 @@ from sim.engine.serving.kernel.costs import (
     observe_run,
 )
 from sim.engine.serving.kernel.queues import next_decoding, plan_finish, set_end, touch
+from sim.engine.serving.kernel.shapes import begun_blocks
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, observe
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import NEVER

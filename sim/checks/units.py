@@ -1,0 +1,51 @@
+"""Units of a pool are those of a profile that is there, as many as the pool has, and of something that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim.build.machines import Machine
+from sim.build.resolved import Resolved
+from sim.documents import KeyPath
+from sim.errors import InputError
+from sim.spec.units import DrawnUnits, UnitsOfProfile
+from sim.validation import nearest
+
+Found = Iterator[tuple[KeyPath, str]]
+
+
+def units_fit(resolved: Resolved) -> Found:
+    """Of all pools."""
+    assert resolved.parts.cluster is not None
+    for i, pool in enumerate(resolved.parts.cluster.nodes):
+        machine = resolved.machines.get(pool.label)
+        path: KeyPath = ("cluster", "nodes", i, "unit_effect")
+        written = pool.unit_effect
+        if isinstance(written, UnitsOfProfile):
+            yield from _of_profile(path, written, machine, resolved)
+        elif isinstance(written, DrawnUnits):
+            yield from _has_them((*path, "of"), written.of, machine)
+
+
+def _of_profile(path: KeyPath, written: UnitsOfProfile, machine: Machine | None, resolved: Resolved) -> Found:
+    try:
+        profile = resolved.catalog.units(written.profile)
+    except InputError as error:
+        for problem in error.problems:
+            yield (*path, "profile"), problem.message
+        return
+    yield from _has_them((*path, "profile"), profile.of, machine)
+    if written.units is None:
+        return
+    for j, name in enumerate(written.units):
+        if name not in profile.units:
+            yield (*path, "units", j), f"'{written.profile}' knows no unit '{name}'{nearest(name, profile.units)}"
+    if machine is not None:
+        wanted = machine.pool.count * (machine.node.slots if profile.of == "gpu" else 1)
+        if len(written.units) != wanted:
+            yield (*path, "units"), f"names {len(written.units):,} units where the pool has {wanted:,}"
+
+
+def _has_them(path: KeyPath, of: str, machine: Machine | None) -> Found:
+    if machine is not None and of == "gpu" and machine.gpu is None:
+        yield path, f"is of GPUs, of which '{machine.pool.label}' has none; 'of: node' is of its nodes as a whole"

@@ -1,0 +1,24 @@
+"""Which nodes have pulled the image of a workload, and so how long its replicas take to start there."""
+
+from __future__ import annotations
+
+from sim.engine.gang import Gang
+from sim.engine.node import Node
+from sim.workload.provisioning import StartUp
+
+
+class Images:
+    """The nodes that one workload's replicas have started on; two that start there at once both pull."""
+
+    def __init__(self, start_up: StartUp) -> None:
+        self._start_up = start_up
+        self._on: set[Node] = set()
+
+    def wait_ns(self, gang: Gang) -> int:
+        """How long a replica takes to start on the nodes of its gang: as long as on one of them without the image."""
+        there = all(node in self._on for node in gang.parts)
+        return self._start_up.again_ns if there else self._start_up.first_ns
+
+    def pulled(self, gang: Gang) -> None:
+        """A replica has started on the nodes of its gang."""
+        self._on.update(gang.parts)

@@ -1,0 +1,1 @@
+"""The published record: results of papers, held against runs of scenarios that carry them."""

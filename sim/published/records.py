@@ -1,0 +1,131 @@
+"""Which records there are, and reading one: a scenario that carries what was published of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sim.documents import KeyPath, dotted, key_path
+from sim.errors import InputError, Problem
+from sim.loading.scenario import Loaded, load_scenario, published_scenarios, scenario_path
+from sim.plain import as_number, as_text, inside, nested
+from sim.spec.published import PublishedRecord
+from sim.validation import nearest
+
+NO_CONSTANTS = frozenset(
+    {"name", "description", "seed", "start", "end", "duration", "outputs", "profiles", "uncertainty", "published"}
+)
+"""Sections of a scenario whose numbers need no source: they decide no result, or only its time and its draws."""
+
+
+@dataclass(frozen=True)
+class RunAsked:
+    """A run that a record asks for: a scenario, and overrides of it."""
+
+    source: str
+    overrides: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A published record that holds together, and the runs that it asks for."""
+
+    id: str
+    loaded: Loaded
+    runs: Mapping[str, RunAsked]
+
+    @property
+    def published(self) -> PublishedRecord:
+        """What it says."""
+        found = self.loaded.scenario.published
+        assert found is not None
+        return found
+
+
+def read_records(names: Sequence[str]) -> list[Record]:
+    """The records of these names (all that ship, if none is given), or scenario files that carry one.
+
+    Raises ``InputError`` naming every problem of all of them.
+    """
+    shipped = published_scenarios()
+    problems: list[Problem] = []
+    records: list[Record] = []
+    for name in dict.fromkeys(names or shipped):
+        try:
+            records.append(read_record(name, shipped))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return records
+
+
+def read_record(name: str, shipped: Mapping[str, Path]) -> Record:
+    """One of them. Raises ``InputError`` naming every problem."""
+    if name not in shipped and "/" not in name and not Path(name).exists() and not name.endswith((".yaml", ".yml")):
+        hint = f"no published record of that name{nearest(name, shipped)}; `coldaisle reproduce --list` names them"
+        raise InputError.one(name, hint)
+    path = shipped.get(name) or scenario_path(name)
+    loaded = load_scenario(path)
+    published = loaded.scenario.published
+    if published is None:
+        raise InputError.one(str(path), "has no 'published': there is nothing to hold its run against")
+    problems: list[Problem] = []
+    runs: dict[str, RunAsked] = {}
+    for run, asked in published.runs.items():
+        at = ("published", "runs", run)
+        overrides = {where: _absolute(where, value, path.parent) for where, value in asked.set.items()}
+        source = str(path) if asked.scenario is None else _other(asked.scenario, path.parent)
+        runs[run] = RunAsked(source, overrides)
+        try:
+            numbers = unsourced(load_scenario(source, overrides).document.data, published.constants)
+        except InputError as error:
+            problems += [loaded.document.problem(at, f"cannot be run: {_told(one)}") for one in error.problems]
+        else:
+            problems += [_without_source(loaded, where, f" (run '{run}')") for where in numbers]
+    if not published.runs:
+        problems += [_without_source(loaded, where) for where in unsourced(loaded.document.data, published.constants)]
+    if problems:
+        raise InputError(problems)
+    return Record(path.stem, loaded, runs or {"this": RunAsked(str(path), {})})
+
+
+def unsourced(data: Mapping[str, Any], constants: Iterable[str]) -> list[str]:
+    """The dotted paths of numbers of a scenario that lie under none of the paths in ``constants``."""
+    covered = [key_path(where) for where in constants]
+    found = []
+    for section in data.keys() - NO_CONSTANTS:
+        found += [path for path in _numbers(data[section], (section,)) if not any(path[: len(c)] == c for c in covered)]
+    return sorted(dotted(path) for path in found)
+
+
+def _numbers(value: Any, path: KeyPath) -> Iterator[KeyPath]:
+    if nested(value):
+        for key, part in inside(value):
+            yield from _numbers(part, (*path, key))
+    elif as_number(value) is not None or re.match(r"[+-]?\d", as_text(value) or ""):
+        yield path
+
+
+def _without_source(loaded: Loaded, where: str, run: str = "") -> Problem:
+    message = f"does not say where '{where}'{run} comes from, nor anything above it"
+    return loaded.document.problem(("published", "constants"), message)
+
+
+def _other(named: str, folder: Path) -> str:
+    """Another scenario: a file beside the record, or one that ships."""
+    beside = folder / named
+    return str(beside) if beside.is_file() else named
+
+
+def _absolute(where: str, value: Any, folder: Path) -> Any:
+    """Overrides mean files beside the record, wherever it is read from."""
+    is_file = where.rpartition(".")[2] == "file" and isinstance(value, str)
+    return str((folder / value).resolve()) if is_file else value
+
+
+def _told(problem: Problem) -> str:
+    return f"{problem.path}: {problem.message}" if problem.path else problem.message
