@@ -11,11 +11,13 @@ from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import DomainPlan, PowerPlan
 from sim.engine.meter import Draw
+from sim.engine.service import ServicePlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import NS_PER_S
 from sim.workload.jobs.table import JobTable
+from sim.workload.provisioning import StartUp
 
 BOARD_W, LOADED_W, IDLE_W = 700.0, 120.0, 60.0
 HARDWARE = NodeHardware(
@@ -128,22 +130,53 @@ def domain(first: int, last: int, limit_w: float, pools: Sequence[str] = ("gpus"
     return DomainPlan(name, "row", nodes, limit, **{**given, **more})  # type: ignore[arg-type]  # fields by name, of several types
 
 
+def service(arrivals_s: Sequence[float], **changes: object) -> ServicePlan:
+    """One replica of eight GPUs, ten seconds a request, whose pace under a cap can be done in the head."""
+    values: dict[str, object] = {
+        "name": "api",
+        "pool": "gpus",
+        "replicas": 1,
+        "gpus_per_replica": 8,
+        "arrivals_ns": np.array([round(at * NS_PER_S) for at in sorted(arrivals_s)], np.int64),
+        "open_until_ns": 0,
+        "first_ns": 10 * NS_PER_S,
+        "further_ns": 0,
+        "factor": None,
+        "max_batch": 1,
+        "max_wait_ns": 0,
+        "queue_limit": None,
+        "start_up": StartUp(0, 0),
+        "active_w": 650.0,
+        "loaded_w": LOADED_W,
+        "cpu_load": 0.0,
+        "under_cap": lambda active_w, cap_w: half_as_fast_at_half_the_power(active_w, min(cap_w, active_w)),
+    }
+    return ServicePlan(**{**values, **changes})  # type: ignore[arg-type]  # fields by name, of several types
+
+
 def run(
-    jobs: JobsPlan, domains: Sequence[DomainPlan], nodes: int = 2, duration_s: float | None = 7200.0, **more: object
+    jobs: JobsPlan | None,
+    domains: Sequence[DomainPlan],
+    nodes: int = 2,
+    duration_s: float | None = 7200.0,
+    services: Sequence[ServicePlan] = (),
+    hardware: NodeHardware = HARDWARE,
+    **more: object,
 ) -> tuple[Outcome, Meter]:
     """The outcome, and what a meter saw."""
     meter = Meter()
-    pools = [Pool(name, HARDWARE, nodes, powered=True, idle_timeout_ns=None) for name in jobs.pools]
-    boards_w = dict.fromkeys(jobs.pools, BOARD_W)
+    names = tuple(dict.fromkeys([*(jobs.pools if jobs is not None else ()), *(one.pool for one in services)]))
+    pools = [Pool(name, hardware, nodes, powered=True, idle_timeout_ns=None) for name in names]
+    boards_w = dict.fromkeys(names, BOARD_W)
     power = PowerPlan(tuple(domains), frozenset({"serve"}), boards_w, more.pop("gpu_cap_w", {}))  # type: ignore[arg-type]  # fields by name, of several types
     outcome = simulate(
         pools,
         [],
-        [],
+        services,
         duration_ns=round(duration_s * NS_PER_S) if duration_s is not None else None,
         streams=Streams(1),
         recorder=meter,
-        rows=[jobs],
+        rows=[jobs] if jobs is not None else [],
         power=power if domains or power.gpu_cap_w else None,
         **more,  # type: ignore[arg-type]  # fields by name, of several types
     )

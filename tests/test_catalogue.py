@@ -39,6 +39,7 @@ from tests.relay_worlds import EXITS, IMAGE, alone, cascade, memo
 from tests.small import small
 from tests.test_bad_input import coldaisle
 from tests.test_places import regions
+from tests.test_power_alone import row_of
 from tests.test_project import project, search
 from tests.test_readme import README
 from tests.test_serving_service import SMALL, trace
@@ -223,6 +224,15 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     row["breaker"] = {"rating": "6 kW", "curve": curve, "reclose": "30 min"}
     limited["policies"] = [{"kind": "power-limits", "domains": {"row": row}}]
     yield sim.run(limited).summary
+    yield sim.run(row_of("6.6 kW")).summary
+    slow_serving = copy.deepcopy(SMALL)
+    slow_serving["duration"] = "2 min"
+    slow_serving["workloads"]["chat"]["slo"] = {"ttft": "1 s"}
+    rung = {"kind": "cap", "whom": "serving", "floor": "40 %"}
+    row = {"per": "row", "limit": "6 kW", "answers": [rung], "answer_time": "10 s"}
+    row["release"] = {"below": "90 %", "after": "1 min"}
+    slow_serving["policies"] = [{"kind": "power-limits", "domains": {"row": row}}]
+    yield sim.run(slow_serving).summary
     yield sim.run(cascade(cache=memo())).summary
     yield sim.run(alone(cache=memo(of_route=False), early_exit=EXITS, start_up=IMAGE)).summary
     shared = jobs_scenario()

@@ -22,6 +22,8 @@ from sim.spec import power_limits as power
 from sim.spec.cluster import MIGSpec, NodePool
 from sim.validation import Spec
 from tests.job_worlds import jobs_scenario
+from tests.small import small
+from tests.test_serving_service import SMALL
 
 Change = tuple[str, dict[str, Any], str]
 """World, what is changed in it, and below which path of the summary it is felt."""
@@ -102,6 +104,7 @@ HOURS = {
     "column": "east",
     "unit": "1 gCO2e/kWh",
 }
+SERVING = {**copy.deepcopy(SMALL), "duration": "4 min"}
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": world(),
     "elastic": world(**ELASTIC),
@@ -145,8 +148,10 @@ WORLDS: dict[str, dict[str, Any]] = {
     ),
     "kinds in a row": changed(
         world(**TWO, policies=limited(limit="5 kW", answers=SHED, **ANSWERED)["policies"]),
-        {"policies.0.serving": ["serve"]},
+        {"policies.0.serving": ["serve"], **{f"{W}.source.jobs.{k}.gpus.most": 8 for k in (0, 1)}},
     ),
+    "small row": {**small(), "policies": limited(limit="6.2 kW", answers=[CAP], **ANSWERED)["policies"]},
+    "serving row": {**SERVING, "policies": limited(limit="6.5 kW", answers=[CAP], **ANSWERED)["policies"]},
     "changing row": limited(limit="6 kW", changes=[{"at": "4 h", "limit": "8 kW"}], answers=SHED, **ANSWERED),
     "called": limited(calls=[CALL], answers=SHED, **ANSWERED),
     "ramp": limited(ramp={"up": "1 kW/min", "step": "1 min"}),
@@ -212,6 +217,8 @@ FELT: dict[type[Spec], dict[str, Change]] = {
     power.PowerLimits: {
         "domains": ("row", {"policies.0.domains.row.limit": "7 kW"}, LIMIT),
         "serving": ("kinds in a row", {f"{DOMAIN}.answers.0.whom": "training"}, LIMIT),
+        "priorities": ("small row", {"policies.0.priorities": {"api": 1}}, "power_limits.workloads"),
+        "readings": ("serving row", {"policies.0.readings": "3 s"}, LIMIT),
     },
     power.PowerDomain: {
         "per": ("row", {f"{DOMAIN}.per": "node", f"{DOMAIN}.limit": "3 kW"}, LIMIT),
@@ -229,7 +236,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
     },
     power.CapAnswer: {
         "whom": ("kinds in a row", {f"{DOMAIN}.answers.0.whom": "training"}, LIMIT),
-        "floor": ("row", {f"{DOMAIN}.answers.0.floor": "80 %"}, LIMIT),
+        "floor": ("row", {f"{DOMAIN}.answers.0.floor": "60 %"}, LIMIT),
     },
     power.PauseAnswer: {"whom": ("kinds in a row", {f"{DOMAIN}.answers.1.whom": "training"}, LIMIT)},
     power.ShedAnswer: {

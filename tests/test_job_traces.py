@@ -169,6 +169,25 @@ ROWS = (
 )
 
 
+def test_energy_may_stand_among_other_resources(tmp_path: Path) -> None:
+    """AllocTRES has that of the job; TRESUsageInTot that of its steps, which comes first, is summed, and counts only
+    without a unit."""
+    head = "JobID|User|State|Submit|Start|End|Elapsed|AllocTRES|TRESUsageInTot"
+    times = "2024-01-02T10:00:00|2024-01-02T10:00:00|2024-01-02T11:00:00|01:00:00"
+    rows = (
+        f"1|ann|COMPLETED|{times}|billing=8,cpu=8,energy=3600000,gres/gpu=2,node=1|",
+        f"2|ann|COMPLETED|{times}|cpu=8,gres/gpu=2,node=1|",
+        f"2.0||COMPLETED|{times}|cpu=8|cpu=01:00:00,energy=1000,mem=1G",
+        f"2.1||COMPLETED|{times}|cpu=8|energy=500",
+        f"3|ann|COMPLETED|{times}|cpu=8,energy=1.5M,gres/gpu=2,node=1|",
+    )
+    path = tmp_path / "sacct.txt"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    joules = read_jobs(path, terms=UTC).table.recorded_j
+    assert joules[:2].tolist() == [3_600_000.0, 1500.0]
+    assert np.isnan(joules[2])
+
+
 def test_who_never_started_may_have_been_given_nothing(tmp_path: Path) -> None:
     """AllocTRES alone is empty for them: nobody knows what they asked for, and that is no bad row."""
     head = "JobID|User|State|Submit|Start|End|Elapsed|AllocTRES"

@@ -45,6 +45,7 @@ def test_a_run_against_its_own_record_is_off_by_nothing(jobs: JobTable, nodes: i
         return
     found = compare("x", batch, "s")
     assert {one.error for one in found.measures.values()} <= {0.0}
+    assert found.per_job is not None
     assert found.per_job.mean_absolute_s == found.per_job.distance == found.over_time.mean_absolute == 0.0
     assert found.per_job.rank_correlation in (None, pytest.approx(1.0))
     assert sum(found.jobs.values()) - found.jobs["in the run"] == found.jobs["in the run"]
@@ -58,6 +59,7 @@ def test_what_is_off_is_told_as_it_is() -> None:
     found = compare("x", replace(batch, joules=joules * 1.5), "s")
     wait = found.measures["wait"]
     assert (wait.recorded, wait.simulated) == (75.0, 45.0)
+    assert found.per_job is not None
     assert found.per_job.bias_s == -30.0
     assert found.per_job.mean_absolute_s == found.per_job.median_absolute_s == 30.0
     assert found.per_job.within_minute == 1.0
@@ -90,6 +92,7 @@ def test_ranks_and_distances_are_those_of_the_textbooks(pairs: list[tuple[int, i
     batch = fifo(jobs, inventory(1, n), 10 * NS_PER_S)
     batch.__dict__["first_start_ns"] = simulated  # as if it had started them then
     found = compare("x", batch, "s").per_job
+    assert found is not None
     assert found.distance == pytest.approx(ks_2samp(recorded, simulated, method="asymp").statistic)
     if len(set(recorded.tolist())) == 1 or len(set(simulated.tolist())) == 1:
         assert found.rank_correlation is None
@@ -98,9 +101,24 @@ def test_ranks_and_distances_are_those_of_the_textbooks(pairs: list[tuple[int, i
     assert ranks(recorded.astype(np.float64)).sum() == pytest.approx(n * (n + 1) / 2)
 
 
-def test_a_trace_that_recorded_no_starts_is_refused() -> None:
-    with pytest.raises(InputError, match="does not say when its jobs started"):
-        compare("x", fifo(table([0, 10], [100, 10], [1, 4]), inventory(), 200 * NS_PER_S), "s")
+def test_of_a_trace_without_starts_what_the_machines_did_is_compared() -> None:
+    """Jobs of 100 s on one GPU and of 10 s on four, submitted at 0 and 10 s: the work is the same to the slot-second,
+    and nobody ends before he would have without a wait. Waits are not known, and no tolerance of them is kept."""
+    found = compare("x", fifo(table([0, 10], [100, 10], [1, 4]), inventory(), 200 * NS_PER_S), "s")
+    assert found.measures.keys() == {"utilisation", "makespan"}
+    assert found.measures["utilisation"].error == pytest.approx(0.0)
+    assert found.measures["makespan"].recorded == 100.0
+    assert found.measures["makespan"].simulated >= 100.0
+    assert found.per_job is None
+    assert "waits_by_job" not in found.as_dict()
+    assert "waits cannot be compared" in found.remarks[0]
+    assert exceeded(found, {"wait": 0.1}) == ["wait is not known of both the trace and the run, and 10 % was allowed"]
+    assert comparison_table(found) is not None
+
+
+def test_without_starts_too_few_jobs_are_refused() -> None:
+    with pytest.raises(InputError, match="too few jobs"):
+        compare("x", fifo(table([0], [100], [1]), inventory(), 200 * NS_PER_S), "s")
 
 
 # job submit wait run procs ... reqprocs reqtime ...: first come first served on eight GPUs
@@ -163,7 +181,6 @@ def test_the_command_runs_the_trace_in_the_scenario_and_compares(tmp_path: Path)
     [
         (["--workload", "none"], "'none' is no workload of jobs; there are: queue"),
         (["--tolerance", "mape=10"], "write NAME=PERCENT with one of wait, wait_p50"),
-        (["--set", "workloads.queue.source.rate_scale=2"], "or its times are scaled: nothing to compare"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, more: list[str], says: str) -> None:
@@ -199,6 +216,7 @@ def test_a_public_trace_against_a_cluster_with_room_for_all(shared_data: Path, t
     found = compare("pods", batch, name)
     assert found.jobs["in the run"] == found.jobs["compared"] == 8152 - 897
     assert found.measures["wait"].simulated == 0.0
+    assert found.per_job is not None
     assert found.measures["wait"].recorded == pytest.approx(-found.per_job.bias_s)
     assert found.over_time.correlation == pytest.approx(1.0, abs=1e-3)
     assert found.measures["makespan"].error == pytest.approx(0.0, abs=1e-4)

@@ -60,19 +60,47 @@ def test_domains_that_cross_are_refused() -> None:
     assert any("must lie within the other" in problem.message for problem in sim.check(scenario))
 
 
-def test_answers_that_nobody_hears_are_refused() -> None:
-    """Services are not slowed: where they are alone, a ladder would be climbed for nothing."""
+def test_a_domain_of_services_alone_has_a_ladder() -> None:
     scenario = limited(row={"per": "row", "limit": "6 kW", **ANSWERS})
     assert not sim.check(scenario)
     del scenario["workloads"]["tune"]
-    assert any("here are only api" in problem.message for problem in sim.check(scenario))
+    assert not sim.check(scenario)
 
 
-def test_a_training_job_is_slowed_and_a_service_is_not() -> None:
+@pytest.mark.parametrize(
+    ("policy", "path", "why"),
+    [
+        ({"priorities": {"apy": 3}}, "priorities.apy", "did you mean 'api'"),
+        ({"readings": "3 s"}, "readings", "no workload of kind 'serving'"),
+    ],
+)
+def test_what_is_asked_of_nobody_is_refused(policy: dict[str, Any], path: str, why: str) -> None:
+    scenario = limited(row={"per": "row", "limit": "6 kW", **ANSWERS})
+    scenario["policies"][0] |= policy
+    assert any(path in problem.path and why in problem.message for problem in sim.check(scenario))
+
+
+def test_training_is_slowed_before_a_service_of_a_higher_priority() -> None:
+    """At one priority both come down to one level; with a higher one the service is left alone while that is enough."""
+    row = {"per": "row", "limit": "6.2 kW", **ANSWERS}
+    together = limited(row=row)
+    apart = limited(row=row)
+    apart["policies"][0]["priorities"] = {"api": 10}
+    alike, ranked = (sim.run(scenario).summary for scenario in (together, apart))
+    assert alike["power_limits"]["workloads"].keys() == {"tune", "api"}
+    assert ranked["power_limits"]["workloads"].keys() == {"tune"}
+    assert ranked["serving"]["api"]["e2e_s"] == sim.run(small()).summary["serving"]["api"]["e2e_s"]
+    assert alike["serving"]["api"]["e2e_s"]["mean"] > ranked["serving"]["api"]["e2e_s"]["mean"]
+    assert alike["jobs"]["tune"]["makespan_s"] < ranked["jobs"]["tune"]["makespan_s"]
+
+
+def test_a_training_job_is_slowed_so_that_the_row_keeps_its_limit() -> None:
     """Two nodes of 8 A100s: the job on one comes down so that the row keeps its limit, but for the answer time, and
     takes longer; the energy of the domain is that of all machines."""
     free = sim.run(small()).summary
-    run = sim.run(limited(row={"per": "row", "limit": "6.2 kW", **ANSWERS}))
+    scenario = limited(row={"per": "row", "limit": "6.2 kW", **ANSWERS})
+    scenario["policies"][0]["domains"]["row"]["answers"][0]["whom"] = "training"
+    run = sim.run(scenario)
     row = run.summary["power_limits"]["domains"]["row"]
     assert row["most_w"] > 6200.0
     assert 0.0 < row["longest_over_s"] <= 10.0

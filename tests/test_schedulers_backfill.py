@@ -3,16 +3,17 @@ for themselves, from who came, who ran and how long."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.packed import Packed
 from sim.engine.fleet.request import Request
+from sim.engine.fleet.schedulers import remembered
 from sim.engine.fleet.schedulers.conservative import Conservative
 from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
@@ -170,6 +171,39 @@ def test_nobody_starts_later_than_conservative_backfill_first_promised(placement
             assert played.start_ns(i) <= promising.first_ns[i]
         assert not overbooked(played)
         assert not partial_gangs(played)
+
+    check()
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """Asks conservative backfill, which has to try everything each time."""
+
+    inner: Conservative
+
+    def next(self, view: View) -> Decision | None:
+        """What it says."""
+        remembered._OF_VIEWS.clear()
+        return self.inner.next(view)
+
+    def ask_again_ns(self, view: View) -> int | None:
+        """What it says."""
+        return self.inner.ask_again_ns(view)
+
+
+@pytest.mark.parametrize("placement", [Anywhere(), Packed()])
+@pytest.mark.parametrize("depth", [3, 1000])
+def test_what_conservative_backfill_remembers_changes_nothing(placement: Placement, depth: int) -> None:
+    """Limits that are too long and too short, and jobs without any: every start and place is the same."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(jobs(over=4), st.data())
+    def check(queue: list[Job], data: st.DataObject) -> None:
+        for job in queue:
+            job.run_ns *= data.draw(st.sampled_from([1, 1, 1, 5]))
+        conservative = Conservative(depth, placement)
+        fast, slow = (Played(SHAPES, scheduler, queue).run() for scheduler in (conservative, Forgetting(conservative)))
+        assert [astuple(stint) for stint in fast.stints] == [astuple(stint) for stint in slow.stints]
 
     check()
 

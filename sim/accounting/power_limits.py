@@ -8,24 +8,92 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.units import NS_PER_S, SECONDS_PER_NS
+from sim.units import HOUR_NS, J_PER_NJ, NS_PER_S, SECONDS_PER_NS, W_PER_KW
 from sim.workload.jobs.batch import DomainSeries
-from sim.workload.power_records import Cost, DomainRecord, PowerLog, binned
+from sim.workload.power_records import AboveAlone, Cost, DomainRecord, LimitedRequests, PowerLog, binned
+from sim.workload.records import ServiceLog
+from sim.workload.serving_records import ServingLog
 
 Ints = npt.NDArray[np.int64]
 
 
-def power_metrics(log: PowerLog) -> dict[str, Any]:
-    """``domains``, inner ones first, and ``workloads`` that were asked for less."""
+def power_metrics(
+    log: PowerLog, services: Sequence[ServiceLog] = (), serving: Sequence[ServingLog] = ()
+) -> dict[str, Any]:
+    """``domains``, inner ones first, and ``workloads`` that were asked for less; those that serve with what became of
+    their requests meanwhile, and otherwise."""
     costs: dict[str, Cost] = {}
     for record in log.domains:
         for episode in record.episodes:
             for workload, cost in episode.costs:
                 costs[workload] = costs.get(workload, Cost()) + cost
-    return {
-        "domains": {record.name: _domain(record, log.end_ns) for record in log.domains},
-        "workloads": {name: _cost(cost) for name, cost in sorted(costs.items())},
+    told = {
+        one.workload: requests_in_queue(one, log.requests[one.workload])
+        for one in services
+        if one.workload in log.requests
     }
+    told |= {
+        one.workload: requests_by_token(one, log.requests[one.workload])
+        for one in serving
+        if one.workload in log.requests
+    }
+    alone = [_too_large(record.name, one) for record in log.domains for one in record.killed]
+    return {
+        **({"killed": len(alone), "killed_jobs": alone[:MOST_TOLD]} if alone else {}),
+        "domains": {record.name: _domain(record, log.end_ns) for record in log.domains},
+        "workloads": {
+            name: {**_cost(costs.get(name, Cost())), **told.get(name, {})} for name in sorted({*costs, *told})
+        },
+    }
+
+
+MOST_TOLD = 10
+
+
+def _too_large(domain: str, one: AboveAlone) -> str:
+    """Which job was killed, and why."""
+    slots = f"{one.slots:g} {'slot' if one.slots == 1 else 'slots'}"
+    leaves = f"'{domain}' leaves {one.most_w / W_PER_KW:,.3g} kW at the most"
+    draws = f"would draw {one.watts / W_PER_KW:,.3g} kW with nobody beside it"
+    after = f"killed after {one.at_ns / HOUR_NS:,.3g} h"
+    return f"row {one.row} of '{one.workload}' ({slots}), {after}: {leaves}, and {draws}"
+
+
+def requests_in_queue(log: ServiceLog, limited: LimitedRequests) -> dict[str, float]:
+    """How many requests of a service ended while it was limited, and otherwise, and how long they took from their
+    arrival."""
+    arrival, done = (np.frombuffer(column, dtype=np.int64) for column in (log.arrival_ns, log.done_ns))
+    refused = limited.within(np.frombuffer(log.rejected_ns, dtype=np.int64))
+    then, e2e_s = limited.within(done), (done - arrival) * SECONDS_PER_NS
+    row: dict[str, float] = {"limited_s": limited.total_ns / NS_PER_S}
+    for word, those, away in (("limited", then, refused), ("free", ~then, ~refused)):
+        row[f"{word}_requests"] = int(those.sum() + away.sum())
+        if those.any():
+            row[f"{word}_e2e_s"] = float(e2e_s[those].mean())
+    return row
+
+
+MEAN_TIMES = {"ttft": "completed", "tpot": "tpot_count", "e2e": "completed"}
+"""Times of requests that are counted as sums, by what they are a sum over."""
+
+
+def requests_by_token(log: ServingLog, limited: LimitedRequests) -> dict[str, float]:
+    """The same of a serving workload: the share of requests that ended within their limits (those that were rejected or
+    timed out did not), mean times, and dynamic energy for each token that came."""
+    row: dict[str, float] = {"limited_s": limited.total_ns / NS_PER_S}
+    free = {name: count - limited.counts[name] for name, count in limited.all_counts.items()}
+    for word, counts in (("limited", limited.counts), ("free", free)):
+        ended = counts["completed"] + counts["rejected"] + counts["timed_out"]
+        row[f"{word}_requests"] = ended
+        if ended and log.has_slo:
+            row[f"{word}_goodput_share"] = counts["good"] / ended
+        for name, over in MEAN_TIMES.items():
+            if counts[over]:
+                row[f"{word}_{name}_s"] = counts[f"{name}_ns"] / counts[over] * SECONDS_PER_NS
+        tokens = counts["first_tokens"] + counts["decoded_tokens"]
+        if tokens:
+            row[f"{word}_dynamic_j_per_output_token"] = counts["dynamic_nj"] * J_PER_NJ / tokens
+    return row
 
 
 def _domain(record: DomainRecord, end_ns: int) -> dict[str, Any]:

@@ -12,17 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.build.job_source import JobsAsked, jobs_of
-from sim.build.loads import Hours, gpu_watts
+from sim.build.loads import UnderCap, gpu_watts
 from sim.build.resolved import Resolved
 from sim.build.work import Around
 from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs
 from sim.errors import InputError
 from sim.kinds import builder
-from sim.profiles.hardware import GPUProfile, board_of
+from sim.profiles.hardware import GPUProfile
 from sim.rng import Streams
 from sim.spec.jobs import Amdahl, Goodput, JobLoad, Jobs, SaveJob
 from sim.spec.workloads import MeasuredLoad, NameplateLoad, ThroughputLoad
-from sim.units import NS_PER_S
 from sim.validation import nearest
 from sim.workload.jobs.table import UNKNOWN, JobTable
 
@@ -54,7 +53,7 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
         choices=choices,
         choice=choice,
         pools={label: _pool(spec, label, around.resolved) for label in labels},
-        active_w={label: _active_w(spec.load, table, around.resolved.gpus.get(label)) for label in labels},
+        active_w={label: active_watts(spec.load, table, around.resolved.gpus.get(label)) for label in labels},
         mean_w=_mean_w(spec.load, table),
         cpu_load=_cpu_load(spec, table),
         keeps=_keeps(spec),
@@ -160,20 +159,8 @@ def _is_nameplate(load: JobLoad | None) -> bool:
     return load is not None and load.kind == "nameplate"
 
 
-@dataclass(frozen=True)
-class UnderCap:
-    """What a cap does to a job of which its mean power is known (see ``profiles.capped``)."""
-
-    gpu: GPUProfile
-    loaded_w: float
-
-    def __call__(self, active_w: float, cap_w: float) -> tuple[float, float]:
-        """The rate of work (0..1) and W under the cap."""
-        work = Hours(NS_PER_S, active_w, min(self.loaded_w, active_w), board_of(self.gpu)).under(cap_w)
-        return min(1.0, NS_PER_S / work.work_ns), work.active_w
-
-
-def _active_w(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> Floats:
+def active_watts(load: JobLoad | None, table: JobTable, gpu: GPUProfile | None) -> Floats:
+    """W of a GPU of each job at work (n,); NaN where its loads tell it over time."""
     n = len(table)
     if gpu is None or load is None:
         return np.zeros(n)

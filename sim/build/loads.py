@@ -175,6 +175,19 @@ def _rate_and_watts(work: Gang, cap_w: float) -> tuple[float, float]:
     return work.under(None).work_ns / capped.work_ns, capped.active_w
 
 
+@dataclass(frozen=True)
+class UnderCap:
+    """What a cap does to a job of which its mean power is known (see ``profiles.capped``)."""
+
+    gpu: GPUProfile
+    loaded_w: float
+
+    def __call__(self, active_w: float, cap_w: float) -> tuple[float, float]:
+        """The rate of work (0..1) and W under the cap."""
+        work = Hours(NS_PER_S, active_w, min(self.loaded_w, active_w), board_of(self.gpu)).under(cap_w)
+        return min(1.0, NS_PER_S / work.work_ns), work.active_w
+
+
 def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile, cap_w: float | None = None) -> GangWork:
     """What a training job's work asks of each GPU of a gang of ``gpus``, under a cap of ``cap_w`` each if given."""
     return gang_of(work, gpus, gpu).under(cap_w)

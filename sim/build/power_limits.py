@@ -48,7 +48,14 @@ def power_plan(policy: PowerLimits, resolved: Resolved, carried: Callable[[str],
             domains.append(_domain(label, spec, nodes, partial(carried, where)))
     domains.sort(key=lambda domain: sum(last - first for _, first, last in domain.nodes))
     boards_w = {pool: float(gpu.tdp.value) for pool, gpu in resolved.gpus.items()}
-    return PowerPlan(tuple(domains), frozenset(policy.serving), boards_w, gpu_cap_w)
+    return PowerPlan(
+        tuple(domains),
+        frozenset(policy.serving),
+        boards_w,
+        gpu_cap_w,
+        dict(policy.priorities),
+        int(policy.readings) if policy.readings is not None else None,
+    )
 
 
 def pools_of(spec: PowerDomain, resolved: Resolved) -> list[str]:

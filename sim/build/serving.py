@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
@@ -120,16 +120,17 @@ def _group(
     caps = deployment.caps()
     starts = times if times and times[0] == 0 else [0, *times]
     longest = int(min(deployment.longest_context(), LONGEST_PROMPT))
+    under_cap = CostUnderCap(deployment, longest)
     by_cap: dict[float, int] = {}
-    schedule = []
+    schedule, caps_w = [], []
     for change_ns in [0, *changes]:
         cap_w = next(cap for start, cap in reversed(list(zip(starts, caps, strict=True))) if start <= change_ns)
         cap_w = min([cap_w, *(cap for each in limits if (cap := cap_at(each, change_ns)) is not None)])
         if cap_w not in by_cap:
             by_cap[cap_w] = len(costs)
-            cost = deployment.cost(cap_w, longest)
-            costs.append(StepCost.of(cost.table, cost.slope, deployment.ranks))
+            costs.append(under_cap(cap_w))
         schedule.append(by_cap[cap_w])
+        caps_w.append(float(cap_w))
     between, most = replicas.range, replicas.most
     least = between.min if between is not None else most
     initial = between.initial if between is not None and between.initial is not None else least
@@ -143,10 +144,25 @@ def _group(
         lanes=replicas.pipeline_parallel,
         kv_blocks=deployment.kv_blocks(),
         costs=tuple(schedule),
+        caps_w=tuple(caps_w),
+        under_cap=under_cap,
         loaded_w=float(deployment.gpu.power.loaded.value),
         cpu_load=float(spec.cpu_load),
         start_up=_start_up(spec, deployment),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class CostUnderCap:
+    """What an iteration of a deployment costs under a cap of so many W on each GPU."""
+
+    deployment: Deployment
+    longest_prompt: int
+
+    def __call__(self, cap_w: float) -> StepCost:
+        """The cost, as the engine takes it."""
+        cost = self.deployment.cost(cap_w, self.longest_prompt)
+        return StepCost.of(cost.table, cost.slope, self.deployment.ranks)
 
 
 LONGEST_PROMPT = 1 << 17

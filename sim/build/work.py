@@ -12,7 +12,7 @@ from sim.build.caps import Capping, serving_caps
 from sim.build.early_exit import early_exits
 from sim.build.failures import interval_ns, recovery_plan
 from sim.build.gangs import gang_in
-from sim.build.loads import RateUnderCap, can_be_capped, gpu_watts, waiting_w
+from sim.build.loads import RateUnderCap, UnderCap, can_be_capped, gpu_watts, waiting_w
 from sim.build.methods import effect_of
 from sim.build.passes import batches
 from sim.build.provisioning import of_service
@@ -26,6 +26,7 @@ from sim.engine.service import ServicePlan
 from sim.engine.serving.keep import Keep, KeepNone
 from sim.engine.serving.service import ServingPlan
 from sim.engine.training import TrainingPlan
+from sim.profiles.hardware import GPUProfile
 from sim.profiles.methods import Effect
 from sim.rng import Stream, Streams
 from sim.signals import Signal
@@ -171,11 +172,20 @@ def _service(
         loaded_w=loaded_w,
         cpu_load=float(spec.cpu_load),
         on_hosts=sockets > 0,
+        under_cap=_service_under_cap(spec, gpu, loaded_w),
         exits=early_exits(name, spec.early_exit, streams) if spec.early_exit is not None else None,
         scaling=_scaling(spec.autoscale) if spec.autoscale is not None else None,
         relayed=spec.cache is not None or (sent is not None and sent.relayed),
         by_size=by_size,
     )
+
+
+def _service_under_cap(spec: Inference, gpu: GPUProfile | None, loaded_w: float) -> UnderCap | None:
+    """What a cap does to service times: of what they are made is not known, only what a GPU draws meanwhile, so that
+    they stretch as the work of a job of a table does. Nameplate power is counted, not drawn."""
+    if gpu is None or spec.load is None or spec.load.kind == "nameplate":
+        return None
+    return UnderCap(gpu, loaded_w)
 
 
 def _scaling(written: QueueAutoscale) -> Scaling:

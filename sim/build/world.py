@@ -188,3 +188,10 @@ def rest_w(pool: str, resolved: Resolved) -> float:
     """W of a node of a pool that is on, with nobody on it."""
     machine = resolved.machines[pool]
     return sum(draw.watts for draw in node_draws(node_hardware(machine.node, machine.gpu, resolved.catalog), "on", ()))
+
+
+def rest_dc_w(pool: str, resolved: Resolved) -> float:
+    """The same behind its supplies, whose losses may fall as more is drawn."""
+    machine = resolved.machines[pool]
+    draws = node_draws(node_hardware(machine.node, machine.gpu, resolved.catalog), "on", ())
+    return sum(draw.watts for draw in draws if draw.component != "psu_loss")

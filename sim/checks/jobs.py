@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sim.build.jobs import table_of, table_problems
 from sim.build.resolved import Resolved
+from sim.checks.power_alone import alone_problems
 from sim.documents import KeyPath
 from sim.errors import InputError
 from sim.validation import nearest
@@ -51,7 +52,7 @@ def jobs_fit(resolved: Resolved) -> Found:
 
 def tables_fit(resolved: Resolved) -> Found:
     """Sources that cannot be read, jobs that lack what their workload takes from them, and names that no job has."""
-    tables = []
+    tables: dict[str, JobTable] = {}
     for name, spec in resolved.batches.items():
         path: KeyPath = ("workloads", name)
         if resolved.parts.start is None or any(
@@ -67,11 +68,13 @@ def tables_fit(resolved: Resolved) -> Found:
                 line = f", line {problem.line}" if problem.line is not None else ""
                 yield (*path, "source"), f"{problem.file}{line}: {problem.message}"
             continue
-        tables.append(table)
+        tables[name] = table
         for field, message in table_problems(spec, table, resolved, name):
             yield (*path, field), message
     if len(tables) == len(resolved.batches):
-        yield from _names_of_nobody(resolved, tables)
+        yield from _names_of_nobody(resolved, [*tables.values()])
+    if not resolved.hardware.unread:
+        yield from alone_problems(resolved, tables)
 
 
 def _names_of_nobody(resolved: Resolved, tables: Sequence[JobTable]) -> Found:

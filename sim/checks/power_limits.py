@@ -10,7 +10,7 @@ from sim.build.power_limits import domains_of, pools_of
 from sim.build.resolved import Resolved
 from sim.build.world import rest_w
 from sim.documents import KeyPath
-from sim.spec.power_limits import PowerDomain
+from sim.spec.power_limits import PowerDomain, PowerLimits
 from sim.units import W_PER_KW
 from sim.validation import nearest
 
@@ -23,6 +23,7 @@ def shared_power_problems(resolved: Resolved) -> Found:
         if k:
             yield ("policies", i, "kind"), "there is a policy of this kind already: write all domains in one"
             continue
+        yield from _ranked(("policies", i), policy, resolved)
         sets: dict[str, list[frozenset[tuple[str, int]]]] = {}
         for name, spec in policy.domains.items():
             path: KeyPath = ("policies", i, "domains", name)
@@ -85,12 +86,36 @@ def _of_its_size(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
 
 
 def _heard(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
-    """Answers are asked of jobs: trainings, and rows of tables."""
+    """Answers are asked of trainings, campaigns, rows of tables and services; and where these are alone, of what they
+    can be asked."""
     own = pools_of(spec, resolved)
     there = {group.workload for group in resolved.groups if group.pool in own}
-    if spec.answers and there and not any(name in resolved.jobs or name in resolved.batches for name in there):
-        others = ", ".join(sorted(there))
-        yield (*path, "answers"), f"would do nothing: they are asked of trainings and jobs, and here are only {others}"
+    asked = {*resolved.jobs, *resolved.campaigns, *resolved.batches, *resolved.services, *resolved.serving}
+    if spec.answers and there and not there & asked:
+        others, whom = ", ".join(sorted(there)), "trainings, campaigns, jobs and services"
+        yield (*path, "answers"), f"would do nothing: they are asked of {whom}, and here are only {others}"
+    served = [group for group in resolved.groups if group.pool in own and group.workload in resolved.serving]
+    for k, answer in enumerate(spec.answers):
+        if answer.kind != "cap" or answer.whom == "training":
+            continue
+        for pool in dict.fromkeys(group.pool for group in served):
+            gpu = resolved.gpus[pool]
+            loaded_w, tdp_w = float(gpu.power.loaded.value), float(gpu.tdp.value)
+            if float(answer.floor) * tdp_w <= loaded_w:
+                least = f"{float(answer.floor):.0%} of its TDP is not above the {loaded_w:g} W that it draws loaded"
+                yield (*path, "answers", k, "floor"), f"a '{gpu.name}' cannot serve so: {least}"
+
+
+def _ranked(path: KeyPath, policy: PowerLimits, resolved: Resolved) -> Found:
+    """Priorities are of workloads whose jobs have none."""
+    for name in policy.priorities:
+        if name in resolved.batches:
+            yield (*path, "priorities", name), "is a table of jobs, each of which has a priority of its own"
+        elif name not in resolved.parts.names:
+            known = ", ".join(resolved.parts.names)
+            yield (*path, "priorities", name), f"no such workload{nearest(name, resolved.parts.names)}  ({known})"
+    if policy.readings is not None and not resolved.serving:
+        yield (*path, "readings"), "there is no workload of kind 'serving', of whose replicas they would be"
 
 
 def _within_reach(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:

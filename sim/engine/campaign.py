@@ -232,6 +232,13 @@ class Campaign:
         """Name of the workload."""
         return self._plan.name
 
+    def job_of(self, owner: str) -> TrainingJob | None:
+        """The job that now holds a gang in this name, of a trial or its evaluation."""
+        for trial in self._running.values():
+            if trial.job is not None and owner == trial.job.name:
+                return trial.job
+        return None
+
     def cap(self, source: str, cap_w: float | None) -> None:
         """As ``TrainingJob.cap``: of all trials, those that begin later too."""
         if cap_w is None:

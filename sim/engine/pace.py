@@ -29,6 +29,11 @@ class Pace:
         self._slowest = 1.0
 
     @property
+    def full_w(self) -> float:
+        """W at work without any cap."""
+        return self._full_w
+
+    @property
     def cappable(self) -> bool:
         """Whether a cap changes what the job draws."""
         return self._under_cap is not None

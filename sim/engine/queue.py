@@ -23,6 +23,8 @@ from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
 from sim.engine.images import Images
+from sim.engine.replica import Repaced, Replica, UnderCap
+from sim.units import SECONDS_PER_NS
 from sim.workload.early_exit import EarlyExits
 from sim.workload.provisioning import StartUp
 from sim.workload.records import ServiceLog
@@ -68,6 +70,10 @@ class Replicas(Protocol):
     def exits(self) -> EarlyExits | None: ...
     @property
     def scaling(self) -> Scaling | None: ...
+    @property
+    def under_cap(self) -> UnderCap | None:
+        """None where caps are not allowed to touch them."""
+
     @property
     def by_size(self) -> tuple[tuple[int, float], ...]:
         """ns of a batch of 1, 2, ... requests and W of a GPU meanwhile, up to ``max_batch``; if empty, ``first_ns``,
@@ -133,6 +139,11 @@ class Queue:
         self._factor = plan.factor() if plan.factor is not None else None
         self._queue: deque[Asked] = deque()
         self._idle: deque[tuple[int, simpy.Event]] = deque()
+        self._aside: dict[int, simpy.Event] = {}  # idle replicas that are paused
+        self._of_gang: dict[Gang, Replica] = {}
+        self._replicas = [
+            Replica(env, number, self.most_w, plan.loaded_w, plan.under_cap) for number in range(plan.replicas)
+        ]
         self._collectors: deque[_Collector] = deque()
         self._in_service: dict[int, list[Asked]] = {}
         self._wanted = set(range(plan.scaling.initial if plan.scaling is not None else plan.replicas))
@@ -142,10 +153,59 @@ class Queue:
 
     def open(self) -> None:
         """Brings the replicas up."""
-        for replica in range(self._plan.replicas):
-            self._env.process(self._replica(replica))
+        for replica in self._replicas:
+            replica.process = self._env.process(self._life(replica))
         if self._plan.scaling is not None:
             self._env.process(self._scale(self._plan.scaling))
+
+    # What those who share its power ask
+
+    @property
+    def plan(self) -> Replicas:
+        """What its replicas are."""
+        return self._plan
+
+    @property
+    def most_w(self) -> float:
+        """W of a GPU at work, of the batch that draws most."""
+        return max((watts for _, watts in self._plan.by_size), default=self._plan.active_w)
+
+    @property
+    def lacks_replicas(self) -> bool:
+        """Whether a replica has been shed and is not up again."""
+        return any(replica.shed for replica in self._replicas)
+
+    def counts(self) -> dict[str, int]:
+        """None: its log has every request."""
+        return {}
+
+    def replica_on(self, gang: Gang) -> Replica | None:
+        """The replica that holds a gang."""
+        return self._of_gang.get(gang)
+
+    def pause(self, replica: Replica) -> None:
+        """It stands still with its batch and is given no other."""
+        replica.book()
+        replica.paused = True
+        replica.tell()
+        for entry in [entry for entry in self._idle if entry[0] == replica.number]:
+            self._idle.remove(entry)
+            self._aside[replica.number] = entry[1]
+
+    def resume(self, replica: Replica) -> None:
+        """It goes on."""
+        replica.book()
+        replica.paused = False
+        replica.tell()
+        if replica.number in self._aside:
+            self._idle.append((replica.number, self._aside.pop(replica.number)))
+        self._hand_out()
+
+    def shed(self, replica: Replica) -> float:
+        """It gives its machines back; slot-seconds of work on its batch that are lost."""
+        return replica.leave() * SECONDS_PER_NS * self._plan.gpus_per_replica if replica.whole else 0.0
+
+    # The queue
 
     @property
     def empty(self) -> bool:
@@ -176,8 +236,8 @@ class Queue:
             return False
         return True
 
-    def _replica(self, replica: int) -> Generator[simpy.Event, object, None]:
-        plan = self._plan
+    def _life(self, its: Replica) -> Generator[simpy.Event, object, None]:
+        plan, replica = self._plan, its.number
         while True:
             if replica not in self._wanted:
                 self._asleep[replica] = self._env.event()
@@ -186,6 +246,8 @@ class Queue:
             gang.on_hosts = plan.on_hosts
             try:
                 yield gang.ready
+                self._of_gang[gang] = its
+                its.gang = gang
                 gang.set("loaded", plan.loaded_w, 0.0)
                 load_ns = self._images.wait_ns(gang)
                 if load_ns:
@@ -194,12 +256,16 @@ class Queue:
                 self._log.start_ups += 1
                 self._log.start_up_ns += load_ns
                 self._up_since_ns[replica] = self._env.now_ns
-                yield from self._serve(replica, gang)
+                its.shed = False
+                yield from self._serve(its, gang)
             except simpy.Interrupt:
+                its.stop()
                 killed = self._in_service.pop(replica, [])
                 self._queue.extendleft(reversed(killed))
                 self._log.retries += len(killed)
             finally:
+                self._of_gang.pop(gang, None)
+                its.gang = None
                 self._cluster.withdraw(gang)
                 now_ns = self._env.now_ns
                 self._left_ns += now_ns - self._up_since_ns.pop(replica, now_ns)
@@ -245,6 +311,8 @@ class Queue:
             for entry in [entry for entry in self._idle if entry[0] == replica]:
                 self._idle.remove(entry)
                 entry[1].succeed()
+            if replica in self._aside:
+                self._aside.pop(replica).succeed()
 
     def _hand_out(self) -> None:
         """Gives requests to idle replicas.
@@ -269,43 +337,58 @@ class Queue:
         self._in_service[replica] = [asked]
         woken.succeed()
 
-    def _serve(self, replica: int, gang: Gang) -> Generator[simpy.Event, object, None]:
-        env, plan, log, answers = self._env, self._plan, self._log, self._answers
-        active_w: float | None = None
+    def _serve(self, its: Replica, gang: Gang) -> Generator[simpy.Event, object, None]:
+        env, plan, log, answers, replica = self._env, self._plan, self._log, self._answers, its.number
+        active = False
         while replica in self._wanted:
-            if not self._queue:
-                if active_w is not None:
+            if not self._queue or its.paused:
+                if active:
                     gang.set("loaded", plan.loaded_w, 0.0)
-                    active_w = None
-                yield from self._wait_for_work(replica)
+                    active = False
+                yield from self._wait_for_work(its)
                 if replica not in self._in_service:
                     return  # woken to go
             batch = self._in_service.setdefault(replica, [])
             while self._queue and len(batch) < plan.max_batch:
                 batch.append(self._queue.popleft())
             if len(batch) < plan.max_batch and plan.max_wait_ns:
-                if active_w is not None:
+                if active:
                     gang.set("loaded", plan.loaded_w, 0.0)
-                    active_w = None
+                    active = False
                 yield from self._collect(batch)
-            of_batch_w = self._whole(len(batch))[1]
-            if active_w != of_batch_w:
-                gang.set("active", of_batch_w, plan.cpu_load)
-                active_w = of_batch_w
             start_ns = env.now_ns
             if plan.exits is None:
-                yield env.wait(self._service_ns(len(batch)))
+                yield from self._work(its, gang, self._service_ns(len(batch)), self._whole(len(batch))[1])
                 done = batch
             else:
-                done = yield from self._in_segments(plan.exits, batch, start_ns, gang)
+                done = yield from self._in_segments(plan.exits, batch, start_ns, its, gang)
+            active = True
             log.busy_ns += env.now_ns - start_ns
             log.batches += 1
             del self._in_service[replica]
             self._done(done, start_ns)
             answers.idle()
 
+    def _work(self, its: Replica, gang: Gang, work_ns: int, active_w: float) -> Generator[simpy.Event, object, None]:
+        """Serves for so long at full rate, at the pace that power leaves."""
+        its.begin(work_ns, active_w)
+        while True:
+            if its.paused:
+                gang.set("loaded", self._plan.loaded_w, 0.0)
+            else:
+                gang.set("active", its.pace.active_w, self._plan.cpu_load)
+            try:
+                yield self._env.wait(its.takes_ns())
+            except simpy.Interrupt as interrupt:
+                if not isinstance(interrupt.cause, Repaced):
+                    raise
+            its.book()
+            if not its.left_ns:
+                break
+        its.stop()
+
     def _in_segments(
-        self, exits: EarlyExits, batch: list[Asked], start_ns: int, gang: Gang
+        self, exits: EarlyExits, batch: list[Asked], start_ns: int, its: Replica, gang: Gang
     ) -> Generator[simpy.Event, object, list[Asked]]:
         """Takes a batch through a network with exits; ``batch`` holds what is still in it. Returns those that leave
         last."""
@@ -315,8 +398,8 @@ class Queue:
         for i, (share, load, name) in enumerate(zip(exits.segments, exits.loads, self._log.exits, strict=True)):
             self._done(done, start_ns)
             whole_ns, active_w = self._whole(len(batch))
-            gang.set("active", plan.loaded_w + load * (active_w - plan.loaded_w), plan.cpu_load)
-            yield self._env.wait(max(1, round(whole_ns * factor * share)))
+            segment_w = plan.loaded_w + load * (active_w - plan.loaded_w)
+            yield from self._work(its, gang, max(1, round(whole_ns * factor * share)), segment_w)
             done = [asked for asked in batch if asked.leaves == i]
             batch[:] = [asked for asked in batch if asked.leaves > i]
             self._log.exits[name] += len(done)
@@ -333,12 +416,16 @@ class Queue:
         for asked in batch:
             self._answers.done(asked, start_ns)
 
-    def _wait_for_work(self, replica: int) -> Generator[simpy.Event, object, None]:
-        entry = (replica, self._env.event())
-        self._idle.append(entry)
+    def _wait_for_work(self, its: Replica) -> Generator[simpy.Event, object, None]:
+        entry = (its.number, self._env.event())
+        if its.paused:
+            self._aside[its.number] = entry[1]
+        else:
+            self._idle.append(entry)
         try:
             yield entry[1]
         finally:
+            self._aside.pop(its.number, None)
             if entry in self._idle:
                 self._idle.remove(entry)
 

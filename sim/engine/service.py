@@ -12,6 +12,7 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.queue import Asked, Queue, Scaling
+from sim.engine.replica import UnderCap
 from sim.workload.early_exit import EarlyExits
 from sim.workload.provisioning import StartUp
 from sim.workload.records import ServiceLog
@@ -51,6 +52,7 @@ class ServicePlan:
     scaling: Scaling | None = None
     relayed: bool = False
     by_size: tuple[tuple[int, float], ...] = ()
+    under_cap: UnderCap | None = None
 
 
 class Service:
@@ -69,6 +71,11 @@ class Service:
         if not plan.relayed:
             env.process(self._arrive())
         self._queue.open()
+
+    @property
+    def queue(self) -> Queue:
+        """Where its requests wait, and its replicas."""
+        return self._queue
 
     @property
     def name(self) -> str:

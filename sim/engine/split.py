@@ -17,6 +17,7 @@ from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.meter import Recorder
 from sim.engine.queue import Asked, Queue, Scaling
+from sim.engine.replica import UnderCap
 from sim.engine.user_devices import InTransit, UserDevices
 from sim.rng import Stream
 from sim.workload.early_exit import EarlyExits
@@ -51,6 +52,7 @@ class PlacePlan:
     exits: EarlyExits | None = None
     scaling: Scaling | None = None
     by_size: tuple[tuple[int, float], ...] = ()
+    under_cap: UnderCap | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -194,7 +194,9 @@ class TrainingJob:
             self._change_pace()
 
     def _change_pace(self) -> None:
-        if self._working_since_ns is not None and not self._told:
+        gang = self._gang
+        dies = gang is not None and gang.lacks > 0 and gang.hears is None  # and hears of that in this instant
+        if self._working_since_ns is not None and not self._told and not dies:
             self._told = True
             self.process.interrupt(Recapped())
 

@@ -20,6 +20,7 @@ from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.plan import JobsPlan, RowsRecord
 from sim.engine.fleet.power.control import PowerControl
 from sim.engine.fleet.power.plan import PowerPlan
+from sim.engine.fleet.power.running import Running
 from sim.engine.fleet.rows import Rows, RowsOfPool
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
@@ -236,9 +237,10 @@ def simulate(
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     for search in searches:
         search.throttles = throttles
-    shared = (
-        PowerControl(env, power, cluster, nodes, tables, {job.name: job for job in jobs}) if power is not None else None
+    held = Running(
+        tables, {job.name: job for job in jobs}, searches, [service.queue for service in running], pools_running
     )
+    shared = PowerControl(env, power, cluster, nodes, held) if power is not None else None
     if duration_ns is not None:
         env.run(until=duration_ns)
     else:

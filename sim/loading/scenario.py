@@ -209,11 +209,21 @@ def extended(document: Document, folder: Path, folders: dict[str, Path], chain: 
     base = read_document(base_path)
     folders[str(base_path)] = base_path.parent
     base = extended(base, base_path.parent, folders, (*chain, base_path.resolve()))
+    base = _without_record(base)
     replaced: set[KeyPath] = set()
     merged = _merge(base.data, data, (), replaced)
     places = {path: place for path, place in base.places.items() if not _within(path, replaced)}
     places.update(document.places)
     return Document(merged, places, [*base.problems, *document.problems])
+
+
+def _without_record(document: Document) -> Document:
+    """What was published of a scenario was not published of one that extends it."""
+    if "published" not in document.data:
+        return document
+    data = {key: value for key, value in document.data.items() if key != "published"}
+    places = {path: place for path, place in document.places.items() if path[:1] != ("published",)}
+    return Document(data, places, document.problems)
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any], path: KeyPath, replaced: set[KeyPath]) -> dict[str, Any]:

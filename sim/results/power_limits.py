@@ -22,6 +22,11 @@ def power_grids(summary: Mapping[str, Any]) -> list[Grid]:
     return [grid(DOMAINS, kept), *asked]
 
 
+def power_remarks(summary: Mapping[str, Any]) -> list[str]:
+    """Jobs that no limit has room for."""
+    return list(summary["power_limits"].get("killed_jobs", ()))
+
+
 def _used(domain: Mapping[str, Any]) -> float:
     limit_w = domain.get("least_limit_w")
     return float(domain["most_w"] / limit_w) if limit_w else 0.0

@@ -31,7 +31,7 @@ from sim.results.jobs import (
     unproductive,
 )
 from sim.results.methods import method_grids, method_remarks
-from sim.results.power_limits import power_grids
+from sim.results.power_limits import power_grids, power_remarks
 from sim.results.project import project_grids
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks, split_grids
@@ -108,7 +108,8 @@ def _run(run: Results) -> str:
         parts.append(_cluster(run))
     if summary.get("power_limits"):
         grids = "".join(_table(header, rows) for header, rows in power_grids(summary))
-        parts.append(f"<h2>Shared power</h2>{grids}")
+        remarks = "".join(f'<p class="note">{escape(remark)}</p>' for remark in power_remarks(summary))
+        parts.append(f"<h2>Shared power</h2>{grids}{remarks}")
     if run.trace_table is not None:
         parts.append(_traces(run.power_trace()))
     if summary.get("methods"):

@@ -19,7 +19,7 @@ from sim.results.formats import Grid, mass, number, share, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttle_remarks
 from sim.results.methods import method_grids, method_remarks
-from sim.results.power_limits import power_grids
+from sim.results.power_limits import power_grids, power_remarks
 from sim.results.project import project_grids
 from sim.results.services import service_grids, service_remarks, split_grids
 from sim.units import HOUR_NS, NS_PER_S
@@ -54,6 +54,7 @@ def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
         parts += [Text(remark, style="dim") for remark in batch_remarks(summary)]
     if summary.get("power_limits"):
         parts += [grid_table(grid) for grid in power_grids(summary)]
+        parts += [Text(remark, style="dim") for remark in power_remarks(summary)]
     parts += [grid_table(grid) for grid in project_grids(summary)]
     if summary.get("methods"):
         parts += [grid_table(grid) for grid in method_grids(summary)]

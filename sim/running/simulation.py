@@ -152,7 +152,7 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
     if outcome.split:
         activity["split"] = {record.workload: split_metrics(record, ledger) for record in outcome.split}
     if outcome.power is not None:
-        activity["power_limits"] = power_metrics(outcome.power)
+        activity["power_limits"] = power_metrics(outcome.power, outcome.services, outcome.serving)
     if outcome.throttling:
         activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
     return activity

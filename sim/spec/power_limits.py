@@ -215,6 +215,7 @@ class PowerDomain(Spec):
         return self
 
 
+Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000, strict=True)]
 DomainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)]
 
 
@@ -237,5 +238,17 @@ class PowerLimits(Policy):
     kind: Literal["power-limits"]
     domains: dict[DomainName, PowerDomain] = Field(min_length=1)
     serving: list[str] = Field(
-        default_factory=list, description="Kinds of jobs that serve; all others are taken for training."
+        default_factory=list,
+        description="Kinds of jobs that serve; all others are taken for training. Services serve, trainings and "
+        "campaigns do not.",
+    )
+    priorities: dict[str, Priority] = Field(
+        default_factory=dict,
+        description="Of workloads that are no tables of jobs, whose jobs have their own: the lowest is asked first. "
+        "0, if absent.",
+    )
+    readings: PositiveDuration | None = Field(
+        default=None,
+        description="What serving replicas draw is read in means over so long, e.g. '3 s'. If absent, their GPUs count "
+        "at the limit of their boards, so that a limit holds whatever they do.",
     )

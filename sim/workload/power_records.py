@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -79,11 +79,25 @@ class Trip:
     loads: int
 
 
+@dataclass(frozen=True)
+class AboveAlone:
+    """A job was killed: with nobody beside it, and as low as the ladder goes, its domain would draw ``watts``, and
+    leaves ``most_w`` from then on at the most."""
+
+    workload: str
+    row: int
+    slots: float
+    at_ns: int
+    watts: float
+    most_w: float
+
+
 @dataclass(frozen=True, eq=False)
 class DomainRecord:
     """One domain over a run. Columns of shape (changes,): from ``at_ns`` on it draws ``watts`` and may ``limit_w``
     (inf: any); ``answer_ns`` is the stated time of its answers, ``ramp_exceeded_w`` the most by which power rose
-    faster than it should have and ``held_slot_s`` the slot-seconds that loads waited for the ramp."""
+    faster than it should have and ``held_slot_s`` the slot-seconds that loads waited for the ramp. ``killed`` are jobs
+    for which it never had room."""
 
     name: str
     level: Level
@@ -95,14 +109,42 @@ class DomainRecord:
     trips: tuple[Trip, ...]
     ramp_exceeded_w: float = 0.0
     held_slot_s: float = 0.0
+    killed: tuple[AboveAlone, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class LimitedRequests:
+    """When limits had any replica of a service draw less, stand still or go, and what its requests did meanwhile.
+
+    ``spans_ns`` (k, 2) are whole, rising and apart: from the first instant, not included, to the last, included, so
+    that a request which ends in the instant in which one begins was served without it. ``counts`` are of a serving
+    workload within them, by the names of its engine, and ``all_counts`` of the whole run; of others the log of requests
+    tells.
+    """
+
+    spans_ns: Ints
+    counts: Mapping[str, int]
+    all_counts: Mapping[str, int]
+
+    @property
+    def total_ns(self) -> int:
+        """How long that was."""
+        return int((self.spans_ns[:, 1] - self.spans_ns[:, 0]).sum())
+
+    def within(self, at_ns: Ints) -> npt.NDArray[np.bool_]:
+        """Whether each of some instants lies within them."""
+        i = np.searchsorted(self.spans_ns[:, 0], at_ns, side="left") - 1
+        return np.asarray((i >= 0) & (at_ns <= self.spans_ns[i, 1]))
 
 
 @dataclass(frozen=True, eq=False)
 class PowerLog:
-    """All domains of a run, inner ones first; ``end_ns`` is that of the run."""
+    """All domains of a run, inner ones first; ``end_ns`` is that of the run. ``requests`` are of services, by name,
+    that were asked for less."""
 
     domains: Sequence[DomainRecord]
     end_ns: int
+    requests: Mapping[str, LimitedRequests] = field(default_factory=dict)
 
 
 def binned(record: DomainRecord, edges_ns: Ints, end_ns: int) -> tuple[Floats, Floats, Floats]:

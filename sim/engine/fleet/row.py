@@ -194,11 +194,11 @@ class Row:
         if self._doing == "held":
             self._set_up()
 
-    def shed(self) -> None:
-        """Its machines are taken from it now: it goes back to its last checkpoint, and waits for others."""
+    def shed(self, *, for_good: bool = False) -> None:
+        """Its machines are taken from it now: it goes back to its last checkpoint, and waits for others, or is gone."""
         self._rows.preempted[self.number] += 1
         self._back_to_checkpoint()
-        self._make_room("killed", again=True)
+        self._make_room("killed", again=not for_good)
 
     def pause(self) -> None:
         """It stands still, its state loaded, until it is resumed."""

@@ -122,13 +122,16 @@ class FastPool:
         self._rows["accept"][:] = settings.accept
         for tree in ("ends", "weights", "heaviest"):
             self._rows[tree][:] = k.NEVER
-        laid = np.zeros(len(costs), k.Cost.dtype)
-        for cost, row in zip(costs, laid, strict=True):
-            self._lay_cost(cost, row)
-        self._costs = self._addresses(laid)
+        self._costs: Ints = self._lay_costs(costs)
         self._open: Ints = np.zeros((3, n), dtype=np.int64)
         self._rows["open"]["replicas"] = self._addresses(self._open)
         self._lay_replicas(roles, cost_of, kv_blocks)
+
+    def _lay_costs(self, costs: Sequence[StepCost]) -> Ints:
+        laid = np.zeros(len(costs), k.Cost.dtype)
+        for cost, row in zip(costs, laid, strict=True):
+            self._lay_cost(cost, row)
+        return self._addresses(laid)
 
     def _lay_cost(self, cost: StepCost, row: np.void) -> None:
         row["ranks"] = cost.ranks
@@ -225,6 +228,11 @@ class FastPool:
     def set_cost(self, index: int, cost: int) -> None:
         """Sets the cost of a replica's iterations from its next one on (a power cap has changed)."""
         self._settled(index)["cost"] = self._costs[cost]
+
+    def add_cost(self, cost: StepCost) -> int:
+        """Another cost of iterations; its index."""
+        self._costs = np.append(self._costs, self._lay_costs([cost]))
+        return len(self._costs) - 1
 
     def load(self, index: int) -> tuple[int, int, int, int]:
         """Load of a replica: requests waiting and running, KV blocks in use, KV blocks in all."""

@@ -217,6 +217,11 @@ class ReferencePool:
         """Sets the cost of a replica's iterations from its next one on (a power cap has changed)."""
         self._replicas[index].cost = self._costs[cost]
 
+    def add_cost(self, cost: StepCost) -> int:
+        """Another cost of iterations; its index."""
+        self._costs.append(cost)
+        return len(self._costs) - 1
+
     def load(self, index: int) -> tuple[int, int, int, int]:
         """Load of a replica: requests waiting and running, KV blocks in use, KV blocks in all."""
         replica = self._replicas[index]

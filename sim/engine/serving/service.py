@@ -2,7 +2,8 @@
 
 The pool (``reference`` or the compiled ``fast``) holds requests, routers and batches. This control plane gives it
 replicas and takes them away, changes their power cap, scales them, and asks it at the ledger's bins what it drew.
-Between such moments nothing of it runs in the event loop.
+Whoever shares power may cap a replica at any instant, in whole watts as boards take them, and shed one. Between such
+moments nothing of it runs in the event loop.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sim.engine.node import Activity, Node
 from sim.engine.serving import plan as p
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Ints, Settings, StepCost
+from sim.engine.serving.power import CostsUnderCaps, whole_w
 from sim.engine.serving.relay import ServingRelay, in_kv_blocks
 from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
 from sim.workload.provisioning import StartUp
@@ -46,6 +48,7 @@ class Pool(Protocol):
     def drain(self, index: int) -> None: ...
     def kill(self, index: int) -> None: ...
     def set_cost(self, index: int, cost: int) -> None: ...
+    def add_cost(self, cost: StepCost) -> int: ...
     def load(self, index: int) -> tuple[int, int, int, int]: ...
     def take_energy(self, index: int) -> tuple[int, int, int]: ...
     def take_rows(self) -> Ints: ...
@@ -70,7 +73,10 @@ class Autoscale:
 
 @dataclass(frozen=True)
 class ReplicaGroup:
-    """Replicas of one role on one pool of nodes. W and loads are of one GPU and one host; ``costs`` by power cap."""
+    """Replicas of one role on one pool of nodes. W and loads are of one GPU and one host; ``costs`` by power cap.
+
+    ``caps_w`` are these caps, and ``under_cap`` gives the cost of an iteration under any other.
+    """
 
     role: int
     pool: str
@@ -81,6 +87,8 @@ class ReplicaGroup:
     lanes: int  # pipeline stages, each with a batch of its own
     kv_blocks: int  # of a lane
     costs: tuple[int, ...]  # index of the cost under each cap of the plan's schedule
+    caps_w: tuple[float, ...]
+    under_cap: Callable[[float], StepCost]
     loaded_w: float
     cpu_load: float
     start_up: StartUp
@@ -111,7 +119,9 @@ class ServingPlan:
 
 
 @dataclass(eq=False)
-class _Replica:
+class ServingReplica:
+    """One replica: its gang, its lanes in the pool, and the caps that those who share its power have set."""
+
     group: ReplicaGroup
     lanes: range
     gang: Gang | None = None
@@ -122,11 +132,19 @@ class _Replica:
     wake: simpy.Event | None = None
     process: simpy.Process | None = None
     since_ns: int = 0
-    cost: int = 0
     active_ns: int = 0
     dynamic_nj: int = 0
     seen: dict[Node, tuple[int, int, int]] = field(default_factory=dict)
     link_nj: int = 0
+    caps_w: dict[str, float] = field(default_factory=dict)
+    read_ns: int = 0
+    read: tuple[int, int, int] = (0, 0, 0)
+    shed: bool = False  # and not up again
+
+    @property
+    def cap_w(self) -> float:
+        """The lowest of its caps that are not of the plan; inf where there is none."""
+        return whole_w(min(self.caps_w.values()), self.group.loaded_w) if self.caps_w else np.inf
 
 
 def make_pool(
@@ -149,6 +167,10 @@ def make_pool(
     return FastPool(settings, costs, roles, cost_of, blocks, more)
 
 
+def _unheard(_gang: Gang) -> None:
+    """Nobody shares its power."""
+
+
 class ServingService:
     """The processes that keep a serving workload's replicas, and its log."""
 
@@ -165,13 +187,18 @@ class ServingService:
         self._relay: ServingRelay | None = None
         self._place = 0
         self._pool = make_pool(plan.engine, plan.settings, plan.step_costs, plan.groups, self._more)
-        self._replicas: list[_Replica] = []
+        self._replicas: list[ServingReplica] = []
         lane = 0
         for group in plan.groups:
             for _ in range(group.most):
-                self._replicas.append(_Replica(group, range(lane, lane + group.lanes)))
+                self._replicas.append(ServingReplica(group, range(lane, lane + group.lanes)))
                 lane += group.lanes
+        self._costs = CostsUnderCaps(self._pool.add_cost)
+        self._of_gang: dict[Gang, ServingReplica] = {}
+        self.on_change: Callable[[Gang], None] = _unheard
+        """Told of gangs whose replica has come up or may draw more or less."""
         self._handed: list[tuple[int, float]] = []
+        self._dynamic_nj = 0
         self._nominal_j = self._metered_j = 0.0
         self._replica_ns = 0
         self._up = self._most_up = 0
@@ -281,14 +308,10 @@ class ServingService:
         if self._plan.settings.rows:
             self._keep.add(self._pool.take_rows())
 
-    def _activity(self, replica: _Replica, node: Node, start_ns: int, end_ns: int) -> Activity:
+    def _activity(self, replica: ServingReplica, node: Node, start_ns: int, end_ns: int) -> Activity:
         """What a replica drew on one of its nodes since that node last asked, as power of each of its GPUs."""
         self._advance()
-        for lane in replica.lanes:
-            active_ns, dynamic_nj, link_nj = self._pool.take_energy(lane)
-            replica.active_ns += active_ns
-            replica.dynamic_nj += dynamic_nj
-            replica.link_nj += link_nj
+        self._take_energy(replica)
         before = replica.seen.get(node, (0, 0, 0))
         replica.seen[node] = (replica.active_ns, replica.dynamic_nj, replica.link_nj)
         group = replica.group
@@ -305,13 +328,78 @@ class ServingService:
         self._metered_j += (active_w * node.hardware.gpu_scale + node.hardware.gpu_offset_w) * active_ns
         return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load)
 
-    def _forget(self, replica: _Replica) -> None:
+    def _take_energy(self, replica: ServingReplica) -> None:
+        for lane in replica.lanes:
+            active_ns, dynamic_nj, link_nj = self._pool.take_energy(lane)
+            replica.active_ns += active_ns
+            replica.dynamic_nj += dynamic_nj
+            self._dynamic_nj += dynamic_nj
+            replica.link_nj += link_nj
+
+    def _forget(self, replica: ServingReplica) -> None:
         replica.seen.clear()
+        replica.read, replica.read_ns = (0, 0, 0), self._env.now_ns
         replica.active_ns = replica.dynamic_nj = replica.link_nj = 0
+
+    # What those who share its power ask
+
+    @property
+    def lacks_replicas(self) -> bool:
+        """Whether a replica has been shed and is not up again."""
+        return any(replica.shed for replica in self._replicas)
+
+    def counts(self) -> dict[str, int]:
+        """Of requests and tokens until now, as ``plan.COUNTS`` names them, and the dynamic energy of all replicas."""
+        self._advance()
+        for replica in self._replicas:
+            self._take_energy(replica)
+        return {**self._pool.counts, "dynamic_nj": self._dynamic_nj}
+
+    def replica_on(self, gang: Gang) -> ServingReplica | None:
+        """The replica that holds a gang."""
+        return self._of_gang.get(gang)
+
+    def planned_w(self, replica: ServingReplica) -> float:
+        """What the plan's own schedule lets each of its GPUs draw now."""
+        return replica.group.caps_w[self._cap]
+
+    def cap_replica(self, replica: ServingReplica, source: str, cap_w: float | None) -> None:
+        """From now on ``source`` allows each of its GPUs no more than ``cap_w``; None lifts it. The lowest counts."""
+        if cap_w is None:
+            replica.caps_w.pop(source, None)
+        else:
+            replica.caps_w[source] = cap_w
+        if replica.gang is not None:
+            self._advance()
+            self._set_cost(replica)
+            self.on_change(replica.gang)
+
+    def reading(self, replica: ServingReplica) -> Activity:
+        """What one of its GPUs drew in the mean since the last reading, and the load of its CPUs then."""
+        self._advance()
+        self._take_energy(replica)
+        now_ns, before, group = self._env.now_ns, replica.read, replica.group
+        replica.read = (replica.active_ns, replica.dynamic_nj, replica.link_nj)
+        span_ns = max(1, now_ns - replica.read_ns)
+        replica.read_ns = now_ns
+        active_ns, *nj = (now - then for now, then in zip(replica.read, before, strict=True))
+        watts = group.loaded_w + sum(nj) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
+        return Activity(active_ns, watts, group.loaded_w, group.cpu_load * min(1.0, active_ns / span_ns))
+
+    def shed(self, replica: ServingReplica) -> None:
+        """It gives its machines back at once, and waits for others; its requests begin anew elsewhere."""
+        if replica.gang is not None and not replica.gang.lacks and replica.process is not None:
+            replica.shed = True
+            replica.process.interrupt("shed")
+
+    def _set_cost(self, replica: ServingReplica) -> None:
+        cost = self._costs.of(replica.group, self._cap, replica.cap_w)
+        for lane in replica.lanes:
+            self._pool.set_cost(lane, cost)
 
     # Processes
 
-    def _life(self, replica: _Replica) -> Generator[simpy.Event, object, None]:
+    def _life(self, replica: ServingReplica) -> Generator[simpy.Event, object, None]:
         """The process of a replica, which is off until wanted.
 
         Then come a gang, a cold start, and service until it is drained, cancelled or its node dies.
@@ -325,6 +413,7 @@ class ServingService:
                     replica.wake = env.event()
                     yield replica.wake
                 gang = self._cluster.request(self._plan.name, group.pool, group.gpus)
+                self._of_gang[gang] = replica
                 yield gang.ready
                 gang.set("loaded", group.loaded_w, 0.0)
                 load_ns = images.wait_ns(gang)
@@ -344,27 +433,27 @@ class ServingService:
                         self._pool.kill(lane)
             finally:
                 if gang is not None:
+                    del self._of_gang[gang]
                     self._cluster.withdraw(gang)
                     gang.told_by = None
 
-    def _come_up(self, replica: _Replica, gang: Gang) -> None:
+    def _come_up(self, replica: ServingReplica, gang: Gang) -> None:
         self._advance()
         for node in gang.parts:
             node.settle()
-        for lane in replica.lanes:
-            self._pool.take_energy(lane)
+        self._take_energy(replica)
         self._forget(replica)
         gang.told_by = lambda node, start_ns, end_ns: self._activity(replica, node, start_ns, end_ns)
-        replica.gang, replica.up, replica.draining = gang, True, False
+        replica.gang, replica.up, replica.draining, replica.shed = gang, True, False, False
         replica.since_ns = self._env.now_ns
         self._up += 1
         self._most_up = max(self._most_up, self._up)
-        for lane in replica.lanes:
-            self._pool.set_cost(lane, replica.group.costs[self._cap])
+        self._set_cost(replica)
         for lane in replica.lanes:
             self._pool.start(lane)
+        self.on_change(gang)
 
-    def _go_down(self, replica: _Replica) -> None:
+    def _go_down(self, replica: ServingReplica) -> None:
         self._replica_ns += self._env.now_ns - replica.since_ns
         self._up -= 1
         replica.up = replica.draining = replica.leaving = False
@@ -383,8 +472,9 @@ class ServingService:
             self._advance()
             self._cap = i + 1
             for replica in self._replicas:
-                for lane in replica.lanes:
-                    self._pool.set_cost(lane, replica.group.costs[self._cap])
+                self._set_cost(replica)
+                if replica.gang is not None:
+                    self.on_change(replica.gang)
 
     def _watch(self) -> Generator[simpy.Event, object, None]:
         """Says when the last request is over: the instant at which it is, not the next time somebody looks."""
@@ -451,7 +541,7 @@ class ServingService:
                 else:
                     low_since_ns.pop(at, None)
 
-    def _desired(self, rule: Autoscale, group: ReplicaGroup, serving: list[_Replica], wanted_now: int) -> int:
+    def _desired(self, rule: Autoscale, group: ReplicaGroup, serving: list[ServingReplica], wanted_now: int) -> int:
         """Number of replicas that the rule asks for; one at least while there is a request, which it is to serve."""
         least = max(group.least, min(1, self._pool.in_system))
         if not serving:
@@ -465,7 +555,7 @@ class ServingService:
         wanted = len(serving) if abs(ratio - 1.0) <= 0.1 else int(np.ceil(len(serving) * ratio))
         return max(least, min(group.most, wanted))
 
-    def _add(self, mine: list[_Replica], count: int) -> None:
+    def _add(self, mine: list[ServingReplica], count: int) -> None:
         """Adds replicas: those on their way out are kept first, then others are woken."""
         for replica in [r for r in mine if r.draining and not r.leaving][:count]:
             replica.draining, replica.wanted = False, True
@@ -477,7 +567,7 @@ class ServingService:
             if replica.wake is not None and not replica.wake.triggered:
                 replica.wake.succeed()
 
-    def _remove(self, mine: list[_Replica], count: int) -> None:
+    def _remove(self, mine: list[ServingReplica], count: int) -> None:
         """Removes replicas: those still starting go first, since they serve nobody. Others drain."""
         for replica in [r for r in reversed(mine) if r.wanted and not r.up][:count]:
             replica.wanted = False
@@ -490,7 +580,7 @@ class ServingService:
                 self._pool.drain(lane)
         self._release_drained(mine)
 
-    def _release_drained(self, mine: list[_Replica]) -> None:
+    def _release_drained(self, mine: list[ServingReplica]) -> None:
         for replica in mine:
             loads = [self._pool.load(lane) for lane in replica.lanes] if replica.draining else [(1, 1, 1, 1)]
             empty = all(not (waiting or running or used) for waiting, running, used, _ in loads)

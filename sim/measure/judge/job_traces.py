@@ -2,7 +2,8 @@
 
 Who waits how long depends on all that ran: so waits are compared as distributions and job by job, over the jobs that
 started both as recorded and in the run. What the machines did is compared over the time of the run, in which jobs that
-ran before its first one came are in neither.
+ran before its first one came are in neither. Where a trace does not say when jobs started (NASA iPSC 1993 does not),
+what the machines did is held against those jobs started as they were submitted: the same work, and the earliest end.
 """
 
 from __future__ import annotations
@@ -84,13 +85,14 @@ class OverTime:
 
 @dataclass(frozen=True, eq=False)
 class JobComparison:
-    """Jobs by what there is of them, measures by their name, and what a reader should know beside them."""
+    """Jobs by what there is of them, measures by their name, and what a reader should know beside them. ``per_job`` is
+    None where the trace does not say when they started."""
 
     file: str
     against: str
     jobs: Mapping[str, int]
     measures: Mapping[str, Measure]
-    per_job: PerJob
+    per_job: PerJob | None
     over_time: OverTime
     remarks: tuple[str, ...]
 
@@ -102,7 +104,7 @@ class JobComparison:
             "against": self.against,
             "jobs": dict(self.jobs),
             "measures": {name: {**asdict(one), "error": one.error} for name, one in self.measures.items()},
-            "waits_by_job": asdict(self.per_job),
+            **({"waits_by_job": asdict(self.per_job)} if self.per_job is not None else {}),
             "utilisation": {
                 "edges_s": (series.edges_ns / NS_PER_S).tolist(),
                 "recorded": series.recorded.tolist(),
@@ -117,13 +119,13 @@ class JobComparison:
 def compare(file: str, batch: Batch, name: str) -> JobComparison:
     """The jobs of ``batch`` as their trace recorded them and as a run of scenario ``name`` had them.
 
-    Raises ``InputError`` for a trace that does not say when its jobs started, or a run in which too few did.
+    Raises ``InputError`` for a run in which too few started.
     """
     table = batch.table
     started = batch.stints > 0
     known = table.recorded_start_ns != UNKNOWN
     if not known.any():
-        raise InputError.one(file, "does not say when its jobs started, or its times are scaled: nothing to compare")
+        return _without_starts(file, batch, name)
     both = started & known
     if int(both.sum()) < FEWEST_JOBS:
         told = f"{int(known.sum()):,} of its jobs started as recorded, and {int(both.sum())} of them in the run"
@@ -131,16 +133,11 @@ def compare(file: str, batch: Batch, name: str) -> JobComparison:
     recorded_s = (table.recorded_start_ns - table.submit_ns)[both] / NS_PER_S
     simulated_s = (batch.first_start_ns - table.submit_ns)[both] / NS_PER_S
     ended = both & batch.ended & (table.recorded_end_ns != UNKNOWN)
-    over_time = _over_time(batch)
-    lengths = np.diff(over_time.edges_ns)
+    over_time = _over_time(batch, table.recorded_start_ns, table.recorded_end_ns)
     measures = {
         "wait": Measure(float(recorded_s.mean()), float(simulated_s.mean()), "s"),
         **{f"wait_p{p}": _percentile(recorded_s, simulated_s, p) for p in (50, 90, 99)},
-        "utilisation": Measure(
-            float(np.average(over_time.recorded, weights=lengths)),
-            float(np.average(over_time.simulated, weights=lengths)),
-            "",
-        ),
+        "utilisation": _utilisation(over_time),
     }
     if ended.any():
         first_ns = int(table.submit_ns.min())
@@ -166,6 +163,45 @@ def compare(file: str, batch: Batch, name: str) -> JobComparison:
         over_time,
         _remarks(batch, over_time),
     )
+
+
+UNSAID = (
+    "The trace does not say when its jobs started, or its times are scaled: waits cannot be compared. Slots held and "
+    "the makespan are held against the same jobs started as they were submitted, the earliest that could be."
+)
+
+
+def _without_starts(file: str, batch: Batch, name: str) -> JobComparison:
+    """What of a trace without starts can be compared: the work, and what ends no earlier than without any wait."""
+    table, started = batch.table, batch.stints > 0
+    if int(started.sum()) < FEWEST_JOBS:
+        raise InputError.one(file, f"leaves too few jobs to compare: {int(started.sum())} of them started in the run")
+    at_once_ns = table.submit_ns + table.run_ns
+    start_ns = np.where(started, table.submit_ns, UNKNOWN)
+    over_time = _over_time(batch, start_ns, np.minimum(at_once_ns, batch.end_ns))
+    measures = {"utilisation": _utilisation(over_time)}
+    if batch.ended.any():
+        first_ns = int(table.submit_ns.min())
+        spans = (int(at_once_ns[batch.ended].max()), int(batch.ends.end_ns[batch.ended].max()))
+        recorded, simulated = ((end_ns - first_ns) / NS_PER_S for end_ns in spans)
+        measures["makespan"] = Measure(recorded, simulated, "s")
+    metered = batch.ended & ~np.isnan(table.recorded_j)
+    if batch.joules is not None and metered.any():
+        recorded, simulated = (float(j[metered].sum()) / J_PER_KWH for j in (table.recorded_j, batch.joules))
+        measures["energy"] = Measure(recorded, simulated, "kWh")
+    jobs = {
+        "in the run": len(table),
+        "compared": int(started.sum()),
+        "started in neither": int((~started).sum()),
+    }
+    remarks = (UNSAID, *_remarks(batch, over_time))
+    return JobComparison(file, f"scenario {name}", jobs, measures, None, over_time, remarks)
+
+
+def _utilisation(over_time: OverTime) -> Measure:
+    lengths = np.diff(over_time.edges_ns)
+    recorded, simulated = (float(np.average(one, weights=lengths)) for one in (over_time.recorded, over_time.simulated))
+    return Measure(recorded, simulated, "")
 
 
 def _percentile(recorded_s: Floats, simulated_s: Floats, percent: int) -> Measure:
@@ -209,16 +245,17 @@ def _distance(one: Floats, other: Floats) -> float:
     return float(np.abs(next(shares) - next(shares)).max())
 
 
-def _over_time(batch: Batch) -> OverTime:
-    """Slots held over whole hours, or days of a long run; as recorded, each job held what it asked for."""
+def _over_time(batch: Batch, start_ns: Ints, end_ns: Ints) -> OverTime:
+    """Slots held over whole hours, or days of a long run; as recorded, each job held what it asked for from its
+    ``start_ns`` to its ``end_ns``."""
     table, log = batch.table, batch.log
     edges = _edges(batch.end_ns)
     capacity = batch.inventory.of(batch.pools)
     milli = table.gpus * MILLI + table.gpu_milli
     milli[log.job] = batch.stint_milli  # what it really is of the scenario's slots, where it held any
-    known = table.recorded_start_ns != UNKNOWN
-    ends = np.where(table.recorded_end_ns == UNKNOWN, batch.end_ns, table.recorded_end_ns)
-    recorded = _held(table.recorded_start_ns[known], ends[known], milli[known], edges)
+    known = start_ns != UNKNOWN
+    ends = np.where(end_ns == UNKNOWN, batch.end_ns, end_ns)
+    recorded = _held(start_ns[known], ends[known], milli[known], edges)
     simulated = _held(log.start_ns, log.end_ns, batch.stint_milli, edges)
     return OverTime(edges, recorded / capacity, simulated / capacity)
 
@@ -247,8 +284,10 @@ def _remarks(batch: Batch, over_time: OverTime) -> tuple[str, ...]:
         remarks.append(told)
     early = (table.recorded_start_ns != UNKNOWN) & (table.recorded_start_ns < table.submit_ns)
     if early.any():
-        remarks.append(f"{int(early.sum()):,} jobs started before they were submitted, as recorded.")
+        they = "job started before it was" if early.sum() == 1 else "jobs started before they were"
+        remarks.append(f"{int(early.sum()):,} {they} submitted, as recorded.")
     open_ = int((batch.ends.state == ENDS.index("unfinished")).sum())
     if open_:
-        remarks.append(f"The run ended before {open_:,} jobs had; the makespan is of those that ended in both.")
+        they = "job" if open_ == 1 else "jobs"
+        remarks.append(f"The run ended before {open_:,} {they} had; the makespan is of those that ended in both.")
     return tuple(remarks)

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sim.errors import InputError
-from sim.measure.judge.job_traces import JobComparison, Measure
+from sim.measure.judge.job_traces import JobComparison, Measure, PerJob
 from sim.measure.judge.validation_text import spark
 from sim.results.charts import lines
 from sim.results.formats import count, hours, number, percent
@@ -33,7 +33,18 @@ def comparison_table(found: JobComparison) -> RenderableType:
     for name, one in found.measures.items():
         off = f"{100 * one.error:+.1f} %" if one.error is not None else "-"
         table.add_row(WORDS[name], _told(one, one.recorded), _told(one, one.simulated), off)
-    each, series = found.per_job, found.over_time
+    series = found.over_time
+    waits = [_waits(found.per_job)] if found.per_job is not None else []
+    held = plain_table("slots held over time", "")
+    held.add_row("mean absolute difference", percent(series.mean_absolute))
+    held.add_row("correlation", _or_dash(series.correlation))
+    jobs = ", ".join(f"{count(n)} {what}" for what, n in found.jobs.items() if n)
+    title = Text(f"{found.file} against {found.against}", style="bold")
+    remarks = [Text(remark, style="dim") for remark in found.remarks]
+    return Group(title, Text(f"jobs: {jobs}"), table, *waits, held, _sparks(found), *remarks)
+
+
+def _waits(each: PerJob) -> RenderableType:
     waits = plain_table("waits job by job", "")
     waits.add_row("mean absolute error", hours(each.mean_absolute_s))
     waits.add_row("median absolute error", hours(each.median_absolute_s))
@@ -41,13 +52,7 @@ def comparison_table(found: JobComparison) -> RenderableType:
     waits.add_row("less than a minute off", percent(each.within_minute))
     waits.add_row("rank correlation", _or_dash(each.rank_correlation))
     waits.add_row("largest gap of the distributions", percent(each.distance))
-    held = plain_table("slots held over time", "")
-    held.add_row("mean absolute difference", percent(series.mean_absolute))
-    held.add_row("correlation", _or_dash(series.correlation))
-    jobs = ", ".join(f"{count(n)} {what}" for what, n in found.jobs.items() if n)
-    title = Text(f"{found.file} against {found.against}", style="bold")
-    remarks = [Text(remark, style="dim") for remark in found.remarks]
-    return Group(title, Text(f"jobs: {jobs}"), table, waits, held, _sparks(found), *remarks)
+    return waits
 
 
 def _told(one: Measure, value: float) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim.results.catalogue.quantity import TEXT, At, Quantity, Table, table
-from sim.results.formats import count, hours, number
+from sim.results.catalogue.quantity import TEXT, At, Form, Quantity, Table, table
+from sim.results.formats import count, hours, number, percent
 from sim.units import W_PER_KW
 
 DOMAINS, ASKED = "power domain", "slowed by power"
@@ -31,7 +31,54 @@ def _costs(view: str) -> tuple[Quantity, ...]:
     )
 
 
+def _both(
+    path: str, label: str, unit: str = "", *, form: Form | None = None, meaning: str = ""
+) -> tuple[Quantity, ...]:
+    """While a service was limited, and otherwise."""
+    return (
+        Quantity(
+            f"limited_{path}",
+            f"{label}, limited",
+            unit,
+            columns=(At(ASKED, f"{label}, limited"),),
+            form=form,
+            meaning=meaning,
+        ),
+        Quantity(f"free_{path}", f"{label}, free", unit, columns=(At(ASKED, "free"),), form=form),
+    )
+
+
+_SERVED: tuple[Quantity, ...] = (
+    Quantity(
+        "limited_s", "time at which any replica was limited", "s", columns=(At(ASKED, "limited for"),), form=hours
+    ),
+    *_both("requests", "requests ended", form=count),
+    *_both(
+        "goodput_share",
+        "within SLO",
+        form=percent,
+        meaning="of requests that ended while a limit of power had any replica draw less, stand still or go, those "
+        "within every limit of `slo`; `free_goodput_share` is of all others",
+    ),
+    *_both("ttft_s", "TTFT", "s"),
+    *_both("tpot_s", "TPOT", "s"),
+    *_both("e2e_s", "E2E", "s"),
+    *_both("dynamic_j_per_output_token", "dynamic energy per output token", "J"),
+)
+
 POWER_LIMITS: tuple[Table, ...] = (
+    table(
+        "power_limits",
+        Quantity(
+            "killed",
+            "jobs killed that no limit has room for",
+            row="jobs killed by power",
+            form=count,
+            meaning="each is above its domain's limit with nobody beside it, as low as the ladder goes",
+        ),
+        Quantity("killed_jobs.[]", "which jobs, and why", kind=TEXT),
+        optional=True,
+    ),
     table(
         "power_limits.domains.*",
         Quantity("level", "level", kind=TEXT, always=True, columns=(At(DOMAINS, "level"),), form=str),
@@ -54,5 +101,5 @@ POWER_LIMITS: tuple[Table, ...] = (
         *_costs(DOMAINS),
         optional=True,
     ),
-    table("power_limits.workloads.*", *_costs(ASKED), optional=True),
+    table("power_limits.workloads.*", *_costs(ASKED), *_SERVED, optional=True),
 )

@@ -148,7 +148,9 @@ _CHOICES = {
 
 def _refuse(table: JobTable, file: str, unsaid: list[tuple[str, Bools]]) -> None:
     problems = [
-        Problem(file, int(table.line[which].min()), "", f"{which.sum():,} jobs {told}")
+        Problem(
+            file, int(table.line[which].min()), "", f"{which.sum():,} {'job' if which.sum() == 1 else 'jobs'} {told}"
+        )
         for told, which in unsaid
         if which.any()
     ]

@@ -18,7 +18,8 @@ Source: the manual page of sacct (SchedMD). Times are of the cluster's clock, wi
 - ``gres/gpu:a100=4``: four GPUs of the type a100; several types are one type ``a100+h100``
 - ``gres/mps=50``: half a GPU; ``gres/shard`` cannot be used: how many make a GPU is not written
 - ReqMem ``4Gn``, ``2Gc``: of each node, of each core, where no mem stands among the resources
-- ConsumedEnergyRaw 0 or beyond all sense: no energy was recorded
+- ConsumedEnergyRaw, else ``energy=`` in TRESUsageInTot, else in AllocTRES: J; 0, with a unit (export with
+  ``--noconvert``) or beyond all sense: no energy was recorded
 - Partition, QOS: the queue, the kind of job
 """
 
@@ -43,6 +44,8 @@ from sim.workload.jobs.times import Clock
 
 NEEDED = ("JobID", "State", "Submit", "Start")
 NONE = ("", "Unknown", "None", "NONE", "N/A")
+ENERGY_LISTS = ("TRESUsageInTot", "AllocTRES")
+"""Where energy stands among other resources, in the order in which it is looked for."""
 MOST_J = 1e15
 """More energy than this (a year of 30 MW) is Slurm's word for none."""
 STEPS = "are steps of a job: left out"
@@ -146,13 +149,23 @@ def _limit(cells: Cells) -> Ints:
     return np.full(len(cells), ABSENT, dtype=np.int64)
 
 
+def _counted_j(cells: pa.StringArray, pattern: str) -> Floats:
+    """J that a pattern finds in each cell (n,); NaN for none, 0 and what is beyond all sense."""
+    found = pc.struct_field(pc.extract_regex(cells, pattern), "j")
+    joules = np.array(pc.cast(pc.fill_null(found, "0"), pa.float64()).to_numpy(zero_copy_only=False))
+    joules[(joules == 0.0) | (joules > MOST_J)] = np.nan
+    return joules
+
+
 def _joules(cells: Cells, steps: Bools) -> Floats:
     """J (n,) of each job: its own row's, else the sum of its steps' other than the one around them all."""
-    if "ConsumedEnergyRaw" not in cells:
-        return np.full(len(cells), np.nan)
-    written = pc.if_else(pa.array(cells.matches("ConsumedEnergyRaw", r"^\d+$")), cells.text("ConsumedEnergyRaw"), "0")
-    joules = np.array(pc.cast(written, pa.float64()).to_numpy(zero_copy_only=False))
-    joules[(joules == 0.0) | (joules > MOST_J)] = np.nan
+    joules = np.full(len(cells), np.nan)
+    if "ConsumedEnergyRaw" in cells:
+        joules = _counted_j(cells.text("ConsumedEnergyRaw"), r"^(?P<j>\d+)$")
+    for name in ENERGY_LISTS:
+        if name in cells:
+            listed = _counted_j(cells.text(name), r"(?:^|,)energy=(?P<j>\d+)(?:,|$)")
+            joules = np.where(np.isnan(joules), listed, joules)
     called = cells.text("JobID")
     job = pc.replace_substring_regex(called, r"\..*$", "").dictionary_encode().indices.to_numpy(zero_copy_only=False)
     outer = np.asarray(pc.ends_with(called, ".extern").to_numpy(zero_copy_only=False), dtype=bool)

@@ -10,7 +10,7 @@ import numpy as np
 from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.power.plan import DomainPlan
 from sim.units import SECONDS_PER_NS
-from sim.workload.power_records import Cost, DomainRecord, Episode, Trip
+from sim.workload.power_records import AboveAlone, Cost, DomainRecord, Episode, Trip
 
 
 @dataclass
@@ -63,6 +63,7 @@ class Books:
         self._at, self._watts, self._limit = array("q"), array("d"), array("d")
         self.ramp_exceeded_w = 0.0
         self.held_slot_s = 0.0
+        self.killed: list[AboveAlone] = []
 
     def draw(self, now_ns: int, watts: float, limit_w: float) -> None:
         """From now on so much is drawn, and so much may be."""
@@ -88,7 +89,7 @@ class Books:
     def slowed(self, load: Load, span_ns: int, full_w: float, drawn_w: float, rate: float) -> None:
         """A load worked at a part of its rate for so long."""
         assert self.episode is not None
-        slot_s = span_ns * SECONDS_PER_NS * load.slots
+        slot_s = span_ns * SECONDS_PER_NS * load.traits.slots
         self._cost(
             load,
             Cost(
@@ -100,12 +101,12 @@ class Books:
 
     def lost(self, load: Load, lost_slot_s: float) -> None:
         """Work of a load is lost."""
-        self._cost(load, Cost(lost_slot_s=lost_slot_s, lost_j=lost_slot_s * load.full_w))
+        self._cost(load, Cost(lost_slot_s=lost_slot_s, lost_j=lost_slot_s * load.traits.full_w))
 
     def _cost(self, load: Load, cost: Cost) -> None:
         assert self.episode is not None
         costs = self.episode.costs
-        costs[load.workload] = costs.get(load.workload, Cost()) + cost
+        costs[load.traits.workload] = costs.get(load.traits.workload, Cost()) + cost
 
     def close(self, now_ns: int) -> None:
         """The episode is over."""
@@ -127,4 +128,5 @@ class Books:
             tuple(self.trips),
             self.ramp_exceeded_w,
             self.held_slot_s,
+            tuple(self.killed),
         )

@@ -19,16 +19,17 @@ from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.fleet.power.domain import Domain
 from sim.engine.fleet.power.live import Live
+from sim.engine.fleet.power.loads import BOARD
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramping import Ramping
-from sim.engine.fleet.rows import Rows
+from sim.engine.fleet.power.requests import RequestsUnderLimits
+from sim.engine.fleet.power.running import Running
+from sim.engine.fleet.power.services import ReplicaLoad
 from sim.engine.gang import Gang
 from sim.engine.node import Node
-from sim.engine.training import TrainingJob
 from sim.units import NS_PER_S
 from sim.workload.power_records import PowerLog, Trip
 
-BOARD = "limit of the board"
 LONGEST_S = 1e9
 """A breaker that carries its load for longer does so for ever."""
 
@@ -58,12 +59,12 @@ class PowerControl:
         plan: PowerPlan,
         cluster: Cluster,
         nodes: Sequence[Node],
-        rows: Rows | None,
-        jobs: Mapping[str, TrainingJob],
+        running: Running,
     ) -> None:
         self._env, self._plan, self._cluster = env, plan, cluster
         self._machines = cluster.fleet.machines
-        self._live = Live(nodes, rows, jobs, plan.board_w, plan.serving)
+        self._live = Live(nodes, running, plan)
+        rows = running.rows
         first: dict[str, int] = {}
         for i, node in enumerate(self._live.nodes):
             first.setdefault(node.pool, i)
@@ -71,8 +72,14 @@ class PowerControl:
         self._of_fleet = [
             machines.first[machines.number[node.pool]] + i - first[node.pool] for i, node in enumerate(self._live.nodes)
         ]
+        sent_away: set[int] = set()
         self._domains = [
-            Domain(one, np.concatenate([np.arange(first[p] + a, first[p] + b) for p, a, b in one.nodes]), env.now_ns)
+            Domain(
+                one,
+                np.concatenate([np.arange(first[p] + a, first[p] + b) for p, a, b in one.nodes]),
+                env.now_ns,
+                sent_away,
+            )
             for one in plan.domains
         ]
         self._ramps = {d: Ramping(d, d.plan.ramp) for d in self._domains if d.plan.ramp is not None}
@@ -90,6 +97,11 @@ class PowerControl:
         self._machines.power_room = self._room
         self._awaited = False
         self._begun = False
+        self._requests = RequestsUnderLimits(running.queues, running.serving)
+        for service in running.serving:
+            service.on_change = self._hear
+        if running.serving and plan.readings_ns is not None:
+            env.process(self._read(plan.readings_ns))
         for node in nodes:
             node.on_change = self._listener(node, node.on_change)
         for domain in self._domains:
@@ -105,7 +117,8 @@ class PowerControl:
         now_ns = self._env.now_ns
         for domain in self._domains:
             domain.pass_time(now_ns)
-        return PowerLog([domain.books.record(now_ns) for domain in self._domains], now_ns)
+        records = [domain.books.record(now_ns) for domain in self._domains]
+        return PowerLog(records, now_ns, self._requests.records(now_ns))
 
     # When it looks
 
@@ -117,6 +130,21 @@ class PowerControl:
             self._look_soon()
 
         return changed
+
+    def _hear(self, gang: Gang) -> None:
+        """A serving replica has come up, or may draw more or less: nothing changes on its nodes."""
+        self._dirty.update(dict.fromkeys(gang.parts))
+        self._look_soon()
+
+    def _read(self, every_ns: int) -> Generator[simpy.Event, object, None]:
+        """Reads what serving replicas have drawn, time and again."""
+        while True:
+            yield self._env.wait(every_ns)
+            self._take_in()
+            for gang, load in self._live.of_services.items():
+                if isinstance(load, ReplicaLoad) and load.at_work:
+                    load.read()
+                    self._hear(gang)
 
     def _look_soon(self) -> None:
         if not self._awaited:
@@ -165,6 +193,7 @@ class PowerControl:
             self._see(domain)
             domain.note_slowed()
             self._break(domain, now_ns)
+        self._requests.note(self._live.of_services.values(), now_ns)
         self._close_full()
 
     def _take_in(self) -> None:
@@ -203,8 +232,8 @@ class PowerControl:
     def _cap_boards(self) -> None:
         fresh, self._live.fresh = self._live.fresh, []
         for load in fresh:
-            cap_w = self._plan.gpu_cap_w.get(load.pool)
-            if cap_w is not None and load.cappable:
+            cap_w = self._plan.gpu_cap_w.get(load.traits.pool)
+            if cap_w is not None and load.traits.cappable:
                 load.cap(BOARD, cap_w)
 
     def _ahead_ns(self, domain: Domain) -> int:

@@ -21,8 +21,10 @@ from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.power.plan import DomainPlan
 from sim.engine.gang import Gang
 from sim.units import SECONDS_PER_NS
+from sim.workload.power_records import AboveAlone
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 ROUNDING = 1e-9
 """Sums of watts that are equal differ by less, as a share."""
@@ -32,8 +34,10 @@ class Domain:
     """Its state. ``watts`` and ``limit_w`` are those of the last look; ``goal_w`` is the limit that it comes down to,
     ahead of a call."""
 
-    def __init__(self, plan: DomainPlan, nodes: Ints, now_ns: int) -> None:
+    def __init__(self, plan: DomainPlan, nodes: Ints, now_ns: int, sent_away: set[int]) -> None:
+        """``sent_away`` are jobs, by their order, that a domain like this, or this, was too small for before."""
         self.plan = plan
+        self._sent_away = sent_away
         self.nodes = nodes
         self.source = f"limit of {plan.name}"
         self.books = Books(plan)
@@ -49,6 +53,7 @@ class Domain:
         self._asked: dict[Load, tuple[float | None, bool]] = {}
         self._levels: dict[tuple[bool, int], float] = {}
         self._gone_w = 0.0
+        self._to_kill: dict[Load, AboveAlone] = {}
         self._slowed: list[tuple[Load, float, float, float]] = []
 
     # Time
@@ -74,8 +79,8 @@ class Domain:
         for load, (_, paused) in self._asked.items():
             full_w, drawn_w = load.w_under(self.source, None), load.w_under("", None)
             if paused:
-                self._slowed.append((load, full_w, min(load.loaded_w, full_w), 0.0))
-            elif load.at_work and drawn_w < full_w:
+                self._slowed.append((load, full_w, min(load.traits.loaded_w, full_w), 0.0))
+            elif load.traits.paced and load.at_work and drawn_w < full_w:
                 self._slowed.append((load, full_w, drawn_w, load.rate))
 
     def see(self, watts: float, limit_w: float, goal_w: float, now_ns: int) -> None:
@@ -134,16 +139,20 @@ class Domain:
         episode = self.books.episode
         episode.called = episode.called or ahead_ns is not None
         episode.rungs = max(episode.rungs, setting.rungs)
+        hopeless = self._hopeless_ones(supposed, setting, now_ns)
         drawn_w = supposed.draws(setting)
         unmet = drawn_w > target_w * (1.0 + ROUNDING)
         episode.unmet = episode.unmet or unmet
         if np.any(setting.shed):
-            kept = Setting(setting.level, setting.paused, np.zeros_like(setting.shed))
+            kept = Setting(setting.level, setting.paused, hopeless)  # for whom no room is kept
             self._gone_w += supposed.draws(kept) - drawn_w
         self._ask(loads, supposed, setting, ahead_ns or 0)
         self._levels = {}
         for level, serves, priority in zip(
-            setting.level.tolist(), (load.serves for load in supposed.loads), supposed.priority.tolist(), strict=True
+            setting.level.tolist(),
+            (load.traits.serves for load in supposed.loads),
+            supposed.priority.tolist(),
+            strict=True,
         ):
             if level < np.inf:
                 self._levels[serves, priority] = level
@@ -174,9 +183,9 @@ class Domain:
         if not self._levels:
             return
         for load in live.on(self.nodes).values():
-            level = self._levels.get((load.serves, load.priority))
-            if load not in self._asked and level is not None and load.cappable:
-                self._set(load, level * live.board_w[load.pool], False)
+            level = self._levels.get((load.traits.serves, load.traits.priority))
+            if load not in self._asked and level is not None and load.traits.cappable:
+                self._set(load, level * live.board_w[load.traits.pool], False)
 
     def forget(self, load: Load) -> None:
         """A load runs here no longer."""
@@ -184,8 +193,37 @@ class Domain:
 
     def _ladder(self, supposed: Supposed) -> list[Rung]:
         ladder = rungs(self.plan.answers, supposed.priority, supposed.serves, supposed.order)
-        can_stop = supposed.can_stop
-        return [rung if rung.what == "cap" else Rung(rung.what, rung.loads[can_stop[rung.loads]]) for rung in ladder]
+        can = {"pause": supposed.can_pause, "shed": supposed.can_shed}
+        return [
+            rung if rung.what == "cap" else Rung(rung.what, rung.loads[can[rung.what][rung.loads]]) for rung in ladder
+        ]
+
+    def _hopeless_ones(self, supposed: Supposed, setting: Setting, now_ns: int) -> Bools:
+        """Those of the jobs that stand still or go for which it never has room, with nobody beside them.
+
+        One that goes may find room elsewhere; the second time, or if it would stand still, it is to be killed, and goes
+        in the setting, too.
+        """
+        hopeless = np.zeros(len(supposed.loads), np.bool_)
+        most_w = self.plan.most_w(now_ns)
+        stopped = supposed.can_be_killed & (setting.paused | setting.shed)
+        for i in np.flatnonzero(stopped).tolist() if most_w < np.inf else []:
+            load = supposed.loads[i]
+            watts = supposed.draws_alone(i, self._lowest(load))
+            if watts <= most_w * (1.0 + ROUNDING):
+                continue
+            hopeless[i] = True
+            if setting.shed[i] and load.traits.order not in self._sent_away:
+                self._sent_away.add(load.traits.order)
+                continue
+            one = load.traits
+            setting.paused[i], setting.shed[i] = False, True
+            self._to_kill[load] = AboveAlone(one.workload, one.row, one.slots, now_ns, watts, most_w)
+        return hopeless
+
+    def _lowest(self, load: Load) -> float:
+        whom = ("all", "serving" if load.traits.serves else "training")
+        return min((one.floor for one in self.plan.answers if one.what == "cap" and one.whom in whom), default=np.inf)
 
     def _ask(self, loads: Mapping[Gang, Load], supposed: Supposed, setting: Setting, ahead_ns: int) -> None:
         episode = self.books.episode
@@ -193,7 +231,11 @@ class Domain:
         for i, (load, cap_w) in enumerate(zip(loads.values(), supposed.caps_w(setting), strict=True)):
             if setting.shed[i]:
                 self._asked.pop(load, None)
-                lost = load.shed(saving=0 < load.save_ns <= ahead_ns)
+                if load in self._to_kill:
+                    self.books.killed.append(self._to_kill.pop(load))
+                    lost = load.kill()
+                else:
+                    lost = load.shed(saving=0 < load.traits.save_ns <= ahead_ns)
                 self.books.lost(load, lost)
                 episode.shed += 1
                 continue
@@ -207,12 +249,12 @@ class Domain:
         load.cap(self.source, cap_w)
         if paused:
             load.pause(self.source)
-            episode.paused.add(load.order)
+            episode.paused.add(load.traits.order)
         else:
             load.resume(self.source)
         if cap_w is not None or paused:
             self._asked[load] = (cap_w, paused)
-            if cap_w is not None and cap_w < load.full_w:
-                episode.capped.add(load.order)
+            if cap_w is not None and cap_w < load.traits.full_w:
+                episode.capped.add(load.traits.order)
         else:
             self._asked.pop(load, None)

@@ -1,7 +1,7 @@
 """Who draws what at this instant, node by node, and what a domain would draw if its loads were asked for less.
 
 What a node draws is what its meter books (``engine.draws.node_draws``), but for holders that know only afterwards what
-they did (compiled serving): their GPUs are counted at their boards' limit, so that a limit holds whatever they do.
+they did (serving): see ``services``.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import numpy.typing as npt
 
 from sim.engine.draws import Share, node_draws
 from sim.engine.fleet.power.ladder import Setting
-from sim.engine.fleet.power.loads import JobLoad, Load, RowLoad
+from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.power.machines import Plugs
-from sim.engine.fleet.rows import Rows
+from sim.engine.fleet.power.plan import PowerPlan
+from sim.engine.fleet.power.running import Running
+from sim.engine.fleet.power.services import ReplicaLoad, ServiceLoad
 from sim.engine.gang import Gang
 from sim.engine.node import Node
-from sim.engine.training import TrainingJob
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 class Live:
@@ -30,37 +32,38 @@ class Live:
     def __init__(
         self,
         nodes: Sequence[Node],
-        rows: Rows | None,
-        jobs: Mapping[str, TrainingJob],
-        board_w: Mapping[str, float],
-        serving: frozenset[str],
+        running: Running,
+        plan: PowerPlan,
     ) -> None:
         self.nodes = tuple(nodes)
         self.number = {node: i for i, node in enumerate(self.nodes)}
         self.plugs = Plugs.of([node.hardware for node in nodes])
         self.watts: Floats = np.zeros(len(self.nodes))
         self.loads: dict[Gang, Load] = {}
+        self.of_services: dict[Gang, ServiceLoad | ReplicaLoad] = {}
         self.fresh: list[Load] = []
         """Loads that have been seen for the first time, until somebody takes them."""
         self._on: list[tuple[Gang, ...]] = [()] * len(self.nodes)
-        self._rows = rows
-        self._jobs = jobs
-        self.board_w = board_w
-        self._serving = serving
+        self._running = running
+        self._plan = plan
+        self.board_w = plan.board_w
 
     def look(self, changed: Sequence[Node]) -> list[Load]:
         """Takes in what has changed on nodes; gives the loads that run there no longer."""
         gone: list[Load] = []
         for node in changed:
             i = self.number[node]
-            self.watts[i] = self._node_w(node)
             holders = tuple(holder for holder in node.holders if isinstance(holder, Gang))
             left = [gang for gang in self._on[i] if gang not in holders and not gang.parts and gang in self.loads]
+            left += [gang for gang in holders if gang in self.loads and self.loads[gang].over]
             gone += [self.loads.pop(gang) for gang in left]
+            for gang in left:
+                self.of_services.pop(gang, None)
             for gang in holders:
                 if gang not in self.loads:
                     self._take_in(gang)
             self._on[i] = holders
+            self.watts[i] = self._node_w(node)
         return gone
 
     def drawn_w(self, nodes: Ints) -> float:
@@ -70,27 +73,22 @@ class Live:
     def on(self, nodes: Ints) -> dict[Gang, Load]:
         """The loads on nodes, in the order in which they came."""
         found = {gang: self.loads[gang] for i in nodes.tolist() for gang in self._on[i] if gang in self.loads}
-        return dict(sorted(found.items(), key=lambda one: one[1].order))
+        return dict(sorted(found.items(), key=lambda one: one[1].traits.order))
 
     def _take_in(self, gang: Gang) -> None:
-        row = gang.request.row if gang.request is not None else -1
-        if row >= 0 and self._rows is not None and row in self._rows.running:
-            load: Load = RowLoad(self._rows.running[row], self._rows, self._serving)
-        elif row < 0 and gang.owner in self._jobs:
-            load = JobLoad(self._jobs[gang.owner], gang)
-        else:
-            return
-        self.loads[gang] = load
-        self.fresh.append(load)
+        load = self._running.load(gang, self._plan)
+        if load is not None:
+            self.loads[gang] = load
+            if isinstance(load, ServiceLoad | ReplicaLoad):
+                self.of_services[gang] = load
+            self.fresh.append(load)
 
     def shares(self, node: Node) -> tuple[Share, ...]:
-        """Those of a node, with holders that tell afterwards at the limit of their boards."""
+        """Those of a node, with holders that tell afterwards at what their load counts for."""
         told = []
         for holder, share in zip(node.holders, node.shares, strict=True):
-            if isinstance(holder, Gang) and holder.told_by is not None:
-                most_w = self.board_w.get(node.pool, share.gpu_w)
-                share = Share(share.owner, share.slots, "active", most_w, share.cpu_load)
-            told.append(share)
+            load = self.loads.get(holder) if isinstance(holder, Gang) else None
+            told.append(load.counts(share) if isinstance(load, ReplicaLoad) else share)
         return tuple(told)
 
     def _node_w(self, node: Node) -> float:
@@ -124,7 +122,7 @@ class Supposed:
                 part = share.amount / hardware.slots
                 cpu = share.cpu_load * part + share.host_load if share.state == "active" else 0.0
                 if isinstance(holder, Gang) and holder in number:
-                    cpu = cpu or loads[holder].cpu_load * part
+                    cpu = cpu or loads[holder].traits.cpu_load * part
                     places.append((number[holder], k, share.amount, part, cpu, share.gpu_w, hardware.gpu_idle_w))
                     continue
                 self._gpu_w[k] += share.amount * share.gpu_w
@@ -135,16 +133,20 @@ class Supposed:
         columns = np.array(places, np.float64).reshape(-1, 7).T
         self._of_load, self._of_node = columns[0].astype(np.int64), columns[1].astype(np.int64)
         self._slots, self._part, self._cpu_part, self._now_w, self._idle_w = columns[2:]
-        self._board_w = np.array([live.board_w.get(load.pool, load.full_w) for load in self.loads])
+        traits = [load.traits for load in self.loads]
+        self._board_w = np.array([live.board_w.get(one.pool, one.full_w) for one in traits])
         self._works = np.array([load.would_work(source) for load in self.loads], np.bool_)
         self._held = np.array([load.held for load in self.loads], np.bool_)
         self._leaves = np.array([load.leaving and ahead for load in self.loads], np.bool_)
-        self._can_cap = [load.cappable for load in self.loads]
-        self.can_stop = np.array([load.can_stop and not load.leaving for load in self.loads], np.bool_)
-        self._loaded_w = np.array([load.loaded_w for load in self.loads])
-        self.priority = np.array([load.priority for load in self.loads], np.int64)
-        self.serves = np.array([load.serves for load in self.loads], np.bool_)
-        self.order = np.array([load.order for load in self.loads], np.int64)
+        self._can_cap = [one.cappable for one in traits]
+        stays = np.array([not load.leaving for load in self.loads], np.bool_)
+        self.can_pause = np.array([one.can_pause for one in traits], np.bool_) & stays
+        self.can_be_killed = np.array([one.row >= 0 for one in traits], np.bool_) & stays & self._works
+        self.can_shed = np.array([one.can_shed for one in traits], np.bool_) & stays
+        self._loaded_w = np.array([one.loaded_w for one in traits])
+        self.priority = np.array([one.priority for one in traits], np.int64)
+        self.serves = np.array([one.serves for one in traits], np.bool_)
+        self.order = np.array([one.order for one in traits], np.int64)
         self._known: dict[tuple[int, float | None], float] = {}
 
     def caps_w(self, setting: Setting) -> list[float | None]:
@@ -152,14 +154,24 @@ class Supposed:
         levels = (setting.level * self._board_w).tolist()
         return [cap_w if can and cap_w < np.inf else None for cap_w, can in zip(levels, self._can_cap, strict=True)]
 
+    def draws_alone(self, i: int, level: float) -> float:
+        """W of the domain with load ``i`` at work at a level of its cap, and nobody beside it."""
+        none = Setting.none(len(self.loads))
+        none.level[i] = level
+        gone = np.ones(len(self.loads), np.bool_)
+        gone[i] = False
+        return self._drawn(none, gone, gone)
+
     def draws(self, setting: Setting) -> float:
         """W of the domain under a setting."""
+        gone = (setting.shed & self.can_shed) | self._leaves
+        return self._drawn(setting, gone, gone | (setting.paused & self.can_pause))
+
+    def _drawn(self, setting: Setting, gone: Bools, still: Bools) -> float:
         watts = self._loaded_w.copy()
         for i, cap_w in enumerate(self.caps_w(setting)):
             if self._works[i]:
                 watts[i] = self._w_under(i, cap_w)
-        gone = (setting.shed & self.can_stop) | self._leaves
-        still = gone | (setting.paused & self.can_stop)
         works = self._works & ~still
         watts = np.where(self._works & still, np.minimum(self._loaded_w, watts), watts)
         told = self._works | self._held  # of all others their state, which nothing that is asked for changes

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.ramp import Ramp
@@ -45,13 +47,28 @@ class DomainPlan:
     breaker: Breaker | None = None
     reclose_ns: int = 0
 
+    def most_w(self, now_ns: int) -> float:
+        """The most that it comes down to from now on, calls left aside."""
+        if self.limit is None:
+            return np.inf
+        ahead = self.limit.edges_ns[1:] > now_ns
+        return float(self.limit.values[ahead].max()) * self.target if ahead.any() else np.inf
+
 
 @dataclass(frozen=True, eq=False)
 class PowerPlan:
     """Domains, inner ones first. ``serving`` are the kinds of jobs that serve. ``board_w`` is the limit of a GPU by
-    pool; ``gpu_cap_w`` is what each GPU of a pool may draw at any time, where that is less."""
+    pool; ``gpu_cap_w`` is what each GPU of a pool may draw at any time, where that is less. ``priorities`` are those of
+    workloads that are no tables of jobs; what serving replicas draw is read every ``readings_ns``, or, where that is
+    None, taken for the limit of their boards."""
 
     domains: tuple[DomainPlan, ...]
     serving: frozenset[str]
     board_w: Mapping[str, float]
     gpu_cap_w: Mapping[str, float]
+    priorities: Mapping[str, int] = field(default_factory=dict)
+    readings_ns: int | None = None
+
+    def priority(self, workload: str) -> int:
+        """Of a workload that is no table of jobs."""
+        return self.priorities.get(workload, 0)

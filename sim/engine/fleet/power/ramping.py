@@ -51,7 +51,7 @@ class Ramping:
         if self._rising is None:
             self._rising = Rising(self._ramp, watts, now_ns)
         waited_s = (now_ns - self._at_ns) * SECONDS_PER_NS
-        domain.books.held_slot_s += waited_s * sum(load.slots for load in self._held if load.held)
+        domain.books.held_slot_s += waited_s * sum(load.traits.slots for load in self._held if load.held)
         self._at_ns = now_ns
         ceiling_w = self._rising.ceiling_w(now_ns)
         if watts > ceiling_w * (1.0 + ROUNDING) or self._held:
@@ -65,7 +65,7 @@ class Ramping:
     def _restrict(self, live: Live, take_in: Callable[[], None], ceiling_w: float) -> None:
         loads = live.on(self._domain.nodes)
         for load in loads.values():
-            if load.can_stop and load not in self._drew:
+            if load not in self._drew:
                 load.hold_back()
         take_in()
         supposed = Supposed(live, self._domain.nodes, loads, self._source)
@@ -102,9 +102,9 @@ class Ramping:
             load, one = supposed.loads[i], np.array([i], np.int64)
             if not self._rises(load):
                 continue
-            if load.cappable and load.would_work(self._source):
+            if load.traits.cappable and load.would_work(self._source):
                 ladder.append(Rung("cap", one, 0.0))
-            if load.can_stop and load.would_work(self._source):
+            if load.traits.can_pause and load.would_work(self._source):
                 ladder.append(Rung("pause", one))
             if load.held:
                 ladder.append(Rung("shed", one))

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sim.engine.fleet.machines import AWAY
 from sim.engine.fleet.request import WHOLE, Places
 from sim.engine.fleet.scheduling import View
 
+Span = tuple[int, int]
+"""From an instant until another, not included."""
+END_NS = 1 << 100
+"""Behind all that may be promised, one after the other, by those who run for ever."""
 Levels = list[int]
 """By a number of slots (from 1; at 0 are all nodes): the nodes with at least so many free."""
 
@@ -28,6 +32,7 @@ class Profile:
         most = machines.pools[pool].slots
         everywhere = (1 << machines.pools[pool].count) - 1
         self._times = [view.now_ns]
+        self._counts = [0]
         self._levels = [[everywhere, *(machines.with_room(pool, slots) for slots in range(1, most + 1))]]
         parts: dict[tuple[int, int], int] = {}
         for due_ns, _, request in view.ends(pool):
@@ -43,6 +48,7 @@ class Profile:
             if back:
                 at = self._split(max(due_ns, view.now_ns + 1))
                 self._levels[at] = _raised(self._levels[at], back)
+        self._counts = [_count(levels) for levels in self._levels]
 
     def reserve(self, places: Places, from_ns: int, until_ns: int) -> None:
         """Takes these places for this span."""
@@ -57,11 +63,30 @@ class Profile:
         free = self._least(self._at(from_ns), until_ns)
         return all(nodes & ~free[slots] == 0 for slots, nodes in self._sets(places).items())
 
-    def spans(self, slots: int, takes_ns: int) -> Iterator[tuple[int, Levels]]:
-        """Starts, the earliest first, from which at least so many slots are free for so long, and where."""
-        i = 0
+    def could_start(self, slots: int, takes_ns: int, over: Sequence[Span], before_ns: int) -> bool:
+        """Whether anywhere before an instant so many slots are free at once, in a time that meets a span of ``over``.
+        If not, ``spans`` gives no start there, whatever is given back from that instant on."""
+        for since_ns, until_ns in over:
+            first = bisect_right(self._times, since_ns - takes_ns)
+            last = bisect_left(self._times, min(until_ns, before_ns))
+            if any(count >= slots for count in self._counts[first:last]):
+                return True
+        return False
+
+    def spans(self, slots: int, takes_ns: int, over: Sequence[Span]) -> Iterator[tuple[int, Levels]]:
+        """Starts, the earliest first, from which at least so many slots are free for so long, and where; of those whose
+        time meets one of the spans ``over``, which are apart and in order."""
+        i = k = 0
         while i < len(self._times):
-            if _count(self._levels[i]) < slots:
+            at_ns = self._times[i]
+            while k < len(over) and over[k][1] <= at_ns:
+                k += 1
+            if k == len(over):
+                return
+            if over[k][0] >= at_ns + takes_ns:
+                i = max(i + 1, self._at(over[k][0] - takes_ns))
+                continue
+            if self._counts[i] < slots:
                 i += 1
                 continue
             until_ns = self._times[i] + takes_ns
@@ -76,12 +101,14 @@ class Profile:
                 yield self._times[i], free
                 i += 1
                 continue
-            i = j + 1 if _count(self._levels[j]) < slots else i + 1
+            i = j + 1 if self._counts[j] < slots else i + 1
 
     def _change(self, places: Places, from_ns: int, until_ns: int, *, up: bool) -> None:
         sets = self._sets(places)
         low, high = self._split(from_ns), self._split(until_ns)
+        more = sum(place.slots for place in places) * (1 if up else -1)
         for i in range(low, high):
+            self._counts[i] += more
             self._levels[i] = _raised(self._levels[i], sets) if up else _lowered(self._levels[i], sets)
 
     def _sets(self, places: Places) -> dict[int, int]:
@@ -106,22 +133,32 @@ class Profile:
             return at
         self._times.insert(at + 1, ns)
         self._levels.insert(at + 1, self._levels[at])
+        self._counts.insert(at + 1, self._counts[at])
         return at + 1
 
 
+def raised_between(then: Profile, now: Profile) -> Iterator[Span]:
+    """Where in time, from the start of ``now`` on, any node has more free slots in it than in ``then``."""
+    edges = sorted({*now._times, *(ns for ns in then._times if ns > now._times[0])})
+    for since_ns, until_ns in zip(edges, [*edges[1:], END_NS], strict=True):
+        before, after = then._levels[max(0, then._at(since_ns))], now._levels[now._at(since_ns)]
+        if any(b & ~a for a, b in zip(before[1:], after[1:], strict=True)):
+            yield since_ns, until_ns
+
+
 def _count(levels: Levels) -> int:
-    return sum(nodes.bit_count() for nodes in levels[1:])
+    return sum([nodes.bit_count() for nodes in levels[1:]])
 
 
 def _lowered(levels: Levels, sets: dict[int, int]) -> Levels:
     for slots, nodes in sets.items():
-        shifted = [*levels[slots:], *([0] * slots)]
-        levels = [levels[0], *(a & ~nodes | b & nodes for a, b in zip(levels[1:], shifted[1:], strict=True))]
+        others, shifted = ~nodes, [*levels[slots + 1 :], *([0] * slots)]
+        levels = [levels[0], *[a & others | b & nodes for a, b in zip(levels[1:], shifted, strict=True)]]
     return levels
 
 
 def _raised(levels: Levels, sets: dict[int, int]) -> Levels:
     for slots, nodes in sets.items():
-        shifted = [*([levels[0]] * slots), *levels[: len(levels) - slots]]
-        levels = [levels[0], *(a & ~nodes | b & nodes for a, b in zip(levels[1:], shifted[1:], strict=True))]
+        others, shifted = ~nodes, [*([levels[0]] * (slots - 1)), *levels[: len(levels) - slots]]
+        levels = [levels[0], *[a & others | b & nodes for a, b in zip(levels[1:], shifted, strict=True)]]
     return levels
