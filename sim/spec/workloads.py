@@ -375,9 +375,7 @@ class Inference(Workload):
         if max(self.gpus_per_replica, self.sockets_per_replica) != 1:
             raise PydanticCustomError("roofline", "a roofline is that of one GPU or one socket: raise 'replicas'")
         if self.early_exit is not None:
-            raise PydanticCustomError(
-                "roofline", "a roofline has no early exits: what they take is not stated"
-            )
+            raise PydanticCustomError("roofline", "a roofline has no early exits: what they take is not stated")
         if self.batching.max_batch > MOST_IN_BATCH:
             message = "of a roofline, 'max_batch' is at most {most}"
             raise PydanticCustomError("roofline", message, {"most": MOST_IN_BATCH})
