@@ -17,7 +17,9 @@ from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Settings, StepCost
-from sim.engine.serving.service import Autoscale, ReplicaGroup, ServingPlan
+from sim.engine.serving.replicas import ReplicaGroup
+from sim.engine.serving.scaling import Autoscale
+from sim.engine.serving.service import ServingPlan
 from sim.rng import Streams
 from sim.spec.provisioning import ColdStart
 from sim.spec.requests import ClosedLoopUsers

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sim.engine.serving.plan import StepCost
 
 if TYPE_CHECKING:
-    from sim.engine.serving.service import ReplicaGroup
+    from sim.engine.serving.replicas import ReplicaGroup
 
 
 def whole_w(cap_w: float, loaded_w: float) -> float:

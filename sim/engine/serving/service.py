@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import simpy
@@ -23,80 +23,15 @@ from sim.engine.node import Activity, Node
 from sim.engine.serving import plan as p
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Ints, Settings, StepCost
-from sim.engine.serving.power import CostsUnderCaps, whole_w
+from sim.engine.serving.power import CostsUnderCaps
 from sim.engine.serving.relay import ServingRelay, in_kv_blocks
+from sim.engine.serving.replicas import Pool, ReplicaGroup, ServingReplica
+from sim.engine.serving.scaling import Autoscale, Scaler
 from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
-from sim.workload.provisioning import StartUp
 from sim.workload.requests import RequestChunk, RequestSource
 from sim.workload.serving_records import ServingLog
 
-
-class Pool(Protocol):
-    """An engine's pool of replicas, as the control plane asks it; see ``reference.ReferencePool``."""
-
-    @property
-    def counts(self) -> dict[str, int]: ...
-    @property
-    def sketches(self) -> Ints: ...
-    @property
-    def instants(self) -> int: ...
-    @property
-    def in_system(self) -> int: ...
-    def advance(self, until_ns: int, *, idle_ends: bool = False) -> int: ...
-    def next_event_ns(self) -> int: ...
-    def start(self, index: int) -> None: ...
-    def drain(self, index: int) -> None: ...
-    def kill(self, index: int) -> None: ...
-    def set_cost(self, index: int, cost: int) -> None: ...
-    def add_cost(self, cost: StepCost) -> int: ...
-    def load(self, index: int) -> tuple[int, int, int, int]: ...
-    def take_energy(self, index: int) -> tuple[int, int, int]: ...
-    def take_rows(self) -> Ints: ...
-
-
 Engine = Literal["fast", "reference"]
-
-
-@dataclass(frozen=True)
-class Autoscale:
-    """A rule that keeps a load per replica at ``target``: requests waiting, or the share of KV blocks in use.
-
-    The number wanted is replicas x load / target, rounded up, as the Horizontal Pod Autoscaler has it, and none is
-    changed within a tenth of the target. Down only after ``settle_ns`` of wanting less.
-    """
-
-    measure: Literal["queue", "kv"]
-    target: float
-    interval_ns: int
-    settle_ns: int
-
-
-@dataclass(frozen=True)
-class ReplicaGroup:
-    """Replicas of one role on one pool of nodes. W and loads are of one GPU and one host; ``costs`` by power cap.
-
-    ``caps_w`` are these caps, and ``under_cap`` gives the cost of an iteration under any other.
-    """
-
-    role: int
-    pool: str
-    initial: int
-    least: int
-    most: int
-    gpus: int
-    lanes: int  # pipeline stages, each with a batch of its own
-    kv_blocks: int  # of a lane
-    costs: tuple[int, ...]  # index of the cost under each cap of the plan's schedule
-    caps_w: tuple[float, ...]
-    under_cap: Callable[[float], StepCost]
-    loaded_w: float
-    cpu_load: float
-    start_up: StartUp
-
-    @property
-    def lane_w(self) -> float:
-        """Power of a lane's GPUs, W, loaded and not at work."""
-        return self.loaded_w * self.gpus / self.lanes
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,35 +51,6 @@ class ServingPlan:
     trace_problems: tuple[str, ...]  # the first of them, with line and reason
     step_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # how times of iterations are known
     relayed: bool = False  # handed its requests by a relay, which hears of those that are finished
-
-
-@dataclass(eq=False)
-class ServingReplica:
-    """One replica: its gang, its lanes in the pool, and the caps that those who share its power have set."""
-
-    group: ReplicaGroup
-    lanes: range
-    gang: Gang | None = None
-    up: bool = False
-    draining: bool = False
-    leaving: bool = False  # drained and told to go down, which it does within this instant
-    wanted: bool = False
-    wake: simpy.Event | None = None
-    process: simpy.Process | None = None
-    since_ns: int = 0
-    active_ns: int = 0
-    dynamic_nj: int = 0
-    seen: dict[Node, tuple[int, int, int]] = field(default_factory=dict)
-    link_nj: int = 0
-    caps_w: dict[str, float] = field(default_factory=dict)
-    read_ns: int = 0
-    read: tuple[int, int, int] = (0, 0, 0)
-    shed: bool = False  # and not up again
-
-    @property
-    def cap_w(self) -> float:
-        """The lowest of its caps that are not of the plan; inf where there is none."""
-        return whole_w(min(self.caps_w.values()), self.group.loaded_w) if self.caps_w else np.inf
 
 
 def make_pool(
@@ -205,6 +111,7 @@ class ServingService:
         self._cold_starts = 0
         self._images = {group: Images(group.start_up) for group in plan.groups}
         self._cap = 0
+        self._scaler: Scaler | None = None
         self.finished = env.event()
         self.skipped_events = 0
         """Instants of the pool that the clock did not stop at, and would have without looking ahead."""
@@ -218,7 +125,8 @@ class ServingService:
         if plan.cap_changes_ns:
             env.process(self._change_caps())
         if plan.autoscale is not None:
-            env.process(self._scale(plan.autoscale))
+            self._scaler = Scaler(env, plan.autoscale, plan.groups, self._replicas, self._pool, self._advance)
+            env.process(self._scaler.run())
         env.process(self._watch())
 
     @property
@@ -282,6 +190,8 @@ class ServingService:
         for replica in self._replicas:
             if replica.gang is not None:
                 replica.gang.told_by = None
+        if self._scaler is not None:
+            self._scaler.dismiss()
         del self._pool
 
     # The pool
@@ -516,74 +426,3 @@ class ServingService:
             return None
         self.skipped_events -= 1  # of these the clock comes to one
         return at_ns
-
-    # Scaling
-
-    def _scale(self, rule: Autoscale) -> Generator[simpy.Event, object, None]:
-        low_since_ns: dict[int, int] = {}
-        while True:
-            yield self._env.wait(rule.interval_ns)
-            self._advance()
-            for at, group in enumerate(self._plan.groups):
-                mine = [r for r in self._replicas if r.group is group]
-                self._release_drained(mine)
-                serving = [r for r in mine if r.up and not r.draining and not r.leaving]
-                wanted_now = sum(r.wanted for r in mine)
-                wanted = self._desired(rule, group, serving, wanted_now)
-                if wanted > wanted_now:
-                    low_since_ns.pop(at, None)
-                    self._add(mine, wanted - wanted_now)
-                elif wanted < wanted_now:
-                    since_ns = low_since_ns.setdefault(at, self._env.now_ns)
-                    if self._env.now_ns - since_ns >= rule.settle_ns:
-                        self._remove(mine, wanted_now - wanted)
-                        low_since_ns.pop(at, None)
-                else:
-                    low_since_ns.pop(at, None)
-
-    def _desired(self, rule: Autoscale, group: ReplicaGroup, serving: list[ServingReplica], wanted_now: int) -> int:
-        """Number of replicas that the rule asks for; one at least while there is a request, which it is to serve."""
-        least = max(group.least, min(1, self._pool.in_system))
-        if not serving:
-            return max(least, wanted_now)  # nothing to measure: wait for those that are starting
-        loads = [self._pool.load(lane) for r in serving for lane in r.lanes]
-        if rule.measure == "queue":
-            load = sum(waiting for waiting, _, _, _ in loads) / len(serving)
-        else:
-            load = sum(used for _, _, used, _ in loads) / sum(blocks for _, _, _, blocks in loads)
-        ratio = load / rule.target
-        wanted = len(serving) if abs(ratio - 1.0) <= 0.1 else int(np.ceil(len(serving) * ratio))
-        return max(least, min(group.most, wanted))
-
-    def _add(self, mine: list[ServingReplica], count: int) -> None:
-        """Adds replicas: those on their way out are kept first, then others are woken."""
-        for replica in [r for r in mine if r.draining and not r.leaving][:count]:
-            replica.draining, replica.wanted = False, True
-            for lane in replica.lanes:
-                self._pool.start(lane)
-            count -= 1
-        for replica in [r for r in mine if not r.wanted and r.gang is None][:count]:
-            replica.wanted = True
-            if replica.wake is not None and not replica.wake.triggered:
-                replica.wake.succeed()
-
-    def _remove(self, mine: list[ServingReplica], count: int) -> None:
-        """Removes replicas: those still starting go first, since they serve nobody. Others drain."""
-        for replica in [r for r in reversed(mine) if r.wanted and not r.up][:count]:
-            replica.wanted = False
-            count -= 1
-            if replica.process is not None:
-                replica.process.interrupt("not wanted any more")
-        for replica in [r for r in reversed(mine) if r.up and not r.draining and not r.leaving][:count]:
-            replica.draining, replica.wanted = True, False
-            for lane in replica.lanes:
-                self._pool.drain(lane)
-        self._release_drained(mine)
-
-    def _release_drained(self, mine: list[ServingReplica]) -> None:
-        for replica in mine:
-            loads = [self._pool.load(lane) for lane in replica.lanes] if replica.draining else [(1, 1, 1, 1)]
-            empty = all(not (waiting or running or used) for waiting, running, used, _ in loads)
-            if empty and replica.wake is not None and not replica.wake.triggered:
-                replica.leaving = True
-                replica.wake.succeed()

@@ -16,7 +16,8 @@ from sim.engine.gang import Gang
 from sim.engine.queue import Queue
 from sim.engine.replica import Replica
 from sim.engine.serving.power import whole_w
-from sim.engine.serving.service import ServingReplica, ServingService
+from sim.engine.serving.replicas import ServingReplica
+from sim.engine.serving.service import ServingService
 
 
 class ServiceLoad:

@@ -1,0 +1,96 @@
+"""Replicas of a serving workload: what they are, the pool that serves on them, and what is kept of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import simpy
+
+from sim.engine.gang import Gang
+from sim.engine.node import Node
+from sim.engine.serving.plan import Ints, StepCost
+from sim.engine.serving.power import whole_w
+from sim.workload.provisioning import StartUp
+
+
+class Pool(Protocol):
+    """An engine's pool of replicas, as the control plane asks it; see ``reference.ReferencePool``."""
+
+    @property
+    def counts(self) -> dict[str, int]: ...
+    @property
+    def sketches(self) -> Ints: ...
+    @property
+    def instants(self) -> int: ...
+    @property
+    def in_system(self) -> int: ...
+    def advance(self, until_ns: int, *, idle_ends: bool = False) -> int: ...
+    def next_event_ns(self) -> int: ...
+    def start(self, index: int) -> None: ...
+    def drain(self, index: int) -> None: ...
+    def kill(self, index: int) -> None: ...
+    def set_cost(self, index: int, cost: int) -> None: ...
+    def add_cost(self, cost: StepCost) -> int: ...
+    def load(self, index: int) -> tuple[int, int, int, int]: ...
+    def take_energy(self, index: int) -> tuple[int, int, int]: ...
+    def take_rows(self) -> Ints: ...
+
+
+@dataclass(frozen=True)
+class ReplicaGroup:
+    """Replicas of one role on one pool of nodes. W and loads are of one GPU and one host; ``costs`` by power cap.
+
+    ``caps_w`` are these caps, and ``under_cap`` gives the cost of an iteration under any other.
+    """
+
+    role: int
+    pool: str
+    initial: int
+    least: int
+    most: int
+    gpus: int
+    lanes: int  # pipeline stages, each with a batch of its own
+    kv_blocks: int  # of a lane
+    costs: tuple[int, ...]  # index of the cost under each cap of the plan's schedule
+    caps_w: tuple[float, ...]
+    under_cap: Callable[[float], StepCost]
+    loaded_w: float
+    cpu_load: float
+    start_up: StartUp
+
+    @property
+    def lane_w(self) -> float:
+        """Power of a lane's GPUs, W, loaded and not at work."""
+        return self.loaded_w * self.gpus / self.lanes
+
+
+@dataclass(eq=False)
+class ServingReplica:
+    """One replica: its gang, its lanes in the pool, and the caps that those who share its power have set."""
+
+    group: ReplicaGroup
+    lanes: range
+    gang: Gang | None = None
+    up: bool = False
+    draining: bool = False
+    leaving: bool = False  # drained and told to go down, which it does within this instant
+    wanted: bool = False
+    wake: simpy.Event | None = None
+    process: simpy.Process | None = None
+    since_ns: int = 0
+    active_ns: int = 0
+    dynamic_nj: int = 0
+    seen: dict[Node, tuple[int, int, int]] = field(default_factory=dict)
+    link_nj: int = 0
+    caps_w: dict[str, float] = field(default_factory=dict)
+    read_ns: int = 0
+    read: tuple[int, int, int] = (0, 0, 0)
+    shed: bool = False  # and not up again
+
+    @property
+    def cap_w(self) -> float:
+        """The lowest of its caps that are not of the plan; inf where there is none."""
+        return whole_w(min(self.caps_w.values()), self.group.loaded_w) if self.caps_w else np.inf
