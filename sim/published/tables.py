@@ -91,7 +91,7 @@ def off_by(line: Line) -> str:
     if not math.isfinite(line.difference):
         return ""
     percent = 100 * line.difference
-    return f"x {1 + line.difference:.3g}" if abs(percent) >= 1000 else f"{percent:+.2g} %"
+    return f"x {1 + line.difference:.3g}" if abs(percent) >= 1000 else f"{percent:+.{2 if abs(percent) < 10 else 3}g} %"
 
 
 def _published(line: Line) -> str:
