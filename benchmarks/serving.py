@@ -33,7 +33,7 @@ EXPLAIN = 0.15
 """A larger difference from another simulator's result wants an explanation."""
 
 
-def _poisson(
+def poisson_service(
     requests: int,
     routing: str,
     *,
@@ -82,7 +82,7 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def rows(*, quick: bool) -> list[Row]:
     """All of it; ``quick`` shrinks the long ones and says so."""
-    sim.run(_poisson(1000, "round-robin"))  # compiled, or read from the cache
+    sim.run(poisson_service(1000, "round-robin"))  # compiled, or read from the cache
     return [*_azure(), *_throughput(quick=quick), *_kernels(quick=quick), *_twins(quick=quick), *_billion(quick=quick)]
 
 
@@ -128,10 +128,10 @@ def _throughput(*, quick: bool) -> Sequence[Row]:
     requests = 2_000_000 if quick else 10_000_000
     result = []
     # The second model leaves so little memory that the KV limit binds, and sequences are preempted.
-    tight = _poisson(requests, "join-shortest-queue", model="qwen3-32b", weights="bf16", rate="150 request/s")
+    tight = poisson_service(requests, "join-shortest-queue", model="qwen3-32b", weights="bf16", rate="150 request/s")
     cases = (
-        ("round robin", _poisson(requests, "round-robin"), 3.0),
-        ("shortest queue", _poisson(requests, "join-shortest-queue"), 1.0),
+        ("round robin", poisson_service(requests, "round-robin"), 3.0),
+        ("shortest queue", poisson_service(requests, "join-shortest-queue"), 1.0),
         ("shortest queue, KV limit binding", tight, 1.0),
     )
     for case, scenario, reach in cases:
@@ -155,7 +155,7 @@ def _kernels(*, quick: bool) -> Sequence[Row]:
     if installed() is None:
         print("aiconfigurator-core is not installed: measured kernels are left out")
         return []
-    scenarios = [_poisson(2_000_000, "round-robin", rate="800 request/s") for _ in range(2)]
+    scenarios = [poisson_service(2_000_000, "round-robin", rate="800 request/s") for _ in range(2)]
     steps = {"kind": "kernels", "framework": "vllm", "version": "0.24.0"}
     scenarios[1]["workloads"]["chat"]["step_time"] = steps
     first_s = _computed(scenarios[1])
@@ -187,8 +187,8 @@ def _bare(requests: int) -> float:
 def _twins(*, quick: bool) -> Sequence[Row]:
     """The same work through both engines; the results are compared too."""
     requests = 5_000 if quick else 50_000
-    plain_s, plain = _timed(lambda: sim.run(_poisson(requests, "join-shortest-queue", engine="reference")))
-    fast_s, fast = _timed(lambda: sim.run(_poisson(requests, "join-shortest-queue")))
+    plain_s, plain = _timed(lambda: sim.run(poisson_service(requests, "join-shortest-queue", engine="reference")))
+    fast_s, fast = _timed(lambda: sim.run(poisson_service(requests, "join-shortest-queue")))
     same = {**plain.summary["serving"]["chat"], "engine": ""} == {**fast.summary["serving"]["chat"], "engine": ""}
     note = f"{requests:,} requests, whole runs, {plain_s:.1f} s against {fast_s:.2f} s; results equal: {same}"
     return [Row("compiled engine against plain", plain_s / fast_s, "x", note=note)]
@@ -196,7 +196,7 @@ def _twins(*, quick: bool) -> Sequence[Row]:
 
 def _many(arguments: tuple[int, int]) -> tuple[float, int]:
     requests, seed = arguments
-    seconds, _ = _timed(lambda: sim.run(_poisson(requests, "round-robin", seed=seed)))
+    seconds, _ = _timed(lambda: sim.run(poisson_service(requests, "round-robin", seed=seed)))
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

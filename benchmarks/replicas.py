@@ -1,0 +1,66 @@
+"""What a request costs with many replicas: each router on 8 to 4,096 of them, start and drain included, in CPU time.
+
+Every replica is asked at the same rate: the work of a request is the same, and only the house grows. Each row runs
+in a process of its own, for its peak of memory; the compiled engine is read from its cache before the clock starts.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import sim
+from benchmarks.serving import poisson_service
+from benchmarks.table import Row
+from sim.workload.routers import ROUTERS
+
+SIZES = (8, 64, 512, 4096)
+MEBIBYTE = 1 << 20
+PREFIX_MIB = 500.0
+
+
+def scenario(replicas: int, router: str, requests: int) -> dict[str, Any]:
+    """So many requests to so many replicas, 200 a second to each."""
+    data = poisson_service(requests, router, rate=f"{200 * replicas} request/s")
+    data["cluster"]["nodes"][0]["count"] = max(1, replicas // 8)
+    served = data["workloads"]["chat"]
+    served["replicas"]["count"] = replicas
+    if router in ("prefix-affinity", "session-affinity"):
+        served["batching"]["prefix_cache"] = True
+    if router == "prefix-affinity":
+        served["prefix"] = {"kind": "documents", "count": 1000, "tokens": 512, "zipf": 0.8}
+    if router == "session-affinity":
+        served["prefix"] = {"kind": "conversations", "turns": 3, "think_time": "5 s"}
+    return data
+
+
+def measured(replicas: int, router: str, requests: int) -> tuple[float, float]:
+    """us of CPU a request that was answered, and MiB at most."""
+    sim.run(scenario(8, router, 1000))
+    began = time.process_time()
+    found = sim.run(scenario(replicas, router, requests)).summary["serving"]["chat"]
+    spent_us = 1e6 * (time.process_time() - began) / found["completed"]
+    return spent_us, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEBIBYTE
+
+
+def rows(*, quick: bool) -> Sequence[Row]:
+    """A row for each router and size, and how much more a request costs on the most replicas."""
+    requests = 100_000 if quick else 400_000
+    result: list[Row] = []
+    for router in ROUTERS:
+        cost: dict[int, float] = {}
+        for replicas in SIZES[:-1] if router == "prefix-affinity" else SIZES:
+            asked = requests // 2 if router == "prefix-affinity" else requests
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                cost[replicas], mib = pool.submit(measured, replicas, router, asked).result()
+            note = f"{asked:,} requests, {mib:.0f} MiB"
+            result.append(Row(f"{router}, {replicas:,} replicas", cost[replicas], "us/request", note=note))
+            if router == "prefix-affinity" and replicas == max(SIZES[:-1]):
+                result.append(Row(f"  its memory on {replicas:,}", mib, "MiB", PREFIX_MIB))
+        most = max(cost)
+        result.append(Row(f"  {router}, {most:,} over 8", cost[most] / cost[8], "x", 2.0))
+    return result
