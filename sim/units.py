@@ -44,6 +44,8 @@ M_PER_S_PER_KNOT = 1852 / 3600
 
 MAX_NS = 2**62
 """Times and durations stay below this (146 years), so that sums of two still fit an int64."""
+LONGEST_NS = MAX_NS // 4
+"""Of anything that is reckoned from a rate, which may be next to nothing; more than 30 years."""
 
 CURRENCIES = ("USD", "EUR", "GBP", "AUD", "CAD")
 
@@ -230,3 +232,8 @@ def parse_price(value: object, dimension: str = "energy price") -> tuple[float, 
             return si, currency
     known = ", ".join(CURRENCIES)
     raise QuantityError(f"{value!r} is not {_a(dimension)} in {known}; write it like '{_EXAMPLE[dimension]}'")
+
+
+def ns_from(seconds: float) -> int:
+    """Whole ns of seconds reckoned from a rate, at most ``LONGEST_NS``."""
+    return round(min(seconds * NS_PER_S, LONGEST_NS))

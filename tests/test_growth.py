@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import sim
 from sim.documents import Place, from_mapping
+from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.loading.variants import Variants
 from sim.workload.growth import Compound, Law, Logistic, Reached, Table
@@ -145,3 +146,30 @@ def test_electricity_grows_as_demand_over_efficiency() -> None:
     assert then["energy_kwh"]["by_workload"]["api"] / now["energy_kwh"]["by_workload"]["api"] == pytest.approx(
         4, rel=0.01
     )
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        {"kind": "doubles", "every": 0.005},
+        {"kind": "yearly", "rate": 100},
+        {"kind": "yearly", "rate": -0.999999},
+        {"kind": "reaches", "times": 1e12, "by": 2024.0001},
+        {"kind": "reaches", "times": 1e-12, "by": 2024.0001},
+    ],
+)
+def test_growth_beyond_all_growth_is_refused_where_it_is_written(law: dict[str, Any]) -> None:
+    growth = {
+        "since": 2024,
+        "year": 2040,
+        "laws": {"h": law},
+        "numbers": {"pue": {"path": "site.facility.pue", "now": 1.2, "over": ["h"]}},
+    }
+    with pytest.raises(InputError, match="beyond all growth") as refused:
+        load_scenario({**small(), "growth": growth})
+    assert any(problem.path == "growth.laws.h" for problem in refused.value.problems)
+
+
+def test_a_logistic_curve_saturates_however_fast_it_is() -> None:
+    assert Logistic(0.1, 0.005).level(2024.0, 2040.0) == pytest.approx(10.0)
+    assert Logistic(0.1, 0.005).level(2040.0, 2024.0) == 0.0

@@ -184,8 +184,13 @@ class UnderCap:
 
     def __call__(self, active_w: float, cap_w: float) -> tuple[float, float]:
         """The rate of work (0..1) and W under the cap."""
-        work = Hours(NS_PER_S, active_w, min(self.loaded_w, active_w), board_of(self.gpu)).under(cap_w)
-        return min(1.0, NS_PER_S / work.work_ns), work.active_w
+        return _mean_under(Hours(NS_PER_S, active_w, min(self.loaded_w, active_w), board_of(self.gpu)), cap_w)
+
+
+@lru_cache(maxsize=4096)
+def _mean_under(second: Hours, cap_w: float) -> tuple[float, float]:
+    work = second.under(cap_w)
+    return min(1.0, NS_PER_S / work.work_ns), work.active_w
 
 
 def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile, cap_w: float | None = None) -> GangWork:

@@ -13,7 +13,7 @@ from sim.engine.split import PlacePlan, SplitPlan
 from sim.profiles.device import DeviceProfile
 from sim.profiles.hardware import GPUProfile
 from sim.spec.split import DEVICE, OfPeak, Speed, SplitSpec, Stage, UserDevices
-from sim.units import NS_PER_S
+from sim.units import ns_from
 from sim.workload.stages import ON_DEVICE, Course, DeviceKind, Leg, Move, Network, Way, move
 
 
@@ -75,7 +75,7 @@ def _stage_ns(stage: Stage, where: str, speed: float) -> int:
     if where in stage.time:
         return int(stage.time[where])
     assert stage.work is not None  # or it would not have passed
-    return max(1, round(float(stage.work) / speed * NS_PER_S))
+    return max(1, ns_from(float(stage.work) / speed))
 
 
 def _place(place: str, written: SplitSpec, around: Around) -> PlacePlan:

@@ -7,11 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sim.build.growth import grown_values
+from sim.build.growth import grown_values, levels
 from sim.documents import Document, KeyPath, key_path
 from sim.errors import Problem
 from sim.plain import as_mapping
 from sim.spec.growth import Growth
+
+MOST = 1e12
+"""Times as much, or as little, as there was: beyond that a law is mistaken."""
 
 
 def tops(data: Mapping[str, Any]) -> frozenset[str]:
@@ -36,6 +39,12 @@ def grow(document: Document, overridden: Iterable[str], assign: Assign, problems
     try:
         growth = Growth.model_validate(written)
     except ValidationError:
+        return
+    beyond = {name: level for name, level in levels(growth).items() if not 1.0 / MOST <= level <= MOST}
+    for name, level in beyond.items():
+        told = f"gives {level:.3g} times as much in {growth.year:g}, beyond all growth: from {1 / MOST:g} to {MOST:g}"
+        problems.append(document.problem(("growth", "laws", name), told))
+    if beyond:
         return
     for name, value in grown_values(growth).items():
         path = growth.numbers[name].path

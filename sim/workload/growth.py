@@ -30,7 +30,10 @@ class Compound:
 
     def level(self, since: float, year: float) -> float:
         """factor^((year - since) / years)."""
-        return float(self.factor ** ((year - since) / self.years))
+        try:
+            return float(self.factor ** ((year - since) / self.years))
+        except OverflowError:
+            return math.inf
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,11 @@ class Logistic:
 
     def level(self, since: float, year: float) -> float:
         """The logistic curve through ``share``, over ``share``."""
-        odds = self.share / (1.0 - self.share) * math.exp(math.log(2.0) * (year - since) / self.doubling)
-        return odds / (1.0 + odds) / self.share
+        try:
+            left = math.exp(-math.log(2.0) * (year - since) / self.doubling)
+        except OverflowError:
+            return 0.0
+        return 1.0 / (self.share + (1.0 - self.share) * left)
 
 
 @dataclass(frozen=True)

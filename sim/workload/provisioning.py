@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.units import NS_PER_S
+from sim.units import ns_from
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,5 @@ def pulling_s(image_bytes: float, *, cached: float, pull: float, unpack: float) 
 
 def start_up(image_s: float, weights_s: float, launch_ns: int, *, kept: bool) -> StartUp:
     """Both times, from the seconds of the image and of the weights. ``kept``: a node keeps what it has pulled."""
-    first_ns = round((image_s + weights_s) * NS_PER_S) + launch_ns
-    return StartUp(first_ns, round(weights_s * NS_PER_S) + launch_ns if kept else first_ns, from_image=True)
+    first_ns = ns_from(image_s + weights_s) + launch_ns
+    return StartUp(first_ns, ns_from(weights_s) + launch_ns if kept else first_ns, from_image=True)

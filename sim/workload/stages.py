@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.units import NS_PER_S
+from sim.units import ns_from
 from sim.workload.laws import Law
 
 Ints = npt.NDArray[np.int64]
@@ -53,7 +53,7 @@ def move(byte: float, path: Sequence[tuple[Network, Way]], way: Way | None) -> M
         return None
     slowest = min(net.up_byte_per_s if going == "up" else net.down_byte_per_s for net, going in path)
     return Move(
-        pass_ns=max(1, round(byte / slowest * NS_PER_S)),
+        pass_ns=max(1, ns_from(byte / slowest)),
         latency_ns=sum(net.latency_ns for net, _ in path),
         joules=byte * sum(net.joule_per_byte for net, _ in path),
         byte=byte,

@@ -53,6 +53,9 @@ class Domain:
         self._asked: dict[Load, tuple[float | None, bool]] = {}
         self._levels: dict[tuple[bool, int], float] = {}
         self._gone_w = 0.0
+        self._missed_w = 0.0
+        self.answered_ns = -1
+        """When it last asked for anything."""
         self._to_kill: dict[Load, AboveAlone] = {}
         self._slowed: list[tuple[Load, float, float, float]] = []
 
@@ -129,7 +132,8 @@ class Domain:
         """
         loads = live.on(self.nodes)
         supposed = Supposed(live, self.nodes, loads, self.source, ahead=ahead_ns is not None)
-        target_w = limit_w * self.plan.target
+        self.answered_ns = now_ns
+        target_w = limit_w * self.plan.target - self._missed_w
         ladder = self._ladder(supposed)
         setting = climb(ladder, supposed.draws, target_w, len(supposed.loads))
         if self.books.episode is None:
@@ -158,6 +162,10 @@ class Domain:
                 self._levels[serves, priority] = level
         self.closed = self.closed or unmet or bool(np.any(setting.paused | setting.shed))
 
+    def fell_short(self) -> None:
+        """More is drawn than was supposed: of GPUs that are shared, where what one does changes what the others do."""
+        self._missed_w += max(0.0, self.watts - self.limit_w * self.plan.target)
+
     def would_shed(self, live: Live, limit_w: float) -> bool:
         """Whether somebody would have to go for it to draw no more than that."""
         supposed = Supposed(live, self.nodes, live.on(self.nodes), self.source)
@@ -176,6 +184,7 @@ class Domain:
         self.answer(live, self.goal_w, now_ns)
         if not self._asked and not self.closed:
             self._levels = {}
+            self._missed_w = 0.0
             self.books.close(now_ns)
 
     def welcome(self, live: Live) -> None:

@@ -70,6 +70,11 @@ class Live:
         """W of all of these."""
         return float(self.watts[nodes].sum())
 
+    def in_parts(self, nodes: Ints) -> bool:
+        """Whether GPUs of these are cut, or held in part."""
+        some = (self.nodes[i] for i in nodes.tolist())
+        return any(n.hardware.gpu_slots != 1 or any(share.amount % 1.0 for share in n.shares) for n in some)
+
     def on(self, nodes: Ints) -> dict[Gang, Load]:
         """The loads on nodes, in the order in which they came."""
         found = {gang: self.loads[gang] for i in nodes.tolist() for gang in self._on[i] if gang in self.loads}
