@@ -108,15 +108,21 @@ def _kind(model: type[BaseModel]) -> str | None:
     return values[0] if values else None
 
 
+def _laws(model: type[BaseModel]) -> tuple[str, ...]:
+    """The laws that a model without a kind is told by, as times of service are."""
+    field = model.model_fields.get("law")
+    return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
+
+
 def _resolve(annotation: Any, loc: tuple[str | int, ...], data: Any) -> tuple[KeyPath, list[type[BaseModel]]]:
     """Pydantic's location -> (the path as written in the file, the models that stand there)."""
     path: list[str | int] = []
     here = _members(annotation)
     for i, part in enumerate(loc):
-        tagged = [m for m in here if _is_model(m) and _kind(m) == part]
+        tagged = [m for m in here if _is_model(m) and (_kind(m) == part or part in _laws(m))]
         if i and part == loc[i - 1] and any(part in m.model_fields for m in tagged):
             tagged = []  # the field 'model' of the kind 'model', after its tag
-        if tagged and not (has(data, [str(part)]) and _kind(tagged[0]) is None):
+        if tagged and not (has(data, [str(part)]) and _kind(tagged[0]) is None and not _laws(tagged[0])):
             here = list(tagged)  # the tag of a union member: pydantic's word, not the user's
             continue
         if part in ("@kinds", "@plain"):  # of models that have a kind, or one that has none
@@ -186,6 +192,12 @@ def _in_plain_words(error: ErrorDetails) -> str:
     return error["msg"] if said is None else said.format(**bounds)
 
 
+def _told_by(error: ErrorDetails) -> str:
+    """The field that tells the members of a union apart: ``kind``, or ``law``."""
+    named = str(error.get("ctx", {}).get("discriminator", "")).strip("'")
+    return named if named.isidentifier() else "kind"
+
+
 def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], given: Any) -> str:
     kind = error["type"]
     context = error.get("ctx", {})
@@ -198,7 +210,12 @@ def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], g
         allowed = [tag.strip().strip("'") for tag in str(context["expected_tags"]).split(",")]
         return f"unknown '{context['tag']}'{nearest(context['tag'], allowed)}  ({', '.join(allowed)})"
     if kind == "union_tag_not_found":
-        return "needs a 'kind'" if as_mapping(given) is not None else f"must be a mapping with a 'kind', not {given!r}"
+        told_by = _told_by(error)
+        return (
+            f"needs a '{told_by}'"
+            if as_mapping(given) is not None
+            else f"must be a mapping with a '{told_by}', not {given!r}"
+        )
     if kind == "literal_error":
         allowed = [word.strip().strip("'") for word in str(context["expected"]).replace(" or ", ", ").split(",")]
         return f"unknown {given!r}{nearest(given, allowed)}  ({', '.join(allowed)})"
@@ -223,7 +240,7 @@ def _problems(annotation: Any, document: Document, root: KeyPath, error: Validat
         path, here = _resolve(annotation, loc, data)
         _, outer = _resolve(annotation, loc[:-1], data)
         if detail["type"] == "union_tag_invalid":
-            path, place = (*path, "kind"), (*path, "kind")
+            path, place = (*path, _told_by(detail)), (*path, _told_by(detail))
         else:
             place = path
         message = _message(detail, path, outer or here, detail["input"])

@@ -127,6 +127,13 @@ accounting: {server_lifetime: 6 yaers}
         ({"workloads.api.service_time.cv": 1}, "workloads.api.service_time.cv", "takes no 'cv'"),
         ({"workloads.api.service_time.law": "lognormal"}, "workloads.api.service_time.cv", "required"),
         ({"workloads.api.service_time.law": "normal"}, "workloads.api.service_time.law", "did you mean 'lognormal'?"),
+        ({"workloads.api.service_time.law": "seen"}, "workloads.api.service_time.law", "lognormal, roofline"),
+        (
+            {"workloads.api.service_time.fist": "1 s"},
+            "workloads.api.service_time.fist",
+            "allowed: cv, first, further, law",
+        ),
+        ({"workloads.api.service_time": {"first": "1 s"}}, "workloads.api.service_time", "needs a 'law'"),
         ({"outputs.bin": "1 us"}, "outputs.bin", "bins"),
         ({"seed": -1}, "seed", "must be at least 0"),
         ({"seed": 2**70}, "seed", "more than 64 bits"),

@@ -33,6 +33,20 @@ def one_exit(**changes: Any) -> dict[str, Any]:
     return {"of": {"kind": "uniform"}, "exits": {"first": first}}
 
 
+@pytest.mark.parametrize("where", ["load", "last_load"])
+def test_no_part_draws_more_than_a_gpu_may(where: str) -> None:
+    """At 300 W at work and 100 W loaded, 400 W are a load of 1.5 on a GPU of a TDP of 400 W."""
+
+    def refused(load: float) -> list[str]:
+        exits = one_exit(load=load) if where == "load" else {**EXITS, "last_load": load}
+        return [f"{problem.path}: {problem.message}" for problem in sim.check(alone(early_exit=exits))]
+
+    assert refused(1.5) == []
+    [problem] = refused(1.51)
+    assert problem.startswith(f"workloads.api.early_exit.{'exits.first.' if where == 'load' else ''}{where}: ")
+    assert "would draw 402 W, above 400 W" in problem
+
+
 def test_work_is_the_closed_form() -> None:
     """Half leave after 0.25 + 0.02, 0.3 after 0.6 + 0.07, and the rest pays for all and both classifiers."""
     exits = EarlyExits(("a", "b"), (0.5, 0.8), (0.25, 0.6), (0.02, 0.05), (1.0, 1.0, 1.0), DRAWN)

@@ -104,6 +104,19 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(app, list(arguments))
 
 
+def test_tables_are_among_the_formats_that_are_named(tmp_path: Path) -> None:
+    table = tmp_path / "units.csv"
+    table.write_text("unit,load,pwr_w\na,0.5,100\n", encoding="utf-8")
+    for words in (
+        ["calibrate", str(table), "--out", str(tmp_path / "o.yaml")],
+        ["validate", str(table), "--profile", "x"],
+    ):
+        refused = str(run(*words).exception)
+        assert all(
+            columns in refused for columns in ("nvidia-smi CSV", "unit, load, power_w", "machine, load, power_w")
+        )
+
+
 def test_calibrate_and_validate_from_the_command(tmp_path: Path) -> None:
     recording, profile, plot = tmp_path / "suite.parquet", tmp_path / "mine.yaml", tmp_path / "plot.svg"
     write(suite_recording(noise=0.01), recording)

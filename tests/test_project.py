@@ -25,6 +25,15 @@ def project(**changes: Any) -> dict[str, Any]:
     return data
 
 
+def test_nothing_breaks_even_where_no_making_is_counted() -> None:
+    counts_none = {"kind": "profile", "profile": "tdp-hours", "given": {"pue": 1.0, "intensity": "57 gCO2e/kWh"}}
+    [problem] = sim.check(project(convention=counts_none))
+    assert problem.path == "accounting.break_even"
+    assert "counts no making of machines" in problem.message
+    assert sim.check(project(convention=counts_none, break_even=False)) == ()
+    assert sim.check(project(convention={"kind": "profile", "profile": "sci"})) == ()
+
+
 def test_phases_and_what_nobody_held_are_the_whole() -> None:
     summary = sim.run(project()).summary
     told = summary["project"]

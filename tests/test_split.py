@@ -420,6 +420,15 @@ def test_mistakes_are_told_with_what_to_do(changes: dict[str, Any], told: str) -
     assert told in str(refused.value)
 
 
+def test_one_mistake_of_work_in_stages_is_one_problem() -> None:
+    """What cannot be read is no reason to say that nobody has devices."""
+    data = scenario(accounting={"device_lifetime": "3 years"}, devices__phone__embodied="60 kgCO2e")
+    assert sim.check(data) == ()
+    data["workloads"]["seer"]["stages"]["head"]["at"] = "edg"
+    [problem] = sim.check(data)
+    assert problem.path.startswith("workloads.seer")
+
+
 def test_devices_without_an_intensity_are_refused() -> None:
     data = scenario()
     data["accounting"]["outside"] = {}

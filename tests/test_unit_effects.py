@@ -100,6 +100,19 @@ def test_pools_of_rows_with_units_have_no_meters() -> None:
     assert built.pools[0].unit_effect == UnitEffect("node", LognormalUnits(0.05, 0.05, 0.0))
 
 
+def test_units_of_another_model_are_told() -> None:
+    """The world's GPUs are A100s, and the profile is of V100s; base stations do not say of which model they are."""
+    [told] = load_scenario(pool_with({"kind": "profile", "profile": "v100-gemm-2022"})).remarks()
+    assert told.startswith(
+        "cluster.nodes.0.unit_effect: 'v100-gemm-2022' was measured on nvidia-v100, not on nvidia-a100"
+    )
+    assert load_scenario(pool_with({"kind": "profile", "profile": "base-stations-5g-2023"})).remarks() == []
+    same = pool_with({"kind": "profile", "profile": "v100-gemm-2022"})
+    same["cluster"]["nodes"][0] |= {"profile": "v100-pcie-server", "count": 8}
+    del same["workloads"]["tune"]
+    assert load_scenario(same).remarks() == []
+
+
 def test_seeds_draw_other_units_and_the_same_seed_the_same() -> None:
     def kwh(seed: int) -> float:
         return float(sim.run({**pool_with(drawn_by("20 %", "20 %")), "seed": seed}).at("energy_kwh.it"))

@@ -31,6 +31,9 @@ def convention_problems(resolved: Resolved) -> Iterator[tuple[KeyPath, str]]:
         return
     for path, message in given_problems(profile, spec.given):
         yield (*WHERE, "given", *path), message
+    if profile.embodied.kind == "nothing" and accounting is not None and accounting.break_even:
+        what = f"'{name}' counts no making of machines, so that there is nothing to break even with; leave it out"
+        yield ("accounting", "break_even"), what
     needs = profile.intensity.kind
     for site, place in resolved.places.items():
         if needs in ("market", "marginal") and getattr(place.grid, needs) is None:

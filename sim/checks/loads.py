@@ -8,6 +8,7 @@ from sim.build.loads import gpu_watts, least_w
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
+from sim.spec.early_exit import EarlyExit
 from sim.spec.jobs import JobLoad
 from sim.spec.passes import Roofline
 from sim.spec.workloads import Inference, Load, TrainingWork
@@ -35,10 +36,27 @@ def loads_fit(resolved: Resolved) -> Found:
         elif name in resolved.services:
             load = resolved.services[name].load
             if load is not None:
-                yield from load_fits((*path, "load"), load, gpu)
+                wrong = list(load_fits((*path, "load"), load, gpu))
+                yield from wrong or _exits_fit(name, resolved.services[name].early_exit, gpu_watts(load, gpu), gpu)
         elif name in resolved.batches:
             for at, load in _loads_of_jobs(resolved.batches[name].load):
                 yield from load_fits((*path, "load", *at), load, gpu)
+
+
+def _exits_fit(name: str, exits: EarlyExit | None, watts: tuple[float, float], gpu: GPUProfile) -> Found:
+    """What a GPU draws on the way to an exit: parts of a network may take more than the whole on average, and none more
+    than the GPU may draw."""
+    if exits is None:
+        return
+    active_w, loaded_w = watts
+    limit_w = max(float(gpu.tdp.value), active_w)  # a unit may have been measured above its nameplate
+    at: KeyPath = ("workloads", name, "early_exit")
+    shares: dict[KeyPath, float] = {(*at, "exits", each, "load"): one.load for each, one in exits.exits.items()}
+    for path, share in {**shares, (*at, "last_load"): exits.last_load}.items():
+        drawn_w = loaded_w + share * (active_w - loaded_w)
+        if drawn_w > limit_w * (1.0 + 1e-9):  # of the arithmetic
+            tdp = f"the TDP of '{gpu.name}' is {gpu.tdp.value.text}"
+            yield path, f"would draw {drawn_w:.4g} W, above {limit_w:.4g} W; {tdp}"
 
 
 def _loads_of_jobs(load: JobLoad | None) -> Iterator[tuple[KeyPath, Load]]:

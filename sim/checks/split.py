@@ -98,7 +98,8 @@ def devices_are_made(resolved: Resolved) -> Found:
     if accounting is None:
         return
     lifetime = accounting.device_lifetime
-    if lifetime is not None and not resolved.split:
+    unread = any(at not in resolved.parts.workloads for at in resolved.parts.names)  # what it is, nobody knows
+    if lifetime is not None and not resolved.split and not unread:
         yield ("accounting", "device_lifetime"), "no workload has devices that are held (kind: split)"
     owners: dict[str, tuple[str, UserDevices]] = {}
     for name, written in resolved.split.items():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sim.build.machines import Machine
 from sim.build.resolved import Resolved
-from sim.documents import KeyPath
+from sim.documents import KeyPath, dotted
 from sim.errors import InputError
 from sim.spec.units import DrawnUnits, UnitsOfProfile
 from sim.validation import nearest
@@ -25,6 +25,20 @@ def units_fit(resolved: Resolved) -> Found:
             yield from _of_profile(path, written, machine, resolved)
         elif isinstance(written, DrawnUnits):
             yield from _has_them((*path, "of"), written.of, machine)
+
+
+def remarks(resolved: Resolved) -> Iterator[str]:
+    """Pools whose units are taken from measurements of another model, a line each."""
+    for i, (label, machine) in enumerate(resolved.machines.items()):
+        written = machine.pool.unit_effect
+        if not isinstance(written, UnitsOfProfile):
+            continue
+        profile = resolved.catalog.units(written.profile)
+        here = machine.board if profile.of == "gpu" else machine.whole_node
+        seen = profile.measured_on
+        if here is not None and seen and not any(here.name.startswith(name) for name in seen):
+            at: KeyPath = ("cluster", "nodes", i, "unit_effect")
+            yield f"{dotted(at)}: '{profile.name}' was measured on {', '.join(seen)}, not on {here.name} ('{label}')"
 
 
 def _of_profile(path: KeyPath, written: UnitsOfProfile, machine: Machine | None, resolved: Resolved) -> Found:

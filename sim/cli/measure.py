@@ -99,7 +99,7 @@ def calibrate(
     from sim.measure.fit.calibrate import base_for
     from sim.measure.fit.calibrate import calibrate as fitted
     from sim.measure.fit.calibration_text import calibration_table
-    from sim.measure.fit.from_measured_table import is_table, profile_from_table
+    from sim.measure.fit.from_measured_table import TABLES, is_table, profile_from_table
     from sim.measure.readers import read_recording
     from sim.profiles.catalog import Catalog
     from sim.results.atomic import marked, refuse_unusable, write_text
@@ -115,7 +115,7 @@ def calibrate(
             raise InputError.one("--zone", "is for recordings with local times; a table has none")
         profile, shown = profile_from_table(recordings[0], base, Catalog(), out.stem)
     else:
-        read = {path.name: read_recording(path, clock) for path in recordings}
+        read = {path.name: read_recording(path, clock, besides=TABLES) for path in recordings}
         label, path = base_for(list(read.values()), Catalog(), base)
         found = fitted(read, path, name=out.stem, stack=stack)
         profile, shown = found.profile, calibration_table(found, label, read)
@@ -173,6 +173,7 @@ def validate(
     if workload is not None:
         raise InputError.one("--workload", "is for traces of jobs, which are held against a --scenario")
     from sim.loading.scenario import load_scenario, parse_assignments
+    from sim.measure.fit.from_measured_table import TABLES
     from sim.measure.judge.measured_tables import against_table, is_table
     from sim.measure.judge.recordings import against_profile, against_run
     from sim.measure.judge.validation_text import as_dict, exceeded, parse_tolerances, picture, validation_table
@@ -201,7 +202,9 @@ def validate(
         results = run_loaded(load_scenario(scenario, parse_assignments(assignments or [])))
         found = against_run(str(measurement), recording, results.energy, str(results.scenario["name"]))
     else:
-        found = against_profile(str(measurement), read_recording(measurement, clock), read_gpu(str(profile)))
+        found = against_profile(
+            str(measurement), read_recording(measurement, clock, besides=TABLES), read_gpu(str(profile))
+        )
     if plot is not None:
         write_text(picture(found), plot, ours=drawn)
     if as_json:

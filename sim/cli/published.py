@@ -41,16 +41,27 @@ def reproduce(
     Exit status 1: a run failed, or a number is missed without a reason given in its record.
     """
     from sim.published.records import read_records
-    from sim.published.reproduce import as_dict, reproduce
+    from sim.published.reproduce import as_dict, constants_dict, listed_dict, reproduce
     from sim.published.tables import list_table, markdown, reproduced_tables, source_tables
     from sim.results.files import to_json
     from sim.study.processes import machine_workers
 
+    forms = {"--list": listed, "--sources": sources, "--markdown": as_markdown}
+    asked = [name for name, wish in forms.items() if wish]
     if as_markdown and as_json:
-        raise InputError.one("reproduce", "prints either --markdown or --json")
+        asked.append("--json")
+    if len(asked) > 1:
+        raise InputError.one("reproduce", f"prints either {' or '.join(asked)}")
     wanted = read_records(records or [])
     if only is not None:
-        wanted = [record for record in wanted if record.published.is_unit_check == (only == "unit-checks")]
+        every, wanted = wanted, [one for one in wanted if one.published.is_unit_check == (only == "unit-checks")]
+        if not wanted:
+            what = ", ".join(f"{one.id}: {', '.join(one.published.exercises)}" for one in every)
+            raise InputError.one("reproduce", f"--only {only} leaves nothing of what is asked for  ({what})")
+    if as_json and (listed or sources):
+        told = [{"id": one.id, "constants": constants_dict(one)} if sources else listed_dict(one) for one in wanted]
+        sys.stdout.write(to_json({"records": told}))
+        return
     if listed or sources:
         show_tables(source_tables(wanted) if sources else list_table(wanted))
         return

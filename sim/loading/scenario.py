@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.build.resolved import Resolved
-from sim.checks import methods, serving
+from sim.checks import methods, serving, units
 from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
 from sim.checks.unusual import remarks
@@ -63,7 +63,12 @@ class Loaded:
 
     def remarks(self) -> list[str]:
         """What is possible and unusual about it, a line each."""
-        return [*remarks(self.scenario), *serving.remarks(self.answers), *methods.remarks(self.answers)]
+        return [
+            *remarks(self.scenario),
+            *serving.remarks(self.answers),
+            *methods.remarks(self.answers),
+            *units.remarks(self.answers),
+        ]
 
     def resolved(self) -> dict[str, Any]:
         """The scenario as plain data with every default and override made visible; loads back to an equal one."""

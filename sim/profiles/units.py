@@ -43,7 +43,8 @@ class UnitsFit(Spec):
 class UnitsProfile(Profile):
     """Units of one model, GPUs or whole nodes: the coefficients of variation of their factors (of power above rest,
     and at rest) between units, and the correlation of the factors' logarithms. ``noise`` is that of one reading around
-    its unit. ``units`` are measured ones, by name."""
+    its unit. ``units`` are measured ones, by name. ``measured_on`` are beginnings of names of the profiles of GPUs or
+    nodes whose units were measured; none where nothing is said."""
 
     kind: Literal["units"]
     of: Literal["gpu", "node"]
@@ -51,5 +52,6 @@ class UnitsProfile(Profile):
     idle: Sourced[Fraction]
     correlation: Sourced[Correlation]
     noise: Sourced[Fraction] | None = None
+    measured_on: Annotated[list[str], Field(max_length=100)] = Field(default_factory=list)
     units: dict[Annotated[str, Field(max_length=200)], UnitFactors] = Field(default_factory=dict)
     fit: UnitsFit | None = None

@@ -19,6 +19,7 @@ from typing import Any
 from sim.plain import as_list, as_mapping, as_number
 
 ALL = "*"
+DOMAIN = "takes a logarithm or a root of a number that has none"
 _IN_BRACES = re.compile(r"\{([^{}]*)\}")
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -68,16 +69,18 @@ class Expression:
     def value(self, summaries: Mapping[str, Mapping[str, Any]], here: str) -> float:
         """Its value, given each run's summary, and which run is at hand. Raises ``ExpressionError``."""
         try:
-            found = _value(self.tree, [_looked_up(reference, summaries, here) for reference in self.references])
+            found = float(
+                _single(_value(self.tree, [_looked_up(reference, summaries, here) for reference in self.references]))
+            )
         except ZeroDivisionError:
             raise ExpressionError("divides by zero") from None
-        except (OverflowError, ValueError) as error:
-            raise ExpressionError(str(error)) from None
-        if isinstance(found, list):
-            raise ExpressionError("is a list: take its min, max, sum or mean")
-        if isinstance(found, complex):
-            raise ExpressionError("is no real number")
-        return float(found)
+        except OverflowError:
+            raise ExpressionError("is too large for a number") from None
+        except ValueError as error:
+            raise error if isinstance(error, ExpressionError) else ExpressionError(DOMAIN) from None
+        if not math.isfinite(found):
+            raise ExpressionError("is too large for a number")
+        return found
 
 
 def parse(text: str) -> Expression:
@@ -136,7 +139,11 @@ def _value(node: ast.expr, found: Sequence[Any]) -> Any:
         return -value if isinstance(node.op, ast.USub) else value
     if isinstance(node, ast.BinOp):
         left, right = _single(_value(node.left, found)), _single(_value(node.right, found))
-        return _BINARY[type(node.op)](float(left), float(right))
+        # of floats, whose powers overflow at once: those of whole numbers would fill the memory
+        value = _BINARY[type(node.op)](float(left), float(right))
+        if isinstance(value, complex):
+            raise ExpressionError("is no real number")
+        return value
     assert isinstance(node, ast.Call)
     assert isinstance(node.func, ast.Name)
     values = [_value(argument, found) for argument in node.args]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.documents import KeyPath, dotted, key_path
 from sim.errors import InputError, Problem
-from sim.loading.scenario import Loaded, load_scenario, published_scenarios, scenario_path
+from sim.loading.scenario import Loaded, load_scenario, published_scenarios, scenario_path, shipped_scenarios
 from sim.plain import as_number, as_text, inside, nested
 from sim.spec.published import PublishedRecord
 from sim.validation import nearest
@@ -66,8 +66,10 @@ def read_records(names: Sequence[str]) -> list[Record]:
 def read_record(name: str, shipped: Mapping[str, Path]) -> Record:
     """One of them. Raises ``InputError`` naming every problem."""
     if name not in shipped and "/" not in name and not Path(name).exists() and not name.endswith((".yaml", ".yml")):
-        hint = f"no published record of that name{nearest(name, shipped)}; `coldaisle reproduce --list` names them"
-        raise InputError.one(name, hint)
+        there = name in shipped_scenarios()
+        what = "is a scenario that ships and carries no published record"
+        none = f"no published record of that name{nearest(name, shipped)}"
+        raise InputError.one(name, f"{what if there else none}; `coldaisle reproduce --list` names them")
     path = shipped.get(name) or scenario_path(name)
     loaded = load_scenario(path)
     published = loaded.scenario.published
@@ -75,19 +77,21 @@ def read_record(name: str, shipped: Mapping[str, Path]) -> Record:
         raise InputError.one(str(path), "has no 'published': there is nothing to hold its run against")
     problems: list[Problem] = []
     runs: dict[str, RunAsked] = {}
+    numbers: dict[KeyPath, list[str]] = {} if published.runs else {path: [] for path in _of(loaded.document.data)}
     for run, asked in published.runs.items():
         at = ("published", "runs", run)
         overrides = {where: _absolute(where, value, path.parent) for where, value in asked.set.items()}
         source = str(path) if asked.scenario is None else _other(asked.scenario, path.parent)
         runs[run] = RunAsked(source, overrides)
         try:
-            numbers = unsourced(load_scenario(source, overrides).document.data, published.constants)
+            for number in _of(load_scenario(source, overrides).document.data):
+                numbers.setdefault(number, []).append(run)
         except InputError as error:
             problems += [loaded.document.problem(at, f"cannot be run: {_told(one)}") for one in error.problems]
-        else:
-            problems += [_without_source(loaded, where, f" (run '{run}')") for where in numbers]
-    if not published.runs:
-        problems += [_without_source(loaded, where) for where in unsourced(loaded.document.data, published.constants)]
+    whole = not problems
+    problems += _without_source(loaded, numbers, published.constants)
+    if whole:  # a run that cannot be read hides its numbers
+        problems += _without_number(loaded, numbers, published.constants)
     if problems:
         raise InputError(problems)
     return Record(path.stem, loaded, runs or {"this": RunAsked(str(path), {})})
@@ -96,10 +100,12 @@ def read_record(name: str, shipped: Mapping[str, Path]) -> Record:
 def unsourced(data: Mapping[str, Any], constants: Iterable[str]) -> list[str]:
     """The dotted paths of numbers of a scenario that lie under none of the paths in ``constants``."""
     covered = [key_path(where) for where in constants]
-    found = []
-    for section in data.keys() - NO_CONSTANTS:
-        found += [path for path in _numbers(data[section], (section,)) if not any(path[: len(c)] == c for c in covered)]
-    return sorted(dotted(path) for path in found)
+    return sorted(dotted(path) for path in _of(data) if not any(path[: len(c)] == c for c in covered))
+
+
+def _of(data: Mapping[str, Any]) -> list[KeyPath]:
+    """Where a scenario has numbers that need a source."""
+    return [path for section in data.keys() - NO_CONSTANTS for path in _numbers(data[section], (section,))]
 
 
 def _numbers(value: Any, path: KeyPath) -> Iterator[KeyPath]:
@@ -110,9 +116,25 @@ def _numbers(value: Any, path: KeyPath) -> Iterator[KeyPath]:
         yield path
 
 
-def _without_source(loaded: Loaded, where: str, run: str = "") -> Problem:
-    message = f"does not say where '{where}'{run} comes from, nor anything above it"
-    return loaded.document.problem(("published", "constants"), message)
+def _without_source(
+    loaded: Loaded, numbers: Mapping[KeyPath, Sequence[str]], constants: Iterable[str]
+) -> Iterator[Problem]:
+    """Numbers, each with the runs that have it, of which no constant says where they come from."""
+    covered = [key_path(where) for where in constants]
+    for path, runs in numbers.items():
+        if not any(path[: len(c)] == c for c in covered):
+            named = f" ({'runs' if len(runs) > 1 else 'run'} {', '.join(runs)})" if runs else ""
+            message = f"does not say where '{dotted(path)}'{named} comes from, nor anything above it"
+            yield loaded.document.problem(("published", "constants"), message)
+
+
+def _without_number(loaded: Loaded, numbers: Iterable[KeyPath], constants: Iterable[str]) -> Iterator[Problem]:
+    """Constants below which no run has a number."""
+    there = {path[:length] for path in numbers for length in range(1, len(path) + 1)}
+    for where in constants:
+        if key_path(where) not in there:
+            message = f"there is no number at '{where}', nor below it{nearest(where, map(dotted, there))}"
+            yield loaded.document.problem(("published", "constants", where), message)
 
 
 def _other(named: str, folder: Path) -> str:

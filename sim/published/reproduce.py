@@ -12,6 +12,7 @@ from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sim.documents import KeyPath
 from sim.errors import ColdaisleError
 from sim.loading.scenario import load_scenario
 from sim.published.expression import ExpressionError, parse
@@ -90,6 +91,13 @@ class Reproduced:
         """What is missed without a reason."""
         return tuple(line for line in self.lines if line.verdict == "missed" and line.missed is None)
 
+    @property
+    def needless(self) -> tuple[str, ...]:
+        """Outputs that say why they are missed, and are not missed."""
+        missed = {line.output for line in self.lines if line.verdict == "missed"}
+        told = [name for name, output in self.record.published.outputs.items() if output.missed is not None]
+        return tuple(name for name in told if name not in missed) if self.failed is None else ()
+
 
 def reproduce(
     records: Sequence[Record], workers: int = 1, watch: Callable[[int, int], None] | None = None
@@ -136,25 +144,25 @@ def _compared(record: Record, found: Mapping[str, Mapping[str, Any] | str]) -> R
         return Reproduced(record, (), (), "; ".join(failures))
     summaries = {name: what for name, what in found.items() if not isinstance(what, str)}
     lines: list[Line] = []
+    estimates: list[Estimate] = []
+    at: KeyPath = ()
     try:
         for name, output in record.published.outputs.items():
+            at = ("published", "outputs", name, "ours")
             lines += _lines(name, output, summaries)
-        estimates = tuple(
-            Estimate(name, one.of, parse(one.ours).value(summaries, next(iter(summaries))), one.unit, one.gap)
-            for name, one in record.published.estimate.items()
-        )
+        for name, one in record.published.estimate.items():
+            at = ("published", "estimate", name, "ours")
+            value = parse(one.ours).value(summaries, next(iter(summaries)))
+            estimates.append(Estimate(name, one.of, value, one.unit, one.gap))
     except ExpressionError as error:
-        return Reproduced(record, (), (), str(error))
-    return Reproduced(record, tuple(lines), estimates)
+        return Reproduced(record, (), (), str(record.loaded.document.problem(at, str(error))))
+    return Reproduced(record, tuple(lines), tuple(estimates))
 
 
 def _lines(name: str, output: PublishedOutput, summaries: Summaries) -> Iterator[Line]:
     tolerance, ours = read_tolerance(output.tolerance), parse(output.ours)
     for run, low, high in _published(output):
-        try:
-            value = ours.value(summaries, run or next(iter(summaries)))
-        except ExpressionError as error:
-            raise ExpressionError(f"outputs.{name}: {error}") from None
+        value = ours.value(summaries, run or next(iter(summaries)))
         verdict: Verdict = "within" if tolerance.holds(value, low, high) else "missed"
         if tolerance.rule == "none":
             verdict = "not judged"
@@ -192,22 +200,37 @@ def counts(found: Sequence[Reproduced]) -> dict[str, int]:
     }
 
 
+def listed_dict(record: Record) -> dict[str, Any]:
+    """What a record is of, as plain data."""
+    told = record.published
+    return {
+        "id": record.id,
+        "paper": told.paper,
+        "where": told.where,
+        "confidence": told.confidence,
+        "exercises": list(told.exercises),
+        "about": told.about,
+    }
+
+
+def constants_dict(record: Record) -> dict[str, Any]:
+    """Where the numbers of a record's scenario come from, as plain data."""
+    return {where: constant.model_dump() for where, constant in record.published.constants.items()}
+
+
 def _record_dict(one: Reproduced) -> dict[str, Any]:
     published = one.record.published
     told = {
-        "id": one.record.id,
-        "paper": published.paper,
-        "where": published.where,
-        "confidence": published.confidence,
-        "exercises": list(published.exercises),
-        "about": published.about,
+        **listed_dict(one.record),
         "limits": published.limits,
         "note": published.note,
         "verdict": one.verdict,
         "outputs": [_line_dict(line) for line in one.lines],
         "estimates": [vars(estimate) for estimate in one.estimates],
-        "constants": {where: constant.model_dump() for where, constant in published.constants.items()},
+        "constants": constants_dict(one.record),
     }
+    if one.needless:
+        told["reasons_not_needed"] = list(one.needless)
     return {**told, "failed": one.failed} if one.failed is not None else told
 
 

@@ -15,7 +15,7 @@ from sim.results.tables import plain_table
 
 MOST_ROWS = 6
 """Rows of one output that are shown each; of more only the worst."""
-LONGEST_TITLE = 27
+LONGEST_TITLE = 40
 
 
 def reproduced_tables(found: Sequence[Reproduced], *, all_rows: bool = False) -> RenderableType:
@@ -53,7 +53,7 @@ def _record(one: Reproduced, *, all_rows: bool) -> Iterator[RenderableType]:
         table.add_row(
             said,
             _published(line),
-            _with_unit(line.ours, line.unit),
+            _number(line.ours),
             off_by(line),
             line.tolerance,
             "" if line.verdict == "within" else line.verdict,
@@ -64,6 +64,8 @@ def _record(one: Reproduced, *, all_rows: bool) -> Iterator[RenderableType]:
         yield Text(f"by the meters: {_with_unit(estimate.ours, estimate.unit)}; {estimate.gap}")
     for reason in dict.fromkeys(line.missed or "no reason is given" for line in one.lines if line.verdict == "missed"):
         yield Text(f"missed: {reason}", style="yellow")
+    for name in one.needless:
+        yield Text(f"{name}: the reason for a miss is not needed any more", style="yellow")
     if published.note:
         yield Text(f"note: {published.note}", style="dim")
     yield Text("")
@@ -79,8 +81,18 @@ def _shown(one: Reproduced, *, all_rows: bool) -> Iterator[tuple[Line, str]]:
             for line in lines:
                 yield line, line.title if line.run is None else f"{line.title}, {line.run}"
         else:
-            worst = max(lines, key=lambda line: (line.verdict == "missed", line.strain))
-            yield worst, f"{worst.title}, worst of {len(lines)}: {worst.run}"
+            worst, of = _worst(lines)
+            said = f"worst of {of}" if of else f"first of {len(lines)}"
+            yield worst, f"{worst.title}, {said}: {worst.run}"
+
+
+def _worst(lines: Sequence[Line]) -> tuple[Line, int]:
+    """The line that strains its tolerance most of those that are judged, and how many these are; the first line, and
+    0, where none is."""
+    judged = [line for line in lines if line.verdict != "not judged"]
+    if not judged:
+        return lines[0], 0
+    return max(judged, key=lambda line: (line.verdict == "missed", line.strain)), len(judged)
 
 
 def off_by(line: Line) -> str:
@@ -100,8 +112,12 @@ def _published(line: Line) -> str:
     return f"{number(line.low)} to {_with_unit(line.high, line.unit)}"
 
 
+def _number(value: float) -> str:
+    return number(value) if math.isfinite(value) else "?"
+
+
 def _with_unit(value: float, unit: str) -> str:
-    return f"{number(value)} {unit}".strip() if math.isfinite(value) else "?"
+    return f"{_number(value)} {unit}".strip()
 
 
 def markdown(found: Sequence[Reproduced]) -> str:
@@ -114,8 +130,8 @@ def markdown(found: Sequence[Reproduced]) -> str:
         if not one.lines:
             rows.append(f"| `{one.record.id}` | {_plain(one.failed or '')} | | | | | {one.verdict} |")
             continue
-        worst = max(one.lines, key=lambda line: (line.verdict == "missed", line.strain))
-        of = f" (worst of {len(one.lines)})" if len(one.lines) > 1 else ""
+        worst, judged = _worst(one.lines)
+        of = f" (worst of {judged})" if judged > 1 else ""
         what = f"{worst.title}{f', {worst.run}' if worst.run is not None else ''}{of}"
         verdict = one.verdict + (", unit check" if one.record.published.is_unit_check else "")
         cells = [_published(worst), _with_unit(worst.ours, worst.unit), off_by(worst), worst.tolerance, verdict]
@@ -128,8 +144,9 @@ def _plain(text: str) -> str:
 
 
 def list_table(records: Sequence[Record]) -> RenderableType:
-    """The records: what each is of, and what of the platform it exercises."""
+    """The records: what each is of, and what of the platform it exercises. Their names are for copying, and whole."""
     table = plain_table("record", "paper", "exercises", wraps=True)
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "left"
     for record in records:

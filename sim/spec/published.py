@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.published.expression import ExpressionError, parse
 from sim.published.tolerance import read_tolerance
-from sim.validation import LONGEST_NAME, Spec
+from sim.validation import LONGEST_NAME, Spec, mapping_or
 
 Mechanism = Literal[
     "unit-check",
@@ -46,6 +46,11 @@ MECHANISMS: tuple[str, ...] = get_args(Mechanism)
 Text = Annotated[str, Field(min_length=1, max_length=4_000)]
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$", max_length=LONGEST_NAME)]
 Published = Annotated[float, Field(ge=-1e21, le=1e21)]
+
+NumberOrByRun = Annotated[
+    Annotated[Published, Tag("@number")] | Annotated[dict[RunName, Published], Tag("@mapping")],
+    mapping_or("@number"),
+]
 
 
 def _expression(text: str) -> str:
@@ -82,7 +87,7 @@ class PublishedOutput(Spec):
     ours: Expression = Field(
         description="e.g. '{energy_kwh.facility}' or '1 - {small: carbon_kg.total} / {large: ...}'."
     )
-    published: Published | dict[RunName, Published] | None = Field(
+    published: NumberOrByRun | None = Field(
         default=None, description="A number, or one for each run; or give 'between'."
     )
     between: Annotated[list[Published], Field(min_length=2, max_length=2)] | None = Field(
@@ -97,7 +102,8 @@ class PublishedOutput(Spec):
 
     @model_validator(mode="after")
     def _one_of(self) -> PublishedOutput:
-        if (self.published is None) == (self.between is None):
+        # asked of what is written: a number that was refused while reading stands as None, and is told already
+        if ("published" in self.model_fields_set) == ("between" in self.model_fields_set):
             raise PydanticCustomError("published", "needs either 'published' or 'between'")
         if self.between is not None and self.between[0] > self.between[1]:
             raise PydanticCustomError("between", "'between' goes from the lower to the higher")

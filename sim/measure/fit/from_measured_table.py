@@ -19,6 +19,14 @@ from sim.measure.fit.training_table import is_training_table
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import still_w
 
+TABLES = (
+    "CSV with the columns work, clock_mhz, cap_w, power_w, time_s (a GPU by clock and cap)",
+    "machine, load, power_w (a CPU socket)",
+    "unit, load, power_w (single units)",
+    "training runs of Megatron-Bridge or LLM Foundry",
+)
+"""What tables there are, for who has none of them."""
+
 
 def is_table(path: Path) -> bool:
     """Whether the file is a table by clock and cap, by load, of single units, or of training runs."""

@@ -82,6 +82,7 @@ def units_profile(
         "name": name,
         "title": f"Units of {base}, as measured",
         "of": kind,
+        "measured_on": [base],
         "sources": {
             "table": {
                 "title": f"Power of single units by load: {path.name}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
@@ -39,8 +39,9 @@ def formats() -> tuple[Format, ...]:
     return (*(form for name, form in known.items() if name not in shipped), *(known[name] for name in shipped))
 
 
-def read_recording(path: Path, zone: tzinfo | None = None) -> Recording:
+def read_recording(path: Path, zone: tzinfo | None = None, *, besides: Sequence[str] = ()) -> Recording:
     """The recording in a file of any known format, plain or .gz. ``zone`` is that of local times without an offset.
+    ``besides`` are other formats that the caller reads, to be named where the file is in none.
 
     Raises ``InputError`` for a file that cannot be read, is in no known format, or holds no samples.
     """
@@ -55,7 +56,7 @@ def read_recording(path: Path, zone: tzinfo | None = None) -> Recording:
     for form in known:
         if form.fits(text):
             return form.read(text)
-    names = "; ".join(["coldaisle's own Parquet", *(form.NAME for form in known)])
+    names = "; ".join(["coldaisle's own Parquet", *(form.NAME for form in known), *besides])
     raise InputError.one(text.file, f"is in no format that can be read; there are: {names}", line=1)
 
 
