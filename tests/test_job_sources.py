@@ -62,7 +62,7 @@ def test_what_a_trace_leaves_open_is_asked_for(plain: Path) -> None:
     assert all(name in message for (_, message), name in zip(said, asked_for, strict=True))
     assert all("leave-out, or how long" in message for _, message in said[:2]), "what may be written there"
     assert "as-recorded" in said[2][1]
-    with pytest.raises(InputError, match="1 jobs ran for 0 s"):
+    with pytest.raises(InputError, match="1 job ran for 0 s"):
         jobs_of(source(plain, **{**ALL, "zero_runtime": None}), asked())
 
 

@@ -151,7 +151,7 @@ class Queue:
         self._up_since_ns: dict[int, int] = {}
         self._left_ns = 0  # of replicas that were up and are not any more
 
-    def open(self) -> None:
+    def begin(self) -> None:
         """Brings the replicas up."""
         for replica in self._replicas:
             replica.process = self._env.process(self._life(replica))

@@ -70,7 +70,7 @@ class Service:
         self.finished = env.event()
         if not plan.relayed:
             env.process(self._arrive())
-        self._queue.open()
+        self._queue.begin()
 
     @property
     def queue(self) -> Queue:

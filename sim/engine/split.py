@@ -77,7 +77,7 @@ class _Counter:
         self._env = env
         self._waiting: dict[int, simpy.Event] = {}
         self.queue = Queue(env, cluster, plan, self)
-        self.queue.open()
+        self.queue.begin()
 
     def ask(self, request: int) -> simpy.Event | None:
         """What happens when a request has been served, with the start of its batch; None if it is turned away."""

@@ -72,7 +72,7 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 methods.add_row(name, _factors(profile), profile.title)
             case _:
                 bounds = profile.embodied
-                kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
+                kilograms = "-".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
     return Group(machines, models, stacks, electricity, failures, slices, units, conventions, methods)
 

@@ -111,11 +111,15 @@ def _is_quantity(value: Any) -> Any:
     return value
 
 
+Finite = Annotated[float, Field(ge=-1e21, le=1e21)]
+Whole = Annotated[int, Field(ge=-(10**18), le=10**18)]
+
+
 class GrownNumber(Spec):
     """A number of the scenario: what it is ``now`` (in the year ``since``), times some laws and over others."""
 
     path: str = Field(min_length=1, max_length=500, pattern=r"^[^.]+(\.[^.]+)*$")
-    now: Annotated[str | float | int, Field(union_mode="left_to_right"), AfterValidator(_is_quantity)]
+    now: Annotated[str | Finite | Whole, Field(union_mode="left_to_right"), AfterValidator(_is_quantity)]
     times: list[LawName] = Field(default_factory=list, max_length=20)
     over: list[LawName] = Field(default_factory=list, max_length=20)
     whole: Literal["up", "nearest"] | None = Field(default=None, description="For counts: of machines, rounded up.")
