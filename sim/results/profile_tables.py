@@ -72,7 +72,7 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 methods.add_row(name, _factors(profile), profile.title)
             case _:
                 bounds = profile.embodied
-                kilograms = "-".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
+                kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
     return Group(machines, models, stacks, electricity, failures, slices, units, conventions, methods)
 
@@ -157,7 +157,7 @@ def _figures(profile: GPUProfile | CPUProfile | NodeProfile | DeviceProfile) -> 
         case CPUProfile():
             return f"{profile.power.idle.value:.0f} / {profile.power.full.value:.0f} W", f"{profile.cores} cores"
         case DeviceProfile():
-            return f"{profile.power.idle.value:.2g} / {profile.power.working.value:.2g} W", "a user's device"
+            return f"{profile.power.idle.value:.2g} / {profile.power.working.value:.2g} W", "user's"
         case _:
             count, what = (profile.gpus.count, "GPU") if profile.gpus is not None else (profile.cpus.count, "CPU")
             return f"off {profile.standby.value:.0f} W", f"{count} {what}{'s' if count > 1 else ''}"
