@@ -51,7 +51,7 @@ def grow(document: Document, overridden: Iterable[str], assign: Assign, problems
         keys = key_path(path)
         place: KeyPath = ("growth", "numbers", name)
         for other in overridden:
-            if _within(keys, key_path(other)) or _within(key_path(other), keys):
+            if _within(key_path(other), keys):  # of what lies above it, the rest counts
                 told = f"is decided by growth in this scenario: change 'now' of growth.numbers.{name}, or its laws"
                 problems.append(Problem(document.place(key_path(other)).file, None, other, told))
         if isinstance(document.at(*keys), dict | list):

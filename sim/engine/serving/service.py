@@ -192,7 +192,7 @@ class ServingService:
                 replica.gang.told_by = None
         if self._scaler is not None:
             self._scaler.dismiss()
-        del self._pool
+        del self._pool, self._costs  # which adds to the pool's
 
     # The pool
 
