@@ -45,11 +45,20 @@ tonne = 1e6 * gram = t = _ = tCO2e = tCO2eq = tCO2 = tonnes
 pound = 453.59237 * gram = lb = _ = lbs = lbCO2e
 litre = [volume] = L = _ = l = liter = litres = liters
 m3 = 1000 * litre = _ = m³
+dm3 = litre
+cm3 = 1e-3 * litre
+mm3 = 1e-6 * litre
+km3 = 1e12 * litre
 gallon = 3.785411784 * litre = gal = _ = gallons
 metre = [length] = m = _ = meter = metres = meters
 m2 = metre * metre = _ = m²
 cm2 = 1e-4 * m2 = _ = cm²
 mm2 = 1e-6 * m2 = _ = mm²
+um2 = 1e-12 * m2
+dm2 = 1e-2 * m2
+km2 = 1e6 * m2
+nm2 = 1e-18 * m2
+Mm2 = 1e12 * m2
 degree = [angle] = deg = _ = degrees
 kelvin = [temperature] = K
 hertz = 1 / second = Hz

@@ -148,3 +148,19 @@ def test_what_is_shipped_is_read_without_pint() -> None:
     code = "import sim, sys; sim.check('chat-service'); sim.check('solar-and-battery'); print('pint' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "si"),
+    [
+        ("1 km2", "area", 1e6),
+        ("1 dm2", "area", 1e-2),
+        ("1 mm2", "area", 1e-6),
+        ("1 um2", "area", 1e-12),
+        ("1 kWh/km2", "energy per area", 3.6),
+        ("1 dm3/kWh", "water per energy", 1 / 3.6e6),
+        ("1 cm3/kWh", "water per energy", 1e-3 / 3.6e6),
+    ],
+)
+def test_a_prefix_is_squared_or_cubed_with_its_unit(text: str, dimension: str, si: float) -> None:
+    assert units.parse(text, dimension) == pytest.approx(si, rel=1e-12)

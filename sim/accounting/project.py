@@ -55,7 +55,7 @@ def by_phase(footprint: Footprint, phases: Mapping[str, tuple[str, ...]]) -> tup
 
 @dataclass(frozen=True)
 class BreakEven:
-    """Of some use: hours until operation has emitted what making the machines did, at the low, central and high end of
+    """Of some use: ns until operation has emitted what making the machines did, at the low, central and high end of
     that; and the share of their lifetime that it takes at the centre, 1 where it takes all of it."""
 
     low_ns: float
@@ -72,7 +72,7 @@ def break_even(
     None, and no entry, for what emits nothing in operation: it never breaks even.
     """
     operational = footprint.inside().by(_owner, "operational_g")
-    made: dict[str, tuple[float, float, float, float]] = {}
+    made: dict[str, tuple[float, ...]] = {}  # low, central and high g, and g/ns
     by_rows: dict[tuple[str, str], list[EmbodiedItem]] = {}
     for item in items:
         by_rows.setdefault((item.hardware, item.component), []).append(item)
@@ -81,7 +81,7 @@ def break_even(
             device_ns = slot_ns / item.slots_per_device
             carbon = (item.low_g, item.central_g, item.high_g, item.central_g / item.lifetime_ns)
             before = made.get(key.owner, (0.0, 0.0, 0.0, 0.0))
-            made[key.owner] = tuple(b + device_ns * g for b, g in zip(before, carbon, strict=True))  # type: ignore[assignment]
+            made[key.owner] = tuple(b + device_ns * g for b, g in zip(before, carbon, strict=True))
 
     def found(sums: tuple[float, ...], operational_g: float) -> BreakEven:
         return BreakEven(*(each / operational_g for each in sums))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sim.accounting.ledger import Ledger
 from sim.accounting.metrics import distribution, it_of, queue_metrics
 from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
+from sim.workload.records import ServiceLog
 from sim.workload.split_records import PARTS, USES, SplitRecord
 
 Ints = npt.NDArray[np.int64]
@@ -36,11 +37,7 @@ def split_metrics(record: SplitRecord, ledger: Ledger) -> dict[str, Any]:
         "sent_gb": record.up_byte / BYTES_PER_GB,
         "received_gb": record.down_byte / BYTES_PER_GB,
         "by_use_kwh": {use: sum(record.joules[kind, use] for kind in record.kinds) / J_PER_KWH for use in USES},
-        "by_place": {
-            place: queue_metrics(queue, own.where(lambda key, pool=pool: key.pool == pool))  # type: ignore[misc]
-            | {"energy_kwh": own.where(lambda key, pool=pool: key.pool == pool).total_j() / J_PER_KWH}  # type: ignore[misc]
-            for place, (pool, queue) in record.places.items()
-        },
+        "by_place": {place: _at_place(queue, _of_pool(own, pool)) for place, (pool, queue) in record.places.items()},
     }
     if completed:
         energies = {"devices": devices_j, "network": network_j, "machines": own.total_j()}
@@ -66,3 +63,12 @@ def split_metrics(record: SplitRecord, ledger: Ledger) -> dict[str, Any]:
             "left_after": {stage: int((left == i).sum()) for i, stage in enumerate(record.stages) if (left == i).any()},
         }
     return metrics
+
+
+def _of_pool(ledger: Ledger, pool: str) -> Ledger:
+    return ledger.where(lambda key: key.pool == pool)
+
+
+def _at_place(queue: ServiceLog, own: Ledger) -> dict[str, Any]:
+    """As of an inference service, and the energy of its machines."""
+    return {**queue_metrics(queue, own), "energy_kwh": own.total_j() / J_PER_KWH}

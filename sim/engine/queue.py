@@ -14,7 +14,6 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from math import ceil
 from typing import NamedTuple, Protocol
 
 import simpy
@@ -22,6 +21,7 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
+from sim.engine.horizontal import replicas_for
 from sim.engine.images import Images
 from sim.engine.replica import Repaced, Replica, UnderCap
 from sim.units import SECONDS_PER_NS
@@ -292,9 +292,7 @@ class Queue:
         if not up:
             return max(least, len(self._wanted))  # nothing to measure: wait for those that are starting
         asked = len(self._queue) + sum(map(len, self._in_service.values()))
-        ratio = asked / up / rule.target
-        wanted = up if abs(ratio - 1.0) <= 0.1 else ceil(up * ratio)
-        return max(least, min(self._plan.replicas, wanted))
+        return max(least, min(self._plan.replicas, replicas_for(up, asked / up / rule.target)))
 
     def _add(self, count: int) -> None:
         """Wants more replicas; those on their way out stay, since they look before they go."""

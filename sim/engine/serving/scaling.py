@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
+from sim.engine.horizontal import replicas_for
 from sim.engine.serving.replicas import Pool, ReplicaGroup, ServingReplica
 
 
@@ -85,9 +85,7 @@ class Scaler:
             load = sum(waiting for waiting, _, _, _ in loads) / len(serving)
         else:
             load = sum(used for _, _, used, _ in loads) / sum(blocks for _, _, _, blocks in loads)
-        ratio = load / rule.target
-        wanted = len(serving) if abs(ratio - 1.0) <= 0.1 else int(np.ceil(len(serving) * ratio))
-        return max(least, min(group.most, wanted))
+        return max(least, min(group.most, replicas_for(len(serving), load / rule.target)))
 
     def _add(self, mine: list[ServingReplica], count: int) -> None:
         """Adds replicas: those on their way out are kept first, then others are woken."""
