@@ -16,6 +16,7 @@ import typer
 
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
+from sim.cli import starters as cli_starters
 from sim.cli import study as cli_study
 from sim.cli import uncertain as cli_uncertain
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
@@ -246,6 +247,7 @@ def schema(
     sys.stdout.write(to_json(scenario_schema() if of == "scenario" else summary_schema()))
 
 
+cli_starters.register(app)
 cli_measure.register(app)
 cli_study.register(app)
 cli_published.register(app)

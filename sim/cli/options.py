@@ -38,6 +38,14 @@ def say(text: str) -> None:
     sys.stdout.write(f"{inert(text)}\n")
 
 
+def suggest(*commands: str) -> None:
+    """Says what to do next, to somebody at a terminal: a script that reads the output, or keeps it, is told nothing."""
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        return
+    for before, command in zip(("next:", *[""] * len(commands)), commands, strict=False):
+        tell(f"{before:<5} {command}")
+
+
 def show_tables(renderable: RenderableType) -> None:
     """Prints a table or several, as wide as the terminal."""
     from rich.console import Console
