@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sim.cli import explain as cli_explain
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
 from sim.cli import starters as cli_starters
@@ -248,6 +249,7 @@ def schema(
 
 
 cli_starters.register(app)
+cli_explain.register(app)
 cli_measure.register(app)
 cli_study.register(app)
 cli_published.register(app)

@@ -254,7 +254,7 @@ def _environmental(
     not_metered = {
         name: {str(part): why for part, why in reasons.items()} for name, reasons in nodes.items() if reasons
     }
-    summary = environmental_summary(ledger, plan, not_metered, _unit(resolved.scenario, activity, ledger))
+    summary = environmental_summary(ledger, plan, not_metered, unit_of(resolved.scenario, activity, ledger))
     if resolved.scenario.growth is not None:
         summary["growth"] = growth_metrics(resolved.scenario.growth)
     moves = [moved for part in ("placements", "routes") for moved in activity.get(part, {}).values()]
@@ -267,7 +267,8 @@ def _environmental(
     return summary
 
 
-def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Unit | None:
+def unit_of(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Unit | None:
+    """The functional unit that a scenario asks for, and how many were delivered; None where it asks for none."""
     wanted = scenario.accounting.functional_unit
     if wanted is None:
         return None
