@@ -20,6 +20,7 @@ from sim.cli import published as cli_published
 from sim.cli import starters as cli_starters
 from sim.cli import study as cli_study
 from sim.cli import uncertain as cli_uncertain
+from sim.cli.completion import profile_names, run_folders, scenario_names
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
 from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, tell
 from sim.cli.progress import showing
@@ -41,7 +42,6 @@ app = typer.Typer(
     name="coldaisle",
     help="What an ML data center will cost in energy, carbon and water, before it is built.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -65,7 +65,12 @@ def _command(
 
 
 ScenarioArgument = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A YAML file, or the name of a shipped scenario.")
+    str,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A YAML file, or the name of a shipped scenario.",
+        autocompletion=scenario_names,
+    ),
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the run's files to this folder.")]
 
@@ -76,9 +81,11 @@ def _show(results: Results, *, as_json: bool, quiet: bool) -> None:
 
         sys.stdout.write(to_json(results.summary))
     elif not quiet:
-        from sim.results.tables import run_tables
+        from sim.results.sparkline import power_line
+        from sim.results.tables import TERMINAL, run_tables
 
-        show_tables(run_tables(results.scenario["name"], results.summary))
+        power = power_line(results.energy, encoding=sys.stdout.encoding or "ascii", width=TERMINAL - 1)
+        show_tables(run_tables(results.scenario["name"], results.summary, power))
 
 
 def _tell(loaded: Loaded) -> None:
@@ -153,7 +160,9 @@ def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
 
 @app.command()
 def account(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished run.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder of a finished run.", autocompletion=run_folders)
+    ],
     assignments: SetOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
@@ -175,7 +184,10 @@ def account(
 
 @app.command()
 def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR DIR2 ...", help="Folders of finished runs.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR DIR2 ...", help="Folders of finished runs.", autocompletion=run_folders),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Show how runs differ from the first, by component."""
@@ -196,7 +208,9 @@ def compare(
 
 @app.command()
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.", autocompletion=run_folders)
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where to write the page.")] = Path(
         "report.html"
     ),
@@ -215,7 +229,10 @@ def report(
 
 @app.command()
 def profiles(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show one profile with its sources.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Show one profile with its sources.", autocompletion=profile_names),
+    ] = None,
 ) -> None:
     """List the hardware profiles, or show one with the source of every number."""
     from sim.profiles.catalog import Catalog

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ Complete = Callable[[typer.Context, str], list[str]]
 def _quietly(find: Callable[[typer.Context, str], Iterator[str]]) -> Complete:
     """The words that begin as what was typed; none where anything goes wrong."""
 
-    @wraps(find)
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         words: list[str] = []
         with suppress(Exception):
@@ -102,14 +100,12 @@ def path_words(ctx: typer.Context, incomplete: str) -> Iterator[str]:
 def set_words(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Dotted paths of the scenario at hand, as far as the next point; ``=`` after the last name."""
     from sim.loading.scenario import read_scenario
+    from sim.results.files import SCENARIO
 
     if "=" in incomplete:
         return
-    source: Any = ctx.params.get("scenario")
-    if source is None:
-        from sim.results.files import SCENARIO
-
-        source = Path(ctx.params["folder"]) / SCENARIO
+    given = ctx.params.get("scenario") or ctx.params.get("folder") or next(word for word in ctx.args if word[0] != "-")
+    source: Any = Path(given) / SCENARIO if Path(given).is_dir() else given  # an option without its value hides words
     document, _, _ = read_scenario(source)
     yield from _below(document.data, incomplete, "=")
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from sim.cli.completion import profile_names, scenario_names
 from sim.cli.interrupts import hear_hang_ups
 from sim.cli.options import JsonOption, SetOption, inert, show_tables, tell
 from sim.errors import InputError, QuantityError, RunError
@@ -133,11 +134,21 @@ def validate(
     ],
     scenario: Annotated[
         str | None,
-        typer.Option("--scenario", metavar="FILE", help="Run this, and compare power over time, or jobs and machines."),
+        typer.Option(
+            "--scenario",
+            metavar="FILE",
+            help="Run this, and compare power over time, or jobs and machines.",
+            autocompletion=scenario_names,
+        ),
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option("--profile", metavar="NAME", help="Compare each phase of known work, or row of a table."),
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Compare each phase of known work, or row of a table.",
+            autocompletion=profile_names,
+        ),
     ] = None,
     assignments: SetOption = None,
     workload: Annotated[

@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.cli.completion import set_words
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout and nothing else.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a value, e.g. site.grid.intensity='57 gCO2e/kWh'."),
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Override a value, e.g. site.grid.intensity='57 gCO2e/kWh'.",
+        autocompletion=set_words,
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print no tables.")]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sim.cli.completion import study_names
 from sim.cli.interrupts import stop_if_interrupted
 from sim.cli.options import say, show_tables, tell
 from sim.cli.progress import Shown, overwrite
@@ -32,7 +33,12 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A YAML file, or the name of a shipped study.")],
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY", help="A YAML file, or the name of a shipped study.", autocompletion=study_names
+        ),
+    ],
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where the dataset goes; s3:// and others, too.")],
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes (one a core).", show_default=False)

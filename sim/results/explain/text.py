@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sim.plain import as_number
 from sim.results.catalogue import Quantity, quantity_at
@@ -119,7 +119,17 @@ def _inputs(inputs: tuple[Input, ...]) -> Iterator[str]:
         own = [one for one in inputs if one.confidence == name]
         if own:
             yield f"  {name} ({SAYS[name]})"
-        for one in own:
-            yield from _wrapped(f"{one.name} = {one.value}", "    ", "      ")
-            if one.confidence != "stated":
-                yield from _wrapped(one.source, "        ", "        ")
+        for (holder, source), said in _grouped(own).items():
+            yield from _wrapped(f"{holder}{', '.join(said)}", "    ", "      ")
+            if name != "stated":
+                yield from _wrapped(source, "        ", "        ")
+
+
+def _grouped(inputs: Sequence[Input]) -> dict[tuple[str, str], list[str]]:
+    """Numbers of one profile from one source stand together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in inputs:
+        holder, colon, number = one.name.rpartition(": ")
+        key = (f"{holder}{colon}", one.source) if colon else (f"{one.name} = ", f"{one.name}\0")
+        groups.setdefault(key, []).append(f"{number} = {one.value}" if colon else one.value)
+    return groups
