@@ -90,7 +90,7 @@ def test_nothing_is_written_over(written: Path) -> None:
 
 def test_a_file_beside_it_is_not_written_over_either(tmp_path: Path) -> None:
     (tmp_path / "hall-weather.csv").write_text("mine", encoding="utf-8")
-    command = [COMMAND, "init", "site", "--out", tmp_path / "hall.yaml"]
+    command = [str(COMMAND), "init", "site", "--out", str(tmp_path / "hall.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert [path.name for path in tmp_path.iterdir()] == ["hall-weather.csv"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -22,8 +23,8 @@ from sim.cli import study as cli_study
 from sim.cli import uncertain as cli_uncertain
 from sim.cli.completion import profile_names, run_folders, scenario_names
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
-from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, tell
-from sim.cli.progress import showing
+from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, suggest, tell
+from sim.cli.progress import running, showing
 from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
@@ -129,11 +130,13 @@ def run(
     overrides = parse_assignments(assignments or [])
     if seed is not None:
         overrides["seed"] = str(seed)
-    loaded = load_scenario(scenario, overrides)
+    with running():
+        loaded = load_scenario(scenario, overrides)
     _tell(loaded)
     if sys.stderr.isatty() and compiles_first(loaded):
         tell("compiling the serving engine: up to a minute, this once")
-    results = run_loaded(loaded)
+    with running() as watch:
+        results = run_loaded(loaded, watch)
     if loaded.scenario.uncertainty is not None:
         from sim.study.processes import machine_workers
         from sim.study.uncertain.propagate import with_intervals
@@ -142,6 +145,19 @@ def run(
             results = with_intervals(loaded, results, workers or machine_workers(), watch=shown)
     _write(results, out, quiet=quiet or as_json)
     _show(results, as_json=as_json, quiet=quiet)
+    _suggest_after_run(scenario, out, quiet=quiet or as_json)
+
+
+def _suggest_after_run(scenario: str, out: Path | None, *, quiet: bool) -> None:
+    if quiet:
+        return
+    if out is None:
+        suggest(f"coldaisle run {shlex.quote(scenario)} --out DIR   (keeps the results)")
+    else:
+        kept = shlex.quote(str(out))
+        suggest(
+            f"coldaisle report {kept}", f"coldaisle explain {kept} carbon_kg.total", f"coldaisle compare {kept} DIR2"
+        )
 
 
 @app.command()
@@ -156,6 +172,7 @@ def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
         raise InputError(problems)
     _tell(loaded)
     say(f"{loaded.source}: no problems")
+    suggest(f"coldaisle run {shlex.quote(scenario)} --out DIR")
 
 
 @app.command()
@@ -175,11 +192,17 @@ def account(
 
     if out is not None:
         refuse_bad_target(out)
-    results = sim.account(read(folder), set=parse_assignments(assignments or []))
+    with running() as watch:
+        finished = read(folder)
+        if watch is not None:
+            watch.stage("accounting")
+        results = sim.account(finished, set=parse_assignments(assignments or []))
     if "intervals_left_out" in results.manifest:
         tell(f"without intervals: {results.manifest['intervals_left_out']}")
     _write(results, out, quiet=quiet or as_json)
     _show(results, as_json=as_json, quiet=quiet)
+    if out is not None and not (quiet or as_json):
+        suggest(f"coldaisle compare {shlex.quote(str(folder))} {shlex.quote(str(out))}")
 
 
 @app.command()
@@ -204,6 +227,7 @@ def compare(
     from sim.results.tables import comparison_tables
 
     show_tables(comparison_tables(comparison))
+    suggest(f"coldaisle report {shlex.join(map(str, folders))}")
 
 
 @app.command()
@@ -225,6 +249,7 @@ def report(
     refuse_unusable(out, folder=False, ours=ours)
     write_text(page([read(folder) for folder in folders]), out, ours=ours)
     tell(f"written to {out}")
+    suggest(f"open {shlex.quote(str(out))} in a browser; it needs nothing else")
 
 
 @app.command()
@@ -240,6 +265,8 @@ def profiles(
 
     catalog = Catalog()
     show_tables(catalog_table(catalog) if name is None else profile_tables(catalog.read(name)))
+    if name is None:
+        suggest("coldaisle profiles NAME   (its numbers and their sources)")
 
 
 @app.command()
@@ -249,6 +276,7 @@ def scenarios() -> None:
     from sim.results.profile_tables import scenario_table
 
     show_tables(scenario_table(shipped_scenarios()))
+    suggest("coldaisle run SCENARIO", "coldaisle init   (one of your own)")
 
 
 @app.command()
@@ -342,6 +370,17 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
         return 1, message, error
 
 
+def _suggest_after_failure(arguments: list[str], failure: BaseException | None) -> None:
+    """Where problems have lines, the file is to be changed; else it is the command."""
+    if not isinstance(failure, InputError) or not arguments:
+        return
+    files = [problem.file for problem in failure.problems if problem.line is not None]
+    if files and files[0].endswith((".yaml", ".yml")) and arguments[0] in ("run", "check"):
+        suggest(f"mend {shlex.quote(files[0])}, then coldaisle check {shlex.quote(files[0])}")
+    else:
+        suggest(f"coldaisle {arguments[0]} --help")
+
+
 def main() -> None:
     """The entry point of the ``coldaisle`` command."""
     gc.set_threshold(GARBAGE_AFTER)
@@ -361,4 +400,5 @@ def main() -> None:
         raise failure
     if message:
         tell(message)
+        _suggest_after_failure(arguments, failure)
     sys.exit(status)

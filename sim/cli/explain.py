@@ -24,9 +24,7 @@ def explain(
     ],
     path: Annotated[
         str,
-        typer.Argument(
-            metavar="PATH", help="A number of its summary.json; * for several.", autocompletion=path_words
-        ),
+        typer.Argument(metavar="PATH", help="A number of its summary.json; * for several.", autocompletion=path_words),
     ],
     as_json: JsonOption = False,
 ) -> None:

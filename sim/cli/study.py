@@ -11,7 +11,7 @@ import typer
 
 from sim.cli.completion import study_names
 from sim.cli.interrupts import stop_if_interrupted
-from sim.cli.options import say, show_tables, tell
+from sim.cli.options import say, show_tables, suggest, tell
 from sim.cli.progress import Shown, overwrite
 from sim.errors import InputError
 
@@ -98,6 +98,7 @@ def sweep(
     elif not quiet:
         show_tables(study_tables(results))
         tell(f"written to {out}")
+        suggest(f"coldaisle pareto {shlex.quote(out)} --over PATH --over PATH   (results, by their columns)")
     if results.progress.failed == results.progress.points:
         raise typer.Exit(1)
 

@@ -39,11 +39,11 @@ def sparkline(values: Floats, most: float, marks: str = BLOCKS) -> str:
 
 
 def power_line(ledger: Ledger, *, encoding: str, width: int) -> str:
-    """Power of a run with its mean and its peak, in at most ``width`` columns. The peak is that of a bin of the ledger."""
+    """Power of a run with its mean and its peak (of a bin of the ledger), in at most ``width`` columns."""
     watts, edges = it_power_w(ledger), ledger.edges_ns.astype(np.float64)
     mean_w, most_w = float(np.average(watts, weights=np.diff(edges))), float(watts.max())
     words = f"mean {_kilowatts(mean_w)}, peak {_kilowatts(most_w)}"
-    head = "IT power"
+    head = "metered power"
     columns = max(LEAST, min(WIDEST, width - len(head) - len(words) - 4))
     drawn = sparkline(heights(watts, edges, columns), most_w, BLOCKS if _can(encoding) else ASCII)
     return f"{head}  {drawn}  {words}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.accounting.attribution import attribute
 from sim.accounting.ledger import Ledger
@@ -44,7 +44,17 @@ if TYPE_CHECKING:
     from sim.workload.job_energy import JobsEnergy
 
 
-def run_loaded(loaded: Loaded) -> Results:
+class Watch(Protocol):
+    """Who is told how far a run is; it costs a run nothing that could be measured."""
+
+    def stage(self, doing: str) -> None:
+        """What is done from now on, in a word or two."""
+
+    def simulating(self, now_ns: Callable[[], int], end_ns: int | None) -> None:
+        """The simulation begins: ``now_ns`` gives its time to whichever thread asks; it ends by itself at None."""
+
+
+def run_loaded(loaded: Loaded, watch: Watch | None = None) -> Results:
     """Simulates and accounts a checked scenario. Prints and writes nothing, and holds no state between runs.
 
     Raises ``RunError`` where the run cannot be finished, ``InputError`` where a series turns out too short for it.
@@ -53,7 +63,12 @@ def run_loaded(loaded: Loaded) -> Results:
     loaded = loaded.anew()  # files may have changed since it was read, and the manifest hashes them as they are now
     scenario = loaded.scenario
     built = built_of(loaded)
-    last = ended(built)
+    if watch is None:
+        last = ended(built)
+    else:
+        watch.stage("simulating")
+        last = ended(built, lambda now_ns: watch.simulating(now_ns, built.duration_ns))
+        watch.stage("accounting")
     run = last.run
     summary = environmental(run, loaded)
     attributed = attribution(run.job_energy, run.ledger, loaded) if run.job_energy is not None else None

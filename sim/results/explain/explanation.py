@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sim.plain import as_number
+import numpy as np
+
+from sim.accounting.ledger import Floats
 from sim.results.catalogue.origins import ORIGINS, Origin
 from sim.results.catalogue.quantity import STATISTICS
 from sim.results.explain.formula import digits
@@ -14,6 +16,10 @@ from sim.results.explain.inputs import OF_GRID, WEAKEST_FIRST, Input, Inputs, we
 from sim.results.explain.lines import MADE, Chosen, Term, chosen, grid_notes, terms
 from sim.results.explain.paths import Place, places, value_at
 from sim.results.explain.run import Explained
+from sim.units import SECONDS_PER_NS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SKETCH_ERROR = "0.4 %"
 """See ``sim.workload.serving_records.SKETCH_SIZE``."""
@@ -78,7 +84,9 @@ class Explanation:
         if not step.additive:
             return step.shares
         by_path = {one.path: one for one in self.steps}
-        parts = [(float(by_path[path].value), self._shares(by_path[path])) for path in step.refers_to if path in by_path]
+        parts = [
+            (float(by_path[path].value), self._shares(by_path[path])) for path in step.refers_to if path in by_path
+        ]
         whole = sum(value for value, _ in parts)
         if not whole or any(value and not shares for value, shares in parts):
             return {}
@@ -145,7 +153,9 @@ def step_of(run: Explained, place: Place, inputs: Inputs) -> Step:
         known = list(_known(run, lines, origin, inputs))
         whole = sum(value for value, _ in known)
         shares = {
-            name: sum(value for value, found in known if weakest(found) == name) / whole for name in WEAKEST_FIRST if whole
+            name: sum(value for value, found in known if weakest(found) == name) / whole
+            for name in WEAKEST_FIRST
+            if whole
         }
         return Step(
             place.path,
@@ -157,8 +167,8 @@ def step_of(run: Explained, place: Place, inputs: Inputs) -> Step:
             shares={name: share for name, share in shares.items() if share},
             inputs=tuple(dict.fromkeys(one for _, found in known for one in found)),
         )
-    found = _distribution(run, place, origin)
-    return Step(place.path, place.value, origin.words, notes=tuple(_beside(run, place, found)), distribution=found)
+    spread = _distribution(run, place, origin)
+    return Step(place.path, place.value, origin.words, notes=tuple(_beside(run, place, spread)), distribution=spread)
 
 
 def _beside(run: Explained, place: Place, found: Distribution | None) -> Iterator[str]:
@@ -166,7 +176,8 @@ def _beside(run: Explained, place: Place, found: Distribution | None) -> Iterato
     if place.keys[-1] not in STATISTICS:
         return
     beside = value_at(run.summary, place.keys[:-1])
-    yield f"beside it: {', '.join(f'{name} {digits(value)}' for name, value in beside.items() if name != place.keys[-1])}"
+    others = (f"{name} {digits(value)}" for name, value in beside.items() if name != place.keys[-1])
+    yield f"beside it: {', '.join(others)}"
     if place.keys[0] == "serving":
         service = run.summary["serving"][place.names[0]]
         yield f"{service['requests']:,} requests came, and {service['completed']:,} were answered"
@@ -176,9 +187,7 @@ def _beside(run: Explained, place: Place, found: Distribution | None) -> Iterato
             yield "outputs: {requests: all} in the scenario keeps every value"
 
 
-def _known(
-    run: Explained, lines: Chosen, origin: Origin, inputs: Inputs
-) -> Iterator[tuple[float, tuple[Input, ...]]]:
+def _known(run: Explained, lines: Chosen, origin: Origin, inputs: Inputs) -> Iterator[tuple[float, tuple[Input, ...]]]:
     """Each part of a sum of lines with all that it rests on. What the building draws follows the IT of its site."""
     of_site: dict[str, dict[tuple[Input, ...], float]] = {}
     labels, energy_j = run.footprint.labels, run.footprint.column("energy_j").tolist()
@@ -203,28 +212,55 @@ def _known(
             yield value * joules / whole, (*found, *inputs.building(key.site), *priced)
 
 
-def _distribution(run: Explained, place: Place, origin: Origin) -> Distribution | None:
-    """The values behind a statistic, where the run kept them; a sample of requests tells how they lie and no more."""
-    import numpy as np
+REQUEST_TIMES = {
+    "ttft_s": ("arrival_ns", "first_token_ns"),
+    "e2e_s": ("arrival_ns", "done_ns"),
+    "queue_s": ("arrival_ns", "scheduled_ns"),
+}
+"""Times of requests that rows tell from two instants: from the first to the second."""
+
+
+def _values(table: pa.Table, place: Place) -> Floats | None:
+    """The values of which a statistic is told, as far as a table has them."""
     import pyarrow.compute as pc
 
+    name = place.keys[-2]
+    own = table
+    if "workload" in table.column_names:
+        own = own.filter(pc.equal(own["workload"].cast("string"), place.names[0]))
+    if name in REQUEST_TIMES and set(REQUEST_TIMES[name]) <= {*own.column_names}:
+        own = own.filter(pc.equal(own["status"].cast("string"), "completed"))
+        begins, ends = (own[column].to_numpy() for column in REQUEST_TIMES[name])
+        times: Floats = (ends - begins) * SECONDS_PER_NS
+        return times
+    if name not in own.column_names:
+        return None
+    values: Floats = own[name].drop_null().to_numpy().astype(np.float64)
+    return values
+
+
+def _distribution(run: Explained, place: Place, origin: Origin) -> Distribution | None:
+    """The values behind a statistic, where the run kept them; a sample of requests tells how they lie and no more."""
     table = run.tables.get(origin.rows)
-    name = place.keys[-2] if len(place.keys) > 1 else ""
-    if table is None or as_number(place.value) is None or name not in table.column_names:
+    statistic = place.keys[-1]
+    if table is None or statistic not in (*STATISTICS, "max"):
         return None
-    own = table.filter(pc.equal(table["workload"].cast("string"), place.names[0])) if "workload" in table.column_names else table
-    values = own[name].drop_null().to_numpy().astype(np.float64)
-    if not len(values):
+    values = _values(table, place)
+    if values is None or not len(values):
         return None
-    how = {"mean": np.mean, "max": np.max}.get(place.keys[-1])
-    shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-    again = float(how(values)) if how is not None else float(np.quantile(values, shares[place.keys[-1]]))
+    if statistic in ("mean", "max"):
+        again = float(values.mean() if statistic == "mean" else values.max())
+    else:
+        again = float(np.quantile(values, float(statistic.removeprefix("p")) / 100.0))
     whole = origin.rows != "requests" or run.scenario["outputs"].get("requests") == "all"
     file = f"{origin.rows}.parquet"
-    return Distribution(len(values), file, name, float(values.min()), float(values.max()), again if whole else None)
+    least, most = float(values.min()), float(values.max())
+    return Distribution(len(values), file, place.keys[-2], least, most, again if whole else None)
 
 
 def again_of(steps: Sequence[Step]) -> float | None:
     """The number as it was computed anew."""
     step = steps[0]
-    return step.again if step.again is not None else (step.distribution.again if step.distribution is not None else None)
+    return (
+        step.again if step.again is not None else (step.distribution.again if step.distribution is not None else None)
+    )

@@ -125,8 +125,9 @@ class Inputs:
             if active:
                 yield sourced(cpu, "power.full", cpu.power.full)
                 yield sourced(cpu, "power.exponent", cpu.power.exponent)
-        elif key.component == "psu_loss":
-            yield Input(f"{node.name}: psu.efficiency", "by load", node.psu.confidence, cited(node.sources[node.psu.source]))
+        elif key.component == "psu_loss" and node.psu is not None:
+            psu = node.psu
+            yield Input(f"{node.name}: psu.efficiency", "by load", psu.confidence, cited(node.sources[psu.source]))
         else:
             own = getattr(node, key.component, None)
             for name in ("idle", "active") if active else ("idle",):
@@ -232,7 +233,9 @@ class Inputs:
             yield stated(f"accounting.embodied.{label}", own)
             return
         if embodied.get("nodes") == "bill-of-materials":
-            yield Input("accounting.embodied.nodes", "bill-of-materials", "derived", "parts of the profile times factors")
+            yield Input(
+                "accounting.embodied.nodes", "bill-of-materials", "derived", "parts of the profile times factors"
+            )
             return
         profile = self._profile(key.hardware)
         central = getattr(getattr(profile, "embodied", None), "central", None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.accounting.amortization import time_share
 from sim.accounting.footprint import Footprint, Part
-from sim.accounting.ledger import OUTSIDE, Floats, Key
+from sim.accounting.ledger import Floats, Key
 from sim.accounting.plan import AccountingPlan
 from sim.accounting.stock import STORED
 from sim.results.catalogue.origins import Origin
@@ -65,7 +65,8 @@ def chosen(run: Explained, place: Place, origin: Origin) -> Chosen:
     found = [
         i
         for i, (key, part) in enumerate(zip(labels.keys, labels.parts, strict=True))
-        if (not origin.part or part == origin.part) and (not origin.by or named[origin.by](key, part) == place.names[-1])
+        if (not origin.part or part == origin.part)
+        and (not origin.by or named[origin.by](key, part) == place.names[-1])
     ]
     return Chosen(footprint, tuple(found), tuple(values[found].tolist()))
 
@@ -86,7 +87,10 @@ def terms(run: Explained, place: Place, origin: Origin, lines: Chosen) -> list[T
         if value:
             groups.setdefault(_group(key, part, origin), []).append((i, value))
     unit = place.quantity.unit
-    found = [_term(run, origin, lines.footprint, name, [i for i, _ in own], sum(v for _, v in own), unit) for name, own in groups.items()]
+    found = [
+        _term(run, origin, lines.footprint, name, [i for i, _ in own], sum(v for _, v in own), unit)
+        for name, own in groups.items()
+    ]
     return sorted(found, key=lambda term: -abs(term.value))
 
 
@@ -103,14 +107,22 @@ def _group(key: Key, part: Part, origin: Origin) -> tuple[str, str]:
 
 
 def _term(
-    run: Explained, origin: Origin, footprint: Footprint, group: tuple[str, str], rows: Sequence[int], value: float, unit: str
+    run: Explained,
+    origin: Origin,
+    footprint: Footprint,
+    group: tuple[str, str],
+    rows: Sequence[int],
+    value: float,
+    unit: str,
 ) -> Term:
     kind, name = group
     if kind == "made":
         return _making(run.plan, origin, name, value, unit, run.ledger.end_ns)
-    sums = {column: float(footprint.column(column)[list(rows)].sum()) for column in ("energy_j", "import_j", "scope1_g")}
+    sums = {
+        column: float(footprint.column(column)[list(rows)].sum()) for column in ("energy_j", "import_j", "scope1_g")
+    }
     if origin.columns == ("energy_j",):
-        return _drawn(run, kind, name, value)
+        return _drawn(run, name, value)
     drawn = sums["import_j"] if kind == "grid" else sums["energy_j"]
     if origin.columns == ("onsite_l",):
         at_site = run.plan.sites[name]
@@ -130,7 +142,7 @@ def _term(
     return Term(name.replace("_", " "), f"{digits(kwh)} {what} x {digits(value * per / kwh)} {rate_unit}", value)
 
 
-def _drawn(run: Explained, part: str, name: str, kwh: float) -> Term:
+def _drawn(run: Explained, name: str, kwh: float) -> Term:
     hours = run.ledger.end_ns / HOUR_NS
     return Term(name.replace("_", " "), f"{digits(kwh / hours)} kW x {digits(hours)} h", kwh)
 
@@ -164,7 +176,9 @@ def _making(plan: AccountingPlan, origin: Origin, name: str, value: float, unit:
 
 def grid_notes(run: Explained, place: Place, origin: Origin) -> list[str]:
     """How what was drawn met a signal that varies: the signal's own mean and range beside what was paid for."""
-    quantity = next((name for name in origin.columns if name in ("operational_g", "marginal_g", "cost", "offsite_l")), None)
+    quantity = next(
+        (name for name in origin.columns if name in ("operational_g", "marginal_g", "cost", "offsite_l")), None
+    )
     if quantity is None or origin.by:
         return []
     notes = []
@@ -184,8 +198,3 @@ def grid_notes(run: Explained, place: Place, origin: Origin) -> list[str]:
 
 def _mean(values: Floats, edges: Floats) -> float:
     return float(np.average(values, weights=np.diff(edges)))
-
-
-def is_inside(key: Key) -> bool:
-    """Whether a line is of a site's own equipment."""
-    return key.component not in OUTSIDE

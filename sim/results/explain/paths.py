@@ -40,20 +40,21 @@ def leaves(found: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
     """Every value with its keys; an item of a list goes by its ``name``, or by its number."""
     mapping, items = as_mapping(found), as_list(found)
     if mapping is not None:
-        for name, inner in mapping.items():
-            yield from leaves(inner, (*keys, name))
+        for key, inner in mapping.items():
+            yield from leaves(inner, (*keys, key))
     elif items is not None:
         for i, inner in enumerate(items):
-            own = as_mapping(inner)
-            name = as_text(own.get("name")) if own is not None else None
-            yield from leaves(inner, (*keys, name if name else str(i)))
+            name = as_text((as_mapping(inner) or {}).get("name"))
+            yield from leaves(inner, (*keys, name or str(i)))
     else:
         yield keys, found
 
 
 @cache
 def _patterns(length: int, per_site: bool) -> tuple[tuple[Quantity, Keys], ...]:
-    every = ((one, (*one.path.split("."),)) for table in TABLES if table.per_site or not per_site for one in table.quantities)
+    every = (
+        (one, (*one.path.split("."),)) for table in TABLES if table.per_site or not per_site for one in table.quantities
+    )
     return tuple((one, pattern) for one, pattern in every if len(pattern) == length)
 
 
@@ -83,7 +84,7 @@ def places(summary: Mapping[str, Any]) -> dict[str, Place]:
 
 
 def asked_for(summary: Mapping[str, Any], path: str) -> list[Place]:
-    """The values that a path names, in which ``*`` stands for anything. Raises ``InputError`` with the nearest paths."""
+    """The values that a path names, in which ``*`` stands for anything. Raises ``InputError`` with the nearest."""
     there = places(summary)
     if path in there:
         return [there[path]]

@@ -93,7 +93,7 @@ class Explained:
         if "sites" in self.scenario:
             return dict(self.scenario["sites"])
         site = self.scenario["site"]
-        return {name: site for name in self.plan.sites}
+        return dict.fromkeys(self.plan.sites, site)
 
     def written_at(self, site: str) -> str:
         """The path of a site in the scenario."""

@@ -61,7 +61,7 @@ def _step(step: Step, *, alone: bool) -> Iterator[str]:
         yield from _wrapped(f"= {_result(step)}")
     if step.distribution is not None:
         own = step.distribution
-        said = f"{own.count:,} values in column {own.column} of {own.table}, from {digits(own.least)} to {digits(own.most)}"
+        said = f"{own.count:,} values in {own.table} ({own.column}), from {digits(own.least)} to {digits(own.most)}"
         if own.again is not None:
             said += f"; of these rows it is {digits(own.again)}"
         yield from _wrapped(said)
@@ -97,7 +97,11 @@ def _sum(step: Step) -> Iterator[str]:
 
 def _shares(found: Explanation) -> Iterator[str]:
     """How well it is known, as a whole or step by step."""
-    told = {found.place.path: found.shares} if found.shares else {step.path: step.shares for step in found.steps if step.shares}
+    told = (
+        {found.place.path: found.shares}
+        if found.shares
+        else {step.path: step.shares for step in found.steps if step.shares}
+    )
     if not told:
         return
     yield ""

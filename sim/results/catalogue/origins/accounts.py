@@ -11,11 +11,11 @@ ENERGY = {
         part="it",
     ),
     "energy_kwh.facility_overhead": Origin(
-        "what the building draws beside IT in each time bin, by its PUE or its plant", columns=("energy_j",), part="building"
+        "what the building draws beside IT in each time bin, by its PUE or its plant",
+        columns=("energy_j",),
+        part="building",
     ),
-    "energy_kwh.facility": Origin(
-        "all that the site consumes", "{energy_kwh.it} + {energy_kwh.facility_overhead}"
-    ),
+    "energy_kwh.facility": Origin("all that the site consumes", "{energy_kwh.it} + {energy_kwh.facility_overhead}"),
     "energy_kwh.by_component.*": Origin(
         "IT energy of the lines of this component", columns=("energy_j",), part="it", by="component"
     ),
@@ -96,7 +96,7 @@ CARBON = {
         by="component",
     ),
     "carbon_kg.by_workload.*": Origin(
-        "operational and embodied carbon of the lines that this workload owns: its share of its site's by energy in each bin",
+        "operational and embodied carbon of the lines that this workload owns, by energy in each bin",
         columns=("operational_g", "embodied_g"),
         by="owner",
     ),
@@ -122,7 +122,8 @@ WATER = {
         columns=("onsite_l",),
     ),
     "water_l.offsite": Origin(
-        "energy drawn from the grid in each bin times the water that power stations consume for it", columns=("offsite_l",)
+        "energy drawn from the grid in each bin times the water that power stations consume for it",
+        columns=("offsite_l",),
     ),
     "water_l.offsite_withdrawal": Origin(
         "energy drawn from the grid in each bin times the water that power stations withdraw for it",
@@ -152,11 +153,9 @@ STORED = told(
         "grid's mean over the run or at what the scenario states; within the totals",
         "cost.energy": "of refilling, at the grid's mean price over the run; within the total",
         "cost.currency": "the currency in which the scenario writes the price",
-        "water_l.offsite water_l.offsite_withdrawal": "of refilling, at the grid's mean over the run; within the totals",
+        "water_l.offsite water_l.offsite_withdrawal": "of refilling, at the grid's mean; within the totals",
     },
-) | derived(
-    "stored_energy", {"change_kwh": ("{stored_energy.end_kwh} - {stored_energy.start_kwh}", "end less start")}
-)
+) | derived("stored_energy", {"change_kwh": ("{stored_energy.end_kwh} - {stored_energy.start_kwh}", "end less start")})
 INDICATORS = derived(
     "kpi",
     {
@@ -218,13 +217,13 @@ INTERVALS = {
 ANSWERED = {
     "it_kwh": "IT energy that its jobs drew themselves",
     "energy_kwh": "its share, by IT energy in each bin, of all that the site consumed",
-    "operational_kg operational_market_kg marginal_effect_kg": "its share, by IT energy in each bin, of the site's carbon",
+    "operational_kg operational_market_kg marginal_effect_kg": "its share of the site's, by IT energy in each bin",
     "embodied_kg embodied_l": "its share, by slots held, of what its workload is charged for devices",
     "onsite_l offsite_l cost": "its share, by IT energy in each bin, of what the site took",
 }
 NOBODY = {
-    "energy_kwh operational_kg operational_market_kg marginal_effect_kg": "what nobody held, where idle machines stay apart",
-    "embodied_kg embodied_l onsite_l offsite_l cost": "what nobody held, where idle machines stay apart",
+    "energy_kwh operational_kg operational_market_kg marginal_effect_kg": "what nobody held, where that stays apart",
+    "embodied_kg embodied_l onsite_l offsite_l cost": "what nobody held, where that stays apart",
 }
 ATTRIBUTION = {
     **told("attribution", {"idle": "the scenario's rule for idle machines", "currency": "the currency of the price"}),
@@ -232,7 +231,9 @@ ATTRIBUTION = {
         path: origin
         for word in ("workload", "user", "account", "queue")
         for path, origin in (
-            told(f"attribution.by_{word}.[]", {"name": "as the jobs name it", "jobs": "jobs of it that ran", **ANSWERED})
+            told(
+                f"attribution.by_{word}.[]", {"name": "as the jobs name it", "jobs": "jobs of it that ran", **ANSWERED}
+            )
             | derived(
                 f"attribution.by_{word}.[]",
                 {
@@ -286,8 +287,8 @@ CONVENTION = {
     **told(
         "convention.physical",
         {
-            "it_kwh facility_kwh operational_kg embodied_kg onsite_water_l offsite_water_l": "by what the meters read and "
-            "the scenario's own factors"
+            "it_kwh facility_kwh operational_kg embodied_kg": "by the meters and the scenario's own factors",
+            "onsite_water_l offsite_water_l": "by the meters and the scenario's own factors",
         },
     ),
     **{
@@ -314,7 +315,7 @@ CONVENTION = {
     },
 }
 OF_A_PHASE = {
-    "energy_kwh operational_kg embodied_kg": "lines of the footprint that workloads of the phase own, building included",
+    "energy_kwh operational_kg embodied_kg": "lines that workloads of the phase own, building included",
 }
 PROJECT = {
     **told("project.phases.*", OF_A_PHASE),
@@ -346,7 +347,9 @@ PROJECT = {
         },
     ),
     **{
-        f"break_even.{of}.{name}": Origin(f"(time held x carbon of making a device{end}, over all devices) / operational carbon")
+        f"break_even.{of}.{name}": Origin(
+            f"(time held x carbon of making a device{end}, over all devices) / operational carbon"
+        )
         for of in ("workloads.*", "machines")
         for name, end in (
             ("use_s", ""),

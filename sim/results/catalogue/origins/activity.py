@@ -86,7 +86,10 @@ SERVING = {
                 f"{{@metered_kwh.*}} * {J_PER_KWH} / {{serving.*.output_tokens}}",
                 "all that its machines drew, over tokens written",
             ),
-            "power_w_mean": (f"{{@metered_kwh.*}} * {J_PER_KWH} / {{simulated_s}}", "all that its machines drew, over time"),
+            "power_w_mean": (
+                f"{{@metered_kwh.*}} * {J_PER_KWH} / {{simulated_s}}",
+                "all that its machines drew, over time",
+            ),
             "gpu_hours": ("{@held_gpu_hours.*}", "GPUs that it held times hours, from the ledger"),
         },
     ),
@@ -115,7 +118,7 @@ JOBS = {
             "expected_mtbf_s": "1 / sum of the failure rates of all its nodes and parts",
             "checkpoint_interval_s": "as written, or sqrt(2 x time of a checkpoint x expected time between failures)",
             "time_split_s.productive time_split_s.lost time_split_s.checkpoints time_split_s.detection "
-            "time_split_s.restarts time_split_s.planned_stops time_split_s.waiting": "time since the first start by what "
+            "time_split_s.restarts time_split_s.planned_stops time_split_s.waiting": "time since the start by what "
             "the job did",
             "energy_split_kwh.productive energy_split_kwh.lost energy_split_kwh.checkpoints "
             "energy_split_kwh.detection energy_split_kwh.restarts energy_split_kwh.planned_stops "
@@ -169,9 +172,9 @@ STEPS = {
         "jobs.*.schedule",
         {
             "signal unit": "what the scenario's schedule looks at",
-            "immediate_mean forecast_mean actual_mean": "mean of the signal over the time at work: had it begun at once, "
+            "immediate_mean forecast_mean actual_mean": "mean of the signal over time at work: had it begun at once, "
             "as forecast, as it was",
-            "waited_s paused_s switching_s": "time that the schedule had it wait, stand still, and save or load its state",
+            "waited_s paused_s switching_s": "time for which it waited, stood still, and saved or loaded its state",
             "pauses restarts": "how often the schedule stopped it, and it began anew",
             "finish_delay_s": "end less the end had it begun at once",
             "deadline_met": "whether it ended by its deadline",

@@ -40,7 +40,10 @@ BATCH = {
                 "{batch.*.at_work_gpu_hours} / {batch.*.capacity_gpu_hours}",
                 "at work of what there was",
             ),
-            "energy_kwh_per_gpu_hour": ("{batch.*.energy_kwh} / {batch.*.gpu_hours}", "energy of jobs over GPU-hours held"),
+            "energy_kwh_per_gpu_hour": (
+                "{batch.*.energy_kwh} / {batch.*.gpu_hours}",
+                "energy of jobs over GPU-hours held",
+            ),
         },
     ),
     **statistics(
@@ -100,10 +103,10 @@ SPLIT = {
             "left_after.*": "requests that were answered after this stage",
             "parts_s.device parts_s.device_queue parts_s.network parts_s.queue parts_s.service": "mean over answered "
             "requests; the parts add up to the mean end to end",
-            "by_use_kwh.active by_use_kwh.transferring by_use_kwh.waiting by_use_kwh.standby": "watts of devices in this "
-            "use x time",
-            "by_device.*.completed by_device.*.e2e_s_mean by_device.*.device_j_per_request": "of requests of devices of "
-            "this kind",
+            "by_use_kwh.active by_use_kwh.transferring by_use_kwh.waiting by_use_kwh.standby": "watts of devices x "
+            "time, by use",
+            "by_device.*.completed by_device.*.e2e_s_mean by_device.*.device_j_per_request": "of requests from "
+            "devices of this kind",
         },
     ),
     **derived(
@@ -132,7 +135,7 @@ SPLIT = {
             "requests completed rejected unfinished retries batches": "requests at this place, counted by the engine",
             "utilisation": "time in which it served / time for which there were replicas",
             "batch_size_mean": "requests served / batches",
-            "power_w_at_zero_load zero_load_energy_share": "its power while loaded and not asked, and that over the run",
+            "power_w_at_zero_load zero_load_energy_share": "its power while loaded and not asked, over the run",
             "energy_kwh": "IT energy of its pool",
         },
     ),
