@@ -173,7 +173,7 @@ def step_of(run: Explained, place: Place, inputs: Inputs) -> Step:
 
 def _beside(run: Explained, place: Place, found: Distribution | None) -> Iterator[str]:
     """Of a statistic: the others of its distribution, and how many values it is of, where no rows say so."""
-    if place.keys[-1] not in STATISTICS:
+    if place.keys[-1] not in (*STATISTICS, *ENDS):
         return
     beside = value_at(run.summary, place.keys[:-1])
     others = (f"{name} {digits(value)}" for name, value in beside.items() if name != place.keys[-1])
@@ -212,6 +212,8 @@ def _known(run: Explained, lines: Chosen, origin: Origin, inputs: Inputs) -> Ite
             yield value * joules / whole, (*found, *inputs.building(key.site), *priced)
 
 
+ENDS = ("p05", "p95")
+"""Of an interval, beside its middle."""
 REQUEST_TIMES = {
     "ttft_s": ("arrival_ns", "first_token_ns"),
     "e2e_s": ("arrival_ns", "done_ns"),
@@ -243,7 +245,7 @@ def _distribution(run: Explained, place: Place, origin: Origin) -> Distribution 
     """The values behind a statistic, where the run kept them; a sample of requests tells how they lie and no more."""
     table = run.tables.get(origin.rows)
     statistic = place.keys[-1]
-    if table is None or statistic not in (*STATISTICS, "max"):
+    if table is None or statistic not in (*STATISTICS, *ENDS, "max"):
         return None
     values = _values(table, place)
     if values is None or not len(values):
