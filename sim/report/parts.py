@@ -148,3 +148,34 @@ def tabs(name: str, panels: Mapping[str, str]) -> str:
 def exact(value: float, shown: str, path: str) -> str:
     """A number of the summary as people read it, that carries its exact value and where it stands."""
     return f'<data value="{value!r}" data-path="{escape(path)}" title="{value!r}">{escape(shown)}</data>'
+
+
+def folded(title: str, body: str) -> str:
+    """What is there for who opens it; nothing where there is nothing."""
+    return f'<details class="numbers"><summary>{escape(title)}</summary>{body}</details>' if body else ""
+
+
+def grids(found: Sequence[tuple[Sequence[str], Sequence[Sequence[str]]]]) -> str:
+    """Tables one after the other."""
+    return "".join(table(header, rows) for header, rows in found if rows)
+
+
+def facts(pairs: Sequence[tuple[str, str, str]]) -> str:
+    """Figures that are seen at once: what each is, its value as HTML, and a remark."""
+    boxes = "".join(
+        f'<div><dt>{escape(what)}</dt><dd class="value">{value}</dd>'
+        + (f'<dd class="note">{text_of_prose(remark)}</dd>' if remark else "")
+        + "</div>"
+        for what, value, remark in pairs
+    )
+    return f'<dl class="big small">{boxes}</dl>' if boxes else ""
+
+
+def zoom_bar(high: float, unit: str) -> str:
+    """Buttons and keys that move all charts over time together."""
+    acts = (("in", "Zoom in"), ("out", "Zoom out"), ("earlier", "Earlier"), ("later", "Later"), ("whole", "All"))
+    buttons = "".join(f'<button type="button" data-act="{act}">{words}</button>' for act, words in acts)
+    return (
+        f'<div class="zoom" role="toolbar" aria-label="Zoom in time" data-lo="0" data-hi="{high!r}" data-unit="{unit}" '
+        f'hidden>{buttons}<output aria-live="polite"></output></div>'
+    )

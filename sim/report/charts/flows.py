@@ -31,7 +31,13 @@ SPARE = {"grid_export": "exported", "curtailed": "curtailed", "battery_losses": 
 COOLING = frozenset(
     {"chiller", "tower_fan", "pump", "air_fan", "dry_cooler_fan", "economizer", "cooling", "fan", "cdu"}
 )
-OVERHEAD = {"facility": "cooling and losses (PUE)", "other": "other of the building"}
+OVERHEAD = {
+    "facility": "cooling and losses (PUE)",
+    "other": "other of the building",
+    "ups_loss": "UPS losses",
+    "pdu_loss": "PDU losses",
+    "transformer_loss": "transformer losses",
+}
 SERVING = {
     "prefill": "prompt tokens (prefill)",
     "decode": "output tokens (decode)",
@@ -48,6 +54,9 @@ STEP = {
 }
 HOSTS = "hosts, fans, power supplies"
 STATES = {"active": "at work", "loaded": "held, not at work", "idle": "held, idle", "warm_air": "warm inlet air"}
+RANK: Mapping[Kind, int] = {"source": 0, "useful": 0, "site": 0, "work": 0, "idle": 1, "cooling": 2, "loss": 3}
+"""From the top of a column to its foot."""
+ADDED = "added by the convention"
 USEFUL = frozenset({SERVING["prefill"], SERVING["decode"], FAULTS["productive"], STATES["active"]})
 
 
@@ -97,7 +106,7 @@ class Flows:
                 if one.source in column:
                     column[one.target] = max(column.get(one.target, 0), column[one.source] + 1)
         last = max(column.values())
-        order = sorted(column, key=lambda name: (column[name], self.kinds[name] in ("loss", "cooling", "idle")))
+        order = sorted(column, key=lambda name: (column[name], RANK[self.kinds[name]]))
         return {name: last if self.kinds[name] == "useful" else column[name] for name in order}
 
 
@@ -108,7 +117,8 @@ def flows_of(results: Results) -> Flows | None:
         return None
     drawn = _Drawn(energy["facility"] * ROUNDING)
     _supply(drawn, results.summary)
-    for name, kwh in energy["overhead_by_component"].items():
+    overhead = energy["overhead_by_component"]
+    for name, kwh in sorted(overhead.items(), key=lambda pair: (pair[0] not in COOLING, -pair[1])):
         words = OVERHEAD.get(name, name.replace("_", " "))
         drawn.add(SITE, words, kwh, "cooling" if name in COOLING or name == "facility" else "loss")
     drawn.add(SITE, IT, energy["it"], "site")
@@ -197,5 +207,7 @@ def _useful(results: Results, owner: str, kwh: float) -> dict[str, float]:
     if rest < -ROUNDING * kwh or any(part < 0.0 for part in parts.values()):
         return {}  # a convention counts another energy than what was metered
     if rest > ROUNDING * kwh:
-        parts["warm inlet air"] = parts.get("warm inlet air", 0.0) + rest
+        physical = summary["boundary"]["convention"] == "physical"
+        words = STATES["warm_air"] if physical else ADDED
+        parts[words] = parts.get(words, 0.0) + rest
     return parts

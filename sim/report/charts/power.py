@@ -9,6 +9,7 @@ import numpy as np
 from sim.accounting.conventions import UNALLOCATED
 from sim.accounting.ledger import OUTSIDE, Floats, Ledger
 from sim.report.chart import Chart
+from sim.report.charts.lines import hover, rounded, stepped, table_rows
 from sim.report.charts.look import IDLE, INK, SERIES, Spec, colours, over_time, time_axis, value_axis
 from sim.report.charts.times import Axis, Buckets
 from sim.report.parts import labels
@@ -59,44 +60,40 @@ def power_chart(watts: Mapping[str, Floats], ledger: Ledger, axis: Axis) -> Char
     for name, mean in means.items():
         roof = floor + mean
         values += [
-            {"t": t, "t2": t2, "y": low, "y2": high, "series": short[name], "own": f"{number(high - low)} {unit}"}
-            for t, t2, low, high in _rounded(edges[:-1], edges[1:], floor, roof)
+            {"t": t, "y": low, "y2": high, "series": short[name]}
+            for t, low, high in rounded(edges, stepped(floor), stepped(roof))
         ]
         floor = roof
     picked = [IDLE if name.startswith("idle, nobody") else SERIES[i % len(SERIES)] for i, name in enumerate(means)]
-    spec = over_time(0.0, axis.high, 230)
-    spec["data"] = {"values": values}
+    heading = f"IT power, {unit}"
     layers: list[Spec] = [
         {
-            "mark": {"type": "rect", "clip": True, "strokeWidth": 0},
+            "data": {"values": values},
+            "mark": {"type": "area", "interpolate": "step-after", "clip": True, "aria": False},
             "encoding": {
                 "x": time_axis(axis.unit),
-                "x2": {"field": "t2"},
-                "y": value_axis("y", f"IT power, {unit}"),
+                "y": value_axis("y", heading),
                 "y2": {"field": "y2"},
                 "color": {"field": "series", "type": "nominal", "scale": colours(list(short.values()), picked)},
-                "tooltip": [
-                    {"field": "series", "type": "nominal", "title": "who"},
-                    {"field": "own", "type": "nominal", "title": "power"},
-                    {"field": "t", "type": "quantitative", "format": ",.4~g", "title": f"from, {axis.unit}"},
-                ],
             },
         }
     ]
     if buckets.grouped:
         envelope = [
-            {"t": t, "least": low, "most": high}
-            for t, low, high in _rounded(edges, np.append(least, least[-1]), np.append(most, most[-1]))
+            {"t": t, "least": low, "most": high} for t, low, high in rounded(edges, stepped(least), stepped(most))
         ]
-        for field in ("most", "least"):
-            layers.append(
-                {
-                    "data": {"values": envelope},
-                    "mark": {"type": "line", "interpolate": "step-after", "clip": True, "color": INK, "strokeWidth": 1},
-                    "encoding": {"x": time_axis(axis.unit), "y": value_axis(field, f"IT power, {unit}")},
-                }
-            )
-    spec["layer"] = layers
+        layers += [
+            {
+                "data": {"values": envelope},
+                "mark": {"type": "line", "interpolate": "step-after", "clip": True, "color": INK, "strokeWidth": 0.8,
+                         "aria": False},
+                "encoding": {"x": time_axis(axis.unit), "y": value_axis(field, heading)},
+            }
+            for field in ("most", "least")
+        ]  # fmt: skip
+    told = {short[name]: mean for name, mean in means.items()} | {"most of any bin": most}
+    layers.append(hover(edges, axis, told, unit))
+    spec = {**over_time(0.0, axis.high, 230), "layer": layers}
     seconds = np.diff(ledger.edges_ns) * SECONDS_PER_NS
     mean_w = float((total * seconds).sum() / seconds.sum())
     peak = float(axis.at(ledger.edges_ns[[int(total.argmax())]])[0])
@@ -104,11 +101,7 @@ def power_chart(watts: Mapping[str, Floats], ledger: Ledger, axis: Axis) -> Char
         f"Metered IT power: {number(mean_w / per_unit)} {unit} in the mean, at most {number(highest / per_unit)} {unit} "
         f"(from {number(peak)} {axis.unit}), at least {number(float(total.min()) / per_unit)} {unit}."
     )
-    rows = tuple(
-        (number(float(edges[i])), *(number(float(mean[i])) for mean in means.values()), number(float(least[i])),
-         number(float(most[i])))
-        for i in range(len(edges) - 1)
-    )  # fmt: skip
+    rows = table_rows([edges[:-1], *means.values(), least, most])
     header = (axis.unit, *(f"{name}, {unit}" for name in means), f"least of all, {unit}", f"most of all, {unit}")
     grouped = (
         f"Each column is the mean of a group of the run's {len(total):,} bins; the thin lines are the least and the most "
@@ -118,8 +111,3 @@ def power_chart(watts: Mapping[str, Floats], ledger: Ledger, axis: Axis) -> Char
         f" {grouped}" if buckets.grouped else ""
     )
     return Chart("power", "IT power by workload", alt, spec, header, rows, note)
-
-
-def _rounded(*columns: Floats) -> list[tuple[float, ...]]:
-    """Rows of numbers in six significant digits, which is beyond what a screen shows."""
-    return list(zip(*([float(f"{value:.6g}") for value in column.tolist()] for column in columns), strict=True))

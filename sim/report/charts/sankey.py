@@ -6,7 +6,8 @@ drawn by marks that it has; what flows into a node flows out of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,11 @@ from sim.report.parts import labels
 from sim.results.formats import number, share
 from sim.results.results import Results
 
-HEIGHT = 380
-GAP = 0.035
-"""Between nodes of a column, as a share of the height."""
+LEAST_HEIGHT = 320.0
+SLOT, GAP = 30.0, 8.0
+"""px that a node has at least for its words, and between nodes of a column."""
+WIDEST = 0.8
+"""Share of the width at which the last column stands, so that its words have room."""
 THICK = 0.018
 """Of a node, as a share of the width."""
 CURVE = 16
@@ -36,6 +39,7 @@ class Box:
     x: float
     low: float
     high: float
+    last: bool
 
 
 def sankey(results: Results) -> Chart | None:
@@ -44,22 +48,24 @@ def sankey(results: Results) -> Chart | None:
     if flows is None:
         return None
     total = flows.total
-    boxes, bands = laid_out(flows)
+    crowd = max(Counter(flows.columns().values()).values())
+    height = max(LEAST_HEIGHT, 160.0 + crowd * (SLOT + GAP))
+    boxes, bands = laid_out(flows, height)
     shown = labels([box.name for box in boxes])
     kinds = flows.kinds
-    spec: Spec = base(HEIGHT, least_width=620)
+    spec: Spec = base(round(height), least_width=700)
     band_rows = [row for band in bands for row in band]
     box_rows = [
         {
             "x": box.x, "x2": box.x + THICK, "y": box.low, "y2": box.high, "node": shown[box.name],
             "says": f"{number(flows.through(box.name))} kWh", "kind": kinds[box.name],
             "of": share(flows.through(box.name), total),
-            "mid": (box.low + box.high) / 2, "at": box.x - 0.006 if _is_last(box, boxes) else box.x + THICK + 0.006,
+            "mid": (box.low + box.high) / 2, "at": box.x + THICK + 0.006,
         }
         for box in boxes
     ]  # fmt: skip
     plain = {"type": "quantitative", "axis": None, "scale": {"domain": [0, 1], "nice": False}}
-    down = {**plain, "scale": {"domain": [1, 0], "nice": False, "zero": False}}
+    down = {**plain, "scale": {"domain": [height, 0], "nice": False, "zero": False}}
     palette = {"domain": list(PALETTE), "range": list(PALETTE.values())}
     said = [
         {"field": "node", "type": "nominal", "title": "where"},
@@ -92,25 +98,22 @@ def sankey(results: Results) -> Chart | None:
             },
         },
     ]
-    for last in (False, True):
-        own = [row for row, box in zip(box_rows, boxes, strict=True) if _is_last(box, boxes) == last]
-        lines = [{**row, "words": [row["node"], f"{row['says']} · {row['of']}"]} for row in own]
-        for line, shift in ((0, -7), (1, 7)):
-            layers.append(
-                {
-                    "data": {"values": [{**row, "line": row["words"][line]} for row in lines]},
-                    "mark": {
-                        "type": "text", "align": "right" if last else "left", "baseline": "middle", "dy": shift,
-                        "fontWeight": 600 if line == 0 else 400, "fontSize": 12 if line == 0 else 11, "limit": 190,
-                        "aria": False, "fill": "var(--ink)" if line == 0 else "var(--soft)",
-                    },
-                    "encoding": {
-                        "x": {"field": "at", **plain},
-                        "y": {"field": "mid", **down},
-                        "text": {"field": "line", "type": "nominal"},
-                    },
-                }
-            )  # fmt: skip
+    for line, shift in (("node", -7), ("figures", 7)):
+        layers.append(
+            {
+                "data": {"values": [{**row, "figures": f"{row['says']} · {row['of']}"} for row in box_rows]},
+                "mark": {
+                    "type": "text", "align": "left", "baseline": "middle", "dy": shift, "limit": 175, "aria": False,
+                    "fontWeight": 600 if line == "node" else 400, "fontSize": 12 if line == "node" else 11,
+                    "fill": "var(--ink)",
+                },
+                "encoding": {
+                    "x": {"field": "at", **plain},
+                    "y": {"field": "mid", **down},
+                    "text": {"field": line, "type": "nominal"},
+                },
+            }
+        )  # fmt: skip
     spec["layer"] = layers
     ends = flows.ends()
     biggest = ", ".join(f"{name} {share(kwh, total)}" for name, kwh in ends[:4])
@@ -127,25 +130,27 @@ PALETTE = {"source": SERIES[2], "site": ACTIVE, "loss": LOSS, "cooling": COOL, "
 """Colours by what a node is."""
 
 
-def _is_last(box: Box, boxes: Sequence[Box]) -> bool:
-    return box.x == max(other.x for other in boxes)
+def laid_out(flows: Flows, height: float) -> tuple[list[Box], list[list[dict[str, Any]]]]:
+    """Boxes column by column, as high as what flows through them, with room for their words, and bands between them.
 
-
-def laid_out(flows: Flows) -> tuple[list[Box], list[list[dict[str, Any]]]]:
-    """Boxes column by column, as high as what flows through them, and bands from box to box."""
+    All in shares of the width, and in px of ``height`` from the top.
+    """
     columns = flows.columns()
     depth = max(columns.values())
     by_column = [[name for name, column in columns.items() if column == at] for at in range(depth + 1)]
-    crowded = max(len(names) for names in by_column)
-    gap = min(GAP, 0.5 / max(crowded - 1, 1))
-    scale = (1.0 - gap * (crowded - 1)) / flows.total
+    scale = min(
+        (height - GAP * (len(names) - 1) - SLOT * sum(flows.through(name) < flows.total / 20 for name in names))
+        / sum(flows.through(name) for name in names)
+        for names in by_column
+    )
     boxes: dict[str, Box] = {}
     for at, names in enumerate(by_column):
-        x, top = at / depth * (1.0 - THICK), 0.0
+        x, top = at / depth * WIDEST, 0.0
         for name in names:
             tall = flows.through(name) * scale
-            boxes[name] = Box(name, x, top, top + tall)
-            top += tall + gap
+            slot = max(tall, SLOT)
+            boxes[name] = Box(name, x, top + (slot - tall) / 2, top + (slot + tall) / 2, at == depth)
+            top += slot + GAP
     left = {name: box.low for name, box in boxes.items()}
     arrived = dict(left)
     bands = []
