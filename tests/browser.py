@@ -1,8 +1,8 @@
 """A headless Chromium for tests of pages, driven over its DevTools protocol through a pair of pipes.
 
 The standard library is enough: ``--remote-debugging-pipe`` speaks JSON with a zero byte after each message on file
-descriptors 3 and 4, so no port is opened. ``with browser() as chrome, chrome.open(address) as tab:`` gives a tab that keeps
-what the console said and what was asked of any network.
+descriptors 3 and 4, so no port is opened. ``with browser() as chrome, chrome.open(address) as tab:`` gives a tab that
+keeps what the console said and what was asked of any network.
 """
 
 from __future__ import annotations
@@ -27,8 +27,18 @@ PATIENCE_S = 60.0
 PHONE = (390, 844)
 DESKTOP = (1280, 900)
 MESSAGE_END = b"\0"
-KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
-        "Home": 36, "End": 35}  # fmt: skip
+KEYS = {
+    "Tab": 9,
+    "Enter": 13,
+    "Escape": 27,
+    " ": 32,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+    "Home": 36,
+    "End": 35,
+}
 
 
 def chromium() -> str | None:
@@ -99,7 +109,8 @@ class Tab:
         """A click of the mouse on the first element of a selector, which must be visible."""
         place = self.evaluate(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center', "
-            "behavior: 'instant'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+            "behavior: 'instant'}); const r = e.getBoundingClientRect(); "
+            "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
         for what in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=what, x=place[0], y=place[1], button="left", clickCount=1)
@@ -145,10 +156,24 @@ class Browser:
         read_here, write_there = os.pipe()
         read_there, write_here = os.pipe()
         self._in, self._out = write_here, read_here
-        command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                   "--disable-background-networking", "--disable-component-update", "--disable-sync", "--mute-audio",
-                   "--hide-scrollbars", "--force-color-profile=srgb", f"--user-data-dir={folder}",
-                   "--remote-debugging-pipe", *arguments, "about:blank"]  # fmt: skip
+        command = [
+            program,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--mute-audio",
+            "--hide-scrollbars",
+            "--force-color-profile=srgb",
+            f"--user-data-dir={folder}",
+            "--remote-debugging-pipe",
+            *arguments,
+            "about:blank",
+        ]
         # A shell moves the program's ends of the pipes to the descriptors 3 and 4, from numbers beyond both.
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read_there, write_there)]
         moved = f'exec 3<&{ends[0]} 4>&{ends[1]} {ends[0]}<&- {ends[1]}>&-; exec "$@"'

@@ -1,4 +1,4 @@
-"""What a run rests on: every number with its source and how it is known, what was exceeded, and what is not modelled."""
+"""What a run rests on: every number with its source and how it is known, limits exceeded, and what is not modelled."""
 
 from __future__ import annotations
 
@@ -59,10 +59,15 @@ def _profiles(manifest: Mapping[str, Any]) -> tuple[str, Counter[str], list[str]
         found = [*numbers_of(profile, "")]
         counts.update(sourced.confidence for _, sourced in found)
         rows = [
-            [path, getattr(sourced.value, "text", str(sourced.value)), sourced.confidence, citation(profile.sources[sourced.source]),
-             sourced.note or ""]
+            [
+                path,
+                getattr(sourced.value, "text", str(sourced.value)),
+                sourced.confidence,
+                citation(profile.sources[sourced.source]),
+                sourced.note or "",
+            ]
             for path, sourced in found
-        ]  # fmt: skip
+        ]
         cited = [citation(source) for source in profile.sources.values()]
         body = table(("number", "value", "known as", "source", "note"), rows) if rows else items(cited)
         drawn.append(f'<div class="words">{folded(f"{profile.title} ({name})", body)}</div>')
@@ -94,8 +99,8 @@ def limits(results: Results) -> list[str]:
             if _report(report)
         ]
     return told or [
-        "Nothing was asked beyond a limit. Models refuse what lies outside the range for which they are known to hold, so "
-        "that no number here comes from beyond one."
+        "Nothing was asked beyond a limit. Models refuse what lies outside the range for which they are known to hold, "
+        "so that no number here comes from beyond one."
     ]
 
 

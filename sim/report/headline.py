@@ -12,6 +12,7 @@ from sim.results.formats import gram_mass, hours, mass, number, share
 from sim.results.results import Results
 from sim.units import G_PER_KG, J_PER_KWH
 
+HOUR_S, DAY_S, LONG_DAYS = 3600.0, 86400.0, 3.0
 WH_PER_KWH, ML_PER_L = 1000.0, 1000.0
 MWH_FROM_KWH, GWH_FROM_KWH = 1e4, 1e7
 
@@ -64,18 +65,36 @@ def numbers(results: Results) -> str:
     summary = results.summary
     carbon, work = summary["carbon_kg"], units_of_work(summary)
     boxes = [
-        _box(summary, "Energy of the facility", "energy_kwh.facility", energy, work,
-             f"IT {energy(summary['energy_kwh']['it'])}"),
-        _box(summary, "Carbon, CO2e", "carbon_kg.total", mass, work,
-             f"operational {mass(carbon['operational_location'])} (location-based), embodied {mass(carbon['embodied'])}"),
-    ]  # fmt: skip
+        _box(
+            summary,
+            "Energy of the facility",
+            "energy_kwh.facility",
+            energy,
+            work,
+            f"IT {energy(summary['energy_kwh']['it'])}",
+        ),
+        _box(
+            summary,
+            "Carbon, CO2e",
+            "carbon_kg.total",
+            mass,
+            work,
+            f"operational {mass(carbon['operational_location'])}, embodied {mass(carbon['embodied'])}",
+        ),
+    ]
     path = water_path(summary)
     boxes.append(
-        _box(summary, "Water" if path.endswith("total") else f"Water, {WATER_WORDS.get(path, path)}", path, volume, work,
-             _kinds_of_water(summary))
+        _box(
+            summary,
+            "Water" if path.endswith("total") else f"Water, {WATER_WORDS.get(path, path)}",
+            path,
+            volume,
+            work,
+            _kinds_of_water(summary),
+        )
         if path is not None
-        else _absent("Water", "not modelled: give site.water.wue or a plant, and site.water.ewif")
-    )  # fmt: skip
+        else _absent("Water", "Give site.water.wue or a plant, and site.water.ewif.")
+    )
     cost = summary.get("cost") or {}
     if cost:
         currency = str(cost["currency"])
@@ -83,11 +102,15 @@ def numbers(results: Results) -> str:
             _box(summary, "Cost of energy", "cost.energy", lambda value: f"{number(value)} {currency}", work, "")
         )
     else:
-        boxes.append(_absent("Cost of energy", "not modelled: give site.grid.price"))
-    remark = "" if summary.get("intervals") else text_of_prose(
-        "Intervals: the scenario states no uncertainty, so that only the published range of embodied carbon is shown. "
-        "Give it an 'uncertainty' for intervals of all results."
-    )  # fmt: skip
+        boxes.append(_absent("Cost of energy", "Give site.grid.price."))
+    remark = (
+        ""
+        if summary.get("intervals")
+        else text_of_prose(
+            "Intervals: the scenario states no uncertainty, so that only the published range of embodied carbon is "
+            "shown. Give it an 'uncertainty' for intervals of all results."
+        )
+    )
     return f'<dl class="big">{"".join(boxes)}</dl>' + (f'<p class="note">{remark}</p>' if remark else "")
 
 
@@ -133,7 +156,8 @@ def _interval(summary: Mapping[str, Any], path: str, shown: Any) -> str:
 
 
 def _absent(what: str, remark: str) -> str:
-    return f'<div><dt>{what}</dt><dd class="value absent">no answer</dd><dd class="note">{text_of_prose(remark)}</dd></div>'
+    said = f'<dd class="note">{text_of_prose(remark)}</dd>'
+    return f'<div><dt>{what}</dt><dd class="value absent">not modelled</dd>{said}</div>'
 
 
 def sentence(results: Results) -> str:
@@ -143,17 +167,19 @@ def sentence(results: Results) -> str:
     took = _span(summary["simulated_s"])
     said = f"In {took}, this used {energy(kwh['facility'])} and caused {mass(carbon['total'])} of CO2e"
     if carbon["total"] > 0.0 and carbon["embodied"] >= 0.0:
-        said += f", {share(carbon['embodied'], carbon['total'])} of it from making the hardware"
+        said += f" ({share(carbon['embodied'], carbon['total'])} of it from making the hardware)"
     work = units_of_work(summary)
     if work is not None:
         units, unit = work
-        said += (
-            f": {gram_mass(summary['kpi']['sci_g_per_unit'])} of CO2e and {energy(kwh['facility'] / units)} per {unit}"
-        )
+        each = gram_mass(summary["kpi"]["sci_g_per_unit"])
+        said += f", which is {each} of CO2e and {energy(kwh['facility'] / units)} per {unit}"
     idle = kwh["by_workload"].get(UNALLOCATED, 0.0)
     tail = f" {share(idle, kwh['it'])} of the IT energy went to machines that nobody held." if idle > 0.0 else ""
     return f"{said}.{tail}"
 
 
 def _span(seconds: float) -> str:
-    return f"{number(seconds / 86400.0)} days" if seconds >= 3 * 86400 else hours(seconds)
+    days = seconds / DAY_S
+    if days >= LONG_DAYS:
+        return f"{days:,.3g} days" if days < 1000 else f"{days:,.0f} days"
+    return f"{seconds / HOUR_S:.3g} h" if seconds >= HOUR_S else hours(seconds)

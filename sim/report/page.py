@@ -1,4 +1,4 @@
-"""The shell of every page: one HTML file that holds all it needs, asks for nothing, and runs only the scripts it names.
+"""The shell of every page: one HTML file that holds all it needs, asks for nothing, runs the scripts it names.
 
 The scripts are Vega and Vega-Lite with the interpreter of Vega's expressions, so that the policy of the page need not
 allow ``eval``; the policy names each script by its hash, and allows no request whatever.
@@ -45,9 +45,10 @@ def page(title: str, sections: Sequence[Section], *, lead: str = "", data: Mappi
     short = title if len(title) <= 120 else title[:119] + "…"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'
         f"{GENERATOR}"
-        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
         f"<title>{escape(short)}</title><style>{_read(STYLES)}</style></head><body>"
         '<a class="skip" href="#main">Skip to the content</a>'
         f'<header><h1>{text(title)}</h1><button type="button" id="theme" hidden>Dark colours</button></header>'

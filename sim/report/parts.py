@@ -124,25 +124,27 @@ def figure(chart: Chart, *, level: int = 3) -> str:
         f'<div class="drawing" data-chart="{name}"></div>'
         f'<p class="unscripted">This chart is drawn by a script, which did not run here; its numbers are below.</p>'
         f"{note(chart.note)}"
-        f'<details class="numbers"><summary>Numbers of this chart<span class="unseen">: {escape(label(chart.title))}</span>'
-        f"</summary>{shown}</details>"
+        '<details class="numbers"><summary>Numbers of this chart'
+        f'<span class="unseen">: {escape(label(chart.title))}</span></summary>{shown}</details>'
         f"{data_block(chart.spec, data_spec=chart.name)}</figure>"
     )
 
 
-def tabs(name: str, panels: Mapping[str, str]) -> str:
-    """Panels of which one is shown at a time, all without a script and on paper."""
+def tabs(name: str, said: str, panels: Mapping[str, str]) -> str:
+    """Panels of which one is shown at a time, all without a script and on paper; ``said`` is what they are of."""
     if len(panels) == 1:
         return next(iter(panels.values()))
     heads = "".join(
-        f'<button type="button" role="tab" id="{name}-tab-{i}" aria-controls="{name}-panel-{i}">{escape(title)}</button>'
+        f'<button type="button" role="tab" id="{name}-tab-{i}" aria-controls="{name}-panel-{i}">'
+        f"{escape(title)}</button>"
         for i, title in enumerate(panels)
     )
     bodies = "".join(
         f'<div class="panel" id="{name}-panel-{i}" data-label="{escape(title)}">{body}</div>'
         for i, (title, body) in enumerate(panels.items())
     )
-    return f'<div class="tabs" id="{name}"><div class="heads" hidden aria-label="{escape(name)}">{heads}</div>{bodies}</div>'
+    row = f'<div class="heads" hidden aria-label="{escape(said)}">{heads}</div>'
+    return f'<div class="tabs" id="{name}">{row}{bodies}</div>'
 
 
 def exact(value: float, shown: str, path: str) -> str:

@@ -65,7 +65,7 @@ def lead(results: Results) -> str:
     about = f'<p class="note">{text_of_prose(description)}</p>' if description else ""
     told = [line for line in limits(results) if "exceeded" in line or "throttled" in line]
     warned = f'<div class="warn" role="note">{items(told)}</div>' if told else ""
-    return f'{about}<p class="lede">{text_of_prose(sentence(results))}</p>{numbers(results)}{warned}'
+    return f'<p class="lede">{text_of_prose(sentence(results))}</p>{numbers(results)}{warned}{about}'
 
 
 def where(results: Results) -> str:
@@ -75,7 +75,7 @@ def where(results: Results) -> str:
     parts = [figure(flow) if flow is not None else note("This run used no energy that flows could be drawn of.")]
     panels = {title: figure(chart) for title, chart in carbon_parts(summary).items()}
     if panels:
-        parts.append(tabs("made-of", panels))
+        parts.append(tabs("made-of", "What carbon and energy are made of", panels))
     names = sorted(summary["carbon_kg"]["by_component"], key=lambda name: -summary["carbon_kg"]["by_component"][name])
     header, rows, total = component_grid(summary, names)
     accounts = [[*row] for row in account_rows(summary)]
@@ -102,8 +102,8 @@ def when(results: Results) -> str:
         return note("Nothing of this run happened over time.")
     axis = Axis.of(results.energy.end_ns)
     how = (
-        "All charts over time share one axis. Zoom with the buttons, with + and - while one of them has the focus, with "
-        "Ctrl or Shift and the wheel, or drag; a double click shows all."
+        "All charts over time share one axis. Zoom with the buttons, with + and - while one of them has the focus, "
+        "with Ctrl or Shift and the wheel, or drag; a double click shows all."
     )
     return f"{zoom_bar(axis.high, axis.unit)}{note(how)}{figures(drawn)}{items(remarks)}"
 
@@ -204,14 +204,14 @@ def _tables(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def change(results: Results, tornados: Tornados, folder: str) -> str:
-    """Tornados where they were asked for, intervals where the scenario is uncertain, and how to get what is not there."""
+    """Tornados where they were asked for, intervals where the scenario is uncertain, and how to get what is missing."""
     intervals = interval_grid(results.summary)
     parts = [figure(tornado(output, found, at)) for at, (output, found) in enumerate(tornados.items())]
     if not results.scenario.get("uncertainty"):
         parts.append(
             note(
-                "The scenario states no uncertainty, so nothing says how far its inputs may lie from their values. Give it "
-                "an 'uncertainty' with a range for each input that matters, run it again, and ask for:"
+                "The scenario states no uncertainty, so nothing says how far its inputs may lie from their values. "
+                "Give it an 'uncertainty' with a range for each input that matters, run it again, and ask for:"
             )
         )
     elif not tornados:
@@ -243,13 +243,17 @@ def repeat(results: Results, folder: str) -> str:
         [
             note("The same scenario, seed and versions give the same bytes of summary.json."),
             _command("coldaisle", "run", str(manifest["scenario"]), "--seed", str(seed), "--out", folder),
-            note("That file as it was then, with everything that was set on the command line, is below and in the run's "
-                 "own folder, where another price or grid needs no new simulation:"),
+            note(
+                "That file as it was then, with everything that was set on the command line, is below and in the run's "
+                "own folder, where another price or grid needs no new simulation:"
+            ),
             _command("coldaisle", "account", folder, "--set", "site.grid.intensity=100 gCO2e/kWh"),
             note(f"Priced anew from a run of the scenario {origin}.") if origin else "",
             f"<p>Seed <b>{seed}</b>. Version <b>{escape(str(manifest['versions'].get('coldaisle', '')))}</b>.</p>",
             folded("Hashes (SHA-256)", f'<div class="words">{table(("of", "SHA-256"), hashes)}</div>'),
             folded("Versions", f'<div class="words">{table(("package", "version"), versions)}</div>'),
-            folded("The scenario, resolved", f'<pre tabindex="0"><code>{escape(to_yaml(results.scenario))}</code></pre>'),
+            folded(
+                "The scenario, resolved", f'<pre tabindex="0"><code>{escape(to_yaml(results.scenario))}</code></pre>'
+            ),
         ]
-    )  # fmt: skip
+    )

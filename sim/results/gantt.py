@@ -197,7 +197,7 @@ def _grouped(held: Held) -> str:
         f"{100 * found.share:.0f} % in the mean"
     )
     note = (
-        f'<p class="note">Of {held.nodes:,} nodes in {len(found.rows)} rows: how much of their slots was held in the mean '
-        "of a column, the darker the more; in the lower part of each row, the most at any instant of it.</p>"
+        f'<p class="note">Of {held.nodes:,} nodes in {len(found.rows)} rows: how much of their slots was held in the '
+        "mean of a column, the darker the more; in the lower part of each row, the most at any instant of it.</p>"
     )
     return shades(Time.of(found.edges_ns), found.rows, found.mean, found.most, alt, unit="nodes") + note

@@ -62,12 +62,17 @@ def held(series: Series, axis: Axis) -> Chart | None:
     lengths = np.diff(_edges(first))
     share = sum(float((_of(rows, "mean") * lengths).sum()) for rows in pools.values()) / float((limit * lengths).sum())
     return line_chart(
-        "slots-held", "Accelerator slots held", _edges(first), {name: _of(rows, "mean") for name, rows in pools.items()},
-        "slots", axis=axis, peaks={name: _of(rows, "most") for name, rows in pools.items()},
+        "slots-held",
+        "Accelerator slots held",
+        _edges(first),
+        {name: _of(rows, "mean") for name, rows in pools.items()},
+        "slots",
+        axis=axis,
+        peaks={name: _of(rows, "most") for name, rows in pools.items()},
         limit=limit if len(pools) == 1 else None,
         note=f"{percent(share)} of {number(float(limit[0]))} slots held in the mean. Dashed: all there are. "
         "The band reaches to the most at any instant.",
-    )  # fmt: skip
+    )
 
 
 def queue_chart(series: Series, axis: Axis) -> Chart | None:
@@ -77,10 +82,15 @@ def queue_chart(series: Series, axis: Axis) -> Chart | None:
         return None
     first = next(iter(drawn.values()))
     return line_chart(
-        "queue", "Jobs waiting and running", _edges(first), {name: _of(rows, "mean") for name, rows in drawn.items()},
-        "jobs", axis=axis, peaks={name: _of(rows, "most") for name, rows in drawn.items()},
+        "queue",
+        "Jobs waiting and running",
+        _edges(first),
+        {name: _of(rows, "mean") for name, rows in drawn.items()},
+        "jobs",
+        axis=axis,
+        peaks={name: _of(rows, "most") for name, rows in drawn.items()},
         note="Means of each bin; the band reaches to the most at any instant.",
-    )  # fmt: skip
+    )
 
 
 def power_limits(series: Series, axis: Axis) -> list[Chart]:
@@ -104,11 +114,17 @@ def power_limits(series: Series, axis: Axis) -> list[Chart]:
             told = f"At most {percent(near)} of its limit." if near > 0.0 else "Without a limit."
             charts.append(
                 line_chart(
-                    f"limit-{at}-{place}", f"Power of {name} against its limit", _edges(rows),
-                    {name: _of(rows, "mean") / KILO}, "kW", axis=axis, peaks={name: _of(rows, "most") / KILO},
-                    limit=limits, note=f"A limit of the level '{level}'. {told}{more}",
+                    f"limit-{at}-{place}",
+                    f"Power of {name} against its limit",
+                    _edges(rows),
+                    {name: _of(rows, "mean") / KILO},
+                    "kW",
+                    axis=axis,
+                    peaks={name: _of(rows, "most") / KILO},
+                    limit=limits,
+                    note=f"A limit of the level '{level}'. {told}{more}",
                 )
-            )  # fmt: skip
+            )
     return charts
 
 
@@ -126,10 +142,11 @@ def waits(results: Results) -> Chart | None:
     for name in pc.unique(jobs.filter(pc.is_valid(jobs["wait_s"]))["workload"]).to_pylist():
         own = pc.equal(jobs["workload"], name)
         for words, column in ((name, jobs["wait_s"]), (f"{name}, as recorded", recorded)):
-            values = column.filter(own).drop_null() if column is not None else []
+            values = column.filter(own).drop_null().to_numpy() if column is not None else np.empty(0)
             if len(values):
-                found[words] = Curve.of(np.maximum(values.to_numpy(), SHORTEST_S))
+                found[words] = Curve.of(np.maximum(values, SHORTEST_S))
     if not found:
         return None
-    return curves_chart("waits", "How long jobs waited", found, "waited",
-                        note="Of jobs that started. Waits below 1 s are drawn at 1 s.")  # fmt: skip
+    return curves_chart(
+        "waits", "How long jobs waited", found, "waited", note="Of jobs that started. Waits below 1 s are drawn at 1 s."
+    )

@@ -48,24 +48,33 @@ def curves_chart(
 ) -> Chart:
     """Cumulative shares over times in s, on a logarithmic axis; all values are above 0."""
     short = labels(list(curves))
+    legend = {} if len(curves) > 1 else {"legend": None}
     rows = [
         {"x": float(f"{x:.6g}"), "y": round(y, 6), "series": short[one], "time": seconds(x), "share": percent(y)}
         for one, curve in curves.items()
         for x, y in zip(curve.values.tolist(), curve.shares.tolist(), strict=True)
     ]
     x_axis = {
-        "field": "x", "type": "quantitative", "title": f"{what}, s (logarithmic)",
-        "scale": {"type": "log", "nice": False}, "axis": {"grid": False, "tickCount": 6},
-    }  # fmt: skip
+        "field": "x",
+        "type": "quantitative",
+        "title": f"{what}, s (logarithmic)",
+        "scale": {"type": "log", "nice": False},
+        "axis": {"grid": False, "tickCount": 6},
+    }
     layers: list[Spec] = [
         {
             "data": {"values": rows},
             "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8, "aria": False},
             "encoding": {
                 "x": x_axis,
-                "y": {"field": "y", "type": "quantitative", "title": "share no longer", "axis": {"format": "%"},
-                      "scale": {"domain": [0, 1]}},
-                "color": {"field": "series", "type": "nominal", "scale": colours(list(short.values()))},
+                "y": {
+                    "field": "y",
+                    "type": "quantitative",
+                    "title": "share no longer",
+                    "axis": {"format": "%"},
+                    "scale": {"domain": [0, 1]},
+                },
+                "color": {"field": "series", "type": "nominal", "scale": colours(list(short.values())), **legend},
             },
         },
         {
@@ -77,7 +86,7 @@ def curves_chart(
                 "tooltip": [{"field": key, "type": "nominal"} for key in ("series", "time", "share")],
             },
         },
-    ]  # fmt: skip
+    ]
     if limit_s is not None:
         layers.append(
             {
@@ -115,9 +124,15 @@ def latency(results: Results) -> list[Chart]:
             limit_s = limits.get(key)
             note = f"Dashed: the objective, {seconds(limit_s)}." if limit_s is not None else ""
             charts.append(
-                curves_chart(f"{key.replace('_', '-')}-{at}", f"{words} of {name}", {name: curve}, words,
-                             limit_s=limit_s, note=note)
-            )  # fmt: skip
+                curves_chart(
+                    f"{key.replace('_', '-')}-{at}",
+                    f"{words} of {name}",
+                    {name: curve},
+                    words,
+                    limit_s=limit_s,
+                    note=note,
+                )
+            )
     return charts
 
 
@@ -155,9 +170,10 @@ def percentiles(name: str, workload: str, service: Mapping[str, Any], limits: Ma
     told = {
         key: word
         for key, word in LATENCIES.items()
-        if key in service and all(service[key].get(share, 0.0) > 0.0 for share in SHARES)
+        if key in service
+        and all(service[key].get(share, 0.0) > 0.0 for share in SHARES)
         and not (key == "step_gap_s" and service[key] == service.get("itl_s"))
-    }  # fmt: skip
+    }
     if not told:
         return None
     dots = [
@@ -171,25 +187,47 @@ def percentiles(name: str, workload: str, service: Mapping[str, Any], limits: Ma
         for key, limit in limits.items()
         if key in told
     ]
-    x_axis = {"field": "x", "type": "quantitative", "title": "s (logarithmic)", "scale": {"type": "log", "nice": True},
-              "axis": {"tickCount": 6}}  # fmt: skip
+    x_axis = {
+        "field": "x",
+        "type": "quantitative",
+        "title": "s (logarithmic)",
+        "scale": {"type": "log", "nice": True},
+        "axis": {"tickCount": 6},
+    }
     y_axis = {"field": "what", "type": "nominal", "title": None, "sort": None, "axis": {"grid": False}}
     layers: list[Spec] = [
-        {"data": {"values": spans}, "mark": {"type": "rule", "color": SOFT, "strokeWidth": 2, "aria": False},
-         "encoding": {"x": x_axis, "x2": {"field": "x2"}, "y": y_axis}},
-        {"data": {"values": dots}, "mark": {"type": "point", "filled": True, "size": 85, "opacity": 1, "color": ACTIVE},
-         "encoding": {"x": x_axis, "y": y_axis,
-                      "shape": {"field": "share", "type": "nominal",
-                                "scale": {"domain": [*SHARES], "range": ["circle", "diamond", "triangle-up"]}},
-                      "tooltip": [{"field": "what", "type": "nominal", "title": "latency"},
-                                  {"field": "share", "type": "nominal", "title": "percentile"},
-                                  {"field": "says", "type": "nominal", "title": "time"}]}},
-    ]  # fmt: skip
+        {
+            "data": {"values": spans},
+            "mark": {"type": "rule", "color": SOFT, "strokeWidth": 2, "aria": False},
+            "encoding": {"x": x_axis, "x2": {"field": "x2"}, "y": y_axis},
+        },
+        {
+            "data": {"values": dots},
+            "mark": {"type": "point", "filled": True, "size": 85, "opacity": 1, "color": ACTIVE},
+            "encoding": {
+                "x": x_axis,
+                "y": y_axis,
+                "shape": {
+                    "field": "share",
+                    "type": "nominal",
+                    "scale": {"domain": [*SHARES], "range": ["circle", "diamond", "triangle-up"]},
+                },
+                "tooltip": [
+                    {"field": "what", "type": "nominal", "title": "latency"},
+                    {"field": "share", "type": "nominal", "title": "percentile"},
+                    {"field": "says", "type": "nominal", "title": "time"},
+                ],
+            },
+        },
+    ]
     if goals:
         layers.append(
-            {"data": {"values": goals}, "mark": {"type": "tick", "color": WARN, "thickness": 3, "size": 22},
-             "encoding": {"x": x_axis, "y": y_axis, "tooltip": {"field": "says", "type": "nominal"}}}
-        )  # fmt: skip
+            {
+                "data": {"values": goals},
+                "mark": {"type": "tick", "color": WARN, "thickness": 3, "size": 22},
+                "encoding": {"x": x_axis, "y": y_axis, "tooltip": {"field": "says", "type": "nominal"}},
+            }
+        )
     spec = {**base(34 * len(told) + 10), "layer": layers}
     against = "; ".join(
         f"p99 of {told[key]} {seconds(service[key]['p99'])} against an objective of {seconds(limit)}"

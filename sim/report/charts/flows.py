@@ -54,6 +54,9 @@ STEP = {
 }
 HOSTS = "hosts, fans, power supplies"
 STATES = {"active": "at work", "loaded": "held, not at work", "idle": "held, idle", "warm_air": "warm inlet air"}
+GOALS = frozenset({*SERVING.values(), *FAULTS.values(), *STEP.values(), *STATES.values(), HOSTS, ADDED})
+ELSEWHERE = "supply elsewhere"
+OUTSIDE_PARTS = {"network": "networks outside", "devices": "users' devices"}
 RANK: Mapping[Kind, int] = {"source": 0, "useful": 0, "site": 0, "work": 0, "idle": 1, "cooling": 2, "loss": 3}
 """From the top of a column to its foot."""
 ADDED = "added by the convention"
@@ -122,18 +125,19 @@ def flows_of(results: Results) -> Flows | None:
         words = OVERHEAD.get(name, name.replace("_", " "))
         drawn.add(SITE, words, kwh, "cooling" if name in COOLING or name == "facility" else "loss")
     drawn.add(SITE, IT, energy["it"], "site")
-    for part, words in (("network", "networks outside"), ("devices", "users' devices")):
-        drawn.add("supply elsewhere", words, energy.get(part, 0.0), "work")
-        drawn.kinds.setdefault("supply elsewhere", "source")
+    for part, words in OUTSIDE_PARTS.items():
+        if energy.get(part):
+            drawn.kinds[ELSEWHERE] = "source"
+            drawn.add(ELSEWHERE, words, energy[part], "work")
     notes = [_inside(energy["by_component"])]
     for owner, kwh in sorted(energy["by_workload"].items(), key=lambda pair: -pair[1]):
         if owner == UNALLOCATED:
             drawn.add(IT, IDLE, kwh, "idle")
             continue
-        name = owner if owner not in drawn.kinds else f"workload {owner}"
+        name = owner if owner not in {*drawn.kinds, *GOALS} else f"workload {owner}"
         drawn.add(IT, name, kwh, "work")
-        for words, part in _useful(results, owner, kwh).items():
-            drawn.add(name, words, part, "useful" if words in USEFUL else "idle")
+        for words, spent in _useful(results, owner, kwh).items():
+            drawn.add(name, words, spent, "useful" if words in USEFUL else "idle")
     if results.summary["boundary"]["convention"] != "physical":
         notes.append(f"Energy as the convention {results.summary['boundary']['convention']} counts it.")
     return Flows(tuple(drawn.flows), drawn.kinds, " ".join(filter(None, notes)))
@@ -181,8 +185,11 @@ def _supply(drawn: _Drawn, summary: Mapping[str, Any]) -> None:
 
 def _inside(components: Mapping[str, float]) -> str:
     """What of servers' own losses the flows contain."""
-    parts = [f"{words} {number(components[name])} kWh" for name, words in
-             (("psu_loss", "losses of power supplies"), ("fans", "fans")) if components.get(name)]  # fmt: skip
+    parts = [
+        f"{words} {number(components[name])} kWh"
+        for name, words in (("psu_loss", "losses of power supplies"), ("fans", "fans"))
+        if components.get(name)
+    ]
     return f"Of the IT energy, {' and '.join(parts)} are inside the flows to workloads and idle." if parts else ""
 
 

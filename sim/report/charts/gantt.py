@@ -16,7 +16,7 @@ from sim.results.results import Results
 from sim.units import SECONDS_PER_NS
 from sim.workload.allocations import MILLI
 
-MOST_NODES, MOST_BARS = 24, 1500
+MOST_NODES, MOST_BARS = 32, 3000
 """Beyond which nodes are drawn in groups."""
 MOST_GROUPS, MOST_COLUMNS = 24, 120
 ROW_PX = 22
@@ -37,11 +37,19 @@ def gantt(results: Results) -> Chart | None:
 def _rows_axis(count: int, title: str) -> Spec:
     """A vertical channel from row 0 at the top; the names of rows are drawn as text, for they are data."""
     return {
-        "field": "low", "type": "quantitative", "title": title,
+        "field": "low",
+        "type": "quantitative",
+        "title": title,
         "scale": {"domain": [count, 0], "nice": False, "zero": False},
-        "axis": {"labels": False, "ticks": False, "grid": False, "domain": False, "minExtent": AXIS_W + 26,
-                 "maxExtent": AXIS_W + 26},
-    }  # fmt: skip
+        "axis": {
+            "labels": False,
+            "ticks": False,
+            "grid": False,
+            "domain": False,
+            "minExtent": AXIS_W + 26,
+            "maxExtent": AXIS_W + 26,
+        },
+    }
 
 
 def _names(rows: list[str], count: int, title: str, every: int = 1) -> Spec:
@@ -86,9 +94,17 @@ def _each(held: Held, owner_of: dict[tuple[str, int], str], axis: Axis) -> Chart
         rows.append((str(jobs[stint]), owners[stint], taken, span))
         for top, milli in lanes[node].take(int(held.milli[place]), int(held.start_ns[place]), int(held.end_ns[place])):
             low = node + 0.04 + 0.92 * top / slots[node]
-            tip = f"{label(str(jobs[stint]))} ({owner})\n{taken}\n{span}"
-            boxes.append({"t": t, "t2": t2, "low": round(low, 4), "high": round(low + 0.92 * milli / slots[node], 4),
-                          "owner": owner, "tip": tip})  # fmt: skip
+            told = f"{label(str(jobs[stint]))} ({owner})\n{taken}\n{span}"
+            boxes.append(
+                {
+                    "t": t,
+                    "t2": t2,
+                    "low": round(low, 4),
+                    "high": round(low + 0.92 * milli / slots[node], 4),
+                    "owner": owner,
+                    "tip": told,
+                }
+            )
     others = len(largest) < len(set(owners))
     domain = [*short.values(), *([OTHERS] if others else [])]
     picked = [*(SERIES[i % len(SERIES)] for i in range(len(short))), *([IDLE] if others else [])]
@@ -100,8 +116,15 @@ def _each(held: Held, owner_of: dict[tuple[str, int], str], axis: Axis) -> Chart
         _names(nodes, len(nodes), ""),
     ]
     alt = f"{len(held.stints):,} stints of jobs on {len(nodes)} nodes."
-    return Chart("gantt", "Jobs by node", alt, spec, ("job", "whose", "held", "when"), tuple(rows),
-                 "A row is a node, a bar what a job held of its slots.")  # fmt: skip
+    return Chart(
+        "gantt",
+        "Jobs by node",
+        alt,
+        spec,
+        ("job", "whose", "held", "when"),
+        tuple(rows),
+        "A row is a node, a bar what a job held of its slots.",
+    )
 
 
 def _grouped(held: Held, axis: Axis) -> Chart:
@@ -130,8 +153,8 @@ def _grouped(held: Held, axis: Axis) -> Chart:
     )
     alt = f"Share of slots held on {held.nodes:,} nodes in {count} rows: {percent(found.share)} in the mean."
     note = (
-        "How much of their slots was held in the mean of a column, the darker the more; in the lower part of each row, the "
-        "most at any instant of it."
+        "How much of their slots was held in the mean of a column, the darker the more; in the lower part of each row, "
+        "the most at any instant of it."
     )
     return Chart("gantt", "Nodes over time", alt, spec, ("nodes", "held in the mean", "at most"), rows, note)
 
@@ -161,5 +184,11 @@ def trainings(jobs: pa.Table, axis: Axis) -> Chart | None:
     boxes = _boxes(values, axis, len(rows), "", tooltip={"field": "tip", "type": "nominal"})
     boxes["mark"] |= {"fill": ACTIVE}
     spec["layer"] = [boxes, _names(list(names.values()), len(rows), "")]
-    return Chart("gantt", "Jobs over time", f"{len(rows)} jobs, each from its beginning to its end.", spec,
-                 ("job", "when", "took"), tuple(told))  # fmt: skip
+    return Chart(
+        "gantt",
+        "Jobs over time",
+        f"{len(rows)} jobs, each from its beginning to its end.",
+        spec,
+        ("job", "when", "took"),
+        tuple(told),
+    )

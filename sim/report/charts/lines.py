@@ -68,8 +68,8 @@ def line_chart(
     note: str = "",
     zero: bool = True,
 ) -> Chart:
-    """Series of one value a bin between ``edges_ns``, none NaN. ``peaks`` are the most within each bin, by series, where
-    bins hold more than one value; ``limit`` is drawn dashed."""
+    """Series of one value a bin between ``edges_ns``, none NaN. ``peaks`` are the most within each bin, by series,
+    where bins hold more than one value; ``limit`` is drawn dashed."""
     buckets = Buckets.of(edges_ns)
     edges = axis.at(buckets.edges_ns)
     short = labels(list(series))
@@ -77,7 +77,7 @@ def line_chart(
     least = {one: buckets.least(values) for one, values in series.items()}
     mean = {one: buckets.mean(values) for one, values in series.items()}
     lines = [{"t": t, "y": y, "series": short[one]} for one in series for t, y in rounded(edges, stepped(mean[one]))]
-    heading = f"{title}, {unit}" if unit else title
+    heading = unit or title
     channel = {"field": "series", "type": "nominal", "scale": colours(list(short.values()))}
     legend = channel if len(series) > 1 else {**channel, "legend": None}
     layers: list[Spec] = []
@@ -112,11 +112,17 @@ def line_chart(
         layers.append(
             {
                 "data": {"values": capped},
-                "mark": {"type": "line", "interpolate": "step-after", "clip": True, "strokeDash": [6, 4], "color": SOFT,
-                         "aria": False},
+                "mark": {
+                    "type": "line",
+                    "interpolate": "step-after",
+                    "clip": True,
+                    "strokeDash": [6, 4],
+                    "color": SOFT,
+                    "aria": False,
+                },
                 "encoding": {"x": time_axis(axis.unit), "y": value_axis("y", heading, zero=zero)},
             }
-        )  # fmt: skip
+        )
     layers.append(hover(edges, axis, mean, unit))
     spec = {**over_time(0.0, axis.high, 150), "layer": layers}
     says = "; ".join(_says(one, edges_ns, values, (peaks or series)[one], unit, axis) for one, values in series.items())

@@ -1,4 +1,4 @@
-"""What a whole is made of, as bars: carbon and energy by component, workload and state, and the time of a training step."""
+"""What a whole is made of, as bars: carbon and energy by component, workload, state; the time of a training step."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from sim.results.results import Results
 
 TONNE_KG = 1000.0
 MOST_BARS = 30
+ROOM = 1.22
+"""The longest bar over the axis, so that its words have room behind it."""
 
 
 def bars(name: str, title: str, values: Mapping[str, float], unit: str, note: str = "") -> Chart | None:
@@ -24,30 +26,51 @@ def bars(name: str, title: str, values: Mapping[str, float], unit: str, note: st
     total = sum(values.values())
     drawn = order[:MOST_BARS]
     short = labels(drawn)
-    rows = [{"part": short[part], "x": values[part], "says": f"{number(values[part])} {unit}",
-             "of": share(values[part], total)} for part in drawn]  # fmt: skip
+    rows = [
+        {
+            "part": short[part],
+            "x": values[part],
+            "says": f"{number(values[part])} {unit}",
+            "of": share(values[part], total),
+        }
+        for part in drawn
+    ]
     y_axis = {"field": "part", "type": "nominal", "title": None, "sort": None, "axis": {"grid": False}}
+    longest = values[drawn[0]]
+    scale = {"domainMax": ROOM * longest} if longest > 0.0 else {}
     spec = base(24 * len(drawn) + 6)
     spec["data"] = {"values": rows}
     spec["encoding"] = {
         "y": y_axis,
-        "x": {"field": "x", "type": "quantitative", "title": unit, "axis": {"tickCount": 5}},
+        "x": {"field": "x", "type": "quantitative", "title": unit, "axis": {"tickCount": 5}, "scale": scale},
     }
     spec["layer"] = [
         {
             "mark": {"type": "bar", "color": SERIES[0], "height": 15},
-            "encoding": {"tooltip": [{"field": "part", "type": "nominal"}, {"field": "says", "type": "nominal", "title": "amount"},
-                                     {"field": "of", "type": "nominal", "title": "of all"}]},
+            "encoding": {
+                "tooltip": [
+                    {"field": "part", "type": "nominal"},
+                    {"field": "says", "type": "nominal", "title": "amount"},
+                    {"field": "of", "type": "nominal", "title": "of all"},
+                ]
+            },
         },
         {
             "mark": {"type": "text", "align": "left", "dx": 5, "aria": False, "fontSize": 11},
             "encoding": {"text": {"field": "says", "type": "nominal"}},
         },
-    ]  # fmt: skip
+    ]
     largest = ", ".join(f"{part} {share(values[part], total)}" for part in order[:3])
     table = tuple((part, number(values[part]), share(values[part], total)) for part in order)
-    return Chart(name, title, f"{number(total)} {unit} in all; the largest: {largest}.", spec, ("part", unit, "of all"), table,
-                 note)  # fmt: skip
+    return Chart(
+        name,
+        title,
+        f"{number(total)} {unit} in all; the largest: {largest}.",
+        spec,
+        ("part", unit, "of all"),
+        table,
+        note,
+    )
 
 
 def carbon_parts(summary: Mapping[str, Any]) -> dict[str, Chart]:
@@ -110,8 +133,10 @@ def splits(name: str, title: str, rows: Mapping[str, Mapping[str, float]], unit:
         "color": {"field": "part", "type": "nominal", "scale": colours(parts)},
         "tooltip": [{"field": key, "type": "nominal"} for key in ("row", "part", "says")],
     }
-    said = "; ".join(f"{row}: " + ", ".join(f"{part} {number(split[part])} {unit}" for part in parts if split.get(part))
-                     for row, split in rows.items())  # fmt: skip
+    said = "; ".join(
+        f"{row}: " + ", ".join(f"{part} {number(split[part])} {unit}" for part in parts if split.get(part))
+        for row, split in rows.items()
+    )
     table = tuple((row, *(number(split.get(part, 0.0)) for part in parts)) for row, split in rows.items())
     return Chart(name, title, f"{said}.", spec, ("job", *(f"{part}, {unit}" for part in parts)), table)
 

@@ -65,7 +65,7 @@ def power_chart(watts: Mapping[str, Floats], ledger: Ledger, axis: Axis) -> Char
         ]
         floor = roof
     picked = [IDLE if name.startswith("idle, nobody") else SERIES[i % len(SERIES)] for i, name in enumerate(means)]
-    heading = f"IT power, {unit}"
+    heading = unit
     layers: list[Spec] = [
         {
             "data": {"values": values},
@@ -85,12 +85,18 @@ def power_chart(watts: Mapping[str, Floats], ledger: Ledger, axis: Axis) -> Char
         layers += [
             {
                 "data": {"values": envelope},
-                "mark": {"type": "line", "interpolate": "step-after", "clip": True, "color": INK, "strokeWidth": 0.8,
-                         "aria": False},
+                "mark": {
+                    "type": "line",
+                    "interpolate": "step-after",
+                    "clip": True,
+                    "color": INK,
+                    "strokeWidth": 0.8,
+                    "aria": False,
+                },
                 "encoding": {"x": time_axis(axis.unit), "y": value_axis(field, heading)},
             }
             for field in ("most", "least")
-        ]  # fmt: skip
+        ]
     told = {short[name]: mean for name, mean in means.items()} | {"most of any bin": most}
     layers.append(hover(edges, axis, told, unit))
     spec = {**over_time(0.0, axis.high, 230), "layer": layers}
@@ -98,14 +104,14 @@ def power_chart(watts: Mapping[str, Floats], ledger: Ledger, axis: Axis) -> Char
     mean_w = float((total * seconds).sum() / seconds.sum())
     peak = float(axis.at(ledger.edges_ns[[int(total.argmax())]])[0])
     alt = (
-        f"Metered IT power: {number(mean_w / per_unit)} {unit} in the mean, at most {number(highest / per_unit)} {unit} "
-        f"(from {number(peak)} {axis.unit}), at least {number(float(total.min()) / per_unit)} {unit}."
+        f"Metered IT power: {number(mean_w / per_unit)} {unit} in the mean, at most {number(highest / per_unit)} "
+        f"{unit} (from {number(peak)} {axis.unit}), at least {number(float(total.min()) / per_unit)} {unit}."
     )
     rows = table_rows([edges[:-1], *means.values(), least, most])
     header = (axis.unit, *(f"{name}, {unit}" for name in means), f"least of all, {unit}", f"most of all, {unit}")
     grouped = (
-        f"Each column is the mean of a group of the run's {len(total):,} bins; the thin lines are the least and the most "
-        "total of any bin in it, so that no peak is lost."
+        f"Each column is the mean of a group of the run's {len(total):,} bins; the thin lines are the least and the "
+        "most total of any bin in it, so that no peak is lost."
     )
     note = "What the simulated meters read, before any accounting convention and without the building." + (
         f" {grouped}" if buckets.grouped else ""

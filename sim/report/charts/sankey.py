@@ -57,13 +57,19 @@ def sankey(results: Results) -> Chart | None:
     band_rows = [row for band in bands for row in band]
     box_rows = [
         {
-            "x": box.x, "x2": box.x + THICK, "y": box.low, "y2": box.high, "node": shown[box.name],
-            "says": f"{number(flows.through(box.name))} kWh", "kind": kinds[box.name],
+            "x": box.x,
+            "x2": box.x + THICK,
+            "y": box.low,
+            "y2": box.high,
+            "node": shown[box.name],
+            "says": f"{number(flows.through(box.name))} kWh",
+            "kind": kinds[box.name],
             "of": share(flows.through(box.name), total),
-            "mid": (box.low + box.high) / 2, "at": box.x + THICK + 0.006,
+            "mid": (box.low + box.high) / 2,
+            "at": box.x + THICK + 0.006,
         }
         for box in boxes
-    ]  # fmt: skip
+    ]
     plain = {"type": "quantitative", "axis": None, "scale": {"domain": [0, 1], "nice": False}}
     down = {**plain, "scale": {"domain": [height, 0], "nice": False, "zero": False}}
     palette = {"domain": list(PALETTE), "range": list(PALETTE.values())}
@@ -103,8 +109,14 @@ def sankey(results: Results) -> Chart | None:
             {
                 "data": {"values": [{**row, "figures": f"{row['says']} · {row['of']}"} for row in box_rows]},
                 "mark": {
-                    "type": "text", "align": "left", "baseline": "middle", "dy": shift, "limit": 175, "aria": False,
-                    "fontWeight": 600 if line == "node" else 400, "fontSize": 12 if line == "node" else 11,
+                    "type": "text",
+                    "align": "left",
+                    "baseline": "middle",
+                    "dy": shift,
+                    "limit": 175,
+                    "aria": False,
+                    "fontWeight": 600 if line == "node" else 400,
+                    "fontSize": 12 if line == "node" else 11,
                     "fill": "var(--ink)",
                 },
                 "encoding": {
@@ -113,20 +125,32 @@ def sankey(results: Results) -> Chart | None:
                     "text": {"field": line, "type": "nominal"},
                 },
             }
-        )  # fmt: skip
+        )
     spec["layer"] = layers
     ends = flows.ends()
     biggest = ", ".join(f"{name} {share(kwh, total)}" for name, kwh in ends[:4])
     alt = f"{number(total)} kWh from {' and '.join(flows.sources())} go to: {biggest}."
     rows = tuple((one.source, one.target, number(one.kwh), share(one.kwh, total)) for one in flows.flows)
     return Chart(
-        "where-energy-goes", "From the grid to what it was useful for", alt, spec, ("from", "to", "kWh", "of all"), rows,
+        "where-energy-goes",
+        "From the grid to what it was useful for",
+        alt,
+        spec,
+        ("from", "to", "kWh", "of all"),
+        rows,
         flows.note,
-    )  # fmt: skip
+    )
 
 
-PALETTE = {"source": SERIES[2], "site": ACTIVE, "loss": LOSS, "cooling": COOL, "idle": IDLE, "work": ACTIVE,
-           "useful": SERIES[2]}  # fmt: skip
+PALETTE = {
+    "source": SERIES[2],
+    "site": ACTIVE,
+    "loss": LOSS,
+    "cooling": COOL,
+    "idle": IDLE,
+    "work": ACTIVE,
+    "useful": SERIES[2],
+}
 """Colours by what a node is."""
 
 
@@ -174,9 +198,14 @@ def _band(
         top = begin + (end - begin) * eased
         rows.append(
             {
-                "band": index, "x": round(x0 + (x1 - x0) * along, 5), "y": round(top, 5), "y2": round(top + tall, 5),
-                "kind": flows.kinds[one.target], "node": f"{labels([one.source])[one.source]} → "
-                f"{labels([one.target])[one.target]}", "says": f"{number(one.kwh)} kWh", "of": share(one.kwh, flows.total),
+                "band": index,
+                "x": round(x0 + (x1 - x0) * along, 5),
+                "y": round(top, 5),
+                "y2": round(top + tall, 5),
+                "kind": flows.kinds[one.target],
+                "node": f"{labels([one.source])[one.source]} → {labels([one.target])[one.target]}",
+                "says": f"{number(one.kwh)} kWh",
+                "of": share(one.kwh, flows.total),
             }
-        )  # fmt: skip
+        )
     return rows

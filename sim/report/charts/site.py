@@ -40,8 +40,8 @@ class Sites:
 
 
 def sites_of(results: Results) -> Sites | str:
-    """The accounts of a finished run, priced again from its own scenario; or a sentence on why they cannot be, such as a
-    file of a grid that is not here."""
+    """The accounts of a finished run, priced again from its own scenario; or a sentence on why they cannot be, such as
+    a file of a grid that is not here."""
     try:
         # a finished run needs none of the logs that drove it
         loaded = load_scenario(results.scenario, {}, None, activity_files=False)

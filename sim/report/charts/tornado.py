@@ -25,9 +25,15 @@ def tornado(output: str, found: Mapping[str, Any], place: int = 0) -> Chart:
     for rank, (name, effect) in enumerate(list(effects.items())[:MOST_INPUTS]):
         for end, value in (("low (p05)", effect["at_p05"]), ("high (p95)", effect["at_p95"])):
             bars.append(
-                {"input": shown[name], "rank": rank, "x": effect["at_median"], "x2": value, "end": end,
-                 "says": number(value)}
-            )  # fmt: skip
+                {
+                    "input": shown[name],
+                    "rank": rank,
+                    "x": effect["at_median"],
+                    "x2": value,
+                    "end": end,
+                    "says": number(value),
+                }
+            )
     middle = next(iter(effects.values()))["at_median"] if effects else 0.0
     y_axis = {"field": "input", "type": "nominal", "title": None, "sort": {"field": "rank"}, "axis": {"grid": False}}
     x_axis = {"field": "x", "type": "quantitative", "title": words, "scale": {"zero": False}}
@@ -39,10 +45,17 @@ def tornado(output: str, found: Mapping[str, Any], place: int = 0) -> Chart:
                 "x": x_axis,
                 "x2": {"field": "x2"},
                 "y": y_axis,
-                "color": {"field": "end", "type": "nominal", "title": "input at its",
-                          "scale": {"domain": ["low (p05)", "high (p95)"], "range": [ACTIVE, LOSS]}},
-                "tooltip": [{"field": "input", "type": "nominal"}, {"field": "end", "type": "nominal", "title": "at its"},
-                            {"field": "says", "type": "nominal", "title": "result"}],
+                "color": {
+                    "field": "end",
+                    "type": "nominal",
+                    "title": "input at its",
+                    "scale": {"domain": ["low (p05)", "high (p95)"], "range": [ACTIVE, LOSS]},
+                },
+                "tooltip": [
+                    {"field": "input", "type": "nominal"},
+                    {"field": "end", "type": "nominal", "title": "at its"},
+                    {"field": "says", "type": "nominal", "title": "result"},
+                ],
             },
         },
         {
@@ -50,7 +63,7 @@ def tornado(output: str, found: Mapping[str, Any], place: int = 0) -> Chart:
             "mark": {"type": "rule", "color": SOFT, "aria": False},
             "encoding": {"x": x_axis},
         },
-    ]  # fmt: skip
+    ]
     spec = {**base(26 * min(len(effects), MOST_INPUTS) + 10), "layer": layers}
     first = next(iter(effects.items()), None)
     alt = (
@@ -64,5 +77,12 @@ def tornado(output: str, found: Mapping[str, Any], place: int = 0) -> Chart:
         for name, effect in effects.items()
     )
     note = f"One input at its p05 and p95, all others at their median; {found['evaluations']} evaluations."
-    return Chart(f"tornado-{place}", f"What moves {words}", alt, spec, ("input", "at p05", "at median", "at p95", "swing"),
-                 rows, note)  # fmt: skip
+    return Chart(
+        f"tornado-{place}",
+        f"What moves {words}",
+        alt,
+        spec,
+        ("input", "at p05", "at median", "at p95", "swing"),
+        rows,
+        note,
+    )

@@ -26,7 +26,14 @@ def power_within_steps(results: Results) -> list[Chart]:
         spacing = begins[-1] - begins[-2] if len(begins) > 1 else results.energy.end_ns - begins[-1]
         edges_ns = np.append(begins, begins[-1] + max(int(spacing), 1))
         charts.append(
-            line_chart(f"within-steps-{at}", f"Power of the GPUs of {name}", edges_ns, {name: watts / KILO}, "kW", axis=axis,
-                       note=f"{len(begins):,} samples.")
-        )  # fmt: skip
+            line_chart(
+                f"within-steps-{at}",
+                f"Power of the GPUs of {name}",
+                edges_ns,
+                {name: watts / KILO},
+                "kW",
+                axis=axis,
+                note=f"{len(begins):,} samples.",
+            )
+        )
     return charts
