@@ -54,12 +54,12 @@ STEP = {
 }
 HOSTS = "hosts, fans, power supplies"
 STATES = {"active": "at work", "loaded": "held, not at work", "idle": "held, idle", "warm_air": "warm inlet air"}
+ADDED = "added by the convention"
 GOALS = frozenset({*SERVING.values(), *FAULTS.values(), *STEP.values(), *STATES.values(), HOSTS, ADDED})
 ELSEWHERE = "supply elsewhere"
 OUTSIDE_PARTS = {"network": "networks outside", "devices": "users' devices"}
 RANK: Mapping[Kind, int] = {"source": 0, "useful": 0, "site": 0, "work": 0, "idle": 1, "cooling": 2, "loss": 3}
 """From the top of a column to its foot."""
-ADDED = "added by the convention"
 USEFUL = frozenset({SERVING["prefill"], SERVING["decode"], FAULTS["productive"], STATES["active"]})
 
 
