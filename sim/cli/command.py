@@ -18,6 +18,7 @@ import typer
 from sim.cli import explain as cli_explain
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
+from sim.cli import report as cli_report
 from sim.cli import starters as cli_starters
 from sim.cli import study as cli_study
 from sim.cli import uncertain as cli_uncertain
@@ -231,28 +232,6 @@ def compare(
 
 
 @app.command()
-def report(
-    folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.", autocompletion=run_folders)
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where to write the page.")] = Path(
-        "report.html"
-    ),
-) -> None:
-    """Write one or more runs as a single HTML page, with charts and what is outside their boundary."""
-    from sim.results.atomic import marked, refuse_unusable, write_text
-    from sim.results.charts import GENERATOR
-    from sim.results.files import read
-    from sim.results.report import report as page
-
-    ours = marked(GENERATOR)
-    refuse_unusable(out, folder=False, ours=ours)
-    write_text(page([read(folder) for folder in folders]), out, ours=ours)
-    tell(f"written to {out}")
-    suggest(f"open {shlex.quote(str(out))} in a browser; it needs nothing else")
-
-
-@app.command()
 def profiles(
     name: Annotated[
         str | None,
@@ -295,6 +274,7 @@ def schema(
 
 cli_starters.register(app)
 cli_explain.register(app)
+cli_report.register(app)
 cli_measure.register(app)
 cli_study.register(app)
 cli_published.register(app)

@@ -16,9 +16,10 @@ from sim.errors import InputError
 from sim.plain import as_list, as_mapping
 from sim.profiles.conventions import ConventionProfile
 from sim.profiles.hardware import GPUProfile, NodeProfile
-from sim.profiles.sourced import Source, Sourced
+from sim.profiles.sourced import Sourced
 from sim.results.explain.lines import MADE
 from sim.results.explain.run import Explained
+from sim.results.profile_tables import citation, numbers_of
 
 WEAKEST_FIRST = ("assumed", "derived", "cited", "datasheet", "calibrated", "measured", "stated")
 """Confidences, the weakest first. What is stated weakens nothing: it is the question that was asked."""
@@ -49,12 +50,6 @@ def weakest(inputs: Sequence[Input]) -> str:
     return min((one.confidence for one in inputs), key=WEAKEST_FIRST.index, default="stated")
 
 
-def cited(source: Source) -> str:
-    """A source in a line."""
-    where = [source.locator, f"doi {source.doi}" if source.doi else "", f"arXiv:{source.arxiv}" if source.arxiv else ""]
-    return ", ".join(part for part in (f"{source.author} {source.year}", source.title, *where) if part)
-
-
 def stated(name: str, value: Any) -> Input:
     """What the scenario says."""
     return Input(name, _short(value), "stated", "the scenario")
@@ -73,7 +68,7 @@ def sourced(profile: Any, path: str, one: Sourced[Any]) -> Input:
     fitted = getattr(profile, "calibration", None)
     calibrated = fitted is not None and any(path.endswith(name) for name in fitted.constants)
     text = getattr(one.value, "text", str(one.value))
-    return Input(f"{profile.name}: {path}", text, "calibrated" if calibrated else one.confidence, cited(source))
+    return Input(f"{profile.name}: {path}", text, "calibrated" if calibrated else one.confidence, citation(source))
 
 
 class Inputs:
@@ -127,7 +122,7 @@ class Inputs:
                 yield sourced(cpu, "power.exponent", cpu.power.exponent)
         elif key.component == "psu_loss" and node.psu is not None:
             psu = node.psu
-            yield Input(f"{node.name}: psu.efficiency", "by load", psu.confidence, cited(node.sources[psu.source]))
+            yield Input(f"{node.name}: psu.efficiency", "by load", psu.confidence, citation(node.sources[psu.source]))
         else:
             own = getattr(node, key.component, None)
             for name in ("idle", "active") if active else ("idle",):
@@ -147,7 +142,7 @@ class Inputs:
         term = {**profile.lines, **profile.added}.get(component)
         if term is None:
             return stated("accounting.convention", profile.name)
-        source = cited(profile.sources[term.source])
+        source = citation(profile.sources[term.source])
         return Input(f"{profile.name}: {component}", "a term of it", term.confidence, source)
 
     def _stated_load(self, key: Key) -> Input | None:
@@ -273,13 +268,3 @@ def _words(value: Any) -> Iterator[str]:
             yield from _words(inner)
     elif isinstance(value, str):
         yield value
-
-
-def numbers_of(value: Any, path: str) -> Iterator[tuple[str, Sourced[Any]]]:
-    """Every number of a profile that has a source, with its path."""
-    if isinstance(value, Sourced):
-        yield path, value
-        return
-    inner = as_mapping(value) or (vars(value) if hasattr(value, "model_fields_set") else {})
-    for name, item in inner.items():
-        yield from numbers_of(item, f"{path}.{name}" if path else str(name))
