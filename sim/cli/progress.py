@@ -104,11 +104,19 @@ class Run:
         self._doing, self._since = "reading", time.monotonic()
         self._now_ns: Callable[[], int] | None = None
         self._end_ns: int | None = None
+        self._counted = ""
 
     def stage(self, doing: str) -> None:
         """What is done from now on."""
-        self._now_ns = None
+        self._now_ns, self._counted = None, ""
         self._doing, self._since = doing, time.monotonic()
+
+    def counted(self, done: int, total: int, things: str) -> None:
+        """How many of its things the stage has done, where they are some."""
+        stop_if_interrupted()
+        seconds = time.monotonic() - self._since
+        left = f", {_rate(done / seconds)}, {_span((total - done) * seconds / done)} left" if done and seconds else ""
+        self._counted = f": {done:,} of {total:,} {things}{left}"
 
     def simulating(self, now_ns: Callable[[], int], end_ns: int | None) -> None:
         """The simulation begins, and ends at ``end_ns`` or by itself."""
@@ -118,7 +126,7 @@ class Run:
         """What there is to say of it now."""
         seconds = time.monotonic() - self._since
         if self._now_ns is None:
-            return f"{self._doing}, {_span(seconds)}"
+            return f"{self._doing}{self._counted or f', {_span(seconds)}'}"
         done_s = self._now_ns() / NS_PER_S
         rate = done_s / seconds if seconds else 0.0
         line = f"{self._doing}: {simulated(done_s)}"
