@@ -5,7 +5,8 @@
     >>> round(results.summary["carbon_kg"]["total"] / 1000, 1)
     50.5
 
-``run``, ``check``, ``load``, ``account``, ``compare`` and ``explain`` print nothing, write nothing and hold no global state.
+``run``, ``check``, ``load``, ``account``, ``compare`` and ``explain`` print
+nothing, write nothing and hold no global state.
 """
 
 from __future__ import annotations
