@@ -20,6 +20,8 @@ MOST_NODES, MOST_BARS = 32, 3000
 """Beyond which nodes are drawn in groups."""
 MOST_GROUPS, MOST_COLUMNS = 24, 120
 ROW_PX = 22
+TITLE_PX = 17
+"""What a title takes beside the other charts' axes, so that this one's begins where theirs do."""
 OTHERS = "others"
 
 
@@ -46,8 +48,8 @@ def _rows_axis(count: int, title: str) -> Spec:
             "ticks": False,
             "grid": False,
             "domain": False,
-            "minExtent": AXIS_W + 26,
-            "maxExtent": AXIS_W + 26,
+            "minExtent": AXIS_W + TITLE_PX,
+            "maxExtent": AXIS_W + TITLE_PX,
         },
     }
 
@@ -56,7 +58,7 @@ def _names(rows: list[str], count: int, title: str, every: int = 1) -> Spec:
     names = [{"low": at + 0.5, "name": label(name)} for at, name in enumerate(rows) if at % every == 0]
     return {
         "data": {"values": names},
-        "mark": {"type": "text", "align": "right", "fontSize": 11, "limit": AXIS_W + 20, "aria": False},
+        "mark": {"type": "text", "align": "right", "fontSize": 11, "limit": AXIS_W + TITLE_PX - 6, "aria": False},
         "encoding": {"x": {"value": -6}, "y": _rows_axis(count, title), "text": {"field": "name", "type": "nominal"}},
     }
 
