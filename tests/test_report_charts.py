@@ -264,6 +264,16 @@ def test_a_curve_ends_at_its_largest_value_and_all_of_them(values: list[float]) 
         assert share == pytest.approx(float((np.array(values) <= value).mean()))
 
 
+def test_requests_that_were_kept_are_drawn_as_a_curve(results: Results) -> None:
+    drawn = {chart.name: chart for chart in latency(results)}
+    curve = drawn["e2e-s-0"]
+    kept = results.requests()
+    longest = float((kept["done_ns"] - kept["arrival_ns"]).max()) * SECONDS_PER_NS
+    assert curve.spec["layer"][0]["data"]["values"][-1]["x"] == pytest.approx(longest, rel=1e-5)
+    assert curve.spec["layer"][0]["data"]["values"][-1]["y"] == 1.0
+    assert "half within 1.97" in curve.alt  # the summary's median
+
+
 def with_jobs(results: Results) -> Results:
     batch = a_batch()
     edges = np.unique(np.linspace(0, results.energy.end_ns, 11).astype(np.int64))

@@ -46,7 +46,9 @@
     const spec = JSON.parse(source.textContent);
     const told = (spec.usermeta || {}).coldaisle || {};
     const width = Math.max(widthOf(box), told.least_width || 0);
-    if (width > box.clientWidth) { box.tabIndex = 0; box.setAttribute("role", "region"); box.setAttribute("aria-label", "Chart, scrolls sideways"); }
+    const wide = width > box.clientWidth;
+    box.parentElement.classList.toggle("wide", wide);
+    if (wide) { box.tabIndex = 0; box.setAttribute("role", "region"); box.setAttribute("aria-label", "Chart, scrolls sideways"); }
     if (spec.width === "container") { spec.width = width; spec.autosize = { type: "fit", contains: "padding" }; }
     const narrow = width < 520;
     if (narrow && told.narrow) Object.assign(spec, told.narrow);

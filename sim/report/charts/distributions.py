@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.accounting.ledger import Floats
 from sim.report.chart import Chart
-from sim.report.charts.look import ACTIVE, SOFT, WARN, Spec, base, colours
+from sim.report.charts.look import AXIS_PX, LEGEND_PX, ACTIVE, SOFT, WARN, Spec, base, colours
 from sim.report.parts import labels
 from sim.results.catalogue import LATENCIES
 from sim.results.formats import hours, percent, seconds
@@ -146,19 +146,22 @@ def _kept(results: Results) -> dict[str, dict[str, Curve]]:
     """TTFT and whole time of completed requests, by service, of a run that kept its requests."""
     if results.request_table is None:
         return {}
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     found: dict[str, dict[str, list[Floats]]] = {}
     for group in results.request_table.groups():
-        if "first_token_ns" not in group.column_names:
-            return {}
-        status = group["status"].to_numpy(zero_copy_only=False) == "completed"
-        workloads = group["workload"].to_numpy(zero_copy_only=False)
-        arrived, done = group["arrival_ns"].to_numpy(), group["done_ns"].to_numpy()
-        first = group["first_token_ns"].to_numpy(zero_copy_only=False)
-        for name in dict.fromkeys(workloads[status].tolist()):
-            own = status & (workloads == name)
-            for key, ends in (("ttft_s", first), ("e2e_s", done)):
-                taken = (ends[own] - arrived[own]) * SECONDS_PER_NS
-                found.setdefault(name, {}).setdefault(key, []).append(taken[taken > 0.0])
+        done = group
+        if "status" in group.column_names:  # a queue of requests has none: all its rows are completed
+            status = pc.fill_null(group["status"].cast(pa.string()), "completed")
+            done = group.filter(pc.equal(status, "completed"))
+        for name in pc.unique(done["workload"]).to_pylist():
+            own = done.filter(pc.equal(done["workload"], name))
+            for key, end in (("ttft_s", "first_token_ns"), ("e2e_s", "done_ns")):
+                if end not in own.column_names:
+                    continue
+                taken = pc.subtract(own[end], own["arrival_ns"]).drop_null().to_numpy() * SECONDS_PER_NS
+                found.setdefault(str(name), {}).setdefault(key, []).append(taken[taken > 0.0])
     return {
         name: {key: Curve.of(np.concatenate(parts)) for key, parts in own.items() if sum(map(len, parts))}
         for name, own in found.items()
@@ -228,7 +231,7 @@ def percentiles(name: str, workload: str, service: Mapping[str, Any], limits: Ma
                 "encoding": {"x": x_axis, "y": y_axis, "tooltip": {"field": "says", "type": "nominal"}},
             }
         )
-    spec = {**base(34 * len(told) + 10), "layer": layers}
+    spec = {**base(34 * len(told) + AXIS_PX + LEGEND_PX), "layer": layers}
     against = "; ".join(
         f"p99 of {told[key]} {seconds(service[key]['p99'])} against an objective of {seconds(limit)}"
         for key, limit in limits.items()

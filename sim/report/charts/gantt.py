@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from sim.report.chart import Chart
 from sim.report.charts.lines import rounded
-from sim.report.charts.look import ACTIVE, AXIS_W, IDLE, SERIES, Spec, colours, over_time, time_axis
+from sim.report.charts.look import AXIS_PX, LEGEND_PX, ACTIVE, AXIS_W, IDLE, SERIES, Spec, colours, over_time, time_axis
 from sim.report.charts.times import Axis
 from sim.report.parts import label, labels
 from sim.results.cluster_report import owners_of
@@ -112,7 +112,7 @@ def _each(held: Held, owner_of: dict[tuple[str, int], str], axis: Axis) -> Chart
     picked = [*(SERIES[i % len(SERIES)] for i in range(len(short))), *([IDLE] if others else [])]
     colour = {"field": "owner", "type": "nominal", "scale": colours(domain, picked)}
     tip = {"field": "tip", "type": "nominal"}
-    spec = over_time(0.0, axis.high, ROW_PX * len(nodes) + 10)
+    spec = over_time(0.0, axis.high, ROW_PX * len(nodes) + AXIS_PX + LEGEND_PX)
     spec["layer"] = [
         _boxes(boxes, axis, len(nodes), "", color=colour, tooltip=tip),
         _names(nodes, len(nodes), ""),
@@ -145,7 +145,7 @@ def _grouped(held: Held, axis: Axis) -> Chart:
             values.append({"t": t, "t2": t2, "low": at + 0.02, "high": at + 0.7, "share": round(mean, 4), "tip": words})
             values.append({"t": t, "t2": t2, "low": at + 0.7, "high": at + 0.98, "share": round(most, 4), "tip": words})
     shade = {"field": "share", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0.05, 1]}, "legend": None}
-    spec = over_time(0.0, axis.high, ROW_PX * count + 10)
+    spec = over_time(0.0, axis.high, ROW_PX * count + AXIS_PX)
     boxes = _boxes(values, axis, count, "", fillOpacity=shade, tooltip={"field": "tip", "type": "nominal"})
     boxes["mark"] |= {"fill": ACTIVE, "strokeWidth": 0}
     spec["layer"] = [boxes, _names(list(found.rows), count, "")]
@@ -182,7 +182,7 @@ def trainings(jobs: pa.Table, axis: Axis) -> Chart | None:
             {"t": t, "t2": t2, "low": at + 0.15, "high": at + 0.85, "tip": f"{names[str(row['workload'])]}\n{span}"}
         )
         told.append((str(row["workload"]), span, hours(ended - row["started_s"])))
-    spec = over_time(0.0, axis.high, ROW_PX * len(rows) + 10)
+    spec = over_time(0.0, axis.high, ROW_PX * len(rows) + AXIS_PX)
     boxes = _boxes(values, axis, len(rows), "", tooltip={"field": "tip", "type": "nominal"})
     boxes["mark"] |= {"fill": ACTIVE}
     spec["layer"] = [boxes, _names(list(names.values()), len(rows), "")]

@@ -104,28 +104,22 @@ def sankey(results: Results) -> Chart | None:
             },
         },
     ]
-    for line, shift in (("node", -7), ("figures", 7)):
-        layers.append(
-            {
-                "data": {"values": [{**row, "figures": f"{row['says']} · {row['of']}"} for row in box_rows]},
-                "mark": {
-                    "type": "text",
-                    "align": "left",
-                    "baseline": "middle",
-                    "dy": shift,
-                    "limit": 175,
-                    "aria": False,
-                    "fontWeight": 600 if line == "node" else 400,
-                    "fontSize": 12 if line == "node" else 11,
-                    "fill": "var(--ink)",
-                },
-                "encoding": {
-                    "x": {"field": "at", **plain},
-                    "y": {"field": "mid", **down},
-                    "text": {"field": line, "type": "nominal"},
-                },
-            }
-        )
+    halo = {"stroke": "var(--paper)", "strokeWidth": 3, "strokeOpacity": 0.65, "strokeJoin": "round"}
+    told = [{**row, "figures": f"{row['says']} · {row['of']}"} for row in box_rows]
+    for line, shift, weight, size in (("node", -7, 600, 12), ("figures", 7, 400, 11)):
+        for around in (halo, {}):  # so that words are read over bands that cross them
+            mark = {"type": "text", "align": "left", "baseline": "middle", "dy": shift, "limit": 175, "aria": False}
+            layers.append(
+                {
+                    "data": {"values": told},
+                    "mark": {**mark, "fontWeight": weight, "fontSize": size, "fill": "var(--ink)", **around},
+                    "encoding": {
+                        "x": {"field": "at", **plain},
+                        "y": {"field": "mid", **down},
+                        "text": {"field": line, "type": "nominal"},
+                    },
+                }
+            )
     spec["layer"] = layers
     ends = flows.ends()
     biggest = ", ".join(f"{name} {share(kwh, total)}" for name, kwh in ends[:4])
@@ -146,6 +140,7 @@ PALETTE = {
     "source": SERIES[2],
     "site": ACTIVE,
     "loss": LOSS,
+    "spare": LOSS,
     "cooling": COOL,
     "idle": IDLE,
     "work": ACTIVE,
