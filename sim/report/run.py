@@ -105,7 +105,8 @@ def when(results: Results) -> str:
         "All charts over time share one axis. Zoom with the buttons, with + and - while one of them has the focus, "
         "with Ctrl or Shift and the wheel, or drag; a double click shows all."
     )
-    return f"{zoom_bar(axis.high, axis.unit)}<div class="howto">{note(how)}</div>{figures(drawn)}{items(remarks)}"
+    told = f'<div class="howto">{note(how)}</div>'
+    return f"{zoom_bar(axis.high, axis.unit)}{told}{figures(drawn)}{items(remarks)}"
 
 
 def figures(charts: Sequence[Chart]) -> str:

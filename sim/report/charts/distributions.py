@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.accounting.ledger import Floats
 from sim.report.chart import Chart
-from sim.report.charts.look import AXIS_PX, LEGEND_PX, ACTIVE, SOFT, WARN, Spec, base, colours
+from sim.report.charts.look import ACTIVE, AXIS_PX, LEGEND_PX, SOFT, WARN, Spec, base, colours
 from sim.report.parts import labels
 from sim.results.catalogue import LATENCIES
 from sim.results.formats import hours, percent, seconds

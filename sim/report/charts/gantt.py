@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from sim.report.chart import Chart
 from sim.report.charts.lines import rounded
-from sim.report.charts.look import AXIS_PX, LEGEND_PX, ACTIVE, AXIS_W, IDLE, SERIES, Spec, colours, over_time, time_axis
+from sim.report.charts.look import ACTIVE, AXIS_PX, AXIS_W, IDLE, LEGEND_PX, SERIES, Spec, colours, over_time, time_axis
 from sim.report.charts.times import Axis
 from sim.report.parts import label, labels
 from sim.results.cluster_report import owners_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.report.chart import Chart
-from sim.report.charts.look import AXIS_PX, LEGEND_PX, ACTIVE, LOSS, SOFT, Spec, base
+from sim.report.charts.look import ACTIVE, AXIS_PX, LEGEND_PX, LOSS, SOFT, Spec, base
 from sim.report.parts import labels
 from sim.results.catalogue import in_words
 from sim.results.formats import number
