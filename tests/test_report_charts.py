@@ -134,7 +134,7 @@ def test_boxes_do_not_overlap_and_are_as_high_as_their_flows(flows: Flows) -> No
         assert box.high <= height + 1e-6
     for x in {box.x for box in boxes}:
         column = sorted((box.low, box.high) for box in boxes if box.x == x)
-        assert all(above[1] <= below[0] for above, below in itertools.pairwise(column))
+        assert all(above[1] <= below[0] + 1e-6 for above, below in itertools.pairwise(column))
     tall = sum(row[0]["y2"] - row[0]["y"] for row in bands)
     assert tall == pytest.approx(scale * sum(one.kwh for one in flows.flows), abs=1e-4 * len(bands))
 

@@ -7,7 +7,7 @@ drawn by marks that it has; what flows into a node flows out of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from sim.results.results import Results
 LEAST_HEIGHT = 320.0
 SLOT, GAP = 30.0, 8.0
 """px that a node has at least for its words, and between nodes of a column."""
+HALVINGS = 40
 WIDEST = 0.8
 """Share of the width at which the last column stands, so that its words have room."""
 THICK = 0.018
@@ -157,11 +158,7 @@ def laid_out(flows: Flows, height: float) -> tuple[list[Box], list[list[dict[str
     columns = flows.columns()
     depth = max(columns.values())
     by_column = [[name for name, column in columns.items() if column == at] for at in range(depth + 1)]
-    scale = min(
-        (height - GAP * (len(names) - 1) - SLOT * sum(flows.through(name) < flows.total / 20 for name in names))
-        / sum(flows.through(name) for name in names)
-        for names in by_column
-    )
+    scale = _scale([[flows.through(name) for name in names] for names in by_column], height)
     boxes: dict[str, Box] = {}
     for at, names in enumerate(by_column):
         x, top = at / depth * WIDEST, 0.0
@@ -179,6 +176,18 @@ def laid_out(flows: Flows, height: float) -> tuple[list[Box], list[list[dict[str
         left[one.source] += tall
         arrived[one.target] += tall
     return list(boxes.values()), bands
+
+
+def _scale(columns: Sequence[Sequence[float]], height: float) -> float:
+    """px a kWh with which every column, with room for its words, is at most ``height`` high."""
+    low, high = 0.0, min(height / sum(column) for column in columns)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        fits = all(
+            sum(max(kwh * middle, SLOT) for kwh in column) + GAP * (len(column) - 1) <= height for column in columns
+        )
+        low, high = (middle, high) if fits else (low, middle)
+    return low
 
 
 def _band(
