@@ -19,6 +19,9 @@ from sim.units import SECONDS_PER_NS, parse_ns
 
 MOST_POINTS = 300
 """Steps drawn of a curve; its largest value is always one of them."""
+TAIL_POINTS = 60
+"""Of which are nearer to each other the nearer they are to the largest value."""
+TOLD = (0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 SHARES = ("p50", "p90", "p99")
 OBJECTIVES = {"ttft_s": "ttft", "tpot_s": "tpot", "e2e_s": "e2e"}
 """Which objective of a scenario's ``slo`` a latency of the summary answers to."""
@@ -26,21 +29,21 @@ OBJECTIVES = {"ttft_s": "ttft", "tpot_s": "tpot", "e2e_s": "e2e"}
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Values in order, and the share of all that are no larger."""
+    """Values in order, the share of all that are no larger, and exact percentiles at ``TOLD``."""
 
     values: Floats
     shares: Floats
+    told: Mapping[float, float]
 
     @classmethod
     def of(cls, values: Floats) -> Curve:
-        """At ``MOST_POINTS`` of some values (n,), n > 0; the last is the largest."""
+        """At about ``MOST_POINTS`` of some values (n,), n > 0, evenly and in the tail; the last is the largest."""
         ordered = np.sort(values)
-        chosen = np.unique(np.linspace(0, len(ordered) - 1, MOST_POINTS).astype(np.int64))
-        return cls(ordered[chosen], np.searchsorted(ordered, ordered[chosen], side="right") / len(ordered))
-
-    def at(self, share: float) -> float:
-        """The value that a share of all do not exceed."""
-        return float(self.values[min(int(np.searchsorted(self.shares, share)), len(self.values) - 1)])
+        last = len(ordered) - 1
+        tail = last - np.geomspace(1.0, last, TAIL_POINTS).astype(np.int64) if last else []
+        chosen = np.unique(np.concatenate([np.linspace(0, last, MOST_POINTS).astype(np.int64), tail]).astype(np.int64))
+        told = dict(zip(TOLD, np.quantile(ordered, TOLD).tolist(), strict=True))
+        return cls(ordered[chosen], np.searchsorted(ordered, ordered[chosen], side="right") / len(ordered), told)
 
 
 def curves_chart(
@@ -97,14 +100,12 @@ def curves_chart(
         )
     spec = {**base(210), "layer": layers}
     said = "; ".join(
-        f"{one}: half within {hours(curve.at(0.5))}, 90 % within {hours(curve.at(0.9))}, all within "
+        f"{one}: half within {hours(curve.told[0.5])}, 90 % within {hours(curve.told[0.9])}, all within "
         f"{hours(float(curve.values[-1]))}"
         for one, curve in curves.items()
     )
     table = tuple(
-        (one, percent(share), hours(curve.at(share)))
-        for one, curve in curves.items()
-        for share in (0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
+        (one, percent(share), hours(value)) for one, curve in curves.items() for share, value in curve.told.items()
     )
     return Chart(name, title, f"{said}.", spec, ("of", "share no longer", what), table, note)
 
