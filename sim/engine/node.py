@@ -39,7 +39,8 @@ def _milli(share: Share) -> int:
 
 
 class Node:
-    """A server. Every change of state or of its shares settles the meter at the present instant.
+    """A server. Every change of state or of its shares settles the meter at the present instant, with what was drawn
+    until then: what it passes through in no time is never worked out.
 
     A holder may know only afterwards when it was at work (a compiled serving pool). Its span is then booked as one
     piece at work and one piece loaded, each at its mean power: energy and time by state are exact, and what is not
@@ -66,7 +67,7 @@ class Node:
         self._group: NodeGroup | None = None
         self._shares: dict[Holder, Share] = {}
         self._held = 0  # thousandths of slots
-        self._meter = Meter(recorder, pool, node_draws(hardware, self.state, ()), env.now_ns)
+        self._meter = Meter(recorder, pool, env.now_ns)
 
     @property
     def reserved(self) -> bool:
@@ -165,7 +166,7 @@ class Node:
         if known:
             self._settle_in_pieces(known, since_ns, now_ns)
         else:
-            self._meter.settle(now_ns)
+            self._meter.settle(node_draws(self.hardware, self.state, tuple(self._shares.values())), now_ns)
 
     def _settle_in_pieces(self, known: dict[Holder, Activity], since_ns: int, now_ns: int) -> None:
         edges = {since_ns + activity.active_ns for activity in known.values()} | {now_ns}
@@ -179,9 +180,7 @@ class Node:
                     shares.append(replace(share, state="active", gpu_w=activity.active_w, cpu_load=activity.cpu_load))
                 else:
                     shares.append(replace(share, state="loaded", gpu_w=activity.loaded_w, cpu_load=0.0))
-            self._meter.set(node_draws(self.hardware, self.state, tuple(shares)), self._meter.since_ns)
-            self._meter.settle(edge_ns)
-        self._meter.set(node_draws(self.hardware, self.state, tuple(self._shares.values())), now_ns)
+            self._meter.settle(node_draws(self.hardware, self.state, tuple(shares)), edge_ns)
 
     def _leave_group(self) -> None:
         group = self._group
@@ -190,7 +189,7 @@ class Node:
         group.drop(self)
         self._group = None
         self._shares = {group.holder: group.share}
-        self._meter.resume(node_draws(self.hardware, self.state, self.shares), self.env.now_ns)
+        self._meter.resume(self.env.now_ns)
 
     def _become(self, state: NodeState) -> None:
         self.settle()
@@ -200,7 +199,6 @@ class Node:
     def _changed(self) -> None:
         if not self._shares:
             self.idle_since_ns = self.env.now_ns
-        self._meter.set(node_draws(self.hardware, self.state, tuple(self._shares.values())), self.env.now_ns)
         if self.on_free is not None:
             self.on_free(self)
         if self.on_change is not None:
