@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -103,7 +104,7 @@ class Seen:
         self._sites = plan.sites
         self.notes: dict[Question[object], str] = {}
 
-    @property
+    @cached_property
     def signals(self) -> Mapping[str, Mapping[str, Signal]]:
         """By the name of the site, what its grid shows: ``carbon``, ``marginal`` and ``price``, where known."""
         return {name: _Signals(self, name) for name in self._sites}

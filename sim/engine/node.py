@@ -39,7 +39,8 @@ def _milli(share: Share) -> int:
 
 
 class Node:
-    """A server. Every change of state or of its shares settles the meter at the present instant.
+    """A server. Every change of state or of its shares settles the meter at the present instant, with what was drawn
+    until then: what it passes through in no time is never worked out.
 
     A holder may know only afterwards when it was at work (a compiled serving pool). Its span is then booked as one
     piece at work and one piece loaded, each at its mean power: energy and time by state are exact, and what is not
@@ -204,7 +205,7 @@ class Node:
         if known:
             self._settle_in_pieces(meter, known, since_ns, now_ns)
         else:
-            meter.settle(now_ns)
+            meter.settle(node_draws(self.hardware, self.state, tuple(self._shares.values())), now_ns)
 
     def _settle_in_pieces(self, meter: Meter, known: dict[Holder, Activity], since_ns: int, now_ns: int) -> None:
         edges = {since_ns + activity.active_ns for activity in known.values()} | {now_ns}
@@ -218,9 +219,7 @@ class Node:
                     shares.append(replace(share, state="active", gpu_w=activity.active_w, cpu_load=activity.cpu_load))
                 else:
                     shares.append(replace(share, state="loaded", gpu_w=activity.loaded_w, cpu_load=0.0))
-            meter.set(node_draws(self.hardware, self.state, tuple(shares)), meter.since_ns)
-            meter.settle(edge_ns)
-        meter.set(node_draws(self.hardware, self.state, tuple(self._shares.values())), now_ns)
+            meter.settle(node_draws(self.hardware, self.state, tuple(shares)), edge_ns)
 
     def leave_group(self) -> None:
         """Has its own meter again."""
@@ -230,14 +229,13 @@ class Node:
         group.drop(self)
         self.group = None
         self._shares, self._held = {group.holder: group.share}, _milli(group.share)
-        draws = node_draws(self.hardware, self.state, self.shares)
-        self.meter = Meter(self._recorder, self.pool, draws, self.env.now_ns)
+        self.meter = Meter(self._recorder, self.pool, self.env.now_ns)
 
     def _own_meter(self) -> Meter:
         meter = self.meter
         if isinstance(meter, SharedMeter):
             self._idle_since_ns = meter.since_ns
-            meter = self.meter = Meter(self._recorder, self.pool, meter.draws, meter.since_ns)
+            meter = self.meter = Meter(self._recorder, self.pool, meter.since_ns)
         return meter
 
     def _become(self, state: NodeState) -> None:
@@ -246,10 +244,9 @@ class Node:
         self._changed()
 
     def _changed(self) -> None:
+        self._own_meter()
         if not self._shares:
             self._idle_since_ns = self.env.now_ns
-        draws = node_draws(self.hardware, self.state, tuple(self._shares.values()))
-        self._own_meter().set(draws, self.env.now_ns)
         if self.on_free is not None:
             self.on_free(self)
         if self.on_change is not None:
