@@ -105,6 +105,8 @@ class Gang:
             alike = list(run)
             if not isinstance(meter, SharedMeter) or meter.state != "on" or len(alike) < FEWEST_NODES:
                 apart += alike
+                for node in alike:
+                    node.settle()  # in the order of all
                 continue
             now_ns = self._cluster.env.now_ns
             meter.book(len(alike), now_ns)
