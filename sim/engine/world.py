@@ -164,6 +164,7 @@ def simulate(
     signals: Mapping[str, Mapping[str, Signal]] | None = None,
     power: PowerPlan | None = None,
     relays: Sequence[RelayPlan] = (),
+    begun: Callable[[Callable[[], int]], None] | None = None,
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -173,7 +174,8 @@ def simulate(
     draws at an instant (it is told afterwards), so the two do not go together. Without a ``scheduler`` it is first come
     first served. ``others`` is work of other kinds, whose records stand with those of the training jobs. ``rows`` are
     tables of jobs. ``signals`` are those that a scheduler sees, by pool. ``relays`` hand requests to services and
-    serving workloads that have none of their own.
+    serving workloads that have none of their own. ``begun`` is told once how to ask for the simulated time, ns, which
+    another thread may do while this runs.
 
     Raises ``RunError`` where the work cannot end.
     """
@@ -189,6 +191,8 @@ def simulate(
         if outcome is not None:
             return outcome
     env = Clock()
+    if begun is not None:
+        begun(lambda: env.now_ns)
     tally = Tally(recorder)
     recorder = tally if campaigns else recorder
     spendings = {plan.name: Spending(env) for plan in training if plan.recovery is not None}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
@@ -40,7 +40,17 @@ if TYPE_CHECKING:
     from sim.workload.job_energy import JobsEnergy
 
 
-def run_loaded(loaded: Loaded) -> Results:
+class Watch(Protocol):
+    """Who is told how far a run is; it costs a run nothing that could be measured."""
+
+    def stage(self, doing: str) -> None:
+        """What is done from now on, in a word or two."""
+
+    def simulating(self, now_ns: Callable[[], int], end_ns: int | None) -> None:
+        """The simulation begins: ``now_ns`` gives its time to whichever thread asks; it ends by itself at None."""
+
+
+def run_loaded(loaded: Loaded, watch: Watch | None = None) -> Results:
     """Simulates and accounts a checked scenario. Prints and writes nothing, and holds no state between runs.
 
     Raises ``RunError`` where the run cannot be finished, ``InputError`` where a series turns out too short for it.
@@ -52,7 +62,12 @@ def run_loaded(loaded: Loaded) -> Results:
     loaded = loaded.anew()  # files may have changed since it was read, and the manifest hashes them as they are now
     scenario = loaded.scenario
     built = built_of(loaded)
-    last = ended(built)
+    if watch is None:
+        last = ended(built)
+    else:
+        watch.stage("simulating")
+        last = ended(built, lambda now_ns: watch.simulating(now_ns, built.duration_ns))
+        watch.stage("accounting")
     run = last.run
     summary = environmental(run, loaded)
     attributed = attribution(run.job_energy, run.ledger, loaded) if run.job_energy is not None else None
@@ -262,7 +277,7 @@ def _environmental(
     not_metered = {
         name: {str(part): why for part, why in reasons.items()} for name, reasons in nodes.items() if reasons
     }
-    summary = environmental_summary(ledger, plan, not_metered, _unit(resolved.scenario, activity, ledger))
+    summary = environmental_summary(ledger, plan, not_metered, unit_of(resolved.scenario, activity, ledger))
     if resolved.scenario.growth is not None:
         summary["growth"] = growth_metrics(resolved.scenario.growth)
     moves = [moved for part in ("placements", "routes") for moved in activity.get(part, {}).values()]
@@ -275,7 +290,8 @@ def _environmental(
     return summary
 
 
-def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Unit | None:
+def unit_of(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Unit | None:
+    """The functional unit that a scenario asks for, and how many were delivered; None where it asks for none."""
     from sim.results.summary import Unit
 
     wanted = scenario.accounting.functional_unit
