@@ -97,9 +97,10 @@ class FastPool:
         rows = {
             "accept": settings.draft_tokens,
             "requests": FIRST_SLOTS,
+            "seats": FIRST_SLOTS,
+            "free_seats": FIRST_SLOTS,
             "free": FIRST_SLOTS,
             "sent": FIRST_SLOTS,
-            "arrivals": 0,
             "hashes": 0,
             "replicas": n,
             "open": 3,
@@ -199,7 +200,7 @@ class FastPool:
             if pool["next_arrival"] == pool["n_arrivals"] and not pool["closed"]:
                 self._feed()
             if pool["next_arrival"] < pool["n_arrivals"]:
-                times.append(int(rows["arrivals"][pool["next_arrival"]]["arrival_ns"]))
+                times.append(int(rows["arrivals"][pool["next_arrival"]]))
         elif not pool["began"]:
             times.append(int(pool["now"]))
         earliest = min(times)
@@ -315,7 +316,7 @@ class FastPool:
         count = 2 * len(self._rows["requests"])
         if count > 1 << 24:
             raise MemoryError("more than 16 million requests are in the system at once: the service is overloaded")
-        for name in ("requests", "free", "sent"):
+        for name in ("requests", "seats", "free", "free_seats", "sent"):
             self._grow(name, count)
         self._pool["slots_room"] = count
 
@@ -368,29 +369,28 @@ class FastPool:
         if not n:
             self._await_more()
             return
-        if n > len(self._rows["arrivals"]):
-            self._grow("arrivals", n)
-        rows = self._rows["arrivals"][:n]
-        rows["arrival_ns"] = chunk.arrival_ns
-        rows["prompt"] = chunk.prompt_tokens
-        rows["output"] = chunk.output_tokens
-        rows["session"] = chunk.session
-        rows["priority"] = chunk.priority
+        columns = {
+            "arrivals": chunk.arrival_ns,
+            "prompts": chunk.prompt_tokens,
+            "outputs": chunk.output_tokens,
+            "sessions": chunk.session,
+            "classes": chunk.priority,
+        }
         if self._set.hash_blocks:
             more = len(chunk.prefix_hashes)
             self._make_room_for_hashes(more)
-            rows["first_hash"] = self._hashes_used + chunk.prefix_start[:-1]
-            rows["hashes"] = np.diff(chunk.prefix_start)
+            columns["first_hashes"] = self._hashes_used + chunk.prefix_start[:-1]
+            columns["hash_counts"] = np.diff(chunk.prefix_start)
             self._rows["hashes"][self._hashes_used : self._hashes_used + more] = chunk.prefix_hashes
             self._hashes_used += more
+        for name, column in columns.items():
+            self._place(name, np.ascontiguousarray(column, np.int64))
         self._pool["next_arrival"], self._pool["n_arrivals"] = 0, n
         self._drain_counts()
 
     def _await_more(self) -> None:
         """Nothing comes as far as is known: an arrival that never comes stands there until something else is."""
-        if not len(self._rows["arrivals"]):
-            self._grow("arrivals", 1)
-        self._rows["arrivals"]["arrival_ns"][0] = k.NEVER
+        self._place("arrivals", np.full(1, k.NEVER, np.int64))
         self._pool["next_arrival"], self._pool["n_arrivals"] = 0, 1
         self._unknown = True
 
@@ -399,7 +399,7 @@ class FastPool:
         place, requests = self._rows["hashes"], self._rows["requests"]
         if self._hashes_used + more <= len(place):
             return
-        live = np.flatnonzero((requests["live"] == 1) & (requests["hashes"] > 0))
+        live = np.flatnonzero(requests["hashes"] > 0)
         start, lengths = requests["first_hash"][live], requests["hashes"][live]
         upto = np.cumsum(lengths)
         at = int(upto[-1]) if len(live) else 0

@@ -49,16 +49,29 @@ def route(pool, request, role, turn):
 @inner
 def in_turn(choices):
     """The one after the last chosen; after the last of them, the first."""
+    at, n = choices.place, choices.n
+    following = choices.following
+    if at > n or (at < n and choices.replicas[at] < following) or (at and choices.replicas[at - 1] >= following):
+        at = first_from(choices, following)
+    if at == n:
+        at = np.int64(0)
+    choices.place = at + 1
+    chosen = choices.replicas[at]
+    choices.following = chosen + 1
+    return chosen
+
+
+@inner
+def first_from(choices, index):
+    """Where the first of an index or more stands."""
     low, high = np.int64(0), choices.n
     while low < high:
         middle = (low + high) >> 1
-        if choices.replicas[middle] < choices.following:
+        if choices.replicas[middle] < index:
             low = middle + 1
         else:
             high = middle
-    chosen = choices.replicas[low if low < choices.n else 0]
-    choices.following = chosen + 1
-    return chosen
+    return low
 
 
 @inner
