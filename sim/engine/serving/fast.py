@@ -18,6 +18,7 @@ from sim.workload.requests import RequestChunk
 from sim.workload.routers import ROUTERS
 
 FIRST_SLOTS = 1024
+MOST_SLOTS = 1 << 24  # a slot is a part of a key of 64 bits
 FIRST_ROWS = 1 << 14
 FIRST_BUCKETS = 1 << 12
 COSTS = {"compute": p.COMPUTE, "memory": p.MEMORY, "capped": p.CAPPED, "energy": p.ENERGY}
@@ -305,19 +306,26 @@ class FastPool:
         self._rows[name] = rows
         self._pool[name] = rows.ctypes.data
 
-    def _grow(self, name: str, count: int) -> None:
-        """Rows move to where there is room for more of them."""
-        before = self._rows[name]
+    def _grow(self, name: str, count: int, used: int | None = None) -> None:
+        """Rows move to where there is room for more of them; those not ``used`` yet leave their memory untouched."""
+        before = self._rows[name][:used]
         larger = np.zeros(count, before.dtype)
         larger[: len(before)] = before
         self._place(name, larger)
 
+    def _stretch(self, name: str, count: int) -> None:
+        """There is room for more of these rows: where they are many, their pages move, and nothing is copied."""
+        rows = self._rows[name]
+        rows.resize(count, refcheck=False)
+        self._place(name, rows)
+
     def _grow_slots(self) -> None:
-        count = 2 * len(self._rows["requests"])
-        if count > 1 << 24:
+        count = min(5 * len(self._rows["requests"]) // 4, MOST_SLOTS)
+        if count == len(self._rows["requests"]):
             raise MemoryError("more than 16 million requests are in the system at once: the service is overloaded")
-        for name in ("requests", "seats", "free", "free_seats", "sent"):
-            self._grow(name, count)
+        for name in ("requests", "free", "free_seats", "sent"):
+            self._stretch(name, count)
+        self._grow("seats", count, int(self._pool["n_seats"]))
         self._pool["slots_room"] = count
 
     def _grow_future(self, more: int) -> None:

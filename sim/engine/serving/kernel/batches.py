@@ -29,7 +29,7 @@ from sim.engine.serving.kernel.queues import (
 )
 from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration
 from sim.engine.serving.kernel.shapes import begun_blocks, blocks_of, whole_blocks
-from sim.engine.serving.kernel.weights import weigh
+from sim.engine.serving.kernel.weights import weigh_tokens
 from sim.engine.serving.kernel.windows import pairs_within, within
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import NEVER
@@ -61,7 +61,7 @@ def preempt(pool, replica, request):
         request.context = 0
         blocks = 0
     replica.load.pending += pending_of(request)
-    weigh(pool, replica)
+    weigh_tokens(pool, replica)
     wait(pool, replica, request, True)
     return blocks
 
@@ -159,7 +159,7 @@ def admit(pool, replica, decodes, may_admit):
         pool.seats[head.seat].held = hits
         head.context = hits * hash_tokens
         replica.load.pending -= hits * hash_tokens
-        weigh(pool, replica)
+        weigh_tokens(pool, replica)
         take_blocks(pool, replica, blocks)
         if hash_tokens:
             pool.counts.looked_up_tokens += target

@@ -12,7 +12,7 @@ from sim.engine.serving.kernel.queues import is_stale, next_decoding, pop_finish
 from sim.engine.serving.kernel.runs import MASK, apply, book, join, leave_decode, observe_late, share, stand_still
 from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, STEP_GAP, draw, observe
-from sim.engine.serving.kernel.weights import used_less, weigh
+from sim.engine.serving.kernel.weights import used_less, weigh, weigh_tokens
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import HANDED_OVER, MOVING
 
@@ -220,7 +220,7 @@ def chunk_done(pool, replica, request, tokens):
     else:
         replica.load.pending -= tokens
         request.context += tokens
-    weigh(pool, replica)
+    weigh_tokens(pool, replica)
     if seat.abandoned:
         if replica.begun == request.slot:
             replica.begun = -1
@@ -238,7 +238,7 @@ def chunk_done(pool, replica, request, tokens):
         step(pool, seat, pool.now - seat.last_ns)
     request.ready = 1
     replica.load.pending += 1
-    weigh(pool, replica)
+    weigh_tokens(pool, replica)
     if seat.emitted >= (padded if padded else request.output):
         depart(pool, replica, request)
         finish(pool, request, p.COMPLETED)
