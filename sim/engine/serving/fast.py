@@ -114,7 +114,6 @@ class FastPool:
             "buckets": buckets if entries else 0,
             "entries": entries,
             "key_buckets": buckets if entries and balances else 0,
-            "keys": entries if balances else 0,
             "aside": n if balances else 0,
             "sketch": len(p.SKETCHES) * p.SKETCH_SIZE,
             "finished": finished,
@@ -323,9 +322,11 @@ class FastPool:
         count = min(5 * len(self._rows["requests"]) // 4, MOST_SLOTS)
         if count == len(self._rows["requests"]):
             raise MemoryError("more than 16 million requests are in the system at once: the service is overloaded")
-        for name in ("requests", "free", "free_seats", "sent"):
+        for name in ("requests", "free", "sent"):
             self._stretch(name, count)
-        self._grow("seats", count, int(self._pool["n_seats"]))
+        if count > len(self._rows["seats"]):
+            self._grow("seats", 2 * count, int(self._pool["n_seats"]))
+            self._grow("free_seats", 2 * count, int(self._pool["n_free_seats"]))
         self._pool["slots_room"] = count
 
     def _grow_future(self, more: int) -> None:
@@ -334,8 +335,8 @@ class FastPool:
         self._pool["future_room"] = room
 
     def _grow_buckets(self) -> None:
-        """The tables of the prefix cache are hashed anew into four times as many buckets."""
-        count = min(4 * int(self._pool["n_buckets"]), int(self._pool["most_buckets"]))
+        """The tables of the prefix cache are hashed anew into twice as many buckets."""
+        count = min(2 * int(self._pool["n_buckets"]), int(self._pool["most_buckets"]))
         self._place("buckets", np.zeros(count, np.int64))
         if len(self._rows["key_buckets"]):
             self._place("key_buckets", np.zeros(count, np.int64))

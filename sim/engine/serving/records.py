@@ -272,30 +272,18 @@ class Event(Record):
     stamp: int
 
 
-class Key(Record):
-    """A hashed block that is in the prefix cache of a replica or of several; kept where routers ask who has it."""
-
-    key: int
-    count: int
-    """Replicas that have it."""
-    first: int
-    """One of its entries."""
-    chain: int
-    """Next key of its bucket, or of the free ones, plus 1; 0: none."""
-
-
 class Entry(Record):
     """A hashed block in the prefix cache of a replica."""
 
     key: int
     replica: int
     """Its index; -1: the row is free."""
-    of: int
-    """Its row in ``Pool.keys``."""
     alike: int
     """Next entry of the same block on another replica, or -1."""
     before: int
-    """The entry whose ``alike`` this one is, or -1."""
+    """The entry whose ``alike`` this one is; in the first of its block see ``kernel.holders``."""
+    holders: int
+    """In the first of its block: entries of it."""
     refs: int
     """Requests that refer to it."""
     older: int
@@ -417,10 +405,7 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     free_entry: int
     """First of those that are free again, plus 1; 0: none."""
     key_buckets: Rows[int]
-    """First key by hash, plus 1; 0: none. As many as ``buckets``."""
-    keys: Rows[Key]
-    n_keys: int
-    free_key: int
+    """First of the lists of holders by hash, plus 1; 0: none. As many as ``buckets``."""
     aside: Rows[int]
     """Replicas that were looked at in vain."""
     sketch: Rows[int]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sim.engine.serving.compiled import inner
-from sim.engine.serving.kernel.holders import key_bucket, list_holder, unlist_holder
+from sim.engine.serving.kernel.holders import begin_list, list_holder, unlist_holder
 from sim.engine.serving.kernel.queues import next_decoding
 from sim.engine.serving.kernel.shapes import blocks_of, whole_blocks, within_block
 from sim.engine.serving.kernel.sketches import mix
@@ -96,19 +96,15 @@ def remove(pool, at):
 
 @inner
 def rehash(pool):
-    """All entries and keys into their chains, in buckets that are empty as yet."""
+    """All entries and lists of holders into their chains, in buckets that are empty as yet."""
     for at in range(pool.n_entries):
         entry = pool.entries[at]
         if entry.replica >= 0:
             bucket = bucket_of(pool, entry.replica, entry.key)
             entry.chain = pool.buckets[bucket]
             pool.buckets[bucket] = at + 1
-    for at in range(pool.n_keys):
-        known = pool.keys[at]
-        if known.count:
-            bucket = key_bucket(pool, known.key)
-            known.chain = pool.key_buckets[bucket]
-            pool.key_buckets[bucket] = at + 1
+            if pool.balances and entry.before < 0:
+                begin_list(pool, at)
 
 
 @inner

@@ -230,7 +230,7 @@ def advance(pool, until):
             return NEED_FUTURE
         if pool.n_finished + pool.max_num_seqs + 8 > pool.finished_room:
             return NEED_ROWS
-        if pool.n_entries > pool.n_buckets and pool.n_buckets < pool.most_buckets:
+        if pool.n_entries > 2 * pool.n_buckets and pool.n_buckets < pool.most_buckets:
             return NEED_BUCKETS
         if now == ends:
             move_to(pool, now)
