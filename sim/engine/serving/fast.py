@@ -19,6 +19,7 @@ from sim.workload.routers import ROUTERS
 
 FIRST_SLOTS = 1024
 MOST_SLOTS = 1 << 24  # a slot is a part of a key of 64 bits
+HASHES_AT_ONCE = 1 << 16
 FIRST_ROWS = 1 << 14
 FIRST_BUCKETS = 1 << 12
 COSTS = {"compute": p.COMPUTE, "memory": p.MEMORY, "capped": p.CAPPED, "energy": p.ENERGY}
@@ -409,14 +410,19 @@ class FastPool:
         if self._hashes_used + more <= len(place):
             return
         live = np.flatnonzero(requests["hashes"] > 0)
+        live = live[np.argsort(requests["first_hash"][live])]  # so that none is written over before it has moved
         start, lengths = requests["first_hash"][live], requests["hashes"][live]
-        upto = np.cumsum(lengths)
-        at = int(upto[-1]) if len(live) else 0
-        place[:at] = place[np.repeat(start - upto + lengths, lengths) + np.arange(at)]
-        requests["first_hash"][live] = upto - lengths
-        self._hashes_used = at
-        if at + more > len(place):
-            self._grow("hashes", 2 * (at + more))
+        upto = np.concatenate([[0], np.cumsum(lengths)])
+        requests["first_hash"][live] = upto[:-1]
+        begin = 0
+        while begin < len(live):  # a few at a time: where each comes from takes more room than they do
+            end = max(begin + 1, int(np.searchsorted(upto, upto[begin] + HASHES_AT_ONCE, side="right")) - 1)
+            shift = np.repeat((start - upto[:-1])[begin:end], lengths[begin:end])
+            place[upto[begin] : upto[end]] = place[shift + np.arange(upto[begin], upto[end])]
+            begin = end
+        self._hashes_used = int(upto[-1])
+        if self._hashes_used + more > len(place):
+            self._stretch("hashes", 5 * (self._hashes_used + more) // 4)
 
     def _list_open(self, index: int) -> None:
         """A replica may be given requests from now on, or none any longer: lists by role, in the order of indices."""
