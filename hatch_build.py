@@ -36,6 +36,6 @@ class KernelHook(BuildHookInterface):  # type: ignore[type-arg]
         if version == "standard":
             platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
             build_data["pure_python"] = False
-            build_data["tag"] = f"py3-none-{os.environ.get('COLDAISLE_PLATFORM', platform)}"
+            build_data["tag"] = f"py3-none-{os.environ.get('COLDAISLE_WHEEL_PLATFORM', platform)}"
             build_data["artifacts"].append(f"/{LIBRARY}")
             assert Path(self.root, LIBRARY).is_file()

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -60,6 +61,7 @@ def is_fresh() -> bool:
 def main() -> None:
     """Builds the library at the path that is given; an exit status other than 0 says why not in its last line."""
     (library,) = sys.argv[1:]
+    compilers()  # before half a minute is spent on what nobody could link
     with tempfile.TemporaryDirectory() as scratch:
         entire = Path(scratch, "kernels.o")
         entire.write_bytes(_compiled())
@@ -71,23 +73,25 @@ def main() -> None:
     placed.replace(library)  # at once: others may have the one before it open
 
 
+def compilers() -> list[str]:
+    """C compilers at hand: that of Python, then the system's; ``CannotBuildError`` if there is none."""
+    stated = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
+    found = [name for name in dict.fromkeys([stated, "cc"]) if shutil.which(name)]
+    if not found:
+        raise CannotBuildError(f"no C compiler: {stated}")
+    return found
+
+
 def _link(entire: Path, library: Path) -> None:
-    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
-    alone = ["-shared", "-nostartfiles", "-s"] if sys.platform == "linux" else ["-shared"]
-    whole = ["-Wl,-z,defs", "-Wl,-z,noexecstack"] if sys.platform == "linux" else []
-    last = None
-    for linker in dict.fromkeys([compiler, "cc"]):
-        try:
-            command = [linker, *alone, *whole, str(entire), "-lm", "-o", str(library)]
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except FileNotFoundError:
-            last = CannotBuildError(f"no C compiler: {linker}")
-        except subprocess.CalledProcessError as error:
-            last = CannotBuildError(f"{linker} cannot link: {error.stderr.strip().partition(chr(10))[0]}")
-        else:
+    kind = ["-shared", "-nostartfiles", "-s", "-Wl,-z,defs,-z,noexecstack"] if sys.platform == "linux" else ["-shared"]
+    reasons = []
+    for compiler in compilers():
+        command = [compiler, *kind, str(entire), "-lm", "-o", str(library)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if not done.returncode:
             return
-    if last is not None:
-        raise last
+        reasons.append(f"{compiler} cannot link: {done.stderr.strip().partition(chr(10))[0]}")
+    raise CannotBuildError("; ".join(reasons))
 
 
 def _compiled() -> bytes:
