@@ -145,7 +145,8 @@ def test_without_library_and_numba_the_plain_engines_run_and_it_is_told(monkeypa
     assert "plain Python" in told
     assert "without compiled kernels" in told
     settings = plan.Settings(max_num_seqs=4, max_num_batched_tokens=64, router=0, seed=7)
-    assert isinstance(service.make_pool("fast", settings, [linear_cost()], [], lambda: None), ReferencePool)
+    group: Any = SimpleNamespace(most=1, lanes=1, role=plan.ANY, kv_blocks=100, costs=(0,))
+    assert isinstance(service.make_pool("fast", settings, [linear_cost()], [group], lambda: None), ReferencePool)
 
 
 def test_without_a_compiler_there_is_no_library_but_there_is_a_wheel(
