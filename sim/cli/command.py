@@ -113,7 +113,7 @@ def run(
     """Simulate a scenario and print its footprint."""
     from sim.loading.scenario import load_scenario, parse_assignments
     from sim.results.files import refuse_bad_target
-    from sim.running.run import compiles_first, run_loaded
+    from sim.running.run import engine_notice, run_loaded
 
     if out is not None:
         refuse_bad_target(out)
@@ -122,8 +122,8 @@ def run(
         overrides["seed"] = str(seed)
     loaded = load_scenario(scenario, overrides)
     _tell(loaded)
-    if sys.stderr.isatty() and compiles_first(loaded):
-        tell("compiling the serving engine: up to a minute, this once")
+    if (told := engine_notice(loaded)) is not None:
+        tell(told)
     results = run_loaded(loaded)
     if loaded.scenario.uncertainty is not None:
         from sim.study.processes import machine_workers

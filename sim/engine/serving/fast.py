@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.engine.kernels.loading import SERVING, loaded
 from sim.engine.serving import plan as p
 from sim.engine.serving import records as k
-from sim.engine.serving.compiled import is_kept
-from sim.engine.serving.kernel.loop import call
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.workload.requests import RequestChunk
 from sim.workload.routers import ROUTERS
@@ -37,9 +36,7 @@ SLOPES = {
 """Names of a cost's fields, and where ``plan`` has them in its arrays."""
 
 
-def compiles_first() -> bool:
-    """Whether a first pool begins with compiling the kernel, which is kept for later runs."""
-    return not is_kept(call)
+call = loaded(SERVING)
 
 
 class FastPool:

@@ -9,7 +9,7 @@ takes over once it is finished; a replica by its index.
 from dataclasses import fields
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.compiled import At, Record, Rows
+from sim.engine.serving.layout import At, Record, Rows
 
 
 class Request(Record):
