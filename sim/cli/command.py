@@ -124,7 +124,7 @@ def run(
     """Simulate a scenario and print its footprint."""
     from sim.loading.scenario import load_scenario, parse_assignments
     from sim.results.files import refuse_bad_target
-    from sim.running.run import compiles_first, run_loaded
+    from sim.running.run import engine_notice, run_loaded
 
     if out is not None:
         refuse_bad_target(out)
@@ -134,8 +134,8 @@ def run(
     with running():
         loaded = load_scenario(scenario, overrides)
     _tell(loaded)
-    if sys.stderr.isatty() and compiles_first(loaded):
-        tell("compiling the serving engine: up to a minute, this once")
+    if (told := engine_notice(loaded)) is not None:
+        tell(told)
     with running() as watch:
         results = run_loaded(loaded, watch)
     if loaded.scenario.uncertainty is not None:

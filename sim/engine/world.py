@@ -24,6 +24,7 @@ from sim.engine.fleet.power.running import Running
 from sim.engine.fleet.rows import Rows, RowsOfPool
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.kernels.loading import FLEET, is_at_hand
 from sim.engine.meter import Recorder
 from sim.engine.nodes import Nodes
 from sim.engine.progress import Spending, SpendingRecorder
@@ -301,7 +302,9 @@ def _compiled(
     pools: Sequence[PoolShape], rows: Sequence[JobsPlan], scheduler: Scheduler, duration_ns: int | None
 ) -> Outcome | None:
     """The same by the compiled fleet; None where it does not know how."""
-    from sim.engine.fleet.fast_rows import run_rows, suits  # Numba takes half a second to import
+    if not is_at_hand(FLEET):
+        return None
+    from sim.engine.fleet.fast_rows import run_rows, suits  # which loads the kernel, or Numba
 
     if not suits(pools, rows, scheduler):
         return None

@@ -169,13 +169,13 @@ def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     return tuple(document.problem(*problem) for problem in problems)
 
 
-def compiles_first(loaded: Loaded) -> bool:
-    """Whether a run of the scenario begins with compiling the serving engine, which is kept for later runs."""
+def engine_notice(loaded: Loaded) -> str | None:
+    """What a person should know of the serving engine before a run of the scenario, if anything: see ``notice``."""
     if not any(spec.engine == "fast" for spec in loaded.answers.serving.values()):
-        return False
-    from sim.engine.serving.fast import compiles_first as engine_compiles_first
+        return None
+    from sim.engine.kernels.loading import SERVING, notice
 
-    return engine_compiles_first()
+    return notice(SERVING)
 
 
 def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | None = None) -> Results:
