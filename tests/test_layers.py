@@ -66,6 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "checks": BASE | {"signals", "weather", "profiles", "training", "workload", "spec", "build"},
     "loading": BASE | {"profiles", "spec", "build", "checks"},
     "running": SCENARIO | MODELS | {"results"},
+    "report": SCENARIO | {"accounting", "results"},
     "measure": BASE | {"signals", "profiles", "results"},
     "measure/readers": BASE | {"signals", "profiles", "results", "measure"},
     "measure/meters": BASE | {"results", "measure"},
@@ -83,7 +84,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli/options": set(),
     "cli": SCENARIO
     | SHELL
-    | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
+    | {"results", "report", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
     | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }

@@ -16,6 +16,7 @@ import typer
 
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
+from sim.cli import report as cli_report
 from sim.cli import study as cli_study
 from sim.cli import uncertain as cli_uncertain
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
@@ -193,25 +194,6 @@ def compare(
 
 
 @app.command()
-def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where to write the page.")] = Path(
-        "report.html"
-    ),
-) -> None:
-    """Write one or more runs as a single HTML page, with charts and what is outside their boundary."""
-    from sim.results.atomic import marked, refuse_unusable, write_text
-    from sim.results.charts import GENERATOR
-    from sim.results.files import read
-    from sim.results.report import report as page
-
-    ours = marked(GENERATOR)
-    refuse_unusable(out, folder=False, ours=ours)
-    write_text(page([read(folder) for folder in folders]), out, ours=ours)
-    tell(f"written to {out}")
-
-
-@app.command()
 def profiles(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show one profile with its sources.")] = None,
 ) -> None:
@@ -246,6 +228,7 @@ def schema(
     sys.stdout.write(to_json(scenario_schema() if of == "scenario" else summary_schema()))
 
 
+cli_report.register(app)
 cli_measure.register(app)
 cli_study.register(app)
 cli_published.register(app)
