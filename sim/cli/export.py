@@ -28,17 +28,17 @@ def export(
     listed: Annotated[bool, typer.Option("--list", help="List the formats, and who reads them.")] = False,
 ) -> None:
     """Write a finished run as a file that other tools read, to standard output or to FILE."""
-    from sim.exports.registry import export_to, exported, form_of, format_of, listing
+    from sim.exports.registry import export_to, exported, listing
 
     if listed:
         show_tables(listing())
         return
     if folder is None or name is None:
-        raise InputError.one("export", "needs the folder of a run and --as FORMAT; 'coldaisle export --list' has them all")
-    one = format_of(name)
-    form = form_of(one, out)
+        raise InputError.one(
+            "export", "needs the folder of a run and --as FORMAT; 'coldaisle export --list' has them all"
+        )
     if out is None:
-        sys.stdout.write(exported(folder, one, form))
+        sys.stdout.write(exported(folder, name))
         return
-    export_to(folder, one, form, out)
+    export_to(folder, name, out)
     tell(f"written to {out}")

@@ -1,11 +1,11 @@
 """CodeCarbon's ``emissions.csv`` (the 38 columns of 3.3.2): a row a site, IT energy as the meters have it.
 
-CodeCarbon's ``pue`` is no fact beside the others: since 2.2.3 it is a factor that its energies already hold, since 3.3.1
-its powers too, and its ``water_consumed`` is WUE times the energy *with* it. Readers that know this divide by the
+CodeCarbon's ``pue`` is no fact beside the others: since 2.2.3 it is a factor that its energies already hold, since
+3.3.1 its powers too, and its ``water_consumed`` is WUE times the energy *with* it. Readers that know this divide by the
 column, others take the energy as it stands. A ``pue`` of 1 beside plain IT energy is read alike by both, in whatever
-version they believe: so it is 1 here. What the building adds is in ``emissions`` (the operational, location-based carbon
-of the whole facility) and in ``water_consumed`` (on-site water); ``wue`` is litres per kWh of IT, as The Green Grid
-defines it (White Paper 35, 2011).
+version they believe: so it is 1 here. What the building adds is in ``emissions`` (the operational, location-based
+carbon of the whole facility) and in ``water_consumed`` (on-site water); ``wue`` is litres per kWh of IT, as The Green
+Grid defines it (White Paper 35, 2011).
 
 GPUs, CPUs and DRAM have columns of their own; boards, fans, NICs, disks and losses of power supplies have none, and are
 in ``energy_consumed`` alone. A cell is empty where a run does not know its number.
@@ -27,13 +27,14 @@ from sim.units import J_PER_KWH
 VERSION = "3.3.2"
 """Whose columns these are, and whose meaning of them."""
 
-COLUMNS = (
-    "timestamp project_name run_id experiment_id duration emissions emissions_rate cpu_power gpu_power ram_power"
-    " cpu_energy gpu_energy ram_energy energy_consumed water_consumed country_name country_iso_code region"
-    " cloud_provider cloud_region os python_version codecarbon_version cpu_count cpu_model gpu_count gpu_model longitude"
-    " latitude ram_total_size tracking_mode cpu_utilization_percent gpu_utilization_percent ram_utilization_percent"
-    " ram_used_gb on_cloud pue wue"
-).split()
+COLUMNS = [
+    "timestamp", "project_name", "run_id", "experiment_id", "duration", "emissions", "emissions_rate", "cpu_power",
+    "gpu_power", "ram_power", "cpu_energy", "gpu_energy", "ram_energy", "energy_consumed", "water_consumed",
+    "country_name", "country_iso_code", "region", "cloud_provider", "cloud_region", "os", "python_version",
+    "codecarbon_version", "cpu_count", "cpu_model", "gpu_count", "gpu_model", "longitude", "latitude",
+    "ram_total_size", "tracking_mode", "cpu_utilization_percent", "gpu_utilization_percent",
+    "ram_utilization_percent", "ram_used_gb", "on_cloud", "pue", "wue",
+]  # fmt: skip
 
 PARTS = {"cpu": "cpu", "gpu": "gpu", "ram": "dram"}
 """CodeCarbon's word for a component, and ours."""

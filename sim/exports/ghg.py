@@ -1,8 +1,9 @@
-"""The table of the GHG Protocol: scopes 1, 2 (by location and by market) and 3 by category, and the share matched in its hour.
+"""The table of the GHG Protocol: scopes 1, 2 (by location and by market) and 3 by category, and the share matched in
+its hour.
 
-Scope 2 stands twice, as the Scope 2 Guidance (World Resources Institute, 2015) asks for; categories of scope 3 are those of
-the Corporate Value Chain Standard (2011). A row without a number is outside the run and says so: it is not zero. Items of
-scope 3 add up to its row.
+Scope 2 stands twice, as the Scope 2 Guidance (World Resources Institute, 2015) asks for; categories of scope 3 are
+those of the Corporate Value Chain Standard (2011). A row without a number is outside the run and says so: it is not
+zero. Items of scope 3 add up to its row.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def _scopes(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]:
     yield Row(site, "2", "location-based", "electricity", location, "kg CO2e", f"{where}.scope_2_location")
     market = scopes.get("scope_2_market")
     note = "" if market is not None else "not known: give site.grid.market (residual mix and contracts)"
-    yield Row(site, "2", "market-based", "electricity", market, "kg CO2e", f"{where}.scope_2_market" if not note else "", note)
+    yield Row(
+        site, "2", "market-based", "electricity", market, "kg CO2e", f"{where}.scope_2_market" if not note else "", note
+    )
     if site != ALL:
         yield Row(site, "3", "total", "", scopes["scope_3"], "kg CO2e", f"{where}.scope_3")
 
@@ -74,9 +77,26 @@ def _scope_3(summary: Mapping[str, Any]) -> Iterator[Row]:
             item = f"made, this run's share: {name.removeprefix('embodied_').replace('_', ' ')}"
             yield Row(ALL, "3", category, item, value, "kg CO2e", f"{where}.by_component.{name}")
     upstream = "3 fuel- and energy-related activities"
-    yield Row(ALL, "3", upstream, "", None, "kg CO2e", "", "not apart: in scope 2 where the grid's factors are life-cycle ones")
+    yield Row(
+        ALL,
+        "3",
+        upstream,
+        "",
+        None,
+        "kg CO2e",
+        "",
+        "not apart: in scope 2 where the grid's factors are life-cycle ones",
+    )
     if DEVICES in parts:
-        yield Row(ALL, "3", sold, "electricity of users' devices", parts[DEVICES], "kg CO2e", f"{where}.by_component.{DEVICES}")
+        yield Row(
+            ALL,
+            "3",
+            sold,
+            "electricity of users' devices",
+            parts[DEVICES],
+            "kg CO2e",
+            f"{where}.by_component.{DEVICES}",
+        )
     yield Row(ALL, "3", "4-10, 12-15", "", None, "kg CO2e", "", "outside a data center's run")
     yield Row(ALL, "3", "total", "", carbon["scopes"]["scope_3"], "kg CO2e", f"{where}.scopes.scope_3")
 
@@ -92,8 +112,12 @@ INDICATORS = (
 def _indicators(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]:
     for part, name, item, unit in INDICATORS:
         value = account[part].get(name)
-        note = "" if value is not None else "not known: give what the site makes and buys (site.on_site, site.grid.market)"
-        yield Row(site, "", "beside the scopes", item, value, unit, f"{SUMMARY}: {at}{part}.{name}" if not note else "", note)
+        note = (
+            "" if value is not None else "not known: give what the site makes and buys (site.on_site, site.grid.market)"
+        )
+        yield Row(
+            site, "", "beside the scopes", item, value, unit, f"{SUMMARY}: {at}{part}.{name}" if not note else "", note
+        )
 
 
 def as_csv(run: Run) -> str:

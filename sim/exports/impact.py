@@ -1,12 +1,12 @@
-"""A manifest of the Green Software Foundation's Impact Framework (``@grnsft/if`` 1.x), which its ``if-run`` computes anew.
+"""A manifest of the Green Software Foundation's Impact Framework (``@grnsft/if`` 1.x), for its ``if-run`` to compute.
 
-A component for every workload at every site, with one observation over the whole run: its IT energy, the PUE of its site,
-the carbon that a kWh of its had by location, its embodied carbon and its share of on-site water. Plugins that come with the
-framework multiply and add them; what its tree adds up to is what ``summary.json`` says, but for the last digits of
-floating point. Change an input, such as ``grid/carbon-intensity``, and run it again.
+A component for every workload at every site, with one observation over the whole run: its IT energy, the PUE of its
+site, the carbon that a kWh of its had by location, its embodied carbon and its share of on-site water. Plugins that
+come with the framework multiply and add them; what its tree adds up to is what ``summary.json`` says, but for the last
+digits of floating point. Change an input, such as ``grid/carbon-intensity``, and run it again.
 
-Every observation has the functional units of the whole run, so that the SCI of components add up to that of the run. One
-observation each: over several, the framework takes the plain mean of SCI and not carbon over units.
+Every observation has the functional units of the whole run, so that the SCI of components add up to that of the run.
+One observation each: over several, the framework takes the plain mean of SCI and not carbon over units.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A run as OpenMetrics text: every number of its summary by name, unit and labels; or its power over time, to backfill.
 
-What is totalled per site, component, workload or state has that as a label, and not in its name. Names end in their unit.
-The text holds to what OpenMetrics 1.0 and the older text format of Prometheus share, so that scrapers of either read it.
+What is totalled per site, component, workload or state has that as a label, and not in its name. Names end in their
+unit. The text holds to what OpenMetrics 1.0 and the older text format of Prometheus share, so that scrapers of either
+read it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sim.results.catalogue.quantity import Quantity
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 PREFIX = "coldaisle"
+MARK = f"# HELP {PREFIX}_"
 SUFFIXES = {
     "kWh": "kwh", "kg": "kg", "L": "litres", "s": "seconds", "W": "watts", "J": "joules", "kW": "kw",
     "kg/kWh": "kg_per_kwh", "L/kWh": "litres_per_kwh", "g": "grams",
@@ -89,11 +91,13 @@ def _leaves(
     if isinstance(tree, Mapping | list):
         named = enumerate(tree) if isinstance(tree, list) else tree.items()
         for key, inner in named:
-            known = node.inner.get(str(key)) if isinstance(tree, Mapping) else None
-            if known is not None:
+            known = node.inner.get(str(key))
+            if known is not None and isinstance(tree, Mapping):
                 yield from _leaves(inner, known, (*words, str(key)), (*labels, *_unit_of(known, tree)), str(key))
             elif "*" in node.inner:
-                name = str(inner.get("name", key)) if isinstance(tree, list) and isinstance(inner, Mapping) else str(key)
+                name = (
+                    str(inner.get("name", key)) if isinstance(tree, list) and isinstance(inner, Mapping) else str(key)
+                )
                 label = (_label(by, labels), name)
                 yield from _leaves(inner, node.inner["*"], words, (*labels, label), by)
     elif isinstance(tree, int | float) and node.quantity is not None:
@@ -114,9 +118,7 @@ def _label(by: str, labels: Labels) -> str:
     return name if name not in taken else f"{name}_{len(taken)}"
 
 
-def _put(
-    found: dict[str, Family], words: tuple[str, ...], labels: Labels, quantity: Quantity, value: float
-) -> None:
+def _put(found: dict[str, Family], words: tuple[str, ...], labels: Labels, quantity: Quantity, value: float) -> None:
     suffix = SUFFIXES.get(quantity.unit, "")
     said = re.escape(quantity.unit.lower().replace("/", "_per_"))
     plain = [re.sub(rf"_{said}(?=_|$)", "", word) for word in words] if suffix else words
@@ -197,5 +199,3 @@ def _by_second(start_ns: int, edges_ns: Any, energy_j: Any) -> tuple[Any, Any, A
     first = np.flatnonzero(np.r_[True, np.diff(second) > 0])
     lengths_s = np.add.reduceat(np.diff(edges_ns), first) * SECONDS_PER_NS
     return second[first], np.add.reduceat(energy_j, first, axis=1), lengths_s
-
-

@@ -1,12 +1,13 @@
 """A run as a trace that Perfetto opens (the JSON of Chrome's Trace Event Format): power, iterations, jobs and requests.
 
-Counters hold the mean power of every component by time bin, what a cluster of jobs waited for and held, and power within steps
-where a job keeps its trace. Slices are what held machines: trainings with their steps and the phases of a step, jobs as rows on
-their nodes, requests on their replicas from being scheduled over the first token to the last. Slices of one track never overlap:
-what ran at the same time lies in lanes below each other. Times are microseconds from the start of the run.
+Counters hold the mean power of every component by time bin, what a cluster of jobs waited for and held, and power
+within steps where a job keeps its trace. Slices are what held machines: trainings with their steps and the phases of a
+step, jobs as rows on their nodes, requests on their replicas from being scheduled over the first token to the last.
+Slices of one track never overlap: what ran at the same time lies in lanes below each other. Times are microseconds from
+the start of the run.
 
-Steps of a training are drawn where they fill the time that it held, so that each stands where it was; a job that failed or
-wrote checkpoints did not keep when each step was. Requests are there where ``outputs.requests`` asked for them.
+Steps of a training are drawn where they fill the time that it held, so that each stands where it was; a job that failed
+or wrote checkpoints did not keep when each step was. Requests are there where ``outputs.requests`` asked for them.
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ def as_json(run: Run) -> str:
     return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "traceEvents": [\n{lines}\n]}}\n'
 
 
-def _us(ns: int) -> float:
-    return ns / NS_PER_US
+def _us(ns: int) -> int:
+    """Whole microseconds: who reads a fraction may cut it off, and what follows would overlap what it follows."""
+    return (ns + NS_PER_US // 2) // NS_PER_US
 
 
 def _named(what: str, pid: int, tid: int, name: str) -> Event:
@@ -152,9 +154,7 @@ def _steps(row: Mapping[str, Any], step: Mapping[str, Any], start_ns: int) -> It
     for number in range(min(int(step["steps"]), MOST_STEPS)):
         begin_s = number * step["step_s"]
         edges_s = np.cumsum([begin_s, *phases.values()]).tolist()
-        inner = [
-            (name, start_ns + _ns(edges_s[i]), start_ns + _ns(edges_s[i + 1])) for i, name in enumerate(phases)
-        ]
+        inner = [(name, start_ns + _ns(edges_s[i]), start_ns + _ns(edges_s[i + 1])) for i, name in enumerate(phases)]
         group = f"{row['workload']}: iterations"
         yield Slice(group, f"step {number}", start_ns + _ns(begin_s), inner[-1][2], {}, inner)
 
@@ -235,7 +235,7 @@ def _tracks(pid: int, slices: Sequence[Slice]) -> Iterator[Event]:
 
 
 def lanes_of(intervals: Sequence[tuple[int, int]]) -> list[int]:
-    """A lane for each of some intervals in the order of their beginnings, as few as there can be, in which none overlap."""
+    """Lanes, as few as can be, in which none of some intervals overlap, which are in the order of their beginnings."""
     free: list[int] = []
     busy: list[tuple[int, int]] = []
     lanes = []
@@ -249,5 +249,6 @@ def lanes_of(intervals: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def _complete(pid: int, tid: int, name: str, start_ns: int, end_ns: int, about: Mapping[str, Any]) -> Event:
-    event = {"ph": "X", "name": name, "pid": pid, "tid": tid, "ts": _us(start_ns), "dur": _us(end_ns - start_ns)}
+    event: Event = {"ph": "X", "name": name, "pid": pid, "tid": tid, "ts": _us(start_ns)}
+    event["dur"] = _us(end_ns) - _us(start_ns)
     return {**event, "args": dict(about)} if about else event

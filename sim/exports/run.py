@@ -1,4 +1,4 @@
-"""What all formats ask of a finished run: its sites, when it was, who answers for what, and how many units came of it."""
+"""What all formats ask of a finished run: its sites, when it was, who answers for what, how many units came of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def one_line(text: str) -> str:
 
 @dataclass(frozen=True)
 class Share:
-    """What a workload at a site answers for: IT energy in kWh, operational (location-based) and embodied carbon in kg."""
+    """What a workload at a site answers for: kWh of IT energy, kg of operational (by location) and embodied carbon."""
 
     site: str
     workload: str

@@ -1,8 +1,8 @@
 """A statement of Software Carbon Intensity: SCI = (E x I + M) per R (ISO/IEC 21031:2024).
 
 E is the energy of the software's boundary (the facility's, and that of networks and users' devices where a scenario has
-them), I the carbon a kWh of it had by location over the run, M the embodied carbon that the run's time has a share in, and R
-the functional units delivered. Contracts and certificates count for nothing here, as the standard has it.
+them), I the carbon a kWh of it had by location over the run, M the embodied carbon that the run's time has a share in,
+and R the functional units delivered. Contracts and certificates count for nothing here, as the standard has it.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def as_markdown(run: Run) -> str:
     return markdown.page(
         f"Software Carbon Intensity of {said['scenario']}",
         [
-            f"By {markdown.inert(STANDARD)}. From {said['start']} to {said['end']}; by {markdown.inert(said['generator'])}.",
+            f"By {markdown.inert(STANDARD)}. From {said['start']} to {said['end']}; by {said['generator']}.",
             markdown.table(("term", "what", "value"), rows),
             *boundary_parts(said["boundary"]),
             *source_parts(said["sources"]),
@@ -121,7 +121,9 @@ def as_markdown(run: Run) -> str:
 
 def boundary_parts(said: Mapping[str, Any]) -> list[str]:
     """The boundary in words."""
-    inside = [f"{name}: {', '.join(said[name])}" for name in ("sites", "workloads", "components", "building") if said[name]]
+    inside = [
+        f"{name}: {', '.join(said[name])}" for name in ("sites", "workloads", "components", "building") if said[name]
+    ]
     inside += [f"outside the site: {', '.join(said['outside_the_site'])}"] if "outside_the_site" in said else []
     inside.append(f"convention: {said['convention']}")
     parts = ["## Boundary", markdown.items(inside)]
@@ -135,4 +137,8 @@ def source_parts(said: Mapping[str, Any]) -> list[str]:
     lines = [f"profile {name}, sha256 {digest}" for name, digest in said["profiles_sha256"].items()]
     lines += [f"input {name}, sha256 {digest}" for name, digest in said["inputs_sha256"].items()]
     lines += [f"scenario, sha256 {said['scenario_sha256']}, seed {said['seed']}"]
-    return ["## Sources", markdown.items(lines), "`coldaisle profiles NAME` names the source of every number of a profile."]
+    return [
+        "## Sources",
+        markdown.items(lines),
+        "`coldaisle profiles NAME` names the source of every number of a profile.",
+    ]

@@ -1,12 +1,12 @@
 """A statement of SCI for AI (Green Software Foundation, SCI for AI Specification, as of commit 02bc0f1): two scores.
 
-The *consumer's* boundary is runtime operations, per token, image, execution or inference; the *provider's* is the making of a
-model, per token trained on or FLOP. Services are the consumer's here, trainings, campaigns and federated
-rounds the provider's. Machines that nobody held belong to the one of both that a run has; a run that has both does not say
-whose they are, so they stand apart. All three add up to the carbon of the run.
+The *consumer's* boundary is runtime operations, per token, image, execution or inference; the *provider's* is the
+making of a model, per token trained on or FLOP. Services are the consumer's here, trainings, campaigns and federated
+rounds the provider's. Machines that nobody held belong to the one of both that a run has; a run that has both does not
+say whose they are, so they stand apart. All three add up to the carbon of the run.
 
-Left out, as nothing in a run tells it: data engineering, integration, end of life beyond what the embodied factors hold,
-and whatever a run does not simulate of gateways and monitoring.
+Left out, as nothing in a run tells it: data engineering, integration, end of life beyond what the embodied factors
+hold, and whatever a run does not simulate of gateways and monitoring.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from sim.results.files import to_json
 from sim.results.formats import number
 from sim.units import G_PER_KG
 
-STANDARD = "Green Software Foundation, Software Carbon Intensity for AI Specification (SCI for AI), on ISO/IEC 21031:2024"
+STANDARD = (
+    "Green Software Foundation, Software Carbon Intensity for AI Specification (SCI for AI), on ISO/IEC 21031:2024"
+)
 CONSUMER, PROVIDER, APART = "consumer", "provider", "unallocated"
 MADE_BY = ("jobs", "campaigns", "federated", "batch")
-"""Parts of a summary whose workloads make models; ``serving`` and ``split`` run them."""
+"""Parts of a summary whose workloads make models."""
 RUN_BY = ("serving", "split")
+"""Those whose workloads run them."""
 NOTHING = (
-    "has no service, training, campaign or federated workload whose work can be counted: SCI for AI needs tokens, requests "
-    "or FLOP"
+    "has no service or training whose work can be counted: SCI for AI needs tokens or requests that were served, or "
+    "tokens that were trained on (a workload whose work is given by a model)"
 )
 FLOP_PER_TFLOP = 1e12
 STAGES = {
@@ -36,8 +39,9 @@ STAGES = {
     PROVIDER: "model training",
     APART: "machines that nobody held, which neither answers for in this run",
 }
+BESIDE = "what serves beside the simulated machines: gateways, monitoring, the users' side, if not in the scenario"
 NOT_COVERED = {
-    CONSUMER: ["what serves beside the simulated machines: gateways, monitoring, the users' side, if not in the scenario"],
+    CONSUMER: [BESIDE],
     PROVIDER: ["data engineering", "system integration", "end of life, beyond what the embodied factors hold"],
 }
 
@@ -46,14 +50,14 @@ def statement(run: Run) -> dict[str, Any]:
     """The statement as plain data; grams. Raises ``InputError`` where a run has nothing to count."""
     persona_of = _personas(run.summary)
     personas = sorted(set(persona_of.values()))
-    held = {persona: [share for share in run.shares if persona_of.get(share.workload) == persona] for persona in personas}
+    held = {
+        persona: [share for share in run.shares if persona_of.get(share.workload) == persona] for persona in personas
+    }
     rest = [share for share in run.shares if share.workload not in persona_of]
     if len(personas) == 1:
         held[personas[0]] += rest
         rest = []
-    scores = {
-        persona: _score(run.summary, persona, _carbon(shares), persona_of) for persona, shares in held.items()
-    }
+    scores = {persona: _score(run.summary, persona, _carbon(shares), persona_of) for persona, shares in held.items()}
     if not any(score["functional_units"] for score in scores.values()):
         raise run.lacks(NOTHING)
     return {
@@ -96,7 +100,9 @@ def _score(
         "stage": STAGES[persona],
         **carbon,
         "functional_units": {
-            unit: {"count": count, "sci_g_per_unit": carbon["carbon_g"] / count} for unit, count in counted.items() if count
+            unit: {"count": count, "sci_g_per_unit": carbon["carbon_g"] / count}
+            for unit, count in counted.items()
+            if count
         },
         "not_covered": NOT_COVERED[persona],
     }
@@ -135,7 +141,9 @@ def as_json(run: Run) -> str:
 def as_markdown(run: Run) -> str:
     """The statement for people."""
     said = statement(run)
-    parts = [f"By {markdown.inert(STANDARD)}. From {said['start']} to {said['end']}; by {markdown.inert(said['generator'])}."]
+    parts = [
+        f"By {markdown.inert(STANDARD)}. From {said['start']} to {said['end']}; by {markdown.inert(said['generator'])}."
+    ]
     for persona in (CONSUMER, PROVIDER):
         if persona in said:
             parts += _persona_parts(persona, said[persona])
@@ -148,7 +156,8 @@ def as_markdown(run: Run) -> str:
 
 def _persona_parts(persona: str, score: Mapping[str, Any]) -> list[str]:
     rows = [
-        (unit, number(one["count"]), f"{one['sci_g_per_unit']:.6g} g") for unit, one in score["functional_units"].items()
+        (unit, number(one["count"]), f"{one['sci_g_per_unit']:.6g} g")
+        for unit, one in score["functional_units"].items()
     ]
     words = (
         f"{score['stage']}, of {', '.join(score['workloads'])}: {number(score['operational_g'])} g operational and "
