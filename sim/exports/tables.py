@@ -1,4 +1,4 @@
-"""The columns of every table that a run writes, in words and with units: what JSON Schemas of their rows are made from."""
+"""The columns of every table that a run writes, in words and with units: JSON Schemas of rows are made from them."""
 
 from __future__ import annotations
 
