@@ -59,6 +59,11 @@ def valid(value: Any, name: str) -> None:
     Draft202012Validator(schema_of(name)).validate(value)
 
 
+def thinned(some: list[Any]) -> list[Any]:
+    """At most some hundred of them, evenly: validators take their time."""
+    return some[:: len(some) // 200 + 1]
+
+
 def samples(text: str) -> Iterator[dict[str, Any]]:
     """The samples of a text of OpenMetrics, by its grammar."""
     assert text.endswith("# EOF\n")
@@ -103,7 +108,10 @@ def leaves(tree: Any) -> Iterator[float]:
 def test_every_export_is_as_its_schema_says(name: str) -> None:
     for one, form, text in texts(name):
         if form == ".json":
-            valid(json.loads(text), one)
+            whole = json.loads(text)
+            if one == "perfetto":  # of events, as many as tell one kind from another
+                whole["traceEvents"] = thinned(whole["traceEvents"])
+            valid(whole, one)
         elif form in (".yml", ".yaml"):
             valid(YAML(typ="safe").load(text), one)
         elif form == ".csv":
@@ -112,8 +120,9 @@ def test_every_export_is_as_its_schema_says(name: str) -> None:
             for row in rows:
                 valid(row, one)
         elif form in (".prom", ".txt"):
-            for sample in samples(text):
-                valid(sample, one)
+            validator = Draft202012Validator(schema_of(one))
+            for sample in thinned([*samples(text)]):
+                validator.validate(sample)
         else:
             assert form == ".md"
             assert text.startswith("<!-- written by coldaisle export -->\n\n# ")
@@ -126,8 +135,7 @@ def test_every_file_of_a_run_is_as_its_schema_says(name: str) -> None:
         if path.suffix == ".parquet":
             table = read_parquet(path)
             validator = Draft202012Validator(schema_of(path.stem))
-            some = table.take(np.unique(np.linspace(0, max(len(table) - 1, 0), min(len(table), 40)).astype(int)))
-            for row in some.to_pylist():
+            for row in table.take(thinned([*range(len(table))])).to_pylist():
                 plain = {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in row.items()}
                 validator.validate(plain)
         elif path.suffix == ".json" and path.name != CRATE:

@@ -204,6 +204,7 @@ def test_promtool_makes_blocks_of_power_over_time(tmp_path: Path) -> None:
     export_to(run.folder, "openmetrics-history", path)
     command = [promtool(), "tsdb", "create-blocks-from", "openmetrics", str(path), str(tmp_path / "blocks")]
     subprocess.run(command, capture_output=True, text=True, check=True)
+    (tmp_path / "blocks" / "wal").mkdir()  # which promtool asks for before it dumps blocks
     dumped = subprocess.run(
         [promtool(), "tsdb", "dump", str(tmp_path / "blocks")], capture_output=True, text=True, check=True
     ).stdout.splitlines()
