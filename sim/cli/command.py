@@ -11,11 +11,12 @@ import shlex
 import sys
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sim.cli import explain as cli_explain
+from sim.cli import export as cli_export
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
 from sim.cli import report as cli_report
@@ -260,21 +261,29 @@ def scenarios() -> None:
 
 @app.command()
 def schema(
-    of: Annotated[
-        Literal["scenario", "summary"], typer.Argument(help="What a run reads, or what it writes.")
-    ] = "scenario",
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="'scenario', or the name of a file that is written.")
+    ] = None,
+    of: Annotated[str | None, typer.Option("--of", metavar="NAME", help="The same; an unknown one lists all.")] = None,
 ) -> None:
-    """Write the JSON Schema of scenarios to stdout, for completion in editors, or that of summary.json."""
+    """Write the JSON Schema of scenarios to stdout, for completion in editors, or that of any file that is written."""
     from sim.results.files import to_json
-    from sim.results.shape import summary_schema
-    from sim.spec.schema import scenario_schema
 
-    sys.stdout.write(to_json(scenario_schema() if of == "scenario" else summary_schema()))
+    asked = of or name or "scenario"
+    if asked == "scenario":
+        from sim.spec.schema import scenario_schema
+
+        sys.stdout.write(to_json(scenario_schema()))
+        return
+    from sim.exports.schemas import schema_of
+
+    sys.stdout.write(to_json(schema_of(asked)))
 
 
 cli_starters.register(app)
 cli_explain.register(app)
 cli_report.register(app)
+cli_export.register(app)
 cli_measure.register(app)
 cli_study.register(app)
 cli_published.register(app)

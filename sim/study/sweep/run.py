@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.errors import RunError
 from sim.results.atomic import take_away, within_ours, write_text
-from sim.results.files import sha256, to_json
+from sim.results.files import CRATE, sha256, to_json
 from sim.spec.study import LoadedStudy, load_study
 from sim.study.points import build_id
 from sim.study.processes import get_ready, machine_workers
@@ -374,7 +374,8 @@ def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
         "columns": {field.name: str(field.type) for field in columns.schema()},
         "parts_sha256": hashes,
     }
-    (folder / STUDY).unlink(missing_ok=True)
+    for name in (STUDY, CRATE):
+        (folder / name).unlink(missing_ok=True)
     take_away(folder / POINTS, is_part)
     staging.rename(folder / POINTS)
     write_text(to_json(manifest), folder / STUDY, ours=within_ours)
