@@ -79,6 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     "study/sweep": SCENARIO | {"rng", "accounting", "results", "running", "study", "study/uncertain"},
     "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
     "published": SCENARIO | {"published/expression", "published/tolerance", "results", "running", "study"},
+    "exports": BASE | {"accounting", "results", "study/sweep"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
     "cli/completion": {"profiles", "loading", "results"},
@@ -86,6 +87,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": SCENARIO
     | SHELL
     | {"results", "report", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
+    | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", "exports", ""}
     | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }

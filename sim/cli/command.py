@@ -11,11 +11,12 @@ import shlex
 import sys
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sim.cli import explain as cli_explain
+from sim.cli import export as cli_export
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
 from sim.cli import report as cli_report
@@ -124,7 +125,7 @@ def run(
     """Simulate a scenario and print its footprint."""
     from sim.loading.scenario import load_scenario, parse_assignments
     from sim.results.files import refuse_bad_target
-    from sim.running.run import compiles_first, run_loaded
+    from sim.running.run import engine_notice, run_loaded
 
     if out is not None:
         refuse_bad_target(out)
@@ -134,8 +135,8 @@ def run(
     with running():
         loaded = load_scenario(scenario, overrides)
     _tell(loaded)
-    if sys.stderr.isatty() and compiles_first(loaded):
-        tell("compiling the serving engine: up to a minute, this once")
+    if (told := engine_notice(loaded)) is not None:
+        tell(told)
     with running() as watch:
         results = run_loaded(loaded, watch)
     if loaded.scenario.uncertainty is not None:
@@ -260,21 +261,29 @@ def scenarios() -> None:
 
 @app.command()
 def schema(
-    of: Annotated[
-        Literal["scenario", "summary"], typer.Argument(help="What a run reads, or what it writes.")
-    ] = "scenario",
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="'scenario', or the name of a file that is written.")
+    ] = None,
+    of: Annotated[str | None, typer.Option("--of", metavar="NAME", help="The same; an unknown one lists all.")] = None,
 ) -> None:
-    """Write the JSON Schema of scenarios to stdout, for completion in editors, or that of summary.json."""
+    """Write the JSON Schema of scenarios to stdout, for completion in editors, or that of any file that is written."""
     from sim.results.files import to_json
-    from sim.results.shape import summary_schema
-    from sim.spec.schema import scenario_schema
 
-    sys.stdout.write(to_json(scenario_schema() if of == "scenario" else summary_schema()))
+    asked = of or name or "scenario"
+    if asked == "scenario":
+        from sim.spec.schema import scenario_schema
+
+        sys.stdout.write(to_json(scenario_schema()))
+        return
+    from sim.exports.schemas import schema_of
+
+    sys.stdout.write(to_json(schema_of(asked)))
 
 
 cli_starters.register(app)
 cli_explain.register(app)
 cli_report.register(app)
+cli_export.register(app)
 cli_measure.register(app)
 cli_study.register(app)
 cli_published.register(app)

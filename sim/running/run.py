@@ -7,19 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.accounting.attribution import attribute
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
-from sim.accounting.power_limits import domain_series
 from sim.accounting.queueing import cluster_series
 from sim.build.accounting import accounting_plan
-from sim.build.built import Built
 from sim.build.growth import growth_metrics
 from sim.build.places import UnplacedError, placed
 from sim.build.resolved import Resolved
 from sim.build.seen import Seen, shown
-from sim.build.traces import CappedPattern
-from sim.build.world import build
 from sim.checks import policies, routes
 from sim.checks.ledger_size import cut_problem
 from sim.content import content_hash
@@ -30,17 +25,18 @@ from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.results.catalogue import HAPPENED
 from sim.results.results import Results
-from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
 from sim.running.manifest import manifest_of
-from sim.running.simulation import Ended, Simulated, ended, simulate
 from sim.spec.scenario import Sample, Scenario
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sim.build.built import Built
     from sim.results.requests import RequestTables
+    from sim.results.summary import Unit
+    from sim.running.simulation import Ended, Simulated
     from sim.workload.job_energy import JobsEnergy
 
 
@@ -59,6 +55,9 @@ def run_loaded(loaded: Loaded, watch: Watch | None = None) -> Results:
 
     Raises ``RunError`` where the run cannot be finished, ``InputError`` where a series turns out too short for it.
     """
+    from sim.accounting.power_limits import domain_series
+    from sim.running.simulation import ended
+
     began = time.perf_counter()
     loaded = loaded.anew()  # files may have changed since it was read, and the manifest hashes them as they are now
     scenario = loaded.scenario
@@ -98,6 +97,8 @@ def run_loaded(loaded: Loaded, watch: Watch | None = None) -> Results:
 
 def simulated(loaded: Loaded) -> Simulated:
     """Simulates a checked scenario and prices nothing. Raises what ``run_loaded`` raises."""
+    from sim.running.simulation import simulate
+
     return simulate(built_of(loaded))
 
 
@@ -106,6 +107,8 @@ def built_of(loaded: Loaded, seen: Seen | None = None) -> Built:
 
     Raises ``InputError`` for what shows only now: signals that policies lack, a ledger that they cut too small.
     """
+    from sim.build.world import build
+
     unseen = unseen_signals(loaded)
     if unseen:
         raise InputError(unseen)
@@ -136,6 +139,7 @@ class Attributed:
 
 def attribution(jobs: JobsEnergy, ledger: Ledger, loaded: Loaded) -> Attributed:
     """What the jobs of a run answer for, under a scenario that would have simulated the same. Raises as ``reprice``."""
+    from sim.accounting.attribution import attribute
     from sim.results.attribution import attribution_summary, attribution_table
 
     plan = accounting_plan(loaded.answers)
@@ -165,13 +169,13 @@ def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     return tuple(document.problem(*problem) for problem in problems)
 
 
-def compiles_first(loaded: Loaded) -> bool:
-    """Whether a run of the scenario begins with compiling the serving engine, which is kept for later runs."""
+def engine_notice(loaded: Loaded) -> str | None:
+    """What a person should know of the serving engine before a run of the scenario, if anything: see ``notice``."""
     if not any(spec.engine == "fast" for spec in loaded.answers.serving.values()):
-        return False
-    from sim.engine.serving.fast import compiles_first as engine_compiles_first
+        return None
+    from sim.engine.kernels.loading import SERVING, notice
 
-    return engine_compiles_first()
+    return notice(SERVING)
 
 
 def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | None = None) -> Results:
@@ -215,6 +219,8 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
 
 def run_of(results: Results) -> Simulated:
     """What was simulated for results that may have been read from files."""
+    from sim.running.simulation import Simulated
+
     activity = {name: results.summary[name] for name in HAPPENED if name in results.summary}
     return Simulated(results.energy, activity, results.summary["events"])
 
@@ -250,6 +256,8 @@ def _environmental(
     ledger: Ledger,
     activity: Mapping[str, Any],
 ) -> dict[str, Any]:
+    from sim.results.summary import environmental_summary
+
     grids = [
         ((*path, "grid", name), signal)
         for path, site in zip(resolved.parts.places, plan.sites.values(), strict=True)
@@ -284,6 +292,8 @@ def _environmental(
 
 def unit_of(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Unit | None:
     """The functional unit that a scenario asks for, and how many were delivered; None where it asks for none."""
+    from sim.results.summary import Unit
+
     wanted = scenario.accounting.functional_unit
     if wanted is None:
         return None
@@ -331,6 +341,8 @@ def _requests(scenario: Scenario, last: Ended) -> RequestTables | None:
 
 
 def _traces(scenario: Scenario, built: Built, last: Ended) -> pa.Table | None:
+    from sim.build.traces import CappedPattern
+
     if not built.traces:
         return None
     from sim.build.power_trace import samples
