@@ -216,6 +216,15 @@ def test_the_page_says_what_it_rests_on_and_how_to_repeat_it(results: Results, w
     assert "Not modelled:" in written
 
 
+def test_an_interval_that_misses_the_value_says_why(results: Results) -> None:
+    total = results.summary["carbon_kg"]["total"]
+    for low, high, told in ((0.5, 2.0, False), (2.0, 3.0, True)):
+        found = {"carbon_kg.total": {"p05": low * total, "p50": total, "p95": high * total}}
+        about = {"draws": 9, "seeds": 1, "refused_draws": 0}
+        written = report(replace(results, summary={**results.summary, "intervals": found, "uncertainty": about}))
+        assert ("lie outside the ranges" in written) == told
+
+
 def test_a_convention_is_shown_beside_the_meters() -> None:
     written = report(sim.run("bloom-training"))
     checked(written)

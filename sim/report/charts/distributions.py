@@ -40,8 +40,9 @@ class Curve:
         """At about ``MOST_POINTS`` of some values (n,), n > 0, evenly and in the tail; the last is the largest."""
         ordered = np.sort(values)
         last = len(ordered) - 1
-        tail = last - np.geomspace(1.0, last, TAIL_POINTS).astype(np.int64) if last else []
-        chosen = np.unique(np.concatenate([np.linspace(0, last, MOST_POINTS).astype(np.int64), tail]).astype(np.int64))
+        even = np.linspace(0, last, MOST_POINTS).astype(np.int64)
+        tail = last - np.geomspace(1.0, max(last, 1), TAIL_POINTS).astype(np.int64)
+        chosen = np.unique(np.concatenate([even, np.maximum(tail, 0)]))
         told = dict(zip(TOLD, np.quantile(ordered, TOLD).tolist(), strict=True))
         return cls(ordered[chosen], np.searchsorted(ordered, ordered[chosen], side="right") / len(ordered), told)
 
