@@ -5,13 +5,26 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import account, accuracy, cluster, job_laws, job_traces, replicas, serving, startup, study, training
+from benchmarks import (
+    account,
+    accuracy,
+    cluster,
+    first_answer,
+    job_laws,
+    job_traces,
+    replicas,
+    serving,
+    startup,
+    study,
+    training,
+)
 from benchmarks.table import Row, show
 
 BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
     "account": account.rows,
     "accuracy": accuracy.rows,
     "cluster": cluster.rows,
+    "first-answer": first_answer.rows,
     "job-laws": job_laws.rows,
     "job-traces": job_traces.rows,
     "replicas": replicas.rows,

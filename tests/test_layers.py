@@ -32,7 +32,7 @@ BASE = {
 MODELS = {"signals", "rng", "memo", "weather", "profiles", "training", "workload", "engine"}
 MODELS |= {"facility", "onsite", "accounting"}
 SCENARIO = BASE | {"signals", "profiles", "training", "workload", "spec", "build", "checks", "loading"}
-SHELL = {"cli/interrupts", "cli/options", "cli/progress"}
+SHELL = {"cli/interrupts", "cli/completion", "cli/options", "cli/progress"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "conversion": set(),
@@ -66,6 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "checks": BASE | {"signals", "weather", "profiles", "training", "workload", "spec", "build"},
     "loading": BASE | {"profiles", "spec", "build", "checks"},
     "running": SCENARIO | MODELS | {"results"},
+    "report": SCENARIO | {"accounting", "results"},
     "measure": BASE | {"signals", "profiles", "results"},
     "measure/readers": BASE | {"signals", "profiles", "results", "measure"},
     "measure/meters": BASE | {"results", "measure"},
@@ -81,9 +82,11 @@ ALLOWED: dict[str, set[str]] = {
     "exports": BASE | {"accounting", "results", "study/sweep"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
-    "cli/options": set(),
+    "cli/completion": {"profiles", "loading", "results"},
+    "cli/options": {"cli/completion"},
     "cli": SCENARIO
     | SHELL
+    | {"results", "report", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
     | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", "exports", ""}
     | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py

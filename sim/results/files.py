@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from sim.results.atomic import is_staged, marked, refuse_unusable, write_folder
 from sim.results.shape import lacks_of_summary
 
 if TYPE_CHECKING:
-    from sim.results.requests import RequestTables
+    import pyarrow as pa
+
     from sim.results.results import Results
 
 LEDGER, JOBS, REQUESTS = "ledger.parquet", "jobs.parquet", "requests.parquet"
@@ -108,12 +110,12 @@ def write(results: Results, folder: Path) -> None:
 def _write_all(results: Results, folder: Path) -> None:
     import pyarrow.parquet as pq
 
-    from sim.results.frames import ledger_table
+    from sim.results.frames import ledger_tables
 
-    pq.write_table(ledger_table(results.energy, results.start_ns), folder / LEDGER, compression="zstd")
+    _write_groups(ledger_tables(results.energy, results.start_ns), folder / LEDGER)
     pq.write_table(results.job_table, folder / JOBS, compression="zstd")
     if results.request_table is not None:
-        _write_groups(results.request_table, folder / REQUESTS)
+        _write_groups(results.request_table.groups(), folder / REQUESTS)
     for name, attribute in OPTIONAL.items():
         table = getattr(results, attribute)
         if table is not None:
@@ -125,11 +127,10 @@ def _write_all(results: Results, folder: Path) -> None:
     (folder / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
 
 
-def _write_groups(tables: RequestTables, path: Path) -> None:
+def _write_groups(groups: Iterator[pa.Table], path: Path) -> None:
     """A row group after the other, as they are made."""
     import pyarrow.parquet as pq
 
-    groups = tables.groups()
     first = next(groups)
     with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
         for group in chain([first], groups):
