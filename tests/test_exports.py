@@ -8,6 +8,8 @@ import io
 import json
 import math
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -135,7 +137,7 @@ def test_every_file_of_a_run_is_as_its_schema_says(name: str) -> None:
         if path.suffix == ".parquet":
             table = read_parquet(path)
             validator = Draft202012Validator(schema_of(path.stem))
-            for row in table.take(thinned([*range(len(table))])).to_pylist():
+            for row in table.take(np.array(thinned([*range(len(table))]), dtype=np.int64)).to_pylist():
                 plain = {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in row.items()}
                 validator.validate(plain)
         elif path.suffix == ".json" and path.name != CRATE:
@@ -500,3 +502,32 @@ def test_a_damaged_run_is_not_exported(tmp_path: Path) -> None:
     for name in FORMATS:
         with pytest.raises(InputError, match="not what this run wrote"):
             exported(folder, name)
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    program = [str(Path(sys.executable).with_name("coldaisle")), *map(str, arguments)]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+def test_the_command_lists_writes_and_says_what_a_run_lacks(tmp_path: Path) -> None:
+    folder = run_of("market").folder
+    listed = command("export", "--list")
+    assert listed.returncode == 0
+    assert all(f" {name} " in listed.stdout for name in FORMATS)
+    shown = command("export", folder, "--as", "codecarbon")
+    assert (shown.returncode, shown.stdout) == (0, exported(folder, "codecarbon"))
+    out = tmp_path / "scopes.md"
+    assert command("export", folder, "--as", "ghg", "--out", out).returncode == 0
+    assert out.read_text(encoding="utf-8") == exported(folder, "ghg", ".md")
+    for wrong, says in (
+        (("export", folder, "--as", "sci-ai"), "tokens"),
+        (("export", folder, "--as", "pdf"), "there are codecarbon"),
+        (("export", folder), "--list"),
+        (("export", tmp_path / "nothing", "--as", "sci"), "no finished run"),
+        (("schema", "--of", "nothing"), "there are scenario"),
+    ):
+        refused = command(*wrong)
+        assert refused.returncode == 2
+        assert says in refused.stderr
+    printed = command("schema", "--of", "ledger")
+    assert json.loads(printed.stdout) == schema_of("ledger")

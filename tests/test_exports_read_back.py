@@ -133,7 +133,7 @@ def test_if_run_comes_to_the_totals_of_the_summary(name: str, tmp_path: Path, in
     run = run_of(name)
     export_to(run.folder, "impact-framework", tmp_path / "manifest.yml")
     done = subprocess.run(
-        [node, str(program), "--manifest", "manifest.yml", "--output", "computed"],
+        [node, str(program), "--manifest", "manifest.yml", "--output", "computed.yaml"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
