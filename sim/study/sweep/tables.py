@@ -116,13 +116,14 @@ class _Points:
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
+        from sim.results.columns import texts
+
         kept = []
         for part in self._parts:
             with pq.ParquetFile(part) as file:
                 table = file.read(columns=[*dict.fromkeys([*columns, "status"])])
-            wanted = (pc.equal if done else pc.not_equal)(
-                table["status"], pa.scalar(DONE)
-            )  # a plain word would load pandas
+            finished = pc.is_in(table["status"], value_set=texts([DONE]))  # to compare with a word loads pandas
+            wanted = finished if done else pc.invert(finished)
             kept.append(table.filter(wanted).select(columns))
         return pa.concat_tables(kept)
 
