@@ -108,7 +108,7 @@ def failing_world(seed: int) -> World:
         by_part = chance(0.5)
         shows = [name for name in ("crash", "hang", "silent", "slow") if chance(0.6)] or ["crash"]
         mtbf_ns = round(count * rng.uniform(2.0, 40.0) * H)
-        cut = {"gpu_slots": 2, "gpu_awake_w": 70.0} if chance(0.2) else {}
+        cut: dict[str, Any] = {"gpu_slots": 2, "gpu_awake_w": 70.0} if chance(0.2) else {}
         pools.append(
             replace(
                 pool(count, name=f"p{i}", powered=chance(0.8)),

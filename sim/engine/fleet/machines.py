@@ -12,7 +12,6 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from operator import le
 from typing import Protocol
 
 import numpy as np
@@ -102,6 +101,7 @@ class Machines:
             self._bits[i][ON if pool.powered else OFF][pool.slots] = (1 << pool.count) - 1
         self.nodes = total
         self._closed: dict[int, int] = {}
+        self._places: dict[tuple[int, int], list[Place]] = {}
         self.power_room: Callable[[float], PowerRoom] | None = None
         """What limits of power leave now, if a slot that comes to work adds so many W; None where there are none."""
 
@@ -117,6 +117,7 @@ class Machines:
         twin = object.__new__(Machines)
         twin._closed = self._closed.copy()
         twin.power_room = None  # what power there will be then nobody knows
+        twin._places = self._places
         twin.pools, twin.number, twin.first, twin.nodes = self.pools, self.number, self.first, self.nodes
         twin.pool_of, twin.slots, twin.rack = self.pool_of, self.slots, self.rack
         twin._free, twin._rank, twin._cpu, twin._memory = self._free[:], self._rank[:], self._cpu[:], self._memory[:]
@@ -167,13 +168,17 @@ class Machines:
         if bits:  # whoever goes through many is better served by all at once
             yield from (first + _numbers(bits, self.pools[pool].count)).tolist()
 
-    def first_with(self, pool: int, rank: int, slots: int, most: int) -> list[int]:
-        """The first of them, at most so many."""
+    def first_with(self, pool: int, rank: int, slots: int, most: int) -> list[Place]:
+        """The first of them, at most so many, with all of their free slots."""
+        bits = self._bits[pool][rank][slots]
+        if not bits:
+            return []
         if most <= SOON:
-            return list(islice(self.with_free(pool, rank, slots), most))
-        numbers = _numbers(self._bits[pool][rank][slots], self.pools[pool].count)[:most]
-        found: list[int] = (self.first[pool] + numbers).tolist()
-        return found
+            return [Place(node, slots) for node in islice(self.with_free(pool, rank, slots), most)]
+        known = self._places.get((pool, slots))
+        if known is None:  # made once: whoever takes thousands of nodes takes them again
+            known = self._places[pool, slots] = [Place(node, slots) for node in self.of_pool(pool)]
+        return list(map(known.__getitem__, _numbers(bits, self.pools[pool].count)[:most].tolist()))
 
     def how_many(self, pool: int, rank: int, slots: int) -> int:
         """How many nodes of a pool in a state have exactly so many free slots."""
@@ -233,14 +238,15 @@ class Machines:
         nodes, slots, milli = list(map(NODE, places)), list(map(SLOTS, places)), any(map(PART, places))
         if sum(slots) != request.slots and not request.elastic:
             return False
-        if len(set(nodes)) < len(places) or len(set(map(self.pool_of.__getitem__, nodes))) != 1:
+        if not places or len(set(nodes)) < len(places):
             return False
         pool = self.pool_of[places[0].node]
-        if pool not in request.pools:
+        if pool not in request.pools or min(nodes) < self.first[pool] or max(nodes) >= self.first[pool + 1]:
             return False
-        if not (request.cpu_milli or request.memory_mib or milli):
-            away = AWAY in map(self._rank.__getitem__, nodes)
-            return not away and min(slots) >= 0 and all(map(le, slots, map(self._free.__getitem__, nodes)))
+        if not (request.cpu_milli or request.memory_mib or milli) and len(places) > SOON:
+            some, of_each = np.array(nodes, np.int64), np.array(slots, np.int64)
+            free = (self.rank[some] != AWAY) & (of_each >= 0) & (of_each <= self.free[some])
+            return bool(free.all())
         for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
             node = place.node
             if self._rank[node] == AWAY or not 0 <= place.slots <= self._free[node]:

@@ -6,8 +6,7 @@ job. How long it will really run is not among what it sees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,14 +38,6 @@ Places = tuple[Place, ...]
 
 NODE, SLOTS, PART = itemgetter(0), itemgetter(1), itemgetter(2)
 """Fields of places, for those who go through thousands."""
-
-
-def places_of(nodes: Sequence[int], slots: int) -> Iterable[Place]:
-    """So many whole slots on each of some nodes."""
-    made: Iterable[Place] = map(
-        tuple.__new__, repeat(Place), zip(nodes, repeat(slots), repeat(0), repeat(-1), strict=False)
-    )
-    return made
 
 
 class Request:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sim.engine.fleet.machines import RANKS, Machines
 from sim.engine.fleet.placements.parts import bare, first_pool, on_equal_nodes, part_or_none, room_for
-from sim.engine.fleet.request import Place, Places, Request, places_of
+from sim.engine.fleet.request import Place, Places, Request
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ def anywhere(request: Request, machines: Machines, pool: int) -> Places | None:
         for free in range(1, machines.pools[pool].slots + 1):
             if not constrained:
                 whole = machines.first_with(pool, rank, free, -(-missing // free))
-                chosen += places_of(whole, free)
+                chosen += whole
                 missing -= free * len(whole)
                 if missing <= 0:
-                    chosen[-1] = Place(whole[-1], free + missing)
+                    chosen[-1] = Place(whole[-1].node, free + missing)
                     return tuple(chosen)
                 continue
             for node in machines.with_free(pool, rank, free):
