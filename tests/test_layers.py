@@ -80,6 +80,7 @@ ALLOWED: dict[str, set[str]] = {
     "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
     "published": SCENARIO | {"published/expression", "published/tolerance", "results", "running", "study"},
     "exports": BASE | {"accounting", "results", "study/sweep"},
+    "explore": SCENARIO | {"results", "report", "running", "study", "study/uncertain", "study/sweep"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
     "cli/completion": {"profiles", "loading", "results"},
@@ -88,6 +89,7 @@ ALLOWED: dict[str, set[str]] = {
     | SHELL
     | {"results", "report", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
     | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", "exports", ""}
+    | {"explore"}
     | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli import explain as cli_explain
+from sim.cli import explore as cli_explore
 from sim.cli import export as cli_export
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
@@ -283,6 +284,7 @@ def schema(
 cli_starters.register(app)
 cli_explain.register(app)
 cli_report.register(app)
+cli_explore.register(app)
 cli_export.register(app)
 cli_measure.register(app)
 cli_study.register(app)

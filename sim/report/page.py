@@ -32,9 +32,27 @@ class Section:
     body: str
 
 
-def page(title: str, sections: Sequence[Section], *, lead: str = "", data: Mapping[str, Any] | None = None) -> str:
+@dataclass(frozen=True)
+class Served:
+    """What a page that a server gives has besides: a script, which may ask that server and no other, and a style."""
+
+    script: str
+    style: str
+
+
+def page(
+    title: str,
+    sections: Sequence[Section],
+    *,
+    lead: str = "",
+    data: Mapping[str, Any] | None = None,
+    served: Served | None = None,
+) -> str:
     """A whole page. ``lead`` is HTML that stands before all sections; ``data`` maps names to plain data that the page
-    carries as it is (``application/json``), such as the summary of a run."""
+    carries as it is (``application/json``), such as the summary of a run. A page that is ``served`` may ask its server;
+    any other asks nobody."""
+    run = scripts() if served is None else (*scripts(), served.script)
+    style = _read(STYLES) if served is None else _read(STYLES) + served.style
     links = "".join(f'<li><a href="#{section.name}">{escape(section.title)}</a></li>' for section in sections)
     bodies = "".join(
         f'<section id="{section.name}" aria-labelledby="{section.name}-head">'
@@ -46,15 +64,15 @@ def page(title: str, sections: Sequence[Section], *, lead: str = "", data: Mappi
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"{GENERATOR}"
-        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(served.script if served is not None else None)}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
-        f"<title>{escape(short)}</title><style>{_read(STYLES)}</style></head><body>"
+        f"<title>{escape(short)}</title><style>{style}</style></head><body>"
         '<a class="skip" href="#main">Skip to the content</a>'
         f'<header><h1>{text(title)}</h1><button type="button" id="theme" hidden>Dark colours</button></header>'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
         f'<main id="main" tabindex="-1">{lead}{bodies}</main>'
-        f"{blocks}{''.join(f'<script>{script}</script>' for script in scripts())}</body></html>\n"
+        f"{blocks}{''.join(f'<script>{script}</script>' for script in run)}</body></html>\n"
     )
 
 
@@ -65,12 +83,17 @@ def scripts() -> tuple[str, ...]:
 
 
 @cache
-def policy() -> str:
-    """The content security policy of every page: these scripts, styles of the page, and nothing from anywhere."""
+def policy(served: str | None = None) -> str:
+    """The content security policy of a page: the scripts that it runs, its styles, and nothing from anywhere but, for
+    the script of a page that is ``served``, from who served it."""
+    run = scripts() if served is None else (*scripts(), served)
     hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts()
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in run
     )
-    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    asks = " connect-src 'self';" if served is not None else ""
+    return (
+        f"default-src 'none'; script-src {hashes};{asks} style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    )
 
 
 @cache
