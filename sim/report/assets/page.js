@@ -161,7 +161,6 @@
   }
   let waiting = 0;
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(fit, 150); });
-  addEventListener("beforeprint", () => { for (const panel of document.querySelectorAll(".panel")) panel.hidden = false; });
   addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
 
   globalThis.coldaisle = { views, failures, setTime, zoomed };
