@@ -70,8 +70,14 @@ def test_172_days_of_4789_jobs_get_a_coarser_bin() -> None:
     assert problem.path == "outputs.bin"
     assert "4,128 bins of 1 h" in problem.message
     assert f"{4_128 * 8 * (3 * 4_789 + 2):,} cells" in problem.message
-    assert "bins of 12 h would fit" in problem.message
-    assert load_scenario({**many(4_789, 172), "outputs": {"bin": "12 h"}}).bin_chosen is None
+    assert "bins of 2 h would fit" in problem.message
+    assert load_scenario({**many(4_789, 172), "outputs": {"bin": "2 h"}}).bin_chosen is None
+
+
+def test_a_thousand_sites_with_the_hours_of_a_year_are_taken_where_the_bin_is_written() -> None:
+    size = Size(365 * DAY_NS, workloads=1000, pools=1000)
+    assert size.fits(HOUR_NS)
+    assert size.handy > HOUR_NS  # which nobody would get unasked
 
 
 @given(st.integers(1, 200_000), st.integers(1, 50), st.integers(1, 3000))
@@ -87,7 +93,7 @@ def test_the_bin_chosen_is_the_finest_of_the_ladder_that_fits(jobs: int, pools: 
 def test_a_chosen_bin_is_told_and_changes_no_total(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = sim.run(small())
     assert "bin_chosen" not in plain.manifest
-    monkeypatch.setattr(ledger_size, "MOST_CELLS", 200)  # six hours of 64 rows are 384 cells, and three bins 192
+    monkeypatch.setattr(ledger_size, "HANDY_CELLS", 200)  # six hours of 64 rows are 384 cells, and three bins 192
     coarse = sim.run({**small(), "outputs": {"requests": "all"}})
     assert "outputs.bin is 2 h: 6 bins of 1 h" in coarse.manifest["bin_chosen"]
     assert coarse.at("carbon_kg.total") == pytest.approx(plain.at("carbon_kg.total"), rel=1e-12)

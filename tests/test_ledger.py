@@ -84,13 +84,13 @@ def test_a_ledger_survives_its_table(made: list[tuple[tuple[Draw, ...], int, int
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=20))
 def test_the_segments_of_a_meter_tile_the_run(changes: list[int]) -> None:
     tape = Tape()
-    meter = Meter(tape, "pool", DRAWS, 0)
+    meter = Meter(tape, "pool", 0)
     times = sorted(changes)
     for i, t in enumerate(times):
-        meter.set((Draw("gpu", "gpu", "a", "active", float(i), 4),), t)
+        meter.settle((Draw("gpu", "gpu", "a", "active", float(i), 4),), t)
     end = times[-1] + 7
-    meter.settle(end)
-    meter.settle(end)  # settling twice books nothing twice
+    meter.settle(DRAWS, end)
+    meter.settle(DRAWS, end)  # settling twice books nothing twice
     edges = [0] + [until for *_, until in tape.segments]
     assert [begin for _, _, begin, _ in tape.segments] == edges[:-1]
     assert edges[-1] == end

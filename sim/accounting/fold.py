@@ -40,11 +40,12 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
     for name, site in plan.sites.items():
         own = at_site(counted, name, outside=False)
         account = accounts[name] = account_site(own.by_component, site, own.edges_ns)
+        before = len(lines)
         _operational(name, own, account, lines)
         for made in account.on_site_carbon:
             carbon = made.carbon_g
             made_g = (carbon.low, carbon.central, carbon.high)
-            _shared_by_energy(made.unit.replace(" ", "_"), made_g, lines.footprint().at(name), lines, name)
+            _shared_by_energy(made.unit.replace(" ", "_"), made_g, lines.footprint(since=before), lines, name)
         if plan.convention.counts_outside:
             _outside(at_site(ledger, name, outside=True), site.grid, plan, lines)
     _embodied(ledger, plan, lines)
@@ -54,7 +55,7 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
 
 def at_site(ledger: Ledger, site: str, *, outside: bool) -> Ledger:
     """The rows of a site's own equipment, or of the networks that lead to it and the devices that it serves."""
-    return ledger.where(lambda key: key.site == site and (key.component in OUTSIDE) == outside)
+    return ledger.at(site, lambda key: (key.component in OUTSIDE) == outside)
 
 
 def per_joule(account: SiteAccount) -> dict[str, Floats]:

@@ -63,6 +63,14 @@ class Labels:
     parts: tuple[Part, ...]
     _known: dict[tuple[Name, Part | None], tuple[list[str], Ints, Ints]] = field(default_factory=dict)
 
+    @cached_property
+    def of_site(self) -> Mapping[str, list[int]]:
+        """The lines of each site, in order."""
+        lines: dict[str, list[int]] = {}
+        for i, key in enumerate(self.keys):
+            lines.setdefault(key.site, []).append(i)
+        return lines
+
     def groups(self, name: Name, part: Part | None) -> tuple[list[str], Ints, Ints]:
         """The lines of a part grouped by ``name``.
 
@@ -107,8 +115,8 @@ class Footprint:
 
     def at(self, site: str) -> Footprint:
         """The lines of one site."""
-        accounts = {name: account for name, account in self.accounts.items() if name == site}
-        return self._only([i for i, key in enumerate(self.labels.keys) if key.site == site], accounts)
+        accounts = {site: self.accounts[site]} if site in self.accounts else {}
+        return self._only(self.labels.of_site.get(site, []), accounts)
 
     def inside(self) -> Footprint:
         """The lines of sites, without networks and users' devices."""
@@ -161,7 +169,17 @@ class Lines:
         self._parts += [part] * len(keys)
         self._values.append(lines)
 
-    def footprint(self, accounts: Mapping[str, SiteAccount] | None = None) -> Footprint:
-        """The footprint of all lines so far."""
-        there = labels(tuple(self._keys), tuple(self._parts))
-        return Footprint(there, np.concatenate(self._values), accounts or {})
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def footprint(self, accounts: Mapping[str, SiteAccount] | None = None, *, since: int = 0) -> Footprint:
+        """The footprint of all lines so far, or of those after the first ``since``."""
+        values: list[Floats] = []
+        missing = len(self._keys) - since
+        for added in reversed(self._values):
+            if missing <= 0:
+                break
+            values.append(added[-missing:])
+            missing -= len(added)
+        there = labels(tuple(self._keys[since:]), tuple(self._parts[since:]))
+        return Footprint(there, np.concatenate([NO_LINES, *reversed(values)]), accounts or {})

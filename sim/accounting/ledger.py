@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.bins import Bins
+from sim.accounting.repeated import added, added_each
 from sim.units import SECONDS_PER_NS
 from sim.workload.allocations import MILLI
 
@@ -111,7 +112,21 @@ class Ledger:
 
     def where(self, wanted: Callable[[Key], bool]) -> Ledger:
         """The rows whose key is ``wanted``; the ledger itself, if they all are."""
-        rows = [i for i, key in enumerate(self.keys) if wanted(key)]
+        return self._only([i for i, key in enumerate(self.keys) if wanted(key)])
+
+    def at(self, site: str, wanted: Callable[[Key], bool]) -> Ledger:
+        """The rows of one site whose key is ``wanted``, found without a walk over those of all others."""
+        return self._only([i for i in self._rows_of.get(site, ()) if wanted(self.keys[i])])
+
+    @cached_property
+    def _rows_of(self) -> Mapping[str, Sequence[int]]:
+        """Numbers of the rows of each site, in order."""
+        rows: dict[str, list[int]] = {}
+        for i, key in enumerate(self.keys):
+            rows.setdefault(key.site, []).append(i)
+        return rows
+
+    def _only(self, rows: list[int]) -> Ledger:
         if len(rows) == len(self.keys):
             return self
         return Ledger(self.edges_ns, tuple(self.keys[i] for i in rows), self.energy_j[rows], self.slot_ns[rows])
@@ -143,15 +158,19 @@ class LedgerRecorder:
         self._milli: dict[int, Ints] = {}  # of rows that held parts of slots: thousandths of them x ns, below 1000
         self._columns = 0
 
-    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int) -> None:
-        """Books every draw from ``start_ns`` to ``end_ns``."""
+    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Books every draw from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike one after the other."""
+        if count > 1 and any(draw.milli for draw in draws):
+            for _ in range(count):
+                self.record(pool, draws, start_ns, end_ns)
+            return
         self._reach(end_ns)
         edges = self._bins.edges
         first = self._bins.index(start_ns)
         if end_ns <= edges[first + 1]:
-            self._record_within(pool, draws, first, end_ns - start_ns)
+            self._record_within(pool, draws, first, end_ns - start_ns, count)
         else:
-            self._record_across(pool, draws, first, start_ns, end_ns)
+            self._record_across(pool, draws, first, start_ns, end_ns, count)
 
     def edges_ns(self, end_ns: int) -> Ints:
         """Edges of the bins up to ``end_ns`` > 0, which is the last of them."""
@@ -195,26 +214,36 @@ class LedgerRecorder:
             self._slots.append(np.zeros(self._columns, dtype=np.int64))
         return row
 
-    def _record_within(self, pool: str, draws: Sequence[Drawing], column: int, span_ns: int) -> None:
+    def _record_within(self, pool: str, draws: Sequence[Drawing], column: int, span_ns: int, count: int) -> None:
         seconds = span_ns * SECONDS_PER_NS
         for draw in draws:
             row = self._row(pool, draw)
-            self._energy[row][column] += draw.watts * seconds
-            self._slots[row][column] += draw.slots * span_ns
+            energy_j = self._energy[row]
+            if count == 1:
+                energy_j[column] += draw.watts * seconds
+            else:
+                energy_j[column] = added(float(energy_j[column]), draw.watts * seconds, count)
+            self._slots[row][column] += draw.slots * span_ns * count
             if draw.milli:
                 whole, rest = divmod(draw.milli * span_ns, MILLI)
                 self._slots[row][column] += whole
                 self._add_milli(row, slice(column, column + 1), np.array([rest], dtype=np.int64))
 
-    def _record_across(self, pool: str, draws: Sequence[Drawing], first: int, start_ns: int, end_ns: int) -> None:
+    def _record_across(
+        self, pool: str, draws: Sequence[Drawing], first: int, start_ns: int, end_ns: int, count: int
+    ) -> None:
         last = self._bins.index(end_ns - 1)
         edges = np.array([start_ns, *self._bins.edges[first + 1 : last + 1], end_ns], dtype=np.int64)
         spans = edges[1:] - edges[:-1]
         seconds = spans * SECONDS_PER_NS
         for draw in draws:
             row = self._row(pool, draw)
-            self._energy[row][first : last + 1] += draw.watts * seconds
-            self._slots[row][first : last + 1] += draw.slots * spans
+            energy_j = self._energy[row][first : last + 1]
+            if count == 1:
+                energy_j += draw.watts * seconds
+            else:
+                energy_j[:] = added_each(energy_j, draw.watts * seconds, count)
+            self._slots[row][first : last + 1] += draw.slots * count * spans
             if draw.milli:
                 thousands, ns = np.divmod(spans, MILLI)
                 self._slots[row][first : last + 1] += draw.milli * thousands

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -16,7 +17,6 @@ import numpy.typing as npt
 
 from sim.accounting.plan import AccountingPlan, GridPlan, SitePlan
 from sim.content import content_hash
-from sim.facility.plant import Plant
 from sim.signals import Signal
 from sim.units import MAX_NS
 
@@ -71,6 +71,8 @@ class Carried:
 
     def __call__(self, sites: Sites, /) -> Signal:
         """In W."""
+        from sim.facility.plant import Plant
+
         plant = sites[self.site].building
         assert isinstance(plant, Plant)  # the checks have refused it otherwise
         edges = np.concatenate([[0], plant.breakpoints(0, self.until_ns), [self.until_ns]]).astype(np.int64)
@@ -103,7 +105,7 @@ class Seen:
         self._sites = plan.sites
         self.notes: dict[Question[object], str] = {}
 
-    @property
+    @cached_property
     def signals(self) -> Mapping[str, Mapping[str, Signal]]:
         """By the name of the site, what its grid shows: ``carbon``, ``marginal`` and ``price``, where known."""
         return {name: _Signals(self, name) for name in self._sites}

@@ -1,8 +1,9 @@
 """How large a ledger a run would need, and the reporting interval that keeps it within a laptop's memory.
 
 Bins times rows, 16 bytes each. How many rows a run comes to is known only afterwards; eight components in three states
-of each workload, and in two of each idle pool, are an upper guess. Where a scenario writes no ``outputs.bin``, it is an
-hour, or the first interval of the ladder that fits; one that is written is kept, or refused with the sum. Signals cut
+of each workload, and in two of each idle pool, are an upper guess: a run comes to a third or a half of it. Where a
+scenario writes no ``outputs.bin``, it is an hour, or the first interval of the ladder that is handy; one that is
+written is kept while memory holds it (a thousand sites with the hours of a year), or refused with the sum. Signals cut
 bins further, whatever the interval; only a ledger far too large is refused for them.
 """
 
@@ -26,8 +27,9 @@ from sim.units import DAY_NS, HOUR_NS
 Ints = npt.NDArray[np.int64]
 
 MOST_BINS = 2_000_000
-MOST_CELLS = 50_000_000
-MOST_CUT_CELLS = 30 * MOST_CELLS
+HANDY_CELLS = 50_000_000
+MOST_CELLS = 400_000_000
+MOST_CUT_CELLS = 30 * HANDY_CELLS
 COMPONENTS, STATES, IDLE_STATES = 8, 3, 2
 LADDER = (
     DEFAULT_BIN,
@@ -77,6 +79,12 @@ class Size:
     def fitting(self) -> Nanoseconds | None:
         """The finest interval of the ladder that fits, if any does."""
         return next((step for step in LADDER if self.fits(step)), None)
+
+    @property
+    def handy(self) -> Nanoseconds:
+        """The finest interval of the ladder that makes a handy ledger, or else the longest."""
+        fitting = (step for step in LADDER if self.fits(step) and self.bins(step) * self.rows <= HANDY_CELLS)
+        return next(fitting, LADDER[-1])
 
     def sum(self, step: Nanoseconds) -> str:
         """What such intervals come to, in figures."""
@@ -146,8 +154,12 @@ def with_bin(resolved: Resolved) -> tuple[Resolved, str | None]:
     if scenario.outputs.bin is not None:
         return resolved, None
     size = Size.of(resolved)
-    step = size.fitting or LADDER[-1]
+    step = size.handy
     outputs = _with(scenario.outputs, step)
-    why = None if step == DEFAULT_BIN else f"outputs.bin is {step.text}: {size.sum(DEFAULT_BIN)}, and {MOST}"
+    why = (
+        None
+        if step == DEFAULT_BIN
+        else f"outputs.bin is {step.text}: {size.sum(DEFAULT_BIN)}, and a handy ledger has {HANDY_CELLS:,}"
+    )
     scenario = scenario.model_copy(update={"outputs": outputs})
     return replace(resolved, parts=replace(resolved.parts, scenario=scenario, outputs=outputs)), why

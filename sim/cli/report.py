@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.options import tell
+from sim.cli.completion import run_folders
+from sim.cli.options import suggest, tell
 from sim.cli.progress import showing
 from sim.errors import InputError
 
@@ -21,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.", autocompletion=run_folders)
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where to write the page.")] = Path(
         "report.html"
     ),
@@ -58,6 +62,7 @@ def report(
         written = page(runs[0], tornados, folder=str(folders[0]))
     write_text(written, out, ours=ours)
     tell(f"written to {out}")
+    suggest(f"open {shlex.quote(str(out))} in a browser; it needs nothing else")
 
 
 def _tornados(results: Results, outputs: list[str], workers: int | None) -> dict[str, dict[str, Any]]:

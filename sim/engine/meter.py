@@ -36,8 +36,9 @@ class Draw(NamedTuple):
 class Recorder(Protocol):
     """What books draws: all that the engine knows of a ledger."""
 
-    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
-        """Books every draw, held from ``start_ns`` to ``end_ns``."""
+    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Books every draw, held from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike: as if each had
+        been booked, one after the other."""
 
 
 class BinnedRecorder(Recorder, Protocol):
@@ -56,24 +57,13 @@ class BinnedRecorder(Recorder, Protocol):
 class Meter:
     """The meter of one node. Its segments tile the run: each ends where the next begins."""
 
-    def __init__(self, recorder: Recorder, pool: str, draws: Sequence[Draw], now_ns: int) -> None:
+    def __init__(self, recorder: Recorder, pool: str, now_ns: int) -> None:
         self._recorder = recorder
         self._pool = pool
-        self._draws = draws
         self.since_ns = now_ns
 
-    def set(self, draws: Sequence[Draw], now_ns: int) -> None:
-        """Books what was drawn until now; from now on the node draws ``draws``."""
-        if draws is not self._draws:
-            self.settle(now_ns)
-            self._draws = draws
-
-    def resume(self, draws: Sequence[Draw], now_ns: int) -> None:
-        """From now on the node draws ``draws``; until now another meter booked what it drew."""
-        self._draws, self.since_ns = draws, now_ns
-
-    def settle(self, now_ns: int) -> None:
-        """Books what was drawn since the last change."""
+    def settle(self, draws: Sequence[Draw], now_ns: int) -> None:
+        """Books ``draws``, held since the last change."""
         if now_ns > self.since_ns:
-            self._recorder.record(self._pool, self._draws, self.since_ns, now_ns)
+            self._recorder.record(self._pool, draws, self.since_ns, now_ns)
             self.since_ns = now_ns

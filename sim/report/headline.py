@@ -45,9 +45,9 @@ def volume(litres: float) -> str:
 
 
 def units_of_work(summary: Mapping[str, Any]) -> tuple[float, str] | None:
-    """How many functional units the run did, and what one is; None where it has none."""
+    """How many functional units the run did, and what one is; None where it has none, or is one itself."""
     kpi, total_g = summary["kpi"], summary["carbon_kg"]["total"] * G_PER_KG
-    if not kpi.get("sci_g_per_unit") or not total_g:
+    if not kpi.get("sci_g_per_unit") or not total_g or kpi["sci_g_per_unit"] == total_g:
         return None
     return total_g / kpi["sci_g_per_unit"], str(kpi["sci_unit"])
 
@@ -114,6 +114,7 @@ def numbers(results: Results) -> str:
     return f'<dl class="big">{"".join(boxes)}</dl>' + (f'<p class="note">{remark}</p>' if remark else "")
 
 
+OUTSIDE = "the scenario's own values lie outside the ranges that it states for them"
 WATER_WORDS = {
     "water_l.onsite": "on site",
     "water_l.offsite": "where electricity is made",
@@ -147,7 +148,9 @@ def _box(
 def _interval(summary: Mapping[str, Any], path: str, shown: Any) -> str:
     found = (summary.get("intervals") or {}).get(path)
     if found is not None:
-        return f"{shown(found['p05'])} to {shown(found['p95'])} (90 % interval)"
+        said = f"{shown(found['p05'])} to {shown(found['p95'])} (90 % interval)"
+        inside = found["p05"] <= value_in(summary, (*path.split("."),)) <= found["p95"]
+        return said if inside else f"{said}; {OUTSIDE}"
     if path == "carbon_kg.total":
         carbon = summary["carbon_kg"]
         low, high = (carbon["operational_location"] + carbon["embodied_range"][end] for end in ("low", "high"))

@@ -140,8 +140,7 @@ def tabs(name: str, said: str, panels: Mapping[str, str]) -> str:
         for i, title in enumerate(panels)
     )
     bodies = "".join(
-        f'<div class="panel" id="{name}-panel-{i}" data-label="{escape(title)}">{body}</div>'
-        for i, (title, body) in enumerate(panels.items())
+        f'<div class="panel" id="{name}-panel-{i}">{body}</div>' for i, (title, body) in enumerate(panels.items())
     )
     row = f'<div class="heads" hidden aria-label="{escape(said)}">{heads}</div>'
     return f'<div class="tabs" id="{name}">{row}{bodies}</div>'

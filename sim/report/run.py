@@ -105,7 +105,8 @@ def when(results: Results) -> str:
         "All charts over time share one axis. Zoom with the buttons, with + and - while one of them has the focus, "
         "with Ctrl or Shift and the wheel, or drag; a double click shows all."
     )
-    return f"{zoom_bar(axis.high, axis.unit)}{note(how)}{figures(drawn)}{items(remarks)}"
+    told = f'<div class="howto">{note(how)}</div>'
+    return f"{zoom_bar(axis.high, axis.unit)}{told}{figures(drawn)}{items(remarks)}"
 
 
 def figures(charts: Sequence[Chart]) -> str:
@@ -148,6 +149,8 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
                 f"{number(one['throughput_tok_per_s'])} tokens/s",
                 f"{one['completed']:,} requests completed",
             )
+        if "utilisation" in one:
+            add(name, "Utilisation", percent(one["utilisation"]), "of its replicas' time")
         if "zero_load_energy_share" in one:
             add(name, "Energy at zero load", percent(one["zero_load_energy_share"]), "drawn as if no request had come")
     for name, one in (summary.get("batch") or {}).items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,27 +18,49 @@ from sim.workload.serving_records import ROW_COLUMNS, STATUSES, ServingLog
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-MOST_CELLS = 200_000_000
+MOST_CELLS = 1_500_000_000
+"""Of a ledger that is read; as many as signals may cut one into (``sim/checks/ledger_size.py``)."""
+ROWS_OF_GROUP = 1 << 20
+"""As Arrow groups a table that it writes whole."""
 _LEDGER = ("start_ns", "end_ns", *Key._fields, "energy_j", "slot_ns")
 
 
 def ledger_table(ledger: Ledger, start_ns: int) -> pa.Table:
     """Rows in order of time, then key; a row that held nothing and drew nothing is left out."""
-    bins, keys = np.nonzero((ledger.slot_ns.T != 0) | (ledger.energy_j.T != 0.0))
-    starts, ends = ledger.edges_ns[:-1][bins], ledger.edges_ns[1:][bins]
-    columns: dict[str, pa.Array] = {
-        "start": instants(starts + start_ns),
-        "start_ns": numbers(starts),
-        "end_ns": numbers(ends),
-    }
-    for name in Key._fields:
-        words = sorted({getattr(key, name) for key in ledger.keys})
-        index = np.array([words.index(getattr(key, name)) for key in ledger.keys], dtype=np.int32)
-        columns[name] = pa.DictionaryArray.from_arrays(numbers(index[keys]), texts(words))
-    columns["energy_j"] = numbers(ledger.energy_j.T[bins, keys])
-    columns["slot_ns"] = numbers(ledger.slot_ns.T[bins, keys])
-    table = pa.table(columns)
-    return table.replace_schema_metadata({"start_ns": str(start_ns), "end_ns": str(ledger.end_ns)})
+    return pa.concat_tables(ledger_tables(ledger, start_ns)).combine_chunks()
+
+
+def ledger_tables(ledger: Ledger, start_ns: int, rows: int = ROWS_OF_GROUP) -> Iterator[pa.Table]:
+    """The same in tables of so many ``rows``, the last with what is left: a large ledger is never there twice."""
+    words = {name: sorted({getattr(key, name) for key in ledger.keys}) for name in Key._fields}
+    names = {}
+    for name, own in words.items():
+        at = {word: i for i, word in enumerate(own)}
+        names[name] = texts(own), np.array([at[getattr(key, name)] for key in ledger.keys], dtype=np.int32)
+    told = {"start_ns": str(start_ns), "end_ns": str(ledger.end_ns)}
+    used = np.zeros(len(ledger.edges_ns) - 1, dtype=np.int64)
+    for energy_j, slot_ns in zip(ledger.energy_j, ledger.slot_ns, strict=True):
+        used += (slot_ns != 0) | (energy_j != 0.0)
+    until = np.cumsum(used)
+    total = int(until[-1]) if len(until) else 0
+    for begin in range(0, max(total, 1), rows):
+        end = min(begin + rows, total)
+        low, high = np.searchsorted(until, begin, "right"), np.searchsorted(until, end, "left") + 1
+        energy, slots = ledger.energy_j[:, low:high].T, ledger.slot_ns[:, low:high].T
+        bins, keys = np.nonzero((slots != 0) | (energy != 0.0))
+        skipped = begin - (int(until[low - 1]) if low else 0)
+        bins, keys = bins[skipped : skipped + end - begin], keys[skipped : skipped + end - begin]
+        starts, ends = ledger.edges_ns[:-1][low + bins], ledger.edges_ns[1:][low + bins]
+        columns: dict[str, pa.Array] = {
+            "start": instants(starts + start_ns),
+            "start_ns": numbers(starts),
+            "end_ns": numbers(ends),
+        }
+        for name, (own, index) in names.items():
+            columns[name] = pa.DictionaryArray.from_arrays(numbers(index[keys]), own)
+        columns["energy_j"] = numbers(energy[bins, keys])
+        columns["slot_ns"] = numbers(slots[bins, keys])
+        yield pa.table(columns).replace_schema_metadata(told)
 
 
 MOST_J = 1e21
@@ -65,22 +87,37 @@ def ledger_of(table: pa.Table) -> tuple[Ledger, int]:
     start_ns, end_ns = int(metadata[b"start_ns"]), int(metadata[b"end_ns"])
     starts = table["start_ns"].to_numpy()
     edges = np.append(np.unique(starts), end_ns).astype(np.int64)
-    names = [table[name].to_pylist() for name in Key._fields]
-    position = {key: i for i, key in enumerate(sorted(set(zip(*names, strict=True))))}
-    rows = np.array([position[key] for key in zip(*names, strict=True)], dtype=np.int64)
+    keys, rows = _keys_of(table)
     columns = np.searchsorted(edges, starts)
-    if len(position) * (len(edges) - 1) > MOST_CELLS:
-        raise ValueError(f"{len(position):,} rows of {len(edges) - 1:,} bins are more than a ledger holds")
+    if len(keys) * (len(edges) - 1) > MOST_CELLS:
+        raise ValueError(f"{len(keys):,} rows of {len(edges) - 1:,} bins are more than a ledger holds")
     if table.num_rows == 0 or (np.diff(edges) <= 0).any():
         raise ValueError("it has no bins that follow one another")
     energies = table["energy_j"].to_numpy()
     if not (np.isfinite(energies) & (np.abs(energies) < MOST_J)).all():
         raise ValueError("it has energies that are none")
-    energy = np.zeros((len(position), len(edges) - 1))
+    energy = np.zeros((len(keys), len(edges) - 1))
     slots = np.zeros(energy.shape, dtype=np.int64)
     energy[rows, columns] = table["energy_j"].to_numpy()
     slots[rows, columns] = table["slot_ns"].to_numpy()
-    return Ledger(edges, tuple(Key(*key) for key in position), energy, slots), start_ns
+    return Ledger(edges, keys, energy, slots), start_ns
+
+
+def _keys_of(table: pa.Table) -> tuple[tuple[Key, ...], Ints]:
+    """The keys of a table, sorted, and which of them each row is of (rows,)."""
+    table = table.select(list(Key._fields)).unify_dictionaries()
+    codes = np.zeros(table.num_rows, dtype=np.int64)
+    for name in Key._fields:
+        column = table[name].combine_chunks()
+        column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        words = column.dictionary.to_pylist()
+        own = sorted(set(words))  # a file may name a word twice
+        at = {word: i for i, word in enumerate(own)}
+        index = np.array([at[word] for word in words], dtype=np.int64)[column.indices.to_numpy(zero_copy_only=False)]
+        _, codes = np.unique(codes * len(own) + index, return_inverse=True)
+    first = np.unique(codes, return_index=True)[1]
+    keys = zip(*(table[name].take(numbers(first.astype(np.int64))).to_pylist() for name in Key._fields), strict=True)
+    return tuple(Key(*key) for key in keys), codes
 
 
 def job_table(records: Sequence[JobRecord]) -> pa.Table:

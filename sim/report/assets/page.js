@@ -12,7 +12,7 @@
     background: "transparent", font: "system-ui, sans-serif", padding: 2,
     axis: { labelColor: "var(--soft)", titleColor: "var(--soft)", titleFontWeight: "normal", domainColor: "var(--line)", tickColor: "var(--line)",
             gridColor: "var(--grid-line)", labelFontSize: 12, titleFontSize: 12, labelLimit: 190, titleLimit: 300 },
-    legend: { labelColor: "var(--ink)", titleColor: "var(--soft)", orient: "top", labelFontSize: 12, symbolType: "square", labelLimit: 220, title: null },
+    legend: { labelColor: "var(--ink)", titleColor: "var(--soft)", orient: "top", labelFontSize: 12, symbolType: "square", symbolOpacity: 1, labelLimit: 220, title: null },
     text: { fill: "var(--ink)", fontSize: 12 }, rule: { stroke: "var(--soft)" },
     title: { color: "var(--ink)" }, header: { labelColor: "var(--ink)", titleColor: "var(--soft)" },
     view: { stroke: null },
@@ -46,7 +46,9 @@
     const spec = JSON.parse(source.textContent);
     const told = (spec.usermeta || {}).coldaisle || {};
     const width = Math.max(widthOf(box), told.least_width || 0);
-    if (width > box.clientWidth) { box.tabIndex = 0; box.setAttribute("role", "region"); box.setAttribute("aria-label", "Chart, scrolls sideways"); }
+    const wide = width > box.clientWidth;
+    box.parentElement.classList.toggle("wide", wide);
+    if (wide) { box.tabIndex = 0; box.setAttribute("role", "region"); box.setAttribute("aria-label", "Chart, scrolls sideways"); }
     if (spec.width === "container") { spec.width = width; spec.autosize = { type: "fit", contains: "padding" }; }
     const narrow = width < 520;
     if (narrow && told.narrow) Object.assign(spec, told.narrow);

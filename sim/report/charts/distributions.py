@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.accounting.ledger import Floats
 from sim.report.chart import Chart
-from sim.report.charts.look import ACTIVE, SOFT, WARN, Spec, base, colours
+from sim.report.charts.look import ACTIVE, AXIS_PX, LEGEND_PX, SOFT, WARN, Spec, base, colours
 from sim.report.parts import labels
 from sim.results.catalogue import LATENCIES
 from sim.results.formats import hours, percent, seconds
@@ -19,6 +19,9 @@ from sim.units import SECONDS_PER_NS, parse_ns
 
 MOST_POINTS = 300
 """Steps drawn of a curve; its largest value is always one of them."""
+TAIL_POINTS = 60
+"""Of which are nearer to each other the nearer they are to the largest value."""
+TOLD = (0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 SHARES = ("p50", "p90", "p99")
 OBJECTIVES = {"ttft_s": "ttft", "tpot_s": "tpot", "e2e_s": "e2e"}
 """Which objective of a scenario's ``slo`` a latency of the summary answers to."""
@@ -26,21 +29,22 @@ OBJECTIVES = {"ttft_s": "ttft", "tpot_s": "tpot", "e2e_s": "e2e"}
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Values in order, and the share of all that are no larger."""
+    """Values in order, the share of all that are no larger, and exact percentiles at ``TOLD``."""
 
     values: Floats
     shares: Floats
+    told: Mapping[float, float]
 
     @classmethod
     def of(cls, values: Floats) -> Curve:
-        """At ``MOST_POINTS`` of some values (n,), n > 0; the last is the largest."""
+        """At about ``MOST_POINTS`` of some values (n,), n > 0, evenly and in the tail; the last is the largest."""
         ordered = np.sort(values)
-        chosen = np.unique(np.linspace(0, len(ordered) - 1, MOST_POINTS).astype(np.int64))
-        return cls(ordered[chosen], np.searchsorted(ordered, ordered[chosen], side="right") / len(ordered))
-
-    def at(self, share: float) -> float:
-        """The value that a share of all do not exceed."""
-        return float(self.values[min(int(np.searchsorted(self.shares, share)), len(self.values) - 1)])
+        last = len(ordered) - 1
+        even = np.linspace(0, last, MOST_POINTS).astype(np.int64)
+        tail = last - np.geomspace(1.0, max(last, 1), TAIL_POINTS).astype(np.int64)
+        chosen = np.unique(np.concatenate([even, np.maximum(tail, 0)]))
+        told = dict(zip(TOLD, np.quantile(ordered, TOLD).tolist(), strict=True))
+        return cls(ordered[chosen], np.searchsorted(ordered, ordered[chosen], side="right") / len(ordered), told)
 
 
 def curves_chart(
@@ -97,14 +101,12 @@ def curves_chart(
         )
     spec = {**base(210), "layer": layers}
     said = "; ".join(
-        f"{one}: half within {hours(curve.at(0.5))}, 90 % within {hours(curve.at(0.9))}, all within "
+        f"{one}: half within {hours(curve.told[0.5])}, 90 % within {hours(curve.told[0.9])}, all within "
         f"{hours(float(curve.values[-1]))}"
         for one, curve in curves.items()
     )
     table = tuple(
-        (one, percent(share), hours(curve.at(share)))
-        for one, curve in curves.items()
-        for share in (0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
+        (one, percent(share), hours(value)) for one, curve in curves.items() for share, value in curve.told.items()
     )
     return Chart(name, title, f"{said}.", spec, ("of", "share no longer", what), table, note)
 
@@ -146,19 +148,22 @@ def _kept(results: Results) -> dict[str, dict[str, Curve]]:
     """TTFT and whole time of completed requests, by service, of a run that kept its requests."""
     if results.request_table is None:
         return {}
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     found: dict[str, dict[str, list[Floats]]] = {}
     for group in results.request_table.groups():
-        if "first_token_ns" not in group.column_names:
-            return {}
-        status = group["status"].to_numpy(zero_copy_only=False) == "completed"
-        workloads = group["workload"].to_numpy(zero_copy_only=False)
-        arrived, done = group["arrival_ns"].to_numpy(), group["done_ns"].to_numpy()
-        first = group["first_token_ns"].to_numpy(zero_copy_only=False)
-        for name in dict.fromkeys(workloads[status].tolist()):
-            own = status & (workloads == name)
-            for key, ends in (("ttft_s", first), ("e2e_s", done)):
-                taken = (ends[own] - arrived[own]) * SECONDS_PER_NS
-                found.setdefault(name, {}).setdefault(key, []).append(taken[taken > 0.0])
+        done = group
+        if "status" in group.column_names:  # a queue of requests has none: all its rows are completed
+            status = pc.fill_null(group["status"].cast(pa.string()), "completed")
+            done = group.filter(pc.equal(status, "completed"))
+        for name in pc.unique(done["workload"]).to_pylist():
+            own = done.filter(pc.equal(done["workload"], name))
+            for key, end in (("ttft_s", "first_token_ns"), ("e2e_s", "done_ns")):
+                if end not in own.column_names:
+                    continue
+                taken = pc.subtract(own[end], own["arrival_ns"]).drop_null().to_numpy() * SECONDS_PER_NS
+                found.setdefault(str(name), {}).setdefault(key, []).append(taken[taken > 0.0])
     return {
         name: {key: Curve.of(np.concatenate(parts)) for key, parts in own.items() if sum(map(len, parts))}
         for name, own in found.items()
@@ -228,7 +233,7 @@ def percentiles(name: str, workload: str, service: Mapping[str, Any], limits: Ma
                 "encoding": {"x": x_axis, "y": y_axis, "tooltip": {"field": "says", "type": "nominal"}},
             }
         )
-    spec = {**base(34 * len(told) + 10), "layer": layers}
+    spec = {**base(34 * len(told) + AXIS_PX + LEGEND_PX), "layer": layers}
     against = "; ".join(
         f"p99 of {told[key]} {seconds(service[key]['p99'])} against an objective of {seconds(limit)}"
         for key, limit in limits.items()

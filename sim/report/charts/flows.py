@@ -16,7 +16,7 @@ from sim.results.formats import number
 from sim.results.results import Results
 from sim.units import J_PER_KWH
 
-Kind = Literal["source", "site", "loss", "cooling", "idle", "work", "useful"]
+Kind = Literal["source", "site", "spare", "loss", "cooling", "idle", "work", "useful"]
 
 SITE, IT, IDLE = "data center", "IT equipment", "idle, nobody's"
 ROUNDING = 1e-9
@@ -58,7 +58,16 @@ ADDED = "added by the convention"
 GOALS = frozenset({*SERVING.values(), *FAULTS.values(), *STEP.values(), *STATES.values(), HOSTS, ADDED})
 ELSEWHERE = "supply elsewhere"
 OUTSIDE_PARTS = {"network": "networks outside", "devices": "users' devices"}
-RANK: Mapping[Kind, int] = {"source": 0, "useful": 0, "site": 0, "work": 0, "idle": 1, "cooling": 2, "loss": 3}
+RANK: Mapping[Kind, int] = {
+    "spare": -1,
+    "source": 0,
+    "useful": 0,
+    "site": 0,
+    "work": 0,
+    "idle": 1,
+    "cooling": 2,
+    "loss": 3,
+}
 """From the top of a column to its foot."""
 USEFUL = frozenset({SERVING["prefill"], SERVING["decode"], FAULTS["productive"], STATES["active"]})
 
@@ -180,7 +189,7 @@ def _supply(drawn: _Drawn, summary: Mapping[str, Any]) -> None:
         drawn.add(words, "supply", kwh, "site")
     drawn.add("supply", SITE, energy["facility"], "site")
     for words, kwh in spare.items():
-        drawn.add("supply", words, kwh, "loss")
+        drawn.add("supply", words, kwh, "spare")
 
 
 def _inside(components: Mapping[str, float]) -> str:

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from sim.report.chart import Chart
 from sim.report.charts.lines import rounded
-from sim.report.charts.look import ACTIVE, AXIS_W, IDLE, SERIES, Spec, colours, over_time, time_axis
+from sim.report.charts.look import ACTIVE, AXIS_PX, AXIS_W, IDLE, LEGEND_PX, SERIES, Spec, colours, over_time, time_axis
 from sim.report.charts.times import Axis
 from sim.report.parts import label, labels
 from sim.results.cluster_report import owners_of
@@ -20,6 +20,8 @@ MOST_NODES, MOST_BARS = 32, 3000
 """Beyond which nodes are drawn in groups."""
 MOST_GROUPS, MOST_COLUMNS = 24, 120
 ROW_PX = 22
+TITLE_PX = 17
+"""What a title takes beside the other charts' axes, so that this one's begins where theirs do."""
 OTHERS = "others"
 
 
@@ -46,8 +48,8 @@ def _rows_axis(count: int, title: str) -> Spec:
             "ticks": False,
             "grid": False,
             "domain": False,
-            "minExtent": AXIS_W + 26,
-            "maxExtent": AXIS_W + 26,
+            "minExtent": AXIS_W + TITLE_PX,
+            "maxExtent": AXIS_W + TITLE_PX,
         },
     }
 
@@ -56,7 +58,7 @@ def _names(rows: list[str], count: int, title: str, every: int = 1) -> Spec:
     names = [{"low": at + 0.5, "name": label(name)} for at, name in enumerate(rows) if at % every == 0]
     return {
         "data": {"values": names},
-        "mark": {"type": "text", "align": "right", "fontSize": 11, "limit": AXIS_W + 20, "aria": False},
+        "mark": {"type": "text", "align": "right", "fontSize": 11, "limit": AXIS_W + TITLE_PX - 6, "aria": False},
         "encoding": {"x": {"value": -6}, "y": _rows_axis(count, title), "text": {"field": "name", "type": "nominal"}},
     }
 
@@ -110,7 +112,7 @@ def _each(held: Held, owner_of: dict[tuple[str, int], str], axis: Axis) -> Chart
     picked = [*(SERIES[i % len(SERIES)] for i in range(len(short))), *([IDLE] if others else [])]
     colour = {"field": "owner", "type": "nominal", "scale": colours(domain, picked)}
     tip = {"field": "tip", "type": "nominal"}
-    spec = over_time(0.0, axis.high, ROW_PX * len(nodes) + 10)
+    spec = over_time(0.0, axis.high, ROW_PX * len(nodes) + AXIS_PX + LEGEND_PX)
     spec["layer"] = [
         _boxes(boxes, axis, len(nodes), "", color=colour, tooltip=tip),
         _names(nodes, len(nodes), ""),
@@ -143,7 +145,7 @@ def _grouped(held: Held, axis: Axis) -> Chart:
             values.append({"t": t, "t2": t2, "low": at + 0.02, "high": at + 0.7, "share": round(mean, 4), "tip": words})
             values.append({"t": t, "t2": t2, "low": at + 0.7, "high": at + 0.98, "share": round(most, 4), "tip": words})
     shade = {"field": "share", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0.05, 1]}, "legend": None}
-    spec = over_time(0.0, axis.high, ROW_PX * count + 10)
+    spec = over_time(0.0, axis.high, ROW_PX * count + AXIS_PX)
     boxes = _boxes(values, axis, count, "", fillOpacity=shade, tooltip={"field": "tip", "type": "nominal"})
     boxes["mark"] |= {"fill": ACTIVE, "strokeWidth": 0}
     spec["layer"] = [boxes, _names(list(found.rows), count, "")]
@@ -180,7 +182,7 @@ def trainings(jobs: pa.Table, axis: Axis) -> Chart | None:
             {"t": t, "t2": t2, "low": at + 0.15, "high": at + 0.85, "tip": f"{names[str(row['workload'])]}\n{span}"}
         )
         told.append((str(row["workload"]), span, hours(ended - row["started_s"])))
-    spec = over_time(0.0, axis.high, ROW_PX * len(rows) + 10)
+    spec = over_time(0.0, axis.high, ROW_PX * len(rows) + AXIS_PX)
     boxes = _boxes(values, axis, len(rows), "", tooltip={"field": "tip", "type": "nominal"})
     boxes["mark"] |= {"fill": ACTIVE}
     spec["layer"] = [boxes, _names(list(names.values()), len(rows), "")]

@@ -124,7 +124,7 @@ def line_chart(
             }
         )
     layers.append(hover(edges, axis, mean, unit))
-    spec = {**over_time(0.0, axis.high, 150), "layer": layers}
+    spec = {**over_time(0.0, axis.high, 185), "layer": layers}
     says = "; ".join(_says(one, edges_ns, values, (peaks or series)[one], unit, axis) for one, values in series.items())
     header = [axis.unit]
     columns: list[Floats] = [edges[:-1]]

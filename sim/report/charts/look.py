@@ -11,6 +11,8 @@ SERIES = tuple(f"var(--c{i})" for i in range(10))
 """Colours of series in order; the page says what they are, in light, dark and on paper."""
 IDLE, ACTIVE, LOSS, COOL, WARN = (f"var(--{name})" for name in ("idle", "active", "loss", "cool", "warn"))
 INK, SOFT = "var(--ink)", "var(--soft)"
+AXIS_PX, LEGEND_PX = 42, 24
+"""What a horizontal axis and a legend take of the height of a chart."""
 AXIS_W = 62
 """Pixels for the labels of every vertical axis over time, so that charts above each other are aligned."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.report.chart import Chart
-from sim.report.charts.look import SERIES, Spec, base, colours
+from sim.report.charts.look import AXIS_PX, LEGEND_PX, SERIES, Spec, base, colours
 from sim.report.parts import labels
 from sim.results.formats import number, share
 from sim.results.jobs import step_splits, unproductive
@@ -38,7 +38,7 @@ def bars(name: str, title: str, values: Mapping[str, float], unit: str, note: st
     y_axis = {"field": "part", "type": "nominal", "title": None, "sort": None, "axis": {"grid": False}}
     longest = values[drawn[0]]
     scale = {"domainMax": ROOM * longest} if longest > 0.0 else {}
-    spec = base(24 * len(drawn) + 6)
+    spec = base(24 * len(drawn) + AXIS_PX)
     spec["data"] = {"values": rows}
     spec["encoding"] = {
         "y": y_axis,
@@ -123,7 +123,7 @@ def splits(name: str, title: str, rows: Mapping[str, Mapping[str, float]], unit:
         for row, split in rows.items()
         for at, part in enumerate(parts)
     ]
-    spec: Spec = base(34 * len(rows) + 10)
+    spec: Spec = base(34 * len(rows) + AXIS_PX + LEGEND_PX)
     spec["data"] = {"values": values}
     spec["mark"] = {"type": "bar", "height": 20}
     spec["encoding"] = {

@@ -7,7 +7,7 @@ drawn by marks that it has; what flows into a node flows out of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from sim.results.results import Results
 LEAST_HEIGHT = 320.0
 SLOT, GAP = 30.0, 8.0
 """px that a node has at least for its words, and between nodes of a column."""
+HALVINGS = 40
 WIDEST = 0.8
 """Share of the width at which the last column stands, so that its words have room."""
 THICK = 0.018
@@ -104,28 +105,22 @@ def sankey(results: Results) -> Chart | None:
             },
         },
     ]
-    for line, shift in (("node", -7), ("figures", 7)):
-        layers.append(
-            {
-                "data": {"values": [{**row, "figures": f"{row['says']} · {row['of']}"} for row in box_rows]},
-                "mark": {
-                    "type": "text",
-                    "align": "left",
-                    "baseline": "middle",
-                    "dy": shift,
-                    "limit": 175,
-                    "aria": False,
-                    "fontWeight": 600 if line == "node" else 400,
-                    "fontSize": 12 if line == "node" else 11,
-                    "fill": "var(--ink)",
-                },
-                "encoding": {
-                    "x": {"field": "at", **plain},
-                    "y": {"field": "mid", **down},
-                    "text": {"field": line, "type": "nominal"},
-                },
-            }
-        )
+    halo = {"stroke": "var(--paper)", "strokeWidth": 3, "strokeOpacity": 0.65, "strokeJoin": "round"}
+    told = [{**row, "figures": f"{row['says']} · {row['of']}"} for row in box_rows]
+    for line, shift, weight, size in (("node", -7, 600, 12), ("figures", 7, 400, 11)):
+        for around in (halo, {}):  # so that words are read over bands that cross them
+            mark = {"type": "text", "align": "left", "baseline": "middle", "dy": shift, "limit": 175, "aria": False}
+            layers.append(
+                {
+                    "data": {"values": told},
+                    "mark": {**mark, "fontWeight": weight, "fontSize": size, "fill": "var(--ink)", **around},
+                    "encoding": {
+                        "x": {"field": "at", **plain},
+                        "y": {"field": "mid", **down},
+                        "text": {"field": line, "type": "nominal"},
+                    },
+                }
+            )
     spec["layer"] = layers
     ends = flows.ends()
     biggest = ", ".join(f"{name} {share(kwh, total)}" for name, kwh in ends[:4])
@@ -146,6 +141,7 @@ PALETTE = {
     "source": SERIES[2],
     "site": ACTIVE,
     "loss": LOSS,
+    "spare": LOSS,
     "cooling": COOL,
     "idle": IDLE,
     "work": ACTIVE,
@@ -162,11 +158,7 @@ def laid_out(flows: Flows, height: float) -> tuple[list[Box], list[list[dict[str
     columns = flows.columns()
     depth = max(columns.values())
     by_column = [[name for name, column in columns.items() if column == at] for at in range(depth + 1)]
-    scale = min(
-        (height - GAP * (len(names) - 1) - SLOT * sum(flows.through(name) < flows.total / 20 for name in names))
-        / sum(flows.through(name) for name in names)
-        for names in by_column
-    )
+    scale = _scale([[flows.through(name) for name in names] for names in by_column], height)
     boxes: dict[str, Box] = {}
     for at, names in enumerate(by_column):
         x, top = at / depth * WIDEST, 0.0
@@ -184,6 +176,18 @@ def laid_out(flows: Flows, height: float) -> tuple[list[Box], list[list[dict[str
         left[one.source] += tall
         arrived[one.target] += tall
     return list(boxes.values()), bands
+
+
+def _scale(columns: Sequence[Sequence[float]], height: float) -> float:
+    """px a kWh with which every column, with room for its words, is at most ``height`` high."""
+    low, high = 0.0, min(height / sum(column) for column in columns)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        fits = all(
+            sum(max(kwh * middle, SLOT) for kwh in column) + GAP * (len(column) - 1) <= height for column in columns
+        )
+        low, high = (middle, high) if fits else (low, middle)
+    return low
 
 
 def _band(

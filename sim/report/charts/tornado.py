@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.report.chart import Chart
-from sim.report.charts.look import ACTIVE, LOSS, SOFT, Spec, base
+from sim.report.charts.look import ACTIVE, AXIS_PX, LEGEND_PX, LOSS, SOFT, Spec, base
 from sim.report.parts import labels
 from sim.results.catalogue import in_words
 from sim.results.formats import number
@@ -64,7 +64,7 @@ def tornado(output: str, found: Mapping[str, Any], place: int = 0) -> Chart:
             "encoding": {"x": x_axis},
         },
     ]
-    spec = {**base(26 * min(len(effects), MOST_INPUTS) + 10), "layer": layers}
+    spec = {**base(26 * min(len(effects), MOST_INPUTS) + AXIS_PX + LEGEND_PX), "layer": layers}
     first = next(iter(effects.items()), None)
     alt = (
         f"{words} is {number(middle)} with every input at its median; most of all it is moved by {first[0]}: from "
