@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import account, accuracy, cluster, job_laws, job_traces, replicas, serving, startup, study, training
+from benchmarks import (
+    account,
+    accuracy,
+    cluster,
+    job_laws,
+    job_traces,
+    nodes,
+    replicas,
+    serving,
+    startup,
+    study,
+    training,
+)
 from benchmarks.table import Row, show
 
 BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
@@ -14,6 +26,7 @@ BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
     "cluster": cluster.rows,
     "job-laws": job_laws.rows,
     "job-traces": job_traces.rows,
+    "nodes": nodes.rows,
     "replicas": replicas.rows,
     "serving": serving.rows,
     "startup": startup.rows,
