@@ -9,7 +9,7 @@ FIRST ?= 0
 FUZZ ?= .fuzz
 READY := $(VENV)/.ready
 
-.PHONY: help run check docs test quick nightly wheel clean
+.PHONY: help run check docs test quick nightly kernels wheel wheels clean
 
 help:
 	@echo "make run      set up, and print the footprint of training BLOOM"
@@ -17,7 +17,9 @@ help:
 	@echo "make quick    the same without the slow proofs and the docs"
 	@echo "make docs     build the pages of docs/ into docs/_build/html; a warning is an error"
 	@echo "make nightly  the tests with many more examples, and 100,000 malformed inputs"
+	@echo "make kernels  compile the kernels anew, after an edit of them"
 	@echo "make wheel    build the distribution into dist/"
+	@echo "make wheels   build what goes to PyPI into dist/, and have it checked by auditwheel"
 	@echo "make clean    remove what the above made"
 
 # On Debian, Python comes without venv: install it there, if apt is at hand and we may.
@@ -52,8 +54,14 @@ nightly: $(READY)
 	HYPOTHESIS_PROFILE=nightly PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2
 	$(BIN)/python -m tests.fuzz --cases $(CASES) --runs $(RUNS) --first $(FIRST) --workers 2 --out $(FUZZ)
 
+kernels: $(READY)
+	$(BIN)/python -m sim.engine.kernels
+
+wheels:
+	PYTHON=$(PYTHON) .ci/wheels
+
 wheel: $(READY)
 	$(BIN)/python -m build --outdir dist .
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz docs/_build docs/_generated
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz docs/_build docs/_generated sim/engine/kernels/kernels.so.1

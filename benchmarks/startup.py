@@ -27,6 +27,7 @@ def rows(*, quick: bool) -> list[Row]:
     cases = {
         "bare Python": [sys.executable, "-c", "pass"],
         "coldaisle --help": [coldaisle, "--help"],
+        "coldaisle check bloom-training": [coldaisle, "check", "scenarios/bloom-training.yaml"],
         "coldaisle run bloom-training": [coldaisle, "run", "scenarios/bloom-training.yaml", "--quiet"],
         "coldaisle run bloom-inference": [coldaisle, "run", "scenarios/bloom-inference.yaml", "--quiet"],
     }

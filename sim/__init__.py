@@ -5,7 +5,8 @@
     >>> round(results.summary["carbon_kg"]["total"] / 1000, 1)
     50.5
 
-``run``, ``check``, ``load``, ``account`` and ``compare`` print nothing, write nothing and hold no global state.
+``run``, ``check``, ``load``, ``account``, ``compare`` and ``explain`` print
+nothing, write nothing and hold no global state.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from sim.errors import Problem
     from sim.loading.scenario import Loaded
     from sim.results.compare import Comparison
+    from sim.results.explain.explanation import Explanation
     from sim.results.results import Results
     from sim.study.sweep.run import StudyResults
 
 Source = str | Path | Mapping[str, Any]
 
-__all__ = ["account", "check", "compare", "load", "run", "sweep"]
+__all__ = ["account", "check", "compare", "explain", "load", "run", "sweep"]
 
 
 def load(source: Source, *, set: Mapping[str, Any] | None = None) -> Loaded:
@@ -133,3 +135,14 @@ def _results(given: Results | str | Path) -> Results:
 
         return read(Path(given))
     return given
+
+
+def explain(results: Results, path: str) -> list[Explanation]:
+    """How numbers of a run came about: formula, inputs with their sources, and how well they are known.
+
+    ``path`` is dotted as in ``Results.at``, with ``*`` for anything; there is an explanation for each number it names.
+    Their values are in the summary's units. Raises ``InputError`` with the nearest paths where it names none.
+    """
+    from sim.running.explain import explanations
+
+    return explanations(results, path)

@@ -14,15 +14,15 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
     },
     "facility": {
         "sim.spec.facility:FixedPUE": "sim.build.facility:fixed_pue",
-        "sim.spec.facility:PlantSpec": "sim.build.facility:plant",
+        "sim.spec.facility:PlantSpec": "sim.build.plant:plant",
     },
     "cooling": {
-        "sim.spec.facility:WaterCooledChillerSpec": "sim.build.facility:water_cooled",
-        "sim.spec.facility:AirCooledChillerSpec": "sim.build.facility:air_cooled",
-        "sim.spec.facility:AirSideEconomizer": "sim.build.facility:outdoor_air",
-        "sim.spec.facility:Adiabatic": "sim.build.facility:adiabatic",
-        "sim.spec.facility:DirectToChip": "sim.build.facility:direct_to_chip",
-        "sim.spec.facility:Immersion": "sim.build.facility:immersion",
+        "sim.spec.facility:WaterCooledChillerSpec": "sim.build.plant:water_cooled",
+        "sim.spec.facility:AirCooledChillerSpec": "sim.build.plant:air_cooled",
+        "sim.spec.facility:AirSideEconomizer": "sim.build.plant:outdoor_air",
+        "sim.spec.facility:Adiabatic": "sim.build.plant:adiabatic",
+        "sim.spec.facility:DirectToChip": "sim.build.plant:direct_to_chip",
+        "sim.spec.facility:Immersion": "sim.build.plant:immersion",
     },
     "on-site unit": {
         "sim.spec.onsite:PV": "sim.build.onsite:pv_array",

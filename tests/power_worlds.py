@@ -56,9 +56,9 @@ class Meter:
     def __init__(self) -> None:
         self._spans: list[tuple[str, int, int, float]] = []
 
-    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
+    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int, count: int = 1) -> None:
         """Books every draw."""
-        self._spans.append((pool, start_ns, end_ns, sum(draw.watts for draw in draws)))
+        self._spans.append((pool, start_ns, end_ns, count * sum(draw.watts for draw in draws)))
 
     def steps(self, *pools: str) -> tuple[np.ndarray, np.ndarray]:
         """Instants of change (k + 1,), and W of all nodes of ``pools`` (of all) from each to the next (k,)."""

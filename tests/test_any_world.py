@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.draws import Share, node_draws
-from sim.engine.node import Node
+from sim.engine.fleet.fleet import Fleet
+from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.nodes import Nodes
 from sim.engine.service import ServicePlan
 from sim.engine.training import TrainingJob, TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
@@ -141,8 +144,8 @@ def test_a_world_is_the_same_world_again(
 def test_two_nodes_lost_at_the_same_instant_lose_the_work_once() -> None:
     """Both interrupts reach the job; half an hour of work is lost, not a whole one, and the job still ends."""
     clock = Clock()
-    nodes = [Node(clock, Tape(), f"n{i}", "pool", hardware(), powered=True) for i in range(2)]
-    cluster = Cluster(clock, nodes, {})
+    nodes = Nodes(clock, Tape(), "pool", 2, hardware(), lambda _: True)
+    cluster = Cluster(clock, [nodes], Fleet(clock, [PoolShape("pool", 2, nodes.slots)], FirstCome()), {})
     work = TrainingJob(clock, cluster, job(gpus=8, work_ns=H))
 
     def disaster() -> Generator[simpy.Event, object, None]:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-import sim.running.run
+import sim.build.world
 from sim.build.built import Built
 from sim.build.resolved import Resolved
 from sim.build.seen import Seen
@@ -220,7 +220,7 @@ def by_carbon(resolved: Resolved, seen: Seen, seed: int) -> Built:
 
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_builder_that_looks_at_the_site_gets_keys_of_its_own(monkeypatch: pytest.MonkeyPatch, fresh: bool) -> None:
-    monkeypatch.setattr(sim.running.run, "build", by_carbon)
+    monkeypatch.setattr(sim.build.world, "build", by_carbon)
     keys = Keys()
 
     def of(load: float, grams: int) -> str:

@@ -51,7 +51,7 @@ def plain(
     """The same by the plain fleet, as a run of rows alone drives it."""
     env = Clock()
     fleet = Fleet(env, pools, scheduler)
-    rows = Rows(env, fleet, Cluster(env, [], {}, fleet=fleet), plans, frozenset())
+    rows = Rows(env, fleet, Cluster(env, [], fleet, {}), plans, frozenset())
     env.run(until=duration_ns if duration_ns is not None else rows.finished)
     return rows.records(), rows.log.allocations(env.now_ns), env.now_ns
 

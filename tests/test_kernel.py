@@ -25,7 +25,7 @@ KERNEL = Path(loop.__file__).parent
 
 
 def _made_from() -> dict[str, ModuleType]:
-    return {module.__name__: module for module in compiled._modules(loop)}
+    return {module.__name__: module for module in compiled.modules_of(loop)}
 
 
 def test_index_expressions_are_few_and_none_has_a_column() -> None:
@@ -45,7 +45,12 @@ def test_the_fingerprint_knows_every_module_of_the_kernel() -> None:
     names = {f"sim.engine.serving.kernel.{file.stem}" for file in KERNEL.glob("*.py")} - {
         "sim.engine.serving.kernel.__init__"
     }
-    others = {"sim.engine.serving.plan", "sim.engine.serving.records", "sim.engine.serving.compiled"}
+    others = {
+        "sim.engine.serving.plan",
+        "sim.engine.serving.records",
+        "sim.engine.serving.compiled",
+        "sim.engine.serving.layout",
+    }
     assert names | others | {"sim.workload.routers", "sim.workload.serving_records"} <= set(_made_from())
 
 
@@ -116,10 +121,11 @@ def test_a_write_that_is_cut_short_leaves_no_older_code_to_be_taken(
 
 
 TWINS = """
-from sim.engine.serving import fast, plan
+from sim.engine.serving import compiled, plan
+from sim.engine.serving.kernel import loop
 from tests.serving_worlds import build, chunk
 
-print(fast.compiles_first())
+print(not compiled.is_kept(loop.call))
 arrivals = chunk([i * 3_000_000 for i in range(60)], [20 + i % 7 for i in range(60)], [5 + i % 11 for i in range(60)])
 for router in plan.ROUTERS.values():
     settings = plan.Settings(max_num_seqs=4, max_num_batched_tokens=64, router=router, seed=7)

@@ -32,7 +32,7 @@ BASE = {
 MODELS = {"signals", "rng", "memo", "weather", "profiles", "training", "workload", "engine"}
 MODELS |= {"facility", "onsite", "accounting"}
 SCENARIO = BASE | {"signals", "profiles", "training", "workload", "spec", "build", "checks", "loading"}
-SHELL = {"cli/interrupts", "cli/options", "cli/progress"}
+SHELL = {"cli/interrupts", "cli/completion", "cli/options", "cli/progress"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "conversion": set(),
@@ -66,6 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "checks": BASE | {"signals", "weather", "profiles", "training", "workload", "spec", "build"},
     "loading": BASE | {"profiles", "spec", "build", "checks"},
     "running": SCENARIO | MODELS | {"results"},
+    "report": SCENARIO | {"accounting", "results"},
     "measure": BASE | {"signals", "profiles", "results"},
     "measure/readers": BASE | {"signals", "profiles", "results", "measure"},
     "measure/meters": BASE | {"results", "measure"},
@@ -78,12 +79,15 @@ ALLOWED: dict[str, set[str]] = {
     "study/sweep": SCENARIO | {"rng", "accounting", "results", "running", "study", "study/uncertain"},
     "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
     "published": SCENARIO | {"published/expression", "published/tolerance", "results", "running", "study"},
+    "exports": BASE | {"accounting", "results", "study/sweep"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
-    "cli/options": set(),
+    "cli/completion": {"profiles", "loading", "results"},
+    "cli/options": {"cli/completion"},
     "cli": SCENARIO
     | SHELL
-    | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
+    | {"results", "report", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
+    | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", "exports", ""}
     | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }
@@ -214,8 +218,8 @@ def test_starting_the_command_loads_nothing_heavy() -> None:
     assert set(shown.stdout.split()) & NOT_AT_START == set()
 
 
-NOT_TO_CHECK = {"networkx", "numba", "pandas", "pint", "pyarrow", "rich", "scipy"}
-"""What ``coldaisle check`` of a scenario without traces, laws of draws and odd units does without."""
+NOT_TO_CHECK = {"networkx", "numba", "pandas", "pint", "pyarrow", "rich", "scipy", "simpy"}
+"""What ``coldaisle check`` of a scenario without traces, laws of draws and odd units does without: the engine, too."""
 
 
 def test_checking_loads_nothing_that_only_some_scenarios_need() -> None:
@@ -230,3 +234,24 @@ def test_a_run_without_jobs_as_rows_loads_no_pandas(tmp_path: Path) -> None:
     code += f"write(sim.run('bloom-training'), Path({str(tmp_path / 'run')!r})); print('pandas' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "False"
+
+
+def test_a_study_that_is_kept_starts_no_worker_and_loads_no_pandas(tmp_path: Path) -> None:
+    code = f"""
+import sys, sim
+from multiprocessing import forkserver
+from pathlib import Path
+from sim.study.store import Store
+from sim.study.sweep.run import sweep
+from sim.study.sweep.tables import study_tables
+study = {{"name": "two", "base": "bloom-training", "axes": {{"site.grid.intensity": ["30 gCO2e/kWh", "50 gCO2e/kWh"]}}}}
+store = Store(Path({str(tmp_path / "kept")!r}))
+if len(sys.argv) > 1:
+    sweep(study, Path({str(tmp_path / "one")!r}), workers=1, cache=store)
+else:
+    study_tables(sweep(study, Path({str(tmp_path / "two")!r}), workers=1, cache=store))
+    print(forkserver._forkserver._forkserver_pid, "pandas" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code, "first"], cwd=ROOT, check=True)
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["None", "False"]

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 import sim
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
+from sim.engine.fleet.fleet import Fleet
+from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import Call
-from sim.engine.node import Node
+from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.nodes import Nodes
 from sim.engine.training import TrainingJob
 from sim.units import NS_PER_S
 from sim.workload.power_records import LimitedRequests
@@ -133,8 +136,9 @@ def test_a_shed_replica_begins_its_request_anew() -> None:
 def test_a_job_whose_cap_is_lifted_as_its_node_dies_starts_again() -> None:
     """Both are told to its process in one instant; it hears of the node, and is not taken for killed."""
     env, meter = Clock(), Meter()
-    node = Node(env, meter, "pool/0", "pool", HARDWARE, powered=True)
-    cluster = Cluster(env, [node], {})
+    nodes = Nodes(env, meter, "pool", 1, HARDWARE, lambda _: True)
+    cluster = Cluster(env, [nodes], Fleet(env, [PoolShape("pool", 1, HARDWARE.slots)], FirstCome()), {})
+    node = nodes[0]
     running = TrainingJob(env, cluster, job(under_cap=partial(as_slow_as_it_draws_less, 350.0)))
 
     def dies() -> Any:

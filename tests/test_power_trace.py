@@ -33,7 +33,7 @@ class Always:
 class Nothing:
     """Books nowhere."""
 
-    def record(self, pool: str, draws: object, start_ns: int, end_ns: int) -> None:
+    def record(self, pool: str, draws: object, start_ns: int, end_ns: int, count: int = 1) -> None:
         """Nothing is kept."""
 
 

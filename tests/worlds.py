@@ -83,9 +83,9 @@ class Tape:
 
     segments: list[tuple[str, tuple[Draw, ...], int, int]] = field(default_factory=list)
 
-    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
-        """Keeps the segment."""
-        self.segments.append((pool, tuple(draws), start_ns, end_ns))
+    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Keeps the segment, of each node."""
+        self.segments += [(pool, tuple(draws), start_ns, end_ns)] * count
 
 
 def run(

@@ -20,7 +20,6 @@ from sim.accounting.queueing import queue_steps
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES
 from sim.workload.jobs.batch import ENDS, Batch, segment_sums
-from sim.workload.jobs.laws import offered_load
 from sim.workload.jobs.table import RECORDED, UNKNOWN
 
 Ints = npt.NDArray[np.int64]
@@ -43,6 +42,8 @@ GPU_HOUR = MILLI * HOUR_NS
 
 def batch_metrics(batch: Batch) -> dict[str, Any]:
     """Figures of one workload of jobs over the whole run; what nothing is known of is absent."""
+    from sim.workload.jobs.laws import offered_load
+
     table, ended = batch.table, batch.ended
     held, at_work = held_milli_ns(batch), _at_work_milli_ns(batch)
     capacity = batch.inventory.of(batch.pools) * batch.end_ns

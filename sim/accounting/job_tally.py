@@ -24,8 +24,8 @@ class JobTally:
         self._bins = bins
         self._sums: dict[tuple[int, int, str], list[float]] = {}
 
-    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int) -> None:
-        """Books every draw from ``start_ns`` to ``end_ns``."""
+    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Books every draw from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike."""
         told: list[Drawing] = []
         of_jobs: dict[int, list[float]] = {}
         for draw in draws:
@@ -40,8 +40,8 @@ class JobTally:
                 held = draw.slots + draw.milli / MILLI
                 sums[1] += held
                 sums[2] += held if draw.state == AT_WORK else 0.0
-        self._books.record(pool, told, start_ns, end_ns)
-        if of_jobs:
+        self._books.record(pool, told, start_ns, end_ns, count)
+        for _ in range(count if of_jobs else 0):
             self._keep(pool, of_jobs, start_ns, end_ns)
 
     def _keep(self, pool: str, of_jobs: dict[int, list[float]], start_ns: int, end_ns: int) -> None:

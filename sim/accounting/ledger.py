@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.bins import Bins
+from sim.accounting.repeated import added, added_each
 from sim.units import SECONDS_PER_NS
 from sim.workload.allocations import MILLI
 
@@ -163,17 +164,22 @@ class LedgerRecorder:
         self._milli: dict[int, Ints] = {}  # of rows that held parts of slots: thousandths of them x ns, below 1000
         self._waiting = _Waiting()
 
-    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int) -> None:
-        """Books every draw from ``start_ns`` to ``end_ns``."""
+    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Books every draw from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike one after the other."""
+        parts = any(draw.milli for draw in draws)
+        if parts and count > 1:
+            for _ in range(count):
+                self.record(pool, draws, start_ns, end_ns)
+            return
         self._bins.reach(end_ns)
         edges = self._bins.edges
         first = self._bins.index(start_ns)
-        rows = self._rows_of(pool, draws)
-        if any(draw.milli for draw in draws):
-            self._add_parts(rows, draws, first, start_ns, end_ns)
         last = first if end_ns <= edges[first + 1] else self._bins.index(end_ns - 1)
+        rows = self._rows_of(pool, draws)
+        if parts:
+            self._add_parts(rows, draws, first, start_ns, end_ns)
         watts, slots = [draw.watts for draw in draws], [draw.slots for draw in draws]
-        if last - first < FEW_BINS:
+        if count == 1 and last - first < FEW_BINS:
             for column in range(first, last + 1):
                 until_ns = min(end_ns, edges[column + 1])
                 self._waiting.add(rows, column, watts, slots, until_ns - start_ns)
@@ -185,8 +191,14 @@ class LedgerRecorder:
         spans = self._spans(first, last, start_ns, end_ns)
         seconds = spans * SECONDS_PER_NS
         for row, w, held in zip(rows, watts, slots, strict=True):
-            self._energy[row, first : last + 1] += w * seconds
-            self._slots[row, first : last + 1] += held * spans
+            energy_j = self._energy[row, first : last + 1]
+            if count == 1:
+                energy_j += w * seconds
+            elif first == last:
+                energy_j[0] = added(float(energy_j[0]), w * float(seconds[0]), count)
+            else:
+                energy_j[:] = added_each(energy_j, w * seconds, count)
+            self._slots[row, first : last + 1] += held * count * spans
 
     def edges_ns(self, end_ns: int) -> Ints:
         """Edges of the bins up to ``end_ns`` > 0, which is the last of them."""

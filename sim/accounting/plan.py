@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,11 @@ from sim.accounting.conventions import UNALLOCATED, Convention
 from sim.accounting.ledger import Key
 from sim.accounting.market import Market
 from sim.facility.building import Building
-from sim.onsite.plan import OnsitePlan
 from sim.signals import Signal
-from sim.signals.gaps import GapReport
+
+if TYPE_CHECKING:
+    from sim.onsite.plan import OnsitePlan
+    from sim.signals.gaps import GapReport
 
 Ints = npt.NDArray[np.int64]
 

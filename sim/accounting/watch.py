@@ -15,8 +15,8 @@ AT_WORK = "active"
 class Books(Protocol):
     """What books draws."""
 
-    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int) -> None:
-        """Books every draw, held from ``start_ns`` to ``end_ns``."""
+    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Books every draw, held from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,10 @@ class WatchingRecorder:
         self._books = books
         self.watched: Mapping[str, Watched] = {watch.owner: Watched(watch) for watch in watches}
 
-    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int) -> None:
-        """Books every draw from ``start_ns`` to ``end_ns``."""
-        self._books.record(pool, draws, start_ns, end_ns)
+    def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Books every draw from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike."""
+        self._books.record(pool, draws, start_ns, end_ns, count)
         for watched in self.watched.values():
-            if start_ns < watched.watch.end_ns:
-                watched.keep(draws, start_ns, end_ns)
+            if start_ns < watched.watch.end_ns and any(draw.owner == watched.watch.owner for draw in draws):
+                for _ in range(count):
+                    watched.keep(draws, start_ns, end_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sim.accounting.conventions import Convention, Physical
 from sim.accounting.ledger import DEVICES
@@ -22,7 +23,6 @@ from sim.build.conventions import luccioni, under
 from sim.build.embodied import factors_of, node_carbon, plant_carbon
 from sim.build.facility import building
 from sim.build.grid import ewif_signal, grid_series, withdrawal_signal
-from sim.build.onsite import onsite_plan
 from sim.build.plates import resolved_plates
 from sim.build.resolved import Machines, Resolved
 from sim.build.series import power_signal
@@ -34,7 +34,6 @@ from sim.profiles.embodied import EmbodiedFactors, embodied_water_l
 from sim.quantities import Price, Quantity
 from sim.rng import Streams
 from sim.signals import Signal
-from sim.signals.gaps import GapReport
 from sim.signals.grid.mix import IS_A, weighted
 from sim.signals.grid.series import GridSeries
 from sim.spec import market as market_spec
@@ -44,6 +43,9 @@ from sim.spec.grid import IntensitySource, MixWater, PriceSource
 from sim.spec.onsite import needs_sky
 from sim.spec.scenario import Scenario
 from sim.spec.site import Place
+
+if TYPE_CHECKING:
+    from sim.signals.gaps import GapReport
 
 CARBON_FREE_FUELS = ("wind", "solar", "hydro", "nuclear", "geothermal", "marine")
 """Fuels that burn nothing, by the names of a mix; the kinds of wind and hydro count as those."""
@@ -88,6 +90,8 @@ def _site(name: str, place: Place, resolved: Resolved) -> SitePlan:
         weather = weather_series(place.weather, start_ns=start_ns, end_ns=start_ns + until_ns)
     on_site = None
     if place.on_site:
+        from sim.build.onsite import onsite_plan
+
         on_site = onsite_plan(
             place.on_site,
             start_ns=start_ns,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,6 @@ from sim.build.method_uses import MethodsPlan
 from sim.build.places import Moved
 from sim.build.routes import RoutePlan
 from sim.build.traces import TracePlan
-from sim.build.trained import ModelOfGang
 from sim.engine.campaign import CampaignPlan
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.federated import FederatedPlan
@@ -36,6 +36,9 @@ from sim.engine.work import WorkPlan
 from sim.engine.world import Pool
 from sim.signals import Signal
 from sim.workload.relays import RelayPlan
+
+if TYPE_CHECKING:
+    from sim.build.trained import ModelOfGang
 
 Ints = npt.NDArray[np.int64]
 

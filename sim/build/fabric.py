@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sim.build.machines import Machine
 from sim.documents import KeyPath
@@ -11,9 +12,11 @@ from sim.kinds import builder
 from sim.spec.fabric import FabricSpec, FatTree, Ports, Rail, TorusSpec
 from sim.training.ranks import groups_of
 from sim.training.terms import Spread
-from sim.training.topology import Island, Network, Switched, Tier, Topology, island_of, spread_evenly, switched
-from sim.training.torus import Torus
 from sim.units import SECONDS_PER_NS
+
+if TYPE_CHECKING:
+    from sim.training.topology import Island, Switched, Tier, Topology
+    from sim.training.torus import Torus
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ def island_gpus(machine: Machine) -> int:
 
 def topology(machine: Machine, gpus: int) -> Topology:
     """Of a gang of ``gpus`` of a pool that has passed its checks (``fabric_problems``, ``lacks_fabric``)."""
+    from sim.training.topology import island_of, spread_evenly, switched
+
     assert machine.gpu is not None
     gang = Joined(
         gpus,
@@ -66,6 +71,8 @@ def lacks_fabric(machine: Machine, gpus: int) -> str | None:
 
 def torn_groups(at: Topology, spread: Spread) -> Iterator[tuple[str, str]]:
     """Degrees whose groups cannot be laid on a topology, and why: on a torus they must be blocks of it."""
+    from sim.training.torus import Torus
+
     if not isinstance(at, Torus):
         return
     shape = " x ".join(str(side) for side in at.shape)
@@ -110,16 +117,22 @@ def _blocks(fabric: FabricSpec) -> Iterator[tuple[KeyPath, int]]:
 
 def rail(spec: Rail, gang: Joined) -> Switched:
     """Leaves by rail and spines."""
+    from sim.training.topology import Tier
+
     return _switched(spec, gang, (Tier(gang.islands(spec.nodes_per_leaf), float(spec.oversubscription)),), rails=True)
 
 
 def fat_tree(spec: FatTree, gang: Joined) -> Switched:
     """Leaves of whole nodes and blocks above."""
+    from sim.training.topology import Tier
+
     tiers = tuple(Tier(gang.islands(tier.nodes), float(tier.oversubscription)) for tier in spec.tiers)
     return _switched(spec, gang, tiers, rails=False)
 
 
 def _switched(spec: Ports, gang: Joined, tiers: tuple[Tier, ...], *, rails: bool) -> Switched:
+    from sim.training.topology import Network, switched
+
     network = Network(
         byte_per_s=float(spec.bandwidth),
         latency_s=spec.latency * SECONDS_PER_NS,
@@ -134,6 +147,8 @@ def _switched(spec: Ports, gang: Joined, tiers: tuple[Tier, ...], *, rails: bool
 
 def torus(spec: TorusSpec, gang: Joined) -> Torus:
     """The pool's torus; a gang fills its first places."""
+    from sim.training.torus import Torus
+
     return Torus(
         tuple(spec.shape),
         gang.island.byte_per_s,

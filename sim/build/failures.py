@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sim.engine.cluster import Spares
-from sim.engine.failures import ComponentFailures, FailurePlan, Hazard, NodeFailures
-from sim.engine.recovery import RecoveryPlan
 from sim.kinds import builder
 from sim.profiles.catalog import Catalog
 from sim.profiles.failures import Device, Process, Slowdown, Switch
@@ -16,8 +13,12 @@ from sim.profiles.sourced import Sourced
 from sim.spec import failures as spec
 from sim.spec.cluster import NodePool
 from sim.spec.workloads import Checkpoint
-from sim.training.checkpoints import daly_interval_s, young_interval_s
 from sim.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from sim.engine.cluster import Spares
+    from sim.engine.failures import ComponentFailures, FailurePlan, Hazard
+    from sim.engine.recovery import RecoveryPlan
 
 
 def failure_plan(written: spec.Failures | spec.FailureLaw | None, slots: int, catalog: Catalog) -> FailurePlan | None:
@@ -25,6 +26,8 @@ def failure_plan(written: spec.Failures | spec.FailureLaw | None, slots: int, ca
     if written is None:
         return None
     if isinstance(written, spec.Failures):
+        from sim.engine.failures import NodeFailures
+
         return NodeFailures(int(written.mtbf), int(written.repair))
     made: FailurePlan = builder(written)(written, slots, catalog)
     return made
@@ -32,6 +35,8 @@ def failure_plan(written: spec.Failures | spec.FailureLaw | None, slots: int, ca
 
 def components(written: spec.ComponentFailures, slots: int, catalog: Catalog) -> ComponentFailures:
     """A hazard for every component; of one's own before those of the same name in the profile."""
+    from sim.engine.failures import ComponentFailures
+
     return ComponentFailures(
         tuple(_hazard(name, part, written, slots) for name, part in parts(written, catalog).items())
     )
@@ -49,6 +54,8 @@ def _plain(value: Any) -> Any:
 
 
 def _hazard(name: str, part: Any, written: spec.ComponentFailures, slots: int) -> Hazard:
+    from sim.engine.failures import Hazard
+
     shape = _plain(part.shape)
     nodes, per_node, rate = 1, 1, 1.0
     if isinstance(part, Switch):
@@ -85,6 +92,8 @@ def spares(pool: NodePool, gpu: GPUProfile | None) -> Spares | None:
     """The spares of a pool, if it has any; hot ones at the loaded power of their GPUs."""
     if pool.spares is None:
         return None
+    from sim.engine.cluster import Spares
+
     loaded_w = float(gpu.power.loaded.value) if gpu is not None else 0.0
     return Spares(pool.spares.count, pool.spares.state, int(pool.spares.replace), loaded_w)
 
@@ -100,6 +109,8 @@ def interval_ns(checkpoint: Checkpoint | None, mtbf_ns: float | None) -> int | N
         return int(checkpoint.every)
     if mtbf_ns is None:
         return None
+    from sim.training.checkpoints import daly_interval_s, young_interval_s
+
     law = young_interval_s if checkpoint.every == "young" else daly_interval_s
     best_ns = round(law(checkpoint.stall_ns / NS_PER_S, mtbf_ns / NS_PER_S) * NS_PER_S)
     return max(best_ns, checkpoint.behind_ns, 1)
@@ -107,6 +118,8 @@ def interval_ns(checkpoint: Checkpoint | None, mtbf_ns: float | None) -> int | N
 
 def recovery_plan(written: spec.RecoveryTimes, mtbf_ns: float | None) -> RecoveryPlan:
     """How a job goes on after a fault; what cannot happen on its pool is never waited for."""
+    from sim.engine.recovery import RecoveryPlan
+
     noticed = written.detection
     return RecoveryPlan(
         crash_ns=int(noticed.crash or 0),

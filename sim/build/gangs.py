@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from sim.accounting.training import StepPlan
 from sim.build.loads import Gang, Hours, changed, gang_of
 from sim.build.methods import effect_of
 from sim.build.resolved import Resolved
-from sim.build.traces import TracePlan, boards_smoothing
-from sim.build.trained import ModelOfGang, Trained
 from sim.errors import InputError
 from sim.spec.training import ModelWork
 from sim.spec.workloads import SocketHours, Training
 from sim.units import HOUR_NS
+
+if TYPE_CHECKING:
+    from sim.accounting.training import StepPlan
+    from sim.build.traces import TracePlan
+    from sim.build.trained import ModelOfGang, Trained
 
 
 def gang_in(job: Training, label: str, resolved: Resolved) -> Gang:
@@ -58,6 +61,8 @@ def swings(resolved: Resolved) -> dict[str, ModelOfGang]:
 
 def trace_plans(resolved: Resolved) -> tuple[TracePlan, ...]:
     """Of each job that keeps its power over time."""
+    from sim.build.traces import TracePlan
+
     return tuple(
         TracePlan.of(name, job.trace, gang, resolved.machines[resolved.pool(name)].node.slots)
         for name, gang in swings(resolved).items()
@@ -67,6 +72,9 @@ def trace_plans(resolved: Resolved) -> tuple[TracePlan, ...]:
 
 def trained_in(job: Training, work: ModelWork, label: str, resolved: Resolved) -> Trained:
     """The model of a job on its gang in a pool. Raises ``InputError`` for a model or a stack that is not there."""
+    from sim.build.traces import boards_smoothing
+    from sim.build.trained import Trained
+
     key = (id(work), job.gpus, label)  # the scenario holds its work, as long as there are answers about it
     if key not in resolved.trained:
         found = Trained.of(work, job.gpus, resolved.machines[label], resolved.catalog)

@@ -6,16 +6,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.job_source import JobsAsked, jobs_of
 from sim.build.loads import UnderCap, gpu_watts
 from sim.build.resolved import Resolved
-from sim.build.work import Around
-from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs
 from sim.errors import InputError
 from sim.kinds import builder
 from sim.profiles.hardware import GPUProfile
@@ -23,7 +20,11 @@ from sim.rng import Streams
 from sim.spec.jobs import Amdahl, Goodput, JobLoad, Jobs, SaveJob
 from sim.spec.workloads import MeasuredLoad, NameplateLoad, ThroughputLoad
 from sim.validation import nearest
-from sim.workload.jobs.table import UNKNOWN, JobTable
+
+if TYPE_CHECKING:
+    from sim.build.work import Around
+    from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs
+    from sim.workload.jobs.table import JobTable
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -38,6 +39,8 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
     Raises ``InputError`` for files that cannot be used and jobs that lack what the workload takes from them; whoever
     checks a scenario has read them before.
     """
+    from sim.engine.fleet.plan import JobsPlan
+
     parts = around.resolved.parts
     table = table_of(around.name, spec, around.resolved)
     problems = table_problems(spec, table, around.resolved, around.name)
@@ -70,6 +73,8 @@ _TABLES: OrderedDict[tuple[object, ...], tuple[Jobs, JobTable]] = OrderedDict()
 
 def table_of(name: str, spec: Jobs, resolved: Resolved) -> JobTable:
     """The jobs of a workload, in the times of the run. Raises ``InputError`` for files that cannot be used."""
+    from sim.build.job_source import JobsAsked, jobs_of
+
     parts = resolved.parts
     key = (id(spec), name, parts.start_ns, parts.duration_ns, parts.seed)
     known = _TABLES.get(key)
@@ -84,6 +89,8 @@ def table_of(name: str, spec: Jobs, resolved: Resolved) -> JobTable:
 
 def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -> list[tuple[str, str]]:
     """What its jobs lack that a workload takes from them: the field of the workload, and why."""
+    from sim.workload.jobs.table import UNKNOWN
+
     labels = [*resolved.pools[name].values()]
     found = []
     if not len(table):
@@ -104,6 +111,8 @@ def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -
 
 
 def _unknown_watts(load: JobLoad, table: JobTable) -> list[tuple[str, str]]:
+    from sim.workload.jobs.table import UNKNOWN
+
     on_gpus = (table.gpus > 0) | (table.gpu_milli > 0)
     if load.kind == "trace":
         lacking = int((np.isnan(table.gpu_w) & on_gpus & ~_tell(table, "gpu_w")).sum())
@@ -139,6 +148,8 @@ def _pools_of(gpu_type: str, spec: Jobs) -> tuple[str, ...]:
 
 
 def _pool(spec: Jobs, label: str, resolved: Resolved) -> PoolForJobs:
+    from sim.engine.fleet.plan import PoolForJobs
+
     machine, gpu = resolved.machines[label], resolved.gpus.get(label)
     loaded_w, idle_w = 0.0, 0.0
     if gpu is not None:
@@ -207,6 +218,8 @@ def _mean_w(load: JobLoad | None, table: JobTable) -> Floats:
 
 
 def _keeps(spec: Jobs) -> Keeps:
+    from sim.engine.fleet.plan import Keeps
+
     kept = spec.preemption
     if isinstance(kept, SaveJob):
         every = int(kept.every) if kept.every is not None else None

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from sim.build.deployment import Deployment
 from sim.errors import InputError
 from sim.memo import last_kept
 from sim.profiles.kernel_tables import package
-from sim.profiles.kernel_tables.attentions import Lengths
-from sim.profiles.kernel_tables.known import MeasuredKernels, Shares, shares
-from sim.profiles.kernel_tables.lookup import Lookup
-from sim.profiles.kernel_tables.roof import Roof
 from sim.profiles.kernel_tables.tables import Shelf, versions
-from sim.profiles.step import DECODES, PROMPTS, head_runs, iteration_runs
 from sim.spec.requests import SeparateLengths
 from sim.spec.steps import KernelSteps
+
+if TYPE_CHECKING:
+    from sim.build.deployment import Deployment
+    from sim.profiles.kernel_tables.attentions import Lengths
+    from sim.profiles.kernel_tables.known import MeasuredKernels, Shares
 
 Kind = Literal["decode", "prompt"]
 MUCH = 0.25
@@ -50,6 +49,10 @@ def problems(spec: KernelSteps, deployment: Deployment) -> Iterator[tuple[str, s
 @last_kept
 def measured_kernels(spec: KernelSteps, deployment: Deployment) -> MeasuredKernels:
     """The tables for a deployment without problems. Raises ``InputError`` where the package is not there."""
+    from sim.profiles.kernel_tables.known import MeasuredKernels
+    from sim.profiles.kernel_tables.lookup import Lookup
+    from sim.profiles.kernel_tables.roof import Roof
+
     system = _system(spec, deployment)
     assert system is not None
     shelf = Shelf(package.required().folder(system), spec.framework, spec.version)
@@ -68,6 +71,9 @@ def measured_kernels(spec: KernelSteps, deployment: Deployment) -> MeasuredKerne
 def known_shares(spec: KernelSteps, deployment: Deployment, kind: Kind) -> Shares:
     """How the time of an iteration is known, without what contexts add: of as many decodes as may run, or of as many
     tokens of prompts as an iteration holds."""
+    from sim.profiles.kernel_tables.known import shares
+    from sim.profiles.step import DECODES, PROMPTS, head_runs, iteration_runs
+
     batching, ranks = deployment.spec.batching, deployment.replicas.data_parallel
     tokens = float(batching.max_num_seqs if kind == "decode" else batching.max_num_batched_tokens * ranks)
     place, sampled = (DECODES, tokens / ranks) if kind == "decode" else (PROMPTS, 1.0)
@@ -101,6 +107,8 @@ def _system(spec: KernelSteps, deployment: Deployment) -> str | None:
 
 def _lengths(spec: KernelSteps, deployment: Deployment) -> Lengths:
     """Of the workload, on one rank; a decode's context is the prompt and half the output, at their means."""
+    from sim.profiles.kernel_tables.attentions import Lengths
+
     batching, ranks, written = deployment.spec.batching, deployment.replicas.data_parallel, deployment.spec.lengths
     if spec.lengths is not None:
         prompt, context = spec.lengths.prompt, spec.lengths.context

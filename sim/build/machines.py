@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sim.engine.failures import FailurePlan
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.spec.cluster import NodePool
+
+if TYPE_CHECKING:
+    from sim.engine.failures import FailurePlan
 
 
 class Uncut(NamedTuple):

@@ -15,7 +15,6 @@ import numpy as np
 from sim.build.gangs import gang_in
 from sim.build.loads import job_ns
 from sim.build.resolved import Resolved
-from sim.build.schedules import forecaster
 from sim.documents import KeyPath
 from sim.errors import SignalRangeError
 from sim.quantities import Nanoseconds
@@ -24,7 +23,6 @@ from sim.signals import Signal
 from sim.spec.schedules import LowestPlace
 from sim.spec.workloads import Training
 from sim.units import BYTES_PER_GB, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
-from sim.workload import schedule as decide
 
 
 @dataclass(frozen=True)
@@ -100,6 +98,9 @@ def _placed(
     signals: Mapping[str, Mapping[str, Signal]],
     streams: Streams,
 ) -> Moved:
+    from sim.build.schedules import forecaster
+    from sim.workload import schedule as decide
+
     path: KeyPath = ("workloads", name, "place")
     transfer_ns = round(float(place.transfer.data) / float(place.transfer.bandwidth) * NS_PER_S)
     submit_ns = int(job.start_after)

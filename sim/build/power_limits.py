@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim.build.resolved import Resolved
 from sim.engine.fleet.power.ladder import Answer
-from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramp import Ramp
 from sim.kinds import builder
 from sim.profiles.breakers import Breaker, Electronic, ThermalMagnetic
 from sim.signals import Signal
 from sim.spec.power_limits import CapAnswer, ElectronicCurve, PowerDomain, PowerLimits, ThermalMagneticCurve
 from sim.units import SECONDS_PER_NS
+
+if TYPE_CHECKING:
+    from sim.engine.fleet.power.plan import DomainPlan, PowerPlan
 
 Nodes = tuple[tuple[str, int, int], ...]
 """Pool, first and last (not included) of each run of nodes."""
@@ -34,6 +37,8 @@ def shared_power(resolved: Resolved, carried: Callable[[str], Signal]) -> PowerP
 
 def power_plan(policy: PowerLimits, resolved: Resolved, carried: Callable[[str], Signal]) -> PowerPlan:
     """All domains of a policy that has passed its checks."""
+    from sim.engine.fleet.power.plan import PowerPlan
+
     domains: list[DomainPlan] = []
     gpu_cap_w: dict[str, float] = {}
     for name, spec in policy.domains.items():
@@ -90,6 +95,8 @@ def domains_of(spec: PowerDomain, resolved: Resolved) -> Iterator[tuple[str, Nod
 
 
 def _domain(name: str, spec: PowerDomain, nodes: Nodes, carried: Callable[[], Signal]) -> DomainPlan:
+    from sim.engine.fleet.power.plan import Call, DomainPlan
+
     return DomainPlan(
         name=name,
         level=spec.per,

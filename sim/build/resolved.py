@@ -13,14 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from operator import is_
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sim.build.deployment import Deployment
 from sim.build.failures import failure_plan
 from sim.build.machines import Machine
 from sim.build.sharing import shared_gpu
 from sim.build.slices import cut
-from sim.build.trained import Trained
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.memo import last_kept
@@ -41,6 +39,10 @@ from sim.spec.split import SplitSpec
 from sim.spec.work import Workload
 from sim.spec.workloads import Inference, Training
 from sim.validation import Spec
+
+if TYPE_CHECKING:
+    from sim.build.deployment import Deployment
+    from sim.build.trained import Trained
 
 S = TypeVar("S", bound=Spec)
 Key = TypeVar("Key")
@@ -262,6 +264,8 @@ class Resolved:
     @cached_property
     def deployments(self) -> Mapping[str, Mapping[str, Deployment]]:
         """How each serving workload lies on its GPUs, by the field of its replicas; none of unknown models."""
+        from sim.build.deployment import Deployment
+
         found = {}
         for name, spec in self.serving.items():
             groups = dict(spec.groups)

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from sim.accounting.plan import AccountingPlan, GridPlan, SitePlan
 from sim.content import content_hash
-from sim.facility.plant import Plant
 from sim.signals import Signal
 from sim.units import MAX_NS
 
@@ -72,6 +71,8 @@ class Carried:
 
     def __call__(self, sites: Sites, /) -> Signal:
         """In W."""
+        from sim.facility.plant import Plant
+
         plant = sites[self.site].building
         assert isinstance(plant, Plant)  # the checks have refused it otherwise
         edges = np.concatenate([[0], plant.breakpoints(0, self.until_ns), [self.until_ns]]).astype(np.int64)

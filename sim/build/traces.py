@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sim.accounting.watch import Watch
-from sim.build.power_trace import Sampling, StepCurves
-from sim.build.trained import ModelOfGang
 from sim.spec.traces import FloorSmoothing, SmoothingChoice, Trace
 from sim.training.ramps import Floor, RampLimit, Smoothing
 from sim.training.trace import job_curve, node_curve
+
+if TYPE_CHECKING:
+    from sim.build.power_trace import Sampling, StepCurves
+    from sim.build.trained import ModelOfGang
 
 
 def boards_smoothing(spec: SmoothingChoice | None) -> Smoothing | None:
@@ -33,6 +36,8 @@ class TracePlan:
     @classmethod
     def of(cls, name: str, trace: Trace, gang: ModelOfGang, node_slots: int) -> TracePlan:
         """As it is written."""
+        from sim.build.power_trace import Sampling
+
         start_ns, meter_ns = int(trace.start), int(trace.meter) if trace.meter is not None else 0
         sampling = Sampling(start_ns, start_ns + int(trace.window), int(trace.resolution), meter_ns)
         return cls(name, sampling, gang, min(node_slots, gang.shape.stages * gang.shape.stage_gpus))
@@ -60,6 +65,8 @@ class CappedPattern:
         return [self._step(cap_w) for cap_w in self.caps_w]
 
     def _step(self, cap_w: float | None) -> StepCurves:
+        from sim.build.power_trace import StepCurves
+
         gang = self.plan.gang
         stages = gang.stages(cap_w)
         each = job_curve(stages, gang.shape).times(1.0 / self.plan.gpus)

@@ -17,12 +17,8 @@ from sim.signals.local_clock import hours_over
 from sim.signals.month_hours import read_month_hours
 from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather, WeatherSource
 from sim.units import LEAP_YEAR_NS
-from sim.weather import lay
-from sim.weather.epw import read_epw
-from sim.weather.open_meteo import read_open_meteo
 from sim.weather.records import EXTRA, NEEDED, refuse_impossible
 from sim.weather.series import WeatherSeries
-from sim.weather.tmy3 import read_tmy3
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -52,12 +48,19 @@ def _read(spec: WeatherSource, _changed_ns: int, start_ns: int, end_ns: int) -> 
 
 def typical(spec: TypicalWeather, start_ns: int, end_ns: int) -> WeatherSeries:
     """A typical year, laid on the run."""
+    from sim.weather import lay
+    from sim.weather.epw import read_epw
+    from sim.weather.tmy3 import read_tmy3
+
     read = {"epw": read_epw, "tmy3": read_tmy3}[spec.kind]
     return lay.typical(spec.file, read(Path(spec.file)), spec.gaps, start_ns=start_ns, end_ns=end_ns)
 
 
 def open_meteo(spec: OpenMeteo, start_ns: int, end_ns: int) -> WeatherSeries:
     """Hours that were, or the same of another year."""
+    from sim.weather import lay
+    from sim.weather.open_meteo import read_open_meteo
+
     hours, repeat = read_open_meteo(Path(spec.file)), spec.repeat is not None
     return lay.dated(spec.file, hours, spec.gaps, start_ns=start_ns, end_ns=end_ns, repeat=repeat)
 

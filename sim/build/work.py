@@ -20,7 +20,6 @@ from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
 from sim.build.series import interval_counts, rate_signal, request_times
-from sim.build.serving import kept, serving_plan
 from sim.engine.queue import Scaling
 from sim.engine.service import ServicePlan
 from sim.engine.serving.keep import Keep, KeepNone
@@ -74,6 +73,8 @@ def training(spec: Training, around: Around) -> TrainingPlan:
 
 def serving(spec: Serving, around: Around) -> tuple[ServingPlan, Callable[[], Keep]]:
     """A served model with the requests that it is asked, and what begins to keep those that are finished."""
+    from sim.build.serving import kept, serving_plan
+
     name, sent, parts = around.name, around.sent, around.resolved.parts
     assert parts.outputs is not None  # or it would not have passed
     asked = as_users_see(spec, sent.latency_ns) if sent is not None else spec

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sim.build.grid import ewif_signal, grid_series, mixed_bases
 from sim.build.resolved import Resolved
@@ -30,7 +30,9 @@ from sim.spec.site import Grid, Place
 from sim.spec.workloads import Backlog, IntervalLog, PoissonArrivals, RateLog, RequestLog
 from sim.units import LEAP_YEAR_NS, MAX_NS
 from sim.weather.series import WeatherSeries
-from sim.workload.traces import Trace, read_trace
+
+if TYPE_CHECKING:
+    from sim.workload.traces import Trace
 
 Read = TypeVar("Read")
 
@@ -59,6 +61,8 @@ def file_problems(resolved: Resolved, document: Document, *, activity_files: boo
 
 
 def _opened(trace: TraceReplay, *, difficulty: str | None = None, key: str | None = None) -> Trace:
+    from sim.workload.traces import read_trace
+
     skip = trace.on_bad_rows == "skip"
     opened: Trace = read_trace(Path(trace.file), trace.format, skip=skip, difficulty=difficulty, key=key)
     return opened

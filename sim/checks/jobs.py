@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sim.build.jobs import table_of, table_problems
 from sim.build.resolved import Resolved
@@ -10,7 +11,9 @@ from sim.checks.power_alone import alone_problems
 from sim.documents import KeyPath
 from sim.errors import InputError
 from sim.validation import nearest
-from sim.workload.jobs.table import JobTable
+
+if TYPE_CHECKING:
+    from sim.workload.jobs.table import JobTable
 
 Found = Iterator[tuple[KeyPath, str]]
 

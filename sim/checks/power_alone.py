@@ -9,6 +9,7 @@ the run (``engine.fleet.power.domain``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +18,13 @@ from sim.build.jobs import active_watts
 from sim.build.loads import UnderCap
 from sim.build.power_limits import domains_of, pools_of
 from sim.build.resolved import Resolved
-from sim.build.world import rest_dc_w, rest_w
 from sim.documents import KeyPath
 from sim.spec.jobs import Jobs
-from sim.spec.placements import HeadroomPlace
 from sim.spec.power_limits import CapAnswer, PowerDomain, PowerLimits
-from sim.spec.schedulers import Placed
 from sim.units import W_PER_KW
-from sim.workload.jobs.table import JobTable
+
+if TYPE_CHECKING:
+    from sim.workload.jobs.table import JobTable
 
 Found = Iterator[tuple[KeyPath, str]]
 Floats = npt.NDArray[np.float64]
@@ -61,6 +61,8 @@ class _Held:
 
 
 def _stopped(path: KeyPath, held: _Held, workload: str, table: JobTable) -> Found:
+    from sim.build.world import rest_dc_w
+
     spec, resolved = held.spec, held.resolved
     jobs: Jobs = resolved.batches[workload]
     if not spec.answers or spec.answer_time is None:
@@ -90,6 +92,9 @@ def _stopped(path: KeyPath, held: _Held, workload: str, table: JobTable) -> Foun
 
 
 def _never_started(path: KeyPath, held: _Held, workload: str, table: JobTable) -> Found:
+    from sim.spec.placements import HeadroomPlace
+    from sim.spec.schedulers import Placed
+
     cluster = held.resolved.parts.cluster
     scheduler = cluster.scheduler if cluster is not None else None
     if not isinstance(scheduler, Placed) or not isinstance(scheduler.placement, HeadroomPlace):
@@ -134,6 +139,8 @@ def _adds_w(label: str, held: _Held, jobs: Jobs, table: JobTable, serves: Bools)
 
 def _least_w(pool: str, resolved: Resolved) -> float:
     """W of a node with nobody on it, which may be off."""
+    from sim.build.world import rest_w
+
     machine = resolved.machines[pool]
     sleeps = machine.pool.initially != "on" or machine.pool.idle_timeout is not None
     return float(machine.node.standby.value) if sleeps else rest_w(pool, resolved)

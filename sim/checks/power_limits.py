@@ -8,7 +8,6 @@ from itertools import combinations
 
 from sim.build.power_limits import domains_of, pools_of
 from sim.build.resolved import Resolved
-from sim.build.world import rest_w
 from sim.documents import KeyPath
 from sim.spec.power_limits import PowerDomain, PowerLimits
 from sim.units import W_PER_KW
@@ -120,6 +119,8 @@ def _ranked(path: KeyPath, policy: PowerLimits, resolved: Resolved) -> Found:
 
 def _within_reach(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
     """No answer brings machines below what they draw with nobody on them."""
+    from sim.build.world import rest_w
+
     written: list[tuple[KeyPath, float]] = [(("limit",), spec.limit)] if isinstance(spec.limit, float) else []
     written += [(("changes", k, "limit"), change.limit) for k, change in enumerate(spec.changes)]
     written += [(("calls", k, "limit"), call.limit) for k, call in enumerate(spec.calls)]

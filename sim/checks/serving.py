@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sim.build.kernel_steps import problems as kernel_problems
 from sim.build.kernel_steps import remark
@@ -19,8 +20,9 @@ from sim.spec.requests import Clients, JointLengths, Lengths, ServeGen, TraceRep
 from sim.spec.serving import Serving
 from sim.spec.steps import KernelSteps, MeasuredSteps
 from sim.units import DAY_NS, NS_PER_S
-from sim.workload.servegen import read_lengths, read_windows
-from sim.workload.traces import Trace, read_trace, trace_formats
+
+if TYPE_CHECKING:
+    from sim.workload.traces import Trace
 
 Found = Iterator[tuple[KeyPath, str]]
 
@@ -95,6 +97,8 @@ def _requests(path: KeyPath, spec: Serving, *, open_ended: bool) -> Found:
 
 def _hashes(path: KeyPath, spec: Serving) -> Found:
     """Prefix caching needs prompts with hashed blocks of one size, whatever that of a KV block."""
+    from sim.workload.traces import trace_formats
+
     arrivals = spec.arrivals
     prefixes = [client.prefix for client in arrivals.clients] if isinstance(arrivals, Clients) else [spec.prefix]
     tokens = {prefix.block_tokens for prefix in prefixes if prefix is not None}
@@ -154,6 +158,7 @@ def remarks(resolved: Resolved) -> Iterator[str]:
 def files(name: str, spec: Serving, start: datetime | None, document: Document) -> Iterator[Problem]:
     """Opens every file that a serving workload names. Yields each problem found in one, with its line there, or with
     the field of ``document`` that names the file."""
+    from sim.workload.traces import Trace
 
     def told(field: KeyPath, message: str) -> Problem:
         return document.problem(where_written(document, ("workloads", name, *field)), message)
@@ -176,6 +181,9 @@ def files(name: str, spec: Serving, start: datetime | None, document: Document) 
 
 def _readers(spec: Serving) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
     """What opens each file, by the field below the workload that names it."""
+    from sim.workload.servegen import read_lengths, read_windows
+    from sim.workload.traces import read_trace
+
     arrivals, lengths, steps = spec.arrivals, spec.lengths, spec.step_time
     if isinstance(arrivals, TraceReplay):
         trace, skip = Path(arrivals.file), arrivals.on_bad_rows == "skip"
@@ -197,6 +205,8 @@ def _readers(spec: Serving) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
 
 
 def _rows_of(path: KeyPath, lengths: Lengths) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
+    from sim.workload.traces import read_trace
+
     if isinstance(lengths, JointLengths):
         yield (*path, "file"), partial(read_trace, Path(lengths.file), skip=lengths.on_bad_rows == "skip")
 

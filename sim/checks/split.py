@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sim.build.resolved import Resolved
-from sim.build.split import device_watts
 from sim.checks.loads import load_fits
 from sim.documents import KeyPath
 from sim.errors import InputError
@@ -39,6 +38,8 @@ def devices_known(resolved: Resolved) -> Found:
 
 
 def _device(path: KeyPath, one: UserDevices, profile: DeviceProfile | None) -> Found:
+    from sim.build.split import device_watts
+
     speed = one.compute
     if isinstance(speed, OfPeak) and profile is not None and speed.precision not in profile.peak:
         known = ", ".join(profile.peak) or "none at all"

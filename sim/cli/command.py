@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 import sys
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.cli import explain as cli_explain
+from sim.cli import export as cli_export
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
+from sim.cli import report as cli_report
+from sim.cli import starters as cli_starters
 from sim.cli import study as cli_study
 from sim.cli import uncertain as cli_uncertain
+from sim.cli.completion import profile_names, run_folders, scenario_names
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
-from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, tell
-from sim.cli.progress import showing
+from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, suggest, tell
+from sim.cli.progress import running, showing
 from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
@@ -39,7 +45,6 @@ app = typer.Typer(
     name="coldaisle",
     help="What an ML data center will cost in energy, carbon and water, before it is built.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -63,7 +68,12 @@ def _command(
 
 
 ScenarioArgument = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A YAML file, or the name of a shipped scenario.")
+    str,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A YAML file, or the name of a shipped scenario.",
+        autocompletion=scenario_names,
+    ),
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the run's files to this folder.")]
 
@@ -74,9 +84,11 @@ def _show(results: Results, *, as_json: bool, quiet: bool) -> None:
 
         sys.stdout.write(to_json(results.summary))
     elif not quiet:
-        from sim.results.tables import run_tables
+        from sim.results.sparkline import power_line
+        from sim.results.tables import TERMINAL, run_tables
 
-        show_tables(run_tables(results.scenario["name"], results.summary))
+        power = power_line(results.energy, encoding=sys.stdout.encoding or "ascii", width=TERMINAL - 1)
+        show_tables(run_tables(results.scenario["name"], results.summary, power))
 
 
 def _tell(loaded: Loaded) -> None:
@@ -113,18 +125,20 @@ def run(
     """Simulate a scenario and print its footprint."""
     from sim.loading.scenario import load_scenario, parse_assignments
     from sim.results.files import refuse_bad_target
-    from sim.running.run import compiles_first, run_loaded
+    from sim.running.run import engine_notice, run_loaded
 
     if out is not None:
         refuse_bad_target(out)
     overrides = parse_assignments(assignments or [])
     if seed is not None:
         overrides["seed"] = str(seed)
-    loaded = load_scenario(scenario, overrides)
+    with running():
+        loaded = load_scenario(scenario, overrides)
     _tell(loaded)
-    if sys.stderr.isatty() and compiles_first(loaded):
-        tell("compiling the serving engine: up to a minute, this once")
-    results = run_loaded(loaded)
+    if (told := engine_notice(loaded)) is not None:
+        tell(told)
+    with running() as watch:
+        results = run_loaded(loaded, watch)
     if loaded.scenario.uncertainty is not None:
         from sim.study.processes import machine_workers
         from sim.study.uncertain.propagate import with_intervals
@@ -133,6 +147,19 @@ def run(
             results = with_intervals(loaded, results, workers or machine_workers(), watch=shown)
     _write(results, out, quiet=quiet or as_json)
     _show(results, as_json=as_json, quiet=quiet)
+    _suggest_after_run(scenario, out, quiet=quiet or as_json)
+
+
+def _suggest_after_run(scenario: str, out: Path | None, *, quiet: bool) -> None:
+    if quiet:
+        return
+    if out is None:
+        suggest(f"coldaisle run {shlex.quote(scenario)} --out DIR   (keeps the results)")
+    else:
+        kept = shlex.quote(str(out))
+        suggest(
+            f"coldaisle report {kept}", f"coldaisle explain {kept} carbon_kg.total", f"coldaisle compare {kept} DIR2"
+        )
 
 
 @app.command()
@@ -147,11 +174,14 @@ def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
         raise InputError(problems)
     _tell(loaded)
     say(f"{loaded.source}: no problems")
+    suggest(f"coldaisle run {shlex.quote(scenario)} --out DIR")
 
 
 @app.command()
 def account(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished run.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder of a finished run.", autocompletion=run_folders)
+    ],
     assignments: SetOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
@@ -164,16 +194,25 @@ def account(
 
     if out is not None:
         refuse_bad_target(out)
-    results = sim.account(read(folder), set=parse_assignments(assignments or []))
+    with running() as watch:
+        finished = read(folder)
+        if watch is not None:
+            watch.stage("accounting")
+        results = sim.account(finished, set=parse_assignments(assignments or []))
     if "intervals_left_out" in results.manifest:
         tell(f"without intervals: {results.manifest['intervals_left_out']}")
     _write(results, out, quiet=quiet or as_json)
     _show(results, as_json=as_json, quiet=quiet)
+    if out is not None and not (quiet or as_json):
+        suggest(f"coldaisle compare {shlex.quote(str(folder))} {shlex.quote(str(out))}")
 
 
 @app.command()
 def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR DIR2 ...", help="Folders of finished runs.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR DIR2 ...", help="Folders of finished runs.", autocompletion=run_folders),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Show how runs differ from the first, by component."""
@@ -190,30 +229,15 @@ def compare(
     from sim.results.tables import comparison_tables
 
     show_tables(comparison_tables(comparison))
-
-
-@app.command()
-def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where to write the page.")] = Path(
-        "report.html"
-    ),
-) -> None:
-    """Write one or more runs as a single HTML page, with charts and what is outside their boundary."""
-    from sim.results.atomic import marked, refuse_unusable, write_text
-    from sim.results.charts import GENERATOR
-    from sim.results.files import read
-    from sim.results.report import report as page
-
-    ours = marked(GENERATOR)
-    refuse_unusable(out, folder=False, ours=ours)
-    write_text(page([read(folder) for folder in folders]), out, ours=ours)
-    tell(f"written to {out}")
+    suggest(f"coldaisle report {shlex.join(map(str, folders))}")
 
 
 @app.command()
 def profiles(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show one profile with its sources.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Show one profile with its sources.", autocompletion=profile_names),
+    ] = None,
 ) -> None:
     """List the hardware profiles, or show one with the source of every number."""
     from sim.profiles.catalog import Catalog
@@ -221,6 +245,8 @@ def profiles(
 
     catalog = Catalog()
     show_tables(catalog_table(catalog) if name is None else profile_tables(catalog.read(name)))
+    if name is None:
+        suggest("coldaisle profiles NAME   (its numbers and their sources)")
 
 
 @app.command()
@@ -230,22 +256,34 @@ def scenarios() -> None:
     from sim.results.profile_tables import scenario_table
 
     show_tables(scenario_table(shipped_scenarios()))
+    suggest("coldaisle run SCENARIO", "coldaisle init   (one of your own)")
 
 
 @app.command()
 def schema(
-    of: Annotated[
-        Literal["scenario", "summary"], typer.Argument(help="What a run reads, or what it writes.")
-    ] = "scenario",
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="'scenario', or the name of a file that is written.")
+    ] = None,
+    of: Annotated[str | None, typer.Option("--of", metavar="NAME", help="The same; an unknown one lists all.")] = None,
 ) -> None:
-    """Write the JSON Schema of scenarios to stdout, for completion in editors, or that of summary.json."""
+    """Write the JSON Schema of scenarios to stdout, for completion in editors, or that of any file that is written."""
     from sim.results.files import to_json
-    from sim.results.shape import summary_schema
-    from sim.spec.schema import scenario_schema
 
-    sys.stdout.write(to_json(scenario_schema() if of == "scenario" else summary_schema()))
+    asked = of or name or "scenario"
+    if asked == "scenario":
+        from sim.spec.schema import scenario_schema
+
+        sys.stdout.write(to_json(scenario_schema()))
+        return
+    from sim.exports.schemas import schema_of
+
+    sys.stdout.write(to_json(schema_of(asked)))
 
 
+cli_starters.register(app)
+cli_explain.register(app)
+cli_report.register(app)
+cli_export.register(app)
 cli_measure.register(app)
 cli_study.register(app)
 cli_published.register(app)
@@ -321,6 +359,17 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
         return 1, message, error
 
 
+def _suggest_after_failure(arguments: list[str], failure: BaseException | None) -> None:
+    """Where problems have lines, the file is to be changed; else it is the command."""
+    if not isinstance(failure, InputError) or not arguments:
+        return
+    files = [problem.file for problem in failure.problems if problem.line is not None]
+    if files and files[0].endswith((".yaml", ".yml")) and arguments[0] in ("run", "check"):
+        suggest(f"mend {shlex.quote(files[0])}, then coldaisle check {shlex.quote(files[0])}")
+    else:
+        suggest(f"coldaisle {arguments[0]} --help")
+
+
 def main() -> None:
     """The entry point of the ``coldaisle`` command."""
     gc.set_threshold(GARBAGE_AFTER)
@@ -340,4 +389,5 @@ def main() -> None:
         raise failure
     if message:
         tell(message)
+        _suggest_after_failure(arguments, failure)
     sys.exit(status)

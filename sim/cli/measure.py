@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from sim.cli.completion import profile_names, scenario_names
 from sim.cli.interrupts import hear_hang_ups
-from sim.cli.options import JsonOption, SetOption, inert, show_tables, tell
+from sim.cli.options import JsonOption, SetOption, inert, show_tables, suggest, tell
+from sim.cli.progress import running
 from sim.errors import InputError, QuantityError, RunError
 from sim.instants import named_zone
 
@@ -110,18 +112,28 @@ def calibrate(
     if out.suffix != ".yaml":
         raise InputError.one(str(out), "must end in .yaml: its name is the profile's")
     clock = _zone(zone)
-    if len(recordings) == 1 and is_table(recordings[0]):
-        if clock is not None:
-            raise InputError.one("--zone", "is for recordings with local times; a table has none")
-        profile, shown = profile_from_table(recordings[0], base, Catalog(), out.stem)
-    else:
-        read = {path.name: read_recording(path, clock, besides=TABLES) for path in recordings}
-        label, path = base_for(list(read.values()), Catalog(), base)
-        found = fitted(read, path, name=out.stem, stack=stack)
-        profile, shown = found.profile, calibration_table(found, label, read)
+    with running() as watch:
+        if len(recordings) == 1 and is_table(recordings[0]):
+            if clock is not None:
+                raise InputError.one("--zone", "is for recordings with local times; a table has none")
+            if watch is not None:
+                watch.stage("fitting")
+            profile, shown = profile_from_table(recordings[0], base, Catalog(), out.stem)
+        else:
+            read = {}
+            for path in recordings:
+                read[path.name] = read_recording(path, clock, besides=TABLES)
+                if watch is not None:
+                    watch.counted(len(read), len(recordings), "recordings")
+            label, path = base_for(list(read.values()), Catalog(), base)
+            if watch is not None:
+                watch.stage("fitting")
+            found = fitted(read, path, name=out.stem, stack=stack)
+            profile, shown = found.profile, calibration_table(found, label, read)
     write_text(f"{FITTED}\n{to_yaml(profile)}", out, ours=ours)
     show_tables(shown)
     tell(f"written to {out}")
+    suggest(f"coldaisle profiles {out.stem}   (once it lies in the folder that a scenario names as 'profiles')")
 
 
 def validate(
@@ -133,11 +145,21 @@ def validate(
     ],
     scenario: Annotated[
         str | None,
-        typer.Option("--scenario", metavar="FILE", help="Run this, and compare power over time, or jobs and machines."),
+        typer.Option(
+            "--scenario",
+            metavar="FILE",
+            help="Run this, and compare power over time, or jobs and machines.",
+            autocompletion=scenario_names,
+        ),
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option("--profile", metavar="NAME", help="Compare each phase of known work, or row of a table."),
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Compare each phase of known work, or row of a table.",
+            autocompletion=profile_names,
+        ),
     ] = None,
     assignments: SetOption = None,
     workload: Annotated[
@@ -199,7 +221,8 @@ def validate(
         found = against_table(measurement, profile)
     elif scenario is not None:
         recording = read_recording(measurement, clock)
-        results = run_loaded(load_scenario(scenario, parse_assignments(assignments or [])))
+        with running() as watch:
+            results = run_loaded(load_scenario(scenario, parse_assignments(assignments or [])), watch)
         found = against_run(str(measurement), recording, results.energy, str(results.scenario["name"]))
     else:
         found = against_profile(

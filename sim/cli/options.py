@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.cli.completion import set_words
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout and nothing else.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a value, e.g. site.grid.intensity='57 gCO2e/kWh'."),
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Override a value, e.g. site.grid.intensity='57 gCO2e/kWh'.",
+        autocompletion=set_words,
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print no tables.")]
 
@@ -36,6 +43,14 @@ def tell(text: str) -> None:
 def say(text: str) -> None:
     """Writes a line to standard output."""
     sys.stdout.write(f"{inert(text)}\n")
+
+
+def suggest(*commands: str) -> None:
+    """Says what to do next, to somebody at a terminal: a script that reads the output, or keeps it, is told nothing."""
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        return
+    for before, command in zip(("next:", *[""] * len(commands)), commands, strict=False):
+        tell(f"{before:<5} {command}")
 
 
 def show_tables(renderable: RenderableType) -> None:

@@ -1,8 +1,12 @@
-"""Progress of many runs as the terminal's last line. Like ``sim.cli.command`` it has no logic of its own."""
+"""Progress of one run or of many as the terminal's last line; nothing where standard error is no terminal.
+
+A single run is watched by a thread that wakes now and then and reads the simulated time: the run itself does nothing.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +14,11 @@ from contextlib import contextmanager
 from sim.cli.interrupts import stop_if_interrupted
 
 EVERY_S = 0.2
+FIRST_AFTER_S = 0.8
+"""A run that is over by then shows nothing."""
+WIDTH = 78
+DAY_S = 86_400
+NS_PER_S = 1_000_000_000
 
 
 class Shown:
@@ -26,8 +35,7 @@ class Shown:
         now = time.monotonic()
         if now - self._last >= EVERY_S:
             self._last = now
-            sys.stderr.write(f"\r\x1b[K{count:,} {self._things} checked")
-            sys.stderr.flush()
+            _write(f"{count:,} {self._things} checked")
 
     def __call__(self, done: int, total: int, failed: int = 0) -> None:
         now = time.monotonic()
@@ -43,8 +51,7 @@ class Shown:
         if here and seconds:
             rate = here / seconds
             line += f", {_rate(rate)}, {_span((total - done) / rate)} left"
-        sys.stderr.write(f"\r\x1b[K{line[:78]}")
-        sys.stderr.flush()
+        _write(line)
 
 
 def _rate(per_second: float) -> str:
@@ -61,6 +68,11 @@ def _span(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(f"\r\x1b[K{line[:WIDTH]}")
+    sys.stderr.flush()
 
 
 def overwrite(shown: Shown | None) -> None:
@@ -83,3 +95,77 @@ def showing(things: str) -> Iterator[Callable[[int, int], None]]:
         yield watch
     finally:
         overwrite(shown)
+
+
+class Run:
+    """How far one run is: what it does, and the simulated time once there is one."""
+
+    def __init__(self) -> None:
+        self._doing, self._since = "reading", time.monotonic()
+        self._now_ns: Callable[[], int] | None = None
+        self._end_ns: int | None = None
+        self._counted = ""
+
+    def stage(self, doing: str) -> None:
+        """What is done from now on."""
+        self._now_ns, self._counted = None, ""
+        self._doing, self._since = doing, time.monotonic()
+
+    def counted(self, done: int, total: int, things: str) -> None:
+        """How many of its things the stage has done, where they are some."""
+        stop_if_interrupted()
+        seconds = time.monotonic() - self._since
+        left = f", {_rate(done / seconds)}, {_span((total - done) * seconds / done)} left" if done and seconds else ""
+        self._counted = f": {done:,} of {total:,} {things}{left}"
+
+    def simulating(self, now_ns: Callable[[], int], end_ns: int | None) -> None:
+        """The simulation begins, and ends at ``end_ns`` or by itself."""
+        self._since, self._end_ns, self._now_ns = time.monotonic(), end_ns, now_ns
+
+    def line(self) -> str:
+        """What there is to say of it now."""
+        seconds = time.monotonic() - self._since
+        if self._now_ns is None:
+            return f"{self._doing}{self._counted or f', {_span(seconds)}'}"
+        done_s = self._now_ns() / NS_PER_S
+        rate = done_s / seconds if seconds else 0.0
+        line = f"{self._doing}: {simulated(done_s)}"
+        if self._end_ns is None:
+            return f"{line}, {simulated(rate)} a second" if rate else line
+        whole_s = self._end_ns / NS_PER_S
+        line += f" of {simulated(whole_s)} ({100 * done_s / whole_s:.0f} %)"
+        return f"{line}, {simulated(rate)} a second, {_span((whole_s - done_s) / rate)} left" if rate else line
+
+
+def simulated(seconds: float) -> str:
+    """A time of the simulation in the unit that fits."""
+    for span_s, name in ((DAY_S, "d"), (3600, "h"), (60, "min")):
+        if seconds >= span_s:
+            return f"{seconds / span_s:,.1f} {name}"
+    return f"{seconds:,.1f} s"
+
+
+@contextmanager
+def running(*, quiet: bool = False) -> Iterator[Run | None]:
+    """Shows on a terminal how far a run is, from when it takes long; None where nobody looks."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    run, over = Run(), threading.Event()
+
+    def show() -> None:
+        shown = not over.wait(FIRST_AFTER_S)
+        while shown and not over.is_set():
+            _write(run.line())
+            over.wait(EVERY_S)
+        if shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    watcher = threading.Thread(target=show, name="progress", daemon=True)
+    watcher.start()
+    try:
+        yield run
+    finally:
+        over.set()
+        watcher.join()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sim.cli.completion import record_names
 from sim.cli.options import say, show_tables
 from sim.cli.progress import showing
 from sim.errors import InputError
@@ -20,7 +21,11 @@ def register(app: typer.Typer) -> None:
 def reproduce(
     records: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Records that ship, or scenario files that carry one; all, if absent."),
+        typer.Argument(
+            metavar="[ID]...",
+            help="Records that ship, or scenario files that carry one; all, if absent.",
+            autocompletion=record_names,
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes (one a core).", show_default=False)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sim.cli.completion import study_names
 from sim.cli.interrupts import stop_if_interrupted
-from sim.cli.options import say, show_tables, tell
+from sim.cli.options import say, show_tables, suggest, tell
 from sim.cli.progress import Shown, overwrite
 from sim.errors import InputError
 
@@ -32,7 +33,12 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A YAML file, or the name of a shipped study.")],
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY", help="A YAML file, or the name of a shipped study.", autocompletion=study_names
+        ),
+    ],
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where the dataset goes; s3:// and others, too.")],
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes (one a core).", show_default=False)
@@ -92,6 +98,7 @@ def sweep(
     elif not quiet:
         show_tables(study_tables(results))
         tell(f"written to {out}")
+        suggest(f"coldaisle pareto {shlex.quote(out)} --over PATH --over PATH   (results, by their columns)")
     if results.progress.failed == results.progress.points:
         raise typer.Exit(1)
 

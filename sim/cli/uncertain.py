@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sim.cli.completion import scenario_names, set_words
 from sim.cli.interrupts import stop_if_interrupted
 from sim.cli.options import JsonOption, show_tables, tell
 from sim.cli.progress import Shown, overwrite, showing
@@ -23,7 +24,12 @@ def register(app: typer.Typer) -> None:
 
 def sensitivity(
     scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help="A YAML file with an 'uncertainty', or the name of one.")
+        str,
+        typer.Argument(
+            metavar="SCENARIO",
+            help="A YAML file with an 'uncertainty', or the name of one.",
+            autocompletion=scenario_names,
+        ),
     ],
     method: Annotated[
         Literal["sobol", "morris", "oat"],
@@ -37,7 +43,8 @@ def sensitivity(
         typer.Option("--samples", metavar="N", min=2, help="Base sample of Sobol, trajectories of Morris (256, 32)."),
     ] = None,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a value.")
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Override a value.", autocompletion=set_words),
     ] = None,
     workers: Annotated[
         int | None,

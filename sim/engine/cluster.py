@@ -7,22 +7,21 @@ lost is given spares first, then free nodes, or waits until one is mended.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.draws import UNALLOCATED, NodeState, Share, ShareState
 from sim.engine.fleet.fleet import Fleet
-from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON, PoolShape
-from sim.engine.fleet.request import Place, Places, Request
-from sim.engine.fleet.schedulers.fifo import FirstCome
-from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON
+from sim.engine.fleet.request import NODE, SLOTS, Place, Places, Request
 from sim.engine.gang import Fault, Gang
 from sim.engine.node import Activity, Node
+from sim.engine.nodes import Nodes
 from sim.errors import RunError
 
 RANK: Mapping[NodeState, int] = {"on": ON, "booting": BOOTING, "off": OFF}
@@ -52,49 +51,39 @@ class _Standby:
 
 
 class Cluster:
-    """The nodes that gangs hold, in a fleet: its own, first come first served, unless one is given."""
+    """The nodes that gangs hold, in a fleet."""
 
     def __init__(
         self,
         env: Clock,
-        nodes: Sequence[Node],
+        pools: Sequence[Nodes],
+        fleet: Fleet,
         idle_timeout_ns: dict[str, int],
-        scheduler: Scheduler | None = None,
         spares: Mapping[str, Spares] | None = None,
-        fleet: Fleet | None = None,
         keep_warm: Mapping[str, int] | None = None,
     ) -> None:
-        """The nodes of a pool follow one another. ``scheduler`` is that of the fleet, where none is given."""
+        """``fleet`` has these pools among its own."""
         self.env = env
-        self.nodes = tuple(nodes)
-        if fleet is None:
-            fleet = Fleet(env, pool_shapes(nodes), scheduler if scheduler is not None else FirstCome())
         self.fleet = fleet
-        self._number = {}
-        seen: Counter[str] = Counter()
-        for node in self.nodes:
-            self._number[node] = fleet.machines.first[fleet.machines.number[node.pool]] + seen[node.pool]
-            seen[node.pool] += 1
-        self._numbered = {number: node for node, number in self._number.items()}
+        machines = fleet.machines
+        self._pools = {nodes.pool: nodes for nodes in pools}
+        self._first = {pool: machines.first[machines.number[pool]] for pool in self._pools}
         self._changed: dict[Node, None] = {}
         self._lacking: dict[Gang, simpy.Event] = {}
         self._spares = dict(spares or {})
+        self._reserved: dict[str, dict[Node, None]] = {pool: {} for pool in self._spares}
         self._standby = _Standby()
-        self._slots: Counter[str] = Counter()
-        self._pools: dict[str, list[Node]] = {}
-        for node in self.nodes:
-            self._slots[node.pool] += node.hardware.slots
-            self._pools.setdefault(node.pool, []).append(node)
-        for node in self.nodes:
-            node.on_free = self._count
-            self._count(node)
-        for pool, kept in self._spares.items():
-            for node in self._pools[pool][-kept.count :]:
-                self._keep_as_spare(node)
         self._idle_timeout_ns = idle_timeout_ns
         self._keep_warm = dict(keep_warm or {})
         self._booting: dict[Node, simpy.Process] = {}
         self._watched_since_ns: dict[Node, int] = {}
+        for nodes in pools:
+            nodes.tell(self._count)
+        for pool, kept in self._spares.items():
+            for node in self._pools[pool][-kept.count :]:
+                self._keep_as_spare(node)
+        for pool in self._idle_timeout_ns:
+            self._changed.update(dict.fromkeys(self._pools[pool]))
         self._watch_changed()
 
     def request(self, owner: str, pool: str, slots: int, expected_ns: int | None = None) -> Gang:
@@ -102,8 +91,9 @@ class Cluster:
 
         Raises ``RunError`` for one that could never start.
         """
-        if not 1 <= slots <= self._slots[pool]:
-            raise RunError(f"'{owner}' asks for {slots:,} slots of pool '{pool}', which has {self._slots[pool]:,}")
+        there = len(self._pools[pool]) * self._pools[pool].slots
+        if not 1 <= slots <= there:
+            raise RunError(f"'{owner}' asks for {slots:,} slots of pool '{pool}', which has {there:,}")
         gang = Gang(self, owner, pool, slots, expected_ns)
         number = self.fleet.machines.number[pool]
         request = Request(owner, self.fleet.number(), (number,), slots, self.env.now_ns, expected_ns, gang=gang)
@@ -132,17 +122,23 @@ class Cluster:
         self._serve_lacking()
         self._watch_changed()
 
-    def told(self, gang: Gang) -> None:
-        """A gang has other nodes than it was given."""
+    def has_taken(self, gang: Gang, node: Node, slots: int) -> None:
+        """A gang that has started holds ``slots`` of another node, too."""
         if gang.request is not None and gang.request.started_ns is not None:
-            request, machines = gang.request, self.fleet.machines
-            before = {place.node: place for place in request.places}
-            after = ((self._number[node], slots) for node, slots in gang.parts.items())
-            machines.give(request, request.places)
-            request.places = tuple(
-                before[i]._replace(slots=slots) if i in before else Place(i, slots) for i, slots in after
-            )
-            machines.take(request, request.places)
+            self._move(gang.request, (*gang.request.places, Place(self._number(node), slots)))
+
+    def has_lost(self, gang: Gang, node: Node) -> None:
+        """A gang that has started holds nothing of a node any more."""
+        if gang.request is not None and gang.request.started_ns is not None:
+            number, places = self._number(node), gang.request.places
+            at = [*map(NODE, places)].index(number)
+            self._move(gang.request, places[:at] + places[at + 1 :])
+
+    def _move(self, request: Request, places: Places) -> None:
+        machines = self.fleet.machines
+        machines.give(request, request.places)
+        request.places = places
+        machines.take(request, places)
 
     def slots_freed(self) -> None:
         """Serves the queue after something was released or came up, and lets idle nodes think of shutting down."""
@@ -190,9 +186,14 @@ class Cluster:
 
     def _supply(self, gang: Gang) -> None:
         """Gives a gang what there is of what it lacks."""
+        if not gang.lacks:
+            return
+        pool, first, machines = self._pools[gang.pool], self._first[gang.pool], self.fleet.machines
+        free = np.flatnonzero(machines.free[first : first + len(pool)] > 0).tolist()
+        numbers = sorted({*free, *(node.number for node in self._reserved.get(gang.pool, ()))})
         fitting = [
             node
-            for node in self._pools[gang.pool]
+            for node in pool.at(numbers)
             if (node.reserved or self._free(node)) and node.state in RANK and node not in gang.parts
         ]
         fitting.sort(key=lambda node: (RANK[node.state], not node.reserved, self._free(node)))
@@ -217,7 +218,7 @@ class Cluster:
         spares = self._spares.get(node.pool)
         if spares is None or node.holders:
             return
-        if sum(other.reserved for other in self._pools[node.pool]) < spares.count:
+        if len(self._reserved[node.pool]) < spares.count:
             node.reserved = True
             if spares.state == "hot":
                 slots = node.hardware.slots
@@ -235,17 +236,37 @@ class Cluster:
 
     def _count(self, node: Node) -> None:
         """Tells the fleet what of a node may be given away, whatever has changed."""
-        self._changed[node] = None
-        number, machines = self._number[node], self.fleet.machines
+        if node.pool in self._idle_timeout_ns:
+            self._changed[node] = None
+        if node.pool in self._reserved:
+            if node.reserved:
+                self._reserved[node.pool][node] = None
+            else:
+                self._reserved[node.pool].pop(node, None)
+        number, machines = self._number(node), self.fleet.machines
         rank = RANK.get(node.state, AWAY)
         if number in machines.parts:
             machines.move(number, AWAY if node.reserved else rank)
         else:
             machines.move(number, rank, node.free)
 
+    def count_all(self, nodes: Sequence[Node]) -> None:
+        """The same for some that are on, in one pool, and with all or none of their slots free."""
+        if not nodes:
+            return
+        pool = nodes[0].pool
+        if pool in self._idle_timeout_ns:
+            self._changed.update(dict.fromkeys(nodes))
+        first = self._first[pool]
+        self.fleet.machines.move_all([first + node.number for node in nodes], ON, nodes[0].free)
+
+    def _number(self, node: Node) -> int:
+        """Its number in the fleet."""
+        return self._first[node.pool] + node.number
+
     def _free(self, node: Node) -> int:
         """Whole slots of a node that may be given away."""
-        number, machines = self._number[node], self.fleet.machines
+        number, machines = self._number(node), self.fleet.machines
         return int(machines.free[number]) if number in machines.parts and not node.reserved else node.free
 
     # What the fleet asks of those who hold its requests
@@ -254,14 +275,15 @@ class Cluster:
         """A gang gets its slots; nodes that are off are booted for it."""
         gang = request.gang
         assert gang is not None
-        chosen = {self._numbered[place.node]: place.slots for place in places}
         gang.pool = self.pool_of(places)
-        gang.parts = chosen
+        first = self._first[gang.pool]
+        nodes = self._pools[gang.pool].at([number - first for number in map(NODE, places)])
+        gang.parts = dict(zip(nodes, map(SLOTS, places), strict=True))
         gang.placed_ns = self.env.now_ns
         if gang.on_placed is not None:
             gang.on_placed()
         coming = []
-        for node in chosen:
+        for node in gang.take_together(nodes, self._pools[gang.pool].slots):
             waits = node.state != "on"
             node.hold(gang, gang.share_of(node, "booting" if waits else "idle", node.hardware.gpu_idle_w, 0.0))
             if waits:
@@ -315,7 +337,7 @@ class Cluster:
     def _watch_changed(self) -> None:
         changed, self._changed = self._changed, {}
         if self._idle_timeout_ns:
-            for node in sorted(changed, key=self._number.__getitem__):
+            for node in sorted(changed, key=self._number):
                 self._watch_idle(node)
 
     def _watch_idle(self, node: Node) -> None:
@@ -337,11 +359,3 @@ class Cluster:
     def _idle(self, pool: str) -> int:
         """Nodes that are on with nobody on them."""
         return sum(node.state == "on" and node.free == node.hardware.slots for node in self._pools[pool])
-
-
-def pool_shapes(nodes: Sequence[Node]) -> list[PoolShape]:
-    """The pools of nodes that follow one another, as a fleet counts them."""
-    pools: dict[str, list[Node]] = {}
-    for node in nodes:
-        pools.setdefault(node.pool, []).append(node)
-    return [PoolShape(pool, len(own), own[0].hardware.slots) for pool, own in pools.items()]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import simpy
 
 from sim.engine.draws import Share, ShareState
 from sim.engine.fleet.request import Request
-from sim.engine.group import FEWEST_NODES, NodeGroup
+from sim.engine.group import FEWEST_NODES, NodeGroup, SharedMeter
 from sim.engine.node import Activity, Node
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ class NodeLost:
 
     node: str
 
+
+METER = attrgetter("meter")
 
 Shows = Literal["crash", "hang", "silent", "slow", "planned"]
 """How what happened is noticed: work ends, or stands still, or goes on with wrong results, or slowly; or on purpose."""
@@ -72,15 +76,52 @@ class Gang:
         self.on_hosts = False
         self.milli = 0
         self.cpu_share: Mapping[Node, float] = {}
-        self.told_by: Callable[[Node, int, int], Activity] | None = None
         self.hears: Callable[[Fault], None] | None = None
         self._cluster = cluster
         self._group: NodeGroup | None = None
         self._apart: dict[Node, int] = {}
+        self._told_by: Callable[[Node, int, int], Activity] | None = None
+
+    @property
+    def told_by(self) -> Callable[[Node, int, int], Activity] | None:
+        """Who knows afterwards what it did on a node in a span; its nodes then have meters of their own."""
+        return self._told_by
+
+    @told_by.setter
+    def told_by(self, told_by: Callable[[Node, int, int], Activity] | None) -> None:
+        if told_by is not None and self._group is not None:
+            for node in self.parts:
+                node.leave_group()
+            self._group, self._apart = None, {}
+        self._told_by = told_by
+
+    def take_together(self, nodes: Sequence[Node], slots: int) -> Sequence[Node]:
+        """Holds nodes with so many slots each that are its own ``parts``, idle, as a group, where they are many, alike
+        and free; returns those that are left to be held one by one."""
+        if len(nodes) < FEWEST_NODES or self.slots != slots * len(nodes) or self.milli or self.cpu_share:
+            return nodes
+        apart: list[Node] = []
+        for meter, run in groupby(nodes, METER):
+            alike = list(run)
+            if not isinstance(meter, SharedMeter) or meter.state != "on" or len(alike) < FEWEST_NODES:
+                apart += alike
+                for node in alike:
+                    node.settle()  # in the order of all
+                continue
+            now_ns = self._cluster.env.now_ns
+            meter.book(len(alike), now_ns)
+            if self._group is None:
+                share = self.share_of(alike[0], "idle", meter.hardware.gpu_idle_w, 0.0)
+                self._group = alike[0].group_of(self, share)
+            self._group.add(alike, meter.hardware)
+            self._cluster.count_all(alike)
+        if self._group is not None:
+            self._apart = dict.fromkeys(apart, slots)
+        return apart
 
     def set(self, state: ShareState, gpu_w: float, cpu_load: float) -> None:
         """Puts every slot of the gang into ``state``, its GPUs at ``gpu_w`` each, its hosts' CPUs at ``cpu_load``."""
-        if self._group is None and len(self.parts) >= FEWEST_NODES and self.told_by is None and not self.cpu_share:
+        if self._group is None and len(self.parts) >= FEWEST_NODES and self._told_by is None and not self.cpu_share:
             self._form_group()
         if self._group is not None:
             share = self._group.share  # of another owner, where a job has left its gang to the next
@@ -113,7 +154,7 @@ class Gang:
         self.parts[node] = slots
         if self._group is not None:
             self._apart[node] = slots
-        self._cluster.told(self)
+        self._cluster.has_taken(self, node, slots)
 
     @property
     def apart(self) -> dict[Node, int]:
@@ -123,7 +164,7 @@ class Gang:
     def _form_group(self) -> None:
         whole = [node for node in self.parts if node.whole]
         if len(whole) >= FEWEST_NODES:
-            self._group = whole[0].group_of(self)
+            self._group = whole[0].group_of(self, whole[0].shares[0])
             self._apart = dict(self.parts)
             self._gather()
 
@@ -146,21 +187,34 @@ class Gang:
 
     def release(self) -> None:
         """Gives everything back."""
-        for node in self.parts:
-            node.release(self)
+        if self._group is None:
+            for node in self.parts:
+                node.release(self)
+        else:
+            self._release_group(self._group)
         self.parts.clear()
         self._group, self._apart = None, {}
         self._cluster.released(self)
 
+    def _release_group(self, group: NodeGroup) -> None:
+        """Gives all back; the group when its first node would be, so that nothing is booked in another order."""
+        first = next((i for i, node in enumerate(self.parts) if node not in self._apart), None)
+        parts = list(self.parts)
+        for node in parts[:first]:
+            node.release(self)
+        self._cluster.count_all(group.free())
+        for node in self._apart if first is not None else ():
+            node.release(self)
+
     def activity(self, node: Node, start_ns: int, end_ns: int) -> Activity | None:
         """What the gang did, where ``told_by`` knows it afterwards; otherwise its state, as set, says it all."""
-        return self.told_by(node, start_ns, end_ns) if self.told_by is not None else None
+        return self._told_by(node, start_ns, end_ns) if self._told_by is not None else None
 
     def node_lost(self, node: Node) -> None:
         """Tells the process that holds the gang, unless it hears of the fault itself."""
         self.parts.pop(node, None)
         self._apart.pop(node, None)
-        self._cluster.told(self)
+        self._cluster.has_lost(self, node)
         if self.on_lost is not None:
             self.on_lost(node)
             return

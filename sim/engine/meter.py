@@ -36,8 +36,9 @@ class Draw(NamedTuple):
 class Recorder(Protocol):
     """What books draws: all that the engine knows of a ledger."""
 
-    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
-        """Books every draw, held from ``start_ns`` to ``end_ns``."""
+    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Books every draw, held from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike: as if each had
+        been booked, one after the other."""
 
 
 class BinnedRecorder(Recorder, Protocol):
@@ -59,10 +60,6 @@ class Meter:
     def __init__(self, recorder: Recorder, pool: str, now_ns: int) -> None:
         self._recorder = recorder
         self._pool = pool
-        self.since_ns = now_ns
-
-    def resume(self, now_ns: int) -> None:
-        """Until now another meter booked what the node drew."""
         self.since_ns = now_ns
 
     def settle(self, draws: Sequence[Draw], now_ns: int) -> None:

@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.draws import NodeHardware, NodeState, Share, node_draws
-from sim.engine.group import NodeGroup
+from sim.engine.draws import NodeState, Share, node_draws
+from sim.engine.group import NodeGroup, SharedMeter
 from sim.engine.meter import Meter, Recorder
 from sim.workload.allocations import MILLI
 
@@ -48,26 +48,60 @@ class Node:
 
     A node that is ``reserved`` is a spare: it is not given away, but takes the place of one that failed. One in a group
     is metered there, until something happens to it alone. ``on_free`` is called whenever what of it may be given away
-    may have changed.
+    may have changed. ``number`` counts the nodes of its pool. Nodes that nobody holds and that are alike share a meter,
+    each until something happens to it.
     """
 
-    def __init__(
-        self, env: Clock, recorder: Recorder, name: str, pool: str, hardware: NodeHardware, *, powered: bool
-    ) -> None:
+    __slots__ = (
+        "_held",
+        "_idle_since_ns",
+        "_recorder",
+        "_reserved",
+        "_shares",
+        "env",
+        "group",
+        "hardware",
+        "meter",
+        "number",
+        "on_change",
+        "on_free",
+        "pool",
+        "state",
+    )
+
+    def __init__(self, env: Clock, recorder: Recorder, pool: str, number: int, meter: SharedMeter) -> None:
+        """A node that nobody has held since the start, metered by ``meter``."""
         self.env = env
-        self.name = name
         self.pool = pool
-        self.hardware = hardware
-        self.state: NodeState = "on" if powered else "off"
-        self.idle_since_ns = env.now_ns
+        self.number = number
+        self.hardware = meter.hardware
+        self.state: NodeState = meter.state
+        self.group: NodeGroup | None = None
+        self.meter: Meter | SharedMeter = meter
         self.on_change: Callable[[], None] | None = None
         self.on_free: Callable[[Node], None] | None = None
         self._reserved = False
         self._recorder = recorder
-        self._group: NodeGroup | None = None
+        self._idle_since_ns = meter.since_ns
         self._shares: dict[Holder, Share] = {}
         self._held = 0  # thousandths of slots
-        self._meter = Meter(recorder, pool, env.now_ns)
+
+    @property
+    def name(self) -> str:
+        """Its pool and number."""
+        return f"{self.pool}/{self.number}"
+
+    @property
+    def idle_since_ns(self) -> int:
+        """Since when nobody holds any of it."""
+        return self.meter.since_ns if isinstance(self.meter, SharedMeter) else self._idle_since_ns
+
+    @property
+    def metered_by(self) -> NodeGroup | SharedMeter | None:
+        """What meters it together with others, if anything does."""
+        if self.group is not None:
+            return self.group
+        return self.meter if isinstance(self.meter, SharedMeter) else None
 
     @property
     def reserved(self) -> bool:
@@ -77,32 +111,35 @@ class Node:
     @reserved.setter
     def reserved(self, reserved: bool) -> None:
         self._reserved = reserved
+        self._own_meter()
         if self.on_free is not None:
             self.on_free(self)
 
     @property
     def shares(self) -> tuple[Share, ...]:
         """Shares of the node, as its holders have set them."""
-        return tuple(self._shares.values()) if self._group is None else (self._group.share,)
+        return tuple(self._shares.values()) if self.group is None else (self.group.share,)
 
     @property
     def holders(self) -> tuple[Holder, ...]:
         """Who holds slots of it."""
-        return tuple(self._shares)
+        return tuple(self._shares) if self.group is None else (self.group.holder,)
 
     @property
     def free(self) -> int:
         """Whole slots that may be given away: nobody holds any part of them, and the node is no spare."""
-        return 0 if self.reserved else (self.hardware.slots * MILLI - self._held) // MILLI
+        return 0 if self._reserved or self.group is not None else (self.hardware.slots * MILLI - self._held) // MILLI
 
     @property
     def whole(self) -> bool:
         """Whether it is up and one holder has all of it."""
+        if self.group is not None:
+            return True
         return self.state == "on" and len(self._shares) == 1 and self.shares[0].slots == self.hardware.slots
 
     def hold(self, holder: Holder, share: Share) -> None:
         """Gives ``holder`` its share, or replaces the one it has."""
-        self._leave_group()
+        self.leave_group()
         before = self._shares.get(holder)
         if before == share:
             return
@@ -113,8 +150,9 @@ class Node:
 
     def release(self, holder: Holder) -> None:
         """Takes back what ``holder`` has here, if anything."""
+        if self.group is not None and self.group.holder is holder:
+            self.leave_group()
         if holder in self._shares:
-            self._leave_group()
             self.settle()
             self._held -= _milli(self._shares.pop(holder))
             self._changed()
@@ -133,7 +171,7 @@ class Node:
 
     def fail(self) -> None:
         """Kills the node: every share is gone, and every holder hears of it after the meters have been settled."""
-        self._leave_group()
+        self.leave_group()
         self.settle()
         holders = list(self._shares)
         self._shares.clear()
@@ -143,32 +181,33 @@ class Node:
         for holder in holders:
             holder.node_lost(self)
 
-    def group_of(self, holder: Holder) -> NodeGroup:
-        """A group, empty yet, of nodes in the state in which ``holder`` has this one."""
-        return NodeGroup(self.env, self._recorder, self.pool, holder, self._shares[holder])
+    def group_of(self, holder: Holder, share: Share) -> NodeGroup:
+        """A group, empty yet, of nodes like this one that ``holder`` has whole, each with ``share``."""
+        return NodeGroup(self.env, self._recorder, self.pool, holder, share)
 
     def join(self, group: NodeGroup) -> None:
         """Meters the node in ``group`` from now on, whose holder has all of it."""
         self.settle()
-        self._group = group
-        group.add(self)
+        group.add([self], self.hardware)
+        self._shares, self._held = {}, 0
 
     def settle(self) -> None:
         """Books everything drawn up to now."""
-        if self._group is not None:
-            self._group.settle()
+        if self.group is not None:
+            self.group.settle()
             return
-        now_ns, since_ns = self.env.now_ns, self._meter.since_ns
+        now_ns, since_ns = self.env.now_ns, self.meter.since_ns
         if now_ns == since_ns:
             return
+        meter = self._own_meter()
         told = {holder: holder.activity(self, since_ns, now_ns) for holder in self._shares}
         known = {holder: activity for holder, activity in told.items() if activity is not None}
         if known:
-            self._settle_in_pieces(known, since_ns, now_ns)
+            self._settle_in_pieces(meter, known, since_ns, now_ns)
         else:
-            self._meter.settle(node_draws(self.hardware, self.state, tuple(self._shares.values())), now_ns)
+            meter.settle(node_draws(self.hardware, self.state, tuple(self._shares.values())), now_ns)
 
-    def _settle_in_pieces(self, known: dict[Holder, Activity], since_ns: int, now_ns: int) -> None:
+    def _settle_in_pieces(self, meter: Meter, known: dict[Holder, Activity], since_ns: int, now_ns: int) -> None:
         edges = {since_ns + activity.active_ns for activity in known.values()} | {now_ns}
         for edge_ns in sorted(edge for edge in edges if edge > since_ns):
             shares = []
@@ -180,16 +219,24 @@ class Node:
                     shares.append(replace(share, state="active", gpu_w=activity.active_w, cpu_load=activity.cpu_load))
                 else:
                     shares.append(replace(share, state="loaded", gpu_w=activity.loaded_w, cpu_load=0.0))
-            self._meter.settle(node_draws(self.hardware, self.state, tuple(shares)), edge_ns)
+            meter.settle(node_draws(self.hardware, self.state, tuple(shares)), edge_ns)
 
-    def _leave_group(self) -> None:
-        group = self._group
+    def leave_group(self) -> None:
+        """Has its own meter again."""
+        group = self.group
         if group is None:
             return
         group.drop(self)
-        self._group = None
-        self._shares = {group.holder: group.share}
-        self._meter.resume(self.env.now_ns)
+        self.group = None
+        self._shares, self._held = {group.holder: group.share}, _milli(group.share)
+        self.meter = Meter(self._recorder, self.pool, self.env.now_ns)
+
+    def _own_meter(self) -> Meter:
+        meter = self.meter
+        if isinstance(meter, SharedMeter):
+            self._idle_since_ns = meter.since_ns
+            meter = self.meter = Meter(self._recorder, self.pool, meter.since_ns)
+        return meter
 
     def _become(self, state: NodeState) -> None:
         self.settle()
@@ -197,8 +244,9 @@ class Node:
         self._changed()
 
     def _changed(self) -> None:
+        self._own_meter()
         if not self._shares:
-            self.idle_since_ns = self.env.now_ns
+            self._idle_since_ns = self.env.now_ns
         if self.on_free is not None:
             self.on_free(self)
         if self.on_change is not None:

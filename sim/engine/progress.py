@@ -66,16 +66,17 @@ class SpendingRecorder:
         self._recorder = recorder
         self._spendings = spendings
 
-    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
-        """Books every draw."""
-        self._recorder.record(pool, draws, start_ns, end_ns)
+    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Books every draw, of ``count`` nodes that draw alike."""
+        self._recorder.record(pool, draws, start_ns, end_ns, count)
         seconds = (end_ns - start_ns) * SECONDS_PER_NS
         watts: dict[str, float] = {}
         for draw in draws:
             if draw.owner in self._spendings:
                 watts[draw.owner] = watts.get(draw.owner, 0.0) + draw.watts
         for owner, drawn_w in watts.items():
-            self._spendings[owner].book(drawn_w * seconds)
+            for _ in range(count):
+                self._spendings[owner].book(drawn_w * seconds)
 
 
 @dataclass(frozen=True)

@@ -26,16 +26,17 @@ class Tally:
         """Energy of all that ``owner`` held, J; 0 where it never held anything."""
         return self._joules.get(owner, 0.0)
 
-    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int) -> None:
-        """Books every draw from ``start_ns`` to ``end_ns``."""
+    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Books every draw from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike."""
         seconds = (end_ns - start_ns) * SECONDS_PER_NS
         told: dict[tuple[str, str, str, str], tuple[float, int, int]] = {}
         for hardware, component, owner, state, watts, slots, milli in draws:
             workload = self._workload_of.get(owner)
             if workload is not None:
-                self._joules[owner] += watts * seconds
+                for _ in range(count):
+                    self._joules[owner] += watts * seconds
             key = (hardware, component, workload if workload is not None else owner, state)
             before = told.get(key)
             parts = (watts, slots, milli)
             told[key] = parts if before is None else (before[0] + watts, before[1] + slots, before[2] + milli)
-        self._recorder.record(pool, [Draw(*key, *sums) for key, sums in told.items()], start_ns, end_ns)
+        self._recorder.record(pool, [Draw(*key, *sums) for key, sums in told.items()], start_ns, end_ns, count)

@@ -24,8 +24,9 @@ from sim.engine.fleet.power.running import Running
 from sim.engine.fleet.rows import Rows, RowsOfPool
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.kernels.loading import FLEET, is_at_hand
 from sim.engine.meter import Recorder
-from sim.engine.node import Node
+from sim.engine.nodes import Nodes
 from sim.engine.progress import Spending, SpendingRecorder
 from sim.engine.relay import QueueRelay
 from sim.engine.service import Service, ServicePlan
@@ -164,6 +165,7 @@ def simulate(
     signals: Mapping[str, Mapping[str, Signal]] | None = None,
     power: PowerPlan | None = None,
     relays: Sequence[RelayPlan] = (),
+    begun: Callable[[Callable[[], int]], None] | None = None,
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
@@ -173,7 +175,8 @@ def simulate(
     draws at an instant (it is told afterwards), so the two do not go together. Without a ``scheduler`` it is first come
     first served. ``others`` is work of other kinds, whose records stand with those of the training jobs. ``rows`` are
     tables of jobs. ``signals`` are those that a scheduler sees, by pool. ``relays`` hand requests to services and
-    serving workloads that have none of their own.
+    serving workloads that have none of their own. ``begun`` is told once how to ask for the simulated time, ns, which
+    another thread may do while this runs.
 
     Raises ``RunError`` where the work cannot end.
     """
@@ -189,32 +192,30 @@ def simulate(
         if outcome is not None:
             return outcome
     env = Clock()
+    if begun is not None:
+        begun(lambda: env.now_ns)
     tally = Tally(recorder)
     recorder = tally if campaigns else recorder
     spendings = {plan.name: Spending(env) for plan in training if plan.recovery is not None}
     if spendings:
         recorder = SpendingRecorder(recorder, spendings)
     of_pool = {
-        pool.name: [
-            Node(
-                env,
-                recorder,
-                f"{pool.name}/{i}",
-                pool.name,
-                units_of(pool, i, streams),
-                powered=pool.powered_at_first(i),
-            )
-            for i in range(pool.count)
-        ]
+        pool.name: Nodes(
+            env,
+            recorder,
+            pool.name,
+            pool.count,
+            [units_of(pool, i, streams) for i in range(pool.count)] if pool.has_units else pool.hardware,
+            pool.powered_at_first,
+        )
         for pool in pools
         if not pool.logged
     }
-    nodes = [node for own in of_pool.values() for node in own]
     timeouts = {pool.name: pool.idle_timeout_ns for pool in pools if pool.idle_timeout_ns is not None}
     spares = {pool.name: pool.spares for pool in pools if pool.spares is not None}
     fleet = Fleet(env, [pool.shape for pool in pools], scheduler if scheduler is not None else FirstCome(), signals)
     warm = {pool.name: pool.keep_warm for pool in pools}
-    cluster = Cluster(env, nodes, timeouts, spares=spares, fleet=fleet, keep_warm=warm)
+    cluster = Cluster(env, tuple(of_pool.values()), fleet, timeouts, spares, warm)
     for pool in pools:
         if pool.failures is not None:
             pool.failures.begin(env, cluster, pool.name, of_pool[pool.name], streams)
@@ -234,6 +235,7 @@ def simulate(
             env.process(follow_caps(env, cap, RowsOfPool(tables, cap.target, cap.pool)))
         else:
             env.process(follow_caps(env, cap, by_name[cap.target]))
+    nodes = [node for own in of_pool.values() for node in own] if limits or power is not None else []
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     for search in searches:
         search.throttles = throttles
@@ -262,8 +264,8 @@ def simulate(
             if service.log().counts["too_long"]:
                 raise RunError(f"no request of '{service.name}' fits the KV cache of a replica: nothing can be served")
         raise RunError(NO_TIME)
-    for node in nodes:
-        node.settle()
+    for own in of_pool.values():
+        own.settle()
     outcome = Outcome(
         end_ns=env.now_ns,
         jobs=tuple(job.record() for job in (*jobs, *other_work)),
@@ -300,7 +302,9 @@ def _compiled(
     pools: Sequence[PoolShape], rows: Sequence[JobsPlan], scheduler: Scheduler, duration_ns: int | None
 ) -> Outcome | None:
     """The same by the compiled fleet; None where it does not know how."""
-    from sim.engine.fleet.fast_rows import run_rows, suits  # Numba takes half a second to import
+    if not is_at_hand(FLEET):
+        return None
+    from sim.engine.fleet.fast_rows import run_rows, suits  # which loads the kernel, or Numba
 
     if not suits(pools, rows, scheduler):
         return None

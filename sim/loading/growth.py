@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sim.build.growth import grown_values, levels
 from sim.documents import Document, KeyPath, key_path
 from sim.errors import Problem
 from sim.plain import as_mapping
@@ -36,6 +35,8 @@ def grow(document: Document, overridden: Iterable[str], assign: Assign, problems
     written = document.data.get("growth")
     if written is None:
         return
+    from sim.build.growth import grown_values, levels
+
     try:
         growth = Growth.model_validate(written)
     except ValidationError:

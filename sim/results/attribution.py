@@ -15,6 +15,7 @@ from sim.accounting.plan import AccountingPlan
 from sim.errors import InputError
 from sim.results.catalogue import grid
 from sim.results.catalogue.accounts import SHARERS
+from sim.results.columns import numbers, texts
 from sim.results.formats import Grid
 from sim.units import G_PER_KG, J_PER_KWH
 from sim.workload.job_energy import WHOSE, Floats, Ints, JobEnergy, JobLabels, JobsEnergy
@@ -34,18 +35,16 @@ def job_energy_table(jobs: JobsEnergy) -> pa.Table:
     the start of the run, ``energy_j`` IT energy: the rows of a workload sum to its rows in the ledger.
     """
     energy, labels = jobs.energy, jobs.labels
-    columns: dict[str, pa.Array] = {"row": pa.array(labels.row[energy.job])}
+    columns: dict[str, pa.Array] = {"row": numbers(labels.row[energy.job])}
     for word in WHOSE:
         columns[word] = _named(getattr(labels, word)[energy.job], labels.names[word])
     columns["pool"] = _named(energy.pool, energy.pools)
-    columns["start_ns"] = pa.array(energy.edges_ns[energy.bin])
-    return pa.table(columns | {name: pa.array(getattr(energy, name)) for name in SUMS})
+    columns["start_ns"] = numbers(energy.edges_ns[energy.bin])
+    return pa.table(columns | {name: numbers(getattr(energy, name)) for name in SUMS})
 
 
 def _named(codes: Ints, names: Sequence[str]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes.astype(np.int32), mask=codes == UNKNOWN), pa.array(names, type=pa.string())
-    )
+    return pa.DictionaryArray.from_arrays(numbers(codes.astype(np.int32), codes == UNKNOWN), texts(names))
 
 
 def jobs_energy_of(table: pa.Table, ledger: Ledger) -> JobsEnergy:
@@ -132,11 +131,11 @@ def _told(values: Floats, plan: AccountingPlan) -> dict[str, Floats]:
 def attribution_table(found: Attribution, plan: AccountingPlan) -> pa.Table:
     """A row for each job that ever held anything, with all that it answers for."""
     labels, n = found.labels, len(found.jobs)
-    columns: dict[str, pa.Array] = {"row": pa.array(labels.row[found.jobs])}
+    columns: dict[str, pa.Array] = {"row": numbers(labels.row[found.jobs])}
     for word in WHOSE:
         columns[word] = _named(getattr(labels, word)[found.jobs], labels.names[word])
-    columns["it_kwh"] = pa.array(found.it_j[:n] / J_PER_KWH)
-    return pa.table(columns | {name: pa.array(column) for name, column in _told(found.values[:n], plan).items()})
+    columns["it_kwh"] = numbers(found.it_j[:n] / J_PER_KWH)
+    return pa.table(columns | {name: numbers(column) for name, column in _told(found.values[:n], plan).items()})
 
 
 def attribution_summary(found: Attribution, plan: AccountingPlan) -> dict[str, Any]:

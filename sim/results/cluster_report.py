@@ -41,7 +41,7 @@ def cluster_pictures(stints: pa.Table | None, cluster: pa.Table, jobs: pa.Table)
     parts = [
         _picture("Slots held", _held(series)),
         _picture("Jobs waiting and running", _queue(series)),
-        _picture("Jobs by node", gantt(stints, lambda: _owners(jobs))),
+        _picture("Jobs by node", gantt(stints, lambda: owners_of(jobs))),
         *_power(series),
         _picture("How long jobs waited", _waits(jobs)),
     ]
@@ -169,7 +169,7 @@ def _distribution(waits: pa.ChunkedArray) -> tuple[Floats, Floats]:
     return ordered[chosen], (np.searchsorted(ordered, ordered[chosen], side="right")) / len(ordered)
 
 
-def _owners(jobs: pa.Table) -> dict[tuple[str, int], str]:
+def owners_of(jobs: pa.Table) -> dict[tuple[str, int], str]:
     """Whose each row of a workload is, where somebody's names are known: a user, else a queue or a kind."""
     rows = jobs.filter(pc.is_valid(jobs["job"]))
     label = next((name for name in ("user", "queue", "kind") if rows[name].null_count < len(rows)), None)

@@ -12,12 +12,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+Bools = npt.NDArray[np.bool_]
 
-def numbers(values: npt.NDArray[np.int64] | npt.NDArray[np.int32] | npt.NDArray[np.float64]) -> pa.Array:
-    """All of ``values`` (n,), in their own type."""
+
+def numbers(values: npt.NDArray[np.integer | np.floating], missing: Bools | None = None) -> pa.Array:
+    """All of ``values`` (n,), in their own type; null where they are ``missing`` (n,)."""
+    known = _mask(~missing) if missing is not None else None
     return pa.Array.from_buffers(
-        pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))]
+        pa.from_numpy_dtype(values.dtype), len(values), [known, pa.py_buffer(np.ascontiguousarray(values))]
     )
+
+
+def _mask(there: Bools) -> pa.Buffer | None:
+    """Arrow's bits of what is there; nothing where all is."""
+    return None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
 
 
 def instants(ns: npt.NDArray[np.int64]) -> pa.Array:
@@ -26,21 +34,29 @@ def instants(ns: npt.NDArray[np.int64]) -> pa.Array:
     return pa.Array.from_buffers(kind, len(ns), [None, pa.py_buffer(np.ascontiguousarray(ns))])
 
 
-def wholes(values: Sequence[int]) -> pa.Array:
-    """Integers of 64 bits."""
-    return numbers(np.array(values, dtype=np.int64))
+def wholes(values: Sequence[int | None]) -> pa.Array:
+    """Integers of 64 bits; None where there is none."""
+    return numbers(np.array([value or 0 for value in values], dtype=np.int64), _none(values))
 
 
 def reals(values: Sequence[float | None]) -> pa.Array:
     """Numbers of 64 bits; None where there is none."""
-    there = np.array([value is not None for value in values], dtype=bool)
-    known = np.array([0.0 if value is None else value for value in values], dtype=np.float64)
-    mask = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
-    return pa.Array.from_buffers(pa.float64(), len(known), [mask, pa.py_buffer(known)])
+    return numbers(np.array([0.0 if value is None else value for value in values], dtype=np.float64), _none(values))
 
 
-def texts(values: Sequence[str]) -> pa.Array:
-    """Words."""
-    written = [value.encode() for value in values]
+def truths(values: Sequence[bool | None]) -> pa.Array:
+    """True or false; None where there is neither."""
+    bits = np.packbits(np.array([bool(value) for value in values], dtype=bool), bitorder="little")
+    return pa.Array.from_buffers(pa.bool_(), len(values), [_mask(~_none(values)), pa.py_buffer(bits)])
+
+
+def texts(values: Sequence[str | None]) -> pa.Array:
+    """Words; None where there is none."""
+    written = [b"" if value is None else value.encode() for value in values]
     ends = np.cumsum([0, *map(len, written)], dtype=np.int32)
-    return pa.Array.from_buffers(pa.string(), len(written), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(written))])
+    buffers = [_mask(~_none(values)), pa.py_buffer(ends), pa.py_buffer(b"".join(written))]
+    return pa.Array.from_buffers(pa.string(), len(written), buffers)
+
+
+def _none(values: Sequence[object]) -> Bools:
+    return np.array([value is None for value in values], dtype=bool)

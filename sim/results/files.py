@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
 from sim.reading import read_json, read_parquet
-from sim.results.atomic import is_staged, refuse_unusable, write_folder
+from sim.results.atomic import is_staged, marked, refuse_unusable, write_folder
 from sim.results.shape import lacks_of_summary
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ DRAWS, POWER_TRACE, TRIALS = "draws.parquet", "power_trace.parquet", "trials.par
 STINTS, CLUSTER = "stints.parquet", "cluster.parquet"
 JOB_ENERGY, ATTRIBUTION = "job_energy.parquet", "attribution.parquet"
 SUMMARY, SCENARIO, MANIFEST = "summary.json", "scenario.yaml", "manifest.json"
+CRATE = "ro-crate-metadata.json"
+"""What an export may put beside the files of a run or a study; it goes with them when they are replaced."""
 OPTIONAL = {
     DRAWS: "draw_table",
     TRIALS: "trial_table",
@@ -34,8 +36,11 @@ OPTIONAL = {
     ATTRIBUTION: "attribution_table",
 }
 """Tables that some runs have, by their file."""
-NAMES = frozenset({LEDGER, JOBS, REQUESTS, *OPTIONAL, SUMMARY, SCENARIO, MANIFEST})
-"""All that a run writes."""
+NAMES = frozenset({LEDGER, JOBS, REQUESTS, *OPTIONAL, SUMMARY, SCENARIO, MANIFEST, CRATE})
+"""All that a run writes, and what describes it."""
+
+is_crate = marked('"@id": "#coldaisle"')
+"""Whether a file is a crate that this package wrote."""
 
 
 def to_json(value: Any) -> str:
@@ -62,7 +67,9 @@ def refuse_bad_target(folder: Path) -> None:
     if not there:
         return
     hashes = _manifest(folder)[1]
-    for name in there.keys() - {MANIFEST}:
+    if CRATE in there and not is_crate(there[CRATE]):
+        raise InputError.one(str(folder), f"holds a '{CRATE}' that no export wrote; choose another --out")
+    for name in there.keys() - {MANIFEST, CRATE}:
         if name not in hashes:
             raise InputError.one(str(folder), f"holds '{name}', which this run did not write; choose another --out")
         if sha256(there[name]) != hashes[name]:
@@ -83,7 +90,7 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
         manifest = read_json(path)
         hashes = manifest.pop("files_sha256")
         ours = all(type(manifest[name]) is kind for name, kind in _MANIFEST.items())
-        ours = ours and _NEEDED <= set(hashes) <= NAMES and {*map(type, hashes.values())} == {str}
+        ours = ours and _NEEDED <= set(hashes) <= NAMES - {CRATE} and {*map(type, hashes.values())} == {str}
     except (InputError, KeyError, TypeError, AttributeError):
         ours = False
     if not ours:

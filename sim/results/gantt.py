@@ -96,8 +96,8 @@ def _each(held: Held, owner_of: Mapping[tuple[str, int], str]) -> str:
     slots = [milli for nodes, milli in held.pools.values() for _ in range(nodes)]
     workloads, numbers, jobs = (held.stints[name].to_pylist() for name in ("workload", "row", "job"))
     owners = [owner_of.get(key, key[0]) for key in zip(workloads, numbers, strict=True)]
-    largest = _largest(owners, held)
-    lanes = [_Lanes(milli) for milli in slots]
+    largest = largest_owners(owners, held)
+    lanes = [Lanes(milli) for milli in slots]
     boxes = []
     for place in range(len(held.node)):  # in the order in which they began
         stint, node = int(held.stint[place]), int(held.node[place])
@@ -114,8 +114,8 @@ def _each(held: Held, owner_of: Mapping[tuple[str, int], str]) -> str:
     return f"{legend(largest)}{bars(time, rows, boxes, alt)}{note}"
 
 
-def _largest(owners: Sequence[str], held: Held) -> list[str]:
-    """The owners that held most."""
+def largest_owners(owners: Sequence[str], held: Held) -> list[str]:
+    """The owners that held most, the first of them first."""
     weights: dict[str, float] = {}
     for stint, milli, ns in zip(
         held.stint.tolist(), held.milli.tolist(), (held.end_ns - held.start_ns).tolist(), strict=True
@@ -124,7 +124,7 @@ def _largest(owners: Sequence[str], held: Held) -> list[str]:
     return sorted(weights, key=lambda owner: (-weights[owner], owner))[:MOST_OWNERS]
 
 
-class _Lanes:
+class Lanes:
     """Slots of one node as lanes, so that jobs on it are drawn below each other and none over another."""
 
     def __init__(self, milli: int) -> None:
@@ -145,37 +145,59 @@ class _Lanes:
         return pieces
 
 
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """How full groups of nodes were: ``mean`` and ``most`` are shares of slots held, (rows, columns) between
+    ``edges_ns``; ``sizes`` are the thousandths of slots of each row."""
+
+    rows: Sequence[str]
+    sizes: Sequence[int]
+    edges_ns: Ints
+    mean: Floats
+    most: Floats
+
+    @classmethod
+    def of(cls, held: Held, most_groups: int, most_columns: int) -> Grouped:
+        """In about ``most_groups`` rows, each of nodes of one pool."""
+        edges_ns = np.unique(np.linspace(0, held.run_ns, most_columns + 1).astype(np.int64))
+        rows: list[str] = []
+        firsts: list[int] = []
+        sizes: list[int] = []
+        at = 0
+        for pool, (nodes, milli) in held.pools.items():
+            groups = max(1, min(nodes, round(most_groups * nodes / held.nodes)))
+            cuts = np.linspace(0, nodes, groups + 1).astype(np.int64).tolist()
+            for low, high in pairwise(cuts):
+                rows.append(f"{pool}/{low}" if high - low == 1 else f"{pool}/{low}-{high - 1}")
+                firsts.append(at + low)
+                sizes.append(milli * (high - low))
+            at += nodes
+        group = np.searchsorted(np.array(firsts), held.node, side="right") - 1
+        order = np.argsort(group, kind="stable")
+        bounds = np.searchsorted(group[order], np.arange(len(rows) + 1))
+        mean, most = np.zeros((len(rows), len(edges_ns) - 1)), np.zeros((len(rows), len(edges_ns) - 1))
+        for i, size in enumerate(sizes):
+            own = order[bounds[i] : bounds[i + 1]]
+            at_ns = np.concatenate([held.start_ns[own], held.end_ns[own]])
+            level = steps(at_ns, np.concatenate([held.milli[own], -held.milli[own]]))
+            found = on_bins(*level, edges_ns)
+            mean[i], most[i] = found.mean / size, found.most / size
+        return cls(rows, sizes, edges_ns, mean, most)
+
+    @property
+    def share(self) -> float:
+        """Of all slots, what was held in the mean."""
+        return float(np.average(self.mean.mean(axis=1), weights=self.sizes))
+
+
 def _grouped(held: Held) -> str:
-    edges_ns = np.unique(np.linspace(0, held.run_ns, MOST_COLUMNS + 1).astype(np.int64))
-    time = Time.of(edges_ns)
-    rows: list[str] = []
-    firsts: list[int] = []
-    sizes: list[int] = []
-    at = 0
-    for pool, (nodes, milli) in held.pools.items():
-        groups = max(1, min(nodes, round(MOST_GROUPS * nodes / held.nodes)))
-        cuts = np.linspace(0, nodes, groups + 1).astype(np.int64).tolist()
-        for low, high in pairwise(cuts):
-            rows.append(f"{pool}/{low}" if high - low == 1 else f"{pool}/{low}-{high - 1}")
-            firsts.append(at + low)
-            sizes.append(milli * (high - low))
-        at += nodes
-    group = np.searchsorted(np.array(firsts), held.node, side="right") - 1
-    order = np.argsort(group, kind="stable")
-    bounds = np.searchsorted(group[order], np.arange(len(rows) + 1))
-    mean, most = np.zeros((len(rows), len(edges_ns) - 1)), np.zeros((len(rows), len(edges_ns) - 1))
-    for i, size in enumerate(sizes):
-        own = order[bounds[i] : bounds[i + 1]]
-        at_ns = np.concatenate([held.start_ns[own], held.end_ns[own]])
-        level = steps(at_ns, np.concatenate([held.milli[own], -held.milli[own]]))
-        found = on_bins(*level, edges_ns)
-        mean[i], most[i] = found.mean / size, found.most / size
+    found = Grouped.of(held, MOST_GROUPS, MOST_COLUMNS)
     alt = (
-        f"Share of slots held by node over time: {held.nodes:,} nodes in {len(rows)} rows, "
-        f"{100 * float(np.average(mean.mean(axis=1), weights=sizes)):.0f} % in the mean"
+        f"Share of slots held by node over time: {held.nodes:,} nodes in {len(found.rows)} rows, "
+        f"{100 * found.share:.0f} % in the mean"
     )
     note = (
-        f'<p class="note">Of {held.nodes:,} nodes in {len(rows)} rows: how much of their slots was held in the mean '
-        "of a column, the darker the more; in the lower part of each row, the most at any instant of it.</p>"
+        f'<p class="note">Of {held.nodes:,} nodes in {len(found.rows)} rows: how much of their slots was held in the '
+        "mean of a column, the darker the more; in the lower part of each row, the most at any instant of it.</p>"
     )
-    return shades(time, rows, mean, most, alt, unit="nodes") + note
+    return shades(Time.of(found.edges_ns), found.rows, found.mean, found.most, alt, unit="nodes") + note

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sim.accounting.batch import bounded_slowdown, job_gpu_hours, sent_back
 from sim.accounting.queueing import ClusterSeries, OnBins
+from sim.results.columns import numbers, texts
 from sim.units import J_PER_KWH, NS_PER_S
 from sim.workload.allocations import OUTCOMES
 from sim.workload.jobs.batch import ENDS, NEVER, Batch, DomainSeries
@@ -34,8 +35,8 @@ def job_rows(batch: Batch) -> pa.Table:
     left = batch.ends.state != ENDS.index("unfinished")
     columns: dict[str, pa.Array] = {
         "workload": _word(batch.workload, len(table)),
-        "job": pa.array(table.job_id, pa.string()) if len(table.job_id) else _numbers(len(table)),
-        "row": pa.array(np.arange(len(table))),
+        "job": texts(table.job_id) if len(table.job_id) else _numbers(len(table)),
+        "row": numbers(np.arange(len(table))),
         "status": _coded(batch.ends.state, ENDS),
         **{label: _named(table, label) for label in LABELS},
         "pool": _pools(batch, started),
@@ -50,18 +51,18 @@ def job_rows(batch: Batch) -> pa.Table:
         "wait_s": _seconds(batch.first_start_ns - submit_ns, started),
         "queued_s": _seconds(batch.queued_ns),
         "turnaround_s": _seconds(end_ns - submit_ns, ended),
-        "bounded_slowdown": pa.array(bounded_slowdown(batch), mask=~ended),
-        "gpu_hours": pa.array(job_gpu_hours(batch)),
-        "stints": pa.array(batch.stints),
-        "preemptions": pa.array(np.bincount(batch.log.job[sent_back(batch)], minlength=len(table)).astype(np.int64)),
+        "bounded_slowdown": numbers(bounded_slowdown(batch), ~ended),
+        "gpu_hours": numbers(job_gpu_hours(batch)),
+        "stints": numbers(batch.stints),
+        "preemptions": numbers(np.bincount(batch.log.job[sent_back(batch)], minlength=len(table)).astype(np.int64)),
         "recorded_state": _coded(table.recorded_state, RECORDED, table.recorded_state != 0),
         "recorded_started_s": _seconds(table.recorded_start_ns, table.recorded_start_ns != UNKNOWN),
         "recorded_ended_s": _seconds(table.recorded_end_ns, table.recorded_end_ns != UNKNOWN),
-        "recorded_kwh": pa.array(table.recorded_j / J_PER_KWH, mask=np.isnan(table.recorded_j)),
+        "recorded_kwh": numbers(table.recorded_j / J_PER_KWH, np.isnan(table.recorded_j)),
         "line": _known(table.line),
     }
     if batch.joules is not None:
-        columns["energy_kwh"] = pa.array(batch.joules / J_PER_KWH)
+        columns["energy_kwh"] = numbers(batch.joules / J_PER_KWH)
     return pa.table(columns)
 
 
@@ -90,24 +91,24 @@ def stint_rows(batches: Sequence[Batch]) -> pa.Table:
     import json
 
     inventory = batches[0].inventory
-    names = pa.array(inventory.nodes, pa.string())
+    names = texts(inventory.nodes)
     parts = []
     for batch in batches:
         log = batch.log
-        offsets = pa.array(log.first_place.astype(np.int32))
-        nodes = pa.DictionaryArray.from_arrays(pa.array(log.node.astype(np.int32)), names)
+        offsets = numbers(log.first_place.astype(np.int32))
+        nodes = pa.DictionaryArray.from_arrays(numbers(log.node.astype(np.int32)), names)
         ids = batch.table.job_id
         parts.append(
             pa.table(
                 {
                     "workload": _word(batch.workload, len(log)),
-                    "job": pa.array(ids, pa.string()).take(pa.array(log.job)) if len(ids) else _text(log.job),
-                    "row": pa.array(log.job),
-                    "start_ns": pa.array(log.start_ns),
-                    "end_ns": pa.array(log.end_ns),
+                    "job": texts(ids).take(numbers(log.job)) if len(ids) else _text(log.job),
+                    "row": numbers(log.job),
+                    "start_ns": numbers(log.start_ns),
+                    "end_ns": numbers(log.end_ns),
                     "outcome": _coded(log.outcome, OUTCOMES),
                     "nodes": pa.ListArray.from_arrays(offsets, nodes),
-                    "milli": pa.ListArray.from_arrays(offsets, pa.array(log.milli.astype(np.int32))),
+                    "milli": pa.ListArray.from_arrays(offsets, numbers(log.milli.astype(np.int32))),
                 }
             )
         )
@@ -119,7 +120,7 @@ def stint_rows(batches: Sequence[Batch]) -> pa.Table:
     whole = pa.concat_tables(parts)
     order = np.argsort(np.concatenate([batch.log.start_ns for batch in batches]), kind="stable")
     about = {"pools": json.dumps(pools), "end_ns": str(batches[0].end_ns)}
-    return (whole.take(pa.array(order)) if len(parts) > 1 else whole).combine_chunks().replace_schema_metadata(about)
+    return (whole.take(numbers(order)) if len(parts) > 1 else whole).combine_chunks().replace_schema_metadata(about)
 
 
 def cluster_rows(series: ClusterSeries, domains: Sequence[DomainSeries] = ()) -> pa.Table:
@@ -132,11 +133,11 @@ def cluster_rows(series: ClusterSeries, domains: Sequence[DomainSeries] = ()) ->
             {
                 "series": _word(what, len(edges_ns) - 1),
                 "of": _word(name, len(edges_ns) - 1),
-                "start_ns": pa.array(edges_ns[:-1]),
-                "end_ns": pa.array(edges_ns[1:]),
-                "mean": pa.array(values.mean),
-                "most": pa.array(values.most),
-                "limit": pa.array(most, mask=~np.isfinite(most)),
+                "start_ns": numbers(edges_ns[:-1]),
+                "end_ns": numbers(edges_ns[1:]),
+                "mean": numbers(values.mean),
+                "most": numbers(values.most),
+                "limit": numbers(most, ~np.isfinite(most)),
             }
         )
 
@@ -152,19 +153,19 @@ def cluster_rows(series: ClusterSeries, domains: Sequence[DomainSeries] = ()) ->
 
 
 def _seconds(ns: Ints, there: Bools | None = None) -> pa.Array:
-    return pa.array(ns / NS_PER_S, mask=None if there is None else ~there)
+    return numbers(ns / NS_PER_S, None if there is None else ~there)
 
 
 def _known(values: Ints) -> pa.Array:
-    return pa.array(values, mask=values == UNKNOWN)
+    return numbers(values, values == UNKNOWN)
 
 
 def _numbers(n: int) -> pa.Array:
     return _text(np.arange(n))
 
 
-def _text(numbers: Ints) -> pa.Array:
-    return pa.array(numbers).cast(pa.string())
+def _text(values: Ints) -> pa.Array:
+    return numbers(values).cast(pa.string())
 
 
 def _word(word: str, n: int) -> pa.Array:
@@ -173,8 +174,8 @@ def _word(word: str, n: int) -> pa.Array:
 
 def _coded(codes: Ints, names: Sequence[str], there: Bools | None = None) -> pa.Array:
     """Names by code as text; a dictionary would be one of several, and not the same in all files."""
-    index = pa.array(codes, mask=None if there is None else ~there)
-    return pa.array(names, pa.string()).take(index)
+    index = numbers(codes, None if there is None else ~there)
+    return texts(names).take(index)
 
 
 def _named(table: JobTable, label: str) -> pa.Array:

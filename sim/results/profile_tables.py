@@ -131,7 +131,7 @@ def model_table(profile: ModelProfile) -> RenderableType:
     return Group(
         Text(f"{profile.title}  ({profile.name})", style="bold"),
         table,
-        Text("\n".join(f"{key}: {_citation(source)}" for key, source in profile.sources.items())),
+        Text("\n".join(f"{key}: {citation(source)}" for key, source in profile.sources.items())),
         Text(profile.note or "", style="dim"),
     )
 
@@ -173,7 +173,7 @@ def profile_tables(profile: Profile) -> RenderableType:
     table.columns[0].no_wrap = True
     notes: list[str] = []
     widest = 0  # of the values, which are not cut short in a narrow terminal
-    for path, sourced in _numbers(profile, ""):
+    for path, sourced in numbers_of(profile, ""):
         low, high = (getattr(bound, "text", "") if bound is not None else "" for bound in (sourced.low, sourced.high))
         text = getattr(sourced.value, "text", str(sourced.value))
         table.add_row(path, text, sourced.confidence, sourced.source)
@@ -182,7 +182,7 @@ def profile_tables(profile: Profile) -> RenderableType:
         if any(said):
             notes.append(f"{path}: {' '.join(part for part in said if part)}")
     table.columns[1].min_width = widest
-    sources = [f"{key}: {_citation(source)}" for key, source in profile.sources.items()]
+    sources = [f"{key}: {citation(source)}" for key, source in profile.sources.items()]
     return Group(
         Text(f"{profile.title}  ({profile.name})", style="bold"),
         table,
@@ -204,7 +204,7 @@ def convention_table(profile: ConventionProfile) -> RenderableType:
         Text(f"{profile.title}  ({profile.name})", style="bold"),
         Text(profile.about),
         table,
-        Text("\n".join(f"{key}: {_citation(source)}" for key, source in profile.sources.items())),
+        Text("\n".join(f"{key}: {citation(source)}" for key, source in profile.sources.items())),
         Text("\n".join(["", *left_out]), style="dim"),
     )
 
@@ -223,16 +223,18 @@ def _plain_value(value: Any) -> str:
     return str(getattr(value, "text", value))
 
 
-def _numbers(value: Any, path: str) -> Iterator[tuple[str, Sourced[Any]]]:
+def numbers_of(value: Any, path: str) -> Iterator[tuple[str, Sourced[Any]]]:
+    """Every number of a profile with its source, by its dotted path below ``path``."""
     match value:
         case Sourced():
             yield path, value
         case dict() | BaseModel():
             for name, item in dict(value).items():
-                yield from _numbers(item, f"{path}.{name}" if path else str(name))
+                yield from numbers_of(item, f"{path}.{name}" if path else str(name))
 
 
-def _citation(source: Source) -> str:
+def citation(source: Source) -> str:
+    """A source as a line of a list of references."""
     where = [
         source.locator,
         f"doi {source.doi}" if source.doi else None,

@@ -38,9 +38,14 @@ def plain_table(*columns: str, wraps: bool = False) -> Table:
     return table
 
 
-def run_tables(name: str, summary: Mapping[str, Any]) -> RenderableType:
-    """What one run came to: energy and carbon by component, totals, work done, and what is outside its boundary."""
-    parts: list[RenderableType] = [Text(name, style="bold"), _components(summary), _totals(summary)]
+def run_tables(name: str, summary: Mapping[str, Any], power: str = "") -> RenderableType:
+    """What one run came to: energy and carbon by component, totals, work done, and what is outside its boundary.
+
+    ``power`` is a line that draws it over time.
+    """
+    parts: list[RenderableType] = [Text(name, style="bold"), _components(summary)]
+    parts += [Text(f" {power}\n", no_wrap=True, overflow="ellipsis")] if power else []
+    parts.append(_totals(summary))
     parts += [grid_table(grid) for grid in site_grids(summary)]
     parts += [Text(remark, style="yellow") for remark in limit_remarks(summary)]
     if len(summary["carbon_kg"]["by_workload"]) > 1:

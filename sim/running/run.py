@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.accounting.attribution import attribute
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
-from sim.accounting.power_limits import domain_series
 from sim.accounting.queueing import cluster_series
 from sim.build.accounting import accounting_plan
-from sim.build.built import Built
 from sim.build.growth import growth_metrics
 from sim.build.places import UnplacedError, placed
 from sim.build.resolved import Resolved
 from sim.build.seen import Seen, shown
-from sim.build.traces import CappedPattern
-from sim.build.world import build
 from sim.checks import policies, routes
 from sim.checks.ledger_size import cut_problem
 from sim.content import content_hash
@@ -30,30 +25,49 @@ from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.results.catalogue import HAPPENED
 from sim.results.results import Results
-from sim.results.summary import Unit, environmental_summary
 from sim.rng import Streams
 from sim.running.manifest import manifest_of
-from sim.running.simulation import Ended, Simulated, ended, simulate
 from sim.spec.scenario import Sample, Scenario
 from sim.units import HOUR_NS, MAX_NS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sim.build.built import Built
     from sim.results.requests import RequestTables
+    from sim.results.summary import Unit
+    from sim.running.simulation import Ended, Simulated
     from sim.workload.job_energy import JobsEnergy
 
 
-def run_loaded(loaded: Loaded) -> Results:
+class Watch(Protocol):
+    """Who is told how far a run is; it costs a run nothing that could be measured."""
+
+    def stage(self, doing: str) -> None:
+        """What is done from now on, in a word or two."""
+
+    def simulating(self, now_ns: Callable[[], int], end_ns: int | None) -> None:
+        """The simulation begins: ``now_ns`` gives its time to whichever thread asks; it ends by itself at None."""
+
+
+def run_loaded(loaded: Loaded, watch: Watch | None = None) -> Results:
     """Simulates and accounts a checked scenario. Prints and writes nothing, and holds no state between runs.
 
     Raises ``RunError`` where the run cannot be finished, ``InputError`` where a series turns out too short for it.
     """
+    from sim.accounting.power_limits import domain_series
+    from sim.running.simulation import ended
+
     began = time.perf_counter()
     loaded = loaded.anew()  # files may have changed since it was read, and the manifest hashes them as they are now
     scenario = loaded.scenario
     built = built_of(loaded)
-    last = ended(built)
+    if watch is None:
+        last = ended(built)
+    else:
+        watch.stage("simulating")
+        last = ended(built, lambda now_ns: watch.simulating(now_ns, built.duration_ns))
+        watch.stage("accounting")
     run = last.run
     summary = environmental(run, loaded)
     attributed = attribution(run.job_energy, run.ledger, loaded) if run.job_energy is not None else None
@@ -83,6 +97,8 @@ def run_loaded(loaded: Loaded) -> Results:
 
 def simulated(loaded: Loaded) -> Simulated:
     """Simulates a checked scenario and prices nothing. Raises what ``run_loaded`` raises."""
+    from sim.running.simulation import simulate
+
     return simulate(built_of(loaded))
 
 
@@ -91,6 +107,8 @@ def built_of(loaded: Loaded, seen: Seen | None = None) -> Built:
 
     Raises ``InputError`` for what shows only now: signals that policies lack, a ledger that they cut too small.
     """
+    from sim.build.world import build
+
     unseen = unseen_signals(loaded)
     if unseen:
         raise InputError(unseen)
@@ -121,6 +139,7 @@ class Attributed:
 
 def attribution(jobs: JobsEnergy, ledger: Ledger, loaded: Loaded) -> Attributed:
     """What the jobs of a run answer for, under a scenario that would have simulated the same. Raises as ``reprice``."""
+    from sim.accounting.attribution import attribute
     from sim.results.attribution import attribution_summary, attribution_table
 
     plan = accounting_plan(loaded.answers)
@@ -150,13 +169,13 @@ def unseen_signals(loaded: Loaded) -> tuple[Problem, ...]:
     return tuple(document.problem(*problem) for problem in problems)
 
 
-def compiles_first(loaded: Loaded) -> bool:
-    """Whether a run of the scenario begins with compiling the serving engine, which is kept for later runs."""
+def engine_notice(loaded: Loaded) -> str | None:
+    """What a person should know of the serving engine before a run of the scenario, if anything: see ``notice``."""
     if not any(spec.engine == "fast" for spec in loaded.answers.serving.values()):
-        return False
-    from sim.engine.serving.fast import compiles_first as engine_compiles_first
+        return None
+    from sim.engine.kernels.loading import SERVING, notice
 
-    return engine_compiles_first()
+    return notice(SERVING)
 
 
 def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | None = None) -> Results:
@@ -200,6 +219,8 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
 
 def run_of(results: Results) -> Simulated:
     """What was simulated for results that may have been read from files."""
+    from sim.running.simulation import Simulated
+
     activity = {name: results.summary[name] for name in HAPPENED if name in results.summary}
     return Simulated(results.energy, activity, results.summary["events"])
 
@@ -235,6 +256,8 @@ def _environmental(
     ledger: Ledger,
     activity: Mapping[str, Any],
 ) -> dict[str, Any]:
+    from sim.results.summary import environmental_summary
+
     grids = [
         ((*path, "grid", name), signal)
         for path, site in zip(resolved.parts.places, plan.sites.values(), strict=True)
@@ -254,7 +277,7 @@ def _environmental(
     not_metered = {
         name: {str(part): why for part, why in reasons.items()} for name, reasons in nodes.items() if reasons
     }
-    summary = environmental_summary(ledger, plan, not_metered, _unit(resolved.scenario, activity, ledger))
+    summary = environmental_summary(ledger, plan, not_metered, unit_of(resolved.scenario, activity, ledger))
     if resolved.scenario.growth is not None:
         summary["growth"] = growth_metrics(resolved.scenario.growth)
     moves = [moved for part in ("placements", "routes") for moved in activity.get(part, {}).values()]
@@ -267,7 +290,10 @@ def _environmental(
     return summary
 
 
-def _unit(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Unit | None:
+def unit_of(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Unit | None:
+    """The functional unit that a scenario asks for, and how many were delivered; None where it asks for none."""
+    from sim.results.summary import Unit
+
     wanted = scenario.accounting.functional_unit
     if wanted is None:
         return None
@@ -315,6 +341,8 @@ def _requests(scenario: Scenario, last: Ended) -> RequestTables | None:
 
 
 def _traces(scenario: Scenario, built: Built, last: Ended) -> pa.Table | None:
+    from sim.build.traces import CappedPattern
+
     if not built.traces:
         return None
     from sim.build.power_trace import samples

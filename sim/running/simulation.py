@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,8 +64,8 @@ def simulate(built: Built) -> Simulated:
     return ended(built).run
 
 
-def ended(built: Built) -> Ended:
-    """As ``simulate``, with all logs."""
+def ended(built: Built, begun: Callable[[Callable[[], int]], None] | None = None) -> Ended:
+    """As ``simulate``, with all logs; ``begun`` is told once how to ask for the simulated time, ns."""
     bins = built.bins.begun()
     recorder = LedgerRecorder(built.sites, bins)
     watching = WatchingRecorder(recorder, [plan.watch for plan in built.traces])
@@ -91,6 +91,7 @@ def ended(built: Built) -> Ended:
         rows=built.batches,
         signals=built.signals,
         relays=built.relays,
+        begun=begun,
     )
     for move in built.moved:
         end_ns = min(move.end_ns, outcome.end_ns)

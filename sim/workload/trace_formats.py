@@ -49,7 +49,8 @@ class TraceFormat:
     ``read`` makes a row of the cells (text) or the record, by their names; the dictionary beside them starts empty with
     each file, for what earlier rows tell of later ones. ``hashed_tokens`` are those of a hashed block as the publishers
     have it (others write their records with blocks of theirs), ``of_parts`` says that ids are of parts of a prompt, of
-    any length. ``by_clock`` says that times are since 1970.
+    any length. ``by_clock`` says that times are since 1970. Of a format with ``in_columns`` a row is its three
+    ``columns`` (instant, prompt, output) and those of ``besides`` that the file has.
     """
 
     name: str
@@ -59,6 +60,8 @@ class TraceFormat:
     hashed_tokens: int = 0
     of_parts: bool = False
     by_clock: bool = False
+    in_columns: bool = False
+    besides: tuple[str, ...] = ()
 
 
 def short(written: object) -> str:
@@ -177,9 +180,16 @@ def _bailian(record: Any, roots: dict[str, str]) -> TraceRow:
     return TraceRow(seconds(record["timestamp"]), prompt, output, roots[chat], hashes=_blocks(record))
 
 
-AZURE = TraceFormat("azure", ("TIMESTAMP", "ContextTokens", "GeneratedTokens"), _azure, by_clock=True)
+AZURE = TraceFormat("azure", ("TIMESTAMP", "ContextTokens", "GeneratedTokens"), _azure, by_clock=True, in_columns=True)
 BURSTGPT = TraceFormat("burstgpt", ("Timestamp", "Request tokens", "Response tokens"), _burstgpt)
-COLDAISLE = TraceFormat("coldaisle", ("timestamp_utc", "prompt_tokens", "output_tokens"), _own, by_clock=True)
+COLDAISLE = TraceFormat(
+    "coldaisle",
+    ("timestamp_utc", "prompt_tokens", "output_tokens"),
+    _own,
+    by_clock=True,
+    in_columns=True,
+    besides=("session", "priority"),
+)
 MOONCAKE = TraceFormat(
     "mooncake", ("timestamp", "input_length", "output_length"), _mooncake, json=True, hashed_tokens=512
 )

@@ -25,6 +25,7 @@ from sim.reading import csv_rows, open_text, parse_json
 from sim.validation import nearest
 from sim.workload.lengths import MOST_TOKENS
 from sim.workload.requests import Ints, RequestChunk
+from sim.workload.trace_columns import plain_rows
 from sim.workload.trace_formats import BadRowError, TraceFormat, TraceRow, short
 
 FAMILY = "request trace"
@@ -98,6 +99,10 @@ def read_trace(
     ``skip``) with rows that cannot be used. Blocks that cannot be those of the prompt make a row such a one.
     """
     asked = Columns(difficulty, key)
+    if asked == Columns(None, None):
+        whole = _in_columns(path, wanted, block_tokens)
+        if whole is not None:
+            return whole
     with open_text(path) as text:
         first = text.readline(LONGEST_LINE)
         if not first.strip():
@@ -125,6 +130,36 @@ def read_trace(
             report.raise_if_any(str(path))
         raise InputError.one(str(path), "holds no requests")
     return _trace(kept, found, hashed, report, asked)
+
+
+def _in_columns(path: Path, wanted: str | None, block_tokens: int | None) -> Trace | None:
+    """The trace, read in whole columns where all of its rows are plain; None where they must be looked at singly."""
+    with open_text(path) as text:
+        header = text.readline(LONGEST_LINE)
+        names = [name.strip() for name in header.split(",")]
+        if not header.strip() or header.lstrip().startswith("{") or '"' in header:
+            return None
+        found = _pick(path, names, json=False, wanted=wanted)
+        rows = None
+        if found.in_columns and not set(found.besides) & set(names):
+            rows = plain_rows(header, text, found.columns)
+    if rows is None:
+        return None
+    order = np.argsort(rows.time_ns, kind="stable")
+    n, first_ns = len(order), int(rows.time_ns[order[0]])
+    chunk = RequestChunk(
+        rows.time_ns[order] - first_ns,
+        rows.prompt[order],
+        rows.output[order],
+        np.full(n, -1, dtype=np.int64),
+        np.zeros(n, dtype=np.int64),
+        np.zeros(n + 1, dtype=np.int64),
+        np.zeros(0, dtype=np.int64),
+        None,
+        None,
+    )
+    report = TraceReport(found.name, rows=n)
+    return Trace(chunk, first_ns if found.by_clock else None, block_tokens or found.hashed_tokens, report)
 
 
 def _hold_against_its_prompt(row: TraceRow, found: TraceFormat, block_tokens: int) -> None:

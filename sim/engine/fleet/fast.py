@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.engine.fleet import records as k
-from sim.engine.fleet.kernel.loop import call
 from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.placements.anywhere import ANYWHERE
 from sim.engine.fleet.possible import Possible
 from sim.engine.fleet.request import Request
-from sim.engine.serving.compiled import is_kept
+from sim.engine.kernels.loading import FLEET, loaded
 
 Ints = npt.NDArray[np.int64]
 Rules = tuple[int, int, int, int]
@@ -23,10 +22,7 @@ Rules = tuple[int, int, int, int]
 
 FIRST_PLACES = 1 << 16
 
-
-def compiles_first() -> bool:
-    """Whether a first run begins with compiling the kernel, which is kept for later runs."""
-    return not is_kept(call)
+call = loaded(FLEET)
 
 
 @dataclass(frozen=True, eq=False)

@@ -134,7 +134,7 @@ class Fleet:
         afterwards."""
         given = request.places if places is None else places
         self.machines.give(request, given)
-        self._count(request, -_milli(request.places))
+        self._count(request, request.places, -1)
         request.places = ()
         if request.started_ns is not None:
             request.ran_ns += self.now_ns - request.started_ns
@@ -192,7 +192,7 @@ class Fleet:
             pool = self.machines.pool_of[decision.places[0].node]
             self._expect(request, pool, self.now_ns + max(0, request.asked_ns - request.spent_ns))
             self.machines.take(request, decision.places)
-            self._count(request, _milli(decision.places))
+            self._count(request, decision.places, 1)
             holding.start(request, decision.places)
             self._changed()
         elif isinstance(decision, Preempt):
@@ -211,7 +211,8 @@ class Fleet:
                 f"the scheduler ({name}) gives '{request.owner}' slots that are not free, or not of its pool"
             )
         self.machines.take(request, places)
-        self._count(request, _milli(places) - _milli(before))
+        self._count(request, before, -1)
+        self._count(request, places, 1)
         request.places = places
         self._running[request].resize(request, places)
 
@@ -235,7 +236,8 @@ class Fleet:
         del self._ends[pool][bisect_left(self._ends[pool], end)]
         return pool
 
-    def _count(self, request: Request, milli: int) -> None:
+    def _count(self, request: Request, places: Places, sign: int) -> None:
+        milli = sign * _milli(places) if self._usages else 0
         for usage in self._usages.values():
             usage.change(request, milli, self.now_ns)
 

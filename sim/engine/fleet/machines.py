@@ -11,12 +11,13 @@ from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.fleet.request import WHOLE, Place, Places, Request
+from sim.engine.fleet.request import NODE, PART, SLOTS, WHOLE, Place, Places, Request
 from sim.engine.fleet.tenancy import Tenancy
 from sim.profiles.gpu_parts import SharedGPU
 
@@ -100,6 +101,7 @@ class Machines:
             self._bits[i][ON if pool.powered else OFF][pool.slots] = (1 << pool.count) - 1
         self.nodes = total
         self._closed: dict[int, int] = {}
+        self._places: dict[tuple[int, int], list[Place]] = {}
         self.power_room: Callable[[float], PowerRoom] | None = None
         """What limits of power leave now, if a slot that comes to work adds so many W; None where there are none."""
 
@@ -115,6 +117,7 @@ class Machines:
         twin = object.__new__(Machines)
         twin._closed = self._closed.copy()
         twin.power_room = None  # what power there will be then nobody knows
+        twin._places = self._places
         twin.pools, twin.number, twin.first, twin.nodes = self.pools, self.number, self.first, self.nodes
         twin.pool_of, twin.slots, twin.rack = self.pool_of, self.slots, self.rack
         twin._free, twin._rank, twin._cpu, twin._memory = self._free[:], self._rank[:], self._cpu[:], self._memory[:]
@@ -163,10 +166,19 @@ class Machines:
             bits ^= low
             soon -= 1
         if bits:  # whoever goes through many is better served by all at once
-            size = self.pools[pool].count
-            raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8)
-            for node in np.flatnonzero(np.unpackbits(raw, bitorder="little")).tolist():
-                yield first + node
+            yield from (first + _numbers(bits, self.pools[pool].count)).tolist()
+
+    def first_with(self, pool: int, rank: int, slots: int, most: int) -> list[Place]:
+        """The first of them, at most so many, with all of their free slots."""
+        bits = self._bits[pool][rank][slots]
+        if not bits:
+            return []
+        if most <= SOON:
+            return [Place(node, slots) for node in islice(self.with_free(pool, rank, slots), most)]
+        known = self._places.get((pool, slots))
+        if known is None:  # made once: whoever takes thousands of nodes takes them again
+            known = self._places[pool, slots] = [Place(node, slots) for node in self.of_pool(pool)]
+        return list(map(known.__getitem__, _numbers(bits, self.pools[pool].count)[:most].tolist()))
 
     def how_many(self, pool: int, rank: int, slots: int) -> int:
         """How many nodes of a pool in a state have exactly so many free slots."""
@@ -223,12 +235,18 @@ class Machines:
 
     def has_room(self, request: Request, places: Places) -> bool:
         """Whether places can be given to a request: all of its slots, on nodes of one of its pools that have them."""
-        if sum(place.slots for place in places) != request.slots and not request.elastic:
+        nodes, slots, milli = list(map(NODE, places)), list(map(SLOTS, places)), any(map(PART, places))
+        if sum(slots) != request.slots and not request.elastic:
             return False
-        if len({place.node for place in places}) < len(places) or len({self.pool_of[p.node] for p in places}) != 1:
+        if not places or len(set(nodes)) < len(places):
             return False
-        if self.pool_of[places[0].node] not in request.pools:
+        pool = self.pool_of[places[0].node]
+        if pool not in request.pools or min(nodes) < self.first[pool] or max(nodes) >= self.first[pool + 1]:
             return False
+        if not (request.cpu_milli or request.memory_mib or milli) and len(places) > SOON:
+            some, of_each = np.array(nodes, np.int64), np.array(slots, np.int64)
+            free = (self.rank[some] != AWAY) & (of_each >= 0) & (of_each <= self.free[some])
+            return bool(free.all())
         for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
             node = place.node
             if self._rank[node] == AWAY or not 0 <= place.slots <= self._free[node]:
@@ -260,7 +278,14 @@ class Machines:
         """As ``give``, whoever counts its slots: only for copies."""
         self._give(request, places, slots=True)
 
+    def _metered(self, request: Request, places: Places) -> bool:
+        """Whether all of these that is counted here is slots, and those are counted by who meters the nodes."""
+        beside = request.cpu_milli or request.memory_mib
+        return not beside and (not places or not self.pools[self.pool_of[places[0].node]].shared)
+
     def _take(self, request: Request, places: Places, *, slots: bool) -> None:
+        if not slots and self._metered(request, places):
+            return
         for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
             node = place.node
             self._cpu[node] -= cpu
@@ -274,6 +299,8 @@ class Machines:
                     self._tenancy.join(self.pool_of[node], request, place)
 
     def _give(self, request: Request, places: Places, *, slots: bool) -> None:
+        if not slots and self._metered(request, places):
+            return
         for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
             node = place.node
             self._cpu[node] += cpu
@@ -292,6 +319,32 @@ class Machines:
             self._closed[node] = rank
             rank = AWAY
         self._change(node, 0 if free is None else free - self._free[node], rank)
+
+    def move_all(self, nodes: Sequence[int], rank: int, free: int) -> None:
+        """The same for nodes of one pool, all in one state with so many free slots."""
+        pool = self.pool_of[nodes[0]]
+        if self._closed or self.pools[pool].shared:
+            for node in nodes:
+                self.move(node, rank, None if node in self.parts else free)
+            return
+        some = np.array(nodes, np.int64)
+        by_rank = self._bits[pool]
+        before = self.rank[some] * (self.pools[pool].slots + 1) + self.free[some]
+        for was in np.unique(before).tolist():
+            there = some[before == was]
+            was_rank, was_free = divmod(was, self.pools[pool].slots + 1)
+            if was_rank != AWAY:
+                by_rank[was_rank][was_free] ^= self._as_bits(pool, there)
+                self.free_slots[pool] -= was_free * len(there)
+        by_rank[rank][free] |= self._as_bits(pool, some)
+        self.free_slots[pool] += free * len(some)
+        self.free[some] = free
+        self.rank[some] = rank
+
+    def _as_bits(self, pool: int, nodes: Ints) -> int:
+        there = np.zeros(self.pools[pool].count, np.uint8)
+        there[nodes - self.first[pool]] = 1
+        return int.from_bytes(np.packbits(there, bitorder="little").tobytes(), "little")
 
     def withhold(self, node: int) -> None:
         """Nothing more of a node is given away, whatever its state, until it is opened; who holds slots keeps them."""
@@ -373,6 +426,12 @@ class Machines:
 
 
 _PLENTY = 1 << 60
+
+
+def _numbers(bits: int, size: int) -> Ints:
+    """The members of a set of bits, in order."""
+    raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8)
+    return np.flatnonzero(np.unpackbits(raw, bitorder="little"))
 
 
 def _or_all(given: int | None) -> int:

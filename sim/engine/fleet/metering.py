@@ -12,6 +12,7 @@ import numpy as np
 
 from sim.engine.fleet.logged import FleetNodes, Ints, LoggedRun, PowerStates, logged
 from sim.engine.fleet.metering_plain import fold_plainly
+from sim.engine.kernels.loading import METERING, is_at_hand, loaded
 from sim.engine.meter import BinnedRecorder
 from sim.workload.allocations import Allocations
 from sim.workload.job_energy import JobEnergy
@@ -39,7 +40,7 @@ def meter(
     """
     run = logged(log, nodes, states, owners=owners, owner_of=owner_of, loads=loads, end_ns=end_ns)
     cut = any(kind.gpu_slots > 1 for kind in nodes.hardware)  # rest power by what else is held of a GPU: plainly alone
-    if cut or pieces(run) <= MOST_PLAIN:
+    if cut or pieces(run) <= MOST_PLAIN or not is_at_hand(METERING):
         return fold_plainly(run, recorder)
     return fold_compiled(run, recorder)
 
@@ -54,11 +55,10 @@ def pieces(run: LoggedRun) -> int:
 def fold_compiled(run: LoggedRun, recorder: BinnedRecorder) -> JobEnergy:
     """Books what a log says was drawn, by the compiled fold."""
     from sim.engine.fleet.metering_columns import Families, books_for, energy_of_jobs, hand_over, memory_of
-    from sim.engine.fleet.metering_kernel import call
 
     families = Families(run.nodes)
     books = books_for(run, families, recorder.edges_ns(run.end_ns))
     memory, _kept = memory_of(run, families, books)
-    call(memory.address)
+    loaded(METERING)(memory.address)
     hand_over(books, families, run.owners, recorder)
     return energy_of_jobs(books, run)

@@ -1,9 +1,9 @@
-"""The memories of the compiled fold over a log, field by field (see ``serving.compiled``).
+"""The memories of the compiled fold over a log, field by field (see ``serving.layout``).
 
 Times are ns from the start of the run, parts of slots are thousandths; nodes, kinds and stints are told by their rows.
 """
 
-from sim.engine.serving.compiled import Record, Rows
+from sim.engine.serving.layout import Record, Rows
 
 
 class Part(Record):

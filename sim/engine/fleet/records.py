@@ -6,7 +6,7 @@ Everything is an int64: times in ns from the start of the run, slots whole, flag
 """
 
 from sim.engine.fleet.request import NEVER_NS
-from sim.engine.serving.compiled import Record, Rows
+from sim.engine.serving.layout import Record, Rows
 
 NEVER = NEVER_NS
 """The limit of a job that has none."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.placements.anywhere import Anywhere
-from sim.engine.fleet.request import Places, Request
+from sim.engine.fleet.request import SLOTS, Places, Request
 from sim.signals import Signal
 
 __all__ = ["Anywhere"]
@@ -130,7 +130,7 @@ def fault(decision: object, view: View) -> str | None:
     if isinstance(decision, Preempt):
         fixed = request.gang is not None and request.gang.on_preempt is None
         return f"preempts '{request.owner}', which is no row of a table of jobs" if fixed else None
-    slots = sum(place.slots for place in decision.places)
+    slots = sum(map(SLOTS, decision.places))
     if isinstance(decision, Start) and slots != request.slots and not request.least <= slots <= request.most:
         return f"gives '{request.owner}' {slots} slots of the {request.slots} it asked for"
     if isinstance(decision, Start) and not view.machines.has_room(request, decision.places):

@@ -1,20 +1,15 @@
-"""How kernels are compiled: its records by the names of their fields, and a cache that knows what it holds.
-
-A record is a class whose annotations are its fields, each of eight bytes: an ``int``, a ``float``, the address of
-``Rows`` (of those or of other records), or a record within the record. NumPy lays memory out by ``dtype``; the compiled
-code is given addresses and reads and writes the very same fields (``request.ready``, ``pool.requests[slot]``), without
-the ten words and the counted references that an array is at every call.
-"""
+"""How Numba compiles kernels: its records (``layout``) by the names of their fields, and a cache that knows what it
+holds. Only a build, and an installation without a library that fits, come here: see ``sim.engine.kernels``."""
 
 import hashlib
 import inspect
 import operator
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import cache
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
+from typing import Any, get_args, get_origin
 
-import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
@@ -22,47 +17,18 @@ from numba.core.datamodel import models
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, lower_builtin, register_model
 
-T = TypeVar("T")
-WORD = 8
+from sim.engine.serving.layout import WORD, At, Record
+
 _NUMBERS = {int: types.int64, float: types.float64}
 
 
-class Rows(Generic[T]):
-    """The address of rows in memory, by their index; nobody checks its bounds."""
-
-    def __getitem__(self, index: int) -> T: ...
-    def __setitem__(self, index: int, value: T) -> None: ...
-
-
-class At(Generic[T]):
-    """The address of one record, whose fields are read and written through it as if it stood here."""
-
-    def __getattr__(self, name: str) -> int: ...
-
-
-class Record:
-    """Fields by name. ``ints`` are the names of more of them, told elsewhere already; they come first."""
-
-    dtype: ClassVar["np.dtype[np.void]"]
-    compiled: ClassVar[types.Record]
-    rows: ClassVar[dict[str, "np.dtype[Any]"]]
-    """What a row is of each field that is an address."""
-
-    def __init_subclass__(cls, ints: Iterable[str] = ()) -> None:
-        """Lays the fields out, one after the other."""
-        fields = dict.fromkeys(ints, int) | inspect.get_annotations(cls)
-        cls.rows = {name: _laid(*get_args(kind)) for name, kind in fields.items() if get_args(kind)}
-        cls.dtype = np.dtype([(name, _laid(kind)) for name, kind in fields.items()])
-        kinds = [(name, _compiled(kind), cls.dtype.fields[name][1]) for name, kind in fields.items()]
-        of = cls.__module__.removeprefix("sim.engine.")  # two kernels may each have a Pool, and both be loaded
-        cls.compiled = _RecordType(f"{of}.{cls.__name__}", kinds, cls.dtype.itemsize)
-
-
-def _laid(kind: Any) -> "np.dtype[Any]":
-    """What NumPy lays out for a field: a record where it stands, an int or an address else."""
-    if kind is float:
-        return np.dtype(np.float64)
-    return kind.dtype if inspect.isclass(kind) and issubclass(kind, Record) else np.dtype(np.int64)
+@cache
+def type_of(record: type[Record]) -> "_RecordType":
+    """The compiler's type of a record."""
+    fields = record.dtype.fields
+    kinds = [(name, _compiled(kind), fields[name][1]) for name, kind in record.declared.items()]
+    of = record.__module__.removeprefix("sim.engine.")  # two kernels may each have a Pool, and both be loaded
+    return _RecordType(f"{of}.{record.__name__}", kinds, record.dtype.itemsize)
 
 
 def _compiled(kind: Any) -> types.Type:
@@ -70,11 +36,11 @@ def _compiled(kind: Any) -> types.Type:
     if kind in _NUMBERS:
         return _NUMBERS[kind]
     if not get_args(kind):
-        return kind.compiled
+        return type_of(kind)
     (row,) = get_args(kind)
     if get_origin(kind) is At:
-        return _AtType(row.compiled)
-    return types.CPointer(_NUMBERS[row]) if row in _NUMBERS else _RowsType(row.compiled)
+        return _AtType(type_of(row))
+    return types.CPointer(_NUMBERS[row]) if row in _NUMBERS else _RowsType(type_of(row))
 
 
 class _RecordType(types.Record):
@@ -129,7 +95,7 @@ def at(record: type[Record]) -> Any:
         def generate(context, builder, signature, args):
             return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
-        return record.compiled(address), generate
+        return type_of(record)(address), generate
 
     return placed
 
@@ -190,7 +156,7 @@ def fingerprint(function: Callable[..., Any]) -> str:
     """A hash of every module that the code of a function comes from: its source and its constants, those included that
     it imports by name, for these are part of the compiled code."""
     found = hashlib.sha256()
-    for module in sorted(_modules(sys.modules[function.__module__]), key=lambda module: module.__name__):
+    for module in sorted(modules_of(sys.modules[function.__module__]), key=lambda module: module.__name__):
         constants = {name: value for name, value in vars(module).items() if _is_constant(name, value)}
         found.update(repr((module.__name__, inspect.getsource(module), sorted(constants.items()))).encode())
     return found.hexdigest()
@@ -202,7 +168,7 @@ def _is_constant(name: str, value: Any) -> bool:
     return isinstance(value, int | float | str | bytes) and not name.startswith("__")
 
 
-def _modules(first: ModuleType) -> set[ModuleType]:
+def modules_of(first: ModuleType) -> set[ModuleType]:
     """The module and all of its package whose functions, classes or names it uses, and so on."""
     package = first.__name__.partition(".")[0] + "."
     found: set[ModuleType] = set()

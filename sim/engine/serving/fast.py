@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.engine.kernels.loading import SERVING, loaded
 from sim.engine.serving import plan as p
 from sim.engine.serving import records as k
-from sim.engine.serving.compiled import is_kept
-from sim.engine.serving.kernel.loop import call
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.workload.requests import RequestChunk
 from sim.workload.routers import ROUTERS
 
 FIRST_SLOTS = 1024
+MOST_SLOTS = 1 << 24  # a slot is a part of a key of 64 bits
+HASHES_AT_ONCE = 1 << 16
 FIRST_ROWS = 1 << 14
 FIRST_BUCKETS = 1 << 12
 COSTS = {"compute": p.COMPUTE, "memory": p.MEMORY, "capped": p.CAPPED, "energy": p.ENERGY}
@@ -35,9 +36,7 @@ SLOPES = {
 """Names of a cost's fields, and where ``plan`` has them in its arrays."""
 
 
-def compiles_first() -> bool:
-    """Whether a first pool begins with compiling the kernel, which is kept for later runs."""
-    return not is_kept(call)
+call = loaded(SERVING)
 
 
 class FastPool:
@@ -97,9 +96,10 @@ class FastPool:
         rows = {
             "accept": settings.draft_tokens,
             "requests": FIRST_SLOTS,
+            "seats": FIRST_SLOTS,
+            "free_seats": FIRST_SLOTS,
             "free": FIRST_SLOTS,
             "sent": FIRST_SLOTS,
-            "arrivals": 0,
             "hashes": 0,
             "replicas": n,
             "open": 3,
@@ -112,7 +112,6 @@ class FastPool:
             "buckets": buckets if entries else 0,
             "entries": entries,
             "key_buckets": buckets if entries and balances else 0,
-            "keys": entries if balances else 0,
             "aside": n if balances else 0,
             "sketch": len(p.SKETCHES) * p.SKETCH_SIZE,
             "finished": finished,
@@ -199,7 +198,7 @@ class FastPool:
             if pool["next_arrival"] == pool["n_arrivals"] and not pool["closed"]:
                 self._feed()
             if pool["next_arrival"] < pool["n_arrivals"]:
-                times.append(int(rows["arrivals"][pool["next_arrival"]]["arrival_ns"]))
+                times.append(int(rows["arrivals"][pool["next_arrival"]]))
         elif not pool["began"]:
             times.append(int(pool["now"]))
         earliest = min(times)
@@ -304,19 +303,28 @@ class FastPool:
         self._rows[name] = rows
         self._pool[name] = rows.ctypes.data
 
-    def _grow(self, name: str, count: int) -> None:
-        """Rows move to where there is room for more of them."""
-        before = self._rows[name]
+    def _grow(self, name: str, count: int, used: int | None = None) -> None:
+        """Rows move to where there is room for more of them; those not ``used`` yet leave their memory untouched."""
+        before = self._rows[name][:used]
         larger = np.zeros(count, before.dtype)
         larger[: len(before)] = before
         self._place(name, larger)
 
+    def _stretch(self, name: str, count: int) -> None:
+        """There is room for more of these rows: where they are many, their pages move, and nothing is copied."""
+        rows = self._rows[name]
+        rows.resize(count, refcheck=False)
+        self._place(name, rows)
+
     def _grow_slots(self) -> None:
-        count = 2 * len(self._rows["requests"])
-        if count > 1 << 24:
+        count = min(5 * len(self._rows["requests"]) // 4, MOST_SLOTS)
+        if count == len(self._rows["requests"]):
             raise MemoryError("more than 16 million requests are in the system at once: the service is overloaded")
         for name in ("requests", "free", "sent"):
-            self._grow(name, count)
+            self._stretch(name, count)
+        if count > len(self._rows["seats"]):
+            self._grow("seats", 2 * count, int(self._pool["n_seats"]))
+            self._grow("free_seats", 2 * count, int(self._pool["n_free_seats"]))
         self._pool["slots_room"] = count
 
     def _grow_future(self, more: int) -> None:
@@ -325,8 +333,8 @@ class FastPool:
         self._pool["future_room"] = room
 
     def _grow_buckets(self) -> None:
-        """The tables of the prefix cache are hashed anew into four times as many buckets."""
-        count = min(4 * int(self._pool["n_buckets"]), int(self._pool["most_buckets"]))
+        """The tables of the prefix cache are hashed anew into twice as many buckets."""
+        count = min(2 * int(self._pool["n_buckets"]), int(self._pool["most_buckets"]))
         self._place("buckets", np.zeros(count, np.int64))
         if len(self._rows["key_buckets"]):
             self._place("key_buckets", np.zeros(count, np.int64))
@@ -368,29 +376,28 @@ class FastPool:
         if not n:
             self._await_more()
             return
-        if n > len(self._rows["arrivals"]):
-            self._grow("arrivals", n)
-        rows = self._rows["arrivals"][:n]
-        rows["arrival_ns"] = chunk.arrival_ns
-        rows["prompt"] = chunk.prompt_tokens
-        rows["output"] = chunk.output_tokens
-        rows["session"] = chunk.session
-        rows["priority"] = chunk.priority
+        columns = {
+            "arrivals": chunk.arrival_ns,
+            "prompts": chunk.prompt_tokens,
+            "outputs": chunk.output_tokens,
+            "sessions": chunk.session,
+            "classes": chunk.priority,
+        }
         if self._set.hash_blocks:
             more = len(chunk.prefix_hashes)
             self._make_room_for_hashes(more)
-            rows["first_hash"] = self._hashes_used + chunk.prefix_start[:-1]
-            rows["hashes"] = np.diff(chunk.prefix_start)
+            columns["first_hashes"] = self._hashes_used + chunk.prefix_start[:-1]
+            columns["hash_counts"] = np.diff(chunk.prefix_start)
             self._rows["hashes"][self._hashes_used : self._hashes_used + more] = chunk.prefix_hashes
             self._hashes_used += more
+        for name, column in columns.items():
+            self._place(name, np.ascontiguousarray(column, np.int64))
         self._pool["next_arrival"], self._pool["n_arrivals"] = 0, n
         self._drain_counts()
 
     def _await_more(self) -> None:
         """Nothing comes as far as is known: an arrival that never comes stands there until something else is."""
-        if not len(self._rows["arrivals"]):
-            self._grow("arrivals", 1)
-        self._rows["arrivals"]["arrival_ns"][0] = k.NEVER
+        self._place("arrivals", np.full(1, k.NEVER, np.int64))
         self._pool["next_arrival"], self._pool["n_arrivals"] = 0, 1
         self._unknown = True
 
@@ -399,15 +406,20 @@ class FastPool:
         place, requests = self._rows["hashes"], self._rows["requests"]
         if self._hashes_used + more <= len(place):
             return
-        live = np.flatnonzero((requests["live"] == 1) & (requests["hashes"] > 0))
+        live = np.flatnonzero(requests["hashes"] > 0)
+        live = live[np.argsort(requests["first_hash"][live])]  # so that none is written over before it has moved
         start, lengths = requests["first_hash"][live], requests["hashes"][live]
-        upto = np.cumsum(lengths)
-        at = int(upto[-1]) if len(live) else 0
-        place[:at] = place[np.repeat(start - upto + lengths, lengths) + np.arange(at)]
-        requests["first_hash"][live] = upto - lengths
-        self._hashes_used = at
-        if at + more > len(place):
-            self._grow("hashes", 2 * (at + more))
+        upto = np.concatenate([[0], np.cumsum(lengths)])
+        requests["first_hash"][live] = upto[:-1]
+        begin = 0
+        while begin < len(live):  # a few at a time: where each comes from takes more room than they do
+            end = max(begin + 1, int(np.searchsorted(upto, upto[begin] + HASHES_AT_ONCE, side="right")) - 1)
+            shift = np.repeat((start - upto[:-1])[begin:end], lengths[begin:end])
+            place[upto[begin] : upto[end]] = place[shift + np.arange(upto[begin], upto[end])]
+            begin = end
+        self._hashes_used = int(upto[-1])
+        if self._hashes_used + more > len(place):
+            self._stretch("hashes", 5 * (self._hashes_used + more) // 4)
 
     def _list_open(self, index: int) -> None:
         """A replica may be given requests from now on, or none any longer: lists by role, in the order of indices."""

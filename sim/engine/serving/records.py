@@ -9,43 +9,61 @@ takes over once it is finished; a replica by its index.
 from dataclasses import fields
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.compiled import At, Record, Rows
+from sim.engine.serving.layout import At, Record, Rows
 
 
 class Request(Record):
-    """A request in the system, in its slot; what is needed most often stands together."""
+    """A request in the system, in its slot: all that is known of one that waits. Millions may, where a service is
+    overloaded, so there is little of it; what a batch needs of it stands in its seat."""
 
     slot: int
     """Its row in ``Pool.requests``."""
     next: int
     """Slot of the next in its queue, or -1."""
     prev: int
-    ready: int
-    """Whether its context is computed, so that it only needs room to decode."""
-    finish_key: int
-    """Its entry in ``Replica.finishes`` while it decodes, else -1; entries that differ are stale."""
     replica: int
     """Index of the replica that holds it; -1 in the backlog."""
-    joined_at: int
-    """Number of the replica's iteration at which it joined the decodes."""
-    last_ns: int
-    """When its last token came."""
+    where: int
+    """``WAITING``, ``RUNNING``, ``MOVING`` between replicas, or ``AWAY``."""
+    ready: int
+    """Whether its context is computed, so that it only needs room to decode."""
     context: int
     """Tokens in its KV cache; those of the decode it is in are added when it leaves."""
     target: int
     """Tokens its prefill must reach."""
-    emitted: int
-    """Tokens of its output so far; those of the decode it is in are added when it leaves."""
+    seat: int
+    """Its row in ``Pool.seats`` once it has ever been admitted, or -1."""
+    prompt: int
+    """Tokens."""
     output: int
     """Tokens."""
     priority: int
     """Its class; 0 goes first."""
-    where: int
-    """``WAITING``, ``RUNNING``, ``MOVING`` between replicas, or ``AWAY``."""
+    arrival_ns: int
     stamp: int
     """Events that bear an older one are stale."""
-    live: int
-    """Whether the slot holds a request."""
+    attempts: int
+    ordinal: int
+    """Its place in the order of arrivals; no two requests share one."""
+    session: int
+    """Whose conversation it belongs to, or -1."""
+    first_hash: int
+    """Index in ``Pool.hashes`` of the first hashed block of its prompt."""
+    hashes: int
+    """How many hashed blocks its prompt has; 0 in a slot that is free."""
+    finish_key: int
+    """Its entry in ``Replica.finishes`` while it decodes, else -1; entries that differ are stale."""
+    joined_at: int
+    """Number of the replica's iteration at which it joined the decodes."""
+
+
+class Seat(Record):
+    """What has become of a request that was admitted to a batch, until it is done with."""
+
+    last_ns: int
+    """When its last token came."""
+    emitted: int
+    """Tokens of its output so far; those of the decode it is in are added when it leaves."""
     acc_ns: int
     """The replica's ``share_ns`` when it joined."""
     acc_nj: int
@@ -58,6 +76,10 @@ class Request(Record):
     """Its share of the time of iterations, for its prompt."""
     prefill_nj: int
     """Its share of their dynamic energy, for its prompt."""
+    scheduled_ns: int
+    """When it was first admitted to a batch."""
+    first_ns: int
+    """When its first token came."""
     abandoned: int
     """Whether its user has given up while it runs."""
     padded_output: int
@@ -70,25 +92,9 @@ class Request(Record):
     """Whether its layers with a window keep more with every token, while it decodes."""
     held: int
     """Leading hashed blocks it holds a reference on."""
-    first_hash: int
-    """Index in ``Pool.hashes`` of the first hashed block of its prompt."""
-    hashes: int
-    """How many hashed blocks its prompt has."""
-    prompt: int
-    """Tokens."""
-    arrival_ns: int
-    scheduled_ns: int
-    """When it was first admitted to a batch."""
-    first_ns: int
-    """When its first token came."""
-    ordinal: int
-    """Its place in the order of arrivals; no two requests share one."""
-    session: int
-    """Whose conversation it belongs to, or -1."""
     cached: int
     """Tokens of its prompt found in the prefix cache."""
     preemptions: int
-    attempts: int
     turns: int
     """Random draws it has made while decoding with drafts."""
     steps: int
@@ -266,30 +272,18 @@ class Event(Record):
     stamp: int
 
 
-class Key(Record):
-    """A hashed block that is in the prefix cache of a replica or of several; kept where routers ask who has it."""
-
-    key: int
-    count: int
-    """Replicas that have it."""
-    first: int
-    """One of its entries."""
-    chain: int
-    """Next key of its bucket, or of the free ones, plus 1; 0: none."""
-
-
 class Entry(Record):
     """A hashed block in the prefix cache of a replica."""
 
     key: int
     replica: int
     """Its index; -1: the row is free."""
-    of: int
-    """Its row in ``Pool.keys``."""
     alike: int
     """Next entry of the same block on another replica, or -1."""
     before: int
-    """The entry whose ``alike`` this one is, or -1."""
+    """The entry whose ``alike`` this one is; in the first of its block see ``kernel.holders``."""
+    holders: int
+    """In the first of its block: entries of it."""
     refs: int
     """Requests that refer to it."""
     older: int
@@ -299,18 +293,6 @@ class Entry(Record):
     """Next entry of its bucket, or of the free ones, plus 1; 0: none."""
 
 
-class Arrival(Record):
-    """A request that has yet to arrive."""
-
-    arrival_ns: int
-    prompt: int
-    output: int
-    session: int
-    priority: int
-    first_hash: int
-    hashes: int
-
-
 class Open(Record):
     """The replicas that requests for a role may go to, in the order of their indices."""
 
@@ -318,6 +300,8 @@ class Open(Record):
     replicas: Rows[int]
     following: int
     """Round robin: the least index whose turn it is."""
+    place: int
+    """Where that stands in ``replicas``, if none has come or gone since."""
 
 
 class Finished(Record, ints=p.ROW_COLUMNS):
@@ -350,9 +334,24 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     free: Rows[int]
     """Slots that are free again."""
     n_free: int
+    seats: Rows[Seat]
+    """As many as ``requests``: memory that is never used is never touched."""
+    n_seats: int
+    """Seats that have ever been taken."""
+    free_seats: Rows[int]
+    n_free_seats: int
     sent: Rows[int]
     """Slots of requests on their way back to the router."""
-    arrivals: Rows[Arrival]
+    arrivals: Rows[int]
+    """When requests that are known of arrive; what they are stands in the columns below."""
+    prompts: Rows[int]
+    outputs: Rows[int]
+    sessions: Rows[int]
+    classes: Rows[int]
+    """Their ``priority``."""
+    first_hashes: Rows[int]
+    """Index in ``hashes``, where prefixes are cached."""
+    hash_counts: Rows[int]
     next_arrival: int
     n_arrivals: int
     closed: int
@@ -406,10 +405,7 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     free_entry: int
     """First of those that are free again, plus 1; 0: none."""
     key_buckets: Rows[int]
-    """First key by hash, plus 1; 0: none. As many as ``buckets``."""
-    keys: Rows[Key]
-    n_keys: int
-    free_key: int
+    """First of the lists of holders by hash, plus 1; 0: none. As many as ``buckets``."""
     aside: Rows[int]
     """Replicas that were looked at in vain."""
     sketch: Rows[int]

@@ -19,6 +19,7 @@ from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
 from sim.engine.images import Images
+from sim.engine.kernels.loading import SERVING, is_at_hand
 from sim.engine.node import Activity, Node
 from sim.engine.serving import plan as p
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
@@ -64,7 +65,7 @@ def make_pool(
     lanes = [group for group in groups for _ in range(group.most * group.lanes)]
     roles, blocks = [group.role for group in lanes], [group.kv_blocks for group in lanes]
     cost_of = [group.costs[0] for group in lanes]
-    if engine == "reference":
+    if engine == "reference" or not is_at_hand(SERVING):
         from sim.engine.serving.reference import ReferencePool
 
         return ReferencePool(settings, costs, roles, cost_of, blocks, more)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.signals.complaints import Complaints
-from sim.signals.gaps import REMEDY, Bools, GapReport, Policy, Rows, without_gaps
 from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.signals.signal import Signal
+
+if TYPE_CHECKING:
+    from sim.signals.gaps import Bools, GapReport, Policy, Rows
 
 Floats = npt.NDArray[np.float64]
 Basis = Literal["life-cycle", "direct"]
@@ -58,6 +60,8 @@ def read_signal(
     rows: Rows, terms: Terms, *, si_per_value: float, unit: str, may_be_negative: bool
 ) -> tuple[Signal, GapReport]:
     """The one column of ``rows`` as a signal in ``unit``. Raises ``InputError``."""
+    from sim.signals.gaps import without_gaps
+
     if not may_be_negative:
         _refuse_negative(rows, rows.values[:, 0] < 0, "is below zero")
     edges, values, report = without_gaps(rows, terms.gaps)
@@ -93,6 +97,8 @@ def read_mix(
     back, is above zero it is told that they alone did. Gaps are filled in generation, not in shares.
     Raises ``InputError``.
     """
+    from sim.signals.gaps import REMEDY, without_gaps
+
     below: Bools = np.asarray((rows.values < 0).any(axis=1))
     if terms.gaps == "refuse":
         _refuse_negative(

@@ -68,9 +68,12 @@ class _Kinds:
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
     import pyarrow as pa
 
+    from sim.results.columns import reals, texts, truths, wholes
+
     if pa.types.is_string(kind):
-        values = [value if value is None or isinstance(value, str) else _written(value) for value in values]
-    return pa.array(values, type=kind)
+        return texts([value if value is None or isinstance(value, str) else _written(value) for value in values])
+    made = {pa.float64(): reals, pa.int64(): wholes, pa.bool_(): truths}[kind]
+    return made(values)
 
 
 def _written(value: Any) -> str:

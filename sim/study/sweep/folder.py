@@ -13,7 +13,7 @@ from sim.errors import InputError
 from sim.plain import as_list, as_mapping, as_text
 from sim.reading import read_json, read_parquet, read_text
 from sim.results.atomic import is_staged, refuse_unusable, staged, take_away
-from sim.results.files import sha256
+from sim.results.files import CRATE, is_crate, sha256
 from sim.study.store import LIMIT, is_kept
 from sim.study.sweep.dataset import POINTS, is_part
 from sim.study.sweep.journal import may_be_journal
@@ -55,6 +55,8 @@ def _strangers(folder: Path) -> Iterator[str]:
             yield from [] if parts is not None else [STUDY]
         elif path.name == SESSION:
             yield from [] if _object(path).keys() >= _SESSION else [SESSION]
+        elif path.name == CRATE:
+            yield from [] if path.is_file() and is_crate(path) else [CRATE]
         elif not (is_staged(path.name) and path.is_file()):
             yield path.name
 

@@ -77,9 +77,10 @@ def planned(
     journal: Journal,
     helpers: int = 0,
     watch: Callable[[int], None] = lambda _: None,
+    work_ahead: Callable[[], None] = lambda: None,
 ) -> Plan:
     """Checks every point, with so many other processes beside this one, and takes down the rows of those priced on the
-    way; ``watch`` hears how many are checked.
+    way; ``watch`` hears how many are checked, and ``work_ahead`` is called for every point that is left to workers.
 
     Raises ``InputError`` with the problems of all points, or where bad ones may be rows, if all are bad.
     """
@@ -113,6 +114,8 @@ def planned(
             at.append(spool.append(point))
             columns.see_point(point.values)
             watch(len(at))
+            if seen.row is None and seen.mark not in asked.done:
+                work_ahead()
             if seen.row is None or found:
                 continue
             if seen.key is not None and seen.key not in shares:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.errors import RunError
 from sim.results.atomic import take_away, within_ours, write_text
-from sim.results.files import sha256, to_json
+from sim.results.files import CRATE, sha256, to_json
 from sim.spec.study import LoadedStudy, load_study
 from sim.study.points import build_id
 from sim.study.processes import get_ready, machine_workers
@@ -197,7 +197,6 @@ class _How:
 
 def _swept(source: str | Path | Mapping[str, Any], folder: Path, how: _How) -> StudyResults:
     began = time.perf_counter()
-    get_ready()
     study = load_study(source)
     base = base_of(study)
     refuse_strangers(folder)
@@ -237,7 +236,7 @@ def _at_work(study: LoadedStudy, base: Base, folder: Path, how: _How, began: flo
             how.watch(progress)
 
         at_hand = how.workers if how.workers is not None else machine_workers()
-        plan = planned(study, asked, spool, journal, max(0, at_hand - 1), checked)
+        plan = planned(study, asked, spool, journal, max(0, at_hand - 1), checked, _once(get_ready))
         finished = finished_study(folder, plan.name) if how.resume else None
         if finished is None:
             found = _count(progress, plan, journal, store)
@@ -277,6 +276,12 @@ def _at_work(study: LoadedStudy, base: Base, folder: Path, how: _How, began: flo
         write_text(to_json(_session(progress)), folder / SESSION, ours=within_ours)
     clear(at_work)
     return StudyResults(folder, manifest, progress)
+
+
+def _once(start: Callable[[], None]) -> Callable[[], None]:
+    """``start``, which does nothing but the first time."""
+    left = [start]
+    return lambda: left.pop()() if left else None
 
 
 def _take(done: Done, plan: Plan, journal: Journal, store: Store, progress: Progress) -> None:
@@ -369,7 +374,8 @@ def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
         "columns": {field.name: str(field.type) for field in columns.schema()},
         "parts_sha256": hashes,
     }
-    (folder / STUDY).unlink(missing_ok=True)
+    for name in (STUDY, CRATE):
+        (folder / name).unlink(missing_ok=True)
     take_away(folder / POINTS, is_part)
     staging.rename(folder / POINTS)
     write_text(to_json(manifest), folder / STUDY, ours=within_ours)

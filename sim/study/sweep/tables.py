@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -14,9 +15,12 @@ from rich.text import Text
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import STUDY
 from sim.results.formats import number
+from sim.study.sweep.dataset import POINTS, is_part
 from sim.study.sweep.tasks import DONE
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sim.study.sweep.front import Front
     from sim.study.sweep.run import StudyResults
 
@@ -28,10 +32,8 @@ WIDTH = 78
 
 def study_tables(results: StudyResults) -> RenderableType:
     """Everything the command prints."""
-    import pyarrow.dataset as pads
-
     progress = results.progress
-    dataset = pads.dataset(results.folder / "points", format="parquet")
+    dataset = _Points(results.folder / POINTS)
     parts: list[RenderableType] = [Text(results.study["name"]), Text("")]
     counts = [
         f"{progress.points:,} point{'s' if progress.points != 1 else ''}",
@@ -43,7 +45,7 @@ def study_tables(results: StudyResults) -> RenderableType:
     best = _best(dataset, results)
     if best is not None:
         parts += [Text(""), best]
-    absent = [name for name in results.study["study"].get("outputs") or () if name not in dataset.schema.names]
+    absent = [name for name in results.study["study"].get("outputs") or () if name not in dataset.kinds]
     if absent:
         parts += [Text(""), Text(f"no point has such a result: {', '.join(absent)}; without 'outputs', all are there")]
     reasons = failures(dataset)
@@ -98,10 +100,38 @@ def saved(results: StudyResults) -> list[str]:
     return lines
 
 
-def _best(dataset: Any, results: StudyResults) -> Table | None:
-    names = set(dataset.schema.names)
+class _Points:
+    """The dataset of a study, read column by column and part by part. ``pyarrow.dataset`` would load pandas."""
+
+    def __init__(self, folder: Path) -> None:
+        import pyarrow.parquet as pq
+
+        self._parts = sorted(path for path in folder.iterdir() if is_part(path.name))
+        self.kinds = {field.name: str(field.type) for field in pq.read_schema(self._parts[0])}
+        """The type of each column."""
+
+    def rows(self, columns: Sequence[str], *, done: bool) -> pa.Table:
+        """These columns of the points that are done, or of those that are not."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        from sim.results.columns import texts
+
+        kept = []
+        for part in self._parts:
+            with pq.ParquetFile(part) as file:
+                table = file.read(columns=[*dict.fromkeys([*columns, "status"])])
+            finished = pc.is_in(table["status"], value_set=texts([DONE]))  # to compare with a word loads pandas
+            wanted = finished if done else pc.invert(finished)
+            kept.append(table.filter(wanted).select(columns))
+        return pa.concat_tables(kept)
+
+
+def _best(dataset: _Points, results: StudyResults) -> Table | None:
+    names = dataset.kinds
     wanted = results.study["study"].get("outputs") or [one.path for _, one in columns_of(STUDY)]
-    shown = [name for name in wanted if name in names and str(dataset.schema.field(name).type) in ("double", "int64")]
+    shown = [name for name in wanted if name in names and names[name] in ("double", "int64")]
     if not shown:
         return None
     axes = [f"axis.{path}" for paths in results.study["axes"].values() for path in paths]
@@ -109,7 +139,7 @@ def _best(dataset: Any, results: StudyResults) -> Table | None:
     import pyarrow.compute as pc
 
     columns = ["point", *axes, *shown[:2]]
-    done = dataset.to_table(columns=columns, filter=pc.field("status") == DONE)
+    done = dataset.rows(columns, done=True)
     rows = done.take(pc.select_k_unstable(done, k=BEST, sort_keys=[(shown[0], "ascending"), ("point", "ascending")]))
     if not rows.num_rows:
         return None
@@ -148,10 +178,8 @@ def _shown(value: Any) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def failures(dataset: Any) -> list[tuple[str, int]]:
+def failures(dataset: _Points) -> list[tuple[str, int]]:
     """Why points failed, and how many for that reason, the commonest first."""
-    import pyarrow.compute as pc
-
-    rows = dataset.to_table(columns=["status", "error"], filter=pc.field("status") != DONE).to_pylist()
+    rows = dataset.rows(["status", "error"], done=False).to_pylist()
     reasons = Counter(f"{row['status']}: {str(row['error']).splitlines()[0] if row['error'] else ''}" for row in rows)
     return sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.workload.allocations import OUTCOMES, Allocations
-from sim.workload.jobs.table import JobTable
+
+if TYPE_CHECKING:
+    from sim.workload.jobs.table import JobTable
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -37,12 +37,18 @@ def anywhere(request: Request, machines: Machines, pool: int) -> Places | None:
     missing = request.slots
     for rank in RANKS:
         for free in range(1, machines.pools[pool].slots + 1):
+            if not constrained:
+                whole = machines.first_with(pool, rank, free, -(-missing // free))
+                chosen += whole
+                missing -= free * len(whole)
+                if missing <= 0:
+                    chosen[-1] = Place(whole[-1].node, free + missing)
+                    return tuple(chosen)
+                continue
             for node in machines.with_free(pool, rank, free):
-                taken = min(free, missing)
-                if constrained:
-                    taken = room_for(request, machines, node, taken)
-                    if taken < 1:
-                        continue
+                taken = room_for(request, machines, node, min(free, missing))
+                if taken < 1:
+                    continue
                 chosen.append(Place(node, taken))
                 missing -= taken
                 if not missing:

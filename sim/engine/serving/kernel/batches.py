@@ -29,7 +29,7 @@ from sim.engine.serving.kernel.queues import (
 )
 from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration
 from sim.engine.serving.kernel.shapes import begun_blocks, blocks_of, whole_blocks
-from sim.engine.serving.kernel.weights import weigh
+from sim.engine.serving.kernel.weights import weigh_tokens
 from sim.engine.serving.kernel.windows import pairs_within, within
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import NEVER
@@ -41,7 +41,8 @@ from sim.engine.serving.records import NEVER
 def preempt(pool, replica, request):
     """The request waits again, first of its class; returns the KV blocks that are swapped out."""
     pool.counts.preemptions += 1
-    request.preemptions += 1
+    seat = pool.seats[request.seat]
+    seat.preemptions += 1
     replica.load.pending -= pending_of(request)
     blocks = held_blocks(pool, replica, request)
     give_back_blocks(pool, replica, request)
@@ -53,14 +54,14 @@ def preempt(pool, replica, request):
     else:
         replica.begun = -1
     if pool.swap and ready:
-        request.swapped = 1
+        seat.swapped = 1
     else:
         request.ready = 0
-        request.target = request.prompt + request.emitted
+        request.target = request.prompt + seat.emitted
         request.context = 0
         blocks = 0
     replica.load.pending += pending_of(request)
-    weigh(pool, replica)
+    weigh_tokens(pool, replica)
     wait(pool, replica, request, True)
     return blocks
 
@@ -101,9 +102,10 @@ def admit_ready(pool, replica):
         enter(pool, replica, head)
         take_blocks(pool, replica, blocks)
         join(pool, replica, head)
-        if head.swapped:
+        seat = pool.seats[head.seat]
+        if seat.swapped:
             swapped += blocks
-            head.swapped = 0
+            seat.swapped = 0
     return swapped
 
 
@@ -154,15 +156,15 @@ def admit(pool, replica, decodes, may_admit):
         enter(pool, replica, head)
         for i in range(first, first + hits):
             refer(pool, replica, find(pool, replica, i))
-        head.held = hits
+        pool.seats[head.seat].held = hits
         head.context = hits * hash_tokens
         replica.load.pending -= hits * hash_tokens
-        weigh(pool, replica)
+        weigh_tokens(pool, replica)
         take_blocks(pool, replica, blocks)
         if hash_tokens:
             pool.counts.looked_up_tokens += target
             pool.counts.cached_tokens += hits * hash_tokens
-            head.cached = hits * hash_tokens
+            pool.seats[head.seat].cached = hits * hash_tokens
         tokens = min(missing, budget) if chunked else missing
         add_chunk(replica, slot, tokens)
         budget -= tokens
@@ -194,7 +196,8 @@ def admit_batch(pool, replica):
         chunk = replica.chunks[i]
         chunk.tokens = prompt
         request = pool.requests[chunk.slot]
-        request.padded_prompt, request.padded_output = prompt, output
+        seat = pool.seats[request.seat]
+        seat.padded_prompt, seat.padded_output = prompt, output
         take_blocks(pool, replica, held_blocks(pool, replica, request))
 
 
@@ -290,7 +293,7 @@ def window_scan(pool, replica, d):
         if pool.chunked or here < window:
             below += 1
             steps = min(steps, window - here + 1)
-        if d and request.kv_grows:
+        if d and pool.seats[request.seat].kv_grows:
             begun = begun_blocks(pool, reach)
             if begun < pool.kv_window_blocks:
                 steps = min(steps, (pool.kv_window_blocks - 1) * pool.block_tokens + 1 - reach)
@@ -305,7 +308,7 @@ def settle_within_window(pool, replica, request, reach):
     """The sequence holds all that its layers with a window keep: from now on these give back what they take."""
     context = reach - 1
     will_take(pool, replica, request, context, -1)
-    request.kv_grows = 0
+    pool.seats[request.seat].kv_grows = 0
     will_take(pool, replica, request, context, 1)
 
 
@@ -364,7 +367,7 @@ def launch_mixed(pool, replica, d, swapped):
         for i in range(n):
             chunk = replica.chunks[i]
             request, new = pool.requests[chunk.slot], chunk.tokens
-            context = 0 if request.padded_output else request.context
+            context = 0 if pool.seats[request.seat].padded_output else request.context
             prompt += new
             pairs += new * context + new * (new + 1) // 2
             reads += context + new

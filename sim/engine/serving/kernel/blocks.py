@@ -3,7 +3,7 @@
 import numpy as np
 
 from sim.engine.serving.compiled import inner
-from sim.engine.serving.kernel.holders import key_bucket, list_holder, unlist_holder
+from sim.engine.serving.kernel.holders import begin_list, list_holder, unlist_holder
 from sim.engine.serving.kernel.queues import next_decoding
 from sim.engine.serving.kernel.shapes import blocks_of, whole_blocks, within_block
 from sim.engine.serving.kernel.sketches import mix
@@ -27,8 +27,9 @@ def pending_of(request):
 @inner
 def held_blocks(pool, replica, request):
     """KV blocks of a request that is admitted; a closed batch pads."""
-    if request.padded_output:
-        return blocks_of(pool, request.padded_prompt + request.padded_output)
+    seat = pool.seats[request.seat]
+    if seat.padded_output:
+        return blocks_of(pool, seat.padded_prompt + seat.padded_output)
     return blocks_of(pool, max(context_of(replica, request), request.target))
 
 
@@ -95,19 +96,15 @@ def remove(pool, at):
 
 @inner
 def rehash(pool):
-    """All entries and keys into their chains, in buckets that are empty as yet."""
+    """All entries and lists of holders into their chains, in buckets that are empty as yet."""
     for at in range(pool.n_entries):
         entry = pool.entries[at]
         if entry.replica >= 0:
             bucket = bucket_of(pool, entry.replica, entry.key)
             entry.chain = pool.buckets[bucket]
             pool.buckets[bucket] = at + 1
-    for at in range(pool.n_keys):
-        known = pool.keys[at]
-        if known.count:
-            bucket = key_bucket(pool, known.key)
-            known.chain = pool.key_buckets[bucket]
-            pool.key_buckets[bucket] = at + 1
+            if pool.balances and entry.before < 0:
+                begin_list(pool, at)
 
 
 @inner
@@ -164,7 +161,8 @@ def take_blocks(pool, replica, blocks):
 @inner
 def give_back_prefix(pool, replica, request):
     """The request no longer refers to the hashed blocks of its prompt, the last of them first."""
-    held = request.held
+    seat = pool.seats[request.seat]
+    held = seat.held
     replica.used += held * pool.kv_hashed
     for i in range(request.first_hash + held - 1, request.first_hash - 1, -1):
         at = find(pool, replica, i)
@@ -174,14 +172,14 @@ def give_back_prefix(pool, replica, request):
             append_unused(pool, replica, at)
             replica.used -= pool.kv_hashed
             replica.cached += pool.kv_hashed
-    request.held = 0
+    seat.held = 0
 
 
 @inner
 def give_back_blocks(pool, replica, request):
     """The request holds no KV blocks any longer."""
     replica.used -= held_blocks(pool, replica, request)
-    if request.held:
+    if pool.seats[request.seat].held:
         give_back_prefix(pool, replica, request)
     used_less(pool, replica)
 
@@ -207,14 +205,15 @@ def hits_of(pool, replica, request):
 @inner
 def register_prefix(pool, replica, request):
     """The prompt is computed: its hashed blocks are in the cache from now on."""
-    for i in range(request.first_hash + request.held, request.first_hash + request.hashes):
+    seat = pool.seats[request.seat]
+    for i in range(request.first_hash + seat.held, request.first_hash + request.hashes):
         at = find(pool, replica, i)
         if at >= 0:
             refer(pool, replica, at)
             replica.used -= pool.kv_hashed
         else:
             insert(pool, replica, i)
-        request.held += 1
+        seat.held += 1
     used_less(pool, replica)
 
 
@@ -224,7 +223,7 @@ def register_prefix(pool, replica, request):
 @inner
 def step_of(pool, request):
     """KV blocks that the next block of its tokens takes."""
-    return pool.kv_full + pool.kv_windowed * request.kv_grows
+    return pool.kv_full + pool.kv_windowed * pool.seats[request.seat].kv_grows
 
 
 @inner

@@ -12,7 +12,7 @@ from sim.engine.serving.kernel.queues import is_stale, next_decoding, pop_finish
 from sim.engine.serving.kernel.runs import MASK, apply, book, join, leave_decode, observe_late, share, stand_still
 from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, STEP_GAP, draw, observe
-from sim.engine.serving.kernel.weights import used_less, weigh
+from sim.engine.serving.kernel.weights import used_less, weigh, weigh_tokens
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import HANDED_OVER, MOVING
 
@@ -90,13 +90,16 @@ def end_mixed(pool, replica):
         dt -= alone_ns
         energy -= alone_nj
     tokens = replica.prompt
-    before = np.int64(0)
+    upto = before_ns = before_nj = np.int64(0)
     for i in range(n):
         chunk = replica.chunks[i]
-        request, after = pool.requests[chunk.slot], before + chunk.tokens
-        request.prefill_ns += part(dt, after, tokens) - part(dt, before, tokens)
-        request.prefill_nj += part(energy, after, tokens) - part(energy, before, tokens)
-        before = after
+        seat = pool.seats[pool.requests[chunk.slot].seat]
+        upto += chunk.tokens
+        ns = dt if upto == tokens else part(dt, upto, tokens)
+        nj = energy if upto == tokens else part(energy, upto, tokens)
+        seat.prefill_ns += ns - before_ns
+        seat.prefill_nj += nj - before_nj
+        before_ns, before_nj = ns, nj
 
 
 @inner
@@ -106,13 +109,13 @@ def part(whole, share, of):
 
 
 @inner
-def step(pool, request, gap):
+def step(pool, seat, gap):
     """A step has brought a token after a gap; whether steps are told from tokens depends on there being drafts."""
     observe(pool, ITL, gap, 1)
     if pool.draft_tokens:
         observe(pool, STEP_GAP, gap, 1)
-        request.steps += 1
-    request.last_ns = pool.now
+        seat.steps += 1
+    seat.last_ns = pool.now
 
 
 @inner
@@ -126,21 +129,22 @@ def emit_drafted(pool, replica):
         while slot >= 0:
             request = pool.requests[slot]
             if request.ready:
+                seat = pool.seats[request.seat]
                 context = request.context
-                request.own_nj += per_read * (context + 1)
-                chance = np.int64(draw(pool.seed, request.ordinal, (1 << 33) + request.turns) >> np.uint64(11))
-                request.turns += 1
+                seat.own_nj += per_read * (context + 1)
+                chance = np.int64(draw(pool.seed, request.ordinal, (1 << 33) + seat.turns) >> np.uint64(11))
+                seat.turns += 1
                 tokens = np.int64(1)
                 for i in range(pool.draft_tokens):
                     if chance < pool.accept[i]:
                         tokens += 1
-                tokens = min(tokens, request.output - request.emitted)
+                tokens = min(tokens, request.output - seat.emitted)
                 replica.used -= blocks_of(pool, context + v) - blocks_of(pool, context + tokens)
                 request.context = context + tokens
-                request.emitted += tokens
+                seat.emitted += tokens
                 request.joined_at = replica.iteration
-                gap = replica.start_ns - request.last_ns + (replica.span >> FRACTION_BITS)
-                step(pool, request, gap)
+                gap = replica.start_ns - seat.last_ns + (replica.span >> FRACTION_BITS)
+                step(pool, seat, gap)
                 if tokens > 1:
                     observe(pool, ITL, 0, tokens - 1)
                 replica.context += tokens
@@ -177,7 +181,7 @@ def finish_drafted(pool, replica):
             if slot < 0:
                 break
             request = pool.requests[slot]
-            if request.emitted >= request.output and (least < 0 or slot < least):
+            if pool.seats[request.seat].emitted >= request.output and (least < 0 or slot < least):
                 least = slot
         if least < 0:
             return
@@ -197,7 +201,7 @@ def drop_abandoned(pool, replica):
             if slot < 0:
                 break
             request = pool.requests[slot]
-            if request.abandoned and (least < 0 or slot < least):
+            if pool.seats[request.seat].abandoned and (least < 0 or slot < least):
                 least = slot
         if least < 0:
             return
@@ -208,15 +212,16 @@ def drop_abandoned(pool, replica):
 def chunk_done(pool, replica, request, tokens):
     """So many tokens of a prompt are computed; with the last of them comes its first token."""
     pool.counts.prefilled_tokens += tokens
-    padded = request.padded_output
+    seat = pool.seats[request.seat]
+    padded = seat.padded_output
     if padded:
         replica.load.pending -= request.target
-        request.context = request.padded_prompt
+        request.context = seat.padded_prompt
     else:
         replica.load.pending -= tokens
         request.context += tokens
-    weigh(pool, replica)
-    if request.abandoned:
+    weigh_tokens(pool, replica)
+    if seat.abandoned:
         if replica.begun == request.slot:
             replica.begun = -1
         drop(pool, replica, request, 0 if padded else request.target - request.context)
@@ -225,16 +230,16 @@ def chunk_done(pool, replica, request, tokens):
         return
     if pool.hash_blocks:
         register_prefix(pool, replica, request)
-    request.emitted += 1
+    seat.emitted += 1
     pool.counts.first_tokens += 1
-    if request.first_ns < 0:
-        request.first_ns = request.last_ns = pool.now
+    if seat.first_ns < 0:
+        seat.first_ns = seat.last_ns = pool.now
     else:
-        step(pool, request, pool.now - request.last_ns)
+        step(pool, seat, pool.now - seat.last_ns)
     request.ready = 1
     replica.load.pending += 1
-    weigh(pool, replica)
-    if request.emitted >= (padded if padded else request.output):
+    weigh_tokens(pool, replica)
+    if seat.emitted >= (padded if padded else request.output):
         depart(pool, replica, request)
         finish(pool, request, p.COMPLETED)
     elif replica.role == p.PREFILL:

@@ -5,6 +5,7 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.queues import push
+from sim.engine.serving.kernel.seats import clear_seat, take_seat
 from sim.engine.serving.kernel.sketches import E2E, QUEUEING, TPOT, TTFT, observe
 from sim.engine.serving.records import AWAY, RETRY, USER
 
@@ -13,55 +14,67 @@ from sim.engine.serving.records import AWAY, RETRY, USER
 def reset(request):
     """As nothing had been done for it yet."""
     request.where, request.replica = AWAY, -1
-    request.scheduled_ns = request.first_ns = request.last_ns = request.finish_key = -1
-    request.emitted = request.context = request.held = request.own_nj = 0
     request.target = request.prompt
-    request.padded_prompt = request.padded_output = request.steps = 0
-    request.ready = request.swapped = request.abandoned = 0
+    request.context = request.ready = 0
+    request.finish_key = -1
+
+
+@inner
+def begin_anew(pool, request):
+    """An attempt has come to nothing."""
+    if request.seat >= 0:
+        seat = pool.seats[request.seat]
+        pool.counts.wasted_tokens += seat.emitted
+        clear_seat(seat)
+    request.stamp += 1
+    reset(request)
 
 
 @inner
 def lose(pool, request):
     """Its replica is gone; it begins anew."""
     pool.counts.killed += 1
-    pool.counts.wasted_tokens += request.emitted
-    request.stamp += 1
-    reset(request)
+    begin_anew(pool, request)
 
 
 @inner
 def give_up(pool, request, status):
     """The attempt has failed: the client tries again later, or no more."""
-    pool.counts.wasted_tokens += request.emitted
     if request.attempts <= pool.retries:
         pool.counts.retries += 1
         request.attempts += 1
-        request.stamp += 1
-        reset(request)
+        begin_anew(pool, request)
         push(pool, pool.now + pool.backoff_ns, RETRY, request.slot, request.stamp)
     else:
+        if request.seat >= 0:
+            pool.counts.wasted_tokens += pool.seats[request.seat].emitted
         finish(pool, request, status)
 
 
 @inner
 def finish(pool, request, status):
-    """The request is done with, well or badly, and its slot is free."""
+    """The request is done with, well or badly, and its slot and its seat are free."""
     counts = pool.counts
+    if request.seat < 0:
+        take_seat(pool, request)
+    seat = pool.seats[request.seat]
     if status == p.COMPLETED:
-        judge(pool, request)
+        judge(pool, request, seat)
     elif status == p.REJECTED:
         counts.rejected += 1
     else:
         counts.timed_out += 1
-    counts.prefill_share_ns += request.prefill_ns
-    counts.decode_share_ns += request.decode_ns
-    counts.prefill_share_nj += request.prefill_nj
-    counts.decode_share_nj += request.decode_nj
+    counts.prefill_share_ns += seat.prefill_ns
+    counts.decode_share_ns += seat.decode_ns
+    counts.prefill_share_nj += seat.prefill_nj
+    counts.decode_share_nj += seat.decode_nj
     if pool.rows:
-        tell(pool, request, status)
-    request.live = 0
+        tell(pool, request, seat, status)
     request.where, request.finish_key = AWAY, -1
+    request.hashes = 0
     request.stamp += 1
+    pool.free_seats[pool.n_free_seats] = request.seat
+    pool.n_free_seats += 1
     pool.free[pool.n_free] = request.slot
     pool.n_free += 1
     if pool.concurrency:
@@ -69,30 +82,30 @@ def finish(pool, request, status):
 
 
 @inner
-def tell(pool, request, status):
+def tell(pool, request, seat, status):
     """Writes the row of a finished request."""
     row = pool.finished[pool.n_finished]
     pool.n_finished += 1
     row.request = request.ordinal
     row.status = status
     row.arrival_ns = request.arrival_ns
-    row.scheduled_ns = request.scheduled_ns
-    row.first_token_ns = request.first_ns
+    row.scheduled_ns = seat.scheduled_ns
+    row.first_token_ns = seat.first_ns
     row.done_ns = pool.now
     row.replica = request.replica
     row.prompt_tokens = request.prompt
     row.output_tokens = request.output
-    row.cached_tokens = request.cached
-    row.preemptions = request.preemptions
+    row.cached_tokens = seat.cached
+    row.preemptions = seat.preemptions
     row.attempts = request.attempts
-    row.prefill_ns = request.prefill_ns
-    row.decode_ns = request.decode_ns
-    row.prefill_nj = request.prefill_nj
-    row.decode_nj = request.decode_nj
+    row.prefill_ns = seat.prefill_ns
+    row.decode_ns = seat.decode_ns
+    row.prefill_nj = seat.prefill_nj
+    row.decode_nj = seat.decode_nj
 
 
 @inner
-def judge(pool, request):
+def judge(pool, request, seat):
     """A completed request: what it took, and whether it was served within every stated limit."""
     now = pool.now
     output = request.output
@@ -100,23 +113,23 @@ def judge(pool, request):
     counts.completed += 1
     counts.prompt_tokens += request.prompt
     counts.output_tokens += output
-    if request.padded_output:
-        counts.wasted_tokens += request.padded_output - output
-    ttft, e2e = request.first_ns - request.arrival_ns, now - request.arrival_ns
-    queueing = request.scheduled_ns - request.arrival_ns
+    if seat.padded_output:
+        counts.wasted_tokens += seat.padded_output - output
+    ttft, e2e = seat.first_ns - request.arrival_ns, now - request.arrival_ns
+    queueing = seat.scheduled_ns - request.arrival_ns
     counts.ttft_ns += ttft
     observe(pool, TTFT, ttft, 1)
     counts.e2e_ns += e2e
     observe(pool, E2E, e2e, 1)
     counts.queueing_ns += queueing
     observe(pool, QUEUEING, queueing, 1)
-    counts.itl_ns += now - request.first_ns
-    gaps = request.emitted - 1
+    counts.itl_ns += now - seat.first_ns
+    gaps = seat.emitted - 1
     counts.itl_count += gaps
-    counts.step_gap_count += request.steps if pool.draft_tokens else gaps
+    counts.step_gap_count += seat.steps if pool.draft_tokens else gaps
     tpot = np.int64(0)
     if output > 1:
-        tpot = (now - request.first_ns) // (output - 1)
+        tpot = (now - seat.first_ns) // (output - 1)
         counts.tpot_ns += tpot
         counts.tpot_count += 1
         observe(pool, TPOT, tpot, 1)

@@ -56,7 +56,7 @@ pool_at = at(Pool)
 @inner
 def arrive(pool):
     """The next arrival is in the system."""
-    arrival = pool.arrivals[pool.next_arrival]
+    i = pool.next_arrival
     pool.next_arrival += 1
     if pool.n_free:
         pool.n_free -= 1
@@ -65,19 +65,18 @@ def arrive(pool):
         slot = pool.n_slots
         pool.n_slots += 1
     request = pool.requests[slot]
-    prompt, output = arrival.prompt, arrival.output
+    prompt, output = pool.prompts[i], pool.outputs[i]
     hash_tokens = pool.hash_blocks * pool.block_tokens
     request.slot = slot
     request.ordinal = pool.ordinal
     pool.ordinal += 1
     request.arrival_ns = pool.now
-    request.prompt, request.output, request.session = prompt, output, arrival.session
-    request.priority = min(arrival.priority, pool.priorities - 1)
-    request.first_hash = arrival.first_hash
-    request.hashes = min(arrival.hashes, prompt // hash_tokens) if hash_tokens else 0
-    request.turns = request.cached = request.preemptions = 0
-    request.prefill_ns = request.decode_ns = request.prefill_nj = request.decode_nj = 0
-    request.attempts = request.live = 1
+    request.prompt, request.output, request.session = prompt, output, pool.sessions[i]
+    request.priority = min(pool.classes[i], pool.priorities - 1)
+    if hash_tokens:
+        request.first_hash = pool.first_hashes[i]
+        request.hashes = min(pool.hash_counts[i], prompt // hash_tokens)
+    request.seat, request.attempts = -1, 1
     request.stamp += 1  # events of the slot's last tenant are stale
     reset(request)
     pool.counts.arrived += 1
@@ -139,11 +138,12 @@ def handed_over(pool, request):
     energy = pool.transfer_nj + request.context * pool.transfer_nj_per_token
     energy += min(request.context, pool.window) * pool.transfer_nj_per_window_token
     source.link_nj += energy
-    request.prefill_nj += energy
+    seat = pool.seats[request.seat]
+    seat.prefill_nj += energy
     pool.counts.transferred_tokens += request.context
     pool.n_running -= 1
     request.where = AWAY
-    if request.abandoned:
+    if seat.abandoned:
         give_up(pool, request, p.TIMED_OUT)
     elif pool.open[p.DECODE].n == 0:
         lose(pool, request)
@@ -173,11 +173,11 @@ def deadline(pool, request):
         give_up(pool, request, p.TIMED_OUT)
     elif where == RUNNING:
         replica = pool.replicas[r]
-        request.abandoned = 1
+        pool.seats[request.seat].abandoned = 1
         replica.abandoned += 1
         cut(pool, replica)
     elif where == MOVING:
-        request.abandoned = 1
+        pool.seats[request.seat].abandoned = 1
 
 
 # The loop
@@ -215,7 +215,7 @@ def advance(pool, until):
         arrival = NEVER
         if open_arrivals:
             if pool.next_arrival < pool.n_arrivals:
-                arrival = pool.arrivals[pool.next_arrival].arrival_ns
+                arrival = pool.arrivals[pool.next_arrival]
             elif not pool.closed:
                 return NEED_ARRIVALS
         now = min(min(ends, due), arrival)
@@ -230,7 +230,7 @@ def advance(pool, until):
             return NEED_FUTURE
         if pool.n_finished + pool.max_num_seqs + 8 > pool.finished_room:
             return NEED_ROWS
-        if pool.n_entries > pool.n_buckets and pool.n_buckets < pool.most_buckets:
+        if pool.n_entries > 2 * pool.n_buckets and pool.n_buckets < pool.most_buckets:
             return NEED_BUCKETS
         if now == ends:
             move_to(pool, now)
@@ -262,7 +262,7 @@ def advance(pool, until):
 @inner
 def happen(pool, kind, request, stamp):
     """What was due to a request, if it still is."""
-    if request.live and request.stamp == stamp:
+    if request.stamp == stamp:
         if kind == RETRY:
             attempt(pool, request)
         elif kind == HANDED_OVER:
@@ -296,13 +296,13 @@ def kill(pool, replica):
     count = 0
     for slot in range(pool.n_slots):
         request = pool.requests[slot]
-        if request.live and request.replica == replica.index and request.where != AWAY:
+        if request.replica == replica.index and request.where != AWAY:
             if request.where == WAITING:
                 pool.n_waiting -= 1
             else:
                 pool.n_running -= 1
             if request.finish_key >= 0:  # decoding: what it has emitted follows from the iterations gone by
-                request.emitted += replica.iteration - request.joined_at
+                pool.seats[request.seat].emitted += replica.iteration - request.joined_at
             lose(pool, request)
             pool.sent[count] = slot
             count += 1

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sim.engine.serving.compiled import inner
+from sim.engine.serving.kernel.seats import take_seat
 from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.weights import first_least, set_leaf, used_less
 from sim.engine.serving.records import BY_KV, RUNNING, WAITING
@@ -260,8 +261,11 @@ def enter(pool, replica, request):
     replica.n_running += 1
     pool.n_running += 1
     request.where = RUNNING
-    if request.scheduled_ns < 0:
-        request.scheduled_ns = pool.now
+    if request.seat < 0:
+        take_seat(pool, request)
+    seat = pool.seats[request.seat]
+    if seat.scheduled_ns < 0:
+        seat.scheduled_ns = pool.now
 
 
 @inner

@@ -5,9 +5,9 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.blocks import find, hits_at_most, hits_of
-from sim.engine.serving.kernel.holders import key_of
+from sim.engine.serving.kernel.holders import first_holder_of
 from sim.engine.serving.kernel.runs import cut
-from sim.engine.serving.kernel.sketches import draw, mix
+from sim.engine.serving.kernel.sketches import draw, mix, unmix
 from sim.engine.serving.kernel.weights import close_leaf, lightest, set_weight, spread, weight_of
 from sim.workload.routers import ROUTERS
 
@@ -49,16 +49,29 @@ def route(pool, request, role, turn):
 @inner
 def in_turn(choices):
     """The one after the last chosen; after the last of them, the first."""
+    at, n = choices.place, choices.n
+    following = choices.following
+    if at > n or (at < n and choices.replicas[at] < following) or (at and choices.replicas[at - 1] >= following):
+        at = first_from(choices, following)
+    if at == n:
+        at = np.int64(0)
+    choices.place = at + 1
+    chosen = choices.replicas[at]
+    choices.following = chosen + 1
+    return chosen
+
+
+@inner
+def first_from(choices, index):
+    """Where the first of an index or more stands."""
     low, high = np.int64(0), choices.n
     while low < high:
         middle = (low + high) >> 1
-        if choices.replicas[middle] < choices.following:
+        if choices.replicas[middle] < index:
             low = middle + 1
         else:
             high = middle
-    chosen = choices.replicas[low if low < choices.n else 0]
-    choices.following = chosen + 1
-    return chosen
+    return low
 
 
 @inner
@@ -95,13 +108,10 @@ def least_kv(pool, role):
 def of_session(pool, choices, request):
     """The one whose hash with the session weighs most, so that few sessions move when a replica comes or goes."""
     here = mix(np.uint64(request.session) ^ np.uint64(pool.seed))
-    best, most = np.int64(-1), np.uint64(0)
+    most = np.uint64(0)
     for i in range(choices.n):
-        r = choices.replicas[i]
-        weight = mix(here ^ np.uint64(r))
-        if best < 0 or weight > most:
-            best, most = r, weight
-    return best
+        most = max(most, mix(here ^ np.uint64(choices.replicas[i])))
+    return np.int64(unmix(most) ^ here)  # no two weigh the same
 
 
 @inner
@@ -111,7 +121,7 @@ def most_cached(pool, request, role):
     if spread(pool, role) > pool.balance_requests:
         return np.int64(-1)
     depth, limit = np.int64(0), hits_at_most(pool, request)
-    while depth < limit and key_of(pool, request.first_hash + depth) >= 0:
+    while depth < limit and first_holder_of(pool, pool.hashes[request.first_hash + depth]) >= 0:
         depth += 1
     while depth > 0:
         best = best_holder(pool, request, role, depth)
@@ -127,13 +137,12 @@ def best_holder(pool, request, role, depth):
 
     Where few replicas have the last of them, these are looked at; else all, the one with fewest requests first.
     """
-    at = key_of(pool, request.first_hash + depth - 1)
-    if at < 0:
+    entry_at = first_holder_of(pool, pool.hashes[request.first_hash + depth - 1])
+    if entry_at < 0:
         return np.int64(-1)
-    if 4 * pool.keys[at].count > pool.open[role].n:
+    if 4 * pool.entries[entry_at].holders > pool.open[role].n:
         return first_holder(pool, request, role, depth)
     best, least = np.int64(-1), np.int64(0)
-    entry_at = pool.keys[at].first
     while entry_at >= 0:
         entry = pool.entries[entry_at]
         following = entry.alike

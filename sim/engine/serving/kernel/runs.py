@@ -28,19 +28,20 @@ def join(pool, replica, request):
     """The request decodes from the next iteration on."""
     context = request.context
     request.joined_at = replica.iteration
-    if request.last_ns != pool.now:
+    seat = pool.seats[request.seat]
+    if seat.last_ns != pool.now:
         replica.late = 1
-    request.acc_ns, request.acc_nj, request.own_nj = replica.share_ns, replica.share_nj, 0
+    seat.acc_ns, seat.acc_nj, seat.own_nj = replica.share_ns, replica.share_nj, 0
     replica.decoding += 1
     replica.context += context + 1
     if pool.draft_tokens:
         request.finish_key = 0
         return
-    if not request.padded_output:
-        request.kv_grows = begun_blocks(pool, context) < pool.kv_window_blocks
+    if not seat.padded_output:
+        seat.kv_grows = begun_blocks(pool, context) < pool.kv_window_blocks
         will_take(pool, replica, request, context, 1)
-    output = request.padded_output if request.padded_output else request.output
-    plan_finish(pool, replica, request, replica.iteration + output - request.emitted)
+    output = seat.padded_output if seat.padded_output else request.output
+    plan_finish(pool, replica, request, replica.iteration + output - seat.emitted)
 
 
 @inner
@@ -48,17 +49,18 @@ def leave_decode(pool, replica, request):
     """Settles what the sequence has emitted and answers for; its context stands still from now on."""
     turns = replica.iteration - request.joined_at
     before = request.context
-    own = request.own_nj + energy_per_read(replica) * (turns * before + turns * (turns + 1) // 2)
-    request.decode_ns += replica.share_ns - request.acc_ns
-    request.decode_nj += replica.share_nj - request.acc_nj + own
+    seat = pool.seats[request.seat]
+    own = seat.own_nj + energy_per_read(replica) * (turns * before + turns * (turns + 1) // 2)
+    seat.decode_ns += replica.share_ns - seat.acc_ns
+    seat.decode_nj += replica.share_nj - seat.acc_nj + own
     if turns:
-        request.last_ns = replica.last_token_ns
-    request.emitted += turns
+        seat.last_ns = replica.last_token_ns
+    seat.emitted += turns
     request.context = before + turns
     request.finish_key = -1
     replica.decoding -= 1
     replica.context -= before + turns + 1
-    if not (pool.draft_tokens or request.padded_output):
+    if not (pool.draft_tokens or seat.padded_output):
         will_take(pool, replica, request, before + turns, -1)
 
 
@@ -129,7 +131,7 @@ def observe_waited(pool, replica, span):
         request = pool.requests[slot]
         last = replica.last_token_ns
         if request.joined_at == replica.iteration:
-            last = request.last_ns
+            last = pool.seats[request.seat].last_ns
         observe(pool, ITL, replica.start_ns - last + nominal, 1)
 
 
@@ -149,7 +151,7 @@ def observe_late(pool, replica, span):
             if request.ready:
                 if request.joined_at != replica.iteration:
                     break
-                waited = replica.start_ns - request.last_ns
+                waited = replica.start_ns - pool.seats[request.seat].last_ns
                 if waited:
                     observe(pool, ITL, nominal, -1)
                     observe(pool, ITL, waited + nominal, 1)

@@ -18,6 +18,15 @@ def mix(z):
 
 
 @inner
+def unmix(z):
+    """What ``mix`` gives ``z`` for."""
+    z = (z ^ (z >> np.uint64(31)) ^ (z >> np.uint64(62))) * np.uint64(0x319642B2D24D8EC3)
+    z = (z ^ (z >> np.uint64(27)) ^ (z >> np.uint64(54))) * np.uint64(0x96DE1B173F119089)
+    z = z ^ (z >> np.uint64(30)) ^ (z >> np.uint64(60))
+    return z - np.uint64(0x9E3779B97F4A7C15)
+
+
+@inner
 def draw(seed, ordinal, turn):
     """As ``routers.draw``."""
     return mix(mix(mix(np.uint64(seed)) ^ np.uint64(ordinal)) ^ np.uint64(turn))

@@ -17,14 +17,13 @@ def set_leaf(rows, first, leaves, leaf, value):
     """A leaf of the tree whose rows begin at ``first`` has another value."""
     node = leaves + leaf
     rows[first + node] = value
-    node >>= 1
-    while node:
-        left, right = rows[first + 2 * node], rows[first + 2 * node + 1]
-        least = left if left <= right else right
+    least = value
+    while node > 1:
+        least = min(least, rows[first + (node ^ 1)])
+        node >>= 1
         if rows[first + node] == least:
             break
         rows[first + node] = least
-        node >>= 1
 
 
 @inner
@@ -69,6 +68,13 @@ def weigh(pool, replica):
     """Requests or tokens of a replica have changed."""
     if pool.compared and pool.compared != BY_KV and replica.up and not replica.draining:
         set_weight(pool, replica, weight_of(pool, replica))
+
+
+@inner
+def weigh_tokens(pool, replica):
+    """Tokens of a replica have changed, and no requests."""
+    if pool.compared == BY_TOKENS:
+        weigh(pool, replica)
 
 
 @inner

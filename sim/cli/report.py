@@ -1,0 +1,84 @@
+"""The command that writes pages. Like ``sim.cli.command`` it reads arguments, calls the package and prints."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim.cli.completion import run_folders
+from sim.cli.options import suggest, tell
+from sim.cli.progress import showing
+from sim.errors import InputError
+
+if TYPE_CHECKING:
+    from sim.results.results import Results
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this module."""
+    app.command()(report)
+
+
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.", autocompletion=run_folders)
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where to write the page.")] = Path(
+        "report.html"
+    ),
+    with_tornado: Annotated[
+        bool, typer.Option("--tornado", help="Say what would change the result most, one uncertain input at a time.")
+    ] = False,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option("--output", metavar="PATH", help="Of which results (carbon_kg.total), by path in summary.json."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, help="Processes for points that decide the run (one a core)."),
+    ] = None,
+) -> None:
+    """Write one or more runs as a single HTML page, with charts, tables, sources and how to repeat it."""
+    from sim.results.atomic import marked, refuse_unusable, write_text
+    from sim.results.charts import GENERATOR
+    from sim.results.files import read
+
+    ours = marked(GENERATOR)
+    refuse_unusable(out, folder=False, ours=ours)
+    runs = [read(folder) for folder in folders]
+    if len(runs) > 1:
+        if with_tornado:
+            raise InputError.one("--tornado", "is of one run; give one folder")
+        from sim.results.report import report as comparison
+
+        written = comparison(runs)
+    else:
+        from sim.report.run import report as page
+
+        tornados = _tornados(runs[0], outputs or ["carbon_kg.total"], workers) if with_tornado else {}
+        written = page(runs[0], tornados, folder=str(folders[0]))
+    write_text(written, out, ours=ours)
+    tell(f"written to {out}")
+    suggest(f"open {shlex.quote(str(out))} in a browser; it needs nothing else")
+
+
+def _tornados(results: Results, outputs: list[str], workers: int | None) -> dict[str, dict[str, Any]]:
+    """What moves each of some results of a run, one at a time, from its own scenario's uncertainty."""
+    from sim.loading.scenario import load_scenario
+    from sim.study.processes import machine_workers
+    from sim.study.uncertain.effects import scenario_sensitivity
+
+    if not results.scenario.get("uncertainty"):
+        message = "the scenario of this run states no 'uncertainty'; give it ranges of its inputs, and run it again"
+        raise InputError.one("--tornado", message)
+    loaded = load_scenario(results.scenario)
+    found = {}
+    for output in outputs:
+        with showing("points") as shown:
+            found[output] = scenario_sensitivity(
+                loaded, "oat", output, samples=2, workers=workers or machine_workers(), watch=shown
+            ).as_dict()
+    return found

@@ -1,0 +1,93 @@
+"""The nodes of a pool, each made when something happens to it: until then one meter stands for all that are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import overload
+
+from sim.engine.clock import Clock
+from sim.engine.draws import NodeHardware
+from sim.engine.group import NodeGroup, SharedMeter
+from sim.engine.meter import Recorder
+from sim.engine.node import Node
+
+
+class Nodes(Sequence[Node]):
+    """``count`` nodes, of one ``hardware`` or each of its own: then all are made at once, as are those that are not
+    ``powered`` as the first is."""
+
+    def __init__(
+        self,
+        env: Clock,
+        recorder: Recorder,
+        pool: str,
+        count: int,
+        hardware: NodeHardware | Sequence[NodeHardware],
+        powered: Callable[[int], bool],
+    ) -> None:
+        self.pool = pool
+        self.slots = (hardware if isinstance(hardware, NodeHardware) else hardware[0]).slots
+        self._on_free: Callable[[Node], None] | None = None
+        self._env = env
+        self._recorder = recorder
+        self._made: list[Node | None] = [None] * count
+        first = hardware if isinstance(hardware, NodeHardware) else hardware[0]
+        self._meter = SharedMeter(recorder, pool, first, "on" if powered(0) else "off", env.now_ns)
+        for i in range(count):
+            own = hardware if isinstance(hardware, NodeHardware) else hardware[i]
+            if own is not first or powered(i) != powered(0):
+                meter = SharedMeter(recorder, pool, own, "on" if powered(i) else "off", env.now_ns)
+                self._made[i] = Node(env, recorder, pool, i, meter)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @overload
+    def __getitem__(self, i: int) -> Node: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[Node]: ...
+    def __getitem__(self, i: int | slice) -> Node | list[Node]:
+        if isinstance(i, slice):
+            return self.at(range(len(self))[i])
+        node = self._made[i]
+        return node if node is not None else self._make(i)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.at(range(len(self))))
+
+    def at(self, numbers: Sequence[int]) -> list[Node]:
+        """Those with these numbers, in their order."""
+        found = list(map(self._made.__getitem__, numbers))
+        if None in found:
+            return [self[i] for i in numbers]
+        return found  # type: ignore[return-value]  # none of them is None
+
+    def tell(self, on_free: Callable[[Node], None]) -> None:
+        """Every node calls ``on_free`` from now on; those that are made already do so at once."""
+        self._on_free = on_free
+        for node in self._made:
+            if node is not None:
+                node.on_free = on_free
+                on_free(node)
+
+    def settle(self) -> None:
+        """Books everything drawn up to now, in the order of the nodes."""
+        now_ns = self._env.now_ns
+        shared: dict[SharedMeter, None] = {}
+        for together, run in groupby(self._made, self._meters):
+            if isinstance(together, SharedMeter):
+                together.book(sum(1 for _ in run), now_ns)
+                shared[together] = None
+            else:
+                together.settle()
+        for meter in shared:
+            meter.since_ns = now_ns
+
+    def _meters(self, node: Node | None) -> SharedMeter | NodeGroup | Node:
+        return self._meter if node is None else node.metered_by or node
+
+    def _make(self, i: int) -> Node:
+        node = self._made[i] = Node(self._env, self._recorder, self.pool, i, self._meter)
+        node.on_free = self._on_free
+        return node

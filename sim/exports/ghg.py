@@ -1,0 +1,158 @@
+"""The table of the GHG Protocol: scopes 1, 2 (by location and by market) and 3 by category, and the share matched in
+its hour.
+
+Scope 2 stands twice, as the Scope 2 Guidance (World Resources Institute, 2015) asks for; categories of scope 3 are
+those of the Corporate Value Chain Standard (2011). A row without a number is outside the run and says so: it is not
+zero. Items of scope 3 add up to its row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sim.exports import markdown
+from sim.exports.run import Run, one_line
+from sim.exports.sci import source_parts, sources
+from sim.results.formats import number
+
+ALL = "all"
+DEVICES, NETWORKS = "devices", "wan"
+SUMMARY = "summary.json"
+
+
+class Row(NamedTuple):
+    """A line of the table. ``value`` is None where the run does not hold it, and ``note`` says why."""
+
+    site: str
+    scope: str
+    category: str
+    item: str
+    value: float | None
+    unit: str
+    source: str
+    note: str = ""
+
+
+def rows(run: Run) -> list[Row]:
+    """The whole table, in the order of the scopes."""
+    table = [*_scopes(ALL, run.summary, ""), *_scope_3(run.summary), *_indicators(ALL, run.summary, "")]
+    if len(run.sites) > 1:
+        for site, account in run.sites.items():
+            table += [*_scopes(site, account, f"sites.{site}."), *_indicators(site, account, f"sites.{site}.")]
+    return table
+
+
+def _scopes(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]:
+    scopes = account["carbon_kg"]["scopes"]
+    where = f"{SUMMARY}: {at}carbon_kg.scopes"
+    yield Row(site, "1", "", "fuel burnt on site", scopes["scope_1"], "kg CO2e", f"{where}.scope_1")
+    yield Row(site, "1", "", "refrigerants that escape", None, "kg CO2e", "", "not modelled")
+    location = scopes["scope_2_location"]
+    yield Row(site, "2", "location-based", "electricity", location, "kg CO2e", f"{where}.scope_2_location")
+    market = scopes.get("scope_2_market")
+    note = "" if market is not None else "not known: give site.grid.market (residual mix and contracts)"
+    yield Row(
+        site, "2", "market-based", "electricity", market, "kg CO2e", f"{where}.scope_2_market" if not note else "", note
+    )
+    if site != ALL:
+        yield Row(site, "3", "total", "", scopes["scope_3"], "kg CO2e", f"{where}.scope_3")
+
+
+def _scope_3(summary: Mapping[str, Any]) -> Iterator[Row]:
+    carbon = summary["carbon_kg"]
+    where = f"{SUMMARY}: carbon_kg"
+    parts = carbon["by_component"]
+    goods = "1 purchased goods and services"
+    if NETWORKS in parts:
+        words = "electricity of networks outside the site"
+        yield Row(ALL, "3", goods, words, parts[NETWORKS], "kg CO2e", f"{where}.by_component.{NETWORKS}")
+    capital, sold = "2 capital goods", "11 use of sold products"
+    for name, value in parts.items():
+        if name.startswith("embodied_"):
+            category = sold if name == "embodied_devices" else capital
+            item = f"made, this run's share: {name.removeprefix('embodied_').replace('_', ' ')}"
+            yield Row(ALL, "3", category, item, value, "kg CO2e", f"{where}.by_component.{name}")
+    upstream = "3 fuel- and energy-related activities"
+    yield Row(
+        ALL,
+        "3",
+        upstream,
+        "",
+        None,
+        "kg CO2e",
+        "",
+        "not apart: in scope 2 where the grid's factors are life-cycle ones",
+    )
+    if DEVICES in parts:
+        yield Row(
+            ALL,
+            "3",
+            sold,
+            "electricity of users' devices",
+            parts[DEVICES],
+            "kg CO2e",
+            f"{where}.by_component.{DEVICES}",
+        )
+    yield Row(ALL, "3", "4-10, 12-15", "", None, "kg CO2e", "", "outside a data center's run")
+    yield Row(ALL, "3", "total", "", carbon["scopes"]["scope_3"], "kg CO2e", f"{where}.scopes.scope_3")
+
+
+INDICATORS = (
+    ("energy_kwh", "facility", "facility energy", "kWh"),
+    ("energy_kwh", "grid_import", "drawn from the grid", "kWh"),
+    ("kpi", "cfe_24_7", "carbon-free in its very hour (hourly matching share)", "share"),
+    ("kpi", "ref", "renewable, over the whole run", "share"),
+)
+
+
+def _indicators(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]:
+    for part, name, item, unit in INDICATORS:
+        value = account[part].get(name)
+        note = (
+            "" if value is not None else "not known: give what the site makes and buys (site.on_site, site.grid.market)"
+        )
+        yield Row(
+            site, "", "beside the scopes", item, value, unit, f"{SUMMARY}: {at}{part}.{name}" if not note else "", note
+        )
+
+
+def as_csv(run: Run) -> str:
+    """The table for programs: numbers in full, an empty cell where there is none."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Row._fields)
+    writer.writerows(["" if cell is None else one_line(str(cell)) for cell in row] for row in rows(run))
+    return text.getvalue()
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file begins as the table does."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return next(csv.reader(stream), None) == [*Row._fields]
+
+
+def as_markdown(run: Run) -> str:
+    """The table for people, what is outside it, and what it rests on."""
+    table = markdown.table(
+        ("site", "scope", "category", "item", "amount", "note"),
+        ((row.site, row.scope, row.category, row.item, _amount(row), row.note) for row in rows(run)),
+    )
+    outside = run.summary["boundary"]["not_modelled"]
+    parts = [
+        f"From {run.start} to {run.end}; by {markdown.inert(run.generator)}. Convention: "
+        f"{markdown.inert(run.summary['boundary']['convention'])}.",
+        table,
+        *(["## Outside", markdown.items(outside)] if outside else []),
+        *source_parts(sources(run)),
+    ]
+    return markdown.page(f"Greenhouse gases of {run.name}", parts)
+
+
+def _amount(row: Row) -> str:
+    if row.value is None:
+        return "-"
+    return f"{100 * row.value:.1f} %" if row.unit == "share" else f"{number(row.value)} {row.unit}"

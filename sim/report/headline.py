@@ -1,0 +1,188 @@
+"""The answer before anything else: one sentence and four numbers, as the summary has them, with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sim.accounting.conventions import UNALLOCATED
+from sim.report.parts import exact, text_of_prose
+from sim.results.catalogue.quantity import value_in
+from sim.results.formats import gram_mass, hours, mass, number, share
+from sim.results.results import Results
+from sim.units import G_PER_KG, J_PER_KWH
+
+HOUR_S, DAY_S, LONG_DAYS = 3600.0, 86400.0, 3.0
+WH_PER_KWH, ML_PER_L = 1000.0, 1000.0
+MWH_FROM_KWH, GWH_FROM_KWH = 1e4, 1e7
+
+
+def energy(kwh: float) -> str:
+    """J, Wh, kWh, MWh or GWh, as the amount has it.
+
+    >>> energy(206.3), energy(689842.1), energy(0.0002)
+    ('206.3 kWh', '689.8 MWh', '720.0 J')
+    """
+    size = abs(kwh)
+    if size >= GWH_FROM_KWH:
+        return f"{number(kwh / 1e6)} GWh"
+    if size >= MWH_FROM_KWH:
+        return f"{number(kwh / 1e3)} MWh"
+    if size >= 1.0 or size == 0.0:
+        return f"{number(kwh)} kWh"
+    return f"{number(kwh * WH_PER_KWH)} Wh" if size >= 1e-3 else f"{number(kwh * J_PER_KWH)} J"
+
+
+def volume(litres: float) -> str:
+    """mL, L or m³.
+
+    >>> volume(181.6), volume(0.0021), volume(12000.0)
+    ('181.6 L', '2.1 mL', '12.00 m³')
+    """
+    if abs(litres) >= 1e4:
+        return f"{number(litres / 1000.0)} m³"
+    return f"{number(litres)} L" if abs(litres) >= 1.0 or litres == 0.0 else f"{number(litres * ML_PER_L)} mL"
+
+
+def units_of_work(summary: Mapping[str, Any]) -> tuple[float, str] | None:
+    """How many functional units the run did, and what one is; None where it has none, or is one itself."""
+    kpi, total_g = summary["kpi"], summary["carbon_kg"]["total"] * G_PER_KG
+    if not kpi.get("sci_g_per_unit") or not total_g or kpi["sci_g_per_unit"] == total_g:
+        return None
+    return total_g / kpi["sci_g_per_unit"], str(kpi["sci_unit"])
+
+
+def water_path(summary: Mapping[str, Any]) -> str | None:
+    """Where the summary has its water: the total, or the one kind that is modelled."""
+    there = [name for name, value in (summary.get("water_l") or {}).items() if isinstance(value, int | float)]
+    if not there:
+        return None
+    return f"water_l.{'total' if 'total' in there else there[0]}"
+
+
+def numbers(results: Results) -> str:
+    """The four numbers as HTML."""
+    summary = results.summary
+    carbon, work = summary["carbon_kg"], units_of_work(summary)
+    boxes = [
+        _box(
+            summary,
+            "Energy of the facility",
+            "energy_kwh.facility",
+            energy,
+            work,
+            f"IT {energy(summary['energy_kwh']['it'])}",
+        ),
+        _box(
+            summary,
+            "Carbon, CO2e",
+            "carbon_kg.total",
+            mass,
+            work,
+            f"operational {mass(carbon['operational_location'])}, embodied {mass(carbon['embodied'])}",
+        ),
+    ]
+    path = water_path(summary)
+    boxes.append(
+        _box(
+            summary,
+            "Water" if path.endswith("total") else f"Water, {WATER_WORDS.get(path, path)}",
+            path,
+            volume,
+            work,
+            _kinds_of_water(summary),
+        )
+        if path is not None
+        else _absent("Water", "Give site.water.wue or a plant, and site.water.ewif.")
+    )
+    cost = summary.get("cost") or {}
+    if cost:
+        currency = str(cost["currency"])
+        boxes.append(
+            _box(summary, "Cost of energy", "cost.energy", lambda value: f"{number(value)} {currency}", work, "")
+        )
+    else:
+        boxes.append(_absent("Cost of energy", "Give site.grid.price."))
+    remark = (
+        ""
+        if summary.get("intervals")
+        else text_of_prose(
+            "Intervals: the scenario states no uncertainty, so that only the published range of embodied carbon is "
+            "shown. Give it an 'uncertainty' for intervals of all results."
+        )
+    )
+    return f'<dl class="big">{"".join(boxes)}</dl>' + (f'<p class="note">{remark}</p>' if remark else "")
+
+
+OUTSIDE = "the scenario's own values lie outside the ranges that it states for them"
+WATER_WORDS = {
+    "water_l.onsite": "on site",
+    "water_l.offsite": "where electricity is made",
+    "water_l.embodied": "embodied in hardware",
+}
+
+
+def _kinds_of_water(summary: Mapping[str, Any]) -> str:
+    parts = [
+        f"{WATER_WORDS.get(f'water_l.{name}', name.replace('_', ' '))} {volume(value)}"
+        for name, value in summary["water_l"].items()
+        if name != "total" and isinstance(value, int | float)
+    ]
+    return ", ".join(parts) if len(parts) > 1 else ""
+
+
+def _box(
+    summary: Mapping[str, Any], what: str, path: str, shown: Any, work: tuple[float, str] | None, remark: str
+) -> str:
+    value = float(value_in(summary, (*path.split("."),)))
+    lines = [_interval(summary, path, shown), remark]
+    if work is not None:
+        units, unit = work
+        # of grams a functional unit is the very number that the summary states
+        each = gram_mass(summary["kpi"]["sci_g_per_unit"]) if path == "carbon_kg.total" else shown(value / units)
+        lines.insert(0, f"{each} per {unit}")
+    said = "".join(f'<dd class="note">{text_of_prose(line)}</dd>' for line in lines if line)
+    return f'<div><dt>{text_of_prose(what)}</dt><dd class="value">{exact(value, shown(value), path)}</dd>{said}</div>'
+
+
+def _interval(summary: Mapping[str, Any], path: str, shown: Any) -> str:
+    found = (summary.get("intervals") or {}).get(path)
+    if found is not None:
+        said = f"{shown(found['p05'])} to {shown(found['p95'])} (90 % interval)"
+        inside = found["p05"] <= value_in(summary, (*path.split("."),)) <= found["p95"]
+        return said if inside else f"{said}; {OUTSIDE}"
+    if path == "carbon_kg.total":
+        carbon = summary["carbon_kg"]
+        low, high = (carbon["operational_location"] + carbon["embodied_range"][end] for end in ("low", "high"))
+        return f"{mass(low)} to {mass(high)} over the range of embodied carbon" if low != high else ""
+    return ""
+
+
+def _absent(what: str, remark: str) -> str:
+    said = f'<dd class="note">{text_of_prose(remark)}</dd>'
+    return f'<div><dt>{what}</dt><dd class="value absent">not modelled</dd>{said}</div>'
+
+
+def sentence(results: Results) -> str:
+    """What the run came to, in a sentence or two of plain text."""
+    summary = results.summary
+    carbon, kwh = summary["carbon_kg"], summary["energy_kwh"]
+    took = _span(summary["simulated_s"])
+    said = f"In {took}, this used {energy(kwh['facility'])} and caused {mass(carbon['total'])} of CO2e"
+    if carbon["total"] > 0.0 and carbon["embodied"] >= 0.0:
+        said += f" ({share(carbon['embodied'], carbon['total'])} of it from making the hardware)"
+    work = units_of_work(summary)
+    if work is not None:
+        units, unit = work
+        each = gram_mass(summary["kpi"]["sci_g_per_unit"])
+        said += f", which is {each} of CO2e and {energy(kwh['facility'] / units)} per {unit}"
+    idle = kwh["by_workload"].get(UNALLOCATED, 0.0)
+    tail = f" {share(idle, kwh['it'])} of the IT energy went to machines that nobody held." if idle > 0.0 else ""
+    return f"{said}.{tail}"
+
+
+def _span(seconds: float) -> str:
+    days = seconds / DAY_S
+    if days >= LONG_DAYS:
+        return f"{days:,.3g} days" if days < 1000 else f"{days:,.0f} days"
+    return f"{seconds / HOUR_S:.3g} h" if seconds >= HOUR_S else hours(seconds)

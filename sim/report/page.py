@@ -1,0 +1,78 @@
+"""The shell of every page: one HTML file that holds all it needs, asks for nothing, runs the scripts it names.
+
+The scripts are Vega and Vega-Lite with the interpreter of Vega's expressions, so that the policy of the page need not
+allow ``eval``; the policy names each script by its hash, and allows no request whatever.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from sim.report.parts import data_block, text
+from sim.results.charts import GENERATOR
+
+HERE = Path(__file__).parent
+SCRIPTS = ("vendor/vega.min.js", "vendor/vega-lite.min.js", "vendor/vega-interpreter.min.js", "assets/page.js")
+STYLES = "assets/page.css"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question of a page and its answer: ``name`` is its anchor, ``body`` is HTML made by ``sim.report.parts``."""
+
+    name: str
+    title: str
+    body: str
+
+
+def page(title: str, sections: Sequence[Section], *, lead: str = "", data: Mapping[str, Any] | None = None) -> str:
+    """A whole page. ``lead`` is HTML that stands before all sections; ``data`` maps names to plain data that the page
+    carries as it is (``application/json``), such as the summary of a run."""
+    links = "".join(f'<li><a href="#{section.name}">{escape(section.title)}</a></li>' for section in sections)
+    bodies = "".join(
+        f'<section id="{section.name}" aria-labelledby="{section.name}-head">'
+        f'<h2 id="{section.name}-head">{escape(section.title)}</h2>{section.body}</section>'
+        for section in sections
+    )
+    blocks = "".join(data_block(value, name=name) for name, value in (data or {}).items())
+    short = title if len(title) <= 120 else title[:119] + "…"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"{GENERATOR}"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
+        f"<title>{escape(short)}</title><style>{_read(STYLES)}</style></head><body>"
+        '<a class="skip" href="#main">Skip to the content</a>'
+        f'<header><h1>{text(title)}</h1><button type="button" id="theme" hidden>Dark colours</button></header>'
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
+        f'<main id="main" tabindex="-1">{lead}{bodies}</main>'
+        f"{blocks}{''.join(f'<script>{script}</script>' for script in scripts())}</body></html>\n"
+    )
+
+
+@cache
+def scripts() -> tuple[str, ...]:
+    """What pages run, in order. A reference to a map of a source is left out: nothing is asked for."""
+    return tuple(_read(name).partition("//# sourceMappingURL=")[0].strip() for name in SCRIPTS)
+
+
+@cache
+def policy() -> str:
+    """The content security policy of every page: these scripts, styles of the page, and nothing from anywhere."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts()
+    )
+    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+@cache
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")

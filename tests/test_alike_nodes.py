@@ -1,0 +1,179 @@
+"""Nodes that are alike share a meter until something happens to one of them: the same as one object a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.engine import gang as engine_gang
+from sim.engine import world as engine_world
+from sim.engine.clock import Clock
+from sim.engine.cluster import Spares
+from sim.engine.control import CapPlan
+from sim.engine.draws import NodeHardware
+from sim.engine.failures import NodeFailures
+from sim.engine.group import NodeGroup, SharedMeter
+from sim.engine.meter import Recorder
+from sim.engine.node import Node
+from sim.engine.units import LognormalUnits, UnitEffect
+from sim.engine.world import Outcome
+from tests.test_any_policy import World, policed_world
+from tests.test_caps import simple
+from tests.test_forecasts import hourly
+from tests.test_reliability import RECOVERY, hazards
+from tests.test_service import service
+from tests.worlds import H, S, Tape, hardware, job, pool
+
+
+class NodesAlone(Sequence[Node]):
+    """The slow twin of ``Nodes``: every node is made at once and metered for itself, whatever the others do."""
+
+    def __init__(
+        self,
+        env: Clock,
+        recorder: Recorder,
+        name: str,
+        count: int,
+        hardware: NodeHardware | Sequence[NodeHardware],
+        powered: Callable[[int], bool],
+    ) -> None:
+        kinds = [hardware] * count if isinstance(hardware, NodeHardware) else hardware
+        self.pool, self.slots = name, kinds[0].slots
+        self._nodes = [
+            Node(env, recorder, name, i, SharedMeter(recorder, name, kind, "on" if powered(i) else "off", 0))
+            for i, kind in enumerate(kinds)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self._nodes[i]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes)
+
+    def at(self, numbers: Sequence[int]) -> list[Node]:
+        """Those with these numbers."""
+        return [self._nodes[i] for i in numbers]
+
+    def tell(self, on_free: Callable[[Node], None]) -> None:
+        """Every node tells what of it is free."""
+        for node in self._nodes:
+            node.on_free = on_free
+            on_free(node)
+
+    def settle(self) -> None:
+        """One by one."""
+        for node in self._nodes:
+            node.settle()
+
+
+def freed_one_by_one(group: NodeGroup) -> list[Node]:
+    """What ``NodeGroup.free`` does for all at once; nothing is left to be counted."""
+    for node in list(group._nodes):
+        node.release(group.holder)
+    return []
+
+
+def both_ways(run: Callable[[], tuple[Outcome, Tape]]) -> list[tuple[Outcome, Tape]]:
+    """With nodes that share meters, and by the twin; gangs of two nodes and more are summed up in both."""
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_gang, "FEWEST_NODES", 2)
+        found.append(run())
+        patch.setattr(engine_world, "Nodes", NodesAlone)
+        patch.setattr(NodeGroup, "free", freed_one_by_one)
+        found.append(run())
+    return found
+
+
+def failing_world(seed: int) -> World:
+    """Large gangs on pools that fail, by node or by component, with spares, units that differ, cut GPUs, nodes that
+    sleep, caps, a limit of the site and a service beside."""
+    rng = np.random.default_rng(seed)
+
+    def chance(share: float) -> bool:
+        return bool(rng.random() < share)
+
+    pools, jobs = [], []
+    for i in range(int(rng.integers(1, 3))):
+        count = int(rng.integers(2, 13))
+        by_part = chance(0.5)
+        shows = [name for name in ("crash", "hang", "silent", "slow") if chance(0.6)] or ["crash"]
+        mtbf_ns = round(count * rng.uniform(2.0, 40.0) * H)
+        cut: dict[str, Any] = {"gpu_slots": 2, "gpu_awake_w": 70.0} if chance(0.2) else {}
+        pools.append(
+            replace(
+                pool(count, name=f"p{i}", powered=chance(0.8)),
+                hardware=replace(hardware(boot_s=int(rng.integers(1, 900))), name=f"node{i}", **cut),
+                idle_timeout_ns=int(rng.integers(1, 3 * H)) if chance(0.25) else None,
+                failures=(
+                    hazards(*shows, mtbf_ns=mtbf_ns, repair_ns=int(rng.integers(1, 5 * H)))  # type: ignore[arg-type]
+                    if by_part
+                    else NodeFailures(mtbf_ns, int(rng.integers(0, 5 * H)))
+                    if chance(0.8)
+                    else None
+                ),
+                spares=(
+                    Spares(int(rng.integers(1, count)), rng.choice(["hot", "warm", "cold"]), 45 * S, 80.0)
+                    if by_part and count > 2 and chance(0.5)
+                    else None
+                ),
+                unit_effect=UnitEffect("node", LognormalUnits(0.05, 0.03, 0.5)) if chance(0.2) else None,
+            )
+        )
+        spared = pools[-1].spares
+        most = count - (spared.count if spared is not None else 0)
+        jobs += [
+            replace(
+                job(
+                    name=f"job{i}{k}",
+                    pool=f"p{i}",
+                    gpus=int(rng.integers(1, 4 * most + 1)) if chance(0.5) else 4 * most,
+                    work_ns=int(rng.integers(1, 40 * H)),
+                    submit_ns=int(rng.integers(0, 3 * H)),
+                    setup_ns=int(rng.integers(0, H // 2)),
+                    checkpoint_every_ns=int(rng.integers(H // 4, 4 * H)) if chance(0.8) else None,
+                    checkpoint_ns=int(rng.integers(0, H // 10)),
+                    under_cap=simple,
+                ),
+                recovery=RECOVERY if by_part else None,
+                waiting_w=140.0,
+                idle_w=50.0,
+            )
+            for k in range(int(rng.integers(1, 4)))
+        ]
+    caps = [
+        CapPlan("policies.0", plan.name, lambda at=at: iter(at))  # type: ignore[misc]
+        for plan in jobs
+        if chance(0.3)
+        for at in [[(int(t), float(rng.uniform(81.0, 400.0))) for t in np.unique(rng.integers(0, 48 * H, 6))]]
+    ]
+    services = [service(np.sort(rng.integers(0, 12 * H, 30)), pool="p0", gpus_per_replica=1)] if chance(0.2) else []
+    limit = hourly(rng.uniform(2e3, 2e4, 60).tolist()) if chance(0.3) else None
+    return World(list(pools), jobs, services, int(rng.integers(H, 60 * H)), caps, limit)
+
+
+def check_same(world: World, seed: int) -> None:
+    (shared, tape), (alone, twin) = both_ways(lambda: world.run(seed))
+    assert tape.segments == twin.segments, "every piece of every node, in its order"
+    assert shared == alone
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32))
+def test_nodes_that_share_meters_are_booked_as_nodes_alone_are(seed: int) -> None:
+    check_same(failing_world(seed), seed)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_under_policies_too(seed: int) -> None:
+    check_same(policed_world(seed), seed)
