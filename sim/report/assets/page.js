@@ -165,7 +165,6 @@
   }
   let waiting = 0;
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(fit, 150); });
-  addEventListener("beforeprint", () => { for (const panel of document.querySelectorAll(".panel")) panel.hidden = false; });
   addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
 
   /* Makes a part of the page work: of a page that is put together as it is used, each part when it stands. */
