@@ -31,7 +31,7 @@ def open_folder(
     try:
         from sim.explore.server import server_of
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn", "anyio"):
+        if str(error.name).partition(".")[0] not in ("starlette", "uvicorn", "anyio"):
             raise
         remedy = "needs Starlette and uvicorn: pip install 'coldaisle[open]'"
         raise InputError.one("coldaisle open", remedy) from None

@@ -292,6 +292,9 @@ def _choices(leaf: _Leaf, catalog: Catalog, files: Sequence[str]) -> tuple[tuple
     match leaf.path[-1]:
         case "profile" if leaf.path[0] == "cluster":
             return _named(*_profiles(catalog, "nodes"))
+        case "stack":
+            kind = catalog.read(leaf.value).kind  # those of serving and of training lie in one folder
+            return _named(*(name for name in _profiles(catalog, "stacks") if catalog.read(name).kind == kind))
         case "model":
             return _named(*_profiles(catalog, "models"))
         case "file":
