@@ -234,9 +234,8 @@ def test_a_page_from_elsewhere_learns_nothing(chrome: Browser, client: Client, t
         tab.go(page.as_uri())
         asked = f"fetch('{client.base}/answer', {{method: 'POST', credentials: 'include', body: '{{}}'}})"
         assert tab.evaluate(f"{asked}.then(answer => answer.status, () => 'refused')") == "refused"
-        tab.evaluate(
-            f"fetch('{client.base}/keep', {{method: 'POST', mode: 'no-cors', credentials: 'include', body: '{{}}'}})"
-        )
+        sent = f"fetch('{client.base}/keep', {{method: 'POST', mode: 'no-cors', credentials: 'include', body: '{{}}'}})"
+        assert tab.evaluate(f"{sent}.then(() => 'sent', () => 'refused')") == "refused"
         framed = f"new Promise(done => {{ const f = document.createElement('iframe'); f.src = '{client.base}/'; "
         framed += "f.onload = () => done('shown'); document.body.append(f); setTimeout(() => done('shown'), 3000); })"
         tab.evaluate(framed)
