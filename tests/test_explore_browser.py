@@ -21,6 +21,7 @@ from tests.hostile import MARKUP, renamed
 from tests.small import small
 from tests.test_explore import LONG_RUN
 from tests.test_report_browser import KEPT
+from tests.test_report_browser import axe as axe
 
 DRAWN = "document.documentElement?.dataset.drawn"
 """Of a page that may be on its way."""
@@ -215,6 +216,21 @@ def test_it_works_on_a_phone_in_the_dark_and_by_tab_alone(chrome: Browser, clien
         unnamed += ".filter(one => !(one.labels?.length || one.ariaLabel || one.textContent.trim())).length"
         assert tab.evaluate(unnamed) == 0
         sound(tab, client)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_serious(chrome: Browser, client: Client, axe: str, *, dark: bool) -> None:
+    with chrome.open() as tab:
+        tab.media(dark=dark)
+        opened(tab, client)
+        move(tab, "site.facility.pue", "1.4")
+        tab.wait_for("document.getElementById('charts').dataset.answered")
+        tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        tab.evaluate(f"{axe}; undefined")
+        found = tab.evaluate(
+            "axe.run().then(r => r.violations.map(v => [v.id, v.impact, v.nodes.slice(0, 3).map(n => n.html)]))"
+        )
+        assert [one for one in found if one[1] in ("serious", "critical")] == []
 
 
 def test_names_with_markup_are_text(chrome: Browser, client: Client) -> None:

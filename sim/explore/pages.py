@@ -140,8 +140,8 @@ def charts(answer: Results, base: Results | None) -> str:
     both = beside(base, answer) if base is not None else None
     compared_with = figure(both) if both is not None else ""
     return (
-        f"{compared_with}<h3>Where it goes</h3>{where(answer)}<h3>When</h3>{when(answer)}"
-        f"<h3>How well it served</h3>{served(answer)}"
+        f"{compared_with}<h2>Where it goes</h2>{where(answer)}<h2>When</h2>{when(answer)}"
+        f"<h2>How well it served</h2>{served(answer)}"
     )
 
 
