@@ -52,9 +52,9 @@ def report(
     if len(runs) > 1:
         if with_tornado:
             raise InputError.one("--tornado", "is of one run; give one folder")
-        from sim.results.report import report as comparison
+        from sim.report.compare import report as comparison
 
-        written = comparison(runs)
+        written = comparison(runs, folders=[*map(str, folders)])
     else:
         from sim.report.run import report as page
 
