@@ -67,6 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "loading": BASE | {"profiles", "spec", "build", "checks"},
     "running": SCENARIO | MODELS | {"results"},
     "report": SCENARIO | {"accounting", "results"},
+    "report/study": {"report", "results", "study/sweep"},
     "measure": BASE | {"signals", "profiles", "results"},
     "measure/readers": BASE | {"signals", "profiles", "results", "measure"},
     "measure/meters": BASE | {"results", "measure"},
@@ -86,7 +87,18 @@ ALLOWED: dict[str, set[str]] = {
     "cli/options": {"cli/completion"},
     "cli": SCENARIO
     | SHELL
-    | {"results", "report", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
+    | {
+        "results",
+        "report",
+        "report/study",
+        "running",
+        "study",
+        "study/uncertain",
+        "study/sweep",
+        "study/search",
+        "published",
+        "",
+    }
     | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", "exports", ""}
     | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py

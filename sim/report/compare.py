@@ -14,7 +14,7 @@ from sim.report.charts.look import SERIES
 from sim.report.charts.overlaid import over_time
 from sim.report.charts.times import Axis
 from sim.report.headline import water_path
-from sim.report.many import Many, Row, grid, said, signed, spread
+from sim.report.many import Many, Row, fitting, grid, said, signed, spread
 from sim.report.page import Section, page
 from sim.report.parts import figure, folded, items, note, table, tabs, text, text_of_prose, zoom_bar
 from sim.report.work import Basis
@@ -28,7 +28,6 @@ FEWEST, MOST = 2, 6
 """Runs of a page; more lines in one chart than colours that people tell apart."""
 MOST_CHANGES = 40
 """Rows that are seen at once of what changed in the scenario."""
-KILO = 1e3
 
 
 def report(runs: Sequence[Results], *, folders: Sequence[str]) -> str:
@@ -116,7 +115,7 @@ def _headline(many: Many) -> str:
     currency = currencies.pop() if len(currencies) == 1 else ""
     asked = [
         ("energy", "Energy of the facility", "energy_kwh.facility", "kWh"),
-        ("carbon", "Carbon", "carbon_kg.total", "kg CO2e"),
+        ("carbon", "Carbon", "carbon_kg.total", "kg"),
     ]
     asked += [("water", "Water", water, "L")] if water is not None else []
     asked += [("cost", "Cost of energy", "cost.energy", currency)] if currency else []
@@ -126,10 +125,16 @@ def _headline(many: Many) -> str:
         values = many.scaled(many.of_each(lambda run, keys=keys: float(value_in(run.summary, keys))))  # type: ignore[misc]
         ends = {} if many.per_unit else _ends(many, path)
         per = f" per {many.basis.per}" if many.per_unit else ""
-        drawn.append(figure(wholes(f"whole-{name}", f"{title}{per}", values, ends, unit)))
+        size, word = fitting(unit, max(map(abs, values.values())))
+        values = {run: value / size for run, value in values.items()}
+        ends = {run: (low / size, high / size) for run, (low, high) in ends.items()}
+        word = f"{word} CO2e" if name == "carbon" else word
+        drawn.append(figure(wholes(f"whole-{name}", f"{title}{per}", values, ends, word)))
     rows = many.rows()
     wanted = ("energy_kwh.", "carbon_kg.", "water_l.", "cost.")
     whole = [row for row in rows if row.path.startswith(wanted) and "by_" not in row.path]
+    if many.per_unit:  # stands below as the summaries have it
+        whole = [row for row in whole if row.path != "carbon_kg.total"]
     whole = [*whole, *_of_units(many)]
     caption = f"Amounts per {many.basis.per}" if many.per_unit else "Amounts of whole runs"
     remarks = [_of_intervals(many)]
@@ -140,7 +145,7 @@ def _headline(many: Many) -> str:
     unlike = ""
     if many.per_unit:  # side by side: a difference of unlike work means nothing
         apart = replace(many, basis=Basis(False, "", (), ""))
-        sums = [row for row in apart.rows() if row.path in {one.path for one in whole}]
+        sums = [row for row in apart.rows() if row.path.startswith(wanted) and "by_" not in row.path]
         unlike = folded("Amounts of whole runs, which did unlike work", grid(many, sums, "Amounts of whole runs"))
     multiples = f'<div class="multiples">{"".join(drawn)}</div>'
     return f"{multiples}{grid(many, whole, caption)}{items([one for one in remarks if one])}{unlike}"
@@ -174,30 +179,21 @@ def _of_intervals(many: Many) -> str:
 
 def _where(many: Many) -> str:
     panels: dict[str, str] = {}
-    most = max(abs(run.summary["carbon_kg"]["total"]) for run in many.runs)
-    tonnes = most >= KILO and not many.per_unit
-    asked = (
-        (
-            "Carbon by component",
-            "carbon_kg",
-            "by_component",
-            KILO if tonnes else 1.0,
-            "t CO2e" if tonnes else "kg CO2e",
-        ),
-        ("Carbon by workload", "carbon_kg", "by_workload", KILO if tonnes else 1.0, "t CO2e" if tonnes else "kg CO2e"),
-        ("IT energy by component", "energy_kwh", "by_component", 1.0, "kWh"),
-        ("IT energy by workload", "energy_kwh", "by_workload", 1.0, "kWh"),
-        ("IT energy by state", "energy_kwh", "by_state", 1.0, "kWh"),
-    )
     per = f" per {many.basis.per}" if many.per_unit else ""
-    for title, part, by, size, unit in asked:
-        values = many.of_each(
-            lambda run, part=part, by=by, size=size: {  # type: ignore[misc]
-                name.replace("_", " "): kg / size for name, kg in (run.summary[part].get(by) or {}).items()
-            }
-        )
-        name = title.lower().replace(" ", "-")
-        chart = parts(name, f"{title}{per}", many.scaled(values), unit)
+    for title, part, by, unit, tail in (
+        ("Carbon by component", "carbon_kg", "by_component", "kg", " CO2e"),
+        ("Carbon by workload", "carbon_kg", "by_workload", "kg", " CO2e"),
+        ("IT energy by component", "energy_kwh", "by_component", "kWh", ""),
+        ("IT energy by workload", "energy_kwh", "by_workload", "kWh", ""),
+        ("IT energy by state", "energy_kwh", "by_state", "kWh", ""),
+    ):
+        told = many.scaled(many.of_each(lambda run, part=part, by=by: run.summary[part].get(by) or {}))  # type: ignore[misc]
+        most = max((abs(value) for one in told.values() for value in one.values()), default=0.0)
+        size, word = fitting(unit, most)
+        values = {
+            run: {name.replace("_", " "): value / size for name, value in one.items()} for run, one in told.items()
+        }
+        chart = parts(title.lower().replace(" ", "-"), f"{title}{per}", values, f"{word}{tail}")
         if chart is not None:
             panels[title] = figure(chart)
     return tabs("made-of", "What carbon and energy are made of", panels) if panels else ""

@@ -15,7 +15,7 @@ from sim.results.compare import Comparison, Difference, without_rounding
 from sim.results.formats import gram_mass, number, seconds
 from sim.results.intervals import DifferenceInterval
 from sim.results.results import Results
-from sim.units import G_PER_KG
+from sim.units import G_PER_KG, J_PER_KWH
 
 SUMS = ("energy_kwh", "carbon_kg", "water_l", "cost")
 """Parts of a summary whose amounts grow with the work that was done."""
@@ -155,6 +155,22 @@ def said(value: float, unit: str) -> str:
         "s": seconds,
     }
     return sign + (forms[unit](size) if unit in forms else f"{number(size)} {unit}".strip())
+
+
+def fitting(unit: str, most: float) -> tuple[float, str]:
+    """How many of ``unit`` (kWh, kg or L) make one of the unit in which an axis up to ``most`` reads well, and that.
+
+    >>> fitting("kg", 0.002), fitting("kWh", 20.0), fitting("USD", 0.001)
+    ((0.001, 'g'), (1.0, 'kWh'), (1.0, 'USD'))
+    """
+    steps = {
+        "kWh": ((1e7, 1e6, "GWh"), (1e4, 1e3, "MWh"), (1.0, 1.0, "kWh"), (1e-3, 1e-3, "Wh"), (0.0, 1 / J_PER_KWH, "J")),
+        "kg": ((1e3, 1e3, "t"), (1.0, 1.0, "kg"), (0.0, 1e-3, "g")),
+        "L": ((1e4, 1e3, "m³"), (1.0, 1.0, "L"), (0.0, 1e-3, "mL")),
+    }
+    if unit not in steps or not most:
+        return 1.0, unit
+    return next((size, name) for least, size, name in steps[unit] if most >= least)
 
 
 def signed(change: float, unit: str) -> str:

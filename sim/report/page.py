@@ -32,9 +32,16 @@ class Section:
     body: str
 
 
-def page(title: str, sections: Sequence[Section], *, lead: str = "", data: Mapping[str, Any] | None = None) -> str:
+def page(
+    title: str,
+    sections: Sequence[Section],
+    *,
+    lead: str = "",
+    data: Mapping[str, Any] | None = None,
+    more: tuple[str, ...] = (),
+) -> str:
     """A whole page. ``lead`` is HTML that stands before all sections; ``data`` maps names to plain data that the page
-    carries as it is (``application/json``), such as the summary of a run."""
+    carries as it is (``application/json``), such as the summary of a run; ``more`` are scripts beside those of all."""
     links = "".join(f'<li><a href="#{section.name}">{escape(section.title)}</a></li>' for section in sections)
     bodies = "".join(
         f'<section id="{section.name}" aria-labelledby="{section.name}-head">'
@@ -46,7 +53,7 @@ def page(title: str, sections: Sequence[Section], *, lead: str = "", data: Mappi
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"{GENERATOR}"
-        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(more)}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
         f"<title>{escape(short)}</title><style>{_read(STYLES)}</style></head><body>"
@@ -54,21 +61,22 @@ def page(title: str, sections: Sequence[Section], *, lead: str = "", data: Mappi
         f'<header><h1>{text(title)}</h1><button type="button" id="theme" hidden>Dark colours</button></header>'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
         f'<main id="main" tabindex="-1">{lead}{bodies}</main>'
-        f"{blocks}{''.join(f'<script>{script}</script>' for script in scripts())}</body></html>\n"
+        f"{blocks}{''.join(f'<script>{script}</script>' for script in scripts(more))}</body></html>\n"
     )
 
 
 @cache
-def scripts() -> tuple[str, ...]:
-    """What pages run, in order. A reference to a map of a source is left out: nothing is asked for."""
-    return tuple(_read(name).partition("//# sourceMappingURL=")[0].strip() for name in SCRIPTS)
+def scripts(more: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """What pages run, in order, ``more`` after those of all. References to maps of sources are left out: nothing is
+    asked for."""
+    return tuple(_read(name).partition("//# sourceMappingURL=")[0].strip() for name in (*SCRIPTS, *more))
 
 
 @cache
-def policy() -> str:
+def policy(more: tuple[str, ...] = ()) -> str:
     """The content security policy of every page: these scripts, styles of the page, and nothing from anywhere."""
     hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts()
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts(more)
     )
     return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
