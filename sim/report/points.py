@@ -109,10 +109,11 @@ class Points:
         axes = study["axes"]
         named = dict(zip(axes, _short([*axes]), strict=True))
         parameters = [_parameter(named[name], [*map(str, paths)], done) for name, paths in axes.items()]
-        whole = ("point", "replication", "seed")
         return cls(
             study,
-            *(done[name].to_numpy() for name in whole),
+            done["point"].to_numpy(),
+            done["replication"].to_numpy(),
+            done["seed"].to_numpy(),
             tuple(parameters),
             tuple(_results(study, done)),
             table.num_rows,
@@ -233,11 +234,26 @@ def _results(study: Mapping[str, Any], done: pa.Table) -> list[Result]:
         values = np.asarray(done[field.name].cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
         finite = values[np.isfinite(values)]
         if len(finite) and np.ptp(finite) > 1e-12 * np.abs(finite).max():
-            words = in_words(field.name)
-            found.append(Result(field.name, words, values, bool(LARGER_IS_BETTER.search(field.name))))
+            found.append(Result(field.name, words_of(field.name), values, bool(LARGER_IS_BETTER.search(field.name))))
     if study["study"].get("outputs") or len(found) <= MOST_RESULTS:
         return found
-    return sorted(found, key=_place)[:MOST_RESULTS]
+    whole = [one for one in found if ".by_" not in one.path and "_by_" not in one.path]
+    return sorted(whole, key=_place)[:MOST_RESULTS]
+
+
+def words_of(path: str) -> str:
+    """What people call a result, with whose it is and its unit.
+
+    >>> words_of("carbon_kg.total"), words_of("serving.chat.ttft_s.p99"), words_of("energy_kwh.by_component.gpu")
+    ('total carbon, kg', 'chat TTFT p99, s', 'energy gpu, kWh')
+    """
+    known = quantity_at(path)
+    if known is None or not known.label:
+        return in_words(path)
+    kept, given = known.path.split("."), path.split(".")
+    names = [there for own, there in zip(kept, given, strict=True) if own == "*"] if len(kept) == len(given) else []
+    words = [known.label, *names] if kept[-1] == "*" else [*names, known.label]
+    return " ".join(words).replace("_", " ") + (f", {known.unit}" if known.unit else "")
 
 
 def _place(one: Result) -> tuple[int, int]:

@@ -111,7 +111,7 @@ def _tradeoff(points: Points, goals: Sequence[Result], front: Any) -> str:
     )
     controls = '<div id="controls" class="controls" hidden></div>'
     panel = '<section id="point" class="picked" aria-label="The chosen point" aria-live="polite" hidden></section>'
-    return f"{controls}{figure(pareto(points, *goals, front))}<div class='howto'>{note(howto)}</div>{panel}"
+    return f"{controls}{figure(pareto(points, goals[0], goals[1], front))}<div class='howto'>{note(howto)}</div>{panel}"
 
 
 def _drawn(points: Points, goals: Sequence[Result]) -> list[Result]:

@@ -95,7 +95,7 @@ coldaisle.ready.then(() => {
       more.append(check, " more is better");
       select.addEventListener("change", () => { state[side] = Number(select.value); check.checked = larger[state[side]]; filter(); });
       check.addEventListener("change", () => { larger[state[side]] = check.checked; filter(); });
-      label.append(select); goals.append(label, more);
+      const both = make("div", "", { className: "goal" }); label.append(select); both.append(label, more); goals.append(both);
     }
     const more = make("details", "", { id: "filters" }), inside = make("div", "", { className: "filters" });
     more.append(make("summary", "Filters"), inside);
@@ -150,9 +150,9 @@ coldaisle.ready.then(() => {
   /* The table of the points shown, in pages. */
   const columns = [
     { name: "point", of: (at) => points[at], words: (at) => String(points[at]) },
+    { name: "front", of: (at) => (front.has(at) ? 0 : 1), words: (at) => (front.has(at) ? "yes" : "") },
     ...varying.map((one) => ({ name: one.name, of: (at) => one.at[at], words: (at) => level(one, at) })),
     ...results.map((one) => ({ name: one.label, number: true, of: (at) => one.values[at], words: (at) => said(one.values[at]) })),
-    { name: "front", of: (at) => (front.has(at) ? 0 : 1), words: (at) => (front.has(at) ? "yes" : "") },
   ];
   function table() {
     const box = document.getElementById("all-points");

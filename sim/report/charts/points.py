@@ -102,7 +102,9 @@ def pareto(points: Points, x: Result, y: Result, front: Flags) -> Chart:
         )
         for at in order
     )
-    return Chart("pareto", "The trade-off", alt, spec, ("point", "parameters", x.label, y.label, "front"), table)
+    return Chart(
+        "pareto", "Points and their front", alt, spec, ("point", "parameters", x.label, y.label, "front"), table
+    )
 
 
 def grouped(one: Parameter) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -206,7 +208,7 @@ def heat(points: Points, result: Result, across: Parameter, up: Parameter, place
     counts = np.bincount(slot, minlength=len(rows) * len(columns))
     sums = np.bincount(slot, weights=result.values[known], minlength=len(counts))
     short_x, short_y = labels(columns), labels(rows)
-    cells = [
+    cells: list[dict[str, Any]] = [
         {
             "across": short_x[columns[k % len(columns)]],
             "up": short_y[rows[k // len(columns)]],
@@ -347,6 +349,7 @@ def parallel(points: Points, results: Sequence[Result], front: Flags) -> Chart:
                     "field": "front",
                     "type": "nominal",
                     "scale": colours([ON, OFF], [ACTIVE, IDLE]),
+                    "legend": {"symbolType": "stroke", "symbolStrokeWidth": 3},
                 },
                 "strokeWidth": {"condition": {"test": "datum.id === picked", "value": 4}, "value": 1.3},
                 "opacity": {
