@@ -269,7 +269,7 @@ def test_a_study_is_shown(bench: tuple[Client, Path]) -> None:
     assert "/study?at=study" in client.get("/").text
     shown = client.get("/study?at=study").text
     assert "three &lt;b&gt;" in shown
-    assert "3 points over" in shown
+    assert "site.facility.pue" in shown
 
 
 def test_without_its_extra_the_command_says_what_to_install(tmp_path: Path) -> None:

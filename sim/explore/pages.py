@@ -15,16 +15,15 @@ from sim.explore.controls import Control
 from sim.explore.shelf import Entry, Shelf
 from sim.report.headline import energy, numbers, sentence
 from sim.report.page import Section, Served, page
-from sim.report.parts import figure, items, note, table, text, text_of_prose
+from sim.report.parts import figure, items, note, text, text_of_prose
 from sim.report.run import served, when, where
-from sim.results.formats import mass, number
+from sim.report.study import report as study_report
+from sim.results.formats import mass
 from sim.results.results import Results
 from sim.spec.scenario import Scenario
 from sim.study.sweep.folder import manifest_of, points_of
 
 HERE = Path(__file__).parent / "assets"
-MOST_POINTS = 200
-MOST_COLUMNS = 12
 UNKNOWN_SITES = (
     "Something in this scenario decides by what it sees of its grid. Another grid prices what was decided; 'Simulate "
     "anew' lets it decide again."
@@ -146,27 +145,10 @@ def charts(answer: Results, base: Results | None) -> str:
 
 
 def study_page(shelf: Shelf, at: str) -> str:
-    """A finished study: what was varied, and its points. Raises ``InputError`` where there is none."""
+    """The page of a finished study, as it is reported. Raises ``InputError`` where there is none."""
     folder = shelf.inside(at)
     study = manifest_of(folder)
-    axes = [path for paths in study["axes"].values() for path in paths]
-    points = points_of(folder, study)
-    names = [*(name for name in axes if name in points.column_names)]
-    names += [name for name in points.column_names if name in study["columns"] and name not in names]
-    names = names[:MOST_COLUMNS]
-    rows = [[_cell(one.get(name)) for name in names] for one in points.slice(0, MOST_POINTS).to_pylist()]
-    left = f"The first {MOST_POINTS} of {len(points):,} points." if len(points) > MOST_POINTS else ""
-    lead = (
-        '<p class="back"><a href="/">All runs and studies</a></p>'
-        f'<p class="lede">{len(points):,} points over {text_of_prose(", ".join(axes) or "no axis")}</p>'
-    )
-    return _whole(str(study["name"]), [Section("points", "Points", table(names, rows) + note(left))], lead=lead)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return number(value) if isinstance(value, float) else str(value)
+    return study_report(study, points_of(folder, study), folder=str(folder))
 
 
 def fault_page(problems: Sequence[Mapping[str, str]]) -> str:
