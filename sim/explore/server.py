@@ -212,9 +212,10 @@ def _progress(desk: Desk, asked: Mapping[str, Any]) -> dict[str, Any]:
     state = simulation.look()
     if state == "failed" and simulation.problem is not None:
         raise simulation.problem
-    if state == "done" and simulation.results is not None:
-        with desk.lock:
+    with desk.lock:
+        if state == "done" and simulation.results is not None:
             desk.answers.keep(base, needed, simulation.results)
+            simulation.results = None  # held there, as long as there is room
     return {"state": state, "stage": simulation.stage, "share": simulation.share}
 
 
