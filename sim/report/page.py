@@ -46,13 +46,14 @@ def page(
     *,
     lead: str = "",
     data: Mapping[str, Any] | None = None,
+    more: tuple[str, ...] = (),
     served: Served | None = None,
 ) -> str:
     """A whole page. ``lead`` is HTML that stands before all sections; ``data`` maps names to plain data that the page
-    carries as it is (``application/json``), such as the summary of a run. A page that is ``served`` may ask its server;
-    any other asks nobody."""
-    run = scripts() if served is None else (*scripts(), served.script)
-    style = _read(STYLES) if served is None else _read(STYLES) + served.style
+    carries as it is (``application/json``), such as the summary of a run; ``more`` are scripts beside those of all. A
+    page that is ``served`` may ask its server; any other asks nobody."""
+    script = None if served is None else served.script
+    style = _read(STYLES) + ("" if served is None else served.style)
     links = "".join(f'<li><a href="#{section.name}">{escape(section.title)}</a></li>' for section in sections)
     bodies = "".join(
         f'<section id="{section.name}" aria-labelledby="{section.name}-head">'
@@ -64,7 +65,7 @@ def page(
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"{GENERATOR}"
-        f'<meta http-equiv="Content-Security-Policy" content="{policy(served.script if served is not None else None)}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(more, script)}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
         f"<title>{escape(short)}</title><style>{style}</style></head><body>"
@@ -72,23 +73,25 @@ def page(
         f'<header><h1>{text(title)}</h1><button type="button" id="theme" hidden>Dark colours</button></header>'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
         f'<main id="main" tabindex="-1">{lead}{bodies}</main>'
-        f"{blocks}{''.join(f'<script>{script}</script>' for script in run)}</body></html>\n"
+        f"{blocks}{''.join(f'<script>{each}</script>' for each in scripts(more, script))}</body></html>\n"
     )
 
 
 @cache
-def scripts() -> tuple[str, ...]:
-    """What pages run, in order. A reference to a map of a source is left out: nothing is asked for."""
-    return tuple(_read(name).partition("//# sourceMappingURL=")[0].strip() for name in SCRIPTS)
+def scripts(more: tuple[str, ...] = (), served: str | None = None) -> tuple[str, ...]:
+    """What pages run, in order, ``more`` after those of all, and last what a server gives. References to maps of
+    sources are left out: nothing is asked for."""
+    read = tuple(_read(name).partition("//# sourceMappingURL=")[0].strip() for name in (*SCRIPTS, *more))
+    return read if served is None else (*read, served)
 
 
 @cache
-def policy(served: str | None = None) -> str:
+def policy(more: tuple[str, ...] = (), served: str | None = None) -> str:
     """The content security policy of a page: the scripts that it runs, its styles, and nothing from anywhere but, for
     the script of a page that is ``served``, from who served it."""
-    run = scripts() if served is None else (*scripts(), served)
     hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in run
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in scripts(more, served)
     )
     asks = " connect-src 'self';" if served is not None else ""
     return (

@@ -66,6 +66,7 @@
     const before = views.get(box.dataset.chart);
     views.set(box.dataset.chart, { view, box, told, width });
     if (before) before.view.finalize();
+    box.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
   }
   function quiet() {
     const none = () => logger;
