@@ -15,13 +15,15 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.errors import RunError
 from sim.results.atomic import take_away, within_ours, write_text
 from sim.results.files import CRATE, sha256, to_json
+from sim.results.polars_frames import polars_frame
+from sim.results.shown import NOTEBOOK, shown
 from sim.spec.study import LoadedStudy, load_study
 from sim.study.points import build_id
 from sim.study.processes import get_ready, machine_workers
@@ -51,6 +53,7 @@ from sim.study.sweep.tasks import DONE, REFUSED, Base, Done, Task, files_of, lim
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
 MOST_PER_TASK = 250
@@ -95,7 +98,6 @@ class StudyResults:
     folder: Path
     study: dict[str, Any]
     progress: Progress
-    _temporary: Any = field(default=None, repr=False)
 
     def table(self) -> pa.Table:
         """The dataset, one row a point."""
@@ -105,6 +107,18 @@ class StudyResults:
         """The dataset as a pandas frame."""
         frame: pd.DataFrame = self.table().to_pandas()
         return frame
+
+    def polars(self) -> pl.DataFrame:
+        """The dataset as a Polars frame. Raises ``RunError`` where Polars is not installed."""
+        return polars_frame(self.table())
+
+    def __repr__(self) -> str:
+        return f"StudyResults({self.study['name']!r}, {self.study['points']} points)"
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows: how many points were done, and the first of them by carbon."""
+        html: str = shown(NOTEBOOK, "study_html")(self)
+        return html
 
     def as_dict(self) -> dict[str, Any]:
         """The manifest and how it went, for scripts."""
@@ -329,79 +343,15 @@ def swept_in_memory(
     source: str | Path | Mapping[str, Any], *, workers: int | None, dask: str | None, cache: Store | None
 ) -> StudyResults:
     """Runs a study as ``sweep`` does, into a folder that goes away with what is returned."""
+    import shutil
     import tempfile
+    from weakref import finalize
 
-    home = tempfile.TemporaryDirectory(prefix="coldaisle-study-")
+    home = tempfile.mkdtemp(prefix="coldaisle-study-")
     try:
-        found = sweep(source, Path(home.name) / "study", workers=workers, dask=dask, cache=cache)
+        found = sweep(source, Path(home) / "study", workers=workers, dask=dask, cache=cache)
     except BaseException:
-        home.cleanup()
+        shutil.rmtree(home, ignore_errors=True)
         raise
-    return StudyResults(found.folder, found.study, found.progress, home)
-
-
-def _records(plan: Plan, journal: Journal, statuses: Counter[str]) -> Iterator[Record]:
-    """The record of every point, which are counted by their status."""
-    for index in range(len(plan.at)):
-        replication, seed, values = plan.point(index)
-        mark = plan.mark(index)
-        row, shared = journal.row(mark, index)
-        statuses[row.status] += 1
-        yield Record(row, shared, replication, seed, mark.hex(), values)
-
-
-def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
-    """The dataset and the manifest. The manifest goes last: with it a study is finished."""
-    study, columns = plan.study, plan.columns
-    for index in range(len(plan.at)):
-        if not journal.is_new(plan.mark(index)):
-            columns.see_row(*journal.row(plan.mark(index), index))
-    statuses: Counter[str] = Counter()
-    staging = folder / PROGRESS / POINTS
-    take_away(staging, is_part)
-    staging.mkdir()
-    hashes = {path.name: sha256(path) for path in write_parts(_records(plan, journal, statuses), columns, staging)}
-    manifest = {
-        "name": study.name,
-        "description": study.spec.description,
-        "study": study.document.data,
-        "study_sha256": plan.name,
-        "build": build_id(),
-        "points": len(plan.at),
-        "simulations": len(plan.keys),
-        "statuses": dict(sorted(statuses.items())),
-        "axes": {axis.name: list(axis.paths) for axis in study.axes},
-        "columns": {field.name: str(field.type) for field in columns.schema()},
-        "parts_sha256": hashes,
-    }
-    for name in (STUDY, CRATE):
-        (folder / name).unlink(missing_ok=True)
-    take_away(folder / POINTS, is_part)
-    staging.rename(folder / POINTS)
-    write_text(to_json(manifest), folder / STUDY, ours=within_ours)
-    return manifest
-
-
-def _session(progress: Progress) -> dict[str, Any]:
-    return {
-        "seconds": progress.seconds,
-        "workers": progress.workers,
-        "points": progress.points,
-        "done_before": progress.began_with,
-        "identical_points": progress.identical,
-        "simulations_of_all_points": progress.simulations,
-        "simulated": progress.simulated,
-        "found_in_cache": progress.found,
-    }
-
-
-def _as_finished(manifest: Mapping[str, Any]) -> Progress:
-    total = manifest["points"]
-    failed, refused = _failed(manifest), manifest["statuses"].get(REFUSED, 0)
-    return Progress(
-        total, done=total, began_with=total, failed=failed, refused=refused, simulations=manifest["simulations"]
-    )
-
-
-def _failed(manifest: Mapping[str, Any]) -> int:
-    return sum(count for status, count in manifest["statuses"].items() if status != DONE)
+    finalize(found, shutil.rmtree, home, ignore_errors=True)  # the folder goes when the results do
+    return found
