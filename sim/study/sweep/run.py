@@ -355,3 +355,70 @@ def swept_in_memory(
         raise
     finalize(found, shutil.rmtree, home, ignore_errors=True)  # the folder goes when the results do
     return found
+
+
+def _records(plan: Plan, journal: Journal, statuses: Counter[str]) -> Iterator[Record]:
+    """The record of every point, which are counted by their status."""
+    for index in range(len(plan.at)):
+        replication, seed, values = plan.point(index)
+        mark = plan.mark(index)
+        row, shared = journal.row(mark, index)
+        statuses[row.status] += 1
+        yield Record(row, shared, replication, seed, mark.hex(), values)
+
+
+def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
+    """The dataset and the manifest. The manifest goes last: with it a study is finished."""
+    study, columns = plan.study, plan.columns
+    for index in range(len(plan.at)):
+        if not journal.is_new(plan.mark(index)):
+            columns.see_row(*journal.row(plan.mark(index), index))
+    statuses: Counter[str] = Counter()
+    staging = folder / PROGRESS / POINTS
+    take_away(staging, is_part)
+    staging.mkdir()
+    hashes = {path.name: sha256(path) for path in write_parts(_records(plan, journal, statuses), columns, staging)}
+    manifest = {
+        "name": study.name,
+        "description": study.spec.description,
+        "study": study.document.data,
+        "study_sha256": plan.name,
+        "build": build_id(),
+        "points": len(plan.at),
+        "simulations": len(plan.keys),
+        "statuses": dict(sorted(statuses.items())),
+        "axes": {axis.name: list(axis.paths) for axis in study.axes},
+        "columns": {field.name: str(field.type) for field in columns.schema()},
+        "parts_sha256": hashes,
+    }
+    for name in (STUDY, CRATE):
+        (folder / name).unlink(missing_ok=True)
+    take_away(folder / POINTS, is_part)
+    staging.rename(folder / POINTS)
+    write_text(to_json(manifest), folder / STUDY, ours=within_ours)
+    return manifest
+
+
+def _session(progress: Progress) -> dict[str, Any]:
+    return {
+        "seconds": progress.seconds,
+        "workers": progress.workers,
+        "points": progress.points,
+        "done_before": progress.began_with,
+        "identical_points": progress.identical,
+        "simulations_of_all_points": progress.simulations,
+        "simulated": progress.simulated,
+        "found_in_cache": progress.found,
+    }
+
+
+def _as_finished(manifest: Mapping[str, Any]) -> Progress:
+    total = manifest["points"]
+    failed, refused = _failed(manifest), manifest["statuses"].get(REFUSED, 0)
+    return Progress(
+        total, done=total, began_with=total, failed=failed, refused=refused, simulations=manifest["simulations"]
+    )
+
+
+def _failed(manifest: Mapping[str, Any]) -> int:
+    return sum(count for status, count in manifest["statuses"].items() if status != DONE)
