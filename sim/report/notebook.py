@@ -90,7 +90,7 @@ def vega_lite(chart: Chart) -> dict[str, Any]:
     width = spec.get("usermeta", {}).get("coldaisle", {}).get("least_width", WIDTH_PX)
     own = {"generator": "coldaisle", **spec.get("usermeta", {})}
     head = {"$schema": spec["$schema"], "usermeta": own, "title": chart.title, "description": chart.alt}
-    return {**spec, **head, "width": width}
+    return {**head, **{key: value for key, value in spec.items() if key not in head}, "width": width}
 
 
 @cache
