@@ -83,7 +83,7 @@ html_static_path: list[str] = []
 html_copy_source = False
 html_show_sourcelink = False
 html_sidebars: dict[str, list[str]] = {
-    page: [] for page in ("guide", "changes", "ARCHITECTURE", "CONTRIBUTING")
+    page: [] for page in ("guide", "changes", "ARCHITECTURE", "speed", "CONTRIBUTING")
 }  # none has pages beneath
 html_theme_options = {
     "show_nav_level": 1,

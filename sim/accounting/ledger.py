@@ -166,17 +166,18 @@ class LedgerRecorder:
 
     def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int, count: int = 1) -> None:
         """Books every draw from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike one after the other."""
-        if count > 1 and any(draw.milli for draw in draws):
+        parts = any(draw.milli for draw in draws)
+        if parts and count > 1:
             for _ in range(count):
                 self.record(pool, draws, start_ns, end_ns)
             return
         self._bins.reach(end_ns)
         edges = self._bins.edges
         first = self._bins.index(start_ns)
-        rows = self._rows_of(pool, draws)
-        if any(draw.milli for draw in draws):
-            self._add_parts(rows, draws, first, start_ns, end_ns)
         last = first if end_ns <= edges[first + 1] else self._bins.index(end_ns - 1)
+        rows = self._rows_of(pool, draws)
+        if parts:
+            self._add_parts(rows, draws, first, start_ns, end_ns)
         watts, slots = [draw.watts for draw in draws], [draw.slots for draw in draws]
         if count == 1 and last - first < FEW_BINS:
             for column in range(first, last + 1):
