@@ -21,6 +21,7 @@ from sim.results.charts import GENERATOR
 HERE = Path(__file__).parent
 SCRIPTS = ("vendor/vega.min.js", "vendor/vega-lite.min.js", "vendor/vega-interpreter.min.js", "assets/page.js")
 STYLES = "assets/page.css"
+THEME = '<button type="button" id="theme" hidden>Dark colours</button>'
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,22 @@ def page(
     data: Mapping[str, Any] | None = None,
     more: tuple[str, ...] = (),
     served: Served | None = None,
+    headed: bool = True,
 ) -> str:
     """A whole page. ``lead`` is HTML that stands before all sections; ``data`` maps names to plain data that the page
     carries as it is (``application/json``), such as the summary of a run; ``more`` are scripts beside those of all. A
-    page that is ``served`` may ask its server; any other asks nobody."""
+    page that is ``served`` may ask its server; any other asks nobody. A page that is not ``headed`` has its title
+    in its lead, and nothing to go to."""
     script = None if served is None else served.script
-    style = _read(STYLES) + ("" if served is None else served.style)
+    style = styles() + ("" if served is None else served.style)
     links = "".join(f'<li><a href="#{section.name}">{escape(section.title)}</a></li>' for section in sections)
     bodies = "".join(
         f'<section id="{section.name}" aria-labelledby="{section.name}-head">'
         f'<h2 id="{section.name}-head">{escape(section.title)}</h2>{section.body}</section>'
         for section in sections
     )
+    heading = f"<h1>{text(title)}</h1>" if headed else "<span></span>"
+    ways = f'<nav aria-label="Sections"><ul>{links}</ul></nav>' if headed else ""
     blocks = "".join(data_block(value, name=name) for name, value in (data or {}).items())
     short = title if len(title) <= 120 else title[:119] + "…"
     return (
@@ -70,11 +75,15 @@ def page(
         '<meta name="referrer" content="no-referrer">'
         f"<title>{escape(short)}</title><style>{style}</style></head><body>"
         '<a class="skip" href="#main">Skip to the content</a>'
-        f'<header><h1>{text(title)}</h1><button type="button" id="theme" hidden>Dark colours</button></header>'
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
+        f"<header>{heading}{THEME}</header>{ways}"
         f'<main id="main" tabindex="-1">{lead}{bodies}</main>'
         f"{blocks}{''.join(f'<script>{each}</script>' for each in scripts(more, script))}</body></html>\n"
     )
+
+
+def styles() -> str:
+    """How every page looks; its first rule names the colours by day."""
+    return _read(STYLES)
 
 
 @cache
