@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import shlex
@@ -15,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import sim
-from sim.cli import main
+from tests.commands import coldaisle
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 SET_UP = ("make ", "pip ", "git ", "python -m venv")
@@ -29,38 +28,24 @@ def blocks(language: str) -> list[str]:
     )
 
 
-def test_its_commands_run_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """The first and what a shell has to read as processes, the others in this one: ``coldaisle`` is its ``main``."""
+def test_its_commands_run_in_order(tmp_path: Path) -> None:
+    """The first, and what a shell has to read, as processes; the others within this one."""
     lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
     commands = [line for line in lines if not line.startswith(SET_UP)]
     assert len(commands) >= 10
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for at, line in enumerate(commands):
         expected = re.search(r"\s# exit (\d+)$", line)
         command, wanted = (line[: expected.start()], int(expected[1])) if expected else (line, 0)
         program, *words = shlex.split(command)
-        if at == 0 or program != "coldaisle" or set(command) & set("|<>;&$`*"):
-            done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-            status, told = done.returncode, done.stderr
+        if at == 0 or program != "coldaisle" or set(command) & set("|<>;&$`*?~"):
+            done = subprocess.run(
+                ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            )
         else:
-            status, told = ended(monkeypatch, words), capfd.readouterr().err
-        assert status == wanted, f"{command}\n{told}"
-        assert "Traceback" not in told
-
-
-def ended(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> object:
-    """The status that ``coldaisle`` with these words ends with."""
-    monkeypatch.setattr(sys, "argv", ["coldaisle", *words])
-    collected = gc.get_threshold()
-    try:
-        main()
-    except SystemExit as error:
-        return error.code
-    finally:
-        gc.set_threshold(*collected)
+            done = coldaisle(*words, cwd=tmp_path)
+        assert done.returncode == wanted, f"{command}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
 
 
 def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
