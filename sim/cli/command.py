@@ -31,6 +31,7 @@ from sim.cli.progress import running, showing
 from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
+    from sim.errors import Problem
     from sim.loading.scenario import Loaded
     from sim.results.results import Results
 
@@ -164,18 +165,37 @@ def _suggest_after_run(scenario: str, out: Path | None, *, quiet: bool) -> None:
 
 
 @app.command()
-def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
-    """Name every problem of a scenario, with its line; exit 2 if there is any."""
+def check(
+    scenarios: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCENARIO...",
+            help="YAML files, or names of shipped scenarios.",
+            autocompletion=scenario_names,
+        ),
+    ],
+    assignments: SetOption = None,
+) -> None:
+    """Name every problem of scenarios, with its line; exit 2 if there is any."""
     from sim.loading.scenario import load_scenario, parse_assignments
     from sim.study.sweep.problems import problems_of
 
-    loaded = load_scenario(scenario, parse_assignments(assignments or []))
-    problems = problems_of(loaded)
+    overrides = parse_assignments(assignments or [])
+    problems: list[Problem] = []
+    for scenario in scenarios:
+        try:
+            loaded = load_scenario(scenario, overrides)
+        except InputError as error:
+            problems += error.problems
+            continue
+        found = problems_of(loaded)
+        problems += found
+        if not found:
+            _tell(loaded)
+            say(f"{loaded.source}: no problems")
     if problems:
         raise InputError(problems)
-    _tell(loaded)
-    say(f"{loaded.source}: no problems")
-    suggest(f"coldaisle run {shlex.quote(scenario)} --out DIR")
+    suggest(f"coldaisle run {shlex.quote(scenarios[0])} --out DIR")
 
 
 @app.command()
