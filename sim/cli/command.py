@@ -5,7 +5,6 @@ Exit status: 0 done; 1 the run failed; 2 the input is wrong; 130 interrupted.
 
 from __future__ import annotations
 
-import gc
 import os
 import shlex
 import sys
@@ -38,10 +37,6 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 LONGEST_MESSAGE = 2_000
-
-GARBAGE_AFTER = 50_000
-"""Objects made before the collector looks again: what is loaded and read at the start stays, and is not worth looking
-through every 700 objects, Python's own choice, which takes a tenth of the time to start."""
 
 app = typer.Typer(
     name="coldaisle",
@@ -393,8 +388,7 @@ def _suggest_after_failure(arguments: list[str], failure: BaseException | None) 
 
 
 def main() -> None:
-    """The entry point of the ``coldaisle`` command."""
-    gc.set_threshold(GARBAGE_AFTER)
+    """Runs what the arguments ask for, and ends the process with its status."""
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)  # what follows belongs to another program
     arguments, others = _spread_set(sys.argv[1:end]), sys.argv[end:]
     debug = "--debug" in arguments
