@@ -79,6 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     "study/sweep": SCENARIO | {"rng", "accounting", "results", "running", "study", "study/uncertain"},
     "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
     "published": SCENARIO | {"published/expression", "published/tolerance", "results", "running", "study"},
+    "follow": SCENARIO | {"accounting", "results", "running", "exports", "measure", "measure/readers", "measure/judge"},
     "exports": BASE | {"accounting", "results", "study/sweep"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
@@ -88,7 +89,7 @@ ALLOWED: dict[str, set[str]] = {
     | SHELL
     | {"results", "report", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
     | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", "exports", ""}
-    | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
+    | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live", "follow"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }
 ONLY_IN_ENGINE = {"simpy"}
