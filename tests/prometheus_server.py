@@ -37,13 +37,18 @@ def exposition(samples: Samples) -> str:
 
 
 @contextmanager
-def prometheus(folder: Path, samples: Samples, options: Sequence[str] = ()) -> Iterator[str]:
-    """The URL of a server that has these samples, until the end of the block."""
+def prometheus(
+    folder: Path, samples: Samples, options: Sequence[str] = (), scraped: Sequence[str] = ()
+) -> Iterator[str]:
+    """The URL of a server that has these samples, and scrapes these addresses each second, until the block ends."""
     folder.mkdir(parents=True)
-    (folder / "past.txt").write_text(exposition(samples))
-    (folder / "prometheus.yml").write_text("global: {scrape_interval: 1s}\n")
-    blocks = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "past.txt", "data"]
-    subprocess.run(blocks, cwd=folder, check=True, capture_output=True, timeout=120)
+    targets = ", ".join(f"'{address}'" for address in scraped)
+    jobs = f"scrape_configs: [{{job_name: site, static_configs: [{{targets: [{targets}]}}]}}]\n" if scraped else ""
+    (folder / "prometheus.yml").write_text(f"global: {{scrape_interval: 1s}}\n{jobs}")
+    if samples:
+        (folder / "past.txt").write_text(exposition(samples))
+        blocks = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "past.txt", "data"]
+        subprocess.run(blocks, cwd=folder, check=True, capture_output=True, timeout=120)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -40,6 +40,9 @@ GAP_S = (600.0, 900.0)
 WRAP_J = 2**32 * 15.258e-6
 
 
+COLDAISLE = str(Path(sys.executable).with_name("coldaisle"))
+
+
 def scenario() -> dict[str, Any]:
     return {**small(), "duration": f"{MINUTES} min", "outputs": {"bin": "30 s"}}
 
@@ -209,7 +212,7 @@ def test_the_command_exits_by_the_drift_and_exports_it(url: str, file: str, tmp_
     out = tmp_path / "twin.prom"
 
     def run(cluster: str, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "sim.cli", "follow", file, "--prometheus", url, "--start", START, "--end", END]
+        command = [COLDAISLE, "follow", file, "--prometheus", url, "--start", START, "--end", END]
         command += ["--match", f'cluster="{cluster}"', "--tolerance", "10%", *words]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -224,7 +227,7 @@ def test_the_command_exits_by_the_drift_and_exports_it(url: str, file: str, tmp_
         labels = f'pool="{one["pool"]}",node="{one["node"] or ""}",component="{one["component"]}"'
         [shown] = [line for line in text.splitlines() if labels in line and "_drift_ratio{" in line]
         assert float(shown.rpartition(" ")[2]) == one["energy"]
-    assert f'coldaisle_follow_window_end_timestamp_seconds{{scenario="{file}"}} {START_S + 1800.0!r}' in text
+    assert f'coldaisle_follow_window_end_timestamp_seconds{{scenario="small"}} {START_S + 1800.0!r}' in text
     more = run("more", "--metrics", str(out))
     assert more.returncode == 3, more.stderr
     assert "past tolerance: dgx-a100/gpu: energy is -16.7 %, and 10 % was allowed" in more.stdout
