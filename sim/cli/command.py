@@ -1,6 +1,6 @@
 """The command. It reads arguments, calls the package, prints, and turns errors into exit statuses; no logic lives here.
 
-Exit status: 0 done; 1 the run failed; 2 the input is wrong; 130 interrupted.
+Exit status: 0 done; 1 the run failed; 2 the input is wrong; 3 a twin has drifted (``follow``); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import typer
 from sim.cli import explain as cli_explain
 from sim.cli import explore as cli_explore
 from sim.cli import export as cli_export
+from sim.cli import follow as cli_follow
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
 from sim.cli import report as cli_report
@@ -302,6 +303,7 @@ cli_report.register(app)
 cli_explore.register(app)
 cli_export.register(app)
 cli_measure.register(app)
+cli_follow.register(app)
 cli_study.register(app)
 cli_published.register(app)
 cli_uncertain.register(app)
