@@ -15,7 +15,7 @@ from sim.loading.scenario import Loaded, load_scenario
 from sim.quantities import Range
 from tests.small import small
 
-SHIPPED = ("bloom-training", "chat-service", "dallas-on-ercot", "geo-shifted-service", "llama-70b-training")
+SHIPPED: tuple[str, ...] = ("bloom-training", "chat-service", "dallas-on-ercot", "geo-shifted-service", "llama-70b-training")
 SHIPPED += ("research-cluster", "solar-and-battery", "disaggregated")
 NAMES = {"of", "workload", "workloads", "pool", "name", "site", "route", "zone"}
 """Fields that name another part of the scenario: a text, and no setting of their own."""
