@@ -66,15 +66,18 @@ class Site:
 
     def joules(self, component: str) -> Any:
         """What all devices of a component have drawn up to each scrape, J."""
-        rows = [row for key, row in zip(self.run.energy.keys, self.run.energy.energy_j, strict=True)]
-        own = [row for key, row in zip(self.run.energy.keys, rows, strict=True) if component in (key.component, "all")]
+        energy = self.run.energy
+        rows = zip(energy.keys, energy.energy_j, strict=True)
+        own = [row for key, row in rows if component in (key.component, "all")]
         drawn = np.concatenate([[0.0], np.cumsum(np.sum(own, axis=0))])
         return np.interp(self.at_s, self.edges_s, drawn)
 
     def watts(self, component: str) -> Any:
         return np.gradient(self.joules(component), self.at_s)
 
-    def add(self, metric: str, values: Any, without: tuple[float, float] = (-1.0, -1.0), **labels: str) -> None:
+    def add(
+        self, metric: str, values: Any, labels: dict[str, str], without: tuple[float, float] = (-1.0, -1.0)
+    ) -> None:
         there = (self.at_s < without[0]) | (self.at_s > without[1])
         moments = (START_S + self.at_s[there]).tolist()
         self.samples[metric, tuple(labels.items())] = list(zip(moments, values[there].tolist(), strict=True))
@@ -90,28 +93,24 @@ def site() -> Samples:
             each = gpu_w / (len(NODES) * GPUS)
             for cluster, times in {"same": 1.0, "more": 1.2, "kepler": 1.0, "gap": 1.0}.items():
                 away = GAP_S if (cluster, node) == ("gap", "b") else (-1.0, -1.0)
-                uuid = f"GPU-{cluster}-{node}-{number}"
-                found.add("DCGM_FI_DEV_POWER_USAGE", each * times, away, cluster=cluster, UUID=uuid, **own)
+                labels = {"cluster": cluster, "UUID": f"GPU-{cluster}-{node}-{number}", **own}
+                found.add("DCGM_FI_DEV_POWER_USAGE", each * times, labels, away)
         for socket in range(SOCKETS):
             each = cpu_j / (len(NODES) * SOCKETS)
-            labels = {
-                "index": str(socket),
-                "path": f"/sys/class/powercap/intel-rapl:{socket}",
-                "instance": f"{node}:9100",
-            }
-            found.add("node_rapl_package_joules_total", each % WRAP_J, cluster="same", **labels)
-            found.add("node_rapl_package_joules_total", (each * 1.2 + 6.5e4) % WRAP_J, cluster="more", **labels)
+            labels = {"index": str(socket), "path": f"intel-rapl:{socket}", "instance": f"{node}:9100"}
+            found.add("node_rapl_package_joules_total", each % WRAP_J, {"cluster": "same", **labels})
+            found.add("node_rapl_package_joules_total", (each * 1.2 + 6.5e4) % WRAP_J, {"cluster": "more", **labels})
         own = {"cluster": "kepler", "node_name": node, "instance": f"{node}:28282"}
-        found.add("kepler_node_cpu_watts", cpu_w / len(NODES), zone="package", **own)
-        found.add("kepler_node_cpu_watts", cpu_w / len(NODES) / 2, zone="core", **own)
+        found.add("kepler_node_cpu_watts", cpu_w / len(NODES), {"zone": "package", **own})
+        found.add("kepler_node_cpu_watts", cpu_w / len(NODES) / 2, {"zone": "core", **own})
         for mode, share in {"dynamic": 0.25, "idle": 0.75}.items():
             labels = {"cluster": "old", "mode": mode, "instance": node}
             for socket in range(SOCKETS):
                 each = cpu_j * share / (len(NODES) * SOCKETS)
-                found.add("kepler_node_package_joules_total", each, package=str(socket), **labels)
+                found.add("kepler_node_package_joules_total", each, {"package": str(socket), **labels})
             platform = found.joules("all") * share / len(NODES)
-            found.add("kepler_node_platform_joules_total", platform, **labels)
-    found.add("room_power_watts", found.watts("all"), room="1")
+            found.add("kepler_node_platform_joules_total", platform, labels)
+    found.add("room_power_watts", found.watts("all"), {"room": "1"})
     return found.samples
 
 

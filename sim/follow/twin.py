@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sim.accounting.ledger import Ledger
 from sim.errors import InputError
-from sim.loading.scenario import load_scenario, read_scenario
+from sim.loading.scenario import Loaded, load_scenario, read_scenario
 from sim.running.run import Watch, built_of
 from sim.running.simulation import ended
 from sim.units import NS_PER_S
@@ -82,12 +82,16 @@ class Twin:
 
 def pools_of(asked: Asked) -> tuple[str, Mapping[str, Pool], int | None]:
     """The scenario's name, its pools, and its own duration in ns, if it says one. Raises ``InputError``."""
-    loaded = load_scenario(asked.scenario, asked.given())
+    loaded = load_scenario(asked.scenario, asked.overrides, activity_files=False)  # logs are read for a window
+    return loaded.scenario.name, _pools(loaded), loaded.scenario.duration_ns
+
+
+def _pools(loaded: Loaded) -> dict[str, Pool]:
     pools: dict[str, Pool] = {}
     for label, machine in loaded.answers.machines.items():
         node = machine.whole_node
         pools[label] = Pool(machine.pool.count, node.gpus.count if node.gpus is not None else 0, node.cpus.count)
-    return loaded.scenario.name, pools, loaded.scenario.duration_ns
+    return pools
 
 
 def run_twin(asked: Asked, window: Window, watch: Watch | None = None) -> Twin:
@@ -106,8 +110,7 @@ def run_twin(asked: Asked, window: Window, watch: Watch | None = None) -> Twin:
     else:
         watch.stage("simulating")
         run = ended(built, lambda now_ns: watch.simulating(now_ns, built.duration_ns)).run
-    name, pools, _ = pools_of(asked)
-    return Twin(name, start_ns, run.ledger, pools)
+    return Twin(loaded.scenario.name, start_ns, run.ledger, _pools(loaded))
 
 
 def _until(scenario: str, start_ns: int, end_ns: int) -> dict[str, str]:
