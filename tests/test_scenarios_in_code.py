@@ -98,7 +98,7 @@ def _problems(load: Any) -> tuple[Problem, ...]:
 
 def test_an_object_refuses_where_it_is_made() -> None:
     with pytest.raises(ValidationError, match=r"grid\.intensity"):
-        Site(name="x", grid={"intensity": "4 parsec"}, facility={"kind": "fixed-pue", "pue": 1.2})  # type: ignore[arg-type]
+        Site(name="x", grid={"intensity": "4 parsec"}, facility={"kind": "fixed-pue", "pue": 1.2})
 
 
 def test_it_begins_with_another_scenario() -> None:
