@@ -21,6 +21,9 @@ from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
 from sim.results.results import Results
 from sim.results.shown import NOTEBOOK, shown
 
+MOST_RELATIVE = 9.995
+"""A change of more than this share of the first (+1,000 %) is told as an amount alone."""
+
 
 def without_rounding(change: float, first: float, other: float) -> float:
     """``change`` between two sums of floats, 0 where it is below what their rounding may come to."""
@@ -50,17 +53,29 @@ class Difference:
         return None if self.change is None or not self.first else self.change / self.first
 
     @property
+    def percentage(self) -> str:
+        """The change in % of the first; nothing where the first is so near to zero that a percentage says nothing."""
+        relative = self.relative
+        if relative is None or abs(relative) > MOST_RELATIVE:
+            return ""
+        return f"{'+' if relative > 0 else ''}{100 * relative:.1f} %"
+
+    @property
     def cells(self) -> list[str]:
         """As a row of text: both values in its unit or a dash, the change and its percentage of the first."""
-        change, relative = self.change, self.relative
-        sign = "+" if change is not None and change > 0 else ""
         return [
             self.label.replace("_", " "),
             self._cell(self.first, "-"),
             self._cell(self.other, "-"),
-            sign + self._cell(change, ""),
-            f"{sign}{100 * relative:.1f} %" if relative is not None else "",
+            self.changed,
+            self.percentage,
         ]
+
+    @property
+    def changed(self) -> str:
+        """The change with its sign and unit, nothing where one of the two is not known."""
+        change = self.change
+        return ("+" if change is not None and change > 0 else "") + self._cell(change, "")
 
     def _cell(self, value: float | None, absent: str) -> str:
         if value is None:
