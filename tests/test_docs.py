@@ -119,7 +119,7 @@ def test_a_notebook_can_be_run_and_is_shown(page: Path) -> None:
     cells = CELL.findall(text)
     assert cells
     assert text.count("```") == 2 * len(cells)
-    assert text.startswith("---\nkernelspec:\n")
+    assert text.startswith("---\nfile_format: mystnb\nkernelspec:\n")
     commands = [line for cell in cells if cell.startswith("%%sh\n") for line in cell.splitlines()[1:]]
     assert {line: why for line in commands if (why := fault(line)) is not None} == {}
     assert commands  # each walks through its question on the command line, too

@@ -2,7 +2,7 @@
 
 A crate names the files with their sizes and hashes, the program that wrote them as the instrument of an action, and
 what that action was given: the scenario, profiles and input files by their hashes. It states no licence, since whoever
-made the run chooses one; ``--set``s and versions are in the scenario and the manifest that it names (Soiland-Reyes et
+made the run chooses one; overrides and versions are in the scenario and the manifest that it names (Soiland-Reyes et
 al. 2022, doi 10.3233/DS-210053).
 """
 
