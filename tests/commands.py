@@ -28,7 +28,7 @@ def coldaisle(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     finally:
         gc.set_threshold(*collected)
     assert isinstance(status, int)
-    written = (stream.buffer.getvalue().decode("utf-8") for stream in (out, err))  # type: ignore[attr-defined]
+    written = (stream.buffer.getvalue().decode("utf-8") for stream in (out, err))
     return subprocess.CompletedProcess(list(words), status, *written)
 
 
