@@ -32,6 +32,8 @@ $(READY): pyproject.toml .ci/constraints.txt
 		|| { echo "coldaisle needs Python's venv and pip; on Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[dev]'
+	@command -v promtool >/dev/null || { command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy --no-install-recommends prometheus; } \
+		|| echo "without Prometheus (Debian: apt-get install prometheus) its tests are skipped"
 	@touch $@
 
 run: $(READY)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from ruamel.yaml import YAML
@@ -35,6 +38,9 @@ def test_its_commands_run_in_order(tmp_path: Path) -> None:
     assert len(commands) >= 10
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for at, line in enumerate(commands):
+        if line.startswith("coldaisle open "):
+            serves_until_interrupted(line, tmp_path, environment)
+            continue
         expected = re.search(r"\s# exit (\d+)$", line)
         command, wanted = (line[: expected.start()], int(expected[1])) if expected else (line, 0)
         program, *words = shlex.split(command)
@@ -46,6 +52,27 @@ def test_its_commands_run_in_order(tmp_path: Path) -> None:
             done = coldaisle(*words, cwd=tmp_path)
         assert done.returncode == wanted, f"{command}\n{done.stderr}"
         assert "Traceback" not in done.stderr
+
+
+def serves_until_interrupted(command: str, folder: Path, environment: dict[str, str]) -> None:
+    """A command that serves a page prints its address, answers there, and ends when it is interrupted."""
+    quiet = {**environment, "BROWSER": "true"}  # a program that shows nothing
+    words = ["bash", "-c", f"exec {command}"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=folder, env=quiet, stdout=pipe, stderr=pipe, text=True) as server:
+        assert server.stdout is not None
+        address = urlsplit(server.stdout.readline().strip())
+        assert address.hostname == "127.0.0.1"
+        asking = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
+        asking.request("GET", "/", headers={"X-Coldaisle-Token": address.query.removeprefix("token=")})
+        reply = asking.getresponse()
+        assert reply.status == 200
+        assert b"/run?at=physical" in reply.read()
+        asking.close()
+        server.send_signal(signal.SIGINT)
+        _, said = server.communicate(timeout=60)
+    assert server.returncode == 130, said
+    assert "Traceback" not in said
 
 
 def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
