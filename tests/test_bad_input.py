@@ -620,3 +620,18 @@ def test_faults_are_said_in_plain_words(path: str, value: object, said: str) -> 
         here = here[part]
     here[last] = value
     assert said in [problem.message for problem in sim.check(scenario)]
+
+
+def test_several_scenarios_are_checked_at_once(tmp_path: Path) -> None:
+    """The sound ones are told, and the problems of the others together, each under its file."""
+    (tmp_path / "good.yaml").write_text(to_yaml(small()))
+    for name, path in (("one", "site"), ("two", "cluster")):
+        data = small()
+        del data[path]
+        (tmp_path / f"{name}.yaml").write_text(to_yaml(data))
+    done = coldaisle("check", "one.yaml", "good.yaml", "two.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == "good.yaml: no problems\n"
+    assert "one.yaml: 1 problem" in done.stderr
+    assert "two.yaml: 1 problem" in done.stderr
+    assert coldaisle("check", "good.yaml", "good.yaml", cwd=tmp_path).returncode == 0
