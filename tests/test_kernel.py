@@ -36,7 +36,7 @@ def test_index_expressions_are_few_and_none_has_a_column() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Subscript)
     ]
-    assert 0 < len(found) <= 190
+    assert 0 < len(found) <= 220  # a request has a row while it waits, and another once it was admitted
     named = [ast.unparse(node) for node in found if isinstance(node.slice, ast.Name) and node.slice.id.isupper()]
     assert not named
 

@@ -88,9 +88,8 @@ def test_the_library_meters_as_numba_does_to_the_bit(library: Path, case: Case) 
 @pytest.mark.slow
 def test_it_is_not_taken_for_other_sources(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any edit of any file that a kernel was made from, and of that kernel alone."""
-    for kernel in KERNELS:
-        importlib.import_module(kernel.module)
-    files = {kernel: build.made_from(kernel)["files"] for kernel in KERNELS}
+    _, made = loading.opened(library)
+    files = {kernel: made[kernel.name]["files"] for kernel in KERNELS}
     for name in {name for names in files.values() for name in names}:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(loading.PACKAGE / name, tmp_path / name)

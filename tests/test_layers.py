@@ -80,7 +80,9 @@ ALLOWED: dict[str, set[str]] = {
     "study/sweep": SCENARIO | {"rng", "accounting", "results", "running", "study", "study/uncertain"},
     "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
     "published": SCENARIO | {"published/expression", "published/tolerance", "results", "running", "study"},
+    "follow": SCENARIO | {"accounting", "results", "running", "exports", "measure", "measure/readers", "measure/judge"},
     "exports": BASE | {"accounting", "results", "study/sweep"},
+    "explore": SCENARIO | {"results", "report", "running", "study", "study/uncertain", "study/sweep"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
     "cli/completion": {"profiles", "loading", "results"},
@@ -99,8 +101,8 @@ ALLOWED: dict[str, set[str]] = {
         "published",
         "",
     }
-    | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", "exports", ""}
-    | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
+    | {"exports", "explore"}
+    | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live", "follow"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }
 ONLY_IN_ENGINE = {"simpy"}

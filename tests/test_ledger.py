@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +17,9 @@ from sim.accounting.ledger import LedgerRecorder
 from sim.engine.draws import NodeState, Share, ShareState, node_draws
 from sim.engine.meter import Draw, Meter
 from sim.profiles.power import psu_loss_w
-from sim.results.frames import ledger_of, ledger_table
+from sim.results.frames import ledger_of, ledger_table, ledger_tables
 from sim.units import SECONDS_PER_NS
+from tests.plain_draws import plain_node_draws
 from tests.worlds import Tape, hardware
 
 DRAWS = (Draw("gpu", "gpu", "a", "active", 350.0, 3), Draw("gpu", "gpu", "unallocated", "idle", 50.0, 1))
@@ -79,6 +82,39 @@ def test_a_ledger_survives_its_table(made: list[tuple[tuple[Draw, ...], int, int
     assert read.edges_ns.tolist() == ledger.edges_ns.tolist()
     assert (read.energy_j == ledger.energy_j).all()
     assert (read.slot_ns == ledger.slot_ns).all()
+
+
+@given(segments(), st.integers(10**10, 10**14))
+def test_what_waits_is_added_in_the_order_in_which_it_came(
+    made: list[tuple[tuple[Draw, ...], int, int]], step_ns: int
+) -> None:
+    """One addition after the other, cell by cell: the same bits."""
+    end = made[-1][2]
+    step_ns = max(step_ns, end // 200 + 1)
+    recorder = LedgerRecorder({"pool": "site"}, Bins(step_ns))
+    cells: dict[tuple[str, str, int], float] = defaultdict(float)
+    for draws, begin, until in made:
+        recorder.record("pool", draws, begin, until)
+        while begin < until:
+            upto = min(until, (begin // step_ns + 1) * step_ns)
+            for d in draws:
+                cells[d.owner, d.state, begin // step_ns] += d.watts * ((upto - begin) * SECONDS_PER_NS)
+            begin = upto
+    ledger = recorder.ledger(end)
+    for key, energy_j in zip(ledger.keys, ledger.energy_j, strict=True):
+        assert energy_j.tolist() == [cells[key.owner, key.state, i] for i in range(len(energy_j))]
+
+
+def test_a_ledger_in_groups_of_rows_is_the_same_table() -> None:
+    recorder = LedgerRecorder({"pool": "site"}, Bins(10**10))
+    recorder.record("pool", DRAWS, 0, 10**12)
+    recorder.record("pool", DRAWS[:1], 3 * 10**10, 7 * 10**11 + 5)
+    ledger = recorder.ledger(10**12)
+    whole = ledger_table(ledger, 5)
+    for rows in (1, 2, 3, 7, 64):
+        groups = list(ledger_tables(ledger, 5, rows))
+        assert [group.num_rows for group in groups[:-1]] == [rows] * (len(groups) - 1)
+        assert pa.concat_tables(groups).equals(whole)
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=20))
@@ -145,6 +181,24 @@ def test_the_draws_of_a_node_add_up(held: tuple[Share, ...], state: NodeState, s
     if supply:
         loss = psu_loss_w(dc, rated_w=4000.0, loads=(0.1, 0.5, 1.0), efficiencies=(0.90, 0.96, 0.94))
         assert total - dc == pytest.approx(loss, rel=1e-9, abs=1e-9)
+
+
+@st.composite
+def odd_shares(draw: st.DrawFn) -> tuple[Share, ...]:
+    """The same with parts of slots, work on hosts alone, and owners that hold twice in one state."""
+    parts = (st.sampled_from((0, 250)), st.sampled_from((0.0, 0.1)), st.booleans())
+    made = [replace(s, milli=draw(parts[0]), host_load=draw(parts[1]), on_hosts=draw(parts[2])) for s in draw(shares())]
+    return tuple(replace(s, slots=s.slots - 1) if s.milli else s for s in made)
+
+
+@given(odd_shares(), st.sampled_from(STATES), st.booleans(), st.booleans())
+def test_draws_worked_out_together_are_those_worked_out_one_by_one(
+    held: tuple[Share, ...], state: NodeState, supply: bool, gpus: bool
+) -> None:
+    """To the bit, and in the same order."""
+    node = replace(hardware(supply=supply), gpu_scale=1.03, gpu_offset_w=1.5)
+    node = node if gpus else replace(node, gpu=None)
+    assert node_draws(node, state, held) == plain_node_draws(node, state, held)
 
 
 @given(st.floats(1, 6000))

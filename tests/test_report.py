@@ -12,7 +12,7 @@ import sim
 from sim.report.run import report
 from sim.results.charts import ticks
 from sim.results.formats import number
-from tests.test_bad_input import coldaisle
+from tests.commands import coldaisle
 from tests.training_worlds import failing_world
 
 VOID = {"meta", "line", "rect", "polygon", "br", "hr", "img", "link"}

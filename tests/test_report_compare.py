@@ -30,9 +30,9 @@ from sim.results.compare import Difference
 from sim.results.files import write
 from sim.results.results import Results
 from tests.browser import NO_BROWSER, PHONE, Browser, browser, chromium
+from tests.commands import coldaisle
 from tests.hostile import LONG, MARKUP, QUOTES, RIGHT_TO_LEFT, renamed
 from tests.small import small
-from tests.test_bad_input import coldaisle
 from tests.test_report import checked
 from tests.test_report_browser import KEPT, axe, opened  # noqa: F401
 from tests.test_report_page import BLOCK, MOST_BYTES, without_scripts

@@ -28,9 +28,9 @@ from sim.study.sweep.folder import manifest_of, points_of
 from sim.study.sweep.run import sweep
 from sim.study.sweep.tradeoffs import pareto_front
 from tests.browser import NO_BROWSER, PHONE, Browser, Tab, browser, chromium
+from tests.commands import coldaisle
 from tests.hostile import LONG, MARKUP, QUOTES, RIGHT_TO_LEFT
 from tests.small import small
-from tests.test_bad_input import coldaisle
 from tests.test_report import checked
 from tests.test_report_browser import KEPT, axe, opened  # noqa: F401
 from tests.test_report_compare import serious

@@ -53,7 +53,7 @@ def test_the_file_does_not_depend_on_the_pieces(tmp_path: Path, monkeypatch: pyt
     for size in (300, 64, 7, 1):
         pieces = [table.slice(0, 0), *(table.slice(at, size) for at in range(0, 300, size))]
         path = tmp_path / f"{size}.parquet"
-        _write_groups(RequestTables(lambda pieces=pieces: iter(pieces)), path)  # type: ignore[misc]
+        _write_groups(RequestTables(lambda pieces=pieces: iter(pieces)).groups(), path)  # type: ignore[misc]
         written.append(path.read_bytes())
         assert pq.read_table(path).equals(table)
         assert pq.ParquetFile(path).num_row_groups == 5

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 
+from sim.workload.routers import ROUTERS
 from tests.serving_worlds import World, observe, worlds
 
 
@@ -24,8 +27,17 @@ def test_the_engines_agree_on_who_is_asked_among_many(world: World) -> None:
 
 @pytest.mark.slow
 @given(worlds(most_replicas=300, most_requests=600))
-@settings(max_examples=25)
+@settings(max_examples=100)
 def test_the_engines_agree_with_hundreds_of_replicas(world: World) -> None:
+    assert observe(world, "fast") == observe(world, "reference")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("router", range(len(ROUTERS)), ids=ROUTERS)
+@given(world=worlds(most_replicas=300, most_requests=300))
+@settings(max_examples=12)
+def test_the_engines_agree_with_hundreds_of_replicas_whatever_the_router(router: int, world: World) -> None:
+    world = replace(world, settings=replace(world.settings, router=router))
     assert observe(world, "fast") == observe(world, "reference")
 
 

@@ -6,9 +6,10 @@ dense (keys x bins) layout: memory is meters x bins, whatever the number of even
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
@@ -61,6 +62,24 @@ class Drawing(Protocol):
     @property
     def milli(self) -> int: ...
     def of(self, owner: str) -> Self: ...
+
+
+class Drawings(Protocol):
+    """Draws of many pieces of time, (P, D) (see ``sim.engine.pieces.Pieces``)."""
+
+    @property
+    def names(self) -> Sequence[Drawing]: ...
+    @property
+    def which(self) -> Ints: ...
+    @property
+    def watts(self) -> Floats: ...
+    @property
+    def slots(self) -> Ints: ...
+    @property
+    def start_ns(self) -> Ints: ...
+    @property
+    def end_ns(self) -> Ints: ...
+    def each(self) -> Iterator[tuple[Sequence[Drawing], int, int]]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,133 +165,204 @@ class Ledger:
 
 
 class LedgerRecorder:
-    """Books draws into bins. Every booking splits exactly at bin edges, in integer nanoseconds."""
+    """Books draws into bins. Every booking splits exactly at bin edges, in integer nanoseconds.
+
+    What falls into one bin, or a few, waits and is added with much else at once, in the order in which it came: the
+    same bits as one by one.
+    """
 
     def __init__(self, site_of: Mapping[str, str], bins: Bins) -> None:
         """An empty ledger for a run; ``site_of`` names the site of each pool."""
         self._site_of = site_of
         self._bins = bins
-        self._rows: dict[tuple[str, str, str, str, str], int] = {}
-        self._energy: list[Floats] = []
-        self._slots: list[Ints] = []
+        self._rows: dict[str, dict[tuple[str, str, str, str], int]] = {}  # by pool
+        self._count = 0  # of rows
+        self._energy: Floats = np.zeros((0, 0))
+        self._slots: Ints = np.zeros((0, 0), dtype=np.int64)
         self._milli: dict[int, Ints] = {}  # of rows that held parts of slots: thousandths of them x ns, below 1000
-        self._columns = 0
+        self._waiting = _Waiting()
 
     def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int, count: int = 1) -> None:
         """Books every draw from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike one after the other."""
-        if count > 1 and any(draw.milli for draw in draws):
+        parts = any(draw.milli for draw in draws)
+        if parts and count > 1:
             for _ in range(count):
                 self.record(pool, draws, start_ns, end_ns)
             return
-        self._reach(end_ns)
+        self._bins.reach(end_ns)
         edges = self._bins.edges
         first = self._bins.index(start_ns)
-        if end_ns <= edges[first + 1]:
-            self._record_within(pool, draws, first, end_ns - start_ns, count)
-        else:
-            self._record_across(pool, draws, first, start_ns, end_ns, count)
+        last = first if end_ns <= edges[first + 1] else self._bins.index(end_ns - 1)
+        rows = self._rows_of(pool, draws)
+        if parts:
+            self._add_parts(rows, draws, first, start_ns, end_ns)
+        watts, slots = [draw.watts for draw in draws], [draw.slots for draw in draws]
+        if count == 1 and last - first < FEW_BINS:
+            for column in range(first, last + 1):
+                until_ns = min(end_ns, edges[column + 1])
+                self._waiting.add(rows, column, watts, slots, until_ns - start_ns)
+                start_ns = until_ns
+            if len(self._waiting.rows) > MOST_WAITING:
+                self._settle()
+            return
+        self._settle()
+        spans = self._spans(first, last, start_ns, end_ns)
+        seconds = spans * SECONDS_PER_NS
+        for row, w, held in zip(rows, watts, slots, strict=True):
+            energy_j = self._energy[row, first : last + 1]
+            if count == 1:
+                energy_j += w * seconds
+            elif first == last:
+                energy_j[0] = added(float(energy_j[0]), w * float(seconds[0]), count)
+            else:
+                energy_j[:] = added_each(energy_j, w * seconds, count)
+            self._slots[row, first : last + 1] += held * count * spans
+
+    def record_pieces(self, pool: str, pieces: Drawings) -> None:
+        """Books all draws of many pieces of time, one after the other."""
+        self._bins.reach(int(pieces.end_ns.max()))
+        edges = np.array(self._bins.edges)
+        columns = np.searchsorted(edges, pieces.start_ns, side="right") - 1
+        if (pieces.end_ns > edges[columns + 1]).any():
+            for draws, start_ns, end_ns in pieces.each():
+                self.record(pool, draws, start_ns, end_ns)
+            return
+        there = pieces.which >= 0
+        which = pieces.which[there]
+        used = np.flatnonzero(np.bincount(which, minlength=len(pieces.names)))
+        rows = np.zeros(len(pieces.names), dtype=np.int64)
+        rows[used] = self._rows_of(pool, [pieces.names[i] for i in used.tolist()])
+        self._settle()
+        piece = np.broadcast_to(np.arange(len(columns))[:, None], there.shape)[there]
+        spans = pieces.end_ns - pieces.start_ns
+        cells = rows[which] * self._energy.shape[1] + columns[piece]
+        joules = pieces.watts[there] * (spans * SECONDS_PER_NS)[piece]
+        np.add.at(self._energy.reshape(-1), cells, joules)
+        np.add.at(self._slots.reshape(-1), cells, pieces.slots[there] * spans[piece])
 
     def edges_ns(self, end_ns: int) -> Ints:
         """Edges of the bins up to ``end_ns`` > 0, which is the last of them."""
-        self._reach(end_ns)
+        self._bins.reach(end_ns)
         count = self._bins.index(end_ns - 1) + 1
         return np.array([*self._bins.edges[:count], end_ns], dtype=np.int64)
 
     def add(self, pool: str, draw: Drawing, energy_j: Floats, slot_ns: Ints, milli_ns: Ints) -> None:
         """Books what was integrated elsewhere, in the first bins: J, slots x ns, and thousandths of slots x ns beyond
         them, below 2**62. Of ``draw`` only its names count."""
-        row, count = self._row(pool, draw), len(energy_j)
-        self._energy[row][:count] += energy_j
-        self._slots[row][:count] += slot_ns
+        (row,), count = self._rows_of(pool, [draw]), len(energy_j)
+        self._settle()
+        self._energy[row, :count] += energy_j
+        self._slots[row, :count] += slot_ns
         if milli_ns.any():
             self._add_milli(row, slice(count), milli_ns)
 
     def ledger(self, end_ns: int) -> Ledger:
         """The ledger of what was booked, its last bin ending at ``end_ns``."""
         self._bins.reach(end_ns)
-        self._widen(max(self._columns, len(self._bins.edges) - 1))
+        self._settle()
         count = self._bins.index(end_ns - 1) + 1 if end_ns else 0
         edges = np.array([*self._bins.edges[:count], end_ns], dtype=np.int64)
         self._round_parts()
         rows = [
-            (Key(self._site_of[key[0]], *key), self._energy[row][:count], self._slots[row][:count])
-            for key, row in self._rows.items()
+            (Key(self._site_of[pool], pool, *names), self._energy[row, :count], self._slots[row, :count])
+            for pool, own in self._rows.items()
+            for names, row in own.items()
         ]
         return Ledger.of(edges, rows)
 
-    def _reach(self, end_ns: int) -> None:
-        self._bins.reach(end_ns)
-        if len(self._bins.edges) - 1 > self._columns:
-            self._widen(len(self._bins.edges) - 1)
+    def _rows_of(self, pool: str, draws: Sequence[Drawing]) -> list[int]:
+        """The row of each draw."""
+        own = self._rows.setdefault(pool, {})
+        named = list(map(_NAMES, draws))
+        try:
+            return [own[names] for names in named]
+        except KeyError:
+            for names in named:
+                if names not in own:
+                    own[names] = self._count
+                    self._count += 1
+            return [own[names] for names in named]
 
-    def _row(self, pool: str, draw: Drawing) -> int:
-        key = (pool, draw.hardware, draw.component, draw.owner, draw.state)
-        row = self._rows.get(key)
-        if row is None:
-            row = self._rows[key] = len(self._energy)
-            self._energy.append(np.zeros(self._columns))
-            self._slots.append(np.zeros(self._columns, dtype=np.int64))
-        return row
-
-    def _record_within(self, pool: str, draws: Sequence[Drawing], column: int, span_ns: int, count: int) -> None:
-        seconds = span_ns * SECONDS_PER_NS
-        for draw in draws:
-            row = self._row(pool, draw)
-            energy_j = self._energy[row]
-            if count == 1:
-                energy_j[column] += draw.watts * seconds
-            else:
-                energy_j[column] = added(float(energy_j[column]), draw.watts * seconds, count)
-            self._slots[row][column] += draw.slots * span_ns * count
-            if draw.milli:
-                whole, rest = divmod(draw.milli * span_ns, MILLI)
-                self._slots[row][column] += whole
-                self._add_milli(row, slice(column, column + 1), np.array([rest], dtype=np.int64))
-
-    def _record_across(
-        self, pool: str, draws: Sequence[Drawing], first: int, start_ns: int, end_ns: int, count: int
-    ) -> None:
-        last = self._bins.index(end_ns - 1)
+    def _spans(self, first: int, last: int, start_ns: int, end_ns: int) -> Ints:
+        """ns in each of the bins from ``first`` to ``last``."""
         edges = np.array([start_ns, *self._bins.edges[first + 1 : last + 1], end_ns], dtype=np.int64)
-        spans = edges[1:] - edges[:-1]
-        seconds = spans * SECONDS_PER_NS
-        for draw in draws:
-            row = self._row(pool, draw)
-            energy_j = self._energy[row][first : last + 1]
-            if count == 1:
-                energy_j += draw.watts * seconds
-            else:
-                energy_j[:] = added_each(energy_j, draw.watts * seconds, count)
-            self._slots[row][first : last + 1] += draw.slots * count * spans
+        spans: Ints = edges[1:] - edges[:-1]
+        return spans
+
+    def _settle(self) -> None:
+        """Adds what waits; there is room for all rows and bins then."""
+        rows, columns = self._energy.shape
+        if self._count > rows or len(self._bins.edges) - 1 > columns:
+            more = max(self._count, 2 * rows) if self._count > rows else rows
+            shape = more, max(columns, len(self._bins.edges) - 1)
+            energy, slots = np.zeros(shape), np.zeros(shape, dtype=np.int64)
+            energy[:rows, :columns], slots[:rows, :columns] = self._energy, self._slots
+            self._energy, self._slots = energy, slots
+            widened = np.zeros(shape[1] - columns, dtype=np.int64)
+            self._milli = {row: np.concatenate([parts, widened]) for row, parts in self._milli.items()}
+        self._waiting.settle(self._energy, self._slots)
+
+    def _add_parts(self, rows: Sequence[int], draws: Sequence[Drawing], first: int, start_ns: int, end_ns: int) -> None:
+        """Books the time that parts of slots were held."""
+        self._settle()
+        last = self._bins.index(end_ns - 1)
+        thousands, ns = np.divmod(self._spans(first, last, start_ns, end_ns), MILLI)
+        for row, draw in zip(rows, draws, strict=True):
             if draw.milli:
-                thousands, ns = np.divmod(spans, MILLI)
-                self._slots[row][first : last + 1] += draw.milli * thousands
+                self._slots[row, first : last + 1] += draw.milli * thousands
                 self._add_milli(row, slice(first, last + 1), draw.milli * ns)
 
     def _add_milli(self, row: int, columns: slice, milli_ns: Ints) -> None:
         parts = self._milli.get(row)
         if parts is None:
-            parts = self._milli[row] = np.zeros(self._columns, dtype=np.int64)
+            parts = self._milli[row] = np.zeros(self._slots.shape[1], dtype=np.int64)
         whole, parts[columns] = np.divmod(parts[columns] + milli_ns, MILLI)
-        self._slots[row][columns] += whole
+        self._slots[row, columns] += whole
 
     def _round_parts(self) -> None:
         """Rounds parts of slots x ns, which are whole over all rows of a component, so that they stay so."""
         together: dict[tuple[str, str, str], list[tuple[tuple[str, str], int]]] = {}
-        for (pool, hardware, component, owner, state), row in self._rows.items():
-            if row in self._milli:
-                together.setdefault((pool, hardware, component), []).append(((owner, state), row))
+        for pool, own in self._rows.items():
+            for (hardware, component, owner, state), row in own.items():
+                if row in self._milli:
+                    together.setdefault((pool, hardware, component), []).append(((owner, state), row))
         for named in together.values():
-            carried = np.zeros(self._columns, dtype=np.int64)
+            carried = np.zeros(self._slots.shape[1], dtype=np.int64)
             for _, row in sorted(named):
                 whole, carried = np.divmod(carried + self._milli.pop(row), MILLI)
                 self._slots[row] += whole
 
-    def _widen(self, columns: int) -> None:
-        more = columns - self._columns
-        if more > 0:
-            self._energy = [np.concatenate([row, np.zeros(more)]) for row in self._energy]
-            nothing = np.zeros(more, dtype=np.int64)
-            self._slots = [np.concatenate([row, nothing]) for row in self._slots]
-            self._milli = {row: np.concatenate([parts, nothing]) for row, parts in self._milli.items()}
-            self._columns = columns
+
+_NAMES = attrgetter("hardware", "component", "owner", "state")
+FEW_BINS = 8
+"""Draws over fewer bins wait and are added with others; those over more are added to all their bins at once."""
+MOST_WAITING = 100_000
+
+
+class _Waiting:
+    """What is to be added to single cells of a ledger, in the order in which it came."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self._watts: list[float] = []
+        self._slots: list[int] = []
+        self._spells: list[tuple[int, int, int]] = []  # how many of these, in which bin, for how many ns
+
+    def add(self, rows: list[int], column: int, watts: list[float], slots: list[int], span_ns: int) -> None:
+        """Draws of one bin: their rows, W and slots."""
+        self.rows += rows
+        self._watts += watts
+        self._slots += slots
+        self._spells.append((len(rows), column, span_ns))
+
+    def settle(self, energy_j: Floats, slot_ns: Ints) -> None:
+        """Adds all of it to tables (rows, bins)."""
+        if not self.rows:
+            return
+        counts, columns, spans = np.array(self._spells, dtype=np.int64).T
+        cells = np.array(self.rows, dtype=np.int64) * energy_j.shape[1] + np.repeat(columns, counts)
+        seconds = np.repeat(spans * SECONDS_PER_NS, counts)
+        np.add.at(energy_j.reshape(-1), cells, np.array(self._watts) * seconds)
+        np.add.at(slot_ns.reshape(-1), cells, np.array(self._slots, dtype=np.int64) * np.repeat(spans, counts))
+        for kept in (self.rows, self._watts, self._slots, self._spells):
+            kept.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -53,11 +53,19 @@ def shipped_folder(name: str) -> Path:
     return inside if inside.is_dir() else package.parent / name
 
 
+@cache
+def _classes() -> Mapping[str, Any]:
+    """The class of each kind of profiles."""
+    members = get_args(get_args(AnyProfile)[0])
+    return {word: member for member in members for word in get_args(member.model_fields["kind"].annotation)}
+
+
 @lru_cache(maxsize=256)
 def _read(path: Path, _modified_ns: int) -> tuple[AnyProfile | None, tuple[Problem, ...]]:
     document: Document = read_document(path)
     problems: list[Problem] = list(document.problems)
-    profile = validate(AnyProfile, document, problems=problems)
+    # by the class of its kind: the checks of the others need not be made ready
+    profile = validate(_classes().get(document.text("kind") or "", AnyProfile), document, problems=problems)
     if profile is not None and profile.name != path.stem:
         problems.append(document.problem(("name",), f"must be '{path.stem}', like the file"))
     return profile, tuple(problems)

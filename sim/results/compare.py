@@ -19,6 +19,7 @@ from sim.results.catalogue.quantity import value_in
 from sim.results.formats import mass, number
 from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
 from sim.results.results import Results
+from sim.results.shown import NOTEBOOK, shown
 
 MOST_RELATIVE = 9.995
 """A change of more than this share of the first (+1,000 %) is told as an amount alone."""
@@ -117,7 +118,18 @@ COMMON_DRAWS = "Over common draws: what both runs share cancels."
 
 @dataclass(frozen=True)
 class Comparison:
-    """Differences of each other run from the first, in the order given."""
+    """Differences of each other run from the first, in the order given.
+
+    ``differences`` holds for each other run its quantities, in the summary's units; ``carbon_changes`` the change of
+    total carbon over the range of embodied carbon, kg; ``intervals`` those over common draws, by path.
+
+    >>> import sim
+    >>> paper = sim.run("bloom-training")
+    >>> cleaner = sim.account(paper, set={"site.grid.intensity": "30 gCO2e/kWh"})
+    >>> compared = sim.compare(paper, cleaner)
+    >>> {one.path: round(one.change) for one in compared.differences[0]}["carbon_kg.total"]
+    -18626
+    """
 
     names: tuple[str, ...]
     differences: tuple[tuple[Difference, ...], ...]
@@ -134,6 +146,11 @@ class Comparison:
             carbon_changes=tuple(_carbon_change(first, other) for other in others),
             intervals=tuple(common_draws(first.draw_table, other.draw_table) for other in others),
         )
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows: the largest differences of each run from the first."""
+        html: str = shown(NOTEBOOK, "comparison_html")(self)
+        return html
 
     @property
     def others(self) -> Iterator[tuple[str, Sequence[Difference], Range, Mapping[str, DifferenceInterval]]]:

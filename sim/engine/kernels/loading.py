@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[2]
 LIBRARY = Path(__file__).with_name("kernels.so.1")
@@ -59,21 +60,26 @@ def by_numba(kernel: Kernel) -> Entry:
 
 def built(kernel: Kernel, library: Path = LIBRARY) -> Entry:
     """The same from a library; ``NotBuiltError`` where it was made from other sources than lie here."""
+    code, made = opened(library)
+    stated = made[kernel.name]
+    if sha256_of(stated["files"]) != stated["sha256"]:
+        reason = "the compiled kernels are of other sources than lie here; python -m sim.engine.kernels makes them anew"
+        raise NotBuiltError(reason)
+    entry = code[PREFIX + kernel.name]
+    entry.argtypes, entry.restype = [ctypes.c_int64] * kernel.integers, ctypes.c_int64
+    return entry
+
+
+def opened(library: Path) -> tuple[ctypes.PyDLL, dict[str, Any]]:
+    """A library, and by kernel what it was made from; ``NotBuiltError`` where there is none for this machine."""
     if not library.is_file():
         raise NotBuiltError("installed without compiled kernels")
     try:
-        opened = ctypes.PyDLL(str(library))  # as Numba's code, it keeps other threads from running meanwhile
-        text = ctypes.string_at(ctypes.addressof(ctypes.c_char.in_dll(opened, MADE_FROM)))
-        entry = opened[PREFIX + kernel.name]
-    except (OSError, ValueError, AttributeError) as error:
+        code = ctypes.PyDLL(str(library))  # as Numba's code, it keeps other threads from running meanwhile
+        text = ctypes.string_at(ctypes.addressof(ctypes.c_char.in_dll(code, MADE_FROM)))
+    except (OSError, ValueError) as error:
         raise NotBuiltError(f"the compiled kernels cannot be loaded: {error}") from None
-    made = json.loads(text)[kernel.name]
-    if sha256_of(made["files"]) != made["sha256"]:
-        raise NotBuiltError(
-            "the compiled kernels are of other sources than lie here; python -m sim.engine.kernels makes them anew"
-        )
-    entry.argtypes, entry.restype = [ctypes.c_int64] * kernel.integers, ctypes.c_int64
-    return entry
+    return code, json.loads(text)
 
 
 @cache

@@ -42,6 +42,8 @@ class Sites:
 def sites_of(results: Results) -> Sites | str:
     """The accounts of a finished run, priced again from its own scenario; or a sentence on why they cannot be, such as
     a file of a grid that is not here."""
+    if results.energy.end_ns <= 0:
+        return "This run took no time, so that nothing can be drawn over it."
     try:
         # a finished run needs none of the logs that drove it
         loaded = load_scenario(results.scenario, {}, None, activity_files=False)
