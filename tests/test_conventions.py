@@ -18,7 +18,7 @@ from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.profiles.conventions import PARTS, ConventionProfile, PerModule
-from sim.results.report import report
+from sim.report.run import report
 from sim.results.results import Results
 from sim.units import J_PER_KWH
 from tests.commands import coldaisle
@@ -398,7 +398,7 @@ def test_one_s_own_convention_is_a_file(tmp_path: Path, run: Results) -> None:
 def test_the_difference_to_the_meters_is_shown(tmp_path: Path) -> None:
     convention = {"accounting.convention": under("codecarbon-2")}
     results = sim.run("bloom-training-physical", set=convention)
-    page = report([results])
+    page = report(results)
     assert "The convention beside the meters" in page
     assert "fans: not counted" in page
     told = ("--set", "accounting.convention.kind=profile", "accounting.convention.profile=codecarbon-2")

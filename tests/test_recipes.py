@@ -83,7 +83,7 @@ CHANGED = """
 import json, sim
 from pathlib import Path
 from sim.measure.readers import read_recording
-from sim.results.report import report
+from sim.report.run import report
 
 read = read_recording(Path("log.txt"))
 results = sim.run("bloom-training", set={"site.facility.pue": 1.25})
@@ -97,7 +97,7 @@ print(json.dumps({
     "samples": len(read.samples),
     "faults": [fault.line for fault in read.faults],
     "kpi": results.summary["kpi"],
-    "page": report([results]),
+    "page": report(results),
     "served": served,
 }))
 """

@@ -23,7 +23,7 @@ from sim.onsite.dispatch import SiteUnits
 from sim.onsite.lifecycle import PerEnergy, Range
 from sim.onsite.plan import OnsitePlan, Plant
 from sim.onsite.thresholds import Fixed, Trade
-from sim.results.report import report
+from sim.report.run import report
 from sim.signals import Signal
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 from tests.small import small
@@ -234,7 +234,7 @@ def test_the_change_has_its_line_its_carbon_and_its_cost_in_every_summary() -> N
     for group in ("by_component", "by_workload"):
         assert sum(results.at(f"carbon_kg.{group}").values()) == pytest.approx(results.at("carbon_kg.total"), rel=1e-12)
     assert "counts as refilled from the grid" in results.at("boundary.stored_energy")[0]
-    page = report([results])
+    page = report(results)
     assert "refilling what was drawn from it" in page
     assert "counts as refilled from the grid" in page
     assert "stored_energy" not in sim.run(small()).summary

@@ -12,11 +12,12 @@ from rich.console import Console
 import sim
 from sim.accounting.ledger import Ledger
 from sim.profiles.catalog import Catalog
+from sim.report.compare import report as comparison
+from sim.report.run import report
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.activity import STEPS
 from sim.results.compare import Comparison
 from sim.results.jobs import job_grids
-from sim.results.report import report
 from sim.results.results import Results
 from sim.results.tables import comparison_tables, run_tables
 from tests.training_worlds import failing_world, training_world
@@ -267,15 +268,17 @@ def test_tokens_may_be_what_the_sci_is_per() -> None:
 
 
 def test_steps_are_compared_drawn_and_uncertain() -> None:
-    """Two runs by their steps; a page with a bar; an interval where the layout's batch is uncertain."""
+    """Two runs by their steps; pages that show them; an interval where the layout's batch is uncertain."""
     one, other = sim.run(training_world()), sim.run(training_world(recompute="full"))
     (rows,) = Comparison.of(one, [other]).differences
     found = {row.path: row for row in rows}
     assert found["jobs.llama.step.step_s"].first == step_of(one)["step_s"]
     assert found["jobs.llama.step.mfu"].other == step_of(other)["mfu"]
-    page = report([one, other])
-    assert page.count("A step of training") == 2
-    assert "<title>pipeline bubble: " in page
+    assert "A step of training" in report(one)
+    assert "pipeline bubble" in report(one)
+    page = comparison([one, other], folders=["one", "other"])
+    for at, run in enumerate((one, other), 1):
+        assert f'<data value="{step_of(run)["mfu"]!r}" data-path="jobs.llama.step.mfu" data-run="{at}"' in page
     slow = {"kind": "uniform", "low": 50_000, "high": 90_000}
     world = training_world(loading={"tokens_per_second": 60_000})
     over = {"workloads.llama.work.loading.tokens_per_second": slow}

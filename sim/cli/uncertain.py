@@ -58,7 +58,6 @@ def sensitivity(
     from sim.results.atomic import marked, refuse_unusable, write_text
     from sim.results.charts import GENERATOR
     from sim.results.files import to_json
-    from sim.results.report import STYLE
     from sim.results.tornado import tornado_page, tornado_tables
     from sim.study.processes import machine_workers
     from sim.study.uncertain.effects import scenario_sensitivity
@@ -75,7 +74,7 @@ def sensitivity(
             loaded, method, output, samples=wanted, workers=workers or machine_workers(), watch=shown
         ).as_dict()
     if out is not None:
-        write_text(tornado_page(loaded.scenario.name, output, found, STYLE), out, ours=ours)
+        write_text(tornado_page(loaded.scenario.name, output, found), out, ours=ours)
         if not as_json:
             tell(f"written to {out}")
     if as_json:

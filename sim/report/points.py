@@ -155,14 +155,14 @@ class Points:
 
 
 def _alike(one: Result, other: Result) -> bool:
-    """Whether one is the other in another unit, so that there is nothing to trade."""
+    """Whether one is as good as the other, in another unit, so that there is nothing to trade."""
     both = np.isfinite(one.values) & np.isfinite(other.values)
     if both.sum() < 2:
         return True
-    first, second = one.values[both], other.values[both]
+    first, second = one.costs[both], other.costs[both]
     if not np.ptp(first) or not np.ptp(second):
         return True
-    return bool(abs(np.corrcoef(first, second)[0, 1]) > 1.0 - 1e-9)
+    return bool(np.corrcoef(first, second)[0, 1] > 1.0 - 1e-9)
 
 
 def _short(paths: Sequence[str]) -> list[str]:

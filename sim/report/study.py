@@ -98,10 +98,15 @@ def _lead(points: Points, goals: Sequence[Result], done: int) -> str:
     return f'<p class="lede">{text_of_prose(f"{told}.{best}")}</p>{left}{note(description)}'
 
 
+CONTROLS = '<div id="controls" class="controls" hidden></div>'
+PANEL = '<section id="point" class="picked" aria-label="The chosen point" aria-live="polite" hidden></section>'
+
+
 def _none(points: Points) -> str:
     if not len(points.numbers):
         return note("No point is done: see below why.")
-    return note("There is no trade-off: fewer than two results vary, or all vary as one.")
+    told = note("There is no trade-off: fewer than two results vary, or all that vary are as good as one another.")
+    return f"{told}{CONTROLS}{PANEL}"
 
 
 def _tradeoff(points: Points, goals: Sequence[Result], front: Any) -> str:
@@ -109,9 +114,8 @@ def _tradeoff(points: Points, goals: Sequence[Result], front: Any) -> str:
         "Click a point to see it. With the focus in the chart, arrows go from point to point; so do the buttons of the "
         "table of all points."
     )
-    controls = '<div id="controls" class="controls" hidden></div>'
-    panel = '<section id="point" class="picked" aria-label="The chosen point" aria-live="polite" hidden></section>'
-    return f"{controls}{figure(pareto(points, goals[0], goals[1], front))}<div class='howto'>{note(howto)}</div>{panel}"
+    chart = figure(pareto(points, goals[0], goals[1], front))
+    return f'{CONTROLS}{chart}<div class="howto">{note(howto)}</div>{PANEL}'
 
 
 def _drawn(points: Points, goals: Sequence[Result]) -> list[Result]:

@@ -21,7 +21,6 @@ Axis = Callable[[float], float]
 """Where a value is drawn."""
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 860, 64, 12, 10, 34
-LONGEST_LABEL = 44
 
 
 def colour(index: int) -> str:
@@ -48,42 +47,6 @@ def tick_label(value: float) -> str:
     ('20,000', '0.5')
     """
     return f"{value:,.0f}" if value >= 100 else f"{value:g}"
-
-
-def legend(names: Sequence[str]) -> str:
-    """The names with their colours, as HTML."""
-    keys = (f'<span><i style="background:{colour(i)}"></i>{escape(name)}</span>' for i, name in enumerate(names))
-    return f'<p class="legend">{"".join(keys)}</p>'
-
-
-def stacked_steps(edges: Sequence[float], series: Mapping[str, Sequence[float]], unit: str, x_label: str) -> str:
-    """Series (each one value a bin, none negative) stacked over the bins between ``edges``, as steps."""
-    height = 260
-    totals = [sum(values) for values in zip(*series.values(), strict=True)]
-    marks = ticks(max(*totals, 1e-12))
-    plot_w, plot_h = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
-    first, span = edges[0], (edges[-1] - edges[0]) or 1.0
-
-    def x(value: float) -> float:
-        return LEFT + plot_w * (value - first) / span
-
-    def y(value: float) -> float:
-        return TOP + plot_h * (1.0 - value / marks[-1])
-
-    parts = [_axis_y(marks, y, unit)]
-    floor = [0.0] * len(totals)
-    for i, values in enumerate(series.values()):
-        roof = [low + value for low, value in zip(floor, values, strict=True)]
-        outline = _steps(edges, roof, x, y) + _steps(edges, floor, x, y)[::-1]
-        points = " ".join(f"{px:.1f},{py:.1f}" for px, py in outline)
-        parts.append(f'<polygon points="{points}" fill="{colour(i)}"/>')
-        floor = roof
-    parts.append(
-        f'<text x="{LEFT + plot_w / 2:.0f}" y="{height - 6}" text-anchor="middle">{escape(x_label)}</text>'
-        f'<text x="{LEFT}" y="{height - 18}" text-anchor="middle">0</text>'
-        f'<text x="{LEFT + plot_w}" y="{height - 18}" text-anchor="end">{edges[-1]:,.4g}</text>'
-    )
-    return _svg(height, parts)
 
 
 def lines(edges: Sequence[float], series: Mapping[str, Sequence[float]], unit: str, x_label: str) -> str:
@@ -142,38 +105,6 @@ def _stretches(values: Sequence[float]) -> list[tuple[int, int]]:
     return stretches
 
 
-def stacked_bars(rows: Mapping[str, Mapping[str, float]], names: Sequence[str], unit: str) -> str:
-    """One horizontal bar a row, of the parts in ``names`` (none negative) in that order."""
-    bar, gap = 26, 14
-    height = TOP + len(rows) * (bar + gap) + BOTTOM
-    label_w = 6.6 * min(LONGEST_LABEL, max(len(row) for row in rows)) + 16
-    marks = ticks(max(*(sum(parts.values()) for parts in rows.values()), 1e-12))
-    plot_w = WIDTH - label_w - RIGHT - 12
-
-    def x(value: float) -> float:
-        return label_w + plot_w * value / marks[-1]
-
-    parts = []
-    for mark in marks:
-        parts.append(f'<line x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{TOP}" y2="{height - BOTTOM}" class="grid"/>')
-        parts.append(
-            f'<text x="{x(mark):.1f}" y="{height - BOTTOM + 14}" text-anchor="middle">{tick_label(mark)}</text>'
-        )
-    for i, (row, values) in enumerate(rows.items()):
-        top, left = TOP + i * (bar + gap) + gap / 2, 0.0
-        shown = row if len(row) <= LONGEST_LABEL else row[: LONGEST_LABEL - 1] + "…"
-        parts.append(f'<text x="{label_w - 8}" y="{top + bar * 0.68:.1f}" text-anchor="end">{escape(shown)}</text>')
-        for k, name in enumerate(names):
-            value = values.get(name, 0.0)
-            if value > 0.0:
-                title = f"<title>{escape(name)}: {value:,.4g} {escape(unit)}</title>"
-                box = f'x="{x(left):.1f}" y="{top:.1f}" width="{x(left + value) - x(left):.1f}" height="{bar}"'
-                parts.append(f'<rect {box} fill="{colour(k)}">{title}</rect>')
-                left += value
-    parts.append(f'<text x="{WIDTH - RIGHT}" y="{height - 6}" text-anchor="end">{escape(unit)}</text>')
-    return _svg(height, parts)
-
-
 def _axis_y(marks: Sequence[float], y: Axis, unit: str) -> str:
     lines = [
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(mark):.1f}" y2="{y(mark):.1f}" class="grid"/>'
@@ -181,7 +112,3 @@ def _axis_y(marks: Sequence[float], y: Axis, unit: str) -> str:
         for mark in marks
     ]
     return "".join(lines) + f'<text x="4" y="{TOP + 4}">{escape(unit)}</text>'
-
-
-def _svg(height: int, parts: Sequence[str]) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img">{"".join(parts)}</svg>'

@@ -1,34 +1,26 @@
 """Who held which node when: each job by itself where they can be told apart, else how full groups of nodes were.
 
-Drawn from ``stints.parquet``, which has all that is needed: its metadata has the pools.
+Read from ``stints.parquet``, which has all that is needed: its metadata has the pools.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sim.accounting.queueing import on_bins, steps
 from sim.reading import parse_json
-from sim.results.charts import colour, legend
-from sim.results.plots import Bar, Time, bars, shades
-from sim.units import SECONDS_PER_NS
-from sim.workload.allocations import MILLI
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-MOST_NODES, MOST_BARS = 32, 2500
-"""Beyond which nodes are drawn in groups."""
-MOST_GROUPS, MOST_COLUMNS = 48, 300
 MOST_OWNERS = 8
-OTHERS = "#999999"
-"""The colour of jobs of those who held less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,44 +66,6 @@ class Held:
 def _names(places: pa.DictionaryArray) -> list[str]:
     names: list[str] = places.dictionary.to_pylist()
     return names
-
-
-Owners = Callable[[], Mapping[tuple[str, int], str]]
-"""Tells, when asked, whose the rows of each workload are."""
-
-
-def gantt(stints: pa.Table, owners: Owners) -> str:
-    """The picture with its legend and a note on how to read it."""
-    held = Held.of(stints)
-    if held.nodes <= MOST_NODES and len(held.node) <= MOST_BARS:
-        return _each(held, owners())
-    return _grouped(held)
-
-
-def _each(held: Held, owner_of: Mapping[tuple[str, int], str]) -> str:
-    edges = np.array([0, held.run_ns])
-    time = Time.of(edges)
-    per_ns = float(time.edges[-1]) / held.run_ns
-    rows = [f"{pool}/{i}" for pool, (nodes, _) in held.pools.items() for i in range(nodes)]
-    slots = [milli for nodes, milli in held.pools.values() for _ in range(nodes)]
-    workloads, numbers, jobs = (held.stints[name].to_pylist() for name in ("workload", "row", "job"))
-    owners = [owner_of.get(key, key[0]) for key in zip(workloads, numbers, strict=True)]
-    largest = largest_owners(owners, held)
-    lanes = [Lanes(milli) for milli in slots]
-    boxes = []
-    for place in range(len(held.node)):  # in the order in which they began
-        stint, node = int(held.stint[place]), int(held.node[place])
-        begin, end, owner = int(held.start_ns[place]), int(held.end_ns[place]), owners[stint]
-        shade = colour(largest.index(owner)) if owner in largest else OTHERS
-        hours = f"{begin * SECONDS_PER_NS:,.0f} to {end * SECONDS_PER_NS:,.0f} s"
-        words = f"{jobs[stint]} ({owner}): {held.milli[place] / MILLI:g} on {rows[node]}, {hours}"
-        for top, milli in lanes[node].take(int(held.milli[place]), begin, end):
-            at = (top / slots[node], milli / slots[node])
-            boxes.append(Bar(node, begin * per_ns, end * per_ns, *at, shade, words))
-    alt = f"Jobs by node over time: {len(held.stints):,} stints on {len(rows)} nodes"
-    grey = " Grey: others." if len(largest) < len(set(owners)) else ""
-    note = f'<p class="note">A row is a node, a bar what a job held of its slots; hover for which job.{grey}</p>'
-    return f"{legend(largest)}{bars(time, rows, boxes, alt)}{note}"
 
 
 def largest_owners(owners: Sequence[str], held: Held) -> list[str]:
@@ -190,14 +144,16 @@ class Grouped:
         return float(np.average(self.mean.mean(axis=1), weights=self.sizes))
 
 
-def _grouped(held: Held) -> str:
-    found = Grouped.of(held, MOST_GROUPS, MOST_COLUMNS)
-    alt = (
-        f"Share of slots held by node over time: {held.nodes:,} nodes in {len(found.rows)} rows, "
-        f"{100 * found.share:.0f} % in the mean"
-    )
-    note = (
-        f'<p class="note">Of {held.nodes:,} nodes in {len(found.rows)} rows: how much of their slots was held in the '
-        "mean of a column, the darker the more; in the lower part of each row, the most at any instant of it.</p>"
-    )
-    return shades(Time.of(found.edges_ns), found.rows, found.mean, found.most, alt, unit="nodes") + note
+def owners_of(jobs: pa.Table) -> dict[tuple[str, int], str]:
+    """Whose each row of a workload is, where somebody's names are known: a user, else a queue or a kind."""
+    rows = jobs.filter(pc.is_valid(jobs["job"]))
+    label = next((name for name in ("user", "queue", "kind") if rows[name].null_count < len(rows)), None)
+    if label is None:
+        return {}
+    owners: dict[tuple[str, int], str] = {}
+    seen: dict[str, int] = {}
+    for workload, owner in zip(rows["workload"].to_pylist(), rows[label].to_pylist(), strict=True):
+        row = seen[workload] = seen.get(workload, -1) + 1
+        if owner is not None:
+            owners[workload, row] = owner
+    return owners

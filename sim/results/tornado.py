@@ -26,6 +26,19 @@ MEANING = {
     "morris": "Mean absolute elementary effect over the whole range of an input (p0.5 to p99.5), and its spread.",
     "oat": "One input at its p05 and p95, all others at their median.",
 }
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;max-width:900px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid #ddd;padding-bottom:.2rem}
+table{border-collapse:collapse;width:100%;margin:.6rem 0}
+th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #eee;font-variant-numeric:tabular-nums}
+th:first-child,td:first-child{text-align:left}tr.total td{font-weight:600;border-top:1px solid #999}
+.note{color:#555;font-size:.9rem}
+svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#444}.grid{stroke:#e4e4e4}
+figure{margin:1.2rem 0;break-inside:avoid}
+@media (prefers-color-scheme:dark){body{background:#15181b;color:#e4e4e4}h2,th,td{border-color:#333}
+.note{color:#aaa}svg text{fill:#bbb}.grid{stroke:#333}svg rect[fill="#fff"]{fill:none}}
+@media print{body{max-width:none;margin:0}svg,i{break-inside:avoid;print-color-adjust:exact}}
+"""
 
 
 def _short(name: str) -> str:
@@ -95,7 +108,7 @@ def _ends(method: str, values: Mapping[str, float]) -> tuple[float, float]:
     return min(0.0, size), max(0.0, size)
 
 
-def tornado_page(title: str, output: str, found: Mapping[str, Any], style: str) -> str:
+def tornado_page(title: str, output: str, found: Mapping[str, Any]) -> str:
     """A single page that needs nothing else."""
     method = found["method"]
     header, rows = tornado_grid(method, found["effects"])
@@ -108,7 +121,7 @@ def tornado_page(title: str, output: str, found: Mapping[str, Any], style: str) 
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"{charts.GENERATOR}"
-        f"<title>{escape(title)}</title><style>{style}</style></head><body>"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
         f"<h1>{escape(title)}: what moves {escape(output)}</h1>{tornado_svg(method, found['effects'], unit)}"
         f"<table><tr>{line(header[:-1], 'th')}</tr>{table}</table>"
         f'<p class="note">{escape(MEANING[method])} {found["evaluations"]} evaluations.</p></body></html>\n'

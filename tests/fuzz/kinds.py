@@ -27,8 +27,8 @@ from sim.instants import parse_instant
 from sim.loading.scenario import parse_assignments
 from sim.measure.readers import read_recording
 from sim.profiles.catalog import Catalog, read_profile
+from sim.report.run import report
 from sim.results.files import read, sha256, to_json, to_yaml, write
-from sim.results.report import report
 from sim.signals.gaps import Policy
 from sim.signals.series_file import read_series
 from sim.spec.schema import scenario_schema
@@ -390,7 +390,7 @@ def _run_folder(folder: Path, rng: Random) -> None:
     elif how == 1:
         command("account", str(run), "--set", "site.facility.pue=1.5", "--json")
     elif how == 2:
-        report([read(run)])
+        report(read(run))
     else:
         read(run)
 

@@ -31,7 +31,7 @@ coldaisle.ready.then(() => {
     shown = [...points.keys()].filter((at) =>
       parameters.every((one, p) => kept[p].has(one.at[at])) &&
       limits.every(([low, high], r) => { const v = results[r].values[at]; return (low === null || (v !== null && v >= low)) && (high === null || (v !== null && v <= high)); }));
-    front = results.length > 1 ? frontOf(shown) : new Set();
+    front = data.goals.length > 1 ? frontOf(shown) : new Set();
     state.page = 0;
     const out = document.getElementById("shown");
     if (out) out.textContent = shown.length.toLocaleString("en") + " of " + count.toLocaleString("en") + " points shown, " + front.size.toLocaleString("en") + " on the front among them";
@@ -135,7 +135,7 @@ coldaisle.ready.then(() => {
     });
     const out = make("output", "", { id: "shown" }); out.setAttribute("aria-live", "polite");
     const row = make("div", "", { className: "row" }); row.append(all, out);
-    box.replaceChildren(goals, more, row); box.hidden = false;
+    box.replaceChildren(...(coldaisle.views.has("pareto") ? [goals] : []), more, row); box.hidden = false;
   }
   function range(set, name, low, high, told) {
     const ends = ["least", "most"].map((word, i) => {

@@ -9,9 +9,8 @@ from sim.report.charts.lines import rounded
 from sim.report.charts.look import ACTIVE, AXIS_PX, AXIS_W, IDLE, LEGEND_PX, SERIES, Spec, colours, over_time, time_axis
 from sim.report.charts.times import Axis
 from sim.report.parts import label, labels
-from sim.results.cluster_report import owners_of
 from sim.results.formats import hours, number, percent
-from sim.results.gantt import Grouped, Held, Lanes, largest_owners
+from sim.results.gantt import Grouped, Held, Lanes, largest_owners, owners_of
 from sim.results.results import Results
 from sim.units import SECONDS_PER_NS
 from sim.workload.allocations import MILLI
