@@ -33,11 +33,11 @@ from sim.results.catalogue.quantity import NUMBER, TEXT, value_in
 from sim.results.compare import Comparison
 from sim.results.shape import lacks_of_summary, summary_schema
 from tests.catalogued import leaves, quantity_of, uncatalogued
+from tests.commands import coldaisle
 from tests.job_batches import a_batch
 from tests.job_worlds import jobs_scenario
 from tests.relay_worlds import EXITS, IMAGE, alone, cascade, memo
 from tests.small import small
-from tests.test_bad_input import coldaisle
 from tests.test_places import regions
 from tests.test_power_alone import row_of
 from tests.test_project import project, search

@@ -67,6 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "loading": BASE | {"profiles", "spec", "build", "checks"},
     "running": SCENARIO | MODELS | {"results"},
     "report": SCENARIO | {"accounting", "results"},
+    "report/study": {"report", "results", "study/sweep"},
     "measure": BASE | {"signals", "profiles", "results"},
     "measure/readers": BASE | {"signals", "profiles", "results", "measure"},
     "measure/meters": BASE | {"results", "measure"},
@@ -80,14 +81,27 @@ ALLOWED: dict[str, set[str]] = {
     "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
     "published": SCENARIO | {"published/expression", "published/tolerance", "results", "running", "study"},
     "exports": BASE | {"accounting", "results", "study/sweep"},
+    "explore": SCENARIO | {"results", "report", "running", "study", "study/uncertain", "study/sweep"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
     "cli/completion": {"profiles", "loading", "results"},
     "cli/options": {"cli/completion"},
     "cli": SCENARIO
     | SHELL
-    | {"results", "report", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
+    | {
+        "results",
+        "report",
+        "report/study",
+        "running",
+        "study",
+        "study/uncertain",
+        "study/sweep",
+        "study/search",
+        "published",
+        "",
+    }
     | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", "exports", ""}
+    | {"explore"}
     | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }

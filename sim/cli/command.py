@@ -5,7 +5,6 @@ Exit status: 0 done; 1 the run failed; 2 the input is wrong; 130 interrupted.
 
 from __future__ import annotations
 
-import gc
 import os
 import shlex
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli import explain as cli_explain
+from sim.cli import explore as cli_explore
 from sim.cli import export as cli_export
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
@@ -30,16 +30,13 @@ from sim.cli.progress import running, showing
 from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
+    from sim.errors import Problem
     from sim.loading.scenario import Loaded
     from sim.results.results import Results
 
 INTERRUPTED = 130
 
 LONGEST_MESSAGE = 2_000
-
-GARBAGE_AFTER = 50_000
-"""Objects made before the collector looks again: what is loaded and read at the start stays, and is not worth looking
-through every 700 objects, Python's own choice, which takes a tenth of the time to start."""
 
 app = typer.Typer(
     name="coldaisle",
@@ -163,18 +160,37 @@ def _suggest_after_run(scenario: str, out: Path | None, *, quiet: bool) -> None:
 
 
 @app.command()
-def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
-    """Name every problem of a scenario, with its line; exit 2 if there is any."""
+def check(
+    scenarios: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCENARIO...",
+            help="YAML files, or names of shipped scenarios.",
+            autocompletion=scenario_names,
+        ),
+    ],
+    assignments: SetOption = None,
+) -> None:
+    """Name every problem of scenarios, with its line; exit 2 if there is any."""
     from sim.loading.scenario import load_scenario, parse_assignments
     from sim.study.sweep.problems import problems_of
 
-    loaded = load_scenario(scenario, parse_assignments(assignments or []))
-    problems = problems_of(loaded)
+    overrides = parse_assignments(assignments or [])
+    problems: list[Problem] = []
+    for scenario in scenarios:
+        try:
+            loaded = load_scenario(scenario, overrides)
+        except InputError as error:
+            problems += error.problems
+            continue
+        found = problems_of(loaded)
+        problems += found
+        if not found:
+            _tell(loaded)
+            say(f"{loaded.source}: no problems")
     if problems:
         raise InputError(problems)
-    _tell(loaded)
-    say(f"{loaded.source}: no problems")
-    suggest(f"coldaisle run {shlex.quote(scenario)} --out DIR")
+    suggest(f"coldaisle run {shlex.quote(scenarios[0])} --out DIR")
 
 
 @app.command()
@@ -283,6 +299,7 @@ def schema(
 cli_starters.register(app)
 cli_explain.register(app)
 cli_report.register(app)
+cli_explore.register(app)
 cli_export.register(app)
 cli_measure.register(app)
 cli_study.register(app)
@@ -371,8 +388,7 @@ def _suggest_after_failure(arguments: list[str], failure: BaseException | None) 
 
 
 def main() -> None:
-    """The entry point of the ``coldaisle`` command."""
-    gc.set_threshold(GARBAGE_AFTER)
+    """Runs what the arguments ask for, and ends the process with its status."""
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)  # what follows belongs to another program
     arguments, others = _spread_set(sys.argv[1:end]), sys.argv[end:]
     debug = "--debug" in arguments
