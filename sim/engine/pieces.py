@@ -9,7 +9,8 @@ the same terms in the same order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,14 +49,6 @@ class Pieces(NamedTuple):
                 if i != ABSENT
             ]
             yield draws, *span
-
-
-@runtime_checkable
-class PiecesRecorder(Protocol):
-    """A recorder that takes pieces at once; to any other they are told one by one."""
-
-    def record_pieces(self, pool: str, pieces: Pieces) -> None:
-        """Books every draw of every piece, in their order."""
 
 
 def settle_all(nodes: Iterable[Node]) -> None:
@@ -118,9 +111,10 @@ def _book(told: Sequence[tuple[Node, Told]]) -> None:
 
 
 def book(recorder: Recorder, pool: str, pieces: Pieces) -> None:
-    """Books pieces, at once where the recorder knows how."""
-    if isinstance(recorder, PiecesRecorder):
-        recorder.record_pieces(pool, pieces)
+    """Books pieces, at once where the recorder has a ``record_pieces``; else it is told one by one."""
+    at_once = getattr(recorder, "record_pieces", None)
+    if at_once is not None:
+        at_once(pool, pieces)
         return
     for draws, start_ns, end_ns in pieces.each():
         recorder.record(pool, draws, start_ns, end_ns)
@@ -228,14 +222,10 @@ def _losses(
     loaded[:, : len(shares)] = ~at_work
     unheld = ~(working | loaded)
     slots = np.array([share.slots for share in shares])
-    holding = np.stack(
-        [
-            (at_work * slots).sum(axis=1),
-            (~at_work * slots).sum(axis=1),
-            np.full(len(dc), free.slots),
-        ],
-        axis=1,
-    )
+    holding = np.empty((len(dc), 3), dtype=np.int64)
+    holding[:, 0] = at_work @ slots
+    holding[:, 1] = slots.sum() - holding[:, 0]
+    holding[:, 2] = free.slots
     parts = []
     for i, mask in enumerate((working, loaded, unheld)):
         own_w = _total(np.where(np.tile(mask, repeated), dc, 0.0))
@@ -243,6 +233,11 @@ def _losses(
         parts.append(loss_w * share)
     order = np.where(at_work[:, :1], np.array([0, 1, 2]), np.array([1, 0, 2]))
     return order, np.take_along_axis(np.stack(parts, axis=1), order, 1), np.take_along_axis(holding, order, 1)
+
+
+@lru_cache(maxsize=4096)
+def _socket_w(load: float, idle_w: float, full_w: float, exponent: float) -> float:
+    return cpu_power_w(load, idle_w=idle_w, full_w=full_w, exponent=exponent)
 
 
 def _shared(slots: int, held: Floats, idle_w: float, work_w: Floats, weights: Floats) -> Floats:
@@ -253,7 +248,5 @@ def _shared(slots: int, held: Floats, idle_w: float, work_w: Floats, weights: Fl
 
 def _total(terms: Floats) -> Floats:
     """Sums of rows, each added up from the left, as ``draws.total`` does."""
-    total = np.zeros(len(terms))
-    for column in terms.T:
-        total = total + column
-    return total
+    summed: Floats = np.add.accumulate(terms, axis=1)[:, -1]
+    return summed

@@ -423,15 +423,15 @@ class FastPool:
     def _list_open(self, index: int) -> None:
         """A replica may be given requests from now on, or none any longer: lists by role, in the order of indices."""
         replica = self._rows["replicas"][index]
-        is_open = bool(replica["up"] and not replica["draining"])
-        for role, choices in enumerate(self._rows["open"]):
-            if replica["role"] not in (p.ANY, role):
-                continue
-            n, listed = int(choices["n"]), self._open[role]
+        is_open, own = bool(replica["up"] and not replica["draining"]), int(replica["role"])
+        for role in range(len(self._open)) if own == p.ANY else (own,):
+            choices, listed = self._rows["open"][role], self._open[role]
+            n = int(choices["n"])
             at = int(listed[:n].searchsorted(index))
             was_open = at < n and listed[at] == index
             if is_open and not was_open:
-                listed[at + 1 : n + 1] = listed[at:n].copy()
+                if at < n:
+                    listed[at + 1 : n + 1] = listed[at:n].copy()
                 listed[at] = index
                 choices["n"] = n + 1
             elif was_open and not is_open:
