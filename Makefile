@@ -9,7 +9,10 @@ FIRST ?= 0
 FUZZ ?= .fuzz
 READY := $(VENV)/.ready
 
-.PHONY: help run check docs test quick nightly kernels wheel wheels clean
+# Each of the hundreds of commands that are tested would else compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help run check format types scenarios docs test quick nightly kernels wheel wheels clean
 
 help:
 	@echo "make run      set up, and print the footprint of training BLOOM"
@@ -29,29 +32,39 @@ $(READY): pyproject.toml .ci/constraints.txt
 		|| { echo "coldaisle needs Python's venv and pip; on Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[dev]'
+	@command -v promtool >/dev/null || { command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy --no-install-recommends prometheus; } \
+		|| echo "without Prometheus (Debian: apt-get install prometheus) its tests are skipped"
 	@touch $@
 
 run: $(READY)
 	$(BIN)/coldaisle run scenarios/bloom-training.yaml
 
-check: $(READY)
+check: format types
+
+format: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: $(READY)
 	$(BIN)/mypy
+
+scenarios: $(READY)
+	$(BIN)/coldaisle check scenarios/*.yaml
 
 docs: $(READY)
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build/html \
 		|| { rm -rf docs/_build; exit 1; }  # a page read once would not be warned of again
 
-test: check docs
-	set -e; for scenario in scenarios/*.yaml; do $(BIN)/coldaisle check "$$scenario"; done
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2
+# mypy takes one core for a minute, in which the other builds the docs.
+test: $(READY)
+	$(MAKE) --jobs 2 --output-sync=target check docs scenarios
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
 
 quick: check
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 -m 'not slow'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 nightly: $(READY)
-	HYPOTHESIS_PROFILE=nightly PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2
+	HYPOTHESIS_PROFILE=nightly PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
 	$(BIN)/python -m tests.fuzz --cases $(CASES) --runs $(RUNS) --first $(FIRST) --workers 2 --out $(FUZZ)
 
 kernels: $(READY)

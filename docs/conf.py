@@ -6,6 +6,7 @@ schema, that of the command from its options, and that of the modules from their
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from importlib.metadata import version as version_of
@@ -13,6 +14,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+# the gallery's notebooks run the command beside this Python
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 import pages  # noqa: E402 (found only now)
 from sphinx.application import Sphinx  # noqa: E402 (after it)
@@ -23,10 +26,18 @@ project = "coldaisle"
 version = release = version_of("coldaisle")
 author = project_copyright = "the coldaisle authors"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
+# notebooks run once, here, each in a folder of its own; one that fails fails the build
+nb_execution_mode = "auto"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_execution_show_tb = True
+nb_merge_streams = True
+nb_mime_priority_overrides = [("html", "text/html", 0)]
 # a type of a signature is linked by its short name, which two modules may have given
 suppress_warnings = ["ref.python"]
 
@@ -72,7 +83,7 @@ html_static_path: list[str] = []
 html_copy_source = False
 html_show_sourcelink = False
 html_sidebars: dict[str, list[str]] = {
-    page: [] for page in ("guide", "changes", "ARCHITECTURE", "CONTRIBUTING")
+    page: [] for page in ("guide", "changes", "ARCHITECTURE", "speed", "CONTRIBUTING")
 }  # none has pages beneath
 html_theme_options = {
     "show_nav_level": 1,

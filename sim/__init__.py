@@ -5,7 +5,7 @@
     >>> round(results.summary["carbon_kg"]["total"] / 1000, 1)
     50.5
 
-``run``, ``check``, ``load``, ``account``, ``compare`` and ``explain`` print
+``run``, ``check``, ``load``, ``scenario``, ``account``, ``compare`` and ``explain`` print
 nothing, write nothing and hold no global state.
 """
 
@@ -16,16 +16,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from sim.errors import Problem
     from sim.loading.scenario import Loaded
     from sim.results.compare import Comparison
     from sim.results.explain.explanation import Explanation
     from sim.results.results import Results
+    from sim.spec.accounting import Accounting
+    from sim.spec.cluster import Cluster
+    from sim.spec.growth import Growth
+    from sim.spec.policies import Policy
+    from sim.spec.published import PublishedRecord
+    from sim.spec.routes import Route
+    from sim.spec.scenario import Outputs
+    from sim.spec.site import Place, Site
+    from sim.spec.uncertainty import Uncertainty
+    from sim.spec.work import Workload
     from sim.study.sweep.run import StudyResults
 
 Source = str | Path | Mapping[str, Any]
 
-__all__ = ["account", "check", "compare", "explain", "load", "run", "sweep"]
+Part = Mapping[str, Any]
+"""A part of a scenario in the words of a file; parts built from the classes of ``sim.spec`` may stand in it."""
+
+__all__ = ["account", "check", "compare", "explain", "load", "run", "scenario", "sweep"]
 
 
 def load(source: Source, *, set: Mapping[str, Any] | None = None) -> Loaded:
@@ -33,6 +49,11 @@ def load(source: Source, *, set: Mapping[str, Any] | None = None) -> Loaded:
 
     ``source`` is a path, the name of a shipped scenario, or a plain mapping; ``set`` maps dotted paths to values that
     take the place of the file's. Raises ``sim.errors.InputError`` naming every problem with file, line and path.
+
+    >>> import sim
+    >>> loaded = sim.load("bloom-training", set={"seed": 7})
+    >>> loaded.scenario.seed, loaded.resolved()["site"]["grid"]["intensity"]
+    (7, '57 gCO2e/kWh')
     """
     from sim.loading.scenario import load_scenario
 
@@ -43,6 +64,12 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
     """Every problem of a scenario, in the order of its files and lines; empty if there is none.
 
     ``source`` and ``set`` are those of ``load``. Problems of an uncertain scenario's draws are among them.
+
+    >>> import sim
+    >>> sim.check("bloom-training")
+    ()
+    >>> [problem.path for problem in sim.check("bloom-training", set={"site.grid.intensity": "57 m"})]
+    ['site.grid.intensity']
     """
     from sim.errors import InputError
 
@@ -55,6 +82,54 @@ def check(source: Source, *, set: Mapping[str, Any] | None = None) -> tuple[Prob
     return problems_of(loaded)
 
 
+def scenario(
+    *,
+    name: str | None = None,
+    extends: str | None = None,
+    description: str | None = None,
+    seed: int | None = None,
+    start: str | datetime | None = None,
+    end: str | datetime | None = None,
+    duration: str | None = None,
+    site: Site | Part | None = None,
+    sites: Mapping[str, Place | Part] | None = None,
+    profiles: str | None = None,
+    cluster: Cluster | Part | None = None,
+    workloads: Mapping[str, Workload | Part] | None = None,
+    routes: Mapping[str, Route | Part] | None = None,
+    policies: Sequence[Policy | Part] | None = None,
+    accounting: Accounting | Part | None = None,
+    outputs: Outputs | Part | None = None,
+    uncertainty: Uncertainty | Part | None = None,
+    growth: Growth | Part | None = None,
+    published: PublishedRecord | Part | None = None,
+) -> dict[str, Any]:
+    """A scenario built in code: the fields of a file as keywords, checked as a file is, and given back as plain data
+    that ``run``, ``check``, ``load`` and ``sweep`` take.
+
+    Each part is a mapping in the words of a file (quantities as text with their unit), or an object of the class of
+    ``sim.spec`` that a file's is read into. ``extends`` names a scenario to begin with, or a file.
+
+    Raises ``InputError`` naming every problem with the path that it has in a file. An object of a class refuses by
+    itself, where it is made, with pydantic's ``ValidationError``.
+
+    >>> import sim
+    >>> from sim.spec.site import Site
+    >>> hall = Site(name="hall", grid={"intensity": "30 gCO2e/kWh"}, facility={"kind": "fixed-pue", "pue": 1.2})
+    >>> bloom = sim.scenario(extends="bloom-training-physical", name="BLOOM in a hall of ours", site=hall)
+    >>> round(sim.run(bloom).at("kpi.pue"), 2)
+    1.2
+    >>> sim.scenario(extends="bloom-training", seed=-1)
+    Traceback (most recent call last):
+    ...
+    sim.errors.InputError: <mapping>: seed: must be at least 0, and is -1
+    """
+    from sim.loading.written import checked
+
+    given = {key: value for key, value in locals().items() if key != "checked" and value is not None}
+    return checked(given)
+
+
 def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | None = None, workers: int = 1) -> Results:
     """Simulates and accounts a scenario, with intervals where it is uncertain.
 
@@ -65,6 +140,11 @@ def run(source: Source, *, set: Mapping[str, Any] | None = None, seed: int | Non
     calls this under ``if __name__ == "__main__":``.
 
     Raises ``InputError`` or ``RunError`` from ``sim.errors``.
+
+    >>> import sim
+    >>> results = sim.run("bloom-training", set={"site.grid.intensity": "30 gCO2e/kWh"})
+    >>> round(results.summary["carbon_kg"]["total"] / 1000, 1)
+    31.9
     """
     from sim.running.run import run_loaded
 
@@ -83,6 +163,11 @@ def account(results: Results | str | Path, *, set: Mapping[str, Any]) -> Results
 
     Intervals are priced anew too where their draws need no simulation; otherwise ``manifest["intervals_left_out"]``
     says why not. Raises ``InputError`` where ``set`` names something that decides what happens in a run.
+
+    >>> import sim
+    >>> priced = sim.account(sim.run("bloom-training"), set={"site.grid.intensity": "30 gCO2e/kWh"})
+    >>> round(priced.at("carbon_kg.total") / 1000, 1)
+    31.9
     """
     from sim.running.run import reprice
 
@@ -108,6 +193,13 @@ def sweep(
     Simulations are kept in ``cache``, the user's own by default. With more than a few hundred points, or any to
     simulate, work goes to other processes: a script calls this under ``if __name__ == "__main__":``.
     Raises ``InputError`` naming every problem of the study and of all its points.
+
+    >>> import sim
+    >>> study = {"name": "two grids", "base": "bloom-training"}
+    >>> study["axes"] = {"site.grid.intensity": ["30 gCO2e/kWh", "57 gCO2e/kWh"]}
+    >>> results = sim.sweep(study, workers=1)
+    >>> (results.frame()["carbon_kg.total"] / 1000).round(1).tolist()  # of results.polars(), too
+    [31.9, 50.5]
     """
     from sim.study.store import store_at
     from sim.study.sweep.run import sweep as swept
@@ -123,6 +215,11 @@ def compare(first: Results | str | Path, *others: Results | str | Path) -> Compa
     """The difference of each of ``others`` from ``first``, by component and workload.
 
     Each is the results of a run, or the folder that one was written to. Raises ``InputError`` for a folder of no run.
+
+    >>> import sim
+    >>> paper, physical = sim.run("bloom-training"), sim.run("bloom-training-physical")
+    >>> sim.compare(paper, physical).names
+    ('BLOOM-176B training, as published', 'BLOOM-176B training, physical')
     """
     from sim.results.compare import Comparison
 
@@ -142,6 +239,11 @@ def explain(results: Results, path: str) -> list[Explanation]:
 
     ``path`` is dotted as in ``Results.at``, with ``*`` for anything; there is an explanation for each number it names.
     Their values are in the summary's units. Raises ``InputError`` with the nearest paths where it names none.
+
+    >>> import sim
+    >>> (found,) = sim.explain(sim.run("bloom-training"), "carbon_kg.total")
+    >>> found.steps[0].symbols
+    'carbon_kg.operational_location + carbon_kg.embodied'
     """
     from sim.running.explain import explanations
 

@@ -372,6 +372,8 @@ def from_mapping(mapping: Mapping[str, Any], name: str = "<mapping>") -> Documen
             return None
         if hasattr(value, "isoformat"):
             return value.isoformat()
+        if hasattr(value, "model_dump"):  # a part that was built as what it is read into
+            return copy(value.model_dump(mode="json", exclude_none=True), path)
         problems.append(Problem(name, None, dotted(path), f"a {type(value).__name__} cannot stand in a scenario"))
         return None
 

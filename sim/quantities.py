@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
@@ -64,6 +66,27 @@ class Price(Quantity):
 
 class Share(Quantity):
     """A share, where a quantity could stand as well."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a quantity's field takes, for who offers values: from ``low`` to ``high`` in SI (None: no end of its own),
+    the part of it that is ``usual``, and an example with a unit."""
+
+    dimension: str
+    low: float | None
+    high: float | None
+    usual: tuple[float, float]
+    example: str
+
+    @classmethod
+    def of(cls, dimension: str, low: float | None, high: float | None, possible: Possible | None) -> Range:
+        """Bounds of the field itself within what is possible of its dimension."""
+        possible = possible if possible is not None else DIMENSIONS.get(dimension)
+        lows = [end for end in (low, possible.low if possible else None) if end is not None]
+        highs = [end for end in (high, possible.high if possible else None) if end is not None]
+        usual = possible.usual if possible is not None else (-inf, inf)
+        return cls(dimension, max(lows, default=None), min(highs, default=None), usual, units.example(dimension))
 
 
 Kinds = type | tuple[type, ...]
@@ -198,12 +221,20 @@ def _once(read: Callable[[object], Any], of: Kinds) -> Callable[[object], Any]:
 
 
 def _field(
-    read: Callable[[object], Any], dimension: str, of: Kinds = Quantity, *, or_share: bool = False
+    read: Callable[[object], Any],
+    dimension: str,
+    of: Kinds = Quantity,
+    *,
+    or_share: bool = False,
+    low: float | None = 0.0,
+    high: float | None = None,
+    possible: Possible | None = None,
 ) -> tuple[Any, ...]:
     example = units.example(dimension)
     kinds = ["string", "number"] if dimension == "fraction" or or_share else ["string"]
     schema = {"type": kinds, "description": f"{dimension}, e.g. '{example}'", "examples": [example]}
-    return PlainValidator(_once(read, of)), PlainSerializer(_text), WithJsonSchema(schema)
+    bounds = Range.of(dimension, low, high, possible)
+    return PlainValidator(_once(read, of)), PlainSerializer(_text), WithJsonSchema(schema), bounds
 
 
 def _quantity(
@@ -214,7 +245,8 @@ def _quantity(
     high: float | None = None,
     possible: Possible | None = None,
 ) -> tuple[Any, ...]:
-    return _field(_reader(dimension, low, above, high, possible), dimension)
+    read = _reader(dimension, low, above, high, possible)
+    return _field(read, dimension, low=above if above is not None else low, high=high, possible=possible)
 
 
 Power = Annotated[Quantity, *_quantity("power")]
@@ -264,24 +296,27 @@ PositiveArea = Annotated[Quantity, *_quantity("area", above=0.0)]
 PositiveSpeed = Annotated[Quantity, *_quantity("speed", above=0.0)]
 Tilt = Annotated[Quantity, *_quantity("angle", high=90.0)]
 Azimuth = Annotated[Quantity, *_quantity("angle", high=360.0)]
-Temperature = Annotated[Quantity, *_field(_temperature_reader(-60.0, 100.0), "temperature")]
+Temperature = Annotated[Quantity, *_field(_temperature_reader(-60.0, 100.0), "temperature", low=-60.0, high=100.0)]
 TemperatureDifference = Annotated[Quantity, *_quantity("temperature difference", high=100.0)]
 PositiveDifference = Annotated[Quantity, *_quantity("temperature difference", above=0.0, high=100.0)]
-EnergyPrice = Annotated[Price, *_field(_read_price, "energy price", Price)]
-DataPrice = Annotated[Price, *_field(_read_data_price, "data price", Price)]
+EnergyPrice = Annotated[Price, *_field(_read_price, "energy price", Price, low=None, possible=ENERGY_PRICE)]
+DataPrice = Annotated[Price, *_field(_read_data_price, "data price", Price, possible=DATA_PRICE)]
 ZoneName = Annotated[str, AfterValidator(_read_zone)]
 """The name of a time zone in the IANA database, such as ``Europe/Berlin``."""
 Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration", Nanoseconds)]
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration", Nanoseconds)]
 MTBF = Annotated[Quantity, *_quantity("duration", above=0.0)]
 """A mean time in s that may be longer than any run, such as one part's between failures."""
-Lifetime = Annotated[Nanoseconds, *_field(_duration_reader(1, LIFETIME), "duration", Nanoseconds)]
+Lifetime = Annotated[Nanoseconds, *_field(_duration_reader(1, LIFETIME), "duration", Nanoseconds, possible=LIFETIME)]
 Allowance = Annotated[
     Nanoseconds | Share,
     *_field(_share_or(_duration_reader(0), 100.0), "duration", (Quantity, Nanoseconds), or_share=True),
 ]
 CapLevel = Annotated[
-    Quantity, *_field(_share_or(_reader("power", None, 0.0, None, DEVICE_POWER), 1.0), "power", or_share=True)
+    Quantity,
+    *_field(
+        _share_or(_reader("power", None, 0.0, None, DEVICE_POWER), 1.0), "power", or_share=True, possible=DEVICE_POWER
+    ),
 ]
 SignalLevel = Annotated[
     Quantity,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.engine.draws import CLOCKED_UP, NO_SLOTS, UNALLOCATED, NodeHardware, NodeState, Share, Slots
+from sim.engine.draws import CLOCKED_UP, NO_SLOTS, UNALLOCATED, NodeHardware, NodeState, Share, Slots, total
 from sim.engine.meter import Draw
 from sim.profiles.power import cpu_power_w, psu_loss_w
 from sim.workload.allocations import MILLI
@@ -59,14 +59,14 @@ def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots, idl
     ]
     idle_w = hardware.sockets * hardware.cpu_idle_w
     socket_w = cpu_power_w(
-        sum(loads), idle_w=hardware.cpu_idle_w, full_w=hardware.cpu_full_w, exponent=hardware.cpu_exponent
+        total(loads), idle_w=hardware.cpu_idle_w, full_w=hardware.cpu_full_w, exponent=hardware.cpu_exponent
     )
     draws += _shared(hardware, "cpu", shares, free, idle_state, idle_w, hardware.sockets * socket_w - idle_w, loads)
     at_work = [share.amount / hardware.slots if share.state == "active" else 0.0 for share in shares]
     on_gpus = [0.0 if share.on_hosts else weight for share, weight in zip(shares, at_work, strict=True)]
     for part in hardware.parts:
         weights = at_work if hardware.gpu is None or part.component == "dram" else on_gpus
-        work_w = (part.active_w - part.idle_w) * sum(weights)
+        work_w = (part.active_w - part.idle_w) * total(weights)
         draws += _shared(hardware, part.component, shares, free, idle_state, part.idle_w, work_w, weights)
     return draws
 
@@ -94,10 +94,10 @@ def _shared(
     weights: list[float],
 ) -> list[Draw]:
     """Rest power by slots, and what work adds to it by ``weights``."""
-    total = sum(weights)
+    in_all = total(weights)
     draws = []
     for share, weight in zip(shares, weights, strict=True):
-        watts = idle_w * share.amount / hardware.slots + (work_w * weight / total if total else 0.0)
+        watts = idle_w * share.amount / hardware.slots + (work_w * weight / in_all if in_all else 0.0)
         draws.append(Draw(hardware.name, component, share.owner, share.state, watts, share.slots, share.milli))
     if free != NO_SLOTS:
         watts = idle_w * free.amount / hardware.slots
@@ -110,7 +110,7 @@ def _in_transition(hardware: NodeHardware, rest: list[Draw], total_w: float) -> 
 
     Where it is below the rest power (parts still unpowered), every component is scaled down alike.
     """
-    rest_w = sum(draw.watts for draw in rest)
+    rest_w = total(draw.watts for draw in rest)
     if total_w < rest_w:
         return [draw._replace(watts=draw.watts * total_w / rest_w) for draw in rest]
     surplus = (total_w - rest_w) / hardware.slots
@@ -125,7 +125,7 @@ def _in_transition(hardware: NodeHardware, rest: list[Draw], total_w: float) -> 
 def _losses(hardware: NodeHardware, dc: list[Draw], holders: dict[tuple[str, str], Slots]) -> list[Draw]:
     if hardware.supply is None:
         return []
-    dc_w = sum(draw.watts for draw in dc)
+    dc_w = total(draw.watts for draw in dc)
     loss_w = psu_loss_w(
         dc_w,
         rated_w=hardware.supply.rated_w,
@@ -134,7 +134,7 @@ def _losses(hardware: NodeHardware, dc: list[Draw], holders: dict[tuple[str, str
     )
     draws = []
     for (owner, state), slots in holders.items():
-        own_w = sum(draw.watts for draw in dc if draw.owner == owner and draw.state == state)
+        own_w = total(draw.watts for draw in dc if draw.owner == owner and draw.state == state)
         share = own_w / dc_w if dc_w > 0.0 else slots.amount / hardware.slots
         draws.append(Draw(hardware.name, "psu_loss", owner, state, loss_w * share, *slots))
     return draws

@@ -18,8 +18,8 @@ from sim.errors import InputError
 from sim.loading.scenario import shipped_scenarios
 from sim.profiles.catalog import shipped_folder
 from sim.spec.cluster import SchedulerSpec
+from tests.commands import COLDAISLE
 from tests.small import small
-from tests.test_bad_input import COLDAISLE
 
 EXAMPLE = Path(__file__).parent / "example_kinds"
 DALLAS = shipped_folder("scenarios") / "data" / "dallas.csv"

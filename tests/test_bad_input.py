@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,8 @@ import sim
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.results.files import to_yaml
+from tests.commands import COLDAISLE, coldaisle
 from tests.small import small
-
-COLDAISLE = str(Path(sys.executable).with_name("coldaisle"))
-
-
-def coldaisle(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Runs the command as a user would."""
-    return subprocess.run([COLDAISLE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
 def refused(tmp_path: Path, text: str, *says: str, name: str = "s.yaml") -> str:

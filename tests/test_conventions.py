@@ -21,8 +21,8 @@ from sim.profiles.conventions import PARTS, ConventionProfile, PerModule
 from sim.results.report import report
 from sim.results.results import Results
 from sim.units import J_PER_KWH
+from tests.commands import coldaisle
 from tests.small import small
-from tests.test_bad_input import coldaisle
 
 CATALOG = Catalog()
 FOLDER = shipped_folder("hardware_profiles") / "conventions"

@@ -20,6 +20,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from sim.exports.registry import export_to, exported
+from sim.follow.dashboard import dashboard
 from sim.measure.readers import codecarbon as reader
 from sim.results.files import CRATE
 from sim.units import G_PER_KG, J_PER_KWH
@@ -239,3 +240,34 @@ def test_rocrate_opens_the_crate_of_a_run(tmp_path: Path, install: Install) -> N
     for name, (size, _) in said["files"].items():
         assert int(size) == (folder / name).stat().st_size
     assert set(said["made"]) == said["files"].keys() - {"scenario.yaml"}
+
+
+GRAFANA = """
+import json, sys
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+register_default_plugins()
+found = Dashboard.from_json(json.loads(sys.argv[1]))
+kinds = [type(part).__module__.rpartition(".")[2] for panel in found.panels for part in (panel.options, *panel.targets)]
+print(json.dumps({"again": json.loads(JSONEncoder().encode(found)), "kinds": kinds}))
+"""
+
+
+def test_grafanas_own_types_hold_the_dashboard_of_follow(install: Install) -> None:
+    """Grafana's generated types know every field of it by its name, and write each back as it was."""
+    package = install("grafana-foundation-sdk-10.1.0", pip("--no-deps", "grafana-foundation-sdk==1769699998!10.1.0"))
+    given = dashboard()
+    said = run_python(GRAFANA, package, json.dumps(given))
+    assert set(said["kinds"]) == {"stat", "timeseries", "prometheus"}
+    assert _lost(given, said["again"]) == []
+
+
+def _lost(given: Any, again: Any, path: str = "") -> list[str]:
+    """Places of ``given`` that are not there again, or not alike; nulls may be left out."""
+    if isinstance(given, dict) and isinstance(again, dict):
+        return [place for key, value in given.items() for place in _lost(value, again.get(key), f"{path}.{key}")]
+    if isinstance(given, list) and isinstance(again, list) and len(given) == len(again):
+        pairs = enumerate(zip(given, again, strict=True))
+        return [place for i, (one, other) in pairs for place in _lost(one, other, f"{path}[{i}]")]
+    return [] if given == again else [path]

@@ -20,8 +20,8 @@ from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.results.files import MANIFEST, read, to_yaml, write
 from sim.running.run import run_loaded
+from tests.commands import COLDAISLE, as_process, coldaisle
 from tests.small import small
-from tests.test_bad_input import COLDAISLE, coldaisle
 
 FILES = {"summary.json", "ledger.parquet", "jobs.parquet", "requests.parquet", "scenario.yaml", "manifest.json"}
 
@@ -35,7 +35,7 @@ def scenario(tmp_path: Path) -> Path:
 
 def test_same_seed_same_bytes(scenario: Path) -> None:
     for out in ("a", "b"):
-        assert coldaisle("run", "s.yaml", "--out", out, "--quiet", cwd=scenario).returncode == 0
+        assert as_process("run", "s.yaml", "--out", out, "--quiet", cwd=scenario).returncode == 0
     assert {path.name for path in (scenario / "a").iterdir()} == FILES
     for name in FILES - {"manifest.json"}:
         assert (scenario / "a" / name).read_bytes() == (scenario / "b" / name).read_bytes(), name

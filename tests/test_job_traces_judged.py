@@ -21,8 +21,8 @@ from sim.running.replay import replayed
 from sim.units import NS_PER_S
 from sim.workload.jobs.batch import Batch
 from sim.workload.jobs.table import JobTable
+from tests.commands import coldaisle
 from tests.job_batches import fifo, ints, inventory, table, tables
-from tests.test_bad_input import coldaisle
 
 
 def as_recorded(batch: Batch, later_ns: int = 0, joules: Any = None) -> Batch:

@@ -20,8 +20,8 @@ from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.results.files import read, to_yaml, write
 from sim.units import DAY_NS, HOUR_NS, MAX_NS
+from tests.commands import coldaisle
 from tests.small import small
-from tests.test_bad_input import coldaisle
 
 TABLES = ("energy_kwh", "carbon_kg", "water_l", "cost", "kpi", "serving", "jobs", "intervals")
 

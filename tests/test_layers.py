@@ -69,6 +69,7 @@ ALLOWED: dict[str, set[str]] = {
     "loading": BASE | {"profiles", "spec", "build", "checks"},
     "running": SCENARIO | MODELS | {"results"},
     "report": SCENARIO | {"accounting", "results"},
+    "report/study": {"report", "results", "study/sweep"},
     "measure": BASE | {"signals", "profiles", "results"},
     "measure/readers": BASE | {"signals", "profiles", "results", "measure"},
     "measure/meters": BASE | {"results", "measure"},
@@ -81,16 +82,29 @@ ALLOWED: dict[str, set[str]] = {
     "study/sweep": SCENARIO | {"rng", "accounting", "results", "running", "study", "study/uncertain"},
     "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
     "published": SCENARIO | {"published/expression", "published/tolerance", "results", "running", "study"},
+    "follow": SCENARIO | {"accounting", "results", "running", "exports", "measure", "measure/readers", "measure/judge"},
     "exports": BASE | {"accounting", "results", "study/sweep"},
+    "explore": SCENARIO | {"results", "report", "running", "study", "study/uncertain", "study/sweep"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
     "cli/completion": {"profiles", "loading", "results"},
     "cli/options": {"cli/completion"},
     "cli": SCENARIO
     | SHELL
-    | {"results", "report", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", ""}
-    | {"results", "running", "study", "study/uncertain", "study/sweep", "study/search", "published", "exports", ""}
-    | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live"},
+    | {
+        "results",
+        "report",
+        "report/study",
+        "running",
+        "study",
+        "study/uncertain",
+        "study/sweep",
+        "study/search",
+        "published",
+        "",
+    }
+    | {"exports", "explore"}
+    | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live", "follow"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
 }
 ONLY_IN_ENGINE = {"simpy"}

@@ -17,7 +17,7 @@ from sim.profiles.catalog import read_profile, shipped_folder
 from sim.profiles.kernel_power import drawn_w
 from sim.profiles.power import capped_step_s, cpu_power_w, gpu_power_w
 from sim.results.files import to_yaml
-from tests.test_bad_input import coldaisle
+from tests.commands import coldaisle
 
 CATALOG = Catalog()
 NAMES = list(CATALOG.paths())

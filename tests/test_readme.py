@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from ruamel.yaml import YAML
 
 import sim
+from tests.commands import coldaisle
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 SET_UP = ("make ", "pip ", "git ", "python -m venv")
@@ -27,18 +32,47 @@ def blocks(language: str) -> list[str]:
 
 
 def test_its_commands_run_in_order(tmp_path: Path) -> None:
+    """The first, and what a shell has to read, as processes; the others within this one."""
     lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
     commands = [line for line in lines if not line.startswith(SET_UP)]
     assert len(commands) >= 10
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for line in commands:
+    for at, line in enumerate(commands):
+        if line.startswith("coldaisle open "):
+            serves_until_interrupted(line, tmp_path, environment)
+            continue
         expected = re.search(r"\s# exit (\d+)$", line)
         command, wanted = (line[: expected.start()], int(expected[1])) if expected else (line, 0)
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
+        program, *words = shlex.split(command)
+        if at == 0 or program != "coldaisle" or set(command) & set("|<>;&$`*?~"):
+            done = subprocess.run(
+                ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            )
+        else:
+            done = coldaisle(*words, cwd=tmp_path)
         assert done.returncode == wanted, f"{command}\n{done.stderr}"
         assert "Traceback" not in done.stderr
+
+
+def serves_until_interrupted(command: str, folder: Path, environment: dict[str, str]) -> None:
+    """A command that serves a page prints its address, answers there, and ends when it is interrupted."""
+    quiet = {**environment, "BROWSER": "true"}  # a program that shows nothing
+    words = ["bash", "-c", f"exec {command}"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=folder, env=quiet, stdout=pipe, stderr=pipe, text=True) as server:
+        assert server.stdout is not None
+        address = urlsplit(server.stdout.readline().strip())
+        assert address.hostname == "127.0.0.1"
+        asking = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
+        asking.request("GET", "/", headers={"X-Coldaisle-Token": address.query.removeprefix("token=")})
+        reply = asking.getresponse()
+        assert reply.status == 200
+        assert b"/run?at=physical" in reply.read()
+        asking.close()
+        server.send_signal(signal.SIGINT)
+        _, said = server.communicate(timeout=60)
+    assert server.returncode == 130, said
+    assert "Traceback" not in said
 
 
 def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

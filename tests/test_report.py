@@ -15,8 +15,8 @@ from sim.results.charts import stacked_bars, stacked_steps, ticks
 from sim.results.files import write
 from sim.results.formats import mass
 from sim.results.report import report
+from tests.commands import coldaisle
 from tests.small import small
-from tests.test_bad_input import coldaisle
 from tests.training_worlds import failing_world
 
 VOID = {"meta", "line", "rect", "polygon", "br", "hr", "img", "link"}

@@ -21,9 +21,9 @@ from sim.report.run import report
 from sim.results.catalogue.quantity import value_in
 from sim.results.files import write
 from sim.results.results import Results
+from tests.commands import coldaisle
 from tests.hostile import LONG, MARKUP, QUOTES, RIGHT_TO_LEFT, renamed
 from tests.small import small
-from tests.test_bad_input import coldaisle
 from tests.test_report import checked
 
 DATA = re.compile(r'<data value="([^"]+)" data-path="([^"]+)"')

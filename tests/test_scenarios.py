@@ -14,8 +14,8 @@ from sim.loading.scenario import load_scenario, shipped_scenarios
 from sim.profiles import Catalog, GPUProfile
 from sim.spec.schema import scenario_schema
 from tests.catalogued import uncatalogued
+from tests.commands import coldaisle
 from tests.small import small
-from tests.test_bad_input import coldaisle
 
 
 @pytest.mark.parametrize("name", sorted(shipped_scenarios()))

@@ -6,7 +6,7 @@ dense (keys x bins) layout: memory is meters x bins, whatever the number of even
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -62,6 +62,24 @@ class Drawing(Protocol):
     @property
     def milli(self) -> int: ...
     def of(self, owner: str) -> Self: ...
+
+
+class Drawings(Protocol):
+    """Draws of many pieces of time, (P, D) (see ``sim.engine.pieces.Pieces``)."""
+
+    @property
+    def names(self) -> Sequence[Drawing]: ...
+    @property
+    def which(self) -> Ints: ...
+    @property
+    def watts(self) -> Floats: ...
+    @property
+    def slots(self) -> Ints: ...
+    @property
+    def start_ns(self) -> Ints: ...
+    @property
+    def end_ns(self) -> Ints: ...
+    def each(self) -> Iterator[tuple[Sequence[Drawing], int, int]]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,17 +184,18 @@ class LedgerRecorder:
 
     def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int, count: int = 1) -> None:
         """Books every draw from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike one after the other."""
-        if count > 1 and any(draw.milli for draw in draws):
+        parts = any(draw.milli for draw in draws)
+        if parts and count > 1:
             for _ in range(count):
                 self.record(pool, draws, start_ns, end_ns)
             return
         self._bins.reach(end_ns)
         edges = self._bins.edges
         first = self._bins.index(start_ns)
-        rows = self._rows_of(pool, draws)
-        if any(draw.milli for draw in draws):
-            self._add_parts(rows, draws, first, start_ns, end_ns)
         last = first if end_ns <= edges[first + 1] else self._bins.index(end_ns - 1)
+        rows = self._rows_of(pool, draws)
+        if parts:
+            self._add_parts(rows, draws, first, start_ns, end_ns)
         watts, slots = [draw.watts for draw in draws], [draw.slots for draw in draws]
         if count == 1 and last - first < FEW_BINS:
             for column in range(first, last + 1):
@@ -198,6 +217,28 @@ class LedgerRecorder:
             else:
                 energy_j[:] = added_each(energy_j, w * seconds, count)
             self._slots[row, first : last + 1] += held * count * spans
+
+    def record_pieces(self, pool: str, pieces: Drawings) -> None:
+        """Books all draws of many pieces of time, one after the other."""
+        self._bins.reach(int(pieces.end_ns.max()))
+        edges = np.array(self._bins.edges)
+        columns = np.searchsorted(edges, pieces.start_ns, side="right") - 1
+        if (pieces.end_ns > edges[columns + 1]).any():
+            for draws, start_ns, end_ns in pieces.each():
+                self.record(pool, draws, start_ns, end_ns)
+            return
+        there = pieces.which >= 0
+        which = pieces.which[there]
+        used = np.flatnonzero(np.bincount(which, minlength=len(pieces.names)))
+        rows = np.zeros(len(pieces.names), dtype=np.int64)
+        rows[used] = self._rows_of(pool, [pieces.names[i] for i in used.tolist()])
+        self._settle()
+        piece = np.broadcast_to(np.arange(len(columns))[:, None], there.shape)[there]
+        spans = pieces.end_ns - pieces.start_ns
+        cells = rows[which] * self._energy.shape[1] + columns[piece]
+        joules = pieces.watts[there] * (spans * SECONDS_PER_NS)[piece]
+        np.add.at(self._energy.reshape(-1), cells, joules)
+        np.add.at(self._slots.reshape(-1), cells, pieces.slots[there] * spans[piece])
 
     def edges_ns(self, end_ns: int) -> Ints:
         """Edges of the bins up to ``end_ns`` > 0, which is the last of them."""

@@ -1,6 +1,6 @@
 """The command. It reads arguments, calls the package, prints, and turns errors into exit statuses; no logic lives here.
 
-Exit status: 0 done; 1 the run failed; 2 the input is wrong; 130 interrupted.
+Exit status: 0 done; 1 the run failed; 2 the input is wrong; 3 a twin has drifted (``follow``); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli import explain as cli_explain
+from sim.cli import explore as cli_explore
 from sim.cli import export as cli_export
+from sim.cli import follow as cli_follow
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
 from sim.cli import report as cli_report
@@ -29,6 +31,7 @@ from sim.cli.progress import running, showing
 from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
+    from sim.errors import Problem
     from sim.loading.scenario import Loaded
     from sim.results.results import Results
 
@@ -158,18 +161,37 @@ def _suggest_after_run(scenario: str, out: Path | None, *, quiet: bool) -> None:
 
 
 @app.command()
-def check(scenario: ScenarioArgument, assignments: SetOption = None) -> None:
-    """Name every problem of a scenario, with its line; exit 2 if there is any."""
+def check(
+    scenarios: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCENARIO...",
+            help="YAML files, or names of shipped scenarios.",
+            autocompletion=scenario_names,
+        ),
+    ],
+    assignments: SetOption = None,
+) -> None:
+    """Name every problem of scenarios, with its line; exit 2 if there is any."""
     from sim.loading.scenario import load_scenario, parse_assignments
     from sim.study.sweep.problems import problems_of
 
-    loaded = load_scenario(scenario, parse_assignments(assignments or []))
-    problems = problems_of(loaded)
+    overrides = parse_assignments(assignments or [])
+    problems: list[Problem] = []
+    for scenario in scenarios:
+        try:
+            loaded = load_scenario(scenario, overrides)
+        except InputError as error:
+            problems += error.problems
+            continue
+        found = problems_of(loaded)
+        problems += found
+        if not found:
+            _tell(loaded)
+            say(f"{loaded.source}: no problems")
     if problems:
         raise InputError(problems)
-    _tell(loaded)
-    say(f"{loaded.source}: no problems")
-    suggest(f"coldaisle run {shlex.quote(scenario)} --out DIR")
+    suggest(f"coldaisle run {shlex.quote(scenarios[0])} --out DIR")
 
 
 @app.command()
@@ -278,8 +300,10 @@ def schema(
 cli_starters.register(app)
 cli_explain.register(app)
 cli_report.register(app)
+cli_explore.register(app)
 cli_export.register(app)
 cli_measure.register(app)
+cli_follow.register(app)
 cli_study.register(app)
 cli_published.register(app)
 cli_uncertain.register(app)

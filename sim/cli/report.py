@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 
 def report(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR ...", help="Folders of finished runs.", autocompletion=run_folders)
+        list[Path],
+        typer.Argument(
+            metavar="DIR ...", help="Folders of one to six finished runs, or of one study.", autocompletion=run_folders
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where to write the page.")] = Path(
         "report.html"
@@ -41,28 +44,58 @@ def report(
         typer.Option("--workers", metavar="N", min=1, help="Processes for points that decide the run (one a core)."),
     ] = None,
 ) -> None:
-    """Write one or more runs as a single HTML page, with charts, tables, sources and how to repeat it."""
+    """Write a run, two to six runs compared, or a study as a single HTML page, with charts and tables."""
     from sim.results.atomic import marked, refuse_unusable, write_text
     from sim.results.charts import GENERATOR
     from sim.results.files import read
 
     ours = marked(GENERATOR)
     refuse_unusable(out, folder=False, ours=ours)
-    runs = [read(folder) for folder in folders]
-    if len(runs) > 1:
-        if with_tornado:
-            raise InputError.one("--tornado", "is of one run; give one folder")
-        from sim.results.report import report as comparison
-
-        written = comparison(runs)
+    if len(folders) > 1:
+        written = _comparison(folders, tornado=with_tornado)
+    elif _is_study(folders[0]):
+        written = _study(folders[0], tornado=with_tornado)
     else:
         from sim.report.run import report as page
 
-        tornados = _tornados(runs[0], outputs or ["carbon_kg.total"], workers) if with_tornado else {}
-        written = page(runs[0], tornados, folder=str(folders[0]))
+        run = read(folders[0])
+        tornados = _tornados(run, outputs or ["carbon_kg.total"], workers) if with_tornado else {}
+        written = page(run, tornados, folder=str(folders[0]))
     write_text(written, out, ours=ours)
     tell(f"written to {out}")
     suggest(f"open {shlex.quote(str(out))} in a browser; it needs nothing else")
+
+
+def _comparison(folders: list[Path], *, tornado: bool) -> str:
+    from sim.report.compare import MOST
+    from sim.report.compare import report as page
+    from sim.results.files import read
+
+    if tornado:
+        raise InputError.one("--tornado", "is of one run; give one folder")
+    if len(folders) > MOST:
+        told = f"compares up to {MOST} runs, and there are {len(folders)}; name fewer, or run a study (coldaisle sweep)"
+        raise InputError.one("report", told)
+    studies = [folder for folder in folders if _is_study(folder)]
+    if studies:
+        raise InputError.one(str(studies[0]), "holds a study, which has a page of its own; give it alone")
+    return page([read(folder) for folder in folders], folders=[*map(str, folders)])
+
+
+def _is_study(folder: Path) -> bool:
+    from sim.study.sweep.folder import STUDY
+
+    return (folder / STUDY).is_file()
+
+
+def _study(folder: Path, *, tornado: bool) -> str:
+    from sim.report.study import report as page
+    from sim.study.sweep.folder import manifest_of, points_of
+
+    if tornado:
+        raise InputError.one("--tornado", "is of one run; the page of a study says what moves its results in any case")
+    study = manifest_of(folder)
+    return page(study, points_of(folder, study), folder=str(folder))
 
 
 def _tornados(results: Results, outputs: list[str], workers: int | None) -> dict[str, dict[str, Any]]:

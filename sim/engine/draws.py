@@ -11,9 +11,10 @@ the DC sum, so it is not linear in load, and is shared by DC power.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
+from operator import add
 from typing import Literal, NamedTuple
 
 from sim.engine.meter import Draw
@@ -148,6 +149,11 @@ def node_draws(hardware: NodeHardware, state: NodeState, shares: tuple[Share, ..
     return (*dc, *_losses(hardware, dc, holders))
 
 
+def total(terms: Iterable[float]) -> float:
+    """Their sum, added up from the left: Python's own rounds otherwise from 3.12 on."""
+    return reduce(add, terms, 0.0)
+
+
 def _components(hardware: NodeHardware) -> list[tuple[str, str]]:
     gpus = [("gpu", hardware.gpu)] if hardware.gpu is not None else []
     rest = [("cpu", hardware.name), *((part.component, hardware.name) for part in hardware.parts)]
@@ -174,7 +180,7 @@ def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots, idl
             watts = amount * share.gpu_w * scale + amount * offset_w
             draws.append(Draw(hardware.gpu, "gpu", share.owner, share.state, watts, share.slots, share.milli))
         if free != NO_SLOTS:
-            watts = _free_w(hardware, shares, free) * scale + free.amount * offset_w
+            watts = free_w(hardware, shares, free) * scale + free.amount * offset_w
             draws.append(Draw(hardware.gpu, "gpu", UNALLOCATED, idle_state, watts, *free))
     at_work = [amount / slots if share.state == "active" else 0.0 for amount, share in zip(held, shares, strict=True)]
     loads = [
@@ -188,7 +194,7 @@ def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots, idl
         at_work.append(0.0)
     idle_w = hardware.sockets * hardware.cpu_idle_w
     socket_w = cpu_power_w(
-        sum(loads), idle_w=hardware.cpu_idle_w, full_w=hardware.cpu_full_w, exponent=hardware.cpu_exponent
+        total(loads), idle_w=hardware.cpu_idle_w, full_w=hardware.cpu_full_w, exponent=hardware.cpu_exponent
     )
     draws += _shared(hardware, "cpu", who, held, idle_w, hardware.sockets * socket_w - idle_w, loads)
     on_gpus = at_work
@@ -197,12 +203,12 @@ def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots, idl
         on_gpus += at_work[len(shares) :]
     for part in hardware.parts:
         weights = at_work if hardware.gpu is None or part.component == "dram" else on_gpus
-        work_w = (part.active_w - part.idle_w) * sum(weights)
+        work_w = (part.active_w - part.idle_w) * total(weights)
         draws += _shared(hardware, part.component, who, held, part.idle_w, work_w, weights)
     return draws
 
 
-def _free_w(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots) -> float:
+def free_w(hardware: NodeHardware, shares: Sequence[Share], free: Slots) -> float:
     """W of the slots that nobody holds: those on GPUs that somebody uses in part are clocked up with them.
 
     Slots are taken to fill one GPU after the other, so that as few as can be are in use.
@@ -224,10 +230,11 @@ def _shared(
     weights: list[float],
 ) -> list[Draw]:
     """Rest power by the slots held, and what work adds to it by ``weights``; ``who`` are owner, state and slots."""
-    name, slots, total = hardware.name, hardware.slots, sum(weights)
-    if total:
+    name, slots, weight_in_all = hardware.name, hardware.slots, total(weights)
+    if weight_in_all:
         watts = [
-            idle_w * amount / slots + work_w * weight / total for amount, weight in zip(held, weights, strict=True)
+            idle_w * amount / slots + work_w * weight / weight_in_all
+            for amount, weight in zip(held, weights, strict=True)
         ]
     else:
         watts = [idle_w * amount / slots + 0.0 for amount in held]
@@ -239,7 +246,7 @@ def _in_transition(hardware: NodeHardware, rest: list[Draw], total_w: float) -> 
 
     Where it is below the rest power (parts still unpowered), every component is scaled down alike.
     """
-    rest_w = sum(draw.watts for draw in rest)
+    rest_w = total(draw.watts for draw in rest)
     if total_w < rest_w:
         return [draw._replace(watts=draw.watts * total_w / rest_w) for draw in rest]
     surplus = (total_w - rest_w) / hardware.slots
@@ -254,7 +261,7 @@ def _in_transition(hardware: NodeHardware, rest: list[Draw], total_w: float) -> 
 def _losses(hardware: NodeHardware, dc: list[Draw], holders: dict[tuple[str, str], Slots]) -> list[Draw]:
     if hardware.supply is None:
         return []
-    dc_w = sum(draw.watts for draw in dc)
+    dc_w = total(draw.watts for draw in dc)
     loss_w = psu_loss_w(
         dc_w,
         rated_w=hardware.supply.rated_w,
@@ -266,6 +273,6 @@ def _losses(hardware: NodeHardware, dc: list[Draw], holders: dict[tuple[str, str
         own.setdefault((draw.owner, draw.state), []).append(draw.watts)
     draws = []
     for (owner, state), slots in holders.items():
-        share = sum(own[owner, state]) / dc_w if dc_w > 0.0 else slots.amount / hardware.slots
+        share = total(own[owner, state]) / dc_w if dc_w > 0.0 else slots.amount / hardware.slots
         draws.append(_draw((hardware.name, "psu_loss", owner, state, loss_w * share, *slots)))
     return draws

@@ -34,6 +34,10 @@ class Holder(Protocol):
         """What it did on the node in that span, if its share does not say; spans of a node follow one another."""
 
 
+Told = dict[Holder, Activity]
+"""What holders of a node that know it only afterwards did in a span of time."""
+
+
 def _milli(share: Share) -> int:
     return share.slots * MILLI + share.milli
 
@@ -55,7 +59,6 @@ class Node:
     __slots__ = (
         "_held",
         "_idle_since_ns",
-        "_recorder",
         "_reserved",
         "_shares",
         "env",
@@ -66,6 +69,7 @@ class Node:
         "on_change",
         "on_free",
         "pool",
+        "recorder",
         "state",
     )
 
@@ -81,7 +85,7 @@ class Node:
         self.on_change: Callable[[], None] | None = None
         self.on_free: Callable[[Node], None] | None = None
         self._reserved = False
-        self._recorder = recorder
+        self.recorder = recorder
         self._idle_since_ns = meter.since_ns
         self._shares: dict[Holder, Share] = {}
         self._held = 0  # thousandths of slots
@@ -183,7 +187,7 @@ class Node:
 
     def group_of(self, holder: Holder, share: Share) -> NodeGroup:
         """A group, empty yet, of nodes like this one that ``holder`` has whole, each with ``share``."""
-        return NodeGroup(self.env, self._recorder, self.pool, holder, share)
+        return NodeGroup(self.env, self.recorder, self.pool, holder, share)
 
     def join(self, group: NodeGroup) -> None:
         """Meters the node in ``group`` from now on, whose holder has all of it."""
@@ -193,21 +197,33 @@ class Node:
 
     def settle(self) -> None:
         """Books everything drawn up to now."""
-        if self.group is not None:
-            self.group.settle()
-            return
+        told = self.ask()
+        if told is None:
+            self.settle_as_set()
+        else:
+            self.settle_in_pieces(told)
+
+    def ask(self) -> Told | None:
+        """What holders that know it only now did since they were last asked; None where all is as they have set it."""
         now_ns, since_ns = self.env.now_ns, self.meter.since_ns
-        if now_ns == since_ns:
-            return
-        meter = self._own_meter()
+        if now_ns == since_ns or not self._shares:
+            return None
         told = {holder: holder.activity(self, since_ns, now_ns) for holder in self._shares}
         known = {holder: activity for holder, activity in told.items() if activity is not None}
-        if known:
-            self._settle_in_pieces(meter, known, since_ns, now_ns)
-        else:
-            meter.settle(node_draws(self.hardware, self.state, tuple(self._shares.values())), now_ns)
+        return known or None
 
-    def _settle_in_pieces(self, meter: Meter, known: dict[Holder, Activity], since_ns: int, now_ns: int) -> None:
+    def settle_as_set(self) -> None:
+        """Books what shares and state say was drawn up to now."""
+        if self.group is not None:
+            self.group.settle()
+        elif self.env.now_ns != self.meter.since_ns:
+            self._own_meter().settle(
+                node_draws(self.hardware, self.state, tuple(self._shares.values())), self.env.now_ns
+            )
+
+    def settle_in_pieces(self, known: Told) -> None:
+        """Books what was drawn up to now, piece by piece, where ``known`` tells who was at work."""
+        meter, now_ns, since_ns = self._own_meter(), self.env.now_ns, self.meter.since_ns
         edges = {since_ns + activity.active_ns for activity in known.values()} | {now_ns}
         for edge_ns in sorted(edge for edge in edges if edge > since_ns):
             shares = []
@@ -229,13 +245,13 @@ class Node:
         group.drop(self)
         self.group = None
         self._shares, self._held = {group.holder: group.share}, _milli(group.share)
-        self.meter = Meter(self._recorder, self.pool, self.env.now_ns)
+        self.meter = Meter(self.recorder, self.pool, self.env.now_ns)
 
     def _own_meter(self) -> Meter:
         meter = self.meter
         if isinstance(meter, SharedMeter):
             self._idle_since_ns = meter.since_ns
-            meter = self.meter = Meter(self._recorder, self.pool, meter.since_ns)
+            meter = self.meter = Meter(self.recorder, self.pool, meter.since_ns)
         return meter
 
     def _become(self, state: NodeState) -> None:

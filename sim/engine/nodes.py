@@ -11,6 +11,7 @@ from sim.engine.draws import NodeHardware
 from sim.engine.group import NodeGroup, SharedMeter
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
+from sim.engine.pieces import settle_all
 
 
 class Nodes(Sequence[Node]):
@@ -79,13 +80,16 @@ class Nodes(Sequence[Node]):
             if isinstance(together, SharedMeter):
                 together.book(sum(1 for _ in run), now_ns)
                 shared[together] = None
-            else:
+            elif isinstance(together, NodeGroup):
                 together.settle()
+            else:
+                settle_all(node for node in run if node is not None)
         for meter in shared:
             meter.since_ns = now_ns
 
-    def _meters(self, node: Node | None) -> SharedMeter | NodeGroup | Node:
-        return self._meter if node is None else node.metered_by or node
+    def _meters(self, node: Node | None) -> SharedMeter | NodeGroup | None:
+        """What meters it together with others; None if it has its own."""
+        return self._meter if node is None else node.metered_by
 
     def _make(self, i: int) -> Node:
         node = self._made[i] = Node(self._env, self._recorder, self.pool, i, self._meter)

@@ -45,7 +45,7 @@ class Device:
     """A metered thing: its name in the samples, what it is, the vendor's name for it, and its hashed serial.
 
     ``unit`` is given where several devices of a recording are one thing at different times, as runs one after the other
-    are: all that have it are added up as one.
+    are: all that have it are added up as one. ``machine`` is what it stands in, where the source says.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Device:
     model: str = ""
     identity: str = ""
     unit: str = ""
+    machine: str = ""
 
 
 @dataclass(frozen=True)

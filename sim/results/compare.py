@@ -19,6 +19,10 @@ from sim.results.catalogue.quantity import value_in
 from sim.results.formats import mass, number
 from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
 from sim.results.results import Results
+from sim.results.shown import NOTEBOOK, shown
+
+MOST_RELATIVE = 9.995
+"""A change of more than this share of the first (+1,000 %) is told as an amount alone."""
 
 
 def without_rounding(change: float, first: float, other: float) -> float:
@@ -49,17 +53,29 @@ class Difference:
         return None if self.change is None or not self.first else self.change / self.first
 
     @property
+    def percentage(self) -> str:
+        """The change in % of the first; nothing where the first is so near to zero that a percentage says nothing."""
+        relative = self.relative
+        if relative is None or abs(relative) > MOST_RELATIVE:
+            return ""
+        return f"{'+' if relative > 0 else ''}{100 * relative:.1f} %"
+
+    @property
     def cells(self) -> list[str]:
         """As a row of text: both values in its unit or a dash, the change and its percentage of the first."""
-        change, relative = self.change, self.relative
-        sign = "+" if change is not None and change > 0 else ""
         return [
             self.label.replace("_", " "),
             self._cell(self.first, "-"),
             self._cell(self.other, "-"),
-            sign + self._cell(change, ""),
-            f"{sign}{100 * relative:.1f} %" if relative is not None else "",
+            self.changed,
+            self.percentage,
         ]
+
+    @property
+    def changed(self) -> str:
+        """The change with its sign and unit, nothing where one of the two is not known."""
+        change = self.change
+        return ("+" if change is not None and change > 0 else "") + self._cell(change, "")
 
     def _cell(self, value: float | None, absent: str) -> str:
         if value is None:
@@ -102,7 +118,18 @@ COMMON_DRAWS = "Over common draws: what both runs share cancels."
 
 @dataclass(frozen=True)
 class Comparison:
-    """Differences of each other run from the first, in the order given."""
+    """Differences of each other run from the first, in the order given.
+
+    ``differences`` holds for each other run its quantities, in the summary's units; ``carbon_changes`` the change of
+    total carbon over the range of embodied carbon, kg; ``intervals`` those over common draws, by path.
+
+    >>> import sim
+    >>> paper = sim.run("bloom-training")
+    >>> cleaner = sim.account(paper, set={"site.grid.intensity": "30 gCO2e/kWh"})
+    >>> compared = sim.compare(paper, cleaner)
+    >>> {one.path: round(one.change) for one in compared.differences[0]}["carbon_kg.total"]
+    -18626
+    """
 
     names: tuple[str, ...]
     differences: tuple[tuple[Difference, ...], ...]
@@ -119,6 +146,11 @@ class Comparison:
             carbon_changes=tuple(_carbon_change(first, other) for other in others),
             intervals=tuple(common_draws(first.draw_table, other.draw_table) for other in others),
         )
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows: the largest differences of each run from the first."""
+        html: str = shown(NOTEBOOK, "comparison_html")(self)
+        return html
 
     @property
     def others(self) -> Iterator[tuple[str, Sequence[Difference], Range, Mapping[str, DifferenceInterval]]]:

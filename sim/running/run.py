@@ -226,15 +226,22 @@ def run_of(results: Results) -> Simulated:
 
 
 def _refuse_another_run(results: Results, overrides: Mapping[str, Any]) -> None:
-    """What a run was given is what pricing finds, but for what its sites are like: no override may change it.
+    deciding = deciding_the_run(results, overrides)
+    if deciding:
+        why = "decides the run itself: run again; re-pricing changes grids, buildings, water, prices and the accounting"
+        raise InputError([Problem("--set", None, path, why) for path in deciding])
 
-    What signals of a site decided, they decided in the run; another grid prices that and decides nothing anew.
+
+def deciding_the_run(results: Results, overrides: Mapping[str, Any]) -> list[str]:
+    """Those of ``overrides`` that another run would follow from, so that pricing refuses them.
+
+    What a run was given is what pricing finds, but for what its sites are like: no override may change it. What signals
+    of a site decided, they decided in the run; another grid prices that and decides nothing anew.
     """
     before = _given_first(results)
-    if _given(results, overrides) != before:
-        why = "decides the run itself: run again; re-pricing changes grids, buildings, water, prices and the accounting"
-        deciding = [path for path in overrides if _given(results, {path: overrides[path]}) != before] or overrides
-        raise InputError([Problem("--set", None, path, why) for path in deciding])
+    if _given(results, overrides) == before:
+        return []
+    return [path for path in overrides if _given(results, {path: overrides[path]}) != before] or [*overrides]
 
 
 @last_kept

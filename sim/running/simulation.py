@@ -29,6 +29,7 @@ from sim.engine.meter import Draw
 from sim.engine.world import Outcome
 from sim.rng import Streams
 from sim.running.batches import batches
+from sim.running.garbage import collected_seldom
 from sim.running.metering import energy_of_jobs
 from sim.workload.job_energy import JobsEnergy
 from sim.workload.jobs.batch import Batch
@@ -64,6 +65,7 @@ def simulate(built: Built) -> Simulated:
     return ended(built).run
 
 
+@collected_seldom()
 def ended(built: Built, begun: Callable[[Callable[[], int]], None] | None = None) -> Ended:
     """As ``simulate``, with all logs; ``begun`` is told once how to ask for the simulated time, ns."""
     bins = built.bins.begun()

@@ -185,7 +185,6 @@ class FastPool:
                 self._grow_buckets()
             else:
                 self._flush_rows()
-        self._drain_counts()
         return int(self._pool["now"])
 
     def next_event_ns(self) -> int:
@@ -358,7 +357,7 @@ class FastPool:
             self._pool["n_finished"] = 0
 
     def _drain_counts(self) -> None:
-        """Sums move to Python's integers, so that none of them can overflow."""
+        """Sums move to Python's integers with every chunk of arrivals, so that none of them can overflow."""
         counted = dict(zip(p.COUNTS, self._counts.tolist(), strict=True))
         peak = counted["peak_blocks"]
         for name, count in counted.items():
@@ -429,7 +428,7 @@ class FastPool:
             if replica["role"] not in (p.ANY, role):
                 continue
             n, listed = int(choices["n"]), self._open[role]
-            at = int(np.searchsorted(listed[:n], index))
+            at = int(listed[:n].searchsorted(index))
             was_open = at < n and listed[at] == index
             if is_open and not was_open:
                 listed[at + 1 : n + 1] = listed[at:n].copy()

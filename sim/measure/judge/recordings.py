@@ -73,7 +73,7 @@ def against_run(file: str, recording: Recording, ledger: Ledger, name: str) -> V
     own = ledger.where(lambda key: not wanted or key.component in wanted)
     units = _units(file, recording, used)
     edges_s: Floats = ledger.edges_ns.astype(np.float64) * SECONDS_PER_NS
-    watts_of = {unit: _watts(parts, start_ns(recording), ledger.edges_ns) for unit, parts in units.items()}
+    watts_of = {unit: bin_watts(parts, start_ns(recording), ledger.edges_ns) for unit, parts in units.items()}
     measured = np.asarray(sum(watts_of.values()), dtype=np.float64)  # NaN where any of them is not known
     bins = len(measured)
     known = np.flatnonzero(~np.isnan(measured))
@@ -201,7 +201,7 @@ def _outermost(parts: list[Metered]) -> list[Metered]:
     return kept
 
 
-def _watts(parts: Sequence[Metered], first_ns: int, edges_ns: npt.NDArray[np.int64]) -> Floats:
+def bin_watts(parts: Sequence[Metered], first_ns: int, edges_ns: npt.NDArray[np.int64]) -> Floats:
     """Mean W of a unit over each bin of a run that begins at ``first_ns``; NaN where it is not known in enough of it.
 
     Enough is all but one usual interval, half of the bin at least, and one reading unless bins are shorter than its

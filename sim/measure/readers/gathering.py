@@ -72,10 +72,10 @@ class Gathering:
         for damage in (*text.damaged, *([text.cut] if text.cut is not None else [])):
             self.fault(damage.reason, line=damage.line)
 
-    def device(self, name: str, kind: Kind, *, model: str = "", serial: str = "") -> str:
+    def device(self, name: str, kind: Kind, *, model: str = "", serial: str = "", machine: str = "") -> str:
         """Makes the device known, if it is not yet; its name."""
         if name not in self.devices:
-            self.devices[name] = Device(name, kind, model, hashed(serial))
+            self.devices[name] = Device(name, kind, model, hashed(serial), machine=machine)
         return name
 
     def fault(self, reason: str, *, line: int | None = None, device: str = "", time_ns: int | None = None) -> None:

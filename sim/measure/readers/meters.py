@@ -168,7 +168,7 @@ def _names(devices: Mapping[Meter, Device], meters: Iterable[Meter]) -> dict[Dev
 
 
 def _make_known(name: str, own: Meter, metric: str, gathering: Gathering) -> None:
-    gathering.device(name, own.kind, model=own.model, serial=own.uuid)
+    gathering.device(name, own.kind, model=own.model, serial=own.uuid, machine=own.host)
     if METRICS[metric].measured == "energy_j" and wraps_at(metric):
         gathering.counter_ranges_j[name] = wraps_at(metric)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -49,6 +50,19 @@ def read(text: Text) -> Recording:
     """The recording in scrapes or in an answer of the API. Raises ``InputError``."""
     is_json = text.first.lstrip().startswith("{")
     readings, gathering = _from_json(text) if is_json else _from_scrapes(text)
+    return _recording(readings, gathering, is_json=is_json)
+
+
+def answered(source: str, series: Iterable[Any], warnings: Iterable[Any] = ()) -> Recording:
+    """The recording in series that a server answered: ``{"metric": {...}, "values": [[time, "number"], ...]}`` each.
+
+    Raises ``InputError`` where none of them is of a meter.
+    """
+    readings, gathering = _of_series(Gathering(Text(source, ())), series, warnings)
+    return _recording(readings, gathering, is_json=True)
+
+
+def _recording(readings: list[Reading], gathering: Gathering, *, is_json: bool) -> Recording:
     form = "Prometheus HTTP API" if is_json else "Prometheus text"
     origin: dict[str, Any] = {"format": form, "clock": f"since 1970, in steps of {NS_PER_MS / NS_PER_S:g} s"}
     rows = gather_meters(readings, gathering)
@@ -144,8 +158,11 @@ def _from_json(text: Text) -> tuple[list[Reading], Gathering]:
     kind, series = under(answer, "data", "resultType"), as_list(under(answer, "data", "result"))
     if kind != "matrix" or series is None:
         raise text.refuse(f"holds a result of type {kind!r}, not a 'matrix'; ask /api/v1/query_range")
-    gathering = Gathering(whole)
-    for warning in as_list(answer.get("warnings")) or ():
+    return _of_series(Gathering(whole), series, as_list(answer.get("warnings")) or ())
+
+
+def _of_series(gathering: Gathering, series: Iterable[Any], warnings: Iterable[Any]) -> tuple[list[Reading], Gathering]:
+    for warning in warnings:
         gathering.fault(f"Prometheus warned: {str(warning)[:200]}")
     readings: list[Reading] = []
     left_out: Counter[str] = Counter()

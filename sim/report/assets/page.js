@@ -66,6 +66,7 @@
     const before = views.get(box.dataset.chart);
     views.set(box.dataset.chart, { view, box, told, width });
     if (before) before.view.finalize();
+    box.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
   }
   function quiet() {
     const none = () => logger;
@@ -109,36 +110,40 @@
     in: () => scaleTime(0.5), out: () => scaleTime(2), earlier: () => moveTime(-0.5), later: () => moveTime(0.5), whole: () => setTime(zoomed.lo, zoomed.hi),
   };
   const KEYS = { "+": "in", "=": "in", "-": "out", ArrowLeft: "earlier", ArrowRight: "later", 0: "whole" };
-  for (const bar of document.querySelectorAll(".zoom")) {
-    zoomed.lo = zoomed.from = Number(bar.dataset.lo); zoomed.hi = zoomed.to = Number(bar.dataset.hi);
-    bar.hidden = false;
-    bar.addEventListener("click", (event) => { const act = event.target.dataset?.act; if (act) ACTS[act](); });
-    bar.addEventListener("keydown", (event) => {
-      const act = KEYS[event.key];
-      if (act && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); ACTS[act](); }
-    });
+  function zoomBars(where) {
+    for (const bar of where.querySelectorAll(".zoom")) {
+      zoomed.lo = zoomed.from = Number(bar.dataset.lo); zoomed.hi = zoomed.to = Number(bar.dataset.hi);
+      bar.hidden = false;
+      bar.addEventListener("click", (event) => { const act = event.target.dataset?.act; if (act) ACTS[act](); });
+      bar.addEventListener("keydown", (event) => {
+        const act = KEYS[event.key];
+        if (act && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); ACTS[act](); }
+      });
+    }
   }
 
   /* Tabs: arrows move, one panel is shown; on paper all are. */
-  for (const box of document.querySelectorAll(".tabs")) {
-    const heads = box.querySelector(":scope > .heads"), buttons = [...heads.children];
-    const panels = [...box.querySelectorAll(":scope > .panel")];
-    heads.hidden = false; heads.setAttribute("role", "tablist");
-    const pick = (index, focus) => {
-      buttons.forEach((button, i) => { button.setAttribute("aria-selected", String(i === index)); button.tabIndex = i === index ? 0 : -1; });
-      panels.forEach((panel, i) => { panel.hidden = i !== index; });
-      if (focus) buttons[index].focus();
-      fit(panels[index]);
-    };
-    panels.forEach((panel, i) => { panel.setAttribute("role", "tabpanel"); panel.setAttribute("aria-labelledby", buttons[i].id); panel.tabIndex = 0; });
-    buttons.forEach((button, i) => {
-      button.addEventListener("click", () => pick(i, false));
-      button.addEventListener("keydown", (event) => {
-        const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: buttons.length - 1 }[event.key];
-        if (to !== undefined) { event.preventDefault(); pick((to + buttons.length) % buttons.length, true); }
+  function tabsOf(where) {
+    for (const box of where.querySelectorAll(".tabs")) {
+      const heads = box.querySelector(":scope > .heads"), buttons = [...heads.children];
+      const panels = [...box.querySelectorAll(":scope > .panel")];
+      heads.hidden = false; heads.setAttribute("role", "tablist");
+      const pick = (index, focus) => {
+        buttons.forEach((button, i) => { button.setAttribute("aria-selected", String(i === index)); button.tabIndex = i === index ? 0 : -1; });
+        panels.forEach((panel, i) => { panel.hidden = i !== index; });
+        if (focus) buttons[index].focus();
+        fit(panels[index]);
+      };
+      panels.forEach((panel, i) => { panel.setAttribute("role", "tabpanel"); panel.setAttribute("aria-labelledby", buttons[i].id); panel.tabIndex = 0; });
+      buttons.forEach((button, i) => {
+        button.addEventListener("click", () => pick(i, false));
+        button.addEventListener("keydown", (event) => {
+          const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: buttons.length - 1 }[event.key];
+          if (to !== undefined) { event.preventDefault(); pick((to + buttons.length) % buttons.length, true); }
+        });
       });
-    });
-    box.pick = pick;
+      box.pick = pick;
+    }
   }
 
   /* Light and dark: what the system says until the reader chooses. */
@@ -163,9 +168,15 @@
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(fit, 150); });
   addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
 
-  globalThis.coldaisle = { views, failures, setTime, zoomed };
-  globalThis.coldaisle.ready = fit().then(() => {
-    for (const box of document.querySelectorAll(".tabs")) box.pick(0, false);
+  /* Makes a part of the page work: of a page that is put together as it is used, each part when it stands. */
+  async function enliven(where) {
+    for (const [name, one] of views) if (!one.box.isConnected) { one.view.finalize(); views.delete(name); }
+    zoomBars(where); tabsOf(where);
+    await fit(where);
+    for (const box of where.querySelectorAll(".tabs")) box.pick(0, false);
     root.dataset.drawn = String(views.size);
-  });
+  }
+
+  globalThis.coldaisle = { views, failures, setTime, zoomed, enliven };
+  globalThis.coldaisle.ready = enliven(document);
 })();

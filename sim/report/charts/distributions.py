@@ -116,7 +116,7 @@ def latency(results: Results) -> list[Chart]:
     percentiles else; none without services."""
     services = results.summary.get("serving") or {}
     charts = []
-    curves = _kept(results)
+    curves = kept(results)
     for at, (name, service) in enumerate(services.items()):
         limits = objectives(results.scenario, name)
         spread = percentiles(f"latency-{at}", name, service, limits)
@@ -144,7 +144,7 @@ def objectives(scenario: Mapping[str, Any], workload: str) -> dict[str, float]:
     return {key: parse_ns(slo[word]) * SECONDS_PER_NS for key, word in OBJECTIVES.items() if slo.get(word) is not None}
 
 
-def _kept(results: Results) -> dict[str, dict[str, Curve]]:
+def kept(results: Results) -> dict[str, dict[str, Curve]]:
     """TTFT and whole time of completed requests, by service, of a run that kept its requests."""
     if results.request_table is None:
         return {}

@@ -15,13 +15,15 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.errors import RunError
 from sim.results.atomic import take_away, within_ours, write_text
 from sim.results.files import CRATE, sha256, to_json
+from sim.results.polars_frames import polars_frame
+from sim.results.shown import NOTEBOOK, shown
 from sim.spec.study import LoadedStudy, load_study
 from sim.study.points import build_id
 from sim.study.processes import get_ready, machine_workers
@@ -51,6 +53,7 @@ from sim.study.sweep.tasks import DONE, REFUSED, Base, Done, Task, files_of, lim
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
 MOST_PER_TASK = 250
@@ -95,7 +98,6 @@ class StudyResults:
     folder: Path
     study: dict[str, Any]
     progress: Progress
-    _temporary: Any = field(default=None, repr=False)
 
     def table(self) -> pa.Table:
         """The dataset, one row a point."""
@@ -105,6 +107,18 @@ class StudyResults:
         """The dataset as a pandas frame."""
         frame: pd.DataFrame = self.table().to_pandas()
         return frame
+
+    def polars(self) -> pl.DataFrame:
+        """The dataset as a Polars frame. Raises ``RunError`` where Polars is not installed."""
+        return polars_frame(self.table())
+
+    def __repr__(self) -> str:
+        return f"StudyResults({self.study['name']!r}, {self.study['points']} points)"
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows: how many points were done, and the first of them by carbon."""
+        html: str = shown(NOTEBOOK, "study_html")(self)
+        return html
 
     def as_dict(self) -> dict[str, Any]:
         """The manifest and how it went, for scripts."""
@@ -329,15 +343,18 @@ def swept_in_memory(
     source: str | Path | Mapping[str, Any], *, workers: int | None, dask: str | None, cache: Store | None
 ) -> StudyResults:
     """Runs a study as ``sweep`` does, into a folder that goes away with what is returned."""
+    import shutil
     import tempfile
+    from weakref import finalize
 
-    home = tempfile.TemporaryDirectory(prefix="coldaisle-study-")
+    home = tempfile.mkdtemp(prefix="coldaisle-study-")
     try:
-        found = sweep(source, Path(home.name) / "study", workers=workers, dask=dask, cache=cache)
+        found = sweep(source, Path(home) / "study", workers=workers, dask=dask, cache=cache)
     except BaseException:
-        home.cleanup()
+        shutil.rmtree(home, ignore_errors=True)
         raise
-    return StudyResults(found.folder, found.study, found.progress, home)
+    finalize(found, shutil.rmtree, home, ignore_errors=True)  # the folder goes when the results do
+    return found
 
 
 def _records(plan: Plan, journal: Journal, statuses: Counter[str]) -> Iterator[Record]:

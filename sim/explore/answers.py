@@ -1,0 +1,159 @@
+"""What a changed scenario comes to: priced at once where the run stays the same, simulated first where it does not."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sim.loading.scenario import load_scenario
+from sim.report.headline import energy, sentence, units_of_work, volume, water_path
+from sim.results.catalogue.quantity import value_in
+from sim.results.compare import Comparison, without_rounding
+from sim.results.formats import gram_mass, mass, number
+from sim.results.results import Results
+from sim.running.run import deciding_the_run, reprice
+from sim.spec.scenario import Scenario
+
+MOST_SIMULATED = 8
+"""Simulations that stay in memory, of all runs."""
+MOST_ANSWERS = 16
+
+Changes = Mapping[str, str]
+"""By dotted path, the text that a value is changed to, as ``--set`` takes it."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """An answer that needs a simulation first: of ``scenario`` under ``changes``."""
+
+    scenario: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    deciding: tuple[str, ...]
+
+
+class Answers:
+    """Answers to changes of runs; simulations that were made for some are kept for all that price them."""
+
+    def __init__(self) -> None:
+        self._simulated: OrderedDict[tuple[Any, ...], Results] = OrderedDict()
+        self._answers: OrderedDict[tuple[Any, ...], tuple[Results, Results]] = OrderedDict()
+
+    def of(self, base: Results, changes: Changes) -> Results | Needed:
+        """The results of ``base`` under ``changes``, or what must be simulated for them.
+
+        A change of prices alone is what ``coldaisle account`` gives. Raises ``InputError`` with every problem.
+        """
+        if not changes:
+            return base
+        key = (id(base), *sorted(changes.items()))
+        if key in self._answers:
+            self._answers.move_to_end(key)
+            return self._answers[key][1]
+        anew = self._simulated.get(self._key(base, changes))
+        if anew is not None:  # simulated under all of it
+            return anew
+        deciding = deciding_the_run(base, changes)
+        ran = base
+        if deciding:
+            load_scenario(base.scenario, changes)  # every problem is told before anything is simulated
+            decided = {path: changes[path] for path in deciding}
+            found = self._simulated.get(self._key(base, decided))
+            if found is None:
+                return Needed(base.scenario, self._to_simulate(base, decided), tuple(deciding))
+            ran = found
+        answer = priced(ran, {path: value for path, value in changes.items() if path not in deciding})
+        self._answers[key] = (base, answer)  # the base is held, so that no other takes over its id
+        while len(self._answers) > MOST_ANSWERS:
+            self._answers.popitem(last=False)
+        return answer
+
+    def anew(self, base: Results, changes: Changes) -> Needed:
+        """A simulation under all of ``changes``, also of prices alone, which a run may have looked at."""
+        load_scenario(base.scenario, changes)
+        return Needed(base.scenario, self._to_simulate(base, changes), tuple(changes))
+
+    def keep(self, base: Results, needed: Needed, results: Results) -> None:
+        """Keeps what a simulation that was needed came to, in place of what was priced for want of it."""
+        decided = {path: str(needed.changes[path]) for path in needed.deciding}
+        self._simulated[self._key(base, decided)] = results
+        self._answers.pop((id(base), *sorted(decided.items())), None)
+        while len(self._simulated) > MOST_SIMULATED:
+            self._simulated.popitem(last=False)
+
+    @staticmethod
+    def _key(base: Results, decided: Changes) -> tuple[Any, ...]:
+        return (base.manifest["scenario_sha256"], base.manifest["seed"], *sorted(decided.items()))
+
+    @staticmethod
+    def _to_simulate(base: Results, decided: Changes) -> dict[str, Any]:
+        """Without draws, each of which could be a simulation of its own."""
+        return {**decided, **({"uncertainty": None} if "uncertainty" in base.scenario else {})}
+
+
+def priced(ran: Results, changes: Changes) -> Results:
+    """A run under other prices, intervals too where it has some: ``sim.account``."""
+    if not changes:
+        return ran
+    results = reprice(ran, changes)
+    if "uncertainty" not in results.scenario:
+        return results
+    from sim.study.uncertain.propagate import repriced_intervals
+
+    return repriced_intervals(results)
+
+
+def sees_its_sites(scenario: Scenario) -> bool:
+    """Whether something of a scenario may decide by what it sees of its sites: another grid prices what was decided."""
+    scheduler = scenario.cluster.scheduler
+    looking = scheduler is not None and bool(scheduler.looks_at)
+    jobs = scenario.workloads.values()
+    timed = any(getattr(job, name, None) is not None for job in jobs for name in ("schedule", "place"))
+    return looking or timed or bool(scenario.policies) or bool(scenario.routes)
+
+
+def compared(base: Results, answer: Results) -> dict[str, Any]:
+    """An answer beside what it changes, as plain data: the four numbers, a sentence, and every difference."""
+    (_, differences, carbon, _), *_ = Comparison.of(base, [answer]).others
+    rows = [
+        {"path": one.path, "cells": one.cells, "base": one.first, "answer": one.other, "change": one.change}
+        for one in differences
+        if one.change
+    ]
+    return {
+        "numbers": [_number(base.summary, answer.summary, *told) for told in _told(answer.summary)],
+        "sentence": sentence(answer),
+        "differences": rows,
+        "remark": carbon.remark if carbon.low != carbon.high else "",
+        "without": str(answer.manifest.get("intervals_left_out", "")),
+    }
+
+
+def _told(summary: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
+    water, cost = water_path(summary), summary.get("cost") or {}
+    told: list[tuple[str, str, Any]] = [
+        ("Energy of the facility", "energy_kwh.facility", energy),
+        ("Carbon, CO2e", "carbon_kg.total", mass),
+    ]
+    if water is not None:
+        told.append(("Water", water, volume))
+    if cost:
+        currency = str(cost["currency"])
+        told.append(("Cost of energy", "cost.energy", lambda value: f"{number(value)} {currency}"))
+    if units_of_work(summary) is not None:
+        told.append((f"CO2e per {summary['kpi']['sci_unit']}", "kpi.sci_g_per_unit", gram_mass))
+    return told
+
+
+def _number(base: Mapping[str, Any], answer: Mapping[str, Any], label: str, path: str, shown: Any) -> dict[str, Any]:
+    before, after = (value_in(summary, (*path.split("."),)) for summary in (base, answer))
+    found: dict[str, Any] = {"label": label, "path": path, "value": after, "shown": shown(after), "base": before}
+    if before is None:
+        return {**found, "base_shown": "not modelled", "change_shown": "", "relative": None}
+    change = without_rounding(after - before, before, after)
+    relative = change / before if before else None
+    sign = "+" if change > 0 else ""
+    percent = f" ({sign}{100 * relative:.1f} %)" if relative is not None and change else ""
+    said = f"{sign}{shown(change)}{percent}" if change else "no change"
+    return {**found, "base_shown": shown(before), "change_shown": said, "relative": relative}

@@ -1,0 +1,1 @@
+"""A scenario beside its real site: power from a Prometheus server, the twin over the same window, and the drift."""

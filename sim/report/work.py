@@ -1,0 +1,89 @@
+"""Whether several runs did the same work: what their differences mean, or why they mean nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sim.report.headline import units_of_work
+from sim.results.formats import number
+
+ALIKE = 0.01
+"""Two amounts of work that differ by no more than this share are called the same."""
+DONE = (("serving", "completed", "requests"), ("jobs", "gpu_hours", "GPU-hours"), ("batch", "completed", "jobs"))
+"""What a workload did, by the part of the summary that tells of it."""
+
+Amounts = Mapping[str, tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """On which several runs are compared: as ``whole`` runs that did the same work, or each ``per`` unit of its work
+    (``units`` of them, in the order of the runs); neither where they cannot be. ``says`` is a sentence on it."""
+
+    whole: bool
+    per: str
+    units: tuple[float, ...]
+    says: str
+
+    @property
+    def comparable(self) -> bool:
+        """Whether a difference between the runs means anything."""
+        return self.whole or bool(self.per)
+
+
+def basis(summaries: Sequence[Mapping[str, Any]]) -> Basis:
+    """The basis of a comparison of runs, from their summaries."""
+    units = [units_of_work(summary) for summary in summaries]
+    named = [summary["kpi"].get("sci_unit") for summary in summaries]
+    words = list(dict.fromkeys(map(str, filter(None, named))))
+    if len(words) > 1:
+        given = " and ".join(f"“{one}”" for one in words)
+        return _neither(f"their functional units are unlike ({given}): a unit of one is no unit of the other")
+    if words and None in named:
+        return _neither(f"only some of them have a functional unit (“{words[0]}”)")
+    amounts = [done(summary) for summary in summaries]
+    known = [one for one in units if one is not None]
+    if len(known) == len(summaries):
+        counts = tuple(count for count, _ in known)
+        each = " and ".join(number(count) for count in dict.fromkeys(counts))
+        if max(counts) - min(counts) <= ALIKE * max(counts):
+            said = f"All did the same work: {each} times {words[0]}"
+            return Basis(True, words[0], counts, f"{said}{'' if len(set(counts)) == 1 else ' (within 1 %)'}.")
+        said = f"They did unlike amounts of work ({each} times {words[0]}), so they are compared per {words[0]}."
+        return Basis(False, words[0], counts, said)
+    if words and len({frozenset(one) for one in amounts}) == 1:
+        return Basis(True, "", (), f"The functional unit of all is “{words[0]}”, so that whole runs are compared.")
+    unlike = _unlike(amounts)
+    if not unlike:
+        return Basis(True, "", (), "All did the same work, so that whole runs are compared.")
+    return _neither(f"they have no functional unit, and did unlike work ({unlike})")
+
+
+def done(summary: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
+    """How much each workload did, and of what, by its name."""
+    return {
+        name: (float(one[key]), unit)
+        for part, key, unit in DONE
+        for name, one in (summary.get(part) or {}).items()
+        if one.get(key) is not None
+    }
+
+
+def _unlike(amounts: Sequence[Amounts]) -> str:
+    """What tells the work of some runs apart, in words; nothing where it is alike."""
+    told = []
+    for name in dict.fromkeys(name for one in amounts for name in one):
+        found = [one.get(name) for one in amounts]
+        counts = [count for count, _ in filter(None, found)]
+        if None not in found and max(counts) - min(counts) <= ALIKE * max(counts):
+            continue
+        each = ["none" if one is None else f"{number(one[0])} {one[1]}" for one in found]
+        told.append(f"{name}: {' and '.join(each)}")
+    return "; ".join(told)
+
+
+def _neither(why: str) -> Basis:
+    remedy = "Give all of them the same accounting.functional_unit to compare them per unit of work."
+    return Basis(False, "", (), f"These runs cannot be compared: {why}. Their figures stand side by side. {remedy}")
