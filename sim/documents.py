@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim import common_yaml
+from sim.common_yaml import DEEPEST, LONGEST_NUMBER, MOST_VALUES
 from sim.errors import InputError, Problem
 from sim.plain import as_list, as_mapping, as_text, inside
 from sim.reading import open_regular, up_to
@@ -27,11 +29,8 @@ if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
 
 LARGEST_BYTES = 64 << 20
-MOST_VALUES = 2_000_000
 MOST_UNFOLDED = 100_000
 """Values that stand where an alias repeats what is written elsewhere."""
-DEEPEST = 40
-LONGEST_NUMBER = 40
 LARGEST_INT = 2**64
 
 KeyPath = tuple[str | int, ...]
@@ -280,6 +279,15 @@ def parse_value(text: str, file: str) -> Any:
 
 def _parse(text: str, file: str) -> tuple[Any, dict[KeyPath, Place], list[Problem]]:
     """Any YAML value, the places of its parts, and what was refused in it. Raises ``InputError`` for no YAML at all."""
+    common = common_yaml.read(text)
+    if common is None:
+        return _parse_whole(text, file)
+    data, lines = common
+    return data, {path: Place(file, line) for path, line in lines.items()}, []
+
+
+def _parse_whole(text: str, file: str) -> tuple[Any, dict[KeyPath, Place], list[Problem]]:
+    """As ``_parse``, of all that the language has."""
     from ruamel.yaml import YAML
     from ruamel.yaml.composer import Composer
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
