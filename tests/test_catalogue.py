@@ -172,8 +172,7 @@ def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
     shown = ("report/headline.py", "report/compare.py", "report/notebook.py", "explore/answers.py")
     defaults = {("cli/report.py", "carbon_kg.total"), ("cli/uncertain.py", "carbon_kg.total")}
     other = {("results/environment.py", "IT energy"), ("explore/answers.py", "not modelled")}
-    old = {("results/report.py", label) for label in ("total carbon", "facility energy", "energy cost")}
-    assert found <= {*((name, path) for name in shown for path in first), *defaults, *other, *old}
+    assert found <= {*((name, path) for name in shown for path in first), *defaults, *other}
 
 
 def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
