@@ -38,8 +38,9 @@ nb_execution_timeout = 300
 nb_execution_show_tb = True
 nb_merge_streams = True
 nb_mime_priority_overrides = [("html", "text/html", 0)]
-# a type of a signature is linked by its short name, which two modules may have given
-suppress_warnings = ["ref.python"]
+# a type of a signature is linked by its short name, which two modules may have given; a chart comes as Vega-Lite, too,
+# which pages do not draw; and a terminal's colours may be cut in two where its output is read in pieces
+suppress_warnings = ["ref.python", "mystnb.unknown_mime_type", "misc.highlighting_failure"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

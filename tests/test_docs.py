@@ -120,11 +120,11 @@ def test_a_notebook_can_be_run_and_is_shown(page: Path) -> None:
     assert cells
     assert text.count("```") == 2 * len(cells)
     assert text.startswith("---\nfile_format: mystnb\nkernelspec:\n")
-    commands = [line for cell in cells if cell.startswith("%%sh\n") for line in cell.splitlines()[1:]]
+    commands = [line[1:] for cell in cells for line in cell.splitlines() if line.startswith("!")]
     assert {line: why for line in commands if (why := fault(line)) is not None} == {}
     assert commands  # each walks through its question on the command line, too
     for cell in cells:
-        if not cell.startswith("%%sh\n"):
+        if not cell.startswith("!"):
             compile(cell, page.name, "exec")
     assert f"\n{page.stem}\n" in (page.parent / "index.md").read_text(encoding="utf-8")
 
