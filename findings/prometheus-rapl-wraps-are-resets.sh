@@ -8,7 +8,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-apt-get download -qq prometheus > log 2>&1 || { cat log; exit 1; }
+apt-get download -qq 'prometheus=2.42.*' > log 2>&1 || { cat log; exit 1; }
 dpkg -x prometheus_*.deb .
 python3 - > rules.yml <<'PY'
 wrap = 2**32 * 15.258e-6  # J: max_energy_range_uj of such a socket is 65532610987

@@ -9,7 +9,6 @@ the same terms in the same order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -233,11 +232,6 @@ def _losses(
         parts.append(loss_w * share)
     order = np.where(at_work[:, :1], np.array([0, 1, 2]), np.array([1, 0, 2]))
     return order, np.take_along_axis(np.stack(parts, axis=1), order, 1), np.take_along_axis(holding, order, 1)
-
-
-@lru_cache(maxsize=4096)
-def _socket_w(load: float, idle_w: float, full_w: float, exponent: float) -> float:
-    return cpu_power_w(load, idle_w=idle_w, full_w=full_w, exponent=exponent)
 
 
 def _shared(slots: int, held: Floats, idle_w: float, work_w: Floats, weights: Floats) -> Floats:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.loading.scenario import load_scenario
-from sim.report.headline import energy, sentence, units_of_work, volume, water_path
+from sim.report.headline import PER_UNIT, Big, big, sentence, units_of_work
 from sim.results.catalogue.quantity import value_in
 from sim.results.compare import Comparison, without_rounding
-from sim.results.formats import gram_mass, mass, number
+from sim.results.formats import gram_mass
 from sim.results.results import Results
 from sim.running.run import deciding_the_run, reprice
 from sim.spec.scenario import Scenario
@@ -122,7 +122,7 @@ def compared(base: Results, answer: Results) -> dict[str, Any]:
         if one.change
     ]
     return {
-        "numbers": [_number(base.summary, answer.summary, *told) for told in _told(answer.summary)],
+        "numbers": [_number(base.summary, answer.summary, one) for one in _told(answer.summary)],
         "sentence": sentence(answer),
         "differences": rows,
         "remark": carbon.remark if carbon.low != carbon.high else "",
@@ -130,23 +130,13 @@ def compared(base: Results, answer: Results) -> dict[str, Any]:
     }
 
 
-def _told(summary: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
-    water, cost = water_path(summary), summary.get("cost") or {}
-    told: list[tuple[str, str, Any]] = [
-        ("Energy of the facility", "energy_kwh.facility", energy),
-        ("Carbon, CO2e", "carbon_kg.total", mass),
-    ]
-    if water is not None:
-        told.append(("Water", water, volume))
-    if cost:
-        currency = str(cost["currency"])
-        told.append(("Cost of energy", "cost.energy", lambda value: f"{number(value)} {currency}"))
-    if units_of_work(summary) is not None:
-        told.append((f"CO2e per {summary['kpi']['sci_unit']}", "kpi.sci_g_per_unit", gram_mass))
-    return told
+def _told(summary: Mapping[str, Any]) -> list[Big]:
+    per_unit = units_of_work(summary) is not None
+    return [*big(summary), *([Big(f"CO2e per {summary['kpi']['sci_unit']}", PER_UNIT, gram_mass)] if per_unit else [])]
 
 
-def _number(base: Mapping[str, Any], answer: Mapping[str, Any], label: str, path: str, shown: Any) -> dict[str, Any]:
+def _number(base: Mapping[str, Any], answer: Mapping[str, Any], one: Big) -> dict[str, Any]:
+    label, path, shown = one
     before, after = (value_in(summary, (*path.split("."),)) for summary in (base, answer))
     found: dict[str, Any] = {"label": label, "path": path, "value": after, "shown": shown(after), "base": before}
     if before is None:

@@ -13,7 +13,7 @@ from sim.report.charts.distributions import curves_chart, kept, objectives
 from sim.report.charts.look import SERIES
 from sim.report.charts.overlaid import over_time
 from sim.report.charts.times import Axis
-from sim.report.headline import water_path
+from sim.report.headline import CARBON, COST, ENERGY, PER_UNIT, water_path
 from sim.report.many import Many, Row, fitting, grid, said, signed, spread
 from sim.report.page import Section, page
 from sim.report.parts import figure, folded, items, note, table, tabs, text, text_of_prose, zoom_bar
@@ -76,7 +76,7 @@ def _sentences(many: Many) -> list[str]:
     told = []
     for at, name in enumerate(many.names[1:]):
         parts_of = []
-        for path, verb, what in (("energy_kwh.facility", "uses", "energy"), ("carbon_kg.total", "causes", "CO2e")):
+        for path, verb, what in ((ENERGY, "uses", "energy"), (CARBON, "causes", "CO2e")):
             row = rows[path]
             one, drawn = row.differences()[at], row.drawn[at]
             if one is None or one.change is None:
@@ -114,11 +114,11 @@ def _headline(many: Many) -> str:
     currencies = {str((summary.get("cost") or {}).get("currency", "")) for summary in summaries}
     currency = currencies.pop() if len(currencies) == 1 else ""
     asked = [
-        ("energy", "Energy of the facility", "energy_kwh.facility", "kWh"),
-        ("carbon", "Carbon", "carbon_kg.total", "kg"),
+        ("energy", "Energy of the facility", ENERGY, "kWh"),
+        ("carbon", "Carbon", CARBON, "kg"),
     ]
     asked += [("water", "Water", water, "L")] if water is not None else []
-    asked += [("cost", "Cost of energy", "cost.energy", currency)] if currency else []
+    asked += [("cost", "Cost of energy", COST, currency)] if currency else []
     drawn = []
     for name, title, path, unit in asked:
         keys = (*path.split("."),)
@@ -134,7 +134,7 @@ def _headline(many: Many) -> str:
     wanted = ("energy_kwh.", "carbon_kg.", "water_l.", "cost.")
     whole = [row for row in rows if row.path.startswith(wanted) and "by_" not in row.path]
     if many.per_unit:  # stands below as the summaries have it
-        whole = [row for row in whole if row.path != "carbon_kg.total"]
+        whole = [row for row in whole if row.path != CARBON]
     whole = [*whole, *_of_units(many)]
     caption = f"Amounts per {many.basis.per}" if many.per_unit else "Amounts of whole runs"
     remarks = [_of_intervals(many)]
@@ -161,7 +161,7 @@ def _of_units(many: Many) -> list[Row]:
     """Carbon per functional unit, as the summaries state it."""
     if not many.basis.per:
         return []
-    path = "kpi.sci_g_per_unit"
+    path = PER_UNIT
     values = tuple(float(run.summary["kpi"]["sci_g_per_unit"]) for run in many.runs)
     drawn = tuple(one.get(path) for one in many.comparison.intervals)
     return [Row(path, f"carbon per {many.basis.per} (SCI)", "g", values, drawn, comparable=True)]

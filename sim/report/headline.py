@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from sim.accounting.conventions import UNALLOCATED
 from sim.report.parts import exact, text_of_prose
@@ -12,6 +12,15 @@ from sim.results.formats import gram_mass, hours, mass, number, share
 from sim.results.results import Results
 from sim.units import G_PER_KG, J_PER_KWH
 
+ENERGY, CARBON, COST = "energy_kwh.facility", "carbon_kg.total", "cost.energy"
+WATER, PER_UNIT = "water_l.total", "kpi.sci_g_per_unit"
+"""What every page tells first, as paths of the summary: the four numbers, and carbon per unit of work."""
+WATER_WORDS = {
+    "water_l.onsite": "on site",
+    "water_l.offsite": "where electricity is made",
+    "water_l.embodied": "embodied in hardware",
+}
+OUTSIDE = "the scenario's own values lie outside the ranges that it states for them"
 HOUR_S, DAY_S, LONG_DAYS = 3600.0, 86400.0, 3.0
 WH_PER_KWH, ML_PER_L = 1000.0, 1000.0
 MWH_FROM_KWH, GWH_FROM_KWH = 1e4, 1e7
@@ -60,49 +69,42 @@ def water_path(summary: Mapping[str, Any]) -> str | None:
     return f"water_l.{'total' if 'total' in there else there[0]}"
 
 
+class Big(NamedTuple):
+    """One of the four numbers: its title, where the summary has it, and how amounts of it are written."""
+
+    title: str
+    path: str
+    shown: Callable[[float], str]
+
+
+def big(summary: Mapping[str, Any]) -> list[Big]:
+    """The four numbers, without those that are not modelled."""
+    told = [Big("Energy of the facility", ENERGY, energy), Big("Carbon, CO2e", CARBON, mass)]
+    water, cost = water_path(summary), summary.get("cost") or {}
+    if water is not None:
+        told.append(Big("Water" if water == WATER else f"Water, {WATER_WORDS.get(water, water)}", water, volume))
+    if cost:
+        currency = str(cost["currency"])
+        told.append(Big("Cost of energy", COST, lambda value: f"{number(value)} {currency}"))
+    return told
+
+
 def numbers(results: Results) -> str:
     """The four numbers as HTML."""
     summary = results.summary
-    carbon, work = summary["carbon_kg"], units_of_work(summary)
-    boxes = [
-        _box(
-            summary,
-            "Energy of the facility",
-            "energy_kwh.facility",
-            energy,
-            work,
-            f"IT {energy(summary['energy_kwh']['it'])}",
-        ),
-        _box(
-            summary,
-            "Carbon, CO2e",
-            "carbon_kg.total",
-            mass,
-            work,
-            f"operational {mass(carbon['operational_location'])}, embodied {mass(carbon['embodied'])}",
-        ),
-    ]
-    path = water_path(summary)
-    boxes.append(
-        _box(
-            summary,
-            "Water" if path.endswith("total") else f"Water, {WATER_WORDS.get(path, path)}",
-            path,
-            volume,
-            work,
-            _kinds_of_water(summary),
-        )
-        if path is not None
-        else _absent("Water", "Give site.water.wue or a plant, and site.water.ewif.")
-    )
-    cost = summary.get("cost") or {}
-    if cost:
-        currency = str(cost["currency"])
-        boxes.append(
-            _box(summary, "Cost of energy", "cost.energy", lambda value: f"{number(value)} {currency}", work, "")
-        )
-    else:
-        boxes.append(_absent("Cost of energy", "Give site.grid.price."))
+    carbon, work, water = summary["carbon_kg"], units_of_work(summary), water_path(summary)
+    remarks = {
+        ENERGY: f"IT {energy(summary['energy_kwh']['it'])}",
+        CARBON: f"operational {mass(carbon['operational_location'])}, embodied {mass(carbon['embodied'])}",
+    }
+    if water is not None:
+        remarks[water] = _kinds_of_water(summary)
+    boxes = {one.path: _box(summary, one, work, remarks.get(one.path, "")) for one in big(summary)}
+    missing = {
+        water or WATER: _absent("Water", "Give site.water.wue or a plant, and site.water.ewif."),
+        COST: _absent("Cost of energy", "Give site.grid.price."),
+    }
+    told = "".join(({ENERGY: "", CARBON: ""} | missing | boxes).values())
     remark = (
         ""
         if summary.get("intervals")
@@ -111,15 +113,7 @@ def numbers(results: Results) -> str:
             "shown. Give it an 'uncertainty' for intervals of all results."
         )
     )
-    return f'<dl class="big">{"".join(boxes)}</dl>' + (f'<p class="note">{remark}</p>' if remark else "")
-
-
-OUTSIDE = "the scenario's own values lie outside the ranges that it states for them"
-WATER_WORDS = {
-    "water_l.onsite": "on site",
-    "water_l.offsite": "where electricity is made",
-    "water_l.embodied": "embodied in hardware",
-}
+    return f'<dl class="big">{told}</dl>' + (f'<p class="note">{remark}</p>' if remark else "")
 
 
 def _kinds_of_water(summary: Mapping[str, Any]) -> str:
@@ -131,27 +125,26 @@ def _kinds_of_water(summary: Mapping[str, Any]) -> str:
     return ", ".join(parts) if len(parts) > 1 else ""
 
 
-def _box(
-    summary: Mapping[str, Any], what: str, path: str, shown: Any, work: tuple[float, str] | None, remark: str
-) -> str:
-    value = float(value_in(summary, (*path.split("."),)))
-    lines = [_interval(summary, path, shown), remark]
+def _box(summary: Mapping[str, Any], one: Big, work: tuple[float, str] | None, remark: str) -> str:
+    value = float(value_in(summary, (*one.path.split("."),)))
+    lines = [_interval(summary, one), remark]
     if work is not None:
         units, unit = work
         # of grams a functional unit is the very number that the summary states
-        each = gram_mass(summary["kpi"]["sci_g_per_unit"]) if path == "carbon_kg.total" else shown(value / units)
+        each = gram_mass(summary["kpi"]["sci_g_per_unit"]) if one.path == CARBON else one.shown(value / units)
         lines.insert(0, f"{each} per {unit}")
     said = "".join(f'<dd class="note">{text_of_prose(line)}</dd>' for line in lines if line)
-    return f'<div><dt>{text_of_prose(what)}</dt><dd class="value">{exact(value, shown(value), path)}</dd>{said}</div>'
+    shown = exact(value, one.shown(value), one.path)
+    return f'<div><dt>{text_of_prose(one.title)}</dt><dd class="value">{shown}</dd>{said}</div>'
 
 
-def _interval(summary: Mapping[str, Any], path: str, shown: Any) -> str:
-    found = (summary.get("intervals") or {}).get(path)
+def _interval(summary: Mapping[str, Any], one: Big) -> str:
+    found = (summary.get("intervals") or {}).get(one.path)
     if found is not None:
-        said = f"{shown(found['p05'])} to {shown(found['p95'])} (90 % interval)"
-        inside = found["p05"] <= value_in(summary, (*path.split("."),)) <= found["p95"]
+        said = f"{one.shown(found['p05'])} to {one.shown(found['p95'])} (90 % interval)"
+        inside = found["p05"] <= value_in(summary, (*one.path.split("."),)) <= found["p95"]
         return said if inside else f"{said}; {OUTSIDE}"
-    if path == "carbon_kg.total":
+    if one.path == CARBON:
         carbon = summary["carbon_kg"]
         low, high = (carbon["operational_location"] + carbon["embodied_range"][end] for end in ("low", "high"))
         return f"{mass(low)} to {mass(high)} over the range of embodied carbon" if low != high else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.report.chart import Chart
-from sim.report.headline import numbers, sentence
+from sim.report.headline import CARBON, COST, ENERGY, PER_UNIT, WATER, numbers, sentence
 from sim.report.page import page, styles
 from sim.report.parts import figure, note, table, text, text_of_prose, zoom_bar
 from sim.results.atomic import marked, refuse_unusable, write_text
@@ -151,7 +151,7 @@ def comparison_html(comparison: Comparison) -> str:
     return _whole("Comparison", *parts)
 
 
-OF_A_POINT = ("energy_kwh.facility", "carbon_kg.total", "water_l.total", "cost.energy", "kpi.sci_g_per_unit")
+OF_A_POINT = (ENERGY, CARBON, WATER, COST, PER_UNIT)
 
 
 def study_html(study: StudyResults) -> str:
@@ -160,12 +160,12 @@ def study_html(study: StudyResults) -> str:
     statuses = ", ".join(f"{count:,} {status}" for status, count in study.study["statuses"].items())
     done = points.filter(points["status"].to_numpy(zero_copy_only=False) == "done")
     there = [name for name in OF_A_POINT if name in points.column_names]
-    if "carbon_kg.total" in there:
-        done = done.sort_by("carbon_kg.total")
+    if CARBON in there:
+        done = done.sort_by(CARBON)
     shown = ["point", *(name for name in axes if name in points.column_names), *there][: MOST_COLUMNS + 1]
     rows = [[_cell(row[name]) for name in shown] for row in done.slice(0, MOST_ROWS).select(shown).to_pylist()]
     said = f"{points.num_rows:,} point{'s' if points.num_rows != 1 else ''}: {statuses}."
-    order = "" if "carbon_kg.total" not in there else "Least carbon first; all columns are in frame()."
+    order = "" if CARBON not in there else "Least carbon first; all columns are in frame()."
     grid = table([name.removeprefix("axis.") for name in shown], rows) if rows else ""
     return _whole(str(study.study["name"]), f"<p>{text_of_prose(said)}</p>", grid, note(order))
 

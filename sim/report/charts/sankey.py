@@ -28,8 +28,6 @@ THICK = 0.018
 """Of a node, as a share of the width."""
 CURVE = 16
 """Pieces of the edge of a band."""
-SMALLEST = 1e-9
-"""Share of all below which a flow is rounding."""
 
 
 @dataclass(frozen=True)
