@@ -125,10 +125,11 @@ def _workloads(kind: str) -> dict[str, Any]:
     )
 
 
-def test_the_table_it_prints_is_the_one_the_command_prints(tmp_path: Path) -> None:
-    printed = blocks("text")[0]
+@pytest.mark.parametrize(("scenario", "begins"), [("bloom-training", "BLOOM"), ("dallas-on-ercot", " the building")])
+def test_the_tables_it_prints_are_those_that_the_command_prints(tmp_path: Path, scenario: str, begins: str) -> None:
+    [printed] = [text for text in blocks("text") if text.startswith(begins)]
     command = Path(sys.executable).with_name("coldaisle")
-    shown = subprocess.run([command, "run", "bloom-training"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    shown = subprocess.run([command, "run", scenario], cwd=tmp_path, capture_output=True, text=True, check=True)
     lines = [line.rstrip() for line in shown.stdout.splitlines()]
     for line in printed.splitlines():
         assert line.rstrip() in lines
