@@ -120,24 +120,25 @@ def _keys_of(table: pa.Table) -> tuple[tuple[Key, ...], Ints]:
     return tuple(Key(*key) for key in keys), codes
 
 
+def _seconds(ns: Sequence[int | None]) -> pa.Array:
+    return reals([None if one is None else one / NS_PER_S for one in ns])
+
+
 def job_table(records: Sequence[JobRecord]) -> pa.Table:
     """One row a job, times in seconds from the start of the run."""
-
-    def seconds(values: Sequence[int | None]) -> pa.Array:
-        return reals([None if ns is None else ns / NS_PER_S for ns in values])
 
     return pa.table(
         {
             "workload": texts([r.workload for r in records]),
             "status": texts([r.status for r in records]),
             "gpus": wholes([r.gpus for r in records]),
-            "submitted_s": seconds([r.submitted_ns for r in records]),
-            "started_s": seconds([r.started_ns for r in records]),
-            "ended_s": seconds([r.ended_ns for r in records]),
-            "held_s": seconds([r.held_ns for r in records]),
-            "work_s": seconds([r.work_ns for r in records]),
-            "done_s": seconds([r.done_ns for r in records]),
-            "lost_s": seconds([r.lost_ns for r in records]),
+            "submitted_s": _seconds([r.submitted_ns for r in records]),
+            "started_s": _seconds([r.started_ns for r in records]),
+            "ended_s": _seconds([r.ended_ns for r in records]),
+            "held_s": _seconds([r.held_ns for r in records]),
+            "work_s": _seconds([r.work_ns for r in records]),
+            "done_s": _seconds([r.done_ns for r in records]),
+            "lost_s": _seconds([r.lost_ns for r in records]),
             "interruptions": wholes([r.interruptions for r in records]),
             "checkpoints": wholes([r.checkpoints for r in records]),
         }
@@ -151,9 +152,6 @@ def trial_table(records: Sequence[CampaignRecord]) -> pa.Table:
     """
     rows = [(record.workload, trial) for record in records for trial in record.trials]
     trials = [trial for _, trial in rows]
-
-    def seconds(values: Sequence[int | None]) -> pa.Array:
-        return reals([None if ns is None else ns / NS_PER_S for ns in values])
 
     def whole(name: str) -> pa.Array:
         return wholes([getattr(trial, name) for trial in trials])
@@ -171,8 +169,8 @@ def trial_table(records: Sequence[CampaignRecord]) -> pa.Table:
             "gpus": whole("gpus"),
             "outcome": texts([trial.outcome for trial in trials]),
             "progress": real("progress"),
-            "started_s": seconds([trial.started_ns for trial in trials]),
-            "ended_s": seconds([trial.ended_ns for trial in trials]),
+            "started_s": _seconds([trial.started_ns for trial in trials]),
+            "ended_s": _seconds([trial.ended_ns for trial in trials]),
             "gpu_hours": real("held_gpu_ns", HOUR_NS),
             "lost_gpu_hours": real("lost_gpu_ns", HOUR_NS),
             "evaluation_gpu_hours": real("evaluation_gpu_ns", HOUR_NS),

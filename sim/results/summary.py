@@ -32,7 +32,7 @@ def _component(key: Key, _part: Part) -> str:
     return key.component
 
 
-def _component_or_building(key: Key, part: Part) -> str:
+def component_or_building(key: Key, part: Part) -> str:
     """The building as one, whatever its parts; the change of what is stored stands by itself."""
     return "facility" if part == "building" and key.component != STORED else key.component
 
@@ -165,7 +165,7 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
         carbon["marginal_effect"] = kg("marginal_g", "scope1_g")
     carbon |= {
         "scopes": {**scopes, "scope_3": carbon["embodied"] + outside},
-        "by_component": parts(_component_or_building, "operational_g", "embodied_g"),
+        "by_component": parts(component_or_building, "operational_g", "embodied_g"),
         "by_workload": parts(_owner, "operational_g", "embodied_g"),
         "operational_by_state": parts(_state, "operational_g"),
         "embodied_by_workload": parts(_owner, "embodied_g"),

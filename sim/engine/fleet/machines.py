@@ -8,7 +8,6 @@ of bits, so that the first of the fullest is found in a time that hardly grows w
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.engine.fleet.request import NODE, PART, SLOTS, WHOLE, Place, Places, Request
+from sim.engine.fleet.slot_parts import SlotParts
 from sim.engine.fleet.tenancy import Tenancy
 from sim.profiles.gpu_parts import SharedGPU
 
@@ -28,8 +28,6 @@ ON, BOOTING, OFF, AWAY = range(4)
 RANKS = (ON, BOOTING, OFF)
 SOON = 32
 """Nodes of a set that are found one by one; most who look take the first."""
-HELD = -1
-"""Of a slot that may be shared: somebody has all of it, undivided."""
 
 
 @dataclass(frozen=True)
@@ -83,17 +81,9 @@ class Machines:
         self.rack: Ints = np.concatenate(
             [np.array(pool.rack_of or [0] * pool.count, np.int64) for pool in pools] or [np.empty(0, np.int64)]
         )
-        self.parts: dict[int, list[int]] = {
-            node: [WHOLE] * pool.slots
-            for pool, first in zip(pools, self.first, strict=False)
-            if pool.shared
-            for node in range(first, first + pool.count)
-        }
-        """Thousandths left of every slot, of the nodes whose slots may be shared; ``HELD`` where one has it whole.
-        A list is never changed, but replaced."""
+        self._shared = SlotParts(self.first, [pool.slots if pool.shared else 0 for pool in pools])
         self._tenancy = Tenancy([pool.sharing for pool in pools])
-        self._with_part: list[dict[int, int]] = [{} for _ in pools]
-        self._lefts: list[list[int]] = [[] for _ in pools]
+        self.parts = self._shared.left
         self.free_slots = [pool.count * pool.slots for pool in pools]
         """Whole slots of each pool that may be given away, in whatever state their nodes are that may be."""
         self._bits = [[[0] * (pool.slots + 1) for _ in RANKS] for pool in pools]
@@ -125,12 +115,11 @@ class Machines:
         twin.rank = np.frombuffer(twin._rank, np.int64)
         twin.cpu_free = np.frombuffer(twin._cpu, np.int64)
         twin.memory_free = np.frombuffer(twin._memory, np.int64)
-        twin.parts = self.parts.copy()
+        twin._shared = self._shared.copy()
+        twin.parts = twin._shared.left
         twin._tenancy = self._tenancy.copy()
         twin.free_slots = self.free_slots[:]
         twin._bits = [[sets[:] for sets in by_rank] for by_rank in self._bits]
-        twin._with_part = [sets.copy() for sets in self._with_part]
-        twin._lefts = [lefts[:] for lefts in self._lefts]
         return twin
 
     def imagine_plenty(self) -> None:
@@ -195,9 +184,8 @@ class Machines:
     def fullest_part(self, request: Request, pool: int) -> tuple[int, int] | None:
         """The node and the slot with the least left that has the part of a slot that a request asks for, on a node that
         has what it asks for beside it; a whole one on the fullest such node, where no slot that is shared has it."""
-        lefts = self._lefts[pool]
-        for left in lefts[bisect_left(lefts, request.milli) :]:
-            for node in self._in_order(pool, self._with_part[pool][left]):
+        for left, nodes in self._shared.at_least(pool, request.milli):
+            for node in self._in_order(pool, nodes):
                 if self._rank[node] != AWAY and self.holds(request, node):
                     for slot, found in enumerate(self.parts[node]):
                         if found == left and self.shares(node, slot, request.milli):
@@ -294,7 +282,8 @@ class Machines:
                 continue
             self._change(node, -place.slots, self._rank[node])
             if node in self.parts:
-                self._take_parts(node, place)
+                if self._shared.take(self.pool_of[node], place):
+                    self._change(node, -1, self._rank[node])
                 if place.milli:
                     self._tenancy.join(self.pool_of[node], request, place)
 
@@ -308,7 +297,8 @@ class Machines:
             if not slots and node not in self.parts:
                 continue
             if node in self.parts:
-                self._give_parts(node, place)
+                if self._shared.give(self.pool_of[node], place):
+                    self._change(node, 1, self._rank[node])
                 if place.milli:
                     self._tenancy.leave(request, place)
             self._change(node, place.slots, self._rank[node])
@@ -373,56 +363,6 @@ class Machines:
             self.free_slots[pool] += after
         self._free[node] = after
         self._rank[node] = rank
-
-    def _take_parts(self, node: int, place: Place) -> None:
-        parts = self.parts[node][:]
-        left = place.slots
-        for i, part in enumerate(parts):
-            if not left:
-                break
-            if part == WHOLE and not (place.milli and i == place.slot):
-                parts[i] = HELD
-                left -= 1
-        if place.milli:
-            if parts[place.slot] == WHOLE:
-                self._change(node, -1, self._rank[node])
-            parts[place.slot] -= place.milli
-        self._part(node, parts)
-
-    def _give_parts(self, node: int, place: Place) -> None:
-        parts = self.parts[node][:]
-        left = place.slots
-        for i in range(len(parts) - 1, -1, -1):
-            if not left:
-                break
-            if parts[i] == HELD:  # which of several is nobody's concern
-                parts[i] = WHOLE
-                left -= 1
-        if place.milli:
-            parts[place.slot] += place.milli
-            if parts[place.slot] == WHOLE:
-                self._change(node, 1, self._rank[node])
-        self._part(node, parts)
-
-    def _part(self, node: int, parts: list[int]) -> None:
-        """Slots of a node have so much left; the index follows."""
-        before, self.parts[node] = set(self.parts[node]), parts
-        after = set(parts)
-        pool = self.pool_of[node]
-        bit = 1 << (node - self.first[pool])
-        sets, lefts = self._with_part[pool], self._lefts[pool]
-        for left in before - after:
-            if 0 < left < WHOLE:
-                sets[left] ^= bit
-                if not sets[left]:
-                    del sets[left]
-                    del lefts[bisect_left(lefts, left)]
-        for left in after - before:
-            if 0 < left < WHOLE:
-                if left not in sets:
-                    insort(lefts, left)
-                    sets[left] = 0
-                sets[left] |= bit
 
 
 _PLENTY = 1 << 60

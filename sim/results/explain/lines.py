@@ -16,6 +16,7 @@ from sim.results.catalogue.origins import Origin
 from sim.results.explain.formula import digits
 from sim.results.explain.paths import Place
 from sim.results.explain.run import Explained
+from sim.results.summary import component_or_building
 from sim.units import G_PER_KG, HOUR_NS, J_PER_KWH
 
 MADE = "embodied_"
@@ -55,7 +56,7 @@ def chosen(run: Explained, place: Place, origin: Origin) -> Chosen:
     """The lines that a quantity is the sum of."""
     footprint = run.of(place.site)
     named: Mapping[str, Callable[[Key, Part], str]] = {
-        "component": (lambda key, part: _in_carbon(key, part)) if "energy_j" not in origin.columns else _component,
+        "component": component_or_building if "energy_j" not in origin.columns else _component,
         "owner": lambda key, _part: key.owner,
         "state": lambda key, _part: key.state,
     }
@@ -73,11 +74,6 @@ def chosen(run: Explained, place: Place, origin: Origin) -> Chosen:
 
 def _component(key: Key, _part: Part) -> str:
     return key.component
-
-
-def _in_carbon(key: Key, part: Part) -> str:
-    """The building is one line of carbon, but for what is stored."""
-    return "facility" if part == "building" and key.component != STORED else key.component
 
 
 def terms(run: Explained, place: Place, origin: Origin, lines: Chosen) -> list[Term]:

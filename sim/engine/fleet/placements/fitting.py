@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.fleet.machines import AWAY, HELD, Machines
+from sim.engine.fleet.machines import AWAY, Machines
 from sim.engine.fleet.request import WHOLE, Request
+from sim.engine.fleet.slot_parts import HELD
 
 Ints = npt.NDArray[np.int64]
 
