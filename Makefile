@@ -8,6 +8,7 @@ RUNS ?= 2000
 FIRST ?= 0
 FUZZ ?= .fuzz
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
 
 # Each of the hundreds of commands that are tested would else compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,8 +33,15 @@ $(READY): pyproject.toml .ci/constraints.txt
 		|| { echo "coldaisle needs Python's venv and pip; on Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[dev]'
-	@command -v promtool >/dev/null || { command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy --no-install-recommends prometheus; } \
-		|| echo "without Prometheus (Debian: apt-get install prometheus) its tests are skipped"
+	@touch $@
+
+# What some tests need beside Python: a Prometheus, and a browser without a window. Without apt they are skipped, and say so.
+$(TOOLS): $(READY)
+	@for tool in promtool:prometheus chromium:chromium; do \
+		command -v $${tool%:*} >/dev/null \
+			|| { command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy --no-install-recommends $${tool#*:}; } \
+			|| echo "without $${tool%:*} (Debian: apt-get install $${tool#*:}) its tests are skipped"; \
+	done
 	@touch $@
 
 run: $(READY)
@@ -56,14 +64,14 @@ docs: $(READY)
 		|| { rm -rf docs/_build; exit 1; }  # a page read once would not be warned of again
 
 # mypy takes one core for a minute, in which the other builds the docs.
-test: $(READY)
+test: $(TOOLS)
 	$(MAKE) --jobs 2 --output-sync=target check docs scenarios
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
 
-quick: check
+quick: check $(TOOLS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
-nightly: $(READY)
+nightly: $(TOOLS)
 	HYPOTHESIS_PROFILE=nightly PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
 	$(BIN)/python -m tests.fuzz --cases $(CASES) --runs $(RUNS) --first $(FIRST) --workers 2 --out $(FUZZ)
 
