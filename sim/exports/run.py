@@ -15,8 +15,6 @@ from sim.errors import InputError
 from sim.results.results import Results
 from sim.units import G_PER_KG, NS_PER_S
 
-UNALLOCATED = "unallocated"
-"""Machines that nobody held."""
 NO_UNIT = (
     "has no functional unit: name one under accounting.functional_unit (of: a workload, per: request, output-token, "
     "trained-token, gpu-hour, run ...) and run again"

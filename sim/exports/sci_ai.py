@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sim.accounting.conventions import UNALLOCATED
 from sim.exports import markdown
-from sim.exports.run import UNALLOCATED, Run, Share
+from sim.exports.run import Run, Share
 from sim.exports.sci import boundary, boundary_parts, source_parts, sources
 from sim.results.files import to_json
 from sim.results.formats import number

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sim.accounting.conventions import UNALLOCATED
 from sim.report.parts import exact, text_of_prose
 from sim.results.catalogue.quantity import value_in
-from sim.results.formats import gram_mass, hours, mass, number, share
+from sim.results.formats import HOUR_S, gram_mass, hours, mass, number, share
 from sim.results.results import Results
 from sim.units import G_PER_KG, J_PER_KWH
 
@@ -21,7 +21,7 @@ WATER_WORDS = {
     "water_l.embodied": "embodied in hardware",
 }
 OUTSIDE = "the scenario's own values lie outside the ranges that it states for them"
-HOUR_S, DAY_S, LONG_DAYS = 3600.0, 86400.0, 3.0
+DAY_S, LONG_DAYS = 24 * HOUR_S, 3.0
 WH_PER_KWH, ML_PER_L = 1000.0, 1000.0
 MWH_FROM_KWH, GWH_FROM_KWH = 1e4, 1e7
 

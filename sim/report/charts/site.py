@@ -16,11 +16,10 @@ from sim.loading.scenario import load_scenario
 from sim.report.chart import Chart
 from sim.report.charts.lines import flat, line_chart
 from sim.report.charts.times import Axis
-from sim.results.formats import number
+from sim.results.formats import HOUR_S, number
 from sim.results.results import Results
 from sim.units import J_PER_KWH, SECONDS_PER_NS
 
-HOUR_S = 3600.0
 KILO = 1000.0
 
 
