@@ -11,12 +11,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
+
+from benchmarks.process import spent
 
 PACKAGES = ("accasim==1.1.3", "leafsim==0.4.2", "setuptools<81")
 GIVEN = "COLDAISLE_PEERS"
@@ -35,18 +36,11 @@ class Run:
 
 def measured(command: list[str], folder: Path) -> Run:
     """Runs a program that ends with a line of JSON. Raises ``CalledProcessError`` where it fails."""
-    began = time.perf_counter()
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        printed = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - began
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+    found = spent(command, folder)
+    printed = found.printed
     at = printed.index("{")
     told = json.loads(printed[at:]) if printed[at : at + 2] == "{\n" else json.loads(printed.strip().splitlines()[-1])
-    return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, told)
+    return Run(found.wall_s, found.cpu_s, found.peak_mib, told)
 
 
 @cache

@@ -7,38 +7,26 @@ are empty; the dependencies are those of this environment. Each run is a process
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.process import Spent, spent
 from benchmarks.table import Row
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENARIOS = ("disaggregated", "chat-service")
 """A small one, and one whose simulation takes longer than all else."""
 REACH = 1 / 8
-MEBIBYTE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a process took."""
-
-    cpu_s: float
-    wall_s: float
-    peak_bytes: int
-
-    @property
-    def note(self) -> str:
-        """Besides the seconds of a core."""
-        return f"{self.wall_s:.1f} s of time, {self.peak_bytes / MEBIBYTE:.0f} MiB"
+def note_of(run: Spent) -> str:
+    """Besides the seconds of a core."""
+    return f"{run.wall_s:.1f} s of time, {run.peak_mib:.0f} MiB"
 
 
 def installed(wheel: Path, folder: Path) -> Path:
@@ -51,31 +39,11 @@ def installed(wheel: Path, folder: Path) -> Path:
     return folder / "bin" / "coldaisle"
 
 
-MEASURE = """
-import json, os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL)
-_, status, used = os.wait4(process.pid, 0)
-print(json.dumps([os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]))
-"""
-"""Run by a small process in between: a child's peak of memory counts that of who forks it."""
-
-
-def measured(command: Path, scenario: str, caches: Path) -> Run:
+def measured(command: Path, scenario: str, caches: Path) -> Spent:
     """One run of a shipped scenario."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "PYTHON"))}
-    began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", MEASURE, str(command), "run", scenario, "--quiet"],
-        cwd=caches,
-        env=kept | {"XDG_CACHE_HOME": str(caches)},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    wall_s = time.perf_counter() - began
-    status, cpu_s, peak_bytes = json.loads(done.stdout.splitlines()[-1])
-    if status:
-        raise SystemExit(f"{command} run {scenario}: exit {status}")
-    return Run(cpu_s, wall_s, peak_bytes)
+    command_line = [str(command), "run", scenario, "--quiet"]
+    return spent(command_line, caches, kept | {"XDG_CACHE_HOME": str(caches)})
 
 
 def rows(*, quick: bool) -> Sequence[Row]:
@@ -86,7 +54,7 @@ def rows(*, quick: bool) -> Sequence[Row]:
         subprocess.run(build, check=True, capture_output=True)
         (wheel,) = Path(scratch).glob("*.whl")
         for scenario in SCENARIOS[: 1 if quick else None]:
-            runs: dict[str, list[Run]] = {}
+            runs: dict[str, list[Spent]] = {}
             for way in ("library", "Numba"):
                 folder = Path(scratch, scenario, way)
                 command = installed(wheel, folder / "venv")
@@ -95,7 +63,7 @@ def rows(*, quick: bool) -> Sequence[Row]:
                     library.unlink()
                 runs[way] = [measured(command, scenario, folder) for _ in range(2)]
                 for which, run in zip(("first", "second"), runs[way], strict=True):
-                    found.append(Row(f"{scenario}, {which}, {way}", run.cpu_s, "s", note=run.note))
+                    found.append(Row(f"{scenario}, {which}, {way}", run.cpu_s, "s", note=note_of(run)))
             first = {way: both[0].cpu_s for way, both in runs.items()}
             found.append(Row(f"{scenario}, first: library over Numba", first["library"] / first["Numba"], "x", REACH))
     return found
