@@ -1,7 +1,8 @@
 """What a request costs with many replicas: each router on 8 to 4,096 of them, start and drain included, in CPU time.
 
-Every replica is asked at the same rate: the work of a request is the same, and only the house grows. Each row runs
-in a process of its own, for its peak of memory; the compiled engine is read from its cache before the clock starts.
+Every replica is asked at the same rate, for the shorter the more there are: their batches are smaller, and an answer
+takes more iterations (``docs/speed.md`` has how much that is). Each row runs in a process of its own, for its peak of
+memory; the compiled engine is loaded before the clock starts.
 """
 
 from __future__ import annotations
