@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 
 from sim.engine.serving import compiled, plan, records
@@ -143,7 +144,8 @@ for router in plan.ROUTERS.values():
 @pytest.mark.slow
 def test_a_copy_with_two_routers_swapped_is_compiled_anew(tmp_path: Path) -> None:
     """As an edit or a reinstall would: the compiled code lies beside the copy when two constants of it change."""
-    loop.call(*_nothing_to_do())  # so that there is code to lie there
+    pool = np.zeros(1, records.Pool.dtype)
+    loop.call(pool.ctypes.data, records.SEND_AGAIN, 0)  # nothing to do, so that there is code to lie there
     shutil.copytree(SIM, tmp_path / "sim")
     shutil.copytree(Path(__file__).parent, tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     assert _twins(tmp_path) == "False"
@@ -152,13 +154,6 @@ def test_a_copy_with_two_routers_swapped_is_compiled_anew(tmp_path: Path) -> Non
     assert swapped != file.read_text()
     file.write_text(swapped)
     assert _twins(tmp_path) == "True"
-
-
-def _nothing_to_do() -> tuple[int, int, int]:
-    import numpy as np
-
-    pool = np.zeros(1, records.Pool.dtype)
-    return pool.ctypes.data, records.SEND_AGAIN, 0
 
 
 def _twins(folder: Path) -> str:
