@@ -185,7 +185,7 @@ def test_functional_units_that_are_unlike_are_not_compared(first: Results) -> No
 
 
 def test_a_run_as_the_functional_unit_compares_runs_on_unlike_machines(first: Results, unlike: Results) -> None:
-    """Training on GPUs and on users' devices is one purpose where both scenarios say so, though one has no GPU-hours."""
+    """Training on GPUs and on users' devices is one purpose where both scenarios say so."""
     found = basis([with_unit(one.summary, "run of keyboard", 1.0) for one in (first, unlike)])
     assert found.whole
     assert "“run of keyboard”, so that whole runs are compared" in found.says
