@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -185,7 +186,16 @@ _BOUNDS = {
 """What pydantic calls a fault -> how it is said."""
 
 
+_NAME = re.compile(r"\^\[A-Za-z0-9\]\[A-Za-z0-9([ ._+-]*)\]\*\$")
+"""How patterns of names are written; what is in the group may stand in one, but not begin it."""
+_SIGNS = {" ": "spaces", ".": "dots", "_": "underscores", "+": "plus signs", "-": "hyphens"}
+
+
 def _in_plain_words(error: ErrorDetails) -> str:
+    name = _NAME.fullmatch(str(error.get("ctx", {}).get("pattern", "")))
+    if name is not None:
+        *some, last = ["letters from A to Z", "digits", *(_SIGNS[sign] for sign in name[1])]
+        return f"must be made of {', '.join(some)} and {last} alone, and begin with a letter or digit"
     said = _BOUNDS.get(error["type"])
     found = {name: one for name, one in error.get("ctx", {}).items() if as_number(one) is not None}
     bounds = {name: f"{one:g}" if as_whole(one) is None else f"{one:,}" for name, one in found.items()}

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sim
-from sim.errors import InputError
+from sim.cli.command import describe
+from sim.errors import InputError, Problem
 from sim.loading.scenario import load_scenario
 from sim.results.files import to_yaml
 from tests.commands import COLDAISLE, coldaisle
@@ -607,6 +608,12 @@ def test_a_battery_needs_no_sun(tmp_path: Path) -> None:
         ("workloads.tune.work.gpu_hours", "16 h", "must be a number, and is '16 h'"),
         ("workloads.tune.work.gpu_hours", 0, "must be above 0, and is 0"),
         ("name", "x" * 201, "must have at most 200 characters"),
+        (
+            "site.name",
+            "<b>",
+            "must be made of letters from A to Z, digits, dots, underscores and hyphens alone, and begin with a letter "
+            "or digit, and is '<b>'",
+        ),
         ("start", 0, "must be a time such as '2022-03-11T00:00:00Z', and is 0"),
         ("site", 5, "must be a mapping, not int"),
         ("workloads.tune", None, "must be a mapping, not null"),
@@ -620,6 +627,14 @@ def test_faults_are_said_in_plain_words(path: str, value: object, said: str) -> 
         here = here[part]
     here[last] = value
     assert said in [problem.message for problem in sim.check(scenario)]
+
+
+def test_a_long_path_does_not_move_what_is_said_of_others() -> None:
+    lines = describe(InputError([Problem("a", 1, "x" * 300, "is long"), Problem("a", 2, "short", "is not")])).split(
+        "\n"
+    )
+    assert lines[2] == "    2  short  is not"
+    assert lines[1].endswith("x  is long")
 
 
 def test_several_scenarios_are_checked_at_once(tmp_path: Path) -> None:

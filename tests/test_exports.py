@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,19 @@ def test_a_schema_refuses_what_is_wrong() -> None:
     assert list(Draft202012Validator(schema_of("ledger")).iter_errors(dict.fromkeys(TABLES["ledger"][1])))
 
 
+def test_a_run_that_did_no_unit_is_not_said_to_have_none() -> None:
+    done = run_of("small")
+    kpi = {key: value for key, value in done.summary["kpi"].items() if not key.startswith("sci_")}
+    nothing = replace(done, results=replace(done.results, summary={**done.summary, "kpi": kpi}))
+    with pytest.raises(InputError, match="did none of its functional unit"):
+        sci.as_json(nothing)
+    accounting = {**done.results.scenario["accounting"], "functional_unit": None}
+    scenario = {**done.results.scenario, "accounting": accounting}
+    unnamed = replace(nothing, results=replace(nothing.results, scenario=scenario))
+    with pytest.raises(InputError, match="has no functional unit"):
+        sci.as_json(unnamed)
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_codecarbon_holds_it_energy_and_reads_back_as_that(name: str, tmp_path: Path) -> None:
     """The energy is IT's, whatever the building adds; emissions and water are those of the whole site."""
@@ -189,7 +203,13 @@ def test_codecarbon_holds_it_energy_and_reads_back_as_that(name: str, tmp_path: 
         ]
         if one.gpu_j is not None and one.gpu_w is not None:
             assert one.gpu_w * run.summary["simulated_s"] == pytest.approx(one.gpu_j, rel=LAST_DIGITS)
-        assert row["emissions"] == account["carbon_kg"]["operational_location"]
+        carbon = account["carbon_kg"]
+        outside_kg = sum(carbon["by_component"].get(part, 0.0) for part in ("devices", "wan"))
+        assert row["emissions"] == carbon["operational_location"] - outside_kg
+        if name == "devices":  # whose energy is not in the row, so that its carbon must not be
+            assert outside_kg > 0.0
+            scope_2_kg = run.summary["carbon_kg"]["scopes"]["scope_2_location"]
+            assert row["emissions"] == pytest.approx(scope_2_kg, rel=1e-12)
         assert one.water_l == account["water_l"].get("onsite")
         late_ns = run.results.start_ns + run.results.energy.end_ns - one.end_ns
         assert 0 <= late_ns < NS_PER_S  # stamps are whole seconds

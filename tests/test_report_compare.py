@@ -184,6 +184,13 @@ def test_functional_units_that_are_unlike_are_not_compared(first: Results) -> No
     assert basis([runs[0], runs[0]]).whole
 
 
+def test_a_run_as_the_functional_unit_compares_runs_on_unlike_machines(first: Results, unlike: Results) -> None:
+    """Training on GPUs and on users' devices is one purpose where both scenarios say so."""
+    found = basis([with_unit(one.summary, "run of keyboard", 1.0) for one in (first, unlike)])
+    assert found.whole
+    assert "“run of keyboard”, so that whole runs are compared" in found.says
+
+
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9))
 def test_no_percentage_is_absurd(first: float, other: float) -> None:
     told = Difference("x", "x", "kg", first, other).percentage

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
+from sim.report.headline import energy, sentence
 from sim.report.page import HERE, SCRIPTS, Section, page, policy, scripts
 from sim.report.parts import data_block, labels, table, tabs, text
 from sim.report.run import report
@@ -90,6 +91,17 @@ def test_totals_are_exactly_those_of_the_summary(results: Results, written: str)
     assert carried[' id="summary"'] == results.summary
 
 
+def test_the_headline_tells_what_was_drawn_outside_the_data_center(results: Results) -> None:
+    """The total of carbon has that of devices and networks in it; so must the energy that is told with it."""
+    kwh = results.summary["energy_kwh"]
+    summary = {**results.summary, "energy_kwh": {**kwh, "network": 2.5, "devices": 0.5}}
+    told = sentence(replace(results, summary=summary))
+    assert (
+        f"used {energy(kwh['facility'])} in the data center and 3 kWh outside it (users' devices and networks)" in told
+    )
+    assert "outside" not in sentence(results)
+
+
 def test_the_command_writes_the_page_of_one_run(tmp_path: Path, results: Results) -> None:
     write(results, tmp_path / "run")
     done = coldaisle("report", "run", cwd=tmp_path)
@@ -99,6 +111,10 @@ def test_the_command_writes_the_page_of_one_run(tmp_path: Path, results: Results
     refused = coldaisle("report", "run", "--tornado", cwd=tmp_path)
     assert refused.returncode == 2
     assert "uncertainty" in refused.stderr
+    for option in (("--output", "carbon_kg.total"), ("--workers", "1")):  # which would do nothing alone
+        refused = coldaisle("report", "run", *option, cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "add --tornado" in refused.stderr
     assert "coldaisle report run --tornado" in (tmp_path / "report.html").read_text(encoding="utf-8")
     (tmp_path / "report.html").write_text("mine")
     assert coldaisle("report", "run", cwd=tmp_path).returncode == 2  # and nobody else's

@@ -73,6 +73,18 @@ def test_renewal_gaps_have_their_mean_and_cv(arrivals: dict[str, Any], cv: float
     assert gaps.var() == pytest.approx((0.2 * cv) ** 2, abs=5 * error_of_variance)
 
 
+@pytest.mark.parametrize("rate_per_s", [3e-6, 1e-7, 1e-12, 1e-200])
+def test_rare_arrivals_stay_in_order_and_rare(rate_per_s: float) -> None:
+    """Sums of long gaps leave int64 after 292 years; a request a year is no flood of them."""
+    rng = np.random.default_rng(1)
+    times_ns = np.concatenate([*process.renewal(process.exponential_gaps(rate_per_s, rng))])
+    assert times_ns[0] >= 0
+    assert np.all(np.diff(times_ns) >= 0)
+    assert times_ns[-1] == process.FAR_NS
+    expected = rate_per_s * process.FAR_NS / NS_PER_S
+    assert abs(len(times_ns) - 1 - expected) <= 5.0 * np.sqrt(expected) + 1.0
+
+
 @given(st.floats(0.3, 8.0))
 def test_weibull_shape_one_is_exponential_and_cv_falls_with_shape(shape: float) -> None:
     assert process.weibull_cv(1.0) == pytest.approx(1.0)

@@ -16,6 +16,7 @@ import sim
 from sim.cli.command import app
 from sim.cli.starters import KINDS
 from sim.loading.scenario import load_scenario, parse_assignments
+from tests.commands import coldaisle
 
 COMMAND = Path(sys.executable).with_name("coldaisle")
 CHOICE = re.compile(r"^ *#(?=[a-z_]+: )", re.MULTILINE)
@@ -94,6 +95,15 @@ def test_a_file_beside_it_is_not_written_over_either(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert [path.name for path in tmp_path.iterdir()] == ["hall-weather.csv"]
+
+
+@pytest.mark.parametrize("kind", ["chat", "site"])
+def test_a_folder_that_is_not_there_is_made(tmp_path: Path, kind: str) -> None:
+    assert coldaisle("init", kind, "--out", "new/deeper/own.yaml", cwd=tmp_path).returncode == 0
+    assert coldaisle("check", "new/deeper/own.yaml", cwd=tmp_path).returncode == 0
+    refused = coldaisle("init", kind, "--out", "new/deeper/own.yaml/own.yaml", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "cannot be made" in refused.stderr
 
 
 def test_odd_names_stay_names(tmp_path: Path) -> None:

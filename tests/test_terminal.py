@@ -207,6 +207,10 @@ def completed(*words: str, cwd: Path) -> list[str]:
     return done.stdout.split()
 
 
+def test_formats_of_exports_are_completed(tmp_path: Path) -> None:
+    assert completed("export", "run", "--as", "openm", cwd=tmp_path) == ["openmetrics", "openmetrics-history"]
+
+
 def test_a_shell_completes_names_folders_and_paths(tmp_path: Path) -> None:
     assert run("run", "seattle", "--out", "runs/one", "--quiet", cwd=tmp_path).returncode == 0
     (tmp_path / "mine.yaml").write_text("extends: seattle.yaml\n", encoding="utf-8")

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 LONGEST_MESSAGE = 2_000
+LONGEST_COLUMN = 60
+"""Characters of a path that the messages of others are set apart for; a longer one stands out alone."""
 
 app = typer.Typer(
     name="coldaisle",
@@ -315,7 +317,7 @@ def describe(error: InputError) -> str:
     for file, group in groupby(error.problems, key=lambda problem: problem.file):
         problems = list(group)
         lines = [f"{file}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"]
-        width = max(len(problem.path) for problem in problems)
+        width = max((len(problem.path) for problem in problems if len(problem.path) <= LONGEST_COLUMN), default=0)
         for problem in problems:
             line = str(problem.line) if problem.line is not None else ""
             lines.append(f"{line:>5}  {problem.path:<{width}}  {_short(problem.message)}".rstrip())

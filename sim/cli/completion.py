@@ -90,6 +90,14 @@ def run_folders(_ctx: typer.Context, incomplete: str) -> Iterator[str]:
 
 
 @_quietly
+def format_names(_ctx: typer.Context, _incomplete: str) -> Iterator[str]:
+    """Formats of exports."""
+    from sim.exports.registry import FORMATS
+
+    yield from FORMATS
+
+
+@_quietly
 def path_words(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Paths of the run's summary, as far as the next point."""
     summary = json.loads((Path(ctx.params["folder"]) / "summary.json").read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sim.cli.completion import format_names, run_folders
 from sim.cli.options import show_tables, tell
 from sim.errors import InputError
 
@@ -19,9 +20,13 @@ def register(app: typer.Typer) -> None:
 
 def export(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="The folder of a finished run, or of a study.")
+        Path | None,
+        typer.Argument(metavar="DIR", help="The folder of a finished run, or of a study.", autocompletion=run_folders),
     ] = None,
-    name: Annotated[str | None, typer.Option("--as", metavar="FORMAT", help="Which format; see --list.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="FORMAT", help="Which format; see --list.", autocompletion=format_names),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; its end chooses the form.")
     ] = None,

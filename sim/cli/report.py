@@ -49,6 +49,8 @@ def report(
     from sim.results.charts import GENERATOR
     from sim.results.files import read
 
+    if not with_tornado and (outputs or workers is not None):
+        raise InputError.one("--output" if outputs else "--workers", "is of what would change a result; add --tornado")
     ours = marked(GENERATOR)
     refuse_unusable(out, folder=False, ours=ours)
     if len(folders) > 1:

@@ -85,7 +85,11 @@ def texts(kind: str, target: Path) -> dict[Path, str]:
 
 
 def _write_new(path: Path, text: str) -> None:
-    """Writes a file that was not there; one that came meanwhile stays as it is."""
+    """Writes a file that was not there, and its folder; one that came meanwhile stays as it is."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError.one(str(path.parent), f"cannot be made: {error.strerror or error}") from None
     try:
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)

@@ -4,7 +4,8 @@ CodeCarbon's ``pue`` is no fact beside the others: since 2.2.3 it is a factor th
 3.3.1 its powers too, and its ``water_consumed`` is WUE times the energy *with* it. Readers that know this divide by the
 column, others take the energy as it stands. A ``pue`` of 1 beside plain IT energy is read alike by both, in whatever
 version they believe: so it is 1 here. What the building adds is in ``emissions`` (the operational, location-based
-carbon of the whole facility) and in ``water_consumed`` (on-site water); ``wue`` is litres per kWh of IT, as The Green
+carbon of the whole facility, without that of users' devices and of networks outside, whose energy is not in the row
+either) and in ``water_consumed`` (on-site water); ``wue`` is litres per kWh of IT, as The Green
 Grid defines it (White Paper 35, 2011).
 
 GPUs, CPUs and DRAM have columns of their own; boards, fans, NICs, disks and losses of power supplies have none, and are
@@ -39,6 +40,9 @@ COLUMNS = [
 PARTS = {"cpu": "cpu", "gpu": "gpu", "ram": "dram"}
 """CodeCarbon's word for a component, and ours."""
 
+OUTSIDE = ("devices", "wan")
+"""Components that are neither IT nor the building: users' devices, and the networks between them and sites."""
+
 
 def emissions_csv(run: Run) -> str:
     """The file: kWh, W, kg, kg/s, L and s, as CodeCarbon has them."""
@@ -59,7 +63,8 @@ def is_ours(path: Path) -> bool:
 def _row(run: Run, site: str, account: Mapping[str, Any]) -> dict[str, object]:
     seconds, energy = run.summary["simulated_s"], account["energy_kwh"]
     parts = {word: energy["by_component"][name] for word, name in PARTS.items() if name in energy["by_component"]}
-    emissions_kg, kpi = account["carbon_kg"]["operational_location"], account["kpi"]
+    carbon, kpi = account["carbon_kg"], account["kpi"]
+    emissions_kg = carbon["operational_location"] - sum(carbon["by_component"].get(name, 0.0) for name in OUTSIDE)
     gpus, models = _hardware(run, site, "gpu")
     return {
         "timestamp": run.end,

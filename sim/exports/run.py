@@ -19,6 +19,7 @@ NO_UNIT = (
     "has no functional unit: name one under accounting.functional_unit (of: a workload, per: request, output-token, "
     "trained-token, gpu-hour, run ...) and run again"
 )
+NOTHING_DONE = "did none of its functional unit, so that nothing can be told of one; give it work, or a longer duration"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -94,7 +95,8 @@ class Run:
         """How many functional units were delivered: carbon over the SCI. Raises ``InputError`` where none is named."""
         sci = self.summary["kpi"].get("sci_g_per_unit")
         if not sci:
-            raise self.lacks(NO_UNIT)
+            named = (self.results.scenario.get("accounting") or {}).get("functional_unit")
+            raise self.lacks(NOTHING_DONE if named else NO_UNIT)
         return float(self.summary["carbon_kg"]["total"]) * G_PER_KG / float(sci)
 
     def lacks(self, what: str) -> InputError:

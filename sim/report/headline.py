@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sim.accounting.conventions import UNALLOCATED
 from sim.report.parts import exact, text_of_prose
 from sim.results.catalogue.quantity import value_in
-from sim.results.formats import HOUR_S, gram_mass, hours, mass, number, share
+from sim.results.formats import HOUR_S, gram_mass, hours, number, share
 from sim.results.results import Results
 from sim.units import G_PER_KG, J_PER_KWH
 
@@ -53,6 +53,24 @@ def volume(litres: float) -> str:
     return f"{number(litres)} L" if abs(litres) >= 1.0 or litres == 0.0 else f"{number(litres * ML_PER_L)} mL"
 
 
+def carbon_mass(kg: float) -> str:
+    """g, kg or t, as the amount has it.
+
+    >>> carbon_mass(0.0004255), carbon_mass(44.25), carbon_mass(50520.0)
+    ('0.4255 g', '44.25 kg', '50.52 t')
+    """
+    return gram_mass(kg * G_PER_KG)
+
+
+OUTSIDE_PARTS = {"devices": "users' devices", "network": "networks"}
+
+
+def outside(summary: Mapping[str, Any]) -> dict[str, float]:
+    """kWh that were drawn neither by IT nor by the building, by what drew them; their carbon is in the total."""
+    kwh = summary["energy_kwh"]
+    return {words: kwh[part] for part, words in OUTSIDE_PARTS.items() if kwh.get(part)}
+
+
 def units_of_work(summary: Mapping[str, Any]) -> tuple[float, str] | None:
     """How many functional units the run did, and what one is; None where it has none, or is one itself."""
     kpi, total_g = summary["kpi"], summary["carbon_kg"]["total"] * G_PER_KG
@@ -79,7 +97,7 @@ class Big(NamedTuple):
 
 def big(summary: Mapping[str, Any]) -> list[Big]:
     """The four numbers, without those that are not modelled."""
-    told = [Big("Energy of the facility", ENERGY, energy), Big("Carbon, CO2e", CARBON, mass)]
+    told = [Big("Energy of the facility", ENERGY, energy), Big("Carbon, CO2e", CARBON, carbon_mass)]
     water, cost = water_path(summary), summary.get("cost") or {}
     if water is not None:
         told.append(Big("Water" if water == WATER else f"Water, {WATER_WORDS.get(water, water)}", water, volume))
@@ -94,8 +112,8 @@ def numbers(results: Results) -> str:
     summary = results.summary
     carbon, work, water = summary["carbon_kg"], units_of_work(summary), water_path(summary)
     remarks = {
-        ENERGY: f"IT {energy(summary['energy_kwh']['it'])}",
-        CARBON: f"operational {mass(carbon['operational_location'])}, embodied {mass(carbon['embodied'])}",
+        ENERGY: _it_and_outside(summary),
+        CARBON: f"operational {carbon_mass(carbon['operational_location'])}, embodied {carbon_mass(carbon['embodied'])}",
     }
     if water is not None:
         remarks[water] = _kinds_of_water(summary)
@@ -114,6 +132,11 @@ def numbers(results: Results) -> str:
         )
     )
     return f'<dl class="big">{told}</dl>' + (f'<p class="note">{remark}</p>' if remark else "")
+
+
+def _it_and_outside(summary: Mapping[str, Any]) -> str:
+    beside = ", ".join(f"{words} {energy(kwh)}" for words, kwh in outside(summary).items())
+    return f"IT {energy(summary['energy_kwh']['it'])}{f'; outside: {beside}' if beside else ''}"
 
 
 def _kinds_of_water(summary: Mapping[str, Any]) -> str:
@@ -147,7 +170,7 @@ def _interval(summary: Mapping[str, Any], one: Big) -> str:
     if one.path == CARBON:
         carbon = summary["carbon_kg"]
         low, high = (carbon["operational_location"] + carbon["embodied_range"][end] for end in ("low", "high"))
-        return f"{mass(low)} to {mass(high)} over the range of embodied carbon" if low != high else ""
+        return f"{carbon_mass(low)} to {carbon_mass(high)} over the range of embodied carbon" if low != high else ""
     return ""
 
 
@@ -161,14 +184,18 @@ def sentence(results: Results) -> str:
     summary = results.summary
     carbon, kwh = summary["carbon_kg"], summary["energy_kwh"]
     took = _span(summary["simulated_s"])
-    said = f"In {took}, this used {energy(kwh['facility'])} and caused {mass(carbon['total'])} of CO2e"
+    beside = outside(summary)
+    used = energy(kwh["facility"])
+    if beside:
+        used += f" in the data center and {energy(sum(beside.values()))} outside it ({' and '.join(beside)})"
+    said = f"In {took}, this used {used} and caused {carbon_mass(carbon['total'])} of CO2e"
     if carbon["total"] > 0.0 and carbon["embodied"] >= 0.0:
         said += f" ({share(carbon['embodied'], carbon['total'])} of it from making the hardware)"
     work = units_of_work(summary)
     if work is not None:
         units, unit = work
         each = gram_mass(summary["kpi"]["sci_g_per_unit"])
-        said += f", which is {each} of CO2e and {energy(kwh['facility'] / units)} per {unit}"
+        said += f", which is {each} of CO2e and {energy((kwh['facility'] + sum(beside.values())) / units)} per {unit}"
     idle = kwh["by_workload"].get(UNALLOCATED, 0.0)
     tail = f" {share(idle, kwh['it'])} of the IT energy went to machines that nobody held." if idle > 0.0 else ""
     return f"{said}.{tail}"

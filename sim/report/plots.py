@@ -63,7 +63,8 @@ class Plots:
             raise KeyError(f"its services are {', '.join(map(repr, names))}{asked}")
         found = {chart.name: chart for chart in latency(self.results)}
         kept = f"{'latency' if of is None else of.replace('_', '-')}-{names.index(name)}"
-        return _there(found.get(kept), "such latencies; ask for requests with outputs.requests: all")
+        remedy = "ask for requests with outputs.requests: all" if of else "no request was answered in it"
+        return _there(found.get(kept), f"such latencies; {remedy}")
 
     def queue(self) -> Chart:
         """Jobs that wait and jobs that run, over time."""
@@ -98,7 +99,7 @@ class Plots:
 
     def supply(self) -> Chart:
         """What the grid, and plant on the site, gave over time, kW."""
-        return _there(site.supply(self._sites), "plant on its site; give it site.onsite")
+        return _there(site.supply(self._sites), "plant on its site; give it site.on_site")
 
     def carbon(self, by: str = "component") -> Chart:
         """Operational and embodied carbon by ``component`` or ``workload``, kg or t CO2e.

@@ -13,6 +13,8 @@ ALIKE = 0.01
 """Two amounts of work that differ by no more than this share are called the same."""
 DONE = (("serving", "completed", "requests"), ("jobs", "gpu_hours", "GPU-hours"), ("batch", "completed", "jobs"))
 """What a workload did, by the part of the summary that tells of it."""
+WHOLE = "run of "
+"""How the functional unit begins that is a run itself, whatever is done in it and on which kinds of machines."""
 
 Amounts = Mapping[str, tuple[float, str]]
 
@@ -53,12 +55,13 @@ def basis(summaries: Sequence[Mapping[str, Any]]) -> Basis:
             return Basis(True, words[0], counts, f"{said}{'' if len(set(counts)) == 1 else ' (within 1 %)'}.")
         said = f"They did unlike amounts of work ({each} times {words[0]}), so they are compared per {words[0]}."
         return Basis(False, words[0], counts, said)
-    if words and len({frozenset(one) for one in amounts}) == 1:
+    if words and words[0].startswith(WHOLE):
         return Basis(True, "", (), f"The functional unit of all is “{words[0]}”, so that whole runs are compared.")
     unlike = _unlike(amounts)
     if not unlike:
         return Basis(True, "", (), "All did the same work, so that whole runs are compared.")
-    return _neither(f"they have no functional unit, and did unlike work ({unlike})")
+    why = f"of “{words[0]}” not all of them did any" if words else "they have no functional unit"
+    return _neither(f"{why}, and did unlike work ({unlike})")
 
 
 def done(summary: Mapping[str, Any]) -> dict[str, tuple[float, str]]:

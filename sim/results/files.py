@@ -85,7 +85,8 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The manifest of a run and the hashes of its files. Raises ``InputError`` where there is none of ours."""
     path = folder / MANIFEST
     if not path.is_file():
-        raise InputError.one(str(folder), f"is no finished run: it has no {MANIFEST}")
+        message = f"is no finished run: it has no {MANIFEST}; name a folder that coldaisle run SCENARIO --out DIR wrote"
+        raise InputError.one(str(folder), message)
     try:
         manifest = read_json(path)
         hashes = manifest.pop("files_sha256")
@@ -94,7 +95,7 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     except (InputError, KeyError, TypeError, AttributeError):
         ours = False
     if not ours:
-        raise InputError.one(str(path), "is damaged, or no run wrote it")
+        raise InputError.one(str(path), "is damaged, or no run wrote it; run the scenario again")
     return manifest, hashes
 
 

@@ -1,4 +1,4 @@
-"""Arrival processes as endless streams of sorted int64 nanoseconds: renewal, modulated and diurnal.
+"""Arrival processes as streams of sorted int64 nanoseconds without an end in sight: renewal, modulated and diurnal.
 
 ``Renewal`` and ``Thinned`` are processes as values: they know the streams they draw from, and begin anew when asked.
 """
@@ -22,12 +22,22 @@ Floats = npt.NDArray[np.float64]
 Gaps = Callable[[int], Floats]
 """The next n gaps between arrivals, in s."""
 
+FAR_NS = 1 << 62
+"""Where streams end, 146 years on: sums of rare arrivals' gaps would leave int64 soon after."""
+
 
 def renewal(gaps: Gaps, size: int = CHUNK) -> Iterator[Ints]:
-    """Arrivals with independent gaps, each rounded to a nanosecond and then added up without rounding."""
+    """Arrivals with independent gaps, each rounded to a nanosecond and then added up without rounding.
+
+    The first that is not before ``FAR_NS`` is told as that, and is the last.
+    """
     last_ns = 0
-    while True:
-        times_ns = last_ns + np.cumsum(np.rint(gaps(size) * NS_PER_S).astype(np.int64))
+    while last_ns < FAR_NS:
+        gaps_ns = np.minimum(np.rint(gaps(size) * NS_PER_S), FAR_NS)
+        near = int(np.searchsorted(last_ns + np.cumsum(gaps_ns), FAR_NS))
+        times_ns = last_ns + np.cumsum(gaps_ns[:near].astype(np.int64))
+        if near < size:
+            times_ns = np.append(np.minimum(times_ns, FAR_NS), FAR_NS)
         last_ns = int(times_ns[-1])
         yield times_ns
 
