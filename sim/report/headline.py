@@ -113,7 +113,8 @@ def numbers(results: Results) -> str:
     carbon, work, water = summary["carbon_kg"], units_of_work(summary), water_path(summary)
     remarks = {
         ENERGY: _it_and_outside(summary),
-        CARBON: f"operational {carbon_mass(carbon['operational_location'])}, embodied {carbon_mass(carbon['embodied'])}",
+        CARBON: f"operational {carbon_mass(carbon['operational_location'])}, "
+        f"embodied {carbon_mass(carbon['embodied'])}",
     }
     if water is not None:
         remarks[water] = _kinds_of_water(summary)
