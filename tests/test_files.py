@@ -180,8 +180,8 @@ run = sim.running.run.run_loaded
 class Closing:
     def __del__(self):
         os.kill(os.getpid(), {int(number)})
-def dropping(loaded):
-    done = run(loaded)
+def dropping(loaded, watch):
+    done = run(loaded, watch)
     Closing()
     {then}
 sim.running.run.run_loaded = dropping

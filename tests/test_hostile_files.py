@@ -355,6 +355,19 @@ ALLOWED = {
     "measure/readers/table.py": "one line of text that was read",
     "measure/readers/mlperf.py": "one line of text that was read",
     "measure/readers/prometheus.py": "text that was read",
+    "cli/completion.py": "a run's own summary, quietly: a shell is told nothing where it is damaged",
+    "cli/explore.py": "opens a browser",
+    "cli/starters.py": "the package's own files; the new file that it writes",
+    "engine/kernels/build.py": "the package's own sources, and what was just linked",
+    "engine/kernels/loading.py": "the package's own library and sources",
+    "report/page.py": "the package's own scripts and styles",
+    "explore/pages.py": "the package's own script and style",
+    "explore/server.py": "the body of a request, up to a limit; what is no JSON is told",
+    "explore/keeping.py": "a report that was found to be this package's own",
+    "explore/shelf.py": "the first line of a regular file, up to a limit; errors are caught",
+    "exports/codecarbon.py": "a target, to see whether it is an export of ours",
+    "exports/ghg.py": "a target, to see whether it is an export of ours",
+    "follow/server.py": "what a server answered, up to a limit; errors are caught",
 }
 
 

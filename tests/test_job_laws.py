@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import integrate, stats
@@ -237,6 +237,7 @@ def test_shares_of_limits_are_kept_where_they_can_be(seed: int, count: int, kill
 
 
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 2000), min_size=1, max_size=300), st.floats(0.0, 0.5))
+@example(0, [1, 1, 101, 101, 901], 0.5)  # a half job is rounded once, before the long ones are taken off
 def test_limits_are_long_enough_but_for_those_who_are_killed(seed: int, runs: list[int], killed: float) -> None:
     run_ns = np.array(runs)
     limits = Estimates((100, 200, 900), (0.5, 0.3, 0.2), killed)(run_ns, np.random.default_rng(seed))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim import documents
+from sim import common_yaml, documents
 from sim.build.resolved import Resolved
 from sim.checks import ledger_size
 from sim.checks.ledger_size import LADDER, Size, cut_problem
@@ -114,7 +114,8 @@ def test_signals_that_cut_too_many_bins_are_refused_with_the_sum(monkeypatch: py
 
 
 def test_what_aliases_repeat_is_counted_apart_from_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "MOST_VALUES", 50)
+    for reader in (documents, common_yaml):
+        monkeypatch.setattr(reader, "MOST_VALUES", 50)
     monkeypatch.setattr(documents, "MOST_UNFOLDED", 10)
     items = ", ".join("1" for _ in range(45))
     assert len(parse_value(f"[{items}]", "s")) == 45

@@ -55,9 +55,11 @@ def emissions_csv(run: Run) -> str:
 
 def is_ours(path: Path) -> bool:
     """Whether every row of a file is a run of this package."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = csv.DictReader(stream)
-        return all(str(row.get("os", "")).startswith("coldaisle ") for row in rows)
+    with path.open(encoding="utf-8", newline="", errors="replace") as stream:
+        try:
+            return all(str(row.get("os", "")).startswith("coldaisle ") for row in csv.DictReader(stream))
+        except csv.Error:
+            return False
 
 
 def _row(run: Run, site: str, account: Mapping[str, Any]) -> dict[str, object]:

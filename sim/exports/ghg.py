@@ -131,8 +131,11 @@ def as_csv(run: Run) -> str:
 
 def is_ours(path: Path) -> bool:
     """Whether a file begins as the table does."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        return next(csv.reader(stream), None) == [*Row._fields]
+    with path.open(encoding="utf-8", newline="", errors="replace") as stream:
+        try:
+            return next(csv.reader(stream), None) == [*Row._fields]
+        except csv.Error:
+            return False
 
 
 def as_markdown(run: Run) -> str:

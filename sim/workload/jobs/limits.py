@@ -89,7 +89,8 @@ class Estimates:
         least = np.searchsorted(values, run_ns, side="left")  # the first that is long enough
         chosen = np.full(len(run_ns), len(values) - 1)
         beyond = int((least == len(values)).sum())
-        too_short = _some(np.flatnonzero((least > 0) & (least < len(values))), self.killed * len(run_ns) - beyond, rng)
+        others = round(self.killed * len(run_ns)) - beyond
+        too_short = _some(np.flatnonzero((least > 0) & (least < len(values))), others, rng)
         chosen[too_short] = least[too_short] - 1
         left = _rounded(np.asarray(self.shares), len(run_ns))
         left -= np.bincount(chosen[least == len(values)], minlength=len(values))
@@ -108,9 +109,9 @@ class Estimates:
         return np.asarray(values[chosen])
 
 
-def _some(rows: Ints, count: float, rng: np.random.Generator) -> Ints:
+def _some(rows: Ints, count: int, rng: np.random.Generator) -> Ints:
     """As many of ``rows`` as asked for, or all."""
-    return np.asarray(rng.choice(rows, min(len(rows), max(0, round(count))), replace=False, shuffle=False))
+    return np.asarray(rng.choice(rows, min(len(rows), max(0, count)), replace=False, shuffle=False))
 
 
 def _rounded(shares: npt.NDArray[np.float64], count: int) -> Ints:
