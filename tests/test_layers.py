@@ -87,7 +87,7 @@ ALLOWED: dict[str, set[str]] = {
     "explore": SCENARIO | {"results", "report", "report/study", "running", "study", "study/uncertain", "study/sweep"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
-    "cli/completion": {"profiles", "loading", "results"},
+    "cli/completion": {"profiles", "loading", "results", "exports"},
     "cli/options": {"cli/completion"},
     "cli": SCENARIO
     | SHELL
