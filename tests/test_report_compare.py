@@ -276,6 +276,15 @@ def test_the_command_compares_two_to_six_runs(tmp_path: Path, first: Results, ot
     assert refused.returncode == 2
 
 
+def test_the_terminal_says_where_work_was_unlike(
+    tmp_path: Path, first: Results, other: Results, unlike: Results
+) -> None:
+    for name, run in {"one": first, "other": other, "unlike": unlike}.items():
+        write(run, tmp_path / name)
+    assert "unlike work" not in coldaisle("compare", "one", "other", cwd=tmp_path).stderr
+    assert "unlike work" in coldaisle("compare", "one", "unlike", cwd=tmp_path).stderr
+
+
 def odd(results: Results) -> Results:
     named = renamed(results, {"tune": MARKUP, "api": LONG})
     scenario = {**named.scenario, "name": MARKUP + RIGHT_TO_LEFT, "description": QUOTES}

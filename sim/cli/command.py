@@ -245,9 +245,15 @@ def compare(
     if as_json:
         sys.stdout.write(to_json(comparison.as_dict()))
         return
+    from sim.report.work import basis
     from sim.results.tables import comparison_tables
 
     show_tables(comparison_tables(comparison))
+    if not basis([run.summary for run in (first, *others)]).whole:
+        tell(
+            "these runs did unlike work, and whole runs were subtracted; 'coldaisle report' says on which basis they "
+            "can be compared, per unit of work or not at all"
+        )
     suggest(f"coldaisle report {shlex.join(map(str, folders))}")
 
 
