@@ -18,7 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 LIBRARY = "sim/engine/kernels/kernels.so.1"
 
 
-class KernelHook(BuildHookInterface):  # type: ignore[type-arg]
+class KernelHook(BuildHookInterface):  # type: ignore[type-arg]  # of a configuration that hatchling's own hooks leave open
     """Builds the library if it does not fit the sources."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-import sim  # noqa: E402 (found only now)
+import sim  # noqa: E402 (found only now, as are the two below)
 from sim.report.run import report  # noqa: E402
 from tests.browser import browser  # noqa: E402
 

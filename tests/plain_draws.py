@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sim.engine.draws import CLOCKED_UP, NO_SLOTS, UNALLOCATED, NodeHardware, NodeState, Share, Slots, total
+from sim.engine.draws import (
+    CLOCKED_UP,
+    NO_SLOTS,
+    UNALLOCATED,
+    NodeHardware,
+    NodeState,
+    Share,
+    Slots,
+    _in_transition,
+    _standing,
+    total,
+)
 from sim.engine.meter import Draw
 from sim.profiles.power import cpu_power_w, psu_loss_w
 from sim.workload.allocations import MILLI
@@ -26,21 +37,6 @@ def plain_node_draws(hardware: NodeHardware, state: NodeState, shares: tuple[Sha
     if state in ("booting", "stopping"):
         dc = _in_transition(hardware, dc, hardware.boot_w if state == "booting" else hardware.shutdown_w)
     return (*dc, *_losses(hardware, dc, holders))
-
-
-def _components(hardware: NodeHardware) -> list[tuple[str, str]]:
-    gpus = [("gpu", hardware.gpu)] if hardware.gpu is not None else []
-    rest = [("cpu", hardware.name), *((part.component, hardware.name) for part in hardware.parts)]
-    return [*gpus, *rest, *([("psu_loss", hardware.name)] if hardware.supply is not None else [])]
-
-
-def _standing(hardware: NodeHardware, holders: dict[tuple[str, str], Slots]) -> tuple[Draw, ...]:
-    draws = []
-    for component, device in _components(hardware):
-        watts = hardware.standby_w if component == hardware.standing else 0.0
-        for (owner, state), slots in holders.items():
-            draws.append(Draw(device, component, owner, state, watts * slots.amount / hardware.slots, *slots))
-    return tuple(draws)
 
 
 def _working(hardware: NodeHardware, shares: tuple[Share, ...], free: Slots, idle_state: str) -> list[Draw]:
@@ -103,23 +99,6 @@ def _shared(
         watts = idle_w * free.amount / hardware.slots
         draws.append(Draw(hardware.name, component, UNALLOCATED, idle_state, watts, *free))
     return draws
-
-
-def _in_transition(hardware: NodeHardware, rest: list[Draw], total_w: float) -> list[Draw]:
-    """The node's transition power: what it exceeds the rest power by is the host's CPUs at work.
-
-    Where it is below the rest power (parts still unpowered), every component is scaled down alike.
-    """
-    rest_w = total(draw.watts for draw in rest)
-    if total_w < rest_w:
-        return [draw._replace(watts=draw.watts * total_w / rest_w) for draw in rest]
-    surplus = (total_w - rest_w) / hardware.slots
-    return [
-        draw._replace(watts=draw.watts + surplus * Slots(draw.slots, draw.milli).amount)
-        if draw.component == "cpu"
-        else draw
-        for draw in rest
-    ]
 
 
 def _losses(hardware: NodeHardware, dc: list[Draw], holders: dict[tuple[str, str], Slots]) -> list[Draw]:

@@ -361,6 +361,24 @@ def test_hourly_matching_stands_in_the_table_where_it_is_known() -> None:
     assert "site.on_site" in row.note
 
 
+def test_a_site_without_a_plant_draws_all_of_its_energy_from_the_grid() -> None:
+    run = run_of("two sites")
+    for site, account in run.sites.items():
+        (row,) = (row for row in ghg.rows(run) if row.item == "drawn from the grid" and row.site == site)
+        assert "grid_import" not in account["energy_kwh"]
+        assert row.value == account["energy_kwh"]["facility"]
+
+
+@pytest.mark.parametrize("name", ["codecarbon", "ghg"])
+def test_a_target_that_is_no_csv_is_somebody_elses(name: str, tmp_path: Path) -> None:
+    write(sim.run(small()), tmp_path / "run")
+    target = tmp_path / "table.csv"
+    target.write_bytes(b"a\0b\xff\n")
+    with pytest.raises(InputError, match="did not write"):
+        export_to(tmp_path / "run", name, target)
+    assert target.read_bytes() == b"a\0b\xff\n"
+
+
 def events_of(name: str) -> list[dict[str, Any]]:
     return list(perfetto.trace(run_of(name))["traceEvents"])
 

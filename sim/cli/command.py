@@ -21,10 +21,11 @@ from sim.cli import follow as cli_follow
 from sim.cli import measure as cli_measure
 from sim.cli import published as cli_published
 from sim.cli import report as cli_report
+from sim.cli import shipped as cli_shipped
 from sim.cli import starters as cli_starters
 from sim.cli import study as cli_study
 from sim.cli import uncertain as cli_uncertain
-from sim.cli.completion import profile_names, run_folders, scenario_names
+from sim.cli.completion import run_folders, scenario_names
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
 from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, suggest, tell
 from sim.cli.progress import running, showing
@@ -257,54 +258,7 @@ def compare(
     suggest(f"coldaisle report {shlex.join(map(str, folders))}")
 
 
-@app.command()
-def profiles(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="NAME", help="Show one profile with its sources.", autocompletion=profile_names),
-    ] = None,
-) -> None:
-    """List the hardware profiles, or show one with the source of every number."""
-    from sim.profiles.catalog import Catalog
-    from sim.results.profile_tables import catalog_table, profile_tables
-
-    catalog = Catalog()
-    show_tables(catalog_table(catalog) if name is None else profile_tables(catalog.read(name)))
-    if name is None:
-        suggest("coldaisle profiles NAME   (its numbers and their sources)")
-
-
-@app.command()
-def scenarios() -> None:
-    """List the scenarios that come with the package."""
-    from sim.loading.scenario import shipped_scenarios
-    from sim.results.profile_tables import scenario_table
-
-    show_tables(scenario_table(shipped_scenarios()))
-    suggest("coldaisle run SCENARIO", "coldaisle init   (one of your own)")
-
-
-@app.command()
-def schema(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="'scenario', or the name of a file that is written.")
-    ] = None,
-    of: Annotated[str | None, typer.Option("--of", metavar="NAME", help="The same; an unknown one lists all.")] = None,
-) -> None:
-    """Write the JSON Schema of scenarios to stdout, for completion in editors, or that of any file that is written."""
-    from sim.results.files import to_json
-
-    asked = of or name or "scenario"
-    if asked == "scenario":
-        from sim.spec.schema import scenario_schema
-
-        sys.stdout.write(to_json(scenario_schema()))
-        return
-    from sim.exports.schemas import schema_of
-
-    sys.stdout.write(to_json(schema_of(asked)))
-
-
+cli_shipped.register(app)
 cli_starters.register(app)
 cli_explain.register(app)
 cli_report.register(app)

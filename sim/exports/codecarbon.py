@@ -54,10 +54,11 @@ def emissions_csv(run: Run) -> str:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether every row of a file is a run of this package."""
+    """Whether a file has these columns, and every row of it is a run of this package."""
     with path.open(encoding="utf-8", newline="", errors="replace") as stream:
         try:
-            return all(str(row.get("os", "")).startswith("coldaisle ") for row in csv.DictReader(stream))
+            table = csv.DictReader(stream)
+            return table.fieldnames == COLUMNS and all(str(row["os"]).startswith("coldaisle ") for row in table)
         except csv.Error:
             return False
 

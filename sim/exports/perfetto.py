@@ -99,7 +99,7 @@ def _power(run: Run) -> list[Event]:
     seconds = np.diff(ledger.edges_ns) * SECONDS_PER_NS
     events: list[Event] = []
     for site in sorted({key.site for key in ledger.keys}):
-        own = ledger.where(lambda key, site=site: key.site == site)  # type: ignore[misc]
+        own = ledger.at(site, lambda _: True)
         watts = {name: energy_j / seconds for name, energy_j in sorted(own.by_component.items())}
         for i, start_ns in enumerate(ledger.edges_ns[:-1].tolist()):
             events.append(_counter(f"{site}, W", start_ns, {name: float(row[i]) for name, row in watts.items()}))

@@ -7,6 +7,7 @@ without a value being null; that of OpenMetrics is of one sample: its name, labe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from sim.errors import InputError
@@ -283,7 +284,7 @@ def _crate() -> Schema:
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     "summary": summary_schema,
     "manifest": _manifest,
-    **{name: (lambda name=name: _table(name)) for name in TABLES},  # type: ignore[misc]
+    **{name: partial(_table, name) for name in TABLES},
     "draws": _draws,
     "study": _study,
     "session": _session,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from html import escape
 
 from sim.report.changed import changes
@@ -122,7 +123,7 @@ def _headline(many: Many) -> str:
     drawn = []
     for name, title, path, unit in asked:
         keys = (*path.split("."),)
-        values = many.scaled(many.of_each(lambda run, keys=keys: float(value_in(run.summary, keys))))  # type: ignore[misc]
+        values = many.scaled(many.of_each(partial(_number, keys)))
         ends = {} if many.per_unit else _ends(many, path)
         per = f" per {many.basis.per}" if many.per_unit else ""
         size, word = fitting(unit, max(map(abs, values.values())))
@@ -187,7 +188,7 @@ def _where(many: Many) -> str:
         ("IT energy by workload", "energy_kwh", "by_workload", "kWh", ""),
         ("IT energy by state", "energy_kwh", "by_state", "kWh", ""),
     ):
-        told = many.scaled(many.of_each(lambda run, part=part, by=by: run.summary[part].get(by) or {}))  # type: ignore[misc]
+        told = many.scaled(many.of_each(partial(_split, part, by)))
         most = max((abs(value) for one in told.values() for value in one.values()), default=0.0)
         size, word = fitting(unit, most)
         values = {
@@ -263,3 +264,11 @@ def _repeat(many: Many) -> str:
         + told
         + f'<div class="words">{table(("run", "scenario (SHA-256)", "seed", "version"), hashes)}</div>'
     )
+
+
+def _number(keys: tuple[str, ...], run: Results) -> float:
+    return float(value_in(run.summary, keys))
+
+
+def _split(part: str, by: str, run: Results) -> dict[str, float]:
+    return dict(run.summary[part].get(by) or {})

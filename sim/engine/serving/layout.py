@@ -22,14 +22,14 @@ WORD = 8
 class Rows(Generic[T]):
     """The address of rows in memory, by their index; nobody checks its bounds."""
 
-    def __getitem__(self, index: int) -> T: ...  # type: ignore[empty-body]
+    def __getitem__(self, index: int) -> T: ...  # type: ignore[empty-body]  # compiled code has it
     def __setitem__(self, index: int, value: T) -> None: ...
 
 
 class At(Generic[T]):
     """The address of one record, whose fields are read and written through it as if it stood here."""
 
-    def __getattr__(self, name: str) -> int: ...  # type: ignore[empty-body]
+    def __getattr__(self, name: str) -> int: ...  # type: ignore[empty-body]  # compiled code has it
 
 
 class Record:

@@ -12,7 +12,19 @@ from sim.accounting.ledger import Floats, Ints
 from sim.report.chart import Chart
 from sim.report.charts.distributions import SHARES
 from sim.report.charts.lines import rounded, stepped, table_rows
-from sim.report.charts.look import AXIS_PX, INK, LEGEND_PX, SOFT, Spec, base, colours, over_time, time_axis, value_axis
+from sim.report.charts.look import (
+    AXIS_PX,
+    INK,
+    LEGEND_PX,
+    SOFT,
+    Spec,
+    base,
+    colours,
+    log_seconds_axis,
+    over_time,
+    time_axis,
+    value_axis,
+)
 from sim.report.charts.times import Axis, Buckets
 from sim.report.parts import labels
 from sim.results.catalogue import LATENCIES
@@ -247,13 +259,7 @@ def spreads(name: str, workload: str, services: Mapping[str, Mapping[str, Any]])
         for run, one in services.items()
         for share in SHARES
     ]
-    x_axis = {
-        "field": "x",
-        "type": "quantitative",
-        "title": "s (logarithmic)",
-        "scale": {"type": "log", "nice": True},
-        "axis": {"tickCount": 6},
-    }
+    x_axis = log_seconds_axis()
     place = {
         "y": {"field": "what", "type": "nominal", "title": None, "sort": None, "axis": {"grid": False}},
         "yOffset": {"field": "run", "type": "nominal", "sort": None},

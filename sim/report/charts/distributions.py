@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.accounting.ledger import Floats
 from sim.report.chart import Chart
-from sim.report.charts.look import ACTIVE, AXIS_PX, LEGEND_PX, SOFT, WARN, Spec, base, colours
+from sim.report.charts.look import ACTIVE, AXIS_PX, LEGEND_PX, SOFT, WARN, Spec, base, colours, log_seconds_axis
 from sim.report.parts import labels
 from sim.results.catalogue import LATENCIES
 from sim.results.formats import hours, percent, seconds
@@ -192,13 +192,7 @@ def percentiles(name: str, workload: str, service: Mapping[str, Any], limits: Ma
         for key, limit in limits.items()
         if key in told
     ]
-    x_axis = {
-        "field": "x",
-        "type": "quantitative",
-        "title": "s (logarithmic)",
-        "scale": {"type": "log", "nice": True},
-        "axis": {"tickCount": 6},
-    }
+    x_axis = log_seconds_axis()
     y_axis = {"field": "what", "type": "nominal", "title": None, "sort": None, "axis": {"grid": False}}
     layers: list[Spec] = [
         {

@@ -58,6 +58,17 @@ def value_axis(field: str, title: str, *, zero: bool = True, **more: Any) -> Spe
     }
 
 
+def log_seconds_axis(title: str = "s (logarithmic)") -> Spec:
+    """Seconds along, told apart over orders of magnitude."""
+    return {
+        "field": "x",
+        "type": "quantitative",
+        "title": title,
+        "scale": {"type": "log", "nice": True},
+        "axis": {"tickCount": 6},
+    }
+
+
 def colours(names: Sequence[str], chosen: Sequence[str] | None = None) -> Spec:
     """The scale of colour of named series, in order; the names are data."""
     picked = list(chosen) if chosen is not None else [SERIES[i % len(SERIES)] for i in range(len(names))]
