@@ -113,11 +113,7 @@ def _indicators(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]
     for part, name, item, unit in INDICATORS:
         value = account[part].get(name)
         if value is None and name == "grid_import":  # told apart only where there is a plant
-            facility = account[part]["facility"]
-            yield Row(
-                site, "", "beside the scopes", item, facility, unit, f"{SUMMARY}: {at}{part}.facility", "all of it"
-            )
-            continue
+            name, value = "facility", account[part]["facility"]
         note = (
             "" if value is not None else "not known: give what the site makes and buys (site.on_site, site.grid.market)"
         )
