@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from sim.instants import epoch_ns
 from sim.rng import Streams
 from sim.spec.job_source import TraceJobs
 from sim.units import HOUR_NS, NS_PER_S
+from sim.workload.jobs import loads_table
 from sim.workload.jobs.plain import write_jobs
 from sim.workload.jobs.table import COLUMNS, LABELS, RECORDED, UNKNOWN, JobTable
 from sim.workload.jobs.traces import read_jobs
@@ -272,10 +274,14 @@ JOBS = "job_id,submit_s,run_s,gpus\nb,10,100,2\na,0,60,1\nc,20,30,1\n"
 LOADS = "job_id,offset_s,gpu_w,cpu_load\na,0,400,0.5\nb,0,100,\nb,25,300,\na,30,200,0.1\n"
 
 
+def _written(file: Path, text: str) -> Path:
+    file.write_text(text)
+    return file
+
+
 def _with_loads(tmp_path: Path, loads: str) -> JobTable:
-    (tmp_path / "jobs.csv").write_text(JOBS)
-    (tmp_path / "loads.csv").write_text(loads)
-    return jobs_of(source(tmp_path / "jobs.csv", loads=str(tmp_path / "loads.csv")), asked())
+    jobs, file = _written(tmp_path / "jobs.csv", JOBS), _written(tmp_path / "loads.csv", loads)
+    return jobs_of(source(jobs, loads=str(file)), asked())
 
 
 def test_loads_over_time_follow_their_jobs(tmp_path: Path) -> None:
@@ -309,6 +315,47 @@ def test_loads_that_cannot_be_used(tmp_path: Path, loads: str, says: str) -> Non
     with pytest.raises(InputError) as caught:
         _with_loads(tmp_path, loads)
     assert says in str(caught.value)
+
+
+def test_loads_are_the_same_however_they_are_cut_to_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _with_loads(tmp_path, LOADS)
+    monkeypatch.setattr(loads_table, "BLOCK", 16)
+    monkeypatch.setattr(loads_table, "AT_ONCE", 1)
+    small = _with_loads(tmp_path, LOADS + "\n")  # a line with nothing on it, which is another file
+    assert whole.loads is not None
+    assert small.loads is not None
+    for name in vars(whole.loads):
+        assert np.array_equal(getattr(whole.loads, name), getattr(small.loads, name), equal_nan=True)
+    assert np.array_equal(whole.gpu_w, small.gpu_w, equal_nan=True)
+    assert np.array_equal(whole.cpu_load, small.cpu_load, equal_nan=True)
+    with pytest.raises(InputError, match=r"loads\.csv:8: is not after the row of its job before"):
+        _with_loads(tmp_path, LOADS + "\nc,0,1,1\nb,25,1,1\n")
+
+
+def test_a_column_that_loads_lack_takes_no_memory(tmp_path: Path) -> None:
+    loads = _with_loads(tmp_path, "job_id,offset_s,cpu_load\na,0,0.5\na,30,0.25\n").loads
+    assert loads is not None
+    assert loads.gpu_w.strides == (0,)
+    assert np.isnan(loads.gpu_w).all()
+    assert loads.cpu_load.tolist() == [0.5, 0.25]
+
+
+def test_reading_loads_holds_little_more_than_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a row: its job, time and load as they are gathered (20 B), a column of them once more as they are joined
+    (8 B), and which rows are the first of their jobs (2 B); beside it, a block of text and its cells."""
+    rows = 400_000
+    table = jobs_of(source(_written(tmp_path / "jobs.csv", JOBS)), asked())
+    lines = (f"{'ab'[i // (rows // 2)]},{i % (rows // 2)},0.5\n" for i in range(rows))
+    file = _written(tmp_path / "loads.csv", "job_id,offset_s,cpu_load\n" + "".join(lines))
+    monkeypatch.setattr(loads_table, "BLOCK", 1 << 18)
+    monkeypatch.setattr(loads_table, "AT_ONCE", 1 << 14)
+    tracemalloc.start()
+    try:
+        loads_table.with_loads(table, file)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30 * rows + 10 * loads_table.BLOCK
 
 
 def test_what_is_written_reaches_the_reader(tmp_path: Path) -> None:

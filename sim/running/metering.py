@@ -68,6 +68,8 @@ def loads_of(each: Sequence[Loads | None], sizes: Sequence[int]) -> Loads | None
     """The loads of some tables, one after the other; None where no table has any."""
     if not any(each):
         return None
+    if len(each) == 1:  # millions of rows: none is held twice
+        return each[0]
     counts = [
         np.diff(one.first) if one is not None else np.zeros(n, np.int64) for one, n in zip(each, sizes, strict=True)
     ]
