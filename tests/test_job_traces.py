@@ -11,10 +11,13 @@ import numpy as np
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sim.errors import InputError
 from sim.units import DAY_NS, HOUR_NS, NS_PER_S
 from sim.workload.jobs.formats import Terms
+from sim.workload.jobs.swf import _tabbed
 from sim.workload.jobs.table import RECORDED, UNKNOWN, JobTable
 from sim.workload.jobs.traces import JobTrace, job_formats, read_jobs
 
@@ -87,6 +90,12 @@ def test_swf(tmp_path: Path) -> None:
     assert rule(trace, "were allocated other processors") == (1, [5])
     assert rule(trace, "ran for longer than they asked for") == (1, [7])
     assert rule(trace, "waited for another job") == (1, [7])
+
+
+@given(st.text(alphabet=" \t12-;\n", max_size=40))
+def test_fields_of_swf_are_what_stands_between_spaces(text: str) -> None:
+    lines = ["" if line.lstrip().startswith(";") else "\t".join(line.split()) for line in text.split("\n")]
+    assert _tabbed(text) == "\n".join(lines)
 
 
 def test_a_processor_is_what_the_user_says(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ Fairness is (sum x)^2 / (n sum x^2): R. Jain, D. Chiu, W. Hawe, "A Quantitative 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from operator import mul
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from sim.accounting.metrics import distribution
 from sim.accounting.queueing import queue_steps
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES
+from sim.workload.exact import dot, sums_by
 from sim.workload.jobs.batch import ENDS, Batch, segment_sums
 from sim.workload.jobs.table import RECORDED, UNKNOWN
 
@@ -34,8 +34,6 @@ MOST_NAMED = 10
 """Users, accounts, queues and kinds that are told by name; the others come to ``OTHERS``."""
 OTHERS, NOBODY = "(others)", "(not known)"
 PREEMPTED, KILLED, RESIZED, FAILED = (OUTCOMES.index(name) for name in ("preempted", "killed", "resized", "failed"))
-AT_ONCE = 1 << 16
-"""Rows that are summed as Python's whole numbers at once."""
 SHARED = ("user", "account", "queue", "kind")
 GPU_HOUR = MILLI * HOUR_NS
 
@@ -92,7 +90,7 @@ def batch_metrics(batch: Batch) -> dict[str, Any]:
 
 def held_milli_ns(batch: Batch) -> int:
     """Thousandths of slots times ns that the jobs held, exactly."""
-    return _dot(batch.stint_milli, batch.stint_ns)
+    return dot(batch.stint_milli, batch.stint_ns)
 
 
 def job_gpu_hours(batch: Batch) -> Floats:
@@ -150,7 +148,7 @@ def lost_milli_ns(batch: Batch) -> int:
     lost_ns[lost_ns <= ROUNDING_NS] = 0.0
     at_work_ns = _stint_at_work_ns(batch)
     per_work = np.divide(at_work_ns, work_ns, out=np.ones(len(log)), where=work_ns > 0.0)
-    return _dot(batch.stint_milli, np.rint(lost_ns * per_work).astype(np.int64))
+    return dot(batch.stint_milli, np.rint(lost_ns * per_work).astype(np.int64))
 
 
 def stint_work_ns(batch: Batch) -> Floats:
@@ -161,7 +159,7 @@ def stint_work_ns(batch: Batch) -> Floats:
 
 def _killed_milli_ns(batch: Batch) -> int:
     killed = (batch.ends.state == ENDS.index("killed"))[batch.log.job]
-    return _dot(batch.stint_milli[killed], batch.stint_ns[killed])
+    return dot(batch.stint_milli[killed], batch.stint_ns[killed])
 
 
 def _pace_ns(batch: Batch) -> Ints:
@@ -187,7 +185,7 @@ def _stint_at_work_ns(batch: Batch) -> Ints:
 
 
 def _at_work_milli_ns(batch: Batch) -> int:
-    return _dot(batch.stint_milli, _stint_at_work_ns(batch))
+    return dot(batch.stint_milli, _stint_at_work_ns(batch))
 
 
 def _queue(batch: Batch) -> tuple[int, int]:
@@ -200,18 +198,6 @@ def _distribution(values: npt.NDArray[np.floating]) -> dict[str, float]:
     return {**distribution(values), "max": float(values.max())}
 
 
-def _dot(left: Ints, right: Ints) -> int:
-    """Their product, summed exactly: a cluster's slot-ns over a year are more than 64 bits hold."""
-    return sum(sum(products) for _, products in _products(left, right))
-
-
-def _products(left: Ints, right: Ints) -> Iterator[tuple[slice, Iterator[int]]]:
-    """Products of two columns as whole numbers without bound, some rows at a time."""
-    for first in range(0, len(left), AT_ONCE):
-        rows = slice(first, first + AT_ONCE)
-        yield rows, map(mul, left[rows].tolist(), right[rows].tolist())
-
-
 def _shares(batch: Batch) -> dict[str, Any]:
     """Who held what: GPU-hours of the largest users, accounts, queues and kinds of jobs, and how even users fare."""
     table, log = batch.table, batch.log
@@ -220,14 +206,16 @@ def _shares(batch: Batch) -> dict[str, Any]:
         codes = getattr(table, label)
         if not (codes != UNKNOWN).any():
             continue
-        held = _sums_by(codes[log.job], batch)
+        held = sums_by(codes[log.job], batch.stint_milli, batch.stint_ns)
         shares[f"by_{label}_gpu_hours"] = _largest(held, table.names.get(label, ()))
         if label == "user":
             shares["users"] = len(np.unique(codes[codes != UNKNOWN]))
             shares |= _fairness(batch, held)
     outcome = _outcomes(batch)
     if (outcome != UNKNOWN).any():
-        shares["by_outcome_gpu_hours"] = _largest(_sums_by(outcome[log.job], batch), RECORDED)
+        shares["by_outcome_gpu_hours"] = _largest(
+            sums_by(outcome[log.job], batch.stint_milli, batch.stint_ns), RECORDED
+        )
     return shares
 
 
@@ -239,15 +227,6 @@ def _outcomes(batch: Batch) -> Ints:
         return np.full(len(said), UNKNOWN)
     killed = batch.ends.state == ENDS.index("killed")
     return np.where(killed, RECORDED.index("timeout"), np.where(said != 0, said, UNKNOWN))
-
-
-def _sums_by(codes: Ints, batch: Batch) -> dict[int, int]:
-    """Slot-time by the code of each stint, exactly."""
-    sums: dict[int, int] = {}
-    for rows, products in _products(batch.stint_milli, batch.stint_ns):
-        for code, milli_ns in zip(codes[rows].tolist(), products, strict=True):
-            sums[code] = sums.get(code, 0) + milli_ns
-    return sums
 
 
 def _largest(held: dict[int, int], names: Sequence[str]) -> dict[str, float]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from sim.rng import Stream
 from sim.units import NS_PER_S
+from sim.workload.exact import dot
 from sim.workload.jobs.arriving import Submissions
 from sim.workload.jobs.limits import LimitLaw
 from sim.workload.jobs.runtimes import RunLaw, mean_s
@@ -280,4 +281,4 @@ def offered_load(table: JobTable, gpus: int, duration_ns: int) -> float:
     """
     milli = np.maximum(table.gpus, 0) * MILLI + table.gpu_milli
     held_ns = np.where(table.limit_ns == UNKNOWN, table.run_ns, np.minimum(table.run_ns, table.limit_ns))
-    return float(np.dot(milli / MILLI, held_ns / NS_PER_S)) / (gpus * (duration_ns / NS_PER_S))
+    return dot(milli, held_ns) / (MILLI * gpus * duration_ns)

@@ -100,17 +100,17 @@ def _gathered(path: Path, ids: pa.Array) -> _Rows:
     lines: list[range | Ints] = []
     parts: list[list[npt.NDArray[Any]]] = []
     for cells, unit in _read(path):
-        *columns, line = _of_jobs(cells, unit, ids)
+        job, offset_ns, gpu_w, cpu_load, line = _of_jobs(cells, unit, ids)
         follow = len(line) and int(line[-1]) - int(line[0]) == len(line) - 1
         lines.append(range(int(line[0]), int(line[-1]) + 1) if follow else line)
-        parts.append(list(columns))
+        parts.append([job, offset_ns, gpu_w, cpu_load])
     pa.default_memory_pool().release_unused()  # what the text took
-    job, offset_ns, gpu_w, cpu_load = (_joined([part.pop(0) for part in parts]) for _ in range(4))
+    columns = [_joined([part.pop(0) for part in parts]) for _ in range(4)]
     order = None
-    if np.any(job[1:] < job[:-1]):
-        order = np.argsort(job, kind="stable")
-        job, offset_ns = job[order], offset_ns[order]
-        gpu_w, cpu_load = (column[order] if any(column.strides) else column for column in (gpu_w, cpu_load))
+    if np.any(columns[0][1:] < columns[0][:-1]):
+        order = np.argsort(columns[0], kind="stable")
+        columns = [column[order] if any(column.strides) else column for column in columns]
+    job, offset_ns, gpu_w, cpu_load = columns
     return _Rows(job, offset_ns, gpu_w, cpu_load, lines, order)
 
 

@@ -84,7 +84,15 @@ def read(opened: Opened) -> Iterator[Read]:
 
 def _tabbed(text: str) -> str:
     """Lines with a tab between fields, and comments emptied."""
-    return "\n".join("" if line.lstrip().startswith(";") else "\t".join(line.split()) for line in text.split("\n"))
+    last = text.rfind(";")
+    ends = text.find("\n", last)
+    commented = 0 if last < 0 else len(text) if ends < 0 else ends
+    lines = text[:commented].split("\n")
+    text = "\n".join("" if line.lstrip().startswith(";") else line for line in lines) + text[commented:]
+    text = text.replace("\t", " ").replace("\r\n", "\n")
+    while "  " in text:  # a run of spaces is halved each time
+        text = text.replace("  ", " ")
+    return text.replace("\n ", "\n").replace(" \n", "\n").strip(" ").replace(" ", "\t")
 
 
 def _jobs(cells: Cells, zero: int, *, slots: bool) -> Columns:
