@@ -180,6 +180,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
         "pool": ("both", {f"{W}.pools": None, f"{W}.pool": "h100", f"{W}.speeds": {"h100": 2}}, BATCH),
         "pools": ("both", {f"{W}.pools": ["h100", "a100"]}, BATCH),
         "gpu_types": ("both", {f"{KIND}.gpu_type": "H", f"{W}.gpu_types": {"H": "h100"}}, BATCH),
+        "node_map": ("both", {f"{W}.node_map": {"gpu[1-2]": "h100"}}, "refused"),  # drawn jobs ran nowhere before
         "speeds": ("both", {f"{W}.speeds.h100": 3}, BATCH),
         "load": ("plain", {f"{W}.load.active": "350 W"}, "energy_kwh.by_component.gpu"),
         "cpu_load": ("plain", {f"{W}.cpu_load": 0.9}, "energy_kwh.by_component.cpu"),

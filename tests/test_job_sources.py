@@ -22,7 +22,7 @@ from sim.spec.job_source import TraceJobs
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.jobs import loads_table
 from sim.workload.jobs.plain import write_jobs
-from sim.workload.jobs.table import COLUMNS, LABELS, RECORDED, UNKNOWN, JobTable
+from sim.workload.jobs.table import COLUMNS, LABELS, NAMED, RECORDED, UNKNOWN, JobTable
 from sim.workload.jobs.traces import read_jobs
 
 START_NS = epoch_ns(datetime(2024, 1, 2, 10, 0, tzinfo=UTC))
@@ -181,6 +181,7 @@ def test_a_plain_table_that_cannot_be_used(tmp_path: Path, text: str, says: str)
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=8)
+HOSTS = st.sampled_from(["n1", "n[001-004,7],login", "r[1-2]n[01-16]", "a,b"])
 NS = st.integers(0, 10**18)
 
 
@@ -207,6 +208,7 @@ def tables(draw: st.DrawFn) -> JobTable:
     start = np.where(column(st.booleans().map(int)), submit + column(NS), UNKNOWN)
     ends = (start != UNKNOWN) & (column(st.booleans().map(int)) == 1)
     names = {label: tuple(draw(st.lists(NAMES, unique=True, max_size=3))) for label in LABELS}
+    names["recorded_nodes"] = tuple(draw(st.lists(HOSTS, unique=True, max_size=3)))
     least, more = column(_or_unknown(st.integers(0, 100))), column(_or_unknown(st.integers(0, 100)))
     return JobTable(
         submit_ns=submit,
@@ -222,7 +224,7 @@ def tables(draw: st.DrawFn) -> JobTable:
         slack_ns=column(NS),
         min_gpus=np.minimum(least, gpus),
         max_gpus=np.where(more == UNKNOWN, UNKNOWN, gpus + more),
-        **{label: column(st.integers(UNKNOWN, len(names[label]) - 1)) for label in LABELS},
+        **{label: column(st.integers(UNKNOWN, len(names[label]) - 1)) for label in NAMED},
         gpu_w=real(1e4),
         cpu_load=real(1.0),
         recorded_start_ns=start,
@@ -236,14 +238,14 @@ def tables(draw: st.DrawFn) -> JobTable:
 
 def same(one: JobTable, other: JobTable) -> bool:
     """All but the codes of names, which may be others."""
-    columns = [name for name in COLUMNS if name not in (*LABELS, "line")]
+    columns = [name for name in COLUMNS if name not in (*NAMED, "line")]
     equal = all(np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True) for name in columns)
 
     def named(table: JobTable, label: str) -> list[str | None]:
         names = [*table.names.get(label, ()), None]
         return [names[code] for code in getattr(table, label).tolist()]
 
-    return equal and all(named(one, label) == named(other, label) for label in LABELS)
+    return equal and all(named(one, label) == named(other, label) for label in NAMED)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

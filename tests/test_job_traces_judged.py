@@ -212,7 +212,7 @@ def test_a_public_trace_against_a_cluster_with_room_for_all(shared_data: Path, t
     path = scenario(tmp_path, **source)
     data = path.read_text().replace("10 min", "150 d").replace("count: 1", "count: 776")
     path.write_text(data.replace("profile: dgx-a100", "profile: dgx-h100"))
-    batch, name = replayed(path, shared_data / "jobs/alibaba_gpu_2023_pods.csv.gz", {}, workload=None, zone=None)
+    batch, name, _ = replayed(path, shared_data / "jobs/alibaba_gpu_2023_pods.csv.gz", {}, workload=None, zone=None)
     found = compare("pods", batch, name)
     assert found.jobs["in the run"] == found.jobs["compared"] == 8152 - 897
     assert found.measures["wait"].simulated == 0.0

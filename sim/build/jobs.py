@@ -4,7 +4,7 @@ there."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -100,6 +100,8 @@ def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -
     count = int((np.isnan(table.cpu_load) & ~_tell(table, "cpu_load")).sum())
     if spec.cpu_load == "trace" and count:
         found.append(("cpu_load", f"{count:,} jobs have no load of their CPUs in the trace: give one for all"))
+    if spec.node_map:
+        found += _unmapped(spec, table)
     if spec.gpu_types:
         types = table.names.get("gpu_type", ())
         used = [types[code] for code in np.unique(table.gpu_type).tolist() if code != UNKNOWN]
@@ -108,6 +110,25 @@ def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -
             known = ", ".join(spec.gpu_types)
             found.append(("gpu_types", f"jobs ask for '{lost[0]}'{nearest(lost[0], spec.gpu_types)}  ({known})"))
     return found
+
+
+def _unmapped(spec: Jobs, table: JobTable) -> list[tuple[str, str]]:
+    from sim.workload.jobs.node_map import NodeMap
+    from sim.workload.jobs.table import UNKNOWN
+    from sim.workload.trace_formats import BadRowError
+
+    listed = table.names.get("recorded_nodes", ())
+    used = [listed[code] for code in np.unique(table.recorded_nodes).tolist() if code != UNKNOWN]
+    if not used:
+        return [("node_map", "says nothing: the source does not say on which nodes jobs ran")]
+    try:
+        mapped = NodeMap.of(spec.node_map)
+    except BadRowError:
+        return []  # told by the checks of a scenario
+    lost = next((host for host in map(mapped.unknown, used) if host is not None), None)
+    if lost is None:
+        return []
+    return [("node_map", f"jobs ran on '{lost}', which is in none of its lists  ({', '.join(spec.node_map)})")]
 
 
 def _unknown_watts(load: JobLoad, table: JobTable) -> list[tuple[str, str]]:
@@ -130,14 +151,28 @@ def _unknown_watts(load: JobLoad, table: JobTable) -> list[tuple[str, str]]:
 
 
 def _choices(spec: Jobs, table: JobTable, labels: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], ...], Ints]:
-    """The pools that each job may stand in: of its type of GPU, or else all."""
+    """The pools that each job may stand in: of its type of GPU or of the nodes on which it ran, or else all."""
     n = len(table)
+    if spec.node_map:
+        from sim.workload.jobs.node_map import NodeMap
+
+        mapped = NodeMap.of(spec.node_map)
+        return _coded(
+            [mapped.pools(one, labels) for one in table.names["recorded_nodes"]], table.recorded_nodes, labels
+        )
     if not spec.gpu_types:
         return (labels,), np.zeros(n, np.int64)
     found = [_pools_of(name, spec) or labels for name in table.names.get("gpu_type", ())]
+    return _coded(found, table.gpu_type, labels)
+
+
+def _coded(
+    found: Sequence[tuple[str, ...]], codes: Ints, labels: tuple[str, ...]
+) -> tuple[tuple[tuple[str, ...], ...], Ints]:
+    """Choices of pools, all first, and which is that of each job, from those that belong to each of ``codes``."""
     choices = (labels, *dict.fromkeys(found))
-    to = np.array([*(choices.index(pools, 1) for pools in found), 0], np.int64)
-    return choices, to[table.gpu_type]  # UNKNOWN is the last
+    number = {pools: i for i, pools in enumerate(choices) if i}
+    return choices, np.array([*(number[pools] for pools in found), 0], np.int64)[codes]  # UNKNOWN is the last
 
 
 def _pools_of(gpu_type: str, spec: Jobs) -> tuple[str, ...]:

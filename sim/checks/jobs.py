@@ -13,6 +13,7 @@ from sim.errors import InputError
 from sim.validation import nearest
 
 if TYPE_CHECKING:
+    from sim.spec.jobs import Jobs
     from sim.workload.jobs.table import JobTable
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -37,6 +38,7 @@ def jobs_fit(resolved: Resolved) -> Found:
         for kind, label in spec.gpu_types.items():
             if label not in labels:
                 yield (*path, "gpu_types", kind), f"is none of its pools{nearest(label, labels)}  ({', '.join(labels)})"
+        yield from _nodes_fit(name, spec, labels, resolved)
         for label in spec.speeds:
             if label not in labels:
                 yield (*path, "speeds", label), f"is none of its pools{nearest(label, labels)}  ({', '.join(labels)})"
@@ -51,6 +53,26 @@ def jobs_fit(resolved: Resolved) -> Found:
             )
         if gpus - {None} and spec.load is None:
             yield (*path, "load"), "required: what does a GPU draw at work?"
+
+
+def _nodes_fit(name: str, spec: Jobs, labels: Sequence[str], resolved: Resolved) -> Found:
+    """A map of nodes: its lists can be read, no node is two, and no pool has fewer than are said to be its."""
+    from sim.workload.jobs.node_map import NodeMap
+    from sim.workload.trace_formats import BadRowError
+
+    path: KeyPath = ("workloads", name, "node_map")
+    for listed, label in spec.node_map.items():
+        if label not in labels:
+            yield (*path, listed), f"is none of its pools{nearest(label, labels)}  ({', '.join(labels)})"
+    try:
+        mapped = NodeMap.of(spec.node_map)
+    except BadRowError as error:
+        yield path, str(error)
+        return
+    for label in labels:
+        there = resolved.machines[label].pool.count if label in resolved.machines else None
+        if there is not None and mapped.count(label) > there:
+            yield path, f"has {mapped.count(label):,} nodes of the pool '{label}', which has {there:,}"
 
 
 def tables_fit(resolved: Resolved) -> Found:

@@ -273,8 +273,8 @@ def _validate_jobs(
     if plot is not None:
         refuse_unusable(plot, folder=False, ours=drawn)
     _zone(zone)
-    batch, name = replayed(scenario, trace, parse_assignments(assignments), workload=workload, zone=zone)
-    found = compare(str(trace), batch, name)
+    batch, name, node_map = replayed(scenario, trace, parse_assignments(assignments), workload=workload, zone=zone)
+    found = compare(str(trace), batch, name, node_map)
     if plot is not None:
         write_text(picture(found), plot, ours=drawn)
     if as_json:

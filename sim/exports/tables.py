@@ -71,6 +71,7 @@ OF_ROWS = {
     "recorded_state": _text("how the trace says it ended", may_lack=True),
     "recorded_started_s": _real("start as the trace says", "s", may_lack=True),
     "recorded_ended_s": _real("end as the trace says", "s", may_lack=True),
+    "recorded_nodes": _text("nodes it ran on as the trace says, a list of hosts", may_lack=True),
     "recorded_kwh": _real("energy as the trace says", "kWh", may_lack=True),
     "line": _whole("line in the trace", may_lack=True),
     "energy_kwh": _real("IT energy", "kWh", may_lack=True),

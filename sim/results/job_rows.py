@@ -58,6 +58,7 @@ def job_rows(batch: Batch) -> pa.Table:
         "recorded_state": _coded(table.recorded_state, RECORDED, table.recorded_state != 0),
         "recorded_started_s": _seconds(table.recorded_start_ns, table.recorded_start_ns != UNKNOWN),
         "recorded_ended_s": _seconds(table.recorded_end_ns, table.recorded_end_ns != UNKNOWN),
+        "recorded_nodes": _named(table, "recorded_nodes"),
         "recorded_kwh": numbers(table.recorded_j / J_PER_KWH, np.isnan(table.recorded_j)),
         "line": _known(table.line),
     }

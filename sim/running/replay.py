@@ -11,6 +11,7 @@ from sim.loading.scenario import load_scenario, read_scenario
 from sim.running.run import built_of
 from sim.running.simulation import ended
 from sim.workload.jobs.batch import Batch
+from sim.workload.jobs.node_map import NodeMap
 
 
 def replayed(
@@ -20,9 +21,9 @@ def replayed(
     *,
     workload: str | None,
     zone: str | None,
-) -> tuple[Batch, str]:
+) -> tuple[Batch, str, NodeMap | None]:
     """The jobs of ``trace`` as a run of the scenario had them, in the place of those of its workload of jobs; and the
-    scenario's name.
+    scenario's name and which of its nodes are which of the trace's, where it says so.
 
     ``workload`` says which, where it has several; ``zone`` is that of the trace's local times. Raises ``InputError``
     for a scenario that has none, or whose jobs come from elsewhere than a trace, and what a run raises.
@@ -32,7 +33,8 @@ def replayed(
     given = {f"{source}.file": str(trace), **({f"{source}.zone": zone} if zone is not None else {})}
     loaded = load_scenario(scenario, {**overrides, **given})
     batches = {batch.workload: batch for batch in ended(built_of(loaded)).batches}
-    return batches[name], loaded.scenario.name
+    spec = loaded.answers.batches[name]
+    return batches[name], loaded.scenario.name, NodeMap.of(spec.node_map) if spec.node_map else None
 
 
 def _workload(scenario: str | Path | Mapping[str, Any], wanted: str | None) -> str:

@@ -98,6 +98,11 @@ class Jobs(Workload):
         default_factory=dict,
         description="The pool for jobs that ask for a type of GPU, by the type's name in the trace.",
     )
+    node_map: dict[str, str] = Field(
+        default_factory=dict,
+        description="The pool of the nodes that a trace has jobs on, by lists of their names such as node[001-064]: a "
+        "job runs in the pool where it ran, and 'validate' compares what each node did.",
+    )
     speeds: dict[str, SmallRatio] = Field(
         default_factory=dict,
         description="How fast jobs run in each pool relative to their run times; needed where their GPUs differ.",
@@ -123,6 +128,10 @@ class Jobs(Workload):
             raise PydanticCustomError("pools", "give 'pool' or 'pools', not both")
         if self.pools is not None and len(set(self.pools)) < len(self.pools):
             raise PydanticCustomError("pools", "names a pool twice in 'pools'")
+        if self.gpu_types and self.node_map:
+            raise PydanticCustomError(
+                "pools", "give 'gpu_types' or 'node_map', not both: each says where a job may run"
+            )
         return self
 
     @property

@@ -17,9 +17,11 @@ import numpy.typing as npt
 
 from sim.accounting.queueing import on_bins, steps
 from sim.errors import InputError
+from sim.measure.judge.correlation import correlation
+from sim.measure.judge.job_places import Places, places_of
 from sim.units import DAY_NS, HOUR_NS, J_PER_KWH, NS_PER_S
-from sim.workload.allocations import MILLI
 from sim.workload.jobs.batch import ENDS, Batch
+from sim.workload.jobs.node_map import NodeMap
 from sim.workload.jobs.table import UNKNOWN
 
 Ints = npt.NDArray[np.int64]
@@ -80,13 +82,13 @@ class OverTime:
     @property
     def correlation(self) -> float | None:
         """Pearson's; None where one of them does not vary."""
-        return _correlation(self.recorded, self.simulated)
+        return correlation(self.recorded, self.simulated)
 
 
 @dataclass(frozen=True, eq=False)
 class JobComparison:
     """Jobs by what there is of them, measures by their name, and what a reader should know beside them. ``per_job`` is
-    None where the trace does not say when they started."""
+    None where the trace does not say when they started, ``places`` where it does not say on which nodes."""
 
     file: str
     against: str
@@ -94,6 +96,7 @@ class JobComparison:
     measures: Mapping[str, Measure]
     per_job: PerJob | None
     over_time: OverTime
+    places: Places | None
     remarks: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -112,12 +115,14 @@ class JobComparison:
                 "mean_absolute": series.mean_absolute,
                 "correlation": series.correlation,
             },
+            **({"placement": self.places.as_dict()} if self.places is not None else {}),
             "remarks": list(self.remarks),
         }
 
 
-def compare(file: str, batch: Batch, name: str) -> JobComparison:
-    """The jobs of ``batch`` as their trace recorded them and as a run of scenario ``name`` had them.
+def compare(file: str, batch: Batch, name: str, node_map: NodeMap | None = None) -> JobComparison:
+    """The jobs of ``batch`` as their trace recorded them and as a run of scenario ``name`` had them; ``node_map`` says
+    which of its nodes are which of the trace's.
 
     Raises ``InputError`` for a run in which too few started.
     """
@@ -125,7 +130,7 @@ def compare(file: str, batch: Batch, name: str) -> JobComparison:
     started = batch.stints > 0
     known = table.recorded_start_ns != UNKNOWN
     if not known.any():
-        return _without_starts(file, batch, name)
+        return _without_starts(file, batch, name, node_map)
     both = started & known
     if int(both.sum()) < FEWEST_JOBS:
         told = f"{int(known.sum()):,} of its jobs started as recorded, and {int(both.sum())} of them in the run"
@@ -147,6 +152,9 @@ def compare(file: str, batch: Batch, name: str) -> JobComparison:
     if batch.joules is not None and (metered := ended & ~np.isnan(table.recorded_j)).any():
         recorded, simulated = (float(j[metered].sum()) / J_PER_KWH for j in (table.recorded_j, batch.joules))
         measures["energy"] = Measure(recorded, simulated, "kWh")
+    places = places_of(batch, table.recorded_start_ns, table.recorded_end_ns, node_map)
+    if places is not None:
+        measures["nodes_per_job"] = _nodes_per_job(places)
     jobs = {
         "in the run": len(table),
         "compared": int(both.sum()),
@@ -161,6 +169,7 @@ def compare(file: str, batch: Batch, name: str) -> JobComparison:
         measures,
         _per_job(recorded_s, simulated_s),
         over_time,
+        places,
         _remarks(batch, over_time),
     )
 
@@ -171,15 +180,19 @@ UNSAID = (
 )
 
 
-def _without_starts(file: str, batch: Batch, name: str) -> JobComparison:
+def _without_starts(file: str, batch: Batch, name: str, node_map: NodeMap | None) -> JobComparison:
     """What of a trace without starts can be compared: the work, and what ends no earlier than without any wait."""
     table, started = batch.table, batch.stints > 0
     if int(started.sum()) < FEWEST_JOBS:
         raise InputError.one(file, f"leaves too few jobs to compare: {int(started.sum())} of them started in the run")
     at_once_ns = table.submit_ns + table.run_ns
     start_ns = np.where(started, table.submit_ns, UNKNOWN)
-    over_time = _over_time(batch, start_ns, np.minimum(at_once_ns, batch.end_ns))
+    until_ns = np.minimum(at_once_ns, batch.end_ns)
+    over_time = _over_time(batch, start_ns, until_ns)
     measures = {"utilisation": _utilisation(over_time)}
+    places = places_of(batch, start_ns, until_ns, node_map)
+    if places is not None:
+        measures["nodes_per_job"] = _nodes_per_job(places)
     if batch.ended.any():
         first_ns = int(table.submit_ns.min())
         spans = (int(at_once_ns[batch.ended].max()), int(batch.ends.end_ns[batch.ended].max()))
@@ -195,13 +208,17 @@ def _without_starts(file: str, batch: Batch, name: str) -> JobComparison:
         "started in neither": int((~started).sum()),
     }
     remarks = (UNSAID, *_remarks(batch, over_time))
-    return JobComparison(file, f"scenario {name}", jobs, measures, None, over_time, remarks)
+    return JobComparison(file, f"scenario {name}", jobs, measures, None, over_time, places, remarks)
 
 
 def _utilisation(over_time: OverTime) -> Measure:
     lengths = np.diff(over_time.edges_ns)
     recorded, simulated = (float(np.average(one, weights=lengths)) for one in (over_time.recorded, over_time.simulated))
     return Measure(recorded, simulated, "")
+
+
+def _nodes_per_job(places: Places) -> Measure:
+    return Measure(float(places.recorded.mean()), float(places.simulated.mean()), "nodes")
 
 
 def _percentile(recorded_s: Floats, simulated_s: Floats, percent: int) -> Measure:
@@ -215,7 +232,7 @@ def _per_job(recorded_s: Floats, simulated_s: Floats) -> PerJob:
         median_absolute_s=float(np.median(np.abs(off))),
         bias_s=float(off.mean()),
         within_minute=float((np.abs(off) < 60.0).mean()),
-        rank_correlation=_correlation(ranks(recorded_s), ranks(simulated_s)),
+        rank_correlation=correlation(ranks(recorded_s), ranks(simulated_s)),
         distance=_distance(recorded_s, simulated_s),
     )
 
@@ -232,13 +249,6 @@ def ranks(values: Floats) -> Floats:
     return mean
 
 
-def _correlation(one: Floats, other: Floats) -> float | None:
-    spreads = float(one.std()), float(other.std())
-    if min(spreads) <= 1e-12 * max(1.0, *spreads):
-        return None
-    return float(((one - one.mean()) * (other - other.mean())).mean() / (spreads[0] * spreads[1]))
-
-
 def _distance(one: Floats, other: Floats) -> float:
     at = np.concatenate([one, other])
     shares = (np.searchsorted(np.sort(values), at, side="right") / len(values) for values in (one, other))
@@ -248,11 +258,10 @@ def _distance(one: Floats, other: Floats) -> float:
 def _over_time(batch: Batch, start_ns: Ints, end_ns: Ints) -> OverTime:
     """Slots held over whole hours, or days of a long run; as recorded, each job held what it asked for from its
     ``start_ns`` to its ``end_ns``."""
-    table, log = batch.table, batch.log
+    log = batch.log
     edges = _edges(batch.end_ns)
     capacity = batch.inventory.of(batch.pools)
-    milli = table.gpus * MILLI + table.gpu_milli
-    milli[log.job] = batch.stint_milli  # what it really is of the scenario's slots, where it held any
+    milli = batch.asked_milli
     known = start_ns != UNKNOWN
     ends = np.where(end_ns == UNKNOWN, batch.end_ns, end_ns)
     recorded = _held(start_ns[known], ends[known], milli[known], edges)

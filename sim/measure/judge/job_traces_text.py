@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sim.errors import InputError
+from sim.measure.judge.job_places import Places
 from sim.measure.judge.job_traces import JobComparison, Measure, PerJob
 from sim.measure.judge.validation_text import spark
 from sim.results.charts import lines
@@ -23,6 +24,7 @@ WORDS = {
     "utilisation": "share of slots held",
     "makespan": "first submission to last end",
     "energy": "energy that was metered",
+    "nodes_per_job": "nodes of a job",
 }
 """Measures by name, as people are shown them; the names are those of tolerances."""
 
@@ -35,13 +37,14 @@ def comparison_table(found: JobComparison) -> RenderableType:
         table.add_row(WORDS[name], _told(one, one.recorded), _told(one, one.simulated), off)
     series = found.over_time
     waits = [_waits(found.per_job)] if found.per_job is not None else []
+    places = [_places(found.places)] if found.places is not None else []
     held = plain_table("slots held over time", "")
     held.add_row("mean absolute difference", percent(series.mean_absolute))
     held.add_row("correlation", _or_dash(series.correlation))
     jobs = ", ".join(f"{count(n)} {what}" for what, n in found.jobs.items() if n)
     title = Text(f"{found.file} against {found.against}", style="bold")
     remarks = [Text(remark, style="dim") for remark in found.remarks]
-    return Group(title, Text(f"jobs: {jobs}"), table, *waits, held, _sparks(found), *remarks)
+    return Group(title, Text(f"jobs: {jobs}"), table, *waits, held, _sparks(found), *places, *remarks)
 
 
 def _waits(each: PerJob) -> RenderableType:
@@ -53,6 +56,17 @@ def _waits(each: PerJob) -> RenderableType:
     waits.add_row("rank correlation", _or_dash(each.rank_correlation))
     waits.add_row("largest gap of the distributions", percent(each.distance))
     return waits
+
+
+def _places(found: Places) -> RenderableType:
+    where = plain_table("where jobs ran", "")
+    where.add_row("jobs whose nodes are recorded", count(found.jobs))
+    where.add_row("on as many nodes as recorded", percent(found.as_many))
+    where.add_row("nodes they used, recorded and simulated", f"{count(found.used[0])}, {count(found.used[1])}")
+    if found.by_node is not None:
+        where.add_row("held of each node, mean absolute difference", percent(found.by_node.mean_absolute))
+        where.add_row("  correlation over nodes", _or_dash(found.by_node.correlation))
+    return where
 
 
 def _told(one: Measure, value: float) -> str:

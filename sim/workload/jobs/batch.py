@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.workload.allocations import OUTCOMES, Allocations
+from sim.workload.allocations import MILLI, OUTCOMES, Allocations
 
 if TYPE_CHECKING:
     from sim.workload.jobs.table import JobTable
@@ -90,6 +90,13 @@ class Batch:
     def stint_milli(self) -> Ints:
         """Thousandths of slots that each stint held on all of its nodes (s,)."""
         return segment_sums(self.log.milli, self.log.first_place)
+
+    @cached_property
+    def asked_milli(self) -> Ints:
+        """Thousandths of slots that each job asks for (n,): what it held, where it held any."""
+        milli = self.table.gpus * MILLI + self.table.gpu_milli
+        milli[self.log.job] = self.stint_milli
+        return milli
 
     @cached_property
     def stints(self) -> Ints:

@@ -13,6 +13,7 @@
 - ``gpu_w``, ``cpu_load``: mean W of one of its GPUs at work; load on its cores, 0 to 1
 - ``user``, ``account``, ``queue``, ``kind``, ``gpu_type``, ``job_id``: texts
 - ``recorded_start_…``, ``recorded_end_…``, ``recorded_state``, ``recorded_j``: what happened, and J
+- ``recorded_nodes``: on which nodes, as Slurm lists hosts: ``node[001-004,7]``
 
 An empty cell says nothing; a column that is none of these is refused. ``write_jobs`` writes what ``read_jobs`` reads.
 """
@@ -34,8 +35,9 @@ from sim.validation import nearest
 from sim.workload.jobs.cells import ABSENT, Cells, Floats, Ints
 from sim.workload.jobs.columns import Columns, constant, held_together
 from sim.workload.jobs.formats import JobFormat, Opened, Read, header, under_header
+from sim.workload.jobs.hostlists import hosts
 from sim.workload.jobs.states import state_of
-from sim.workload.jobs.table import LABELS, RECORDED, UNKNOWN, JobTable
+from sim.workload.jobs.table import NAMED, RECORDED, UNKNOWN, JobTable
 from sim.workload.jobs.times import Clock
 from sim.workload.jobs.units import UNITS
 
@@ -48,7 +50,7 @@ WHOLE, MIB_PER_GIB = 1000, 1024
 KNOWN = frozenset(
     [f"{name}_{unit}" for name in INSTANTS for unit in (*CLOCKS, *UNITS)]
     + [f"{name}_{unit}" for name in DURATIONS for unit in UNITS]
-    + [*COUNTS, *REALS, *LABELS, "job_id", "recorded_state", "spot", "gpus", "gpu_milli", "cores", "cpu_milli"]
+    + [*COUNTS, *REALS, *NAMED, "job_id", "recorded_state", "spot", "gpus", "gpu_milli", "cores", "cpu_milli"]
     + ["memory_mib", "memory_gib"]
 )
 
@@ -120,6 +122,8 @@ def _jobs(cells: Cells, _opened: Opened, *, clocks: dict[str, Clock]) -> Columns
         other = ~spot & ~cells.is_one_of("spot", ("", "0", "false", "False", "FALSE"))
         cells.complain(other, lambda _: "has a spot that is neither 1 nor 0")
         numbers["spot"] = spot.astype(np.int64)
+    if "recorded_nodes" in cells:
+        cells.mapped("recorded_nodes", lambda text: len(hosts(text)))
     state = cells.mapped("recorded_state", state_of).astype(np.int64) if "recorded_state" in cells else None
     return held_together(
         cells,
@@ -130,7 +134,7 @@ def _jobs(cells: Cells, _opened: Opened, *, clocks: dict[str, Clock]) -> Columns
         state=state,
         job_id="job_id" if "job_id" in cells else None,
         numbers=numbers,
-        labels={name: name for name in LABELS if name in cells},
+        labels={name: name for name in NAMED if name in cells},
         nobody=("",),
     )
 
@@ -218,7 +222,7 @@ def write_jobs(table: JobTable, path: Path) -> None:
     for name in REALS:
         values = getattr(table, name)
         written[name] = pa.array(values, mask=np.isnan(values))
-    for name in LABELS:
+    for name in NAMED:
         names = [*table.names.get(name, ()), None]
         written[name] = pa.array([names[code] for code in getattr(table, name).tolist()], pa.string())
     written["recorded_state"] = pa.array([RECORDED[code] for code in table.recorded_state.tolist()], pa.string())

@@ -21,6 +21,7 @@ Source: the manual page of sacct (SchedMD). Times are of the cluster's clock, wi
 - ConsumedEnergyRaw, else ``energy=`` in TRESUsageInTot, else in AllocTRES: J; 0, with a unit (export with
   ``--noconvert``) or beyond all sense: no energy was recorded
 - Partition, QOS: the queue, the kind of job
+- NodeList ``node[001-004,7]``: where it ran; of a het job the lists of its parts. Other nodes than NNodes: counted
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ import pyarrow.compute as pc
 
 from sim.errors import InputError
 from sim.workload.jobs.cells import ABSENT, Bools, Cells, Floats, Ints
-from sim.workload.jobs.columns import Columns, held_together
+from sim.workload.jobs.columns import NOBODY, Columns, held_together
 from sim.workload.jobs.formats import JobFormat, Opened, Read, has_columns, under_header
+from sim.workload.jobs.hostlists import NOBODY as NO_NODES
+from sim.workload.jobs.hostlists import hosts
 from sim.workload.jobs.slurm_resources import Asked, asked_for
 from sim.workload.jobs.slurm_words import limit_s, tasks_of, time_s
 from sim.workload.jobs.states import CODE, state_of
@@ -55,8 +58,10 @@ HELD = "were held back until they were eligible: in the queue from then on"
 SUSPENDED = "were at work for less than from start to end (suspended): for as long as Elapsed says"
 PENDING = "stand for several tasks of an array that never started"
 NEVER = "never started"
+OTHER_NODES = "have a list of other than as many nodes as they were given: the list stands for where they ran"
 LOST = "never started, and what they asked for is not in the trace: left out"
 MINUTE_S = 60
+LABELS = {"user": "User", "account": "Account", "queue": "Partition", "kind": "QOS", "recorded_nodes": "NodeList"}
 
 
 def read(opened: Opened) -> Iterator[Read]:
@@ -114,15 +119,15 @@ def _jobs(cells: Cells, opened: Opened, *, clock: Clock) -> Columns:
             "limit_ns": _limit(cells),
             "recorded_j": joules,
         },
+        nobody=(*NOBODY, *NO_NODES),
         labels={
             "gpu_type": asked.gpu_type,
-            **{
-                name: column
-                for name, column in (("user", "User"), ("account", "Account"), ("queue", "Partition"), ("kind", "QOS"))
-                if column in cells
-            },
+            **{name: column for name, column in LABELS.items() if column in cells},
         },
     )
+    if "NodeList" in cells:
+        listed = cells.mapped("NodeList", lambda text: len(hosts(text)))
+        cells.note((listed > 0) & (asked.nodes > 0) & (listed != asked.nodes), OTHER_NODES)
     ran_long = (ran != ABSENT) & (start != ABSENT) & (ended != ABSENT) & (ended - start > ran)
     cells.note(ran_long, SUSPENDED)
     cells.note(never & ~lost, NEVER)
@@ -204,6 +209,7 @@ def _put_together(cells: Cells, jobs: Columns, het: Bools, asked: Asked) -> Bool
     called = pd.Series(cells.text("JobID").filter(pa.array(het)).to_pylist(), dtype=object)
     nth = called.groupby(called).cumcount()
     others = np.zeros(len(cells), dtype=bool)
+    places = jobs.labels["recorded_nodes"].to_pylist() if "recorded_nodes" in jobs.labels else None
     for _, part in pd.Series(rows).groupby([called.str.partition("+")[0], nth], sort=False):
         first, parts = int(part.iloc[0]), part.to_numpy()
         others[parts[1:]] = True
@@ -225,8 +231,12 @@ def _put_together(cells: Cells, jobs: Columns, het: Bools, asked: Asked) -> Bool
         jobs.start[first] = ABSENT if (began == ABSENT).all() else began[began != ABSENT].min()
         jobs.end[first] = jobs.end[parts].max()
         jobs.run[first] = jobs.run[parts].max()
+        if places is not None:
+            places[first] = ",".join(dict.fromkeys(one for one in (places[i] for i in parts) if one not in NO_NODES))
         joules = jobs.numbers["recorded_j"]
         joules[first] = np.nan if np.isnan(joules[parts]).any() else joules[parts].sum()
+    if places is not None:
+        jobs.labels["recorded_nodes"] = pa.array(places, pa.string())
     return others
 
 

@@ -34,6 +34,8 @@ RECORDED: tuple[RecordedState, ...] = (
 
 LABELS = ("user", "account", "queue", "kind", "gpu_type")
 """Columns of codes into ``names``: who, for whom, through which queue, what kind of job, on which kind of GPU."""
+NAMED = (*LABELS, "recorded_nodes")
+"""All columns of codes into ``names``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +62,9 @@ class JobTable:
     thousandths of cores and ``memory_mib`` MiB in total, UNKNOWN where they do not count. ``min_gpus``..``max_gpus`` is
     what an elastic job may have. ``slack_ns`` is how much later it may start than it could. ``gpu_w`` is the mean W of
     one GPU at work (NaN where not known), ``cpu_load`` the load on the CPUs that are its. ``recorded_*`` is what
-    happened in the trace, in the times of the run, with the J that it recorded. ``told`` is what whoever made the table
-    has to say of it: rows that were left out, and rules that were applied to others.
+    happened in the trace, in the times of the run, with the J that it recorded and the hosts (``hostlists``) it ran on.
+    ``told`` is what whoever made the table has to say of it: rows that were left out, and rules that were applied to
+    others.
     """
 
     submit_ns: Ints
@@ -89,6 +92,7 @@ class JobTable:
     recorded_end_ns: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     recorded_state: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     recorded_j: Floats = field(default_factory=lambda: np.empty(0, np.float64))
+    recorded_nodes: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     line: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     job_id: Sequence[str] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
