@@ -23,7 +23,7 @@ from sim import common_yaml
 from sim.common_yaml import DEEPEST, LONGEST_NUMBER, MOST_VALUES
 from sim.errors import InputError, Problem
 from sim.plain import as_list, as_mapping, as_text, inside
-from sim.reading import open_regular, up_to
+from sim.reading import decoded, open_regular, up_to
 
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
@@ -263,10 +263,7 @@ def _read_text(path: Path, file: str) -> str:
         raw = up_to(stream, LARGEST_BYTES + 1)
     if len(raw) > LARGEST_BYTES:
         raise InputError.one(file, f"is larger than {LARGEST_BYTES >> 20} MiB; keep data in files of its own")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError.one(file, f"is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    return decoded(raw, file)
 
 
 def parse_value(text: str, file: str) -> Any:

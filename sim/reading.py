@@ -10,6 +10,7 @@ and the line where there is one.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -163,10 +164,32 @@ def read_bytes(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -
 def read_text(path: Path, file: str | None = None, *, most: int = MOST_BYTES) -> str:
     """The UTF-8 text in ``path``, plain or packed. Raises ``InputError``."""
     name = str(path) if file is None else file
+    return decoded(read_bytes(path, name, most=most), name)
+
+
+def decoded(content: bytes, file: str) -> str:
+    """UTF-8 as text, without a mark that stands first. Raises ``InputError`` with the line of what is none."""
     try:
-        return read_bytes(path, name, most=most).decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError.one(name, f"is not UTF-8 text ({error.reason} at byte {error.start:,})") from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InputError.one(file, f"is not UTF-8 text ({error.reason})", line=line) from None
+
+
+def _line_that_is_no_text(path: Path, file: str, most: int) -> int | None:
+    """The first line of a file that is not UTF-8. The text before it is gone when it is met, so the file is read again:
+    that takes nothing of those that are whole."""
+    decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
+    with open_regular(path, file) as stream, _unpacked(stream, file, most) as (unpacked, _, _):
+        while True:
+            piece = unpacked.read(_PIECE)
+            try:
+                decoder.decode(piece, final=not piece)
+            except UnicodeDecodeError as error:
+                return line + error.object.count(b"\n", 0, error.start)
+            if not piece:
+                return None  # somebody has changed it meanwhile
+            line += piece.count(b"\n")
 
 
 class _Limited(io.RawIOBase):
@@ -196,7 +219,8 @@ def open_text(path: Path, file: str | None = None, *, most: int = MOST_STREAMED)
             limited = io.BufferedReader(_Limited(unpacked, name, limit))
             yield io.TextIOWrapper(limited, encoding="utf-8-sig", newline="")
         except UnicodeDecodeError as error:
-            raise InputError.one(name, f"is not UTF-8 text ({error.reason})") from None
+            line = _line_that_is_no_text(path, name, most)
+            raise InputError.one(name, f"is not UTF-8 text ({error.reason})", line=line) from None
         except csv.Error as error:
             raise InputError.one(name, f"is not a CSV table: {error}") from None
 

@@ -494,3 +494,41 @@ def test_a_message_is_told_as_far_as_anybody_reads_it() -> None:
     told = cli.describe(InputError.one("loads.csv", f"machine '{'x' * 100_000}' is none", line=3))
     assert len(told) < 2_200
     assert told.endswith("more characters)")
+
+
+SWF = b"1 0 0 10 1 -1 -1 1 -1 -1 1 1 1 -1 1 -1 -1 -1\n"
+PHILLY = b'[{"jobid": "a", "attempts": [], "user": "u", "submitted_time": "2017-10-01 00:00:00"},\n'
+TEXT: list[tuple[str, bytes, Callable[[Path], Any]]] = [
+    ("j.csv", b"submit_s,run_s,gpus\n0,1,1\n", read_jobs),
+    ("j.swf", SWF, lambda path: read_jobs(path, terms=JobTerms(processors="slots"))),
+    ("j.json", PHILLY, lambda path: read_jobs(path, "philly", terms=JobTerms(zone="UTC"))),
+    ("t.csv", b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,1,1\n", read_trace),
+    ("l.json", b"{}\n", read_lengths),
+    ("m.csv", b"work,power_w\n1,1\n", lambda path: read_columns(path, "work", ["power_w"])),
+    ("p.csv", b"datetime_utc,price\n2024-01-01T00:00:00Z,1\n", read_series),
+    ("s.yaml", b"name: x\n", read_document),
+]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "packed"])
+@pytest.mark.parametrize(("name", "begins", "reader"), TEXT, ids=[name for name, _, _ in TEXT])
+def test_what_is_no_text_is_told_by_its_line(
+    tmp_path: Path, name: str, begins: bytes, reader: Callable[[Path], Any], pack: Callable[[bytes], bytes]
+) -> None:
+    """Behind a mark of UTF-8 and more lines than are read at once, in the middle of one."""
+    path = tmp_path / name
+    if pack is gzip.compress and reader is read_document:
+        pytest.skip("scenarios are not packed")
+    path.write_bytes(pack(b"\xef\xbb\xbf" + begins + (b" " * 20 + b"\n") * 60_000 + b"caf\xe9,1\n"))
+    with pytest.raises(InputError) as refused:
+        reader(path)
+    [problem] = refused.value.problems
+    assert "is not UTF-8 text" in problem.message
+    assert problem.line == 60_001 + begins.count(b"\n")
+
+
+def test_text_that_ends_within_a_character_is_told_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "j.csv"
+    path.write_bytes(b"submit_s,run_s,gpus,user\n0,1,1,ren\xc3")
+    with pytest.raises(InputError, match=r"j.csv:2: is not UTF-8 text \(unexpected end of data\)"):
+        read_jobs(path)

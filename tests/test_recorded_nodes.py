@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
+from sim.measure.judge.job_places import places_of
 from sim.measure.judge.job_traces import compare
 from sim.measure.judge.job_traces_text import comparison_table
 from sim.running.replay import replayed
@@ -156,7 +157,7 @@ def test_jobs_run_in_the_pool_where_they_ran(tmp_path: Path) -> None:
         [batch] = ended(built_of(load_scenario(scenario(file, **workload)))).batches
         first = batch.log.node[batch.log.first_place[:-1]]
         by_job = dict(zip(batch.log.job.tolist(), first.tolist(), strict=True))
-        return [batch.inventory.pools[batch.inventory.pool[by_job[job]]] for job in range(4)]
+        return [batch.inventory.pools[int(batch.inventory.pool[by_job[job]])] for job in range(4)]
 
     assert pools(node_map=MAP) == ["new", "new", "new", "old"]
     assert pools()[:2] == ["old", "old"]
@@ -219,7 +220,7 @@ def test_without_a_map_only_how_many_nodes_are_compared() -> None:
         {"job": j, "start": 0, "end": 100 * NS_PER_S, "outcome": "completed", "places": {j: 2000}} for j in (0, 1)
     ]
     batch = batch_of(jobs, stints, inventory(2, 4), 100 * NS_PER_S)
-    told = {
+    told: dict[str, Any] = {
         "recorded_start_ns": ints(0, 0),
         "recorded_end_ns": ints(100, 100) * NS_PER_S,
         "recorded_nodes": ints(0, 1),
@@ -230,14 +231,8 @@ def test_without_a_map_only_how_many_nodes_are_compared() -> None:
     assert (found.places.as_many, found.places.used, found.places.by_node) == (0.5, (3, 2), None)
     assert found.measures["nodes_per_job"].recorded == 1.5
     assert found.measures["nodes_per_job"].simulated == 1.0
-    assert (
-        "placement"
-        not in compare(
-            "x",
-            replace(batch, table=replace(batch.table, **{**told, "names": {}, "recorded_nodes": ints(-1, -1)})),
-            "s",
-        ).as_dict()
-    )
+    nowhere = {**told, "names": {}, "recorded_nodes": ints(-1, -1)}
+    assert "placement" not in compare("x", replace(batch, table=replace(batch.table, **nowhere)), "s").as_dict()
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 9), st.integers(1, 9)), min_size=1))
@@ -247,16 +242,14 @@ def test_what_nodes_held_is_what_jobs_held(jobs: list[tuple[int, int, int, int]]
     lists = tuple(f"h[{a}-{min(3, a + b)}]" for a, b in zip(first.tolist(), more.tolist(), strict=True))
     n, end_ns = len(jobs), 12 * NS_PER_S
     rows = table([0] * n, length.tolist(), [2] * n)
-    stints = [{"job": 0, "start": 0, "end": int(length[0]) * NS_PER_S, "outcome": "completed", "places": {0: 2000}}] * 1
+    stints = [{"job": 0, "start": 0, "end": int(length[0]) * NS_PER_S, "outcome": "completed", "places": {0: 2000}}]
     batch = batch_of(rows, stints, inventory(4, 8), end_ns)
-    told = {
+    told: dict[str, Any] = {
         "recorded_start_ns": start * NS_PER_S,
         "recorded_end_ns": (start + length) * NS_PER_S,
         "recorded_nodes": np.arange(n),
         "names": {"recorded_nodes": lists},
     }
-    from sim.measure.judge.job_places import places_of
-
     judged = replace(batch, table=replace(batch.table, **told))
     places = places_of(
         judged, judged.table.recorded_start_ns, judged.table.recorded_end_ns, NodeMap.of({"h[0-3]": "a"})
