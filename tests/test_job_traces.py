@@ -440,6 +440,7 @@ def test_philly(tmp_path: Path, indent: int | None) -> None:
     assert list(table.job_id) == ["a", "c", "d"]
     assert table.run_ns.tolist() == [40 * MINUTE_NS, UNKNOWN, 2 * MINUTE_NS]
     assert (table.gpus.tolist(), table.nodes.tolist()) == ([8, 4, 4], [1, 2, UNKNOWN])
+    assert named(table, "recorded_nodes") == ["m0", "m0,m1", "m0,m1"]
     assert states(table) == ["completed", "running", "cancelled"]
     assert (table.recorded_start_ns // MINUTE_NS).tolist() == [10, 7, 10]
     assert rule(trace, "no attempt")[0] == 1
@@ -466,6 +467,32 @@ def test_helios(tmp_path: Path) -> None:
     assert states(trace.table) == ["completed", "never"]
     assert named(trace.table, "queue") == ["v", "v"]
     assert trace.table.nodes.tolist() == [2, 1]
+
+
+def test_helios_has_jobs_on_cores_and_jobs_that_had_not_ended(tmp_path: Path) -> None:
+    """Half of its jobs ask for no GPU; RUNNING and SUSPENDED are words of a few."""
+    text = "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n"
+    text += "1,u,v,0,8,1,COMPLETED,2020-09-09 08:00:00,2020-09-09 08:00:01,2020-09-09 08:10:01,600,1\n"
+    text += "2,u,v,8,64,1,RUNNING,2020-09-09 09:00:00,2020-09-09 09:00:00,,,0\n"
+    text += "3,u,v,8,64,1,SUSPENDED,2020-09-09 09:00:00,2020-09-09 09:00:00,2020-09-09 10:00:00,3600,0\n"
+    text += "4,u,v,8,64,1,NODE_FAIL,2020-09-09 09:00:00,2020-09-09 09:30:00,2020-09-09 10:00:00,1800,1800\n"
+    table = read(tmp_path, text, Terms(zone="Asia/Shanghai")).table
+    assert (table.gpus.tolist(), table.cpu_milli.tolist()) == ([0, 8, 8, 8], [8000, 64_000, 64_000, 64_000])
+    assert states(table) == ["completed", "running", "running", "failed"]
+    assert table.run_ns.tolist() == [600 * NS_PER_S, UNKNOWN, HOUR_NS, HOUR_NS // 2]
+
+
+def test_philly_has_attempts_whose_ends_were_lost(tmp_path: Path) -> None:
+    """An attempt without an end before others, as a word and as null, and a last one without a start: those of one job
+    of the published log are so. The job runs for as long as the attempt that has both."""
+    at = "2017-10-09 03:"
+    attempts = [(f"{at}07:23", "None", [1]), (f"{at}11:14", f"{at}11:57", [1]), (f"{at}14:24", None, [1])]
+    job = philly("e", f"{at}04:16", [*attempts, (None, f"{at}15:12", [1])])
+    trace = read(tmp_path, json.dumps([job]), Terms(zone="America/Los_Angeles"))
+    assert trace.table.run_ns.tolist() == [43 * NS_PER_S]
+    assert trace.table.recorded_start_ns.tolist() == [(6 * 60 + 58) * NS_PER_S]
+    assert states(trace.table) == ["completed"]
+    assert rule(trace, "left out of the run time")[0] == 1
 
 
 def test_acme(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ Source: Jeon et al., "Analysis of Large-Scale Multi-Tenant GPU Clusters for DNN 
 - the last attempt without an end: unfinished
 - attempts on unequal numbers of GPUs: the most of them, counted
 - machines with unequal numbers of GPUs: how many nodes is left open, counted
+- ip of its machines: where it ran, in the attempt on most GPUs
 - Pass, Killed, Failed: completed, cancelled, failed
 - vc: the queue
 """
@@ -28,6 +29,7 @@ from sim.plain import as_list, as_mapping, as_text
 from sim.workload.jobs.cells import ABSENT, Cells, Ints
 from sim.workload.jobs.columns import Columns, held_together
 from sim.workload.jobs.formats import JobFormat, Opened, Read
+from sim.workload.jobs.hostlists import hosts as listed
 from sim.workload.jobs.lines import BLOCK, Table
 from sim.workload.jobs.report import JobReport
 from sim.workload.jobs.states import CODE, state_of
@@ -105,12 +107,14 @@ def _job(record: Any) -> dict[str, Any] | str:
     if job is None or not {"attempts", "submitted_time"} <= set(job):
         return f"is no record of a job: {short(json.dumps(record)[:100])}"
     attempts = [as_mapping(one) for one in as_list(job["attempts"]) or ()]
-    times, counts, machines = [], [], []
+    times, counts, machines, hosts = [], [], [], []
     for one in attempts:
         if one is None:
             return f"has an attempt that is none: {short(job['attempts'])}"
         times.append((_text(one.get("start_time")), _text(one.get("end_time"))))
-        shares = [len(as_list((as_mapping(part) or {}).get("gpus")) or ()) for part in as_list(one.get("detail")) or ()]
+        parts = [as_mapping(part) or {} for part in as_list(one.get("detail")) or ()]
+        shares = [len(as_list(part.get("gpus")) or ()) for part in parts]
+        hosts.append([_text(part.get("ip")) for part in parts])
         counts.append(sum(shares))
         machines.append(len(shares) if len(set(shares)) == 1 else 0)
     most = max(counts, default=0)
@@ -123,6 +127,7 @@ def _job(record: Any) -> dict[str, Any] | str:
         "attempts": times,
         "gpus": most,
         "nodes": machines[counts.index(most)] if counts else 0,
+        "hosts": ",".join(dict.fromkeys(filter(None, hosts[counts.index(most)]))) if counts else "",
         "changed": len(set(counts)) > 1,
     }
 
@@ -138,7 +143,7 @@ def _cells(columns: dict[str, list[str]], line: Ints, file: str, report: JobRepo
 def _block(held: list[tuple[int, dict[str, Any]]], clock: Clock, opened: Opened) -> Read:
     lines = np.array([line for line, _ in held], dtype=np.int64)
     jobs = [job for _, job in held]
-    names = ("job_id", "user", "vc", "status", "submitted")
+    names = ("job_id", "user", "vc", "status", "submitted", "hosts")
     cells = _cells({name: [job[name] for job in jobs] for name in names}, lines, opened.file, opened.report)
     gpus = np.array([job["gpus"] for job in jobs], dtype=np.int64)
     cells.leave_out(gpus == 0, UNASKED)
@@ -165,8 +170,9 @@ def _columns(cells: Cells, jobs: list[dict[str, Any]], gpus: Ints, clock: Clock,
         state=state,
         job_id="job_id",
         numbers={"gpus": gpus, "nodes": np.where(nodes == 0, UNKNOWN, nodes)},
-        labels={"user": "user", "queue": "vc"},
+        labels={"user": "user", "queue": "vc", "recorded_nodes": "hosts"},
     )
+    cells.mapped("hosts", lambda text: len(listed(text)))
     cells.note(lost, LOST)
     cells.note(np.array([job["changed"] for job in jobs], dtype=bool), CHANGED)
     cells.note(nodes == 0, SPREAD)
