@@ -48,7 +48,7 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
         raise InputError.one(f"workloads.{around.name}", problems[0][1])
     assert parts.cluster is not None
     labels = tuple(around.resolved.pools[around.name].values())
-    choices, choice = _choices(spec, table, labels)
+    choices, choice = pools_of_jobs(spec, table, labels)
     return JobsPlan(
         name=around.name,
         table=table,
@@ -150,7 +150,7 @@ def _unknown_watts(load: JobLoad, table: JobTable) -> list[tuple[str, str]]:
     return []
 
 
-def _choices(spec: Jobs, table: JobTable, labels: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], ...], Ints]:
+def pools_of_jobs(spec: Jobs, table: JobTable, labels: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], ...], Ints]:
     """The pools that each job may stand in: of its type of GPU or of the nodes on which it ran, or else all."""
     n = len(table)
     if spec.node_map:

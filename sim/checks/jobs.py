@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sim.build.jobs import table_of, table_problems
 from sim.build.resolved import Resolved
+from sim.checks import above_tdp
 from sim.checks.power_alone import alone_problems
 from sim.documents import KeyPath
 from sim.errors import InputError
@@ -35,10 +36,7 @@ def jobs_fit(resolved: Resolved) -> Found:
         labels = [*resolved.pools[name].values()]
         if spec.source.endless and resolved.parts.open_ended:
             yield (*path, "source"), "jobs never stop coming: give the scenario a 'duration'"
-        for kind, label in spec.gpu_types.items():
-            if label not in labels:
-                yield (*path, "gpu_types", kind), f"is none of its pools{nearest(label, labels)}  ({', '.join(labels)})"
-        yield from _nodes_fit(name, spec, labels, resolved)
+        yield from _places_fit(name, spec, labels, resolved)
         for label in spec.speeds:
             if label not in labels:
                 yield (*path, "speeds", label), f"is none of its pools{nearest(label, labels)}  ({', '.join(labels)})"
@@ -55,8 +53,15 @@ def jobs_fit(resolved: Resolved) -> Found:
             yield (*path, "load"), "required: what does a GPU draw at work?"
 
 
-def _nodes_fit(name: str, spec: Jobs, labels: Sequence[str], resolved: Resolved) -> Found:
-    """A map of nodes: its lists can be read, no node is two, and no pool has fewer than are said to be its."""
+def _places_fit(name: str, spec: Jobs, labels: Sequence[str], resolved: Resolved) -> Found:
+    """Where jobs of a type of GPU or of some nodes may run: in pools of the workload. The lists of a map of nodes can
+    be read, no node is two, and no pool has fewer than are said to be its."""
+    for kind, label in spec.gpu_types.items():
+        if label not in labels:
+            where: KeyPath = ("workloads", name, "gpu_types", kind)
+            yield where, f"is none of its pools{nearest(label, labels)}  ({', '.join(labels)})"
+    if not spec.node_map:
+        return
     from sim.workload.jobs.node_map import NodeMap
     from sim.workload.trace_formats import BadRowError
 
@@ -94,8 +99,11 @@ def tables_fit(resolved: Resolved) -> Found:
                 yield (*path, "source"), f"{problem.file}{line}: {problem.message}"
             continue
         tables[name] = table
-        for field, message in table_problems(spec, table, resolved, name):
-            yield (*path, field), message
+        lacking = table_problems(spec, table, resolved, name)
+        yield from (((*path, field), message) for field, message in lacking)
+        placed = not any(_places_fit(name, spec, [*resolved.pools[name].values()], resolved))
+        if spec.load is not None and spec.load.kind == "trace" and placed and not lacking:
+            yield from above_tdp.recorded(name, spec, table, resolved)
     if len(tables) == len(resolved.batches):
         yield from _names_of_nobody(resolved, [*tables.values()])
     if not resolved.hardware.unread:

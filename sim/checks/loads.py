@@ -59,6 +59,31 @@ def _exits_fit(name: str, exits: EarlyExit | None, watts: tuple[float, float], g
             yield path, f"would draw {drawn_w:.4g} W, above {limit_w:.4g} W; {tdp}"
 
 
+def stated_loads(resolved: Resolved) -> Iterator[tuple[KeyPath, Load, str]]:
+    """Every load that a scenario states of a GPU, with its place and the pool of the GPU."""
+    for name, _, label, *_ in resolved.groups:
+        path: KeyPath = ("workloads", name)
+        if label not in resolved.gpus or name in resolved.choosing:
+            continue
+        if name in resolved.jobs:
+            yield from _of_work((*path, "work"), resolved.jobs[name].work, label)
+        elif name in resolved.campaigns:
+            for at, _, _, work in resolved.campaigns[name].sizes:
+                yield from _of_work((*path, *at, "work"), work, label)
+        elif name in resolved.services:
+            load = resolved.services[name].load
+            if load is not None:
+                yield (*path, "load"), load, label
+        elif name in resolved.batches:
+            for at, load in _loads_of_jobs(resolved.batches[name].load):
+                yield (*path, "load", *at), load, label
+
+
+def _of_work(path: KeyPath, work: TrainingWork, label: str) -> Iterator[tuple[KeyPath, Load, str]]:
+    if work.kind == "gpu-hours":
+        yield (*path, "load"), work.load, label
+
+
 def _loads_of_jobs(load: JobLoad | None) -> Iterator[tuple[KeyPath, Load]]:
     """The loads that a workload of jobs states, with where; none where its trace does."""
     if load is None or load.kind == "trace":

@@ -11,6 +11,7 @@ from itertools import chain
 
 from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
+from sim.checks import above_tdp
 from sim.checks.campaigns import intensities_outside, many_fit, many_start
 from sim.checks.conventions import convention_problems
 from sim.checks.fabric import fabrics_fit
@@ -98,7 +99,13 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
     checks += [failure_problems(resolved), fabrics_fit(resolved), instances_alone(resolved)]
     checks += [shared_by_somebody(resolved), units_fit(resolved)]
-    checks += [loads_fit(resolved), models_fit(resolved), methods_fit(resolved), split_problems(resolved)]
+    checks += [
+        loads_fit(resolved),
+        above_tdp.stated(resolved),
+        models_fit(resolved),
+        methods_fit(resolved),
+        split_problems(resolved),
+    ]
     checks += [jobs_fit(resolved), *([tables_fit(resolved)] if kernel_tables else [])]
     checks.append(against_catalog(resolved, kernel_tables=kernel_tables))
     if not resolved.hardware.unread:
