@@ -67,7 +67,7 @@ def test_a_moment_may_be_higher_than_a_mean(tmp_path: Path) -> None:
 
 
 def test_the_bound_is_that_of_the_gpus_a_job_may_have(tmp_path: Path) -> None:
-    both = {"pool": None, "pools": ["a", "h"], "speeds": {"a": 1, "h": 2}}
+    both: dict[str, Any] = {"pool": None, "pools": ["a", "h"], "speeds": {"a": 1, "h": 2}}
     load_scenario(scenario(tmp_path, 650, **both))
     load_scenario(scenario(tmp_path, 650, **both, gpu_types={"A": "h"}))
     with pytest.raises(InputError, match="the TDP of 400 W"):
@@ -75,7 +75,7 @@ def test_the_bound_is_that_of_the_gpus_a_job_may_have(tmp_path: Path) -> None:
 
 
 def test_a_stated_load_is_a_mean(tmp_path: Path) -> None:
-    stated = {"load": {"kind": "measured", "active": "420 W"}}
+    stated: dict[str, Any] = {"load": {"kind": "measured", "active": "420 W"}}
     load_scenario(scenario(tmp_path, 300, **stated))
     stated["load"]["active"] = "3200 W"
     with pytest.raises(
