@@ -1,10 +1,10 @@
 """Writes fernandez_{burst,code,conv}.csv.gz: requests of three production traces, all at once and sorted by bin.
 
-Fernandez et al. (ACL 2025, arXiv:2504.17674, section 4.1) round every request of a trace up to a bin of prompt and answer,
-leave out prompts above 8,192 and answers above 512 tokens, and answer each bin in the largest batches that fit. Tables 1
-and 2 print median and mean of prompts and answers; a lognormal law has both, and by it the requests are dealt to the bins
-(prompt and answer apart: how they go together is not printed). What the law says of the printed 99th percentiles, which
-it has not seen, stands beside them.
+Fernandez et al. (ACL 2025, arXiv:2504.17674, section 4.1) round every request of a trace up to a bin of prompt and
+answer, leave out prompts above 8,192 and answers above 512 tokens, and answer each bin in the largest batches that fit.
+Tables 1 and 2 print median and mean of prompts and answers; a lognormal law has both, and by it the requests are dealt
+to the bins (prompt and answer apart: how they go together is not printed). What the law says of the printed 99th
+percentiles, which it has not seen, stands beside them.
 """
 
 import gzip
