@@ -145,7 +145,8 @@ def _duration_reader(low: int, possible: Possible | None = None) -> Callable[[ob
         except QuantityError as error:
             raise _fail(error.message) from None
         if ns < low:
-            raise _fail(f"must {'be above zero' if low else 'not be negative'}, and is {value!r}")
+            least = f"be {low // 1_000_000} ms or more" if low > 1 else "be above zero" if low else "not be negative"
+            raise _fail(f"must {least}, and is {value!r}")
         return _checked(Nanoseconds.of(ns, str(value).strip()), ns * units.SECONDS_PER_NS, possible)
 
     return read
@@ -305,6 +306,8 @@ ZoneName = Annotated[str, AfterValidator(_read_zone)]
 """The name of a time zone in the IANA database, such as ``Europe/Berlin``."""
 Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration", Nanoseconds)]
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration", Nanoseconds)]
+LookInterval = Annotated[Nanoseconds, *_field(_duration_reader(10_000_000), "duration", Nanoseconds)]
+"""How often a rule looks, 10 ms at the least: a run of a day at every nanosecond would never end."""
 MTBF = Annotated[Quantity, *_quantity("duration", above=0.0)]
 """A mean time in s that may be longer than any run, such as one part's between failures."""
 Lifetime = Annotated[Nanoseconds, *_field(_duration_reader(1, LIFETIME), "duration", Nanoseconds, possible=LIFETIME)]

@@ -240,6 +240,10 @@ def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], g
     return f"{message[0].lower()}{message[1:]}, and is {shown}"
 
 
+BELOW = "below"
+"""In the context of an error that a whole model raises: the keys from there to what is wrong, as a tuple."""
+
+
 def _problems(annotation: Any, document: Document, root: KeyPath, error: ValidationError) -> list[Problem]:
     data: Any = document.data
     for part in root:
@@ -252,7 +256,8 @@ def _problems(annotation: Any, document: Document, root: KeyPath, error: Validat
         if detail["type"] == "union_tag_invalid":
             path, place = (*path, _told_by(detail)), (*path, _told_by(detail))
         else:
-            place = path
+            below = detail.get("ctx", {}).get(BELOW)
+            place = path = (*path, *below) if below is not None else path
         message = _message(detail, path, outer or here, detail["input"])
         problems.setdefault((path, message), document.problem((*root, *place), message))
     return list(problems.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 import sim
 from sim.accounting.ledger import DEVICES, WAN
 from sim.errors import InputError
+from sim.loading.scenario import load_scenario, scenario_path
 from sim.results.compare import Comparison
 from sim.results.results import Results
 from sim.units import J_PER_KWH, NS_PER_S
@@ -434,3 +436,24 @@ def test_devices_without_an_intensity_are_refused() -> None:
     data["accounting"]["outside"] = {}
     with pytest.raises(InputError, match="We do not guess where users' devices are"):
         sim.run(data)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "where"),
+    [
+        ("middle: {at: edge,", "middle: {at: egde,", "workloads.detector.stages.middle.at"),
+        ("work: 1 GFLOP, output: 15 kB", "work: 1 GFLOP", "workloads.detector.stages.head"),
+        ("over: [backbone]", "over: [spine]", "workloads.detector.places.cloud.over"),
+        ("tail: {at: cloud, work: 500 GFLOP}", "tail: {at: cloud}", "workloads.detector.stages.tail"),
+    ],
+)
+def test_a_mistake_within_a_part_names_its_own_line(tmp_path: Path, right: str, wrong: str, where: str) -> None:
+    """What only the whole workload can tell is told where it is to be mended."""
+    text = scenario_path("split-detector").read_text(encoding="utf-8")
+    line = text[: text.index(right)].count("\n") + 1
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(text.replace(right, wrong, 1), encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        load_scenario(mine)
+    [problem] = refused.value.problems
+    assert (problem.path, problem.line) == (where, line)

@@ -80,7 +80,7 @@ def given_problems(profile: terms.ConventionProfile, given: Given) -> Problems:
 
 def sides(resolved: Resolved) -> Mapping[str, frozenset[str]]:
     """Names of workloads that serve (``runtime``) and that make models (``development``)."""
-    runtime = frozenset({*resolved.services, *resolved.serving})
+    runtime = frozenset({*resolved.services, *resolved.serving, *resolved.split})
     making = {*resolved.jobs, *resolved.campaigns, *resolved.federated, *resolved.batches}
     return {"runtime": runtime, "development": frozenset(making)}
 

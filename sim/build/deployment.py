@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from sim.build.compression import (
     left_of,
     unstored_bytes,
 )
+from sim.build.drafter import IN_16_BITS, Drafter
 from sim.kinds import builder
 from sim.profiles.capped_step import BLOCK
 from sim.profiles.catalog import Catalog
@@ -25,7 +26,7 @@ from sim.profiles.layers import Layers, layers_of
 from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
-from sim.profiles.step import Drafting, Floats, IterationCost, Known, iteration_cost
+from sim.profiles.step import Floats, IterationCost, Known, iteration_cost
 from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import Replicas, Serving
@@ -44,9 +45,6 @@ without bf16."""
 
 OPERAND_BYTES: dict[Precision, float] = {"fp8": 1.0, "int8": 1.0, "fp6": 1.0, "fp4": 0.5625}
 """Of a value that is multiplied, where activations are quantised; 2 elsewhere."""
-IN_16_BITS = Bytes(2.0, 2.0, 2.0)
-LOGIT_BYTES = 4.0
-"""Logits are of 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -410,7 +408,8 @@ class Deployment:
         """The same from profiles alone, or with kernels as ``known``; of ``layers`` where not of all that a GPU has,
         and of these numbers of ``tokens`` where not of all that there may be."""
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
-        draft = self._drafting(self.drafter, device, stack, layout) if self.drafter is not None else None
+        known_tokens = np.arange(self.most_tokens(longest_prompt) + 1.0) if tokens is None else tokens
+        drafter = self._drafter(device, stack, layout)
         cost = iteration_cost(
             layers or self.layers,
             self.model,
@@ -418,41 +417,24 @@ class Deployment:
             stack,
             layout,
             self.bytes(),
-            tokens=np.arange(self.most_tokens(longest_prompt) + 1.0) if tokens is None else tokens,
+            tokens=known_tokens,
             most_sampled=float(self.verified * self.ranks),
             block_tokens=self.spec.batching.block_tokens,
             guesses=self.guesses,
-            draft=draft,
+            draft=drafter.guessing() if drafter is not None else None,
             known=known,
         )
         cost.slope[:, BLOCK] /= self.blocks.step  # of a token's KV in all layers before
-        return cost
+        return drafter.reading_along(cost, known_tokens, self.verified * self.ranks) if drafter is not None else cost
 
-    def _drafting(self, drafter: Architecture, device: Device, stack: Stack, layout: Layout) -> Drafting:
-        """The draft model's iterations, one token a sequence: exact for one sequence and for ``max_num_seqs``, linear
-        between. Its contexts and its own prefill are left out: it is small. Nothing is scheduled between its tokens,
-        which are its likeliest: that reads each logit once."""
-        stack = replace(stack, sequence_s=0.0, logit_s=0.0, logit_byte=LOGIT_BYTES)
-        guesses, most = self.guesses, self.spec.batching.max_num_seqs
-        alone = iteration_cost(
-            self._layers(drafter),
-            shape(drafter),
-            device,
-            stack,
-            layout,
-            IN_16_BITS,
-            tokens=np.array([1.0, float(most)]),
-            most_sampled=float(most),
-            block_tokens=16,
-        )
-        seconds, joules = alone.table[0, :, :3].max(axis=1), alone.table[0, :, 3]
-        rise = 1.0 / max(most - 1, 1)
-        slower_s, more_j = float(seconds[1] - seconds[0]) * rise, float(joules[1] - joules[0]) * rise
-        return Drafting(
-            seconds=guesses * (float(seconds[0]) - slower_s),
-            joules=guesses * (float(joules[0]) - more_j),
-            seconds_per_sequence=guesses * slower_s,
-            joules_per_sequence=guesses * more_j,
+    def _drafter(self, device: Device, stack: Stack, layout: Layout) -> Drafter | None:
+        """The draft model on the replica's own GPUs, where there is one."""
+        if self.drafter is None:
+            return None
+        batching = self.spec.batching
+        most, block = batching.max_num_seqs, batching.block_tokens
+        return Drafter(
+            self._layers(self.drafter), shape(self.drafter), device, stack, layout, self.guesses, most, block
         )
 
 

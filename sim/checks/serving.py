@@ -19,6 +19,7 @@ from sim.instants import epoch_ns
 from sim.spec.requests import Clients, JointLengths, Lengths, ServeGen, TraceReplay
 from sim.spec.serving import Serving
 from sim.spec.steps import KernelSteps, MeasuredSteps
+from sim.spec.workloads import NOBODY_WAITS
 from sim.units import DAY_NS, NS_PER_S
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def stands_alone(name: str, spec: Serving, *, open_ended: bool) -> Found:
                 yield (*path, field, "power_cap"), "its changes must follow one another in time"
     if spec.autoscale is not None and not any(group.range for _, group in spec.groups):
         yield (*path, "autoscale"), "needs a range: count: {min: 1, max: 8}"
+    for field, group in spec.groups:
+        if spec.queue_limit == 0 and group.range is not None and group.range.min == 0:
+            yield (*path, field, "count"), NOBODY_WAITS
     rule = spec.autoscale
     if rule is not None and rule.on == "kv" and rule.target > 1.0:
         yield (*path, "autoscale", "target"), "is a share of the KV cache: at most 1"

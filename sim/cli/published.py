@@ -46,8 +46,9 @@ def reproduce(
     Exit status 1: a run failed, or a number is missed without a reason given in its record.
     """
     from sim.published.records import read_records
-    from sim.published.reproduce import as_dict, constants_dict, listed_dict, reproduce
+    from sim.published.reproduce import as_dict, listed_dict, reproduce
     from sim.published.tables import list_table, markdown, reproduced_tables, source_tables
+    from sim.published.used import sources_dict
     from sim.results.files import to_json
     from sim.study.processes import machine_workers
 
@@ -64,7 +65,7 @@ def reproduce(
             what = ", ".join(f"{one.id}: {', '.join(one.published.exercises)}" for one in every)
             raise InputError.one("reproduce", f"--only {only} leaves nothing of what is asked for  ({what})")
     if as_json and (listed or sources):
-        told = [{"id": one.id, "constants": constants_dict(one)} if sources else listed_dict(one) for one in wanted]
+        told = [sources_dict(one) if sources else listed_dict(one) for one in wanted]
         sys.stdout.write(to_json({"records": told}))
         return
     if listed or sources:

@@ -112,8 +112,8 @@ def _numbers(value: Any, path: KeyPath) -> Iterator[KeyPath]:
     if nested(value):
         for key, part in inside(value):
             yield from _numbers(part, (*path, key))
-    elif as_number(value) is not None or re.match(r"[+-]?\d", as_text(value) or ""):
-        yield path
+    elif path[-1] == "file" or as_number(value) is not None or re.match(r"[+-]?\d", as_text(value) or ""):
+        yield path  # a file holds numbers, too
 
 
 def _without_source(

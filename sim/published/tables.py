@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from sim.profiles.catalog import Catalog
 from sim.published.records import Record
 from sim.published.reproduce import Line, Reproduced, counts
+from sim.published.used import profiles_used
 from sim.results.formats import number
 from sim.results.tables import plain_table
 
@@ -155,7 +157,7 @@ def list_table(records: Sequence[Record]) -> RenderableType:
 
 
 def source_tables(records: Sequence[Record]) -> RenderableType:
-    """Where the numbers of each record's scenario come from."""
+    """Where the numbers of each record's scenario come from, and those of the profiles that it uses."""
     parts: list[RenderableType] = []
     for record in records:
         table = plain_table("number", "kind", "from", wraps=True)
@@ -163,5 +165,9 @@ def source_tables(records: Sequence[Record]) -> RenderableType:
             column.justify = "left"
         for where, constant in record.published.constants.items():
             table.add_row(where, constant.kind, constant.source)
+        for used in profiles_used(record, Catalog()):
+            own = used.from_paper(record.published.paper)
+            itself = f" (from the paper itself: {', '.join(own)})" if own else ""
+            table.add_row(used.name, used.kind, "; ".join(used.titles) + itself)
         parts += [Text(record.id, style="bold"), table]
     return Group(*parts)

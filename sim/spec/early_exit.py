@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.quantities import Fraction, SmallRatio
 from sim.spec.difficulty import Difficulty, Level
-from sim.validation import Spec
+from sim.validation import BELOW, Spec
 
 
 class Exit(Spec):
@@ -39,12 +39,15 @@ class EarlyExit(Spec):
     @model_validator(mode="after")
     def _deeper_and_harder(self) -> EarlyExit:
         if "end" in self.exits:
-            raise PydanticCustomError("exits", "'end' is where requests go that leave at none; choose another name")
+            message = "'end' is where requests go that leave at none; choose another name"
+            raise PydanticCustomError("exits", message, {BELOW: ("exits", "end")})
         for (name, one), (deeper, other) in pairwise(self.exits.items()):
             if not (one.up_to < other.up_to and one.after < other.after):
-                words = {"name": name, "deeper": deeper}
+                words = {"name": name, "deeper": deeper, BELOW: ("exits", deeper)}
                 message = "'{deeper}' must come later than '{name}' and take harder requests: nobody would leave there"
                 raise PydanticCustomError("exits", message, words)
         if self.of.of_trace is not None:
-            raise PydanticCustomError("of", "difficulties here are drawn: {k}", {"k": "{kind: uniform} or beta"})
+            raise PydanticCustomError(
+                "of", "difficulties here are drawn: {k}", {"k": "{kind: uniform} or beta", BELOW: ("of",)}
+            )
         return self

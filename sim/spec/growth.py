@@ -28,7 +28,7 @@ from pydantic_core import PydanticCustomError
 from sim.kinds import Choice
 from sim.quantities import Fraction
 from sim.spec.ranges import split_quantity
-from sim.validation import LONGEST_NAME, Spec
+from sim.validation import BELOW, LONGEST_NAME, Spec
 
 FIRST, LAST = 1950, 2200
 DIGITS = 12
@@ -157,10 +157,11 @@ class Growth(Spec):
                     raise PydanticCustomError(
                         "law",
                         "'{number}' names the law '{name}', which is not among them  ({known})",
-                        {"number": number, "name": name, "known": ", ".join(self.laws)},
+                        {"number": number, "name": name, "known": ", ".join(self.laws), BELOW: ("numbers", number)},
                     )
             if grown.path.partition(".")[0] == "growth":
-                raise PydanticCustomError("path", "growth cannot change itself: '{path}'", {"path": grown.path})
+                words = {"path": grown.path, BELOW: ("numbers", number, "path")}
+                raise PydanticCustomError("path", "growth cannot change itself: '{path}'", words)
         paths = [grown.path for grown in self.numbers.values()]
         twice = [path for path in paths if paths.count(path) > 1]
         if twice:
@@ -172,10 +173,18 @@ class Growth(Spec):
                     raise PydanticCustomError(
                         "years",
                         "the law '{name}' tells of {first} to {last}, and not of {year}; no law is carried on",
-                        {"name": name, "first": f"{first:g}", "last": f"{last:g}", "year": f"{year:g}"},
+                        {
+                            "name": name,
+                            "first": f"{first:g}",
+                            "last": f"{last:g}",
+                            "year": f"{year:g}",
+                            BELOW: ("laws", name),
+                        },
                     )
             if isinstance(law, ReachedGrowth) and law.by == self.since:
                 raise PydanticCustomError(
-                    "by", "the law '{name}' is to be reached in the year it begins", {"name": name}
+                    "by",
+                    "the law '{name}' is to be reached in the year it begins",
+                    {"name": name, BELOW: ("laws", name, "by")},
                 )
         return self

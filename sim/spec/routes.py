@@ -15,6 +15,7 @@ from sim.quantities import (
     Duration,
     Energy,
     EnergyPerByte,
+    LookInterval,
     PositiveDuration,
     PositiveFraction,
     RequestRate,
@@ -61,7 +62,7 @@ class ByLowest(RouteRule):
 
     kind: Literal["lowest"]
     signal: SignalName
-    interval: PositiveDuration = Field(description="e.g. '15 min'.")
+    interval: LookInterval = Field(description="e.g. '15 min'.")
 
     @property
     def sees(self) -> SignalName:

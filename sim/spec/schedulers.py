@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
-from sim.quantities import PositiveDuration
+from sim.quantities import LookInterval, PositiveDuration
 from sim.spec.cluster import SchedulerSpec
 from sim.spec.placements import PlacementSpec
 from sim.validation import Spec
@@ -229,4 +229,4 @@ class Elastic(Placed):
     example: ClassVar[Mapping[str, Any]] = {"every": "10 min"}
 
     kind: Literal["elastic"]
-    every: PositiveDuration = Field(description="How often sizes are chosen anew, while nobody waits.")
+    every: LookInterval = Field(description="How often sizes are chosen anew, while nobody waits.")

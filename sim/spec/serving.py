@@ -17,6 +17,7 @@ from sim.quantities import (
     Duration,
     EnergyPerByte,
     Fraction,
+    LookInterval,
     PositiveDuration,
     PositiveFraction,
 )
@@ -154,7 +155,7 @@ class Autoscale(Spec):
 
     on: Literal["queue", "kv"]
     target: float = Field(gt=0, le=1e6)
-    interval: PositiveDuration
+    interval: LookInterval
     settle: Duration = Field(description="How long fewer must have been wanted before one is taken away.")
 
 

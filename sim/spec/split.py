@@ -32,7 +32,7 @@ from sim.spec.factors import FactorLaw
 from sim.spec.networks import NetworkWithLatency
 from sim.spec.work import Workload
 from sim.spec.workloads import MOST_GPUS, Arrivals, Load
-from sim.validation import Spec, mapping_or, nearest
+from sim.validation import BELOW, Spec, mapping_or, nearest
 
 DEVICE = "device"
 """Where a stage runs that runs on the device that asks."""
@@ -174,19 +174,22 @@ class SplitSpec(Workload):
     @model_validator(mode="after")
     def _names(self) -> SplitSpec:
         for name, kind in self.devices.items():
-            _one_of(kind.network, self.networks, f"devices.{name}.network", "networks")
+            _one_of(kind.network, self.networks, ("devices", name, "network"), "networks")
         for name, place in self.places.items():
             if name == DEVICE:
-                raise PydanticCustomError("place", "no place can be called 'device', which is where the device is")
+                message = "no place can be called 'device', which is where the device is"
+                raise PydanticCustomError("place", message, {BELOW: ("places", name)})
             for beyond in place.over:
-                _one_of(beyond, self.networks, f"places.{name}.over", "networks")
+                _one_of(beyond, self.networks, ("places", name, "over"), "networks")
         for name, stage in self.stages.items():
-            _one_of(stage.at, [DEVICE, *self.places], f"stages.{name}.at", "places")
+            _one_of(stage.at, [DEVICE, *self.places], ("stages", name, "at"), "places")
             for where in stage.time:
-                _one_of(where, [*self.devices, *self.places], f"stages.{name}.time", "devices or places")
+                _one_of(where, [*self.devices, *self.places], ("stages", name, "time"), "devices or places")
         twice = sorted({*self.devices} & {*self.places})
         if twice:
-            raise PydanticCustomError("name", "'{name}' is a kind of device and a place", {"name": twice[0]})
+            raise PydanticCustomError(
+                "name", "'{name}' is a kind of device and a place", {"name": twice[0], BELOW: ("places", twice[0])}
+            )
         return self
 
     @model_validator(mode="after")
@@ -194,22 +197,25 @@ class SplitSpec(Workload):
         *before, last = self.stages
         for name in before:
             if self.stages[name].output is None:
-                raise PydanticCustomError("output", "stages.{name}: needs 'output', what it hands on", {"name": name})
+                raise PydanticCustomError("output", "needs 'output', what it hands on", {BELOW: ("stages", name)})
         if self.stages[last].output is not None or self.stages[last].leaves:
-            message = "stages.{name} is the last: its output is the 'reply', and no later stage is left to need"
-            raise PydanticCustomError("output", message, {"name": last})
+            message = "is the last: its output is the 'reply', and no later stage is left to need"
+            raise PydanticCustomError("output", message, {BELOW: ("stages", last)})
         visited = [leg.at for leg in self.legs if leg.at != DEVICE]
         for at in visited:
             if visited.count(at) > 1:
-                raise PydanticCustomError("at", "stages at '{at}' must follow one another", {"at": at})
+                raise PydanticCustomError(
+                    "at", "stages at '{at}' must follow one another", {"at": at, BELOW: ("stages",)}
+                )
         for leg in self.legs:
             for name in leg.stages[:-1]:
                 if leg.at != DEVICE and self.stages[name].leaves:
-                    message = "stages.{name}: 'leaves' needs the next stage elsewhere; make '{at}' one stage up to here"
-                    raise PydanticCustomError("leaves", message, {"name": name, "at": leg.at})
+                    message = "needs the next stage elsewhere; make '{at}' one stage up to here"
+                    words = {"at": leg.at, BELOW: ("stages", name, "leaves")}
+                    raise PydanticCustomError("leaves", message, words)
         pools = [self.places[at].pool for at in visited]
         if len(set(pools)) < len(pools):
-            raise PydanticCustomError("pool", "places in use need a pool each")
+            raise PydanticCustomError("pool", "places in use need a pool each", {BELOW: ("places",)})
         return self
 
     @model_validator(mode="after")
@@ -219,8 +225,8 @@ class SplitSpec(Workload):
             where = self.devices if stage.at == DEVICE else {stage.at: self.places[stage.at]}
             for at, one in where.items():
                 if at not in stage.time and (stage.work is None or one.compute is None):
-                    message = "stages.{name}: needs its 'time' on '{at}', or 'work' and the 'compute' of '{at}'"
-                    raise PydanticCustomError("time", message, {"name": name, "at": at})
+                    message = "needs its 'time' on '{at}', or 'work' and the 'compute' of '{at}'"
+                    raise PydanticCustomError("time", message, {"at": at, BELOW: ("stages", name)})
         return self
 
     @property
@@ -255,8 +261,8 @@ class SplitSpec(Workload):
                 yield Wanted(name, place.pool, place.replicas * place.gpus_per_replica)
 
 
-def _one_of(name: str, known: Mapping[str, object] | list[str], path: str, of: str) -> None:
+def _one_of(name: str, known: Mapping[str, object] | list[str], path: KeyPath, of: str) -> None:
     if name not in known:
         hint = f"{nearest(name, known)}  ({', '.join(known)})"
-        message = "{path}: '{name}' is none of '{of}'{hint}"
-        raise PydanticCustomError("name", message, {"path": path, "name": name, "of": of, "hint": hint})
+        message = "'{name}' is none of '{of}'{hint}"
+        raise PydanticCustomError("name", message, {BELOW: path, "name": name, "of": of, "hint": hint})

@@ -15,6 +15,7 @@ from sim.quantities import (
     DevicePower,
     Duration,
     Fraction,
+    LookInterval,
     OperationRate,
     Operations,
     PositiveDuration,
@@ -298,13 +299,19 @@ class Batching(Spec):
     max_wait: Duration = Field(default="0 s", validate_default=True)
 
 
+NOBODY_WAITS = (
+    "with none left nobody may wait, so that none is ever started again: needs 'min' of 1 or more, or a 'queue_limit' "
+    "of 1 or more"
+)
+
+
 class QueueAutoscale(Spec):
     """Keeps ``target`` requests, waiting or served, at each replica, of which there are ``replicas`` at most."""
 
     min: int = Field(ge=0, le=MOST_GPUS, strict=True)
     initial: int | None = Field(default=None, ge=0, le=MOST_GPUS, strict=True, description="'min', if absent.")
     target: float = Field(gt=0, le=1e6)
-    interval: PositiveDuration
+    interval: LookInterval
     settle: Duration = Field(description="How long fewer must have been wanted before one is taken away.")
 
 
@@ -357,6 +364,8 @@ class Inference(Workload):
             initial = rule.initial if rule.initial is not None else rule.min
             if not rule.min <= initial <= self.replicas:
                 raise PydanticCustomError("autoscale", "needs min <= initial <= replicas")
+            if rule.min == 0 and self.queue_limit == 0:
+                raise PydanticCustomError("autoscale", NOBODY_WAITS)
         return self
 
     @model_validator(mode="after")
