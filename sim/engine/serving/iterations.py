@@ -8,7 +8,7 @@ from sim.engine.serving.plan import Ints
 
 COLUMNS = ("replica", "start_ns", "end_ns", "decodes", "prompts", "prompt_tokens", "dynamic_nj")
 """Of ``rows``: the index of the replica (of a lane of it, with pipeline stages), ns from the start of the run,
-sequences that decode, prompts that are prefilled and tokens of these, and nJ beyond what its GPUs draw while they wait."""
+sequences that decode, prompts that are prefilled and tokens of these, and nJ beyond what its GPUs draw at rest."""
 
 
 class IterationLog:
