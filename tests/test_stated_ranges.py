@@ -109,7 +109,7 @@ def test_all_four_numbers_have_an_interval_around_them(results: Results, drawn: 
 def test_without_them_every_number_says_what_it_needs(results: Results, known: Stated) -> None:
     page = report(results, folder="runs/a")
     for needed in ("site.facility.pue", "site.water.wue, site.water.ewif", "site.grid.price"):
-        assert f"no interval: needs a range of {needed} and the ranges that " in page
+        assert f"no interval: needs ranges of {needed} and numbers of 3 profiles; see below" in page
     assert "over the range of embodied carbon alone" in page
     assert "coldaisle report runs/a --intervals" in page
     told = re.search(r"<code>(uncertainty:.*?)</code>", page, re.DOTALL)

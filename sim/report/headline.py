@@ -11,6 +11,7 @@ from sim.report.sure import Sure
 from sim.results.catalogue.quantity import value_in
 from sim.results.formats import HOUR_S, gram_mass, hours, number, share
 from sim.results.results import Results
+from sim.results.work import units_done
 from sim.units import G_PER_KG, J_PER_KWH
 
 ENERGY, CARBON, COST = "energy_kwh.facility", "carbon_kg.total", "cost.energy"
@@ -74,10 +75,8 @@ def outside(summary: Mapping[str, Any]) -> dict[str, float]:
 
 def units_of_work(summary: Mapping[str, Any]) -> tuple[float, str] | None:
     """How many functional units the run did, and what one is; None where it has none, or is one itself."""
-    kpi, total_g = summary["kpi"], summary["carbon_kg"]["total"] * G_PER_KG
-    if not kpi.get("sci_g_per_unit") or not total_g or kpi["sci_g_per_unit"] == total_g:
-        return None
-    return total_g / kpi["sci_g_per_unit"], str(kpi["sci_unit"])
+    done = units_done(summary)
+    return (done, str(summary["kpi"]["sci_unit"])) if done and done != 1.0 else None
 
 
 def water_path(summary: Mapping[str, Any]) -> str | None:

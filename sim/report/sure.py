@@ -51,10 +51,11 @@ class Sure:
         """What a number without an interval needs."""
         ends = RESTS[path.partition(".")[0]]
         own = [name for name in self.known.own if name.endswith(ends)]
-        profiles = [name.removeprefix("profiles.") for name in self.known.over if name.startswith("profiles.")]
-        parts = [f"a range of {', '.join(own)}"] if own else []
-        parts += [f"the ranges that {', '.join(profiles)} state{'s' if len(profiles) == 1 else ''}"] if profiles else []
-        return f"no interval: needs {' and '.join(parts)}; see below" if parts else "no interval: no range is stated"
+        profiles = sum(name.startswith("profiles.") for name in self.known.over)
+        parts = [", ".join(own)] if own else []
+        parts += [f"numbers of {profiles} profile{'s' if profiles > 1 else ''}"] if profiles else []
+        told = f"needs ranges of {' and '.join(parts)}; see below"
+        return f"no interval: {told if parts else 'nobody states a range'}"
 
     def below(self, folder: str) -> str:
         """What stands under the four numbers, as HTML."""
