@@ -27,6 +27,8 @@ from tests.test_report_charts import million
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 
+A4_WIDTH = 688
+"""CSS px between the margins of a page of paper, 182 mm."""
 DRAWN = "document.documentElement.dataset.drawn"
 
 
@@ -181,6 +183,17 @@ def test_dark_and_paper_are_drawn(chrome: Browser, results: Results, tmp_path: P
         assert colour_of("body", "backgroundColor") == light[0]  # paper is white
         assert colour_of("nav", "display") == "none"
         assert colour_of("#made-of .panel:last-child", "display") == "block"  # and shows what tabs hide
+        assert colour_of("details.numbers", "display") == "none"  # and says that it leaves these out
+        assert "left out" in tab.evaluate("getComputedStyle(document.querySelector('main'), '::after').content")
+        tab.size(A4_WIDTH, 1000)  # as it was drawn for a screen that is wider
+        ends = "[...document.querySelectorAll('.drawing svg, table, pre')].map(e => e.getBoundingClientRect().right)"
+        assert tab.evaluate(f"Math.max(...{ends})") <= A4_WIDTH  # no chart is cut
+        assert tab.evaluate("document.querySelectorAll('figure.chart').length") == len(
+            tab.evaluate(
+                "[...document.querySelectorAll('figure.chart')].map(e => getComputedStyle(e).breakInside)"
+                ".filter(one => one === 'avoid')"
+            )
+        )
         kept(tab, "report-print")
         assert tab.pdf(tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
