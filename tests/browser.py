@@ -49,6 +49,12 @@ def chromium() -> str | None:
 NO_BROWSER = "needs Chromium (apt-get install chromium)"
 
 
+KEPT = "COLDAISLE_SCREENSHOTS"
+"""A variable of the environment that names the folder where screenshots are kept, in place of ``SCREENSHOTS``."""
+SCREENSHOTS = Path(__file__).resolve().parent.parent / "build" / "screenshots"
+"""Where they are kept else: a folder that git ignores."""
+
+
 class BrowserError(Exception):
     """The browser refused, or gave no answer."""
 
@@ -279,3 +285,12 @@ def browser(*arguments: str) -> Iterator[Browser]:
             yield chrome
         finally:
             chrome.close()
+
+
+def kept(tab: Tab, name: str) -> Path:
+    """A screenshot of the whole page, kept for who looks at it; the next run of the tests replaces it."""
+    folder = Path(os.environ.get(KEPT) or SCREENSHOTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = tab.screenshot(folder / f"{name}.png")
+    assert shown.read_bytes().startswith(b"\x89PNG")
+    return shown

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,13 @@ import sim
 from sim.results.catalogue.quantity import value_in
 from sim.results.files import write
 from sim.results.results import Results
-from tests.browser import NO_BROWSER, PHONE, Browser, Tab, browser, chromium
+from tests.accessibility import axe as axe
+from tests.accessibility import serious
+from tests.browser import NO_BROWSER, PHONE, Browser, Tab, browser, chromium, kept
 from tests.explored import Client, served
 from tests.hostile import MARKUP, renamed
 from tests.small import small
 from tests.test_explore import LONG_RUN
-from tests.test_report_browser import KEPT
-from tests.test_report_browser import axe as axe
 
 DRAWN = "document.documentElement?.dataset.drawn"
 """Of a page that may be on its way."""
@@ -89,21 +87,12 @@ def numbers(tab: Tab) -> dict[str, float]:
     return {path: float(value) for path, value in shown.items()}
 
 
-def kept(tab: Tab, folder: Path, name: str) -> None:
-    shown = tab.screenshot(folder / f"{name}.png")
-    assert shown.read_bytes().startswith(b"\x89PNG")
-    if KEPT in os.environ:
-        shutil.copy(shown, os.environ[KEPT])
-
-
 def priced(base: Results, changes: dict[str, Any]) -> dict[str, float]:
     summary = sim.account(base, set=changes).summary
     return {path: value_in(summary, tuple(path.split("."))) for path in ("energy_kwh.facility", "carbon_kg.total")}
 
 
-def test_a_slider_moved_by_key_gives_the_answer_of_account(
-    chrome: Browser, client: Client, base: Results, tmp_path: Path
-) -> None:
+def test_a_slider_moved_by_key_gives_the_answer_of_account(chrome: Browser, client: Client, base: Results) -> None:
     with chrome.open() as tab:
         opened(tab, client)
         before = numbers(tab)
@@ -123,7 +112,7 @@ def test_a_slider_moved_by_key_gives_the_answer_of_account(
         assert f"{wanted['energy_kwh.facility']:.2f} kWh" in tab.evaluate(
             "document.querySelector('#where-energy-goes svg').textContent"
         )
-        kept(tab, tmp_path, "what-if-light")
+        kept(tab, "open-what-if-light")
         tab.click("#reset")
         tab.wait_for(f"Number(document.querySelector('#numbers data').value) === {before['energy_kwh.facility']!r}")
         sound(tab, client)
@@ -146,7 +135,7 @@ def test_a_bad_value_is_told_where_it_stands_and_mended(chrome: Browser, client:
         sound(tab, client)
 
 
-def test_what_decides_the_run_is_simulated_with_progress(chrome: Browser, client: Client, tmp_path: Path) -> None:
+def test_what_decides_the_run_is_simulated_with_progress(chrome: Browser, client: Client) -> None:
     with chrome.open() as tab:
         opened(tab, client)
         move(tab, "workloads.tune.work.load.active", "250 W")
@@ -157,7 +146,7 @@ def test_what_decides_the_run_is_simulated_with_progress(chrome: Browser, client
         wanted = sim.run(small(), set={"workloads.tune.work.load.active": "250 W"}).summary
         assert numbers(tab)["carbon_kg.total"] == wanted["carbon_kg"]["total"]
         tab.wait_for("document.getElementById('progress').hidden")
-        kept(tab, tmp_path, "what-if-simulated")
+        kept(tab, "open-what-if-simulated")
         sound(tab, client)
 
 
@@ -195,7 +184,7 @@ def test_an_answer_is_kept_and_shared(chrome: Browser, client: Client, folder: P
         assert float(total) == sim.account(base, set={"site.grid.price": "0.31 USD/kWh"}).summary["cost"]["energy"]
 
 
-def test_it_works_on_a_phone_in_the_dark_and_by_tab_alone(chrome: Browser, client: Client, tmp_path: Path) -> None:
+def test_it_works_on_a_phone_in_the_dark_and_by_tab_alone(chrome: Browser, client: Client) -> None:
     with chrome.open(size=PHONE) as tab:
         tab.size(*PHONE, phone=True)
         tab.media(dark=True)
@@ -203,7 +192,7 @@ def test_it_works_on_a_phone_in_the_dark_and_by_tab_alone(chrome: Browser, clien
         tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
         assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
         dark = tab.evaluate("getComputedStyle(document.body).backgroundColor")
-        kept(tab, tmp_path, "what-if-phone-dark")
+        kept(tab, "open-what-if-phone-dark")
         tab.media(dark=False)
         assert tab.evaluate("getComputedStyle(document.body).backgroundColor") != dark
         tab.evaluate("document.getElementById('reset').focus(); document.activeElement.blur()")
@@ -225,12 +214,7 @@ def test_axe_finds_nothing_serious(chrome: Browser, client: Client, axe: str, *,
         opened(tab, client)
         move(tab, "site.facility.pue", "1.4")
         tab.wait_for("document.getElementById('charts').dataset.answered")
-        tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-        tab.evaluate(f"{axe}; undefined")
-        found = tab.evaluate(
-            "axe.run().then(r => r.violations.map(v => [v.id, v.impact, v.nodes.slice(0, 3).map(n => n.html)]))"
-        )
-        assert [one for one in found if one[1] in ("serious", "critical")] == []
+        assert serious(tab, axe) == []
 
 
 def test_names_with_markup_are_text(chrome: Browser, client: Client) -> None:

@@ -3,12 +3,7 @@ on a phone, in the dark, and for who cannot see it."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import shutil
-import subprocess
-import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +17,9 @@ from sim.accounting.queueing import cluster_series
 from sim.report.run import report
 from sim.results.job_rows import cluster_rows, job_rows, stint_rows
 from sim.results.results import Results
-from tests.browser import NO_BROWSER, PHONE, Browser, Tab, browser, chromium
+from tests.accessibility import axe as axe
+from tests.accessibility import serious
+from tests.browser import NO_BROWSER, PHONE, Browser, Tab, browser, chromium, kept
 from tests.hostile import LONG, MARKUP, QUOTES, RIGHT_TO_LEFT, renamed
 from tests.job_batches import a_batch
 from tests.small import small
@@ -30,9 +27,9 @@ from tests.test_report_charts import million
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 
+A4_WIDTH = 688
+"""CSS px between the margins of a page of paper, 182 mm."""
 DRAWN = "document.documentElement.dataset.drawn"
-KEPT = "COLDAISLE_SCREENSHOTS"
-"""A variable of the environment that names a folder where screenshots are kept."""
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +67,6 @@ def sound(tab: Tab, address: str) -> None:
     assert {one.partition("#")[0] for one in tab.requests} == {address}
 
 
-def kept(tab: Tab, folder: Path, name: str) -> None:
-    """A screenshot, kept where somebody asked for them."""
-    shown = tab.screenshot(folder / f"{name}.png")
-    assert shown.read_bytes().startswith(b"\x89PNG")
-    if KEPT in os.environ:
-        shutil.copy(shown, os.environ[KEPT])
-
-
 def words_of(tab: Tab, chart: str) -> str:
     found = tab.evaluate(
         f"[...document.querySelectorAll('#{chart} .drawing svg text')].map(e => e.textContent).join('|')"
@@ -98,7 +87,7 @@ def test_charts_are_drawn_with_the_numbers_of_the_run(chrome: Browser, results: 
         shown = tab.evaluate("document.querySelector('data[data-path=\"carbon_kg.total\"]').value")
         assert float(shown) == results.summary["carbon_kg"]["total"]
         assert json.loads(tab.evaluate("document.getElementById('summary').textContent")) == results.summary
-        kept(tab, tmp_path, "light")
+        kept(tab, "report-light")
 
 
 def test_zoom_is_shared_and_works_by_button_key_and_wheel(chrome: Browser, cluster: Results, tmp_path: Path) -> None:
@@ -169,7 +158,13 @@ def test_on_a_phone_the_page_does_not_scroll_sideways(chrome: Browser, cluster: 
         opened(tab, report(renamed(cluster, {"tune": LONG, "api": QUOTES})), tmp_path)
         tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
         assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
-        kept(tab, tmp_path, "phone")
+        assert tab.evaluate("document.querySelectorAll('.wide').length") == 0  # nor does a chart in its frame
+        ends = (
+            "[...document.querySelectorAll('#where-energy-goes .drawing svg text')].map(e => e.getBoundingClientRect())"
+        )
+        assert tab.evaluate(f"{ends}.every(one => one.left >= 0 && one.right <= {PHONE[0]})")
+        assert "100.0 %" in words_of(tab, "where-energy-goes")
+        kept(tab, "report-phone")
 
 
 def test_dark_and_paper_are_drawn(chrome: Browser, results: Results, tmp_path: Path) -> None:
@@ -183,12 +178,23 @@ def test_dark_and_paper_are_drawn(chrome: Browser, results: Results, tmp_path: P
         dark = colour_of("body", "backgroundColor"), colour_of("#power .mark-area path", "fill")
         assert light[0] != dark[0]
         assert light[1] != dark[1]  # charts follow without being drawn again
-        kept(tab, tmp_path, "dark")
+        kept(tab, "report-dark")
         tab.media(dark=True, paper=True)
         assert colour_of("body", "backgroundColor") == light[0]  # paper is white
         assert colour_of("nav", "display") == "none"
         assert colour_of("#made-of .panel:last-child", "display") == "block"  # and shows what tabs hide
-        kept(tab, tmp_path, "print")
+        assert colour_of("details.numbers", "display") == "none"  # and says that it leaves these out
+        assert "left out" in tab.evaluate("getComputedStyle(document.querySelector('main'), '::after').content")
+        tab.size(A4_WIDTH, 1000)  # as it was drawn for a screen that is wider
+        ends = "[...document.querySelectorAll('.drawing svg, table, pre')].map(e => e.getBoundingClientRect().right)"
+        assert tab.evaluate(f"Math.max(...{ends})") <= A4_WIDTH  # no chart is cut
+        assert tab.evaluate("document.querySelectorAll('figure.chart').length") == len(
+            tab.evaluate(
+                "[...document.querySelectorAll('figure.chart')].map(e => getComputedStyle(e).breakInside)"
+                ".filter(one => one === 'avoid')"
+            )
+        )
+        kept(tab, "report-print")
         assert tab.pdf(tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
@@ -220,33 +226,9 @@ def test_a_million_rows_are_drawn_in_few_marks(chrome: Browser, results: Results
         assert tab.evaluate(reach) >= 900.0
 
 
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The accessibility checker axe-core, from npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("needs npm, for axe-core")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(
-        [npm, "pack", "axe-core@4", "--silent"], cwd=folder, capture_output=True, timeout=120, check=False
-    )
-    packed = next(iter(folder.glob("*.tgz")), None)
-    if done.returncode or packed is None:
-        pytest.skip("needs axe-core, and npm could not fetch it here")
-    with tarfile.open(fileobj=io.BytesIO(packed.read_bytes())) as archive:
-        inside = archive.extractfile("package/axe.min.js")
-        assert inside is not None
-        return inside.read().decode()
-
-
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_nothing_serious(chrome: Browser, cluster: Results, axe: str, tmp_path: Path, *, dark: bool) -> None:
     with chrome.open() as tab:
         tab.media(dark=dark)
         opened(tab, report(cluster), tmp_path)
-        tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-        tab.evaluate(f"{axe}; undefined")
-        found = tab.evaluate(
-            "axe.run().then(r => r.violations.map(v => [v.id, v.impact, v.nodes.slice(0, 3).map(n => n.html)]))"
-        )
-        assert [one for one in found if one[1] in ("serious", "critical")] == []
+        assert serious(tab, axe) == []

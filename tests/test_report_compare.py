@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,12 +27,14 @@ from sim.results.catalogue.quantity import value_in
 from sim.results.compare import Difference
 from sim.results.files import write
 from sim.results.results import Results
-from tests.browser import NO_BROWSER, PHONE, Browser, browser, chromium
+from tests.accessibility import axe as axe
+from tests.accessibility import serious
+from tests.browser import NO_BROWSER, PHONE, Browser, browser, chromium, kept
 from tests.commands import coldaisle
 from tests.hostile import LONG, MARKUP, QUOTES, RIGHT_TO_LEFT, renamed
 from tests.small import small
 from tests.test_report import checked
-from tests.test_report_browser import KEPT, axe, opened  # noqa: F401
+from tests.test_report_browser import opened
 from tests.test_report_page import BLOCK, MOST_BYTES, without_scripts
 
 VALUE = re.compile(r'<data value="([^"]+)" data-path="([^"]+)" data-run="(\d)"')
@@ -318,8 +318,7 @@ class TestInABrowser:
             assert "kg CO2e" in words
             tab.click('#when .zoom [data-act="in"]')
             assert tab.evaluate("coldaisle.zoomed.to - coldaisle.zoomed.from") == 3.0
-            if KEPT in os.environ:
-                shutil.copy(tab.screenshot(tmp_path / "compare.png"), os.environ[KEPT])
+            kept(tab, "compare")
 
     def test_hostile_names_and_a_phone(self, chrome: Browser, first: Results, tmp_path: Path) -> None:
         with chrome.open(size=PHONE) as tab:
@@ -334,7 +333,7 @@ class TestInABrowser:
         self,
         chrome: Browser,
         written: str,
-        axe: str,  # noqa: F811
+        axe: str,
         tmp_path: Path,
         *,
         dark: bool,
@@ -343,13 +342,3 @@ class TestInABrowser:
             tab.media(dark=dark)
             opened(tab, written, tmp_path)
             assert serious(tab, axe) == []
-
-
-def serious(tab: Any, checker: str) -> list[Any]:
-    """What axe-core finds that is serious or worse, with all that is folded open."""
-    tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-    tab.evaluate(f"{checker}; undefined")
-    found = tab.evaluate(
-        "axe.run().then(r => r.violations.map(v => [v.id, v.impact, v.nodes.slice(0, 3).map(n => n.html)]))"
-    )
-    return [one for one in found if one[1] in ("serious", "critical")]

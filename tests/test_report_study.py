@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,13 +25,14 @@ from sim.results.files import write
 from sim.study.sweep.folder import manifest_of, points_of
 from sim.study.sweep.run import sweep
 from sim.study.sweep.tradeoffs import pareto_front
-from tests.browser import NO_BROWSER, PHONE, Browser, Tab, browser, chromium
+from tests.accessibility import axe as axe
+from tests.accessibility import serious
+from tests.browser import NO_BROWSER, PHONE, Browser, Tab, browser, chromium, kept
 from tests.commands import coldaisle
 from tests.hostile import LONG, MARKUP, QUOTES, RIGHT_TO_LEFT
 from tests.small import small
 from tests.test_report import checked
-from tests.test_report_browser import KEPT, axe, opened  # noqa: F401
-from tests.test_report_compare import serious
+from tests.test_report_browser import opened
 from tests.test_report_page import BLOCK, MOST_BYTES, without_scripts
 
 
@@ -370,8 +369,7 @@ class TestInABrowser:
             assert tab.evaluate("coldaisle.study.state.picked") == data["points"][carbon.index(min(carbon))]
             tab.press("ArrowRight")
             assert tab.evaluate("coldaisle.study.state.picked") == data["points"][carbon.index(sorted(carbon)[1])]
-            if KEPT in os.environ:
-                shutil.copy(tab.screenshot(tmp_path / "study.png"), os.environ[KEPT])
+            kept(tab, "study")
             assert tab.console == []
 
     def test_the_table_sorts_and_shows_a_point_by_key(self, chrome: Browser, written: str, tmp_path: Path) -> None:
@@ -441,7 +439,7 @@ class TestInABrowser:
         self,
         chrome: Browser,
         written: str,
-        axe: str,  # noqa: F811
+        axe: str,
         tmp_path: Path,
         *,
         dark: bool,

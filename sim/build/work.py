@@ -82,7 +82,7 @@ def serving(spec: Serving, around: Around) -> tuple[ServingPlan, Callable[[], Ke
     source, wanted = sent.requests if sent is not None else None, parts.outputs.requests != "none"
     relayed = spec.cache is not None or (sent is not None and sent.relayed)
     plan = serving_plan(name, asked, around.resolved, around.streams, limits, source, rows=wanted or relayed)
-    plan = replace(plan, relayed=relayed)
+    plan = replace(plan, relayed=relayed, iterations=parts.outputs.iterations)
     return plan, kept(parts.outputs, name, around.streams) if wanted or not relayed else KeepNone
 
 

@@ -82,6 +82,14 @@ def crosscheck(
     return list(dict.fromkeys(found))  # workloads of one route have the same requests, and the same mistakes in them
 
 
+def _iterations_of(resolved: Resolved) -> Found:
+    """Iterations are of services of language models alone."""
+    outputs = resolved.parts.outputs
+    if outputs is not None and outputs.iterations and not resolved.serving:
+        message = "no workload is of the kind 'serving', and no other has iterations; leave it out"
+        yield ("outputs", "iterations"), message
+
+
 def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool) -> list[Found]:
     """Checks of the machines and of the work, wherever they stand and whatever they are counted at."""
     checks = [
@@ -89,6 +97,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
         held_to(resolved),
         relays(resolved),
         _times_and_names(resolved),
+        _iterations_of(resolved),
         many_start(resolved),
         bin_problems(resolved),
         _service_laws(resolved),

@@ -39,6 +39,10 @@ def report(
         list[str] | None,
         typer.Option("--output", metavar="PATH", help="Of which results (carbon_kg.total), by path in summary.json."),
     ] = None,
+    with_intervals: Annotated[
+        bool,
+        typer.Option("--intervals", help="Draw the ranges that the profiles' sources state, for intervals of a run."),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option("--workers", metavar="N", min=1, help="Processes for points that decide the run (one a core)."),
@@ -49,8 +53,12 @@ def report(
     from sim.results.charts import GENERATOR
     from sim.results.files import read
 
-    if not with_tornado and (outputs or workers is not None):
-        raise InputError.one("--output" if outputs else "--workers", "is of what would change a result; add --tornado")
+    if outputs and not with_tornado:
+        raise InputError.one("--output", "is of what would change a result; add --tornado")
+    if workers is not None and not (with_tornado or with_intervals):
+        raise InputError.one("--workers", "is of what is simulated for the page; add --tornado or --intervals")
+    if with_intervals and (len(folders) > 1 or _is_study(folders[0])):
+        raise InputError.one("--intervals", "is of one run; give the folder of one")
     ours = marked(GENERATOR)
     refuse_unusable(out, folder=False, ours=ours)
     if len(folders) > 1:
@@ -62,7 +70,8 @@ def report(
 
         run = read(folders[0])
         tornados = _tornados(run, outputs or ["carbon_kg.total"], workers) if with_tornado else {}
-        written = page(run, tornados, folder=str(folders[0]))
+        drawn = _intervals(run, workers) if with_intervals else None
+        written = page(run, tornados, drawn=drawn, folder=str(folders[0]))
     write_text(written, out, ours=ours)
     tell(f"written to {out}")
     suggest(f"open {shlex.quote(str(out))} in a browser; it needs nothing else")
@@ -117,3 +126,25 @@ def _tornados(results: Results, outputs: list[str], workers: int | None) -> dict
                 loaded, "oat", output, samples=2, workers=workers or machine_workers(), watch=shown
             ).as_dict()
     return found
+
+
+def _intervals(results: Results, workers: int | None) -> dict[str, Any]:
+    """Intervals of a run over the ranges that the sources of its profiles state."""
+    from sim.loading.scenario import load_scenario
+    from sim.profiles.catalog import Catalog
+    from sim.results.stated import stated
+    from sim.running.run import run_of
+    from sim.study.processes import machine_workers
+    from sim.study.uncertain.propagate import propagated
+
+    if results.summary.get("intervals"):
+        told = "the scenario of this run states an 'uncertainty' of its own, whose intervals the page has without this"
+        raise InputError.one("--intervals", told)
+    known = stated(results.scenario, results.manifest["profiles_sha256"], Catalog())
+    if not known.over:
+        told = "no source of this run's profiles gives a range; give the scenario an 'uncertainty', and run it again"
+        raise InputError.one("--intervals", told)
+    loaded = load_scenario({**results.scenario, "uncertainty": known.uncertainty})
+    with showing("draws") as shown:
+        found = propagated(loaded, run_of(results), workers or machine_workers(), shown)
+    return {"intervals": found.intervals, "about": found.about}

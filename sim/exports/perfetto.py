@@ -2,9 +2,9 @@
 
 Counters hold the mean power of every component by time bin, what a cluster of jobs waited for and held, and power
 within steps where a job keeps its trace. Slices are what held machines: trainings with their steps and the phases of a
-step, jobs as rows on their nodes, requests on their replicas from being scheduled over the first token to the last.
-Slices of one track never overlap: what ran at the same time lies in lanes below each other. Times are microseconds from
-the start of the run.
+step, jobs as rows on their nodes, requests on their replicas from being scheduled over the first token to the last,
+and the iterations of replicas where ``outputs.iterations`` asked for them. Slices of one track never overlap: what ran
+at the same time lies in lanes below each other. Times are microseconds from the start of the run.
 
 Steps of a training are drawn where they fill the time that it held, so that each stands where it was; a job that failed
 or wrote checkpoints did not keep when each step was. Requests are there where ``outputs.requests`` asked for them.
@@ -50,6 +50,7 @@ def trace(run: Run) -> dict[str, Any]:
     events: list[Event] = []
     processes = {"power": _power(run), "cluster": _cluster(run), "power within steps": _within_steps(run)}
     slices = {"trainings": _trainings(run), "jobs": _stints(run), "requests": _requests(run)}
+    slices["iterations"] = _iterations(run)
     pid = 0
     for name, counters in processes.items():
         if counters:
@@ -192,6 +193,21 @@ def _requests(run: Run) -> Slices:
     rows = table.take(pa.array(order[: MOST_SLICES + 1])).to_pylist()
     slices = [one for row in rows[:MOST_SLICES] if (one := _request(row)) is not None]
     return slices, rows[-1][begins] if len(rows) > MOST_SLICES else None
+
+
+def _iterations(run: Run) -> Slices:
+    """Iterations by replica, one after the other."""
+    table = run.results.iteration_table
+    if table is None:
+        return [], None
+    slices = []
+    for row in table.slice(0, MOST_SLICES).to_pylist():
+        phases = [name for name, count in (("prefill", row["prompts"]), ("decode", row["decodes"])) if count]
+        about = {name: row[name] for name in ("decodes", "prompts", "prompt_tokens", "dynamic_j")}
+        group = f"{row['workload']}, replica {row['replica']}"
+        slices.append(Slice(group, " and ".join(phases), row["start_ns"], row["end_ns"], about))
+    cut = len(table) > MOST_SLICES or json.loads((table.schema.metadata or {}).get(b"cut", b"[]"))
+    return slices, slices[-1].end_ns if cut and slices else None
 
 
 _REQUEST = (

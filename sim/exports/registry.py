@@ -84,7 +84,7 @@ FORMATS: Mapping[str, Format] = {
         ),
         Format(
             "perfetto",
-            "power, steps, jobs and requests over time",
+            "power, steps, iterations, jobs and requests over time",
             "Perfetto, chrome://tracing",
             {".json": Form(perfetto.as_json, _JSON)},
         ),

@@ -13,7 +13,8 @@ from typing import Any
 
 from sim.errors import InputError
 from sim.results.results import Results
-from sim.units import G_PER_KG, NS_PER_S
+from sim.results.work import units_done
+from sim.units import NS_PER_S
 
 NO_UNIT = (
     "has no functional unit: name one under accounting.functional_unit (of: a workload, per: request, output-token, "
@@ -93,11 +94,11 @@ class Run:
     @property
     def units(self) -> float:
         """How many functional units were delivered: carbon over the SCI. Raises ``InputError`` where none is named."""
-        sci = self.summary["kpi"].get("sci_g_per_unit")
-        if not sci:
+        done = units_done(self.summary)
+        if done is None:
             named = (self.results.scenario.get("accounting") or {}).get("functional_unit")
             raise self.lacks(NOTHING_DONE if named else NO_UNIT)
-        return float(self.summary["carbon_kg"]["total"]) * G_PER_KG / float(sci)
+        return done
 
     def lacks(self, what: str) -> InputError:
         """The error for something that a format needs and this run has not."""

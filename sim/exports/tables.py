@@ -181,6 +181,19 @@ TABLES: Mapping[str, tuple[str, Columns]] = {
             "milli": Column("integers", "thousandths of slots that it held on each"),
         },
     ),
+    "iterations": (
+        "an iteration of a replica of a service",
+        {
+            "workload": _text("workload"),
+            "replica": _whole("replica, as requests have it"),
+            "start_ns": _whole(f"beginning, {FROM_START}", "ns"),
+            "end_ns": _whole("end", "ns"),
+            "decodes": _whole("sequences that decode in it"),
+            "prompts": _whole("prompts that are prefilled in it"),
+            "prompt_tokens": _whole("tokens of these prompts"),
+            "dynamic_j": _real("energy beyond what its GPUs draw while they wait", "J"),
+        },
+    ),
     "cluster": (
         "a time bin of a series of a cluster",
         {

@@ -8,11 +8,12 @@ from typing import Any
 
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
+from sim.profiles.ranges import numbers_of
 from sim.report.parts import folded, items, note, table
 from sim.results.environment import limit_remarks
 from sim.results.formats import number
 from sim.results.jobs import throttle_remarks
-from sim.results.profile_tables import citation, numbers_of
+from sim.results.profile_tables import citation
 from sim.results.results import Results
 
 MEANS = {
@@ -56,7 +57,7 @@ def _profiles(manifest: Mapping[str, Any]) -> tuple[str, Counter[str], list[str]
                 f"The profile {name} is not among those of this installation, so its sources are not listed."
             )
             continue
-        found = [*numbers_of(profile, "")]
+        found = [*numbers_of(profile)]
         counts.update(sourced.confidence for _, sourced in found)
         rows = [
             [

@@ -14,7 +14,7 @@ from sim.report.charts.distributions import curves_chart, kept, objectives
 from sim.report.charts.look import SERIES
 from sim.report.charts.overlaid import over_time
 from sim.report.charts.times import Axis
-from sim.report.headline import CARBON, COST, ENERGY, PER_UNIT, water_path
+from sim.report.headline import CARBON, COST, ENERGY, PER_UNIT, outside, water_path
 from sim.report.many import Many, Row, fitting, grid, said, signed, spread
 from sim.report.page import Section, page
 from sim.report.parts import figure, folded, items, note, table, tabs, text, text_of_prose, zoom_bar
@@ -74,6 +74,8 @@ def _sentences(many: Many) -> list[str]:
     if not many.basis.comparable:
         return []
     rows = {row.path: row for row in many.rows()}
+    beside = many.scaled(many.of_each(lambda run: sum(outside(run.summary).values())))
+    elsewhere = [*beside.values()] if any(beside.values()) else []
     told = []
     for at, name in enumerate(many.names[1:]):
         parts_of = []
@@ -83,17 +85,33 @@ def _sentences(many: Many) -> list[str]:
             if one is None or one.change is None:
                 continue
             if one.change == 0.0:
-                parts_of.append(f"{verb} the same {what}")
+                parts_of.append(
+                    f"{verb} the same {what}{' in the data center' if path == ENERGY and elsewhere else ''}"
+                )
+                if path == ENERGY and elsewhere:
+                    parts_of.append(_elsewhere(elsewhere, at))
                 continue
             words = f"{verb} {said(abs(one.change), one.unit)} {'more' if one.change > 0.0 else 'less'} {what}"
+            words += " in the data center" if path == ENERGY and elsewhere else ""
             inside = [one.percentage] if one.percentage else []
             if spread(drawn):
                 inside.append(f"90 % interval {signed(drawn.p05, one.unit)} to {signed(drawn.p95, one.unit)}")
             parts_of.append(words + (f" ({'; '.join(inside)})" if inside else ""))
+            if path == ENERGY and elsewhere:
+                parts_of.append(_elsewhere(elsewhere, at))
         per = f", per {many.basis.per}" if many.per_unit else ""
         alike = all(" the same " in words for words in parts_of)
-        told.append(f"{name} {' and '.join(parts_of)} {'as' if alike else 'than'} {many.names[0]}{per}.")
+        listed = " and ".join([", ".join(parts_of[:-1]), parts_of[-1]] if len(parts_of) > 2 else parts_of)
+        told.append(f"{name} {listed} {'as' if alike else 'than'} {many.names[0]}{per}.")
     return told
+
+
+def _elsewhere(kwh: Sequence[float], at: int) -> str:
+    """How another run's energy beyond the data center (networks, users' devices) differs from the first's."""
+    change = kwh[at + 1] - kwh[0]
+    if without_rounding(change, kwh[0], kwh[at + 1]) == 0.0:
+        return "the same outside it"
+    return f"{said(abs(change), 'kWh')} {'more' if change > 0.0 else 'less'} outside it"
 
 
 def _changed(many: Many) -> str:

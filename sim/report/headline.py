@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from sim.accounting.conventions import UNALLOCATED
 from sim.report.parts import exact, text_of_prose
+from sim.report.sure import Sure
 from sim.results.catalogue.quantity import value_in
 from sim.results.formats import HOUR_S, gram_mass, hours, number, share
 from sim.results.results import Results
+from sim.results.work import units_done
 from sim.units import G_PER_KG, J_PER_KWH
 
 ENERGY, CARBON, COST = "energy_kwh.facility", "carbon_kg.total", "cost.energy"
@@ -73,10 +75,8 @@ def outside(summary: Mapping[str, Any]) -> dict[str, float]:
 
 def units_of_work(summary: Mapping[str, Any]) -> tuple[float, str] | None:
     """How many functional units the run did, and what one is; None where it has none, or is one itself."""
-    kpi, total_g = summary["kpi"], summary["carbon_kg"]["total"] * G_PER_KG
-    if not kpi.get("sci_g_per_unit") or not total_g or kpi["sci_g_per_unit"] == total_g:
-        return None
-    return total_g / kpi["sci_g_per_unit"], str(kpi["sci_unit"])
+    done = units_done(summary)
+    return (done, str(summary["kpi"]["sci_unit"])) if done and done != 1.0 else None
 
 
 def water_path(summary: Mapping[str, Any]) -> str | None:
@@ -107,9 +107,9 @@ def big(summary: Mapping[str, Any]) -> list[Big]:
     return told
 
 
-def numbers(results: Results) -> str:
-    """The four numbers as HTML."""
-    summary = results.summary
+def numbers(results: Results, drawn: Mapping[str, Any] | None = None, folder: str = "DIR") -> str:
+    """The four numbers as HTML, how sure they are, and what it takes to be; ``drawn`` as ``Sure`` has it."""
+    summary, sure = results.summary, Sure.of(results, drawn)
     carbon, work, water = summary["carbon_kg"], units_of_work(summary), water_path(summary)
     remarks = {
         ENERGY: _it_and_outside(summary),
@@ -118,21 +118,13 @@ def numbers(results: Results) -> str:
     }
     if water is not None:
         remarks[water] = _kinds_of_water(summary)
-    boxes = {one.path: _box(summary, one, work, remarks.get(one.path, "")) for one in big(summary)}
+    boxes = {one.path: _box(summary, one, work, remarks.get(one.path, ""), sure) for one in big(summary)}
     missing = {
         water or WATER: _absent("Water", "Give site.water.wue or a plant, and site.water.ewif."),
         COST: _absent("Cost of energy", "Give site.grid.price."),
     }
     told = "".join(({ENERGY: "", CARBON: ""} | missing | boxes).values())
-    remark = (
-        ""
-        if summary.get("intervals")
-        else text_of_prose(
-            "Intervals: the scenario states no uncertainty, so that only the published range of embodied carbon is "
-            "shown. Give it an 'uncertainty' for intervals of all results."
-        )
-    )
-    return f'<dl class="big">{told}</dl>' + (f'<p class="note">{remark}</p>' if remark else "")
+    return f'<dl class="big">{told}</dl>{sure.below(folder)}'
 
 
 def _it_and_outside(summary: Mapping[str, Any]) -> str:
@@ -149,9 +141,9 @@ def _kinds_of_water(summary: Mapping[str, Any]) -> str:
     return ", ".join(parts) if len(parts) > 1 else ""
 
 
-def _box(summary: Mapping[str, Any], one: Big, work: tuple[float, str] | None, remark: str) -> str:
+def _box(summary: Mapping[str, Any], one: Big, work: tuple[float, str] | None, remark: str, sure: Sure) -> str:
     value = float(value_in(summary, (*one.path.split("."),)))
-    lines = [_interval(summary, one), remark]
+    lines = [_interval(summary, one, sure), remark]
     if work is not None:
         units, unit = work
         # of grams a functional unit is the very number that the summary states
@@ -162,17 +154,20 @@ def _box(summary: Mapping[str, Any], one: Big, work: tuple[float, str] | None, r
     return f'<div><dt>{text_of_prose(one.title)}</dt><dd class="value">{shown}</dd>{said}</div>'
 
 
-def _interval(summary: Mapping[str, Any], one: Big) -> str:
-    found = (summary.get("intervals") or {}).get(one.path)
+def _interval(summary: Mapping[str, Any], one: Big, sure: Sure) -> str:
+    found = sure.intervals.get(one.path)
+    if found is not None and found["p05"] == found["p95"]:
+        return f"no interval: nothing that was drawn moves it; {sure.needs(one.path).partition(': ')[2]}"
     if found is not None:
-        said = f"{one.shown(found['p05'])} to {one.shown(found['p95'])} (90 % interval)"
+        said = f"{one.shown(found['p05'])} to {one.shown(found['p95'])} ({sure.basis()})"
         inside = found["p05"] <= value_in(summary, (*one.path.split("."),)) <= found["p95"]
-        return said if inside else f"{said}; {OUTSIDE}"
+        return said if inside or sure.asked else f"{said}; {OUTSIDE}"
     if one.path == CARBON:
         carbon = summary["carbon_kg"]
         low, high = (carbon["operational_location"] + carbon["embodied_range"][end] for end in ("low", "high"))
-        return f"{carbon_mass(low)} to {carbon_mass(high)} over the range of embodied carbon" if low != high else ""
-    return ""
+        if low != high:
+            return f"{carbon_mass(low)} to {carbon_mass(high)} over the range of embodied carbon alone"
+    return sure.needs(one.path)
 
 
 def _absent(what: str, remark: str) -> str:

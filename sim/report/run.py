@@ -40,9 +40,15 @@ Tornados = Mapping[str, Mapping[str, Any]]
 """One-at-a-time analyses as plain data, by the dotted path of the result that each is of."""
 
 
-def report(results: Results, tornados: Tornados | None = None, *, folder: str = "DIR") -> str:
-    """One run as a page. ``tornados`` are shown where they were asked for; ``folder`` is where the run lies, for the
-    commands that the page names."""
+def report(
+    results: Results,
+    tornados: Tornados | None = None,
+    *,
+    drawn: Mapping[str, Any] | None = None,
+    folder: str = "DIR",
+) -> str:
+    """One run as a page. ``tornados``, and intervals ``drawn`` from what sources state (as ``Sure`` has them), are
+    shown where they were asked for; ``folder`` is where the run lies, for the commands that the page names."""
     sections = [
         Section("where", "Where it goes", where(results)),
         Section("when", "When", when(results)),
@@ -54,18 +60,18 @@ def report(results: Results, tornados: Tornados | None = None, *, folder: str = 
     return page(
         str(results.scenario["name"]),
         [section for section in sections if section.body],
-        lead=lead(results),
+        lead=lead(results, drawn, folder),
         data={"summary": results.summary},
     )
 
 
-def lead(results: Results) -> str:
+def lead(results: Results, drawn: Mapping[str, Any] | None = None, folder: str = "DIR") -> str:
     """The headline: what it is of, a sentence, four numbers, and what was exceeded."""
     description = str(results.scenario.get("description") or "").strip()
     about = f'<p class="note">{text_of_prose(description)}</p>' if description else ""
     told = [line for line in limits(results) if "exceeded" in line or "throttled" in line]
     warned = f'<div class="warn" role="note">{items(told)}</div>' if told else ""
-    return f'<p class="lede">{text_of_prose(sentence(results))}</p>{numbers(results)}{warned}{about}'
+    return f'<p class="lede">{text_of_prose(sentence(results))}</p>{numbers(results, drawn, folder)}{warned}{about}'
 
 
 def where(results: Results) -> str:

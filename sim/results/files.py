@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LEDGER, JOBS, REQUESTS = "ledger.parquet", "jobs.parquet", "requests.parquet"
 DRAWS, POWER_TRACE, TRIALS = "draws.parquet", "power_trace.parquet", "trials.parquet"
-STINTS, CLUSTER = "stints.parquet", "cluster.parquet"
+STINTS, CLUSTER, ITERATIONS = "stints.parquet", "cluster.parquet", "iterations.parquet"
 JOB_ENERGY, ATTRIBUTION = "job_energy.parquet", "attribution.parquet"
 SUMMARY, SCENARIO, MANIFEST = "summary.json", "scenario.yaml", "manifest.json"
 CRATE = "ro-crate-metadata.json"
@@ -32,6 +32,7 @@ OPTIONAL = {
     POWER_TRACE: "trace_table",
     STINTS: "stint_table",
     CLUSTER: "cluster_table",
+    ITERATIONS: "iteration_table",
     JOB_ENERGY: "job_energy_table",
     ATTRIBUTION: "attribution_table",
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,7 @@ import pyarrow as pa
 from sim.accounting.ledger import Key, Ledger
 from sim.accounting.serving import RequestEnergy
 from sim.results.columns import instants, numbers, reals, texts, wholes
-from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
+from sim.units import HOUR_NS, J_PER_KWH, J_PER_NJ, NS_PER_S
 from sim.workload.records import CampaignRecord, JobRecord, ServiceLog
 from sim.workload.serving_records import ROW_COLUMNS, STATUSES, ServingLog
 
@@ -229,6 +231,22 @@ def serving_table(log: ServingLog, rows: npt.NDArray[np.int64], energy: RequestE
     return pa.table(data)
 
 
+def iteration_table(logs: Sequence[ServingLog]) -> pa.Table:
+    """One row an iteration of the services that keep theirs, in the order in which they end; the metadata names
+    services of which later ones may be left out."""
+    kept = [(log.workload, log.iterations) for log in logs if log.iterations is not None]
+    rows = np.concatenate([rows for _, rows in kept])
+    which = np.repeat(np.arange(len(kept), dtype=np.int32), [len(rows) for _, rows in kept])
+    names = pa.array([name for name, _ in kept], pa.string())
+    columns: dict[str, Any] = {"workload": pa.DictionaryArray.from_arrays(pa.array(which), names)}
+    columns |= {name: pa.array(rows[:, i]) for i, name in enumerate(ITERATION_COLUMNS)}
+    columns["dynamic_j"] = pa.array(rows[:, len(ITERATION_COLUMNS)] * J_PER_NJ)
+    cut = [log.workload for log in logs if log.iterations_are_cut]
+    return pa.table(columns).replace_schema_metadata({"cut": json.dumps(cut)})
+
+
+ITERATION_COLUMNS = ("replica", "start_ns", "end_ns", "decodes", "prompts", "prompt_tokens")
+"""Those that are whole numbers, as the engine logs them; joules follow."""
 TRACE_COLUMNS = ("gpu_w", "node_w", "gpus_w", "it_w")
 """W of one GPU of the first pipeline stage, of one node, of all GPUs of the job, and of all IT booked to it."""
 

@@ -64,6 +64,10 @@ class PolarsFrames:
         """One row a time bin of each series of a cluster of jobs."""
         return polars_frame(self.results.table("cluster"))
 
+    def iterations(self) -> pl.DataFrame:
+        """One row an iteration of a replica of a service."""
+        return polars_frame(self.results.table("iterations"))
+
     def job_energy(self) -> pl.DataFrame:
         """One row for each job as a row and time bin."""
         return polars_frame(self.results.table("job_energy"))

@@ -20,6 +20,7 @@ from sim.profiles.grids import FuelsProfile, GridsProfile
 from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
 from sim.profiles.methods import MethodProfile
 from sim.profiles.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
+from sim.profiles.ranges import numbers_of
 from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile, Source, Sourced
 from sim.profiles.stack import StackProfile
@@ -173,7 +174,7 @@ def profile_tables(profile: Profile) -> RenderableType:
     table.columns[0].no_wrap = True
     notes: list[str] = []
     widest = 0  # of the values, which are not cut short in a narrow terminal
-    for path, sourced in numbers_of(profile, ""):
+    for path, sourced in numbers_of(profile):
         low, high = (getattr(bound, "text", "") if bound is not None else "" for bound in (sourced.low, sourced.high))
         text = getattr(sourced.value, "text", str(sourced.value))
         table.add_row(path, text, sourced.confidence, sourced.source)
@@ -221,16 +222,6 @@ def _plain_value(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(_plain_value(item) for item in value)
     return str(getattr(value, "text", value))
-
-
-def numbers_of(value: Any, path: str) -> Iterator[tuple[str, Sourced[Any]]]:
-    """Every number of a profile with its source, by its dotted path below ``path``."""
-    match value:
-        case Sourced():
-            yield path, value
-        case dict() | BaseModel():
-            for name, item in dict(value).items():
-                yield from numbers_of(item, f"{path}.{name}" if path else str(name))
 
 
 def citation(source: Source) -> str:

@@ -51,11 +51,12 @@ class Results:
     cluster_table: pa.Table | None = None
     job_energy_table: pa.Table | None = None
     attribution_table: pa.Table | None = None
+    iteration_table: pa.Table | None = None
 
     def table(self, name: str) -> pa.Table:
         """One of its tables as Arrow, without a copy: ``ledger``, ``jobs``, ``requests``, ``trials``, ``stints``,
-        ``cluster``, ``job_energy``, ``attribution``, ``draws`` or ``power_trace``, with the columns of the method of
-        that name.
+        ``cluster``, ``job_energy``, ``attribution``, ``iterations``, ``draws`` or ``power_trace``, with the columns of
+        the method of that name.
 
         Raises ``KeyError`` where this run has none, with what would give it one.
 
@@ -78,6 +79,7 @@ class Results:
             "cluster": (self.cluster_table, NO_BATCH),
             "job_energy": (self.job_energy_table, NO_BATCH),
             "attribution": (self.attribution_table, NO_BATCH),
+            "iterations": (self.iteration_table, "this run kept no iterations; ask for some with outputs.iterations"),
             "draws": (self.draw_table, "this run made no draws; give its scenario an 'uncertainty'"),
             "power_trace": (self.trace_table, "this run kept no power over time; give a training job a 'trace'"),
         }
@@ -147,6 +149,14 @@ class Results:
         """One row a time bin of each series of a cluster of jobs: slots held, jobs waiting and running, and power (W)
         under limits. Raises ``KeyError`` where there was no workload of jobs."""
         return self._frame("cluster")
+
+    def iterations(self) -> pd.DataFrame:
+        """One row an iteration of a replica of a service: from when to when (ns), how many sequences decode in it, how
+        many prompts and tokens of these, and J beyond what its GPUs draw while they wait.
+
+        Raises ``KeyError`` where the scenario asked for none.
+        """
+        return self._frame("iterations")
 
     def job_energy(self) -> pd.DataFrame:
         """One row for each job as a row and time bin in which it held anything: whose it is, J of IT energy,

@@ -89,6 +89,7 @@ def run_loaded(loaded: Loaded, watch: Watch | None = None) -> Results:
         trial_table=trial_table(last.outcome.campaigns) if last.outcome.campaigns else None,
         trace_table=_traces(scenario, built, last),
         stint_table=stint_rows(rows) if rows else None,
+        iteration_table=_iterations(scenario, last),
         cluster_table=cluster_rows(cluster_series(rows, run.ledger.edges_ns), domains) if rows or domains else None,
         job_energy_table=job_energy_table(run.job_energy) if run.job_energy is not None else None,
         attribution_table=attributed.table if attributed is not None else None,
@@ -211,6 +212,7 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         trial_table=results.trial_table,
         trace_table=results.trace_table,
         stint_table=results.stint_table,
+        iteration_table=results.iteration_table,
         cluster_table=results.cluster_table,
         job_energy_table=results.job_energy_table,
         attribution_table=attributed.table if attributed is not None else None,
@@ -345,6 +347,12 @@ def _requests(scenario: Scenario, last: Ended) -> RequestTables | None:
         logs = [*outcome.services, *(record.requests() for record in outcome.split)]
         queues = request_table(logs, sample, Streams(scenario.seed)("outputs/requests"))
     return request_tables(outcome.serving, last.energies, queues)
+
+
+def _iterations(scenario: Scenario, last: Ended) -> pa.Table | None:
+    from sim.results.frames import iteration_table
+
+    return iteration_table(last.outcome.serving) if scenario.outputs.iterations else None
 
 
 def _traces(scenario: Scenario, built: Built, last: Ended) -> pa.Table | None:

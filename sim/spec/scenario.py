@@ -77,6 +77,15 @@ class Outputs(Spec):
         Annotated[Literal["none", "all"], Tag("@word")] | Annotated[Sample, Tag("@mapping")], mapping_or("@word")
     ] = "none"
 
+    iterations: int = Field(
+        default=0,
+        ge=0,
+        le=10**7,
+        strict=True,
+        description="How many iterations of each service of a language model are kept, the first ones. The plain "
+        "engine runs those services, with the same results in more time.",
+    )
+
     @property
     def bin_ns(self) -> int:
         """The reporting interval of the ledger in ns."""

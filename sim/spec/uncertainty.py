@@ -9,6 +9,7 @@
         embodied: {kind: from-profiles}
         methods.mono-forward: {kind: from-profiles}
         profiles.my-gpu: {kind: calibration}
+        profiles.vllm-2026: {kind: from-profiles}
       groups:
         - {paths: [site.grid.intensity, site.water.ewif], correlation: 0.6}
 
@@ -179,8 +180,8 @@ class Empirical(Law):
 class FromProfiles(Law):
     """For ``embodied``: every profile's low, central and high as a triangular distribution, at the same place of all.
 
-    One place for all, because what is not known is how to count, which is the same for each. For ``methods.<name>``:
-    each factor of a method that has a range in its profile, by itself.
+    One place for all, because what is not known is how to count, which is the same for each. For ``methods.<name>`` and
+    ``profiles.<name>``: each factor of a method, and each number of a profile, whose source gives a range, by itself.
     """
 
     kind: Literal["from-profiles"]
@@ -198,6 +199,7 @@ Distribution = Annotated[
 EMBODIED = "embodied"
 PROFILES = "profiles."
 METHODS = "methods."
+OF_PROFILES = ("calibration", "from-profiles")
 
 
 def _one_complaint(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -235,14 +237,17 @@ class Uncertainty(Spec):
     @model_validator(mode="after")
     def _holds_together(self) -> Uncertainty:
         for path, law in self.over.items():
-            if (law.kind == "from-profiles") != (path == EMBODIED or path.startswith(METHODS)):
+            whole = path == EMBODIED or path.startswith(METHODS)
+            if law.kind == "calibration" and not path.startswith(PROFILES):
+                raise _fail("'calibration' goes with 'profiles.<gpu>' and nothing else, not with {p}", p=path)
+            if whole and law.kind != "from-profiles":
+                raise _fail("nothing but 'from-profiles' goes with {p}", p=path)
+            if path.startswith(PROFILES) and law.kind not in OF_PROFILES:
+                raise _fail("nothing but 'from-profiles' and 'calibration' goes with {p}", p=path)
+            if law.kind == "from-profiles" and not whole and not path.startswith(PROFILES):
                 raise _fail(
-                    "'from-profiles' goes with the paths 'embodied' and 'methods.<name>', and nothing else does, "
-                    "not with {p}",
-                    p=path,
+                    "'from-profiles' goes with 'embodied', 'methods.<name>' and 'profiles.<name>', not with {p}", p=path
                 )
-            if (law.kind == "calibration") != path.startswith(PROFILES):
-                raise _fail("'calibration' goes with 'profiles.<gpu>' and nothing else does, not with {p}", p=path)
         counted = Counter(path for group in self.groups for path in group.paths)
         unknown = sorted(counted.keys() - self.over.keys())
         twice = sorted(path for path, count in counted.items() if count > 1)

@@ -91,7 +91,8 @@ class ServingLog:
     GPUs drew at work over what their model would have. ``trace_problems`` are the first of the
     ``skipped_rows`` of its trace, with line and reason.
     ``step_shares`` say of an iteration of decodes and of one of prompts what share of its time is known in which way,
-    where kernels were measured.
+    where kernels were measured. ``iterations`` (n, 7) are those of its replicas where they are kept, columns as
+    ``engine.serving.iterations.COLUMNS``, ``iterations_are_cut`` where later ones may have been left out.
     """
 
     workload: str
@@ -116,3 +117,5 @@ class ServingLog:
     skipped_rows: int
     trace_problems: tuple[str, ...]
     step_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    iterations: Ints | None = None
+    iterations_are_cut: bool = False

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sim.engine.serving import plan as p
+from sim.engine.serving.iterations import IterationLog
 from sim.engine.serving.plan import Ints, Settings, StepCost, draw, largest_request
 from sim.workload.requests import RequestChunk
 from sim.workload.routers import ROUTERS, Choice, choose
@@ -117,10 +118,12 @@ class ReferencePool:
         cost_of: Sequence[int],
         kv_blocks: Sequence[int],
         more: Callable[[], RequestChunk | None],
+        iterations: IterationLog | None = None,
     ) -> None:
         self._set = settings
         self._costs = list(costs)
         self._more = more
+        self._iterations = IterationLog(0) if iterations is None else iterations
         self._replicas = [
             Replica(i, role, kv_blocks[i], costs[cost_of[i]], waiting=[deque() for _ in range(settings.priorities)])
             for i, role in enumerate(roles)
@@ -675,6 +678,9 @@ class ReferencePool:
         decoding, chunks = replica.decoding, replica.chunks
         self._share_out(replica, decoding, chunks)
         self.counts["iterations"] += 1
+        prompt_tokens = sum(tokens for _, tokens in chunks)
+        what = len(decoding), len(chunks), prompt_tokens, replica.energy_nj
+        self._iterations.note(replica.index, replica.start_ns, replica.end_ns, *what)
         if decoding:
             self.counts["kv_iterations"] += 1
             self.counts["kv_tokens"] += replica.reads

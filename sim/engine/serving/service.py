@@ -23,6 +23,7 @@ from sim.engine.kernels.loading import SERVING, is_at_hand
 from sim.engine.node import Activity, Node
 from sim.engine.pieces import settle_all
 from sim.engine.serving import plan as p
+from sim.engine.serving.iterations import IterationLog
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.engine.serving.power import CostsUnderCaps
@@ -52,6 +53,7 @@ class ServingPlan:
     skipped_rows: int  # of its trace, that could not be used
     trace_problems: tuple[str, ...]  # the first of them, with line and reason
     step_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # how times of iterations are known
+    iterations: int = 0  # of its replicas, that are kept; the plain engine keeps them
     relayed: bool = False  # handed its requests by a relay, which hears of those that are finished
 
 
@@ -61,15 +63,17 @@ def make_pool(
     costs: Sequence[StepCost],
     groups: Sequence[ReplicaGroup],
     more: Callable[[], RequestChunk | None],
+    iterations: IterationLog | None = None,
 ) -> Pool:
-    """A pool with a lane for every pipeline stage of every replica there may be."""
+    """A pool with a lane for every pipeline stage of every replica there may be; the plain one where ``iterations`` are
+    to be kept, as the compiled one holds many in a step and none by itself."""
     lanes = [group for group in groups for _ in range(group.most * group.lanes)]
     roles, blocks = [group.role for group in lanes], [group.kv_blocks for group in lanes]
     cost_of = [group.costs[0] for group in lanes]
-    if engine == "reference" or not is_at_hand(SERVING):
+    if engine == "reference" or iterations is not None or not is_at_hand(SERVING):
         from sim.engine.serving.reference import ReferencePool
 
-        return ReferencePool(settings, costs, roles, cost_of, blocks, more)
+        return ReferencePool(settings, costs, roles, cost_of, blocks, more, iterations)
     from sim.engine.serving.fast import FastPool
 
     return FastPool(settings, costs, roles, cost_of, blocks, more)
@@ -94,7 +98,9 @@ class ServingService:
         self._all_fed = False
         self._relay: ServingRelay | None = None
         self._place = 0
-        self._pool = make_pool(plan.engine, plan.settings, plan.step_costs, plan.groups, self._more)
+        self._iterations = IterationLog(plan.iterations) if plan.iterations else None
+        how = plan.engine, plan.settings, plan.step_costs, plan.groups
+        self._pool = make_pool(*how, self._more, self._iterations)
         self._replicas: list[ServingReplica] = []
         lane = 0
         for group in plan.groups:
@@ -166,6 +172,8 @@ class ServingService:
             skipped_rows=self._plan.skipped_rows,
             trace_problems=self._plan.trace_problems,
             step_shares=self._plan.step_shares,
+            iterations=self._iterations.rows() if self._iterations is not None else None,
+            iterations_are_cut=self._iterations is not None and self._iterations.is_cut,
         )
 
     def feed_by(self, relay: ServingRelay, place: int) -> None:

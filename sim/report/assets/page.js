@@ -39,19 +39,22 @@
   const refuse = () => Promise.reject(new Error("a page loads nothing"));
   const loader = { load: refuse, sanitize: refuse, http: refuse, file: refuse };
 
-  function widthOf(box) { return Math.max(260, Math.floor(box.clientWidth) - 2); }
+  /* A chart that has a narrow form takes it where there is no room for the other; any other scrolls in its place. */
+  const placeOf = (box) => Math.max(260, Math.floor(box.clientWidth) - 2);
+  const isNarrow = (box, told) => placeOf(box) < (told.narrow_below || 520);
+  const widthOf = (box, told) => (told.narrow && isNarrow(box, told) ? placeOf(box) : Math.max(placeOf(box), told.least_width || 0));
 
   async function draw(box) {
     const source = document.querySelector('script[data-spec="' + box.dataset.chart + '"]');
     const spec = JSON.parse(source.textContent);
     const told = (spec.usermeta || {}).coldaisle || {};
-    const width = Math.max(widthOf(box), told.least_width || 0);
+    const width = widthOf(box, told);
     const wide = width > box.clientWidth;
     box.parentElement.classList.toggle("wide", wide);
     if (wide) { box.tabIndex = 0; box.setAttribute("role", "region"); box.setAttribute("aria-label", "Chart, scrolls sideways"); }
     if (spec.width === "container") { spec.width = width; spec.autosize = { type: "fit", contains: "padding" }; }
     const narrow = width < 520;
-    if (narrow && told.narrow) Object.assign(spec, told.narrow);
+    if (told.narrow && isNarrow(box, told)) Object.assign(spec, told.narrow);
     const config = structuredClone(CONFIG);
     if (narrow) { config.axis.labelLimit = 96; config.axis.labelFontSize = 11; config.legend.columns = 2; config.legend.labelLimit = 130; }
     const compiled = vegaLite.compile(spec, { config, logger: quiet() }).spec;
@@ -159,7 +162,7 @@
     for (const box of where.querySelectorAll(".drawing[data-chart]")) {
       if (!box.clientWidth) continue;
       const one = views.get(box.dataset.chart);
-      if (one && Math.max(widthOf(box), one.told.least_width || 0) === one.width) continue;
+      if (one && widthOf(box, one.told) === one.width) continue;
       try { await draw(box); } catch (error) { failures.push(String(error)); box.closest("figure").classList.add("failed"); console.error(error); }
       await new Promise((done) => setTimeout(done));
     }

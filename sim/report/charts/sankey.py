@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from sim.report.chart import Chart
@@ -22,6 +23,11 @@ LEAST_HEIGHT = 320.0
 SLOT, GAP = 30.0, 8.0
 """px that a node has at least for its words, and between nodes of a column."""
 HALVINGS = 40
+NARROW_BELOW = 700
+"""px under which words stand in lines above each other, in slots that are higher, so that all is seen at once."""
+NARROW_SLOT, NARROW_HEIGHT = 64.0, 420.0
+NARROW_LETTERS = 13
+"""Of a line of words there; a fifth of a phone's width."""
 WIDEST = 0.8
 """Share of the width at which the last column stands, so that its words have room."""
 THICK = 0.018
@@ -47,12 +53,36 @@ def sankey(results: Results) -> Chart | None:
     if flows is None:
         return None
     total = flows.total
+    wide, narrow = _height(flows, LEAST_HEIGHT, SLOT), _height(flows, NARROW_HEIGHT, NARROW_SLOT)
+    on_phones = {"height": round(narrow), "layer": _layers(flows, narrow, NARROW_SLOT, narrow=True)}
+    spec: Spec = base(round(wide), narrow=on_phones, narrow_below=NARROW_BELOW)
+    spec["layer"] = _layers(flows, wide, SLOT)
+    ends = flows.ends()
+    biggest = ", ".join(f"{name} {share(kwh, total)}" for name, kwh in ends[:4])
+    alt = f"{number(total)} kWh from {' and '.join(flows.sources())} go to: {biggest}."
+    rows = tuple((one.source, one.target, number(one.kwh), share(one.kwh, total)) for one in flows.flows)
+    return Chart(
+        "where-energy-goes",
+        "From the grid to what it was useful for",
+        alt,
+        spec,
+        ("from", "to", "kWh", "of all"),
+        rows,
+        flows.note,
+    )
+
+
+def _height(flows: Flows, least: float, slot: float) -> float:
+    """px, with room for the words of the column that has most nodes."""
     crowd = max(Counter(flows.columns().values()).values())
-    height = max(LEAST_HEIGHT, 160.0 + crowd * (SLOT + GAP))
-    boxes, bands = laid_out(flows, height)
+    return max(least, least / 2 + crowd * (slot + GAP))
+
+
+def _layers(flows: Flows, height: float, slot: float, *, narrow: bool = False) -> list[Spec]:
+    """Bands, boxes and words; ``narrow`` has words in lines of few letters."""
+    boxes, bands = laid_out(flows, height, slot)
     shown = labels([box.name for box in boxes])
     kinds = flows.kinds
-    spec: Spec = base(round(height), least_width=700)
     band_rows = [row for band in bands for row in band]
     box_rows = [
         {
@@ -63,7 +93,7 @@ def sankey(results: Results) -> Chart | None:
             "node": shown[box.name],
             "says": f"{number(flows.through(box.name))} kWh",
             "kind": kinds[box.name],
-            "of": share(flows.through(box.name), total),
+            "of": share(flows.through(box.name), flows.total),
             "mid": (box.low + box.high) / 2,
             "at": box.x + THICK + 0.006,
         }
@@ -104,13 +134,20 @@ def sankey(results: Results) -> Chart | None:
         },
     ]
     halo = {"stroke": "var(--paper)", "strokeWidth": 3, "strokeOpacity": 0.65, "strokeJoin": "round"}
-    told = [{**row, "figures": f"{row['says']} · {row['of']}"} for row in box_rows]
-    for line, shift, weight, size in (("node", -7, 600, 12), ("figures", 7, 400, 11)):
+    if narrow:
+        words = [
+            {**row, "words": [*wrap(str(row["node"]), NARROW_LETTERS), row["says"], row["of"]]} for row in box_rows
+        ]
+        lines: tuple[tuple[str, int, int, int], ...] = (("words", 0, 400, 10),)
+    else:
+        words = [{**row, "figures": f"{row['says']} · {row['of']}"} for row in box_rows]
+        lines = (("node", -7, 600, 12), ("figures", 7, 400, 11))
+    for line, shift, weight, size in lines:
         for around in (halo, {}):  # so that words are read over bands that cross them
             mark = {"type": "text", "align": "left", "baseline": "middle", "dy": shift, "limit": 175, "aria": False}
             layers.append(
                 {
-                    "data": {"values": told},
+                    "data": {"values": words},
                     "mark": {**mark, "fontWeight": weight, "fontSize": size, "fill": "var(--ink)", **around},
                     "encoding": {
                         "x": {"field": "at", **plain},
@@ -119,20 +156,7 @@ def sankey(results: Results) -> Chart | None:
                     },
                 }
             )
-    spec["layer"] = layers
-    ends = flows.ends()
-    biggest = ", ".join(f"{name} {share(kwh, total)}" for name, kwh in ends[:4])
-    alt = f"{number(total)} kWh from {' and '.join(flows.sources())} go to: {biggest}."
-    rows = tuple((one.source, one.target, number(one.kwh), share(one.kwh, total)) for one in flows.flows)
-    return Chart(
-        "where-energy-goes",
-        "From the grid to what it was useful for",
-        alt,
-        spec,
-        ("from", "to", "kWh", "of all"),
-        rows,
-        flows.note,
-    )
+    return layers
 
 
 PALETTE = {
@@ -148,7 +172,7 @@ PALETTE = {
 """Colours by what a node is."""
 
 
-def laid_out(flows: Flows, height: float) -> tuple[list[Box], list[list[dict[str, Any]]]]:
+def laid_out(flows: Flows, height: float, slot: float = SLOT) -> tuple[list[Box], list[list[dict[str, Any]]]]:
     """Boxes column by column, as high as what flows through them, with room for their words, and bands between them.
 
     All in shares of the width, and in px of ``height`` from the top.
@@ -156,15 +180,15 @@ def laid_out(flows: Flows, height: float) -> tuple[list[Box], list[list[dict[str
     columns = flows.columns()
     depth = max(columns.values())
     by_column = [[name for name, column in columns.items() if column == at] for at in range(depth + 1)]
-    scale = _scale([[flows.through(name) for name in names] for names in by_column], height)
+    scale = _scale([[flows.through(name) for name in names] for names in by_column], height, slot)
     boxes: dict[str, Box] = {}
     for at, names in enumerate(by_column):
         x, top = at / depth * WIDEST, 0.0
         for name in names:
             tall = flows.through(name) * scale
-            slot = max(tall, SLOT)
-            boxes[name] = Box(name, x, top + (slot - tall) / 2, top + (slot + tall) / 2, at == depth)
-            top += slot + GAP
+            room = max(tall, slot)
+            boxes[name] = Box(name, x, top + (room - tall) / 2, top + (room + tall) / 2, at == depth)
+            top += room + GAP
     left = {name: box.low for name, box in boxes.items()}
     arrived = dict(left)
     bands = []
@@ -176,13 +200,13 @@ def laid_out(flows: Flows, height: float) -> tuple[list[Box], list[list[dict[str
     return list(boxes.values()), bands
 
 
-def _scale(columns: Sequence[Sequence[float]], height: float) -> float:
+def _scale(columns: Sequence[Sequence[float]], height: float, slot: float) -> float:
     """px a kWh with which every column, with room for its words, is at most ``height`` high."""
     low, high = 0.0, min(height / sum(column) for column in columns)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         fits = all(
-            sum(max(kwh * middle, SLOT) for kwh in column) + GAP * (len(column) - 1) <= height for column in columns
+            sum(max(kwh * middle, slot) for kwh in column) + GAP * (len(column) - 1) <= height for column in columns
         )
         low, high = (middle, high) if fits else (low, middle)
     return low

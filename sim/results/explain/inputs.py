@@ -16,10 +16,11 @@ from sim.errors import InputError
 from sim.plain import as_list, as_mapping
 from sim.profiles.conventions import ConventionProfile
 from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.profiles.ranges import numbers_of
 from sim.profiles.sourced import Sourced
 from sim.results.explain.lines import MADE
 from sim.results.explain.run import Explained
-from sim.results.profile_tables import citation, numbers_of
+from sim.results.profile_tables import citation
 
 WEAKEST_FIRST = ("assumed", "derived", "cited", "datasheet", "calibrated", "measured", "stated")
 """Confidences, the weakest first. What is stated weakens nothing: it is the question that was asked."""
@@ -103,7 +104,7 @@ class Inputs:
         elif isinstance(profile, NodeProfile):
             yield from self._node(profile, key)
         elif profile is not None:
-            numbers = ((path, one) for path, one in numbers_of(profile, "") if path.startswith("power."))
+            numbers = ((path, one) for path, one in numbers_of(profile) if path.startswith("power."))
             yield from (sourced(profile, path, one) for path, one in numbers)
 
     def _node(self, node: NodeProfile, key: Key) -> Iterator[Input]:
@@ -200,7 +201,7 @@ class Inputs:
         factors = source.get("factors")
         if isinstance(factors, str):
             profile = self._run.catalog.read(factors)
-            known = {one.confidence for _, one in numbers_of(profile, "")}
+            known = {one.confidence for _, one in numbers_of(profile)}
             worst = min(known, key=WEAKEST_FIRST.index)
             files.append(Input(f"{where}.factors", factors, worst, profile.title))
         return (*files,) or (stated(where, written),)

@@ -38,6 +38,7 @@ from sim.study.points import Keys
 from sim.study.uncertain import distributions as laws
 from sim.study.uncertain.inputs import Changes, Input, with_value
 from sim.study.uncertain.methods import factors_of
+from sim.study.uncertain.profile_ranges import ranges_used
 from sim.study.uncertain.spec_distributions import quantile_of
 
 Floats = npt.NDArray[np.float64]
@@ -166,6 +167,8 @@ class UncertainScenario:
         def problem(message: str) -> None:
             problems.append(self._loaded.document.problem(("uncertainty", "over", path), message))
 
+        if law.kind == "from-profiles" and path.startswith(PROFILES):
+            return ranges_used(path, self._loaded.answers, problem)
         if law.kind == "from-profiles" and path != EMBODIED:
             return factors_of(path, self._loaded.answers, problem)
         if law.kind == "from-profiles":
