@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sim.spec.site import Place, Site
     from sim.spec.uncertainty import Uncertainty
     from sim.spec.work import Workload
-    from sim.study.sweep.run import StudyResults
+    from sim.study.sweep.finished import StudyResults
 
 Source = str | Path | Mapping[str, Any]
 

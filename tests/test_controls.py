@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from sim.errors import InputError
-from sim.explore.controls import FIXED, PRICED, USUAL, Control, controls_of
+from sim.explore.control import Control
+from sim.explore.controls import FIXED, PRICED, controls_of
+from sim.explore.usual import USUAL
 from sim.loading.scenario import Loaded, load_scenario
 from sim.quantities import Range
 from tests.small import small
@@ -82,7 +84,7 @@ def test_both_ends_of_what_prices_are_values_that_the_scenario_takes(name: str) 
     assert len(priced) >= 2
     for one in priced:
         for end in (one.low, one.high):
-            load_scenario(scenario, {one.path: f"{end} {one.unit}".strip()})
+            load_scenario(scenario, {one.path: one.written.replace("@", f"{end} {one.unit}".strip())})
 
 
 def test_the_most_usual_come_first_and_have_words() -> None:
@@ -107,6 +109,45 @@ def test_what_a_scenario_leaves_out_can_be_given() -> None:
     unset = found["cluster.nodes.0.idle_timeout"]
     assert (unset.kind, unset.value) == ("text", "")
     load_scenario(small(), {unset.path: unset.example})
+
+
+def test_what_is_often_left_out_has_a_slider_that_stands_at_an_example() -> None:
+    """Price, cap and water: until a slider is moved it says nothing, and any of its steps is a value that is taken."""
+    found = {control.path: control for control in controls("chat-service")}
+    scenario = loaded_of("chat-service").resolved()
+    for path in ("site.grid.price", "site.water.ewif", "workloads.chat.replicas.power_cap"):
+        one = found[path]
+        assert (one.kind, one.value, one.usual) == ("number", "", True)
+        assert one.high is not None
+        load_scenario(scenario, {path: f"{one.high} {one.unit}"})
+    cap = found["workloads.chat.replicas.power_cap"]
+    gpu = loaded_of("chat-service").catalog.gpu("nvidia-h100-sxm-80gb")
+    assert cap.high == gpu.tdp.value
+    assert cap.low == pytest.approx(gpu.power.loaded.value, abs=2.0)  # on a step
+
+
+def test_whole_numbers_of_things_begin_at_the_least_that_there_can_be() -> None:
+    found = {control.path: control for control in controls("disaggregated")}
+    assert found["workloads.api.prefill.count"].low == 1
+
+
+def test_controls_of_several_pools_are_told_apart_by_their_names() -> None:
+    labels = [control.label for control in controls("disaggregated") if control.usual]
+    assert len({*labels}) == len(labels)
+    assert {"Number of servers (prefill)", "Number of servers (decode)"} <= {*labels}
+
+
+def test_a_grid_of_a_file_and_a_plant_can_be_replaced_as_wholes() -> None:
+    loaded = loaded_of("dallas-on-ercot")
+    found = {control.path: control for control in controls("dallas-on-ercot")}
+    regions, pue = found["site.grid.intensity"], found["site.facility"]
+    assert len(regions.choices) > 50
+    grid, facility = regions.choices[1][0], pue.written.replace("@", "1.25")
+    water = found["site.water.ewif"]  # of the mix, which an average has not
+    changes = {regions.path: grid, pue.path: facility, water.path: water.example}
+    changed = load_scenario(loaded.resolved(), changes)
+    assert changed.resolved()["site"]["facility"] == {"kind": "fixed-pue", "pue": 1.25}
+    assert changed.resolved()["site"]["grid"]["intensity"]["kind"] == "average"
 
 
 def test_choices_are_those_that_the_field_takes() -> None:

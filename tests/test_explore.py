@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import sim
+from sim.explore.answers import NO_INTERVALS, TO_COME
 from sim.explore.guard import KEPT
 from sim.results.catalogue.quantity import value_in
 from sim.results.files import write
@@ -136,6 +137,43 @@ def test_what_decides_the_run_is_simulated_and_then_priced(client: Client) -> No
     drawn = client.post("/charts", asked).data["html"]
     assert 'id="beside"' in drawn
     assert 'id="power"' in drawn
+
+
+def drawing(over: dict[str, Any]) -> Results:
+    """A run with intervals."""
+    return sim.run({**small(), "uncertainty": {"draws": 12, "seeds": 1, "over": over}})
+
+
+GRID_DRAWN = {"site.grid.intensity": {"kind": "uniform", "low": "300 gCO2e/kWh", "high": "500 gCO2e/kWh"}}
+LOAD_DRAWN = {"workloads.tune.work.load.active": {"kind": "uniform", "low": "300 W", "high": "350 W"}}
+
+
+def test_intervals_follow_the_numbers_and_are_those_of_account(tmp_path: Path) -> None:
+    """Priced ones, and those of a simulation whose draws only price."""
+    base = drawing(GRID_DRAWN)
+    write(base, tmp_path / "drawn")
+    with served(tmp_path) as client:
+        for changes in ({"site.facility.pue": "1.61"}, {"workloads.tune.work.load.active": "280 W"}):
+            asked = {"run": "drawn", "set": changes}
+            if "needs" in client.post("/answer", asked).data:
+                assert client.simulated(asked).data["state"] == "done"
+            wanted = sim.run({**base.scenario}, set=changes)
+            found = client.post("/intervals", asked).data
+            low, high = (wanted.summary["intervals"]["carbon_kg.total"][end] for end in ("p05", "p95"))
+            assert found == {"intervals": found["intervals"], "without": ""}
+            assert found["intervals"]["carbon_kg.total"] == f"{low:.2f} kg to {high:.2f} kg (90 %)"
+        first = client.post("/answer", {"run": "drawn", "set": {"site.facility.pue": "1.5"}}).data["answer"]
+        assert (first["intervals"], first["without"]) == ({}, TO_COME)
+
+
+def test_an_answer_says_why_it_has_no_intervals(client: Client, tmp_path: Path) -> None:
+    stated = client.post("/answer", {"run": "small", "set": {"site.facility.pue": "1.61"}}).data["answer"]
+    assert stated["without"] == NO_INTERVALS
+    write(drawing(LOAD_DRAWN), tmp_path / "drawn")
+    with served(tmp_path) as other:
+        asked = {"run": "drawn", "set": {"site.facility.pue": "1.61"}}
+        assert "12 simulations" in other.post("/answer", asked).data["answer"]["without"]
+        assert "12 simulations" in other.post("/intervals", asked).data["without"]
 
 
 def test_a_simulation_is_cancelled_and_its_process_ends(base: Results, tmp_path: Path) -> None:

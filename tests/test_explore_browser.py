@@ -118,6 +118,22 @@ def test_a_slider_moved_by_key_gives_the_answer_of_account(chrome: Browser, clie
         sound(tab, client)
 
 
+def test_a_slider_stands_where_its_value_is_and_goes_on_by_steps(chrome: Browser, client: Client) -> None:
+    with chrome.open() as tab:
+        opened(tab, client)
+        slider, field = (input_of("site.facility.pue", which) for which in (0, 1))
+        move(tab, "site.facility.pue", "1.2345")
+        assert tab.evaluate(f"{slider}.valueAsNumber") == 1.2345
+        tab.evaluate(f"{slider}.focus()")
+        tab.press("ArrowRight")
+        assert tab.evaluate(f"{field}.value") == "1.24"
+        tab.press("ArrowLeft")
+        assert tab.evaluate(f"[{field}.value, {slider}.valueAsNumber]") == ["1.23", 1.23]
+        tab.press("End")
+        assert float(tab.evaluate(f"{field}.value")) == tab.evaluate(f"Number({slider}.max)")
+        sound(tab, client)
+
+
 def test_a_bad_value_is_told_where_it_stands_and_mended(chrome: Browser, client: Client) -> None:
     with chrome.open() as tab:
         opened(tab, client)

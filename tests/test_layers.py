@@ -70,6 +70,7 @@ ALLOWED: dict[str, set[str]] = {
     "running": SCENARIO | MODELS | {"results"},
     "report": SCENARIO | {"accounting", "results"},
     "report/study": {"report", "results", "study/sweep"},
+    "report/study_plots": {"report", "report/study", "validation"},
     "measure": BASE | {"signals", "profiles", "results"},
     "measure/readers": BASE | {"signals", "profiles", "results", "measure"},
     "measure/meters": BASE | {"results", "measure"},

@@ -14,6 +14,7 @@ import sim
 from sim.errors import InputError, RunError
 from sim.report.chart import Chart
 from sim.report.notebook import VEGA_LITE, chart_page, vega_lite
+from sim.results.formats import number
 from sim.results.polars_frames import PolarsFrames
 from sim.results.results import Results
 from tests.browser import NO_BROWSER, browser, chromium
@@ -178,3 +179,40 @@ def test_a_chart_draws_itself_in_a_notebooks_page(results: Results, tmp_path: Pa
         tab.go((tmp_path / "framed.html").as_uri())
         assert tab.evaluate("document.querySelector('iframe').title") == chart.title
         assert tab.console == []
+
+
+STUDY: dict[str, Any] = {
+    "name": "halls",
+    "base": "bloom-training",
+    "axes": {
+        "site.facility.pue": [1.1, 1.2, 1.4],
+        "site.grid.intensity": ["30 gCO2e/kWh", "57 gCO2e/kWh"],
+        "accounting.gpu_lifetime": ["3 years", "6 years"],
+    },
+}
+
+
+def test_charts_of_a_study_hold_the_numbers_of_its_table() -> None:
+    study = sim.sweep(STUDY, workers=1)
+    table = study.frame()
+    points = study.plot.pareto("carbon_kg.embodied", "energy_kwh.facility")
+    assert len(points.rows) == len(table)
+    least = table[table["axis.site.facility.pue"] == 1.1]
+    longest = least[least["axis.accounting.gpu_lifetime"] == "6 years"]
+    assert {row[0] for row in points.rows if row[-1]} == {*longest["point"].astype(str)}
+    cells = study.plot.heat("carbon_kg.total", x="site.grid.intensity", y="site.facility.pue").rows
+    mean = table.groupby(["axis.site.grid.intensity", "axis.site.facility.pue"])["carbon_kg.total"].mean()
+    assert {(across, float(up)) for across, up, *_ in cells} == {*mean.index}
+    assert {row[2] for row in cells} == {*map(number, mean)}
+    assert study.plot.effects("carbon_kg.total").rows[0][0] == "intensity"
+    assert study.plot.parallel().name == "parallel"
+    for chart in (points, study.plot.heat(), study.plot.effects()):
+        assert VEGA_LITE in chart._repr_mimebundle_()
+
+
+def test_a_chart_of_a_study_that_cannot_be_says_what_there_is() -> None:
+    study = sim.sweep({**STUDY, "axes": {"site.facility.pue": [1.1, 1.2]}}, workers=1)
+    with pytest.raises(KeyError, match=r"did you mean 'carbon_kg\.total'"):
+        study.plot.effects("carbon_kg.totl")
+    with pytest.raises(KeyError, match="two parameters"):
+        study.plot.heat("carbon_kg.total")

@@ -27,8 +27,9 @@ from sim.study.points import Hasher
 from sim.study.store import Store, packed, unpacked
 from sim.study.sweep import run as sweeping
 from sim.study.sweep.design import combinations, replication_seed, unit_cube
+from sim.study.sweep.finished import StudyResults
 from sim.study.sweep.plan import base_of
-from sim.study.sweep.run import StudyResults, sweep
+from sim.study.sweep.run import sweep
 from sim.study.sweep.tasks import Done, Task, flat, perform
 from tests.small import small
 

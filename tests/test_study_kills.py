@@ -21,8 +21,9 @@ import pytest
 from sim.cli import main
 from sim.errors import InputError
 from sim.results.files import to_yaml
+from sim.study.sweep.finished import Progress
 from sim.study.sweep.folder import clear, held_alone
-from sim.study.sweep.run import Interrupted, Progress
+from sim.study.sweep.run import Interrupted
 from tests.test_study import contents, quick
 
 fcntl = pytest.importorskip("fcntl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import sim
 from sim.accounting.ledger import OUTSIDE, Key, Ledger
-from sim.cli.progress import Run, running, simulated
+from sim.cli.progress import Run, counting, running, simulated
 from sim.results.sparkline import ASCII, BLOCKS, heights, it_power_w, power_line, sparkline
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 
@@ -139,6 +140,34 @@ def test_the_line_has_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> Non
     assert watch.line() == "simulating: 1.0 d, 2.4 h a second"
     assert simulated(59.0) == "59.0 s"
     assert simulated(7200.0) == "2.0 h"
+
+
+def test_counted_things_have_rate_and_time_left_from_their_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came before the first of them is no part of the rate."""
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    watch = Run()
+    watch.stage("fitting")
+    tell = counting(watch, "fits")
+    clock[0] = 160.0
+    tell(1, 11)
+    assert watch.line() == "fitting: 1 of 11 fits"
+    clock[0] = 164.0
+    tell(3, 11)
+    assert watch.line() == "fitting: 3 of 11 fits, 30.0/min, 16 s left"
+    counting(None, "fits")(1, 2)
+
+
+def test_account_counts_the_draws_that_it_prices(tmp_path: Path) -> None:
+    over = {"site.grid.intensity": {"kind": "uniform", "low": "30 gCO2e/kWh", "high": "90 gCO2e/kWh"}}
+    scenario = {"extends": "bloom-training", "uncertainty": {"draws": 300, "seeds": 1, "over": over}}
+    (tmp_path / "drawn.yaml").write_text(json.dumps(scenario), encoding="utf-8")
+    at_terminal(["run", "drawn.yaml", "--out", "run", "--quiet"], tmp_path)
+    words = ["account", "run", "--set", "site.facility.pue=1.1", "--out", "priced", "--quiet"]
+    status, shown = at_terminal(words, tmp_path, interrupt_at=" left")
+    assert status == 130
+    assert re.search(r"accounting: \d+ of 300 draws, [\d.,]+/\w+, .* left", shown)
+    assert not (tmp_path / "priced").exists()
 
 
 # ----- power as a line

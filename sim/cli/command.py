@@ -28,7 +28,7 @@ from sim.cli import uncertain as cli_uncertain
 from sim.cli.completion import run_folders, scenario_names
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
 from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, suggest, tell
-from sim.cli.progress import running, showing
+from sim.cli.progress import counting, running, showing
 from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
@@ -208,9 +208,9 @@ def account(
     quiet: QuietOption = False,
 ) -> None:
     """Price a finished run anew, under another grid, price, PUE or convention; simulates nothing."""
-    import sim
     from sim.loading.scenario import parse_assignments
     from sim.results.files import read, refuse_bad_target
+    from sim.running.run import reprice
 
     if out is not None:
         refuse_bad_target(out)
@@ -218,7 +218,11 @@ def account(
         finished = read(folder)
         if watch is not None:
             watch.stage("accounting")
-        results = sim.account(finished, set=parse_assignments(assignments or []))
+        results = reprice(finished, parse_assignments(assignments or []))
+        if "uncertainty" in results.scenario:
+            from sim.study.uncertain.propagate import repriced_intervals
+
+            results = repriced_intervals(results, counting(watch, "draws"))
     if "intervals_left_out" in results.manifest:
         tell(f"without intervals: {results.manifest['intervals_left_out']}")
     _write(results, out, quiet=quiet or as_json)

@@ -14,7 +14,7 @@ import typer
 from sim.cli.completion import profile_names, scenario_names
 from sim.cli.interrupts import hear_hang_ups
 from sim.cli.options import JsonOption, SetOption, inert, show_tables, suggest, tell
-from sim.cli.progress import running
+from sim.cli.progress import counting, running
 from sim.errors import InputError, QuantityError, RunError
 from sim.instants import named_zone
 
@@ -118,7 +118,8 @@ def calibrate(
                 raise InputError.one("--zone", "is for recordings with local times; a table has none")
             if watch is not None:
                 watch.stage("fitting")
-            profile, shown = profile_from_table(recordings[0], base, Catalog(), out.stem)
+            counted = counting(watch, "fits")
+            profile, shown = profile_from_table(recordings[0], base, Catalog(), out.stem, counted)
         else:
             read = {}
             for path in recordings:

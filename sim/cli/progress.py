@@ -105,17 +105,20 @@ class Run:
         self._now_ns: Callable[[], int] | None = None
         self._end_ns: int | None = None
         self._counted = ""
+        self._first: tuple[int, float] | None = None
 
     def stage(self, doing: str) -> None:
         """What is done from now on."""
-        self._now_ns, self._counted = None, ""
+        self._now_ns, self._counted, self._first = None, "", None
         self._doing, self._since = doing, time.monotonic()
 
     def counted(self, done: int, total: int, things: str) -> None:
-        """How many of its things the stage has done, where they are some."""
+        """How many of its things the stage has done, where they are some; the rate is since its first word."""
         stop_if_interrupted()
-        seconds = time.monotonic() - self._since
-        left = f", {_rate(done / seconds)}, {_span((total - done) * seconds / done)} left" if done and seconds else ""
+        now = time.monotonic()
+        began, since = self._first = self._first or (done, now)
+        rate = (done - began) / (now - since) if now > since else 0.0
+        left = f", {_rate(rate)}, {_span((total - done) / rate)} left" if rate else ""
         self._counted = f": {done:,} of {total:,} {things}{left}"
 
     def simulating(self, now_ns: Callable[[], int], end_ns: int | None) -> None:
@@ -135,6 +138,17 @@ class Run:
         whole_s = self._end_ns / NS_PER_S
         line += f" of {simulated(whole_s)} ({100 * done_s / whole_s:.0f} %)"
         return f"{line}, {simulated(rate)} a second, {_span((whole_s - done_s) / rate)} left" if rate else line
+
+
+def counting(run: Run | None, things: str) -> Callable[[int, int], None]:
+    """What tells a run's progress how many of its things are done, of how many; an interrupt ends what is counted."""
+
+    def told(done: int, total: int) -> None:
+        stop_if_interrupted()
+        if run is not None:
+            run.counted(done, total, things)
+
+    return told
 
 
 def simulated(seconds: float) -> str:

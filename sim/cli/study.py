@@ -17,7 +17,7 @@ from sim.errors import InputError
 
 if TYPE_CHECKING:
     from sim.study.store import Store
-    from sim.study.sweep.run import Progress
+    from sim.study.sweep.finished import Progress
 
 CacheOption = Annotated[
     Path | None, typer.Option("--cache", metavar="DIR", help="Where simulations are kept (the user's own cache).")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import isclose
 from typing import Any
 
 from sim.loading.scenario import load_scenario
@@ -19,6 +20,12 @@ from sim.spec.scenario import Scenario
 MOST_SIMULATED = 8
 """Simulations that stay in memory, of all runs."""
 MOST_ANSWERS = 16
+ALIKE = 1e-6
+"""Ends of a change that are nearer to one another are told once."""
+NO_INTERVALS = "The scenario states no 'uncertainty', so that there are no intervals."
+LEFT_OUT = "intervals_left_out"
+"""Where a manifest says why a scenario with an uncertainty has none."""
+TO_COME = "Intervals follow: every draw is priced."
 
 Changes = Mapping[str, str]
 """By dotted path, the text that a value is changed to, as ``--set`` takes it."""
@@ -39,6 +46,7 @@ class Answers:
     def __init__(self) -> None:
         self._simulated: OrderedDict[tuple[Any, ...], Results] = OrderedDict()
         self._answers: OrderedDict[tuple[Any, ...], tuple[Results, Results]] = OrderedDict()
+        self._drawn: OrderedDict[int, tuple[Results, Results]] = OrderedDict()
 
     def of(self, base: Results, changes: Changes) -> Results | Needed:
         """The results of ``base`` under ``changes``, or what must be simulated for them.
@@ -61,18 +69,32 @@ class Answers:
             decided = {path: changes[path] for path in deciding}
             found = self._simulated.get(self._key(base, decided))
             if found is None:
-                return Needed(base.scenario, self._to_simulate(base, decided), tuple(deciding))
+                return Needed(base.scenario, decided, tuple(deciding))
             ran = found
-        answer = priced(ran, {path: value for path, value in changes.items() if path not in deciding})
+        prices = {path: value for path, value in changes.items() if path not in deciding}
+        answer = _with_word_of_draws(ran, reprice(ran, prices)) if prices else ran
         self._answers[key] = (base, answer)  # the base is held, so that no other takes over its id
         while len(self._answers) > MOST_ANSWERS:
             self._answers.popitem(last=False)
         return answer
 
+    def with_intervals(self, answer: Results) -> Results | None:
+        """An answer with its intervals, where they are at hand or it has none; None where draws are to be priced."""
+        if "uncertainty" not in answer.scenario or answer.summary.get("intervals") or LEFT_OUT in answer.manifest:
+            return answer
+        found = self._drawn.get(id(answer))
+        return found[1] if found is not None else None
+
+    def keep_intervals(self, answer: Results, found: Results) -> None:
+        """Keeps what the draws of an answer came to."""
+        self._drawn[id(answer)] = (answer, found)  # the answer is held, so that no other takes over its id
+        while len(self._drawn) > MOST_ANSWERS:
+            self._drawn.popitem(last=False)
+
     def anew(self, base: Results, changes: Changes) -> Needed:
         """A simulation under all of ``changes``, also of prices alone, which a run may have looked at."""
         load_scenario(base.scenario, changes)
-        return Needed(base.scenario, self._to_simulate(base, changes), tuple(changes))
+        return Needed(base.scenario, dict(changes), tuple(changes))
 
     def keep(self, base: Results, needed: Needed, results: Results) -> None:
         """Keeps what a simulation that was needed came to, in place of what was priced for want of it."""
@@ -86,22 +108,28 @@ class Answers:
     def _key(base: Results, decided: Changes) -> tuple[Any, ...]:
         return (base.manifest["scenario_sha256"], base.manifest["seed"], *sorted(decided.items()))
 
-    @staticmethod
-    def _to_simulate(base: Results, decided: Changes) -> dict[str, Any]:
-        """Without draws, each of which could be a simulation of its own."""
-        return {**decided, **({"uncertainty": None} if "uncertainty" in base.scenario else {})}
+
+def _with_word_of_draws(ran: Results, answer: Results) -> Results:
+    """An answer that says so where its draws would need simulations, as those of its run did."""
+    made = ran.summary.get("uncertainty", {}).get("simulations", 0)
+    left_out = f"its draws need {made:,} simulations; save it as a scenario file and run that" if made else ""
+    left_out = left_out or ran.manifest.get(LEFT_OUT, "")
+    return replace(answer, manifest={**answer.manifest, LEFT_OUT: left_out}) if left_out else answer
 
 
-def priced(ran: Results, changes: Changes) -> Results:
-    """A run under other prices, intervals too where it has some: ``sim.account``."""
-    if not changes:
-        return ran
-    results = reprice(ran, changes)
-    if "uncertainty" not in results.scenario:
-        return results
+class SupersededError(Exception):
+    """Nobody waits for these intervals any more."""
+
+
+def drawn(answer: Results, superseded: Callable[[], bool]) -> Results:
+    """An answer with its draws priced, as ``sim.account`` gives it. Raises ``SupersededError`` as soon as it is."""
     from sim.study.uncertain.propagate import repriced_intervals
 
-    return repriced_intervals(results)
+    def watch(_done: int, _total: int) -> None:
+        if superseded():
+            raise SupersededError
+
+    return repriced_intervals(answer, watch)
 
 
 def sees_its_sites(scenario: Scenario) -> bool:
@@ -125,9 +153,24 @@ def compared(base: Results, answer: Results) -> dict[str, Any]:
         "numbers": [_number(base.summary, answer.summary, one) for one in _told(answer.summary)],
         "sentence": sentence(answer),
         "differences": rows,
-        "remark": carbon.remark if carbon.low != carbon.high else "",
-        "without": str(answer.manifest.get("intervals_left_out", "")),
+        "remark": "" if isclose(carbon.low, carbon.high, rel_tol=ALIKE) else carbon.remark,
+        **intervals(answer),
     }
+
+
+def intervals(answer: Results) -> dict[str, Any]:
+    """The intervals of an answer by the paths of its numbers, as the page writes them, or why there are none."""
+    found = answer.summary.get("intervals") or {}
+    if not found:
+        left_out = answer.manifest.get(LEFT_OUT)
+        stated = TO_COME if "uncertainty" in answer.scenario else NO_INTERVALS
+        return {"intervals": {}, "without": f"Without intervals: {left_out}." if left_out else stated}
+    words = {
+        one.path: f"{one.shown(found[one.path]['p05'])} to {one.shown(found[one.path]['p95'])} (90 %)"
+        for one in _told(answer.summary)
+        if one.path in found
+    }
+    return {"intervals": words, "without": ""}
 
 
 def _told(summary: Mapping[str, Any]) -> list[Big]:

@@ -6,20 +6,23 @@ quantity (``sim.possible``) around what the scenario says. Any other value can b
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import floor, isfinite, log10
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
 
 from sim.documents import KeyPath
+from sim.explore.control import Control, named
+from sim.explore.instead import instead, profiles, regions
+from sim.explore.usual import is_usual, rank, told_apart
 from sim.profiles.catalog import Catalog
-from sim.profiles.grids import GridsProfile
 from sim.quantities import Nanoseconds, Quantity, Range, Share
 from sim.spec.scenario import Scenario
+from sim.spec.site import Place
 from sim.units import SECONDS_PER_NS
 from sim.validation import Spec
 
@@ -36,74 +39,47 @@ FROM_NOTHING = ("carbon intensity", "energy price", "water per energy", "fractio
 """Quantities that are often nothing at all: their sliders begin at 0."""
 FIXED = {"name", "description", "kind", "law", "published", "uncertainty", "growth", "profiles", "start", "end"}
 """Fields that are no setting, or that make another scenario of it."""
-SITES = ("site", "sites")
-PRICED = {*SITES, "accounting"}
+PRICED = {"site", "sites", "accounting"}
 """Sections that price a run; whether a change decides the run itself is asked when it is made."""
-_SITE = r"site\.|sites\.(?P<of>[^.]+)\."
-_WORK = r"workloads\.(?P<of>[^.]+)\."
-USUAL: tuple[tuple[str, str], ...] = (
-    (rf"(?:{_SITE})grid\.intensity", "Carbon intensity of the grid"),
-    (rf"(?:{_SITE})grid\.intensity\.(?P<what>file|region|year|unit)", "Grid"),
-    (rf"(?:{_SITE})facility\.pue", "PUE"),
-    (rf"(?:{_SITE})grid\.price", "Price of electricity"),
-    (r"accounting\.gpu_lifetime", "Lifetime of GPUs"),
-    (r"accounting\.server_lifetime", "Lifetime of servers"),
-    (r"cluster\.nodes\.(?P<of>\d+)\.profile", "Servers and their GPUs"),
-    (r"cluster\.nodes\.(?P<of>\d+)\.count", "Number of servers"),
-    (rf"{_WORK}gpus", "GPUs"),
-    (rf"{_WORK}(?P<part>replicas|prefill|decode)\.count(?:\.(?P<what>min|max))?", "Replicas"),
-    (rf"{_WORK}replicas", "Replicas"),
-    (rf"{_WORK}(?:\w+\.)*power_cap", "Power cap of a GPU"),
-    (rf"{_WORK}batching\.max_num_seqs", "Batch: most sequences"),
-    (rf"{_WORK}batching\.max_num_batched_tokens", "Batch: most tokens"),
-    (rf"{_WORK}(?:\w+\.)*(?P<what>\w*batch\w*)", "Batch"),
-    (rf"{_WORK}arrivals\.rate", "Rate of arrivals"),
-    (rf"{_WORK}model", "Model"),
-    (rf"(?:{_SITE})water\.wue", "Water on site (WUE)"),
-    (rf"(?:{_SITE})water\.ewif", "Water at the power stations (EWIF)"),
-)
-"""Patterns of the paths that people move most, in this order, and what people call them."""
+OFFERED = {"price", "power_cap", "wue", "ewif"}
+"""Quantities that many scenarios leave out and many people move: their sliders stand at an example until then."""
 REMEDY = "We do not guess"
 """Begins what a field says to who left it out, which is no description of it."""
 _WRITTEN = re.compile(r"([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Control:
-    """One value of a scenario that can be moved.
-
-    ``value`` is as the scenario writes it, empty where it says nothing; ``number`` is it without its ``unit``, where a
-    slider has ends. ``choices`` are values with the words for each.
-    """
-
-    path: str
-    label: str
-    kind: Literal["number", "choice", "text"]
-    value: str
-    usual: bool
-    prices: bool
-    says: str = ""
-    example: str = ""
-    number: float | None = None
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    step: float | None = None
-    choices: tuple[tuple[str, str], ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain data for the page."""
-        return asdict(self)
-
-
 def controls_of(scenario: Scenario, catalog: Catalog, files: Sequence[str]) -> list[Control]:
     """Every control of a scenario, the most usual first. ``files`` are series that could take the place of its own."""
-    found = [control for field in _leaves(scenario, ()) for control in _controls(field, catalog, files)]
-    return sorted(found, key=lambda control: _rank(control.path))
+    leaves = [*_leaves(scenario, ())]
+    caps = _caps(scenario, catalog)
+    labels = told_apart([leaf.path for leaf in leaves], _names(scenario))
+    own = [
+        control
+        for leaf, words in zip(leaves, labels, strict=True)
+        if (control := _control(leaf, words, catalog, files, caps)) is not None
+    ]
+    found = [*own, *instead(_places(scenario), catalog, files)]
+    return sorted(found, key=lambda control: (not control.usual, rank(control.path)))
 
 
-def _rank(path: str) -> int:
-    return next((i for i, (pattern, _) in enumerate(USUAL) if re.fullmatch(pattern, path)), len(USUAL))
+def _places(scenario: Scenario) -> dict[str, Place]:
+    """The places of the scenario by their paths."""
+    if scenario.site is not None:
+        return {"site": scenario.site}
+    return {f"sites.{name}": place for name, place in scenario.places.items()}
+
+
+def _names(scenario: Scenario) -> dict[KeyPath, str]:
+    """What the pools of the cluster are called, by their places in the scenario."""
+    return {("cluster", "nodes", i): pool.label for i, pool in enumerate(scenario.cluster.nodes)}
+
+
+def _caps(scenario: Scenario, catalog: Catalog) -> tuple[float, float]:
+    """W between which GPUs can be capped: what they draw loaded without work, and their TDP; the largest of each."""
+    nodes = [catalog.node(pool.profile) for pool in scenario.cluster.nodes]
+    gpus = [catalog.gpu(node.gpus.profile) for node in nodes if node.gpus is not None]
+    loaded = max((float(gpu.power.loaded.value) for gpu in gpus), default=0.0)
+    return loaded, max((float(gpu.tdp.value) for gpu in gpus), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -145,55 +121,38 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
     """All that an annotation is made of, but for what stands inside of other models."""
     if get_origin(annotation) is Annotated:
         inner, *rest = get_args(annotation)
-        return (*_parts(inner), *rest)
+        bounds = [part for one in rest for part in (one.metadata if isinstance(one, FieldInfo) else (one,))]
+        return (*_parts(inner), *bounds)
     if get_origin(annotation) is Literal or not get_args(annotation):
         return (annotation,)
     return tuple(part for one in get_args(annotation) for part in _parts(one))
 
 
-def _controls(leaf: _Leaf, catalog: Catalog, files: Sequence[str]) -> Iterator[Control]:
-    own = _control(leaf, catalog, files)
-    if own is not None:
-        yield own
-    if leaf.path[-2:] == ("grid", "intensity") and leaf.path[0] in SITES:
-        yield from _sources_of_intensity(leaf.path, catalog, files)
-
-
-def _about(path: KeyPath) -> dict[str, Any]:
-    dotted = ".".join(map(str, path))
+def _about(leaf: _Leaf, label: str) -> dict[str, Any]:
+    path = ".".join(map(str, leaf.path))
     return {
-        "path": dotted,
-        "label": _label(path),
-        "usual": _rank(dotted) < len(USUAL),
-        "prices": str(path[0]) in PRICED,
+        "path": path,
+        "label": label,
+        "usual": is_usual(path) and (leaf.value is not None or leaf.path[-1] in OFFERED),
+        "prices": str(leaf.path[0]) in PRICED,
+        "says": leaf.says if not leaf.says.startswith(REMEDY) else "",
     }
 
 
-def _label(path: KeyPath) -> str:
-    dotted = ".".join(map(str, path))
-    for pattern, words in USUAL:
-        found = re.fullmatch(pattern, dotted)
-        if found is not None:
-            told = found.groupdict()
-            more = [
-                told[name].replace("_", " ") for name in ("part", "what") if told.get(name) and told[name] != "replicas"
-            ]
-            of = f" of {told['of']}" if told.get("of") and path[0] != "cluster" else ""
-            return f"{words}{of}" + (f" ({', '.join(more)})" if more else "")
-    words_of = [str(part).replace("_", " ") for part in path]
-    return " / ".join(words_of[1:][-4:] or words_of)
-
-
-def _control(leaf: _Leaf, catalog: Catalog, files: Sequence[str]) -> Control | None:
-    about = {**_about(leaf.path), "says": leaf.says if not leaf.says.startswith(REMEDY) else ""}
-    value = leaf.value
+def _control(
+    leaf: _Leaf, label: str, catalog: Catalog, files: Sequence[str], caps: tuple[float, float]
+) -> Control | None:
+    about, value = _about(leaf, label), leaf.value
     bounds: Range | None = leaf.first(Range)
     if value is None:
         if bounds is None:
             return None
-        return Control(kind="text", value="", example=bounds.example, **about)
+        text = Control(kind="text", value="", example=bounds.example, **about)
+        if leaf.path[-1] == "power_cap" and caps[0] < caps[1]:
+            return _slider(caps[1], "W", *caps, "", about, example=f"{caps[1]:g} W")
+        return _offered(bounds, about) if leaf.path[-1] in OFFERED else text
     if isinstance(value, bool):
-        return Control(kind="choice", value=str(value).lower(), choices=_named("true", "false"), **about)
+        return Control(kind="choice", value=str(value).lower(), choices=named("true", "false"), **about)
     if isinstance(value, Quantity | Nanoseconds):
         return _of_quantity(value, bounds, about)
     if isinstance(value, int | float):
@@ -224,6 +183,15 @@ def _of_quantity(value: Quantity | Nanoseconds, bounds: Range | None, about: Map
     return _slider(number, unit, low / per_unit, high / per_unit, value.text, about)
 
 
+def _offered(bounds: Range, about: Mapping[str, Any]) -> Control:
+    """A slider of what the scenario leaves out: it stands at an example, and says nothing until it is moved."""
+    written = _WRITTEN.fullmatch(bounds.example)
+    if written is None:
+        return Control(kind="text", value="", example=bounds.example, **about)
+    number = float(written[1])
+    return _slider(number, written[2].strip(), 0.0, number * AROUND, "", about, example=bounds.example)
+
+
 def _ends(si: float, bounds: Range) -> tuple[float, float]:
     """Between what a slider moves: the usual where that is narrow, else around the value within it."""
     low, high = bounds.low if bounds.low is not None else -abs(si), bounds.high if bounds.high is not None else abs(si)
@@ -240,11 +208,11 @@ def _ends(si: float, bounds: Range) -> tuple[float, float]:
 
 def _of_number(value: int | float, parts: Sequence[Any], about: Mapping[str, Any]) -> Control:
     lows = [_end(part.ge) for part in parts if isinstance(part, Ge)]
-    lows += [_end(part.gt) for part in parts if isinstance(part, Gt)]
+    whole = isinstance(value, int)
+    lows += [_end(part.gt) + whole for part in parts if isinstance(part, Gt)]
     highs = [_end(part.le) for part in parts if isinstance(part, Le)]
     highs += [_end(part.lt) for part in parts if isinstance(part, Lt)]
     low, high = max(lows, default=min(0.0, float(value))), min(highs, default=abs(float(value)) * AROUND)
-    whole = isinstance(value, int)
     most = max(abs(value) * 4, LEAST_COUNT) if whole else abs(value) * AROUND or 1.0
     if about["path"] == "seed":
         most = max(most, 100)
@@ -262,14 +230,16 @@ def _end(bound: object) -> float:
     return float(str(bound))
 
 
-def _slider(number: float, unit: str, low: float, high: float, text: str, about: Mapping[str, Any]) -> Control:
+def _slider(
+    number: float, unit: str, low: float, high: float, text: str, about: Mapping[str, Any], *, example: str = ""
+) -> Control:
     if not (isfinite(low) and isfinite(high) and low < high):
-        return Control(kind="text", value=text, **about)
+        return Control(kind="text", value=text, example=example, **about)
     step = 10.0 ** floor(log10((high - low) / STEPS))
     step *= next((many for many in (5.0, 2.0) if step * many * STEPS <= high - low), 1.0)
     return Control(
         kind="number", value=text, number=number, unit=unit, low=_round(low, step), high=_round(high, step, up=True),
-        step=step, **about,
+        step=step, example=example, **about,
     )  # fmt: skip
 
 
@@ -280,53 +250,21 @@ def _round(end: float, step: float, *, up: bool = False) -> float:
     return float(f"{whole * step:.12g}")
 
 
-def _named(*words: str) -> tuple[tuple[str, str], ...]:
-    return tuple((word, word) for word in words)
-
-
 def _choices(leaf: _Leaf, catalog: Catalog, files: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """What could stand in the place of a word; nothing where any word may."""
     words = [word for part in leaf.parts if get_origin(part) is Literal for word in get_args(part)]
     if leaf.value in words:
-        return _named(*map(str, words))
+        return named(*map(str, words))
     match leaf.path[-1]:
         case "profile" if leaf.path[0] == "cluster":
-            return _named(*_profiles(catalog, "nodes"))
+            return named(*profiles(catalog, "nodes"))
         case "stack":
             kind = catalog.read(leaf.value).kind  # those of serving and of training lie in one folder
-            return _named(*(name for name in _profiles(catalog, "stacks") if catalog.read(name).kind == kind))
+            return named(*(name for name in profiles(catalog, "stacks") if catalog.read(name).kind == kind))
         case "model":
-            return _named(*_profiles(catalog, "models"))
+            return named(*profiles(catalog, "models"))
         case "file":
-            return _named(*files)
+            return named(*files)
         case "region":
-            return tuple(_regions(catalog))
+            return tuple(regions(catalog))
     return ()
-
-
-def _profiles(catalog: Catalog, folder: str) -> list[str]:
-    return [name for name, path in catalog.paths().items() if path.parent.name == folder]
-
-
-def _regions(catalog: Catalog) -> Iterator[tuple[str, str]]:
-    for name in _profiles(catalog, "grids"):
-        table = catalog.read(name)
-        if isinstance(table, GridsProfile):
-            yield from ((code, f"{region.title} ({code}, {region.year})") for code, region in table.regions.items())
-
-
-def _sources_of_intensity(path: KeyPath, catalog: Catalog, files: Sequence[str]) -> Iterator[Control]:
-    """Where the intensity could come from instead: the average of a region, or a file of the folder."""
-    regions = [(f"{{kind: average, region: {code}}}", words) for code, words in _regions(catalog)]
-    about = {**_about(path), "kind": "choice", "value": ""}
-    yield Control(**{**about, "label": "Grid: average of a region"}, choices=(("", "as the scenario says"), *regions))
-    if files:
-        series = [
-            (f"{{kind: series, file: {json.dumps(file)}, unit: 1 gCO2e/kWh, repeat: calendar}}", file) for file in files
-        ]
-        says = "Read as the column 'carbon_intensity' in gCO2e/kWh by 'datetime_utc', laid by the calendar on the run."
-        yield Control(
-            **{**about, "label": "Grid: file of this folder"},
-            says=says,
-            choices=(("", "as the scenario says"), *series),
-        )

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from sim.explore.answers import compared, sees_its_sites
 from sim.explore.beside import beside
-from sim.explore.controls import Control
+from sim.explore.control import Control
 from sim.explore.shelf import Entry, Shelf
 from sim.report.headline import energy, numbers, sentence
 from sim.report.page import Section, Served, page
@@ -43,7 +43,7 @@ def _whole(title: str, sections: Sequence[Section], *, lead: str, data: Mapping[
 
 
 def folder_page(shelf: Shelf) -> str:
-    """What lies in the folder: a card for each run, a line for each study."""
+    """What lies in the folder: a card for each run and each study."""
     entries = shelf.entries()
     runs = [one for one in entries if not one.study]
     studies = [one for one in entries if one.study]
@@ -52,10 +52,7 @@ def folder_page(shelf: Shelf) -> str:
     if runs:
         sections.append(Section("runs", "Runs", f'<ul class="cards">{"".join(map(_card, runs))}</ul>'))
     if studies:
-        lines = "".join(
-            f'<li><a href="/study?at={quote(one.at, safe="")}">{text(one.name)}</a></li>' for one in studies
-        )
-        sections.append(Section("studies", "Studies", f"<ul>{lines}</ul>"))
+        sections.append(Section("studies", "Studies", f'<ul class="cards">{"".join(map(_card, studies))}</ul>'))
     if not entries:
         lead += note("There is none yet: coldaisle run SCENARIO --out DIR puts one here; then load this page again.")
     return _whole("What if?", sections, lead=lead)
@@ -70,7 +67,8 @@ def _card(entry: Entry) -> str:
         except (KeyError, TypeError, ValueError):
             said = "damaged; run it again"
     shown = f"<span>{escape(said)}</span>" if said else ""
-    return f'<li><a href="/run?at={quote(entry.at, safe="")}">{text(entry.name)}</a>{shown}</li>'
+    page_of = "study" if entry.study else "run"
+    return f'<li><a href="/{page_of}?at={quote(entry.at, safe="")}">{text(entry.name)}</a>{shown}</li>'
 
 
 def run_page(
@@ -97,6 +95,7 @@ def run_page(
             "controls": [control.as_dict() for control in controls],
             "answer": compared(results, results),
             "name": _file_name(title),
+            "uncertain": scenario.uncertainty is not None,
         }
     }
     remark = note(UNKNOWN_SITES) if sees_its_sites(scenario) else ""
@@ -113,6 +112,7 @@ def _file_name(title: str) -> str:
 _BENCH = """<p class="lede" id="sentence" aria-live="polite"></p>
 <div class="bench">
 <div id="numbers" class="answer-cards" role="region" aria-label="The answer beside the run" tabindex="0"></div>
+<p id="without" class="note" aria-live="polite"></p>
 <form id="moves" aria-label="What to move" autocomplete="off"><div class="row"><h2>Move</h2>
 <button type="button" id="reset" disabled>As it was</button></div>
 <div id="usual"></div>

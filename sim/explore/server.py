@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from sim.errors import ColdaisleError, InputError, Problem
-from sim.explore.answers import Answers, Needed, compared
+from sim.explore.answers import Answers, Needed, SupersededError, compared, drawn, intervals
 from sim.explore.controls import controls_of
 from sim.explore.guard import Guard
 from sim.explore.keeping import keep_report, keep_scenario, page_of_ours
@@ -51,12 +51,25 @@ class Desk:
     answers: Answers = field(default_factory=Answers)
     simulations: dict[str, tuple[Simulation, Results, Needed]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
+    asked: int = 0
+    """Answers so far: intervals of one are given up when the next is wanted."""
 
     def answer(self, asked: Mapping[str, Any]) -> tuple[Results, Results | Needed]:
         """A run that a page shows, and what it comes to under the page's changes."""
         base = self.shelf.run(_word(asked, "run"))
         with self.lock:
+            self.asked += 1
             return base, self.answers.of(base, _changes(asked))
+
+    def with_intervals(self, answer: Results, *, wait: bool) -> Results:
+        """An answer with its draws priced. Raises ``SupersededError`` where another is asked for, without ``wait``."""
+        with self.lock:
+            found, mine = self.answers.with_intervals(answer), self.asked
+        if found is None:
+            found = drawn(answer, lambda: not wait and self.asked != mine)
+            with self.lock:
+                self.answers.keep_intervals(answer, found)
+        return found
 
     def close(self) -> None:
         """Stops whatever is being simulated."""
@@ -90,6 +103,7 @@ def application(root: Path, token: str, port: int) -> tuple[Guard, Desk]:
     acts: dict[str, Callable[[Desk, Mapping[str, Any]], dict[str, Any]]] = {
         "/answer": _answer,
         "/charts": _charts,
+        "/intervals": _intervals,
         "/simulate": _simulate,
         "/progress": _progress,
         "/cancel": _cancel,
@@ -184,6 +198,17 @@ def _charts(desk: Desk, asked: Mapping[str, Any]) -> dict[str, Any]:
     return {"html": charts(answer, base if answer is not base else None)}
 
 
+def _intervals(desk: Desk, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The intervals of an answer, which take longer than its numbers; ``superseded`` where another was asked for."""
+    _, answer = desk.answer(asked)
+    if isinstance(answer, Needed):
+        return {"needs": list(answer.deciding)}
+    try:
+        return intervals(desk.with_intervals(answer, wait=False))
+    except SupersededError:
+        return {"superseded": True}
+
+
 def _simulate(desk: Desk, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Begins the simulation that an answer needs; with ``anew``, also where prices alone were changed."""
     base, answer = desk.answer(asked)
@@ -234,7 +259,8 @@ def _share(desk: Desk, asked: Mapping[str, Any]) -> dict[str, Any]:
     _, answer = desk.answer(asked)
     if isinstance(answer, Needed):
         raise InputError.one("share", "these changes are not simulated yet; simulate them first")
-    return {"file": keep_report(desk.shelf, answer, _word(asked, "name"))}
+    whole = desk.with_intervals(answer, wait=True)
+    return {"file": keep_report(desk.shelf, whole, _word(asked, "name"))}
 
 
 @dataclass(frozen=True)

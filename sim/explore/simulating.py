@@ -98,7 +98,7 @@ class _Told:
     def stage(self, doing: str) -> None:
         """What is done from now on."""
         self._over.set()
-        self._say(doing, 1.0 if doing == "accounting" else 0.0)
+        self._say(doing, 1.0 if doing in ("accounting", "intervals") else 0.0)
 
     def simulating(self, now_ns: Callable[[], int], end_ns: int | None) -> None:
         """The simulation begins."""
@@ -124,4 +124,10 @@ def _simulate(scenario: dict[str, Any], changes: dict[str, Any], folder: str) ->
     told = _Told(_tell[0])
     told.stage("reading")
     loaded = load_scenario(scenario, changes)
-    write(run_loaded(loaded, told), Path(folder) / "run")
+    results = run_loaded(loaded, told)
+    if loaded.scenario.uncertainty is not None:
+        from sim.study.uncertain.propagate import repriced_intervals
+
+        told.stage("intervals")  # none where each draw would be a simulation of its own
+        results = repriced_intervals(results)
+    write(results, Path(folder) / "run")

@@ -27,7 +27,7 @@ from sim.results.results import Results
 
 if TYPE_CHECKING:
     from sim.results.compare import Comparison
-    from sim.study.sweep.run import StudyResults
+    from sim.study.sweep.finished import StudyResults
 
 VEGA_LITE = "application/vnd.vegalite.v6+json"
 WIDTH_PX, HEIGHT_PX, AROUND_PX = 700, 300, 230

@@ -34,9 +34,9 @@ def report(study: Mapping[str, Any], dataset: pa.Table, *, folder: str) -> str:
     points = Points.of(study, dataset)
     goals = points.goals()
     two = len(goals) > 1
-    front = _front(goals)
+    front = front_of(goals)
     done = len(points.numbers)
-    points, front = _fewer(points, front)
+    points, front = fewer(points, front)
     goals = [one for goal in goals for one in points.results if one.path == goal.path]
     sections = [
         Section("tradeoff", "The trade-off", _tradeoff(points, goals, front) if two else _none(points)),
@@ -55,13 +55,14 @@ def report(study: Mapping[str, Any], dataset: pa.Table, *, folder: str) -> str:
     )
 
 
-def _front(goals: Sequence[Result]) -> Any:
+def front_of(goals: Sequence[Result]) -> Any:
+    """Which points (points,) no other beats in all of some results; none of fewer than two."""
     return (
         pareto_front(np.stack([one.costs for one in goals], axis=1)) if len(goals) > 1 else np.zeros(0, dtype=np.bool_)
     )
 
 
-def _fewer(points: Points, front: Any) -> tuple[Points, Any]:
+def fewer(points: Points, front: Any) -> tuple[Points, Any]:
     """As many points as a page carries: those on the front, and evenly chosen others."""
     if len(front) != len(points.numbers):
         front = np.zeros(len(points.numbers), dtype=np.bool_)
@@ -130,7 +131,9 @@ def _moves(points: Points, goals: Sequence[Result]) -> str:
     return tabs("effects", "What moves each result", panels) if panels else ""
 
 
-def _widest(points: Points, result: Result) -> list[Parameter]:
+def widest(points: Points, result: Result) -> list[Parameter]:
+    """Parameters in the order of how far they move a result."""
+
     def swing(one: Parameter) -> float:
         told = [mean for _, mean, _ in means(one, result)]
         return max(told) - min(told) if told else 0.0
@@ -145,7 +148,7 @@ def _together(points: Points, goals: Sequence[Result]) -> str:
     panels = {}
     for at, result in enumerate(_drawn(points, goals)):
         if np.isfinite(result.values).any():
-            across, up = sorted(_widest(points, result)[:2], key=lambda one: -len(one.levels))
+            across, up = sorted(widest(points, result)[:2], key=lambda one: -len(one.levels))
             panels[result.label] = figure(heat(points, result, across, up, at))
     return tabs("heats", "Each result over two parameters", panels) if panels else ""
 

@@ -29,8 +29,12 @@ def mass(kg: float) -> str:
 
 
 def gram_mass(grams: float) -> str:
-    """g below a kilogram, then as ``mass``."""
-    return mass(grams / 1000) if grams >= 1000 else f"{number(grams)} g"
+    """g below a kilogram, then as ``mass``.
+
+    >>> gram_mass(935.2), gram_mass(-1.443e6)
+    ('935.2 g', '-1.443 t')
+    """
+    return mass(grams / 1000) if abs(grams) >= 1000 else f"{number(grams)} g"
 
 
 def ratio(value: float) -> str:

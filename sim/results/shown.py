@@ -8,9 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-NOTEBOOK, PLOTS = "sim.report.notebook", "sim.report.plots"
+NOTEBOOK, PLOTS, STUDY_PLOTS = "sim.report.notebook", "sim.report.plots", "sim.report.study_plots"
 
 
 def shown(module: str, name: str) -> Any:
-    """``name`` of one of the two modules that show results."""
+    """``name`` of one of the modules that show results."""
     return getattr(import_module(module), name)

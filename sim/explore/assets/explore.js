@@ -44,13 +44,15 @@
       const card = made("div"), value = made("data", one.shown);
       value.value = String(one.value); value.dataset.path = one.path; value.title = String(one.value);
       const change = made("p", one.change_shown, "change" + (one.relative > 0 ? " more" : one.relative < 0 ? " less" : ""));
-      card.append(made("h3", one.label), value, made("p", "the run: " + one.base_shown), change);
+      const spread = made("p", "", "spread"); spread.dataset.path = one.path;
+      card.append(made("h3", one.label), value, spread);
+      if (changes.size) card.append(made("p", "the run: " + one.base_shown), change);
       cards.append(card);
     }
+    showIntervals(answer);
     const box = at("differences"); box.replaceChildren();
     if (!answer.differences.length) { box.append(made("p", changes.size ? "No number changes." : "Move something: the answer stands beside the run.", "note")); return; }
     if (answer.remark) box.append(made("p", answer.remark, "note"));
-    if (answer.without) box.append(made("p", "Without intervals: " + answer.without, "note"));
     const details = made("details", undefined, "numbers"), table = made("table"), head = made("tr"), body = made("tbody"), scroll = made("div", undefined, "scroll");
     details.append(made("summary", "All " + answer.differences.length + " differences"));
     for (const words of ["", "the run", "the answer", "change", ""]) { const cell = made("th", words); cell.scope = "col"; head.append(cell); }
@@ -62,6 +64,11 @@
     const top = made("thead"); top.append(head); table.append(top, body);
     scroll.tabIndex = 0; scroll.setAttribute("role", "region"); scroll.setAttribute("aria-label", "Table: all differences");
     scroll.append(table); details.append(scroll); box.append(details);
+  }
+
+  function showIntervals(found) {
+    for (const line of document.querySelectorAll("#numbers .spread")) line.textContent = found.intervals[line.dataset.path] || "";
+    at("without").textContent = found.without;
   }
 
   function needs(paths) {
@@ -99,6 +106,9 @@
       await coldaisle.enliven(box);
       box.style.minHeight = "";
       box.dataset.answered = String(mine);
+      if (!bench.uncertain) return;
+      const spread = await ask("/intervals", request());
+      if (mine === asked && spread.intervals) showIntervals(spread);
     }, 350);
   }
 
@@ -165,13 +175,24 @@
       one.put = (value) => { text.value = value; };
       if (about.kind === "number") {
         const slide = document.createElement("input");
-        slide.type = "range"; slide.id = name; slide.min = about.low; slide.max = about.high; slide.step = about.step; slide.value = about.number;
-        const says = (value) => { slide.setAttribute("aria-valuetext", value); };
+        /* It stands exactly where the value is; a hand moves it by steps, an arrow to the next step. */
+        slide.type = "range"; slide.id = name; slide.min = about.low; slide.max = about.high; slide.step = "any"; slide.value = about.number;
+        const says = (value) => { slide.setAttribute("aria-valuetext", value || "not given"); box.classList.toggle("absent", !value); };
+        const within = (value) => Math.min(about.high, Math.max(about.low, value));
+        const stand = (value) => { const number = parseFloat(value); slide.value = Number.isFinite(number) ? number : about.number; says(value); };
+        const slid = (number) => { const value = plain(within(number)) + (about.unit ? " " + about.unit : ""); slide.value = parseFloat(value); text.value = value; says(value); change(one, value); };
         says(about.value);
+        slide.addEventListener("keydown", (event) => {
+          const way = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
+          if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
+          event.preventDefault();
+          const steps = slide.valueAsNumber / about.step, whole = way > 0 ? Math.floor(steps + 1e-6) : Math.ceil(steps - 1e-6);
+          slid((whole + way) * about.step);
+        });
         text.setAttribute("aria-label", about.label + ", exact");
-        slide.addEventListener("input", () => { const value = plain(slide.valueAsNumber) + (about.unit ? " " + about.unit : ""); text.value = value; says(value); change(one, value); });
-        one.put = (value) => { text.value = value; const number = parseFloat(value); if (Number.isFinite(number)) slide.value = number; says(value); };
-        text.addEventListener("input", () => { const number = parseFloat(text.value); if (Number.isFinite(number)) slide.value = number; says(text.value); change(one, text.value); });
+        slide.addEventListener("input", () => slid(Math.round(slide.valueAsNumber / about.step) * about.step));
+        one.put = (value) => { text.value = value; stand(value); };
+        text.addEventListener("input", () => { stand(text.value); change(one, text.value.trim()); });
         one.inputs = [slide, text]; pair.append(slide, text);
       } else {
         text.id = name; text.className = "wide"; text.addEventListener("input", () => change(one, text.value));
@@ -184,9 +205,12 @@
     return box;
   }
   function change(one, value) {
-    const same = value === one.value || (one.kind === "number" && value.trim() === one.value);
-    for (const other of controls.values()) if (other !== one && other.path === one.path) { other.put(other.value); moved(other, false); }
-    if (same) changes.delete(one.path); else changes.set(one.path, value);
+    const same = value === one.value, within = (path, whole) => path === whole || path.startsWith(whole + ".");
+    for (const other of controls.values()) {
+      if (other === one || !(within(other.path, one.path) || within(one.path, other.path))) continue;
+      other.put(other.value); moved(other, false); changes.delete(other.path);
+    }
+    if (same) changes.delete(one.path); else changes.set(one.path, one.written.replace("@", () => value));
     moved(one, !same);
     at("reset").disabled = !changes.size;
     answerSoon();

@@ -14,7 +14,7 @@ from sim.measure.fit.clock import CURVE
 from sim.measure.fit.measured_clocks import calibrate_clock, is_clock_table, read_clock_table
 from sim.measure.fit.measured_loads import calibrate_load, is_load_table, read_load_table
 from sim.measure.fit.measured_units import is_unit_table, units_profile, units_table
-from sim.measure.fit.training_profile import calibrated_stack, stack_table
+from sim.measure.fit.training_profile import Watch, calibrated_stack, stack_table
 from sim.measure.fit.training_table import is_training_table
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import still_w
@@ -34,15 +34,16 @@ def is_table(path: Path) -> bool:
 
 
 def profile_from_table(
-    path: Path, base: str | None, catalog: Catalog, name: str
+    path: Path, base: str | None, catalog: Catalog, name: str, watch: Watch = lambda *_: None
 ) -> tuple[dict[str, Any], RenderableType]:
-    """The profile ``name`` as plain data, and what to show of it. Raises ``InputError``."""
+    """The profile ``name`` as plain data, and what to show of it. Raises ``InputError``. ``watch`` hears how many fits
+    of a long row of them are done, of how many."""
     if is_training_table(path):
         if base is None:
             raise InputError.one(
                 str(path), "does not name its framework; give the training stack to start from: --base NAME"
             )
-        stack, found = calibrated_stack(path, base, catalog, name)
+        stack, found = calibrated_stack(path, base, catalog, name, watch)
         return stack, stack_table(found, f"{name}, from {base}")
     if base is None:
         raise InputError.one(str(path), "does not name its hardware; give the profile to start from: --base NAME")

@@ -8,7 +8,7 @@ the runs do not tell stays there, and no bound is needed but those of physics (e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -172,10 +172,11 @@ def fit_stack(runs: Sequence[Run], form: Form) -> TrainingStack:
     return form.stack(np.asarray(found.x, dtype=np.float64))
 
 
-def held_out_tokens_per_s(runs: Sequence[Run], form: Form) -> Floats:
-    """Of each run by a stack fitted without any run of its model."""
+def held_out_tokens_per_s(runs: Sequence[Run], form: Form, fitted: Callable[[int], None] = lambda _: None) -> Floats:
+    """Of each run by a stack fitted without any run of its model; ``fitted`` hears how many stacks are."""
     found = np.zeros(len(runs))
-    for model in sorted({run.model for run in runs}):
+    for count, model in enumerate(sorted({run.model for run in runs})):
+        fitted(count)
         own = [i for i, run in enumerate(runs) if run.model == model]
         stack = fit_stack([run for run in runs if run.model != model], form)
         found[own] = tokens_per_s([runs[i] for i in own], stack)

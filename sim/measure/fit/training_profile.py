@@ -8,7 +8,7 @@ for the errors shown.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,9 @@ from sim.measure.fit.training_table import Run, is_bridge_table, read_training_t
 from sim.profiles.catalog import Catalog
 from sim.results.tables import plain_table
 from sim.training.stack import TrainingStack, training_stack
+
+Watch = Callable[[int, int], None]
+"""Hears how many are done, of how many."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -65,14 +68,16 @@ class FittedStack:
     runs: Sequence[Run]
 
 
-def calibrated_stack(path: Path, base: str, catalog: Catalog, name: str) -> tuple[dict[str, Any], FittedStack]:
-    """The profile ``name`` as plain data, from a table of runs. Raises ``InputError``."""
+def calibrated_stack(
+    path: Path, base: str, catalog: Catalog, name: str, watch: Watch = lambda *_: None
+) -> tuple[dict[str, Any], FittedStack]:
+    """The profile ``name`` as plain data, from a table of runs. Raises ``InputError``. ``watch`` is ``fitted``'s."""
     runs = read_training_table(path, catalog)
     if len(runs) < LEAST_RUNS:
         raise InputError.one(str(path), f"needs {LEAST_RUNS} runs at least; it has {len(runs)}")
     begin = training_stack(catalog.training_stack(base))
     form = holding(begin, MEGATRON_FORM if is_bridge_table(path) else FSDP_FORM)
-    found = fitted(runs, form)
+    found = fitted(runs, form, watch)
     source = catalog.path(base)
     profile: dict[str, Any] = copy.deepcopy(dict(read_document(source).data))
     profile["name"] = name
@@ -112,12 +117,17 @@ def holding(base: TrainingStack, form: Form) -> Form:
     return replace(form, held=held)
 
 
-def fitted(runs: Sequence[Run], form: Form) -> FittedStack:
-    """A stack from all runs, and its errors on them and on models that were held out."""
+def fitted(runs: Sequence[Run], form: Form, watch: Watch = lambda *_: None) -> FittedStack:
+    """A stack from all runs, and its errors on them and on models that were held out. ``watch`` hears how many stacks
+    are fitted, of how many."""
     measured = np.array([run.tokens_per_s for run in runs])
     stack = fit_stack(runs, form)
-    several = len({run.model for run in runs}) > 1
-    held_out = held_out_tokens_per_s(runs, form) if several else measured[:0]
+    models = len({run.model for run in runs})
+
+    def told(held_out: int) -> None:
+        watch(1 + held_out, 1 + models)
+
+    held_out = held_out_tokens_per_s(runs, form, told) if models > 1 else measured[:0]
     return FittedStack(
         stack,
         np.abs(tokens_per_s(runs, stack) / measured - 1.0),

@@ -17,18 +17,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from sim.errors import RunError
 from sim.results.atomic import take_away, within_ours, write_text
 from sim.results.files import CRATE, sha256, to_json
-from sim.results.polars_frames import polars_frame
-from sim.results.shown import NOTEBOOK, shown
 from sim.spec.study import LoadedStudy, load_study
 from sim.study.points import build_id
 from sim.study.processes import get_ready, machine_workers
 from sim.study.store import Store, default_folder, store_at
 from sim.study.sweep.dataset import POINTS, Record, is_part, write_parts
+from sim.study.sweep.finished import Progress, StudyResults, session_of
 from sim.study.sweep.folder import (
     JOURNAL,
     NAME,
@@ -40,7 +39,6 @@ from sim.study.sweep.folder import (
     clear,
     finished_study,
     held_alone,
-    points_of,
     refuse_another,
     refuse_strangers,
     refuse_unfinished,
@@ -50,11 +48,6 @@ from sim.study.sweep.plan import NONE, Plan, asked_for, asked_of, base_of, outpu
 from sim.study.sweep.pool import LocalPool
 from sim.study.sweep.remote import deliver, is_url, staging_of
 from sim.study.sweep.tasks import DONE, REFUSED, Base, Done, Task, files_of, limits_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
-    import pyarrow as pa
 
 MOST_PER_TASK = 250
 MOST_SENT_BYTES = 8 * 2**20
@@ -70,59 +63,6 @@ class Pool(Protocol):
     def refuse_absent(self, files: Sequence[str]) -> None: ...
     def run(self, tasks: Iterable[Task]) -> Iterator[Done]: ...
     def close(self) -> None: ...
-
-
-@dataclass
-class Progress:
-    """How far a study is; ``points`` is 0 until all are ``checked``."""
-
-    points: int
-    checked: int = 0
-    done: int = 0
-    began_with: int = 0
-    failed: int = 0
-    refused: int = 0
-    simulations: int = 0
-    to_simulate: int = 0
-    simulated: int = 0
-    found: int = 0
-    identical: int = 0
-    seconds: float = 0.0
-    workers: int = 1
-
-
-@dataclass(frozen=True)
-class StudyResults:
-    """A finished study: its folder, its manifest (``study.json``), and how it went."""
-
-    folder: Path
-    study: dict[str, Any]
-    progress: Progress
-
-    def table(self) -> pa.Table:
-        """The dataset, one row a point."""
-        return points_of(self.folder, self.study)
-
-    def frame(self) -> pd.DataFrame:
-        """The dataset as a pandas frame."""
-        frame: pd.DataFrame = self.table().to_pandas()
-        return frame
-
-    def polars(self) -> pl.DataFrame:
-        """The dataset as a Polars frame. Raises ``RunError`` where Polars is not installed."""
-        return polars_frame(self.table())
-
-    def __repr__(self) -> str:
-        return f"StudyResults({self.study['name']!r}, {self.study['points']} points)"
-
-    def _repr_html_(self) -> str:
-        """What Jupyter shows: how many points were done, and the first of them by carbon."""
-        html: str = shown(NOTEBOOK, "study_html")(self)
-        return html
-
-    def as_dict(self) -> dict[str, Any]:
-        """The manifest and how it went, for scripts."""
-        return {**self.study, "session": _session(self.progress)}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -287,7 +227,7 @@ def _at_work(study: LoadedStudy, base: Base, folder: Path, how: _How, began: flo
         spool.close()
     progress.seconds = time.perf_counter() - began
     if finished is None:
-        write_text(to_json(_session(progress)), folder / SESSION, ours=within_ours)
+        write_text(to_json(session_of(progress)), folder / SESSION, ours=within_ours)
     clear(at_work)
     return StudyResults(folder, manifest, progress)
 
@@ -397,19 +337,6 @@ def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
     staging.rename(folder / POINTS)
     write_text(to_json(manifest), folder / STUDY, ours=within_ours)
     return manifest
-
-
-def _session(progress: Progress) -> dict[str, Any]:
-    return {
-        "seconds": progress.seconds,
-        "workers": progress.workers,
-        "points": progress.points,
-        "done_before": progress.began_with,
-        "identical_points": progress.identical,
-        "simulations_of_all_points": progress.simulations,
-        "simulated": progress.simulated,
-        "found_in_cache": progress.found,
-    }
 
 
 def _as_finished(manifest: Mapping[str, Any]) -> Progress:

@@ -21,8 +21,8 @@ from sim.study.sweep.tasks import DONE
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sim.study.sweep.finished import StudyResults
     from sim.study.sweep.front import Front
-    from sim.study.sweep.run import StudyResults
 
 BEST, REASONS, MOST_ROWS = 5, 5, 20
 HEADING = 14

@@ -69,8 +69,11 @@ def with_intervals(loaded: Loaded, results: Results, workers: int = 1, watch: Wa
     return _with(results, propagated(loaded, run_of(results), workers, watch))
 
 
-def repriced_intervals(results: Results) -> Results:
-    """A run priced anew, with every draw priced anew, too; its manifest says so where that would take simulating."""
+def repriced_intervals(results: Results, watch: Watch | None = None) -> Results:
+    """A run priced anew, with every draw priced anew, too; its manifest says so where that would take simulating.
+
+    ``watch`` hears how many draws are priced, of how many.
+    """
     try:
         loaded = load_scenario(results.scenario, activity_files=False)
         uncertain = UncertainScenario(loaded)
@@ -81,7 +84,7 @@ def repriced_intervals(results: Results) -> Results:
         return _without(results, f"the scenario's inputs cannot be read again: {error}")
     if missing:
         return _without(results, f"the draws need {missing} simulations, and pricing makes none: run again")
-    return _with(results, propagated(loaded, run))
+    return _with(results, propagated(loaded, run, watch=watch))
 
 
 def _with(results: Results, found: Uncertainty) -> Results:
