@@ -37,7 +37,7 @@ the first, the library runs wherever manylinux2014 does."""
 
 
 def architecture() -> str:
-    """For which the library is to be: this machine's, unless ``COLDAISLE_KERNELS_FOR`` says ``aarch64`` or ``x86_64``."""
+    """Of what the library is to be: this machine, unless ``COLDAISLE_KERNELS_FOR`` says ``aarch64`` or ``x86_64``."""
     return os.environ.get("COLDAISLE_KERNELS_FOR") or platform.machine()
 
 
@@ -103,7 +103,7 @@ def _link(entire: Path, library: Path) -> None:
 
 
 def _compiled() -> bytes:
-    """An object, or assembly for another architecture, with the ways in, everything that they call, and what they were made from."""
+    """An object (assembly for a foreign machine) of the ways in, all that they call, and what they were made from."""
     import llvmlite.binding as llvm
 
     llvm.initialize_all_targets()
