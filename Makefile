@@ -32,7 +32,7 @@ $(READY): pyproject.toml .ci/constraints.txt
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy python3-venv; } \
 		|| { echo "coldaisle needs Python's venv and pip; on Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint .ci/constraints.txt --editable '.[dev]'
 	@touch $@
 
 # What some tests need beside Python: a Prometheus, and a browser without a window. Without apt they are skipped, and say so.

@@ -22,10 +22,18 @@ settings.register_profile("nightly", deadline=None, max_examples=2000, suppress_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
-def pytest_sessionstart() -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Loads all of ``sim``: Hypothesis tries the constants of loaded modules, so its examples depend on what is."""
+    if session.config.getoption("dist", "no") != "no" and not hasattr(session.config, "workerinput"):
+        return  # its workers run the tests
     for module in pkgutil.walk_packages(sim.__path__, "sim."):
         importlib.import_module(module.name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long proofs come first: what is left at the end is short, and no worker waits for another."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 def _skip_without_shared_data() -> None:

@@ -29,7 +29,7 @@ _SMALL: dict[str, Any] = {
             "kind": "inference",
             "replicas": 2,
             "gpus_per_replica": 2,
-            "arrivals": {"kind": "poisson", "rate": "0.5 /s"},
+            "arrivals": {"kind": "poisson", "rate": "0.1 /s"},
             "service_time": {"law": "exponential", "first": "2 s"},
             "load": {"kind": "measured", "active": "300 W"},
             "cpu_load": 0.05,

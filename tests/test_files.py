@@ -21,6 +21,7 @@ from sim.loading.scenario import load_scenario
 from sim.results.files import MANIFEST, read, to_yaml, write
 from sim.running.run import run_loaded
 from tests.commands import COLDAISLE, as_process, coldaisle
+from tests.repeats import repeats
 from tests.small import small
 
 FILES = {"summary.json", "ledger.parquet", "jobs.parquet", "requests.parquet", "scenario.yaml", "manifest.json"}
@@ -154,7 +155,7 @@ def test_a_kill_at_any_moment_leaves_no_half_file(scenario: Path, number: int) -
     subprocess.run(command, cwd=scenario, check=True)
     whole_s = time.monotonic() - began
     moments = random.Random(7)
-    for _ in range(12):
+    for _ in range(repeats(5, nightly=25)):
         process = subprocess.Popen(command, cwd=scenario, stderr=subprocess.DEVNULL)
         time.sleep(whole_s * moments.uniform(0.5, 1.05))
         process.send_signal(number)

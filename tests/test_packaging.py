@@ -5,19 +5,47 @@ from __future__ import annotations
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = "sim/engine/kernels/kernels.so.1"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The source distribution and a wheel, each from the checkout, whose library of kernels does for the wheel."""
+    out = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "build", "--no-isolation", "--sdist", "--wheel", "--outdir", str(out), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    (sdist,), (wheel,) = out.glob("coldaisle-*.tar.gz"), out.glob("coldaisle-*.whl")
+    return sdist, wheel
 
 
 @pytest.mark.slow
-def test_a_wheel_brings_profiles_and_scenarios(tmp_path: Path) -> None:
-    # without --wheel, the wheel is built from the source distribution: both have to be whole
-    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("coldaisle-*.whl")
+def test_the_source_distribution_has_all_that_the_wheel_is_made_of(built: tuple[Path, Path]) -> None:
+    """To the byte, but for the library of kernels, which is compiled anew: so a wheel from it is as whole."""
+    sdist, wheel = built
+    with tarfile.open(sdist) as archive:
+        given = {
+            member.name.partition("/")[2]: archive.extractfile(member).read()  # type: ignore[union-attr]
+            for member in archive.getmembers()
+            if member.isfile()
+        }
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith("sim/") and name != LIBRARY]
+        packed = {name.removeprefix("sim/_shipped/"): archive.read(name) for name in names}
+    assert packed == {name: given.get(name) for name in packed}
+    assert {"hatch_build.py", "pyproject.toml", "README.md", "LICENSE"} <= set(given)
+    assert LIBRARY not in given
+
+
+@pytest.mark.slow
+def test_a_wheel_brings_profiles_and_scenarios(tmp_path: Path, built: tuple[Path, Path]) -> None:
+    _, wheel = built
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
     python = venv / "bin" / "python"
@@ -43,7 +71,7 @@ def test_a_wheel_brings_profiles_and_scenarios(tmp_path: Path) -> None:
     assert (site / "sim" / "py.typed").is_file()  # a type checker reads the annotations of what is installed
     assert "nvidia-a100-sxm-80gb" in run("profiles")
     assert "bloom-training" in run("scenarios")
-    for scenario in sorted((ROOT / "scenarios").glob("*.yaml")):
-        assert "no problems" in run("check", scenario.stem)
+    scenarios = sorted(file.stem for file in (ROOT / "scenarios").glob("*.yaml"))
+    assert run("check", *scenarios).count("no problems") == len(scenarios)
     run("run", "bloom-training", "--quiet", "--out", "out")
     assert (tmp_path / "out" / "summary.json").is_file()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from sim.workload.routers import ROUTERS
+from tests.repeats import repeats
 from tests.serving_worlds import World, observe, worlds
 
 
@@ -43,6 +44,6 @@ def test_the_engines_agree_with_hundreds_of_replicas_whatever_the_router(router:
 
 @pytest.mark.slow
 @given(worlds())
-@settings(max_examples=3000)
+@settings(max_examples=repeats(1000, nightly=30_000))
 def test_the_engines_agree_on_many_more(world: World) -> None:
     assert observe(world, "fast") == observe(world, "reference")

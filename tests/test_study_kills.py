@@ -24,6 +24,7 @@ from sim.results.files import to_yaml
 from sim.study.sweep.finished import Progress
 from sim.study.sweep.folder import clear, held_alone
 from sim.study.sweep.run import Interrupted
+from tests.repeats import repeats
 from tests.test_study import contents, quick
 
 fcntl = pytest.importorskip("fcntl")
@@ -84,8 +85,8 @@ def test_a_command_killed_outright_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments_lose_and_double_nothing(tmp_path: Path) -> None:
-    survives_kills(tmp_path, rates=20, moments=20, seed=2)
+def test_kills_at_random_moments_lose_and_double_nothing(tmp_path: Path) -> None:
+    survives_kills(tmp_path, rates=20, moments=repeats(8, nightly=40), seed=2)
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """Builds the library of kernels: Numba makes LLVM code of the ways in, for the plainest processor of the architecture;
 LLVM makes objects of it, and the system's C compiler links them.
 
+It can be built for another architecture (``COLDAISLE_KERNELS_FOR``, with a ``CC`` that links for it): Numba's code is
+of 64-bit integers, doubles and addresses, which lie alike on both, and LLVM makes objects for any.
+
 Nothing but integers and floats passes through, and no float is reordered or contracted: the code leaves the same bits
 as that which Numba makes for the processor at hand. It needs the C library alone, so that one library does for every
 Python. ``main`` runs in a process of its own: Numba reads once, when it is loaded, for which processor it compiles.
@@ -33,6 +36,11 @@ OLDEST = {"x86_64": "GLIBC_2.2.5", "aarch64": "GLIBC_2.17"}
 the first, the library runs wherever manylinux2014 does."""
 
 
+def architecture() -> str:
+    """Of what the library is to be: this machine, unless ``COLDAISLE_KERNELS_FOR`` says ``aarch64`` or ``x86_64``."""
+    return os.environ.get("COLDAISLE_KERNELS_FOR") or platform.machine()
+
+
 class CannotBuildError(Exception):
     """Why there will be no library, for people."""
 
@@ -54,8 +62,8 @@ def build(library: Path = LIBRARY) -> None:
 
 
 def is_fresh() -> bool:
-    """Whether there is nothing to build."""
-    return all(why_not_built(kernel) is None for kernel in KERNELS)
+    """Whether there is nothing to build; a library for another machine cannot be looked into."""
+    return architecture() == platform.machine() and all(why_not_built(kernel) is None for kernel in KERNELS)
 
 
 def main() -> None:
@@ -63,7 +71,7 @@ def main() -> None:
     (library,) = sys.argv[1:]
     compilers()  # before half a minute is spent on what nobody could link
     with tempfile.TemporaryDirectory() as scratch:
-        entire = Path(scratch, "kernels.o")
+        entire = Path(scratch, "kernels.o" if architecture() == platform.machine() else "kernels.s")
         entire.write_bytes(_compiled())
         linked = Path(scratch, LIBRARY.name)
         _link(entire, linked)
@@ -95,18 +103,19 @@ def _link(entire: Path, library: Path) -> None:
 
 
 def _compiled() -> bytes:
-    """An object with the ways in, everything that they call, and what they were made from."""
+    """An object (assembly for a foreign machine) of the ways in, all that they call, and what they were made from."""
     import llvmlite.binding as llvm
 
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
     llvm.initialize_native_asmparser()
-    triple = llvm.get_process_triple()
+    foreign = architecture() != platform.machine()
+    triple = f"{architecture()}-unknown-linux-gnu" if foreign else llvm.get_process_triple()
     machine = llvm.Target.from_triple(triple).create_target_machine(
-        cpu=os.environ["NUMBA_CPU_NAME"], features="", opt=3, reloc="pic", codemodel="small"
+        cpu=PLAINEST.get(architecture(), "generic"), features="", opt=3, reloc="pic", codemodel="small"
     )
     made = {}
-    entire = llvm.parse_assembly(_versions())
+    entire = llvm.parse_assembly("" if foreign else _versions())
     for kernel in KERNELS:
         entire.link_in(_module(llvm, kernel, machine))
         made[kernel.name] = made_from(kernel)
@@ -114,13 +123,20 @@ def _compiled() -> bytes:
     entire.link_in(llvm.parse_assembly(f"@{MADE_FROM} = constant [{len(text)} x i8] c{_quoted(text)}"))
     entire.triple = triple
     entire.verify()
+    if foreign:  # llvmlite reads assembly of this machine alone
+        text: str = machine.emit_assembly(entire)
+        return f"{text}\n{_version()}\n".encode()
     code: bytes = machine.emit_object(entire)
     return code
 
 
 def _versions() -> str:
-    oldest = OLDEST.get(platform.machine()) if platform.libc_ver()[0] == "glibc" else None
-    return f'module asm ".symver pow,pow@{oldest}"' if oldest else ""
+    return f'module asm "{_version()}"' if platform.libc_ver()[0] == "glibc" and _version() else ""
+
+
+def _version() -> str:
+    oldest = OLDEST.get(architecture())
+    return f".symver pow,pow@{oldest}" if oldest else ""
 
 
 def _quoted(text: bytes) -> str:
@@ -136,6 +152,7 @@ def _module(llvm: Any, kernel: Kernel, machine: Any) -> Any:
     call.compile(kinds)
     compiled = call.overloads[kinds]
     module = llvm.parse_assembly(compiled.library.get_llvm_str())
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
     module.link_in(llvm.parse_assembly(_way_in(kernel, compiled.fndesc.llvm_func_name)))
     for own in (*module.functions, *module.global_variables):
         if not own.is_declaration and own.name != PREFIX + kernel.name:

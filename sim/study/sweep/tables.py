@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from heapq import nsmallest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,6 @@ from sim.study.sweep.dataset import POINTS, is_part
 from sim.study.sweep.tasks import DONE
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from sim.study.sweep.finished import StudyResults
     from sim.study.sweep.front import Front
 
@@ -110,22 +109,19 @@ class _Points:
         self.kinds = {field.name: str(field.type) for field in pq.read_schema(self._parts[0])}
         """The type of each column."""
 
-    def rows(self, columns: Sequence[str], *, done: bool) -> pa.Table:
-        """These columns of the points that are done, or of those that are not."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+    def rows(self, columns: Sequence[str], *, done: bool) -> Iterator[tuple[Any, ...]]:
+        """Values of these columns at the points that are done, or at those that are not, a part at a time.
+
+        Plain values: arrow's functions take longer to be loaded than the points of most studies to be looked at.
+        """
         import pyarrow.parquet as pq
 
-        from sim.results.columns import texts
-
-        kept = []
         for part in self._parts:
             with pq.ParquetFile(part) as file:
-                table = file.read(columns=[*dict.fromkeys([*columns, "status"])])
-            finished = pc.is_in(table["status"], value_set=texts([DONE]))  # to compare with a word loads pandas
-            wanted = finished if done else pc.invert(finished)
-            kept.append(table.filter(wanted).select(columns))
-        return pa.concat_tables(kept)
+                told = file.read(columns=[*dict.fromkeys([*columns, "status"])]).to_pydict()
+            for status, *values in zip(told["status"], *(told[name] for name in columns), strict=True):
+                if (status == DONE) is done:
+                    yield tuple(values)
 
 
 def _best(dataset: _Points, results: StudyResults) -> Table | None:
@@ -136,17 +132,20 @@ def _best(dataset: _Points, results: StudyResults) -> Table | None:
         return None
     axes = [f"axis.{path}" for paths in results.study["axes"].values() for path in paths]
     axes = [axis for axis in axes if axis in names][:3]
-    import pyarrow.compute as pc
-
     columns = ["point", *axes, *shown[:2]]
-    done = dataset.rows(columns, done=True)
-    rows = done.take(pc.select_k_unstable(done, k=BEST, sort_keys=[(shown[0], "ascending"), ("point", "ascending")]))
-    if not rows.num_rows:
+    least = columns.index(shown[0])
+
+    def place(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        absent = row[least] is None or row[least] != row[least]
+        return absent, 0.0 if absent else row[least], row[0]
+
+    rows = nsmallest(BEST, dataset.rows(columns, done=True), key=place)
+    if not rows:
         return None
     table = Table(title=f"least {shown[0]}", title_justify="left", title_style="", box=None, pad_edge=True, width=WIDTH)
     _columns(table, columns)
-    for row in rows.to_pylist():
-        table.add_row(*(_shown(row[name]) for name in columns))
+    for row in rows:
+        table.add_row(*map(_shown, row))
     return table
 
 
@@ -180,6 +179,6 @@ def _shown(value: Any) -> str:
 
 def failures(dataset: _Points) -> list[tuple[str, int]]:
     """Why points failed, and how many for that reason, the commonest first."""
-    rows = dataset.rows(["status", "error"], done=False).to_pylist()
-    reasons = Counter(f"{row['status']}: {str(row['error']).splitlines()[0] if row['error'] else ''}" for row in rows)
+    rows = dataset.rows(["status", "error"], done=False)
+    reasons = Counter(f"{status}: {str(error).splitlines()[0] if error else ''}" for status, error in rows)
     return sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
