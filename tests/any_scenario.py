@@ -278,7 +278,8 @@ class _Drawer:
         more = self.some(early_exit={"of": {"kind": "uniform"}, "exits": exits}, cache=self.memo())
         scale = {"min": self.number(0, 1), "target": 1.5, "interval": "30 s", "settle": "1 min"}
         more |= self.some(autoscale=scale)
-        return service | more | self.some(batching=batching, queue_limit=self.one(0, 5), start_up=start)
+        waiting = self.one(0, 5) if more.get("autoscale", {"min": 1})["min"] else 5  # with none up somebody has to wait
+        return service | more | self.some(batching=batching, queue_limit=waiting, start_up=start)
 
     def memo(self) -> dict[str, Any]:
         """Of a few results."""

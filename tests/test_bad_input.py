@@ -570,6 +570,7 @@ def test_what_shows_only_when_parts_are_put_together_is_found_by_check() -> None
         "cluster.nodes.0.profile": {
             "cluster.nodes": [{"profile": "jean-zay-v100-node", "count": 3}],
             "accounting.embodied": {"nodes": "bill-of-materials"},
+            "workloads.tune.work.load.active": "250 W",
         },
         "accounting.embodied.factors": {
             "accounting.embodied": {"nodes": "bill-of-materials", "factors": "absent.yaml"}

@@ -457,3 +457,11 @@ def test_a_mistake_within_a_part_names_its_own_line(tmp_path: Path, right: str, 
         load_scenario(mine)
     [problem] = refused.value.problems
     assert (problem.path, problem.line) == (where, line)
+
+
+def test_what_is_split_counts_as_serving() -> None:
+    """All of it is in use, so that SCI for AI has the consumer answer for every watt, and for machines while held."""
+    convention = {"accounting.convention": {"kind": "profile", "profile": "sci-ai-consumer"}}
+    told = sim.run("split-detector", set=convention).summary["convention"]
+    assert told["counted"]["operational_kg"] == pytest.approx(told["physical"]["operational_kg"], rel=1e-12)
+    assert 0 < told["counted"]["embodied_kg"] <= told["physical"]["embodied_kg"]

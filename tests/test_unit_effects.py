@@ -110,6 +110,7 @@ def test_units_of_another_model_are_told() -> None:
     same = pool_with({"kind": "profile", "profile": "v100-gemm-2022"})
     same["cluster"]["nodes"][0] |= {"profile": "v100-pcie-server", "count": 8}
     del same["workloads"]["tune"]
+    same["workloads"]["api"]["load"]["active"] = "200 W"
     assert load_scenario(same).remarks() == []
 
 
