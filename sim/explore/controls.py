@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 
 from sim.documents import KeyPath
+from sim.paths import joined
 from sim.profiles.catalog import Catalog
 from sim.profiles.grids import GridsProfile
 from sim.quantities import Nanoseconds, Quantity, Range, Share
@@ -160,7 +161,7 @@ def _controls(leaf: _Leaf, catalog: Catalog, files: Sequence[str]) -> Iterator[C
 
 
 def _about(path: KeyPath) -> dict[str, Any]:
-    dotted = ".".join(map(str, path))
+    dotted = joined(path)
     return {
         "path": dotted,
         "label": _label(path),
@@ -170,7 +171,7 @@ def _about(path: KeyPath) -> dict[str, Any]:
 
 
 def _label(path: KeyPath) -> str:
-    dotted = ".".join(map(str, path))
+    dotted = joined(path)
     for pattern, words in USUAL:
         found = re.fullmatch(pattern, dotted)
         if found is not None:
