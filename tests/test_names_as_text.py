@@ -125,3 +125,5 @@ def test_control_characters_and_no_end_are_refused(bad: str) -> None:
     problems = sim.check(odd(bad))
     assert problems
     assert any("workloads" in one.path for one in problems)
+    told = ("without control characters", "at most 10,240 characters", "at least 1 character")
+    assert any(word in one.message for one in problems for word in told)
