@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, Any
 from sim import common_yaml
 from sim.common_yaml import DEEPEST, LONGEST_NUMBER, MOST_VALUES
 from sim.errors import InputError, Problem
+from sim.paths import KeyPath as KeyPath
+from sim.paths import joined
+from sim.paths import key_path as key_path
 from sim.plain import as_list, as_mapping, as_text, inside
 from sim.reading import decoded, open_regular, up_to
 
@@ -33,8 +36,6 @@ MOST_UNFOLDED = 100_000
 """Values that stand where an alias repeats what is written elsewhere."""
 LARGEST_INT = 2**64
 
-KeyPath = tuple[str | int, ...]
-
 _STRINGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:timestamp")
 _FLOAT = "tag:yaml.org,2002:float"
 _INT = "tag:yaml.org,2002:int"
@@ -45,12 +46,7 @@ _PLAIN_KEYS = {*_STRINGS, _FLOAT, _INT, _BOOL, _NULL}
 
 def dotted(path: KeyPath) -> str:
     """``('cluster', 'nodes', 0)`` -> ``cluster.nodes.0``."""
-    return ".".join(str(part) for part in path)
-
-
-def key_path(text: str) -> KeyPath:
-    """``cluster.nodes.0`` -> ``('cluster', 'nodes', 0)``."""
-    return tuple(int(part) if part.isascii() and part.isdigit() else part for part in text.split("."))
+    return joined(path)
 
 
 @dataclass(frozen=True)

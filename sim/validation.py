@@ -188,10 +188,14 @@ _BOUNDS = {
 
 _NAME = re.compile(r"\^\[A-Za-z0-9\]\[A-Za-z0-9([ ._+-]*)\]\*\$")
 """How patterns of names are written; what is in the group may stand in one, but not begin it."""
+_ANY_TEXT = r"^[^\x00-\x1f"
+"""Begins the pattern of names that may be any text."""
 _SIGNS = {" ": "spaces", ".": "dots", "_": "underscores", "+": "plus signs", "-": "hyphens"}
 
 
 def _in_plain_words(error: ErrorDetails) -> str:
+    if str(error.get("ctx", {}).get("pattern", "")).startswith(_ANY_TEXT):
+        return "must be text on one line, without control characters"
     name = _NAME.fullmatch(str(error.get("ctx", {}).get("pattern", "")))
     if name is not None:
         *some, last = ["letters from A to Z", "digits", *(_SIGNS[sign] for sign in name[1])]

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # is allowed. A part of a package is a room of its own where it stands here; else it belongs to the package.
 BASE = {
     "errors",
+    "paths",
     "conversion",
     "units",
     "instants",
@@ -36,13 +37,14 @@ SCENARIO = BASE | {"signals", "profiles", "training", "workload", "spec", "build
 SHELL = {"cli/interrupts", "cli/completion", "cli/options", "cli/progress"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "paths": set(),
     "conversion": set(),
     "units": {"errors", "plain", "conversion"},
     "instants": {"errors", "units"},
     "plain": set(),
     "reading": {"errors"},
     "common_yaml": set(),
-    "documents": {"errors", "plain", "reading", "common_yaml"},
+    "documents": {"errors", "paths", "plain", "reading", "common_yaml"},
     "possible": set(),
     "quantities": {"errors", "units", "instants", "plain", "possible"},
     "validation": {"errors", "plain", "documents"},
@@ -88,7 +90,7 @@ ALLOWED: dict[str, set[str]] = {
     "explore": SCENARIO | {"results", "report", "report/study", "running", "study", "study/uncertain", "study/sweep"},
     "cli/interrupts": set(),
     "cli/progress": {"cli/interrupts"},
-    "cli/completion": {"profiles", "loading", "results", "exports"},
+    "cli/completion": {"paths", "profiles", "loading", "results", "exports"},
     "cli/options": {"cli/completion"},
     "cli": SCENARIO
     | SHELL

@@ -15,6 +15,7 @@ from sim.build.loads import UnderCap, gpu_watts
 from sim.build.resolved import Resolved
 from sim.errors import InputError
 from sim.kinds import builder
+from sim.paths import joined
 from sim.profiles.hardware import GPUProfile
 from sim.rng import Streams
 from sim.spec.jobs import Amdahl, Goodput, JobLoad, Jobs, SaveJob
@@ -45,7 +46,7 @@ def jobs(spec: Jobs, around: Around) -> JobsPlan:
     table = table_of(around.name, spec, around.resolved)
     problems = table_problems(spec, table, around.resolved, around.name)
     if problems:
-        raise InputError.one(f"workloads.{around.name}", problems[0][1])
+        raise InputError.one(joined(("workloads", around.name)), problems[0][1])
     assert parts.cluster is not None
     labels = tuple(around.resolved.pools[around.name].values())
     choices, choice = pools_of_jobs(spec, table, labels)

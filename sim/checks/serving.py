@@ -16,6 +16,7 @@ from sim.checks.routes import where_written
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
+from sim.paths import joined
 from sim.spec.requests import Clients, JointLengths, Lengths, ServeGen, TraceReplay
 from sim.spec.serving import Serving
 from sim.spec.steps import KernelSteps, MeasuredSteps
@@ -156,7 +157,7 @@ def remarks(resolved: Resolved) -> Iterator[str]:
             for group, deployment in resolved.deployments[name].items():
                 told = remark(spec.step_time, deployment)
                 if told is not None:
-                    yield f"workloads.{name}.{group}: {told}"
+                    yield f"{joined(('workloads', name, group))}: {told}"
 
 
 def files(name: str, spec: Serving, start: datetime | None, document: Document) -> Iterator[Problem]:

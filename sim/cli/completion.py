@@ -120,11 +120,14 @@ def set_words(ctx: typer.Context, incomplete: str) -> Iterator[str]:
 
 def _below(tree: Any, incomplete: str, end: str = "") -> Iterator[str]:
     """Names within the mapping or list to which all but the last name of a path leads."""
-    head, point, _ = incomplete.rpartition(".")
-    for key in head.split(".") if point else ():
+    from sim.paths import joined, keys_of, quoted
+
+    *above, _ = keys_of(incomplete)
+    head, point = joined(above), "." if above else ""
+    for key in above:
         tree = tree[int(key)] if isinstance(tree, list) else tree[key]
     items = tree.items() if isinstance(tree, Mapping) else enumerate(tree)
     for name, inner in items:
         own = inner.get("name") if isinstance(inner, Mapping) and isinstance(tree, list) and not end else None
         more = bool(inner) and isinstance(inner, Mapping | list)
-        yield f"{head}{point}{own if isinstance(own, str) else name}{'.' if more else end}"
+        yield f"{head}{point}{quoted(own if isinstance(own, str) else str(name))}{'.' if more else end}"

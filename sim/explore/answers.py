@@ -9,6 +9,7 @@ from math import isclose
 from typing import Any
 
 from sim.loading.scenario import load_scenario
+from sim.paths import keys_of
 from sim.report.headline import PER_UNIT, Big, big, sentence, units_of_work
 from sim.results.catalogue.quantity import value_in
 from sim.results.compare import Comparison, without_rounding
@@ -180,7 +181,7 @@ def _told(summary: Mapping[str, Any]) -> list[Big]:
 
 def _number(base: Mapping[str, Any], answer: Mapping[str, Any], one: Big) -> dict[str, Any]:
     label, path, shown = one
-    before, after = (value_in(summary, (*path.split("."),)) for summary in (base, answer))
+    before, after = (value_in(summary, keys_of(path)) for summary in (base, answer))
     found: dict[str, Any] = {"label": label, "path": path, "value": after, "shown": shown(after), "base": before}
     if before is None:
         return {**found, "base_shown": "not modelled", "change_shown": "", "relative": None}

@@ -19,6 +19,7 @@ from sim.documents import KeyPath
 from sim.explore.control import Control, named
 from sim.explore.instead import instead, profiles, regions
 from sim.explore.usual import is_usual, rank, told_apart
+from sim.paths import joined
 from sim.profiles.catalog import Catalog
 from sim.quantities import Nanoseconds, Quantity, Range, Share
 from sim.spec.scenario import Scenario
@@ -129,7 +130,7 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
 
 
 def _about(leaf: _Leaf, label: str) -> dict[str, Any]:
-    path = ".".join(map(str, leaf.path))
+    path = joined(leaf.path)
     return {
         "path": path,
         "label": label,

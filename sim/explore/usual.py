@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from sim.documents import KeyPath
+from sim.paths import joined, keys_of
 
-_SITE = r"site\.|sites\.(?P<of>[^.]+)\."
-_WORK = r"workloads\.(?P<of>[^.]+)\."
+_NAME = r'(?P<of>"(?:[^"]|"")*"|[^.]+)'
+_SITE = rf"site\.|sites\.{_NAME}\."
+_WORK = rf"workloads\.{_NAME}\."
 USUAL: tuple[tuple[str, str], ...] = (
     (rf"(?:{_SITE})grid\.intensity", "Carbon intensity of the grid"),
     (rf"(?:{_SITE})grid\.intensity\.(?P<what>file|region|year)", "Grid"),
@@ -24,7 +26,7 @@ USUAL: tuple[tuple[str, str], ...] = (
     (rf"{_WORK}(?P<part>replicas|prefill|decode)\.count(?:\.(?P<what>min|max))?", "Replicas"),
     (rf"{_WORK}replicas", "Replicas"),
     (rf"{_WORK}(?:\w+\.)*power_cap", "Power cap of a GPU"),
-    (r"policies\.\d+\.domains\.(?P<of>[^.]+)\.limit", "Power limit"),
+    (rf"policies\.\d+\.domains\.{_NAME}\.limit", "Power limit"),
     (rf"{_WORK}batching\.max_num_seqs", "Batch: most sequences"),
     (rf"{_WORK}batching\.max_num_batched_tokens", "Batch: most tokens"),
     (rf"{_WORK}(?:\w+\.)*(?P<what>\w*batch\w*)", "Batch"),
@@ -52,8 +54,10 @@ def label(path: KeyPath) -> str:
 
     >>> label(("workloads", "chat", "replicas", "count", "min")), label(("cluster", "scheduler", "aging"))
     ('Replicas of chat (min)', 'scheduler / aging')
+    >>> label(("workloads", "v1.5", "gpus"))
+    'GPUs of v1.5'
     """
-    dotted = ".".join(map(str, path))
+    dotted = joined(path)
     for pattern, words in USUAL:
         found = re.fullmatch(pattern, dotted)
         if found is not None:
@@ -61,7 +65,7 @@ def label(path: KeyPath) -> str:
             more = [
                 told[name].replace("_", " ") for name in ("part", "what") if told.get(name) and told[name] != "replicas"
             ]
-            of = f" of {told['of']}" if told.get("of") and path[0] != "cluster" else ""
+            of = f" of {keys_of(told['of'])[0]}" if told.get("of") and path[0] != "cluster" else ""
             return f"{words}{of}" + (f" ({', '.join(more)})" if more else "")
     words_of = [str(part).replace("_", " ") for part in path]
     return " / ".join(words_of[1:][-4:] or words_of)

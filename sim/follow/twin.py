@@ -17,6 +17,7 @@ import numpy.typing as npt
 from sim.accounting.ledger import Ledger
 from sim.errors import InputError
 from sim.loading.scenario import Loaded, load_scenario, read_scenario
+from sim.paths import joined
 from sim.running.run import Watch, built_of
 from sim.running.simulation import ended
 from sim.units import NS_PER_S
@@ -55,10 +56,10 @@ class Asked:
     def given(self) -> dict[str, Any]:
         """What is set in the scenario, with the logs in their workload, by their own clocks. Raises ``InputError``."""
         if self.requests is not None:
-            place = f"workloads.{_workload(self, 'serving', 'arrivals')}.arrivals"
+            place = joined(("workloads", _workload(self, "serving", "arrivals"), "arrivals"))
             return {**self.overrides, f"{place}.file": str(self.requests), f"{place}.align": "clock"}
         if self.jobs is not None:
-            place = f"workloads.{_workload(self, 'jobs', 'source')}.source"
+            place = joined(("workloads", _workload(self, "jobs", "source"), "source"))
             zone = {f"{place}.zone": self.zone} if self.zone is not None else {}
             return {**self.overrides, f"{place}.file": str(self.jobs), f"{place}.align": "clock", **zone}
         return dict(self.overrides)

@@ -22,6 +22,7 @@ from sim.checks.unusual import remarks
 from sim.documents import Document, KeyPath, Place, from_mapping, key_path, named_files, parse_value, read_document
 from sim.errors import InputError, Problem
 from sim.loading.growth import grow
+from sim.paths import assigned, joined
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
@@ -262,11 +263,11 @@ def parse_assignments(assignments: list[str]) -> dict[str, str]:
     problems = [
         Problem(SET, None, text, "write PATH=VALUE, e.g. site.grid.intensity='57 gCO2e/kWh'")
         for text in assignments
-        if "=" not in text or text.startswith("=")
+        if not assigned(text)[0]
     ]
     if problems:
         raise InputError(problems)
-    pairs = [(path.strip(), value) for path, _, value in (text.partition("=") for text in assignments)]
+    pairs = [(path.strip(), value) for path, value in map(assigned, assignments)]
     twice = [path for path, count in Counter(path for path, _ in pairs).items() if count > 1]
     if twice:
         raise InputError([Problem(SET, None, path, "is set more than once") for path in twice])
@@ -333,7 +334,7 @@ def assign(data: Any, path: KeyPath, value: Any) -> str | None:
 
 def dotted_parent(path: KeyPath) -> str:
     """Everything but the last part of a path, dotted."""
-    return ".".join(str(part) for part in path[:-1])
+    return joined(path[:-1])
 
 
 def resolve_files(document: Document, data: Any, path: KeyPath, folders: Mapping[str, Path]) -> None:

@@ -10,6 +10,7 @@ from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.ranges import numbers_of
 from sim.report.parts import folded, items, note, table
+from sim.report.validity import HEADER, beyond, ranges
 from sim.results.environment import limit_remarks
 from sim.results.formats import number
 from sim.results.jobs import throttle_remarks
@@ -37,7 +38,9 @@ def rests_on(results: Results) -> str:
         "<h3>What the scenario states</h3>",
         note("Chosen by the author of the scenario; stated without a source."),
         folded("All that the scenario states", table(("path", "value"), [*_flat(results.scenario)])),
-        "<h3>Limits and ranges</h3>",
+        "<h3>Ranges in which the models are known to hold</h3>",
+        _ranges(results),
+        "<h3>Limits</h3>",
         items(limits(results)),
         "<h3>What is inside, and what is not</h3>",
         items(boundary(results.summary["boundary"])),
@@ -90,9 +93,15 @@ def _flat(value: Any, path: str = "") -> Iterator[list[str]]:
         yield from _flat(item, f"{path}.{name}" if path else name)
 
 
+def _ranges(results: Results) -> str:
+    """Ranges by model, and where the run stood in them."""
+    rows = ranges(results)
+    return f'<div class="words">{table(HEADER, rows)}</div>' if rows else note("None of its models states a range.")
+
+
 def limits(results: Results) -> list[str]:
-    """Limits that were met or exceeded, and series with gaps, in sentences."""
-    told = [*limit_remarks(results.summary), *throttle_remarks(results.summary)]
+    """Limits and ranges that were met or exceeded, and series with gaps, in sentences."""
+    told = [*beyond(ranges(results)), *limit_remarks(results.summary), *throttle_remarks(results.summary)]
     for site, own in results.manifest.get("series", {}).items():
         told += [
             f"{site}: the series '{name}' was used as {_report(report)}."

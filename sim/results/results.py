@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.accounting.ledger import Ledger
+from sim.paths import keys_of
 from sim.results.catalogue.quantity import value_in
 from sim.results.shown import NOTEBOOK, PLOTS, shown
 
@@ -214,7 +215,7 @@ class Results:
         >>> round(sim.run("bloom-training").at("carbon_kg.total") / 1000, 1)
         50.5
         """
-        value = value_in(self.summary, (*path.split("."),))
+        value = value_in(self.summary, keys_of(path))
         if value is None:
             raise KeyError(path)
         return value

@@ -29,12 +29,27 @@ GAP = 3
 """Columns of letters: of a terminal, and between those of a table."""
 
 
+LONGEST_NAME = 120
+"""Letters of what a row is of that are shown; a name may have thousands, and files have it whole."""
+
+
+class PlainTable(Table):
+    """A table whose cells are text as it is: what looks like a style of Rich in a name is none."""
+
+    def add_row(self, *cells: RenderableType | None, **about: Any) -> None:
+        """A row; of a very long name, which is its first cell, the beginning."""
+        first, *rest = [Text(cell) if isinstance(cell, str) else cell for cell in cells]
+        if isinstance(first, Text):
+            first.truncate(LONGEST_NAME, overflow="ellipsis")
+        super().add_row(first, *rest, **about)
+
+
 def plain_table(*columns: str, wraps: bool = False) -> Table:
     """A table without frame: text in its first column, numbers to the right in the others, which ``wraps`` lets break
     at their units where all would not fit."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = PlainTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=i > 0 and not wraps)
+        table.add_column(Text(column), justify="left" if i == 0 else "right", no_wrap=i > 0 and not wraps)
     return table
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario, read_scenario
+from sim.paths import joined
 from sim.running.run import built_of
 from sim.running.simulation import ended
 from sim.workload.jobs.batch import Batch
@@ -29,7 +30,7 @@ def replayed(
     for a scenario that has none, or whose jobs come from elsewhere than a trace, and what a run raises.
     """
     name = _workload(scenario, workload)
-    source = f"workloads.{name}.source"
+    source = joined(("workloads", name, "source"))
     given = {f"{source}.file": str(trace), **({f"{source}.zone": zone} if zone is not None else {})}
     loaded = load_scenario(scenario, {**overrides, **given})
     batches = {batch.workload: batch for batch in ended(built_of(loaded)).batches}

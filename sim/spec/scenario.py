@@ -55,7 +55,20 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2022-03-11T00:00:00Z"]}),
 ]
 
+LONGEST_WORKLOAD_NAME = 10_240
+"""Characters: it is shown as text wherever it stands, and cut short where there is no room."""
 PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)]
+
+
+WorkloadName = Annotated[
+    str,
+    Field(
+        pattern="^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+$",
+        min_length=1,
+        max_length=LONGEST_WORKLOAD_NAME,
+        description='Any text without control characters; in a path, one with a point or a mark stands in "...".',
+    ),
+]
 
 
 class Sample(Spec):
@@ -109,7 +122,7 @@ class Scenario(Spec):
         default=None, description="A folder of profiles of one's own, which come before those that ship."
     )
     cluster: Cluster
-    workloads: dict[PlainName, Workload] = Field(min_length=1)
+    workloads: dict[WorkloadName, Workload] = Field(min_length=1)
     routes: dict[PlainName, Route] = Field(
         default_factory=dict, description="Streams of requests that several workloads share."
     )

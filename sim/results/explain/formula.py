@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sim.paths import joined
+
 IN_BRACES = re.compile(r"\{([^{}]*)\}")
 _BINARY: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -52,7 +54,7 @@ def filled(formula: str, names: Sequence[str], look_up: Callable[[str, tuple[str
         open_names = text.count("*") + text.count("[]") - (how == "sum")
         keys = named(text.removeprefix("@").removeprefix("sum "), names[:open_names])
         values.append(look_up(how, keys))
-        path = ".".join(keys)
+        path = joined(keys)
         shown.append(_in_words(keys) if how == "@" else f"sum of {path}" if how == "sum" else path)
         paths.extend([path] if how == "" else [])
         return f" _{len(values) - 1} "

@@ -13,6 +13,7 @@ from typing import Any
 from sim.accounting.footprint import Part
 from sim.accounting.ledger import Key
 from sim.errors import InputError
+from sim.paths import joined
 from sim.plain import as_list, as_mapping
 from sim.profiles.conventions import ConventionProfile
 from sim.profiles.hardware import GPUProfile, NodeProfile
@@ -92,7 +93,7 @@ class Inputs:
             yield convention
             return
         if part in ("network", "devices"):
-            yield stated(f"workloads.{key.owner}", f"{key.component} as written there")
+            yield stated(joined(("workloads", key.owner)), f"{key.component} as written there")
             return
         measured = self._stated_load(key)
         if measured is not None:
@@ -155,7 +156,7 @@ class Inputs:
         for path, holder in (("load", work.get("load")), ("work.load", inner.get("load"))):
             load = as_mapping(holder) or {}
             if load.get("kind") == "measured":
-                return stated(f"workloads.{key.owner}.{path}", load)
+                return stated(f"{joined(('workloads', key.owner))}.{path}", load)
         return None
 
     def _workload(self, owner: str) -> Mapping[str, Any]:

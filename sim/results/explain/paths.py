@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from sim.errors import InputError
+from sim.paths import joined
 from sim.plain import as_list, as_mapping, as_text
 from sim.results.catalogue import TABLES, Quantity
 
@@ -33,7 +34,7 @@ class Place:
     @property
     def path(self) -> str:
         """As it is written."""
-        return ".".join(self.keys)
+        return joined(self.keys)
 
 
 def leaves(found: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:

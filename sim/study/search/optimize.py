@@ -19,6 +19,7 @@ from sim.documents import KeyPath
 from sim.errors import ColdaisleError, InputError, RunError
 from sim.loading.scenario import Loaded, load_scenario
 from sim.loading.variants import Variants
+from sim.paths import keys_of
 from sim.plain import as_mapping
 from sim.reading import parse_json
 from sim.results.atomic import refuse_unusable
@@ -329,7 +330,7 @@ class _Scenario:
         found = {}
         problems = []
         for place, path in (("minimise",), spec.minimise), *self._limits():
-            value = value_at(summary, (*path.split("."),))
+            value = value_at(summary, keys_of(path))
             if value is None:
                 message = f"'{path}' is no number of this scenario's summary{nearest(path, flat(summary))}"
                 problems.append(self._asked.document.problem(("optimize", *place), message))

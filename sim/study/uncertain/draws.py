@@ -20,6 +20,7 @@ from sim.documents import Document
 from sim.errors import RunError
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
+from sim.paths import joined
 from sim.results.catalogue import COMPARED_JOBS, COMPARED_SERVICES, COMPARED_STAGED, COMPARED_STEPS, INTERVALS
 from sim.results.catalogue.quantity import value_in
 from sim.study.processes import Processes
@@ -49,7 +50,7 @@ def results_of(summary: Mapping[str, Any]) -> dict[str, float]:
     paths += [("jobs", name, *one.keys) for name in stepping for one in COMPARED_STEPS]
     paths += [("batch", name, *one.keys) for name in summary.get("batch", {}) for one in COMPARED_JOBS]
     paths += [("split", name, *one.keys) for name in summary.get("split", {}) for one in COMPARED_STAGED]
-    values = {".".join(path): value_at(summary, path) for path in paths}
+    values = {joined(path): value_at(summary, path) for path in paths}
     return {path: value for path, value in values.items() if value is not None}
 
 

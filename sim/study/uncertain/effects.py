@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sim.errors import InputError, RunError
 from sim.loading.scenario import Loaded
+from sim.paths import keys_of
 from sim.study.uncertain.distributions import correlate, from_shares
 from sim.study.uncertain.draws import Watch, of_each, results_of, value_at
 from sim.study.uncertain.scenario import UncertainScenario
@@ -34,7 +35,7 @@ def scenario_sensitivity(
     """
     uncertain = UncertainScenario(loaded)
     cube = _Cube.of(uncertain, method)
-    read = partial(value_at, path=(*output.split("."),))
+    read = partial(value_at, path=keys_of(output))
     median = uncertain.summary(np.zeros(len(uncertain.columns)))
 
     def known(value: float | None) -> float:
