@@ -65,7 +65,7 @@ docs: $(READY)
 		|| { rm -rf docs/_build; exit 1; }  # a page read once would not be warned of again
 
 links: $(READY)
-	$(BIN)/python docs/links.py
+	$(BIN)/python -m tests.links
 
 # mypy takes one core for a minute, in which the other builds the docs.
 test: $(TOOLS)

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from docs.links import ROOT, addresses, arxiv_ids, dois, ill_formed, texts
+from tests.links import ROOT, addresses, arxiv_ids, dois, ill_formed, texts
 
 
 def test_every_reference_can_be_one() -> None:

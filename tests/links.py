@@ -1,6 +1,6 @@
 """What the project's texts refer to elsewhere: addresses, DOIs and arXiv ids, and whether each can be one.
 
-``python docs/links.py`` (``make links``) asks for each, which needs a network; the tests only look at their forms.
+``python -m tests.links`` (``make links``) asks for each, which needs a network; the tests only look at their forms.
 """
 
 from __future__ import annotations
