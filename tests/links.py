@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parents[1]
-TEXTS = ("README.md", "docs/*.md", "docs/gallery/*.md")
+TEXTS: tuple[str, ...] = ("README.md", "docs/*.md", "docs/gallery/*.md")
 TEXTS += ("hardware_profiles/**/*.yaml", "scenarios/**/*.yaml", "sim/**/*.py")
 ADDRESS = re.compile(r"https?://[^\s\])>\"'`,;{}]+")
 DOI = re.compile(r"\bdoi(?:\.org/|:\s?)(10\.[^\s,;\"'`>}]+)", re.IGNORECASE)
