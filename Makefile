@@ -13,13 +13,14 @@ TOOLS := $(VENV)/.tools
 # Each of the hundreds of commands that are tested would else compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run check format types scenarios docs test quick nightly kernels wheel wheels clean
+.PHONY: help run check format types scenarios docs links test quick nightly kernels wheel wheels clean
 
 help:
 	@echo "make run      set up, and print the footprint of training BLOOM"
 	@echo "make test     set up, and check everything (format, lint, types, docs, tests, scenarios, README)"
 	@echo "make quick    the same without the slow proofs and the docs"
 	@echo "make docs     build the pages of docs/ into docs/_build/html; a warning is an error"
+	@echo "make links    ask for every address, DOI and arXiv id that the texts name; needs a network"
 	@echo "make nightly  the tests with many more examples, and 100,000 malformed inputs"
 	@echo "make kernels  compile the kernels anew, after an edit of them"
 	@echo "make wheel    build the distribution into dist/"
@@ -62,6 +63,9 @@ scenarios: $(READY)
 docs: $(READY)
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build/html \
 		|| { rm -rf docs/_build; exit 1; }  # a page read once would not be warned of again
+
+links: $(READY)
+	$(BIN)/python -m tests.links
 
 # mypy takes one core for a minute, in which the other builds the docs.
 test: $(TOOLS)

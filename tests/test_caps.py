@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
 from sim.build.caps import cap_at
-from sim.build.loads import gang_work, rate_under_cap
+from sim.build.loads import RateUnderCap, gang_of
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.training import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
@@ -96,8 +96,8 @@ def gpu_j(ledger: Ledger, state: str) -> float:
 
 @given(st.floats(100.0, TDP_W), st.sampled_from([measured(), measured(280.0), steps()]))
 def test_a_cap_is_met_and_never_speeds_work_up(cap_w: float, work: GPUHours | Steps) -> None:
-    free = gang_work(work, 8, GPU)
-    rate, active_w = rate_under_cap(work, 8, GPU)(cap_w)
+    free = gang_of(work, 8, GPU).under(None)
+    rate, active_w = RateUnderCap(gang_of(work, 8, GPU))(cap_w)
     assert 0.0 < rate <= 1.0
     assert active_w <= min(cap_w, free.active_w) * (1 + 1e-9)
     loaded_w = free.loaded_w
@@ -113,14 +113,14 @@ def test_work_given_in_hours_is_capped_as_a_job_of_phases_and_gaps(cap_w: float,
     board = board_of(GPU)
     assert board is not None
     watts, slower = job_under_cap(np.array(cap_w), np.array(full_w), board)
-    rate, active_w = rate_under_cap(measured(full_w), 8, GPU)(cap_w)
+    rate, active_w = RateUnderCap(gang_of(measured(full_w), 8, GPU))(cap_w)
     assert rate == pytest.approx(1.0 / float(slower), rel=1e-6)
     assert active_w == pytest.approx(max(float(watts), float(GPU.power.loaded.value)), rel=1e-9)
 
 
 @given(st.floats(100.0, 350.0), st.floats(100.0, 350.0))
 def test_a_lower_cap_is_never_faster(one_w: float, other_w: float) -> None:
-    under = rate_under_cap(steps(), 8, GPU)
+    under = RateUnderCap(gang_of(steps(), 8, GPU))
     low, high = sorted((one_w, other_w))
     assert under(low)[0] <= under(high)[0] * (1 + 1e-9)
 

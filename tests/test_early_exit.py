@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from sim.loading.scenario import load_scenario
 from sim.results.results import Results
 from sim.rng import Streams
 from sim.units import J_PER_KWH, SECONDS_PER_NS
-from sim.workload.early_exit import EarlyExits, work_done
+from sim.workload.early_exit import EarlyExits
 from sim.workload.routing import Difficulties
 from tests.relay_worlds import EXITS, alone
 
@@ -51,7 +52,8 @@ def test_work_is_the_closed_form() -> None:
     """Half leave after 0.25 + 0.02, 0.3 after 0.6 + 0.07, and the rest pays for all and both classifiers."""
     exits = EarlyExits(("a", "b"), (0.5, 0.8), (0.25, 0.6), (0.02, 0.05), (1.0, 1.0, 1.0), DRAWN)
     assert sum(exits.segments) == pytest.approx(1.07)
-    assert work_done(exits, [0.5, 0.3, 0.2]) == pytest.approx(0.5 * 0.27 + 0.3 * 0.67 + 0.2 * 1.07)  # type: ignore[arg-type]
+    work = np.array([0.5, 0.3, 0.2]) @ np.cumsum(exits.segments)
+    assert work == pytest.approx(0.5 * 0.27 + 0.3 * 0.67 + 0.2 * 1.07)
 
 
 def test_a_run_does_the_work_of_the_shares_that_leave() -> None:

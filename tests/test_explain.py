@@ -20,7 +20,7 @@ from sim.errors import InputError
 from sim.results.catalogue import QUANTITIES
 from sim.results.catalogue.origins import ORIGINS
 from sim.results.catalogue.quantity import NUMBER
-from sim.results.explain.explanation import Explanation, again_of, explain, step_of
+from sim.results.explain.explanation import Explanation, explain, step_of
 from sim.results.explain.formula import IN_BRACES, WORDS
 from sim.results.explain.inputs import WEAKEST_FIRST, Inputs
 from sim.results.explain.paths import asked_for, places
@@ -227,4 +227,6 @@ def test_intervals_are_those_of_their_draws() -> None:
     run = explained(results)
     for end in ("p05", "p50", "p95"):
         place = places(results.summary)[f"intervals.carbon_kg.total.{end}"]
-        assert again_of(explain(run, place).steps) == pytest.approx(place.value, rel=1e-12)
+        drawn = explain(run, place).steps[0].distribution
+        assert drawn is not None
+        assert drawn.again == pytest.approx(place.value, rel=1e-12)

@@ -59,7 +59,6 @@ def test_the_index_says_what_a_walk_over_all_nodes_says(drawn: list[PoolShape], 
             for free in range(shape.slots + 1):
                 walk = [node for node in own if machines.rank[node] == rank and machines.free[node] == free]
                 assert [*machines.with_free(i, rank, free)] == walk
-                assert machines.how_many(i, rank, free) == len(walk)
         assert machines.free_slots[i] == sum(int(machines.free[node]) for node in own if machines.rank[node] != AWAY)
     for node in range(len(machines)):
         assert machines.free[node] + sum(place.slots for _, place in held if place.node == node) == machines.slots[node]

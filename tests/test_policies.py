@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sim
-from sim.build.loads import rate_under_cap
+from sim.build.loads import RateUnderCap, gang_of
 from sim.errors import InputError
 from tests.small import small
 from tests.test_caps import GPU, TDP_W, measured
@@ -28,7 +28,7 @@ def test_a_demand_response_event_reaches_all_of_a_pool() -> None:
     assert summary["policies"] == [
         {"policy": "policies.0", "kind": "demand-response", "workload": "tune", "times": 1, "in_force_s": 1800.0}
     ]
-    rate, active_w = rate_under_cap(measured(), 8, GPU)(0.5 * TDP_W)
+    rate, active_w = RateUnderCap(gang_of(measured(), 8, GPU))(0.5 * TDP_W)
     assert active_w <= 0.5 * TDP_W + 1e-6
     assert job_["slowed_by_caps_s"] == pytest.approx(1800 * (1 - rate), rel=1e-6)
     assert job_["cap_changes"] == 2
@@ -64,7 +64,7 @@ def test_a_cap_by_carbon_holds_where_the_signal_is_high(tmp_path: Any) -> None:
     results = sim.run(data)
     (log,) = results.summary["policies"]
     assert (log["times"], log["in_force_s"]) == (2, 3 * 3600)
-    rate, _ = rate_under_cap(measured(), 8, GPU)(200.0)
+    rate, _ = RateUnderCap(gang_of(measured(), 8, GPU))(200.0)
     assert results.at("jobs.tune.slowed_by_caps_s") == pytest.approx(3600 * (1 - rate), rel=1e-6)  # of 2 h and a little
     again = sim.account(results, set={"site.grid.intensity": "9 gCO2e/kWh"}).summary
     assert (again["policies"], again["jobs"]) == (results.summary["policies"], results.summary["jobs"])

@@ -16,7 +16,6 @@ from sim.profiles.embodied import (
     EmbodiedFactors,
     Part,
     bill_of_materials,
-    comonotone,
     device_range_g,
     end_of_life_g,
     read_factors,
@@ -151,11 +150,3 @@ def by_power(spec: PlantByPower) -> PlantCarbon:
     capacity_w, stated = float(spec.capacity), spec.carbon
     ends = (stated.low, stated.central, stated.high) if isinstance(stated, PerPower) else (stated,) * 3
     return PlantCarbon(_range(*(float(end) * capacity_w for end in ends)), int(spec.lifetime))
-
-
-def node_total_g(carbon: NodeCarbon, gpus: int) -> Range:
-    """Making of a whole node with ``gpus`` GPUs: the sum of its parts where a bill was made."""
-    if carbon.parts:
-        return comonotone(carbon.parts)
-    each = [carbon.made_g[d] for d in carbon.made_g if d != "gpu"] + [carbon.made_g["gpu"]] * gpus
-    return _range(*(sum(one[i] for one in each) for i in range(3)))

@@ -193,16 +193,6 @@ def _mean_under(second: Hours, cap_w: float) -> tuple[float, float]:
     return min(1.0, NS_PER_S / work.work_ns), work.active_w
 
 
-def gang_work(work: GPUHours | Steps, gpus: int, gpu: GPUProfile, cap_w: float | None = None) -> GangWork:
-    """What a training job's work asks of each GPU of a gang of ``gpus``, under a cap of ``cap_w`` each if given."""
-    return gang_of(work, gpus, gpu).under(cap_w)
-
-
-def rate_under_cap(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> RateUnderCap:
-    """How fast a training job's work goes on a gang of ``gpus`` under a cap on each of them."""
-    return RateUnderCap(gang_of(work, gpus, gpu))
-
-
 def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | StepsOfGang:
     """The work of a gang of ``gpus`` whose cost is given."""
     if work.kind == "gpu-hours":

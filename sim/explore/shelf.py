@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any
 
 from sim.errors import InputError
+from sim.mistaken import no_folder_of_runs
 from sim.reading import read_json
 from sim.results.files import MANIFEST, SUMMARY, read
 from sim.results.results import Results
@@ -41,7 +42,7 @@ class Shelf:
 
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
-            raise InputError.one(str(root), "is no folder; give one that holds runs (coldaisle run SCENARIO --out DIR)")
+            raise InputError.one(str(root), no_folder_of_runs(root))
         self.root = root.resolve()
         self._loaded: OrderedDict[tuple[str, int], Results] = OrderedDict()
         self._lock = Lock()

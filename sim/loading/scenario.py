@@ -22,6 +22,7 @@ from sim.checks.unusual import remarks
 from sim.documents import Document, KeyPath, Place, from_mapping, key_path, named_files, parse_value, read_document
 from sim.errors import InputError, Problem
 from sim.loading.growth import grow
+from sim.mistaken import no_scenario
 from sim.paths import assigned, joined
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.spec.parts import Parts
@@ -174,9 +175,14 @@ def scenario_path(source: str | Path) -> Path:
     if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         if path.suffix == "" and not path.exists():
             raise InputError.one(str(source), "no such file")
+        mistaken = no_scenario(path)
+        if mistaken is not None:
+            raise InputError.one(str(source), mistaken)
         return path
     if str(source) in shipped:
         return shipped[str(source)]
+    if (shipped_folder("scenarios") / "studies" / f"{source}.yaml").is_file():
+        raise InputError.one(str(source), f"is a study that comes with the package: coldaisle sweep {source} --out DIR")
     raise InputError.one(
         str(source), f"no such file, and no scenario of that name{nearest(source, shipped)}  ({', '.join(shipped)})"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
+from sim.mistaken import no_run
 from sim.reading import read_json, read_parquet
 from sim.results.atomic import is_staged, marked, refuse_unusable, write_folder
 from sim.results.shape import lacks_of_summary
@@ -86,8 +87,7 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The manifest of a run and the hashes of its files. Raises ``InputError`` where there is none of ours."""
     path = folder / MANIFEST
     if not path.is_file():
-        message = f"is no finished run: it has no {MANIFEST}; name a folder that coldaisle run SCENARIO --out DIR wrote"
-        raise InputError.one(str(folder), message)
+        raise InputError.one(str(folder), no_run(folder))
     try:
         manifest = read_json(path)
         hashes = manifest.pop("files_sha256")

@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.documents import Document, KeyPath, from_mapping, read_document
 from sim.errors import InputError, Problem
+from sim.mistaken import no_scenario
 from sim.plain import one_or_more
 from sim.profiles.catalog import shipped_folder
 from sim.quantities import Bytes, PositiveDuration
@@ -187,7 +188,15 @@ def load_study(source: str | Path | Mapping[str, Any]) -> LoadedStudy:
         elif not exists(path) and path.suffix not in (".yaml", ".yml"):
             hint = f"no such file, and no study of that name{nearest(source, shipped)}  ({', '.join(shipped)})"
             raise InputError.one(str(source), hint)
+        mistaken = no_scenario(path) if path.is_dir() else None
+        if mistaken is not None:
+            raise InputError.one(str(source), mistaken)
         document, name, folder = read_document(path), str(path), path.parent
+        if "workloads" in document.data and not {"base", "axes"} & {*document.data}:
+            how = "a study names it as its 'base', and what to vary as 'axes'"
+            raise InputError.one(
+                str(source), f"is a scenario and no study: {how}; coldaisle run {source} runs it alone"
+            )
     problems = list(document.problems)
     spec = validate(StudySpec, document, problems=problems)
     if spec is None:

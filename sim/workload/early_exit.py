@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from sim.workload.routing import Difficulties
 
@@ -53,12 +52,3 @@ class EarlyExits:
         depths = (0.0, *self.after, 1.0)
         heads = (*self.classifier, 0.0)
         return tuple(end - begin + head for begin, end, head in zip(depths[:-1], depths[1:], heads, strict=True))
-
-
-def work_done(exits: EarlyExits, leaving: npt.NDArray[np.float64]) -> float:
-    """Mean work of a request, in whole service times, where the shares ``leaving`` (exits + 1,) leave at each exit.
-
-    The last share is of those that go through to the end.
-    """
-    upto = np.cumsum(exits.segments)
-    return float(np.asarray(leaving) @ upto)

@@ -169,10 +169,6 @@ class Machines:
             known = self._places[pool, slots] = [Place(node, slots) for node in self.of_pool(pool)]
         return list(map(known.__getitem__, _numbers(bits, self.pools[pool].count)[:most].tolist()))
 
-    def how_many(self, pool: int, rank: int, slots: int) -> int:
-        """How many nodes of a pool in a state have exactly so many free slots."""
-        return self._bits[pool][rank][slots].bit_count()
-
     def with_room(self, pool: int, slots: int) -> int:
         """The nodes of a pool with at least so many free slots, whatever their state, as a set of bits."""
         found = 0

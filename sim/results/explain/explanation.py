@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -258,11 +258,3 @@ def _distribution(run: Explained, place: Place, origin: Origin) -> Distribution 
     file = f"{origin.rows}.parquet"
     least, most = float(values.min()), float(values.max())
     return Distribution(len(values), file, place.keys[-2], least, most, again if whole else None)
-
-
-def again_of(steps: Sequence[Step]) -> float | None:
-    """The number as it was computed anew."""
-    step = steps[0]
-    return (
-        step.again if step.again is not None else (step.distribution.again if step.distribution is not None else None)
-    )
