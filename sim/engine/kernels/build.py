@@ -124,8 +124,8 @@ def _compiled() -> bytes:
     entire.triple = triple
     entire.verify()
     if foreign:  # llvmlite reads assembly of this machine alone
-        text: str = machine.emit_assembly(entire)
-        return f"{text}\n{_version()}\n".encode()
+        assembly: str = machine.emit_assembly(entire)
+        return f"{assembly}\n{_version()}\n".encode()
     code: bytes = machine.emit_object(entire)
     return code
 
