@@ -13,7 +13,8 @@ from sim.accounting.ledger import Ledger, LedgerRecorder
 from sim.engine.clock import Clock
 from sim.engine.draws import NodeHardware, Share
 from sim.engine.fleet.logged import NODE_STATES, FleetNodes, PowerStates
-from sim.engine.node import Activity, Node
+from sim.engine.later import Activity
+from sim.engine.node import Node
 from sim.engine.nodes import Nodes
 from sim.workload.allocations import MILLI, PACE_STATES, Allocations
 from sim.workload.jobs.table import Loads

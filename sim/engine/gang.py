@@ -13,7 +13,8 @@ import simpy
 from sim.engine.draws import Share, ShareState
 from sim.engine.fleet.request import Request
 from sim.engine.group import FEWEST_NODES, NodeGroup, SharedMeter
-from sim.engine.node import Activity, Node
+from sim.engine.later import Activity
+from sim.engine.node import Node
 
 if TYPE_CHECKING:
     from sim.engine.cluster import Cluster

@@ -11,7 +11,6 @@ from sim.engine.draws import NodeHardware
 from sim.engine.group import NodeGroup, SharedMeter
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
-from sim.engine.pieces import settle_all
 
 
 class Nodes(Sequence[Node]):
@@ -83,7 +82,9 @@ class Nodes(Sequence[Node]):
             elif isinstance(together, NodeGroup):
                 together.settle()
             else:
-                settle_all(node for node in run if node is not None)
+                for node in run:
+                    assert node is not None  # or it would share the meter of all
+                    node.settle()
         for meter in shared:
             meter.since_ns = now_ns
 

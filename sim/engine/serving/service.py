@@ -20,8 +20,8 @@ from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
 from sim.engine.images import Images
 from sim.engine.kernels.loading import SERVING, is_at_hand
-from sim.engine.node import Activity, Node
-from sim.engine.pieces import settle_all
+from sim.engine.later import Activity
+from sim.engine.node import Node
 from sim.engine.serving import plan as p
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Ints, Settings, StepCost
@@ -375,7 +375,8 @@ class ServingService:
         """Settles nodes at every edge of the ledger: a span that the pool tells of ends there."""
         while True:
             yield self._env.wait(next_edge(self._env.now_ns) - self._env.now_ns)
-            settle_all({node: None for r in self._replicas if r.gang is not None for node in r.gang.parts})
+            for node in {node: None for r in self._replicas if r.gang is not None for node in r.gang.parts}:
+                node.settle()
 
     def _change_caps(self) -> Generator[simpy.Event, object, None]:
         for i, change_ns in enumerate(self._plan.cap_changes_ns):
