@@ -138,6 +138,11 @@ class Node:
             return
         self.settle()
         self._shares[holder] = share
+        if before is not None and before.slots == share.slots and before.milli == share.milli:
+            self._own_meter()
+            if self.on_change is not None:
+                self.on_change()
+            return
         self._held += _milli(share) - (_milli(before) if before is not None else 0)
         self._changed()
 

@@ -14,8 +14,8 @@ from sim.engine.node import Node
 
 
 class Nodes(Sequence[Node]):
-    """``count`` nodes, of one ``hardware`` or each of its own: then all are made at once, as are those that are not
-    ``powered`` as the first is."""
+    """``count`` nodes, of one ``hardware`` or each of its own: then all are made at once. All are on or off, as
+    ``powered`` has it, but for the last, so many of which are ``cold``, and made at once, too."""
 
     def __init__(
         self,
@@ -24,7 +24,8 @@ class Nodes(Sequence[Node]):
         pool: str,
         count: int,
         hardware: NodeHardware | Sequence[NodeHardware],
-        powered: Callable[[int], bool],
+        powered: bool,
+        cold: int = 0,
     ) -> None:
         self.pool = pool
         self.slots = (hardware if isinstance(hardware, NodeHardware) else hardware[0]).slots
@@ -33,11 +34,12 @@ class Nodes(Sequence[Node]):
         self._recorder = recorder
         self._made: list[Node | None] = [None] * count
         first = hardware if isinstance(hardware, NodeHardware) else hardware[0]
-        self._meter = SharedMeter(recorder, pool, first, "on" if powered(0) else "off", env.now_ns)
-        for i in range(count):
+        hot = count - cold if powered else 0
+        self._meter = SharedMeter(recorder, pool, first, "on" if hot else "off", env.now_ns)
+        for i in range(count) if not isinstance(hardware, NodeHardware) else range(hot, count) if hot else ():
             own = hardware if isinstance(hardware, NodeHardware) else hardware[i]
-            if own is not first or powered(i) != powered(0):
-                meter = SharedMeter(recorder, pool, own, "on" if powered(i) else "off", env.now_ns)
+            if own is not first or (i < hot) != bool(hot):
+                meter = SharedMeter(recorder, pool, own, "on" if i < hot else "off", env.now_ns)
                 self._made[i] = Node(env, recorder, pool, i, meter)
 
     def __len__(self) -> int:
