@@ -12,9 +12,10 @@ pieces, with eight shares in each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, repeat
+from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeGuard
 
 import numpy as np
@@ -23,6 +24,7 @@ from sim.engine.columns import Bools, Columns, Held, Ints, components_of, draws_
 from sim.engine.draws import CLOCKED_UP, UNALLOCATED, NodeHardware, NodeState, Share, node_draws
 from sim.engine.meter import Draw, Recorder
 
+SHARE = attrgetter("owner", "state", "slots", "gpu_w", "cpu_load")
 FEWEST = 8
 """Nodes or spans that are worth arrays; fewer are worked out one by one."""
 
@@ -128,15 +130,14 @@ class Later:
         """All that was left since the last call: in columns, and one by one, with turn, draws, start and end in ns."""
         together: dict[tuple[int, bool, bool], list[Settled]] = {}
         apart: list[Settled] = []
-        slots = self._hardware.slots
+        kinds: dict[int, tuple[int, bool, bool]] = {}  # by identity: most nodes keep their shares while they are asked
         for one in self._settled:
-            free = slots
-            plain = one.state == "on" and (one.told is None or None not in one.told)
-            for share in one.shares:
-                free -= share.slots
-                plain = plain and not (share.milli or share.on_hosts or share.host_load)
-            if plain:
-                together.setdefault((len(one.shares), free > 0, one.told is not None), []).append(one)
+            kind = kinds.get(id(one.shares))
+            if kind is None:
+                kind = kinds[id(one.shares)] = self._kind(one.shares)
+            width, left, plain = kind
+            if plain and one.state == "on" and (one.told is None or None not in one.told):
+                together.setdefault((width, left, one.told is not None), []).append(one)
             else:
                 apart.append(one)
         self._settled = []
@@ -152,34 +153,46 @@ class Later:
             for shares, start_ns, end_ns in pieces_of(one.shares, one.told, one.start_ns, one.end_ns)
         ]
 
+    def _kind(self, shares: tuple[Share, ...]) -> tuple[int, bool, bool]:
+        """How many shares there are, whether slots are left, and whether all are of whole slots and on GPUs."""
+        free, plain = self._hardware.slots, True
+        for share in shares:
+            free -= share.slots
+            if share.milli or share.on_hosts or share.host_load:
+                plain = False
+        return len(shares), free > 0, plain
+
     def _in_columns(self, those: Sequence[Settled], *, left: bool, told: bool) -> Columns:
-        flat = list(chain.from_iterable(one.shares for one in those))
-        shape = len(those), len(those[0].shares)
+        which: dict[int, int] = {}
+        of = np.array([which.setdefault(id(each.shares), len(which)) for each in those])
+        alike = {id(each.shares): each.shares for each in those}
+        shape = len(which), len(those[0].shares)
+        flat = [SHARE(share) for number in which for share in alike[number]]
+        owners, states, *rest = zip(*flat, strict=True) if flat else repeat((), 5)
+        slots = np.array(rest[0], dtype=np.int64).reshape(shape)
         who: dict[tuple[str, str], int] = {}
 
-        def codes(names: Iterator[tuple[str, str]]) -> Ints:
+        def codes(states: Iterable[str]) -> Ints:
+            names = zip(owners, states, strict=False)
             return np.array([who.setdefault(name, len(who)) for name in names], dtype=np.int64).reshape(shape)
 
-        slots = np.array([share.slots for share in flat], dtype=np.int64).reshape(shape)
-        start_ns = np.array([one.start_ns for one in those])
-        end_ns = np.array([one.end_ns for one in those])
+        start_ns = np.array([each.start_ns for each in those])
+        end_ns = np.array([each.end_ns for each in those])
+        one = np.arange(len(those))
         if told:
-            at_work = codes((share.owner, "active") for share in flat)
-            loaded = codes((share.owner, "loaded") for share in flat)
-            told_of = zip(*chain.from_iterable(one.told for one in those if one.told is not None), strict=True)
-            active_ns, *rest = [np.array(column).reshape(shape) for column in told_of]
-            active_w, loaded_w, cpu_load = (column.astype(np.float64) for column in rest)
+            at_work, loaded = codes(repeat("active")), codes(repeat("loaded"))
+            told_of = zip(*chain.from_iterable(each.told for each in those if each.told is not None), strict=True)
+            active_ns, *told_w = [np.array(values).reshape(len(those), shape[1]) for values in told_of]
+            active_w, loaded_w, cpu_load = (values.astype(np.float64) for values in told_w)
             one, active, start_ns, end_ns = _pieces(active_ns, start_ns, end_ns)
-            slots, code = slots[one], np.where(active, at_work[one], loaded[one])
+            slots, code = slots[of[one]], np.where(active, at_work[of[one]], loaded[of[one]])
             gpu_w = np.where(active, active_w[one], loaded_w[one])
             load, awake = cpu_load[one], np.ones_like(active)
         else:
-            one = np.arange(len(those))
-            code = codes((share.owner, share.state) for share in flat)
-            active = np.array([share.state == "active" for share in flat], dtype=np.bool_).reshape(shape)
-            awake = np.array([share.state in CLOCKED_UP for share in flat], dtype=np.bool_).reshape(shape)
-            gpu_w = np.array([share.gpu_w for share in flat], dtype=np.float64).reshape(shape)
-            load = np.array([share.cpu_load for share in flat], dtype=np.float64).reshape(shape)
+            slots, code = slots[of], codes(states)[of]
+            active = np.array([state == "active" for _, state in who], dtype=np.bool_)[code]
+            awake = np.array([state in CLOCKED_UP for _, state in who], dtype=np.bool_)[code]
+            gpu_w, load = (np.array(values, dtype=np.float64).reshape(shape)[of] for values in rest[1:])
         if left:
             nobody = who.setdefault((UNALLOCATED, "idle"), len(who))
             code = np.concatenate([code, np.full((len(code), 1), nobody)], axis=1)

@@ -46,6 +46,7 @@ class Node:
     __slots__ = (
         "_held",
         "_idle_since_ns",
+        "_in_order",
         "_later",
         "_reserved",
         "_shares",
@@ -76,6 +77,7 @@ class Node:
         self.recorder = recorder
         self._idle_since_ns = meter.since_ns
         self._shares: dict[Holder, Share] = {}
+        self._in_order: tuple[Share, ...] | None = None  # shares, until they change
         self._held = 0  # thousandths of slots
         self._later: Later | None = None
 
@@ -138,6 +140,7 @@ class Node:
             return
         self.settle()
         self._shares[holder] = share
+        self._in_order = None
         if before is not None and before.slots == share.slots and before.milli == share.milli:
             self._own_meter()
             if self.on_change is not None:
@@ -153,6 +156,7 @@ class Node:
         if holder in self._shares:
             self.settle()
             self._held -= _milli(self._shares.pop(holder))
+            self._in_order = None
             self._changed()
 
     def boot(self) -> Generator[simpy.Event, object, None]:
@@ -173,6 +177,7 @@ class Node:
         self.settle()
         holders = list(self._shares)
         self._shares.clear()
+        self._in_order = None
         self._held = 0
         self._reserved = False
         self._become("failed")
@@ -188,6 +193,7 @@ class Node:
         self.settle()
         group.add([self], self.hardware)
         self._shares, self._held = {}, 0
+        self._in_order = None
 
     def settle(self) -> None:
         """Books everything drawn up to now."""
@@ -199,7 +205,9 @@ class Node:
             return
         told = tuple([holder.activity(self, start_ns, now_ns) for holder in self._shares])
         known = told if told.count(None) < len(told) else None
-        meter, shares = self._own_meter(), tuple(self._shares.values())
+        if self._in_order is None:
+            self._in_order = tuple(self._shares.values())
+        meter, shares = self._own_meter(), self._in_order
         if self._later is None and is_patient(self.recorder):
             self._later = Later.of(self.recorder, self.pool, self.hardware)
         if self._later is not None:
@@ -217,6 +225,7 @@ class Node:
         group.drop(self)
         self.group = None
         self._shares, self._held = {group.holder: group.share}, _milli(group.share)
+        self._in_order = None
         self.meter = Meter(self.recorder, self.pool, self.env.now_ns)
 
     def _own_meter(self) -> Meter:
