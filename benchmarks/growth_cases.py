@@ -29,8 +29,7 @@ def scenario(nodes: int, grid: dict[str, Any] | str = "400 gCO2e/kWh", **more: A
         "site": {"name": "none", "grid": {"intensity": grid}, "facility": {"kind": "fixed-pue", "pue": 1.2}},
         "cluster": {"nodes": [{"profile": "dgx-h100", "count": nodes}]},
         "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
-        "outputs": {"bin": "1 h"},
-        **more,
+        **({"outputs": {"bin": "1 h"}} | more),
     }
 
 
@@ -94,6 +93,28 @@ def bins(size: int, _folder: Path) -> float:
     return simulated("chat-service", {"duration": "1 h", "outputs.bin": f"{step_s} s"})
 
 
+def bins_of_eight(size: int, _folder: Path) -> float:
+    """An hour of eight replicas on a node in so many bins, in most of which each is at work for a part of it."""
+    step_s = 3600 // size
+    chat = {
+        "kind": "serving",
+        "model": "llama-3.1-8b",
+        "stack": "vllm-2025",
+        "precision": {"weights": "fp8", "kv": "fp8"},
+        "replicas": {"count": 8, "tensor_parallel": 1},
+        "batching": {"max_num_seqs": 256, "max_num_batched_tokens": 4096},
+        "routing": "round-robin",
+        "arrivals": {"kind": "poisson", "rate": "16 request/s"},
+        "lengths": {
+            "kind": "separate",
+            "prompt": {"kind": "lognormal", "mean": 220, "cv": 1.5, "max": 4096},
+            "output": {"kind": "lognormal", "mean": 20, "cv": 0.9, "max": 100},
+        },
+        "cpu_load": 0.1,
+    }
+    return simulated(scenario(1, workloads={"chat": chat}, seed=1, duration="1 h", outputs={"bin": f"{step_s} s"}))
+
+
 CASES: dict[str, tuple[Callable[[int, Path], float], tuple[int, ...]]] = {
     "workloads": (workloads, (100, 300, 1000, 3000)),
     "sites, a day of hours": (sites_for_a_day, (10, 30, 100, 300, 1000)),
@@ -101,6 +122,7 @@ CASES: dict[str, tuple[Callable[[int, Path], float], tuple[int, ...]]] = {
     "years of hours": (years, (1, 3, 10, 30)),
     "nodes under 3,000 jobs": (nodes, (100, 300, 1000, 3000, 10_000)),
     "bins of an hour of chat": (bins, (4, 60, 600, 3600)),
+    "bins of an hour of eight replicas": (bins_of_eight, (4, 60, 600, 3600)),
 }
 """By name: what is measured, and at which sizes."""
 

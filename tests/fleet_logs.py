@@ -13,7 +13,8 @@ from sim.accounting.ledger import Ledger, LedgerRecorder
 from sim.engine.clock import Clock
 from sim.engine.draws import NodeHardware, Share
 from sim.engine.fleet.logged import NODE_STATES, FleetNodes, PowerStates
-from sim.engine.node import Activity, Node
+from sim.engine.later import Activity
+from sim.engine.node import Node
 from sim.engine.nodes import Nodes
 from sim.workload.allocations import MILLI, PACE_STATES, Allocations
 from sim.workload.jobs.table import Loads
@@ -210,9 +211,7 @@ def metered(case: Case) -> Ledger:
     """The ledger of a case as machines with meters write it, whose holders step through the log ns by ns of change."""
     env, books, log = Clock(), recorder(case), case.log
     machines = [
-        Nodes(env, books, POOLS[case.nodes.pool_of[i]], 1, case.nodes.hardware[case.nodes.kind_of[i]], lambda _: True)[
-            0
-        ]
+        Nodes(env, books, POOLS[case.nodes.pool_of[i]], 1, case.nodes.hardware[case.nodes.kind_of[i]], True)[0]
         for i in range(len(case.nodes))
     ]
     todo: list[tuple[int, int, object]] = []  # instant, order at that instant, what to do

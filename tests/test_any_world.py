@@ -144,7 +144,7 @@ def test_a_world_is_the_same_world_again(
 def test_two_nodes_lost_at_the_same_instant_lose_the_work_once() -> None:
     """Both interrupts reach the job; half an hour of work is lost, not a whole one, and the job still ends."""
     clock = Clock()
-    nodes = Nodes(clock, Tape(), "pool", 2, hardware(), lambda _: True)
+    nodes = Nodes(clock, Tape(), "pool", 2, hardware(), True)
     cluster = Cluster(clock, [nodes], Fleet(clock, [PoolShape("pool", 2, nodes.slots)], FirstCome()), {})
     work = TrainingJob(clock, cluster, job(gpus=8, work_ns=H))
 

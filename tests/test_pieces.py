@@ -1,8 +1,8 @@
-"""Many nodes whose holders tell afterwards what they did are booked at once: the same bits as piece by piece."""
+"""What nodes drew is left, worked out in columns and booked in turn: the same bits as node by node, piece by piece."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 import sim
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import LedgerRecorder
+from sim.engine import node
 from sim.engine.clock import Clock
-from sim.engine.draws import Share
+from sim.engine.columns import supplies
+from sim.engine.draws import Share, ShareState, node_draws
 from sim.engine.group import SharedMeter
-from sim.engine.meter import Recorder
-from sim.engine.node import Activity, Node
-from sim.engine.pieces import pieces_of, settle_all
-from sim.engine.serving import service
+from sim.engine.later import Activity, Later
+from sim.engine.meter import Draw, Recorder
+from sim.engine.node import Node
+from sim.profiles.power import psu_loss_w
 from sim.units import HOUR_NS
 from tests.test_serving_service import changed
-from tests.worlds import S, Tape, hardware
-
-Told = list[Activity | None]
+from tests.worlds import S, hardware
 
 
 class Teller:
@@ -42,14 +42,19 @@ class Teller:
         return self.tells
 
 
-def one_by_one(nodes: Iterable[Node]) -> None:
-    """The slow twin of ``settle_all``."""
-    for node in nodes:
-        node.settle()
+class AtOnce:
+    """Books with a ledger what it is told, and gives no turns: nodes work out their draws whenever they settle."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def record(self, pool: str, draws: Sequence[Draw], start_ns: int, end_ns: int, count: int = 1) -> None:
+        """Books every draw."""
+        self._recorder.record(pool, draws, start_ns, end_ns, count)
 
 
-def settled(recorder: Recorder, seed: int, settle: Callable[[Iterable[Node]], None]) -> None:
-    """A handful of nodes of some kind with holders of all kinds, settled twice."""
+def settled(recorder: Recorder, seed: int) -> None:
+    """Nodes of a kind or two with holders of all kinds, settled a few times, now one after the other and now all."""
     rng = np.random.default_rng(seed)
 
     def chance(share: float) -> bool:
@@ -65,7 +70,7 @@ def settled(recorder: Recorder, seed: int, settle: Callable[[Iterable[Node]], No
     env = Clock()
     kinds = [kind, replace(kind, name="another", cpu_idle_w=90.0)]
     nodes, tellers = [], []
-    for i in range(int(rng.integers(1, 9))):
+    for i in range(int(rng.integers(1, 30))):
         mine = kinds[int(chance(0.2))]
         node = Node(env, recorder, "pool", i, SharedMeter(recorder, "pool", mine, "on", 0))
         nodes.append(node)
@@ -79,8 +84,11 @@ def settled(recorder: Recorder, seed: int, settle: Callable[[Iterable[Node]], No
             tellers.append((teller, chance(0.9)))
             owner = "chat" if chance(0.95) else "other"
             extra: dict[str, Any] = {"host_load": 0.1} if chance(0.03) else {}
-            node.hold(teller, Share(owner, slots, "loaded", 90.0, 0.0, **extra))
-    for span_ns in (7 * S, int(rng.integers(1, 3 * HOUR_NS))):
+            if chance(0.03):
+                slots, extra = slots - 1, {"milli": 300}
+            state: ShareState = "loaded" if chance(0.7) else "active"
+            node.hold(teller, Share(owner, slots, state, 90.0, 0.25, **extra))
+    for span_ns in (7 * S, int(rng.integers(1, 3 * HOUR_NS)), S, 3 * S):
         cpu_load = float(rng.choice([0.0, 0.1, 0.3]))
         for teller, tells in tellers:
             active_ns = int(rng.choice([0, span_ns, span_ns // 3, int(rng.integers(0, span_ns + 1))]))
@@ -88,58 +96,56 @@ def settled(recorder: Recorder, seed: int, settle: Callable[[Iterable[Node]], No
             told = Activity(active_ns, float(rng.uniform(80.0, 700.0)), float(rng.uniform(60.0, 120.0)), load)
             teller.tells = told if tells else None
         env.run(until=env.now_ns + span_ns)
-        settle(nodes)
+        for node in nodes:
+            if chance(0.8):
+                node.settle()
+            if chance(0.1):
+                recorder.record("pool", node_draws(kind, "on", ()), env.now_ns - 1, env.now_ns, int(rng.integers(1, 3)))
+    for node in nodes:
+        node.settle()
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(0, 2**32))
-def test_pieces_of_many_nodes_are_those_of_each(seed: int) -> None:
-    at_once, each = Tape(), Tape()
-    settled(at_once, seed, settle_all)
-    settled(each, seed, one_by_one)
-    assert at_once.segments == each.segments
-
-
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([S, 3600 * S, 10**13]))
 def test_their_ledger_is_the_same_to_the_bit(seed: int, bin_ns: int) -> None:
-    ledgers = []
-    for settle in (settle_all, one_by_one):
-        recorder = LedgerRecorder({"pool": "site"}, Bins(bin_ns))
-        settled(recorder, seed, settle)
-        ledgers.append(recorder.ledger(4 * HOUR_NS))
-    at_once, each = ledgers
-    assert at_once.keys == each.keys
-    assert (at_once.energy_j == each.energy_j).all()
-    assert (at_once.slot_ns == each.slot_ns).all()
+    left, told = (LedgerRecorder({"pool": "site"}, Bins(bin_ns)) for _ in range(2))
+    settled(left, seed)
+    settled(AtOnce(told), seed)
+    in_columns, each = left.ledger(4 * HOUR_NS), told.ledger(4 * HOUR_NS)
+    assert in_columns.keys == each.keys
+    assert (in_columns.energy_j == each.energy_j).all()
+    assert (in_columns.slot_ns == each.slot_ns).all()
 
 
+@settings(deadline=None)
 @given(
-    st.lists(st.lists(st.integers(0, 10 * S), min_size=3, max_size=3), min_size=1, max_size=5),
+    st.lists(st.lists(st.integers(0, 10 * S), min_size=3, max_size=3), min_size=8, max_size=12),
     st.integers(10 * S, 20 * S),
 )
 def test_pieces_tile_the_time_and_count_all_slots(active_ns: list[list[int]], now_ns: int) -> None:
-    watts = np.full((len(active_ns), 3), 300.0)
-    pieces = pieces_of(
-        hardware(),
-        [Share("chat", 1, "loaded", 80.0, 0.0)] * 3,
-        np.array(active_ns),
-        watts,
-        watts / 4.0,
-        watts / 1000.0,
-        np.zeros(len(active_ns), dtype=np.int64),
-        now_ns,
-    )
-    spans_ns = pieces.end_ns - pieces.start_ns
+    recorder = LedgerRecorder({"pool": "site"}, Bins(HOUR_NS))
+    later = Later.of(recorder, "pool", hardware())
+    shares = (Share("chat", 1, "loaded", 80.0, 0.0),) * 3
+    for each in active_ns:
+        later.leave(hardware(), "on", shares, tuple(Activity(ns, 300.0, 75.0, 0.3) for ns in each), 0, now_ns)
+    (columns,), apart = later.take()
+    spans_ns = columns.end_ns - columns.start_ns
+    assert not apart
     assert (spans_ns > 0).all()
     assert spans_ns.sum() == len(active_ns) * now_ns
-    at_work_ns = 0
-    for draws, start_ns, end_ns in pieces.each():
-        for component in ("gpu", "cpu", "dram", "psu_loss"):
-            assert sum(draw.slots for draw in draws if draw.component == component) == 4
-        at_work = sum(draw.slots for draw in draws if draw.component == "gpu" and draw.state == "active")
-        at_work_ns += at_work * (end_ns - start_ns)
+    assert (columns.slots.sum(axis=2) == 4).all()
+    gpu = [component for _, component in columns.components].index("gpu")
+    at_work = np.array([state == "active" for _, state in columns.who])[columns.code]
+    at_work_ns = (np.where(at_work, columns.slots[:, gpu], 0).sum(axis=1) * spans_ns).sum()
     assert at_work_ns == np.sum(active_ns), "each replica is at work as long as it was"
+
+
+@given(st.lists(st.floats(0.0, 6000.0), min_size=1, max_size=20))
+def test_supplies_lose_the_same_in_columns(dc_w: list[float]) -> None:
+    kind = hardware()
+    assert kind.supply is not None
+    each = [psu_loss_w(w, rated_w=4000.0, loads=kind.supply.loads, efficiencies=kind.supply.efficiencies) for w in dc_w]
+    assert supplies(kind, np.array(dc_w)).tolist() == each
 
 
 @pytest.mark.parametrize("interval", ["1 h", "7 min"])
@@ -147,8 +153,7 @@ def test_a_service_is_booked_the_same_at_once_and_node_by_node(monkeypatch: pyte
     data = changed(replicas={"count": 21}, top__cluster__nodes=[{"profile": "dgx-h100", "count": 3}])
     data["outputs"] = {"bin": interval}
     at_once = sim.run(data)
-    monkeypatch.setattr(service, "settle_all", one_by_one)
-    monkeypatch.setattr("sim.engine.nodes.settle_all", one_by_one)
+    monkeypatch.setattr(node, "is_patient", lambda _: False)
     each = sim.run(data)
     assert at_once.summary == each.summary
     assert at_once.ledger().equals(each.ledger())

@@ -136,7 +136,7 @@ def test_a_shed_replica_begins_its_request_anew() -> None:
 def test_a_job_whose_cap_is_lifted_as_its_node_dies_starts_again() -> None:
     """Both are told to its process in one instant; it hears of the node, and is not taken for killed."""
     env, meter = Clock(), Meter()
-    nodes = Nodes(env, meter, "pool", 1, HARDWARE, lambda _: True)
+    nodes = Nodes(env, meter, "pool", 1, HARDWARE, True)
     cluster = Cluster(env, [nodes], Fleet(env, [PoolShape("pool", 1, HARDWARE.slots)], FirstCome()), {})
     node = nodes[0]
     running = TrainingJob(env, cluster, job(under_cap=partial(as_slow_as_it_draws_less, 350.0)))

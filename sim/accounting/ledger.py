@@ -6,22 +6,24 @@ dense (keys x bins) layout: memory is meters x bins, whatever the number of even
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.bins import Bins
 from sim.accounting.repeated import added, added_each
+from sim.accounting.waiting import Waited, Waiting
 from sim.units import SECONDS_PER_NS
 from sim.workload.allocations import MILLI
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 Name = TypeVar("Name", str, tuple[str, str])
 
 
@@ -64,22 +66,34 @@ class Drawing(Protocol):
     def of(self, owner: str) -> Self: ...
 
 
-class Drawings(Protocol):
-    """Draws of many pieces of time, (P, D) (see ``sim.engine.pieces.Pieces``)."""
+class Columns(Protocol):
+    """Draws of P pieces of time in columns (see ``sim.engine.columns.Columns``)."""
 
     @property
-    def names(self) -> Sequence[Drawing]: ...
+    def components(self) -> tuple[tuple[str, str], ...]: ...
     @property
-    def which(self) -> Ints: ...
+    def who(self) -> Sequence[tuple[str, str]]: ...
+    @property
+    def code(self) -> Ints: ...
     @property
     def watts(self) -> Floats: ...
     @property
     def slots(self) -> Ints: ...
     @property
+    def there(self) -> Bools | None: ...
+    @property
+    def turn(self) -> Ints: ...
+    @property
     def start_ns(self) -> Ints: ...
     @property
     def end_ns(self) -> Ints: ...
-    def each(self) -> Iterator[tuple[Sequence[Drawing], int, int]]: ...
+
+
+class Later(Protocol):
+    """Where draws are left that are worked out when they are wanted (see ``sim.engine.later.Later``)."""
+
+    def take(self) -> tuple[Sequence[Columns], Sequence[tuple[int, Sequence[Drawing], int, int]]]:
+        """All that was left since the last call: in columns, and one by one, with turn, draws, start and end in ns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +194,12 @@ class LedgerRecorder:
         self._energy: Floats = np.zeros((0, 0))
         self._slots: Ints = np.zeros((0, 0), dtype=np.int64)
         self._milli: dict[int, Ints] = {}  # of rows that held parts of slots: thousandths of them x ns, below 1000
-        self._waiting = _Waiting()
+        self._waiting = Waiting()
+        self._blocks: dict[tuple[str, tuple[tuple[str, str], ...]], _Block] = {}
+        self._edges: Ints = np.zeros(1, dtype=np.int64)
+        self.left: dict[Any, Any] = {}
+        """Where those whose draws are worked out later keep what they leave; they know it by keys of their own."""
+        self._leaving: dict[Later, str] = {}
 
     def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int, count: int = 1) -> None:
         """Books every draw from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike one after the other."""
@@ -198,11 +217,8 @@ class LedgerRecorder:
             self._add_parts(rows, draws, first, start_ns, end_ns)
         watts, slots = [draw.watts for draw in draws], [draw.slots for draw in draws]
         if count == 1 and last - first < FEW_BINS:
-            for column in range(first, last + 1):
-                until_ns = min(end_ns, edges[column + 1])
-                self._waiting.add(rows, column, watts, slots, until_ns - start_ns)
-                start_ns = until_ns
-            if len(self._waiting.rows) > MOST_WAITING:
+            self._waiting.add(rows, watts, slots, start_ns, end_ns)
+            if self._waiting.draws > MOST_WAITING:
                 self._settle()
             return
         self._settle()
@@ -218,27 +234,13 @@ class LedgerRecorder:
                 energy_j[:] = added_each(energy_j, w * seconds, count)
             self._slots[row, first : last + 1] += held * count * spans
 
-    def record_pieces(self, pool: str, pieces: Drawings) -> None:
-        """Books all draws of many pieces of time, one after the other."""
-        self._bins.reach(int(pieces.end_ns.max()))
-        edges = np.array(self._bins.edges)
-        columns = np.searchsorted(edges, pieces.start_ns, side="right") - 1
-        if (pieces.end_ns > edges[columns + 1]).any():
-            for draws, start_ns, end_ns in pieces.each():
-                self.record(pool, draws, start_ns, end_ns)
-            return
-        there = pieces.which >= 0
-        which = pieces.which[there]
-        used = np.flatnonzero(np.bincount(which, minlength=len(pieces.names)))
-        rows = np.zeros(len(pieces.names), dtype=np.int64)
-        rows[used] = self._rows_of(pool, [pieces.names[i] for i in used.tolist()])
-        self._settle()
-        piece = np.broadcast_to(np.arange(len(columns))[:, None], there.shape)[there]
-        spans = pieces.end_ns - pieces.start_ns
-        cells = rows[which] * self._energy.shape[1] + columns[piece]
-        joules = pieces.watts[there] * (spans * SECONDS_PER_NS)[piece]
-        np.add.at(self._energy.reshape(-1), cells, joules)
-        np.add.at(self._slots.reshape(-1), cells, pieces.slots[there] * spans[piece])
+    def turn(self, pool: str, later: Later, end_ns: int, draws: int) -> int:
+        """The turn in which what is about to be left with ``later``, so many draws up to ``end_ns``, will be booked."""
+        if self._waiting.draws > MOST_WAITING:
+            self._settle()
+        self._bins.reach(end_ns)
+        self._leaving[later] = pool
+        return self._waiting.turn(draws)
 
     def edges_ns(self, end_ns: int) -> Ints:
         """Edges of the bins up to ``end_ns`` > 0, which is the last of them."""
@@ -291,6 +293,24 @@ class LedgerRecorder:
 
     def _settle(self) -> None:
         """Adds what waits; there is room for all rows and bins then."""
+        leaving, self._leaving = self._leaving, {}
+        columns: list[Waited] = []
+        for later, pool in leaving.items():
+            together, apart = later.take()
+            columns += [self._in_rows(pool, one) for one in together]
+            for turn, draws, start_ns, end_ns in apart:
+                rows = self._rows_of(pool, draws)
+                if any(draw.milli for draw in draws):
+                    self._make_room()
+                    self._add_parts(rows, draws, self._bins.index(start_ns), start_ns, end_ns)
+                watts, slots = [draw.watts for draw in draws], [draw.slots for draw in draws]
+                self._waiting.add(rows, watts, slots, start_ns, end_ns, turn)
+        self._make_room()
+        if len(self._edges) != len(self._bins.edges):
+            self._edges = np.array(self._bins.edges, dtype=np.int64)
+        self._waiting.settle(self._edges, self._energy, self._slots, columns)
+
+    def _make_room(self) -> None:
         rows, columns = self._energy.shape
         if self._count > rows or len(self._bins.edges) - 1 > columns:
             more = max(self._count, 2 * rows) if self._count > rows else rows
@@ -300,11 +320,31 @@ class LedgerRecorder:
             self._energy, self._slots = energy, slots
             widened = np.zeros(shape[1] - columns, dtype=np.int64)
             self._milli = {row: np.concatenate([parts, widened]) for row, parts in self._milli.items()}
-        self._waiting.settle(self._energy, self._slots)
+
+    def _in_rows(self, pool: str, columns: Columns) -> Waited:
+        """Draws in columns with the rows of the ledger that they belong to."""
+        block = self._blocks.setdefault((pool, columns.components), _Block(len(columns.components)))
+        own = self._rows.setdefault(pool, {})
+        used = np.flatnonzero(np.bincount(columns.code.reshape(-1), minlength=len(columns.who)))
+        names = [columns.who[i] for i in used.tolist()]
+        for who in names:
+            if who not in block.known:
+                self._count = block.add(columns.components, who, own, self._count)
+        of_who = np.zeros((len(columns.who), len(columns.components)), dtype=np.int64)
+        of_who[used] = block.rows[[block.known[who] for who in names]]
+        rows = of_who[columns.code].transpose(0, 2, 1)
+        counts = np.full(len(rows), rows.shape[1] * rows.shape[2])
+        if columns.there is not None:
+            there = columns.there
+            counts = there.sum(axis=(1, 2))
+            drawn = (rows[there], columns.watts[there], columns.slots[there])
+        else:
+            drawn = (rows.reshape(-1), columns.watts.reshape(-1), columns.slots.reshape(-1))
+        return Waited(*drawn, counts, columns.start_ns, columns.end_ns, columns.turn)
 
     def _add_parts(self, rows: Sequence[int], draws: Sequence[Drawing], first: int, start_ns: int, end_ns: int) -> None:
         """Books the time that parts of slots were held."""
-        self._settle()
+        self._make_room()
         last = self._bins.index(end_ns - 1)
         thousands, ns = np.divmod(self._spans(first, last, start_ns, end_ns), MILLI)
         for row, draw in zip(rows, draws, strict=True):
@@ -339,30 +379,29 @@ FEW_BINS = 8
 MOST_WAITING = 100_000
 
 
-class _Waiting:
-    """What is to be added to single cells of a ledger, in the order in which it came."""
+class _Block:
+    """Rows of the ledger of all components of a kind of node: of each owner in each state, one after the other."""
 
-    def __init__(self) -> None:
-        self.rows: list[int] = []
-        self._watts: list[float] = []
-        self._slots: list[int] = []
-        self._spells: list[tuple[int, int, int]] = []  # how many of these, in which bin, for how many ns
+    def __init__(self, components: int) -> None:
+        self.known: dict[tuple[str, str], int] = {}
+        self.rows: Ints = np.zeros((8, components), dtype=np.int64)
 
-    def add(self, rows: list[int], column: int, watts: list[float], slots: list[int], span_ns: int) -> None:
-        """Draws of one bin: their rows, W and slots."""
-        self.rows += rows
-        self._watts += watts
-        self._slots += slots
-        self._spells.append((len(rows), column, span_ns))
-
-    def settle(self, energy_j: Floats, slot_ns: Ints) -> None:
-        """Adds all of it to tables (rows, bins)."""
-        if not self.rows:
-            return
-        counts, columns, spans = np.array(self._spells, dtype=np.int64).T
-        cells = np.array(self.rows, dtype=np.int64) * energy_j.shape[1] + np.repeat(columns, counts)
-        seconds = np.repeat(spans * SECONDS_PER_NS, counts)
-        np.add.at(energy_j.reshape(-1), cells, np.array(self._watts) * seconds)
-        np.add.at(slot_ns.reshape(-1), cells, np.array(self._slots, dtype=np.int64) * np.repeat(spans, counts))
-        for kept in (self.rows, self._watts, self._slots, self._spells):
-            kept.clear()
+    def add(
+        self,
+        components: tuple[tuple[str, str], ...],
+        who: tuple[str, str],
+        own: dict[tuple[str, str, str, str], int],
+        count: int,
+    ) -> int:
+        """Adds those of ``who``, an owner and a state, to ``own``, the rows of a pool: ``count`` rows of all pools
+        there were, and as many as it returns there are."""
+        at = self.known[who] = len(self.known)
+        if at == len(self.rows):
+            self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
+        found = []
+        for component in components:
+            row = own.setdefault((*component, *who), count)
+            count += row == count
+            found.append(row)
+        self.rows[at] = found
+        return count

@@ -13,7 +13,8 @@ import simpy
 from sim.engine.draws import Share, ShareState
 from sim.engine.fleet.request import Request
 from sim.engine.group import FEWEST_NODES, NodeGroup, SharedMeter
-from sim.engine.node import Activity, Node
+from sim.engine.later import Activity
+from sim.engine.node import Node
 
 if TYPE_CHECKING:
     from sim.engine.cluster import Cluster
@@ -126,8 +127,15 @@ class Gang:
         if self._group is not None:
             share = self._group.share  # of another owner, where a job has left its gang to the next
             self._group.set(replace(share, owner=self.owner, state=state, gpu_w=gpu_w, cpu_load=cpu_load))
-        for node in self.apart:
-            node.hold(self, self.share_of(node, state, gpu_w, cpu_load))
+        if self.cpu_share:
+            for node in self.apart:
+                node.hold(self, self.share_of(node, state, gpu_w, cpu_load))
+        else:
+            shares: dict[int, Share] = {}
+            for node, slots in self.apart.items():
+                if slots not in shares:
+                    shares[slots] = self.share_of(node, state, gpu_w, cpu_load)
+                node.hold(self, shares[slots])
         self._gather()
 
     def share_of(self, node: Node, state: ShareState, gpu_w: float, cpu_load: float) -> Share:

@@ -152,6 +152,8 @@ class Leave:
 
         Raises ``SignalRangeError`` where the signal has ended.
         """
+        if self._may_run is _ALWAYS:
+            return now_ns if allowed else None
         if bool(self._may_run.at(now_ns)) == allowed:
             return now_ns
         edges, values = self._may_run.edges_ns, self._may_run.values

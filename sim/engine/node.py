@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.draws import NodeState, Share, node_draws
 from sim.engine.group import NodeGroup, SharedMeter
+from sim.engine.later import Activity, Later, is_patient, pieces_of
 from sim.engine.meter import Meter, Recorder
 from sim.workload.allocations import MILLI
-
-
-class Activity(NamedTuple):
-    """What a holder's slots did in a span of time: ns at work, W of each GPU while at work and while only loaded."""
-
-    active_ns: int
-    active_w: float
-    loaded_w: float
-    cpu_load: float
 
 
 class Holder(Protocol):
@@ -32,10 +23,6 @@ class Holder(Protocol):
 
     def activity(self, node: Node, start_ns: int, end_ns: int) -> Activity | None:
         """What it did on the node in that span, if its share does not say; spans of a node follow one another."""
-
-
-Told = dict[Holder, Activity]
-"""What holders of a node that know it only afterwards did in a span of time."""
 
 
 def _milli(share: Share) -> int:
@@ -59,6 +46,8 @@ class Node:
     __slots__ = (
         "_held",
         "_idle_since_ns",
+        "_in_order",
+        "_later",
         "_reserved",
         "_shares",
         "env",
@@ -88,7 +77,9 @@ class Node:
         self.recorder = recorder
         self._idle_since_ns = meter.since_ns
         self._shares: dict[Holder, Share] = {}
+        self._in_order: tuple[Share, ...] | None = None  # shares, until they change
         self._held = 0  # thousandths of slots
+        self._later: Later | None = None
 
     @property
     def name(self) -> str:
@@ -149,6 +140,12 @@ class Node:
             return
         self.settle()
         self._shares[holder] = share
+        self._in_order = None
+        if before is not None and before.slots == share.slots and before.milli == share.milli:
+            self._own_meter()
+            if self.on_change is not None:
+                self.on_change()
+            return
         self._held += _milli(share) - (_milli(before) if before is not None else 0)
         self._changed()
 
@@ -159,6 +156,7 @@ class Node:
         if holder in self._shares:
             self.settle()
             self._held -= _milli(self._shares.pop(holder))
+            self._in_order = None
             self._changed()
 
     def boot(self) -> Generator[simpy.Event, object, None]:
@@ -179,6 +177,7 @@ class Node:
         self.settle()
         holders = list(self._shares)
         self._shares.clear()
+        self._in_order = None
         self._held = 0
         self._reserved = False
         self._become("failed")
@@ -194,48 +193,29 @@ class Node:
         self.settle()
         group.add([self], self.hardware)
         self._shares, self._held = {}, 0
+        self._in_order = None
 
     def settle(self) -> None:
         """Books everything drawn up to now."""
-        told = self.ask()
-        if told is None:
-            self.settle_as_set()
-        else:
-            self.settle_in_pieces(told)
-
-    def ask(self) -> Told | None:
-        """What holders that know it only now did since they were last asked; None where all is as they have set it."""
-        now_ns, since_ns = self.env.now_ns, self.meter.since_ns
-        if now_ns == since_ns or not self._shares:
-            return None
-        told = {holder: holder.activity(self, since_ns, now_ns) for holder in self._shares}
-        known = {holder: activity for holder, activity in told.items() if activity is not None}
-        return known or None
-
-    def settle_as_set(self) -> None:
-        """Books what shares and state say was drawn up to now."""
         if self.group is not None:
             self.group.settle()
-        elif self.env.now_ns != self.meter.since_ns:
-            self._own_meter().settle(
-                node_draws(self.hardware, self.state, tuple(self._shares.values())), self.env.now_ns
-            )
-
-    def settle_in_pieces(self, known: Told) -> None:
-        """Books what was drawn up to now, piece by piece, where ``known`` tells who was at work."""
-        meter, now_ns, since_ns = self._own_meter(), self.env.now_ns, self.meter.since_ns
-        edges = {since_ns + activity.active_ns for activity in known.values()} | {now_ns}
-        for edge_ns in sorted(edge for edge in edges if edge > since_ns):
-            shares = []
-            for holder, share in self._shares.items():
-                activity = known.get(holder)
-                if activity is None:
-                    shares.append(share)
-                elif since_ns + activity.active_ns >= edge_ns:
-                    shares.append(replace(share, state="active", gpu_w=activity.active_w, cpu_load=activity.cpu_load))
-                else:
-                    shares.append(replace(share, state="loaded", gpu_w=activity.loaded_w, cpu_load=0.0))
-            meter.settle(node_draws(self.hardware, self.state, tuple(shares)), edge_ns)
+            return
+        now_ns, start_ns = self.env.now_ns, self.meter.since_ns
+        if now_ns == start_ns:
+            return
+        told = tuple([holder.activity(self, start_ns, now_ns) for holder in self._shares])
+        known = told if told.count(None) < len(told) else None
+        if self._in_order is None:
+            self._in_order = tuple(self._shares.values())
+        meter, shares = self._own_meter(), self._in_order
+        if self._later is None and is_patient(self.recorder):
+            self._later = Later.of(self.recorder, self.pool, self.hardware)
+        if self._later is not None:
+            self._later.leave(self.hardware, self.state, shares, known, start_ns, now_ns)
+            meter.since_ns = now_ns
+            return
+        for in_piece, _, end_ns in pieces_of(shares, known, start_ns, now_ns):
+            meter.settle(node_draws(self.hardware, self.state, in_piece), end_ns)
 
     def leave_group(self) -> None:
         """Has its own meter again."""
@@ -245,6 +225,7 @@ class Node:
         group.drop(self)
         self.group = None
         self._shares, self._held = {group.holder: group.share}, _milli(group.share)
+        self._in_order = None
         self.meter = Meter(self.recorder, self.pool, self.env.now_ns)
 
     def _own_meter(self) -> Meter:

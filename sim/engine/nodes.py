@@ -11,12 +11,11 @@ from sim.engine.draws import NodeHardware
 from sim.engine.group import NodeGroup, SharedMeter
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
-from sim.engine.pieces import settle_all
 
 
 class Nodes(Sequence[Node]):
-    """``count`` nodes, of one ``hardware`` or each of its own: then all are made at once, as are those that are not
-    ``powered`` as the first is."""
+    """``count`` nodes, of one ``hardware`` or each of its own: then all are made at once. All are on or off, as
+    ``powered`` has it, but for the last, so many of which are ``cold``, and made at once, too."""
 
     def __init__(
         self,
@@ -25,7 +24,8 @@ class Nodes(Sequence[Node]):
         pool: str,
         count: int,
         hardware: NodeHardware | Sequence[NodeHardware],
-        powered: Callable[[int], bool],
+        powered: bool,
+        cold: int = 0,
     ) -> None:
         self.pool = pool
         self.slots = (hardware if isinstance(hardware, NodeHardware) else hardware[0]).slots
@@ -34,11 +34,12 @@ class Nodes(Sequence[Node]):
         self._recorder = recorder
         self._made: list[Node | None] = [None] * count
         first = hardware if isinstance(hardware, NodeHardware) else hardware[0]
-        self._meter = SharedMeter(recorder, pool, first, "on" if powered(0) else "off", env.now_ns)
-        for i in range(count):
+        hot = count - cold if powered else 0
+        self._meter = SharedMeter(recorder, pool, first, "on" if hot else "off", env.now_ns)
+        for i in range(count) if not isinstance(hardware, NodeHardware) else range(hot, count) if hot else ():
             own = hardware if isinstance(hardware, NodeHardware) else hardware[i]
-            if own is not first or powered(i) != powered(0):
-                meter = SharedMeter(recorder, pool, own, "on" if powered(i) else "off", env.now_ns)
+            if own is not first or (i < hot) != bool(hot):
+                meter = SharedMeter(recorder, pool, own, "on" if i < hot else "off", env.now_ns)
                 self._made[i] = Node(env, recorder, pool, i, meter)
 
     def __len__(self) -> int:
@@ -83,7 +84,9 @@ class Nodes(Sequence[Node]):
             elif isinstance(together, NodeGroup):
                 together.settle()
             else:
-                settle_all(node for node in run if node is not None)
+                for node in run:
+                    assert node is not None  # or it would share the meter of all
+                    node.settle()
         for meter in shared:
             meter.since_ns = now_ns
 

@@ -119,10 +119,10 @@ class Pool:
             and not (self.unit_spread and self.unit_effect is None)
         )
 
-    def powered_at_first(self, i: int) -> bool:
-        """Whether the ``i``-th node is on at the start; cold spares, the last, are not."""
-        cold = self.spares is not None and self.spares.state == "cold"
-        return self.powered and not (cold and self.spares is not None and i >= self.count - self.spares.count)
+    @property
+    def cold(self) -> int:
+        """How many are off at the start: cold spares, which are the last."""
+        return self.spares.count if self.spares is not None and self.spares.state == "cold" else 0
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,8 @@ def simulate(
             pool.name,
             pool.count,
             [units_of(pool, i, streams) for i in range(pool.count)] if pool.has_units else pool.hardware,
-            pool.powered_at_first,
+            pool.powered,
+            pool.cold,
         )
         for pool in pools
         if not pool.logged

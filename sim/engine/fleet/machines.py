@@ -66,20 +66,20 @@ class Machines:
         self.number = {pool.name: i for i, pool in enumerate(pools)}
         firsts = np.concatenate([[0], np.cumsum([pool.count for pool in pools])]).astype(np.int64)
         self.first: tuple[int, ...] = tuple(firsts.tolist())
-        total: int = self.first[-1]
         of_node = np.repeat(np.arange(len(pools)), [pool.count for pool in pools])
-        self.pool_of = array("q", of_node.tolist())
-        self.slots = array("q", np.array([pool.slots for pool in pools], np.int64)[of_node].tolist())
+        self.pool_of = _column(range(len(pools)), of_node)
+        self.slots = _column([pool.slots for pool in pools], of_node)
         self._free = array("q", self.slots)
-        self._rank = array("q", [ON if pools[i].powered else OFF for i in of_node.tolist()])
-        self._cpu = array("q", [_or_all(pools[i].cpu_milli) for i in of_node.tolist()])
-        self._memory = array("q", [_or_all(pools[i].memory_mib) for i in of_node.tolist()])
+        self._rank = _column([ON if pool.powered else OFF for pool in pools], of_node)
+        self._cpu = _column([_PLENTY if pool.cpu_milli is None else pool.cpu_milli for pool in pools], of_node)
+        self._memory = _column([_PLENTY if pool.memory_mib is None else pool.memory_mib for pool in pools], of_node)
         self.free: Ints = np.frombuffer(self._free, np.int64)
         self.rank: Ints = np.frombuffer(self._rank, np.int64)
         self.cpu_free: Ints = np.frombuffer(self._cpu, np.int64)
         self.memory_free: Ints = np.frombuffer(self._memory, np.int64)
         self.rack: Ints = np.concatenate(
-            [np.array(pool.rack_of or [0] * pool.count, np.int64) for pool in pools] or [np.empty(0, np.int64)]
+            [np.array(pool.rack_of, np.int64) if pool.rack_of else np.zeros(pool.count, np.int64) for pool in pools]
+            or [np.empty(0, np.int64)]
         )
         self._shared = SlotParts(self.first, [pool.slots if pool.shared else 0 for pool in pools])
         self._tenancy = Tenancy([pool.sharing for pool in pools])
@@ -89,7 +89,7 @@ class Machines:
         self._bits = [[[0] * (pool.slots + 1) for _ in RANKS] for pool in pools]
         for i, pool in enumerate(pools):
             self._bits[i][ON if pool.powered else OFF][pool.slots] = (1 << pool.count) - 1
-        self.nodes = total
+        self.nodes: int = self.first[-1]
         self._closed: dict[int, int] = {}
         self._places: dict[tuple[int, int], list[Place]] = {}
         self.power_room: Callable[[float], PowerRoom] | None = None
@@ -370,8 +370,8 @@ def _numbers(bits: int, size: int) -> Ints:
     return np.flatnonzero(np.unpackbits(raw, bitorder="little"))
 
 
-def _or_all(given: int | None) -> int:
-    return _PLENTY if given is None else given
+def _column(of_pool: Sequence[int], of_node: Ints) -> array[int]:
+    return array("q", np.array(of_pool, np.int64)[of_node].tobytes())
 
 
 def _beside(request: Request, places: Places) -> list[tuple[int, int]]:

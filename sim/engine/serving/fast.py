@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sim.engine.kernels.loading import SERVING, loaded
 from sim.engine.serving import plan as p
 from sim.engine.serving import records as k
+from sim.engine.serving.layout import WORD
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.workload.requests import RequestChunk
 from sim.workload.routers import ROUTERS
@@ -34,6 +35,8 @@ SLOPES = {
     "chunk": p.CHUNK,
 }
 """Names of a cost's fields, and where ``plan`` has them in its arrays."""
+DRAWN = ("active_ns", "dynamic_nj", "link_nj")
+"""What a replica keeps of its work until it is asked."""
 
 
 call = loaded(SERVING)
@@ -125,6 +128,9 @@ class FastPool:
         self._open: Ints = np.zeros((3, n), dtype=np.int64)
         self._rows["open"]["replicas"] = self._addresses(self._open)
         self._lay_replicas(roles, cost_of, kv_blocks)
+        self._words: memoryview[int] = self._rows["replicas"].view(np.int64).data  # read in half the time of fields
+        fields = {name: place[1] // WORD for name, place in (k.Replica.dtype.fields or {}).items()}
+        self._width, self._drawn = k.Replica.dtype.itemsize // WORD, tuple(fields[name] for name in DRAWN)
 
     def _lay_costs(self, costs: Sequence[StepCost]) -> Ints:
         laid = np.zeros(len(costs), k.Cost.dtype)
@@ -239,9 +245,11 @@ class FastPool:
 
     def take_energy(self, index: int) -> tuple[int, int, int]:
         """Work since the last call, up to the last ``advance``: ns in iterations, dynamic nJ, and nJ of hand-overs."""
-        replica = self._settled(index)
-        taken = int(replica["active_ns"]), int(replica["dynamic_nj"]), int(replica["link_nj"])
-        replica["active_ns"] = replica["dynamic_nj"] = replica["link_nj"] = 0
+        call(self._address, k.SETTLE, index)
+        words, first, (active, dynamic, link) = self._words, index * self._width, self._drawn
+        active, dynamic, link = first + active, first + dynamic, first + link
+        taken = words[active], words[dynamic], words[link]
+        words[active] = words[dynamic] = words[link] = 0
         return taken
 
     def take_rows(self) -> Ints:

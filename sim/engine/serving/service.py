@@ -20,8 +20,8 @@ from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
 from sim.engine.images import Images
 from sim.engine.kernels.loading import SERVING, is_at_hand
-from sim.engine.node import Activity, Node
-from sim.engine.pieces import settle_all
+from sim.engine.later import Activity
+from sim.engine.node import Node
 from sim.engine.serving import plan as p
 from sim.engine.serving.iterations import IterationLog
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
@@ -96,6 +96,7 @@ class ServingService:
         self._chunks = plan.source.chunks()
         self._last_arrival_ns = 0
         self._all_fed = False
+        self._advanced = False  # to the present, while all nodes settle and nothing else happens
         self._relay: ServingRelay | None = None
         self._place = 0
         self._iterations = IterationLog(plan.iterations) if plan.iterations else None
@@ -230,22 +231,23 @@ class ServingService:
 
     def _activity(self, replica: ServingReplica, node: Node, start_ns: int, end_ns: int) -> Activity:
         """What a replica drew on one of its nodes since that node last asked, as power of each of its GPUs."""
-        self._advance()
+        if not self._advanced:
+            self._advance()
         self._take_energy(replica)
-        before = replica.seen.get(node, (0, 0, 0))
-        replica.seen[node] = (replica.active_ns, replica.dynamic_nj, replica.link_nj)
-        group = replica.group
-        span_ns = end_ns - start_ns
-        # Pipeline lanes overlap; together they cannot be at work for longer than the span.
-        active_ns = min(span_ns, replica.active_ns - before[0])
-        dynamic_w = (replica.dynamic_nj - before[1]) * J_PER_NJ * NS_PER_S / group.gpus
-        link_w = (replica.link_nj - before[2]) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
+        group, hardware = replica.group, node.hardware
+        active, dynamic, link = replica.seen.get(node, (0, 0, 0))
+        replica.seen[node] = replica.active_ns, replica.dynamic_nj, replica.link_nj
+        span_ns, active_ns = end_ns - start_ns, replica.active_ns - active
+        if active_ns > span_ns:  # pipeline lanes overlap; together they cannot be at work for longer than the span
+            active_ns = span_ns
+        dynamic_w = (replica.dynamic_nj - dynamic) * J_PER_NJ * NS_PER_S / group.gpus
+        link_w = (replica.link_nj - link) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
         active_w = group.loaded_w + link_w + (dynamic_w / active_ns if active_ns else 0.0)
         if link_w and active_ns < span_ns and replica.gang is not None:
             joules = link_w * (span_ns - active_ns) * SECONDS_PER_NS * replica.gang.parts[node]
-            self._handed.append((end_ns, joules * node.hardware.gpu_scale))
+            self._handed.append((end_ns, joules * hardware.gpu_scale))
         self._nominal_j += active_w * active_ns
-        self._metered_j += (active_w * node.hardware.gpu_scale + node.hardware.gpu_offset_w) * active_ns
+        self._metered_j += (active_w * hardware.gpu_scale + hardware.gpu_offset_w) * active_ns
         return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load)
 
     def _take_energy(self, replica: ServingReplica) -> None:
@@ -383,7 +385,11 @@ class ServingService:
         """Settles nodes at every edge of the ledger: a span that the pool tells of ends there."""
         while True:
             yield self._env.wait(next_edge(self._env.now_ns) - self._env.now_ns)
-            settle_all({node: None for r in self._replicas if r.gang is not None for node in r.gang.parts})
+            self._advance()
+            self._advanced = True
+            for node in {node: None for r in self._replicas if r.gang is not None for node in r.gang.parts}:
+                node.settle()
+            self._advanced = False
 
     def _change_caps(self) -> Generator[simpy.Event, object, None]:
         for i, change_ns in enumerate(self._plan.cap_changes_ns):
