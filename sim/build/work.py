@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sim.build.caps import Capping, serving_caps
 from sim.build.early_exit import early_exits
 from sim.build.failures import interval_ns, recovery_plan
-from sim.build.gangs import gang_in
+from sim.build.gangs import gang_in, straddling_rate
 from sim.build.loads import RateUnderCap, UnderCap, can_be_capped, gpu_watts, waiting_w
 from sim.build.methods import effect_of
 from sim.build.passes import batches
@@ -118,6 +118,7 @@ def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> T
         idle_w=float(gpu.power.idle.value) if gpu is not None else 0.0,
         on_hosts=spec.sockets > 0,
         recovery=recovery_plan(spec.recovery, mtbf_ns) if spec.recovery is not None else None,
+        straddling=straddling_rate(spec, pool, resolved),
     )
 
 
@@ -178,6 +179,7 @@ def _service(
         scaling=_scaling(spec.autoscale) if spec.autoscale is not None else None,
         relayed=spec.cache is not None or (sent is not None and sent.relayed),
         by_size=by_size,
+        slo_e2e_ns=int(spec.slo.e2e) - (sent.latency_ns if sent is not None else 0) if spec.slo is not None else None,
     )
 
 

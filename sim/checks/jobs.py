@@ -10,6 +10,7 @@ from sim.build.resolved import Resolved
 from sim.checks.power_alone import alone_problems
 from sim.documents import KeyPath
 from sim.errors import InputError
+from sim.spec.jobs import Jobs
 from sim.validation import nearest
 
 if TYPE_CHECKING:
@@ -51,6 +52,18 @@ def jobs_fit(resolved: Resolved) -> Found:
             )
         if gpus - {None} and spec.load is None:
             yield (*path, "load"), "required: what does a GPU draw at work?"
+        yield from _communication(name, spec, resolved, there)
+
+
+def _communication(name: str, spec: Jobs, resolved: Resolved, there: Sequence[str]) -> Found:
+    several = [label for label in there if resolved.machines[label].node.island_gpus]
+    path: KeyPath = ("workloads", name, "communication")
+    if several and spec.communication is None:
+        node = resolved.machines[several[0]].node
+        told = f"GPUs of '{node.name}' are in islands of {node.island_gpus}, and jobs may lie on several"
+        yield path, f"required: {told}; what share of their time do they exchange?"
+    if spec.communication is not None and there and not several:
+        yield path, "no node of its pools has several islands (MIG has none): leave it out"
 
 
 def tables_fit(resolved: Resolved) -> Found:
@@ -74,6 +87,9 @@ def tables_fit(resolved: Resolved) -> Found:
         tables[name] = table
         for field, message in table_problems(spec, table, resolved, name):
             yield (*path, field), message
+        if spec.communication is not None and bool((table.gpu_milli > 0).any()):
+            told = "some of its jobs ask for parts of a GPU, and in pools of such islands are not told apart"
+            yield (*path, "communication"), told
     if len(tables) == len(resolved.batches):
         yield from _names_of_nobody(resolved, [*tables.values()])
     if not resolved.hardware.unread:

@@ -39,6 +39,7 @@ class Row:
         "_doing",
         "_gpu",
         "_left_ns",
+        "_linked",
         "_paused",
         "_rate",
         "_rows",
@@ -66,6 +67,7 @@ class Row:
         self._rows = rows
         self._left_ns = self._todo_ns = int(plan.table.run_ns[i])
         self._rate = FULL_RATE
+        self._linked = 1.0
         self._since_ns = 0
         self._doing: Doing = "nothing"
         self._token = 0
@@ -242,6 +244,7 @@ class Row:
         caps = self._rows.caps.get((self.plan.name, self.pool))
         self._caps_w = {**caps} if caps else None
         self._gpu = self._rows.sharers.join(self, places)
+        self._linked = self._here.straddling if machines.islands.straddles_one(self.request) else 1.0
         self._rows.set_status(self.number, "running")
 
     def _set_up(self) -> None:
@@ -274,7 +277,7 @@ class Row:
             terms = self._rows.sharers.does(self, self._gpu, at_work=True)
             rate *= terms.rate
             told_w = terms.rest_w + terms.rate * max(0.0, watts - self._here.loaded_w)
-        rate *= self._here.speed
+        rate *= self._here.speed * self._linked
         held = self.request.held_slots
         if held != self.request.slots and self.plan.speed_up is not None:
             rate *= self.plan.speed_up(held, self.request.slots)

@@ -324,7 +324,7 @@ class ServingService:
                 if not replica.wanted:
                     replica.wake = env.event()
                     yield replica.wake
-                gang = self._cluster.request(self._plan.name, group.pool, group.gpus)
+                gang = self._cluster.request(self._plan.name, group.pool, group.gpus, compact=True)
                 self._of_gang[gang] = replica
                 yield gang.ready
                 gang.set("loaded", group.loaded_w, 0.0)
