@@ -178,10 +178,12 @@ class Row:
         return self.plan.keeps.save_ns if self.plan.keeps.saves else 0
 
     def active_w_under(self, source: str, cap_w: float | None) -> float:
-        """W of one of its GPUs at work if ``source`` capped it at ``cap_w`` (None: not), beside all others."""
+        """W of one of its GPUs at work if ``source`` capped it at ``cap_w`` (None: not), beside all others; what others
+        on a GPU take of that is the law's by which it is shared."""
         caps = {**(self._caps_w or {}), source: cap_w if cap_w is not None else math.inf}
         watts = self._capped(caps)[1]
-        if self._doing == "working" and math.isnan(self.plan.active_w[self.pool][self.i]) and watts == self.active_w:
+        by_loads = math.isnan(self.plan.active_w[self.pool][self.i]) and self._gpu is None
+        if self._doing == "working" and by_loads and watts == self.active_w:
             return min([self.gpu_w, *caps.values()])  # at this instant, by its loads
         return watts
 
@@ -216,6 +218,11 @@ class Row:
             self._work()
 
     # What whoever shares its GPU asks of it
+
+    @property
+    def gpu(self) -> GPU | None:
+        """The GPU of which it has a part, where others there count."""
+        return self._gpu
 
     def share(self, terms: Terms) -> None:
         """Others on its GPU do something else from now on: it goes so fast, and so much of rest power is its."""
