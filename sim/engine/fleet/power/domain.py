@@ -81,9 +81,11 @@ class Domain:
             return
         for load, (_, paused) in self._asked.items():
             full_w, drawn_w = load.w_under(self.source, None), load.w_under("", None)
+            if not load.traits.paced:
+                continue
             if paused:
                 self._slowed.append((load, full_w, min(load.traits.loaded_w, full_w), 0.0))
-            elif load.traits.paced and load.at_work and drawn_w < full_w:
+            elif load.at_work and drawn_w < full_w:
                 self._slowed.append((load, full_w, drawn_w, load.rate))
 
     def see(self, watts: float, limit_w: float, goal_w: float, now_ns: int) -> None:
