@@ -110,6 +110,9 @@ def _ranked(path: KeyPath, policy: PowerLimits, resolved: Resolved) -> Found:
     for name in policy.priorities:
         if name in resolved.batches:
             yield (*path, "priorities", name), "is a table of jobs, each of which has a priority of its own"
+        elif name in resolved.federated:
+            told = "is federated: its server draws what it draws loaded, and its devices are on no limit of the site's"
+            yield (*path, "priorities", name), f"{told}; it counts, and is never lowered"
         elif name not in resolved.parts.names:
             known = ", ".join(resolved.parts.names)
             yield (*path, "priorities", name), f"no such workload{nearest(name, resolved.parts.names)}  ({known})"

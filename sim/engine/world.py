@@ -241,9 +241,8 @@ def simulate(
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     for search in searches:
         search.throttles = throttles
-    held = Running(
-        tables, {job.name: job for job in jobs}, searches, [service.queue for service in running], pools_running
-    )
+    queues = [*(service.queue for service in running), *(queue for one in staged for queue in one.queues)]
+    held = Running(tables, {job.name: job for job in jobs}, searches, queues, pools_running)
     shared = PowerControl(env, power, cluster, nodes, held) if power is not None else None
     if duration_ns is not None:
         env.run(until=duration_ns)
