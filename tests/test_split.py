@@ -446,7 +446,7 @@ def test_a_place_under_a_limit_is_lowered_and_devices_are_not() -> None:
         "answer_time": "1 s",
         "release": {"below": "99 %", "after": "10 s"},
     }
-    changes = {"stages__tail__work": "50 TFLOP", "arrivals__rate": "3 request/s"}
+    changes: dict[str, Any] = {"stages__tail__work": "50 TFLOP", "arrivals__rate": "3 request/s"}
     data = scenario(**changes)
     rest = sim.run(data | {"policies": [{"kind": "power-limits", "domains": {"row": row | {"limit": "20 kW"}}}]})
     free_w = rest.summary["power_limits"]["domains"]["row"]["most_w"]

@@ -89,9 +89,10 @@ def _heard(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
     can be asked."""
     own = pools_of(spec, resolved)
     there = {group.workload for group in resolved.groups if group.pool in own}
-    asked = {*resolved.jobs, *resolved.campaigns, *resolved.batches, *resolved.services, *resolved.serving}
+    asked = {*resolved.jobs, *resolved.campaigns, *resolved.batches}
+    asked |= {*resolved.services, *resolved.serving, *resolved.split}
     if spec.answers and there and not there & asked:
-        others, whom = ", ".join(sorted(there)), "trainings, campaigns, jobs and services"
+        others, whom = ", ".join(sorted(there)), "trainings, campaigns, jobs, services and places of a split"
         yield (*path, "answers"), f"would do nothing: they are asked of {whom}, and here are only {others}"
     served = [group for group in resolved.groups if group.pool in own and group.workload in resolved.serving]
     for k, answer in enumerate(spec.answers):
